@@ -6,7 +6,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { path } from "../src/cli/options.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
-import { type MachineCode, MOST_LINES } from "../src/lab/draw/machine_code.ts";
+import type { MachineCode } from "../src/lab/draw/kernel_panel.ts";
 import { benchModels } from "../src/selftest/profile/recordings.ts";
 import { benchLog, mixedWorkload, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
 import { UserError } from "../src/user_error.ts";
@@ -31,6 +31,8 @@ import { Html, markup } from "../src/report/html.ts";
 import { note, section, writePage } from "../src/report/page_shell.ts";
 import { cellsTable } from "./bench_page.ts";
 
+/** Lines of code that are recorded of a kernel; what is longer mostly repeats itself. */
+const MOST_LINES = 100;
 const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
 /** The first is the one that most tables are of. */
 const FAMILIES = cards.map(({ family }) => family);

@@ -1,4 +1,4 @@
-/** `lab`: the page that trains and measures in a browser, served on this machine, or written as files. */
+/** `lab`: the page that trains and measures in a browser, served on this machine, or written as a file. */
 
 import { Command } from "commander";
 import { join } from "node:path";
@@ -12,10 +12,11 @@ import { contentsOf } from "../files/owned_folder.ts";
 import { type Asked, HOST, listen } from "../serve/listen.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
-import { buildLab, LAB_FILES, type LabPage, TITLE } from "../lab/build.ts";
+import { buildLab, TITLE } from "../lab/build.ts";
 
 const LAB_PORT = 8751;
 const CONNECTIONS = 64;
+const PAGE = "index.html";
 
 interface LabOptions {
   port: number;
@@ -36,7 +37,7 @@ function parseOptions(args: readonly string[]): LabOptions {
     .option("--no-open", "do not open a browser")
     .option(
       BUILD,
-      "write the page as files instead: lab.html, which works from the disk, and index.html for any static host",
+      "write the page instead, as index.html, which works from the disk and on any static host",
       folder,
     )
     .addHelpText("after", "\nExamples:\n  deno task lab\n  deno task lab --build site");
@@ -45,14 +46,16 @@ function parseOptions(args: readonly string[]): LabOptions {
 
 async function main(): Promise<number> {
   const { port, allowHost, open, build } = parseOptions(Deno.args);
-  if (build !== undefined) await expectOwnPages(build);
-  const page = await buildLab();
+  if (build !== undefined) await expectOwnPage(build);
+  const { html } = await buildLab();
   if (build !== undefined) {
-    await writePage(build, page);
+    await makeFolder(build);
+    await atomicWriteFile(join(build, PAGE), html);
+    console.log(`The lab is in ${build}: ${PAGE} opens from the disk, and on a static host.`);
     return 0;
   }
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  const server = listen({ port, allowHost, connections: CONNECTIONS }, (asked) => answer(page, asked));
+  const server = listen({ port, allowHost, connections: CONNECTIONS }, (asked) => answer(html, asked));
   const address = `http://${HOST}:${server.port}/`;
   console.log(`The lab is at ${address}`);
   say("Ctrl-C ends it.");
@@ -64,31 +67,19 @@ async function main(): Promise<number> {
   return 0; // nothing is under way that should be waited for
 }
 
-function answer({ single }: LabPage, { path }: Asked): Response {
+function answer(html: string, { path }: Asked): Response {
   if (path !== "/") return new Response("There is one page here: /\n", { status: 404 });
   const headers = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
-  return new Response(single, { headers });
+  return new Response(html, { headers });
 }
 
-async function writePage(path: string, { files }: LabPage): Promise<void> {
-  await makeFolder(path);
-  for (const [name, text] of files) await atomicWriteFile(join(path, name), text);
-  console.log(
-    `The lab is in ${path}: lab.html opens from the disk; index.html with the files beside it is for a static host.`,
-  );
-}
-
-/** @throws UserError where a file of the page has the name of another's: index.html, which is written first, says whose they are. */
-async function expectOwnPages(path: string): Promise<void> {
-  const isLab = async (name: string) => (await Deno.readTextFile(join(path, name))).includes(TITLE);
-  const found = LAB_FILES.filter((name) => contentsOf(path)?.includes(name));
-  const pages = found.filter((name) => name.endsWith(".html"));
-  const foreign = (await Promise.all(pages.map(isLab))).indexOf(false);
-  if (foreign < 0 && (found.length === 0 || pages.includes("index.html"))) return;
+/** @throws UserError where there is another page than the lab's. */
+async function expectOwnPage(path: string): Promise<void> {
+  if (!contentsOf(path)?.includes(PAGE)) return;
+  if ((await Deno.readTextFile(join(path, PAGE))).includes(TITLE)) return;
   throw new UserError(
-    `Expected a new folder for the lab, or one that it was written to, but ${path} has another ${
-      pages[foreign] ?? found[0]
-    }. Choose another --build; nothing was changed.`,
+    `Expected a new folder for the lab, or one that it was written to, but ${path} has another ${PAGE}. ` +
+      "Choose another --build; nothing was changed.",
   );
 }
 

@@ -1,33 +1,24 @@
-/** Makes the lab's page: one HTML file that needs nothing beside it, and the same as a folder of static files. */
+/** Makes the lab's page: one HTML file that needs nothing beside it. */
 
-import type { ShippedLadder } from "../selftest/profile/bench_report.ts";
 import { fileURLToPath } from "node:url";
 import { Html, htmlPage, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { type Bundle, bundle, packageText } from "../serve/bundle/bundle.ts";
 import { tableName } from "../serve/bundle/kernel_table.ts";
 import { version } from "../version.ts";
-import { MISSING } from "./client/later_script.ts";
-import type { KernelTexts } from "./draw/kernel_panel.ts";
+import type { Carried, KernelTexts } from "./draw/kernel_panel.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
-/** The page, in both forms. */
 export interface LabPage {
-  /** One file: works from the disk, too. */
-  readonly single: string;
-  /** Files of the folder, by name. */
-  readonly files: ReadonlyMap<string, string>;
-  /** JavaScript alone. The last three are loaded when they are wanted: see client/scripts.ts. */
-  readonly scripts: Readonly<Record<"page" | "worker" | "screens" | "kernels" | "reader", Bundle>>;
+  readonly html: string;
+  /** JavaScript alone. The last two are loaded when they are wanted: see client/connection.ts. */
+  readonly scripts: Readonly<Record<"page" | "worker" | "kernels" | "reader", Bundle>>;
 }
 
-/**
- * Nothing is loaded from anywhere but the page's own files, and nothing can be sent away. The worker begins as a Blob: see
- * client/main.ts.
- */
-const POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline' blob:; worker-src 'self' blob:; " +
-  "style-src 'self' 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
+/** Nothing is loaded, and nothing can be sent away. The worker and scripts begin as a Blob: see client/connection.ts. */
+const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src blob:; " +
+  "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
 
 /**
  * Of what decompresses Parquet. Snappy is WebAssembly there, which the page's policy does not allow: hyparquet has it in
@@ -37,21 +28,6 @@ const INSTEAD = {
   "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
   "./brotli.js": "export const decompressBrotli = undefined;",
 };
-
-/** What the page carries as data: the kernels, what is known of them, and the ladders' figures. See client/scripts.ts. */
-const KERNELS_ID = "lab-kernels";
-const DATA_ID = "lab-data";
-
-/** What the page does where its own script is not beside it. */
-const WITHOUT_SCRIPT = new Html(
-  `document.getElementById('lab').textContent = 'Expected the page\\'s script ' + this.src + ', ${MISSING}'`,
-);
-
-/** Names of {@link LabPage.files}. */
-export const LAB_FILES: readonly string[] = [
-  ...["index.html", "lab.css", "lab.js", "worker.js", "screens.js", "kernels.js", "reader.js"],
-  ...["machine_code.js", "lab.html"],
-];
 
 /** @returns the same bytes for the same sources. @throws Error with all that the bundler says */
 export async function buildLab(): Promise<LabPage> {
@@ -64,61 +40,34 @@ export async function buildLab(): Promise<LabPage> {
     kernels: "from a table",
   });
   const reader = await bundle({ entry: entry("reader.ts"), format: "esm", instead: INSTEAD });
-  const define = { CLICKGAN_VERSION: JSON.stringify(version) };
-  const screens = await bundle({ entry: entry("other_screens.ts"), format: "esm", define });
   const style = [
-    await packageText(entry("other_screens.ts"), "prism-code-editor", "dist/layout.css"),
+    await packageText(entry("main.ts"), "prism-code-editor", "dist/layout.css"),
     await read("src/report/page.css"),
     await read("src/lab/client/lab.css"),
   ].join("\n");
-  // As `deno task bench ladder` has written them.
-  const ladders: ShippedLadder[] = JSON.parse(await read("bench/ladder.json"));
-  const kernels = await kernelFiles(worker, checks);
-  const machineCode = JSON.stringify(JSON.parse(await read("bench/compiled.json")));
-  /** Files of the folder; in the single file they are text that does not run. */
-  const asked = {
-    worker: worker.text,
-    ...{ screens: screens.text, kernels: checks.text, reader: reader.text },
-    machine_code: `export const machineCode = ${machineCode};`,
+  // As `deno task bench ladder` and `deno task bench compiled` have written them.
+  const [ladders, machineCode] = [await read("bench/ladder.json"), await read("bench/compiled.json")];
+  const texts = { ...await kernelTexts(), files: await kernelFiles(worker, checks) };
+  const carried: Carried = {
+    ...{ texts, ladders: JSON.parse(ladders), machineCode: JSON.parse(machineCode), version },
   };
-  const data = markup`${jsonScript(KERNELS_ID, kernels)}
-${jsonScript(DATA_ID, { texts: await kernelTexts(), ladders })}`;
-  const single = pageOf(
-    markup`<style>
-${new Html(style)}</style>`,
-    markup`${data}
-${
-      Object.entries(asked).map(([name, text]) =>
-        markup`<script type="text/plain" id="${name}-script">${scriptText(text)}</script>
+  const later = Object.entries({ worker, kernels: checks, reader }).map(([name, { text }]) =>
+    markup`<script type="text/plain" id="${name}-script">${scriptText(text)}</script>
 `
-      )
-    }${inlineScript(page.text)}`,
   );
-  const index = pageOf(
-    markup`<link rel="stylesheet" href="lab.css">`,
-    markup`${data}
-<script src="lab.js" onerror="${WITHOUT_SCRIPT}"></script>`,
-  );
-  const files = new Map([
-    ["index.html", index],
-    ["lab.css", style],
-    ["lab.js", page.text],
-    ...Object.entries(asked).map(([name, text]) => [`${name}.js`, text] as const),
-    ["lab.html", single],
-  ]);
-  return { single, files, scripts: { page, worker, screens, kernels: checks, reader } };
-}
-
-/** Stands in both pages, and tells that they are the lab's. */
-export const TITLE = "<title>clickgan lab</title>";
-
-function pageOf(head: Html, scripts: Html): string {
   const body = markup`<div id="lab">
 <noscript><p>This page is made by a script, which is switched off here.</p></noscript>
 </div>
-${scripts}`;
-  return htmlPage(POLICY, markup`${new Html(TITLE)}\n${head}`, body);
+${jsonScript("lab-data", carried)}
+${later}${inlineScript(page.text)}`;
+  const head = markup`${new Html(TITLE)}
+<style>
+${new Html(style)}</style>`;
+  return { html: htmlPage(POLICY, head, body), scripts: { page, worker, kernels: checks, reader } };
 }
+
+/** Tells that a page is the lab's. */
+export const TITLE = "<title>clickgan lab</title>";
 
 /** The files of the kernels that scripts use, by name. @throws Error for two of one name */
 async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string, string>> {
@@ -187,13 +136,13 @@ function chapterOfText(file: string, text: string): { title: string; mathematics
 }
 
 /** The kernels that a chapter names in its first paragraph. */
-export function kernelsOf(chapter: string): string[] {
+function kernelsOf(chapter: string): string[] {
   const [, first = ""] = /^Kernels([^]*?)\n\n/m.exec(chapter) ?? [];
   return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
 /** The f64 references of a file of ops, by the names of the ops that have them. */
-export function referencesOf(text: string): [op: string, reference: string][] {
+function referencesOf(text: string): [op: string, reference: string][] {
   const ops = [...text.matchAll(/\bop: "(\w+)"/g)].map(([, op]) => op ?? "");
   const found = [...text.matchAll(/^(?:export )?(?:function|const) (\w*[rR]eference)\b[^]*?^\}(?:;|\))*$/gm)]
     .map((

@@ -16,7 +16,7 @@ import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { changesOf } from "../../src/commands/train/run_stages.ts";
-import { computedOn } from "../../src/lab/client/services/snapshots.ts";
+import { computedOn } from "../../src/lab/client/services/session.ts";
 import { datasetOf } from "../../src/data/sets/dataset.ts";
 import { runConfigSchema } from "../../src/run/run_config.ts";
 import { shannonStage } from "../../src/run/stages.ts";

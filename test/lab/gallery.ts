@@ -28,8 +28,8 @@ interface View {
 async function main(): Promise<void> {
   const executablePath = await findChromium();
   if (typeof executablePath !== "string") throw new UserError(`Expected Chromium: ${executablePath.missing}`);
-  const { single } = await buildLab();
-  await withFolder({ "lab.html": single }, async (folder) => {
+  const { html } = await buildLab();
+  await withFolder({ "index.html": html }, async (folder) => {
     const browser = await openChromium(executablePath, "software");
     try {
       await withLab(browser, folder, pictures);

@@ -1,11 +1,11 @@
 /**
- * How the lab looks where a screenshot would have to be looked at: on paper, to whoever goes through it by the keyboard, and
- * where it lacks something: limits of its adapter, or a script on its host. Then the page says what, and what to do.
+ * The lab where a screenshot would have to be looked at: on paper, to whoever goes through it by the keyboard, while a model
+ * trains, and on an adapter that has less than is needed.
  */
 
 import assert from "node:assert/strict";
-import { type Browser, errors, type Page } from "playwright-core";
-import { ALL, expectFine, goTo, picture, press, setOptions } from "./lab_window.ts";
+import type { Page } from "playwright-core";
+import { expectFine, goTo, press, setOptions } from "./lab_window.ts";
 
 const SCREENS = ["train", "step", "ladders", "exercise", "selftest", "user", "save"];
 /** Pixels of a sheet of A4 between its margins. */
@@ -60,25 +60,14 @@ export async function checkUnderWay(page: Page): Promise<void> {
   const train = page.locator("#screen-train");
   await press(train, "Train");
   await train.locator(".numbers dd", { hasText: /^[1-9].* of 100,000$/ }).first().waitFor();
-  const below = await page.evaluate<number>(
-    `document.querySelector(".standing").getBoundingClientRect().bottom - innerHeight`,
-  );
-  assert.ok(below <= 0, `how far it is stands ${below} below what a phone shows`);
   assert.ok(!await train.locator("#option-seed").isVisible(), "the form is folded on a phone");
   await page.setViewportSize({ width: 1280, height: 900 });
   await train.locator("summary", { hasText: "Options" }).first().click();
   await train.locator(".curve").first().waitFor({ state: "attached" });
-  const hidden = await page.evaluate<number>(`document.querySelectorAll(".curve ~ .level-name").length`);
-  assert.equal(hidden, 0, "names of levels in front of curves");
   const headings = await page.locator("main .group:visible").allInnerTexts();
   assert.ok(headings.every((heading) => !heading.startsWith("Adversarial")), "a heading over no options");
-  const screens = ALL ? SCREENS : ["train"]; // it takes a core while it trains
-  await eachScreen(page, async (screen) => {
-    await expectFine(page, `${screen}, while a model trains`);
-    await picture(page, `training-${screen}`);
-  }, screens);
-  await checkPaper(page, screens);
-  await goTo(page, "train");
+  await expectFine(page, "while a model trains");
+  await checkPaper(page, ["train"]);
   await press(train, "Stop");
   await page.locator("text=/^Stopped after [\\d,]+ of 100,000 iterations. It can go on.$/").waitFor();
 }
@@ -112,13 +101,6 @@ const LESS = {
   maxComputeWorkgroupStorageSize: 8192,
   maxComputeInvocationsPerWorkgroup: 128,
 };
-const EXPECTED = [
-  "google swiftshader, which has less: ",
-  "maxStorageBufferBindingSize of at least 134,217,728, found 33,554,432",
-  "maxComputeWorkgroupStorageSize of at least 16,384, found 8,192",
-  "maxComputeInvocationsPerWorkgroup of at least 256, found 128",
-  "Use another adapter or a newer driver",
-];
 /** What is pressed on each screen that computes. */
 const PRESSED = {
   step: "Measure a step",
@@ -155,50 +137,14 @@ globalThis.Blob = class extends Blob {
 export async function checkSmaller(page: Page): Promise<void> {
   const above = page.locator("header + .notice.error");
   await above.waitFor();
-  const said = await above.innerText();
-  for (const part of EXPECTED) assert.ok(said.includes(part), `${part}, in ${said}`);
-  assert.match(await page.locator(".device.none").innerText(), /^Without a GPU that it can use/);
+  assert.match(await above.innerText(), /maxComputeWorkgroupStorageSize of at least 16,384, found 8,192/);
   assert.ok(await page.getByRole("button", { name: "Train", exact: true }).isDisabled());
   for (const [screen, button] of Object.entries(PRESSED)) {
     await goTo(page, screen);
     await press(page.locator(`#screen-${screen}`), button);
     const notice = page.locator(`#screen-${screen} .notice.error`);
     await notice.waitFor();
-    assert.match(await notice.innerText(), /^This needs a GPU\. .* stands at its top\.$/);
-    assert.ok(await above.isVisible());
-    if (ALL || screen === "step") await expectFine(page, `${screen}, with smaller limits`);
-    await picture(page, `smaller-${screen}`);
-  }
-}
-
-/** Its pages may use WebGPU. Nothing is fetched. */
-const HOST = "http://localhost/lab/";
-const TYPES: Readonly<Record<string, string>> = { html: "text/html", css: "text/css", js: "text/javascript" };
-
-/** @param folder with the files that `buildLab` makes. */
-export async function checkHost(browser: Browser, folder: string): Promise<void> {
-  const needed = { "lab.js": "", "worker.js": "", "screens.js": "ladders", "kernels.js": "exercise=softmax" };
-  for (const [missing, screen] of Object.entries(needed)) {
-    const page = await browser.newPage();
-    try {
-      await page.route("**", async (route) => {
-        const name = route.request().url().replace(HOST, "") || "index.html";
-        if (name === missing) return await route.fulfill({ status: 404, body: "not found" });
-        const contentType = TYPES[name.split(".").at(-1) ?? ""] ?? "";
-        await route.fulfill({ contentType, body: await Deno.readTextFile(`${folder}/${name}`) });
-      });
-      await page.goto(HOST);
-      if (screen !== "") await goTo(page, screen);
-      const said =
-        `Expected the page's script ${HOST}${missing}, which could not be loaded. Copy all files of`;
-      const shown = page.locator("#lab", { hasText: said });
-      await shown.waitFor({ timeout: 20_000 }).catch(async (error: unknown) => {
-        if (!(error instanceof errors.TimeoutError)) throw error;
-        assert.fail(`without ${missing} the page says ${await page.locator("#lab").innerText()}`);
-      });
-      assert.doesNotMatch(await shown.innerText(), /fault in the program/);
-    } finally {
-      await page.close();
-    }
+    assert.match(await notice.innerText(), /^This needs a GPU\./);
+    if (screen === "step") await expectFine(page, `${screen}, with smaller limits`);
   }
 }

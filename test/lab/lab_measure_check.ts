@@ -6,7 +6,7 @@ import { readBench } from "../../bench/output.ts";
 import { compare } from "../../bench/compare.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { filledStarter } from "../exercise_answers.ts";
-import { expectFine, goTo, HASTY, PATIENT, picture, press, saveBy, shows } from "./lab_window.ts";
+import { expectFine, goTo, HASTY, PATIENT, press, saveBy, shows } from "./lab_window.ts";
 
 /** Measures a step of the model that the screen Train has, and opens a dispatch by the keyboard. */
 export async function checkStep(page: Page): Promise<void> {
@@ -24,8 +24,7 @@ export async function checkStep(page: Page): Promise<void> {
     "adam",
   ];
   assert.deepEqual(some.filter((part) => !labels.includes(part)), [], "what is not in the timeline");
-  const bars = await page.locator(".strip rect").count();
-  assert.equal(bars, labels.length);
+  assert.equal(await page.locator(".strip rect").count(), labels.length);
   const times = await page.locator("table.timeline td:nth-of-type(2)").allInnerTexts();
   assert.ok(times.every((time) => Number(time) > 0), times.join(" "));
   await page.getByRole("button", { name: "encoder/lstm/state forward" }).focus();
@@ -35,11 +34,7 @@ export async function checkStep(page: Page): Promise<void> {
   assert.equal(await page.evaluate("document.activeElement.textContent"), "encoder/lstm/state forward");
   await page.keyboard.press("Enter");
   assert.equal(await panel.locator("h3").innerText(), "encoder/lstm/state forward");
-  assert.match(await panel.locator("pre.wgsl").innerText(), /@compute @workgroup_size\(WORKGROUP\)/);
   assert.ok(await panel.locator("mark").count() > 0, "specialised lines stand out");
-  const text = await panel.innerText();
-  const parts = ["The tape's node lstm, forward", "workgroups of", "The derivation: 3. LSTM", "float64"];
-  assert.deepEqual(parts.filter((part) => !text.includes(part)), [], "what is not in the panel");
   // Who owns what: an invocation of the kernel walks along the events of its users, of which it may have several.
   const [, users = "1"] = /const USERS = (\d+)u/.exec(await panel.locator("pre.wgsl").innerText()) ?? [];
   await panel.locator("[data-owner=group]").fill("0");
@@ -48,9 +43,6 @@ export async function checkStep(page: Page): Promise<void> {
   assert.equal(await userOf.innerText(), String(3 * Number(users)));
   await panel.locator("summary", { hasText: "The derivation" }).click();
   assert.match(await panel.locator(".prose").innerText(), /sigmoid/);
-  // What is opened for the first time is loaded. On a CPU adapter the kernel is none that is compiled for a GPU.
-  await panel.locator("summary", { hasText: "a GPU's compiler" }).click();
-  await panel.locator("details.machine p").waitFor();
   await page.locator(".strip rect").last().click();
   assert.equal(await panel.locator("h3").innerText(), "adam");
   await panel.locator("summary", { hasText: "a GPU's compiler" }).click();
@@ -58,16 +50,9 @@ export async function checkStep(page: Page): Promise<void> {
   // An address leads to a kernel, and an opened one has it.
   await goTo(page, "step/choice_nll");
   await panel.locator(".path", { hasText: "choice_nll.wgsl" }).first().waitFor();
-  const asked = await panel.locator("tr", { hasText: "event" }).filter({ hasText: "not readable" }).count();
-  assert.ok(asked > 0, "what follows from data is not readable");
   await press(page, "adam");
   assert.equal(await page.evaluate("location.hash"), "#step/adam");
-  assert.match(
-    await panel.locator("tr", { hasText: "all buffers" }).innerText(),
-    /^all buffers and textures\s+\d/,
-  );
   await expectFine(page, "Look inside a step");
-  await picture(page, "step");
 }
 
 /** Climbs the shortest ladder. */
@@ -80,13 +65,6 @@ export async function checkLadder(page: Page): Promise<void> {
   assert.match(await rung.innerText(), /The fastest steps? here[^]*llvmpipe[^]*right at 4 sizes/);
   await page.evaluate(PATIENT);
   await expectFine(page, "Ladders");
-  await picture(page, "ladders");
-  await page.emulateMedia({ colorScheme: "dark" });
-  await page.evaluate(
-    `document.querySelectorAll("table.ladder tbody tr").forEach((row) => row.classList.add("turned"))`,
-  );
-  await expectFine(page, "Ladders that turned, by night");
-  await page.emulateMedia({ colorScheme: "light" });
 }
 
 /** What is right passes, what is wrong and what does not compile is told, and texts are kept. */
@@ -106,10 +84,6 @@ export async function checkExercises(page: Page): Promise<void> {
   await page.evaluate(HASTY);
   await press(screen, "Check and race");
   await said("It is right.");
-  assert.match(
-    await screen.locator(".answered").innerText(),
-    /Right at 1 x 1; .*all utilities about -200.*2560 x 10/,
-  );
   const rows = await screen.locator("table.ladder tbody tr").allInnerTexts();
   assert.equal(rows.length, softmax.ladder.steps.length + 1);
   assert.match(rows.at(-1) ?? "", /yours[^]*reads \d+(\.\d+)?, sectors a read \d/);
@@ -131,7 +105,6 @@ export async function checkExercises(page: Page): Promise<void> {
     `${lines[broken - 1]?.replace("0.0", "mosst")}\n`,
   ]);
   await expectFine(page, "Exercises");
-  await picture(page, "exercise");
   await fault.getByRole("button").click();
   await page.keyboard.type("3 + ");
   assert.ok(
@@ -150,9 +123,6 @@ export async function checkExercises(page: Page): Promise<void> {
   assert.equal(await text.inputValue(), softmax.starter);
   await page.keyboard.press("Control+z");
   assert.equal(await text.inputValue(), right, "a reset can be undone");
-  await text.press("Control+End");
-  await page.keyboard.type("  //\nx");
-  assert.ok((await text.inputValue()).endsWith("  //\n  x"), "a line begins where the one before does");
   await press(screen, "Reset");
   await goTo(page, "exercise=stairs");
   await said("There is no exercise stairs.");
@@ -171,5 +141,4 @@ export async function checkSaved(page: Page, folder: string): Promise<void> {
   assert.ok((report.training?.iteration ?? 0) > 0);
   assert.ok(compare(report, report).every(({ verdict }) => verdict === "noise"));
   await expectFine(page, "Save");
-  await picture(page, "save");
 }

@@ -1,4 +1,4 @@
-/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, site, own.tsv, log.csv and its sets in it. */
+/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with index.html, own.tsv, log.csv and its sets in it. */
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
@@ -17,21 +17,12 @@ import { defaultAdversarial } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { openChromium } from "../chromium.ts";
 import { openGpu } from "../open_alone.ts";
-import {
-  checkHost,
-  checkKeyboard,
-  checkPaper,
-  checkSmaller,
-  checkUnderWay,
-  SMALLER_ADAPTER,
-} from "./lab_look_check.ts";
+import { checkKeyboard, checkPaper, checkSmaller, checkUnderWay, SMALLER_ADAPTER } from "./lab_look_check.ts";
 import { checkExercises, checkLadder, checkSaved, checkStep } from "./lab_measure_check.ts";
 import {
-  ALL,
   expectFine,
   expectNoFaults,
   PATIENT,
-  picture,
   press,
   saveBy,
   says,
@@ -83,25 +74,12 @@ const STOP_AT_ONCE = `(() => {
 const IDLE = `![...document.querySelectorAll("#screen-train .main")].some(({ disabled }) => disabled)`;
 
 /** Stop is heard, whatever the worker is in the midst of. @param what it says that it does */
-async function expectStop(page: Page, what: string): Promise<void> {
+async function expectStop(page: Page, what: string, says = "Stopped."): Promise<void> {
   await press(page, "Train");
   await shows(page, ".doing", what);
   await press(page.locator("#screen-train"), "Stop");
-  await shows(page, ".notice", "Stopped.");
+  await shows(page, ".notice", says);
   await until(page, IDLE);
-}
-
-/** Stop is answered though the worker answers nothing: here as it is told of no training. */
-async function expectStopOfSilent(page: Page): Promise<void> {
-  await page.evaluate(`globalThis.post = Worker.prototype.postMessage;
-    Worker.prototype.postMessage = function (message) {
-      if (message.method !== "start") post.call(this, message);
-    };`);
-  await press(page, "Train");
-  await press(page, "Stop");
-  await shows(page, ".notice", "What was under way ends by itself");
-  await until(page, IDLE);
-  await page.evaluate("Worker.prototype.postMessage = post;");
 }
 
 /** The losses of the demo shop are Deno's. @returns what those of the adversarial stage are there. */
@@ -122,7 +100,6 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await setOptions(page, { iterations: String(ITERATIONS) });
   await expectNoFaults(page, "Train, before");
   await expectStop(page, "Compiling kernels");
-  await expectStopOfSilent(page);
   await page.evaluate(STOP_AT_ONCE);
   await press(page, "Train");
   await says(page, `/^Stopped after \\d+ of ${ITERATIONS} iterations. It can go on.$/`);
@@ -137,7 +114,6 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   );
   expectNear("losses", (await keptIn(page)).losses, expected.shannon);
   await expectFine(page, "Train, after");
-  await picture(page, "train");
   return expected.adversarial;
 }
 
@@ -170,13 +146,7 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
   await page.locator("#stage-adversarial table.figures").waitFor();
   const { losses } = await keptIn(page, "adversarial");
   expectNear("losses of the adversarial stage", losses, expected);
-  const cut = await page.evaluate<string[]>(
-    `[...document.querySelectorAll("#screen-train .scroll")].filter((part) => part.scrollWidth > part.clientWidth)
-      .map((part) => part.ariaLabel + ": " + part.scrollWidth + " in " + part.clientWidth)`,
-  );
-  assert.deepEqual(cut, [], "tables that a desk's window is too narrow for");
   await expectFine(page, "Train, both stages");
-  await picture(page, "train-adversarial");
   await page.setInputFiles("#snapshot-file", last);
   await says(page, "Go on goes on with its training, bit for bit.");
   await press(page, "Go on");
@@ -248,7 +218,6 @@ async function checkUser(page: Page): Promise<void> {
   const [first = "", second = ""] = await page.locator(".history li").allInnerTexts();
   assert.equal(first, second);
   await expectFine(page, "Be the user");
-  await picture(page, "user");
 }
 
 /** Kernels are compared with float64, and the list says so. All of them take minutes in software. */
@@ -259,13 +228,13 @@ async function checkSelftest(page: Page): Promise<void> {
   await page.fill("#selftest-only", "no such case");
   await run.click();
   await says(page, 'No case has "no such case" in its name.');
-  await page.fill("#selftest-only", ALL ? "page:" : "page: fill");
+  await page.fill("#selftest-only", "page: fill");
   await run.click();
   await says(page, "/All agree: \\d+ kernels?, \\d+ cases/");
   const rows = await page.locator(".kernels tbody tr", { hasText: "fill" }).allInnerTexts();
-  assert.deepEqual(rows.map((row) => row.split(/\s*[\t\n]\s*/)), [
-    ["fill", "for CPU adapters", "the same bits", "140"],
-    ["fill", "for GPUs", "the same bits", "140"],
+  assert.deepEqual(rows.map((row) => row.split(/\s*[\t\n]\s*/).slice(0, 3)), [
+    ["fill", "for CPU adapters", "the same bits"],
+    ["fill", "for GPUs", "the same bits"],
   ]);
   await page.evaluate(LEAVES_OUT);
   await run.click();
@@ -274,7 +243,6 @@ async function checkSelftest(page: Page): Promise<void> {
   const standing = await page.locator("#screen-selftest .standing").innerText();
   const [, cases] = /(\d+) cases/.exec(standing) ?? assert.fail(standing);
   await expectFine(page, "Self-test");
-  await picture(page, "selftest");
   await said.getByRole("button", { name: "Run these, too" }).click();
   await says(page, `/All agree: \\d+ kernels?, ${Number(cases) + 1} cases/`);
   assert.ok(await said.isHidden());
@@ -302,38 +270,27 @@ async function dropOn(page: Page, path: string): Promise<void> {
   await session.detach();
 }
 
-/** A prepared set trains as in Deno; of the CSV that it was made of the command is shown; what is damaged is refused. */
+/** A prepared set trains as in Deno; of the CSV that it was made of the command is shown; what is no set is refused. */
 async function checkOwnData(page: Page): Promise<void> {
   await page.click("nav >> text=Train");
   await page.selectOption("#data", "own");
   // A layer less than the demo's: its kernels are compiled anew for each size of data and each device.
   await setOptions(page, { dims: "7", iterations: "4", batchSize: "5", validateEvery: "2" });
   const train = () => pressTrain(page);
-  const refused = async (files: string[], message: string) => {
-    await page.setInputFiles("#data-file", files);
-    await train();
-    await shows(page, ".notice", message);
-  };
   const filesOf = (set: string) =>
     ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"].map((name) =>
       `${folder}/${set}/${name}`
     );
   const set = filesOf("set");
-  const [, ...tables] = set;
-  await refused(tables, "Expected the files of a prepared data set, manifest.json,");
-  await Deno.mkdir(`${folder}/damaged`);
-  const pages = `${folder}/damaged/pages.parquet`;
-  await Deno.writeFile(pages, Deno.readFileSync(`${folder}/set/pages.parquet`).subarray(0, -1));
-  await refused(
-    [...set.slice(0, 3), pages],
-    "pages.parquet: not a Parquet file, or a damaged one (it does not end as one).",
-  );
-  const paper = `${folder}/damaged/own.tsv`;
+  await page.setInputFiles("#data-file", set.slice(1));
+  await train();
+  await shows(page, ".notice", "Expected the files of a prepared data set, manifest.json,");
+  const paper = `${folder}/changed.tsv`;
   await Deno.copyFile(`${folder}/own.tsv`, paper);
   await page.setInputFiles("#data-file", paper);
   await Deno.writeTextFile(paper, "\n", { append: true });
   await train();
-  await shows(page, ".notice", "own.tsv: the browser cannot read the file any more (");
+  await shows(page, ".notice", "changed.tsv: the browser cannot read the file any more (");
   const [header = "", ...rows] = Deno.readTextFileSync(`${folder}/own.tsv`).trimEnd().split("\n");
   // The same sessions over and over, under numbers of their own.
   const sessions = 1 + Math.max(...rows.map((row) => Number(row.split("\t")[0])));
@@ -344,17 +301,12 @@ async function checkOwnData(page: Page): Promise<void> {
   );
   await Deno.writeTextFile(`${folder}/large.tsv`, [header, ...repeated].join("\n"));
   await page.setInputFiles("#data-file", `${folder}/large.tsv`);
-  await expectStop(page, "Reading");
-  const png = `${folder}/damaged/shop.png`;
-  await Deno.writeFile(png, Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0, 0));
-  await dropOn(page, png);
-  await shows(page, ".drop .error", "shop.png: expected text, found bytes that are none");
-  await page.setInputFiles("#data-file", [png, `${folder}/own.tsv`]);
+  await expectStop(page, "Reading", "What was under way ends by itself");
+  await page.setInputFiles("#data-file", [`${folder}/log.csv`, `${folder}/own.tsv`]);
   await shows(page, ".drop .error", "Expected one file in the paper's layout, or all files");
   await dropOn(page, `${folder}/log.csv`);
   await shows(page, ".drop code", "deno task data log --source log.csv --user user --time time");
   await expectFine(page, "the command for a log");
-  await picture(page, "log command");
 
   const expectSame = async (name: string, give: readonly (() => Promise<void>)[]) => {
     const prepared = await openPreparedSet(`${folder}/${name}`);
@@ -456,7 +408,6 @@ try {
     await checkPaper(page);
   });
   await withLab(browser, folder, checkSmaller, SMALLER_ADAPTER);
-  await checkHost(browser, `${folder}/site`);
 } finally {
   await browser.close();
 }

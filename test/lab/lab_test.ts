@@ -5,7 +5,8 @@ import { parseManifest } from "../../src/data/manifest.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
 import { logRecipe } from "../../src/data/prepare/log.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { buildLab, LAB_FILES } from "../../src/lab/build.ts";
+import { buildLab } from "../../src/lab/build.ts";
+import type { Carried } from "../../src/lab/draw/kernel_panel.ts";
 import { commandOf, guessColumns, lookInto, readOwn } from "../../src/lab/client/reader.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { tableName } from "../../src/serve/bundle/kernel_table.ts";
@@ -21,13 +22,8 @@ const page = await buildLab();
 const MOST_BYTES = 425_000;
 const bytesOf = (text = "") => new TextEncoder().encode(text).length;
 
-/** What the single file has as data, by the element's id. */
-function dataOf(id: string): string {
-  return new RegExp(`<script type="application/json" id="${id}">(.*)</script>`).exec(page.single)?.[1] ?? "";
-}
-
 Deno.test("the scripts are as large as they may be, have nothing of Deno or Node.js, and need no file beside them", () => {
-  const { scripts, single, files } = page;
+  const { scripts, html } = page;
   const script = bytesOf(scripts.page.text + scripts.worker.text);
   assert.ok(script <= MOST_BYTES, `${script} bytes of script, expected at most ${MOST_BYTES}`);
   for (const { text, inputs } of Object.values(scripts)) {
@@ -37,12 +33,12 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
     );
     assert.deepEqual(hosts, []);
   }
-  assert.doesNotMatch(single, /<(script|link|img)[^>]* (src|href)="(?!data:)/);
-  assert.deepEqual([...files.keys()], LAB_FILES);
+  assert.doesNotMatch(html, /<(script|link|img)[^>]* (src|href)="(?!data:)/);
 });
 
 Deno.test("kernels stand in the page once, as data: their files as they are, of all that its worker uses", () => {
-  const kernels: Record<string, string> = JSON.parse(dataOf("lab-kernels"));
+  const [, data = ""] = /<script type="application\/json" id="lab-data">(.*)<\/script>/.exec(page.html) ?? [];
+  const { texts: { files: kernels } }: Carried = JSON.parse(data);
   const { worker, kernels: checks } = page.scripts;
   const used = [...new Set([worker, checks].flatMap(({ inputs }) => [...inputs.keys()]))].filter((path) =>
     path.endsWith(".wgsl")
@@ -56,9 +52,7 @@ Deno.test("kernels stand in the page once, as data: their files as they are, of 
   const entries = (text = "") =>
     [...text.matchAll(/@compute @workgroup_size\([^)]*\)(\s|\\n)*fn \w/g)].length;
   for (const { text } of Object.values(page.scripts)) assert.equal(entries(text), 0);
-  const once = used.reduce((sum, path) => sum + entries(kernels[tableName(path)]), 0);
-  assert.equal(once, used.length);
-  for (const name of ["lab.html", "index.html"]) assert.equal(entries(page.files.get(name)), once, name);
+  assert.equal(entries(page.html), used.length);
 });
 
 Deno.test("the script that reads files reads what other engines compress, without WebAssembly, and names what it cannot", async () => {
@@ -162,9 +156,7 @@ Deno.test({
   ignore: typeof chromium !== "string",
   fn: async () => {
     const made = logFiles(madeShop(1, { users: 90, items: 30 }));
-    await withFolder({ ...made, "lab.html": page.single }, async (folder) => {
-      await Deno.mkdir(`${folder}/site`);
-      for (const [name, text] of page.files) await Deno.writeTextFile(`${folder}/site/${name}`, text);
+    await withFolder({ ...made, "index.html": page.html }, async (folder) => {
       writePaperFile(`${folder}/own.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
       const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
       const log = { ...columns, source: `${folder}/log.csv` };

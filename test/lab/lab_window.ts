@@ -5,11 +5,6 @@ import assert from "node:assert/strict";
 import type { Browser, Locator, Page } from "playwright-core";
 import { expectFits, withPage } from "../report/offline_page.ts";
 
-/** A folder for screenshots, to look at; none are taken without it. */
-const pictures = Deno.env.get("CLICKGAN_PICTURES");
-/** Whether every screen is looked at, also where one tells nearly as much: as pictures are taken. */
-export const ALL = pictures !== undefined;
-
 /** Software, on a machine that does other things. */
 const PATIENCE_MS = 120_000;
 const DESK = { width: 1280, height: 900 };
@@ -28,7 +23,7 @@ export function withLab(
     await page.addInitScript(
       "let drawn = 0; Math.random = () => (drawn = (drawn * 16807 + 12345) % 2147483647) / 2147483647;",
     );
-    await page.goto(`file://${folder}/lab.html`);
+    await page.goto(`file://${folder}/index.html`);
     await use(page);
   });
 }
@@ -92,20 +87,6 @@ export async function expectFine(page: Page, what: string): Promise<void> {
   await page.setViewportSize({ ...DESK, width: 390 });
   await expectFits(page);
   await page.setViewportSize(DESK);
-}
-
-export async function picture(page: Page, name: string): Promise<void> {
-  if (pictures === undefined) return;
-  for (const width of [1280, 390]) {
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.setViewportSize({ ...DESK, width });
-      await page.emulateMedia({ colorScheme });
-      await page.waitForTimeout(400);
-      await page.screenshot({ path: `${pictures}/${name}-${width}-${colorScheme}.png`, fullPage: true });
-    }
-  }
-  await page.setViewportSize(DESK);
-  await page.emulateMedia({ colorScheme: "light" });
 }
 
 /** Has the page measure for a hundredth of the time, and race in two rounds: what it shows is the same. */

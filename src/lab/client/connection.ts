@@ -1,20 +1,9 @@
-/** The page's end of the line to the worker. */
+/** What the page carries beside its script: data, its worker, and the page's end of the line to it. */
 
-import { missingScript } from "./later_script.ts";
-import type {
-  ArgumentOf,
-  Failure,
-  FromWorker,
-  ProgressOf,
-  ResultOf,
-  ToWorker,
-  WorkerEvent,
-} from "./protocol.ts";
-import { laterScript } from "./scripts.ts";
-import type { Services } from "./worker.ts";
-
-/** Those of services/kernels.ts. */
-const KERNEL_SERVICES: ReadonlySet<keyof Services> = new Set(["exercises", "ladders", "selftest"] as const);
+import { tableScript } from "../../serve/bundle/kernel_table.ts";
+import type { Carried } from "../draw/kernel_panel.ts";
+import type { Call, WorkerEvent } from "./lab_worker.ts";
+import type { Failure, FromWorker, Services, ToWorker } from "./worker.ts";
 
 const STOPPED: Failure = { kind: "stopped", message: "Stopped. What was under way ends by itself." };
 
@@ -39,6 +28,13 @@ export interface CallOptions<P> {
   finishes?(): boolean;
 }
 
+/** Of a method of a service: what it is given, what it answers, what it tells on the way. */
+type ArgumentOf<M> = M extends (argument: infer A, call: never) => unknown ? A : never;
+type ResultOf<M> = M extends (...given: never) => infer R ? Awaited<R> : never;
+type ProgressOf<M> = M extends (argument: never, call: infer C) => unknown
+  ? C extends Call<infer P> ? P : never
+  : never;
+
 /** Calls a method of a service: `call("train", "start", ...)`. @throws LabError */
 export type CallWorker = <S extends keyof Services, M extends keyof Services[S]>(
   service: S,
@@ -54,25 +50,24 @@ interface Waiting {
 }
 
 export class Connection {
+  readonly #worker = startWorker();
   readonly #waiting = new Map<number, Waiting>();
-  readonly #ready = Promise.withResolvers<void>();
   #calls = 0;
-  #kernels: Promise<void> | undefined;
+  /** Why the worker answers nothing any more. */
+  #failure: LabError | undefined;
 
-  constructor(private readonly worker: Worker, private readonly onEvent: (event: WorkerEvent) => void) {
-    worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.#take(data));
-    worker.addEventListener("error", (event) => {
+  constructor(private readonly onEvent: (event: WorkerEvent) => void) {
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.#take(data));
+    this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
-      this.#fail({
-        kind: "fault",
-        message: `The worker has failed: ${event.message || "it cannot be started"}`,
-      });
+      const message = `The worker has failed: ${event.message || "it cannot be started"}`;
+      this.#failure = new LabError({ kind: "fault", message });
+      for (const { reject } of this.#waiting.values()) reject(this.#failure);
     });
   }
 
   readonly call: CallWorker = async (service, method, argument, options = {}) => {
-    await this.#ready.promise;
-    if (KERNEL_SERVICES.has(service)) await (this.#kernels ??= this.#loadKernels());
+    if (this.#failure) throw this.#failure;
     const id = ++this.#calls;
     const { onProgress, signal, finishes } = options;
     const cancel = () => {
@@ -94,38 +89,34 @@ export class Connection {
     }
   };
 
-  /** Once, unless it fails. */
-  #loadKernels(): Promise<void> {
-    return this.call("adapter", "load", laterScript("kernels")).catch((error: unknown) => {
-      this.#kernels = undefined;
-      throw error;
-    });
-  }
-
   #post(message: ToWorker): void {
-    this.worker.postMessage(message);
+    this.#worker.postMessage(message);
   }
 
   #take(message: FromWorker): void {
-    if ("event" in message) {
-      const { event } = message;
-      if (event.name === "ready") this.#ready.resolve();
-      if (event.name === "missing") {
-        return this.#fail({ kind: "user", message: missingScript(event.url, event.error) });
-      }
-      return this.onEvent(event);
-    }
+    if ("event" in message) return this.onEvent(message.event);
     const waiting = this.#waiting.get(message.id);
     if ("progress" in message) waiting?.onProgress?.(message.progress);
     else if ("error" in message) waiting?.reject(new LabError(message.error));
     else waiting?.resolve(message.result);
   }
+}
 
-  /** Of a worker that answers nothing any more. */
-  #fail(failure: Failure): void {
-    const error = new LabError(failure);
-    this.#ready.reject(error);
-    this.#ready.promise.catch(() => {}); // whoever calls is told
-    for (const { reject } of this.#waiting.values()) reject(error);
-  }
+/** Gives it the kernels, that it computes with what is shown, and the scripts that it may load. */
+function startWorker(): Worker {
+  globalThis.laterScripts = { kernels: textOf("kernels-script"), reader: textOf("reader-script") };
+  const parts = [
+    tableScript(JSON.stringify(carried().texts.files)),
+    `globalThis.laterScripts=${JSON.stringify(laterScripts)};\n`,
+    textOf("worker-script"),
+  ];
+  return new Worker(URL.createObjectURL(new Blob(parts, { type: "text/javascript" })));
+}
+
+export function carried(): Carried {
+  return JSON.parse(textOf("lab-data")); // as build.ts has put it there
+}
+
+function textOf(id: string): string {
+  return document.getElementById(id)?.textContent ?? "";
 }

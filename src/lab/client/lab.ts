@@ -1,24 +1,21 @@
 /** The frame of the page: its header, the tabs, the state of the device, and one screen at a time; what all screens share. */
 
-import { whole } from "../draw/text.ts";
 import { type CallWorker, Connection } from "./connection.ts";
 import { dom, element, Notice } from "./elements.ts";
-import type { AdapterFacts, WorkerEvent } from "./protocol.ts";
+import type { AdapterFacts, WorkerEvent } from "./lab_worker.ts";
 
-/** One idea of the lab, under a tab of its own. Another one is a file in screens/, and a line in main.ts and in other_screens.ts. */
+/** One idea of the lab, under a tab of its own. */
 export interface Screen {
   /** In the page's address, behind #; what follows behind = or / is the screen's, see {@link Lab.part}. */
   readonly id: string;
   /** On its tab. */
   readonly title: string;
-  readonly mount: Mount;
+  /**
+   * Fills a screen's part of the page, once, when it is first shown. The part stays where it is, hidden while another screen is
+   * shown. A heading with the title stands in it already. Colours are the style sheet's, by day, by night and on paper: draw in SVG.
+   */
+  readonly mount: (root: HTMLElement, lab: Lab) => void;
 }
-
-/**
- * Fills a screen's part of the page, once, when it is first shown. The part stays where it is, hidden while another screen is
- * shown. A heading with the title stands in it already. Colours are the style sheet's, by day, by night and on paper: draw in SVG.
- */
-export type Mount = (root: HTMLElement, lab: Lab) => void | Promise<void>;
 
 /** What the device is right now. */
 export type DeviceState =
@@ -49,8 +46,8 @@ export class Lab {
   readonly #keptListeners: (() => void)[] = [];
   readonly #showListeners: { readonly id: string; readonly listener: () => void }[] = [];
 
-  constructor(worker: Worker, private readonly screens: readonly Screen[], root: HTMLElement) {
-    const line = new Connection(worker, (event) => this.#hear(event));
+  constructor(private readonly screens: readonly Screen[], root: HTMLElement) {
+    const line = new Connection((event) => this.#hear(event));
     this.call = (...call) => line.call(...call).catch((error: unknown) => this.#inShort(error));
     const tabs = screens.map(({ id, title }) => {
       const tab = element("a", { href: `#${id}` }, title);
@@ -59,7 +56,7 @@ export class Lab {
     });
     const header = dom`<header><h1>clickgan lab</h1>${deviceLine(this)}
 <nav aria-label="Screens"><ul>${tabs}</ul></nav></header>`;
-    root.append(header, this.#notice.element, this.#main);
+    root.replaceChildren(header, this.#notice.element, this.#main);
     addEventListener("hashchange", () => this.#turn());
     this.#watchHiding();
     this.#turn();
@@ -127,35 +124,22 @@ export class Lab {
     this.part = part;
     const screen = this.screens.find(({ id }) => id === wanted) ?? this.screens[0];
     if (!screen) return;
-    const mounted = this.#parts.has(screen.id);
-    if (!mounted) void this.#mount(screen);
+    if (!this.#parts.has(screen.id)) this.#mount(screen);
     for (const [id, other] of this.#parts) other.hidden = id !== screen.id;
     for (const [id, tab] of this.#tabs) {
       if (id === screen.id) tab.setAttribute("aria-current", "page");
       else tab.removeAttribute("aria-current");
     }
     document.title = `${screen.title} - clickgan lab`;
-    if (mounted) this.#isShown(screen);
-  }
-
-  async #mount(screen: Screen): Promise<void> {
-    const heading = element("h2", { id: `${screen.id}-title` }, screen.title);
-    const part = element("section", { id: `screen-${screen.id}`, "aria-labelledby": heading.id }, heading);
-    this.#parts.set(screen.id, part);
-    this.#main.append(part);
-    try {
-      await screen.mount(part, this);
-      if (!part.hidden) this.#isShown(screen);
-    } catch (error) {
-      // Not above all screens: that goes as the device is opened.
-      const notice = new Notice();
-      part.append(notice.element);
-      notice.fail(error);
-    }
-  }
-
-  #isShown(screen: Screen): void {
     for (const { id, listener } of this.#showListeners) if (id === screen.id) listener();
+  }
+
+  #mount({ id, title, mount }: Screen): void {
+    const heading = element("h2", { id: `${id}-title` }, title);
+    const part = element("section", { id: `screen-${id}`, "aria-labelledby": heading.id }, heading);
+    this.#parts.set(id, part);
+    this.#main.append(part);
+    mount(part, this);
   }
 
   /** Browsers slow down what nobody looks at. */
@@ -194,9 +178,7 @@ function deviceLine(lab: Lab): HTMLElement {
       case "open": {
         const { adapter } = state;
         const software = adapter.kind === "cpu" ? " (software: it computes on the CPU)" : "";
-        return line.replaceChildren(
-          `Computing on ${adapter.description}${software}. ${limitWords(adapter.limits)}`,
-        );
+        return line.replaceChildren(`Computing on ${adapter.description}${software}.`);
       }
       case "lost": {
         const again = element("button", { type: "button" }, "Open it anew");
@@ -209,16 +191,4 @@ function deviceLine(lab: Lab): HTMLElement {
     }
   });
   return line;
-}
-
-/** What an adapter that grants less than usual cannot do. */
-function limitWords(
-  { maxComputeWorkgroupStorageSize: workgroup = 0 }: Readonly<Record<string, number>>,
-): string {
-  return workgroup >= 32768
-    ? ""
-    : `It grants ${
-      whole(workgroup)
-    } bytes of workgroup memory, as WebGPU promises at least: for layers of many ` +
-      "inputs, kernels that need no more are taken.";
 }

@@ -1,10 +1,28 @@
 /** What the services of the worker share: the device, the model that was trained last, and who may work. */
 
-import { type Gpu, type GpuOptions, openDevice } from "../../gpu/device.ts";
+import { type AdapterDescription, type Gpu, type GpuOptions, openDevice } from "../../gpu/device.ts";
 import type { UserModel } from "../../model/user_model.ts";
 import { UserError } from "../../user_error.ts";
-import type { AdapterFacts, Call, WorkerEvent } from "./protocol.ts";
 import type { LabData } from "./services/data.ts";
+
+export interface AdapterFacts extends AdapterDescription {
+  readonly hasTimestamps: boolean;
+}
+
+/** What the worker tells without being asked. */
+export type WorkerEvent =
+  /** A device is open. */
+  | { readonly name: "device"; readonly adapter: AdapterFacts }
+  /** The device is gone; the next call opens another. */
+  | { readonly name: "lost"; readonly reason: string };
+
+/** What a method of a service knows of the call that it answers. */
+export interface Call<P> {
+  /** Tells the page how it goes. */
+  progress(value: P): void;
+  /** Aborted when the page wants no more of it. */
+  readonly signal: AbortSignal;
+}
 
 /** A model that stands on the device, for screens other than the one that made it. */
 export interface CurrentModel {
@@ -33,16 +51,6 @@ export function tellIn<P>({ progress, signal }: Call<P>): (done: P) => void {
     progress(done);
   };
 }
-
-const LIMITS = [
-  "maxBufferSize",
-  "maxStorageBufferBindingSize",
-  "maxStorageBuffersPerShaderStage",
-  "maxComputeWorkgroupStorageSize",
-  "maxComputeInvocationsPerWorkgroup",
-  "maxComputeWorkgroupsPerDimension",
-  "maxTextureDimension2D",
-] as const;
 
 export class LabWorker {
   /** Of services that work with the model of another: see {@link CurrentModel}. */
@@ -99,7 +107,7 @@ export class LabWorker {
     try {
       const gpu = await this.open({});
       this.#lost = undefined;
-      this.tell({ name: "device", adapter: factsOf(gpu) });
+      this.tell({ name: "device", adapter: { ...gpu.adapter, hasTimestamps: gpu.hasTimestamps } });
       return gpu;
     } catch (error) {
       this.#gpu = undefined; // the reader may mend it and try again
@@ -116,9 +124,4 @@ export class LabWorker {
       this.tell({ name: "lost", reason: this.#lost });
     });
   }
-}
-
-function factsOf(gpu: Gpu): AdapterFacts {
-  const limits = Object.fromEntries(LIMITS.map((name) => [name, gpu.device.limits[name]]));
-  return { ...gpu.adapter, hasTimestamps: gpu.hasTimestamps, limits };
 }

@@ -1,39 +1,25 @@
 /// <reference types="@webgpu/types" />
 /** The page of the lab: the script that `src/lab/build.ts` bundles. */
 
-import { tableScript } from "../../serve/bundle/kernel_table.ts";
 import { Lab, type Screen } from "./lab.ts";
-import { loadScript } from "./later_script.ts";
+import { exercise } from "./screens/exercises.ts";
+import { ladders } from "./screens/ladders.ts";
+import { save } from "./screens/save.ts";
+import { selftest } from "./screens/selftest.ts";
+import { step } from "./screens/step.ts";
 import { train } from "./screens/train.ts";
-import { carriedKernels, laterScript, workerScript } from "./scripts.ts";
+import { user } from "./screens/user.ts";
 
-/** In the order of their tabs. Train is there with the page; the others come when one of them is opened. */
+/** In the order of their tabs. Another one is a file in screens/ and a line here. */
 const screens: readonly Screen[] = [
   { id: "train", title: "Train", mount: train },
-  later("step", "Look inside a step"),
-  later("ladders", "Ladders"),
-  later("exercise", "Exercises"),
-  later("selftest", "Self-test"),
-  later("user", "Be the user"),
-  later("save", "Save"),
+  { id: "step", title: "Look inside a step", mount: step },
+  { id: "ladders", title: "Ladders", mount: ladders },
+  { id: "exercise", title: "Exercises", mount: exercise },
+  { id: "selftest", title: "Self-test", mount: selftest },
+  { id: "user", title: "Be the user", mount: user },
+  { id: "save", title: "Save", mount: save },
 ];
 
-type OtherScreens = typeof import("./other_screens.ts");
-
-/** @param id its name in other_screens.ts, too */
-function later(id: keyof OtherScreens, title: string): Screen {
-  const load = () => loadScript<OtherScreens>(laterScript("screens"));
-  return { id, title, mount: async (root, lab) => (await load())[id](root, lab) };
-}
-
-/** The kernels, and then the worker's script. */
-function startWorker(): Worker {
-  const parts = [tableScript(carriedKernels()), workerScript()];
-  return new Worker(URL.createObjectURL(new Blob(parts, { type: "text/javascript" })));
-}
-
 const root = document.getElementById("lab");
-if (root) {
-  root.replaceChildren();
-  Object.assign(globalThis, { lab: new Lab(startWorker(), screens, root) }); // for the browser's console
-}
+if (root) Object.assign(globalThis, { lab: new Lab(screens, root) }); // for the browser's console

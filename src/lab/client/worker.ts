@@ -1,12 +1,36 @@
 /// <reference types="@webgpu/types" />
-/** The worker: it owns the device, and answers the page. */
+/**
+ * The worker: it owns the device, and answers the page, which calls methods of services. A call may be told of progress, ends
+ * with a result or a failure, and may be cancelled. All that crosses over is what structured cloning takes.
+ */
 
-import { LabWorker, Stopped } from "./lab_worker.ts";
-import type { Call, Failure, FromWorker, ToWorker } from "./protocol.ts";
-import { type LaterScript, loadScript } from "./later_script.ts";
+import { type Call, LabWorker, Stopped, type WorkerEvent } from "./lab_worker.ts";
+import { loadScript } from "./scripts.ts";
 import { stepService } from "./services/step.ts";
 import { TrainService } from "./services/train.ts";
 import { userService } from "./services/user.ts";
+
+export type ToWorker =
+  /** Calls a method. The number is of this call, unlike that of any other. */
+  | { readonly id: number; readonly service: string; readonly method: string; readonly argument: unknown }
+  /** Asks a call to end early. It still answers. */
+  | { readonly id: number; readonly cancel: true };
+
+export type FromWorker =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly progress: unknown }
+  | { readonly id: number; readonly error: Failure }
+  | { readonly event: WorkerEvent };
+
+/** Why a call has failed. */
+export interface Failure {
+  /** In words for whoever reads the page. */
+  readonly message: string;
+  /** `user`: the reader can put it right, or has stopped it. `lost`: the device is gone. `fault`: the program is wrong. */
+  readonly kind: "user" | "stopped" | "lost" | "fault";
+  /** Of a fault. */
+  readonly stack?: string;
+}
 
 /** By name. Another one is a file in services/ and a line here. */
 function servicesOf(worker: LabWorker) {
@@ -30,11 +54,6 @@ function adapterService(worker: LabWorker) {
     async open(): Promise<void> {
       await worker.gpu();
     },
-    /** Adds the services of a script that is loaded later. */
-    async load(script: LaterScript): Promise<void> {
-      const { kernelServices } = await loadScript<KernelScript>(script);
-      Object.assign(services, kernelServices(worker));
-    },
     /** Loses the device as a driver does that crashes, to try what happens then. */
     async lose(): Promise<void> {
       const gpu = await worker.gpu();
@@ -54,15 +73,18 @@ const running = new Map<number, AbortController>();
 
 self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
   if ("cancel" in data) running.get(data.id)?.abort();
-  else void answer(data.id, methodOf(data.service, data.method), data.argument);
+  else void answer(data);
 });
 
-async function answer(id: number, method: AnyMethod, argument: unknown): Promise<void> {
+async function answer(
+  { id, service, method, argument }: Exclude<ToWorker, { cancel: true }>,
+): Promise<void> {
   const controller = new AbortController();
   running.set(id, controller);
   try {
     const call = { signal: controller.signal, progress: (progress: unknown) => post({ id, progress }) };
-    post({ id, result: await method(argument, call) });
+    const found = await methodOf(service, method);
+    post({ id, result: await found(argument, call) });
   } catch (error) {
     // What fails as the device is lost fails a moment before the worker is told so.
     if (!isUserError(error)) await new Promise((resolve) => setTimeout(resolve, LOSS_MS));
@@ -72,12 +94,14 @@ async function answer(id: number, method: AnyMethod, argument: unknown): Promise
   }
 }
 
-function methodOf(service: string, method: string): AnyMethod {
+async function methodOf(service: string, method: string): Promise<AnyMethod> {
+  if (!(service in services)) {
+    const { kernelServices } = await loadScript<KernelScript>("kernels");
+    Object.assign(services, kernelServices(worker));
+  }
   const found: unknown = Reflect.get(services[service] ?? {}, method);
-  if (typeof found === "function") return found.bind(services[service]) as AnyMethod;
-  return () => {
-    throw new Error(`the worker has no ${service}.${method}`);
-  };
+  if (typeof found !== "function") throw new Error(`the worker has no ${service}.${method}`);
+  return found.bind(services[service]) as AnyMethod;
 }
 
 /** Also of the script that reads files, which has a class of its own for them. */
@@ -99,5 +123,3 @@ function failureOf(error: unknown): Failure {
 function post(message: FromWorker): void {
   self.postMessage(message);
 }
-
-post({ event: { name: "ready" } });

@@ -1,8 +1,9 @@
 /** All that the lab says of one dispatch: its figures, who owns what, where it came from, its text, derivation and reference. */
 
-import type { DispatchResult } from "../../selftest/profile/bench_report.ts";
+import { highlightText, languages } from "prism-code-editor/prism";
+import type { DispatchResult, ShippedLadder } from "../../selftest/profile/bench_report.ts";
 import { accessCounts, type Asked, countText } from "../../gpu/access_analysis/access_counts.ts";
-import { type Html, markup } from "../../report/html.ts";
+import { Html, markup } from "../../report/html.ts";
 import { factsList } from "../../report/tables.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
@@ -10,7 +11,15 @@ import type { DispatchFacts, KernelFacts } from "../client/services/step.ts";
 import { choices, launchedBy, middle, owned } from "./ownership.ts";
 import { percent, short } from "../../number_text.ts";
 import { bytesText, duration, proseHtml, scrollTable, whole } from "./text.ts";
-import { headerPart, specialisedLines, wgslListing } from "./wgsl.ts";
+
+/** What the page carries as data: see build.ts. */
+export interface Carried {
+  readonly texts: KernelTexts;
+  readonly ladders: readonly ShippedLadder[];
+  readonly machineCode: MachineCode;
+  /** Of clickgan. */
+  readonly version: string;
+}
 
 /** Texts of the repository that belong to kernels and ops. */
 export interface KernelTexts {
@@ -176,4 +185,89 @@ function specialisedText(code: KernelFacts, specialised: number): string {
   return `${
     whole(launched)
   } invocations run it. ${lines} not as in the file: constants of this model, and where data stand.`;
+}
+
+const KEYWORDS =
+  "const let var fn if else for while loop return struct switch case default break continue discard true " +
+  "false override alias enable storage read read_write uniform workgroup private function";
+const TYPES =
+  "(?:bool|[iuf]32|f16|vec[234][iufh]?|mat[234]x[234][fh]?|array|atomic|texture_storage_2d|rgba32float)";
+
+/** Prism's name of the grammar. Its own one knows neither `vec4f` nor `override`. */
+export const WGSL = "wgsl";
+languages[WGSL] = {
+  comment: /\/\/.*/g,
+  attribute: /@\w+/,
+  number: /\b(?:0x[0-9a-fA-F]+|\d+\.?\d*(?:e[+-]?\d+)?)[iufh]?\b|\.\d+[fh]?\b/,
+  keyword: new RegExp(`\\b(?:${KEYWORDS.replaceAll(" ", "|")})\\b`),
+  type: new RegExp(`\\b${TYPES}\\b`),
+  call: /\b[a-zA-Z_]\w*(?=\()/,
+};
+
+/** @param marked numbers of lines, from 1, that stand out */
+export function wgslListing(text: string, marked: readonly number[]): Html {
+  const set = new Set(marked);
+  const lines = highlightText(text.replace(/\n$/, ""), WGSL).split("\n").map((line, k) =>
+    set.has(k + 1) ? markup`<mark>${new Html(line)}</mark>\n` : markup`<span>${new Html(line)}</span>\n`
+  );
+  return markup`<pre class="wgsl" tabindex="0" role="region" aria-label="WGSL as the driver gets it"><code>${lines}</code></pre>`;
+}
+
+/** What stands behind a word at the head of a kernel's text, such as "Work split", to the next one; undefined without it. */
+export function headerPart(text: string, word: string): string | undefined {
+  const lines = text.split("\n");
+  const head = lines.slice(0, lines.findIndex((line) => !line.startsWith("//")));
+  const from = head.findIndex((line) => line.startsWith(`// ${word} `));
+  if (from < 0) return undefined;
+  const rest = head.slice(from + 1);
+  const end = rest.findIndex((line) => !/^\/\/ {6,}\S/.test(line));
+  const own = [head[from]?.slice(3 + word.length) ?? "", ...rest.slice(0, end < 0 ? undefined : end)];
+  return own.map((line) => line.replace(/^\/\//, "").trim()).join(" ").trim();
+}
+
+/** Numbers of the lines, from 1, of a kernel's text as the driver gets it that are not as in its file. */
+export function specialisedLines(driven: string, file: string): number[] {
+  const lines = file.split("\n");
+  return driven.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);
+}
+
+/**
+ * What a GPU's compiler made of a kernel's first text among those of the bench's workloads, as `deno task bench compiled
+ * --readme bench/compiled.md` has recorded it.
+ */
+interface RecordedKernel {
+  readonly kernel: string;
+  /** Where it is used: "W1 LSTM". */
+  readonly where: string;
+  /** As the bench's tables have them, in the order of {@link MachineCode.names}. */
+  readonly facts: readonly string[];
+  /** Whether the code is its innermost loop; all of it where none is left. */
+  readonly isLoop: boolean;
+  /** As many lines as were recorded. */
+  readonly code: readonly string[];
+  readonly lines: number;
+}
+
+export interface MachineCode {
+  readonly compiler: string;
+  readonly gpu: string;
+  /** Of the facts. */
+  readonly names: readonly string[];
+  readonly kernels: readonly RecordedKernel[];
+}
+
+/** What is recorded of a kernel; says so where nothing is. */
+export function machineCodeHtml({ compiler, gpu, names, kernels }: MachineCode, kernel: string): Html {
+  const found = kernels.find((one) => one.kernel === kernel);
+  if (!found) {
+    return markup`<p>Nothing is recorded of ${kernel}: only kernels in the shapes of a GPU are compiled for one.</p>`;
+  }
+  const facts = found.facts.map((value, k) => [names[k] ?? "", value] as const);
+  const more = found.lines - found.code.length;
+  return markup`<p>By ${compiler} for ${gpu}, of the text of ${found.where}: constants may be others here, and nothing of it
+ran on a GPU. How to read it: bench/compiled.md.</p>
+${factsList(facts)}
+<p>${found.isLoop ? "Its innermost loop that does the most arithmetic:" : "No loop is left. All of it:"}</p>
+<pre tabindex="0" role="region" aria-label="Machine code"><code>${found.code.join("\n")}</code></pre>
+${more > 0 && markup`<p>And ${more} lines more.</p>`}`;
 }

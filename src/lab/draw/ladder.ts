@@ -12,13 +12,10 @@ import { sureness } from "../../selftest/profile/timing.ts";
 import { short } from "../../number_text.ts";
 import { breakable, headRow, scrollTable } from "./text.ts";
 
-export type Outcome = "wins" | "loses" | "alike";
+type Outcome = "wins" | "loses" | "alike";
 
 export interface ComparedStep extends LadderStepFigure {
   readonly there?: ShippedLadder["steps"][number];
-  /** What its idea does here and there, compared with the step that it changes; undefined for the first, and untimed ones. */
-  readonly outcome?: Outcome;
-  readonly outcomeThere?: Outcome;
   /** It wins on one and loses on the other. */
   readonly turned?: "loses here" | "wins here";
 }
@@ -40,7 +37,7 @@ export function compareLadder(own: LadderFigures, shipped: ShippedLadder | undef
       : outcome === "wins" && outcomeThere === "loses"
       ? "wins here" as const
       : undefined;
-    return { ...step, there, outcome, outcomeThere, turned };
+    return { ...step, there, turned };
   });
 }
 
@@ -99,7 +96,7 @@ export function comparisonText(steps: readonly ComparedStep[], shipped: ShippedL
 }
 
 /** Where a gain stands on a logarithmic axis from the least of all to the most, 0..100. */
-export function gainScale(gains: readonly number[]): (gain: number) => number {
+function gainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(1, ...known)), Math.log(Math.max(1, ...known))];
   return (gain) => high > low ? 100 * (Math.log(gain) - low) / (high - low) : 50;

@@ -2,7 +2,6 @@
 
 import type { DispatchResult } from "../../selftest/profile/bench_report.ts";
 import { type Html, markup } from "../../report/html.ts";
-import { evenTicks } from "./ticks.ts";
 import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
 import { sureness } from "../../selftest/profile/timing.ts";
 import type { DispatchFacts, Phase } from "../client/services/step.ts";
@@ -20,8 +19,6 @@ const phaseNames: Readonly<Record<Phase, string>> = {
 
 /** Units of the strip; it is stretched to its place. */
 const STRIP = { width: 1000, height: 34 };
-/** Of the strip, about. */
-const TICKS = 5;
 
 /** Where dispatches begin and end, in microseconds, as if each waited for the one before. */
 export function spansOf(
@@ -44,16 +41,11 @@ export function timelineStrip(dispatches: readonly TimedDispatch[]): Html {
       Math.max(0.6, x(to) - x(from) - 0.8).toFixed(2)
     }" height="${height}"><title>${title}</title></rect>`;
   });
-  const ticks = (total > 0 ? evenTicks([0, total], TICKS) : [0]).map((time) => {
-    const at = x(time) / width;
-    const place = at > 0.9
-      ? markup` class="end" style="right: ${(100 - 100 * at).toFixed(2)}%"`
-      : markup` style="left: ${(100 * at).toFixed(2)}%"`;
-    return markup`<span${place}>${duration(time)}</span>`;
-  });
   return markup`<svg class="strip" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img" aria-label="${
     stripSummary(dispatches)
-  }">${bars}</svg><div class="strip-ticks" aria-hidden="true">${ticks}</div>`;
+  }">${bars}</svg><div class="strip-ends" aria-hidden="true"><span>0 us</span><span>${
+    duration(total)
+  }</span></div>`;
 }
 
 /** What the strip shows, in a sentence. */

@@ -19,8 +19,6 @@ export interface BundleOptions {
   readonly minify?: boolean;
   /** A comment that the script begins with. */
   readonly banner?: string;
-  /** Names that stand for a JavaScript expression each. */
-  readonly define?: Readonly<Record<string, string>>;
   /** The kernels' text: in the script as it is (the default) or without comments, or in a table that is given to it. */
   readonly kernels?: "whole" | "without comments" | "from a table";
   /** Folders of packages that Deno does not find for the entry, by the packages' names. */
@@ -43,7 +41,7 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
  * @returns the same bytes for the same sources, on any machine. @throws Error with all that the bundler says
  */
 export async function bundle(options: BundleOptions): Promise<Bundle> {
-  const { entry, format, minify = true, banner, define, folders, instead = {}, kernels = "whole" } = options;
+  const { entry, format, minify = true, banner, folders, instead = {}, kernels = "whole" } = options;
   const packages = await packageFolders(entry);
   for (const [name, folder] of Object.entries(folders ?? {})) packages.set(name, resolve(folder));
   try {
@@ -63,7 +61,6 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
       plugins: [kernelsAs(kernels), standIns(instead), fromDenoCache(packages)],
       ...(banner === undefined ? {} : { banner: { js: banner } }),
-      ...(define === undefined ? {} : { define }),
     });
     const inputs = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs));
     return {

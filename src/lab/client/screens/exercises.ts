@@ -6,10 +6,10 @@ import { insertText, setSelection } from "prism-code-editor/utils";
 import { markup } from "../../../report/html.ts";
 import { compareLadder, ladderTable } from "../../draw/ladder.ts";
 import { proseHtml } from "../../draw/text.ts";
-import { WGSL } from "../../draw/wgsl.ts";
+import { WGSL } from "../../draw/kernel_panel.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
-import { carried } from "../scripts.ts";
+import { carried } from "../connection.ts";
 import type { ExerciseFacts, Taken } from "../services/kernels.ts";
 
 /** How often the steps are timed in turn. */

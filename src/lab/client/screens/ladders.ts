@@ -5,7 +5,7 @@ import { compareLadder, comparisonText, ladderTable } from "../../draw/ladder.ts
 import { ladderName } from "../../saved.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
-import { carried } from "../scripts.ts";
+import { carried } from "../connection.ts";
 import type { LadderFacts } from "../services/kernels.ts";
 
 /** How often the steps are timed in turn. */
@@ -38,8 +38,8 @@ figures of llvmpipe, a driver that runs shaders on a CPU: what wins there need n
     list.append(...rungs.map((rung) => {
       const { name, title, size, steps } = rung.facts;
       const one = button("Climb this one", () => climb([rung]), { "aria-describedby": `ladder-${name}` });
-      return dom`<div class="rung"><h3 id="ladder-${name}">${title}</h3>
-<p>${String(steps)} steps, at ${size.join(" x ")}.</p>${one}${rung.results}</div>`;
+      return dom`<div class="card rung"><h3 id="ladder-${name}">${title}</h3>
+<p>${String(steps)} steps, at ${size.join(" x ")}.</p><div class="buttons">${one}</div>${rung.results}</div>`;
     }));
   }, (error: unknown) => notice.fail(error));
 }

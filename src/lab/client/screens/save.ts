@@ -4,9 +4,7 @@ import { markup } from "../../../report/html.ts";
 import { adapterName, contentsOf, fileName, measuredIn, savedReport } from "../../saved.ts";
 import { button, dom, element, fill, saveFile } from "../elements.ts";
 import type { Lab } from "../lab.ts";
-
-/** The bundler puts it here, see build.ts. */
-declare const CLICKGAN_VERSION: string;
+import { carried } from "../connection.ts";
 
 export function save(root: HTMLElement, lab: Lab): void {
   const name = element("input", {
@@ -25,7 +23,7 @@ export function save(root: HTMLElement, lab: Lab): void {
       cores: navigator.hardwareConcurrency,
       timestamps: adapter.hasTimestamps,
       date: new Date(),
-      version: CLICKGAN_VERSION,
+      version: carried().version,
     });
     saveFile(fileName(report), JSON.stringify(report, null, 1) + "\n", "application/json");
   }, { class: "main" });

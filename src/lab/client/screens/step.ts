@@ -1,8 +1,7 @@
 /** "Look inside a step": the step as the sequence of its dispatches, each of which opens its kernel. */
 
 import { type Ceilings, ceilingsOf } from "../../../selftest/profile/roofline.ts";
-import { kernelPanel, type KernelTexts } from "../../draw/kernel_panel.ts";
-import { type MachineCode, machineCodeHtml } from "../../draw/machine_code.ts";
+import { type Carried, kernelPanel, machineCodeHtml } from "../../draw/kernel_panel.ts";
 import { owned } from "../../draw/ownership.ts";
 import { duration, whole } from "../../draw/text.ts";
 import {
@@ -15,8 +14,7 @@ import {
 import { stepName } from "../../saved.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
-import { loadScript } from "../later_script.ts";
-import { carried, laterScript } from "../scripts.ts";
+import { carried } from "../connection.ts";
 import type { DispatchFacts, KernelFacts, StepProfile } from "../services/step.ts";
 
 /** Seconds for whole steps. */
@@ -42,7 +40,7 @@ export function step(root: HTMLElement, lab: Lab): void {
       notice.say("Measured. Open a dispatch to see its kernel.");
       lab.keep("figures", profile.figures);
       lab.keep(stepName(profile.result), profile.result);
-      openKernel = showStep(results, profile, carried().texts);
+      openKernel = showStep(results, profile);
       openWanted();
     } catch (error) {
       notice.fail(error);
@@ -87,11 +85,10 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-/** @param texts of all kernels: see scripts.ts. @returns what opens the first dispatch of a kernel, if there is one */
+/** @returns what opens the first dispatch of a kernel, if there is one */
 function showStep(
   results: HTMLElement,
   { result, facts, figures, clock }: StepProfile,
-  texts: KernelTexts,
 ): (kernel: string) => boolean {
   const ceilings = ceilingsOf(figures);
   const dispatches = result.dispatches.map((timed, k): TimedDispatch => ({
@@ -105,7 +102,7 @@ function showStep(
     opened?.focus({ preventScroll: true });
     opened?.scrollIntoView({ block: "center" });
   };
-  const panel = new DispatchPanel(ceilings, texts, back);
+  const panel = new DispatchPanel(ceilings, carried(), back);
   const open = (k: number, focus: boolean) => {
     const fact = facts[k];
     if (!fact) return;
@@ -146,7 +143,7 @@ class DispatchPanel {
   /** @param back to the dispatch among the others. */
   constructor(
     private readonly ceilings: Ceilings,
-    private readonly texts: KernelTexts,
+    private readonly carried: Carried,
     private readonly back: () => void,
   ) {
     this.element.addEventListener("input", () => this.#showOwned());
@@ -154,12 +151,12 @@ class DispatchPanel {
 
   show(fact: DispatchFacts, timed: TimedDispatch | undefined): void {
     this.#kernel = fact.code;
-    fill(this.element, kernelPanel(fact, timed, this.ceilings, this.texts));
+    fill(this.element, kernelPanel(fact, timed, this.ceilings, this.carried.texts));
     const back = element("button", { type: "button", onclick: this.back }, "Back to the dispatches");
     this.element.prepend(element("div", { class: "buttons" }, back));
     this.element.hidden = false;
     const machine = this.element.querySelector("details.machine");
-    machine?.addEventListener("toggle", () => void showMachineCode(machine, fact.kernel), { once: true });
+    machine?.append(element("div", {}, machineCodeHtml(this.carried.machineCode, fact.kernel)));
   }
 
   focus(): void {
@@ -174,18 +171,6 @@ class DispatchPanel {
     const [group = 0, invocation = 0] = fields.map(({ valueAsNumber }) => valueAsNumber);
     const place = this.element.querySelector(".owned");
     if (this.#kernel && place) fill(place, owned(this.#kernel, { group, invocation }));
-  }
-}
-
-/** It is loaded when it is first wanted. */
-async function showMachineCode(details: Element, kernel: string): Promise<void> {
-  const place = details.querySelector("div");
-  if (!place) return;
-  try {
-    const { machineCode } = await loadScript<{ machineCode: MachineCode }>(laterScript("machine_code"));
-    fill(place, machineCodeHtml(machineCode, kernel));
-  } catch (error) {
-    place.textContent = error instanceof Error ? error.message : String(error);
   }
 }
 

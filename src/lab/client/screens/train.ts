@@ -6,7 +6,7 @@ import { dom, element, Notice, saveFile, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import type { DataFacts, Level } from "../services/data.ts";
 import type { TrainEnd, TrainRequest } from "../services/train.ts";
-import type { ShownStage, TrainProgress } from "../services/train_progress.ts";
+import type { ShownStage, TrainProgress } from "../services/train.ts";
 import { TrainForm } from "./train/form.ts";
 import { Snapshots, StageView, Standing } from "./train/stage.ts";
 

@@ -11,18 +11,14 @@ import type { SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
 import { shownBaselines, type TestedData, TestedUsers } from "../../../run/tested_users.ts";
 import { UserError } from "../../../user_error.ts";
 import { whole } from "../../draw/text.ts";
-import { type LaterScript, loadScript } from "../later_script.ts";
+import { loadScript } from "../scripts.ts";
 import type { OwnFile } from "../reader.ts";
 
 /** Which data the reader has chosen. */
 export type DataChoice =
   | { readonly kind: "shop"; readonly name: string; readonly seed: number }
-  /** A file in the paper's layout, or the files of a prepared data set; and where the script is that reads them. */
-  | {
-    readonly kind: "files";
-    readonly files: readonly OwnFile[];
-    readonly reader: LaterScript;
-  };
+  /** A file in the paper's layout, or the files of a prepared data set. */
+  | { readonly kind: "files"; readonly files: readonly OwnFile[] };
 
 /** Told what is being done. */
 type Tell = (what: string) => void;
@@ -42,7 +38,7 @@ export interface DataFacts extends DataSizes {
 
 /** @throws UserError for files that cannot be used: it names the file, and the line or row. */
 export async function openLabData(choice: DataChoice, tell: Tell): Promise<LabData> {
-  if (choice.kind === "files") return await openFiles(choice, tell);
+  if (choice.kind === "files") return await openFiles(choice.files, tell);
   const shop = shopNamed(choice.name);
   if (!shop) throw new UserError(`Expected a made-up shop (${shopNames}), got ${choice.name}.`);
   const { log, truth } = makeShop(shop, { items: choice.seed, users: choice.seed });
@@ -50,12 +46,9 @@ export async function openLabData(choice: DataChoice, tell: Tell): Promise<LabDa
   return { kind: "demo", source: new MemoryLog(log), ...known };
 }
 
-async function openFiles(
-  { files, reader: script }: Extract<DataChoice, { kind: "files" }>,
-  tell: Tell,
-): Promise<LabData> {
+async function openFiles(files: readonly OwnFile[], tell: Tell): Promise<LabData> {
   tell("Loading what reads files");
-  const { readOwn } = await loadScript<typeof import("../reader.ts")>(script);
+  const { readOwn } = await loadScript<typeof import("../reader.ts")>("reader");
   const { log, kind, features, places } = await readOwn(files, { tell, parseManifest });
   return { kind, source: new MemoryLog(log), features, places, truth: undefined };
 }

@@ -14,8 +14,7 @@ import type { LadderFigures } from "../../../selftest/profile/bench_report.ts";
 import type { KindFinding, SelftestResult } from "../../../selftest/results.ts";
 import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
-import { type LabWorker, tellIn } from "../lab_worker.ts";
-import type { Call } from "../protocol.ts";
+import { type Call, type LabWorker, tellIn } from "../lab_worker.ts";
 
 /** By name. Another one is a function here and a line. */
 export function kernelServices(worker: LabWorker) {

@@ -24,8 +24,7 @@ import { type BenchLog, benchLog, workloads } from "../../../selftest/profile/wo
 import { defaultTraining } from "../../../train/config.ts";
 import { UserError } from "../../../user_error.ts";
 import { whole } from "../../draw/text.ts";
-import { type LabWorker, tellIn } from "../lab_worker.ts";
-import type { Call } from "../protocol.ts";
+import { type Call, type LabWorker, tellIn } from "../lab_worker.ts";
 
 /** What can be chosen. */
 export interface StepChoices {

@@ -4,15 +4,14 @@
  * page's scripts may have.
  */
 
-import { evenTicks } from "../../../draw/ticks.ts";
 import { windowFor } from "../../../../report/curve.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import type { Criterion } from "../../../../train/best_records.ts";
-import { placeNames, rangeOf, Scale } from "../../../draw/axes.ts";
+import { evenTicks, placeNames, rangeOf, Scale } from "../../../draw/axes.ts";
 import { whole } from "../../../draw/text.ts";
 import { dom, element, fill } from "../../elements.ts";
 import type { Level } from "../../services/data.ts";
-import type { ShownStage, TrainProgress, ValidationRow } from "../../services/train_progress.ts";
+import type { ShownStage, TrainProgress, ValidationRow } from "../../services/train.ts";
 
 type Steps = Extract<TrainProgress, { kind: "steps" }>;
 
@@ -139,9 +138,11 @@ export class LiveChart {
     | undefined;
 
   constructor(readonly figure: ChartFigure) {
-    const sample = (kind: string, text: string) => markup`<span class="sample ${kind}">${text}</span>`;
-    const samples = markup`${sample("train", "train")}${sample("validation", "validation")}${
-      figure.best && sample("best", "best validation")
+    const sample = (kind: string, text: string) =>
+      markup`<span><svg width="26" height="12"><path class="${kind}" d="M0 6h26"/></svg>${text}</span>`;
+    const samples = markup`${sample("curve train", "train")}${sample("curve validation", "validation")}${
+      figure.best &&
+      markup`<span><svg width="12" height="12"><circle class="best" cx="6" cy="6" r="5"/></svg>best validation</span>`
     }${figure.level && sample("level", "without learning, and the best attainable")}`;
     this.element = dom`<figure><h3>${figure.title}</h3>${this.#box}${this.#read}
 <p class="legend" aria-hidden="true">${samples}</p></figure>`;
@@ -175,11 +176,10 @@ export class LiveChart {
         : "Nothing is trained yet. "
     }${levels.map(({ name, y }) => `${name}: ${y.toFixed(4)}`).join(", ")}`;
     const heights = levels.map((level) => ({ name: level.name, at: y.at(level.y) }));
-    const points = validation.map((point) => ({ x: x.at(point.x), y: y.at(point.y) }));
     fill(
       this.#box,
       markup`<svg viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}" role="img" aria-label="${words}">
-${axes(x, y, width)}${levelLines(heights, points, width)}${curve("train", train, x, y)}${
+${axes(x, y, width)}${levelLines(heights, width)}${curve("train", train, x, y)}${
         curve("validation", validation, x, y)
       }${best && markup`<circle class="best" cx="${x.at(best.x)}" cy="${y.at(best.y)}" r="5"/>`}</svg>`,
     );
@@ -224,18 +224,14 @@ function axes(x: Scale, y: Scale, width: number): Html {
   }`;
 }
 
-/** Lines across the chart, each with its name. @param points of the curve that names keep clear of, as it is drawn */
-function levelLines(
-  levels: readonly { readonly name: string; readonly at: number }[],
-  points: readonly Point[],
-  width: number,
-): Html {
+/** Lines across the chart, each with its name. */
+function levelLines(levels: readonly { readonly name: string; readonly at: number }[], width: number): Html {
+  const right = width - RIGHT;
   const lines = levels.map(({ at }) =>
-    markup`<line class="level" x1="${LEFT}" x2="${width - RIGHT}" y1="${at}" y2="${at}"/>`
+    markup`<line class="level" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`
   );
-  const names = placeNames(levels, points, [LEFT + 4, width - RIGHT - 4], HEIGHT - BOTTOM).map(
-    ({ name, place: { x, y }, end }) =>
-      markup`<text class="level-name ${end}" x="${x}" y="${y}">${name}</text>`,
+  const names = placeNames(levels).map(({ name, foot }) =>
+    markup`<text class="level-name" x="${right - 4}" y="${foot}">${name}</text>`
   );
   return markup`${lines}${names}`;
 }

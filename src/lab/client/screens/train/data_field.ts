@@ -4,9 +4,8 @@ import { shops } from "../../../../data/shops.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import { whole } from "../../../draw/text.ts";
 import { dom, element, fill } from "../../elements.ts";
-import { loadScript } from "../../later_script.ts";
 import type { OwnFile } from "../../reader.ts";
-import { laterScript } from "../../scripts.ts";
+import { loadScript } from "../../scripts.ts";
 import type { DataChoice } from "../../services/data.ts";
 
 type Reader = typeof import("../../reader.ts");
@@ -60,11 +59,10 @@ paper's layout. They stay in this tab. Of any other log the page shows the comma
   /** Files that cannot be used as they are are not taken. */
   async #lookInto(files: readonly OwnFile[]): Promise<void> {
     this.#place.replaceChildren();
-    this.#reader ??= loadScript<Reader>(laterScript("reader"));
-    const reader = await this.#reader.catch(() => this.#reader = undefined); // it may come the next time
+    this.#reader ??= loadScript<Reader>("reader");
     let said: Html | undefined;
     try {
-      const command = await reader?.lookInto(files);
+      const command = await (await this.#reader).lookInto(files);
       said = command === undefined
         ? undefined
         : markup`<p>Prepare this log in a terminal, and drop all files of the folder
@@ -98,7 +96,7 @@ that comes of it:</p><code class="command">${command}</code>`;
   async read(seed: number): Promise<DataChoice | undefined> {
     if (this.#select.value !== OWN) return { kind: "shop", name: this.#select.value, seed };
     await this.#looked;
-    if (this.#files.length > 0) return { kind: "files", files: this.#files, reader: laterScript("reader") };
+    if (this.#files.length > 0) return { kind: "files", files: this.#files };
     this.#name.textContent = "Expected a file, none is chosen.";
     this.#picker.focus();
     return undefined;

@@ -6,9 +6,9 @@ import type { StageName } from "../../../../run/stages.ts";
 import { scrollTable, whole, withOptions } from "../../../draw/text.ts";
 import { button, dom, element, fill, saveFile } from "../../elements.ts";
 import type { Level } from "../../services/data.ts";
-import type { SnapshotOffer } from "../../services/snapshots.ts";
+import type { SnapshotOffer } from "../../services/session.ts";
 import type { TrainEnd } from "../../services/train.ts";
-import type { ShownStage, TestTable } from "../../services/train_progress.ts";
+import type { ShownStage, TestTable } from "../../services/train.ts";
 import { type ChartFigure, Curves, LiveChart } from "./chart.ts";
 
 /** How far a training is: a bar, and the figures of the moment. */
