@@ -1,6 +1,6 @@
 -- What the model is told of each item: numbers on one scale, and tokens. data/README.md says how they are made.
 --
--- Takes   number_of, feature_read     of page_rows.sql or retailrocket.sql: item, item_id, valid_from; item, dense, tokens
+-- Takes   number_of, feature_read     of page_rows.sql: item, item_id, valid_from; item, dense, tokens
 --         shown, users                as prepared.sql has them: statistics are those of what train users were shown
 --         like_scale, like_vocabulary, like_other what another set has made of its columns, in the shape of number_scale and vocabulary;
 --                                     empty where there is none

@@ -135,18 +135,11 @@ export type OptionDefinition = ValueOption | ChoiceOption | SwitchOption;
 
 /** An option whose value is a T. */
 export type OptionOf<T> = OptionDefinition & { readonly type?: T };
-/** The same, without which nothing can be done. */
-export type RequiredOption<T> = OptionOf<T> & { readonly required: true };
 
 type Table = Readonly<Record<string, OptionOf<unknown>>>;
 type TypeOf<O> = O extends { readonly type?: infer T } ? Exclude<T, undefined> : never;
-type Required<O extends Table> = {
-  [K in keyof O]: O[K] extends { readonly required: true } ? K : never;
-}[keyof O];
 /** What options say, by their names, where they stand in a table by these. */
-export type ValuesOf<O extends Table> =
-  & { readonly [K in Required<O>]: TypeOf<O[K]> }
-  & { readonly [K in Exclude<keyof O, Required<O>>]?: TypeOf<O[K]> };
+export type ValuesOf<O extends Table> = { readonly [K in keyof O]?: TypeOf<O[K]> };
 
 /** Options that belong together, under a heading. */
 export interface OptionGroup {
@@ -214,11 +207,6 @@ function utf8Path(text: string, expected: string): string {
 /** Parses the path of a folder. @throws InvalidValue as {@link path}. */
 export function folder(text: string): string {
   return utf8Path(text, "the path of a folder");
-}
-
-/** An option that must be given. */
-export function required<T>(option: OptionOf<T>): RequiredOption<T> {
-  return { ...option, required: true };
 }
 
 /** The flag alone: "--lstm-units". */

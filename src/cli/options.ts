@@ -34,7 +34,6 @@ export function addOptions(command: Command, options: readonly OptionDefinition[
 /** An option as commander has it. */
 export function optionOf(definition: OptionDefinition): Option {
   const option = new Option(definition.flags, definition.about);
-  option.makeOptionMandatory("required" in definition);
   switch (definition.kind) {
     case "switch":
       return option.negate || definition.default === undefined ? option : option.default(definition.default);

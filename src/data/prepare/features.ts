@@ -18,8 +18,23 @@ const RARE_BELOW = 10;
 /** Two tables of so many rows are more than an adapter takes today. */
 const MOST_BUCKETS = 10_000_000;
 
-/** What every preparation of items has options for. */
-export const itemOptions = {
+/** What is known of the items, and how they are told apart. */
+export const featureOptions = {
+  features: named(
+    "--features <files>",
+    "a table with a row for each item, or a .sql file with a SELECT of one",
+  ),
+  featuresKey: named("--features-key <column>", "its column with the item's id (default: as in the log)"),
+  dense: valued(
+    "--dense <columns>",
+    "columns of it to use as numbers, joined by commas (default, without --tokens: all columns of numbers)",
+    { parse: columnNames },
+  ),
+  tokens: valued(
+    "--tokens <columns>",
+    "columns of it to use as tokens (text, or lists of text), joined by commas (default, without --dense: all of them)",
+    { parse: columnNames },
+  ),
   itemIds: flagged(
     "--item-ids",
     "learn something about each single item, too (default: where most items have no features)",
@@ -47,30 +62,10 @@ export const itemOptions = {
     "with --like: also if most values of a column are none that the set knows",
   ),
 };
-export type ItemOptions = ValuesOf<typeof itemOptions>;
-/** What those have that read a table of items. @param item whose name the column with its id has. */
-export const featureOptions = (item: string) => ({
-  features: named(
-    "--features <files>",
-    "a table with a row for each item, or a .sql file with a SELECT of one",
-  ),
-  featuresKey: named("--features-key <column>", `its column with the item's id (default: ${item})`),
-  dense: valued(
-    "--dense <columns>",
-    "columns of it to use as numbers, joined by commas (default, without --tokens: all columns of numbers)",
-    { parse: columnNames },
-  ),
-  tokens: valued(
-    "--tokens <columns>",
-    "columns of it to use as tokens (text, or lists of text), joined by commas (default, without --dense: all of them)",
-    { parse: columnNames },
-  ),
-  ...itemOptions,
-});
-export type FeatureOptions = ValuesOf<ReturnType<typeof featureOptions>>;
+export type FeatureOptions = ValuesOf<typeof featureOptions>;
 
 /** Names of columns; none for an empty text. */
-export function columnNames(text: string): string[] {
+function columnNames(text: string): string[] {
   const list = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
   if (new Set(list).size === list.length) return list;
   throw new InvalidValue(`Expected different columns joined by commas, got "${text}".`);
@@ -94,10 +89,10 @@ export const READING_FEATURES = "Reading item features";
 /** The steps of items, which come when the users have their parts. */
 export const itemFeatureSteps = (): Step[] => stepsOf(featuresScript);
 
-/** What a preparation looks at when a step is done. @throws UserError for items or text that cannot be features. */
+/** Looks at what a step has made. @throws UserError for items or text that cannot be features. */
 export async function checkItems(
   engine: Engine,
-  { like, areTokensNamed }: Pick<Features, "like" | "areTokensNamed">,
+  { like, areTokensNamed }: Features,
   { title }: Step,
 ): Promise<void> {
   if (title === "Numbers of items" && like?.isOneHot) await expectKnownItems(engine, like);
@@ -179,10 +174,10 @@ function namedColumns({ dense, tokens }: FeatureOptions, like: Like | undefined)
 }
 
 /** The options of page_rows.sql and item_features.sql. */
-export function itemVariables(
+function itemVariables(
   { dense, times, tokens, splits }: FeatureColumns,
   withFeatures: boolean,
-  { itemIds, hashItems, rareBelow = RARE_BELOW }: ItemOptions,
+  { itemIds, hashItems, rareBelow = RARE_BELOW }: FeatureOptions,
   like: Like | undefined,
 ): Record<string, Variable> {
   return {

@@ -65,7 +65,7 @@ export const logOptions = {
     { parse: positive },
   ),
   seed: valued("--seed <n>", "seed of sampled pages", whole(0, LARGEST_SEED), 1),
-  ...featureOptions("as in the log"),
+  ...featureOptions,
 };
 export type LogOptions = ValuesOf<typeof logOptions>;
 

@@ -48,13 +48,13 @@ export interface Begun {
   /** Ends with the pages that `data/users.sql` takes. */
   readonly steps: readonly Step[];
   /** Run when the parts of the users are known; ends with the tables of items that `data/prepared.sql` takes. */
-  readonly itemSteps?: readonly Step[];
+  readonly itemSteps: readonly Step[];
   /** Rows that a step read, but for those that the reader put aside; asked for only where there are bad ones. */
   rowsRead(engine: Engine, step: Step): Promise<number>;
   /** Bad rows that a step's own SQL found. */
-  badRows?(engine: Engine, step: Step): Promise<BadRows>;
+  badRows(engine: Engine, step: Step): Promise<BadRows>;
   /** Looks at what a step has made. @throws UserError for what cannot be learned from. */
-  after?(engine: Engine, step: Step): Promise<void>;
+  after(engine: Engine, step: Step): Promise<void>;
   /** Whether the items of a page are in the order in which they were shown. */
   readonly places: Manifest["places"];
 }
@@ -111,7 +111,7 @@ export async function prepare(
     const steps = [
       ...begun.steps,
       ...stepsOf(usersScript),
-      ...begun.itemSteps ?? [],
+      ...begun.itemSteps,
       ...stepsOf(preparedScript),
     ];
     const own = engine;
@@ -121,12 +121,12 @@ export async function prepare(
       after: async (step) => {
         if (step.title.startsWith("Reading")) {
           const aside = await takeRejects(own);
-          const found = joined([aside, await begun.badRows?.(own, step) ?? noBadRows]);
+          const found = joined([aside, await begun.badRows(own, step)]);
           const rows = async () => await begun.rowsRead(own, step) + aside.total;
           await judge(found, rows, options.strict);
           bad = joined([bad, found]);
         }
-        await begun.after?.(own, step);
+        await begun.after(own, step);
         if (step.title === "Users and their parts") await expectUsers(own);
       },
     });
