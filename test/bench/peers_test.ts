@@ -5,7 +5,7 @@ import { clickganPeer } from "../../bench/peers/clickgan.ts";
 import { type ClickganJob, type Job, makeJob, readJob, writeJob } from "../../bench/peers/job.ts";
 import { jaxPeer } from "../../bench/peers/jax_js.ts";
 import { COMPARED_STEPS, disagreement, measure, type Result, TOLERANCE } from "../../bench/peers/measure.ts";
-import { CannotError, type Peer, PeerProcess } from "../../bench/peers/peer.ts";
+import type { Peer } from "../../bench/peers/peer.ts";
 import { findTorches, type PeerEntry, roster, type Torch, withTorches } from "../../bench/peers/roster.ts";
 import { figuresOf, notesOf, problemLines, summaryCells, tableCells } from "../../bench/peers/summary.ts";
 import { tensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
@@ -58,14 +58,10 @@ Deno.test("steps at another rate, on other batches, or left out are a disagreeme
   const { job } = jobs["even"] ?? assert.fail();
   const losses = async (job: Job) => await lossesOf(await tensorflowPeer(job, "wasm"));
   const expected = await losses(job);
-  const changed = {
-    rate: { ...job, learningRate: 2 * job.learningRate },
-    still: { ...job, learningRate: 0 },
-    batches: { ...job, batches: job.batches.toReversed() },
-  };
-  for (const [name, other] of Object.entries(changed)) {
-    assert.ok(disagreement(expected, await losses(other)), name);
-  }
+  const slower = { ...job, learningRate: job.learningRate / 2 };
+  assert.ok(disagreement(expected, await losses(slower)), "another rate");
+  const batches = { ...job, batches: job.batches.toReversed() };
+  assert.ok(disagreement(expected, await losses(batches)), "other batches");
   assert.equal(disagreement(expected, expected), undefined);
   assert.match(disagreement(expected, expected.slice(1)) ?? "", /^9 losses, expected 10$/);
   assert.match(disagreement(expected, expected.with(3, NaN)) ?? "", /^the loss of step 4 is NaN/);
@@ -164,92 +160,6 @@ Deno.test("a peer runs without what slows OpenBLAS, with its own variables, and 
   } finally {
     for (const name of Object.keys(around)) Deno.env.delete(name);
   }
-});
-
-Deno.test("PyTorch takes clickgan's steps as a graph of a card would; without a card it says so", () =>
-  withEmptyFolder(async (folder) => {
-    const [torch] = await findTorches([]);
-    if (torch === undefined) return; // no PyTorch: no peer of it either
-    const own = jobs["even"] ?? assert.fail();
-    const file = `${folder}/job.safetensors`;
-    const script = new URL("../../bench/peers/torch_peer.py", import.meta.url).pathname;
-    const start = (...where: string[]) =>
-      PeerProcess.start(
-        { program: torch.python, args: ["-B", script, "best", "1", ...where, file], environment: {} },
-        120,
-      );
-    await writeJob(file, own.job);
-    const expected = await lossesOf(await clickganPeer(own, "dense"));
-    const onCpu = await start("cpu", "graphs");
-    const found: number[] = [];
-    while (found.length < COMPARED_STEPS) found.push((await onCpu.run(1, 60)).loss);
-    onCpu.stop();
-    assert.equal(disagreement(expected, found), undefined);
-    const onCard = await start("cuda", "eager").catch((error: unknown) => error);
-    if (onCard instanceof PeerProcess) return onCard.stop();
-    assert.ok(onCard instanceof CannotError, String(onCard));
-    assert.match(onCard.message, /^no card: torch\.cuda\.is_available\(\) is false \(PyTorch /);
-  }));
-
-/** What a program in Python prints that can import the peers' files; nothing where there is no Python: no peer of it either. */
-async function printedBy(program: string, args: readonly string[]): Promise<string | undefined> {
-  try {
-    const { code, stdout, stderr } = await new Deno.Command("python3", {
-      args: ["-B", "-c", program, ...args],
-      cwd: new URL("../../bench/peers/", import.meta.url),
-    }).output();
-    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
-    assert.equal(code, 0, decode(stderr));
-    return decode(stdout);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-Deno.test("OpenBLAS's kernels are asked of the library that PyTorch uses", () =>
-  withEmptyFolder(async (folder) => {
-    const at = (path: string) => `7f00-7f01 r-xp 00000000 08:01 1 ${path}\n`;
-    const maps: [string, string][] = [
-      [
-        at("/usr/lib/libm.so.6") + at("/lib/openblas-pthread/libblas.so.3") + "7f02-7f03 rw-p 0 00:00 0\n",
-        "Zen",
-      ],
-      [at("/site/numpy.libs/libopenblas64.so"), "None"],
-      [at("/lib/blas/libblas.so.3"), "None"], // the reference BLAS chooses nothing
-      [at("/usr/lib/libm.so.6"), "None"],
-    ];
-    const program = [
-      "import sys, types, openblas",
-      "def load(path):",
-      "    return types.SimpleNamespace(**({'openblas_get_corename': Name()} if 'openblas' in path else {}))",
-      "class Name:",
-      "    def __call__(self): return b'Zen'",
-      "for path in sys.argv[1:]: print(openblas.chosen_kernels(path, load))",
-    ].join("\n");
-    const files = maps.map((_, k) => `${folder}/${k}`);
-    for (const [k, [text]] of maps.entries()) await Deno.writeTextFile(files[k] ?? "", text);
-    const said = await printedBy(program, [...files, `${folder}/none`]);
-    if (said !== undefined) assert.deepEqual(said.split("\n"), [...maps.map(([, name]) => name), "None"]);
-  }));
-
-Deno.test("PyTorch's BLAS is that of its build, though NumPy has loaded another one", async () => {
-  const mkl =
-    "  - Intel(R) oneAPI Math Kernel Library Version 2024.2-Product Build 1\n  - Build settings: BLAS_INFO=mkl, X=1";
-  const generic = "  - Build settings: BLAS_INFO=generic, LAPACK_INFO=mkl";
-  const cases: [config: string, kernels: string | null, name: string, more: string][] = [
-    [mkl, null, "MKL", "MKL 2024.2"],
-    [mkl, "Zen", "MKL", "MKL 2024.2"],
-    [generic, "Zen", "OpenBLAS", "OpenBLAS's kernels for Zen"],
-    [generic, null, "generic BLAS", "generic BLAS, no OpenBLAS found"],
-    ["BLAS_INFO=accelerate,", null, "Accelerate", "Accelerate"],
-  ];
-  const program = "import json, sys, openblas\n" +
-    "print(json.dumps([openblas.blas_of(*case) for case in json.loads(sys.argv[1])]))";
-  const said = await printedBy(program, [
-    JSON.stringify(cases.map(([config, kernels]) => [config, kernels])),
-  ]);
-  if (said !== undefined) assert.deepEqual(JSON.parse(said), cases.map(([, , name, more]) => [name, more]));
 });
 
 Deno.test("each PyTorch is found once, and has a name of its own", () =>

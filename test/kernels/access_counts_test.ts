@@ -1,7 +1,6 @@
 /** What kernels ask of memory: counted by hand, by the kernels themselves on the device, and never guessed. */
 
 import assert from "node:assert/strict";
-import { runKernel } from "../../src/gpu/run_kernel.ts";
 import { type AccessCounts, accessCounts } from "../../src/gpu/access_analysis/access_counts.ts";
 import type { IndexScope } from "../../src/gpu/access_analysis/values.ts";
 import { BoundLadder } from "../../src/selftest/ladder/check.ts";
@@ -167,108 +166,6 @@ Deno.test("access counts: a subgroup is 32 neighbours", () => {
   const { storage, workgroup } = accessCounts(kernelFile(path).replace("= 256;", "= 64;"), scope);
   assert.deepEqual([storage.reads, workgroup.reads, workgroup.writes], [5 / 64, 2, 1]);
 });
-
-/** Words that an invocation may note. */
-const NOTES = 512;
-
-/**
- * A kernel that notes each index that it reads storage by, in the order of its reads. For kernels without nested subscripts.
- * @param header numbers in the place of what it reads of the step's header
- */
-function noting(text: string, workgroup: number, header: Readonly<Record<string, number>>): string {
-  const names = [...text.matchAll(/var<storage, read> (\w+)/g)].map(([, name]) => name ?? "");
-  const reads = new RegExp(`\\b(${names.join("|")})\\[([^\\]]+)\\]`, "g");
-  const count = [...text.matchAll(/@binding\(\d+\)/g)].length;
-  const noted = text.replace(/\/\/.*/g, "")
-    .replace(/\bstep\.([\w.]+)/g, (_, field: string) => `${header[field] ?? assert.fail(field)}u`)
-    .replace(reads, (_, name: string, index: string) => `${name}[note(${names.indexOf(name)}u, ${index})]`)
-    .replace(/struct Step \{[^}]*\}/, "")
-    .replace(/@group\(0\) @binding\(\d+\) var<uniform> step: Step;/, "")
-    .replace(
-      /(@compute[^(]*\([^)]*\)\s*fn \w+\()/,
-      "$1@builtin(local_invocation_index) noter: u32, @builtin(workgroup_id) at: vec3u, ",
-    )
-    .replace(
-      /(fn \w+\(@builtin[^{]*\{)/,
-      "$1 lane = select(1000000u, noter, at.x == MIDDLE_X && at.y == MIDDLE_Y);",
-    );
-  return `${noted}
-@group(0) @binding(${count - 1}) var<storage, read_write> notes: array<u32>;
-@group(0) @binding(${count}) var<uniform> step: vec4u;
-var<private> lane: u32;
-var<private> taken = 0u;
-fn note(which: u32, index: u32) -> u32 {
-  if (lane < ${workgroup}u) {
-    notes[lane * ${NOTES}u + taken] = 1u + which + ${names.length}u * index;
-    taken++;
-  }
-  return index + min(step.w, 0u);
-}`;
-}
-
-Deno.test("access counts: the kernels themselves note the same reads and sectors on the device", () =>
-  withGpu(undefined, async (gpu) => {
-    const [M, K, N] = [70, 16, 24];
-    const size = [M, K, N];
-    const header = { "size.z": M, chunks: 1 };
-    const kernels: [name: string, invocations: [number, number]][] = [
-      ["matmul_forward_1_naive", [N, M]],
-      ["matmul_forward_4_registers", [N / 4, Math.ceil(M / 4)]],
-      ["matmul_forward_5_lanes_over_rows", [Math.ceil(M / 4), N / 4]],
-      ["matmul_weight_gradient_2_chunks", [K * N, 1]],
-    ];
-    for (const [name, invocations] of kernels) {
-      const text = kernelFile(kernelPath(name)).replace("K4 = 16u", `K4 = ${K / 4}u`).replace(
-        "N4 = 16u",
-        `N4 = ${N / 4}u`,
-      );
-      const along = (axis: string) => Number(new RegExp(`const ${axis} = (\\d+)`).exec(text)?.[1] ?? 1);
-      const workgroup = [along("WORKGROUP"), along("WORKGROUP_Y")] as const;
-      const [x, y] = invocations;
-      const grid = [Math.ceil(x / workgroup[0]), Math.ceil(y / workgroup[1]), 1] as const;
-      const lanes = workgroup[0] * workgroup[1];
-      const middle = `const MIDDLE_X = ${Math.floor((grid[0] - 1) / 2)}u;\n` +
-        `const MIDDLE_Y = ${Math.floor((grid[1] - 1) / 2)}u;\n`;
-      const inputs = Object.fromEntries(
-        [...text.matchAll(/var<storage, read> (\w+)/g)].map((
-          [, name = ""],
-        ) => [name, new Float32Array(M * 32)]),
-      );
-      const [, written = ""] = /var<storage, read_write> (\w+)/.exec(text) ?? [];
-      const { notes: words } = await runKernel(gpu, middle + noting(text, lanes, header), {
-        inputs,
-        outputs: { ...{ [written]: 64 * 32 }, notes: new Uint32Array(lanes * NOTES) },
-        invocations,
-      });
-      const ofLane = Array.from(
-        { length: lanes },
-        (_, lane) => words.subarray(lane * NOTES, (lane + 1) * NOTES).filter((word) => word > 0),
-      );
-      const working = ofLane.filter(({ length }) => length > 0);
-      const reads = working.reduce((sum, { length }) => sum + length, 0) / working.length;
-      const names = Object.keys(inputs);
-      const bytes = names.map((name) => new RegExp(`> ${name}: array<vec4f>`).test(text) ? 16 : 4);
-      let [sectors, asked] = [0, 0];
-      for (let first = 0; first < lanes; first += 32) {
-        const subgroup = ofLane.slice(first, first + 32);
-        for (let k = 0; subgroup.some(({ length }) => length > k); k++) {
-          const touched = new Set(subgroup.flatMap((own) => {
-            const word = (own[k] ?? 0) - 1;
-            const [which, index] = [word % names.length, Math.floor(word / names.length)];
-            return word < 0 ? [] : [`${which} ${Math.floor(index * (bytes[which] ?? NaN) / 32)}`];
-          }));
-          sectors += touched.size;
-          asked++;
-        }
-      }
-      const { storage } = accessCounts(text, {
-        ...{ workgroup, grid, sizes: [0, 0, M, 0], chunks: 1 },
-      });
-      assert.ok(reads >= 17, `${name} noted ${reads}, at ${size}`);
-      assert.equal(storage.reads, reads, name);
-      assert.equal(storage.readSectors, sectors / asked, name);
-    }
-  }));
 
 Deno.test("access counts: an uncoalesced product shows its sectors, and a tile its banks", () =>
   withGpu(undefined, async (gpu) => {

@@ -7,27 +7,14 @@ import assert from "node:assert/strict";
 import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
 import { bitWords, DeviceLog } from "../../src/batch/device_log.ts";
 import { batchCapacity, Plan } from "../../src/batch/plan.ts";
-import { clickDimensions, type ClickDispatch } from "../../src/batch/click_sizes.ts";
+import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
-import { shopItems } from "../../src/data/demo_shop.ts";
-import { shopNamed } from "../../src/data/shops.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
-import type { Cost, DispatchSpec } from "../../src/gpu/program.ts";
+import type { DispatchSpec } from "../../src/gpu/program.ts";
 import { AdamState } from "../../src/ops/adam.ts";
 import { addDispatch } from "../../src/ops/step_gradient.ts";
-import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
-import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
-import { pageReward } from "../../src/policy/learning/q_loss.ts";
-import { clickLists, lstmStep, passOver, pushClick, takeRows } from "../../src/simulate/carried.ts";
-import { fill } from "../../src/simulate/pool.ts";
-import { Page } from "../../src/simulate/page.ts";
-import { ShopSource } from "../../src/simulate/shop_users.ts";
-import { plackettLuce } from "../../src/simulate/explore.ts";
-import { popularSlate, topSlate } from "../../src/policy/named.ts";
-import { Starts } from "../../src/simulate/start.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
-import type { Tensor } from "../../src/tape/tensor.ts";
 import {
   lstmOf,
   lstmOfTable,
@@ -432,118 +419,5 @@ Deno.test("cost: adam, a parameter and a partial sum at a time", () =>
       "adam of touched rows of table": ({ items }) => [10 * items * 8, 28 * items * 8],
     });
     for (const part of [arena, adam, parameters]) part[Symbol.dispose]();
-    return Promise.resolve();
-  }));
-
-/** Of a policy over a shop: U users, k items of I a page; B remembered pages of S numbers a state, L hidden units. */
-const [U, k, I, T, B, L, EPISODES] = [64, 3, 70, 4, 128, 8, 3];
-const [PANELS, STATE] = [3, 4]; // of 32 items; of a state with page / T, padded
-/** Of every label, for so many rows; the same networks run for users and for remembered pages. */
-const networkCosts = (algorithm: "cdqn" | "gdqn"): Record<string, (rows: number) => Pair> => {
-  const later = (slot: number) => algorithm === "cdqn" ? (k - 1 - slot) * L : 0;
-  const pick = (later: number, panels = PANELS) => (rows: number): Pair => [
-    rows * (panels + later + L),
-    4 * rows * (2 * panels + 3 * later + 2 * L + 4),
-  ];
-  const value = (slot: number) => (rows: number): Pair => [
-    rows * (4 * L + later(slot)),
-    4 * rows * (4 * L + 3 * later(slot)),
-  ];
-  const slots = Array.from({ length: k }, (_, slot) => slot);
-  const wanted = algorithm === "gdqn" ? k : 1;
-  const score = (rows: number): Pair => [3 * rows * I * L, 4 * L * (rows + I) + 12 * rows * PANELS];
-  const columns = slots.reduce((sum, slot) => sum + L + later(slot), 0);
-  return {
-    "state and time": (rows) => [0, 8 * rows * STATE],
-    "first base": pick(0, 0),
-    ...Object.fromEntries(slots.flatMap((slot) => [
-      [`score ${slot + 1}`, score],
-      [`pick ${slot + 1}`, pick(later(slot))],
-      [`online values of slates ${slot + 1}`, value(slot)],
-      [`older values of slates ${slot + 1}`, value(slot)],
-    ])),
-    "online values of slates gradients": (rows) => [6 * rows * k * L, 4 * rows * (2 * k * L + columns)],
-    "wanted values": (rows) => [2 * rows, rows * (16 + 4 * wanted + 4)],
-    "loss of values": (rows) => [6 * rows * k, rows * (8 * p(k) + 36)],
-    "loss of values sum": (rows) => [4 * rows, 16 * rows],
-  };
-};
-const shown: Record<string, Pair> = {
-  "page mask": [0, 8 * U * PANELS],
-  "remember the start": [0, 8 * U * STATE],
-  explore: [0, 12 * U * k],
-  // A state for each user, and of the items those that must differ.
-  "shop utilities": [40 * U * k, 8 * U * k + 16 * (U + Math.min(U * k, I))],
-  choose: [30 * U * k, 12 * U * k + 40 * U],
-  "shop step": [9 * U, 64 * U],
-  "remember a page": [0, U * (8 * STATE + 8 * k + 44)],
-  "starts of remembered users": [0, 12 * U],
-  "draw remembered pages": [0, B * (16 + 8 * EPISODES)],
-  "recall pages": [0, B * (16 * STATE + 8 * k + 40)],
-  "masks of remembered pages": [0, 8 * B * (PANELS + T / 2 + 1)],
-};
-for (const algorithm of ["cdqn", "gdqn"] as const) {
-  Deno.test(`cost: a page and a lesson of ${algorithm}`, () =>
-    withGpu("cpu", async (gpu) => {
-      const config = {
-        ...{ ...defaultPolicyTraining, algorithm, users: U, slate: k, pages: T, rows: B, hidden: L },
-        ...{ replay: (EPISODES - 1) * U * T, steps: U * T },
-      };
-      const source = new ShopSource(shopNamed("restless") ?? assert.fail(), shopItems(1, I));
-      using trainer = await PolicyTrainer.create(gpu, source, config);
-      const { page, lesson } = trainer.calls;
-      const network = networkCosts(algorithm);
-      const seen = new Set<string>();
-      const check = (calls: typeof page | typeof lesson, rows: number) => {
-        for (const { program: { dispatches }, sizes } of calls) {
-          for (const { spec: { label, cost } } of dispatches) {
-            const expected = shown[label] ?? network[label]?.(rows);
-            if (!expected) continue; // of layers, and of Adam: above
-            seen.add(label);
-            const { flops, bytes } = (cost as (s: typeof sizes) => Cost)(sizes);
-            assert.deepEqual([flops, bytes], expected, label);
-          }
-        }
-      };
-      check(page, U);
-      check(lesson, B);
-      assert.deepEqual([...seen].sort(), [...Object.keys(shown), ...Object.keys(network)].sort());
-    }));
-}
-
-Deno.test("cost: what simulates users, and rewards of a page", () =>
-  withGpu("cpu", (gpu) => {
-    using arena = new Arena(gpu, "cost");
-    const page = new Page(gpu, arena, { users: 9, slate: 2, items: 70, pages: 4, startClicks: 3 });
-    const view = arena.allocate("anything", 4096);
-    const [stride, columns] = [8, 5];
-    const state: Tensor = {
-      ...{ name: "state", rows: "events", columns, groups: 1, stride, view, trainable: false },
-    };
-    const lists = clickLists(page, arena);
-    const specs: ClickDispatch[] = [
-      fill("words", view, 3),
-      new Starts(page, [[1, 2, 3]]).feed(),
-      lstmStep(page, { input: state, product: state, state, cell: view }),
-      pushClick(page, lists),
-      passOver(page, view),
-      takeRows(state, view),
-      popularSlate(page, view),
-      topSlate(page, view),
-      plackettLuce(page, { scores: view, stride: 70, temperature: 1, chances: view }),
-      pageReward({ users: 9 }, { outcome: view, ring: view }) as ClickDispatch,
-    ];
-    assertCosts(specs as unknown as DispatchSpec[], {
-      words: ({ users }) => [0, 12 * users],
-      "feed click": ({ users }) => [0, 36 * users],
-      "encoder/lstm/state step": ({ events }) => [40 * events * columns, 48 * events * stride],
-      "push click": ({ users }) => [0, 40 * users],
-      "pass over": ({ users }) => [0, (16 + 12 * 2) * users],
-      "state of some users": ({ events }) => [0, 8 * events * stride],
-      "popular slate": ({ users }) => [0, 16 * users * 2],
-      "drawn slate": ({ users }) => [(8 + 4 * 2) * 70 * users, 4 * 70 * users + 16 * users],
-      "top slate": ({ users, rows }) => [0, 4 * rows + 4 * 2 * users],
-      "rewards of the page": () => [2 * 9, 16 * 9],
-    });
     return Promise.resolve();
   }));

@@ -3,6 +3,7 @@
  * built; and what of its file changes on the way to the driver: the four things that kernel.ts names, and no more.
  */
 
+import assert from "node:assert/strict";
 import { unrolled } from "../../src/cli/build_kernels.ts";
 import { STEP_BYTES, STEP_STRIDE } from "../../src/gpu/step.ts";
 import {
@@ -15,7 +16,8 @@ import {
   kernelPath,
   part,
 } from "../kernel_files.ts";
-import assert from "node:assert/strict";
+import { exercises } from "../../src/selftest/exercise/exercises.ts";
+import { ladders } from "../../src/selftest/ladder/ladders.ts";
 import type { ClickDispatch } from "../../src/batch/click_sizes.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { constantOf, kernel, kernelText } from "../../src/gpu/kernel.ts";
@@ -269,4 +271,71 @@ Deno.test("kernel text: turns of a written-out loop that a size needs none of ar
   assert.equal(kept({}), "ace");
   assert.equal(kept({ K4: 1 }), "ce");
   assert.equal(kept({ K4: 3 }), "abcde");
+});
+
+const course = new URL("kernels/course/", root);
+
+const LAST = 13;
+/** The chapter of the CPU driver. */
+const CPU = 12;
+
+/** By the numbers in their names. */
+const chapters = [...Deno.readDirSync(course)].map(({ name }) => ({
+  name,
+  number: Number(name.match(/^(\d+)-[a-z-]+\.md$/)?.[1]),
+  text: Deno.readTextFileSync(new URL(name, course)),
+})).sort((a, b) => a.number - b.number);
+
+/** The paths of a text's links, without what stands behind #. */
+function links(text: string): string[] {
+  return [...text.matchAll(/\]\(([^)#]+)(#[^)]*)?\)/g)].map(([, path]) => path ?? "");
+}
+
+Deno.test("course: its chapters in order", () => {
+  assert.deepEqual(chapters.map(({ number }) => number), Array.from({ length: LAST }, (_, k) => k + 1));
+  for (const { name, number, text } of chapters) assert.match(text, new RegExp(`^# ${number}\\. `), name);
+});
+
+Deno.test("course: every kernel has a chapter, those for a CPU adapter the one about it", () => {
+  const linked = (some: typeof chapters) => new Set(some.flatMap(({ text }) => links(text)));
+  const before = linked(chapters.slice(0, CPU - 1));
+  const cpu = linked(chapters.slice(CPU - 1, CPU));
+  const missing = kernelFiles("shipped").filter((path) => !(forCpu(path) ? cpu : before).has(`../${path}`));
+  assert.deepEqual(missing, []);
+});
+
+Deno.test("course: files of the program that it names are there", async () => {
+  for (const { name, text } of chapters) {
+    for (const [path] of text.matchAll(/\b(?:src|bench|test)\/[\w/]+\.ts\b/g)) {
+      await Deno.stat(new URL(path, root)).catch(() => assert.fail(`${name} names ${path}`));
+    }
+  }
+});
+
+Deno.test("course: its commands name exercises and ladders that there are", () => {
+  const named = new Set<string>();
+  for (const { name, text } of chapters) {
+    for (const [line, task = "", rest = ""] of text.matchAll(/^deno task (\S+)([^#\n]*)/gm)) {
+      const words = rest.trim().split(/\s+/).filter((word) => word !== "");
+      if (task === "exercise") {
+        const exercise = exercises.find((one) => one.name === words[0]) ?? assert.fail(`${name}: ${line}`);
+        assert.equal(exercise.chapter, name, line);
+        named.add(exercise.name);
+      }
+      if (task !== "bench" || words[0] !== "ladder") continue;
+      for (const word of words.slice(1).filter((word) => /^[a-z]/.test(word))) {
+        assert.ok(ladders.some((ladder) => ladder.name === word), `${name}: ${line}`);
+      }
+    }
+  }
+  const text = (number: number) => chapters[number - 1]?.text ?? "";
+  for (const { name } of chapters) {
+    assert.ok(exercises.some(({ chapter }) => chapter === name), `${name} has no exercise with a checker`);
+  }
+  for (const { name, chapter } of exercises) {
+    assert.ok(
+      named.has(name) || text(Number.parseInt(chapter)).includes(name),
+      `${chapter} says nothing of ${name}`,
+    );
+  }
 });
