@@ -73,12 +73,6 @@ Deno.test("adam: windows that cut parameters and ranges give the same bits", () 
     }
   }));
 
-Deno.test("adam: without weight decay it does not matter what decays", () =>
-  withGpu(undefined, async (gpu) => {
-    const plain = specs.map((spec) => ({ ...spec, decays: false }));
-    same(await run(gpu, { decay: 0 }), await run(gpu, { specs: plain }));
-  }));
-
 Deno.test("adam: tables alone have no partial sums", () =>
   withGpu(undefined, async (gpu) => {
     const tables = specs.filter((spec) => spec.table);

@@ -28,13 +28,12 @@ import { shuffled } from "../../src/selftest/small_logs.ts";
 /** More than 16 x 256 rows: chunks longer than 256. */
 const most = batchOf(4, { users: 210, items: 50, width: 2, maxEvents: 9, maxPage: 9 });
 
-for (const [name, b] of Object.entries({ one, few, many })) {
-  for (const N of [1, 3, 5, 16, 17, 64]) {
-    for (const activation of [undefined, "elu"] as const) {
-      Deno.test(`batch_norm: ${N} columns${activation ? " of ELU" : ""}, ${name}`, () =>
-        checkOp({ ...batchNormOf(true, activation, N)(b), tolerance: 4 * U * 400 }));
+for (const [N, activation] of [[1], [5, "elu"], [16], [17, "elu"], [64]] as const) {
+  Deno.test(`batch_norm: ${N} columns${activation ? " of ELU" : ""}`, async () => {
+    for (const b of N === 5 ? [one, few, many] : [few]) {
+      await checkOp({ ...batchNormOf(true, activation, N)(b), tolerance: 4 * U * 400 });
     }
-  }
+  });
 }
 Deno.test("batch_norm: 5 columns of ReLU", () =>
   checkOp({ ...batchNormOf(true, "relu", 5)(few), tolerance: 4 * U * 400 }));
@@ -242,7 +241,7 @@ Deno.test("batch_norm: one row gives the shift and no gradient; equal rows too",
 
 Deno.test("batch_norm: what is no finite number is handed on", () =>
   withGpu(undefined, async (gpu) => {
-    for (const broken of [NaN, Infinity, -Infinity]) {
+    for (const broken of [NaN, -Infinity]) {
       for (const training of [true, false]) {
         await withNorm(gpu, many.log, [many.users], 4, training, async ({ parameters, rows, run }) => {
           const [count = 0] = rows;

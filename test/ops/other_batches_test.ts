@@ -147,55 +147,53 @@ function train64(tape: ReplayTape): { weights: Map<string, Matrix>; losses: numb
   return { weights, losses };
 }
 
-for (const kind of ["cpu", "gpu"] as const) {
-  Deno.test(`other batches: a network over transitions trains as in f64, kernels for a ${kind}`, () =>
-    withGpu(kind, async (gpu) => {
-      using stack = new DisposableStack();
-      const arena = stack.use(new Arena(gpu, "replay"));
-      const parameters = stack.use(new ParameterArena(gpu, specs));
-      const adam = stack.use(new AdamState(parameters));
-      const headers = new StepHeaders(arena, dimensions, 1);
-      const ring = arena.allocate("ring", 16 * steps.length);
-      const targets = arena.allocate("targets", 4 * capacity.transitions);
-      const tape: ReplayTape = new Tape({ arena, dimensions, parameters, capacity, shapes: gpu.shapes });
-      const features = tape.tensor("features", "transitions", F, { trainable: false, textured: true });
-      squaredErrorOf(tape, network(tape, features), targets, ring);
-      tape.place();
-      const step = [...tape.forward(), ...tape.backward(), ...adam.dispatches(tape)];
-      const program = await Program.record(gpu, "step", headers.buffer, step);
-      const weights: Weights = new Map(
-        [...start()].map(([name, { data }]) => [name, new Float32Array(data)]),
+Deno.test("other batches: a network over transitions trains as in f64", () =>
+  withGpu("cpu", async (gpu) => {
+    using stack = new DisposableStack();
+    const arena = stack.use(new Arena(gpu, "replay"));
+    const parameters = stack.use(new ParameterArena(gpu, specs));
+    const adam = stack.use(new AdamState(parameters));
+    const headers = new StepHeaders(arena, dimensions, 1);
+    const ring = arena.allocate("ring", 16 * steps.length);
+    const targets = arena.allocate("targets", 4 * capacity.transitions);
+    const tape: ReplayTape = new Tape({ arena, dimensions, parameters, capacity, shapes: gpu.shapes });
+    const features = tape.tensor("features", "transitions", F, { trainable: false, textured: true });
+    squaredErrorOf(tape, network(tape, features), targets, ring);
+    tape.place();
+    const step = [...tape.forward(), ...tape.backward(), ...adam.dispatches(tape)];
+    const program = await Program.record(gpu, "step", headers.buffer, step);
+    const weights: Weights = new Map(
+      [...start()].map(([name, { data }]) => [name, new Float32Array(data)]),
+    );
+    parameters.write(weights);
+    for (const [k, rows] of steps.entries()) {
+      const batch = batchOf(k + 1, rows);
+      const sizes = { slates: 3, transitions: rows };
+      const purpose = { slot: k, learningRate: adamRate(RATE, k + 1), iteration: k };
+      headers.put(0, { sizes, counted: rows, first: 0 }, purpose);
+      headers.upload(0, 1);
+      writeMemory(gpu.queue, features.view, padRows(batch.features.data, rows, F, 1));
+      writeMemory(gpu.queue, targets, new Float32Array(batch.targets));
+      Commands.submit(gpu, "step", (commands) => program.encode(commands, sizes, headers.offset(0)));
+    }
+    const expected = train64(tape);
+    const sums = await readFloats(gpu, ring);
+    expected.losses.forEach((loss, k) => {
+      const found = sums[4 * k] ?? NaN;
+      assert.ok(
+        Math.abs(found - loss) < 1e-4 * loss,
+        `loss of step ${k}: expected ${loss}, got ${found}`,
       );
-      parameters.write(weights);
-      for (const [k, rows] of steps.entries()) {
-        const batch = batchOf(k + 1, rows);
-        const sizes = { slates: 3, transitions: rows };
-        const purpose = { slot: k, learningRate: adamRate(RATE, k + 1), iteration: k };
-        headers.put(0, { sizes, counted: rows, first: 0 }, purpose);
-        headers.upload(0, 1);
-        writeMemory(gpu.queue, features.view, padRows(batch.features.data, rows, F, 1));
-        writeMemory(gpu.queue, targets, new Float32Array(batch.targets));
-        Commands.submit(gpu, "step", (commands) => program.encode(commands, sizes, headers.offset(0)));
-      }
-      const expected = train64(tape);
-      const sums = await readFloats(gpu, ring);
-      expected.losses.forEach((loss, k) => {
-        const found = sums[4 * k] ?? NaN;
-        assert.ok(
-          Math.abs(found - loss) < 1e-4 * loss,
-          `loss of step ${k}: expected ${loss}, got ${found}`,
-        );
+    });
+    const found = await parameters.read();
+    for (const { name } of trained) {
+      const wanted = expected.weights.get(name) ?? assert.fail();
+      found.get(name)?.forEach((x, i) => {
+        const y = wanted.data[i] ?? NaN;
+        assert.ok(Math.abs(x - y) < 1e-4, `${name} ${i}: expected ${y}, got ${x}`);
       });
-      const found = await parameters.read();
-      for (const { name } of trained) {
-        const wanted = expected.weights.get(name) ?? assert.fail();
-        found.get(name)?.forEach((x, i) => {
-          const y = wanted.data[i] ?? NaN;
-          assert.ok(Math.abs(x - y) < 1e-4, `${name} ${i}: expected ${y}, got ${x}`);
-        });
-      }
-    }));
-}
+    }
+  }));
 
 Deno.test("dimensions: four at most, and only their own names", () => {
   assert.throws(
