@@ -1,8 +1,8 @@
-/** The figures that policies are compared by, on made-up episodes whose answers are known. */
+/** The figures that policies are compared by, on made-up episodes whose answers are known; and the page about them. */
 
 import assert from "node:assert/strict";
-import { randomStream } from "../../src/data/random.ts";
 import {
+  bySlates,
   type Cell,
   type Comparison,
   differenceIn,
@@ -10,7 +10,13 @@ import {
   differencesOf,
   PLACES,
   policiesOf,
+  taskNames,
 } from "../../src/policy/comparison/comparison.ts";
+import type { ChartDefinition } from "../../src/report/chart.ts";
+import { pageShell } from "../../src/report/page_shell.ts";
+import { policyPageOf } from "../../src/report/policy_page.ts";
+import { madeComparison } from "../made_comparison.ts";
+import { randomStream } from "../../src/data/random.ts";
 import { choleskyOf, LoggedStates, rareSlots, solveLower } from "../../src/policy/comparison/support.ts";
 import { consistencyOf, pageCalibrationOf } from "../../src/policy/comparison/calibration.ts";
 import { figuresOf, ratioOf } from "../../src/policy/comparison/figures.ts";
@@ -347,4 +353,88 @@ Deno.test("comparison: learned policies first; a policy that was not tried somew
     differencesOf(found).map(({ environment, policy, rival }) => [environment, policy, rival]),
     [["A", "cdqn", "greedy"]],
   );
+});
+
+const ENVIRONMENTS = ["model A", "model B", "restless shop"];
+const parts = { style: "", script: "" };
+const [three, five] = [madeComparison(3), madeComparison(5)];
+
+/** The charts of a page, each of which has a figure of its own. */
+function chartsIn(page: string): ChartDefinition[] {
+  const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
+  const charts: ChartDefinition[] = JSON.parse(json);
+  assert.equal(new Set(charts.map(({ id }) => id)).size, charts.length);
+  for (const { id } of charts) assert.ok(page.includes(`<figure id="${id}">`), id);
+  return charts;
+}
+
+Deno.test("the page about policies: verdicts, tables and charts of every environment, by slate", () => {
+  const points = [5, 7, 6].map((value, k) => ({ userSteps: 100 * k, return: value, standardError: 0.5 }));
+  const curves = [{ name: "slateq, seed 1", points }];
+  const facts = [["users", "60"]] as const;
+  const head = { title: "Policies <compared>", facts, notes: ["Read this."], curves };
+  const page = pageShell(policyPageOf(head, [three, five]), parts);
+  const charts = chartsIn(page);
+  for (const { id, title, note } of charts) {
+    assert.match(id, /^[a-z0-9-]+$/);
+    assert.ok(ENVIRONMENTS.some((name) => `${title} ${note}`.includes(name)), title);
+  }
+  const count = (kind: string, start: string) =>
+    charts.filter((chart) => chart.config.type === kind && chart.id.startsWith(start)).length;
+  assert.equal(count("bar", "return-3"), 3);
+  const lines = ["pages-3", "calibration-3", "users-3"].map((start) => count("line", start));
+  assert.deepEqual(lines, [3, 2, 2]); // users: both learned policies, in the truth
+  assert.equal(count("scatter", "consistency-3"), 1);
+  assert.match(page, /<h1>Policies &lt;compared&gt;<\/h1>/);
+  assert.equal(page.match(/On the truth \(restless shop\) (cdqn|slateq) is better than greedy/g)?.length, 4);
+  assert.match(page, /<th scope="row">slateq \(3 trainings\)<\/th><td>\d\.\d\d ± 0\.\d\d/);
+  // The published table: both sizes in one.
+  const table = page.match(/aria-label="Policies by the size of the slate">(.*?)<\/table>/s)?.[1] ?? "";
+  const heads = ["policy", ...[3, 5].flatMap((k) => [`reward a page, k = ${k}`, `click rate, k = ${k}`])];
+  assert.deepEqual([...table.matchAll(/<th scope="col">(.*?)<\/th>/g)].map(([, name]) => name), heads);
+  assert.equal(
+    table.match(/<th scope="row">slateq<\/th>(<td>0\.\d{3} ± 0\.\d{3}<\/td>){4}<\/tr>/g)?.length,
+    3,
+  );
+  const single = pageShell(policyPageOf(head, [three]), parts);
+  assert.doesNotMatch(single, /Policies by the size of the slate/);
+});
+
+Deno.test("slates of one size, other tasks: no id stands twice on the page, and headings tell them apart", () => {
+  const head = { title: "Policies", facts: [], notes: [] };
+  const page = pageShell(
+    policyPageOf(head, [three, { ...three, leave: 0.1 }, { ...three, pages: 9 }]),
+    parts,
+  );
+  const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
+  assert.equal(new Set(ids).size, ids.length);
+  chartsIn(page);
+  assert.deepEqual(taskNames([three, five]), ["slates of 3", "slates of 5"]);
+  assert.deepEqual(taskNames([three]), [""]);
+  const [clicks, utility] = taskNames([three, { ...three, reward: "utility" }]);
+  assert.match(clicks ?? "", /click/);
+  assert.match(utility ?? "", /utility/);
+});
+
+Deno.test("slates of several sizes: each has its own cells, and other tasks are not set beside each other", () => {
+  const groups = bySlates([three, five]) ?? assert.fail();
+  assert.deepEqual(groups.map(({ environment }) => environment.name), ENVIRONMENTS);
+  for (const { rows } of groups) {
+    for (const { cells } of rows) {
+      [three, five].forEach((comparison, k) => {
+        assert.ok(cells[k]?.length && cells[k].every((cell) => comparison.cells.includes(cell)));
+      });
+    }
+  }
+  const inOrder = policiesOf(three).map(({ name }) => name);
+  for (const { rows } of groups) {
+    const names = rows.map(({ policy }) => policy);
+    assert.ok(names.includes("greedy") && names.includes("cdqn"));
+    assert.deepEqual(names, inOrder.filter((name) => names.includes(name)));
+  }
+  assert.equal(bySlates([three]), undefined);
+  assert.equal(bySlates([three, three]), undefined);
+  assert.equal(bySlates([three, { ...five, pages: 9 }]), undefined);
+  assert.equal(bySlates([three, { ...five, reward: "utility" }]), undefined);
+  assert.equal(bySlates([three, { ...five, leave: 0.1 }]), undefined);
 });

