@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { askTint } from "../../bench/exercise.ts";
 import { evaluate, HOLE, stepOf } from "../../src/selftest/exercise/answer.ts";
 import { checkAnswer, sizeOf } from "../../src/selftest/exercise/check.ts";
-import { type Case, casesOf, type Exercise, solutionOf } from "../../src/selftest/exercise/exercise.ts";
+import { type Case, casesOf, type Exercise } from "../../src/selftest/exercise/exercise.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -29,15 +29,14 @@ const hard: Which = (exercise) =>
   casesOf(exercise).slice(exercise.ladder.oddSizes.length).slice(0, exercise.hard.length);
 const oddAndHard: Which = (exercise) => [...odd(exercise), ...hard(exercise)];
 
-/** Checks a text as an answer. @param takes what its kernel is given: the starter's constants, where it is not said. */
+/** Checks a text as an answer. */
 async function check(
   gpu: Gpu,
   exercise: Exercise,
   text: string,
   which = odd,
-  takes?: { readonly takes: undefined },
 ): Promise<void> {
-  const step = { ...stepOf(exercise, "mine.wgsl", text), ...takes };
+  const step = stepOf(exercise, "mine.wgsl", text);
   for (const one of which(exercise)) await checkAnswer(gpu, exercise, step, one, "mine.wgsl");
 }
 
@@ -51,30 +50,6 @@ function replaced(text: string, from: string, to: string): string {
   assert.ok(text.includes(from), from);
   return text.replace(from, to);
 }
-
-/**
- * Further kernels of the repository that solve an exercise, each with its grid; they are given all of their constants. Those
- * of the LSTM take seconds to compile for a size: they are tried at one.
- */
-const others: readonly (readonly [exercise: string, kernel: string, grid: string])[] = [
-  ["softmax", "choice_nll_1_naive", "K, E"],
-  ["matmul", "matmul_forward_rows", "M / 8, N4 / 4\n// where: weights uniform, input texture"],
-  ["lstm", "lstm_forward_2_workgroup", "16 H4 B\n// workgroup: 16 H4"],
-  ["slate-score", "slate_score_panel", "128 P, U / 128"],
-  ["panel", "matmul_forward_11_panel_loop", "N4 / 4, M\n// where: input texture"],
-];
-
-Deno.test("exercises: the texts of the repository's kernels are right", () =>
-  withGpu(undefined, async (gpu) => {
-    for (const exercise of exercises) {
-      await check(gpu, exercise, solutionOf(exercise).kernel.source, oddAndHard);
-    }
-    for (const [name, solution, grid] of others) {
-      const which: Which = name.startsWith("lstm") ? (one) => odd(one).slice(1) : oddAndHard;
-      const text = `// grid: ${grid}\n${kernelText(solution)}`;
-      await check(gpu, named(name), text, which, { takes: undefined });
-    }
-  }));
 
 Deno.test("exercises: every starter compiles, is wrong, and says where its hole is", () =>
   withGpu(undefined, async (gpu) => {

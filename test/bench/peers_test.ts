@@ -33,26 +33,25 @@ async function lossesOf(peer: Peer): Promise<number[]> {
 }
 
 const gpuTest = { sanitizeOps: false, sanitizeResources: false };
-for (const [name, own] of Object.entries(jobs)) {
-  Deno.test({
-    name: `TensorFlow.js and jax-js take clickgan's steps: ${name}`,
-    ...gpuTest,
-    async fn() {
-      const expected = await lossesOf(await clickganPeer(own, "dense"));
-      assert.ok(
-        Math.abs((expected[4] ?? 0) - (expected[0] ?? 0)) > 10 * TOLERANCE,
-        "the steps change the loss",
-      );
-      const peers = {
-        tensorflow: () => tensorflowPeer(own.job, "wasm"),
-        jax: () => jaxPeer(own.job, "wasm"),
-      };
-      for (const [peer, start] of Object.entries(peers)) {
-        assert.equal(disagreement(expected, await lossesOf(await start())), undefined, peer);
-      }
-    },
-  });
-}
+Deno.test({
+  name: "TensorFlow.js and jax-js take clickgan's steps",
+  ...gpuTest,
+  async fn() {
+    const own = jobs["ragged"] ?? assert.fail();
+    const expected = await lossesOf(await clickganPeer(own, "dense"));
+    assert.ok(
+      Math.abs((expected[4] ?? 0) - (expected[0] ?? 0)) > 10 * TOLERANCE,
+      "the steps change the loss",
+    );
+    const peers = {
+      tensorflow: () => tensorflowPeer(own.job, "wasm"),
+      jax: () => jaxPeer(own.job, "wasm"),
+    };
+    for (const [peer, start] of Object.entries(peers)) {
+      assert.equal(disagreement(expected, await lossesOf(await start())), undefined, peer);
+    }
+  },
+});
 
 Deno.test("steps at another rate, on other batches, or left out are a disagreement", async () => {
   const { job } = jobs["even"] ?? assert.fail();

@@ -1,8 +1,10 @@
-/** Which sum of the device becomes which figure, which figure which column, and which events count for it. */
+/** Which sum of the device becomes which figure, which figure which column, which events count for it; and rankings by hand. */
 
 import assert from "node:assert/strict";
-import { type ClickLog, NONE } from "../../src/data/click_log.ts";
-import { choiceFigures, meanSpearman, precisionAt } from "../../src/data/ranking.ts";
+import fc from "fast-check";
+import { countTrain } from "../../src/counts/train_counts.ts";
+import { checkLog, type ClickLog, NONE } from "../../src/data/click_log.ts";
+import { choiceFigures, meanSpearman, pageRanking, precisionAt } from "../../src/data/ranking.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { type GameOptions, sparsemax } from "../../src/ops/minimax.ts";
 import { rowOf, stages } from "../../src/run/stages.ts";
@@ -151,4 +153,155 @@ Deno.test("meanSpearman: over pages of two items and more, ties at their mean ra
   assert.ok(Math.abs(meanSpearman(pages, [0], scores, truth) - expected) < 1e-12);
   const single = { ...pages, userEvents: Uint32Array.of(0, 1) };
   assert.ok(Number.isNaN(meanSpearman(single, [0], scores, truth)));
+});
+
+/** To the last digits. */
+const exactly = (actual: number, expected: number) =>
+  assert.ok(Math.abs(actual - expected) < 1e-12, `expected ${expected}, got ${actual}`);
+
+Deno.test("precisionAt: no ties", () => {
+  const scores = [9, 3, 1, 2, 9];
+  for (const [clicked, at1, at2] of [[1, 1, 1], [3, 0, 1], [2, 0, 0]] as const) {
+    exactly(precisionAt(scores, 1, 4, [clicked], 1), at1);
+    exactly(precisionAt(scores, 1, 4, [clicked], 2), at2);
+  }
+});
+
+Deno.test("precisionAt: ties count in expectation, whichever row is clicked", () => {
+  for (const clicked of [0, 1, 2, 3]) {
+    exactly(precisionAt([5, 5, 5, 5], 0, 4, [clicked], 1), 1 / 4);
+    exactly(precisionAt([5, 5, 5, 5], 0, 4, [clicked], 2), 1 / 2);
+  }
+  exactly(precisionAt([7, 5, 5, 5], 0, 4, [2], 1), 0);
+  exactly(precisionAt([7, 5, 5, 5], 0, 4, [2], 2), 1 / 3);
+  exactly(precisionAt([7], 0, 1, [0], 1), 1);
+  exactly(precisionAt([7], 0, 1, [0], 2), 1);
+});
+
+/** Every order of the rows. */
+function permutations(rows: number[]): number[][] {
+  if (rows.length === 0) return [[]];
+  return rows.flatMap((row) =>
+    permutations(rows.filter((other) => other !== row)).map((rest) => [row, ...rest])
+  );
+}
+
+Deno.test("precision, MRR, NDCG and AUC of a page are means over all orders in which ties can be broken", () => {
+  fc.assert(fc.property(
+    fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 6 }),
+    fc.nat(),
+    (scores, pick) => {
+      const clicked = scores.flatMap((_, row) =>
+        row === pick % scores.length || pick >> row & 1 ? [row] : []
+      );
+      // Of each order, the ranks of what is clicked, rising.
+      const all = permutations([...scores.keys()]).filter((order) =>
+        order.every((row, place) => place === 0 || scores[order[place - 1]!]! >= scores[row]!)
+      ).map((order) => order.flatMap((row, place) => clicked.includes(row) ? [place + 1] : []));
+      const mean = (of: (ranks: number[]) => number) =>
+        all.reduce((sum, ranks) => sum + of(ranks), 0) / all.length;
+      const gain = (ranks: number[]) => ranks.reduce((sum, rank) => sum + 1 / Math.log2(1 + rank), 0);
+      const others = scores.length - clicked.length;
+      // Those behind a clicked item: all but the clicked ones behind it.
+      const behind = (ranks: number[]) =>
+        ranks.reduce((sum, rank, k) => sum + scores.length - rank - (ranks.length - 1 - k), 0);
+      for (const k of [1, 2] as const) {
+        exactly(precisionAt(scores, 0, scores.length, clicked, k), mean(([first]) => Number(first! <= k)));
+      }
+      const found = pageRanking(scores, 0, scores.length, clicked);
+      exactly(found.mrr, mean(([first]) => 1 / first!));
+      exactly(found.ndcg, mean((ranks) => gain(ranks) / gain(ranks.map((_, k) => k + 1))));
+      if (others === 0) assert.ok(Number.isNaN(found.auc));
+      else exactly(found.auc, mean((ranks) => behind(ranks) / others / ranks.length));
+    },
+  ));
+});
+
+/** User 0: a click on row 1 and a page without a click; user 1: a click on row 5. */
+const tiny: ClickLog = {
+  name: "tiny",
+  items: { kind: "one-hot", count: 3 },
+  userSplit: Uint8Array.of(0, 2),
+  userEvents: Uint32Array.of(0, 2, 3),
+  eventRows: Uint32Array.of(0, 2, 4, 7),
+  eventClick: Uint32Array.of(1, NONE, 5),
+  rowItem: Uint32Array.of(0, 1, 1, 2, 0, 1, 2),
+};
+
+/** Of the ranking alone. */
+function rankingFigures(...of: Parameters<typeof choiceFigures>) {
+  const { nll: _, ...figures } = choiceFigures(...of);
+  return figures;
+}
+
+Deno.test("rankings: means over events with a click", () => {
+  assert.deepEqual(rankingFigures(tiny, [0, 1], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1 / 2, prec2: 1 / 2 });
+  assert.deepEqual(rankingFigures(tiny, [0], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1, prec2: 1 });
+  assert.deepEqual(rankingFigures(tiny, [], [0, 1, 0, 1, 3, 1, 2]), { prec1: NaN, prec2: NaN });
+});
+
+Deno.test("a page of several clicks: displays count once, each click once, and its loss is that of one choice after another", () => {
+  // User 0 clicks row 1 and then the item of row 0; user 1 clicks row 2 of three, then the first, then what is left.
+  const several: ClickLog = {
+    ...tiny,
+    userEvents: Uint32Array.of(0, 3, 6),
+    eventRows: Uint32Array.of(0, 2, 3, 5, 8, 9, 10),
+    eventClick: Uint32Array.of(1, 2, NONE, 7, 8, 9),
+    eventGiven: Uint8Array.of(0, 2, 0, 0, 2, 2),
+    rowItem: Uint32Array.of(0, 1, 0, 1, 2, 0, 1, 2, 0, 1),
+  };
+  checkLog(several, []);
+  const u = [0.5, -1, 9, 2, 1, 0.25, 0.75, -0.5, 9, 9];
+  const e = u.map(Math.exp);
+  const likelihood = e[1]! / (1 + e[0]! + e[1]!) * 1 / (1 + e[3]! + e[4]!) *
+    e[7]! / (1 + e[5]! + e[6]! + e[7]!) * e[5]! / (e[5]! + e[6]!);
+  exactly(choiceFigures(several, [0, 1], u).nll, -Math.log(likelihood) / 3);
+  // Of both pages with a click, the best clicked row is the first of its page.
+  assert.deepEqual(rankingFigures(several, [0, 1], u), { prec1: 1, prec2: 1 });
+  assert.deepEqual(rankingFigures(several, [0], [0, 0, 9, 0, 0]), { prec1: 1, prec2: 1 });
+  const train = { ...several, userSplit: Uint8Array.of(0, 0) };
+  assert.deepEqual(countTrain(train), {
+    users: 2,
+    shown: Uint32Array.of(2, 3, 2),
+    clicks: Uint32Array.of(2, 2, 1),
+    meanRate: (5 + 1) / (7 + 2),
+    longestPage: 3,
+  });
+});
+
+Deno.test("given events are not counted in any figure, nor as shown", () => {
+  // The same with two clicks before the pages, the second of them between them.
+  const given: ClickLog = {
+    ...tiny,
+    userEvents: Uint32Array.of(0, 4, 5),
+    eventRows: Uint32Array.of(0, 1, 3, 4, 6, 9),
+    eventClick: Uint32Array.of(0, 2, 3, NONE, 7),
+    eventGiven: Uint8Array.of(1, 0, 1, 0, 0),
+    rowItem: Uint32Array.of(2, 0, 1, 2, 1, 2, 0, 1, 2),
+  };
+  const scores = [0, 1, 0, 1, 3, 1, 2];
+  const with2 = [-5, 0, 1, 7, 0, 1, 3, 1, 2];
+  assert.deepEqual(rankingFigures(given, [0, 1], with2), rankingFigures(tiny, [0, 1], scores));
+  assert.deepEqual(choiceFigures(given, [0, 1], with2), choiceFigures(tiny, [0, 1], scores));
+  const truth = [1, 0, 2, 2, 3, 1, 0];
+  assert.equal(
+    meanSpearman(given, [0, 1], with2, [9, 1, 0, 9, 2, 2, 3, 1, 0]),
+    meanSpearman(tiny, [0, 1], scores, truth),
+  );
+  assert.deepEqual(countTrain(given), countTrain(tiny));
+});
+
+Deno.test("choiceFigures: -log P with no click as utility 0, also where exp overflows", () => {
+  const utility = [0, 1, 0, 1, 3, 1, 2];
+  const e = Math.exp;
+  const expected = [
+    Math.log(1 + e(0) + e(1)) - 1,
+    Math.log(1 + e(0) + e(1)),
+    Math.log(1 + e(3) + e(1) + e(2)) - 1,
+  ];
+  exactly(choiceFigures(tiny, [0, 1], utility).nll, expected.reduce((sum, x) => sum + x) / 3);
+  // A generator can be walked through once only.
+  exactly(choiceFigures(tiny, tiny.userSplit.keys(), utility).prec1, 1 / 2);
+  assert.equal(choiceFigures(tiny, [0], [0, 1000, 0, 1000, 0, 0, 0]).nll, 500);
+  assert.equal(choiceFigures(tiny, [0], [-1000, -1000, -1000, -1000, 0, 0, 0]).nll, 500);
 });
