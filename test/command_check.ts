@@ -173,6 +173,21 @@ export function runScript(
   );
 }
 
+/** Shaders that were compiled before are good enough here. */
+export const WITH_CACHE = { MESA_SHADER_CACHE_DISABLE: "false" };
+
+const BENCH_PERMISSIONS = ["read", "env", "write", "run", "ffi", "sys=cpus,uid", "net=127.0.0.1"]
+  .map((name) => `--allow-${name}`);
+
+/** The bench as its task starts it. @param args of `deno task bench` */
+export function runBench(
+  args: readonly string[],
+  { env, ...more }: Pick<Deno.CommandOptions, "cwd" | "env"> = {},
+): Promise<CommandResult> {
+  const script = new URL("../bench/main.ts", import.meta.url);
+  return runScript(script, BENCH_PERMISSIONS, args, { ...more, env: { ...WITH_CACHE, ...env } });
+}
+
 /**
  * What a script beside this file prints as JSON. It runs in a process of its own, on shaders that the driver optimised, which
  * are two to three times as fast: for tests that compute for longer than the .9 s that a process takes.

@@ -230,12 +230,6 @@ export const nearlyRight: readonly NearlyRight[] = [
     "var most = u[first];",
   ]],
   [
-    "softmax",
-    "all rows but the first in the maximum",
-    /, the last row of each page/,
-    ["most = max(most, u[r]);", "most = max(most, u[first]);"],
-  ],
-  [
     "matmul",
     "that infinity less infinity is NaN",
     /, sums of several hundred/,
@@ -279,12 +273,4 @@ export const nearlyRight: readonly NearlyRight[] = [
     /, utilities about 10,000/,
     ["for (var r = first; r < end; r++) { most = max(most, u[r]); }", "most = 0.0;"],
   ],
-  ["last-clicks", "that a window counts clicks, not events", /, more clicks than the window/, [
-    "lag < min(clicks, LAGS);",
-    "lag < min(clicks, LAGS) && e - past < LAGS;",
-  ]],
-  ["slate-score", "how low scores may be", /, all scores below -1,000/, [
-    "var most = LOWEST;",
-    "var most = -100.0;",
-  ]],
 ];

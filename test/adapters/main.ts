@@ -12,7 +12,9 @@ import { stepProgress } from "../../src/cli/progress.ts";
 import { table } from "../../src/cli/table.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../../src/run/markers.ts";
 import { findChromium } from "../chromium.ts";
-import { HEAD, type Outcome, outcomeOf, rowsOf } from "./outcome.ts";
+import { faultsOf } from "../../src/selftest/finding.ts";
+import type { KernelResult, SelftestResult } from "../../src/selftest/results.ts";
+import { UserError } from "../../src/user_error.ts";
 
 interface Options {
   readme?: string;
@@ -49,6 +51,47 @@ const implementations: readonly {
     },
   },
 ];
+
+/** What an implementation said, in a row. */
+export interface Outcome {
+  readonly name: string;
+  /** As `selftestJson` writes it. */
+  readonly result: SelftestResult & { readonly kernels: readonly KernelResult[] };
+  readonly faults: readonly string[];
+}
+
+/** JSON has text for numbers that it does not know. */
+function known(_: string, value: unknown): unknown {
+  return value === "NaN" || value === "Infinity" || value === "-Infinity" ? Number(value) : value;
+}
+
+/** @throws UserError where it printed no JSON */
+export function outcomeOf(name: string, stdout: string, stderr: string): Outcome {
+  try {
+    const result: Outcome["result"] = JSON.parse(stdout, known);
+    const faults = result.findings.flatMap((finding) =>
+      faultsOf(finding).map((text) => `${finding.name} (${finding.kind}): ${text}`)
+    );
+    return { name, result, faults };
+  } catch {
+    throw new UserError(`${name} came to no end:\n${stderr.slice(-3000)}`);
+  }
+}
+
+const HEAD = ["implementation", "adapter", "cases", "kernels", "numbers", "cases that differ"];
+
+export function rowsOf(outcomes: readonly Outcome[]): string[][] {
+  return outcomes.map(({ name, result: { adapter, findings, kernels } }) => [
+    name,
+    adapter?.description ?? "",
+    String(findings.length),
+    String(new Set(kernels.map(({ kernel }) => kernel)).size),
+    findings.flatMap(({ checks }) => checks).reduce((sum, { values }) => sum + values, 0).toLocaleString(
+      "en",
+    ),
+    String(findings.filter((finding) => faultsOf(finding).length > 0).length),
+  ]);
+}
 
 async function runOne(name: string, script: string, args: readonly string[]): Promise<Outcome> {
   const progress = stepProgress();
@@ -108,11 +151,13 @@ const command = new Command("deno task test:special adapters")
   .option("--only <name>", "only cases with this in their names", "")
   .option("--every", "also the kernels that an adapter never takes", false)
   .option("--readme <file>", "write the table between the markers of this file", path);
-let code = 0;
-command.action(async () => {
-  code = await main(command.opts<Options>());
-});
-await runMain(async () => {
-  await parseAndRun(command, Deno.args);
-  return code;
-});
+if (import.meta.main) {
+  let code = 0;
+  command.action(async () => {
+    code = await main(command.opts<Options>());
+  });
+  await runMain(async () => {
+    await parseAndRun(command, Deno.args);
+    return code;
+  });
+}

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { missingCompiler } from "../../bench/compiled/vulkan.ts";
 import * as v from "../../src/schema.ts";
 import { header, kernelFile, kernelPath } from "../kernel_files.ts";
-import { runBench } from "./run_bench.ts";
+import { runBench } from "../command_check.ts";
 
 const missing = missingCompiler();
 if (missing !== undefined) console.log(`Skipped: kernels compiled for GPUs, as ${missing}`);

@@ -10,7 +10,7 @@ import { kernel } from "../../src/gpu/kernel.ts";
 import { kernelFile, kernelNames, kernelPath } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
-import { runBench } from "./run_bench.ts";
+import { runBench } from "../command_check.ts";
 
 Deno.test("every kernel with a number in its name is a step, and its number and name are the file's", () => {
   const used = new Set<string>();
@@ -29,20 +29,6 @@ Deno.test("every kernel with a number in its name is a step, and its number and 
     }
   }
   assert.deepEqual([...used].sort(), kernelNames("steps"));
-});
-
-Deno.test("the GPU's way has the kernel for GPUs, steps that its steps change, and nothing in a texture", () => {
-  for (const ladder of ladders) {
-    const { steps } = gpuWay(ladder);
-    assert.ok(steps.some(({ idea }) => /\(shipped( for GPUs)?\)$/.test(idea)), ladder.name);
-    const numbers = steps.map(({ number }) => number);
-    assert.deepEqual(numbers, ladder.forGpus ?? ladder.steps.map((_, k) => k + 1));
-    for (const { number = 0, changes = 0, where = {}, kernel } of steps) {
-      assert.ok(numbers.includes(changes), `${ladder.name} ${number} changes ${changes}`);
-      assert.equal(kernel, ladder.steps[number - 1]?.kernel);
-      assert.deepEqual(where, {}, kernel.name);
-    }
-  }
 });
 
 function expectRight(faults: ReadonlyMap<number, string | undefined>): void {
@@ -92,11 +78,9 @@ Deno.test("a step that is wrong is not timed, and does not keep the others from 
       changed("if (e >= step.size.y)", "if (e + 1u >= step.size.y)"), // nothing is written for the last event
       { ...naive, changes: 2 },
     ];
-    const told: string[] = [];
     const results = await runLadder(gpu, { ...ladder, oddSizes: [[5, 2]], steps }, {
       size,
       rounds: 1,
-      onProgress: (text) => told.push(text),
     });
     const [right, wrong, short, last] = results;
     assert.match(
@@ -115,11 +99,6 @@ Deno.test("a step that is wrong is not timed, and does not keep the others from 
     }
     assert.deepEqual([wrong?.time, short?.time, last?.gain], [undefined, undefined, undefined]);
     assert.equal(right?.gainOnFirst, 1);
-    const timing = told.filter((text) => text.includes("timing"));
-    assert.ok(
-      timing.length === 2 && timing.every((text) => /about \d+ s left$/.test(text)),
-      timing.join("\n"),
-    );
     const { head, rows } = ladderCells(results);
     assert.ok(rows.every((row) => row.length === head.length));
   }));

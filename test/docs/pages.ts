@@ -77,10 +77,10 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "test:special external":
     "it needs Spark, Open MPI, Gymnasium, Open Bandit Pipeline and a compiler for GPUs",
   "test:special soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
-  bench: "bench_test.ts, bench_studies_test.ts, ladder_test.ts",
+  bench: "bench_test.ts, ladder_test.ts",
   "bench peers": "peers_test.ts",
   "bench compiled": "compiled_test.ts: two kernels, for one GPU",
-  "bench logs": "bench_studies_test.ts: two logs, with fewer users",
+  "bench logs": "bench_test.ts: two logs, with fewer users",
   "bench serve": "serve_command_test.ts: its load, with fewer requests",
   "bench results": "results_test.ts: the tables, of made-up outcomes; the trainings take hours",
   "bench truth": "exact_shop_test.ts: a row, with fewer users",

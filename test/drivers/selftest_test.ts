@@ -7,7 +7,7 @@ import { openGpu } from "../open_alone.ts";
 import { Checks, faultsOf, shareOf } from "../../src/selftest/finding.ts";
 import { blamed, byKernel, type KindFinding, leftOutText, selftestJson } from "../../src/selftest/results.ts";
 import { casesOf, type LeftOutChoice, type OpenSelftest, runSelftest } from "../../src/selftest/run.ts";
-import { outcomeOf, rowsOf } from "../adapters/outcome.ts";
+import { outcomeOf, rowsOf } from "../adapters/main.ts";
 import { runCommand, runOk } from "../command_check.ts";
 
 Deno.test("an element is off by a share of its tolerance", () => {

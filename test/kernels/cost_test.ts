@@ -26,21 +26,13 @@ import {
   batchNormOf,
   firstLayerOf,
   firstLayerOfState,
-  firstLayerOfTable,
   itemTermOf,
   linearOf,
   mixedProductOf,
   rowDotOf,
-  rowDotOfLayer,
   rowDotWithSums,
 } from "../../src/selftest/ops/layer_recipes.ts";
-import {
-  choiceOf,
-  choiceOfLayer,
-  exactMinimaxOf,
-  minimaxOf,
-  minimaxOfLayer,
-} from "../../src/selftest/ops/loss_recipes.ts";
+import { choiceOf, exactMinimaxOf, minimaxOf } from "../../src/selftest/ops/loss_recipes.ts";
 import {
   chunks,
   few,
@@ -120,27 +112,10 @@ for (const kind of ["cpu", "gpu"] as const) {
     }, kind);
   }
 }
-/** Of a layer of 7 x 21 that makes the next one's dots in two panels. */
-const dotsForward = ({ rows }: Counts): Pair => {
-  const [flops, bytes] = product(rows, 7, 21);
-  return [flops + 2 * rows * 21, bytes + 4 * rows * 2];
-};
-const dotsGradients: Expected = {
-  "u gradients": ({ rows }) => [5 * rows * 21, 4 * rows * (2 * 24 + 1)],
-  "h gradient of weights": ({ rows, chunks }) => product(rows, 7, 21, chunks),
-  "h gradient of input": ({ rows }) => product(rows, 7, 21),
-};
-costCase("row_dot of dots in two panels", rowDotOfLayer(7, 21)(few), {
-  "h forward": dotsForward,
-  "u forward": ({ rows }) => [2 * rows, 4 * rows * 3],
-  ...dotsGradients,
+costCase("row_dot of 6", rowDotOf(6)(few), {
+  "u forward": ({ rows }) => [2 * rows * 6, 4 * rows * (8 + 1)],
+  "u gradients": ({ rows }) => [5 * rows * 6, 4 * rows * (2 * 8 + 1)],
 });
-for (const K of [1, 6, 64]) {
-  costCase(`row_dot of ${K}`, rowDotOf(K)(few), {
-    "u forward": ({ rows }) => [2 * rows * K, 4 * rows * (p(K) + 1)],
-    "u gradients": ({ rows }) => [5 * rows * K, 4 * rows * (2 * p(K) + 1)],
-  });
-}
 
 const choice = ({ rows, events }: Counts): Pair => [20 * rows, 8 * rows + 32 * events];
 const choiceSum = ({ events }: Counts): Pair => [4 * events, 16 * events];
@@ -152,12 +127,6 @@ costCase("row_dot with the sums of a loss", rowDotWithSums(17, 2)(few), {
     4 * (rows * (2 * 20 + 1) + 8 * events),
   ],
 }, "gpu");
-costCase("choice_nll of dots in two panels", choiceOfLayer(7, 21)(few), {
-  "h forward": dotsForward,
-  "loss forward and gradient": (s) => plus([22 * s.rows, choice(s)[1]], 8 * s.rows),
-  "loss sum": choiceSum,
-  ...dotsGradients,
-});
 costCase("choice_nll with places", choiceOf({ place: true })(few), {
   "loss forward and gradient": choice,
   "loss gradient of place": ({ rows, events }) => [rows, 4 * rows + 8 * events * 3],
@@ -175,12 +144,6 @@ const gameSum = ({ events }: Counts): Pair => [8 * events, 32 * events];
 costCase("minimax", minimaxOf("reward")(few), {
   "game and gradient of the reward": ({ rows, events }) => [40 * rows, 12 * rows + 48 * events],
   "game sum": gameSum,
-});
-costCase("minimax of a layer of 7", minimaxOfLayer(7)(few), {
-  // It multiplies the layer's two vectors itself.
-  "game and gradient of the generator": ({ rows, events }) => [56 * rows, 44 * rows + 48 * events],
-  "game sum": gameSum,
-  "logits gradients": ({ rows }) => [5 * rows * 7, 4 * rows * (2 * 8 + 1)],
 });
 costCase("exact_minimax", exactMinimaxOf()(few), {
   // Every row is compared with every other of its page.
@@ -208,17 +171,15 @@ for (const [batch, H] of [[few, 3], [many, 20], [chunks, 33]] as const) {
     ],
   });
 }
-for (const touchedOnly of [false, true]) {
-  costCase(`lstm over a table${touchedOnly ? ", touched rows" : ""}`, lstmOfTable(6, touchedOnly)(oneHot), {
-    "s forward": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
-    "s gradient of gates": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
-    "s gradient of weights": ({ events, chunks }) => [
-      2 * events * 6 * 24,
-      4 * (events * (8 + 32) + chunks * 8 * 32),
-    ],
-    "s gradient of x": ({ events }) => [24 * events, 4 * 32 * (touchedOnly ? 2 * events : events + 70)],
-  });
-}
+costCase("lstm over a table, touched rows", lstmOfTable(6, true)(oneHot), {
+  "s forward": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
+  "s gradient of gates": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
+  "s gradient of weights": ({ events, chunks }) => [
+    2 * events * 6 * 24,
+    4 * (events * (8 + 32) + chunks * 8 * 32),
+  ],
+  "s gradient of x": ({ events }) => [24 * events, 4 * 32 * 2 * events],
+});
 for (const N of [3, 16]) {
   costCase(`first_layer of ${N}`, firstLayerOf(N)(few), {
     "h forward": ({ rows, events, items }) => [3 * rows * N, 4 * p(N) * (items + events + rows)],
@@ -237,11 +198,6 @@ costCase("first_layer over a state that it makes", firstLayerOfState(5, 3)(few),
   "h gradients of both parts": ({ rows, events, items }) => [2 * rows * 5, 4 * 8 * (rows + events + items)],
   "state gradients": ({ events, chunks }) => gradients(events, 3, 5, chunks),
 }, "gpu");
-costCase("first_layer over a table", firstLayerOfTable(5, false)(oneHot), {
-  "h forward": ({ rows, events, items }) => [3 * rows * 5, 4 * 8 * (items + events + rows)],
-  "h gradients of both parts": ({ rows, events }) => [2 * rows * 5, 4 * 8 * (rows + events + 70)],
-});
-
 for (const N of [3, 16]) {
   for (const training of [true, false]) {
     const name = `batch_norm of ${N}, ${training ? "training" : "running"}`;
@@ -334,21 +290,6 @@ for (const rows of ["items", "events"] as const) {
     },
   });
 }
-costCase("mixed_product: touched rows", mixedProductOf("items", 17, { touchedOnly: true })(rareTokens), {
-  "y tokens": ({ items }) => {
-    const sums = mostTokens(rareTokens.log, items);
-    return [sums * 17, 4 * (Math.min(sums, 500) + items) * 20];
-  },
-  "y stretches of t": ({ items }) => {
-    const sums = mostTokens(rareTokens.log, items);
-    return [sums * 17, 4 * Math.min(sums, items) * 20];
-  },
-  "y gradient of t": ({ items }) => {
-    const sums = mostTokens(rareTokens.log, items);
-    return [sums * 17, 4 * (Math.min(sums, items) + Math.min(sums, 500)) * 20];
-  },
-});
-
 // Of 20 clicks back two words each, behind two; each item is looked for among 8 neighbours by bisection.
 costCase("counts", rowCountsOf(few, [], 8, 5), {
   "recent forward": ({ events }) => [0, 8 * events * 42],

@@ -2,16 +2,17 @@
 
 import assert from "node:assert/strict";
 import { bufferOf } from "../../src/gpu/memory.ts";
-import { choiceNll } from "../../src/ops/choice_nll.ts";
-import { firstLayer } from "../../src/ops/first_layer.ts";
+import { type Amount, amountOf, Dimensions, extent, type Sizes } from "../../src/gpu/sizes.ts";
 import { linear } from "../../src/ops/linear.ts";
-import { lstm } from "../../src/ops/lstm.ts";
 import { rowDot } from "../../src/ops/row_dot.ts";
 import { padRows, unpadRows } from "../../src/tape/tensor.ts";
 import { type ParameterSpec, windows } from "../../src/tape/parameters.ts";
-import { ClickTape } from "../../src/batch/click_tape.ts";
-import { withGpu } from "../op_check.ts";
 import { opBench } from "../../src/selftest/ops/op_bench.ts";
+import { withGpu } from "../op_check.ts";
+import { choiceNll } from "../../src/ops/choice_nll.ts";
+import { firstLayer } from "../../src/ops/first_layer.ts";
+import { lstm } from "../../src/ops/lstm.ts";
+import { ClickTape } from "../../src/batch/click_tape.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 
 function withTape(specs: readonly ParameterSpec[], use: (tape: ClickTape) => void): Promise<void> {
@@ -151,4 +152,52 @@ Deno.test("windows cover an arena once, aligned, none too large", () => {
     offset: 2304,
     size: 96,
   }]);
+});
+
+const dimensions = new Dimensions<Readonly<Record<"slates" | "transitions", number>>>(
+  ["slates", "transitions"],
+  "transitions",
+);
+
+Deno.test("dimensions: four at most, and only their own names", () => {
+  assert.throws(
+    () => new Dimensions(["a", "b", "c", "d", "e"], "a"),
+    /at most four dimensions, got a, b, c, d, e/,
+  );
+  assert.throws(() => new Dimensions(["a"], "b"), /expected one of a, got b/);
+  assert.throws(() => dimensions.index(7), /expected one of slates, transitions, got 7/);
+  assert.throws(
+    () => extent("rows", { slates: 3, transitions: 600 }),
+    /a batch of slates, transitions has no dimension rows/,
+  );
+  assert.deepEqual([0, 256, 257, 5000].map((transitions) => dimensions.chunks({ slates: 1, transitions })), [
+    1,
+    1,
+    2,
+    16,
+  ]);
+});
+
+Deno.test("amounts follow from the sizes of a batch: how many, in blocks of how many, in bounds", () => {
+  const sizes = { slates: 5, transitions: 300 };
+  const amounts: readonly (readonly [Amount<typeof sizes>, number])[] = [
+    [7, 7],
+    ["slates", 5],
+    [{ of: 3, times: 4 }, 12],
+    [{ of: "slates", per: 4 }, 2],
+    [{ of: "slates", per: 4, times: 64 }, 128],
+    [{ of: "slates", plus: "transitions" }, 305],
+    [{ of: "slates", plus: 3, per: 4, times: 2 }, 4],
+    [{ of: "slates", times: 2, least: 11 }, 11],
+    [{ of: "slates", times: 2, most: 9 }, 9],
+    [{ of: ({ slates, transitions }) => slates * transitions, times: 2 }, 3000],
+    [dimensions.inChunks(), 2],
+    [dimensions.inChunks(16), 32],
+  ];
+  for (const [amount, wanted] of amounts) {
+    assert.equal(amountOf(amount, sizes), wanted, JSON.stringify(amount));
+  }
+  assert.equal(amountOf(dimensions.inChunks(16), { slates: 0, transitions: 0 }), 16);
+  assert.equal(amountOf(dimensions.inChunks(16), { slates: 0, transitions: 10_000 }), 256);
+  assert.throws(() => amountOf<Sizes>({ of: "rows" }, sizes), /has no dimension rows/);
 });

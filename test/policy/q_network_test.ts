@@ -1,13 +1,35 @@
 /**
- * Q-networks: what they choose beside f64, position by position, and the gradients of what they learn. Why a cascade may choose item
- * by item: with values that are the best of all completions its slate is the best of all slates, and chained targets lead to these
- * values whatever was shown; the common target does not.
+ * Q-networks: what they choose beside f64, position by position, and the gradients of what they learn; the kernels that choose
+ * slates and remember pages, and the bound on a gradient's length, as the self-test checks them, at more sizes and on harder
+ * rows; and that the ring of remembered episodes is drawn evenly, and put back to the bit.
  */
 
 import assert from "node:assert/strict";
-import { meanAndSd } from "../../src/data/mean_sd.ts";
+import { checkInput, checkScore } from "../../src/selftest/slates/slate_cases.ts";
+import { checkRatio } from "../../src/selftest/slates/slate_ratio_check.ts";
+import { slateBench } from "../../src/selftest/slates/slate_bench.ts";
+import { bestSlate } from "../../src/policy/network/slate_ratio.ts";
+import { checkTest, withGpu } from "../op_check.ts";
+import { checkClip } from "../../src/selftest/optimiser_cases.ts";
+import { dimensions } from "../../src/selftest/optimiser_bench.ts";
+import { keyOf } from "../../src/data/philox.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import { readFloats, readViews } from "../../src/gpu/readback.ts";
+import { episodesFor, type ReplayState } from "../../src/policy/learning/replay.ts";
+import { floats, maskBits, range } from "../../src/selftest/harness.ts";
+import {
+  checkReplay,
+  episodeOf,
+  ITEMS,
+  PAGES,
+  pagesSeen,
+  replayBench,
+  SEED,
+  SLATE,
+  USERS,
+} from "../../src/selftest/slates/replay_cases.ts";
+import { chanceOf } from "../chi_square.ts";
 import { randomStream } from "../../src/data/random.ts";
-import { readFloats } from "../../src/gpu/readback.ts";
 import { chooseByPosition } from "../../src/policy/network/choose_slates.ts";
 import type { QCounts, QLossBatch } from "../../src/policy/learning/q_loss.ts";
 import type { QShape } from "../../src/policy/network/q_network.ts";
@@ -20,11 +42,7 @@ import {
 } from "../../src/selftest/slates/network_cases.ts";
 import { at } from "../../src/tape/reference.ts";
 import { padRows } from "../../src/tape/tensor.ts";
-import { checkTest, withGpu } from "../op_check.ts";
-import { slateBench } from "../../src/selftest/slates/slate_bench.ts";
-import { checkInput } from "../../src/selftest/slates/slate_cases.ts";
 import { Q64 } from "./q_reference.ts";
-import { floats, maskBits, range } from "../../src/selftest/harness.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
@@ -210,118 +228,133 @@ function meanLoss(
   return sum / slates.length;
 }
 
-const [states, items, k] = [4, 5, 3];
-
-/** All ordered beginnings of slates, of one item up to k. */
-function beginnings(): readonly number[][] {
-  const all: number[][] = [];
-  const grow = (slate: number[]) => {
-    for (let item = 0; item < items; item++) {
-      if (slate.includes(item)) continue;
-      const longer = [...slate, item];
-      all.push(longer);
-      if (longer.length < k) grow(longer);
+for (const [kind, units] of [["cpu", 64], ["cpu", 20], ["gpu", 20]] as const) {
+  const name = `slate_score: the best of each panel is that of f64, ${units} units, kernels for a ${kind}`;
+  checkTest(name, kind, async (gpu, checks) => {
+    for (const items of [1, 31, 33, 500]) {
+      await checkScore(gpu, checks, { rows: items === 500 ? 131 : 5, items, units, exact: true });
     }
-  };
-  grow([]);
-  return all;
+  });
 }
-const begun = beginnings();
-const whole = begun.filter((slate) => slate.length === k);
-const others = (slate: readonly number[]) => range(items).filter((item) => !slate.includes(item));
 
-type Values = Map<string, number>;
-const of = (values: Values, slate: readonly number[]) =>
-  values.get(slate.join()) ?? assert.fail(slate.join());
-
-/** The cascade's slate, item by item, and how many values it looked at. */
-function cascade(values: Values): { slate: number[]; looked: number } {
-  let looked = 0;
-  const slate: number[] = [];
-  while (slate.length < k) {
-    const next = others(slate);
-    looked += next.length;
-    slate.push(
-      next.reduce((best, item) => of(values, [...slate, item]) > of(values, [...slate, best]) ? item : best),
+for (const slate of [1, 2, 3, 4]) {
+  for (const utility of slate === 2 ? [false, true] : [false]) {
+    checkTest(
+      `slate_ratio: the best of all slates of ${slate}${utility ? ", a click is worth its utility" : ""}`,
+      undefined,
+      (gpu, checks) =>
+        checkRatio(gpu, checks, { rows: 500, slate, utility, hard: true, tolerance: 2 ** -20 }),
     );
   }
-  return { slate, looked };
 }
 
-/** For every beginning of a slate the best value of a whole slate that begins so. */
-function bestCompletions(q: Values): Values {
-  const values: Values = new Map(whole.map((slate) => [slate.join(), of(q, slate)]));
-  for (const slate of begun.toSorted((a, b) => b.length - a.length)) {
-    if (slate.length === k) continue;
-    values.set(slate.join(), Math.max(...others(slate).map((item) => of(values, [...slate, item]))));
-  }
-  return values;
-}
-
-Deno.test("cascade: the best first item, then the best second one, ... are the best slate of all", () => {
-  const random = randomStream(1, "cascade");
-  for (let draw = 0; draw < 1000; draw++) {
-    const q: Values = new Map(whole.map((slate) => [slate.join(), random.normal()]));
-    const { slate, looked } = cascade(bestCompletions(q));
-    assert.equal(of(q, slate), Math.max(...q.values()));
-    assert.equal(looked, k * items - k * (k - 1) / 2);
-  }
+checkTest("slate_ratio: of equal items the lowest are chosen", undefined, async (gpu, checks) => {
+  using bench = slateBench(gpu, { rows: 1, items: 4 }, checks);
+  const { arena, rows, upload } = bench;
+  const [slates, masked] = [arena.allocate("slates", 8), arena.allocate("masked", 4)];
+  const spec = bestSlate(rows, {
+    ...{ label: "ratio", slate: 2, eta: 1, worthOf: "utility", slates, worth: arena.allocate("worth", 4) },
+    utilities: upload("u", Float32Array.of(1, 1, 1, 2)),
+    masked: { view: masked, stride: 1 },
+  });
+  const reset = () => gpu.queue.writeBuffer(masked.buffer, masked.offset, Uint32Array.of(0xfffffff0));
+  const [shown] = await bench.run([spec], [slates], { reset });
+  checks.same(shown, [3, 0], { kernels: ["slate_ratio"], what: "the slate" });
 });
 
-Deno.test("cascade: chained targets reach the best values under random slates, the common target does not", () => {
-  const random = randomStream(2, "cascade");
-  const gamma = 0.8;
-  const rewards = Array.from(
-    { length: states },
-    () => new Map(whole.map((s) => [s.join(), random.normal()])),
-  );
-  const next = Array.from(
-    { length: states },
-    () => new Map(whole.map((s) => [s.join(), random.integer(states)])),
-  );
-  const bestOf = (values: Values) => of(values, cascade(values).slate);
+const clipped = [
+  { name: "kernel", rows: 150, columns: 33, decays: true },
+  { name: "bias", rows: 1, columns: 17 },
+  { name: "table", rows: 61, columns: 5, table: true },
+];
 
-  // What is best, by value iteration over whole slates.
-  let worth = new Array<number>(states).fill(0);
-  const q = (state: number, slate: readonly number[]) =>
-    of(rewards[state] ?? assert.fail(), slate) +
-    gamma * (worth[of(next[state] ?? assert.fail(), slate)] ?? NaN);
-  for (let round = 0; round < 100; round++) {
-    worth = worth.map((_, state) => Math.max(...whole.map((slate) => q(state, slate))));
-  }
-  const wanted = worth.map((_, state) => bestCompletions(new Map(whole.map((s) => [s.join(), q(state, s)]))));
-
-  // Tables that learn: every slate is shown equally often, so a table's entry is the mean of its targets.
-  const learn = (chained: boolean) => {
-    let tables = wanted.map((): Values => new Map(begun.map((slate) => [slate.join(), 0])));
-    for (let round = 0; round < 100; round++) {
-      const older = tables;
-      tables = older.map((own, state): Values => {
-        const target = (slate: readonly number[]) =>
-          of(rewards[state] ?? assert.fail(), slate) +
-          gamma * bestOf(older[of(next[state] ?? assert.fail(), slate)] ?? assert.fail());
-        const targets = whole.flatMap((slate) =>
-          range(k).map((j) => {
-            const first = slate.slice(0, j + 1);
-            const best = () => Math.max(...others(first).map((item) => of(own, [...first, item])));
-            return { first: first.join(), y: chained && j + 1 < k ? best() : target(slate) };
-          })
-        );
-        const bySlate = Map.groupBy(targets, ({ first }) => first);
-        return new Map(Array.from(bySlate, ([first, all]) => [first, meanAndSd(all.map(({ y }) => y)).mean]));
-      });
-    }
-    return tables;
-  };
-  const off = (tables: readonly Values[]) =>
-    Math.max(
-      ...tables.flatMap((table, state) =>
-        begun.map((s) => Math.abs(of(table, s) - of(wanted[state] ?? assert.fail(), s)))
-      ),
+for (const rows of [1, 700]) {
+  const chunks = dimensions.chunks({ rows, events: 1, items: 1 });
+  for (const scale of [1e-3, 2]) {
+    checkTest(
+      `gradient_clip: a gradient ${scale > 1 ? "longer" : "shorter"} than the bound, ${chunks} chunks`,
+      undefined,
+      (gpu, checks) => checkClip(gpu, checks, { specs: clipped, rows, scale, most: 10 }),
     );
-  const [chained, common] = [learn(true), learn(false)];
-  assert.ok(off(chained) < 1e-3, `chained targets are off by ${off(chained)}`);
-  assert.ok(off(common) > 0.5, `the common target is off by no more than ${off(common)}`);
-  const lost = common.filter((table, state) => q(state, cascade(table).slate) < (worth[state] ?? NaN) - 0.1);
-  assert.ok(lost.length > 0, "the common target chooses the best slates all the same");
+  }
+}
+
+checkTest(
+  "replay: masks of a drawn page are the clicks before, but for repeats",
+  undefined,
+  (gpu, checks) => checkReplay(gpu, checks, true),
+);
+
+const RING = 4;
+
+Deno.test("replay: pages are drawn evenly after 2.5 rounds of the ring, none stale, none unfinished", () =>
+  withGpu(undefined, async (gpu) => {
+    using arena = new Arena(gpu, "replay test");
+    const rows = 4096;
+    const { recall, remember, draw } = await replayBench(arena, { rows, episodes: RING });
+    const whole = range(10).map(episodeOf);
+    const begun = episodeOf(whole.length);
+    const shown = [...whole, { ...begun, pages: begun.pages.slice(0, PAGES - 1) }];
+    shown.forEach(remember);
+    const valid = pagesSeen(shown).filter(({ episode }) => episode > whole.length - RING);
+    const keyOfPage = (slot: number, page: number, user: number) => (slot * PAGES + page) * USERS + user;
+    const hits = new Map(valid.map(({ episode, page, user }) => [keyOfPage(episode % RING, page, user), 0]));
+    assert.equal(hits.size, valid.length);
+    const rounds = 60;
+    for (let round = 0; round < rounds; round++) {
+      draw(round);
+      const [drawn] = await readViews(gpu, [recall.drawn]);
+      for (let b = 0; b < rows; b++) {
+        const key = keyOfPage(drawn?.[4 * b] ?? NaN, drawn?.[4 * b + 1] ?? NaN, drawn?.[4 * b + 2] ?? NaN);
+        const before = hits.get(key) ?? assert.fail(`round ${round}, row ${b}: page ${key} is none`);
+        hits.set(key, before + 1);
+      }
+    }
+    const expected = rounds * rows / valid.length;
+    const chi2 = [...hits.values()].reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
+    const p = chanceOf(chi2, valid.length - 1);
+    assert.ok(p > 1e-4 && p < 1 - 1e-4, `chi-square ${chi2} of ${valid.length - 1}: p ${p}`);
+  }));
+
+Deno.test("replay: read, put back and gone on with, it holds the same bits; damaged, it is refused", () =>
+  withGpu(undefined, async (gpu) => {
+    const rings = [];
+    for (const name of ["whole", "resumed"]) {
+      const arena = new Arena(gpu, name);
+      rings.push({ arena, ...await replayBench(arena, { episodes: RING }) });
+    }
+    const [whole = assert.fail(), resumed = assert.fail()] = rings;
+    for (let episode = 0; episode < 6; episode++) whole.remember(episodeOf(episode), episode);
+    const state = await whole.replay.state();
+    resumed.replay.restore(state, ITEMS, "it");
+    // What users had begun with is known by the numbers of their episodes.
+    for (let episode = 6 - RING; episode < 6; episode++) resumed.recall.begin(episode, keyOf(SEED));
+    const held = [];
+    for (const { replay, recall, remember, draw } of rings) {
+      for (let episode = 6; episode < 8; episode++) remember(episodeOf(episode), episode);
+      draw();
+      const views = [recall.inputs, recall.outcome, recall.drawn, recall.maskBefore, replay.states];
+      held.push(await readViews(gpu, views));
+    }
+    assert.deepEqual(held[1], held[0]);
+
+    const damaged = (name: keyof ReplayState, at: number, word: number) => {
+      const words = state[name].slice();
+      words[at] = word;
+      return () => resumed.replay.restore({ ...state, [name]: words }, ITEMS, "p.safetensors");
+    };
+    assert.throws(damaged("shown", 5, ITEMS), /p\.safetensors: .* expected items below 45, found 45/);
+    assert.throws(damaged("lengths", 2, PAGES + 1), /at most 3 pages an episode, found 4/);
+    assert.throws(damaged("happened", 4, SLATE + 1), /slots up to 2, found 3/);
+    assert.throws(damaged("states", 4, 0x7fc00000), /finite states, found NaN/);
+    assert.throws(
+      () => resumed.replay.restore({ ...state, states: state.states.slice(1) }, ITEMS, "it"),
+      /bytes of states/,
+    );
+    for (const { arena } of rings) arena.destroy();
+  }));
+
+Deno.test("replay: the ring holds the pages that are asked for, and the episode under way", () => {
+  assert.equal(episodesFor(20000, { users: 128, pages: 20 }), 9);
+  assert.equal(episodesFor(1, { users: 4096, pages: 20 }), 2);
 });

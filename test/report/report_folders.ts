@@ -101,14 +101,8 @@ export function writeJson(file: string, value: unknown): void {
   Deno.writeTextFileSync(file, JSON.stringify(value, null, 2) + "\n");
 }
 
-/** Deterministic noise in -1..1. */
-function noise(k: number): number {
-  const x = Math.sin(k * 12.9898) * 43758.5453;
-  return 2 * (x - Math.floor(x)) - 1;
-}
-
 /** All figures of a scoring, as wide as they get. */
-function plausibleDetails(prec1: number) {
+function detailsOf(prec1: number) {
   const names = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc", "pClick", "clicked", "pNoClick", "noClick"];
   const measured = {
     figures: Object.fromEntries(names.map((name) => [name, prec1])),
@@ -121,64 +115,38 @@ function plausibleDetails(prec1: number) {
   };
 }
 
-/** A run whose curves look like those of real ones; better with a higher `skill`. */
-function plausibleRun(
-  seed: number,
-  skill: number,
-  stages: readonly ("shannon" | "adversarial")[],
-): RunFiles {
-  const iterations = 900;
-  const at = (n: number, step: number, from: number) => Array.from({ length: n }, (_, k) => from + k * step);
-  const loss = (t: number, s: number) =>
-    1.4 - 0.3 * skill + Math.exp(-t / 120) + 0.05 * noise(t + s + seed * 1e4);
-  const prec = (t: number, s: number) =>
-    skill * (0.6 - 0.4 * Math.exp(-t / 90)) + 0.02 * noise(t + s + seed * 2e4);
-  const likelihood = (t: number) => [t, loss(t, 1), prec(t, 2), prec(t, 3) + 0.15];
-  const gan = (t: number) => {
-    const max = 0.8 + 0.4 * skill * (1 - Math.exp(-t / 200)) + 0.03 * noise(t + seed * 3e4);
-    return [
-      t,
-      loss(t, 4),
-      max - 1.5 + 0.1 * skill,
-      max,
-      prec(t, 5) + 0.01,
-      prec(t, 6) + 0.16,
-      prec(t, 7),
-      prec(t, 8) + 0.15,
-    ];
+/** A run of so many iterations, with curves that rise; higher ones with a higher `skill`, and other ones with each seed. */
+function risingRun(seed: number, skill: number, stages: readonly ("shannon" | "adversarial")[]): RunFiles {
+  const iterations = 60;
+  const rows = (step: number, columns: number) =>
+    Array.from({ length: iterations / step }, (_, k) => {
+      const t = step === 1 ? k + 1 : step * k;
+      return [
+        t,
+        ...Array.from({ length: columns }, (_, c) => skill * t / iterations + 0.03 * seed + 0.01 * c),
+      ];
+    });
+  const test = (snapshot: string, more: Record<string, unknown>) => {
+    const figures = { nll: 1.4 - 0.3 * skill, prec1: 0.6 * skill + 0.01 * seed, prec2: 0.8 * skill };
+    return { snapshot, iteration: iterations - 10, ...figures, longerPages: figures, ...more };
   };
-  const test = (snapshot: string, extra: Record<string, unknown> = {}) => ({
-    snapshot,
-    iteration: 800 - 10 * seed,
-    nll: loss(800, 11),
-    prec1: prec(800, 12),
-    prec2: prec(800, 13) + 0.15,
-    longerPages: { nll: loss(800, 11), prec1: prec(800, 12) - 0.05, prec2: prec(800, 13) + 0.08 },
-    ...extra,
+  const stage = (
+    columns: number,
+    snapshots: readonly string[],
+    more: Record<string, unknown>,
+  ): StageFiles => ({
+    train: rows(1, columns),
+    validation: rows(10, columns),
+    test: snapshots.map((name) => test(name, more)),
   });
-  const generator = {
-    piPrec1: prec(800, 14) + 0.01,
-    piPrec2: prec(800, 15) + 0.16,
-    lossMin: -0.4,
-    lossMax: 1.1,
-  };
-  const shannon: StageFiles = {
-    train: at(iterations, 1, 1).map(likelihood),
-    validation: at(iterations / 10, 10, 0).map(likelihood),
-    test: ["best-loss", "best-prec1", "best-prec2", "last"].map((name) =>
-      test(name, { details: plausibleDetails(prec(800, 12)) })
-    ),
-  };
-  const adversarial: StageFiles = {
-    train: at(iterations, 1, 1).map(gan),
-    validation: at(iterations / 50, 50, 0).map(gan),
-    test: ["best-prec1", "best-prec2", "last"].map((name) => test(name, generator)),
-  };
+  const best = ["best-prec1", "best-prec2", "last"];
+  const generator = { piPrec1: 0.5 * skill, piPrec2: 0.7 * skill, lossMin: -0.4, lossMax: 1.1 };
   return {
-    seed,
-    iterations,
-    ...(stages.includes("shannon") ? { shannon } : {}),
-    ...(stages.includes("adversarial") ? { adversarial } : {}),
+    ...{ seed, iterations },
+    ...(stages.includes("shannon")
+      ? { shannon: stage(3, ["best-loss", ...best], { details: detailsOf(0.6 * skill) }) }
+      : {}),
+    ...(stages.includes("adversarial") ? { adversarial: stage(7, best, generator) } : {}),
   };
 }
 
@@ -195,7 +163,7 @@ export function writeExperiment(folder: string, seeds: readonly number[]): void 
   Deno.mkdirSync(folder, { recursive: true });
   const named = models.map((model) => ({ ...model, folder: model.name.toLowerCase().replaceAll(" ", "-") }));
   for (const { folder: inner, skill, stages } of named) {
-    writeSeedsFolder(`${folder}/${inner}`, seeds, seeds.map((seed) => plausibleRun(seed, skill, stages)));
+    writeSeedsFolder(`${folder}/${inner}`, seeds, seeds.map((seed) => risingRun(seed, skill, stages)));
   }
   writeJson(`${folder}/experiment.json`, {
     data: "demo",

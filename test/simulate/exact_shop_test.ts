@@ -25,7 +25,7 @@ import {
   randomPolicy,
   simulateOnHost,
 } from "../../src/simulate/host/host_simulator.ts";
-import { runBench } from "../bench/run_bench.ts";
+import { runBench } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 
 /** All sets of k of some items. */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../../src/data/random.ts";
-import { isFlat, type Point, slopeOf } from "./trend.ts";
+import { isFlat, type Point, slopeOf } from "./soak.ts";
 
 /** A point every five seconds. */
 function series(hours: number, value: (hours: number, k: number) => number): Point[] {

@@ -3,6 +3,7 @@
  * the adversarial stage no worse a reward, whatever the lengths of pages.
  */
 
+import assert from "node:assert/strict";
 import { type ClickLog, usersOf } from "../../src/data/click_log.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
@@ -15,10 +16,8 @@ import { Evaluation, type EvaluationFigures } from "../../src/train/evaluation.t
 import type { GameFigures, ValidationResult } from "../../src/train/results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
-import assert from "node:assert/strict";
 import { attainable, makeDemoShop } from "../../src/data/demo_shop.ts";
-import { runBench } from "../bench/run_bench.ts";
-import { printedBy } from "../command_check.ts";
+import { printedBy, runBench } from "../command_check.ts";
 import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { realData } from "../real_data.ts";
