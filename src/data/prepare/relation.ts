@@ -156,6 +156,8 @@ export function expectColumns(
     ? "Separate the columns by commas, or see data/recipes/delimiter.sql."
     : columns.some(({ name, type }) => column.startsWith(`${name}.`) && /^(JSON|STRUCT)/.test(type))
     ? "What is within a column is read by a SELECT: see data/recipes/nested_names.sql."
+    : option === "--query"
+    ? `Name it in the SELECT: ... AS ${column}.`
     : option === "--like"
     ? "The set of --like is made of it: add it to the features."
     : `Name the column with ${option}.`;
