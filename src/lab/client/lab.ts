@@ -18,7 +18,7 @@ export interface Screen {
 }
 
 /** What the device is right now. */
-export type DeviceState =
+type DeviceState =
   /** Nothing has asked for it yet, or it is being opened. */
   | { readonly kind: "opening" }
   | { readonly kind: "open"; readonly adapter: AdapterFacts }

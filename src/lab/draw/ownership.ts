@@ -34,7 +34,7 @@ export function launchedBy({ invocations: [x, y], workgroup, grid: [gx, gy, gz] 
 }
 
 /** The same in words: what the drawing says to whoever does not see it. */
-export function ownershipText(grid: Grid): string {
+function ownershipText(grid: Grid): string {
   const { invocations: [x, y], workgroup: [wx, wy], grid: [gx, gy, gz] } = grid;
   const { launched, idle } = launchedBy(grid);
   const groups = `${whole(gx)}${gy > 1 ? ` x ${whole(gy)}` : ""}${gz > 1 ? ` x ${gz}` : ""}`;

@@ -260,10 +260,10 @@ export async function reopen(
   };
 }
 
-export type SnapshotName = `best-${Criterion}` | "last";
+type SnapshotName = `best-${Criterion}` | "last";
 
 /** A stage as it stands, or as it ended. */
-export interface StageState {
+interface StageState {
   readonly stage: Stage;
   /** Of all networks' parameters. */
   readonly specs: readonly ParameterSpec[];
@@ -339,7 +339,7 @@ export function fileOf(
 }
 
 /** Weights as a snapshot has them, and as the next stage starts from: see {@link withMeanRows}. */
-export function filledWeights(
+function filledWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,
   { source: { items: { shape } }, features }: LabData,

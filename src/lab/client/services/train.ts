@@ -342,7 +342,7 @@ export type TrainProgress =
     readonly best: Readonly<Record<Criterion, number>> | undefined;
   };
 
-export function shownStage(stage: Stage, iterations: number): ShownStage {
+function shownStage(stage: Stage, iterations: number): ShownStage {
   const { name, heading, columns, shown: { loss, prec1 } } = stage;
   return {
     ...{ name, heading, iterations },
@@ -351,7 +351,7 @@ export function shownStage(stage: Stage, iterations: number): ShownStage {
 }
 
 /** Gathers what comes at once, and tells it as one. */
-export class StepGatherer implements SessionEvents {
+class StepGatherer implements SessionEvents {
   #first = 0;
   #rows: number[][] = [];
   #validations: ValidationRow[] = [];
@@ -387,7 +387,7 @@ export class StepGatherer implements SessionEvents {
 }
 
 /** Figures of test users, and the ranges in which 95 % of the resamples of the users are. */
-export interface TestRow extends Pick<Details, "figures" | "intervals"> {
+interface TestRow extends Pick<Details, "figures" | "intervals"> {
   readonly name: string;
   /** Of a snapshot. */
   readonly iteration?: number;
@@ -401,7 +401,7 @@ export interface TestTable {
 }
 
 /** Nothing may be in flight. The trainer keeps its weights. @param tell what is being done. */
-export async function testTable(
+async function testTable(
   { stage, trainer, config, setting: { data } }: TrainSession,
   tell: (what: string) => void,
 ): Promise<TestTable> {
