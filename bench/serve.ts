@@ -18,7 +18,7 @@ import type { Weights } from "../src/tape/parameters.ts";
 import { UserError } from "../src/user_error.ts";
 import { cellsOf, type Column, onAdapter, Page, printTable } from "./output.ts";
 import { type Call, load, type LoadResult } from "./serve_load.ts";
-import { describeProcess } from "../src/cli/tasks.ts";
+import { describeProcess } from "../src/cli/launch.ts";
 import { inFolder, readmeOption, study, wholesOf } from "./study.ts";
 
 const MARKERS = "bench serve";

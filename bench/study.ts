@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import process from "node:process";
 import { path } from "../src/cli/options.ts";
 import { FailedJob, runChild } from "../src/cli/jobs.ts";
-import { describeProcess, type TaskName } from "../src/cli/tasks.ts";
+import { describeProcess, type TaskName } from "../src/cli/launch.ts";
 import { UserError } from "../src/user_error.ts";
 
 /** A study by its name, with what it does in a sentence or two. */

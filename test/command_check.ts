@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
-import { describeProcess } from "../src/cli/tasks.ts";
+import { describeProcess } from "../src/cli/launch.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { LAUNCHER_VARIABLE } from "../src/cli/stop.ts";
-import { readTask } from "../src/cli/tasks.ts";
+import { readTask } from "../src/cli/launch.ts";
 import { type CommandName, type CommandResult, givenArguments, words } from "./command_check.ts";
 import type { Request } from "./series_host.ts";
 

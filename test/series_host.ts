@@ -7,7 +7,7 @@
  */
 
 import process from "node:process";
-import { readTask, type TaskName } from "../src/cli/tasks.ts";
+import { readTask, type TaskName } from "../src/cli/launch.ts";
 
 const { module } = readTask(Deno.args[0] as TaskName);
 const [exit, log, error] = [Deno.exit, console.log, console.error];

@@ -1,6 +1,6 @@
 /** Tables of results, and the trainings that they are made of. Each is kept under a name, so that the program may be stopped and begun again. */
 
-import type { TaskName } from "../../src/cli/tasks.ts";
+import type { TaskName } from "../../src/cli/launch.ts";
 import * as v from "../../src/schema.ts";
 import { atomicWriteFile, makeFolder } from "../../src/files/atomic_write.ts";
 import { readJson } from "../../src/files/json_file.ts";

@@ -5,7 +5,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { type KernelShapes, recordedShapes } from "../gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { flagged } from "../option.ts";
-import { cacheFolder } from "./default_paths.ts";
+import { cacheFolder } from "./arguments.ts";
 
 /** Where neither form is given, a GPU is calibrated, a CPU is not. */
 export const calibration = flagged(

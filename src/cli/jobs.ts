@@ -10,10 +10,9 @@ import { Option } from "commander";
 import { CORES_VARIABLE } from "../gpu/host/open_gpu.ts";
 import { UserError } from "../user_error.ts";
 import { JOBS } from "./arguments.ts";
-import { describeSignal } from "./launch.ts";
+import { describeSignal, type ProcessOptions } from "./launch.ts";
 import { wholeNumber } from "./options.ts";
 import { duration, liveLine, type Output } from "./progress.ts";
-import type { ProcessOptions } from "./tasks.ts";
 
 /** @param what is done side by side, such as "seeds" */
 export function jobsOption(what: string): Option {

@@ -4,8 +4,11 @@
  *
  * A command needs a parent because nothing else can report that it crashed in the graphics driver or was killed for lack of
  * memory. The launcher reads none of the command's arguments. It uses no package, so a command starts 0.05 s later with it.
+ *
+ * Commands that start others run them as `deno task` does, by {@link describeProcess}.
  */
 
+import config from "../../deno.json" with { type: "json" };
 import { basename } from "node:path";
 import { DENO_FLAGS } from "../deno_flags.ts";
 import { runMain } from "./fail.ts";
@@ -86,6 +89,45 @@ const CAUSES: Partial<Record<Deno.Signal, string>> = {
 export function describeSignal(signal: Deno.Signal | null): string | undefined {
   if (signal === null || REQUESTED_SIGNALS.includes(signal)) return undefined;
   return `was ended by ${signal}: ${CAUSES[signal] ?? "the system ended it"}`;
+}
+
+export type TaskName = keyof typeof config.tasks;
+
+/** How a command is run: the URL of its module, and its permission flags, such as "--allow-read". */
+export interface CommandTask {
+  readonly module: string;
+  readonly permissions: readonly string[];
+}
+
+/** Returns how a command's task runs it. @throws Error for a task that does not use the launcher. */
+export function readTask(name: TaskName): CommandTask {
+  const task = config.tasks[name];
+  const [, text] = task.command.split("src/cli/launch.ts ");
+  const words = text?.split(" ") ?? [];
+  const module = words.pop();
+  if (module === undefined) throw new Error(`task ${name}: expected a command that src/cli/launch.ts runs`);
+  return { module: new URL(`../../${module}`, import.meta.url).href, permissions: words };
+}
+
+/** Arguments and environment of a Deno process. */
+export interface ProcessOptions {
+  readonly args: string[];
+  readonly env: Record<string, string>;
+}
+
+/**
+ * Returns how to start a command without the launcher, with this process as its parent.
+ * @param module that runs instead of the command's own, with the same permissions
+ */
+export function describeProcess(
+  name: TaskName,
+  args: readonly string[],
+  module: string = readTask(name).module,
+): ProcessOptions {
+  return {
+    args: ["run", ...DENO_FLAGS, "--no-prompt", ...readTask(name).permissions, module, ...args],
+    env: { ...GPU_ENVIRONMENT, ...CHILD_ENVIRONMENT, NO_COLOR: "1", [LAUNCHER_VARIABLE]: String(Deno.pid) },
+  };
 }
 
 if (import.meta.main) await runMain(() => launch(Deno.args));

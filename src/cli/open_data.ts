@@ -11,9 +11,8 @@ import {
   openDataset,
   reopenDataset,
 } from "../data/sets/dataset.ts";
-import { DATA } from "./arguments.ts";
+import { cacheFolder, DATA } from "./arguments.ts";
 import { LARGEST_SEED, path, wholeNumber } from "./options.ts";
-import { cacheFolder } from "./default_paths.ts";
 import { delayedProgress } from "./progress.ts";
 
 export function dataOption(): Option {

@@ -6,6 +6,8 @@ import { confineWrites, isWithin } from "../files/write_scope.ts";
 import { UserError } from "../user_error.ts";
 import {
   BUILD,
+  cacheFolder,
+  DEFAULT_RUN_FOLDER,
   ONNX,
   OUT_FILE,
   OUT_FOLDER,
@@ -15,7 +17,6 @@ import {
   SAVE_DIR,
   WRITE_LOG,
 } from "./arguments.ts";
-import { cacheFolder, DEFAULT_RUN_FOLDER } from "./default_paths.ts";
 import { LAUNCHER_VARIABLE } from "./stop.ts";
 
 /** The options that name what is written. A run that goes on, and the text between the markers of a page, are their own. */

@@ -18,7 +18,7 @@ import { configBeside } from "../run/open_run.ts";
 import { readSnapshot } from "../run/snapshot.ts";
 import type { SnapshotInfo } from "../run/snapshot/snapshot.ts";
 import { choiceOf, type SnapshotResult, snapshotResult, TestedUsers } from "../run/tested_users.ts";
-import { describeLoss, describeRanking } from "../run/advice.ts";
+import { describeLoss, describeRanking } from "../run/test_stage.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { trainingFields } from "../train/config.ts";
 import { evaluateGame } from "../train/adversarial_trainer.ts";

@@ -4,10 +4,9 @@ import { Command } from "commander";
 import { writeReport } from "../report/page.ts";
 import { allowWrites } from "../files/write_scope.ts";
 import { version } from "../version.ts";
-import { OUT_FILE } from "../cli/arguments.ts";
+import { OUT_FILE, reportFile } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
 import { folder, outputFile, parse } from "../cli/options.ts";
-import { reportFile } from "../cli/default_paths.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task report")

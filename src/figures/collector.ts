@@ -20,8 +20,7 @@ import {
   slicings,
   sumsOf,
 } from "./columns.ts";
-import { UsersHash } from "./paired.ts";
-import { measure, type Slice, type Tested } from "./tested.ts";
+import { measure, type Slice, type Tested, UsersHash } from "./tested.ts";
 
 /** Slices have fewer events each: coarser groups, and fewer resamples, are enough for them. */
 const SLICE_GROUPS = 200;

@@ -9,7 +9,7 @@ import { nameColour, NEUTRAL } from "./theme.ts";
 
 declare module "chart.js" {
   interface InteractionModeMap {
-    /** Of each curve the point that is nearest in x: their x differ. See client/hover.ts. */
+    /** Of each curve the point that is nearest in x: their x differ. See client/main.ts. */
     nearestX: (chart: Chart, event: ChartEvent) => InteractionItem[];
   }
 }

@@ -1,12 +1,16 @@
-/** The tables of test figures: every snapshot of every model and the baselines, and how far the best model is above the others. */
+/**
+ * The tables of test figures: every snapshot of every model and the baselines, how far the best model is above the others,
+ * and what the figures are made of: differences, calibration, and figures by page length, history, position and item.
+ */
 
 import { type FigureName, titleOf } from "../figures/columns.ts";
-import { type Kept, keptDifference, keptOf } from "../figures/paired.ts";
+import { type Kept, keptDifference, keptOf } from "../figures/tested.ts";
 import { classifyDifference } from "../figures/verdict.ts";
 import { type Html, markup } from "./html.ts";
 import {
   baselineGroups,
   figureOf,
+  lossParts,
   nameIn,
   type Part,
   rankingParts,
@@ -14,10 +18,14 @@ import {
   type SharedBaselines,
   snapshotsOf,
   spread,
+  stageRuns,
   testsWith,
 } from "./parts.ts";
-import type { Model } from "./report_data.ts";
+import type { DetailFigures, FigureDifferences, Model, SnapshotFigures, StageResult } from "./report_data.ts";
 import { type Cell, difference, figure, MISSING, type Row, type RowGroup, tableOf } from "./tables.ts";
+import { shownBaselines } from "../run/tested_users.ts";
+import { buildScatterChart, type ChartDefinition, type ScatterPoint } from "./chart.ts";
+import { NEUTRAL } from "./theme.ts";
 
 const LONGER: readonly FigureName[] = ["longerPrec1", "longerPrec2"];
 const COLUMNS: readonly FigureName[] = ["nll", "prec1", "prec2", ...LONGER, "mrr", "ndcg", "auc"];
@@ -141,4 +149,188 @@ function rowOf(best: Compared, other: Compared): Row | undefined {
 /** Losses of different kinds are not of one scale, and a game's are of none. */
 function scaleOf({ part: { model, stage } }: Compared): string | undefined {
   return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
+}
+
+const FIGURES: readonly FigureName[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
+const PI: readonly FigureName[] = ["piPrec1", "piPrec2"];
+const PROBABILITIES: readonly FigureName[] = ["pClick", "clicked", "pNoClick", "noClick"];
+
+/** A fold for each part that has such figures; of several seeds, those of the first. */
+export function figureDetails(models: readonly Model[]): Html {
+  return markup`${lossParts(models).flatMap((part) => partDetails(part) ?? [])}`;
+}
+
+/** The first finished run of a part whose result has details. */
+function detailedResult(part: Part): StageResult | undefined {
+  return stageRuns(part).flatMap(({ result }) => result ?? [])
+    .find(({ test }) => test.some(({ details }) => details));
+}
+
+function partDetails(part: Part): Html | undefined {
+  const result = detailedResult(part);
+  if (!result) return undefined;
+  const several = stageRuns(part).length > 1 ? " (first seed)" : "";
+  return markup`<details><summary>${part.name}${several}: differences, calibration, parts of the pages</summary>
+${differenceTables(part, result)}
+${comparedSlices(part, result)}
+${result.test.map((test) => scoringDetails(part, test.snapshot, test.details))}
+${result.shown.map(({ name, details }) => scoringDetails(part, name, details))}
+</details>`;
+}
+
+function differenceTables(part: Part, { test, snapshots }: StageResult): Html {
+  const columns = [...FIGURES, ...(test.some(({ piPrec1 }) => piPrec1 !== undefined) ? PI : [])];
+  const titles = new Map<string, string>(shownBaselines);
+  const rows = [
+    ...test.flatMap(({ snapshot, against }) =>
+      Object.entries(against).map(([name, found]) =>
+        differenceRow(`${snapshot} minus ${titles.get(name) ?? name}`, found, columns)
+      )
+    ),
+    ...snapshots.map(({ snapshot, minus, differences }) =>
+      differenceRow(`${snapshot} minus ${minus}`, differences, columns)
+    ),
+  ];
+  const head = ["difference", ...columns.map(titleOf)];
+  return markup`<p>Differences on the same users. A range that does not hold 0 tells the two apart.</p>
+${tableOf(`Differences of ${part.name}`, head, [["", rows]])}`;
+}
+
+function differenceRow(name: string, differences: FigureDifferences, columns: readonly FigureName[]): Row {
+  return [
+    name,
+    ...columns.map((figure) => difference(differences[figure]?.value, 4, differences[figure]?.interval)),
+  ];
+}
+
+/** prec@1 of the model and of the baselines, side by side for each part of the pages. */
+function comparedSlices(part: Part, { test, shown }: StageResult): Html {
+  const model = test.find(({ snapshot }) => snapshot === part.judged) ?? test.at(-1);
+  if (!model?.details) return markup``;
+  const others = shown.flatMap(({ name, details }) => details ? [{ name, details }] : []);
+  const all = [{ name: model.snapshot, details: model.details }, ...others];
+  const rows = Object.entries(model.details.slices).flatMap(([by, slices]) =>
+    slices.map(({ name, events }): Row => [
+      `${by} ${name}`,
+      String(events),
+      ...all.map(({ details }) =>
+        measured(details.slices[by]?.find((other) => other.name === name), "prec1")
+      ),
+    ])
+  );
+  return markup`<p>prec@1 by parts of the pages. A page counts for the position and the item that was clicked on it;
+history is the number of clicks before it.</p>
+${
+    tableOf(`prec@1 of ${part.name} by parts`, ["part", "pages", ...all.map(({ name }) => name)], [[
+      "",
+      rows,
+    ]])
+  }`;
+}
+
+type Measured = Pick<DetailFigures, "figures" | "intervals">;
+
+function measured(found: Measured | undefined, name: string): Cell {
+  return figure(found?.figures[name], 4, found?.intervals[name]);
+}
+
+function scoringDetails(part: Part, name: string, details: SnapshotFigures["details"]): Html {
+  if (!details) return markup``;
+  return markup`<details><summary>${name}: all figures</summary>
+${slicesTable(part, name, details)}
+${calibrationTable(part, name, "P(click) of displayed items", details.calibration?.click)}
+${calibrationTable(part, name, "P(no click) of pages", details.calibration?.noClick)}
+</details>`;
+}
+
+function slicesTable(part: Part, name: string, details: DetailFigures): Html {
+  const hasProbabilities = details.calibration !== undefined;
+  const columns = [
+    ...FIGURES.filter((figure) => hasProbabilities || figure !== "nll"),
+    ...(details.figures.piPrec1 === undefined ? [] : PI),
+    ...(hasProbabilities ? PROBABILITIES : []),
+  ];
+  const row = (title: string, events: number | undefined, own: Measured, ece: number | undefined): Row => [
+    title,
+    String(events ?? ""),
+    ...columns.map((figure) => measured(own, figure)),
+    figure(ece, 4),
+  ];
+  const rows = [
+    row("all", undefined, details, details.calibration?.click?.ece),
+    ...Object.entries(details.slices).flatMap(([by, slices]) =>
+      slices.map((slice) => row(`${by} ${slice.name}`, slice.events, slice, slice.ece))
+    ),
+  ];
+  const head = ["part", "pages", ...columns.map(titleOf), "ECE of P(click)"];
+  return tableOf(`All figures of ${part.name}, ${name}`, head, [["", rows]]);
+}
+
+type CalibrationFigures = NonNullable<NonNullable<DetailFigures["calibration"]>["click"]>;
+
+function calibrationTable(
+  part: Part,
+  name: string,
+  what: string,
+  found: CalibrationFigures | undefined,
+): Html {
+  if (!found) return markup``;
+  const { ece, eceByChance, bins } = found;
+  const chance = eceByChance === null ? "" : `, ${eceByChance.toFixed(4)} by chance alone`;
+  const rows = bins.map(({ cases, predicted, observed, interval }): Row => [
+    String(cases),
+    figure(predicted, 4),
+    figure(observed, 4, interval),
+  ]);
+  return markup`<p>${what}: expected calibration error ${ece.toFixed(4)}${chance}.</p>
+${tableOf(`${what}, ${part.name}, ${name}`, ["cases", "predicted", "observed"], [["", rows]])}`;
+}
+
+/** The snapshot that is to be used for its probabilities. */
+const SNAPSHOT = "best-loss";
+const DIAGONAL = { name: "as often as predicted", colour: NEUTRAL };
+
+/** Of the Shannon stage: the utilities of the other are no log-odds. */
+export function reliabilityCharts(models: readonly Model[]): ChartDefinition[] {
+  const parts = lossParts(models).filter(({ stage }) => stage === "shannon");
+  const chart = (key: "click" | "noClick", id: string, title: string) => {
+    const shares: number[] = [];
+    const drawn = parts.flatMap((part) => {
+      const test = detailedResult(part)?.test;
+      const bins = test?.find(({ snapshot }) => snapshot === SNAPSHOT)?.details?.calibration?.[key]?.bins ??
+        [];
+      const all = bins.reduce((sum, { cases }) => sum + cases, 0);
+      shares.push(...bins.map(({ cases }) => Math.round(100 * cases / all)));
+      const points = bins.map(({ predicted, observed, cases, interval }): ScatterPoint => ({
+        x: predicted,
+        y: observed,
+        name: `${cases} cases`,
+        ...(interval ? { low: interval[0], high: interval[1] } : {}),
+      }));
+      const { name, colour } = part;
+      return points.length === 0 ? [] : [{ name, colour, joined: true, points }];
+    });
+    if (drawn.length === 0) return [];
+    const end = Math.max(...drawn.flatMap(({ points }) => points.flatMap(({ x, y }) => [x, y])));
+    const diagonal = [0, end].map((x) => ({ x, y: x, name: DIAGONAL.name }));
+    return [buildScatterChart({
+      id,
+      title,
+      note: `Of the ${SNAPSHOT} snapshot; each point is a bin with ${sharesText(shares)} % of the cases, ` +
+        "whiskers the range of 95 % of the resamples of users.",
+      xTitle: "predicted probability",
+      yTitle: "share that came about",
+      logarithmic: [],
+      series: [{ ...DIAGONAL, joined: true, points: diagonal }, ...drawn],
+    })];
+  };
+  return [
+    ...chart("click", "reliability-click", "Reliability of P(click)"),
+    ...chart("noClick", "reliability-no-click", "Reliability of P(no click)"),
+  ];
+}
+
+/** "9 to 11" */
+function sharesText(shares: readonly number[]): string {
+  return [...new Set([Math.min(...shares), Math.max(...shares)])].join(" to ");
 }

@@ -1,15 +1,28 @@
-/** The report on runs: from their folders to one HTML page that needs nothing beside it. */
+/**
+ * The report on runs: from their folders to one HTML page that needs nothing beside it. Its head says what came of the runs,
+ * on which data, when, and how long it took.
+ */
 
 import type { ChartDefinition } from "./chart.ts";
 import { chartsOf } from "./charts.ts";
 import { collect } from "./collect.ts";
-import { figureDetails, reliabilityCharts } from "./figure_details.ts";
-import { comparisonTable, figuresTable } from "./figures_table.ts";
-import { headerOf } from "./header.ts";
+import { comparisonTable, figureDetails, figuresTable, reliabilityCharts } from "./figures_table.ts";
 import { type Html, markup } from "./html.ts";
-import { chartsHtml, noScript, type PageContent, section, writePage } from "./page_shell.ts";
-import type { Model, ReportData, Settings } from "./report_data.ts";
-import { claimsList, MISSING, type Row, tableOf } from "./tables.ts";
+import { chartsHtml, noScript, note, type PageContent, section, writePage } from "./page_shell.ts";
+import type { Model, ReportData, Run, Settings, StageResult } from "./report_data.ts";
+import { claimsList, factsList, MISSING, type Row, tableOf } from "./tables.ts";
+import type { DataSizes } from "../data/log_source.ts";
+import { thousands } from "../number_text.ts";
+import {
+  type BaselineVerdict,
+  classifyAgainstBaselines,
+  compareRanking,
+  compareWithBaselines,
+  describeUsers,
+  describeVerdict,
+  type Significance,
+} from "../figures/verdict.ts";
+import { figureOf, rankingParts, snapshotsOf, spread, stagesOf, testsWith } from "./parts.ts";
 
 /**
  * Writes one HTML page about runs; it can be read without the network.
@@ -80,4 +93,190 @@ function differentTable(
   const label = `Differences between the models: ${what}`;
   return markup`<p>Differences:</p>
 ${tableOf(label, ["setting", ...models.map(({ name }) => name)], [["", rows]], "differences")}`;
+}
+
+function headerOf(data: ReportData): Html {
+  const { title, models, notes } = data;
+  const [only] = models;
+  return markup`<h1>${title}</h1>
+${only && models.length === 1 ? oneModel(only) : severalModels(models)}
+${warningsOn(models).map(note)}
+${
+    models.flatMap((model) => {
+      const several = models.length > 1;
+      return progressNotes(model).map((text) => note(several ? `${model.name}: ${text}` : text));
+    })
+  }
+${notes.map(note)}`;
+}
+
+function oneModel(model: Model): Html {
+  return markup`${outcomeOf(model)}
+${factsList(factsOf(model), classOf)}`;
+}
+
+/** What train said of the figures and what to try, or of several runs how they stand. */
+function outcomeOf(model: Model): readonly Html[] {
+  const [run] = model.runs;
+  const stages = run && model.runs.length === 1 ? stagesOf(model) : [];
+  const said = stages.flatMap(({ name, judged }) => {
+    const { test = [], verdict = [] } = run?.stages[name]?.result ?? {};
+    return verdict.length > 0 ? [{ name, judged, test, verdict }] : [];
+  });
+  if (said.length === 0) {
+    return verdictsOn(model).map(({ name, ...verdict }) =>
+      markup`<p class="outcome">${signOf(verdict)} ${name}${describeVerdict(verdict).join(" ")}</p>`
+    );
+  }
+  const heads = said.map(({ name, judged, test, verdict: [first = ""] }) => {
+    const own = compareRanking(test, judged);
+    const sign = own && own.comparisons.length > 0 ? markup`${signOf(own)} ` : "";
+    const who = stages.length > 1 ? `${name === "shannon" ? "pre-training" : name}: ` : "";
+    return markup`<p class="outcome">${sign}${who}${first}</p>`;
+  });
+  const advice = new Set(said.flatMap(({ verdict }) => verdict.slice(1)));
+  return [...heads, ...[...advice].map((text) => markup`<p>${text}</p>`)];
+}
+
+/** What is the same for all stands above the table. */
+function severalModels(models: readonly Model[]): Html {
+  const facts = models.map(factsOf);
+  const names = (facts[0] ?? []).map(([name]) => name);
+  const values = (k: number) => facts.map((own) => own[k]?.[1] ?? "");
+  const isShared = (k: number) => new Set(values(k)).size === 1 && classOf(names[k] ?? "") !== "time";
+  const shared = names.flatMap((name, k) => isShared(k) ? [[name, values(k)[0] ?? ""] as const] : []);
+  const own = names.flatMap((name, k) => isShared(k) ? [] : [{ name, k }]);
+  const rows = models.map((model, row) =>
+    markup`
+<tr><th scope="row">${model.name}</th><td class="verdicts">${
+      verdictsOn(model).map(({ name, prec1, ...verdict }) => {
+        const [best] = verdict.comparisons;
+        return markup`<div>${signOf(verdict)} ${name}prec@1 ${prec1.toFixed(4)} against ${
+          best ? `${(prec1 - best.difference).toFixed(4)} (${best.name})` : MISSING
+        }</div>`;
+      })
+    }</td>${own.map(({ name, k }) => markup`<td class="${classOf(name)}">${values(k)[row] ?? ""}</td>`)}</tr>`
+  );
+  const head = ["model", "verdict", ...own.map(({ name }) => name)];
+  return markup`${factsList(shared, classOf)}
+<div class="scroll" tabindex="0" role="region" aria-label="The models">
+<table class="models"><thead><tr>${head.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
+<tbody>${rows}</tbody></table></div>
+<p>${SIGNS.better} better than every baseline, ${
+    SIGNS[NONE]
+  } no significant difference from the best baseline,
+${SIGNS.worse} worse than a baseline</p>`;
+}
+
+const NONE: Significance = "no significant difference";
+const SIGNS = { better: "\u2713", [NONE]: "=", worse: "\u2717" } as const;
+const CLASSES = { better: "better", [NONE]: "alike", worse: "worse" } as const;
+
+function signOf({ comparisons }: BaselineVerdict): Html {
+  const is = classifyAgainstBaselines(comparisons);
+  return markup`<span class="${CLASSES[is]}">${SIGNS[is]}</span>`;
+}
+
+/** What tells the time is marked, for those who compare pages. */
+function classOf(name: string): string {
+  return ["finished", "duration"].includes(name) ? "time" : name;
+}
+
+function factsOf(model: Model): [name: string, value: string][] {
+  const { runs, missingSeeds, data, folder } = model;
+  const results = runs.flatMap(({ stages }) => Object.values(stages).map(({ result }) => result));
+  const finished = missingSeeds.length === 0 && results.every((result) => result !== undefined);
+  const known = results.flatMap((result) => result ?? []);
+  const sizes = known.find((result) => result.data)?.data;
+  return [
+    ["data", data],
+    ["sizes", sizes ? sizesText(sizes) : MISSING],
+    ["finished", finished ? dateOf(known) : "not yet"],
+    ["duration", durationOf(known, runs.length)],
+    [runs.length > 1 ? "seeds" : "seed", runs.map(({ seed }) => seed).join(", ")],
+    ["folder", folder],
+  ];
+}
+
+/** Of each data set once. */
+function warningsOn(models: readonly Model[]): string[] {
+  const all = models.flatMap(({ data, runs }) =>
+    runs.flatMap(({ stages }) =>
+      Object.values(stages).flatMap(({ result }) =>
+        (result?.data?.warnings ?? []).map((text) => `Beware of ${data}: ${text}`)
+      )
+    )
+  );
+  return [...new Set(all)];
+}
+
+function sizesText({ users: [train, validation, test], pages, rows, items, hashed }: DataSizes): string {
+  return `${thousands(train)} train, ${thousands(validation)} validation and ${thousands(test)} test ` +
+    `users, ${thousands(pages)} pages, ${thousands(rows)} displayed items of ` +
+    `${thousands(items)}${hashed === undefined ? "" : ` (ids hashed to 2 x ${thousands(hashed)} tokens)`}`;
+}
+
+/** Of the result that was written last, to the minute. */
+function dateOf(results: readonly StageResult[]): string {
+  const last = results.flatMap(({ finished }) => finished ?? []).sort().at(-1);
+  return last === undefined ? MISSING : `${last.slice(0, 10)} ${last.slice(11, 16)} UTC`;
+}
+
+function durationOf(results: readonly StageResult[], runs: number): string {
+  const times = results.flatMap(({ sessionSeconds }) => sessionSeconds ?? []);
+  if (times.length === 0) return MISSING;
+  const total = secondsInWords(times.reduce((sum, seconds) => sum + seconds, 0));
+  const session = results.some(({ resumed }) => resumed) ? ", the last session alone" : "";
+  return runs > 1 ? `${total} for ${runs} runs${session}` : `${total}${session}`;
+}
+
+function secondsInWords(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
+}
+
+/** One line for each run that is not finished, e.g. "seed 2 unfinished: iteration 120 of 2,000". */
+export function progressNotes(model: Model): string[] {
+  const several = model.runs.length + model.missingSeeds.length > 1;
+  const who = (seed: number) => several ? `seed ${seed} ` : "";
+  return [
+    ...model.runs.flatMap((run) => unfinished(run).map((text) => who(run.seed) + text)),
+    ...model.missingSeeds.map((seed) => `seed ${seed} not begun`),
+  ];
+}
+
+function unfinished({ stages }: Run): string[] {
+  return (["shannon", "adversarial"] as const).flatMap((name) => {
+    const stage = stages[name];
+    if (!stage || stage.result) return [];
+    const of = stage.planned === undefined ? "" : ` of ${thousands(stage.planned)}`;
+    const which = name === "adversarial" ? "adversarial stage " : "";
+    return [`${which}unfinished: iteration ${thousands(stage.iteration)}${of}`];
+  });
+}
+
+/** A part of a model compared with the baselines, of which there is one at least. */
+interface PartVerdict extends BaselineVerdict {
+  /** What of the model it is, where that has several parts. */
+  readonly name: Html;
+  /** Mean over the runs. */
+  readonly prec1: number;
+}
+
+/** Compares each part that is finished. */
+function verdictsOn(model: Model): PartVerdict[] {
+  const parts = rankingParts([model]);
+  return parts.flatMap((part) => {
+    const snapshots = snapshotsOf(part);
+    const subject = snapshots.find((name) => name === part.judged) ?? snapshots.at(-1) ?? "";
+    const tests = testsWith(part, subject);
+    const metric = part.ranking === "generator" ? "piPrec1" : "prec1";
+    const prec1 = spread(tests.map((test) => figureOf(test, metric)))?.mean;
+    const comparisons = compareWithBaselines(tests.map(({ against }) => against), metric);
+    if (prec1 === undefined || comparisons.length === 0) return [];
+    const name = parts.length > 1 ? markup`<b>${part.name.slice(model.name.length + 2)}</b>: ` : markup``;
+    return [{ subject, metric, comparisons, users: describeUsers(tests[0]?.users), name, prec1 }];
+  });
 }

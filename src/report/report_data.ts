@@ -53,7 +53,7 @@ const detailsSchema = v.looseObject({
   ),
 });
 
-/** `Paired` of figures/paired.ts. */
+/** `Paired` of figures/tested.ts. */
 const pairedSchema = v.looseObject({
   users: v.string(),
   groups: v.whole(1, MOST_GROUPS),

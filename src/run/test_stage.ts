@@ -1,12 +1,12 @@
 /**
  * The end of a stage: whether it has found better weights than it started from, or only seems to have; then the test figures
- * of its snapshots, beside the baselines, and what follows from them.
+ * of its snapshots, beside the baselines. Their description says how the model compares with the baselines, how the training
+ * went, and what to try.
  */
 
 import { usersOf } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
-import { pairedOf } from "../figures/paired.ts";
-import { differences, type Tested } from "../figures/tested.ts";
+import { differences, pairedOf, type Tested } from "../figures/tested.ts";
 import { criteria } from "../train/best_records.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import type { StagesConfig } from "../train/config.ts";
@@ -22,8 +22,16 @@ import {
   TestedUsers,
 } from "./tested_users.ts";
 import type { Stage, StageFigures } from "./stages.ts";
-import { describeTest } from "./advice.ts";
 import type { Evaluation } from "../train/evaluation.ts";
+import { type ItemData, unusedOf } from "../data/item_ids.ts";
+import {
+  classifyAgainstBaselines,
+  compareRanking,
+  compareWithBaselines,
+  describeUsers,
+  describeVerdict,
+} from "../figures/verdict.ts";
+import { thousands } from "../number_text.ts";
 
 /** What the test users say of a stage that is finished. */
 export interface StageTest {
@@ -137,4 +145,91 @@ export async function keepStart(trainer: ClickTrainer<StageFigures>, start: Weig
   const [before, after] = losses;
   if (!before || !after || isGain(before, after)) return;
   trainer.replaceBest("loss", { value: Math.fround(sum(before)), iteration: 0 }, start);
+}
+
+/** Of the iterations that were done, the share in which a best validation is early. */
+const EARLY = 0.05;
+/** And from which on it is late: validations jump about, so that the best is seldom the very last. */
+const LATE = 0.9;
+
+/** Describes the test of a finished stage. @param iterations of the stage */
+export function describeTest(
+  test: readonly SnapshotResult[],
+  stage: Stage,
+  config: StagesConfig,
+  data: ItemData,
+  iterations: number,
+): string[] {
+  return [
+    ...describeRanking(test, data, stage.judged),
+    // A game's utilities are no log-odds, and a uniform guess knows that a page has one click, which the logistic loss does
+    // not: their losses are shown, and say nothing against them.
+    ...(stage.hasLikelihood && config.model.loss === "choice" ? describeLoss(test) : []),
+    ...(stage.hasLikelihood ? describeTraining(test, config, iterations) : []),
+  ];
+}
+
+/** Compares a ranking with the baselines, and advises what to try where it is not better. @param split whose users they are */
+export function describeRanking(
+  test: readonly SnapshotResult[],
+  data: ItemData,
+  judged?: SnapshotResult["snapshot"],
+  split?: string,
+): string[] {
+  const verdict = compareRanking(test, judged, split);
+  if (!verdict) return [];
+  const { comparisons } = verdict;
+  const words = describeVerdict(verdict);
+  const isKnown = comparisons.some(({ interval }) => interval);
+  if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
+  return [
+    ...words,
+    `Try ${unusedOf(data)}, other options by deno task tune, and look at what deno task data describe ` +
+    "says of the log. Until the model is better, the best baseline is the simpler choice.",
+  ];
+}
+
+/** Says so where the probabilities are not better than those of every baseline: of best-loss, or of a single snapshot. */
+export function describeLoss(test: readonly SnapshotResult[], split?: string): string[] {
+  const best = test.find(({ snapshot }) => snapshot === "best-loss") ??
+    (test.length === 1 ? test[0] : undefined);
+  if (!best) return [];
+  const comparisons = compareWithBaselines([best.against], "nll").filter(({ interval }) => interval);
+  if (classifyAgainstBaselines(comparisons) === "better") return [];
+  const subject = `the loss of ${best.snapshot} (${best.nll.toFixed(4)})`;
+  return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
+}
+
+/** Says so where the best validation was at the end of the training, or at its beginning. */
+function describeTraining(
+  test: readonly SnapshotResult[],
+  { model, training }: StagesConfig,
+  iterations: number,
+): string[] {
+  const best = test.find(({ snapshot }) => snapshot === "best-loss");
+  if (!best || iterations < 2 * training.validateEvery) return [];
+  const of = `iteration ${thousands(best.iteration)} of ${thousands(iterations)}`;
+  if (best.iteration >= LATE * iterations) {
+    return [
+      `The validation loss was best near the end (best-loss is of ${of}). Training longer may help: ` +
+      `--resume with --iterations ${2 * iterations}, or a larger --learning-rate.`,
+    ];
+  }
+  if (best.iteration === 0 && model.counts) {
+    return [
+      "best-loss is the logit on counts that the training started from: on the validation users no later weights were " +
+      "better than it by more than chance. The log may hold no more than counts tell; more users would show more.",
+    ];
+  }
+  if (best.iteration > EARLY * iterations) return [];
+  const tries = [
+    ...(training.weightDecay === 0 ? ["--weight-decay 10"] : ["a larger --weight-decay"]),
+    ...(training.itemDropout === 0 ? ["--item-dropout 0.2"] : []),
+    "a smaller --learning-rate",
+    "smaller --dims",
+  ];
+  return [
+    `The validation loss was best at ${of} and rose from then on: the model over-fits at once. Try ` +
+    `${tries.join(", ")}${training.earlyStopping === null ? "; --early-stopping loss saves the time" : ""}.`,
+  ];
 }

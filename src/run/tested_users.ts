@@ -11,14 +11,13 @@ import { type Split, usersOf } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { meanSpearman, type RankingFigures } from "../data/ranking.ts";
 import { Collector } from "../figures/collector.ts";
-import { type Details, type Differences, differences, type Tested } from "../figures/tested.ts";
+import { type Details, type Differences, differences, type Paired, type Tested } from "../figures/tested.ts";
 import { type Evaluation, type EvaluationFigures, spread } from "../train/evaluation.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { positionEffects } from "../model/position_effect.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import type { StageFigures } from "./stages.ts";
-import type { Paired } from "../figures/paired.ts";
 import type { SnapshotName } from "./run_state.ts";
 
 /** Figures of a baseline. A ranking has no loss. */

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { checkLog, NONE } from "../../src/data/click_log.ts";
 import { openPreparedSet, readManifest } from "../../src/data/sets/prepared_folder.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
-import { readExperiment } from "../../src/tune/experiment/models.ts";
+import { readExperiment } from "../../src/tune/experiment.ts";
 import { parseLog } from "../../src/report/read_log.ts";
 import { readRun } from "../../src/report/collect.ts";
 import { CsvLog } from "../../src/run/csv_log.ts";

@@ -1,6 +1,6 @@
 /** What a command fetches on a fresh machine: the packages that it uses, and nothing by `deno task` itself. */
 
-import { describeProcess, readTask } from "../../src/cli/tasks.ts";
+import { describeProcess, readTask } from "../../src/cli/launch.ts";
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import { CHILD_ENVIRONMENT } from "../../src/cli/setup.ts";

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { describeSignal } from "../../src/cli/launch.ts";
-import { cacheFolder } from "../../src/cli/default_paths.ts";
-import { describeProcess, readTask, type TaskName } from "../../src/cli/tasks.ts";
+import { describeProcess, describeSignal, readTask, type TaskName } from "../../src/cli/launch.ts";
+import { cacheFolder } from "../../src/cli/arguments.ts";
 import { allowWrites, confineWrites, writable } from "../../src/files/write_scope.ts";
 import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../../src/cli/fail.ts";
 import { type AdapterSummary, CHILD_ENVIRONMENT, ensureAdapter, type Host } from "../../src/cli/setup.ts";

@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { pairedDifference } from "../../src/data/paired.ts";
 import {
   claimsOn,
+  experimentModels,
   type ModelOutcome,
   readOutcome,
   type SeedOutcome,
-} from "../../src/tune/experiment/outcome.ts";
-import { experimentModels, worksOver } from "../../src/tune/experiment/models.ts";
+  worksOver,
+} from "../../src/tune/experiment.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";

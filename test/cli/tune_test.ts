@@ -11,7 +11,7 @@ import {
 } from "../../src/commands/tune/tune_words.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { column, columns } from "../../src/figures/columns.ts";
-import { type Paired, pairedOf } from "../../src/figures/paired.ts";
+import { type Paired, pairedOf } from "../../src/figures/tested.ts";
 import { type SettingRow, tableCsv, trainArguments } from "../../src/tune/tune_folder.ts";
 import {
   bestOf,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { bench } from "../../bench/main.ts";
-import { readTask, type TaskName } from "../../src/cli/tasks.ts";
+import { readTask, type TaskName } from "../../src/cli/launch.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { exists } from "../../src/files/file_error.ts";

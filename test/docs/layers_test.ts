@@ -31,7 +31,7 @@ const LAYERS = [
   ["run", "data/prepare"],
   ["policy"],
   ["mod.ts", "browser.ts", "selftest/calibration", "report", "figures/predict", "serve/onnx", "selftest"],
-  ["tune/experiment", "lab", "serve", "tune"],
+  ["lab", "serve", "tune"],
   ["cli"],
   [COMMANDS],
 ];

@@ -1,7 +1,7 @@
 /** Commands in a folder of their own, with a cache of their own, directly or by the launcher. */
 
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { readTask } from "../../src/cli/tasks.ts";
+import { readTask } from "../../src/cli/launch.ts";
 import { LAUNCHER_VARIABLE } from "../../src/cli/stop.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { cacheEnvironment, type CommandName, type CommandResult } from "../command_check.ts";

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
-import { type BaselineName, Baselines, type TestedBaseline } from "../../src/figures/baselines/baselines.ts";
+import {
+  type BaselineName,
+  Baselines,
+  fitLogOdds,
+  type TestedBaseline,
+} from "../../src/figures/baselines/baselines.ts";
 import { categoryRate, itemKnn, lastClick } from "../../src/figures/baselines/scorers.ts";
-import { fitLogOdds } from "../../src/figures/baselines/choice.ts";
 import { countPairs, countTrain, PairCounts, rateOf } from "../../src/counts/train_counts.ts";
 import { type ClickLog, NONE, usersOf } from "../../src/data/click_log.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";

@@ -8,8 +8,7 @@ import { Bootstrap, intervalOf, MOST_GROUPS } from "../../src/figures/bootstrap.
 import { CalibrationSums, cellOf } from "../../src/figures/calibration.ts";
 import { Collector } from "../../src/figures/collector.ts";
 import type { FigureName } from "../../src/figures/columns.ts";
-import { keptDifference, keptOf, pairedOf } from "../../src/figures/paired.ts";
-import { differences, type Tested } from "../../src/figures/tested.ts";
+import { differences, keptDifference, keptOf, pairedOf, type Tested } from "../../src/figures/tested.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 
 function near(found: number | undefined, expected: number, what = "", tolerance = 1e-9): void {

@@ -11,7 +11,7 @@ import { defaultModel } from "../../src/model/config.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage } from "../../src/run/stages.ts";
 import type { BaselineResult, BaselineResults, SnapshotResult } from "../../src/run/tested_users.ts";
-import { describeTest } from "../../src/run/advice.ts";
+import { describeTest } from "../../src/run/test_stage.ts";
 import { defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
 import { configOf } from "../report/report_folders.ts";
 

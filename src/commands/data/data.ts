@@ -2,9 +2,8 @@
 
 import { Command } from "commander";
 import { version } from "../../version.ts";
-import { checkCommand, describeCommand } from "./describe.ts";
+import { checkCommand, describeCommand, mergeCommand } from "./sets.ts";
 import { exampleCommand } from "./example.ts";
-import { mergeCommand } from "./merge.ts";
 import { preparations } from "./preparations.ts";
 import { runMain } from "../../cli/fail.ts";
 import { parseAndRun } from "../../cli/options.ts";

@@ -2,9 +2,8 @@
 
 import { Command, Option } from "commander";
 import { demo, demoItem, shopNamed, shops, type ShopTruth } from "../../data/shops.ts";
-import { OUT_FOLDER, quoted } from "../../cli/arguments.ts";
+import { EXAMPLE_FOLDER, OUT_FOLDER, quoted } from "../../cli/arguments.ts";
 import { folder, LARGEST_SEED, wholeNumber } from "../../cli/options.ts";
-import { EXAMPLE_FOLDER } from "../../cli/default_paths.ts";
 import { thousands } from "../../number_text.ts";
 import { NONE } from "../../data/click_log.ts";
 import { makeShop } from "../../data/demo_shop.ts";

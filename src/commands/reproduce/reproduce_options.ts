@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { type ItemFeatures, usersOf } from "../../data/click_log.ts";
-import { type ExperimentModel, experimentModels, worksOver } from "../../tune/experiment/models.ts";
+import { type ExperimentModel, experimentModels, worksOver } from "../../tune/experiment.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
 import { defaultTraining, paperAdversarial } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";

@@ -11,7 +11,7 @@ import {
   settled,
   valueOf,
 } from "../../cli/jobs.ts";
-import { describeProcess } from "../../cli/tasks.ts";
+import { describeProcess } from "../../cli/launch.ts";
 import { RESUME } from "../../cli/arguments.ts";
 import { thousands } from "../../number_text.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../../train/results.ts";

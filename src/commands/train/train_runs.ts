@@ -7,13 +7,12 @@ import { writeReport } from "../../report/page.ts";
 import type { RunConfig } from "../../run/run_config.ts";
 import { configOfSeed, folderOfSeed, type Seeds, writeSeedsResult } from "../../run/seeds_folder.ts";
 import { type Stage, stagesOf } from "../../run/stages.ts";
-import { trainCommand } from "../../run/ranks/place.ts";
+import { trainCommand } from "../../run/ranks/mpi.ts";
 import type { Run, RunContext, RunResult } from "../../run/training_run.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { EXIT_INTERRUPTED, goOn, isFinished, modelNotes, say } from "./run_stages.ts";
-import { reportFile } from "../../cli/default_paths.ts";
+import { quoted, reportFile } from "../../cli/arguments.ts";
 import { attainedText, resultTable, seedsTable, settingsText, spearmanText } from "../test_table.ts";
-import { quoted } from "../../cli/arguments.ts";
 import type { Stop } from "../../cli/stop.ts";
 
 /** Begins a run, or goes on with it. @returns the exit code */

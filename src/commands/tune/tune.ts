@@ -12,11 +12,11 @@ import { expectPlaces } from "../../run/options/train.ts";
 import { runMain } from "../../cli/fail.ts";
 import { Jobs } from "../../cli/jobs.ts";
 import { openData } from "../../cli/open_data.ts";
-import { folderOn } from "../../cli/default_paths.ts";
+import { folderOn } from "../../cli/arguments.ts";
 import { EXIT_INTERRUPTED, say, sayOfPages, withGpu } from "../train/run_stages.ts";
 import { noteAtStop, type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { parseTuneOptions, trainedBy, type TuneOptions } from "./tune_options.ts";
-import { searchProgress } from "./tune_progress.ts";
+import { searchProgress } from "./tune_words.ts";
 import { tellTune } from "./tune_results.ts";
 
 const PURPOSE = { what: "the search", option: "--save-dir" };

@@ -11,8 +11,7 @@ import { type SettingRow, settingRows, tableCsv, trainArguments } from "../../tu
 import { type Standing, winnerOf } from "../../tune/search.ts";
 import { testCandidate, type TuneRuns } from "./tune_runs.ts";
 import { UserError } from "../../user_error.ts";
-import { quoted, shellWord, withoutOptions } from "../../cli/arguments.ts";
-import { reportFile } from "../../cli/default_paths.ts";
+import { quoted, reportFile, shellWord, withoutOptions } from "../../cli/arguments.ts";
 import { attainedText, resultTable, settingsText } from "../test_table.ts";
 import { delayedProgress } from "../../cli/progress.ts";
 import { table } from "../../cli/table.ts";

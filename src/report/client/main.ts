@@ -1,11 +1,15 @@
 /** Draws the charts of a report: the page's own script, bundled by `deno task build report`. */
 
+import annotation from "chartjs-plugin-annotation";
 import {
   BarController,
   BarElement,
   CategoryScale,
   Chart,
+  type ChartEvent,
   Filler,
+  Interaction,
+  type InteractionItem,
   Legend,
   LinearScale,
   LineController,
@@ -16,11 +20,9 @@ import {
   Title,
   Tooltip,
 } from "chart.js";
-import annotation from "chartjs-plugin-annotation";
-import type { ChartDefinition } from "../chart.ts";
+import type { ChartDefinition, Dataset } from "../chart.ts";
 import { dark, light } from "../theme.ts";
 import { Card } from "./card.ts";
-import { registerNearestX } from "./hover.ts";
 import { marks } from "./marks.ts";
 import { setDefaults } from "./defaults.ts";
 
@@ -47,6 +49,29 @@ function main(): void {
 
 function themeNow() {
   return night.matches && !paper.matches ? dark : light;
+}
+
+/** Pixels beside its ends at which a curve is still meant. */
+const REACH = 24;
+
+/** Adds the mode `nearestX` to those of the library: what a pointer over learning curves points at. */
+function registerNearestX(): void {
+  Interaction.modes.nearestX = (chart, event) =>
+    chart.getSortedVisibleDatasetMetas().flatMap((meta): InteractionItem[] => {
+      const { isDecoration, isQuiet } = chart.data.datasets[meta.index] as unknown as Dataset;
+      if (isDecoration || isQuiet) return [];
+      let best: InteractionItem | undefined;
+      meta.data.forEach((element, index) => {
+        const isGap = Number.isNaN(element.y) || ("skip" in element && element.skip === true);
+        if (isGap || (best && distance(best.element, event) <= distance(element, event))) return;
+        best = { element, datasetIndex: meta.index, index };
+      });
+      return best && distance(best.element, event) <= REACH ? [best] : [];
+    }).sort((a, b) => a.datasetIndex - b.datasetIndex);
+}
+
+function distance({ x }: { x: number }, event: ChartEvent): number {
+  return Math.abs(x - (event.x ?? NaN));
 }
 
 main();

@@ -6,8 +6,7 @@ import type { StagesConfig } from "../../train/config.ts";
 import { expectShares, type Ranks } from "../../train/ranks.ts";
 import { UserError } from "../../user_error.ts";
 import { stagesOf } from "../stages.ts";
-import { textsOf } from "./mpi.ts";
-import { trainCommand } from "./place.ts";
+import { textsOf, trainCommand } from "./mpi.ts";
 
 /** How many ranks a run has, and how often they become one. Part of its config. */
 export interface RanksConfig {
