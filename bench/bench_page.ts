@@ -6,13 +6,9 @@ import { chartsHtml, noScript, note, section, writePage } from "../src/report/pa
 import { type Row, tableOf } from "../src/report/tables.ts";
 import { NEUTRAL } from "../src/report/theme.ts";
 import type { BenchReport, KernelResult, StepResult } from "../src/selftest/profile/bench_report.ts";
-import type { Change } from "./compare.ts";
-import { growthCharts } from "./growth.ts";
-import { attainable, type Ceilings, ceilingsOf, standing } from "../src/selftest/profile/roofline.ts";
-import { dispatchTime } from "../src/selftest/profile/step_profile.ts";
-import type { Cells } from "./output.ts";
 import {
   adapterCells,
+  type Change,
   compareCells,
   growthCells,
   kernelCells,
@@ -22,6 +18,10 @@ import {
   stepSummaryCells,
   stepTitle,
 } from "./tables.ts";
+import { growthCharts } from "./growth.ts";
+import { attainable, type Ceilings, ceilingsOf, standing } from "../src/selftest/profile/roofline.ts";
+import { dispatchTime } from "../src/selftest/profile/step_profile.ts";
+import type { Cells } from "./study.ts";
 
 /** @throws UserError when the page cannot be written. */
 export async function writeBenchPage(

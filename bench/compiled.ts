@@ -7,10 +7,15 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { path } from "../src/cli/options.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import type { MachineCode } from "../src/lab/draw/kernel_panel.ts";
-import { benchModels } from "../src/selftest/profile/recordings.ts";
-import { benchLog, mixedWorkload, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
+import {
+  benchLog,
+  benchModels,
+  mixedWorkload,
+  type Workload,
+  workloads,
+} from "../src/selftest/profile/workloads.ts";
 import { UserError } from "../src/user_error.ts";
-import { cards } from "./compiled/cards.ts";
+import { cards } from "./compiled/time_model.ts";
 import { gather, type Gathered, gatherFile } from "./compiled/gather.ts";
 import { compileAll, type Compiled, type CompiledText, type Facts } from "./compiled/report.ts";
 import {
@@ -25,8 +30,18 @@ import {
 } from "./compiled/tables.ts";
 import { jsonBeside } from "./ladder.ts";
 import { missingCompiler } from "./compiled/vulkan.ts";
-import { Page, printTable, writeRecords } from "./output.ts";
-import { matching, namesOf, onlyOption, patternOption, readmeOption, Status, study } from "./study.ts";
+import {
+  matching,
+  namesOf,
+  onlyOption,
+  Page,
+  patternOption,
+  printTable,
+  readmeOption,
+  Status,
+  study,
+  writeRecords,
+} from "./study.ts";
 import { Html, markup } from "../src/report/html.ts";
 import { note, section, writePage } from "../src/report/page_shell.ts";
 import { cellsTable } from "./bench_page.ts";

@@ -1,8 +1,7 @@
 /** `deno task bench demo`: what `deno task train` prints in the end, kept on a page. */
 
 import type { Command } from "commander";
-import { Page } from "./output.ts";
-import { inFolder, readmeOption, runCommand, study } from "./study.ts";
+import { inFolder, Page, readmeOption, runCommand, study } from "./study.ts";
 
 const MARKERS = "bench demo";
 

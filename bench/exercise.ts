@@ -10,18 +10,16 @@ import { table } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
-import { HOLE, stepOf } from "../src/selftest/exercise/answer.ts";
-import type { Exercise } from "../src/selftest/exercise/exercise.ts";
+import { type Exercise, HOLE, stepOf } from "../src/selftest/exercise/exercise.ts";
 import { exercises } from "../src/selftest/exercise/exercises.ts";
 import { checkAll, race, sizeOf } from "../src/selftest/exercise/check.ts";
 import { ladderCells } from "./ladder.ts";
 import { BoundLadder, gpuWay, type Ladder, type Step } from "../src/selftest/ladder/check.ts";
-import { cards } from "./compiled/cards.ts";
+import { cards } from "./compiled/time_model.ts";
 import { watching } from "./compiled/gather.ts";
 import { compileAll } from "./compiled/report.ts";
 import { besideCells } from "./compiled/tables.ts";
-import { printTable } from "./output.ts";
-import { namesOf, Status } from "./study.ts";
+import { namesOf, printTable, Status } from "./study.ts";
 
 interface ExerciseOptions {
   readonly file?: string;

@@ -12,9 +12,8 @@ import {
   spansDecade,
 } from "../src/report/chart.ts";
 import { timingOf } from "../src/selftest/profile/timing.ts";
-import { shannon } from "../src/selftest/profile/recordings.ts";
+import { benchLog, shannon, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
 import { timeSteps } from "../src/selftest/profile/step_profile.ts";
-import { benchLog, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
 
 export interface GrowthAxis {
   readonly name: string;

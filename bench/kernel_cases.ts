@@ -9,10 +9,15 @@ import { type Constants, type Kernel, kernelText } from "../src/gpu/kernel.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
 import { type Cost, invocationsOf, onlySlice } from "../src/gpu/program.ts";
-import type { BenchLog } from "../src/selftest/profile/workloads.ts";
+import {
+  type BenchLog,
+  type BenchModel,
+  modelsFor,
+  type Part,
+  type Recording,
+} from "../src/selftest/profile/workloads.ts";
 import type { KernelResult } from "../src/selftest/profile/bench_report.ts";
 import { timeRepeated } from "../src/selftest/profile/measure.ts";
-import { type BenchModel, modelsFor, type Part, type Recording } from "../src/selftest/profile/recordings.ts";
 
 /** A dispatch of a recording. */
 interface KernelCase extends Cost {

@@ -21,8 +21,16 @@ import { readJson } from "../src/files/json_file.ts";
 import * as v from "../src/schema.ts";
 import { ladders } from "../src/selftest/ladder/ladders.ts";
 import { UserError } from "../src/user_error.ts";
-import { type Cells, onAdapter, Page, printTable, writeRecords } from "./output.ts";
-import { readmeOption, Status, study } from "./study.ts";
+import {
+  type Cells,
+  onAdapter,
+  Page,
+  printTable,
+  readmeOption,
+  Status,
+  study,
+  writeRecords,
+} from "./study.ts";
 
 interface LadderCommandOptions {
   readonly shapes?: AdapterKind;

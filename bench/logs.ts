@@ -13,8 +13,7 @@ import { exists } from "../src/files/file_error.ts";
 import { Engine, literal } from "../src/data/prepare/engine.ts";
 import { UserError } from "../src/user_error.ts";
 import { type Kind, kinds, logRows, type MadeLog, makeLog, type Page } from "./logs/make.ts";
-import { printTable, writeRecords } from "./output.ts";
-import { matching, onlyOption, runCommand, study } from "./study.ts";
+import { matching, onlyOption, printTable, runCommand, study, writeRecords } from "./study.ts";
 
 interface Options {
   readonly only: RegExp;

@@ -12,7 +12,17 @@ import { EXIT_INTERRUPTED } from "../src/commands/train/run_stages.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type Stop, stopOnSignals } from "../src/cli/stop.ts";
 import { UserError } from "../src/user_error.ts";
-import { machineText, markdown, Page, printTable, writeRecords } from "./output.ts";
+import {
+  inFolder,
+  machineText,
+  markdown,
+  namesOf,
+  Page,
+  printTable,
+  readmeOption,
+  study,
+  writeRecords,
+} from "./study.ts";
 import {
   type Job,
   type Model,
@@ -24,7 +34,15 @@ import {
   workloadNames,
   writeJob,
 } from "./peers/job.ts";
-import { measure } from "./peers/measure.ts";
+import {
+  type Figures,
+  figuresOf,
+  measure,
+  notesOf,
+  problemLines,
+  summaryCells,
+  tableCells,
+} from "./peers/measure.ts";
 import { CannotError, type Command as ProcessCommand } from "./peers/peer.ts";
 import {
   findTorches,
@@ -37,8 +55,6 @@ import {
   type Variant,
   withTorches,
 } from "./peers/roster.ts";
-import { type Figures, figuresOf, notesOf, problemLines, summaryCells, tableCells } from "./peers/summary.ts";
-import { inFolder, namesOf, readmeOption, study } from "./study.ts";
 
 const MARKERS = "bench peers";
 const SUMMARY_MARKERS = "bench peers summary";

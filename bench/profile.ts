@@ -16,17 +16,9 @@ import { version } from "../src/version.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
 import type { BenchReport, KernelResult, StepResult } from "../src/selftest/profile/bench_report.ts";
 import { writeBenchPage } from "./bench_page.ts";
-import { compare } from "./compare.ts";
-import { type Card, knownCard } from "./compiled/cards.ts";
-import { missingCompiler } from "./compiled/vulkan.ts";
-import { growthAxes, measureGrowth } from "./growth.ts";
-import { benchKernels, type KernelOptions } from "./kernel_cases.ts";
-import { type BenchModel, benchModels, modelsFor } from "../src/selftest/profile/recordings.ts";
-import { type Cells, onAdapter, Page, printTable, readBench, writeRecords } from "./output.ts";
-import { onlyOption, patternOption, readmeOption, Status } from "./study.ts";
-import { profileStep } from "../src/selftest/profile/step_profile.ts";
 import {
   adapterCells,
+  compare,
   compareCells,
   growthCells,
   kernelCells,
@@ -36,13 +28,33 @@ import {
   stepSummaryCells,
   stepTitle,
 } from "./tables.ts";
+import { type Card, knownCard } from "./compiled/time_model.ts";
+import { missingCompiler } from "./compiled/vulkan.ts";
+import { growthAxes, measureGrowth } from "./growth.ts";
+import { benchKernels, type KernelOptions } from "./kernel_cases.ts";
 import {
   type BenchLog,
   benchLog,
+  type BenchModel,
+  benchModels,
   mixedWorkload,
+  modelsFor,
   type Workload,
   workloads,
 } from "../src/selftest/profile/workloads.ts";
+import {
+  type Cells,
+  onAdapter,
+  onlyOption,
+  Page,
+  patternOption,
+  printTable,
+  readBench,
+  readmeOption,
+  Status,
+  writeRecords,
+} from "./study.ts";
+import { profileStep } from "../src/selftest/profile/step_profile.ts";
 import { gather } from "./compiled/gather.ts";
 import { compileAll } from "./compiled/report.ts";
 import { besideMeasuredCells } from "./compiled/tables.ts";

@@ -6,13 +6,12 @@
 import { Argument, type Command } from "commander";
 import { jobsOption } from "../src/cli/jobs.ts";
 import { folder } from "../src/cli/options.ts";
-import { Page } from "./output.ts";
+import { Page, readmeOption, study } from "./study.ts";
 import { hashedTable, likelihoodTable, modelsTable, referenceTable } from "./results/models.ts";
 import { secondModelTable, simulatedTable, slatesTable, truthTable } from "./results/policy_tables.ts";
 import { offPolicyTable } from "./results/off_policy.ts";
 import { KeptRuns } from "./results/runs.ts";
 import { trialsTable } from "./results/trials.ts";
-import { readmeOption, study } from "./study.ts";
 
 const tables = [
   ...[modelsTable, referenceTable, likelihoodTable, simulatedTable, truthTable],

@@ -16,10 +16,19 @@ import { modelParameters, UserModel } from "../src/model/user_model.ts";
 import { writeSnapshot } from "../src/run/snapshot.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { UserError } from "../src/user_error.ts";
-import { cellsOf, type Column, onAdapter, Page, printTable } from "./output.ts";
+import {
+  cellsOf,
+  type Column,
+  inFolder,
+  onAdapter,
+  Page,
+  printTable,
+  readmeOption,
+  study,
+  wholesOf,
+} from "./study.ts";
 import { type Call, load, type LoadResult } from "./serve_load.ts";
 import { describeProcess } from "../src/cli/launch.ts";
-import { inFolder, readmeOption, study, wholesOf } from "./study.ts";
 
 const MARKERS = "bench serve";
 

@@ -13,12 +13,22 @@ import { short } from "../src/number_text.ts";
 import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
 import * as v from "../src/schema.ts";
 import { LearnedSource } from "../src/simulate/learned_users.ts";
-import { type Cells, cellsOf, type Column, onAdapter, Page, printTable } from "./output.ts";
+import {
+  type Cells,
+  cellsOf,
+  type Column,
+  inFolder,
+  onAdapter,
+  Page,
+  printTable,
+  readmeOption,
+  Status,
+  study,
+  wholesOf,
+} from "./study.ts";
 import { findTorches, NO_TORCH, pythonOption, type Torch } from "./peers/roster.ts";
-import { writeSimulateJob } from "./simulate/job.ts";
+import { type Kind, type Player, SimulatePeer, writeSimulateJob } from "./simulate/peer.ts";
 import { OWN, PagePlayer, PAGES, trainingConfig, untrainedModel } from "./simulate/pages.ts";
-import { type Kind, type Player, SimulatePeer } from "./simulate/peer.ts";
-import { inFolder, readmeOption, Status, study, wholesOf } from "./study.ts";
 
 const MARKERS = "bench simulate";
 /** Turns of each who plays. */

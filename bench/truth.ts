@@ -15,8 +15,7 @@ import {
   randomPolicy,
   simulateOnHost,
 } from "../src/simulate/host/host_simulator.ts";
-import { Page, printTable } from "./output.ts";
-import { matching, onlyOption, readmeOption, study } from "./study.ts";
+import { matching, onlyOption, Page, printTable, readmeOption, study } from "./study.ts";
 
 const MARKERS = "bench truth";
 

@@ -1,9 +1,8 @@
 /** Everything that was gathered, compiled for some GPUs, and what is then known of each kernel's text. */
 
 import { UserError } from "../../src/user_error.ts";
-import { type Card, cardOf } from "./cards.ts";
+import { type Card, cardOf, reckon, type Reckoning } from "./time_model.ts";
 import type { Gathered, RecordedStep, StepDispatch, Text } from "./gather.ts";
-import { reckon, type Reckoning } from "./time_model.ts";
 import { type Compilation, Compiler, missingCompiler } from "./vulkan.ts";
 import { type Listing, readAssembly } from "./assembly.ts";
 import type { Shader } from "./spirv.ts";

@@ -2,11 +2,10 @@
 
 import { short } from "../../src/number_text.ts";
 import { uniqueLabel } from "../kernel_cases.ts";
-import { type Cells, cellsOf, type Column } from "../output.ts";
+import { type Cells, cellsOf, type Column } from "../study.ts";
 import type { ByWidth } from "./assembly.ts";
-import { cardOf, LAUNCH_US } from "./cards.ts";
+import { type Bound, cardOf, LAUNCH_US, sumOf } from "./time_model.ts";
 import type { Compiled, CompiledStep, CompiledText, Facts } from "./report.ts";
-import { type Bound, sumOf } from "./time_model.ts";
 
 /** "4 x 128, 1 x 32" */
 function widthsText(counts: ByWidth): string {

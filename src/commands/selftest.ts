@@ -11,7 +11,7 @@ import {
   selftestJson,
   type SelftestResult,
   verdictText,
-} from "../selftest/results.ts";
+} from "../selftest/finding.ts";
 import { casesOf, runSelftest } from "../selftest/run.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";

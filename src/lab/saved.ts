@@ -1,7 +1,7 @@
 /** All that was measured in the page, as the JSON that `deno task bench --compare` reads. */
 
 import type { AdapterDescription } from "../gpu/device.ts";
-import { checkText } from "../selftest/finding.ts";
+import { checkText, type KindFinding, type SelftestResult } from "../selftest/finding.ts";
 import type {
   AdapterFigure,
   BenchReport,
@@ -10,7 +10,6 @@ import type {
   StepResult,
   TrainingFigures,
 } from "../selftest/profile/bench_report.ts";
-import type { KindFinding, SelftestResult } from "../selftest/results.ts";
 
 /** What the screens have measured so far. */
 export interface Measured {

@@ -3,7 +3,7 @@
 import type { Gpu, GpuOptions } from "../gpu/device.ts";
 import { type AdapterKind, fixedShapes, inTextures, type KernelShapes } from "../gpu/kernel_shapes.ts";
 import { type SelftestCase, selftestCases } from "./cases.ts";
-import type { KindFinding, SelftestResult } from "./results.ts";
+import type { KindFinding, SelftestResult } from "./finding.ts";
 
 const panels = ["lstm_backward_panel", "lstm_forward_panel"];
 

@@ -12,8 +12,7 @@ import { stepProgress } from "../../src/cli/progress.ts";
 import { table } from "../../src/cli/table.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../../src/run/markers.ts";
 import { findChromium } from "../chromium.ts";
-import { faultsOf } from "../../src/selftest/finding.ts";
-import type { KernelResult, SelftestResult } from "../../src/selftest/results.ts";
+import { faultsOf, type KernelResult, type SelftestResult } from "../../src/selftest/finding.ts";
 import { UserError } from "../../src/user_error.ts";
 
 interface Options {

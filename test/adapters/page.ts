@@ -1,7 +1,7 @@
 /** The self-test in a browser: `selftest(only, every)` gives its JSON. dawn.ts takes it as it is, and bundles it for Chromium. */
 
 import { openDevice } from "../../src/gpu/device.ts";
-import { selftestJson } from "../../src/selftest/results.ts";
+import { selftestJson } from "../../src/selftest/finding.ts";
 import { runSelftest } from "../../src/selftest/run.ts";
 
 /** @param only cases with this in their names. @param every too what an adapter never takes. @param tell gets a line a case. */

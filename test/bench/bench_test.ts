@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { kinds } from "../../bench/logs/make.ts";
 import { usersFor } from "../../bench/simulate.ts";
-import { drawnPages } from "../../bench/simulate/job.ts";
-import { disagreement } from "../../bench/simulate/peer.ts";
+import { disagreement, drawnPages } from "../../bench/simulate/peer.ts";
 import { userError, withEmptyFolder } from "../run/folder_check.ts";
 import { runBench, WITH_CACHE } from "../command_check.ts";
 import { Commands } from "../../src/gpu/commands.ts";
@@ -19,21 +18,25 @@ import {
   timeHost,
   timeRepeated,
 } from "../../src/selftest/profile/measure.ts";
-import { benchModels, modelsFor, type Recording } from "../../src/selftest/profile/recordings.ts";
+import {
+  benchLog,
+  benchModels,
+  modelsFor,
+  type Recording,
+  type Workload,
+} from "../../src/selftest/profile/workloads.ts";
 import { dispatchProfile, readsWhatItWrites, writtenBy } from "../../src/selftest/profile/step_profile.ts";
 import { sureness, timingOf } from "../../src/selftest/profile/timing.ts";
-import { benchLog, type Workload } from "../../src/selftest/profile/workloads.ts";
 import { kernelFile, kernelFiles, kernelName, kernelNames, kernelPath } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 import { probeKernels } from "../../src/selftest/profile/adapter_ceilings.ts";
 import type { BenchReport } from "../../src/selftest/profile/bench_report.ts";
 import { bench, commandOf, studies } from "../../bench/main.ts";
-import { readBench, recordsJson, writeRecords } from "../../bench/output.ts";
-import { compare } from "../../bench/compare.ts";
+import { readBench, recordsJson, writeRecords } from "../../bench/study.ts";
+import { compare, slopeCells } from "../../bench/tables.ts";
 import { fitLine, type GrowthAxis, growthCharts, measureGrowth } from "../../bench/growth.ts";
 import { casesOf, partsOf } from "../../bench/kernel_cases.ts";
 import { standing } from "../../src/selftest/profile/roofline.ts";
-import { slopeCells } from "../../bench/tables.ts";
 
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 

@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { readAssembly } from "../../bench/compiled/assembly.ts";
-import { cards, knownCard } from "../../bench/compiled/cards.ts";
+import { cards, knownCard, reckon, sumOf } from "../../bench/compiled/time_model.ts";
 import type { Facts } from "../../bench/compiled/report.ts";
-import { reckon, sumOf } from "../../bench/compiled/time_model.ts";
 import { besideMeasuredCells } from "../../bench/compiled/tables.ts";
 import { missingCompiler } from "../../bench/compiled/vulkan.ts";
 import { bench } from "../../bench/main.ts";

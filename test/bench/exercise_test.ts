@@ -2,9 +2,15 @@
 
 import assert from "node:assert/strict";
 import { askTint } from "../../bench/exercise.ts";
-import { evaluate, HOLE, stepOf } from "../../src/selftest/exercise/answer.ts";
+import {
+  type Case,
+  casesOf,
+  evaluate,
+  type Exercise,
+  HOLE,
+  stepOf,
+} from "../../src/selftest/exercise/exercise.ts";
 import { checkAnswer, sizeOf } from "../../src/selftest/exercise/check.ts";
-import { type Case, casesOf, type Exercise } from "../../src/selftest/exercise/exercise.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { UserError } from "../../src/user_error.ts";

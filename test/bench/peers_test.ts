@@ -4,10 +4,20 @@ import assert from "node:assert/strict";
 import { clickganPeer } from "../../bench/peers/clickgan.ts";
 import { type ClickganJob, type Job, makeJob, readJob, writeJob } from "../../bench/peers/job.ts";
 import { jaxPeer } from "../../bench/peers/jax_js.ts";
-import { COMPARED_STEPS, disagreement, measure, type Result, TOLERANCE } from "../../bench/peers/measure.ts";
+import {
+  COMPARED_STEPS,
+  disagreement,
+  figuresOf,
+  measure,
+  notesOf,
+  problemLines,
+  type Result,
+  summaryCells,
+  tableCells,
+  TOLERANCE,
+} from "../../bench/peers/measure.ts";
 import type { Peer } from "../../bench/peers/peer.ts";
 import { findTorches, type PeerEntry, roster, type Torch, withTorches } from "../../bench/peers/roster.ts";
-import { figuresOf, notesOf, problemLines, summaryCells, tableCells } from "../../bench/peers/summary.ts";
 import { tensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
 import { workloadLog } from "../../src/selftest/profile/workloads.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";

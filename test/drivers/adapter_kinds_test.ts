@@ -8,7 +8,7 @@ import { openDevice } from "../../src/gpu/device.ts";
 import { fixedShapes, type KernelShapes, recordedShapes, variantsFor } from "../../src/gpu/kernel_shapes.ts";
 import { isTexture } from "../../src/gpu/memory.ts";
 import { askedLimits, LEAST, type LimitName } from "../../src/gpu/limits.ts";
-import { blamed } from "../../src/selftest/results.ts";
+import { blamed } from "../../src/selftest/finding.ts";
 import { selftestCases } from "../../src/selftest/cases.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { UserModel } from "../../src/model/user_model.ts";

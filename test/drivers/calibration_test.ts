@@ -2,7 +2,13 @@
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import { BUDGET, calibrate, type Product } from "../../src/selftest/calibration/calibrate.ts";
+import {
+  BUDGET,
+  calibrate,
+  type PassClock,
+  type Product,
+  StepProducts,
+} from "../../src/selftest/calibration/calibrate.ts";
 import {
   fittedShapes,
   ShapeCache,
@@ -25,7 +31,6 @@ import { defaultModel } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { defaultTraining } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { type PassClock, StepProducts } from "../../src/selftest/calibration/step_products.ts";
 import { shapesFor } from "../../src/cli/calibration.ts";
 import { UserError } from "../../src/user_error.ts";
 import { cacheEnvironment, runCommand, withSmallLog } from "../command_check.ts";

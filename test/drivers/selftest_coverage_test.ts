@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { fixedShapes, type KernelShapes } from "../../src/gpu/kernel_shapes.ts";
 import { fromTextures, leftOutBy, runSelftest, type SelftestOptions } from "../../src/selftest/run.ts";
-import { blamed, type KindFinding } from "../../src/selftest/results.ts";
+import { blamed, type KindFinding } from "../../src/selftest/finding.ts";
 import { openGpu } from "../open_alone.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
 import { kernelNames } from "../kernel_files.ts";

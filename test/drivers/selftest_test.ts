@@ -4,8 +4,16 @@ import assert from "node:assert/strict";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { fixedShapes } from "../../src/gpu/kernel_shapes.ts";
 import { openGpu } from "../open_alone.ts";
-import { Checks, faultsOf, shareOf } from "../../src/selftest/finding.ts";
-import { blamed, byKernel, type KindFinding, leftOutText, selftestJson } from "../../src/selftest/results.ts";
+import {
+  blamed,
+  byKernel,
+  Checks,
+  faultsOf,
+  type KindFinding,
+  leftOutText,
+  selftestJson,
+  shareOf,
+} from "../../src/selftest/finding.ts";
 import { casesOf, type LeftOutChoice, type OpenSelftest, runSelftest } from "../../src/selftest/run.ts";
 import { outcomeOf, rowsOf } from "../adapters/main.ts";
 import { runCommand, runOk } from "../command_check.ts";

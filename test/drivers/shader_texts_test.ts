@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { stepOf } from "../../src/selftest/exercise/answer.ts";
+import { stepOf } from "../../src/selftest/exercise/exercise.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { measureAdapter } from "../../src/selftest/profile/adapter_ceilings.ts";
 import { BoundLadder } from "../../src/selftest/ladder/check.ts";

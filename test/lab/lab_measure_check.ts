@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { readBench } from "../../bench/output.ts";
-import { compare } from "../../bench/compare.ts";
+import { readBench } from "../../bench/study.ts";
+import { compare } from "../../bench/tables.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { filledStarter } from "../exercise_answers.ts";
 import { expectFine, goTo, HASTY, PATIENT, press, saveBy, shows } from "./lab_window.ts";

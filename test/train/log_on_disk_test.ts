@@ -13,7 +13,7 @@ import { UserError } from "../../src/user_error.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { countedOn } from "../../src/model/counted.ts";
-import { StepProducts } from "../../src/selftest/calibration/step_products.ts";
+import { StepProducts } from "../../src/selftest/calibration/calibrate.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { datasetOf } from "../../src/data/sets/dataset.ts";
 import { type Stage, stagesOf } from "../../src/run/stages.ts";

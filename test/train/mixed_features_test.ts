@@ -14,7 +14,7 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
 import { fitSource } from "../../src/model/item_features.ts";
 import { ModelProgram } from "../../src/model/model_program.ts";
-import { StepProducts } from "../../src/selftest/calibration/step_products.ts";
+import { StepProducts } from "../../src/selftest/calibration/calibrate.ts";
 import { modelParameters, UserModel } from "../../src/model/user_model.ts";
 import { readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
 import type { AdamKind } from "../../src/ops/adam.ts";

@@ -14,8 +14,7 @@ import { type Check, checkText } from "../finding.ts";
 import { CANARY } from "../harness.ts";
 import { BoundLadder, type BoundStep, type Ladder, type Size, type Step } from "../ladder/check.ts";
 import { runLadder, type StepResult } from "../ladder/run.ts";
-import { constantsOf, HOLE } from "./answer.ts";
-import { type Case, casesOf, type Exercise } from "./exercise.ts";
+import { type Case, casesOf, constantsOf, type Exercise, HOLE } from "./exercise.ts";
 
 /** @throws UserError for another count of numbers than the exercise has, or for one that is out of range. */
 export function sizeOf({ ladder, refuses }: Exercise, text = ladder.size.join("x")): Size {

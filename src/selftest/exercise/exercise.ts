@@ -1,10 +1,15 @@
-/** What an exercise of the course is, what an answer to it is checked on, and numbers that are hard to get right. */
+/**
+ * What an exercise of the course is, what an answer to it is checked on, and numbers that are hard to get right. An answer is
+ * a reader's kernel as the step of a ladder: what its text says, how many invocations it wants, and what cannot be run.
+ */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { clickDimensions } from "../../batch/click_sizes.ts";
 import { padded } from "../../tape/tensor.ts";
 import type { Ladder, Size, Step } from "../ladder/check.ts";
 import type { Utility } from "../ladder/choice.ts";
+import { type Constants, type Kernel, kernel, STEP, STEPS } from "../../gpu/kernel.ts";
+import { UserError } from "../../user_error.ts";
 
 /** Numbers of a size, by the letters that a file's grid is written in. */
 export type Letters = Readonly<Record<string, number>>;
@@ -96,4 +101,180 @@ export const ordinary: Utility = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
 /** With a workgroup an event, an invocation has several of these rows. */
 export function longPages(open: OpenPages): HardCase {
   return pages(open, [3, 300], "long pages", ordinary);
+}
+
+/** @param line where the text stands. @throws UserError for what is no expression, or holds another letter. */
+export function evaluate(text: string, letters: Letters, line = "grid"): number {
+  const known = Object.keys(letters).join(", ");
+  const fault = (found: string) =>
+    new UserError(
+      `line "${line}": expected numbers and the letters ${known} joined by + * / ( ), such as ` +
+        `"${Object.keys(letters)[0]} / 4", got "${text.trim()}": ${found}.`,
+    );
+  const tokens = text.match(/\d+|[A-Za-z]\w*|\S/g) ?? [];
+  let next = 0;
+  const sum = (): number => {
+    let value = product();
+    while (tokens[next] === "+") {
+      next++;
+      value += product();
+    }
+    return value;
+  };
+  const product = (): number => {
+    let value = atom();
+    for (;;) {
+      const sign = tokens[next];
+      if (sign === undefined || sign === "+" || sign === ")") return value;
+      if (sign === "*" || sign === "/") next++;
+      value = sign === "/" ? Math.ceil(value / atom()) : value * atom();
+    }
+  };
+  const atom = (): number => {
+    const token = tokens[next++];
+    if (token === undefined) throw fault("it ends too early");
+    if (token === "-") throw fault("there is no minus");
+    if (/^\d/.test(token)) return Number(token);
+    if (token === "(") {
+      const value = sum();
+      if (tokens[next++] !== ")") throw fault('a ")" is missing');
+      return value;
+    }
+    const value = Object.hasOwn(letters, token) ? letters[token] : undefined;
+    if (value === undefined) throw fault(`"${token}" is none of them`);
+    return value;
+  };
+  const value = sum();
+  if (next < tokens.length) throw fault(`"${tokens[next]}" is too much`);
+  if (!(value >= 1 && Number.isFinite(value))) throw fault(`it is ${value}`);
+  return value;
+}
+
+/** Stands where a starter has a hole. */
+export const HOLE = "YOUR CODE";
+
+/** @param file where the text stands. @throws UserError for a text that cannot be run. */
+export function stepOf(exercise: Exercise, file: string, text: string): Step {
+  const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
+  const shipped = solutionOf(exercise);
+  if (text === shipped.kernel.source) {
+    return { ...shipped, kernel: kernel(name, text), idea: "yours", changes: 1 };
+  }
+  try {
+    const own = kernel(name, text);
+    checkBindings(exercise, own);
+    checkWorkgroup(own);
+    const { invocations, constants } = gridOf(exercise, text);
+    const where = whereOf(shipped.kernel, lineOf(text, "where"));
+    return {
+      kernel: own,
+      idea: "yours",
+      changes: 1,
+      takes: constantsOf(exercise),
+      where,
+      invocations,
+      constants,
+    };
+  } catch (error) {
+    throw new UserError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Names of a starter's constants. A reader's own constant may have the name of another that the shipped kernel is given. */
+export function constantsOf({ name, starter }: Exercise): ReadonlySet<string> {
+  return new Set(kernel(name, starter).constants.keys());
+}
+
+/** @throws UserError for a binding that the op's own kernel does not have, for an input that may be written, and for a result that is not bound. */
+function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): void {
+  const wanted = kernel(exercise.name, exercise.starter).bindings;
+  const known = solutionOf(exercise).kernel.bindings;
+  for (const { name, kind } of bindings) {
+    if (name === STEP || (name === STEPS && constants.has("HEADERS_SEEN"))) continue;
+    const own = known.find((binding) => binding.name === name);
+    if (!own) {
+      throw new UserError(
+        `expected bindings of ${wanted.map(({ name }) => name).join(", ")}, got "${name}".`,
+      );
+    }
+    if (kind === "read_write" && (own.kind === "read" || exercise.ladder.given?.includes(name))) {
+      throw new UserError(`expected a binding var<storage, read> ${name}: it is an input.`);
+    }
+  }
+  for (const { name, kind } of wanted) {
+    if (kind !== "read_write" || bindings.some((own) => own.name === name && own.kind === kind)) continue;
+    throw new UserError(`expected a binding var<storage, read_write> ${name}: it is what is asked for.`);
+  }
+}
+
+/** @throws UserError for a workgroup whose size the host cannot know, and for one that shares memory without a barrier. */
+function checkWorkgroup({ source, constants }: Kernel): void {
+  const code = source.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, "");
+  const [size, , y] = code.match(/@workgroup_size\(\s*WORKGROUP\s*(,\s*(WORKGROUP_Y)\s*)?\)/) ?? [];
+  if (size === undefined) {
+    throw new UserError("expected @workgroup_size(WORKGROUP) or @workgroup_size(WORKGROUP, WORKGROUP_Y).");
+  }
+  if (y === undefined && constants.has("WORKGROUP_Y")) {
+    throw new UserError("expected no constant WORKGROUP_Y, as @workgroup_size(WORKGROUP) does not use it.");
+  }
+  for (const name of ["WORKGROUP", ...(y === undefined ? [] : [y])]) {
+    if (/^\d+u?$/.test(constants.get(name) ?? "")) continue;
+    throw new UserError(`expected a line "const ${name} = 64;", with one number.`);
+  }
+  const [, shared] = code.match(/var<workgroup>\s*(\w+)/) ?? [];
+  if (shared === undefined || /\b(workgroupBarrier|workgroupUniformLoad)\b/.test(code)) return;
+  throw new UserError(
+    `expected a workgroupBarrier(): ${shared} is in workgroup memory, and on a GPU an invocation may read there what ` +
+      "another has not written yet.",
+  );
+}
+
+/** How many invocations are started: of the lines "grid" and "workgroup". */
+function gridOf(exercise: Exercise, text: string): Pick<Step, "invocations" | "constants"> {
+  const grid = lineOf(text, "grid");
+  if (grid === undefined) {
+    throw new UserError(
+      `expected a line that says how many invocations to start, such as "// grid: ` +
+        `${lineOf(exercise.starter, "grid")}".`,
+    );
+  }
+  const axes = grid.split(",");
+  if (axes.length > 2) throw new UserError(`expected a grid of one axis or two, got "${grid}".`);
+  const workgroup = lineOf(text, "workgroup");
+  const value = (line: string, words: string, size: Size) => evaluate(words, exercise.letters(size), line);
+  return {
+    constants: (size): Constants =>
+      workgroup === undefined ? {} : { WORKGROUP: value("workgroup", workgroup, size) },
+    invocations: (size) => {
+      const [x = 1, y] = axes.map((axis) => value("grid", axis, size));
+      return [x, y];
+    },
+  };
+}
+
+/** Where inputs are to stand. @param own the op's own kernel @param text such as "input texture, weights uniform" */
+function whereOf({ bindings, constants }: Kernel, text = ""): Step["where"] {
+  const places = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
+  const kindOf = (name: string) => bindings.find((binding) => binding.name === name)?.kind;
+  const where: Record<string, typeof places[number]> = {};
+  for (const part of text.split(",").map((part) => part.trim()).filter((part) => part !== "")) {
+    const [name = "", word, ...rest] = part.split(/\s+/);
+    const place = places.find((one) => one === word);
+    if (kindOf(name) === "read_write") throw new UserError(`expected ${name} to stay in a storage buffer.`);
+    if (place === undefined || rest.length > 0 || kindOf(name) !== "read") {
+      throw new UserError(
+        `expected "where" to name an input and its place, one of ${places.join(", ")}, got "${part}".`,
+      );
+    }
+    if (where[name]) throw new UserError(`expected "where" to name ${name} once.`);
+    where[name] = place;
+  }
+  return where;
+}
+
+/** What stands in a line "// name: ...". @throws UserError for two of them. */
+function lineOf(text: string, name: string): string | undefined {
+  const [line, second] = [...text.matchAll(new RegExp(`^//\\s*${name}\\s*:(.*)$`, "gm"))];
+  if (second) throw new UserError(`expected one line "// ${name}: ...", got two.`);
+  return line?.[1]?.trim();
 }

@@ -31,8 +31,7 @@ import type { Ladder, Size } from "../ladder/check.ts";
 import { choiceTrial } from "../ladder/choice.ts";
 import { ladderNamed } from "../ladder/ladders.ts";
 import { lstmTrial } from "../ladder/lstm.ts";
-import { forwardTrial } from "../ladder/matmul_trials.ts";
-import { PANEL, panelRefuses } from "../ladder/matmul_steps.ts";
+import { forwardTrial, PANEL, panelRefuses } from "../ladder/matmul.ts";
 import {
   chunksOf,
   type Exercise,

@@ -6,8 +6,7 @@
 import type { Ladder, Size } from "./check.ts";
 import { choiceSteps, choiceTrial } from "./choice.ts";
 import { lstmSteps, lstmTrial } from "./lstm.ts";
-import { forwardTrial, inputTrial, weightTrial } from "./matmul_trials.ts";
-import { forwardSteps, inputSteps, weightSteps } from "./matmul_steps.ts";
+import { forwardSteps, forwardTrial, inputSteps, inputTrial, weightSteps, weightTrial } from "./matmul.ts";
 
 const lstmForGpus = [1, 2, 8, 9, 10, 11];
 

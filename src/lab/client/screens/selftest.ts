@@ -2,15 +2,15 @@
 
 import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
 import { type Html, markup } from "../../../report/html.ts";
-import { elementText } from "../../../selftest/finding.ts";
 import {
   byKernel,
+  elementText,
   faultyCases,
   type KernelResult,
   type KindFinding,
   leftOutText,
   verdictText,
-} from "../../../selftest/results.ts";
+} from "../../../selftest/finding.ts";
 import { scrollTable, whole } from "../../draw/text.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";

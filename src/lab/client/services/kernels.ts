@@ -3,15 +3,14 @@
  * worker loads when one of them is asked for.
  */
 
-import { stepOf } from "../../../selftest/exercise/answer.ts";
-import { type Exercise, solutionOf } from "../../../selftest/exercise/exercise.ts";
+import { type Exercise, solutionOf, stepOf } from "../../../selftest/exercise/exercise.ts";
 import { exercises } from "../../../selftest/exercise/exercises.ts";
 import { checkAll, race, sizeOf } from "../../../selftest/exercise/check.ts";
 import type { Ladder } from "../../../selftest/ladder/check.ts";
 import { ladders } from "../../../selftest/ladder/ladders.ts";
 import { ladderFigures, runLadder } from "../../../selftest/ladder/run.ts";
 import type { LadderFigures } from "../../../selftest/profile/bench_report.ts";
-import type { KindFinding, SelftestResult } from "../../../selftest/results.ts";
+import type { KindFinding, SelftestResult } from "../../../selftest/finding.ts";
 import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
 import { type Call, type LabWorker, tellIn } from "../lab_worker.ts";

@@ -14,13 +14,15 @@ import { STEP_BYTES } from "../../../gpu/step.ts";
 import { measureAdapter } from "../../../selftest/profile/adapter_ceilings.ts";
 import { type Clock, clockOf } from "../../../selftest/profile/measure.ts";
 import {
+  type BenchLog,
+  benchLog,
   type BenchModel,
   benchModels,
   type Recording,
   shannon,
-} from "../../../selftest/profile/recordings.ts";
+  workloads,
+} from "../../../selftest/profile/workloads.ts";
 import { profileRecording, readsWhatItWrites } from "../../../selftest/profile/step_profile.ts";
-import { type BenchLog, benchLog, workloads } from "../../../selftest/profile/workloads.ts";
 import { defaultTraining } from "../../../train/config.ts";
 import { UserError } from "../../../user_error.ts";
 import { whole } from "../../draw/text.ts";
