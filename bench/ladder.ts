@@ -10,7 +10,7 @@ import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { countText } from "../src/gpu/access_analysis/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { gpuWay, type Ladder, type Size } from "../src/selftest/ladder/check.ts";
-import { ladderFigures, runLadder, type StepResult } from "../src/selftest/ladder/run.ts";
+import { ladderFigures, ladders, runLadder, type StepResult } from "../src/selftest/ladder/ladders.ts";
 import {
   type LadderFigures,
   type ShippedLadder,
@@ -19,7 +19,6 @@ import {
 } from "../src/selftest/profile/bench_report.ts";
 import { readJson } from "../src/files/json_file.ts";
 import * as v from "../src/schema.ts";
-import { ladders } from "../src/selftest/ladder/ladders.ts";
 import { UserError } from "../src/user_error.ts";
 import {
   type Cells,

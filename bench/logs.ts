@@ -9,7 +9,7 @@ import { folder, LARGEST_SEED, wholeNumber } from "../src/cli/options.ts";
 import { shellWord } from "../src/cli/arguments.ts";
 import { table } from "../src/cli/table.ts";
 import { atomicWrite, atomicWriteFile } from "../src/files/atomic_write.ts";
-import { exists } from "../src/files/file_error.ts";
+import { exists } from "../src/files/local_file.ts";
 import { Engine, literal } from "../src/data/prepare/engine.ts";
 import { UserError } from "../src/user_error.ts";
 import { type Kind, kinds, logRows, type MadeLog, makeLog, type Page } from "./logs/make.ts";

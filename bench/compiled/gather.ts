@@ -32,7 +32,7 @@ import { casesOf, partsOf } from "../kernel_cases.ts";
 import { untrainedModel } from "../simulate/pages.ts";
 import { inFolder } from "../study.ts";
 import { type Shader, shaderOf } from "./spirv.ts";
-import { explainFileError } from "../../src/files/file_error.ts";
+import { explainFileError } from "../../src/files/local_file.ts";
 
 /** A text of a kernel with its constants, as it was given to the driver. */
 export interface Text {

@@ -8,7 +8,7 @@ import { markdownTable } from "../../src/run/markers.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { fixed, meanWithSd, type ResultTable, type Runs } from "./runs.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
-import { exists } from "../../src/files/file_error.ts";
+import { exists } from "../../src/files/local_file.ts";
 import { atomicWriteFile, makeFolder } from "../../src/files/atomic_write.ts";
 import { thousands } from "../../src/number_text.ts";
 

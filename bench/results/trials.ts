@@ -4,7 +4,7 @@ import * as v from "../../src/schema.ts";
 import { baselineNames, baselineTitles } from "../../src/figures/baselines/baselines.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { classifyDifference } from "../../src/figures/verdict.ts";
-import { exists } from "../../src/files/file_error.ts";
+import { exists } from "../../src/files/local_file.ts";
 import { readJson } from "../../src/files/json_file.ts";
 import { markdownTable } from "../../src/run/markers.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";

@@ -7,7 +7,7 @@
 
 import process from "node:process";
 import { watchLauncher } from "./stop.ts";
-import { explainFileError } from "../files/file_error.ts";
+import { explainFileError } from "../files/local_file.ts";
 import { UserError } from "../user_error.ts";
 
 /** Exit code of a mistake or condition that the user can put right. */

@@ -7,7 +7,7 @@
  */
 
 import { UserError } from "../user_error.ts";
-import { explainFileError } from "./file_error.ts";
+import { explainFileError } from "./local_file.ts";
 import { Buffer } from "node:buffer";
 import { basename, dirname, join } from "node:path";
 import { holdsPath, openLocked, tryLock } from "./lock.ts";

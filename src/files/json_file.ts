@@ -3,7 +3,7 @@
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { atomicWriteFile } from "./atomic_write.ts";
-import { explainFileError } from "./file_error.ts";
+import { explainFileError } from "./local_file.ts";
 
 /** @returns undefined when there is no such file. @throws UserError when it is damaged. */
 export async function readJson<T>(file: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {

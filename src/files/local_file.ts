@@ -1,8 +1,108 @@
-/** Files that a user names: regular ones on this machine. Anything else may keep a reader waiting for ever. */
+/**
+ * Files that a user names, and what is wrong with them in the user's words. They are regular ones on this machine: anything else
+ * may keep a reader waiting for ever.
+ */
 
-import { createHash, type Hash } from "node:crypto";
-import { explainFileError, shownPath } from "./file_error.ts";
 import { UserError } from "../user_error.ts";
+import { createHash, type Hash } from "node:crypto";
+
+/**
+ * Turns an error of the file system into a UserError with the path, the cause and the remedy.
+ *
+ * @param doing what failed, to be read after "cannot": "write", "read", "make the folder"
+ * @returns the error to throw: a UserError, or `error` itself when it is no file-system error
+ */
+export function explainFileError(error: unknown, doing: string, path: string): unknown {
+  if (!(error instanceof Error)) return error;
+  const where = shownPath(path);
+  if (error instanceof Deno.errors.NotCapable) {
+    if (/^\/(dev|proc|sys)(\/|$)/.test(path)) {
+      return new UserError(
+        `cannot ${doing} ${where}: it is one of the system's own places, which are closed to this program. ` +
+          "Choose a path of a regular file or folder.",
+        { cause: error },
+      );
+    }
+    return new UserError(
+      `cannot ${doing} ${where}: this process was started without permission for it. ` +
+        "Start it through its task (deno task ...), which permits the run folder, and name that folder with " +
+        "--save-dir or --resume.",
+      { cause: error },
+    );
+  }
+  const code = errorCode(error);
+  if (code === undefined) return error;
+  const [cause, toWrite, toRead = toWrite] = CAUSES[code] ??
+    [error.message, "Check the path, or choose another one."];
+  const remedy = doing.startsWith("read") ? toRead : toWrite;
+  return new UserError(`cannot ${doing} ${where}: ${cause}. ${remedy}`, { cause: error });
+}
+
+/** Characters of a path that a message shows. */
+const MOST_SHOWN = 300;
+
+/** A path as a message has it: on one line, and not without end. */
+export function shownPath(path: string): string {
+  if (path === "") return '"" (an empty path)';
+  // deno-lint-ignore no-control-regex
+  const line = path.replace(/[\x00-\x1f\x7f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  if (line.length <= MOST_SHOWN) return line;
+  return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
+}
+
+/** Cause and remedy by the operating system's code of the error; another remedy where something was to be read. */
+const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
+  ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
+  EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
+  EFBIG: ["the file would be larger than the system allows", "Raise the limit, or choose another disk."],
+  EACCES: ["permission denied", "Change the permissions, or choose a path that this user may use."],
+  EPERM: ["the system does not permit it", "Change the permissions, or choose another path."],
+  EROFS: ["the file system is read-only", "Choose a folder that can be written to."],
+  ENOENT: [
+    "no such file or folder",
+    "Check the spelling, and make the folder if it is missing.",
+    "Check the spelling; relative paths start in the project's folder.",
+  ],
+  ENOTDIR: ["a part of this path is a file, not a folder", "Choose a path whose parts are folders."],
+  EEXIST: ["a file of this name is in the way", "Remove or rename it, or choose another path."],
+  EISDIR: [
+    "it is a folder, and a file was expected",
+    "Remove or rename the folder, or choose another path.",
+    "Name a file in it, such as a run's best-loss.safetensors.",
+  ],
+  ENAMETOOLONG: ["the name is too long", "Choose a shorter one."],
+  EINVAL: ["the system does not take this name", "Choose a name without unusual characters."],
+  ELOOP: [
+    "links lead to each other in a loop",
+    "Remove the loop, or choose another path.",
+    "Name the file itself instead of a link to it.",
+  ],
+  ENXIO: ["nothing is there to read or write", "Choose a path of a regular file."],
+  ENODEV: ["no device is there", "Choose a path of a regular file."],
+  EBUSY: ["another program holds it", "Wait until that has ended, or choose another path."],
+  ETXTBSY: ["another program runs it", "Wait until that has ended, or choose another path."],
+  EMFILE: ["too many files are open", "Close other programs, or raise the limit (ulimit -n)."],
+  ENFILE: ["too many files are open on this machine", "Close other programs, or raise the limit."],
+  ENOMEM: ["the system has no memory left for it", "Close other programs."],
+  ENOTEMPTY: ["the folder is not empty", "Empty it, or choose another path."],
+  ESTALE: ["the network drive has lost it", "Connect the drive again."],
+  ETIMEDOUT: ["the network drive does not answer", "Connect the drive again."],
+  EIO: ["the disk reports a fault", "Check the disk, or choose another one."],
+};
+
+function errorCode(error: Error): string | undefined {
+  return "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw explainFileError(error, "look at", path);
+  }
+}
 
 /** @throws UserError for an address such as s3://bucket/x: nothing is fetched. */
 export function expectLocal(path: string): void {

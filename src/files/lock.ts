@@ -4,7 +4,7 @@
  */
 
 import { UserError } from "../user_error.ts";
-import { explainFileError } from "./file_error.ts";
+import { explainFileError } from "./local_file.ts";
 import { writable } from "./write_scope.ts";
 
 /** How often a waiting process looks again. */

@@ -11,7 +11,7 @@
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../user_error.ts";
 import { atomicWriteFile, isTemporaryName, makeFolder, removeTemporaries } from "./atomic_write.ts";
-import { explainFileError } from "./file_error.ts";
+import { explainFileError } from "./local_file.ts";
 import { Lock } from "./lock.ts";
 import { writable } from "./write_scope.ts";
 

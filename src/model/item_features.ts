@@ -4,7 +4,7 @@ import type { DeviceItems } from "../batch/device_items.ts";
 import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";
-import { distinctItems } from "../ops/click_gather.ts";
+import { distinctItems } from "../ops/embedding.ts";
 import { linear } from "../ops/linear.ts";
 import { mixedProduct, type TokenRows } from "../ops/mixed_product.ts";
 import type { ClickTape } from "../batch/click_tape.ts";

@@ -1,15 +1,37 @@
-/** The gradient of a table that events look their fed item up in. */
+/**
+ * Look-ups of a batch of clicks: features of its items, a row for each distinct one or for each event, and the gradient of a
+ * table that events look their fed item up in.
+ */
 
 import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import touchedText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };
-import type { ClickDispatch } from "../batch/click_sizes.ts";
-import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
+import type { ClickBatch, ClickCall, ClickTape } from "../batch/click_tape.ts";
+import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
+import type { ReferenceBatch } from "../batch/reference_batch.ts";
+import { NONE } from "../data/click_log.ts";
+import type { Gather } from "./linear.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { vectorsOf } from "./op.ts";
 import { distinctRows } from "../gpu/sizes.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { GradientTarget } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
+
+export type ClickGather = Gather<ClickSizes, ReferenceBatch>;
+
+/** [items] each distinct item of the batch. */
+export function distinctItems({ slotItem }: ClickBatch): ClickGather {
+  return { rows: "items", index: slotItem, of: (batch) => batch.slotItem };
+}
+
+/** [events] the item that each event feeds; an event that feeds none takes the first item, and nobody reads its row. */
+export function fedItems({ eventItem }: ClickBatch): ClickGather {
+  return {
+    rows: "events",
+    index: eventItem,
+    of: (batch) => batch.events.map(({ fed }) => fed === NONE ? 0 : fed),
+  };
+}
 
 const allKernel = kernel("embedding_gradient", allText);
 const touchedKernel = kernel("embedding_gradient_rows", touchedText);

@@ -17,8 +17,7 @@ import {
 } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { fedItems } from "./click_gather.ts";
-import { embeddingGradient } from "./embedding.ts";
+import { embeddingGradient, fedItems } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
 import { lstmDispatch, lstmKernels } from "./lstm_kernels.ts";

@@ -16,13 +16,12 @@ import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
 import { add, at, type Matrix, matrix, product } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { distinctItems, fedItems } from "./click_gather.ts";
+import { distinctItems, fedGradient, fedItems } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
 import type { DeviceTokens } from "../batch/device_items.ts";
 import { constantOf, kernel } from "../gpu/kernel.ts";
 import { distinctRows } from "../gpu/sizes.ts";
-import { fedGradient } from "./embedding.ts";
 
 export interface MixedProductInputs {
   /** table parameter [V, N] */

@@ -1,7 +1,7 @@
 /** policy.json of a trained policy: all that is needed to repeat its training, and whom it was trained on. */
 
 import * as v from "../schema.ts";
-import { exists } from "../files/file_error.ts";
+import { exists } from "../files/local_file.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { UserError } from "../user_error.ts";

@@ -7,7 +7,7 @@ import { writable } from "../files/write_scope.ts";
 import { createHash } from "node:crypto";
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
-import { explainFileError } from "../files/file_error.ts";
+import { explainFileError } from "../files/local_file.ts";
 
 /** The part of an open file that a log uses. */
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync" | "close">;

@@ -2,7 +2,7 @@
 
 import { UserError } from "../user_error.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
-import { explainFileError } from "../files/file_error.ts";
+import { explainFileError } from "../files/local_file.ts";
 
 /**
  * Replaces what stands between the lines `<!-- NAME -->` and `<!-- end of NAME -->`, as a whole or not at all.

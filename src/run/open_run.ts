@@ -2,7 +2,7 @@
 
 import { dirname, join } from "node:path";
 import * as v from "../schema.ts";
-import { exists } from "../files/file_error.ts";
+import { exists } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";

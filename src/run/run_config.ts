@@ -3,7 +3,7 @@
 import { writable } from "../files/write_scope.ts";
 import * as v from "../schema.ts";
 import { dataConfigSchema } from "../data/sets/dataset.ts";
-import { exists } from "../files/file_error.ts";
+import { exists } from "../files/local_file.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { stagesConfigSchema } from "../train/config.ts";

@@ -9,7 +9,7 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { Features } from "../data/manifest.ts";
 import { writeJson } from "../files/json_file.ts";
 import { makeFolder, removeTemporaries } from "../files/atomic_write.ts";
-import { exists, explainFileError } from "../files/file_error.ts";
+import { exists, explainFileError } from "../files/local_file.ts";
 import { contentsOf } from "../files/owned_folder.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import {

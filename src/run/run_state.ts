@@ -5,7 +5,7 @@
 
 import { writable } from "../files/write_scope.ts";
 import * as v from "../schema.ts";
-import { exists, explainFileError } from "../files/file_error.ts";
+import { exists, explainFileError } from "../files/local_file.ts";
 import { parseJson } from "../files/json_file.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";

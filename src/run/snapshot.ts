@@ -5,8 +5,7 @@ import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 import { atomicWriteFile } from "../files/atomic_write.ts";
-import { explainFileError } from "../files/file_error.ts";
-import { expectFile } from "../files/local_file.ts";
+import { expectFile, explainFileError } from "../files/local_file.ts";
 import {
   decodeSafetensors,
   headerEnd,

@@ -9,7 +9,7 @@ import { defaultModel, defaultPwModel, type ModelConfig } from "../model/config.
 import { readJson, writeJson } from "../files/json_file.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 import { resultSchema, type RunLog } from "../report/report_data.ts";
-import { readLog } from "../report/read_log.ts";
+import { readLog } from "../report/collect.ts";
 import { folderOfSeed } from "../run/seeds_folder.ts";
 import { UserError } from "../user_error.ts";
 import { type PairedDifference, pairedDifference } from "../data/paired.ts";

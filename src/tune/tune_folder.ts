@@ -5,7 +5,7 @@
 
 import * as v from "../schema.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
-import { readLog } from "../report/read_log.ts";
+import { readLog } from "../report/collect.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import { bestOf, type Candidate, type Curve, ranked, type Standing } from "./search.ts";

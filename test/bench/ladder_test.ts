@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { jsonBeside, ladderCells, readLadders } from "../../bench/ladder.ts";
 import { faultsAt, gpuWay, type Ladder, type Size } from "../../src/selftest/ladder/check.ts";
-import { runLadder } from "../../src/selftest/ladder/run.ts";
-import { ladderNamed, ladders } from "../../src/selftest/ladder/ladders.ts";
+import { ladderNamed, ladders, runLadder } from "../../src/selftest/ladder/ladders.ts";
 import { lstmTrial } from "../../src/selftest/ladder/lstm.ts";
 import { kernel } from "../../src/gpu/kernel.ts";
 import { kernelFile, kernelNames, kernelPath } from "../kernel_files.ts";

@@ -9,7 +9,7 @@ import {
   truthTable,
 } from "../../bench/results/policy_tables.ts";
 import { KeptRuns, type Runs } from "../../bench/results/runs.ts";
-import { exists } from "../../src/files/file_error.ts";
+import { exists } from "../../src/files/local_file.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { writePaperFile } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";

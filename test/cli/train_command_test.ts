@@ -17,7 +17,7 @@ import {
   writePaperFile,
 } from "../command_check.ts";
 import { OwnedFolder } from "../../src/files/owned_folder.ts";
-import { exists } from "../../src/files/file_error.ts";
+import { exists } from "../../src/files/local_file.ts";
 import { CommandSeries } from "../command_series.ts";
 
 const RUN_FILES = [...STAGE_FILES, "report.html"].sort();

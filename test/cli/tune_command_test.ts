@@ -1,7 +1,7 @@
 /** `tune` as a user runs it: stopped, killed, gone on with, and what it leaves and says. */
 
 import assert from "node:assert/strict";
-import { exists } from "../../src/files/file_error.ts";
+import { exists } from "../../src/files/local_file.ts";
 import { interrupt, runOk, signalled, startCommand, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 

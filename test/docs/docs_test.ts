@@ -5,7 +5,7 @@ import { bench } from "../../bench/main.ts";
 import { readTask, type TaskName } from "../../src/cli/launch.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { exists } from "../../src/files/file_error.ts";
+import { exists } from "../../src/files/local_file.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";

@@ -1,7 +1,7 @@
 /** Training by two ranks that Open MPI's mpirun starts (`apt-get install openmpi-bin`). */
 
 import assert from "node:assert/strict";
-import { exists } from "../../src/files/file_error.ts";
+import { exists } from "../../src/files/local_file.ts";
 import { readLast } from "../../src/run/run_state.ts";
 import { invocation, outputOf, runCommand, withSmallLog, words } from "../command_check.ts";
 

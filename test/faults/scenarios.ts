@@ -2,7 +2,7 @@
 
 import { words, writePaperFile } from "../command_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { exists } from "../../src/files/file_error.ts";
+import { exists } from "../../src/files/local_file.ts";
 import { filesBelow, type Scenario } from "./crash_points.ts";
 import { run } from "./process.ts";
 

@@ -6,7 +6,7 @@ import {
   type KernelShapes,
   type MatmulVariant,
 } from "../../src/gpu/kernel_shapes.ts";
-import { distinctItems, fedItems } from "../../src/ops/click_gather.ts";
+import { distinctItems, fedItems } from "../../src/ops/embedding.ts";
 import { linear } from "../../src/ops/linear.ts";
 import {
   type Batch,

@@ -15,12 +15,11 @@ import {
 } from "../../src/report/chart.ts";
 import { chartsOf } from "../../src/report/charts.ts";
 import { csvOf } from "../../src/report/client/csv.ts";
-import { collect } from "../../src/report/collect.ts";
+import { collect, parseLog } from "../../src/report/collect.ts";
 import { curveOf, windowFor } from "../../src/report/curve.ts";
 import { pageOf, progressNotes, writeReport } from "../../src/report/page.ts";
 import { pageShell, readPageParts } from "../../src/report/page_shell.ts";
 import { policyPageOf } from "../../src/report/policy_page.ts";
-import { parseLog } from "../../src/report/read_log.ts";
 import { findChromium } from "../chromium.ts";
 import { filesIn, runOk, runScript } from "../command_check.ts";
 import { madeComparison } from "../made_comparison.ts";

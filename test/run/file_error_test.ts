@@ -1,7 +1,7 @@
 /** Failures of the system become a line that says what happened and what to do; faults of the program stay faults. */
 
 import assert from "node:assert/strict";
-import { explainFileError, shownPath } from "../../src/files/file_error.ts";
+import { explainFileError, shownPath } from "../../src/files/local_file.ts";
 import { UserError } from "../../src/user_error.ts";
 import { readFileSync } from "node:fs";
 import { explainFailure } from "../../src/cli/fail.ts";

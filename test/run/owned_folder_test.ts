@@ -12,7 +12,7 @@ import { userError, withEmptyFolder } from "./folder_check.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { Lock } from "../../src/files/lock.ts";
 import { contentsOf, expectEmpty, OwnedFolder, SIGN } from "../../src/files/owned_folder.ts";
-import { exists } from "../../src/files/file_error.ts";
+import { exists } from "../../src/files/local_file.ts";
 import { filesIn, words } from "../command_check.ts";
 
 Deno.test("atomicWriteFile writes text, bytes and pieces, and leaves nothing else", () =>

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { defaultModel } from "../../src/model/config.ts";
-import { expectAgreement, expectAsMany, expectTrainable } from "../../src/run/ranks/agree.ts";
+import { expectAgreement, expectAsMany, expectTrainable } from "../../src/commands/train/train_ranks.ts";
 import { MpiRanks, rankPlace, textsOf, trainCommand } from "../../src/run/ranks/mpi.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";

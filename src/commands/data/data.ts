@@ -1,12 +1,20 @@
-/** `data`: from a raw log to a prepared data set, and what there is in one. */
+/**
+ * `data`: from a raw log to a prepared data set, and what there is in one; with `data example`, a raw log to try the others on.
+ */
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { version } from "../../version.ts";
 import { checkCommand, describeCommand, mergeCommand } from "./sets.ts";
-import { exampleCommand } from "./example.ts";
 import { preparations } from "./preparations.ts";
 import { runMain } from "../../cli/fail.ts";
-import { parseAndRun } from "../../cli/options.ts";
+import { folder, LARGEST_SEED, parseAndRun, wholeNumber } from "../../cli/options.ts";
+import { demo, demoItem, shopNamed, shops, type ShopTruth } from "../../data/shops.ts";
+import { EXAMPLE_FOLDER, OUT_FOLDER, quoted } from "../../cli/arguments.ts";
+import { thousands } from "../../number_text.ts";
+import { NONE } from "../../data/click_log.ts";
+import { makeShop } from "../../data/demo_shop.ts";
+import { atomicWriteFile } from "../../files/atomic_write.ts";
+import { OwnedFolder } from "../../files/owned_folder.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task data")
@@ -30,6 +38,79 @@ async function main(): Promise<void> {
         "\nA subcommand's options: deno task data log --help. The guide is data/README.md.",
     );
   await parseAndRun(command, Deno.args);
+}
+
+function exampleCommand(): Command {
+  return new Command("example")
+    .description("Writes a made-up shop as a raw log, log.csv and items.csv, to try data log on.")
+    .option(OUT_FOLDER, "where to write the two files", folder, EXAMPLE_FOLDER)
+    .addOption(
+      new Option("--shop <name>", "which one").choices(shops.map(({ name }) => name)).default(demo.name),
+    )
+    .option("--seed <n>", "seed of the shop", wholeNumber(0, LARGEST_SEED), 1)
+    .action(async ({ out, shop, seed }: { out: string; shop: string; seed: number }) => {
+      const { rows, items } = await writeExample(out, shopNamed(shop) ?? demo, seed);
+      console.log(
+        `${thousands(rows)} displayed items in ${quoted(`${out}/log.csv`)}, ` +
+          `${thousands(items)} items in ${quoted(`${out}/items.csv`)}`,
+      );
+    });
+}
+
+// A raw log to try things with: a made-up shop as a company would have logged it, in two CSV files.
+
+/** When the shop opened: pages of a user are an hour apart. */
+const OPENED = Date.UTC(2026, 0, 1, 8);
+const HOUR = 3_600_000;
+
+/**
+ * Writes `log.csv` (user, time, page, item, position, clicked; a row for each displayed item) and `items.csv` (item,
+ * category, brand and numbers).
+ * @throws UserError when the folder holds something or cannot be written to.
+ */
+async function writeExample(
+  folder: string,
+  shop: ShopTruth,
+  seed: number,
+): Promise<{ rows: number; items: number }> {
+  const { log } = makeShop(shop, { items: seed, users: seed });
+  const { items } = log;
+  if (items.kind !== "dense") throw new Error("expected a made-up shop to have dense features");
+  const user = (k: number) => `user-${String(k).padStart(4, "0")}`;
+  const sku = (k: number) => `sku-${String(k).padStart(3, "0")}`;
+  const lines = ["user,time,page,item,position,clicked"];
+  for (let u = 0; u < log.userSplit.length; u++) {
+    const first = log.userEvents[u] ?? 0;
+    for (let event = first; event < (log.userEvents[u + 1] ?? 0); event++) {
+      const time = new Date(OPENED + (event - first) * HOUR + u * 1000).toISOString();
+      const click = log.eventClick[event];
+      for (let row = log.eventRows[event] ?? 0; row < (log.eventRows[event + 1] ?? 0); row++) {
+        const position = row - (log.eventRows[event] ?? 0) + 1;
+        const clicked = click !== NONE && click === row ? 1 : 0;
+        lines.push([user(u), time, event, sku(log.rowItem[row] ?? 0), position, clicked].join(","));
+      }
+    }
+  }
+  const known = Array.from({ length: items.count }, (_, k) => {
+    const { category, brand, ...numbers } = demoItem(items.values, k);
+    const figures = Object.values(numbers).map((value) => Number(value.toFixed(6)));
+    return [sku(k), `category-${category}`, `brand-${brand}`, ...figures].join(",");
+  });
+  const { category: _, brand: __, ...numbers } = demoItem(items.values, 0);
+  const files = {
+    "log.csv": lines,
+    "items.csv": [["item", "category", "brand", ...Object.keys(numbers)].join(","), ...known],
+  };
+  using owned = await OwnedFolder.begin(folder, {
+    what: "the example",
+    option: "--out",
+    own: Object.keys(files),
+  });
+  for (const [name, lines] of Object.entries(files)) {
+    await atomicWriteFile(`${folder}/${name}`, lines.join("\n") + "\n");
+  }
+  owned.finish();
+  return { rows: log.rowItem.length, items: items.count };
 }
 
 await runMain(main);

@@ -1,11 +1,10 @@
 /** What the options of an episode come to over a data set: the items of a pool, and whose clicks users start with. */
 
-import { expectFile, expectLocal } from "../../files/local_file.ts";
+import { expectFile, expectLocal, explainFileError } from "../../files/local_file.ts";
 import { NONE, type Split, usersOf } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
 import { idsIn } from "../../data/ids.ts";
 import { keyOf } from "../../data/philox.ts";
-import { explainFileError } from "../../files/file_error.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
 import type { PoolOptions } from "../../simulate/pool.ts";

@@ -26,11 +26,19 @@ import {
 import { quoted } from "../../cli/arguments.ts";
 import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 import { expectOneJob, parseTrainOptions, type TrainOptions } from "./train_options.ts";
-import { expectSame, follow, ranksOf, tellConfigs, toldConfigs, withRanks } from "./train_ranks.ts";
-import { expectAsMany, expectTrainable } from "../../run/ranks/agree.ts";
+import {
+  expectAsMany,
+  expectSame,
+  expectTrainable,
+  follow,
+  ranksOf,
+  tellConfigs,
+  toldConfigs,
+  withRanks,
+} from "./train_ranks.ts";
 import type { MpiRanks } from "../../run/ranks/mpi.ts";
 import { runOne, runSeeds } from "./train_runs.ts";
-import { exists } from "../../files/file_error.ts";
+import { exists } from "../../files/local_file.ts";
 import { readSnapshot } from "../../run/snapshot.ts";
 import type { Snapshot } from "../../run/snapshot/snapshot.ts";
 import { stages, stagesOf } from "../../run/stages.ts";

@@ -3,8 +3,7 @@
  * be opened, and read the name of a folder as a pattern. Here nothing is left out in silence.
  */
 
-import { expectFile } from "../../files/local_file.ts";
-import { explainFileError } from "../../files/file_error.ts";
+import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;

@@ -10,8 +10,7 @@
 import { writable } from "../../files/write_scope.ts";
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
-import { expectFile } from "../../files/local_file.ts";
-import { explainFileError } from "../../files/file_error.ts";
+import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { discardTemporary, openTemporary, type TemporaryFile } from "../../files/atomic_write.ts";
 import { UserError } from "../../user_error.ts";
 

@@ -13,7 +13,7 @@ import type { Part } from "../prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
 import { thousands } from "../../number_text.ts";
 import { makeFolder, removeTemporaries } from "../../files/atomic_write.ts";
-import { explainFileError } from "../../files/file_error.ts";
+import { explainFileError } from "../../files/local_file.ts";
 import { Lock } from "../../files/lock.ts";
 import { lockBeside } from "../../files/owned_folder.ts";
 

@@ -2,9 +2,8 @@
 
 import type { ClickLog, Split } from "../click_log.ts";
 import { MOST_PAPER_BYTES, parsePaperLog, parsePaperUsers } from "../paper_log.ts";
-import { explainFileError, shownPath } from "../../files/file_error.ts";
+import { expectFile, expectLocal, explainFileError, shownPath } from "../../files/local_file.ts";
 import { UserError } from "../../user_error.ts";
-import { expectFile, expectLocal } from "../../files/local_file.ts";
 import { thousands } from "../../number_text.ts";
 
 /**

@@ -2,12 +2,19 @@
 
 import { createHash } from "node:crypto";
 import { MANIFEST, type Manifest, parseManifest } from "../manifest.ts";
-import { explainFileError, shownPath } from "../../files/file_error.ts";
+import {
+  checksum,
+  expectFile,
+  expectLocal,
+  explainFileError,
+  explainMissing,
+  kindOf,
+  shownPath,
+} from "../../files/local_file.ts";
 import { PreparedSet } from "../prepared_set.ts";
 import type { Part, SetFiles } from "../prepared_tables.ts";
 import type { OpenBytes, TableFile } from "../parquet.ts";
 import { UserError } from "../../user_error.ts";
-import { checksum, expectFile, expectLocal, explainMissing, kindOf } from "../../files/local_file.ts";
 import { thousands } from "../../number_text.ts";
 
 /** A larger one is no list of what there is. */

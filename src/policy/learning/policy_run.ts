@@ -4,7 +4,7 @@
  * `last.safetensors`, from which its training goes on, and which has the best weights so far.
  */
 
-import { exists } from "../../files/file_error.ts";
+import { exists } from "../../files/local_file.ts";
 import { CsvLog } from "../../run/csv_log.ts";
 import type { ParameterSpec } from "../../tape/parameters.ts";
 import { type PolicyConfig, subjectText, writePolicyConfig } from "../policy_config.ts";

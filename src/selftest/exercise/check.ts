@@ -13,7 +13,7 @@ import { UserError } from "../../user_error.ts";
 import { type Check, checkText } from "../finding.ts";
 import { CANARY } from "../harness.ts";
 import { BoundLadder, type BoundStep, type Ladder, type Size, type Step } from "../ladder/check.ts";
-import { runLadder, type StepResult } from "../ladder/run.ts";
+import { runLadder, type StepResult } from "../ladder/ladders.ts";
 import { type Case, casesOf, constantsOf, type Exercise, HOLE } from "./exercise.ts";
 
 /** @throws UserError for another count of numbers than the exercise has, or for one that is out of range. */

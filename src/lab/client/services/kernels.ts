@@ -7,8 +7,7 @@ import { type Exercise, solutionOf, stepOf } from "../../../selftest/exercise/ex
 import { exercises } from "../../../selftest/exercise/exercises.ts";
 import { checkAll, race, sizeOf } from "../../../selftest/exercise/check.ts";
 import type { Ladder } from "../../../selftest/ladder/check.ts";
-import { ladders } from "../../../selftest/ladder/ladders.ts";
-import { ladderFigures, runLadder } from "../../../selftest/ladder/run.ts";
+import { ladderFigures, ladders, runLadder } from "../../../selftest/ladder/ladders.ts";
 import type { LadderFigures } from "../../../selftest/profile/bench_report.ts";
 import type { KindFinding, SelftestResult } from "../../../selftest/finding.ts";
 import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
