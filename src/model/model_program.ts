@@ -11,7 +11,7 @@ import { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
-import { GradientSum, type SharedGradient } from "../ops/step_gradient.ts";
+import { GradientSum, type SharedGradient } from "../ops/gradient_sum.ts";
 import { type ClickScores, outputOf } from "../ops/row_dot.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";

@@ -13,7 +13,7 @@ import { readFloats } from "../gpu/readback.ts";
 import { Dimensions } from "../gpu/sizes.ts";
 import { StepHeaders } from "../gpu/step.ts";
 import { adamRate, adamReference, AdamState, type Moved64 } from "../ops/adam.ts";
-import { GradientSum } from "../ops/step_gradient.ts";
+import { GradientSum } from "../ops/gradient_sum.ts";
 import type { TouchedRows } from "../tape/node.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import { padRows, type Tensor } from "../tape/tensor.ts";

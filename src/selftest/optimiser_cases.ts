@@ -3,7 +3,7 @@
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { gradientClip } from "../ops/step_gradient.ts";
+import { gradientClip } from "../ops/gradient_clip.ts";
 import { ParameterArena, type ParameterSpec } from "../tape/parameters.ts";
 import { BestKeeper } from "../train/best_keeper.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";

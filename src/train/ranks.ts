@@ -7,7 +7,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 import { joined } from "../gpu/readback.ts";
 import type { Sizes } from "../gpu/sizes.ts";
-import type { SharedGradient } from "../ops/step_gradient.ts";
+import type { SharedGradient } from "../ops/gradient_sum.ts";
 import { UserError } from "../user_error.ts";
 
 /** The processes, numbered from 0. All make the same calls in the same order. */

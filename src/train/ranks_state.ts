@@ -11,7 +11,7 @@ import { UserError } from "../user_error.ts";
 import { criteria } from "./best_records.ts";
 import type { SharedStep, StepSums, Validation } from "./steps.ts";
 import type { TrainedNetwork } from "./networks.ts";
-import { SharedGradient } from "../ops/step_gradient.ts";
+import { SharedGradient } from "../ops/gradient_sum.ts";
 import { expectShares, type Ranks, shareGradient, shareOf, write } from "./ranks.ts";
 import type { ResultRing } from "./results.ts";
 import type { TrainerState } from "./trainer_state.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { sourceOf } from "../../src/data/log_source.ts";
-import { threadsFor } from "../../src/gpu/host/open_gpu.ts";
+import { threadsFor } from "../../src/gpu/host/driver_threads.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import { iterationFlops, type Trained } from "../../src/train/iteration_work.ts";
@@ -23,7 +23,7 @@ Deno.test("two threads a core, none for small steps or with one core, and what t
 Deno.test("what the driver is told is gone when it has read it, and what the user says stays", async () => {
   // In a process of its own, as others here read the environment.
   const script = `
-    import { setDriverThreads } from "${import.meta.resolve("../../src/gpu/host/open_gpu.ts")}";
+    import { setDriverThreads } from "${import.meta.resolve("../../src/gpu/host/driver_threads.ts")}";
     const found = () => Deno.env.get("LP_NUM_THREADS");
     const seen = [];
     Deno.env.delete("LP_NUM_THREADS");

@@ -13,7 +13,7 @@ import { Arena } from "../../src/gpu/arena.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { DispatchSpec } from "../../src/gpu/program.ts";
 import { AdamState } from "../../src/ops/adam.ts";
-import { addDispatch } from "../../src/ops/step_gradient.ts";
+import { addDispatch } from "../../src/ops/gradient_sum.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
 import {
   lstmOf,

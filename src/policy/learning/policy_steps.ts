@@ -8,7 +8,7 @@ import type { Commands } from "../../gpu/commands.ts";
 import type { View } from "../../gpu/memory.ts";
 import { type DispatchSpec, Program } from "../../gpu/program.ts";
 import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
-import { gradientClip } from "../../ops/step_gradient.ts";
+import { gradientClip } from "../../ops/gradient_clip.ts";
 import type { Episode } from "../../simulate/episode.ts";
 import type { ResultRing } from "../../train/results.ts";
 import type { Counted, Steps } from "../../train/steps.ts";

@@ -6,24 +6,20 @@
  *
  * Of a batch that several processes share each has a part of its users. The gradient is read, and the sum over all takes its
  * place. Of tables with row-sparse Adam only the rows travel that a batch touches.
- *
- * A bound on the length of the whole gradient takes two dispatches.
  */
 
 import addText from "../../kernels/adam/gradient_add.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam/gradient_rows_add.wgsl" with { type: "text" };
-import clipText from "../../kernels/adam/gradient_clip.wgsl" with { type: "text" };
-import normText from "../../kernels/adam/gradient_norm.wgsl" with { type: "text" };
 import { NONE } from "../data/click_log.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { Commands } from "../gpu/commands.ts";
-import { constantOf, kernel } from "../gpu/kernel.ts";
+import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import { type DispatchSpec, Program, type Slice } from "../gpu/program.ts";
 import { amountOf, type Dimensions, type Sizes } from "../gpu/sizes.ts";
 import { timesPlaces } from "./op.ts";
 import type { TouchedRows } from "../tape/node.ts";
-import { type ParameterArena, windows } from "../tape/parameters.ts";
+import { windows } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { AdamState, Gradients } from "./adam.ts";
 
@@ -241,46 +237,4 @@ export class SharedGradient<S extends Sizes> {
       return [{ ...list, size: bytes }, { ...gradient, size: bytes * (this.tables[k]?.table.stride ?? 0) }];
     });
   }
-}
-
-const normKernel = kernel("gradient_norm", normText);
-const clipKernel = kernel("gradient_clip", clipText);
-
-/** Workgroups that add up squares. */
-const PARTS = 16;
-
-/**
- * What makes a gradient that is longer than `most` as short as that.
- * @param arena for the sums of squares. @throws UserError for more parameters than a kernel sees at once.
- */
-export function gradientClip<S extends Sizes>(
-  parameters: ParameterArena,
-  dimensions: Dimensions<S>,
-  most: number,
-  arena: Arena,
-): DispatchSpec<S>[] {
-  const { partials, gradient, length, summed } = parameters;
-  parameters.gpu.requireBindable(4 * length, "a gradient whose length is bounded");
-  const squares = arena.allocate("squares of the gradient", 4 * PARTS);
-  const all = { buffer: gradient.buffer, offset: 0, size: 4 * length };
-  const constants = { P4: summed / 4, ALL4: length / 4 };
-  const numbers = (s: S) => length + summed * dimensions.chunks(s);
-  return [
-    {
-      kernel: normKernel,
-      label: "length of the gradient",
-      constants: { ...constants, PARTS },
-      views: { partials, gradient: all, squares },
-      invocations: [PARTS * constantOf(normKernel, "WORKGROUP")],
-      cost: (s) => ({ flops: 2 * numbers(s), bytes: 4 * numbers(s) }),
-    },
-    {
-      kernel: clipKernel,
-      label: "bound the gradient",
-      constants: { ...constants, PARTS, MOST: most },
-      views: { squares, partials, gradient: all },
-      invocations: [length / 4],
-      cost: (s) => ({ flops: numbers(s), bytes: 8 * numbers(s) }),
-    },
-  ];
 }
