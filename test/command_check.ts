@@ -1,13 +1,29 @@
 /** Runs the commands as a user does: in a process of their own, with the permissions that the launcher gives them. */
 
 import assert from "node:assert/strict";
-import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { describeProcess } from "../src/cli/launch.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "./run/folder_check.ts";
+
+/**
+ * How the software driver compiles as `deno task test` has it: it optimises no shader, and computes four numbers at once instead
+ * of eight, which is less code. What each setting gains is in test/README.md.
+ */
+export const AS_TESTS_HAVE_IT: Readonly<Record<string, string>> = {
+  GALLIVM_PERF: "nopt",
+  LP_NATIVE_VECTOR_WIDTH: "128",
+};
+
+/**
+ * As users have it, for what a test starts. All settings or none: the driver's cache keeps optimised shaders apart, but not
+ * widths, so a user's training would find there what was compiled for another width.
+ */
+export const AS_USERS_HAVE_IT: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.keys(AS_TESTS_HAVE_IT).map((name) => [name, ""]),
+);
 
 export interface CommandResult {
   readonly code: number;

@@ -12,8 +12,17 @@ import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_op
 import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import { outputOf, runOk, runScript, writePaperFile } from "../command_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
-import { brokenLinks, isNotRun, type Page, pages, type ShownCommand, shownCommands } from "./pages.ts";
-import { fillSandbox, type MadeRuns, PageRunner } from "./sandbox.ts";
+import {
+  brokenLinks,
+  fillSandbox,
+  isNotRun,
+  type MadeRuns,
+  type Page,
+  PageRunner,
+  pages,
+  type ShownCommand,
+  shownCommands,
+} from "./pages.ts";
 
 const root = new URL("../../", import.meta.url);
 const { tasks }: { tasks: Record<string, { command: string }> } = JSON.parse(

@@ -1,9 +1,17 @@
-/** The Markdown pages of the repository: their links, headings and commands. */
+/**
+ * The Markdown pages of the repository: their links, headings and commands, which run as they stand in a folder with small
+ * files of the names that they use.
+ */
 
-import { globSync } from "node:fs";
+import assert from "node:assert/strict";
+import { existsSync, globSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { words } from "../command_check.ts";
+import { Engine, literal } from "../../src/data/prepare/engine.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
+import { type CommandName, words, writePaperFile } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
+import { longLog } from "../faults/scenarios.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -81,15 +89,14 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "bench peers": "peers_test.ts",
   "bench compiled": "compiled_test.ts: two kernels, for one GPU",
   "bench logs": "bench_test.ts: two logs, with fewer users",
-  "bench serve": "serve_command_test.ts: its load, with fewer requests",
+  "bench serve": "serve_test.ts: its load, with fewer requests",
   "bench results": "results_test.ts: the tables, of made-up outcomes; the trainings take hours",
   "bench truth": "exact_shop_test.ts: a row, with fewer users",
   selftest: "selftest_test.ts",
   lab: "lab_test.ts: what it serves and writes, in a browser",
   "test:special gallery": "it needs a browser and minutes; lab_draw_test.ts looks at the pictures",
-  "test:special adapters":
-    "selftest_test.ts: its tables, of made-up outcomes; it needs a browser and minutes",
-  serve: "serve_command_test.ts",
+  "test:special adapters": "it needs a browser and minutes",
+  serve: "serve_test.ts",
   exercise: "exercise_test.ts",
   "build report": "report_test.ts: the bundle is what the sources give",
   "build package": "package_test.ts",
@@ -99,4 +106,148 @@ const NOT_RUN: Readonly<Record<string, string>> = {
 /** Whether a command of the pages is not run as it stands. */
 export function isNotRun({ task, args: [first] }: ShownCommand): boolean {
   return Object.hasOwn(NOT_RUN, task) || Object.hasOwn(NOT_RUN, `${task} ${first}`);
+}
+
+/** What is added to a command, so that it ends soon. The last value of an option counts. */
+const SHORTER: Readonly<Record<string, readonly string[]>> = {
+  train: words("--iterations 4 --validate-every 2 --batch-size 12 --no-calibration --no-report"),
+  simulate: ["--users", "30", "--pages", "3"],
+  "policy train": words(
+    "--steps 384 --users 64 --pages 3 --rows 64 --hidden 8 --trunk 8 --evaluation-users 30",
+  ),
+  "policy compare": ["--users", "30", "--optimum", "coarse"],
+  "policy rank": [],
+  tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.01", "--no-calibration"],
+  reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "10", "--models", "fine-tuned-64-64"],
+};
+const SHORTER_ADVERSARIAL = words(
+  "--adversarial 4 --adversarial-validate-every 2 --adversarial-batch-size 12",
+  "--generator-warmup 1 --behaviour-dims 8",
+);
+
+/** What gives a model the size of the other tests' models, so that their shaders do. */
+function smaller(task: string, args: readonly string[]): string[] {
+  const says = (option: string) => args.includes(option);
+  if (task === "tune") return ["--dims", "8", "--encoder", "lstm", "--lstm-units", "4"];
+  // A snapshot has its sizes.
+  if (task !== "train" || says("--resume") || says("--init") || says("none")) return [];
+  // A made-up shop has so many users that to fit counts takes as long as all else.
+  const counts = says("restless") || !says("--data") ? ["--counts", "none"] : [];
+  return ["--dims", "8", ...(says("--encoder") ? [] : ["--lstm-units", "4"]), ...counts];
+}
+
+/** Files and folders that a page speaks of. */
+export async function fillSandbox(folder: string, { text }: Page): Promise<void> {
+  for (const name of ["yelp.txt", "rsc.txt", "log.tsv"]) {
+    writePaperFile(`${folder}/${name}`, smallLog(31, { users: 330, items: 30, width: 0 }));
+  }
+  await Deno.mkdir(`${folder}/src/tune/experiment`, { recursive: true });
+  await Deno.copyFile(
+    new URL("src/tune/experiment/README.md", root),
+    `${folder}/src/tune/experiment/README.md`,
+  );
+  if (text.includes("logs/")) await fillLogs(folder);
+}
+
+/** A log as Parquet, which takes the data engine, and its items. */
+async function fillLogs(folder: string): Promise<void> {
+  await longLog(folder);
+  await Deno.mkdir(`${folder}/logs`);
+  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+  try {
+    const log = literal(`${folder}/log.csv`);
+    await engine.run(
+      `COPY (SELECT user AS uid, item AS sku, time AS ts, clicked AS label FROM ${log})
+       TO ${literal(`${folder}/logs/day1.parquet`)} (FORMAT parquet)`,
+    );
+  } finally {
+    engine.close();
+  }
+  const items = await Deno.readTextFile(`${folder}/items.csv`);
+  await Deno.writeTextFile(`${folder}/items.csv`, items.replace("item,", "sku,"));
+}
+
+/** The files of the runs that were trained, by what said so: the arguments without the folder. */
+export type MadeRuns = Map<string, ReadonlyMap<string, Uint8Array>>;
+
+/**
+ * Runs the commands of a page in a folder; those of one task share a process. A training that another page shows, too, only
+ * into another folder, is not run again: its folder is a copy.
+ */
+export class PageRunner implements AsyncDisposable {
+  readonly #series = new Map<string, CommandSeries>();
+
+  /** @param made what other pages trained. */
+  constructor(
+    private readonly folder: string,
+    private readonly made: MadeRuns,
+  ) {}
+
+  /** @returns what it printed. @throws AssertionError when it fails. */
+  async run(command: ShownCommand): Promise<string> {
+    const { page, task, line } = command;
+    const args = argumentsOf(command);
+    const run = task === "train" && !args.includes("--resume") ? runOf(args) : undefined;
+    const earlier = this.made.get(run?.trained ?? "");
+    if (run && earlier) {
+      await Deno.mkdir(`${this.folder}/${run.path}`, { recursive: true });
+      for (const [file, bytes] of earlier) await Deno.writeFile(`${this.folder}/${run.path}/${file}`, bytes);
+      return `a copy in ${run.path}`;
+    }
+    const { code, stdout, stderr } = await this.#seriesOf(task).run(args);
+    assert.equal(code, 0, `${page}: ${line}\n${stderr}`);
+    if (run) this.made.set(run.trained, await filesOf(`${this.folder}/${run.path}`));
+    await this.#removeTimed();
+    return stdout;
+  }
+
+  /** Folders that are named by the second: another run may come within it. */
+  async #removeTimed(): Promise<void> {
+    const runs = `${this.folder}/runs`;
+    for (const { name } of existsSync(runs) ? Deno.readDirSync(runs) : []) {
+      if (/-\d{8}-\d{6}$/.test(name)) await Deno.remove(`${runs}/${name}`, { recursive: true });
+    }
+  }
+
+  #seriesOf(task: string): CommandSeries {
+    let series = this.#series.get(task);
+    if (series === undefined) {
+      series = new CommandSeries(task as CommandName, { cwd: this.folder });
+      this.#series.set(task, series);
+    }
+    return series;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const series of this.#series.values()) await series[Symbol.asyncDispose]();
+  }
+}
+
+/** What a command is given: what the page shows, and what makes it short. */
+function argumentsOf({ task, args }: ShownCommand): string[] {
+  const begins = !args.includes("--resume");
+  const name = task === "policy" ? `policy ${args[0]}` : task;
+  const shorter = begins ? SHORTER[name] ?? [] : task === "policy" ? [] : ["--no-report"];
+  const game = task === "train" && args.includes("--adversarial") ? SHORTER_ADVERSARIAL : [];
+  const seeds = task === "train" && args.includes("--seeds") ? ["--seeds", "2"] : [];
+  return [...args, ...shorter, ...game, ...seeds, ...smaller(task, args)];
+}
+
+/** Where a training writes to, if it says so and is a single one, and the rest of its arguments, less what is the default. */
+function runOf(args: readonly string[]): { path: string; trained: string } | undefined {
+  const at = args.indexOf("--save-dir");
+  const path = args[at + 1];
+  if (at < 0 || path === undefined || ["--seeds", "--adversarial"].some((name) => args.includes(name))) {
+    return undefined;
+  }
+  const trained = args.toSpliced(at, 2).join(" ").replace(" --data-seed 1 ", " ");
+  return { path, trained };
+}
+
+async function filesOf(folder: string): Promise<ReadonlyMap<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>();
+  for await (const { name } of Deno.readDir(folder)) {
+    files.set(name, await Deno.readFile(`${folder}/${name}`));
+  }
+  return files;
 }

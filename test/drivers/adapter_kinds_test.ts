@@ -1,36 +1,32 @@
 /**
  * Kinds of adapters: CPU adapters whose products read buffers, not textures, and a run that changes adapters; what is asked of an
- * adapter, what is said of one that has less, and that one with no more than WebGPU promises is enough.
+ * adapter, and what is said of one that has less. That WebGPU's default limits are enough is in shader_texts_test.ts.
  */
 
 import assert from "node:assert/strict";
 import { openDevice } from "../../src/gpu/device.ts";
 import { fixedShapes, type KernelShapes, recordedShapes, variantsFor } from "../../src/gpu/kernel_shapes.ts";
-import { isTexture } from "../../src/gpu/memory.ts";
 import { askedLimits, LEAST, type LimitName } from "../../src/gpu/limits.ts";
 import { blamed } from "../../src/selftest/finding.ts";
 import { selftestCases } from "../../src/selftest/cases.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import { defaultTraining } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { changesOf } from "../../src/commands/train/run_stages.ts";
 import { computedOn } from "../../src/lab/client/services/session.ts";
 import { datasetOf } from "../../src/data/sets/dataset.ts";
-import { runConfigSchema } from "../../src/run/run_config.ts";
 import { shannonStage } from "../../src/run/stages.ts";
 import { runStage } from "../../src/run/training_run.ts";
-import * as v from "../../src/schema.ts";
 import { withGpu } from "../op_check.ts";
-import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import { withEmptyFolder } from "../run/folder_check.ts";
+import { smallLstm, WIDTH } from "../small_models.ts";
+import { runConfigOf, withEmptyFolder } from "../run/folder_check.ts";
 import { MAX_CHUNKS } from "../../src/gpu/sizes.ts";
 import { thousands } from "../../src/number_text.ts";
 import { UserError } from "../../src/user_error.ts";
-import { alone, openGpu } from "../open_alone.ts";
+import { openGpu } from "../open_alone.ts";
 import { defaultModel } from "../../src/model/config.ts";
-import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 
 const textures = fixedShapes("cpu");
 const buffers = fixedShapes("cpu", "buffers");
@@ -125,33 +121,14 @@ Deno.test("the self-test's cases that differ agree with float64 from buffers", (
 const log = smallLog(21, { users: 60, items: 41, width: WIDTH, maxEvents: 6, maxPage: 7 });
 const model = { ...smallLstm, dims: [6] };
 
-Deno.test("a step from buffers binds no texture and no panel", () =>
-  withGpu(buffers, async (gpu) => {
-    using trained = new UserModel(gpu, log.items, model, { seed: 5 });
-    using trainer = await Trainer.create(trained, log, { ...defaultTraining, batchSize: 13 }, {
-      validate: false,
-    });
-    for (
-      const { spec: { kernel, views } } of trainer.stepPrograms.flatMap(({ program }) => program.dispatches)
-    ) {
-      assert.doesNotMatch(kernel.name, /panel|tiled|group$/);
-      for (const [name, memory] of Object.entries(views)) assert.ok(!isTexture(memory), name);
-    }
-  }));
-
 Deno.test("a run that was begun with textures goes on with buffers, and the other way round", () =>
   withEmptyFolder(async (path) => {
     for (const [one, other] of [[textures, buffers], [buffers, textures]] as const) {
       const folder = `${path}/${one.matrices ?? "textures"}`;
       await Deno.mkdir(folder);
-      const config = (shapes: KernelShapes) =>
-        v.parse(runConfigSchema, {
-          ...{ clickgan: "0", command: [], data: { kind: "demo", seed: 1 }, model, adversarial: null },
-          training: { ...defaultTraining, batchSize: 13, iterations: 12, validateEvery: 4 },
-          ...{ pretrain: true, init: null, system: "", shapes },
-          adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
-        });
-      const data = datasetOf(new MemoryLog(log), config(one).data);
+      const training = { ...defaultTraining, batchSize: 13, iterations: 12, validateEvery: 4 };
+      const config = runConfigOf({ model, training, shapes: one });
+      const data = datasetOf(new MemoryLog(log), config.data);
       const losses: number[] = [];
       const session = (shapes: KernelShapes, upTo?: number) =>
         withGpu(shapes, async (gpu) => {
@@ -160,7 +137,7 @@ Deno.test("a run that was begun with textures goes on with buffers, and the othe
             losses.push(nll ?? NaN);
             if (iteration === upTo) stop.abort();
           };
-          const own = { path: folder, config: config(one) };
+          const own = { path: folder, config };
           const result = await runStage(
             shannonStage,
             { gpu, data, init: undefined, signal: stop.signal, ...own },
@@ -266,44 +243,4 @@ Deno.test("16 KiB of workgroup memory: another kernel takes what a panel is too 
   // Where the device that this runs on grants as much, a panel does it; sums are taken in another order.
   if (usual.granted > least.granted) assert.ok(!usual.kernels.includes("matmul_forward_rows"));
   least.losses.forEach((loss, k) => assert.ok(Math.abs(loss - (usual.losses[k] ?? NaN)) < 1e-5, `${loss}`));
-});
-
-/** The adapter that there is here, which says of itself that it has no more than WebGPU's defaults. */
-function modest(): GPU {
-  return {
-    async requestAdapter(options?: GPURequestAdapterOptions) {
-      const adapter = await navigator.gpu.requestAdapter(options);
-      return adapter && new Proxy(adapter, {
-        get(own, name) {
-          if (name === "limits") return LEAST;
-          const value: unknown = Reflect.get(own, name, own);
-          return typeof value === "function" ? value.bind(own) : value;
-        },
-      });
-    },
-  } as GPU;
-}
-
-Deno.test("an adapter that grants exactly WebGPU's default limits trains every kind of model, on both kinds of shapes", async () => {
-  const log = smallLog(21, { users: 30, items: 41, width: WIDTH, maxEvents: 3, maxPage: 4 });
-  for (const shapesFor of ["cpu", "gpu"] as const) {
-    using gpu = await alone(() => openDevice({ shapesFor }, modest()));
-    for (const name of names) assert.equal(gpu.device.limits[name], LEAST[name], name);
-    for (const config of [smallLstm, smallPw, { ...noHistory, dims: smallLstm.dims }]) {
-      using model = new UserModel(gpu, log.items, config, { seed: 1 });
-      const training = { ...defaultTraining, batchSize: 5, validateEvery: 2 };
-      using trainer = await Trainer.create(model, log, training);
-      const losses: number[] = [];
-      const see = ({ nll }: { readonly nll: number }) => void losses.push(nll);
-      await trainer.run(2, { onStep: see, onValidation: see });
-      assert.ok(losses.length === 4 && losses.every(Number.isFinite), `${config.encoder}: ${losses}`);
-      const game = { ...defaultAdversarial, batchSize: 5, behaviourDims: [8] };
-      const options = { seed: 1, evaluationShards: 0, validate: false };
-      using adversarial = await AdversarialTrainer.create(model, log, game, options);
-      const { lossMin } = await adversarial.step([1, 2, 3]);
-      assert.ok(Number.isFinite(lossMin), `${config.encoder}: ${lossMin}`);
-    }
-    gpu.check();
-    assert.equal(gpu.liveBuffers, 0, gpu.liveBufferLabels.join(", "));
-  }
 });

@@ -10,12 +10,10 @@ import {
   Checks,
   faultsOf,
   type KindFinding,
-  leftOutText,
   selftestJson,
   shareOf,
 } from "../../src/selftest/finding.ts";
 import { casesOf, type LeftOutChoice, type OpenSelftest, runSelftest } from "../../src/selftest/run.ts";
-import { outcomeOf, rowsOf } from "../adapters/main.ts";
 import { runCommand, runOk } from "../command_check.ts";
 
 Deno.test("an element is off by a share of its tolerance", () => {
@@ -145,36 +143,6 @@ Deno.test("kernels that an adapter never takes are named, or run, too, on a devi
   const textures: OpenSelftest = ({ shapesFor = "cpu", shapes = fixedShapes(shapesFor) }) =>
     openGpu({ shapes });
   assert.deepEqual(await run(textures, "too"), { ...others, has: true });
-  assert.equal(leftOutText([]), "");
-  assert.equal(
-    leftOutText(["a", "b"]),
-    "Not run: a, b. No model takes them on this adapter, where matrices stand in buffers.",
-  );
-});
-
-Deno.test("what several implementations say is a table, and a row a kernel", () => {
-  const checks = new Checks();
-  checks.numbers([1.5], [1], { kernels: ["k", "before"], what: "output", tolerance: 1 });
-  checks.same([1], [2], { kernels: ["other"], what: "words" });
-  const findings = [{
-    name: "case",
-    kind: "gpu" as const,
-    kernels: ["k", "before", "other"],
-    checks: checks.all,
-  }];
-  const adapter = {
-    kind: "cpu" as const,
-    description: "made up",
-    vendor: "",
-    architecture: "",
-    runtime: "test",
-  };
-  const json = selftestJson({ adapter, findings, leftOut: [], seconds: 3 });
-  const outcome = outcomeOf("one", json, "");
-  assert.deepEqual(rowsOf([outcome]), [["one", "made up", "1", "3", "2", "1"]]);
-  assert.deepEqual(outcome.faults.length, 1);
-  assert.match(outcome.faults[0] ?? "", /^case \(gpu\): other: words \[0\]: expected 2, got 1/);
-  assert.throws(() => outcomeOf("one", "", "a crash"), /one came to no end:\na crash/);
 });
 
 Deno.test("names of cases are all different", () => {
@@ -190,8 +158,6 @@ Deno.test("selftest: a table, JSON, and names that no case has", async () => {
     shown.stdout,
     /kernel +shapes +numbers[^]*\nfill +cpu +140 +exact[^]*\nAll agree: 1 kernel, 1 case, \d/,
   );
-  assert.match(shown.stderr, /page: fill \(cpu\)/);
-  assert.doesNotMatch(shown.stdout, /Not run/);
   const json = await runCommand("selftest", "--only", "page: fill", "--every", "--json");
   const { adapter, kernels, findings, leftOut } = JSON.parse(json.stdout);
   assert.deepEqual(leftOut, []);

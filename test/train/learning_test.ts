@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { type ClickLog, usersOf } from "../../src/data/click_log.ts";
+import { type ClickLog, NONE, usersOf } from "../../src/data/click_log.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
@@ -16,12 +16,10 @@ import { Evaluation, type EvaluationFigures } from "../../src/train/evaluation.t
 import type { GameFigures, ValidationResult } from "../../src/train/results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
-import { attainable, makeDemoShop } from "../../src/data/demo_shop.ts";
-import { printedBy, runBench } from "../command_check.ts";
-import { AS_USERS_HAVE_IT } from "../driver_settings.ts";
+import { attainable, type DemoShop, makeDemoShop } from "../../src/data/demo_shop.ts";
+import { AS_USERS_HAVE_IT, printedBy, runBench } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { realData } from "../real_data.ts";
-import { pagedShop } from "./paged_shop.ts";
 import { near, shannon } from "./trainings.ts";
 import { meanSpearman } from "../../src/data/ranking.ts";
 
@@ -126,6 +124,41 @@ async function rankings(gpu: Gpu, sizes: Sizes): Promise<Ranking> {
   const before = await ranking();
   await trainer.run(100);
   return { before, after: await ranking() };
+}
+
+const EVENTS = { minEvents: 4, maxEvents: 10 };
+
+/**
+ * A log of users of several shops over the same items.
+ * @param pageSizes items on the pages of each shop; all shops have as many users. @param users of all of them.
+ */
+function pagedShop(seed: number, pageSizes: readonly number[], users: number): DemoShop {
+  const shops = pageSizes.map((pageSize) =>
+    makeDemoShop(seed, { users: Math.round(users / pageSizes.length), pageSize, ...EVENTS })
+  );
+  const logs = shops.map(({ log }) => log);
+  const [first] = logs;
+  if (!first) throw new RangeError("expected page sizes, got none");
+  let [events, rows] = [0, 0];
+  const userEvents = [0], eventRows = [0], eventClick: number[] = [];
+  for (const log of logs) {
+    for (const end of log.userEvents.subarray(1)) userEvents.push(events + end);
+    for (const end of log.eventRows.subarray(1)) eventRows.push(rows + end);
+    for (const click of log.eventClick) eventClick.push(click === NONE ? NONE : rows + click);
+    events += log.eventClick.length;
+    rows += log.rowItem.length;
+  }
+  const log: ClickLog = {
+    name: `pages of ${pageSizes.join(", ")}`,
+    items: first.items,
+    userSplit: Uint8Array.from(logs.flatMap(({ userSplit }) => Array.from(userSplit))),
+    userEvents: Uint32Array.from(userEvents),
+    eventRows: Uint32Array.from(eventRows),
+    eventClick: Uint32Array.from(eventClick),
+    rowItem: Uint32Array.from(logs.flatMap(({ rowItem }) => Array.from(rowItem))),
+  };
+  const utility = shops.flatMap(({ truth }) => Array.from(truth.utility));
+  return { log, truth: { utility: Float64Array.from(utility) } };
 }
 
 /** What the shops' pages are asked for by, in the place of a file. */
