@@ -37,9 +37,8 @@ export interface StepSums {
  * The steps of a training. This is the seam: {@link import("./batch_trainer.ts").BatchTrainer} knows iterations, places
  * of a ring, command buffers, sums, validations and snapshots, and nothing of what a batch is. That is known behind this
  * interface alone: how a batch is drawn (C), what it holds and how it gets to the device (B), which programs make a step
- * of it, and what its means are taken over. Clicks do it in click_steps.ts. A policy would do it with transitions of a
- * replay buffer: draw their numbers, put them on the device, and encode a step of its Q-network; a small one that does so
- * is in test/train/other_training_test.ts.
+ * of it, and what its means are taken over. Clicks do it in click_steps.ts, and the pages of a replay
+ * buffer, from which a policy learns, in policy/learning/policy_steps.ts.
  *
  * The batch of iteration t stands at place t modulo the places of the ring. For each group of steps the engine calls
  * {@link put} once, then {@link encodeLayout} for every {@link slices} batches and {@link encode} for each batch. Nothing

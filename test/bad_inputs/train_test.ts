@@ -1,6 +1,6 @@
 /**
  * What `train` refuses, or leaves as it is: data, and the runs and snapshots that it goes on with or starts from. What readers
- * refuse value by value is tested beside them: options_test.ts, paper_file_test.ts, foreign_set_test.ts, snapshot_refusals_test.ts,
+ * refuse value by value is tested beside them: options_test.ts, paper_file_test.ts, foreign_set_test.ts, snapshot_test.ts,
  * csv_log_test.ts.
  */
 

@@ -1,6 +1,7 @@
-/** Files that are whole or not there, and folders that one process owns. */
+/** Files that are whole or not there, folders that one process owns, and what is said where the system fails. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import {
   atomicWriteFile,
   isTemporaryName,
@@ -12,7 +13,9 @@ import { userError, withEmptyFolder } from "./folder_check.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { Lock } from "../../src/files/lock.ts";
 import { contentsOf, expectEmpty, OwnedFolder, SIGN } from "../../src/files/owned_folder.ts";
-import { exists } from "../../src/files/local_file.ts";
+import { exists, explainFileError, shownPath } from "../../src/files/local_file.ts";
+import { UserError } from "../../src/user_error.ts";
+import { explainFailure } from "../../src/cli/fail.ts";
 import { filesIn, words } from "../command_check.ts";
 
 Deno.test("atomicWriteFile writes text, bytes and pieces, and leaves nothing else", () =>
@@ -57,37 +60,24 @@ Deno.test("atomicWriteFile keeps nothing of a temporary file that a killed proce
     assert.deepEqual(filesIn(folder), ["file"]);
   }));
 
-Deno.test("atomicWriteFile explains a place that cannot be written to", () =>
-  withEmptyFolder(async (folder) => {
-    Deno.mkdirSync(`${folder}/taken`);
-    await assert.rejects(
-      atomicWriteFile(`${folder}/taken`, "x"),
-      userError(/cannot write .*taken: it is a folder/),
-    );
-    assert.deepEqual(filesIn(folder), ["taken"]);
-    Deno.writeTextFileSync(`${folder}/file`, "");
-    await assert.rejects(
-      atomicWriteFile(`${folder}/file/x`, "x"),
-      userError(/file\/x: a part of this path is a file/),
-    );
-    await assert.rejects(atomicWriteFile(`${folder}/no/x`, "x"), userError(/no\/x: no such file or folder/));
-    await assert.rejects(
-      atomicWriteFile(`${folder}/${"n".repeat(300)}`, "x"),
-      userError(/the name is too long/),
-    );
-  }));
-
-Deno.test("makeFolder makes folders, accepts those that are there, and explains what is in the way", () =>
+Deno.test("writing a file and making a folder explain what is in the way", () =>
   withEmptyFolder(async (folder) => {
     await makeFolder(`${folder}/a/b`);
     await makeFolder(`${folder}/a/b`);
     assert.ok(Deno.statSync(`${folder}/a/b`).isDirectory);
     Deno.writeTextFileSync(`${folder}/file`, "");
-    await assert.rejects(
-      makeFolder(`${folder}/file`),
-      userError(/the folder .*file: a file of this name is in the way/),
-    );
-    await assert.rejects(makeFolder(`${folder}/file/x`), userError(/a part of this path is a file/));
+    const cases: [write: typeof makeFolder, path: string, says: RegExp][] = [
+      [makeFolder, "file", /the folder .*file: a file of this name is in the way/],
+      [makeFolder, "file/x", /a part of this path is a file/],
+      [(path) => atomicWriteFile(path, "x"), "a", /cannot write .*a: it is a folder/],
+      [(path) => atomicWriteFile(path, "x"), "file/x", /file\/x: a part of this path is a file/],
+      [(path) => atomicWriteFile(path, "x"), "no/x", /no\/x: no such file or folder/],
+      [(path) => atomicWriteFile(path, "x"), "n".repeat(300), /the name is too long/],
+    ];
+    for (const [write, path, says] of cases) {
+      await assert.rejects(write(`${folder}/${path}`), userError(says));
+    }
+    assert.deepEqual(filesIn(folder), ["a", "file"]);
   }));
 
 const RUN = { what: "it", option: "--there" };
@@ -258,14 +248,7 @@ Deno.test("temporary names are of one kind, and an empty folder may hold them", 
   withEmptyFolder(async (folder) => {
     assert.ok(isTemporaryName(temporaryName("a/b/train.csv").split("/").at(-1) ?? ""));
     for (
-      const name of [
-        "train.csv",
-        "train.csv.clickgan-tmp",
-        ".clickgan-tmp",
-        "x.clickgan-tmp",
-        ".x.tmp",
-        ".clickgan-tmp.x",
-      ]
+      const name of ["train.csv", "train.csv.clickgan-tmp", ".clickgan-tmp", ".x.tmp", ".clickgan-tmp.x"]
     ) {
       assert.ok(!isTemporaryName(name), name);
     }
@@ -305,3 +288,93 @@ Deno.test("what is made in one go says that it is not whole, is taken back, and 
     await assert.rejects(refused, userError(/holds b\.json/));
     assert.deepEqual(filesIn(path), ["b.json", "notes.txt"]);
   }));
+
+// Failures of the system become a line that says what happened and what to do; faults of the program stay faults.
+
+const coded = (code: string, message = `system: ${code}`) => Object.assign(new Error(message), { code });
+const notCapable = (what: string) => new Deno.errors.NotCapable(what);
+
+Deno.test("errors of the file system have a cause and a remedy, on one line", () => {
+  const cases: [error: Error, doing: string, path: string, says: RegExp][] = [
+    [coded("ELOOP"), "read", "x", /^cannot read x: links lead to each other in a loop/],
+    [coded("ELOOP"), "write", "x", /Remove the loop, or choose another path/],
+    [coded("EACCES"), "write", "p", /^cannot write p: permission denied\./],
+    [coded("EWHATEVER"), "read", "x", /^cannot read x: system: EWHATEVER\. Check the path/],
+    [coded("ENOENT"), "read", "", /^cannot read "" \(an empty path\): no such file or folder/],
+    [
+      coded("ENAMETOOLONG"),
+      "read",
+      "y".repeat(5000),
+      /^cannot read y{150}\.\.\.y{75} \(5000 characters\): the name/,
+    ],
+    [
+      notCapable("no"),
+      "read",
+      "/dev/stdin",
+      /one of the system's own places, which are closed to this program/,
+    ],
+    [
+      notCapable("no"),
+      "write",
+      "/devices/x",
+      /started without permission for it\. Start it through its task/,
+    ],
+  ];
+  for (const [error, doing, path, says] of cases) {
+    const explained = explainFileError(error, doing, path);
+    assert.ok(explained instanceof UserError, String(explained));
+    assert.match(explained.message, says);
+    assert.doesNotMatch(explained.message, /\n/);
+  }
+  assert.equal(explainFileError("text", "read", "x"), "text");
+  assert.equal(shownPath("a\nb\x1b[31m"), "a\\x0ab\\x1b[31m");
+});
+
+Deno.test("what the system says becomes a line with the path and the cause; a fault of the program does not", () =>
+  withEmptyFolder(async (folder) => {
+    Deno.symlinkSync(`${folder}/loop`, `${folder}/loop`);
+    const long = `/${"n".repeat(5000)}`;
+    const cases: [error: Error | (() => unknown), words: RegExp][] = [
+      [() => Deno.statSync(`${folder}/loop`), /\/loop: .*(links|symbolic)/],
+      // With less than all permissions Deno leaves the path out.
+      [
+        coded("ENAMETOOLONG", `File name too long (os error 36): readfile '${long}'`),
+        /^cannot read \/n+\.\.\..*: the name is too long\. \w/,
+      ],
+      [() => Deno.readTextFile(""), /(empty|"")/],
+      [() => Deno.stat("a\0b"), /does not take this name/],
+      [() => readFileSync(`${folder}/none`), /\/none: no such file or folder/],
+      [() => Deno.mkdir(`${folder}/a/b`), /^cannot make the folder .*\/a\/b: /],
+      [() => new Uint8Array(2 ** 45), /there is not enough memory/],
+      [
+        () => new Deno.Command("clickgan-none").output(),
+        /expected the command clickgan-none, found none\. Install it/,
+      ],
+      [coded("EIO"), /the disk reports a fault/],
+      [coded("EWHATEVER", "the moon is full"), /the moon is full\. \w/],
+      [new SuppressedError(coded("EIO"), coded("ENOSPC")), /the disk is full/],
+      [new Error("outer", { cause: coded("ENOSPC") }), /the disk is full/],
+      [notCapable('Requires read access to "/x", run again'), /cannot use \/x: /],
+    ];
+    for (const [made, words] of cases) {
+      const error = made instanceof Error ? made : await thrownBy(made);
+      const found = explainFailure(error) ?? assert.fail(`${error}: taken for a fault`);
+      assert.match(found.message, words);
+      assert.ok(found.message.length < 1000, found.message);
+    }
+    const faults = [
+      new TypeError("x is not a function"),
+      new RangeError("Invalid typed array length: -1"),
+      "text",
+    ];
+    for (const fault of [...faults, undefined]) assert.equal(explainFailure(fault), undefined);
+  }));
+
+async function thrownBy(action: () => unknown): Promise<unknown> {
+  try {
+    await action();
+  } catch (error) {
+    return error;
+  }
+  return assert.fail("expected an error");
+}

@@ -1,4 +1,4 @@
-/** Batches that are cut into parts: the same step as in one part but for rounding, and the same bits where one part is enough. */
+/** Adapters with little room: batches that are cut into parts, and parameters that are more than a binding. */
 
 import assert from "node:assert/strict";
 import type { ClickSizes } from "../../src/batch/click_sizes.ts";
@@ -7,21 +7,23 @@ import { DeviceLog } from "../../src/batch/device_log.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { randomStream } from "../../src/data/random.ts";
-import { type Gpu, LimitError } from "../../src/gpu/device.ts";
+import { Gpu, LimitError } from "../../src/gpu/device.ts";
 import { openGpu } from "../open_alone.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { modelParameters, UserModel } from "../../src/model/user_model.ts";
 import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
 import { fitting, forParts } from "../../src/train/fit.ts";
+import type { BatchTrainer } from "../../src/train/batch_trainer.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { UserError } from "../../src/user_error.ts";
 import { ParameterArena } from "../../src/tape/parameters.ts";
 import { lossAndGradients64, shape64, toParameters64 } from "../f64_model.ts";
 import { withGpu } from "../op_check.ts";
+import { userError } from "../run/folder_check.ts";
 import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
-import { assertNear, game, logs, near, shannon, SIZE, type Training } from "./trainings.ts";
+import { assertNear, assertSameState, game, logs, near, shannon, SIZE, type Training } from "./trainings.ts";
 
 const cutLogs: Record<string, ClickLog> = {
   ...logs,
@@ -199,16 +201,68 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
   using gpu = await openGpu({ bindingBytes: 9000 });
   const { rowItem: { length: rows } } = log;
   const fits = Math.floor(9000 / 12);
-  const tokens = { count: 1000, first: Uint32Array.of(0, 1), token: Uint32Array.of(7) };
-  const values = new Float32Array();
   assert.throws(
     () => new DeviceLog(gpu, log),
     (error) => error instanceof UserError && rows > fits && error.message.includes(`--memory-rows ${fits}`),
   );
-  assert.throws(
-    () => new UserModel(gpu, { kind: "mixed", count: 1, width: 0, values, tokens }, config, { seed: 1 }),
-    /token_table \[1000, 12\] needs 64,000 bytes.*At this width at most 140 items or tokens fit/,
-  );
   const table = { name: "item_table", rows: gpu.device.limits.maxBufferSize, columns: 2, table: true };
   assert.throws(() => new ParameterArena(gpu, [table]), /items.*--hash-items/);
 });
+
+// Parameters that are more than a binding together, and one that is larger by itself.
+
+const ITEMS = 2000;
+/** Of the table of an LSTM of 3 units. */
+const TABLE_BYTES = 64 * ITEMS;
+const manyItems = smallLog(31, { users: 60, items: ITEMS, width: 0, maxEvents: 6, maxPage: 7 });
+
+/** The same device, of which a kernel sees at most so many bytes at once. */
+function narrow({ device, shapes, maxGrid }: Gpu, bindingBytes: number): Gpu {
+  return new Gpu(device, device.adapterInfo, shapes, maxGrid, bindingBytes);
+}
+
+interface Bound extends Disposable {
+  readonly trainer: Pick<BatchTrainer<never, unknown>, "run" | "state">;
+  readonly model: UserModel;
+}
+const SHARED = { validateEvery: 3, weightDecay: 0.1 } as const;
+const sparse = { ...SHARED, adam: "row-sparse", partRows: 60 } as const;
+const wide: ModelConfig = { ...smallLstm, wide: 5 };
+const trainings: Record<string, (gpu: Gpu) => Promise<Bound>> = {
+  "dense Adam": (gpu) => shannon(gpu, manyItems, wide, SHARED),
+  "row-sparse Adam, of a batch in parts": (gpu) => shannon(gpu, manyItems, wide, sparse),
+  "the game, of a batch in parts": (gpu) =>
+    game(gpu, manyItems, smallLstm, { ...sparse, generatorWarmup: 2 }),
+};
+for (const [name, make] of Object.entries(trainings)) {
+  Deno.test(`parameters larger together than a binding are trained to the same bits: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      using whole = await make(gpu);
+      using cut = await make(narrow(gpu, TABLE_BYTES));
+      assert.ok(4 * cut.model.parameters.length > TABLE_BYTES);
+      for (const { trainer } of [whole, cut]) await trainer.run(7);
+      assertSameState(await cut.trainer.state(), await whole.trainer.state());
+    }));
+}
+
+Deno.test("a one-hot table must fit into a binding of the adapter; hashed ids take fewer rows", () =>
+  withGpu(undefined, (gpu) => {
+    const modelOn = (own: Gpu, items = manyItems.items) => new UserModel(own, items, smallLstm, { seed: 1 });
+    assert.throws(
+      () => modelOn(narrow(gpu, TABLE_BYTES - 1)),
+      userError(
+        /encoder\/lstm\/input_kernel \[2000, 12\] needs 128,000 bytes/,
+        /maxStorageBufferBindingSize is 127,999/,
+        /At this width at most 1,999 items or tokens fit/,
+        /--hash-items/,
+      ),
+    );
+    modelOn(narrow(gpu, TABLE_BYTES)).destroy();
+    const tokens = {
+      count: 2 * 500,
+      first: Uint32Array.from({ length: ITEMS + 1 }, (_, item) => 2 * item),
+      token: Uint32Array.from({ length: 2 * ITEMS }, (_, k) => (k % 2) * 500 + (7 * k) % 500),
+    };
+    const hashed = { kind: "mixed", count: ITEMS, width: 0, tokens, values: new Float32Array() } as const;
+    modelOn(narrow(gpu, TABLE_BYTES - 1), hashed).destroy();
+  }));

@@ -33,22 +33,11 @@ async function collectGarbage(): Promise<void> {
   }
 }
 
-/** Objects that are counted as they come, and are not held. */
-class Flock {
-  readonly #members: WeakRef<object>[] = [];
-
-  add(member: object): void {
-    this.#members.push(new WeakRef(member));
-  }
-  /** All that were added. */
-  get count(): number {
-    return this.#members.length;
-  }
-  /** Those that are still there; collect garbage before. */
-  get alive(): number {
-    return this.#members.filter((member) => member.deref() !== undefined).length;
-  }
-}
+/** Objects that came, and are not held. */
+type Flock = WeakRef<object>[];
+const add = (flock: Flock, member: object) => void flock.push(new WeakRef(member));
+/** How many are still there; collect garbage before. */
+const aliveIn = (flock: Flock) => flock.filter((member) => member.deref() !== undefined).length;
 
 /** Methods of prototypes that return what they make. */
 type Maker = readonly [prototype: object, method: string];
@@ -77,10 +66,10 @@ interface Made {
 
 /** Does the work, and watches what it makes on the GPU. */
 async function watched(work: () => Promise<void>): Promise<Made> {
-  const [standing, passing] = [new Flock(), new Flock()];
+  const [standing, passing]: [Flock, Flock] = [[], []];
   const restore = [
-    ...STANDING.map((maker) => intercept(maker, (made) => standing.add(made))),
-    ...PASSING.map((maker) => intercept(maker, (made) => passing.add(made))),
+    ...STANDING.map((maker) => intercept(maker, (made) => add(standing, made))),
+    ...PASSING.map((maker) => intercept(maker, (made) => add(passing, made))),
   ];
   let listeners = 0;
   restore.push(intercept([EventTarget.prototype, "addEventListener"], () => listeners++));
@@ -126,18 +115,18 @@ async function checkLength<F extends ChoiceFigures>(gpu: Gpu, trainer: ClickTrai
   await trainer.run(STEPS); // its first groups are smaller, as their time is not known
   const { signal } = new AbortController();
   const train = async (steps: number) => {
-    const results = new Flock();
+    const results: Flock = [];
     const end = trainer.iteration + steps;
-    const add = (result: object) => results.add(result);
-    const made = await watched(() => trainer.run(end, { onStep: add, onValidation: add }, signal));
+    const see = (result: object) => add(results, result);
+    const made = await watched(() => trainer.run(end, { onStep: see, onValidation: see }, signal));
     assert.equal(trainer.iteration, end);
-    assert.equal(results.count, steps + steps / SHORT.validateEvery);
+    assert.equal(results.length, steps + steps / SHORT.validateEvery);
     await collectGarbage();
-    const alive = made.passing.alive + results.alive;
+    const alive = aliveIn(made.passing) + aliveIn(results);
     assert.ok(alive <= FEW, `after ${steps} steps ${alive} objects of theirs are held`);
-    assert.ok(made.passing.count > 0);
+    assert.ok(made.passing.length > 0);
     assert.equal(made.listeners, 0);
-    return { standing: made.standing.count, buffers: gpu.liveBuffers, bytes: gpu.liveBytes };
+    return { standing: made.standing.length, buffers: gpu.liveBuffers, bytes: gpu.liveBytes };
   };
   assert.deepEqual(await train(4 * STEPS), await train(STEPS));
 }

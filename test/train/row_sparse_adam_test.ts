@@ -11,7 +11,7 @@ import type { AdversarialConfig, TrainingConfig } from "../../src/train/config.t
 import { compareMoves, runMoves } from "../../src/selftest/optimiser_bench.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import { smallLstm, smallPw } from "../small_models.ts";
+import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import {
   assertSame,
   assertSameState,
@@ -21,6 +21,7 @@ import {
   type Page,
   resumedAlike,
   shannon,
+  SIZE,
 } from "./trainings.ts";
 
 const RATE = 0.01;
@@ -90,27 +91,40 @@ for (const [name, config] of Object.entries(models)) {
 
 /** Rare items: a batch shows about a quarter of them and feeds fewer. */
 const rare = smallLog(22, { users: 60, items: 150, width: 0, maxEvents: 6, maxPage: 4 });
+/** Rare tokens, several an item. */
+const rareTokens = smallLog(25, { ...SIZE, items: 200, width: WIDTH, tokens: 150 });
+/** Tables of displayed items; those of the others are of fed ones. */
+const DISPLAYED = /^(utility\/layer1|wide)\/(item_kernel|token_table)$/;
 
 /** What a batch touches of a table. */
-function touchedBy(users: ArrayLike<number>, table: string): Set<number> {
-  const batch = referenceBatch(rare, users);
-  if (table.endsWith("item_kernel")) return new Set(batch.slotItem);
-  return new Set(batch.events.map(({ fed }) => fed).filter((item) => item !== NONE));
+function touchedBy(log: ClickLog, users: ArrayLike<number>, table: string): Set<number> {
+  const batch = referenceBatch(log, users);
+  const fed = () => batch.events.map(({ fed }) => fed).filter((item) => item !== NONE);
+  const items = DISPLAYED.test(table) ? batch.slotItem : fed();
+  if (log.items.kind !== "mixed") return new Set(items);
+  const { first, token } = log.items.tokens;
+  return new Set(items.flatMap((item) => Array.from(token.subarray(first[item], first[item + 1]))));
 }
 /** The tables that a model's batches touch by row. */
 function tablesOf(parameters: ParameterArena): ParameterSpec[] {
   return parameters.specs.filter(({ name, table }) => table && !name.endsWith("pw/bias"));
 }
 
-for (const name of ["LSTM", "PW"]) {
-  const config = models[name] ?? defaultModel;
+const followed: readonly [string, ModelConfig, ClickLog][] = [
+  ...["LSTM", "PW"].flatMap((name): [string, ModelConfig, ClickLog][] => {
+    const config = models[name] ?? defaultModel;
+    return [[`${name}, one-hot`, config, rare], [`${name}, tokens`, config, rareTokens]];
+  }),
+  ["wide & deep, tokens", { ...noHistory, dims: [7, 5], wide: 5 }, rareTokens],
+];
+for (const [name, config, log] of followed) {
   Deno.test(`row-sparse training follows f64 from dense gradients, step by step: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      using own = await shannon(gpu, rare, config, { ...training, adam: "row-sparse" }, { seed: 3 });
-      using other = await shannon(gpu, rare, config, training, { seed: 3, validate: false });
+      using own = await shannon(gpu, log, config, { ...training, adam: "row-sparse" }, { seed: 3 });
+      using other = await shannon(gpu, log, config, training, { seed: 3, validate: false });
       const [{ model, trainer }, { model: twin, trainer: dense }] = [own, other];
       const dispatches = (of: typeof trainer) => of.stepPrograms.flatMap(({ program }) => program.dispatches);
-      assert.equal(dispatches(trainer).length, dispatches(dense).length + 2);
+      if (log === rare) assert.equal(dispatches(trainer).length, dispatches(dense).length + 2);
       let before = await trainer.state();
       let [moved, left] = [0, 0];
       for (let t = 1; t <= 5; t++) {
@@ -121,7 +135,7 @@ for (const name of ["LSTM", "PW"]) {
         const gradients = await twin.gradients();
         const after = await trainer.state();
         for (const { name, table, columns, decays } of model.parameters.specs) {
-          const touched = table ? touchedBy(users, name) : undefined;
+          const touched = table ? touchedBy(log, users, name) : undefined;
           gradients.get(name)?.forEach((g, i) => {
             const states = [before, after].map(({ weights, m, v }) =>
               [weights, m, v].map((part) => part.get(name)?.[i] ?? NaN)
@@ -146,7 +160,7 @@ for (const name of ["LSTM", "PW"]) {
         }
         before = after;
       }
-      assert.ok(moved > 4000 && left > 10_000, `${moved} moved, ${left} left`);
+      assert.ok(moved > 2000 && left > 1000, `${moved} moved, ${left} left`);
       const known = [...(await model.gradients()).keys()];
       const tables = tablesOf(model.parameters).map((spec) => spec.name);
       assert.deepEqual(known, model.parameters.names().filter((name) => !tables.includes(name)));
@@ -192,7 +206,7 @@ for (const generator of ["network", "exact"] as const) {
       for (const prefix of prefixes) {
         for (const { name, columns } of tablesOf(whole.model.parameters)) {
           const width = name.endsWith("item_kernel") && prefix ? 8 : columns;
-          const touched = touchedBy(Array.from(users), name);
+          const touched = touchedBy(rare, Array.from(users), name);
           const part = (weights: Weights, item: number) =>
             weights.get(prefix + name)?.subarray(item * width, (item + 1) * width) ?? assert.fail(name);
           assert.ok(touched.size > 10 && touched.size < 140, `${touched.size}`);
