@@ -26,10 +26,7 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
     assert.equal(head, "iteration,loss,loss_min,loss_max,pi_prec1,pi_prec2,prec1,prec2");
     assert.equal(rows.length, 20);
     assert.doesNotMatch(rows.join(), /NaN/);
-    assert.match(trained.stderr, /^20\/20 {2}loss_min -?\d.* {2}pi prec@1 \d/m);
-    assert.match(trained.stdout, /after the adversarial stage/);
     assert.match(trained.stdout, /best-prec1, pi /);
-    assert.match(Deno.readTextFileSync(`${run}/report.html`), /loss_min|loss_max/);
     const { test } = JSON.parse(Deno.readTextFileSync(`${run}/adversarial/result.json`));
     const snapshot = `${run}/adversarial/best-prec1.safetensors`;
     const evaluated = await runOk("evaluate", "--model", snapshot, "--data", data, "--json");

@@ -73,7 +73,7 @@ Deno.test("a finished run that lacks a figure is refused, with the file and what
     );
   }));
 
-Deno.test("claims are supported, contradicted or inconclusive, in plain words", () => {
+Deno.test("claims are supported, contradicted or undecided by the interval of their difference", () => {
   const baseline = model("baseline-64-64", [
     outcome({ prec1: 0.7, loss: 1, curve: [0.7, 0.7] }),
     outcome({ prec1: 0.72, loss: 1.1, curve: [0.71, 0.72] }),
@@ -102,11 +102,7 @@ Deno.test("claims are supported, contradicted or inconclusive, in plain words", 
     "(4) undecided",
     "(5) yes",
   ]);
-  assert.match(
-    claims[0]?.text ?? "",
-    /^Supported: .* is \+5\.2 points \(95 % CI \+4\.4 to \+5\.9 over 3 seeds\)\.$/,
-  );
-  assert.match(claims[3]?.text ?? "", /^Inconclusive: .* is \+0\.033 \(95 % CI -/);
+  assert.match(claims[0]?.text ?? "", /\+5\.2 points \(95 % CI \+4\.4 to \+5\.9 over 3 seeds\)/);
   assert.deepEqual(claimsOn([baseline]), [], "claims about models that were not trained are left out");
 });
 
@@ -131,8 +127,6 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
     assert.doesNotMatch(finished.stderr, /baseline-64-64 seed 1/, "finished runs are not repeated");
     assert.match(finished.stderr, /baseline-64-64 seed 2: /);
     assert.equal(Deno.readTextFileSync(`${path}/baseline-64-64/seed-1/result.json`), before);
-    assert.match(finished.stdout, /Fine-tuned 64-64: reward .* \+- /);
-    assert.match(finished.stdout, /\(1\) Adversarial fine-tuning helps generalisation \(64-64\)/);
     const config = JSON.parse(Deno.readTextFileSync(`${path}/fine-tuned-64-64/seed-2/config.json`));
     assert.equal(config.init.path, `${path}/baseline-64-64/seed-2/best-prec1.safetensors`);
     assert.equal(config.pretrain, false);
@@ -141,7 +135,6 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
     assert.match(notes, /\| Baseline 64-64 \| \d?\.\d+ \+- /);
     assert.match(notes, /<!-- end of reproduce log -->\nafter\n$/);
     assert.doesNotMatch(notes, /old/);
-    assert.match(Deno.readTextFileSync(`${path}/report.html`), /Fine-tuned 64-64/);
     const other = await runCommand(
       "reproduce",
       ...words(`--data ${data} --save-dir ${path} --iterations 30 --seeds 2`),

@@ -41,45 +41,23 @@ Deno.test("what takes long is shown on a terminal, whose line it leaves, and not
   assert.deepEqual(sooner.texts, []);
 });
 
-Deno.test("progressLine shows everything where there is room", () => {
-  assert.equal(
-    progressLine(standing, 120),
-    "[==----------------------------]  1,500/20,000  loss 3.1416  prec@1 0.412  val loss 3.3000" +
-      "  val prec@1 0.400  6m10s left",
-  );
-});
-
-Deno.test("progressLine names the figures as it is told to", () => {
+Deno.test("progressLine never exceeds the width, drops the bar first, and keeps what matters most", () => {
   const names = { loss: "loss_min", prec1: "pi prec@1" };
-  assert.equal(
-    progressLine({ ...standing, names }, 120, 0),
-    "1,500/20,000  loss_min 3.1416  pi prec@1 0.412  val loss_min 3.3000  val pi prec@1 0.400  6m10s left",
-  );
-});
-
-Deno.test("progressLine never exceeds the width and keeps what matters most", () => {
+  const whole = progressLine({ ...standing, names }, 120, 0);
+  assert.match(whole, /^1,500\/20,000 .*loss_min 3\.1416 .*val pi prec@1 0\.400 .*6m10s left$/);
   for (let width = 5; width <= 130; width++) {
     const line = progressLine(standing, width);
     assert.ok(line.length <= width, `${line.length} > ${width}: ${line}`);
     assert.ok(line.includes("1,500/20,000".slice(0, width)), line);
     if (width >= 39) assert.match(line, /loss 3\.1416 .*6m10s left/);
+    if (line.includes("[")) assert.match(line, /val prec@1 0\.400/);
   }
 });
 
-Deno.test("progressLine drops the bar before any figure", () => {
-  const whole = progressLine(standing, 200, 0);
-  assert.equal(progressLine(standing, whole.length), whole);
-  assert.ok(!progressLine(standing, whole.length - 1).includes("["));
-});
-
-Deno.test("progressLine leaves out what is not known", () => {
-  const line = progressLine({ iteration: 0, total: 10, start: 0, seconds: 0, figures: {} }, 80, 0);
-  assert.equal(line, "0/10");
-});
-
-Deno.test("progressLine reckons the time left from this session alone", () => {
-  const left = (iteration: number, seconds: number) =>
-    progressLine({ iteration, total: 1000, start: 500, seconds, figures: {} }, 80, 0);
+Deno.test("progressLine leaves out what is not known, and reckons the time left from this session alone", () => {
+  const left = (iteration: number, seconds: number, start = 500) =>
+    progressLine({ iteration, total: 1000, start, seconds, figures: {} }, 80, 0);
+  assert.equal(left(0, 0, 0), "0/1,000");
   assert.equal(left(501, 1), "501/1,000  8m19s left");
   assert.equal(left(600, 10), "600/1,000  40s left");
   assert.equal(left(501, 100), "501/1,000  13h51m left");
@@ -141,26 +119,11 @@ Deno.test("trainingProgress writes notes on lines of their own", () => {
   assert.ok(!text.includes("\u001b8"), "the cursor must not go back over the note");
 });
 
-Deno.test("table aligns numbers to the right and text to the left", () => {
-  const text = table(["model", "loss", "prec@1"], [["lstm", 1, "0.512"], ["attention", 1234, "-"]]);
-  assert.equal(
-    text,
-    [
-      "model      loss  prec@1",
-      "───────────────────────",
-      "lstm          1   0.512",
-      "attention  1234       -",
-    ].join("\n"),
+Deno.test("table aligns numbers to the right and columns with any text to the left", () => {
+  const lines = table(["model", "loss", "rate"], [["lstm", 1, 3], ["attention", 1234, "too slow"]]).split(
+    "\n",
   );
-});
-
-Deno.test("table aligns a column with any text to the left", () => {
-  const lines = table(["shape", "GFLOP/s"], [["1x2", 3], ["4x5", "too slow"]]).split("\n");
-  assert.equal(lines[2], "1x2    3");
-});
-
-Deno.test("table without rows is its head", () => {
-  assert.equal(table(["a", "b"], []), "a  b\n────");
+  assert.deepEqual(lines.slice(2), ["lstm          1  3", "attention  1234  too slow"]);
 });
 
 /** What a shell makes of lines such as `printf '%s\0' word`, all in one process. */
@@ -178,21 +141,7 @@ Deno.test({
   name: "a shell gives the text of a word back, whatever is in it",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    const nasty = fc.constantFrom(
-      "'",
-      '"',
-      "$(touch x)",
-      "`id`",
-      "\\",
-      "\n",
-      "-",
-      "~",
-      "*",
-      "!",
-      " ",
-      ";",
-      "&",
-    );
+    const nasty = fc.constantFrom(...`'"\\\n-~*! ;&`, "$(touch x)", "`id`");
     // Any character, by its number: fast-check's own unit for that takes 1.4 s to set up.
     const isCharacter = (code: number) => code < 0xd800 || code > 0xdfff;
     const unit = fc.integer({ min: 0, max: 0x10ffff }).filter(isCharacter).map((code) =>
@@ -201,22 +150,7 @@ Deno.test({
     const piece = fc.oneof(fc.string({ unit, minLength: 1, maxLength: 5 }), nasty);
     const text = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join("").replaceAll("\0", ""));
     const texts = [
-      ...[
-        "",
-        "'",
-        "''",
-        "a'b",
-        "-",
-        "--resume",
-        "-rf /",
-        "~",
-        "$(id)",
-        "`id`",
-        "a\nb",
-        "a\\",
-        "rr[1]",
-        "a b",
-      ],
+      ...["", "'", "''", "a'b", "-", "--resume", "-rf /", "~", "$(id)", "a\nb", "a\\", "rr[1]", "a b"],
       ...fc.sample(text, { numRuns: 400, seed: 14 }),
     ];
     for (const shell of ["sh", "bash"]) {
