@@ -12,7 +12,6 @@ import { logRecipe } from "../../src/data/prepare/log.ts";
 import {
   bestFigures,
   logFiles,
-  madeFilms,
   type MadeLog,
   madeNews,
   madeShop,
@@ -46,12 +45,7 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
   const prepared = await data.ok(
     words(LOG, `${folder}/log.csv --shares 60-20-20 --features ${folder}/items.csv --out`, out),
   );
-  assert.match(prepared.stderr, /^2\/\d+ Reading the log$/m);
-  assert.match(
-    prepared.stdout,
-    /^200 pages with 600 displayed items of \d+, 200 clicks; users: \d+ train/m,
-  );
-  assert.match(prepared.stdout, new RegExp(`Train on it: deno task train --data ${out}`));
+  assert.match(prepared.stdout, /^200 pages with 600 displayed items of \d+, 200 clicks; users: \d+ train/m);
   const made = ["items.parquet", "manifest.json", "pages.parquet", "users.parquet", "vocabulary.parquet"];
   assert.deepEqual(filesIn(out), made);
   const manifest = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
@@ -60,23 +54,11 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
   assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/log.csv`)).size);
 
   const described = await data.ok(["describe", out]);
-  assert.match(described.stdout, /^train +\d+ +\d+ +3\.00 +0\.0 % +- +-$/m);
   assert.match(described.stdout, /^place of the click: 2: 100\.0 %$/m);
-  assert.match(
-    described.stdout,
-    /last click +category rate +item-kNN\n.*\n(train .* -\n)?(\w+ .* \d\.\d{3}\n)+/,
-  );
-  assert.match(
-    described.stdout,
-    /^- The clicked item is in place 2 in 100 % of the clicks \(33 % by chance\)/m,
-  );
-  assert.match(described.stdout, /^- 100 % of the users have one event/m);
   assert.equal(described.stdout.split("\nBeware:\n- ")[1]?.trimEnd(), manifest.warnings.join("\n- "));
-  assert.match(described.stdout, /^events a user: 1 \/ 1 \/ 1 \/ 1 \/ 1 /m);
 
   const options = "--iterations 6 --validate-every 3 --batch-size 8 --dims 8 --lstm-units 4".split(" ");
-  const run = await train.ok(["--data", out, ...memory, ...options]);
-  assert.match(run.stderr, /^data: prepared, 200 users, 200 events, 600 displayed items/m);
+  await train.ok(["--data", out, ...memory, ...options]);
   const model = `${folder}/memory/last.safetensors`;
   const evaluated = await runOk("evaluate", ...words("--json --model", model, "--data", out));
   const result = JSON.parse(await Deno.readTextFile(`${folder}/memory/result.json`));
@@ -129,8 +111,7 @@ Deno.test("a page of several clicks is one page: of the log, to describe, to a t
     const run = `${folder}/run`;
     await using train = new CommandSeries("train");
     const options = "--iterations 60 --learning-rate 0.05 --batch-size 12 --encoder none --no-report";
-    const trained = await train.ok(["--data", set, "--save-dir", run, ...options.split(" ")]);
-    assert.match(trained.stderr, /^data: .*, 60 users, 180 events, 540 displayed items/m);
+    await train.ok(["--data", set, "--save-dir", run, ...options.split(" ")]);
     const { test } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
     const { noClick, pNoClick } = test.at(-1).details.figures;
     assert.equal(noClick.toFixed(9), (1 / 3).toFixed(9));
@@ -188,30 +169,12 @@ Deno.test("data on a full disk says so and leaves nothing", async () => {
 
 Deno.test("warnings come for what they name and for nothing else", () => {
   const fine = {
-    pages: 100,
-    clicks: 80,
-    place_by_chance: 0.2,
-    most_clicks: 20,
-    most_place: 1,
-    last_clicks: 16,
-    pages_of_one: 2,
-    users: 50,
-    users_of_one: 10,
-    pages_with_twice: 0,
-    twice_clicked: 0,
+    ...{ pages: 100, clicks: 80, place_by_chance: 0.2, most_clicks: 20, most_place: 1, last_clicks: 16 },
+    ...{ pages_of_one: 2, users: 50, users_of_one: 10, pages_with_twice: 0, twice_clicked: 0 },
   };
   const part = (split: string, unseenClicked: number) => ({
-    split,
-    users: 1,
-    events: 1,
-    rows: 1,
-    clicks: 1,
-    uniformLoss: 1,
-    chance: [0, 0] as const,
-    clickRate: [0, 0] as const,
-    unseenShown: 0,
-    unseenClicked,
-    neverClicked: 0,
+    ...{ split, users: 1, events: 1, rows: 1, clicks: 1, uniformLoss: 1, unseenShown: 0, neverClicked: 0 },
+    ...{ chance: [0, 0] as const, clickRate: [0, 0] as const, unseenClicked },
   });
   const parts = [part("train", 0), part("validation", 0.05), part("test", 0.1)];
   assert.deepEqual(warningsOf(fine, parts), []);
@@ -236,8 +199,6 @@ Deno.test("warnings come for what they name and for nothing else", () => {
 
 Deno.test("progress of steps fits a terminal's line, and is a line a step elsewhere", () => {
   const standing = { title: "Pages drawn for clicks", number: 10, of: 17, round: 2, rounds: 19 };
-  assert.equal(stepLine(standing, 12.7, 80), "[10/17] Pages drawn for clicks  2/19  12s");
-  assert.equal(stepLine({ ...standing, rounds: 1 }, 0, 80), "[10/17] Pages drawn for clicks  0s");
   assert.equal(stepLine(standing, 12.7, 20).length, 20);
   let written = "";
   const progress = stepProgress({ write: (text) => written += text });
@@ -291,7 +252,6 @@ const resultSchema = v.looseObject({
 
 const logs: readonly [name: string, log: MadeLog][] = [
   ["news", madeNews(1, { users: 400 })],
-  ["films", madeFilms(1, { users: 50, events: 20, items: 100 })],
   ["shop", madeShop(1, { users: 300 })],
 ];
 

@@ -1,17 +1,19 @@
 /**
- * Prepared data sets that others wrote wrongly: refused, with the place, the column, and what is expected and found; and what is
+ * Prepared data sets that others wrote, and wrongly: rows, files and manifests are refused, with the place, the column, and what is expected and found; and what is
  * made wrong at random ends with a message, whatever it is that is wrong.
  */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { NONE } from "../../src/data/click_log.ts";
+import { NONE, usersOf } from "../../src/data/click_log.ts";
+import { describe } from "../../src/data/prepare/describe.ts";
+import { Baselines } from "../../src/figures/baselines/baselines.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
 import { UserError } from "../../src/user_error.ts";
-import { rowsOf } from "../case_table.ts";
+import { refused, rowsOf } from "../case_table.ts";
 import { check } from "../../src/data/prepare/check.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
-import { copiedSet, foreignLog, foreignPages, refuses, rewrite, writeSet } from "../foreign_set.ts";
+import { copiedSet, foreignLog, foreignPages, refuses, rewrite, withCopy, writeSet } from "../foreign_set.ts";
 import { folderWith } from "../prepared_folder.ts";
 
 /** Rows of a part by what they are. */
@@ -32,14 +34,11 @@ const ALSO =
 const values = rowsOf(`
   users | user | 3 | NULL | users.parquet: user 3: expected users numbered 0, 1, 2, ... in order, found NULL
   users | user | 3 | 3.25::DOUBLE | user 3: expected users numbered … found 3.25
-  users | user | 3 | 3.0::DOUBLE + 1 | user 3: expected users numbered … found 4
   users | user | 3 | -3 | user 3: expected users numbered … found -3
-  users | user | 3 | 4294967299::BIGINT | user 3: expected users numbered … found 4294967299
   users | split | 3 | NULL | user 3: expected split to be train, validation, test, found NULL
   users | split | 3 | 'Train' | user 3: expected split to be … found Train
   users | pages | 3 | NULL | user 3: expected pages to be a whole number … found NULL
   users | pages | 3 | 1.5::DOUBLE | user 3: expected pages to be a whole number … found 1.5
-  users | pages | 3 | -1 | user 3: expected pages to be a whole number … found -1
   users | pages | 3 | 1e300 | user 3: expected pages to be a whole number … found 1e+300
   users | pages | 3 | 0 | user 3: expected rows to be at least one for each of pages = 0, … found #
   users | pages | 3 | 100 | user 3: expected rows to be at least one for each of pages = 100
@@ -48,7 +47,6 @@ const values = rowsOf(`
   users | rows | 3 | 5000000000::BIGINT | user 3: expected rows to be a whole number … found 5000000000
   users | rows | 3 | x + 1 | users says that user 3 has rows = #, their pages hold #
   items | item | 5 | NULL | items.parquet: item 5: expected items numbered 0, 1, 2, ... in order, found NULL
-  items | item | 5 | 5.5::DOUBLE | item 5: expected items numbered … found 5.5
   items | dense | 5 | NULL | item 5: expected 2 dense features as in the manifest, found NULL
   items | dense | 5 | [1, NULL]::FLOAT[] | item 5: expected finite features, found NULL for f1 in dense
   items | dense | 5 | [1e300, 1]::DOUBLE[]
@@ -59,7 +57,6 @@ const values = rowsOf(`
   items | dense | 5 | ['-inf'::FLOAT, 1] | item 5: expected finite features, found -Infinity for f0
   items | tokens | 5 | NULL | item 5: expected tokens to be a list, an empty one for none, found NULL
   items | tokens | 5 | [NULL]::UINTEGER[] | item 5: expected tokens of 0..8, found NULL
-  items | tokens | 5 | [0.4]::DOUBLE[] | item 5: expected tokens of 0..8, found 0.4
   items | tokens | 5 | [-1]::INTEGER[] | item 5: expected tokens of 0..8, found -1
   items | tokens | 5 | [4294967296]::BIGINT[] | item 5: expected tokens of 0..8, found 4294967296
   items | tokens | 5 | [2, 1, 2]::UINTEGER[] | item 5: expected each token once, found 2, 1, 2
@@ -71,14 +68,12 @@ const values = rowsOf(`
   pages | items | 4 | []::INTEGER[] | page 5: expected a list of displayed items, found none
   pages | items | wide | [x[1], NULL] | expected items of 0..11, found NULL
   pages | items | wide | [x[1], 3.5::DOUBLE] | expected items of 0..11, found 3.5
-  pages | items | wide | [x[1], 0.4::DOUBLE] | expected items of 0..11, found 0.4
   pages | items | wide | [x[1], -1::BIGINT] | expected items of 0..11, found -1
   pages | items | wide | [x[1], 12] | expected items of 0..11, found 12
   pages | items | wide | [x[1], 9007199254740993::BIGINT] | expected items of 0..11, found 9007199254740993
   pages | clicked | wide | -1
     | expected clicked to be a place on its page of # items, from 0, or null for no click, found -1
   pages | clicked | wide | 4294967295::BIGINT | expected clicked to be a place … found 4294967295
-  pages | clicked | wide | 0.5::DOUBLE | expected clicked to be a place … found 0.5
   pages | clicked | wide | 'nan'::DOUBLE | expected clicked to be a place … found NaN
   pages | clicked | given | NULL
     | expected a given page to have one item, which is clicked, found 1 items, clicked: NULL
@@ -103,11 +98,8 @@ const changed = (column: string, row: number, value: string) =>
 const types = rowsOf(`
   users | user | x::VARCHAR | users.parquet: user 0: expected users numbered … found "0"
   users | pages | true | user 0: expected pages to be a whole number … found true
-  users | rows | DATE '2020-01-01' | user 0: expected rows to be a whole number … found 2020-01-01T
   users | split | 1 | expected split to be train, validation, test, found 1
-  users | split | [x] | expected split to be train, validation, test, found a list of 1
   items | item | x::VARCHAR | item 0: expected items numbered … found "0"
-  items | item | TIMESTAMP '2020-01-01' | item 0: expected items numbered … found 2020
   items | item | NULL::VARCHAR | items.parquet: item 0: expected items numbered … found NULL
   items | dense | x::VARCHAR[] | item 0: expected finite features, found "
   items | dense | 1.5::FLOAT | item 0: expected 2 dense features as in the manifest, found 1.5
@@ -115,19 +107,15 @@ const types = rowsOf(`
   items | dense | [x] | item 0: expected 2 dense features as in the manifest, found 1
   items | tokens | 'a' | item 0: expected tokens to be a list, an empty one for none, found a
   items | tokens | [{a: 1}] | items.parquet: … expected tokens of 0..8, found a structure
-  items | tokens | MAP {1: 2} | items.parquet: … tokens
   pages | user | x::VARCHAR | page 1: expected user 0 … found "0"
   pages | items | array_to_string(x, ' ') | page 1: expected a list of displayed items, found "
   pages | items | list_transform(x, lambda i: i + 0.5) | page 1: expected items of 0..11, found #.5
   pages | items | x::VARCHAR[] | page 1: expected items of 0..11, found "
-  pages | items | [[1]] | page 1: expected items of 0..11, found a list of 1
   pages | items | {list: x} | page 1: expected a list of displayed items, found a structure
   pages | clicked | false | page 1: expected clicked to be a place … found false
-  pages | clicked | '0' | page 1: expected clicked to be a place … found "0"
   pages | clicked | TIME '01:02:03' | page 1: expected clicked to be a place … found
   pages | page | x + 1 | page 1: expected page 0 of user 0 … found 1
   pages | given | true | expected a given page to have one item, which is clicked, found
-  pages | given | 0 | page 1: expected given to be true or false, found 0
   pages | given | 'false' | page 1: expected given to be true or false, found false
 `);
 
@@ -312,4 +300,193 @@ Deno.test("check adds counts and checksums once; a file that changed since is re
   await rewrite(folder, "pages/part-00001", "SELECT *, 1 AS more FROM t");
   await refuses(folder, `${folder}/pages is not what the manifest says`);
   await assert.rejects(checked, /pages is not what the manifest says/);
+});
+
+// Files and manifests.
+
+/** What is said of files that are no whole ones, and how they come to be so. */
+const files: Readonly<Record<string, (folder: string) => Promise<void> | void>> = {
+  "pages.parquet: not a Parquet file, or a damaged one (it does not begin as one)": (f) =>
+    cut(f, "pages", 50),
+  "items.parquet: not a Parquet file…does not end as one": (f) => cut(f, "items", 0, 1),
+  "pages.parquet is empty. Prepare": (f) => write(f, "pages.parquet", ""),
+  "pages.parquet: …it has 8 bytes": (f) => write(f, "pages.parquet", "PAR1PAR1"),
+  "pages.parquet: not a Parquet file": (f) => write(f, "pages.parquet", "PAR1\0\0\0\0PAR1"),
+  "pages.parquet: expected a plain Parquet file, found an encrypted one": (f) =>
+    write(f, "pages.parquet", "PARE12345678PARE"),
+  "pages.parquet: expected one column user, found several. Leave out": (f) => renamed(f, "page", "user"),
+  "users.parquet: not a Parquet file…does not begin as one": (f) =>
+    write(f, "users.parquet", "user,split\n0,train\n"),
+  "users.parquet: expected a Parquet file, found a folder. Rename it to users": (f) =>
+    isFolder(f, "users.parquet", "users.parquet"),
+  "Expected users.parquet or a folder users in …, found both": (f) => Deno.mkdir(`${f}/users`),
+  "Expected users.parquet, or a folder users of Parquet files, … found neither": (f) =>
+    isFolder(f, "users.parquet", "users"),
+  "pages: expected files that end in .parquet, found part-1.csv, which would be left out": (f) =>
+    inFolder(f, "part-1.csv"),
+  "items.parquet is a link to …none, which is not there. Correct or remove the link": (f) =>
+    relinked(f, "items.parquet", `${f}/none`),
+  "cannot read …items.parquet: links lead to each other": (f) =>
+    relinked(f, "items.parquet", "items.parquet"),
+  "pages.parquet: expected a Parquet file, found a character device": (f) =>
+    relinked(f, "pages.parquet", "/dev/null"),
+  "manifest.json: expected a regular file, found a character device": (f) =>
+    relinked(f, "manifest.json", "/dev/zero"),
+  "manifest.json: expected a regular file, found a folder": (f) =>
+    isFolder(f, "manifest.json", "manifest.json"),
+  "Expected a prepared data set, a folder with a manifest.json, found none": (f) =>
+    Deno.remove(`${f}/manifest.json`),
+  "is not valid JSON": (f) => write(f, "manifest.json", "{"),
+  "Expected pages.parquet, or a folder pages of Parquet files": (f) => Deno.remove(`${f}/pages.parquet`),
+};
+
+/** The name of one column of pages becomes another's. */
+async function renamed(folder: string, from: string, to: string): Promise<void> {
+  const bytes = await Deno.readFile(`${folder}/pages.parquet`);
+  const latin1 = new TextDecoder("latin1").decode(bytes).replaceAll(from, to);
+  await Deno.writeFile(
+    `${folder}/pages.parquet`,
+    bytes.map((byte, k) => latin1.charCodeAt(k) < 256 ? latin1.charCodeAt(k) : byte),
+  );
+}
+const write = (folder: string, name: string, text: string) => Deno.writeTextFile(`${folder}/${name}`, text);
+async function cut(folder: string, part: string, before: number, behind = 0): Promise<void> {
+  const path = `${folder}/${part}.parquet`;
+  const bytes = await Deno.readFile(path);
+  await Deno.writeFile(path, bytes.slice(before, bytes.length - behind));
+}
+async function isFolder(folder: string, file: string, name: string): Promise<void> {
+  await Deno.remove(`${folder}/${file}`);
+  await Deno.mkdir(`${folder}/${name}`);
+}
+async function inFolder(folder: string, name: string): Promise<void> {
+  await Deno.mkdir(`${folder}/pages`);
+  await Deno.rename(`${folder}/pages.parquet`, `${folder}/pages/part-0.parquet`);
+  await Deno.writeTextFile(`${folder}/pages/_SUCCESS`, "");
+  await Deno.writeTextFile(`${folder}/pages/${name}`, "");
+}
+async function relinked(folder: string, name: string, target: string): Promise<void> {
+  await Deno.remove(`${folder}/${name}`);
+  await Deno.symlink(target, `${folder}/${name}`);
+}
+
+Deno.test("files that are no whole Parquet files are refused by name", async () => {
+  for (const [says, change] of Object.entries(files)) {
+    const folder = await copiedSet();
+    await change(folder);
+    await refuses(folder, says);
+  }
+});
+
+Deno.test("a FIFO in a data set is not waited for", async () => {
+  for (const name of ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"]) {
+    const folder = await copiedSet();
+    await Deno.remove(`${folder}/${name}`);
+    const made = await new Deno.Command("mkfifo", { args: [`${folder}/${name}`] }).output().catch(() =>
+      undefined
+    );
+    if (made?.success) await refuses(folder, /expected a (regular|Parquet) file, found a FIFO/, name);
+  }
+});
+
+const fields = (...tokens: { name?: string; first: number; count: number }[]) => ({
+  features: {
+    dense: [{ name: "f0" }, { name: "f1" }],
+    tokens: tokens.map((field) => ({ name: "t", ...field })),
+  },
+});
+const counts = {
+  users: { train: 10, validation: 10, test: 10 },
+  items: 12,
+  pages: foreignPages.length,
+  rows: foreignPages.reduce((sum, e) => sum + foreignLog.eventRows[e + 1]! - foreignLog.eventRows[e]!, 0),
+  clicks: 0,
+  given: 0,
+};
+/** Changes after which it is no manifest. */
+const none: readonly Record<string, unknown>[] = [
+  { format: "x" },
+  fields({ first: 0, count: 2 ** 60 }),
+  fields({ first: 0, count: -1 }),
+  fields({ first: -1, count: 3 }),
+  fields({ first: 0.5, count: 1 }),
+  { counts: { ...counts, clicks: undefined } },
+];
+/** What is said of a manifest, and its changes. */
+const manifests: Readonly<Record<string, Record<string, unknown>>> = {
+  '"t" has the tokens 0 to 999999999999, expected at most 100,000,000 in all: a model has a row': fields({
+    first: 0,
+    count: 1e12,
+  }),
+  "expected at most 100,000,000": fields({ first: 1e15, count: 1 }),
+  'expected each field of tokens to have numbers of its own, but "t" has 0 to 8 and "u" begins at 8': fields(
+    { first: 0, count: 9 },
+    { name: "u", first: 8, count: 3 },
+  ),
+  "the manifest says 11 users of the train part, found 10": {
+    counts: { ...counts, users: { ...counts.users, train: 11 } },
+  },
+  "the manifest says 1 pages, found #": { counts: { ...counts, pages: 1 } },
+  "the manifest says 1 displayed items, found #": { counts: { ...counts, rows: 1 } },
+  "the manifest says 13 items, found 12": { counts: { ...counts, items: 13 } },
+  "the manifest says 0 clicks, found #": { counts },
+  "pages.parquet is not what the manifest says (SHA-256 …it was damaged or changed": {
+    files: { pages: { rows: foreignPages.length, bytes: 1, sha256: "0".repeat(64) } },
+  },
+};
+
+Deno.test("a manifest that does not fit its files, or itself, is refused", async () => {
+  const cases = [
+    ...Object.entries(manifests),
+    ...none.map((change) => ["is not a manifest", change] as const),
+  ];
+  for (const [says, change] of cases) {
+    const folder = await copiedSet();
+    const manifest = JSON.parse(await Deno.readTextFile(`${folder}/manifest.json`));
+    await write(folder, "manifest.json", JSON.stringify({ ...manifest, ...change }));
+    await refused(() => openPrepared(folder, { memoryRows: Infinity }), says, JSON.stringify(change));
+  }
+});
+
+Deno.test("describe counts as the baselines do, pages of several clicks among them", () =>
+  withCopy(async (folder) => {
+    const { parts } = await describe(folder, "500MB");
+    for (const { split, chance, clickRate, uniformLoss, clicks, events } of parts) {
+      const users = usersOf(foreignLog, split === "train" || split === "test" ? split : "validation");
+      const found = Baselines.of(foreignLog).test(users);
+      const of = (name: "random" | "clickRate") => found.get(name)?.details.figures ?? assert.fail();
+      const { prec1, prec2, nll, noClick } = of("random");
+      const pairs = [
+        ...[chance[0], prec1, chance[1], prec2, uniformLoss, nll, 1 - clicks / events, noClick],
+        ...[clickRate[0], of("clickRate").prec1, clickRate[1], of("clickRate").prec2],
+      ];
+      for (let k = 0; k < pairs.length; k += 2) {
+        assert.ok(Math.abs(pairs[k]! - pairs[k + 1]!) < 1e-12, `${k} ${pairs}`);
+      }
+    }
+  }));
+
+Deno.test("64-bit integers, and whole numbers as doubles, are read as they are", async () => {
+  for (const type of ["BIGINT", "DOUBLE", "UBIGINT", "USMALLINT"]) {
+    const folder = await copiedSet();
+    const as = (...columns: string[]) => columns.map((c) => `"${c}"::${type} AS "${c}"`).join(", ");
+    await rewrite(folder, "users", `SELECT * REPLACE (${as("user", "pages", "rows")}) FROM t`);
+    await rewrite(
+      folder,
+      "items",
+      `SELECT * REPLACE (${as("item")}, tokens::${type}[] AS tokens, dense::DOUBLE[] AS dense) FROM t`,
+    );
+    await rewrite(
+      folder,
+      "pages",
+      `SELECT * REPLACE (${
+        as("user", "page", "clicked")
+      }, items::${type}[] AS items, also::${type}[] AS also) FROM t`,
+    );
+    const { source } = await openPrepared(folder, { memoryRows: Infinity });
+    const { name: _, ...read } = source.log ?? assert.fail();
+    const { name: __, ...expected } = foreignLog;
+    assert.deepEqual(read, expected, type);
+    assert.equal((await describe(folder, "500MB")).items, 12);
+  }
 });

@@ -1,11 +1,10 @@
 /**
- * Three made-up logs of other shapes than the demo shop, each with its truth: impressions of news, films with some 100
- * choices a user, and a shop whose items come with raw numbers. As in the demo shop a user is what they clicked before,
- * so that no model can be better than `bestFigures`.
+ * Two made-up logs of other shapes than the demo shop, each with its truth: impressions of news, and a shop whose items come
+ * with raw numbers. As in the demo shop a user is what they clicked before, so that no model can be better than
+ * `bestFigures`.
  *
  *   news    MIND's layout; pages of 2 to 40 items; a history before the log; few of the items are described; topics and
  *           age decide
- *   films   titles, several genres a film, dates; genres decide, and the film itself
  *   shop    prices over five decades, nulls, dates, rare brands, a constant; the price beside what the user is used to,
  *           the rating, the age and the category decide
  */
@@ -60,7 +59,6 @@ interface Item {
 interface World extends MadeSizes {
   /** Item k, and what is known of it; nothing where it is not described. */
   readonly item: (k: number, random: Random) => readonly [Item, Readonly<Record<string, string>>?];
-  readonly pages: (events: number, random: Random) => number;
   readonly pageSize: (random: Random) => number;
   /** How many clicks a user has made before the log. */
   readonly given: number;
@@ -82,7 +80,7 @@ function simulate(seed: number, kind: string, sizes: Partial<MadeSizes>, usual: 
     const user = `${kind[0]}${1000 + u}`;
     const random = randomStream(seed, kind, "user", u);
     const taste = new Float64Array(items[0]?.traits.length ?? 0);
-    const count = world.pages(world.events, random);
+    const count = around(world.events, random);
     const times = Array.from(
       { length: world.given + count },
       (_, k) => k < world.given ? START + k : START + Math.floor(random.uniform() * SPAN),
@@ -137,7 +135,6 @@ const oneHot = (size: number, ...places: number[]) => {
 };
 const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, x, k) => sum + x * (b[k] ?? 0), 0);
 const days = (from: number, to: number) => (to - from) / DAY;
-const date = (time: number) => new Date(time).toISOString().slice(0, 10);
 
 /** From 1 to twice so many, but one. */
 const around = (events: number, random: Random) => 1 + random.integer(2 * events - 1);
@@ -146,7 +143,7 @@ const around = (events: number, random: Random) => 1 + random.integer(2 * events
 export function madeNews(seed: number, sizes: Partial<MadeSizes> = {}): MadeLog {
   const topics = 10;
   return simulate(seed, "news", sizes, {
-    ...{ users: 600, items: 400, events: 6, given: 8, life: 6 * DAY, keeps: 0.85, pages: around },
+    ...{ users: 600, items: 400, events: 6, given: 8, life: 6 * DAY, keeps: 0.85 },
     item(k, random) {
       const [topic, appeal, id] = [random.integer(topics), 0.8 * random.normal(), `N${100 + k}`];
       const row = { item: id, category: `topic-${topic}`, subcategory: `topic-${topic}-${k % 3}` };
@@ -161,33 +158,10 @@ export function madeNews(seed: number, sizes: Partial<MadeSizes> = {}): MadeLog 
   });
 }
 
-export function madeFilms(seed: number, sizes: Partial<MadeSizes> = {}): MadeLog {
-  const genres = ["action", "comedy", "crime", "drama", "family", "horror", "music", "war"];
-  return simulate(seed, "films", sizes, {
-    ...{ users: 150, items: 300, events: 100, given: 0, life: Infinity, keeps: 0.9 },
-    item(k, random) {
-      const own = [...random.sampleWithoutReplacement(genres.length, 1 + random.integer(3))].sort();
-      const [appeal, released] = [0.5 * random.normal(), START - random.uniform() * 30 * 365 * DAY];
-      const about = {
-        item: `${k + 1}`,
-        title: `The ${own.map((g) => genres[g]).join(" and ")} no. ${k + 1}`,
-        genres: own.map((g) => genres[g]).join("|"),
-        released: date(released),
-        minutes: random.uniform() < 0.1 ? "" : (90 + 20 * random.normal()).toFixed(0),
-        budget: (1e6 * Math.exp(1.5 * random.normal())).toFixed(0),
-      };
-      return [{ id: about.item, traits: oneHot(genres.length, ...own), appeal, born: 0 }, about];
-    },
-    pages: (events, random) => Math.round(events / 2) + random.integer(events + 1),
-    pageSize: () => 8,
-    utility: ({ appeal, traits }, taste) => -2.6 + appeal + 4 * dot(taste, traits),
-  });
-}
-
 export function madeShop(seed: number, sizes: Partial<MadeSizes> = {}): MadeLog {
   const categories = 8;
   return simulate(seed, "shop", sizes, {
-    ...{ users: 600, items: 500, events: 10, given: 0, life: Infinity, keeps: 0.7, pages: around },
+    ...{ users: 600, items: 500, events: 10, given: 0, life: Infinity, keeps: 0.7 },
     item(k, random) {
       const category = random.integer(categories);
       const logPrice = 1.7 * random.normal(); // of the price / 30
@@ -218,20 +192,18 @@ export function madeShop(seed: number, sizes: Partial<MadeSizes> = {}): MadeLog 
   });
 }
 
-/** What the truth itself scores: mean loss, and prec@1 and prec@2 of the pages with a click. */
-export function bestFigures(rows: readonly MadeRow[]): { loss: number; prec1: number; prec2: number } {
-  let [events, clicks, loss, prec1, prec2] = [0, 0, 0, 0, 0];
+/** What the truth itself scores: mean loss, and prec@1 of the pages with a click. */
+export function bestFigures(rows: readonly MadeRow[]): { loss: number; prec1: number } {
+  let [events, clicks, loss, prec1] = [0, 0, 0, 0];
   for (const page of Map.groupBy(rows, ({ page }) => page).values()) {
     const clicked = page.find((row) => row.clicked);
     loss += Math.log(page.reduce((sum, { utility }) => sum + Math.exp(utility), 1)) - (clicked?.utility ?? 0);
     events++;
     if (!clicked) continue;
-    const higher = page.filter(({ utility }) => utility > clicked.utility).length;
     clicks++;
-    if (higher < 1) prec1++;
-    if (higher < 2) prec2++;
+    if (page.every(({ utility }) => utility <= clicked.utility)) prec1++;
   }
-  return { loss: loss / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
+  return { loss: loss / events, prec1: prec1 / clicks };
 }
 
 /** A header and a line a row; what has a comma is quoted. */

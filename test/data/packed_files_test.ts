@@ -273,15 +273,6 @@ Deno.test("the most tokens of some items are those of the items with the most", 
   assert.equal(tokensAtMost(new Uint32Array(), 3), 0);
 });
 
-Deno.test("a catalogue that was not finished leaves no file", () => {
-  const path = `${folder}/unfinished`;
-  {
-    using writer = PackedItemsWriter.create(path, { kind: "dense", count: 0, width: 2 });
-    writer.write({ kind: "dense", count: 1, width: 2, values: Float32Array.of(1, 2) });
-  }
-  assert.ok(filesIn(folder).every((name) => !name.startsWith("unfinished")));
-});
-
 Deno.test("a packed catalogue with any bit turned over, bytes moved, or another name is refused when it is opened", () => {
   const { items } = smallLog(2, { users: 1, items: 9, width: 2, tokens: 5 });
   refusesAltered(packItems([items], items), `${folder}/altered`, (path) => PackedItems.open(path));
@@ -376,7 +367,7 @@ Deno.test("a cache that cannot be written to is named, with the ways out", async
 // Packed files as tests alter them.
 
 /** Gives an altered file the checksums of what it now holds, so that what reads it must see by itself what is wrong. */
-export function resealed(bytes: Uint8Array, path: string): Uint8Array {
+function resealed(bytes: Uint8Array, path: string): Uint8Array {
   const own = bytes.slice();
   if (own.length < 4 * HEADER_WORDS) return own;
   seal(new Uint32Array(own.buffer, 0, HEADER_WORDS), path, crc32(own.subarray(4 * HEADER_WORDS)));
@@ -384,14 +375,14 @@ export function resealed(bytes: Uint8Array, path: string): Uint8Array {
 }
 
 /** The file with one bit turned over. */
-export function flipped(bytes: Uint8Array, bit: number): Uint8Array {
+function flipped(bytes: Uint8Array, bit: number): Uint8Array {
   const own = bytes.slice();
   own[bit >> 3] = (own[bit >> 3] ?? 0) ^ (1 << (bit & 7));
   return own;
 }
 
 /** A file with any bit turned over, with bytes moved, or under another name is refused. @param altered a path for it. */
-export function refusesAltered(original: string, altered: string, open: (path: string) => Disposable): void {
+function refusesAltered(original: string, altered: string, open: (path: string) => Disposable): void {
   const whole = Deno.readFileSync(original);
   const sealed = resealed(whole, basename(altered));
   const openAltered = (bytes: Uint8Array) => {

@@ -47,7 +47,6 @@ Deno.test("place effect: found where it is, and not where pages are only sorted 
   try {
     const none = await effect("x", "0");
     assert.equal(none.verdict, "none", none.text);
-    assert.match(none.text, /shows no effect of the place: .* within \d+ %/);
     assert.equal(none.places.length, 10);
     // Sorted by strength, the first one is clicked most, and so are its likes elsewhere.
     const sorted = await effect("-w + 2 * x", "0");
@@ -59,7 +58,6 @@ Deno.test("place effect: found where it is, and not where pages are only sorted 
       first && second && first.ratio - first.error > 1.3 && second.ratio < 1,
       JSON.stringify(looked.places),
     );
-    assert.match(looked.text, /in place 1 items are clicked 1\.\d\d times \(95 %: 1\.\d\d to 1\.\d\d\)/);
     // Of several clicks, each is a choice among what was not clicked yet.
     const several = "1 + (user + page) % 3";
     const noneOfSeveral = await effect("x", "0", 1000, several);
