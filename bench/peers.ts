@@ -4,7 +4,7 @@
  */
 
 import { type Command, Option } from "commander";
-import { driverThreads } from "../src/gpu/host/driver_threads.ts";
+import { driverThreads } from "../src/gpu/host/driver.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { endProcess } from "../src/cli/fail.ts";
 import { wholeNumber } from "../src/cli/options.ts";

@@ -12,10 +12,9 @@ import { UserError } from "../src/user_error.ts";
 import { percent as percentText } from "../src/number_text.ts";
 import { cpus } from "node:os";
 import { dirname } from "node:path";
-import { table } from "../src/cli/table.ts";
+import { expectMarkers, markdownTable, table, writeBetweenMarkers } from "../src/cli/table.ts";
 import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
 import { readJson } from "../src/files/json_file.ts";
-import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { type BenchReport, benchReport } from "../src/selftest/profile/bench_report.ts";
 
 /** A study by its name, with what it does in a sentence or two. */

@@ -4,7 +4,7 @@ import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { pairedDifference } from "../../src/data/paired.ts";
 import { readJson } from "../../src/files/json_file.ts";
-import { markdownTable } from "../../src/run/markers.ts";
+import { markdownTable } from "../../src/cli/table.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { fixed, meanWithSd, type ResultTable, type Runs } from "./runs.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";

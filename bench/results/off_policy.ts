@@ -16,7 +16,7 @@ import { digits } from "../../src/commands/policy/logged.ts";
 import { greedyPolicy } from "../../src/policy/named.ts";
 import { episodeLog } from "../../src/simulate/episode_log.ts";
 import { exploring } from "../../src/simulate/explore.ts";
-import { markdownTable } from "../../src/run/markers.ts";
+import { markdownTable } from "../../src/cli/table.ts";
 import { percent } from "../study.ts";
 import { candidatesOf, type PoolPage } from "../../src/simulate/pool.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";

@@ -6,7 +6,7 @@
 import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { signed, signedRange } from "../../src/figures/verdict.ts";
-import { markdownTable } from "../../src/run/markers.ts";
+import { markdownTable } from "../../src/cli/table.ts";
 import { thousands } from "../../src/number_text.ts";
 import { fixed, type ResultTable, type Runs } from "./runs.ts";
 import type { Role } from "../../src/policy/comparison/comparison.ts";

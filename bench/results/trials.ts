@@ -6,7 +6,7 @@ import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { classifyDifference } from "../../src/figures/verdict.ts";
 import { exists } from "../../src/files/local_file.ts";
 import { readJson } from "../../src/files/json_file.ts";
-import { markdownTable } from "../../src/run/markers.ts";
+import { markdownTable } from "../../src/cli/table.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { fixed, meanWithSd, type ResultTable, type Runs } from "./runs.ts";
 

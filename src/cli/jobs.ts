@@ -7,7 +7,7 @@
 import { deserialize } from "node:v8";
 import process from "node:process";
 import { Option } from "commander";
-import { CORES_VARIABLE } from "../gpu/host/driver_threads.ts";
+import { CORES_VARIABLE } from "../gpu/host/driver.ts";
 import { UserError } from "../user_error.ts";
 import { JOBS } from "./arguments.ts";
 import { describeSignal, type ProcessOptions } from "./launch.ts";

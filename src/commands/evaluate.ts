@@ -28,8 +28,14 @@ import type { GameFigures } from "../train/results.ts";
 import { version } from "../version.ts";
 import { runMain } from "../cli/fail.ts";
 import { modelNotes } from "./train/run_stages.ts";
-import { addShopSeeds, addSplitOptions, dataOption, memoryRowsOption, openData } from "../cli/open_data.ts";
-import type { ModelDataOptions } from "../cli/open_model.ts";
+import {
+  addShopSeeds,
+  addSplitOptions,
+  dataOption,
+  memoryRowsOption,
+  type ModelDataOptions,
+  openData,
+} from "../cli/open_data.ts";
 import { optionOf, parse, path } from "../cli/options.ts";
 import { attainedText, differencesTable, resultTable, settingsText } from "./test_table.ts";
 import { delayedProgress } from "../cli/progress.ts";

@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { ONNX } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
-import { type ModelDataOptions, openModel, withModelAndData } from "../cli/open_model.ts";
+import { type ModelDataOptions, openModel, withModelAndData } from "../cli/open_data.ts";
 import { outputFile, parse } from "../cli/options.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { thousands } from "../number_text.ts";

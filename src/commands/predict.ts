@@ -7,7 +7,7 @@ import { trainingFields } from "../train/config.ts";
 import { version } from "../version.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
-import { type ModelDataOptions, withModel, withModelAndData } from "../cli/open_model.ts";
+import { type ModelDataOptions, withModel, withModelAndData } from "../cli/open_data.ts";
 import { optionOf, outputFile, parse } from "../cli/options.ts";
 import { expectApart } from "../cli/outputs.ts";
 import { EXIT_INTERRUPTED, say } from "./train/run_stages.ts";

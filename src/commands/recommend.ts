@@ -8,8 +8,7 @@ import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { runMain } from "../cli/fail.ts";
-import { type ModelDataOptions, withModel, withModelAndData } from "../cli/open_model.ts";
-import { withProgress } from "../cli/open_data.ts";
+import { type ModelDataOptions, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
 import { IDS, parse, wholeNumber } from "../cli/options.ts";
 import { table } from "../cli/table.ts";
 

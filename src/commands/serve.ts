@@ -7,7 +7,7 @@ import { version } from "../version.ts";
 import { HOST, listen } from "../serve/listen.ts";
 import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
 import { EXIT_FAULT, runMain } from "../cli/fail.ts";
-import { type ModelDataOptions, type OpenedModel, withModel, withModelAndData } from "../cli/open_model.ts";
+import { type ModelDataOptions, type OpenedModel, withModel, withModelAndData } from "../cli/open_data.ts";
 import { ALLOW_HOST, parse, wholeNumber } from "../cli/options.ts";
 import { EXIT_INTERRUPTED, say } from "./train/run_stages.ts";
 import { type Stop, stopOnSignals } from "../cli/stop.ts";

@@ -19,7 +19,7 @@ import {
   matmulKernels,
   matmulWeights,
   weightGradientInvocations,
-} from "./matmul_kernels.ts";
+} from "./kernel_selection.ts";
 
 /** Rows of a constant that are taken by an index of the batch, instead of one after another. */
 export interface Gather<S extends Sizes, R> {

@@ -20,7 +20,7 @@ import type { Tensor } from "../tape/tensor.ts";
 import { embeddingGradient, fedItems } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
-import { lstmDispatch, lstmKernels } from "./lstm_kernels.ts";
+import { lstmDispatch, lstmKernels } from "./kernel_selection.ts";
 import { above, beside, multiHot, rowsOf, tokenGradient, tokensOf, tokenSum } from "./mixed_product.ts";
 
 export interface LstmInputs {

@@ -11,10 +11,9 @@ import { type DispatchSpec, Program } from "../../src/gpu/program.ts";
 import { type View, writeMemory } from "../../src/gpu/memory.ts";
 import { timePasses, workOf } from "../../src/gpu/profiler.ts";
 import { ReadbackQueue, readFloats, readViews, Staging } from "../../src/gpu/readback.ts";
-import { matmulKernel } from "../../src/ops/matmul_kernels.ts";
-import { versionIn } from "../../src/run/driver.ts";
+import { matmulKernel } from "../../src/ops/kernel_selection.ts";
+import { threadsFor, versionIn } from "../../src/gpu/host/driver.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
-import { threadsFor } from "../../src/gpu/host/driver_threads.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import { iterationFlops, type Trained } from "../../src/train/iteration_work.ts";
@@ -295,7 +294,7 @@ Deno.test("two threads a core, none for small steps or with one core, and what t
 Deno.test("what the driver is told is gone when it has read it, and what the user says stays", async () => {
   // In a process of its own, as others here read the environment.
   const script = `
-    import { setDriverThreads } from "${import.meta.resolve("../../src/gpu/host/driver_threads.ts")}";
+    import { setDriverThreads } from "${import.meta.resolve("../../src/gpu/host/driver.ts")}";
     const found = () => Deno.env.get("LP_NUM_THREADS");
     const seen = [];
     Deno.env.delete("LP_NUM_THREADS");

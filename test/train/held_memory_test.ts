@@ -7,7 +7,7 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../open_alone.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { openDataset } from "../../src/data/sets/dataset.ts";
-import { driverVersion } from "../../src/run/driver.ts";
+import { driverVersion } from "../../src/gpu/host/driver.ts";
 import type { RunConfig } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage, type Stage } from "../../src/run/stages.ts";
 import { runStage } from "../../src/run/training_run.ts";

@@ -22,7 +22,14 @@ import type { Gpu } from "../../gpu/device.ts";
 import { makeFolder } from "../../files/atomic_write.ts";
 import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
-import { expectMarkers, markdownTable, writeBetweenMarkers } from "../../run/markers.ts";
+import {
+  expectMarkers,
+  fits,
+  markdownTable,
+  outputWidth,
+  table,
+  writeBetweenMarkers,
+} from "../../cli/table.ts";
 import type { RunConfig } from "../../run/run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../../run/seeds_folder.ts";
 import { readSnapshot } from "../../run/snapshot.ts";
@@ -49,7 +56,6 @@ import { type Stop, stopOnSignals } from "../../cli/stop.ts";
 import type { Claim } from "../../figures/verdict.ts";
 import { writeJson } from "../../files/json_file.ts";
 import { writeReport } from "../../report/page.ts";
-import { fits, outputWidth, table } from "../../cli/table.ts";
 import { basename } from "node:path";
 
 const EXPERIMENTS = { what: "the experiments", option: "--save-dir" };
@@ -297,7 +303,7 @@ function outcomeTable(rows: readonly OutcomeRow[]): string {
 }
 
 export interface ReadmeBlock {
-  /** What the markers name; see {@link import("../../run/markers.ts").writeBetweenMarkers}. */
+  /** What the markers name; see {@link import("../../cli/table.ts").writeBetweenMarkers}. */
   readonly name: string;
   readonly text: string;
 }

@@ -9,7 +9,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
 import { checksum } from "../../files/local_file.ts";
-import { driverVersion } from "../../run/driver.ts";
+import { driverVersion } from "../../gpu/host/driver.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
 import { readSnapshot } from "../../run/snapshot.ts";
 import * as v from "../../schema.ts";

@@ -1,7 +1,7 @@
 /** The device of this program where it runs on Deno. Browsers have none of this: they call `openDevice`. */
 
 import { type Gpu, type GpuOptions, openDevice } from "../device.ts";
-import { setDriverThreads } from "./driver_threads.ts";
+import { setDriverThreads } from "./driver.ts";
 
 /** How a device is opened; nothing is needed outside of tests. */
 export interface OpenGpuOptions extends GpuOptions {

@@ -11,9 +11,8 @@ import {
 } from "../../gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { sumTexts } from "../../ops/loss.ts";
-import { lstmTexts } from "../../ops/lstm_kernels.ts";
-import { matmulTexts } from "../../ops/matmul_kernels.ts";
-import { driverVersion } from "../../run/driver.ts";
+import { lstmTexts, matmulTexts } from "../../ops/kernel_selection.ts";
+import { driverVersion } from "../../gpu/host/driver.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { calibrate, type Calibration, type Meter, type Product, StepProducts } from "./calibrate.ts";

@@ -9,7 +9,7 @@ import lstmVectors from "../../../kernels/lstm/lstm_forward_3_vectors.wgsl" with
 import type { Gpu } from "../../gpu/device.ts";
 import { kernel } from "../../gpu/kernel.ts";
 import { keptBytes, type LstmDirection, usersOf } from "../../gpu/kernel_shapes.ts";
-import { groupShape, lstmKernels, type WeightsIn } from "../../ops/lstm_kernels.ts";
+import { groupShape, lstmKernels, type WeightsIn } from "../../ops/kernel_selection.ts";
 import { padded } from "../../tape/tensor.ts";
 import { lstmOf } from "../ops/encoder_recipes.ts";
 import { forGpu, opTrial } from "../ops/op_run.ts";

@@ -48,7 +48,7 @@ import {
   type MatmulKernel,
   matmulKernels,
   weightGradientInvocations,
-} from "../../ops/matmul_kernels.ts";
+} from "../../ops/kernel_selection.ts";
 
 /** ELU(input weights + bias). @param scale of the input. */
 export function forwardTrial(gpu: Gpu, [M = 1, K = 1, N = 1]: Size, scale = 1): Trial<ClickSizes> {
