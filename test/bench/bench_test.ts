@@ -58,7 +58,8 @@ Deno.test("the bench times every kernel of a step, with the shapes of both kinds
   for (const shapes of ["cpu", "gpu"] as const) {
     await withGpu(shapes, async (gpu) => {
       const mixed = { ...tiny, categories: { fields: 2, each: 5 } };
-      for (const workload of [tiny, { ...tiny, width: 0 }, mixed]) {
+      // What kernels there are for tables does not depend on the adapter.
+      for (const workload of shapes === "gpu" ? [tiny] : [tiny, { ...tiny, width: 0 }, mixed]) {
         const { log, users } = benchLog(workload);
         for (const model of modelsFor(log)) {
           using recording = await model.record(gpu, log, users);

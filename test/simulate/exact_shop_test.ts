@@ -200,7 +200,7 @@ Deno.test("plan: users who leave, and random pools: its value is what its policy
   // The grid is off by 1 %. The value of pools is a mean over some of them, not over all.
   for (const [own, pools] of [[{ leave: 0.5 }, 0], [{ randomPool: 15 }, 0.05]] as const) {
     const plan = new ShopPlan(restless, values, { ...asked, ...own });
-    const { mean, se } = meanOf(plan, optimumPolicy(plan), { users: 700, repeats: true });
+    const { mean, se } = meanOf(plan, optimumPolicy(plan), { users: 400, repeats: true });
     const apart = Math.abs(mean - plan.bound);
     const what = JSON.stringify(own);
     assert.ok(apart < 3.3 * se + 0.01 * plan.bound + pools, `${what}: ${mean} +- ${se}, ${plan.bound}`);
@@ -265,7 +265,7 @@ Deno.test("plan: the figures of both shops, of 500 items, k = 3, T = 20", () => 
     };
     for (const [name, wanted] of Object.entries(means)) {
       const policy = policies[name as keyof typeof policies];
-      const { mean, se } = meanOf(plan, policy, { users: 80 });
+      const { mean, se } = meanOf(plan, policy, { users: 50 });
       assert.ok(Math.abs(mean - wanted) < 3.3 * se + 0.02, `${shop.name}, ${name}: ${mean} +- ${se}`);
     }
   }

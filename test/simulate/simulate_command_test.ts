@@ -127,9 +127,9 @@ Deno.test("a shop's own users: figures, episodes and log say the same, and the l
 Deno.test("Ctrl-C ends a simulation: nothing is left of it", () =>
   withFolder({}, async (folder) => {
     const { code, stderr } = await interrupt(
-      /\d+\/60,000/,
+      /\d+\/20,000/,
       "simulate",
-      ...words(`--shop demo --truth --users 30000 --save-dir ${folder}/run --episodes-file parquet`),
+      ...words(`--shop demo --truth --users 10000 --save-dir ${folder}/run --episodes-file parquet`),
       ...["--write-log", `${folder}/log`],
     );
     assert.equal(code, 130);
