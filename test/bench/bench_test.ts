@@ -34,7 +34,7 @@ import type { BenchReport } from "../../src/selftest/profile/bench_report.ts";
 import { bench, commandOf, studies } from "../../bench/main.ts";
 import { readBench, recordsJson, writeRecords } from "../../bench/study.ts";
 import { compare, slopeCells } from "../../bench/tables.ts";
-import { fitLine, type GrowthAxis, growthCharts, measureGrowth } from "../../bench/growth.ts";
+import { fitLine, type GrowthAxis, measureGrowth } from "../../bench/growth.ts";
 import { casesOf, partsOf } from "../../bench/kernel_cases.ts";
 import { standing } from "../../src/selftest/profile/roofline.ts";
 
@@ -173,30 +173,6 @@ const report: BenchReport = {
     differing: [{ name: "lstm", message: "gates[3, 4]: expected 1, got 2" }],
   }, { kind: "cpu", cases: 70, differing: [], leftOut: ["lstm_forward_panel"] }],
 };
-
-Deno.test("charts of growth: whiskers of the times, and logarithmic axes where sizes span a decade", () => {
-  const point = (axis: string, value: number, x: number, median: number) => ({
-    ...{ axis, value, x, time: timing(median, median / 10), gpuBytes: 2 ** 20 },
-  });
-  const charts = growthCharts([
-    point("users a batch", 32, 1600, 5000),
-    point("users a batch", 512, 25_600, 50_000),
-    point("hidden units", 16, 16, 5000),
-    point("hidden units", 64, 64, 6000),
-    { axis: "items, one-hot", value: 1e6, x: 1e6, refusal: { limit: "maxBufferSize", message: "too large" } },
-  ]);
-  const axes = charts.map((
-    { id, config: { options: { scales } } },
-  ) => [id, scales?.x?.type, scales?.y?.type]);
-  assert.deepEqual(axes, [
-    ["growth-time-rows", "logarithmic", "logarithmic"],
-    ["growth-memory-rows", "logarithmic", "linear"],
-    ["growth-time-hidden-units", "linear", "linear"],
-    ["growth-memory-hidden-units", "linear", "linear"],
-  ]);
-  const { text: _, ...first } = charts[0]?.config.data.datasets[0]?.data[0] ?? assert.fail();
-  assert.deepEqual(first, { x: 1600, name: "users a batch 32", y: 5, low: 4.75, high: 5.25 });
-});
 
 Deno.test("figures are read as they were written; others are refused", () =>
   withEmptyFolder(async (folder) => {

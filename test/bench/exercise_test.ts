@@ -154,14 +154,6 @@ const wrong: readonly Wrong[] = [
   ["rank", /a workgroupBarrier\(\): counts is in workgroup memory/, [
     ["const WORDS", "var<workgroup> counts: array<u32, WORKGROUP>;\nconst WORDS"],
   ]],
-  // A word that another workgroup is to write.
-  ["rank", /in another order/, [
-    ["const WORKGROUP = 64;", "const WORKGROUP = 32;"],
-    [
-      "  ranked[w] = ",
-      "  if (w >= 32u) { before = ranked[w - 32u].y; for (var k = w - 32u; k < w; k++) { before += countOneBits(bits[k]); } }\n  ranked[w] = ",
-    ],
-  ]],
   // Items that cannot be chosen.
   ["slate-score", /best \[\d+, \d+\] \(of panel \d and user \d+: item \d+\)/, [
     [" && ((bits >> (i % 32u)) & 1u) == 0u", ""],
@@ -233,14 +225,6 @@ Deno.test("exercises: where inputs stand is the answer's to say, and what cannot
       await check(gpu, panel, replaced(text, line, `// where: ${where}`));
     }
     await check(gpu, panel, replaced(text, `${line}\n`, ""));
-    // Written out, as the header asks for it.
-    const loop = text.slice(text.indexOf("  for (var k = 0u; k < K4"), text.indexOf("  put(m, column, s0);"));
-    const [, body = ""] = loop.match(/\{\n([^]*)\n {2}\}\n$/) ?? [];
-    const turns = Array.from(
-      { length: 16 },
-      (_, k) => `  if (K4 > ${k}u) {\n${body.replaceAll(/\bk\b/g, `${k}u`)}\n  }\n`,
-    );
-    await check(gpu, panel, replaced(text, loop, turns.join("")));
     const broken: [string, RegExp][] = [
       [
         "input textur",

@@ -9,7 +9,6 @@ import {
   disagreement,
   figuresOf,
   measure,
-  notesOf,
   problemLines,
   type Result,
   summaryCells,
@@ -133,33 +132,6 @@ Deno.test("a wrong loss and a failure are told in the table, and do not end the 
     head: ["", "W1", "W2"],
     rows: [["torch", "WRONG", "-"], ["jax-wasm", "-", "-"], ["tfjs-wasm", "1.00", "-"]],
   });
-});
-
-Deno.test("a peer runs without what slows OpenBLAS, with its own variables, and its note is told", async () => {
-  const names = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "CLICKGAN_AROUND"];
-  const script = `
-    const said = ${JSON.stringify(names)}.map((name) => name + "=" + Deno.env.get(name));
-    console.log("@peer " + JSON.stringify({ ready: said.join(" ") }));
-    for await (const _ of Deno.stdin.readable) console.log('@peer {"ms":1,"loss":1}');`;
-  const around = { OPENBLAS_CORETYPE: "Haswell", OPENBLAS_L2_SIZE: "262144", CLICKGAN_AROUND: "here" };
-  for (const [name, value] of Object.entries(around)) Deno.env.set(name, value);
-  const said: string[] = [];
-  try {
-    const environment = { OPENBLAS_NUM_THREADS: "2" };
-    const entry: PeerEntry = {
-      ...fakePeer("clickgan", [1]),
-      variants: [{ settings: "", args: [script], environment }],
-    };
-    const [result] = await measured([entry], 1, 1, (text) => said.push(text));
-    const note =
-      "OPENBLAS_CORETYPE=undefined OPENBLAS_L2_SIZE=undefined OPENBLAS_NUM_THREADS=2 CLICKGAN_AROUND=here";
-    assert.equal(result?.note, note);
-    const own = { figures: result ? figuresOf([result]) : [] };
-    assert.deepEqual(notesOf([own, own]), [note]);
-    assert.match(said[0] ?? "", /^clickgan \(OPENBLAS_CORETYPE=undefined .*\): agrees, /);
-  } finally {
-    for (const name of Object.keys(around)) Deno.env.delete(name);
-  }
 });
 
 Deno.test("each PyTorch is found once, and has a name of its own", () =>

@@ -168,15 +168,6 @@ Deno.test("kernels: written out again, unrolled loops give the text that is chec
   assert.ok(loops > 10, `${loops} loops`);
 });
 
-Deno.test("unrolled: a line for each turn, in place of what stood there", () => {
-  const loop = "  // unrolled, n = 2 to 6 by 2: if (K4 > {n}u) { s[{n}] += a; }";
-  const text = ["fn f() {", loop, "  old", "  older", "  // end of n", "}"].join("\n");
-  const lines = [2, 4, 6].map((n) => `  if (K4 > ${n}u) { s[${n}] += a; }`);
-  assert.equal(unrolled(text), ["fn f() {", loop, ...lines, "  // end of n", "}"].join("\n"));
-  assert.equal(unrolled(unrolled(text)), unrolled(text));
-  assert.throws(() => unrolled(loop), /expected "\/\/ end of n" behind an unrolled loop/);
-});
-
 const log = smallLog(1, { users: 30, items: 41, maxEvents: 5, maxPage: 6, width: 9 });
 const models: ModelConfig[] = [{ ...defaultModel, dims: [64, 32], batchNorm: true }, defaultPwModel];
 

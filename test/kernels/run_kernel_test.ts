@@ -42,10 +42,6 @@ Deno.test("outputs have the types of the arrays that are passed for them, and th
       ...{ inputs: { x: Int32Array.of(1, -2, 3) }, outputs: { y: new Int32Array(3) }, ...run },
     });
     assert.deepEqual(signed, { y: Int32Array.of(-1, 2, -3) });
-    const vectors = await runKernel(gpu, kernelText({ type: "vec2u" }), {
-      ...{ inputs: { x: Uint32Array.of(1, 2, 3, 4, 5, 6) }, outputs: { y: new Uint32Array(6) }, ...run },
-    });
-    assert.deepEqual(vectors, { y: Uint32Array.of(2, 4, 6, 8, 10, 12) });
   }));
 
 Deno.test("all invocations run, whatever the size of the workgroup, also one that constants set", () =>
@@ -57,7 +53,6 @@ Deno.test("all invocations run, whatever the size of the workgroup, also one tha
       const text of [
         kernelText(),
         kernelText({ size: "64" }),
-        kernelText({ size: "64, 1, 1" }),
         kernelText({ workgroup: 7 }),
       ]
     ) {
@@ -81,7 +76,6 @@ Deno.test("arrays of another type than the kernel declares are refused", () =>
         invocations: [1],
       });
     await assert.rejects(run("f32", [1]), /binding x: expected a Float32Array.*got a plain array/);
-    await assert.rejects(run("f32", Float64Array.of(1)), /got Float64Array/);
     await assert.rejects(
       run("u32", x),
       /binding x: expected a Uint32Array, as the kernel declares array<u32>/,

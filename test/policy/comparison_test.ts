@@ -302,9 +302,7 @@ Deno.test("a verdict on the truth says whether a policy is better than greedy, a
     good,
     "yes",
     /^On the truth \(restless shop\) cdqn is better than greedy: \+4\.9\d clicks per user \(\+53 %; 95 % CI \+4\.\d+ to/,
-    /best policy that is known is \+65 % above greedy; cdqn reaches 93 % of it\./,
     /Promised by A: 14\.8\d clicks per user; given by restless shop: 14\.1\d, so the promise is 5 % too high\./,
-    /By B, which never saw the policy: 14\.8\d \(\+5\.0 %\)\.$/,
   );
   assert.equal(claim, "cdqn is better than greedy on the truth (restless shop)");
   assert.doesNotMatch(text, /in the simulator only/);
@@ -322,19 +320,13 @@ Deno.test("a verdict on the truth says whether a policy is better than greedy, a
   );
 });
 
-Deno.test("verdict: where planning has nothing to gain it says so, and how far a policy stays behind", () => {
+Deno.test("verdict: where planning has nothing to gain it says so", () => {
   const demo = { name: "demo shop", role: "truth", optimum: 19.653 } as const;
-  const found = comparison([demo], { "demo shop": [19.645, 18.8] });
-  const known = "the best policy that is known is";
   verdict(
-    found,
+    comparison([demo], { "demo shop": [19.645, 18.8] }),
     "no",
-    RegExp(
-      `Planning has nothing to gain in demo shop: ${known} \\+0\\.04 % above greedy\\. cdqn stays 4\\.3 % behind greedy\\.`,
-    ),
+    /nothing to gain in demo shop: .* \+0\.04 % above greedy\. cdqn stays 4\.3 % behind greedy\./,
   );
-  const below = { ...found, environments: [{ ...demo, optimum: 19.5 }] };
-  verdict(below, "no", RegExp(`${known} 0\\.7 % below greedy\\.`));
 });
 
 Deno.test("verdict: without a truth nothing is claimed beyond the simulators, each by its name", () => {
