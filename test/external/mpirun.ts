@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { exists } from "../../src/files/local_file.ts";
+import { LAUNCHER_VARIABLE } from "../../src/cli/stop.ts";
 import { readLast } from "../../src/run/run_state.ts";
 import { invocation, outputOf, runCommand, withSmallLog, words } from "../command_check.ts";
 
@@ -21,12 +22,9 @@ function hasMpirun(): boolean {
 
 /** Two ranks to their end. @param second what the second one is given beside. */
 async function ranks(args: string, second = ""): Promise<{ code: number; text: string }> {
-  const { args: [run = "", ...deno], env } = invocation("train", words(args));
-  const flags = deno.map((flag) =>
-    flag.startsWith("--allow-env=") ? `${flag},OMPI_COMM_WORLD_RANK,OMPI_COMM_WORLD_SIZE` : flag
-  );
+  const { args: own, env: { [LAUNCHER_VARIABLE]: _, ...env } } = invocation("train", words(args)); // mpirun is its parent
   const script = 'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then exec "$@" $SECOND; else exec "$@"; fi';
-  const command = ["bash", "-c", script, "rank", Deno.execPath(), run, "--allow-ffi", ...flags];
+  const command = ["bash", "-c", script, "rank", Deno.execPath(), ...own];
   const root = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
   const mpirun = new Deno.Command("mpirun", {
     args: ["-n", "2", "--map-by", ":OVERSUBSCRIBE", "--mca", "btl", "self,sm", ...command],
