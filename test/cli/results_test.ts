@@ -1,8 +1,13 @@
 /** Tables of results: what is trained for them is kept, and what came of it stands in the right cells. */
 
 import assert from "node:assert/strict";
-import { likelihoodTable, modelsTable, testFigures } from "../../bench/results/models.ts";
-import { secondModelTable, truthTable } from "../../bench/results/policy_tables.ts";
+import { likelihoodTable, modelsTable, referenceTable, testFigures } from "../../bench/results/models.ts";
+import {
+  secondModelTable,
+  simulatedTable,
+  slatesTable,
+  truthTable,
+} from "../../bench/results/policy_tables.ts";
 import { KeptRuns, type Runs } from "../../bench/results/runs.ts";
 import { exists } from "../../src/files/local_file.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
@@ -89,6 +94,18 @@ Deno.test("results: the likelihood with and without what there is against over-f
     assert.equal(difference, "-.100 (-.100 to -.100)");
   }));
 
+Deno.test("results: models beside another implementation's figures", () =>
+  withFolder({}, async (folder) => {
+    const runs = madeRuns(folder, (_, seed) => resultOf(seed / 10, 0.5), none);
+    const text = await referenceTable.make(runs);
+    const lines = text.split("\n").filter((line) => /^\| (yelp|rsc) /.test(line));
+    assert.equal(lines.length, 10);
+    assert.equal(
+      lines[0],
+      "| yelp | LSTM 64-64 | .875 +- .016 | .300 +- .158 | .733 +- .011 | .500 +- .000 | .871 +- .006 | .800 +- .000 |",
+    );
+  }));
+
 const OWN = "the model a";
 const SECOND = "the model b";
 const SHOP = "the restless shop";
@@ -136,6 +153,25 @@ Deno.test("results: trainings on the truth, from the least to the most, beside t
     "fine",
     ...Array.from({ length: 5 }, () => "none"),
   ]);
+});
+
+Deno.test("results: what simulate prints, with the folder's name as on the page", async () => {
+  const runs = madeRuns(
+    "kept",
+    none,
+    (command, args) => `${command} of the users of ${args[1]}/best.safetensors\n`,
+  );
+  const text = await simulatedTable.make(runs);
+  assert.equal(text, "```\nsimulate of the users of runs/a/best.safetensors\n```");
+  assert.deepEqual(runs.asked, ["train --data restless --counts none --no-report"]);
+});
+
+Deno.test("results: slates of two sizes, in three environments", async () => {
+  const policies = { SlateQ: [1], CDQN: [2], greedy: [null] };
+  const runs = madeRuns("", none, () => [comparisonOf(3, policies), comparisonOf(5, policies)]);
+  const text = await slatesTable.make(runs);
+  assert.match(text, /^\| policy \| its own model, k = 3 \| its own model, k = 5 \| second model, k = 3 /m);
+  assert.deepEqual(rowsOf(text)["CDQN"], [".603", ".605", ".553", ".555", ".503", ".505"]);
 });
 
 Deno.test("results: what models promise of policies, and what the shop gives", async () => {

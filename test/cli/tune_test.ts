@@ -2,7 +2,13 @@
 
 import assert from "node:assert/strict";
 import { parseTuneOptions, trainedBy } from "../../src/commands/tune/tune_options.ts";
-import { cautions, type Finalists, verdictOn, verdictText } from "../../src/commands/tune/tune_words.ts";
+import {
+  budgetText,
+  cautions,
+  type Finalists,
+  verdictOn,
+  verdictText,
+} from "../../src/commands/tune/tune_words.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { column, columns } from "../../src/figures/columns.ts";
 import { type Paired, pairedOf } from "../../src/figures/tested.ts";
@@ -425,6 +431,7 @@ Deno.test("tune: says where a training was cut short by the budget", () => {
   assert.match(text([cut, usual], cut), /came to 400 of 2000 iterations/);
   const late = row({ bestIteration: 1990 });
   assert.match(text([late, usual], late), /--resume runs\/x\/setting-001 --iterations 4000/);
+  assert.match(budgetText(61.5, 60), /1\.5 s more than its budget/);
 });
 
 /** Only the dropout is searched: five settings, which end before the clock does. */
