@@ -63,6 +63,15 @@ export async function writePolicyConfig(path: string, config: PolicyConfig): Pro
   await writeJson(`${path}/${NAME}`, config);
 }
 
+/** @throws UserError where the file says another number of items than the users have whom the policy was trained on. */
+export function expectItems(path: string, { items }: PolicyConfig, users: string, itemCount: number): void {
+  if (itemCount === items) return;
+  throw new UserError(
+    `Expected ${itemCount} items in ${path}/${NAME}, as ${users} has, found ${items}. Put the old file back, or use the ` +
+      "users that the policy was trained on.",
+  );
+}
+
 /** A subject in words: "the truth of the restless shop of --data-seed 1". */
 export function subjectText(subject: PolicySubject): string {
   if (subject.kind === "truth") {

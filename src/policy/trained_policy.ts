@@ -8,7 +8,7 @@ import { clickChances, tryPolicy } from "./comparison/trial.ts";
 import { UserError } from "../user_error.ts";
 import { algorithms } from "./learning/algorithms.ts";
 import type { Learner } from "./learning/learner.ts";
-import { expectTrainedOn, type PolicyConfig, readPolicyConfig } from "./policy_config.ts";
+import { expectItems, expectTrainedOn, type PolicyConfig, readPolicyConfig } from "./policy_config.ts";
 import { type PolicySnapshot, readPolicy } from "./learning/policy_snapshot.ts";
 import { basename } from "node:path";
 import type { PolicyTask, PolicyTrainingConfig } from "./learning/config.ts";
@@ -136,12 +136,8 @@ export class OpenedPolicy implements TrainedPolicy {
 
   /** @param observes see {@link import("./policy_config.ts").expectTrainedOn}. */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void } {
-    const { path, config: { items, training }, snapshot } = this;
-    if (observes.itemCount !== items) {
-      throw new UserError(
-        `Expected the policy of ${path} over its ${items} items, got ${observes.name} with ${observes.itemCount}.`,
-      );
-    }
+    const { path, config, config: { training }, snapshot } = this;
+    expectItems(path, config, observes.name, observes.itemCount);
     const learners: Learner[] = [];
     const learnerOn = ({ page, observer }: PageContext) => {
       if (page.slate !== training.slate || page.pages !== training.pages) {

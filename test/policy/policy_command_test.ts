@@ -56,11 +56,41 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
   const others = /^error: Expected a policy over the items of restless, got .* with others\./m;
   await simulations.refused([...shop, "--data-seed", "2"], others);
 
+  await refusesChanged(policies, straight);
+
   const taken = [...args, "--steps", "2560", "--save-dir", straight];
   await policies.refused(taken, /but .* holds one\. Continue it with --resume/);
   await opens(straight);
   await Deno.remove(folder, { recursive: true });
 });
+
+/** A folder whose files were changed by hand is not gone on with, and no file of it changes. */
+async function refusesChanged(policies: CommandSeries, path: string): Promise<void> {
+  const read = () =>
+    filesIn(path).map((name) => [`${path}/${name}`, Deno.readFileSync(`${path}/${name}`)] as const);
+  const whole = read();
+  const [config, snapshot] = ["policy.json", "last.safetensors"].map((name) => `${path}/${name}`);
+  assert.ok(config && snapshot);
+  const changes: [RegExp, () => void][] = [
+    [/Expected no log at .*train\.csv/, () => Deno.removeSync(snapshot)],
+    [
+      /Expected no log at .*curve\.csv/,
+      () => [snapshot, `${path}/train.csv`].forEach((file) => Deno.removeSync(file)),
+    ],
+    [
+      /Expected 500 items in .*policy\.json, .* found 499/,
+      () =>
+        Deno.writeTextFileSync(config, Deno.readTextFileSync(config).replace('"items": 500', '"items": 499')),
+    ],
+  ];
+  for (const [says, change] of changes) {
+    change();
+    const changed = read();
+    await policies.refused(["train", "--resume", path, "--steps", "10240"], says);
+    assert.deepEqual(read(), changed);
+    for (const [file, bytes] of whole) Deno.writeFileSync(file, bytes);
+  }
+}
 
 /** Opened again, the policy brings what the curve's highest point says. */
 async function opens(path: string): Promise<void> {
@@ -80,7 +110,7 @@ async function opens(path: string): Promise<void> {
     using longer = await Simulator.create(gpu, judge, { ...simulated, pages: 5 });
     await assert.rejects(longer.run(policy), /got slates of 2 on 5/);
     const other = new ShopSource(shop, shopItems(1, 400));
-    assert.throws(() => opened.policy(other), /over its 500 items, got .* with 400/);
+    assert.throws(() => opened.policy(other), /Expected 400 items in .*policy\.json, .* found 500/);
   });
 }
 

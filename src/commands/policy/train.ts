@@ -7,6 +7,7 @@ import { expectPagesWithoutClick } from "../../data/log_source.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import { recordedShapes } from "../../gpu/kernel_shapes.ts";
 import {
+  expectItems,
   hasPolicy,
   type PolicyConfig,
   policyConfigSchema,
@@ -174,6 +175,8 @@ async function resume(
   const saved = await readPolicyConfig(path);
   const training = stepsGiven ? { ...saved.training, steps: options.steps } : saved.training;
   const found = await findAgain(saved.trainedOn, options);
+  const { name, items } = found.data.source;
+  expectItems(path, saved, name, items.shape.count);
   return await withTrainer(found, training, saved, async (trainer, config) => {
     return tell(path, training, await goOn(trainer, path, config, stop));
   });

@@ -52,7 +52,11 @@ export class PolicyFolder {
     if (marks) {
       CsvLog.expectMarked(`${path}/train.csv`, marks.train, iteration);
       CsvLog.expectMarked(`${path}/curve.csv`, marks.curve);
-    } else await writePolicyConfig(path, config); // first: from now on --resume goes on
+    } else {
+      CsvLog.expectUnbegun(`${path}/train.csv`, TRAIN);
+      CsvLog.expectUnbegun(`${path}/curve.csv`, CURVE);
+      await writePolicyConfig(path, config); // before the logs: from now on --resume goes on
+    }
     const open = (name: "train" | "curve", columns: readonly string[]) => {
       const file = `${path}/${name}.csv`;
       return marks ? CsvLog.resume(file, columns, marks[name]) : CsvLog.begin(file, columns);
