@@ -8,7 +8,7 @@
  * removes what a killed one wrote.
  */
 
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { UserError } from "../user_error.ts";
 import { atomicWriteFile, isTemporaryName, makeFolder, removeTemporaries } from "./atomic_write.ts";
 import { explainFileError } from "./local_file.ts";
@@ -53,18 +53,24 @@ export class OwnedFolder implements Disposable {
 
   /**
    * Makes a new folder, or takes an empty one.
+   * @param together the folders that are made in one go, in their order, where there are several. The first one's sign names them
+   * all and is the last to go: as long as it is there none of them is whole, and the same command may begin again.
    * @throws UserError when there is something in it, another process writes to it, or it cannot be written to.
    */
-  static async begin(path: string, purpose: Purpose): Promise<OwnedFolder> {
+  static async begin(path: string, purpose: Purpose, together: readonly string[] = []): Promise<OwnedFolder> {
     const made = contentsOf(path) === undefined;
-    expectEmpty(path, purpose);
+    expectEmpty(path, purpose, together);
     await makeFolder(path);
     const owned = OwnedFolder.#own(path, made);
     try {
-      expectEmpty(path, purpose); // another process may have begun, and ended, in between
+      expectEmpty(path, purpose, together); // another process may have begun, and ended, in between
       if (purpose.own) {
         owned.#unfinished = purpose;
-        await atomicWriteFile(join(path, SIGN), SIGN_TEXT);
+        const named = path === together[0] ? together : [];
+        await atomicWriteFile(
+          join(path, SIGN),
+          [SIGN_TEXT, ...named.map((other) => `${resolve(other)}\n`)].join(""),
+        );
         removeFiles(path, (name) => isOf(purpose, name));
       }
       return owned;
@@ -95,9 +101,16 @@ export class OwnedFolder implements Disposable {
 
   /** Says that all is there that was to be made. @throws UserError when the folder cannot be written to. */
   finish(): void {
-    removeFiles(this.path, (name) => this.#unfinished?.work?.test(name) === true);
-    removeFiles(this.path, (name) => name === SIGN);
-    this.#unfinished = undefined;
+    OwnedFolder.finishAll([this]);
+  }
+
+  /** The same of folders that are made together, in the order in which they were begun. */
+  static finishAll(folders: readonly OwnedFolder[]): void {
+    for (const folder of folders.toReversed()) {
+      removeFiles(folder.path, (name) => folder.#unfinished?.work?.test(name) === true);
+      removeFiles(folder.path, (name) => name === SIGN);
+    }
+    for (const folder of folders) folder.#unfinished = undefined;
   }
 
   /** Gives the folder back; what was made in it goes where it is not whole. */
@@ -137,17 +150,28 @@ function isOf({ own = [], work }: Purpose, name: string): boolean {
 
 /**
  * Looks whether a folder could be begun; what this program leaves when it is killed early does not count.
- * @throws UserError when it holds something, or is no folder.
+ * @param together see {@link OwnedFolder.begin}. @throws UserError when it holds something, or is no folder.
  */
-export function expectEmpty(path: string, purpose: Purpose): void {
+export function expectEmpty(path: string, purpose: Purpose, together: readonly string[] = []): void {
   const names = contentsOf(path) ?? [];
-  const isUnfinished = purpose.own !== undefined && names.includes(SIGN);
+  const isUnfinished = purpose.own !== undefined && (names.includes(SIGN) || isNamed(path, together[0]));
   const first = names.find((name) => !isUnfinished || !(name === SIGN || isOf(purpose, name)));
   if (first === undefined) return;
   const { what, option } = purpose;
   throw new UserError(
     `Expected a new or empty folder for ${what}, but ${path} holds ${first}. Choose another ${option}; nothing was changed.`,
   );
+}
+
+/** Whether the sign of the first of several folders names a folder. */
+function isNamed(path: string, first: string | undefined): boolean {
+  if (first === undefined) return false;
+  try {
+    return Deno.readTextFileSync(join(first, SIGN)).split("\n").includes(resolve(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw explainFileError(error, "read", join(first, SIGN));
+  }
 }
 
 /**

@@ -23,7 +23,7 @@ export interface Scenario {
   prepare(folder: string): Promise<void>;
   /** What is started after a fault; the same again, by default. */
   again?(folder: string): Promise<readonly string[]>;
-  /** A second start may be refused with a message that matches, instead of ending as if nothing had been. */
+  /** A second start may be refused with a message that matches where the first one had written all that it writes. */
   readonly refusal?: RegExp;
   /** Also where nothing fails the clock must run fast: what is measured by it decides what is written. */
   readonly fastClock?: boolean;
@@ -82,12 +82,7 @@ export async function tryPoint(
     const first = await run(folder, scenario.command, scenario.args, `how=${how}&at=${at}`);
     if (first.code === 0) {
       // What failed was something that a command can do without.
-      const found = await outcomeOf(scenario, base, folder);
-      for (const path of found.keys()) {
-        const name = basename(path); // a lock or a sign that could not be removed does no harm
-        if (isOwnName(name) || name === SIGN) found.delete(path);
-      }
-      const text = difference(expected, found);
+      const text = difference(expected, withoutOwn(await outcomeOf(scenario, base, folder), SIGN));
       return text === undefined
         ? { outcome: "done without", text: "" }
         : failed("ended 0, but not as if nothing had been", text);
@@ -116,8 +111,11 @@ async function startAgain(
     : await run(folder, scenario.command, args, calm(scenario));
   if (second.code !== 0) {
     if (!isMessage(second)) return failed("the second start did not end with a message", second.stderr);
-    if (scenario.refusal?.test(second.stderr)) return { outcome: "refused", text: second.stderr };
-    return failed("the second start was refused", second.stderr);
+    if (!scenario.refusal?.test(second.stderr)) return failed("the second start was refused", second.stderr);
+    const missing = difference(expected, withoutOwn(await outcomeOf(scenario, base, folder)));
+    return missing === undefined
+      ? { outcome: "refused", text: second.stderr }
+      : failed("the second start was refused though the first had not ended", missing);
   }
   const text = difference(expected, await outcomeOf(scenario, base, folder));
   return text === undefined
@@ -162,6 +160,11 @@ export async function outcomeOf(
     if (!name.startsWith("out")) files.delete(name);
   }
   return files;
+}
+
+/** All but locks, temporary files, and others of a name, which do no harm where they could not be removed. */
+function withoutOwn(files: ReadonlyMap<string, string>, other = ""): Map<string, string> {
+  return new Map([...files].filter(([path]) => !isOwnName(basename(path)) && basename(path) !== other));
 }
 
 /** Contents of all files by their path; without what tells the time, and without the cache. */

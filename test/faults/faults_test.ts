@@ -19,7 +19,7 @@ const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> =
   "data example": [40, 4],
   "data merge": [40, 4],
   "policy train": [100, 29],
-  "simulate": [200, 10],
+  "simulate": [70, 65], // a kill when one of its folders is finished, and the other one is not
 };
 
 /**

@@ -289,6 +289,38 @@ Deno.test("what is made in one go says that it is not whole, is taken back, and 
     assert.deepEqual(filesIn(path), ["b.json", "notes.txt"]);
   }));
 
+Deno.test("folders that are made together are begun again until the last sign is gone, and no other command's folder is", () =>
+  withEmptyFolder(async (folder) => {
+    const purpose = { what: "the table", option: "--out", own: ["a.csv"] };
+    const paths = [`${folder}/first`, `${folder}/second`];
+    const write = () => paths.forEach((path) => Deno.writeTextFileSync(`${path}/a.csv`, "whole"));
+    const expectBegun = () => paths.forEach((path) => expectEmpty(path, purpose, paths));
+    const { removeSync } = Deno;
+    for (let at = 0, ended = false; !ended; at++) {
+      assert.ok(at < 5);
+      using owned = new DisposableStack();
+      const folders: OwnedFolder[] = [];
+      for (const path of paths) folders.push(owned.use(await OwnedFolder.begin(path, purpose, paths)));
+      write();
+      let removals = 0;
+      Deno.removeSync = (...args) => removals++ < at ? removeSync(...args) : assert.fail("killed here");
+      try {
+        OwnedFolder.finishAll(folders);
+        ended = true;
+      } catch {
+        expectBegun();
+      } finally {
+        Deno.removeSync = removeSync;
+      }
+    }
+    assert.throws(expectBegun, userError(/first holds a\.csv/));
+    // Of a command that made the second one alone, and was killed.
+    Deno.writeTextFileSync(`${paths[1]}/${SIGN}`, "");
+    for (const order of [paths, paths.toReversed()]) {
+      assert.throws(() => expectEmpty(`${folder}/first`, purpose, order), userError(/first holds a\.csv/));
+    }
+  }));
+
 // Failures of the system become a line that says what happened and what to do; faults of the program stay faults.
 
 const coded = (code: string, message = `system: ${code}`) => Object.assign(new Error(message), { code });

@@ -101,14 +101,17 @@ async function main(): Promise<number> {
     const path = options[name as keyof typeof FOLDERS];
     return path === undefined ? [] : [{ path, purpose }];
   });
-  for (const { path, purpose } of folders) expectEmpty(path, purpose);
+  const paths = folders.map(({ path }) => path);
+  for (const { path, purpose } of folders) expectEmpty(path, purpose, paths);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   return await withSimulated(options, async (simulated) => {
     const setting = settingOf(options, simulated.data);
     const { policies, notes } = await chosen(options, opened, simulated);
     using owned = new DisposableStack();
     const begun: OwnedFolder[] = [];
-    for (const { path, purpose } of folders) begun.push(owned.use(await OwnedFolder.begin(path, purpose)));
+    for (const { path, purpose } of folders) {
+      begun.push(owned.use(await OwnedFolder.begin(path, purpose, paths)));
+    }
     const sinks = sinksOf({ options, simulated, setting });
     using progress = trainingProgress(options.users * policies.length, 0, process.stderr);
     const began = performance.now();
@@ -144,7 +147,7 @@ async function main(): Promise<number> {
       await writeResult(options.saveDir, contents);
       await writeSimulationPage(reportFile(options.saveDir), contents);
     }
-    for (const folder of begun) folder.finish();
+    OwnedFolder.finishAll(begun);
     for (const { path, purpose: { what } } of folders) {
       console.log(`${what[0]?.toUpperCase()}${what.slice(1)}: ${quoted(path)}`);
     }
