@@ -141,6 +141,11 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
     );
     assert.equal(other.code, 1);
     assert.match(other.stderr, /iterations is 20 there and 30 here\. Choose another --save-dir/);
+    const experiment = Deno.readTextFileSync(`${path}/experiment.json`);
+    writePaperFile(data, smallLog(32, { users: 330, items: 30, width: 0 }));
+    const changed = await runCommand("reproduce", ...args, ...models, "--seeds", "3");
+    assert.match(changed.stderr, /baseline-64-64 was trained on other data/);
+    assert.equal(Deno.readTextFileSync(`${path}/experiment.json`), experiment);
   }));
 
 Deno.test("which models mixed features cannot be given is known before anything is trained", () => {

@@ -73,6 +73,7 @@ async function main(): Promise<number> {
   const trained = models.map((model) => trainedAs(model, options));
   return await withGpu(data, trained, async (gpu) => {
     using _folder = before ? OwnedFolder.open(path) : await OwnedFolder.begin(path, EXPERIMENTS);
+    for (const { folder } of models) await expectSameData(`${path}/${folder}`, data);
     const experiment = await openExperiment(path, options, models);
     const work: Work = { gpu, data, path, experiment, calibration: options.calibration, stop };
     const isDone = options.jobs > 1
@@ -190,19 +191,24 @@ async function openExperiment(
   return experiment;
 }
 
+/** @throws UserError for a model that was trained on other data. */
+async function expectSameData(path: string, data: Dataset): Promise<void> {
+  const before = await readSeeds(path);
+  if (!before || JSON.stringify(before.config.data) === JSON.stringify(data.config)) return;
+  throw new UserError(
+    `${path} was trained on other data: the file has changed since. Put the old one back, or choose another --save-dir.`,
+  );
+}
+
 /** The seeds.json of a model, which is written before its first run. */
 async function seedsOf(work: Work, model: ExperimentModel): Promise<Seeds> {
-  const { path, data, experiment } = work;
+  const { path, experiment } = work;
   const seeds = [...experiment.seeds];
   const own = `${path}/${model.folder}`;
   const before = await readSeeds(own);
   if (!before) {
     await makeFolder(own);
     expectEmpty(own, EXPERIMENTS);
-  } else if (JSON.stringify(before.config.data) !== JSON.stringify(data.config)) {
-    throw new UserError(
-      `${own} was trained on other data: the file has changed since. Put the old one back, or choose another --save-dir.`,
-    );
   }
   const all = { seeds, config: before?.config ?? await configFor(work, model) };
   await writeSeeds(own, all);
