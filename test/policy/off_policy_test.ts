@@ -7,7 +7,7 @@ import { restless } from "../../src/data/shops.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import {
-  effectiveShare,
+  effectiveSize,
   estimators,
   largestShare,
   perDecisionDoublyRobust,
@@ -31,6 +31,8 @@ import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import type { UsersSource } from "../../src/simulate/users.ts";
 import { refused } from "../case_table.ts";
+import { drawLog, exactClicks, PAGES } from "./exact_logs.ts";
+import type { MeanFigure } from "../../src/policy/comparison/figures.ts";
 import { columnsOf, estimateOf, near, numbers, range, sumOf } from "./estimates.ts";
 import { chanceOfCounts } from "../chi_square.ts";
 import { withGpu } from "../op_check.ts";
@@ -53,7 +55,7 @@ Deno.test("estimators: by hand", () => {
   const second = 0.4 + 0 * 0 + 0 * 0.8 + 0 * 1 * 0.75;
   const decided = perDecisionDoublyRobust(pages, [1, 3], 2).values;
   [first, second].forEach((value, user) => near(decided[user]!, value));
-  near(effectiveShare(weight), 3.5 ** 2 / (4 * 5.25));
+  near(effectiveSize(weight), 3.5 ** 2 / 5.25);
   near(largestShare(weight, 2), 3 / 3.5);
   const slots = { prefix: numbers(3, 6, 0.5, 2), slotReward: numbers(0, 1, 1, 0) };
   near(estimateOf(estimators.rips.terms(columnsOf(slots, 2))), (6 + 0.5) / 2);
@@ -78,7 +80,7 @@ Deno.test("estimators: weights of 1 give the plain mean, whatever the model", ()
   for (const name of ["iips", "rips", "cascadeDr"] as const) {
     near(estimateOf(estimators[name].terms(all)), 3 * mean);
   }
-  near(effectiveShare(ones), 1);
+  near(effectiveSize(ones), 60);
 });
 
 Deno.test("Plackett-Luce: the chances of all slates of 3 of 8 items sum to 1, and slates come as often as they say", () => {
@@ -116,6 +118,80 @@ Deno.test("Plackett-Luce: the chance of an item in a slot is its share of all sl
   }
 });
 
+/** The share of logs whose 95 % interval holds the exact value. */
+const coverage = (figures: readonly { readonly figure?: MeanFigure; readonly exact: number }[]) =>
+  sumOf(figures.map(({ figure, exact }) => {
+    const [low, high] = figure?.interval ?? [NaN, NaN];
+    return low <= exact && exact <= high ? 1 / figures.length : 0;
+  }));
+
+Deno.test("intervals hold the exact clicks of a small shop about as often as they claim, within what is possible", () => {
+  const found = { ips: [], snips: [], dr: [], decisions: [] } as Record<
+    string,
+    Parameters<typeof coverage>[0][number][]
+  >;
+  for (const [users, temperature] of [[150, 0.7], [150, 0.5], [50, 0.5]] as const) {
+    for (const seed of range(30)) {
+      const { evidence, exact } = drawLog(seed, users, temperature);
+      const { estimates, decisions } = evaluate(evidence, "a policy", temperature);
+      for (const name of ["ips", "snips", "dr"] as const) {
+        found[name]!.push({ figure: estimates[name], exact });
+      }
+      if (!decisions) continue;
+      assert.ok(decisions.effective >= 50 && decisions.users === users);
+      found.decisions!.push({ figure: decisions.clicks, exact: exactClicks(temperature, decisions.pages) });
+    }
+  }
+  for (const [name, figures] of Object.entries(found)) {
+    const share = coverage(figures);
+    assert.ok(figures.length >= 50 && share > 0.88, `${name} of ${figures.length} logs: ${share}`);
+  }
+});
+
+Deno.test("an estimate is between no click and one on each page, whatever the weights", () => {
+  const { evidence } = drawLog(1, 60, 1);
+  for (const reward of [0, 1]) {
+    const { estimates, decisions } = evaluate({
+      ...evidence,
+      reward: evidence.reward.fill(reward),
+      q: evidence.q.fill(5),
+    }, "a");
+    for (const { mean, interval } of Object.values(estimates)) {
+      assert.ok([mean, ...interval ?? []].every((clicks) => clicks >= 0 && clicks <= 1));
+    }
+    const { mean, interval } = decisions?.clicks ?? assert.fail();
+    assert.ok([mean, ...interval ?? []].every((clicks) => clicks >= 0 && clicks <= PAGES));
+  }
+});
+
+Deno.test("propensities that are off by a factor are told from others that are wrong, and SNIPS still holds", () => {
+  const verdicts: Record<string, number> = {};
+  const snips: Parameters<typeof coverage>[0][number][] = [];
+  for (const seed of range(30)) {
+    const { evidence, exact } = drawLog(seed, 150, 0.5);
+    const doubled = { ...evidence, weight: evidence.weight.map((w) => 2 * w) };
+    const cases = {
+      right: evidence,
+      doubled,
+      known: { ...doubled, off: [0.5, 0.5] as const },
+      pool: drawLog(seed, 150, 0.5, 5).evidence,
+    };
+    for (const [name, one] of Object.entries(cases)) {
+      const { propensities, factor, estimates, decisions, gap } = evaluate(one, "a policy", 0.5);
+      verdicts[`${name} ${propensities}`] = (verdicts[`${name} ${propensities}`] ?? 0) + 1;
+      assert.equal(decisions === undefined, propensities !== "right");
+      if (name === "doubled") snips.push({ figure: estimates.snips, exact });
+      if (propensities !== "scaled" || name === "pool" || name === "right") continue;
+      near(factor ?? NaN, 0.5, 0.05);
+      near(estimates.model!.mean - gap.mean, exact, 0.1);
+    }
+  }
+  assert.ok(coverage(snips) > 0.88);
+  for (const verdict of ["right right", "doubled scaled", "known scaled", "pool wrong"]) {
+    assert.ok((verdicts[verdict] ?? 0) >= 27, JSON.stringify(verdicts));
+  }
+});
+
 /** The log of a policy that explores, over a pool of its own, and what it says of the policy at a temperature. */
 async function drawn(
   gpu: Gpu,
@@ -137,13 +213,15 @@ async function drawn(
   return await evidenceOf(gpu, { ...own, ...asked });
 }
 
+const shareOf = ({ weight }: Evidence) => effectiveSize(weight) / weight.length;
+
 const ITEMS = 41;
 const options = { users: 70, slate: 2, pages: 5, seed: 3 };
 
 /** Each page weighs 1: the policy sees the log's users as it saw them when it drew. */
-function expectOnes({ weight, prefix, own, off = 1 }: Evidence, pages: number): void {
+function expectOnes({ weight, prefix, own, off = [1, 1] }: Evidence, pages: number): void {
   assert.equal(weight.length, pages);
-  for (const one of [...weight, ...prefix, ...own, off]) near(one, 1, 2e-4);
+  for (const one of [...weight, ...prefix, ...own, ...off]) near(one, 1, 2e-4);
 }
 
 /** One slate always: pages weigh 1 by the chance of that, or 0, and 1 in the mean. */
@@ -235,7 +313,7 @@ Deno.test("what a log cannot say is refused with the reason, and with what would
     // The temperature that it names does.
     const named = Number(/plackett-luce:([\d.]+);/.exec(refusal)?.[1]);
     const warmer = await drawn(gpu, shop, greedyPolicy(), options, { temperature: named });
-    assert.ok(effectiveShare(warmer.weight) >= 0.05, `temperature ${named}`);
+    assert.ok(shareOf(warmer) >= 0.05, `temperature ${named}`);
     // So does the pool: of 5 items there are 20 slates of 2.
     const poolIn = (said: string) => Number(/random:(\d+)\./.exec(said)?.[1]);
     assert.equal(poolIn(refusal), 5);
@@ -252,9 +330,18 @@ Deno.test("what a log cannot say is refused with the reason, and with what would
       temperature: 0.3,
       policy: greedyPolicy(),
     });
-    assert.ok(effectiveShare(pooled.weight) >= 0.04, `pool ${pool}: ${effectiveShare(pooled.weight)}`);
+    assert.ok(shareOf(pooled) >= 0.04, `pool ${pool}: ${shareOf(pooled)}`);
     const certain: Evidence = { ...one, mu: one.mu.map(() => 1) };
     await refused(() => evaluate(certain, "greedy"), /all propensities are 1/);
     const asked = { model: shop, policy: greedyPolicy(), slate: 2, pages: 3, repeats: false };
     await refused(() => evidenceOf(gpu, { log: logs.dense, ...asked }), /without propensities/);
+    const tiny = {
+      ...logs.dense,
+      eventPropensities: Array.from(logs.dense.eventClick, () => [1e-200, 1e-200]),
+    };
+    const byId = { nameOf: (user: number) => `u${user}`, temperature: 1, repeats: true };
+    await refused(
+      () => evidenceOf(gpu, { log: tiny, ...asked, ...byId }),
+      /got 1e-200, 1e-200 on page \d+ of user u\d+/,
+    );
   }));

@@ -157,7 +157,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
       comparisons.push(comparison);
       if (log === undefined || !onLog) continue;
       const context: LoggedContext = {
-        ...{ clicks: onLog.clicks, model: tried.witness, explore },
+        ...{ clicks: onLog.clicks, nameOf: onLog.nameOf, model: tried.witness, explore },
         onProgress: (name, round, rounds) =>
           progress.begin({ title: `the log under ${name}`, number: 0, of: 0, round, rounds }),
       };

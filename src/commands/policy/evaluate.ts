@@ -80,7 +80,7 @@ export function policyEvaluateCommand(): Command {
 async function run(options: Options): Promise<void> {
   const opened = await findPolicy(options.policy);
   const { found, logged } = await usersAndLog(options, opened);
-  const { clicks, notes } = clicksOf(logged, found, options.policy === "popular");
+  const { clicks, nameOf, notes } = clicksOf(logged, found, options.policy === "popular");
   using progress = delayedProgress();
   await withDevice(async (gpu, stack) => {
     const { environment: model } = found.open(gpu, stack);
@@ -91,7 +91,7 @@ async function run(options: Options): Promise<void> {
     const temperature = temperatureOf(options.policy, options.explore);
     const training = opened?.config.training;
     const evidence = await evidenceOf(gpu, {
-      ...{ log: clicks, model, policy, temperature, loggedTemperature: options.loggedTemperature },
+      ...{ log: clicks, nameOf, model, policy, temperature, loggedTemperature: options.loggedTemperature },
       repeats: options.repeats,
       slate: options.slate ?? training?.slate ?? usualSlate(clicks),
       pages: training?.pages ?? mostPages(clicks),
@@ -156,7 +156,10 @@ function evaluationText(
     ...(decisions
       ? [
         `The first ${decisions.pages} pages under the policy, per-decision DR: ` +
-        `${digits(decisions.clicks.mean)} clicks a user (${range(decisions.clicks)}).`,
+        `${digits(decisions.clicks.mean)} clicks a user (${
+          range(decisions.clicks)
+        }). Effective sample of so many pages: ` +
+        `${decisions.effective.toFixed(0)} of ${thousands(decisions.users)} users.`,
       ]
       : []),
     `Effective sample: ${(100 * effective).toFixed(0)} % of the pages; the ten of the largest weights ` +

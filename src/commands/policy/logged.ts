@@ -15,7 +15,7 @@ import { type Comparison, differenceIn, trainingsOf } from "../../policy/compari
 import type { MeanFigure } from "../../policy/comparison/figures.ts";
 import { RIVAL } from "../../policy/comparison/verdict.ts";
 import { estimators } from "../../policy/evaluation/estimators.ts";
-import { evaluate, type Evaluation, figureOf } from "../../policy/evaluation/evaluate.ts";
+import { evaluate, type Evaluation, figureOf, isOne } from "../../policy/evaluation/evaluate.ts";
 import { evidenceOf } from "../../policy/evaluation/evidence.ts";
 import type { PolicyTask } from "../../policy/learning/config.ts";
 
@@ -41,10 +41,10 @@ export async function openLogged(
  * @throws UserError for a log that stays on disk, or whose pages are in no order.
  */
 export function clicksOf(
-  { dataset, source }: OpenedDataset,
+  { dataset, source, users: ids }: OpenedDataset,
   { run }: FoundUsers,
   counted = false,
-): { clicks: Clicks; notes: string[] } {
+): { clicks: Clicks; nameOf: (user: number) => string; notes: string[] } {
   if (!source.log) {
     throw new UserError(
       `Expected a log that is read into memory, got ${source.name}, which stays on disk. Raise --memory-rows.`,
@@ -57,10 +57,14 @@ export function clicksOf(
     );
   }
   const learned = run?.trainedOn && sameCatalogue(run.trainedOn, dataset.config);
-  if (!learned && !counted) return { clicks: source.log, notes: [] };
+  if (!learned && !counted) return { clicks: source.log, nameOf: (user) => ids.of(user), notes: [] };
   const users = Uint32Array.from([...usersOf(source, "validation"), ...usersOf(source, "test")]).sort();
   const what = learned ? "the model was trained on" : "say what is popular";
-  return { clicks: source.read(users), notes: [`The log's train users, who ${what}, are left out.`] };
+  return {
+    clicks: source.read(users),
+    nameOf: (user) => ids.of(users[user] ?? NaN),
+    notes: [`The log's train users, who ${what}, are left out.`],
+  };
 }
 
 /** Items of most pages. */
@@ -81,38 +85,41 @@ export const digits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.");
 export const range = ({ interval }: MeanFigure) =>
   interval ? `${digits(interval[0])} to ${digits(interval[1])}` : "-";
 
-/** Whether the log bears out the model, and whether its propensities can be right. */
-export function verdictsOf({ estimates: { model, dr }, gap, weight, off }: Evaluation): string[] {
-  const told = classifyDifference(gap.interval);
-  const both = `${digits(model?.mean ?? NaN)} a page, the log (DR) says ${digits(dr?.mean ?? NaN)}`;
+/** Whether the propensities can be right, which estimates hold, and whether the log agrees with the model. */
+export function verdictsOf(
+  { estimates: { model }, gap, weight, propensities, factor, off }: Evaluation,
+): string[] {
+  const mean = model?.mean ?? NaN;
   const by = `off by ${signed(gap.mean, 4)}, 95 %: ${gap.interval ? signedRange(gap.interval, 4) : "-"}`;
-  const [low, high] = weight.interval ?? [1, 1];
+  const both = `the model predicts ${digits(mean)} clicks a page, the log says ${digits(mean - gap.mean)} ` +
+    `(DR${factor === undefined ? "" : ", its weights divided by their mean"}; ${by}).`;
+  const agrees = classifyDifference(gap.interval) === "no significant difference";
+  const weights = `The mean weight is ${digits(weight.mean)} (${range(weight)})`;
   return [
-    told === "no significant difference"
-      ? `The model and the log agree: the model says ${both} (${by}).`
-      : `The model and the log disagree: the model promises ${both} (${by}). Believe the log.`,
-    ...(low > 1 + WEIGHT_ROUNDING || high < 1 - WEIGHT_ROUNDING
+    ...(factor === undefined ? [] : [
+      `${weights}: all propensities seem to be ${
+        factor.toPrecision(3)
+      } times the chances that pages were drawn by. SNIPS holds, ` +
+      "which divides by the sum of the weights; IPS, DR, RIPS and Cascade-DR do not.",
+    ]),
+    propensities === "wrong"
+      ? `${weights}, not 1, and no factor of all propensities explains it: either they are not what was drawn by, or the policy ` +
+        "shows what the log never could (another pool, or items after their click: --repeats). Then no estimate from the log holds, " +
+        "and it cannot say whether the model's does."
+      : `The model and the log ${agrees ? "agree" : "disagree"}: ${both}${agrees ? "" : " Believe the log."}`,
+    ...(off !== undefined && !isOne(off[1] / off[0])
       ? [
-        "The mean weight is not 1: either the propensities are not what was drawn by, or the policy shows what the log never could " +
-        "(another pool, or items after their click: --repeats). Then no estimate holds but that of the model.",
-      ]
-      : []),
-    ...(off !== undefined && Math.abs(off - 1) > OFF
-      ? [
-        "The log was not drawn by these scores at that temperature: a propensity is " +
-        `${off.toPrecision(3)} times theirs. Then IIPS means nothing.`,
+        "The log was not drawn by these scores at that temperature: propensities are " +
+        `${off.map((ratio) => ratio.toPrecision(3)).join(" to ")} times theirs. Then IIPS means nothing.`,
       ]
       : []),
   ];
 }
 
-/** What float32 makes of propensities. */
-const WEIGHT_ROUNDING = 1e-4;
-const OFF = 1e-2;
-
 /** A log, and who says what is clicked on it. */
 export interface LoggedContext {
   readonly clicks: Clicks;
+  readonly nameOf: (user: number) => string;
   readonly model: UsersSource;
   readonly explore: Exploration | undefined;
   readonly onProgress: (policy: string, done: number, of: number) => void;
@@ -135,7 +142,7 @@ export function temperatureOf(name: string, explore: Exploration | undefined): n
 /** What the log says of each policy, in their order. @param repeats of the task: whether items are shown again after their click */
 export async function loggedPolicies(
   gpu: Gpu,
-  { clicks, model, explore, onProgress }: LoggedContext,
+  { clicks, nameOf, model, explore, onProgress }: LoggedContext,
   { slate, pages, repeats }: PolicyTask,
   policies: readonly { readonly name: string; readonly policy: Policy }[],
 ): Promise<LoggedPolicy[]> {
@@ -145,7 +152,7 @@ export async function loggedPolicies(
     const called = temperature === undefined ? name : `${name} at ${temperature}`;
     try {
       const evidence = await evidenceOf(gpu, {
-        ...{ log: clicks, model, policy, slate, pages, repeats, temperature },
+        ...{ log: clicks, nameOf, model, policy, slate, pages, repeats, temperature },
         onProgress: (done, of) => onProgress(called, done, of),
       });
       const own = estimators.dr.terms(evidence).values;

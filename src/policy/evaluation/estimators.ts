@@ -120,10 +120,11 @@ export function perDecisionDoublyRobust(
   };
 }
 
-/** The effective sample size by n (Kish 1965): (sum w)^2 / (n sum w^2); 0 where all weights are 0. */
-export function effectiveShare(weight: Float64Array): number {
-  const squares = weight.reduce((sum, w) => sum + w * w, 0);
-  return squares === 0 ? 0 : sumOf(weight) ** 2 / (weight.length * squares);
+/** The effective sample size (Kish 1965): (sum w)^2 / sum w^2; 0 where all weights are 0. */
+export function effectiveSize(weight: Float64Array): number {
+  const most = weight.reduce((most, w) => Math.max(most, w), 0);
+  const scaled = weight.map((w) => w / most); // so that no square overflows
+  return most === 0 ? 0 : sumOf(scaled) ** 2 / sumOf(scaled.map((w) => w * w));
 }
 
 /** The share of the weight that the pages of the largest weights have. */

@@ -15,6 +15,8 @@ export interface EvidenceOptions extends ReplayOptions {
   readonly temperature?: number;
   /** At which the log's were drawn by the same scores, where that is known: what independent IPS needs. */
   readonly loggedTemperature?: number;
+  /** Ids of users, for messages; their numbers by default. */
+  readonly nameOf?: (user: number) => string;
   /** Slates that an expectation under the policy is the mean of; 32 by default. */
   readonly draws?: number;
 }
@@ -50,8 +52,8 @@ export type Evidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly kept: readonly Kept[];
   /** Pages that are left out: of other sizes, of no known propensity, or beyond those gone through. */
   readonly left: number;
-  /** mu by that of the scores at the temperature that the log was said to be drawn at: the farthest from 1. */
-  readonly off: number | undefined;
+  /** mu by that of the scores at the temperature that the log was said to be drawn at: the least and the largest. */
+  readonly off: readonly [least: number, most: number] | undefined;
 };
 
 interface Kept {
@@ -61,6 +63,8 @@ interface Kept {
 }
 
 const DRAWS = 32;
+/** Those of five pages are multiplied, in float64. */
+const LARGEST_WEIGHT = 1e60;
 /** Pages that other temperatures are tried on. */
 const KEPT = 2000;
 /** Of what is drawn here. */
@@ -80,12 +84,12 @@ export async function evidenceOf(gpu: Gpu, options: EvidenceOptions): Promise<Ev
   }
   const rows: Row[] = [];
   const kept: Kept[] = [];
-  let off = 1;
+  let [least, most] = [Infinity, 0];
   await replayPages(gpu, options, (page) => {
     const found = rowOf(page, options, kept);
     if (!found) return;
     rows.push(found.row);
-    if (Math.abs(Math.log(found.off)) > Math.abs(Math.log(off))) off = found.off;
+    [least, most] = [Math.min(least, found.off), Math.max(most, found.off)];
   });
   const left = log.eventClick.reduce((sum, _, e) => sum + (log.eventGiven?.[e] ? 0 : 1), -rows.length);
   const [first] = rows;
@@ -100,7 +104,7 @@ export async function evidenceOf(gpu: Gpu, options: EvidenceOptions): Promise<Ev
   return {
     ...Object.fromEntries(columns) as Record<keyof Row, Float64Array>,
     ...{ slate: options.slate, kept, left },
-    off: loggedTemperature === undefined ? undefined : off,
+    off: loggedTemperature === undefined ? undefined : [least, most],
   };
 }
 
@@ -139,6 +143,18 @@ function rowOf(
   const logged = scores && loggedTemperature !== undefined
     ? new PlackettLuce(scores, loggedTemperature)
     : undefined;
+  const weight = law.chance(shown) / mu;
+  if (![weight, ...prefix].every((w) => w < LARGEST_WEIGHT || (mu > 0 && Number.isNaN(w)))) {
+    throw new UserError(
+      `Expected propensities by which a page can be weighed, got ${propensities.join(", ")} on page ${
+        page.page + 1
+      } of ` +
+        `user ${options.nameOf?.(user) ?? user}: it would weigh ${
+          weight.toPrecision(2)
+        }. Is it a probability, and no logarithm ` +
+        "or density? Correct it, or leave it empty where it is not known.",
+    );
+  }
   const own = shown.map((place, j) =>
     logged ? law.inSlot(place, j, draws, uniform) / logged.inSlot(place, j, draws, uniform) : NaN
   );
@@ -146,7 +162,7 @@ function rowOf(
   const slotReward = shown.map((_, j) => click !== NONE && click - log.eventRows[event]! === j ? 1 : 0);
   return {
     row: {
-      ...{ user, page: page.page, mu, weight: law.chance(shown) / mu, prefix, own },
+      ...{ user, page: page.page, mu, weight, prefix, own },
       ...{ reward: Math.max(...slotReward), slotReward },
       ...predicted(page, law, shown, slates),
     },
