@@ -8,7 +8,7 @@
  * removes what a killed one wrote.
  */
 
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { UserError } from "../user_error.ts";
 import { atomicWriteFile, isTemporaryName, makeFolder, removeTemporaries } from "./atomic_write.ts";
 import { explainFileError } from "./local_file.ts";
@@ -69,7 +69,7 @@ export class OwnedFolder implements Disposable {
         const named = path === together[0] ? together : [];
         await atomicWriteFile(
           join(path, SIGN),
-          [SIGN_TEXT, ...named.map((other) => `${resolve(other)}\n`)].join(""),
+          [SIGN_TEXT, ...named.map((other) => `${relative(path, other)}\n`)].join(""),
         );
         removeFiles(path, (name) => isOf(purpose, name));
       }
@@ -167,7 +167,7 @@ export function expectEmpty(path: string, purpose: Purpose, together: readonly s
 function isNamed(path: string, first: string | undefined): boolean {
   if (first === undefined) return false;
   try {
-    return Deno.readTextFileSync(join(first, SIGN)).split("\n").includes(resolve(path));
+    return Deno.readTextFileSync(join(first, SIGN)).split("\n").includes(relative(first, path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw explainFileError(error, "read", join(first, SIGN));
