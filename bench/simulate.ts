@@ -96,7 +96,7 @@ interface SimulateRow {
   readonly played: ReadonlyMap<string, number>;
 }
 
-/** What is timed, in words. */
+/** Titles of the kinds of pages that are timed. */
 const kindTitles: Readonly<Record<Kind, string>> = {
   random: "random slates",
   greedy: "greedy slates",

@@ -207,7 +207,7 @@ export class Page {
   }
 }
 
-/** What was measured, in a file; its folder is made. @throws UserError when it cannot be written */
+/** Writes measurements to a JSON file and makes its folder. @throws UserError when it cannot be written */
 export async function writeRecords(file: string, value: object): Promise<void> {
   await makeFolder(dirname(file));
   await atomicWriteFile(file, recordsJson(value) + "\n");

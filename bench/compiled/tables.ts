@@ -75,7 +75,7 @@ export function besideCells(
   return cellsOf(rows, marked ? columns : columns.slice(0, -1));
 }
 
-/** Whether a SIMD holds less than half of the subgroups that it can hold: 32 on RDNA, 16 where they have 32 lanes, 10 on CDNA. */
+/** True if a SIMD holds less than half of its most subgroups: 32 (of 64 lanes) or 16 (of 32) on RDNA, 10 on CDNA. */
 function isLow({ gpu, subgroup, subgroups }: Facts): boolean {
   return subgroups < (cardOf(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }

@@ -19,14 +19,14 @@ import type { Facts } from "./report.ts";
 
 /** A GPU, and a card that has it. */
 export interface Card {
-  /** As RADV_FORCE_FAMILY has it. */
+  /** Name of the GPU family, for RADV_FORCE_FAMILY. */
   readonly family: string;
   readonly architecture: string;
   readonly name: string;
-  /** What a driver calls it. */
+  /** Pattern of the adapter names that drivers report. */
   readonly known: RegExp;
   readonly computeUnits: number;
-  /** Of a compute unit: what issues the vector instructions of the subgroups that it holds. */
+  /** SIMDs per compute unit. Each issues the vector instructions of its subgroups. */
   readonly simds: number;
   /** GHz that the data sheet names for sustained work: game clock, peak engine clock. */
   readonly clock: number;

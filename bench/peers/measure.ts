@@ -184,7 +184,7 @@ export interface Figures {
   readonly peer: string;
   /** Which variant of the peer was the fastest, where it has several. */
   readonly settings: string;
-  /** What that variant said that it runs on: versions, threads, the kernels of its BLAS. */
+  /** Versions, threads and BLAS kernels that the peer reported. */
   readonly note?: string;
   /** ms a step; undefined for a peer without a result. */
   readonly median?: number;
@@ -268,7 +268,7 @@ export function problemLines(figures: readonly Figures[]): string[] {
   return figures.flatMap(({ peer, problem }) => (problem === undefined ? [] : [`${peer}: ${problem}`]));
 }
 
-/** What the peers said that they run on, each once. */
+/** Returns the notes of all peers, each once. */
 export function notesOf(measured: readonly { readonly figures: readonly Figures[] }[]): string[] {
   const notes = measured.flatMap(({ figures }) => figures.flatMap(({ note }) => note ? [note] : []));
   return [...new Set(notes)];

@@ -17,7 +17,7 @@ export interface Variant {
 export interface PeerEntry {
   /** As on the command line. */
   readonly key: string;
-  /** As in the table. */
+  /** Title of its row in the table. */
   readonly name: string;
   readonly program: "deno" | "python";
   /** The Python that runs it, where there is one. */

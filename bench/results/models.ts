@@ -249,7 +249,7 @@ const MODEL =
   "--adam row-sparse --lstm-units 4 --dims 16 --counts none --learning-rate 0.005 --validate-every 100";
 
 const PAGES = "--user user --item item --time time --clicked clicked --page page --source";
-/** How `data log` reads each, and the file. */
+/** Logs that the table compares: arguments of `data log`, and the source file. */
 const LOGS = [
   { name: "demo", title: "demo shop, 500 items", log: PAGES, source: demoLog },
   { name: "shop", title: "a shop of 100,000 items", log: PAGES, source: largeShop },

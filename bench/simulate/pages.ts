@@ -65,7 +65,7 @@ export class PagePlayer {
     private readonly episode: Episode,
     private readonly log: LogViews,
     private readonly stack: DisposableStack,
-    /** Of a policy that has weights. */
+    /** Weights of the policy; undefined for one without. */
     readonly parameters: ParameterArena | undefined,
   ) {}
 

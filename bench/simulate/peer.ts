@@ -109,12 +109,12 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
   return figures;
 }
 
-/** What is timed: pages of a policy, or pages that are learned from. */
+/** Kind of pages that are timed: those of a policy, or those of its training. */
 export type Kind = ActingKind | "learn";
 
 /** One who plays pages. */
 export interface Player {
-  /** As in the table. */
+  /** Title of its row in the table. */
   readonly name: string;
   /** @returns milliseconds */
   play(pages: number): Promise<number>;

@@ -19,8 +19,6 @@ const ENVIRONMENTS = [
   { rank: "PMIX_RANK", size: "SLURM_NTASKS" },
 ] as const;
 
-export const RANK_VARIABLES: readonly string[] = ENVIRONMENTS.flatMap(({ rank, size }) => [rank, size]);
-
 /**
  * Returns undefined for a process that is alone, also where mpirun started it.
  * @throws UserError for variables that are no rank of a size: the process would train alone, next to others that wait for it

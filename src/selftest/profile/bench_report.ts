@@ -127,7 +127,6 @@ const ladderCounts = v.strictObject({
   /** Turns that an access to workgroup memory waits for its banks. */
   conflicts: asked,
 });
-export type LadderCounts = v.InferOutput<typeof ladderCounts>;
 const ladderStepFigure = object({
   ...ladderStep,
   compileMs: v.optional(time),
