@@ -33,6 +33,7 @@ const logs: readonly BadInput[] = [
     a memory that is none | --memory much | Expected a size such as 2GB or 800MB
     no hashes | --hash-items 0 | Expected a whole number in 1..10000000
     hashes of ids that are left out | --hash-items 9 --no-item-ids | Expected --hash-items or --no-item-ids, got both
+    hashes of ids, and the ids | --hash-items 9 --item-ids | Expected --hash-items or --item-ids, got both
     --dense without --features | --dense x | Expected --features with --dense
     a folder that holds something | --out DIR | holds log.csv
     below a file | --out DIR/log.csv/out | log.csv

@@ -48,8 +48,9 @@ export async function openLike(
   },
 ): Promise<Like | undefined> {
   await engine.run(TABLES);
-  if (hashItems !== undefined && itemIds === false) {
-    throw new UserError("Expected --hash-items or --no-item-ids, got both. Leave one of them out.");
+  if (hashItems !== undefined && itemIds !== undefined) {
+    const other = itemIds ? "--item-ids" : "--no-item-ids";
+    throw new UserError(`Expected --hash-items or ${other}, got both. Leave one of them out.`);
   }
   if (folder === undefined) {
     if (allowUnlike) {
