@@ -12,11 +12,13 @@ import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { createGenerator } from "../model/game_programs.ts";
+import { withoutPositionEffect } from "../model/position_effect.ts";
 import { UserModel } from "../model/user_model.ts";
 import { type Dataset, fitDataset } from "../data/sets/dataset.ts";
 import { configBeside } from "../run/open_run.ts";
 import { readSnapshot } from "../run/snapshot.ts";
 import type { SnapshotInfo } from "../run/snapshot/snapshot.ts";
+import { hasPositions } from "../run/options/train.ts";
 import { choiceOf, type SnapshotResult, snapshotResult, TestedUsers } from "../run/tested_users.ts";
 import { describeLoss, describeRanking } from "../run/test_stage.ts";
 import type { Weights } from "../tape/parameters.ts";
@@ -110,10 +112,11 @@ async function main(): Promise<void> {
   using gpu = await openGpu();
   using progress = delayedProgress();
   const tested = TestedUsers.of(data, users, progress.onProgress);
+  const logged = hasPositions({ kind: opened.config.kind, places: opened.places });
   const test = async (snapshot: OpenSnapshot) =>
     await score(
       gpu,
-      snapshot,
+      logged ? snapshot : { ...snapshot, weights: withoutPositionEffect(snapshot.weights) },
       fit(opened, snapshot),
       tested,
       options.evaluationShards,
@@ -123,9 +126,13 @@ async function main(): Promise<void> {
   const against = other && await test(other);
   progress.stop();
   tell(options, data, tested, found, against);
-  if (!options.json) {
-    for (const note of modelNotes(snapshot.info.model, snapshot.weights)) console.log(note);
-  }
+  if (options.json) return;
+  const { model } = snapshot.info;
+  for (const note of modelNotes(model, snapshot.weights)) console.log(note);
+  if (logged || model.positions === 0) return;
+  console.log(
+    `The positions of ${data.source.name} are not known: all figures are as if each item stood in the first.`,
+  );
 }
 
 function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
@@ -155,7 +162,16 @@ function tell(
     ...(isChoice ? describeLoss([result], part) : []),
   ];
   if (json) {
-    const all = { data: data.config, split, ...result, baselines, verdict, ...(minus ? { minus } : {}) };
+    const positions = hasPositions({ kind: data.config.kind, places: data.places }) ? "logged" : "first";
+    const all = {
+      data: data.config,
+      split,
+      positions,
+      ...result,
+      baselines,
+      verdict,
+      ...(minus ? { minus } : {}),
+    };
     return console.log(JSON.stringify(all, null, 2));
   }
   console.log(`${split === "all" ? "All" : split} users of ${data.source.name}:`);

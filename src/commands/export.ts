@@ -1,17 +1,19 @@
 /** `export`: a trained model as a file that other programs run. */
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { ONNX } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
 import { type ModelDataOptions, openModel, withModelAndData } from "../cli/open_data.ts";
 import { outputFile, parse } from "../cli/options.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { thousands } from "../number_text.ts";
+import { withoutPositionEffect } from "../model/position_effect.ts";
 import { version } from "../version.ts";
 import { exportModel } from "../serve/onnx/export_model.ts";
 
 interface ExportOptions extends ModelDataOptions {
   onnx: string;
+  positions: "page" | "first";
 }
 
 function parseOptions(args: readonly string[]): ExportOptions {
@@ -22,6 +24,11 @@ function parseOptions(args: readonly string[]): ExportOptions {
       )
       .version(version)
       .requiredOption(ONNX, "the file to write, such as model.onnx", outputFile(".onnx")),
+  ).addOption(
+    new Option(
+      "--positions <which>",
+      "probabilities of a model with a position effect: at the positions on the page, or as if each item stood in the first",
+    ).choices(["page", "first"]).default("page"),
   ).addHelpText(
     "after",
     `
@@ -34,6 +41,7 @@ Outputs, 32-bit floats:
   no_click [users]               the probability of no click
 Metadata:
   items                          the ids of the items by their numbers, a JSON list
+  positions                      page or first, as --positions has it
 
 Example:
   deno task export --model runs/mine --data runs/data/mine --onnx model.onnx`,
@@ -44,17 +52,19 @@ Example:
 async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
   const { run, data: { source, items } } = await openModel(options);
+  const { positions } = options;
   const { model: config, iteration, kind } = run.info;
   const { count } = source.items.shape;
   const bytes = exportModel({
     config,
     catalogue: source.items,
-    weights: run.weights,
+    weights: positions === "first" ? withoutPositionEffect(run.weights) : run.weights,
     metadata: {
       model: JSON.stringify(config),
       snapshot: kind,
       iteration: String(iteration),
       data: source.name,
+      positions,
       items: JSON.stringify(Array.from({ length: count }, (_, item) => items.of(item))),
     },
   });

@@ -2,8 +2,13 @@
 
 import { Command, Option } from "commander";
 import { type Split, splits, usersOf } from "../data/click_log.ts";
+import type { Dataset } from "../data/sets/dataset.ts";
 import { predictions, writePredictions } from "../figures/predict/predictions.ts";
+import { positionEffects } from "../model/position_effect.ts";
+import { hasPositions } from "../run/options/train.ts";
+import type { Weights } from "../tape/parameters.ts";
 import { trainingFields } from "../train/config.ts";
+import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
@@ -18,6 +23,7 @@ import { thousands } from "../number_text.ts";
 interface PredictOptions extends ModelDataOptions {
   out: string;
   split: Split | "all";
+  positions?: "logged" | "first";
   evaluationShards: number;
 }
 
@@ -31,6 +37,13 @@ function parseOptions(args: readonly string[]): PredictOptions {
       .requiredOption(OUT_FILE, "the file to write, .parquet or .csv", outputFile(".parquet", ".csv")),
   )
     .addOption(new Option("--split <users>", "users to predict").choices([...splits, "all"]).default("all"))
+    .addOption(
+      new Option(
+        "--positions <which>",
+        "probabilities of a model with a position effect: at the positions of the log, or as if each item stood in the first " +
+          "(default: logged where the data have positions)",
+      ).choices(["logged", "first"]),
+    )
     .addOption(optionOf(trainingFields.evaluationShards.option!))
     .addHelpText(
       "after",
@@ -38,15 +51,36 @@ function parseOptions(args: readonly string[]): PredictOptions {
 Columns:
   user, item   ids of the log
   page, place  numbers from 0: of the page among the user's, of the item on the page
-  utility      what the model learned; it ranks the items of a page
+  utility      what the model learned, without the position effect; it ranks the items of a page
   probability  of a click on this item, of all on the page
   no_click     the probability that nothing on the page is clicked
   clicked      what happened
+  click_order  1 for the page's first click, 2 for its second, ...; 0 for no click
 
 Example:
   deno task predict --model runs/mine --data runs/data/mine --out predictions.parquet`,
     );
   return parse<PredictOptions>(command, args);
+}
+
+/** The effects that probabilities count, and which they are in words. @throws UserError for positions that are not known. */
+function effectsOf(
+  positions: PredictOptions["positions"],
+  weights: Weights,
+  { source, places, config: { kind } }: Dataset,
+): { effects: readonly number[] | undefined; words: string } {
+  const effects = positionEffects(weights);
+  if (!effects) return { effects, words: "the model has no position effect" };
+  const known = hasPositions({ kind, places });
+  if (positions === "first" || (positions === undefined && !known)) {
+    const why = known ? "" : `, as the positions of ${source.name} are not known`;
+    return { effects: undefined, words: `as if each item stood in the first position${why}` };
+  }
+  if (known) return { effects, words: "at the logged positions" };
+  throw new UserError(
+    `Expected data whose positions are known with --positions logged, got ${source.name}. Prepare the log with deno task data ` +
+      "log --position <column>, or name --positions first.",
+  );
 }
 
 async function main(): Promise<number> {
@@ -60,12 +94,14 @@ async function main(): Promise<number> {
     const users = options.split === "all"
       ? Uint32Array.from(source.userSplit, (_, user) => user)
       : usersOf(source, options.split);
+    const { effects, words } = effectsOf(options.positions, run.weights, data.dataset);
     using progress = delayedProgress();
     try {
       const { rows, formulas } = await writePredictions(
         options.out,
         predictions(model, data, users, {
           shards: options.evaluationShards,
+          effects,
           signal: stop.signal,
           onShard: (done, all) => progress.onProgress("Users", done, all),
         }),
@@ -78,7 +114,9 @@ async function main(): Promise<number> {
         );
       }
       console.log(
-        `${thousands(rows)} displayed items of ${source.name} by ${run.path}: ${options.out}`,
+        `${
+          thousands(rows)
+        } displayed items of ${source.name} by ${run.path}: ${options.out}. Probabilities: ${words}.`,
       );
       return 0;
     } catch (error) {

@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { idsIn } from "../data/ids.ts";
 import { choiceProbabilities } from "../model/choice.ts";
+import { addPositionEffects, positionEffects } from "../model/position_effect.ts";
 import { recommend } from "../figures/predict/recommend.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
@@ -52,7 +53,7 @@ async function main(): Promise<void> {
         `got ${options.user === undefined ? "neither" : "both"}.`,
     );
   }
-  await withModel(options, async ({ data, model }) => {
+  await withModel(options, async ({ run, data, model }) => {
     const history = historyOf(data, options);
     const { top, newOnly } = options;
     const best = await withProgress((told) =>
@@ -64,7 +65,8 @@ async function main(): Promise<void> {
         onItems: (done, all) => told("Scoring items", done, all),
       })
     );
-    const { items: chances, noClick } = choiceProbabilities(model.config, best.map(({ utility }) => utility));
+    const page = addPositionEffects(best.map(({ utility }) => utility), positionEffects(run.weights));
+    const { items: chances, noClick } = choiceProbabilities(model.config, page);
     const found = best.map(({ item, utility }, k) => ({
       item: data.items.of(item),
       utility,
@@ -86,7 +88,9 @@ async function main(): Promise<void> {
         ]),
       ),
     );
-    console.log(`P(click) is that of a page of these ${found.length}; no click: ${noClick.toFixed(4)}.`);
+    console.log(
+      `P(click) is that of a page of these ${found.length} in this order; no click: ${noClick.toFixed(4)}.`,
+    );
   });
 }
 

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { expectFinite } from "../model/choice.ts";
+import { positionEffects } from "../model/position_effect.ts";
 import { defaultService, Service, type ServiceOptions, serviceScorer } from "../serve/service.ts";
 import { version } from "../version.ts";
 import { HOST, listen } from "../serve/listen.ts";
@@ -22,7 +23,7 @@ const LOOK_MS = 100;
 /** In a row, so that the last answers have left. */
 const FREE_LOOKS = 5;
 
-interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated"> {
+interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {
   port: number;
   allowHost: readonly string[];
 }
@@ -46,7 +47,8 @@ function parseOptions(args: readonly string[]): ServeOptions {
       "after",
       `
 Addresses:
-  POST /score      {"history": ["B07", "B11"], "page": ["B02", "B03"]}   or "user": "u17" in place of the history
+  POST /score      {"history": ["B07", "B11"], "page": ["B02", "B03"]}   or "user": "u17" in place of the history;
+                   probabilities count each item's position on the page, with "positions": "first" as if all were first
   POST /recommend  {"user": "u17", "top": 10, "newOnly": true}
                    "skipUnknown": true leaves out ids that the data set lacks, in place of a refusal
   POST /reset      {"users": 64, "slate": 3, "pages": 20, "seed": 1}   users who begin: an environment, and their states
@@ -78,8 +80,9 @@ async function serve({ data, model, run }: OpenedModel, options: ServeOptions, s
   const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
   expectFinite(utilities);
   const failed = Promise.withResolvers<void>();
+  const ofModel = { uncalibrated: run.info.game !== undefined, effects: positionEffects(run.weights) };
   const service = stack.use(
-    new Service(model, data, scorer, { ...options, uncalibrated: run.info.game !== undefined }, (error) => {
+    new Service(model, data, scorer, { ...options, ...ofModel }, (error) => {
       say(error instanceof Error ? error.stack ?? error.message : String(error));
       if (service.failed) failed.resolve();
     }),

@@ -50,7 +50,7 @@ export interface CollectorOptions {
   readonly eta?: number;
   /** Each item is clicked or not by itself: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) is the product of 1 - P(a). */
   readonly single?: boolean;
-  /** What a place adds to a utility in probabilities, from the first on; those behind share the last. Ranks are without. */
+  /** What a place adds to a utility in probabilities and ranks, from the first on; those behind share the last. */
   readonly placeEffects?: readonly number[];
   /** Whether train users were shown an item; undefined where that is not known. */
   readonly isSeen?: (item: number) => boolean;

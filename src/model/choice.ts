@@ -30,6 +30,8 @@ export function expectFinite(utilities: ArrayLike<number>): void {
 /**
  * P(a) = exp(eta u_a) / (1 + sum exp(eta u)), with the largest exponent taken out, so that nothing overflows. With the
  * logistic loss each item is clicked or not by itself: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) = product of 1 - P(a).
+ * @param utilities with what positions add to them, where a model has a position effect: see
+ *   {@link import("./position_effect.ts").addPositionEffects}.
  * @throws UserError for utilities that are no finite numbers.
  */
 export function choiceProbabilities(

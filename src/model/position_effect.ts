@@ -1,7 +1,7 @@
 /**
  * What a place on the page adds to a click's chance, whatever stands there. It takes part in the likelihood of a logged page,
- * in training and in every loss that is reported. Utilities, and what ranks by them, are without: as if each item stood in
- * the first place, whose effect is 0.
+ * in training and in every loss that is reported, and in the probabilities of a page. Utilities, and what ranks by them, are
+ * without: as if each item stood in the first place, whose effect is 0.
  */
 
 import type { ClickTape } from "../batch/click_tape.ts";
@@ -26,4 +26,27 @@ export function positionEffect(tape: ClickTape, { positions }: ModelConfig): Ten
 export function positionEffects(weights: Weights): number[] | undefined {
   const effects = weights.get(POSITION_EFFECT);
   return effects && [0, ...effects];
+}
+
+/**
+ * Adds to the utilities of a page what the position of each item adds: probabilities follow from the sums.
+ * @param effects those of {@link positionEffects}; undefined adds nothing
+ * @param positions of the items on the page, from 0; by default they are in the order of the page
+ */
+export function addPositionEffects(
+  utilities: ArrayLike<number>,
+  effects: readonly number[] | undefined,
+  positions?: ArrayLike<number>,
+): ArrayLike<number> {
+  if (!effects) return utilities;
+  return Float64Array.from(
+    utilities,
+    (u, k) => u + (effects[Math.min(positions?.[k] ?? k, effects.length - 1)] ?? 0),
+  );
+}
+
+/** The same weights with a position effect of 0: as if each item stood in the first position. */
+export function withoutPositionEffect(weights: Weights): Weights {
+  const effects = weights.get(POSITION_EFFECT);
+  return effects ? new Map([...weights, [POSITION_EFFECT, new Float32Array(effects.length)]]) : weights;
 }

@@ -34,8 +34,8 @@ export interface ChoiceOptions {
   readonly eta: number;
   readonly loss?: LossKind;
   /**
-   * Parameter [1, P]: added to the utility of a page's second row, its third, ..., the last to all rows behind; in the loss
-   * and its gradient. Ranks are by utility alone.
+   * Parameter [1, P]: added to the utility of a page's second row, its third, ..., the last to all rows behind; in the
+   * loss, its gradient and the ranks.
    */
   readonly place?: Tensor;
 }

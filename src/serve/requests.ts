@@ -33,6 +33,8 @@ const scoreSchema = v.pipe(
   v.strictObject({
     ...whose,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id")),
+    /** Where probabilities take the items to stand: as on the page, or each in the first position. */
+    positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
   oneOf(),
 );
@@ -121,11 +123,12 @@ export interface ScoreRequest extends PageRequest {
   readonly places: readonly number[];
   /** How many items it was asked for. */
   readonly asked: number;
+  readonly positions: "page" | "first";
 }
 
 /** @throws UserError for a body that is none, or ids that the data set does not have. */
 export function readScore(data: OpenedDataset, body: string): ScoreRequest {
-  const { page, ...rest } = parse(scoreSchema, body);
+  const { page, positions, ...rest } = parse(scoreSchema, body);
   const found = numbersOf(data, "page", page, rest.skipUnknown);
   if (found.length === 0) throw new UserError("page: the data set has none of these items");
   return {
@@ -133,6 +136,7 @@ export function readScore(data: OpenedDataset, body: string): ScoreRequest {
     page: found.map(({ number }) => number),
     places: found.map(({ place }) => place),
     asked: page.length,
+    positions,
   };
 }
 

@@ -1,6 +1,7 @@
 /** The HTTP service: what each address answers. It listens nowhere itself, so tests call it as a function. */
 
 import { choiceProbabilities } from "../model/choice.ts";
+import { addPositionEffects } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { type PageRequest, Scorer } from "../model/scorer.ts";
 import { recommend } from "../figures/predict/recommend.ts";
@@ -22,6 +23,8 @@ export interface ServiceOptions {
   readonly maxBatch: number;
   /** Whether the utilities are no log-odds, those of the adversarial stage: such users cannot be simulated. */
   readonly uncalibrated?: boolean;
+  /** What each position adds in probabilities, from the first on; undefined for a model without a position effect. */
+  readonly effects?: readonly number[] | undefined;
 }
 
 export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 18, maxBatch: 256 };
@@ -222,14 +225,17 @@ export class Service {
   async score(body: string): Promise<Response> {
     const request = readScore(this.data, body);
     const utilities = await this.#utilities(request);
-    const { items, noClick } = choiceProbabilities(this.model.config, utilities);
+    const { positions, places } = request;
+    const effects = positions === "first" ? undefined : this.options.effects;
+    const logits = addPositionEffects(utilities, effects, places);
+    const { items, noClick } = choiceProbabilities(this.model.config, logits);
     /** The values of the items as they were asked for; null for those that are unknown. */
     const asked = (values: ArrayLike<number>) => {
       const all = Array<number | null>(request.asked).fill(null);
-      request.places.forEach((place, k) => all[place] = values[k] ?? null);
+      places.forEach((place, k) => all[place] = values[k] ?? null);
       return all;
     };
-    return json({ utilities: asked(utilities), probabilities: asked(items), noClick });
+    return json({ utilities: asked(utilities), probabilities: asked(items), noClick, positions });
   }
 
   async recommend(body: string, { isGone }: Asked): Promise<Response> {

@@ -5,9 +5,11 @@ import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { clickedRows, NONE } from "../../src/data/click_log.ts";
 import { choiceProbabilities } from "../../src/model/choice.ts";
 import { defaultModel } from "../../src/model/config.ts";
+import { POSITION_EFFECT, positionEffects } from "../../src/model/position_effect.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { type Prediction, predictions, writePredictions } from "../../src/figures/predict/predictions.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
+import { Evaluation } from "../../src/train/evaluation.ts";
 import { UserError } from "../../src/user_error.ts";
 import { filesIn } from "../command_check.ts";
 import { foreignLog, withCopy } from "../foreign_set.ts";
@@ -47,14 +49,10 @@ Deno.test("predictions are the utilities of each page by the ids of the log, in 
               assert.ok(Math.abs(row.probability - (items[place] ?? NaN)) < 1e-6);
               assert.ok(Math.abs(row.noClick - noClick) < 1e-6);
               const { probability: _, noClick: __, ...ids } = row;
-              const clicked = clickedRows(foreignLog, e).includes(from + place);
-              assert.deepEqual(ids, {
-                user: `u${user}`,
-                page: number,
-                place,
-                item: `i${item}`,
-                clicked,
-              });
+              const clickOrder = clickedRows(foreignLog, e).indexOf(from + place) + 1;
+              const clicked = clickOrder > 0;
+              const own = { user: `u${user}`, page: number, place, item: `i${item}`, clicked, clickOrder };
+              assert.deepEqual(ids, own);
             });
           }
           const click = eventClick[e] ?? NONE;
@@ -76,6 +74,47 @@ Deno.test("predictions are the utilities of each page by the ids of the log, in 
     })
   ));
 
+Deno.test("the loss recomputed from the predictions of logged positions is that of an evaluation", () =>
+  withCopy((folder) =>
+    withGpu(undefined, async (gpu) => {
+      const data = await openDataset(folder);
+      for (const loss of ["choice", "logistic"] as const) {
+        using model = new UserModel(gpu, data.source.items, { ...config, loss, eta: 1.5, positions: 3 }, {
+          seed: 4,
+        });
+        const weights = new Map([...await model.weights(), [POSITION_EFFECT, Float32Array.of(-0.7, 0.9)]]);
+        model.setWeights(weights);
+        const users = Uint32Array.from({ length: 30 }, (_, user) => user);
+        using evaluation = await Evaluation.ofModel(model, data.source, users);
+        const { nll, events } = await evaluation.figures();
+        const lossOf = async (effects: readonly number[] | undefined) => {
+          const path = `${folder}/p.csv`;
+          await writePredictions(path, predictions(model, data, users, { shards: 0, effects, signal }));
+          const lines = (await Deno.readTextFile(path)).trimEnd().split("\n").map((line) => line.split(","));
+          const pages = Map.groupBy(lines.slice(1), ([user, page]) => `${user} ${page}`);
+          const losses = pages.values().map((rows) => {
+            const chances = rows.map(([, , , , , p]) => Number(p));
+            const order = rows.map((row) => Number(row[8]));
+            if (loss === "logistic") {
+              return -Math.log(chances.reduce((all, p, k) => all * (order[k] ? p : 1 - p), 1));
+            }
+            let [sum, left] = [-Math.log(Number(rows[0]?.[6])), 1];
+            for (let click = 1; order.includes(click); click++) {
+              const p = chances[order.indexOf(click)] ?? NaN;
+              if (click === 1) [sum, left] = [-Math.log(p), chances.reduce((all, p) => all + p, 0) - p];
+              else [sum, left] = [sum - Math.log(p / left), left - p];
+            }
+            return sum;
+          }).toArray();
+          assert.equal(losses.length, events);
+          return losses.reduce((sum, loss) => sum + loss, 0) / events;
+        };
+        assert.ok(Math.abs(await lossOf(positionEffects(weights)) - nll) < 1e-6, loss);
+        assert.ok(Math.abs(await lossOf(undefined) - nll) > 0.01, loss);
+      }
+    })
+  ));
+
 const rows: Prediction[] = Array.from({ length: 70_000 }, (_, k) => ({
   user: k % 3 === 0 ? `a "quoted", id` : `ünï ${k}`,
   page: k >> 4,
@@ -85,6 +124,7 @@ const rows: Prediction[] = Array.from({ length: 70_000 }, (_, k) => ({
   probability: Math.fround(Math.exp(-k % 80)),
   noClick: Math.fround(1 / (k + 3)),
   clicked: k % 7 === 0,
+  clickOrder: k % 7 === 0 ? 1 : 0,
 }));
 async function* lists(): AsyncGenerator<Prediction[]> {
   for (let k = 0; k < rows.length; k += 999) yield rows.slice(k, k + 999);
@@ -96,7 +136,7 @@ Deno.test("a Parquet file has all rows as they are, in groups", () =>
     assert.deepEqual(await writePredictions(path, lists()), { rows: rows.length, formulas: 0 });
     const read = await parquetReadObjects({ file: await asyncBufferFromFile(path) });
     assert.deepEqual(
-      read.map(({ no_click: noClick, ...row }) => ({ ...row, noClick })),
+      read.map(({ no_click: noClick, click_order: clickOrder, ...row }) => ({ ...row, noClick, clickOrder })),
       rows,
     );
     assert.deepEqual(filesIn(folder), ["p.parquet"]);
@@ -107,13 +147,13 @@ Deno.test("a CSV file has all rows, quoted where it must be, and floats as they 
     const path = `${folder}/P.CSV`;
     await writePredictions(path, lists());
     const text = await Deno.readTextFile(path);
-    assert.ok(text.startsWith("user,page,place,item,utility,probability,no_click,clicked\n"));
+    assert.ok(text.startsWith("user,page,place,item,utility,probability,no_click,clicked,click_order\n"));
     const found = [...text.matchAll(/("(?:[^"]|"")*"|[^,\n]*)(,|\n)/g)].map(([, field = ""]) =>
       field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field
-    ).slice(8);
-    assert.equal(found.length, 8 * rows.length);
+    ).slice(9);
+    assert.equal(found.length, 9 * rows.length);
     rows.forEach((row, k) => {
-      const [user, page, place, item, utility, probability, noClick, clicked] = found.slice(8 * k, 8 * k + 8);
+      const [user, page, place, item, utility, probability, noClick, clicked] = found.slice(9 * k, 9 * k + 9);
       assert.equal(user, row.user);
       assert.equal(item, row.item);
       assert.deepEqual([page, place, clicked].map(Number), [row.page, row.place, Number(row.clicked)]);

@@ -78,7 +78,8 @@ Deno.test("the service scores a page as the model does, by ids", () =>
       const request = requests[k] ?? assert.fail();
       const utilities = await model.score(request);
       const { items, noClick } = choiceProbabilities(one.config, utilities);
-      assert.deepEqual(await answer.json(), { utilities, probabilities: Array.from(items), noClick });
+      const rest = { probabilities: Array.from(items), noClick, positions: "page" };
+      assert.deepEqual(await answer.json(), { utilities, ...rest });
     }
     const history = Array.from(data.historyOf(3));
     const page = Array.from({ length: 41 }, (_, item) => item);
@@ -303,13 +304,24 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
 });
 
 Deno.test("ids that the data set does not have are left out where that is asked for", async () => {
-  const service = serviceOf(new FakeScorer());
-  const { body: known } = await ask(service, "/score", { history: [3, 4], page: [7, 5] });
+  const service = serviceOf(new FakeScorer(), { effects: [0, -0.5, 0.5, 2] });
+  const { body: known } = await ask(serviceOf(new FakeScorer(), { effects: [-0.5, 0.5] }), "/score", {
+    history: [3, 4],
+    page: [7, 5],
+  });
   const body = { history: [3, "new", 4], page: ["newer", 7, 5, "new"], skipUnknown: true };
   const { utilities, probabilities, noClick } = (await ask(service, "/score", body)).body;
   assert.deepEqual(utilities, [null, ...known.utilities, null]);
   assert.deepEqual(probabilities, [null, ...known.probabilities, null]);
   assert.equal(noClick, known.noClick);
+  const first = (await ask(service, "/score", { ...body, positions: "first" })).body;
+  const plain = (await ask(serviceOf(new FakeScorer()), "/score", body)).body;
+  assert.deepEqual(first, { ...plain, positions: "first" });
+  assert.notDeepEqual(
+    probabilities,
+    plain.probabilities,
+    "an item stands where the page has it, unknown ones included",
+  );
   const none = await ask(service, "/score", { ...body, page: ["new"] });
   assert.equal(none.status, 400);
   assert.match(none.body.error, /^page: the data set has none of these items/);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
 import { choiceProbabilities } from "../../src/model/choice.ts";
+import { addPositionEffects, positionEffects } from "../../src/model/position_effect.ts";
 import type { PageRequest } from "../../src/model/scorer.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { recommend } from "../../src/figures/predict/recommend.ts";
@@ -122,8 +123,8 @@ for (const [name, one] of Object.entries(scoreCases)) {
       const catalogue = new MemoryItems(one.log.items);
       const file = exportModel({ config: one.config, catalogue, weights, metadata: {} });
       for (const [name, values] of weights) {
-        // What is divided by a variance is small, of what is counted there are logarithms, and a position is not exported.
-        if (/variance$|^position|^counts.table/.test(name)) continue;
+        // What is divided by a variance is small, and of what is counted there are logarithms.
+        if (/variance$|^counts.table/.test(name)) continue;
         const large = new Map([...weights, [name, new Float32Array(values.length).fill(3e38)]]);
         const overflow = () => exportModel({ config: one.config, catalogue, weights: large, metadata: {} });
         assert.throws(overflow, userError(/weights are too large/), name);
@@ -138,7 +139,8 @@ for (const [name, one] of Object.entries(scoreCases)) {
           const ours = await model.scoreAll(requests);
           const theirs = await run(session, requests);
           ours.forEach((utilities, k) => {
-            const expected = choiceProbabilities(one.config, utilities);
+            const logits = addPositionEffects(utilities, positionEffects(weights));
+            const expected = choiceProbabilities(one.config, logits);
             utilities.forEach((u, place) => {
               close(`utility of page ${k}`, theirs.utilities[k]?.[place], u);
               close(`probability on page ${k}`, theirs.probabilities[k]?.[place], expected.items[place]);

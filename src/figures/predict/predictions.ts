@@ -2,8 +2,8 @@
 
 import { clickedRows, type Clicks, FURTHER_CLICK } from "../../data/click_log.ts";
 import type { Ids } from "../../data/ids.ts";
-import { choiceProbabilities } from "../../model/choice.ts";
-import type { ModelConfig } from "../../model/config.ts";
+import { type ChoiceProbabilities, choiceProbabilities } from "../../model/choice.ts";
+import { addPositionEffects } from "../../model/position_effect.ts";
 import type { UserModel } from "../../model/user_model.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { Evaluation } from "../../train/evaluation.ts";
@@ -23,11 +23,15 @@ export interface Prediction {
   /** That none on the page is. */
   readonly noClick: number;
   readonly clicked: boolean;
+  /** The number of its click among those of the page, from 1; 0 for none. */
+  readonly clickOrder: number;
 }
 
 export interface PredictOptions {
   /** Parts in which the users are scored; 0 for as few as fit. */
   readonly shards: number;
+  /** What each position adds in the probabilities, from the first on; without it each item is as if in the first. */
+  readonly effects?: readonly number[] | undefined;
   readonly signal: AbortSignal;
   readonly onShard?: (done: number, all: number) => void;
 }
@@ -41,10 +45,13 @@ export async function* predictions(
   model: UserModel,
   data: OpenedDataset,
   users: ArrayLike<number>,
-  { shards, signal, onShard }: PredictOptions,
+  { shards, effects, signal, onShard }: PredictOptions,
 ): AsyncGenerator<Prediction[]> {
   const { source, users: userIds, items } = data;
-  const rowsOf = rowsWith(model.config, items);
+  const rowsOf = rowsWith(
+    (page) => choiceProbabilities(model.config, addPositionEffects(page, effects)),
+    items,
+  );
   using evaluation = await Evaluation.ofModel(model, source, users, { shards });
   for await (const { users: own, log, utilities } of evaluation.scored(onShard)) {
     signal.throwIfAborted();
@@ -52,7 +59,7 @@ export async function* predictions(
   }
 }
 
-function rowsWith(config: ModelConfig, items: Ids) {
+function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, items: Ids) {
   return (place: number, user: string, clicks: Clicks, utilities: Float32Array): Prediction[] => {
     const { userEvents, eventRows, eventGiven, rowItem } = clicks;
     const rows: Prediction[] = [];
@@ -62,7 +69,7 @@ function rowsWith(config: ModelConfig, items: Ids) {
       if (eventGiven?.[e]) continue;
       const clicked = clickedRows(clicks, e);
       const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
-      const { items: chances, noClick } = choiceProbabilities(config, utilities.subarray(from, to));
+      const { items: chances, noClick } = probabilitiesOf(utilities.subarray(from, to));
       for (let row = from; row < to; row++) {
         rows.push({
           user,
@@ -73,6 +80,7 @@ function rowsWith(config: ModelConfig, items: Ids) {
           probability: chances[row - from] ?? NaN,
           noClick,
           clicked: clicked.includes(row),
+          clickOrder: clicked.indexOf(row) + 1,
         });
       }
     }
@@ -90,6 +98,7 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "probability", of: ({ probability }) => probability, type: "FLOAT" },
   { name: "no_click", of: ({ noClick }) => noClick, type: "FLOAT" },
   { name: "clicked", of: ({ clicked }) => clicked, type: "BOOLEAN" },
+  { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
 ];
 
 /**

@@ -279,14 +279,19 @@ interface DataOrder {
   readonly places?: Places;
 }
 
+/** True unless nobody knows in which order the items of a page were shown. */
+export function hasPositions({ kind, places }: DataOrder): boolean {
+  return kind !== "paper" && places !== "arbitrary";
+}
+
 /** @throws UserError for a model with effects of places, and data that do not say in which order the items of a page stood. */
 export function expectPlaces(
   name: string,
-  { kind, places }: DataOrder,
+  order: DataOrder,
   { positions }: Pick<ModelConfig, "positions">,
 ): void {
-  if (positions === 0 || (kind !== "paper" && places !== "arbitrary")) return;
-  const why = kind === "paper"
+  if (positions === 0 || hasPositions(order)) return;
+  const why = order.kind === "paper"
     ? "a file in the paper's layout has no places, and in the paper's own the click is always the last row"
     : "the items of its pages stand in no order that was shown";
   throw new UserError(

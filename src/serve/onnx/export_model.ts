@@ -3,6 +3,7 @@
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import { weightsTooLarge } from "../../model/choice.ts";
 import type { ModelConfig } from "../../model/config.ts";
+import { POSITION_EFFECT, positionEffects } from "../../model/position_effect.ts";
 import { HISTORY, isWide, LAGS, PART } from "../../model/utility.ts";
 import { batchNormConstants } from "../../ops/batch_norm.ts";
 import type { Weights } from "../../tape/parameters.ts";
@@ -53,8 +54,10 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
   const tensor = (name: string, ...dims: readonly number[]) => graph.tensor(name, dims, weight(name));
   const inputs: EncoderInputs = { graph, catalogue, weight, tensor, optional, history, clicks };
   const utilities = utility(inputs, config);
-  if (!(boundOf(graph) < LARGEST_FLOAT)) throw weightsTooLarge("some that may be none");
-  outputs(graph, config, utilities);
+  const effects = positionEffects(weights);
+  const largest = (effects ?? []).reduce((most, effect) => Math.max(most, Math.abs(effect)), 0);
+  if (!(boundOf(graph) + largest < LARGEST_FLOAT)) throw weightsTooLarge("some that may be none");
+  outputs(graph, config, utilities, effects);
   const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
   expectFits(catalogue, bytes);
   return encodeModel({
@@ -205,12 +208,18 @@ function normalised(
   return graph.op("Add", [scaled, graph.tensor(`${name}/shift`, [columns], Float32Array.from(shifts))]);
 }
 
-/** A softmax over the page and no click, whose utility is 0. */
-function outputs(graph: GraphBuilder, { eta, loss }: ModelConfig, utility: Name): void {
+/** A softmax over the page and no click, whose utility is 0. @param effects of positions, from the first on */
+function outputs(
+  graph: GraphBuilder,
+  { eta, loss }: ModelConfig,
+  utility: Name,
+  effects: readonly number[] | undefined,
+): void {
   const shown = graph.op("GreaterOrEqual", ["page", [0]]);
   const flat = graph.op("Squeeze", [utility, [2]]);
   const utilities = graph.op("Where", [shown, flat, -Infinity], {}, ["utilities"]);
-  const exponents = graph.op("Mul", [utilities, eta]);
+  const placed = effects ? graph.op("Add", [utilities, effectsOnPage(graph, effects)]) : utilities;
+  const exponents = graph.op("Mul", [placed, eta]);
   if (loss === "logistic") {
     const clicked = graph.op("Sigmoid", [exponents], {}, ["probabilities"]);
     const none = graph.op("Sub", [1, clicked]);
@@ -222,4 +231,14 @@ function outputs(graph: GraphBuilder, { eta, loss }: ModelConfig, utility: Name)
   const all = graph.op("Softmax", [graph.op("Concat", [zeros, exponents], { axis: 1 })], { axis: 1 });
   graph.op("Slice", [all, [1], [2 ** 31], [1]], {}, ["probabilities"]);
   graph.op("Squeeze", [graph.op("Slice", [all, [0], [1], [1]]), [1]], {}, ["no_click"]);
+}
+
+/** [1, items]: what each position of the page adds to a utility. */
+function effectsOnPage(graph: GraphBuilder, effects: readonly number[]): Name {
+  const ones = graph.op("Expand", [[1], graph.op("Shape", ["page"], { start: 1, end: 2 })]);
+  const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]); // those that are not zero: all
+  return graph.op("Gather", [
+    graph.tensor(POSITION_EFFECT, [effects.length], Float32Array.from(effects)),
+    positions,
+  ]);
 }

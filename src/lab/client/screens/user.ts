@@ -102,7 +102,7 @@ ${this.#by}${this.#list}</div>
       this.#by,
       markup`P(click) by ${name === "none" ? "the model, which has no memory" : `the model (${name})`} after
 ${whole(iteration)} iterations${truth && markup`, and in <span class="truth-word">truth</span>`}.
-A bar of the whole width would be 100 %. u is the utility.`,
+A bar of the whole width would be 100 %. P(click) counts the positions on the page, if the model has learned their effect; u, the utility, does not.`,
     );
     const before = this.#shown?.page.join() === page.join() ? this.#shown.model : undefined;
     const lines = page.map((item, k) => {

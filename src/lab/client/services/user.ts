@@ -9,6 +9,7 @@ import {
   shopUtility,
 } from "../../../data/shops.ts";
 import { choiceProbabilities } from "../../../model/choice.ts";
+import { addPositionEffects, positionEffects } from "../../../model/position_effect.ts";
 import { UserError } from "../../../user_error.ts";
 import type { CurrentModel, LabWorker } from "../lab_worker.ts";
 
@@ -23,7 +24,7 @@ export interface PageView {
 /** What somebody says of a page. */
 export interface Opinion {
   readonly utilities: readonly number[];
-  /** Of a click on each item. */
+  /** Of a click on each item, at its position on the page. */
   readonly probabilities: readonly number[];
   readonly noClick: number;
 }
@@ -74,11 +75,12 @@ export function userService(worker: LabWorker) {
     async look({ history, page }: PageView): Promise<ScoredPage> {
       const { model, data: { source, truth }, iteration } = expectModel();
       const utilities = await model.score({ history, page });
+      const effects = model.config.positions > 0 ? positionEffects(await model.weights()) : undefined;
       const values = source.items.items?.kind === "dense" ? source.items.items.values : undefined;
       const known = truth && values && trueView(truth.shop, values, { history, page });
       return {
         iteration: iteration(),
-        model: opinionOf(utilities, model.config),
+        model: opinionOf(utilities, model.config, effects),
         truth: known && opinionOf(known.utilities, { eta: 1 }),
         state: known?.state,
       };
@@ -86,8 +88,12 @@ export function userService(worker: LabWorker) {
   };
 }
 
-function opinionOf(utilities: readonly number[], config: Parameters<typeof choiceProbabilities>[0]): Opinion {
-  const { items, noClick } = choiceProbabilities(config, utilities);
+function opinionOf(
+  utilities: readonly number[],
+  config: Parameters<typeof choiceProbabilities>[0],
+  effects?: readonly number[],
+): Opinion {
+  const { items, noClick } = choiceProbabilities(config, addPositionEffects(utilities, effects));
   return { utilities, probabilities: [...items], noClick };
 }
 
