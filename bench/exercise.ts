@@ -26,6 +26,7 @@ interface ExerciseOptions {
   readonly size?: string;
   readonly rounds: number;
   readonly time: boolean;
+  readonly limit: number;
   readonly gpu?: string[];
 }
 
@@ -41,6 +42,12 @@ function exerciseCommand(): Command {
     .option("--size <sizes>", "check and time it at another size, such as 64x1000 for softmax")
     .option("--rounds <n>", "how often the steps are timed in turn", wholeNumber(1, 1000), 3)
     .option("--no-time", "check alone")
+    .option(
+      "--limit <seconds>",
+      "how long the device may compute before a result is read; then the command ends",
+      wholeNumber(1, 86_400),
+      60,
+    )
     .addOption(
       new Option(
         "--gpu <names>",
@@ -89,7 +96,7 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
     );
   }
   using status = new Status();
-  using gpu = await openGpu();
+  using gpu = await openGpu({ kernelSeconds: options.limit });
   console.log(`${gpu.adapter.description} (${gpu.adapter.kind}), ${gpu.adapter.runtime}`);
   const taking = { size, onProgress: (text: string) => status.show(text) };
   const { cases, started } = await checkAll(gpu, exercise, step, file, taking);

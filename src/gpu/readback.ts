@@ -156,6 +156,9 @@ export class Staging {
   /** Those that nobody uses, by their size. */
   readonly #free = new Map<number, StagingBuffer[]>();
 
+  /** Called with 1 before a read waits for the device, and with -1 after it. */
+  onWait: ((waits: 1 | -1) => void) | undefined;
+
   #lastTurn = 0;
 
   private constructor(private readonly gpu: Gpu) {}
@@ -194,6 +197,7 @@ export class Staging {
     use: (range: (at: number, bytes: number) => ArrayBuffer) => T,
   ): Promise<T> {
     const { buffer } = staging;
+    this.onWait?.(1);
     try {
       const mapped = staging.mapped ?? buffer.mapAsync(GPUMapMode.READ);
       const now = () => use((at, bytes) => buffer.getMappedRange(at, bytes));
@@ -210,6 +214,8 @@ export class Staging {
       this.drop(staging);
       this.gpu.check();
       throw error;
+    } finally {
+      this.onWait?.(-1);
     }
   }
 

@@ -10,7 +10,7 @@ import {
   HOLE,
   stepOf,
 } from "../../src/selftest/exercise/exercise.ts";
-import { checkAnswer, sizeOf } from "../../src/selftest/exercise/check.ts";
+import { checkAnswer, race, sizeOf } from "../../src/selftest/exercise/check.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -66,10 +66,15 @@ Deno.test("exercises: every starter compiles, is wrong, and says where its hole 
     }
   }));
 
-Deno.test("exercises: every starter is right when its holes are filled", () =>
+Deno.test("exercises: every starter is right when its holes are filled, and is timed", () =>
   withGpu(undefined, async (gpu) => {
     for (const exercise of exercises) {
       await check(gpu, exercise, filledStarter(exercise), (one) => [...odd(one).slice(1), ...hard(one)]);
+      const [, { size = [] } = {}] = casesOf(exercise);
+      const step = stepOf(exercise, "mine.wgsl", filledStarter(exercise));
+      const alone = { ...exercise, ladder: { ...exercise.ladder, steps: [] } };
+      const [own] = await race(gpu, alone, step, { size, rounds: 1, onProgress: () => {} });
+      assert.ok((own?.time?.median ?? 0) > 0, exercise.name);
     }
   }));
 
@@ -331,6 +336,13 @@ Deno.test("deno task exercise: lists, writes a file once, refuses it as it was w
     await refused(/^error: exercises\/softmax\.wgsl is wrong at/m, "softmax");
     assert.equal(await Deno.readTextFile(file), `${starter}\n`);
     await refused(/there is no file other\.wgsl/, "softmax", "--file", "other.wgsl");
+    // A kernel that does not end.
+    const end = "if (e >= step.size.y) { return; }";
+    const spin = "var k = e; while (k != NONE) { k = (k + 1u) & 0xffffu; outcome[e] = vec4f(f32(k)); }";
+    await Deno.writeTextFile(file, replaced(choice, end, `${end} ${spin}`));
+    const stuck = await run("softmax", "--limit", "1");
+    assert.notEqual(stuck.code, 0);
+    assert.match(stuck.stderr, /^error: expected the kernel to end within 1 s/m);
     await Deno.writeTextFile(`${folder}/mine.wgsl`, choice);
     const right = await printed("softmax", "--file", "mine.wgsl", "--rounds", "1", "--size", "3x1000");
     assert.match(

@@ -2,11 +2,17 @@
 
 import { type Gpu, type GpuOptions, openDevice } from "../device.ts";
 import { setDriverThreads } from "./driver.ts";
+import { watchKernels } from "./watchdog.ts";
 
 /** How a device is opened; nothing is needed outside of tests. */
 export interface OpenGpuOptions extends GpuOptions {
   /** FLOPs of a training step, if they are known: they decide how many threads a software driver takes. */
   readonly stepFlops?: number;
+  /**
+   * How long the device may take until results can be read: then the process ends with an error. A kernel whose loop does not
+   * end would block it otherwise, timers and signal handlers included.
+   */
+  readonly kernelSeconds?: number;
 }
 
 const INSTALL = "Run `deno task setup`: it installs a software Vulkan driver or says what to install.";
@@ -16,7 +22,9 @@ const INSTALL = "Run `deno task setup`: it installs a software Vulkan driver or 
  * suit it.
  * @throws UserError when there is no adapter, or one whose limits are too low.
  */
-export async function openGpu({ stepFlops, ...options }: OpenGpuOptions = {}): Promise<Gpu> {
+export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuOptions = {}): Promise<Gpu> {
   using _threads = setDriverThreads(stepFlops);
-  return await openDevice({ withoutAdapter: INSTALL, ...options });
+  const gpu = await openDevice({ withoutAdapter: INSTALL, ...options });
+  if (kernelSeconds !== undefined) watchKernels(gpu, kernelSeconds);
+  return gpu;
 }

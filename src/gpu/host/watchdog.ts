@@ -1,0 +1,63 @@
+/** Ends this process where a kernel does not end: Deno's event loop stands still as long as it waits for the device. */
+
+import { Worker } from "node:worker_threads";
+import type { Gpu } from "../device.ts";
+import { Staging } from "../readback.ts";
+
+/** What the thread that watches is given. */
+interface Watch {
+  /** [calls that may wait for the device, calls that have begun or ended]. */
+  readonly state: Int32Array<SharedArrayBuffer>;
+  readonly seconds: number;
+}
+
+/**
+ * From now on the process ends, by SIGTERM and with an error on standard error, once a submission or a read has waited for the
+ * device for so many seconds. Every five seconds of a wait are told.
+ */
+export function watchKernels(gpu: Gpu, seconds: number): void {
+  const state = new Int32Array(new SharedArrayBuffer(8));
+  const script = `import { workerData } from "node:worker_threads"; (${watch})(workerData);`;
+  const workerData: Watch = { state, seconds };
+  new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`), { workerData }).unref();
+  const count = (waits: 1 | -1) => {
+    Atomics.add(state, 0, waits);
+    Atomics.add(state, 1, 1);
+  };
+  Staging.of(gpu).onWait = count;
+  // Behind a kernel that does not end the next submission does not return, either.
+  const submit = gpu.queue.submit.bind(gpu.queue);
+  gpu.queue.submit = (commands) => {
+    count(1);
+    try {
+      submit(commands);
+    } finally {
+      count(-1);
+    }
+  };
+}
+
+/** Runs in a thread of its own, so that it knows nothing but its argument. */
+function watch({ state, seconds }: Watch): void {
+  const write = (text: string) =>
+    Deno.stderr.writeSync(
+      new TextEncoder().encode(`${Deno.stderr.isTerminal() ? "\r\x1b[K" : ""}${text}\n`),
+    );
+  let [changes, since, told] = [-1, 0, 0];
+  setInterval(() => {
+    if (Atomics.load(state, 0) === 0 || Atomics.load(state, 1) !== changes) {
+      [changes, since, told] = [Atomics.load(state, 1), performance.now(), 0];
+    }
+    const waited = Math.floor((performance.now() - since) / 1000);
+    if (waited >= seconds) {
+      write(
+        `error: expected the kernel to end within ${seconds} s, and it did not: does a loop lack an end? ` +
+          "If it only takes long, raise the limit (exercise --limit, or kernelSeconds of openGpu).",
+      );
+      Deno.kill(Deno.pid, "SIGTERM");
+    } else if (waited >= told + 5) {
+      told = waited;
+      write(`waiting for your kernel: ${waited} s`);
+    }
+  }, 200);
+}
