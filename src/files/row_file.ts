@@ -1,11 +1,9 @@
 /** Files of rows that are made one after another: CSV, or Parquet in row groups. They appear whole, or not at all. */
 
 import { ByteWriter, type ColumnSource, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
+import { type Cell, formatCsvRow, isFormula } from "../csv.ts";
 import { atomicWrite } from "./atomic_write.ts";
 import { UserError } from "../user_error.ts";
-
-/** What stands in a cell; null for nothing, in columns that may have it. */
-export type Cell = string | number | boolean | null;
 
 /** A column of a file, made of rows of a kind. */
 export interface RowColumn<Row> {
@@ -15,7 +13,7 @@ export interface RowColumn<Row> {
   readonly type: "STRING" | "INT32" | "FLOAT" | "BOOLEAN";
   /** Whether some rows have nothing there. */
   readonly nullable?: boolean;
-  of(row: Row): Cell;
+  of(row: Row): Exclude<Cell, undefined>;
 }
 
 /** Rows that are written at once, and those of the last list. */
@@ -76,37 +74,25 @@ export async function writeRows<Row>(
   return { rows: count, formulas };
 }
 
-/** Cells stand as they are, so that ids stay those of the log. @returns how many begin as formulas do. */
+/** @returns how many cells begin as formulas do. */
 async function writeCsv<Row>(
   columns: readonly RowColumn<Row>[],
   groups: Groups<Row>,
   write: Write,
 ): Promise<number> {
   let formulas = 0;
-  const field = (cell: Cell) => {
+  const counted = (cell: Cell): Cell => {
     if (isFormula(cell)) formulas++;
-    return csvField(cell);
+    // Nine digits tell all 32-bit floats apart.
+    return typeof cell === "number" ? Number(cell.toPrecision(9)) : cell;
   };
   const encoder = new TextEncoder();
-  await write(encoder.encode(columns.map(({ name }) => csvField(name)).join(",") + "\n"));
+  await write(encoder.encode(formatCsvRow(columns.map(({ name }) => name))));
   for await (const rows of groups) {
-    const lines = rows.map((row) => columns.map((column) => field(column.of(row))).join(",") + "\n");
+    const lines = rows.map((row) => formatCsvRow(columns.map((column) => counted(column.of(row)))));
     await write(encoder.encode(lines.join("")));
   }
   return formulas;
-}
-
-/** Whether a spreadsheet may run a cell. A number with a sign is only a number. */
-function isFormula(cell: Cell): boolean {
-  return typeof cell === "string" && /^[=+\-@\t\r]/.test(cell) && !Number.isFinite(Number(cell));
-}
-
-/** Nine digits tell all 32-bit floats apart. */
-function csvField(value: Cell): string {
-  if (value === null) return "";
-  if (typeof value === "number") return String(Number(value.toPrecision(9)));
-  if (typeof value === "boolean") return value ? "1" : "0";
-  return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 
 async function writeParquet<Row>(

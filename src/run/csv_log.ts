@@ -3,6 +3,7 @@
  * be marked, and a log that goes on from a mark is checked to be the same up to there.
  */
 
+import { formatCsvRow } from "../csv.ts";
 import { writable } from "../files/write_scope.ts";
 import { createHash } from "node:crypto";
 import * as v from "../schema.ts";
@@ -204,13 +205,7 @@ function digest(bytes: Uint8Array): string {
 }
 
 function row(values: readonly (number | string)[]): string {
-  return values.map(field).join(",") + "\n";
-}
-
-function field(value: number | string): string {
-  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
-  if (/[\r\n]/.test(value)) {
-    throw new RangeError(`a log's text must be one line, got ${JSON.stringify(value)}`);
-  }
-  return /[",]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  const broken = values.find((value) => /[\r\n]/.test(String(value)));
+  if (broken === undefined) return formatCsvRow(values);
+  throw new RangeError(`a log's text must be one line, got ${JSON.stringify(broken)}`);
 }

@@ -3,6 +3,7 @@
  * `table.csv` and, when test users were looked at, `result.json`.
  */
 
+import { formatCsvRow } from "../csv.ts";
 import * as v from "../schema.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import { readLog } from "../report/collect.ts";
@@ -149,7 +150,7 @@ export function tableCsv(rows: readonly SettingRow[]): string {
     row.seconds.toFixed(1),
     ...flags.map((flag) => row.setting[flag] === "" ? "yes" : row.setting[flag] ?? ""),
   ]);
-  return [head, ...lines].map((line) => `${line.join(",")}\n`).join("");
+  return [head, ...lines].map(formatCsvRow).join("");
 }
 
 /**

@@ -9,7 +9,7 @@ const COMMAND = /^commands\/|\/build_package\.ts$/;
 
 /** From the lowest to the highest; those of one line may use each other. A folder in a folder has a line of its own or none. */
 const LAYERS = [
-  ["user_error.ts", "number_text.ts", "version.ts", "deno_flags.ts", "schema.ts", "option.ts"],
+  ["user_error.ts", "number_text.ts", "csv.ts", "version.ts", "deno_flags.ts", "schema.ts", "option.ts"],
   ["gpu"],
   ["tape"],
   ["data"],

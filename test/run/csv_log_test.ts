@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
+import { formatCsvRow, isFormula } from "../../src/csv.ts";
 import { CsvLog, type LogFile } from "../../src/run/csv_log.ts";
 import { markOf } from "../bad_inputs/good_inputs.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
@@ -41,6 +42,19 @@ Deno.test("CsvLog writes numbers that read back as the same floats", () =>
     const read = Deno.readTextFileSync(path).trimEnd().split("\n").slice(1).map(Number);
     assert.deepEqual(read, numbers);
   }));
+
+Deno.test("a CSV row quotes what RFC 4180 says, changes no formula, and is read back by a reader of CSV", () => {
+  const cells = ["=1+1", "+49 30", "-x", "@SUM(A1)", 'a, "b"', "two\r\nlines", " x ", ""];
+  const row = formatCsvRow(cells);
+  assert.equal(row, '=1+1,+49 30,-x,@SUM(A1),"a, ""b""","two\r\nlines", x ,\n');
+  assert.deepEqual(
+    [...row.trimEnd().matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)]
+      .map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain),
+    cells,
+  );
+  assert.deepEqual(cells.map(isFormula), [true, true, true, true, false, false, false, false]);
+  assert.equal(formatCsvRow([null, undefined, true, -0, 0.1, "-5"]), ",,1,-0,0.1,-5\n");
+});
 
 Deno.test("CsvLog quotes text", () =>
   withPath((path) => {

@@ -3,6 +3,7 @@
  */
 
 import { Command, Option } from "commander";
+import { formatCsvRow } from "../../csv.ts";
 import { version } from "../../version.ts";
 import { checkCommand, describeCommand, mergeCommand } from "./sets.ts";
 import { preparations } from "./preparations.ts";
@@ -78,7 +79,7 @@ async function writeExample(
   if (items.kind !== "dense") throw new Error("expected a made-up shop to have dense features");
   const user = (k: number) => `user-${String(k).padStart(4, "0")}`;
   const sku = (k: number) => `sku-${String(k).padStart(3, "0")}`;
-  const lines = ["user,time,page,item,position,clicked"];
+  const lines = [formatCsvRow(["user", "time", "page", "item", "position", "clicked"])];
   for (let u = 0; u < log.userSplit.length; u++) {
     const first = log.userEvents[u] ?? 0;
     for (let event = first; event < (log.userEvents[u + 1] ?? 0); event++) {
@@ -87,19 +88,19 @@ async function writeExample(
       for (let row = log.eventRows[event] ?? 0; row < (log.eventRows[event + 1] ?? 0); row++) {
         const position = row - (log.eventRows[event] ?? 0) + 1;
         const clicked = click !== NONE && click === row ? 1 : 0;
-        lines.push([user(u), time, event, sku(log.rowItem[row] ?? 0), position, clicked].join(","));
+        lines.push(formatCsvRow([user(u), time, event, sku(log.rowItem[row] ?? 0), position, clicked]));
       }
     }
   }
   const known = Array.from({ length: items.count }, (_, k) => {
     const { category, brand, ...numbers } = demoItem(items.values, k);
     const figures = Object.values(numbers).map((value) => Number(value.toFixed(6)));
-    return [sku(k), `category-${category}`, `brand-${brand}`, ...figures].join(",");
+    return formatCsvRow([sku(k), `category-${category}`, `brand-${brand}`, ...figures]);
   });
   const { category: _, brand: __, ...numbers } = demoItem(items.values, 0);
   const files = {
     "log.csv": lines,
-    "items.csv": [["item", "category", "brand", ...Object.keys(numbers)].join(","), ...known],
+    "items.csv": [formatCsvRow(["item", "category", "brand", ...Object.keys(numbers)]), ...known],
   };
   using owned = await OwnedFolder.begin(folder, {
     what: "the example",
@@ -107,7 +108,7 @@ async function writeExample(
     own: Object.keys(files),
   });
   for (const [name, lines] of Object.entries(files)) {
-    await atomicWriteFile(`${folder}/${name}`, lines.join("\n") + "\n");
+    await atomicWriteFile(`${folder}/${name}`, lines.join(""));
   }
   owned.finish();
   return { rows: log.rowItem.length, items: items.count };

@@ -4,6 +4,7 @@
  * page's scripts may have.
  */
 
+import { formatCsvRow } from "../../../../csv.ts";
 import { windowFor } from "../../../../report/curve.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import type { Criterion } from "../../../../train/best_records.ts";
@@ -102,7 +103,7 @@ export class Curves {
   csv(): string {
     const rows = this.#rows.map((row, k) => ["train", this.#before + k + 1, ...row]);
     const validated = this.validations.map(({ iteration, row }) => ["validation", iteration, ...row]);
-    return [["part", "iteration", ...this.stage.columns], ...rows, ...validated].join("\n") + "\n";
+    return [["part", "iteration", ...this.stage.columns], ...rows, ...validated].map(formatCsvRow).join("");
   }
 
   #at(column: string): number {
