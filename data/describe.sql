@@ -105,6 +105,7 @@ SELECT
   (SELECT arg_max(place, clicks) FROM click_place) AS most_place,
   (SELECT coalesce(sum(last), 0) FROM click_place) AS last_clicks,
   (SELECT count(*) FROM page WHERE NOT given AND size = 1) AS pages_of_one,
+  (SELECT count(*) FROM page WHERE NOT given AND size > if(clicked IS NULL, 0, 1 + len(also))) AS pages_with_unclicked,
   (SELECT count(*) FROM events_of_user) AS users,
   -- What a user clicked before the log is a history, too.
   (SELECT count(*) FROM events_of_user WHERE events = 1 AND NOT is_known) AS users_of_one,

@@ -14,10 +14,13 @@
 
 -- step: Looking at the pages | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS page_of (
-  bucket USMALLINT, user_id VARCHAR, page VARCHAR, time BIGINT, items BIGINT, clicks BIGINT, has_several_propensities BOOLEAN
+  bucket USMALLINT, user_id VARCHAR, page VARCHAR, time BIGINT, items BIGINT, clicks BIGINT, has_several_propensities BOOLEAN,
+  span BIGINT, -- ms between its first and its last item
+  has_place_twice BOOLEAN -- two items at one place, where places are known
 );
 INSERT INTO page_of
-SELECT bucket, user_id, page, min(time), count(*), count(*) FILTER (clicked), min(propensity) <> max(propensity)
+SELECT bucket, user_id, page, min(time), count(*), count(*) FILTER (clicked), min(propensity) <> max(propensity),
+  max(time) - min(time), getvariable('with_positions') AND count(DISTINCT place) < count(*)
 FROM displayed
 WHERE in_round(bucket)
 GROUP BY ALL;

@@ -14,13 +14,15 @@ import re
 import sys
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 BROKEN, OPEN = "_broken_line", "_open_quote"
 MOST_BAD = 0.01  # a larger share of bad rows is refused
 EXAMPLES = 5
 DAY, HOUR = 86_400_000, 3_600_000
+LONG = 120_000  # rows of one page are seldom this many ms apart
+ODD = 0.05  # a larger share of odd pages is no accident
 FROM, TO = 631_152_000_000, 4_102_444_800_000  # 1990 and 2100, in ms
 NUMBER = r"\A-?\d+(\.\d*)?([eE][+-]?\d+)?\z"
 FLOAT = r"\A\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*\z"
@@ -62,12 +64,17 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "propensity": "the probability of the page, or of the item at its place",
     }.items():
         parser.add_argument(f"--{name}", metavar="COLUMN", help=what)
+    parser.add_argument("--page-gap", type=float, metavar="SECONDS",
+                        help="without --page: rows of a user less than this apart are one page")
     parser.add_argument("--pages-as-is", action="store_true", help="take times that cannot tell pages apart")
     parser.add_argument("--strict", action="store_true", help="refuse one bad row, not only more than 1 %%")
     parser.add_argument("--parts", type=int, default=64, help="parts to write; a user is in one of them")
     parser.add_argument("--out", required=True, help="the folder of the parts, a new one")
     parser.add_argument("--set", metavar="FOLDER", help="write the whole set, too: prepared_set.sql")
-    return parser.parse_args(argv)
+    given = parser.parse_args(argv)
+    if given.page_gap is not None and (given.page or given.page_gap <= 0):
+        parser.error("expected a --page-gap above 0, without --page: the id tells pages apart")
+    return given
 
 
 def rows_of(spark: SparkSession, args: argparse.Namespace) -> DataFrame:
@@ -179,7 +186,7 @@ def usual_kind(values: DataFrame, args: argparse.Namespace) -> str:
     ms, most = F.col("ms"), [(f, step) for f in (F.min, F.max) for step in (DAY, HOUR)]
     groups = values.groupBy("fault", "time_kind").agg(
         F.count("*").alias("n"), F.approx_count_distinct("ms").alias("times"),
-        F.count_if((ms < FROM) | (ms >= TO)).alias("odd"),
+        F.count_if((ms < FROM) | (ms >= TO)).alias("odd"), F.count_if(~F.col("is_click")).alias("passed"),
         *[f(F.pmod("ms", F.lit(step))).alias(f"{f.__name__}_{step}") for f, step in most],
     ).collect()
     good = [group for group in groups if group.fault is None]
@@ -205,10 +212,40 @@ def usual_kind(values: DataFrame, args: argparse.Namespace) -> str:
                           "not in 1990 to 2100. Make it a timestamp with --sql; else --pages-as-is.")
         for name, step, least in (("days", DAY, 1), ("hours", HOUR, 20)):
             first, last = usual[f"min_{step}"], usual[f"max_{step}"]
-            if not args.page and first == last and usual.times >= (least if first == 0 else 20):
+            by_time = not args.page and not args.page_gap
+            if by_time and first == last and usual.times >= (least if first == 0 else 20):
                 raise Refused(f"The times are whole {name}: all rows of a user in one would be one page. "
                               "Name the page's id by --page, or a finer time; else --pages-as-is.")
+        if usual.passed == 0:
+            raise Refused("Each displayed item was clicked: nothing says what was passed over, and all metrics "
+                          "would be 1. Join what was displayed with --sql; else --pages-as-is.")
     return usual.time_kind
+
+
+def warnings_of(pages: DataFrame, args: argparse.Namespace) -> list[str]:
+    """Says how many pages seem to be several, or parts of one, and what helps: src/data/prepare/log.ts."""
+    shown = pages.withColumn("place", F.col("position") if args.position else F.lit(None))
+    counts = shown.groupBy("user_id", "page_id").agg(
+        F.count("*").alias("items"), (F.max("time") - F.min("time")).alias("span"),
+        F.count_distinct("place").alias("places"),
+    ).agg(
+        F.count("*").alias("all"), F.count_if(F.col("span") >= LONG).alias("long"),
+        F.count_if((F.col("places") > 0) & (F.col("places") < F.col("items"))).alias("twice"),
+        F.count_if(F.col("items") == 1).alias("single"),
+    ).first()
+    gap = "--page-gap 10, which makes rows of a user less than 10 seconds apart one page"
+    if args.page:
+        apart = whole = (f"If {args.page} is not the id of one page, name another column by --page, "
+                         f"or take {gap}, in its place.")
+    elif args.page_gap:
+        apart, whole = "Make --page-gap smaller, or name --page.", "Make --page-gap larger, or name --page."
+    else:
+        apart, whole = "Name the page's id by --page.", f"Name the page's id by --page, or take {gap}."
+    found = ((counts.long, ODD, f"have rows that are {LONG // 60_000} minutes or more apart", apart),
+             (counts.twice, ODD, f"have two items at one {args.position}", apart),
+             (counts.single, 1 / 3, "show one item", whole))
+    return [f"{n} of {counts.all} pages {what}. {remedy}"
+            for n, most, what, remedy in found if n > most * counts.all]
 
 
 def examples(values: DataFrame, kind: str | None) -> str:
@@ -222,6 +259,12 @@ def examples(values: DataFrame, kind: str | None) -> str:
 def shown_of(values: DataFrame, kind: str, args: argparse.Namespace) -> DataFrame:
     """Each item of a page once, with its least place, clicked if one of its rows is: data/log_pages.sql."""
     good = values.where(F.col("fault").isNull() & (F.col("time_kind") == kind))
+    if args.page_gap:  # data/log_gap.sql
+        rows = Window.partitionBy("user").orderBy("ms", "item")
+        pause = F.col("ms") - F.lag("ms").over(rows) >= round(1000 * args.page_gap)
+        good = good.withColumn("begins", F.coalesce(pause, F.lit(True)).cast("int"))
+        number = F.sum("begins").over(rows.rowsBetween(Window.unboundedPreceding, 0))
+        good = good.withColumn("page_id", number.cast("string"))
     more = {"position": F.min("place"), "propensity": F.min("chance")}
     return (
         # Whole users in one task: the groups need no exchange of their own.
@@ -258,6 +301,9 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     values = checked(rows_of(spark, args), args)
     shown_of(values, usual_kind(values, args), args).write.parquet(args.out)
+    if not args.pages_as_is:
+        for warning in warnings_of(spark.read.parquet(args.out), args):
+            print(f"beware: {warning}", file=sys.stderr)
     columns = "".join(f" --{name} {name}" for name in ("position", "propensity") if getattr(args, name))
     print(f"deno task data log --source '{args.out}/part-*.parquet' --user user_id --item item_id "
           f"--page page_id --time time --clicked clicked{columns}")

@@ -6,7 +6,7 @@ import { preparations } from "../../src/commands/data/preparations.ts";
 import { REMOVED_COMMANDS, REMOVED_OPTIONS } from "../../src/data/prepare/log_options.ts";
 import { parseAndRun } from "../../src/cli/options.ts";
 import type { Prepared } from "../../src/data/prepare/prepare.ts";
-import { refused, rowsOf } from "../case_table.ts";
+import { refused, rowsOf, saying } from "../case_table.ts";
 import { folderWith, inRounds, pagesOf, parquet, prepareIn, query, sums } from "../prepared_folder.ts";
 import { clicksOnly, expectedPages, shapeFiles } from "./log_shapes.ts";
 
@@ -71,6 +71,17 @@ const oddFiles = {
   "pairs.jsonl": list({ shown: [["a", "b"], ["c"]] }),
   "headless.csv": shapeFiles["log.csv"]?.replace(/^.*\n/, "") ?? "",
   "log.sql": "SELECT 1",
+  // Five pages of four items for each user, an hour apart; all under one id, rows .75 s apart, or two at one position.
+  ...Object.fromEntries(["merged", "split", "double"].map((name) => [
+    `${name}.csv`,
+    lines("uid,sku,ts,label,request,pos", 400, (k) => {
+      const [page, place] = [Math.floor(k / 20) % 5, Math.floor(k / 100)];
+      const time = 1_600_000_000 + 3600 * page + (name === "split" ? 0.75 * Math.max(0, place - 1) : 0);
+      const row = [`u${k % 20}`, `i${(page + 5 * place) % 20}`, time, place ? 0 : 1];
+      return [...row, name === "merged" ? "home" : page, name === "double" ? place >> 1 : place].join(",");
+    }),
+  ])),
+  "all_clicked.csv": timed("1600000000", "1600003600").replaceAll(",0,", ",1,"),
 };
 
 async function shapesFolder(): Promise<string> {
@@ -102,6 +113,27 @@ Deno.test("shapes: times are read as they are written, and as they stand where t
   ) {
     const { folder: out } = await prepared(folder, `log --source ${args} --time ts ${BY_USER}`);
     assert.equal((await pagesOf(out)).map(({ time }) => time).join(", "), times, args);
+  }
+});
+
+Deno.test("shapes: pages that seem to be several, or parts of one, are warned of by number and option", async () => {
+  const folder = await folderWith(oddFiles);
+  const cases = rowsOf(`
+    merged.csv --page request --position pos
+      | 20 of 20 pages (100 %)…apart, up to 4 hours. If request comes again…--page-gap 10
+      | 20 of 20 pages (100 %)…two items at one pos.
+    double.csv --page request --position pos | 100 of 100 pages (100 %)…two items at one pos.
+    split.csv | 200 of 300 pages (67 %) show one item…--page-gap 10
+    merged.csv --page-gap 10000 | 20 of 20 pages…up to 4 hours…smaller than 10000
+    split.csv --page-gap 10
+    double.csv --page request
+    split.csv --page request --position pos
+  `);
+  for (const [args = "", ...says] of cases) {
+    const { manifest } = await prepared(folder, `log --source ${args} ${COLUMNS} --clicked label`);
+    const own = manifest.warnings?.filter((text) => /^\d+ of \d+ pages \(/.test(text)) ?? [];
+    assert.equal(own.length, says.length, `${args}: ${own}`);
+    says.forEach((text, k) => assert.match(own[k] ?? "", saying(text), args));
   }
 });
 
@@ -177,6 +209,8 @@ const REFUSED = rowsOf(`
     | ts to be times of a log…seconds since 1970…mean 1970-01-01 00:33:29 to …time_format.sql
   digits.csv --time ts BY_USER | mean 1970-08-21
   ticks.csv --time ts BY_USER | mean 1970-01-01 00:00:05
+  all_clicked.csv COLUMNS --clicked label
+    | Each of the 4 items on 2 pages was clicked…--pages sampled…--pages as-is
   slashes.csv --time ts BY_USER | cannot be read…time_format.sql
   whole_days.csv COLUMNS --clicked label
     | The times (ts) are whole days: without the pages' ids, all rows of a user in one day would be one page.…--page…--pages as-is

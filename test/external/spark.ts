@@ -40,6 +40,8 @@ interface Log {
   /** The log, or a query that writes it as Parquet. */
   readonly csv?: string;
   readonly sql?: string;
+  /** Seconds of --page-gap. */
+  readonly gap?: number;
   /** Whether pages are looked at; as they are, by default. */
   readonly pages?: "log";
   /** In 1 part, too; that of 8 with the whole set. */
@@ -103,6 +105,8 @@ const logs: readonly Log[] = [
   { name: "drawn", columns: ALL, csv: drawn(TIMES, 5), whole: true },
   { name: "dirty, without pages", columns: ["position"], csv: dirty },
   { name: "drawn, without pages and places", columns: [], csv: drawn(TIMES, 6) },
+  { name: "drawn, rows without a pause", columns: ["position"], csv: drawn(TIMES, 6), gap: 1.5 },
+  { name: "all clicked", columns: ALL, csv: clean.replaceAll("false", "true"), pages: "log", refused: true },
   { name: "drawn dates", columns: ["position"], csv: drawn(DATES, 7) },
   { name: "nanoseconds", columns: [], csv: drawn(["1600000000000000101", "1600000000000000201"], 8) },
   { name: "typed", columns: [...ALL, "propensity"], sql: TYPED },
@@ -160,6 +164,7 @@ Deno.test("spark: a log that the job has cleaned makes the set that data log mak
       `${parts}`,
     ],
     ...Object.entries(namesOf(log)).flatMap(([name, column]) => [`--${name}`, column]),
+    ...log.gap ? ["--page-gap", `${log.gap}`] : [],
     ...log.pages ? [] : ["--pages-as-is"],
     ...log.whole && parts > 1 ? ["--set", `${out}-set`] : [],
   ]));
@@ -198,7 +203,7 @@ Deno.test("spark: a log that the job has cleaned makes the set that data log mak
       continue;
     }
     assert.equal(ends[k]?.refused, "", what);
-    const ours = await prepared(log, own);
+    const ours = await prepared(log, { ...own, pageGap: log.gap });
     await Deno.writeTextFile(`${out}.sql`, shownSelect(`${out}/part-*.parquet`, log));
     const theirs = await prepared(log, { query: `${out}.sql` });
     for (const part of Object.keys(OF_SET)) {

@@ -106,6 +106,7 @@ async function runPreparation(recipe: Recipe, options: PrepareOptions): Promise<
     const n = (count: number | undefined) => thousands(count ?? 0);
     if (bad.total > 0) say(`${n(bad.total)} rows could not be read and are left out:\n${badRowsText(bad)}`);
     for (const note of manifest.notes) say(note);
+    for (const warning of manifest.warnings ?? []) say(`Beware: ${warning}`);
     for (const [kind, count] of Object.entries(skipped)) say(`left out or changed: ${n(count)} ${kind}`);
     const { users, given = 0, pages = 0, rows = 0 } = counts ?? {};
     console.log(

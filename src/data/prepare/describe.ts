@@ -134,7 +134,8 @@ async function descriptionOf(
     propensities: await propensitiesIn(engine),
     placeEffect: await placeEffect(engine, manifest.places),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
-    warnings: await countedWarnings(engine, parts),
+    // Those of the pages as the log had them are known to data log alone.
+    warnings: [...new Set([...manifest.warnings ?? [], ...await countedWarnings(engine, parts)])],
   };
 }
 
@@ -222,6 +223,11 @@ function pageWarnings(s: Suspicion): string[] {
     warnings.push(
       `${n(s.pages_with_twice)} pages show an item twice; ${n(s.twice_clicked)} times ` +
         "it is the clicked one: repeated rows give the click away. Keep one row for each item of a page.",
+    );
+  }
+  if (s.pages_with_unclicked === 0) {
+    warnings.push(
+      "Every displayed item was clicked: nothing says what was passed over, and all metrics are 1.",
     );
   }
   const one = share(s.pages_of_one, s.pages);

@@ -127,6 +127,8 @@ async function expectPages(engine: Engine, options: LogOptions, names: LogSource
   await expectOnePropensity(engine, options, names);
   const [row = {}] = await engine.rows(
     "SELECT count(*) AS pages, count(*) FILTER (items > 1) AS longer, count(*) FILTER (clicks > 0) AS clicked, " +
+      "count(*) FILTER (clicks < items) AS unclicked, count(*) FILTER (has_place_twice) AS twice, " +
+      `count(*) FILTER (span >= ${LONG_MS}) AS long, max(span) AS span, sum(items) AS items, ` +
       `min(time) = max(time) AS "one time", ${TIMES} FROM page_of`,
   );
   const [count, longer, clicked] = [Number(row.pages), Number(row.longer), Number(row.clicked)];
@@ -160,12 +162,74 @@ async function expectPages(engine: Engine, options: LogOptions, names: LogSource
     }
     await note(`times are whole ${step.name}s, and there is no --page: ${merge}`);
   }
-  if (longer === 0) throw new UserError(oneItemText(names, pages, count, clicked));
-  if (longer < count / 2) {
-    await note(
-      `${Math.round(100 * (1 - longer / count))} % of the pages show one item: they are always ranked right`,
+  if (longer === 0 || Number(row.unclicked) === 0) {
+    throw new UserError(
+      pages !== "sampled" && (longer > 0 || clicked === count)
+        ? allClickedText(count, Number(row.items))
+        : oneItemText(names, pages, count),
     );
   }
+  const counts = { count, longer, twice: Number(row.twice), long: Number(row.long), span: Number(row.span) };
+  if (pages === "sampled") return;
+  for (const text of pageWarnings(counts, options, names)) {
+    await engine.run(`INSERT INTO warning VALUES (${literal(text)})`);
+  }
+}
+
+/** Rows of one page are seldom this far apart. */
+const LONG_MS = 120_000;
+/** A larger share of pages is no accident. */
+const ODD_SHARE = 0.05;
+
+/** Of the pages of a log: how many there are, show several items, hold two at one place, or are long; the longest, in ms. */
+type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
+
+/** Warnings of pages that seem to be several, or parts of one. */
+function pageWarnings(
+  { count, longer, twice, long, span }: PageCounts,
+  { pageGap, query }: LogOptions,
+  { page, position }: LogSource["names"],
+): string[] {
+  const of = (some: number) =>
+    `${thousands(some)} of ${thousands(count)} pages (${Math.round(100 * some / count)} %)`;
+  const gap = "--page-gap 10, which makes rows of a user less than 10 seconds apart one page";
+  const apart = page !== undefined
+    ? `If ${page} comes again on later pages of a user, it is no id of a page: ` +
+      (query === undefined
+        ? `name another column by --page, or take ${gap}, in its place.`
+        : `make it one in the SELECT, or take ${gap}, in its place.`)
+    : pageGap !== undefined
+    ? `If these are several pages, make --page-gap smaller than ${pageGap}, or name the column with the id of the page by --page.`
+    : "If these are several pages, name the column with the id of the page by --page.";
+  const warnings: string[] = [];
+  if (long > ODD_SHARE * count) {
+    warnings.push(
+      `${of(long)} have rows that are ${LONG_MS / 60_000} minutes or more apart, up to ${
+        durationText(span)
+      }. ${apart}`,
+    );
+  }
+  if (twice > ODD_SHARE * count) {
+    warnings.push(`${of(twice)} have two items at one ${position}. ${apart}`);
+  }
+  if (count - longer > count / 3) {
+    const whole = page !== undefined
+      ? `If ${page} differs between the rows of one page, name the column that they share by --page, or take ${gap}, in its place.`
+      : pageGap !== undefined
+      ? `If rows of one page are ${pageGap} seconds apart or more, make --page-gap larger.`
+      : `If the rows of one page have times of their own, name the column with the id of the page by --page; or take ${gap}.`;
+    warnings.push(`${of(count - longer)} show one item: it is always ranked right. ${whole}`);
+  }
+  return warnings;
+}
+
+function durationText(ms: number): string {
+  const [unit, length] = ms < 7_200_000
+    ? ["minutes", 60_000] as const
+    : ms < 172_800_000
+    ? ["hours", 3_600_000] as const
+    : ["days", 86_400_000] as const;
+  return `${thousands(Math.floor(ms / length))} ${unit}`;
 }
 
 /** @throws UserError for pages whose items have several, unless each item has its own. */
@@ -197,23 +261,24 @@ const TIMES = STEPS.map(({ name, ms, least }) =>
   `(min((time % ${ms} + ${ms}) % ${ms}) = max((time % ${ms} + ${ms}) % ${ms}) AND approx_count_distinct(time) >= 20) AS "${name}"`
 ).join(", ");
 
+function allClickedText(pages: number, items: number): string {
+  return `Each of the ${thousands(items)} items on ${
+    thousands(pages)
+  } pages was clicked: this is a log of clicks, which does not ` +
+    "say what was passed over. A model has nothing to tell apart, and prec@1 would be 1.000. Draw items to stand beside each " +
+    `click with --pages sampled, or join what was displayed by a SELECT (data/recipes/clicks_table.sql). If that is what was ` +
+    `displayed: ${AS_IS}. ${GUIDE}`;
+}
+
 function oneItemText(
   { page, clicked: column }: LogSource["names"],
   pages: LogOptions["pages"],
   count: number,
-  clicked: number,
 ): string {
   if (pages === "sampled") {
     return `Each of the ${
       thousands(count)
     } pages shows one item: there is no other one to draw. A log of clicks needs several items.`;
-  }
-  if (clicked === count) {
-    return `Each of the ${
-      thousands(count)
-    } pages shows one item, and it was clicked: this is a log of clicks, which does not say what ` +
-      "was passed over. A model has nothing to tell apart, and prec@1 would be 1.000. Draw items to stand beside each " +
-      `click with --pages sampled, or join what was displayed by a SELECT (data/recipes/clicks_table.sql). ${GUIDE}`;
   }
   const why = page === undefined
     ? "no two rows of a user have the same time. Name the column with the id of the page by --page; or let rows of a user " +

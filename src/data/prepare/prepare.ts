@@ -94,7 +94,7 @@ export async function prepare(
   try {
     engine = await Engine.open({ workFolder: path, memory: options.memory, threads: options.threads });
     await engine.run(
-      "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR)",
+      "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR); CREATE TABLE warning (text VARCHAR)",
     );
     await engine.run(roundsScript);
     onStep?.(outside("Looking at the source"));
@@ -133,7 +133,11 @@ export async function prepare(
     onStep?.(outside("Checksums"));
     const manifest = await manifestOf(engine, nameOf(path), begun, path, command, bad);
     onStep?.(outside("Warnings"));
-    manifest.warnings = await warningsIn(engine, path, signal);
+    const warnings = await engine.rows("SELECT text FROM warning ORDER BY rowid");
+    manifest.warnings = [
+      ...warnings.map(({ text }) => String(text)),
+      ...await warningsIn(engine, path, signal),
+    ];
     await writeJson(`${path}/${MANIFEST}`, manifest);
     engine.close();
     engine = undefined;

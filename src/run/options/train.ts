@@ -13,7 +13,7 @@ import {
   type PwModelConfig,
 } from "../../model/config.ts";
 import { countsConfigFor } from "../../counts/tables.ts";
-import { NONE, usersOf } from "../../data/click_log.ts";
+import { clickedRows, type ClickLog, usersOf } from "../../data/click_log.ts";
 import { countedOf, type LogSource } from "../../data/log_source.ts";
 import type { Places } from "../../data/manifest.ts";
 import {
@@ -259,18 +259,24 @@ function batchFor(source: LogSource): number {
 
 /**
  * @returns what is to be known of pages of one item, which are always ranked right; undefined for others.
- * @throws UserError where each is clicked, too: nothing can be learned.
+ * @throws UserError where every displayed item is clicked: nothing can be learned.
  */
 export function notePages(name: string, { userRows, userEvents, log }: LogSource): string | undefined {
-  if ((userRows.at(-1) ?? 0) > (userEvents.at(-1) ?? 0)) return undefined;
-  if (log?.eventClick.every((click) => click !== NONE)) {
+  if (log && !log.eventClick.some((_, e) => passedOver(log, e))) {
     throw new UserError(
-      `Expected pages of several items in ${name}, found only pages of one item, which is clicked: there is nothing to ` +
-        "tell apart, and prec@1 would be 1.000. Prepare a log of clicks with deno task data log --pages sampled.",
+      `Expected pages with items that were not clicked in ${name}, found that every displayed item was clicked: there is ` +
+        "nothing to tell apart, and prec@1 would be 1.000. Prepare a log of clicks with deno task data log --pages sampled.",
     );
   }
+  if ((userRows.at(-1) ?? 0) > (userEvents.at(-1) ?? 0)) return undefined;
   return "Each page shows one item: prec@1, prec@2 and all ranks are always right and say nothing. The loss tells how well " +
     "clicks are foreseen; without learning it is that of the share of clicks.";
+}
+
+/** True if an event is a page, not given, with an item that was not clicked. */
+function passedOver(log: ClickLog, event: number): boolean {
+  if (log.eventGiven?.[event]) return false;
+  return log.eventRows[event + 1]! - log.eventRows[event]! > clickedRows(log, event).length;
 }
 
 /** What is known of the order of the items of a page. */
