@@ -101,7 +101,7 @@ export function command(): Command {
     )
     .option(
       "--summary <file>",
-      `a page that gets each peer's times of clickgan's step, at <!-- ${SUMMARY_MARKERS} -->`,
+      `a page that gets each peer's times of clickgan's step, at <!-- ${SUMMARY_MARKERS} -->, a table for each processor`,
     );
   return own.action(async () => {
     const stop = stopOnSignals(EXIT_INTERRUPTED);
@@ -148,7 +148,7 @@ async function peers(options: Options, { signal }: Stop): Promise<void> {
   }
   const blocks = measured.map(({ title, figures }) => blockOf(title, figures));
   await page.write(marker, `${machine}, ${model}. By ${notesOf(measured).join("; ")}.`, ...blocks);
-  await summary.write(SUMMARY_MARKERS, `${machine}, ${model}:`, summaryCells(measured));
+  await summary.writeOfCpu(SUMMARY_MARKERS, `${machine}, ${model}:`, summaryCells(measured));
   if (measured.some(({ figures }) => figures.some(({ wrong }) => wrong))) {
     throw new UserError("Expected peers that compute what clickgan does: see WRONG above.");
   }

@@ -12,7 +12,7 @@ import { UserError } from "../src/user_error.ts";
 import { percent as percentText } from "../src/number_text.ts";
 import { cpus } from "node:os";
 import { dirname } from "node:path";
-import { expectMarkers, markdownTable, table, writeBetweenMarkers } from "../src/cli/table.ts";
+import { expectMarkers, markdownTable, table, writeBetweenMarkers, writeBlock } from "../src/cli/table.ts";
 import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
 import { readJson } from "../src/files/json_file.ts";
 import { type BenchReport, benchReport } from "../src/selftest/profile/bench_report.ts";
@@ -199,12 +199,22 @@ export class Page {
 
   /** @param parts texts and tables, an empty line between them; empty ones are left out. @throws UserError when it cannot be written */
   async write(name: string, ...parts: readonly (string | Cells)[]): Promise<void> {
-    if (this.file === undefined) return;
-    const texts = parts.map((part) =>
-      typeof part === "string" ? part : part.rows.length > 0 ? markdown(part) : ""
-    );
-    await writeBetweenMarkers(this.file, name, texts.filter((text) => text !== "").join("\n\n"));
+    if (this.file !== undefined) await writeBetweenMarkers(this.file, name, textOf(parts));
   }
+
+  /** Writes what was measured on a processor; what stands there of other processors stays. @param parts as {@link write} has them */
+  async writeOfCpu(name: string, machine: string, ...parts: readonly (string | Cells)[]): Promise<void> {
+    if (this.file === undefined) return;
+    const [cpu = "", rest = ""] = machine.split(/(?=,)(.*)/s);
+    await writeBlock(this.file, name, cpu, `${rest}\n\n${textOf(parts)}`);
+  }
+}
+
+function textOf(parts: readonly (string | Cells)[]): string {
+  const texts = parts.map((part) =>
+    typeof part === "string" ? part : part.rows.length > 0 ? markdown(part) : ""
+  );
+  return texts.filter((text) => text !== "").join("\n\n");
 }
 
 /** Writes measurements to a JSON file and makes its folder. @throws UserError when it cannot be written */

@@ -86,12 +86,28 @@ export async function writeBetweenMarkers(file: string, name: string, text: stri
   await atomicWriteFile(file, `${before}\n\n${text}\n\n${after}`);
 }
 
+/**
+ * Writes a block between the same lines: a text that begins with a title in bold. It takes the place of the block of this title;
+ * those of other titles stay.
+ */
+export async function writeBlock(file: string, name: string, title: string, text: string): Promise<void> {
+  const { before, between, after } = await aroundMarkers(file, name);
+  const begin = `**${title}**`;
+  const blocks = between.split(/^(?=\*\*)/m).map((block) => block.trim()).filter((block) => block !== "");
+  const at = blocks.findIndex((block) => block.startsWith(begin));
+  blocks.splice(at < 0 ? blocks.length : at, 1, `${begin}${text}`);
+  await atomicWriteFile(file, `${before}\n\n${blocks.join("\n\n")}\n\n${after}`);
+}
+
 /** @throws UserError when the file cannot be read, or lacks the lines that {@link writeBetweenMarkers} writes between. */
 export async function expectMarkers(file: string, name: string): Promise<void> {
   await aroundMarkers(file, name);
 }
 
-async function aroundMarkers(file: string, name: string): Promise<{ before: string; after: string }> {
+async function aroundMarkers(
+  file: string,
+  name: string,
+): Promise<{ before: string; between: string; after: string }> {
   const [begin, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`];
   let text: string;
   try {
@@ -105,7 +121,8 @@ async function aroundMarkers(file: string, name: string): Promise<{ before: stri
       `Expected ${file} to have the lines ${begin} and ${end}, between which the table goes. Add them.`,
     );
   }
-  return { before: text.slice(0, from + begin.length), after: text.slice(to) };
+  const start = from + begin.length;
+  return { before: text.slice(0, start), between: text.slice(start, to), after: text.slice(to) };
 }
 
 /** Lines of a Markdown table. */

@@ -17,6 +17,7 @@ import {
 } from "../../bench/peers/measure.ts";
 import type { Peer } from "../../bench/peers/peer.ts";
 import { findTorches, type PeerEntry, roster, type Torch, withTorches } from "../../bench/peers/roster.ts";
+import { Page } from "../../bench/study.ts";
 import { tensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
 import { workloadLog } from "../../src/selftest/profile/workloads.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
@@ -133,6 +134,18 @@ Deno.test("a wrong loss and a failure are told in the table, and do not end the 
     rows: [["torch", "WRONG", "-"], ["jax-wasm", "-", "-"], ["tfjs-wasm", "1.00", "-"]],
   });
 });
+
+Deno.test("a page keeps what was measured on other processors", () =>
+  withEmptyFolder(async (folder) => {
+    const file = `${folder}/page.md`;
+    const table = "| a |\n| --- |";
+    const text = (intel: string, more = "") =>
+      `Above\n\n<!-- x -->\n\n**Intel**, ${intel}:\n\n${table}\n\n${more}<!-- end of x -->\n`;
+    await Deno.writeTextFile(file, text("old"));
+    const page = await Page.open(file, "x");
+    for (const machine of ["AMD, 2 cores:", "Intel, new:"]) await page.writeOfCpu("x", machine, table);
+    assert.equal(await Deno.readTextFile(file), text("new", `**AMD**, 2 cores:\n\n${table}\n\n`));
+  }));
 
 Deno.test("each PyTorch is found once, and has a name of its own", () =>
   withEmptyFolder(async (folder) => {
