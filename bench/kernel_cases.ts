@@ -8,7 +8,7 @@ import type { Gpu } from "../src/gpu/device.ts";
 import { type Constants, type Kernel, kernelText } from "../src/gpu/kernel.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
-import { type Cost, invocationsOf, onlySlice } from "../src/gpu/program.ts";
+import { type Cost, costOf, invocationsOf, onlySlice } from "../src/gpu/program.ts";
 import {
   type BenchLog,
   type BenchModel,
@@ -61,7 +61,7 @@ export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
   return parts.flatMap(({ program, sizes, slice = onlySlice }, part) =>
     program.dispatches.map(({ spec, manySteps }, dispatch): KernelCase => {
       const [x, y] = invocationsOf(spec.invocations, sizes);
-      const cost = spec.cost(sizes);
+      const cost = costOf(spec, sizes);
       const batches = manySteps ? slice.count : 1;
       const invocations: [number, number] = [batches * x, y];
       const [flops, bytes] = [batches * cost.flops, batches * cost.bytes];

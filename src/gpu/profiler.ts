@@ -2,7 +2,7 @@
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
-import { type Cost, invocationsOf, onlySlice, type Program } from "./program.ts";
+import { type Cost, costOf, invocationsOf, onlySlice, type Program } from "./program.ts";
 import { readViews } from "./readback.ts";
 import { amountOf, type Sizes } from "./sizes.ts";
 
@@ -89,7 +89,7 @@ export function workOf<S extends Sizes>(
     const steps = manySteps ? slice.count : 1;
     const [x, y] = invocationsOf(spec.invocations, sizes);
     const invocations = steps * x * y;
-    const dispatch = { label, kernel, steps, invocations, dispatch: k, ...spec.cost(sizes), encode };
+    const dispatch = { label, kernel, steps, invocations, dispatch: k, ...costOf(spec, sizes), encode };
     if (copies.length === 0) return [dispatch];
     const bytes = copies.reduce((sum, { written }) => sum + 2 * amountOf(written?.bytes ?? 0, sizes), 0);
     const between = (encoder: GPUCommandEncoder) => {

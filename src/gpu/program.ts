@@ -32,6 +32,11 @@ export interface Cost {
   readonly bytes: number;
 }
 
+/** Returns the work of a dispatch, which is none where its spec does not say it. */
+export function costOf<S extends Sizes>({ cost }: Pick<DispatchSpec<S>, "cost">, sizes: S): Cost {
+  return cost?.(sizes) ?? { flops: 0, bytes: 0 };
+}
+
 /** Which other kernels can do a dispatch, or a part of it. */
 export interface KernelChoice<S extends Sizes = Sizes> {
   /** See matmulKey and lstmKey, and a sum's kernel, of {@link import("./kernel_shapes.ts")}. */
@@ -68,7 +73,8 @@ export function invocationsOf<S extends Sizes>(
 export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
   /** Invocations wanted along x and y; they are rounded up to workgroups here. */
   readonly invocations: Invocations<S>;
-  readonly cost: (sizes: S) => Cost;
+  /** Absent where no bench divides by it. */
+  readonly cost?: (sizes: S) => Cost;
   /** What the dispatch is for, e.g. "utility/layer2 forward". */
   readonly label: string;
   /** Of a matrix product, and on a GPU of an LSTM and of a sum that a subgroup may do: other kernels for it, or for each of its parts. */

@@ -55,7 +55,6 @@ export async function runKernel<const O extends Readonly<Record<string, number |
   const program = await Program.record(gpu, name, arena.upload("step", step).buffer, [{
     ...{ kernel: parsed, label: name, constants, invocations: [x, y] },
     views: { ...Object.fromEntries(given), ...Object.fromEntries(written) },
-    cost: () => ({ flops: 0, bytes: 0 }),
   }]);
   Commands.submit(gpu, name, (commands) => program.encode(commands, {}, 0));
   const found: Record<string, KernelArray> = {};

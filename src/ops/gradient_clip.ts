@@ -5,7 +5,6 @@ import normText from "../../kernels/adam/gradient_norm.wgsl" with { type: "text"
 import type { Arena } from "../gpu/arena.ts";
 import { constantOf, kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import type { Dimensions, Sizes } from "../gpu/sizes.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 
 const normKernel = kernel("gradient_norm", normText);
@@ -18,18 +17,12 @@ const PARTS = 16;
  * What makes a gradient that is longer than `most` as short as that.
  * @param arena for the sums of squares. @throws UserError for more parameters than a kernel sees at once.
  */
-export function gradientClip<S extends Sizes>(
-  parameters: ParameterArena,
-  dimensions: Dimensions<S>,
-  most: number,
-  arena: Arena,
-): DispatchSpec<S>[] {
+export function gradientClip(parameters: ParameterArena, most: number, arena: Arena): DispatchSpec[] {
   const { partials, gradient, length, summed } = parameters;
   parameters.gpu.requireBindable(4 * length, "a gradient whose length is bounded");
   const squares = arena.allocate("squares of the gradient", 4 * PARTS);
   const all = { buffer: gradient.buffer, offset: 0, size: 4 * length };
   const constants = { P4: summed / 4, ALL4: length / 4 };
-  const numbers = (s: S) => length + summed * dimensions.chunks(s);
   return [
     {
       kernel: normKernel,
@@ -37,7 +30,6 @@ export function gradientClip<S extends Sizes>(
       constants: { ...constants, PARTS },
       views: { partials, gradient: all, squares },
       invocations: [PARTS * constantOf(normKernel, "WORKGROUP")],
-      cost: (s) => ({ flops: 2 * numbers(s), bytes: 4 * numbers(s) }),
     },
     {
       kernel: clipKernel,
@@ -45,7 +37,6 @@ export function gradientClip<S extends Sizes>(
       constants: { ...constants, PARTS, MOST: most },
       views: { squares, partials, gradient: all },
       invocations: [length / 4],
-      cost: (s) => ({ flops: numbers(s), bytes: 8 * numbers(s) }),
     },
   ];
 }

@@ -69,7 +69,7 @@ export class GradientSum<S extends Sizes> {
     const dense = parameters.rangesWithout(touched.keys()).flatMap((range) => windows(range, most));
     const adding = (part: Part) =>
       record("gradients of a part", [
-        ...dense.map((window) => addDispatch(adam, dimensions, total, window, part)),
+        ...dense.map((window) => addDispatch(adam, total, window, part)),
         ...tables.map(({ table, rows, marks }) =>
           rowsDispatch(dimensions, table, rows, marks.mark, parameters.gradientView(table))
         ),
@@ -100,13 +100,12 @@ export class GradientSum<S extends Sizes> {
 }
 
 /** Adds the gradient of a part to those before, for a window of the arena. @param total of the parts before */
-export function addDispatch<S extends Sizes>(
+function addDispatch(
   { parameters }: AdamState,
-  dimensions: Dimensions<S>,
   total: View,
   window: { readonly offset: number; readonly size: number },
   { first, last }: Part,
-): DispatchSpec<S> {
+): DispatchSpec {
   const { gradient, partials, summed } = parameters;
   const start = window.offset / 4;
   const summed4 = Math.min(Math.max(summed - start, 0), window.size / 4) / 4;
@@ -120,10 +119,6 @@ export function addDispatch<S extends Sizes>(
       total: { buffer: total.buffer, ...window },
     },
     invocations: [window.size / 16],
-    cost: (s) => ({
-      flops: window.size / 4 + 4 * summed4 * dimensions.chunks(s),
-      bytes: 3 * window.size + 16 * summed4 * dimensions.chunks(s),
-    }),
   };
 }
 
@@ -143,10 +138,6 @@ function rowsDispatch<S extends Sizes>(
     },
     views: { touched: list, gradient, mark, total },
     invocations: [timesPlaces(table.stride / 4, count)],
-    cost: (s) => ({
-      flops: amountOf(count, s) * table.stride,
-      bytes: 12 * amountOf(count, s) * table.stride,
-    }),
   };
 }
 
@@ -215,7 +206,7 @@ export class SharedGradient<S extends Sizes> {
     }));
     const unused = arena.allocateUnbound("sums of chunks", Math.max(16, 4 * summed));
     const adding = windows(summed, most)
-      .map((window) => addDispatch(adam, dimensions, unused, window, { first: true, last: true }));
+      .map((window) => addDispatch(adam, unused, window, { first: true, last: true }));
     const whole = parameters.rangesWithout(touched.keys()).map(({ start, end }) => {
       const from = Math.max(start, summed);
       return { buffer: gradient.buffer, offset: 4 * from, size: 4 * Math.max(0, end - from) };

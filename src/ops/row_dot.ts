@@ -9,7 +9,7 @@ import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { countedRows, expectShape, partialViews, slopeConstants } from "./op.ts";
 import { constantOf, kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
+import { costOf, type DispatchSpec } from "../gpu/program.ts";
 import { type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, matrix, product, type Reference } from "../tape/reference.ts";
 import type { Call } from "../tape/node.ts";
@@ -201,11 +201,8 @@ function byGroups<S extends Sizes, R>(
     },
     invocations: [{ of: groups, times: constantOf(backwardKernels.gpu, "WORKGROUP") }],
     cost: (s) => {
-      const [gradients, added] = [both.cost(s), own?.cost(s)];
-      return {
-        flops: gradients.flops + (added?.flops ?? 0),
-        bytes: gradients.bytes + (added?.bytes ?? 0),
-      };
+      const [gradients, added] = [costOf(both, s), costOf(own ?? {}, s)];
+      return { flops: gradients.flops + added.flops, bytes: gradients.bytes + added.bytes };
     },
     choices: own?.choices,
   };

@@ -43,7 +43,6 @@ export function randomSlate(page: SlatePlace, explore = false): ClickDispatch {
     },
     views: { masked, slate: slates },
     invocations: ["users"],
-    cost: (s) => ({ flops: 0, bytes: 12 * s.users * SLATE }),
   };
 }
 
@@ -56,7 +55,6 @@ export function popularSlate(page: SlatePlace, order: View): ClickDispatch {
     constants: { SLATE, USERS, ITEMS },
     views: { order, masked, slate: slates },
     invocations: ["users"],
-    cost: (s) => ({ flops: 0, bytes: 16 * s.users * SLATE }),
   };
 }
 
@@ -69,7 +67,6 @@ export function topSlate(page: SlatePlace, score: View): ClickDispatch {
     constants: { SLATE, USERS, ITEMS },
     views: { score, masked, slate: slates },
     invocations: ["users"],
-    cost: (s) => ({ flops: 0, bytes: 4 * s.rows + 4 * SLATE * s.users }),
   };
 }
 

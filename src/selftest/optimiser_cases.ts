@@ -60,7 +60,7 @@ export async function checkClip(
     for (let c = 0; c < chunks; c++) total[i] = (total[i] ?? NaN) + (given.partials[c * summed + i] ?? NaN);
   }
   const norm = Math.sqrt(total.reduce((sum, g) => sum + g * g, 0));
-  const dispatches = gradientClip(parameters, dimensions, most, arena);
+  const dispatches = gradientClip(parameters, most, arena);
   const encode = await recordStep(arena, dimensions, dispatches, { sizes, counted: rows });
   const [sums, direct] = await twice(arena, checks, dispatches, {
     start() {

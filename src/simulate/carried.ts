@@ -42,7 +42,6 @@ export function lstmStep(page: Page, { input, product, state, cell }: LstmStep):
     constants: { H4 },
     views: { event: page.event, input: input.view, product: product.view, state: bufferOf(state.view), cell },
     invocations: [{ of: "events", times: H4 }],
-    cost: (s) => ({ flops: 40 * s.events * state.columns, bytes: 192 * s.events * H4 }),
   };
 }
 
@@ -67,7 +66,6 @@ export function pushClick(page: Page, { history, clicks, room }: ClickLists): Cl
     constants: { LIST: room },
     views: { event: page.event, history, clicks },
     invocations: ["users"],
-    cost: (s) => ({ flops: 0, bytes: 40 * s.users }),
   };
 }
 
@@ -87,7 +85,6 @@ export function passOver({ event, slates, slate: SLATE, users: USERS }: Page, pa
     constants: { SLATE, USERS },
     views: { event, slate: slates, passed },
     invocations: ["users"],
-    cost: (s) => ({ flops: 0, bytes: 12 * s.users * SLATE + 16 * s.users }),
   };
 }
 
@@ -141,7 +138,6 @@ function moveState(
     constants: { S4, FIRST4: firstKept(encoded) / 4, X4, LAGS: lags, ...more },
     views: { encoded: bufferOf(encoded.view), history, clicks, state: state.view },
     invocations: [{ of: "users", times: X4 }],
-    cost: (s) => ({ flops: 0, bytes: 16 * s.users * (S4 + X4 + lags) }),
   };
 }
 
@@ -154,6 +150,5 @@ export function takeRows(input: Tensor, output: View): ClickDispatch {
     constants: { N4 },
     views: { input: bufferOf(input.view), output },
     invocations: [{ of: "events", times: N4 }],
-    cost: (s) => ({ flops: 0, bytes: 32 * s.events * N4 }),
   };
 }

@@ -74,11 +74,6 @@ export class Episode {
     return new Episode(page.startClicks, starts, headers, programs);
   }
 
-  /** What a bench looks at. */
-  get pageProgram(): PageProgram {
-    return this.programs.page;
-  }
-
   /** Weights were set anew: tables are made again before the next episode. */
   weightsChanged(): void {
     this.#prepared = false;

@@ -71,10 +71,6 @@ export function plackettLuce(
     constants: { SLATE, USERS, ITEMS, STRIDE: stride, BY: 1 / temperature, SLATE_PURPOSE: purposes.SLATE },
     views: { score: scores, masked, slate: slates, chance: chances },
     invocations: ["users"],
-    cost: (s) => ({
-      flops: (8 + 4 * SLATE) * s.users * ITEMS,
-      bytes: 4 * s.users * ITEMS + 8 * SLATE * s.users,
-    }),
   };
 }
 

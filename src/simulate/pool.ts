@@ -119,7 +119,6 @@ export function fill(label: string, words: View, count: number, value = 0): Clic
     constants: { COUNT: count, VALUE: value },
     views: { words },
     invocations: [{ of: "users", times: count }],
-    cost: (s) => ({ flops: 0, bytes: 4 * s.users * count }),
   };
 }
 
@@ -139,6 +138,5 @@ export function pageMask(page: Page, pool: Pool, repeats: boolean, arena = page.
     },
     views: { clicked, excluded: arena.upload("excluded", pool.excluded), masked },
     invocations: ["users"],
-    cost: (s) => ({ flops: 0, bytes: 8 * s.users * PANELS }),
   };
 }

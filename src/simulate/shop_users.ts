@@ -104,7 +104,6 @@ class ShopUsers implements Users {
       label: "shop step",
       views: { event: this.page.event, item: this.#table, state: this.#state },
       invocations: ["users"],
-      cost: (s) => ({ flops: 9 * s.users, bytes: 64 * s.users }),
     }];
   }
 
@@ -140,10 +139,6 @@ class ShopUsers implements Users {
       constants: { EACH, ALL, FATIGUE: this.source.shop.fatigue },
       views: { state: this.#state, item: this.#table, row_item: this.page.slates, utility },
       invocations: ["rows"],
-      cost: (s) => ({
-        flops: 40 * s.rows,
-        bytes: (ALL ? 4 : 8) * s.rows + 16 * (s.rows / EACH + Math.min(s.rows, this.page.items)),
-      }),
     };
   }
 

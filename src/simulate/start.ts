@@ -57,7 +57,6 @@ export class Starts {
       constants: { USERS },
       views: { start: this.view, event, clicked },
       invocations: ["users"],
-      cost: (s) => ({ flops: 0, bytes: 36 * s.users }),
     };
   }
 }

@@ -120,7 +120,7 @@ function compare(
     constants: { FIRST: firstSlot, SHARDS: shards, VECTORS: vectors, VECTOR: bestBy },
     views: { ring, best },
     invocations: [1],
-    cost: () => ({ flops: 0, bytes: 16 * shards + 96 }),
+    cost: () => ({ flops: 0, bytes: 16 * vectors * (shards + 1) + 48 }),
   };
 }
 
@@ -147,6 +147,5 @@ function keep(
       by_prec2: window(snapshots.prec2.get(network), range),
     },
     invocations: [Math.min(range.size / 16, KEEP_INVOCATIONS)],
-    cost: () => ({ flops: 0, bytes: 0 }),
   }));
 }

@@ -157,6 +157,17 @@ Deno.test("access counts: every kernel of the repository is understood", () => {
   }
 });
 
+Deno.test("access counts: each invocation of batch norm writes its own ROWS rows", () => {
+  // The first workgroup has four blocks of rows, one of which writes four statistics. A first block of all rows would be
+  // right, and slow.
+  for (
+    const [name, writes] of [["forward", 128 + 4 / 4], ["input_gradient", 128], ["running", 16]] as const
+  ) {
+    const text = kernelFile(kernelPath(`batch_norm_${name}`));
+    assert.equal(accessCounts(text, { ...scope, grid: [1, 1, 1] }).storage.writes, writes, name);
+  }
+});
+
 Deno.test("access counts: a subgroup is 32 neighbours", () => {
   const path = kernelPath("outcome_sum_subgroups");
   // A turn of the events, and a lane's eighth of 64 sums.

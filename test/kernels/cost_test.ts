@@ -12,8 +12,10 @@ import type { ClickLog } from "../../src/data/click_log.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { DispatchSpec } from "../../src/gpu/program.ts";
+import { exercises } from "../../src/selftest/exercise/exercises.ts";
+import { BestKeeper } from "../../src/train/best_keeper.ts";
+import { ResultRing } from "../../src/train/results.ts";
 import { AdamState } from "../../src/ops/adam.ts";
-import { addDispatch } from "../../src/ops/gradient_sum.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
 import {
   lstmOf,
@@ -30,6 +32,7 @@ import {
   linearOf,
   mixedProductOf,
   rowDotOf,
+  rowDotOfLayer,
   rowDotWithSums,
 } from "../../src/selftest/ops/layer_recipes.ts";
 import { choiceOf, exactMinimaxOf, minimaxOf } from "../../src/selftest/ops/loss_recipes.ts";
@@ -66,7 +69,7 @@ function assertCosts(specs: readonly DispatchSpec[], expected: Expected): void {
   assert.deepEqual(specs.map(({ label }) => label).sort(), Object.keys(expected).sort());
   for (const { label, cost } of specs) {
     for (const sizes of batches) {
-      const { flops, bytes } = cost(sizes);
+      const { flops, bytes } = cost?.(sizes) ?? assert.fail(`${label} says no cost`);
       assert.deepEqual([flops, bytes], expected[label]?.(sizes), `${label}, ${JSON.stringify(sizes)}`);
     }
   }
@@ -115,6 +118,18 @@ for (const kind of ["cpu", "gpu"] as const) {
 costCase("row_dot of 6", rowDotOf(6)(few), {
   "u forward": ({ rows }) => [2 * rows * 6, 4 * rows * (8 + 1)],
   "u gradients": ({ rows }) => [5 * rows * 6, 4 * rows * (2 * 8 + 1)],
+});
+
+// The layer adds up a dot a panel of 16 columns while a row is in registers; row_dot adds up those of a row.
+costCase("row_dot, made by a layer", rowDotOfLayer(12, 84)(chunks), {
+  "h forward": ({ rows }) => {
+    const [flops, bytes] = product(rows, 12, 84);
+    return [flops + 2 * rows * 84, bytes + 4 * rows * 6];
+  },
+  "u forward": ({ rows }) => [rows * 6, 4 * rows * (6 + 1)],
+  "u gradients": ({ rows }) => [5 * rows * 84, 4 * rows * (2 * 84 + 1)],
+  "h gradient of weights": ({ rows, chunks }) => product(rows, 12, 84, chunks),
+  "h gradient of input": ({ rows }) => product(rows, 12, 84),
 });
 
 const choice = ({ rows, events }: Counts): Pair => [20 * rows, 8 * rows + 32 * events];
@@ -266,6 +281,10 @@ function mostTokens({ items }: ClickLog, count: number): number {
   const counts = Array.from({ length: items.count }, (_, i) => (first[i + 1] ?? 0) - (first[i] ?? 0));
   return counts.sort((a, b) => b - a).slice(0, count).reduce((sum, x) => sum + x, 0);
 }
+function touchedCost(items: number, rowsOf: (sums: number) => number): Pair {
+  const sums = mostTokens(rareTokens.log, items);
+  return [sums * 12, 4 * 12 * rowsOf(sums)];
+}
 for (const rows of ["items", "events"] as const) {
   const { log } = mixed.few;
   const [N, F, V] = [6, widthOf(mixed.few), tokensOf(mixed.few)];
@@ -290,6 +309,12 @@ for (const rows of ["items", "events"] as const) {
     },
   });
 }
+costCase("mixed_product, touched rows", mixedProductOf("items", 12, { touchedOnly: true })(rareTokens), {
+  "y tokens": ({ items }) => touchedCost(items, (sums) => items + Math.min(sums, tokensOf(rareTokens))),
+  "y stretches of t": ({ items }) => touchedCost(items, (sums) => Math.min(sums, items)),
+  "y gradient of t": ({ items }) =>
+    touchedCost(items, (sums) => Math.min(sums, items) + Math.min(sums, tokensOf(rareTokens))),
+});
 // Of 20 clicks back two words each, behind two; each item is looked for among 8 neighbours by bisection.
 costCase("counts", rowCountsOf(few, [], 8, 5), {
   "recent forward": ({ events }) => [0, 8 * events * 42],
@@ -345,14 +370,6 @@ Deno.test("cost: adam, a parameter and a partial sum at a time", () =>
     const arena = new Arena(gpu, "cost");
     const table = parameters.get("table");
     const view = arena.allocate("list", 1024);
-    const window = { offset: 0, size: 4 * length };
-    const part = { first: true, last: false };
-    assertCosts([addDispatch(adam, clickDimensions, view, window, part) as DispatchSpec], {
-      "add gradients of a part": ({ chunks }) => [
-        length + summed * chunks,
-        12 * length + 4 * summed * chunks,
-      ],
-    });
     const touched = new Map([[table, { count: "items" as const, list: view, gradient: view }]]);
     assertCosts(adam.dispatches({ dimensions: clickDimensions, touched }), {
       // The table goes by row; what is left are the summed parameters.
@@ -360,5 +377,37 @@ Deno.test("cost: adam, a parameter and a partial sum at a time", () =>
       "adam of touched rows of table": ({ items }) => [10 * items * 8, 28 * items * 8],
     });
     for (const part of [arena, adam, parameters]) part[Symbol.dispose]();
+    return Promise.resolve();
+  }));
+
+Deno.test("cost: the comparison of a validation with the best", () =>
+  withGpu("cpu", async (gpu) => {
+    using arena = new Arena(gpu, "cost");
+    const ring = new ResultRing(arena, 1, 2, 3);
+    using keeper = await BestKeeper.create([], gpu, ring, { firstSlot: 0, shards: 3 }, {
+      vectors: 2,
+      bestBy: 0,
+    });
+    const specs = keeper.program.dispatches.map(({ spec }) => spec as DispatchSpec);
+    // Three slots are read and one is written; of the record three numbers are read and nine written.
+    assertCosts(specs, { "compare with the best": () => [0, 16 * 2 * (3 + 1) + 4 * (3 + 9)] });
+  }));
+
+const timed: readonly (readonly [exercise: string, size: number[], expected: Expected])[] = [
+  // A utility and an item are read, the item is written to the log.
+  ["draw", [37, 3], { choose: ({ users, rows }) => [30 * rows, 12 * rows + 40 * users] }],
+  // Of each of three panels the mask is read; the best score and its item are written.
+  ["slate-score", [37, 70, 8], {
+    score: ({ users }) => [3 * users * 70 * 8, 4 * 8 * (users + 70) + 12 * users * 3],
+  }],
+];
+Deno.test("cost: what exercises alone time", () =>
+  withGpu("cpu", (gpu) => {
+    for (const [name, size, expected] of timed) {
+      const { ladder } = exercises.find((one) => one.name === name) ?? assert.fail();
+      using trial = ladder.open(gpu, size);
+      const own = trial.specs.find(({ kernel }) => kernel.name.startsWith(ladder.dispatch));
+      assertCosts([own as unknown as DispatchSpec], expected);
+    }
     return Promise.resolve();
   }));

@@ -128,7 +128,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     const record = (name: string, specs: readonly DispatchSpec<LearnSizes>[]) =>
       Program.record(gpu, name, headers.buffer, specs);
     const update = [
-      ...(clip === null ? [] : gradientClip(learner.parameters, learnDimensions, clip, arena)),
+      ...(clip === null ? [] : gradientClip(learner.parameters, clip, arena)),
       ...adam.dispatches({ dimensions: learnDimensions, touched: new Map() }),
     ];
     return new PolicySteps(parts, headers, {
@@ -183,16 +183,6 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   }
 
   encodeLayout(): void {}
-
-  /** What an iteration's page and its first lesson run, without what a learner puts between them. */
-  calls(iteration: number) {
-    const { schedule: { config }, episode, items, ring } = this.parts;
-    const sizes = learnSizes(config.rows, config.slate, items);
-    const offset = this.headers.offset(iteration % ring.places);
-    const { recall, learn } = this.programs;
-    const lesson = [recall, learn].map((program) => ({ program, sizes, offset }));
-    return { page: episode.pageProgram.calls(0), lesson };
-  }
 
   encode(commands: Commands, { iteration }: PolicyBatch, place: number): void {
     const { schedule, episode, recall, learner: { parameters, older }, items } = this.parts;

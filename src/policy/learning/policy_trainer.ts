@@ -154,10 +154,6 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     return await simulator.run(this.policy, { firstEpisode: episode });
   }
 
-  /** What the last iteration's page and its first lesson ran. It may be run again, and goes on learning. */
-  get calls() {
-    return this.own.policySteps.calls(this.iteration);
-  }
   get config(): PolicyTrainingConfig {
     return this.schedule.config;
   }

@@ -14,7 +14,7 @@ import { at, matrix, type Reference } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
 import { padded, type Tensor } from "../../tape/tensor.ts";
 import type { SlateBatch } from "../network/slate_value.ts";
-import { rowsIndex, rowsOf, type SlateRows } from "../network/slate_rows.ts";
+import { rowsIndex, type SlateRows } from "../network/slate_rows.ts";
 
 const targetKernel = kernel("q_target", qTargetText);
 const rewardKernel = kernel("page_reward", pageRewardText);
@@ -37,7 +37,6 @@ export function qTarget(
     },
     views: { outcome, next: view, wanted },
     invocations: [rows],
-    cost: () => ({ flops: 2 * rows, bytes: (20 + 4 * count) * rows }),
   };
 }
 
@@ -52,7 +51,6 @@ export function pageReward(
     constants: { USERS: users },
     views,
     invocations: [1],
-    cost: () => ({ flops: 2 * users, bytes: 16 * users }),
   };
 }
 
@@ -113,10 +111,6 @@ export function qLoss<S extends Sizes, R extends QLossBatch>(
       },
       views: { q: q.view, wanted, chained: chained?.view ?? wanted, outcome, loss: output.view, gradient },
       invocations: [rows.rows],
-      cost: (s) => ({
-        flops: 6 * rowsOf(rows, s) * q.columns,
-        bytes: rowsOf(rows, s) * (8 * q.stride + 36),
-      }),
     }),
     ring,
     reference: qLossReference({ counts, huber }),

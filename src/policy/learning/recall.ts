@@ -121,7 +121,6 @@ export class Recall {
         constants: { SLOTS: episodes, USERS: users },
         views: { starts: replay.starts, drawn },
         invocations: [rows],
-        cost: () => ({ flops: 0, bytes: rows * (16 + 8 * episodes) }),
       },
       {
         kernel: recallKernel,
@@ -132,7 +131,6 @@ export class Recall {
           ...{ inputs: this.inputs, slates: this.slates, outcome: this.outcome },
         },
         invocations: [rows * vectors],
-        cost: () => ({ flops: 0, bytes: rows * (64 * vectors + 8 * slate + 40) }),
       },
       {
         kernel: masksKernel,
@@ -143,7 +141,6 @@ export class Recall {
           ...{ left_out: this.#leftOut, begun: this.#begun, history: this.#history, masks: this.#masks },
         },
         invocations: [rows],
-        cost: () => ({ flops: 0, bytes: rows * 8 * (panels + pages / 2 + 1) }),
       },
     ];
   }
@@ -164,7 +161,6 @@ export class Recall {
       constants: { S4, T: pages, USERS: users },
       views: { drawn, states: replay.states, state: state.view },
       invocations: [rows * S4],
-      cost: () => ({ flops: 0, bytes: 32 * rows * S4 }),
     };
   }
 }

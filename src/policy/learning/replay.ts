@@ -92,14 +92,13 @@ export class Replay {
 
   /** What remembers a page, after the state has moved. */
   remember(seen: SeenPage): DispatchSpec[] {
-    const { users, episodes } = this.size;
+    const { episodes } = this.size;
     return [this.#remember(seen, true), {
       kernel: startsKernel,
       label: "starts of remembered users",
       constants: { SLOTS: episodes },
       views: { lengths: this.lengths, starts: this.starts },
       invocations: [1],
-      cost: () => ({ flops: 0, bytes: 12 * users }),
     }];
   }
 
@@ -119,7 +118,6 @@ export class Replay {
         ...{ states: this.states, shown: this.shown, happened: this.happened, lengths: this.lengths },
       },
       invocations: [users * stateStride / 4],
-      cost: () => ({ flops: 0, bytes: users * (8 * stateStride + (after ? 8 * slate + 44 : 0)) }),
     };
   }
 

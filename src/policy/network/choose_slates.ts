@@ -168,7 +168,6 @@ function pick<S extends Sizes>(
 ): DispatchSpec<S> {
   return slatePick(rows, {
     ...{ label, given, units: network.shape.units },
-    ...{ panels: place.panels ?? 0, later4: place.later4 ?? 0 },
     views: {
       ...{ best, slates, q, current, masked: masked.view, bases: bufferOf(bases.view) },
       ...{ table: network.table(copy, position), weights: network.weights(copy) },

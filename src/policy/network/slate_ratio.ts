@@ -6,7 +6,7 @@ import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { Sizes } from "../../gpu/sizes.ts";
 import { UserError } from "../../user_error.ts";
-import { itemsOf, rowsIndex, rowsOf, type SlateRows, unwritten } from "./slate_rows.ts";
+import { itemsOf, rowsIndex, type SlateRows, unwritten } from "./slate_rows.ts";
 
 const ratioKernel = kernel("slate_ratio", ratioText);
 
@@ -54,7 +54,7 @@ export function bestSlate<S extends Sizes>(rows: SlateRows<S>, best: BestSlate):
   const items = itemsOf(rows);
   const utility = worthOf === "utility";
   return {
-    ...ratio(rows, best, items, {
+    ...ratio(rows, best, {
       MASK_STRIDE: masked.stride,
       UTILITY_STRIDE: items,
       SCORES_STRIDE: utility ? 1 : worthOf.stride,
@@ -86,7 +86,7 @@ export function slateWorth<S extends Sizes>(rows: SlateRows<S>, slate: SlateWort
   const { utilities, values, stride, worth } = slate;
   const constants = { GIVEN: true, UTILITY_STRIDE: slate.slate, SCORES_STRIDE: stride, UTILITY: false };
   return {
-    ...ratio(rows, slate, slate.slate, constants),
+    ...ratio(rows, slate, constants),
     views: {
       ...{ utilities, scores: values, values, worth },
       ...{ masked: unwritten(rows), slates: unwritten(rows) },
@@ -97,7 +97,6 @@ export function slateWorth<S extends Sizes>(rows: SlateRows<S>, slate: SlateWort
 function ratio<S extends Sizes>(
   rows: SlateRows<S>,
   { label, slate, eta }: ChoiceModel & { readonly label: string },
-  looked: number,
   constants: Constants,
 ): Omit<DispatchSpec<S>, "views"> {
   if (slate > MOST_EXACT) {
@@ -111,9 +110,5 @@ function ratio<S extends Sizes>(
     label,
     constants: { M: rowsIndex(rows), SLATE: slate, ITEMS: itemsOf(rows), ETA: eta, ...constants },
     invocations: [rows.rows],
-    cost: (sizes) => ({
-      flops: 90 * rowsOf(rows, sizes) * looked,
-      bytes: (constants.UTILITY ? 4 : 8) * rowsOf(rows, sizes) * looked,
-    }),
   };
 }

@@ -81,7 +81,6 @@ export function stateInput<S extends Sizes>(
       constants: { M: rowsIndex(rows), S4: state.stride / 4, X4: stride / 4, TIME: state.columns, T: pages },
       views: { state: state.view, input: view },
       invocations: [{ of: rows.rows, times: stride / 4 }],
-      cost: (sizes) => ({ flops: 0, bytes: 8 * stride * rowsOf(rows, sizes) }),
     },
   };
 }

@@ -128,10 +128,6 @@ const pickKernel = kernel("slate_pick", pickText);
 export interface SlatePick {
   readonly label: string;
   readonly units: number;
-  /** I / 32; 0 for what comes before the first position. */
-  readonly panels: number;
-  /** Vectors that an item adds to later positions. */
-  readonly later4: number;
   /** The slates are there already. */
   readonly given?: boolean;
   readonly views: {
@@ -155,16 +151,12 @@ export interface SlatePick {
 
 /** The dispatch. */
 export function slatePick<S extends Sizes>(rows: SlateRows<S>, pick: SlatePick): DispatchSpec<S> {
-  const { units, panels, later4, views, label, given } = pick;
+  const { units, views, label, given } = pick;
   return {
     kernel: pickKernel,
     label,
     constants: { M: rowsIndex(rows), L4: units / 4, ...(given && { GIVEN: true }) },
     views,
     invocations: [rows.rows],
-    cost: (sizes) => ({
-      flops: rowsOf(rows, sizes) * (panels + 4 * later4 + units),
-      bytes: rowsOf(rows, sizes) * (8 * panels + 48 * later4 + 8 * units + 16),
-    }),
   };
 }

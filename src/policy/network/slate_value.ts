@@ -126,10 +126,6 @@ function forward<S extends Sizes>(
         place: call.upload(`slot ${position + 1}`, Uint32Array.from(slotFields, (field) => slot[field])),
       },
       invocations: [rows.rows],
-      cost: (s) => ({
-        flops: rowsOf(rows, s) * (4 * units + 4 * slot.later4),
-        bytes: 4 * rowsOf(rows, s) * (4 * units + 12 * slot.later4),
-      }),
     };
   });
 }
@@ -246,10 +242,6 @@ function hiddenGradients<S extends Sizes>(
       ...partialViews(call, toWeights, { bias: toBias }),
     },
     invocations: [units / 4, call.dimensions.inChunks()],
-    cost: (s) => ({
-      flops: 6 * rowsOf(rows, s) * slate * units,
-      bytes: 4 * rowsOf(rows, s) * (2 * slate * units + parts.columns),
-    }),
   };
 }
 

@@ -12,7 +12,7 @@ import { type ClickLog, usersOf } from "../../data/click_log.ts";
 import { type LogSource, readLog, rowsOf, sourceOf } from "../../data/log_source.ts";
 import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { type KernelChoice, Program } from "../../gpu/program.ts";
+import { costOf, type KernelChoice, Program } from "../../gpu/program.ts";
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { AdamState } from "../../ops/adam.ts";
 import { type Clock, clockOf, repeated, timeBy } from "../profile/measure.ts";
@@ -247,7 +247,7 @@ export class StepProducts implements Meter<PreparedProduct> {
   /** Of products of the same sizes the one with the most rows stands for all. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
-    const flops = fixed ? choice.by(fixed).cost(this.#sizes).flops : 0;
+    const flops = fixed ? costOf(choice.by(fixed), this.#sizes).flops : 0;
     if (flops > (this.#choices.get(choice.key)?.flops ?? 0)) this.#choices.set(choice.key, { choice, flops });
   }
 

@@ -20,6 +20,7 @@ import { lstmSteps, lstmTrial } from "./lstm.ts";
 import { forwardSteps, forwardTrial, inputSteps, inputTrial, weightSteps, weightTrial } from "./matmul.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { median, timePasses } from "../../gpu/profiler.ts";
+import { costOf } from "../../gpu/program.ts";
 import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { timingOf } from "../profile/timing.ts";
@@ -158,7 +159,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
       kernel: kernel.name,
       idea,
       changes: before,
-      ...target.cost(sizes),
+      ...costOf(target, sizes),
       ...(own && { time: { ...timingOf(own.medians), min: own.min, ...own.error } }),
       gainOnFirst: ratio(1, number),
       ...(number > 1 && { gain: ratio(before, number) }),

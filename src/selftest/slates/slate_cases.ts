@@ -242,7 +242,7 @@ function runPick(
     queue.writeBuffer(views.slates.buffer, 0, slates);
     queue.writeBuffer(views.q.buffer, 0, q);
   };
-  const spec = slatePick(rows, { label: "pick", units: UNITS, panels: PANELS, later4: U4, views });
+  const spec = slatePick(rows, { label: "pick", units: UNITS, views });
   return run([spec], [views.bases, views.masked, views.slates, views.q, views.current], { reset });
 }
 
