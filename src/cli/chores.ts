@@ -65,6 +65,14 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
         ),
       ],
     },
+    sizes: {
+      about: "takes all sizes and variants in tests that otherwise take some of them",
+      args: [
+        ...["task", "test", "test/bench/ladder_test.ts", "test/drivers/shader_texts_test.ts"],
+        "test/train/learning_test.ts",
+      ],
+      env: { ALL_SIZES: "yes" },
+    },
     gallery: {
       about: "takes the pictures of the lab's gallery again, in Chromium",
       args: run("test/lab/gallery.ts", "all"),

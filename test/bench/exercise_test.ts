@@ -28,8 +28,8 @@ const kernelText = (name: string) => kernelFile(kernelPath(name));
 
 type Which = (exercise: Exercise) => readonly Case[];
 
-/** The first two odd sizes. */
-const odd: Which = (exercise) => casesOf(exercise).slice(0, 2);
+/** The second odd size: each is compiled for itself. */
+const odd: Which = (exercise) => casesOf(exercise).slice(1, 2);
 /** The hard cases alone. */
 const hard: Which = (exercise) =>
   casesOf(exercise).slice(exercise.ladder.oddSizes.length).slice(0, exercise.hard.length);
@@ -69,7 +69,7 @@ Deno.test("exercises: every starter compiles, is wrong, and says where its hole 
 Deno.test("exercises: every starter is right when its holes are filled, and is timed", () =>
   withGpu(undefined, async (gpu) => {
     for (const exercise of exercises) {
-      await check(gpu, exercise, filledStarter(exercise), (one) => [...odd(one).slice(1), ...hard(one)]);
+      await check(gpu, exercise, filledStarter(exercise), (one) => [...odd(one), ...hard(one)]);
       const [, { size = [] } = {}] = casesOf(exercise);
       const step = stepOf(exercise, "mine.wgsl", filledStarter(exercise));
       const alone = { ...exercise, ladder: { ...exercise.ladder, steps: [] } };
@@ -129,10 +129,10 @@ const wrong: readonly Wrong[] = [
   // Stray writes, no bound, padding that is no zero, numbers that are none.
   [
     "softmax",
-    /stray writes: behind the 4 words of outcome, in word 4\./,
+    /stray writes: behind the 52 words of outcome, in word 52\./,
     [["if (e >= step.size.y) { return; }", "if (e >= step.size.y) {\n outcome[e] = vec4f(1.0);\n return; }"]],
   ],
-  ["softmax", /stray writes: behind the 4 words of outcome/, [
+  ["softmax", /stray writes: behind the 52 words of outcome/, [
     [
       "if (e >= step.size.y) { return; }",
       "if (e >= step.size.y) {\n outcome[e] = vec4f(sqrt(-1.0 - f32(e)));\n return; }",
@@ -150,12 +150,17 @@ const wrong: readonly Wrong[] = [
     ["var<storage, read> bits", "var<storage, read_write> bits"],
     ["  ranked[w] = ", "  if (w == 36u) { bits[w] ^= 1u; }\n  ranked[w] = "],
   ]],
-  ["adam", /: v \[0, \d+\] of \[1, 64\]/, [
+  ["adam", /: v \[0, \d+\] of \[1, \d+\]/, [
     ["  v[i] = BETA2", "  let own = BETA2"],
     ["(sqrt(v[i]) + EPSILON)", "(sqrt(own) + EPSILON)"],
   ]],
   // What a CPU driver forgives.
-  ["table-gradient", /gradient of t, .*\[0, \d\] of \[1, 5\]/, [["if (e != NONE) { sum", "if (true) { sum"]]],
+  [
+    "table-gradient",
+    /gradient of t, .*\[0, \d\] of \[1, 5\]/,
+    [["if (e != NONE) { sum", "if (true) { sum"]],
+    (one) => casesOf(one).slice(0, 1),
+  ],
   ["rank", /a workgroupBarrier\(\): counts is in workgroup memory/, [
     ["const WORDS", "var<workgroup> counts: array<u32, WORKGROUP>;\nconst WORDS"],
   ]],
@@ -168,9 +173,8 @@ const wrong: readonly Wrong[] = [
     "rank",
     /"const WORDS ="/,
     [["const WORDS", "const COUNT"], [">= WORDS", ">= COUNT"]],
-    (one) => casesOf(one).slice(1, 2),
   ],
-  ["rank", /line "grid" at 2: it asks for \d+ x 1 workgroups/, [["// grid: W", "// grid: 10000000 W"]]],
+  ["rank", /line "grid" at 37: it asks for \d+ x 1 workgroups/, [["// grid: W", "// grid: 10000000 W"]]],
   ["rank", /expected no constant WORKGROUP_Y/, [["const WORDS", "const WORKGROUP_Y = 4;\nconst WORDS"]]],
   ["rank", /line "grid": .*: there is no minus/, [["// grid: W", "// grid: W - 1"]]],
   ["panel", /expected one line "\/\/ grid: ...", got two/, [

@@ -10,6 +10,7 @@ import { kernelFile, kernelNames, kernelPath } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import { runBench } from "../command_check.ts";
+import { allSizes } from "../all_sizes.ts";
 
 Deno.test("every kernel with a number in its name is a step, and its number and name are the file's", () => {
   const used = new Set<string>();
@@ -143,13 +144,11 @@ Deno.test("the command prints a row a step", () =>
 /**
  * Rungs of the panel kernels. What they sum over is written out, each vector behind a condition of its own, by one line for
  * all of them (kernel_headers_test.ts). The ops' tests have the rungs 1, 2, 4, 5, 8, 9, 16, 17, 33 and 64; here are others in
- * between, and the borders of parts. Only the kernel itself is compiled, which is a ladder's last step but for those of GPUs.
- *
- * Here: both sides of the borders between parts.
+ * between, at the borders of parts. Only the kernel itself is compiled, which is a ladder's last step but for those of GPUs.
  */
-const vectors = [32, 48, 49];
+const vectors = allSizes ? [32, 48, 49] : [49];
 /** Up to 32 units, in fours; lstm_test.ts has 1, 2 and 5. */
-const units = [8];
+const units = allSizes ? [8] : [];
 /** So many columns are so many vectors, padded but for every fourth. */
 const columns = (vectors: number) => 4 * vectors - vectors % 4;
 

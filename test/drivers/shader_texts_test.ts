@@ -48,6 +48,7 @@ import { fromTextures, leftOutBy, runSelftest, type SelftestOptions } from "../.
 import { blamed, type KindFinding } from "../../src/selftest/finding.ts";
 import { openGpu } from "../open_alone.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
+import { allSizes } from "../all_sizes.ts";
 
 const missing = await useDawn();
 if (missing) {
@@ -57,12 +58,17 @@ if (missing) {
 const size = { users: 30, items: 41, maxEvents: 5, maxPage: 6 };
 const logs = {
   dense: smallLog(1, { ...size, width: 9, given: 0.3 }),
-  wide: smallLog(2, { ...size, width: 256 }),
-  oneFeature: smallLog(3, { ...size, width: 1 }),
   oneHot: smallLog(4, { ...size, width: 0 }),
   mixed: smallLog(5, { ...size, width: 5, tokens: 12 }),
-  tokens: smallLog(6, { ...size, width: 0, tokens: 12 }),
 };
+/** What is particular to these is how many vectors a row of features has, or that it has none. */
+const others = allSizes
+  ? [
+    smallLog(2, { ...size, width: 256 }),
+    smallLog(3, { ...size, width: 1 }),
+    smallLog(6, { ...size, width: 0, tokens: 12 }),
+  ]
+  : [];
 const lstm = { ...defaultModel, dims: [8, 8] };
 const { lstmUnits: _, ...noHistory } = lstm;
 const pw = { ...defaultPwModel, dims: [8, 8] };
@@ -81,8 +87,10 @@ interface Case {
  * Vectors that a panel sums over: of a part, which is written once, all; the borders between parts, and what is beyond the
  * last. And widths that fill no vector.
  */
-const vectors = [...Array.from({ length: 17 }, (_, k) => k + 1), 31, 32, 33, 47, 48, 49, 63, 64, 65, 66];
-const widths = [...vectors.map((k4) => 4 * k4), 1, 3, 255, 257, 18, 5];
+const vectors = allSizes
+  ? [...Array.from({ length: 17 }, (_, k) => k + 1), 31, 32, 33, 47, 48, 49, 63, 64, 65, 66]
+  : [1, 2, 3, 16, 17, 33, 49, 64, 65];
+const widths = [...vectors.map((k4) => 4 * k4), ...(allSizes ? [1, 3, 255, 257, 18] : []), 5];
 const layers = Array.from({ length: Math.ceil(widths.length / 8) }, (_, k) => widths.slice(8 * k, 8 * k + 8));
 
 const ends = [layers[0] ?? [], layers.at(-1) ?? []];
@@ -94,11 +102,13 @@ const cases: Case[] = [
   ...ends.map((dims): Case => ({ log: logs.dense, model: { ...pw, dims, batchNorm: true } })),
   { log: logs.dense, model: { ...lstm, dims: [256, 256] } },
   { log: logs.dense, model: { ...lstm, dims: [512, 8] } },
-  ...[...Array.from({ length: 8 }, (_, k) => 4 * (k + 1)), 1, 33, 64, 250].map((lstmUnits): Case => ({
+  ...(allSizes ? [4, 8, 12, 16, 20, 24, 28, 32, 1, 33, 64, 250] : [4, 32, 33, 250]).map((
+    lstmUnits,
+  ): Case => ({
     log: logs.dense,
     model: { ...lstm, lstmUnits },
   })),
-  ...Object.values(logs).flatMap((log) => {
+  ...[...Object.values(logs), ...others].flatMap((log) => {
     const tokens = log.items.kind === "mixed";
     return [lstm, pw, ...(tokens ? [] : [pwTanh])].flatMap((model): Case[] => [
       { log, model },
@@ -193,8 +203,8 @@ async function simulate(gpu: Gpu): Promise<void> {
   for (const model of models) model.destroy();
 }
 
-/** Hidden units: all that the score kernels' sums are written out for, on CPU adapters. */
-const units = Array.from({ length: 16 }, (_, k) => 4 * (k + 1));
+/** Hidden units: of those that the score kernels' sums are written out for, on CPU adapters. */
+const units = allSizes ? Array.from({ length: 16 }, (_, k) => 4 * (k + 1)) : [4, 64];
 
 /** What learns from simulated users, and chooses their slates. */
 async function learnFromUsers(gpu: Gpu, kind: AdapterKind): Promise<void> {

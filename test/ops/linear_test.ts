@@ -33,11 +33,11 @@ function linearCase(
 const onCpu = [fixedShapes("cpu")];
 /** Inputs and outputs of most tests, so that they share texts: odd, less than a tile of 64, more than a panel of 16. */
 const [K, N] = [5, 17];
-Deno.test("linear: sizes of one", () => linearCase(few, 1, 1));
+Deno.test("linear: sizes of one", () => linearCase(few, 1, 1, { once: true }));
 Deno.test("linear: one more than a tile and than a panel's part", () => linearCase(few, 65, 67));
 Deno.test("linear: as much as a panel holds, in four parts", () =>
   linearCase(few, 256, 255, { once: true, shapes: onCpu }));
-Deno.test("linear: a batch of one row", () => linearCase(one, K, N));
+Deno.test("linear: a batch of one row", () => linearCase(one, K, N, { once: true }));
 Deno.test("linear: several chunks", () => linearCase(chunks, K, N));
 Deno.test("linear: many rows, no bias, no activation", () =>
   linearCase(many, K, N, { input: "none", output: "none", bias: false }));

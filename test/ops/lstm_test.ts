@@ -72,6 +72,7 @@ for (const [name, b] of Object.entries(mixed)) {
     const F = widthOf(b);
     return checkOp({
       ...b,
+      once: name !== "few",
       leaves: F > 0 ? [{ name: "f", rows: b.log.items.count, columns: F, trainable: false }] : [],
       parameters: [
         ...(F > 0 ? [{ name: "x", rows: F, columns: 4 * H, groups: 4 }] : []),

@@ -33,7 +33,6 @@ const withGiven = {
 const models = {
   "3 units, 6": { ...smallLstm, dims: [6] },
   "3 units, 7-5-6": { ...defaultModel, lstmUnits: 3, dims: [7, 5, 6] },
-  "20 units, 64-64": { ...defaultModel, lstmUnits: 20, dims: [64, 64] },
   "position weights, 7-5": smallPw,
   "position weights with tanh, 7-5": { ...smallPw, pwNonlinearity: "tanh", pwWeightings: 3 },
   "conditional logit with places": { ...noHistory, dims: [], positions: 4 },
@@ -63,7 +62,7 @@ const followed: readonly [
   ["cpu", "dense, events given", ["position weights, 7-5", "position weights with tanh, 7-5"]],
   ["cpu", "one-hot, events given", ["3 units, 6"]],
   ["cpu, buffers", "dense", ["3 units, 6"]],
-  ["gpu", "dense", ["20 units, 64-64", "position weights with tanh, 7-5", "wide & deep with places"]],
+  ["gpu", "dense", ["3 units, 7-5-6", "position weights with tanh, 7-5", "wide & deep with places"]],
   ["gpu", "one-hot", ["3 units, 6", "position weights, 7-5", "wide alone, logistic"]],
   ["gpu", "dense, events given", ["3 units, 6"]],
 ];
