@@ -93,6 +93,20 @@ op("first_layer: rows hide their items", [chunks], firstLayerOf(5, 0.9));
 for (const [N, C] of [[5, 3], [17, 8], [64, 12]] as const) {
   op(`first_layer: ${N} columns and ${C} counts`, N === 17 ? [few, chunks] : [few], firstLayerOfCounts(N, C));
 }
+Deno.test("a leaf that has no gradient, of the kernels or of the reference, is named, with what to do", async () => {
+  const own = firstLayerOfCounts(5, 3)(few);
+  const leaves = own.leaves.map((leaf) => ({ ...leaf, trainable: true }));
+  const build: OpCase["build"] = (tape, tensor) => {
+    const output = own.build(tape, tensor);
+    const { reference } = tape.nodes.at(-1) ?? assert.fail();
+    const forwardOnly: typeof reference = (...given) => ({ ...reference(...given), backward: () => [] });
+    Object.assign(tape.nodes.at(-1) ?? {}, { reference: forwardOnly });
+    return output;
+  };
+  for (const [where, one] of [["backward", { ...own, leaves }], ["reference", { ...own, build }]] as const) {
+    await assert.rejects(checkOp(one), new RegExp(`op's ${where} .* of its input "\\w+".*trainable: false`));
+  }
+});
 // Up to 32 columns of the state are multiplied on the way, on a GPU.
 for (const [N, S] of [[17, 5], [64, 20], [5, 33]] as const) {
   const batches = S === 5 ? [one, few, chunks] : [few];

@@ -26,6 +26,7 @@ export interface Leaf {
   readonly columns: number;
   readonly groups?: number;
   readonly activation?: Activation;
+  /** False for an input that the op has no gradient of; true if absent. */
   readonly trainable?: boolean;
   /** Stride 1: a utility. */
   readonly packed?: boolean;
@@ -236,6 +237,7 @@ export interface ReferenceRun {
  * Runs the reference of an op.
  * @param values of leaves and parameters; those of what comes before the op are added
  * @param outputGradient of an op that is no loss and has a gradient
+ * @throws Error for a trainable input that the reference gives no gradient of.
  */
 export function runReference(
   { loss, forwardOnly }: OpCase,
@@ -252,15 +254,26 @@ export function runReference(
   const inputs = inputsOf(node);
   const { output, backward } = node.reference(inputs, batch64);
   const weights = outputGradient ?? matrix(output.rows, output.columns);
+  const gradients = forwardOnly ? [] : backward(weights);
+  const missing = node.inputs.find(({ trainable }, k) => !forwardOnly && trainable && !gradients[k]);
+  if (missing) throw noGradient(node.op, "reference", missing);
   return {
     ...{ node, inputs, output },
-    gradients: forwardOnly ? [] : backward(weights),
+    gradients,
     loss: (values) => {
       const { output } = node.reference(values, batch64);
       if (loss) return loss(output, values);
       return output.data.reduce((sum, y, k) => sum + y * (weights.data[k] ?? 0), 0);
     },
   };
+}
+
+/** The error of an input that is taken to be trainable, and has no gradient. */
+export function noGradient(op: string, where: "reference" | "backward", { name }: Tensor): Error {
+  return new Error(
+    `${op}: expected the op's ${where} to give a gradient of its input "${name}", found none. If there is none, give this ` +
+      "leaf of the recipe trainable: false; else write it.",
+  );
 }
 
 /** By the names of tensors. */
