@@ -29,7 +29,7 @@ export type KernelOutputs<O> = {
 };
 
 /**
- * Runs a kernel once.
+ * Runs a kernel once. On Deno one that does not end blocks the process, unless `kernelSeconds` of `openGpu` ends it.
  * @param text WGSL; its last binding is `var<uniform> step: vec4u`, and its workgroups have `WORKGROUP` invocations along x
  *   and, if it declares that constant, `WORKGROUP_Y` along y
  * @throws Error for arrays of another type than the text declares, for a workgroup of another size than the constants, and

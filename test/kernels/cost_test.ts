@@ -12,6 +12,7 @@ import type { ClickLog } from "../../src/data/click_log.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { DispatchSpec } from "../../src/gpu/program.ts";
+import { BoundLadder } from "../../src/selftest/ladder/check.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { BestKeeper } from "../../src/train/best_keeper.ts";
 import { ResultRing } from "../../src/train/results.ts";
@@ -401,13 +402,11 @@ const timed: readonly (readonly [exercise: string, size: number[], expected: Exp
     score: ({ users }) => [3 * users * 70 * 8, 4 * 8 * (users + 70) + 12 * users * 3],
   }],
 ];
-Deno.test("cost: what exercises alone time", () =>
-  withGpu("cpu", (gpu) => {
-    for (const [name, size, expected] of timed) {
+for (const [name, size, expected] of timed) {
+  Deno.test(`cost: exercise ${name}`, () =>
+    withGpu("cpu", async (gpu) => {
       const { ladder } = exercises.find((one) => one.name === name) ?? assert.fail();
-      using trial = ladder.open(gpu, size);
-      const own = trial.specs.find(({ kernel }) => kernel.name.startsWith(ladder.dispatch));
-      assertCosts([own as unknown as DispatchSpec], expected);
-    }
-    return Promise.resolve();
-  }));
+      using bound = await BoundLadder.open(gpu, { ...ladder, steps: [] }, size);
+      assertCosts([bound.target as unknown as DispatchSpec], expected);
+    }));
+}
