@@ -63,7 +63,7 @@ ${stepNotes(step).map((text) => markup`<p>${text}</p>`)}`
 ${machine.timestamps ? markup`` : note("Timed by the host's clock: the adapter has no timestamps.")}`;
   const main = markup`${noScript}
 ${parts}`;
-  await writePage(file, { title: "clickgan bench", header, main });
+  await writePage(file, { kind: "bench", title: "clickgan bench", header, main });
 }
 
 export function cellsTable({ head, rows }: Cells, what: string): Html {

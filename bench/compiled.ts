@@ -4,7 +4,8 @@
  */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { path } from "../src/cli/options.ts";
+import { HTML_FILE, JSON_FILE } from "../src/cli/arguments.ts";
+import { outputFile, path } from "../src/cli/options.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import type { MachineCode } from "../src/lab/draw/kernel_panel.ts";
 import {
@@ -31,10 +32,12 @@ import {
 import { jsonBeside } from "./ladder.ts";
 import { missingCompiler } from "./compiled/vulkan.ts";
 import {
+  expectRecords,
   matching,
   namesOf,
   onlyOption,
   Page,
+  pageBeside,
   patternOption,
   printTable,
   readmeOption,
@@ -43,9 +46,12 @@ import {
   writeRecords,
 } from "./study.ts";
 import { Html, markup } from "../src/report/html.ts";
-import { note, section, writePage } from "../src/report/page_shell.ts";
+import { expectPage, note, section, writePage } from "../src/report/page_shell.ts";
 import { cellsTable } from "./bench_page.ts";
 
+const FORMAT = "clickgan-compiled";
+/** How the JSON beside a page begins. */
+const RECORDING_MARK = '\n{\n "compiler": ';
 /** Lines of code that are recorded of a kernel; what is longer mostly repeats itself. */
 const MOST_LINES = 100;
 const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
@@ -103,8 +109,8 @@ export function command(): Command {
     )
     .option("--code", "print the machine code of the innermost loop, or all of it where none is left", false)
     .option("--no-checks", "let the driver leave out what keeps accesses inside their buffers")
-    .option("--json <file>", "where the figures go", path, "bench/out/compiled.json")
-    .option("--html <file>", "where the page goes (default: beside the figures)", path)
+    .option(JSON_FILE, "where the figures go", outputFile(".json"), "bench/out/compiled.json")
+    .option(HTML_FILE, "where the page goes (default: beside the figures)", outputFile(".html", ".htm"))
     .option(
       ...readmeOption(Object.values(MARKERS).join(" -->, <!-- "), "its tables, and a JSON file beside it"),
     )
@@ -127,6 +133,8 @@ function constants(text: string, before: Map<string, string>): Map<string, strin
 async function run(options: CompiledOptions): Promise<void> {
   const missing = missingCompiler();
   if (missing !== undefined) throw new UserError(`Nothing can be compiled here: ${missing}`);
+  expectRecords(options.json, FORMAT);
+  expectPage(pageBeside(options), "compiled");
   const page = await Page.open(options.readme, ...Object.values(MARKERS));
   using status = new Status();
   const onProgress = (text: string) => status.show(text);
@@ -175,13 +183,15 @@ async function deliver(compiled: Compiled, page: Page, options: CompiledOptions)
   }
   if (steps.length > 0) printTable(stepCells(steps, gpus), "Steps: reckoned, not measured");
   await writeRecords(options.json, recordsOf(compiled));
-  const html = options.html ?? options.json.replace(/(\.json)?$/, ".html");
+  const html = pageBeside(options);
   await writeCompiledPage(html, compiled, shown);
   console.log(`\nThe figures are in ${options.json}, the code is in ${html}`);
   const on = `${compiler}, Deno ${Deno.version.deno}`;
   await page.write(MARKERS.gpus, `${on}:`, gpuCells(compiled, shown));
   await page.write(MARKERS.steps, cardCells(gpus), stepCells(steps, gpus));
-  if (options.readme !== undefined) await writeRecords(jsonBeside(options.readme), recordingOf(compiled));
+  if (options.readme !== undefined) {
+    await writeRecords(jsonBeside(options.readme), recordingOf(compiled), RECORDING_MARK);
+  }
 }
 
 /** The innermost loops of the first GPU, for the lab's page. Hints of when to issue an instruction are left out. */
@@ -202,6 +212,7 @@ function recordsOf({ texts, ...others }: Compiled): object {
     loop: loop && { ...loop, lines: undefined },
   });
   return {
+    format: FORMAT,
     ...others,
     texts: texts.map(({ kernel, uses, facts }) => ({
       kernel,
@@ -238,7 +249,7 @@ ${
         "that does the most arithmetic.",
     )
   }`;
-  await writePage(file, { title: "clickgan, compiled", header, main, rules: STYLE });
+  await writePage(file, { kind: "compiled", title: "clickgan, compiled", header, main, rules: STYLE });
 }
 
 function textPart({ kernel, source, uses, facts }: CompiledText): Html {

@@ -8,6 +8,9 @@ import { runMain } from "../src/cli/fail.ts";
 import { parseAndRun, path, wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
+import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
+import { explainFileError, readText } from "../src/files/local_file.ts";
+import { allowWrites } from "../src/files/write_scope.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
 import { type Exercise, HOLE, stepOf } from "../src/selftest/exercise/exercise.ts";
@@ -30,6 +33,7 @@ interface ExerciseOptions {
   readonly gpu?: string[];
 }
 
+const FOLDER = "exercises";
 const families = cards.map(({ family }) => family);
 const names = exercises.map(({ name }) => name);
 
@@ -69,9 +73,9 @@ function list(): void {
 }
 
 async function take(exercise: Exercise, options: ExerciseOptions): Promise<void> {
-  const file = options.file ?? `exercises/${exercise.name.replaceAll("-", "_")}.wgsl`;
+  const file = options.file ?? `${FOLDER}/${exercise.name.replaceAll("-", "_")}.wgsl`;
   const size = sizeOf(exercise, options.size);
-  const text = await readText(file);
+  const text = await textOf(file);
   if (text === undefined) {
     if (options.file !== undefined) throw new UserError(`there is no file ${file}.`);
     return await begin(exercise, file);
@@ -114,24 +118,21 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
   if (options.gpu) await showCompiled({ ...exercise.ladder, size }, step, file, options.gpu);
 }
 
-async function readText(file: string): Promise<string | undefined> {
+/** Undefined where there is no file. */
+async function textOf(file: string): Promise<string | undefined> {
   try {
-    const { isFile, isDirectory } = await Deno.stat(file);
-    if (!isFile) {
-      const what = isDirectory ? "the folder" : "what is no file,";
-      throw new UserError(`Expected --file to be a kernel's file, got ${what} ${file}.`);
-    }
-    return await Deno.readTextFile(file);
+    return await readText(file);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    throw explainFileError(error, "read", file);
   }
 }
 
 /** Writes the starter, which is never written over another file. */
 async function begin(exercise: Exercise, file: string): Promise<void> {
-  await Deno.mkdir("exercises", { recursive: true });
-  await Deno.writeTextFile(file, exercise.starter, { createNew: true });
+  allowWrites(FOLDER);
+  await makeFolder(FOLDER);
+  await atomicWriteFile(file, exercise.starter);
   console.log(
     `${file} is there now: ${exercise.what}. Its task is in its first lines; fill in what says ${HOLE}.\n` +
       `Size:     --size ${exercise.ladder.size.join("x")}, if you do not say another: ` +

@@ -5,7 +5,8 @@
 
 import { short } from "../src/number_text.ts";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
-import { wholeNumber } from "../src/cli/options.ts";
+import { JSON_FILE } from "../src/cli/arguments.ts";
+import { outputFile, wholeNumber } from "../src/cli/options.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { countText } from "../src/gpu/access_analysis/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
@@ -22,6 +23,7 @@ import * as v from "../src/schema.ts";
 import { UserError } from "../src/user_error.ts";
 import {
   type Cells,
+  expectRecords,
   onAdapter,
   Page,
   printTable,
@@ -41,6 +43,9 @@ interface LadderCommandOptions {
   readonly readme?: string;
 }
 
+const FORMAT = "clickgan-ladders";
+/** How the list of ladders beside a page begins. */
+const LADDERS_MARK = '\n[\n {"ladder":';
 const names = ladders.map(({ name }) => name);
 
 export function command(): Command {
@@ -59,7 +64,7 @@ export function command(): Command {
       ).choices(["cpu", "gpu"]),
     )
     .option("--rounds <n>", "how often the steps are timed in turn", wholeNumber(1, 1000), 7)
-    .option("--json <file>", "a file that gets all figures")
+    .option(JSON_FILE, "a file that gets all figures", outputFile(".json"))
     .option(...readmeOption("ladder NAME", "the tables, and a JSON file beside it"))
     .addHelpText(
       "after",
@@ -75,6 +80,7 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
   }
   const climbed = ladders.filter(({ name }) => chosen.has(name))
     .map((ladder) => shapes === "gpu" ? gpuWay(ladder) : ladder);
+  if (json !== undefined) expectRecords(json, FORMAT);
   const page = await Page.open(readme, ...climbed.map(({ name }) => `ladder ${name}`));
   const figures: LadderFigures[] = [];
   const wrong: string[] = [];
@@ -88,7 +94,7 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
     const results = await runLadder(gpu, ladder, { size, rounds, onProgress: (text) => status.show(text) });
     status.clear();
     figures.push(ladderFigures(ladder, size, results));
-    if (json !== undefined) await writeRecords(json, { adapter, ladders: figures });
+    if (json !== undefined) await writeRecords(json, { format: FORMAT, adapter, ladders: figures });
     const cells = ladderCells(results);
     printTable(cells, `${ladder.title}: ${size.join(" x ")}`);
     const faults = results.filter(({ isWrong }) => isWrong);
@@ -118,7 +124,7 @@ export async function readLadders(file: string): Promise<ShippedLadder[]> {
 /** Puts a ladder in the place of the one of its name; the others stay. @throws UserError when the file cannot be written. */
 async function writeLadder(file: string, ladder: ShippedLadder): Promise<void> {
   const all = new Map((await readLadders(file)).map((other) => [other.ladder, other]));
-  await writeRecords(file, [...all.set(ladder.ladder, ladder).values()]);
+  await writeRecords(file, [...all.set(ladder.ladder, ladder).values()], LADDERS_MARK);
 }
 
 function sizeFor({ name }: Ladder, options: LadderCommandOptions): Size | undefined {

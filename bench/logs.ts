@@ -8,7 +8,8 @@ import { Argument, type Command } from "commander";
 import { folder, LARGEST_SEED, wholeNumber } from "../src/cli/options.ts";
 import { shellWord } from "../src/cli/arguments.ts";
 import { table } from "../src/cli/table.ts";
-import { atomicWrite, atomicWriteFile } from "../src/files/atomic_write.ts";
+import { allowFolder } from "../src/cli/outputs.ts";
+import { atomicWrite, atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
 import { exists } from "../src/files/local_file.ts";
 import { Engine, literal } from "../src/data/prepare/engine.ts";
 import { UserError } from "../src/user_error.ts";
@@ -37,7 +38,8 @@ export function command(): Command {
 
 async function logs(out: string, options: Options): Promise<void> {
   const chosen = matching(kinds, options.only, "a log");
-  await Deno.mkdir(out, { recursive: true });
+  allowFolder({ by: "the folder", path: out });
+  await makeFolder(out);
   const rows: string[][] = [];
   for (const kind of chosen) rows.push(await makeAndPrepare(`${out}/${kind.name}`, kind, options));
   printTable({ head: HEAD, rows });
@@ -78,7 +80,7 @@ async function makeAndPrepare(to: string, kind: Kind, { seed, users }: Options):
   const pages = log.pages.flat();
   const clicks = pages.reduce((sum, page) => sum + page.clicks.length, 0);
   const counts = { users: log.pages.length, items: kind.items, pages: pages.length, clicks };
-  await writeRecords(`${to}.json`, { kind, seed, counts, test: figures });
+  await writeRecords(`${to}.json`, { format: "clickgan-attainable", kind, seed, counts, test: figures });
   const { noClick, truth, history } = figures;
   const digits = [truth.loss, history.loss, truth.prec1, history.prec1].map((figure) => figure.toFixed(3));
   const sizes = [counts.users, counts.items, counts.pages].map((count) => count.toLocaleString("en"));

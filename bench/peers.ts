@@ -7,12 +7,14 @@ import { type Command, Option } from "commander";
 import { driverThreads } from "../src/gpu/host/driver.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { endProcess } from "../src/cli/fail.ts";
-import { wholeNumber } from "../src/cli/options.ts";
+import { JSON_FILE, SUMMARY } from "../src/cli/arguments.ts";
+import { outputFile, wholeNumber } from "../src/cli/options.ts";
 import { EXIT_INTERRUPTED } from "../src/commands/train/run_stages.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type Stop, stopOnSignals } from "../src/cli/stop.ts";
 import { UserError } from "../src/user_error.ts";
 import {
+  expectRecords,
   inFolder,
   machineText,
   markdown,
@@ -56,6 +58,7 @@ import {
   withTorches,
 } from "./peers/roster.ts";
 
+const FORMAT = "clickgan-peers";
 const MARKERS = "bench peers";
 const SUMMARY_MARKERS = "bench peers summary";
 
@@ -92,7 +95,7 @@ export function command(): Command {
     .option("--seconds <n>", "of timed steps, for each peer and workload", wholeNumber(1, 3600), 6)
     .option("--rounds <n>", "turns that each peer has", wholeNumber(1, 100), 5)
     .addOption(pythonOption())
-    .option("--json <file>", "write all figures and samples there")
+    .option(JSON_FILE, "write all figures and samples there", outputFile(".json"))
     .option(...readmeOption(MARKERS, "the tables"))
     .option(
       "--marker <words>",
@@ -100,7 +103,7 @@ export function command(): Command {
       MARKERS,
     )
     .option(
-      "--summary <file>",
+      SUMMARY,
       `a page that gets each peer's times of clickgan's step, at <!-- ${SUMMARY_MARKERS} -->, a table for each processor`,
     );
   return own.action(async () => {
@@ -136,6 +139,7 @@ const script = (path: string) => new URL(path, import.meta.url).pathname;
 
 async function peers(options: Options, { signal }: Stop): Promise<void> {
   const { marker } = options;
+  if (options.json !== undefined) expectRecords(options.json, FORMAT);
   const page = await Page.open(options.readme, marker);
   const summary = await Page.open(options.summary, SUMMARY_MARKERS);
   const torches = await findTorches(options.python);
@@ -144,7 +148,7 @@ async function peers(options: Options, { signal }: Stop): Promise<void> {
   const { model, seconds, rounds } = options;
   const machine = machineText();
   if (options.json !== undefined) {
-    await writeRecords(options.json, { machine, model, seconds, rounds, measured });
+    await writeRecords(options.json, { format: FORMAT, machine, model, seconds, rounds, measured });
   }
   const blocks = measured.map(({ title, figures }) => blockOf(title, figures));
   await page.write(marker, `${machine}, ${model}. By ${notesOf(measured).join("; ")}.`, ...blocks);

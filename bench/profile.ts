@@ -2,7 +2,9 @@
 
 import * as v from "../src/schema.ts";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import { numberOf } from "../src/cli/options.ts";
+import { HTML_FILE, JSON_FILE } from "../src/cli/arguments.ts";
+import { expectPage } from "../src/report/page_shell.ts";
+import { numberOf, outputFile } from "../src/cli/options.ts";
 import { usersOf } from "../src/data/click_log.ts";
 import { sourceOf } from "../src/data/log_source.ts";
 import { defaultModel } from "../src/model/config.ts";
@@ -14,7 +16,12 @@ import { openDataset, wholeLog } from "../src/data/sets/dataset.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { version } from "../src/version.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
-import type { BenchReport, KernelResult, StepResult } from "../src/selftest/profile/bench_report.ts";
+import {
+  BENCH_FORMAT,
+  type BenchReport,
+  type KernelResult,
+  type StepResult,
+} from "../src/selftest/profile/bench_report.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import {
   adapterCells,
@@ -44,9 +51,11 @@ import {
 } from "../src/selftest/profile/workloads.ts";
 import {
   type Cells,
+  expectRecords,
   onAdapter,
   onlyOption,
   Page,
+  pageBeside,
   patternOption,
   printTable,
   readBench,
@@ -123,8 +132,8 @@ export function command(): Command {
       new Option("--shapes <kind>", "time the kernels for this kind of adapter too, where they differ")
         .choices(["cpu", "gpu"]),
     )
-    .option("--json <file>", "where the figures go", "bench/out/bench.json")
-    .option("--html <file>", "where the page goes (default: beside the figures)")
+    .option(JSON_FILE, "where the figures go", outputFile(".json"), "bench/out/bench.json")
+    .option(HTML_FILE, "where the page goes (default: beside the figures)", outputFile(".html", ".htm"))
     .option("--compare <file>", "the figures of an earlier bench, to compare with")
     .option(...readmeOption(TABLES, `the tables, and of growth at <!-- ${GROWTH} -->`))
     .addHelpText(
@@ -137,6 +146,8 @@ export function command(): Command {
 
 async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<void> {
   // What can be refused is looked at before minutes are spent.
+  expectRecords(options.json, BENCH_FORMAT);
+  expectPage(pageBeside(options), "bench");
   const before = options.compare === undefined ? undefined : await readBench(options.compare);
   const ofAdapter = parts.has("adapter") || parts.has("kernels") || parts.has("steps");
   const markers = [...(ofAdapter ? [TABLES] : []), ...(parts.has("growth") ? [GROWTH] : [])];
@@ -186,7 +197,7 @@ function reportOf(
   measured: Pick<BenchReport, "figures" | "kernels" | "steps" | "growth">,
 ): BenchReport {
   return {
-    format: 1,
+    format: BENCH_FORMAT,
     date: new Date().toISOString(),
     version,
     adapter: gpu.adapter,
@@ -277,7 +288,7 @@ async function deliver(
     }
   }
   await writeRecords(options.json, report);
-  const charts = options.html ?? options.json.replace(/(\.json)?$/, ".html");
+  const charts = pageBeside(options);
   await writeBenchPage(charts, report, changes);
   console.log(`\nThe figures are in ${options.json}, the page is ${charts}`);
   const on = `${onAdapter(adapter)}:`;

@@ -3,6 +3,7 @@
  * table needs, and makes it.
  */
 
+import { allowFolder } from "../src/cli/outputs.ts";
 import { Argument, type Command } from "commander";
 import { jobsOption } from "../src/cli/jobs.ts";
 import { folder } from "../src/cli/options.ts";
@@ -48,6 +49,7 @@ async function results(name: string, { papers, logs, runs, jobs, readme }: Optio
   const chosen = tables.find((table) => table.name === name);
   if (!chosen) throw new Error(`expected a table, got ${name}`);
   const page = await Page.open(readme, `bench results ${name}`);
+  allowFolder({ by: "--runs", path: runs });
   const kept = new KeptRuns(runs, papers, logs, jobs);
   const text = await chosen.make(kept).finally(() => kept.ended());
   console.log(text);

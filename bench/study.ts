@@ -13,8 +13,9 @@ import { percent as percentText } from "../src/number_text.ts";
 import { cpus } from "node:os";
 import { dirname } from "node:path";
 import { expectMarkers, markdownTable, table, writeBetweenMarkers, writeBlock } from "../src/cli/table.ts";
-import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
-import { readJson } from "../src/files/json_file.ts";
+import { atomicWriteFile, expectReplaceable, makeFolder } from "../src/files/atomic_write.ts";
+import { allowWrites } from "../src/files/write_scope.ts";
+import { formatMark, readJson } from "../src/files/json_file.ts";
 import { type BenchReport, benchReport } from "../src/selftest/profile/bench_report.ts";
 
 /** A study by its name, with what it does in a sentence or two. */
@@ -118,6 +119,7 @@ export async function runCommand(
 /** Works in a temporary folder, which is removed. */
 export async function inFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await Deno.makeTempDir({ prefix: `clickgan-${name}-` });
+  allowWrites(folder);
   try {
     return await work(folder);
   } finally {
@@ -217,11 +219,27 @@ function textOf(parts: readonly (string | Cells)[]): string {
   return texts.filter((text) => text !== "").join("\n\n");
 }
 
-/** Writes measurements to a JSON file and makes its folder. @throws UserError when it cannot be written */
-export async function writeRecords(file: string, value: object): Promise<void> {
-  await makeFolder(dirname(file));
-  await atomicWriteFile(file, recordsJson(value) + "\n");
+/** Looks whether {@link writeRecords} may write a file. @throws UserError where it would replace something else. */
+export function expectRecords(file: string, format: string): void {
+  expectReplaceable(file, formatMark({ format }, INDENT));
 }
+
+/**
+ * Writes measurements to a JSON file and makes its folder.
+ * @param mark of an earlier file that may be replaced: by default that it has the same `format`.
+ * @throws UserError when it cannot be written, or would replace something else
+ */
+export async function writeRecords(
+  file: string,
+  value: object,
+  mark = formatMark(value, INDENT),
+): Promise<void> {
+  await makeFolder(dirname(file));
+  await atomicWriteFile(file, recordsJson(value) + "\n", mark);
+}
+
+/** Before each key of a record. */
+const INDENT = " ";
 
 /**
  * JSON of measurements as text, a line a record: an element of a list that stands at the top, or right below it. So what was
@@ -231,7 +249,7 @@ export function recordsJson(value: object): string {
   if (Array.isArray(value)) return linesOf(value, "");
   const parts = Object.entries(value).filter(([, part]) => part !== undefined).map(([key, part]) => {
     const isList = Array.isArray(part) && part.some((one) => typeof one === "object");
-    return ` ${JSON.stringify(key)}: ${isList ? linesOf(part, " ") : JSON.stringify(part)}`;
+    return `${INDENT}${JSON.stringify(key)}: ${isList ? linesOf(part, " ") : JSON.stringify(part)}`;
   });
   return `{\n${parts.join(",\n")}\n}`;
 }
@@ -245,6 +263,11 @@ export async function readBench(file: string): Promise<BenchReport> {
   const report = await readJson(file, benchReport);
   if (report) return report;
   throw new UserError(`Expected the JSON of an earlier bench (--json), found no file ${file}.`);
+}
+
+/** Where the page of measurements goes. */
+export function pageBeside({ json, html }: { readonly json: string; readonly html?: string }): string {
+  return html ?? json.replace(/(\.json)?$/, ".html");
 }
 
 /** What figures of a device are measured on: "llvmpipe (LLVM 19.1.7, 256 bits), 2 cores, Deno/2.9.6". */

@@ -32,7 +32,7 @@ import { casesOf, partsOf } from "../kernel_cases.ts";
 import { untrainedModel } from "../simulate/pages.ts";
 import { inFolder } from "../study.ts";
 import { type Shader, shaderOf } from "./spirv.ts";
-import { explainFileError } from "../../src/files/local_file.ts";
+import { explainFileError, readText } from "../../src/files/local_file.ts";
 
 /** A text of a kernel with its constants, as it was given to the driver. */
 export interface Text {
@@ -242,7 +242,7 @@ async function simulate(gpu: Gpu, at: At): Promise<void> {
  * @throws UserError for a file that cannot be read, for a constant that it does not have, and for what does not compile.
  */
 export async function gatherFile(file: string, constants: ReadonlyMap<string, string>): Promise<Gathered> {
-  const text = await Deno.readTextFile(file).catch((error) => {
+  const text = await readText(file).catch((error) => {
     throw explainFileError(error, "read", file);
   });
   const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");

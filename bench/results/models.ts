@@ -8,6 +8,7 @@ import { markdownTable } from "../../src/cli/table.ts";
 import { folderOfSeed } from "../../src/run/seeds_folder.ts";
 import { fixed, meanWithSd, type ResultTable, type Runs } from "./runs.ts";
 import { Engine, literal } from "../../src/data/prepare/engine.ts";
+import { writable } from "../../src/files/write_scope.ts";
 import { exists } from "../../src/files/local_file.ts";
 import { atomicWriteFile, makeFolder } from "../../src/files/atomic_write.ts";
 import { thousands } from "../../src/number_text.ts";
@@ -297,7 +298,7 @@ async function yelpLog({ folder, papers }: Runs): Promise<string> {
   const select =
     "SELECT session_new_index AS user, item_new_index AS item, to_timestamp(Time) AS time, is_click AS clicked\n" +
     `FROM read_csv(${literal(`${papers}/yelp.txt`)}, header = true, delim = '\\t')\n`;
-  await atomicWriteFile(`${folder}/hashed-yelp.sql`, select);
+  await atomicWriteFile(`${folder}/hashed-yelp.sql`, select, `\n${select.split("\n")[0]}`);
   return `${folder}/hashed-yelp.sql`;
 }
 
@@ -323,7 +324,7 @@ async function largeShop({ folder }: Runs): Promise<string> {
         "FROM shown JOIN item USING (item) JOIN best USING (page) JOIN nothing USING (page) ORDER BY page, item) " +
         `TO ${literal(`${path}.part`)} (FORMAT parquet)`,
     );
-    await Deno.rename(`${path}.part`, path);
+    await Deno.rename(`${path}.part`, writable(path));
   } finally {
     engine.close();
   }

@@ -2,8 +2,11 @@
 
 import type { TaskName } from "../../src/cli/launch.ts";
 import * as v from "../../src/schema.ts";
-import { atomicWriteFile, makeFolder } from "../../src/files/atomic_write.ts";
-import { readJson } from "../../src/files/json_file.ts";
+import { makeFolder } from "../../src/files/atomic_write.ts";
+import { exists } from "../../src/files/local_file.ts";
+import { writable } from "../../src/files/write_scope.ts";
+import { UserError } from "../../src/user_error.ts";
+import { readJson, writeJson } from "../../src/files/json_file.ts";
 import { Jobs } from "../../src/cli/jobs.ts";
 import { runCommand } from "../study.ts";
 
@@ -26,7 +29,9 @@ export function meanWithSd({ mean, sd }: { mean: number; sd: number }): string {
   return Number.isNaN(sd) ? fixed(mean) : `${fixed(mean)} +- ${fixed(sd)}`;
 }
 
-const doneSchema = v.array(v.string());
+const FORMAT = "clickgan-kept-run";
+/** By which command a run was made; null while it is made. */
+const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(v.array(v.string())) });
 
 /** Trains models and policies, and asks commands about them. */
 export interface Runs {
@@ -78,12 +83,19 @@ export class KeptRuns implements Runs {
     const path = `${this.folder}/${name}`;
     const done = `${path}.done.json`;
     const asked = [command, ...args];
-    if (JSON.stringify(await readJson(done, doneSchema)) === JSON.stringify(asked)) return path;
+    const before = await readJson(done, doneSchema);
+    if (JSON.stringify(before?.made) === JSON.stringify(asked)) return path;
+    if (before === undefined && await exists(path)) {
+      throw new UserError(
+        `Expected no ${path}, as no ${done} says what it is. Move it away, or choose another --runs.`,
+      );
+    }
     console.error(`${name}: ${asked.join(" ")}`);
     await makeFolder(this.folder);
-    for (const old of [done, path]) await Deno.remove(old, { recursive: true }).catch(expectNotFound);
+    await writeJson(done, { format: FORMAT, made: null }); // from now on what is there is this program's
+    await Deno.remove(writable(path), { recursive: true }).catch(expectNotFound);
     await this.#run(command, [...args, option, path], name);
-    await atomicWriteFile(done, JSON.stringify(asked));
+    await writeJson(done, { format: FORMAT, made: asked });
     return path;
   }
 

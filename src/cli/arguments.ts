@@ -10,6 +10,11 @@ export const SAVE_DIR = "--save-dir <folder>";
 export const RESUME = "--resume <run>";
 export const JOBS = "--jobs <n>";
 export const README = "--readme <file>";
+/** Another page that gets figures between its markers. */
+export const SUMMARY = "--summary <file>";
+/** Measurements, and the page about them. */
+export const JSON_FILE = "--json <file>";
+export const HTML_FILE = "--html <file>";
 /** The page that `report` writes, or the file of `predict`. */
 export const OUT_FILE = "--out <file>";
 /** The data set that `data` makes. */

@@ -6,7 +6,9 @@
  */
 
 import process from "node:process";
+import { cacheFolder } from "./arguments.ts";
 import { watchLauncher } from "./stop.ts";
+import { confineWrites } from "../files/write_scope.ts";
 import { explainFileError } from "../files/local_file.ts";
 import { UserError } from "../user_error.ts";
 
@@ -18,6 +20,7 @@ export const EXIT_FAULT = 70;
 /** Runs a command to its end and leaves the process with its exit code (0 unless `main` returns another). */
 export async function runMain(main: () => Promise<number | void>): Promise<never> {
   watchLauncher();
+  confineWrites([cacheFolder()].filter((path) => path !== undefined)); // a command adds its outputs
   guardOutput();
   const report = (text: string) => console.error(text);
   // What fails beside the command's own course would otherwise end the process with a stack trace.

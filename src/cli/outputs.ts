@@ -1,30 +1,37 @@
 /** No command writes over, or into, what it reads or what another command made, and it writes to nothing else than its outputs. */
 
 import type { Command } from "commander";
-import { dirname, join, resolve, sep } from "node:path";
-import { confineWrites, isWithin } from "../files/write_scope.ts";
+import { findMadeFolder } from "../files/folder_formats.ts";
+import { allowWrites, isWithin, placeOf, realPathOf } from "../files/write_scope.ts";
 import { UserError } from "../user_error.ts";
 import {
   BUILD,
-  cacheFolder,
   DEFAULT_RUN_FOLDER,
+  HTML_FILE,
+  JSON_FILE,
   ONNX,
   OUT_FILE,
   OUT_FOLDER,
-  permittedVariable,
   README,
   RESUME,
   SAVE_DIR,
+  SUMMARY,
   WRITE_LOG,
 } from "./arguments.ts";
-import { LAUNCHER_VARIABLE } from "./stop.ts";
 
-/** The options that name what is written. A run that goes on, and the text between the markers of a page, are their own. */
-const OUTPUTS: readonly string[] = [OUT_FILE, OUT_FOLDER, SAVE_DIR, WRITE_LOG, ONNX, BUILD];
-
-/** What commands leave in a folder that is theirs, and a word that stands in it. */
-const SIGNS = ["config", "seeds", "experiment", "tune", "policy", "manifest", "result"];
-const SIGN_WORDS = /"(clickgan|clickgan-dataset|adversarial)"/;
+/** The options that name what is written. */
+const OUTPUTS: readonly string[] = [
+  OUT_FILE,
+  OUT_FOLDER,
+  SAVE_DIR,
+  WRITE_LOG,
+  ONNX,
+  BUILD,
+  JSON_FILE,
+  HTML_FILE,
+];
+/** The options that name a file or folder that a command goes on with, or changes a part of. */
+const CHANGED: readonly string[] = [RESUME, README, SUMMARY];
 
 /** A path, and what names it, in words. */
 export interface Named {
@@ -38,12 +45,13 @@ export function expectOutputsApart(command: Command): void {
   const inputs: Named[] = command.args.map((path) => ({ by: "an argument", path }));
   const resumed: string[] = [];
   for (const { flags, long, attributeName } of command.options.map(optionOf)) {
-    if (flags === RESUME || flags === README) {
+    if (CHANGED.includes(flags)) {
       resumed.push(...textsOf(command.getOptionValue(attributeName)));
       continue;
     }
     const isOutput = OUTPUTS.includes(flags);
     for (const path of textsOf(command.getOptionValue(attributeName))) {
+      if (flags === BUILD) expectNotMade({ by: long, path });
       (isOutput ? outputs : inputs).push({ by: long, path });
     }
   }
@@ -53,9 +61,17 @@ export function expectOutputsApart(command: Command): void {
       ...outputs.toSpliced(k, 1),
     ]);
   }
-  if (permittedVariable(LAUNCHER_VARIABLE) === undefined) return; // not a command's process
-  const paths = [...outputs.map(({ path }) => path), ...resumed, DEFAULT_RUN_FOLDER];
-  confineWrites([...paths, ...[cacheFolder()].filter((path) => path !== undefined)]);
+  [...outputs.map(({ path }) => path), ...resumed, DEFAULT_RUN_FOLDER].forEach(allowWrites);
+}
+
+/**
+ * Lets a command write into a folder that no option names.
+ * @throws UserError where another command made it, or one above it
+ */
+export function allowFolder(folder: Named): void {
+  expectApart(folder, []);
+  expectNotMade(folder);
+  allowWrites(folder.path);
 }
 
 function optionOf(option: Command["options"][number]) {
@@ -72,46 +88,19 @@ function textsOf(value: unknown): string[] {
 export function expectApart({ by, path }: Named, others: readonly Named[]): void {
   const { place, above } = placeOf(path);
   const within = others.find((other) => isWithin(place, placeOf(other.path).place));
-  const owner = within?.path ?? ownerOf(above);
-  if (owner === undefined) return;
-  const whose = within ? `what ${within.by} names` : "what another command made";
-  throw new UserError(
+  const owner = within?.path ?? findMadeFolder(above);
+  if (owner !== undefined) throw overlap({ by, path }, owner, within && `what ${within.by} names`);
+}
+
+/** @throws UserError for a folder that another command made. What makes folders of its own looks itself. */
+function expectNotMade(folder: Named): void {
+  const { place } = placeOf(folder.path);
+  if (findMadeFolder(place) === place) throw overlap(folder, place);
+}
+
+function overlap({ by, path }: Named, owner: string, whose = "what another command made"): UserError {
+  return new UserError(
     `Expected ${by} apart from ${whose}, but ${path} is, or lies within, ${owner}. ` +
       "Choose another path; nothing was changed.",
   );
-}
-
-/** The nearest folder, from this one up, that a command made. */
-function ownerOf(folder: string): string | undefined {
-  const isOwned = SIGNS.some((name) => {
-    try {
-      return SIGN_WORDS.test(Deno.readTextFileSync(join(folder, `${name}.json`)));
-    } catch {
-      return false; // nothing is there, or nothing that this program could read
-    }
-  });
-  if (isOwned) return folder;
-  return dirname(folder) === folder ? undefined : ownerOf(dirname(folder));
-}
-
-/** Where something stands, or would stand, without links, and the nearest folder above it that is there. */
-function placeOf(path: string): { place: string; above: string } {
-  let [place, above] = ["", ""];
-  let isReal = true;
-  for (const part of resolve(path).split(sep)) {
-    if (isReal) above = place;
-    place = place === "" ? part + sep : join(place, part);
-    const real: string | undefined = isReal ? realPathOf(place) : undefined;
-    isReal = real !== undefined;
-    place = real ?? place;
-  }
-  return { place, above };
-}
-
-function realPathOf(path: string): string | undefined {
-  try {
-    return Deno.realPathSync(path);
-  } catch {
-    return undefined; // nothing is there, or nothing that can be looked at
-  }
 }

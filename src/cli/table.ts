@@ -5,7 +5,7 @@
 
 import { UserError } from "../user_error.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
-import { explainFileError } from "../files/local_file.ts";
+import { explainFileError, readText } from "../files/local_file.ts";
 
 /**
  * A table without colours: a rule below the head, no other borders. A column whose cells are all numbers ("-" or nothing
@@ -77,13 +77,17 @@ function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
 }
 
+/** Characters of a page by which it is known again. */
+const READ_AGAIN = 400;
+
 /**
  * Replaces what stands between the lines `<!-- NAME -->` and `<!-- end of NAME -->`, as a whole or not at all.
  * @throws UserError when the file cannot be read or written, or has no such lines.
  */
 export async function writeBetweenMarkers(file: string, name: string, text: string): Promise<void> {
   const { before, after } = await aroundMarkers(file, name);
-  await atomicWriteFile(file, `${before}\n\n${text}\n\n${after}`);
+  // Only what was just read is replaced.
+  await atomicWriteFile(file, `${before}\n\n${text}\n\n${after}`, `\n${before.slice(0, READ_AGAIN)}`);
 }
 
 /**
@@ -91,12 +95,12 @@ export async function writeBetweenMarkers(file: string, name: string, text: stri
  * those of other titles stay.
  */
 export async function writeBlock(file: string, name: string, title: string, text: string): Promise<void> {
-  const { before, between, after } = await aroundMarkers(file, name);
+  const { between } = await aroundMarkers(file, name);
   const begin = `**${title}**`;
   const blocks = between.split(/^(?=\*\*)/m).map((block) => block.trim()).filter((block) => block !== "");
   const at = blocks.findIndex((block) => block.startsWith(begin));
   blocks.splice(at < 0 ? blocks.length : at, 1, `${begin}${text}`);
-  await atomicWriteFile(file, `${before}\n\n${blocks.join("\n\n")}\n\n${after}`);
+  await writeBetweenMarkers(file, name, blocks.join("\n\n"));
 }
 
 /** @throws UserError when the file cannot be read, or lacks the lines that {@link writeBetweenMarkers} writes between. */
@@ -111,7 +115,7 @@ async function aroundMarkers(
   const [begin, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`];
   let text: string;
   try {
-    text = await Deno.readTextFile(file);
+    text = await readText(file);
   } catch (error) {
     throw explainFileError(error, "read", file);
   }

@@ -5,11 +5,11 @@ import { ONNX } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
 import { type ModelDataOptions, openModel, withModelAndData } from "../cli/open_data.ts";
 import { outputFile, parse } from "../cli/options.ts";
-import { atomicWriteFile } from "../files/atomic_write.ts";
+import { atomicWriteFile, expectReplaceable } from "../files/atomic_write.ts";
 import { thousands } from "../number_text.ts";
 import { withoutPositionEffect } from "../model/position_effect.ts";
 import { version } from "../version.ts";
-import { exportModel } from "../serve/onnx/export_model.ts";
+import { exportModel, ONNX_MARK } from "../serve/onnx/export_model.ts";
 
 interface ExportOptions extends ModelDataOptions {
   onnx: string;
@@ -51,6 +51,7 @@ Example:
 
 async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
+  expectReplaceable(options.onnx, ONNX_MARK);
   const { run, data: { source, items } } = await openModel(options);
   const { positions } = options;
   const { model: config, iteration, kind } = run.info;
@@ -68,7 +69,7 @@ async function main(): Promise<void> {
       items: JSON.stringify(Array.from({ length: count }, (_, item) => items.of(item))),
     },
   });
-  await atomicWriteFile(options.onnx, bytes);
+  await atomicWriteFile(options.onnx, bytes, ONNX_MARK);
   console.log(
     `${run.path} over the ${thousands(count)} items of ${source.name}: ${options.onnx} ` +
       `(${(bytes.length / 1e6).toFixed(1)} MB)`,

@@ -7,10 +7,8 @@ import { runMain } from "../cli/fail.ts";
 import { ALLOW_HOST, folder, parse, wholeNumber } from "../cli/options.ts";
 import { stopOnSignals } from "../cli/stop.ts";
 import { EXIT_INTERRUPTED, say } from "./train/run_stages.ts";
-import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
-import { contentsOf } from "../files/owned_folder.ts";
+import { atomicWriteFile, expectReplaceable, makeFolder } from "../files/atomic_write.ts";
 import { type Asked, HOST, listen } from "../serve/listen.ts";
-import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { buildLab, TITLE } from "../lab/build.ts";
 
@@ -46,11 +44,11 @@ function parseOptions(args: readonly string[]): LabOptions {
 
 async function main(): Promise<number> {
   const { port, allowHost, open, build } = parseOptions(Deno.args);
-  if (build !== undefined) await expectOwnPage(build);
+  if (build !== undefined) expectReplaceable(join(build, PAGE), TITLE);
   const { html } = await buildLab();
   if (build !== undefined) {
     await makeFolder(build);
-    await atomicWriteFile(join(build, PAGE), html);
+    await atomicWriteFile(join(build, PAGE), html, TITLE);
     console.log(`The lab is in ${build}: ${PAGE} opens from the disk, and on a static host.`);
     return 0;
   }
@@ -71,16 +69,6 @@ function answer(html: string, { path }: Asked): Response {
   if (path !== "/") return new Response("There is one page here: /\n", { status: 404 });
   const headers = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
   return new Response(html, { headers });
-}
-
-/** @throws UserError where there is another page than the lab's. */
-async function expectOwnPage(path: string): Promise<void> {
-  if (!contentsOf(path)?.includes(PAGE)) return;
-  if ((await Deno.readTextFile(join(path, PAGE))).includes(TITLE)) return;
-  throw new UserError(
-    `Expected a new folder for the lab, or one that it was written to, but ${path} has another ${PAGE}. ` +
-      "Choose another --build; nothing was changed.",
-  );
 }
 
 /** Where it cannot be opened, the address that was printed is enough. */

@@ -3,7 +3,7 @@
 import { Command, Option } from "commander";
 import { type Split, splits, usersOf } from "../data/click_log.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
-import { predictions, writePredictions } from "../figures/predict/predictions.ts";
+import { expectPredictions, predictions, writePredictions } from "../figures/predict/predictions.ts";
 import { positionEffects } from "../model/position_effect.ts";
 import { hasPositions } from "../run/options/train.ts";
 import type { Weights } from "../tape/parameters.ts";
@@ -85,6 +85,7 @@ function effectsOf(
 
 async function main(): Promise<number> {
   const options = parseOptions(Deno.args);
+  expectPredictions(options.out);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   return await withModel(options, async ({ run, data, model }) => {
     const { source, dataset: { config } } = data;

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { writeReport } from "../report/page.ts";
+import { expectPage } from "../report/page_shell.ts";
 import { allowWrites } from "../files/write_scope.ts";
 import { version } from "../version.ts";
 import { OUT_FILE, reportFile } from "../cli/arguments.ts";
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
   const folders = command.processedArgs[0] as string[];
   const file = out ?? reportFile(folders[0] ?? "");
   allowWrites(file);
+  expectPage(file, "report");
   await writeReport(folders, file);
   console.log(`The report is ${file}`);
 }

@@ -7,11 +7,11 @@
  */
 
 import { UserError } from "../user_error.ts";
-import { explainFileError } from "./local_file.ts";
+import { explainFileError, kindOf, openFile, shownPath } from "./local_file.ts";
 import { Buffer } from "node:buffer";
 import { basename, dirname, join } from "node:path";
 import { holdsPath, openLocked, tryLock } from "./lock.ts";
-import { makeable, writable } from "./write_scope.ts";
+import { isHeld, makeable, writable } from "./write_scope.ts";
 
 /** What a file holds: text (written as UTF-8), bytes, or several runs of bytes one after another. */
 export type FileContents = string | Uint8Array | readonly Uint8Array[];
@@ -25,14 +25,15 @@ const RUN_BYTES = 2 ** 20;
 /**
  * Writes a file so that its name stands for the old contents or for all of the new ones, never for a part: the
  * bytes go to a temporary file in the same folder, are forced to the disk, and only then take the final name. What
- * stood there keeps its permissions; of a link, the file that it leads to is replaced.
+ * stood there keeps its permissions.
  *
+ * @param mark see {@link expectReplaceable}
  * @throws {UserError} naming the path, the cause and the remedy; the temporary file is removed
  */
-export function atomicWriteFile(path: string, contents: FileContents): Promise<void> {
+export function atomicWriteFile(path: string, contents: FileContents, mark?: string): Promise<void> {
   return atomicWrite(path, async (write) => {
     for (const run of runs(pieces(contents))) await write(run);
-  });
+  }, mark);
 }
 
 /**
@@ -42,17 +43,19 @@ export function atomicWriteFile(path: string, contents: FileContents): Promise<v
 export async function atomicWrite(
   path: string,
   make: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
+  mark?: string,
 ): Promise<void> {
-  const { target, mode, temporary } = await orExplained(path, async () => {
-    const found = replaced(path);
-    return { ...found, temporary: await waitForTemporary(found.target) };
+  const temporary = await orExplained(path, async () => {
+    expectReplaceable(path, mark);
+    return await waitForTemporary(path);
   });
   try {
     await make((bytes) => orExplained(path, () => writeAll(temporary.file, bytes)));
     await orExplained(path, async () => {
+      const mode = expectReplaceable(path, mark); // something may have been put there meanwhile
       if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
       await temporary.file.sync(); // otherwise a power cut could leave the new name with old or empty blocks
-      await Deno.rename(temporary.path, writable(target));
+      await Deno.rename(temporary.path, writable(path));
     });
   } catch (error) {
     discardTemporary(temporary);
@@ -69,17 +72,77 @@ async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> 
   }
 }
 
-/** Where the file really stands, and what its permissions are. */
-function replaced(path: string): { target: string; mode?: number } {
+/** Bytes at each end of a file that are searched for a mark. */
+const SEARCHED = 4096;
+
+/**
+ * Looks whether a file may be written at a path: nothing is there, or a regular file that is this process's own (it holds
+ * the lock of the file or of a folder above it) or carries a mark. What is reached through a link is never replaced.
+ * @param mark a text near the beginning or the end of every file of this kind, and in no other file. A line of its own has
+ * a newline at both ends.
+ * @returns the permissions that the file keeps. @throws UserError otherwise; errors of the file system as they are.
+ */
+export function expectReplaceable(path: string, mark?: string): number | undefined {
+  const info = regularFile(path);
+  if (!info) return undefined;
+  const { mode } = info;
+  if (!isHeld(path) && !(mark !== undefined && hasMark(path, mark))) {
+    throw new UserError(
+      `Expected ${shownPath(path)} to be free${
+        mark === undefined ? "" : ", or an earlier file of this kind"
+      }, found a file ` +
+        "that this command did not make. Choose another path, or move the file away; nothing was changed.",
+    );
+  }
+  return mode === null || Deno.build.os === "windows" ? undefined : mode & 0o777;
+}
+
+/**
+ * Looks whether a file may be written in its place: nothing is there, or a regular file without a second name (a hard link),
+ * which would be written to as well.
+ * @throws UserError otherwise; errors of the file system as they are.
+ */
+export function expectSole(path: string): void {
+  if ((regularFile(path)?.nlink ?? 1) === 1) return;
+  throw new UserError(
+    `Expected ${
+      shownPath(path)
+    } to be a file of its own, found a second name (a hard link) for it. Replace it by a copy.`,
+  );
+}
+
+/** What stands at a path, without following a link; undefined for nothing. @throws UserError for no regular file. */
+function regularFile(path: string): Deno.FileInfo | undefined {
+  let info: Deno.FileInfo;
   try {
-    const target = Deno.lstatSync(path).isSymlink ? Deno.realPathSync(path) : path;
-    const { isFile, mode } = Deno.statSync(target);
-    if (!isFile) return { target };
-    return { target, mode: mode === null || Deno.build.os === "windows" ? undefined : mode & 0o777 };
+    info = Deno.lstatSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return { target: path };
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
+  if (info.isFile) return info;
+  throw new UserError(
+    info.isDirectory
+      ? `cannot write ${shownPath(path)}: it is a folder, and a file was expected. Choose another path.`
+      : `Expected ${shownPath(path)} to be free or a regular file, found ${
+        info.isSymlink ? "a link" : kindOf(info)
+      }. ` +
+        (info.isSymlink ? "Name the file that it leads to, or remove the link." : "Choose another path."),
+  );
+}
+
+function hasMark(path: string, mark: string): boolean {
+  using file = openFile(path);
+  const { size } = file.statSync();
+  const ends = [0, Math.max(0, size - SEARCHED)].map((at) => {
+    const bytes = new Uint8Array(Math.min(SEARCHED, size));
+    file.seekSync(at, Deno.SeekMode.Start);
+    for (let done = 0, read: number | null = 0; read !== null && done < bytes.length; done += read ?? 0) {
+      read = file.readSync(bytes.subarray(done));
+    }
+    return new TextDecoder().decode(bytes);
+  });
+  return ends.some((text, k) => `${k === 0 ? "\n" : ""}${text}`.includes(mark));
 }
 
 async function waitForTemporary(path: string): Promise<TemporaryFile> {

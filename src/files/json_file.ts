@@ -3,13 +3,13 @@
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { atomicWriteFile } from "./atomic_write.ts";
-import { explainFileError } from "./local_file.ts";
+import { explainFileError, readText } from "./local_file.ts";
 
 /** @returns undefined when there is no such file. @throws UserError when it is damaged. */
 export async function readJson<T>(file: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   let text: string;
   try {
-    text = await Deno.readTextFile(file);
+    text = await readText(file);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     throw explainFileError(error, "read", file);
@@ -19,9 +19,18 @@ export async function readJson<T>(file: string, schema: v.GenericSchema<unknown,
   throw new UserError(`${file} is damaged: ${v.reasons(parsed.issues)}`);
 }
 
-/** Replaces the file as a whole. @throws UserError when it cannot be written. */
-export function writeJson(file: string, value: unknown): Promise<void> {
-  return atomicWriteFile(file, JSON.stringify(value, null, 2) + "\n");
+/**
+ * Replaces the file as a whole, one of the same `format` if the value has it.
+ * @throws UserError when it cannot be written, or is another one (see expectReplaceable).
+ */
+export function writeJson(file: string, value: object): Promise<void> {
+  return atomicWriteFile(file, JSON.stringify(value, null, 2) + "\n", formatMark(value));
+}
+
+/** The mark of a JSON file whose first key is `format`, on the second line. */
+export function formatMark(value: object, indent = "  "): string | undefined {
+  if (!("format" in value) || typeof value.format !== "string") return undefined;
+  return `\n{\n${indent}"format": ${JSON.stringify(value.format)}`;
 }
 
 /** Undefined for text that is no JSON. */

@@ -133,6 +133,45 @@ export function expectFile(path: string): Deno.FileInfo {
   );
 }
 
+/**
+ * Opens a file to read it. Every file that a user may have put in its place is opened here, or is read by the functions
+ * below: a FIFO or a device would keep its reader waiting, deaf to Ctrl-C.
+ * @throws UserError for what is neither file nor folder, which is not opened; errors of the file system as they are.
+ */
+export function openFile(path: string): Deno.FsFile {
+  expectReadable(path);
+  return Deno.openSync(path);
+}
+
+/** Returns the text of a file. @throws as {@link openFile}. */
+export async function readText(path: string): Promise<string> {
+  expectReadable(path);
+  return await Deno.readTextFile(path);
+}
+
+/** As {@link readText}. */
+export function readTextSync(path: string): string {
+  expectReadable(path);
+  return Deno.readTextFileSync(path);
+}
+
+/** Returns the bytes of a file. @throws as {@link openFile}. */
+export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  expectReadable(path);
+  return await Deno.readFile(path);
+}
+
+/** As {@link readBytes}. */
+export function readBytesSync(path: string): Uint8Array<ArrayBuffer> {
+  expectReadable(path);
+  return Deno.readFileSync(path);
+}
+
+/** Lets folders pass: reading one fails at once. */
+function expectReadable(path: string): void {
+  if (!Deno.statSync(path).isDirectory) expectFile(path);
+}
+
 /** The error to throw for a path that cannot be looked at: a link into nowhere is said to be one. */
 export function explainMissing(error: unknown, path: string): unknown {
   if (!(error instanceof Deno.errors.NotFound)) return explainFileError(error, "read", path);
@@ -169,9 +208,8 @@ export async function checksum(path: string, also?: Hash): Promise<{ bytes: numb
   const hash = createHash("sha256");
   let bytes = 0;
   try {
-    const file = await Deno.open(path);
     // The stream closes the file.
-    for await (const chunk of file.readable) {
+    for await (const chunk of openFile(path).readable) {
       hash.update(chunk);
       also?.update(chunk);
       bytes += chunk.length;

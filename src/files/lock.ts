@@ -5,7 +5,7 @@
 
 import { UserError } from "../user_error.ts";
 import { explainFileError } from "./local_file.ts";
-import { writable } from "./write_scope.ts";
+import { holdPlace, writable } from "./write_scope.ts";
 
 /** How often a waiting process looks again. */
 const LOOK_MS = 100;
@@ -62,7 +62,8 @@ export function openLocked(path: string, purpose: string): Deno.FsFile | undefin
 
 function expectPlainFile(path: string, purpose: string): void {
   try {
-    if (Deno.lstatSync(path).isFile) return;
+    const { isFile, nlink } = Deno.lstatSync(path);
+    if (isFile && (nlink ?? 1) === 1) return; // what has a second name is not ours alone
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
@@ -71,7 +72,10 @@ function expectPlainFile(path: string, purpose: string): void {
 }
 
 export class Lock implements Disposable {
-  private constructor(private readonly file: Deno.FsFile, readonly path: string) {
+  readonly #held: Disposable;
+
+  private constructor(private readonly file: Deno.FsFile, readonly path: string, what: string) {
+    this.#held = holdPlace(what);
     try {
       file.truncateSync(0);
       file.writeSync(new TextEncoder().encode(`${ourselves()}\n`));
@@ -83,7 +87,7 @@ export class Lock implements Disposable {
   /**
    * Takes a lock.
    * @param path of its file, which stands there as long as the lock is held.
-   * @param what is locked, for the message: "runs/x".
+   * @param what is locked, a file or folder: "runs/x". This process may replace the files there until it lets go.
    * @throws UserError that says who holds it, when another process does.
    */
   static take(path: string, what: string): Lock {
@@ -110,13 +114,14 @@ export class Lock implements Disposable {
   static #try(path: string, what: string): Lock | { readonly holder: string } {
     try {
       const file = openLocked(path, "a lock");
-      return file ? new Lock(file, path) : { holder: holderAt(path) };
+      return file ? new Lock(file, path, what) : { holder: holderAt(path) };
     } catch (error) {
       throw explainFileError(error, "write to", what);
     }
   }
 
   [Symbol.dispose](): void {
+    this.#held[Symbol.dispose]();
     try {
       Deno.removeSync(this.path); // while it is held: nobody else's is removed
     } catch {

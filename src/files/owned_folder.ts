@@ -11,7 +11,7 @@
 import { basename, dirname, join, relative } from "node:path";
 import { UserError } from "../user_error.ts";
 import { atomicWriteFile, isTemporaryName, makeFolder, removeTemporaries } from "./atomic_write.ts";
-import { explainFileError } from "./local_file.ts";
+import { explainFileError, readTextSync } from "./local_file.ts";
 import { Lock } from "./lock.ts";
 import { writable } from "./write_scope.ts";
 
@@ -167,7 +167,7 @@ export function expectEmpty(path: string, purpose: Purpose, together: readonly s
 function isNamed(path: string, first: string | undefined): boolean {
   if (first === undefined) return false;
   try {
-    return Deno.readTextFileSync(join(first, SIGN)).split("\n").includes(relative(first, path));
+    return readTextSync(join(first, SIGN)).split("\n").includes(relative(first, path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw explainFileError(error, "read", join(first, SIGN));

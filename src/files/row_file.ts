@@ -44,7 +44,8 @@ function rowFormatOf(path: string, what: string): RowFormat {
 
 /**
  * Writes lists of rows one after another, in the format that the file's name says.
- * @param what the file is for, in messages.
+ * @param what the file is for, in messages. @param shared the first columns that all files of this kind have, and no other:
+ * by them an earlier file is known as one that may be replaced.
  * @throws UserError when the file cannot be written.
  */
 export async function writeRows<Row>(
@@ -52,6 +53,7 @@ export async function writeRows<Row>(
   what: string,
   columns: readonly RowColumn<Row>[],
   lists: AsyncIterable<readonly Row[]>,
+  shared = columns.length,
 ): Promise<RowsWritten> {
   const format = rowFormatOf(path, what);
   let count = 0;
@@ -66,12 +68,31 @@ export async function writeRows<Row>(
     }
     if (group.length > 0) yield group;
   }
-  const writer = format === "csv" ? writeCsv : writeParquet;
   let formulas = 0;
   await atomicWrite(path, async (write) => {
-    formulas = await writer(columns, groups(), write);
-  });
+    if (format === "csv") formulas = await writeCsv(columns, groups(), write);
+    else await writeParquet(what, columns, groups(), write);
+  }, rowsMark(path, what, columns.slice(0, shared), shared === columns.length));
   return { rows: count, formulas };
+}
+
+/**
+ * The mark of a file of rows: the beginning of a header, or what Parquet names its maker.
+ * @param isWhole whether nothing follows the columns
+ */
+export function rowsMark(
+  path: string,
+  what: string,
+  columns: readonly { name: string }[],
+  isWhole = true,
+): string {
+  if (rowFormatOf(path, what) === "parquet") return makerOf(what);
+  const header = `\n${formatCsvRow(columns.map(({ name }) => name))}`;
+  return isWhole ? header : header.replace(/\n$/, ",");
+}
+
+function makerOf(what: string): string {
+  return `clickgan ${what}`;
 }
 
 /** @returns how many cells begin as formulas do. */
@@ -96,10 +117,11 @@ async function writeCsv<Row>(
 }
 
 async function writeParquet<Row>(
+  what: string,
   columns: readonly RowColumn<Row>[],
   groups: Groups<Row>,
   write: Write,
-): Promise<number> {
+): Promise<void> {
   const columnsOf = (rows: readonly Row[]) =>
     columns.map(({ name, type, nullable = false, of }) => ({
       name,
@@ -110,8 +132,7 @@ async function writeParquet<Row>(
   async function* data(): AsyncGenerator<ColumnSource[]> {
     for await (const rows of groups) yield columnsOf(rows);
   }
-  await writeParquetGroups(schemaFromColumnData({ columnData: columnsOf([]) }), data(), write);
-  return 0;
+  await writeParquetGroups(schemaFromColumnData({ columnData: columnsOf([]) }), data(), write, makerOf(what));
 }
 
 /** Writes a Parquet file, each group of its rows as soon as it is there. */
@@ -119,8 +140,9 @@ export async function writeParquetGroups(
   schema: ParquetWriter["schema"],
   groups: AsyncIterable<ColumnSource[]>,
   write: Write,
+  createdBy = "clickgan",
 ): Promise<void> {
-  const file = new ParquetWriter({ writer: new FlushingWriter(write), schema, createdBy: "clickgan" });
+  const file = new ParquetWriter({ writer: new FlushingWriter(write), schema, createdBy });
   for await (const columnData of groups) {
     await file.write({ columnData, rowGroupSize: columnData[0]?.data.length ?? 0 });
   }

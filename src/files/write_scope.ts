@@ -4,7 +4,7 @@
  * data engine, is not confined.)
  */
 
-import { basename, dirname, extname, isAbsolute, relative, resolve, sep } from "node:path";
+import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from "node:path";
 
 let outputs: string[] | undefined;
 
@@ -41,6 +41,45 @@ export function writable(path: string): string {
 export function makeable(path: string): string {
   const place = resolve(path);
   return outputs?.some((output) => isWithin(output, place)) ? path : writable(path);
+}
+
+/** What this process holds a lock on, without links. */
+const locked = new Set<string>();
+
+/** Counts a file or folder as this process's own until the result is disposed of. */
+export function holdPlace(path: string): Disposable {
+  const { place } = placeOf(path);
+  locked.add(place);
+  return { [Symbol.dispose]: () => void locked.delete(place) };
+}
+
+/** True if this process holds the lock of a file, or of a folder that it lies in. */
+export function isHeld(path: string): boolean {
+  const { place } = placeOf(path);
+  return [...locked].some((held) => isWithin(place, held));
+}
+
+/** Where something stands, or would stand, without links, and the nearest folder above it that is there. */
+export function placeOf(path: string): { place: string; above: string } {
+  let [place, above] = ["", ""];
+  let isReal = true;
+  for (const part of resolve(path).split(sep)) {
+    if (isReal) above = place;
+    place = place === "" ? part + sep : join(place, part);
+    const real: string | undefined = isReal ? realPathOf(place) : undefined;
+    isReal = real !== undefined;
+    place = real ?? place;
+  }
+  return { place, above };
+}
+
+/** Undefined where nothing is, or nothing that can be looked at. */
+export function realPathOf(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** True if a path is a folder or lies within it. Both are absolute. */

@@ -2,13 +2,14 @@
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import { checkText, type KindFinding, type SelftestResult } from "../selftest/finding.ts";
-import type {
-  AdapterFigure,
-  BenchReport,
-  LadderFigures,
-  SelftestFigures,
-  StepResult,
-  TrainingFigures,
+import {
+  type AdapterFigure,
+  BENCH_FORMAT,
+  type BenchReport,
+  type LadderFigures,
+  type SelftestFigures,
+  type StepResult,
+  type TrainingFigures,
 } from "../selftest/profile/bench_report.ts";
 
 /** What the screens have measured so far. */
@@ -69,7 +70,7 @@ export function savedReport(
 ): BenchReport {
   const { kind, vendor, architecture, runtime } = adapter;
   return {
-    format: 1,
+    format: BENCH_FORMAT,
     date: date.toISOString(),
     version,
     adapter: { kind, description: name.trim() || adapterName(adapter), vendor, architecture, runtime },

@@ -2,6 +2,7 @@
 
 import * as v from "../schema.ts";
 import { exists } from "../files/local_file.ts";
+import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { UserError } from "../user_error.ts";
@@ -29,6 +30,7 @@ const subjectSchema = v.variant("kind", [madeUpSchema, modelSchema]);
 export type PolicySubject = v.InferOutput<typeof subjectSchema>;
 
 export const policyConfigSchema = v.object({
+  format: v.literal(FOLDER_FORMATS.policy),
   clickgan: v.string(),
   /** The arguments as given, for the reader. */
   command: v.array(v.string()),

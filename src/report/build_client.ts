@@ -17,4 +17,4 @@ export async function bundleClient(): Promise<string> {
   return (await bundle({ entry: ENTRY, format: "iife", banner: BANNER })).text;
 }
 
-if (import.meta.main) await atomicWriteFile(BUNDLE, await bundleClient());
+if (import.meta.main) await atomicWriteFile(BUNDLE, await bundleClient(), BANNER);

@@ -5,11 +5,10 @@
 import { basename, resolve } from "node:path";
 import type { Claim } from "../figures/verdict.ts";
 import { UserError } from "../user_error.ts";
-import { explainFileError } from "../files/local_file.ts";
+import { explainFileError, readText } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";
 import { hasConfig, readConfig, type RunConfig } from "../run/run_config.ts";
 import { folderOfSeed, readSeeds } from "../run/seeds_folder.ts";
-import { savedStage } from "../run/run_state.ts";
 import { type Stage as TrainedStage, stages as trainedStages } from "../run/stages.ts";
 import {
   type BaselineFigures,
@@ -173,8 +172,7 @@ async function readStage(folder: string, planned: number | undefined): Promise<S
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);
   // A run that went on and has not ended again still has its old result; one that stopped early has no more to come.
   const finished = result?.test !== undefined && result.iteration >= iteration;
-  const kept = (await savedStage(folder))?.kept;
-  return { train, validation, iteration, planned, kept, result: finished ? figuresOf(result) : undefined };
+  return { train, validation, iteration, planned, result: finished ? figuresOf(result) : undefined };
 }
 
 function figuresOf(result: Result): StageResult {
@@ -221,7 +219,7 @@ function* flatten(value: unknown, path: string): Generator<readonly [string, str
  * @throws UserError with file and line for a header without iterations and for a damaged row
  */
 export async function readLog(path: string, columns: readonly string[]): Promise<RunLog> {
-  const text = await Deno.readTextFile(path).catch((error: unknown) => {
+  const text = await readText(path).catch((error: unknown) => {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return "";
     throw explainFileError(error, "read the log", path);
   });

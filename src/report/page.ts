@@ -44,7 +44,7 @@ ${section("charts", "Charts", chartFigures(charts))}
 ${section("test-figures", "Test figures", testFigures(models))}
 ${section("configuration", "Configuration", configuration)}
 ${section("machine", "Machine", settingsTables(models, ({ machine }) => machine, "machine"))}`;
-  return { title: `${title} - clickgan report`, header: headerOf(data), main };
+  return { kind: "report", title: `${title} - clickgan report`, header: headerOf(data), main };
 }
 
 function testFigures(models: readonly Model[]): Html {

@@ -1,7 +1,7 @@
 /** What every page of charts is made of: one HTML file that needs nothing beside it. */
 
 import { dirname } from "node:path";
-import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
+import { atomicWriteFile, expectReplaceable, makeFolder } from "../files/atomic_write.ts";
 import type { ChartDefinition, LegendEntry } from "./chart.ts";
 import { Html, htmlPage, inlineScript, jsonScript, markup } from "./html.ts";
 import { type Facts, factsList } from "./tables.ts";
@@ -14,11 +14,23 @@ export interface PageParts {
   readonly script: string;
 }
 
-/** Writes a page; its folder is made. @throws UserError when it cannot be written. */
+/** Kinds of pages: one is only ever written over another of its kind. */
+export type PageKind = "report" | "simulation" | "policies" | "bench" | "compiled";
+
+function generatorOf(kind: PageKind): string {
+  return `<meta name="generator" content="clickgan ${kind}">`;
+}
+
+/** Looks whether {@link writePage} may write a page. @throws UserError where it would replace something else. */
+export function expectPage(file: string, kind: PageKind): void {
+  expectReplaceable(file, generatorOf(kind));
+}
+
+/** Writes a page; its folder is made. @throws UserError when it cannot be written, or would replace something else. */
 export async function writePage(file: string, content: PageContent): Promise<void> {
   const page = pageShell(content, await readPageParts());
   await makeFolder(dirname(file));
-  await atomicWriteFile(file, page);
+  await atomicWriteFile(file, page, generatorOf(content.kind));
 }
 
 /** The parts as they stand beside this file. */
@@ -40,6 +52,7 @@ const AXIS_HEIGHT = 64;
 const POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
 
 export interface PageContent {
+  readonly kind: PageKind;
   readonly title: string;
   readonly header: Html;
   readonly main: Html;
@@ -49,10 +62,11 @@ export interface PageContent {
 
 /** With the data of all charts that stand in `main`. */
 export function pageShell(
-  { title, header, main, rules = "" }: PageContent,
+  { kind, title, header, main, rules = "" }: PageContent,
   { style, script }: PageParts,
 ): string {
-  const head = markup`<title>${title}</title>
+  const head = markup`${new Html(generatorOf(kind))}
+<title>${title}</title>
 <style>
 ${new Html(style + rules)}</style>`;
   const body = markup`<header>

@@ -69,6 +69,7 @@ export function policyPageOf(
   const groups = bySlates(comparisons);
   const beside = groups && section("slates", "Slates of several sizes", slatesTable(comparisons, groups));
   return {
+    kind: "policies",
     title: `${title} - clickgan report`,
     header: pageHeader(title, facts, notes),
     main: markup`${beside}${sections}${learned}`,

@@ -39,7 +39,12 @@ ${chartsHtml(returnBars(simulation, policies), "charts bars")}`;
   const main = markup`${section("figures", "Figures", figures)}
 ${lines.length > 0 && section("by-page", "By page", chartsHtml(lines))}
 ${users.length > 0 && section("by-user", "By user", byUser)}`;
-  return { title: `${title} - clickgan report`, header: pageHeader(title, facts, notes), main };
+  return {
+    kind: "simulation",
+    title: `${title} - clickgan report`,
+    header: pageHeader(title, facts, notes),
+    main,
+  };
 }
 
 function usersTable(simulation: Simulation): Html {

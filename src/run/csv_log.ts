@@ -8,7 +8,8 @@ import { writable } from "../files/write_scope.ts";
 import { createHash } from "node:crypto";
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
-import { explainFileError } from "../files/local_file.ts";
+import { expectSole } from "../files/atomic_write.ts";
+import { explainFileError, readBytesSync } from "../files/local_file.ts";
 
 /** The part of an open file that a log uses. */
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync" | "close">;
@@ -46,6 +47,7 @@ export class CsvLog {
   static begin(path: string, columns: readonly string[]): CsvLog {
     CsvLog.expectUnbegun(path, columns);
     try {
+      expectSole(path);
       const file = Deno.openSync(writable(path), { append: true, create: true });
       try {
         file.truncateSync(0);
@@ -114,10 +116,11 @@ export class CsvLog {
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
     CsvLog.expectMarked(path, mark);
     try {
+      expectSole(path);
       const file = Deno.openSync(writable(path), { read: true, append: true });
       try {
         file.truncateSync(mark.bytes);
-        return new CsvLog(file, path, columns.length, Deno.readFileSync(path));
+        return new CsvLog(file, path, columns.length, readBytesSync(path));
       } catch (error) {
         file.close();
         throw error;
@@ -193,7 +196,7 @@ export class CsvLog {
 
 function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
   try {
-    return Deno.readFileSync(path);
+    return readBytesSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw explainFileError(error, "read the log", path);

@@ -4,6 +4,7 @@ import { writable } from "../files/write_scope.ts";
 import * as v from "../schema.ts";
 import { dataConfigSchema } from "../data/sets/dataset.ts";
 import { exists } from "../files/local_file.ts";
+import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { stagesConfigSchema } from "../train/config.ts";
@@ -11,6 +12,7 @@ import { UserError } from "../user_error.ts";
 
 export const runConfigSchema = v.pipe(
   v.object({
+    format: v.literal(FOLDER_FORMATS.run),
     clickgan: v.string(),
     /** The arguments as given, for the reader. */
     command: v.array(v.string()),

@@ -2,10 +2,12 @@
 
 import * as v from "../schema.ts";
 import { type RunConfig, runConfigSchema } from "./run_config.ts";
+import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import type { RunResult } from "./training_run.ts";
 
 const seedsSchema = v.strictObject({
+  format: v.literal(FOLDER_FORMATS.seeds),
   seeds: v.pipe(
     v.pipe(v.array(v.whole(0, 2 ** 32 - 1)), v.minLength(1)),
     v.check((seeds) => new Set(seeds).size === seeds.length, "a seed stands there twice"),
@@ -13,10 +15,10 @@ const seedsSchema = v.strictObject({
   /** Of the first seed; the others differ in nothing else. */
   config: runConfigSchema,
 });
-export type Seeds = v.InferOutput<typeof seedsSchema>;
+export type Seeds = Omit<v.InferOutput<typeof seedsSchema>, "format">;
 
 export async function writeSeeds(path: string, seeds: Seeds): Promise<void> {
-  await writeJson(`${path}/seeds.json`, seeds);
+  await writeJson(`${path}/seeds.json`, { format: FOLDER_FORMATS.seeds, ...seeds });
 }
 
 /** Undefined for a folder of another kind. @throws UserError when seeds.json is damaged. */

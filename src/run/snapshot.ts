@@ -5,13 +5,12 @@ import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 import { atomicWriteFile } from "../files/atomic_write.ts";
-import { expectFile, explainFileError } from "../files/local_file.ts";
+import { expectFile, explainFileError, openFile, readBytes } from "../files/local_file.ts";
 import {
   decodeSafetensors,
   headerEnd,
   LENGTH_BYTES,
   readLayout,
-  readMetadata,
   safetensorsPieces,
   type TensorData,
   type TensorFile,
@@ -48,7 +47,7 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
   let bytes: Uint8Array<ArrayBuffer>;
   try {
     await checkBeginning(path);
-    bytes = await Deno.readFile(path);
+    bytes = await readBytes(path);
   } catch (error) {
     throw explainFileError(error, "read", path);
   }
@@ -59,25 +58,13 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
  * What is no such file is not read whole: a pipe or a device may never end, and a file of another kind may be larger
  * than the memory.
  */
-async function checkBeginning(path: string): Promise<ReturnType<typeof readLayout>> {
+async function checkBeginning(path: string): Promise<void> {
   const { isDirectory, size } = await Deno.stat(path);
   if (!isDirectory) expectFile(path); // a folder is told when it is read
-  using file = await Deno.open(path);
+  using file = openFile(path);
   const begin = await bytesOf(file, LENGTH_BYTES);
   const header = await bytesOf(file, headerEnd(begin, size, path) - LENGTH_BYTES);
-  return readLayout(Buffer.concat([begin, header]), size, path);
-}
-
-/** Says what a snapshot is, and which tensors it has, without reading these. @throws UserError as {@link readSnapshot}. */
-export async function readSnapshotHeader(
-  path: string,
-): Promise<{ readonly names: readonly string[]; readonly metadata: Readonly<Record<string, string>> }> {
-  try {
-    const { entries, rawMetadata } = await checkBeginning(path);
-    return { names: entries.map(({ name }) => name), metadata: readMetadata(rawMetadata, path).metadata };
-  } catch (error) {
-    throw explainFileError(error, "read", path);
-  }
+  readLayout(Buffer.concat([begin, header]), size, path);
 }
 
 /** The next bytes of a file; fewer where it ends. */
@@ -91,11 +78,14 @@ async function bytesOf(file: Deno.FsFile, count: number): Promise<Uint8Array<Arr
   return bytes;
 }
 
+/** In the header of a snapshot of this program. */
+const FORMAT_MARK = '"format":"clickgan-';
+
 /** Writes a file that is whole or not there (see atomicWriteFile). @throws {UserError} when it cannot */
 export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  await atomicWriteFile(path, safetensorsPieces(tensors, metadata, crc32));
+  await atomicWriteFile(path, safetensorsPieces(tensors, metadata, crc32), FORMAT_MARK);
 }

@@ -5,7 +5,7 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 import { type DataSizes, dataSizes, type LogSource, type OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
-import { countedOn } from "../model/counted.ts";
+import { countedOn, type Initial } from "../model/counted.ts";
 import { fitSource } from "../model/item_features.ts";
 import { modelParameters, UserModel, weightsOf } from "../model/user_model.ts";
 import { expectResumable, readLast, runStateOf } from "./run_state.ts";
@@ -14,8 +14,7 @@ import type { ClickTrainer } from "../train/click_trainer.ts";
 import { together } from "../train/ranks_state.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../train/results.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
-import { StartChoice } from "./kept_start.ts";
-import { type StageTest, testStage } from "./test_stage.ts";
+import { keepStart, type StageTest, testStage } from "./test_stage.ts";
 import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { type Communication, type MpiRanks, textsOf } from "./ranks/mpi.ts";
@@ -81,8 +80,8 @@ interface Training {
   readonly events: RunEvents;
   readonly trainer: ClickTrainer<StageFigures>;
   readonly model: UserModel;
-  /** Of a training that starts from a logit on counts: its best validation is compared with that. */
-  readonly choice: StartChoice | undefined;
+  /** What the model began with; undefined where an earlier session did. */
+  readonly begun?: Initial;
 }
 
 /**
@@ -140,8 +139,7 @@ async function resumeStage(stage: Stage, run: Run, events: RunEvents): Promise<R
   // The data are those that the run began with: only the shape is to be fitted.
   const source = fitSource(run.data.source, last.info.items, `The run in ${run.path}`);
   const data = { ...run.data, source };
-  // What it began with is compared with its best validation.
-  const start = { init: undefined, begins: isFitted(stage, run.config) };
+  const start = { init: undefined, begins: false };
   await tellItems(run, source);
   return await withTrainer(stage, { ...run, data }, events, start, async (training) => {
     training.trainer.restore(await runStateOf(folder, last, training.trainer.specs));
@@ -189,15 +187,7 @@ async function withTrainer<T>(
   const counted = start.begins ? countedOn(source, config.model, initial, events.onProgress) : initial;
   using model = new UserModel(gpu, source.items, config.model, counted);
   using trainer = await stage.create(model, run.data, config, generator, joint);
-  const choice = start.begins && isFitted(stage, config)
-    ? new StartChoice(trainer, () => weightsOf(modelParameters(model.shape, config.model), counted))
-    : undefined;
-  return await use({ stage, run, events, trainer, model, choice });
-}
-
-/** Whether a stage starts from a logit on counts. */
-function isFitted(stage: Stage, config: RunConfig): boolean {
-  return stage.hasLikelihood && config.model.counts !== null && config.init === null;
+  return await use({ stage, run, events, trainer, model, begun: start.begins ? counted : undefined });
 }
 
 /** What the stage's files say of it. */
@@ -206,13 +196,22 @@ function aboutOf({ stage, run: { config, data }, model }: Training): StageFiles 
   return { config, columns: Object.keys(stage.columns), game, features: data.features };
 }
 
-async function save({ trainer, model, choice }: Training, folder: RunFolder): Promise<void> {
+/** What a run's first stage started from, in this session or in an earlier one. */
+function fittedStart({ model: { shape, config }, run, events, begun }: Training): Weights {
+  const { seed } = run.config.training;
+  return weightsOf(
+    modelParameters(shape, config),
+    begun ?? countedOn(run.data.source, config, { seed }, events.onProgress),
+  );
+}
+
+async function save({ trainer, model }: Training, folder: RunFolder): Promise<void> {
   const state = await trainer.state();
   // The last step may have broken the weights, which only the next loss would show: broken weights are never written.
   for (const values of state.weights.values()) {
     if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }
-  await folder.save(trainer.specs, model.shape, state, await choice?.choose());
+  await folder.save(trainer.specs, model.shape, state);
 }
 
 /** What was spent since then, in so many seconds of training. */
@@ -223,7 +222,7 @@ function spentOf({ size, spent }: MpiRanks, before: Communication | undefined, o
 }
 
 async function train(training: Training, folder: RunFolder): Promise<RunResult> {
-  const { stage, run: { config, data, signal, ranks, untested = false }, events, trainer } = training;
+  const { stage, run: { config, data, signal, ranks, untested = false }, events, trainer, model } = training;
   const began = performance.now();
   const first = trainer.iteration;
   const iterations = stage.iterations(config);
@@ -251,8 +250,10 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
     }, signal);
     const spent = ranks && spentOf(ranks, before, (performance.now() - began) / 1000);
     const tested = !untested && (trainer.iteration >= iterations || trainer.stopped);
+    // It starts from a logit on counts: validations are then compared with that.
+    const isFitted = config.model.counts !== null && config.init === null;
+    if (tested && stage.hasLikelihood && isFitted) await keepStart(trainer, fittedStart(training));
     await save(training, folder);
-    const kept = await training.choice?.choose();
     const result: RunResult = {
       stage: stage.name,
       folder: folder.path,
@@ -263,14 +264,13 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
       resumed: first > 0,
       data: { ...dataSizes(data.source), hashed: hashedIdsOf(data.features), warnings: data.warnings },
       ...(spent && { ranks: spent }),
-      ...(tested ? await testStage(stage, trainer, data, config, events.onProgress, kept) : {}),
+      ...(tested ? await testStage(stage, trainer, data, config, events.onProgress) : {}),
     };
     if (tested) await folder.saveResult(result);
     return result;
   } catch (error) {
     if (error instanceof DivergedError) {
-      const { choice, model } = training;
-      await folder.saveBest(trainer.specs, model.shape, await trainer.state(), await choice?.choose());
+      await folder.saveBest(trainer.specs, model.shape, await trainer.state());
     }
     throw error;
   } finally {

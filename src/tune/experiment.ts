@@ -6,6 +6,7 @@
 import * as v from "../schema.ts";
 import type { ItemFeatures } from "../data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../model/config.ts";
+import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 import { resultSchema, type RunLog } from "../report/report_data.ts";
@@ -74,6 +75,7 @@ export function worksOver({ model }: ExperimentModel, items: ItemFeatures["kind"
 }
 
 const experimentSchema = v.strictObject({
+  format: v.literal(FOLDER_FORMATS.experiment),
   /** As given: a file, or a made-up shop. */
   data: v.string(),
   /** Of a made-up shop, and of its users alone, where they were given. */
@@ -86,10 +88,10 @@ const experimentSchema = v.strictObject({
   adversarial: v.wholeNumber(),
   models: v.pipe(v.array(v.strictObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
 });
-export type Experiment = v.InferOutput<typeof experimentSchema>;
+export type Experiment = Omit<v.InferOutput<typeof experimentSchema>, "format">;
 
 export async function writeExperiment(path: string, experiment: Experiment): Promise<void> {
-  await writeJson(`${path}/experiment.json`, experiment);
+  await writeJson(`${path}/experiment.json`, { format: FOLDER_FORMATS.experiment, ...experiment });
 }
 
 /** Undefined for a folder of another kind. @throws UserError when experiment.json is damaged. */

@@ -5,6 +5,7 @@
 
 import { formatCsvRow } from "../csv.ts";
 import * as v from "../schema.ts";
+import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import { readLog } from "../report/collect.ts";
 import { runConfigSchema } from "../run/run_config.ts";
@@ -13,6 +14,7 @@ import { bestOf, type Candidate, type Curve, ranked, type Standing } from "./sea
 import { argumentsOf, type Setting, textOf } from "./space.ts";
 
 const tuneSchema = v.strictObject({
+  format: v.literal(FOLDER_FORMATS.tune),
   clickgan: v.string(),
   /** Options of train that hold for all settings, as typed. */
   options: v.array(v.string()),
@@ -30,7 +32,7 @@ const tuneSchema = v.strictObject({
   })),
 });
 /** What a search is, and where it stands but for the curves, which are in the logs of its runs. */
-export type Tune = v.InferOutput<typeof tuneSchema>;
+export type Tune = Omit<v.InferOutput<typeof tuneSchema>, "format">;
 
 function tuneFile(path: string): string {
   return `${path}/tune.json`;
@@ -54,7 +56,7 @@ export async function writeTune(
     setUpSeconds,
     end,
   }));
-  const tune = { ...about, spentSeconds, rungs, settings };
+  const tune = { format: FOLDER_FORMATS.tune, ...about, spentSeconds, rungs, settings };
   await writeJson(tuneFile(path), tune);
 }
 

@@ -129,9 +129,16 @@ Deno.test("damaged JSON files of a run, of seeds, of an experiment and of a data
   withEmptyFolder(async (folder) => {
     await run()(folder);
     const config = Deno.readTextFileSync(`${folder}/old/config.json`);
-    const seeds = JSON.stringify({ seeds: [1, 2], config: JSON.parse(config) });
+    const seeds = JSON.stringify({ format: "clickgan-seeds", seeds: [1, 2], config: JSON.parse(config) });
     const experiment = JSON.stringify({
-      ...{ data: "demo", resplit: false, seeds: [1, 2], iterations: 10, adversarial: 100 },
+      ...{
+        format: "clickgan-experiment",
+        data: "demo",
+        resplit: false,
+        seeds: [1, 2],
+        iterations: 10,
+        adversarial: 100,
+      },
       models: [{ name: "a", folder: "b" }],
     });
     const figures = { nll: 1, prec1: 0.5, prec2: null };

@@ -162,6 +162,7 @@ export function run(...changes: readonly Maker[]): Maker {
 const writeRun: Maker = async (folder) => {
   const log = Deno.readFileSync(`${folder}/log.tsv`);
   const config = v.parse(runConfigSchema, {
+    format: "clickgan-run",
     clickgan: "0.1.0",
     command: ["--data", "log.tsv"],
     data: {
@@ -226,7 +227,10 @@ export function seeds(list: unknown = [1, 2], ...changes: readonly Maker[]): Mak
     Deno.mkdirSync(`${folder}/s`);
     Deno.renameSync(`${folder}/old`, `${folder}/s/seed-1`);
     const config: unknown = JSON.parse(Deno.readTextFileSync(`${folder}/s/seed-1/config.json`));
-    Deno.writeTextFileSync(`${folder}/s/seeds.json`, JSON.stringify({ seeds: list, config }, null, 2) + "\n");
+    Deno.writeTextFileSync(
+      `${folder}/s/seeds.json`,
+      JSON.stringify({ format: "clickgan-seeds", seeds: list, config }, null, 2) + "\n",
+    );
   }, ...changes);
 }
 

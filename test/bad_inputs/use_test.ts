@@ -23,7 +23,7 @@ const NO_VALIDATION = all(paperRows(usersOf(0, 3, 2)), snapshot());
 
 const models: readonly BadInput[] = [
   ...cases(nothing, "")`
-    evaluate: no model | evaluate | required option '--model <run>' not specified
+    evaluate: no model | evaluate | required option '--model <file>' not specified
     predict: no model | predict --out DIR/p.csv | required option '--model <run>' not specified
     recommend: no model | recommend --history 1 | required option '--model <run>' not specified
     serve: no model | serve --port 0 | required option '--model <run>' not specified
@@ -79,10 +79,10 @@ const models: readonly BadInput[] = [
     "Expected utilities and losses that are finite numbers",
   ),
   bad(
-    "evaluate: a folder without a snapshot",
+    "evaluate: a snapshot that is a folder",
     `evaluate ${GIVEN}`,
     all(paper(), folder("model.safetensors")),
-    "a folder without them",
+    "it is a folder",
   ),
   bad(
     "evaluate: a snapshot that is a FIFO",
@@ -127,6 +127,7 @@ const log = (users: number) =>
 const tune = (name: string, files: Maker, says: string) =>
   bad(`tune: ${name}`, "tune --data DIR/log.tsv", all(log(60), files), says);
 const SEARCH = {
+  format: "clickgan-tune",
   clickgan: "0.1.0",
   options: ["--data", "DIR/log.tsv"],
   data: { kind: "paper", path: "other.tsv", sha256: "0", resplit: null },
@@ -145,6 +146,7 @@ const reproduce = (name: string, args: string, files: Maker, says: string) =>
 const experiment = (change: object) => {
   const models = [{ name: "Baseline 64-64", folder: "baseline-64-64" }];
   const good = {
+    format: "clickgan-experiment",
     data: "DIR/log.tsv",
     resplit: false,
     seeds: [1],

@@ -115,7 +115,7 @@ const kernelOf = (id: string, median: number, spread: number) => ({
   ...timing(median, spread),
 });
 const report: BenchReport = {
-  format: 1,
+  format: "clickgan-bench",
   date: "2026-01-02T03:04:05.678Z",
   version: "0.1.0",
   adapter: { kind: "cpu", description: "llvmpipe", vendor: "", architecture: "", runtime: "Deno/2.9.6" },
@@ -264,11 +264,11 @@ Deno.test("the command prints tables and changes, and writes figures, page and a
   withEmptyFolder(async (folder) => {
     const readme = `${folder}/README.md`;
     await Deno.writeTextFile(readme, "before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n");
-    const json = `${folder}/bench.json`;
-    // The earlier figures are in the file that the new ones go to.
-    await writeRecords(json, { ...report, kernels: [kernelOf("W0 PW: batch rank", 50, 2)] });
+    const [json, earlier] = [`${folder}/bench.json`, `${folder}/earlier.json`];
+    await writeRecords(json, report); // an earlier bench's is replaced
+    await writeRecords(earlier, { ...report, kernels: [kernelOf("W0 PW: batch rank", 50, 2)] });
     const args = ["kernels", "steps", "--workload", "W0", "--model", "^PW$", "--only", "^batch_"];
-    const files = ["--json", json, "--compare", json, "--readme", readme];
+    const files = ["--json", json, "--compare", earlier, "--readme", readme];
     const { code, stdout, stderr } = await runBench([...args, "--seconds", "0.01", ...files]);
     assert.equal(code, 0, stderr);
     for (const text of [/multiply-add .*GFLOP\/s/, /W0 PW: batch rank +batch_rank/, /adam +adam/]) {

@@ -65,24 +65,22 @@ Deno.test("a process writes to its outputs, within them and beside them, and now
   }));
 
 Deno.test("a command that would write elsewhere than its arguments name is stopped", () =>
-  withSmallLog(async (folder, data) => {
-    // The model's folder is no output of predict: a fault that writes there is found.
+  withEmptyFolder(async (folder) => {
     const fault = `${folder}/fault.ts`;
     const scope = import.meta.resolve("../../src/files/atomic_write.ts");
     await Deno.writeTextFile(
       fault,
       `import { atomicWriteFile } from "${scope}"; import { parseTrainOptions } from "${
         import.meta.resolve("../../src/commands/train/train_options.ts")
-      }";
-parseTrainOptions(Deno.args); await atomicWriteFile("${data}", "");`,
+      }"; import { runMain } from "${import.meta.resolve("../../src/cli/fail.ts")}";
+await runMain(() => { parseTrainOptions(Deno.args); return atomicWriteFile("${folder}/new", ""); });`,
     );
-    const before = await Deno.readTextFile(data);
     const { args, env } = describeProcess("train", ["--save-dir", `${folder}/run`], fault);
     args.splice(1, 0, "--config", new URL("../../deno.json", import.meta.url).pathname);
     const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, env }).output();
     assert.ok(!success);
     assert.match(new TextDecoder().decode(stderr), /about to write to/);
-    assert.equal(await Deno.readTextFile(data), before);
+    assert.deepEqual(filesIn(folder), ["fault.ts"]);
   }));
 
 Deno.test("cacheFolder finds the user's cache", () => {

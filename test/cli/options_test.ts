@@ -15,7 +15,7 @@ import { Command } from "commander";
 import * as texts from "../../src/cli/arguments.ts";
 import { folder, parse, path } from "../../src/cli/options.ts";
 import { expectApart } from "../../src/cli/outputs.ts";
-import { file } from "../bad_inputs/files.ts";
+import { fifo, file } from "../bad_inputs/files.ts";
 
 /** Options with values that they do not take, as JSON, and what is said of each. */
 const VALUES = rowsOf(`
@@ -184,10 +184,12 @@ Deno.test("an option refuses values out of its range, with the range", async () 
 const files = {
   "log.csv": "user,item",
   "set/manifest.json": '{ "format": "clickgan-dataset" }',
-  "run/config.json": '{ "clickgan": "1" }',
+  "run/config.json": '{ "format": "clickgan-run" }',
+  "other/config.json": '{ "mode": "x", "clickgan": "1", "format": "clickgan" }',
   "run/adversarial/last.safetensors": "",
-  "search/tune.json": '{ "clickgan": "1" }',
+  "search/tune.json": '{ "format": "clickgan-tune" }',
   "mine/config.json": "{}",
+  "pipe/x": "",
 };
 
 function given(args: readonly string[]): object {
@@ -197,15 +199,25 @@ function given(args: readonly string[]): object {
     path,
   )
     .option("--pool <which>", "", (file) => ({ file }));
-  for (const text of [texts.OUT_FILE, texts.SAVE_DIR, texts.WRITE_LOG]) command.option(text, "", folder);
+  for (
+    const text of [
+      texts.OUT_FILE,
+      texts.SAVE_DIR,
+      texts.WRITE_LOG,
+      texts.BUILD,
+      texts.JSON_FILE,
+      texts.HTML_FILE,
+    ]
+  ) command.option(text, "", folder);
   return parse(command, args);
 }
 
 Deno.test("no output is, or lies within, what a command reads or what another one made", () =>
-  withEmptyFolder((dir) => {
+  withEmptyFolder(async (dir) => {
     for (const [name, text] of Object.entries(files)) file(name, text)(dir);
     Deno.symlinkSync(`${dir}/log.csv`, `${dir}/link.csv`);
     Deno.symlinkSync(`${dir}/run`, `${dir}/way`);
+    if (Deno.build.os !== "windows") await fifo("pipe/config.json")(dir);
     const at = (line: string) => line.split(" ").map((word) => word.replace("DIR", dir));
     const overlapping = [
       "--data DIR/log.csv --out DIR/log.csv",
@@ -221,6 +233,11 @@ Deno.test("no output is, or lies within, what a command reads or what another on
       "--save-dir DIR/search/setting-000",
       "--save-dir DIR/x --write-log DIR/x/y",
       "--save-dir DIR/x --write-log DIR/x",
+      "--json DIR/run/config.json",
+      "--html DIR/way/report.html",
+      "--json DIR/log.csv --data DIR/log.csv",
+      "--build DIR/run",
+      "--build DIR/way/",
     ];
     for (const line of overlapping) assert.throws(() => given(at(line)), userError(/apart from/), line);
     const taken = [
@@ -229,6 +246,9 @@ Deno.test("no output is, or lies within, what a command reads or what another on
       "--resume DIR/run",
       "--save-dir DIR/run", // whether it is free, the owner of the folder looks
       "--out DIR/mine/p.csv",
+      "--out DIR/other/p.csv", // its config.json is another program's
+      "--out DIR/pipe/p.csv",
+      "--build DIR/mine",
       "DIR/none --out DIR/none/p.csv",
     ];
     for (const line of taken) given(at(line));
@@ -249,6 +269,6 @@ Deno.test("lab --build writes over its own page alone", () =>
     await Deno.writeTextFile(`${dir}/index.html`, "mine");
     const { code, stderr } = await build("");
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /has another index\.html/);
+    assert.match(stderr, /index\.html to be free/);
     assert.equal(await Deno.readTextFile(`${dir}/index.html`), "mine");
   }));

@@ -175,16 +175,20 @@ Deno.test("cells that a spreadsheet would run stand as they are, and are counted
     assert.equal((await writePredictions(`${folder}/p.parquet`, odd())).formulas, 0);
   }));
 
-Deno.test("predictions that end early leave the old file, and nothing beside it", () =>
-  withFolder({ "p.csv": "old" }, async (folder) => {
+Deno.test("predictions that end early leave the old file, and nothing beside it; a file of something else is not replaced", () =>
+  withFolder({ "log.csv": "user,item\n" }, async (folder) => {
+    for (const name of ["p.csv", "p.parquet"]) await writePredictions(`${folder}/${name}`, lists());
+    const before = Deno.readFileSync(`${folder}/p.csv`);
     async function* broken(): AsyncGenerator<Prediction[]> {
       yield rows.slice(0, 66_000);
       throw new UserError("the disk of the log");
     }
-    await assert.rejects(writePredictions(`${folder}/p.csv`, broken()), /the disk of the log/);
-    assert.equal(await Deno.readTextFile(`${folder}/p.csv`), "old");
-    assert.deepEqual(filesIn(folder), ["p.csv"]);
-    for (const name of ["p", "p.txt", "csv", "p.csv/x"]) {
+    for (const name of ["p.csv", "p.parquet"]) {
+      await assert.rejects(writePredictions(`${folder}/${name}`, broken()), /the disk of the log/);
+    }
+    assert.deepEqual(Deno.readFileSync(`${folder}/p.csv`), before);
+    assert.deepEqual(filesIn(folder), ["log.csv", "p.csv", "p.parquet"]);
+    for (const name of ["log.csv", "p", "p.txt", "csv", "p.csv/x"]) {
       await assert.rejects(writePredictions(`${folder}/${name}`, lists()), UserError, name);
     }
   }));

@@ -1,5 +1,6 @@
 /** Tables of results: what is trained for them is kept, and what came of it stands in the right cells. */
 
+import { userError } from "../run/folder_check.ts";
 import assert from "node:assert/strict";
 import { likelihoodTable, modelsTable, referenceTable, testFigures } from "../../bench/results/models.ts";
 import {
@@ -199,10 +200,9 @@ Deno.test("results: a training that is done is not done again, unless something 
     assert.equal(await again.trained("small", "train", [...args, "2"]), path);
     assert.deepEqual(Deno.statSync(`${path}/result.json`).mtime, before);
     await assert.rejects(runs.trained("small", "train", [...args, "0"]), /Expected train to end well/);
-    assert.ok(
-      !await exists(path) && !await exists(`${path}.done.json`),
-      "what was asked before is not there any more",
-    );
+    assert.ok(!await exists(path), "what was asked before is not there any more");
+    await Deno.mkdir(`${folder}/runs/mine`);
+    await assert.rejects(runs.trained("mine", "train", [...args, "2"]), userError(/mine, as no/));
     const beside = new KeptRuns(`${folder}/runs`, folder, undefined, 2);
     const both = ["0", "1"].map((count) => beside.trained(`beside-${count}`, "train", [...args, count]));
     await assert.rejects(Promise.all(both), /--iterations/);

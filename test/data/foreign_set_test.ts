@@ -379,9 +379,16 @@ Deno.test("files that are no whole Parquet files are refused by name", async () 
 });
 
 Deno.test("a FIFO in a data set is not waited for", async () => {
-  for (const name of ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"]) {
+  const parts = ["users", "items", "pages"];
+  const files = ["manifest.json", ...parts.map((part) => `${part}.parquet`)];
+  for (const name of [...files, ...parts.map((part) => `${part}/2.parquet`)]) {
     const folder = await copiedSet();
-    await Deno.remove(`${folder}/${name}`);
+    const [, part] = /(.*)\/2/.exec(name) ?? [];
+    if (part === undefined) await Deno.remove(`${folder}/${name}`);
+    else {
+      await Deno.mkdir(`${folder}/${part}`);
+      await Deno.rename(`${folder}/${part}.parquet`, `${folder}/${part}/1.parquet`);
+    }
     const made = await new Deno.Command("mkfifo", { args: [`${folder}/${name}`] }).output().catch(() =>
       undefined
     );
@@ -451,11 +458,15 @@ Deno.test("a manifest that does not fit its files, or itself, is refused", async
 Deno.test("describe counts as the baselines do, pages of several clicks among them", () =>
   withCopy(async (folder) => {
     const { parts } = await describe(folder, "500MB");
-    for (const { split, uniformLoss, clicks, events } of parts) {
+    for (const { split, chance, clickRate, uniformLoss, clicks, events } of parts) {
       const users = usersOf(foreignLog, split === "train" || split === "test" ? split : "validation");
-      const found = Baselines.of(foreignLog).test(users).get("random") ?? assert.fail();
-      const { nll, noClick } = found.details.figures;
-      const pairs = [uniformLoss, nll, 1 - clicks / events, noClick];
+      const found = Baselines.of(foreignLog).test(users);
+      const of = (name: "random" | "clickRate") => found.get(name)?.details.figures ?? assert.fail();
+      const { prec1, prec2, nll, noClick } = of("random");
+      const pairs = [
+        ...[chance[0], prec1, chance[1], prec2, uniformLoss, nll, 1 - clicks / events, noClick],
+        ...[clickRate[0], of("clickRate").prec1, clickRate[1], of("clickRate").prec2],
+      ];
       for (let k = 0; k < pairs.length; k += 2) {
         assert.ok(Math.abs(pairs[k]! - pairs[k + 1]!) < 1e-12, `${k} ${pairs}`);
       }

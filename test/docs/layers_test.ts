@@ -107,3 +107,21 @@ Deno.test("no file of src imports itself by way of others", () => {
   };
   for (const file of imports.keys()) visit(file, []);
 });
+
+/** Those who read what comes with the program, with Deno or with the system; who makes kernels; what a native library wrote. */
+const OPENS_ITSELF =
+  /^src\/(files|lab\/build|report\/page_shell|serve\/bundle\/|cli\/build_kernels|gpu\/host\/driver)|^bench\/compiled\/gather/;
+
+Deno.test("files are opened and written in src/files alone, where only regular ones are read and only one's own are replaced", () => {
+  const root = new URL("../../", import.meta.url);
+  const opening = ["src", "bench"].flatMap((folder) =>
+    readdirSync(new URL(folder, root), { recursive: true, encoding: "utf8" }).map((name) =>
+      `${folder}/${name}`
+    )
+  ).filter((path) => /\.ts$/.test(path) && !OPENS_ITSELF.test(path)).filter((path) => {
+    const text = Deno.readTextFileSync(new URL(path, root));
+    return /Deno\.(open|create|readFile|readTextFile|writeFile|writeTextFile|copyFile|mkdir|link|symlink)(Sync)?\((?!writable)/
+      .test(text);
+  });
+  assert.deepEqual(opening, []);
+});

@@ -232,6 +232,7 @@ Deno.test("policy training: values that are no numbers end it", () =>
 function configOf(gpu: Gpu, one: PolicyTrainer): PolicyConfig {
   return v.parse(policyConfigSchema, {
     ...{
+      format: "clickgan-policy",
       clickgan: "0",
       command: [],
       trainedOn: { kind: "truth", shop: "restless", dataSeed: 1 },

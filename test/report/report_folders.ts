@@ -38,6 +38,7 @@ export const BASELINES = {
 
 export function configOf({ seed = 1, iterations = 4, dims = [64, 64] }: RunFiles): Record<string, unknown> {
   return {
+    format: "clickgan-run",
     clickgan: "0.1.0",
     command: ["--dims", dims.join("-")],
     data: { kind: "demo", seed: 1 },
@@ -93,7 +94,11 @@ function writeStage(
 
 export function writeSeedsFolder(folder: string, seeds: readonly number[], runs: readonly RunFiles[]): void {
   Deno.mkdirSync(folder, { recursive: true });
-  writeJson(`${folder}/seeds.json`, { seeds, config: configOf({ ...runs[0], seed: seeds[0] ?? 1 }) });
+  writeJson(`${folder}/seeds.json`, {
+    format: "clickgan-seeds",
+    seeds,
+    config: configOf({ ...runs[0], seed: seeds[0] ?? 1 }),
+  });
   for (const run of runs) writeRun(`${folder}/seed-${run.seed}`, run);
 }
 

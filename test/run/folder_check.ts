@@ -20,7 +20,15 @@ export async function withEmptyFolder<T>(body: (folder: string) => Promise<T> | 
 /** The config of a run that no command began. @param more beside a Shannon stage on the demo data */
 export function runConfigOf(more: Partial<RunConfig>): RunConfig {
   return v.parse(runConfigSchema, {
-    ...{ clickgan: "test", command: [], system: "test", init: null, pretrain: true, adversarial: null },
+    ...{
+      format: "clickgan-run",
+      clickgan: "test",
+      command: [],
+      system: "test",
+      init: null,
+      pretrain: true,
+      adversarial: null,
+    },
     data: { kind: "demo", seed: 7 },
     adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
     model: defaultModel,

@@ -17,9 +17,12 @@ import { exists, explainFileError, shownPath } from "../../src/files/local_file.
 import { UserError } from "../../src/user_error.ts";
 import { explainFailure } from "../../src/cli/fail.ts";
 import { filesIn, words } from "../command_check.ts";
+import { fifo } from "../bad_inputs/files.ts";
+import { holdPlace } from "../../src/files/write_scope.ts";
 
 Deno.test("atomicWriteFile writes text, bytes and pieces, and leaves nothing else", () =>
   withEmptyFolder(async (folder) => {
+    using _held = holdPlace(folder);
     const path = `${folder}/file`;
     await atomicWriteFile(path, "schön");
     assert.equal(Deno.readTextFileSync(path), "schön");
@@ -32,6 +35,7 @@ Deno.test("atomicWriteFile writes text, bytes and pieces, and leaves nothing els
 
 Deno.test("atomicWriteFile keeps the old contents when it fails, and removes its temporary file", () =>
   withEmptyFolder(async (folder) => {
+    using _held = holdPlace(folder);
     const path = `${folder}/file`;
     await atomicWriteFile(path, "old");
     // Bytes that cannot be had stand for a disk that is full half-way: Deno gives /dev/full to no test.
@@ -192,6 +196,7 @@ Deno.test("a temporary file that another process writes is neither taken nor rem
 
 Deno.test("many writers of one file: it is always one of their texts", () =>
   withEmptyFolder(async (folder) => {
+    using _held = holdPlace(folder);
     const path = `${folder}/file`;
     const texts = Array.from({ length: 20 }, (_, k) => String(k).repeat(100_000));
     await Promise.all(texts.map((text) => atomicWriteFile(path, text)));
@@ -199,16 +204,30 @@ Deno.test("many writers of one file: it is always one of their texts", () =>
     assert.deepEqual(filesIn(folder), ["file"]);
   }));
 
-Deno.test("a file keeps its permissions when it is replaced, and a link leads to the new one", () =>
+Deno.test("a file is replaced by its owner or by one of its kind, keeps its permissions, and nothing else is replaced", () =>
   withEmptyFolder(async (folder) => {
-    const [path, link] = [`${folder}/file`, `${folder}/link`];
-    Deno.writeTextFileSync(path, "old");
-    if (Deno.build.os !== "windows") Deno.chmodSync(path, 0o640);
-    Deno.symlinkSync(path, link);
-    await atomicWriteFile(link, "new");
-    assert.equal(Deno.readTextFileSync(path), "new");
-    assert.ok(Deno.lstatSync(link).isSymlink);
-    if (Deno.build.os !== "windows") assert.equal((Deno.statSync(path).mode ?? 0) & 0o777, 0o640);
+    const at = (name: string) => `${folder}/${name}`;
+    Deno.mkdirSync(at("mine"));
+    for (const name of ["mine/file", "kind", "other"]) {
+      Deno.writeTextFileSync(at(name), `{\n "format": "${name}"`);
+    }
+    Deno.symlinkSync(at("kind"), at("link"));
+    Deno.symlinkSync(at("none"), at("dangling"));
+    Deno.symlinkSync(at("mine"), at("way"));
+    Deno.chmodSync(at("kind"), 0o640);
+    if (Deno.build.os !== "windows") await fifo("pipe")(folder);
+    using _held = holdPlace(at("mine"));
+    const write = (name: string) => atomicWriteFile(at(name), "new", '"format": "kind"');
+    for (const name of ["mine/file", "way/file", "kind", "absent"]) {
+      await write(name);
+      assert.equal(Deno.readTextFileSync(at(name)), "new");
+    }
+    if (Deno.build.os !== "windows") assert.equal((Deno.statSync(at("kind")).mode ?? 0) & 0o777, 0o640);
+    const before = filesIn(folder);
+    for (const name of ["other", "link", "dangling", "pipe", "mine", "kind"]) {
+      await assert.rejects(write(name), userError(new RegExp(`/${name}[ :]`)), name);
+    }
+    assert.deepEqual(filesIn(folder), before);
   }));
 
 Deno.test("what has a name of ours without being ours is refused, not written through", () =>
@@ -219,6 +238,11 @@ Deno.test("what has a name of ours without being ours is refused, not written th
     await assert.rejects(
       atomicWriteFile(path, "x"),
       userError(/clickgan-tmp to be free for a temporary file/),
+    );
+    Deno.linkSync(victim, temporaryName(`${folder}/second`));
+    await assert.rejects(
+      atomicWriteFile(`${folder}/second`, "x"),
+      userError(/to be free for a temporary file/),
     );
     Deno.symlinkSync(victim, `${folder}/lock`);
     assert.throws(

@@ -154,7 +154,7 @@ Deno.test("seeds.json: read as it was written; a seed that stands there twice is
   withEmptyFolder(async (folder) => {
     assert.equal(await readSeeds(folder), undefined);
     await writeSeeds(folder, { seeds: [3, 1, 2], config });
-    assert.deepEqual(await readSeeds(folder), { seeds: [3, 1, 2], config });
+    assert.deepEqual(await readSeeds(folder), { format: "clickgan-seeds", seeds: [3, 1, 2], config });
     await writeSeeds(folder, { seeds: [3, 1, 3], config });
     await assert.rejects(readSeeds(folder), /a seed stands there twice/);
   }));

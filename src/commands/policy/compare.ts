@@ -15,11 +15,11 @@ import {
 } from "../../policy/comparison/compare.ts";
 import { subjectText } from "../../policy/policy_config.ts";
 import { verdictsOn } from "../../policy/comparison/verdict.ts";
-import { writePage } from "../../report/page_shell.ts";
+import { expectPage, writePage } from "../../report/page_shell.ts";
 import { policyPageOf } from "../../report/policy_page.ts";
 import { usualPoints } from "../../simulate/host/exact_shop.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
-import { writeReturns } from "../simulate/files.ts";
+import { expectReturns, writeReturns } from "../simulate/files.ts";
 import { withDevice } from "../simulate/found_users.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
@@ -101,6 +101,10 @@ export function policyCompareCommand(): Command {
   return command.action(run);
 }
 
+function returnsBeside(page: string): string {
+  return page.replace(/\.html?$/i, "-returns.csv");
+}
+
 function eachFolder(text: string, before: readonly string[] = []): string[] {
   return [...before, folder(text)];
 }
@@ -123,6 +127,8 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
       "Expected --explore with --log: in simulators policies show the best slate. Leave it out.",
     );
   }
+  expectPage(options.out, "policies");
+  expectReturns(returnsBeside(options.out));
   const opened = await Promise.all(folders.map((path) => OpenedPolicy.open(path)));
   const groups = groupsOf(opened);
   const [first] = opened;
@@ -239,8 +245,7 @@ async function tell(
     }))),
   };
   await writePage(out, policyPageOf(head, comparisons));
-  const returns = out.replace(/\.html?$/i, "-returns.csv");
-  await writeReturns(returns, { startedAs: undefined }, returnsOf(comparisons));
+  await writeReturns(returnsBeside(out), { startedAs: undefined }, returnsOf(comparisons));
   const verdicts = comparisons.map((comparison) => verdictsOn(comparison));
   if (json) {
     const all = comparisons.map((comparison, k) => ({
@@ -261,7 +266,7 @@ async function tell(
   for (const note of notes) console.log(`\n${note}`);
   const beside = slatesText(comparisons);
   if (beside !== undefined) console.log(`\n${beside}`);
-  console.log(`\nThe page is ${out}, and the return of each user ${returns}`);
+  console.log(`\nThe page is ${out}, and the return of each user ${returnsBeside(out)}`);
 }
 
 /** A column for each policy, training and environment, the same users in all. */

@@ -1,6 +1,6 @@
 /** What the options of an episode come to over a data set: the items of a pool, and whose clicks users start with. */
 
-import { expectFile, expectLocal, explainFileError } from "../../files/local_file.ts";
+import { expectFile, expectLocal, explainFileError, readTextSync } from "../../files/local_file.ts";
 import { NONE, type Split, usersOf } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
 import { idsIn } from "../../data/ids.ts";
@@ -99,7 +99,7 @@ function idsOfFile(path: string): { id: string; place: number }[] {
   expectFile(path);
   let text: string;
   try {
-    text = Deno.readTextFileSync(path);
+    text = readTextSync(path);
   } catch (error) {
     throw explainFileError(error, "read", path);
   }

@@ -4,6 +4,7 @@ import process from "node:process";
 import * as v from "../../schema.ts";
 import { Command } from "commander";
 import { expectPagesWithoutClick } from "../../data/log_source.ts";
+import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import { recordedShapes } from "../../gpu/kernel_shapes.ts";
 import {
@@ -219,6 +220,7 @@ async function withTrainer<T>(
     }
     const config = saved ? { ...saved, training } : v.parse(policyConfigSchema, {
       ...{
+        format: FOLDER_FORMATS.policy,
         clickgan: version,
         command: Deno.args,
         trainedOn: subjectOf(found),

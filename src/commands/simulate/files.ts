@@ -1,7 +1,8 @@
 /** The files that `simulate` writes: figures and episodes in a folder, and the pages as a data set in another one. */
 
 import type { Ids } from "../../data/ids.ts";
-import { type RowColumn, type RowsWritten, writeRows } from "../../files/row_file.ts";
+import { expectReplaceable } from "../../files/atomic_write.ts";
+import { type RowColumn, rowsMark, type RowsWritten, writeRows } from "../../files/row_file.ts";
 import { type EpisodeLog, episodeLog, pagesSeen } from "../../simulate/episode_log.ts";
 import { candidatesOf, type PoolPage } from "../../simulate/pool.ts";
 import { settingsOf } from "../../simulate/options.ts";
@@ -202,14 +203,22 @@ function logWriter(
   };
 }
 
-/** returns.csv: a row a user, a column a policy. */
+/** Every file of returns begins with it. */
+const RETURNS_HEAD = { name: "simulated_user" };
+
+/** @throws UserError where {@link writeReturns} would replace something else. */
+export function expectReturns(path: string): void {
+  expectReplaceable(path, rowsMark(path, "returns", [RETURNS_HEAD], false));
+}
+
+/** returns.csv: a row per simulated user, a column per policy. */
 export async function writeReturns(
   path: string,
   { startedAs }: Pick<EpisodeSetting, "startedAs">,
   runs: readonly Pick<PolicyRun, "name" | "returns">[],
 ): Promise<void> {
   const columns: RowColumn<number>[] = [
-    { name: "user", type: "INT32", of: (user) => user },
+    { ...RETURNS_HEAD, type: "INT32", of: (user) => user },
     ...(startedAs ? [{ name: "started_as", type: "STRING" as const, nullable: true, of: startedAs }] : []),
     ...runs.map(({ name, returns }) => ({
       name,
@@ -221,5 +230,5 @@ export async function writeReturns(
   async function* rows(): AsyncGenerator<number[]> {
     yield await Promise.resolve(Array.from({ length: users }, (_, user) => user));
   }
-  await writeRows(path, "returns", columns, rows());
+  await writeRows(path, "returns", columns, rows(), 1);
 }

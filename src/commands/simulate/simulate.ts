@@ -1,5 +1,6 @@
 /** `simulate`: slates for simulated users, and what came of them. */
 
+import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
 import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { writePage } from "../../report/page_shell.ts";
@@ -218,6 +219,7 @@ async function writeResult(
   const { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, explore } = options;
   const { gpu, found: { model }, data: { dataset }, environment, known } = simulated;
   const result = {
+    format: FOLDER_FORMATS.simulation,
     clickgan: version,
     command: Deno.args,
     finished: new Date().toISOString(),

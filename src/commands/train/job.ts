@@ -7,6 +7,7 @@ import { reopenData } from "../../cli/open_data.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { iterationFlops } from "../../train/iteration_work.ts";
 import { DivergedError } from "../../train/results.ts";
+import { allowWrites } from "../../files/write_scope.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
 import { RunFolder } from "../../run/run_folder.ts";
 import { type Stage, stages } from "../../run/stages.ts";
@@ -19,6 +20,7 @@ const TELL_MS = 200;
 async function main(): Promise<void> {
   const { signal } = stopOnSignals(EXIT_INTERRUPTED);
   const { path, config, untested } = v.parse(requestSchema, await new Response(Deno.stdin.readable).json());
+  allowWrites(path);
   using _folder = OwnedFolder.open(path);
   const begun = await Promise.all(stages.map((stage) => RunFolder.hasState(stage.folder(path))));
   const opened = await reopenData(config.data);

@@ -8,6 +8,7 @@ import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
+import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { checksum } from "../../files/local_file.ts";
 import { driverVersion } from "../../gpu/host/driver.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
@@ -202,6 +203,7 @@ export async function newConfig(
 ): Promise<RunConfig> {
   // Parsed, so that what a resumed run reads back is the same to the byte.
   return v.parse(runConfigSchema, {
+    format: FOLDER_FORMATS.run,
     clickgan: version,
     command,
     data: data.config,

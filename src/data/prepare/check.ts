@@ -9,6 +9,7 @@ import type { PreparedSet } from "../prepared_set.ts";
 import { openPreparedSet, partFiles } from "../sets/prepared_folder.ts";
 import { expectChecksum } from "../sets/packed_set.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
+import { readText } from "../../files/local_file.ts";
 import { allowWrites } from "../../files/write_scope.ts";
 import { parseJson, writeJson } from "../../files/json_file.ts";
 import { UserError } from "../../user_error.ts";
@@ -51,7 +52,7 @@ export async function check(
   allowWrites(folder);
   using _owned = OwnedFolder.open(folder);
   const path = `${folder}/${MANIFEST}`;
-  const text = await Deno.readTextFile(path);
+  const text = await readText(path);
   const json = v.parse(v.record(v.string(), v.unknown()), parseJson(text));
   const whole = { ...json, counts: known ?? counts, files: added };
   await writeJson(path, whole);

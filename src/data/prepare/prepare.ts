@@ -3,6 +3,7 @@
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
+import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
 import { version } from "../../version.ts";
 import { type BadRows, joined, judge, noBadRows, takeRejects } from "./bad_rows.ts";
@@ -184,7 +185,7 @@ async function manifestOf(
     ...await checksum(`${folder}/${name}.parquet`),
   });
   return v.parse(manifestSchema, {
-    format: "clickgan-dataset",
+    format: FOLDER_FORMATS.dataset,
     version: 1,
     name,
     places,

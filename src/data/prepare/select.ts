@@ -5,6 +5,7 @@
 
 import { resolve } from "node:path";
 import * as v from "../../schema.ts";
+import { readText } from "../../files/local_file.ts";
 import { UserError } from "../../user_error.ts";
 import { type Engine, identifier, literal } from "./engine.ts";
 import { checkCompressed, findFiles } from "./sources.ts";
@@ -41,7 +42,7 @@ export async function openSelect(
 ): Promise<Relation & { readonly text: string }> {
   const [own] = findFiles(path, `the SELECT of ${option}`);
   if (!own) throw new Error("a path without a file");
-  const text = await Deno.readTextFile(own.path);
+  const text = await readText(own.path);
   const patterns = await patternsOf(engine, own.path, text);
   const files = patterns.flatMap((pattern) => findFiles(pattern, `a file that ${own.path} reads`));
   const inside = files.find((file) => resolve(file.path).startsWith(resolve(work) + "/"));

@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { type Transform, Writable } from "node:stream";
 import { pipeline as piped } from "node:stream/promises";
 import { UserError } from "../../user_error.ts";
-import { expectFile, expectLocal, shownPath } from "../../files/local_file.ts";
+import { expectFile, expectLocal, openFile, shownPath } from "../../files/local_file.ts";
 import { type Engine, literal } from "./engine.ts";
 import { filesOf, plainPath } from "./glob.ts";
 import { createGunzip, createZstdDecompress } from "node:zlib";
@@ -128,7 +128,7 @@ const CUT = "unexpected end of file";
 
 /** @returns what is wrong; undefined for a whole file. */
 export async function faultOfZstd(path: string): Promise<string | undefined> {
-  using file = await Deno.open(path);
+  using file = openFile(path);
   const { size } = await file.stat();
   let at = 0;
   while (at < size) {

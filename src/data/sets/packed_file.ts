@@ -10,7 +10,7 @@
 import { writable } from "../../files/write_scope.ts";
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
-import { expectFile, explainFileError } from "../../files/local_file.ts";
+import { expectFile, explainFileError, openFile } from "../../files/local_file.ts";
 import { discardTemporary, openTemporary, type TemporaryFile } from "../../files/atomic_write.ts";
 import { UserError } from "../../user_error.ts";
 
@@ -57,7 +57,7 @@ export class PackedFile {
   static open(path: string, what: string): PackedFile {
     try {
       expectFile(path);
-      const file = Deno.openSync(path);
+      const file = openFile(path);
       return new PackedFile(path, what, file, file.statSync().size);
     } catch (error) {
       throw explained(error, "read", path);

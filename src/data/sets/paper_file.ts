@@ -2,7 +2,13 @@
 
 import type { ClickLog, Split } from "../click_log.ts";
 import { MOST_PAPER_BYTES, parsePaperLog, parsePaperUsers } from "../paper_log.ts";
-import { expectFile, expectLocal, explainFileError, shownPath } from "../../files/local_file.ts";
+import {
+  expectFile,
+  expectLocal,
+  explainFileError,
+  readTextSync,
+  shownPath,
+} from "../../files/local_file.ts";
 import { UserError } from "../../user_error.ts";
 import { thousands } from "../../number_text.ts";
 
@@ -39,7 +45,7 @@ function readText(path: string): string {
           `Give a part of its users, or leave out columns that are not needed.`,
       );
     }
-    return Deno.readTextFileSync(path);
+    return readTextSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       throw new UserError(

@@ -9,6 +9,8 @@ import {
   explainFileError,
   explainMissing,
   kindOf,
+  openFile,
+  readText,
   shownPath,
 } from "../../files/local_file.ts";
 import { PreparedSet } from "../prepared_set.ts";
@@ -50,7 +52,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
           `expected at most ${thousands(MOST_BYTES)}. Prepare the data again.`,
       );
     }
-    text = await Deno.readTextFile(path);
+    text = await readText(path);
   } catch (error) {
     if (isMissing(error)) {
       throw new UserError(
@@ -91,7 +93,11 @@ export function partFiles(folder: string, part: Part): string[] {
   }
   if (file) return [single];
   const names = parts?.isDirectory ? namesIn(several) : [];
-  if (names.length > 0) return names.sort().map((name) => `${several}/${name}`);
+  if (names.length > 0) {
+    const paths = names.sort().map((name) => `${several}/${name}`);
+    paths.forEach(expectFile);
+    return paths;
+  }
   throw new UserError(
     `Expected ${part}.parquet, or a folder ${part} of Parquet files, in ${folder}, found neither. Prepare the data again.`,
   );
@@ -165,9 +171,9 @@ export function parquetFile(path: string): TableFile {
 }
 
 function open(path: string): Deno.FsFile {
-  expectFile(path);
   try {
-    return Deno.openSync(path);
+    expectFile(path);
+    return openFile(path);
   } catch (error) {
     throw explainFileError(error, "read", path);
   }

@@ -3,6 +3,7 @@
 import * as v from "../../schema.ts";
 import { createHash } from "node:crypto";
 import type { ParquetWriter } from "hyparquet-writer";
+import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
 import { atomicWrite } from "../../files/atomic_write.ts";
 import { checksum } from "../../files/local_file.ts";
@@ -85,7 +86,7 @@ export async function writePrepared(
     ...await checksum(`${folder}/${part}.parquet`),
   });
   const manifest = v.parse(manifestSchema, {
-    format: "clickgan-dataset",
+    format: FOLDER_FORMATS.dataset,
     version: 1,
     name: contents.name,
     places: contents.places,

@@ -7,7 +7,8 @@ import { addPositionEffects } from "../../model/position_effect.ts";
 import type { UserModel } from "../../model/user_model.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { Evaluation } from "../../train/evaluation.ts";
-import { type RowColumn, type RowsWritten, writeRows } from "../../files/row_file.ts";
+import { expectReplaceable } from "../../files/atomic_write.ts";
+import { type RowColumn, rowsMark, type RowsWritten, writeRows } from "../../files/row_file.ts";
 
 /** A row for each displayed item. */
 export interface Prediction {
@@ -100,6 +101,11 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "clicked", of: ({ clicked }) => clicked, type: "BOOLEAN" },
   { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
 ];
+
+/** @throws UserError where {@link writePredictions} would replace something else. */
+export function expectPredictions(path: string): void {
+  expectReplaceable(path, rowsMark(path, "predictions", COLUMNS));
+}
 
 /**
  * Writes lists of rows one after another.

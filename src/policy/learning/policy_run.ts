@@ -4,7 +4,7 @@
  * `last.safetensors`, from which its training goes on, and which has the best weights so far.
  */
 
-import { exists } from "../../files/local_file.ts";
+import { exists, readText } from "../../files/local_file.ts";
 import { CsvLog } from "../../run/csv_log.ts";
 import type { ParameterSpec } from "../../tape/parameters.ts";
 import { type PolicyConfig, subjectText, writePolicyConfig } from "../policy_config.ts";
@@ -102,7 +102,7 @@ export class PolicyFolder {
 
 /** The points of a policy's curve so far; none where it cannot be read. */
 export async function readCurve(path: string): Promise<CurvePoint[]> {
-  const text = await Deno.readTextFile(`${path}/curve.csv`).catch(() => "");
+  const text = await readText(`${path}/curve.csv`).catch(() => "");
   return text.split("\n").slice(1).flatMap((line): CurvePoint[] => {
     const cells = line.split(",").map(Number);
     if (cells.length !== CURVE.length || !cells.every(Number.isFinite)) return [];

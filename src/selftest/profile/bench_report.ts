@@ -185,9 +185,11 @@ const adapter: v.GenericSchema<unknown, AdapterDescription> = v.strictObject({
   runtime: v.string(),
 });
 
+/** What the JSON of a bench says that it is. */
+export const BENCH_FORMAT = "clickgan-bench";
+
 export const benchReport = object({
-  /** Of this layout. */
-  format: v.literal(1),
+  format: v.literal(BENCH_FORMAT),
   /** ISO 8601. */
   date: v.pipe(v.string(), v.isoTimestamp()),
   /** Of clickgan. */

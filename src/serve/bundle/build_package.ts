@@ -8,6 +8,9 @@
 import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "../../../deno.json" with { type: "json" };
+import { allowFolder } from "../../cli/outputs.ts";
+import { atomicWriteFile, makeFolder } from "../../files/atomic_write.ts";
+import { OwnedFolder } from "../../files/owned_folder.ts";
 import { runMain } from "../../cli/fail.ts";
 import { DENO_FLAGS } from "../../deno_flags.ts";
 import { UserError } from "../../user_error.ts";
@@ -23,11 +26,11 @@ export interface StagedPackage {
   readonly tarball: string;
 }
 
-/** Makes the package and has Deno check it as it does before publishing. @param folder new or made by this before */
+/** Makes the package and has Deno check it as it does before publishing. @param folder new or empty. @throws UserError where it is not */
 export async function buildPackage(folder: string): Promise<StagedPackage> {
   const staged = `${folder}/package`;
   const tarball = `${folder}/clickgan-${config.version}.tgz`;
-  await Deno.remove(staged, { recursive: true }).catch(() => {});
+  using _owned = await OwnedFolder.begin(folder, { what: "the package", option: "folder" });
   const used = new Set<string>();
   for (const path of await modulesOf("src/mod.ts")) {
     const text = await Deno.readTextFile(ROOT + path);
@@ -46,8 +49,8 @@ export async function buildPackage(folder: string): Promise<StagedPackage> {
 }
 
 async function write(file: string, text: string): Promise<void> {
-  await Deno.mkdir(dirname(file), { recursive: true });
-  await Deno.writeTextFile(file, text);
+  await makeFolder(dirname(file));
+  await atomicWriteFile(file, text);
 }
 
 /** Paths of the local files that a module is made of, by the graph that Deno sees. */
@@ -87,7 +90,10 @@ function packageConfig(used: ReadonlySet<string>) {
 async function readme(): Promise<string> {
   const page = await Deno.readTextFile(`${ROOT}src/README.md`);
   const [, section = ""] = page.split(/^## As a library$/m);
-  const text = section.split(/^## /m)[0]?.replace(/<!--.*?-->\n*/gs, "");
+  const text = section.split(/^## /m)[0]?.replaceAll("./src/mod.ts", config.name).replace(
+    /<!--.*?-->\n*/gs,
+    "",
+  );
   return `# clickgan\n\nLearns from click logs what users would click, by hand-written WGSL kernels. It needs Deno.\n${text}`;
 }
 
@@ -102,9 +108,9 @@ async function deno(cwd: string, ...args: string[]): Promise<string> {
 
 if (import.meta.main) {
   await runMain(async () => {
-    const { folder, tarball } = await buildPackage(
-      Deno.args[0] ?? Deno.makeTempDirSync({ prefix: "clickgan-package-" }),
-    );
+    const path = Deno.args[0] ?? Deno.makeTempDirSync({ prefix: "clickgan-package-" });
+    allowFolder({ by: "the folder", path });
+    const { folder, tarball } = await buildPackage(path);
     console.log(`To publish on JSR: deno publish, in ${folder}\nTo publish on npm: npm publish ${tarball}`);
     return 0;
   });

@@ -20,6 +20,10 @@ import {
 } from "./encoders.ts";
 import { encodeModel, FLOAT, GraphBuilder, INT64, type Name, value } from "./graph.ts";
 
+const PRODUCER = "clickgan";
+/** Near the beginning of every exported file: the field of the producer's name (2, of bytes), its length and the name. */
+export const ONNX_MARK = `\x12${String.fromCharCode(PRODUCER.length)}${PRODUCER}`;
+
 /** Operators of ONNX 1.12, which runtimes have had since 2022. */
 const OPSET = 17;
 const IR_VERSION = 8;
@@ -62,7 +66,7 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
   expectFits(catalogue, bytes);
   return encodeModel({
     irVersion: IR_VERSION,
-    producerName: "clickgan",
+    producerName: PRODUCER,
     producerVersion: version,
     docString: "Utilities and click probabilities of items on a page, for users by what they clicked before.",
     graph: {
