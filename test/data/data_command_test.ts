@@ -240,6 +240,21 @@ Deno.test("the guide's commands run as they stand", async () => {
   // The model beats the click rate: prec@1 .32 in the README.
   const best = (outputs[3] ?? "").match(/^best-loss +\d+ +(\d\.\d+) +(\d?\.\d+)/m);
   assert.ok(Number(best?.[2]) > 0.45, outputs[3]);
+
+  // A log is prepared like simulated or merged pages as like the set whose features they have.
+  await using simulate = new CommandSeries("simulate", { cwd: folder });
+  await simulate.ok(words("--model runs/first --users 40 --pages 2 --slate 3 --write-log runs/data/drawn"));
+  await data.ok(words("merge runs/data/example runs/data/drawn --out runs/data/both"));
+  const next = commands.find((words) => words.includes("--like")) ?? assert.fail();
+  for (const set of ["drawn", "both"]) {
+    const line = next.join(" ").replace("--like runs/data/example", `--like runs/data/${set}`);
+    await data.ok(words(`${line.replace(/^data /, "")}-${set}`)); // --out is its last option
+    for (const file of ["items.parquet", "pages.parquet", "vocabulary.parquet"]) {
+      const bytes = (path: string) => Deno.readFileSync(`${folder}/runs/data/${path}/${file}`);
+      assert.deepEqual(bytes(`next-${set}`), bytes("next"), file);
+    }
+  }
+  await train.ok([...words("--data runs/data/next-drawn --save-dir runs/next"), ...shorter]);
 });
 
 // The made-up logs from their raw files to a trained model, with the defaults of `data` and a quick training.

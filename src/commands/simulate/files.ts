@@ -187,6 +187,7 @@ function logWriter(
     items: source.items,
     itemIds,
     ...(features && { features }),
+    ...(dataset.config.kind === "prepared" && { featuresFrom: dataset.config.path }),
     places: "shown",
     notes: [note],
     ...(from && { lists: eventLists }),

@@ -30,7 +30,7 @@ import { EXIT_INTERRUPTED, machine, say } from "../train/run_stages.ts";
 import { exploring } from "../../simulate/explore.ts";
 import { expectEnoughUsers, sinksOf, writeReturns } from "./files.ts";
 import { noteAtStop, stopOnSignals } from "../../cli/stop.ts";
-import { PREPARED_FILES } from "../../data/sets/prepared_writer.ts";
+import { OWN_FILES } from "../../data/sets/prepared_writer.ts";
 import { UserError } from "../../user_error.ts";
 
 interface Contents {
@@ -87,7 +87,7 @@ const FOLDERS = {
     option: "--save-dir",
     own: ["episodes.csv", "episodes.parquet", "returns.csv", "result.json", "report.html"],
   },
-  writeLog: { what: "the simulated log", option: "--write-log", own: PREPARED_FILES },
+  writeLog: { what: "the simulated log", option: "--write-log", own: OWN_FILES },
 } as const satisfies Record<string, Purpose>;
 
 /** What is done sooner is not worth a line in a pipe. */

@@ -5,6 +5,7 @@ import { checksum } from "../../files/local_file.ts";
 import { hashedIdsOf } from "../item_ids.ts";
 import type { ColumnShares, Features, Manifest, Transform } from "../manifest.ts";
 import { partFiles, readManifest } from "../sets/prepared_folder.ts";
+import { VOCABULARY } from "../sets/prepared_writer.ts";
 import { UserError } from "../../user_error.ts";
 import { type Engine, literal } from "./engine.ts";
 import type { FeatureColumns } from "./feature_columns.ts";
@@ -136,7 +137,7 @@ function numbersOf({ dense }: Features) {
 
 /** @throws UserError for a vocabulary that is not what the manifest says. */
 async function vocabularyFile(folder: string, { files }: Manifest): Promise<string> {
-  const path = `${folder}/${VOCABULARY}.parquet`;
+  const path = `${folder}/${VOCABULARY}`;
   const found = await checksum(path);
   if (files.vocabulary?.sha256 === found.sha256) return path;
   throw new UserError(
@@ -254,8 +255,6 @@ function vocabularyOf(row: Row) {
   };
 }
 
-export const VOCABULARY = "vocabulary";
-
 /**
  * Writes which token means what: a row for each token, with the place of its field in the manifest, and the value; NULL
  * for all others.
@@ -266,7 +265,7 @@ export async function writeVocabulary(engine: Engine, folder: string): Promise<n
   if (rows === 0) return 0;
   await engine.run(
     "COPY (SELECT (dense_rank() OVER (ORDER BY k) - 1)::UINTEGER AS field, value, token FROM vocabulary ORDER BY token) " +
-      `TO ${literal(`${folder}/${VOCABULARY}.parquet`)} (FORMAT parquet, COMPRESSION zstd)`,
+      `TO ${literal(`${folder}/${VOCABULARY}`)} (FORMAT parquet, COMPRESSION zstd)`,
   );
   return rows;
 }

@@ -9,11 +9,11 @@ import { version } from "../../version.ts";
 import { type BadRows, joined, judge, noBadRows, takeRejects } from "./bad_rows.ts";
 import { checksum } from "../../files/local_file.ts";
 import { OwnedFolder, type Purpose } from "../../files/owned_folder.ts";
-import { PREPARED_FILES } from "../sets/prepared_writer.ts";
+import { OWN_FILES } from "../sets/prepared_writer.ts";
 import { warningsIn } from "./describe.ts";
 import { Engine, type Step, stepsOf, type Variable } from "./engine.ts";
 import { outside, type StepStanding } from "../log_source.ts";
-import { featuresOf, sharesOf, VOCABULARY, writeVocabulary } from "./like.ts";
+import { featuresOf, sharesOf, writeVocabulary } from "./like.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../manifest.ts";
 import type { SourceFile } from "./sources.ts";
 import roundsScript from "../../../data/rounds.sql" with { type: "text" };
@@ -74,7 +74,7 @@ export interface Prepared {
 /** Its files, and what the engine and recipes work with. */
 const OUT: Purpose = {
   ...{ what: "the prepared data", option: "--out" },
-  own: [...PREPARED_FILES, `${VOCABULARY}.parquet`],
+  own: OWN_FILES,
   work: /^(work\.duckdb.*|duckdb_temp.*)$/,
 };
 
@@ -195,7 +195,7 @@ async function manifestOf(
       users: await file("users", inPart("train") + inPart("validation") + inPart("test")),
       items: await file("items", items),
       pages: await file("pages", Number(pages?.pages)),
-      ...(tokens > 0 ? { vocabulary: await file(VOCABULARY, tokens) } : {}),
+      ...(tokens > 0 ? { vocabulary: await file("vocabulary", tokens) } : {}),
     },
     counts: {
       users: { train: inPart("train"), validation: inPart("validation"), test: inPart("test") },

@@ -75,6 +75,7 @@ export async function mergeSets(
     itemIds: items.ids(),
     userTexts: { id: (user) => users.ids[user] ?? "", source: (user) => users.sources[user] ?? "" },
     ...(items.features && { features: items.features }),
+    ...(first.data.dataset.config.kind === "prepared" && { featuresFrom: first.data.dataset.config.path }),
     // Of pages in an unknown order among others nothing is known.
     ...(place && places.every((own) => own === place) && { places: place }),
     notes: parts.map(({ name, data: { source: { userSplit } } }) =>

@@ -5,8 +5,9 @@ import { createHash } from "node:crypto";
 import type { ParquetWriter } from "hyparquet-writer";
 import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
-import { atomicWrite } from "../../files/atomic_write.ts";
-import { checksum } from "../../files/local_file.ts";
+import { atomicWrite, atomicWriteFile } from "../../files/atomic_write.ts";
+import { checksum, expectFile, explainFileError } from "../../files/local_file.ts";
+import { readManifest } from "./prepared_folder.ts";
 import { version } from "../../version.ts";
 import {
   clickedRows,
@@ -36,6 +37,8 @@ export interface PreparedContents {
   readonly warnings?: readonly string[];
   /** What the features of the items mean; names alone are made up where that is not known. */
   readonly features?: Features;
+  /** The prepared set whose features these are: `--like` needs its vocabulary. */
+  readonly featuresFrom?: string;
   readonly places?: Places;
   /** Which lists of {@link Clicks} the pages have columns for. */
   readonly lists?: readonly (keyof typeof LIST_COLUMNS)[];
@@ -52,9 +55,14 @@ const PARTS = ["pages", "users", "items"] as const;
 /** Names of all files of a set, in the order in which they appear. */
 export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
 
+/** The file of the values that tokens stand for, in a set whose features `data` has made. */
+export const VOCABULARY = "vocabulary.parquet";
+/** All that may be written of a set. */
+export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
+
 /** Has a set written in a new folder; where it does not become whole, nothing is left. @throws UserError for a folder that holds something. */
 export async function inNewSet<T>(path: string, purpose: Purpose, write: () => Promise<T>): Promise<T> {
-  using folder = await OwnedFolder.begin(path, { ...purpose, own: PREPARED_FILES });
+  using folder = await OwnedFolder.begin(path, { ...purpose, own: OWN_FILES });
   const made = await write();
   folder.finish();
   return made;
@@ -85,13 +93,18 @@ export async function writePrepared(
     rows: rows[part],
     ...await checksum(`${folder}/${part}.parquet`),
   });
+  const { shares, vocabulary } = await copyVocabulary(folder, contents.featuresFrom, features);
   const manifest = v.parse(manifestSchema, {
     format: FOLDER_FORMATS.dataset,
     version: 1,
     name: contents.name,
     places: contents.places,
     features,
-    files: { users: await file("users"), items: await file("items"), pages: await file("pages") },
+    shares,
+    files: {
+      ...{ users: await file("users"), items: await file("items"), pages: await file("pages") },
+      ...(vocabulary && { vocabulary }),
+    },
     counts: {
       ...{ users: users.bySplit(), items: rows.items, pages, ...users.sums },
       propensities: lists.includes("eventPropensities") ? users.propensities : undefined,
@@ -103,6 +116,31 @@ export async function writePrepared(
   });
   await writeJson(`${folder}/${MANIFEST}`, manifest);
   return manifest;
+}
+
+/** Copies what `--like` needs beside the manifest's features. @returns nothing where they are not all the features of that set. */
+async function copyVocabulary(
+  folder: string,
+  from: string | undefined,
+  features: Features,
+): Promise<{ readonly shares?: Manifest["shares"]; readonly vocabulary?: Manifest["files"]["vocabulary"] }> {
+  const manifest = from === undefined ? undefined : await readManifest(from);
+  if (!manifest || JSON.stringify(manifest.features) !== JSON.stringify(features)) return {};
+  const { shares, files: { vocabulary } } = manifest;
+  if (vocabulary) {
+    const bytes = await readAll(`${from}/${VOCABULARY}`);
+    await atomicWriteFile(`${folder}/${VOCABULARY}`, bytes);
+  }
+  return { shares, vocabulary };
+}
+
+async function readAll(path: string): Promise<Uint8Array> {
+  try {
+    expectFile(path);
+    return await Deno.readFile(path);
+  } catch (error) {
+    throw explainFileError(error, "read", path);
+  }
 }
 
 type Element = ParquetWriter["schema"][number];
