@@ -5,7 +5,8 @@
 --                  was clicked before the log; candidates: ids that the page was drawn from; click_time; inexact: an id that a float has lost
 -- and iso_time of times.sql.
 --
--- Options by getvariable(): with_pages, with_positions, with_candidates: what there is; all_clicked: each row is a click.
+-- Options by getvariable(): with_pages, with_positions, with_candidates: what there is; all_clicked: each row is a click;
+-- day_first: whether dates such as 31.12.2025 have the day before the month; NULL where there are none.
 --
 -- Ends with   row_read (bucket, user_id, page, item_id, time, place, clicked, click_time, propensity)   a view: an item that was displayed
 --             history (user_id, place, item_id)                                      what was clicked before the log
@@ -66,10 +67,13 @@ FROM (
           WHEN abs(number) < 1e14 THEN 'milliseconds since 1970'
           WHEN abs(number) < 1e17 THEN 'microseconds since 1970'
           WHEN abs(number) < 9e18 THEN 'nanoseconds since 1970'
+          WHEN iso IS NOT NULL AND is_local_date(clean_time) THEN if(
+            getvariable('day_first'), 'dates, the day before the month (31.12.2025)', 'dates, the month before the day (12/31/2025)'
+          )
           WHEN iso IS NOT NULL THEN 'dates and times (ISO 8601; UTC where they have no time zone)'
         END AS time_kind
       FROM (
-        SELECT *, CASE WHEN number IS NULL THEN iso_time(clean_time) END AS iso
+        SELECT *, CASE WHEN number IS NULL THEN coalesce(iso_time(clean_time), local_time(clean_time, getvariable('day_first'))) END AS iso
         FROM (
           SELECT
             * EXCLUDE (time, clicked, position, propensity),

@@ -59,6 +59,10 @@ const oddFiles = {
   "years.csv": timed("2009", "2010"),
   "digits.csv": timed("20090131", "20101231"),
   "names.csv": timed("31-Jan-2009", "1 dec 2010"),
+  "day.csv": timed("1.2.2025 7:05", "31.12.2025"),
+  "month.csv": timed("2/1/2025 7:05:58 PM", "12/31/2025"),
+  "either.csv": timed("03/04/2025", "05/06/2025"),
+  "neither.csv": timed("31.1.2025", "1.31.2025"),
   "ticks.csv": timed("5", "6"),
   "whole_days.csv": DAYS,
   "hours.csv": DAYS.replaceAll(/2020-01-(\d\d)/g, (_, day) => `2020-01-02T${day}:00`) +
@@ -107,6 +111,8 @@ Deno.test("shapes: times are read as they are written, and as they stand where t
   const folder = await folderWith(oddFiles);
   for (
     const [args, times] of [
+      ["day.csv", "2025-02-01 07:05:00, 2025-12-31 00:00:00"],
+      ["month.csv", "2025-02-01 19:05:58, 2025-12-31 00:00:00"],
       ["names.csv", "2009-01-31 00:00:00, 2010-12-01 00:00:00"],
       ["ticks.csv --pages as-is", "1970-01-01 00:00:05, 1970-01-01 00:00:06"],
     ]
@@ -211,7 +217,9 @@ const REFUSED = rowsOf(`
   ticks.csv --time ts BY_USER | mean 1970-01-01 00:00:05
   all_clicked.csv COLUMNS --clicked label
     | Each of the 4 items on 2 pages was clicked…--pages sampled…--pages as-is
-  slashes.csv --time ts BY_USER | cannot be read…time_format.sql
+  either.csv --time ts BY_USER
+    | fit both…"03/04/2025" is 2025-04-03 (4 of 4…"03/04/2025" is 2025-03-04 (4)…time_format.sql
+  neither.csv --time ts BY_USER | fit neither…day first "31.1.2025"…month first "1.31.2025" is 2025-01-31
   whole_days.csv COLUMNS --clicked label
     | The times (ts) are whole days: without the pages' ids, all rows of a user in one day would be one page.…--page…--pages as-is
   hours.csv COLUMNS --clicked label | The times (ts) are whole hours

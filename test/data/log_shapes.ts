@@ -98,6 +98,10 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     ts: page.time,
     products: items.map((id) => ({ id, clicked: id === clicked })),
   }))),
+  "sessions.jsonl": json([...Map.groupBy(shownPages, ({ user }) => user)].map(([uid, pages]) => ({
+    uid,
+    pages: pages.map(({ time: at, items, clicked }) => ({ at, items, clicked })),
+  }))),
   "impressions.csv": csvOf(rows.map(shown)),
   "clicks.csv": csvOf(clicks.map(({ item, ...click }) => ({ ...who(click), sku: item }))),
   // Some seconds later, by other names and in another kind of time.

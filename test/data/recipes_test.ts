@@ -87,6 +87,7 @@ const SMALL: Readonly<Record<string, typeof pages>> = {
   "nested_names.sql": pages,
   "page_marks.sql": pages,
   "ratings.sql": pages,
+  "sessions.sql": pages,
   "text_lists.sql": pages,
   "time_format.sql": pages.map((page) => ({ ...page, time: page.time.replace(/\d\d$/, "00") })),
 };

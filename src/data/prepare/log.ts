@@ -6,7 +6,7 @@ import logScript from "../../../data/log.sql" with { type: "text" };
 import pagesScript from "../../../data/log_pages.sql" with { type: "text" };
 import rowsScript from "../../../data/page_rows.sql" with { type: "text" };
 import sampledScript from "../../../data/log_sampled.sql" with { type: "text" };
-import { faultsOf } from "./bad_rows.ts";
+import { faultsOf, forgetRejects } from "./bad_rows.ts";
 import { type Engine, literal, type Step, stepsOf, type Variable } from "./engine.ts";
 import {
   checkFeatures,
@@ -42,12 +42,13 @@ async function begin(
     { item: names.item, own: source.features, work },
     signal,
   );
+  const day_first = await dayFirst(engine, names.time);
   return {
     sources: [...source.files, ...features.source?.files ?? []],
     query,
     steps: [...stepsOfLog(options), ...stepsOf(rowsScript)],
     itemSteps: itemFeatureSteps(),
-    variables: { ...variablesOf(options, names), ...features.variables },
+    variables: { ...variablesOf(options, names), ...features.variables, day_first },
     places: names.position !== undefined || options.items !== undefined ? "shown" : "arbitrary",
     rowsRead: (engine, { title }) =>
       engine.number(`SELECT count(*) FROM ${title === READING_FEATURES ? "feature_row" : "log_read"}`),
@@ -63,6 +64,42 @@ async function begin(
       if (step.title === PAGES_DONE) await expectPages(engine, options, names);
     },
   };
+}
+
+/** Rows that are looked at for dates whose day and month could change places: a log without pays no more. */
+const DATED_ROWS = 1000;
+
+/**
+ * True if dates such as 31.12.2025 have the day before the month, false for the month first, null for a log without.
+ * @throws UserError unless one of the two fits all of them.
+ */
+async function dayFirst(engine: Engine, time: string | undefined): Promise<boolean | null> {
+  const dates = "SELECT trim(time) AS t FROM source";
+  const some = await engine.number(
+    `SELECT count(*) FROM (${dates} LIMIT ${DATED_ROWS}) WHERE is_local_date(t)`,
+  );
+  const [row = {}] = some === 0 ? [] : await engine.rows(
+    "SELECT count(day) AS days, count(month) AS months, count(coalesce(day, month)) AS dates, " +
+      "arg_min(t, (day IS NULL, t)) AS by_day, arg_min(t, (month IS NULL, t)) AS by_month, " +
+      "any_value(strftime(day, '%Y-%m-%d') ORDER BY day IS NULL, t) AS day_read, " +
+      "any_value(strftime(month, '%Y-%m-%d') ORDER BY month IS NULL, t) AS month_read " +
+      `FROM (SELECT t, local_time(t, true) AS day, local_time(t, false) AS month FROM (${dates}) WHERE is_local_date(t))`,
+  );
+  await forgetRejects(engine); // these rows are read again
+  if (some === 0) return null;
+  const [days, months, all] = [Number(row.days), Number(row.months), Number(row.dates)];
+  if ((days === all) !== (months === all)) return days === all;
+  throw new UserError(
+    `Expected ${time} to have day and month in one order, found dates that ${
+      days === all ? "fit both" : "fit neither"
+    }: with the day first ` +
+      `"${row.by_day}" is ${row.day_read} (${thousands(days)} of ${
+        thousands(all)
+      } rows can be read), with the month first ` +
+      `"${row.by_month}" is ${row.month_read} (${
+        thousands(months)
+      }). Say which by a SELECT: see data/recipes/time_format.sql.`,
+  );
 }
 
 /** The step after which the pages are looked at. */

@@ -243,7 +243,7 @@ function textsOf(names: LogSource["names"], ids: string): FaultSource["texts"] {
     page: empty("page"),
     time: unreadable(
       "time",
-      "a time: a number since 1970, or ISO 8601 (other ways: data/recipes/time_format.sql)",
+      "a time: a number since 1970, ISO 8601, or a date such as 31.12.2025 (other ways: data/recipes/time_format.sql)",
     ),
     "kind of time": {
       kind: `${names.time} is another kind of time than in most rows`,
