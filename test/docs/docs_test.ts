@@ -234,10 +234,12 @@ async function helpOf({ task, args }: ShownCommand): Promise<string> {
   const fixed = file === "src/cli/launch.ts" ? [] : own.split(" ").filter((word) => word !== "");
   const ending = args.findIndex((word) => word.startsWith("--"));
   const names = args.slice(0, Math.min(2, ending < 0 ? args.length : ending));
-  const helps = [0, 1, 2].slice(0, names.length + 1).map((count) =>
-    saidBy(script, ...fixed, ...names.slice(0, count), "--help")
-  );
-  return (await Promise.all(helps)).join("\n");
+  let help = await saidBy(script, ...fixed, "--help");
+  for (const [k, name] of names.entries()) {
+    if (!new RegExp(`^ *${name}\\b`, "m").test(help)) break; // an argument of the command
+    help += "\n" + await saidBy(script, ...fixed, ...names.slice(0, k + 1), "--help");
+  }
+  return help;
 }
 
 Deno.test("pages: the options of commands that are not run are those that the commands have", async () => {
