@@ -43,6 +43,7 @@ export {
 } from "./model/config.ts";
 export { countedStart } from "./model/counted.ts";
 export { addPositionEffects, positionEffects } from "./model/position_effect.ts";
+export type { ItemScorer, UserState } from "./model/item_blocks.ts";
 export type { PageRequest } from "./model/scorer.ts";
 export { UserModel } from "./model/user_model.ts";
 export { greedyPolicy, popularPolicy, randomPolicy } from "./policy/named.ts";

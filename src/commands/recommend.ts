@@ -57,7 +57,7 @@ async function main(): Promise<void> {
     const history = historyOf(data, options);
     const { top, newOnly } = options;
     const best = await withProgress((told) =>
-      recommend((pages) => model.scoreAll(pages), {
+      recommend(model, {
         history,
         candidates: data.items.latest(),
         top,

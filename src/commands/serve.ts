@@ -79,6 +79,7 @@ async function serve({ data, model, run }: OpenedModel, options: ServeOptions, s
   // The first request is not to wait for what is set up once.
   const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
   expectFinite(utilities);
+  await scorer.scoreItems(await scorer.encode([]), Uint32Array.of(0));
   const failed = Promise.withResolvers<void>();
   const ofModel = { uncalibrated: run.info.game !== undefined, effects: positionEffects(run.weights) };
   const service = stack.use(

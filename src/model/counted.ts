@@ -7,7 +7,7 @@
  */
 
 import type { ClickTape } from "../batch/click_tape.ts";
-import { countWidth, tableWidth } from "../counts/columns.ts";
+import { type CountsConfig, countWidth, tableWidth } from "../counts/columns.ts";
 import { fitCounts } from "../counts/logit.ts";
 import { countTables } from "../counts/tables.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
@@ -59,8 +59,13 @@ export function countParameters(items: ItemsShape, config: ModelConfig): ModelPa
 export function countsPart(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
-  const clicks = recent ?? recentClicks(tape, RECENT, table, counts);
+  const clicks = recent ?? recentPart(tape, counts);
   return rowCounts(tape, "counts/of_rows", { recent: clicks, table, scale }, counts);
+}
+
+/** [events, .] the last clicks that counts look back at. */
+export function recentPart(tape: ClickTape, counts: CountsConfig): Tensor {
+  return recentClicks(tape, RECENT, tape.parameter(TABLE), counts);
 }
 
 /** [rows, 1] the linear part, added to what the rest of the model makes of a row. */

@@ -1,5 +1,8 @@
 /** Scores pages for histories, several at once: the model's forward program over a log of as many users. */
 
+import { BatchBuffers } from "../batch/batch_buffers.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
+import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceLog } from "../batch/device_log.ts";
 import { Plan } from "../batch/plan.ts";
 import { type ClickLog, NONE } from "../data/click_log.ts";
@@ -7,13 +10,20 @@ import { type ItemCatalogue, overOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
-import { isTexture } from "../gpu/memory.ts";
-import { readFloats } from "../gpu/readback.ts";
-import { ModelProgram, ofOthers, type RecordableModel } from "./model_program.ts";
-
-export interface ScorableModel extends RecordableModel {
-  readonly items: ItemCatalogue;
-}
+import { bufferOf, isTexture, type View } from "../gpu/memory.ts";
+import { Program } from "../gpu/program.ts";
+import { readFloats, readViews } from "../gpu/readback.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import {
+  BLOCK_ITEMS,
+  ItemBlocks,
+  type ItemScorer,
+  type ScorableModel,
+  STATE_PARTS,
+  type StateTensors,
+  type UserState,
+} from "./item_blocks.ts";
+import { ModelProgram, ofOthers } from "./model_program.ts";
 
 /** What is to be scored: items by their numbers. */
 export interface PageRequest {
@@ -52,11 +62,13 @@ export function rounded(
   return { users: up("users"), events: up("events"), rows: up("rows") };
 }
 
-export class Scorer {
+export class Scorer implements ItemScorer {
   readonly #arena: Arena;
   #log: DeviceLog | undefined;
   #plan: Plan | undefined;
   #program: ModelProgram | undefined;
+  #states: { readonly tensors: StateTensors; readonly program: Program<ClickSizes> } | undefined;
+  #blocks: ItemBlocks | undefined;
 
   private constructor(readonly model: ScorableModel, readonly room: ScorerRoom) {
     this.#arena = new Arena(model.gpu, "scorer");
@@ -96,14 +108,9 @@ export class Scorer {
    */
   async score(requests: readonly PageRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     const { gpu } = this.model;
-    const [program, plan] = [this.#program, this.#plan];
-    if (!program || !this.#log || !plan) throw new Error("the scorer is destroyed");
-    const log = logOf(this.model.items, requests);
-    this.#log.write(log);
-    const users = requests.map((_, user) => user);
-    const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 }, log);
-    plan.upload(0, 1);
-    Commands.submit(gpu, "score", (commands) => program.program.encode(commands, sizes, plan.offset(0)));
+    const program = this.#program;
+    if (!program) throw new Error("the scorer is destroyed");
+    const sizes = this.#run(program.program, requests);
     const { view } = program.utilities;
     const utilities = await readFloats(gpu, isTexture(view) ? view : { ...view, size: 4 * sizes.rows });
     let row = 0;
@@ -113,12 +120,78 @@ export class Scorer {
     });
   }
 
+  /** See {@link ItemScorer}. */
+  get blockItems(): number {
+    return this.#blocks?.items ?? BLOCK_ITEMS.first;
+  }
+
+  /** See {@link ItemScorer}; within the room. One call at a time, as {@link score}. */
+  async encode(history: ArrayLike<number>): Promise<UserState> {
+    const { tensors, program } = this.#states ??= await this.#recordStates();
+    this.#run(program, [{ history, page: [0] }]);
+    const parts = STATE_PARTS.flatMap((part) => {
+      const tensor = tensors[part];
+      return tensor ? [{ part, view: rowOf(tensor, history.length) }] : [];
+    });
+    const rows = await readViews(this.model.gpu, parts.map(({ view }) => view));
+    return Object.fromEntries(parts.map(({ part }, k) => [part, new Float32Array(rows[k]!.buffer)]));
+  }
+
+  /** See {@link ItemScorer}; block by block. One call at a time, as {@link score}. */
+  async scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
+    this.#states ??= await this.#recordStates();
+    const blocks = this.#blocks ??= await ItemBlocks.create(this.model, this.#states.tensors);
+    const utilities = new Float32Array(items.length);
+    for (let first = 0, end = 0; first < items.length; first = end) {
+      end = Math.min(items.length, first + blocks.items);
+      utilities.set(await blocks.score(state, items.subarray(first, end)), first);
+    }
+    return utilities;
+  }
+
+  async #recordStates() {
+    const { model } = this;
+    const [log, plan] = [this.#log, this.#plan];
+    if (!log || !plan) throw new Error("the scorer is destroyed");
+    const arena = this.#arena;
+    const batch = new BatchBuffers(arena, plan.view, log, plan.capacity, plan);
+    const { gpu: { shapes }, parameters } = model;
+    const tape = new ClickTape(batch, { arena, parameters, capacity: plan.capacity, shapes });
+    const tensors = model.recordStates(tape);
+    tape.place();
+    const forward = tape.forward();
+    const own = batch.ownDispatches();
+    const dispatches = [...batch.layout(), ...own, ...forward];
+    return { tensors, program: await Program.record(model.gpu, "states", plan.steps, dispatches) };
+  }
+
+  /** Submits a program over the pages of requests. @returns their sizes */
+  #run(program: Program<ClickSizes>, requests: readonly PageRequest[]): ClickSizes {
+    const plan = this.#plan;
+    if (!this.#log || !plan) throw new Error("the scorer is destroyed");
+    const log = logOf(this.model.items, requests);
+    this.#log.write(log);
+    const users = requests.map((_, user) => user);
+    const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 }, log);
+    plan.upload(0, 1);
+    const { gpu } = this.model;
+    Commands.submit(gpu, program.name, (commands) => program.encode(commands, sizes, plan.offset(0)));
+    return sizes;
+  }
+
   [Symbol.dispose](): void {
+    this.#blocks?.[Symbol.dispose]();
     this.#program?.[Symbol.dispose]();
     this.#plan?.[Symbol.dispose]();
     this.#log?.[Symbol.dispose]();
     this.#arena.destroy();
   }
+}
+
+/** The row of an event. */
+function rowOf({ view, stride }: Tensor, event: number): View {
+  const buffer = bufferOf(view);
+  return { ...buffer, offset: buffer.offset + 4 * stride * event, size: 4 * stride };
 }
 
 /** @throws UserError for an empty page or an item that the catalogue does not have. */

@@ -9,14 +9,22 @@ import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parame
 import type { Tensor } from "../tape/tensor.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { CountedLog } from "../batch/device_log.ts";
-import { addLinearPart, countParameters, countsPart, FIRST_LAYER, type Initial } from "./counted.ts";
+import {
+  addLinearPart,
+  countParameters,
+  countsPart,
+  FIRST_LAYER,
+  type Initial,
+  recentPart,
+} from "./counted.ts";
 import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
 import { lstmParameters, lstmStatePart, pwParameters, pwStatePart } from "./encoders.ts";
 import { positionParameters } from "./position_effect.ts";
 import { initialWeights, type ModelParameter } from "./initial_weights.ts";
-import type { RecordOptions } from "./model_program.ts";
-import { checkPage, type PageRequest, roomOf, rounded, Scorer } from "./scorer.ts";
-import { isWide, utility, utilityParameters, wideParameters, wideUtility } from "./utility.ts";
+import { BLOCK_ITEMS, type ItemScorer, type StateTensors, type UserState } from "./item_blocks.ts";
+import { evaluating, type RecordOptions } from "./model_program.ts";
+import { checkPage, type PageRequest, roomOf, rounded, Scorer, type ScorerRoom } from "./scorer.ts";
+import { isWide, utility, utilityParameters, wideParameters, wideState, wideUtility } from "./utility.ts";
 import { linear } from "../ops/linear.ts";
 import { bufferOf } from "../gpu/memory.ts";
 
@@ -59,7 +67,7 @@ function encoderParameters(items: ItemsShape, config: ModelConfig): ModelParamet
  * model.destroy();
  * ```
  */
-export class UserModel {
+export class UserModel implements ItemScorer {
   /** With all defaults filled in. */
   readonly config: ModelConfig;
   /**
@@ -107,6 +115,16 @@ export class UserModel {
   /** @internal */
   record(tape: ClickTape, options: RecordOptions): ClickScores {
     return recordModel(tape, this.config, options);
+  }
+
+  /** @internal */
+  recordStates(tape: ClickTape): StateTensors {
+    const { config } = this;
+    return {
+      first: config.dims.length > 0 ? statePart(tape, config, evaluating) : undefined,
+      wide: wideState(tape, tape.batch.items, config),
+      recent: config.counts ? recentPart(tape, config.counts) : undefined,
+    };
   }
 
   /**
@@ -157,7 +175,32 @@ export class UserModel {
   async scoreAll(requests: readonly PageRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     for (const request of requests) checkPage(this.shape.count, request);
     if (requests.length === 0) return [];
-    const room = roomOf(requests);
+    return await this.#withScorer(roomOf(requests), (scorer) => scorer.score(requests));
+  }
+
+  /** See {@link ItemScorer}. */
+  get blockItems(): number {
+    return this.#scorer?.blockItems ?? BLOCK_ITEMS.first;
+  }
+
+  /** See {@link ItemScorer}. @throws UserError as {@link score}. */
+  async encode(history: ArrayLike<number>): Promise<UserState> {
+    const request = { history, page: [0] };
+    checkPage(this.shape.count, request);
+    return await this.#withScorer(roomOf([request]), (scorer) => scorer.encode(history));
+  }
+
+  /** See {@link ItemScorer}. @param state after {@link encode}, with the same weights */
+  async scoreItems(
+    state: UserState,
+    items: Uint32Array<ArrayBuffer>,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    const room = { users: 1, events: 1, rows: 1 };
+    return await this.#withScorer(room, (scorer) => scorer.scoreItems(state, items));
+  }
+
+  /** Runs after all that was asked for before, with a scorer that has the room. */
+  async #withScorer<T>(room: ScorerRoom, use: (scorer: Scorer) => Promise<T>): Promise<T> {
     const next = this.#scores.then(async () => {
       const old = this.#scorer;
       if (old && !old.holds(room)) {
@@ -165,7 +208,7 @@ export class UserModel {
         old[Symbol.dispose]();
       }
       this.#scorer ??= await Scorer.create(this, rounded(room, old?.room));
-      return await this.#scorer.score(requests);
+      return await use(this.#scorer);
     });
     this.#scores = next.catch(() => {});
     return await next;

@@ -154,10 +154,15 @@ export function wideParameters(items: ItemsShape, config: ModelConfig): ModelPar
 export function wideUtility(
   tape: ClickTape,
   items: DeviceItems,
-  { wide: K }: ModelConfig,
+  config: ModelConfig,
   base: Tensor,
   { itemDropout, given }: RecordOptions,
 ): Tensor {
-  const state = K > 0 ? given?.wide ?? clickProduct(tape, `${PART}/state_part`, items, HISTORY) : undefined;
+  const state = given?.wide ?? wideState(tape, items, config);
   return itemTerm(tape, `${PART}/utility`, { item: itemPart(tape, items, PART), state, base }, itemDropout);
+}
+
+/** [events, K]: what the history gives the wide part; undefined for a model without, and for K = 0. */
+export function wideState(tape: ClickTape, items: DeviceItems, { wide: K }: ModelConfig): Tensor | undefined {
+  return K > 0 ? clickProduct(tape, `${PART}/state_part`, items, HISTORY) : undefined;
 }

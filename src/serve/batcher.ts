@@ -1,9 +1,10 @@
-/** Requests that wait together are scored together, in one dispatch. */
+/** Whose turn on the device it is: requests that wait together are scored together, longer work is done in pieces. */
 
+import type { ItemScorer } from "../model/item_blocks.ts";
 import { type PageRequest, roomOf, type Scorer, type ScorerRoom } from "../model/scorer.ts";
 
 /** What scores, and how much it takes at once. */
-export type BatchScorer = Pick<Scorer, "room" | "score">;
+export type BatchScorer = Pick<Scorer, "room" | "score"> & ItemScorer;
 
 interface Waiting {
   readonly request: PageRequest;
@@ -13,10 +14,12 @@ interface Waiting {
 
 /**
  * One batch is on the device at a time. What arrives meanwhile waits, and makes the next one: alone a request waits for
- * nobody, and under load batches grow by themselves.
+ * nobody, and under load batches grow by themselves. Pieces of longer work, the blocks of a catalogue, take turns with
+ * batches: a batch waits for one piece at most, and a piece for one batch and the pieces before it.
  */
 export class Batcher {
   #queue: Waiting[] = [];
+  readonly #pieces: (() => Promise<void>)[] = [];
   #running = false;
 
   /** @param onBatch told of each batch that was scored. */
@@ -39,21 +42,34 @@ export class Batcher {
     });
   }
 
+  /** Runs a piece of longer work when it is its turn. @throws what the piece throws. */
+  do<T>(piece: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#pieces.push(() => piece().then(resolve, reject));
+      if (!this.#running) this.#run();
+    });
+  }
+
   async #run(): Promise<void> {
     this.#running = true;
-    while (this.#queue.length > 0) {
-      const batch = this.#take();
-      const requests = batch.map(({ request }) => request);
-      const began = performance.now();
-      try {
-        const utilities = await this.scorer.score(requests);
-        this.onBatch(batch.length, roomOf(requests).rows, (performance.now() - began) / 1000);
-        batch.forEach(({ resolve }, k) => resolve(utilities[k] ?? new Float32Array()));
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
+    while (this.#queue.length + this.#pieces.length > 0) {
+      if (this.#queue.length > 0) await this.#scoreBatch();
+      await this.#pieces.shift()?.();
     }
     this.#running = false;
+  }
+
+  async #scoreBatch(): Promise<void> {
+    const batch = this.#take();
+    const requests = batch.map(({ request }) => request);
+    const began = performance.now();
+    try {
+      const utilities = await this.scorer.score(requests);
+      this.onBatch(batch.length, roomOf(requests).rows, (performance.now() - began) / 1000);
+      batch.forEach(({ resolve }, k) => resolve(utilities[k] ?? new Float32Array()));
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
   }
 
   /** As many of the first that wait as fit. */

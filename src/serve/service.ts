@@ -3,7 +3,8 @@
 import { choiceProbabilities } from "../model/choice.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
-import { type PageRequest, Scorer } from "../model/scorer.ts";
+import type { ItemScorer } from "../model/item_blocks.ts";
+import { Scorer } from "../model/scorer.ts";
 import { recommend } from "../figures/predict/recommend.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
@@ -54,7 +55,9 @@ export class Service {
   readonly metrics = new Metrics();
   readonly #batcher: Batcher;
   readonly #environments: Environments;
-  readonly #candidates: Uint32Array;
+  readonly #candidates: Uint32Array<ArrayBuffer>;
+  /** The scorer, which waits for its turn on the device at each call. */
+  readonly #items: ItemScorer;
   #inFlight = 0;
   #closing = false;
   #failed = false;
@@ -77,6 +80,16 @@ export class Service {
       this.metrics.rows.add("", rows);
       this.metrics.batchSeconds.add(seconds);
     });
+    this.#items = {
+      get blockItems() {
+        return scorer.blockItems;
+      },
+      encode: (history) => this.#onDevice(() => this.#batcher.do(() => scorer.encode(history))),
+      scoreItems: (state, items) => {
+        this.metrics.rows.add("", items.length);
+        return this.#onDevice(() => this.#batcher.do(() => scorer.scoreItems(state, items)));
+      },
+    };
   }
 
   /** Requests to score that are under way. */
@@ -167,10 +180,6 @@ export class Service {
     return text + decoder.decode();
   }
 
-  #utilities(request: PageRequest): Promise<Float32Array<ArrayBuffer>> {
-    return this.#onDevice(() => this.#batcher.submit(request));
-  }
-
   /** Work of the device: what goes wrong there, other than what was asked, is the end. */
   async #onDevice<T>(work: () => Promise<T>): Promise<T> {
     try {
@@ -224,7 +233,7 @@ export class Service {
 
   async score(body: string): Promise<Response> {
     const request = readScore(this.data, body);
-    const utilities = await this.#utilities(request);
+    const utilities = await this.#onDevice(() => this.#batcher.submit(request));
     const { positions, places } = request;
     const effects = positions === "first" ? undefined : this.options.effects;
     const logits = addPositionEffects(utilities, effects, places);
@@ -240,12 +249,10 @@ export class Service {
 
   async recommend(body: string, { isGone }: Asked): Promise<Response> {
     const request = readRecommend(this.data, body);
-    const score = (pages: Parameters<BatchScorer["score"]>[0]) =>
-      Promise.all(pages.map((page) => this.#utilities(page)));
     const onItems = () => { // of a large catalogue they take a while
       if (isGone?.()) throw new Refusal(499, "nobody waits for the answer any more");
     };
-    const best = await recommend(score, { ...request, candidates: this.#candidates, onItems });
+    const best = await recommend(this.#items, { ...request, candidates: this.#candidates, onItems });
     return json({ items: best.map(({ item, utility }) => ({ item: this.data.items.of(item), utility })) });
   }
 

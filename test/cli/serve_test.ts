@@ -10,6 +10,7 @@ import { UserModel } from "../../src/model/user_model.ts";
 import { datasetOf } from "../../src/data/sets/dataset.ts";
 import { OpenedDataset } from "../../src/data/sets/opened_dataset.ts";
 import { Environments, TooManyEnvironments } from "../../src/serve/environments.ts";
+import type { UserState } from "../../src/model/item_blocks.ts";
 import { Batcher, type BatchScorer } from "../../src/serve/batcher.ts";
 import { defaultService, Service, type ServiceOptions } from "../../src/serve/service.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
@@ -35,6 +36,15 @@ class FakeScorer implements BatchScorer {
     return requests.map(({ history, page }) =>
       Float32Array.from(page, (item) => item + history.length / 1000)
     );
+  }
+  readonly blockItems = 4096;
+  encode(history: ArrayLike<number>): Promise<UserState> {
+    return Promise.resolve({ first: Float32Array.of(history.length / 1000) });
+  }
+  async scoreItems({ first }: UserState, items: Uint32Array): Promise<Float32Array<ArrayBuffer>> {
+    this.batches.push(0);
+    if (this.slow) await new Promise<void>((resolve) => this.#held.push(resolve));
+    return Float32Array.from(items, (item) => item + (first?.[0] ?? NaN));
   }
   go(): void {
     for (const resolve of this.#held.splice(0)) resolve();
@@ -205,6 +215,22 @@ Deno.test("a large catalogue: all of its ids, and an end of what is recommended 
   assert.equal(service.failed, false);
 });
 
+Deno.test("a page waits for one block of each catalogue that is ranked, and a ranking for the pages before it", async () => {
+  const scorer = new FakeScorer(true);
+  const batcher = new Batcher(scorer);
+  const block = () => batcher.do(() => scorer.scoreItems({}, Uint32Array.of(1)));
+  const rankings = [block().then(block).then(block), block().then(block)];
+  const page = () => batcher.submit({ history: [], page: [1] });
+  const pages = [page(), page()];
+  for (let k = 0; k < 7; k++) {
+    await settle();
+    scorer.go();
+    if (k === 2) pages.push(page(), page());
+  }
+  await Promise.all([...rankings, ...pages]);
+  assert.deepEqual(scorer.batches, [0, 2, 0, 2, 0, 0, 0]);
+});
+
 Deno.test("requests that arrive while a dispatch runs make the next one together, and each gets its own answer", async () => {
   const scorer = new FakeScorer(true);
   const batcher = new Batcher(scorer);
@@ -223,15 +249,14 @@ Deno.test("requests that arrive while a dispatch runs make the next one together
 Deno.test("a batch is cut where its clicks and rows would not fit", async () => {
   const scorer = new FakeScorer();
   const sizes: number[] = [];
-  const batcher = new Batcher({
-    room: scorer.room,
-    score: (requests) => {
-      const room = roomOf(requests);
-      assert.ok(room.events <= 10_000 && room.rows <= 20_000);
-      sizes.push(requests.length);
-      return scorer.score(requests);
-    },
-  });
+  const score = scorer.score.bind(scorer);
+  scorer.score = (requests) => {
+    const room = roomOf(requests);
+    assert.ok(room.events <= 10_000 && room.rows <= 20_000);
+    sizes.push(requests.length);
+    return score(requests);
+  };
+  const batcher = new Batcher(scorer);
   const long = { history: Array<number>(4000).fill(1), page: Array<number>(4000).fill(2) };
   await Promise.all(Array.from({ length: 6 }, () => batcher.submit(long)));
   assert.deepEqual(sizes, [1, 2, 2, 1]);
@@ -414,10 +439,8 @@ Deno.test("metrics are counts and times in Prometheus' text form", async () => {
 
 Deno.test("when scoring fails, requests hear of it, and the service says that it cannot go on", async () => {
   const failures: unknown[] = [];
-  const broken: BatchScorer = {
-    room: { users: 4, events: 100, rows: 100 },
-    score: () => Promise.reject(new Error("the device was lost")),
-  };
+  const broken = new FakeScorer();
+  broken.score = () => Promise.reject(new Error("the device was lost"));
   const model = { config: one.config } as UserModel;
   const service = new Service(model, data, broken, defaultService, (error) => failures.push(error));
   const { status, body } = await ask(service, "/score", { history: [], page: [1] });

@@ -151,7 +151,7 @@ const HOST = [
   "selftest/calibration",
 ];
 /** Bytes of the script as it runs, before compression. */
-const MOST_BYTES = { code: 235_000, kernels: 190_000 };
+const MOST_BYTES = { code: 240_000, kernels: 190_000 };
 
 type Library = typeof source;
 

@@ -1,0 +1,253 @@
+/**
+ * Scores many items for one user: what the history gives is computed once, the items are scored in blocks.
+ *
+ *   u(item) = MLP(W_item item + W_state state), where W_state state is the same for all items
+ *
+ * A block is laid out as events of a few rows each, all with the user's state, because kernels share out the events among
+ * their invocations. An item's utility does not depend on the other items of its block.
+ */
+
+import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
+import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
+import { DeviceItems } from "../batch/device_items.ts";
+import type { LogFacts } from "../batch/device_log.ts";
+import type { TokenPairs } from "../batch/token_pairs.ts";
+import { NONE } from "../data/click_log.ts";
+import type { ItemCatalogue } from "../data/item_catalogue.ts";
+import { Arena } from "../gpu/arena.ts";
+import { Commands } from "../gpu/commands.ts";
+import { bufferOf, type View } from "../gpu/memory.ts";
+import { Program } from "../gpu/program.ts";
+import { ReadbackQueue } from "../gpu/readback.ts";
+import { StepHeaders } from "../gpu/step.ts";
+import { made } from "../ops/row_dot.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import { evaluating, type GivenState, type RecordableModel } from "./model_program.ts";
+
+/** A model whose items can be scored apart from the history. */
+export interface ScorableModel extends RecordableModel {
+  readonly items: ItemCatalogue;
+  /**
+   * Records the parts of the state that {@link RecordableModel.record} takes as given.
+   * @internal
+   */
+  recordStates(tape: ClickTape): StateTensors;
+}
+
+/** Parts of a user's state. */
+export const STATE_PARTS = ["first", "wide", "recent"] as const;
+type StatePart = typeof STATE_PARTS[number];
+/** The parts on a tape, a row for each event. */
+export type StateTensors = Pick<GivenState, StatePart>;
+/** What a user's history gives the utility of every item; which parts there are follows from the model. */
+export interface UserState {
+  /** The first layer's part, with its bias. */
+  readonly first?: Float32Array<ArrayBuffer>;
+  /** The wide part's. */
+  readonly wide?: Float32Array<ArrayBuffer>;
+  /** The last clicks, which counts look back at. */
+  readonly recent?: Float32Array<ArrayBuffer>;
+}
+
+/** What scores many items for one user: a {@link import("./user_model.ts").UserModel}, or what shares one among requests. */
+export interface ItemScorer {
+  /** Items of a block that takes a few ms, so that other requests have their turn between blocks. */
+  readonly blockItems: number;
+  /** Computes what the utilities of all items follow from after a history: items clicked, oldest first. */
+  encode(history: ArrayLike<number>): Promise<UserState>;
+  /** The utilities of items, ascending, each once. Counts take the catalogue for the page. */
+  scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
+}
+
+/** Items of a block: the first, and the most. On a GPU (reasoned, not measured) more fill it. */
+export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
+/** How long a block shall take. */
+const BLOCK_MS = 5;
+
+/** Rows of an event: few, so that a block has many events, but each has a copy of the state. */
+const EVENT_ROWS = 32;
+
+/** The program of a block. */
+export class ItemBlocks {
+  readonly #arena: Arena;
+  readonly #batch: BlockBatch;
+  readonly #headers: StepHeaders<ClickSizes>;
+  /** The state's tensors by their part. */
+  readonly #parts = new Map<StatePart, Tensor>();
+  readonly #capacity: ClickSizes;
+  #program: Program<ClickSizes> | undefined;
+  #utilities: ReadbackQueue | undefined;
+  #items: number = BLOCK_ITEMS.first;
+  /** The state that the device has. */
+  #state: UserState | undefined;
+
+  private constructor(private readonly model: ScorableModel) {
+    const { gpu } = model;
+    const rows = Math.min(BLOCK_ITEMS.most[gpu.shapes.kind], model.items.shape.count);
+    this.#capacity = { users: 1, events: Math.ceil(rows / EVENT_ROWS), rows, items: rows };
+    this.#arena = new Arena(gpu, "item blocks");
+    this.#batch = new BlockBatch(model, this.#arena, this.#capacity);
+    this.#headers = new StepHeaders(this.#arena, clickDimensions, 1);
+  }
+
+  /** @param states of a tape of the model's. @throws UserError for a block that the adapter has no room for. */
+  static async create(model: ScorableModel, states: StateTensors): Promise<ItemBlocks> {
+    using stack = new DisposableStack();
+    const blocks = stack.use(new ItemBlocks(model));
+    await blocks.#record(states);
+    stack.move();
+    return blocks;
+  }
+
+  async #record(states: StateTensors): Promise<void> {
+    const [arena, capacity] = [this.#arena, this.#capacity];
+    const { gpu, parameters } = this.model;
+    const tape = new ClickTape(this.#batch, { arena, parameters, capacity, shapes: gpu.shapes });
+    for (const part of STATE_PARTS) {
+      const tensor = states[part];
+      if (!tensor) continue;
+      const { name, columns, groups, stride } = tensor;
+      const view = arena.allocate(name, 4 * stride * capacity.events);
+      this.#parts.set(part, { name, rows: "events", columns, groups, stride, view, trainable: false });
+    }
+    const utilities = made(
+      this.model.record(tape, { ...evaluating, given: Object.fromEntries(this.#parts) }),
+    );
+    tape.place();
+    this.#utilities = new ReadbackQueue(gpu, bufferOf(utilities.view));
+    this.#program = await Program.record(gpu, "item blocks", this.#headers.buffer, tape.forward());
+  }
+
+  /** {@link ItemScorer.blockItems}, by the time of the blocks before; at most as many as there is room for. */
+  get items(): number {
+    return Math.min(Math.ceil(this.#items), this.#capacity.rows);
+  }
+
+  /** The utilities of items of one block, ascending. One call at a time; waits for the GPU. */
+  async score(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
+    const { gpu } = this.model;
+    const [program, utilities] = [this.#program, this.#utilities];
+    if (!program || !utilities) throw new Error("the blocks are not recorded");
+    const began = performance.now();
+    const rows = items.length;
+    const events = Math.ceil(rows / EVENT_ROWS);
+    this.#batch.write(items);
+    this.#writeState(state);
+    const sizes = { users: 1, events, rows, items: rows };
+    this.#headers.put(0, { sizes, counted: events, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
+    this.#headers.upload(0, 1);
+    const commands = new Commands(gpu, "item block");
+    program.encode(commands, sizes, this.#headers.offset(0));
+    await utilities.submit(commands.finish()); // others have a turn while the device computes
+    const found = await utilities.take();
+    const fit = rows * BLOCK_MS / (performance.now() - began);
+    this.#items = Math.min(2 * this.#items, Math.max(this.#items / 2, fit, EVENT_ROWS), this.#capacity.rows);
+    return found.subarray(0, rows);
+  }
+
+  /** Gives each event a copy of the state. */
+  #writeState(state: UserState): void {
+    if (state === this.#state) return;
+    for (const [part, { stride, view }] of this.#parts) {
+      const row = state[part];
+      if (row?.length !== stride) {
+        throw new Error(`expected ${stride} numbers of ${part}, got ${row?.length}`);
+      }
+      const { buffer, offset } = bufferOf(view);
+      const copies = new Float32Array(stride * this.#capacity.events);
+      for (let event = 0; event < this.#capacity.events; event++) copies.set(row, event * stride);
+      this.model.gpu.queue.writeBuffer(buffer, offset, copies);
+    }
+    this.#state = state;
+  }
+
+  [Symbol.dispose](): void {
+    this.#batch.items.destroy();
+    this.#arena.destroy();
+  }
+}
+
+/** What ops read of a block. Rows are numbered as its items are. */
+class BlockBatch implements ClickBatch {
+  readonly items: DeviceItems;
+  readonly event: View;
+  readonly row: View;
+  readonly rowItem: View;
+  readonly slotItem: View;
+  readonly facts?: LogFacts;
+  /** The catalogue counts as one page. */
+  readonly pageLength: number;
+  /** Rows that the events are laid out for. */
+  #rows = 0;
+
+  constructor(
+    private readonly model: ScorableModel,
+    arena: Arena,
+    { rows, events }: ClickSizes,
+  ) {
+    const { gpu, items: catalogue, config } = model;
+    this.pageLength = catalogue.shape.count;
+    const places = Uint32Array.from({ length: rows }, (_, row) => row);
+    this.event = arena.allocate("events", 16 * events);
+    this.row = arena.upload(
+      "rows",
+      Uint32Array.from(
+        { length: 4 * rows },
+        (_, k) => [Math.floor(k / 4 / EVENT_ROWS), k / 4, 0, 0][k % 4] ?? 0,
+      ),
+    );
+    this.rowItem = arena.upload("row_item", places);
+    this.slotItem = arena.upload("slot_item", places);
+    if (config.counts) {
+      this.facts = { fact: arena.allocate("facts of rows", 8 * rows), itemId: this.slotItem };
+    }
+    this.items = new DeviceItems(gpu, catalogue.read(Uint32Array.of(0)), rows, catalogue.tokenCounts);
+  }
+
+  /** Puts these items in the place of the last. */
+  write(items: Uint32Array<ArrayBuffer>): void {
+    const { gpu: { queue }, items: catalogue } = this.model;
+    if (catalogue.shape.kind === "one-hot") queue.writeBuffer(this.rowItem.buffer, 0, items);
+    else this.items.write(catalogue.read(items));
+    if (this.facts) {
+      const facts = new Uint32Array(2 * items.length); // nothing of the user's own is known of them
+      items.forEach((item, row) => facts[2 * row + 1] = item);
+      queue.writeBuffer(this.facts.fact.buffer, 0, facts);
+    }
+    if (items.length === this.#rows) return;
+    this.#rows = items.length;
+    const events = new Uint32Array(4 * Math.ceil(this.#rows / EVENT_ROWS)).fill(NONE);
+    for (let first = 0, k = 0; first < this.#rows; first += EVENT_ROWS, k += 4) {
+      events[k] = first;
+      events[k + 1] = Math.min(this.#rows, first + EVENT_ROWS);
+    }
+    queue.writeBuffer(this.event.buffer, 0, events);
+  }
+
+  // What only a batch of a log has: the ops that are recorded over blocks never ask for it.
+  get plan(): View {
+    return missing("plan");
+  }
+  get eventItem(): View {
+    return missing("event_item");
+  }
+  get history(): View {
+    return missing("history");
+  }
+  get slotFirst(): View {
+    return missing("slot_first");
+  }
+  get sorted(): View {
+    return missing("sorted");
+  }
+  get ranked(): View {
+    return missing("ranked");
+  }
+  get tokenPairs(): TokenPairs {
+    return missing("token pairs");
+  }
+}
+
+function missing(what: string): never {
+  throw new Error(`a block of items has no ${what}: expected an op that does without`);
+}
