@@ -158,13 +158,14 @@ export async function openModel(
   recorded?: DataConfig,
 ): Promise<{ run: OpenedRun; data: OpenedDataset }> {
   const run = await openRun(options.model);
+  if (run.unfinished) console.error(run.unfinished);
   const own = await openData({ ...options, ...dataOf(run.path, recorded ?? run.trainedOn, options) }, []);
   const { users, items } = await withProgress((told) => OpenedDataset.of(own, told)); // before a model over more items widens the set
   return { run, data: new OpenedDataset(run.fit(own), users, items) };
 }
 
-/** @throws UserError where nothing says which data. */
-function dataOf(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
+/** Says which data a model is asked about. @param path its snapshot. @throws UserError where nothing says which data. */
+export function dataOf(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
   const { data, seed, resplit, dataSeed, dataUsersSeed } = options;
   // A made-up shop that is named is the model's, too: its seeds are not those of other things that are random.
   if (trainedOn?.kind === "demo" && shopNamed(data ?? trainedOn.shop ?? "demo")) {

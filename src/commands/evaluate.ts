@@ -15,7 +15,7 @@ import { createGenerator } from "../model/game_programs.ts";
 import { withoutPositionEffect } from "../model/position_effect.ts";
 import { UserModel } from "../model/user_model.ts";
 import { type Dataset, fitDataset } from "../data/sets/dataset.ts";
-import { configBeside } from "../run/open_run.ts";
+import { configBeside, findSnapshot } from "../run/open_run.ts";
 import { readSnapshot } from "../run/snapshot.ts";
 import type { SnapshotInfo } from "../run/snapshot/snapshot.ts";
 import { hasPositions } from "../run/options/train.ts";
@@ -30,45 +30,33 @@ import type { GameFigures } from "../train/results.ts";
 import { version } from "../version.ts";
 import { runMain } from "../cli/fail.ts";
 import { modelNotes } from "./train/run_stages.ts";
-import {
-  addShopSeeds,
-  addSplitOptions,
-  dataOption,
-  memoryRowsOption,
-  type ModelDataOptions,
-  openData,
-} from "../cli/open_data.ts";
+import { dataOf, type ModelDataOptions, openData, withModelAndData } from "../cli/open_data.ts";
 import { optionOf, parse, path } from "../cli/options.ts";
 import { attainedText, differencesTable, resultTable, settingsText } from "./test_table.ts";
 import { delayedProgress } from "../cli/progress.ts";
 
 interface EvaluateOptions extends ModelDataOptions {
   against?: string;
-  data: string;
   split: Split | "all";
   evaluationShards: number;
   json: boolean;
 }
 
 function parseOptions(args: readonly string[]): EvaluateOptions {
-  const command = new Command("deno task evaluate")
-    .description(
-      "Scores a snapshot of a user model on a click log, beside the baselines: loss, precision, NDCG and AUC within the " +
-        "page, with the range in which 95 % of the resamples of the users are.",
-    )
-    .version(version)
-    .requiredOption("--model <file>", "a snapshot (.safetensors) of a run", path)
-    .option(
-      "--against <file>",
-      "another snapshot, to say how far the first is above it on the same users",
-      path,
-    )
-    .addOption(dataOption())
-    .addOption(memoryRowsOption())
-    .addOption(
-      new Option("--split <users>", "users to score on").choices([...splits, "all"]).default("test"),
-    );
-  addSplitOptions(addShopSeeds(command))
+  const command = withModelAndData(
+    new Command("deno task evaluate")
+      .description(
+        "Scores a user model on a click log, beside the baselines: loss, precision, NDCG and AUC within the page, with the " +
+          "range in which 95 % of the resamples of the users are.",
+      )
+      .version(version)
+      .option(
+        "--against <run>",
+        "another run or snapshot, to say how far the first is above it on the same users",
+        path,
+      ),
+  )
+    .addOption(new Option("--split <users>", "users to score on").choices([...splits, "all"]).default("test"))
     .addOption(optionOf(trainingFields.evaluationShards.option!))
     .option(
       "--json",
@@ -77,7 +65,7 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  deno task evaluate --model runs/yelp/best-loss.safetensors --data yelp.txt\n" +
+      "\nExamples:\n  deno task evaluate --model runs/yelp --data yelp.txt\n" +
         "  deno task evaluate --model runs/b/best-prec1.safetensors --against runs/a/best-prec1.safetensors --data yelp.txt",
     );
   return parse<EvaluateOptions>(command, args);
@@ -90,7 +78,9 @@ interface OpenSnapshot {
   readonly info: SnapshotInfo;
 }
 
-async function openSnapshot(path: string): Promise<OpenSnapshot> {
+async function openSnapshot(model: string): Promise<OpenSnapshot> {
+  const { file: path, unfinished } = await findSnapshot(model);
+  if (unfinished) console.error(unfinished);
   const { weights, info } = await readSnapshot(path);
   if (info) return { path, weights, info };
   throw new UserError(
@@ -103,7 +93,8 @@ async function main(): Promise<void> {
   const snapshot = await openSnapshot(options.model);
   const other = options.against === undefined ? undefined : await openSnapshot(options.against);
   const needed = options.split === "all" ? [] : [options.split];
-  const opened = await openData(options, needed);
+  const { data: trainedOn } = await configBeside(snapshot.path);
+  const opened = await openData({ ...options, ...dataOf(snapshot.path, trainedOn, options) }, needed);
   const data = fit(opened, snapshot);
   if (other) fit(opened, other);
   const users = options.split === "all"

@@ -24,6 +24,7 @@ import {
   stageRuns,
   testsWith,
 } from "./parts.ts";
+import type { Criterion } from "../train/best_records.ts";
 import type { BaselineFigures, Model, ReportData } from "./report_data.ts";
 import { NEUTRAL } from "./theme.ts";
 
@@ -232,20 +233,21 @@ function barOf(part: Part, figure: FigureName): Bar | undefined {
 }
 
 /** Which snapshot is the best by a column of the validation log. The adversarial stage judges by its generator. */
-const SNAPSHOTS: Readonly<Record<Part["stage"], Readonly<Record<string, string>>>> = {
-  shannon: { loss: "best-loss", prec1: "best-prec1", prec2: "best-prec2" },
-  adversarial: { loss_min: "best-loss", pi_prec1: "best-prec1", pi_prec2: "best-prec2" },
+const SNAPSHOTS: Readonly<Record<Part["stage"], Readonly<Record<string, Criterion>>>> = {
+  shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
+  adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },
 };
 
 /** The iteration of the snapshot that is best by this column, with its value there: one for each run that has it. */
 export function marksOf(part: Part, column: string): { x: number; y: number }[] {
-  const snapshot = SNAPSHOTS[part.stage][column];
-  if (snapshot === undefined) return [];
+  const criterion = SNAPSHOTS[part.stage][column];
+  if (criterion === undefined) return [];
   return stageRuns(part).flatMap((stage) => {
     const { iteration, columns } = stage.validation;
     const values = columns.get(column) ?? [];
-    const tested = stage.result?.test.find((figures) => figures.snapshot === snapshot);
-    const row = tested ? iteration.indexOf(tested.iteration) : bestRow(values, column);
+    const tested = stage.result?.test.find(({ snapshot }) => snapshot === `best-${criterion}`);
+    const best = tested?.iteration ?? stage.kept?.[criterion];
+    const row = best === undefined ? bestRow(values, column) : iteration.indexOf(best);
     const [x, y] = [iteration[row], values[row]];
     return x === undefined || y === undefined || y === null ? [] : [{ x, y }];
   });

@@ -9,6 +9,7 @@ import { explainFileError, readText } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";
 import { hasConfig, readConfig, type RunConfig } from "../run/run_config.ts";
 import { folderOfSeed, readSeeds } from "../run/seeds_folder.ts";
+import { savedStage } from "../run/run_state.ts";
 import { type Stage as TrainedStage, stages as trainedStages } from "../run/stages.ts";
 import {
   type BaselineFigures,
@@ -172,7 +173,8 @@ async function readStage(folder: string, planned: number | undefined): Promise<S
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);
   // A run that went on and has not ended again still has its old result; one that stopped early has no more to come.
   const finished = result?.test !== undefined && result.iteration >= iteration;
-  return { train, validation, iteration, planned, result: finished ? figuresOf(result) : undefined };
+  const kept = (await savedStage(folder))?.kept;
+  return { train, validation, iteration, planned, kept, result: finished ? figuresOf(result) : undefined };
 }
 
 function figuresOf(result: Result): StageResult {

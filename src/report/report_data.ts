@@ -3,6 +3,7 @@
 import { MOST_GROUPS } from "../figures/bootstrap.ts";
 import type { Claim } from "../figures/verdict.ts";
 import type { StageName } from "../run/stages.ts";
+import type { Criterion } from "../train/best_records.ts";
 import * as v from "../schema.ts";
 
 /** A log's columns by name, [rows] each; null where the file has no finite number. */
@@ -163,6 +164,8 @@ export interface Stage {
   readonly iteration: number;
   /** Iterations that it is to have; undefined when that is not known. */
   readonly planned: number | undefined;
+  /** Iterations of the best snapshots in its folder; undefined where there are none. */
+  readonly kept?: Readonly<Partial<Record<Criterion, number>>>;
   /** Undefined until the stage is finished. */
   readonly result: StageResult | undefined;
 }

@@ -12,12 +12,15 @@ import { partOf } from "../train/networks.ts";
 import { UserError } from "../user_error.ts";
 import { type DataConfig, type Dataset, fitDataset } from "../data/sets/dataset.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
+import { earlyEnd, noBest } from "../train/best_records.ts";
+import { stagesConfigSchema } from "../train/config.ts";
+import { thousands } from "../number_text.ts";
 import { runConfigSchema } from "./run_config.ts";
+import { findBest, savedStage, snapshotFile } from "./run_state.ts";
+import { adversarialStage, shannonStage, stagesOf } from "./stages.ts";
 import { readSnapshot } from "./snapshot.ts";
 import type { SnapshotInfo } from "./snapshot/snapshot.ts";
 
-/** Where a run's model is looked for, best first. */
-const SNAPSHOTS = ["best-loss", "adversarial/best-prec1", "last", "adversarial/last"] as const;
 
 /** A model that was trained: its weights, and what it was trained on. */
 export class OpenedRun {
@@ -32,6 +35,8 @@ export class OpenedRun {
     readonly path: string,
     /** What the snapshot says of itself. */
     readonly info: SnapshotInfo,
+    /** Of a run that has not come to its end: how far it is, and how it goes on. */
+    readonly unfinished: string | undefined,
     /** Of the reward, by name. */
     readonly weights: Weights,
     private readonly shapes: KernelShapes | undefined,
@@ -67,12 +72,11 @@ export class OpenedRun {
 
 /**
  * Opens a trained model.
- * @param path a snapshot, or the folder of a run, whose best-loss snapshot is taken (after an adversarial stage alone its
- *   best-prec1).
+ * @param path a snapshot, or the folder of a run: see {@link findSnapshot}.
  * @throws UserError for a path without a model that this program trained, or a damaged one.
  */
 export async function openRun(path: string): Promise<OpenedRun> {
-  const file = await snapshotOf(path);
+  const { file, unfinished } = await findSnapshot(path);
   const { info, weights } = await readSnapshot(file);
   if (!info) {
     throw new UserError(
@@ -80,14 +84,28 @@ export async function openRun(path: string): Promise<OpenedRun> {
     );
   }
   const { shapes, data } = await configBeside(file);
-  return new OpenedRun(file, info, partOf(weights, ""), shapes, data);
+  return new OpenedRun(file, info, unfinished, partOf(weights, ""), shapes, data);
 }
 
-async function snapshotOf(path: string): Promise<string> {
-  if (!await isFolder(path)) return path; // what is wrong with a file is said where it is read
-  for (const name of SNAPSHOTS) {
-    const file = join(path, `${name}.safetensors`);
-    if (await exists(file)) return file;
+/** The snapshot that commands take of a run. */
+export interface FoundSnapshot {
+  readonly file: string;
+  /** See {@link OpenedRun.unfinished}. */
+  readonly unfinished: string | undefined;
+}
+
+/**
+ * Finds the snapshot that a path names: a file, or of a run's folder its best-loss snapshot (after an adversarial stage alone its
+ * best-prec1). Of a run that has not come to its end it is the one that the run would have if it ended where it was saved last.
+ * @throws UserError for a folder without snapshots.
+ */
+export async function findSnapshot(path: string): Promise<FoundSnapshot> {
+  // What is wrong with a file is said where it is read.
+  if (!await isFolder(path)) return { file: path, unfinished: undefined };
+  const [own, game] = [shannonStage.folder(path), adversarialStage.folder(path)];
+  const best = await findBest(own, "loss") ?? await findBest(game, "prec1");
+  for (const file of [...(best ? [best] : []), snapshotFile(own, "last"), snapshotFile(game, "last")]) {
+    if (await exists(file)) return { file, unfinished: await describeUnfinished(path) };
   }
   if (await exists(join(path, "seeds.json"))) {
     throw new UserError(`Expected one run, got ${path}, which holds several: name one of its seeds.`);
@@ -98,6 +116,21 @@ async function snapshotOf(path: string): Promise<string> {
   );
 }
 
+/** Says how far the run in a folder is, and how it goes on; undefined where it has come to its end, or nothing says what it is. */
+export async function describeUnfinished(path: string): Promise<string | undefined> {
+  const config = await configIn(path, stagesSchema);
+  if (!config) return undefined;
+  for (const stage of stagesOf(config)) {
+    const saved = await savedStage(stage.folder(path));
+    if (saved && saved.isGame === stage.hasLikelihood) return undefined; // the folder of the second stage alone
+    const { iteration, best } = saved ?? { iteration: 0, best: noBest };
+    const iterations = stage.iterations(config);
+    if (iteration >= iterations || iteration >= earlyEnd(stage.schedule(config), best)) continue;
+    return `The run in ${path} is unfinished: iteration ${thousands(iteration)} of ${thousands(iterations)} of its ` +
+      `${stage.title}. It goes on with: deno task train --resume ${path}`;
+  }
+}
+
 async function isFolder(path: string): Promise<boolean> {
   try {
     return (await Deno.stat(path)).isDirectory;
@@ -105,6 +138,8 @@ async function isFolder(path: string): Promise<boolean> {
     return false;
   }
 }
+
+const stagesSchema = v.looseObject(stagesConfigSchema.entries);
 
 const configSchema = v.looseObject({
   shapes: v.fallback(v.optional(kernelShapesSchema), undefined),
@@ -115,10 +150,15 @@ const configSchema = v.looseObject({
  * What the run of a snapshot ran on: with its kernels utilities are its own bit for bit. A snapshot does without a run.
  */
 export async function configBeside(snapshot: string): Promise<v.InferOutput<typeof configSchema>> {
+  return await configIn(dirname(snapshot), configSchema) ?? {};
+}
+
+/** Reads what a folder's config.json says; undefined where there is none, or it cannot be read. */
+async function configIn<T>(folder: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   try {
-    return (await readJson(join(dirname(snapshot), "config.json"), configSchema)) ?? {};
+    return await readJson(join(folder, "config.json"), schema);
   } catch (error) {
-    if (error instanceof UserError) return {};
+    if (error instanceof UserError) return undefined;
     throw error;
   }
 }

@@ -27,7 +27,14 @@ import type { TrainerState } from "../train/trainer_state.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog } from "./csv_log.ts";
 import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";
-import { MOMENT_PREFIXES, type SnapshotGame, type SnapshotInfo, withMeanRows } from "./snapshot/snapshot.ts";
+import {
+  BEST_PREFIXES,
+  MOMENT_PREFIXES,
+  type SnapshotGame,
+  type SnapshotInfo,
+  withMeanRows,
+} from "./snapshot/snapshot.ts";
+import type { KeptStart } from "./kept_start.ts";
 import { writeSnapshot } from "./snapshot.ts";
 
 /** What the files of a stage say beside its state. */
@@ -38,6 +45,14 @@ export interface StageFiles {
   /** What its snapshots say of the generator, and of the items. */
   readonly game: SnapshotGame | undefined;
   readonly features: Features | undefined;
+}
+
+/** The best weights of a stage. */
+type BestSnapshots = Pick<TrainerState, "best" | "snapshots">;
+
+function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefined): BestSnapshots {
+  if (!kept) return { best, snapshots };
+  return { best: { ...best, loss: kept.record }, snapshots: { ...snapshots, loss: kept.weights } };
 }
 
 /** The files of a stage. The caller owns the run's folder (files/owned_folder.ts) as long as it is open. */
@@ -122,41 +137,56 @@ export class RunFolder {
   /**
    * Writes all snapshots and logs. `last` says which best snapshots belong to it, so new ones stand beside the old under
    * another name until it is written: a crash at any point leaves a `last` with its own best snapshots.
+   * @param kept what takes the place of the lowest loss, which `last` then holds, as a training goes on from it.
    */
-  async save(specs: readonly ParameterSpec[], items: ItemsShape, state: TrainerState): Promise<void> {
+  async save(
+    specs: readonly ParameterSpec[],
+    items: ItemsShape,
+    state: TrainerState,
+    kept: KeptStart | undefined,
+  ): Promise<void> {
     this.flush();
-    const fresh = criteria.filter((criterion) => this.#saved[criterion] !== state.best[criterion].iteration);
+    const best = withKept(state, kept);
+    const fresh = criteria.filter((criterion) => this.#saved[criterion] !== best.best[criterion].iteration);
     for (const criterion of fresh) {
-      await this.#saveBest(specs, items, state, criterion, asideFile(this.path, criterion));
+      await this.#saveBest(specs, items, best, criterion, asideFile(this.path, criterion));
     }
     const weights = this.#filled(specs, items, state.weights);
-    const moments = new Map([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
+    const more = new Map([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
+    const { loss } = state.snapshots;
+    if (kept && loss) more.set(BEST_PREFIXES.loss, this.#filled(specs, items, loss));
     const info = this.#info(items, state.iteration, "last");
-    await writeSnapshot(this.file("last"), specs, weights, info, moments, {
+    await writeSnapshot(this.file("last"), specs, weights, info, more, {
       best: bestText(state.best),
       logs: JSON.stringify({ train: this.train.mark(), validation: this.validation.mark() }),
     });
     for (const criterion of fresh) {
-      if (!Number.isFinite(state.best[criterion].value)) continue;
+      if (!Number.isFinite(best.best[criterion].value)) continue;
       await replaceFile(asideFile(this.path, criterion), this.file(`best-${criterion}`));
-      this.#saved[criterion] = state.best[criterion].iteration;
+      this.#saved[criterion] = best.best[criterion].iteration;
     }
   }
 
   /** Writes the best snapshots alone, for a training that cannot go on; those of `last` are put aside. */
-  async saveBest(specs: readonly ParameterSpec[], items: ItemsShape, state: TrainerState): Promise<void> {
+  async saveBest(
+    specs: readonly ParameterSpec[],
+    items: ItemsShape,
+    state: TrainerState,
+    kept: KeptStart | undefined,
+  ): Promise<void> {
+    const best = withKept(state, kept);
     for (const criterion of criteria) {
-      if (this.#saved[criterion] === state.best[criterion].iteration) continue;
+      if (this.#saved[criterion] === best.best[criterion].iteration) continue;
       const file = this.file(`best-${criterion}`);
       if (await exists(file)) await replaceFile(file, asideFile(this.path, criterion));
-      await this.#saveBest(specs, items, state, criterion, file);
+      await this.#saveBest(specs, items, best, criterion, file);
     }
   }
 
   async #saveBest(
     specs: readonly ParameterSpec[],
     items: ItemsShape,
-    { best, snapshots }: TrainerState,
+    { best, snapshots }: BestSnapshots,
     criterion: Criterion,
     path: string,
   ): Promise<void> {

@@ -12,8 +12,15 @@ import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { bestOf, type BestRecords, criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
-import { readSnapshot } from "./snapshot.ts";
-import { MOMENT_PREFIXES, type Snapshot, type SnapshotInfo, snapshotSpecs } from "./snapshot/snapshot.ts";
+import { readSnapshot, readSnapshotHeader } from "./snapshot.ts";
+import {
+  BEST_PREFIXES,
+  iterationSchema,
+  MOMENT_PREFIXES,
+  type Snapshot,
+  type SnapshotInfo,
+  snapshotSpecs,
+} from "./snapshot/snapshot.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
 
 export type SnapshotName = `best-${Criterion}` | "last";
@@ -42,6 +49,59 @@ export function snapshotFile(path: string, name: SnapshotName): string {
 /** Where a best snapshot stands that is newer than `last`, or that `last` belongs to while a newer one has its name. */
 export function asideFile(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
+}
+
+/** What the header of `last` says of a stage. */
+export interface SavedStage {
+  /** Iterations that are done. */
+  readonly iteration: number;
+  /** The best validations among them. */
+  readonly best: BestRecords;
+  /** Whether the stage has a generator, or another's likelihood. */
+  readonly isGame: boolean;
+  /** Iterations of the best snapshots that belong to it; undefined before the first validation. */
+  readonly kept: Readonly<Record<Criterion, number | undefined>>;
+}
+
+/** Returns what is saved of a stage; undefined where nothing is, or it cannot be read. */
+export async function savedStage(path: string): Promise<SavedStage | undefined> {
+  try {
+    const { names, metadata } = await readSnapshotHeader(snapshotFile(path, "last"));
+    const best = bestOf(metadata.best);
+    const iteration = v.safeParse(iterationSchema, metadata.iteration);
+    if (!best || !iteration.success) return undefined;
+    const keepsStart = names.some((name) => name.startsWith(BEST_PREFIXES.loss));
+    const keptOf = (criterion: Criterion) => {
+      const { value, iteration } = best[criterion];
+      if (!Number.isFinite(value)) return undefined;
+      return criterion === "loss" && keepsStart ? 0 : iteration;
+    };
+    const kept = { loss: keptOf("loss"), prec1: keptOf("prec1"), prec2: keptOf("prec2") };
+    return { iteration: iteration.output, best, isGame: metadata.game !== undefined, kept };
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Returns the file of a stage's best snapshot: the one that belongs to `last`, which stands aside after a crash, or a newer one
+ * of a training that diverged. Undefined where there is none.
+ */
+export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
+  const file = snapshotFile(path, `best-${criterion}`);
+  const aside = asideFile(path, criterion);
+  const found = await exists(file) ? file : undefined;
+  if (!await exists(aside)) return found;
+  const saved = await savedStage(path);
+  if (!saved) return found;
+  const iterationOf = async (path: string) => Number((await readSnapshotHeader(path)).metadata.iteration);
+  const belongs = (iteration: number) => iteration === saved.kept[criterion];
+  if (found) {
+    const own = await iterationOf(found);
+    if (belongs(own) || own > saved.iteration) return found;
+  }
+  return belongs(await iterationOf(aside)) ? aside : found;
 }
 
 /**
@@ -98,9 +158,27 @@ export async function runStateOf(
   for (const criterion of criteria) {
     const { value, iteration } = best[criterion];
     if (!Number.isFinite(value)) continue;
-    snapshots[criterion] = await readBest(path, specs, criterion, iteration);
+    const own = criterion === "loss" ? last.part(BEST_PREFIXES.loss) : undefined;
+    snapshots[criterion] = own?.size
+      ? withConstants(specs, own, last.weights, `The best loss in ${file}`)
+      : await readBest(path, specs, criterion, iteration);
   }
   return { iteration, best, snapshots, weights: last.weights, m: moments("m"), v: moments("v") };
+}
+
+/** Returns best weights with what is counted, which is the same in all of a training. @throws UserError for other shapes. */
+function withConstants(
+  specs: readonly ParameterSpec[],
+  best: Weights,
+  last: Weights,
+  what: string,
+): Weights {
+  const weights: Weights = new Map(best);
+  for (const { name, constant } of specs) {
+    if (constant) weights.set(name, last.get(name) ?? new Float32Array());
+  }
+  checkWeights(specs, weights, what);
+  return weights;
 }
 
 /** The best snapshot of an iteration, which may stand aside after a crash or a divergence. */

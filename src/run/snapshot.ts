@@ -11,6 +11,7 @@ import {
   headerEnd,
   LENGTH_BYTES,
   readLayout,
+  readMetadata,
   safetensorsPieces,
   type TensorData,
   type TensorFile,
@@ -58,13 +59,25 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
  * What is no such file is not read whole: a pipe or a device may never end, and a file of another kind may be larger
  * than the memory.
  */
-async function checkBeginning(path: string): Promise<void> {
+async function checkBeginning(path: string): Promise<ReturnType<typeof readLayout>> {
   const { isDirectory, size } = await Deno.stat(path);
   if (!isDirectory) expectFile(path); // a folder is told when it is read
   using file = openFile(path);
   const begin = await bytesOf(file, LENGTH_BYTES);
   const header = await bytesOf(file, headerEnd(begin, size, path) - LENGTH_BYTES);
-  readLayout(Buffer.concat([begin, header]), size, path);
+  return readLayout(Buffer.concat([begin, header]), size, path);
+}
+
+/** Says what a snapshot is, and which tensors it has, without reading these. @throws UserError as {@link readSnapshot}. */
+export async function readSnapshotHeader(
+  path: string,
+): Promise<{ readonly names: readonly string[]; readonly metadata: Readonly<Record<string, string>> }> {
+  try {
+    const { entries, rawMetadata } = await checkBeginning(path);
+    return { names: entries.map(({ name }) => name), metadata: readMetadata(rawMetadata, path).metadata };
+  } catch (error) {
+    throw explainFileError(error, "read", path);
+  }
 }
 
 /** The next bytes of a file; fewer where it ends. */

@@ -9,6 +9,7 @@ import type { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { AdversarialTrainer } from "../train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
+import type { ValidationSchedule } from "../train/best_records.ts";
 import type { StagesConfig } from "../train/config.ts";
 import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import type { GameFigures } from "../train/results.ts";
@@ -51,6 +52,8 @@ export interface Stage {
   folder(run: string): string;
   /** Of a run that it is part of, as for all that follows. */
   iterations(config: StagesConfig): number;
+  /** When it validates, and ends early. */
+  schedule(config: StagesConfig): ValidationSchedule;
   withIterations<C extends StagesConfig>(config: C, iterations: number): C;
   /** @param generator weights to start from, where the stage has one; drawn if not given. @param together of several ranks. */
   create(
@@ -79,6 +82,7 @@ export const shannonStage: Stage = {
   isPartOf: ({ pretrain }) => pretrain,
   folder: (run) => run,
   iterations: ({ training }) => training.iterations,
+  schedule: ({ training }) => training,
   withIterations: (config, iterations) => ({ ...config, training: { ...config.training, iterations } }),
   create: (model, { source }, { training }, _, together) =>
     Trainer.create(model, source, training, { together }),
@@ -110,6 +114,7 @@ export const adversarialStage: Stage = {
   isPartOf: ({ adversarial }) => adversarial !== null,
   folder: (run) => `${run}/adversarial`,
   iterations: (config) => adversarialOf(config).iterations,
+  schedule: adversarialOf,
   withIterations: (config, iterations) => ({
     ...config,
     adversarial: { ...adversarialOf(config), iterations },

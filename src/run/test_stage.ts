@@ -1,6 +1,5 @@
 /**
- * The end of a stage: whether it has found better weights than it started from, or only seems to have; then the test figures
- * of its snapshots, beside the baselines. Their description says how the model compares with the baselines, how the training
+ * The end of a stage: the test figures of its snapshots, beside the baselines. Their description says how the model compares with the baselines, how the training
  * went, and what to try.
  */
 
@@ -22,7 +21,7 @@ import {
   TestedUsers,
 } from "./tested_users.ts";
 import type { Stage, StageFigures } from "./stages.ts";
-import type { Evaluation } from "../train/evaluation.ts";
+import type { KeptStart } from "./kept_start.ts";
 import { type ItemData, unusedOf } from "../data/item_ids.ts";
 import {
   classifyAgainstBaselines,
@@ -44,7 +43,7 @@ export interface StageTest {
 
 /**
  * Tests the snapshots of a stage.
- * @param trainer keeps the weights that it has.
+ * @param trainer keeps the weights that it has. @param kept what takes the place of its lowest validation loss.
  */
 export async function testStage(
   stage: Stage,
@@ -52,6 +51,7 @@ export async function testStage(
   data: TestedData,
   config: StagesConfig,
   onProgress: OnProgress | undefined,
+  kept: KeptStart | undefined,
 ): Promise<StageTest> {
   const users = usersOf(data.source, "test");
   const tested = TestedUsers.ofPart(data, "test", onProgress);
@@ -69,9 +69,10 @@ export async function testStage(
   };
   const last = await trainer.weights();
   for (const criterion of criteria) {
-    const { value, iteration } = trainer.best[criterion];
+    const start = criterion === "loss" ? kept : undefined;
+    const { value, iteration } = start?.record ?? trainer.best[criterion];
     if (!Number.isFinite(value)) continue;
-    const weights = await trainer.snapshot(criterion);
+    const weights = start?.weights ?? await trainer.snapshot(criterion);
     trainer.setWeights(weights);
     await take(`best-${criterion}`, iteration, weights);
   }
@@ -86,65 +87,6 @@ export async function testStage(
   );
   const found = { test, baselines: tested.results(), snapshots };
   return { ...found, verdict: describeTest(test, stage, config, data, trainer.iteration) };
-}
-
-/** Standard errors of a gain. One gain in ten is above them where there is none. */
-const ERRORS = 1.28;
-
-/** [users] sums of the loss over the events of each, by the networks as they stand. */
-export async function lossByUser(evaluation: Evaluation<StageFigures>): Promise<Float64Array> {
-  const sums: number[] = [];
-  await evaluation.figures(undefined, ({ log, places, outcomes, words }) => {
-    let e = 0;
-    for (const place of places) {
-      let sum = 0;
-      for (let event = log.userEvents[place] ?? 0; event < (log.userEvents[place + 1] ?? 0); event++) {
-        if (!log.eventGiven?.[event]) sum += outcomes[words * e] ?? NaN;
-        e++;
-      }
-      sums.push(sum);
-    }
-  });
-  return Float64Array.from(sums);
-}
-
-/**
- * Whether a lower loss is lower by more than chance: users are drawn, so the gain has the standard error of the sum of theirs.
- * @param losses [users] before and after, of the same users
- */
-export function isGain(before: Float64Array, after: Float64Array): boolean {
-  const gains = before.map((loss, user) => loss - (after[user] ?? NaN));
-  const gain = sum(gains);
-  const mean = gain / gains.length;
-  const squares = sum(gains.map((one) => (one - mean) ** 2));
-  const error = Math.sqrt(squares * gains.length / Math.max(1, gains.length - 1));
-  return gain > ERRORS * error;
-}
-
-function sum(values: Float64Array): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
-/**
- * Puts what a training by likelihood started from in the place of its lowest validation loss, where that is not lower by more than
- * chance: it is the least of many, which is below what the same weights have on other users. Nothing may be in flight.
- * @param start all weights as they were before the first step
- */
-export async function keepStart(trainer: ClickTrainer<StageFigures>, start: Weights): Promise<void> {
-  if (trainer.best.loss.iteration === 0) return;
-  const last = await trainer.weights();
-  const kept = await trainer.snapshot("loss");
-  const losses = await trainer.withValidation(async (validation) => {
-    const lossesOf = (weights: Weights) => {
-      trainer.setWeights(weights);
-      return validation && lossByUser(validation);
-    };
-    return [await lossesOf(start), await lossesOf(kept)];
-  });
-  trainer.setWeights(last);
-  const [before, after] = losses;
-  if (!before || !after || isGain(before, after)) return;
-  trainer.replaceBest("loss", { value: Math.fround(sum(before)), iteration: 0 }, start);
 }
 
 /** Of the iterations that were done, the share in which a best validation is early. */

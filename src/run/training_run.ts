@@ -5,7 +5,7 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 import { type DataSizes, dataSizes, type LogSource, type OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
-import { countedOn, type Initial } from "../model/counted.ts";
+import { countedOn } from "../model/counted.ts";
 import { fitSource } from "../model/item_features.ts";
 import { modelParameters, UserModel, weightsOf } from "../model/user_model.ts";
 import { expectResumable, readLast, runStateOf } from "./run_state.ts";
@@ -14,7 +14,8 @@ import type { ClickTrainer } from "../train/click_trainer.ts";
 import { together } from "../train/ranks_state.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../train/results.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
-import { keepStart, type StageTest, testStage } from "./test_stage.ts";
+import { StartChoice } from "./kept_start.ts";
+import { type StageTest, testStage } from "./test_stage.ts";
 import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { type Communication, type MpiRanks, textsOf } from "./ranks/mpi.ts";
@@ -80,8 +81,8 @@ interface Training {
   readonly events: RunEvents;
   readonly trainer: ClickTrainer<StageFigures>;
   readonly model: UserModel;
-  /** What the model began with; undefined where an earlier session did. */
-  readonly begun?: Initial;
+  /** Of a training that starts from a logit on counts: its best validation is compared with that. */
+  readonly choice: StartChoice | undefined;
 }
 
 /**
@@ -139,7 +140,8 @@ async function resumeStage(stage: Stage, run: Run, events: RunEvents): Promise<R
   // The data are those that the run began with: only the shape is to be fitted.
   const source = fitSource(run.data.source, last.info.items, `The run in ${run.path}`);
   const data = { ...run.data, source };
-  const start = { init: undefined, begins: false };
+  // What it began with is compared with its best validation.
+  const start = { init: undefined, begins: isFitted(stage, run.config) };
   await tellItems(run, source);
   return await withTrainer(stage, { ...run, data }, events, start, async (training) => {
     training.trainer.restore(await runStateOf(folder, last, training.trainer.specs));
@@ -187,7 +189,15 @@ async function withTrainer<T>(
   const counted = start.begins ? countedOn(source, config.model, initial, events.onProgress) : initial;
   using model = new UserModel(gpu, source.items, config.model, counted);
   using trainer = await stage.create(model, run.data, config, generator, joint);
-  return await use({ stage, run, events, trainer, model, begun: start.begins ? counted : undefined });
+  const choice = start.begins && isFitted(stage, config)
+    ? new StartChoice(trainer, () => weightsOf(modelParameters(model.shape, config.model), counted))
+    : undefined;
+  return await use({ stage, run, events, trainer, model, choice });
+}
+
+/** Whether a stage starts from a logit on counts. */
+function isFitted(stage: Stage, config: RunConfig): boolean {
+  return stage.hasLikelihood && config.model.counts !== null && config.init === null;
 }
 
 /** What the stage's files say of it. */
@@ -196,22 +206,13 @@ function aboutOf({ stage, run: { config, data }, model }: Training): StageFiles 
   return { config, columns: Object.keys(stage.columns), game, features: data.features };
 }
 
-/** What a run's first stage started from, in this session or in an earlier one. */
-function fittedStart({ model: { shape, config }, run, events, begun }: Training): Weights {
-  const { seed } = run.config.training;
-  return weightsOf(
-    modelParameters(shape, config),
-    begun ?? countedOn(run.data.source, config, { seed }, events.onProgress),
-  );
-}
-
-async function save({ trainer, model }: Training, folder: RunFolder): Promise<void> {
+async function save({ trainer, model, choice }: Training, folder: RunFolder): Promise<void> {
   const state = await trainer.state();
   // The last step may have broken the weights, which only the next loss would show: broken weights are never written.
   for (const values of state.weights.values()) {
     if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }
-  await folder.save(trainer.specs, model.shape, state);
+  await folder.save(trainer.specs, model.shape, state, await choice?.choose());
 }
 
 /** What was spent since then, in so many seconds of training. */
@@ -222,7 +223,7 @@ function spentOf({ size, spent }: MpiRanks, before: Communication | undefined, o
 }
 
 async function train(training: Training, folder: RunFolder): Promise<RunResult> {
-  const { stage, run: { config, data, signal, ranks, untested = false }, events, trainer, model } = training;
+  const { stage, run: { config, data, signal, ranks, untested = false }, events, trainer } = training;
   const began = performance.now();
   const first = trainer.iteration;
   const iterations = stage.iterations(config);
@@ -250,10 +251,8 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
     }, signal);
     const spent = ranks && spentOf(ranks, before, (performance.now() - began) / 1000);
     const tested = !untested && (trainer.iteration >= iterations || trainer.stopped);
-    // It starts from a logit on counts: validations are then compared with that.
-    const isFitted = config.model.counts !== null && config.init === null;
-    if (tested && stage.hasLikelihood && isFitted) await keepStart(trainer, fittedStart(training));
     await save(training, folder);
+    const kept = await training.choice?.choose();
     const result: RunResult = {
       stage: stage.name,
       folder: folder.path,
@@ -264,13 +263,14 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
       resumed: first > 0,
       data: { ...dataSizes(data.source), hashed: hashedIdsOf(data.features), warnings: data.warnings },
       ...(spent && { ranks: spent }),
-      ...(tested ? await testStage(stage, trainer, data, config, events.onProgress) : {}),
+      ...(tested ? await testStage(stage, trainer, data, config, events.onProgress, kept) : {}),
     };
     if (tested) await folder.saveResult(result);
     return result;
   } catch (error) {
     if (error instanceof DivergedError) {
-      await folder.saveBest(trainer.specs, model.shape, await trainer.state());
+      const { choice, model } = training;
+      await folder.saveBest(trainer.specs, model.shape, await trainer.state(), await choice?.choose());
     }
     throw error;
   } finally {

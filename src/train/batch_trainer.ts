@@ -7,7 +7,14 @@
 
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import { type BestRecord, type BestRecords, betterRecords, type Criterion, noBest } from "./best_records.ts";
+import {
+  type BestRecords,
+  betterRecords,
+  type Criterion,
+  earlyEnd,
+  noBest,
+  type ValidationSchedule,
+} from "./best_records.ts";
 import { encodeGroup, type Group, type GroupParts, resultsOf } from "./steps.ts";
 import { DivergedError, type StepResult, type Summary, type ValidationResult } from "./results.ts";
 import { joinedSpecs, type TrainedNetwork } from "./networks.ts";
@@ -38,15 +45,6 @@ export interface RunCallbacks<F> {
   onPause?(iteration: number): Promise<void> | void;
   /** Whether {@link onPause} is wanted: it drains what is in flight. */
   wantsPause?(): boolean;
-}
-
-/** When a training validates, and when it ends early. */
-export interface ValidationSchedule {
-  /** Iterations from one validation to the next. */
-  readonly validateEvery: number;
-  /** Stop when this figure has not improved for `patience` iterations; null: never. */
-  readonly earlyStopping: Criterion | null;
-  readonly patience: number;
 }
 
 /** What a training is made of. C: what an iteration takes. F: the figures of a batch. */
@@ -112,9 +110,8 @@ export class BatchTrainer<C, F> {
 
   /** The iteration at which early stopping ends the training unless a validation up to it is better. */
   #earlyEnd(): number {
-    const { earlyStopping, patience, validateEvery } = this.parts.schedule;
-    if (!earlyStopping || !this.parts.validation) return Infinity;
-    return Math.ceil((this.#best[earlyStopping].iteration + patience) / validateEvery) * validateEvery;
+    const { schedule, validation } = this.parts;
+    return validation ? earlyEnd(schedule, this.#best) : Infinity;
   }
 
   /**
@@ -313,15 +310,6 @@ export class BatchTrainer<C, F> {
     const weights = await this.parts.validation.keeper.snapshot(criterion);
     if (!weights) throw new Error("this trainer has not validated yet");
     return weights;
-  }
-
-  /**
-   * Puts weights in the place of those that were best by a criterion.
-   * @internal
-   */
-  replaceBest(criterion: Criterion, record: BestRecord, weights: Weights): void {
-    this.#best = { ...this.#best, [criterion]: record };
-    this.parts.validation?.keeper.restore(this.#best, { [criterion]: weights });
   }
 
   /** All weights as they stand. Nothing may be in flight. */

@@ -14,6 +14,24 @@ export interface BestRecord {
   /** The weights were those after so many steps. */
   readonly iteration: number;
 }
+/** When a training validates, and when it ends early. */
+export interface ValidationSchedule {
+  /** Iterations from one validation to the next. */
+  readonly validateEvery: number;
+  /** Stop when this figure has not improved for `patience` iterations; null: never. */
+  readonly earlyStopping: Criterion | null;
+  readonly patience: number;
+}
+
+/** Returns the iteration at which early stopping ends a training unless a validation up to it is better. */
+export function earlyEnd(
+  { earlyStopping, patience, validateEvery }: ValidationSchedule,
+  best: BestRecords,
+): number {
+  if (!earlyStopping) return Infinity;
+  return Math.ceil((best[earlyStopping].iteration + patience) / validateEvery) * validateEvery;
+}
+
 /** The best value by each criterion. */
 export type BestRecords = Readonly<Record<Criterion, BestRecord>>;
 

@@ -23,7 +23,15 @@ import { withGpu } from "../op_check.ts";
 import { noHistory } from "../small_models.ts";
 import { fitLogit, type LogitChoices } from "../../src/counts/logit.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
-import { isGain, keepStart, lossByUser } from "../../src/run/test_stage.ts";
+import { isGain, lossByUser, StartChoice } from "../../src/run/kept_start.ts";
+import { findSnapshot } from "../../src/run/open_run.ts";
+import { savedStage } from "../../src/run/run_state.ts";
+import { readSnapshot } from "../../src/run/snapshot.ts";
+import { shannonStage } from "../../src/run/stages.ts";
+import { runStage } from "../../src/run/training_run.ts";
+import { defaultTraining } from "../../src/train/config.ts";
+import { runConfigOf, withEmptyFolder } from "../run/folder_check.ts";
+import { datasetOf } from "../../src/data/sets/dataset.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
 import { shannon } from "./trainings.ts";
 
@@ -210,19 +218,81 @@ Deno.test("weights that are better than the start by no more than chance give wa
     assert.ok(trained.best.loss.iteration > 0);
     // What is kept as the best is far better than weights that know nothing: it stays.
     const nonsense = new Map([...start].map(([name, values]) => [name, values.map(() => 0.5)]));
-    await keepStart(trainer, nonsense);
-    assert.deepEqual(await trainer.state(), trained);
+    assert.equal(await new StartChoice(trainer, () => nonsense).choose(), undefined);
     // And no better than itself.
     const best = await trainer.snapshot("loss");
-    await keepStart(trainer, best);
-    const kept = await trainer.state();
-    assert.equal(kept.best.loss.iteration, 0);
-    assert.ok(Math.abs(kept.best.loss.value / trained.best.loss.value - 1) < 1e-5);
-    assert.deepEqual(kept.snapshots, trained.snapshots);
-    assert.deepEqual({ ...kept, best: trained.best }, trained);
+    const kept = await new StartChoice(trainer, () => best).choose();
+    assert.equal(kept?.record.iteration, 0);
+    assert.equal(kept?.weights, best);
+    assert.ok(Math.abs(kept.record.value / trained.best.loss.value - 1) < 1e-5);
+    assert.deepEqual(await trainer.state(), trained);
     await trainer.run(25);
     const after = await trainer.weights();
     trainer.restore(trained);
     await trainer.run(25);
     assert.deepEqual(await trainer.weights(), after);
   }));
+
+Deno.test("a run that is killed at any moment stands for the weights of a run that ends where it was saved", () =>
+  withEmptyFolder((folder) =>
+    withGpu(undefined, async (gpu) => {
+      const noise = smallLog(5, { users: 80, items: 12, width: 0, noClick: 0.3 });
+      const config = runConfigOf({
+        model: { ...noHistory, dims: [8], counts: { fields: [], neighbours: 4, latest: 500 } },
+        training: { ...defaultTraining, iterations: 24, batchSize: 20, learningRate: 1e-2, validateEvery: 3 },
+      });
+      const data = datasetOf(new MemoryLog(noise), config.data);
+      let ms = 0;
+      const train = async (path: string, iterations: number) => {
+        Deno.mkdirSync(path);
+        const own = shannonStage.withIterations(config, iterations);
+        const signal = new AbortController().signal;
+        await runStage(shannonStage, { gpu, data, init: undefined, signal, path, config: own }, {
+          onStep: () => void (ms += 3e4), // by the clock that is set below a save is due
+        });
+        return path;
+      };
+      // Every file appears by a rename: what a kill leaves is what stands before or behind one.
+      const left: string[] = [];
+      const copy = () => {
+        const to = `${folder}/left-${left.length}`;
+        Deno.mkdirSync(to);
+        for (const { name } of Deno.readDirSync(`${folder}/run`)) {
+          Deno.copyFileSync(`${folder}/run/${name}`, `${to}/${name}`);
+        }
+        left.push(to);
+      };
+      const [rename, now] = [Deno.rename, performance.now];
+      try {
+        performance.now = () => ms;
+        Deno.rename = async (from, to) => {
+          await rename(from, to);
+          copy();
+        };
+        await train(`${folder}/run`, 24);
+      } finally {
+        Deno.rename = rename;
+        performance.now = now;
+      }
+      const seen = new Set<string>();
+      const ended = new Map<number, Weights>();
+      for (const path of left) {
+        const saved = await savedStage(path);
+        if (!saved) continue; // before there is anything
+        const { file, unfinished } = await findSnapshot(path);
+        const { iteration } = saved;
+        if (!ended.has(iteration) && iteration > 0) {
+          const { file } = await findSnapshot(await train(`${folder}/ended-${iteration}`, iteration));
+          ended.set(iteration, (await readSnapshot(file)).weights);
+        }
+        const { weights } = await readSnapshot(file);
+        assert.deepEqual(weights, ended.get(iteration) ?? weights, `${file} at ${iteration}`);
+        assert.equal(unfinished?.includes(` iteration ${iteration} of 24 `) ?? iteration === 24, true);
+        if (file.includes("aside")) seen.add("aside");
+        if (saved.kept.loss !== undefined) {
+          seen.add(saved.kept.loss > 0 ? "lowest" : saved.best.loss.iteration > 0 ? "start" : "first");
+        }
+      }
+      assert.deepEqual([...seen].sort(), ["aside", "first", "lowest", "start"]);
+    })
+  ));

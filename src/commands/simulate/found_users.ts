@@ -121,7 +121,8 @@ async function foundModel(
   { truth, uncalibrated }: Pick<UsersOptions, "truth" | "uncalibrated">,
 ): Promise<FoundUsers> {
   const { sha256 } = await checksum(run.path);
-  const tested = await verdictBeside(run.path);
+  // What stands beside a run that goes on is of a model before this one.
+  const tested = run.unfinished ? [] : await verdictBeside(run.path);
   const verdict = tested.length === 0 ? undefined : `The test of ${dirname(run.path)}: ${tested.join(" ")}`;
   const shop = truth ? foundTruth(data) : undefined;
   return {

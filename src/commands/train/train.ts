@@ -42,7 +42,9 @@ import { exists } from "../../files/local_file.ts";
 import { readSnapshot } from "../../run/snapshot.ts";
 import type { Snapshot } from "../../run/snapshot/snapshot.ts";
 import { stages, stagesOf } from "../../run/stages.ts";
+import { describeUnfinished } from "../../run/open_run.ts";
 import { RunFolder } from "../../run/run_folder.ts";
+import { findBest } from "../../run/run_state.ts";
 
 async function main(): Promise<number> {
   const { options, given } = parseTrainOptions(Deno.args);
@@ -159,10 +161,12 @@ async function openInit(source: string, data: Dataset): Promise<Init> {
     );
   }
   const folder = stagesOf(config)[0]?.folder(source) ?? source;
-  const path = `${folder}/best-prec1.safetensors`;
-  if (!await exists(path)) {
+  const path = await findBest(folder, "prec1");
+  if (path === undefined) {
     throw new UserError(`Expected a run with a best-prec1 snapshot for --init, found none in ${folder}.`);
   }
+  const unfinished = await describeUnfinished(source);
+  if (unfinished) say(unfinished);
   return { path, snapshot: await readSnapshot(path) };
 }
 

@@ -235,7 +235,7 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
 }
 
 /** The metadata without the checksum, and the checksum where there is one. */
-function readMetadata(raw: unknown, what: string): {
+export function readMetadata(raw: unknown, what: string): {
   metadata: Record<string, string>;
   checksum: string | undefined;
 } {

@@ -6,7 +6,8 @@
 import type { Gpu } from "../../../gpu/device.ts";
 import type { ModelConfig } from "../../../model/config.ts";
 import { countedOn } from "../../../model/counted.ts";
-import { UserModel } from "../../../model/user_model.ts";
+import { modelParameters, UserModel, weightsOf } from "../../../model/user_model.ts";
+import { type KeptStart, StartChoice } from "../../../run/kept_start.ts";
 import { adversarialGroup } from "../../../run/options/train.ts";
 import { encodeSnapshot, type Snapshot, withMeanRows } from "../../../run/snapshot/snapshot.ts";
 import { encodeTraining, trainingSetting, trainingState } from "../../../run/snapshot/training_file.ts";
@@ -65,6 +66,8 @@ export class TrainSession {
     readonly place: Place,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageFigures>,
+    /** Of a training that starts from a logit on counts: its best validation is compared with that. */
+    readonly choice: StartChoice | undefined,
   ) {}
 
   /**
@@ -89,7 +92,10 @@ export class TrainSession {
     const model = new UserModel(gpu, source.items, config.model, counted);
     try {
       const trainer = await stage.create(model, { source }, config, generator);
-      return new TrainSession(gpu, setting, config, { stage, before }, model, trainer);
+      const isFitted = stage.hasLikelihood && config.model.counts !== null && !weights;
+      const start = () => weightsOf(modelParameters(model.shape, config.model), counted);
+      const choice = isFitted ? new StartChoice(trainer, start) : undefined;
+      return new TrainSession(gpu, setting, config, { stage, before }, model, trainer, choice);
     } catch (error) {
       model.destroy();
       throw error;
@@ -193,8 +199,8 @@ export class TrainSession {
   }
 
   async #standing(): Promise<StageState> {
-    const { stage, trainer: { specs } } = this;
-    return { stage, specs, state: await this.trainer.state() };
+    const { stage, trainer: { specs }, choice } = this;
+    return { stage, specs, state: await this.trainer.state(), kept: await choice?.choose() };
   }
 
   #isSaveDue(): boolean {
@@ -268,6 +274,8 @@ interface StageState {
   /** Of all networks' parameters. */
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
+  /** What takes the place of its lowest validation loss. */
+  readonly kept?: KeptStart;
 }
 
 /** A snapshot that can be saved. */
@@ -316,13 +324,14 @@ interface Origin {
  * @throws UserError for one that there is none of, or broken weights.
  */
 export function fileOf(
-  { stage, specs, state }: StageState,
+  { stage, specs, state, kept }: StageState,
   kind: SnapshotName,
   { config, data, adapter }: Origin,
 ): Uint8Array<ArrayBuffer> {
   const criterion = criteria.find((criterion) => kind === `best-${criterion}`);
-  const { iteration, value } = criterion ? state.best[criterion] : { ...state, value: 0 };
-  const own = criterion ? state.snapshots[criterion] : state.weights;
+  const start = criterion === "loss" ? kept : undefined;
+  const { iteration, value } = start?.record ?? (criterion ? state.best[criterion] : { ...state, value: 0 });
+  const own = start?.weights ?? (criterion ? state.snapshots[criterion] : state.weights);
   if (!own || !Number.isFinite(value)) {
     throw new UserError(`Expected a snapshot, got ${kind}: there is none yet.`);
   }

@@ -402,10 +402,17 @@ export interface TestTable {
 
 /** Nothing may be in flight. The trainer keeps its weights. @param tell what is being done. */
 async function testTable(
-  { stage, trainer, config, setting: { data } }: TrainSession,
+  { stage, trainer, choice, config, setting: { data } }: TrainSession,
   tell: (what: string) => void,
 ): Promise<TestTable> {
-  const { test, baselines, verdict } = await testStage(stage, trainer, testedData(data), config, tell);
+  const { test, baselines, verdict } = await testStage(
+    stage,
+    trainer,
+    testedData(data),
+    config,
+    tell,
+    await choice?.choose(),
+  );
   const simple = shownBaselines.flatMap(([key, name]) => {
     const found = baselines[key];
     return found ? [{ name, details: found.details }] : [];
