@@ -1,4 +1,4 @@
--- What there is in a prepared data set, and how far what needs no learning gets on it.
+-- What there is in a prepared data set.
 --
 -- Options by getvariable(): users, items, pages (lists of Parquet files); page_files, those of pages by their own names.
 -- Ends with   part (a row for each part), page_size, click_place, events_of_user, suspicion.
@@ -49,8 +49,6 @@ SELECT split, id, count(*) AS shown, count(*) FILTER (is_clicked) AS clicks
 FROM shown
 WHERE NOT given
 GROUP BY split, id;
-CREATE TABLE score AS
-SELECT id, (clicks + 0.1) / (shown + 1) AS score, clicks FROM item_count WHERE split = 'train';
 CREATE TABLE part AS
 WITH counted AS (
   SELECT
@@ -66,7 +64,7 @@ unseen AS (
     c.split, coalesce(sum(c.shown) FILTER (t.id IS NULL), 0) / sum(c.shown) AS unseen_shown,
     coalesce(sum(c.clicks) FILTER (t.id IS NULL), 0) / nullif(sum(c.clicks), 0) AS unseen_clicked,
     coalesce(sum(c.clicks) FILTER (t.id IS NULL OR t.clicks = 0), 0) / nullif(sum(c.clicks), 0) AS never_clicked
-  FROM item_count c LEFT JOIN score t USING (id)
+  FROM item_count c LEFT JOIN (FROM item_count WHERE split = 'train') t USING (id)
   GROUP BY c.split
 )
 SELECT *
@@ -111,37 +109,3 @@ SELECT
   (SELECT count(*) FROM events_of_user WHERE events = 1 AND NOT is_known) AS users_of_one,
   (SELECT count(DISTINCT (user, page)) FROM twice) AS pages_with_twice,
   (SELECT count(*) FROM twice WHERE is_clicked) AS twice_clicked;
-
--- step: Baselines
--- No warning needs them: a preparation leaves this step out.
--- Ranked by (clicks + .1) / (shown + 1) of the train part. A page counts where one of its clicked items is among the first k. Ties
--- count in expectation: with g items scored higher than the best of these and t the same, c of them clicked, k - g places go to the
--- t. One place misses all c with probability (t - c) / t, two with (t - c) (t - c - 1) / t (t - 1).
-CREATE MACRO among(places, t, c) AS CASE
-  WHEN places < 1 THEN 0
-  WHEN places = 1 OR t = 1 THEN c / t
-  ELSE 1 - (t - c) * (t - c - 1) / (t * (t - 1))
-END;
-CREATE TABLE rank AS
-WITH scored AS (
-  SELECT s.split, s.user, s.page, s.is_clicked, coalesce(score.score, 0.1) AS score
-  FROM shown s LEFT JOIN score USING (id)
-  WHERE NOT given
-),
-clicked AS (SELECT split, user, page, max(score) AS score, count(*) AS clicks FROM scored WHERE is_clicked GROUP BY ALL)
-SELECT c.split, c.user, c.page, count(*) AS size, any_value(c.clicks) AS clicks,
-  count(*) FILTER (s.score > c.score) AS higher, count(*) FILTER (s.score = c.score) AS same,
-  count(*) FILTER (s.score = c.score AND s.is_clicked) AS own
-FROM clicked c JOIN scored s USING (user, page)
-GROUP BY c.split, c.user, c.page;
-CREATE OR REPLACE TABLE part AS
-SELECT *
-FROM part LEFT JOIN (
-  SELECT
-    split,
-    avg(among(1, size, clicks)) AS chance1, avg(among(2, size, clicks)) AS chance2,
-    avg(among(1 - higher, same, own)) AS rate1, avg(among(2 - higher, same, own)) AS rate2
-  FROM rank
-  GROUP BY split
-) USING (split)
-ORDER BY list_position(['train', 'validation', 'test'], split);

@@ -21,7 +21,6 @@ import { adversarialStage, shannonStage, stagesOf } from "./stages.ts";
 import { readSnapshot } from "./snapshot.ts";
 import type { SnapshotInfo } from "./snapshot/snapshot.ts";
 
-
 /** A model that was trained: its weights, and what it was trained on. */
 export class OpenedRun {
   readonly #fitted = new WeakSet<Dataset>();
@@ -35,8 +34,6 @@ export class OpenedRun {
     readonly path: string,
     /** What the snapshot says of itself. */
     readonly info: SnapshotInfo,
-    /** Of a run that has not come to its end: how far it is, and how it goes on. */
-    readonly unfinished: string | undefined,
     /** Of the reward, by name. */
     readonly weights: Weights,
     private readonly shapes: KernelShapes | undefined,
@@ -45,6 +42,8 @@ export class OpenedRun {
      * @internal
      */
     readonly trainedOn: DataConfig | undefined,
+    /** Of a run that has not come to its end: how far it is, and how it goes on. */
+    readonly unfinished?: string,
   ) {}
 
   /**
@@ -84,7 +83,7 @@ export async function openRun(path: string): Promise<OpenedRun> {
     );
   }
   const { shapes, data } = await configBeside(file);
-  return new OpenedRun(file, info, unfinished, partOf(weights, ""), shapes, data);
+  return new OpenedRun(file, info, partOf(weights, ""), shapes, data, unfinished);
 }
 
 /** The snapshot that commands take of a run. */
@@ -126,7 +125,9 @@ export async function describeUnfinished(path: string): Promise<string | undefin
     const { iteration, best } = saved ?? { iteration: 0, best: noBest };
     const iterations = stage.iterations(config);
     if (iteration >= iterations || iteration >= earlyEnd(stage.schedule(config), best)) continue;
-    return `The run in ${path} is unfinished: iteration ${thousands(iteration)} of ${thousands(iterations)} of its ` +
+    return `The run in ${path} is unfinished: iteration ${thousands(iteration)} of ${
+      thousands(iterations)
+    } of its ` +
       `${stage.title}. It goes on with: deno task train --resume ${path}`;
   }
 }

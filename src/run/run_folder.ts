@@ -152,7 +152,7 @@ export class RunFolder {
       await this.#saveBest(specs, items, best, criterion, asideFile(this.path, criterion));
     }
     const weights = this.#filled(specs, items, state.weights);
-    const more = new Map([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
+    const more = new Map<string, Weights>([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
     const { loss } = state.snapshots;
     if (kept && loss) more.set(BEST_PREFIXES.loss, this.#filled(specs, items, loss));
     const info = this.#info(items, state.iteration, "last");

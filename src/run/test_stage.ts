@@ -31,6 +31,7 @@ import {
   describeVerdict,
 } from "../figures/verdict.ts";
 import { thousands } from "../number_text.ts";
+import { LOGIT_SEED } from "../figures/baselines/scorers.ts";
 
 /** What the test users say of a stage that is finished. */
 export interface StageTest {
@@ -107,7 +108,7 @@ export function describeTest(
     // A game's utilities are no log-odds, and a uniform guess knows that a page has one click, which the logistic loss does
     // not: their losses are shown, and say nothing against them.
     ...(stage.hasLikelihood && config.model.loss === "choice" ? describeLoss(test) : []),
-    ...(stage.hasLikelihood ? describeTraining(test, config, iterations) : []),
+    ...(stage.hasLikelihood ? describeTraining(test, config, data, iterations) : []),
   ];
 }
 
@@ -142,10 +143,26 @@ export function describeLoss(test: readonly SnapshotResult[], split?: string): s
   return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
 }
 
+/** Says how the baseline differs from the logit that a training starts from. */
+function describeLogitRow(
+  { positions, wide }: StagesConfig["model"],
+  { seed }: StagesConfig["training"],
+  { source: { items: { shape } } }: ItemData,
+): string {
+  const hasNumbers = shape.kind !== "one-hot" && shape.width > 0;
+  return [
+    'The row "logit on counts" differs from it, as its probabilities are fitted once more on validation users',
+    ...(positions > 0 ? ["it ranks by places, too"] : []),
+    ...(wide > 0 && hasNumbers ? ["its features do not meet the last clicks"] : []),
+    ...(seed !== LOGIT_SEED ? [`a large log's pages are drawn for it by the seed ${LOGIT_SEED}`] : []),
+  ].join("; ") + ".";
+}
+
 /** Says so where the best validation was at the end of the training, or at its beginning. */
 function describeTraining(
   test: readonly SnapshotResult[],
   { model, training }: StagesConfig,
+  data: ItemData,
   iterations: number,
 ): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss");
@@ -160,7 +177,8 @@ function describeTraining(
   if (best.iteration === 0 && model.counts) {
     return [
       "best-loss is the logit on counts that the training started from: on the validation users no later weights were " +
-      "better than it by more than chance. The log may hold no more than counts tell; more users would show more.",
+      "better than it by more than chance. The log may hold no more than counts tell; more users would show more. " +
+      describeLogitRow(model, training, data),
     ];
   }
   if (best.iteration > EARLY * iterations) return [];

@@ -23,7 +23,7 @@ const NO_VALIDATION = all(paperRows(usersOf(0, 3, 2)), snapshot());
 
 const models: readonly BadInput[] = [
   ...cases(nothing, "")`
-    evaluate: no model | evaluate | required option '--model <file>' not specified
+    evaluate: no model | evaluate | required option '--model <run>' not specified
     predict: no model | predict --out DIR/p.csv | required option '--model <run>' not specified
     recommend: no model | recommend --history 1 | required option '--model <run>' not specified
     serve: no model | serve --port 0 | required option '--model <run>' not specified
@@ -79,10 +79,10 @@ const models: readonly BadInput[] = [
     "Expected utilities and losses that are finite numbers",
   ),
   bad(
-    "evaluate: a snapshot that is a folder",
+    "evaluate: a folder without a snapshot",
     `evaluate ${GIVEN}`,
     all(paper(), folder("model.safetensors")),
-    "it is a folder",
+    "a folder without them",
   ),
   bad(
     "evaluate: a snapshot that is a FIFO",

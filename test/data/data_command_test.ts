@@ -174,7 +174,7 @@ Deno.test("warnings come for what they name and for nothing else", () => {
   };
   const part = (split: string, unseenClicked: number) => ({
     ...{ split, users: 1, events: 1, rows: 1, clicks: 1, uniformLoss: 1, unseenShown: 0, neverClicked: 0 },
-    ...{ chance: [0, 0] as const, clickRate: [0, 0] as const, unseenClicked },
+    unseenClicked,
   });
   const parts = [part("train", 0), part("validation", 0.05), part("test", 0.1)];
   assert.deepEqual(warningsOf(fine, parts), []);
@@ -262,7 +262,7 @@ Deno.test("the guide's commands run as they stand", async () => {
 const figures = v.looseObject({ nll: v.finiteNumber(), prec1: v.finiteNumber() });
 const resultSchema = v.looseObject({
   test: v.array(figures),
-  baselines: v.looseObject({ random: figures }),
+  baselines: v.looseObject({ random: figures, clickRate: figures, logit: figures }),
 });
 
 const logs: readonly [name: string, log: MadeLog][] = [
@@ -285,11 +285,16 @@ for (const [name, log] of logs) {
     const { folder: set } = await prepareIn(folder, recipe, { shares });
     const small = "--dims 8 --lstm-units 4 --iterations 80 --learning-rate 3e-3 --batch-size 30 --no-report";
     await trainings.ok(["--data", set, "--save-dir", `${runs}/${name}`, ...words(small)]);
-    const { test: [best], baselines: { random } } = v.parse(
+    const { test: [best], baselines: { random, clickRate, logit } } = v.parse(
       resultSchema,
       JSON.parse(await Deno.readTextFile(`${runs}/${name}/result.json`)),
     );
     assert.ok(best);
+    // What describe shows is what training is compared with.
+    const shown = await describe(set, "500MB");
+    const own = shown.baselines.find(({ split }) => split === "test");
+    assert.deepEqual([own?.prec1.logit, own?.nll.logit], [logit.prec1, logit.nll]);
+    assert.equal(own?.prec1.clickRate, clickRate.prec1);
     // A part of the way from a uniform guess to the truth, which a scale that is wrong does not let it go.
     const truth = bestFigures(log.rows);
     const way = (from: number, found: number, to: number) => (found - from) / (to - from);

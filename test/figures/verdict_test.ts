@@ -128,7 +128,15 @@ Deno.test("a best validation at the end or at the beginning is told with what to
     model: { ...defaultModel, counts: { fields: [], neighbours: 0, latest: 1 } },
   };
   const kept = describeTest(best(0), shannonStage, counted, ITEMS, 2000).join("\n");
-  assert.match(kept, /best-loss is the logit on counts/);
+  assert.match(
+    kept,
+    /best-loss is the logit on counts.*row .* differs .*fitted once more on validation users\./,
+  );
+  const placed = { ...counted, model: { ...counted.model, positions: 20 } };
+  assert.match(
+    describeTest(best(0), shannonStage, placed, ITEMS, 2000).join("\n"),
+    /; it ranks by places, too\./,
+  );
   assert.doesNotMatch(kept, /over-fits/);
   // Too few validations to say anything.
   assert.doesNotMatch(verdict(best(10), {}, 12), /iteration/);

@@ -32,8 +32,8 @@ export function describeCommand(): Command {
     });
 }
 
-/** Baselines that are counted beside the click rate. */
-const COUNTED = ["lastClick", "categoryRate", "itemKnn"] as const;
+/** Baselines beside those of which prec@2 is shown, too. */
+const OTHERS = ["lastClick", "categoryRate", "itemKnn", "logit"] as const;
 
 function text(path: string, d: Description): string {
   const f = (value: number, digits = 3) => Number.isNaN(value) ? "-" : value.toFixed(digits);
@@ -48,13 +48,14 @@ function text(path: string, d: Description): string {
     part.split === "train" ? "-" : p(part.unseenShown),
     part.split === "train" ? "-" : p(part.unseenClicked),
   ]);
-  const baselines = d.parts.map((part) => [
-    part.split,
-    f(part.uniformLoss),
-    ...part.chance.map((x) => f(x)),
-    ...part.clickRate.map((x) => f(x)),
-    ...COUNTED.map((name) => f(d.baselines.find(({ split }) => split === part.split)?.prec1[name] ?? NaN)),
-  ]);
+  const baselines = d.parts.map(({ split, uniformLoss }) => {
+    const { nll, prec1, prec2 } = d.baselines.find((one) => one.split === split) ?? {};
+    const shown = [
+      ...[uniformLoss, prec1?.random, prec2?.random, prec1?.clickRate, prec2?.clickRate],
+      ...[...OTHERS.map((name) => prec1?.[name]), nll?.logit],
+    ];
+    return [split, ...shown.map((x) => f(x ?? NaN))];
+  });
   const { dense, tokens } = d.manifest.features;
   const features = [
     ...(dense.length > 0 ? [`${dense.length} numbers (${dense.map(({ name }) => name).join(", ")})`] : []),
@@ -81,9 +82,13 @@ function text(path: string, d: Description): string {
     "",
     table(head, rows),
     "",
-    "Without learning: the loss of a uniform guess, prec@1 and prec@2 by chance and by click rate, prec@1 of other baselines",
+    "What training has to beat: the loss of a uniform guess, prec@1 and prec@2 by chance and by click rate, prec@1 of the other " +
+    "baselines, and the loss of the last, which training starts from",
     table(
-      ["", "loss", "chance @1", "@2", "click rate @1", "@2", ...COUNTED.map((name) => baselineTitles[name])],
+      [
+        ...["", "loss", "chance @1", "@2", "click rate @1", "@2"],
+        ...[...OTHERS.map((name) => baselineTitles[name]), "its loss"],
+      ],
       baselines,
     ),
     "",

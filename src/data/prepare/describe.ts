@@ -24,20 +24,16 @@ export interface PartFigures {
   readonly clicks: number;
   /** The loss of utilities that are all 0. */
   readonly uniformLoss: number;
-  /** prec@1 and prec@2 by chance, and by the train part's click rates. */
-  readonly chance: readonly [number, number];
-  readonly clickRate: readonly [number, number];
   /** Shares of displayed and of clicked items that the train part does not show; of clicked ones it has no click of. */
   readonly unseenShown: number;
   readonly unseenClicked: number;
   readonly neverClicked: number;
 }
 
-/** prec@1 on a part of what is counted on the train users; absent where the data do not give it. */
-export interface BaselineFigures {
-  readonly split: Split;
-  readonly prec1: Readonly<Partial<Record<BaselineName, number>>>;
-}
+/** Figures on a part of what is counted on the train users; absent where the data do not give it. */
+export type BaselineFigures =
+  & { readonly split: Split }
+  & Readonly<Record<"nll" | "prec1" | "prec2", Readonly<Partial<Record<BaselineName, number>>>>>;
 
 export interface Description {
   readonly manifest: Manifest;
@@ -46,7 +42,7 @@ export interface Description {
   readonly ids: number;
   readonly given: number;
   readonly parts: readonly PartFigures[];
-  /** prec@1 of the baselines of whole parts but the train part; empty for a set that is too large for memory. */
+  /** Figures of the baselines, as training has them, of whole parts but the train part; empty for a set that is too large for memory. */
   readonly baselines: readonly BaselineFigures[];
   /** Pages by number of items. */
   readonly pageSizes: readonly { size: number; pages: number }[];
@@ -82,8 +78,7 @@ export async function describe(
 /** What {@link describe} warns of in the set that an engine has written; it is left in another database. */
 export async function warningsIn(engine: Engine, folder: string, signal?: AbortSignal): Promise<string[]> {
   await engine.run("USE memory");
-  const steps = stepsOf(script).filter(({ title }) => title !== "Baselines");
-  await count(engine, folder, steps, { signal });
+  await count(engine, folder, stepsOf(script), { signal });
   return await countedWarnings(engine, (await engine.rows("FROM part")).map(figuresOf));
 }
 
@@ -156,8 +151,6 @@ function figuresOf(row: Readonly<Record<string, unknown>>): PartFigures {
     rows: of("rows"),
     clicks: of("clicks"),
     uniformLoss: of("uniform_loss"),
-    chance: [of("chance1"), of("chance2")],
-    clickRate: [of("rate1"), of("rate2")],
     unseenShown: of("unseen_shown"),
     unseenClicked: of("unseen_clicked"),
     neverClicked: of("never_clicked"),
@@ -180,8 +173,10 @@ function baselinesOn(log: LogSource, { features, places }: Manifest): BaselineFi
   return splits.filter((split) => split !== "train").flatMap((split): BaselineFigures[] => {
     const users = usersOf(log, split);
     if (users.length === 0) return [];
-    const figures = [...counted.test(users)].map(([name, { details }]) => [name, details.figures.prec1]);
-    return [{ split, prec1: Object.fromEntries(figures) }];
+    const tested = [...counted.test(users)];
+    const of = (figure: "nll" | "prec1" | "prec2") =>
+      Object.fromEntries(tested.map(([name, { details }]) => [name, details.figures[figure]]));
+    return [{ split, nll: of("nll"), prec1: of("prec1"), prec2: of("prec2") }];
   });
 }
 

@@ -254,6 +254,8 @@ function latestOf(history: readonly number[], most: number): number[] {
 
 /** Places of a page with an effect of their own. */
 const PLACES = 20;
+/** Seed by which the pages of the logit's fit are drawn, where there are many: it is the same beside all runs on a log. */
+export const LOGIT_SEED = 1;
 
 /**
  * The conditional logit of econometrics over counts: it is fitted in seconds, and what a network has to beat. Scores exp(u);
@@ -271,7 +273,7 @@ export function logit(
   if (!config) return undefined; // a catalogue that is too large for their table
   const tables = countTables(source, config, onProgress, counted);
   onProgress?.("Fitting a logit of the counts", 0, 1);
-  const fitted = fitCounts(source, tables, { dense: true, places: placed ? PLACES : 0, seed: 1 });
+  const fitted = fitCounts(source, tables, { dense: true, places: placed ? PLACES : 0, seed: LOGIT_SEED });
   return {
     settings: [""],
     score(log, users, chosen) {
