@@ -90,7 +90,11 @@ export class CalibrationSums {
   /** Neighbouring cells together, so that each bin has its share of the cases. @returns sums [groups, bins, 3] */
   #binned(): { sums: Float64Array; bins: number } {
     const cells = this.#sums.filter((own) => own !== undefined);
-    const cases = cells.map((own) => own.reduce((sum, value, k) => k % SUMS === 0 ? sum + value : sum, 0));
+    const cases = cells.map((own) => {
+      let sum = 0;
+      for (let k = 0; k < own.length; k += SUMS) sum += own[k]!;
+      return sum;
+    });
     const total = cases.reduce((sum, n) => sum + n, 0);
     let before = 0;
     /** A cell goes where its middle is, of all cases in their order. */
@@ -100,9 +104,11 @@ export class CalibrationSums {
     const sums = new Float64Array(this.groups * bins * SUMS);
     cells.forEach((own, c) => {
       const bin = used.indexOf(places[c]!);
-      for (let k = 0; k < own.length; k++) {
-        const place = SUMS * (Math.floor(k / SUMS) * bins + bin) + k % SUMS;
-        sums[place] = sums[place]! + own[k]!;
+      for (let group = 0; group < this.groups; group++) {
+        const from = SUMS * group;
+        if (own[from] === 0) continue; // most groups have no case in a cell
+        const to = SUMS * (group * bins + bin);
+        for (let k = 0; k < SUMS; k++) sums[to + k] = sums[to + k]! + own[from + k]!;
       }
     });
     return { sums, bins };
