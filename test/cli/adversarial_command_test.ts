@@ -14,7 +14,7 @@ import { CommandSeries } from "../command_series.ts";
 
 const SMALL = words("--batch-size 12 --dims 8 --lstm-units 4 --validate-every 4");
 const GAME = words(
-  "--adversarial 20 --adversarial-batch-size 12 --adversarial-validate-every 5 --behaviour-dims 8-5 --generator-warmup 6",
+  "--adversarial 20 --adversarial-batch-size 12 --adversarial-validate-every 5 --behaviour-dims 8 --generator-warmup 6",
 );
 const SHANNON = ["--iterations", "12", ...SMALL];
 Deno.test("both stages in one folder, with their logs, snapshots and figures; evaluate agrees with them", () =>
@@ -80,7 +80,7 @@ Deno.test("seeds go through both stages, with position weights and batch norm, s
     const path = `${folder}/seeds`;
     const options = words("--encoder pw --pw-nonlinearity tanh --batch-norm --eta 2 --generator exact");
     const stop = words("--early-stopping loss --patience 8 --weight-decay 1 --item-dropout 0.2");
-    const game = GAME.filter((arg) => arg !== "--behaviour-dims" && arg !== "8-5");
+    const game = GAME.filter((arg) => arg !== "--behaviour-dims" && arg !== "8");
     const { stdout } = await runOk(
       "train",
       ...words(`--data ${data} --save-dir ${path} --seeds 2 --iterations 300 --batch-size 12`),

@@ -116,7 +116,7 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
       readme,
       "before\n<!-- reproduce log -->\nold\n<!-- end of reproduce log -->\nafter\n",
     );
-    const args = words(`--data ${data} --save-dir ${path} --iterations 20 --adversarial 30 --seeds 2`);
+    const args = words(`--data ${data} --save-dir ${path} --iterations 10 --adversarial 10 --seeds 2`);
     const models = ["--models", "fine-tuned-64-64", "--readme", readme];
     const stopped = await interrupt(/Baseline 64-64 \(1 of 2\), seed 2/, "reproduce", ...args, ...models);
     assert.equal(stopped.code, 130, stopped.stderr);
@@ -140,7 +140,7 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
       ...words(`--data ${data} --save-dir ${path} --iterations 30 --seeds 2`),
     );
     assert.equal(other.code, 1);
-    assert.match(other.stderr, /iterations is 20 there and 30 here\. Choose another --save-dir/);
+    assert.match(other.stderr, /iterations is 10 there and 30 here\. Choose another --save-dir/);
     const experiment = Deno.readTextFileSync(`${path}/experiment.json`);
     writePaperFile(data, smallLog(32, { users: 330, items: 30, width: 0 }));
     const changed = await runCommand("reproduce", ...args, ...models, "--seeds", "3");

@@ -23,7 +23,7 @@ import { exists } from "../../src/files/local_file.ts";
 import { CommandSeries } from "../command_series.ts";
 
 const RUN_FILES = [...STAGE_FILES, "report.html"].sort();
-const SIZES = "--batch-size 12 --dims 8-5 --lstm-units 3";
+const SIZES = "--batch-size 12 --dims 8 --lstm-units 4";
 const SMALL = `${SIZES} --validate-every 4`;
 
 /** Most runs are trained in one process, and are what the tests share: they read, and write into folders of their own. */
@@ -80,14 +80,13 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
   );
   const config = json(`${run}/config.json`);
   const counts = { fields: [], latest: 500, neighbours: 30 };
-  assert.deepEqual(config.model, { ...defaultModel, lstmUnits: 3, dims: [8, 5], wide: 8, counts });
+  assert.deepEqual(config.model, { ...defaultModel, lstmUnits: 4, dims: [8], wide: 8, counts });
   assert.equal(config.data.sha256.length, 64);
   assert.deepEqual([typeof config.adapter.driver, typeof config.system], ["string", "string"]);
   assert.match(config.adapter.runtime, /^Deno\/\d/);
 
   const { tensors } = decodeSafetensors(Deno.readFileSync(`${run}/best-loss.safetensors`), "best-loss");
-  assert.deepEqual(tensors.get("utility/layer2/kernel")?.shape, [8, 5]);
-  assert.deepEqual(tensors.get("encoder/lstm/recurrent_kernel")?.shape, [3, 12]);
+  assert.deepEqual(tensors.get("encoder/lstm/recurrent_kernel")?.shape, [4, 16]);
 
   const { test: [result], baselines, snapshots, verdict } = json(`${run}/result.json`);
   assert.deepEqual(Object.keys(result.against), ["random", "clickRate", "lastClick", "itemKnn", "logit"]);
@@ -203,7 +202,7 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
   await train(
     `--data ${data} --batch-size 12 --iterations 2 --validate-every 1 --init ${from} --save-dir ${next}`,
   );
-  assert.deepEqual(json(`${next}/config.json`).model.dims, [8, 5]);
+  assert.deepEqual(json(`${next}/config.json`).model.dims, [8]);
   assert.equal(
     rows(`${next}/validation.csv`)[1]?.slice(1),
     rows(`${path}/seed-7/validation.csv`).at(-1)?.slice(2),
