@@ -42,7 +42,13 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
       about: "that all that the library exports is documented",
       args: ["doc", "--lint", ...DENO_FLAGS, "src/mod.ts", "src/browser.ts"],
     },
-    types: { about: "the types; the first time it fetches all packages", args: ["check", ...DENO_FLAGS] },
+    types: {
+      about: "the types, of the pages' scripts too; the first time it fetches all packages",
+      args: [
+        ...["check", "--doc", ...DENO_FLAGS, "."],
+        ...["kernels/README.md", "src/README.md", "src/policy/README.md", "src/simulate/README.md"],
+      ],
+    },
   },
   "test:special": {
     faults: {

@@ -113,7 +113,7 @@ export interface ShopSeeds {
  * Makes the demo shop of a seed (well under a second with the default sizes).
  *
  * @example
- * ```ts
+ * ```ts ignore
  * const { log, truth } = makeDemoShop(1, { users: 500 });
  * const best = attainable(log, truth, usersOf(log, "test"));
  * ```

@@ -119,7 +119,7 @@ export class Random {
  * are independent for all practical purposes (the generator's state is a hash of them).
  *
  * @example
- * ```ts
+ * ```ts ignore
  * const users = randomStream(7, "batch", 1200).sampleWithoutReplacement(1400, 50);
  * ```
  */

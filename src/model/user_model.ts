@@ -61,7 +61,7 @@ function encoderParameters(items: ItemsShape, config: ModelConfig): ModelParamet
  * a utility for each displayed item, both trained as the likelihood of the clicks.
  *
  * @example
- * ```ts
+ * ```ts ignore
  * const model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
  * const [first, second] = await model.score({ history: [3, 8], page: [5, 9] });
  * model.destroy();

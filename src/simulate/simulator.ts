@@ -61,7 +61,7 @@ const SLATE_ROWS = 2 ** 18;
  * Simulated users: a learned model's, or those of a made-up shop.
  *
  * @example
- * ```ts
+ * ```ts ignore
  * const simulator = await Simulator.create(gpu, source, { users: 4096, slate: 5, pages: 20, seed: 1 });
  * const figures = await simulator.run(randomPolicy, { episodes: 10 });
  * simulator.destroy();

@@ -4,13 +4,12 @@ import assert from "node:assert/strict";
 import { bench } from "../../bench/main.ts";
 import { readTask, type TaskName } from "../../src/cli/launch.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { exists } from "../../src/files/local_file.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
 import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
-import { outputOf, runOk, runScript, writePaperFile } from "../command_check.ts";
+import { runOk, runScript, writePaperFile } from "../command_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import {
   brokenLinks,
@@ -25,7 +24,7 @@ import {
 } from "./pages.ts";
 
 const root = new URL("../../", import.meta.url);
-const { tasks }: { tasks: Record<string, { command: string }> } = JSON.parse(
+const { name, tasks }: { name: string; tasks: Record<string, { command: string }> } = JSON.parse(
   Deno.readTextFileSync(new URL("deno.json", root)),
 );
 
@@ -130,28 +129,19 @@ const SCRIPTS = { "kernels/README.md": 1, "src/README.md": 2, "src/simulate/READ
 /** The scripts of a page, in order; they stand in the repository's folder. */
 function scriptsOf({ text }: Page): string[] {
   const shown = [...text.matchAll(/```ts\n([^]*?)```/g)].map(([, script = ""]) => script);
-  return shown.filter((script) => script.includes('"./src/mod.ts"'))
-    .map((script) => script.replace("./src/mod.ts", new URL("src/mod.ts", root).href));
+  return shown.filter((script) => script.includes(`"${name}"`));
 }
 
 const CONFIG = ["--config", new URL("deno.json", root).pathname];
 
-Deno.test("the scripts of the pages have no fault in their types", () =>
-  withEmptyFolder(async (folder) => {
-    const found = pages().map((page) => [page.path, scriptsOf(page)] as const).filter(([, { length }]) =>
-      length
-    );
-    assert.deepEqual(Object.fromEntries(found.map(([path, { length }]) => [path, length])), SCRIPTS);
-    const files = found.flatMap(([, scripts]) => scripts).map((script, k) => {
-      Deno.writeTextFileSync(`${folder}/${k}.ts`, script);
-      return `${folder}/${k}.ts`;
-    });
-    const args = ["check", ...DENO_FLAGS, ...CONFIG, ...files];
-    const { code, stderr } = await outputOf(
-      new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } }),
-    );
-    assert.equal(code, 0, stderr);
-  }));
+Deno.test("pages: the types of every whole script are checked by deno task check types", () => {
+  const found = pages().map((page) => [page.path, scriptsOf(page).length] as const).filter(([, count]) =>
+    count
+  );
+  assert.deepEqual(Object.fromEntries(found), SCRIPTS);
+  const chores = Deno.readTextFileSync(new URL("src/cli/chores.ts", root));
+  for (const path of Object.keys(SCRIPTS)) assert.ok(chores.includes(`"${path}"`), path);
+});
 
 Deno.test("code that a page shows of a file stands there, line by line", () => {
   let excerpts = 0;

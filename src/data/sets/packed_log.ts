@@ -149,7 +149,7 @@ const MOST = 2 ** 32 - 1;
  * is whole.
  *
  * @example
- * ```ts
+ * ```ts ignore
  * using writer = PackedLogWriter.create("log.clicks");
  * for (const chunk of chunks) writer.write(chunk);
  * writer.finish();

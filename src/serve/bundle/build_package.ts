@@ -90,10 +90,7 @@ function packageConfig(used: ReadonlySet<string>) {
 async function readme(): Promise<string> {
   const page = await Deno.readTextFile(`${ROOT}src/README.md`);
   const [, section = ""] = page.split(/^## As a library$/m);
-  const text = section.split(/^## /m)[0]?.replaceAll("./src/mod.ts", config.name).replace(
-    /<!--.*?-->\n*/gs,
-    "",
-  );
+  const text = section.split(/^## /m)[0]?.replace(/<!--.*?-->\n*/gs, "");
   return `# clickgan\n\nLearns from click logs what users would click, by hand-written WGSL kernels. It needs Deno.\n${text}`;
 }
 
