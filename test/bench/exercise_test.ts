@@ -70,9 +70,9 @@ Deno.test("exercises: every starter is right when its holes are filled, and is t
   withGpu(undefined, async (gpu) => {
     for (const exercise of exercises) {
       await check(gpu, exercise, filledStarter(exercise), (one) => [...odd(one), ...hard(one)]);
-      const [, { size = [] } = {}] = casesOf(exercise);
-      const step = stepOf(exercise, "mine.wgsl", filledStarter(exercise));
+      const { size } = casesOf(exercise)[1] ?? assert.fail();
       const alone = { ...exercise, ladder: { ...exercise.ladder, steps: [] } };
+      const step = stepOf(exercise, "mine.wgsl", filledStarter(exercise));
       const [own] = await race(gpu, alone, step, { size, rounds: 1, onProgress: () => {} });
       assert.ok((own?.time?.median ?? 0) > 0, exercise.name);
     }
@@ -279,17 +279,12 @@ Deno.test("exercises: Tint refuses a barrier that some invocations miss, with it
   assert.match(early.split("\n")[parseInt(fault) - 1] ?? "", /workgroupBarrier/);
 });
 
-Deno.test("exercises: the size of a workgroup is the answer's own", () =>
+Deno.test("exercises: constants are the answer's own, but for those of the starter; so is the workgroup's size", () =>
   withGpu(undefined, async (gpu) => {
     const lstm = named("lstm");
-    const [, one] = casesOf(lstm);
-    assert.ok(one);
+    const one = casesOf(lstm)[1] ?? assert.fail();
     const step = stepOf(lstm, "mine.wgsl", filled("lstm"));
     assert.match(await checkAnswer(gpu, lstm, step, one, "mine.wgsl"), /: 1 x 1 workgroups of 64 x 1\.$/);
-  }));
-
-Deno.test("exercises: constants are the answer's own, but for those of the starter", () =>
-  withGpu(undefined, async (gpu) => {
     // The shipped kernels have constants of these names.
     await check(gpu, named("table-gradient"), `${filled("table-gradient")}const ITEMS = 1u;\n`);
     await check(gpu, named("slate-score"), `${filled("slate-score")}const M = 1u;\n`);

@@ -1,7 +1,7 @@
 /** One kernel on numbers of one's own: what it computes, and what is refused before it could compute something else. */
 
 import assert from "node:assert/strict";
-import { runKernel } from "../../src/gpu/run_kernel.ts";
+import { type KernelArray, runKernel } from "../../src/gpu/run_kernel.ts";
 import { withGpu } from "../op_check.ts";
 
 /** y = f(x) for each invocation. */
@@ -23,24 +23,15 @@ fn twice(@builtin(global_invocation_id) id: vec3u) {
 
 Deno.test("outputs have the types of the arrays that are passed for them, and their values before", () =>
   withGpu(undefined, async (gpu) => {
-    const run = { invocations: [3] } as const;
-    const floats = await runKernel(gpu, kernelText(), {
-      inputs: { x: Float32Array.of(1, 2, 0.5) },
-      outputs: { y: 3 },
-      ...run,
-    });
+    const run = (text: string, x: KernelArray, y: number | KernelArray) =>
+      runKernel(gpu, text, { inputs: { x }, outputs: { y }, invocations: [3] });
+    const floats = await run(kernelText(), Float32Array.of(1, 2, 0.5), 3);
     assert.deepEqual(floats, { y: Float32Array.of(2, 4, 1) });
-    const unsigned = await runKernel(gpu, kernelText({ type: "u32" }), {
-      ...{
-        inputs: { x: Uint32Array.of(1, 2, 2 ** 31 + 3) },
-        outputs: { y: Uint32Array.of(0, 0, 0, 7) },
-        ...run,
-      },
-    });
+    const large = Uint32Array.of(1, 2, 2 ** 31 + 3);
+    const unsigned = await run(kernelText({ type: "u32" }), large, Uint32Array.of(0, 0, 0, 7));
     assert.deepEqual(unsigned, { y: Uint32Array.of(2, 4, 6, 7) });
-    const signed = await runKernel(gpu, kernelText({ type: "i32", value: "-x[id.x]" }), {
-      ...{ inputs: { x: Int32Array.of(1, -2, 3) }, outputs: { y: new Int32Array(3) }, ...run },
-    });
+    const negated = kernelText({ type: "i32", value: "-x[id.x]" });
+    const signed = await run(negated, Int32Array.of(1, -2, 3), new Int32Array(3));
     assert.deepEqual(signed, { y: Int32Array.of(-1, 2, -3) });
   }));
 
@@ -49,14 +40,8 @@ Deno.test("all invocations run, whatever the size of the workgroup, also one tha
     const x = Float32Array.from({ length: 100 }, (_, k) => k);
     const expected = { y: x.map((value) => 2 * value) };
     const run = { inputs: { x }, outputs: { y: 100 }, invocations: [100] } as const;
-    for (
-      const text of [
-        kernelText(),
-        kernelText({ size: "64" }),
-        kernelText({ workgroup: 7 }),
-      ]
-    ) {
-      assert.deepEqual(await runKernel(gpu, text, run), expected);
+    for (const head of [{}, { size: "64" }, { workgroup: 7 }]) {
+      assert.deepEqual(await runKernel(gpu, kernelText(head), run), expected);
     }
     assert.deepEqual(await runKernel(gpu, kernelText(), { ...run, constants: { WORKGROUP: 16 } }), expected);
     for (const size of ["16", "WORKGROUP, 2", "1"]) {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { formatCsvRow } from "../../src/csv.ts";
+import { formatCsvRow, isFormula } from "../../src/csv.ts";
 import { CsvLog, type LogFile } from "../../src/run/csv_log.ts";
 import { markOf } from "../bad_inputs/good_inputs.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
@@ -48,6 +48,7 @@ Deno.test("a CSV row quotes what RFC 4180 says, and changes no formula; a log ta
     const cells = ["=1+1", "+49 30", "-x", "@SUM(A1)", 'a, "b"', "two\r\nlines", " x ", ""];
     const row = formatCsvRow(cells);
     assert.equal(row, '=1+1,+49 30,-x,@SUM(A1),"a, ""b""","two\r\nlines", x ,\n');
+    assert.deepEqual([...cells, "-5", "+1e3", "\tx"].filter(isFormula), [...cells.slice(0, 4), "\tx"]);
     assert.equal(formatCsvRow([null, undefined, true, -0, 0.1, "-5"]), ",,1,-0,0.1,-5\n");
     const log = CsvLog.begin(path, ["i", "note"]);
     log.append([1, 'a, "b"']);
