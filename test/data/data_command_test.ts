@@ -110,7 +110,8 @@ Deno.test("a page of several clicks is one page: of the log, to describe, to a t
     assert.equal(parts.reduce((sum, { users }) => sum + users, 0), 60);
     const run = `${folder}/run`;
     await using train = new CommandSeries("train");
-    const options = "--iterations 60 --learning-rate 0.05 --batch-size 12 --encoder none --no-report";
+    const options =
+      "--iterations 60 --learning-rate 0.05 --batch-size 12 --encoder none --dims 8 --no-report";
     await train.ok(["--data", set, "--save-dir", run, ...options.split(" ")]);
     const { test } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
     const { noClick, pNoClick } = test.at(-1).details.figures;
