@@ -160,7 +160,7 @@ function placesFor(batchSize: number, parts: number): number {
 }
 
 /** @throws UserError when there are fewer train users than a batch takes. */
-function checkBatchSize(batchSize: number, trainUsers: Uint32Array, option: string): void {
+export function checkBatchSize(batchSize: number, trainUsers: Uint32Array, option: string): void {
   if (batchSize <= trainUsers.length) return;
   throw new UserError(
     `Expected a batch of at most ${trainUsers.length} users (there are no more train users), ` +

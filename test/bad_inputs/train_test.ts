@@ -52,14 +52,9 @@ const data: readonly BadInput[] = [
     more users a batch than there are | --batch-size 31 | Expected a batch of at most 30 users | --batch-size 31
     a batch of more users than any number of bytes | --batch-size 9007199254740991
       | Expected a batch of at most 30 users
+    an adversarial batch of more users than there are | --adversarial 200
+      | Expected a batch of at most 30 users | --adversarial-batch-size 100
   `,
-  bad(
-    "an adversarial batch of more users than there are",
-    `train --data DIR/log.tsv ${QUICK} --adversarial 4 --adversarial-validate-every 2`,
-    paper(),
-    ["Expected a batch of at most 30 users", "--adversarial-batch-size 100"],
-    { leaves: ["run/"] },
-  ),
   train("a row that is cut", paper((text) => text.slice(0, -12)), "log.tsv:#: expected"),
   train(
     "a NUL byte",

@@ -2,6 +2,8 @@
 
 import { modelParameters } from "../../model/user_model.ts";
 import { expectPlaces, modelGroup, stagesConfigOf } from "../../run/options/train.ts";
+import { usersOf } from "../../data/click_log.ts";
+import { checkBatchSize } from "../../train/click_trainer.ts";
 import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import { hasConfig, readConfig, type RunConfig } from "../../run/run_config.ts";
@@ -85,6 +87,13 @@ async function begin({ options, given, stop, ranks }: Asked): Promise<number> {
   expectPlaces(options.data, { ...data, kind: data.config.kind }, trained.model);
   init?.snapshot.checkShapes(modelParameters(data.source.items.shape, trained.model));
   if (own) expectTrainable(own, trained, data.source);
+  if (trained.adversarial) { // now, not when the Shannon stage is done
+    checkBatchSize(
+      trained.adversarial.batchSize,
+      usersOf(data.source, "train"),
+      "--adversarial-batch-size",
+    );
+  }
   return await withGpu(data, [trained], async (gpu) => {
     await expectSame(ranks, gpu, data.config, { ...trained, ranks: own });
     const shared = { gpu, data, ranks, signal: stop.signal };
