@@ -1,51 +1,75 @@
-/** The Gymnasium client of the page about simulated users (`pip install gymnasium`), against a service. */
+/** The Gymnasium environments (`pip install gymnasium`; `stable-baselines3`, too, for its agents), against a service. */
 
 import assert from "node:assert/strict";
 import { outputOf } from "../command_check.ts";
 import { endOf, withService } from "../service.ts";
 
-/** Python where it can import Gymnasium. */
-async function pythonWithGymnasium(): Promise<string | undefined> {
-  const found = new Deno.Command("python3", {
-    args: ["-c", "import gymnasium, numpy"],
-    stdout: "null",
-    stderr: "null",
-  });
+/** Python where it can import packages. */
+async function pythonWith(packages: string): Promise<string | undefined> {
+  const args = ["-c", `import ${packages}`];
+  const found = new Deno.Command("python3", { args, stdout: "null", stderr: "null" });
   return await found.output().then(({ success }) => success ? "python3" : undefined, () => undefined);
 }
-const python = await pythonWithGymnasium();
-if (!python) {
-  console.log("skipped: the Gymnasium client of the pages, as python3 cannot import gymnasium and numpy");
-}
+const python = await pythonWith("gymnasium, numpy");
+if (!python) console.log("skipped: the Gymnasium environments, as python3 cannot import gymnasium and numpy");
+const hasAgents = await pythonWith("stable_baselines3") !== undefined;
+if (!hasAgents) console.log("skipped: the agents, as python3 cannot import stable_baselines3");
+
+const CHECKS = `
+from gymnasium.utils.env_checker import check_env
+from clickgan_users import SimulatedUser
+for slate in (1, 3):
+    one = SimulatedUser(slate=slate, pages=5)
+    check_env(one)
+    assert one.action_masks().shape == (30 * slate,)
+    one.close()
+users = SimulatedUsers(8, slate=3, pages=6)
+first, info = users.reset(seed=5)
+assert users.observation_space.contains(first) and info["action_mask"].shape == (8, 30)
+clicked = [set() for _ in range(8)]
+for page in range(6):
+    mask = info["action_mask"]
+    moved, reward, left, over, info = users.step(np.zeros((8, 3), int))
+    assert reward.dtype == float and ((info["choice"] < 3) == (reward == 1)).all() and not left.any()
+    assert (info["page"] == page + 1).all() and over.all() == (page == 5)
+    for user, slate in enumerate(info["slate"]):
+        assert len(set(slate)) == 3 and mask[user, slate].all() and not clicked[user] & set(slate)
+        clicked[user] |= {slate[place] for place in [info["choice"][user]] if place < 3}
+        assert set(np.flatnonzero(info["action_mask"][user] == 0)) == clicked[user]
+assert sum(map(len, clicked)) > 0
+again, _ = users.reset(seed=5)
+assert (again == first).all()
+users.step(np.zeros((8, 3), int))
+mask = np.arange(8) % 3 == 0
+before = users.step(np.ones((8, 3), int))[0]
+after, info = users.reset(options={"reset_mask": mask})
+assert (after[~mask] == before[~mask]).all() and (info["page"] == np.where(mask, 0, 2)).all()
+for page in range(4):
+    _, _, _, over, info = users.step(np.ones((8, 3), int))
+assert (over == ~mask).all() and (info["page"] == np.where(mask, 4, 6)).all()
+users.close()
+`;
 
 Deno.test(
-  "the Gymnasium client of the pages shows slates to the users of a service",
+  "users of a service are Gymnasium environments: every action is legal, and some of many users begin anew",
   { ignore: !python },
   () =>
     withService(async ({ url, child }) => {
-      const text = await Deno.readTextFile(new URL("../../src/simulate/README.md", import.meta.url));
-      const [client = "", use = ""] = [...text.matchAll(/```python\n(.*?)```/gs)].map(([, script]) => script);
-      const checks = `
-assert isinstance(users, gym.vector.VectorEnv) and users.num_envs == 64
-assert users.observation_space.contains(state) and users.action_space.contains(slates)
-assert reward.shape == left.shape == over.shape == (64,) and not left.any()
-assert ((info["choice"] < 3) == (reward == 1)).all()
-first, _ = users.reset(seed=5)
-moved = users.step(slates)[0]
-again, _ = users.reset(seed=5)
-assert (first == again).all() and (users.step(slates)[0] == moved).all() and (moved != first).any()
-try:
-    users.step(slates * 0)
-    raise SystemExit("a slate with an item twice was shown")
-except urllib.error.HTTPError as error:
-    assert error.code == 400
-`;
-      const script = client.replace(/http:\/\/127\.0\.0\.1:\d+/, url) + use + checks;
-      const { code, stdout, stderr } = await outputOf(
-        new Deno.Command(python ?? "", { args: ["-c", script] }),
+      const folder = new URL("../../src/simulate/", import.meta.url);
+      const text = await Deno.readTextFile(new URL("README.md", folder));
+      const [agents = "", many = ""] = [...text.matchAll(/```python\n(.*?)```/gs)].map(([, script]) =>
+        script
       );
+      const few = agents.replaceAll("10_000", "600");
+      const script = `${many}${CHECKS}${hasAgents ? few : ""}`.replaceAll(
+        /(SimulatedUsers?\([^)]+)\)/g,
+        `$1, url="${url}")`,
+      );
+      const args = ["-W", "ignore", "-c", script];
+      const env = { PYTHONPATH: folder.pathname, PYTHONDONTWRITEBYTECODE: "1" };
+      const { code, stdout, stderr } = await outputOf(new Deno.Command(python ?? "", { args, env }));
       assert.equal(code, 0, stderr);
-      assert.match(stdout, /^clicks a user \d+\.\d+/);
+      assert.match(stdout, /^clicks per episode \d+\.\d+/);
       child.kill("SIGTERM");
       assert.equal((await endOf(child)).code, 0);
     }),
