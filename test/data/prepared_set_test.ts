@@ -277,7 +277,7 @@ Deno.test("merged sets: propensities and candidates go along, in the numbers of 
     assert.notEqual(wider.data.dataset.features?.idsSha256, wider.parts[0]?.data.dataset.features?.idsSha256);
   }));
 
-Deno.test("data merge: a set with itself; what does not fit is refused and leaves nothing", () =>
+Deno.test("data merge: a set twice, under any name, and what does not fit are refused and leave nothing", () =>
   withFolder({}, async (folder) => {
     await written(`${folder}/a`, dense, all, { features: featuresOf(3) });
     const turned = { dense: featuresOf(3).dense.toReversed(), tokens: [] };
@@ -285,18 +285,30 @@ Deno.test("data merge: a set with itself; what does not fit is refused and leave
     await written(`${folder}/c`, smallLog(4, { users: 10, items: 6, width: 0 }), all.slice(0, 6));
     const out = `${folder}/out`;
     await using data = new CommandSeries("data");
-    const { stdout } = await data.ok(["merge", `${folder}/a`, `${folder}/a`, "--out", out]);
-    assert.match(stdout, /12 items, 0 of which a does not have/);
-    const { source } = await openDataset(out);
-    assert.deepEqual([...source.userSplit], [...dense.userSplit, ...dense.userSplit]);
-    const before = [...Deno.readDirSync(folder)].length;
-    await data.refused(["merge", `${folder}/a`, `${folder}/b`, "--out", out], /holds .*Choose another --out/);
+    await Deno.symlink(`${folder}/a`, `${folder}/link`);
+    await written(`${folder}/copy`, dense, all, { features: featuresOf(3) });
+    const manifest = `${folder}/copy/manifest.json`;
+    await Deno.writeTextFile(
+      manifest,
+      (await Deno.readTextFile(manifest)).replace(/"name": "[^"]*"/, '"name": "other"'),
+    );
+    await Deno.mkdir(out);
+    await Deno.writeTextFile(`${out}/notes.txt`, "");
+    await data.refused(
+      ["merge", `${folder}/a`, `${folder}/b`, "--out", out],
+      /holds notes.*Choose another --out/,
+    );
     await Deno.remove(out, { recursive: true });
+    const before = [...Deno.readDirSync(folder)].length;
+    for (const twin of ["a", "a/", "b/../a", "link", "copy"]) {
+      const args = ["merge", `${folder}/a`, `${folder}/c`, `${folder}/${twin}`, "--out", out];
+      await data.refused(args, /has the same contents as a/);
+    }
     await data.refused(
       ["merge", `${folder}/a`, `${folder}/b`, "--out", out],
       /the numbers are f0, f1, f2 there, f2, f1, f0 here/,
     );
     await data.refused(["merge", `${folder}/a`, `${folder}/c`, "--out", out], /same features as those of a/);
     await data.refused(["merge", `${folder}/a`, "--out", out], /two data sets or more to merge, got 1/);
-    assert.equal([...Deno.readDirSync(folder)].length, before - 1);
+    assert.equal([...Deno.readDirSync(folder)].length, before);
   }));

@@ -47,6 +47,7 @@ export async function mergeSets(
 ): Promise<Merged> {
   const [first] = parts;
   if (!first) throw new RangeError("expected a data set to merge");
+  expectDistinct(parts);
   const items = new MergedItems(first);
   const numbers = parts.map((part) => items.add(part));
   const users = new MergedUsers();
@@ -88,6 +89,23 @@ export async function mergeSets(
     ],
   }, clicks());
   return { manifest, newItems: items.count - (numbers[0]?.length ?? 0) };
+}
+
+/** @throws UserError for the same data under two names: every user of theirs would count twice. */
+function expectDistinct(parts: readonly MergedPart[]): void {
+  const seen = new Map<string, string>();
+  for (const { name, data: { dataset: { config } } } of parts) {
+    // Without its path a set is known by the checksum of its contents, a made-up one by its seeds.
+    const contents = JSON.stringify({ ...config, path: undefined });
+    const before = seen.get(contents);
+    if (before !== undefined) {
+      throw new UserError(
+        `Expected different data sets to merge, but ${name} has the same contents as ${before}: their users would count ` +
+          "twice. Name each set once.",
+      );
+    }
+    seen.set(contents, name);
+  }
 }
 
 /** A warning where pages were drawn from all items of their set, which are not all items any more. */
