@@ -74,6 +74,20 @@ export function expectItems(path: string, { items }: PolicyConfig, users: string
   );
 }
 
+/**
+ * @param saved in words, as a snapshot of the policy says it.
+ * @throws UserError where the file says other users than those whom the policy was trained on.
+ */
+export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: string): void {
+  // A model's file may have been moved: its checksum stays.
+  const own = subjectText(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
+  if (saved.endsWith(own)) return;
+  throw new UserError(
+    `Expected ${path}/${NAME} to say that the policy was trained on ${saved}, as its snapshot does, found ` +
+      `${subjectText(trainedOn)}. Put the old file back.`,
+  );
+}
+
 /** A subject in words: "the truth of the restless shop of --data-seed 1". */
 export function subjectText(subject: PolicySubject): string {
   if (subject.kind === "truth") {

@@ -8,7 +8,7 @@ import { clickChances, tryPolicy } from "./comparison/trial.ts";
 import { UserError } from "../user_error.ts";
 import { algorithms } from "./learning/algorithms.ts";
 import type { Learner } from "./learning/learner.ts";
-import { expectItems, expectTrainedOn, type PolicyConfig, readPolicyConfig } from "./policy_config.ts";
+import { expectItems, expectSubject, expectTrainedOn, type PolicyConfig, readPolicyConfig } from "./policy_config.ts";
 import { type PolicySnapshot, readPolicy } from "./learning/policy_snapshot.ts";
 import { basename } from "node:path";
 import type { PolicyTask, PolicyTrainingConfig } from "./learning/config.ts";
@@ -127,7 +127,9 @@ export class OpenedPolicy implements TrainedPolicy {
 
   /** Opens the folder of a policy that was trained. @throws UserError for a folder without one, or a damaged one. */
   static async open(path: string): Promise<OpenedPolicy> {
-    return new OpenedPolicy(path, await readPolicyConfig(path), await readPolicy(path));
+    const [config, snapshot] = [await readPolicyConfig(path), await readPolicy(path)];
+    expectSubject(path, config, snapshot.trainedOn);
+    return new OpenedPolicy(path, config, snapshot);
   }
 
   get name(): string {

@@ -82,6 +82,14 @@ async function refusesChanged(policies: CommandSeries, path: string): Promise<vo
       () =>
         Deno.writeTextFileSync(config, Deno.readTextFileSync(config).replace('"items": 500', '"items": 499')),
     ],
+    [
+      /Expected .*policy\.json to say .*--data-seed 1, as its snapshot does, found .*--data-seed 2/,
+      () =>
+        Deno.writeTextFileSync(
+          config,
+          Deno.readTextFileSync(config).replace('"dataSeed": 1', '"dataSeed": 2'),
+        ),
+    ],
   ];
   for (const [says, change] of changes) {
     change();

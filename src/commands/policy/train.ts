@@ -9,6 +9,7 @@ import { contentsOf, expectEmpty, OwnedFolder } from "../../files/owned_folder.t
 import { recordedShapes } from "../../gpu/kernel_shapes.ts";
 import {
   expectItems,
+  expectSubject,
   hasPolicy,
   type PolicyConfig,
   policyConfigSchema,
@@ -194,6 +195,7 @@ async function goOn(
   }
   const { users, steps } = config.training;
   const snapshot = await readPolicy(path);
+  expectSubject(path, config, snapshot.trainedOn);
   const done = snapshot.iteration * users;
   if (snapshot.iteration > trainer.schedule.iterations) {
     throw new UserError(`Expected --steps of at least ${done}, as so many are done, got ${steps}.`);

@@ -76,6 +76,8 @@ export async function writePolicy(
 /** What a policy's file holds. */
 export interface PolicySnapshot {
   readonly iteration: number;
+  /** Whom it was trained on, in the words of subjectText. */
+  readonly trainedOn: string;
   readonly marks: PolicyMarks;
   /**
    * Those that the policy acts by, the best ones where it was evaluated. By name.
@@ -106,6 +108,7 @@ export async function readPolicy(path: string): Promise<PolicySnapshot> {
   }
   return {
     iteration,
+    trainedOn: metadata.trained_on ?? "",
     marks: marks.output,
     weights: (specs) => weightsOf(file, tensors, specs, point.output ? PREFIXES.best : ""),
     best: (specs) =>
