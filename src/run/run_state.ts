@@ -138,14 +138,15 @@ export async function readLast(path: string): Promise<LastState> {
 }
 
 /**
- * What a stage goes on from, checked against the model that the config describes.
- * @param last what {@link readLast} found. @throws UserError when a snapshot is missing, damaged or of another shape.
+ * What a stage goes on from, checked against the model that the config describes; changes nothing.
+ * @param last what {@link readLast} found. @returns with the best snapshots that stand aside: {@link settleBest} takes them
+ * @throws UserError when a snapshot is missing, damaged or of another shape.
  */
 export async function runStateOf(
   path: string,
   { snapshot: last, iteration, best }: LastState,
   specs: readonly ParameterSpec[],
-): Promise<TrainerState> {
+): Promise<{ state: TrainerState; aside: readonly Criterion[] }> {
   const file = snapshotFile(path, "last");
   checkWeights(specs, last.weights, file);
   const moments = (name: "m" | "v") => {
@@ -155,15 +156,28 @@ export async function runStateOf(
     return values;
   };
   const snapshots: Partial<Record<Criterion, Weights>> = {};
+  const aside: Criterion[] = [];
   for (const criterion of criteria) {
     const { value, iteration } = best[criterion];
     if (!Number.isFinite(value)) continue;
     const own = criterion === "loss" ? last.part(BEST_PREFIXES.loss) : undefined;
-    snapshots[criterion] = own?.size
-      ? withConstants(specs, own, last.weights, `The best loss in ${file}`)
-      : await readBest(path, specs, criterion, iteration);
+    if (own?.size) {
+      snapshots[criterion] = withConstants(specs, own, last.weights, `The best loss in ${file}`);
+      continue;
+    }
+    const found = await readBest(path, specs, criterion, iteration);
+    snapshots[criterion] = found.weights;
+    if (found.isAside) aside.push(criterion);
   }
-  return { iteration, best, snapshots, weights: last.weights, m: moments("m"), v: moments("v") };
+  const state = { iteration, best, snapshots, weights: last.weights, m: moments("m"), v: moments("v") };
+  return { state, aside };
+}
+
+/** Gives best snapshots that stand aside their names. */
+export async function settleBest(path: string, aside: readonly Criterion[]): Promise<void> {
+  for (const criterion of aside) {
+    await replaceFile(asideFile(path, criterion), snapshotFile(path, `best-${criterion}`));
+  }
 }
 
 /** Returns best weights with what is counted, which is the same in all of a training. @throws UserError for other shapes. */
@@ -187,7 +201,7 @@ async function readBest(
   specs: readonly ParameterSpec[],
   criterion: Criterion,
   iteration: number,
-): Promise<Weights> {
+): Promise<{ weights: Weights; isAside: boolean }> {
   const file = snapshotFile(path, `best-${criterion}`);
   const aside = asideFile(path, criterion);
   for (const name of [file, aside]) {
@@ -195,8 +209,7 @@ async function readBest(
     const { info, weights } = await readSnapshot(name);
     if (info?.iteration !== iteration) continue;
     checkWeights(specs, weights, name);
-    if (name === aside) await replaceFile(aside, file);
-    return weights;
+    return { weights, isAside: name === aside };
   }
   throw new UserError(
     `Expected ${file} to be the snapshot of iteration ${iteration}, found none. The run cannot go on.`,

@@ -8,7 +8,7 @@ import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { countedOn } from "../model/counted.ts";
 import { fitSource } from "../model/item_features.ts";
 import { modelParameters, UserModel, weightsOf } from "../model/user_model.ts";
-import { expectResumable, readLast, runStateOf } from "./run_state.ts";
+import { expectResumable, readLast, runStateOf, settleBest } from "./run_state.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import { together } from "../train/ranks_state.ts";
@@ -144,12 +144,31 @@ async function resumeStage(stage: Stage, run: Run, events: RunEvents): Promise<R
   const start = { init: undefined, begins: isFitted(stage, run.config) };
   await tellItems(run, source);
   return await withTrainer(stage, { ...run, data }, events, start, async (training) => {
-    training.trainer.restore(await runStateOf(folder, last, training.trainer.specs));
+    const { state, aside } = await runStateOf(folder, last, training.trainer.specs);
+    training.trainer.restore(state);
+    await settleBest(folder, aside);
     const files = RunFolder.resume(folder, aboutOf(training), last);
     // Only now, as nothing can be refused any more: the new config may ask for more iterations.
     for (const place of new Set([run.path, folder])) await writeConfig(place, run.config);
     return await train(training, files);
   });
+}
+
+/**
+ * Looks whether the stages of a run that have begun could go on from their snapshots; changes nothing.
+ * @throws UserError as resuming them does.
+ */
+export async function expectRestorable(stages: readonly Stage[], run: Run): Promise<void> {
+  for (const stage of stages) {
+    const folder = stage.folder(run.path);
+    if (!await RunFolder.hasState(folder)) continue;
+    const last = await readLast(folder);
+    const source = fitSource(run.data.source, last.info.items, `The run in ${run.path}`);
+    const alone = { ...run, data: { ...run.data, source }, ranks: undefined };
+    await withTrainer(stage, alone, {}, { init: undefined, begins: false }, async ({ trainer }) => {
+      await runStateOf(folder, last, trainer.specs);
+    });
+  }
 }
 
 /** To the ranks that follow: over which items the model is. */

@@ -167,8 +167,11 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "data merge",
     command: "data",
-    args: ["merge", "log.tsv", "log.tsv", "--out", OUT],
-    prepare: paperLog,
+    args: ["merge", "log.tsv", "later.tsv", "--out", OUT],
+    prepare: async (folder) => {
+      await paperLog(folder);
+      writePaperFile(`${folder}/later.tsv`, smallLog(32, { users: 90, items: 30, width: 0 }));
+    },
     refusal: /holds /,
   },
   {

@@ -8,7 +8,7 @@ import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import { hasConfig, readConfig, type RunConfig } from "../../run/run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../../run/seeds_folder.ts";
-import type { RunContext } from "../../run/training_run.ts";
+import { expectRestorable, type RunContext } from "../../run/training_run.ts";
 import type { StagesConfig } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { shapesFor } from "../../cli/calibration.ts";
@@ -213,8 +213,12 @@ async function resume(path: string, { options, given, stop, ranks }: Asked): Pro
     return await withGpu(data, [seeds.config], async (gpu) => {
       await expectSame(ranks, gpu, data.config, extended.config);
       await compareMachine(gpu, seeds.config);
-      if (extended.config !== seeds.config) await writeSeeds(path, extended);
       const context = { gpu, data, ranks, init, signal: stop.signal };
+      for (const seed of seeds.seeds) {
+        const run = { ...context, path: folderOfSeed(path, seed), config: configOfSeed(extended, seed) };
+        await expectRestorable(stagesOf(run.config), run);
+      }
+      if (extended.config !== seeds.config) await writeSeeds(path, extended);
       return await runSeeds(context, path, extended, options, stop);
     });
   }
