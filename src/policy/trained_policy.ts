@@ -8,7 +8,13 @@ import { clickChances, tryPolicy } from "./comparison/trial.ts";
 import { UserError } from "../user_error.ts";
 import { algorithms } from "./learning/algorithms.ts";
 import type { Learner } from "./learning/learner.ts";
-import { expectItems, expectSubject, expectTrainedOn, type PolicyConfig, readPolicyConfig } from "./policy_config.ts";
+import {
+  expectItems,
+  expectSubject,
+  expectTrainedOn,
+  type PolicyConfig,
+  readPolicyConfig,
+} from "./policy_config.ts";
 import { type PolicySnapshot, readPolicy } from "./learning/policy_snapshot.ts";
 import { basename } from "node:path";
 import type { PolicyTask, PolicyTrainingConfig } from "./learning/config.ts";
