@@ -245,8 +245,9 @@ Deno.test({
   ignore: [...paths.values()].includes(undefined),
   fn: async (t) => {
     const asked = FILES.map((file) => references.filter((reference) => reference.file === file));
-    // A process for each file, both at once.
-    const trained = await Promise.all(asked.map(async (own, k) => {
+    // A process for each file; the second finds the shaders of the first in the driver's cache.
+    const trained: Came<Trained>[][] = [];
+    for (const [k, own] of asked.entries()) {
       const trainings = own.map(({ model, last, name }): Training => ({
         model,
         // The best losses of the others are reached before.
@@ -254,8 +255,8 @@ Deno.test({
         games: k === 0 && name === "LSTM" ? { after: 600, generators: GENERATORS } : undefined,
       }));
       const args = [paths.get(FILES[k] ?? "") ?? "", JSON.stringify(trainings)];
-      return await printedBy("train/learning_test.ts", ...args) as Came<Trained>[];
-    }));
+      trained.push(await printedBy("train/learning_test.ts", ...args) as Came<Trained>[]);
+    }
     for (const [k, reference] of asked.flat().entries()) {
       const came = trained.flat()[k];
       await t.step(`${reference.file}: ${reference.name}`, () => agrees(finished(came), reference));
