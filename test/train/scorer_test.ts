@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
-import { joinItems, MemoryItems } from "../../src/data/item_catalogue.ts";
+import { MemoryItems } from "../../src/data/item_catalogue.ts";
 import { choiceProbabilities } from "../../src/model/choice.ts";
 import { addPositionEffects, positionEffects } from "../../src/model/position_effect.ts";
 import type { ItemScorer } from "../../src/model/item_blocks.ts";
@@ -27,16 +27,17 @@ for (const [name, one] of Object.entries(scoreCases)) {
       // In another order and company, a page keeps its utilities.
       const backwards = await model.scoreAll(requests.slice(2, 9).reverse());
       assert.deepEqual(backwards.reverse(), together.slice(2, 9));
-      // Items apart from the history have those of a page of the catalogue.
+      // Blocks of items, apart from the history, have those of a page of the catalogue. A GPU adds in another order.
       const all = Uint32Array.from({ length: one.log.items.count }, (_, item) => item);
+      const most = gpu.shapes.kind === "gpu" ? 1e-6 : 0;
       for (const { history } of requests.slice(0, 6)) {
-        const state = await model.encode(history);
         const page = await model.score({ history, page: all });
-        for (const items of [all, all.filter((item) => item % 7 > 1)]) {
-          const apart = await model.scoreItems(state, items);
-          // On a GPU a page's first layer multiplies the state on its way, in another order.
-          const most = gpu.shapes.kind === "gpu" ? 1e-6 : 0;
-          assert.ok(apart.every((u, k) => Math.abs(u - page[items[k]!]!) <= most), history.toString());
+        for (const candidates of [all, all.filter((item) => item % 7 > 1)]) {
+          const wanted = Array.from(candidates).filter((item) => !Array.from(history).includes(item))
+            .sort((a, b) => page[b]! - page[a]! || a - b);
+          const found = await recommend(model, { history, candidates, top: 99, newOnly: true });
+          assert.deepEqual(found.map(({ item }) => item), wanted);
+          for (const { item, utility } of found) assert.ok(Math.abs(utility - page[item]!) <= most);
         }
       }
     }));
@@ -106,26 +107,6 @@ Deno.test("recommend ranks the whole catalogue, block by block", async () => {
     assert.deepEqual(found.map(({ item }) => item), sorted.slice(0, top));
   }
 });
-
-Deno.test("a catalogue of several blocks is ranked as by pages, with equal items and items left out", () =>
-  withGpu(undefined, async (gpu) => {
-    const { log, config } = scoreCases["counts, PW, mixed, two fields"] ?? assert.fail();
-    const whole = new MemoryItems(log.items);
-    const count = 3001; // each 41st item has the features of the first
-    const copies = Uint32Array.from({ length: count }, (_, item) => item % log.items.count);
-    const items = joinItems(whole.shape, Array.from(copies, (item) => whole.read(Uint32Array.of(item))));
-    const wide = { ...log, items };
-    using model = new UserModel(gpu, items, config, { weights: weightsOf({ log: wide, config }) });
-    const history = [5, 46, 2999, 5];
-    const page = Uint32Array.from({ length: count }, (_, item) => item);
-    const utilities = await model.score({ history, page });
-    for (const [top, newOnly] of [[50, false], [4000, true]] as const) {
-      const wanted = Array.from(page).filter((item) => !newOnly || !history.includes(item))
-        .sort((a, b) => utilities[b]! - utilities[a]! || a - b).slice(0, top)
-        .map((item) => ({ item, utility: utilities[item] }));
-      assert.deepEqual(await recommend(model, { history, candidates: page, top, newOnly }), wanted);
-    }
-  }));
 
 /** Lists of items as [rows, longest], filled up with -1. */
 function padded(lists: readonly ArrayLike<number>[]): Tensor {
