@@ -62,13 +62,8 @@ const logs = {
   mixed: smallLog(5, { ...size, width: 5, tokens: 12 }),
 };
 /** What is particular to these is how many vectors a row of features has, or that it has none. */
-const others = allSizes
-  ? [
-    smallLog(2, { ...size, width: 256 }),
-    smallLog(3, { ...size, width: 1 }),
-    smallLog(6, { ...size, width: 0, tokens: 12 }),
-  ]
-  : [];
+const ofRows = [{ width: 256 }, { width: 1 }, { width: 0, tokens: 12 }];
+const others = allSizes ? ofRows.map((own, k) => smallLog(k, { ...size, ...own })) : [];
 const lstm = { ...defaultModel, dims: [8, 8] };
 const { lstmUnits: _, ...noHistory } = lstm;
 const pw = { ...defaultPwModel, dims: [8, 8] };
