@@ -6,7 +6,7 @@ import type { ParquetWriter } from "hyparquet-writer";
 import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
 import { atomicWrite, atomicWriteFile } from "../../files/atomic_write.ts";
-import { checksum, expectFile, explainFileError } from "../../files/local_file.ts";
+import { checksum, expectFile, explainFileError, readBytes } from "../../files/local_file.ts";
 import { readManifest } from "./prepared_folder.ts";
 import { version } from "../../version.ts";
 import {
@@ -137,7 +137,7 @@ async function copyVocabulary(
 async function readAll(path: string): Promise<Uint8Array> {
   try {
     expectFile(path);
-    return await Deno.readFile(path);
+    return await readBytes(path);
   } catch (error) {
     throw explainFileError(error, "read", path);
   }
