@@ -2,81 +2,94 @@
 
 import { buildScatterChart, buildStackChart, type ChartDefinition } from "../src/report/chart.ts";
 import { type Html, markup } from "../src/report/html.ts";
-import { chartsHtml, noScript, note, section, writePage } from "../src/report/page_shell.ts";
-import { type Row, tableOf } from "../src/report/tables.ts";
+import { noScript, renderCharts, renderNote, renderSection, writePage } from "../src/report/page_shell.ts";
+import { renderTable, type ReportRow } from "../src/report/tables.ts";
 import { NEUTRAL } from "../src/report/theme.ts";
-import type { BenchReport, KernelResult, StepResult } from "../src/selftest/profile/bench_report.ts";
+import type {
+  BenchReport,
+  KernelMeasurement,
+  StepMeasurement,
+} from "../src/selftest/profile/bench_report.ts";
 import {
-  adapterCells,
-  type Change,
   compareCells,
-  growthCells,
-  kernelCells,
-  slopeCells,
+  listAdapterCells,
+  listGrowthCells,
+  listKernelCells,
+  listSlopeCells,
+  type MeasuredChange,
   stepCells,
   stepNotes,
   stepSummaryCells,
   stepTitle,
 } from "./tables.ts";
-import { growthCharts } from "./growth.ts";
-import { attainable, type Ceilings, ceilingsOf, standing } from "../src/selftest/profile/roofline.ts";
+import { buildGrowthCharts } from "./growth.ts";
+import {
+  computeAttainable,
+  computeRooflinePosition,
+  findCeilings,
+  type RooflineCeilings,
+} from "../src/selftest/profile/roofline.ts";
 import { dispatchTime } from "../src/selftest/profile/step_profile.ts";
-import type { Cells } from "./study.ts";
+import type { TableCells } from "./study.ts";
 
 /** @throws UserError when the page cannot be written. */
 export async function writeBenchPage(
   file: string,
   report: BenchReport,
-  changes: readonly Change[] | undefined,
+  changes: readonly MeasuredChange[] | undefined,
 ): Promise<void> {
   const { adapter, date, machine, figures, kernels, steps, growth } = report;
-  const ceilings = figures.length > 0 ? ceilingsOf(figures) : undefined;
+  const ceilings = figures.length > 0 ? findCeilings(figures) : undefined;
   const parts: Html[] = [];
-  if (changes) parts.push(section("changes", "Changes", cellsTable(compareCells(changes), "Changes")));
+  if (changes) parts.push(renderSection("changes", "Changes", renderCells(compareCells(changes), "Changes")));
   if (figures.length > 0) {
-    parts.push(section("adapter", "The adapter", cellsTable(adapterCells(figures), "The adapter")));
+    parts.push(
+      renderSection("adapter", "The adapter", renderCells(listAdapterCells(figures), "The adapter")),
+    );
   }
   if (ceilings && kernels.length > 0) {
-    const table = cellsTable(kernelCells(kernels, ceilings), "Kernels");
+    const table = renderCells(listKernelCells(kernels, ceilings), "Kernels");
     parts.push(
-      section("kernels", "Kernels", markup`${chartsHtml(rooflineChart(kernels, ceilings))}${table}`),
+      renderSection("kernels", "Kernels", markup`${renderCharts(rooflineChart(kernels, ceilings))}${table}`),
     );
   }
   if (ceilings && steps.length > 0) {
     const each = steps.map((step) =>
       markup`<h3>${stepTitle(step)}</h3>
-${cellsTable(stepCells(step, ceilings), stepTitle(step))}
+${renderCells(stepCells(step, ceilings), stepTitle(step))}
 ${stepNotes(step).map((text) => markup`<p>${text}</p>`)}`
     );
-    const summary = cellsTable(stepSummaryCells(steps), "Steps");
+    const summary = renderCells(stepSummaryCells(steps), "Steps");
     parts.push(
-      section("steps", "Training steps", markup`${chartsHtml([stackChart(steps)])}${summary}${each}`),
+      renderSection("steps", "Training steps", markup`${renderCharts([stackChart(steps)])}${summary}${each}`),
     );
   }
   if (growth.length > 0) {
-    const slopes = cellsTable(slopeCells(growth), "Slopes");
-    const tables = markup`${slopes}${cellsTable(growthCells(growth), "Growth")}`;
-    parts.push(section("growth", "Growth", markup`${chartsHtml(growthCharts(growth))}${tables}`));
+    const slopes = renderCells(listSlopeCells(growth), "Slopes");
+    const tables = markup`${slopes}${renderCells(listGrowthCells(growth), "Growth")}`;
+    parts.push(
+      renderSection("growth", "Growth", markup`${renderCharts(buildGrowthCharts(growth))}${tables}`),
+    );
   }
   const header = markup`<h1>clickgan bench</h1>
 <p class="path">${adapter.description} (${adapter.kind}), ${adapter.runtime}, ${machine.cores} cores, ${date}</p>
-${machine.timestamps ? markup`` : note("Timed by the host's clock: the adapter has no timestamps.")}`;
+${machine.timestamps ? markup`` : renderNote("Timed by the host's clock: the adapter has no timestamps.")}`;
   const main = markup`${noScript}
 ${parts}`;
   await writePage(file, { kind: "bench", title: "clickgan bench", header, main });
 }
 
-export function cellsTable({ head, rows }: Cells, what: string): Html {
-  return tableOf(what, head, [["", rows.map(([name = "", ...cells]): Row => [name, ...cells])]]);
+export function renderCells({ head, rows }: TableCells, what: string): Html {
+  return renderTable(what, head, [["", rows.map(([name = "", ...cells]): ReportRow => [name, ...cells])]]);
 }
 
 /** Kernels whose names stand in the roofline: those of the dispatches that take the most time. */
 const NAMED = 12;
 
 /** Kernels under the adapter's ceilings; one that does no arithmetic or moves nothing has no place. */
-function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): ChartDefinition[] {
+function rooflineChart(kernels: readonly KernelMeasurement[], ceilings: RooflineCeilings): ChartDefinition[] {
   const placed = kernels.flatMap((kernel) => {
-    const { gflops, intensity } = standing(kernel, kernel.median, ceilings);
+    const { gflops, intensity } = computeRooflinePosition(kernel, kernel.median, ceilings);
     return intensity !== undefined && intensity > 0 ? [{ kernel, x: intensity, y: gflops }] : [];
   });
   if (placed.length === 0) return [];
@@ -91,7 +104,7 @@ function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): Ch
   ];
   const roof = [ends[0] ?? ridge, ridge, ends[1] ?? ridge].map((x, k) => ({
     x,
-    y: attainable(x, ceilings),
+    y: computeAttainable(x, ceilings),
     name: `${flops}, ${bandwidth}`,
     label: [bandwidth, undefined, flops][k],
   }));
@@ -121,8 +134,8 @@ function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): Ch
 }
 
 /** The slowest dispatches, one of each kernel. */
-function namedIn(kernels: readonly KernelResult[]): Set<KernelResult> {
-  const slowest = new Map<string, KernelResult>();
+function namedIn(kernels: readonly KernelMeasurement[]): Set<KernelMeasurement> {
+  const slowest = new Map<string, KernelMeasurement>();
   for (const result of [...kernels].sort((a, b) => b.median - a.median)) {
     if (!slowest.has(result.kernel)) slowest.set(result.kernel, result);
   }
@@ -132,7 +145,7 @@ function namedIn(kernels: readonly KernelResult[]): Set<KernelResult> {
 /** Kernels that have a colour of their own. */
 const COLOURED = 5;
 
-function stackChart(steps: readonly StepResult[]): ChartDefinition {
+function stackChart(steps: readonly StepMeasurement[]): ChartDefinition {
   const totals = new Map<string, number>();
   for (const step of steps) {
     // Of each step's share, so that small steps have their say.
@@ -142,10 +155,10 @@ function stackChart(steps: readonly StepResult[]): ChartDefinition {
     }
   }
   const largest = [...totals].sort(([, a], [, b]) => b - a).slice(0, COLOURED).map(([kernel]) => kernel);
-  const milliseconds = (step: StepResult, belongs: (kernel: string) => boolean) =>
+  const milliseconds = (step: StepMeasurement, belongs: (kernel: string) => boolean) =>
     step.dispatches.filter(({ kernel }) => belongs(kernel)).reduce((sum, { median }) => sum + median, 0) /
     1000;
-  const segment = (name: string, colour: number, of: (step: StepResult) => number) => ({
+  const segment = (name: string, colour: number, of: (step: StepMeasurement) => number) => ({
     ...{ name, colour, values: steps.map(of) },
   });
   return buildStackChart({

@@ -5,49 +5,49 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { HTML_FILE, JSON_FILE } from "../src/cli/arguments.ts";
-import { outputFile, path } from "../src/cli/options.ts";
+import { makeOutputFileParser, path } from "../src/cli/options.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import type { MachineCode } from "../src/lab/draw/kernel_panel.ts";
 import {
-  benchLog,
   benchModels,
+  createBenchLog,
   mixedWorkload,
   type Workload,
   workloads,
 } from "../src/selftest/profile/workloads.ts";
 import { UserError } from "../src/user_error.ts";
 import { cards } from "./compiled/time_model.ts";
-import { gather, type Gathered, gatherFile } from "./compiled/gather.ts";
-import { compileAll, type Compiled, type CompiledText, type Facts } from "./compiled/report.ts";
+import { gather, type GatheredTexts, gatherFile } from "./compiled/gather.ts";
+import { compileAll, type CompiledFacts, type CompiledReport, type CompiledText } from "./compiled/report.ts";
 import {
-  besideCells,
-  cardCells,
   factNames,
-  factsText,
-  firstTexts,
-  gpuCells,
+  formatFacts,
+  listCardCells,
+  listComparisonCells,
+  listGpuCells,
+  listTextCells,
+  selectFirstTexts,
   stepCells,
-  textCells,
 } from "./compiled/tables.ts";
-import { jsonBeside } from "./ladder.ts";
-import { missingCompiler } from "./compiled/vulkan.ts";
+import { getJsonPath } from "./ladder.ts";
+import { describeMissingCompiler } from "./compiled/vulkan.ts";
 import {
+  createOnlyOption,
+  createPatternOption,
+  createReadmeOption,
+  createStudy,
   expectRecords,
-  matching,
-  namesOf,
-  onlyOption,
-  Page,
+  makeNamesParser,
   pageBeside,
-  patternOption,
   printTable,
-  readmeOption,
-  Status,
-  study,
+  selectMatching,
+  StudyPage,
+  StudyStatus,
   writeRecords,
 } from "./study.ts";
 import { Html, markup } from "../src/report/html.ts";
-import { expectPage, note, section, writePage } from "../src/report/page_shell.ts";
-import { cellsTable } from "./bench_page.ts";
+import { expectPage, renderNote, renderSection, writePage } from "../src/report/page_shell.ts";
+import { renderCells } from "./bench_page.ts";
 
 const FORMAT = "clickgan-compiled";
 /** How the JSON beside a page begins. */
@@ -80,23 +80,23 @@ interface CompiledOptions {
   readonly readme?: string;
 }
 
-export function command(): Command {
-  const own = study(
+export function createCommand(): Command {
+  const own = createStudy(
     "compiled",
     "Compiles every kernel for GPUs that are not there, by Mesa's compiler for AMD GPUs: registers, spills, subgroups a SIMD, " +
       "instructions, and the machine code.",
   )
     .addOption(
       new Option("--gpu <names>", `GPUs by RADV's names, joined by commas: ${FAMILIES.join(", ")}`)
-        .argParser(namesOf(FAMILIES)).default(FAMILIES, "all"),
+        .argParser(makeNamesParser(FAMILIES)).default(FAMILIES, "all"),
     )
-    .addOption(patternOption("--model <pattern>", `only what matches of ${SUBJECTS.join(", ")}`))
+    .addOption(createPatternOption("--model <pattern>", `only what matches of ${SUBJECTS.join(", ")}`))
     .addOption(
       new Option("--workload <names>", "workloads joined by commas, see bench/README.md")
-        .argParser(namesOf(WORKLOADS.map(({ name }) => name)))
+        .argParser(makeNamesParser(WORKLOADS.map(({ name }) => name)))
         .default(["W1", "W2", "W6", "W0"], "W1,W2,W6,W0"),
     )
-    .addOption(onlyOption("kernels whose name"))
+    .addOption(createOnlyOption("kernels whose name"))
     .addOption(
       new Option("--shapes <kind>", "the kernel shapes for this kind of adapter")
         .choices(["gpu", "cpu"]).default("gpu"),
@@ -109,10 +109,17 @@ export function command(): Command {
     )
     .option("--code", "print the machine code of the innermost loop, or all of it where none is left", false)
     .option("--no-checks", "let the driver leave out what keeps accesses inside their buffers")
-    .option(JSON_FILE, "where the figures go", outputFile(".json"), "bench/out/compiled.json")
-    .option(HTML_FILE, "where the page goes (default: beside the figures)", outputFile(".html", ".htm"))
+    .option(JSON_FILE, "where the figures go", makeOutputFileParser(".json"), "bench/out/compiled.json")
     .option(
-      ...readmeOption(Object.values(MARKERS).join(" -->, <!-- "), "its tables, and a JSON file beside it"),
+      HTML_FILE,
+      "where the page goes (default: beside the figures)",
+      makeOutputFileParser(".html", ".htm"),
+    )
+    .option(
+      ...createReadmeOption(
+        Object.values(MARKERS).join(" -->, <!-- "),
+        "its tables, and a JSON file beside it",
+      ),
     )
     .addHelpText(
       "after",
@@ -131,12 +138,12 @@ function constants(text: string, before: Map<string, string>): Map<string, strin
 }
 
 async function run(options: CompiledOptions): Promise<void> {
-  const missing = missingCompiler();
+  const missing = describeMissingCompiler();
   if (missing !== undefined) throw new UserError(`Nothing can be compiled here: ${missing}`);
   expectRecords(options.json, FORMAT);
   expectPage(pageBeside(options), "compiled");
-  const page = await Page.open(options.readme, ...Object.values(MARKERS));
-  using status = new Status();
+  const page = await StudyPage.open(options.readme, ...Object.values(MARKERS));
+  using status = new StudyStatus();
   const onProgress = (text: string) => status.show(text);
   const gathered = await gathering(options, onProgress);
   const { gpu: gpus, checks: checked } = options;
@@ -146,12 +153,17 @@ async function run(options: CompiledOptions): Promise<void> {
   await deliver(compiled, page, options);
 }
 
-async function gathering(options: CompiledOptions, onProgress: (text: string) => void): Promise<Gathered> {
+async function gathering(
+  options: CompiledOptions,
+  onProgress: (text: string) => void,
+): Promise<GatheredTexts> {
   const { file, set, only, model, shapes: kind } = options;
   if (file !== undefined) return await gatherFile(file, set);
   if (set.size > 0) throw new UserError("Expected --set beside --file: its constants are set by it.");
   const all = await gather({
-    logs: WORKLOADS.filter(({ name }) => options.workload.includes(name)).map((one) => () => benchLog(one)),
+    logs: WORKLOADS.filter(({ name }) => options.workload.includes(name)).map((one) => () =>
+      createBenchLog(one)
+    ),
     models: benchModels.filter(({ name }) => model.test(name)),
     simulated: model.test(SIMULATED),
     kind,
@@ -162,19 +174,22 @@ async function gathering(options: CompiledOptions, onProgress: (text: string) =>
   }
   if (only.source === ".") return all;
   const named = new Set(
-    matching(all.texts.map(({ kernel: name }) => ({ name })), only, "a kernel").map((one) => one.name),
+    selectMatching(all.texts.map(({ kernel: name }) => ({ name })), only, "a kernel").map((one) => one.name),
   );
   return { texts: all.texts.filter(({ kernel }) => named.has(kernel)), steps: [] };
 }
 
 /** Prints everything, and writes what is to be written. */
-async function deliver(compiled: Compiled, page: Page, options: CompiledOptions): Promise<void> {
+async function deliver(compiled: CompiledReport, page: StudyPage, options: CompiledOptions): Promise<void> {
   const { compiler, gpus, texts, steps } = compiled;
-  const shown = steps.length > 0 ? firstTexts(texts) : texts;
-  console.log(`${compiler}. ${texts.length} texts of ${firstTexts(texts).length} kernels.`);
-  for (const gpu of options.file === undefined ? gpus : []) printTable(textCells(shown, gpu), gpu);
+  const shown = steps.length > 0 ? selectFirstTexts(texts) : texts;
+  console.log(`${compiler}. ${texts.length} texts of ${selectFirstTexts(texts).length} kernels.`);
+  for (const gpu of options.file === undefined ? gpus : []) printTable(listTextCells(shown, gpu), gpu);
   for (const { kernel, facts } of options.file === undefined ? [] : texts) {
-    printTable(besideCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own }))), kernel);
+    printTable(
+      listComparisonCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own }))),
+      kernel,
+    );
   }
   for (const { kernel, facts } of options.code ? shown : []) {
     for (const { gpu, loop, lines } of Object.values(facts)) {
@@ -182,32 +197,32 @@ async function deliver(compiled: Compiled, page: Page, options: CompiledOptions)
     }
   }
   if (steps.length > 0) printTable(stepCells(steps, gpus), "Steps: reckoned, not measured");
-  await writeRecords(options.json, recordsOf(compiled));
+  await writeRecords(options.json, listRecords(compiled));
   const html = pageBeside(options);
   await writeCompiledPage(html, compiled, shown);
   console.log(`\nThe figures are in ${options.json}, the code is in ${html}`);
   const on = `${compiler}, Deno ${Deno.version.deno}`;
-  await page.write(MARKERS.gpus, `${on}:`, gpuCells(compiled, shown));
-  await page.write(MARKERS.steps, cardCells(gpus), stepCells(steps, gpus));
+  await page.write(MARKERS.gpus, `${on}:`, listGpuCells(compiled, shown));
+  await page.write(MARKERS.steps, listCardCells(gpus), stepCells(steps, gpus));
   if (options.readme !== undefined) {
-    await writeRecords(jsonBeside(options.readme), recordingOf(compiled), RECORDING_MARK);
+    await writeRecords(getJsonPath(options.readme), buildMachineCode(compiled), RECORDING_MARK);
   }
 }
 
 /** The innermost loops of the first GPU, for the lab's page. Hints of when to issue an instruction are left out. */
-function recordingOf({ compiler, gpus: [gpu = ""], texts }: Compiled): MachineCode {
-  const kernels = firstTexts(texts).flatMap(({ kernel, uses: [where = ""], facts: { [gpu]: own } }) => {
+function buildMachineCode({ compiler, gpus: [gpu = ""], texts }: CompiledReport): MachineCode {
+  const kernels = selectFirstTexts(texts).flatMap(({ kernel, uses: [where = ""], facts: { [gpu]: own } }) => {
     if (!own) return [];
     const code = (own.loop ?? own).lines.filter((line) => !/^ *s_(delay_alu|nop)\b/.test(line));
     const part = { isLoop: own.loop !== undefined, code: code.slice(0, MOST_LINES), lines: code.length };
-    return [{ kernel, where, facts: factsText(own), ...part }];
+    return [{ kernel, where, facts: formatFacts(own), ...part }];
   });
   return { compiler, gpu, names: factNames, kernels };
 }
 
 /** Without the texts and the machine code, which are on the page. */
-function recordsOf({ texts, ...others }: Compiled): object {
-  const without = ({ loop, ...facts }: Facts) => ({
+function listRecords({ texts, ...others }: CompiledReport): object {
+  const without = ({ loop, ...facts }: CompiledFacts) => ({
     ...{ ...facts, lines: undefined },
     loop: loop && { ...loop, lines: undefined },
   });
@@ -230,21 +245,21 @@ const STYLE = `
 /** A page with each kernel's WGSL beside the machine code of its innermost loop. @throws UserError when it cannot be written. */
 async function writeCompiledPage(
   file: string,
-  compiled: Compiled,
+  compiled: CompiledReport,
   texts: readonly CompiledText[],
 ): Promise<void> {
   const { compiler, gpus, steps } = compiled;
-  const parts = texts.map((text, k) => section(`text-${k}`, text.kernel, textPart(text)));
+  const parts = texts.map((text, k) => renderSection(`text-${k}`, text.kernel, textPart(text)));
   const reckoned = stepCells(steps, gpus);
   const main = markup`${
     steps.length > 0 &&
-    section("steps", "Steps, reckoned and not measured", cellsTable(reckoned, "Steps, reckoned"))
+    renderSection("steps", "Steps, reckoned and not measured", renderCells(reckoned, "Steps, reckoned"))
   }
 ${parts}`;
   const header = markup`<h1>clickgan, compiled</h1>
 <p class="path">${compiler}, for ${gpus.join(", ")}</p>
 ${
-    note(
+    renderNote(
       "What a GPU's compiler makes of the kernels. Nothing ran on a GPU. The code is that of the innermost loop " +
         "that does the most arithmetic.",
     )
@@ -261,6 +276,6 @@ function textPart({ kernel, source, uses, facts }: CompiledText): Html {
     }</summary><pre>${(loop?.lines ?? lines).join("\n")}</pre></details>`
   );
   return markup`<p class="note">${uses.join("; ")}</p>
-${cellsTable(besideCells(own.map((one) => ({ name: one.gpu, facts: one }))), kernel)}
+${renderCells(listComparisonCells(own.map((one) => ({ name: one.gpu, facts: one }))), kernel)}
 <div class="beside"><pre>${source.replace(/^(\/\/.*\n|\n)+/, "")}</pre><div>${code}</div></div>`;
 }

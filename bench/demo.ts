@@ -1,22 +1,22 @@
 /** `deno task bench demo`: what `deno task train` prints in the end, kept on a page. */
 
 import type { Command } from "commander";
-import { inFolder, Page, readmeOption, runCommand, study } from "./study.ts";
+import { createReadmeOption, createStudy, runCommand, StudyPage, withTemporaryFolder } from "./study.ts";
 
 const MARKERS = "bench demo";
 
-export function command(): Command {
+export function createCommand(): Command {
   const about =
     "Trains on the demo shop as deno task train does, and shows how long it took and what it printed.";
-  return study("demo", about)
+  return createStudy("demo", about)
     .option("--iterations <n>", "as of train", "2000")
-    .option(...readmeOption(MARKERS, "it"))
+    .option(...createReadmeOption(MARKERS, "it"))
     .action(demo);
 }
 
 async function demo({ readme, iterations }: { readme?: string; iterations: string }): Promise<void> {
-  const page = await Page.open(readme, MARKERS);
-  await inFolder("demo", async (folder) => {
+  const page = await StudyPage.open(readme, MARKERS);
+  await withTemporaryFolder("demo", async (folder) => {
     const began = performance.now();
     const stdout = await runCommand("train", ["--save-dir", `${folder}/run`, "--iterations", iterations]);
     const seconds = Math.round((performance.now() - began) / 1000);

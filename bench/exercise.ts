@@ -5,24 +5,24 @@
 
 import { Argument, Command, Option } from "commander";
 import { runMain } from "../src/cli/fail.ts";
-import { parseAndRun, path, wholeNumber } from "../src/cli/options.ts";
-import { table } from "../src/cli/table.ts";
+import { parseAndRun, parseWholeNumber, path } from "../src/cli/options.ts";
+import { formatTable } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
+import { makeFolder, writeFileAtomically } from "../src/files/atomic_write.ts";
 import { explainFileError, readText } from "../src/files/local_file.ts";
 import { allowWrites } from "../src/files/write_scope.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
-import { type Exercise, HOLE, stepOf } from "../src/selftest/exercise/exercise.ts";
+import { createAnswerStep, type Exercise, HOLE } from "../src/selftest/exercise/exercise.ts";
 import { exercises } from "../src/selftest/exercise/exercises.ts";
-import { checkAll, race, sizeOf } from "../src/selftest/exercise/check.ts";
-import { ladderCells } from "./ladder.ts";
-import { BoundLadder, gpuWay, type Ladder, type Step } from "../src/selftest/ladder/check.ts";
+import { checkAll, parseSize, raceExercise } from "../src/selftest/exercise/check.ts";
+import { listLadderCells } from "./ladder.ts";
+import { BoundLadder, type Ladder, type LadderStep, selectGpuSteps } from "../src/selftest/ladder/check.ts";
 import { cards } from "./compiled/time_model.ts";
-import { watching } from "./compiled/gather.ts";
+import { watchCompiles } from "./compiled/gather.ts";
 import { compileAll } from "./compiled/report.ts";
-import { besideCells } from "./compiled/tables.ts";
-import { namesOf, printTable, Status } from "./study.ts";
+import { listComparisonCells } from "./compiled/tables.ts";
+import { makeNamesParser, printTable, StudyStatus } from "./study.ts";
 
 interface ExerciseOptions {
   readonly file?: string;
@@ -44,19 +44,19 @@ function exerciseCommand(): Command {
     .addArgument(new Argument("[name]", "which exercise; without one, all are listed").choices(names))
     .option("--file <file>", "the kernel (default: exercises/NAME.wgsl, written if it is not there)", path)
     .option("--size <sizes>", "check and time it at another size, such as 64x1000 for softmax")
-    .option("--rounds <n>", "how often the steps are timed in turn", wholeNumber(1, 1000), 3)
+    .option("--rounds <n>", "how often the steps are timed in turn", parseWholeNumber(1, 1000), 3)
     .option("--no-time", "check alone")
     .option(
       "--limit <seconds>",
       "how long the device may compute before a result is read; then the command ends",
-      wholeNumber(1, 86_400),
+      parseWholeNumber(1, 86_400),
       60,
     )
     .addOption(
       new Option(
         "--gpu <names>",
         "say what these GPUs' compiler makes of it, beside the shipped kernel: navi31, as in bench/compiled.md",
-      ).argParser(namesOf(families)),
+      ).argParser(makeNamesParser(families)),
     )
     .addHelpText("after", "\nExample:\n  deno task exercise softmax");
   command.action((name: string | undefined) => {
@@ -68,14 +68,14 @@ function exerciseCommand(): Command {
 
 function list(): void {
   const rows = exercises.map(({ name, what, chapter }) => [name, what, `kernels/course/${chapter}`]);
-  console.log(table(["exercise", "what it computes", "chapter"], rows));
+  console.log(formatTable(["exercise", "what it computes", "chapter"], rows));
   console.log("\nBegin with: deno task exercise softmax");
 }
 
 async function take(exercise: Exercise, options: ExerciseOptions): Promise<void> {
   const file = options.file ?? `${FOLDER}/${exercise.name.replaceAll("-", "_")}.wgsl`;
-  const size = sizeOf(exercise, options.size);
-  const text = await textOf(file);
+  const size = parseSize(exercise, options.size);
+  const text = await readAnswer(file);
   if (text === undefined) {
     if (options.file !== undefined) throw new UserError(`there is no file ${file}.`);
     return await begin(exercise, file);
@@ -85,8 +85,8 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
       `${file} is as it was written. Its task is in its first lines; fill in what says ${HOLE}.`,
     );
   }
-  const step = stepOf(exercise, file, text);
-  const { faults, missing } = await askTint(text);
+  const step = createAnswerStep(exercise, file, text);
+  const { faults, missing } = await compileWithTint(text);
   if (faults.length > 0) {
     throw new UserError(
       [`${file} is refused by Tint, and so by browsers:`, ...faults.map((fault) => `${file}:${fault}`)].join(
@@ -99,7 +99,7 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
       `Tint was not asked (${missing}): whether all invocations reach each barrier is not checked.`,
     );
   }
-  using status = new Status();
+  using status = new StudyStatus();
   using gpu = await openGpu({ kernelSeconds: options.limit });
   console.log(`${gpu.adapter.description} (${gpu.adapter.kind}), ${gpu.adapter.runtime}`);
   const taking = { size, onProgress: (text: string) => status.show(text) };
@@ -108,18 +108,18 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
   console.log([`${file} is right at`, ...cases.map((name) => `  ${name}`)].join("\n"));
   console.log(started);
   if (options.time) {
-    const results = await race(gpu, exercise, step, { ...taking, rounds: options.rounds });
+    const results = await raceExercise(gpu, exercise, step, { ...taking, rounds: options.rounds });
     status.clear();
     const { title, steps } = exercise.ladder;
     // Without a naive step the first one is the shipped kernel.
-    const cells = ladderCells(results, steps.length < 3 ? "on step 1" : undefined);
+    const cells = listLadderCells(results, steps.length < 3 ? "on step 1" : undefined);
     printTable(cells, `${title}: ${size.join(" x ")}`);
   }
   if (options.gpu) await showCompiled({ ...exercise.ladder, size }, step, file, options.gpu);
 }
 
 /** Undefined where there is no file. */
-async function textOf(file: string): Promise<string | undefined> {
+async function readAnswer(file: string): Promise<string | undefined> {
   try {
     return await readText(file);
   } catch (error) {
@@ -132,7 +132,7 @@ async function textOf(file: string): Promise<string | undefined> {
 async function begin(exercise: Exercise, file: string): Promise<void> {
   allowWrites(FOLDER);
   await makeFolder(FOLDER);
-  await atomicWriteFile(file, exercise.starter);
+  await writeFileAtomically(file, exercise.starter);
   console.log(
     `${file} is there now: ${exercise.what}. Its task is in its first lines; fill in what says ${HOLE}.\n` +
       `Size:     --size ${exercise.ladder.size.join("x")}, if you do not say another: ` +
@@ -146,16 +146,16 @@ async function begin(exercise: Exercise, file: string): Promise<void> {
 /** What compilers of GPUs make of an answer, beside the kernel that a GPU is given. */
 async function showCompiled(
   ladder: Ladder,
-  step: Step,
+  step: LadderStep,
   file: string,
   gpus: readonly string[],
 ): Promise<void> {
-  const [shipped] = gpuWay(ladder).steps.filter(({ idea, refuses }) =>
+  const [shipped] = selectGpuSteps(ladder).steps.filter(({ idea, refuses }) =>
     idea.includes("shipped") && !refuses?.(ladder.size, Infinity)
   );
   const steps = [...(shipped ? [shipped] : []), step];
   const names = steps.map(({ kernel }) => kernel.name);
-  const texts = await watching("gpu", async ({ gpu, texts }) => {
+  const texts = await watchCompiles("gpu", async ({ gpu, texts }) => {
     (await BoundLadder.open(gpu, { ...ladder, steps }, ladder.size))[Symbol.dispose]();
     return [...texts.values()].filter(({ kernel }) => names.includes(kernel));
   });
@@ -164,14 +164,14 @@ async function showCompiled(
     const sides = compiled.texts.flatMap(({ kernel, facts: { [gpu]: facts } }) =>
       facts ? [{ name: kernel === step.kernel.name ? file : `${kernel}, shipped`, facts }] : []
     );
-    printTable(besideCells(sides, true), `${gpu}, ${compiled.compiler}, nothing ran on it`);
+    printTable(listComparisonCells(sides, true), `${gpu}, ${compiled.compiler}, nothing ran on it`);
   }
 }
 
 /** The package of Tint. Not known before it runs, so that the exercises work where it cannot be fetched or has no binary. */
 const DAWN: string = "webgpu";
 
-export interface Opinion {
+export interface CompilerVerdict {
   /** Such as "12:5 'workgroupBarrier' must only be called from uniform control flow". */
   readonly faults: readonly string[];
   /** Why it was not asked. */
@@ -179,7 +179,7 @@ export interface Opinion {
 }
 
 /** What Tint, the compiler of Chrome, says of a text: Deno's is more lenient with barriers. */
-export async function askTint(text: string): Promise<Opinion> {
+export async function compileWithTint(text: string): Promise<CompilerVerdict> {
   let device: GPUDevice | undefined;
   try {
     const { create }: typeof import("webgpu") = await import(DAWN);

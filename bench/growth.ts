@@ -7,12 +7,17 @@ import type { GrowthPoint } from "../src/selftest/profile/bench_report.ts";
 import {
   buildScatterChart,
   type ChartDefinition,
+  isLogarithmicRange,
   type ScatterChart,
   type ScatterPoint,
-  spansDecade,
 } from "../src/report/chart.ts";
-import { timingOf } from "../src/selftest/profile/timing.ts";
-import { benchLog, shannon, type Workload, workloads } from "../src/selftest/profile/workloads.ts";
+import { summarizeTimes } from "../src/selftest/profile/timing.ts";
+import {
+  createBenchLog,
+  createShannonModel,
+  type Workload,
+  workloads,
+} from "../src/selftest/profile/workloads.ts";
 import { timeSteps } from "../src/selftest/profile/step_profile.ts";
 
 export interface GrowthAxis {
@@ -90,7 +95,7 @@ export async function measureGrowth(
       const all = samples[k]?.concat(times) ?? times;
       samples[k] = all;
       const point = { axis: axis.name, value, x: axis.x(value), ...more };
-      points[k] = all.length > 0 ? { ...point, time: timingOf(all) } : point;
+      points[k] = all.length > 0 ? { ...point, time: summarizeTimes(all) } : point;
     }
   }
   return points;
@@ -102,10 +107,10 @@ interface Measured extends Pick<GrowthPoint, "gpuBytes" | "refusal"> {
 
 /** A refusal by the adapter is a result too. */
 async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: number): Promise<Measured> {
-  const { log, users } = benchLog(axis.workload(value));
+  const { log, users } = createBenchLog(axis.workload(value));
   const dims = axis.dims?.(value) ?? defaultModel.dims;
   try {
-    using recording = await shannon("LSTM", { ...defaultModel, dims }).record(gpu, log, users);
+    using recording = await createShannonModel("LSTM", { ...defaultModel, dims }).record(gpu, log, users);
     const gpuBytes = gpu.liveBytes;
     return { gpuBytes, times: await timeSteps(recording.trainer, seconds) };
   } catch (error) {
@@ -116,7 +121,7 @@ async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: 
 }
 
 /** y = constant + slope x, with the points' relative errors weighed alike. */
-export interface Line {
+export interface FittedLine {
   readonly constant: number;
   readonly slope: number;
   /** The largest |fit / y - 1| of a point. */
@@ -124,7 +129,7 @@ export interface Line {
 }
 
 /** @throws Error for fewer than two points that differ in x. */
-export function fitLine(points: readonly { readonly x: number; readonly y: number }[]): Line {
+export function fitLine(points: readonly { readonly x: number; readonly y: number }[]): FittedLine {
   let [w, wx, wy, wxx, wxy] = [0, 0, 0, 0, 0];
   for (const { x, y } of points) {
     const weight = 1 / (y * y);
@@ -168,7 +173,7 @@ const quantities: readonly Quantity[] = [
 ];
 
 /** Time and memory: of the axes that add rows in one chart each, of the others in their own. */
-export function growthCharts(points: readonly GrowthPoint[]): ChartDefinition[] {
+export function buildGrowthCharts(points: readonly GrowthPoint[]): ChartDefinition[] {
   const rowAxes = growthAxes.filter(({ unit }) => unit === "row").map(({ name }) => name);
   const others = growthAxes.filter(({ unit }) => unit !== "row");
   const groups = [
@@ -178,12 +183,12 @@ export function growthCharts(points: readonly GrowthPoint[]): ChartDefinition[] 
   return groups.flatMap(({ id, title, axes }) =>
     quantities.flatMap((quantity): ChartDefinition[] => {
       const series = axes.flatMap((name, colour) => {
-        const own = pointsOf(points.filter(({ axis }) => axis === name), quantity);
+        const own = listPoints(points.filter(({ axis }) => axis === name), quantity);
         return own.length === 0 ? [] : [{ name, colour, joined: true, points: own }];
       });
       if (series.length === 0) return [];
       const all = series.flatMap((one) => one.points);
-      const wide = spansDecade(all.map(({ x }) => x));
+      const wide = isLogarithmicRange(all.map(({ x }) => x));
       const logarithmic: ScatterChart["logarithmic"] = !wide ? [] : grows(all.map(({ y }) => y))
         ? ["x", "y"] // what is proportional is a straight line
         : ["x"];
@@ -205,7 +210,7 @@ function grows(values: readonly number[]): boolean {
   return Math.max(...values) > 2 * Math.min(...values);
 }
 
-function pointsOf(points: readonly GrowthPoint[], { of }: Quantity): ScatterPoint[] {
+function listPoints(points: readonly GrowthPoint[], { of }: Quantity): ScatterPoint[] {
   return points.flatMap((point) => {
     const found = of(point);
     return found ? [{ x: point.x, name: `${point.axis} ${point.value}`, ...found }] : [];

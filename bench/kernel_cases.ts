@@ -5,18 +5,18 @@
 
 import type { ClickDispatch } from "../src/batch/click_sizes.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import { type Constants, type Kernel, kernelText } from "../src/gpu/kernel.ts";
-import { Commands } from "../src/gpu/commands.ts";
+import { buildKernelText, type Constants, type Kernel } from "../src/gpu/kernel.ts";
+import { CommandRecorder } from "../src/gpu/commands.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
-import { type Cost, costOf, invocationsOf, onlySlice } from "../src/gpu/program.ts";
+import { computeInvocations, type Cost, getCost, onlySlice } from "../src/gpu/program.ts";
 import {
   type BenchLog,
   type BenchModel,
-  modelsFor,
-  type Part,
+  type RecordedPart,
   type Recording,
+  selectModels,
 } from "../src/selftest/profile/workloads.ts";
-import type { KernelResult } from "../src/selftest/profile/bench_report.ts";
+import type { KernelMeasurement } from "../src/selftest/profile/bench_report.ts";
 import { timeRepeated } from "../src/selftest/profile/measure.ts";
 
 /** A dispatch of a recording. */
@@ -45,23 +45,23 @@ export interface KernelOptions {
 }
 
 /** All parts of a recording: the step, and from there on what else the model does. */
-export async function partsOf(recording: Recording): Promise<{ parts: Part[]; steps: number }> {
+export async function listParts(recording: Recording): Promise<{ parts: RecordedPart[]; steps: number }> {
   const step = recording.step();
   return { parts: [...step, ...await recording.others()], steps: step.length };
 }
 
 /** @param steps how many of the parts make the step. */
-export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
+export function listCases(parts: readonly RecordedPart[], steps: number): KernelCase[] {
   const seen = new Map<string, number>();
   const unique = (label: string) => {
     const times = (seen.get(label) ?? 0) + 1;
     seen.set(label, times);
-    return uniqueLabel(label, times);
+    return makeUniqueLabel(label, times);
   };
   return parts.flatMap(({ program, sizes, slice = onlySlice }, part) =>
     program.dispatches.map(({ spec, manySteps }, dispatch): KernelCase => {
-      const [x, y] = invocationsOf(spec.invocations, sizes);
-      const cost = costOf(spec, sizes);
+      const [x, y] = computeInvocations(spec.invocations, sizes);
+      const cost = getCost(spec, sizes);
       const batches = manySteps ? slice.count : 1;
       const invocations: [number, number] = [batches * x, y];
       const [flops, bytes] = [batches * cost.flops, batches * cost.bytes];
@@ -71,7 +71,7 @@ export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
         invocations,
         flops,
         bytes,
-        key: keyOf(spec.kernel, spec.constants ?? {}, [...invocations, flops, bytes]),
+        key: formatCaseKey(spec.kernel, spec.constants ?? {}, [...invocations, flops, bytes]),
         part,
         dispatch,
       };
@@ -80,34 +80,34 @@ export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
 }
 
 /** A label that others of its recording have, too. @param times it was met, this time among them. */
-export function uniqueLabel(label: string, times: number): string {
+export function makeUniqueLabel(label: string, times: number): string {
   return times === 1 ? label : `${label} #${times}`;
 }
 
 /** Constants that only say where something stands; with others the work is the same. */
 const PLACE = /(_AT|^FIRST\d?|^P4)$/;
 
-function keyOf({ name }: Kernel, constants: Constants, sizes: readonly number[]): string {
+function formatCaseKey({ name }: Kernel, constants: Constants, sizes: readonly number[]): string {
   const own = Object.entries(constants).filter(([constant]) => !PLACE.test(constant));
   return JSON.stringify([name, own.sort(([a], [b]) => (a < b ? -1 : 1)), sizes]);
 }
 
 /** @returns the cases by their key, in the order in which the models use them. */
-export async function benchKernels(
+export async function measureKernels(
   gpu: Gpu,
   workload: BenchLog,
   models: readonly BenchModel[],
   options: KernelOptions,
-): Promise<Map<string, KernelResult>> {
+): Promise<Map<string, KernelMeasurement>> {
   const { known = new Set<string>(), only, compiled, suffix = "" } = options;
-  const found = new Map<string, KernelResult>();
+  const found = new Map<string, KernelMeasurement>();
   const counts = new Map<string, number>();
-  for (const model of modelsFor(workload.log, models)) {
+  for (const model of selectModels(workload.log, models)) {
     const where = `${workload.name} ${model.name}${suffix}`;
     options.onProgress?.(`${where}: recording and compiling`);
     using recording = await model.record(gpu, workload.log, workload.users);
-    const { parts, steps } = await partsOf(recording);
-    const cases = casesOf(parts, steps);
+    const { parts, steps } = await listParts(recording);
+    const cases = listCases(parts, steps);
     for (const { key } of cases) counts.set(key, (counts.get(key) ?? 0) + 1);
     const wanted = cases.filter(({ key, spec }) =>
       !found.has(key) && !known.has(key) && only.test(spec.kernel.name)
@@ -131,7 +131,7 @@ export async function benchKernels(
         flops,
         bytes,
         ...await timeRepeated(gpu, encode, options),
-        compileMs: compiled.get(kernelText(spec)) ?? 0,
+        compileMs: compiled.get(buildKernelText(spec)) ?? 0,
       });
     }
   }
@@ -139,8 +139,8 @@ export async function benchKernels(
 }
 
 /** Runs everything before a dispatch, so that it finds what it does in a step, however often others were repeated. */
-function prepare(gpu: Gpu, parts: readonly Part[], { part, dispatch }: KernelCase): void {
-  Commands.submit(gpu, "what comes before", (commands) => {
+function prepare(gpu: Gpu, parts: readonly RecordedPart[], { part, dispatch }: KernelCase): void {
+  CommandRecorder.submit(gpu, "what comes before", (commands) => {
     for (const [p, { program, sizes, offset, slice }] of parts.slice(0, part + 1).entries()) {
       const end = p === part ? dispatch : program.dispatches.length;
       for (let k = 0; k < end; k++) program.encodeStep(commands, k, sizes, offset, slice);
@@ -151,7 +151,7 @@ function prepare(gpu: Gpu, parts: readonly Part[], { part, dispatch }: KernelCas
 /** Runs everything up to a dispatch twice and notes for each new source what it took to make a kernel of it. */
 async function compile(
   gpu: Gpu,
-  parts: readonly Part[],
+  parts: readonly RecordedPart[],
   last: KernelCase | undefined,
   compiled: Map<string, number>,
 ): Promise<void> {
@@ -160,7 +160,7 @@ async function compile(
   for (const [p, { program, sizes, offset, slice }] of parts.entries()) {
     for (const [k, { spec }] of program.dispatches.entries()) {
       if (last && (p > last.part || (p === last.part && k > last.dispatch))) break;
-      sources.push(kernelText(spec));
+      sources.push(buildKernelText(spec));
       passes.push((pass) => program.encodeOne(pass, k, sizes, offset, slice));
     }
   }

@@ -3,15 +3,20 @@
  * wins or loses, is in bench/ladder.md.
  */
 
-import { short } from "../src/number_text.ts";
+import { formatShort } from "../src/number_text.ts";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { JSON_FILE } from "../src/cli/arguments.ts";
-import { outputFile, wholeNumber } from "../src/cli/options.ts";
+import { makeOutputFileParser, parseWholeNumber } from "../src/cli/options.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { countText } from "../src/gpu/access_analysis/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
-import { gpuWay, type Ladder, type Size } from "../src/selftest/ladder/check.ts";
-import { ladderFigures, ladders, runLadder, type StepResult } from "../src/selftest/ladder/ladders.ts";
+import { type Ladder, type LadderSize, selectGpuSteps } from "../src/selftest/ladder/check.ts";
+import {
+  ladders,
+  type LadderStepResult,
+  runLadder,
+  summarizeLadder,
+} from "../src/selftest/ladder/ladders.ts";
 import {
   type LadderFigures,
   type ShippedLadder,
@@ -22,23 +27,23 @@ import { readJson } from "../src/files/json_file.ts";
 import * as v from "../src/schema.ts";
 import { UserError } from "../src/user_error.ts";
 import {
-  type Cells,
+  createReadmeOption,
+  createStudy,
+  describeAdapter,
   expectRecords,
-  onAdapter,
-  Page,
   printTable,
-  readmeOption,
-  Status,
-  study,
+  StudyPage,
+  StudyStatus,
+  type TableCells,
   writeRecords,
 } from "./study.ts";
 
 interface LadderCommandOptions {
   readonly shapes?: AdapterKind;
   readonly json?: string;
-  readonly size?: Size;
-  readonly lstmSize?: Size;
-  readonly choiceSize?: Size;
+  readonly size?: LadderSize;
+  readonly lstmSize?: LadderSize;
+  readonly choiceSize?: LadderSize;
   readonly rounds: number;
   readonly readme?: string;
 }
@@ -48,24 +53,39 @@ const FORMAT = "clickgan-ladders";
 const LADDERS_MARK = '\n[\n {"ladder":';
 const names = ladders.map(({ name }) => name);
 
-export function command(): Command {
-  const own = study(
+export function createCommand(): Command {
+  const own = createStudy(
     "ladder",
     "Climbs from the naive kernel to the shipped one, one idea a step; checks every step first.",
   )
     .addArgument(new Argument("[ladders...]", "which ladders to climb").choices(names).default(names))
-    .option("--size <MxKxN>", "rows, inputs and outputs of the matmuls", sizeOf(3, 2 ** 20), undefined)
-    .option("--lstm-size <BxTxH>", "users, events a user and units of the LSTM", sizeOf(3, 4096), undefined)
-    .option("--choice-size <ExK>", "events and rows a page of the choice", sizeOf(2, 2 ** 16), undefined)
+    .option(
+      "--size <MxKxN>",
+      "rows, inputs and outputs of the matmuls",
+      makeSizeParser(3, 2 ** 20),
+      undefined,
+    )
+    .option(
+      "--lstm-size <BxTxH>",
+      "users, events a user and units of the LSTM",
+      makeSizeParser(3, 4096),
+      undefined,
+    )
+    .option(
+      "--choice-size <ExK>",
+      "events and rows a page of the choice",
+      makeSizeParser(2, 2 ** 16),
+      undefined,
+    )
     .addOption(
       new Option(
         "--shapes <kind>",
         "gpu: only the steps that lead to the kernel for a GPU; cpu: all, the CPU driver's way too (the default)",
       ).choices(["cpu", "gpu"]),
     )
-    .option("--rounds <n>", "how often the steps are timed in turn", wholeNumber(1, 1000), 7)
-    .option(JSON_FILE, "a file that gets all figures", outputFile(".json"))
-    .option(...readmeOption("ladder NAME", "the tables, and a JSON file beside it"))
+    .option("--rounds <n>", "how often the steps are timed in turn", parseWholeNumber(1, 1000), 7)
+    .option(JSON_FILE, "a file that gets all figures", makeOutputFileParser(".json"))
+    .option(...createReadmeOption("ladder NAME", "the tables, and a JSON file beside it"))
     .addHelpText(
       "after",
       "\nExamples:\n  deno task bench ladder forward --size 25600x64x64\n  deno task bench ladder --shapes gpu",
@@ -79,13 +99,13 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
     throw new UserError("Expected --readme without --shapes gpu: the tables of a page have all steps.");
   }
   const climbed = ladders.filter(({ name }) => chosen.has(name))
-    .map((ladder) => shapes === "gpu" ? gpuWay(ladder) : ladder);
+    .map((ladder) => shapes === "gpu" ? selectGpuSteps(ladder) : ladder);
   if (json !== undefined) expectRecords(json, FORMAT);
-  const page = await Page.open(readme, ...climbed.map(({ name }) => `ladder ${name}`));
+  const page = await StudyPage.open(readme, ...climbed.map(({ name }) => `ladder ${name}`));
   const figures: LadderFigures[] = [];
   const wrong: string[] = [];
   using gpu = await openGpu();
-  using status = new Status();
+  using status = new StudyStatus();
   const { adapter } = gpu;
   const { description, runtime } = adapter;
   console.log(`${description} (${adapter.kind}), ${runtime}`);
@@ -93,16 +113,16 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
     const size = sizeFor(ladder, options) ?? ladder.size;
     const results = await runLadder(gpu, ladder, { size, rounds, onProgress: (text) => status.show(text) });
     status.clear();
-    figures.push(ladderFigures(ladder, size, results));
+    figures.push(summarizeLadder(ladder, size, results));
     if (json !== undefined) await writeRecords(json, { format: FORMAT, adapter, ladders: figures });
-    const cells = ladderCells(results);
+    const cells = listLadderCells(results);
     printTable(cells, `${ladder.title}: ${size.join(" x ")}`);
     const faults = results.filter(({ isWrong }) => isWrong);
     wrong.push(...faults.map(({ number, refusal }) => `ladder ${ladder.name}, step ${number}: ${refusal}`));
     if (readme === undefined || faults.length > 0) continue;
-    await page.write(`ladder ${ladder.name}`, `${size.join(" x ")}; ${onAdapter(adapter)}:`, cells);
+    await page.write(`ladder ${ladder.name}`, `${size.join(" x ")}; ${describeAdapter(adapter)}:`, cells);
     const machine = { adapter: description, cores: navigator.hardwareConcurrency, runtime };
-    await writeLadder(jsonBeside(readme), v.parse(shippedLadder, { ...figures.at(-1), ...machine }));
+    await writeLadder(getJsonPath(readme), v.parse(shippedLadder, { ...figures.at(-1), ...machine }));
   }
   if (wrong.length === 0) return;
   throw new UserError(
@@ -112,7 +132,7 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
 }
 
 /** The numbers of a page's ladders: the lab's page shows them beside those of its own adapter. */
-export function jsonBeside(page: string): string {
+export function getJsonPath(page: string): string {
   return page.replace(/(\.md)?$/, ".json");
 }
 
@@ -127,13 +147,13 @@ async function writeLadder(file: string, ladder: ShippedLadder): Promise<void> {
   await writeRecords(file, [...all.set(ladder.ladder, ladder).values()], LADDERS_MARK);
 }
 
-function sizeFor({ name }: Ladder, options: LadderCommandOptions): Size | undefined {
+function sizeFor({ name }: Ladder, options: LadderCommandOptions): LadderSize | undefined {
   if (name.startsWith("lstm")) return options.lstmSize;
   return name === "choice" ? options.choiceSize : options.size;
 }
 
 /** Sizes joined by x, each of 1..`most`. */
-function sizeOf(count: number, most: number): (text: string) => Size {
+function makeSizeParser(count: number, most: number): (text: string) => LadderSize {
   return (text) => {
     const size = text.split("x").map(Number);
     const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= most);
@@ -149,7 +169,7 @@ function sizeOf(count: number, most: number): (text: string) => Size {
  * A row a step. Gains: how often faster than the naive step, and than the one that it changes. Counts: reads of storage that an
  * invocation does, sectors that a subgroup's read touches, turns that an access to workgroup memory waits for its banks.
  */
-export function ladderCells(results: readonly StepResult[], first = "on naive"): Cells {
+export function listLadderCells(results: readonly LadderStepResult[], first = "on naive"): TableCells {
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
   return {
     head: [
@@ -168,7 +188,7 @@ export function ladderCells(results: readonly StepResult[], first = "on naive"):
       String(step.number),
       step.idea,
       step.refusal ?? step.kernel,
-      short(step.time?.median ?? NaN),
+      formatShort(step.time?.median ?? NaN),
       times(step.gainOnFirst),
       times(step.gain),
       step.number === 1 ? "-" : String(step.changes),

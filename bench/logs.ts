@@ -5,16 +5,23 @@
  */
 
 import { Argument, type Command } from "commander";
-import { folder, LARGEST_SEED, wholeNumber } from "../src/cli/options.ts";
-import { shellWord } from "../src/cli/arguments.ts";
-import { table } from "../src/cli/table.ts";
+import { folder, LARGEST_SEED, parseWholeNumber } from "../src/cli/options.ts";
+import { quoteShellWord } from "../src/cli/arguments.ts";
+import { formatTable } from "../src/cli/table.ts";
 import { allowFolder } from "../src/cli/outputs.ts";
-import { atomicWrite, atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
-import { exists } from "../src/files/local_file.ts";
-import { Engine, literal } from "../src/data/prepare/engine.ts";
+import { makeFolder, writeAtomically, writeFileAtomically } from "../src/files/atomic_write.ts";
+import { pathExists } from "../src/files/local_file.ts";
+import { formatLiteral, SqlEngine } from "../src/data/prepare/engine.ts";
 import { UserError } from "../src/user_error.ts";
-import { type Kind, kinds, logRows, type MadeLog, makeLog, type Page } from "./logs/make.ts";
-import { matching, onlyOption, printTable, runCommand, study, writeRecords } from "./study.ts";
+import { type GeneratedLog, type GeneratedPage, kinds, type LogKind, logRows, makeLog } from "./logs/make.ts";
+import {
+  createOnlyOption,
+  createStudy,
+  printTable,
+  runCommand,
+  selectMatching,
+  writeRecords,
+} from "./study.ts";
 
 interface Options {
   readonly only: RegExp;
@@ -22,22 +29,25 @@ interface Options {
   readonly users?: number;
 }
 
-export function command(): Command {
-  const own = study(
+export function createCommand(): Command {
+  const own = createStudy(
     "logs",
     "Makes logs with a planted truth. OUT gets of each NAME.csv, NAME_items.csv where something is known of the items, " +
       "NAME (prepared by data log) and NAME.json: what can be attained on the test users.",
   )
     .addArgument(new Argument("<out>", "the folder for them").argParser(folder))
-    .addOption(onlyOption("the logs whose name"))
-    .option("--seed <n>", "seed of the logs", wholeNumber(0, LARGEST_SEED), 1)
-    .option("--users <n>", "users of each log (default: as many as each has)", wholeNumber(100, 100_000))
-    .addHelpText("after", "\n" + table(["log", "what is planted"], kinds.map((k) => [k.name, k.about])));
+    .addOption(createOnlyOption("the logs whose name"))
+    .option("--seed <n>", "seed of the logs", parseWholeNumber(0, LARGEST_SEED), 1)
+    .option("--users <n>", "users of each log (default: as many as each has)", parseWholeNumber(100, 100_000))
+    .addHelpText(
+      "after",
+      "\n" + formatTable(["log", "what is planted"], kinds.map((k) => [k.name, k.about])),
+    );
   return own.action((out: string) => logs(out, own.opts<Options>()));
 }
 
 async function logs(out: string, options: Options): Promise<void> {
-  const chosen = matching(kinds, options.only, "a log");
+  const chosen = selectMatching(kinds, options.only, "a log");
   allowFolder({ by: "the folder", path: out });
   await makeFolder(out);
   const rows: string[][] = [];
@@ -58,23 +68,23 @@ const HEAD = [
 ];
 
 /** @returns the row of the table */
-async function makeAndPrepare(to: string, kind: Kind, { seed, users }: Options): Promise<string[]> {
-  if (await exists(to)) {
+async function makeAndPrepare(to: string, kind: LogKind, { seed, users }: Options): Promise<string[]> {
+  if (await pathExists(to)) {
     throw new UserError(`Expected no ${to} yet, found it. Take another folder, or remove it.`);
   }
   const log = makeLog(kind, seed, users);
   const encoder = new TextEncoder();
-  await atomicWrite(`${to}.csv`, async (write) => {
+  await writeAtomically(`${to}.csv`, async (write) => {
     for (const rows of logRows(log)) await write(encoder.encode(rows));
   });
-  if (log.itemRows) await atomicWriteFile(`${to}_items.csv`, log.itemRows.join("\n") + "\n");
+  if (log.itemRows) await writeFileAtomically(`${to}_items.csv`, log.itemRows.join("\n") + "\n");
   const args = [
     ...["log", "--source", `${to}.csv`, "--user", "user", "--item", "item", "--time", "time"],
     ...["--clicked", "clicked", "--page", "page", "--position", "position"],
     ...log.itemRows ? ["--features", `${to}_items.csv`] : [],
     ...["--out", to],
   ];
-  console.error(`deno task data ${args.map(shellWord).join(" ")}`);
+  console.error(`deno task data ${args.map(quoteShellWord).join(" ")}`);
   await runCommand("data", args);
   const figures = attainable(log, await testUsers(to));
   const pages = log.pages.flat();
@@ -89,9 +99,9 @@ async function makeAndPrepare(to: string, kind: Kind, { seed, users }: Options):
 
 /** The test users of a prepared set, by their numbers in the log. */
 async function testUsers(set: string): Promise<number[]> {
-  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+  const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
   try {
-    const rows = await engine.rows(`FROM ${literal(`${set}/users.parquet`)} WHERE split = 'test'`);
+    const rows = await engine.rows(`FROM ${formatLiteral(`${set}/users.parquet`)} WHERE split = 'test'`);
     return rows.map(({ id }) => Number(String(id).slice(1)));
   } finally {
     engine.close();
@@ -125,7 +135,7 @@ interface Attainable {
 }
 
 /** @param users whose pages count */
-function attainable(log: MadeLog, users: Iterable<number>): Attainable {
+function attainable(log: GeneratedLog, users: Iterable<number>): Attainable {
   const { types, items } = log.kind;
   const truth = zeros(), history = zeros();
   for (const user of users) {
@@ -150,7 +160,7 @@ function attainable(log: MadeLog, users: Iterable<number>): Attainable {
     }
   }
   const { pages, none } = truth;
-  return { pages, noClick: none / pages, truth: figuresOf(truth), history: figuresOf(history) };
+  return { pages, noClick: none / pages, truth: computeMetrics(truth), history: computeMetrics(history) };
 }
 
 /** Probabilities of the items, and of none. */
@@ -168,7 +178,7 @@ type Sums = ReturnType<typeof zeros>;
 /** Adds a choice on a page, its first or a later one. @param of its true chances @param by those of who predicts */
 function add(
   sums: Sums,
-  { items, clicks }: Page,
+  { items, clicks }: GeneratedPage,
   step: number,
   of: readonly number[],
   by: readonly number[],
@@ -191,7 +201,7 @@ function add(
   if (clicks.includes(top)) sums.anyHits++;
 }
 
-function figuresOf(sums: Sums): Figures {
+function computeMetrics(sums: Sums): Figures {
   const { pages, clicked, later } = sums;
   return {
     loss: sums.loss / pages,

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { parseAndRun } from "../src/cli/options.ts";
 import { ensureAdapter } from "../src/cli/setup.ts";
-import { table } from "../src/cli/table.ts";
+import { formatTable } from "../src/cli/table.ts";
 
 interface Study {
   readonly about: string;
@@ -35,18 +35,18 @@ export const studies: Readonly<Record<string, Study>> = {
 const USUAL = "profile";
 
 /** The command of a study, or the usual one. */
-export async function commandOf(name: string): Promise<Command> {
+export async function loadCommand(name: string): Promise<Command> {
   const file = Object.hasOwn(studies, name) ? name : USUAL;
   const { command }: { command(): Command } = await import(new URL(`${file}.ts`, import.meta.url).href);
   return command();
 }
 
 /** Runs a study, by its name or without one. @throws UserError for arguments that it does not understand */
-export async function bench(args: readonly string[]): Promise<void> {
+export async function runBenchCommand(args: readonly string[]): Promise<void> {
   const [name = ""] = args;
   const named = Object.hasOwn(studies, name) ? studies[name] : undefined;
   const { adapter, cold: isCold } = named ?? cold;
-  const own = await commandOf(name);
+  const own = await loadCommand(name);
   if (!named) own.addHelpText("after", `\nStudies of their own, each with its --help:\n${listed()}`);
   own.hook("preAction", async () => {
     if (adapter) await ensureAdapter();
@@ -59,10 +59,10 @@ export async function bench(args: readonly string[]): Promise<void> {
 const SHADER_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
 function listed(): string {
-  return table(
+  return formatTable(
     ["study", "what it is about"],
     Object.entries(studies).map(([name, { about }]) => [name, about]),
   );
 }
 
-if (import.meta.main) await runMain(() => bench(Deno.args));
+if (import.meta.main) await runMain(() => runBenchCommand(Deno.args));

@@ -4,57 +4,57 @@
  */
 
 import { type Command, Option } from "commander";
-import { driverThreads } from "../src/gpu/host/driver.ts";
+import { buildDriverEnvironment } from "../src/gpu/host/driver.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { endProcess } from "../src/cli/fail.ts";
 import { JSON_FILE, SUMMARY } from "../src/cli/arguments.ts";
-import { outputFile, wholeNumber } from "../src/cli/options.ts";
+import { makeOutputFileParser, parseWholeNumber } from "../src/cli/options.ts";
 import { EXIT_INTERRUPTED } from "../src/commands/train/run_stages.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../src/cli/setup.ts";
-import { type Stop, stopOnSignals } from "../src/cli/stop.ts";
+import { stopOnSignals, type StopRequest } from "../src/cli/stop.ts";
 import { UserError } from "../src/user_error.ts";
 import {
+  createReadmeOption,
+  createStudy,
+  describeMachine,
   expectRecords,
-  inFolder,
-  machineText,
-  markdown,
-  namesOf,
-  Page,
+  formatMarkdownCells,
+  makeNamesParser,
   printTable,
-  readmeOption,
-  study,
+  StudyPage,
+  withTemporaryFolder,
   writeRecords,
 } from "./study.ts";
 import {
-  type Job,
-  type Model,
   models,
   nameOfSource,
   openJob,
-  type Source,
+  type PeerJob,
+  type PeerModel,
   stepFlops,
   workloadNames,
+  type WorkloadSource,
   writeJob,
 } from "./peers/job.ts";
 import {
-  type Figures,
-  figuresOf,
+  listNotes,
+  listProblems,
+  listSummaryCells,
+  listTableCells,
   measure,
-  notesOf,
-  problemLines,
-  summaryCells,
-  tableCells,
+  type PeerMeasurements,
+  summarizePeers,
 } from "./peers/measure.ts";
-import { CannotError, type Command as ProcessCommand } from "./peers/peer.ts";
+import { type PeerCommand as ProcessCommand, UnsupportedJobError } from "./peers/peer.ts";
 import {
+  createPythonOption,
   findTorches,
   NO_CARD,
   NO_TORCH,
   type PeerEntry,
-  pythonOption,
+  type PeerVariant,
   roster,
   type Torch,
-  type Variant,
   withTorches,
 } from "./peers/roster.ts";
 
@@ -65,7 +65,7 @@ const SUMMARY_MARKERS = "bench peers summary";
 interface Options {
   workloads?: (typeof workloadNames)[number][];
   data?: string;
-  model: Model;
+  model: PeerModel;
   peers?: PeerEntry[];
   seconds: number;
   rounds: number;
@@ -78,8 +78,8 @@ interface Options {
 
 const keys = roster.map(({ key }) => key);
 
-export function command(): Command {
-  const own = study(
+export function createCommand(): Command {
+  const own = createStudy(
     "peers",
     "Compares one training step with other libraries on this machine: the same model, batches and initial weights, " +
       "each peer in a process of its own, one at a time and in turns. The losses of the first steps must be clickgan's.",
@@ -87,16 +87,16 @@ export function command(): Command {
     .option(
       "--workloads <names>",
       `of ${workloadNames.join(", ")}, joined by commas (default: all)`,
-      namesOf(workloadNames),
+      makeNamesParser(workloadNames),
     )
     .option("--data <file>", "a click log in the paper's layout instead, or besides --workloads")
     .addOption(new Option("--model <model>", "what is trained").choices(models).default("lstm"))
-    .option("--peers <names>", `of ${keys.join(", ")} (default: all)`, peersOf)
-    .option("--seconds <n>", "of timed steps, for each peer and workload", wholeNumber(1, 3600), 6)
-    .option("--rounds <n>", "turns that each peer has", wholeNumber(1, 100), 5)
-    .addOption(pythonOption())
-    .option(JSON_FILE, "write all figures and samples there", outputFile(".json"))
-    .option(...readmeOption(MARKERS, "the tables"))
+    .option("--peers <names>", `of ${keys.join(", ")} (default: all)`, parsePeers)
+    .option("--seconds <n>", "of timed steps, for each peer and workload", parseWholeNumber(1, 3600), 6)
+    .option("--rounds <n>", "turns that each peer has", parseWholeNumber(1, 100), 5)
+    .addOption(createPythonOption())
+    .option(JSON_FILE, "write all figures and samples there", makeOutputFileParser(".json"))
+    .option(...createReadmeOption(MARKERS, "the tables"))
     .option(
       "--marker <words>",
       "other words than these in the lines, where a page has several",
@@ -115,8 +115,8 @@ export function command(): Command {
 }
 
 /** clickgan is always among them: the others are compared with it. */
-function peersOf(text: string): PeerEntry[] {
-  const named = namesOf(keys)(text);
+function parsePeers(text: string): PeerEntry[] {
+  const named = makeNamesParser(keys)(text);
   return roster.filter(({ key }) => key === "clickgan" || named.includes(key));
 }
 
@@ -124,7 +124,7 @@ function peersOf(text: string): PeerEntry[] {
 interface Measured {
   readonly workload: string;
   readonly title: string;
-  readonly figures: Figures[];
+  readonly figures: PeerMeasurements[];
   readonly samples: {
     readonly peer: string;
     readonly settings: string;
@@ -137,22 +137,25 @@ interface Measured {
 const say = (text: string) => console.error(text);
 const script = (path: string) => new URL(path, import.meta.url).pathname;
 
-async function peers(options: Options, { signal }: Stop): Promise<void> {
+async function peers(options: Options, { signal }: StopRequest): Promise<void> {
   const { marker } = options;
   if (options.json !== undefined) expectRecords(options.json, FORMAT);
-  const page = await Page.open(options.readme, marker);
-  const summary = await Page.open(options.summary, SUMMARY_MARKERS);
+  const page = await StudyPage.open(options.readme, marker);
+  const summary = await StudyPage.open(options.summary, SUMMARY_MARKERS);
   const torches = await findTorches(options.python);
   await fetchPackages(script("./peers/child.ts"));
-  const measured = await inFolder("peers", (folder) => measureAll(options, torches, folder, signal));
+  const measured = await withTemporaryFolder(
+    "peers",
+    (folder) => measureAll(options, torches, folder, signal),
+  );
   const { model, seconds, rounds } = options;
-  const machine = machineText();
+  const machine = describeMachine();
   if (options.json !== undefined) {
     await writeRecords(options.json, { format: FORMAT, machine, model, seconds, rounds, measured });
   }
-  const blocks = measured.map(({ title, figures }) => blockOf(title, figures));
-  await page.write(marker, `${machine}, ${model}. By ${notesOf(measured).join("; ")}.`, ...blocks);
-  await summary.writeOfCpu(SUMMARY_MARKERS, `${machine}, ${model}:`, summaryCells(measured));
+  const blocks = measured.map(({ title, figures }) => formatBlock(title, figures));
+  await page.write(marker, `${machine}, ${model}. By ${listNotes(measured).join("; ")}.`, ...blocks);
+  await summary.writeOfCpu(SUMMARY_MARKERS, `${machine}, ${model}:`, listSummaryCells(measured));
   if (measured.some(({ figures }) => figures.some(({ wrong }) => wrong))) {
     throw new UserError("Expected peers that compute what clickgan does: see WRONG above.");
   }
@@ -170,7 +173,7 @@ async function measureAll(
   const asked = withTorches(options.peers ?? roster, torches, options.peers !== undefined);
   const entries = asked.filter((entry) => entry.models.includes(options.model));
   const measured: Measured[] = [];
-  for (const source of sourcesOf(options)) {
+  for (const source of listSources(options)) {
     if (signal.aborted) break;
     const clickgan = openJob(source, options.model);
     const flops = stepFlops(clickgan);
@@ -183,28 +186,28 @@ async function measureAll(
       ...options,
       signal,
       say: (text) => say(`  ${text}`),
-      command: (entry, variant) => commandOf(entry, variant, file, flops),
+      command: (entry, variant) => buildCommand(entry, variant, file, flops),
     });
     await Deno.remove(file);
-    const figures = figuresOf(results);
+    const figures = summarizePeers(results);
     const samples = results.map(({ entry, variant, note, turns }) => ({
       ...{ peer: entry.name, settings: variant.settings, note, turns },
     }));
     measured.push({ workload, title, figures, samples });
-    printTable(tableCells(figures), title);
-    for (const line of problemLines(figures)) console.log(`  ${line}`);
+    printTable(listTableCells(figures), title);
+    for (const line of listProblems(figures)) console.log(`  ${line}`);
   }
   return measured;
 }
 
-function sourcesOf({ workloads, data }: Options): Source[] {
-  const files: Source[] = data === undefined ? [] : [{ file: data }];
+function listSources({ workloads, data }: Options): WorkloadSource[] {
+  const files: WorkloadSource[] = data === undefined ? [] : [{ file: data }];
   const names = workloads ?? (data === undefined ? workloadNames : []);
   return [...names.map((workload) => ({ workload })), ...files];
 }
 
-function describe(name: string, { batches, items, width }: Job): string {
-  const mean = (of: (batch: Job["batches"][number]) => number) =>
+function describe(name: string, { batches, items, width }: PeerJob): string {
+  const mean = (of: (batch: PeerJob["batches"][number]) => number) =>
     Math.round(batches.reduce((sum, batch) => sum + of(batch), 0) / batches.length).toLocaleString("en-US");
   const features = width === 0 ? "one-hot" : `${width} features each`;
   return `${name}: ${mean(({ users }) => users)} users, ${mean(({ eventClick }) => eventClick.length)} ` +
@@ -212,14 +215,14 @@ function describe(name: string, { batches, items, width }: Job): string {
     `items, ${features}`;
 }
 
-function commandOf(
+function buildCommand(
   { program, python }: PeerEntry,
-  { args, environment }: Variant,
+  { args, environment }: PeerVariant,
   file: string,
   flops: number,
 ): ProcessCommand {
   if (program === "python") {
-    if (python === undefined) throw new CannotError(NO_TORCH);
+    if (python === undefined) throw new UnsupportedJobError(NO_TORCH);
     return { program: python, args: [script("./peers/torch_peer.py"), ...args, file], environment };
   }
   const flags = ["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--allow-env"];
@@ -229,15 +232,17 @@ function commandOf(
     // The others are faster with threads on small steps too.
     environment: {
       ...GPU_ENVIRONMENT,
-      ...driverThreads(args[0] === "clickgan" ? flops : undefined),
+      ...buildDriverEnvironment(args[0] === "clickgan" ? flops : undefined),
       ...environment,
     },
   };
 }
 
-function blockOf(title: string, figures: readonly Figures[]): string {
-  const problems = problemLines(figures).map((line) => `- ${line}`).join("\n");
-  return [`**${title}**`, markdown(tableCells(figures)), ...problems ? [problems] : []].join("\n\n");
+function formatBlock(title: string, figures: readonly PeerMeasurements[]): string {
+  const problems = listProblems(figures).map((line) => `- ${line}`).join("\n");
+  return [`**${title}**`, formatMarkdownCells(listTableCells(figures)), ...problems ? [problems] : []].join(
+    "\n\n",
+  );
 }
 
 /** Fetches the packages of a module before anything is timed (340 MB, once), with Deno's own progress. */

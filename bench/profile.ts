@@ -4,70 +4,70 @@ import * as v from "../src/schema.ts";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { HTML_FILE, JSON_FILE } from "../src/cli/arguments.ts";
 import { expectPage } from "../src/report/page_shell.ts";
-import { numberOf, outputFile } from "../src/cli/options.ts";
-import { usersOf } from "../src/data/click_log.ts";
-import { sourceOf } from "../src/data/log_source.ts";
+import { makeNumberParser, makeOutputFileParser } from "../src/cli/options.ts";
+import { listUsers } from "../src/data/click_log.ts";
+import { toLogSource } from "../src/data/log_source.ts";
 import { defaultModel } from "../src/model/config.ts";
-import { iterationFlops } from "../src/train/iteration_work.ts";
+import { estimateIterationFlops } from "../src/train/iteration_work.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
-import { openDataset, wholeLog } from "../src/data/sets/dataset.ts";
+import { openDataset, readWholeLog } from "../src/data/sets/dataset.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { version } from "../src/version.ts";
 import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
 import {
   BENCH_FORMAT,
   type BenchReport,
-  type KernelResult,
-  type StepResult,
+  type KernelMeasurement,
+  type StepMeasurement,
 } from "../src/selftest/profile/bench_report.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import {
-  adapterCells,
   compare,
   compareCells,
-  growthCells,
-  kernelCells,
-  slopeCells,
+  listAdapterCells,
+  listGrowthCells,
+  listKernelCells,
+  listSlopeCells,
   stepCells,
   stepNotes,
   stepSummaryCells,
   stepTitle,
 } from "./tables.ts";
-import { type Card, knownCard } from "./compiled/time_model.ts";
-import { missingCompiler } from "./compiled/vulkan.ts";
+import { findCard, type GpuCard } from "./compiled/time_model.ts";
+import { describeMissingCompiler } from "./compiled/vulkan.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
-import { benchKernels, type KernelOptions } from "./kernel_cases.ts";
+import { type KernelOptions, measureKernels } from "./kernel_cases.ts";
 import {
   type BenchLog,
-  benchLog,
   type BenchModel,
   benchModels,
+  createBenchLog,
   mixedWorkload,
-  modelsFor,
+  selectModels,
   type Workload,
   workloads,
 } from "../src/selftest/profile/workloads.ts";
 import {
-  type Cells,
+  createOnlyOption,
+  createPatternOption,
+  createReadmeOption,
+  describeAdapter,
   expectRecords,
-  onAdapter,
-  onlyOption,
-  Page,
   pageBeside,
-  patternOption,
   printTable,
   readBench,
-  readmeOption,
-  Status,
+  StudyPage,
+  StudyStatus,
+  type TableCells,
   writeRecords,
 } from "./study.ts";
 import { profileStep } from "../src/selftest/profile/step_profile.ts";
 import { gather } from "./compiled/gather.ts";
 import { compileAll } from "./compiled/report.ts";
-import { besideMeasuredCells } from "./compiled/tables.ts";
-import { ceilingsOf } from "../src/selftest/profile/roofline.ts";
+import { listMeasuredCells } from "./compiled/tables.ts";
+import { findCeilings } from "../src/selftest/profile/roofline.ts";
 
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];
@@ -97,7 +97,7 @@ interface BenchOptions {
   readme?: string;
 }
 
-export function command(): Command {
+export function createCommand(): Command {
   const own = new Command("deno task bench")
     .description(
       "Measures the adapter, every kernel at the sizes of several workloads, and the steps of the models.",
@@ -107,9 +107,9 @@ export function command(): Command {
       new Argument("[parts...]", "what to measure; the adapter comes first where others are reckoned by it")
         .choices(PARTS).default(["adapter", "kernels", "steps"]),
     )
-    .addOption(onlyOption("kernels whose name"))
+    .addOption(createOnlyOption("kernels whose name"))
     .addOption(
-      patternOption(
+      createPatternOption(
         "--model <pattern>",
         `only models whose name matches: ${benchModels.map((m) => m.name).join(", ")}`,
       ),
@@ -125,17 +125,21 @@ export function command(): Command {
     .option(
       "--seconds <n>",
       "time for each kernel, probe and step; more where the least number of samples needs it",
-      numberOf(v.positive(60), "a number of seconds above 0, at most 60"),
+      makeNumberParser(v.positive(60), "a number of seconds above 0, at most 60"),
       0.2,
     )
     .addOption(
       new Option("--shapes <kind>", "time the kernels for this kind of adapter too, where they differ")
         .choices(["cpu", "gpu"]),
     )
-    .option(JSON_FILE, "where the figures go", outputFile(".json"), "bench/out/bench.json")
-    .option(HTML_FILE, "where the page goes (default: beside the figures)", outputFile(".html", ".htm"))
+    .option(JSON_FILE, "where the figures go", makeOutputFileParser(".json"), "bench/out/bench.json")
+    .option(
+      HTML_FILE,
+      "where the page goes (default: beside the figures)",
+      makeOutputFileParser(".html", ".htm"),
+    )
     .option("--compare <file>", "the figures of an earlier bench, to compare with")
-    .option(...readmeOption(TABLES, `the tables, and of growth at <!-- ${GROWTH} -->`))
+    .option(...createReadmeOption(TABLES, `the tables, and of growth at <!-- ${GROWTH} -->`))
     .addHelpText(
       "after",
       "\nExamples:\n  deno task bench kernels --only matmul --workload W1\n" +
@@ -151,15 +155,15 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   const before = options.compare === undefined ? undefined : await readBench(options.compare);
   const ofAdapter = parts.has("adapter") || parts.has("kernels") || parts.has("steps");
   const markers = [...(ofAdapter ? [TABLES] : []), ...(parts.has("growth") ? [GROWTH] : [])];
-  const page = await Page.open(options.readme, ...markers);
+  const page = await StudyPage.open(options.readme, ...markers);
   const data = options.data === undefined ? undefined : await dataLog(options.data);
   const logs = (usual: readonly string[]): (() => BenchLog)[] => {
     if (data) return [() => data];
     const names = options.workload.length > 0 ? options.workload : usual;
-    return names.flatMap((name) => known.get(name) ?? []).map((workload) => () => benchLog(workload));
+    return names.flatMap((name) => known.get(name) ?? []).map((workload) => () => createBenchLog(workload));
   };
   const models = benchModels.filter(({ name }) => options.model.test(name));
-  using status = new Status();
+  using status = new StudyStatus();
   // The driver's threads are set once: for what is named, as its training has them; among others, for large steps.
   const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
   using gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
@@ -171,10 +175,10 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   const kernels = parts.has("kernels")
     ? await kernelResults(gpu, logs(KERNEL_WORKLOADS), models, { ...options, onProgress })
     : [];
-  const steps: StepResult[] = [];
+  const steps: StepMeasurement[] = [];
   for (const log of parts.has("steps") ? logs(STEP_WORKLOADS) : []) {
     const made = log();
-    for (const model of modelsFor(made.log, models).filter(({ step }) => step)) {
+    for (const model of selectModels(made.log, models).filter(({ step }) => step)) {
       status.show(`step of ${made.name} ${model.name}`);
       steps.push(await profileStep(gpu, made, model, { seconds: Math.max(seconds, STEP_SECONDS) }));
     }
@@ -182,17 +186,17 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   const growth = parts.has("growth") ? await measureGrowth(gpu, growthAxes, seconds, onProgress) : [];
   status.clear();
   gpu.check();
-  await deliver(reportOf(gpu, { figures, kernels, steps, growth }), before, page, options);
-  const card = knownCard(gpu.adapter.description);
+  await deliver(buildReport(gpu, { figures, kernels, steps, growth }), before, page, options);
+  const card = findCard(gpu.adapter.description);
   if (card && steps.length > 0) {
-    const missing = missingCompiler();
+    const missing = describeMissingCompiler();
     const tables = missing === undefined ? await besideMeasured(card, steps, logs(STEP_WORKLOADS)) : [];
     for (const { title, cells } of tables) printTable(cells, title);
     if (missing !== undefined) console.log(`No time is reckoned, as ${missing}`);
   }
 }
 
-function reportOf(
+function buildReport(
   gpu: Gpu,
   measured: Pick<BenchReport, "figures" | "kernels" | "steps" | "growth">,
 ): BenchReport {
@@ -218,9 +222,9 @@ async function kernelResults(
   logs: readonly (() => BenchLog)[],
   models: readonly BenchModel[],
   options: Pick<BenchOptions, "seconds" | "only" | "shapes"> & Pick<KernelOptions, "onProgress">,
-): Promise<KernelResult[]> {
+): Promise<KernelMeasurement[]> {
   const { seconds, only, shapes, onProgress } = options;
-  const results: KernelResult[] = [];
+  const results: KernelMeasurement[] = [];
   const own = { seconds, only, onProgress };
   const compiled = new Map<string, number>();
   using other = shapes !== undefined && shapes !== gpu.shapes.kind
@@ -229,10 +233,10 @@ async function kernelResults(
   const otherCompiled = new Map<string, number>();
   for (const log of logs) {
     const workload = log();
-    const found = await benchKernels(gpu, workload, models, { ...own, compiled });
+    const found = await measureKernels(gpu, workload, models, { ...own, compiled });
     results.push(...found.values());
     if (!other) continue;
-    const more = await benchKernels(other, workload, models, {
+    const more = await measureKernels(other, workload, models, {
       ...own,
       compiled: otherCompiled,
       known: new Set(found.keys()),
@@ -246,27 +250,27 @@ async function kernelResults(
 /** FLOPs of a training step of the default model. */
 function stepFlops({ log, users }: BenchLog): number {
   const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
-  return iterationFlops(sourceOf(log), { model: defaultModel, training });
+  return estimateIterationFlops(toLogSource(log), { model: defaultModel, training });
 }
 
 async function dataLog(data: string): Promise<BenchLog> {
-  const log = wholeLog(await openDataset(data, 1, false));
-  return { name: log.name, log, users: Math.min(defaultTraining.batchSize, usersOf(log, "train").length) };
+  const log = readWholeLog(await openDataset(data, 1, false));
+  return { name: log.name, log, users: Math.min(defaultTraining.batchSize, listUsers(log, "train").length) };
 }
 
 /** Prints everything, and writes what is to be written. */
 async function deliver(
   report: BenchReport,
   before: BenchReport | undefined,
-  page: Page,
+  page: StudyPage,
   options: BenchOptions,
 ): Promise<void> {
   const { adapter, figures, kernels, steps, growth } = report;
   console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
   if (figures.length > 0) {
-    const ceilings = ceilingsOf(figures);
-    printTable(adapterCells(figures), "The adapter");
-    if (kernels.length > 0) printTable(kernelCells(kernels, ceilings), "Kernels");
+    const ceilings = findCeilings(figures);
+    printTable(listAdapterCells(figures), "The adapter");
+    if (kernels.length > 0) printTable(listKernelCells(kernels, ceilings), "Kernels");
     for (const step of steps) {
       printTable(stepCells(step, ceilings), stepTitle(step));
       console.log(stepNotes(step).join("\n"));
@@ -274,8 +278,8 @@ async function deliver(
     if (steps.length > 0) printTable(stepSummaryCells(steps), "Steps");
   }
   if (growth.length > 0) {
-    printTable(growthCells(growth), "Growth");
-    printTable(slopeCells(growth), "Lines through it");
+    printTable(listGrowthCells(growth), "Growth");
+    printTable(listSlopeCells(growth), "Lines through it");
     for (const { axis, value, refusal } of growth) {
       if (refusal) console.log(`${axis} ${value}: ${refusal.message}`);
     }
@@ -291,9 +295,9 @@ async function deliver(
   const charts = pageBeside(options);
   await writeBenchPage(charts, report, changes);
   console.log(`\nThe figures are in ${options.json}, the page is ${charts}`);
-  const on = `${onAdapter(adapter)}:`;
-  if (figures.length > 0) await page.write(TABLES, on, adapterCells(figures), stepSummaryCells(steps));
-  if (growth.length > 0) await page.write(GROWTH, on, slopeCells(growth));
+  const on = `${describeAdapter(adapter)}:`;
+  if (figures.length > 0) await page.write(TABLES, on, listAdapterCells(figures), stepSummaryCells(steps));
+  if (growth.length > 0) await page.write(GROWTH, on, listSlopeCells(growth));
   if (options.readme !== undefined) console.log(`The tables are in ${options.readme}`);
 }
 
@@ -304,10 +308,10 @@ function workloadNames(name: string, before: string[]): string[] {
 
 /** A table for each step that was measured. @throws UserError where nothing can be compiled. */
 async function besideMeasured(
-  { family, name }: Card,
-  steps: readonly StepResult[],
+  { family, name }: GpuCard,
+  steps: readonly StepMeasurement[],
   logs: readonly (() => BenchLog)[],
-): Promise<{ title: string; cells: Cells }[]> {
+): Promise<{ title: string; cells: TableCells }[]> {
   const models = benchModels.filter((model) => steps.some((step) => step.model === model.name));
   const compiled = compileAll(await gather({ logs, models, simulated: false, kind: "gpu" }), {
     gpus: [family],
@@ -316,6 +320,6 @@ async function besideMeasured(
     const own = compiled.steps.find((step) => step.workload === workload && step.model === model);
     if (!own) return [];
     const title = `${workload} ${model}: reckoned for ${name}, beside what it measured`;
-    return [{ title, cells: besideMeasuredCells(own, family, dispatches) }];
+    return [{ title, cells: listMeasuredCells(own, family, dispatches) }];
   });
 }

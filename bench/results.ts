@@ -5,13 +5,13 @@
 
 import { allowFolder } from "../src/cli/outputs.ts";
 import { Argument, type Command } from "commander";
-import { jobsOption } from "../src/cli/jobs.ts";
+import { createJobsOption } from "../src/cli/jobs.ts";
 import { folder } from "../src/cli/options.ts";
-import { Page, readmeOption, study } from "./study.ts";
+import { createReadmeOption, createStudy, StudyPage } from "./study.ts";
 import { hashedTable, likelihoodTable, modelsTable, referenceTable } from "./results/models.ts";
 import { secondModelTable, simulatedTable, slatesTable, truthTable } from "./results/policy_tables.ts";
 import { offPolicyTable } from "./results/off_policy.ts";
-import { KeptRuns } from "./results/runs.ts";
+import { FolderRuns } from "./results/runs.ts";
 import { trialsTable } from "./results/trials.ts";
 
 const tables = [
@@ -27,8 +27,8 @@ interface Options {
   readme?: string;
 }
 
-export function command(): Command {
-  return study(
+export function createCommand(): Command {
+  return createStudy(
     "results",
     "Trains what a table of the pages is about, and makes the table. What is trained is kept: stopped and begun again, it " +
       "goes on with the first training that is not done. After a change of the program take another folder (--runs).",
@@ -40,17 +40,17 @@ export function command(): Command {
     .option("--papers <folder>", "where the paper's yelp.txt and rsc.txt are", folder, ".")
     .option("--logs <folder>", "trials: prepared sets, a folder each, such as bench logs makes", folder)
     .option("--runs <folder>", "where the trainings are kept", folder, "runs/results")
-    .addOption(jobsOption("trainings"))
-    .option(...readmeOption("bench results TABLE"))
+    .addOption(createJobsOption("trainings"))
+    .option(...createReadmeOption("bench results TABLE"))
     .action(results);
 }
 
 async function results(name: string, { papers, logs, runs, jobs, readme }: Options): Promise<void> {
   const chosen = tables.find((table) => table.name === name);
   if (!chosen) throw new Error(`expected a table, got ${name}`);
-  const page = await Page.open(readme, `bench results ${name}`);
+  const page = await StudyPage.open(readme, `bench results ${name}`);
   allowFolder({ by: "--runs", path: runs });
-  const kept = new KeptRuns(runs, papers, logs, jobs);
+  const kept = new FolderRuns(runs, papers, logs, jobs);
   const text = await chosen.make(kept).finally(() => kept.ended());
   console.log(text);
   await page.write(`bench results ${name}`, text);

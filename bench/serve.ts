@@ -4,30 +4,30 @@
  */
 
 import type { Command } from "commander";
-import { wholeNumber } from "../src/cli/options.ts";
+import { parseWholeNumber } from "../src/cli/options.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
-import { itemsShape } from "../src/data/item_catalogue.ts";
-import { randomStream } from "../src/data/random.ts";
+import { getItemsShape } from "../src/data/item_catalogue.ts";
+import { createRandomStream } from "../src/data/random.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { defaultModel } from "../src/model/config.ts";
-import { initialWeights } from "../src/model/initial_weights.ts";
-import type { PageRequest } from "../src/model/scorer.ts";
-import { modelParameters, UserModel } from "../src/model/user_model.ts";
+import { drawInitialWeights } from "../src/model/initial_weights.ts";
+import type { ScoringRequest } from "../src/model/scorer.ts";
+import { listModelParameters, UserModel } from "../src/model/user_model.ts";
 import { writeSnapshot } from "../src/run/snapshot.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { UserError } from "../src/user_error.ts";
 import {
-  cellsOf,
-  type Column,
-  inFolder,
-  onAdapter,
-  Page,
+  buildCells,
+  type CellColumn,
+  createReadmeOption,
+  createStudy,
+  describeAdapter,
+  makeWholeNumbersParser,
   printTable,
-  readmeOption,
-  study,
-  wholesOf,
+  StudyPage,
+  withTemporaryFolder,
 } from "./study.ts";
-import { type Call, load, type LoadResult } from "./serve_load.ts";
+import { load, type LoadRequest, type LoadResult } from "./serve_load.ts";
 import { describeProcess } from "../src/cli/launch.ts";
 
 const MARKERS = "bench serve";
@@ -48,30 +48,35 @@ const SIZES: readonly { readonly name: string; readonly history: number; readonl
 /** Requests that are computed alone, to compare with. */
 const ALONE = 400;
 
-export function command(): Command {
-  const own = study(
+export function createCommand(): Command {
+  const own = createStudy(
     "serve",
     "Measures the service under load, and looks whether each request gets its own answer.",
   )
-    .option("--requests <n>", "of each size and number of clients", wholeNumber(1), 3000)
-    .option("--clients <list>", "clients that ask at once", wholesOf("numbers of clients", 1, 1000), [
-      1,
-      16,
-      128,
-    ])
+    .option("--requests <n>", "of each size and number of clients", parseWholeNumber(1), 3000)
+    .option(
+      "--clients <list>",
+      "clients that ask at once",
+      makeWholeNumbersParser("numbers of clients", 1, 1000),
+      [
+        1,
+        16,
+        128,
+      ],
+    )
     .option(
       "--check <n>",
       "requests of mixed sizes that are compared with utilities computed alone",
-      wholeNumber(1),
+      parseWholeNumber(1),
       100_000,
     )
-    .option(...readmeOption(MARKERS));
+    .option(...createReadmeOption(MARKERS));
   return own.action(() => serve(own.opts<Options>()));
 }
 
 async function serve({ requests, clients, check, readme }: Options): Promise<void> {
-  const page = await Page.open(readme, MARKERS);
-  await inFolder("bench-serve", async (folder) => {
+  const page = await StudyPage.open(readme, MARKERS);
+  await withTemporaryFolder("bench-serve", async (folder) => {
     const model = `${folder}/model.safetensors`;
     const { mixed, on } = await prepare(model);
     const service = await start(model);
@@ -84,7 +89,7 @@ async function serve({ requests, clients, check, readme }: Options): Promise<voi
         for (const count of clients) {
           const own = { requests: Math.ceil(requests * Math.min(1, count / 16)), clients: count };
           rows.push({ ...await load(service.url, size.calls, own), name: size.name, clients: count });
-          console.error(cellsOf(rows, columns).rows.at(-1)?.join("  "));
+          console.error(buildCells(rows, columns).rows.at(-1)?.join("  "));
         }
       }
       checked = await load(service.url, mixed, { requests: check, clients: most });
@@ -92,7 +97,7 @@ async function serve({ requests, clients, check, readme }: Options): Promise<voi
       await service.stop();
     }
     const found = checkedText(checked, most);
-    const cells = cellsOf(rows, columns);
+    const cells = buildCells(rows, columns);
     printTable(cells);
     console.log(found);
     await page.write(
@@ -112,7 +117,7 @@ interface Asked extends LoadResult {
   readonly clients: number;
 }
 
-const columns: readonly Column<Asked>[] = [
+const columns: readonly CellColumn<Asked>[] = [
   ["request", ({ name }) => name],
   ["clients", ({ clients }) => String(clients)],
   ["requests/s", ({ rate }) => rate.toFixed(0)],
@@ -131,15 +136,19 @@ function checkedText({ requests, rate, lost, mixedUp, difference }: LoadResult, 
 }
 
 /** Random items of the demo shop. */
-function request(random: ReturnType<typeof randomStream>, history: number, page: number): PageRequest {
+function request(
+  random: ReturnType<typeof createRandomStream>,
+  history: number,
+  page: number,
+): ScoringRequest {
   const items = (n: number) => Array.from({ length: n }, () => random.integer(ITEMS));
   return { history: items(history), page: items(page) };
 }
 const { log } = makeDemoShop(1);
 const ITEMS = log.items.count;
 
-function sizes(): { name: string; calls: Call[] }[] {
-  const random = randomStream(2, "bench serve");
+function sizes(): { name: string; calls: LoadRequest[] }[] {
+  const random = createRandomStream(2, "bench serve");
   const scores = SIZES.map(({ name, history, page }) => ({
     name,
     calls: Array.from({ length: 100 }, () => ({
@@ -156,25 +165,25 @@ function sizes(): { name: string; calls: Call[] }[] {
 
 /** Writes a model of default size over the demo shop, which has learned nothing. @returns its weights */
 async function writeModel(path: string): Promise<Weights> {
-  const items = itemsShape(log.items);
-  const specs = modelParameters(items, defaultModel);
-  const weights = initialWeights(specs, 3);
+  const items = getItemsShape(log.items);
+  const specs = listModelParameters(items, defaultModel);
+  const weights = drawInitialWeights(specs, 3);
   await writeSnapshot(path, specs, weights, { model: defaultModel, items, iteration: 0, kind: "last" });
   return weights;
 }
 
 /** Writes a model, and computes requests of mixed sizes alone. */
-async function prepare(path: string): Promise<{ mixed: Call[]; on: string }> {
+async function prepare(path: string): Promise<{ mixed: LoadRequest[]; on: string }> {
   const weights = await writeModel(path);
-  const random = randomStream(1, "bench serve");
+  const random = createRandomStream(1, "bench serve");
   using gpu = await openGpu();
   using model = new UserModel(gpu, log.items, defaultModel, { weights });
-  const mixed: Call[] = [];
+  const mixed: LoadRequest[] = [];
   for (let k = 0; k < ALONE; k++) {
     const one = request(random, random.integer(60), 1 + random.integer(40));
     mixed.push({ path: "/score", body: JSON.stringify(one), utilities: await model.score(one) });
   }
-  return { mixed, on: onAdapter(gpu.adapter) };
+  return { mixed, on: describeAdapter(gpu.adapter) };
 }
 
 /** Starts the service as a user does. */

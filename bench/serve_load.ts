@@ -3,7 +3,7 @@
 import * as v from "../src/schema.ts";
 
 /** A request, and what its answer must be. */
-export interface Call {
+export interface LoadRequest {
   readonly path: string;
   readonly body: string;
   /** Utilities that were computed alone; undefined where only the time counts. */
@@ -36,7 +36,7 @@ const TOLERANCE = 1e-5;
  */
 export async function load(
   url: string,
-  calls: readonly Call[],
+  calls: readonly LoadRequest[],
   { requests, clients }: { readonly requests: number; readonly clients: number },
 ): Promise<LoadResult> {
   const times = new Float64Array(requests);
@@ -67,7 +67,7 @@ export async function load(
 }
 
 /** Undefined where there is no good answer; [] for one without utilities. */
-async function ask(url: string, { path, body }: Call): Promise<readonly number[] | undefined> {
+async function ask(url: string, { path, body }: LoadRequest): Promise<readonly number[] | undefined> {
   try {
     const response = await fetch(url + path, {
       method: "POST",

@@ -4,31 +4,31 @@
  */
 
 import type { Command } from "commander";
-import { numberOf, wholeNumber } from "../src/cli/options.ts";
+import { makeNumberParser, parseWholeNumber } from "../src/cli/options.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { median } from "../src/gpu/profiler.ts";
+import { computeMedian } from "../src/gpu/profiler.ts";
 import type { UserModel } from "../src/model/user_model.ts";
-import { short } from "../src/number_text.ts";
+import { formatShort } from "../src/number_text.ts";
 import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
 import * as v from "../src/schema.ts";
 import { LearnedSource } from "../src/simulate/learned_users.ts";
 import {
-  type Cells,
-  cellsOf,
-  type Column,
-  inFolder,
-  onAdapter,
-  Page,
+  buildCells,
+  type CellColumn,
+  createReadmeOption,
+  createStudy,
+  describeAdapter,
+  makeWholeNumbersParser,
   printTable,
-  readmeOption,
-  Status,
-  study,
-  wholesOf,
+  StudyPage,
+  StudyStatus,
+  type TableCells,
+  withTemporaryFolder,
 } from "./study.ts";
-import { findTorches, NO_TORCH, pythonOption, type Torch } from "./peers/roster.ts";
-import { type Kind, type Player, SimulatePeer, writeSimulateJob } from "./simulate/peer.ts";
-import { OWN, PagePlayer, PAGES, trainingConfig, untrainedModel } from "./simulate/pages.ts";
+import { createPythonOption, findTorches, NO_TORCH, type Torch } from "./peers/roster.ts";
+import { type PagePlayer, SimulatePeer, type SimulationKind, writeSimulateJob } from "./simulate/peer.ts";
+import { createUntrainedModel, OWN, PAGES, SimulatedPages, trainingConfig } from "./simulate/pages.ts";
 
 const MARKERS = "bench simulate";
 /** Turns of each who plays. */
@@ -43,35 +43,38 @@ interface SimulateOptions {
   readonly readme?: string;
 }
 
-export function command(): Command {
-  const own = study(
+export function createCommand(): Command {
+  const own = createStudy(
     "simulate",
     "Measures pages of simulated users: random, greedy, by CDQN, and learned from; compared with PyTorch that does the same.",
   )
-    .option("--items <n,...>", "sizes of the catalogue", wholesOf("items", 64, 2 ** 22), [500, 5000])
+    .option("--items <n,...>", "sizes of the catalogue", makeWholeNumbersParser("items", 64, 2 ** 22), [
+      500,
+      5000,
+    ])
     .option(
       "--users <n>",
       "users that are stepped together, at most; with many items fewer are",
-      wholeNumber(1, 2 ** 17),
+      parseWholeNumber(1, 2 ** 17),
       4096,
     )
     .option(
       "--seconds <n>",
       "for each who plays, size and kind",
-      numberOf(v.positive(600), "a number of seconds above 0, at most 600"),
+      makeNumberParser(v.positive(600), "a number of seconds above 0, at most 600"),
       2,
     )
     .option("--no-peers", "clickgan alone")
-    .addOption(pythonOption())
-    .option(...readmeOption(MARKERS));
+    .addOption(createPythonOption())
+    .option(...createReadmeOption(MARKERS));
   return own.action(() => simulate(own.opts<SimulateOptions>()));
 }
 
 async function simulate(options: SimulateOptions): Promise<void> {
-  const page = await Page.open(options.readme, MARKERS);
+  const page = await StudyPage.open(options.readme, MARKERS);
   const torches = options.peers ? await findTorches(options.python) : [];
   if (options.peers && torches.length === 0) console.error(NO_TORCH);
-  using status = new Status();
+  using status = new StudyStatus();
   using gpu = await openGpu();
   const rows: SimulateRow[] = [];
   for (const items of options.items) {
@@ -80,15 +83,15 @@ async function simulate(options: SimulateOptions): Promise<void> {
   }
   status.clear();
   const by = torches.length === 0 ? "" : `; by ${torches.map(({ made }) => made).join("; ")}`;
-  const on = `${onAdapter(gpu.adapter)}${by}:`;
-  const cells = rowCells(rows);
+  const on = `${describeAdapter(gpu.adapter)}${by}:`;
+  const cells = listRowCells(rows);
   printTable(cells, on);
   await page.write(MARKERS, on, cells);
 }
 
 /** Pages of one kind and size. */
 interface SimulateRow {
-  readonly kind: Kind;
+  readonly kind: SimulationKind;
   readonly items: number;
   /** That are stepped together. */
   readonly users: number;
@@ -97,19 +100,19 @@ interface SimulateRow {
 }
 
 /** Titles of the kinds of pages that are timed. */
-const kindTitles: Readonly<Record<Kind, string>> = {
+const kindTitles: Readonly<Record<SimulationKind, string>> = {
   random: "random slates",
   greedy: "greedy slates",
   cdqn: "acting by CDQN",
   learn: "learning by CDQN",
 };
-const kinds = ["random", "greedy", "cdqn", "learn"] as const satisfies Kind[];
+const kinds = ["random", "greedy", "cdqn", "learn"] as const satisfies SimulationKind[];
 
 /** Users x items of a page, at most. */
 const MOST_PAIRS = 6e6;
 
 /** Users that are stepped together: where all items are scored, a page of many takes long enough with fewer. */
-export function usersFor(most: number, items: number, kind: Kind): number {
+export function chooseUsers(most: number, items: number, kind: SimulationKind): number {
   if (kind === "learn") return trainingConfig.users;
   return kind === "random"
     ? most
@@ -125,9 +128,9 @@ async function measureSize(
   say: (text: string) => void,
 ): Promise<SimulateRow[]> {
   using stack = new DisposableStack();
-  const model = stack.use(untrainedModel(gpu, items));
+  const model = stack.use(createUntrainedModel(gpu, items));
   const peers: SimulatePeer[] = [];
-  await inFolder("simulate", async (folder) => {
+  await withTemporaryFolder("simulate", async (folder) => {
     const file = `${folder}/job.safetensors`;
     if (torches.length > 0) await writeSimulateJob(file, gpu, model, items);
     for (const torch of torches) {
@@ -137,7 +140,7 @@ async function measureSize(
   });
   const rows: SimulateRow[] = [];
   for (const kind of kinds) {
-    const users = usersFor(most, items, kind);
+    const users = chooseUsers(most, items, kind);
     using own = await ownPlayer(gpu, model, kind, { users, items });
     const players = [own, ...peers.map((peer) => peer.player(kind, users))];
     const played = await playInTurn(players, 1000 * seconds / ROUNDS, (text) => say(`${kind}, ${text}`));
@@ -149,10 +152,10 @@ async function measureSize(
 async function ownPlayer(
   gpu: Gpu,
   model: UserModel,
-  kind: Kind,
+  kind: SimulationKind,
   sizes: { readonly users: number; readonly items: number },
-): Promise<Player & Disposable> {
-  if (kind !== "learn") return await PagePlayer.create(gpu, model, kind, sizes);
+): Promise<PagePlayer & Disposable> {
+  if (kind !== "learn") return await SimulatedPages.create(gpu, model, kind, sizes);
   const trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), trainingConfig);
   // Of the first episode nothing is learned.
   await trainer.run(PAGES);
@@ -169,11 +172,11 @@ async function ownPlayer(
  * @returns milliseconds a page by who played: medians of the turns
  */
 async function playInTurn(
-  players: readonly Player[],
+  players: readonly PagePlayer[],
   turn: number,
   say: (text: string) => void,
 ): Promise<Map<string, number>> {
-  const playing: { readonly player: Player; readonly pages: number; readonly samples: number[] }[] = [];
+  const playing: { readonly player: PagePlayer; readonly pages: number; readonly samples: number[] }[] = [];
   for (const player of players) {
     say(`first pages of ${player.name}`);
     playing.push({ player, pages: await pagesFor(player, turn), samples: [] });
@@ -184,11 +187,11 @@ async function playInTurn(
       samples.push(await player.play(pages) / pages);
     }
   }
-  return new Map(playing.map(({ player, samples }) => [player.name, median(samples)]));
+  return new Map(playing.map(({ player, samples }) => [player.name, computeMedian(samples)]));
 }
 
 /** Pages that take about a turn; the first one compiles and tries out. @param turn milliseconds */
-async function pagesFor(player: Pick<Player, "play">, turn: number): Promise<number> {
+async function pagesFor(player: Pick<PagePlayer, "play">, turn: number): Promise<number> {
   await player.play(1);
   let pages = 1;
   let ms = await player.play(pages);
@@ -200,20 +203,20 @@ async function pagesFor(player: Pick<Player, "play">, turn: number): Promise<num
 }
 
 /** A row a kind and size: pages of a user a second, and the peers' next to it. */
-export function rowCells(rows: readonly SimulateRow[]): Cells {
+export function listRowCells(rows: readonly SimulateRow[]): TableCells {
   const sorted = rows.toSorted((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
   const peers = [...rows[0]?.played.keys() ?? []].filter((name) => name !== OWN);
   const count = (value: number) => Number(value.toPrecision(3)).toLocaleString("en-US");
   const rate = ({ users, played }: SimulateRow, name: string) => 1000 * users / (played.get(name) ?? NaN);
-  return cellsOf(sorted, [
+  return buildCells(sorted, [
     ["", ({ kind }) => kindTitles[kind]],
     ["items", ({ items }) => count(items)],
     ["users", ({ users }) => users.toLocaleString("en-US")],
-    ["ms a page", ({ played }) => short(played.get(OWN) ?? NaN)],
+    ["ms a page", ({ played }) => formatShort(played.get(OWN) ?? NaN)],
     ["user-steps/s", (row) => count(rate(row, OWN))],
-    ...peers.flatMap((name): Column<SimulateRow>[] => [
+    ...peers.flatMap((name): CellColumn<SimulateRow>[] => [
       [`${name}, user-steps/s`, (row) => count(rate(row, name))],
-      ["times", (row) => `${short(rate(row, OWN) / rate(row, name))}x`],
+      ["times", (row) => `${formatShort(rate(row, OWN) / rate(row, name))}x`],
     ]),
   ]);
 }

@@ -6,25 +6,31 @@
 import process from "node:process";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { path } from "../src/cli/options.ts";
-import { FailedJob, runChild } from "../src/cli/jobs.ts";
+import { FailedJobError, runChild } from "../src/cli/jobs.ts";
 import { describeProcess, type TaskName } from "../src/cli/launch.ts";
 import { UserError } from "../src/user_error.ts";
-import { percent as percentText } from "../src/number_text.ts";
+import { formatPercent as percentText } from "../src/number_text.ts";
 import { cpus } from "node:os";
 import { dirname } from "node:path";
-import { expectMarkers, markdownTable, table, writeBetweenMarkers, writeBlock } from "../src/cli/table.ts";
-import { atomicWriteFile, expectReplaceable, makeFolder } from "../src/files/atomic_write.ts";
+import {
+  expectMarkers,
+  formatMarkdownTable,
+  formatTable,
+  writeBetweenMarkers,
+  writeBlock,
+} from "../src/cli/table.ts";
+import { expectReplaceable, makeFolder, writeFileAtomically } from "../src/files/atomic_write.ts";
 import { allowWrites } from "../src/files/write_scope.ts";
 import { formatMark, readJson } from "../src/files/json_file.ts";
 import { type BenchReport, benchReport } from "../src/selftest/profile/bench_report.ts";
 
 /** A study by its name, with what it does in a sentence or two. */
-export function study(name: string, description: string): Command {
+export function createStudy(name: string, description: string): Command {
   return new Command(`deno task bench ${name}`).description(description);
 }
 
-/** `.option(...readmeOption("bench truth"))`: see {@link Page}. @param what goes there */
-export function readmeOption(markers: string, what = "the table") {
+/** `.option(...readmeOption("bench truth"))`: see {@link StudyPage}. @param what goes there */
+export function createReadmeOption(markers: string, what = "the table") {
   return [
     "--readme <file>",
     `a page that gets ${what}, between its lines <!-- ${markers} -->`,
@@ -33,11 +39,11 @@ export function readmeOption(markers: string, what = "the table") {
 }
 
 /** @param what is chosen among, such as "rows whose name" */
-export function onlyOption(what: string): Option {
-  return patternOption("--only <pattern>", `only ${what} matches this regular expression`);
+export function createOnlyOption(what: string): Option {
+  return createPatternOption("--only <pattern>", `only ${what} matches this regular expression`);
 }
 
-export function patternOption(flags: string, about: string): Option {
+export function createPatternOption(flags: string, about: string): Option {
   return new Option(flags, about).argParser(pattern).default(/./, "all");
 }
 
@@ -50,7 +56,7 @@ function pattern(text: string): RegExp {
 }
 
 /** Those whose name a pattern matches. @param what one of them is, such as "a row". @throws UserError where it matches none */
-export function matching<T extends { readonly name: string }>(
+export function selectMatching<T extends { readonly name: string }>(
   all: readonly T[],
   only: RegExp,
   what: string,
@@ -62,7 +68,7 @@ export function matching<T extends { readonly name: string }>(
 }
 
 /** Names of a list, joined by commas; in the order of the list. */
-export function namesOf<T extends string>(known: readonly T[]): (text: string) => T[] {
+export function makeNamesParser<T extends string>(known: readonly T[]): (text: string) => T[] {
   return (text) => {
     const names = text.split(",").map((name) => name.trim());
     const unknown = names.find((name) => !known.some((one) => one === name));
@@ -72,7 +78,11 @@ export function namesOf<T extends string>(known: readonly T[]): (text: string) =
 }
 
 /** Whole numbers of a range, joined by commas. */
-export function wholesOf(what: string, least: number, most: number): (text: string) => number[] {
+export function makeWholeNumbersParser(
+  what: string,
+  least: number,
+  most: number,
+): (text: string) => number[] {
   const fits = (value: number) => Number.isInteger(value) && value >= least && value <= most;
   return (text) => {
     const values = text.split(",").map(Number);
@@ -107,7 +117,7 @@ export async function runCommand(
       });
       return said;
     } catch (error) {
-      if (!(error instanceof FailedJob)) throw error;
+      if (!(error instanceof FailedJobError)) throw error;
       said = error.message;
     }
   }
@@ -117,7 +127,7 @@ export async function runCommand(
 }
 
 /** Works in a temporary folder, which is removed. */
-export async function inFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
+export async function withTemporaryFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await Deno.makeTempDir({ prefix: `clickgan-${name}-` });
   allowWrites(folder);
   try {
@@ -128,7 +138,7 @@ export async function inFolder<T>(name: string, work: (folder: string) => Promis
 }
 
 /** What a study is at: one line on a terminal, a line for each new thing elsewhere. */
-export class Status {
+export class StudyStatus {
   #last = "";
   #shown = false;
 
@@ -156,15 +166,15 @@ export class Status {
   }
 }
 
-export interface Cells {
+export interface TableCells {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
 }
 
 /** A column of a table: its name, and what stands there of a row. */
-export type Column<T> = readonly [head: string, of: (row: T, index: number) => string];
+export type CellColumn<T> = readonly [head: string, of: (row: T, index: number) => string];
 
-export function cellsOf<T>(rows: readonly T[], columns: readonly Column<T>[]): Cells {
+export function buildCells<T>(rows: readonly T[], columns: readonly CellColumn<T>[]): TableCells {
   return {
     head: columns.map(([head]) => head),
     rows: rows.map((row, k) => columns.map(([, of]) => of(row, k))),
@@ -172,21 +182,21 @@ export function cellsOf<T>(rows: readonly T[], columns: readonly Column<T>[]): C
 }
 
 /** A share with a digit behind the point: "12.5 %". */
-export function percent(share: number | undefined): string {
+export function formatPercentCell(share: number | undefined): string {
   return percentText(share, 1);
 }
 
-export function printTable({ head, rows }: Cells, title?: string): void {
-  console.log(`${title === undefined ? "" : `\n${title}\n`}${table(head, rows)}`);
+export function printTable({ head, rows }: TableCells, title?: string): void {
+  console.log(`${title === undefined ? "" : `\n${title}\n`}${formatTable(head, rows)}`);
 }
 
 /** A table as it stands in a page. */
-export function markdown({ head, rows }: Cells): string {
-  return markdownTable(head, rows).join("\n");
+export function formatMarkdownCells({ head, rows }: TableCells): string {
+  return formatMarkdownTable(head, rows).join("\n");
 }
 
 /** A page that gets figures between its lines `<!-- NAME -->` and `<!-- end of NAME -->`. */
-export class Page {
+export class StudyPage {
   private constructor(private readonly file: string | undefined) {}
 
   /**
@@ -194,27 +204,27 @@ export class Page {
    * @param file nothing where no page is wanted: then nothing is written. @param names of all lines that will be written between
    * @throws UserError for a page that cannot be read, or that lacks the lines
    */
-  static async open(file: string | undefined, ...names: readonly string[]): Promise<Page> {
+  static async open(file: string | undefined, ...names: readonly string[]): Promise<StudyPage> {
     if (file !== undefined) { for (const name of names) await expectMarkers(file, name); }
-    return new Page(file);
+    return new StudyPage(file);
   }
 
   /** @param parts texts and tables, an empty line between them; empty ones are left out. @throws UserError when it cannot be written */
-  async write(name: string, ...parts: readonly (string | Cells)[]): Promise<void> {
-    if (this.file !== undefined) await writeBetweenMarkers(this.file, name, textOf(parts));
+  async write(name: string, ...parts: readonly (string | TableCells)[]): Promise<void> {
+    if (this.file !== undefined) await writeBetweenMarkers(this.file, name, getCellText(parts));
   }
 
   /** Writes what was measured on a processor; what stands there of other processors stays. @param parts as {@link write} has them */
-  async writeOfCpu(name: string, machine: string, ...parts: readonly (string | Cells)[]): Promise<void> {
+  async writeOfCpu(name: string, machine: string, ...parts: readonly (string | TableCells)[]): Promise<void> {
     if (this.file === undefined) return;
     const [cpu = "", rest = ""] = machine.split(/(?=,)(.*)/s);
-    await writeBlock(this.file, name, cpu, `${rest}\n\n${textOf(parts)}`);
+    await writeBlock(this.file, name, cpu, `${rest}\n\n${getCellText(parts)}`);
   }
 }
 
-function textOf(parts: readonly (string | Cells)[]): string {
+function getCellText(parts: readonly (string | TableCells)[]): string {
   const texts = parts.map((part) =>
-    typeof part === "string" ? part : part.rows.length > 0 ? markdown(part) : ""
+    typeof part === "string" ? part : part.rows.length > 0 ? formatMarkdownCells(part) : ""
   );
   return texts.filter((text) => text !== "").join("\n\n");
 }
@@ -235,7 +245,7 @@ export async function writeRecords(
   mark = formatMark(value, INDENT),
 ): Promise<void> {
   await makeFolder(dirname(file));
-  await atomicWriteFile(file, recordsJson(value) + "\n", mark);
+  await writeFileAtomically(file, formatRecordsJson(value) + "\n", mark);
 }
 
 /** Before each key of a record. */
@@ -245,16 +255,16 @@ const INDENT = " ";
  * JSON of measurements as text, a line a record: an element of a list that stands at the top, or right below it. So what was
  * measured anew is a line that has changed.
  */
-export function recordsJson(value: object): string {
-  if (Array.isArray(value)) return linesOf(value, "");
+export function formatRecordsJson(value: object): string {
+  if (Array.isArray(value)) return formatRecordLines(value, "");
   const parts = Object.entries(value).filter(([, part]) => part !== undefined).map(([key, part]) => {
     const isList = Array.isArray(part) && part.some((one) => typeof one === "object");
-    return `${INDENT}${JSON.stringify(key)}: ${isList ? linesOf(part, " ") : JSON.stringify(part)}`;
+    return `${INDENT}${JSON.stringify(key)}: ${isList ? formatRecordLines(part, " ") : JSON.stringify(part)}`;
   });
   return `{\n${parts.join(",\n")}\n}`;
 }
 
-function linesOf(records: readonly unknown[], indent: string): string {
+function formatRecordLines(records: readonly unknown[], indent: string): string {
   return `[\n${records.map((one) => `${indent} ${JSON.stringify(one)}`).join(",\n")}\n${indent}]`;
 }
 
@@ -271,12 +281,12 @@ export function pageBeside({ json, html }: { readonly json: string; readonly htm
 }
 
 /** What figures of a device are measured on: "llvmpipe (LLVM 19.1.7, 256 bits), 2 cores, Deno/2.9.6". */
-export function onAdapter({ description, runtime }: { description: string; runtime: string }): string {
+export function describeAdapter({ description, runtime }: { description: string; runtime: string }): string {
   return `${description}, ${navigator.hardwareConcurrency} cores, ${runtime}`;
 }
 
 /** The machine with its processor. Takes --allow-sys=cpus. */
-export function machineText(): string {
+export function describeMachine(): string {
   const cores = cpus();
   const model = cores[0]?.model.trim() || "unknown processor";
   return `${model}, ${cores.length} logical core(s), ${Deno.build.os} ${Deno.build.arch}, Deno ${Deno.version.deno}`;

@@ -3,96 +3,106 @@
  * benches, and what is only noise.
  */
 
-import { short } from "../src/number_text.ts";
+import { formatShort } from "../src/number_text.ts";
 import type {
   AdapterFigure,
   BenchReport,
   GrowthPoint,
-  KernelResult,
-  StepResult,
+  KernelMeasurement,
+  StepMeasurement,
   Timing,
 } from "../src/selftest/profile/bench_report.ts";
 import { fitLine, growthAxes } from "./growth.ts";
-import { type Ceilings, standing } from "../src/selftest/profile/roofline.ts";
-import { type Cells, cellsOf, percent } from "./study.ts";
-import { dispatchTime, hostTime } from "../src/selftest/profile/step_profile.ts";
+import { computeRooflinePosition, type RooflineCeilings } from "../src/selftest/profile/roofline.ts";
+import { buildCells, formatPercentCell, type TableCells } from "./study.ts";
+import { dispatchTime, getHostTime } from "../src/selftest/profile/step_profile.ts";
 
-const some = (value: number) => value > 0 ? short(value) : "-";
-const ms = (microseconds: number) => short(microseconds / 1000);
+const some = (value: number) => value > 0 ? formatShort(value) : "-";
+const ms = (microseconds: number) => formatShort(microseconds / 1000);
 const MEBI = 2 ** 20;
 
 const mebi = (bytes: number) => (bytes / MEBI).toFixed(1);
 /** Where half of the samples lie. */
-const quartiles = ({ lower, upper }: Quartiles, of = short) => `${of(lower)}..${of(upper)}`;
+const quartiles = ({ lower, upper }: Quartiles, of = formatShort) => `${of(lower)}..${of(upper)}`;
 type Quartiles = Pick<Timing, "lower" | "upper">;
 
-export function adapterCells(figures: readonly AdapterFigure[]): Cells {
-  return cellsOf(figures, [
+export function listAdapterCells(figures: readonly AdapterFigure[]): TableCells {
+  return buildCells(figures, [
     ["probe", ({ name }) => name],
-    ["median", ({ median }) => short(median)],
+    ["median", ({ median }) => formatShort(median)],
     ["quartiles", (figure) => quartiles(figure)],
-    ["best", ({ best }) => short(best)],
+    ["best", ({ best }) => formatShort(best)],
     ["unit", ({ unit }) => unit],
   ]);
 }
 
-export function kernelCells(kernels: readonly KernelResult[], ceilings: Ceilings): Cells {
+export function listKernelCells(
+  kernels: readonly KernelMeasurement[],
+  ceilings: RooflineCeilings,
+): TableCells {
   const rows = kernels.map((result) => {
     const [x, y] = result.invocations;
-    return { ...result, ...standing(result, result.median, ceilings, x * y) };
+    return { ...result, ...computeRooflinePosition(result, result.median, ceilings, x * y) };
   });
-  return cellsOf(rows, [
+  return buildCells(rows, [
     ["dispatch", ({ id }) => id],
     ["kernel", ({ kernel }) => kernel],
-    ["us", ({ median }) => short(median)],
-    ["min", ({ min }) => short(min)],
+    ["us", ({ median }) => formatShort(median)],
+    ["min", ({ min }) => formatShort(min)],
     ["quartiles", (result) => quartiles(result)],
     ["GFLOP/s", ({ gflops }) => some(gflops)],
     ["GB/s", ({ gbs }) => some(gbs)],
-    ["roofline", ({ share }) => percent(share)],
+    ["roofline", ({ share }) => formatPercentCell(share)],
     ["bound by", ({ bound }) => bound],
     ["compile ms", ({ compileMs }) => compileMs.toFixed(0)],
   ]);
 }
 
-export function stepCells(step: StepResult, ceilings: Ceilings): Cells {
+export function stepCells(step: StepMeasurement, ceilings: RooflineCeilings): TableCells {
   const total = dispatchTime(step);
-  const rows = step.dispatches.map((one) => ({ ...one, ...standing(one, one.median, ceilings) }));
-  return cellsOf(rows, [
+  const rows = step.dispatches.map((one) => ({
+    ...one,
+    ...computeRooflinePosition(one, one.median, ceilings),
+  }));
+  return buildCells(rows, [
     ["dispatch", ({ label }, k) => `${k + 1} ${label}`],
     ["kernel", ({ kernel }) => kernel],
-    ["us", ({ median }) => short(median)],
+    ["us", ({ median }) => formatShort(median)],
     ["quartiles", (dispatch) => quartiles(dispatch)],
-    ["share", ({ median }) => percent(median / total)],
+    ["share", ({ median }) => formatPercentCell(median / total)],
     ["MFLOP", ({ flops }) => some(flops / 1e6)],
     ["MB", ({ bytes }) => some(bytes / 1e6)],
     ["GFLOP/s", ({ gflops }) => some(gflops)],
     ["GB/s", ({ gbs }) => some(gbs)],
-    ["roofline", ({ share }) => percent(share)],
+    ["roofline", ({ share }) => formatPercentCell(share)],
   ]);
 }
 
 /** What of a step's time is not in its dispatches. */
-export function stepNotes(step: StepResult): string[] {
+export function stepNotes(step: StepMeasurement): string[] {
   const { wall, group, host } = step;
   const total = dispatchTime(step);
-  const own = Object.entries(host).map(([what, time]) => `${what} ${short(time)}`).join(", ");
+  const own = Object.entries(host).map(([what, time]) => `${what} ${formatShort(time)}`).join(", ");
   return [
     `a step in a run: ${ms(wall.median)} ms (quartiles ${quartiles(wall, ms)}); its dispatches: ` +
     `${ms(total)} ms; what is left: ${ms(wall.median - total)} ms`,
-    `the host's own time a step, in groups of ${group}: ${short(hostTime(step))} us (${own})`,
+    `the host's own time a step, in groups of ${group}: ${formatShort(getHostTime(step))} us (${own})`,
   ];
 }
 
-export function stepTitle({ workload, model, users, events, rows, items, gpuBytes }: StepResult): string {
+export function stepTitle(
+  { workload, model, users, events, rows, items, gpuBytes }: StepMeasurement,
+): string {
   return `${workload} ${model}: ${users} users, ${events} events, ${rows} rows, ${items} distinct items; ` +
     `${mebi(gpuBytes)} MiB on the GPU`;
 }
 
-export function stepSummaryCells(steps: readonly StepResult[]): Cells {
-  const copies = ({ dispatches }: StepResult) => dispatches.filter(({ kernel }) => kernel === "copy").length;
-  const flops = ({ dispatches }: StepResult) => dispatches.reduce((sum, dispatch) => sum + dispatch.flops, 0);
-  return cellsOf(steps, [
+export function stepSummaryCells(steps: readonly StepMeasurement[]): TableCells {
+  const copies = ({ dispatches }: StepMeasurement) =>
+    dispatches.filter(({ kernel }) => kernel === "copy").length;
+  const flops = ({ dispatches }: StepMeasurement) =>
+    dispatches.reduce((sum, dispatch) => sum + dispatch.flops, 0);
+  return buildCells(steps, [
     ["workload", ({ workload }) => workload],
     ["model", ({ model }) => model],
     ["rows", ({ rows }) => String(rows)],
@@ -100,14 +110,14 @@ export function stepSummaryCells(steps: readonly StepResult[]): Cells {
     ["quartiles", ({ wall }) => quartiles(wall, ms)],
     ["dispatches + copies", (step) => `${step.dispatches.length - copies(step)} + ${copies(step)}`],
     ["their ms", (step) => ms(dispatchTime(step))],
-    ["host us", (step) => short(hostTime(step))],
-    ["GFLOP/s", (step) => short(flops(step) / step.wall.median / 1000)],
+    ["host us", (step) => formatShort(getHostTime(step))],
+    ["GFLOP/s", (step) => formatShort(flops(step) / step.wall.median / 1000)],
     ["MiB", ({ gpuBytes }) => mebi(gpuBytes)],
   ]);
 }
 
-export function growthCells(points: readonly GrowthPoint[]): Cells {
-  return cellsOf(points, [
+export function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
+  return buildCells(points, [
     ["axis", ({ axis }) => axis],
     ["value", ({ value }) => String(value)],
     ["rows or value", ({ x }) => String(x)],
@@ -119,7 +129,7 @@ export function growthCells(points: readonly GrowthPoint[]): Cells {
 }
 
 /** Of every axis with two points or more: the line through them, of the times through the least disturbed. */
-export function slopeCells(points: readonly GrowthPoint[]): Cells {
+export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);
     const times = own.flatMap(({ x, time }) => time ? [{ x, y: time.min }] : []);
@@ -127,28 +137,28 @@ export function slopeCells(points: readonly GrowthPoint[]): Cells {
     const fits = new Set(times.map(({ x }) => x)).size >= 2;
     return fits ? [{ name, unit, time: fitLine(times), memory: fitLine(bytes) }] : [];
   });
-  return cellsOf(lines, [
+  return buildCells(lines, [
     ["axis", ({ name }) => name],
     ["one more", ({ unit }) => unit],
-    ["ns", ({ time }) => short(1000 * time.slope)],
+    ["ns", ({ time }) => formatShort(1000 * time.slope)],
     ["constant ms", ({ time }) => ms(time.constant)],
-    ["off by up to", ({ time }) => percent(time.error)],
-    ["bytes", ({ memory }) => short(memory.slope)],
+    ["off by up to", ({ time }) => formatPercentCell(time.error)],
+    ["bytes", ({ memory }) => formatShort(memory.slope)],
     ["constant MiB", ({ memory }) => mebi(memory.constant)],
-    ["off by up to", ({ memory }) => percent(memory.error)],
+    ["off by up to", ({ memory }) => formatPercentCell(memory.error)],
   ]);
 }
 
-export function compareCells(changes: readonly Change[]): Cells {
-  const of = (value: number | undefined) => value === undefined ? "-" : short(value);
-  const signed = (share: number) => `${share > 0 ? "+" : ""}${percent(share)}`;
-  return cellsOf(changes, [
+export function compareCells(changes: readonly MeasuredChange[]): TableCells {
+  const of = (value: number | undefined) => value === undefined ? "-" : formatShort(value);
+  const signed = (share: number) => `${share > 0 ? "+" : ""}${formatPercentCell(share)}`;
+  return buildCells(changes, [
     ["what", ({ id }) => id],
     ["unit", ({ unit }) => unit],
     ["before", ({ before }) => of(before?.median)],
     ["after", ({ after }) => of(after?.median)],
     ["change", ({ change }) => change === undefined ? "-" : signed(change)],
-    ["noise", ({ noise }) => percent(noise)],
+    ["noise", ({ noise }) => formatPercentCell(noise)],
     ["verdict", ({ verdict }) => verdict],
   ]);
 }
@@ -159,7 +169,7 @@ interface Measured extends Pick<Timing, "median" | "lower" | "upper" | "error"> 
   readonly rate: boolean;
 }
 
-export interface Change {
+export interface MeasuredChange {
   readonly id: string;
   readonly unit: string;
   readonly before?: Measured;
@@ -196,32 +206,32 @@ function measured({ figures, kernels, steps, growth, ladders = [] }: BenchReport
 }
 
 /** In the order of the later one; what is gone comes last, unless its part was not measured at all. */
-export function compare(before: BenchReport, after: BenchReport): Change[] {
+export function compare(before: BenchReport, after: BenchReport): MeasuredChange[] {
   const [old, now] = [measured(before), measured(after)];
-  const changes = [...now].map(([id, measured]) => changeOf(id, old.get(id), measured));
-  const parts = new Set([...now.keys()].map(partOf));
+  const changes = [...now].map(([id, measured]) => computeChange(id, old.get(id), measured));
+  const parts = new Set([...now.keys()].map(getPart));
   for (const [id, { unit }] of old) {
-    if (!now.has(id) && parts.has(partOf(id))) {
+    if (!now.has(id) && parts.has(getPart(id))) {
       changes.push({ id, unit, before: old.get(id), verdict: "gone" });
     }
   }
   return changes;
 }
 
-function partOf(id: string): string {
+function getPart(id: string): string {
   return /^(adapter:|growth:|step of|ladder [^,]*,)/.exec(id)?.[0] ?? id.split(" ")[0] ?? "";
 }
 
-function spreadOf({ lower, upper, error = 0 }: Measured): number {
+function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
 /** A change that is no larger than the distances between the quartiles, of both together, is noise. */
-function changeOf(id: string, before: Measured | undefined, after: Measured): Change {
+function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };
   const difference = after.median - before.median;
-  const spread = spreadOf(before) + spreadOf(after);
+  const spread = computeSpread(before) + computeSpread(after);
   const better = after.rate ? difference > 0 : difference < 0;
   return {
     id,

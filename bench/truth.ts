@@ -4,18 +4,25 @@
  */
 
 import { type Command, Option } from "commander";
-import { LARGEST_SEED, wholeNumber } from "../src/cli/options.ts";
-import { shopItems } from "../src/data/demo_shop.ts";
+import { LARGEST_SEED, parseWholeNumber } from "../src/cli/options.ts";
+import { drawShopItems } from "../src/data/demo_shop.ts";
 import { meanAndSd } from "../src/data/mean_sd.ts";
 import { demo, restless, type ShopState, type ShopTruth } from "../src/data/shops.ts";
-import { optimumPolicy, ShopPlan, usualPoints } from "../src/simulate/host/exact_shop.ts";
+import { createOptimalPolicy, ShopPlan, usualPoints } from "../src/simulate/host/exact_shop.ts";
 import {
-  greedyPolicy,
+  createHostGreedyPolicy,
+  createRandomPolicy,
   type HostPolicy,
-  randomPolicy,
   simulateOnHost,
 } from "../src/simulate/host/host_simulator.ts";
-import { matching, onlyOption, Page, printTable, readmeOption, study } from "./study.ts";
+import {
+  createOnlyOption,
+  createReadmeOption,
+  createStudy,
+  printTable,
+  selectMatching,
+  StudyPage,
+} from "./study.ts";
 
 const MARKERS = "bench truth";
 
@@ -69,38 +76,38 @@ const HEAD = [
   "users that gain / lose",
 ];
 
-export function command(): Command {
-  const own = study(
+export function createCommand(): Command {
+  const own = createStudy(
     "truth",
     "Simulates users of the made-up shops under random slates, under the slates that are best on each page, and under those " +
       "that are best for the whole episode, which are computed.",
   )
-    .option("--users <n>", "users of every policy", wholeNumber(2), 4000)
+    .option("--users <n>", "users of every policy", parseWholeNumber(2), 4000)
     .option(
       "--seed <n>",
       "seed of the users' draws, the same for all policies",
-      wholeNumber(0, LARGEST_SEED),
+      parseWholeNumber(0, LARGEST_SEED),
       1,
     )
-    .option("--data-seed <n>", "seed of the shop's items", wholeNumber(0, LARGEST_SEED), 1)
+    .option("--data-seed <n>", "seed of the shop's items", parseWholeNumber(0, LARGEST_SEED), 1)
     .addOption(
       new Option("--points <grid>", `of the optimum: ${usualPoints.join(" x ")}, or 17 x 17 x 7`)
         .choices(["fine", "coarse"]).default("fine"),
     )
-    .addOption(onlyOption("the rows whose name"))
-    .option(...readmeOption(MARKERS));
+    .addOption(createOnlyOption("the rows whose name"))
+    .option(...createReadmeOption(MARKERS));
   return own.action(() => truth(own.opts<Options>()));
 }
 
 async function truth(options: Options): Promise<void> {
-  const page = await Page.open(options.readme, MARKERS);
-  const chosen = matching(cases, options.only, "a row");
-  const values = shopItems(options.dataSeed);
-  const rows = chosen.map((one, k) => rowOf(one, values, options, `${k + 1} of ${chosen.length}`));
+  const page = await StudyPage.open(options.readme, MARKERS);
+  const chosen = selectMatching(cases, options.only, "a row");
+  const values = drawShopItems(options.dataSeed);
+  const rows = chosen.map((one, k) => formatRow(one, values, options, `${k + 1} of ${chosen.length}`));
   const cells = { head: HEAD, rows };
   printTable(cells);
   const users = options.users.toLocaleString("en");
-  const grid = pointsOf(options).join(" x ");
+  const grid = listPoints(options).join(" x ");
   await page.write(
     MARKERS,
     `Shop of seed ${options.dataSeed}, ${users} users a policy, grid of ${grid}:`,
@@ -108,11 +115,11 @@ async function truth(options: Options): Promise<void> {
   );
 }
 
-function pointsOf({ points }: Options): readonly [number, number, number] {
+function listPoints({ points }: Options): readonly [number, number, number] {
   return points === "fine" ? usualPoints : [17, 17, 7];
 }
 
-function rowOf(
+function formatRow(
   { name, shop, ...asked }: Case,
   values: Float32Array,
   options: Options,
@@ -120,19 +127,19 @@ function rowOf(
 ): string[] {
   const told = (what: string) => console.error(`${which}, ${name}: ${what}`);
   told("computing the optimum");
-  const plan = new ShopPlan(shop, values, { ...asked, points: pointsOf(options) });
+  const plan = new ShopPlan(shop, values, { ...asked, points: listPoints(options) });
   const { users, seed } = options;
   const run = (policy: HostPolicy<ShopState>) => {
     told(`simulating ${policy.name}`);
     return simulateOnHost(plan.dynamics, policy, { ...asked, users, seed }).returns;
   };
-  const random = run(randomPolicy());
-  const greedy = run(greedyPolicy(asked.reward));
-  const best = run(optimumPolicy(plan));
+  const random = run(createRandomPolicy());
+  const greedy = run(createHostGreedyPolicy(asked.reward));
+  const best = run(createOptimalPolicy(plan));
   const gain = best.map((value, u) => value - greedy[u]!);
   const share = (count: number) => `${Math.round(100 * count / users)}`;
-  const { mean, half } = meanOf(gain);
-  const percent = 100 / meanOf(greedy).mean;
+  const { mean, half } = estimateMean(gain);
+  const percent = 100 / estimateMean(greedy).mean;
   return [
     name,
     figure(random),
@@ -145,12 +152,12 @@ function rowOf(
 }
 
 /** The mean, and half of the range in which that of other users is, 19 times in 20. */
-function meanOf(values: Float64Array): { mean: number; half: number } {
+function estimateMean(values: Float64Array): { mean: number; half: number } {
   const { mean, sd } = meanAndSd(Array.from(values));
   return { mean, half: 1.96 * sd / Math.sqrt(values.length) };
 }
 
 function figure(values: Float64Array): string {
-  const { mean, half } = meanOf(values);
+  const { mean, half } = estimateMean(values);
   return `${mean.toFixed(3)} ± ${half.toFixed(3)}`;
 }

@@ -5,33 +5,33 @@
  * @module
  */
 
-export type { CountedField, CountsConfig } from "./counts/columns.ts";
-export { countsConfigFor } from "./counts/tables.ts";
+export type { CountField, CountsConfig } from "./counts/columns.ts";
+export { buildCountsConfig } from "./counts/tables.ts";
 export type { TokenField } from "./counts/train_counts.ts";
 export {
   type ClickLog,
   type Clicks,
   type ItemFeatures,
   type ItemTokens,
+  listUsers,
   NONE,
   type Split,
-  usersOf,
 } from "./data/click_log.ts";
 export {
   type DemoOptions,
   type DemoShop,
   type DemoTruth,
+  drawShopItems,
   makeDemoShop,
-  shopItems,
 } from "./data/demo_shop.ts";
-export type { Ids } from "./data/ids.ts";
+export type { IdList } from "./data/ids.ts";
 export type { ItemCatalogue, ItemsShape } from "./data/item_catalogue.ts";
 export { type LogSource, MemoryLog, type OnProgress, type UserIndex } from "./data/log_source.ts";
-export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
+export type { ChoiceMetrics, RankingMetrics } from "./data/ranking.ts";
 export { restless as restlessShop, type ShopTruth } from "./data/shops.ts";
 export { type AdapterDescription, type Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
 export { type KernelArray, type KernelOutputs, type KernelRun, runKernel } from "./gpu/run_kernel.ts";
-export { type ChoiceProbabilities, choiceProbabilities } from "./model/choice.ts";
+export { type ChoiceProbabilities, computeChoiceProbabilities } from "./model/choice.ts";
 export {
   type CommonModelConfig,
   defaultModel,
@@ -41,19 +41,19 @@ export {
   type NoneModelConfig,
   type PwModelConfig,
 } from "./model/config.ts";
-export { countedStart } from "./model/counted.ts";
-export { addPositionEffects, positionEffects } from "./model/position_effect.ts";
+export { initializeFromCounts } from "./model/counted.ts";
+export { addPositionEffects, readPositionEffects } from "./model/position_effect.ts";
 export type { ItemScorer, UserState } from "./model/item_blocks.ts";
-export type { PageRequest } from "./model/scorer.ts";
+export type { ScoringRequest } from "./model/scorer.ts";
 export { UserModel } from "./model/user_model.ts";
-export { greedyPolicy, popularPolicy, randomPolicy } from "./policy/named.ts";
+export { createGreedyPolicy, createPopularPolicy, randomPolicy } from "./policy/named.ts";
 export { decodeSnapshot, encodeSnapshot, type Snapshot, type SnapshotInfo } from "./run/snapshot/snapshot.ts";
 export type { EpisodeLog } from "./simulate/episode_log.ts";
-export { coverage, meanReturn, type PageFigures, type SimulationFigures } from "./simulate/figures.ts";
+export { computeCoverage, meanReturn, type PageTotals, type SimulationMetrics } from "./simulate/figures.ts";
 export { LearnedSource } from "./simulate/learned_users.ts";
 export type { Policy } from "./simulate/policy.ts";
 export { ShopSource } from "./simulate/shop_users.ts";
-export { type RunOptions, Simulator, type StepOutcome } from "./simulate/simulator.ts";
+export { Simulator, type SimulatorRunOptions, type StepOutcome } from "./simulate/simulator.ts";
 export type { UsersSource } from "./simulate/users.ts";
 export type { ParameterSpec, Weights } from "./tape/parameters.ts";
 export { AdversarialTrainer } from "./train/adversarial_trainer.ts";
@@ -63,7 +63,7 @@ export type { PoolOptions } from "./simulate/pool.ts";
 export type { StartOptions } from "./simulate/start.ts";
 export type { BestRecord, BestRecords, Criterion } from "./train/best_records.ts";
 export type { TrainerState } from "./train/trainer_state.ts";
-export type { BatchTrainer, RunCallbacks } from "./train/batch_trainer.ts";
+export type { BatchTrainer, TrainingCallbacks } from "./train/batch_trainer.ts";
 export type { ClickTrainer } from "./train/click_trainer.ts";
 export {
   type AdversarialConfig,
@@ -73,11 +73,11 @@ export {
   type TrainingConfig,
 } from "./train/config.ts";
 export {
-  type EvaluatedUsers,
-  Evaluation,
-  type EvaluationFigures,
-  type ScoredUsers,
+  type EvaluationMetrics,
+  NetworkEvaluation,
+  type UserOutcomes,
+  type UserUtilities,
 } from "./train/evaluation.ts";
-export type { GameFigures, StepResult, ValidationResult } from "./train/results.ts";
+export type { GameMetrics, TrainingStepResult, ValidationResult } from "./train/results.ts";
 export { Trainer } from "./train/trainer.ts";
 export { UserError } from "./user_error.ts";

@@ -20,4 +20,4 @@ export {
   type TrainedPolicy,
 } from "./policy/trained_policy.ts";
 export { type OpenedRun, openRun } from "./run/open_run.ts";
-export { type Exploration, exploring } from "./simulate/explore.ts";
+export { createExploringPolicy, type Exploration } from "./simulate/explore.ts";

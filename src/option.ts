@@ -8,10 +8,10 @@ import * as v from "./schema.ts";
 import { UserError } from "./user_error.ts";
 
 /** What an option does not take. The message says what was expected; which option it is, says whoever asks. */
-export class InvalidValue extends UserError {}
+export class InvalidValueError extends UserError {}
 
 /** What values there are: in a config, and as text. */
-export interface Range<T> {
+export interface ValueRange<T> {
   readonly schema: v.GenericSchema<unknown, T>;
   /** @throws InvalidValue for what it does not take. */
   parse(text: string): T;
@@ -20,12 +20,15 @@ export interface Range<T> {
 }
 
 /** A whole number of `least` or more as text. @throws InvalidValue from what it returns, as all of these. */
-export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+export function makeWholeNumberParser(
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (/^\d+$/.test(text.trim()) && value >= least && value <= most) return value;
     const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `in ${least}..${most}`;
-    throw new InvalidValue(`Expected a whole number ${range}, got "${text}".`);
+    throw new InvalidValueError(`Expected a whole number ${range}, got "${text}".`);
   };
 }
 
@@ -35,32 +38,32 @@ export interface NumberSchema {
 }
 
 /** A number that a schema accepts. @param expected such numbers, in words. */
-export function numberOf(schema: NumberSchema, expected: string): (text: string) => number {
+export function makeNumberParser(schema: NumberSchema, expected: string): (text: string) => number {
   return (text) => {
     const value = text.trim() === "" ? NaN : Number(text);
     const found = schema["~standard"].validate(value);
     if (!("issues" in found) || found.issues === undefined) return value;
-    throw new InvalidValue(`Expected ${expected}, got "${text}".`);
+    throw new InvalidValueError(`Expected ${expected}, got "${text}".`);
   };
 }
 
 /** A whole number in a range. */
-export function whole(least: number, most?: number): Range<number> {
-  return { schema: v.whole(least, most), parse: wholeNumber(least, most) };
+export function whole(least: number, most?: number): ValueRange<number> {
+  return { schema: v.whole(least, most), parse: makeWholeNumberParser(least, most) };
 }
 
 /** Numbers that a schema takes. @param expected such numbers, in words */
-function numbers(schema: v.GenericSchema<unknown, number>, expected: string): Range<number> {
-  return { schema, parse: numberOf(schema, expected) };
+function numbers(schema: v.GenericSchema<unknown, number>, expected: string): ValueRange<number> {
+  return { schema, parse: makeNumberParser(schema, expected) };
 }
 
 /** A number above 0. */
-export function positive(most: number): Range<number> {
+export function positive(most: number): ValueRange<number> {
   return numbers(v.positive(most), `a number above 0 and at most ${most}`);
 }
 
 /** A number in a range, with its ends. */
-export function between(least: number, most: number): Range<number> {
+export function between(least: number, most: number): ValueRange<number> {
   return numbers(v.between(least, most), `a number from ${least} to ${most}`);
 }
 
@@ -68,7 +71,7 @@ const MOST_LAYERS = 8;
 const WIDEST_LAYER = 4096;
 
 /** Sizes of layers such as 64-64; with `least` 0 also none. */
-export function layers(least: 0 | 1): Range<number[]> {
+export function layers(least: 0 | 1): ValueRange<number[]> {
   return {
     schema: v.pipe(v.array(v.whole(1, WIDEST_LAYER)), v.minLength(least), v.maxLength(MOST_LAYERS)),
     parse(text) {
@@ -76,7 +79,7 @@ export function layers(least: 0 | 1): Range<number[]> {
       const sizes = text.split("-").map(Number);
       const isEach = /^\d+(-\d+)*$/.test(text) && sizes.every((size) => size >= 1 && size <= WIDEST_LAYER);
       if (isEach && sizes.length <= MOST_LAYERS) return sizes;
-      throw new InvalidValue(
+      throw new InvalidValueError(
         `Expected 1 to ${MOST_LAYERS} sizes of 1..${WIDEST_LAYER} joined by hyphens, such as 64-64 or 32-64-32, got "${text}".`,
       );
     },
@@ -84,13 +87,13 @@ export function layers(least: 0 | 1): Range<number[]> {
 }
 
 /** One of a few words. */
-export function oneOf<const T extends string>(choices: readonly T[]): Range<T> {
+export function oneOf<const T extends string>(choices: readonly T[]): ValueRange<T> {
   const schema = v.picklist(choices);
   return { schema, choices, parse: (text) => v.parse(schema, text) };
 }
 
 /** The same, or null where the option is not given. */
-export function orNull<T>({ schema, ...range }: Range<T>): Range<T | null> {
+export function orNull<T>({ schema, ...range }: ValueRange<T>): ValueRange<T | null> {
   return { ...range, schema: v.nullable(schema) };
 }
 
@@ -134,12 +137,12 @@ export interface SwitchOption extends Common {
 export type OptionDefinition = ValueOption | ChoiceOption | SwitchOption;
 
 /** An option whose value is a T. */
-export type OptionOf<T> = OptionDefinition & { readonly type?: T };
+export type TypedOption<T> = OptionDefinition & { readonly type?: T };
 
-type Table = Readonly<Record<string, OptionOf<unknown>>>;
+type Table = Readonly<Record<string, TypedOption<unknown>>>;
 type TypeOf<O> = O extends { readonly type?: infer T } ? Exclude<T, undefined> : never;
 /** What options say, by their names, where they stand in a table by these. */
-export type ValuesOf<O extends Table> = { readonly [K in keyof O]?: TypeOf<O[K]> };
+export type OptionValues<O extends Table> = { readonly [K in keyof O]?: TypeOf<O[K]> };
 
 /** Options that belong together, under a heading. */
 export interface OptionGroup {
@@ -151,14 +154,14 @@ export interface OptionGroup {
 export type GivenOptions = ReadonlyMap<string, string>;
 
 /** An option alone, which sets no field of a config by itself. @param preset see {@link ValueOption} */
-export function valued<T>(
+export function defineValueOption<T>(
   flags: string,
   about: string,
-  { parse, choices }: Pick<Range<T>, "parse" | "choices">,
+  { parse, choices }: Pick<ValueRange<T>, "parse" | "choices">,
   standard?: T | null,
   preset?: string,
 ): (ValueOption | ChoiceOption) & { readonly type?: T } {
-  const common = { flags, name: nameOf(flags), about };
+  const common = { flags, name: extractName(flags), about };
   if (choices) {
     return {
       kind: "choice",
@@ -171,65 +174,65 @@ export function valued<T>(
 }
 
 /** @param flags with `--no-`, it is yes by default. */
-export function switched(flags: string, about: string): SwitchOption & OptionOf<boolean> {
-  return { kind: "switch", flags, name: nameOf(flags), about, default: flags.startsWith("--no-") };
+export function defineSwitchOption(flags: string, about: string): SwitchOption & TypedOption<boolean> {
+  return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
 
 /** Says whether it was given. @param otherwise see {@link SwitchOption} */
-export function flagged(flags: string, about: string, otherwise?: string): OptionOf<boolean> {
-  return { ...switched(flags, about), default: undefined, otherwise };
+export function defineFlagOption(flags: string, about: string, otherwise?: string): TypedOption<boolean> {
+  return { ...defineSwitchOption(flags, about), default: undefined, otherwise };
 }
 
 /** An option that names something. */
-export function named(flags: string, about: string): OptionOf<string> {
-  return valued(flags, about, { parse: (text) => anyText(text, "a name") });
+export function defineNameOption(flags: string, about: string): TypedOption<string> {
+  return defineValueOption(flags, about, { parse: (text) => anyText(text, "a name") });
 }
 
-/** @param expected what it is, in words. @throws InvalidValue for none, as {@link path} and {@link folder}. */
+/** @param expected what it is, in words. @throws InvalidValue for none, as {@link parsePath} and {@link parseFolder}. */
 function anyText(text: string, expected: string): string {
   if (text.trim() !== "") return text;
-  throw new InvalidValue(`Expected ${expected}, got nothing.`);
+  throw new InvalidValueError(`Expected ${expected}, got nothing.`);
 }
 
 /** Parses the path of a file or a folder. @throws InvalidValue for none, and for bytes that are no UTF-8. */
-export function path(text: string): string {
+export function parsePath(text: string): string {
   return utf8Path(text, "a path");
 }
 
 /** Names that are no UTF-8 arrive with U+FFFD in the place of their bytes, so they would name another file. */
 function utf8Path(text: string, expected: string): string {
   if (!text.includes("\uFFFD")) return anyText(text, expected);
-  throw new InvalidValue(
+  throw new InvalidValueError(
     `Expected ${expected} in UTF-8, got ${JSON.stringify(text)}. Rename it, or name a link to it.`,
   );
 }
 
-/** Parses the path of a folder. @throws InvalidValue as {@link path}. */
-export function folder(text: string): string {
+/** Parses the path of a folder. @throws InvalidValue as {@link parsePath}. */
+export function parseFolder(text: string): string {
   return utf8Path(text, "the path of a folder");
 }
 
 /** The flag alone: "--lstm-units". */
-export function flagOf({ flags }: Pick<OptionDefinition, "flags">): string {
+export function extractFlag({ flags }: Pick<OptionDefinition, "flags">): string {
   return flags.replace(/ .*/, "");
 }
 
 /** "--batch-size <n>" is `batchSize`, "--no-pretrain" is `pretrain`. */
-function nameOf(flags: string): string {
-  return flagOf({ flags }).replace(/^--(no-)?/, "").replace(
+function extractName(flags: string): string {
+  return extractFlag({ flags }).replace(/^--(no-)?/, "").replace(
     /-(\w)/g,
     (_, letter: string) => letter.toUpperCase(),
   );
 }
 
 /** A value as it would be typed; "" for none. */
-export function textOf(value: unknown): string {
+export function formatValue(value: unknown): string {
   if (Array.isArray(value)) return value.join("-") || "none";
   return String(value ?? "");
 }
 
 /** A field of a config. */
-export interface Field<T> {
+export interface ConfigField<T> {
   readonly schema: v.GenericSchema<unknown, T>;
   readonly standard: T;
   /** What sets it; undefined where no option does. */
@@ -237,7 +240,7 @@ export interface Field<T> {
 }
 
 /** All fields of a config. */
-export type Fields<T> = { readonly [K in keyof T]: Field<T[K]> };
+export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 
 interface FieldOptions {
   /** Whether the default of the option is another one, which follows from the data or the other options, as `about` says. */
@@ -246,45 +249,45 @@ interface FieldOptions {
 }
 
 /** A field that an option with a value sets. */
-export function field<T>(
+export function defineField<T>(
   flags: string,
   about: string,
-  range: Range<T>,
+  range: ValueRange<T>,
   standard: T,
   { depends = false, preset }: FieldOptions = {},
-): Field<T> {
-  const option = valued(flags, about, range, depends ? undefined : standard, preset);
-  return { ...fixed(range, standard), option };
+): ConfigField<T> {
+  const option = defineValueOption(flags, about, range, depends ? undefined : standard, preset);
+  return { ...defineFixedField(range, standard), option };
 }
 
 /** A field that a switch turns away from its default, whatever the switch is called. */
-export function switchedField(flags: string, about: string, standard: boolean): Field<boolean> {
-  return { ...fixed({ schema: v.boolean() }, standard), option: switched(flags, about) };
+export function defineSwitchField(flags: string, about: string, standard: boolean): ConfigField<boolean> {
+  return { ...defineFixedField({ schema: v.boolean() }, standard), option: defineSwitchOption(flags, about) };
 }
 
 /** A field that no option sets. */
-export function fixed<T>({ schema }: Pick<Range<T>, "schema">, standard: T): Field<T> {
+export function defineFixedField<T>({ schema }: Pick<ValueRange<T>, "schema">, standard: T): ConfigField<T> {
   return { schema, standard };
 }
 
 type Entries<T> = { readonly [K in keyof T]: v.GenericSchema<unknown, T[K]> };
 
 /** What the fields must be, for the schema of their config. */
-export function entriesOf<T>(fields: Fields<T>): Entries<T> {
+export function buildSchemaEntries<T>(fields: ConfigFields<T>): Entries<T> {
   return mapped(fields, ({ schema }) => schema) as unknown as Entries<T>;
 }
 
-export function defaultsOf<T>(fields: Fields<T>): T {
+export function getDefaults<T>(fields: ConfigFields<T>): T {
   return mapped(fields, ({ standard }) => standard) as T;
 }
 
 /** The options that set fields. */
-export function optionsOf(fields: Readonly<Record<string, Field<unknown>>>): OptionDefinition[] {
+export function listOptions(fields: Readonly<Record<string, ConfigField<unknown>>>): OptionDefinition[] {
   return Object.values(fields).flatMap(({ option }) => option ?? []);
 }
 
 /** What options say of fields: a field whose option is not given has its default. @param values by the options' names. */
-export function configOf<T>(fields: Fields<T>, values: Readonly<Record<string, unknown>>): T {
+export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<string, unknown>>): T {
   return mapped(fields, ({ standard, option }) => {
     if (!option) return standard;
     const given = values[option.name];
@@ -294,8 +297,8 @@ export function configOf<T>(fields: Fields<T>, values: Readonly<Record<string, u
   }) as T;
 }
 
-/** What is to be said by the options of fields for a config; the reverse of {@link configOf}. */
-export function valuesOf<T>(fields: Fields<T>, config: T): Record<string, unknown> {
+/** What is to be said by the options of fields for a config; the reverse of {@link buildConfig}. */
+export function getOptionValues<T>(fields: ConfigFields<T>, config: T): Record<string, unknown> {
   const values = Object.values(mapped(fields, ({ option, standard }, name) => {
     const value = config[name];
     return [option?.name, option?.kind === "switch" ? (value === standard) === option.default : value];
@@ -304,9 +307,9 @@ export function valuesOf<T>(fields: Fields<T>, config: T): Record<string, unknow
 }
 
 function mapped<T, U>(
-  fields: Fields<T>,
-  of: (field: Field<unknown>, name: keyof T) => U,
+  fields: ConfigFields<T>,
+  of: (field: ConfigField<unknown>, name: keyof T) => U,
 ): Record<string, U> {
   const names = Object.keys(fields) as (keyof T & string)[];
-  return Object.fromEntries(names.map((name) => [name, of(fields[name] as Field<unknown>, name)]));
+  return Object.fromEntries(names.map((name) => [name, of(fields[name] as ConfigField<unknown>, name)]));
 }

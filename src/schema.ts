@@ -29,15 +29,15 @@ const LONGEST_MESSAGE = 200;
 const SIGNS = { ">=": "at least", "<=": "at most", ">": "more than" } as const;
 
 /** What a schema refused, a line each: where, what was expected, what stands there. */
-export function reasons(issues: readonly v.BaseIssue<unknown>[]): string {
+export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string {
   return issues.map((issue) => {
     const place = v.getDotPath(issue);
-    return (place === null ? "" : `${place}: `) + messageOf(issue);
+    return (place === null ? "" : `${place}: `) + describeIssue(issue);
   }).join("\n");
 }
 
 /** Without what a damaged file could do to a terminal: it quotes values as they are. */
-export function messageOf({ message, expected }: v.BaseIssue<unknown>): string {
+export function describeIssue({ message, expected }: v.BaseIssue<unknown>): string {
   if (message.startsWith("Invalid key: ")) return expected === "never" ? "not known" : "missing";
   const plain = message.replace(/^Invalid [a-z ]+: E(xpected .*?) but received /s, "e$1, got ")
     .replace(/^expected (>=|<=|>)(?=-?\d)/, (_, sign: keyof typeof SIGNS) => `expected ${SIGNS[sign]} `)

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { UserError } from "../src/user_error.ts";
 
 /** The rows of a table: a line each, with " | " between its cells. A line that is indented further goes on with the row before it. */
-export function rowsOf(table: string): string[][] {
+export function parseRows(table: string): string[][] {
   const lines = table.replace(/^\n|\n *$/g, "").split("\n");
   const indent = /^ */.exec(lines[0] ?? "")?.[0] ?? "";
   const rows = lines.join("\n").replaceAll(new RegExp(`\\n${indent} +`, "g"), " ").split("\n");
@@ -12,7 +12,7 @@ export function rowsOf(table: string): string[][] {
 }
 
 /** A message that has this text in it: … is anything, # is digits. */
-export function saying(text: string): RegExp {
+export function toPattern(text: string): RegExp {
   const plain = text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
   return new RegExp(plain.replaceAll("…", "[^]*").replaceAll("#", "\\d+"));
 }
@@ -21,7 +21,11 @@ export function saying(text: string): RegExp {
  * Work that ends with a UserError.
  * @param says what its message has in it. @param what is done, for messages. @returns the message.
  */
-export async function refused(work: () => unknown, says: RegExp | string, what?: string): Promise<string> {
+export async function expectRefusal(
+  work: () => unknown,
+  says: RegExp | string,
+  what?: string,
+): Promise<string> {
   let message = "";
   await assert.rejects(async () => await work(), (error) => {
     assert.ok(
@@ -29,7 +33,7 @@ export async function refused(work: () => unknown, says: RegExp | string, what?:
       `${what ?? "expected a UserError"}: ${error instanceof Error ? error.stack : error}`,
     );
     ({ message } = error);
-    assert.match(message, typeof says === "string" ? saying(says) : says, what);
+    assert.match(message, typeof says === "string" ? toPattern(says) : says, what);
     return true;
   }, what);
   return message;

@@ -3,12 +3,12 @@
 import jstat from "jstat";
 
 /** The probability of a chi-square as large. */
-export function chanceOf(chiSquare: number, degrees: number): number {
+export function computeTailProbability(chiSquare: number, degrees: number): number {
   return 1 - jstat.chisquare.cdf(chiSquare, degrees);
 }
 
 /** The probability of counts as far from what is expected, or further; cells that are expected fewer than five times are one. */
-export function chanceOfCounts(found: readonly number[], expected: readonly number[]): number {
+export function computeCountsProbability(found: readonly number[], expected: readonly number[]): number {
   const cells: { o: number; e: number }[] = [];
   const rare = { o: 0, e: 0 };
   found.forEach((o, k) => {
@@ -19,5 +19,5 @@ export function chanceOfCounts(found: readonly number[], expected: readonly numb
   if (rare.e >= 5) cells.push(rare);
   else if (rare.o > 25) return 0;
   if (cells.length < 2) return 1;
-  return chanceOf(cells.reduce((sum, { o, e }) => sum + (o - e) ** 2 / e, 0), cells.length - 1);
+  return computeTailProbability(cells.reduce((sum, { o, e }) => sum + (o - e) ** 2 / e, 0), cells.length - 1);
 }

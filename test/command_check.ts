@@ -5,7 +5,7 @@ import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { describeProcess } from "../src/cli/launch.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
-import { smallLog } from "../src/selftest/small_logs.ts";
+import { createSmallLog } from "../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "./run/folder_check.ts";
 
 /**
@@ -47,7 +47,7 @@ export type CommandName =
   | "data";
 
 /** Arguments, as a shell takes them from a text: blanks part them, quotes keep them together. Lists are taken as they are. */
-export function words(...parts: readonly (string | readonly string[])[]): string[] {
+export function splitArguments(...parts: readonly (string | readonly string[])[]): string[] {
   return parts.flatMap((part) =>
     typeof part === "string"
       ? [...part.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)]
@@ -61,7 +61,7 @@ function prepare(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Deno.Command {
-  const started = invocation(command, args, env);
+  const started = buildInvocation(command, args, env);
   return new Deno.Command(Deno.execPath(), {
     ...started,
     stdin: "null",
@@ -71,23 +71,23 @@ function prepare(
 }
 
 /** How Deno is started for a command: a run that begins takes the fixed table of kernels, unless told otherwise. */
-export function invocation(
+export function buildInvocation(
   command: CommandName,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): { readonly args: string[]; readonly env: Record<string, string> } {
-  const started = describeProcess(command, givenArguments(command, args));
+  const started = describeProcess(command, completeArguments(command, args));
   return { args: started.args, env: { ...started.env, ...env } };
 }
 
 /** What a command is given. */
-export function givenArguments(command: CommandName, args: readonly string[]): readonly string[] {
+export function completeArguments(command: CommandName, args: readonly string[]): readonly string[] {
   const begins = ["train", "reproduce", "tune"].includes(command) && !args.includes("--resume");
   return begins ? ["--no-calibration", ...args] : args;
 }
 
 export function runCommand(command: CommandName, ...args: string[]): Promise<CommandResult> {
-  return outputOf(prepare(command, args));
+  return runProcess(prepare(command, args));
 }
 
 /** The same, of a command that ends well. */
@@ -103,22 +103,22 @@ export function runCommandWith(
   command: CommandName,
   ...args: string[]
 ): Promise<CommandResult> {
-  return outputOf(prepare(command, args, env));
+  return runProcess(prepare(command, args, env));
 }
 
 let denoFolder: Promise<string> | undefined;
 
 /** What makes a folder the cache of a command; those of Deno and of the driver stay. */
-export async function cacheEnvironment(folder: string): Promise<Record<string, string>> {
+export async function makeCacheEnvironment(folder: string): Promise<Record<string, string>> {
   const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] });
-  const DENO_DIR = await (denoFolder ??= outputOf(info).then(({ stdout }) => JSON.parse(stdout).denoDir));
+  const DENO_DIR = await (denoFolder ??= runProcess(info).then(({ stdout }) => JSON.parse(stdout).denoDir));
   const usual = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
   const MESA_SHADER_CACHE_DIR = Deno.env.get("MESA_SHADER_CACHE_DIR") ?? usual;
   return { DENO_DIR, MESA_SHADER_CACHE_DIR, XDG_CACHE_HOME: folder, LOCALAPPDATA: folder };
 }
 
 /** How a process ended, and what it said. */
-export async function outputOf(process: Deno.Command): Promise<CommandResult> {
+export async function runProcess(process: Deno.Command): Promise<CommandResult> {
   const { code, stdout, stderr } = await process.output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: decode(stdout), stderr: decode(stderr) };
@@ -129,16 +129,16 @@ export function startCommand(command: CommandName, ...args: string[]): Deno.Chil
 }
 
 /** Starts a command and sends it SIGINT once its error output matches. */
-export function interrupt(
+export function interruptCommand(
   when: RegExp,
   command: CommandName,
   ...args: string[]
 ): Promise<{ code: number; stderr: string }> {
-  return signalled("SIGINT", when, command, ...args);
+  return signalCommand("SIGINT", when, command, ...args);
 }
 
 /** The same with any signal. */
-export async function signalled(
+export async function signalCommand(
   signal: Deno.Signal,
   when: RegExp,
   command: CommandName,
@@ -179,7 +179,7 @@ export function runScript(
   args: readonly string[] = [],
   { env, ...more }: Pick<Deno.CommandOptions, "env" | "cwd" | "signal"> = {},
 ): Promise<CommandResult> {
-  return outputOf(
+  return runProcess(
     new Deno.Command(Deno.execPath(), {
       args: ["run", ...DENO_FLAGS, "--no-prompt", ...flags, script.href, ...args],
       env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", ...env },
@@ -208,7 +208,7 @@ export function runBench(
  * What a script beside this file prints as JSON. It runs in a process of its own, on shaders that the driver optimised, which
  * are two to three times as fast: for tests that compute for longer than the .9 s that a process takes.
  */
-export async function printedBy(script: string, ...args: string[]): Promise<unknown> {
+export async function runScriptForJson(script: string, ...args: string[]): Promise<unknown> {
   const flags = ["--allow-read", "--allow-env", "--allow-ffi"];
   const url = new URL(script, import.meta.url);
   const { code, stdout, stderr } = await runScript(url, flags, args, { env: AS_USERS_HAVE_IT });
@@ -220,7 +220,7 @@ export async function printedBy(script: string, ...args: string[]): Promise<unkn
 export async function withSmallLog(use: (folder: string, file: string) => Promise<void>): Promise<void> {
   await withEmptyFolder(async (folder) => {
     const file = `${folder}/small.tsv`;
-    writePaperFile(file, smallLog(31, { users: 90, items: 30, width: 0 }));
+    writePaperFile(file, createSmallLog(31, { users: 90, items: 30, width: 0 }));
     await use(folder, file);
   });
 }
@@ -245,7 +245,7 @@ export function assertSameStage(a: string, b: string): void {
 }
 
 /** Names of the files in a folder, sorted. */
-export function filesIn(folder: string): string[] {
+export function listFiles(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map((entry) => entry.name).sort();
 }
 

@@ -9,8 +9,8 @@ import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { LAUNCHER_VARIABLE } from "../src/cli/stop.ts";
 import { readTask } from "../src/cli/launch.ts";
-import { type CommandName, type CommandResult, givenArguments, words } from "./command_check.ts";
-import type { Request } from "./series_host.ts";
+import { type CommandName, type CommandResult, completeArguments, splitArguments } from "./command_check.ts";
+import type { SeriesRequest } from "./series_host.ts";
 
 export interface SeriesOptions {
   /** Where relative paths start; the folder of this name may be another one at each start. */
@@ -54,7 +54,7 @@ export class CommandSeries implements AsyncDisposable {
     const limit = setTimeout(() => process.kill("SIGKILL"), limitMs);
     try {
       const { cwd, asGiven } = this.#options;
-      const request: Request = { args: asGiven ? args : givenArguments(this.#command, args), cwd };
+      const request: SeriesRequest = { args: asGiven ? args : completeArguments(this.#command, args), cwd };
       const line = JSON.stringify(request) + "\n";
       await requests.write(new TextEncoder().encode(line));
       return JSON.parse(await this.#reply(replies));
@@ -65,14 +65,14 @@ export class CommandSeries implements AsyncDisposable {
 
   /** Starts a command that ends well. @param line its arguments, as they are typed or in a list */
   async ok(line: string | readonly string[]): Promise<CommandResult> {
-    const ended = await this.run(argumentsOf(line));
+    const ended = await this.run(listArguments(line));
     assert.equal(ended.code, 0, ended.stderr);
     return ended;
   }
 
   /** Starts a command that is refused in words. @returns what it said */
   async refused(line: string | readonly string[], says: RegExp): Promise<string> {
-    const { code, stderr } = await this.run(argumentsOf(line));
+    const { code, stderr } = await this.run(listArguments(line));
     assert.equal(code, 1, stderr);
     assert.match(stderr, /^error: /m);
     assert.doesNotMatch(stderr, /^ {4}at /m);
@@ -103,8 +103,8 @@ export class CommandSeries implements AsyncDisposable {
   }
 }
 
-function argumentsOf(line: string | readonly string[]): readonly string[] {
-  return typeof line === "string" ? words(line) : line;
+function listArguments(line: string | readonly string[]): readonly string[] {
+  return typeof line === "string" ? splitArguments(line) : line;
 }
 
 interface Started {

@@ -212,7 +212,7 @@ const answers: Readonly<Record<string, readonly (readonly [from: string, to: str
 };
 
 /** A starter with its holes filled. */
-export function filledStarter({ name, starter }: Exercise): string {
+export function fillStarter({ name, starter }: Exercise): string {
   const holes = answers[name] ?? assert.fail(`no answer to ${name}`);
   return holes.reduce((text, [from, to]) => {
     assert.ok(text.includes(from), from);

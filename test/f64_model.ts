@@ -25,7 +25,7 @@ export interface Shape64 {
   readonly logistic?: boolean;
 }
 
-export function shape64(config: ModelConfig): Shape64 {
+export function getShape64(config: ModelConfig): Shape64 {
   const { dims, wide } = config;
   const common = { dims, wide, logistic: config.loss === "logistic" };
   if (config.encoder === "lstm") return { H: config.lstmUnits, ...common };
@@ -58,7 +58,7 @@ function dot(a: readonly number[], b: readonly number[]): number {
 }
 
 /** y = x W + b; most of a one-hot x is 0. */
-export function affine(x: number[], W: number[][], b: number[]): number[] {
+export function computeAffine64(x: number[], W: number[][], b: number[]): number[] {
   const y = [...b];
   x.forEach((xi, i) => {
     if (xi !== 0) addScaled(y, xi, W[i] ?? []);
@@ -97,32 +97,34 @@ type Slopes = (page: Page64, index: number) => number[] | undefined;
  * A network over a batch: its output for every row of every page, and the gradient of every parameter for given slopes
  * of the outputs.
  */
-export function network64(log: ClickLog, users: ArrayLike<number>, p: Parameters64, shape: Shape64) {
+export function computeNetwork64(log: ClickLog, users: ArrayLike<number>, p: Parameters64, shape: Shape64) {
   const pages: Page64[] = [];
   walk64(log, users, p, shape, (page) => void pages.push(page));
   return { pages, gradients: (slopes: Slopes) => walk64(log, users, p, shape, slopes) };
 }
 
 /** Mean loss of a batch, the utilities of its rows in order, and the gradient of every parameter . */
-export function lossAndGradients64(
+export function computeLossAndGradients64(
   log: ClickLog,
   users: ArrayLike<number>,
   p: Parameters64,
   shape: Shape64,
 ) {
-  const { pages, gradients } = network64(log, users, p, shape);
+  const { pages, gradients } = computeNetwork64(log, users, p, shape);
   const counted = pages.filter(({ given }) => !given);
-  const sumOf = (z: readonly number[]) => z.reduce((s, x) => s + Math.exp(x), 1);
+  const sumValues = (z: readonly number[]) => z.reduce((s, x) => s + Math.exp(x), 1);
   const effects = p.get("position/effect")?.[0] ?? [];
   const effectAt = (place: number) => Math.min(place, effects.length) - 1;
   const logits = ({ u }: Page64) => u.map((x, k) => x + (effects[effectAt(k)] ?? 0));
-  const lossOf = (z: readonly number[], clicked: number) => {
-    const all = shape.logistic ? z.reduce((sum, x) => sum + Math.log1p(Math.exp(x)), 0) : Math.log(sumOf(z));
+  const computeLoss = (z: readonly number[], clicked: number) => {
+    const all = shape.logistic
+      ? z.reduce((sum, x) => sum + Math.log1p(Math.exp(x)), 0)
+      : Math.log(sumValues(z));
     return all - (z[clicked] ?? 0);
   };
   const slopes = (page: Page64) => {
     const z = logits(page);
-    const probability = (x: number) => shape.logistic ? sigmoid(x) : Math.exp(x) / sumOf(z);
+    const probability = (x: number) => shape.logistic ? sigmoid(x) : Math.exp(x) / sumValues(z);
     return z.map((x, k) => (probability(x) - (k === page.clicked ? 1 : 0)) / counted.length);
   };
   const found = gradients(slopes);
@@ -136,7 +138,7 @@ export function lossAndGradients64(
     found.set("position/effect", [dEffects]);
   }
   return {
-    loss: counted.reduce((s, page) => s + lossOf(logits(page), page.clicked), 0) / counted.length,
+    loss: counted.reduce((s, page) => s + computeLoss(logits(page), page.clicked), 0) / counted.length,
     utilities: pages.flatMap(({ u }) => u),
     gradients: found,
   };
@@ -219,7 +221,7 @@ export class Forward64 {
     const { H, pw, none } = this.shape;
     if (pw || none) return { ...this.#initial, clicks: past };
     const x = [...f, ...h];
-    const z = affine(x, this.lstmW, this.p.get("encoder/lstm/bias")?.[0] ?? []);
+    const z = computeAffine64(x, this.lstmW, this.p.get("encoder/lstm/bias")?.[0] ?? []);
     const cell = c.map((value, j) =>
       sigmoid((z[2 * H + j] ?? NaN) + 1) * value + sigmoid(z[j] ?? NaN) * Math.tanh(z[H + j] ?? NaN)
     );
@@ -244,7 +246,7 @@ export class Forward64 {
     const inputs = [x];
     this.layerW.forEach((W, k) => {
       const more = k === 0 ? counted?.layer : undefined;
-      x = affine(x, W, this.layerB[k] ?? []).map((sum, j) => {
+      x = computeAffine64(x, W, this.layerB[k] ?? []).map((sum, j) => {
         const z = sum + (more?.[j] ?? 0);
         return z > 0 ? z : Math.expm1(z);
       });
@@ -493,7 +495,7 @@ const trajectories = new WeakMap<ClickLog, Map<string, Trajectory64>>();
  * Steps of Adam over batches, from a start that it moves. Whoever starts from the same on another kind of adapter is given
  * the same trajectory.
  */
-export function trajectory64(
+export function trainTrajectory64(
   log: ClickLog,
   batches: readonly Iterable<number>[],
   start: Parameters64,
@@ -507,7 +509,7 @@ export function trajectory64(
   const adam = new Adam64(learningRate);
   const found = known.get(key) ?? {
     steps: users.map((batch) => {
-      const { loss, gradients } = lossAndGradients64(log, batch, start, shape64(config));
+      const { loss, gradients } = computeLossAndGradients64(log, batch, start, getShape64(config));
       adam.step(start, gradients);
       return { loss, gradients };
     }),

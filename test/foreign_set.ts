@@ -1,12 +1,12 @@
 /** Prepared data sets as another engine would write them, and change them. */
 
 import assert from "node:assert/strict";
-import { clickedRows, type ClickLog, FURTHER_CLICK } from "../src/data/click_log.ts";
-import { literal } from "../src/data/prepare/engine.ts";
-import { folderWith, oneEngine, parquet } from "./prepared_folder.ts";
+import { type ClickLog, FURTHER_CLICK, listClickedRows } from "../src/data/click_log.ts";
+import { formatLiteral } from "../src/data/prepare/engine.ts";
+import { getSharedEngine, makeFolderWith, writeParquet } from "./prepared_folder.ts";
 import { openPrepared } from "../src/data/sets/packed_set.ts";
-import { refused } from "./case_table.ts";
-import { smallLog } from "../src/selftest/small_logs.ts";
+import { expectRefusal } from "./case_table.ts";
+import { createSmallLog } from "../src/selftest/small_logs.ts";
 
 interface Shape {
   /** Parquet files of pages, and rows of a row group. */
@@ -29,7 +29,7 @@ export async function writeSet(
     for (let e = from; e < to; e++) {
       if (log.eventGiven?.[e] === FURTHER_CLICK) continue;
       const [row, next] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
-      const [click, ...also] = clickedRows(log, e).map((click) => click - row);
+      const [click, ...also] = listClickedRows(log, e).map((click) => click - row);
       const shown = Array.from(log.rowItem.subarray(row, next));
       pages.push(
         `(${user}, ${page++}, [${shown}], ${click ?? "NULL"}, [${also}]::UINTEGER[], ` +
@@ -50,7 +50,7 @@ export async function writeSet(
       : [];
     return `(${i}, 'i${i}', [${numbers}]::FLOAT[], [${tokens}]::UINTEGER[])`;
   });
-  const write = (sql: string, path: string) => parquet(path, sql, `, ROW_GROUP_SIZE ${rowGroup}`);
+  const write = (sql: string, path: string) => writeParquet(path, sql, `, ROW_GROUP_SIZE ${rowGroup}`);
   await write(`FROM (VALUES ${users}) AS t("user", id, split, pages, rows)`, `${folder}/users.parquet`);
   await write(`FROM (VALUES ${known}) AS t(item, id, dense, tokens)`, `${folder}/items.parquet`);
   if (files > 1) await Deno.mkdir(`${folder}/pages`);
@@ -80,13 +80,13 @@ export async function writeSet(
 
 /** Writes a part anew, by a query over its rows `t` */
 export async function rewrite(folder: string, part: string, sql: string): Promise<void> {
-  const path = literal(`${folder}/${part}.parquet`);
-  const engine = await oneEngine();
+  const path = formatLiteral(`${folder}/${part}.parquet`);
+  const engine = await getSharedEngine();
   await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${path}; COPY (${sql}) TO ${path} (FORMAT parquet)`);
 }
 
 /** 30 users, 12 items of two features and tokens of 9, some pages given, some with several clicks. */
-export const foreignLog = smallLog(21, {
+export const foreignLog = createSmallLog(21, {
   users: 30,
   items: 12,
   width: 2,
@@ -101,26 +101,30 @@ export const foreignPages = [...foreignLog.eventClick.keys()].filter((e) =>
 let template: Promise<string> | undefined;
 
 async function makeTemplate(): Promise<string> {
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   await writeSet(folder, foreignLog);
   return folder;
 }
 
 /** A folder with that log as a prepared data set. */
-export async function copiedSet(): Promise<string> {
+export async function copySet(): Promise<string> {
   const from = await (template ??= makeTemplate());
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   for (const { name } of Deno.readDirSync(from)) await Deno.copyFile(`${from}/${name}`, `${folder}/${name}`);
   return folder;
 }
 
 /** The same for a test that is one expression. */
 export async function withCopy(use: (folder: string) => Promise<void>): Promise<void> {
-  await use(await copiedSet());
+  await use(await copySet());
 }
 
 /** Training refuses it, on one line. */
-export async function refuses(folder: string, says: RegExp | string, what?: string): Promise<void> {
-  const message = await refused(() => openPrepared(folder, { memoryRows: Infinity }), says, what);
+export async function expectTrainRefusal(
+  folder: string,
+  says: RegExp | string,
+  what?: string,
+): Promise<void> {
+  const message = await expectRefusal(() => openPrepared(folder, { memoryRows: Infinity }), says, what);
   assert.doesNotMatch(message, /\n/, what);
 }

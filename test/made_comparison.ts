@@ -1,9 +1,9 @@
 /** A comparison of made-up policies: nobody was simulated, the numbers only look like it. */
 
-import { type Random, randomStream } from "../src/data/random.ts";
-import type { Cell, Comparison } from "../src/policy/comparison/comparison.ts";
-import { consistencyOf, pageCalibrationOf } from "../src/policy/comparison/calibration.ts";
-import { type Episodes, figuresOf } from "../src/policy/comparison/figures.ts";
+import { createRandomStream, type Random } from "../src/data/random.ts";
+import type { ComparisonCell, PolicyComparison } from "../src/policy/comparison/comparison.ts";
+import { computePageCalibration, computeQConsistency } from "../src/policy/comparison/calibration.ts";
+import { computeEpisodeMetrics, type EpisodeBatch } from "../src/policy/comparison/figures.ts";
 
 /** Click rates of policies by environment, the same on all pages. */
 const RATES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
@@ -22,7 +22,7 @@ const LEARNED = ["cdqn", "slateq"];
 
 const madeSizes = { users: 60, pages: 6, items: 50 };
 
-function madeLog(slate: number, rate: number, random: Random): Episodes {
+function madeLog(slate: number, rate: number, random: Random): EpisodeBatch {
   const { users, pages, items } = madeSizes;
   const clicked = Array.from({ length: users * pages }, () => random.uniform() < rate);
   return {
@@ -35,12 +35,12 @@ function madeLog(slate: number, rate: number, random: Random): Episodes {
   };
 }
 
-export function madeComparison(slate: number): Comparison {
+export function makeComparison(slate: number): PolicyComparison {
   const cells = Object.entries(RATES).flatMap(([environment, rates]) =>
     Object.entries(rates).flatMap(([policy, rate]) => {
       const learned = LEARNED.includes(policy);
-      return (learned ? [1, 2, 3] : [null]).map((seed): Cell => {
-        const random = randomStream(1, "made", environment, policy, seed ?? 0);
+      return (learned ? [1, 2, 3] : [null]).map((seed): ComparisonCell => {
+        const random = createRandomStream(1, "made", environment, policy, seed ?? 0);
         const log = madeLog(slate, rate + 0.01 * (seed ?? 0), random);
         const promised = RATES["model A"]?.[policy] ?? 0;
         const q = Float32Array.from(
@@ -49,13 +49,13 @@ export function madeComparison(slate: number): Comparison {
         );
         return {
           ...{ policy, seed, environment },
-          figures: figuresOf([log], madeSizes.items),
-          calibration: pageCalibrationOf([{
+          figures: computeEpisodeMetrics([log], madeSizes.items),
+          calibration: computePageCalibration([{
             log,
             predicted: new Float32Array(madeSizes.users * madeSizes.pages).fill(promised),
           }]),
           support: { statesBeyond: 0.042, rareSlots: 0.31 },
-          ...(policy === "cdqn" ? { consistency: consistencyOf(q, slate) } : {}),
+          ...(policy === "cdqn" ? { consistency: computeQConsistency(q, slate) } : {}),
         };
       });
     })

@@ -4,19 +4,19 @@
  */
 
 import assert from "node:assert/strict";
-import { randomStream } from "../src/data/random.ts";
+import { createRandomStream } from "../src/data/random.ts";
 import { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "./open_alone.ts";
-import { type AdapterKind, fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
-import { type Checking, Checks, checkText, expectAll } from "../src/selftest/finding.ts";
+import { type AdapterKind, getDefaultVariants, type KernelVariants } from "../src/gpu/kernel_shapes.ts";
+import { CheckCollector, checkText, expectAll, type NamedCheck } from "../src/selftest/finding.ts";
 import type { OpCase } from "../src/selftest/ops/op_bench.ts";
 import type { ReferenceRun } from "../src/selftest/ops/op_bench.ts";
 import { runOp } from "../src/selftest/ops/op_run.ts";
-import { add, at, matrix } from "../src/tape/reference.ts";
+import { add, getElement, makeMatrix } from "../src/tape/reference.ts";
 
 export { CanaryArena } from "../src/selftest/harness.ts";
-export { countedOf, meanOf } from "../src/selftest/ops/op_batches.ts";
-export type { Leaf, OpCase } from "../src/selftest/ops/op_bench.ts";
+export { computeEventMean, countScoredEvents } from "../src/selftest/ops/op_batches.ts";
+export type { LeafSpec, OpCase } from "../src/selftest/ops/op_bench.ts";
 
 /** A device and what was made of it, by kernel shapes. */
 interface Opened {
@@ -32,13 +32,13 @@ let opened: Opened | undefined;
  * shaders that it has compiled, whatever the kernel shapes; after a failure the next test gets a new one.
  */
 export async function withGpu<T>(
-  shapes: AdapterKind | KernelShapes | undefined,
+  shapes: AdapterKind | KernelVariants | undefined,
   run: (gpu: Gpu) => Promise<T> | T,
   maxGrid?: number,
 ): Promise<T> {
   const own = opened ?? await open();
   opened = undefined;
-  const gpu = gpuOf(own, typeof shapes === "string" ? fixedShapes(shapes) : shapes, maxGrid);
+  const gpu = getGpu(own, typeof shapes === "string" ? getDefaultVariants(shapes) : shapes, maxGrid);
   const before = gpu.shapes;
   let good = false;
   try {
@@ -64,7 +64,7 @@ async function open(): Promise<Opened> {
 }
 
 /** The device with these shapes; its own where there are none. */
-function gpuOf(
+function getGpu(
   { first, byShapes, pipelines }: Opened,
   shapes = first.shapes,
   maxGrid = first.maxGrid,
@@ -89,12 +89,12 @@ addEventListener("unload", () => opened?.first.close());
 /** A test of a check as the self-test runs it: what differs fails it. @param shapes of the kernels; the adapter's own if absent */
 export function checkTest(
   name: string,
-  shapes: AdapterKind | KernelShapes | undefined,
-  check: Checking["check"],
+  shapes: AdapterKind | KernelVariants | undefined,
+  check: NamedCheck["check"],
 ): void {
   Deno.test(name, () =>
     withGpu(shapes, async (gpu) => {
-      const checks = new Checks();
+      const checks = new CheckCollector();
       await check(gpu, checks);
       assert.ok(checks.all.some(({ values }) => values > 0), "nothing was compared");
       expectAll(checks);
@@ -104,7 +104,7 @@ export function checkTest(
 /** Runs the case on the kernel shapes of both kinds of adapter, or on those that are given. */
 export async function checkOp(
   case_: OpCase,
-  shapes: readonly KernelShapes[] = [fixedShapes("cpu"), fixedShapes("gpu")],
+  shapes: readonly KernelVariants[] = [getDefaultVariants("cpu"), getDefaultVariants("gpu")],
 ): Promise<void> {
   for (const [k, one] of shapes.entries()) {
     await withGpu(one, async (gpu) => {
@@ -121,7 +121,7 @@ export async function checkOp(
  * @param differences hold the reference against finite differences, which is the same whatever the shapes.
  */
 async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): Promise<void> {
-  const checks = new Checks();
+  const checks = new CheckCollector();
   const inspect = differences ? (run: ReferenceRun) => checkFiniteDifferences(c, run) : undefined;
   await runOp(gpu, c, checks, { uses, inspect });
   const wrong = checks.all.filter(({ differs }) => differs);
@@ -130,7 +130,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): 
 
 /** A few entries of every input, by central differences in f64. */
 function checkFiniteDifferences(c: OpCase, { node, inputs, gradients, loss }: ReferenceRun): void {
-  const random = randomStream(11, "finite differences");
+  const random = createRandomStream(11, "finite differences");
   const h = 1e-5;
   // The reference is the same whatever the size, and takes long for many rows.
   const trials = c.users.length < 10 ? 8 : 2;
@@ -142,15 +142,15 @@ function checkFiniteDifferences(c: OpCase, { node, inputs, gradients, loss }: Re
     for (let trial = 0; trial < trials; trial++) {
       const [i, j] = [random.integer(value.rows), random.integer(value.columns)];
       const moved = (by: number) => {
-        const copy = matrix(value.rows, value.columns, (a, b) => at(value, a, b));
+        const copy = makeMatrix(value.rows, value.columns, (a, b) => getElement(value, a, b));
         add(copy, i, j, by);
         return loss(inputs.map((m, k) => (k === index ? copy : m)));
       };
       const slope = (moved(h) - moved(-h)) / (2 * h);
-      const error = Math.abs(slope - at(gradient, i, j));
+      const error = Math.abs(slope - getElement(gradient, i, j));
       assert.ok(
         error <= 1e-6 * Math.max(most, 1),
-        `${t.name} [${i}, ${j}]: reference ${at(gradient, i, j)}, slope ${slope}`,
+        `${t.name} [${i}, ${j}]: reference ${getElement(gradient, i, j)}, slope ${slope}`,
       );
     }
   });

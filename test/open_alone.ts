@@ -7,7 +7,7 @@ import type { Gpu } from "../src/gpu/device.ts";
  * Files of tests run at once, in threads of one process. Where two open a device at the same moment, Vulkan's loader may
  * crash, and the process with it: 1.4.309 did in three of 28 runs of 80 files that only opened one. This file is the lock.
  */
-export async function alone<T>(open: () => Promise<T>): Promise<T> {
+export async function runAlone<T>(open: () => Promise<T>): Promise<T> {
   using file = await Deno.open(new URL(import.meta.url));
   await file.lock(true); // closing it unlocks it
   return await open();
@@ -15,5 +15,5 @@ export async function alone<T>(open: () => Promise<T>): Promise<T> {
 
 /** As the host's, alone. */
 export function openGpu(options?: OpenGpuOptions): Promise<Gpu> {
-  return alone(() => openOnHost(options));
+  return runAlone(() => openOnHost(options));
 }

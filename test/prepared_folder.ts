@@ -2,10 +2,15 @@
 
 import { dirname } from "node:path";
 import type { Json } from "@duckdb/node-api";
-import { refused } from "./case_table.ts";
+import { expectRefusal } from "./case_table.ts";
 import { withEmptyFolder } from "./run/folder_check.ts";
-import { Engine, literal } from "../src/data/prepare/engine.ts";
-import { prepare, type Prepared, type PrepareOptions, type Recipe } from "../src/data/prepare/prepare.ts";
+import { formatLiteral, SqlEngine } from "../src/data/prepare/engine.ts";
+import {
+  type PreparationRecipe,
+  type PreparationResult,
+  prepare,
+  type PrepareOptions,
+} from "../src/data/prepare/prepare.ts";
 import { type LogOptions, logRecipe } from "../src/data/prepare/log.ts";
 
 export const defaults: Omit<PrepareOptions, "out"> = {
@@ -27,7 +32,7 @@ async function fill(folder: string, files: Files): Promise<void> {
 }
 
 /** A folder with these files in it, which is removed when all tests of the file have ended. */
-export async function folderWith(files: Files = {}): Promise<string> {
+export async function makeFolderWith(files: Files = {}): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-data-" });
   await fill(folder, files);
   globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -45,34 +50,39 @@ export async function withFolder(files: Files, use: (folder: string) => Promise<
 /** Prepares into a folder of its own below `folder`. */
 export function prepareIn(
   folder: string,
-  recipe: Recipe,
+  recipe: PreparationRecipe,
   options: Partial<PrepareOptions> = {},
-): Promise<Prepared> {
+): Promise<PreparationResult> {
   const out = `${folder}/out-${crypto.randomUUID().slice(0, 8)}`;
   return prepare(recipe, { ...defaults, out, ...options }, ["test"]);
 }
 
 /** The recipe, with the users in rounds of so many rows; null: as memory allows. */
-export const inRounds = (recipe: Recipe, rows_at_once: number | null): Recipe => async (...args) => {
-  const begun = await recipe(...args);
-  return { ...begun, variables: { ...begun.variables, rows_at_once } };
-};
+export const prepareInRounds =
+  (recipe: PreparationRecipe, rows_at_once: number | null): PreparationRecipe => async (...args) => {
+    const begun = await recipe(...args);
+    return { ...begun, variables: { ...begun.variables, rows_at_once } };
+  };
 
 /** A preparation that ends with a UserError. */
-export async function refuses(folder: string, recipe: Recipe, says: RegExp | string): Promise<void> {
-  await refused(() => prepareIn(folder, recipe), says);
+export async function expectPrepareRefusal(
+  folder: string,
+  recipe: PreparationRecipe,
+  says: RegExp | string,
+): Promise<void> {
+  await expectRefusal(() => prepareIn(folder, recipe), says);
 }
 
 /** Rows of a query (which does not begin with WITH) over a prepared data set, whose parts are users, items and pages. */
 export async function query(folder: string, sql: string): Promise<Record<string, Json>[]> {
   const parts = ["users", "items", "pages"].map((part) =>
-    `${part} AS (FROM ${literal(`${folder}/${part}.parquet`)})`
+    `${part} AS (FROM ${formatLiteral(`${folder}/${part}.parquet`)})`
   );
-  return await (await oneEngine()).rows(`WITH ${parts.join(", ")} ${sql}`);
+  return await (await getSharedEngine()).rows(`WITH ${parts.join(", ")} ${sql}`);
 }
 
 /** Every page with its user's id, its items' ids, and those of the clicks in their order; in the order of the file. */
-export async function pagesOf(
+export async function readPages(
   folder: string,
 ): Promise<{ user: string; time: string; items: string[]; clicked: string | null }[]> {
   const ids = new Map(
@@ -97,66 +107,66 @@ export async function pagesOf(
 }
 
 /** Checksums of the three files. */
-export function sums({ manifest }: Prepared): string[] {
+export function listChecksums({ manifest }: PreparationResult): string[] {
   return (["users", "items", "pages"] as const).map((part) => manifest.files[part]?.sha256 ?? "none");
 }
 
 /** The same rows in the order of numbers that are drawn for them. */
-export function shuffledBy<T>(rows: readonly T[], draw: () => number): T[] {
+export function shuffleBy<T>(rows: readonly T[], draw: () => number): T[] {
   return rows.map((row) => ({ row, key: draw() })).sort((a, b) => a.key - b.key).map(({ row }) => row);
 }
 
-export function gzip(text: string): Promise<Uint8Array> {
+export function compressGzip(text: string): Promise<Uint8Array> {
   const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Response(stream).bytes();
 }
 
-let opened: Promise<Engine> | undefined;
+let opened: Promise<SqlEngine> | undefined;
 
-async function open(): Promise<Engine> {
-  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+async function open(): Promise<SqlEngine> {
+  const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
   // Tests write a file anew within the time that a file system tells apart.
   await engine.run("SET enable_external_file_cache = false");
   return engine;
 }
 
 /** Queries of several tests may meet in it: what one of them needs is one call of the engine. */
-export function oneEngine(): Promise<Engine> {
+export function getSharedEngine(): Promise<SqlEngine> {
   return opened ??= open();
 }
 
 /** Writes a Parquet file of a query. */
-export async function parquet(path: string, sql: string, more = ""): Promise<void> {
-  await (await oneEngine()).run(`COPY (${sql}) TO ${literal(path)} (FORMAT parquet${more})`);
+export async function writeParquet(path: string, sql: string, more = ""): Promise<void> {
+  await (await getSharedEngine()).run(`COPY (${sql}) TO ${formatLiteral(path)} (FORMAT parquet${more})`);
 }
 
 const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemIds: false, rareBelow: 1 };
 /** Pages as they stand: small logs have pages of one item. */
-export const recipe = (source: string, more: Partial<LogOptions> = {}) =>
+export const makeRecipe = (source: string, more: Partial<LogOptions> = {}) =>
   logRecipe({ ...columns, source, pages: "as-is", ...more });
 
 /** Prepares `name` of a folder with these files. @param more `features` is a file of the folder. */
-export async function preparedOf(
+export async function prepareFiles(
   files: Files,
   name: string,
   more: Partial<LogOptions> = {},
   options: Partial<PrepareOptions> = {},
-): Promise<Prepared> {
-  const folder = await folderWith(files);
+): Promise<PreparationResult> {
+  const folder = await makeFolderWith(files);
   const features = more.features === undefined ? {} : { features: `${folder}/${more.features}` };
-  return await prepareIn(folder, recipe(`${folder}/${name}`, { ...more, ...features }), options);
+  return await prepareIn(folder, makeRecipe(`${folder}/${name}`, { ...more, ...features }), options);
 }
 
-export async function rejects(
+export async function expectRejection(
   files: Files,
   name: string,
   more: Partial<LogOptions>,
   says: RegExp | string,
   options: Partial<PrepareOptions> = {},
 ): Promise<void> {
-  await refused(() => preparedOf(files, name, more, options), says);
+  await expectRefusal(() => prepareFiles(files, name, more, options), says);
 }
 
 /** Rows that are right, so that a few bad ones are less than 1 %. */
-export const good = (n: number) =>
+export const makeGoodRows = (n: number) =>
   Array.from({ length: n }, (_, k) => `u${k},i${k % 7},${1_600_000_000 + k},1\n`).join("");

@@ -1,12 +1,12 @@
 /** Ranks that are no processes: they meet in memory. */
 
 import assert from "node:assert/strict";
-import type { Ranks } from "../src/train/ranks.ts";
+import type { ProcessGroup } from "../src/train/ranks.ts";
 
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 /** Each call ends when all ranks have made it. */
-export function ranksInMemory(size: number): Ranks[] {
+export function createRanksInMemory(size: number): ProcessGroup[] {
   const begin = () => ({ given: new Map<number, Words>(), ...Promise.withResolvers<Words[]>() });
   let meeting = begin();
   const meet = async <T extends Words>(rank: number, values: T): Promise<T[]> => {
@@ -21,7 +21,7 @@ export function ranksInMemory(size: number): Ranks[] {
     assert.ok(all.every(({ length }) => length === values.length), "ranks give equally many");
     return all;
   };
-  return Array.from({ length: size }, (_, rank): Ranks => ({
+  return Array.from({ length: size }, (_, rank): ProcessGroup => ({
     rank,
     size,
     gather: (values) => meet(rank, values),

@@ -4,7 +4,7 @@
  * The path of a file of `../shared/data`, seen from the project's root, or undefined where it is not there;
  * then a line says which tests are skipped. Use it as `ignore: path === undefined`.
  */
-export function realData(name: string): string | undefined {
+export function findRealData(name: string): string | undefined {
   const path = new URL(`../../shared/data/${name}`, import.meta.url);
   try {
     Deno.statSync(path);

@@ -1,15 +1,15 @@
 /** Models of all kinds over items of all kinds, with weights that are no special case, and pages to score. */
 
 import type { ClickLog } from "../src/data/click_log.ts";
-import { itemsShape } from "../src/data/item_catalogue.ts";
+import { getItemsShape } from "../src/data/item_catalogue.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
-import { randomStream } from "../src/data/random.ts";
+import { createRandomStream } from "../src/data/random.ts";
 import type { ModelConfig } from "../src/model/config.ts";
-import { countedStart, SCALE, TABLE } from "../src/model/counted.ts";
-import type { PageRequest } from "../src/model/scorer.ts";
-import { modelParameters } from "../src/model/user_model.ts";
+import { initializeFromCounts, SCALE, TABLE } from "../src/model/counted.ts";
+import type { ScoringRequest } from "../src/model/scorer.ts";
+import { listModelParameters } from "../src/model/user_model.ts";
 import type { Weights } from "../src/tape/parameters.ts";
-import { smallLog } from "../src/selftest/small_logs.ts";
+import { createSmallLog } from "../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 export interface ScoreCase {
@@ -19,10 +19,10 @@ export interface ScoreCase {
 
 const size = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
 const logs = {
-  dense: smallLog(21, { ...size, width: WIDTH }),
-  "one-hot": smallLog(22, { ...size, width: 0 }),
-  mixed: smallLog(21, { ...size, width: WIDTH, tokens: 13 }),
-  tokens: smallLog(22, { ...size, width: 0, tokens: 20 }),
+  dense: createSmallLog(21, { ...size, width: WIDTH }),
+  "one-hot": createSmallLog(22, { ...size, width: 0 }),
+  mixed: createSmallLog(21, { ...size, width: WIDTH, tokens: 13 }),
+  tokens: createSmallLog(22, { ...size, width: 0, tokens: 20 }),
 };
 const oneField = { fields: [{ first: 0, count: 20, slots: 4 }], neighbours: 8, latest: 500 };
 const twoFields = {
@@ -65,11 +65,11 @@ export const scoreCases: Readonly<Record<string, ScoreCase>> = {
  * Weights of about the size of trained ones, no bias 0, no statistic of batch normalisation at its start; what is counted is of
  * the log.
  */
-export function weightsOf({ log, config }: ScoreCase, seed = 5): Weights {
-  const random = randomStream(seed, "scored weights");
-  const counted = countedStart(new MemoryLog(log), config, seed);
+export function drawWeights({ log, config }: ScoreCase, seed = 5): Weights {
+  const random = createRandomStream(seed, "scored weights");
+  const counted = initializeFromCounts(new MemoryLog(log), config, seed);
   const weights = new Map(
-    modelParameters(itemsShape(log.items), config).map(({ name, rows, columns }) => [
+    listModelParameters(getItemsShape(log.items), config).map(({ name, rows, columns }) => [
       name,
       Float32Array.from({ length: rows * columns }, () => {
         const value = 0.4 * random.normal();
@@ -90,8 +90,8 @@ const LONG = [19, 20, 25, 20];
  * Histories of no click, one, a few, more than the lags, and with repeated items; pages of one item and more. The longest
  * ones begin at the 13th, and repeat items.
  */
-export function requestsOf({ log }: ScoreCase, count = 12): PageRequest[] {
-  const random = randomStream(7, "requests");
+export function drawRequests({ log }: ScoreCase, count = 12): ScoringRequest[] {
+  const random = createRandomStream(7, "requests");
   const items = (n: number) => Array.from({ length: n }, () => random.integer(log.items.count));
   return Array.from({ length: count }, (_, k) => {
     const history = items(k < 12 ? k % 6 : LONG[k % LONG.length] ?? 0);

@@ -25,13 +25,13 @@ const own = new WritableStream<string>({
 }).getWriter();
 
 /** A line of standard input. */
-export interface Request {
+export interface SeriesRequest {
   readonly args: readonly string[];
   readonly cwd?: string;
 }
 
 /** Runs the command once. */
-async function run(number: number, { args, cwd }: Request) {
+async function run(number: number, { args, cwd }: SeriesRequest) {
   if (cwd !== undefined) Deno.chdir(cwd); // the folder of this name may be another one now
   const said = { stdout: "", stderr: "" };
   const take = (stream: keyof typeof said) => (text: string | Uint8Array) => {

@@ -1,14 +1,14 @@
 /** A service that a test starts as a user does. */
 
 import assert from "node:assert/strict";
-import type { Call } from "../bench/serve_load.ts";
-import { itemsShape } from "../src/data/item_catalogue.ts";
-import { initialWeights } from "../src/model/initial_weights.ts";
-import { modelParameters, UserModel } from "../src/model/user_model.ts";
+import type { LoadRequest } from "../bench/serve_load.ts";
+import { getItemsShape } from "../src/data/item_catalogue.ts";
+import { drawInitialWeights } from "../src/model/initial_weights.ts";
+import { listModelParameters, UserModel } from "../src/model/user_model.ts";
 import { writeSnapshot } from "../src/run/snapshot.ts";
 import { startCommand, withSmallLog } from "./command_check.ts";
 import { withGpu } from "./op_check.ts";
-import { requestsOf, scoreCases } from "./score_cases.ts";
+import { drawRequests, scoreCases } from "./score_cases.ts";
 
 const { config, log } = scoreCases["LSTM, one-hot"] ?? assert.fail();
 
@@ -19,16 +19,16 @@ export async function withService(
   ) => Promise<void>,
 ): Promise<void> {
   await withSmallLog(async (folder, data) => {
-    const items = itemsShape({ kind: "one-hot", count: 30 });
-    const specs = modelParameters(items, config);
-    const weights = initialWeights(specs, 8);
+    const items = getItemsShape({ kind: "one-hot", count: 30 });
+    const specs = listModelParameters(items, config);
+    const weights = drawInitialWeights(specs, 8);
     const model = `${folder}/model.safetensors`;
     await writeSnapshot(model, specs, weights, { model: config, items, iteration: 1, kind: "last" });
-    const calls: Call[] = [];
+    const calls: LoadRequest[] = [];
     await withGpu(undefined, async (gpu) => {
       using own = new UserModel(gpu, { kind: "one-hot", count: 30 }, config, { weights });
       for (
-        const { history, page } of requestsOf({
+        const { history, page } of drawRequests({
           config,
           log: { ...log, items: { kind: "one-hot", count: 30 } },
         }, 30)
@@ -53,7 +53,7 @@ export async function withService(
 }
 
 /** The exit code of a process, and what it said on standard error. */
-export async function endOf(child: Deno.ChildProcess): Promise<{ code: number; stderr: string }> {
+export async function waitForProcess(child: Deno.ChildProcess): Promise<{ code: number; stderr: string }> {
   const [{ code }, stderr] = await Promise.all([child.status, new Response(child.stderr).text()]);
   return { code, stderr };
 }

@@ -1,11 +1,11 @@
 /** Small models whose users are simulated, and how tests run them. */
 
-import { countsConfigFor } from "../src/counts/tables.ts";
+import { buildCountsConfig } from "../src/counts/tables.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
-import { itemsShape } from "../src/data/item_catalogue.ts";
+import { getItemsShape } from "../src/data/item_catalogue.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
-import { keyOf } from "../src/data/philox.ts";
-import { randomStream } from "../src/data/random.ts";
+import { makeKey } from "../src/data/philox.ts";
+import { createRandomStream } from "../src/data/random.ts";
 import {
   defaultModel,
   defaultPwModel,
@@ -13,21 +13,21 @@ import {
   type ModelConfig,
   type PwModelConfig,
 } from "../src/model/config.ts";
-import { countedStart } from "../src/model/counted.ts";
-import { modelParameters } from "../src/model/user_model.ts";
+import { initializeFromCounts } from "../src/model/counted.ts";
+import { listModelParameters } from "../src/model/user_model.ts";
 import type { EpisodeLog } from "../src/simulate/episode_log.ts";
 import type { SimulatorOptions } from "../src/simulate/options.ts";
 import type { Policy } from "../src/simulate/policy.ts";
 import type { Simulator } from "../src/simulate/simulator.ts";
-import { startOf, type StartOptions } from "../src/simulate/start.ts";
+import { drawStartHistory, type StartOptions } from "../src/simulate/start.ts";
 import type { Weights } from "../src/tape/parameters.ts";
-import { smallLog } from "../src/selftest/small_logs.ts";
+import { createSmallLog } from "../src/selftest/small_logs.ts";
 
 const size = { users: 12, items: 41, maxEvents: 4, maxPage: 4 };
 export const logs = {
-  dense: smallLog(31, { ...size, width: 9 }),
-  "one-hot": smallLog(32, { ...size, width: 0 }),
-  mixed: smallLog(33, { ...size, width: 5, tokens: 12 }),
+  dense: createSmallLog(31, { ...size, width: 9 }),
+  "one-hot": createSmallLog(32, { ...size, width: 0 }),
+  mixed: createSmallLog(33, { ...size, width: 5, tokens: 12 }),
 };
 const dims = [6, 5];
 export const lstm: LstmModelConfig = { ...defaultModel, lstmUnits: 5, dims };
@@ -36,24 +36,24 @@ export const tanh: ModelConfig = { ...pw, pwNonlinearity: "tanh" };
 const { lstmUnits: _, ...common } = lstm;
 export const none: ModelConfig = { ...common, encoder: "none" };
 
-export type Kind = keyof typeof logs;
+export type SimulatedModelKind = keyof typeof logs;
 
 /** Pages of many users over the items of a log, to count. */
 function countedLog({ items }: ClickLog): MemoryLog {
-  return new MemoryLog({ ...smallLog(34, { ...size, users: 150, maxEvents: 8, width: 0 }), items });
+  return new MemoryLog({ ...createSmallLog(34, { ...size, users: 150, maxEvents: 8, width: 0 }), items });
 }
 
 /** The model with counts. */
-export function counted(kind: Kind, config: ModelConfig): ModelConfig {
-  return { ...config, counts: countsConfigFor(countedLog(logs[kind]), []) };
+export function addCounts(kind: SimulatedModelKind, config: ModelConfig): ModelConfig {
+  return { ...config, counts: buildCountsConfig(countedLog(logs[kind]), []) };
 }
 
 /** Weights that make users differ and clicks likely; tables of counts are those of many users. */
-export function someWeights(log: ClickLog, config: ModelConfig): Weights {
-  const start = countedStart(countedLog(log), config, 1);
+export function drawSomeWeights(log: ClickLog, config: ModelConfig): Weights {
+  const start = initializeFromCounts(countedLog(log), config, 1);
   return new Map(
-    modelParameters(itemsShape(log.items), config).map(({ name, rows, columns, constant }) => {
-      const random = randomStream(8, "weights", name);
+    listModelParameters(getItemsShape(log.items), config).map(({ name, rows, columns, constant }) => {
+      const random = createRandomStream(8, "weights", name);
       const drawn = () => Float32Array.from({ length: rows * columns }, () => 0.5 * random.normal());
       return [name, constant && start.get(name) || drawn()];
     }),
@@ -61,7 +61,11 @@ export function someWeights(log: ClickLog, config: ModelConfig): Weights {
 }
 
 /** Logs of a run. */
-export async function played(simulator: Simulator, policy: Policy, options = {}): Promise<EpisodeLog[]> {
+export async function playEpisodes(
+  simulator: Simulator,
+  policy: Policy,
+  options = {},
+): Promise<EpisodeLog[]> {
   const found: EpisodeLog[] = [];
   await simulator.run(policy, { ...options, onLog: (log) => void found.push(log) });
   return found;
@@ -70,9 +74,9 @@ export async function played(simulator: Simulator, policy: Policy, options = {})
 /** Histories. */
 export const start = [[3, 17], [], [40, 2, 2, 9, 31], [8]];
 export const run: SimulatorOptions = { users: 45, slate: 3, pages: 11, seed: 5, start };
-export const key = keyOf(5);
+export const key = makeKey(5);
 
 /** Users over one-hot items start without a click. */
-export const startFor = (kind: Kind) => (kind === "one-hot" ? "empty" : start);
-export const startedWith = (user: number, episode: number, from: StartOptions = start) =>
-  startOf(from, user, episode, key);
+export const startFor = (kind: SimulatedModelKind) => (kind === "one-hot" ? "empty" : start);
+export const findStartHistory = (user: number, episode: number, from: StartOptions = start) =>
+  drawStartHistory(from, user, episode, key);

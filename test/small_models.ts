@@ -6,7 +6,7 @@
 
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
-import { smallLog } from "../src/selftest/small_logs.ts";
+import { createSmallLog } from "../src/selftest/small_logs.ts";
 
 /** Dense features of an item. */
 export const WIDTH = 7;
@@ -20,6 +20,6 @@ export const noHistory: ModelConfig = { ...common, encoder: "none" };
 
 /** Whose pages stand as they were shown. */
 export const tinyData = {
-  source: new MemoryLog(smallLog(1, { users: 9, items: 5, width: 2 })),
+  source: new MemoryLog(createSmallLog(1, { users: 9, items: 5, width: 2 })),
   places: "shown",
 } as const;

@@ -3,7 +3,7 @@
 /** How many accesses there are by bits of a lane: {"128": 4, "32": 1}. */
 export type ByWidth = Readonly<Record<string, number>>;
 
-type Counts = Readonly<ReturnType<typeof countsOf>>;
+type Counts = Readonly<ReturnType<typeof countInstructions>>;
 
 /** A stretch of code. */
 export interface Code extends Counts {
@@ -46,18 +46,18 @@ export function readAssembly(assembly: string): Listing {
       block = undefined;
     }
   }
-  const loops = loopsOf(code, starts);
+  const loops = findLoops(code, starts);
   for (const [from, to] of loops) for (const one of code.slice(from, to)) one.depth++;
   const inner = loops.filter(([from, to]) =>
     !loops.some(([a, b]) => a >= from && b <= to && b - a < to - from)
   ).map(([from, to]): Loop => {
     const own = code.slice(from, to);
-    return { ...codeOf(own), depth: own[0]?.depth ?? 1 };
+    return { ...summarizeCode(own), depth: own[0]?.depth ?? 1 };
   });
   const [most] = inner.sort((a, b) => arithmetic(b) - arithmetic(a) || b.instructions - a.instructions);
   const byDepth: number[] = [];
   for (const { depth } of code) byDepth[depth] = (byDepth[depth] ?? 0) + 1;
-  const all = codeOf(code);
+  const all = summarizeCode(code);
   // Where the loop that computes is written out, one is left that clears workgroup memory, or does what little remains.
   const isMost = most && arithmetic(most) >= all.flops - most.flops;
   return {
@@ -67,22 +67,22 @@ export function readAssembly(assembly: string): Listing {
   };
 }
 
-function codeOf(code: readonly Instruction[]): Code {
+function summarizeCode(code: readonly Instruction[]): Code {
   const lines = code.flatMap(({ block, text }) => [...(block ? [`${block}:`] : []), `  ${text}`]);
-  return { ...countsOf(code), lines };
+  return { ...countInstructions(code), lines };
 }
 
 /** Turns that Mesa's compiler assumes of an instruction in so many loops. */
-export function assumedTurns(depth: number): number {
+export function getAssumedTurns(depth: number): number {
   return depth === 0 ? 1 : depth === 1 ? 8 : 32 * 2 ** (depth - 2);
 }
 
 function arithmetic({ flops, depth }: Loop): number {
-  return flops * assumedTurns(depth);
+  return flops * getAssumedTurns(depth);
 }
 
 /** From the first instruction of each loop up to the one behind its last: a branch back makes it. */
-function loopsOf(
+function findLoops(
   code: readonly Instruction[],
   starts: ReadonlyMap<string, number>,
 ): [from: number, to: number][] {
@@ -100,7 +100,7 @@ const FMA = /^(fma|fmac|fmaak|fmamk|mad|mac)_f32/;
 const FLOP = /^(add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos)_f32/;
 
 /** Vector operations of an instruction, and what they are. */
-function operationsOf({ text }: Instruction): { vector: number; fma: number; flops: number } {
+function countOperations({ text }: Instruction): { vector: number; fma: number; flops: number } {
   const sum = { vector: 0, fma: 0, flops: 0 };
   if (!text.startsWith("v_")) return sum;
   for (const [, form, name = ""] of text.matchAll(OPERATION)) {
@@ -112,15 +112,15 @@ function operationsOf({ text }: Instruction): { vector: number; fma: number; flo
   return sum;
 }
 
-function countsOf(code: readonly Instruction[]) {
+function countInstructions(code: readonly Instruction[]) {
   const named = (pattern: RegExp) => code.filter(({ name }) => pattern.test(name)).length;
-  const operations = code.map(operationsOf);
+  const operations = code.map(countOperations);
   const total = (what: "vector" | "fma" | "flops") => operations.reduce((sum, one) => sum + one[what], 0);
   const widths = (pattern: RegExp): ByWidth => {
     const counts: Record<string, number> = {};
     for (const { name } of code) {
       const [, width] = name.match(pattern) ?? [];
-      if (width !== undefined) counts[bitsOf(width)] = (counts[bitsOf(width)] ?? 0) + 1;
+      if (width !== undefined) counts[parseWidth(width)] = (counts[parseWidth(width)] ?? 0) + 1;
     }
     return counts;
   };
@@ -143,7 +143,7 @@ function countsOf(code: readonly Instruction[]) {
 }
 
 /** "b128", "dwordx4", "xyzw", "u16", "d16_b16" */
-function bitsOf(width: string): string {
+function parseWidth(width: string): string {
   const dwords = width.match(/^dword(?:x(\d))?$/);
   if (dwords) return String(32 * Number(dwords[1] ?? 1));
   const texels = width.match(/^([xyzw]+)$/);

@@ -4,41 +4,41 @@
  * Mesa's llvmpipe, drops each shader that it is given into a folder.
  */
 
-import { countsConfigFor } from "../../src/counts/tables.ts";
+import { buildCountsConfig } from "../../src/counts/tables.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
-import { kernelText } from "../../src/gpu/kernel.ts";
+import { buildKernelText } from "../../src/gpu/kernel.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { defaultModel, defaultPwModel } from "../../src/model/config.ts";
-import { countedStart } from "../../src/model/counted.ts";
+import { initializeFromCounts } from "../../src/model/counted.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { shopItems } from "../../src/data/demo_shop.ts";
+import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { restless } from "../../src/data/shops.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
-import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
-import { type BenchLog, type BenchModel, modelsFor } from "../../src/selftest/profile/workloads.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { exploring } from "../../src/simulate/explore.ts";
+import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named.ts";
+import { type BenchLog, type BenchModel, selectModels } from "../../src/selftest/profile/workloads.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { createExploringPolicy } from "../../src/simulate/explore.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { defaultTraining } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { UserError } from "../../src/user_error.ts";
-import { casesOf, partsOf } from "../kernel_cases.ts";
-import { untrainedModel } from "../simulate/pages.ts";
-import { inFolder } from "../study.ts";
-import { type Shader, shaderOf } from "./spirv.ts";
+import { listCases, listParts } from "../kernel_cases.ts";
+import { createUntrainedModel } from "../simulate/pages.ts";
+import { withTemporaryFolder } from "../study.ts";
+import { parseShader, type SpirvShader } from "./spirv.ts";
 import { explainFileError, readText } from "../../src/files/local_file.ts";
 
 /** A text of a kernel with its constants, as it was given to the driver. */
-export interface Text {
+export interface CompilableText {
   readonly kernel: string;
   readonly source: string;
-  readonly shader: Shader;
+  readonly shader: SpirvShader;
   /** Where it is used: "W1 LSTM: utility/layer2 forward". */
   readonly uses: string[];
 }
@@ -46,7 +46,7 @@ export interface Text {
 /** A dispatch of a step. */
 export interface StepDispatch {
   readonly label: string;
-  readonly text: Text;
+  readonly text: CompilableText;
   readonly workgroups: number;
   readonly flops: number;
   readonly bytes: number;
@@ -61,8 +61,8 @@ export interface RecordedStep {
   readonly dispatches: readonly StepDispatch[];
 }
 
-export interface Gathered {
-  readonly texts: readonly Text[];
+export interface GatheredTexts {
+  readonly texts: readonly CompilableText[];
   readonly steps: readonly RecordedStep[];
 }
 
@@ -82,7 +82,7 @@ const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
 /** Takes down the SPIR-V of every pipeline that a device makes. */
 class Watcher {
-  readonly texts = new Map<string, Text>();
+  readonly texts = new Map<string, CompilableText>();
   /** What is recorded now. */
   where = "";
 
@@ -96,7 +96,7 @@ class Watcher {
       }
       this.#empty();
       const pipeline = await compile(kernel, source, layout);
-      const shader = shaderOf(this.#newest(), source);
+      const shader = parseShader(this.#newest(), source);
       this.texts.set(source, { kernel, source, shader, uses: [this.where] });
       return pipeline;
     };
@@ -121,8 +121,11 @@ class Watcher {
 }
 
 /** Opens the adapter so that what it compiles can be taken down, for as long as the work takes. */
-export async function watching<T>(kind: AdapterKind, work: (watcher: Watcher) => Promise<T>): Promise<T> {
-  return await inFolder("spirv", async (folder) => {
+export async function watchCompiles<T>(
+  kind: AdapterKind,
+  work: (watcher: Watcher) => Promise<T>,
+): Promise<T> {
+  return await withTemporaryFolder("spirv", async (folder) => {
     Deno.env.set(DUMP, folder);
     Deno.env.set(NO_CACHE, "true");
     const gpu = await openGpu({ shapesFor: kind });
@@ -137,9 +140,9 @@ export async function watching<T>(kind: AdapterKind, work: (watcher: Watcher) =>
   });
 }
 
-export async function gather(options: GatherOptions): Promise<Gathered> {
+export async function gather(options: GatherOptions): Promise<GatheredTexts> {
   const { onProgress = () => {} } = options;
-  return await watching(options.kind, async (watcher) => {
+  return await watchCompiles(options.kind, async (watcher) => {
     const steps: RecordedStep[] = [];
     const at = (where: string) => {
       watcher.where = where;
@@ -147,12 +150,12 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
     };
     for (const log of options.logs) {
       const of = log();
-      for (const model of modelsFor(of.log, options.models)) {
+      for (const model of selectModels(of.log, options.models)) {
         at(`${of.name} ${model.name}`);
         using recording = await model.record(watcher.gpu, of.log, of.users);
-        const { parts, steps: own } = await partsOf(recording);
-        const dispatches = casesOf(parts, own).filter(({ part }) => part < own).flatMap((one) => {
-          const text = watcher.texts.get(kernelText(one.spec));
+        const { parts, steps: own } = await listParts(recording);
+        const dispatches = listCases(parts, own).filter(({ part }) => part < own).flatMap((one) => {
+          const text = watcher.texts.get(buildKernelText(one.spec));
           if (!text) return [];
           const [x, y] = one.invocations;
           const [sizeX, sizeY] = text.shader.workgroup;
@@ -190,7 +193,7 @@ const SMALL = { users: 30, items: 41, width: 9, maxEvents: 5, maxPage: 6 };
 async function cutBatches(gpu: Gpu, at: At): Promise<void> {
   at("a batch in parts");
   for (const [size, adam] of [[SMALL, "dense"], [{ ...SMALL, width: 0 }, "row-sparse"]] as const) {
-    const log = smallLog(1, size);
+    const log = createSmallLog(1, size);
     using model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
     const training = { ...defaultTraining, batchSize: 5, partRows: 12, adam };
     (await Trainer.create(model, log, training, { validate: false })).destroy();
@@ -203,8 +206,8 @@ async function sumsBySubgroups(gpu: Gpu, at: At): Promise<void> {
   at("sums by subgroups");
   const before = gpu.shapes;
   gpu.useShapes({ ...before, sum: { outcome_sum: "subgroups" } });
-  using model = new UserModel(gpu, smallLog(1, SMALL).items, defaultModel, { seed: 1 });
-  (await Trainer.create(model, smallLog(1, SMALL), { ...defaultTraining, batchSize: 5 })).destroy();
+  using model = new UserModel(gpu, createSmallLog(1, SMALL).items, defaultModel, { seed: 1 });
+  (await Trainer.create(model, createSmallLog(1, SMALL), { ...defaultTraining, batchSize: 5 })).destroy();
   gpu.useShapes(before);
 }
 
@@ -213,13 +216,13 @@ const SIMULATED = { items: 5000, users: 16, slate: 5 };
 
 async function simulate(gpu: Gpu, at: At): Promise<void> {
   const { items, users, slate } = SIMULATED;
-  const log = smallLog(2, SMALL);
-  const counted = { ...defaultPwModel, counts: countsConfigFor(new MemoryLog(log), []) };
-  const start = countedStart(new MemoryLog(log), counted, 1);
-  using lstm = untrainedModel(gpu, items);
+  const log = createSmallLog(2, SMALL);
+  const counted = { ...defaultPwModel, counts: buildCountsConfig(new MemoryLog(log), []) };
+  const start = initializeFromCounts(new MemoryLog(log), counted, 1);
+  using lstm = createUntrainedModel(gpu, items);
   using pw = new UserModel(gpu, log.items, counted, { seed: 1, start });
   const sources = {
-    "users of a shop": new ShopSource(restless, shopItems(1, items)),
+    "users of a shop": new ShopSource(restless, drawShopItems(1, items)),
     "users of a model": new LearnedSource(lstm),
     "users of a model with counts": new LearnedSource(pw),
   };
@@ -227,9 +230,9 @@ async function simulate(gpu: Gpu, at: At): Promise<void> {
   for (const [name, source] of Object.entries(sources)) {
     at(name);
     using simulator = await Simulator.create(gpu, source, room);
-    const popular = popularPolicy(new Float64Array(source.itemCount));
-    const drawn = exploring(greedyPolicy(), { temperature: 1 });
-    for (const policy of [randomPolicy, popular, greedyPolicy(), drawn]) await simulator.run(policy);
+    const popular = createPopularPolicy(new Float64Array(source.itemCount));
+    const drawn = createExploringPolicy(createGreedyPolicy(), { temperature: 1 });
+    for (const policy of [randomPolicy, popular, createGreedyPolicy(), drawn]) await simulator.run(policy);
     for (const algorithm of ["cdqn", "gdqn", "slateq"] as const) {
       at(`${algorithm} of ${name}`);
       (await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, slate, algorithm })).destroy();
@@ -241,13 +244,16 @@ async function simulate(gpu: Gpu, at: At): Promise<void> {
  * A text of the reader's own, whatever it is.
  * @throws UserError for a file that cannot be read, for a constant that it does not have, and for what does not compile.
  */
-export async function gatherFile(file: string, constants: ReadonlyMap<string, string>): Promise<Gathered> {
+export async function gatherFile(
+  file: string,
+  constants: ReadonlyMap<string, string>,
+): Promise<GatheredTexts> {
   const text = await readText(file).catch((error) => {
     throw explainFileError(error, "read", file);
   });
   const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   const source = withConstants(file, text, constants);
-  return await watching("gpu", async (watcher) => {
+  return await watchCompiles("gpu", async (watcher) => {
     watcher.where = file;
     try {
       await watcher.gpu.pipeline(name, source, "auto");

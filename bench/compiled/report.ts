@@ -1,28 +1,28 @@
 /** Everything that was gathered, compiled for some GPUs, and what is then known of each kernel's text. */
 
 import { UserError } from "../../src/user_error.ts";
-import { type Card, cardOf, reckon, type Reckoning } from "./time_model.ts";
-import type { Gathered, RecordedStep, StepDispatch, Text } from "./gather.ts";
-import { type Compilation, Compiler, missingCompiler } from "./vulkan.ts";
+import { estimateTime, getCard, type GpuCard, type TimeEstimate } from "./time_model.ts";
+import type { CompilableText, GatheredTexts, RecordedStep, StepDispatch } from "./gather.ts";
+import { type Compilation, describeMissingCompiler, NullCompiler } from "./vulkan.ts";
 import { type Listing, readAssembly } from "./assembly.ts";
-import type { Shader } from "./spirv.ts";
+import type { SpirvShader } from "./spirv.ts";
 
-export interface CompiledText extends Pick<Text, "kernel" | "source" | "uses"> {
+export interface CompiledText extends Pick<CompilableText, "kernel" | "source" | "uses"> {
   /** By GPU. */
-  readonly facts: Readonly<Record<string, Facts>>;
+  readonly facts: Readonly<Record<string, CompiledFacts>>;
 }
 
 interface CompiledDispatch extends Omit<StepDispatch, "text"> {
   readonly kernel: string;
   /** By GPU. */
-  readonly reckoned: Readonly<Record<string, Reckoning>>;
+  readonly reckoned: Readonly<Record<string, TimeEstimate>>;
 }
 
 export interface CompiledStep extends Omit<RecordedStep, "dispatches"> {
   readonly dispatches: readonly CompiledDispatch[];
 }
 
-export interface Compiled {
+export interface CompiledReport {
   /** What compiled: "Mesa 25.0.7". */
   readonly compiler: string;
   readonly gpus: readonly string[];
@@ -33,7 +33,7 @@ export interface Compiled {
 interface CompileOptions {
   /** As RADV names them. */
   readonly gpus: readonly string[];
-  /** See {@link Compiler}. */
+  /** See {@link NullCompiler}. */
   readonly checked?: boolean;
   /** Lanes of a subgroup, instead of what the driver chooses. */
   readonly subgroup?: number | undefined;
@@ -42,20 +42,20 @@ interface CompileOptions {
 
 /** Compiles every text once for each GPU. @throws UserError where there is no RADV, or it does not know a GPU. */
 export function compileAll(
-  { texts, steps }: Gathered,
+  { texts, steps }: GatheredTexts,
   { gpus, checked = true, subgroup, onProgress = () => {} }: CompileOptions,
-): Compiled {
-  const missing = missingCompiler();
+): CompiledReport {
+  const missing = describeMissingCompiler();
   if (missing !== undefined) throw new UserError(`Nothing can be compiled here: ${missing}`);
-  const facts = new Map<Text, Record<string, Facts>>(texts.map((text) => [text, {}]));
+  const facts = new Map<CompilableText, Record<string, CompiledFacts>>(texts.map((text) => [text, {}]));
   let mesa = "";
   for (const gpu of gpus) {
-    const card = cardOf(gpu);
-    using compiler = new Compiler(gpu, checked);
+    const card = getCard(gpu);
+    using compiler = new NullCompiler(gpu, checked);
     mesa = compiler.version;
     for (const [text, own] of facts) {
       onProgress(`compiling for ${gpu}: ${text.kernel}`);
-      own[gpu] = factsOf(card, text.shader, compiler.compile(text.shader, subgroup));
+      own[gpu] = buildFacts(card, text.shader, compiler.compile(text.shader, subgroup));
     }
   }
   return {
@@ -70,7 +70,7 @@ export function compileAll(
         reckoned: Object.fromEntries(
           Object.values(facts.get(text) ?? {}).map((
             own,
-          ) => [own.gpu, reckon(cardOf(own.gpu), own, dispatch)]),
+          ) => [own.gpu, estimateTime(getCard(own.gpu), own, dispatch)]),
         ),
       })),
     })),
@@ -80,7 +80,7 @@ export function compileAll(
 /** What keeps more subgroups off a SIMD. */
 type Limit = "none" | "registers" | "workgroup memory";
 
-export interface Facts extends Listing {
+export interface CompiledFacts extends Listing {
   readonly gpu: string;
   /** Invocations of a workgroup. */
   readonly workgroup: readonly number[];
@@ -105,7 +105,7 @@ export interface Facts extends Listing {
   readonly inverseThroughput: number;
 }
 
-function factsOf(card: Card, { workgroup }: Shader, compilation: Compilation): Facts {
+function buildFacts(card: GpuCard, { workgroup }: SpirvShader, compilation: Compilation): CompiledFacts {
   const { statistics, assembly, subgroup } = compilation;
   const value = (name: string) => statistics[name] ?? NaN;
   const invocations = workgroup.reduce((product, size) => product * size, 1);
@@ -119,7 +119,7 @@ function factsOf(card: Card, { workgroup }: Shader, compilation: Compilation): F
     ...own,
     sgprs: value("SGPRs"),
     spills: value("Spilled VGPRs") + value("Spilled SGPRs"),
-    limit: limitOf(card, own),
+    limit: findLimit(card, own),
     dual: value("VOPD"),
     latency: value("Latency"),
     inverseThroughput: value("Inverse Throughput"),
@@ -128,9 +128,9 @@ function factsOf(card: Card, { workgroup }: Shader, compilation: Compilation): F
   };
 }
 
-function limitOf(
-  { slots, registers, counted }: Card,
-  { subgroup, vgprs, lds, subgroups }: Pick<Facts, "subgroup" | "vgprs" | "lds" | "subgroups">,
+function findLimit(
+  { slots, registers, counted }: GpuCard,
+  { subgroup, vgprs, lds, subgroups }: Pick<CompiledFacts, "subgroup" | "vgprs" | "lds" | "subgroups">,
 ): Limit {
   const each = subgroup / counted;
   if (subgroups >= slots * each) return "none";

@@ -1,7 +1,7 @@
 /** SPIR-V, what a compute shader is to Vulkan: as Deno's naga writes it, and Mesa drops it into a folder. */
 
 /** A compute shader for Vulkan. */
-export interface Shader {
+export interface SpirvShader {
   readonly spirv: Uint8Array<ArrayBuffer>;
   readonly entry: string;
   readonly workgroup: readonly [x: number, y: number, z: number];
@@ -29,7 +29,7 @@ const STEP_BINDING = /@binding\((\d+)\) var<uniform> steps?:/;
  * Reads what the words say of the interface. The step's header is bound at an offset that each dispatch gives.
  * @param wgsl the text that it was made of, which names the step's binding. @throws Error for what is no SPIR-V of a compute shader.
  */
-export function shaderOf(spirv: Uint8Array<ArrayBuffer>, wgsl = ""): Shader {
+export function parseShader(spirv: Uint8Array<ArrayBuffer>, wgsl = ""): SpirvShader {
   const words = new Uint32Array(spirv.buffer, spirv.byteOffset, spirv.length >> 2);
   if (words[0] !== MAGIC) throw new Error("expected SPIR-V");
   const word = (at: number) => words[at] ?? 0;

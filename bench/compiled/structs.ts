@@ -13,7 +13,7 @@ const pointedTo = new WeakMap<Uint8Array, unknown[]>();
 
 const SIZES: Readonly<Record<string, number>> = { u32: 4, f32: 4, u64: 8, pointer: 8 };
 
-export class Layout {
+export class StructLayout {
   /** Of one struct in an array. */
   readonly size: number;
   readonly #fields = new Map<string, Field>();
@@ -59,7 +59,7 @@ export class Layout {
     const view = new DataView(structs.buffer, index * this.size + at);
     if (value instanceof Uint8Array) {
       pointedTo.set(structs, [...pointedTo.get(structs) ?? [], value]);
-      view.setBigUint64(0, addressOf(value), true);
+      view.setBigUint64(0, getAddress(value), true);
     } else if (bytes === 8) view.setBigUint64(0, BigInt(value), true);
     else view.setUint32(0, Number(value), true);
   }
@@ -77,7 +77,7 @@ export class Layout {
 }
 
 /** Structs behind one another. */
-export function arrayOf(structs: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+export function packStructs(structs: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(structs.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const struct of structs) {
@@ -89,11 +89,11 @@ export function arrayOf(structs: readonly Uint8Array<ArrayBuffer>[]): Uint8Array
 }
 
 /** An array of pointers to texts, each with C's zero at its end. */
-export function textsOf(texts: readonly string[]): Uint8Array<ArrayBuffer> {
-  return arrayOf(texts.map((text) => new Layout("pointer text").make({ text: textOf(text) })));
+export function packTexts(texts: readonly string[]): Uint8Array<ArrayBuffer> {
+  return packStructs(texts.map((text) => new StructLayout("pointer text").make({ text: packText(text) })));
 }
 
-export function textOf(text: string): Uint8Array<ArrayBuffer> {
+export function packText(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }
 
@@ -102,6 +102,6 @@ export function readText(bytes: Uint8Array): string {
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
+function getAddress(bytes: Uint8Array<ArrayBuffer>): bigint {
   return bytes.length === 0 ? 0n : Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
 }

@@ -1,11 +1,11 @@
 /** What was compiled as tables. */
 
-import { short } from "../../src/number_text.ts";
-import { uniqueLabel } from "../kernel_cases.ts";
-import { type Cells, cellsOf, type Column } from "../study.ts";
+import { formatShort } from "../../src/number_text.ts";
+import { makeUniqueLabel } from "../kernel_cases.ts";
+import { buildCells, type CellColumn, type TableCells } from "../study.ts";
 import type { ByWidth } from "./assembly.ts";
-import { type Bound, cardOf, LAUNCH_US, sumOf } from "./time_model.ts";
-import type { Compiled, CompiledStep, CompiledText, Facts } from "./report.ts";
+import { getCard, LAUNCH_US, sumEstimates, type TimeBound } from "./time_model.ts";
+import type { CompiledFacts, CompiledReport, CompiledStep, CompiledText } from "./report.ts";
 
 /** "4 x 128, 1 x 32" */
 function widthsText(counts: ByWidth): string {
@@ -14,12 +14,12 @@ function widthsText(counts: ByWidth): string {
 }
 
 /** Of the innermost loop; of the whole text where there is none. */
-function fmaText({ loop, fma, vector }: Facts): string {
+function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }
 
 /** Each fact: its name, and how it is written. */
-const factColumns: readonly Column<Facts>[] = [
+const factColumns: readonly CellColumn<CompiledFacts>[] = [
   ["workgroup", ({ workgroup }) => workgroup.join(" x ")],
   ["lanes", ({ lanes: [working, all] }) => `${working} of ${all}`],
   ["VGPRs", ({ vgprs }) => String(vgprs)],
@@ -45,49 +45,49 @@ const factColumns: readonly Column<Facts>[] = [
 const SHORT = ["workgroup", "lanes", "VGPRs", "spilled", "subgroups", "limited by", "FMAs of vector"];
 
 /** A row a text, on one GPU. */
-export function textCells(texts: readonly CompiledText[], gpu: string): Cells {
+export function listTextCells(texts: readonly CompiledText[], gpu: string): TableCells {
   const rows = texts.flatMap(({ kernel, facts: { [gpu]: own } }) => own ? [{ kernel, own }] : []);
-  return cellsOf(rows, [
+  return buildCells(rows, [
     ["kernel", ({ kernel }) => kernel],
     ...factColumns.filter(([head]) => SHORT.includes(head)).map((
       [head, of],
-    ): Column<typeof rows[number]> => [head, ({ own }, k) => of(own, k)]),
+    ): CellColumn<typeof rows[number]> => [head, ({ own }, k) => of(own, k)]),
   ]);
 }
 
 /** All facts of a text, and what they are called. */
-export function factsText(facts: Facts): string[] {
+export function formatFacts(facts: CompiledFacts): string[] {
   return factColumns.map(([, of]) => of(facts, 0));
 }
 export const factNames = factColumns.map(([name]) => name);
 
 /** The facts of texts side by side, a fact a row. @param marked whether it is said what differs. */
-export function besideCells(
-  texts: readonly { readonly name: string; readonly facts: Facts }[],
+export function listComparisonCells(
+  texts: readonly { readonly name: string; readonly facts: CompiledFacts }[],
   marked = false,
-): Cells {
+): TableCells {
   const rows = factColumns.map(([fact, of]) => ({ fact, values: texts.map((text) => of(text.facts, 0)) }));
-  const columns: Column<typeof rows[number]>[] = [
+  const columns: CellColumn<typeof rows[number]>[] = [
     ["", ({ fact }) => fact],
-    ...texts.map(({ name }, k): Column<typeof rows[number]> => [name, ({ values }) => values[k] ?? ""]),
+    ...texts.map(({ name }, k): CellColumn<typeof rows[number]> => [name, ({ values }) => values[k] ?? ""]),
     ["", ({ values }) => new Set(values).size > 1 ? "differs" : ""],
   ];
-  return cellsOf(rows, marked ? columns : columns.slice(0, -1));
+  return buildCells(rows, marked ? columns : columns.slice(0, -1));
 }
 
 /** True if a SIMD holds less than half of its most subgroups: 32 (of 64 lanes) or 16 (of 32) on RDNA, 10 on CDNA. */
-function isLow({ gpu, subgroup, subgroups }: Facts): boolean {
-  return subgroups < (cardOf(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
+function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
+  return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }
 
 /** Registers, subgroups and what limits them, of all GPUs side by side: of texts that leave one of them half empty. */
-export function gpuCells({ gpus }: Compiled, texts: readonly CompiledText[]): Cells {
+export function listGpuCells({ gpus }: CompiledReport, texts: readonly CompiledText[]): TableCells {
   const low = texts.filter(({ facts }) => Object.values(facts).some(isLow));
-  return cellsOf(low, [
+  return buildCells(low, [
     ["kernel", ({ kernel }) => kernel],
     ...gpus.map((
       gpu,
-    ): Column<CompiledText> => [
+    ): CellColumn<CompiledText> => [
       gpu,
       ({ facts: { [gpu]: own } }) =>
         own ? `${own.vgprs} VGPRs, ${own.subgroups}${own.limit === "none" ? "" : ` by ${own.limit}`}` : "",
@@ -96,14 +96,14 @@ export function gpuCells({ gpus }: Compiled, texts: readonly CompiledText[]): Ce
 }
 
 /** The first text of each kernel, in the order of their names. */
-export function firstTexts(texts: readonly CompiledText[]): CompiledText[] {
+export function selectFirstTexts(texts: readonly CompiledText[]): CompiledText[] {
   const first = new Map<string, CompiledText>();
   for (const text of texts) if (!first.has(text.kernel)) first.set(text.kernel, text);
   return [...first.values()].sort((a, b) => a.kernel < b.kernel ? -1 : 1);
 }
 
 const bounds = ["launch", "latency", "memory", "vector"] as const;
-const boundsText: Readonly<Record<Bound, string>> = {
+const boundsText: Readonly<Record<TimeBound, string>> = {
   launch: "launches",
   latency: "latency",
   memory: "memory",
@@ -111,23 +111,23 @@ const boundsText: Readonly<Record<Bound, string>> = {
 };
 
 /** Steps as they are reckoned for each card, and what bounds most of the time on the first. */
-export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): Cells {
+export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): TableCells {
   const reckonedFor = ({ dispatches }: CompiledStep, gpu: string) =>
-    sumOf(
+    sumEstimates(
       dispatches.flatMap(({ steps, reckoned: { [gpu]: reckoning } }) =>
         reckoning ? [{ steps, reckoning }] : []
       ),
     );
   const [first = ""] = gpus;
-  return cellsOf(steps, [
+  return buildCells(steps, [
     ["", ({ workload }) => workload],
     ["model", ({ model }) => model],
     ["dispatches", ({ dispatches }) => String(dispatches.length)],
-    ...gpus.map((gpu): Column<CompiledStep> => [
-      `us, ${cardOf(gpu).name}`,
-      (step) => short(reckonedFor(step, gpu).us),
+    ...gpus.map((gpu): CellColumn<CompiledStep> => [
+      `us, ${getCard(gpu).name}`,
+      (step) => formatShort(reckonedFor(step, gpu).us),
     ]),
-    [`bounds, ${cardOf(first).name}`, (step) => {
+    [`bounds, ${getCard(first).name}`, (step) => {
       const { us, by } = reckonedFor(step, first);
       const shares = bounds.map((bound) => ({ bound, share: by[bound] / us }))
         .filter(({ share }) => share >= 0.1).sort((a, b) => b.share - a.share);
@@ -139,8 +139,8 @@ export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[
 }
 
 /** What is assumed of a card. */
-export function cardCells(gpus: readonly string[]): Cells {
-  return cellsOf(gpus.map(cardOf), [
+export function listCardCells(gpus: readonly string[]): TableCells {
+  return buildCells(gpus.map(getCard), [
     ["GPU", ({ family }) => family],
     ["card", ({ name, architecture }) => `${name} (${architecture})`],
     ["compute units x SIMDs", ({ computeUnits, simds }) => `${computeUnits} x ${simds}`],
@@ -152,17 +152,17 @@ export function cardCells(gpus: readonly string[]): Cells {
 }
 
 /** A step's dispatches, reckoned beside what was measured. @param measured its dispatches in order, with microseconds. */
-export function besideMeasuredCells(
+export function listMeasuredCells(
   { dispatches }: CompiledStep,
   gpu: string,
   measured: readonly { readonly label: string; readonly median: number }[],
-): Cells {
+): TableCells {
   const seen = new Map<string, number>();
   const times = new Map<string, number>();
   for (const { label, median } of measured) {
     const count = (seen.get(label) ?? 0) + 1;
     seen.set(label, count);
-    times.set(uniqueLabel(label, count), median);
+    times.set(makeUniqueLabel(label, count), median);
   }
   const rows = dispatches.flatMap(({ label, kernel, steps, reckoned: { [gpu]: own } }) =>
     own
@@ -177,12 +177,12 @@ export function besideMeasuredCells(
     us: total(({ us }) => us),
     time: total(({ time }) => time),
   };
-  return cellsOf([...rows, all], [
+  return buildCells([...rows, all], [
     ["dispatch", ({ label }) => label],
     ["kernel", ({ kernel }) => kernel],
-    ["us, measured", ({ time }) => short(time)],
-    ["us, reckoned", ({ us }) => short(us)],
-    ["measured by reckoned", ({ time, us }) => short(time / us)],
+    ["us, measured", ({ time }) => formatShort(time)],
+    ["us, reckoned", ({ us }) => formatShort(us)],
+    ["measured by reckoned", ({ time, us }) => formatShort(time / us)],
     ["reckoned bound", ({ bound }) => bound],
   ]);
 }

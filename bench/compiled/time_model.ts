@@ -14,11 +14,11 @@
  * they are scaled to the turns that the op's FLOPs need, by the instructions in loops and outside of them.
  */
 
-import { assumedTurns } from "./assembly.ts";
-import type { Facts } from "./report.ts";
+import { getAssumedTurns } from "./assembly.ts";
+import type { CompiledFacts } from "./report.ts";
 
 /** A GPU, and a card that has it. */
-export interface Card {
+export interface GpuCard {
   /** Name of the GPU family, for RADV_FORCE_FAMILY. */
   readonly family: string;
   readonly architecture: string;
@@ -48,7 +48,7 @@ export const LAUNCH_US = 3;
 
 const amd = "https://www.amd.com/en/products";
 /** Registers and slots are what Mesa 25.0.7 reckons with; all else is of AMD's data sheets. */
-export const cards: readonly Card[] = [
+export const cards: readonly GpuCard[] = [
   {
     family: "navi31",
     architecture: "RDNA3",
@@ -88,48 +88,52 @@ export const cards: readonly Card[] = [
 ];
 
 /** The card of a GPU. @throws Error for one that is not among them. */
-export function cardOf(family: string): Card {
+export function getCard(family: string): GpuCard {
   const card = cards.find((one) => one.family === family);
   if (!card) throw new Error(`expected one of ${cards.map((one) => one.family).join(", ")}, got ${family}`);
   return card;
 }
 
 /** The card that an adapter is, by its driver's name. */
-export function knownCard(description: string): Card | undefined {
+export function findCard(description: string): GpuCard | undefined {
   return cards.find(({ known }) => known.test(description));
 }
 
 /** What a dispatch is asked to do. */
-export interface Work {
+export interface DispatchWork {
   readonly workgroups: number;
   readonly flops: number;
   readonly bytes: number;
 }
 
 const bounds = ["memory", "vector", "latency", "launch"] as const;
-export type Bound = typeof bounds[number];
+export type TimeBound = typeof bounds[number];
 
 /** Microseconds. */
-export interface Reckoning extends Readonly<Record<Bound, number>> {
+export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly us: number;
-  readonly bound: Bound;
+  readonly bound: TimeBound;
 }
 
 /** By how much more instructions a subgroup runs than the compiler assumed. */
-function turnsOf({ byDepth, loop }: Facts, flopsALane: number): number {
+function computeExtraTurns({ byDepth, loop }: CompiledFacts, flopsALane: number): number {
   if (!loop || loop.flops === 0) return 1;
-  const scale = flopsALane / loop.flops / assumedTurns(loop.depth);
+  const scale = flopsALane / loop.flops / getAssumedTurns(loop.depth);
   const run = (turns: (depth: number) => number) =>
     byDepth.reduce((sum, count, depth) => sum + count * turns(depth), 0);
-  return run((depth) => depth === 0 ? 1 : Math.max(1, scale * assumedTurns(depth))) / run(assumedTurns);
+  return run((depth) => depth === 0 ? 1 : Math.max(1, scale * getAssumedTurns(depth))) / run(getAssumedTurns);
 }
 
-export function reckon(card: Card, facts: Facts, { workgroups, flops, bytes }: Work): Reckoning {
+export function estimateTime(
+  card: GpuCard,
+  facts: CompiledFacts,
+  { workgroups, flops, bytes }: DispatchWork,
+): TimeEstimate {
   const [invocations] = facts.lanes;
   const lanes = workgroups * invocations;
   const simds = card.computeUnits * card.simds;
   const cyclesAUs = 1000 * card.clock;
-  const turns = lanes === 0 ? 1 : turnsOf(facts, flops / lanes);
+  const turns = lanes === 0 ? 1 : computeExtraTurns(facts, flops / lanes);
   const subgroups = workgroups * Math.ceil(invocations / facts.subgroup);
   const held = Math.max(1, facts.subgroups * card.counted / facts.subgroup);
   const times = {
@@ -143,9 +147,9 @@ export function reckon(card: Card, facts: Facts, { workgroups, flops, bytes }: W
 }
 
 /** Microseconds of all dispatches, and of those that each thing bounds. */
-export function sumOf(
-  dispatches: readonly { readonly reckoning: Reckoning; readonly steps: number }[],
-): { us: number; by: Record<Bound, number> } {
+export function sumEstimates(
+  dispatches: readonly { readonly reckoning: TimeEstimate; readonly steps: number }[],
+): { us: number; by: Record<TimeBound, number> } {
   const by = { memory: 0, vector: 0, latency: 0, launch: 0 };
   for (const { reckoning: { bound, us }, steps } of dispatches) by[bound] += us / steps;
   return { us: Object.values(by).reduce((sum, us) => sum + us, 0), by };

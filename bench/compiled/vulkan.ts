@@ -5,8 +5,8 @@
  */
 
 import { UserError } from "../../src/user_error.ts";
-import type { Shader } from "./spirv.ts";
-import { arrayOf, Layout, readText, textOf, textsOf } from "./structs.ts";
+import type { SpirvShader } from "./spirv.ts";
+import { packStructs, packText, packTexts, readText, StructLayout } from "./structs.ts";
 
 const [COMPUTE, STAGE_INFO] = [0x20, 18];
 /** Statistics are captured, and what the compiler writes of its stages. */
@@ -15,41 +15,50 @@ const VERSION = (1 << 22) | (3 << 12);
 
 const EXECUTABLES = 1000269000;
 const layouts = {
-  application: new Layout("pointer name, u32 version, pointer engine, u32 engineVersion, u32 apiVersion", 0),
-  instance: new Layout(
+  application: new StructLayout(
+    "pointer name, u32 version, pointer engine, u32 engineVersion, u32 apiVersion",
+    0,
+  ),
+  instance: new StructLayout(
     "u32 flags, pointer application, u32 layers, pointer layerNames, u32 extensions, pointer extensionNames",
     1,
   ),
-  queue: new Layout("u32 flags, u32 family, u32 count, pointer priorities", 2),
-  device: new Layout(
+  queue: new StructLayout("u32 flags, u32 family, u32 count, pointer priorities", 2),
+  device: new StructLayout(
     "u32 flags, u32 queues, pointer queueInfos, u32 layers, pointer layerNames, u32 extensions, " +
       "pointer extensionNames, pointer features",
     3,
   ),
-  executablesFeature: new Layout("u32 executableInfo", EXECUTABLES),
-  subgroupFeature: new Layout("u32 sizeControl, u32 full", 1000225002),
-  robustFeature: new Layout("u32 buffers, u32 images, u32 nullDescriptor", 1000286000),
-  properties: new Layout(
+  executablesFeature: new StructLayout("u32 executableInfo", EXECUTABLES),
+  subgroupFeature: new StructLayout("u32 sizeControl, u32 full", 1000225002),
+  robustFeature: new StructLayout("u32 buffers, u32 images, u32 nullDescriptor", 1000286000),
+  properties: new StructLayout(
     "u32 api, u32 driver, u32 vendor, u32 device, u32 type, text256 name, text1000 rest",
   ),
   /** 55 switches. */
-  features: new Layout("u32 robustBufferAccess, text216 others"),
-  module: new Layout("u32 flags, u64 bytes, pointer code", 16),
-  binding: new Layout("u32 binding, u32 type, u32 count, u32 stages, pointer samplers"),
-  set: new Layout("u32 flags, u32 count, pointer bindings", 32),
-  pipelineLayout: new Layout("u32 flags, u32 sets, pointer setLayouts, u32 ranges, pointer constants", 30),
-  subgroupSize: new Layout("u32 size", 1000225001),
+  features: new StructLayout("u32 robustBufferAccess, text216 others"),
+  module: new StructLayout("u32 flags, u64 bytes, pointer code", 16),
+  binding: new StructLayout("u32 binding, u32 type, u32 count, u32 stages, pointer samplers"),
+  set: new StructLayout("u32 flags, u32 count, pointer bindings", 32),
+  pipelineLayout: new StructLayout(
+    "u32 flags, u32 sets, pointer setLayouts, u32 ranges, pointer constants",
+    30,
+  ),
+  subgroupSize: new StructLayout("u32 size", 1000225001),
   /** With the stage's struct inside. */
-  pipeline: new Layout(
+  pipeline: new StructLayout(
     "u32 flags, u64 stageInfo, pointer stageNext, u32 stageFlags, u32 stage, u64 module, pointer entry, " +
       "pointer specialization, u64 layout, u64 base, u32 baseIndex",
     29,
   ),
-  pipelineOnly: new Layout("u64 pipeline", EXECUTABLES + 1),
-  executable: new Layout("u32 stages, text256 name, text256 about, u32 subgroup", EXECUTABLES + 2),
-  executableOf: new Layout("u64 pipeline, u32 index", EXECUTABLES + 3),
-  statistic: new Layout("text256 name, text256 about, u32 format, u64 value", EXECUTABLES + 4),
-  written: new Layout("text256 name, text256 about, u32 isText, u64 bytes, pointer text", EXECUTABLES + 5),
+  pipelineOnly: new StructLayout("u64 pipeline", EXECUTABLES + 1),
+  executable: new StructLayout("u32 stages, text256 name, text256 about, u32 subgroup", EXECUTABLES + 2),
+  executableOf: new StructLayout("u64 pipeline, u32 index", EXECUTABLES + 3),
+  statistic: new StructLayout("text256 name, text256 about, u32 format, u64 value", EXECUTABLES + 4),
+  written: new StructLayout(
+    "text256 name, text256 about, u32 isText, u64 bytes, pointer text",
+    EXECUTABLES + 5,
+  ),
 } as const;
 
 const create = { parameters: ["pointer", "buffer", "pointer", "buffer"], result: "i32" } as const;
@@ -105,14 +114,14 @@ function radvFile(folders: readonly string[]): string | undefined {
 }
 
 /** Why nothing can be compiled here; undefined where it can. */
-export function missingCompiler(folders: readonly string[] = DRIVER_FOLDERS): string | undefined {
+export function describeMissingCompiler(folders: readonly string[] = DRIVER_FOLDERS): string | undefined {
   if (radvFile(folders) !== undefined) return undefined;
   return "there is no RADV, Mesa's driver for AMD GPUs, whose compiler is asked. It runs on Linux: on Debian or Ubuntu " +
     "`sudo apt-get install mesa-vulkan-drivers` brings it, together with llvmpipe.";
 }
 
 /** A GPU of null hardware, open until it is closed. */
-export class Compiler {
+export class NullCompiler {
   readonly #vk = Deno.dlopen("libvulkan.so.1", symbols);
   readonly #instance: Deno.PointerValue;
   readonly #device: Deno.PointerValue;
@@ -126,7 +135,7 @@ export class Compiler {
    */
   constructor(readonly family: string, checked: boolean) {
     const file = radvFile(DRIVER_FOLDERS);
-    if (file === undefined) throw new Error(missingCompiler());
+    if (file === undefined) throw new Error(describeMissingCompiler());
     // The loader and the driver read them as the instance is made.
     const variables = {
       ...{ RADV_FORCE_FAMILY: family, VK_DRIVER_FILES: file, VK_ICD_FILENAMES: file },
@@ -161,7 +170,7 @@ export class Compiler {
         priorities: new Uint8Array(Float32Array.of(1).buffer),
       }),
       extensions: 2,
-      extensionNames: textsOf(["VK_KHR_pipeline_executable_properties", "VK_EXT_robustness2"]),
+      extensionNames: packTexts(["VK_KHR_pipeline_executable_properties", "VK_EXT_robustness2"]),
       features: layouts.features.make({ robustBufferAccess: Number(checked) }),
     });
     succeed("vkCreateDevice", vk.vkCreateDevice(card.pointer, info, null, own.room));
@@ -170,7 +179,7 @@ export class Compiler {
   }
 
   /** @param subgroup lanes of a subgroup, instead of what the driver chooses. @throws Error where the driver refuses the shader. */
-  compile({ spirv, entry, bindings }: Shader, subgroup?: number): Compilation {
+  compile({ spirv, entry, bindings }: SpirvShader, subgroup?: number): Compilation {
     const vk = this.#vk.symbols;
     const device = this.#device;
     const undo: (() => void)[] = [];
@@ -186,7 +195,10 @@ export class Compiler {
         const own = bindings.filter((one) => one.set === set).map(({ binding, type }) =>
           layouts.binding.make({ binding, type, count: 1, stages: COMPUTE })
         );
-        return make("DescriptorSetLayout", layouts.set.make({ count: own.length, bindings: arrayOf(own) }));
+        return make(
+          "DescriptorSetLayout",
+          layouts.set.make({ count: own.length, bindings: packStructs(own) }),
+        );
       });
       const setLayouts = new Uint8Array(BigUint64Array.from(sets).buffer);
       const info = layouts.pipeline.make({
@@ -195,7 +207,7 @@ export class Compiler {
         stageNext: subgroup === undefined ? 0 : layouts.subgroupSize.make({ size: subgroup }),
         stage: COMPUTE,
         module: make("ShaderModule", layouts.module.make({ bytes: spirv.length, code: spirv })),
-        entry: textOf(entry),
+        entry: packText(entry),
         layout: make("PipelineLayout", layouts.pipelineLayout.make({ sets: sets.length, setLayouts })),
       });
       const own = new Handle();
@@ -237,12 +249,12 @@ export class Compiler {
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,
-    layout: Layout,
+    layout: StructLayout,
     fill?: (structs: Uint8Array<ArrayBuffer>, index: number) => void,
   ): Uint8Array<ArrayBuffer> {
     const name = `vkGetPipelineExecutable${kind}KHR`;
     const address = Deno.UnsafePointer.value(
-      this.#vk.symbols.vkGetDeviceProcAddr(this.#device, textOf(name)),
+      this.#vk.symbols.vkGetDeviceProcAddr(this.#device, packText(name)),
     );
     const found = Deno.UnsafePointer.create<typeof listing>(address);
     if (!found) throw new UserError(`Expected a RADV that has ${name}: Mesa 21 or later.`);
@@ -251,7 +263,7 @@ export class Compiler {
     const ask = (structs: Uint8Array<ArrayBuffer> | null) =>
       succeed(name, call.call(this.#device, of, count, structs));
     ask(null);
-    const structs = arrayOf(Array.from({ length: count[0] ?? 0 }, () => layout.make()));
+    const structs = packStructs(Array.from({ length: count[0] ?? 0 }, () => layout.make()));
     ask(structs);
     if (!fill) return structs;
     for (let k = 0; k < (count[0] ?? 0); k++) fill(structs, k);

@@ -6,10 +6,10 @@
  * A user who goes on clicks one of the items that are left, by the same utilities but without the choice of none.
  */
 
-import { type Random, randomStream } from "../../src/data/random.ts";
+import { createRandomStream, type Random } from "../../src/data/random.ts";
 
 /** What is known of the items, as columns of items.csv. */
-export type Column = "category" | "brand" | "price" | "added";
+export type ItemColumn = "category" | "brand" | "price" | "added";
 
 type Range = readonly [least: number, most: number];
 
@@ -19,7 +19,7 @@ interface Sizes {
   /** Pages of a user, and items of a page: uniform within the range. */
   readonly pages: Range;
   readonly pageSize: Range;
-  readonly columns: readonly Column[];
+  readonly columns: readonly ItemColumn[];
   /** Share of the values in these columns that are missing. */
   readonly missing: number;
 }
@@ -48,7 +48,7 @@ interface Effects {
   readonly goesOn: number;
 }
 
-export interface Kind extends Sizes, Effects {
+export interface LogKind extends Sizes, Effects {
   readonly name: string;
   /** What is planted, for help. */
   readonly about: string;
@@ -57,11 +57,11 @@ export interface Kind extends Sizes, Effects {
 const without = { types: 1, constant: 0, strength: 0, taste: 0, similar: 0, price: 0, place: 0 };
 const usual = { ...without, again: 0, last: 0, novelty: 0, goesOn: 0, missing: 0 };
 
-function kind(name: string, about: string, [users, items]: [number, number], own: Partial<Kind>): Kind {
+function kind(name: string, about: string, [users, items]: [number, number], own: Partial<LogKind>): LogKind {
   return { name, about, users, items, pages: [3, 30], pageSize: [10, 10], columns: [], ...usual, ...own };
 }
 
-export const kinds: readonly Kind[] = [
+export const kinds: readonly LogKind[] = [
   kind("category", "taste by category", [2000, 600], {
     ...{ columns: ["category"], types: 200, constant: -1.8, taste: 1.3 },
   }),
@@ -120,7 +120,7 @@ const DAY = 86_400;
 const START = Date.UTC(2025, 0, 1) / 1000;
 
 /** What happened on a page. */
-export interface Page {
+export interface GeneratedPage {
   /** Seconds since 1970. */
   readonly time: number;
   readonly items: readonly number[];
@@ -130,36 +130,36 @@ export interface Page {
   readonly clicks: readonly number[];
 }
 
-export interface MadeLog {
-  readonly kind: Kind;
+export interface GeneratedLog {
+  readonly kind: LogKind;
   /** [T, I] utility of each item for each type, without place and history. */
   readonly utility: Float64Array;
   /** [U] */
   readonly typeOf: readonly number[];
   /** Of each user, in the order of time. */
-  readonly pages: readonly (readonly Page[])[];
+  readonly pages: readonly (readonly GeneratedPage[])[];
   /** The contents of items.csv; undefined where nothing is known of the items. */
   readonly itemRows: string[] | undefined;
 }
 
 /** Makes the log of a seed. @param users how many, instead of the kind's own number */
-export function makeLog(kind: Kind, seed: number, users = kind.users): MadeLog {
-  const world = makeWorld(kind, randomStream(seed, "made log", kind.name, "items"));
+export function makeLog(kind: LogKind, seed: number, users = kind.users): GeneratedLog {
+  const world = makeWorld(kind, createRandomStream(seed, "made log", kind.name, "items"));
   const typeOf: number[] = [];
   const pages = Array.from({ length: users }, (_, u) => {
-    const random = randomStream(seed, "made log", kind.name, "user", u);
+    const random = createRandomStream(seed, "made log", kind.name, "user", u);
     typeOf[u] = random.integer(kind.types);
     return makePages(kind, world, typeOf[u], random);
   });
   return { kind, ...world, typeOf, pages };
 }
 
-interface World extends Pick<MadeLog, "utility" | "itemRows"> {
+interface World extends Pick<GeneratedLog, "utility" | "itemRows"> {
   /** [I] how often each item is shown, added up from the first. */
   readonly shown: readonly number[];
 }
 
-function makeWorld(kind: Kind, random: Random): World {
+function makeWorld(kind: LogKind, random: Random): World {
   const normals = (n: number) => Array.from({ length: n }, () => random.normal());
   const types = Array.from({ length: kind.types }, () => ({
     taste: normals(CATEGORIES),
@@ -179,20 +179,20 @@ function makeWorld(kind: Kind, random: Random): World {
       utility[t * kind.items + i] = same + kind.taste * type.taste[category]! + kind.similar * product -
         kind.price * (price - type.best) ** 2;
     });
-    const values: Record<Column, string> = {
+    const values: Record<ItemColumn, string> = {
       category: `c${category}`,
       brand: `b${random.integer(BRANDS)}`,
       price: (20 * Math.exp(price)).toFixed(2),
       added: new Date(1000 * (START - DAY * age)).toISOString().slice(0, 10),
     };
-    const known = (column: Column) =>
+    const known = (column: ItemColumn) =>
       kind.missing === 0 || random.uniform() >= kind.missing ? values[column] : "";
     rows.push([`i${i}`, ...kind.columns.map(known)].join(","));
   }
   return { utility, shown, itemRows: kind.columns.length > 0 ? rows : undefined };
 }
 
-function makePages(kind: Kind, { utility, shown }: World, type: number, random: Random): Page[] {
+function makePages(kind: LogKind, { utility, shown }: World, type: number, random: Random): GeneratedPage[] {
   const own = utility.subarray(type * kind.items, (type + 1) * kind.items);
   /** The last one first. */
   let clicked: number[] = [];
@@ -255,7 +255,7 @@ function between([least, most]: readonly [number, number], random: Random): numb
 }
 
 /** The rows of log.csv, each with its end of line. */
-export function* logRows({ pages }: MadeLog): Generator<string> {
+export function* logRows({ pages }: GeneratedLog): Generator<string> {
   yield "user,page,time,position,item,clicked\n";
   for (const [u, own] of pages.entries()) {
     for (const [p, { time, items, clicks }] of own.entries()) {

@@ -6,30 +6,33 @@
 import { createInterface } from "node:readline";
 import process from "node:process";
 import { openJob, readJob } from "./job.ts";
-import { CannotError, MARK, type Message, type Peer } from "./peer.ts";
+import { MARK, type Peer, type PeerMessage, UnsupportedJobError } from "./peer.ts";
 
-async function peerOf(name: string, backend: string, file: string): Promise<Peer> {
+async function createPeer(name: string, backend: string, file: string): Promise<Peer> {
   const job = await readJob(file);
   switch (name) {
     case "clickgan":
-      return await (await import("./clickgan.ts")).clickganPeer(openJob(job.source, job.model), backend);
+      return await (await import("./clickgan.ts")).createClickganPeer(
+        openJob(job.source, job.model),
+        backend,
+      );
     case "tensorflow_js":
-      return await (await import("./tensorflow_js.ts")).tensorflowPeer(job, backend);
+      return await (await import("./tensorflow_js.ts")).createTensorflowPeer(job, backend);
     case "jax_js":
-      return await (await import("./jax_js.ts")).jaxPeer(job, backend);
+      return await (await import("./jax_js.ts")).createJaxPeer(job, backend);
     default:
       throw new Error(`no peer is called ${name}`);
   }
 }
 
 /** Libraries write to standard output too: the answers begin with a mark of their own. */
-function say(message: Message): void {
+function say(message: PeerMessage): void {
   process.stdout.write(`${MARK}${JSON.stringify(message)}\n`);
 }
 
 async function main(): Promise<void> {
   const [name = "", backend = "", file = ""] = Deno.args;
-  const peer = await peerOf(name, backend, file);
+  const peer = await createPeer(name, backend, file);
   say({ ready: peer.note ?? "" });
   for await (const line of createInterface({ input: process.stdin })) {
     const began = performance.now();
@@ -44,8 +47,8 @@ try {
 } catch (error) {
   say({
     failed: error instanceof Error ? error.message : String(error),
-    cannot: error instanceof CannotError,
+    cannot: error instanceof UnsupportedJobError,
   });
-  if (!(error instanceof CannotError)) console.error(error);
+  if (!(error instanceof UnsupportedJobError)) console.error(error);
   Deno.exit(1);
 }

@@ -9,8 +9,8 @@
 
 import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
 import { NONE } from "../../src/data/click_log.ts";
-import type { Job, PeerBatch } from "./job.ts";
-import { adam, adamRate, CannotError, type Peer } from "./peer.ts";
+import type { PeerBatch, PeerJob } from "./job.ts";
+import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
 type Arrays = Record<string, np.Array>;
 
@@ -57,13 +57,13 @@ interface Sizes {
 const ITEM_KERNEL = "utility/layer1/item_kernel";
 const INPUT_KERNEL = "encoder/lstm/input_kernel";
 
-export async function jaxPeer(job: Job, backend: string): Promise<Peer> {
+export async function createJaxPeer(job: PeerJob, backend: string): Promise<Peer> {
   if (backend !== "wasm" && backend !== "webgpu") throw new Error(`jax-js has no backend ${backend} here`);
   if (!(await init(backend)).includes(backend)) {
-    throw new CannotError(`its backend ${backend} does not start`);
+    throw new UnsupportedJobError(`its backend ${backend} does not start`);
   }
   defaultDevice(backend);
-  const sizes = sizesOf(job);
+  const sizes = getSizes(job);
   const batches = job.batches.map((batch) => deviceBatch(batch, sizes, job));
   const values = (zero: boolean): Arrays =>
     Object.fromEntries(Array.from(job.weights, ([name, { data, shape }]) => {
@@ -97,7 +97,7 @@ function pageLengths({ eventFirst, eventClick }: PeerBatch): number[] {
   return Array.from(eventClick, (_, e) => (eventFirst[e + 1] ?? 0) - (eventFirst[e] ?? 0));
 }
 
-function sizesOf({ batches, users, width }: Job): Sizes {
+function getSizes({ batches, users, width }: PeerJob): Sizes {
   const most = (of: (batch: PeerBatch) => number) => batches.reduce((m, batch) => Math.max(m, of(batch)), 0);
   const oneHot = width === 0;
   const mostEqual = (values: Uint32Array) => {
@@ -121,7 +121,7 @@ function sizesOf({ batches, users, width }: Job): Sizes {
 }
 
 /** @param taken -1 for a place that takes nothing of interest; it takes row 0, which does not hear of it. */
-function placesOf(taken: Int32Array<ArrayBuffer>, rows: number, most: number): Places {
+function findIndices(taken: Int32Array<ArrayBuffer>, rows: number, most: number): Places {
   const takers = new Int32Array(rows * most).fill(taken.length);
   const counts = new Int32Array(rows);
   taken.forEach((row, place) => {
@@ -136,9 +136,9 @@ function placesOf(taken: Int32Array<ArrayBuffer>, rows: number, most: number): P
   };
 }
 
-function deviceBatch(batch: PeerBatch, sizes: Sizes, { features, width, items }: Job): Batch {
+function deviceBatch(batch: PeerBatch, sizes: Sizes, { features, width, items }: PeerJob): Batch {
   const { users, clicks, events, slots, page, oneHot, takers } = sizes;
-  const featuresOf = (items: Uint32Array, length: number) => {
+  const listFeatures = (items: Uint32Array, length: number) => {
     const values = new Float32Array(length * width);
     items.forEach((item, k) => {
       values.set(features?.subarray(item * width, (item + 1) * width) ?? [], k * width);
@@ -168,12 +168,12 @@ function deviceBatch(batch: PeerBatch, sizes: Sizes, { features, width, items }:
   }
   const none = () => np.array(Float32Array.of(0));
   return {
-    slotItem: placesOf(slotItem, items, 1),
-    rowItem: placesOf(rowItem, slots, takers.rowItem),
-    eventState: placesOf(eventState, (clicks + 1) * users, takers.eventState),
-    fedItem: placesOf(fedItem, slots, takers.fedItem),
-    slotFeatures: oneHot ? none() : featuresOf(batch.slotItem, slots),
-    fedFeatures: oneHot ? none() : featuresOf(batch.fedItem, clicks * users),
+    slotItem: findIndices(slotItem, items, 1),
+    rowItem: findIndices(rowItem, slots, takers.rowItem),
+    eventState: findIndices(eventState, (clicks + 1) * users, takers.eventState),
+    fedItem: findIndices(fedItem, slots, takers.fedItem),
+    slotFeatures: oneHot ? none() : listFeatures(batch.slotItem, slots),
+    fedFeatures: oneHot ? none() : listFeatures(batch.fedItem, clicks * users),
     clicked: np.array(clicked, { shape: [events, page] }),
     absent: np.array(absent, { shape: [events, page] }),
     share: np.array(Float32Array.of(1 / batch.eventClick.length)),
@@ -212,7 +212,7 @@ function lossAndGradients(
     : vjp((kernel: np.Array) => np.matmul(batch.slotFeatures.ref, kernel), [itemKernel]);
 
   const [loss, [dStates, dItems, dUtility]] = valueAndGrad(
-    (states: np.Array, items: np.Array, utility: Arrays) => lossOf(states, items, utility, batch, sizes),
+    (states: np.Array, items: np.Array, utility: Arrays) => computeLoss(states, items, utility, batch, sizes),
     { argnums: [0, 1, 2] },
   )(take(states, batch.eventState), take(itemPart, batch.rowItem), of("utility/"));
 
@@ -229,7 +229,7 @@ function lossAndGradients(
   };
 }
 
-function parameterOf(parameters: Arrays): (name: string) => np.Array {
+function makeParameterReader(parameters: Arrays): (name: string) => np.Array {
   return (name) => {
     const parameter = parameters[name];
     if (!parameter) throw new Error(`no parameter is called ${name}`);
@@ -238,14 +238,14 @@ function parameterOf(parameters: Arrays): (name: string) => np.Array {
 }
 
 /** @param states [E, H] @param rowItems [E K, N] the items' part of the first layer. */
-function lossOf(
+function computeLoss(
   states: np.Array,
   rowItems: np.Array,
   utility: Arrays,
   batch: Batch,
   { events, page }: Sizes,
 ): np.Array {
-  const of = parameterOf(utility);
+  const of = makeParameterReader(utility);
   const columns = rowItems.shape[1] ?? 0;
   const statePart = np.matmul(states, of("utility/layer1/state_kernel")).add(of("utility/layer1/bias"));
   const sum = rowItems.reshape([events, page, columns]).add(statePart.reshape([events, 1, columns]));
@@ -262,7 +262,7 @@ function lossOf(
 
 /** [(L+1) B, H], zero before the first click. @param input [L B, 4H], without the bias. */
 function lstmStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
-  const of = parameterOf(lstm);
+  const of = makeParameterReader(lstm);
   const recurrent = of("encoder/lstm/recurrent_kernel");
   const H = recurrent.shape[0] ?? 0;
   const inputs = input.add(of("encoder/lstm/bias")).reshape([clicks, users, 4 * H]);
@@ -293,9 +293,9 @@ function adamStep(
   const { beta1, beta2, epsilon } = adam;
   const next: { parameters: Arrays; m: Arrays; v: Arrays } = { parameters: {}, m: {}, v: {} };
   for (const [name, parameter] of Object.entries(parameters)) {
-    const gradient = parameterOf(gradients)(name);
-    const newM = parameterOf(m)(name).mul(beta1).add(gradient.ref.mul(1 - beta1));
-    const newV = parameterOf(v)(name).mul(beta2).add(np.square(gradient).mul(1 - beta2));
+    const gradient = makeParameterReader(gradients)(name);
+    const newM = makeParameterReader(m)(name).mul(beta1).add(gradient.ref.mul(1 - beta1));
+    const newV = makeParameterReader(v)(name).mul(beta2).add(np.square(gradient).mul(1 - beta2));
     next.parameters[name] = parameter.sub(newM.ref.div(np.sqrt(newV.ref).add(epsilon)).mul(rate.ref));
     next.m[name] = newM;
     next.v[name] = newV;

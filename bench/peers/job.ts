@@ -2,24 +2,24 @@
 
 import { basename } from "node:path";
 import * as v from "../../src/schema.ts";
-import { type ClickLog, NONE, usersOf } from "../../src/data/click_log.ts";
-import { referenceBatch } from "../../src/batch/reference_batch.ts";
-import { sourceOf } from "../../src/data/log_source.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { type ClickLog, listUsers, NONE } from "../../src/data/click_log.ts";
+import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
+import { toLogSource } from "../../src/data/log_source.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import { UserError } from "../../src/user_error.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
-import { generatorConfig } from "../../src/model/game_programs.ts";
-import { initialWeights } from "../../src/model/initial_weights.ts";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
-import { modelParameters } from "../../src/model/user_model.ts";
+import { buildGeneratorConfig } from "../../src/model/game_programs.ts";
+import { drawInitialWeights } from "../../src/model/initial_weights.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
+import { listModelParameters } from "../../src/model/user_model.ts";
 import { readSafetensors, writeSafetensors } from "../../src/run/snapshot.ts";
 import type { TensorData } from "../../src/run/snapshot/safetensors.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { defaultTraining, paperAdversarial } from "../../src/train/config.ts";
-import { iterationFlops } from "../../src/train/iteration_work.ts";
+import { estimateIterationFlops } from "../../src/train/iteration_work.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
-import { LOG_BATCHES, workloadLog, workloads } from "../../src/selftest/profile/workloads.ts";
+import { createWorkloadLog, LOG_BATCHES, workloads } from "../../src/selftest/profile/workloads.ts";
 
 export type WorkloadName = keyof typeof workloads;
 export const workloadNames = Object.keys(workloads).filter(isWorkloadName);
@@ -30,14 +30,14 @@ function isWorkloadName(text: string): text is WorkloadName {
 
 /** pair: a step of the generator, then one of the reward, on the same batch. */
 export const models = ["lstm", "pw", "pair"] as const;
-export type Model = typeof models[number];
+export type PeerModel = typeof models[number];
 
 /** A workload by its name, or a log in the paper's layout by its path. */
 const sourceSchema = v.union([
   v.strictObject({ workload: v.picklist(workloadNames) }),
   v.strictObject({ file: v.string() }),
 ]);
-export type Source = v.InferOutput<typeof sourceSchema>;
+export type WorkloadSource = v.InferOutput<typeof sourceSchema>;
 
 const settingsSchema = v.object({
   model: v.picklist(models),
@@ -55,7 +55,7 @@ const settingsSchema = v.object({
 });
 export type JobSettings = v.InferOutput<typeof settingsSchema>;
 
-export interface Job extends JobSettings {
+export interface PeerJob extends JobSettings {
   /** By clickgan's names, [rows, columns] row-major; a generator's with its prefix. */
   readonly weights: ReadonlyMap<string, TensorData>;
   /** [I, F]; nothing for one-hot. */
@@ -66,26 +66,27 @@ export interface Job extends JobSettings {
 
 /** A job, and what clickgan's own trainer needs beside it. */
 export interface ClickganJob {
-  readonly job: Job;
+  readonly job: PeerJob;
   readonly log: ClickLog;
   /** The users of each batch. */
   readonly users: readonly Uint32Array[];
 }
 
-export const modelConfigOf = (model: Model): ModelConfig => model === "pw" ? defaultPwModel : defaultModel;
+export const getModelConfig = (model: PeerModel): ModelConfig =>
+  model === "pw" ? defaultPwModel : defaultModel;
 
 /** In a pair both players move from the first step on. */
-export const adversarialOf = (batchSize: number) => ({
+export const buildAdversarialConfig = (batchSize: number) => ({
   ...paperAdversarial,
   batchSize,
   generatorWarmup: 0,
 });
 
 /** The log of a source, and the users of a batch. @throws UserError for a file that cannot be used. */
-function openSource(source: Source, model: Model): { log: ClickLog; batchSize: number } {
+function openSource(source: WorkloadSource, model: PeerModel): { log: ClickLog; batchSize: number } {
   if ("workload" in source) {
     const workload = workloads[source.workload];
-    return { log: workloadLog(workload), batchSize: workload.users };
+    return { log: createWorkloadLog(workload), batchSize: workload.users };
   }
   const { batchSize } = model === "pair" ? paperAdversarial : defaultTraining;
   return { log: readPaperFile(source.file, ["train"]), batchSize };
@@ -94,23 +95,28 @@ function openSource(source: Source, model: Model): { log: ClickLog; batchSize: n
 /** FLOPs of a step, roughly: by it the software driver gets its threads, for clickgan alone. */
 export function stepFlops({ job: { model, users }, log }: ClickganJob): number {
   const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
-  const adversarial = model === "pair" ? adversarialOf(users) : null;
-  return iterationFlops(sourceOf(log), { model: modelConfigOf(model), training, adversarial });
+  const adversarial = model === "pair" ? buildAdversarialConfig(users) : null;
+  return estimateIterationFlops(toLogSource(log), { model: getModelConfig(model), training, adversarial });
 }
 
 /**
  * The batches of a workload are its users in order, those of a file are drawn as a training with seed 1 draws them.
  * @throws UserError for a file that cannot be used, or with too few train users for a batch.
  */
-export function openJob(source: Source, model: Model): ClickganJob {
+export function openJob(source: WorkloadSource, model: PeerModel): ClickganJob {
   const { log, batchSize } = openSource(source, model);
   return makeJob(log, model, batchSize, source);
 }
 
 /** The job of a log. @throws UserError as {@link openJob}. */
-export function makeJob(log: ClickLog, model: Model, batchSize: number, source: Source): ClickganJob {
+export function makeJob(
+  log: ClickLog,
+  model: PeerModel,
+  batchSize: number,
+  source: WorkloadSource,
+): ClickganJob {
   const inOrder = "workload" in source;
-  const train = usersOf(log, "train");
+  const train = listUsers(log, "train");
   if (train.length < batchSize * (inOrder ? LOG_BATCHES : 1)) {
     throw new UserError(
       `Expected at least ${batchSize} train users for a batch, ${log.name} has ${train.length}.`,
@@ -118,24 +124,24 @@ export function makeJob(log: ClickLog, model: Model, batchSize: number, source: 
   }
   const users = Array.from({ length: LOG_BATCHES }, (_, k) => {
     if (inOrder) return train.slice(k * batchSize, (k + 1) * batchSize);
-    const places = randomStream(1, "batch", k + 1).sampleWithoutReplacement(train.length, batchSize);
+    const places = createRandomStream(1, "batch", k + 1).sampleWithoutReplacement(train.length, batchSize);
     return places.map((place) => train[place] ?? 0);
   });
-  const config = modelConfigOf(model);
-  const shape = itemsShape(log.items);
+  const config = getModelConfig(model);
+  const shape = getItemsShape(log.items);
   const weights = new Map<string, TensorData>();
   const add = (config: ModelConfig, prefix: string) => {
-    const parameters = modelParameters(shape, config);
-    const initial = initialWeights(parameters, 1, prefix);
+    const parameters = listModelParameters(shape, config);
+    const initial = drawInitialWeights(parameters, 1, prefix);
     for (const { name, rows, columns } of parameters) {
       weights.set(prefix + name, { shape: [rows, columns], data: initial.get(name) ?? new Float32Array() });
     }
   };
   add(config, "");
-  const adversarial = adversarialOf(batchSize);
-  if (model === "pair") add(generatorConfig(config, adversarial), GENERATOR_PREFIX);
+  const adversarial = buildAdversarialConfig(batchSize);
+  if (model === "pair") add(buildGeneratorConfig(config, adversarial), GENERATOR_PREFIX);
   const lags = config.encoder === "pw" ? config.pwLags : 0;
-  const job: Job = {
+  const job: PeerJob = {
     model,
     items: shape.count,
     width: log.items.kind === "dense" ? log.items.width : 0,
@@ -151,31 +157,31 @@ export function makeJob(log: ClickLog, model: Model, batchSize: number, source: 
   return { job, log, users };
 }
 
-export function nameOfSource(source: Source): string {
+export function nameOfSource(source: WorkloadSource): string {
   return "workload" in source ? source.workload : basename(source.file).replace(/\.\w+$/, "");
 }
 
 /** The weights of a job as clickgan's models take them. */
-export function weightsOf({ weights }: Job): Weights {
+export function readWeights({ weights }: PeerJob): Weights {
   return new Map(Array.from(weights, ([name, { data }]) => [name, Float32Array.from(data)]));
 }
 
-const nameOf = (batch: number, array: string) => `batch${batch}/${array}`;
+const formatArrayName = (batch: number, array: string) => `batch${batch}/${array}`;
 
-export async function writeJob(file: string, job: Job): Promise<void> {
+export async function writeJob(file: string, job: PeerJob): Promise<void> {
   const tensors = new Map<string, TensorData>();
   for (const [name, tensor] of job.weights) tensors.set(`weights/${name}`, tensor);
   if (job.features) tensors.set("features", { shape: [job.items, job.width], data: job.features });
   job.batches.forEach((batch, k) => {
     for (const name of batchArrays) {
-      tensors.set(nameOf(k, name), { shape: [batch[name].length], data: batch[name] });
+      tensors.set(formatArrayName(k, name), { shape: [batch[name].length], data: batch[name] });
     }
   });
   const settings = v.parse(settingsSchema, job);
   await writeSafetensors(file, tensors, { settings: JSON.stringify(settings) });
 }
 
-export async function readJob(file: string): Promise<Job> {
+export async function readJob(file: string): Promise<PeerJob> {
   const { tensors, metadata } = await readSafetensors(file);
   const settings = v.parse(settingsSchema, JSON.parse(metadata.settings ?? "{}"));
   const weights = new Map<string, TensorData>();
@@ -183,9 +189,9 @@ export async function readJob(file: string): Promise<Job> {
     if (name.startsWith("weights/")) weights.set(name.slice("weights/".length), tensor);
   }
   const indices = (k: number, name: string): Uint32Array<ArrayBuffer> => {
-    const data = tensors.get(nameOf(k, name))?.data;
+    const data = tensors.get(formatArrayName(k, name))?.data;
     if (data instanceof Uint32Array) return data;
-    throw new Error(`${file} has no ${nameOf(k, name)}`);
+    throw new Error(`${file} has no ${formatArrayName(k, name)}`);
   };
   const batches = Array.from({ length: LOG_BATCHES }, (_, k): PeerBatch => {
     const arrays = batchArrays.map((name) => [name, indices(k, name)] as const);
@@ -233,7 +239,7 @@ const batchArrays = [
 
 /** @param lags m, the length of the window. */
 function peerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): PeerBatch {
-  const { userFirst, events, history, rows, rowSlot, slotItem } = referenceBatch(log, users);
+  const { userFirst, events, history, rows, rowSlot, slotItem } = buildReferenceBatch(log, users);
   const B = users.length;
   const ofUsers = userFirst.slice(1).map((to, user) => events.slice(userFirst[user], to));
   const eventUser = ofUsers.flatMap((own, user) => own.map(() => user));
@@ -258,6 +264,6 @@ function peerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): PeerB
 }
 
 /** Any item will do where there is none: no event looks at what follows from it. */
-export function someItem(items: Uint32Array): Uint32Array<ArrayBuffer> {
+export function fillMissingItems(items: Uint32Array): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(items, (item) => (item === NONE ? 0 : item));
 }

@@ -3,19 +3,19 @@
  * from the samples.
  */
 
-import { median } from "../../src/gpu/profiler.ts";
-import { CannotError, type Command, PeerProcess } from "./peer.ts";
-import type { PeerEntry, Variant } from "./roster.ts";
-import type { Cells } from "../study.ts";
+import { computeMedian } from "../../src/gpu/profiler.ts";
+import { type PeerCommand, PeerProcess, UnsupportedJobError } from "./peer.ts";
+import type { PeerEntry, PeerVariant } from "./roster.ts";
+import type { TableCells } from "../study.ts";
 
-export interface MeasureOptions {
+export interface PeerMeasureOptions {
   /** Turns that each peer has. */
   readonly rounds: number;
   /** Time for the timed steps of a peer, over all its turns. */
   readonly seconds: number;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
-  command(entry: PeerEntry, variant: Variant): Command;
+  command(entry: PeerEntry, variant: PeerVariant): PeerCommand;
 }
 
 /** Steps that are compared, each from the weights that the one before left. */
@@ -29,7 +29,7 @@ export const COMPARED_STEPS = 10;
 export const TOLERANCE = 2e-5;
 
 /** What is wrong with these losses beside clickgan's, or nothing. */
-export function disagreement(
+export function findDisagreement(
   expected: readonly number[],
   found: readonly number[],
   tolerance = TOLERANCE,
@@ -50,9 +50,9 @@ const LEAST_COMPARED = 5;
 /** To start and compile, and for the first steps. */
 const PATIENCE = 240;
 
-export interface Result {
+export interface PeerResult {
   readonly entry: PeerEntry;
-  readonly variant: Variant;
+  readonly variant: PeerVariant;
   /** ms a step: of each block, by turn. */
   readonly turns: number[][];
   readonly stepsPerBlock: number;
@@ -66,28 +66,31 @@ export interface Result {
 }
 
 /** A variant under way. */
-interface Runner extends Result {
+interface Runner extends PeerResult {
   readonly process: PeerProcess;
   failure?: string;
 }
 
 /** @param entries with clickgan first: the others are held against its losses. @returns results in their order */
-export async function measure(entries: readonly PeerEntry[], options: MeasureOptions): Promise<Result[]> {
+export async function measure(
+  entries: readonly PeerEntry[],
+  options: PeerMeasureOptions,
+): Promise<PeerResult[]> {
   const { rounds, signal, say } = options;
   const runners: Runner[] = [];
-  const failed: Result[] = [];
+  const failed: PeerResult[] = [];
   try {
     for (const entry of entries) {
       for (const variant of entry.variants) {
         if (signal.aborted) break;
-        const label = labelOf(entry, variant);
+        const label = formatLabel(entry, variant);
         const none = { entry, variant, turns: [], stepsPerBlock: 0 };
         try {
           // The first one is clickgan: the others are compared with as many of its losses as they have.
           const least = runners.length === 0 ? COMPARED_STEPS : LEAST_COMPARED;
           const { runner, losses, stepMs } = await start(entry, variant, options, least);
           const expected = runners[0]?.losses.slice(0, losses.length) ?? losses;
-          const wrong = disagreement(expected, losses, entry.tolerance);
+          const wrong = findDisagreement(expected, losses, entry.tolerance);
           if (wrong === undefined) runners.push(runner);
           else {
             runner.process.stop();
@@ -98,7 +101,7 @@ export async function measure(entries: readonly PeerEntry[], options: MeasureOpt
           say(`${label}${note}: ${verdict}`);
         } catch (error) {
           if (signal.aborted) break;
-          const failure = reasonOf(error);
+          const failure = describeError(error);
           say(`${label}: ${failure}`);
           failed.push({ ...none, losses: [], failure });
           if (entry === entries[0]) return failed; // nothing to compare with
@@ -110,7 +113,7 @@ export async function measure(entries: readonly PeerEntry[], options: MeasureOpt
         if (signal.aborted) break;
         const spent = runner.stepsPerBlock * runner.turns.flat().reduce((sum, ms) => sum + ms, 0);
         if (runner.failure !== undefined || spent > 1000 * options.seconds) continue;
-        const label = labelOf(runner.entry, runner.variant);
+        const label = formatLabel(runner.entry, runner.variant);
         say(`round ${round} of ${rounds}: ${label} (${k + 1} of ${runners.length})`);
         await takeTurn(runner, signal);
       }
@@ -122,20 +125,20 @@ export async function measure(entries: readonly PeerEntry[], options: MeasureOpt
   return entries.flatMap((entry) => all.filter((one) => one.entry === entry));
 }
 
-function labelOf(entry: PeerEntry, variant: Variant): string {
+function formatLabel(entry: PeerEntry, variant: PeerVariant): string {
   return variant.settings === "" ? entry.name : `${entry.name}, ${variant.settings}`;
 }
 
-function reasonOf(error: unknown): string {
-  if (error instanceof CannotError) return error.message;
+function describeError(error: unknown): string {
+  if (error instanceof UnsupportedJobError) return error.message;
   return error instanceof Error ? `failed: ${error.message}` : String(error);
 }
 
 /** Starts a peer, takes the steps whose losses are compared, `least` of them though it is late, and sees how many fit into a block. */
 async function start(
   entry: PeerEntry,
-  variant: Variant,
-  options: MeasureOptions,
+  variant: PeerVariant,
+  options: PeerMeasureOptions,
   least: number,
 ): Promise<{ runner: Runner; losses: number[]; stepMs: number }> {
   const process = await PeerProcess.start(options.command(entry, variant), PATIENCE);
@@ -153,7 +156,7 @@ async function start(
     }
     // The last of them are compiled and warm; on a GPU each has also waited for its result.
     const block = 1000 * options.seconds / (options.rounds * BLOCKS);
-    let stepMs = median(times.slice(-3));
+    let stepMs = computeMedian(times.slice(-3));
     let steps = Math.max(1, Math.round(Math.min(block, 200) / stepMs));
     if (steps > 1) stepMs = (await process.run(steps, PATIENCE)).ms / steps;
     steps = Math.max(1, Math.round(block / stepMs));
@@ -175,12 +178,12 @@ async function takeTurn(runner: Runner, signal: AbortSignal): Promise<void> {
       turn.push(ms / runner.stepsPerBlock);
     }
   } catch (error) {
-    if (!signal.aborted) runner.failure = reasonOf(error);
+    if (!signal.aborted) runner.failure = describeError(error);
   }
   if (turn.length > 0) runner.turns.push(turn);
 }
 
-export interface Figures {
+export interface PeerMeasurements {
   readonly peer: string;
   /** Which variant of the peer was the fastest, where it has several. */
   readonly settings: string;
@@ -198,16 +201,16 @@ export interface Figures {
 }
 
 /** A row for each peer, that of its fastest variant. */
-export function figuresOf(results: readonly Result[]): Figures[] {
+export function summarizePeers(results: readonly PeerResult[]): PeerMeasurements[] {
   const reference = results.find(({ entry }) => entry.key === "clickgan");
   return Map.groupBy(results, ({ entry }) => entry).values()
     .map((variants) => figuresOfPeer(variants, reference)).toArray();
 }
 
-function figuresOfPeer(variants: readonly Result[], reference: Result | undefined): Figures {
+function figuresOfPeer(variants: readonly PeerResult[], reference: PeerResult | undefined): PeerMeasurements {
   const name = variants[0]?.entry.name ?? "";
   const timed = variants.filter(({ turns, wrong }) => turns.length > 0 && wrong === undefined);
-  const best = timed.toSorted((a, b) => medianOf(a) - medianOf(b))[0];
+  const best = timed.toSorted((a, b) => computeMedianTurn(a) - computeMedianTurn(b))[0];
   const failed = variants.find(({ wrong }) => wrong !== undefined) ??
     variants.find(({ failure }) => failure !== undefined);
   const problem = failed && (failed.wrong ?? failed.failure);
@@ -219,34 +222,37 @@ function figuresOfPeer(variants: readonly Result[], reference: Result | undefine
     peer: name,
     settings: best.variant.settings,
     note: best.note,
-    median: medianOf(best),
+    median: computeMedianTurn(best),
     samples: best.turns.flat().length,
-    ...(reference && reference.turns.length > 0 ? ratiosOf(best, reference) : {}),
+    ...(reference && reference.turns.length > 0 ? computeRatios(best, reference) : {}),
     problem,
     wrong,
   };
 }
 
-const medianOf = ({ turns }: Result): number => median(turns.flat());
+const computeMedianTurn = ({ turns }: PeerResult): number => computeMedian(turns.flat());
 
 /** Turn by turn, so that a drift of the machine's speed meets both sides. */
-function ratiosOf(result: Result, reference: Result): Pick<Figures, "ratio" | "ratios"> {
+function computeRatios(
+  result: PeerResult,
+  reference: PeerResult,
+): Pick<PeerMeasurements, "ratio" | "ratios"> {
   const ratios = result.turns.flatMap((turn, k) => {
     const other = reference.turns[k];
-    return other ? [median(turn) / median(other)] : [];
+    return other ? [computeMedian(turn) / computeMedian(other)] : [];
   });
   return {
-    ratio: medianOf(result) / medianOf(reference),
+    ratio: computeMedianTurn(result) / computeMedianTurn(reference),
     ratios: [Math.min(...ratios), Math.max(...ratios)],
   };
 }
 
 /** A row for each peer. */
-export function tableCells(figures: readonly Figures[]): Cells {
-  return { head: ["", "ms a step", "x clickgan", "by turn"], rows: figures.map(rowOf) };
+export function listTableCells(figures: readonly PeerMeasurements[]): TableCells {
+  return { head: ["", "ms a step", "x clickgan", "by turn"], rows: figures.map(formatRow) };
 }
 
-function rowOf(figures: Figures): string[] {
+function formatRow(figures: PeerMeasurements): string[] {
   const name = figures.settings ? `${figures.peer} (${figures.settings})` : figures.peer;
   const { median, ratio, ratios, wrong } = figures;
   if (median === undefined) return [name, wrong ? "WRONG" : "-", "-", "-"];
@@ -264,22 +270,22 @@ function digits(ms: number): string {
 }
 
 /** A line for every peer that has no figure, or not of all its variants. */
-export function problemLines(figures: readonly Figures[]): string[] {
+export function listProblems(figures: readonly PeerMeasurements[]): string[] {
   return figures.flatMap(({ peer, problem }) => (problem === undefined ? [] : [`${peer}: ${problem}`]));
 }
 
 /** Returns the notes of all peers, each once. */
-export function notesOf(measured: readonly { readonly figures: readonly Figures[] }[]): string[] {
+export function listNotes(measured: readonly { readonly figures: readonly PeerMeasurements[] }[]): string[] {
   const notes = measured.flatMap(({ figures }) => figures.flatMap(({ note }) => note ? [note] : []));
   return [...new Set(notes)];
 }
 
 /** A row for each peer, a column for each workload: its time over clickgan's. */
-export function summaryCells(
-  measured: readonly { readonly workload: string; readonly figures: readonly Figures[] }[],
-): Cells {
+export function listSummaryCells(
+  measured: readonly { readonly workload: string; readonly figures: readonly PeerMeasurements[] }[],
+): TableCells {
   const names = [...new Set(measured.flatMap(({ figures }) => figures.map(({ peer }) => peer)))];
-  const cell = (peer: string, figures: readonly Figures[]) => {
+  const cell = (peer: string, figures: readonly PeerMeasurements[]) => {
     const own = figures.find((figure) => figure.peer === peer);
     return own?.wrong ? "WRONG" : own?.ratio?.toFixed(2) ?? "-";
   };

@@ -13,7 +13,7 @@ export interface Peer {
 }
 
 /** A peer cannot do this job, for a reason that belongs in the table. */
-export class CannotError extends Error {}
+export class UnsupportedJobError extends Error {}
 
 /** The rate of step t = 1, 2, ... of Adam in TensorFlow's form: lr sqrt(1 - b2^t) / (1 - b1^t). */
 export { adamRate } from "../../src/ops/adam.ts";
@@ -30,16 +30,16 @@ const messageSchema = v.union([
   /** Why it ends. */
   v.object({ failed: v.string(), cannot: v.boolean() }),
 ]);
-export type Message = v.InferOutput<typeof messageSchema>;
+export type PeerMessage = v.InferOutput<typeof messageSchema>;
 
 /** The message of a line; nothing for a line that is none. */
-function readMessage(line: string): Message | undefined {
+function readMessage(line: string): PeerMessage | undefined {
   if (!line.startsWith(MARK)) return undefined;
   return v.parse(messageSchema, JSON.parse(line.slice(MARK.length)));
 }
 
 /** How a peer is started. */
-export interface Command {
+export interface PeerCommand {
   readonly program: string;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -60,7 +60,7 @@ function peerEnvironment(own: Readonly<Record<string, string>>): Record<string, 
 }
 
 /** What a number of steps took together. */
-export interface Timing {
+export interface PeerTiming {
   readonly ms: number;
   /** Of the last step; NaN where it is no number. */
   readonly loss: number;
@@ -75,7 +75,7 @@ export class PeerProcess {
   /** What it runs on, or nothing. */
   note = "";
 
-  private constructor({ program, args, environment }: Command) {
+  private constructor({ program, args, environment }: PeerCommand) {
     this.#child = new Deno.Command(program, {
       args: [...args],
       env: peerEnvironment(environment),
@@ -84,7 +84,7 @@ export class PeerProcess {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    this.#lines = linesOf(this.#child.stdout);
+    this.#lines = readLines(this.#child.stdout);
     this.#input = this.#child.stdin.getWriter();
     this.#errors = new Response(this.#child.stderr).text();
   }
@@ -93,7 +93,7 @@ export class PeerProcess {
    * Starts it and waits until it has made everything. @param seconds that it may take.
    * @throws CannotError with the reason when it cannot. @throws Error when it fails.
    */
-  static async start(command: Command, seconds: number): Promise<PeerProcess> {
+  static async start(command: PeerCommand, seconds: number): Promise<PeerProcess> {
     const peer = new PeerProcess(command);
     try {
       const message = await peer.#answer(seconds);
@@ -110,7 +110,7 @@ export class PeerProcess {
    * Takes steps, each from where the last one ended. @param seconds that they may take. @param kind of them, where a peer has
    * several. @throws as {@link start}.
    */
-  async run(steps: number, seconds: number, kind?: string): Promise<Timing> {
+  async run(steps: number, seconds: number, kind?: string): Promise<PeerTiming> {
     await this.#input.write(
       new TextEncoder().encode(kind === undefined ? `${steps}\n` : `${steps} ${kind}\n`),
     );
@@ -119,12 +119,12 @@ export class PeerProcess {
     return { ms: message.ms, loss: message.loss ?? NaN };
   }
 
-  async #answer(seconds: number): Promise<Message> {
+  async #answer(seconds: number): Promise<PeerMessage> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         this.stop();
-        reject(new CannotError(`took more than ${seconds} s`));
+        reject(new UnsupportedJobError(`took more than ${seconds} s`));
       }, 1000 * seconds);
     });
     try {
@@ -134,14 +134,14 @@ export class PeerProcess {
     }
   }
 
-  async #nextMessage(): Promise<Message> {
+  async #nextMessage(): Promise<PeerMessage> {
     for (;;) {
       const { value, done } = await this.#lines.next();
       if (done) break;
       const message = readMessage(value);
       if (!message) continue;
       if (!("failed" in message)) return message;
-      throw message.cannot ? new CannotError(message.failed) : new Error(message.failed);
+      throw message.cannot ? new UnsupportedJobError(message.failed) : new Error(message.failed);
     }
     const { code, signal } = await this.#child.status;
     const last = (await this.#errors).trim().split("\n").at(-1) ?? "";
@@ -157,7 +157,9 @@ export class PeerProcess {
   }
 }
 
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, void, void> {
+async function* readLines(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<string, void, void> {
   let rest = "";
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");

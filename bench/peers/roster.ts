@@ -3,10 +3,10 @@
 import { Option } from "commander";
 import * as v from "../../src/schema.ts";
 import { UserError } from "../../src/user_error.ts";
-import type { Model } from "./job.ts";
+import type { PeerModel } from "./job.ts";
 
 /** One way to start a peer. */
-export interface Variant {
+export interface PeerVariant {
   /** What tells it from the other variants of its peer, for the table. */
   readonly settings: string;
   /** Arguments before the job's file: of child.ts, or of torch_peer.py. */
@@ -23,15 +23,20 @@ export interface PeerEntry {
   /** The Python that runs it, where there is one. */
   readonly python?: string;
   /** The fastest one counts. */
-  readonly variants: readonly Variant[];
-  readonly models: readonly Model[];
+  readonly variants: readonly PeerVariant[];
+  readonly models: readonly PeerModel[];
   /** It computes on a card by CUDA, and without one has nothing to say. */
   readonly onCard?: boolean;
   /** It computes something near, not the same: how far its losses may be from clickgan's; {@link TOLERANCE} otherwise. */
   readonly tolerance?: number;
 }
 
-const deno = (key: string, name: string, args: string[], models: readonly Model[] = ["lstm"]): PeerEntry => ({
+const deno = (
+  key: string,
+  name: string,
+  args: string[],
+  models: readonly PeerModel[] = ["lstm"],
+): PeerEntry => ({
   key,
   name,
   program: "deno",
@@ -50,12 +55,12 @@ const torchEnvironment = {
   MALLOC_TRIM_THRESHOLD_: "8000000000",
 };
 
-interface TorchVariant extends Omit<Variant, "args"> {
+interface TorchVariant extends Omit<PeerVariant, "args"> {
   /** PyTorch's own. */
   readonly threads: number;
 }
 
-export function torchVariants(): TorchVariant[] {
+export function listTorchVariants(): TorchVariant[] {
   const cores = navigator.hardwareConcurrency;
   return [...new Set([cores, 1])].map((threads) => ({
     settings: threads === 1 ? "1 thread" : `${threads} threads`,
@@ -68,7 +73,7 @@ const python = { program: "python", models: ["lstm", "pw", "pair"] } as const;
 
 /** @param form as torch_peer.py has it. */
 function torch(key: string, name: string, form: string): PeerEntry {
-  const variants = torchVariants().map(({ threads, ...rest }) => ({
+  const variants = listTorchVariants().map(({ threads, ...rest }) => ({
     ...rest,
     args: [form, String(threads), "cpu", "eager"],
   }));
@@ -132,7 +137,7 @@ export interface Torch {
 }
 
 /** The option that names Pythons for {@link findTorches}: nothing for the usual ones. */
-export function pythonOption(): Option {
+export function createPythonOption(): Option {
   return new Option("--python <path>", "a Python that has torch; may be repeated, to compare with several")
     .argParser((path: string, before: readonly string[]) => [...before, path])
     .default([], `each of ${CANDIDATES.join(", ")} that has it`);

@@ -5,13 +5,13 @@
 
 import * as tf from "@tensorflow/tfjs";
 import { NONE } from "../../src/data/click_log.ts";
-import { type Job, type PeerBatch, someItem } from "./job.ts";
-import { adam, adamRate, CannotError, type Peer } from "./peer.ts";
+import { fillMissingItems, type PeerBatch, type PeerJob } from "./job.ts";
+import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
 /** Parameters of more elements than this have an Adam step of their own. */
 const SMALL = 2 ** 16;
 
-export async function tensorflowPeer(job: Job, backend: string): Promise<Peer> {
+export async function createTensorflowPeer(job: PeerJob, backend: string): Promise<Peer> {
   const note = await openBackend(backend);
   const model = new TensorflowModel(job, backend);
   let t = 0;
@@ -35,7 +35,7 @@ async function openBackend(backend: string): Promise<string> {
   }
   const wasm = backend === "wasm" ? await import("@tensorflow/tfjs-backend-wasm") : undefined;
   if (!wasm) await import("@tensorflow/tfjs-backend-webgpu");
-  if (!await tf.setBackend(backend)) throw new CannotError(`its backend ${backend} does not start`);
+  if (!await tf.setBackend(backend)) throw new UnsupportedJobError(`its backend ${backend} does not start`);
   await tf.ready();
   return `TensorFlow.js ${tf.version_core}${wasm ? ` (wasm by ${wasm.getThreadsCount()} thread(s))` : ""}`;
 }
@@ -67,7 +67,7 @@ class TensorflowModel {
   readonly #batches: DeviceBatch[];
   readonly #gather: Gather;
 
-  constructor(job: Job, backend: string) {
+  constructor(job: PeerJob, backend: string) {
     this.#gather = backend === "webgpu" ? gatherBySegment : gatherByScatter;
     const small: number[] = [];
     let k = 0;
@@ -223,9 +223,9 @@ function deviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) {
   );
   const clicked = new Float32Array(rows);
   for (const row of eventClick) if (row !== NONE) clicked[row] = 1;
-  const rowsOf = (places: tf.Tensor1D): tf.Tensor2D | undefined =>
+  const getRows = (places: tf.Tensor1D): tf.Tensor2D | undefined =>
     features && tf.reshape<tf.Rank.R2>(tf.gather(features, places), [places.shape[0], features.shape[1]]);
-  const fedItem = index(someItem(batch.fedItem));
+  const fedItem = index(fillMissingItems(batch.fedItem));
   return {
     events,
     users,
@@ -240,8 +240,8 @@ function deviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) {
     /** [R] 1 for the clicked rows. */
     clicked: tf.tensor1d(clicked),
     /** [D, F] and [L B, F]; nothing with one-hot items. */
-    slotFeatures: rowsOf(index(batch.slotItem)),
-    fedFeatures: rowsOf(fedItem),
+    slotFeatures: getRows(index(batch.slotItem)),
+    fedFeatures: getRows(fedItem),
     /** [E K] row at each place of pages of equal length, R where there is none. */
     pageRows: index(pageRows),
     longestPage,

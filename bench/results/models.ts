@@ -2,16 +2,16 @@
 
 import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
-import { pairedDifference } from "../../src/data/paired.ts";
+import { computePairedDifference } from "../../src/data/paired.ts";
 import { readJson } from "../../src/files/json_file.ts";
-import { markdownTable } from "../../src/cli/table.ts";
-import { folderOfSeed } from "../../src/run/seeds_folder.ts";
-import { fixed, meanWithSd, type ResultTable, type Runs } from "./runs.ts";
-import { Engine, literal } from "../../src/data/prepare/engine.ts";
-import { writable } from "../../src/files/write_scope.ts";
-import { exists } from "../../src/files/local_file.ts";
-import { atomicWriteFile, makeFolder } from "../../src/files/atomic_write.ts";
-import { thousands } from "../../src/number_text.ts";
+import { formatMarkdownTable } from "../../src/cli/table.ts";
+import { getSeedFolder } from "../../src/run/seeds_folder.ts";
+import { formatFixed, meanWithSd, type ResultRuns, type ResultTable } from "./runs.ts";
+import { formatLiteral, SqlEngine } from "../../src/data/prepare/engine.ts";
+import { requireWritable } from "../../src/files/write_scope.ts";
+import { pathExists } from "../../src/files/local_file.ts";
+import { makeFolder, writeFileAtomically } from "../../src/files/atomic_write.ts";
+import { formatThousands } from "../../src/number_text.ts";
 
 const figureSchema = { nll: v.finiteNumber(), prec1: v.finiteNumber(), prec2: v.finiteNumber() };
 const resultSchema = v.looseObject({
@@ -25,7 +25,7 @@ const resultSchema = v.looseObject({
 });
 
 /** Of one model, each from its own best-validation snapshot. */
-export interface TestFigures {
+export interface ModelTestMetrics {
   readonly loss: number;
   readonly prec1: number;
   readonly prec2: number;
@@ -36,7 +36,7 @@ export interface TestFigures {
 }
 
 /** @param folder of a training of one seed */
-export async function testFigures(folder: string): Promise<TestFigures> {
+export async function testFigures(folder: string): Promise<ModelTestMetrics> {
   const result = await readJson(`${folder}/result.json`, resultSchema);
   const of = (snapshot: string) => result?.test.find((one) => one.snapshot === snapshot);
   const [loss, prec1, prec2] = [of("best-loss"), of("best-prec1"), of("best-prec2")];
@@ -49,7 +49,7 @@ export async function testFigures(folder: string): Promise<TestFigures> {
   };
 }
 
-export interface TrainedModels {
+export interface TrainedModelSet {
   /** A file of the paper's, or a made-up shop. */
   readonly data: "yelp" | "rsc" | "demo";
   /** Of `train`, joined by spaces; the paper's model, without counts, if they do not say otherwise. */
@@ -59,14 +59,19 @@ export interface TrainedModels {
 }
 
 /** The same models are trained once, whichever tables ask for them. */
-export async function figuresOf(runs: Runs, { data, options, seeds }: TrainedModels): Promise<TestFigures[]> {
+export async function collectTestMetrics(
+  runs: ResultRuns,
+  { data, options, seeds }: TrainedModelSet,
+): Promise<ModelTestMetrics[]> {
   const given = options.split(" ").filter((word) => word !== "");
   const words = given.includes("--counts") ? given : ["--counts", "none", ...given];
   const name = [data, ...words.map((word) => word.replace(/^--/, "")), `${seeds}-seeds`].join("-");
   const log = data === "demo" ? data : `${runs.papers}/${data}.txt`;
   const args = ["--data", log, "--seeds", String(seeds), "--no-report", ...words];
   const folder = await runs.trained(name, "train", args);
-  return await Promise.all(Array.from({ length: seeds }, (_, k) => testFigures(folderOfSeed(folder, k + 1))));
+  return await Promise.all(
+    Array.from({ length: seeds }, (_, k) => testFigures(getSeedFolder(folder, k + 1))),
+  );
 }
 
 /** Kinds of models beside the simple ones, on a small log and on a made-up shop. */
@@ -95,7 +100,7 @@ export const modelsTable: ResultTable = {
     const found = await Promise.all(kinds.map(({ options, highRate }) =>
       Promise.all(DATA.map((data) => {
         const trained = highRate ? `${options} ${HIGH_RATE}` : options;
-        return figuresOf(runs, { data, options: trained, seeds: MODEL_SEEDS });
+        return collectTestMetrics(runs, { data, options: trained, seeds: MODEL_SEEDS });
       }))
     ));
     const rows = kinds.map(({ name, options }, k) => [
@@ -106,14 +111,16 @@ export const modelsTable: ResultTable = {
     ]);
     /** Of any model: these are the baselines' and the users'. */
     const known = (found[0] ?? []).flatMap(([first]) => first ?? []);
-    const clickRate = known.flatMap(({ clickRate: { loss, prec1 } }) => [fixed(loss), fixed(prec1)]);
-    const [yelp, demo] = known.map(({ sampling }) => fixed(sampling));
+    const clickRate = known.flatMap((
+      { clickRate: { loss, prec1 } },
+    ) => [formatFixed(loss), formatFixed(prec1)]);
+    const [yelp, demo] = known.map(({ sampling }) => formatFixed(sampling));
     const fast = kinds.filter(({ highRate }) => highRate).map(({ name }) => name);
     return [
       `Test users: loss of best-loss, prec@1 of best-prec1; mean and sd of ${MODEL_SEEDS} seeds, by the ` +
       `defaults of \`train\` (${fast.join(" and ")}: with \`${HIGH_RATE}\`).`,
       "",
-      ...markdownTable(
+      ...formatMarkdownTable(
         ["model", "options", ...DATA.flatMap((data) => [`${data} loss`, `${data} prec@1`])],
         [["click rate", "", ...clickRate], ...rows],
       ),
@@ -149,19 +156,19 @@ export const likelihoodTable: ResultTable = {
   async make(runs) {
     const rows = await Promise.all(settings.map(async ({ data, model, options, against }) => {
       const losses = async (options: string) =>
-        (await figuresOf(runs, { data, options, seeds: LIKELIHOOD_SEEDS })).map(({ loss }) => loss);
+        (await collectTestMetrics(runs, { data, options, seeds: LIKELIHOOD_SEEDS })).map(({ loss }) => loss);
       const [best, plain] = await Promise.all([losses(`${options} ${against}`), losses(options)]);
-      const { mean, low, high } = pairedDifference(best, plain);
+      const { mean, low, high } = computePairedDifference(best, plain);
       return [
         ...[data, model, `\`${[options, against].join(" ").trim()}\``],
         ...[meanWithSd(meanAndSd(best)), meanWithSd(meanAndSd(plain))],
-        `${fixed(mean)} (${fixed(low)} to ${fixed(high)})`,
+        `${formatFixed(mean)} (${formatFixed(low)} to ${formatFixed(high)})`,
       ];
     }));
     return [
       `Test loss, mean and sd of seeds 1 to ${LIKELIHOOD_SEEDS}; the difference with its 95 % interval over the seeds.`,
       "",
-      ...markdownTable(["data", "model", "settings", "test loss", "without them", "difference"], rows),
+      ...formatMarkdownTable(["data", "model", "settings", "test loss", "without them", "difference"], rows),
     ].join("\n");
   },
 };
@@ -217,7 +224,7 @@ export const referenceTable: ResultTable = {
   async make(runs) {
     const all = (["yelp", "rsc"] as const).flatMap((data) => published.map((model) => ({ data, ...model })));
     const rows = await Promise.all(all.map(async ({ data, name, options, ...references }) => {
-      const ours = await figuresOf(runs, { data, options, seeds: REFERENCE_SEEDS });
+      const ours = await collectTestMetrics(runs, { data, options, seeds: REFERENCE_SEEDS });
       const reference = references[data];
       return [
         ...[data, name],
@@ -232,7 +239,7 @@ export const referenceTable: ResultTable = {
     return [
       `Test users, mean and sd: of ${few} or ${many} seeds of the reference, of ${REFERENCE_SEEDS} of ours.`,
       "",
-      ...markdownTable(
+      ...formatMarkdownTable(
         ["data", "model", ...["loss", "prec@1", "prec@2"].flatMap((name) => [`${name}: reference`, "ours"])],
         rows,
       ),
@@ -261,21 +268,21 @@ export const hashedTable: ResultTable = {
   name: "hashed",
   about: "hashed ids of items beside their own, on the demo shop, a shop of 100,000 items, and yelp",
   async make(runs) {
-    const columns = await Promise.all(LOGS.map((log) => columnOf(runs, log)));
+    const columns = await Promise.all(LOGS.map((log) => buildColumn(runs, log)));
     const rows = [undefined, ...BUCKETS].map((buckets, k) => [
-      buckets === undefined ? "an id each" : thousands(buckets),
+      buckets === undefined ? "an id each" : formatThousands(buckets),
       ...columns.map((column) => column[k] ?? ""),
     ]);
     return [
       `prec@1 on test users, +- half its 95 % range over them; \`${MODEL}\`:`,
       "",
-      ...markdownTable(["N", ...LOGS.map(({ title }) => title)], rows),
+      ...formatMarkdownTable(["N", ...LOGS.map(({ title }) => title)], rows),
     ].join("\n");
   },
 };
 
 /** Of items with ids of their own, then by buckets. */
-async function columnOf(runs: Runs, { name, log, source }: typeof LOGS[number]): Promise<string[]> {
+async function buildColumn(runs: ResultRuns, { name, log, source }: typeof LOGS[number]): Promise<string[]> {
   const path = await source(runs);
   return await Promise.all([undefined, ...BUCKETS].map(async (buckets) => {
     const words = buckets === undefined ? ["--no-item-ids"] : ["--hash-items", String(buckets)];
@@ -284,21 +291,21 @@ async function columnOf(runs: Runs, { name, log, source }: typeof LOGS[number]):
     const data = await runs.trained(`hashed-data-${of}`, "data log", prepare, "--out");
     const args = ["--data", data, "--no-report", ...MODEL.split(" ")];
     const { prec1, sampling } = await testFigures(await runs.trained(`hashed-${of}`, "train", args));
-    return `${fixed(prec1)} +- ${fixed(sampling)}`;
+    return `${formatFixed(prec1)} +- ${formatFixed(sampling)}`;
   }));
 }
 
-async function demoLog(runs: Runs): Promise<string> {
+async function demoLog(runs: ResultRuns): Promise<string> {
   return `${await runs.trained("hashed-log-demo", "data example", [], "--out")}/log.csv`;
 }
 
 /** The SELECT of the file: tabs between columns, and times that only count. */
-async function yelpLog({ folder, papers }: Runs): Promise<string> {
+async function yelpLog({ folder, papers }: ResultRuns): Promise<string> {
   await makeFolder(folder);
   const select =
     "SELECT session_new_index AS user, item_new_index AS item, to_timestamp(Time) AS time, is_click AS clicked\n" +
-    `FROM read_csv(${literal(`${papers}/yelp.txt`)}, header = true, delim = '\\t')\n`;
-  await atomicWriteFile(`${folder}/hashed-yelp.sql`, select, `\n${select.split("\n")[0]}`);
+    `FROM read_csv(${formatLiteral(`${papers}/yelp.txt`)}, header = true, delim = '\\t')\n`;
+  await writeFileAtomically(`${folder}/hashed-yelp.sql`, select, `\n${select.split("\n")[0]}`);
   return `${folder}/hashed-yelp.sql`;
 }
 
@@ -306,11 +313,11 @@ async function yelpLog({ folder, papers }: Runs): Promise<string> {
  * 100,000 items, of which a page shows the popular ones more often; 6,000 users with ten pages of ten. All agree on the
  * strength of an item: u_i = 1.2 z_i - 2, and 0 for no click.
  */
-async function largeShop({ folder }: Runs): Promise<string> {
+async function largeShop({ folder }: ResultRuns): Promise<string> {
   const path = `${folder}/hashed-shop.parquet`;
-  if (await exists(path)) return path;
+  if (await pathExists(path)) return path;
   await makeFolder(folder);
-  const engine = await Engine.open({ workFolder: "", memory: "2GB", threads: 1 });
+  const engine = await SqlEngine.open({ workFolder: "", memory: "2GB", threads: 1 });
   try {
     await engine.run(
       "SELECT setseed(0.5);" +
@@ -322,9 +329,9 @@ async function largeShop({ folder }: Runs): Promise<string> {
         "COPY (SELECT DISTINCT page // 10 AS user, page, 1700000000 + page AS time, 'sku-' || item AS item, " +
         "(u + shown.luck = most AND most > nothing.luck)::INTEGER AS clicked " +
         "FROM shown JOIN item USING (item) JOIN best USING (page) JOIN nothing USING (page) ORDER BY page, item) " +
-        `TO ${literal(`${path}.part`)} (FORMAT parquet)`,
+        `TO ${formatLiteral(`${path}.part`)} (FORMAT parquet)`,
     );
-    await Deno.rename(`${path}.part`, writable(path));
+    await Deno.rename(`${path}.part`, requireWritable(path));
   } finally {
     engine.close();
   }

@@ -3,22 +3,22 @@
  * is blind to what tires them. How far each estimator is off, and how often its intervals hold the truth.
  */
 
-import { shopItems } from "../../src/data/demo_shop.ts";
+import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { restless } from "../../src/data/shops.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
-import type { MeanFigure } from "../../src/policy/comparison/figures.ts";
+import type { MeanEstimate } from "../../src/policy/comparison/figures.ts";
 import { type EstimatorName, estimators } from "../../src/policy/evaluation/estimators.ts";
 import { evaluate } from "../../src/policy/evaluation/evaluate.ts";
-import { evidenceOf } from "../../src/policy/evaluation/evidence.ts";
-import { digits } from "../../src/commands/policy/logged.ts";
-import { greedyPolicy } from "../../src/policy/named.ts";
-import { episodeLog } from "../../src/simulate/episode_log.ts";
-import { exploring } from "../../src/simulate/explore.ts";
-import { markdownTable } from "../../src/cli/table.ts";
-import { percent } from "../study.ts";
-import { candidatesOf, type PoolPage } from "../../src/simulate/pool.ts";
+import { collectEvidence } from "../../src/policy/evaluation/evidence.ts";
+import { formatDigits } from "../../src/commands/policy/logged.ts";
+import { createGreedyPolicy } from "../../src/policy/named.ts";
+import { toClickLog } from "../../src/simulate/episode_log.ts";
+import { createExploringPolicy } from "../../src/simulate/explore.ts";
+import { formatMarkdownTable } from "../../src/cli/table.ts";
+import { formatPercentCell } from "../study.ts";
+import { listCandidates, type PoolPage } from "../../src/simulate/pool.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
@@ -45,7 +45,7 @@ export const offPolicyTable: ResultTable = {
 interface Target {
   readonly temperature: number;
   /** Of each estimator, a figure a log. */
-  readonly said: Map<string, MeanFigure[]>;
+  readonly said: Map<string, MeanEstimate[]>;
   /** Clicks a page that are true of each log's states, and the effective samples. */
   readonly truths: number[];
   readonly shares: number[];
@@ -55,10 +55,10 @@ interface Target {
 
 /** The study as Markdown. */
 async function study(gpu: Gpu): Promise<string> {
-  const items = shopItems(1);
+  const items = drawShopItems(1);
   const truth = new ShopSource(restless, items);
   const blind = new ShopSource({ ...restless, fatigue: 0 }, items);
-  const policy = greedyPolicy(blind);
+  const policy = createGreedyPolicy(blind);
   const options = { slate: SLATE, pool: { random: POOL } };
   const targets = TARGETS.map((temperature): Target => ({
     ...{ temperature, said: new Map(), truths: [], shares: [], first: 0 },
@@ -67,9 +67,9 @@ async function study(gpu: Gpu): Promise<string> {
     for (const { temperature, said, truths, shares } of targets) {
       const asked = { log, policy, slate: SLATE, pages: PAGES, repeats: false, temperature, draws: DRAWS };
       // The truth of these states: the policy sees users as the blind model does, and they click as they do.
-      const known = await evidenceOf(gpu, { ...asked, model: truth });
+      const known = await collectEvidence(gpu, { ...asked, model: truth });
       truths.push(meanAndSd([...known.v]).mean);
-      const evidence = await evidenceOf(gpu, { ...asked, model: blind, loggedTemperature: LOGGED_AT });
+      const evidence = await collectEvidence(gpu, { ...asked, model: blind, loggedTemperature: LOGGED_AT });
       const { estimates: { logged: _, ...estimates }, decisions, effective } = evaluate(
         evidence,
         policy.name,
@@ -81,24 +81,24 @@ async function study(gpu: Gpu): Promise<string> {
     }
   };
   using simulator = await Simulator.create(gpu, truth, { ...options, seed: 1, users: USERS, pages: PAGES });
-  await simulator.run(exploring(policy, { temperature: LOGGED_AT }), {
+  await simulator.run(createExploringPolicy(policy, { temperature: LOGGED_AT }), {
     episodes: LOGS,
     onLog: async (episode) => {
-      const own = (page: PoolPage) => candidatesOf(simulator.settings, truth.itemCount, page);
+      const own = (page: PoolPage) => listCandidates(simulator.settings, truth.itemCount, page);
       const shape = { kind: "one-hot", count: truth.itemCount } as const;
-      await look(episodeLog([episode], { name: "drawn", items: shape, candidatesOf: own }));
+      await look(toClickLog([episode], { name: "drawn", items: shape, listCandidates: own }));
       console.error(`log ${targets[0]?.truths.length} of ${LOGS}`);
     },
   });
   for (const target of targets) {
     using players = await Simulator.create(gpu, truth, { ...options, seed: 2, users: PLAYERS, pages: 5 });
-    const { returns } = await players.run(exploring(policy, target));
+    const { returns } = await players.run(createExploringPolicy(policy, target));
     target.first = meanAndSd([...returns]).mean;
   }
-  return textOf(targets);
+  return formatTargets(targets);
 }
 
-function textOf(targets: readonly Target[]): string {
+function formatTargets(targets: readonly Target[]): string {
   const mean = (values: readonly number[]) => meanAndSd([...values]).mean;
   const cells = (name: string, { said, truths, first }: Target) => {
     const figures = said.get(name);
@@ -108,14 +108,20 @@ function textOf(targets: readonly Target[]): string {
     const held = figures.filter(({ interval }) => interval && interval[0] <= value && value <= interval[1]);
     const rmse = Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0) / errors.length);
     const off = mean(errors);
-    return [(off < 0 ? "" : "+") + digits(off), digits(rmse), percent(held.length / figures.length)];
+    return [
+      (off < 0 ? "" : "+") + formatDigits(off),
+      formatDigits(rmse),
+      formatPercentCell(held.length / figures.length),
+    ];
   };
   const title = (name: string) =>
     name === "decisions"
       ? "per-decision DR, clicks on the first 5 pages"
       : estimators[name as EstimatorName].title;
   const about = targets.map(({ temperature, truths, first, shares }) =>
-    `T ${temperature}: truth ${digits(mean(truths))} clicks a page, ${first.toFixed(3)} on the first 5 ` +
+    `T ${temperature}: truth ${formatDigits(mean(truths))} clicks a page, ${
+      first.toFixed(3)
+    } on the first 5 ` +
     `pages, effective sample ${(100 * mean(shares)).toFixed(0)} %`
   );
   return [
@@ -124,7 +130,7 @@ function textOf(targets: readonly Target[]): string {
     `what tires users; the policy draws by the same at another temperature. ${about.join("; ")}. Off ` +
     "by: mean over the logs. Holds the truth: the share of the 95 % intervals.",
     "",
-    ...markdownTable(
+    ...formatMarkdownTable(
       ["", ...TARGETS.flatMap((t) => [`T ${t}: off by`, "rmse", "holds the truth"])],
       [...targets[0]?.said.keys() ?? []].map((
         name,

@@ -5,11 +5,11 @@
 
 import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
-import { signed, signedRange } from "../../src/figures/verdict.ts";
-import { markdownTable } from "../../src/cli/table.ts";
-import { thousands } from "../../src/number_text.ts";
-import { fixed, type ResultTable, type Runs } from "./runs.ts";
-import type { Role } from "../../src/policy/comparison/comparison.ts";
+import { formatSigned, formatSignedRange } from "../../src/figures/verdict.ts";
+import { formatMarkdownTable } from "../../src/cli/table.ts";
+import { formatThousands } from "../../src/number_text.ts";
+import { formatFixed, type ResultRuns, type ResultTable } from "./runs.ts";
+import type { EnvironmentRole } from "../../src/policy/comparison/comparison.ts";
 
 /** Pages that a policy learns from, where nothing else is said. */
 const PAGES = 400_000;
@@ -18,12 +18,12 @@ const PAGES = 400_000;
 const RESTLESS = ["--data", "restless", "--counts", "none", "--no-report"];
 
 /** The model of the restless shop's users that policies learn on. */
-function firstModel(runs: Runs): Promise<string> {
+function firstModel(runs: ResultRuns): Promise<string> {
   return runs.trained("users-a", "train", RESTLESS);
 }
 
 /** A model of other users, who visit the same items. */
-function secondModel(runs: Runs): Promise<string> {
+function secondModel(runs: ResultRuns): Promise<string> {
   return runs.trained("users-b", "train", [
     ...[...RESTLESS, "--data-seed", "1", "--data-users-seed", "2", "--seed", "2"],
   ]);
@@ -31,7 +31,7 @@ function secondModel(runs: Runs): Promise<string> {
 
 /** A policy that learned on a model's users. */
 function trainedOnModel(
-  runs: Runs,
+  runs: ResultRuns,
   model: string,
   { algorithm, slate = 3, seed = 1 }: { algorithm: string; slate?: number; seed?: number },
 ): Promise<string> {
@@ -72,7 +72,7 @@ type Compared = v.InferOutput<typeof comparisonSchema>;
 type Cell = Compared["cells"][number];
 
 /** One for each size of slates. @param args of `policy compare`, the folders first */
-async function compared(runs: Runs, args: readonly string[]): Promise<Compared[]> {
+async function compared(runs: ResultRuns, args: readonly string[]): Promise<Compared[]> {
   return v.parse(v.array(comparisonSchema), await runs.json("policy compare", args));
 }
 
@@ -82,20 +82,21 @@ function policiesIn({ cells }: Compared): string[] {
 }
 
 /** One for each training. */
-function cellsOf({ cells }: Compared, policy: string, environment: string): Cell[] {
+function selectCells({ cells }: Compared, policy: string, environment: string): Cell[] {
   return cells.filter((cell) => cell.policy === policy && cell.environment === environment);
 }
 
 /** Its name, by which cells have it. */
-function environmentIn({ environments }: Compared, role: Role): string {
+function environmentIn({ environments }: Compared, role: EnvironmentRole): string {
   const found = environments.find((each) => each.role === role);
   if (!found) throw new Error(`expected the environment "${role}" in a comparison`);
   return found.name;
 }
 
 /** A policy's clicks of a user in an environment: the mean over its trainings. */
-function clicksOf(comparison: Compared, policy: string, environment: string): number {
-  return meanAndSd(cellsOf(comparison, policy, environment).map(({ figures }) => figures.return.mean)).mean;
+function computeMeanClicks(comparison: Compared, policy: string, environment: string): number {
+  return meanAndSd(selectCells(comparison, policy, environment).map(({ figures }) => figures.return.mean))
+    .mean;
 }
 
 /** What `simulate` prints of a model's users. */
@@ -155,25 +156,27 @@ export const truthTable: ResultTable = {
     const best = first?.compared.environments[0]?.optimum;
     if (!first || best === undefined) throw new Error("expected a comparison with its optimum");
     const share = (clicks: number) => `${(100 * clicks / best).toFixed(1)} %`;
-    const greedy = clicksOf(first.compared, "greedy", environmentIn(first.compared, "truth"));
+    const greedy = computeMeanClicks(first.compared, "greedy", environmentIn(first.compared, "truth"));
     const rows = found.map(({ name, steps, compared: { cells } }) => {
       const learned = cells.filter(({ seed }) => seed !== null);
       const returns = learned.map(({ figures }) => figures.return.mean);
       const { mean } = meanAndSd(returns);
       const [least, most] = [Math.min(...returns), Math.max(...returns)];
       return [
-        ...[name, thousands(steps)],
+        ...[name, formatThousands(steps)],
         `${mean.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`,
         share(mean),
       ];
     });
     const { slate, pages, users } = first.compared;
     return [
-      `Clicks of ${thousands(users)} new users of the restless shop, ${slate} items on each of ${pages} ` +
+      `Clicks of ${
+        formatThousands(users)
+      } new users of the restless shop, ${slate} items on each of ${pages} ` +
       `pages; ${TRUTH_SEEDS.length} trainings each, seeds ${TRUTH_SEEDS[0]} to ${TRUTH_SEEDS.at(-1)}, ` +
       "with the defaults but for what is named.",
       "",
-      ...markdownTable(
+      ...formatMarkdownTable(
         ["policy", "pages trained", "clicks, mean (least to most)", "of the optimum's"],
         [
           ["optimum's policy", "-", best.toFixed(2), "100 %"],
@@ -207,19 +210,19 @@ export const slatesTable: ResultTable = {
     ]);
     const columns = ROLES.flatMap(([role, name]) => found.map((one) => ({ role, name, one })));
     const rate = (policy: string, { role, one }: typeof columns[number]) => {
-      const cells = cellsOf(one, policy, environmentIn(one, role));
+      const cells = selectCells(one, policy, environmentIn(one, role));
       return cells.length === 0
         ? ""
-        : fixed(meanAndSd(cells.map(({ figures }) => figures.clickRate.mean)).mean);
+        : formatFixed(meanAndSd(cells.map(({ figures }) => figures.clickRate.mean)).mean);
     };
     const names = [...new Set(found.flatMap(policiesIn))];
     const [one] = found;
     if (!one) throw new Error("expected a comparison");
     return [
-      `Clicks a page, ${one.pages} pages of ${thousands(one.users)} users; one training each, of ` +
-      `${thousands(PAGES)} pages.`,
+      `Clicks a page, ${one.pages} pages of ${formatThousands(one.users)} users; one training each, of ` +
+      `${formatThousands(PAGES)} pages.`,
       "",
-      ...markdownTable(
+      ...formatMarkdownTable(
         ["policy", ...columns.map(({ name, one: { slate } }) => `${name}, k = ${slate}`)],
         names.map((name) => [name, ...columns.map((column) => rate(name, column))]),
       ),
@@ -248,29 +251,33 @@ export const secondModelTable: ResultTable = {
     const own = environmentIn(found, "trained on");
     const other = environmentIn(found, "second model");
     const shop = environmentIn(found, "truth");
-    const clicks = (policy: string, environment: string) => clicksOf(found, policy, environment);
+    const clicks = (policy: string, environment: string) => computeMeanClicks(found, policy, environment);
     // Greedy on the truth knows what nobody does.
     const names = policiesIn(found).filter((name) => !name.includes("on the truth"));
     const rows = names.map((name) => {
       const real = clicks(name, shop);
-      const calibrations = cellsOf(found, name, shop).flatMap(({ calibration }) => calibration ?? []);
+      const calibrations = selectCells(found, name, shop).flatMap(({ calibration }) => calibration ?? []);
       const gain = found.differences.find((one) =>
         one.environment === shop && one.policy === name && one.rival === GREEDY
       )?.difference;
-      const range = gain?.interval ? ` (${signedRange(gain.interval)})` : "";
+      const range = gain?.interval ? ` (${formatSignedRange(gain.interval)})` : "";
       return [
         ...[name, clicks(name, own).toFixed(2), clicks(name, other).toFixed(2), real.toFixed(2)],
-        gain ? `${signed(gain.mean)}${range}` : "",
+        gain ? `${formatSigned(gain.mean)}${range}` : "",
         ...[own, other].map((model) => `${(100 * (clicks(name, model) / real - 1)).toFixed(0)} %`),
         meanAndSd(calibrations.map(({ predicted }) => predicted)).mean.toFixed(2),
       ];
     });
     return [
-      `Clicks of ${thousands(found.users)} users on ${found.pages} pages of ${found.slate} items; means of ` +
-      `${SECOND_SEEDS.length} trainings of ${thousands(PAGES)} pages; 95 % over users or over trainings, ` +
+      `Clicks of ${
+        formatThousands(found.users)
+      } users on ${found.pages} pages of ${found.slate} items; means of ` +
+      `${SECOND_SEEDS.length} trainings of ${
+        formatThousands(PAGES)
+      } pages; 95 % over users or over trainings, ` +
       "whichever is wider.",
       "",
-      ...markdownTable(
+      ...formatMarkdownTable(
         [
           ...[
             "policy",

@@ -3,11 +3,11 @@
 import type { TaskName } from "../../src/cli/launch.ts";
 import * as v from "../../src/schema.ts";
 import { makeFolder } from "../../src/files/atomic_write.ts";
-import { exists } from "../../src/files/local_file.ts";
-import { writable } from "../../src/files/write_scope.ts";
+import { pathExists } from "../../src/files/local_file.ts";
+import { requireWritable } from "../../src/files/write_scope.ts";
 import { UserError } from "../../src/user_error.ts";
 import { readJson, writeJson } from "../../src/files/json_file.ts";
-import { Jobs } from "../../src/cli/jobs.ts";
+import { JobSlots } from "../../src/cli/jobs.ts";
 import { runCommand } from "../study.ts";
 
 export interface ResultTable {
@@ -16,17 +16,17 @@ export interface ResultTable {
   /** As the command's help has it: "the best held-out likelihood on yelp and rsc". */
   readonly about: string;
   /** Markdown. */
-  make(runs: Runs): Promise<string>;
+  make(runs: ResultRuns): Promise<string>;
 }
 
 /** 0.873 as .873. */
-export function fixed(value: number): string {
+export function formatFixed(value: number): string {
   return value.toFixed(3).replace(/^(-?)0\./, "$1.");
 }
 
 /** .873 +- .012; without a spread for one value alone. */
 export function meanWithSd({ mean, sd }: { mean: number; sd: number }): string {
-  return Number.isNaN(sd) ? fixed(mean) : `${fixed(mean)} +- ${fixed(sd)}`;
+  return Number.isNaN(sd) ? formatFixed(mean) : `${formatFixed(mean)} +- ${formatFixed(sd)}`;
 }
 
 const FORMAT = "clickgan-kept-run";
@@ -34,7 +34,7 @@ const FORMAT = "clickgan-kept-run";
 const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(v.array(v.string())) });
 
 /** Trains models and policies, and asks commands about them. */
-export interface Runs {
+export interface ResultRuns {
   /** Where all is kept. */
   readonly folder: string;
   /** Folder of the paper's yelp.txt and rsc.txt. */
@@ -62,17 +62,17 @@ export interface Runs {
 }
 
 /** By clickgan's commands, in a folder. */
-export class KeptRuns implements Runs {
-  readonly #jobs: Jobs;
+export class FolderRuns implements ResultRuns {
+  readonly #jobs: JobSlots;
   /** Asked for, and under way or there. */
   readonly #asked = new Map<string, Promise<string>>();
 
   /** @param jobs trainings side by side, as far as a table does not need one for the next */
   constructor(readonly folder: string, readonly papers: string, readonly logs?: string, jobs = 1) {
-    this.#jobs = new Jobs(jobs, jobs);
+    this.#jobs = new JobSlots(jobs, jobs);
   }
 
-  trained: Runs["trained"] = (name, command, args, option = "--save-dir") => {
+  trained: ResultRuns["trained"] = (name, command, args, option = "--save-dir") => {
     const key = JSON.stringify([name, command, ...args]);
     const known = this.#asked.get(key) ?? this.#jobs.inPlace(() => this.#train(name, command, args, option));
     this.#asked.set(key, known);
@@ -85,7 +85,7 @@ export class KeptRuns implements Runs {
     const asked = [command, ...args];
     const before = await readJson(done, doneSchema);
     if (JSON.stringify(before?.made) === JSON.stringify(asked)) return path;
-    if (before === undefined && await exists(path)) {
+    if (before === undefined && await pathExists(path)) {
       throw new UserError(
         `Expected no ${path}, as no ${done} says what it is. Move it away, or choose another --runs.`,
       );
@@ -93,7 +93,7 @@ export class KeptRuns implements Runs {
     console.error(`${name}: ${asked.join(" ")}`);
     await makeFolder(this.folder);
     await writeJson(done, { format: FORMAT, made: null }); // from now on what is there is this program's
-    await Deno.remove(writable(path), { recursive: true }).catch(expectNotFound);
+    await Deno.remove(requireWritable(path), { recursive: true }).catch(expectNotFound);
     await this.#run(command, [...args, option, path], name);
     await writeJson(done, { format: FORMAT, made: asked });
     return path;

@@ -4,11 +4,11 @@ import * as v from "../../src/schema.ts";
 import { baselineNames, baselineTitles } from "../../src/figures/baselines/baselines.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { classifyDifference } from "../../src/figures/verdict.ts";
-import { exists } from "../../src/files/local_file.ts";
+import { pathExists } from "../../src/files/local_file.ts";
 import { readJson } from "../../src/files/json_file.ts";
-import { markdownTable } from "../../src/cli/table.ts";
-import { folderOfSeed } from "../../src/run/seeds_folder.ts";
-import { fixed, meanWithSd, type ResultTable, type Runs } from "./runs.ts";
+import { formatMarkdownTable } from "../../src/cli/table.ts";
+import { getSeedFolder } from "../../src/run/seeds_folder.ts";
+import { formatFixed, meanWithSd, type ResultRuns, type ResultTable } from "./runs.ts";
 
 const SEEDS = 5;
 /** What else was tried, each beside the default, with one seed. */
@@ -44,36 +44,36 @@ export const trialsTable: ResultTable = {
   about:
     "the default of train beside the best baselines: on all prepared sets in --logs, the paper's files and the demo shop",
   async make(runs) {
-    const logs = await logsOf(runs);
+    const logs = await listLogs(runs);
     const rows = await Promise.all(logs.map(async ([name, data]) => {
-      const folder = await trialOf(runs, name, data);
-      const seeds = Array.from({ length: SEEDS }, (_, k) => folderOfSeed(folder, k + 1));
+      const folder = await trainTrial(runs, name, data);
+      const seeds = Array.from({ length: SEEDS }, (_, k) => getSeedFolder(folder, k + 1));
       const results = await Promise.all(seeds.map((seed) => readJson(`${seed}/result.json`, resultSchema)));
-      return rowOf(name, results.filter((result) => result !== undefined));
+      return formatRow(name, results.filter((result) => result !== undefined));
     }));
     return [
       `Test users: loss and prec@1 of best-loss, mean and sd of ${SEEDS} seeds; the best of the baselines in each; in how many` +
       " seeds the model is told apart from it, by the paired 95 % range over users.",
       "",
-      ...markdownTable(
+      ...formatMarkdownTable(
         ["log", "loss", "best baseline", "better", "worse", "prec@1", "best baseline", "better", "worse"],
         rows,
       ),
       "",
       `Other options than the defaults, loss of best-loss (one seed), on ${VARIED.join(", ")}:`,
       "",
-      ...markdownTable(["options", ...VARIED], await variantRows(runs, new Map(logs))),
+      ...formatMarkdownTable(["options", ...VARIED], await variantRows(runs, new Map(logs))),
     ].join("\n");
   },
 };
 
 /** The folder of the default's seeds. */
-async function trialOf(runs: Runs, name: string, data: string): Promise<string> {
+async function trainTrial(runs: ResultRuns, name: string, data: string): Promise<string> {
   const args = ["--data", data, "--seeds", String(SEEDS), "--no-report"];
   return await runs.trained(`trial-${name}`, "train", args);
 }
 
-async function variantRows(runs: Runs, logs: ReadonlyMap<string, string>): Promise<string[][]> {
+async function variantRows(runs: ResultRuns, logs: ReadonlyMap<string, string>): Promise<string[][]> {
   return await Promise.all(["", ...VARIANTS].map(async (options) => {
     const losses = await Promise.all(VARIED.map(async (name) => {
       const data = logs.get(name);
@@ -81,7 +81,7 @@ async function variantRows(runs: Runs, logs: ReadonlyMap<string, string>): Promi
       const trained = words.map((word) => word.replace(/^--/, "")).join("-");
       const folder = data &&
         (words.length === 0
-          ? folderOfSeed(await trialOf(runs, name, data), 1)
+          ? getSeedFolder(await trainTrial(runs, name, data), 1)
           : await runs.trained(`variant-${name}-${trained}`, "train", [
             "--data",
             data,
@@ -90,17 +90,17 @@ async function variantRows(runs: Runs, logs: ReadonlyMap<string, string>): Promi
           ]));
       const result = folder && await readJson(`${folder}/result.json`, resultSchema);
       const loss = result ? result.test.find(({ snapshot }) => snapshot === "best-loss")?.nll : undefined;
-      return loss === undefined ? "-" : fixed(loss);
+      return loss === undefined ? "-" : formatFixed(loss);
     }));
     return [options === "" ? "the defaults" : `\`${options}\``, ...losses];
   }));
 }
 
 /** Names and what `train` calls them. */
-async function logsOf({ logs, papers }: Runs): Promise<[string, string][]> {
+async function listLogs({ logs, papers }: ResultRuns): Promise<[string, string][]> {
   const found: [string, string][] = [];
   for (const { name } of logs === undefined ? [] : [...Deno.readDirSync(logs)]) {
-    if (await exists(`${logs}/${name}/manifest.json`)) found.push([name, `${logs}/${name}`]);
+    if (await pathExists(`${logs}/${name}/manifest.json`)) found.push([name, `${logs}/${name}`]);
   }
   for (const { name } of Deno.readDirSync(papers)) {
     if (name.endsWith(".txt")) found.push([name.slice(0, -".txt".length), `${papers}/${name}`]);
@@ -108,7 +108,7 @@ async function logsOf({ logs, papers }: Runs): Promise<[string, string][]> {
   return [...found.sort(([a], [b]) => a < b ? -1 : 1), ["demo", "demo"]];
 }
 
-function rowOf(name: string, results: readonly Result[]): string[] {
+function formatRow(name: string, results: readonly Result[]): string[] {
   return [name, ...cells(results, "nll"), ...cells(results, "prec1")];
 }
 
@@ -127,7 +127,7 @@ function cells(results: readonly Result[], of: "nll" | "prec1"): string[] {
   const value = baselines[best]?.[of] ?? NaN;
   return [
     meanWithSd({ mean, sd }),
-    `${fixed(value)} (${baselineTitles[best]})`,
+    `${formatFixed(value)} (${baselineTitles[best]})`,
     count("better"),
     count("worse"),
   ];

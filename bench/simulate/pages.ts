@@ -1,22 +1,22 @@
 /** What `bench simulate` measures: users of a model over a made-up catalogue, and pages of theirs. */
 
-import { randomStream } from "../../src/data/random.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { Arena } from "../../src/gpu/arena.ts";
-import { Commands } from "../../src/gpu/commands.ts";
+import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { readViews } from "../../src/gpu/readback.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { algorithms } from "../../src/policy/learning/algorithms.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
-import { greedyPolicy, randomPolicy } from "../../src/policy/named.ts";
+import { createGreedyPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { type LogViews, logViews } from "../../src/simulate/choose.ts";
 import { Episode } from "../../src/simulate/episode.ts";
 import { type EpisodeLog, readLog } from "../../src/simulate/episode_log.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import { settingsOf } from "../../src/simulate/options.ts";
-import { Page } from "../../src/simulate/page.ts";
-import { Starts } from "../../src/simulate/start.ts";
+import { resolveSettings } from "../../src/simulate/options.ts";
+import { PageBuffers } from "../../src/simulate/page.ts";
+import { StartClicks } from "../../src/simulate/start.ts";
 import type { ParameterArena } from "../../src/tape/parameters.ts";
 
 /** Who chooses slates. */
@@ -35,8 +35,8 @@ const SUBMIT = 8;
 export const SEED = 1;
 
 /** A model that nothing was learned with: times do not depend on what it says. */
-export function untrainedModel(gpu: Gpu, items: number): UserModel {
-  return new UserModel(gpu, { kind: "dense", count: items, width: WIDTH, values: features(items) }, {
+export function createUntrainedModel(gpu: Gpu, items: number): UserModel {
+  return new UserModel(gpu, { kind: "dense", count: items, width: WIDTH, values: makeFeatures(items) }, {
     ...defaultModel,
     // So that utilities differ enough for slates to be compared.
     kernelSd: 0.3,
@@ -44,8 +44,8 @@ export function untrainedModel(gpu: Gpu, items: number): UserModel {
 }
 
 /** [I, WIDTH] */
-export function features(items: number): Float32Array<ArrayBuffer> {
-  const random = randomStream(SEED, "bench simulate", String(items));
+export function makeFeatures(items: number): Float32Array<ArrayBuffer> {
+  const random = createRandomStream(SEED, "bench simulate", String(items));
   return Float32Array.from({ length: items * WIDTH }, () => random.normal());
 }
 
@@ -56,12 +56,12 @@ export const trainingConfig = {
 };
 
 /** Users of a model who see pages of one kind, over and over. */
-export class PagePlayer {
+export class SimulatedPages {
   readonly name = OWN;
   #played = 0;
 
   private constructor(
-    private readonly page: Page,
+    private readonly page: PageBuffers,
     private readonly episode: Episode,
     private readonly log: LogViews,
     private readonly stack: DisposableStack,
@@ -74,21 +74,21 @@ export class PagePlayer {
     model: UserModel,
     kind: ActingKind,
     { users, items }: { readonly users: number; readonly items: number },
-  ): Promise<PagePlayer> {
+  ): Promise<SimulatedPages> {
     using stack = new DisposableStack();
     const arena = stack.use(new Arena(gpu, kind));
-    const page = new Page(gpu, arena, { users, slate: SLATE, items, pages: PAGES, startClicks: 0 });
+    const page = new PageBuffers(gpu, arena, { users, slate: SLATE, items, pages: PAGES, startClicks: 0 });
     const source = new LearnedSource(model);
     const environment = stack.use(source.users(page));
     const learner = kind === "cdqn"
       ? stack.use(algorithms.cdqn({ gpu, config: trainingConfig, source, observer: environment }))
       : undefined;
-    const policy = learner?.policy ?? (kind === "greedy" ? greedyPolicy() : randomPolicy);
+    const policy = learner?.policy ?? (kind === "greedy" ? createGreedyPolicy() : randomPolicy);
     const log = logViews(page);
-    const rules = settingsOf({ users, slate: SLATE, pages: PAGES }, items);
-    const starts = new Starts(page, "empty");
+    const rules = resolveSettings({ users, slate: SLATE, pages: PAGES }, items);
+    const starts = new StartClicks(page, "empty");
     const episode = await Episode.create({ arena, page, environment, policy, starts, log, rules });
-    return new PagePlayer(page, episode, log, stack.move(), learner?.parameters);
+    return new SimulatedPages(page, episode, log, stack.move(), learner?.parameters);
   }
 
   /** Plays pages, of one episode after another. @returns milliseconds, until the host knows that they are done. */
@@ -99,7 +99,7 @@ export class PagePlayer {
       const t = this.#played % PAGES;
       const count = Math.min(SUBMIT, pages - done, PAGES - t);
       const episode = Math.floor(this.#played / PAGES);
-      Commands.submit(gpu, "pages", (commands) => {
+      CommandRecorder.submit(gpu, "pages", (commands) => {
         if (t === 0) this.episode.begin(commands, { users, firstUser: 0, episode, seed: SEED });
         for (let own = t; own < t + count; own++) this.episode.page(commands, own);
       });
@@ -112,7 +112,7 @@ export class PagePlayer {
   }
 
   /** The first pages of the first episode. */
-  async logOf(pages: number): Promise<EpisodeLog> {
+  async readLog(pages: number): Promise<EpisodeLog> {
     await this.play(pages);
     const { page: { gpu, users } } = this;
     return { ...await readLog(gpu, this.page, this.log, { episode: 0, firstUser: 0, users }), pages };

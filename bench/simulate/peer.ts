@@ -10,14 +10,22 @@ import { writeSafetensors } from "../../src/run/snapshot.ts";
 import type { TensorData } from "../../src/run/snapshot/safetensors.ts";
 import type { ParameterSpec, Weights } from "../../src/tape/parameters.ts";
 import { NONE } from "../../src/data/click_log.ts";
-import { keyOf, mulhi, philox, purposes } from "../../src/data/philox.ts";
+import { computePhilox, makeKey, multiplyHigh, purposes } from "../../src/data/philox.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { LEFT } from "../../src/policy/learning/replay.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import { type ActingKind, features, PagePlayer, SEED, SLATE, trainingConfig, WIDTH } from "./pages.ts";
+import {
+  type ActingKind,
+  makeFeatures,
+  SEED,
+  SimulatedPages,
+  SLATE,
+  trainingConfig,
+  WIDTH,
+} from "./pages.ts";
 import { UserError } from "../../src/user_error.ts";
 import { PeerProcess } from "../peers/peer.ts";
-import { type Torch, torchVariants } from "../peers/roster.ts";
+import { listTorchVariants, type Torch } from "../peers/roster.ts";
 
 /** Pages, and users, that peers go through before anything is timed. */
 const CHECKED = { users: 64, pages: 3 };
@@ -40,12 +48,12 @@ export async function writeSimulateJob(
       put(prefix + name, [rows, columns], Float32Array.from(weights.get(name) ?? []));
     }
   };
-  put("features", [items, WIDTH], features(items));
+  put("features", [items, WIDTH], makeFeatures(items));
   addAll("weights/", model.parameters.specs, await model.weights());
   const { users, pages } = CHECKED;
   for (const kind of ["cdqn", "greedy"] as const) {
-    using player = await PagePlayer.create(gpu, model, kind, { users, items });
-    const { slates, choices, probabilities } = await player.logOf(pages);
+    using player = await SimulatedPages.create(gpu, model, kind, { users, items });
+    const { slates, choices, probabilities } = await player.readLog(pages);
     const count = pages * users;
     put(`check/${kind}/slates`, [pages, users, SLATE], slates.slice(0, count * SLATE));
     put(`check/${kind}/choices`, [pages, users], choices.slice(0, count));
@@ -66,7 +74,7 @@ const ROWS = 1024;
  * [rows, 3] (episode, page, user) that `replay_draw.wgsl` draws for the first step of the optimiser. That step follows the
  * first page of the second episode, which is drawn as often as any of the first episode's pages.
  */
-export function drawnPages(
+export function drawReplayPages(
   rows: number,
   { users, pages }: { readonly users: number; readonly pages: number },
   seed: number,
@@ -74,8 +82,8 @@ export function drawnPages(
   const whole = users * pages;
   return Uint32Array.from(
     Array.from({ length: rows }, (_, row) => {
-      const [word] = philox([row, 0, 0, purposes.REPLAY], keyOf(seed));
-      const number = mulhi(word, whole + users);
+      const [word] = computePhilox([row, 0, 0, purposes.REPLAY], makeKey(seed));
+      const number = multiplyHigh(word, whole + users);
       return number < whole ? [0, number % pages, Math.floor(number / pages)] : [1, 0, number - whole];
     }).flat(),
   );
@@ -104,16 +112,16 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
   put("replay/states", [2, pages + 1, users, floats.length / (2 * (pages + 1) * users)], floats);
   put("replay/shown", [2, pages, users, SLATE], shown);
   put("replay/items", [2, pages, users], items);
-  put("replay/drawn", [ROWS, 3], drawnPages(ROWS, LESSON, SEED));
+  put("replay/drawn", [ROWS, 3], drawReplayPages(ROWS, LESSON, SEED));
   if (!figures) throw new Error("expected a step of the optimiser after the first episode");
   return figures;
 }
 
 /** Kind of pages that are timed: those of a policy, or those of its training. */
-export type Kind = ActingKind | "learn";
+export type SimulationKind = ActingKind | "learn";
 
 /** One who plays pages. */
-export interface Player {
+export interface PagePlayer {
   /** Title of its row in the table. */
   readonly name: string;
   /** @returns milliseconds */
@@ -130,7 +138,9 @@ const PATIENCE = 300;
 const TOLERANCE = { probability: 1e-4, slates: 0.01, loss: 1e-4, q: 1e-4 };
 
 /** Why a peer does not compute what clickgan does; nothing if it does. @param found null for what is no number */
-export function disagreement(found: Readonly<Record<string, number | null>>): string | undefined {
+export function findSimulationDisagreement(
+  found: Readonly<Record<string, number | null>>,
+): string | undefined {
   const wrong = Object.entries(TOLERANCE).find(([name, most]) =>
     name in found && !((found[name] ?? NaN) <= most)
   );
@@ -144,9 +154,9 @@ export class SimulatePeer {
   /** @param file of the job. @throws UserError for one that computes something else, Error for one that fails. */
   static async start({ name, python }: Torch, file: string): Promise<SimulatePeer> {
     const script = new URL("../peers/simulate_peer.py", import.meta.url).pathname;
-    const [{ environment = {} } = {}] = torchVariants();
+    const [{ environment = {} } = {}] = listTorchVariants();
     const process = await PeerProcess.start({ program: python, args: [script, file], environment }, PATIENCE);
-    const wrong = disagreement(
+    const wrong = findSimulationDisagreement(
       v.parse(v.record(v.string(), v.nullable(v.finiteNumber())), JSON.parse(process.note)),
     );
     if (wrong === undefined) return new SimulatePeer(name, process);
@@ -154,7 +164,7 @@ export class SimulatePeer {
     throw new UserError(`Expected ${name} to compute what clickgan does: ${wrong}.`);
   }
 
-  player(kind: Kind, users: number): Player {
+  player(kind: SimulationKind, users: number): PagePlayer {
     const { name, process } = this;
     return { name, play: async (pages) => (await process.run(pages, PATIENCE, `${kind} ${users}`)).ms };
   }

@@ -4,18 +4,18 @@ import expandText from "../../kernels/batch/batch_expand.wgsl" with { type: "tex
 import groupText from "../../kernels/batch/batch_group.wgsl" with { type: "text" };
 import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { parseKernel } from "../gpu/kernel.ts";
 import { UNIFORM_BYTES, type View } from "../gpu/memory.ts";
 import { STEP_STRIDE } from "../gpu/step.ts";
 import type { ClickBatch } from "./click_tape.ts";
 import type { ClickDispatch, ClickSizes } from "./click_sizes.ts";
 import type { DeviceItems } from "./device_items.ts";
-import { bitWords, type DeviceLog, type LogFacts } from "./device_log.ts";
+import { countBitWords, type DeviceLog, type LogCountSummary } from "./device_log.ts";
 import { TokenPairs } from "./token_pairs.ts";
 
-const expandKernel = kernel("batch_expand", expandText);
-const rankKernel = kernel("batch_rank", rankText);
-const groupKernel = kernel("batch_group", groupText);
+const expandKernel = parseKernel("batch_expand", expandText);
+const rankKernel = parseKernel("batch_rank", rankText);
+const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
 /** Memory that all slices may take. */
@@ -27,7 +27,7 @@ const SLICE_PLACES = 64;
  * Index arrays of the batches of the next steps, side by side, as many as the plan has slices; see the headers of the
  * batch kernels for their layouts.
  */
-export class BatchBuffers implements ClickBatch {
+export class BatchIndexBuffers implements ClickBatch {
   readonly event: View;
   readonly eventItem: View;
   readonly history: View;
@@ -52,8 +52,8 @@ export class BatchBuffers implements ClickBatch {
     steps: { readonly slices: number; readonly headersEach: number } = { slices: 1, headersEach: 1 },
   ) {
     this.#steps = steps;
-    this.#itemWords = bitWords(log.itemBits);
-    this.#words = this.#itemWords + bitWords(log.capacity.rows);
+    this.#itemWords = countBitWords(log.itemBits);
+    this.#words = this.#itemWords + countBitWords(log.capacity.rows);
     const { events, rows, items } = capacity;
     const sliced = (name: string, bytesEach: number, places: number, room = places): View => {
       const size = bytesEach * places;
@@ -77,7 +77,7 @@ export class BatchBuffers implements ClickBatch {
   get items(): DeviceItems {
     return this.log.items;
   }
-  get facts(): LogFacts {
+  get facts(): LogCountSummary {
     return this.log.facts ?? withoutFacts();
   }
 
@@ -90,7 +90,7 @@ export class BatchBuffers implements ClickBatch {
     { events, rows, items }: ClickSizes,
     headersEach = 1,
   ): number {
-    const bytes = 28 * (events + rows) + 8 * items + 12 * (bitWords(itemBits) + bitWords(logRows));
+    const bytes = 28 * (events + rows) + 8 * items + 12 * (countBitWords(itemBits) + countBitWords(logRows));
     const headers = Math.floor(UNIFORM_BYTES / STEP_STRIDE / headersEach);
     return Math.max(1, Math.min(MOST_SLICES, headers, Math.floor(SLICE_BYTES / bytes)));
   }

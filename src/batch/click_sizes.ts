@@ -1,6 +1,6 @@
 /** What a batch of clicks counts, and what a kernel knows of itself at these sizes. */
 
-import { type DispatchSpec, gridOf, onlySlice, type Program } from "../gpu/program.ts";
+import { computeGrid, type DispatchSpec, onlySlice, type Program } from "../gpu/program.ts";
 import { Dimensions } from "../gpu/sizes.ts";
 import type { IndexScope } from "../gpu/access_analysis/values.ts";
 
@@ -12,7 +12,7 @@ export type ClickDispatch = DispatchSpec<ClickSizes>;
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
 /** What a kernel of a recorded program may know of itself. @throws UserError for a grid that the adapter does not take. */
-export function indexScopeOf(
+export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,
   sizes: ClickSizes,
@@ -22,7 +22,7 @@ export function indexScopeOf(
   if (!own) throw new Error(`there is no dispatch ${dispatch}`);
   return {
     workgroup: own.workgroup,
-    grid: gridOf(own, sizes, slice, gpu.maxGrid),
+    grid: computeGrid(own, sizes, slice, gpu.maxGrid),
     sizes: clickDimensions.names.map((name) => sizes[name]),
     chunks: clickDimensions.chunks(sizes),
     bytes: Object.fromEntries(Object.entries(own.spec.views).map(([name, { size }]) => [name, size])),

@@ -1,18 +1,18 @@
 /** The tape over batches of clicks: ops find the batch's index arrays at it. */
 
-import type { Reference } from "../tape/reference.ts";
-import type { Call } from "../tape/node.ts";
+import type { ReferenceOp } from "../tape/reference.ts";
+import type { OpCall } from "../tape/node.ts";
 import { Tape, type TapeOptions } from "../tape/tape.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 import type { ReferenceBatch } from "./reference_batch.ts";
 import type { View } from "../gpu/memory.ts";
 import type { DeviceItems } from "./device_items.ts";
-import type { LogFacts } from "./device_log.ts";
+import type { LogCountSummary } from "./device_log.ts";
 import type { TokenPairs } from "./token_pairs.ts";
 
-export type ClickCall = Call<ClickSizes>;
+export type ClickCall = OpCall<ClickSizes>;
 /** An op's f64 reference that reads the batch. */
-export type ClickReference = Reference<ReferenceBatch>;
+export type ClickReference = ReferenceOp<ReferenceBatch>;
 
 export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
   constructor(readonly batch: ClickBatch, options: Omit<TapeOptions<ClickSizes>, "dimensions">) {
@@ -35,7 +35,7 @@ export interface ClickBatch {
   readonly clicks?: View;
   readonly row: View;
   /** What counts know of the log's rows and items. Absent on a page whose items are the catalogue's. */
-  readonly facts?: LogFacts;
+  readonly facts?: LogCountSummary;
   /** [words, users]: see kernels/simulate/pass_over.wgsl; of simulated users. */
   readonly passed?: { readonly view: View; readonly users: number };
   /** Items of a page, where the rows of an event are not those of one page. */

@@ -1,12 +1,12 @@
 /** The items of a log on the GPU: their features and tokens. */
 
 import type { ItemFeatures, ItemTokens } from "../data/click_log.ts";
-import { tokensAtMost } from "../data/item_catalogue.ts";
+import { boundTokens } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { inTextures } from "../gpu/kernel_shapes.ts";
-import { forProducts, type Memory, type View, writeMemory } from "../gpu/memory.ts";
-import { padded, padRows } from "../tape/tensor.ts";
+import { usesTextures } from "../gpu/kernel_shapes.ts";
+import { makeProductLayout, type Memory, type View, writeMemory } from "../gpu/memory.ts";
+import { padColumns, padRows } from "../tape/tensor.ts";
 
 /** One-hot features need no memory here: their embedding rows are parameters. */
 export class DeviceItems {
@@ -38,17 +38,17 @@ export class DeviceItems {
         const sizes = {
           items: capacity,
           tokens: items.tokens.count,
-          pairs: tokensAtMost(tokenCounts, capacity),
+          pairs: boundTokens(tokenCounts, capacity),
         };
         this.tokens = new DeviceTokens(gpu, this.#arena, sizes, tokenCounts);
       }
       if (items.kind !== "one-hot" && items.width > 0) {
         const what = `the features of ${capacity} items x ${items.width}`;
-        const stride = padded(items.width);
+        const stride = padColumns(items.width);
         const bytes = 4 * capacity * stride;
         gpu.requireBindable(bytes, what);
-        this.features = inTextures(gpu.shapes)
-          ? this.#arena.allocateTexture(what, bytes, undefined, forProducts(bytes, stride / 4))
+        this.features = usesTextures(gpu.shapes)
+          ? this.#arena.allocateTexture(what, bytes, undefined, makeProductLayout(bytes, stride / 4))
           : this.#arena.allocate(what, bytes);
       }
       this.write(items);
@@ -166,7 +166,7 @@ export class DeviceTokens {
 
   /** The most pairs that so many distinct items can have. */
   pairsAtMost(items: number): number {
-    return tokensAtMost(this.tokenCounts, items);
+    return boundTokens(this.tokenCounts, items);
   }
 }
 

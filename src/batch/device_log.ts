@@ -1,8 +1,8 @@
 /** A click log on the GPU, where it stays: a step only names the users that it takes. */
 
-import { ownCounts } from "../counts/page_counts.ts";
-import { clickedRows, type ClickLog, FURTHER_CLICK, type ItemFeatures, NONE } from "../data/click_log.ts";
-import { distinct, MemoryItems, placeOf } from "../data/item_catalogue.ts";
+import { packOwnCounts } from "../counts/page_counts.ts";
+import { type ClickLog, FURTHER_CLICK, type ItemFeatures, listClickedRows, NONE } from "../data/click_log.ts";
+import { findSortedIndex, MemoryItems, sortUnique } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
@@ -20,7 +20,7 @@ export interface LogCapacity {
 }
 
 /** What counts know of a log beside its tables. */
-export interface LogFacts {
+export interface LogCountSummary {
   /** [rows of the log] (what of the counts is the user's own, the catalogue's number of the item) */
   readonly fact: View;
   /** [items of the log] the catalogue's numbers of the log's items */
@@ -28,8 +28,8 @@ export interface LogFacts {
 }
 
 /** A log that models with counts read. */
-export interface CountedLog {
-  /** Where its train users were counted: how many of their latest clicks are in the pairs. See {@link ownCounts}. */
+export interface LogWithCounts {
+  /** Where its train users were counted: how many of their latest clicks are in the pairs. See {@link packOwnCounts}. */
   readonly latest?: number;
 }
 
@@ -39,7 +39,7 @@ const GIVEN_BIT = 0x80000000;
 const FURTHER_BIT = 0x40000000;
 
 /** Words of bits for a count of things. */
-export function bitWords(count: number): number {
+export function countBitWords(count: number): number {
   return Math.ceil(count / 32);
 }
 
@@ -77,7 +77,7 @@ export class DeviceLog {
    * Only with counts.
    * @internal
    */
-  readonly facts: LogFacts | undefined;
+  readonly facts: LogCountSummary | undefined;
 
   /**
    * Uploads a log.
@@ -90,7 +90,7 @@ export class DeviceLog {
     log: ClickLog,
     capacity?: LogCapacity,
     tokenCounts: Uint32Array = new MemoryItems(log.items).tokenCounts,
-    private readonly counts?: CountedLog,
+    private readonly counts?: LogWithCounts,
   ) {
     const { eventClick: { length: events }, rowItem: { length: rows } } = log;
     this.capacity = capacity ?? { events, rows, items: Math.min(rows, log.items.count) };
@@ -138,7 +138,7 @@ export class DeviceLog {
       const click = eventClick[e] ?? NONE;
       const kind = eventGiven?.[e] ?? 0;
       const further = kind === FURTHER_CLICK;
-      if (eventGiven?.[e + 1] === FURTHER_CLICK && !further) clicked = clickedRows(log, e).slice(1);
+      if (eventGiven?.[e + 1] === FURTHER_CLICK && !further) clicked = listClickedRows(log, e).slice(1);
       event[4 * e] = eventRows[e] ?? 0;
       event[4 * e + 1] = further ? clicked.shift() ?? NONE : click;
       event[4 * e + 2] = clicks + (kind > 0 ? GIVEN_BIT : 0) + (further ? FURTHER_BIT : 0);
@@ -155,10 +155,10 @@ export class DeviceLog {
     if (this.facts && this.counts && rows > 0) this.#writeFacts(log, this.facts, this.counts);
   }
 
-  #writeFacts(log: ClickLog, { fact, itemId }: LogFacts, { latest }: CountedLog): void {
+  #writeFacts(log: ClickLog, { fact, itemId }: LogCountSummary, { latest }: LogWithCounts): void {
     const { itemIds: ids, rowItem, items } = log;
     const facts = new Uint32Array(2 * rowItem.length);
-    ownCounts(log, latest).forEach((own, row) => {
+    packOwnCounts(log, latest).forEach((own, row) => {
       const item = rowItem[row] ?? 0;
       facts[2 * row] = own;
       facts[2 * row + 1] = ids?.[item] ?? item;
@@ -194,9 +194,9 @@ function orderByItem(
   rowItem: Uint32Array<ArrayBuffer>,
   { kind, count }: ItemFeatures,
 ): { row: Uint32Array<ArrayBuffer>; item: Uint32Array<ArrayBuffer> } {
-  const ids = rowItem.length < count ? distinct(rowItem) : undefined;
+  const ids = rowItem.length < count ? sortUnique(rowItem) : undefined;
   const items = ids?.length ?? count;
-  const own = ids ? rowItem.map((id) => placeOf(ids, id)) : rowItem;
+  const own = ids ? rowItem.map((id) => findSortedIndex(ids, id)) : rowItem;
   /** Rows of each item, then the place of its next one. */
   const next = new Uint32Array(items);
   for (const id of own) next[id] = (next[id] ?? 0) + 1;

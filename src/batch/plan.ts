@@ -6,16 +6,16 @@
  */
 
 import type { ClickLog, Clicks } from "../data/click_log.ts";
-import { eventsOf, type LogSource, rowsOf, sourceOf } from "../data/log_source.ts";
+import { countEvents, countRows, type LogSource, toLogSource } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
-import { StepHeaders, type StepPurpose } from "../gpu/step.ts";
+import { StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
 /** A batch in its place. */
-export type PlacedBatch = ClickSizes & {
+export type BatchSlot = ClickSizes & {
   /** Events that are not given: what means are taken over. */
   readonly counted: number;
 };
@@ -25,7 +25,7 @@ export type PlacedBatch = ClickSizes & {
  * user) and a header of sizes. Writes are ordered with submitted work, so a place may be reused while earlier steps
  * are still in flight.
  */
-export class Plan {
+export class BatchPlan {
   readonly #arena: Arena;
   readonly view: View;
   readonly #entries: Uint32Array<ArrayBuffer>;
@@ -82,10 +82,10 @@ export class Plan {
   put(
     place: number,
     users: ArrayLike<number>,
-    purpose: StepPurpose | readonly StepPurpose[],
+    purpose: StepSettings | readonly StepSettings[],
     log = this.log,
     of?: number,
-  ): PlacedBatch {
+  ): BatchSlot {
     if (users.length > this.capacity.users) {
       throw new UserError(`Expected at most ${this.capacity.users} users a batch, got ${users.length}.`);
     }
@@ -127,9 +127,9 @@ export class Plan {
       const user = users[k] ?? -1;
       const from = userEvents[user];
       const to = userEvents[user + 1];
-      if (from === undefined || to === undefined) throw noSuchUser(user, userEvents.length - 1);
+      if (from === undefined || to === undefined) throw unknownUserError(user, userEvents.length - 1);
       // Rows are sorted by item with one bit each: the rows of a user who comes twice would share theirs.
-      if (this.#userStamps[user] === stamp) throw userTwice(user);
+      if (this.#userStamps[user] === stamp) throw duplicateUserError(user);
       this.#userStamps[user] = stamp;
       this.#entries.set([from, events, rows, 0], 4 * (first + k));
       const [firstRow, endRow] = [eventRows[from] ?? 0, eventRows[to] ?? 0];
@@ -175,15 +175,15 @@ export class Plan {
   }
 }
 
-export function noSuchUser(user: number, users: number): UserError {
+export function unknownUserError(user: number, users: number): UserError {
   return new UserError(`Expected a user in 0..${users - 1}, got ${user}.`);
 }
-export function userTwice(user: number): UserError {
+export function duplicateUserError(user: number): UserError {
   return new UserError(`Expected each user once in a batch, got ${user} twice.`);
 }
 
 /** Of each dimension the most that one of several batches has. */
-export function largestOf(batches: readonly ClickSizes[]): ClickSizes {
+export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   const largest = (of: keyof ClickSizes) => Math.max(...batches.map((sizes) => sizes[of]));
   return {
     users: largest("users"),
@@ -197,29 +197,29 @@ export function largestOf(batches: readonly ClickSizes[]): ClickSizes {
  * The largest batch of `count` of these users: no batch has more of anything than the users with the most.
  * Buffers made for it hold every batch.
  */
-export function batchCapacity(
+export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
   count: number,
 ): ClickSizes {
-  const source = sourceOf(log);
+  const source = toLogSource(log);
   // No array of numbers: there may be millions of users.
   const sizes = new Uint32Array(users === "all" ? source.userSplit.length : users.length);
   const largest = (sizeOf: (user: number) => number) => {
     for (let k = 0; k < sizes.length; k++) sizes[k] = sizeOf(users === "all" ? k : users[k] ?? 0);
     return sizes.sort().subarray(Math.max(0, sizes.length - count)).reduce((sum, size) => sum + size, 0);
   };
-  const rows = largest((user) => rowsOf(source, user));
-  const events = largest((user) => eventsOf(source, user));
+  const rows = largest((user) => countRows(source, user));
+  const events = largest((user) => countEvents(source, user));
   return { users: count, events, rows, items: Math.min(rows, source.items.shape.count) };
 }
 
 /** What a part may have of rows and of events. */
-export type PartLimit = Pick<ClickSizes, "rows" | "events">;
+export type MicroBatchLimit = Pick<ClickSizes, "rows" | "events">;
 
 /** How batches are cut, and what the largest part has. */
-export interface Cut {
-  readonly limit: PartLimit;
+export interface MicroBatchPlan {
+  readonly limit: MicroBatchLimit;
   /** Of any part. */
   readonly capacity: ClickSizes;
   /** Parts of a batch at most. */
@@ -230,7 +230,7 @@ export interface Cut {
  * @param whole the largest batch. @param single the most that one user has.
  * @param rows that a part may have; a user with more is a part of their own.
  */
-export function cutFor(whole: ClickSizes, single: ClickSizes, rows: number): Cut {
+export function cutFor(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;
   const limit = {
@@ -250,13 +250,13 @@ export function cutFor(whole: ClickSizes, single: ClickSizes, rows: number): Cut
  * The users in their order, in as few parts as one after another takes.
  * @param log where they stand. @throws UserError for a user who comes twice: no part may tell.
  */
-export function cutUsers(log: Clicks, users: ArrayLike<number>, limit: PartLimit): number[][] {
+export function cutUsers(log: Clicks, users: ArrayLike<number>, limit: MicroBatchLimit): number[][] {
   const { userEvents, eventRows } = log;
   const parts: number[][] = [];
   const seen = new Set<number>();
   let [rows, events] = [Infinity, Infinity];
   for (const user of Array.from(users)) {
-    if (seen.has(user)) throw userTwice(user);
+    if (seen.has(user)) throw duplicateUserError(user);
     seen.add(user);
     const [from, to] = [userEvents[user] ?? 0, userEvents[user + 1] ?? 0];
     const ownRows = (eventRows[to] ?? 0) - (eventRows[from] ?? 0);
@@ -272,7 +272,7 @@ export function cutUsers(log: Clicks, users: ArrayLike<number>, limit: PartLimit
 }
 
 /** Events of these users that are not given. */
-export function countedIn({ userEvents, eventGiven }: Clicks, users: ArrayLike<number>): number {
+export function countScoredEvents({ userEvents, eventGiven }: Clicks, users: ArrayLike<number>): number {
   let counted = 0;
   for (const user of Array.from(users)) {
     for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {

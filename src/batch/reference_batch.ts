@@ -1,6 +1,6 @@
 /** What the batch kernels compute, on the CPU in the plainest way. For checking them and for the f64 references. */
 
-import { ownCounts } from "../counts/page_counts.ts";
+import { packOwnCounts } from "../counts/page_counts.ts";
 import { type ClickLog, FURTHER, FURTHER_CLICK, GIVEN, NONE } from "../data/click_log.ts";
 
 export interface ReferenceBatch {
@@ -16,20 +16,20 @@ export interface ReferenceBatch {
   readonly rowSlot: number[];
   /** [D] distinct items, ascending. */
   readonly slotItem: number[];
-  /** [R] what of the counts is the user's own, see {@link ownCounts}. */
+  /** [R] what of the counts is the user's own, see {@link packOwnCounts}. */
   readonly own: Uint32Array;
   /** Of the step's header: rules what is random in it. */
   readonly noise: number;
 }
 
-/** @param latest see {@link ownCounts} */
-export function referenceBatch(
+/** @param latest see {@link packOwnCounts} */
+export function buildReferenceBatch(
   log: ClickLog,
   users: ArrayLike<number>,
   noise = 0,
   latest?: number,
 ): ReferenceBatch {
-  const ownOfLog = ownCounts(log, latest);
+  const ownOfLog = packOwnCounts(log, latest);
   const own: number[] = [];
   const userFirst = [0];
   const events: ReferenceBatch["events"] = [];

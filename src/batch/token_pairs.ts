@@ -4,15 +4,15 @@ import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" }
 import groupText from "../../kernels/scatter/token_group.wgsl" with { type: "text" };
 import markText from "../../kernels/scatter/token_mark.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import type { ClickDispatch, ClickSizes } from "./click_sizes.ts";
-import { bitWords } from "./device_log.ts";
+import { countBitWords } from "./device_log.ts";
 import type { DeviceTokens } from "./device_items.ts";
 
-const markKernel = kernel("token_mark", markText);
-const rankKernel = kernel("batch_rank", rankText);
-const groupKernel = kernel("token_group", groupText);
+const markKernel = parseKernel("token_mark", markText);
+const rankKernel = parseKernel("batch_rank", rankText);
+const groupKernel = parseKernel("token_group", groupText);
 
 /** The parts of a batch that its pairs are made from; see batch_group.wgsl. */
 export interface RowsByItem {
@@ -37,7 +37,7 @@ export class TokenPairs {
     private readonly batch: RowsByItem,
     capacity: ClickSizes,
   ) {
-    this.words = bitWords(tokens.pairs);
+    this.words = countBitWords(tokens.pairs);
     this.pair = arena.allocate("token pairs", 8 * Math.max(1, this.atMost(capacity)));
     this.#bits = arena.allocate("bits of token pairs", 4 * this.#allWords);
     this.ranked = arena.allocate("ranked token pairs", 8 * this.#allWords);

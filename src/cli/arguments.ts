@@ -34,17 +34,17 @@ export const BUILD = "--build <folder>";
 export const PORT = "--port <n>";
 export const DEFAULT_PORT = 8750;
 
-function flagOf(option: string): string {
+function extractFlag(option: string): string {
   return option.replace(/ .*/, "");
 }
 
 /** The arguments without some options and their values, in their order. @param options by their definitions. */
-export function withoutOptions(args: readonly string[], options: readonly string[]): string[] {
+export function removeOptions(args: readonly string[], options: readonly string[]): string[] {
   const rest: string[] = [];
   for (let k = 0; k < args.length; k++) {
     const arg = args[k] ?? "";
-    if (options.some((option) => arg === flagOf(option))) k++;
-    else if (!options.some((option) => arg.startsWith(`${flagOf(option)}=`))) rest.push(arg);
+    if (options.some((option) => arg === extractFlag(option))) k++;
+    else if (!options.some((option) => arg.startsWith(`${extractFlag(option)}=`))) rest.push(arg);
   }
   return rest;
 }
@@ -56,17 +56,17 @@ const PLAIN = /^[\w./:@%+,-]+$/;
  * The word that a shell takes for this text, in a command that is meant to be pasted: nothing in it runs, whatever a file is
  * called. It cannot hold NUL, as no argument can.
  */
-export function shellWord(text: string): string {
+export function quoteShellWord(text: string): string {
   return PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The same for a path: one that begins with a hyphen would be taken for an option, so it is said to be in this folder. */
-export function quoted(path: string): string {
-  return shellWord(path.startsWith("-") ? `./${path}` : path);
+export function quotePath(path: string): string {
+  return quoteShellWord(path.startsWith("-") ? `./${path}` : path);
 }
 
 /** A variable of the environment; undefined where it is not set, or this process may not read it. */
-export function permittedVariable(name: string): string | undefined {
+export function readEnvironmentVariable(name: string): string | undefined {
   try {
     return Deno.env.get(name);
   } catch (error) {
@@ -76,8 +76,8 @@ export function permittedVariable(name: string): string | undefined {
 }
 
 /** Where this program keeps what it would otherwise compute again; undefined where the system names no place. */
-export function cacheFolder(
-  variable: (name: string) => string | undefined = permittedVariable,
+export function getCacheFolder(
+  variable: (name: string) => string | undefined = readEnvironmentVariable,
   os: typeof Deno.build.os = Deno.build.os,
 ): string | undefined {
   if (os === "windows") {
@@ -99,12 +99,12 @@ export function reportFile(run: string): string {
 }
 
 /** Where a search or the experiments on a data set are written unless another folder is named. */
-export function folderOn(data: string, command: "reproduce" | "tune"): string {
+export function getDefaultFolder(data: string, command: "reproduce" | "tune"): string {
   return join("runs", `${command}-${basename(data).replace(/[^\w.-]+/g, "_")}`);
 }
 
 /** Where `data NAME` writes unless another folder is named. */
-export function preparedFolder(name: string): string {
+export function getPreparedFolder(name: string): string {
   return join("runs", "data", name);
 }
 

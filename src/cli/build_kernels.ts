@@ -19,7 +19,7 @@ const loop = /^( *)\/\/ unrolled, n = (\d+) to (\d+)(?: by (\d+))?: (.*)$/;
 const END = "// end of n";
 
 /** A kernel's text with all its loops written out. @throws Error for a loop without an end. */
-export function unrolled(text: string): string {
+export function unrollLoops(text: string): string {
   const out: string[] = [];
   let open = false;
   for (const line of text.split("\n")) {
@@ -44,7 +44,7 @@ if (import.meta.main) {
       if (!name.endsWith(".wgsl")) continue;
       const file = new URL(`${folder}/${name}`, kernels);
       const text = Deno.readTextFileSync(file);
-      const built = unrolled(text);
+      const built = unrollLoops(text);
       if (built === text) continue;
       Deno.writeTextFileSync(file, built);
       console.log(`wrote kernels/${folder}/${name}`);

@@ -2,13 +2,13 @@
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { type KernelShapes, recordedShapes } from "../gpu/kernel_shapes.ts";
+import { type KernelVariants, reuseVariants } from "../gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { flagged } from "../option.ts";
-import { cacheFolder } from "./arguments.ts";
+import { defineFlagOption } from "../option.ts";
+import { getCacheFolder } from "./arguments.ts";
 
 /** Where neither form is given, a GPU is calibrated, a CPU is not. */
-export const calibration = flagged(
+export const calibration = defineFlagOption(
   "--calibration",
   "time the kernels on this adapter, once and in under 3 s, and take the fastest (the default on a GPU)",
   "take the standard kernels (the default where the adapter computes on the CPU)",
@@ -18,14 +18,14 @@ export const calibration = flagged(
  * @param wanted what the option says; undefined where it is not given.
  * @param sizes the model, and the users of a batch. @param say is told, in a line, what was chosen.
  */
-export async function shapesFor(
+export async function chooseVariants(
   wanted: boolean | undefined,
   gpu: Gpu,
   source: LogSource,
   sizes: { readonly model: ModelConfig; readonly users: number },
   say: (text: string) => void,
-): Promise<KernelShapes> {
-  if (!(wanted ?? gpu.adapter.kind === "gpu")) return recordedShapes(undefined, gpu.shapes);
+): Promise<KernelVariants> {
+  if (!(wanted ?? gpu.adapter.kind === "gpu")) return reuseVariants(undefined, gpu.shapes);
   const { fitShapes } = await import("../selftest/calibration/fit_shapes.ts");
-  return await fitShapes(gpu, source, sizes, cacheFolder(), say);
+  return await fitShapes(gpu, source, sizes, getCacheFolder(), say);
 }

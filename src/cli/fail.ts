@@ -6,7 +6,7 @@
  */
 
 import process from "node:process";
-import { cacheFolder } from "./arguments.ts";
+import { getCacheFolder } from "./arguments.ts";
 import { watchLauncher } from "./stop.ts";
 import { confineWrites } from "../files/write_scope.ts";
 import { explainFileError } from "../files/local_file.ts";
@@ -20,7 +20,7 @@ export const EXIT_FAULT = 70;
 /** Runs a command to its end and leaves the process with its exit code (0 unless `main` returns another). */
 export async function runMain(main: () => Promise<number | void>): Promise<never> {
   watchLauncher();
-  confineWrites([cacheFolder()].filter((path) => path !== undefined)); // a command adds its outputs
+  confineWrites([getCacheFolder()].filter((path) => path !== undefined)); // a command adds its outputs
   guardOutput();
   const report = (text: string) => console.error(text);
   // What fails beside the command's own course would otherwise end the process with a stack trace.
@@ -30,7 +30,7 @@ export async function runMain(main: () => Promise<number | void>): Promise<never
   };
   globalThis.addEventListener("unhandledrejection", (event) => failBeside(event, event.reason));
   globalThis.addEventListener("error", (event) => failBeside(event, event.error));
-  return endProcess(await exitCodeOf(main, report));
+  return endProcess(await runToExitCode(main, report));
 }
 
 /** Leaves the process; one that was to succeed has failed if its words on standard output were lost. */
@@ -46,7 +46,7 @@ export function endProcess(code: number): never {
 }
 
 /** The exit code of a command; what went wrong is told to `report`. */
-export async function exitCodeOf(
+export async function runToExitCode(
   main: () => Promise<number | void>,
   report: (text: string) => void,
 ): Promise<number> {
@@ -58,13 +58,13 @@ export async function exitCodeOf(
 }
 
 /** What went wrong first, where more did as things were let go of (a disk that is full is so for every log). */
-function firstOf(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+function findFirstError(error: unknown): unknown {
+  return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }
 
 /** @returns the exit code. */
 function tellFailure(thrown: unknown, report: (text: string) => void): number {
-  const error = firstOf(thrown);
+  const error = findFirstError(thrown);
   const known = explainFailure(error);
   if (known) {
     report(`error: ${known.message}`);
@@ -113,7 +113,7 @@ function guardOutput(): void {
  * @returns undefined for what is no failure of the system, but a fault in the program.
  */
 export function explainFailure(thrown: unknown): UserError | undefined {
-  const error = firstOf(thrown);
+  const error = findFirstError(thrown);
   if (error instanceof UserError) return error;
   if (!(error instanceof Error)) return undefined;
   if (lacksMemory(error)) {
@@ -134,7 +134,7 @@ export function explainFailure(thrown: unknown): UserError | undefined {
       cause: error,
     });
   }
-  const { doing, path } = placeOf(error);
+  const { doing, path } = findFailedPath(error);
   const explained = explainFileError(error, doing, path);
   if (explained instanceof UserError) return explained;
   return error.cause === undefined ? undefined : explainFailure(error.cause);
@@ -150,7 +150,7 @@ function lacksMemory(error: Error): boolean {
 }
 
 /** What was tried, and where, as far as the error says so: "...: open '/a/b'" (Deno), "..., open '/a/b'" (Node). */
-function placeOf(error: Error): { doing: string; path: string } {
+function findFailedPath(error: Error): { doing: string; path: string } {
   const found = error.message.match(/[:,] (\w+) '([^]*)'$/);
   if (!found) return { doing: "use", path: ownPath(error) ?? refusedPath(error) ?? "a file" };
   const [, call = "", path = ""] = found;

@@ -11,16 +11,16 @@ import { CORES_VARIABLE } from "../gpu/host/driver.ts";
 import { UserError } from "../user_error.ts";
 import { JOBS } from "./arguments.ts";
 import { describeSignal, type ProcessOptions } from "./launch.ts";
-import { wholeNumber } from "./options.ts";
-import { duration, liveLine, type Output } from "./progress.ts";
+import { parseWholeNumber } from "./options.ts";
+import { createLiveLine, formatDuration, type ProgressOutput } from "./progress.ts";
 
 /** @param what is done side by side, such as "seeds" */
-export function jobsOption(what: string): Option {
+export function createJobsOption(what: string): Option {
   return new Option(
     JOBS,
     `so many ${what} side by side, each in a process of its own with its share of the cores`,
   )
-    .argParser(wholeNumber(1, 256)).default(1);
+    .argParser(parseWholeNumber(1, 256)).default(1);
 }
 
 /** What a child is given and told, and who hears of it. */
@@ -37,10 +37,10 @@ interface Child {
 }
 
 /** A child that did not end well. */
-export class FailedJob extends UserError {}
+export class FailedJobError extends UserError {}
 
 /** Places for so many children. */
-export class Jobs {
+export class JobSlots {
   #free: number;
   #unopened: number;
   readonly #waiting: (() => void)[] = [];
@@ -111,7 +111,7 @@ export async function runChild({ process, input, signal, onOutput, onNote }: Chi
     const { code, signal: by } = await child.status;
     if (code === 0 || signal?.aborted) return;
     const cause = describeSignal(by);
-    throw new FailedJob(cause ? `it ${cause}` : last || `it ended with exit code ${code}`);
+    throw new FailedJobError(cause ? `it ${cause}` : last || `it ended with exit code ${code}`);
   } finally {
     signal?.removeEventListener("abort", end);
   }
@@ -138,7 +138,7 @@ async function eachLine(stream: ReadableStream<Uint8Array>, tell: (line: string)
 }
 
 /** A value as a line that {@link runChild} tells, such as v8 writes it: numbers that JSON has not stay what they are. */
-export function valueOf(line: string): unknown {
+export function decodeMessage(line: string): unknown {
   return deserialize(Uint8Array.fromBase64(line));
 }
 
@@ -151,7 +151,7 @@ export interface JobsProgress extends Disposable {
 }
 
 /** All on one line of the terminal; elsewhere a line for every tenth of each. @param total trainings */
-export function jobsProgress(total: number, output: Output = process.stderr): JobsProgress {
+export function createJobsProgress(total: number, output: ProgressOutput = process.stderr): JobsProgress {
   const began = performance.now();
   const running = new Map<string, { first: number; share: number; text: string }>();
   let [ended, before] = [0, 0];
@@ -160,7 +160,7 @@ export function jobsProgress(total: number, output: Output = process.stderr): Jo
     const done = ended + all.reduce((sum, { share }) => sum + share, 0);
     const here = done - before - all.reduce((sum, { first }) => sum + first, 0);
     const seconds = (performance.now() - began) / 1000;
-    return here > 0 ? `${duration(seconds * (total - done) / here)} left` : "";
+    return here > 0 ? `${formatDuration(seconds * (total - done) / here)} left` : "";
   };
   const line = (width: number) => {
     const each = [...running].map(([name, { text }]) => `${name}: ${text}`);
@@ -169,7 +169,7 @@ export function jobsProgress(total: number, output: Output = process.stderr): Jo
       width,
     );
   };
-  const live = liveLine(output, line);
+  const live = createLiveLine(output, line);
   return {
     tell(name, share, text) {
       const known = running.get(name);
@@ -191,7 +191,7 @@ export function jobsProgress(total: number, output: Output = process.stderr): Jo
  * Does all that is asked for, also where some of it fails.
  * @param goOn how what failed is begun again. @returns what came of each. @throws UserError naming those that failed
  */
-export async function settled<T>(
+export async function runAllSettled<T>(
   tasks: ReadonlyMap<string, Promise<T>>,
   goOn: string,
 ): Promise<T[]> {

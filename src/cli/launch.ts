@@ -13,7 +13,7 @@ import { basename } from "node:path";
 import { DENO_FLAGS } from "../deno_flags.ts";
 import { runMain } from "./fail.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT, hasDriver } from "./setup.ts";
-import { ECHO_MS, LAUNCHER_VARIABLE, onSignals, REQUESTED_SIGNALS, watchAncestors } from "./stop.ts";
+import { ECHO_MS, LAUNCHER_VARIABLE, listenForSignals, REQUESTED_SIGNALS, watchAncestors } from "./stop.ts";
 
 /** Flags of Deno for a command: packages that are missing are fetched with Deno's own progress. */
 const FLAGS = DENO_FLAGS.filter((flag) => flag !== "--quiet");
@@ -55,7 +55,7 @@ const GRACE_MS = 3000;
  */
 export function forwardSignals(child: Deno.ChildProcess): void {
   let first: number | undefined;
-  onSignals((signal) => {
+  listenForSignals((signal) => {
     const now = performance.now();
     first ??= now;
     send(child, signal);

@@ -6,7 +6,7 @@
 import { type Command, Option } from "commander";
 import type { Split } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
-import { shopNamed, shops } from "../data/shops.ts";
+import { findShop, shops } from "../data/shops.ts";
 import {
   type DataConfig,
   type Dataset,
@@ -14,9 +14,9 @@ import {
   openDataset,
   reopenDataset,
 } from "../data/sets/dataset.ts";
-import { cacheFolder, DATA } from "./arguments.ts";
-import { LARGEST_SEED, path, wholeNumber } from "./options.ts";
-import { delayedProgress } from "./progress.ts";
+import { DATA, getCacheFolder } from "./arguments.ts";
+import { LARGEST_SEED, parseWholeNumber, path } from "./options.ts";
+import { createDelayedProgress } from "./progress.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import type { UserModel } from "../model/user_model.ts";
@@ -24,7 +24,7 @@ import { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 
-export function dataOption(): Option {
+export function createDataOption(): Option {
   return new Option(
     DATA,
     "a prepared data set (a folder made by deno task data), a tab-separated click log in the paper's layout, or a " +
@@ -47,20 +47,20 @@ export function addShopSeeds(command: Command, seed = "that of --seed"): Command
     .option(
       "--data-seed <n>",
       `seed of a made-up shop, of its items and its users (default: ${seed})`,
-      wholeNumber(0, LARGEST_SEED),
+      parseWholeNumber(0, LARGEST_SEED),
     )
     .option(
       "--data-users-seed <n>",
       "seed of a made-up shop's users and their clicks alone: others visit the same items (default: the shop's seed)",
-      wholeNumber(0, LARGEST_SEED),
+      parseWholeNumber(0, LARGEST_SEED),
     );
 }
 
 /** The group of options that say what is trained on, and how its users are split. */
 export function addDataOptions(command: Command): Command {
-  command.optionsGroup("Data:").addOption(dataOption());
+  command.optionsGroup("Data:").addOption(createDataOption());
   return addShopSeeds(command)
-    .addOption(memoryRowsOption())
+    .addOption(createMemoryRowsOption())
     .option(...NO_ITEM_IDS)
     .option(...RESPLIT);
 }
@@ -74,15 +74,15 @@ export const RESPLIT = [
 /** For whoever asks a model: its data are split as in its training. */
 export function addSplitOptions(command: Command): Command {
   return command
-    .option("--seed <n>", "seed of a made-up shop, and of --resplit", wholeNumber(0, LARGEST_SEED), 1)
+    .option("--seed <n>", "seed of a made-up shop, and of --resplit", parseWholeNumber(0, LARGEST_SEED), 1)
     .option(...RESPLIT);
 }
 
-export function memoryRowsOption(): Option {
+export function createMemoryRowsOption(): Option {
   return new Option(
     "--memory-rows <n>",
     "a prepared data set with more displayed items than this stays on disk, and is read from there as needed",
-  ).argParser(wholeNumber(0)).default(MEMORY_ROWS);
+  ).argParser(parseWholeNumber(0)).default(MEMORY_ROWS);
 }
 
 export const NO_ITEM_IDS = [
@@ -103,18 +103,18 @@ export function openData(
   needed?: readonly Split[],
 ): Promise<Dataset> {
   return withProgress((onProgress) => {
-    const more = { cache: cacheFolder(), onProgress, needed, memoryRows, itemIds, dataSeed, usersSeed };
+    const more = { cache: getCacheFolder(), onProgress, needed, memoryRows, itemIds, dataSeed, usersSeed };
     return openDataset(data, seed, resplit, more);
   });
 }
 
 export function reopenData(config: DataConfig): Promise<Dataset> {
-  return withProgress((onProgress) => reopenDataset(config, { cache: cacheFolder(), onProgress }));
+  return withProgress((onProgress) => reopenDataset(config, { cache: getCacheFolder(), onProgress }));
 }
 
 /** Work that says how far it is, where it takes a while. */
 export async function withProgress<T>(work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
-  using progress = delayedProgress();
+  using progress = createDelayedProgress();
   return await work(progress.onProgress);
 }
 
@@ -136,7 +136,7 @@ export function withModelAndData(command: Command): Command {
     .addOption(
       new Option(DATA, "as of train; without it, what the run was trained on").argParser(path),
     )
-    .addOption(memoryRowsOption());
+    .addOption(createMemoryRowsOption());
   return addSplitOptions(addShopSeeds(command, MODEL_SEED));
 }
 
@@ -159,16 +159,19 @@ export async function openModel(
 ): Promise<{ run: OpenedRun; data: OpenedDataset }> {
   const run = await openRun(options.model);
   if (run.unfinished) console.error(run.unfinished);
-  const own = await openData({ ...options, ...dataOf(run.path, recorded ?? run.trainedOn, options) }, []);
+  const own = await openData(
+    { ...options, ...openModelData(run.path, recorded ?? run.trainedOn, options) },
+    [],
+  );
   const { users, items } = await withProgress((told) => OpenedDataset.of(own, told)); // before a model over more items widens the set
   return { run, data: new OpenedDataset(run.fit(own), users, items) };
 }
 
 /** Says which data a model is asked about. @param path its snapshot. @throws UserError where nothing says which data. */
-export function dataOf(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
+export function openModelData(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
   const { data, seed, resplit, dataSeed, dataUsersSeed } = options;
   // A made-up shop that is named is the model's, too: its seeds are not those of other things that are random.
-  if (trainedOn?.kind === "demo" && shopNamed(data ?? trainedOn.shop ?? "demo")) {
+  if (trainedOn?.kind === "demo" && findShop(data ?? trainedOn.shop ?? "demo")) {
     const { shop = "demo", seed: ofShop, usersSeed } = trainedOn;
     const seeds = { dataSeed: dataSeed ?? ofShop, dataUsersSeed: dataUsersSeed ?? (dataSeed ?? usersSeed) };
     return { data: data ?? shop, seed: ofShop, resplit: false, ...seeds };

@@ -3,11 +3,11 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import * as values from "../option.ts";
 import {
+  formatValue,
   type GivenOptions,
-  InvalidValue,
+  InvalidValueError,
   type OptionDefinition,
   type OptionGroup,
-  textOf,
 } from "../option.ts";
 import { LARGEST_SEED } from "../train/config.ts";
 import { UserError } from "../user_error.ts";
@@ -24,7 +24,7 @@ export function addGroup(command: Command, { heading, options }: OptionGroup): C
 
 export function addOptions(command: Command, options: readonly OptionDefinition[]): Command {
   for (const definition of options) {
-    command.addOption(optionOf(definition));
+    command.addOption(createOption(definition));
     if (definition.kind !== "switch" || definition.otherwise === undefined) continue;
     command.option(definition.flags.replace("--", "--no-"), definition.otherwise);
   }
@@ -32,7 +32,7 @@ export function addOptions(command: Command, options: readonly OptionDefinition[
 }
 
 /** An option as commander has it. */
-export function optionOf(definition: OptionDefinition): Option {
+export function createOption(definition: OptionDefinition): Option {
   const option = new Option(definition.flags, definition.about);
   switch (definition.kind) {
     case "switch":
@@ -45,7 +45,7 @@ export function optionOf(definition: OptionDefinition): Option {
       if (definition.preset !== undefined) option.preset(definition.preset);
       const { default: standard } = definition;
       if (standard === undefined) return option;
-      return option.default(standard, Array.isArray(standard) ? textOf(standard) : undefined);
+      return option.default(standard, Array.isArray(standard) ? formatValue(standard) : undefined);
     }
   }
 }
@@ -56,24 +56,24 @@ function asArgument<T>(parse: (text: string) => T): (text: string) => T {
     try {
       return parse(text);
     } catch (error) {
-      throw error instanceof InvalidValue ? new InvalidArgumentError(error.message) : error;
+      throw error instanceof InvalidValueError ? new InvalidArgumentError(error.message) : error;
     }
   };
 }
 
 /** A whole number of `least` or more. */
-export const wholeNumber = (least: number, most?: number): (text: string) => number =>
-  asArgument(values.wholeNumber(least, most));
+export const parseWholeNumber = (least: number, most?: number): (text: string) => number =>
+  asArgument(values.makeWholeNumberParser(least, most));
 
 /** A number that a schema accepts. */
-export const numberOf = (schema: values.NumberSchema, expected: string): (text: string) => number =>
-  asArgument(values.numberOf(schema, expected));
+export const makeNumberParser = (schema: values.NumberSchema, expected: string): (text: string) => number =>
+  asArgument(values.makeNumberParser(schema, expected));
 
 /** How an option takes ids by `idsIn`. */
 export const IDS = 'joined by commas, or a JSON list such as ["a","b, c"]; "" for none';
 
 /** An amount of memory, as DuckDB takes it. */
-export function memorySize(text: string): string {
+export function parseMemorySize(text: string): string {
   if (/^\d+(\.\d+)? ?[KMGT]i?B$/i.test(text.trim())) return text.trim();
   throw new InvalidArgumentError(`Expected a size such as 2GB or 800MB, got "${text}".`);
 }
@@ -89,10 +89,10 @@ export function checkSeeds(first: number, count: number): void {
 }
 
 /** A path, of a file or a folder. */
-export const path = asArgument(values.path);
+export const path = asArgument(values.parsePath);
 
 /** A folder's path. */
-export const folder = asArgument(values.folder);
+export const folder = asArgument(values.parseFolder);
 
 /** Whom `serve` and `lab` answer: `.option(...ALLOW_HOST)`. */
 export const ALLOW_HOST = [
@@ -107,14 +107,14 @@ export const ALLOW_HOST = [
   [] as readonly string[],
 ] as const;
 /** A file that is written, by its name: it has one of some endings, so that it takes no other kind of file's place. */
-export const outputFile = (...endings: readonly string[]) => (text: string): string => {
+export const makeOutputFileParser = (...endings: readonly string[]) => (text: string): string => {
   const name = path(text).replace(/^.*[/\\]/, "").toLowerCase();
   if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;
   throw new InvalidArgumentError(`Expected a file that ends in ${endings.join(" or ")}, got "${text}".`);
 };
 
 /** The options of a command, after {@link parse}, that its arguments gave. */
-export function givenOptions(command: Command): GivenOptions {
+export function listGivenOptions(command: Command): GivenOptions {
   const given = new Map<string, string>();
   for (const option of command.options) {
     const name = option.attributeName();
@@ -132,7 +132,7 @@ export function parse<T extends object>(command: Command, args: readonly string[
     command.parse([...args], { from: "user" });
     expectOutputsApart(command);
   } catch (error) {
-    throw complaintOf(error, meantBy(command, args));
+    throw toUserError(error, meantBy(command, args));
   }
   return command.opts<T>();
 }
@@ -144,7 +144,7 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
   try {
     await command.parseAsync([...args], { from: "user" });
   } catch (error) {
-    throw complaintOf(error);
+    throw toUserError(error);
   }
 }
 
@@ -169,7 +169,7 @@ function meantBy({ options }: Command, args: readonly string[]): string {
 }
 
 /** The error to throw for what commander threw, or an action. @param hint added where an option is not known. */
-function complaintOf(error: unknown, hint = ""): unknown {
+function toUserError(error: unknown, hint = ""): unknown {
   if (!(error instanceof Error) || !("exitCode" in error)) return error;
   if (error.exitCode === 0) endProcess(0);
   const added = "code" in error && error.code === "commander.unknownOption" ? hint : "";

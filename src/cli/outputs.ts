@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { findMadeFolder } from "../files/folder_formats.ts";
-import { allowWrites, isWithin, placeOf, realPathOf } from "../files/write_scope.ts";
+import { allowWrites, isWithin, resolvePath, tryRealPath } from "../files/write_scope.ts";
 import { UserError } from "../user_error.ts";
 import {
   BUILD,
@@ -34,30 +34,30 @@ const OUTPUTS: readonly string[] = [
 const CHANGED: readonly string[] = [RESUME, README, SUMMARY];
 
 /** A path, and what names it, in words. */
-export interface Named {
+export interface NamedPath {
   readonly by: string;
   readonly path: string;
 }
 
 /** Looks at all that a command was given, after it was parsed. @throws UserError as {@link expectApart}. */
 export function expectOutputsApart(command: Command): void {
-  const outputs: Named[] = [];
-  const inputs: Named[] = command.args.map((path) => ({ by: "an argument", path }));
+  const outputs: NamedPath[] = [];
+  const inputs: NamedPath[] = command.args.map((path) => ({ by: "an argument", path }));
   const resumed: string[] = [];
-  for (const { flags, long, attributeName } of command.options.map(optionOf)) {
+  for (const { flags, long, attributeName } of command.options.map(describeOption)) {
     if (CHANGED.includes(flags)) {
-      resumed.push(...textsOf(command.getOptionValue(attributeName)));
+      resumed.push(...listTexts(command.getOptionValue(attributeName)));
       continue;
     }
     const isOutput = OUTPUTS.includes(flags);
-    for (const path of textsOf(command.getOptionValue(attributeName))) {
+    for (const path of listTexts(command.getOptionValue(attributeName))) {
       if (flags === BUILD) expectNotMade({ by: long, path });
       (isOutput ? outputs : inputs).push({ by: long, path });
     }
   }
   for (const [k, output] of outputs.entries()) {
     expectApart(output, [
-      ...inputs.filter(({ path }) => realPathOf(path) !== undefined),
+      ...inputs.filter(({ path }) => tryRealPath(path) !== undefined),
       ...outputs.toSpliced(k, 1),
     ]);
   }
@@ -68,37 +68,37 @@ export function expectOutputsApart(command: Command): void {
  * Lets a command write into a folder that no option names.
  * @throws UserError where another command made it, or one above it
  */
-export function allowFolder(folder: Named): void {
+export function allowFolder(folder: NamedPath): void {
   expectApart(folder, []);
   expectNotMade(folder);
   allowWrites(folder.path);
 }
 
-function optionOf(option: Command["options"][number]) {
+function describeOption(option: Command["options"][number]) {
   return { flags: option.flags, long: option.long ?? option.flags, attributeName: option.attributeName() };
 }
 
 /** The texts of an option's value, whatever it was parsed to. */
-function textsOf(value: unknown): string[] {
+function listTexts(value: unknown): string[] {
   if (typeof value === "string") return [value];
-  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsOf) : [];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(listTexts) : [];
 }
 
 /** @throws UserError for an output that is, or lies within, one of the others, or the folder of another command. */
-export function expectApart({ by, path }: Named, others: readonly Named[]): void {
-  const { place, above } = placeOf(path);
-  const within = others.find((other) => isWithin(place, placeOf(other.path).place));
+export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[]): void {
+  const { place, above } = resolvePath(path);
+  const within = others.find((other) => isWithin(place, resolvePath(other.path).place));
   const owner = within?.path ?? findMadeFolder(above);
   if (owner !== undefined) throw overlap({ by, path }, owner, within && `what ${within.by} names`);
 }
 
 /** @throws UserError for a folder that another command made. What makes folders of its own looks itself. */
-function expectNotMade(folder: Named): void {
-  const { place } = placeOf(folder.path);
+function expectNotMade(folder: NamedPath): void {
+  const { place } = resolvePath(folder.path);
   if (findMadeFolder(place) === place) throw overlap(folder, place);
 }
 
-function overlap({ by, path }: Named, owner: string, whose = "what another command made"): UserError {
+function overlap({ by, path }: NamedPath, owner: string, whose = "what another command made"): UserError {
   return new UserError(
     `Expected ${by} apart from ${whose}, but ${path} is, or lies within, ${owner}. ` +
       "Choose another path; nothing was changed.",

@@ -1,11 +1,11 @@
 /** How a command goes: training on one line of the terminal, or on a line for every tenth of it elsewhere; other work likewise. */
 
 import process from "node:process";
-import { thousands } from "../number_text.ts";
-import type { OnProgress, StepStanding } from "../data/log_source.ts";
+import { formatThousands } from "../number_text.ts";
+import type { OnProgress, PreparationStatus } from "../data/log_source.ts";
 
 /** Figures to show; those that are not known yet are left out. */
-export interface Figures {
+export interface ProgressMetrics {
   loss?: number;
   prec1?: number;
   valLoss?: number;
@@ -13,23 +13,23 @@ export interface Figures {
 }
 
 /** What the loss and the precision are called. */
-interface FigureNames {
+interface ProgressMetricNames {
   readonly loss: string;
   readonly prec1: string;
 }
-const usualNames: FigureNames = { loss: "loss", prec1: "prec@1" };
+const usualNames: ProgressMetricNames = { loss: "loss", prec1: "prec@1" };
 
 /** A display of progress; it must be stopped, or disposed of, for the process to end. */
 interface TrainingProgress extends Disposable {
   /** Tells that `iteration` iterations are done; figures not given keep their last value. */
-  update(iteration: number, figures?: Figures): void;
+  update(iteration: number, figures?: ProgressMetrics): void;
   /** Writes a line of text above the display. */
   note(text: string): void;
   stop(): void;
 }
 
 /** The part of a terminal or pipe that the display uses. */
-export interface Output {
+export interface ProgressOutput {
   readonly isTTY?: boolean;
   /** Characters on a line, when it is a terminal. */
   readonly columns?: number;
@@ -37,17 +37,17 @@ export interface Output {
 }
 
 /** Where training stands. */
-export interface Standing {
+export interface TrainingStatus {
   iteration: number;
   total: number;
   /** Iterations that were done before this session. */
   start: number;
   /** Seconds that this session has taken so far. */
   seconds: number;
-  figures: Figures;
+  figures: ProgressMetrics;
   /** The iteration that the validation figures are of. */
   validated?: number;
-  names?: FigureNames;
+  names?: ProgressMetricNames;
 }
 
 /**
@@ -56,14 +56,14 @@ export interface Standing {
  * @param total number of the last iteration
  * @param start iterations done by earlier sessions; the time left is reckoned from those of this session
  */
-export function trainingProgress(
+export function createTrainingProgress(
   total: number,
   start: number,
-  output: Output = process.stderr,
-  names: FigureNames = usualNames,
+  output: ProgressOutput = process.stderr,
+  names: ProgressMetricNames = usualNames,
 ): TrainingProgress {
   const began = performance.now();
-  const standing: Standing = { iteration: start, total, start, seconds: 0, figures: {}, names };
+  const standing: TrainingStatus = { iteration: start, total, start, seconds: 0, figures: {}, names };
   const display = output.isTTY ? terminalDisplay(standing, output) : plainDisplay(standing, output);
   return {
     update(iteration, figures = {}) {
@@ -91,20 +91,20 @@ interface Display {
 const CLEAR_LINE = "\r\x1b[K";
 
 /** One line, kept up to date from the first step on: what comes before that has a line of its own. It stays at the end. */
-function terminalDisplay(standing: Readonly<Standing>, output: Output): Display {
-  let live: ReturnType<typeof liveLine> | undefined;
+function terminalDisplay(standing: Readonly<TrainingStatus>, output: ProgressOutput): Display {
+  let live: ReturnType<typeof createLiveLine> | undefined;
   return {
-    changed: () => void (live ??= liveLine(output, (width) => progressLine(standing, width))),
+    changed: () => void (live ??= createLiveLine(output, (width) => formatProgressLine(standing, width))),
     note: (text) => void output.write(`${CLEAR_LINE}${text}\n`),
     stop() {
       live?.stop();
-      if (live) output.write(`${progressLine(standing, widthOf(output))}\n`);
+      if (live) output.write(`${formatProgressLine(standing, getTerminalWidth(output))}\n`);
       live = undefined;
     },
   };
 }
 
-function plainDisplay(standing: Readonly<Standing>, output: Output): Display {
+function plainDisplay(standing: Readonly<TrainingStatus>, output: ProgressOutput): Display {
   const tenth = () =>
     Math.floor(10 * (standing.iteration - standing.start) / Math.max(1, standing.total - standing.start));
   let shown = 0;
@@ -112,8 +112,8 @@ function plainDisplay(standing: Readonly<Standing>, output: Output): Display {
     if (tenth() <= shown) return;
     shown = tenth();
     const { iteration, validated = iteration } = standing;
-    const older = validated < iteration ? `  (validated after ${thousands(validated)})` : "";
-    output.write(`${progressLine(standing, Infinity, 0)}${older}\n`);
+    const older = validated < iteration ? `  (validated after ${formatThousands(validated)})` : "";
+    output.write(`${formatProgressLine(standing, Infinity, 0)}${older}\n`);
   };
   const note = (text: string) => {
     done();
@@ -130,11 +130,15 @@ const LONGEST_BAR = 30;
  *
  * @param longestBar characters of the bar where there is room for it; 0 for none
  */
-export function progressLine(standing: Readonly<Standing>, width: number, longestBar = LONGEST_BAR): string {
+export function formatProgressLine(
+  standing: Readonly<TrainingStatus>,
+  width: number,
+  longestBar = LONGEST_BAR,
+): string {
   const { iteration, total, figures, names = usualNames } = standing;
   // In the order shown; `rank` says what goes first (highest) when the line is too long.
   const fields = [
-    { rank: 0, text: `${thousands(iteration)}/${thousands(total)}` },
+    { rank: 0, text: `${formatThousands(iteration)}/${formatThousands(total)}` },
     { rank: 1, text: figure(names.loss, figures.loss, 4) },
     { rank: 3, text: figure(names.prec1, figures.prec1, 3) },
     { rank: 5, text: figure(`val ${names.loss}`, figures.valLoss, 4) },
@@ -155,11 +159,11 @@ export function progressLine(standing: Readonly<Standing>, width: number, longes
 }
 
 /** Reckoned from the mean speed of this session. */
-function timeLeft({ iteration, total, start, seconds }: Readonly<Standing>): string {
+function timeLeft({ iteration, total, start, seconds }: Readonly<TrainingStatus>): string {
   const done = iteration - start;
   if (done <= 0) return "";
-  if (iteration >= total) return `took ${duration(seconds)}`;
-  return `${duration(seconds * (total - iteration) / done)} left`;
+  if (iteration >= total) return `took ${formatDuration(seconds)}`;
+  return `${formatDuration(seconds * (total - iteration) / done)} left`;
 }
 
 function figure(name: string, value: number | undefined, digits: number): string {
@@ -168,7 +172,7 @@ function figure(name: string, value: number | undefined, digits: number): string
 }
 
 /** Seconds as "45s", "3m05s", "2h07m" or "3d04h". */
-export function duration(seconds: number): string {
+export function formatDuration(seconds: number): string {
   const s = Math.round(seconds);
   if (s < 60) return `${s}s`;
   const two = (value: number) => String(value).padStart(2, "0");
@@ -180,13 +184,13 @@ export function duration(seconds: number): string {
 const REFRESH_MS = 250;
 
 /** Characters of a line of a terminal; the last column would wrap on some. */
-function widthOf({ columns }: Output): number {
+function getTerminalWidth({ columns }: ProgressOutput): number {
   return (columns || 80) - 1;
 }
 
 /** A line of the terminal that is kept up to date; nothing where there is no terminal. @param text of at most `width` characters */
-export function liveLine(output: Output, text: (width: number) => string) {
-  const draw = () => void output.write(CLEAR_LINE + text(widthOf(output)));
+export function createLiveLine(output: ProgressOutput, text: (width: number) => string) {
+  const draw = () => void output.write(CLEAR_LINE + text(getTerminalWidth(output)));
   const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
   return {
     draw,
@@ -202,16 +206,16 @@ export function liveLine(output: Output, text: (width: number) => string) {
 
 interface StepProgress extends Disposable {
   /** Tells that a step, or a round of it, begins. */
-  begin(standing: StepStanding): void;
+  begin(standing: PreparationStatus): void;
   stop(): void;
 }
 
 /** How a work of several steps goes: on one line of the terminal, or on a line a step elsewhere. */
-export function stepProgress(output: Output = process.stderr): StepProgress {
-  let current: StepStanding | undefined;
+export function stepProgress(output: ProgressOutput = process.stderr): StepProgress {
+  let current: PreparationStatus | undefined;
   let began = performance.now();
   const line = (width: number) => current ? stepLine(current, (performance.now() - began) / 1000, width) : "";
-  const live = liveLine(output, line);
+  const live = createLiveLine(output, line);
   return {
     begin(standing) {
       const isNew = standing.title !== current?.title;
@@ -229,8 +233,8 @@ export function stepProgress(output: Output = process.stderr): StepProgress {
 const SILENT_MS = 1000;
 
 /** Shows what takes long on a terminal, from one second after it began. Elsewhere its lines would stay behind. */
-export function delayedProgress(
-  output: Output = process.stderr,
+export function createDelayedProgress(
+  output: ProgressOutput = process.stderr,
   silentMs: number = SILENT_MS,
 ): Disposable & { readonly onProgress: OnProgress; stop(): void } {
   const began = performance.now();
@@ -249,7 +253,7 @@ export function delayedProgress(
 
 /** "[3/17] Versions of items  2/19  12s" in at most `width` characters. */
 export function stepLine(
-  { title, number, of, round, rounds }: StepStanding,
+  { title, number, of, round, rounds }: PreparationStatus,
   seconds: number,
   width: number,
 ): string {
@@ -260,6 +264,10 @@ export function stepLine(
   );
 }
 
-function place({ number, of }: Pick<StepStanding, "number" | "of">, before: string, after: string): string {
+function place(
+  { number, of }: Pick<PreparationStatus, "number" | "of">,
+  before: string,
+  after: string,
+): string {
   return of > 0 ? `${before}${number}/${of}${after}` : "";
 }

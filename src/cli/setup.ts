@@ -15,7 +15,7 @@ export interface AdapterSummary {
 }
 
 /** What `ensureAdapter` asks of the machine; tests pass another one. */
-export interface Host {
+export interface SetupHost {
   readonly os: typeof Deno.build.os;
   isRoot(): boolean;
   /** Looks for an adapter in a fresh process. */
@@ -45,10 +45,10 @@ const COMMAND = `sudo apt-get update && sudo apt-get install -y ${PACKAGES.join(
  *
  * @throws {UserError} saying what to install when there is still none
  */
-export async function ensureAdapter(host: Host = THIS_HOST): Promise<AdapterSummary> {
+export async function ensureAdapter(host: SetupHost = THIS_HOST): Promise<AdapterSummary> {
   const found = await host.probe();
   if (found !== null) return found;
-  if (host.os !== "linux") throw new UserError(noAdapter(driverOf(host.os)));
+  if (host.os !== "linux") throw new UserError(noAdapter(getDriverName(host.os)));
   if (!host.isRoot()) throw new UserError(noAdapter(linuxAdvice()));
   await install(host);
   const installed = await host.probe();
@@ -85,7 +85,7 @@ export function hasDriver(): boolean {
   });
 }
 
-async function install(host: Host): Promise<void> {
+async function install(host: SetupHost): Promise<void> {
   host.say(`No Vulkan driver found: installing ${PACKAGES.join(" and ")} with apt-get (about a minute) ...`);
   const steps = [["update"], ["install", "-y", "--no-install-recommends", ...PACKAGES]];
   let log = "";
@@ -100,7 +100,7 @@ async function install(host: Host): Promise<void> {
   }
 }
 
-async function aptGetOrAdvice(host: Host, args: readonly string[]): ReturnType<Host["aptGet"]> {
+async function aptGetOrAdvice(host: SetupHost, args: readonly string[]): ReturnType<SetupHost["aptGet"]> {
   try {
     return await host.aptGet(args);
   } catch (error) {
@@ -117,7 +117,7 @@ function linuxAdvice(): string {
   return `Install your graphics card's Vulkan driver, or a software driver. On Debian or Ubuntu, run: ${COMMAND}`;
 }
 
-function driverOf(os: Host["os"]): string {
+function getDriverName(os: SetupHost["os"]): string {
   switch (os) {
     case "darwin":
       return "Metal comes with macOS; it is not available in most virtual machines.";
@@ -166,7 +166,7 @@ async function runAptGet(args: readonly string[]): Promise<{ success: boolean; o
   return { success, output: decoder.decode(stdout) + decoder.decode(stderr) };
 }
 
-const THIS_HOST: Host = {
+const THIS_HOST: SetupHost = {
   os: Deno.build.os,
   isRoot: () => Deno.uid() === 0,
   probe: probeInChild,

@@ -6,9 +6,9 @@
  */
 
 import process from "node:process";
-import { permittedVariable } from "./arguments.ts";
+import { readEnvironmentVariable } from "./arguments.ts";
 
-export interface Stop {
+export interface StopRequest {
   readonly signal: AbortSignal;
   /** Called at the first signal. */
   onStop: (() => void) | undefined;
@@ -20,15 +20,15 @@ export const ECHO_MS = 1000;
 export const REQUESTED_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /** Listens to them; Windows has the first alone. */
-export function onSignals(handle: (signal: Deno.Signal) => void): void {
+export function listenForSignals(handle: (signal: Deno.Signal) => void): void {
   const signals = Deno.build.os === "windows" ? REQUESTED_SIGNALS.slice(0, 1) : REQUESTED_SIGNALS;
   for (const signal of signals) Deno.addSignalListener(signal, () => handle(signal));
 }
 
 /** @param exitCode of a process that is ended by a later signal. */
-export function stopOnSignals(exitCode: number): Stop {
+export function stopOnSignals(exitCode: number): StopRequest {
   const controller = new AbortController();
-  const stop: Stop = { signal: controller.signal, onStop: undefined };
+  const stop: StopRequest = { signal: controller.signal, onStop: undefined };
   let first = 0;
   const handle = () => {
     if (!controller.signal.aborted) {
@@ -37,14 +37,14 @@ export function stopOnSignals(exitCode: number): Stop {
       stop.onStop?.();
     } else if (performance.now() - first > ECHO_MS) Deno.exit(exitCode);
   };
-  onSignals(handle);
+  listenForSignals(handle);
   end = handle;
   return stop;
 }
 
 /** Notes at the first signal what is still done, for as long as what is returned is in use. */
-export function noteAtStop(
-  stop: Stop,
+export function reportAtStop(
+  stop: StopRequest,
   note: (text: string) => void,
   text = "stopping: the steps that are under way are finished and saved",
 ): Disposable {
@@ -66,14 +66,14 @@ let end: () => void = () => Deno.exit(143);
 
 /** For a command: looks after the launcher that started it, if one did. */
 export function watchLauncher(): void {
-  const launcher = Number(permittedVariable(LAUNCHER_VARIABLE));
+  const launcher = Number(readEnvironmentVariable(LAUNCHER_VARIABLE));
   if (launcher > 0) watch(() => Deno.ppid === launcher, () => end());
 }
 
 /** For the launcher: looks after what started it. @param gone called once when it has ended. */
 export async function watchAncestors(gone: () => void): Promise<void> {
   const parent = Deno.ppid;
-  const npx = permittedVariable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];
+  const npx = readEnvironmentVariable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];
   watch(() => Deno.ppid === parent && npx.every(isAlive), gone);
 }
 
@@ -98,28 +98,28 @@ function isAlive(pid: number): boolean {
 async function ancestorsUpToNpx(parent: number): Promise<number[]> {
   const found: number[] = [];
   for (let pid = parent; found.length < MOST_ANCESTORS;) {
-    const above = await parentOf(pid);
+    const above = await findParentProcess(pid);
     if (above === undefined || above <= 1) return [];
     found.push(above);
-    if (/^(npm|npx|node|MainThread)/.test(await nameOf(above))) return found;
+    if (/^(npm|npx|node|MainThread)/.test(await readProcessName(above))) return found;
     pid = above;
   }
   return [];
 }
 
-async function parentOf(pid: number): Promise<number | undefined> {
+async function findParentProcess(pid: number): Promise<number | undefined> {
   const text = Deno.build.os === "linux"
-    ? (await outputOf("cat", [`/proc/${pid}/stat`])).replace(/^.*\) \S+ /s, "") // the name may hold anything
-    : await outputOf("ps", ["-o", "ppid=", "-p", String(pid)]);
+    ? (await runCommand("cat", [`/proc/${pid}/stat`])).replace(/^.*\) \S+ /s, "") // the name may hold anything
+    : await runCommand("ps", ["-o", "ppid=", "-p", String(pid)]);
   return Number.parseInt(text) || undefined;
 }
 
-async function nameOf(pid: number): Promise<string> {
-  if (Deno.build.os === "linux") return await outputOf("cat", [`/proc/${pid}/comm`]);
-  return (await outputOf("ps", ["-o", "comm=", "-p", String(pid)])).trim().replace(/^.*\//, "");
+async function readProcessName(pid: number): Promise<string> {
+  if (Deno.build.os === "linux") return await runCommand("cat", [`/proc/${pid}/comm`]);
+  return (await runCommand("ps", ["-o", "comm=", "-p", String(pid)])).trim().replace(/^.*\//, "");
 }
 
-async function outputOf(command: string, args: string[]): Promise<string> {
+async function runCommand(command: string, args: string[]): Promise<string> {
   try {
     const { stdout } = await new Deno.Command(command, { args, stdin: "null", stderr: "null" }).output();
     return new TextDecoder().decode(stdout);

@@ -4,7 +4,7 @@
  */
 
 import { UserError } from "../user_error.ts";
-import { atomicWriteFile } from "../files/atomic_write.ts";
+import { writeFileAtomically } from "../files/atomic_write.ts";
 import { explainFileError, readText } from "../files/local_file.ts";
 
 /**
@@ -13,24 +13,27 @@ import { explainFileError, readText } from "../files/local_file.ts";
  *
  * @returns lines without trailing blanks, joined by newlines, none at the end
  */
-export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+export function formatTable(
+  head: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): string {
   const columns = head.map((title, column) => {
     const cells = rows.map((row) => row[column] ?? "");
     const isRight = cells.some((cell) => cell !== "") && cells.every(isNumeric);
     const texts = [title, ...cells.map(String)];
-    const width = Math.max(...texts.map(widthOf));
+    const width = Math.max(...texts.map(measureText));
     return texts.map((text) => {
-      const blank = " ".repeat(width - widthOf(text));
+      const blank = " ".repeat(width - measureText(text));
       return isRight ? blank + text : text + blank;
     });
   });
   const lines = [head, ...rows].map((_, row) => columns.map((cells) => cells[row]).join("  ").trimEnd());
-  const rule = "\u2500".repeat(Math.max(...lines.map(widthOf)));
+  const rule = "\u2500".repeat(Math.max(...lines.map(measureText)));
   return [lines[0], rule, ...lines.slice(1)].join("\n");
 }
 
 /** Columns of a terminal that a text takes: two for a letter of East Asia, none for a mark on one. */
-function widthOf(text: string): number {
+function measureText(text: string): number {
   const marks = text.match(/\p{Mark}/gu)?.length ?? 0;
   const wide = text.match(
     /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60]|\p{Emoji_Presentation}/gu,
@@ -39,7 +42,7 @@ function widthOf(text: string): number {
 }
 
 /** A column of a table of rows, and how soon it goes where a line is too narrow: 0 never. */
-export interface Column<Row> {
+export interface TableColumn<Row> {
   readonly head: string;
   readonly goes: number;
   cell(row: Row): string;
@@ -49,27 +52,27 @@ export interface Column<Row> {
 export const WIDEST = 100;
 
 /** A table without the columns that have no room. @returns its text, and the columns that are left. */
-export function fittedTable<Row>(
-  columns: readonly Column<Row>[],
+export function formatFittedTable<Row>(
+  columns: readonly TableColumn<Row>[],
   rows: readonly Row[],
   width: number,
-): { readonly text: string; readonly shown: readonly Column<Row>[] } {
-  const text = table(
+): { readonly text: string; readonly shown: readonly TableColumn<Row>[] } {
+  const text = formatTable(
     columns.map(({ head }) => head),
     rows.map((row) => columns.map(({ cell }) => cell(row))),
   );
   const next = columns.reduce((least, { goes }) => goes > 0 ? Math.min(least, goes) : least, Infinity);
-  if (next === Infinity || fits(text, Math.min(width, WIDEST))) return { text, shown: columns };
-  return fittedTable(columns.filter(({ goes }) => goes !== next), rows, width);
+  if (next === Infinity || fitsWidth(text, Math.min(width, WIDEST))) return { text, shown: columns };
+  return formatFittedTable(columns.filter(({ goes }) => goes !== next), rows, width);
 }
 
 /** Whether all lines of a text are as short as that. */
-export function fits(text: string, width: number): boolean {
+export function fitsWidth(text: string, width: number): boolean {
   return text.split("\n").every((line) => line.length <= width);
 }
 
 /** Characters of a line of the terminal that standard output goes to; any number where it goes elsewhere. */
-export function outputWidth(): number {
+export function getOutputWidth(): number {
   return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;
 }
 
@@ -87,7 +90,7 @@ const READ_AGAIN = 400;
 export async function writeBetweenMarkers(file: string, name: string, text: string): Promise<void> {
   const { before, after } = await aroundMarkers(file, name);
   // Only what was just read is replaced.
-  await atomicWriteFile(file, `${before}\n\n${text}\n\n${after}`, `\n${before.slice(0, READ_AGAIN)}`);
+  await writeFileAtomically(file, `${before}\n\n${text}\n\n${after}`, `\n${before.slice(0, READ_AGAIN)}`);
 }
 
 /**
@@ -130,7 +133,7 @@ async function aroundMarkers(
 }
 
 /** Lines of a Markdown table. */
-export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function formatMarkdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)];
 }

@@ -2,38 +2,48 @@
 
 import { Command, Option } from "commander";
 import { DeviceLog } from "../batch/device_log.ts";
-import { countedFor } from "../model/counted.ts";
-import { type Split, splits, usersOf } from "../data/click_log.ts";
+import { loadCountedLog } from "../model/counted.ts";
+import { listUsers, type Split, splits } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
-import type { ChoiceFigures } from "../data/ranking.ts";
-import { differences, type Tested } from "../figures/tested.ts";
+import type { ChoiceMetrics } from "../data/ranking.ts";
+import { compareScorings, type TestResult } from "../figures/tested.ts";
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
-import { recordedShapes } from "../gpu/kernel_shapes.ts";
+import { reuseVariants } from "../gpu/kernel_shapes.ts";
 import { createGenerator } from "../model/game_programs.ts";
 import { withoutPositionEffect } from "../model/position_effect.ts";
 import { UserModel } from "../model/user_model.ts";
 import { type Dataset, fitDataset } from "../data/sets/dataset.ts";
-import { configBeside, findSnapshot } from "../run/open_run.ts";
+import { findSnapshot, readRunConfig } from "../run/open_run.ts";
 import { readSnapshot } from "../run/snapshot.ts";
 import type { SnapshotInfo } from "../run/snapshot/snapshot.ts";
 import { hasPositions } from "../run/options/train.ts";
-import { choiceOf, type SnapshotResult, snapshotResult, TestedUsers } from "../run/tested_users.ts";
+import {
+  buildSnapshotResult,
+  getProbabilityOptions,
+  type SnapshotResult,
+  TestedUsers,
+} from "../run/tested_users.ts";
 import { describeLoss, describeRanking } from "../run/test_stage.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { trainingFields } from "../train/config.ts";
 import { evaluateGame } from "../train/adversarial_trainer.ts";
-import { Evaluation } from "../train/evaluation.ts";
-import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
-import type { GameFigures } from "../train/results.ts";
+import { NetworkEvaluation } from "../train/evaluation.ts";
+import { GENERATOR_PREFIX, selectNetworkWeights } from "../train/networks.ts";
+import type { GameMetrics } from "../train/results.ts";
 import { version } from "../version.ts";
 import { runMain } from "../cli/fail.ts";
-import { modelNotes } from "./train/run_stages.ts";
-import { dataOf, type ModelDataOptions, openData, withModelAndData } from "../cli/open_data.ts";
-import { optionOf, parse, path } from "../cli/options.ts";
-import { attainedText, differencesTable, resultTable, settingsText } from "./test_table.ts";
-import { delayedProgress } from "../cli/progress.ts";
+import { listModelNotes } from "./train/run_stages.ts";
+import { type ModelDataOptions, openData, openModelData, withModelAndData } from "../cli/open_data.ts";
+import { createOption, parse, path } from "../cli/options.ts";
+import {
+  describeAttainedShare,
+  describeBaselineSettings,
+  formatDifferencesTable,
+  formatResultTable,
+} from "./test_table.ts";
+import { createDelayedProgress } from "../cli/progress.ts";
 
 interface EvaluateOptions extends ModelDataOptions {
   against?: string;
@@ -57,7 +67,7 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
       ),
   )
     .addOption(new Option("--split <users>", "users to score on").choices([...splits, "all"]).default("test"))
-    .addOption(optionOf(trainingFields.evaluationShards.option!))
+    .addOption(createOption(trainingFields.evaluationShards.option!))
     .option(
       "--json",
       "print all figures as JSON: also calibration, and by page length, history, position and item",
@@ -93,15 +103,15 @@ async function main(): Promise<void> {
   const snapshot = await openSnapshot(options.model);
   const other = options.against === undefined ? undefined : await openSnapshot(options.against);
   const needed = options.split === "all" ? [] : [options.split];
-  const { data: trainedOn } = await configBeside(snapshot.path);
-  const opened = await openData({ ...options, ...dataOf(snapshot.path, trainedOn, options) }, needed);
+  const { data: trainedOn } = await readRunConfig(snapshot.path);
+  const opened = await openData({ ...options, ...openModelData(snapshot.path, trainedOn, options) }, needed);
   const data = fit(opened, snapshot);
   if (other) fit(opened, other);
   const users = options.split === "all"
     ? Uint32Array.from(data.source.userSplit, (_, user) => user)
-    : usersOf(data.source, options.split);
+    : listUsers(data.source, options.split);
   using gpu = await openGpu();
-  using progress = delayedProgress();
+  using progress = createDelayedProgress();
   const tested = TestedUsers.of(data, users, progress.onProgress);
   const logged = hasPositions({ kind: opened.config.kind, places: opened.places });
   const test = async (snapshot: OpenSnapshot) =>
@@ -119,7 +129,7 @@ async function main(): Promise<void> {
   tell(options, data, tested, found, against);
   if (options.json) return;
   const { model } = snapshot.info;
-  for (const note of modelNotes(model, snapshot.weights)) console.log(note);
+  for (const note of listModelNotes(model, snapshot.weights)) console.log(note);
   if (logged || model.positions === 0) return;
   console.log(
     `The positions of ${data.source.name} are not known: all figures are as if each item stood in the first.`,
@@ -135,7 +145,7 @@ interface Scored {
   /** Whether its utilities are the log-odds of a choice. */
   readonly isChoice: boolean;
   readonly result: SnapshotResult;
-  readonly tested: Tested;
+  readonly tested: TestResult;
 }
 
 function tell(
@@ -146,7 +156,7 @@ function tell(
   other: Scored | undefined,
 ): void {
   const baselines = users.results();
-  const minus = other && { model: path, ...other.result, differences: differences(tested, other.tested) };
+  const minus = other && { model: path, ...other.result, differences: compareScorings(tested, other.tested) };
   const part = split === "all" ? "evaluated" : split;
   const verdict = [
     ...describeRanking([result], data, undefined, part),
@@ -168,11 +178,11 @@ function tell(
   console.log(`${split === "all" ? "All" : split} users of ${data.source.name}:`);
   const named = other && `${other.result.snapshot} (against)` as SnapshotResult["snapshot"];
   console.log(
-    resultTable([result, ...(other && named ? [{ ...other.result, snapshot: named }] : [])], baselines),
+    formatResultTable([result, ...(other && named ? [{ ...other.result, snapshot: named }] : [])], baselines),
   );
   const texts = [
-    settingsText(baselines),
-    attainedText([result], baselines),
+    describeBaselineSettings(baselines),
+    describeAttainedShare([result], baselines),
     ...(split === "train" || split === "all"
       ? [
         "Train users are among these: the baselines are counted on them, so their figures are too good here.",
@@ -182,7 +192,7 @@ function tell(
   ];
   for (const text of texts) if (text) console.log(text);
   if (minus) {
-    console.log(`\n${model} minus ${path}, on the same users:\n${differencesTable(minus.differences)}`);
+    console.log(`\n${model} minus ${path}, on the same users:\n${formatDifferencesTable(minus.differences)}`);
   }
 }
 
@@ -194,26 +204,28 @@ async function score(
   shards: number,
   onProgress: OnProgress,
 ): Promise<Scored> {
-  gpu.useShapes(recordedShapes((await configBeside(path)).shapes, gpu.shapes));
+  gpu.useShapes(reuseVariants((await readRunConfig(path)).shapes, gpu.shapes));
   const { model: config, game } = info;
   const { users } = tested;
   using stack = new DisposableStack();
-  const model = stack.use(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
-  const counted = countedFor(model, source, users);
+  const model = stack.use(
+    new UserModel(gpu, source.items, config, { weights: selectNetworkWeights(weights, "") }),
+  );
+  const counted = loadCountedLog(model, source, users);
   const deviceLog = source.log && stack.use(new DeviceLog(gpu, source.log, undefined, undefined, counted));
   const how = { deviceLog, shards, counted };
   // The generator where the snapshot has one.
-  const own = { weights: partOf(weights, GENERATOR_PREFIX) };
+  const own = { weights: selectNetworkWeights(weights, GENERATOR_PREFIX) };
   const generator = game?.generator && stack.use(createGenerator(gpu, source.items, game.generator, own));
-  const evaluation: Evaluation<ChoiceFigures & Partial<GameFigures>> = game
+  const evaluation: NetworkEvaluation<ChoiceMetrics & Partial<GameMetrics>> = game
     ? await evaluateGame(model, generator ?? undefined, game, source, users, how)
-    : await Evaluation.ofModel(model, source, users, how);
+    : await NetworkEvaluation.ofModel(model, source, users, how);
   stack.use(evaluation);
   const onShard = (done: number, all: number) => onProgress("Users", done, all);
-  const found = await tested.test(evaluation, choiceOf(config, weights), onShard);
+  const found = await tested.test(evaluation, getProbabilityOptions(config, weights), onShard);
   const name = info.kind as SnapshotResult["snapshot"];
   const isChoice = !game && config.loss === "choice";
-  return { isChoice, result: snapshotResult(name, info.iteration, found, tested), tested: found.tested };
+  return { isChoice, result: buildSnapshotResult(name, info.iteration, found, tested), tested: found.tested };
 }
 
 await runMain(main);

@@ -4,9 +4,9 @@ import { Command, Option } from "commander";
 import { ONNX } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
 import { type ModelDataOptions, openModel, withModelAndData } from "../cli/open_data.ts";
-import { outputFile, parse } from "../cli/options.ts";
-import { atomicWriteFile, expectReplaceable } from "../files/atomic_write.ts";
-import { thousands } from "../number_text.ts";
+import { makeOutputFileParser, parse } from "../cli/options.ts";
+import { expectReplaceable, writeFileAtomically } from "../files/atomic_write.ts";
+import { formatThousands } from "../number_text.ts";
 import { withoutPositionEffect } from "../model/position_effect.ts";
 import { version } from "../version.ts";
 import { exportModel, ONNX_MARK } from "../serve/onnx/export_model.ts";
@@ -23,7 +23,7 @@ function parseOptions(args: readonly string[]): ExportOptions {
         "Writes a trained model with the items of a data set as ONNX, for onnxruntime and its like.",
       )
       .version(version)
-      .requiredOption(ONNX, "the file to write, such as model.onnx", outputFile(".onnx")),
+      .requiredOption(ONNX, "the file to write, such as model.onnx", makeOutputFileParser(".onnx")),
   ).addOption(
     new Option(
       "--positions <which>",
@@ -69,9 +69,9 @@ async function main(): Promise<void> {
       items: JSON.stringify(Array.from({ length: count }, (_, item) => items.of(item))),
     },
   });
-  await atomicWriteFile(options.onnx, bytes, ONNX_MARK);
+  await writeFileAtomically(options.onnx, bytes, ONNX_MARK);
   console.log(
-    `${run.path} over the ${thousands(count)} items of ${source.name}: ${options.onnx} ` +
+    `${run.path} over the ${formatThousands(count)} items of ${source.name}: ${options.onnx} ` +
       `(${(bytes.length / 1e6).toFixed(1)} MB)`,
   );
 }

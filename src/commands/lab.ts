@@ -4,11 +4,11 @@ import { Command } from "commander";
 import { join } from "node:path";
 import { BUILD, PORT } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
-import { ALLOW_HOST, folder, parse, wholeNumber } from "../cli/options.ts";
+import { ALLOW_HOST, folder, parse, parseWholeNumber } from "../cli/options.ts";
 import { stopOnSignals } from "../cli/stop.ts";
-import { EXIT_INTERRUPTED, say } from "./train/run_stages.ts";
-import { atomicWriteFile, expectReplaceable, makeFolder } from "../files/atomic_write.ts";
-import { type Asked, HOST, listen } from "../serve/listen.ts";
+import { EXIT_INTERRUPTED, printLine } from "./train/run_stages.ts";
+import { expectReplaceable, makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
+import { HOST, listen, type ServiceRequest } from "../serve/listen.ts";
 import { version } from "../version.ts";
 import { buildLab, TITLE } from "../lab/build.ts";
 
@@ -30,7 +30,7 @@ function parseOptions(args: readonly string[]): LabOptions {
         `${HOST} and opened; nothing leaves this machine.`,
     )
     .version(version)
-    .option(PORT, "port to listen on; 0 for any that is free", wholeNumber(0, 65535), LAB_PORT)
+    .option(PORT, "port to listen on; 0 for any that is free", parseWholeNumber(0, 65535), LAB_PORT)
     .option(...ALLOW_HOST)
     .option("--no-open", "do not open a browser")
     .option(
@@ -48,7 +48,7 @@ async function main(): Promise<number> {
   const { html } = await buildLab();
   if (build !== undefined) {
     await makeFolder(build);
-    await atomicWriteFile(join(build, PAGE), html, TITLE);
+    await writeFileAtomically(join(build, PAGE), html, TITLE);
     console.log(`The lab is in ${build}: ${PAGE} opens from the disk, and on a static host.`);
     return 0;
   }
@@ -56,7 +56,7 @@ async function main(): Promise<number> {
   const server = listen({ port, allowHost, connections: CONNECTIONS }, (asked) => answer(html, asked));
   const address = `http://${HOST}:${server.port}/`;
   console.log(`The lab is at ${address}`);
-  say("Ctrl-C ends it.");
+  printLine("Ctrl-C ends it.");
   if (open) openBrowser(address);
   await new Promise<void>((resolve) => {
     stop.onStop = resolve;
@@ -65,7 +65,7 @@ async function main(): Promise<number> {
   return 0; // nothing is under way that should be waited for
 }
 
-function answer(html: string, { path }: Asked): Response {
+function answer(html: string, { path }: ServiceRequest): Response {
   if (path !== "/") return new Response("There is one page here: /\n", { status: 404 });
   const headers = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
   return new Response(html, { headers });

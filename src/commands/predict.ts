@@ -1,10 +1,10 @@
 /** `predict`: utilities and probabilities of every page of a log, in a file. */
 
 import { Command, Option } from "commander";
-import { type Split, splits, usersOf } from "../data/click_log.ts";
+import { listUsers, type Split, splits } from "../data/click_log.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
-import { expectPredictions, predictions, writePredictions } from "../figures/predict/predictions.ts";
-import { positionEffects } from "../model/position_effect.ts";
+import { expectPredictions, predictPages, writePredictions } from "../figures/predict/predictions.ts";
+import { readPositionEffects } from "../model/position_effect.ts";
 import { hasPositions } from "../run/options/train.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { trainingFields } from "../train/config.ts";
@@ -13,12 +13,12 @@ import { version } from "../version.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
 import { type ModelDataOptions, withModel, withModelAndData } from "../cli/open_data.ts";
-import { optionOf, outputFile, parse } from "../cli/options.ts";
+import { createOption, makeOutputFileParser, parse } from "../cli/options.ts";
 import { expectApart } from "../cli/outputs.ts";
-import { EXIT_INTERRUPTED, say } from "./train/run_stages.ts";
-import { delayedProgress } from "../cli/progress.ts";
+import { EXIT_INTERRUPTED, printLine } from "./train/run_stages.ts";
+import { createDelayedProgress } from "../cli/progress.ts";
 import { stopOnSignals } from "../cli/stop.ts";
-import { thousands } from "../number_text.ts";
+import { formatThousands } from "../number_text.ts";
 
 interface PredictOptions extends ModelDataOptions {
   out: string;
@@ -34,7 +34,11 @@ function parseOptions(args: readonly string[]): PredictOptions {
         "Writes what a model says of every page of a log: a row for each displayed item, by the ids of the log.",
       )
       .version(version)
-      .requiredOption(OUT_FILE, "the file to write, .parquet or .csv", outputFile(".parquet", ".csv")),
+      .requiredOption(
+        OUT_FILE,
+        "the file to write, .parquet or .csv",
+        makeOutputFileParser(".parquet", ".csv"),
+      ),
   )
     .addOption(new Option("--split <users>", "users to predict").choices([...splits, "all"]).default("all"))
     .addOption(
@@ -44,7 +48,7 @@ function parseOptions(args: readonly string[]): PredictOptions {
           "(default: logged where the data have positions)",
       ).choices(["logged", "first"]),
     )
-    .addOption(optionOf(trainingFields.evaluationShards.option!))
+    .addOption(createOption(trainingFields.evaluationShards.option!))
     .addHelpText(
       "after",
       `
@@ -64,12 +68,12 @@ Example:
 }
 
 /** The effects that probabilities count, and which they are in words. @throws UserError for positions that are not known. */
-function effectsOf(
+function getPositionEffects(
   positions: PredictOptions["positions"],
   weights: Weights,
   { source, places, config: { kind } }: Dataset,
 ): { effects: readonly number[] | undefined; words: string } {
-  const effects = positionEffects(weights);
+  const effects = readPositionEffects(weights);
   if (!effects) return { effects, words: "the model has no position effect" };
   const known = hasPositions({ kind, places });
   if (positions === "first" || (positions === undefined && !known)) {
@@ -94,13 +98,13 @@ async function main(): Promise<number> {
     }
     const users = options.split === "all"
       ? Uint32Array.from(source.userSplit, (_, user) => user)
-      : usersOf(source, options.split);
-    const { effects, words } = effectsOf(options.positions, run.weights, data.dataset);
-    using progress = delayedProgress();
+      : listUsers(source, options.split);
+    const { effects, words } = getPositionEffects(options.positions, run.weights, data.dataset);
+    using progress = createDelayedProgress();
     try {
       const { rows, formulas } = await writePredictions(
         options.out,
-        predictions(model, data, users, {
+        predictPages(model, data, users, {
           shards: options.evaluationShards,
           effects,
           signal: stop.signal,
@@ -109,21 +113,23 @@ async function main(): Promise<number> {
       );
       progress.stop();
       if (formulas > 0) {
-        say(
-          `${thousands(formulas)} cells of ${options.out} begin as formulas do, and stand as the log has ` +
+        printLine(
+          `${
+            formatThousands(formulas)
+          } cells of ${options.out} begin as formulas do, and stand as the log has ` +
             "them: a spreadsheet may run them. Import its columns as text, or write .parquet.",
         );
       }
       console.log(
         `${
-          thousands(rows)
+          formatThousands(rows)
         } displayed items of ${source.name} by ${run.path}: ${options.out}. Probabilities: ${words}.`,
       );
       return 0;
     } catch (error) {
       if (!stop.signal.aborted) throw error;
       progress.stop();
-      say("Stopped; nothing was written.");
+      printLine("Stopped; nothing was written.");
       return EXIT_INTERRUPTED;
     }
   });

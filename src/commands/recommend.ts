@@ -1,17 +1,17 @@
 /** `recommend`: the best items of the catalogue for a user, or for a list of clicks. */
 
 import { Command } from "commander";
-import { idsIn } from "../data/ids.ts";
-import { choiceProbabilities } from "../model/choice.ts";
-import { addPositionEffects, positionEffects } from "../model/position_effect.ts";
+import { parseIds } from "../data/ids.ts";
+import { computeChoiceProbabilities } from "../model/choice.ts";
+import { addPositionEffects, readPositionEffects } from "../model/position_effect.ts";
 import { recommend } from "../figures/predict/recommend.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { runMain } from "../cli/fail.ts";
 import { type ModelDataOptions, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
-import { IDS, parse, wholeNumber } from "../cli/options.ts";
-import { table } from "../cli/table.ts";
+import { IDS, parse, parseWholeNumber } from "../cli/options.ts";
+import { formatTable } from "../cli/table.ts";
 
 interface RecommendOptions extends ModelDataOptions {
   user?: string;
@@ -28,7 +28,7 @@ function parseOptions(args: readonly string[]): RecommendOptions {
       .version(version)
       .option("--user <id>", "a user of the data set: their clicks there are the history")
       .option("--history <ids>", `the items clicked, oldest first, ${IDS}`)
-      .option("--top <n>", "how many items", wholeNumber(1, 10_000), 10)
+      .option("--top <n>", "how many items", parseWholeNumber(1, 10_000), 10)
       .option("--new-only", "leave out what was clicked already", false),
   )
     .option("--json", "print JSON", false)
@@ -40,9 +40,9 @@ function parseOptions(args: readonly string[]): RecommendOptions {
 }
 
 /** The clicks that are asked about. */
-function historyOf(data: OpenedDataset, { user, history }: RecommendOptions): Uint32Array {
-  if (user !== undefined) return data.historyOf(data.user(user));
-  return Uint32Array.from(idsIn(history ?? "", ","), (id) => data.item(id));
+function readHistory(data: OpenedDataset, { user, history }: RecommendOptions): Uint32Array {
+  if (user !== undefined) return data.readHistory(data.user(user));
+  return Uint32Array.from(parseIds(history ?? "", ","), (id) => data.item(id));
 }
 
 async function main(): Promise<void> {
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
     );
   }
   await withModel(options, async ({ run, data, model }) => {
-    const history = historyOf(data, options);
+    const history = readHistory(data, options);
     const { top, newOnly } = options;
     const best = await withProgress((told) =>
       recommend(model, {
@@ -65,8 +65,8 @@ async function main(): Promise<void> {
         onItems: (done, all) => told("Scoring items", done, all),
       })
     );
-    const page = addPositionEffects(best.map(({ utility }) => utility), positionEffects(run.weights));
-    const { items: chances, noClick } = choiceProbabilities(model.config, page);
+    const page = addPositionEffects(best.map(({ utility }) => utility), readPositionEffects(run.weights));
+    const { items: chances, noClick } = computeChoiceProbabilities(model.config, page);
     const found = best.map(({ item, utility }, k) => ({
       item: data.items.of(item),
       utility,
@@ -78,7 +78,7 @@ async function main(): Promise<void> {
     }
     console.log(`After ${history.length} clicks${newOnly ? ", items not clicked before" : ""}:`);
     console.log(
-      table(
+      formatTable(
         ["", "item", "utility", "P(click)"],
         found.map(({ item, utility, probability }, k) => [
           String(k + 1),

@@ -7,7 +7,7 @@ import { allowWrites } from "../files/write_scope.ts";
 import { version } from "../version.ts";
 import { OUT_FILE, reportFile } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
-import { folder, outputFile, parse } from "../cli/options.ts";
+import { folder, makeOutputFileParser, parse } from "../cli/options.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task report")
@@ -23,7 +23,7 @@ async function main(): Promise<void> {
     .option(
       OUT_FILE,
       "the page to write (default: report.html in the first folder)",
-      outputFile(".html", ".htm"),
+      makeOutputFileParser(".html", ".htm"),
     )
     .addHelpText(
       "after",

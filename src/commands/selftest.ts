@@ -4,22 +4,22 @@ import { Command, Option } from "commander";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../gpu/kernel_shapes.ts";
 import {
-  byKernel,
-  faultyCases,
-  type KernelResult,
-  leftOutText,
-  selftestJson,
+  describeLeftOut,
+  describeVerdict,
+  formatSelftestJson,
+  groupByKernel,
+  type KernelFinding,
+  listFaultyCases,
   type SelftestResult,
-  verdictText,
 } from "../selftest/finding.ts";
-import { casesOf, runSelftest } from "../selftest/run.ts";
+import { runSelftest, selectCases } from "../selftest/run.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { EXIT_USER_ERROR, runMain } from "../cli/fail.ts";
 import { parse } from "../cli/options.ts";
 import { stepProgress } from "../cli/progress.ts";
-import { table } from "../cli/table.ts";
-import { thousands } from "../number_text.ts";
+import { formatTable } from "../cli/table.ts";
+import { formatThousands } from "../number_text.ts";
 
 interface SelftestOptions {
   shapes: AdapterKind | "both";
@@ -53,7 +53,7 @@ function parseOptions(args: readonly string[]): SelftestOptions {
 }
 
 /** "0.12" of the tolerance; "exact" where the bits are the same that must be. */
-function shareText({ worst }: KernelResult): string {
+function shareText({ worst }: KernelFinding): string {
   if (!worst) return "-";
   const { share, element } = worst;
   return element.tolerance === 0 ? (share === 0 ? "exact" : "wrong") : share.toPrecision(2);
@@ -61,24 +61,24 @@ function shareText({ worst }: KernelResult): string {
 
 function report(result: SelftestResult): string {
   const { adapter, findings, leftOut, seconds } = result;
-  const kernels = byKernel(findings);
+  const kernels = groupByKernel(findings);
   const rows = kernels.map((kernel) => [
     kernel.kernel,
     kernel.kind,
-    thousands(kernel.values),
+    formatThousands(kernel.values),
     shareText(kernel),
     kernel.worst ? `${kernel.worst.what} ${kernel.worst.element.index}` : "",
   ]);
-  const faults = faultyCases(findings).flatMap(({ head, faults }) => [
+  const faults = listFaultyCases(findings).flatMap(({ head, faults }) => [
     `\n${head}`,
     ...faults.map((text) => `  ${text}`),
   ]);
-  const others = leftOutText(leftOut);
+  const others = describeLeftOut(leftOut);
   return [
     adapter ? `${adapter.description} (${adapter.kind}), ${adapter.runtime}\n` : "",
-    table(["kernel", "shapes", "numbers", "off, of what is allowed", "farthest off"], rows),
+    formatTable(["kernel", "shapes", "numbers", "off, of what is allowed", "farthest off"], rows),
     ...faults,
-    `\n${verdictText(findings, seconds)}`,
+    `\n${describeVerdict(findings, seconds)}`,
     ...others === "" ? [] : [`${others} All are run by deno task selftest --every`],
   ].join("\n");
 }
@@ -86,8 +86,8 @@ function report(result: SelftestResult): string {
 async function main(): Promise<number> {
   const { shapes, only, every, json } = parseOptions(Deno.args);
   const kinds = shapes === "both" ? ["cpu", "gpu"] as const : [shapes];
-  if (kinds.every((kind) => casesOf(kind, only).length === 0)) {
-    const names = new Set(kinds.flatMap((kind) => casesOf(kind).map(({ name }) => name)));
+  if (kinds.every((kind) => selectCases(kind, only).length === 0)) {
+    const names = new Set(kinds.flatMap((kind) => selectCases(kind).map(({ name }) => name)));
     throw new UserError(
       `Expected --only with a part of a case's name, got "${only}". There are:\n  ${[...names].join("\n  ")}`,
     );
@@ -101,8 +101,8 @@ async function main(): Promise<number> {
       progress.begin({ title: `${name} (${kind})`, number, of, round: 0, rounds: 1 }),
   });
   progress.stop();
-  console.log(json ? selftestJson(result) : report(result));
-  return faultyCases(result.findings).length > 0 ? EXIT_USER_ERROR : 0;
+  console.log(json ? formatSelftestJson(result) : report(result));
+  return listFaultyCases(result.findings).length > 0 ? EXIT_USER_ERROR : 0;
 }
 
 await runMain(main);

@@ -2,16 +2,16 @@
 
 import { Command } from "commander";
 import { expectFinite } from "../model/choice.ts";
-import { positionEffects } from "../model/position_effect.ts";
-import { defaultService, Service, type ServiceOptions, serviceScorer } from "../serve/service.ts";
+import { readPositionEffects } from "../model/position_effect.ts";
+import { createServiceScorer, defaultService, Service, type ServiceOptions } from "../serve/service.ts";
 import { version } from "../version.ts";
 import { HOST, listen } from "../serve/listen.ts";
 import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
 import { EXIT_FAULT, runMain } from "../cli/fail.ts";
 import { type ModelDataOptions, type OpenedModel, withModel, withModelAndData } from "../cli/open_data.ts";
-import { ALLOW_HOST, parse, wholeNumber } from "../cli/options.ts";
-import { EXIT_INTERRUPTED, say } from "./train/run_stages.ts";
-import { type Stop, stopOnSignals } from "../cli/stop.ts";
+import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/options.ts";
+import { EXIT_INTERRUPTED, printLine } from "./train/run_stages.ts";
+import { stopOnSignals, type StopRequest } from "../cli/stop.ts";
 
 /** How long requests that are under way are waited for at the end. */
 const GRACE_MS = 10_000;
@@ -38,11 +38,21 @@ function parseOptions(args: readonly string[]): ServeOptions {
       )
       .version(version),
   )
-    .option(PORT, "port to listen on; 0 for any that is free", wholeNumber(0, 65535), DEFAULT_PORT)
+    .option(PORT, "port to listen on; 0 for any that is free", parseWholeNumber(0, 65535), DEFAULT_PORT)
     .option(...ALLOW_HOST)
-    .option("--max-requests <n>", "requests that are answered at once", wholeNumber(1, 100_000), maxRequests)
-    .option("--max-body <bytes>", "the largest body", wholeNumber(64, 2 ** 26), maxBody)
-    .option("--max-batch <n>", "requests that are scored in one dispatch", wholeNumber(1, 4096), maxBatch)
+    .option(
+      "--max-requests <n>",
+      "requests that are answered at once",
+      parseWholeNumber(1, 100_000),
+      maxRequests,
+    )
+    .option("--max-body <bytes>", "the largest body", parseWholeNumber(64, 2 ** 26), maxBody)
+    .option(
+      "--max-batch <n>",
+      "requests that are scored in one dispatch",
+      parseWholeNumber(1, 4096),
+      maxBatch,
+    )
     .addHelpText(
       "after",
       `
@@ -73,18 +83,22 @@ async function main(): Promise<number> {
   return await withModel(options, (opened) => serve(opened, options, stop));
 }
 
-async function serve({ data, model, run }: OpenedModel, options: ServeOptions, stop: Stop): Promise<number> {
+async function serve(
+  { data, model, run }: OpenedModel,
+  options: ServeOptions,
+  stop: StopRequest,
+): Promise<number> {
   using stack = new DisposableStack();
-  const scorer = stack.use(await serviceScorer(model, options));
+  const scorer = stack.use(await createServiceScorer(model, options));
   // The first request is not to wait for what is set up once.
   const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
   expectFinite(utilities);
   await scorer.scoreItems(await scorer.encode([]), Uint32Array.of(0));
   const failed = Promise.withResolvers<void>();
-  const ofModel = { uncalibrated: run.info.game !== undefined, effects: positionEffects(run.weights) };
+  const ofModel = { uncalibrated: run.info.game !== undefined, effects: readPositionEffects(run.weights) };
   const service = stack.use(
     new Service(model, data, scorer, { ...options, ...ofModel }, (error) => {
-      say(error instanceof Error ? error.stack ?? error.message : String(error));
+      printLine(error instanceof Error ? error.stack ?? error.message : String(error));
       if (service.failed) failed.resolve();
     }),
   );
@@ -99,7 +113,7 @@ async function serve({ data, model, run }: OpenedModel, options: ServeOptions, s
   await answered(service);
   if (service.failed) return EXIT_FAULT;
   const left = service.underWay;
-  say(
+  printLine(
     left === 0 ? "Ended." : `Ended; ${left} requests were not answered within ${GRACE_MS / 1000} seconds.`,
   );
   return 0;

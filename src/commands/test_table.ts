@@ -1,33 +1,33 @@
 /** The table of test figures that a command ends with. */
 
-import { type FigureName, titleOf } from "../figures/columns.ts";
-import type { Differences } from "../figures/tested.ts";
-import { classifyDifference, signed, signedRange } from "../figures/verdict.ts";
+import { getMetricTitle, type MetricName } from "../figures/columns.ts";
+import type { MetricDifferences } from "../figures/tested.ts";
+import { classifyDifference, formatSigned, formatSignedRange } from "../figures/verdict.ts";
 import { type BaselineResults, shownBaselines, type SnapshotResult } from "../run/tested_users.ts";
-import { type Column, fittedTable, outputWidth, table } from "../cli/table.ts";
-import { figureOf, nameIn, type Part, type Scoring, spread } from "../report/parts.ts";
+import { formatFittedTable, formatTable, getOutputWidth, type TableColumn } from "../cli/table.ts";
+import { computeMeanAndSd, getMetric, nameIn, type ReportPart, type Scoring } from "../report/parts.ts";
 
 /** A ranking: the reward's, in a game the generator's, or a baseline's. */
 interface Player {
   readonly name: string;
-  readonly ranking: Part["ranking"];
+  readonly ranking: ReportPart["ranking"];
   /** Undefined for a baseline that the data do not give. */
   readonly scoring: Scoring | undefined;
 }
 
-function figure({ scoring, ranking }: Player, name: FigureName): number | undefined {
-  return (scoring && figureOf(scoring, nameIn(ranking, name))) ?? undefined;
+function figure({ scoring, ranking }: Player, name: MetricName): number | undefined {
+  return (scoring && getMetric(scoring, nameIn(ranking, name))) ?? undefined;
 }
 
 const digits = (value: number | undefined) =>
   value === undefined || Number.isNaN(value) ? "-" : value.toFixed(4);
 
-function column(name: FigureName, goes = 0): Column<Player> {
-  return { head: titleOf(name), goes, cell: (player) => digits(figure(player, name)) };
+function column(name: MetricName, goes = 0): TableColumn<Player> {
+  return { head: getMetricTitle(name), goes, cell: (player) => digits(figure(player, name)) };
 }
 
 /** ".554-.596" */
-function rangeColumn(of: FigureName, goes: number): Column<Player> {
+function rangeColumn(of: MetricName, goes: number): TableColumn<Player> {
   const cell = ({ scoring, ranking }: Player) => {
     const interval = scoring?.details?.intervals[nameIn(ranking, of) ?? ""];
     return interval ? interval.map((x) => x.toFixed(3).replace(/^0/, "")).join("-") : "-";
@@ -36,8 +36,8 @@ function rangeColumn(of: FigureName, goes: number): Column<Player> {
 }
 
 const RANGE = "95 %";
-const LONGER = titleOf("longerPrec1");
-const COLUMNS: readonly Column<Player>[] = [
+const LONGER = getMetricTitle("longerPrec1");
+const COLUMNS: readonly TableColumn<Player>[] = [
   { head: "", goes: 0, cell: ({ name }) => name },
   {
     head: "iteration",
@@ -58,18 +58,18 @@ const COLUMNS: readonly Column<Player>[] = [
  * Figures of snapshots beside those of the baselines.
  * @param width characters of a line; columns go where they do not fit.
  */
-export function resultTable(
+export function formatResultTable(
   results: readonly SnapshotResult[],
   baselines: BaselineResults,
-  width: number = outputWidth(),
+  width: number = getOutputWidth(),
 ): string {
-  const players = [...results.flatMap(playersOf), ...baselinePlayers(baselines)];
+  const players = [...results.flatMap(listPlayers), ...baselinePlayers(baselines)];
   // Sums of another order differ in the last digits.
   const hasPagesOfOne = players.some((player) =>
     Math.abs((figure(player, "prec1") ?? NaN) - (figure(player, "longerPrec1") ?? NaN)) > 1e-6
   );
   const columns = COLUMNS.filter(({ head }) => head !== LONGER || hasPagesOfOne);
-  const { text, shown } = fittedTable(columns, players, width);
+  const { text, shown } = formatFittedTable(columns, players, width);
   const heads = shown.map(({ head }) => head);
   return [
     text,
@@ -79,29 +79,29 @@ export function resultTable(
 }
 
 /** Figures that are compared. */
-const COMPARED: readonly FigureName[] = [
+const COMPARED: readonly MetricName[] = [
   ...["nll", "prec1", "prec2", "longerPrec1", "mrr", "ndcg", "auc", "piPrec1", "piPrec2"] as const,
 ];
 
 /** How far one model is above another, on the same users. */
-export function differencesTable(differences: Differences): string {
+export function formatDifferencesTable(differences: MetricDifferences): string {
   const rows = COMPARED.flatMap((name) => {
     const found = differences[name];
     if (!found) return [];
     const { value, interval } = found;
-    const range = interval ? signedRange(interval, 4) : "-";
+    const range = interval ? formatSignedRange(interval, 4) : "-";
     return [[
-      titleOf(name),
-      signed(value, 4),
+      getMetricTitle(name),
+      formatSigned(value, 4),
       range,
       classifyDifference(interval, { lowerIsBetter: name === "nll" }),
     ]];
   });
-  return table(["", "difference", "95 %", ""], rows);
+  return formatTable(["", "difference", "95 %", ""], rows);
 }
 
 /** How near a model comes to the truth, on data whose truth is known. */
-export function attainedText(
+export function describeAttainedShare(
   results: readonly SnapshotResult[],
   { attainable }: BaselineResults,
 ): string | undefined {
@@ -114,7 +114,7 @@ export function attainedText(
 }
 
 /** Whether the reward ranks as the truth does, on data whose truth is known. */
-export function spearmanText(results: readonly SnapshotResult[]): string | undefined {
+export function describeRankCorrelation(results: readonly SnapshotResult[]): string | undefined {
   const known = results.flatMap(({ snapshot, spearman }) =>
     spearman === undefined ? [] : [{ snapshot, spearman }]
   );
@@ -124,17 +124,17 @@ export function spearmanText(results: readonly SnapshotResult[]): string | undef
 }
 
 /** Mean and sample standard deviation of each figure over runs, beside the baselines. */
-export function seedsTable(
+export function formatSeedsTable(
   runs: readonly (readonly SnapshotResult[])[],
   baselines: BaselineResults | undefined,
 ): string {
-  const players = runs.map((run) => run.flatMap(playersOf));
+  const players = runs.map((run) => run.flatMap(listPlayers));
   const names = ["nll", "prec1", "prec2"] as const;
   const rows = (players[0] ?? []).map(({ name }) => {
     const own = players.flatMap((run) => run.filter((player) => player.name === name));
     const iterations = own.flatMap(({ scoring }) => scoring?.iteration ?? []);
     const cells = names.map((figureName) => {
-      const found = spread(own.map((player) => figure(player, figureName)));
+      const found = computeMeanAndSd(own.map((player) => figure(player, figureName)));
       return found ? `${digits(found.mean)} +- ${digits(found.sd ?? NaN)}` : "-";
     });
     return [name, `${Math.min(...iterations)}..${Math.max(...iterations)}`, ...cells];
@@ -146,10 +146,10 @@ export function seedsTable(
       ...names.map((name) => digits(figure(player, name))),
     ])
     : [];
-  return table(["", "iteration", "loss", "prec@1", "prec@2"], [...rows, ...beside]);
+  return formatTable(["", "iteration", "loss", "prec@1", "prec@2"], [...rows, ...beside]);
 }
 
-function playersOf(scoring: SnapshotResult): Player[] {
+function listPlayers(scoring: SnapshotResult): Player[] {
   const { snapshot, piPrec1 } = scoring;
   return [
     { name: snapshot, ranking: "reward", scoring },
@@ -167,7 +167,7 @@ function baselinePlayers(baselines: BaselineResults): Player[] {
 }
 
 /** Which setting each baseline has. */
-export function settingsText(baselines: BaselineResults): string | undefined {
+export function describeBaselineSettings(baselines: BaselineResults): string | undefined {
   const set = shownBaselines.flatMap(([key, name]) => {
     const setting = baselines[key]?.setting;
     return setting ? [`${name}: ${setting}`] : [];

@@ -12,7 +12,7 @@
 import type { ItemsShape } from "../data/item_catalogue.ts";
 
 /** A field of tokens that is a category: tokens first .. first + count - 1, of which an item has at most `slots` in the table. */
-export interface CountedField {
+export interface CountField {
   /** Its first token. */
   readonly first: number;
   /** How many it has. */
@@ -24,7 +24,7 @@ export interface CountedField {
 /** What the counts of a model are of. Part of its config. */
 export interface CountsConfig {
   /** The categories. */
-  fields: CountedField[];
+  fields: CountField[];
   /** M, nearest items that are kept of each. */
   neighbours: number;
   /** Different items of a user, the latest clicked, whose pairs are counted. */
@@ -53,12 +53,12 @@ export function countWidth({ fields }: CountsConfig): number {
 }
 
 /** Floats of an item in the table. */
-export function tableWidth({ fields, neighbours }: CountsConfig): number {
-  return 4 + 2 * slotsOf(fields) + 2 * neighbours;
+export function countTableWidth({ fields, neighbours }: CountsConfig): number {
+  return 4 + 2 * countTokenSlots(fields) + 2 * neighbours;
 }
 
 /** S. */
-export function slotsOf(fields: readonly CountedField[]): number {
+export function countTokenSlots(fields: readonly CountField[]): number {
   return fields.reduce((sum, { slots }) => sum + slots, 0);
 }
 
@@ -71,13 +71,13 @@ const TABLE_FLOATS = 28 * 2 ** 20;
 const USUAL_FLOATS = 2 ** 24;
 
 /** Slots of tokens that the table of a catalogue has room for, beside as many floats for neighbours. */
-export function slotsFor({ count }: Pick<ItemsShape, "count">): number {
+export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
 
 /** M: an even number, as many as the table has room for. 0 for a catalogue that is too large for a table of them. */
-export function neighboursFor({ count }: Pick<ItemsShape, "count">, fields: readonly CountedField[]): number {
-  const beside = 4 + 2 * slotsOf(fields);
+export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: readonly CountField[]): number {
+  const beside = 4 + 2 * countTokenSlots(fields);
   const even = (floats: number) => 2 * Math.max(0, Math.floor((floats / count - beside) / 4));
   const most = MOST_NEIGHBOURS[count <= SMALL_CATALOGUE ? "small" : "large"];
   const others = 2 * Math.max(1, Math.ceil((count - 1) / 2));

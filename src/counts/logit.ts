@@ -4,18 +4,18 @@
  */
 
 import { logSumExp } from "../data/ranking.ts";
-import { clickedRows, type Clicks, usersOf } from "../data/click_log.ts";
+import { type Clicks, listClickedRows, listUsers } from "../data/click_log.ts";
 import { type LogSource, walk } from "../data/log_source.ts";
-import { randomStream } from "../data/random.ts";
+import { createRandomStream } from "../data/random.ts";
 import { countWidth } from "./columns.ts";
-import { countsIn, type CountTables } from "./page_counts.ts";
-import { itemsIn } from "./train_counts.ts";
+import { computeRowCounts, type CountTables } from "./page_counts.ts";
+import { readLogItems } from "./train_counts.ts";
 
 /**
  * Choices with what is known of what they are among, one after the other: of a page its first click, or none, and each further
  * one among the rest.
  */
-export interface LogitChoices {
+export interface LogitSample {
   /** [rows, D] */
   readonly x: Float64Array;
   /** D. */
@@ -36,7 +36,7 @@ const MOST_STEPS = 30;
  * @param ridge [D] penalty ridge / 2 w^2 of each on the sum of the losses, above 0: it keeps all finite where nobody clicks,
  *   or everybody on what is best.
  */
-export function fitLogit(choices: LogitChoices, ridge: ArrayLike<number>): Float64Array<ArrayBuffer> {
+export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float64Array<ArrayBuffer> {
   let best = pointAt(choices, new Float64Array(choices.columns), ridge);
   for (let step = 0; step < MOST_STEPS; step++) {
     const move = newtonStep(choices, best, ridge);
@@ -59,7 +59,7 @@ interface Point {
   readonly p: Float64Array;
 }
 
-function pointAt(choices: LogitChoices, w: Float64Array<ArrayBuffer>, ridge: ArrayLike<number>): Point {
+function pointAt(choices: LogitSample, w: Float64Array<ArrayBuffer>, ridge: ArrayLike<number>): Point {
   const { x, columns, start, chosen, hasNone } = choices;
   // First the utilities u = x w.
   const p = new Float64Array(x.length / columns);
@@ -77,7 +77,7 @@ function pointAt(choices: LogitChoices, w: Float64Array<ArrayBuffer>, ridge: Arr
 }
 
 /** Gradient by the inverse of the second derivatives: sum over rows of P x x', less that over pages of their means'. */
-function newtonStep(choices: LogitChoices, { w, p }: Point, ridge: ArrayLike<number>): Float64Array {
+function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<number>): Float64Array {
   const { x, columns: D, start, chosen } = choices;
   const gradient = w.map((value, k) => ridge[k]! * value);
   const hessian = new Float64Array(D * D);
@@ -170,7 +170,7 @@ export function fitCounts(source: LogSource, tables: CountTables, options: Logit
   const F = options.dense ? denseWidth(source) : 0;
   const P = Math.max(0, options.places - 1);
   const columns = C + F + 1 + P;
-  const pages = sampleOf(source, tables, options.seed, { C, F, P, columns });
+  const pages = drawLogitSample(source, tables, options.seed, { C, F, P, columns });
   const { mean, scaled } = standardise(pages, C + F);
   const penalty = RIDGE * pages.chosen.length;
   const w = fitLogit(
@@ -190,7 +190,7 @@ export function fitCounts(source: LogSource, tables: CountTables, options: Logit
 }
 
 /** [rows] utilities of the rows of these users, who were not counted, with the effects of their places on the page. */
-export function logitUtilities(
+export function computeLogitUtilities(
   { mean, scaled, counts, bias, dense, places }: CountsLogit,
   source: LogSource,
   log: Clicks,
@@ -198,7 +198,7 @@ export function logitUtilities(
   tables: CountTables,
 ): Float64Array {
   const C = counts.length;
-  const x = countsIn(log, users, tables, undefined);
+  const x = computeRowCounts(log, users, tables, undefined);
   const values = dense.length > 0 ? denseReader(source, log) : undefined;
   const utilities = new Float64Array(x.length / C);
   let row = 0;
@@ -222,7 +222,7 @@ function denseWidth({ items: { shape } }: LogSource): number {
 
 /** Looks up the dense features of items of a log. */
 function denseReader(source: LogSource, log: Clicks): (item: number) => Float32Array {
-  const { items, placeOf } = itemsIn(source.items, log);
+  const { items, findItemIndex: placeOf } = readLogItems(source.items, log);
   if (items.kind === "one-hot") throw new Error("expected items with dense features");
   const { width, values } = items;
   return (item) => values.subarray(placeOf(item) * width, (placeOf(item) + 1) * width);
@@ -232,24 +232,24 @@ function denseReader(source: LogSource, log: Clicks): (item: number) => Float32A
  * Choices of train users, drawn by the seed: as many as a fit takes in its time. A row has C counts, F dense features, 1 for the
  * bias, and P for its place on the page.
  */
-function sampleOf(
+function drawLogitSample(
   source: LogSource,
   tables: CountTables,
   seed: number,
   { C, F, P, columns }: { C: number; F: number; P: number; columns: number },
-): LogitChoices {
+): LogitSample {
   const [x, start, chosen, hasNone]: [number[], number[], number[], boolean[]] = [[], [0], [], []];
   const placed = Array.from({ length: P + 1 }, (_, place) => {
     return Array.from({ length: P + 1 }, (_, k) => k === 0 || k === place ? 1 : 0);
   });
   for (const { log, users } of walk(source, usersOfSample(source, columns, seed))) {
-    const counts = countsIn(log, users, tables, tables.config.latest);
+    const counts = computeRowCounts(log, users, tables, tables.config.latest);
     const dense = F > 0 ? denseReader(source, log) : undefined;
     let row = 0;
     for (const user of users) {
       for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
         const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
-        const clicks = clickedRows(log, e);
+        const clicks = listClickedRows(log, e);
         const choices = log.eventGiven?.[e] ? 0 : Math.max(1, clicks.length);
         for (let j = 0; j < choices; j++) {
           chosen.push(-1);
@@ -271,8 +271,11 @@ function sampleOf(
 }
 
 function usersOfSample(source: LogSource, columns: number, seed: number): number[] {
-  const train = usersOf(source, "train");
-  const order = randomStream(seed, "pages of the logit").sampleWithoutReplacement(train.length, train.length);
+  const train = listUsers(source, "train");
+  const order = createRandomStream(seed, "pages of the logit").sampleWithoutReplacement(
+    train.length,
+    train.length,
+  );
   const mostRows = FIT_WORK / columns ** 2;
   let [rows, pages] = [0, 0];
   const users: number[] = [];
@@ -287,7 +290,7 @@ function usersOfSample(source: LogSource, columns: number, seed: number): number
 }
 
 /** Standardises the first columns of the pages. @returns their means, and 1 / their standard deviations. */
-function standardise({ x, columns }: LogitChoices, count: number) {
+function standardise({ x, columns }: LogitSample, count: number) {
   const rows = Math.max(1, x.length / columns);
   const [mean, variance] = [new Float64Array(count), new Float64Array(count)];
   for (let at = 0; at < x.length; at += columns) {

@@ -5,23 +5,23 @@
 
 import {
   type CountsConfig,
+  countTableWidth,
+  countTokenSlots,
   countWidth,
   LAGS,
   type OwnCounts,
   packOwn,
   PRIOR,
   SIMILARITY_FLOOR,
-  slotsOf,
-  tableWidth,
   unpackOwn,
 } from "./columns.ts";
-import { clickedRows, type Clicks, NONE, splits } from "../data/click_log.ts";
-import { latestClicks } from "./train_counts.ts";
+import { type Clicks, listClickedRows, NONE, splits } from "../data/click_log.ts";
+import { findLatestClicks } from "./train_counts.ts";
 
 /** The counts of a set of train users: a row of each item, see columns.ts, and clicks a display of all. */
 export interface CountTables {
   readonly config: CountsConfig;
-  /** [I, {@link tableWidth}] */
+  /** [I, {@link countTableWidth}] */
   readonly items: Float32Array<ArrayBuffer>;
   /** Clicks a display of all items: what an item without displays has. */
   readonly meanRate: number;
@@ -46,7 +46,7 @@ export const NOTHING_OWN: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: 
  * Writes the counts of an item on a page, not standardised, into `to` from `at` on.
  * @param pageLength items displayed. @param own what of the counts is the user's own.
  */
-export function countsOf(
+export function writeItemCounts(
   tables: CountTables,
   item: number,
   { recent, clicks }: PageHistory,
@@ -56,7 +56,7 @@ export function countsOf(
   at: number,
 ): void {
   const { config, items, meanRate, longestPage } = tables;
-  const width = tableWidth(config);
+  const width = countTableWidth(config);
   const row = item * width;
   const displays = Math.max(0, items[row]! - own.shown);
   const clicked = Math.max(0, items[row + 1]! - own.clicks);
@@ -87,8 +87,8 @@ function similarity(
   lags: number,
   { paired, inPairs }: OwnCounts,
 ): number {
-  const width = tableWidth(config);
-  const first = item * width + 4 + 2 * slotsOf(config.fields);
+  const width = countTableWidth(config);
+  const first = item * width + 4 + 2 * countTokenSlots(config.fields);
   const { neighbours } = config;
   const users = items[item * width + 2]! - (inPairs ? 1 : 0);
   // Without the user's own clicks its pairs would not have been counted.
@@ -107,14 +107,16 @@ function similarity(
     if (low === neighbours || items[first + low] !== other) continue;
     const both = Math.max(0, items[first + neighbours + low]! - (inPairs ? 1 : 0));
     const others = items[other * width + 2]! - (paired ? 1 : 0);
-    if (paired && (others < leastUsers || nearnessOf(both, Math.max(1, others)) <= cutoff)) continue;
+    if (paired && (others < leastUsers || computeCoclickSimilarity(both, Math.max(1, others)) <= cutoff)) {
+      continue;
+    }
     sum += both / Math.sqrt(Math.max(1, users) * Math.max(1, others));
   }
   return sum;
 }
 
 /** How near another item is to one. One user who clicked both says little: others come first. */
-export function nearnessOf(both: number, usersOfOther: number): number {
+export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }
 
@@ -167,16 +169,20 @@ const TRAIN = splits.indexOf("train");
  * @param latest of a log whose train users were counted: how many of their latest clicks are in the pairs. Undefined: of a
  *   log that was not counted, whose users have nothing of their own in the tables.
  */
-export function ownCounts(log: Clicks, latest: number | undefined): Uint32Array<ArrayBuffer> {
+export function packOwnCounts(log: Clicks, latest: number | undefined): Uint32Array<ArrayBuffer> {
   const own = new Uint32Array(log.rowItem.length);
   for (let user = 0; user < log.userSplit.length; user++) {
-    ownOfUser(log, user, countedOf(log, user, latest), own);
+    ownOfUser(log, user, findCountedUser(log, user, latest), own);
   }
   return own;
 }
 
 /** Of a user of another part than the train part nothing is in the tables. */
-function countedOf({ userSplit }: Clicks, user: number, latest: number | undefined): number | undefined {
+function findCountedUser(
+  { userSplit }: Clicks,
+  user: number,
+  latest: number | undefined,
+): number | undefined {
   return userSplit[user] === TRAIN ? latest : undefined;
 }
 
@@ -188,7 +194,7 @@ function ownOfUser(log: Clicks, user: number, latest: number | undefined, own: U
   const clicks = new Map<number, number>();
   for (let e = from; e < end; e++) {
     if (eventGiven?.[e]) continue;
-    const clicked = new Set(clickedRows(log, e).map((row) => rowItem[row]!));
+    const clicked = new Set(listClickedRows(log, e).map((row) => rowItem[row]!));
     // Before the page: an item that stands on it twice must not tell that it is not clicked.
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) own[row] = passed.get(rowItem[row]!) ?? 0;
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) {
@@ -199,7 +205,7 @@ function ownOfUser(log: Clicks, user: number, latest: number | undefined, own: U
       if (clicked.has(item)) clicks.set(item, (clicks.get(item) ?? 0) + 1);
     }
   }
-  const inPairs = latest === undefined ? undefined : new Set(latestClicks(log, user, latest));
+  const inPairs = latest === undefined ? undefined : new Set(findLatestClicks(log, user, latest));
   for (let row = eventRows[from]!; row < eventRows[end]!; row++) {
     const item = rowItem[row]!;
     own[row] = packOwn({
@@ -214,9 +220,9 @@ function ownOfUser(log: Clicks, user: number, latest: number | undefined, own: U
 
 /**
  * [rows, C] the counts of all rows of these users, one user after the other, not standardised; given pages have some, too.
- * @param log with the catalogue's numbers of items. @param latest see {@link ownCounts}.
+ * @param log with the catalogue's numbers of items. @param latest see {@link packOwnCounts}.
  */
-export function countsIn(
+export function computeRowCounts(
   log: Clicks,
   users: ArrayLike<number>,
   tables: CountTables,
@@ -232,7 +238,7 @@ export function countsIn(
   let at = 0;
   const own = new Uint32Array(rowItem.length);
   for (const user of Array.from(users)) {
-    ownOfUser(log, user, countedOf(log, user, latest), own);
+    ownOfUser(log, user, findCountedUser(log, user, latest), own);
     let recent: number[] = [];
     let clicks = 0;
     for (let e = userEvents[user]!; e < userEvents[user + 1]!; e++) {
@@ -240,7 +246,7 @@ export function countsIn(
       for (let row = first; row < end; row++, at += C) {
         if (eventGiven?.[e]) continue;
         const history = { recent, clicks };
-        countsOf(tables, rowItem[row]!, history, end - first, unpackOwn(own[row]!), counts, at);
+        writeItemCounts(tables, rowItem[row]!, history, end - first, unpackOwn(own[row]!), counts, at);
       }
       if (eventClick[e] === NONE) continue;
       recent = [rowItem[eventClick[e]!]!, ...recent.slice(0, LAGS - 1)];

@@ -3,25 +3,25 @@
 import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import {
-  type CountedField,
+  type CountField,
   type CountsConfig,
+  countTableWidth,
+  countTokenSlots,
+  maxNeighbours,
+  maxTokenSlots,
   MOST_FIELDS,
-  neighboursFor,
   NO_ITEM,
-  slotsFor,
-  slotsOf,
-  tableWidth,
 } from "./columns.ts";
-import { type CountTables, nearnessOf } from "./page_counts.ts";
+import { computeCoclickSimilarity, type CountTables } from "./page_counts.ts";
 import {
+  chooseLatestLimit,
   type ClickPairs,
-  clickShares,
+  computeClickShares,
   countPairs,
   countTrain,
-  eachTokens,
+  forEachItemTokens,
   isCategory,
   isIn,
-  latestFor,
   type TokenField,
   type TrainCounts,
 } from "./train_counts.ts";
@@ -36,21 +36,21 @@ const known = new WeakMap<LogSource, CountTables>();
  * What counts of a log look at; null where its catalogue is too large for their table.
  * @param fields which tokens are of one kind; without any, all tokens are one field.
  */
-export function countsConfigFor(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
+export function buildCountsConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
-  const categories = fieldsOf(items.shape, fields).slice(0, MOST_FIELDS);
+  const categories = selectCountFields(items.shape, fields).slice(0, MOST_FIELDS);
   const most = mostTokens(items, categories);
-  const room = slotsFor(items.shape);
-  const counted: CountedField[] = [];
+  const room = maxTokenSlots(items.shape);
+  const counted: CountField[] = [];
   categories.forEach(({ first, count }, k) => {
-    const slots = Math.min(SLOTS_A_FIELD, room - slotsOf(counted), most[k] ?? 0);
+    const slots = Math.min(SLOTS_A_FIELD, room - countTokenSlots(counted), most[k] ?? 0);
     if (slots > 0) counted.push({ first, count, slots });
   });
-  const neighbours = neighboursFor(items.shape, counted);
-  return neighbours === 0 ? null : { fields: counted, neighbours, latest: latestFor(source) };
+  const neighbours = maxNeighbours(items.shape, counted);
+  return neighbours === 0 ? null : { fields: counted, neighbours, latest: chooseLatestLimit(source) };
 }
 
-function fieldsOf(shape: ItemsShape, fields: readonly TokenField[]): readonly TokenField[] {
+function selectCountFields(shape: ItemsShape, fields: readonly TokenField[]): readonly TokenField[] {
   if (shape.kind !== "mixed") return [];
   const all = fields.length > 0 ? fields : [{ name: "tokens", first: 0, count: shape.tokens }];
   return all.filter((field) => isCategory(field, shape));
@@ -60,7 +60,7 @@ function fieldsOf(shape: ItemsShape, fields: readonly TokenField[]): readonly To
 function mostTokens(items: ItemCatalogue, fields: readonly TokenField[]): number[] {
   const most = fields.map(() => 0);
   if (fields.length === 0) return most;
-  eachTokens(items, (_, tokens) => {
+  forEachItemTokens(items, (_, tokens) => {
     fields.forEach((field, k) => {
       let own = 0;
       for (const token of tokens) own += isIn(field, token) ? 1 : 0;
@@ -71,7 +71,7 @@ function mostTokens(items: ItemCatalogue, fields: readonly TokenField[]): number
 }
 
 /** What is counted of train users. */
-export interface Counted {
+export interface TrainUserCounts {
   readonly counts: TrainCounts;
   readonly pairs: ClickPairs;
 }
@@ -81,7 +81,7 @@ export function countTables(
   source: LogSource,
   config: CountsConfig,
   onProgress?: OnProgress,
-  counted?: Counted,
+  counted?: TrainUserCounts,
 ): CountTables {
   const found = known.get(source);
   if (found && JSON.stringify(found.config) === JSON.stringify(config)) return found;
@@ -89,7 +89,7 @@ export function countTables(
     counts: countTrain(source, onProgress),
     pairs: countPairs(source, config.latest, onProgress),
   };
-  const width = tableWidth(config);
+  const width = countTableWidth(config);
   const items = new Float32Array(source.items.shape.count * width);
   for (let item = 0, at = 0; at < items.length; item++, at += width) {
     items[at] = counts.shown[item]!;
@@ -111,9 +111,9 @@ function writeTokens(
   counts: TrainCounts,
 ): void {
   if (config.fields.length === 0) return;
-  const width = tableWidth(config);
-  const shares = clickShares(catalogue, counts, config.fields);
-  eachTokens(catalogue, (item, tokens) => {
+  const width = countTableWidth(config);
+  const shares = computeClickShares(catalogue, counts, config.fields);
+  forEachItemTokens(catalogue, (item, tokens) => {
     let at = item * width + 4;
     for (const field of config.fields) {
       const own = tokens.filter((token) => isIn(field, token));
@@ -131,9 +131,9 @@ function writeTokens(
  * without their own clicks looks whether a pair would still be there, or a clicked item would have more neighbours than others.
  */
 function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
-  const width = tableWidth(config);
+  const width = countTableWidth(config);
   const { neighbours: M } = config;
-  const behindTokens = 4 + 2 * slotsOf(config.fields);
+  const behindTokens = 4 + 2 * countTokenSlots(config.fields);
   const degree = new Uint32Array(users.length + 1);
   pairs.forEach((a, b) => {
     degree[a + 1]!++;
@@ -149,7 +149,7 @@ function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pai
       both[end[from]!++] = count;
     }
   });
-  const nearness = (k: number) => nearnessOf(both[k]!, users[other[k]!]!);
+  const nearness = (k: number) => computeCoclickSimilarity(both[k]!, users[other[k]!]!);
   for (let item = 0; item < users.length; item++) {
     const from = degree[item]!;
     let own = Array.from({ length: end[item]! - from }, (_, k) => from + k);

@@ -9,11 +9,11 @@ import {
   FURTHER_CLICK,
   GIVEN_HISTORY,
   type ItemTokens,
+  listUsers,
   NONE,
-  usersOf,
 } from "../data/click_log.ts";
 import { PRIOR } from "./columns.ts";
-import { type LogSource, type OnProgress, sourceOf, walk } from "../data/log_source.ts";
+import { type LogSource, type OnProgress, toLogSource, walk } from "../data/log_source.ts";
 import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
 
 /** 8 bytes an item. */
@@ -32,12 +32,12 @@ export interface TrainCounts {
 
 /** Counts what train users were shown and clicked, a page of several clicks once; events that are given do not count. */
 export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): TrainCounts {
-  const source = sourceOf(log);
+  const source = toLogSource(log);
   const shown = new Uint32Array(source.items.shape.count);
   const clicks = new Uint32Array(source.items.shape.count);
-  const train = usersOf(source, "train");
+  const train = listUsers(source, "train");
   let longestPage = 1;
-  for (const { log, users } of walk(source, train, told("Counting clicks", onProgress))) {
+  for (const { log, users } of walk(source, train, startUserProgress("Counting clicks", onProgress))) {
     for (const user of users) {
       for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
         const given = log.eventGiven?.[event];
@@ -60,12 +60,12 @@ export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): 
 }
 
 /** Clicks per display of an item, as if it had had 5 displays more, clicked as the mean item's are: 0 < rate < 1. */
-export function rateOf({ shown, clicks, meanRate }: TrainCounts, item: number): number {
+export function smoothedClickRate({ shown, clicks, meanRate }: TrainCounts, item: number): number {
   return (clicks[item]! + PRIOR * meanRate) / (shown[item]! + PRIOR);
 }
 
 /** Tells of users that are walked through. */
-export function told(what: string, onProgress: OnProgress | undefined) {
+export function startUserProgress(what: string, onProgress: OnProgress | undefined) {
   return onProgress && ((done: number, all: number) => onProgress(what, done, all));
 }
 
@@ -95,11 +95,11 @@ export function isIn({ first, count }: Pick<TokenField, "first" | "count">, toke
 }
 
 /** The features of the items of a log, and where an item's stand among them: read at once where they are not in memory. */
-export function itemsIn(catalogue: ItemCatalogue, { rowItem }: Clicks) {
-  if (catalogue.items) return { items: catalogue.items, placeOf: (item: number) => item };
+export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
+  if (catalogue.items) return { items: catalogue.items, findItemIndex: (item: number) => item };
   const ids = rowItem.slice().sort().filter((id, k, all) => id !== all[k - 1]);
   const places = new Map(Array.from(ids, (id, place) => [id, place]));
-  return { items: catalogue.read(ids), placeOf: (item: number) => places.get(item) ?? NaN };
+  return { items: catalogue.read(ids), findItemIndex: (item: number) => places.get(item) ?? NaN };
 }
 
 /** The tokens of these items. @param ids ascending, each once. @throws Error for items without tokens. */
@@ -110,7 +110,7 @@ function tokensIn(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens {
 }
 
 /** Goes through the tokens of all items; none for items without tokens. */
-export function eachTokens(
+export function forEachItemTokens(
   catalogue: ItemCatalogue,
   visit: (item: number, tokens: Uint32Array) => void,
 ): void {
@@ -124,14 +124,14 @@ export function eachTokens(
 }
 
 /** [V] share of a field's clicks in the train part that fall on each token, as if each had one click more. */
-export function clickShares(
+export function computeClickShares(
   catalogue: ItemCatalogue,
   { clicks }: TrainCounts,
   fields: readonly Pick<TokenField, "first" | "count">[],
 ): Float64Array {
   const { shape } = catalogue;
   const shares = new Float64Array(shape.kind === "mixed" ? shape.tokens : 0).fill(1);
-  eachTokens(catalogue, (item, own) => {
+  forEachItemTokens(catalogue, (item, own) => {
     if (clicks[item] === 0) return;
     for (const field of fields) {
       const inField = own.filter((token) => isIn(field, token));
@@ -188,7 +188,7 @@ export class PairCounts {
 
   /** 0 for a pair that is not known. */
   get(a: number, b: number): number {
-    return this.#count[this.#slotOf(Math.min(a, b), Math.max(a, b))]!;
+    return this.#count[this.#findSlot(Math.min(a, b), Math.max(a, b))]!;
   }
 
   /** All pairs that are known, in no particular order. */
@@ -199,7 +199,7 @@ export class PairCounts {
   }
 
   #put(low: number, high: number, count: number): void {
-    const slot = this.#slotOf(low, high);
+    const slot = this.#findSlot(low, high);
     if (this.#count[slot] === 0) {
       this.#used++;
       this.#low[slot] = low;
@@ -209,7 +209,7 @@ export class PairCounts {
   }
 
   /** Where a pair stands, or would stand. */
-  #slotOf(low: number, high: number): number {
+  #findSlot(low: number, high: number): number {
     const mask = this.#count.length - 1;
     let hash = Math.imul(low ^ (low >>> 15), 0x2c1b3c6d) + Math.imul(high, 0x9e3779b1);
     hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
@@ -253,7 +253,7 @@ export interface ClickPairs {
 
 /**
  * Counts them; clicks that are given count, too.
- * @param latest see {@link latestFor}. @param pairs to count in, of another size than usual.
+ * @param latest see {@link chooseLatestLimit}. @param pairs to count in, of another size than usual.
  */
 export function countPairs(
   source: LogSource,
@@ -261,11 +261,11 @@ export function countPairs(
   onProgress?: OnProgress,
   pairs = new PairCounts(),
 ): ClickPairs {
-  const train = usersOf(source, "train");
+  const train = listUsers(source, "train");
   const users = new Uint32Array(source.items.shape.count);
   const each = (what: string, take: (items: number[]) => void) => {
-    for (const { log, users: places } of walk(source, train, told(what, onProgress))) {
-      for (const user of places) take(latestClicks(log, user, latest));
+    for (const { log, users: places } of walk(source, train, startUserProgress(what, onProgress))) {
+      for (const user of places) take(findLatestClicks(log, user, latest));
     }
   };
   each("Counting users of items", (items) => items.forEach((item) => users[item]!++));
@@ -284,7 +284,7 @@ export function countPairs(
 }
 
 /** Different items of a user, the latest clicked first. */
-export function latestClicks(log: Clicks, user: number, most: number): number[] {
+export function findLatestClicks(log: Clicks, user: number, most: number): number[] {
   const found = new Set<number>();
   for (let e = log.userEvents[user + 1]! - 1; e >= log.userEvents[user]! && found.size < most; e--) {
     const click = log.eventClick[e]!;
@@ -297,9 +297,9 @@ export function latestClicks(log: Clicks, user: number, most: number): number[] 
  * Different items of a user, the latest clicked, whose pairs are counted: fewer where there would be too many pairs, as if each
  * event had a click on another item.
  */
-export function latestFor(source: LogSource): number {
+export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
-  const train = usersOf(source, "train");
+  const train = listUsers(source, "train");
   for (let latest = MOST_CLICKS; latest > 2; latest = Math.floor(0.8 * latest)) {
     let pairs = 0;
     for (const user of train) {

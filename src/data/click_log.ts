@@ -102,7 +102,7 @@ export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
 /** The lists of events from `make`, those without anything in them left out. */
-export function eventListsOf(
+export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
   const made = eventLists.map((name) => [name, make(name)] as const);
@@ -123,7 +123,7 @@ export interface ClickLog extends Clicks {
  * The rows of a page that were clicked, in the order of the clicks; none without a click.
  * @param e an event that is not given.
  */
-export function clickedRows(log: Clicks, e: number): number[] {
+export function listClickedRows(log: Clicks, e: number): number[] {
   const { eventRows, eventClick, eventGiven, rowItem } = log;
   const click = eventClick[e] ?? NONE;
   const rows = click === NONE ? [] : [click];
@@ -134,7 +134,7 @@ export function clickedRows(log: Clicks, e: number): number[] {
 }
 
 /** The users of one part of the log, in ascending order. */
-export function usersOf(log: Pick<ClickLog, "userSplit">, split: Split): Uint32Array<ArrayBuffer> {
+export function listUsers(log: Pick<ClickLog, "userSplit">, split: Split): Uint32Array<ArrayBuffer> {
   const code = splits.indexOf(split);
   const users = new Uint32Array(log.userSplit.reduce((count, c) => count + (c === code ? 1 : 0), 0));
   let k = 0;

@@ -10,17 +10,17 @@
  */
 
 import { type ClickLog, NONE, splits } from "./click_log.ts";
-import { type Random, randomStream } from "./random.ts";
-import { type ChoiceFigures, choiceFigures } from "./ranking.ts";
+import { createRandomStream, type Random } from "./random.ts";
+import { type ChoiceMetrics, computeChoiceMetrics } from "./ranking.ts";
 import {
+  advanceShopState,
+  computeShopUtility,
   demo,
   demoFeatures,
-  featuresOf,
   firstState,
+  getItemFeatures,
   makeItems,
-  nextState,
   type ShopTruth,
-  shopUtility,
 } from "./shops.ts";
 
 /** Sizes of the shop. */
@@ -124,8 +124,8 @@ export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): 
 }
 
 /** [I, F] the items of a seed: the same in all shops. */
-export function shopItems(seed: number, count: number = demoDefaults.items): Float32Array<ArrayBuffer> {
-  return makeItems(count, randomStream(seed, "demo", "items"));
+export function drawShopItems(seed: number, count: number = demoDefaults.items): Float32Array<ArrayBuffer> {
+  return makeItems(count, createRandomStream(seed, "demo", "items"));
 }
 
 /**
@@ -140,34 +140,36 @@ export function makeShop(
   const sizes = { ...demoDefaults, ...options };
   checkSizes(sizes);
   const { users, items, pageSize, minEvents, maxEvents } = sizes;
-  const values = shopItems(seeds.items, items);
+  const values = drawShopItems(seeds.items, items);
   const userEvents = new Uint32Array(users + 1);
   const eventClick: number[] = [];
   const rowItem: number[] = [];
   const rowUtility: number[] = [];
   const utility = new Float64Array(pageSize);
   for (let user = 0; user < users; user++) {
-    const random = randomStream(seeds.users, "demo", "user", user);
+    const random = createRandomStream(seeds.users, "demo", "user", user);
     let state = firstState;
     const events = minEvents + random.integer(maxEvents - minEvents + 1);
     userEvents[user + 1] = userEvents[user]! + events;
     for (let event = 0; event < events; event++) {
       const page = random.sampleWithoutReplacement(items, pageSize);
       // In loops: from(), map() and spreading would take twice as long for all of it.
-      for (let k = 0; k < pageSize; k++) utility[k] = shopUtility(shop, state, featuresOf(values, page[k]!));
+      for (let k = 0; k < pageSize; k++) {
+        utility[k] = computeShopUtility(shop, state, getItemFeatures(values, page[k]!));
+      }
       const k = choose(utility, random);
       eventClick.push(k < pageSize ? rowItem.length + k : NONE);
       for (let k = 0; k < pageSize; k++) {
         rowItem.push(page[k]!);
         rowUtility.push(utility[k]!);
       }
-      if (k < pageSize) state = nextState(state, featuresOf(values, page[k]!));
+      if (k < pageSize) state = advanceShopState(state, getItemFeatures(values, page[k]!));
     }
   }
   const log: ClickLog = {
     name: shop.name,
     items: { kind: "dense", count: items, width: demoFeatures, values },
-    userSplit: splitUsers(users, randomStream(seeds.users, "demo", "split")),
+    userSplit: splitUsers(users, createRandomStream(seeds.users, "demo", "split")),
     userEvents,
     eventRows: Uint32Array.from({ length: eventClick.length + 1 }, (_, event) => event * pageSize),
     eventClick: Uint32Array.from(eventClick),
@@ -177,6 +179,6 @@ export function makeShop(
 }
 
 /** The figures of the truth itself on some users: up to chance, no model does better. */
-export function attainable(log: ClickLog, truth: DemoTruth, users: Iterable<number>): ChoiceFigures {
-  return choiceFigures(log, users, truth.utility);
+export function computeAttainable(log: ClickLog, truth: DemoTruth, users: Iterable<number>): ChoiceMetrics {
+  return computeChoiceMetrics(log, users, truth.utility);
 }

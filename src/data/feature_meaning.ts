@@ -1,16 +1,16 @@
 /** Whether the features of two sets mean the same: names, order, scales and vocabularies, as their manifests say. */
 
-import { thousands } from "../number_text.ts";
-import type { Features, Transform } from "./manifest.ts";
+import { formatThousands } from "../number_text.ts";
+import type { FeatureManifest, Transform } from "./manifest.ts";
 
-type Dense = Features["dense"][number];
-type Field = Features["tokens"][number];
+type Dense = FeatureManifest["dense"][number];
+type Field = FeatureManifest["tokens"][number];
 
 /**
  * What differs first, in words, as "there, here"; undefined where nothing does.
  * @param there what a model was trained on. @param here what it is to score.
  */
-export function differenceOf(there: Features, here: Features): string | undefined {
+export function describeDifference(there: FeatureManifest, here: FeatureManifest): string | undefined {
   return namesText("numbers", there.dense, here.dense) ??
     first(there.dense, here.dense, denseText) ??
     namesText("fields of tokens", there.tokens, here.tokens) ??
@@ -19,15 +19,15 @@ export function differenceOf(there: Features, here: Features): string | undefine
 }
 
 /** Names of what one of the two does not say enough of to compare it. */
-export function unknownOf(there: Features, here: Features): string[] {
-  const lacks = (own: Features) => [
+export function listUnknownFeatures(there: FeatureManifest, here: FeatureManifest): string[] {
+  const lacks = (own: FeatureManifest) => [
     ...own.tokens.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name),
     ...(isOneHot(own) && own.idsSha256 === undefined ? ["the numbers of items"] : []),
   ];
   return [...new Set([...lacks(there), ...lacks(here)])];
 }
 
-const isOneHot = ({ dense, tokens }: Features) => dense.length === 0 && tokens.length === 0;
+const isOneHot = ({ dense, tokens }: FeatureManifest) => dense.length === 0 && tokens.length === 0;
 
 function first<T>(
   there: readonly T[],
@@ -90,7 +90,7 @@ function scaleText(transform: Transform): string {
 function fieldText(there: Field, here: Field): string | undefined {
   if (there.hashed !== here.hashed) {
     const text = ({ hashed }: Field) =>
-      hashed === undefined ? "not hashed" : `hashed to ${thousands(hashed)}`;
+      hashed === undefined ? "not hashed" : `hashed to ${formatThousands(hashed)}`;
     return `the ids of items are ${text(there)} there, ${
       text(here)
     } here (--hash-items of deno task data log)`;

@@ -1,5 +1,5 @@
 /** A typed array that grows at its end: a list of a million numbers in four megabytes. */
-export class Growing<
+export class GrowingArray<
   T extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>,
 > {
   #array: T;

@@ -1,23 +1,23 @@
 /** What users and items are called in the source of a log, and their numbers in it. */
 
 import * as v from "../schema.ts";
-import { Growing } from "./growing.ts";
+import { GrowingArray } from "./growing.ts";
 import { UserError } from "../user_error.ts";
 
 /** Ids of the users, or of the items, by their numbers. */
-export interface Ids {
+export interface IdList {
   /** How many numbers there are. */
   readonly count: number;
   /** The source's id of a number. */
   of(number: number): string;
   /** The number of an id; of an item in several versions the latest one's. Undefined for an id that there is not. */
-  numberOf(id: string): number | undefined;
+  findIndex(id: string): number | undefined;
   /** The numbers of all ids, ascending: of an item in several versions the latest one's. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 
 /** Ids that are the numbers themselves. */
-export class NumberIds implements Ids {
+export class NumberIds implements IdList {
   /** Of so many. */
   constructor(readonly count: number) {}
 
@@ -27,7 +27,7 @@ export class NumberIds implements Ids {
   }
 
   /** Takes a number as it is written. */
-  numberOf(id: string): number | undefined {
+  findIndex(id: string): number | undefined {
     return /^(0|[1-9]\d{0,9})$/.test(id) && Number(id) < this.count ? Number(id) : undefined;
   }
 
@@ -38,7 +38,7 @@ export class NumberIds implements Ids {
 }
 
 /** Ids as a source has them. */
-export class TextIds implements Ids {
+export class TextIds implements IdList {
   /** In the order of the numbers; later versions of an item have larger ones. */
   constructor(private readonly list: TextList) {}
 
@@ -51,8 +51,8 @@ export class TextIds implements Ids {
     return this.list.at(number) ?? String(number);
   }
 
-  numberOf(id: string): number | undefined {
-    return this.list.lastOf(id);
+  findIndex(id: string): number | undefined {
+    return this.list.findLast(id);
   }
 
   latest(): Uint32Array<ArrayBuffer> {
@@ -72,13 +72,13 @@ const listSchema = v.array(idSchema);
  * be another item than "x". None for an empty text.
  * @throws UserError for a JSON list of something else.
  */
-export function idsIn(text: string, separator: string | RegExp): string[] {
+export function parseIds(text: string, separator: string | RegExp): string[] {
   if (text === "") return [];
   const json = listIn(text);
   if (json === undefined) return text.split(separator);
   const parsed = v.safeParse(listSchema, json);
   if (parsed.success) return parsed.output;
-  throw new UserError(`Expected a JSON list of ids: ${v.reasons(parsed.issues.slice(0, 1))}.`);
+  throw new UserError(`Expected a JSON list of ids: ${v.describeIssues(parsed.issues.slice(0, 1))}.`);
 }
 
 function listIn(text: string): unknown {
@@ -118,10 +118,10 @@ export class TextList {
   }
 
   /** The last place of a text. What finds it is made when it is first asked for: 8 to 15 bytes a text. */
-  lastOf(text: string): number | undefined {
+  findLast(text: string): number | undefined {
     const bytes = new TextEncoder().encode(text);
     const { index } = this;
-    const slot = this.#slotOf(index, hashOf(bytes, 0, bytes.length), bytes, 0, bytes.length);
+    const slot = this.#findSlot(index, hashBytes(bytes, 0, bytes.length), bytes, 0, bytes.length);
     return index.marks[slot] === 0 ? undefined : index.places[slot];
   }
 
@@ -142,9 +142,9 @@ export class TextList {
     const index = { marks: new Uint8Array(slots), places: new Uint32Array(slots) };
     let from = 0;
     this.ends.forEach((end, place) => {
-      const hash = hashOf(this.bytes, from, end);
-      const slot = this.#slotOf(index, hash, this.bytes, from, end);
-      index.marks[slot] = markOf(hash);
+      const hash = hashBytes(this.bytes, from, end);
+      const slot = this.#findSlot(index, hash, this.bytes, from, end);
+      index.marks[slot] = computeMark(hash);
       index.places[slot] = place;
       from = end;
     });
@@ -152,8 +152,14 @@ export class TextList {
   }
 
   /** Where a text stands, or else would stand: the first free slot from that of its hash on. */
-  #slotOf({ marks, places }: TextIndex, hash: number, bytes: Uint8Array, from: number, end: number): number {
-    const mark = markOf(hash);
+  #findSlot(
+    { marks, places }: TextIndex,
+    hash: number,
+    bytes: Uint8Array,
+    from: number,
+    end: number,
+  ): number {
+    const mark = computeMark(hash);
     for (let slot = hash & (marks.length - 1);; slot = (slot + 1) & (marks.length - 1)) {
       const found = marks[slot];
       if (found === 0 || (found === mark && this.#isAt(places[slot] ?? 0, bytes, from, end))) return slot;
@@ -176,21 +182,21 @@ interface TextIndex {
 }
 
 /** FNV-1a, with its bits mixed. */
-function hashOf(bytes: Uint8Array, from: number, end: number): number {
+function hashBytes(bytes: Uint8Array, from: number, end: number): number {
   let hash = 0x811c9dc5;
   for (let k = from; k < end; k++) hash = Math.imul(hash ^ (bytes[k] ?? 0), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   return hash ^ (hash >>> 13);
 }
 
-function markOf(hash: number): number {
+function computeMark(hash: number): number {
   return 1 + (hash >>> 25);
 }
 
 /** Takes texts one by one. */
 export class TextListWriter {
   #bytes = new Uint8Array(1024);
-  readonly #ends = new Growing(Float64Array);
+  readonly #ends = new GrowingArray(Float64Array);
   #used = 0;
   readonly #encoder = new TextEncoder();
 

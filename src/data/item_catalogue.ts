@@ -12,7 +12,7 @@ export type ItemsShape =
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
 
 /** The shape of features that are in memory. */
-export function itemsShape(items: ItemFeatures): ItemsShape {
+export function getItemsShape(items: ItemFeatures): ItemsShape {
   const { kind, count } = items;
   if (kind === "mixed") return { kind, count, width: items.width, tokens: items.tokens.count };
   return { kind, count, width: kind === "dense" ? items.width : count };
@@ -42,7 +42,7 @@ export class MemoryItems implements ItemCatalogue {
   /** Takes features as they are. @throws {UserError} for sizes that do not fit together, or a token that there is not */
   constructor(readonly items: ItemFeatures) {
     if (items.kind !== "one-hot") checkFeatures(items);
-    this.shape = itemsShape(items);
+    this.shape = getItemsShape(items);
   }
 
   /** [most + 1] how many items have so many tokens, counted when it is first asked for; empty for items without. */
@@ -85,7 +85,7 @@ function checkFeatures({ count, width, values, ...more }: Exclude<ItemFeatures, 
 }
 
 /** Takes features for what they are. */
-export function catalogueOf(items: ItemFeatures | ItemCatalogue): ItemCatalogue {
+export function toCatalogue(items: ItemFeatures | ItemCatalogue): ItemCatalogue {
   return "read" in items ? items : new MemoryItems(items);
 }
 
@@ -133,7 +133,7 @@ function countTokens({ first }: ItemTokens): Uint32Array {
 }
 
 /** The most tokens that so many distinct items can have. @param tokenCounts of the catalogue. */
-export function tokensAtMost(tokenCounts: Uint32Array, items: number): number {
+export function boundTokens(tokenCounts: Uint32Array, items: number): number {
   let [left, tokens] = [items, 0];
   for (let size = tokenCounts.length - 1; size > 0 && left > 0; size--) {
     const taken = Math.min(left, tokenCounts[size] ?? 0);
@@ -147,7 +147,7 @@ export function tokensAtMost(tokenCounts: Uint32Array, items: number): number {
  * Clicks on items of a catalogue, as clicks on the items that they show: those are numbered anew in the same order, and
  * have their features beside them. One-hot items keep their numbers: these are their features.
  */
-export function overOwnItems(
+export function restrictToOwnItems(
   clicks: Clicks,
   catalogue: ItemCatalogue,
 ): {
@@ -157,12 +157,12 @@ export function overOwnItems(
 } {
   const { rowItem } = clicks;
   if (catalogue.shape.kind === "one-hot") return { rowItem, items: catalogue.read(NO_TOKENS) };
-  const ids = distinct(rowItem);
-  return { rowItem: rowItem.map((id) => placeOf(ids, id)), items: catalogue.read(ids), itemIds: ids };
+  const ids = sortUnique(rowItem);
+  return { rowItem: rowItem.map((id) => findSortedIndex(ids, id)), items: catalogue.read(ids), itemIds: ids };
 }
 
 /** Place of a number among ascending ones, by bisection. */
-export function placeOf(ascending: Uint32Array, number: number): number {
+export function findSortedIndex(ascending: Uint32Array, number: number): number {
   let [low, high] = [0, ascending.length];
   while (high - low > 1) {
     const middle = (low + high) >> 1;
@@ -173,6 +173,6 @@ export function placeOf(ascending: Uint32Array, number: number): number {
 }
 
 /** Ascending, each once. */
-export function distinct(numbers: Uint32Array): Uint32Array<ArrayBuffer> {
+export function sortUnique(numbers: Uint32Array): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(numbers).sort().filter((id, k, all) => id !== all[k - 1]);
 }

@@ -3,11 +3,11 @@
  * without another data set.
  */
 
-import { type ItemCatalogue, type ItemsShape, itemsShape, MemoryItems } from "./item_catalogue.ts";
-import type { Features } from "./manifest.ts";
+import { getItemsShape, type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
+import type { FeatureManifest } from "./manifest.ts";
 import type { ItemFeatures } from "./click_log.ts";
 
-type Field = Features["tokens"][number];
+type Field = FeatureManifest["tokens"][number];
 
 /** What `deno task data` calls their field. */
 const ITEM_IDS = "item";
@@ -15,7 +15,7 @@ const ITEM_IDS = "item";
 const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
 
 /** The item ids of a set that knows more of its items than these; they are the last of its tokens. */
-export function itemIdsOf(features: Features | undefined): Field | undefined {
+export function findItemIdField(features: FeatureManifest | undefined): Field | undefined {
   const field = features?.tokens.find(isIds);
   if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;
   const isLast = features.tokens.every(({ first }) => first <= field.first);
@@ -23,18 +23,18 @@ export function itemIdsOf(features: Features | undefined): Field | undefined {
 }
 
 /** N of a set whose item ids are hashed to twice N tokens. */
-export function hashedIdsOf(features: Features | undefined): number | undefined {
+export function getHashSize(features: FeatureManifest | undefined): number | undefined {
   return features?.tokens.find(({ hashed }) => hashed !== undefined)?.hashed;
 }
 
 /** What of a data set says something of its items. */
 export interface ItemData {
   readonly source: { readonly items: { readonly shape: ItemsShape } };
-  readonly features: Features | undefined;
+  readonly features: FeatureManifest | undefined;
 }
 
 /** What of the items may help a model that does not know it yet. */
-export function unusedOf({ source: { items: { shape } }, features }: ItemData): string {
+export function describeUnusedFeatures({ source: { items: { shape } }, features }: ItemData): string {
   const knowsIds = shape.kind === "one-hot" || features?.tokens.some(isIds);
   return knowsIds ? "more features of the items" : "item ids beside the features";
 }
@@ -43,7 +43,7 @@ export function unusedOf({ source: { items: { shape } }, features }: ItemData): 
  * @param tokens how many are left, from 0 on.
  * @throws Error for items that would be known by nothing.
  */
-export function withoutTokens(items: ItemCatalogue, tokens: number): ItemCatalogue {
+export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogue {
   if (items.items) return new MemoryItems(cut(items.items, tokens));
   return new FewerTokens(items, tokens);
 }
@@ -73,7 +73,7 @@ function shapeWith({ kind, count, width }: ItemsShape, tokens: number): ItemsSha
 }
 
 function cut(items: ItemFeatures, most: number): ItemFeatures {
-  const { kind, count, width } = shapeWith(itemsShape(items), most);
+  const { kind, count, width } = shapeWith(getItemsShape(items), most);
   if (items.kind !== "mixed") throw new Error("items without tokens");
   const { values, tokens } = items;
   if (kind === "dense") return { kind, count, width, values };

@@ -4,17 +4,17 @@
  */
 
 import {
+  buildEventLists,
   checkLog,
   checkSplits,
   type ClickLog,
   type Clicks,
-  eventListsOf,
+  listUsers,
   NONE,
   type Split,
   splits,
-  usersOf,
 } from "./click_log.ts";
-import { type ItemCatalogue, MemoryItems, overOwnItems } from "./item_catalogue.ts";
+import { type ItemCatalogue, MemoryItems, restrictToOwnItems } from "./item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 
 /** Running numbers by user, and the part of each: all of a log that is always in memory, 13 bytes a user. */
@@ -30,7 +30,7 @@ export interface UserIndex {
 }
 
 /** Of the users' events those that are predicted, with their rows; and clicks that only move the state: given, or further ones on a page. */
-export function sizeOf(
+export function computeLogSize(
   { userEvents, userRows, userCounted }: UserIndex,
 ): { events: number; rows: number; given: number } {
   const [all = 0, rows = 0, events = 0] = [userEvents.at(-1), userRows.at(-1), userCounted.at(-1)];
@@ -111,7 +111,7 @@ export class MemoryLog implements LogSource {
       row += end - first;
     }
     const events = (user: number) => [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0] as const;
-    const lists = eventListsOf((name) =>
+    const lists = buildEventLists((name) =>
       log[name] ? Array.from(users, (user) => log[name]?.slice(...events(user)) ?? []).flat() : []
     );
     return { ...window, ...lists };
@@ -124,18 +124,18 @@ export class MemoryLog implements LogSource {
 }
 
 /** Takes a log for what it is. */
-export function sourceOf(clicks: ClickLog | LogSource): LogSource {
+export function toLogSource(clicks: ClickLog | LogSource): LogSource {
   return "read" in clicks ? clicks : new MemoryLog(clicks);
 }
 
 /** A log of these users alone, over the items that they were shown. @throws UserError as {@link LogSource.read}. */
 export function readLog(source: LogSource, users: Uint32Array): ClickLog {
-  return logOf(source, source.read(users));
+  return toClickLog(source, source.read(users));
 }
 
 /** Clicks of a source as a log over the items that they show. @param clicks with the catalogue's numbers of items. */
-export function logOf(source: LogSource, clicks: Clicks): ClickLog {
-  return { ...clicks, name: source.name, ...overOwnItems(clicks, source.items) };
+export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
+  return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
 
 /** These users, with events and rows that are still to be filled in. */
@@ -177,7 +177,7 @@ const WALK_ROWS = 2 ** 20;
 export type OnProgress = (what: string, done: number, all: number) => void;
 
 /** How far a preparation is. Here, as its display is not to load the engine, which has 140 MB. */
-export interface StepStanding {
+export interface PreparationStatus {
   readonly title: string;
   /** Number of the step in its script, from 1, and how many there are; 0 of 0 for work that is no step of it. */
   readonly number: number;
@@ -188,7 +188,7 @@ export interface StepStanding {
 }
 
 /** Work that is no step of a script. */
-export function outside(title: string): StepStanding {
+export function makeStatus(title: string): PreparationStatus {
   return { title, number: 0, of: 0, round: 0, rounds: 1 };
 }
 
@@ -210,7 +210,7 @@ export function* walk(
   for (let first = 0; first < all.length;) {
     let [end, rows] = [first, 0];
     while (end < all.length) {
-      rows += rowsOf(source, all[end] ?? 0);
+      rows += countRows(source, all[end] ?? 0);
       if (rows > WALK_ROWS && end > first) break;
       end++;
     }
@@ -222,15 +222,15 @@ export function* walk(
 }
 
 /** Displayed items of a user. */
-export function rowsOf({ userRows }: UserIndex, user: number): number {
+export function countRows({ userRows }: UserIndex, user: number): number {
   return (userRows[user + 1] ?? 0) - (userRows[user] ?? 0);
 }
 /** Events of a user. */
-export function eventsOf({ userEvents }: UserIndex, user: number): number {
+export function countEvents({ userEvents }: UserIndex, user: number): number {
   return (userEvents[user + 1] ?? 0) - (userEvents[user] ?? 0);
 }
 /** Events of a user that are not given. */
-export function countedOf({ userCounted }: UserIndex, user: number): number {
+export function countScored({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
 
@@ -248,12 +248,12 @@ function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boo
 
 /** Whether a part's users clicked on anything that is not given. */
 export function hasClicks(source: LogSource, split: Split): boolean {
-  return hasPage(source, usersOf(source, split), true);
+  return hasPage(source, listUsers(source, split), true);
 }
 
 /** Whether users were ever shown a page and clicked nothing; of the train users, where there are some. */
 export function hasPagesWithoutClick(source: LogSource): boolean {
-  const train = usersOf(source, "train");
+  const train = listUsers(source, "train");
   return hasPage(source, train.length > 0 ? train : Uint32Array.from(source.userSplit.keys()), false);
 }
 
@@ -282,9 +282,9 @@ export interface DataSizes {
   readonly warnings?: readonly string[];
 }
 
-export function dataSizes(source: LogSource): DataSizes {
-  const count = (split: "train" | "validation" | "test") => usersOf(source, split).length;
-  const { events: pages, rows } = sizeOf(source);
+export function computeDataSizes(source: LogSource): DataSizes {
+  const count = (split: "train" | "validation" | "test") => listUsers(source, split).length;
+  const { events: pages, rows } = computeLogSize(source);
   const users = [count("train"), count("validation"), count("test")] as const;
   return { users, pages, rows, items: source.items.shape.count };
 }

@@ -2,7 +2,7 @@
 
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
-import { thousands } from "../number_text.ts";
+import { formatThousands } from "../number_text.ts";
 
 const count = v.whole(0);
 
@@ -17,7 +17,7 @@ const number = v.finiteNumber();
 const positive = v.pipe(number, v.gtValue(0));
 
 /** How a dense feature is made of a column of the items: 1 where the column has a value, else 0. */
-export interface KnownTransform {
+export interface PresenceTransform {
   /** What it is of. */
   of: "known";
   /** Name of the column. */
@@ -43,7 +43,7 @@ export interface NumberTransform {
 }
 
 /** How a dense feature is made of a column of the items. */
-export type Transform = KnownTransform | NumberTransform;
+export type Transform = PresenceTransform | NumberTransform;
 
 /** What a place of `dense` means. */
 export interface DenseFeature {
@@ -83,7 +83,7 @@ export interface TokenFeature {
 }
 
 /** What the features of a set mean. Whoever makes a set with another engine may leave out all but names and numbers. */
-export interface Features {
+export interface FeatureManifest {
   /** In the order of their places. */
   dense: DenseFeature[];
   /** Each with tokens of its own. */
@@ -105,7 +105,7 @@ const transformSchema = v.variant("of", [
   }),
 ]);
 
-/** What {@link Features} must be. */
+/** What {@link FeatureManifest} must be. */
 export const featuresSchema = v.object({
   dense: v.array(v.object({
     name: v.string(),
@@ -184,7 +184,7 @@ export const manifestSchema = v.object({
 });
 export type Manifest = v.InferOutput<typeof manifestSchema>;
 /** Whether the items of a page are in the order in which they were shown. */
-export type Places = "shown" | "arbitrary";
+export type PagePositions = "shown" | "arbitrary";
 
 export const MANIFEST = "manifest.json";
 
@@ -204,7 +204,7 @@ export function parseManifest(path: string, text: string): Manifest {
     expectTokens(path, parsed.output);
     return parsed.output;
   }
-  throw new UserError(`${path} is not a manifest of a prepared data set: ${v.reasons(parsed.issues)}`);
+  throw new UserError(`${path} is not a manifest of a prepared data set: ${v.describeIssues(parsed.issues)}`);
 }
 
 /** @throws UserError for fields of tokens that have none, that share numbers, or that reach beyond what a model can have. */
@@ -227,7 +227,7 @@ function expectTokens(path: string, { features: { tokens } }: Manifest): void {
     if (first + count > MOST_TOKENS) {
       throw new UserError(
         `${path}: "${name}" has the tokens ${first} to ${first + count - 1}, ` +
-          `expected at most ${thousands(MOST_TOKENS)} in all: ` +
+          `expected at most ${formatThousands(MOST_TOKENS)} in all: ` +
           "a model has a row of numbers for each. Number them from 0 on, and leave out rare ones.",
       );
     }

@@ -13,7 +13,7 @@ export interface PairedDifference {
 }
 
 /** @param a, b figures of the same seeds in the same order. @throws RangeError for lists of unlike lengths, or none */
-export function pairedDifference(a: readonly number[], b: readonly number[]): PairedDifference {
+export function computePairedDifference(a: readonly number[], b: readonly number[]): PairedDifference {
   const count = a.length;
   if (count === 0 || count !== b.length) {
     throw new RangeError(`expected figures of the same seeds, got ${count} and ${b.length}`);

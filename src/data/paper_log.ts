@@ -8,7 +8,7 @@
  */
 
 import { type ClickLog, FURTHER_CLICK, NONE, type Split, splits } from "./click_log.ts";
-import { randomStream } from "./random.ts";
+import { createRandomStream } from "./random.ts";
 import { UserError } from "../user_error.ts";
 
 /** A text is one string, and V8's end at 2^29 characters: a file of more bytes than this is not read. */
@@ -62,7 +62,7 @@ function buildLog(path: string, rows: Rows): ClickLog {
     }
     end = endOfEvent(path, rows, order, start);
     const kept = withoutRepetitions(rows, order.subarray(start, end));
-    const [clicked, ...further] = clickedOf(rows, kept);
+    const [clicked, ...further] = drawClickOrder(rows, kept);
     eventRows.push(rowItem.length);
     eventClick.push(clicked === undefined ? NONE : rowItem.length + kept.indexOf(clicked));
     eventGiven.push(0);
@@ -122,16 +122,16 @@ function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[]
 }
 
 /** The clicked rows of an event, in an order that is drawn by its first line: that of the rows would make places matter. */
-function clickedOf({ line, click }: Rows, event: readonly number[]): number[] {
+function drawClickOrder({ line, click }: Rows, event: readonly number[]): number[] {
   const clicked = event.filter((row) => click[row] === 1);
   if (clicked.length < 2) return clicked;
-  const random = randomStream(line[event[0]!]!, "order of clicks");
+  const random = createRandomStream(line[event[0]!]!, "order of clicks");
   return Array.from(random.sampleWithoutReplacement(clicked.length, clicked.length), (k) => clicked[k]!);
 }
 
 /** @throws UserError for two Times that differ and are one as doubles: their rows would become one event. */
 function expectSameTime(path: string, { line, user, time, digits }: Rows, a: number, b: number): void {
-  const exact = (row: number) => digits.get(row) ?? canonical(String(time[row]));
+  const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
   throw new UserError(
     `${path}:${line[b]}: user ${user[b]} has a Time here and another one in line ${line[a]} that cannot be ` +
@@ -255,7 +255,7 @@ function parseRow(path: string, line: number, content: string, { place, width }:
   }
   const click = whole("is_click", 1, "0 or 1 (1 for the clicked item)");
   const split = whole("tr_val_tst", 2, "0 (train), 1 (validation) or 2 (test)");
-  return { user, item, click, split, ...timeOf(fields[place.Time]!.trim(), (text) => fail("Time", text)) };
+  return { user, item, click, split, ...parseTime(fields[place.Time]!.trim(), (text) => fail("Time", text)) };
 }
 
 interface Time {
@@ -267,7 +267,7 @@ interface Time {
   readonly digits?: string;
 }
 
-function timeOf(field: string, fail: (expected: string) => never): Time {
+function parseTime(field: string, fail: (expected: string) => never): Time {
   const time = DECIMAL.test(field) ? Number(field) : NaN;
   if (!Number.isFinite(time)) fail("a number");
   if (field.length <= EXACT_DIGITS) return { time, rest: 0 };
@@ -275,8 +275,8 @@ function timeOf(field: string, fail: (expected: string) => never): Time {
     if (field.length > MOST_DIGITS) fail(`a number of at most ${MOST_DIGITS} digits`);
     return { time, rest: Number(BigInt(field) - BigInt(time)) };
   }
-  const digits = canonical(field);
-  return digits === canonical(String(time)) ? { time, rest: 0 } : { time, rest: 0, digits };
+  const digits = canonicalizeNumber(field);
+  return digits === canonicalizeNumber(String(time)) ? { time, rest: 0 } : { time, rest: 0, digits };
 }
 
 /** @param firstLine the first line of each user */
@@ -316,7 +316,7 @@ const MOST_DIGITS = 30;
 export const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
 /** The same text for the same number, however it is written. @param text matches {@link DECIMAL}. */
-export function canonical(text: string): string {
+export function canonicalizeNumber(text: string): string {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
   const digits = (whole + fraction).replace(/^0+/, "");

@@ -11,7 +11,7 @@ import { compressors } from "hyparquet-compressors";
 import { UserError } from "../user_error.ts";
 
 /** A file that is open. */
-export interface OpenBytes extends Disposable {
+export interface OpenFile extends Disposable {
   /** Of the file. */
   readonly byteLength: number;
   /** The bytes from `start` to `end`, the file's end by default. */
@@ -23,13 +23,13 @@ export interface TableFile {
   /** For messages. */
   readonly path: string;
   /** @throws UserError for a file that cannot be opened. */
-  open(): OpenBytes;
+  open(): OpenFile;
 }
 
 /** A column of a row group; its values are still to be checked one by one. */
-export type Column = ArrayLike<unknown>;
+export type ColumnValues = ArrayLike<unknown>;
 /** Stands for a column that is not there, or not wanted. */
-export const ABSENT: Column = [];
+export const ABSENT: ColumnValues = [];
 
 /** Rows of a file before a row group, and in it. */
 export interface RowRange {
@@ -38,7 +38,7 @@ export interface RowRange {
 }
 
 /** Which columns are to be read, and whether they must be there; undefined for those that are not. */
-export type Wanted<Name extends string> = Readonly<Record<Name, "needed" | "optional" | undefined>>;
+export type RequiredColumns<Name extends string> = Readonly<Record<Name, "needed" | "optional" | undefined>>;
 
 /**
  * Reads some columns of a file; memory is that of one row group.
@@ -48,8 +48,8 @@ export type Wanted<Name extends string> = Readonly<Record<Name, "needed" | "opti
  */
 export async function readParquet<Name extends string>(
   table: TableFile,
-  columns: Wanted<Name>,
-  take: (columns: Readonly<Record<Name, Column>>, range: RowRange) => void,
+  columns: RequiredColumns<Name>,
+  take: (columns: Readonly<Record<Name, ColumnValues>>, range: RowRange) => void,
 ): Promise<number> {
   const { path } = table;
   using file = table.open();
@@ -62,7 +62,7 @@ export async function readParquet<Name extends string>(
     const there = expectColumns(path, metadata, names, columns);
     let before = 0;
     for (const group of metadata.row_groups) {
-      const rows = wholeOf(group.num_rows, 2 ** 31);
+      const rows = toWholeNumber(group.num_rows, 2 ** 31);
       if (rows < 0) throw new Error(`a row group of ${group.num_rows} rows`);
       if (rows > 0) take(await readGroup(file, metadata, names, there, { before, rows }), { before, rows });
       before += rows;
@@ -101,7 +101,7 @@ const ENCRYPTED = "PARE";
 const LEAST_BYTES = 12;
 
 /** Where the first bytes are missing, the metadata at the end point to wrong places. */
-async function expectMagic(path: string, file: OpenBytes): Promise<void> {
+async function expectMagic(path: string, file: OpenFile): Promise<void> {
   const { byteLength } = file;
   if (byteLength === 0) throw new UserError(`${path} is empty. Prepare the data again.`);
   if (byteLength < LEAST_BYTES) throw new Error(`it has ${byteLength} bytes`);
@@ -145,7 +145,7 @@ function expectColumns<Name extends string>(
   path: string,
   metadata: FileMetaData,
   names: readonly Name[],
-  columns: Wanted<Name>,
+  columns: RequiredColumns<Name>,
 ): Name[] {
   const found = parquetSchema(metadata).children.map(({ element }) => element.name);
   const there = names.filter((name) => columns[name] && found.includes(name));
@@ -170,9 +170,9 @@ async function readGroup<Name extends string>(
   names: readonly Name[],
   there: readonly Name[],
   { before, rows }: RowRange,
-): Promise<Record<Name, Column>> {
+): Promise<Record<Name, ColumnValues>> {
   // Whatever fails in onChunk would be lost: it only takes down what there is.
-  const chunks: { readonly name: string; readonly data: Column; readonly from: number }[] = [];
+  const chunks: { readonly name: string; readonly data: ColumnValues; readonly from: number }[] = [];
   await parquetRead({
     file,
     metadata,
@@ -183,7 +183,7 @@ async function readGroup<Name extends string>(
     onChunk: ({ columnName, columnData, rowStart }) =>
       chunks.push({ name: columnName, data: columnData, from: rowStart }),
   });
-  const read = Object.fromEntries(names.map((name) => [name, ABSENT])) as Record<Name, Column>;
+  const read = Object.fromEntries(names.map((name) => [name, ABSENT])) as Record<Name, ColumnValues>;
   for (const name of there) {
     const column = new Array<unknown>(rows);
     let filled = 0;
@@ -206,21 +206,21 @@ async function readGroup<Name extends string>(
 // are called for millions of values.
 
 /** A whole number of 0 to less than `end`; -1 for anything else, NULL as well. */
-export function wholeOf(value: unknown, end: number): number {
+export function toWholeNumber(value: unknown, end: number): number {
   // 64-bit integers: what rounds here is beyond any end.
   const number = typeof value === "bigint" ? Number(value) : value;
   return typeof number === "number" && number >= 0 && number < end && Number.isInteger(number) ? number : -1;
 }
 
 /** The 32-bit float next to a number; NaN for anything else, NULL and what is beyond such floats as well. */
-export function floatOf(value: unknown): number {
+export function toFloat32(value: unknown): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   const float = typeof number === "number" ? Math.fround(number) : NaN;
   return Number.isFinite(float) ? float : NaN;
 }
 
 /** A value as a message has it. */
-export function foundText(value: unknown): string {
+export function formatValue(value: unknown): string {
   if (value === null || value === undefined) return "NULL";
   if (typeof value === "string" && /^[a-z][\w.-]{0,59}$/i.test(value)) return value;
   if (typeof value === "string") return `"${value.length > 60 ? `${value.slice(0, 57)}...` : value}"`;

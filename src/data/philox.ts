@@ -8,7 +8,7 @@
  *   counter = (user, episode, page, purpose)     key = the seed
  */
 
-/** What a draw is for, so that the draws of a page do not depend on each other. Where a purpose needs several slots: {@link slotOf}. */
+/** What a draw is for, so that the draws of a page do not depend on each other. Where a purpose needs several slots: {@link getSlotPurpose}. */
 export const purposes = {
   /** Which item of the slate is clicked, or none. */
   CHOICE: 0,
@@ -30,17 +30,17 @@ export const purposes = {
 const PURPOSES = 16;
 
 /** The purpose of a slot, 0 and up: each has its own words. */
-export function slotOf(purpose: number, slot: number): number {
+export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }
 
 /** Four whole numbers in 0..2^32 - 1. */
-export type Words = [number, number, number, number];
+export type PhiloxCounter = [number, number, number, number];
 /** Two whole numbers in 0..2^32 - 1. */
-export type Key = readonly [number, number];
+export type PhiloxKey = readonly [number, number];
 
 /** The key of a seed, a whole number of 0..2^53 - 1. @throws RangeError for another one. */
-export function keyOf(seed: number): Key {
+export function makeKey(seed: number): PhiloxKey {
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new RangeError(`Expected a seed to be a whole number of 0 or more, got ${seed}`);
   }
@@ -48,7 +48,7 @@ export function keyOf(seed: number): Key {
 }
 
 /** The upper 32 bits of a product, by four products of 16 bits, as a device has no longer ones. */
-export function mulhi(a: number, b: number): number {
+export function multiplyHigh(a: number, b: number): number {
   const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
   const low = Math.imul(a0, b0) >>> 0;
   const middle0 = Math.imul(a0, b1) >>> 0;
@@ -58,12 +58,12 @@ export function mulhi(a: number, b: number): number {
 }
 
 /** The words of a counter: user, episode, page, purpose. */
-export function philox(counter: Readonly<Words>, key: Key): Words {
+export function computePhilox(counter: Readonly<PhiloxCounter>, key: PhiloxKey): PhiloxCounter {
   let [x, y, z, w] = counter;
   let [k0, k1] = key;
   for (let round = 0; round < 10; round++) {
     const [low0, low1] = [Math.imul(0xd2511f53, x), Math.imul(0xcd9e8d57, z)];
-    const [high0, high1] = [mulhi(0xd2511f53, x), mulhi(0xcd9e8d57, z)];
+    const [high0, high1] = [multiplyHigh(0xd2511f53, x), multiplyHigh(0xcd9e8d57, z)];
     [x, y, z, w] = [high1 ^ y ^ k0, low1, high0 ^ w ^ k1, low0];
     k0 = (k0 + 0x9e3779b9) | 0;
     k1 = (k1 + 0xbb67ae85) | 0;
@@ -72,6 +72,6 @@ export function philox(counter: Readonly<Words>, key: Key): Words {
 }
 
 /** The upper 24 bits of a word as a number in [0, 1): a multiple of 2^-24, which an f32 holds exactly. */
-export function uniform24(word: number): number {
+export function toUniform24(word: number): number {
   return (word >>> 8) * 2 ** -24;
 }

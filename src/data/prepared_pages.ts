@@ -1,15 +1,22 @@
 /** The pages of a prepared data set, held against what its users say of them, as the clicks of whole users. */
 
 import {
+  buildEventLists,
   type Clicks,
   type eventLists,
-  eventListsOf,
   FURTHER_CLICK,
   GIVEN_HISTORY,
   NONE,
 } from "./click_log.ts";
-import { ABSENT, type Column, foundText, readParquet, type TableFile, wholeOf } from "./parquet.ts";
-import { Growing } from "./growing.ts";
+import {
+  ABSENT,
+  type ColumnValues,
+  formatValue,
+  readParquet,
+  type TableFile,
+  toWholeNumber,
+} from "./parquet.ts";
+import { GrowingArray } from "./growing.ts";
 import { MOST_PAGES, type PreparedUsers } from "./prepared_tables.ts";
 import { UserError } from "../user_error.ts";
 
@@ -24,7 +31,7 @@ const PAGE_COLUMNS = {
   candidates: "optional",
 } as const;
 
-type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, Column>>;
+type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
 
 /** Throws for page k of a row group. */
 type Fail = (k: number, expected: string, found: string) => never;
@@ -33,12 +40,12 @@ type Fail = (k: number, expected: string, found: string) => never;
 class Pending {
   /** Events up to the end of each user. */
   userEnds: number[] = [];
-  readonly sizes = new Growing(Uint32Array);
+  readonly sizes = new GrowingArray(Uint32Array);
   /** Place of the click on its page, or {@link NONE}. */
-  readonly places = new Growing(Uint32Array);
+  readonly places = new GrowingArray(Uint32Array);
   /** As eventGiven of {@link Clicks}. */
-  readonly given = new Growing(Uint8Array);
-  readonly items = new Growing(Uint32Array);
+  readonly given = new GrowingArray(Uint8Array);
+  readonly items = new GrowingArray(Uint32Array);
   readonly lists: Readonly<Record<typeof eventLists[number], (readonly number[])[]>> = {
     eventPropensities: [],
     eventCandidates: [],
@@ -68,7 +75,7 @@ class Pending {
       eventClick,
       ...(eventGiven.some((given) => given > 0) ? { eventGiven } : {}),
       rowItem: this.items.shift(eventRows[events] ?? 0),
-      ...eventListsOf((name) => this.lists[name].splice(0, events)),
+      ...buildEventLists((name) => this.lists[name].splice(0, events)),
     };
   }
 }
@@ -138,13 +145,13 @@ export class PageReader {
 
   #add(columns: PageColumns, k: number, fail: Fail): void {
     this.#expectUser(columns, k, fail);
-    const shown = itemsOf(columns.items[k], this.items, k, fail);
+    const shown = parseItems(columns.items[k], this.items, k, fail);
     const size = shown.length;
-    const click = clickOf(columns.clicked[k], size, k, fail);
-    const also = alsoOf(columns, k, fail);
-    const isGiven = givenOf(columns, size, click, k, fail);
-    const propensities = propensitiesOf(columns, size, k, fail);
-    const candidates = candidatesOf(columns, this.items, k, fail);
+    const click = parseClick(columns.clicked[k], size, k, fail);
+    const also = parseFurtherClicks(columns, k, fail);
+    const isGiven = parseContextFlag(columns, size, click, k, fail);
+    const propensities = parsePropensities(columns, size, k, fail);
+    const candidates = parseCandidates(columns, this.items, k, fail);
     this.#pending.push(size, click, isGiven ? GIVEN_HISTORY : 0, propensities, candidates);
     for (const item of shown) this.#pending.items.push(item);
     for (const place of also) {
@@ -164,13 +171,13 @@ export class PageReader {
     this.#endUsers();
     const user = this.#user;
     if (user === users) fail(k, `no more than the ${userPages.at(-1) ?? 0} pages that users has`, "one");
-    if (wholeOf(columns.user[k], users) !== user) {
-      fail(k, `user ${user} (pages are sorted by user, as many as users has)`, foundText(columns.user[k]));
+    if (toWholeNumber(columns.user[k], users) !== user) {
+      fail(k, `user ${user} (pages are sorted by user, as many as users has)`, formatValue(columns.user[k]));
     }
     const number = this.pages - (userPages[user] ?? 0);
-    if (columns.page === ABSENT || wholeOf(columns.page[k], MOST_PAGES) === number) return;
+    if (columns.page === ABSENT || toWholeNumber(columns.page[k], MOST_PAGES) === number) return;
     const expected = `page ${number} of user ${user} (pages of a user are numbered 0, 1, 2, ... in order)`;
-    fail(k, expected, foundText(columns.page[k]));
+    fail(k, expected, formatValue(columns.page[k]));
   }
 
   /** Goes on to the user of the next page. */
@@ -191,34 +198,34 @@ export class PageReader {
 }
 
 /** The items of a page. @param count how many there are. */
-function itemsOf(page: unknown, count: number, k: number, fail: Fail): readonly number[] {
+function parseItems(page: unknown, count: number, k: number, fail: Fail): readonly number[] {
   if (!Array.isArray(page) || page.length === 0) {
-    return fail(k, "a list of displayed items", Array.isArray(page) ? "none" : foundText(page));
+    return fail(k, "a list of displayed items", Array.isArray(page) ? "none" : formatValue(page));
   }
   return page.map((value) => {
-    const item = wholeOf(value, count);
-    return item < 0 ? fail(k, `items of 0..${count - 1}`, foundText(value)) : item;
+    const item = toWholeNumber(value, count);
+    return item < 0 ? fail(k, `items of 0..${count - 1}`, formatValue(value)) : item;
   });
 }
 
 /** The place of the clicked item on a page of so many items, or {@link NONE}. */
-function clickOf(click: unknown, size: number, k: number, fail: Fail): number {
+function parseClick(click: unknown, size: number, k: number, fail: Fail): number {
   if (click === null || click === undefined) return NONE;
-  const place = wholeOf(click, size);
+  const place = toWholeNumber(click, size);
   if (place >= 0) return place;
   const expected = `clicked to be a place on its page of ${size} items, from 0, or null for no click`;
-  return fail(k, expected, foundText(click));
+  return fail(k, expected, formatValue(click));
 }
 
 const NO_MORE: readonly number[] = [];
 
 /** The places of a page's further clicks. Its items and its first click are as they should be. */
-function alsoOf({ items, clicked, also }: PageColumns, k: number, fail: Fail): readonly number[] {
+function parseFurtherClicks({ items, clicked, also }: PageColumns, k: number, fail: Fail): readonly number[] {
   const shown: unknown = items[k];
-  const found = listOf(also, k, fail, "also", "for no further click");
+  const found = parseList(also, k, fail, "also", "for no further click");
   if (!Array.isArray(shown) || found.length === 0) return NO_MORE;
   const first = clicked[k];
-  const places = found.map((place) => wholeOf(place, shown.length));
+  const places = found.map((place) => toWholeNumber(place, shown.length));
   const own = [typeof first === "bigint" ? Number(first) : first, ...places].map((place) =>
     shown[Number(place ?? -1)]
   );
@@ -231,46 +238,52 @@ function alsoOf({ items, clicked, also }: PageColumns, k: number, fail: Fail): r
   const expected =
     `also to be places on its page of ${shown.length} items whose items are clicked once, and none without ` +
     "a click";
-  return fail(k, expected, `${found.map(foundText).join(", ")}, clicked: ${foundText(first)}`);
+  return fail(k, expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
 /** What a page has of a column of lists; nothing without the column. @param none what an empty list says */
-function listOf(column: Column, k: number, fail: Fail, name: string, none: string): readonly unknown[] {
+function parseList(
+  column: ColumnValues,
+  k: number,
+  fail: Fail,
+  name: string,
+  none: string,
+): readonly unknown[] {
   const found = column === ABSENT ? NO_MORE : column[k];
   if (Array.isArray(found)) return found;
-  return fail(k, `${name} to be a list, an empty one ${none}`, foundText(found));
+  return fail(k, `${name} to be a list, an empty one ${none}`, formatValue(found));
 }
 
 /** By which chance a page was shown. */
-function propensitiesOf(columns: PageColumns, size: number, k: number, fail: Fail): readonly number[] {
-  const found = listOf(columns.propensities, k, fail, "propensities", "where they are not known");
+function parsePropensities(columns: PageColumns, size: number, k: number, fail: Fail): readonly number[] {
+  const found = parseList(columns.propensities, k, fail, "propensities", "where they are not known");
   if (found.length === 0) return NO_MORE;
   const chances = found.map((value) => typeof value === "bigint" ? Number(value) : value);
   const isChance = (value: unknown): value is number => typeof value === "number" && value > 0 && value <= 1;
   if ([1, size].includes(chances.length) && chances.every(isChance)) return chances;
   const expected = `propensities above 0 and up to 1, one for the page or one for each of its ${size} items`;
-  return fail(k, expected, found.map(foundText).join(", "));
+  return fail(k, expected, found.map(formatValue).join(", "));
 }
 
 /** What a page was drawn from. */
-function candidatesOf(columns: PageColumns, count: number, k: number, fail: Fail): readonly number[] {
-  const found = listOf(columns.candidates, k, fail, "candidates", "where all items were");
+function parseCandidates(columns: PageColumns, count: number, k: number, fail: Fail): readonly number[] {
+  const found = parseList(columns.candidates, k, fail, "candidates", "where all items were");
   if (found.length === 0) return NO_MORE;
-  const own = found.map((item) => wholeOf(item, count));
+  const own = found.map((item) => toWholeNumber(item, count));
   const set = new Set(own);
   const shown: unknown = columns.items[k];
   const has = Array.isArray(shown) && shown.every((item) => set.has(Number(item)));
   if (has && set.size === own.length && !set.has(-1)) return own;
   const expected = `candidates of 0..${count - 1}, each once, what is displayed among them`;
-  return fail(k, expected, found.map(foundText).join(", "));
+  return fail(k, expected, found.map(formatValue).join(", "));
 }
 
 /** Whether a page is given as history. */
-function givenOf(columns: PageColumns, size: number, click: number, k: number, fail: Fail): boolean {
+function parseContextFlag(columns: PageColumns, size: number, click: number, k: number, fail: Fail): boolean {
   const given = columns.given === ABSENT ? false : columns.given[k];
   if (given === false) return false;
-  if (given !== true) return fail(k, "given to be true or false", foundText(given));
+  if (given !== true) return fail(k, "given to be true or false", formatValue(given));
   if (size === 1 && click === 0) return true;
-  const found = `${size} items, clicked: ${foundText(columns.clicked[k])}`;
+  const found = `${size} items, clicked: ${formatValue(columns.clicked[k])}`;
   return fail(k, "a given page to have one item, which is clicked", found);
 }

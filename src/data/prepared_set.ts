@@ -5,7 +5,7 @@
  */
 
 import type { Manifest } from "./manifest.ts";
-import { type Clicks, type ItemFeatures, splits, usersOf } from "./click_log.ts";
+import { type Clicks, type ItemFeatures, listUsers, splits } from "./click_log.ts";
 import { type ItemsShape, joinItems } from "./item_catalogue.ts";
 import { type PreparedUsers, readItems, readUsers, type SetFiles } from "./prepared_tables.ts";
 import { PageReader } from "./prepared_pages.ts";
@@ -36,7 +36,7 @@ export class PreparedSet implements PreparedUsers {
     const set = new PreparedSet(files, users);
     set.#expectCount("users", manifest.files.users?.rows, users.userSplit.length);
     for (const split of splits) {
-      set.#expectCount(`users of the ${split} part`, counts?.[split], usersOf(users, split).length);
+      set.#expectCount(`users of the ${split} part`, counts?.[split], listUsers(users, split).length);
     }
     set.#expectCount("pages", manifest.counts?.pages, set.pages);
     set.#expectCount("displayed items", manifest.counts?.rows, set.rows);

@@ -2,23 +2,23 @@
 
 import { type ItemFeatures, splits } from "./click_log.ts";
 import {
-  type Column,
-  floatOf,
-  foundText,
+  type ColumnValues,
+  formatValue,
   readParquet,
+  type RequiredColumns,
   type TableFile,
-  type Wanted,
-  wholeOf,
+  toFloat32,
+  toWholeNumber,
 } from "./parquet.ts";
-import { Growing } from "./growing.ts";
+import { GrowingArray } from "./growing.ts";
 import { UserError } from "../user_error.ts";
 import type { ItemsShape } from "./item_catalogue.ts";
 import type { OnProgress } from "./log_source.ts";
 import type { Manifest } from "./manifest.ts";
-import { type Ids, NumberIds, TextIds, type TextList, TextListWriter } from "./ids.ts";
+import { type IdList, NumberIds, TextIds, type TextList, TextListWriter } from "./ids.ts";
 
 /** The tables of a prepared data set. */
-export type Part = "users" | "items" | "pages";
+export type TableName = "users" | "items" | "pages";
 
 /** The files of a prepared data set. */
 export interface SetFiles {
@@ -27,7 +27,7 @@ export interface SetFiles {
   /** What the set says of itself. */
   readonly manifest: Manifest;
   /** The files of a table, in order. @throws UserError where there are none. */
-  part(part: Part): readonly TableFile[];
+  part(part: TableName): readonly TableFile[];
 }
 
 export interface PreparedUsers {
@@ -50,18 +50,18 @@ const MOST_ROWS = 2 ** 32;
  */
 export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
   const { folder } = files;
-  const userSplit = new Growing(Uint8Array);
+  const userSplit = new GrowingArray(Uint8Array);
   // As doubles, to see where they go beyond 32 bits.
   let [pages, shown] = [0, 0];
-  const userPages = new Growing(Uint32Array);
-  const userRows = new Growing(Uint32Array);
+  const userPages = new GrowingArray(Uint32Array);
+  const userRows = new GrowingArray(Uint32Array);
   userPages.push(0);
   userRows.push(0);
   for (const table of files.part("users")) {
     const { path } = table;
     await readParquet(table, USER_COLUMNS, (columns, { rows: count }) => {
       for (let k = 0; k < count; k++) {
-        const user = userOf(path, columns, k, userSplit.length);
+        const user = parseUser(path, columns, k, userSplit.length);
         userSplit.push(user.split);
         userPages.push(pages += user.pages);
         userRows.push(shown += user.rows);
@@ -81,25 +81,25 @@ export async function readUsers(files: SetFiles, onUsers: (done: number) => void
 }
 
 /** What row k says, which must be of this user. */
-function userOf(
+function parseUser(
   path: string,
-  columns: Readonly<Record<keyof typeof USER_COLUMNS, Column>>,
+  columns: Readonly<Record<keyof typeof USER_COLUMNS, ColumnValues>>,
   k: number,
   user: number,
 ): { split: number; pages: number; rows: number } {
   const fail = (expected: string, found: unknown): never => {
     throw new UserError(
-      `${path}: user ${user}: expected ${expected}, found ${foundText(found)}. Prepare the data again.`,
+      `${path}: user ${user}: expected ${expected}, found ${formatValue(found)}. Prepare the data again.`,
     );
   };
-  if (wholeOf(columns.user[k], MOST_ROWS) !== user) {
+  if (toWholeNumber(columns.user[k], MOST_ROWS) !== user) {
     fail("users numbered 0, 1, 2, ... in order", columns.user[k]);
   }
   const split = splits.findIndex((name) => name === columns.split[k]);
   if (split < 0) fail(`split to be ${splits.join(", ")}`, columns.split[k]);
-  const pages = wholeOf(columns.pages[k], MOST_PAGES);
+  const pages = toWholeNumber(columns.pages[k], MOST_PAGES);
   if (pages < 0) fail("pages to be a whole number from 0 to less than 2^31", columns.pages[k]);
-  const rows = wholeOf(columns.rows[k], MOST_ROWS);
+  const rows = toWholeNumber(columns.rows[k], MOST_ROWS);
   if (rows < 0) fail("rows to be a whole number from 0 to less than 2^32", columns.rows[k]);
   if (rows < pages || (pages === 0 && rows > 0)) {
     fail(`rows to be at least one for each of pages = ${pages}, and none without pages`, rows);
@@ -128,7 +128,7 @@ export async function readItems(
   const { kind } = shape;
   const width = features.dense.length;
   const V = shape.kind === "mixed" ? shape.tokens : 0;
-  const wanted: Wanted<"item" | "dense" | "tokens"> = {
+  const wanted: RequiredColumns<"item" | "dense" | "tokens"> = {
     item: "needed",
     dense: width > 0 ? "needed" : undefined,
     tokens: V > 0 ? "needed" : undefined,
@@ -137,15 +137,15 @@ export async function readItems(
   await readParquet(table, wanted, (columns, { rows: count }) => {
     const values = new Float32Array(kind === "one-hot" ? 0 : count * width);
     const first = new Uint32Array(count + 1);
-    const token = new Growing(Uint32Array);
+    const token = new GrowingArray(Uint32Array);
     for (let k = 0; k < count; k++) {
       const fail: Fail = (expected, found) => {
         throw new UserError(
           `${path}: item ${items + k}: expected ${expected}, found ${found}. Prepare the data again.`,
         );
       };
-      if (wholeOf(columns.item[k], MOST_ITEMS) !== items + k) {
-        fail("items numbered 0, 1, 2, ... in order", foundText(columns.item[k]));
+      if (toWholeNumber(columns.item[k], MOST_ITEMS) !== items + k) {
+        fail("items numbered 0, 1, 2, ... in order", formatValue(columns.item[k]));
       }
       if (width > 0) readDense(columns.dense[k], features.dense, values.subarray(k * width), fail);
       if (V > 0) readTokens(columns.tokens[k], V, token, fail);
@@ -167,17 +167,17 @@ type Fail = (expected: string, found: string) => never;
 function readDense(dense: unknown, columns: Manifest["features"]["dense"], into: Float32Array, fail: Fail) {
   const width = columns.length;
   if (!Array.isArray(dense) || dense.length !== width) {
-    const found = Array.isArray(dense) ? String(dense.length) : foundText(dense);
+    const found = Array.isArray(dense) ? String(dense.length) : formatValue(dense);
     return fail(`${width} dense features as in the manifest`, found);
   }
   for (let place = 0; place < width; place++) {
-    const value = floatOf(dense[place]);
+    const value = toFloat32(dense[place]);
     if (Number.isNaN(value)) {
       fail(
         Number.isFinite(dense[place])
           ? "features that a 32-bit float holds (up to 3.4e38)"
           : "finite features",
-        `${foundText(dense[place])} for ${columns[place]?.name} in dense`,
+        `${formatValue(dense[place])} for ${columns[place]?.name} in dense`,
       );
     }
     into[place] = value;
@@ -185,11 +185,11 @@ function readDense(dense: unknown, columns: Manifest["features"]["dense"], into:
 }
 
 /** Adds the tokens of an item. @param V how many tokens there are. */
-function readTokens(tokens: unknown, V: number, into: Growing<Uint32Array<ArrayBuffer>>, fail: Fail) {
-  if (!Array.isArray(tokens)) return fail("tokens to be a list, an empty one for none", foundText(tokens));
+function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<ArrayBuffer>>, fail: Fail) {
+  if (!Array.isArray(tokens)) return fail("tokens to be a list, an empty one for none", formatValue(tokens));
   for (let place = 0; place < tokens.length; place++) {
-    const id = wholeOf(tokens[place], V);
-    if (id < 0) fail(`tokens of 0..${V - 1}`, foundText(tokens[place]));
+    const id = toWholeNumber(tokens[place], V);
+    if (id < 0) fail(`tokens of 0..${V - 1}`, formatValue(tokens[place]));
     into.push(id);
   }
   if (hasTwice(tokens)) fail("each token once", tokens.slice(0, 100).join(", "));
@@ -220,7 +220,7 @@ export async function readIds(
   part: "users" | "items",
   count: number,
   onProgress?: OnProgress,
-): Promise<Ids> {
+): Promise<IdList> {
   const list = await readTexts(files, part, "id", count, onProgress);
   return list ? new TextIds(list) : new NumberIds(count);
 }
@@ -251,7 +251,7 @@ export async function readTexts(
         if (typeof text !== "string") {
           throw new UserError(
             `${path}: ${number} ${list.length}: expected ${column} to be text, found ${
-              foundText(text)
+              formatValue(text)
             } in row ` +
               `${before + k + 1}. Give each ${number} one, or leave the column out` +
               (column === "id" ? ": then the numbers are the ids." : "."),

@@ -19,7 +19,7 @@ function mix(word: number): number {
 }
 
 /** Hashes a path into the 128 bits of a generator's state, through two chains of 32 bits. */
-function stateOf(path: readonly (number | string)[]): number[] {
+function hashPath(path: readonly (number | string)[]): number[] {
   let a = 0x243f6a88, b = 0x85a308d3;
   const absorb = (word: number) => {
     a = mix(a + word);
@@ -46,12 +46,12 @@ function stateOf(path: readonly (number | string)[]): number[] {
   return [mix(a ^ 0x13198a2e), mix(b ^ 0x03707344), mix(a + b), mix(a ^ Math.imul(b, 0x9e3779b1)) || 1];
 }
 
-/** One stream of random numbers; see {@link randomStream}. */
+/** One stream of random numbers; see {@link createRandomStream}. */
 export class Random {
   readonly #generator;
   #spareNormal: number | undefined;
 
-  /** Prefer {@link randomStream}. `state` is four 32-bit words, not all zero. */
+  /** Prefer {@link createRandomStream}. `state` is four 32-bit words, not all zero. */
   constructor(state: readonly number[]) {
     this.#generator = xoroshiro128plusFromState(state);
   }
@@ -123,6 +123,6 @@ export class Random {
  * const users = randomStream(7, "batch", 1200).sampleWithoutReplacement(1400, 50);
  * ```
  */
-export function randomStream(seed: number, ...path: (number | string)[]): Random {
-  return new Random(stateOf([seed, ...path]));
+export function createRandomStream(seed: number, ...path: (number | string)[]): Random {
+  return new Random(hashPath([seed, ...path]));
 }

@@ -1,6 +1,6 @@
 /** Figures of a ranking of displayed items, with ties counted in expectation. */
 
-import { clickedRows, type Clicks } from "./click_log.ts";
+import { type Clicks, listClickedRows } from "./click_log.ts";
 
 /** How many rows of a page are scored higher than a clicked one, how many the same, itself included, and the clicked ones of these. */
 interface Standing {
@@ -9,7 +9,7 @@ interface Standing {
   own: number;
 }
 
-function standingOf(
+function rankClickedRow(
   scores: ArrayLike<number>,
   start: number,
   end: number,
@@ -35,7 +35,7 @@ function bestStanding(
   clicked: readonly number[],
 ): Standing {
   const best = clicked.reduce((best, row) => scores[row]! > scores[best]! ? row : best, clicked[0]!);
-  return standingOf(scores, start, end, best, clicked);
+  return rankClickedRow(scores, start, end, best, clicked);
 }
 
 /**
@@ -48,7 +48,7 @@ function bestStanding(
  *
  * @param scores [R] higher is better; not NaN. @param clicked at least one row
  */
-export function precisionAt(
+export function computePrecision(
   scores: ArrayLike<number>,
   start: number,
   end: number,
@@ -84,7 +84,7 @@ export interface PageRanking {
 }
 
 /** Ranks the rows `start..end-1`. @param scores [R] higher is better; not NaN. @param clicked at least one row */
-export function pageRanking(
+export function rankPage(
   scores: ArrayLike<number>,
   start: number,
   end: number,
@@ -95,7 +95,7 @@ export function pageRanking(
   const others = end - start - clicks;
   let [gain, above] = [0, 0];
   for (const row of clicked) {
-    const { greater, same, own } = clicks === 1 ? best : standingOf(scores, start, end, row, clicked);
+    const { greater, same, own } = clicks === 1 ? best : rankClickedRow(scores, start, end, row, clicked);
     const clickedAbove = clicks === 1 ? 0 : clicked.filter((row_) => scores[row_]! > scores[row]!).length;
     gain += discounts.mean(greater, same);
     above += greater - clickedAbove + (same - own) / 2;
@@ -140,15 +140,15 @@ const reciprocals = new RankWorths((rank) => 1 / rank);
 const discounts = new RankWorths((rank) => 1 / Math.log2(1 + rank));
 
 /** Means over the events of some users, but those that are given; NaN where there is no event to take a mean of. */
-export interface RankingFigures {
+export interface RankingMetrics {
   /** Share of pages that have a clicked item ranked first; those without a click are not counted. */
   prec1: number;
   /** Share of pages that have one ranked first or second. */
   prec2: number;
 }
 
-/** {@link RankingFigures}, and the loss for what is a choice model and not only a ranking. */
-export interface ChoiceFigures extends RankingFigures {
+/** {@link RankingMetrics}, and the loss for what is a choice model and not only a ranking. */
+export interface ChoiceMetrics extends RankingMetrics {
   /** Mean over events, those without a click included, of -log P(what happened). */
   nll: number;
 }
@@ -157,23 +157,23 @@ export interface ChoiceFigures extends RankingFigures {
  * The figures of a choice model with utilities `utility` [R]: P(a | page) = exp(u_a) / (1 + sum exp(u_i)),
  * where the 1 is the choice to click nothing.
  */
-export function choiceFigures(
+export function computeChoiceMetrics(
   log: Clicks,
   users: Iterable<number>,
   utility: ArrayLike<number>,
-): ChoiceFigures {
+): ChoiceMetrics {
   let [events, clicks, nll, prec1, prec2] = [0, 0, 0, 0, 0];
   for (const user of users) {
     for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
       if (log.eventGiven?.[event]) continue;
       const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
-      const clicked = clickedRows(log, event);
+      const clicked = listClickedRows(log, event);
       events++;
-      nll += choiceLoss(utility, start, end, clicked);
+      nll += computeChoiceLoss(utility, start, end, clicked);
       if (clicked.length === 0) continue;
       clicks++;
-      prec1 += precisionAt(utility, start, end, clicked, 1);
-      prec2 += precisionAt(utility, start, end, clicked, 2);
+      prec1 += computePrecision(utility, start, end, clicked, 1);
+      prec2 += computePrecision(utility, start, end, clicked, 2);
     }
   }
   return { nll: nll / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
@@ -195,7 +195,7 @@ export function logSumExp(utility: ArrayLike<number>, start: number, end: number
  * -log P(what happened on a page): its first click is a choice among its rows and no click, each further one among the rows
  * that are not clicked yet. @param clicked rows, in the order of the clicks
  */
-export function choiceLoss(
+export function computeChoiceLoss(
   utility: ArrayLike<number>,
   start: number,
   end: number,
@@ -203,14 +203,14 @@ export function choiceLoss(
 ): number {
   let loss = logSumExp(utility, start, end) - (clicked.length === 0 ? 0 : utility[clicked[0]!]!);
   for (let j = 1; j < clicked.length; j++) {
-    const left = unclicked(start, end, clicked.slice(0, j)).map((row) => utility[row]!);
+    const left = listUnclickedRows(start, end, clicked.slice(0, j)).map((row) => utility[row]!);
     loss += logSumExp(left, 0, left.length, false) - utility[clicked[j]!]!;
   }
   return loss;
 }
 
 /** The rows of a page but these. */
-export function unclicked(start: number, end: number, clicked: readonly number[]): number[] {
+export function listUnclickedRows(start: number, end: number, clicked: readonly number[]): number[] {
   return Array.from({ length: end - start }, (_, k) => start + k).filter((row) => !clicked.includes(row));
 }
 

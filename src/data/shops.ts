@@ -43,7 +43,11 @@ const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
 
 /** The utility of an item. @param f [F] its features, where {@link places} says */
-export function shopUtility({ constant, fatigue }: ShopTruth, state: ShopState, f: Float32Array): number {
+export function computeShopUtility(
+  { constant, fatigue }: ShopTruth,
+  state: ShopState,
+  f: Float32Array,
+): number {
   const { m1, m2, p } = state;
   const { categories, style, price, quality, novelty, sale, brand, brands } = places;
   const match = m1 * f[style]! + m2 * f[style + 1]!;
@@ -56,7 +60,7 @@ export function shopUtility({ constant, fatigue }: ShopTruth, state: ShopState, 
 }
 
 /** The state after a click on an item. Without a click it stays. @param f [F] the item's features */
-export function nextState({ m1, m2, p }: ShopState, f: Float32Array): ShopState {
+export function advanceShopState({ m1, m2, p }: ShopState, f: Float32Array): ShopState {
   const { style, price } = places;
   const mean = (before: number, value: number) => 0.7 * before + 0.3 * value;
   return { m1: mean(m1, f[style]!), m2: mean(m2, f[style + 1]!), p: mean(p, f[price]!) };
@@ -87,8 +91,8 @@ export const featureNames: readonly string[] = [
 ];
 
 /** What is known of an item, by name: its category and brand as numbers from 0, the rest as in {@link demoFeatures}. */
-export function demoItem(values: Float32Array, item: number): Record<string, number> {
-  const f = featuresOf(values, item);
+export function describeDemoItem(values: Float32Array, item: number): Record<string, number> {
+  const f = getItemFeatures(values, item);
   return {
     category: f.subarray(0, categories).indexOf(1),
     style_1: f[style] ?? 0,
@@ -102,7 +106,7 @@ export function demoItem(values: Float32Array, item: number): Record<string, num
 }
 
 /** [F] the features of an item, among those of all items [I, F]. */
-export function featuresOf(values: Float32Array, item: number): Float32Array {
+export function getItemFeatures(values: Float32Array, item: number): Float32Array {
   return values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
 }
 
@@ -113,19 +117,19 @@ export function featuresOf(values: Float32Array, item: number): Float32Array {
 export function makeItems(count: number, random: Random): Float32Array<ArrayBuffer> {
   const values = new Float32Array(count * demoFeatures);
   const order = () => random.sampleWithoutReplacement(count, count);
-  const oneOf = (first: number, choices: number) =>
+  const drawChoice = (first: number, choices: number) =>
     order().forEach((place, item) => values[item * demoFeatures + first + place % choices] = 1);
   const spread = (k: number, from: number, to: number) =>
     order().forEach((place, item) => {
       values[item * demoFeatures + k] = from + (to - from) * (place + random.uniform()) / count;
     });
-  oneOf(0, categories);
+  drawChoice(0, categories);
   for (let k = style; k < style + styles; k++) spread(k, -2, 2);
   spread(price, -1, 1);
   spread(quality, -1, 1);
   spread(novelty, 0, 1);
   order().forEach((place, item) => values[item * demoFeatures + sale] = place < 0.3 * count ? 1 : 0);
-  oneOf(brand, brands);
+  drawChoice(brand, brands);
   return values;
 }
 
@@ -157,6 +161,6 @@ export const shops: readonly ShopTruth[] = [demo, restless];
 export const shopNames = shops.map(({ name }) => name).join(" or ");
 
 /** The shop of a name, undefined where there is none. */
-export function shopNamed(name: string): ShopTruth | undefined {
+export function findShop(name: string): ShopTruth | undefined {
   return shops.find((shop) => shop.name === name);
 }

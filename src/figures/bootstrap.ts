@@ -7,7 +7,7 @@
  * and memory do not grow with the users, and the standard error is off by about 1 / sqrt(2 groups), 2 % of it.
  */
 
-import { randomStream } from "../data/random.ts";
+import { createRandomStream } from "../data/random.ts";
 
 export const MOST_GROUPS = 1000;
 const RESAMPLES = 1000;
@@ -29,7 +29,7 @@ export class Bootstrap {
 
   /** Draws: each resample has as many groups as there are, some of them several times. */
   constructor(readonly groups: number, readonly resamples: number = RESAMPLES) {
-    const random = randomStream(SEED, "bootstrap", groups);
+    const random = createRandomStream(SEED, "bootstrap", groups);
     const drawn = new Uint16Array(resamples * groups);
     const times = new Uint8Array(resamples * groups);
     this.#starts = new Uint32Array(resamples + 1);
@@ -68,13 +68,13 @@ export class Bootstrap {
       for (let g = 0; g < groups; g++) {
         for (let c = 0; c < own.length; c++) block[g * SIDE_BY_SIDE + c] = sums[g * columns + own[c]!]!;
       }
-      this.#totalsOf(block, own, out, columns);
+      this.#sumResamples(block, own, out, columns);
     }
     return out;
   }
 
   /** Of a few columns. @param block their sums; its rows have {@link SIDE_BY_SIDE} places. @param own where they stand in a row of `out` */
-  #totalsOf(block: Float64Array, own: readonly number[], out: Float64Array, columns: number): void {
+  #sumResamples(block: Float64Array, own: readonly number[], out: Float64Array, columns: number): void {
     const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
     for (let b = 0; b < this.resamples; b++) {
       let s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
@@ -100,7 +100,7 @@ export class Bootstrap {
 const bootstraps = new Map<string, Bootstrap>();
 
 /** The same groups get the same resamples: all that is compared on them is paired. */
-export function bootstrapOf(groups: number, resamples?: number): Bootstrap {
+export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   const key = `${groups} ${resamples}`;
   const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);
   bootstraps.set(key, found);
@@ -108,7 +108,7 @@ export function bootstrapOf(groups: number, resamples?: number): Bootstrap {
 }
 
 /** The middle 95 % of resampled values; null for fewer than two groups, or a figure that most resamples have none of. */
-export function intervalOf(values: Float64Array, groups: number): Interval | null {
+export function computeInterval(values: Float64Array, groups: number): Interval | null {
   if (groups < 2) return null;
   const present = new Float64Array(values.length);
   let count = 0;

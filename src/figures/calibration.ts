@@ -1,7 +1,7 @@
 /** Whether what is said to happen with a probability of p happens in a share p of the cases. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
-import { type Bootstrap, type Interval, intervalOf } from "./bootstrap.ts";
+import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 
 /** Cells of the log-odds, from -8 to 8; what lies beyond is in the outermost. Narrow, as bins are made of whole cells. */
 const CELLS = 1024;
@@ -24,7 +24,7 @@ export interface ReliabilityBin {
 }
 
 /** How far probabilities are from what came about. */
-export interface Calibration {
+export interface ProbabilityCalibration {
   /** Expected calibration error: the mean of |predicted - observed| of the bins, by their cases. */
   readonly ece: number;
   /** What chance alone makes of it on so many users, were the probabilities right. */
@@ -34,7 +34,7 @@ export interface Calibration {
 }
 
 /** Where a probability is added. */
-export function cellOf(probability: number): number {
+export function findBin(probability: number): number {
   const odds = Math.log(probability / (1 - probability));
   return Math.min(CELLS - 1, Math.max(0, Math.floor(CELLS_A_UNIT * odds) + CELLS / 2));
 }
@@ -46,7 +46,7 @@ export class CalibrationSums {
 
   constructor(private readonly groups: number) {}
 
-  /** @param cell of the probability: {@link cellOf} */
+  /** @param cell of the probability: {@link findBin} */
   add(group: number, cell: number, probability: number, happened: boolean): void {
     const sums = this.#sums[cell] ??= new Float64Array(this.groups * SUMS);
     const place = SUMS * group;
@@ -56,7 +56,7 @@ export class CalibrationSums {
   }
 
   /** Undefined without a case. @param bootstrap over the groups; without it there are no intervals. */
-  calibration(bootstrap?: Bootstrap): Calibration | undefined {
+  calibration(bootstrap?: Bootstrap): ProbabilityCalibration | undefined {
     const { sums, bins: count } = this.#binned();
     if (count === 0) return undefined;
     const columns = count * SUMS;
@@ -81,7 +81,7 @@ export class CalibrationSums {
       const errors = spread((totals, from) => of(totals, from, bin, 2) - of(totals, from, bin, 1));
       if (errors) byChance += n / total * Math.sqrt(2 / Math.PI) * deviation(errors);
       const shares = spread((totals, from) => of(totals, from, bin, 2));
-      const interval = shares ? intervalOf(shares, this.groups) : null;
+      const interval = shares ? computeInterval(shares, this.groups) : null;
       return { cases: n, predicted, observed, interval };
     });
     return { ece, eceByChance: bootstrap && this.groups > 1 ? byChance : null, bins };

@@ -1,33 +1,33 @@
 /** Collects the figures of a scoring of users, part by part of a log, in memory that does not grow with the users. */
 
-import { clickedRows, type Clicks, NONE } from "../data/click_log.ts";
-import { type Bootstrap, bootstrapOf, MOST_GROUPS } from "./bootstrap.ts";
-import { CalibrationSums, cellOf } from "./calibration.ts";
+import { type Clicks, listClickedRows, NONE } from "../data/click_log.ts";
+import { type Bootstrap, getBootstrap, MOST_GROUPS } from "./bootstrap.ts";
+import { CalibrationSums, findBin } from "./calibration.ts";
 import {
-  chancesOf,
   column,
   columns,
-  type FigureName,
+  computePageSums,
+  computeProbabilities,
+  type EvaluatedPage,
   figureNames,
   firstSlice,
   historyLengths,
-  type Page,
+  type MetricName,
   pageLengths,
   positions,
   seen,
   sliceCount,
-  type SlicedBy,
+  type SliceKey,
   slicings,
-  sumsOf,
 } from "./columns.ts";
-import { measure, type Slice, type Tested, UsersHash } from "./tested.ts";
+import { measure, type MetricSlice, type TestResult, UsersHash } from "./tested.ts";
 
 /** Slices have fewer events each: coarser groups, and fewer resamples, are enough for them. */
 const SLICE_GROUPS = 200;
 const SLICE_RESAMPLES = 500;
 
 /** Users, what they did, and the scores of what they were shown. */
-export interface ScoredPart {
+export interface ScoredUsers {
   /** With the catalogue's numbers of items. */
   readonly log: Clicks;
   /** Places of the users in it, in the order of all users. */
@@ -42,8 +42,8 @@ export interface ScoredPart {
   readonly outcomes?: { readonly values: Float32Array; readonly words: number };
 }
 
-/** What a {@link Collector} needs to know before it is given users. */
-export interface CollectorOptions {
+/** What a {@link MetricCollector} needs to know before it is given users. */
+export interface MetricCollectorOptions {
   /** Users that have an event to predict: all of them are to be added, in the same order for all that is compared. */
   readonly users: number;
   /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)) of the scores; undefined for a ranking, which has no probabilities. */
@@ -56,8 +56,8 @@ export interface CollectorOptions {
   readonly isSeen?: (item: number) => boolean;
 }
 
-/** Adds up users; {@link Collector.tested} gives their figures. */
-export class Collector {
+/** Adds up users; {@link MetricCollector.tested} gives their figures. */
+export class MetricCollector {
   readonly #groups: number;
   readonly #sliceGroups: number;
   readonly #all: Float64Array;
@@ -71,7 +71,7 @@ export class Collector {
   hasSeveral = false;
 
   /** Without users yet. */
-  constructor(private readonly options: CollectorOptions) {
+  constructor(private readonly options: MetricCollectorOptions) {
     this.#groups = Math.max(1, Math.min(MOST_GROUPS, options.users));
     this.#sliceGroups = Math.min(SLICE_GROUPS, this.#groups);
     this.#all = new Float64Array(this.#groups * columns);
@@ -82,7 +82,7 @@ export class Collector {
   }
 
   /** Adds users, after those that were added before. */
-  add(part: ScoredPart): void {
+  add(part: ScoredUsers): void {
     const { log, places, compact } = part;
     let [row, event] = [0, 0];
     for (const place of Array.from(places)) {
@@ -95,7 +95,7 @@ export class Collector {
   }
 
   /** @param shift from a row's place in the log to that of its score. @param moved from an event's to that of its outcome */
-  #addUser(part: ScoredPart, place: number, shift: number, moved: number): void {
+  #addUser(part: ScoredUsers, place: number, shift: number, moved: number): void {
     const { log, scores, ranking = scores, outcomes } = part;
     const { eta, placeEffects = [] } = this.options;
     let [history, counted] = [0, false];
@@ -112,13 +112,13 @@ export class Collector {
           order[k] = ranking[from + shift + k]! + effect;
           logits[k] = (eta ?? 1) * (scores[from + shift + k]! + effect);
         }
-        const page: Page = {
-          clicked: clickedRows(log, e).map((row) => row - from),
+        const page: EvaluatedPage = {
+          clicked: listClickedRows(log, e).map((row) => row - from),
           history,
           items: log.rowItem.subarray(from, to),
           ranking: order,
           logits,
-          ...chancesOf(logits, this.options),
+          ...computeProbabilities(logits, this.options),
         };
         const at = (e + moved) * (outcomes?.words ?? 0);
         this.#addPage(page, outcomes?.values.subarray(at, at + outcomes.words));
@@ -128,25 +128,25 @@ export class Collector {
     if (counted) this.#users++;
   }
 
-  #addPage(page: Page, outcome: Float32Array | undefined): void {
+  #addPage(page: EvaluatedPage, outcome: Float32Array | undefined): void {
     const { isSeen } = this.options;
-    const sums = sumsOf(page, this.options.single, outcome);
+    const sums = computePageSums(page, this.options.single, outcome);
     this.#hash.add(page.items.length);
     this.#hash.add(page.clicked[0] ?? NONE);
     for (const place of page.clicked.slice(1)) this.#hash.add(place);
     this.hasSeveral ||= page.clicked.length > 1;
     addTo(this.#all, this.#users % this.#groups, sums);
     const ofPage = [
-      firstSlice["page length"] + pageLengths.placeOf(page.items.length),
-      firstSlice.history + historyLengths.placeOf(page.history),
+      firstSlice["page length"] + pageLengths.findSlice(page.items.length),
+      firstSlice.history + historyLengths.findSlice(page.history),
     ];
     for (const slice of ofPage) this.#addSlice(slice, sums);
     // The other slices have the rows that are theirs, of any page.
     for (const ofRows of ["rows", "pClick", "clickedRows"] as const) sums[column[ofRows]] = 0;
     const ofRow: number[][] = [];
     for (let k = 0; k < page.items.length; k++) {
-      const slices = [firstSlice.position + positions.placeOf(k + 1)];
-      if (isSeen) slices.push(firstSlice.item + seen.placeOf(isSeen(page.items[k]!)));
+      const slices = [firstSlice.position + positions.findSlice(k + 1)];
+      if (isSeen) slices.push(firstSlice.item + seen.findSlice(isSeen(page.items[k]!)));
       ofRow.push(slices);
     }
     for (const slice of ofRow[page.clicked[0] ?? NONE] ?? []) this.#addSlice(slice, sums);
@@ -155,7 +155,7 @@ export class Collector {
 
   /** The probabilities of the rows, to the calibration and to the slices by position and item. */
   #addRows(
-    { chances, clicked, logSum }: Page,
+    { chances, clicked, logSum }: EvaluatedPage,
     ofPage: readonly number[],
     ofRow: readonly (readonly number[])[],
   ): void {
@@ -163,12 +163,12 @@ export class Collector {
     const hasProbabilities = !Number.isNaN(logSum);
     if (hasProbabilities) {
       const p = Math.exp(-logSum);
-      this.#noClicks.add(group, cellOf(p), p, clicked.length === 0);
+      this.#noClicks.add(group, findBin(p), p, clicked.length === 0);
     }
     // A choice has the probabilities of a page's first click.
     const counts = this.options.single ? clicked : clicked.slice(0, 1);
     chances.forEach((p, k) => {
-      const cell = cellOf(p);
+      const cell = findBin(p);
       const happened = counts.includes(k);
       for (const slice of ofRow[k] ?? []) {
         const at = (slice * this.#sliceGroups + group) * columns;
@@ -188,10 +188,10 @@ export class Collector {
   }
 
   /** The figures of all users that were added. */
-  tested(): Tested {
+  tested(): TestResult {
     const names = this.#names();
-    const { figures, intervals, resampled } = measure(this.#all, bootstrapOf(this.#groups), names);
-    const bootstrap = bootstrapOf(this.#sliceGroups, SLICE_RESAMPLES);
+    const { figures, intervals, resampled } = measure(this.#all, getBootstrap(this.#groups), names);
+    const bootstrap = getBootstrap(this.#sliceGroups, SLICE_RESAMPLES);
     const click = this.#clicks.calibration(bootstrap);
     const noClick = this.#noClicks.calibration(bootstrap);
     const slices = Object.fromEntries(slicings.map(({ by }) => [by, this.#slicesBy(by, names, bootstrap)]));
@@ -206,18 +206,18 @@ export class Collector {
   }
 
   /** Figures that this scoring has. */
-  #names(): FigureName[] {
+  #names(): MetricName[] {
     const { eta } = this.options;
     const none = eta === undefined ? ["nll", "pNoClick", "pClick"] : [];
     return figureNames.filter((name) => !none.includes(name));
   }
 
-  #slicesBy(by: SlicedBy, names: readonly FigureName[], bootstrap: Bootstrap): Slice[] {
+  #slicesBy(by: SliceKey, names: readonly MetricName[], bootstrap: Bootstrap): MetricSlice[] {
     const byRow = by === "position" || by === "item";
     const left = ["longerPrec1", "longerPrec2", ...(byRow ? ["noClick", "pNoClick"] : [])];
     const own = names.filter((name) => !left.includes(name));
     const all = slicings.find((slicing) => slicing.by === by)?.names ?? [];
-    return all.flatMap((name, place): Slice[] => {
+    return all.flatMap((name, place): MetricSlice[] => {
       const slice = firstSlice[by] + place;
       const size = this.#sliceGroups * columns;
       const sums = this.#slices.subarray(slice * size, (slice + 1) * size);

@@ -3,7 +3,7 @@
  * of such sums.
  */
 
-import { choiceLoss, logSumExp, pageRanking } from "../data/ranking.ts";
+import { computeChoiceLoss, logSumExp, rankPage } from "../data/ranking.ts";
 
 /** Sums of a group of users. */
 const COLUMNS = [
@@ -69,16 +69,16 @@ const ratios = {
   pClick: { sum: "pClick", per: "rows", title: "P(click)" },
 } as const satisfies Record<string, Ratio>;
 /** What a figure is called in result.json. */
-export type FigureName = keyof typeof ratios;
-export const figureNames = Object.keys(ratios) as readonly FigureName[];
+export type MetricName = keyof typeof ratios;
+export const figureNames = Object.keys(ratios) as readonly MetricName[];
 
 /** What tables call a figure. */
-export function titleOf(name: FigureName): string {
+export function getMetricTitle(name: MetricName): string {
   return ratios[name].title;
 }
 
 /** A figure of each row of sums [rows, columns]. */
-export function ratioOf(name: FigureName, totals: Float64Array): Float64Array {
+export function computeMetric(name: MetricName, totals: Float64Array): Float64Array {
   const { sum, per } = ratios[name];
   const [above, below] = [column[sum], column[per]];
   const values = new Float64Array(totals.length / columns);
@@ -101,7 +101,7 @@ class Ranges {
   }
 
   /** Which of them a number is in. */
-  placeOf(value: number): number {
+  findSlice(value: number): number {
     const { bounds } = this;
     let place = bounds.length - 1;
     while (place > 0 && value < bounds[place]!) place--;
@@ -115,10 +115,10 @@ export const historyLengths = new Ranges([0, 1, 3, 6, 11, 21, 51]);
 /** From 1. */
 export const positions = new Ranges([1, 2, 3, 4, 6, 11, 21]);
 /** Whether train users were shown the item. */
-export const seen = { names: ["seen in training", "new"], placeOf: (isSeen: boolean) => isSeen ? 0 : 1 };
+export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: boolean) => isSeen ? 0 : 1 };
 
 /** What events are told apart by. */
-export type SlicedBy = "page length" | "history" | "position" | "item";
+export type SliceKey = "page length" | "history" | "position" | "item";
 
 /** All slices. In a slice by position or by item an event is where its first clicked row is. */
 export const slicings = [
@@ -126,7 +126,7 @@ export const slicings = [
   { by: "history", names: historyLengths.names },
   { by: "position", names: positions.names },
   { by: "item", names: seen.names },
-] as const satisfies readonly { by: SlicedBy; names: readonly string[] }[];
+] as const satisfies readonly { by: SliceKey; names: readonly string[] }[];
 
 /** Number of the first slice of each, in one list of all. */
 export const firstSlice = (() => {
@@ -135,12 +135,12 @@ export const firstSlice = (() => {
     const first = next;
     next += names.length;
     return [by, first];
-  })) as Readonly<Record<SlicedBy, number>>;
+  })) as Readonly<Record<SliceKey, number>>;
 })();
 export const sliceCount = slicings.reduce((sum, { names }) => sum + names.length, 0);
 
 /** One event while it is added. */
-export interface Page {
+export interface EvaluatedPage {
   /** Places of the clicked items on the page, in the order of the clicks. */
   readonly clicked: readonly number[];
   /** Clicks of the user before it. */
@@ -158,10 +158,10 @@ export interface Page {
 }
 
 /** Probabilities of logits. @param choice see {@link import("./collector.ts").CollectorOptions} */
-export function chancesOf(
+export function computeProbabilities(
   logits: Float64Array,
   { eta, single }: { readonly eta?: number; readonly single?: boolean },
-): Pick<Page, "chances" | "logSum"> {
+): Pick<EvaluatedPage, "chances" | "logSum"> {
   if (single) {
     const logSum = logits.reduce((sum, z) => sum + Math.max(0, z) + Math.log1p(Math.exp(-Math.abs(z))), 0);
     return { chances: logits.map((z) => 1 / (1 + Math.exp(-z))), logSum };
@@ -181,8 +181,8 @@ const event = new Float64Array(columns);
  * @param single each item is clicked or not by itself. @param outcome what the device found of it.
  * @returns [columns], which the next call fills anew.
  */
-export function sumsOf(
-  { ranking: order, logits, chances, clicked, logSum }: Page,
+export function computePageSums(
+  { ranking: order, logits, chances, clicked, logSum }: EvaluatedPage,
   single: boolean | undefined,
   outcome: Float32Array | undefined,
 ): Float64Array {
@@ -195,9 +195,9 @@ export function sumsOf(
   sums[column.noClick] = hasClick ? 0 : 1;
   sums[column.pNoClick] = Math.exp(-logSum);
   sums[column.pClick] = single ? chances.reduce((sum, p) => sum + p, 0) : 1 - Math.exp(-logSum);
-  sums[column.nll] = found?.[0] ?? lossOf(logits, clicked, logSum, single);
+  sums[column.nll] = found?.[0] ?? computePageLoss(logits, clicked, logSum, single);
   if (!hasClick) return sums;
-  const ranking = pageRanking(order, 0, order.length, clicked);
+  const ranking = rankPage(order, 0, order.length, clicked);
   const [prec1, prec2] = [found?.[1] ?? ranking.prec1, found?.[2] ?? ranking.prec2];
   sums[column.clicks] = 1;
   sums[column.clickedRows] = single ? clicked.length : 1;
@@ -219,7 +219,7 @@ export function sumsOf(
 }
 
 /** -log P(what happened); NaN without probabilities. */
-function lossOf(
+function computePageLoss(
   logits: Float64Array,
   clicked: readonly number[],
   logSum: number,
@@ -227,5 +227,5 @@ function lossOf(
 ): number {
   if (Number.isNaN(logSum)) return NaN;
   if (single || clicked.length < 2) return clicked.reduce((loss, place) => loss - logits[place]!, logSum);
-  return choiceLoss(logits, 0, logits.length, clicked);
+  return computeChoiceLoss(logits, 0, logits.length, clicked);
 }

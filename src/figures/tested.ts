@@ -5,28 +5,28 @@
  * and the bootstrap of both draws the same groups.
  */
 
-import { type Bootstrap, bootstrapOf, type Interval, intervalOf } from "./bootstrap.ts";
-import type { Calibration } from "./calibration.ts";
-import { column, columns, type FigureName, figureNames, ratioOf, type SlicedBy } from "./columns.ts";
+import { type Bootstrap, computeInterval, getBootstrap, type Interval } from "./bootstrap.ts";
+import type { ProbabilityCalibration } from "./calibration.ts";
+import { column, columns, computeMetric, figureNames, type MetricName, type SliceKey } from "./columns.ts";
 
 /** Figures that there are; a ranking has no loss and no probabilities. */
-export type Figures = Readonly<Partial<Record<FigureName, number>>>;
+export type MetricValues = Readonly<Partial<Record<MetricName, number>>>;
 
 /** Where 95 % of the resamples of users are; null where there are too few users to say. */
-export type Intervals = Readonly<Partial<Record<FigureName, Interval | null>>>;
+export type MetricIntervals = Readonly<Partial<Record<MetricName, Interval | null>>>;
 
 /** What the sums of groups of users give. */
-export interface Measured {
+export interface MeasuredSums {
   /** Of all their events. */
-  readonly figures: Figures;
+  readonly figures: MetricValues;
   /** Of the figures. */
-  readonly intervals: Intervals;
+  readonly intervals: MetricIntervals;
   /** Values of each figure in the resamples. */
-  readonly resampled: ReadonlyMap<FigureName, Float64Array>;
+  readonly resampled: ReadonlyMap<MetricName, Float64Array>;
 }
 
 /** Figures of a part of the events. */
-export interface Slice extends Pick<Measured, "figures" | "intervals"> {
+export interface MetricSlice extends Pick<MeasuredSums, "figures" | "intervals"> {
   /** Which part, such as "3-4" of the page lengths. */
   readonly name: string;
   /** How many events it has. */
@@ -36,54 +36,61 @@ export interface Slice extends Pick<Measured, "figures" | "intervals"> {
 }
 
 /** All figures of a scoring, as result.json has them beside the first few. */
-export interface Details extends Pick<Measured, "figures" | "intervals"> {
+export interface MetricDetails extends Pick<MeasuredSums, "figures" | "intervals"> {
   /** Of P(click on a displayed item) and P(no click); absent for a ranking. */
-  readonly calibration?: { readonly click?: Calibration; readonly noClick?: Calibration };
+  readonly calibration?: {
+    readonly click?: ProbabilityCalibration;
+    readonly noClick?: ProbabilityCalibration;
+  };
   /** By what they are told apart, those that have events. */
-  readonly slices: Readonly<Partial<Record<SlicedBy, readonly Slice[]>>>;
+  readonly slices: Readonly<Partial<Record<SliceKey, readonly MetricSlice[]>>>;
 }
 
 /** One minus the other, on the same users. */
-export interface Difference {
+export interface MetricGap {
   /** Of the figures themselves. */
   readonly value: number;
   /** Of the difference. */
   readonly interval: Interval | null;
 }
 /** By figure; those that both scorings have. */
-export type Differences = Readonly<Partial<Record<FigureName, Difference>>>;
+export type MetricDifferences = Readonly<Partial<Record<MetricName, MetricGap>>>;
 
 /** @param sums [groups, columns] @param names of the figures; those without a value are left out. */
-export function measure(sums: Float64Array, bootstrap: Bootstrap, names: readonly FigureName[]): Measured {
+export function measure(
+  sums: Float64Array,
+  bootstrap: Bootstrap,
+  names: readonly MetricName[],
+): MeasuredSums {
   const totals = new Float64Array(columns);
   sums.forEach((value, k) => totals[k % columns] = totals[k % columns]! + value);
   const drawn = bootstrap.totals(sums, columns);
-  const figures: Partial<Record<FigureName, number>> = {};
-  const intervals: Partial<Record<FigureName, Interval | null>> = {};
-  const resampled = new Map<FigureName, Float64Array>();
+  const figures: Partial<Record<MetricName, number>> = {};
+  const intervals: Partial<Record<MetricName, Interval | null>> = {};
+  const resampled = new Map<MetricName, Float64Array>();
   for (const name of names) {
-    const [value = NaN] = ratioOf(name, totals);
+    const [value = NaN] = computeMetric(name, totals);
     if (Number.isNaN(value)) continue;
-    const values = ratioOf(name, drawn);
+    const values = computeMetric(name, drawn);
     figures[name] = value;
-    intervals[name] = intervalOf(values, bootstrap.groups);
+    intervals[name] = computeInterval(values, bootstrap.groups);
     resampled.set(name, values);
   }
   return { figures, intervals, resampled };
 }
 
 /** What differences are made of. */
-interface Comparable extends Pick<Measured, "resampled"> {
+interface Comparable extends Pick<MeasuredSums, "resampled"> {
   /** Its figures. */
-  readonly details: Pick<Details, "figures">;
+  readonly details: Pick<MetricDetails, "figures">;
   /** Groups of users that are resampled. */
   readonly groups: number;
 }
 
 /** A scoring of test users. */
-export interface Tested extends Comparable {
+export interface TestResult extends Comparable {
   /** All of its figures. */
-  readonly details: Details;
+  readonly details: MetricDetails;
   /** [groups, columns] */
   readonly sums: Float64Array;
   /** Tells the users apart from others. */
@@ -91,13 +98,13 @@ export interface Tested extends Comparable {
 }
 
 /** What a generator is compared with where the other scoring has none. */
-const INSTEAD: Readonly<Partial<Record<FigureName, FigureName>>> = { piPrec1: "prec1", piPrec2: "prec2" };
+const INSTEAD: Readonly<Partial<Record<MetricName, MetricName>>> = { piPrec1: "prec1", piPrec2: "prec2" };
 /** These say what happened: they are the same in all scorings. */
-const FACTS: readonly FigureName[] = ["noClick", "clicked"];
+const FACTS: readonly MetricName[] = ["noClick", "clicked"];
 
 /** How far one scoring is above another; both are of the same users. */
-export function differences(one: Comparable, other: Comparable): Differences {
-  const found: Partial<Record<FigureName, Difference>> = {};
+export function compareScorings(one: Comparable, other: Comparable): MetricDifferences {
+  const found: Partial<Record<MetricName, MetricGap>> = {};
   for (const name of figureNames.filter((name) => !FACTS.includes(name))) {
     const to = other.resampled.has(name) ? name : INSTEAD[name] ?? name;
     const own = difference(one, name, other, to);
@@ -115,24 +122,26 @@ const LEAST_GROUPS = 6;
  */
 function difference(
   one: Comparable,
-  name: FigureName,
+  name: MetricName,
   other: Comparable,
-  to: FigureName,
-): Difference | undefined {
+  to: MetricName,
+): MetricGap | undefined {
   const [a, b] = [one.details.figures[name], other.details.figures[to]];
   const [ofA, ofB] = [one.resampled.get(name), other.resampled.get(to)];
   if (a === undefined || b === undefined || !ofA || !ofB) return undefined;
-  const interval = one.groups < LEAST_GROUPS ? null : intervalOf(ofA.map((x, k) => x - ofB[k]!), one.groups);
+  const interval = one.groups < LEAST_GROUPS
+    ? null
+    : computeInterval(ofA.map((x, k) => x - ofB[k]!), one.groups);
   return { value: a - b, interval };
 }
 
 /** The sums that are kept, in their order. */
 const KEPT = ["events", "clicks", "nll", "prec1", "prec2", "piPrec1"] as const;
 /** The figures that they give. */
-const FIGURES: readonly FigureName[] = ["nll", "prec1", "prec2", "piPrec1"];
+const FIGURES: readonly MetricName[] = ["nll", "prec1", "prec2", "piPrec1"];
 
 /** What a scoring leaves in a file. */
-export interface Paired {
+export interface StoredSums {
   /** The same for the same users with the same events: see {@link UsersHash}. */
   readonly users: string;
   /** Of users that are resampled. */
@@ -159,7 +168,7 @@ export class UsersHash {
 }
 
 /** What is kept of a scoring. */
-export function pairedOf({ users, groups, sums }: Tested): Paired {
+export function packSums({ users, groups, sums }: TestResult): StoredSums {
   const kept = new DataView(new ArrayBuffer(4 * groups * KEPT.length));
   for (let g = 0; g < groups; g++) {
     KEPT.forEach((name, k) => {
@@ -170,7 +179,7 @@ export function pairedOf({ users, groups, sums }: Tested): Paired {
 }
 
 /** What was kept of a model's scorings, ready to be compared. */
-export interface Kept extends Comparable {
+export interface LoadedSums extends Comparable {
   readonly users: string;
 }
 
@@ -178,13 +187,13 @@ export interface Kept extends Comparable {
  * The mean of scorings, such as those of several seeds.
  * @returns undefined where they are not all of the same users, or their sums are damaged.
  */
-export function keptOf(scorings: readonly Paired[]): Kept | undefined {
+export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefined {
   const [first] = scorings;
   if (!first) return undefined;
   const { users, groups } = first;
   const all = new Float64Array(groups * columns);
   for (const scoring of scorings) {
-    const kept = floatsOf(scoring.sums);
+    const kept = decodeFloats(scoring.sums);
     if (scoring.users !== users || kept?.length !== groups * KEPT.length) return undefined;
     for (let g = 0; g < groups; g++) {
       KEPT.forEach((name, k) => {
@@ -193,7 +202,7 @@ export function keptOf(scorings: readonly Paired[]): Kept | undefined {
       });
     }
   }
-  const { figures, resampled } = measure(all, bootstrapOf(groups), FIGURES);
+  const { figures, resampled } = measure(all, getBootstrap(groups), FIGURES);
   return { users, groups, details: { figures }, resampled };
 }
 
@@ -201,18 +210,18 @@ export function keptOf(scorings: readonly Paired[]): Kept | undefined {
  * How far a figure of one model is above a figure of another.
  * @returns undefined where one has no such figure, or they are not of the same users.
  */
-export function keptDifference(
-  one: Kept | undefined,
-  name: FigureName,
-  other: Kept | undefined,
-  to: FigureName = name,
-): Difference | undefined {
+export function compareLoadedSums(
+  one: LoadedSums | undefined,
+  name: MetricName,
+  other: LoadedSums | undefined,
+  to: MetricName = name,
+): MetricGap | undefined {
   if (!one || !other || one.users !== other.users || one.groups !== other.groups) return undefined;
   return difference(one, name, other, to);
 }
 
 /** Undefined for what is no base64 of floats. */
-function floatsOf(text: string): Float32Array | undefined {
+function decodeFloats(text: string): Float32Array | undefined {
   try {
     const bytes = Uint8Array.fromBase64(text);
     if (bytes.length % 4 > 0) return undefined;

@@ -6,9 +6,9 @@
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type BaselineName, baselineNames, baselineTitles } from "./baselines/baselines.ts";
 import type { Interval } from "./bootstrap.ts";
-import { thousands } from "../number_text.ts";
-import { titleOf } from "./columns.ts";
-import type { Difference } from "./tested.ts";
+import { formatThousands } from "../number_text.ts";
+import { getMetricTitle } from "./columns.ts";
+import type { MetricGap } from "./tested.ts";
 
 /** Whether the first of two is better than the second. */
 export type Significance = "better" | "worse" | "no significant difference";
@@ -39,7 +39,7 @@ export interface MetricDifference {
 
 export function compareByMetric(
   metric: ComparedMetric,
-  { value: difference, interval }: Difference,
+  { value: difference, interval }: MetricGap,
 ): MetricDifference {
   return { difference, interval, is: classifyDifference(interval, { lowerIsBetter: metric === "nll" }) };
 }
@@ -52,7 +52,7 @@ export interface BaselineComparison extends MetricDifference {
 
 /** Differences of a scoring to each baseline, by metric. */
 export type BaselineDifferences = Readonly<
-  Partial<Record<BaselineName, Readonly<Partial<Record<ComparedMetric, Difference>>>>>
+  Partial<Record<BaselineName, Readonly<Partial<Record<ComparedMetric, MetricGap>>>>>
 >;
 
 /**
@@ -100,7 +100,9 @@ export function describeVerdict({ subject, metric, comparisons, users }: Baselin
     return ["There are too few users to say whether the model is better than the baselines."];
   }
   const numbers = (one: MetricDifference) =>
-    [`${titleOf(metric)} ${describeDifference(one)}`, ...(users === undefined ? [] : [users])].join(", ");
+    [`${getMetricTitle(metric)} ${describeDifference(one)}`, ...(users === undefined ? [] : [users])].join(
+      ", ",
+    );
   if (classifyAgainstBaselines(comparisons) === "better") {
     return [
       `${toStart(subject)} is better than every baseline; the best of them is ${best.name}: ${
@@ -151,7 +153,7 @@ export function compareRanking(
 
 /** "270 test users" */
 export function describeUsers(count: number | undefined, split = "test"): string | undefined {
-  return count === undefined ? undefined : `${thousands(count)} ${split} users`;
+  return count === undefined ? undefined : `${formatThousands(count)} ${split} users`;
 }
 
 /** "In the simulator slateq is worse than greedy" @param place where they are compared, such as "In the simulator" */
@@ -179,12 +181,12 @@ export function describeDifference(
   { difference, interval }: Pick<MetricDifference, "difference" | "interval">,
   digits = 3,
 ): string {
-  return signed(difference, digits) + (interval ? `, ${describeInterval(interval, digits)}` : "");
+  return formatSigned(difference, digits) + (interval ? `, ${describeInterval(interval, digits)}` : "");
 }
 
 /** "95 % CI +0.001 to +0.023" */
 export function describeInterval(interval: Interval, digits?: number): string {
-  return `95 % CI ${signedRange(interval, digits)}`;
+  return `95 % CI ${formatSignedRange(interval, digits)}`;
 }
 
 /** A claim that a difference is above 0, what became of it, and the finding in words. */
@@ -205,11 +207,11 @@ export function judgeClaim(interval: Interval | null | undefined): Claim["holds"
 export const claimOutcomes = { yes: "supported", no: "contradicted", undecided: "inconclusive" } as const;
 
 /** "+4.21" */
-export function signed(value: number, digits = 2): string {
+export function formatSigned(value: number, digits = 2): string {
   return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(digits)}`;
 }
 
 /** "-0.02 to +4.21" */
-export function signedRange([low, high]: Interval, digits?: number): string {
-  return `${signed(low, digits)} to ${signed(high, digits)}`;
+export function formatSignedRange([low, high]: Interval, digits?: number): string {
+  return `${formatSigned(low, digits)} to ${formatSigned(high, digits)}`;
 }

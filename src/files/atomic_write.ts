@@ -7,11 +7,11 @@
  */
 
 import { UserError } from "../user_error.ts";
-import { explainFileError, kindOf, openFile, shownPath } from "./local_file.ts";
+import { describeFileKind, explainFileError, formatPath, openFile } from "./local_file.ts";
 import { Buffer } from "node:buffer";
 import { basename, dirname, join } from "node:path";
-import { holdsPath, openLocked, tryLock } from "./lock.ts";
-import { isHeld, makeable, writable } from "./write_scope.ts";
+import { isAtPath, openLocked, tryLock } from "./lock.ts";
+import { isHeld, requireMakeable, requireWritable } from "./write_scope.ts";
 
 /** What a file holds: text (written as UTF-8), bytes, or several runs of bytes one after another. */
 export type FileContents = string | Uint8Array | readonly Uint8Array[];
@@ -30,8 +30,8 @@ const RUN_BYTES = 2 ** 20;
  * @param mark see {@link expectReplaceable}
  * @throws {UserError} naming the path, the cause and the remedy; the temporary file is removed
  */
-export function atomicWriteFile(path: string, contents: FileContents, mark?: string): Promise<void> {
-  return atomicWrite(path, async (write) => {
+export function writeFileAtomically(path: string, contents: FileContents, mark?: string): Promise<void> {
+  return writeAtomically(path, async (write) => {
     for (const run of runs(pieces(contents))) await write(run);
   }, mark);
 }
@@ -40,7 +40,7 @@ export function atomicWriteFile(path: string, contents: FileContents, mark?: str
  * The same for contents that are made piece by piece, as they may be larger than memory.
  * @param make hands over the pieces in order; what it throws takes the file back.
  */
-export async function atomicWrite(
+export async function writeAtomically(
   path: string,
   make: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
   mark?: string,
@@ -55,10 +55,10 @@ export async function atomicWrite(
       const mode = expectReplaceable(path, mark); // something may have been put there meanwhile
       if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
       await temporary.file.sync(); // otherwise a power cut could leave the new name with old or empty blocks
-      await Deno.rename(temporary.path, writable(path));
+      await Deno.rename(temporary.path, requireWritable(path));
     });
   } catch (error) {
-    discardTemporary(temporary);
+    removeTemporary(temporary);
     throw error;
   }
   temporary.file.close(); // only now: until it has its name, it is locked
@@ -88,7 +88,7 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
   const { mode } = info;
   if (!isHeld(path) && !(mark !== undefined && hasMark(path, mark))) {
     throw new UserError(
-      `Expected ${shownPath(path)} to be free${
+      `Expected ${formatPath(path)} to be free${
         mark === undefined ? "" : ", or an earlier file of this kind"
       }, found a file ` +
         "that this command did not make. Choose another path, or move the file away; nothing was changed.",
@@ -106,7 +106,7 @@ export function expectSole(path: string): void {
   if ((regularFile(path)?.nlink ?? 1) === 1) return;
   throw new UserError(
     `Expected ${
-      shownPath(path)
+      formatPath(path)
     } to be a file of its own, found a second name (a hard link) for it. Replace it by a copy.`,
   );
 }
@@ -123,9 +123,9 @@ function regularFile(path: string): Deno.FileInfo | undefined {
   if (info.isFile) return info;
   throw new UserError(
     info.isDirectory
-      ? `cannot write ${shownPath(path)}: it is a folder, and a file was expected. Choose another path.`
-      : `Expected ${shownPath(path)} to be free or a regular file, found ${
-        info.isSymlink ? "a link" : kindOf(info)
+      ? `cannot write ${formatPath(path)}: it is a folder, and a file was expected. Choose another path.`
+      : `Expected ${formatPath(path)} to be free or a regular file, found ${
+        info.isSymlink ? "a link" : describeFileKind(info)
       }. ` +
         (info.isSymlink ? "Name the file that it leads to, or remove the link." : "Choose another path."),
   );
@@ -163,7 +163,7 @@ async function waitForTemporary(path: string): Promise<TemporaryFile> {
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await Deno.mkdir(makeable(path), { recursive: true });
+    await Deno.mkdir(requireMakeable(path), { recursive: true });
   } catch (error) {
     throw explainFileError(error, "make the folder", path);
   }
@@ -200,11 +200,11 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
 const ENDING = ".clickgan-tmp";
 
 /** The temporary name of a file that will be at `path`. */
-export function temporaryName(path: string): string {
+export function makeTemporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}${ENDING}`);
 }
 
-/** Whether a name is one that {@link temporaryName} gives. */
+/** Whether a name is one that {@link makeTemporaryName} gives. */
 export function isTemporaryName(name: string): boolean {
   return name.startsWith(".") && name.endsWith(ENDING) && name.length > ENDING.length + 1;
 }
@@ -221,7 +221,7 @@ export interface TemporaryFile {
  * @throws UserError when something else has its name; errors of the file system as they are.
  */
 export function openTemporary(path: string): TemporaryFile | undefined {
-  const temporary = temporaryName(path);
+  const temporary = makeTemporaryName(path);
   const file = openLocked(temporary, "a temporary file");
   if (!file) return undefined;
   try {
@@ -240,7 +240,7 @@ export function removeTemporaries(folder: string): void {
     const path = join(folder, name);
     try {
       using file = Deno.openSync(path, { read: true, write: true });
-      if (tryLock(file) && holdsPath(file, path)) Deno.removeSync(writable(path));
+      if (tryLock(file) && isAtPath(file, path)) Deno.removeSync(requireWritable(path));
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error; // its writer has just given it its name
     }
@@ -248,7 +248,7 @@ export function removeTemporaries(folder: string): void {
 }
 
 /** For cleaning up behind an error: what cannot be removed now is removed by the next owner. */
-export function discardTemporary({ file, path }: TemporaryFile): void {
+export function removeTemporary({ file, path }: TemporaryFile): void {
   try {
     Deno.removeSync(path);
   } catch {

@@ -2,7 +2,7 @@
 
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
-import { atomicWriteFile } from "./atomic_write.ts";
+import { writeFileAtomically } from "./atomic_write.ts";
 import { explainFileError, readText } from "./local_file.ts";
 
 /** @returns undefined when there is no such file. @throws UserError when it is damaged. */
@@ -16,7 +16,7 @@ export async function readJson<T>(file: string, schema: v.GenericSchema<unknown,
   }
   const parsed = v.safeParse(schema, parseJson(text));
   if (parsed.success) return parsed.output;
-  throw new UserError(`${file} is damaged: ${v.reasons(parsed.issues)}`);
+  throw new UserError(`${file} is damaged: ${v.describeIssues(parsed.issues)}`);
 }
 
 /**
@@ -24,7 +24,7 @@ export async function readJson<T>(file: string, schema: v.GenericSchema<unknown,
  * @throws UserError when it cannot be written, or is another one (see expectReplaceable).
  */
 export function writeJson(file: string, value: object): Promise<void> {
-  return atomicWriteFile(file, JSON.stringify(value, null, 2) + "\n", formatMark(value));
+  return writeFileAtomically(file, JSON.stringify(value, null, 2) + "\n", formatMark(value));
 }
 
 /** The mark of a JSON file whose first key is `format`, on the second line. */

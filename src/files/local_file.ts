@@ -14,7 +14,7 @@ import { createHash, type Hash } from "node:crypto";
  */
 export function explainFileError(error: unknown, doing: string, path: string): unknown {
   if (!(error instanceof Error)) return error;
-  const where = shownPath(path);
+  const where = formatPath(path);
   if (error instanceof Deno.errors.NotCapable) {
     if (/^\/(dev|proc|sys)(\/|$)/.test(path)) {
       return new UserError(
@@ -42,7 +42,7 @@ export function explainFileError(error: unknown, doing: string, path: string): u
 const MOST_SHOWN = 300;
 
 /** A path as a message has it: on one line, and not without end. */
-export function shownPath(path: string): string {
+export function formatPath(path: string): string {
   if (path === "") return '"" (an empty path)';
   // deno-lint-ignore no-control-regex
   const line = path.replace(/[\x00-\x1f\x7f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
@@ -94,7 +94,7 @@ function errorCode(error: Error): string | undefined {
   return "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-export async function exists(path: string): Promise<boolean> {
+export async function pathExists(path: string): Promise<boolean> {
   try {
     await Deno.lstat(path);
     return true;
@@ -109,7 +109,7 @@ export function expectLocal(path: string): void {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path) ?? [];
   if (scheme === undefined) return;
   throw new UserError(
-    `Expected a path on this machine, found ${shownPath(path)}: only local files are read. ` +
+    `Expected a path on this machine, found ${formatPath(path)}: only local files are read. ` +
       (scheme.toLowerCase() === "file"
         ? "Name it without file://."
         : "Fetch the data first, or mount the bucket (data/spark/README.md), and name the file or folder."),
@@ -129,7 +129,7 @@ export function expectFile(path: string): Deno.FileInfo {
   }
   if (info.isFile) return info;
   throw new UserError(
-    `${shownPath(path)}: expected a regular file, found ${kindOf(info)}. ${remedyOf(info)}`,
+    `${formatPath(path)}: expected a regular file, found ${describeFileKind(info)}. ${suggestRemedy(info)}`,
   );
 }
 
@@ -182,13 +182,13 @@ export function explainMissing(error: unknown, path: string): unknown {
     return explainFileError(error, "read", path);
   }
   return new UserError(
-    `${shownPath(path)} is a link to ${shownPath(target)}, which is not there. Correct or remove the link.`,
+    `${formatPath(path)} is a link to ${formatPath(target)}, which is not there. Correct or remove the link.`,
     { cause: error },
   );
 }
 
 /** What something that is no regular file is, in words. */
-export function kindOf(info: Deno.FileInfo): string {
+export function describeFileKind(info: Deno.FileInfo): string {
   if (info.isDirectory) return "a folder";
   if (info.isFifo) return "a FIFO (a named pipe)";
   if (info.isSocket) return "a socket";
@@ -196,7 +196,7 @@ export function kindOf(info: Deno.FileInfo): string {
   return info.isCharDevice ? "a character device" : "something that is neither file nor folder";
 }
 
-function remedyOf(info: Deno.FileInfo): string {
+function suggestRemedy(info: Deno.FileInfo): string {
   return info.isDirectory ? "Name a file in it." : "Write the data to a file first, and name that file.";
 }
 
@@ -204,7 +204,10 @@ function remedyOf(info: Deno.FileInfo): string {
  * SHA-256 of a file of any size, in hexadecimal, in bounded memory.
  * @param also takes the bytes, too. @throws UserError for a file that cannot be read.
  */
-export async function checksum(path: string, also?: Hash): Promise<{ bytes: number; sha256: string }> {
+export async function computeFileChecksum(
+  path: string,
+  also?: Hash,
+): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash("sha256");
   let bytes = 0;
   try {

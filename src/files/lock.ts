@@ -5,7 +5,7 @@
 
 import { UserError } from "../user_error.ts";
 import { explainFileError } from "./local_file.ts";
-import { holdPlace, writable } from "./write_scope.ts";
+import { holdPlace, requireWritable } from "./write_scope.ts";
 
 /** How often a waiting process looks again. */
 const LOOK_MS = 100;
@@ -27,7 +27,7 @@ export function tryLock(file: Deno.FsFile): boolean {
 }
 
 /** Whether an open file still stands at `path`: another process may have removed or replaced it. */
-export function holdsPath(file: Deno.FsFile, path: string): boolean {
+export function isAtPath(file: Deno.FsFile, path: string): boolean {
   const own = file.statSync();
   try {
     const found = Deno.lstatSync(path);
@@ -47,11 +47,11 @@ export function holdsPath(file: Deno.FsFile, path: string): boolean {
 export function openLocked(path: string, purpose: string): Deno.FsFile | undefined {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     expectPlainFile(path, purpose);
-    const file = Deno.openSync(writable(path), { read: true, write: true, create: true });
+    const file = Deno.openSync(requireWritable(path), { read: true, write: true, create: true });
     let kept = false;
     try {
       if (!tryLock(file)) return undefined;
-      kept = holdsPath(file, path); // not when its holder has removed or renamed it while we looked
+      kept = isAtPath(file, path); // not when its holder has removed or renamed it while we looked
       if (kept) return file;
     } finally {
       if (!kept) file.close();

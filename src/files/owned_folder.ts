@@ -10,10 +10,10 @@
 
 import { basename, dirname, join, relative } from "node:path";
 import { UserError } from "../user_error.ts";
-import { atomicWriteFile, isTemporaryName, makeFolder, removeTemporaries } from "./atomic_write.ts";
+import { isTemporaryName, makeFolder, removeTemporaries, writeFileAtomically } from "./atomic_write.ts";
 import { explainFileError, readTextSync } from "./local_file.ts";
 import { Lock } from "./lock.ts";
-import { writable } from "./write_scope.ts";
+import { requireWritable } from "./write_scope.ts";
 
 const LOCK = ".clickgan.lock";
 /** Marks a folder that is not whole: it is the first file there, and the last one to go. */
@@ -31,7 +31,7 @@ export function isOwnName(name: string): boolean {
 }
 
 /** What a folder is for, and the option that names it, for messages: "the run", "--save-dir". */
-export interface Purpose {
+export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
   /** All files that are made there, where they are made in one go, with a {@link SIGN}. */
@@ -49,7 +49,7 @@ export class OwnedFolder implements Disposable {
   ) {}
 
   /** Of what is made in one go, as long as it is not whole. */
-  #unfinished: Purpose | undefined;
+  #unfinished: FolderPurpose | undefined;
 
   /**
    * Makes a new folder, or takes an empty one.
@@ -57,8 +57,12 @@ export class OwnedFolder implements Disposable {
    * all and is the last to go: as long as it is there none of them is whole, and the same command may begin again.
    * @throws UserError when there is something in it, another process writes to it, or it cannot be written to.
    */
-  static async begin(path: string, purpose: Purpose, together: readonly string[] = []): Promise<OwnedFolder> {
-    const made = contentsOf(path) === undefined;
+  static async begin(
+    path: string,
+    purpose: FolderPurpose,
+    together: readonly string[] = [],
+  ): Promise<OwnedFolder> {
+    const made = listContents(path) === undefined;
     expectEmpty(path, purpose, together);
     await makeFolder(path);
     const owned = OwnedFolder.#own(path, made);
@@ -67,11 +71,11 @@ export class OwnedFolder implements Disposable {
       if (purpose.own) {
         owned.#unfinished = purpose;
         const named = path === together[0] ? together : [];
-        await atomicWriteFile(
+        await writeFileAtomically(
           join(path, SIGN),
           [SIGN_TEXT, ...named.map((other) => `${relative(path, other)}\n`)].join(""),
         );
-        removeFiles(path, (name) => isOf(purpose, name));
+        removeFiles(path, (name) => isPurposeName(purpose, name));
       }
       return owned;
     } catch (error) {
@@ -82,7 +86,7 @@ export class OwnedFolder implements Disposable {
 
   /** Takes a folder that is there. @throws UserError when it is not, or another process writes to it. */
   static open(path: string): OwnedFolder {
-    if (contentsOf(path) === undefined) {
+    if (listContents(path) === undefined) {
       throw new UserError(`Expected a folder at ${path}, found nothing. Check the path.`);
     }
     return OwnedFolder.#own(path, false);
@@ -117,7 +121,7 @@ export class OwnedFolder implements Disposable {
   [Symbol.dispose](): void {
     try {
       const unfinished = this.#unfinished;
-      if (unfinished) removeFiles(this.path, (name) => isOf(unfinished, name));
+      if (unfinished) removeFiles(this.path, (name) => isPurposeName(unfinished, name));
       if (unfinished) this.finish();
     } catch {
       // The next one removes it.
@@ -134,9 +138,9 @@ export class OwnedFolder implements Disposable {
 }
 
 function removeFiles(folder: string, isMeant: (name: string) => boolean): void {
-  for (const name of (contentsOf(folder) ?? []).filter(isMeant)) {
+  for (const name of (listContents(folder) ?? []).filter(isMeant)) {
     try {
-      Deno.removeSync(writable(join(folder, name)));
+      Deno.removeSync(requireWritable(join(folder, name)));
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw explainFileError(error, "write", folder);
     }
@@ -144,7 +148,7 @@ function removeFiles(folder: string, isMeant: (name: string) => boolean): void {
 }
 
 /** Whether a name is one of what is made in one go, or is worked with. */
-function isOf({ own = [], work }: Purpose, name: string): boolean {
+function isPurposeName({ own = [], work }: FolderPurpose, name: string): boolean {
   return own.includes(name) || work?.test(name) === true;
 }
 
@@ -152,10 +156,10 @@ function isOf({ own = [], work }: Purpose, name: string): boolean {
  * Looks whether a folder could be begun; what this program leaves when it is killed early does not count.
  * @param together see {@link OwnedFolder.begin}. @throws UserError when it holds something, or is no folder.
  */
-export function expectEmpty(path: string, purpose: Purpose, together: readonly string[] = []): void {
-  const names = contentsOf(path) ?? [];
+export function expectEmpty(path: string, purpose: FolderPurpose, together: readonly string[] = []): void {
+  const names = listContents(path) ?? [];
   const isUnfinished = purpose.own !== undefined && (names.includes(SIGN) || isNamed(path, together[0]));
-  const first = names.find((name) => !isUnfinished || !(name === SIGN || isOf(purpose, name)));
+  const first = names.find((name) => !isUnfinished || !(name === SIGN || isPurposeName(purpose, name)));
   if (first === undefined) return;
   const { what, option } = purpose;
   throw new UserError(
@@ -178,7 +182,7 @@ function isNamed(path: string, first: string | undefined): boolean {
  * The names in a folder, sorted, without a lock and temporary files of this program; undefined where nothing is.
  * @throws UserError when it is no folder, or cannot be read.
  */
-export function contentsOf(path: string): string[] | undefined {
+export function listContents(path: string): string[] | undefined {
   try {
     const names = [...Deno.readDirSync(path)].map(({ name }) => name);
     return names.filter((name) => !isOwnName(name)).sort();

@@ -2,7 +2,7 @@
 
 import { ByteWriter, type ColumnSource, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { type Cell, formatCsvRow, isFormula } from "../csv.ts";
-import { atomicWrite } from "./atomic_write.ts";
+import { writeAtomically } from "./atomic_write.ts";
 import { UserError } from "../user_error.ts";
 
 /** A column of a file, made of rows of a kind. */
@@ -33,7 +33,7 @@ export const ROW_FORMATS = ["csv", "parquet"] as const;
 export type RowFormat = (typeof ROW_FORMATS)[number];
 
 /** The format that a file's name says. @param what the file is for, in messages. @throws UserError for another ending. */
-function rowFormatOf(path: string, what: string): RowFormat {
+function parseRowFormat(path: string, what: string): RowFormat {
   const ending = path.replace(/^.*\./, "").toLowerCase();
   const format = ROW_FORMATS.find((name) => name === ending);
   if (format !== undefined && path.includes(".")) return format;
@@ -55,7 +55,7 @@ export async function writeRows<Row>(
   lists: AsyncIterable<readonly Row[]>,
   shared = columns.length,
 ): Promise<RowsWritten> {
-  const format = rowFormatOf(path, what);
+  const format = parseRowFormat(path, what);
   let count = 0;
   async function* groups(): AsyncGenerator<Row[]> {
     let group: Row[] = [];
@@ -69,7 +69,7 @@ export async function writeRows<Row>(
     if (group.length > 0) yield group;
   }
   let formulas = 0;
-  await atomicWrite(path, async (write) => {
+  await writeAtomically(path, async (write) => {
     if (format === "csv") formulas = await writeCsv(columns, groups(), write);
     else await writeParquet(what, columns, groups(), write);
   }, rowsMark(path, what, columns.slice(0, shared), shared === columns.length));
@@ -86,12 +86,12 @@ export function rowsMark(
   columns: readonly { name: string }[],
   isWhole = true,
 ): string {
-  if (rowFormatOf(path, what) === "parquet") return makerOf(what);
+  if (parseRowFormat(path, what) === "parquet") return findMaker(what);
   const header = `\n${formatCsvRow(columns.map(({ name }) => name))}`;
   return isWhole ? header : header.replace(/\n$/, ",");
 }
 
-function makerOf(what: string): string {
+function findMaker(what: string): string {
   return `clickgan ${what}`;
 }
 
@@ -122,7 +122,7 @@ async function writeParquet<Row>(
   groups: Groups<Row>,
   write: Write,
 ): Promise<void> {
-  const columnsOf = (rows: readonly Row[]) =>
+  const listColumnNames = (rows: readonly Row[]) =>
     columns.map(({ name, type, nullable = false, of }) => ({
       name,
       data: rows.map((row) => of(row)),
@@ -130,9 +130,14 @@ async function writeParquet<Row>(
       nullable,
     }));
   async function* data(): AsyncGenerator<ColumnSource[]> {
-    for await (const rows of groups) yield columnsOf(rows);
+    for await (const rows of groups) yield listColumnNames(rows);
   }
-  await writeParquetGroups(schemaFromColumnData({ columnData: columnsOf([]) }), data(), write, makerOf(what));
+  await writeParquetGroups(
+    schemaFromColumnData({ columnData: listColumnNames([]) }),
+    data(),
+    write,
+    findMaker(what),
+  );
 }
 
 /** Writes a Parquet file, each group of its rows as soon as it is there. */

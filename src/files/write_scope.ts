@@ -30,17 +30,17 @@ export function allowWrites(path: string): void {
  * with a name made of the output's, such as a lock, a temporary file or "page-returns.csv" beside "page.html".
  * @throws Error otherwise, as that is a fault of the program
  */
-export function writable(path: string): string {
+export function requireWritable(path: string): string {
   if (outputs === undefined) return path;
   const place = resolve(path);
   if (outputs.some((output) => isWithin(place, output) || isBeside(place, output))) return path;
   throw new Error(`expected to write to ${outputs.join(", ")} alone, was about to write to ${place}`);
 }
 
-/** Returns the path of a folder that may be made: as for {@link writable}, or an output lies within it. */
-export function makeable(path: string): string {
+/** Returns the path of a folder that may be made: as for {@link requireWritable}, or an output lies within it. */
+export function requireMakeable(path: string): string {
   const place = resolve(path);
-  return outputs?.some((output) => isWithin(output, place)) ? path : writable(path);
+  return outputs?.some((output) => isWithin(output, place)) ? path : requireWritable(path);
 }
 
 /** What this process holds a lock on, without links. */
@@ -48,25 +48,25 @@ const locked = new Set<string>();
 
 /** Counts a file or folder as this process's own until the result is disposed of. */
 export function holdPlace(path: string): Disposable {
-  const { place } = placeOf(path);
+  const { place } = resolvePath(path);
   locked.add(place);
   return { [Symbol.dispose]: () => void locked.delete(place) };
 }
 
 /** True if this process holds the lock of a file, or of a folder that it lies in. */
 export function isHeld(path: string): boolean {
-  const { place } = placeOf(path);
+  const { place } = resolvePath(path);
   return [...locked].some((held) => isWithin(place, held));
 }
 
 /** Where something stands, or would stand, without links, and the nearest folder above it that is there. */
-export function placeOf(path: string): { place: string; above: string } {
+export function resolvePath(path: string): { place: string; above: string } {
   let [place, above] = ["", ""];
   let isReal = true;
   for (const part of resolve(path).split(sep)) {
     if (isReal) above = place;
     place = place === "" ? part + sep : join(place, part);
-    const real: string | undefined = isReal ? realPathOf(place) : undefined;
+    const real: string | undefined = isReal ? tryRealPath(place) : undefined;
     isReal = real !== undefined;
     place = real ?? place;
   }
@@ -74,7 +74,7 @@ export function placeOf(path: string): { place: string; above: string } {
 }
 
 /** Undefined where nothing is, or nothing that can be looked at. */
-export function realPathOf(path: string): string | undefined {
+export function tryRealPath(path: string): string | undefined {
   try {
     return Deno.realPathSync(path);
   } catch {

@@ -1,8 +1,8 @@
 /** Arenas: buffers that live and die together. */
 
 import type { Gpu } from "./device.ts";
-import { BYTES_PER_TEXEL, rowByRow, type TextureLayout, type TextureView, type View } from "./memory.ts";
-import type { Amount } from "./sizes.ts";
+import { BYTES_PER_TEXEL, makeRowLayout, type TextureLayout, type TextureView, type View } from "./memory.ts";
+import type { SizeExpression } from "./sizes.ts";
 
 /** Offsets of bindings must be multiples of this on every adapter. */
 const BINDING_ALIGNMENT = 256;
@@ -53,8 +53,8 @@ export class Arena {
   allocateTexture(
     name: string,
     bytes: number,
-    used?: Amount,
-    layout: TextureLayout = rowByRow(bytes),
+    used?: SizeExpression,
+    layout: TextureLayout = makeRowLayout(bytes),
   ): TextureView {
     const { width, height } = layout;
     const texture = this.gpu.createTexture(`${this.purpose}: ${name}`, [width, height]);

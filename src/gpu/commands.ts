@@ -1,10 +1,10 @@
 /** The commands of a submission: compute passes, and copies between them. */
 
 import type { Gpu } from "./device.ts";
-import { BYTES_PER_TEXEL, regionsOf, type TextureView, type View } from "./memory.ts";
-import { amountOf, type Sizes } from "./sizes.ts";
+import { BYTES_PER_TEXEL, listRegions, type TextureView, type View } from "./memory.ts";
+import { type BatchSizes, evaluateSize } from "./sizes.ts";
 
-export class Commands {
+export class CommandRecorder {
   readonly #encoder: GPUCommandEncoder;
   #pass: GPUComputePassEncoder | undefined;
 
@@ -14,8 +14,8 @@ export class Commands {
   }
 
   /** Submits commands of their own. @param encode puts them in. */
-  static submit(gpu: Gpu, label: string, encode: (commands: Commands) => void): void {
-    const commands = new Commands(gpu, label);
+  static submit(gpu: Gpu, label: string, encode: (commands: CommandRecorder) => void): void {
+    const commands = new CommandRecorder(gpu, label);
     encode(commands);
     gpu.queue.submit([commands.finish()]);
   }
@@ -26,7 +26,7 @@ export class Commands {
   }
 
   /** Copies what kernels wrote into the texture that others read, as much as a batch of these sizes has. */
-  copyToTexture(view: TextureView, sizes: Sizes): void {
+  copyToTexture(view: TextureView, sizes: BatchSizes): void {
     this.#endPass();
     copyWritten(this.#encoder, view, sizes);
   }
@@ -48,14 +48,14 @@ export class Commands {
   }
 }
 
-/** See {@link Commands.copyToTexture}. @throws Error for a texture that no kernel writes. */
+/** See {@link CommandRecorder.copyToTexture}. @throws Error for a texture that no kernel writes. */
 export function copyWritten(
   encoder: GPUCommandEncoder,
   { texture, layout, written }: TextureView,
-  sizes: Sizes,
+  sizes: BatchSizes,
 ): void {
   if (!written) throw new Error(`no kernel writes the texture ${texture.label}`);
-  for (const { line, lines, texels } of regionsOf(layout, amountOf(written.bytes, sizes))) {
+  for (const { line, lines, texels } of listRegions(layout, evaluateSize(written.bytes, sizes))) {
     const bytesPerRow = lines > 1 ? BYTES_PER_TEXEL * layout.width : undefined;
     const offset = BYTES_PER_TEXEL * layout.width * line;
     const source = { buffer: written.view.buffer, offset, bytesPerRow };

@@ -2,10 +2,10 @@
 
 import { UserError } from "../user_error.ts";
 import { ENABLE_SUBGROUPS } from "./kernel.ts";
-import { type AdapterKind, areFor, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
-import { askedLimits } from "./limits.ts";
+import { type AdapterKind, getDefaultVariants, type KernelVariants, matchAdapter } from "./kernel_shapes.ts";
+import { computeRequiredLimits } from "./limits.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./memory.ts";
-import { thousands } from "../number_text.ts";
+import { formatThousands } from "../number_text.ts";
 
 /** More than the adapter can hold, or see at once. */
 export class LimitError extends UserError {
@@ -49,7 +49,7 @@ export interface GpuOptions {
    * Kernel shapes other than the fixed ones, whatever kind they are for.
    * @internal
    */
-  readonly shapes?: KernelShapes;
+  readonly shapes?: KernelVariants;
   /** The most workgroups along an axis, instead of the adapter's own limit. For tests of long grids. */
   readonly maxGrid?: number;
   /** The most workgroup memory, instead of 32 KiB. For tests of an adapter that grants no more than WebGPU promises. */
@@ -80,21 +80,21 @@ export class Gpu {
   readonly #held = new Map<GPUBuffer | GPUTexture, string>();
   readonly #errors: string[] = [];
   readonly #pipelines = new Map<string, GPUComputePipeline>();
-  #shapes: KernelShapes;
+  #shapes: KernelVariants;
   #closed = false;
 
   /** Of a device that is open: {@link openDevice} makes one. @param maxGrid workgroups along an axis, at most. @param bindingBytes that a kernel sees at once. */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
-    shapes: KernelShapes,
+    shapes: KernelVariants,
     readonly maxGrid: number,
     readonly bindingBytes: number = device.limits.maxStorageBufferBindingSize,
   ) {
     this.#shapes = shapes;
     this.adapter = {
-      kind: kindOf(info),
-      description: nameOf(info),
+      kind: classifyAdapter(info),
+      description: formatAdapterName(info),
       vendor: info.vendor,
       architecture: info.architecture,
       runtime: navigator.userAgent,
@@ -112,7 +112,7 @@ export class Gpu {
    * Which kernels the programs that are recorded on it take.
    * @internal
    */
-  get shapes(): KernelShapes {
+  get shapes(): KernelVariants {
     return this.#shapes;
   }
   /**
@@ -120,9 +120,9 @@ export class Gpu {
    * @throws Error for those of another kind, or with matrices elsewhere.
    * @internal
    */
-  useShapes(shapes: KernelShapes): void {
-    if (!areFor(shapes, this.#shapes)) {
-      const named = ({ kind, matrices }: KernelShapes) => matrices ? `${kind} with ${matrices}` : kind;
+  useShapes(shapes: KernelVariants): void {
+    if (!matchAdapter(shapes, this.#shapes)) {
+      const named = ({ kind, matrices }: KernelVariants) => matrices ? `${kind} with ${matrices}` : kind;
       throw new Error(
         `expected kernel shapes for the kind ${named(this.#shapes)}, got some for ${named(shapes)}`,
       );
@@ -207,8 +207,8 @@ export class Gpu {
     const most = limit === "maxStorageBufferBindingSize" ? this.bindingBytes : this.device.limits[limit];
     if (amount <= most) return;
     throw new LimitError(
-      `${what} needs ${thousands(amount)} ${unit}, but this adapter's ${limit} is ` +
-        `${thousands(most)} (${this.adapter.description}). ` +
+      `${what} needs ${formatThousands(amount)} ${unit}, but this adapter's ${limit} is ` +
+        `${formatThousands(most)} (${this.adapter.description}). ` +
         `Use smaller batches, smaller layers or fewer items, or an adapter with a higher limit.`,
       most / amount,
     );
@@ -296,14 +296,14 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
   const { info, limits, features } = adapter;
   const { workgroupBytes } = options;
   const most = workgroupBytes === undefined ? {} : { maxComputeWorkgroupStorageSize: workgroupBytes };
-  const requiredLimits = askedLimits(limits, nameOf(info), most);
+  const requiredLimits = computeRequiredLimits(limits, formatAdapterName(info), most);
   const timed = features.has("timestamp-query") ? ["timestamp-query" as const] : [];
   const open = (requiredFeatures: GPUFeatureName[]) =>
     adapter.requestDevice({ label: "clickgan", requiredFeatures, requiredLimits });
   // Deno 2.9.6 grants subgroups where its adapter does not list them, and an adapter that refuses may be asked again.
   const device = await open([...timed, SUBGROUPS]).catch(() => open(timed));
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
-  const shapes = options.shapes ?? shapesOf(info, options.shapesFor);
+  const shapes = options.shapes ?? chooseDefaultVariants(info, options.shapesFor);
   return new Gpu(device, info, shapes, maxGrid, options.bindingBytes);
 }
 
@@ -315,7 +315,9 @@ function webgpu(): GPU | undefined {
 /** Drivers that compute on the CPU, by names that they go by where nothing else tells them apart. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
 
-function kindOf({ isFallbackAdapter, description, device, architecture }: GPUAdapterInfo): AdapterKind {
+function classifyAdapter(
+  { isFallbackAdapter, description, device, architecture }: GPUAdapterInfo,
+): AdapterKind {
   return isFallbackAdapter || SOFTWARE.test([description, device, architecture].join(" ")) ? "cpu" : "gpu";
 }
 
@@ -326,14 +328,17 @@ function kindOf({ isFallbackAdapter, description, device, architecture }: GPUAda
 const READS_BUFFERS = /swiftshader/i;
 
 /** The fixed kernel shapes. @param kind of the adapter, or another for a test. */
-function shapesOf(info: GPUAdapterInfo, kind: AdapterKind = kindOf(info)): KernelShapes {
+function chooseDefaultVariants(
+  info: GPUAdapterInfo,
+  kind: AdapterKind = classifyAdapter(info),
+): KernelVariants {
   const { description, device, architecture } = info;
   const buffers = kind === "cpu" && READS_BUFFERS.test([description, device, architecture].join(" "));
-  return fixedShapes(kind, buffers ? "buffers" : undefined);
+  return getDefaultVariants(kind, buffers ? "buffers" : undefined);
 }
 
 /** Browsers give no description; of the vendor and the architecture they often tell. */
-function nameOf({ description, device, vendor, architecture }: GPUAdapterInfo): string {
+function formatAdapterName({ description, device, vendor, architecture }: GPUAdapterInfo): string {
   return description || device || [vendor, architecture].filter((name) => name).join(" ") ||
     "unnamed adapter";
 }

@@ -2,11 +2,11 @@
 
 import type { AdapterKind } from "./kernel_shapes.ts";
 import {
+  formatTexelCode,
+  formatTexelIndexCode,
   isTexture,
   isUniform,
   type Memory,
-  placeText,
-  texelText,
   TEXTURE_FORMAT,
   type TextureView,
   type UniformView,
@@ -46,7 +46,7 @@ const constantPattern = /^const (\w+)(\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
 const bindingPattern = /@group\(0\)\s*@binding\((\d+)\)\s*var<([^>]+)>\s*(\w+)\s*:/g;
 
 /** Reads a kernel's interface from its text, so that it is written once, in WGSL. */
-export function kernel(name: string, source: string): Kernel {
+export function parseKernel(name: string, source: string): Kernel {
   const bindings = [...source.matchAll(bindingPattern)].map(([, index, space, binding]): KernelBinding => {
     const kind = (space ?? "").replace(/\s/g, "");
     return {
@@ -60,7 +60,7 @@ export function kernel(name: string, source: string): Kernel {
       throw new Error(`kernel ${name}: binding ${b.name} is @binding(${b.index}), expected ${k}`);
     }
   });
-  if (bindings.at(-1)?.name !== STEP && !forManySteps({ bindings })) {
+  if (bindings.at(-1)?.name !== STEP && !isMultiStep({ bindings })) {
     throw new Error(`kernel ${name}: the last binding must be the uniform step, or steps`);
   }
   const constants = new Map(
@@ -70,12 +70,12 @@ export function kernel(name: string, source: string): Kernel {
 }
 
 /** Whether a kernel works for several steps at once, a slice of its grid (z) for each. */
-export function forManySteps({ bindings }: Pick<Kernel, "bindings">): boolean {
+export function isMultiStep({ bindings }: Pick<Kernel, "bindings">): boolean {
   return bindings.at(-1)?.name === STEPS;
 }
 
 /** A number in a kernel's text, e.g. its workgroup size, so that grids follow from the kernel itself. */
-export function constantOf(
+export function getConstant(
   { name: kernel, constants }: Pick<Kernel, "name" | "constants">,
   name: string,
   given: Constants = {},
@@ -88,14 +88,14 @@ export function constantOf(
 }
 
 /** A dispatch with what its kernel's text has for a GPU: workgroups of whole subgroups, where a CPU driver wants fewer invocations. */
-export function forAdapter<U extends KernelUse>(kind: AdapterKind, use: U): U {
+export function adaptWorkgroup<U extends KernelTextInputs>(kind: AdapterKind, use: U): U {
   const { kernel, constants } = use;
   if (kind !== "gpu" || !kernel.constants.has("GPU_WORKGROUP")) return use;
-  return { ...use, constants: { WORKGROUP: constantOf(kernel, "GPU_WORKGROUP"), ...constants } };
+  return { ...use, constants: { WORKGROUP: getConstant(kernel, "GPU_WORKGROUP"), ...constants } };
 }
 
 /** What the text of a dispatch follows from. */
-export interface KernelUse {
+export interface KernelTextInputs {
   readonly kernel: Kernel;
   readonly constants?: Constants;
   /** What each of the kernel's bindings but `step` sees, by name. */
@@ -106,12 +106,12 @@ export interface KernelUse {
  * @throws Error for a constant that the kernel does not declare, for one that a turn asks for and that is no number, and
  *   for a binding that the kernel reads or writes without the line that is to change.
  */
-export function kernelText({ kernel, constants = {}, views }: KernelUse): string {
+export function buildKernelText({ kernel, constants = {}, views }: KernelTextInputs): string {
   for (const name of Object.keys(constants)) {
     if (!kernel.constants.has(name)) throw new Error(`kernel ${kernel.name} has no constant ${name}`);
   }
   let text = "";
-  for (const piece of piecesOf(kernel)) text += typeof piece === "string" ? piece : piece(constants);
+  for (const piece of splitKernel(kernel)) text += typeof piece === "string" ? piece : piece(constants);
   for (const [name, view] of Object.entries(views)) {
     if (isUniform(view)) text = inUniform(kernel, text, name, view);
     else if (isTexture(view) && reads(kernel, name)) text = readTexture(kernel, text, name, view);
@@ -125,7 +125,7 @@ type Piece = string | ((constants: Constants) => string);
 /** A kernel is cut once: to look for its constants in each of a training's dispatches delays its start. */
 const cut = new WeakMap<Kernel, readonly Piece[]>();
 
-function piecesOf(kernel: Kernel): readonly Piece[] {
+function splitKernel(kernel: Kernel): readonly Piece[] {
   const known = cut.get(kernel);
   if (known) return known;
   const { source } = kernel;
@@ -170,7 +170,7 @@ function literal(value: number | boolean, default_: string): string {
 function* turnsIn(kernel: Kernel): Generator<Changing> {
   for (const loop of kernel.source.matchAll(writtenOut)) {
     for (const { index, 0: text, 1: name = "", 2: n } of loop[0].matchAll(turn)) {
-      const piece = (constants: Constants) => constantOf(kernel, name, constants) > Number(n) ? text : "";
+      const piece = (constants: Constants) => getConstant(kernel, name, constants) > Number(n) ? text : "";
       yield { at: loop.index + index, text, piece };
     }
   }
@@ -200,7 +200,7 @@ function readTexture(kernel: Kernel, text: string, name: string, { layout }: Tex
     throw new Error(`kernel ${kernel.name}: ${name} cannot stand in a texture without the line "${line}"`);
   }
   return text
-    .replace(line, `${head} { return textureLoad(${name}, ${texelText(layout)}); }`)
+    .replace(line, `${head} { return textureLoad(${name}, ${formatTexelCode(layout)}); }`)
     .replace(
       `var<storage, read> ${name}: array<vec4f>;`,
       `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, read>;`,
@@ -215,5 +215,5 @@ function writeTexture(kernel: Kernel, text: string, name: string, { layout }: Te
   if (!text.includes(line)) {
     throw new Error(`kernel ${kernel.name}: ${name} cannot stand in panels without the line "${line}"`);
   }
-  return text.replace(line, `${head} { ${name}[${placeText(layout)}] = value; }`);
+  return text.replace(line, `${head} { ${name}[${formatTexelIndexCode(layout)}] = value; }`);
 }

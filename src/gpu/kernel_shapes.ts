@@ -39,7 +39,7 @@ const sumVariants = ["serial", "subgroups"] as const satisfies readonly SumVaria
 /** What a calibration chooses among. */
 export type KernelVariant = MatmulVariant | LstmVariant | SumVariant;
 
-/** What {@link KernelShapes} must be. */
+/** What {@link KernelVariants} must be. */
 export const kernelShapesSchema = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
   matrices: v.optional(v.literal("buffers")),
@@ -48,7 +48,7 @@ export const kernelShapesSchema = v.strictObject({
   sum: v.optional(v.record(v.string(), v.picklist(sumVariants))),
 });
 /** Another variant may sum in another order: with other shapes, results may differ in their last bits. */
-export interface KernelShapes {
+export interface KernelVariants {
   /** It also decides what stands in uniforms. */
   readonly kind: AdapterKind;
   /**
@@ -56,50 +56,50 @@ export interface KernelShapes {
    * reads faster, and in buffers on a GPU. SwiftShader is a CPU adapter that reads buffers faster.
    */
   readonly matrices?: "buffers" | undefined;
-  /** What differs from the fixed table, by {@link matmulKey}. */
+  /** What differs from the fixed table, by {@link formatMatmulKey}. */
   readonly matmul: Record<string, MatmulVariant>;
-  /** The same of LSTMs, by {@link lstmKey}. */
+  /** The same of LSTMs, by {@link formatLstmKey}. */
   readonly lstm?: Record<string, LstmVariant> | undefined;
   /** The same of sums, by their kernel's name. */
   readonly sum?: Record<string, SumVariant> | undefined;
 }
 
 /** What an adapter's fixed table follows from. */
-export type AdapterShapes = Pick<KernelShapes, "kind" | "matrices">;
+export type AdapterTraits = Pick<KernelVariants, "kind" | "matrices">;
 
-/** The fixed table for a kind of adapter. @param matrices as in {@link KernelShapes}. */
-export function fixedShapes(kind: AdapterKind, matrices?: "buffers"): KernelShapes {
+/** The fixed table for a kind of adapter. @param matrices as in {@link KernelVariants}. */
+export function getDefaultVariants(kind: AdapterKind, matrices?: "buffers"): KernelVariants {
   return { kind, ...(matrices && { matrices }), matmul: {} };
 }
 
 /** Whether matrices that products read again and again stand in storage textures. */
-export function inTextures({ kind, matrices }: AdapterShapes): boolean {
+export function usesTextures({ kind, matrices }: AdapterTraits): boolean {
   return kind === "cpu" && matrices === undefined;
 }
 
-/** The fixed table with what a calibration chose, by {@link matmulKey}, {@link lstmKey}, and a sum's kernel. */
-export function chosenShapes(
-  { kind, matrices }: AdapterShapes,
+/** The fixed table with what a calibration chose, by {@link formatMatmulKey}, {@link formatLstmKey}, and a sum's kernel. */
+export function mergeTunedVariants(
+  { kind, matrices }: AdapterTraits,
   chosen: Readonly<Record<string, KernelVariant>>,
-): KernelShapes {
+): KernelVariants {
   const matmul: Record<string, MatmulVariant> = {};
   const lstm: Record<string, LstmVariant> = {};
   const sum: Record<string, SumVariant> = {};
   for (const [key, variant] of Object.entries(chosen)) {
-    if (isOneOf(lstmVariants, variant)) lstm[key] = variant;
-    else if (isOneOf(sumVariants, variant)) sum[key] = variant;
+    if (isVariant(lstmVariants, variant)) lstm[key] = variant;
+    else if (isVariant(sumVariants, variant)) sum[key] = variant;
     else matmul[key] = variant;
   }
   const given = Object.entries({ lstm, sum }).filter(([, all]) => Object.keys(all).length > 0);
-  return { ...fixedShapes(kind, matrices), matmul, ...Object.fromEntries(given) };
+  return { ...getDefaultVariants(kind, matrices), matmul, ...Object.fromEntries(given) };
 }
 
-function isOneOf<V extends KernelVariant>(all: readonly V[], variant: KernelVariant): variant is V {
+function isVariant<V extends KernelVariant>(all: readonly V[], variant: KernelVariant): variant is V {
   return all.some((one) => one === variant);
 }
 
 /** Whether shapes were made for such an adapter. */
-export function areFor(shapes: AdapterShapes, { kind, matrices }: AdapterShapes): boolean {
+export function matchAdapter(shapes: AdapterTraits, { kind, matrices }: AdapterTraits): boolean {
   return shapes.kind === kind && shapes.matrices === matrices;
 }
 
@@ -107,17 +107,17 @@ export function areFor(shapes: AdapterShapes, { kind, matrices }: AdapterShapes)
  * Shapes that were recorded, on an adapter that they were made for; the fixed table on another, and where there are none.
  * @param own those of the adapter.
  */
-export function recordedShapes(recorded: KernelShapes | undefined, own: AdapterShapes): KernelShapes {
-  return recorded && areFor(recorded, own) ? recorded : fixedShapes(own.kind, own.matrices);
+export function reuseVariants(recorded: KernelVariants | undefined, own: AdapterTraits): KernelVariants {
+  return recorded && matchAdapter(recorded, own) ? recorded : getDefaultVariants(own.kind, own.matrices);
 }
 
 /** E.g. "forward 64x32", padded sizes [K, N] of the weights. @param k4 K / 4. @param n4 N / 4. */
-export function matmulKey(direction: MatmulDirection, k4: number, n4: number): string {
+export function formatMatmulKey(direction: MatmulDirection, k4: number, n4: number): string {
   return `${direction} ${4 * k4}x${4 * n4}`;
 }
 
 /** E.g. "lstm backward 20", with the padded number of units. @param h4 units / 4. */
-export function lstmKey(direction: LstmDirection, h4: number): string {
+export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
@@ -125,8 +125,8 @@ export function lstmKey(direction: LstmDirection, h4: number): string {
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 /** What a kernel is chosen by. */
-export interface ShapeChoice {
-  readonly shapes: KernelShapes;
+export interface VariantContext {
+  readonly shapes: KernelVariants;
   /** Of workgroup memory that the adapter grants; at least 16,384. */
   readonly workgroupBytes: number;
   /** Whether kernels may use operations of a subgroup. */
@@ -137,7 +137,7 @@ export interface ShapeChoice {
  * Bytes of workgroup memory that a panel takes: sixteen columns of the weights, and in the forward kernel the bias and the
  * dot product's weights. 256 inputs take 16,512 bytes there, and WebGPU promises 16,384.
  */
-export function panelBytes(direction: "forward" | "input", k4: number, n4: number): number {
+export function computePanelBytes(direction: "forward" | "input", k4: number, n4: number): number {
   return 16 * (direction === "forward" ? 16 * k4 + 8 : 16 * n4);
 }
 
@@ -158,8 +158,8 @@ function panelsBy(rows: number): MatmulVariant[] {
  * reads workgroup memory loses by far, so panels come last.
  * @param rows of the largest batch.
  */
-export function variantsFor(
-  { shapes, workgroupBytes }: ShapeChoice,
+export function listMatmulVariants(
+  { shapes, workgroupBytes }: VariantContext,
   direction: MatmulDirection,
   k4: number,
   n4: number,
@@ -168,31 +168,31 @@ export function variantsFor(
   const { kind } = shapes;
   if (direction === "weight") return kind === "cpu" ? ["rows"] : ["tiled", "rows"];
   const panel = (direction === "forward" ? k4 : n4) <= PANEL_K4[kind] &&
-    panelBytes(direction, k4, n4) <= workgroupBytes;
+    computePanelBytes(direction, k4, n4) <= workgroupBytes;
   if (kind === "gpu") return panel ? ["tiled", "rows", "panel 128"] : ["tiled", "rows"];
   if (!panel) return ["rows"];
-  return inTextures(shapes) ? [...panelsBy(rows), "rows"] : ["rows", ...panelsBy(rows)];
+  return usesTextures(shapes) ? [...panelsBy(rows), "rows"] : ["rows", ...panelsBy(rows)];
 }
 
 /** @throws UserError for recorded shapes that cannot do the product. */
-export function variantOf(
-  choice: ShapeChoice,
+export function chooseMatmulVariant(
+  choice: VariantContext,
   direction: MatmulDirection,
   k4: number,
   n4: number,
   rows: number,
 ): MatmulVariant {
-  const key = matmulKey(direction, k4, n4);
-  return chosenOf(key, choice.shapes.matmul[key], variantsFor(choice, direction, k4, n4, rows));
+  const key = formatMatmulKey(direction, k4, n4);
+  return pickVariant(key, choice.shapes.matmul[key], listMatmulVariants(choice, direction, k4, n4, rows));
 }
 
 /** Invocations of a workgroup that WebGPU promises. */
 const WORKGROUP_MOST = 256;
 
 /** The variants that can do an LSTM on a GPU; the first is that of the fixed table. @param h4 units / 4. */
-export function lstmVariantsFor(h4: number): readonly LstmVariant[] {
+export function listLstmVariants(h4: number): readonly LstmVariant[] {
   const group = lstmVariants.filter((variant) => {
-    const users = usersOf(variant, h4);
+    const users = usersPerWorkgroup(variant, h4);
     return users !== undefined && 4 * h4 * users <= WORKGROUP_MOST;
   });
   return [...group, "user"];
@@ -202,7 +202,7 @@ export function lstmVariantsFor(h4: number): readonly LstmVariant[] {
 const FILLED = 64;
 
 /** Users of a workgroup, for the variants that share one. @param h4 units / 4. */
-export function usersOf(variant: LstmVariant, h4: number): number | undefined {
+export function usersPerWorkgroup(variant: LstmVariant, h4: number): number | undefined {
   const filling = Math.max(1, Math.floor(FILLED / (4 * h4)));
   return { group: filling, "group 1": 1, "group 4": 4, user: undefined }[variant];
 }
@@ -211,27 +211,31 @@ export function usersOf(variant: LstmVariant, h4: number): number | undefined {
  * Bytes of workgroup memory that an LSTM takes whose weights stand there: with them, what its units tell one another, twice,
  * and the number of turns. @param units padded.
  */
-export function keptBytes(direction: LstmDirection, units: number, users: number): number {
+export function computeLstmBytes(direction: LstmDirection, units: number, users: number): number {
   return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;
 }
 
 /** @throws UserError for recorded shapes that cannot do the LSTM. */
-export function lstmVariantOf({ shapes }: ShapeChoice, direction: LstmDirection, h4: number): LstmVariant {
-  const key = lstmKey(direction, h4);
-  return chosenOf(key, shapes.lstm?.[key], lstmVariantsFor(h4));
+export function chooseLstmVariant(
+  { shapes }: VariantContext,
+  direction: LstmDirection,
+  h4: number,
+): LstmVariant {
+  const key = formatLstmKey(direction, h4);
+  return pickVariant(key, shapes.lstm?.[key], listLstmVariants(h4));
 }
 
 /** The variants that can do a sum; the first is that of the fixed table. */
-export function sumVariantsFor({ shapes, subgroups }: ShapeChoice): readonly SumVariant[] {
+export function sumVariantsFor({ shapes, subgroups }: VariantContext): readonly SumVariant[] {
   return shapes.kind === "gpu" && subgroups ? sumVariants : ["serial"];
 }
 
 /** @param kernel its name. @throws UserError for recorded shapes that cannot do the sum. */
-export function sumVariantOf(choice: ShapeChoice, kernel: string): SumVariant {
-  return chosenOf(kernel, choice.shapes.sum?.[kernel], sumVariantsFor(choice));
+export function chooseSumVariant(choice: VariantContext, kernel: string): SumVariant {
+  return pickVariant(kernel, choice.shapes.sum?.[kernel], sumVariantsFor(choice));
 }
 
-function chosenOf<V extends KernelVariant>(
+function pickVariant<V extends KernelVariant>(
   key: string,
   chosen: V | undefined,
   [fixed, ...others]: readonly V[],

@@ -1,7 +1,7 @@
 /** The limits that the kernels ask of an adapter: WebGPU's defaults, and more room where an adapter has it. */
 
 import { UserError } from "../user_error.ts";
-import { thousands } from "../number_text.ts";
+import { formatThousands } from "../number_text.ts";
 
 const NAMES = [
   "maxStorageBuffersPerShaderStage",
@@ -52,7 +52,7 @@ const MOST: Readonly<Partial<Record<LimitName, number>>> = {
  * @param limits of the adapter. @param most lower bounds of what is asked for, for tests. @param adapter its name, for errors.
  * @throws UserError for an adapter that has less of something than the kernels need; it names the limit.
  */
-export function askedLimits(
+export function computeRequiredLimits(
   limits: Readonly<Record<LimitName, number>>,
   adapter: string,
   most: Readonly<Partial<Record<LimitName, number>>> = {},
@@ -60,7 +60,7 @@ export function askedLimits(
   const short = NAMES.filter((name) => limits[name] < LEAST[name]);
   if (short.length > 0) {
     const list = short.map((name) =>
-      `${name} of at least ${thousands(LEAST[name])}, found ${thousands(limits[name])}`
+      `${name} of at least ${formatThousands(LEAST[name])}, found ${formatThousands(limits[name])}`
     );
     throw new UserError(
       `Expected an adapter with WebGPU's default limits, got ${adapter}, which has less: ` +

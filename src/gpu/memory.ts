@@ -21,7 +21,7 @@
  * blocks of 2,048 rows all of it. A matrix that is read by whole rows, as gradients are, stands row by row.
  */
 
-import type { Amount } from "./sizes.ts";
+import type { SizeExpression } from "./sizes.ts";
 
 /** A range of a buffer that a kernel sees. */
 export interface View {
@@ -41,7 +41,7 @@ export interface TextureView {
   /** Bytes of the vectors that count. */
   readonly size: number;
   /** The buffer that kernels write instead, laid out alike, and how much of it a batch has; absent if only the host writes. */
-  readonly written?: { readonly view: View; readonly bytes: Amount };
+  readonly written?: { readonly view: View; readonly bytes: SizeExpression };
 }
 
 /**
@@ -62,7 +62,7 @@ export function isTexture(memory: Memory): memory is TextureView {
 export const UNIFORM_BYTES = 65536;
 
 /** The view as a uniform if it fits one, otherwise as it is. */
-export function uniformIfSmall(view: View): View {
+export function toUniformIfSmall(view: View): View {
   const uniform: UniformView = { ...view, uniform: true };
   return view.size <= UNIFORM_BYTES ? uniform : view;
 }
@@ -72,7 +72,7 @@ export function isUniform(memory: Memory): memory is UniformView {
 }
 
 /** @throws Error for a texture, where only a buffer can be used. */
-export function bufferOf(memory: Memory): View {
+export function asBufferView(memory: Memory): View {
   if (isTexture(memory)) throw new Error(`expected a buffer, got the texture ${memory.texture.label}`);
   return memory;
 }
@@ -85,9 +85,9 @@ export function writeMemory(
 ): void {
   if (!isTexture(memory)) return queue.writeBuffer(memory.buffer, memory.offset, data);
   const { texture, written, layout } = memory;
-  const texels = laidOut(layout, data);
+  const texels = packTexels(layout, data);
   const bytesPerRow = BYTES_PER_TEXEL * layout.width;
-  for (const region of regionsOf(layout, data.byteLength)) {
+  for (const region of listRegions(layout, data.byteLength)) {
     const part = texels.subarray(bytesPerRow * region.line / 4);
     queue.writeTexture({ texture, origin: [0, region.line] }, part, { bytesPerRow }, [
       region.texels,
@@ -125,21 +125,21 @@ export interface TextureLayout {
 }
 
 /** @param bytes of the matrix. */
-export function rowByRow(bytes: number): TextureLayout {
-  return layoutOf(bytes, 1, 1);
+export function makeRowLayout(bytes: number): TextureLayout {
+  return makeTextureLayout(bytes, 1, 1);
 }
 
 /** @param bytes of the matrix. @param rowVectors its columns / 4. */
-export function inPanels(bytes: number, rowVectors: number): TextureLayout {
-  return layoutOf(bytes, rowVectors, PANEL_VECTORS);
+export function makePanelLayout(bytes: number, rowVectors: number): TextureLayout {
+  return makeTextureLayout(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** For a matrix that products read: in panels, unless a row is shorter than two cache lines. As {@link inPanels}. */
-export function forProducts(bytes: number, rowVectors: number): TextureLayout {
-  return rowVectors >= 2 * PANEL_VECTORS ? inPanels(bytes, rowVectors) : rowByRow(bytes);
+/** For a matrix that products read: in panels, unless a row is shorter than two cache lines. As {@link makePanelLayout}. */
+export function makeProductLayout(bytes: number, rowVectors: number): TextureLayout {
+  return rowVectors >= 2 * PANEL_VECTORS ? makePanelLayout(bytes, rowVectors) : makeRowLayout(bytes);
 }
 
-function layoutOf(bytes: number, rowVectors: number, panelVectors: number): TextureLayout {
+function makeTextureLayout(bytes: number, rowVectors: number, panelVectors: number): TextureLayout {
   const rows = Math.max(1, Math.ceil(bytes / BYTES_PER_TEXEL / rowVectors));
   const panels = Math.ceil(rowVectors / panelVectors);
   const lineRows = TEXTURE_WIDTH / panelVectors;
@@ -155,7 +155,7 @@ function layoutOf(bytes: number, rowVectors: number, panelVectors: number): Text
 }
 
 /** The place of vector i of the matrix, row by row, among the texture's texels, line by line. */
-export function placeOf(layout: TextureLayout, i: number): number {
+export function computeTexelIndex(layout: TextureLayout, i: number): number {
   const { width, rowVectors, panelVectors, panels, lineRows } = layout;
   const row = Math.floor(i / rowVectors);
   const column = i % rowVectors;
@@ -164,13 +164,13 @@ export function placeOf(layout: TextureLayout, i: number): number {
 }
 
 /** The texel of vector `i` in WGSL. */
-export function texelText(layout: TextureLayout): string {
+export function formatTexelCode(layout: TextureLayout): string {
   const { x, y } = texelTexts(layout);
   return `vec2u(${x}, ${y})`;
 }
 
-/** {@link placeOf} in WGSL. */
-export function placeText(layout: TextureLayout): string {
+/** {@link computeTexelIndex} in WGSL. */
+export function formatTexelIndexCode(layout: TextureLayout): string {
   const { x, y } = texelTexts(layout);
   return `(${y}) * ${layout.width}u + ${x}`;
 }
@@ -195,14 +195,14 @@ function rest(a: string, by: number): string {
 }
 
 /** Lines of a texture, each of which begins with so many texels of the matrix. */
-export interface Region {
+export interface TextureRegion {
   readonly line: number;
   readonly lines: number;
   readonly texels: number;
 }
 
 /** The regions that the first `bytes` of the matrix take. */
-export function regionsOf(layout: TextureLayout, bytes: number): Region[] {
+export function listRegions(layout: TextureLayout, bytes: number): TextureRegion[] {
   const { width, rowVectors, panelVectors, panels, lineRows } = layout;
   const rows = Math.ceil(bytes / BYTES_PER_TEXEL / rowVectors);
   const whole = { line: 0, lines: panels * Math.floor(rows / lineRows), texels: width };
@@ -211,7 +211,7 @@ export function regionsOf(layout: TextureLayout, bytes: number): Region[] {
 }
 
 /** The texels of a matrix, line by line. Where it has nothing there are zeros. */
-function laidOut<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(
+function packTexels<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(
   layout: TextureLayout,
   matrix: Words,
 ): Words {
@@ -224,8 +224,8 @@ function laidOut<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayBuff
   return (matrix instanceof Float32Array ? new Float32Array(texels.buffer) : texels) as Words;
 }
 
-/** The inverse of {@link laidOut}. @param length of the matrix, in words. */
-export function takenOut(
+/** The inverse of {@link packTexels}. @param length of the matrix, in words. */
+export function unpackTexels(
   layout: TextureLayout,
   texels: Uint32Array<ArrayBuffer>,
   length: number,
@@ -239,5 +239,5 @@ export function takenOut(
 
 /** Visits each vector: its first word in the matrix, and its first word among the texels. */
 function eachVector(layout: TextureLayout, words: number, visit: (at: number, place: number) => void): void {
-  for (let i = 0; 4 * i < words; i++) visit(4 * i, 4 * placeOf(layout, i));
+  for (let i = 0; 4 * i < words; i++) visit(4 * i, 4 * computeTexelIndex(layout, i));
 }

@@ -2,15 +2,15 @@
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
-import { type Cost, costOf, invocationsOf, onlySlice, type Program } from "./program.ts";
+import { computeInvocations, type Cost, getCost, onlySlice, type Program } from "./program.ts";
 import { readViews } from "./readback.ts";
-import { amountOf, type Sizes } from "./sizes.ts";
+import { type BatchSizes, evaluateSize } from "./sizes.ts";
 
 /** What a pass is filled with. */
 export type EncodePass = (pass: GPUComputePassEncoder) => void;
 
 /** What stands between passes. */
-export interface EncodeBetween {
+export interface PassBoundary {
   between(encoder: GPUCommandEncoder): void;
 }
 
@@ -24,7 +24,7 @@ const MOST_QUERIES = 4096;
  */
 export async function timePasses(
   gpu: Gpu,
-  passes: readonly (EncodePass | EncodeBetween)[],
+  passes: readonly (EncodePass | PassBoundary)[],
 ): Promise<number[]> {
   if (!gpu.hasTimestamps) throw new Error("the adapter has no timestamp queries");
   const count = 2 * passes.length;
@@ -73,11 +73,11 @@ export interface TimedWork extends Cost {
   readonly invocations?: number;
   /** Which dispatch of its program it is, or follows. */
   readonly dispatch: number;
-  readonly encode: EncodePass | EncodeBetween;
+  readonly encode: EncodePass | PassBoundary;
 }
 
 /** All that a program does, in order: what a profile times one by one. */
-export function workOf<S extends Sizes>(
+export function listTimedWork<S extends BatchSizes>(
   program: Program<S>,
   sizes: S,
   stepOffset: number,
@@ -87,11 +87,11 @@ export function workOf<S extends Sizes>(
     const { label, kernel: { name: kernel } } = spec;
     const encode: EncodePass = (pass) => program.encodeOne(pass, k, sizes, stepOffset, slice);
     const steps = manySteps ? slice.count : 1;
-    const [x, y] = invocationsOf(spec.invocations, sizes);
+    const [x, y] = computeInvocations(spec.invocations, sizes);
     const invocations = steps * x * y;
-    const dispatch = { label, kernel, steps, invocations, dispatch: k, ...costOf(spec, sizes), encode };
+    const dispatch = { label, kernel, steps, invocations, dispatch: k, ...getCost(spec, sizes), encode };
     if (copies.length === 0) return [dispatch];
-    const bytes = copies.reduce((sum, { written }) => sum + 2 * amountOf(written?.bytes ?? 0, sizes), 0);
+    const bytes = copies.reduce((sum, { written }) => sum + 2 * evaluateSize(written?.bytes ?? 0, sizes), 0);
     const between = (encoder: GPUCommandEncoder) => {
       for (const view of copies) copyWritten(encoder, view, sizes);
     };
@@ -107,7 +107,7 @@ export function workOf<S extends Sizes>(
   });
 }
 
-export function median(values: readonly number[]): number {
+export function computeMedian(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2

@@ -5,21 +5,21 @@
  */
 
 import { UserError } from "../user_error.ts";
-import type { Commands } from "./commands.ts";
+import type { CommandRecorder } from "./commands.ts";
 import type { Gpu } from "./device.ts";
 import {
-  constantOf,
-  forAdapter,
-  forManySteps,
+  adaptWorkgroup,
+  buildKernelText,
+  getConstant,
+  isMultiStep,
   type KernelBinding,
-  kernelText,
-  type KernelUse,
+  type KernelTextInputs,
   STEP,
   STEPS,
 } from "./kernel.ts";
 import type { KernelVariant } from "./kernel_shapes.ts";
 import { isTexture, isUniform, type Memory, TEXTURE_FORMAT, type TextureView } from "./memory.ts";
-import { type Amount, amountOf, type Sizes } from "./sizes.ts";
+import { type BatchSizes, evaluateSize, type SizeExpression } from "./sizes.ts";
 import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 
 /**
@@ -33,12 +33,12 @@ export interface Cost {
 }
 
 /** Returns the work of a dispatch, which is none where its spec does not say it. */
-export function costOf<S extends Sizes>({ cost }: Pick<DispatchSpec<S>, "cost">, sizes: S): Cost {
+export function getCost<S extends BatchSizes>({ cost }: Pick<DispatchSpec<S>, "cost">, sizes: S): Cost {
   return cost?.(sizes) ?? { flops: 0, bytes: 0 };
 }
 
 /** Which other kernels can do a dispatch, or a part of it. */
-export interface KernelChoice<S extends Sizes = Sizes> {
+export interface KernelChoice<S extends BatchSizes = BatchSizes> {
   /** See matmulKey and lstmKey, and a sum's kernel, of {@link import("./kernel_shapes.ts")}. */
   readonly key: string;
   /** The first is that of the fixed table. */
@@ -60,19 +60,22 @@ export interface DispatchNode {
 }
 
 /** 1 along y where it is not said. */
-export type Invocations<S extends Sizes = Sizes> = readonly [x: Amount<S>, y?: Amount<S>];
+export type InvocationCounts<S extends BatchSizes = BatchSizes> = readonly [
+  x: SizeExpression<S>,
+  y?: SizeExpression<S>,
+];
 
-export function invocationsOf<S extends Sizes>(
-  [x, y = 1]: Invocations<S>,
+export function computeInvocations<S extends BatchSizes>(
+  [x, y = 1]: InvocationCounts<S>,
   sizes: S,
 ): [x: number, y: number] {
-  return [amountOf(x, sizes), amountOf(y, sizes)];
+  return [evaluateSize(x, sizes), evaluateSize(y, sizes)];
 }
 
 /** @typeParam S the sizes that its grid depends on; by default none, so that it fits every kind of batch */
-export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
+export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelTextInputs {
   /** Invocations wanted along x and y; they are rounded up to workgroups here. */
-  readonly invocations: Invocations<S>;
+  readonly invocations: InvocationCounts<S>;
   /** Absent where no bench divides by it. */
   readonly cost?: (sizes: S) => Cost;
   /** What the dispatch is for, e.g. "utility/layer2 forward". */
@@ -84,15 +87,15 @@ export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
 }
 
 /** Which of the batches that are laid out side by side a replay works on. */
-export interface Slice {
+export interface BatchSlice {
   /** The batch that the kernels of a step read. */
   readonly index: number;
-  /** How many batches there are for kernels that {@link forManySteps work for several steps} at once. */
+  /** How many batches there are for kernels that {@link isMultiStep work for several steps} at once. */
   readonly count: number;
 }
-export const onlySlice: Slice = { index: 0, count: 1 };
+export const onlySlice: BatchSlice = { index: 0, count: 1 };
 
-interface Dispatch<S extends Sizes> {
+interface Dispatch<S extends BatchSizes> {
   readonly spec: DispatchSpec<S>;
   readonly pipeline: GPUComputePipeline;
   /** How many slices its views have. */
@@ -101,13 +104,13 @@ interface Dispatch<S extends Sizes> {
   readonly bindGroups: GPUBindGroup[];
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
-  /** See {@link forManySteps}. */
+  /** See {@link isMultiStep}. */
   readonly manySteps: boolean;
   /** Textures whose buffers it writes. */
   readonly copies: readonly TextureView[];
 }
 
-export class Program<S extends Sizes = Sizes> {
+export class Program<S extends BatchSizes = BatchSizes> {
   private constructor(
     readonly gpu: Gpu,
     readonly name: string,
@@ -119,7 +122,7 @@ export class Program<S extends Sizes = Sizes> {
    * @param steps the buffer of step headers.
    * @throws Error that names the kernel: missing or unknown views, shader errors, invalid bindings.
    */
-  static async record<S extends Sizes>(
+  static async record<S extends BatchSizes>(
     gpu: Gpu,
     name: string,
     steps: GPUBuffer,
@@ -127,7 +130,7 @@ export class Program<S extends Sizes = Sizes> {
   ): Promise<Program<S>> {
     const dispatches: Dispatch<S>[] = [];
     for (const spec of specs) {
-      dispatches.push(await recordDispatch(gpu, steps, forAdapter(gpu.shapes.kind, spec)));
+      dispatches.push(await recordDispatch(gpu, steps, adaptWorkgroup(gpu.shapes.kind, spec)));
     }
     return new Program(gpu, name, dispatches);
   }
@@ -136,13 +139,13 @@ export class Program<S extends Sizes = Sizes> {
    * Appends the whole program, with the header at `stepOffset` bytes.
    * @param sizes of the batch, or the largest of several.
    */
-  encode(commands: Commands, sizes: S, stepOffset: number, slice = onlySlice): void {
+  encode(commands: CommandRecorder, sizes: S, stepOffset: number, slice = onlySlice): void {
     for (let k = 0; k < this.dispatches.length; k++) this.encodeStep(commands, k, sizes, stepOffset, slice);
   }
 
   /** Appends one dispatch, and the copies into textures that follow it. */
   encodeStep(
-    commands: Commands,
+    commands: CommandRecorder,
     index: number,
     sizes: S,
     stepOffset: number,
@@ -162,7 +165,7 @@ export class Program<S extends Sizes = Sizes> {
   ): void {
     const dispatch = this.dispatches[index];
     if (!dispatch) return;
-    const [gridX, gridY, gridZ] = gridOf(dispatch, sizes, slice, this.gpu.maxGrid);
+    const [gridX, gridY, gridZ] = computeGrid(dispatch, sizes, slice, this.gpu.maxGrid);
     if (gridX === 0 || gridY === 0) return;
     const { pipeline, bindGroups, slices, spec: { label } } = dispatch;
     const own = slices === 1 ? 0 : slice.index;
@@ -184,13 +187,13 @@ const offsets = new Uint32Array(1);
  * @param workgroup invocations of one along x and y. @param maxGrid workgroups along an axis, at most.
  * @throws UserError for a grid that the adapter does not take.
  */
-export function gridOf<S extends Sizes>(
+export function computeGrid<S extends BatchSizes>(
   { spec, workgroup, manySteps }: Pick<Dispatch<S>, "spec" | "workgroup" | "manySteps">,
   sizes: S,
-  slice: Slice,
+  slice: BatchSlice,
   maxGrid: number,
 ): [x: number, y: number, z: number] {
-  const [x, y] = invocationsOf(spec.invocations, sizes);
+  const [x, y] = computeInvocations(spec.invocations, sizes);
   let gridX = Math.ceil(x / workgroup[0]);
   let gridY = Math.ceil(y / workgroup[1]);
   if (gridX > maxGrid && spec.kernel.foldable) {
@@ -206,7 +209,7 @@ export function gridOf<S extends Sizes>(
   return [gridX, gridY, manySteps ? slice.count : 1];
 }
 
-async function recordDispatch<S extends Sizes>(
+async function recordDispatch<S extends BatchSizes>(
   gpu: Gpu,
   steps: GPUBuffer,
   spec: DispatchSpec<S>,
@@ -228,7 +231,7 @@ async function recordDispatch<S extends Sizes>(
     entries: kernel.bindings.map((b) => layoutEntry(b, views[b.name])),
   });
   const pipelineLayout = gpu.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] });
-  const pipeline = await gpu.pipeline(kernel.name, kernelText(spec), pipelineLayout);
+  const pipeline = await gpu.pipeline(kernel.name, buildKernelText(spec), pipelineLayout);
   const bind = (slice: number) =>
     gpu.device.createBindGroup({
       label: where,
@@ -240,18 +243,18 @@ async function recordDispatch<S extends Sizes>(
   const error = await gpu.device.popErrorScope();
   if (error) throw new Error(`${where}: ${error.message}`);
   const workgroup = [
-    constantOf(kernel, "WORKGROUP", constants),
-    kernel.constants.has("WORKGROUP_Y") ? constantOf(kernel, "WORKGROUP_Y", constants) : 1,
+    getConstant(kernel, "WORKGROUP", constants),
+    kernel.constants.has("WORKGROUP_Y") ? getConstant(kernel, "WORKGROUP_Y", constants) : 1,
   ] as const;
   const copies = kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];
     return kind !== "read" && view && isTexture(view) ? [view] : [];
   });
-  return { spec, pipeline, slices, bindGroups, bind, workgroup, manySteps: forManySteps(kernel), copies };
+  return { spec, pipeline, slices, bindGroups, bind, workgroup, manySteps: isMultiStep(kernel), copies };
 }
 
 /** What a binding of a dispatch sees. @param slice of its views. @throws Error for a binding without a view. */
-function bound<S extends Sizes>(
+function bound<S extends BatchSizes>(
   gpu: Gpu,
   steps: GPUBuffer,
   { kernel, constants, views, label }: DispatchSpec<S>,
@@ -260,7 +263,7 @@ function bound<S extends Sizes>(
 ): GPUBindGroupEntry {
   if (name === STEP) return { binding, resource: { buffer: steps, offset: 0, size: STEP_BYTES } };
   if (name === STEPS) {
-    const size = STEP_STRIDE * constantOf(kernel, "HEADERS_SEEN", constants);
+    const size = STEP_STRIDE * getConstant(kernel, "HEADERS_SEEN", constants);
     return { binding, resource: { buffer: steps, offset: 0, size } };
   }
   const where = `${label} (kernel ${kernel.name})`;

@@ -1,7 +1,7 @@
-/** Reading results. A wait may cost 10 ms or more whatever its size (see {@link Staging}), so nothing here is called inside a training step. */
+/** Reading results. A wait may cost 10 ms or more whatever its size (see {@link StagingPool}), so nothing here is called inside a training step. */
 
 import type { Gpu } from "./device.ts";
-import { BYTES_PER_TEXEL, isTexture, type Memory, takenOut, type View } from "./memory.ts";
+import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from "./memory.ts";
 
 /** Where a texture may be copied to. */
 const ALIGNMENT = 256;
@@ -11,8 +11,8 @@ const MOST_SHARED = 2 ** 20;
 /** Copies buffers and textures to the host in one wait. Words are raw: a Float32Array over the same buffer has the floats. */
 export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
   const views = memories.map((memory) => isTexture(memory) && memory.written ? memory.written.view : memory);
-  const { places, sizes } = placesOf(views.map(stagingBytes));
-  const staging = Staging.of(gpu);
+  const { places, sizes } = planStaging(views.map(stagingBytes));
+  const staging = StagingPool.of(gpu);
   const buffers = sizes.map((bytes) => staging.take(bytes));
   const encoder = gpu.device.createCommandEncoder({ label: "read-back" });
   views.forEach((view, k) => {
@@ -39,7 +39,7 @@ export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<
         if (place.buffer !== which) return;
         const found = range(place.offset, place.bytes);
         words[k] = isTexture(memory)
-          ? takenOut(memory.layout, new Uint32Array(found), memory.size / 4)
+          ? unpackTexels(memory.layout, new Uint32Array(found), memory.size / 4)
           : new Uint32Array(found.slice(0));
       });
     })
@@ -48,7 +48,7 @@ export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<
 }
 
 /** One after the other in as few buffers as may be. @returns a place for each, and how large the buffers are. */
-function placesOf(lengths: readonly number[]) {
+function planStaging(lengths: readonly number[]) {
   const sizes: number[] = [];
   const places = lengths.map((bytes) => {
     const begun = Math.ceil((sizes.at(-1) ?? 0) / ALIGNMENT) * ALIGNMENT;
@@ -67,11 +67,11 @@ function stagingBytes(view: Memory): number {
 
 /** Reads of one view that go on while later work is encoded. Each is copied in the queue's order, and waited for when it is taken. */
 export class ReadbackQueue {
-  readonly #staging: Staging;
+  readonly #staging: StagingPool;
   readonly #pending: StagingBuffer[] = [];
 
   constructor(readonly gpu: Gpu, readonly view: View) {
-    this.#staging = Staging.of(gpu);
+    this.#staging = StagingPool.of(gpu);
   }
 
   /** Reads not yet taken. */
@@ -114,7 +114,7 @@ export async function readFloats(gpu: Gpu, view: Memory): Promise<Float32Array<A
 }
 
 /** One after another. */
-export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {
@@ -147,7 +147,7 @@ export interface StagingBuffer {
 }
 
 /** Buffers that results are copied to, for the host to read. Small ones are kept and used again. */
-export class Staging {
+export class StagingPool {
   /** Whether a map waits for the device, and may then be read without a further wait. */
   get mapsAtOnce(): boolean {
     return this.#mapsAtOnce;
@@ -163,12 +163,12 @@ export class Staging {
 
   private constructor(private readonly gpu: Gpu) {}
 
-  static readonly #ofGpu = new WeakMap<Gpu, Staging>();
+  static readonly #ofGpu = new WeakMap<Gpu, StagingPool>();
 
   /** A device has one. What it keeps goes with the device, and does not count as live. */
-  static of(gpu: Gpu): Staging {
-    const staging = Staging.#ofGpu.get(gpu) ?? new Staging(gpu);
-    Staging.#ofGpu.set(gpu, staging);
+  static of(gpu: Gpu): StagingPool {
+    const staging = StagingPool.#ofGpu.get(gpu) ?? new StagingPool(gpu);
+    StagingPool.#ofGpu.set(gpu, staging);
     return staging;
   }
 

@@ -1,9 +1,9 @@
 /** One kernel, once, on numbers of one's own: the shortest way to try something. */
 
 import { Arena } from "./arena.ts";
-import { Commands } from "./commands.ts";
+import { CommandRecorder } from "./commands.ts";
 import type { Gpu } from "./device.ts";
-import { constantOf, type Constants, type Kernel, kernel } from "./kernel.ts";
+import { type Constants, getConstant, type Kernel, parseKernel } from "./kernel.ts";
 import { Program } from "./program.ts";
 import { readFloats } from "./readback.ts";
 import { STEP_STRIDE } from "./step.ts";
@@ -41,7 +41,7 @@ export async function runKernel<const O extends Readonly<Record<string, number |
   { inputs, outputs, constants, invocations: [x, y = 1] }: KernelRun<O>,
 ): Promise<KernelOutputs<O>> {
   const [, name = "kernel"] = /@compute[^{]*?\bfn\s+(\w+)/.exec(text) ?? [];
-  const parsed = kernel(name, text);
+  const parsed = parseKernel(name, text);
   expectWorkgroup(parsed, constants);
   using arena = new Arena(gpu, name);
   const step = new Uint32Array(STEP_STRIDE / 4);
@@ -50,13 +50,13 @@ export async function runKernel<const O extends Readonly<Record<string, number |
     [name, typeof given === "number" ? new Float32Array(given) : given] as const
   );
   for (const [name, data] of [...Object.entries(inputs), ...before]) expectArray(text, name, data);
-  const written = before.map(([name, data]) => [name, arena.upload(name, wordsOf(data))] as const);
-  const given = Object.entries(inputs).map(([name, data]) => [name, arena.upload(name, wordsOf(data))]);
+  const written = before.map(([name, data]) => [name, arena.upload(name, toWords(data))] as const);
+  const given = Object.entries(inputs).map(([name, data]) => [name, arena.upload(name, toWords(data))]);
   const program = await Program.record(gpu, name, arena.upload("step", step).buffer, [{
     ...{ kernel: parsed, label: name, constants, invocations: [x, y] },
     views: { ...Object.fromEntries(given), ...Object.fromEntries(written) },
   }]);
-  Commands.submit(gpu, name, (commands) => program.encode(commands, {}, 0));
+  CommandRecorder.submit(gpu, name, (commands) => program.encode(commands, {}, 0));
   const found: Record<string, KernelArray> = {};
   for (const [k, [name, view]] of written.entries()) {
     const floats = await readFloats(gpu, view);
@@ -75,9 +75,9 @@ export async function runKernel<const O extends Readonly<Record<string, number |
 function expectWorkgroup(kernel: Kernel, constants: Constants | undefined): void {
   const [, sizes = ""] = /@workgroup_size\(([^)]*)\)/.exec(kernel.source) ?? [];
   const [found = 1, foundY = 1] = sizes.split(",").map((size) => size.trim()).filter((size) => size !== "")
-    .map((size) => /^\d/.test(size) ? parseInt(size) : constantOf(kernel, size, constants));
-  const own = constantOf(kernel, "WORKGROUP", constants);
-  const ownY = kernel.constants.has("WORKGROUP_Y") ? constantOf(kernel, "WORKGROUP_Y", constants) : 1;
+    .map((size) => /^\d/.test(size) ? parseInt(size) : getConstant(kernel, size, constants));
+  const own = getConstant(kernel, "WORKGROUP", constants);
+  const ownY = kernel.constants.has("WORKGROUP_Y") ? getConstant(kernel, "WORKGROUP_Y", constants) : 1;
   if (found === own && foundY === ownY) return;
   throw new Error(
     `kernel ${kernel.name}: expected a workgroup of WORKGROUP${
@@ -109,6 +109,6 @@ function expectArray(text: string, name: string, data: unknown): void {
   );
 }
 
-function wordsOf(data: KernelArray): Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> {
+function toWords(data: KernelArray): Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> {
   return data instanceof Int32Array ? new Uint32Array(data.buffer, data.byteOffset, data.length) : data;
 }

@@ -4,14 +4,14 @@
  */
 
 /** How many there are in a batch, by dimension. A kind of batch has a type of its own, with its names. */
-export type Sizes = Readonly<Record<string, number>>;
+export type BatchSizes = Readonly<Record<string, number>>;
 
 /** Rows of a tensor: a fixed number, or a dimension of the batch. */
-export type Dim<S extends Sizes = Sizes> = number | DimName<S>;
-export type DimName<S extends Sizes = Sizes> = keyof S & string;
+export type Dim<S extends BatchSizes = BatchSizes> = number | DimName<S>;
+export type DimName<S extends BatchSizes = BatchSizes> = keyof S & string;
 
 /** @throws Error for a dimension that the batch does not have. */
-export function extent(dim: Dim, sizes: Sizes): number {
+export function resolveDimension(dim: Dim, sizes: BatchSizes): number {
   const size = typeof dim === "number" ? dim : sizes[dim];
   if (size === undefined) {
     throw new Error(`a batch of ${Object.keys(sizes).join(", ")} has no dimension ${dim}`);
@@ -20,18 +20,18 @@ export function extent(dim: Dim, sizes: Sizes): number {
 }
 
 /** Of how many rows a dispatch reads that picks `picks` of a matrix with `rows`: none is read from memory twice. */
-export function distinctRows(picks: number, rows: Dim, sizes: Sizes): number {
-  return Math.min(picks, extent(rows, sizes));
+export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes): number {
+  return Math.min(picks, resolveDimension(rows, sizes));
 }
 
 /**
  * A number that follows from the sizes of a batch, as data: it is looked up at every step, without asking whoever made it.
  * "events" are as many as the batch has events; `{ of: "users", per: 4, times: 64 }` is 64 for every four users.
  */
-export type Amount<S extends Sizes = Sizes> = Dim<S> | Multiple<S>;
+export type SizeExpression<S extends BatchSizes = BatchSizes> = Dim<S> | ScaledSize<S>;
 
 /** `of` and `plus` together, in blocks of `per` of which the last may not be full, `times` for each, in bounds. */
-export interface Multiple<S extends Sizes = Sizes> {
+export interface ScaledSize<S extends BatchSizes = BatchSizes> {
   /** A function for a bound that follows from the sizes in a way of its own. */
   readonly of: Dim<S> | ((sizes: S) => number);
   readonly plus?: Dim<S>;
@@ -42,10 +42,11 @@ export interface Multiple<S extends Sizes = Sizes> {
 }
 
 /** @throws Error for a dimension that the batch does not have. */
-export function amountOf<S extends Sizes>(amount: Amount<S>, sizes: S): number {
-  if (typeof amount !== "object") return extent(amount, sizes);
+export function evaluateSize<S extends BatchSizes>(amount: SizeExpression<S>, sizes: S): number {
+  if (typeof amount !== "object") return resolveDimension(amount, sizes);
   const { of, plus = 0, per = 1, times = 1, least = 0, most = Infinity } = amount;
-  const counted = (typeof of === "function" ? of(sizes) : extent(of, sizes)) + extent(plus, sizes);
+  const counted = (typeof of === "function" ? of(sizes) : resolveDimension(of, sizes)) +
+    resolveDimension(plus, sizes);
   return Math.min(most, Math.max(least, times * Math.ceil(counted / per)));
 }
 
@@ -55,7 +56,7 @@ export const MAX_CHUNKS = 16;
 const CHUNK_ROWS = 256;
 
 /** The dimensions of a kind of batch, in the order of the kernels' `step.size`. */
-export class Dimensions<S extends Sizes = Sizes> {
+export class Dimensions<S extends BatchSizes = BatchSizes> {
   /**
    * @param names at most four.
    * @param chunked the one whose size says into how many chunks the batch is cut; see {@link chunks}.
@@ -82,12 +83,12 @@ export class Dimensions<S extends Sizes = Sizes> {
    * It follows from the batch alone, so that the order of every sum does too.
    * @param times as many for each chunk.
    */
-  inChunks(times = 1): Multiple<S> {
+  inChunks(times = 1): ScaledSize<S> {
     return { of: this.chunked, per: CHUNK_ROWS, times, least: times, most: times * MAX_CHUNKS };
   }
 
   /** The same of a batch. */
   chunks(sizes: S): number {
-    return amountOf(this.inChunks(), sizes);
+    return evaluateSize(this.inChunks(), sizes);
   }
 }

@@ -6,10 +6,10 @@
  */
 
 import type { Arena } from "./arena.ts";
-import { type Dimensions, extent, type Sizes } from "./sizes.ts";
+import { type BatchSizes, type Dimensions, resolveDimension } from "./sizes.ts";
 
 /** What a step is besides its batch. */
-export interface StepPurpose {
+export interface StepSettings {
   /** Slot of the result ring that the step writes. */
   readonly slot: number;
   /** Adam's bias-corrected rate of this iteration; 0 where nothing is trained. */
@@ -36,7 +36,7 @@ export interface SimulatedPage {
 }
 
 /** The batch of a step. */
-export interface StepBatch<S extends Sizes> {
+export interface StepBatch<S extends BatchSizes> {
   readonly sizes: S;
   /** How many things means are taken over: of clicks, the events that are not given. */
   readonly counted: number;
@@ -53,7 +53,7 @@ export const STEP_BYTES = 64;
  * The headers of steps, in places that are used again. Writes are ordered with submitted work, so a place may be set
  * anew while earlier steps are still in flight.
  */
-export class StepHeaders<S extends Sizes> {
+export class StepHeaders<S extends BatchSizes> {
   /** As {@link import("./program.ts").Program.record} wants it. */
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
@@ -83,7 +83,7 @@ export class StepHeaders<S extends Sizes> {
    * Sets the headers of a place; {@link upload} sends them.
    * @param purpose of its headers, one for each that differs: the last stands for the rest.
    */
-  put(place: number, batch: StepBatch<S>, purpose: StepPurpose | readonly StepPurpose[]): void {
+  put(place: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {
       const own = purposes[Math.min(header, purposes.length - 1)];
@@ -99,14 +99,16 @@ export class StepHeaders<S extends Sizes> {
 }
 
 /** Writes a header in the layout of the kernels' `struct Step`. */
-function writeStepHeader<S extends Sizes>(
+function writeStepHeader<S extends BatchSizes>(
   target: DataView,
   offset: number,
   dimensions: Dimensions<S>,
   { sizes, counted, first }: StepBatch<S>,
-  purpose: StepPurpose,
+  purpose: StepSettings,
 ): void {
-  dimensions.names.forEach((name, k) => target.setUint32(offset + 4 * k, extent(name, sizes), true));
+  dimensions.names.forEach((name, k) =>
+    target.setUint32(offset + 4 * k, resolveDimension(name, sizes), true)
+  );
   target.setUint32(offset + 16, first, true);
   target.setUint32(offset + 20, purpose.slot, true);
   target.setUint32(offset + 24, dimensions.chunks(sizes), true);

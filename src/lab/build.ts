@@ -2,10 +2,10 @@
 
 import { fileURLToPath } from "node:url";
 import { Html, htmlPage, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
-import { type Bundle, bundle, packageText } from "../serve/bundle/bundle.ts";
-import { tableName } from "../serve/bundle/kernel_table.ts";
+import { buildBundle, type Bundle, readPackageFile } from "../serve/bundle/bundle.ts";
+import { getKernelKey } from "../serve/bundle/kernel_table.ts";
 import { version } from "../version.ts";
-import type { Carried, KernelTexts } from "./draw/kernel_panel.ts";
+import type { KernelTexts, PageData } from "./draw/kernel_panel.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
@@ -32,23 +32,23 @@ const INSTEAD = {
 /** @returns the same bytes for the same sources. @throws Error with all that the bundler says */
 export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
-  const page = await bundle({ entry: entry("main.ts"), format: "iife" });
-  const worker = await bundle({ entry: entry("worker.ts"), format: "iife", kernels: "from a table" });
-  const checks = await bundle({
+  const page = await buildBundle({ entry: entry("main.ts"), format: "iife" });
+  const worker = await buildBundle({ entry: entry("worker.ts"), format: "iife", kernels: "from a table" });
+  const checks = await buildBundle({
     entry: entry("services/kernels.ts"),
     format: "esm",
     kernels: "from a table",
   });
-  const reader = await bundle({ entry: entry("reader.ts"), format: "esm", instead: INSTEAD });
+  const reader = await buildBundle({ entry: entry("reader.ts"), format: "esm", instead: INSTEAD });
   const style = [
-    await packageText(entry("main.ts"), "prism-code-editor", "dist/layout.css"),
+    await readPackageFile(entry("main.ts"), "prism-code-editor", "dist/layout.css"),
     await read("src/report/page.css"),
     await read("src/lab/client/lab.css"),
   ].join("\n");
   // As `deno task bench ladder` and `deno task bench compiled` have written them.
   const [ladders, machineCode] = [await read("bench/ladder.json"), await read("bench/compiled.json")];
-  const texts = { ...await kernelTexts(), files: await kernelFiles(worker, checks) };
-  const carried: Carried = {
+  const texts = { ...await collectKernelTexts(), files: await kernelFiles(worker, checks) };
+  const carried: PageData = {
     ...{ texts, ladders: JSON.parse(ladders), machineCode: JSON.parse(machineCode), version },
   };
   const later = Object.entries({ worker, kernels: checks, reader }).map(([name, { text }]) =>
@@ -74,7 +74,7 @@ async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string
   const kernels: Record<string, string> = {};
   const paths = new Set(scripts.flatMap(({ inputs }) => [...inputs.keys()]));
   for (const path of [...paths].filter((path) => path.endsWith(".wgsl"))) {
-    const name = tableName(path);
+    const name = getKernelKey(path);
     if (name in kernels) throw new Error(`expected one kernel of the name ${name}, found another: ${path}`);
     kernels[name] = await read(path);
   }
@@ -88,10 +88,10 @@ const CHAPTERS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 const CPU_CHAPTER = 12;
 
 /** @throws Error where the course or an op has lost what is looked for. */
-export async function kernelTexts(): Promise<Omit<KernelTexts, "files">> {
+export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> {
   const chapters: Record<string, { title: string; mathematics: string }> = {};
   const chapterOf: Record<string, string> = {};
-  const pages = await namesOf("kernels/course/", ".md");
+  const pages = await listNames("kernels/course/", ".md");
   const page = async (number: number) => {
     const file = pages.find((name) => name.startsWith(`${number}-`));
     if (file === undefined) throw new Error(`kernels/course has no chapter ${number}`);
@@ -100,17 +100,17 @@ export async function kernelTexts(): Promise<Omit<KernelTexts, "files">> {
   for (const number of CHAPTERS) {
     const { file, text } = await page(number);
     chapters[file] = chapterOfText(file, text);
-    for (const kernel of kernelsOf(text)) chapterOf[kernel] ??= file;
+    for (const kernel of findChapterKernels(text)) chapterOf[kernel] ??= file;
   }
-  for (const kernel of kernelsOf((await page(CPU_CHAPTER)).text)) {
+  for (const kernel of findChapterKernels((await page(CPU_CHAPTER)).text)) {
     // The same mathematics as the GPU's kernels of this name.
     const twin = Object.keys(chapterOf).find((name) => stem(name) === stem(kernel));
     if (twin !== undefined) chapterOf[kernel] ??= chapterOf[twin] ?? "";
   }
   const references: Record<string, string> = {};
-  for (const file of await namesOf("src/ops/", ".ts")) {
+  for (const file of await listNames("src/ops/", ".ts")) {
     const text = await read(`src/ops/${file}`);
-    for (const [op, reference] of referencesOf(text)) references[op] = reference;
+    for (const [op, reference] of findReferences(text)) references[op] = reference;
   }
   return { chapters, chapterOf, references };
 }
@@ -120,7 +120,7 @@ function stem(kernel: string): string {
   return kernel.replace(/_(tiled|panel|rows|group)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
 }
 
-async function namesOf(folder: string, ending: string): Promise<string[]> {
+async function listNames(folder: string, ending: string): Promise<string[]> {
   const entries = await Array.fromAsync(Deno.readDir(new URL(folder, ROOT)));
   return entries.map(({ name }) => name).filter((name) => name.endsWith(ending)).sort();
 }
@@ -136,13 +136,13 @@ function chapterOfText(file: string, text: string): { title: string; mathematics
 }
 
 /** The kernels that a chapter names in its first paragraph. */
-function kernelsOf(chapter: string): string[] {
+function findChapterKernels(chapter: string): string[] {
   const [, first = ""] = /^Kernels([^]*?)\n\n/m.exec(chapter) ?? [];
   return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
 /** The f64 references of a file of ops, by the names of the ops that have them. */
-function referencesOf(text: string): [op: string, reference: string][] {
+function findReferences(text: string): [op: string, reference: string][] {
   const ops = [...text.matchAll(/\bop: "(\w+)"/g)].map(([, op]) => op ?? "");
   const found = [...text.matchAll(/^(?:export )?(?:function|const) (\w*[rR]eference)\b[^]*?^\}(?:;|\))*$/gm)]
     .map((

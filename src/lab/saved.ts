@@ -8,14 +8,14 @@ import {
   type BenchReport,
   type LadderFigures,
   type SelftestFigures,
-  type StepResult,
+  type StepMeasurement,
   type TrainingFigures,
 } from "../selftest/profile/bench_report.ts";
 
 /** What the screens have measured so far. */
-export interface Measured {
+export interface LabMeasurements {
   readonly figures: readonly AdapterFigure[];
-  readonly steps: readonly StepResult[];
+  readonly steps: readonly StepMeasurement[];
   readonly ladders: readonly LadderFigures[];
   readonly selftest: readonly SelftestFigures[];
   readonly training?: TrainingFigures;
@@ -25,16 +25,16 @@ export interface Measured {
  * What was measured, of all that is kept under these names: "training", "selftest", the adapter's "figures", and one for each
  * step and ladder, such as "step demo LSTM" and "ladder forward 8x8x8". Whoever measures keeps it so: the last of a name counts.
  */
-export function measuredIn(kept: ReadonlyMap<string, unknown>): Measured {
+export function collectMeasurements(kept: ReadonlyMap<string, unknown>): LabMeasurements {
   const all = <T>(kind: string) =>
     [...kept].flatMap(([name, value]) => name.startsWith(`${kind} `) ? [value as T] : []);
   const selftest = kept.get("selftest") as SelftestResult | undefined;
   const training = kept.get("training") as TrainingFigures | undefined;
   return {
     figures: kept.get("figures") as readonly AdapterFigure[] | undefined ?? [],
-    steps: all<StepResult>("step"),
+    steps: all<StepMeasurement>("step"),
     ladders: all<LadderFigures>("ladder"),
-    selftest: selftest ? selftestFigures(selftest.findings, selftest.leftOut) : [],
+    selftest: selftest ? summarizeSelftest(selftest.findings, selftest.leftOut) : [],
     training: training && {
       iteration: training.iteration,
       msToFirstStep: training.msToFirstStep,
@@ -44,16 +44,16 @@ export function measuredIn(kept: ReadonlyMap<string, unknown>): Measured {
 }
 
 /** The name under which a step's figures are kept. */
-export function stepName({ workload, model }: StepResult): string {
+export function stepName({ workload, model }: StepMeasurement): string {
   return `step ${workload} ${model}`;
 }
 
 /** The name under which a ladder's figures are kept. */
-export function ladderName({ ladder, size }: LadderFigures): string {
+export function formatLadderKey({ ladder, size }: LadderFigures): string {
   return `ladder ${ladder} ${size.join("x")}`;
 }
 
-export interface SavedOn {
+export interface SavedReportContext {
   readonly adapter: AdapterDescription;
   /** As whoever measured calls it; browsers often hide it. */
   readonly name: string;
@@ -64,16 +64,16 @@ export interface SavedOn {
   readonly version: string;
 }
 
-export function savedReport(
-  measured: Measured,
-  { adapter, name, cores, timestamps, date, version }: SavedOn,
+export function buildSavedReport(
+  measured: LabMeasurements,
+  { adapter, name, cores, timestamps, date, version }: SavedReportContext,
 ): BenchReport {
   const { kind, vendor, architecture, runtime } = adapter;
   return {
     format: BENCH_FORMAT,
     date: date.toISOString(),
     version,
-    adapter: { kind, description: name.trim() || adapterName(adapter), vendor, architecture, runtime },
+    adapter: { kind, description: name.trim() || formatAdapterName(adapter), vendor, architecture, runtime },
     // A browser keeps what it compiled as it likes.
     machine: { cores, timestamps, shaderCache: true },
     ...{ figures: measured.figures, kernels: [], steps: measured.steps, growth: [] },
@@ -82,13 +82,13 @@ export function savedReport(
 }
 
 /** What is known of an adapter's name: browsers tell the vendor and the architecture, and often no more. */
-export function adapterName({ description, vendor, architecture }: AdapterDescription): string {
+export function formatAdapterName({ description, vendor, architecture }: AdapterDescription): string {
   if (description !== "" && description !== "unnamed adapter") return description;
   return [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
 }
 
 /** What of a self-test goes into the file: how many cases, which differ, and which kernels it left out. */
-export function selftestFigures(
+export function summarizeSelftest(
   findings: readonly KindFinding[],
   leftOut: readonly string[] = [],
 ): SelftestFigures[] {
@@ -107,13 +107,15 @@ export function selftestFigures(
 }
 
 /** "clickgan-nvidia-ampere-2026-01-02.json" */
-export function fileName({ adapter: { description }, date }: BenchReport): string {
+export function formatFileName({ adapter: { description }, date }: BenchReport): string {
   const name = description.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
   return `clickgan-${name}-${date.slice(0, 10)}.json`;
 }
 
 /** What a saved file holds, a line each. */
-export function contentsOf({ figures, steps, ladders, selftest, training }: Measured): string[] {
+export function listReportContents(
+  { figures, steps, ladders, selftest, training }: LabMeasurements,
+): string[] {
   const of = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
   return [
     ...(figures.length > 0 ? [`${of(figures.length, "figure", "figures")} of the adapter`] : []),

@@ -12,7 +12,7 @@ export interface ChoiceProbabilities {
 }
 
 /** The error of weights that make utilities which are no finite numbers. */
-export function weightsTooLarge(got: number | string): UserError {
+export function nonFiniteWeightsError(got: number | string): UserError {
   return new UserError(
     `Expected utilities that are finite numbers, got ${got}: the model's weights are too large, so nothing that ` +
       "it says means anything. Use another snapshot.",
@@ -23,7 +23,7 @@ export function weightsTooLarge(got: number | string): UserError {
 export function expectFinite(utilities: ArrayLike<number>): void {
   for (let k = 0; k < utilities.length; k++) {
     if (Number.isFinite(utilities[k])) continue;
-    throw weightsTooLarge(utilities[k] ?? NaN);
+    throw nonFiniteWeightsError(utilities[k] ?? NaN);
   }
 }
 
@@ -34,7 +34,7 @@ export function expectFinite(utilities: ArrayLike<number>): void {
  *   {@link import("./position_effect.ts").addPositionEffects}.
  * @throws UserError for utilities that are no finite numbers.
  */
-export function choiceProbabilities(
+export function computeChoiceProbabilities(
   { eta, loss }: Pick<ModelConfig, "eta"> & Partial<Pick<ModelConfig, "loss">>,
   utilities: ArrayLike<number>,
 ): ChoiceProbabilities {

@@ -7,22 +7,22 @@
  */
 
 import type { ClickTape } from "../batch/click_tape.ts";
-import { type CountsConfig, countWidth, tableWidth } from "../counts/columns.ts";
+import { type CountsConfig, countTableWidth, countWidth } from "../counts/columns.ts";
 import { fitCounts } from "../counts/logit.ts";
 import { countTables } from "../counts/tables.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { recentClicks, rowCounts } from "../ops/row_counts.ts";
-import { type ClickScores, LastLayer } from "../ops/row_dot.ts";
+import { type ClickScores, UnmaterializedScores } from "../ops/row_dot.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import type { CountedLog } from "../batch/device_log.ts";
+import type { LogWithCounts } from "../batch/device_log.ts";
 import type { CountTables } from "../counts/page_counts.ts";
 import { countTrain } from "../counts/train_counts.ts";
 import { splits } from "../data/click_log.ts";
 import type { ModelConfig } from "./config.ts";
 import type { RecordableModel } from "./model_program.ts";
-import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
+import { drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_weights.ts";
 import { POSITION_EFFECT } from "./position_effect.ts";
 import { PART } from "./utility.ts";
 
@@ -43,20 +43,24 @@ export function countParameters(items: ItemsShape, config: ModelConfig): ModelPa
   const { counts, dims: [first], kernelSd } = config;
   if (!counts) return [];
   const C = countWidth(counts);
-  const constant = { constant: true, initial: zeros };
+  const constant = { constant: true, initial: drawZeros };
   return [
-    { name: TABLE, rows: items.count, columns: tableWidth(counts), ...constant },
+    { name: TABLE, rows: items.count, columns: countTableWidth(counts), ...constant },
     { name: SCALE, rows: 3, columns: C, ...constant },
-    { name: KERNEL, rows: 1, columns: C, initial: zeros },
-    { name: BIAS, rows: 1, columns: 1, initial: zeros },
-    ...(first === undefined
-      ? []
-      : [{ name: FIRST_LAYER, rows: C, columns: first, decays: true, initial: truncatedNormal(kernelSd) }]),
+    { name: KERNEL, rows: 1, columns: C, initial: drawZeros },
+    { name: BIAS, rows: 1, columns: 1, initial: drawZeros },
+    ...(first === undefined ? [] : [{
+      name: FIRST_LAYER,
+      rows: C,
+      columns: first,
+      decays: true,
+      initial: makeTruncatedNormal(kernelSd),
+    }]),
   ];
 }
 
 /** [rows, C] counts of a batch; undefined for a model without. @param recent where users are carried on */
-export function countsPart(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
+export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
   const clicks = recent ?? recentPart(tape, counts);
@@ -71,14 +75,14 @@ export function recentPart(tape: ClickTape, counts: CountsConfig): Tensor {
 /** [rows, 1] the linear part, added to what the rest of the model makes of a row. */
 export function addLinearPart(tape: ClickTape, counts: Tensor, base: Tensor): ClickScores {
   const parts = { input: counts, weights: tape.parameter(KERNEL), bias: tape.parameter(BIAS), base };
-  return new LastLayer(tape, "counts/utility", parts);
+  return new UnmaterializedScores(tape, "counts/utility", parts);
 }
 
 /**
  * What a model with counts starts from: the tables of the train users, and the conditional logit that is fitted on them, each
  * user taken without their own pages. Its part of the dense features stands in the wide part, where there is one.
  */
-export function countedStart(
+export function initializeFromCounts(
   source: LogSource,
   config: ModelConfig,
   seed: number,
@@ -118,22 +122,24 @@ function ofAllItems({ meanRate, longestPage, leastUsers }: CountTables): readonl
 }
 
 /** What a model is made with: weights that are drawn, some of which are given, or all of them. */
-export type Initial = { readonly seed: number; readonly start?: Weights } | { readonly weights: Weights };
+export type InitialWeights = { readonly seed: number; readonly start?: Weights } | {
+  readonly weights: Weights;
+};
 
 /**
  * What a training on a log begins with: what is counted is of its own train users, as they are taken without their own pages.
  * Weights keep the means and deviations by which they learned to read the counts.
  */
-export function countedOn(
+export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
-  initial: Initial,
+  initial: InitialWeights,
   onProgress?: OnProgress,
-): Initial {
+): InitialWeights {
   if (!config.counts) return initial;
   if ("seed" in initial) {
     const { seed } = initial;
-    return { seed, start: countedStart(source, config, seed, onProgress) };
+    return { seed, start: initializeFromCounts(source, config, seed, onProgress) };
   }
   const scale = initial.weights.get(SCALE)?.slice();
   if (!scale) return initial; // the model says what is missing
@@ -146,15 +152,15 @@ export function countedOn(
  * What a log has to know for the counts of a model, undefined for a model without: its train users are taken without their own
  * pages where it is they whom the model has counted, whoever asks.
  */
-export function countedFor(
+export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,
   users: ArrayLike<number>,
-): CountedLog | undefined {
+): LogWithCounts | undefined {
   if (!counts) return undefined;
   if (!Array.from(users).some((user) => source.userSplit[user] === TRAIN)) return {};
   const table = parameters.constant(TABLE);
-  const width = tableWidth(counts);
+  const width = countTableWidth(counts);
   const { shown, clicks } = countTrain(source);
   const same = shown.every((n, item) =>
     n === table?.[item * width] && clicks[item] === table[item * width + 1]

@@ -11,8 +11,8 @@ import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { LstmModelConfig, PwModelConfig } from "./config.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
-import { itemFeatures, mixedPart, tokenCount } from "./item_features.ts";
-import { glorotUniform, type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
+import { getTokenCount, recordItemFeatures, recordMixedFeatures } from "./item_features.ts";
+import { drawZeros, makeGlorotUniform, makeTruncatedNormal, type ModelParameter } from "./initial_weights.ts";
 import { UserError } from "../user_error.ts";
 import { pwState } from "../ops/pw_state.ts";
 import { pwTable } from "../ops/pw_table.ts";
@@ -21,26 +21,26 @@ import { pwTable } from "../ops/pw_table.ts";
  * TensorFlow's BasicLSTMCell: one Glorot-uniform kernel [F + H, 4H], here in two parts, gates i, g, f, o; bias 0. With
  * mixed features [V + F + H, 4H] in three, the first a table of the tokens; the second is left out when F = 0.
  */
-export function lstmParameters(
+export function listLstmParameters(
   items: ItemsShape,
   { lstmUnits: H, dims, kernelSd }: LstmModelConfig,
 ): ModelParameter[] {
   const F = items.width;
-  const V = tokenCount(items);
-  const initial = glorotUniform((V ?? 0) + F + H, 4 * H);
+  const V = getTokenCount(items);
+  const initial = makeGlorotUniform((V ?? 0) + F + H, 4 * H);
   const input = { columns: 4 * H, groups: 4, decays: true, initial };
   const oneHot = items.kind === "one-hot";
   return [
     ...(F > 0 ? [{ name: LSTM.input, rows: F, table: oneHot, ...input }] : []),
     ...(V === undefined ? [] : [{ name: LSTM.tokens, rows: V, table: true, ...input }]),
     { name: LSTM.recurrent, rows: H, columns: 4 * H, groups: 4, decays: true, initial },
-    { name: LSTM.bias, rows: 1, columns: 4 * H, groups: 4, initial: zeros },
+    { name: LSTM.bias, rows: 1, columns: 4 * H, groups: 4, initial: drawZeros },
     {
       name: "utility/layer1/state_kernel",
       rows: H,
       columns: dims[0] ?? 0,
       decays: true,
-      initial: truncatedNormal(kernelSd),
+      initial: makeTruncatedNormal(kernelSd),
     },
   ];
 }
@@ -54,8 +54,8 @@ export const LSTM = {
 } as const;
 
 /** [events, N]: the state's part of the first layer, with its bias. @param carried [events, H] a state that is there. */
-export function lstmStatePart(tape: ClickTape, items: DeviceItems, carried?: Tensor): Tensor {
-  const features = itemFeatures(tape, items);
+export function recordLstmState(tape: ClickTape, items: DeviceItems, carried?: Tensor): Tensor {
+  const features = recordItemFeatures(tape, items);
   const state = carried ?? lstm(tape, "encoder/lstm/state", {
     features,
     inputWeights: features || !items.tokens ? tape.parameter(LSTM.input) : undefined,
@@ -80,7 +80,7 @@ const INITIAL_WEIGHT = 0.0001;
  * made, either: each click is looked up in the product of its item with a table [V, n N] and a kernel [F, n N].
  * @throws UserError for tanh with mixed features.
  */
-export function pwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
+export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
   const { pwLags: m, pwWeightings: n, pwNonlinearity, kernelSd } = config;
   const F = items.width;
   if (items.kind === "mixed" && pwNonlinearity !== "none") {
@@ -90,17 +90,17 @@ export function pwParameters(items: ItemsShape, config: PwModelConfig): ModelPar
     );
   }
   const bias = items.kind === "one-hot"
-    ? { rows: F, columns: n, table: true, initial: zeros }
-    : { rows: 1, columns: F * n, initial: zeros };
+    ? { rows: F, columns: n, table: true, initial: drawZeros }
+    : { rows: 1, columns: F * n, initial: drawZeros };
   return [
     { name: FIRST_LAYER.weights, rows: m, columns: n, initial: () => INITIAL_WEIGHT },
     ...(pwNonlinearity === "none" ? [] : [{ name: "encoder/pw/bias", ...bias }]),
-    ...clickKernels(items, FIRST_LAYER, n, config.dims[0] ?? 0, truncatedNormal(kernelSd)),
+    ...listClickKernels(items, FIRST_LAYER, n, config.dims[0] ?? 0, makeTruncatedNormal(kernelSd)),
   ];
 }
 
 /** The names of the parameters of a product with the last clicks, and of what is made on the way to it. */
-export interface ClickProduct {
+export interface ClickProductNames {
   /** [m, n] */
   readonly weights: string;
   /** [1, N] */
@@ -112,7 +112,7 @@ export interface ClickProduct {
 }
 
 /** Of the first layer. */
-export const FIRST_LAYER: ClickProduct = {
+export const FIRST_LAYER: ClickProductNames = {
   weights: "encoder/pw/weights",
   bias: "utility/layer1/bias",
   kernel: "utility/layer1/state_kernel",
@@ -122,15 +122,15 @@ export const FIRST_LAYER: ClickProduct = {
 };
 
 /** The kernel of the dense features, or of one-hot ones, and the table of the tokens. */
-export function clickKernels(
+export function listClickKernels(
   items: ItemsShape,
-  { kernel, tokenTable }: Pick<ClickProduct, "kernel" | "tokenTable">,
+  { kernel, tokenTable }: Pick<ClickProductNames, "kernel" | "tokenTable">,
   n: number,
   N: number,
   initial: ModelParameter["initial"],
 ): ModelParameter[] {
   const F = items.width;
-  const V = tokenCount(items);
+  const V = getTokenCount(items);
   const byItem = { columns: n * N, groups: n, decays: true, initial };
   if (V !== undefined) {
     return [
@@ -144,20 +144,20 @@ export function clickKernels(
 }
 
 /** [events, N]: the product of the last clicks, each with its position's weights, and a bias. @param itemBias for tanh */
-export function clickProduct(
+export function recordClickProduct(
   tape: ClickTape,
   name: string,
   items: DeviceItems,
-  names: ClickProduct,
+  names: ClickProductNames,
   itemBias?: Tensor,
 ): Tensor {
   const weights = tape.parameter(names.weights);
   const layerBias = tape.parameter(names.bias);
   const tables = { table: names.tokenTable, kernel: names.kernel };
-  const features = itemFeatures(tape, items);
+  const features = recordItemFeatures(tape, items);
   // Where clicks stand in lists, the items of the batch are the catalogue, whose products are made once.
   const rows = tape.batch.clicks ? "items" : "events";
-  const mixed = mixedPart(tape, names.clickPart, items, tables, rows);
+  const mixed = recordMixedFeatures(tape, names.clickPart, items, tables, rows);
   if (mixed) return pwTable(tape, name, { table: mixed, weights, layerBias });
   const kernel = tape.parameter(names.kernel);
   if (!features) return pwTable(tape, name, { table: kernel, weights, layerBias, itemBias });
@@ -166,7 +166,7 @@ export function clickProduct(
 }
 
 /** [events, N]: the state's part of the first layer, with its bias. */
-export function pwStatePart(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
+export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
-  return clickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);
+  return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);
 }

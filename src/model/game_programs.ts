@@ -10,32 +10,32 @@ import type { ItemCatalogue } from "../data/item_catalogue.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { ModelConfig } from "./config.ts";
-import { initialWeights } from "./initial_weights.ts";
-import { modelParameters, UserModel } from "./user_model.ts";
-import { BatchBuffers } from "../batch/batch_buffers.ts";
+import { drawInitialWeights } from "./initial_weights.ts";
+import { listModelParameters, UserModel } from "./user_model.ts";
+import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
-import type { Plan } from "../batch/plan.ts";
+import type { BatchPlan } from "../batch/plan.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
-import { made, outputOf } from "../ops/row_dot.ts";
+import { getMaterialized, materialize } from "../ops/row_dot.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import {
   evaluating,
-  type MakeShared,
+  type GradientExchangeFactory,
   type RecordableModel,
-  type RecordOptions,
+  type RecordingOptions,
   recordUpdate,
-  type Update,
+  type WeightUpdate,
 } from "./model_program.ts";
 
 /** The generator beside a reward model: the same encoder, layers of its own, and nothing else. */
-export function generatorConfig(
+export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
 ): ModelConfig {
@@ -60,7 +60,7 @@ export function createGenerator(
 ): UserModel {
   const weights = "weights" in initial
     ? initial.weights
-    : initialWeights(modelParameters(items.shape, config), initial.seed, "generator/");
+    : drawInitialWeights(listModelParameters(items.shape, config), initial.seed, "generator/");
   return new UserModel(gpu, items, config, { weights });
 }
 
@@ -68,7 +68,7 @@ export interface GameProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
   /** Its capacity is the programs'. */
-  readonly plan: Plan;
+  readonly plan: BatchPlan;
   /** [., 2] vec4f slots for the sums of {@link minimax}. */
   readonly ring: View;
   readonly game: GameOptions;
@@ -83,7 +83,7 @@ export interface GameProgramOptions {
     /** Whether there are batches in several parts. */
     readonly inParts?: boolean;
     /** Where several processes share a batch. */
-    readonly shared?: MakeShared;
+    readonly shared?: GradientExchangeFactory;
   };
 }
 
@@ -109,7 +109,7 @@ interface GameSpecs {
 }
 
 /** A player's part of a step. */
-export interface PlayerPrograms extends Update {
+export interface PlayerPrograms extends WeightUpdate {
   /** Its losses and gradients, behind the utilities and the generator's logits. */
   readonly gradients: Program<ClickSizes>;
 }
@@ -185,17 +185,17 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
         `one with ${found}. Leave that or the stage out.`,
     );
   }
-  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan);
-  const tapeOf = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
+  const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);
+  const createTape = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
     const touchedOnly = adam?.kind === "row-sparse";
     return new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes, touchedOnly });
   };
   const moves = training?.reward;
-  const mode: RecordOptions = moves ? { training: true, itemDropout: training.itemDropout } : evaluating;
+  const mode: RecordingOptions = moves ? { training: true, itemDropout: training.itemDropout } : evaluating;
 
-  const rewardTape = tapeOf(reward, moves);
-  const u = made(reward.record(rewardTape, mode));
-  const generatorTape = generator && tapeOf(generator, training?.generator);
+  const rewardTape = createTape(reward, moves);
+  const u = materialize(reward.record(rewardTape, mode));
+  const generatorTape = generator && createTape(generator, training?.generator);
   const logits = generatorTape && generator.record(generatorTape, { ...mode, itemDropout: 0 });
   if (generatorTape && logits && training?.generator) {
     minimax(generatorTape, "minimax", { u, logits }, undefined, "generator", game);
@@ -207,7 +207,7 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   rewardTape.place();
   generatorTape?.place();
   const utilities = rewardTape.forward({ upTo: u });
-  const last = logits && outputOf(logits);
+  const last = logits && getMaterialized(logits);
   const acting = generatorTape?.forward({ upTo: last }) ?? [];
   const generatorGradients = generatorTape && training?.generator
     ? [...generatorTape.forward({ after: last }), ...generatorTape.backward()]

@@ -1,6 +1,6 @@
 /** What the parts of a model declare: parameters, and how each is drawn at the start. */
 
-import { type Random, randomStream } from "../data/random.ts";
+import { createRandomStream, type Random } from "../data/random.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 
 /** A parameter of a model, and its start. */
@@ -12,16 +12,16 @@ export interface ModelParameter extends ParameterSpec {
   readonly initial: (random: Random) => number;
 }
 
-export const zeros = (): number => 0;
-export const ones = (): number => 1;
+export const drawZeros = (): number => 0;
+export const drawOnes = (): number => 1;
 
 /** Normal with standard deviation `sd`, cut at two of them. */
-export function truncatedNormal(sd: number): (random: Random) => number {
+export function makeTruncatedNormal(sd: number): (random: Random) => number {
   return (random) => sd * random.truncatedNormal();
 }
 
 /** Glorot and Bengio 2010: uniform in +- sqrt(6 / (fan in + fan out)). */
-export function glorotUniform(fanIn: number, fanOut: number): (random: Random) => number {
+export function makeGlorotUniform(fanIn: number, fanOut: number): (random: Random) => number {
   const limit = Math.sqrt(6 / (fanIn + fanOut));
   return (random) => limit * (2 * random.uniform() - 1);
 }
@@ -30,9 +30,13 @@ export function glorotUniform(fanIn: number, fanOut: number): (random: Random) =
  * The initial weights of a seed; each parameter has a stream of its own, so that adding one moves no other.
  * @param prefix tells networks of one seed apart that have parameters of the same names.
  */
-export function initialWeights(parameters: readonly ModelParameter[], seed: number, prefix = ""): Weights {
+export function drawInitialWeights(
+  parameters: readonly ModelParameter[],
+  seed: number,
+  prefix = "",
+): Weights {
   return new Map(parameters.map(({ name, rows, columns, initial }) => {
-    const random = randomStream(seed, "weights", prefix + name);
+    const random = createRandomStream(seed, "weights", prefix + name);
     const weights = new Float32Array(rows * columns);
     // In a loop: a table of a large catalogue has millions of them, and Float32Array.from() takes long.
     for (let k = 0; k < weights.length; k++) weights[k] = initial(random);

@@ -10,19 +10,19 @@
 import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { DeviceItems } from "../batch/device_items.ts";
-import type { LogFacts } from "../batch/device_log.ts";
+import type { LogCountSummary } from "../batch/device_log.ts";
 import type { TokenPairs } from "../batch/token_pairs.ts";
 import { NONE } from "../data/click_log.ts";
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
-import { Commands } from "../gpu/commands.ts";
-import { bufferOf, type View } from "../gpu/memory.ts";
+import { CommandRecorder } from "../gpu/commands.ts";
+import { asBufferView, type View } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import { ReadbackQueue } from "../gpu/readback.ts";
 import { StepHeaders } from "../gpu/step.ts";
-import { made } from "../ops/row_dot.ts";
+import { materialize } from "../ops/row_dot.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { evaluating, type GivenState, type RecordableModel } from "./model_program.ts";
+import { type EncodedState, evaluating, type RecordableModel } from "./model_program.ts";
 
 /** A model whose items can be scored apart from the history. */
 export interface ScorableModel extends RecordableModel {
@@ -38,7 +38,7 @@ export interface ScorableModel extends RecordableModel {
 export const STATE_PARTS = ["first", "wide", "recent"] as const;
 type StatePart = typeof STATE_PARTS[number];
 /** The parts on a tape, a row for each event. */
-export type StateTensors = Pick<GivenState, StatePart>;
+export type StateTensors = Pick<EncodedState, StatePart>;
 /** What a user's history gives the utility of every item; which parts there are follows from the model. */
 export interface UserState {
   /** The first layer's part, with its bias. */
@@ -110,11 +110,11 @@ export class ItemBlocks {
       const view = arena.allocate(name, 4 * stride * capacity.events);
       this.#parts.set(part, { name, rows: "events", columns, groups, stride, view, trainable: false });
     }
-    const utilities = made(
+    const utilities = materialize(
       this.model.record(tape, { ...evaluating, given: Object.fromEntries(this.#parts) }),
     );
     tape.place();
-    this.#utilities = new ReadbackQueue(gpu, bufferOf(utilities.view));
+    this.#utilities = new ReadbackQueue(gpu, asBufferView(utilities.view));
     this.#program = await Program.record(gpu, "item blocks", this.#headers.buffer, tape.forward());
   }
 
@@ -136,7 +136,7 @@ export class ItemBlocks {
     const sizes = { users: 1, events, rows, items: rows };
     this.#headers.put(0, { sizes, counted: events, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
     this.#headers.upload(0, 1);
-    const commands = new Commands(gpu, "item block");
+    const commands = new CommandRecorder(gpu, "item block");
     program.encode(commands, sizes, this.#headers.offset(0));
     await utilities.submit(commands.finish()); // others have a turn while the device computes
     const found = await utilities.take();
@@ -153,7 +153,7 @@ export class ItemBlocks {
       if (row?.length !== stride) {
         throw new Error(`expected ${stride} numbers of ${part}, got ${row?.length}`);
       }
-      const { buffer, offset } = bufferOf(view);
+      const { buffer, offset } = asBufferView(view);
       const copies = new Float32Array(stride * this.#capacity.events);
       for (let event = 0; event < this.#capacity.events; event++) copies.set(row, event * stride);
       this.model.gpu.queue.writeBuffer(buffer, offset, copies);
@@ -174,7 +174,7 @@ class BlockBatch implements ClickBatch {
   readonly row: View;
   readonly rowItem: View;
   readonly slotItem: View;
-  readonly facts?: LogFacts;
+  readonly facts?: LogCountSummary;
   /** The catalogue counts as one page. */
   readonly pageLength: number;
   /** Rows that the events are laid out for. */

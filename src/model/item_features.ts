@@ -1,7 +1,7 @@
 /** The items' features as the tape sees them. */
 
 import type { DeviceItems } from "../batch/device_items.ts";
-import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_catalogue.ts";
+import { type ItemCatalogue, type ItemsShape, toCatalogue } from "../data/item_catalogue.ts";
 import type { LogSource } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";
 import { distinctItems } from "../ops/embedding.ts";
@@ -12,12 +12,12 @@ import type { Tensor } from "../tape/tensor.ts";
 import type { ModelParameter } from "./initial_weights.ts";
 
 /** V; undefined for items without tokens. */
-export function tokenCount(items: ItemsShape): number | undefined {
+export function getTokenCount(items: ItemsShape): number | undefined {
   return items.kind === "mixed" ? items.tokens : undefined;
 }
 
 function shapeText(items: ItemsShape): string {
-  const tokens = tokenCount(items);
+  const tokens = getTokenCount(items);
   const parts = [
     ...(tokens === undefined ? [] : [`${tokens} tokens`]),
     ...(items.kind === "one-hot" || items.width === 0 ? [] : [`${items.width} features`]),
@@ -40,9 +40,9 @@ function fitItems({ name, items }: LogSource, wanted: ItemsShape, what: string):
   const found = items.shape;
   if (found.kind === wanted.kind) {
     const same = found.count === wanted.count && found.width === wanted.width;
-    if (same && tokenCount(found) === tokenCount(wanted)) return items;
+    if (same && getTokenCount(found) === getTokenCount(wanted)) return items;
     if (found.kind === "one-hot" && found.count <= wanted.count) {
-      return catalogueOf({ kind: "one-hot", count: wanted.count });
+      return toCatalogue({ kind: "one-hot", count: wanted.count });
     }
   }
   throw new UserError(
@@ -52,7 +52,7 @@ function fitItems({ name, items }: LogSource, wanted: ItemsShape, what: string):
 }
 
 /** The constant [capacity, F] of dense features; undefined without, as one-hot ones and tokens never become a matrix. */
-export function itemFeatures(tape: ClickTape, items: DeviceItems): Tensor | undefined {
+export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor | undefined {
   if (!items.features) return undefined;
   return tape.tensor("items/features", items.capacity, items.width, {
     view: items.features,
@@ -64,7 +64,7 @@ export function itemFeatures(tape: ClickTape, items: DeviceItems): Tensor | unde
  * W f of mixed features, f = tokens beside dense features; undefined for items without tokens.
  * @param names of the parameters: a token table [V, N], and a kernel [F, N] where there are dense features.
  */
-export function mixedPart(
+export function recordMixedFeatures(
   tape: ClickTape,
   name: string,
   items: DeviceItems,
@@ -72,20 +72,20 @@ export function mixedPart(
   rows: TokenRows,
 ): Tensor | undefined {
   if (!items.tokens) return undefined;
-  const features = itemFeatures(tape, items);
+  const features = recordItemFeatures(tape, items);
   const dense = features && { features, weights: tape.parameter(names.kernel) };
   return mixedProduct(tape, name, { table: tape.parameter(names.table), dense }, rows);
 }
 
-/** The parameters of {@link itemPart}: a kernel [F, N], a table of tokens [V, N], or with one-hot features a table [I, N]. */
-export function itemKernels(
+/** The parameters of {@link recordItemLayer}: a kernel [F, N], a table of tokens [V, N], or with one-hot features a table [I, N]. */
+export function listItemKernels(
   items: ItemsShape,
   part: string,
   columns: number,
   initial: ModelParameter["initial"],
 ): ModelParameter[] {
   const item = { columns, decays: true, initial };
-  const V = tokenCount(items);
+  const V = getTokenCount(items);
   return [
     ...(items.width > 0
       ? [{ name: `${part}/item_kernel`, rows: items.width, table: items.kind === "one-hot", ...item }]
@@ -95,22 +95,22 @@ export function itemKernels(
 }
 
 /** W f [items, N], a row for each distinct item of the batch; with one-hot features the table [I, N] itself. */
-export function itemPart(tape: ClickTape, items: DeviceItems, part: string): Tensor {
+export function recordItemLayer(tape: ClickTape, items: DeviceItems, part: string): Tensor {
   const names = { table: `${part}/token_table`, kernel: `${part}/item_kernel` };
-  return itemProduct(tape, `${part}/item_part`, items, names);
+  return recordItemProduct(tape, `${part}/item_part`, items, names);
 }
 
 /** The same with parameters of other names. */
-export function itemProduct(
+export function recordItemProduct(
   tape: ClickTape,
   name: string,
   items: DeviceItems,
   names: { readonly table: string; readonly kernel: string },
 ): Tensor {
-  const mixed = mixedPart(tape, name, items, names, "items");
+  const mixed = recordMixedFeatures(tape, name, items, names, "items");
   if (mixed) return mixed;
   const weights = tape.parameter(names.kernel);
-  const features = itemFeatures(tape, items);
+  const features = recordItemFeatures(tape, items);
   return features
     ? linear(tape, name, { input: features, weights }, { gather: distinctItems(tape.batch) })
     : weights;

@@ -1,10 +1,10 @@
 /** A step of a model as a recorded program: forward over a batch, and for training all gradients and Adam. */
 
-import { BatchBuffers } from "../batch/batch_buffers.ts";
+import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
-import type { CountedLog, DeviceLog } from "../batch/device_log.ts";
-import type { Plan } from "../batch/plan.ts";
+import type { DeviceLog, LogWithCounts } from "../batch/device_log.ts";
+import type { BatchPlan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Program } from "../gpu/program.ts";
@@ -12,23 +12,23 @@ import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
 import { GradientSum, type SharedGradient } from "../ops/gradient_sum.ts";
-import { type ClickScores, outputOf } from "../ops/row_dot.ts";
+import { type ClickScores, getMaterialized } from "../ops/row_dot.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
-import { positionEffect } from "./position_effect.ts";
+import { recordPositionEffect } from "./position_effect.ts";
 
 /** How a model is recorded. */
-export interface RecordOptions {
+export interface RecordingOptions {
   /** In training batch normalisation takes the batch's statistics, and rows may hide their items. */
   readonly training: boolean;
   readonly itemDropout: number;
   /** What of the history is there already. */
-  readonly given?: GivenState;
+  readonly given?: EncodedState;
 }
 
 /** What is made of the history, where that is not left to the model's encoder. */
-export interface GivenState {
+export interface EncodedState {
   /** [events, H] an LSTM's state. */
   readonly lstm?: Tensor;
   /** [events, N] what the history gives the first layer, with its bias. */
@@ -38,7 +38,7 @@ export interface GivenState {
   /** [events, .] the last clicks that counts look back at. */
   readonly recent?: Tensor;
 }
-export const evaluating: RecordOptions = { training: false, itemDropout: 0 };
+export const evaluating: RecordingOptions = { training: false, itemDropout: 0 };
 
 /** What programs and evaluations need of a model. */
 export interface RecordableModel {
@@ -55,11 +55,11 @@ export interface RecordableModel {
    * Records the model on a tape, over the items of its batch. @returns [rows, 1] utilities; who reads them says how they are made
    * @internal
    */
-  record(tape: ClickTape, options: RecordOptions): ClickScores;
+  record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
 /** What a log has to know for the counts of a model, none of whose users were counted; undefined for a model without. */
-export function ofOthers({ config }: Pick<RecordableModel, "config">): CountedLog | undefined {
+export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   return config.counts ? {} : undefined;
 }
 
@@ -67,7 +67,7 @@ export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
   /** Its capacity is the program's. */
-  readonly plan: Plan;
+  readonly plan: BatchPlan;
   /** vec4f slots for sums of loss, prec@1, prec@2, clicks. */
   readonly ring: View;
   /** Absent: only evaluate. */
@@ -80,11 +80,11 @@ export interface ModelTraining {
   /** Whether there are batches in several parts. */
   readonly inParts?: boolean;
   /** Where several processes share a batch. */
-  readonly shared?: MakeShared;
+  readonly shared?: GradientExchangeFactory;
 }
 
 /** Makes what takes the place of Adam behind a tape's backward, where several processes share a batch. */
-export type MakeShared = (
+export type GradientExchangeFactory = (
   adam: AdamState,
   tape: ClickTape,
   steps: GPUBuffer,
@@ -92,7 +92,7 @@ export type MakeShared = (
 ) => Promise<SharedGradient<ClickSizes>>;
 
 /** What follows a network's gradients in a step; both undefined of a network that stays as it is. */
-export interface Update {
+export interface WeightUpdate {
   /** Moves the weights by the gradients of all parts of the batch. */
   readonly sum: GradientSum<ClickSizes> | undefined;
   /** In the place of the sum, where several processes share a batch. */
@@ -106,7 +106,7 @@ export async function recordUpdate(
   { inParts = false, shared }: Pick<ModelTraining, "inParts" | "shared">,
   steps: GPUBuffer,
   arena: Arena,
-): Promise<Update> {
+): Promise<WeightUpdate> {
   if (!adam || !tape) return { sum: undefined, shared: undefined };
   return shared
     ? { sum: undefined, shared: await shared(adam, tape, steps, arena) }
@@ -120,7 +120,7 @@ export class ModelProgram {
     /** Forward, and in training the gradients. */
     readonly program: Program<ClickSizes>,
     /** What follows it in training. */
-    readonly update: Update,
+    readonly update: WeightUpdate,
     /** [rows, 1] */
     readonly utilities: Tensor,
     /** [events, 4] loss, prec@1, prec@2, clicked */
@@ -133,7 +133,7 @@ export class ModelProgram {
     const { plan, name } = options;
     using stack = new DisposableStack();
     const arena = stack.use(new Arena(model.gpu, name));
-    const { layout, gradients, utilities, outcomes, tape } = modelSpecs(model, options, arena);
+    const { layout, gradients, utilities, outcomes, tape } = recordModelStep(model, options, arena);
     const record = (part: string, dispatches: readonly ClickDispatch[]) =>
       Program.record(model.gpu, part, plan.steps, dispatches);
     const { training = {} } = options;
@@ -156,7 +156,7 @@ export class ModelProgram {
 }
 
 /** The dispatches of a step, and where its results stand. */
-export interface ModelSpecs {
+export interface RecordedModelStep {
   /** Of the batch. */
   readonly layout: readonly ClickDispatch[];
   /** Forward, and in training the gradients, partial sums of them as a rule. */
@@ -167,21 +167,21 @@ export interface ModelSpecs {
 }
 
 /** @param arena for everything that the step writes. */
-export function modelSpecs(
+export function recordModelStep(
   model: RecordableModel,
   { log, plan, ring, training }: ModelProgramOptions,
   arena: Arena,
-): ModelSpecs {
+): RecordedModelStep {
   const { capacity } = plan;
   const { parameters } = model;
-  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan);
+  const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);
   const { shapes } = model.gpu;
   const touchedOnly = training?.adam.kind === "row-sparse";
   const tape = new ClickTape(batch, { arena, parameters, capacity, shapes, touchedOnly });
   const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
   const scores = model.record(tape, mode);
   const { eta, loss: kind } = model.config;
-  const place = positionEffect(tape, model.config);
+  const place = recordPositionEffect(tape, model.config);
   const loss = { train: training !== undefined, eta, loss: kind, place };
   const outcomes = choiceNll(tape, "choice", scores, ring, loss);
   tape.place();
@@ -192,7 +192,7 @@ export function modelSpecs(
   return {
     layout: batch.layout(),
     gradients: [...own, ...forward, ...backward],
-    utilities: outputOf(scores),
+    utilities: getMaterialized(scores),
     outcomes,
     tape,
   };

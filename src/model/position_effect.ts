@@ -8,29 +8,31 @@ import type { ClickTape } from "../batch/click_tape.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
-import { type ModelParameter, zeros } from "./initial_weights.ts";
+import { drawZeros, type ModelParameter } from "./initial_weights.ts";
 
 /** The name of its parameter. */
 export const POSITION_EFFECT = "position/effect";
 
 /** [1, P - 1]: of the second place, the third, ...; those behind the last of P share its effect. */
-export function positionParameters({ positions }: ModelConfig): ModelParameter[] {
-  return positions > 0 ? [{ name: POSITION_EFFECT, rows: 1, columns: positions - 1, initial: zeros }] : [];
+export function listPositionParameters({ positions }: ModelConfig): ModelParameter[] {
+  return positions > 0
+    ? [{ name: POSITION_EFFECT, rows: 1, columns: positions - 1, initial: drawZeros }]
+    : [];
 }
 
-export function positionEffect(tape: ClickTape, { positions }: ModelConfig): Tensor | undefined {
+export function recordPositionEffect(tape: ClickTape, { positions }: ModelConfig): Tensor | undefined {
   return positions > 0 ? tape.parameter(POSITION_EFFECT) : undefined;
 }
 
 /** The effects that a model has learned, of the first place, the second, ...; undefined for a model without. */
-export function positionEffects(weights: Weights): number[] | undefined {
+export function readPositionEffects(weights: Weights): number[] | undefined {
   const effects = weights.get(POSITION_EFFECT);
   return effects && [0, ...effects];
 }
 
 /**
  * Adds to the utilities of a page what the position of each item adds: probabilities follow from the sums.
- * @param effects those of {@link positionEffects}; undefined adds nothing
+ * @param effects those of {@link readPositionEffects}; undefined adds nothing
  * @param positions of the items on the page, from 0; by default they are in the order of the page
  */
 export function addPositionEffects(

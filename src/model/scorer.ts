@@ -1,16 +1,16 @@
 /** Scores pages for histories, several at once: the model's forward program over a log of as many users. */
 
-import { BatchBuffers } from "../batch/batch_buffers.ts";
+import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceLog } from "../batch/device_log.ts";
-import { Plan } from "../batch/plan.ts";
+import { BatchPlan } from "../batch/plan.ts";
 import { type ClickLog, NONE } from "../data/click_log.ts";
-import { type ItemCatalogue, overOwnItems } from "../data/item_catalogue.ts";
+import { type ItemCatalogue, restrictToOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
-import { Commands } from "../gpu/commands.ts";
-import { bufferOf, isTexture, type View } from "../gpu/memory.ts";
+import { CommandRecorder } from "../gpu/commands.ts";
+import { asBufferView, isTexture, type View } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import { readFloats, readViews } from "../gpu/readback.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -23,10 +23,10 @@ import {
   type StateTensors,
   type UserState,
 } from "./item_blocks.ts";
-import { ModelProgram, ofOthers } from "./model_program.ts";
+import { loadUncountedLog, ModelProgram } from "./model_program.ts";
 
 /** What is to be scored: items by their numbers. */
-export interface PageRequest {
+export interface ScoringRequest {
   /** Items clicked, oldest first; may be empty. */
   readonly history: ArrayLike<number>;
   /** Items displayed, at least one. */
@@ -34,7 +34,7 @@ export interface PageRequest {
 }
 
 /** How much is scored at once. */
-export interface ScorerRoom {
+export interface ScorerCapacity {
   /** Pages. */
   readonly users: number;
   /** Clicks of all histories, and a page for each user. */
@@ -44,7 +44,7 @@ export interface ScorerRoom {
 }
 
 /** The room that these requests take. */
-export function roomOf(requests: readonly PageRequest[]): ScorerRoom {
+export function computeScorerCapacity(requests: readonly ScoringRequest[]): ScorerCapacity {
   let [events, rows] = [0, 0];
   for (const { history, page } of requests) {
     events += history.length + 1;
@@ -54,46 +54,46 @@ export function roomOf(requests: readonly PageRequest[]): ScorerRoom {
 }
 
 /** Rounded up to powers of two, and no smaller than it was: what grows slowly does not compile anew each time. */
-export function rounded(
-  room: ScorerRoom,
-  before: ScorerRoom = { users: 1, events: 32, rows: 32 },
-): ScorerRoom {
-  const up = (of: keyof ScorerRoom) => 2 ** Math.ceil(Math.log2(Math.max(before[of], room[of])));
+export function roundCapacity(
+  room: ScorerCapacity,
+  before: ScorerCapacity = { users: 1, events: 32, rows: 32 },
+): ScorerCapacity {
+  const up = (of: keyof ScorerCapacity) => 2 ** Math.ceil(Math.log2(Math.max(before[of], room[of])));
   return { users: up("users"), events: up("events"), rows: up("rows") };
 }
 
-export class Scorer implements ItemScorer {
+export class UtilityScorer implements ItemScorer {
   readonly #arena: Arena;
   #log: DeviceLog | undefined;
-  #plan: Plan | undefined;
+  #plan: BatchPlan | undefined;
   #program: ModelProgram | undefined;
   #states: { readonly tensors: StateTensors; readonly program: Program<ClickSizes> } | undefined;
   #blocks: ItemBlocks | undefined;
 
-  private constructor(readonly model: ScorableModel, readonly room: ScorerRoom) {
+  private constructor(readonly model: ScorableModel, readonly room: ScorerCapacity) {
     this.#arena = new Arena(model.gpu, "scorer");
   }
 
   /** @throws UserError for more room than the adapter has. */
-  static async create(model: ScorableModel, room: ScorerRoom): Promise<Scorer> {
+  static async create(model: ScorableModel, room: ScorerCapacity): Promise<UtilityScorer> {
     using stack = new DisposableStack();
-    const scorer = stack.use(new Scorer(model, room));
+    const scorer = stack.use(new UtilityScorer(model, room));
     await scorer.#prepare();
     stack.move();
     return scorer;
   }
 
-  holds({ users, events, rows }: ScorerRoom): boolean {
+  holds({ users, events, rows }: ScorerCapacity): boolean {
     return users <= this.room.users && events <= this.room.events && rows <= this.room.rows;
   }
 
   async #prepare(): Promise<void> {
     const { users, events, rows } = this.room;
     const { gpu, items: { shape, tokenCounts } } = this.model;
-    const log = logOf(this.model.items, [{ history: [], page: [0] }]);
+    const log = buildRequestLog(this.model.items, [{ history: [], page: [0] }]);
     const items = Math.min(rows, shape.count);
-    this.#log = new DeviceLog(gpu, log, { events, rows, items }, tokenCounts, ofOthers(this.model));
-    this.#plan = new Plan(gpu, log, { users, events, rows, items }, 1);
+    this.#log = new DeviceLog(gpu, log, { events, rows, items }, tokenCounts, loadUncountedLog(this.model));
+    this.#plan = new BatchPlan(gpu, log, { users, events, rows, items }, 1);
     this.#program = await ModelProgram.create(this.model, {
       name: "scorer",
       log: this.#log,
@@ -106,7 +106,7 @@ export class Scorer implements ItemScorer {
    * The utilities of each page. One call at a time; waits for the GPU.
    * @param requests at least one, within the room; {@link checkPage} checks their items.
    */
-  async score(requests: readonly PageRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
+  async score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     const { gpu } = this.model;
     const program = this.#program;
     if (!program) throw new Error("the scorer is destroyed");
@@ -154,7 +154,7 @@ export class Scorer implements ItemScorer {
     const [log, plan] = [this.#log, this.#plan];
     if (!log || !plan) throw new Error("the scorer is destroyed");
     const arena = this.#arena;
-    const batch = new BatchBuffers(arena, plan.view, log, plan.capacity, plan);
+    const batch = new BatchIndexBuffers(arena, plan.view, log, plan.capacity, plan);
     const { gpu: { shapes }, parameters } = model;
     const tape = new ClickTape(batch, { arena, parameters, capacity: plan.capacity, shapes });
     const tensors = model.recordStates(tape);
@@ -166,16 +166,16 @@ export class Scorer implements ItemScorer {
   }
 
   /** Submits a program over the pages of requests. @returns their sizes */
-  #run(program: Program<ClickSizes>, requests: readonly PageRequest[]): ClickSizes {
+  #run(program: Program<ClickSizes>, requests: readonly ScoringRequest[]): ClickSizes {
     const plan = this.#plan;
     if (!this.#log || !plan) throw new Error("the scorer is destroyed");
-    const log = logOf(this.model.items, requests);
+    const log = buildRequestLog(this.model.items, requests);
     this.#log.write(log);
     const users = requests.map((_, user) => user);
     const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 }, log);
     plan.upload(0, 1);
     const { gpu } = this.model;
-    Commands.submit(gpu, program.name, (commands) => program.encode(commands, sizes, plan.offset(0)));
+    CommandRecorder.submit(gpu, program.name, (commands) => program.encode(commands, sizes, plan.offset(0)));
     return sizes;
   }
 
@@ -190,12 +190,12 @@ export class Scorer implements ItemScorer {
 
 /** The row of an event. */
 function rowOf({ view, stride }: Tensor, event: number): View {
-  const buffer = bufferOf(view);
+  const buffer = asBufferView(view);
   return { ...buffer, offset: buffer.offset + 4 * stride * event, size: 4 * stride };
 }
 
 /** @throws UserError for an empty page or an item that the catalogue does not have. */
-export function checkPage(items: number, { history, page }: PageRequest): void {
+export function checkPage(items: number, { history, page }: ScoringRequest): void {
   if (page.length === 0) throw new UserError("Expected a page of at least one item, got an empty one.");
   for (const list of [history, page]) {
     for (let k = 0; k < list.length; k++) {
@@ -208,8 +208,8 @@ export function checkPage(items: number, { history, page }: PageRequest): void {
 }
 
 /** A user a request: a page of one item for each click of the history, then the page in question. */
-function logOf(items: ItemCatalogue, requests: readonly PageRequest[]): ClickLog {
-  const { users, events, rows } = roomOf(requests);
+function buildRequestLog(items: ItemCatalogue, requests: readonly ScoringRequest[]): ClickLog {
+  const { users, events, rows } = computeScorerCapacity(requests);
   const userEvents = new Uint32Array(users + 1);
   const eventRows = new Uint32Array(events + 1);
   const eventClick = new Uint32Array(events).fill(NONE);
@@ -226,5 +226,5 @@ function logOf(items: ItemCatalogue, requests: readonly PageRequest[]): ClickLog
     userEvents[user + 1] = event;
   });
   const clicks = { userSplit: new Uint8Array(users), userEvents, eventRows, eventClick, rowItem };
-  return { ...clicks, name: "pages", ...overOwnItems(clicks, items) };
+  return { ...clicks, name: "pages", ...restrictToOwnItems(clicks, items) };
 }

@@ -1,56 +1,70 @@
 /** The user model: parameters on the GPU, and how they become utilities. */
 
 import type { ItemFeatures } from "../data/click_log.ts";
-import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_catalogue.ts";
+import { type ItemCatalogue, type ItemsShape, toCatalogue } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { type ClickScores, made } from "../ops/row_dot.ts";
+import { type ClickScores, materialize } from "../ops/row_dot.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
-import type { CountedLog } from "../batch/device_log.ts";
+import type { LogWithCounts } from "../batch/device_log.ts";
 import {
   addLinearPart,
   countParameters,
-  countsPart,
   FIRST_LAYER,
-  type Initial,
+  type InitialWeights,
   recentPart,
+  recordCounts,
 } from "./counted.ts";
 import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
-import { lstmParameters, lstmStatePart, pwParameters, pwStatePart } from "./encoders.ts";
-import { positionParameters } from "./position_effect.ts";
-import { initialWeights, type ModelParameter } from "./initial_weights.ts";
+import { listLstmParameters, listPwParameters, recordLstmState, recordPwState } from "./encoders.ts";
+import { listPositionParameters } from "./position_effect.ts";
+import { drawInitialWeights, type ModelParameter } from "./initial_weights.ts";
 import { BLOCK_ITEMS, type ItemScorer, type StateTensors, type UserState } from "./item_blocks.ts";
-import { evaluating, type RecordOptions } from "./model_program.ts";
-import { checkPage, type PageRequest, roomOf, rounded, Scorer, type ScorerRoom } from "./scorer.ts";
-import { isWide, utility, utilityParameters, wideParameters, wideState, wideUtility } from "./utility.ts";
+import { evaluating, type RecordingOptions } from "./model_program.ts";
+import {
+  checkPage,
+  computeScorerCapacity,
+  roundCapacity,
+  type ScorerCapacity,
+  type ScoringRequest,
+  UtilityScorer,
+} from "./scorer.ts";
+import {
+  isWide,
+  listUtilityParameters,
+  listWideParameters,
+  recordUtility,
+  recordWideUtility,
+  wideState,
+} from "./utility.ts";
 import { linear } from "../ops/linear.ts";
-import { bufferOf } from "../gpu/memory.ts";
+import { asBufferView } from "../gpu/memory.ts";
 
 /** The parameters of a model of this shape, in the order of its arenas and snapshots. */
-export function modelParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
+export function listModelParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
   return [
     ...encoderParameters(items, config),
-    ...utilityParameters(items, config),
-    ...wideParameters(items, config),
+    ...listUtilityParameters(items, config),
+    ...listWideParameters(items, config),
     ...countParameters(items, config),
-    ...positionParameters(config),
+    ...listPositionParameters(config),
   ];
 }
 
 /** All weights that a model begins with, by name. @param parameters its own: those that are drawn follow from their order */
-export function weightsOf(parameters: readonly ModelParameter[], initial: Initial): Weights {
+export function resolveWeights(parameters: readonly ModelParameter[], initial: InitialWeights): Weights {
   if ("weights" in initial) return initial.weights;
-  return new Map([...initialWeights(parameters, initial.seed), ...(initial.start ?? [])]);
+  return new Map([...drawInitialWeights(parameters, initial.seed), ...(initial.start ?? [])]);
 }
 
 function encoderParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
   switch (config.encoder) {
     case "lstm":
-      return lstmParameters(items, config);
+      return listLstmParameters(items, config);
     case "pw":
-      return pwParameters(items, config);
+      return listPwParameters(items, config);
     case "none":
       return [];
   }
@@ -80,7 +94,7 @@ export class UserModel implements ItemScorer {
    * @internal
    */
   readonly parameters: ParameterArena;
-  #scorer: Scorer | undefined;
+  #scorer: UtilityScorer | undefined;
   /** Ends with the last score asked for: one at a time, as they share the scorer's buffers. */
   #scores: Promise<unknown> = Promise.resolve();
 
@@ -97,14 +111,14 @@ export class UserModel implements ItemScorer {
     readonly gpu: Gpu,
     items: ItemFeatures | ItemCatalogue,
     config: ModelConfig,
-    initial: Initial,
+    initial: InitialWeights,
   ) {
     this.config = parseConfig(modelConfigSchema, config, "model");
-    this.items = catalogueOf(items);
-    const specs = modelParameters(this.shape, this.config);
+    this.items = toCatalogue(items);
+    const specs = listModelParameters(this.shape, this.config);
     if ("weights" in initial) checkWeights(specs, initial.weights);
     this.parameters = new ParameterArena(gpu, specs);
-    this.parameters.write(weightsOf(specs, initial));
+    this.parameters.write(resolveWeights(specs, initial));
   }
 
   /** Kind, count and widths of the items that it is over. */
@@ -113,7 +127,7 @@ export class UserModel implements ItemScorer {
   }
 
   /** @internal */
-  record(tape: ClickTape, options: RecordOptions): ClickScores {
+  record(tape: ClickTape, options: RecordingOptions): ClickScores {
     return recordModel(tape, this.config, options);
   }
 
@@ -131,7 +145,7 @@ export class UserModel implements ItemScorer {
    * What a log on the device has to know for its counts; undefined for a model without.
    * @internal
    */
-  get counted(): CountedLog | undefined {
+  get counted(): LogWithCounts | undefined {
     return this.config.counts ? { latest: this.config.counts.latest } : undefined;
   }
 
@@ -163,7 +177,7 @@ export class UserModel implements ItemScorer {
    * @param request items clicked, oldest first, may be none; items displayed, at least one.
    * @throws UserError for an item that the catalogue does not have.
    */
-  async score(request: PageRequest): Promise<number[]> {
+  async score(request: ScoringRequest): Promise<number[]> {
     const [utilities = new Float32Array()] = await this.scoreAll([request]);
     return Array.from(utilities);
   }
@@ -172,10 +186,10 @@ export class UserModel implements ItemScorer {
    * The utilities of several pages, each for a user of its own, in one dispatch.
    * @throws UserError as {@link score}, or for more than the adapter holds at once.
    */
-  async scoreAll(requests: readonly PageRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
+  async scoreAll(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     for (const request of requests) checkPage(this.shape.count, request);
     if (requests.length === 0) return [];
-    return await this.#withScorer(roomOf(requests), (scorer) => scorer.score(requests));
+    return await this.#withScorer(computeScorerCapacity(requests), (scorer) => scorer.score(requests));
   }
 
   /** See {@link ItemScorer}. */
@@ -187,7 +201,7 @@ export class UserModel implements ItemScorer {
   async encode(history: ArrayLike<number>): Promise<UserState> {
     const request = { history, page: [0] };
     checkPage(this.shape.count, request);
-    return await this.#withScorer(roomOf([request]), (scorer) => scorer.encode(history));
+    return await this.#withScorer(computeScorerCapacity([request]), (scorer) => scorer.encode(history));
   }
 
   /** See {@link ItemScorer}. @param state after {@link encode}, with the same weights */
@@ -200,14 +214,14 @@ export class UserModel implements ItemScorer {
   }
 
   /** Runs after all that was asked for before, with a scorer that has the room. */
-  async #withScorer<T>(room: ScorerRoom, use: (scorer: Scorer) => Promise<T>): Promise<T> {
+  async #withScorer<T>(room: ScorerCapacity, use: (scorer: UtilityScorer) => Promise<T>): Promise<T> {
     const next = this.#scores.then(async () => {
       const old = this.#scorer;
       if (old && !old.holds(room)) {
         this.#scorer = undefined;
         old[Symbol.dispose]();
       }
-      this.#scorer ??= await Scorer.create(this, rounded(room, old?.room));
+      this.#scorer ??= await UtilityScorer.create(this, roundCapacity(room, old?.room));
       return await use(this.#scorer);
     });
     this.#scores = next.catch(() => {});
@@ -229,29 +243,29 @@ export class UserModel implements ItemScorer {
 export function recordModel(
   tape: ClickTape,
   config: ModelConfig,
-  options: RecordOptions,
+  options: RecordingOptions,
 ): ClickScores {
   const { items } = tape.batch;
-  const counts = countsPart(tape, config, options.given?.recent);
+  const counts = recordCounts(tape, config, options.given?.recent);
   const hidden = config.dims.length > 0
-    ? utility(tape, items, config, {
+    ? recordUtility(tape, items, config, {
       state: statePart(tape, config, options),
       counts: counts && { input: counts, weights: tape.parameter(FIRST_LAYER) },
     }, options)
     : tape.parameter("utility/output/bias");
-  const base = isWide(config) ? wideUtility(tape, items, config, made(hidden), options) : hidden;
-  return counts ? addLinearPart(tape, counts, made(base)) : base;
+  const base = isWide(config) ? recordWideUtility(tape, items, config, materialize(hidden), options) : hidden;
+  return counts ? addLinearPart(tape, counts, materialize(base)) : base;
 }
 
 /** [events, N]: what the history gives the first layer, with its bias. */
-function statePart(tape: ClickTape, config: ModelConfig, { given }: RecordOptions): Tensor {
+function statePart(tape: ClickTape, config: ModelConfig, { given }: RecordingOptions): Tensor {
   const { items } = tape.batch;
   if (given?.first) return given.first;
   switch (config.encoder) {
     case "lstm":
-      return lstmStatePart(tape, items, given?.lstm);
+      return recordLstmState(tape, items, given?.lstm);
     case "pw":
-      return pwStatePart(tape, items, config);
+      return recordPwState(tape, items, config);
     case "none":
       return noStatePart(tape);
   }
@@ -314,7 +328,7 @@ function noStatePart(tape: ClickTape): Tensor {
     trainable: false,
   });
   const values = Float32Array.from({ length: 4 * capacity.events }, (_, k) => (k % 4 === 0 ? 1 : 0));
-  arena.gpu.queue.writeBuffer(bufferOf(ones.view).buffer, bufferOf(ones.view).offset, values);
+  arena.gpu.queue.writeBuffer(asBufferView(ones.view).buffer, asBufferView(ones.view).offset, values);
   return linear(tape, "utility/layer1/state_part", {
     input: ones,
     weights: tape.parameter("utility/layer1/bias"),

@@ -15,41 +15,41 @@ import type { DeviceItems } from "../batch/device_items.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
 import { firstLayer, type FirstLayerInputs } from "../ops/first_layer.ts";
 import { linear } from "../ops/linear.ts";
-import { type ClickScores, LastLayer } from "../ops/row_dot.ts";
+import { type ClickScores, UnmaterializedScores } from "../ops/row_dot.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { defaultPwModel, type ModelConfig } from "./config.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
-import { itemKernels, itemPart } from "./item_features.ts";
-import { type ModelParameter, ones, truncatedNormal, zeros } from "./initial_weights.ts";
-import type { RecordOptions } from "./model_program.ts";
+import { listItemKernels, recordItemLayer } from "./item_features.ts";
+import { drawOnes, drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_weights.ts";
+import type { RecordingOptions } from "./model_program.ts";
 import { itemTerm } from "../ops/item_term.ts";
-import { clickKernels, type ClickProduct, clickProduct } from "./encoders.ts";
+import { type ClickProductNames, listClickKernels, recordClickProduct } from "./encoders.ts";
 
 /**
  * Hidden layers of `dims`, ELU after each (and batch normalisation after that, as an option), and a linear scalar. The
  * first kernel [D + F, N] stands in two parts: the item's here, with a table of its own for tokens, the state's with the
  * encoder. Without hidden layers a bias is left.
  */
-export function utilityParameters(
+export function listUtilityParameters(
   items: ItemsShape,
   { dims, kernelSd, batchNorm, counts }: ModelConfig,
 ): ModelParameter[] {
-  const initial = truncatedNormal(kernelSd);
+  const initial = makeTruncatedNormal(kernelSd);
   // With counts the training starts as a logit of them: nothing else counts at first.
-  const initialOutput = counts ? zeros : initial;
-  const outputBias = { name: "utility/output/bias", rows: 1, columns: 1, initial: zeros };
+  const initialOutput = counts ? drawZeros : initial;
+  const outputBias = { name: "utility/output/bias", rows: 1, columns: 1, initial: drawZeros };
   const [first] = dims;
   if (first === undefined) return [outputBias];
   const parameters: ModelParameter[] = [
-    ...itemKernels(items, "utility/layer1", first, initial),
-    { name: "utility/layer1/bias", rows: 1, columns: first, initial: zeros },
+    ...listItemKernels(items, "utility/layer1", first, initial),
+    { name: "utility/layer1/bias", rows: 1, columns: first, initial: drawZeros },
     ...(batchNorm ? normParameters("utility/layer1", first) : []),
   ];
   dims.slice(1).forEach((columns, k) => {
     const layer = `utility/layer${k + 2}`;
     parameters.push({ name: `${layer}/kernel`, rows: dims[k] ?? 0, columns, decays: true, initial });
-    parameters.push({ name: `${layer}/bias`, rows: 1, columns, initial: zeros });
+    parameters.push({ name: `${layer}/bias`, rows: 1, columns, initial: drawZeros });
     if (batchNorm) parameters.push(...normParameters(layer, columns));
   });
   parameters.push({
@@ -66,10 +66,10 @@ export function utilityParameters(
 function normParameters(layer: string, columns: number): ModelParameter[] {
   const name = `${layer}/batch_norm`;
   return [
-    { name: `${name}/scale`, rows: 1, columns, initial: ones },
-    { name: `${name}/shift`, rows: 1, columns, initial: zeros },
-    { name: `${name}/mean`, rows: 1, columns, statistic: true, initial: zeros },
-    { name: `${name}/variance`, rows: 1, columns, statistic: true, initial: ones },
+    { name: `${name}/scale`, rows: 1, columns, initial: drawOnes },
+    { name: `${name}/shift`, rows: 1, columns, initial: drawZeros },
+    { name: `${name}/mean`, rows: 1, columns, statistic: true, initial: drawZeros },
+    { name: `${name}/variance`, rows: 1, columns, statistic: true, initial: drawOnes },
   ];
 }
 
@@ -78,15 +78,15 @@ function normParameters(layer: string, columns: number): ModelParameter[] {
  *   [rows, C] and their kernel [C, N]
  * @returns [rows, 1]
  */
-export function utility(
+export function recordUtility(
   tape: ClickTape,
   items: DeviceItems,
   { dims, batchNorm: normalised }: ModelConfig,
   parts: Omit<FirstLayerInputs, "item">,
-  options: RecordOptions,
+  options: RecordingOptions,
 ): ClickScores {
   const parameter = (name: string) => tape.parameter(`utility/${name}`);
-  const item = itemPart(tape, items, "utility/layer1");
+  const item = recordItemLayer(tape, items, "utility/layer1");
   const normalise = (input: Tensor, layer: number) => {
     if (!normalised) return input;
     const of = (name: string) => parameter(`layer${layer}/batch_norm/${name}`);
@@ -111,7 +111,7 @@ export function utility(
     hidden = normalise(dense, layer);
   }
   const last = { input: hidden, weights: parameter("output/kernel"), bias: parameter("output/bias") };
-  return new LastLayer(tape, "utility/output", last);
+  return new UnmaterializedScores(tape, "utility/output", last);
 }
 
 /** Clicks back. */
@@ -122,7 +122,7 @@ const INITIAL_SD = 0.1;
 /** Before the names of its parameters. */
 export const PART = "wide";
 /** Of its product with the last clicks. */
-export const HISTORY: ClickProduct = {
+export const HISTORY: ClickProductNames = {
   weights: `${PART}/weights`,
   bias: `${PART}/bias`,
   kernel: `${PART}/state_kernel`,
@@ -136,33 +136,38 @@ export function isWide({ wide, dims }: ModelConfig): boolean {
   return wide > 0 || dims.length === 0;
 }
 
-export function wideParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
+export function listWideParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
   const { wide: K } = config;
   if (!isWide(config)) return [];
-  if (K === 0) return itemKernels(items, PART, 1, zeros);
-  const initial = truncatedNormal(INITIAL_SD);
+  if (K === 0) return listItemKernels(items, PART, 1, drawZeros);
+  const initial = makeTruncatedNormal(INITIAL_SD);
   return [
     { name: HISTORY.weights, rows: LAGS, columns: 1, initial: () => 1 / LAGS },
-    { name: HISTORY.bias, rows: 1, columns: K, initial: ones },
-    ...clickKernels(items, HISTORY, 1, K, initial),
+    { name: HISTORY.bias, rows: 1, columns: K, initial: drawOnes },
+    ...listClickKernels(items, HISTORY, 1, K, initial),
     // With counts the training starts as a logit of them: the item's side gives nothing at first.
-    ...itemKernels(items, PART, K, config.counts ? zeros : initial),
+    ...listItemKernels(items, PART, K, config.counts ? drawZeros : initial),
   ];
 }
 
 /** [rows, 1]: the wide part, added to `base`: the hidden layers' utility, or a bias where there are none. */
-export function wideUtility(
+export function recordWideUtility(
   tape: ClickTape,
   items: DeviceItems,
   config: ModelConfig,
   base: Tensor,
-  { itemDropout, given }: RecordOptions,
+  { itemDropout, given }: RecordingOptions,
 ): Tensor {
   const state = given?.wide ?? wideState(tape, items, config);
-  return itemTerm(tape, `${PART}/utility`, { item: itemPart(tape, items, PART), state, base }, itemDropout);
+  return itemTerm(
+    tape,
+    `${PART}/utility`,
+    { item: recordItemLayer(tape, items, PART), state, base },
+    itemDropout,
+  );
 }
 
 /** [events, K]: what the history gives the wide part; undefined for a model without, and for K = 0. */
 export function wideState(tape: ClickTape, items: DeviceItems, { wide: K }: ModelConfig): Tensor | undefined {
-  return K > 0 ? clickProduct(tape, `${PART}/state_part`, items, HISTORY) : undefined;
+  return K > 0 ? recordClickProduct(tape, `${PART}/state_part`, items, HISTORY) : undefined;
 }

@@ -3,17 +3,17 @@
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam/adam_rows.wgsl" with { type: "text" };
 import { Arena } from "../gpu/arena.ts";
-import { kernel } from "../gpu/kernel.ts";
-import { bufferOf, type View } from "../gpu/memory.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import { asBufferView, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import { amountOf, type Dimensions, type Sizes } from "../gpu/sizes.ts";
-import { type ParameterArena, windows } from "../tape/parameters.ts";
-import { timesPlaces } from "./op.ts";
-import type { TouchedRows } from "../tape/node.ts";
+import { type BatchSizes, type Dimensions, evaluateSize } from "../gpu/sizes.ts";
+import { type ParameterArena, splitBindingRanges } from "../tape/parameters.ts";
+import { scaleListLength } from "./op.ts";
+import type { SparseRows } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
-const adamKernel = kernel("adam", adamText);
-const rowsKernel = kernel("adam_rows", rowsText);
+const adamKernel = parseKernel("adam", adamText);
+const rowsKernel = parseKernel("adam_rows", rowsText);
 
 const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
@@ -26,10 +26,10 @@ export type AdamKind = "dense" | "row-sparse";
 export const adamKinds = ["dense", "row-sparse"] as const satisfies readonly AdamKind[];
 
 /** What a tape's backward leaves for Adam. */
-export interface Gradients<S extends Sizes> {
+export interface GradientViews<S extends BatchSizes> {
   readonly dimensions: Dimensions<S>;
   /** Tables whose gradient is made by touched row. */
-  readonly touched: ReadonlyMap<Tensor, TouchedRows<S>>;
+  readonly touched: ReadonlyMap<Tensor, SparseRows<S>>;
 }
 
 /** Adam's two moments of every parameter, laid out like the weights. */
@@ -49,18 +49,18 @@ export class AdamState {
    * @param gradients the tape whose backward they follow. @param most bytes of a window; as many as can be bound, but for
    *   tests.
    */
-  dispatches<S extends Sizes>(
-    { dimensions, touched }: Gradients<S>,
+  dispatches<S extends BatchSizes>(
+    { dimensions, touched }: GradientViews<S>,
     most: number = this.parameters.gpu.bindingBytes,
   ): DispatchSpec<S>[] {
     return [
-      ...this.parameters.rangesWithout(touched.keys()).flatMap((range) => windows(range, most))
+      ...this.parameters.rangesWithout(touched.keys()).flatMap((range) => splitBindingRanges(range, most))
         .map((window) => this.#denseDispatch(dimensions, window)),
       ...[...touched].map(([table, rows]) => this.#rowsDispatch(dimensions, table, rows)),
     ];
   }
 
-  #denseDispatch<S extends Sizes>(
+  #denseDispatch<S extends BatchSizes>(
     dimensions: Dimensions<S>,
     window: { offset: number; size: number },
   ): DispatchSpec<S> {
@@ -98,14 +98,14 @@ export class AdamState {
     };
   }
 
-  #rowsDispatch<S extends Sizes>(
+  #rowsDispatch<S extends BatchSizes>(
     dimensions: Dimensions<S>,
     table: Tensor,
-    { count, list, gradient }: TouchedRows<S>,
+    { count, list, gradient }: SparseRows<S>,
   ): DispatchSpec<S> {
     const { parameters } = this;
     const at = table.parameter?.offset ?? NaN;
-    const of = ({ buffer }: View): View => ({ ...bufferOf(table.view), buffer });
+    const of = ({ buffer }: View): View => ({ ...asBufferView(table.view), buffer });
     return {
       kernel: rowsKernel,
       label: `adam of touched rows of ${table.name}`,
@@ -122,10 +122,10 @@ export class AdamState {
         m: of(this.m),
         v: of(this.v),
       },
-      invocations: [timesPlaces(table.stride / 4, count)],
+      invocations: [scaleListLength(table.stride / 4, count)],
       cost: (s) => ({
-        flops: 10 * amountOf(count, s) * table.stride,
-        bytes: 28 * amountOf(count, s) * table.stride,
+        flops: 10 * evaluateSize(count, s) * table.stride,
+        bytes: 28 * evaluateSize(count, s) * table.stride,
       }),
     };
   }
@@ -142,7 +142,7 @@ export function adamRate(learningRate: number, t: number): number {
 }
 
 /** Weights, and Adam's means of their gradients and of the squares of these. */
-export type Moved64 = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>;
+export type AdamReferenceState = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>;
 
 /**
  * Step t = 1, 2, ... in f64, in place. The textbook's numbers stand here once more: whoever compares with this notices where
@@ -150,7 +150,7 @@ export type Moved64 = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>
  * @param decay of the weight itself, as a share of it
  */
 export function adamReference(
-  { w, m, v }: Moved64,
+  { w, m, v }: AdamReferenceState,
   gradient: ArrayLike<number>,
   { t, learningRate, decay = 0 }: {
     readonly t: number;

@@ -8,21 +8,28 @@ import weightGradientText from "../../kernels/batch_norm/batch_norm_weight_gradi
   type: "text",
 };
 import { slopeConstants } from "./op.ts";
-import { countedRows, expectShape, partialViews } from "./op.ts";
-import { constantOf, type Kernel, kernel } from "../gpu/kernel.ts";
+import { expectShape, getRowDimension, partialViews } from "./op.ts";
+import { getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import { bufferOf, type View } from "../gpu/memory.ts";
-import { type Amount, type Dimensions, type DimName, extent, MAX_CHUNKS, type Sizes } from "../gpu/sizes.ts";
-import { at, columnSums, type Matrix, matrix, type Reference } from "../tape/reference.ts";
-import type { Call } from "../tape/node.ts";
+import { asBufferView, type View } from "../gpu/memory.ts";
+import {
+  type BatchSizes,
+  type Dimensions,
+  type DimName,
+  MAX_CHUNKS,
+  resolveDimension,
+  type SizeExpression,
+} from "../gpu/sizes.ts";
+import { getElement, makeMatrix, type Matrix, type ReferenceOp, sumColumns } from "../tape/reference.ts";
+import type { OpCall } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
-const statisticsKernel = kernel("batch_norm_statistics", statisticsText);
-const forwardKernel = kernel("batch_norm_forward", forwardText);
-const runningKernel = kernel("batch_norm_running", runningText);
-const weightGradientKernel = kernel("batch_norm_weight_gradient", weightGradientText);
-const inputGradientKernel = kernel("batch_norm_input_gradient", inputGradientText);
+const statisticsKernel = parseKernel("batch_norm_statistics", statisticsText);
+const forwardKernel = parseKernel("batch_norm_forward", forwardText);
+const runningKernel = parseKernel("batch_norm_running", runningText);
+const weightGradientKernel = parseKernel("batch_norm_weight_gradient", weightGradientText);
+const inputGradientKernel = parseKernel("batch_norm_input_gradient", inputGradientText);
 
 /** Keras' defaults. */
 export const batchNormConstants = { EPSILON: 1e-3, MOMENTUM: 0.99 } as const;
@@ -48,13 +55,13 @@ export interface BatchNormInputs {
  *
  * @throws Error for shapes that do not fit.
  */
-export function batchNorm<S extends Sizes, R>(
+export function batchNorm<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
   inputs: BatchNormInputs,
   options: { training: boolean },
 ): Tensor {
-  const norm = normOf(tape, name, inputs);
+  const norm = allocateNorm(tape, name, inputs);
   const { input, scale, shift, mean, variance, output } = norm;
   const node = { op: "batch_norm", inputs: [input, scale, shift, mean, variance], output };
   if (!options.training) {
@@ -73,7 +80,7 @@ export function batchNorm<S extends Sizes, R>(
 }
 
 /** What its dispatches follow from. */
-interface Norm<S extends Sizes> extends BatchNormInputs {
+interface Norm<S extends BatchSizes> extends BatchNormInputs {
   readonly name: string;
   readonly output: Tensor;
   readonly dimensions: Dimensions<S>;
@@ -84,17 +91,21 @@ interface Norm<S extends Sizes> extends BatchNormInputs {
   readonly N4: number;
 }
 
-interface TrainingNorm<S extends Sizes> extends Norm<S> {
+interface TrainingNorm<S extends BatchSizes> extends Norm<S> {
   /** [2 MAX_CHUNKS, N] */
   readonly chunkSums: View;
   /** [2, N] mean, and 1 / sqrt(variance + EPSILON) */
   readonly normaliser: View;
 }
 
-function normOf<S extends Sizes, R>(tape: Tape<S, R>, name: string, inputs: BatchNormInputs): Norm<S> {
+function allocateNorm<S extends BatchSizes, R>(
+  tape: Tape<S, R>,
+  name: string,
+  inputs: BatchNormInputs,
+): Norm<S> {
   const { input, scale, shift, mean, variance } = inputs;
   const N = input.columns;
-  const rows = countedRows("batch_norm", tape, input);
+  const rows = getRowDimension("batch_norm", tape, input);
   for (const parameter of [scale, shift, mean, variance]) {
     expectShape("batch_norm", parameter, 1, N);
     if (parameter.stride !== input.stride) {
@@ -111,7 +122,7 @@ function normOf<S extends Sizes, R>(tape: Tape<S, R>, name: string, inputs: Batc
   return { ...inputs, name, output, dimensions, rows, M: dimensions.index(rows), N, N4: input.stride / 4 };
 }
 
-function runningForward<S extends Sizes>(norm: Norm<S>): DispatchSpec<S>[] {
+function runningForward<S extends BatchSizes>(norm: Norm<S>): DispatchSpec<S>[] {
   const { name, input, scale, shift, mean, variance, output, rows, M, N, N4 } = norm;
   return [{
     kernel: runningKernel,
@@ -126,11 +137,11 @@ function runningForward<S extends Sizes>(norm: Norm<S>): DispatchSpec<S>[] {
       output: output.view,
     },
     invocations: [inStretches(runningKernel, norm)],
-    cost: (s) => ({ flops: 3 * extent(rows, s) * N, bytes: 32 * extent(rows, s) * N4 }),
+    cost: (s) => ({ flops: 3 * resolveDimension(rows, s) * N, bytes: 32 * resolveDimension(rows, s) * N4 }),
   }];
 }
 
-function trainingForward<S extends Sizes>(norm: TrainingNorm<S>): DispatchSpec<S>[] {
+function trainingForward<S extends BatchSizes>(norm: TrainingNorm<S>): DispatchSpec<S>[] {
   const { name, input, scale, shift, mean, variance, output, chunkSums, normaliser } = norm;
   const { dimensions, rows, M, N, N4 } = norm;
   const { view, at } = window([scale, shift, mean, variance]);
@@ -143,8 +154,8 @@ function trainingForward<S extends Sizes>(norm: TrainingNorm<S>): DispatchSpec<S
       views: { input: input.view, chunk_statistics: chunkSums },
       invocations: [dimensions.inChunks(N4)],
       cost: (s) => ({
-        flops: 4 * extent(rows, s) * N,
-        bytes: 16 * N4 * (extent(rows, s) + 2 * dimensions.chunks(s)),
+        flops: 4 * resolveDimension(rows, s) * N,
+        bytes: 16 * N4 * (resolveDimension(rows, s) + 2 * dimensions.chunks(s)),
       }),
     },
     {
@@ -159,12 +170,12 @@ function trainingForward<S extends Sizes>(norm: TrainingNorm<S>): DispatchSpec<S
         output: output.view,
       },
       invocations: [inStretches(forwardKernel, norm)],
-      cost: (s) => ({ flops: 3 * extent(rows, s) * N, bytes: 32 * extent(rows, s) * N4 }),
+      cost: (s) => ({ flops: 3 * resolveDimension(rows, s) * N, bytes: 32 * resolveDimension(rows, s) * N4 }),
     },
   ];
 }
 
-function backward<S extends Sizes>(norm: TrainingNorm<S>, call: Call<S>): DispatchSpec<S>[] {
+function backward<S extends BatchSizes>(norm: TrainingNorm<S>, call: OpCall<S>): DispatchSpec<S>[] {
   const { name, input, scale, shift, chunkSums, normaliser, dimensions, rows, M, N, N4 } = norm;
   const toScale = call.partials(scale);
   const toShift = call.partials(shift);
@@ -186,8 +197,8 @@ function backward<S extends Sizes>(norm: TrainingNorm<S>, call: Call<S>): Dispat
     },
     invocations: [dimensions.inChunks(N4)],
     cost: (s) => ({
-      flops: 4 * extent(rows, s) * N,
-      bytes: 16 * N4 * (2 * extent(rows, s) + 4 * dimensions.chunks(s)),
+      flops: 4 * resolveDimension(rows, s) * N,
+      bytes: 16 * N4 * (2 * resolveDimension(rows, s) + 4 * dimensions.chunks(s)),
     }),
   }];
   const target = call.gradient(input);
@@ -205,20 +216,20 @@ function backward<S extends Sizes>(norm: TrainingNorm<S>, call: Call<S>): Dispat
         input_gradient: target.view,
       },
       invocations: [inStretches(inputGradientKernel, norm)],
-      cost: (s) => ({ flops: 7 * extent(rows, s) * N, bytes: 48 * extent(rows, s) * N4 }),
+      cost: (s) => ({ flops: 7 * resolveDimension(rows, s) * N, bytes: 48 * resolveDimension(rows, s) * N4 }),
     });
   }
   return specs;
 }
 
 /** An invocation for four columns of each stretch of the kernel's ROWS rows. */
-function inStretches<S extends Sizes>(kernel: Kernel, { rows, N4 }: Norm<S>): Amount<S> {
-  return { of: rows, per: constantOf(kernel, "ROWS"), times: N4 };
+function inStretches<S extends BatchSizes>(kernel: Kernel, { rows, N4 }: Norm<S>): SizeExpression<S> {
+  return { of: rows, per: getConstant(kernel, "ROWS"), times: N4 };
 }
 
 /** The least range of the weights that holds these parameters, and where each starts in it, in floats. */
 function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
-  const views = parameters.map((p) => bufferOf(p.view));
+  const views = parameters.map((p) => asBufferView(p.view));
   const offset = Math.min(...views.map((v) => v.offset));
   const end = Math.max(...views.map((v) => v.offset + v.size));
   const [first] = views;
@@ -230,60 +241,71 @@ function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
 }
 
 function normalised(input: Matrix, mean: Matrix, variance: Matrix): Matrix {
-  return matrix(
+  return makeMatrix(
     input.rows,
     input.columns,
-    (i, j) => (at(input, i, j) - at(mean, 0, j)) / Math.sqrt(at(variance, 0, j) + EPSILON),
+    (i, j) =>
+      (getElement(input, i, j) - getElement(mean, 0, j)) / Math.sqrt(getElement(variance, 0, j) + EPSILON),
   );
 }
 
 function scaled(xhat: Matrix, scale: Matrix, shift: Matrix): Matrix {
-  return matrix(xhat.rows, xhat.columns, (i, j) => at(scale, 0, j) * at(xhat, i, j) + at(shift, 0, j));
+  return makeMatrix(
+    xhat.rows,
+    xhat.columns,
+    (i, j) => getElement(scale, 0, j) * getElement(xhat, i, j) + getElement(shift, 0, j),
+  );
 }
 
 function columnMeans(m: Matrix): Matrix {
-  const sums = columnSums(m);
-  return matrix(1, m.columns, (_, j) => at(sums, 0, j) / m.rows);
+  const sums = sumColumns(m);
+  return makeMatrix(1, m.columns, (_, j) => getElement(sums, 0, j) / m.rows);
 }
 
-const runningReference: Reference = ([input, scale, shift, mean, variance]) => {
+const runningReference: ReferenceOp = ([input, scale, shift, mean, variance]) => {
   if (!input || !scale || !shift || !mean || !variance) throw new Error("batch_norm: expected five inputs");
   const output = scaled(normalised(input, mean, variance), scale, shift);
   return { output, backward: () => [] };
 };
 
 /** The biased variance, and everything that backward sends through it. */
-export const trainingReference: Reference = ([input, scale, shift]) => {
+export const trainingReference: ReferenceOp = ([input, scale, shift]) => {
   if (!input || !scale || !shift) throw new Error("batch_norm: expected input, scale and shift");
   const { rows, columns } = input;
   const mean = columnMeans(input);
-  const deviation = matrix(rows, columns, (i, j) => at(input, i, j) - at(mean, 0, j));
-  const variance = columnMeans(matrix(rows, columns, (i, j) => at(deviation, i, j) ** 2));
+  const deviation = makeMatrix(rows, columns, (i, j) => getElement(input, i, j) - getElement(mean, 0, j));
+  const variance = columnMeans(makeMatrix(rows, columns, (i, j) => getElement(deviation, i, j) ** 2));
   const xhat = normalised(input, mean, variance);
   return {
     output: scaled(xhat, scale, shift),
     backward(gradient) {
       // Link by link: y = g xhat + b, xhat = d (var + eps)^-1/2, var = mean of d^2, d = x - mean of x.
-      const toXhat = matrix(rows, columns, (i, j) => at(gradient, i, j) * at(scale, 0, j));
-      const inverse = matrix(1, columns, (_, j) => 1 / Math.sqrt(at(variance, 0, j) + EPSILON));
-      const toVariance = columnSums(
-        matrix(
+      const toXhat = makeMatrix(
+        rows,
+        columns,
+        (i, j) => getElement(gradient, i, j) * getElement(scale, 0, j),
+      );
+      const inverse = makeMatrix(1, columns, (_, j) => 1 / Math.sqrt(getElement(variance, 0, j) + EPSILON));
+      const toVariance = sumColumns(
+        makeMatrix(
           rows,
           columns,
-          (i, j) => at(toXhat, i, j) * at(deviation, i, j) * -0.5 * at(inverse, 0, j) ** 3,
+          (i, j) =>
+            getElement(toXhat, i, j) * getElement(deviation, i, j) * -0.5 * getElement(inverse, 0, j) ** 3,
         ),
       );
-      const toDeviation = matrix(
+      const toDeviation = makeMatrix(
         rows,
         columns,
         (i, j) =>
-          at(toXhat, i, j) * at(inverse, 0, j) + at(toVariance, 0, j) * 2 * at(deviation, i, j) / rows,
+          getElement(toXhat, i, j) * getElement(inverse, 0, j) +
+          getElement(toVariance, 0, j) * 2 * getElement(deviation, i, j) / rows,
       );
       const toMean = columnMeans(toDeviation);
       return [
-        matrix(rows, columns, (i, j) => at(toDeviation, i, j) - at(toMean, 0, j)),
-        columnSums(matrix(rows, columns, (i, j) => at(gradient, i, j) * at(xhat, i, j))),
-        columnSums(gradient),
+        makeMatrix(rows, columns, (i, j) => getElement(toDeviation, i, j) - getElement(toMean, 0, j)),
+        sumColumns(makeMatrix(rows, columns, (i, j) => getElement(gradient, i, j) * getElement(xhat, i, j))),
+        sumColumns(gradient),
       ];
     },
   };

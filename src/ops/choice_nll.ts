@@ -8,31 +8,31 @@ import lossText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" 
 import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { FURTHER, GIVEN, isPredicted, NONE } from "../data/click_log.ts";
-import { choiceLoss, precisionAt, unclicked } from "../data/ranking.ts";
-import { kernel } from "../gpu/kernel.ts";
-import type { ShapeChoice } from "../gpu/kernel_shapes.ts";
-import { bufferOf, type View } from "../gpu/memory.ts";
-import { at, type Matrix, matrix, sigmoid } from "../tape/reference.ts";
+import { computeChoiceLoss, computePrecision, listUnclickedRows } from "../data/ranking.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import type { VariantContext } from "../gpu/kernel_shapes.ts";
+import { asBufferView, type View } from "../gpu/memory.ts";
+import { applySigmoid, getElement, makeMatrix, type Matrix } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { recordLoss } from "./loss.ts";
-import { effectOf, placeGradient, placeGradient64 } from "./place_gradient.ts";
-import { type ClickScores, LastLayer, made } from "./row_dot.ts";
+import { getPositionIndex, positionGradient, positionGradientReference } from "./place_gradient.ts";
+import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.ts";
 
-const lossKernel = kernel("choice_nll", lossText);
+const lossKernel = parseKernel("choice_nll", lossText);
 
 /**
  * What the loss, -log P(what happened on a page), takes for granted: choices; or that each row is clicked or not
  * by itself, P(click) = 1 / (1 + exp(-eta u)), the logistic loss.
  */
-export type LossKind = "choice" | "logistic";
+export type PageLikelihood = "choice" | "logistic";
 
 export interface ChoiceOptions {
   /** Whether the gradient is made as well. */
   readonly train: boolean;
   /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   readonly eta: number;
-  readonly loss?: LossKind;
+  readonly loss?: PageLikelihood;
   /**
    * Parameter [1, P]: added to the utility of a page's second row, its third, ..., the last to all rows behind; in the
    * loss, its gradient and the ranks.
@@ -55,8 +55,8 @@ export function choiceNll(
   ring: View,
   { train, eta, loss = "choice", place }: ChoiceOptions,
 ): Tensor {
-  const sums = scores instanceof LastLayer ? scores.sums() : undefined;
-  const u = sums?.output ?? made(scores);
+  const sums = scores instanceof UnmaterializedScores ? scores.sums() : undefined;
+  const u = sums?.output ?? materialize(scores);
   const dots = sums?.dots;
   expectShape("choice_nll", u, "rows", 1);
   if (place) expectShape("choice_nll", place, 1, place.columns);
@@ -67,7 +67,7 @@ export function choiceNll(
     inputs: place ? [u, place] : [u],
     output,
     moved: train ? u : undefined,
-    backward: (call) => place ? [placeGradient(tape, call, place, tape.gradientOf(u), SKIP)] : [],
+    backward: (call) => place ? [positionGradient(tape, call, place, tape.getGradient(u), SKIP)] : [],
     dispatch: (call, gradient) => ({
       kernel: lossKernel,
       label: `${name} forward${train ? " and gradient" : ""}`,
@@ -75,7 +75,7 @@ export function choiceNll(
         GRADIENT: train,
         ETA: eta,
         PANELS,
-        HELD: heldRows(call),
+        HELD: getRegisterRows(call),
         PLACES: place?.columns ?? 0,
         LOGISTIC: loss === "logistic",
       },
@@ -83,7 +83,7 @@ export function choiceNll(
         u: u.view,
         event: tape.batch.event,
         dots: dots?.view ?? call.unwritten,
-        bias: sums ? bufferOf(sums.bias.view) : call.unwritten,
+        bias: sums ? asBufferView(sums.bias.view) : call.unwritten,
         place: place?.view ?? call.unwritten,
         outcome: output.view,
         u_gradient: gradient,
@@ -100,40 +100,43 @@ export function choiceNll(
 }
 
 /** Rows of a page that an invocation holds in registers. A CPU driver has none for them. */
-export function heldRows({ shapes }: ShapeChoice): number {
+export function getRegisterRows({ shapes }: VariantContext): number {
   return shapes.kind === "gpu" ? 16 : 0;
 }
 
 /** Effects of places are relative to the first, which has none. */
 const SKIP = 1;
 
-export const reference = (eta: number, loss: LossKind = "choice"): ClickReference => ([u, place], batch) => {
-  if (!u) throw new Error("choice_nll: expected utilities");
-  const z = matrix(u.rows, 1, (r) => {
-    const effect = place && effectOf(batch, r, place.columns, SKIP);
-    return eta * (at(u, r, 0) + (place && effect !== undefined ? at(place, 0, effect) : 0));
-  });
-  const output = matrix(batch.events.length, 4);
-  batch.events.forEach(({ first, end, click }, e) => {
-    if (!isPredicted(click)) return;
-    const of = (m: Matrix) => Array.from({ length: end - first }, (_, k) => at(m, first + k, 0));
-    const clicked = clicksOf(batch, e).map((row) => row - first);
-    output.data.set(
-      [lossOf[loss](of(z), clicked), ...topShares(of(z), clicked), clicked.length > 0 ? 1 : 0],
-      4 * e,
-    );
-  });
-  return {
-    output,
-    backward() {
-      const gradient = meanLossGradient(z, batch, eta, loss);
-      return place ? [gradient, placeGradient64(batch, gradient, place.columns, SKIP)] : [gradient];
-    },
+export const reference =
+  (eta: number, loss: PageLikelihood = "choice"): ClickReference => ([u, place], batch) => {
+    if (!u) throw new Error("choice_nll: expected utilities");
+    const z = makeMatrix(u.rows, 1, (r) => {
+      const effect = place && getPositionIndex(batch, r, place.columns, SKIP);
+      return eta * (getElement(u, r, 0) + (place && effect !== undefined ? getElement(place, 0, effect) : 0));
+    });
+    const output = makeMatrix(batch.events.length, 4);
+    batch.events.forEach(({ first, end, click }, e) => {
+      if (!isPredicted(click)) return;
+      const of = (m: Matrix) => Array.from({ length: end - first }, (_, k) => getElement(m, first + k, 0));
+      const clicked = listClickedRows(batch, e).map((row) => row - first);
+      output.data.set(
+        [lossOf[loss](of(z), clicked), ...computeTopShares(of(z), clicked), clicked.length > 0 ? 1 : 0],
+        4 * e,
+      );
+    });
+    return {
+      output,
+      backward() {
+        const gradient = meanLossGradient(z, batch, eta, loss);
+        return place
+          ? [gradient, positionGradientReference(batch, gradient, place.columns, SKIP)]
+          : [gradient];
+      },
+    };
   };
-};
 
 /** The rows of a page that were clicked, in order. @param e its event */
-function clicksOf({ events }: ReferenceBatch, e: number): number[] {
+function listClickedRows({ events }: ReferenceBatch, e: number): number[] {
   const clicks: number[] = [];
   for (let next = e; next < events.length; next++) {
     const click = events[next]?.click ?? NONE;
@@ -146,12 +149,12 @@ function clicksOf({ events }: ReferenceBatch, e: number): number[] {
 /** Loss, prec@1, prec@2, and 1 with a click, of one page. @param clicked places on the page */
 export function choiceOutcome(page: readonly number[], clicked: readonly number[], eta: number): number[] {
   const loss = lossOf.choice(page.map((x) => eta * x), clicked);
-  return [loss, ...topShares(page, clicked), clicked.length > 0 ? 1 : 0];
+  return [loss, ...computeTopShares(page, clicked), clicked.length > 0 ? 1 : 0];
 }
 
 /** -log P(what happened) of one page of logits. */
-const lossOf: Record<LossKind, (z: readonly number[], clicked: readonly number[]) => number> = {
-  choice: (z, clicked) => choiceLoss(z, 0, z.length, clicked),
+const lossOf: Record<PageLikelihood, (z: readonly number[], clicked: readonly number[]) => number> = {
+  choice: (z, clicked) => computeChoiceLoss(z, 0, z.length, clicked),
   logistic: (z, clicked) =>
     z.reduce(
       (sum, x, k) => sum + Math.log1p(Math.exp(-Math.abs(x))) + Math.max(0, clicked.includes(k) ? -x : x),
@@ -160,9 +163,12 @@ const lossOf: Record<LossKind, (z: readonly number[], clicked: readonly number[]
 };
 
 /** prec@1 and prec@2 of a ranking of one page, ties in expectation; 0 without a click. */
-export function topShares(page: readonly number[], clicked: readonly number[]): [number, number] {
+export function computeTopShares(page: readonly number[], clicked: readonly number[]): [number, number] {
   if (clicked.length === 0) return [0, 0];
-  return [precisionAt(page, 0, page.length, clicked, 1), precisionAt(page, 0, page.length, clicked, 2)];
+  return [
+    computePrecision(page, 0, page.length, clicked, 1),
+    computePrecision(page, 0, page.length, clicked, 2),
+  ];
 }
 
 /** Events that means are taken over: those of which something is predicted. */
@@ -171,22 +177,25 @@ function countedEvents({ events }: ReferenceBatch): number {
 }
 
 /** d (mean loss) / d u: the op is a loss, so no gradient flows into it. @param z [rows, 1] logits */
-function meanLossGradient(z: Matrix, batch: ReferenceBatch, eta: number, loss: LossKind): Matrix {
-  const gradient = matrix(z.rows, 1);
+function meanLossGradient(z: Matrix, batch: ReferenceBatch, eta: number, loss: PageLikelihood): Matrix {
+  const gradient = makeMatrix(z.rows, 1);
   const counted = countedEvents(batch);
   batch.events.forEach(({ first, end, click }, e) => {
     if (!isPredicted(click)) return;
-    const clicks = clicksOf(batch, e);
+    const clicks = listClickedRows(batch, e);
     for (let r = first; r < end; r++) {
-      const p = loss === "logistic" ? sigmoid(at(z, r, 0)) : 0;
+      const p = loss === "logistic" ? applySigmoid(getElement(z, r, 0)) : 0;
       gradient.data[r] = eta * (p - (clicks.includes(r) ? 1 : 0)) / counted;
     }
     // The choices of a page: of its first click, or of none, and of each further one.
     for (let j = 0; loss === "choice" && j < Math.max(1, clicks.length); j++) {
-      const left = unclicked(first, end, clicks.slice(0, j));
-      const most = Math.max(...left.map((r) => at(z, r, 0)), ...(j === 0 ? [0] : []));
-      const sum = left.reduce((s, r) => s + Math.exp(at(z, r, 0) - most), j === 0 ? Math.exp(-most) : 0);
-      for (const r of left) gradient.data[r]! += eta * Math.exp(at(z, r, 0) - most) / sum / counted;
+      const left = listUnclickedRows(first, end, clicks.slice(0, j));
+      const most = Math.max(...left.map((r) => getElement(z, r, 0)), ...(j === 0 ? [0] : []));
+      const sum = left.reduce(
+        (s, r) => s + Math.exp(getElement(z, r, 0) - most),
+        j === 0 ? Math.exp(-most) : 0,
+      );
+      for (const r of left) gradient.data[r]! += eta * Math.exp(getElement(z, r, 0) - most) / sum / counted;
     }
   });
   return gradient;

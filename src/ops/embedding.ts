@@ -10,9 +10,9 @@ import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
 import type { Gather } from "./linear.ts";
-import { kernel } from "../gpu/kernel.ts";
-import { vectorsOf } from "./op.ts";
-import { distinctRows } from "../gpu/sizes.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import { getVectorConstants } from "./op.ts";
+import { estimateDistinctRows } from "../gpu/sizes.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { GradientTarget } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -25,7 +25,7 @@ export function distinctItems({ slotItem }: ClickBatch): ClickGather {
 }
 
 /** [events] the item that each event feeds; an event that feeds none takes the first item, and nobody reads its row. */
-export function fedItems({ eventItem }: ClickBatch): ClickGather {
+export function eventItems({ eventItem }: ClickBatch): ClickGather {
   return {
     rows: "events",
     index: eventItem,
@@ -33,8 +33,8 @@ export function fedItems({ eventItem }: ClickBatch): ClickGather {
   };
 }
 
-const allKernel = kernel("embedding_gradient", allText);
-const touchedKernel = kernel("embedding_gradient_rows", touchedText);
+const allKernel = parseKernel("embedding_gradient", allText);
+const touchedKernel = parseKernel("embedding_gradient_rows", touchedText);
 
 /** The dispatch for all rows of the table, or those that the batch touches. @param source [events, N] */
 export function embeddingGradient(
@@ -44,11 +44,11 @@ export function embeddingGradient(
   source: Memory,
   target: GradientTarget,
 ): ClickDispatch {
-  const touched = touchedEmbeddingGradient(tape, call, table, source);
+  const touched = sparseEmbeddingGradient(tape, call, table, source);
   if (touched) return touched;
   const { ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = table.stride / 4;
-  const shape = vectorsOf(call.shapes);
+  const shape = getVectorConstants(call.shapes);
   const items = Number(table.rows);
   return {
     kernel: allKernel,
@@ -61,7 +61,7 @@ export function embeddingGradient(
 }
 
 /** The dispatch that sums over the events feeding each distinct item. @param source [events, N] @param output [items, N] */
-export function fedGradient(
+export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,
   source: Memory,
@@ -70,7 +70,7 @@ export function fedGradient(
 ): ClickDispatch {
   const { ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = stride / 4;
-  const shape = vectorsOf(call.shapes);
+  const shape = getVectorConstants(call.shapes);
   return {
     kernel: allKernel,
     label: `${call.label} gradient by fed item`,
@@ -82,7 +82,7 @@ export function fedGradient(
 }
 
 /** The dispatch for the rows of fed items alone; undefined where all rows are wanted. @param source [events, N] */
-export function touchedEmbeddingGradient(
+export function sparseEmbeddingGradient(
   tape: ClickTape,
   call: ClickCall,
   table: Tensor,
@@ -110,7 +110,7 @@ export function touchedEmbeddingGradient(
     invocations: [{ of: "events", times: N4 }],
     cost: (s) => ({
       flops: s.events * table.columns,
-      bytes: 16 * (s.events + distinctRows(s.events, table.rows, s)) * N4,
+      bytes: 16 * (s.events + estimateDistinctRows(s.events, table.rows, s)) * N4,
     }),
   };
 }

@@ -4,14 +4,21 @@ import backwardText from "../../kernels/matmul/first_layer_backward.wgsl" with {
 import forwardText from "../../kernels/matmul/first_layer_forward.wgsl" with { type: "text" };
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
-import { type Constants, kernel } from "../gpu/kernel.ts";
-import { add, at, elu, matrix, product, throughElu } from "../tape/reference.ts";
-import { expectShape, vectorsOf } from "./op.ts";
-import { shapeText, type Tensor } from "../tape/tensor.ts";
+import { type Constants, parseKernel } from "../gpu/kernel.ts";
+import {
+  add,
+  applyElu,
+  backpropagateElu,
+  getElement,
+  makeMatrix,
+  multiplyMatrices,
+} from "../tape/reference.ts";
+import { expectShape, getVectorConstants } from "./op.ts";
+import { formatShape, type Tensor } from "../tape/tensor.ts";
 import { weightGradient } from "./linear.ts";
 
-const forwardKernel = kernel("first_layer_forward", forwardText);
-const backwardKernel = kernel("first_layer_backward", backwardText);
+const forwardKernel = parseKernel("first_layer_forward", forwardText);
+const backwardKernel = parseKernel("first_layer_backward", backwardText);
 
 export interface FirstLayerInputs {
   /** [items, N]: a row per distinct item of the batch; or a table parameter [I, N] with one-hot features */
@@ -39,7 +46,7 @@ export function firstLayer(
   expectShape("first_layer", state, "events", item.columns);
   if (counts) expectShape("first_layer", counts.weights, counts.input.columns, state.columns);
   const C4 = counts ? counts.input.stride / 4 : 0;
-  const shape = vectorsOf(tape.options.shapes);
+  const shape = getVectorConstants(tape.options.shapes);
   const made = shape.VECTORS === 1 && !counts ? state.factors?.(MADE_COLUMNS) : undefined;
   const output = tape.tensor(name, "rows", state.columns, { activation: "elu", textured: true });
   const N4 = output.stride / 4;
@@ -98,7 +105,7 @@ function backward(
   dropout: Constants,
 ): ClickDispatch[] {
   const N4 = state.stride / 4;
-  const shape = vectorsOf(tape.options.shapes);
+  const shape = getVectorConstants(tape.options.shapes);
   const { event, ranked, slotFirst, slotItem, sorted } = tape.batch;
   const toState = call.gradient(state);
   const toItem = call.gradient(item);
@@ -142,8 +149,8 @@ export function dropoutConstants(itemDropout: number): Constants {
 }
 
 /** What a row's item counts in a step: 0 where it is hidden. */
-export function keptScale(row: number, stepNoise: number, itemDropout: number): number {
-  return noiseOf(row, stepNoise) <= keptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0;
+export function computeDropoutScale(row: number, stepNoise: number, itemDropout: number): number {
+  return computeDropoutNoise(row, stepNoise) <= keptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0;
 }
 
 /** The largest noise of a row that keeps its item: a share of all 2^32. */
@@ -152,7 +159,7 @@ function keptNoise(itemDropout: number): number {
 }
 
 /** The noise of a row of the batch, as the kernels compute it. */
-function noiseOf(row: number, stepNoise: number): number {
+function computeDropoutNoise(row: number, stepNoise: number): number {
   const state = (Math.imul(row ^ stepNoise, 747796405) + 2891336453) >>> 0;
   const word = Math.imul((state >>> ((state >>> 28) + 4)) ^ state, 277803737) >>> 0;
   return ((word >>> 22) ^ word) >>> 0;
@@ -161,7 +168,7 @@ function noiseOf(row: number, stepNoise: number): number {
 /** Whether a tensor is a table with a row per item of the catalogue. @throws Error for a table that is none. */
 export function isTable(tensor: Tensor): boolean {
   if (typeof tensor.rows !== "number") return false;
-  if (!tensor.parameter?.table) throw new Error(`expected ${shapeText(tensor)} to be a table parameter`);
+  if (!tensor.parameter?.table) throw new Error(`expected ${formatShape(tensor)} to be a table parameter`);
   return true;
 }
 
@@ -170,28 +177,36 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
     if (!item || !state) throw new Error("first_layer: expected an item and a state part");
     const place = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
     const event = (r: number) => batch.rows[r]?.event ?? 0;
-    const scale = (r: number) => keptScale(r, batch.noise, itemDropout);
-    const counted = counts && weights && product(counts, weights);
-    const output = matrix(
+    const scale = (r: number) => computeDropoutScale(r, batch.noise, itemDropout);
+    const counted = counts && weights && multiplyMatrices(counts, weights);
+    const output = makeMatrix(
       batch.rows.length,
       item.columns,
       (r, j) =>
-        elu(scale(r) * at(item, place(r), j) + at(state, event(r), j) + (counted ? at(counted, r, j) : 0)),
+        applyElu(
+          scale(r) * getElement(item, place(r), j) + getElement(state, event(r), j) +
+            (counted ? getElement(counted, r, j) : 0),
+        ),
     );
     return {
       output,
       backward(gradient) {
-        const dz = throughElu(output, gradient);
-        const dItem = matrix(item.rows, item.columns);
-        const dState = matrix(state.rows, state.columns);
+        const dz = backpropagateElu(output, gradient);
+        const dItem = makeMatrix(item.rows, item.columns);
+        const dState = makeMatrix(state.rows, state.columns);
         for (let r = 0; r < dz.rows; r++) {
           for (let j = 0; j < dz.columns; j++) {
-            add(dItem, place(r), j, scale(r) * at(dz, r, j));
-            add(dState, event(r), j, at(dz, r, j));
+            add(dItem, place(r), j, scale(r) * getElement(dz, r, j));
+            add(dState, event(r), j, getElement(dz, r, j));
           }
         }
         if (!counts || !weights) return [dItem, dState];
-        return [dItem, dState, product(dz, weights, false, true), product(counts, dz, true)];
+        return [
+          dItem,
+          dState,
+          multiplyMatrices(dz, weights, false, true),
+          multiplyMatrices(counts, dz, true),
+        ];
       },
     };
   };

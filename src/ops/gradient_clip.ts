@@ -3,12 +3,12 @@
 import clipText from "../../kernels/adam/gradient_clip.wgsl" with { type: "text" };
 import normText from "../../kernels/adam/gradient_norm.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
-import { constantOf, kernel } from "../gpu/kernel.ts";
+import { getConstant, parseKernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 
-const normKernel = kernel("gradient_norm", normText);
-const clipKernel = kernel("gradient_clip", clipText);
+const normKernel = parseKernel("gradient_norm", normText);
+const clipKernel = parseKernel("gradient_clip", clipText);
 
 /** Workgroups that add up squares. */
 const PARTS = 16;
@@ -29,7 +29,7 @@ export function gradientClip(parameters: ParameterArena, most: number, arena: Ar
       label: "length of the gradient",
       constants: { ...constants, PARTS },
       views: { partials, gradient: all, squares },
-      invocations: [PARTS * constantOf(normKernel, "WORKGROUP")],
+      invocations: [PARTS * getConstant(normKernel, "WORKGROUP")],
     },
     {
       kernel: clipKernel,

@@ -12,34 +12,34 @@ import addText from "../../kernels/adam/gradient_add.wgsl" with { type: "text" }
 import rowsText from "../../kernels/adam/gradient_rows_add.wgsl" with { type: "text" };
 import { NONE } from "../data/click_log.ts";
 import type { Arena } from "../gpu/arena.ts";
-import type { Commands } from "../gpu/commands.ts";
-import { kernel } from "../gpu/kernel.ts";
+import type { CommandRecorder } from "../gpu/commands.ts";
+import { parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
-import { type DispatchSpec, Program, type Slice } from "../gpu/program.ts";
-import { amountOf, type Dimensions, type Sizes } from "../gpu/sizes.ts";
-import { timesPlaces } from "./op.ts";
-import type { TouchedRows } from "../tape/node.ts";
-import { windows } from "../tape/parameters.ts";
+import { type BatchSlice, type DispatchSpec, Program } from "../gpu/program.ts";
+import { type BatchSizes, type Dimensions, evaluateSize } from "../gpu/sizes.ts";
+import { scaleListLength } from "./op.ts";
+import type { SparseRows } from "../tape/node.ts";
+import { splitBindingRanges } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import type { AdamState, Gradients } from "./adam.ts";
+import type { AdamState, GradientViews } from "./adam.ts";
 
-const addKernel = kernel("gradient_add", addText);
-const rowsKernel = kernel("gradient_rows_add", rowsText);
+const addKernel = parseKernel("gradient_add", addText);
+const rowsKernel = parseKernel("gradient_rows_add", rowsText);
 
 /** Which of a batch's parts. */
-export interface Part {
+export interface MicroBatchPart {
   readonly first: boolean;
   readonly last: boolean;
 }
 
 /** The programs for batches of several parts. */
-interface PartSums<S extends Sizes> {
+interface PartSums<S extends BatchSizes> {
   readonly programs: Readonly<Record<"first" | "inner" | "last" | "update", Program<S>>>;
   readonly marks: readonly { readonly blank: View; readonly mark: View }[];
 }
 
 /** Moves the weights by the sum of the gradients of a batch's parts. */
-export class GradientSum<S extends Sizes> {
+export class GradientSum<S extends BatchSizes> {
   private constructor(
     /** Moves the weights by the gradients of a batch of one part. */
     readonly update: Program<S>,
@@ -51,9 +51,9 @@ export class GradientSum<S extends Sizes> {
    * @param options.inParts whether there are batches of several parts.
    * @param options.most bytes of a window; as many as can be bound, but for tests.
    */
-  static async create<S extends Sizes>(
+  static async create<S extends BatchSizes>(
     adam: AdamState,
-    gradients: Gradients<S>,
+    gradients: GradientViews<S>,
     steps: GPUBuffer,
     arena: Arena,
     { inParts, most = arena.gpu.bindingBytes }: { readonly inParts: boolean; readonly most?: number },
@@ -65,9 +65,11 @@ export class GradientSum<S extends Sizes> {
     const { parameters } = adam;
     const { dimensions, touched } = gradients;
     const total = arena.allocateUnbound("gradient of the parts before", 4 * parameters.length);
-    const tables = [...touched].map(([table, rows]) => ({ table, rows, marks: marksOf(table, arena) }));
-    const dense = parameters.rangesWithout(touched.keys()).flatMap((range) => windows(range, most));
-    const adding = (part: Part) =>
+    const tables = [...touched].map(([table, rows]) => ({ table, rows, marks: findRowMarks(table, arena) }));
+    const dense = parameters.rangesWithout(touched.keys()).flatMap((range) =>
+      splitBindingRanges(range, most)
+    );
+    const adding = (part: MicroBatchPart) =>
       record("gradients of a part", [
         ...dense.map((window) => addDispatch(adam, total, window, part)),
         ...tables.map(({ table, rows, marks }) =>
@@ -89,7 +91,13 @@ export class GradientSum<S extends Sizes> {
    * @param slice that the only part of a batch is laid out in.
    * @throws Error for one of several parts, where batches have one.
    */
-  encode(commands: Commands, sizes: S, offset: number, { first, last }: Part, slice?: Slice): void {
+  encode(
+    commands: CommandRecorder,
+    sizes: S,
+    offset: number,
+    { first, last }: MicroBatchPart,
+    slice?: BatchSlice,
+  ): void {
     if (first && last) return this.update.encode(commands, sizes, offset, slice);
     if (!this.sums) throw new Error("expected a batch of one part");
     const { programs, marks } = this.sums;
@@ -104,7 +112,7 @@ function addDispatch(
   { parameters }: AdamState,
   total: View,
   window: { readonly offset: number; readonly size: number },
-  { first, last }: Part,
+  { first, last }: MicroBatchPart,
 ): DispatchSpec {
   const { gradient, partials, summed } = parameters;
   const start = window.offset / 4;
@@ -122,10 +130,10 @@ function addDispatch(
   };
 }
 
-function rowsDispatch<S extends Sizes>(
+function rowsDispatch<S extends BatchSizes>(
   dimensions: Dimensions<S>,
   table: Tensor,
-  { count, list, gradient }: TouchedRows<S>,
+  { count, list, gradient }: SparseRows<S>,
   mark: View,
   total: View,
 ): DispatchSpec<S> {
@@ -137,17 +145,21 @@ function rowsDispatch<S extends Sizes>(
       ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
     },
     views: { touched: list, gradient, mark, total },
-    invocations: [timesPlaces(table.stride / 4, count)],
+    invocations: [scaleListLength(table.stride / 4, count)],
   };
 }
 
 /** The rows that any part has touched: each stands at its own place of the list. */
-function summedRows<S extends Sizes>({ parameters }: AdamState, table: Tensor, mark: View): TouchedRows<S> {
+function summedRows<S extends BatchSizes>(
+  { parameters }: AdamState,
+  table: Tensor,
+  mark: View,
+): SparseRows<S> {
   const rows = Number(table.rows);
   return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };
 }
 
-function marksOf(table: Tensor, arena: Arena): { blank: View; mark: View } {
+function findRowMarks(table: Tensor, arena: Arena): { blank: View; mark: View } {
   const none = new Uint32Array(Number(table.rows)).fill(NONE);
   return {
     blank: arena.upload(`no touched rows of ${table.name}`, none),
@@ -165,13 +177,13 @@ export interface SharedTable {
   readonly gradient: View;
 }
 
-export class SharedGradient<S extends Sizes> {
+export class SharedGradient<S extends BatchSizes> {
   private constructor(
     /** Adds up partial sums, after backward. */
     readonly sum: Program<S>,
     /** Moves the weights by the sum over the ranks. */
     readonly update: Program<S>,
-    private readonly touched: readonly TouchedRows<S>[],
+    private readonly touched: readonly SparseRows<S>[],
     /** What travels whole. */
     readonly dense: readonly View[],
     readonly tables: readonly SharedTable[],
@@ -181,9 +193,9 @@ export class SharedGradient<S extends Sizes> {
    * @param gradients the tape whose backward it follows. @param steps the buffer of step headers. @param arena for the sums.
    * @param ranks how many share a batch.
    */
-  static async create<S extends Sizes>(
+  static async create<S extends BatchSizes>(
     adam: AdamState,
-    { dimensions, touched }: Gradients<S>,
+    { dimensions, touched }: GradientViews<S>,
     steps: GPUBuffer,
     arena: Arena,
     ranks: number,
@@ -205,7 +217,7 @@ export class SharedGradient<S extends Sizes> {
       return [table, { count: { of: () => places, most: places }, list, gradient }];
     }));
     const unused = arena.allocateUnbound("sums of chunks", Math.max(16, 4 * summed));
-    const adding = windows(summed, most)
+    const adding = splitBindingRanges(summed, most)
       .map((window) => addDispatch(adam, unused, window, { first: true, last: true }));
     const whole = parameters.rangesWithout(touched.keys()).map(({ start, end }) => {
       const from = Math.max(start, summed);
@@ -222,9 +234,9 @@ export class SharedGradient<S extends Sizes> {
   }
 
   /** Where the touched rows stand: of each table its list, and its gradient. */
-  rowsOf(sizes: S): View[] {
+  listRowViews(sizes: S): View[] {
     return this.touched.flatMap(({ count, list, gradient }, k) => {
-      const bytes = 4 * amountOf(count, sizes);
+      const bytes = 4 * evaluateSize(count, sizes);
       return [{ ...list, size: bytes }, { ...gradient, size: bytes * (this.tables[k]?.table.stride ?? 0) }];
     });
   }

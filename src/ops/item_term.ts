@@ -5,16 +5,16 @@ import forwardText from "../../kernels/scatter/item_term_forward.wgsl" with { ty
 import gradientText from "../../kernels/scatter/item_term_gradient.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
-import { type Constants, kernel } from "../gpu/kernel.ts";
-import { add, at, columnSums, matrix } from "../tape/reference.ts";
+import { type Constants, parseKernel } from "../gpu/kernel.ts";
+import { add, getElement, makeMatrix, sumColumns } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { dropoutConstants, isTable, keptScale } from "./first_layer.ts";
-import { placeGradient } from "./place_gradient.ts";
+import { computeDropoutScale, dropoutConstants, isTable } from "./first_layer.ts";
+import { positionGradient } from "./place_gradient.ts";
 
-const forwardKernel = kernel("item_term_forward", forwardText);
-const backwardKernel = kernel("item_term_backward", backwardText);
-const gradientKernel = kernel("item_term_gradient", gradientText);
+const forwardKernel = parseKernel("item_term_forward", forwardText);
+const backwardKernel = parseKernel("item_term_backward", backwardText);
+const gradientKernel = parseKernel("item_term_gradient", gradientText);
 
 export interface ItemTermInputs {
   /** [items, N]: a row per distinct item of the batch; or a table parameter [I, N] with one-hot features */
@@ -145,7 +145,7 @@ function byItem({ tape, item, state, N4, constants }: ItemTerm, call: ClickCall)
 }
 
 function ofBias({ tape, base }: ItemTerm, call: ClickCall): ClickDispatch[] {
-  return base.parameter ? [placeGradient(tape, call, base, call.outputGradient())] : [];
+  return base.parameter ? [positionGradient(tape, call, base, call.outputGradient())] : [];
 }
 
 function reference(oneHot: boolean, itemDropout: number): ClickReference {
@@ -154,25 +154,27 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
     const place = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
     const event = (r: number) => batch.rows[r]?.event ?? 0;
     const bias = base.rows === 1 && batch.rows.length !== 1;
-    const scale = (r: number) => keptScale(r, batch.noise, itemDropout);
-    const factor = (r: number, k: number) => scale(r) * (state ? at(state, event(r), k) : 1);
-    const output = matrix(batch.rows.length, 1, (r) => {
-      let sum = at(base, bias ? 0 : r, 0);
-      for (let k = 0; k < item.columns; k++) sum += factor(r, k) * at(item, place(r), k);
+    const scale = (r: number) => computeDropoutScale(r, batch.noise, itemDropout);
+    const factor = (r: number, k: number) => scale(r) * (state ? getElement(state, event(r), k) : 1);
+    const output = makeMatrix(batch.rows.length, 1, (r) => {
+      let sum = getElement(base, bias ? 0 : r, 0);
+      for (let k = 0; k < item.columns; k++) sum += factor(r, k) * getElement(item, place(r), k);
       return sum;
     });
     return {
       output,
       backward(gradient) {
-        const dItem = matrix(item.rows, item.columns);
-        const dState = state && matrix(state.rows, state.columns);
+        const dItem = makeMatrix(item.rows, item.columns);
+        const dState = state && makeMatrix(state.rows, state.columns);
         for (let r = 0; r < gradient.rows; r++) {
           for (let k = 0; k < item.columns; k++) {
-            add(dItem, place(r), k, factor(r, k) * at(gradient, r, 0));
-            if (dState) add(dState, event(r), k, scale(r) * at(item, place(r), k) * at(gradient, r, 0));
+            add(dItem, place(r), k, factor(r, k) * getElement(gradient, r, 0));
+            if (dState) {
+              add(dState, event(r), k, scale(r) * getElement(item, place(r), k) * getElement(gradient, r, 0));
+            }
           }
         }
-        const dBase = bias ? columnSums(gradient) : gradient;
+        const dBase = bias ? sumColumns(gradient) : gradient;
         return dState ? [dItem, dBase, dState] : [dItem, dBase];
       },
     };

@@ -18,37 +18,37 @@ import backwardText from "../../kernels/lstm/lstm_backward.wgsl" with { type: "t
 import forwardGroupText from "../../kernels/lstm/lstm_forward_group.wgsl" with { type: "text" };
 import lstmForwardPanelText from "../../kernels/lstm/lstm_forward_panel.wgsl" with { type: "text" };
 import forwardText from "../../kernels/lstm/lstm_forward.wgsl" with { type: "text" };
-import { constantOf, type Constants, type Kernel, kernel } from "../gpu/kernel.ts";
+import { type Constants, getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
 import {
-  type AdapterShapes,
-  inTextures,
-  keptBytes,
+  type AdapterTraits,
+  chooseLstmVariant,
+  chooseMatmulVariant,
+  computeLstmBytes,
+  formatLstmKey,
+  formatMatmulKey,
   type KernelVariant,
+  listLstmVariants,
+  listMatmulVariants,
   type LstmDirection,
-  lstmKey,
-  lstmVariantOf,
   lstmVariants,
-  lstmVariantsFor,
   type MatmulDirection,
-  matmulKey,
   type MatmulVariant,
-  type ShapeChoice,
-  usersOf,
-  variantOf,
-  variantsFor,
+  usersPerWorkgroup,
+  usesTextures,
+  type VariantContext,
 } from "../gpu/kernel_shapes.ts";
-import { uniformIfSmall, type View } from "../gpu/memory.ts";
-import type { DispatchSpec, Invocations } from "../gpu/program.ts";
-import { type Dim, type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
+import { toUniformIfSmall, type View } from "../gpu/memory.ts";
+import type { DispatchSpec, InvocationCounts } from "../gpu/program.ts";
+import { type BatchSizes, type Dim, type Dimensions, resolveDimension } from "../gpu/sizes.ts";
 
 /**
  * What a matmul kernel does: an invocation has a row of a panel of sixteen columns, a block of rows, or a part of a tile
  * that its workgroup shares.
  */
-export type MatmulShape = "panel" | "rows" | "tiled";
+export type MatmulStructure = "panel" | "rows" | "tiled";
 
 export interface MatmulKernel extends Kernel {
-  readonly shape: MatmulShape;
+  readonly shape: MatmulStructure;
   /** Constants that make it the variant that it is. */
   readonly own: Constants;
 }
@@ -71,10 +71,10 @@ export const matmulKernels = {
 } as const;
 
 /** Both gradients of a dense layer that a GPU makes in tiles, in one dispatch. */
-export const gradientsKernel = kernel("matmul_gradients_tiled", gradientsTiledText);
+export const gradientsKernel = parseKernel("matmul_gradients_tiled", gradientsTiledText);
 
-function matmul(shape: MatmulShape, name: string, text: string): MatmulKernel {
-  return { ...kernel(name, text), shape, own: {} };
+function matmul(shape: MatmulStructure, name: string, text: string): MatmulKernel {
+  return { ...parseKernel(name, text), shape, own: {} };
 }
 
 const variants: Readonly<Record<MatmulDirection, Partial<Record<KernelVariant, MatmulKernel>>>> = {
@@ -89,13 +89,13 @@ function panels(panel: MatmulKernel): Partial<Record<MatmulVariant, MatmulKernel
 }
 
 /** The texts of all matmul kernels: timings of other texts do not hold for these. */
-export function matmulTexts(): string {
+export function joinMatmulTexts(): string {
   return Object.values(matmulKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join(
     "",
   );
 }
 
-function kernelOf(direction: MatmulDirection, variant: KernelVariant): MatmulKernel {
+function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): MatmulKernel {
   const found = variants[direction][variant];
   if (!found) throw new Error(`there is no ${variant} kernel for the direction ${direction}`);
   return found;
@@ -105,23 +105,23 @@ function kernelOf(direction: MatmulDirection, variant: KernelVariant): MatmulKer
  * @param k4 columns of the input / 4. @param n4 columns of the output / 4. @param rows of the largest batch.
  * @throws UserError for recorded shapes that cannot do the product.
  */
-export function matmulKernel(
+export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,
   n4: number,
   rows: number,
-  choice: ShapeChoice,
+  choice: VariantContext,
 ): MatmulKernel {
-  return kernelOf(direction, variantOf(choice, direction, k4, n4, rows));
+  return getMatmulKernel(direction, chooseMatmulVariant(choice, direction, k4, n4, rows));
 }
 
 /** A product's dispatch by the kernel that the shapes choose, and the kernels that could do it, too. @param make it. */
-export function matmulDispatch<S extends Sizes>(
+export function matmulDispatch<S extends BatchSizes>(
   direction: MatmulDirection,
   k4: number,
   n4: number,
   rows: number,
-  choice: ShapeChoice,
+  choice: VariantContext,
   make: (kernel: MatmulKernel) => DispatchSpec<S>,
 ): DispatchSpec<S> {
   const by = (kernel: MatmulKernel): DispatchSpec<S> => {
@@ -129,17 +129,17 @@ export function matmulDispatch<S extends Sizes>(
     return { ...spec, constants: { ...kernel.own, ...spec.constants } };
   };
   return {
-    ...by(matmulKernel(direction, k4, n4, rows, choice)),
+    ...by(selectMatmulKernel(direction, k4, n4, rows, choice)),
     choices: [{
-      key: matmulKey(direction, k4, n4),
-      variants: variantsFor(choice, direction, k4, n4, rows),
-      by: (variant) => by(kernelOf(direction, variant)),
+      key: formatMatmulKey(direction, k4, n4),
+      variants: listMatmulVariants(choice, direction, k4, n4, rows),
+      by: (variant) => by(getMatmulKernel(direction, variant)),
     }],
   };
 }
 
 /** How many panels of 16 columns a kernel splits its result into; 0 for kernels without. @param columns4 its width / 4. */
-export function panelsOf(kernel: MatmulKernel, columns4: number): number {
+export function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.shape === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
@@ -147,20 +147,20 @@ export function panelsOf(kernel: MatmulKernel, columns4: number): number {
  * Into how many parts the product of a row with a vector falls that a kernel makes on its way: one for each panel, or one where
  * a tile has the whole row; 0 where it makes none.
  */
-export function dotParts(kernel: MatmulKernel, columns4: number): number {
-  return kernel.shape === "tiled" && columns4 <= 16 ? 1 : panelsOf(kernel, columns4);
+export function countDotParts(kernel: MatmulKernel, columns4: number): number {
+  return kernel.shape === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
 
 /** Invocations that a matmul kernel wants, by the rows of the batch and the width of what it writes (in fours). */
-export function matmulInvocations<S extends Sizes>(
+export function computeMatmulInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   rows: Dim<S>,
   columns4: number,
-): Invocations<S> {
-  const panels = panelsOf(kernel, columns4);
+): InvocationCounts<S> {
+  const panels = countPanels(kernel, columns4);
   if (panels > 0) {
     // Workgroups of the same rows follow one another, so they find the rows in cache.
-    const owned = constantOf(kernel, "WORKGROUP", kernel.own);
+    const owned = getConstant(kernel, "WORKGROUP", kernel.own);
     return [owned * panels, { of: rows, per: owned }];
   }
   return kernel.shape === "tiled"
@@ -169,48 +169,49 @@ export function matmulInvocations<S extends Sizes>(
 }
 
 /** The same for the weight gradient, which is split into blocks of weights and chunks of rows. */
-export function weightGradientInvocations<S extends Sizes>(
+export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,
   n4: number,
   dimensions: Dimensions<S>,
-): Invocations<S> {
+): InvocationCounts<S> {
   return kernel.shape === "tiled"
     ? [16 * Math.ceil(k4 / 16) * Math.ceil(n4 / 16), dimensions.inChunks(16)]
     : [dimensions.inChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
 /** Of {@link gradientsKernel}: along y first the chunks of each block of columns, then the blocks of rows. */
-export function gradientsInvocations<S extends Sizes>(
+export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,
   n4: number,
   dimensions: Dimensions<S>,
-): Invocations<S> {
-  const groups = (s: S) => Math.ceil(n4 / 16) * dimensions.chunks(s) + Math.ceil(extent(rows, s) / 64);
+): InvocationCounts<S> {
+  const groups = (s: S) =>
+    Math.ceil(n4 / 16) * dimensions.chunks(s) + Math.ceil(resolveDimension(rows, s) / 64);
   return [16 * Math.ceil(k4 / 16), { of: groups, times: 16 }];
 }
 
 /** Where a matmul kernel's weights stand: in a uniform for kernels of a CPU adapter that walk along k. Panels copy them. */
-export function matmulWeights(kernel: MatmulKernel, weights: View): View {
-  return kernel.shape === "rows" ? uniformIfSmall(weights) : weights;
+export function bindMatmulWeights(kernel: MatmulKernel, weights: View): View {
+  return kernel.shape === "rows" ? toUniformIfSmall(weights) : weights;
 }
 
 export const lstmKernels = {
   forward: {
-    loop: kernel("lstm_forward", forwardText),
-    panel: kernel("lstm_forward_panel", lstmForwardPanelText),
-    group: kernel("lstm_forward_group", forwardGroupText),
+    loop: parseKernel("lstm_forward", forwardText),
+    panel: parseKernel("lstm_forward_panel", lstmForwardPanelText),
+    group: parseKernel("lstm_forward_group", forwardGroupText),
   },
   backward: {
-    loop: kernel("lstm_backward", backwardText),
-    panel: kernel("lstm_backward_panel", backwardPanelText),
-    group: kernel("lstm_backward_group", backwardGroupText),
+    loop: parseKernel("lstm_backward", backwardText),
+    panel: parseKernel("lstm_backward_panel", backwardPanelText),
+    group: parseKernel("lstm_backward_group", backwardGroupText),
   },
 } as const;
 
 /** The texts of all LSTM kernels: timings of other texts do not hold for these. */
-export function lstmTexts(): string {
+export function joinLstmTexts(): string {
   return Object.values(lstmKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join("");
 }
 
@@ -223,7 +224,7 @@ const PANEL_UNITS = 32;
 const LOOP_USERS = 4;
 
 /** A kernel, and how it wants to be called. */
-export interface LstmShape {
+export interface LstmKernelUse {
   readonly kernel: Kernel;
   readonly constants: Constants;
   /** So many, for so many users each. */
@@ -231,7 +232,7 @@ export interface LstmShape {
 }
 
 /** Where a group has its weights: each invocation its unit's, all in the workgroup's memory, or nowhere but in the cache. */
-export type WeightsIn = "registers" | "workgroup" | "cache";
+export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 
 /**
  * The units whose weights an invocation holds, at most: RADV writes out loops of up to 32 turns, and what is indexed in a loop
@@ -240,14 +241,14 @@ export type WeightsIn = "registers" | "workgroup" | "cache";
 const HELD_UNITS = 32;
 
 /** @param units padded. */
-export function weightsOf(
+export function chooseLstmWeightStorage(
   direction: LstmDirection,
   units: number,
   users: number,
   workgroupBytes: number,
-): WeightsIn {
+): LstmWeightStorage {
   if (units <= HELD_UNITS) return "registers";
-  return keptBytes(direction, units, users) <= workgroupBytes ? "workgroup" : "cache";
+  return computeLstmBytes(direction, units, users) <= workgroupBytes ? "workgroup" : "cache";
 }
 
 /** @param h4 units / 4. @param users of a workgroup. */
@@ -255,8 +256,8 @@ export function groupShape(
   direction: LstmDirection,
   h4: number,
   users: number,
-  weights: WeightsIn,
-): LstmShape {
+  weights: LstmWeightStorage,
+): LstmKernelUse {
   const units = 4 * h4;
   const where = { HELD: weights === "registers", KEPT: weights === "workgroup" ? units ** 2 : 1 };
   return {
@@ -267,7 +268,7 @@ export function groupShape(
 }
 
 /** An invocation for each `users` users. */
-function loopShape(direction: LstmDirection, h4: number, users: number): LstmShape {
+function loopShape(direction: LstmDirection, h4: number, users: number): LstmKernelUse {
   return {
     kernel: lstmKernels[direction].loop,
     constants: { H4: h4, USERS: users },
@@ -276,22 +277,27 @@ function loopShape(direction: LstmDirection, h4: number, users: number): LstmSha
 }
 
 /** @throws Error for a variant that is none of an LSTM. */
-function shapeOf(direction: LstmDirection, h4: number, variant: KernelVariant, bytes: number): LstmShape {
+function buildLstmKernelUse(
+  direction: LstmDirection,
+  h4: number,
+  variant: KernelVariant,
+  bytes: number,
+): LstmKernelUse {
   const known = lstmVariants.find((one) => one === variant);
   if (!known) throw new Error(`there is no ${variant} kernel of an LSTM`);
-  const users = usersOf(known, h4);
+  const users = usersPerWorkgroup(known, h4);
   if (users === undefined) return loopShape(direction, h4, 1);
-  return groupShape(direction, h4, users, weightsOf(direction, 4 * h4, users, bytes));
+  return groupShape(direction, h4, users, chooseLstmWeightStorage(direction, 4 * h4, users, bytes));
 }
 
 /** The kernel on a CPU adapter, which nothing else can replace. @param units not padded. */
 function cpuShape(
-  shapes: AdapterShapes,
+  shapes: AdapterTraits,
   direction: LstmDirection,
   h4: number,
   units: number,
-): LstmShape {
-  if (units > PANEL_UNITS || !inTextures(shapes)) return loopShape(direction, h4, LOOP_USERS);
+): LstmKernelUse {
+  if (units > PANEL_UNITS || !usesTextures(shapes)) return loopShape(direction, h4, LOOP_USERS);
   return {
     kernel: lstmKernels[direction].panel,
     constants: { H4: h4 },
@@ -304,16 +310,17 @@ function cpuShape(
  * @param make it.
  * @throws UserError for recorded shapes that cannot do it.
  */
-export function lstmDispatch<S extends Sizes>(
+export function lstmDispatch<S extends BatchSizes>(
   direction: LstmDirection,
   { h4, units }: { readonly h4: number; readonly units: number },
-  choice: ShapeChoice,
-  make: (shape: LstmShape) => DispatchSpec<S>,
+  choice: VariantContext,
+  make: (shape: LstmKernelUse) => DispatchSpec<S>,
 ): DispatchSpec<S> {
   if (choice.shapes.kind === "cpu") return make(cpuShape(choice.shapes, direction, h4, units));
-  const by = (variant: KernelVariant) => make(shapeOf(direction, h4, variant, choice.workgroupBytes));
+  const by = (variant: KernelVariant) =>
+    make(buildLstmKernelUse(direction, h4, variant, choice.workgroupBytes));
   return {
-    ...by(lstmVariantOf(choice, direction, h4)),
-    choices: [{ key: lstmKey(direction, h4), variants: lstmVariantsFor(h4), serial: true, by }],
+    ...by(chooseLstmVariant(choice, direction, h4)),
+    choices: [{ key: formatLstmKey(direction, h4), variants: listLstmVariants(h4), serial: true, by }],
   };
 }

@@ -1,28 +1,36 @@
 /** linear: output = act(input W + b), a dense layer. */
 
 import type { Cost, DispatchSpec } from "../gpu/program.ts";
-import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
-import { type DimName, distinctRows, extent, type Sizes } from "../gpu/sizes.ts";
-import { activated, at, columnSums, matrix, product, type Reference, through } from "../tape/reference.ts";
-import { activationConstants, countedRows, expectShape, partialViews, slopeConstants } from "./op.ts";
-import type { Call } from "../tape/node.ts";
-import type { Tape } from "../tape/tape.ts";
-import { type Activation, type RowDots, shapeText, type Tensor } from "../tape/tensor.ts";
+import { asBufferView, type Memory, type View } from "../gpu/memory.ts";
+import { type BatchSizes, type DimName, estimateDistinctRows, resolveDimension } from "../gpu/sizes.ts";
 import {
-  dotParts,
-  gradientsInvocations,
+  applyActivation,
+  backpropagateActivation,
+  getElement,
+  makeMatrix,
+  multiplyMatrices,
+  type ReferenceOp,
+  sumColumns,
+} from "../tape/reference.ts";
+import { activationConstants, expectShape, getRowDimension, partialViews, slopeConstants } from "./op.ts";
+import type { OpCall } from "../tape/node.ts";
+import type { Tape } from "../tape/tape.ts";
+import { type Activation, formatShape, type RowDots, type Tensor } from "../tape/tensor.ts";
+import {
+  bindMatmulWeights,
+  computeGradientsInvocations,
+  computeMatmulInvocations,
+  computeWeightGradientInvocations,
+  countDotParts,
   gradientsKernel,
   matmulDispatch,
-  matmulInvocations,
   type MatmulKernel,
-  matmulKernel,
   matmulKernels,
-  matmulWeights,
-  weightGradientInvocations,
+  selectMatmulKernel,
 } from "./kernel_selection.ts";
 
 /** Rows of a constant that are taken by an index of the batch, instead of one after another. */
-export interface Gather<S extends Sizes, R> {
+export interface Gather<S extends BatchSizes, R> {
   /** The dimension that counts them. */
   readonly rows: DimName<S>;
   /** [rows] u32: the input's row for each */
@@ -48,7 +56,7 @@ export interface LinearInputs {
  * A dense layer [M, N]; FLOPs 2 M K N forward, the same again for each gradient.
  * @throws Error for shapes that do not fit.
  */
-export function linear<S extends Sizes, R>(
+export function linear<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
   { input, weights, bias }: LinearInputs,
@@ -59,15 +67,15 @@ export function linear<S extends Sizes, R>(
   expectShape("linear", weights, K, weights.columns);
   if (bias) expectShape("linear", bias, 1, weights.columns);
   if (gather && input.trainable) {
-    throw new Error(`linear: gathered input ${shapeText(input)} must be a constant`);
+    throw new Error(`linear: gathered input ${formatShape(input)} must be a constant`);
   }
-  const rows = gather?.rows ?? countedRows("linear", tape, input);
+  const rows = gather?.rows ?? getRowDimension("linear", tape, input);
   const K4 = input.stride / 4;
   const N4 = weights.stride / 4;
   let dot: Dot | undefined;
   const dots = (by: Tensor): RowDots | undefined => {
-    const panels = dotParts(
-      matmulKernel("forward", K4, N4, extent(rows, tape.options.capacity), tape.choice),
+    const panels = countDotParts(
+      selectMatmulKernel("forward", K4, N4, resolveDimension(rows, tape.options.capacity), tape.choice),
       N4,
     );
     if (dot || panels === 0) return undefined;
@@ -90,9 +98,9 @@ export function linear<S extends Sizes, R>(
   });
 
   const product = { input, weights, bias, rows, gather };
-  const forward = (call: Call<S>) =>
+  const forward = (call: OpCall<S>) =>
     left ? [] : [forwardProduct(call, { ...product, activation, output: output.view, dot })];
-  const backward = (call: Call<S>) => {
+  const backward = (call: OpCall<S>) => {
     const outputGradient = call.outputGradient();
     const ofWeights = weightGradient(call, { ...product, outputGradient });
     const ofInput = inputGradient(call, product, outputGradient);
@@ -115,7 +123,7 @@ export function linear<S extends Sizes, R>(
 }
 
 /** What a matmul works on. */
-interface Product<S extends Sizes> {
+interface Product<S extends BatchSizes> {
   readonly input: Tensor;
   readonly weights: Tensor;
   readonly bias: Tensor | undefined;
@@ -123,17 +131,17 @@ interface Product<S extends Sizes> {
   readonly gather: { readonly index: View } | undefined;
 }
 
-function productCost<S extends Sizes>(s: S, { input, weights, rows }: Product<S>): Cost {
-  const [K4, N4, m] = [input.stride / 4, weights.stride / 4, extent(rows, s)];
+function productCost<S extends BatchSizes>(s: S, { input, weights, rows }: Product<S>): Cost {
+  const [K4, N4, m] = [input.stride / 4, weights.stride / 4, resolveDimension(rows, s)];
   return {
     flops: 2 * m * input.columns * weights.columns,
-    bytes: 16 * (distinctRows(m, input.rows, s) * K4 + m * N4 + 4 * K4 * N4),
+    bytes: 16 * (estimateDistinctRows(m, input.rows, s) * K4 + m * N4 + 4 * K4 * N4),
   };
 }
 
 /** Both gradients of tiles in one dispatch. */
-function bothGradients<S extends Sizes>(
-  { label, dimensions }: Call<S>,
+function bothGradients<S extends BatchSizes>(
+  { label, dimensions }: OpCall<S>,
   { input, weights, rows }: Product<S>,
   ofWeights: DispatchSpec<S>,
   ofInput: DispatchSpec<S>,
@@ -146,9 +154,9 @@ function bothGradients<S extends Sizes>(
     label: `${label} gradients`,
     constants: { ...ofInput.constants, BIAS, ACCUMULATE_WEIGHTS },
     views: { ...views, ...ofInput.views },
-    invocations: gradientsInvocations(rows, K4, N4, dimensions),
+    invocations: computeGradientsInvocations(rows, K4, N4, dimensions),
     cost: (s) => {
-      const m = extent(rows, s);
+      const m = resolveDimension(rows, s);
       return {
         flops: 4 * m * input.columns * weights.columns,
         bytes: 16 * (2 * m * K4 + m * N4 + (1 + dimensions.chunks(s)) * 4 * K4 * N4),
@@ -159,8 +167,8 @@ function bothGradients<S extends Sizes>(
 }
 
 /** The dispatch for the gradient of the input; none where nothing below it is trainable. */
-function inputGradient<S extends Sizes>(
-  call: Call<S>,
+function inputGradient<S extends BatchSizes>(
+  call: OpCall<S>,
   product: Product<S>,
   outputGradient: Memory,
 ): DispatchSpec<S> | undefined {
@@ -168,7 +176,7 @@ function inputGradient<S extends Sizes>(
   const target = call.gradient(input);
   if (!target) return undefined;
   const [K4, N4] = [input.stride / 4, weights.stride / 4];
-  return matmulDispatch("input", K4, N4, extent(rows, call.capacity), call, (kernel) => ({
+  return matmulDispatch("input", K4, N4, resolveDimension(rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} gradient of input`,
     constants: {
@@ -180,15 +188,15 @@ function inputGradient<S extends Sizes>(
     },
     views: {
       output_gradient: outputGradient,
-      weights: matmulWeights(kernel, bufferOf(weights.view)),
+      weights: bindMatmulWeights(kernel, asBufferView(weights.view)),
       input: input.view,
       input_gradient: target.view,
     },
-    invocations: matmulInvocations(kernel, rows, K4),
+    invocations: computeMatmulInvocations(kernel, rows, K4),
     cost: (s) => {
       const { flops, bytes } = productCost(s, product);
       // The slope of the input's activation follows from the input.
-      return { flops, bytes: bytes + (target.activation ? 16 * K4 * extent(rows, s) : 0) };
+      return { flops, bytes: bytes + (target.activation ? 16 * K4 * resolveDimension(rows, s) : 0) };
     },
   }));
 }
@@ -200,14 +208,14 @@ interface Dot extends RowDots {
 }
 
 /** The dispatch for act(input W + b); the LSTM uses it, too. @param p.dot for a kernel that makes it. */
-export function forwardProduct<S extends Sizes>(
-  call: Call<S>,
+export function forwardProduct<S extends BatchSizes>(
+  call: OpCall<S>,
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
   /** Calibration tries other kernels, too. */
-  const dotOf = (kernel: MatmulKernel) => dotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
-  return matmulDispatch("forward", K4, N4, extent(p.rows, call.capacity), call, (kernel) => ({
+  const buildDot = (kernel: MatmulKernel) => countDotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
+  return matmulDispatch("forward", K4, N4, resolveDimension(p.rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} forward`,
     constants: {
@@ -217,24 +225,24 @@ export function forwardProduct<S extends Sizes>(
       GATHER: p.gather !== undefined,
       BIAS: p.bias !== undefined,
       ...activationConstants(p.activation),
-      ...(dotOf(kernel) && { DOT: true }),
+      ...(buildDot(kernel) && { DOT: true }),
     },
     views: {
       input: p.input.view,
-      index: p.gather?.index ?? bufferOf(p.weights.view),
-      weights: matmulWeights(kernel, bufferOf(p.weights.view)),
-      bias: p.bias?.view ?? bufferOf(p.weights.view),
+      index: p.gather?.index ?? asBufferView(p.weights.view),
+      weights: bindMatmulWeights(kernel, asBufferView(p.weights.view)),
+      bias: p.bias?.view ?? asBufferView(p.weights.view),
       output: p.output,
       ...(kernel.shape !== "rows" && {
-        dot_weights: bufferOf((p.dot ?? p).weights.view),
+        dot_weights: asBufferView((p.dot ?? p).weights.view),
         dots: p.dot?.view ?? call.unwritten,
       }),
     },
-    invocations: matmulInvocations(kernel, p.rows, N4),
+    invocations: computeMatmulInvocations(kernel, p.rows, N4),
     cost: (s) => {
-      const m = extent(p.rows, s);
+      const m = resolveDimension(p.rows, s);
       const { flops, bytes } = productCost(s, p);
-      const dot = dotOf(kernel);
+      const dot = buildDot(kernel);
       return dot
         ? { flops: flops + 2 * m * p.weights.columns, bytes: bytes + 4 * m * dot.panels }
         : { flops, bytes };
@@ -246,8 +254,8 @@ export function forwardProduct<S extends Sizes>(
  * The dispatch for the gradients of weights and bias.
  * @param g.second another input, with weights of its own and the same output gradient: both matrices get theirs at once.
  */
-export function weightGradient<S extends Sizes>(
-  call: Call<S>,
+export function weightGradient<S extends BatchSizes>(
+  call: OpCall<S>,
   g: Product<S> & { outputGradient: Memory; second?: { input: Tensor; weights: Tensor } },
 ): DispatchSpec<S> {
   const K4 = g.input.stride / 4;
@@ -261,7 +269,7 @@ export function weightGradient<S extends Sizes>(
       throw new Error(`${call.label}: the parameters used with ${g.weights.name} must be used together`);
     }
   }
-  return matmulDispatch("weight", K4, N4, extent(g.rows, call.capacity), call, (kernel) => ({
+  return matmulDispatch("weight", K4, N4, resolveDimension(g.rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} gradient of weights`,
     constants: {
@@ -275,18 +283,18 @@ export function weightGradient<S extends Sizes>(
     },
     views: {
       input: g.input.view,
-      index: g.gather?.index ?? bufferOf(g.weights.view),
+      index: g.gather?.index ?? asBufferView(g.weights.view),
       second: g.second?.input.view ?? g.input.view,
       output_gradient: g.outputGradient,
       ...partialViews(call, weights, { second, bias }),
     },
-    invocations: weightGradientInvocations(kernel, K4 + secondK4, N4, call.dimensions),
+    invocations: computeWeightGradientInvocations(kernel, K4 + secondK4, N4, call.dimensions),
     cost: (s) => {
-      const m = extent(g.rows, s);
+      const m = resolveDimension(g.rows, s);
       const columns = g.input.columns + (g.second?.input.columns ?? 0);
       return {
         flops: 2 * m * columns * g.weights.columns,
-        bytes: 16 * (distinctRows(m, g.input.rows, s) * K4 + m * (secondK4 + N4) +
+        bytes: 16 * (estimateDistinctRows(m, g.input.rows, s) * K4 + m * (secondK4 + N4) +
           call.dimensions.chunks(s) * 4 * (K4 + secondK4) * N4),
       };
     },
@@ -295,21 +303,31 @@ export function weightGradient<S extends Sizes>(
 
 export function reference<R>(
   options: LinearOptions & { gather?: { of(batch: R): readonly number[] } },
-): Reference<R> {
+): ReferenceOp<R> {
   return ([input, weights, bias], batch) => {
     if (!input || !weights) throw new Error("linear: expected an input and weights");
     const index = options.gather?.of(batch);
-    const x = index ? matrix(index.length, input.columns, (i, k) => at(input, index[i] ?? 0, k)) : input;
-    const z = product(x, weights);
-    const biased = bias ? matrix(z.rows, z.columns, (i, j) => at(z, i, j) + at(bias, 0, j)) : z;
-    const output = matrix(z.rows, z.columns, (i, j) => activated(options.activation, at(biased, i, j)));
+    const x = index
+      ? makeMatrix(index.length, input.columns, (i, k) => getElement(input, index[i] ?? 0, k))
+      : input;
+    const z = multiplyMatrices(x, weights);
+    const biased = bias
+      ? makeMatrix(z.rows, z.columns, (i, j) => getElement(z, i, j) + getElement(bias, 0, j))
+      : z;
+    const output = makeMatrix(
+      z.rows,
+      z.columns,
+      (i, j) => applyActivation(options.activation, getElement(biased, i, j)),
+    );
     return {
       output,
       backward(gradient) {
-        const dz = through(options.activation, output, gradient);
-        const dInput = index ? matrix(input.rows, input.columns) : product(dz, weights, false, true);
-        const dWeights = product(x, dz, true);
-        return bias ? [dInput, dWeights, columnSums(dz)] : [dInput, dWeights];
+        const dz = backpropagateActivation(options.activation, output, gradient);
+        const dInput = index
+          ? makeMatrix(input.rows, input.columns)
+          : multiplyMatrices(dz, weights, false, true);
+        const dWeights = multiplyMatrices(x, dz, true);
+        return bias ? [dInput, dWeights, sumColumns(dz)] : [dInput, dWeights];
       },
     };
   };

@@ -6,23 +6,23 @@
 
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
 import subgroupsText from "../../kernels/choice/outcome_sum_subgroups.wgsl" with { type: "text" };
-import { constantOf, kernel } from "../gpu/kernel.ts";
-import { type KernelVariant, sumVariantOf, sumVariantsFor } from "../gpu/kernel_shapes.ts";
+import { getConstant, parseKernel } from "../gpu/kernel.ts";
+import { chooseSumVariant, type KernelVariant, sumVariantsFor } from "../gpu/kernel_shapes.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import { extent, type Sizes } from "../gpu/sizes.ts";
-import type { Reference } from "../tape/reference.ts";
-import type { Call } from "../tape/node.ts";
+import { type BatchSizes, resolveDimension } from "../gpu/sizes.ts";
+import type { ReferenceOp } from "../tape/reference.ts";
+import type { OpCall } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { OutcomeSums, Tensor } from "../tape/tensor.ts";
 
-const sumKernel = kernel("outcome_sum", sumText);
-const subgroupsKernel = kernel("outcome_sum_subgroups", subgroupsText);
+const sumKernel = parseKernel("outcome_sum", sumText);
+const subgroupsKernel = parseKernel("outcome_sum_subgroups", subgroupsText);
 
 /** The texts of the kernels that are timed: timings of other texts do not hold for these. */
 export const sumTexts = sumText + subgroupsText;
 
-export interface Loss<S extends Sizes, R> {
+export interface Loss<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   /** [events, 4 v]: what each event adds to v vectors of four sums. */
@@ -30,19 +30,19 @@ export interface Loss<S extends Sizes, R> {
   /** The input that it is differentiated by, with no other use; undefined to evaluate. */
   readonly moved: Tensor | undefined;
   /** Further gradients, made on the way back. */
-  readonly backward?: (call: Call<S>) => DispatchSpec<S>[];
+  readonly backward?: (call: OpCall<S>) => DispatchSpec<S>[];
   /** The dispatch of loss and gradient. @param gradient of `moved`; in an evaluation a few bytes, not to be written. */
-  dispatch(call: Call<S>, gradient: Memory): DispatchSpec<S>;
+  dispatch(call: OpCall<S>, gradient: Memory): DispatchSpec<S>;
   /** [., v] vec4f: where the sums go, at the step's slot; undefined where nobody reads them. */
   readonly ring: View | undefined;
-  readonly reference: Reference<R>;
+  readonly reference: ReferenceOp<R>;
 }
 
 /** @throws Error, when dispatches are made, where something else has a gradient for what is moved. */
-export function recordLoss<S extends Sizes, R>(tape: Tape<S, R>, loss: Loss<S, R>): Tensor {
+export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss<S, R>): Tensor {
   const { op, inputs, output, moved, ring, reference, backward = () => [] } = loss;
   const unused = tape.saved(`${output.name} unused`, 4, 4);
-  const forward = (call: Call<S>): DispatchSpec<S>[] => {
+  const forward = (call: OpCall<S>): DispatchSpec<S>[] => {
     const target = moved && call.gradient(moved);
     if (target?.accumulate) throw new Error(`${op}: expected ${moved?.name} to have no other use`);
     const dispatch = loss.dispatch(call, target?.view ?? unused);
@@ -53,7 +53,7 @@ export function recordLoss<S extends Sizes, R>(tape: Tape<S, R>, loss: Loss<S, R
 }
 
 /** The batch's sums of a loss's output, by the kernel that the shapes choose. */
-export function outcomeSum<S extends Sizes>(
+export function outcomeSum<S extends BatchSizes>(
   { dimensions, choice }: Pick<Tape<S>, "dimensions" | "choice">,
   { outcome, ring }: OutcomeSums,
 ): DispatchSpec<S> {
@@ -65,11 +65,14 @@ export function outcomeSum<S extends Sizes>(
     label: `${outcome.name} sum`,
     constants: { M: dimensions.index(rows), VECTORS: vectors },
     views: { outcome: outcome.view, ring },
-    invocations: [vectors * constantOf(sumKernel, size)],
-    cost: (s) => ({ flops: 4 * vectors * extent(rows, s), bytes: 16 * vectors * extent(rows, s) }),
+    invocations: [vectors * getConstant(sumKernel, size)],
+    cost: (s) => ({
+      flops: 4 * vectors * resolveDimension(rows, s),
+      bytes: 16 * vectors * resolveDimension(rows, s),
+    }),
   });
   const key = sumKernel.name;
   const variants = sumVariantsFor(choice);
-  const chosen = by(sumVariantOf(choice, key));
+  const chosen = by(chooseSumVariant(choice, key));
   return variants.length > 1 ? { ...chosen, choices: [{ key, variants, serial: true, by }] } : chosen;
 }

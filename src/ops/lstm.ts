@@ -1,27 +1,35 @@
 /** lstm: the state before every event, from the items that the user clicked before it. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
-import { distinctRows } from "../gpu/sizes.ts";
+import { estimateDistinctRows } from "../gpu/sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
-import { bufferOf, type Memory, uniformIfSmall, type View } from "../gpu/memory.ts";
+import { asBufferView, type Memory, toUniformIfSmall, type View } from "../gpu/memory.ts";
 import {
   add,
-  at,
-  columnSums,
+  applySigmoid,
+  getElement,
+  makeMatrix,
   type Matrix,
-  matrix,
-  product as productOf,
-  sigmoid,
+  multiplyMatrices as productOf,
+  sumColumns,
 } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { embeddingGradient, fedItems } from "./embedding.ts";
+import { embeddingGradient, eventItems } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
 import { lstmDispatch, lstmKernels } from "./kernel_selection.ts";
-import { above, beside, multiHot, rowsOf, tokenGradient, tokensOf, tokenSum } from "./mixed_product.ts";
+import {
+  concatColumns,
+  concatRows,
+  getTokens,
+  multiHot,
+  sliceRows,
+  tokenGradient,
+  tokenSum,
+} from "./mixed_product.ts";
 
 export interface LstmInputs {
   /** constant [I, F]; absent with one-hot features, whose product is a row of `inputWeights` */
@@ -43,7 +51,7 @@ export interface LstmInputs {
  */
 export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor {
   const { features, inputWeights, tokenTable, weights, bias } = inputs;
-  const cell = cellOf(tape, name, inputs);
+  const cell = allocateCell(tape, name, inputs);
   const own = [features, inputWeights, tokenTable].filter((tensor) => tensor !== undefined);
   return tape.record({
     op: "lstm",
@@ -52,7 +60,7 @@ export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor 
     forward: (call) => forward(cell, call),
     backward: (call) => backward(cell, call),
     reference: tokenTable
-      ? tokenReference(tokensOf(tape).host)
+      ? tokenReference(getTokens(tape).host)
       : features
       ? ([x, inputs, weights, bias], batch) => reference(x, inputs, weights, bias, batch)
       : ([inputs, weights, bias], batch) => reference(undefined, inputs, weights, bias, batch),
@@ -81,7 +89,7 @@ interface Cell extends LstmInputs {
 }
 
 /** @throws Error for shapes that do not fit. */
-function cellOf(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
+function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   const { features, inputWeights, tokenTable, weights, bias } = inputs;
   const H = Number(weights.rows);
   if (features && !inputWeights) throw new Error(`lstm: expected input weights for ${features.name}`);
@@ -109,12 +117,14 @@ function cellOf(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
 
 /** On a CPU adapter, what an invocation reads at every event stands in a uniform; panel kernels copy the weights. */
 function oftenRead({ tape }: Cell, { view }: Tensor, copied = false): View {
-  return tape.options.shapes.kind === "cpu" && !copied ? uniformIfSmall(bufferOf(view)) : bufferOf(view);
+  return tape.options.shapes.kind === "cpu" && !copied
+    ? toUniformIfSmall(asBufferView(view))
+    : asBufferView(view);
 }
 
 /** The rows of the input product: an item for each event. */
 function fed({ batch }: ClickTape) {
-  return { rows: "events", gather: fedItems(batch) } as const;
+  return { rows: "events", gather: eventItems(batch) } as const;
 }
 
 function forward(lstm: Cell, call: ClickCall): ClickDispatch[] {
@@ -137,7 +147,7 @@ function forward(lstm: Cell, call: ClickCall): ClickDispatch[] {
       invocations: [{ of: "users", ...shape.invocations }],
       cost: (s) => ({
         flops: s.events * 8 * H * H,
-        bytes: 16 * H4 * (4 * distinctRows(s.events, lookedUp?.rows ?? "events", s) + 6 * s.events),
+        bytes: 16 * H4 * (4 * estimateDistinctRows(s.events, lookedUp?.rows ?? "events", s) + 6 * s.events),
       }),
     })),
   ];
@@ -192,17 +202,23 @@ function tokenReference(tokens: ItemTokens): ClickReference {
     const [bias, weights, table, kernel, features] = [...inputs].reverse();
     if (!table) throw new Error("lstm: expected a token table");
     const hot = multiHot(tokens);
-    const wide = features ? beside(hot, features) : hot;
-    const { output, backward } = reference(wide, kernel ? above(table, kernel) : table, weights, bias, batch);
+    const wide = features ? concatColumns(hot, features) : hot;
+    const { output, backward } = reference(
+      wide,
+      kernel ? concatRows(table, kernel) : table,
+      weights,
+      bias,
+      batch,
+    );
     return {
       output,
       backward(gradient) {
         const [, dWide, ...rest] = backward(gradient);
         if (!dWide) throw new Error("lstm: expected a gradient of the input weights");
-        const dTable = rowsOf(dWide, 0, table.rows);
+        const dTable = sliceRows(dWide, 0, table.rows);
         if (!features) return [dTable, ...rest];
-        const dFeatures = matrix(features.rows, features.columns); // a constant: nobody asks
-        return [dFeatures, rowsOf(dWide, table.rows, dWide.rows), dTable, ...rest];
+        const dFeatures = makeMatrix(features.rows, features.columns); // a constant: nobody asks
+        return [dFeatures, sliceRows(dWide, table.rows, dWide.rows), dTable, ...rest];
       },
     };
   };
@@ -229,7 +245,7 @@ export function reference(
   const H = weights.rows;
   /** What the item feeds into the gates: its features times W, or a row of W. */
   const product = features ? productOf(features, inputWeights) : inputWeights;
-  const output = matrix(batch.events.length, H);
+  const output = makeMatrix(batch.events.length, H);
   const saved: Saved[] = [];
   for (const { from, to } of users(batch)) {
     let h = new Array<number>(H).fill(0);
@@ -239,13 +255,13 @@ export function reference(
       const item = batch.events[event]?.fed ?? NONE;
       if (item === NONE) continue;
       const z = (column: number) =>
-        at(product, item, column) + at(bias, 0, column) +
-        h.reduce((sum, value, k) => sum + value * at(weights, k, column), 0);
+        getElement(product, item, column) + getElement(bias, 0, column) +
+        h.reduce((sum, value, k) => sum + value * getElement(weights, k, column), 0);
       const gates = h.map((_, j) => [
-        sigmoid(z(j)),
+        applySigmoid(z(j)),
         Math.tanh(z(H + j)),
-        sigmoid(z(2 * H + j) + 1),
-        sigmoid(z(3 * H + j)),
+        applySigmoid(z(2 * H + j) + 1),
+        applySigmoid(z(3 * H + j)),
       ]);
       const before = { h, c };
       c = gates.map(([i = 0, g = 0, f = 0], j) => f * (before.c[j] ?? 0) + i * g);
@@ -258,13 +274,15 @@ export function reference(
     output,
     backward(gradient) {
       const dGates = gateGradients(gradient, weights, saved, batch);
-      const dProduct = matrix(product.rows, product.columns);
+      const dProduct = makeMatrix(product.rows, product.columns);
       for (const { event, item } of saved) {
-        for (let column = 0; column < 4 * H; column++) add(dProduct, item, column, at(dGates, event, column));
+        for (let column = 0; column < 4 * H; column++) {
+          add(dProduct, item, column, getElement(dGates, event, column));
+        }
       }
-      const rest = [productOf(output, dGates, true), columnSums(dGates)];
+      const rest = [productOf(output, dGates, true), sumColumns(dGates)];
       if (!features) return [dProduct, ...rest];
-      const dFeatures = matrix(features.rows, features.columns); // a constant: nobody asks
+      const dFeatures = makeMatrix(features.rows, features.columns); // a constant: nobody asks
       return [dFeatures, productOf(features, dProduct, true), ...rest];
     },
   };
@@ -278,7 +296,7 @@ function gateGradients(
   batch: ReferenceBatch,
 ): Matrix {
   const H = weights.rows;
-  const dGates = matrix(gradient.rows, 4 * H);
+  const dGates = makeMatrix(gradient.rows, 4 * H);
   const byEvent = new Map(saved.map((s) => [s.event, s]));
   for (const { from, to } of users(batch)) {
     let dh = new Array<number>(H).fill(0);
@@ -301,12 +319,12 @@ function gateGradients(
         dh = dh.map((_, k) => {
           let sum = 0;
           for (let column = 0; column < 4 * H; column++) {
-            sum += at(dGates, event, column) * at(weights, k, column);
+            sum += getElement(dGates, event, column) * getElement(weights, k, column);
           }
           return sum;
         });
       }
-      dh = dh.map((value, j) => value + at(gradient, event, j));
+      dh = dh.map((value, j) => value + getElement(gradient, event, j));
     }
   }
   return dGates;

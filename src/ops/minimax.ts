@@ -12,17 +12,17 @@ import gameText from "../../kernels/minimax/minimax.wgsl" with { type: "text" };
 import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { isPredicted, NONE } from "../data/click_log.ts";
-import { type Constants, kernel } from "../gpu/kernel.ts";
-import { bufferOf, uniformIfSmall, type View } from "../gpu/memory.ts";
-import { at, type Matrix, matrix } from "../tape/reference.ts";
+import { type Constants, parseKernel } from "../gpu/kernel.ts";
+import { asBufferView, toUniformIfSmall, type View } from "../gpu/memory.ts";
+import { getElement, makeMatrix, type Matrix } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { choiceOutcome, heldRows, topShares } from "./choice_nll.ts";
+import { choiceOutcome, computeTopShares, getRegisterRows } from "./choice_nll.ts";
 import { recordLoss } from "./loss.ts";
-import { type ClickScores, LastLayer, made } from "./row_dot.ts";
+import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.ts";
 
-const gameKernel = kernel("minimax", gameText);
-const exactKernel = kernel("exact_minimax", exactText);
+const gameKernel = parseKernel("minimax", gameText);
+const exactKernel = parseKernel("exact_minimax", exactText);
 
 /** Vectors of four sums that an event's outcome has. */
 export const MINIMAX_VECTORS = 2;
@@ -48,7 +48,7 @@ export interface MinimaxInputs {
 }
 
 /** Who moves; the other one's output is taken as it is. Undefined to evaluate. */
-export type Player = "generator" | "reward" | undefined;
+export type GamePlayer = "generator" | "reward" | undefined;
 
 /**
  * [events, 8]: nll, prec@1, prec@2 of u, 1 with a click; loss_min, prec@1, prec@2 of pi, loss_max; zeros for a given event.
@@ -59,12 +59,12 @@ export function minimax(
   name: string,
   { u, logits: scores }: MinimaxInputs,
   ring: View | undefined,
-  player: Player,
+  player: GamePlayer,
   options: GameOptions,
 ): Tensor {
   expectShape("minimax", u, "rows", 1);
-  const last = scores instanceof LastLayer ? scores.factors() : undefined;
-  const logits = last?.output ?? made(scores);
+  const last = scores instanceof UnmaterializedScores ? scores.factors() : undefined;
+  const logits = last?.output ?? materialize(scores);
   expectShape("minimax", logits, "rows", 1);
   const K4 = last ? last.input.stride / 4 : 0;
   const output = tape.tensor(name, "events", 4 * MINIMAX_VECTORS);
@@ -85,7 +85,7 @@ export function minimax(
         u: u.view,
         event: tape.batch.event,
         hidden: last?.input.view ?? u.view,
-        weights: last ? uniformIfSmall(bufferOf(last.weights.view)) : u.view,
+        weights: last ? toUniformIfSmall(asBufferView(last.weights.view)) : u.view,
         bias: last?.bias.view ?? u.view,
         logits: logits.view,
         outcome: output.view,
@@ -115,7 +115,7 @@ function gameConstants(
 }
 
 /** The generator's eta on a page of so many items. */
-export function etaOnPage(
+export function computePageEta(
   { generatorEta, etaByPage }: Pick<GameOptions, "generatorEta" | "etaByPage">,
   items: number,
 ): number {
@@ -145,7 +145,7 @@ export function exactMinimax(
     dispatch: (call, gradient) => ({
       kernel: exactKernel,
       label: `${name}${train ? " and gradient of the reward" : ""}`,
-      constants: { HELD: heldRows(call), GRADIENT: train, ...gameConstants(options) },
+      constants: { HELD: getRegisterRows(call), GRADIENT: train, ...gameConstants(options) },
       views: { u: u.view, event: tape.batch.event, policy, outcome: output.view, gradient },
       invocations: ["events"],
       cost: (s) => ({
@@ -187,14 +187,14 @@ interface Page {
   readonly given: boolean;
 }
 
-function pagesOf(
+function buildPages(
   batch: ReferenceBatch,
   u: Matrix,
   policy: (first: number, u: number[]) => number[],
   options: GameOptions,
 ): Page[] {
   return batch.events.map(({ first, end, click }) => {
-    const page = Array.from({ length: end - first }, (_, k) => at(u, first + k, 0));
+    const page = Array.from({ length: end - first }, (_, k) => getElement(u, first + k, 0));
     const given = !isPredicted(click);
     const clicked = given || click === NONE ? undefined : click - first;
     const counts = !given && (clicked !== undefined || !options.skipNoClick);
@@ -203,41 +203,41 @@ function pagesOf(
 }
 
 /** @param ranking what pi ranks a page by. */
-function outcomesOf(
+function computeOutcomes(
   pages: readonly Page[],
   ranking: (page: Page) => number[],
   options: GameOptions,
 ): Matrix {
-  const output = matrix(pages.length, 8);
+  const output = makeMatrix(pages.length, 8);
   pages.forEach((page, e) => {
     const { u, pi, clicked, counts, given } = page;
     if (given) return;
-    const lossMax = counts ? valueOf(u, pi, options) : 0;
+    const lossMax = counts ? computeGameValue(u, pi, options) : 0;
     const lossMin = counts ? lossMax - (clicked === undefined ? 0 : u[clicked] ?? NaN) : 0;
-    const own = [lossMin, ...topShares(ranking(page), listOf(clicked)), lossMax];
-    output.data.set([...choiceOutcome(u, listOf(clicked), options.eta), ...own], 8 * e);
+    const own = [lossMin, ...computeTopShares(ranking(page), toList(clicked)), lossMax];
+    output.data.set([...choiceOutcome(u, toList(clicked), options.eta), ...own], 8 * e);
   });
   return output;
 }
 
-function valueOf(u: readonly number[], pi: readonly number[], options: GameOptions): number {
-  const eta = etaOnPage(options, u.length);
+function computeGameValue(u: readonly number[], pi: readonly number[], options: GameOptions): number {
+  const eta = computePageEta(options, u.length);
   return u.reduce((sum, x, k) => {
     const p = pi[k] ?? NaN;
     return sum + p * x - p * p / (2 * eta);
   }, 0);
 }
 
-const listOf = (clicked: number | undefined) => clicked === undefined ? [] : [clicked];
+const toList = (clicked: number | undefined) => clicked === undefined ? [] : [clicked];
 
-function countedOf(pages: readonly Page[]): number {
+function countScoredPages(pages: readonly Page[]): number {
   return pages.filter(({ given }) => !given).length;
 }
 
 /** d mean (loss_min + penalty) / d u, for pi as it is. */
 function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }: GameOptions): Matrix {
-  const gradient = matrix(rows, 1);
-  const counted = countedOf(pages);
+  const gradient = makeMatrix(rows, 1);
+  const counted = countScoredPages(pages);
   for (const { first, clicked, u, pi, counts } of pages) {
     const mean = u.reduce((sum, x) => sum + x, 0) / u.length;
     u.forEach((x, k) => {
@@ -250,10 +250,10 @@ function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }
 
 /** d (-mean loss_max) / d logits through the softmax. */
 function generatorGradient(pages: readonly Page[], rows: number, options: GameOptions): Matrix {
-  const gradient = matrix(rows, 1);
-  const counted = countedOf(pages);
+  const gradient = makeMatrix(rows, 1);
+  const counted = countScoredPages(pages);
   for (const { first, u, pi, counts } of pages) {
-    const eta = etaOnPage(options, u.length);
+    const eta = computePageEta(options, u.length);
     const slopes = u.map((x, k) => x - (pi[k] ?? NaN) / eta);
     const mean = slopes.reduce((sum, slope, k) => sum + slope * (pi[k] ?? NaN), 0);
     slopes.forEach((slope, k) => {
@@ -264,15 +264,16 @@ function generatorGradient(pages: readonly Page[], rows: number, options: GameOp
 }
 
 /** In f64, for checks. */
-export function gameReference(player: Player, options: GameOptions): ClickReference {
+export function gameReference(player: GamePlayer, options: GameOptions): ClickReference {
   return ([u, logits], batch) => {
     if (!u || !logits) throw new Error("minimax: expected utilities and logits");
-    const logitsOf = (first: number, page: readonly number[]) => page.map((_, k) => at(logits, first + k, 0));
-    const pages = pagesOf(batch, u, (first, page) => softmax(logitsOf(first, page)), options);
+    const getLogits = (first: number, page: readonly number[]) =>
+      page.map((_, k) => getElement(logits, first + k, 0));
+    const pages = buildPages(batch, u, (first, page) => softmax(getLogits(first, page)), options);
     return {
-      output: outcomesOf(pages, (page) => logitsOf(page.first, page.u), options),
+      output: computeOutcomes(pages, (page) => getLogits(page.first, page.u), options),
       backward: () => {
-        const none = matrix(u.rows, 1);
+        const none = makeMatrix(u.rows, 1);
         if (player === "generator") return [none, generatorGradient(pages, u.rows, options)];
         return [player === "reward" ? rewardGradient(pages, u.rows, options) : none, none];
       },
@@ -283,14 +284,14 @@ export function gameReference(player: Player, options: GameOptions): ClickRefere
 function exactReference(options: GameOptions): ClickReference {
   return ([u], batch) => {
     if (!u) throw new Error("exact_minimax: expected utilities");
-    const pages = pagesOf(
+    const pages = buildPages(
       batch,
       u,
-      (_, page) => sparsemax(page.map((x) => etaOnPage(options, page.length) * x)),
+      (_, page) => sparsemax(page.map((x) => computePageEta(options, page.length) * x)),
       options,
     );
     return {
-      output: outcomesOf(pages, (page) => page.pi, options),
+      output: computeOutcomes(pages, (page) => page.pi, options),
       backward: () => [rewardGradient(pages, u.rows, options)],
     };
   };

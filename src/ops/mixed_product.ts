@@ -12,16 +12,16 @@ import sumText from "../../kernels/scatter/token_sum.wgsl" with { type: "text" }
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
-import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
-import { add, at, type Matrix, matrix, product } from "../tape/reference.ts";
+import { asBufferView, type Memory, type View } from "../gpu/memory.ts";
+import { add, getElement, makeMatrix, type Matrix, multiplyMatrices } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { distinctItems, fedGradient, fedItems } from "./embedding.ts";
+import { distinctItems, eventItemGradient, eventItems } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
 import type { DeviceTokens } from "../batch/device_items.ts";
-import { constantOf, kernel } from "../gpu/kernel.ts";
-import { distinctRows } from "../gpu/sizes.ts";
+import { getConstant, parseKernel } from "../gpu/kernel.ts";
+import { estimateDistinctRows } from "../gpu/sizes.ts";
 
 export interface MixedProductInputs {
   /** table parameter [V, N] */
@@ -42,7 +42,7 @@ export function mixedProduct(
   { table, dense }: MixedProductInputs,
   rows: TokenRows,
 ): Tensor {
-  const tokens = tokensOf(tape);
+  const tokens = getTokens(tape);
   const N = table.columns;
   if (!isTable(table)) throw new Error(`mixed_product: expected ${table.name} to be a table`);
   expectShape("mixed_product", table, tokens.count, N);
@@ -56,11 +56,11 @@ export function mixedProduct(
     weights: dense.weights,
     bias: undefined,
     rows,
-    gather: rows === "events" ? fedItems(tape.batch) : distinctItems(tape.batch),
+    gather: rows === "events" ? eventItems(tape.batch) : distinctItems(tape.batch),
   };
 
   const forward = (call: ClickCall): ClickDispatch[] => {
-    const view = bufferOf(output.view);
+    const view = asBufferView(output.view);
     const sum = tokenSum(tape, call, table, view, rows, matmul !== undefined);
     return matmul ? [forwardProduct(call, { ...matmul, output: view }), sum] : [sum];
   };
@@ -92,37 +92,37 @@ function reference(tokens: ItemTokens, rows: TokenRows): ClickReference {
     const V = table.rows;
     const hot = multiHot(tokens);
     const items = rows === "items" ? batch.slotItem : batch.events.map(({ fed }) => fed);
-    const x = matrix(items.length, V + (features?.columns ?? 0), (i, k) => {
+    const x = makeMatrix(items.length, V + (features?.columns ?? 0), (i, k) => {
       const item = items[i] ?? NONE;
       // An event that feeds no item gathers the dense features of the first: nobody reads the row.
-      if (k >= V && features) return at(features, item === NONE ? 0 : item, k - V);
-      return item === NONE ? 0 : at(hot, item, k);
+      if (k >= V && features) return getElement(features, item === NONE ? 0 : item, k - V);
+      return item === NONE ? 0 : getElement(hot, item, k);
     });
     return {
-      output: product(x, kernel ? above(table, kernel) : table),
+      output: multiplyMatrices(x, kernel ? concatRows(table, kernel) : table),
       backward(gradient) {
-        const all = product(x, gradient, true);
-        const dTable = rowsOf(all, 0, V);
+        const all = multiplyMatrices(x, gradient, true);
+        const dTable = sliceRows(all, 0, V);
         if (!features) return [dTable];
-        return [dTable, matrix(features.rows, features.columns), rowsOf(all, V, all.rows)];
+        return [dTable, makeMatrix(features.rows, features.columns), sliceRows(all, V, all.rows)];
       },
     };
   };
 }
 
-const sumKernel = kernel("token_sum", sumText);
-const chunksKernel = kernel("token_gradient_chunks", chunksText);
-const touchedKernel = kernel("token_gradient_rows", touchedText);
-const gradientKernel = kernel("token_gradient", gradientText);
+const sumKernel = parseKernel("token_sum", sumText);
+const chunksKernel = parseKernel("token_gradient_chunks", chunksText);
+const touchedKernel = parseKernel("token_gradient_rows", touchedText);
+const gradientKernel = parseKernel("token_gradient", gradientText);
 
 /** Pairs of a chunk, whose sum is made apart. */
-const CHUNK = constantOf(gradientKernel, "CHUNK");
+const CHUNK = getConstant(gradientKernel, "CHUNK");
 
 /** A row for each distinct item of the batch, or for each event, of the item that it feeds. */
 export type TokenRows = "items" | "events";
 
 /** @throws Error for a batch whose items have no tokens. */
-export function tokensOf({ batch }: ClickTape): DeviceTokens {
+export function getTokens({ batch }: ClickTape): DeviceTokens {
   const { tokens, kind } = batch.items;
   if (!tokens) throw new Error(`expected items with tokens, got ${kind} ones`);
   return tokens;
@@ -149,7 +149,7 @@ export function tokenSum(
     label: `${call.label} tokens`,
     constants: { N4, BY_EVENT: rows === "events", ADD: add },
     views: {
-      table: bufferOf(table.view),
+      table: asBufferView(table.view),
       item_first: tokens.itemFirst,
       token: tokens.token,
       slot_item: slotItem,
@@ -159,7 +159,7 @@ export function tokenSum(
     invocations: [{ of: rows, times: N4 }],
     cost: (s) => ({
       flops: sums(s) * table.columns,
-      bytes: 16 * (distinctRows(sums(s), table.rows, s) + (add ? 2 : 1) * s[rows]) * N4,
+      bytes: 16 * (estimateDistinctRows(sums(s), table.rows, s) + (add ? 2 : 1) * s[rows]) * N4,
     }),
   };
 }
@@ -200,7 +200,7 @@ export function tokenGradient(
     invocations: [{ of: chunksAtMost, times: N4 }],
     cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * read(s) * N4 }),
   }];
-  if (byItem) specs.unshift(fedGradient(tape, call, source, table.stride, byItem));
+  if (byItem) specs.unshift(eventItemGradient(tape, call, source, table.stride, byItem));
   const label = `${call.label} gradient of ${table.name}`;
   const places = { of: sums, most: Math.max(1, sums(capacity)) };
   const touched = tape.options.touchedOnly
@@ -231,23 +231,26 @@ export function tokenGradient(
 
 /** [I, V]: 1 for the tokens that an item has. */
 export function multiHot({ count, first, token }: ItemTokens): Matrix {
-  const hot = matrix(first.length - 1, count);
+  const hot = makeMatrix(first.length - 1, count);
   for (let item = 0; item < hot.rows; item++) {
     for (const id of token.subarray(first[item], first[item + 1])) add(hot, item, id, 1);
   }
   return hot;
 }
 
-export function beside(a: Matrix, b: Matrix): Matrix {
-  const of = (i: number, j: number) => (j < a.columns ? at(a, i, j) : at(b, i, j - a.columns));
-  return matrix(a.rows, a.columns + b.columns, of);
+export function concatColumns(a: Matrix, b: Matrix): Matrix {
+  const of = (
+    i: number,
+    j: number,
+  ) => (j < a.columns ? getElement(a, i, j) : getElement(b, i, j - a.columns));
+  return makeMatrix(a.rows, a.columns + b.columns, of);
 }
 
-export function above(a: Matrix, b: Matrix): Matrix {
-  const of = (i: number, j: number) => (i < a.rows ? at(a, i, j) : at(b, i - a.rows, j));
-  return matrix(a.rows + b.rows, a.columns, of);
+export function concatRows(a: Matrix, b: Matrix): Matrix {
+  const of = (i: number, j: number) => (i < a.rows ? getElement(a, i, j) : getElement(b, i - a.rows, j));
+  return makeMatrix(a.rows + b.rows, a.columns, of);
 }
 
-export function rowsOf(a: Matrix, from: number, to: number): Matrix {
-  return matrix(to - from, a.columns, (i, j) => at(a, from + i, j));
+export function sliceRows(a: Matrix, from: number, to: number): Matrix {
+  return makeMatrix(to - from, a.columns, (i, j) => getElement(a, from + i, j));
 }

@@ -1,21 +1,21 @@
 /** What ops have in common: checks of shapes, and what kernels are told of activations and partial sums. */
 
 import type { Constants } from "../gpu/kernel.ts";
-import type { AdapterShapes } from "../gpu/kernel_shapes.ts";
+import type { AdapterTraits } from "../gpu/kernel_shapes.ts";
 import type { View } from "../gpu/memory.ts";
-import type { Amount, Dim, Dimensions, DimName, Sizes } from "../gpu/sizes.ts";
-import type { PartialTarget, Places } from "../tape/node.ts";
-import { type Activation, shapeText, type Tensor } from "../tape/tensor.ts";
+import type { BatchSizes, Dim, Dimensions, DimName, SizeExpression } from "../gpu/sizes.ts";
+import type { ListLength, PartialTarget } from "../tape/node.ts";
+import { type Activation, formatShape, type Tensor } from "../tape/tensor.ts";
 
 /** The dimension that counts the rows of an op's input. @throws Error for a fixed number of rows. */
-export function countedRows<S extends Sizes>(
+export function getRowDimension<S extends BatchSizes>(
   op: string,
   { dimensions }: { readonly dimensions: Dimensions<S> },
   input: Tensor,
 ): DimName<S> {
   if (typeof input.rows === "string") return dimensions.named(input.rows);
   throw new Error(
-    `${op}: expected ${input.name} to have a row for each part of the batch, got ${shapeText(input)}`,
+    `${op}: expected ${input.name} to have a row for each part of the batch, got ${formatShape(input)}`,
   );
 }
 
@@ -23,7 +23,7 @@ export function countedRows<S extends Sizes>(
 export function expectShape(op: string, tensor: Tensor, rows: Dim, columns: number): void {
   if (tensor.rows !== rows || tensor.columns !== columns) {
     throw new Error(
-      `${op}: expected ${tensor.name} to be [${rows}, ${columns}], but got ${shapeText(tensor)}`,
+      `${op}: expected ${tensor.name} to be [${rows}, ${columns}], but got ${formatShape(tensor)}`,
     );
   }
 }
@@ -52,11 +52,14 @@ export function partialViews(
 }
 
 /** Vectors of four columns that an invocation owns. A GPU wants neighbours to read neighbours, llvmpipe few that walk. */
-export function vectorsOf({ kind }: AdapterShapes): { readonly VECTORS: number } {
+export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS: number } {
   return { VECTORS: kind === "gpu" ? 1 : 4 };
 }
 
 /** So many for each place. */
-export function timesPlaces<S extends Sizes>(times: number, places: Places<S>): Amount<S> {
+export function scaleListLength<S extends BatchSizes>(
+  times: number,
+  places: ListLength<S>,
+): SizeExpression<S> {
   return { of: typeof places === "object" ? places.of : places, times };
 }

@@ -4,19 +4,19 @@ import gradientText from "../../kernels/choice/place_gradient.wgsl" with { type:
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { parseKernel } from "../gpu/kernel.ts";
 import type { Memory } from "../gpu/memory.ts";
-import { add, at, type Matrix, matrix } from "../tape/reference.ts";
+import { add, getElement, makeMatrix, type Matrix } from "../tape/reference.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
-const gradientKernel = kernel("place_gradient", gradientText);
+const gradientKernel = parseKernel("place_gradient", gradientText);
 
 /**
  * The dispatch for it: a flop a row.
  * @param effect parameter [1, P], of a page's places from number `skip` on; rows behind them share the last.
  * @param source [rows, 1] the gradient of what the effect is added to.
  */
-export function placeGradient(
+export function positionGradient(
   { batch, dimensions }: ClickTape,
   call: ClickCall,
   effect: Tensor,
@@ -42,18 +42,28 @@ export function placeGradient(
 }
 
 /** Which of the effects a row has; undefined for none. */
-export function effectOf(batch: ReferenceBatch, row: number, effects: number, skip = 0): number | undefined {
+export function getPositionIndex(
+  batch: ReferenceBatch,
+  row: number,
+  effects: number,
+  skip = 0,
+): number | undefined {
   const event = batch.events[batch.rows[row]?.event ?? 0];
   const place = row - (event?.first ?? 0) - skip;
   return place < 0 ? undefined : Math.min(place, effects - 1);
 }
 
 /** The same in f64. @param source [rows, 1] */
-export function placeGradient64(batch: ReferenceBatch, source: Matrix, effects: number, skip = 0): Matrix {
-  const gradient = matrix(1, effects);
+export function positionGradientReference(
+  batch: ReferenceBatch,
+  source: Matrix,
+  effects: number,
+  skip = 0,
+): Matrix {
+  const gradient = makeMatrix(1, effects);
   for (let r = 0; r < source.rows; r++) {
-    const effect = effectOf(batch, r, effects, skip);
-    if (effect !== undefined) add(gradient, 0, effect, at(source, r, 0));
+    const effect = getPositionIndex(batch, r, effects, skip);
+    if (effect !== undefined) add(gradient, 0, effect, getElement(source, r, 0));
   }
   return gradient;
 }

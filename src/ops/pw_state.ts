@@ -7,15 +7,15 @@ import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
-import { kernel } from "../gpu/kernel.ts";
-import { distinctRows } from "../gpu/sizes.ts";
-import { add, at, columnSums, matrix } from "../tape/reference.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import { estimateDistinctRows } from "../gpu/sizes.ts";
+import { add, getElement, makeMatrix, sumColumns } from "../tape/reference.ts";
 import { expectShape, partialViews } from "./op.ts";
-import { shapeText, type Tensor } from "../tape/tensor.ts";
+import { formatShape, type Tensor } from "../tape/tensor.ts";
 
-const forwardKernel = kernel("pw_state_forward", forwardText);
-const backwardKernel = kernel("pw_state_backward", backwardText);
-const weightKernel = kernel("pw_state_weight_gradient", weightText);
+const forwardKernel = parseKernel("pw_state_forward", forwardText);
+const backwardKernel = parseKernel("pw_state_backward", backwardText);
+const weightKernel = parseKernel("pw_state_weight_gradient", weightText);
 
 export interface PwStateInputs {
   /** constant [I, F] */
@@ -36,7 +36,7 @@ export function pwState(tape: ClickTape, name: string, { features, weights, bias
   const m = Number(weights.rows);
   const n = weights.columns;
   if (features.trainable || typeof features.rows !== "number") {
-    throw new Error(`pw_state: expected ${shapeText(features)} to be a constant with a row per item`);
+    throw new Error(`pw_state: expected ${formatShape(features)} to be a constant with a row per item`);
   }
   expectShape("pw_state", weights, m, n);
   if (bias) expectShape("pw_state", bias, 1, F * n);
@@ -59,18 +59,18 @@ interface PwState extends PwStateInputs {
   readonly output: Tensor;
 }
 
-function sizesOf({ features, weights, bias, output }: PwState) {
+function getPwSizes({ features, weights, bias, output }: PwState) {
   const [F, F4, COLUMNS4] = [features.columns, features.stride / 4, output.stride / 4];
   const [m, n, blocks] = [Number(weights.rows), weights.columns, weights.stride / 4];
   const TANH = bias !== undefined;
   const constants = { LAGS: m, WEIGHTINGS: n, COLUMNS4, TANH };
-  const known = (s: ClickSizes) => distinctRows(s.events, features.rows, s);
+  const known = (s: ClickSizes) => estimateDistinctRows(s.events, features.rows, s);
   return { F, F4, COLUMNS4, m, n, blocks, TANH, constants, known };
 }
 
 function forward(state: PwState): ClickDispatch[] {
   const { tape, name, features, weights, bias, output } = state;
-  const { F, F4, COLUMNS4, m, n, constants, known } = sizesOf(state);
+  const { F, F4, COLUMNS4, m, n, constants, known } = getPwSizes(state);
   return [{
     kernel: forwardKernel,
     label: `${name} forward`,
@@ -90,7 +90,7 @@ function forward(state: PwState): ClickDispatch[] {
 
 function backward(state: PwState, call: ClickCall): ClickDispatch[] {
   const { tape, name, features, weights, bias, output } = state;
-  const { F, F4, COLUMNS4, m, n, blocks, TANH, constants, known } = sizesOf(state);
+  const { F, F4, COLUMNS4, m, n, blocks, TANH, constants, known } = getPwSizes(state);
   const { event, history } = tape.batch;
   const output_gradient = call.outputGradient();
   const products = tape.saved(`${name} products`, "events", m * weights.stride);
@@ -150,30 +150,36 @@ export const reference: ClickReference = ([features, weights, bias], batch) => {
   if (!features || !weights) throw new Error("pw_state: expected features and weights");
   const windows = lastClicks(batch, weights.rows);
   const n = weights.columns;
-  const output = matrix(windows.length, features.columns * n, (e, column) => {
+  const output = makeMatrix(windows.length, features.columns * n, (e, column) => {
     const [k, j] = [Math.floor(column / n), column % n];
-    const z = windows[e]?.reduce((sum, item, lag) => sum + at(weights, lag, j) * at(features, item, k), 0) ??
+    const z = windows[e]?.reduce((sum, item, lag) =>
+      sum + getElement(weights, lag, j) * getElement(features, item, k), 0) ??
       0;
-    return bias ? Math.tanh(z + at(bias, 0, column)) : z;
+    return bias ? Math.tanh(z + getElement(bias, 0, column)) : z;
   });
   return {
     output,
     backward(gradient) {
-      const dz = matrix(
+      const dz = makeMatrix(
         output.rows,
         output.columns,
-        (e, column) => at(gradient, e, column) * (bias ? 1 - at(output, e, column) ** 2 : 1),
+        (e, column) => getElement(gradient, e, column) * (bias ? 1 - getElement(output, e, column) ** 2 : 1),
       );
-      const dWeights = matrix(weights.rows, n);
+      const dWeights = makeMatrix(weights.rows, n);
       windows.forEach((window, e) =>
         window.forEach((item, lag) => {
           for (let column = 0; column < dz.columns; column++) {
-            add(dWeights, lag, column % n, at(dz, e, column) * at(features, item, Math.floor(column / n)));
+            add(
+              dWeights,
+              lag,
+              column % n,
+              getElement(dz, e, column) * getElement(features, item, Math.floor(column / n)),
+            );
           }
         })
       );
-      const dFeatures = matrix(features.rows, features.columns);
-      return bias ? [dFeatures, dWeights, columnSums(dz)] : [dFeatures, dWeights];
+      const dFeatures = makeMatrix(features.rows, features.columns);
+      return bias ? [dFeatures, dWeights, sumColumns(dz)] : [dFeatures, dWeights];
     },
   };
 };

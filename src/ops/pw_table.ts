@@ -13,27 +13,27 @@ import weightText from "../../kernels/pw/pw_table_weight_gradient.wgsl" with { t
 import windowText from "../../kernels/pw/pw_window.wgsl" with { type: "text" };
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
-import { distinctRows, MAX_CHUNKS } from "../gpu/sizes.ts";
+import { estimateDistinctRows, MAX_CHUNKS } from "../gpu/sizes.ts";
 import { NONE } from "../data/click_log.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { parseKernel } from "../gpu/kernel.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { Cost } from "../gpu/program.ts";
-import { add, at, columnSums, matrix } from "../tape/reference.ts";
+import { add, getElement, makeMatrix, sumColumns } from "../tape/reference.ts";
 import { expectShape, partialViews } from "./op.ts";
 import type { GradientTarget } from "../tape/node.ts";
-import { shapeText, type Tensor } from "../tape/tensor.ts";
-import { touchedEmbeddingGradient } from "./embedding.ts";
+import { formatShape, type Tensor } from "../tape/tensor.ts";
+import { sparseEmbeddingGradient } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
 import { lastClicks } from "./pw_state.ts";
 
-const baseKernel = kernel("pw_base", baseText);
-const windowKernel = kernel("pw_window", windowText);
-const forwardKernel = kernel("pw_table_forward", forwardText);
-const backwardKernel = kernel("pw_table_backward", backwardText);
-const weightKernel = kernel("pw_table_weight_gradient", weightText);
-const historyKernel = kernel("pw_history_gradient", historyText);
-const tableKernel = kernel("pw_table_gradient", tableText);
-const itemBiasKernel = kernel("pw_item_bias_gradient", itemBiasText);
+const baseKernel = parseKernel("pw_base", baseText);
+const windowKernel = parseKernel("pw_window", windowText);
+const forwardKernel = parseKernel("pw_table_forward", forwardText);
+const backwardKernel = parseKernel("pw_table_backward", backwardText);
+const weightKernel = parseKernel("pw_table_weight_gradient", weightText);
+const historyKernel = parseKernel("pw_history_gradient", historyText);
+const tableKernel = parseKernel("pw_table_gradient", tableText);
+const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
@@ -57,7 +57,7 @@ export interface PwTableInputs {
  */
 export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): Tensor {
   const { table, weights, layerBias, itemBias } = inputs;
-  const sum = sumOf(tape, name, inputs);
+  const sum = allocateTableSum(tape, name, inputs);
   return tape.record({
     op: "pw_table",
     inputs: itemBias ? [table, weights, layerBias, itemBias] : [table, weights, layerBias],
@@ -89,7 +89,7 @@ interface TableSum extends PwTableInputs {
 }
 
 /** @throws Error for shapes that do not fit. */
-function sumOf(tape: ClickTape, name: string, inputs: PwTableInputs): TableSum {
+function allocateTableSum(tape: ClickTape, name: string, inputs: PwTableInputs): TableSum {
   const { table, weights, layerBias, itemBias } = inputs;
   const m = Number(weights.rows);
   const n = weights.columns;
@@ -99,26 +99,26 @@ function sumOf(tape: ClickTape, name: string, inputs: PwTableInputs): TableSum {
   const I = byItem ? tape.options.capacity.items : Number(table.rows);
   if (!(BY_EVENT || byItem || isTable(table)) || table.groups !== n) {
     throw new Error(
-      `pw_table: expected ${shapeText(table)} to be a table of ${n} groups, got ${table.groups}`,
+      `pw_table: expected ${formatShape(table)} to be a table of ${n} groups, got ${table.groups}`,
     );
   }
   expectShape("pw_table", table, BY_EVENT || byItem ? table.rows : I, n * N);
   expectShape("pw_table", weights, m, n);
   expectShape("pw_table", layerBias, 1, N);
   if (itemBias) {
-    if (BY_EVENT || byItem) throw new Error(`pw_table: expected a table for tanh, got ${shapeText(table)}`);
+    if (BY_EVENT || byItem) throw new Error(`pw_table: expected a table for tanh, got ${formatShape(table)}`);
     expectShape("pw_table", itemBias, I, n);
     isTable(itemBias);
   }
   const output = tape.tensor(name, "events", N);
-  const window = itemBias && windowOf(tape, name, { table, weights, layerBias, itemBias });
+  const window = itemBias && buildWindow(tape, name, { table, weights, layerBias, itemBias });
   const coefficient = window?.coefficient ?? weights.view;
   const flags = { BY_EVENT, TANH: itemBias !== undefined };
   const widths = { I, m, n, N, N4: output.stride / 4, blocks: weights.stride / 4 };
   return { ...inputs, tape, name, output, window, coefficient, ...flags, ...widths };
 }
 
-function constantsOf({ N4, m, n, TANH }: TableSum) {
+function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
@@ -129,7 +129,7 @@ function sumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, ea
 
 /** Vectors of the table that the clicks of a batch pick. */
 function picked({ table, n, N4 }: TableSum, s: ClickSizes): number {
-  return distinctRows(s.events, table.rows, s) * n * N4;
+  return estimateDistinctRows(s.events, table.rows, s) * n * N4;
 }
 
 function forward(sum: TableSum): ClickDispatch[] {
@@ -141,7 +141,7 @@ function forward(sum: TableSum): ClickDispatch[] {
     {
       kernel: forwardKernel,
       label: `${name} forward`,
-      constants: { ...constantsOf(sum), BY_EVENT, LISTS: clicks !== undefined },
+      constants: { ...buildConstants(sum), BY_EVENT, LISTS: clicks !== undefined },
       views: {
         event,
         history,
@@ -169,7 +169,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   const specs = eventGradients(sum, call, source, BY_EVENT && toTable.accumulate, row);
   if (BY_EVENT) return specs;
   // With tanh every item of the catalogue has a gradient.
-  const touched = TANH ? undefined : touchedEmbeddingGradient(tape, call, table, source);
+  const touched = TANH ? undefined : sparseEmbeddingGradient(tape, call, table, source);
   return [...specs, ...(touched ? [touched] : itemGradients(sum, call, source, toTable))];
 }
 
@@ -184,7 +184,7 @@ function eventGradients(
   const { tape, name, table, weights, layerBias, output, coefficient, BY_EVENT, TANH, m, n, N, N4, blocks } =
     sum;
   const { event, history } = tape.batch;
-  const constants = constantsOf(sum);
+  const constants = buildConstants(sum);
   const output_gradient = call.outputGradient();
   const products = tape.saved(`${name} products`, "events", (TANH ? 2 : 1) * m * weights.stride);
   const sums = tape.saved(`${name} gradient sums`, MAX_CHUNKS, output.stride);
@@ -267,7 +267,7 @@ interface Window {
 }
 
 /** What tanh needs before the look-up: the sum over the catalogue, and how each click of an event changes it. */
-function windowOf(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): Window {
+function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): Window {
   const { table, weights, layerBias, itemBias } = inputs;
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
   const N4 = layerBias.stride / 4;
@@ -306,7 +306,7 @@ function windowOf(tape: ClickTape, name: string, inputs: Required<PwTableInputs>
         invocations: [{ of: "events", times: m * blocks, least: N4 }],
         cost: (s) => ({
           flops: s.events * m * (m + 50) * n,
-          bytes: 16 * blocks * (3 * m * s.events + distinctRows(s.events, I, s)),
+          bytes: 16 * blocks * (3 * m * s.events + estimateDistinctRows(s.events, I, s)),
         }),
       },
     ],
@@ -321,10 +321,10 @@ const reference = (byEvent: boolean): ClickReference => ([table, weights, layerB
     : batch.events;
   const windows = lastClicks({ ...batch, events }, weights.rows);
   const [n, N, I] = [weights.columns, layerBias.columns, table.rows];
-  const state = matrix(windows.length, I * n);
+  const state = makeMatrix(windows.length, I * n);
   windows.forEach((window, e) => {
     window.forEach((item, lag) => {
-      for (let j = 0; j < n; j++) add(state, e, item * n + j, at(weights, lag, j));
+      for (let j = 0; j < n; j++) add(state, e, item * n + j, getElement(weights, lag, j));
     });
   });
   if (itemBias) {
@@ -332,35 +332,35 @@ const reference = (byEvent: boolean): ClickReference => ([table, weights, layerB
   }
   // Row k n + j of the layer's weights is group j of row k of the table: the same numbers in the same order.
   const layer = { rows: I * n, columns: N, data: table.data };
-  const output = matrix(windows.length, N, (_, column) => at(layerBias, 0, column));
+  const output = makeMatrix(windows.length, N, (_, column) => getElement(layerBias, 0, column));
   state.data.forEach((s, i) => {
     if (s === 0) return;
     const [e, row] = [Math.floor(i / (I * n)), i % (I * n)];
-    for (let column = 0; column < N; column++) add(output, e, column, s * at(layer, row, column));
+    for (let column = 0; column < N; column++) add(output, e, column, s * getElement(layer, row, column));
   });
   return {
     output,
     backward(gradient) {
-      const dTable = matrix(I, n * N);
-      const dWeights = matrix(weights.rows, n);
-      const dItemBias = matrix(I, n);
+      const dTable = makeMatrix(I, n * N);
+      const dWeights = makeMatrix(weights.rows, n);
+      const dItemBias = makeMatrix(I, n);
       windows.forEach((window, e) => {
         for (let row = 0; row < I * n; row++) {
-          const s = at(state, e, row);
+          const s = getElement(state, e, row);
           const lags = [...window.keys()].filter((lag) => window[lag] === Math.floor(row / n));
           if (s === 0 && !itemBias && lags.length === 0) continue;
           let ds = 0;
           for (let column = 0; column < N; column++) {
-            const g = at(gradient, e, column);
+            const g = getElement(gradient, e, column);
             dTable.data[row * N + column] = (dTable.data[row * N + column] ?? 0) + s * g;
-            ds += g * at(layer, row, column);
+            ds += g * getElement(layer, row, column);
           }
           if (itemBias) ds *= 1 - s * s;
           dItemBias.data[row] = (dItemBias.data[row] ?? 0) + ds;
           for (const lag of lags) add(dWeights, lag, row % n, ds);
         }
       });
-      const gradients = [dTable, dWeights, columnSums(gradient)];
+      const gradients = [dTable, dWeights, sumColumns(gradient)];
       return itemBias ? [...gradients, dItemBias] : gradients;
     },
   };

@@ -5,33 +5,40 @@ import recentText from "../../kernels/pw/recent_clicks.wgsl" with { type: "text"
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
-import { type CountsConfig, countWidth, LAGS, slotsOf, tableWidth, unpackOwn } from "../counts/columns.ts";
-import { countsOf, type CountTables } from "../counts/page_counts.ts";
+import {
+  type CountsConfig,
+  countTableWidth,
+  countTokenSlots,
+  countWidth,
+  LAGS,
+  unpackOwn,
+} from "../counts/columns.ts";
+import { type CountTables, writeItemCounts } from "../counts/page_counts.ts";
 import { NONE } from "../data/click_log.ts";
-import { kernel } from "../gpu/kernel.ts";
-import { bufferOf } from "../gpu/memory.ts";
-import { at, matrix } from "../tape/reference.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import { asBufferView } from "../gpu/memory.ts";
+import { getElement, makeMatrix } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
-const recentKernel = kernel("recent_clicks", recentText);
-const countsKernel = kernel("row_counts", countsText);
+const recentKernel = parseKernel("recent_clicks", recentText);
+const countsKernel = parseKernel("row_counts", countsText);
 
 /** Numbers of an event in {@link recentClicks}. */
 function recentWidth({ fields }: CountsConfig): number {
-  return 2 + LAGS * (2 + slotsOf(fields));
+  return 2 + LAGS * (2 + countTokenSlots(fields));
 }
 
 /**
  * [events, {@link recentWidth}], without a gradient: the last clicks before every event; see kernels/pw/recent_clicks.wgsl.
- * @param table constant [I, {@link tableWidth}]
+ * @param table constant [I, {@link countTableWidth}]
  */
 export function recentClicks(tape: ClickTape, name: string, table: Tensor, config: CountsConfig): Tensor {
-  expectShape("recent_clicks", table, table.rows, tableWidth(config));
+  expectShape("recent_clicks", table, table.rows, countTableWidth(config));
   const width = recentWidth(config);
   const output = tape.tensor(name, "events", width, { trainable: false });
   const { clicks } = tape.batch;
-  const SLOTS = slotsOf(config.fields);
+  const SLOTS = countTokenSlots(config.fields);
   const forward = (): ClickDispatch[] => [{
     kernel: recentKernel,
     label: `${name} forward`,
@@ -40,25 +47,25 @@ export function recentClicks(tape: ClickTape, name: string, table: Tensor, confi
       event: clicks ?? tape.batch.event,
       history: tape.batch.history,
       item_id: tape.batch.facts?.itemId ?? tape.batch.slotItem,
-      table: bufferOf(table.view),
-      recent: bufferOf(output.view),
+      table: asBufferView(table.view),
+      recent: asBufferView(output.view),
     },
     invocations: ["events"],
     cost: (s) => ({ flops: 0, bytes: 8 * s.events * width }),
   }];
   const reference: ClickReference = ([table], batch) => {
     if (!table) throw new Error("recent_clicks: expected a table");
-    const output = matrix(batch.events.length, width);
+    const output = makeMatrix(batch.events.length, width);
     batch.history.forEach(({ clicks }, e) => {
-      const recent = recentOf(batch, e);
+      const recent = listRecentItems(batch, e);
       const row = e * width;
       output.data[row] = clicks;
       output.data[row + 1] = recent.length;
       recent.forEach((item, lag) => {
         const to = row + 2 + lag * (2 + SLOTS);
         output.data[to] = recent.indexOf(item) < lag ? -1 - item : item;
-        output.data[to + 1] = at(table, item, 2);
-        for (let s = 0; s < SLOTS; s++) output.data[to + 2 + s] = at(table, item, 4 + 2 * s);
+        output.data[to + 1] = getElement(table, item, 2);
+        for (let s = 0; s < SLOTS; s++) output.data[to + 2 + s] = getElement(table, item, 4 + 2 * s);
       });
     });
     return { output, backward: () => [] };
@@ -67,7 +74,7 @@ export function recentClicks(tape: ClickTape, name: string, table: Tensor, confi
 }
 
 /** Items clicked before an event, the latest first. */
-function recentOf({ events, history }: ReferenceBatch, event: number): number[] {
+function listRecentItems({ events, history }: ReferenceBatch, event: number): number[] {
   const recent: number[] = [];
   const lags = Math.min(history[event]!.clicks, LAGS);
   for (let e = event - 1; recent.length < lags; e--) {
@@ -80,7 +87,7 @@ function recentOf({ events, history }: ReferenceBatch, event: number): number[] 
 export interface RowCountsInputs {
   /** constant [events, {@link recentWidth}] */
   readonly recent: Tensor;
-  /** constant [I, {@link tableWidth}] */
+  /** constant [I, {@link countTableWidth}] */
   readonly table: Tensor;
   /** constant [3, C]: means, 1 / standard deviations, then clicks a display of all items, the longest page, and the least users */
   readonly scale: Tensor;
@@ -95,7 +102,7 @@ export function rowCounts(
 ): Tensor {
   const C = countWidth(config);
   expectShape("row_counts", recent, "events", recentWidth(config));
-  expectShape("row_counts", table, table.rows, tableWidth(config));
+  expectShape("row_counts", table, table.rows, countTableWidth(config));
   expectShape("row_counts", scale, 3, C);
   const output = tape.tensor(name, "rows", C, { trainable: false });
   const slots = config.fields.flatMap(({ slots }, field) => new Array<number>(slots).fill(field));
@@ -119,12 +126,12 @@ export function rowCounts(
     views: {
       event: tape.batch.event,
       row: tape.batch.facts ? tape.batch.row : tape.batch.event,
-      fact: tape.batch.facts?.fact ?? passed?.view ?? bufferOf(recent.view),
+      fact: tape.batch.facts?.fact ?? passed?.view ?? asBufferView(recent.view),
       row_item: tape.batch.rowItem,
-      recent: bufferOf(recent.view),
-      table: bufferOf(table.view),
-      scale: bufferOf(scale.view),
-      counts: bufferOf(output.view),
+      recent: asBufferView(recent.view),
+      table: asBufferView(table.view),
+      scale: asBufferView(scale.view),
+      counts: asBufferView(output.view),
     },
     invocations: ["rows"],
     cost: (s) => ({
@@ -142,20 +149,20 @@ function reference(config: CountsConfig): ClickReference {
     const tables: CountTables = {
       config,
       items: Float32Array.from(table.data),
-      meanRate: at(scale, 2, 0),
-      longestPage: at(scale, 2, 1),
-      leastUsers: at(scale, 2, 2),
+      meanRate: getElement(scale, 2, 0),
+      longestPage: getElement(scale, 2, 1),
+      leastUsers: getElement(scale, 2, 2),
     };
     const C = countWidth(config);
     const counts = new Float64Array(C * batch.rows.length);
     batch.rows.forEach(({ event, item }, r) => {
-      const history = { recent: recentOf(batch, event), clicks: batch.history[event]!.clicks };
+      const history = { recent: listRecentItems(batch, event), clicks: batch.history[event]!.clicks };
       const { first, end } = batch.events[event]!;
-      countsOf(tables, item, history, end - first, unpackOwn(batch.own[r]!), counts, r * C);
+      writeItemCounts(tables, item, history, end - first, unpackOwn(batch.own[r]!), counts, r * C);
     });
-    const [mean, scaled] = [(k: number) => at(scale, 0, k), (k: number) => at(scale, 1, k)];
+    const [mean, scaled] = [(k: number) => getElement(scale, 0, k), (k: number) => getElement(scale, 1, k)];
     return {
-      output: matrix(batch.rows.length, C, (r, k) => (counts[r * C + k]! - mean(k)) * scaled(k)),
+      output: makeMatrix(batch.rows.length, C, (r, k) => (counts[r * C + k]! - mean(k)) * scaled(k)),
       backward: () => [],
     };
   };

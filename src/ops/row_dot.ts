@@ -6,22 +6,22 @@ import forwardText from "../../kernels/choice/row_dot_forward.wgsl" with { type:
 import sumText from "../../kernels/choice/row_dot_sum.wgsl" with { type: "text" };
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
-import { countedRows, expectShape, partialViews, slopeConstants } from "./op.ts";
-import { constantOf, kernel } from "../gpu/kernel.ts";
-import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
-import { costOf, type DispatchSpec } from "../gpu/program.ts";
-import { type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
-import { at, columnSums, matrix, product, type Reference } from "../tape/reference.ts";
-import type { Call } from "../tape/node.ts";
+import { expectShape, getRowDimension, partialViews, slopeConstants } from "./op.ts";
+import { getConstant, parseKernel } from "../gpu/kernel.ts";
+import { asBufferView, toUniformIfSmall } from "../gpu/memory.ts";
+import { type DispatchSpec, getCost } from "../gpu/program.ts";
+import { type BatchSizes, type Dimensions, resolveDimension } from "../gpu/sizes.ts";
+import { getElement, makeMatrix, multiplyMatrices, type ReferenceOp, sumColumns } from "../tape/reference.ts";
+import type { OpCall } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { OutcomeSums, RowDots, Tensor } from "../tape/tensor.ts";
 import { outcomeSum } from "./loss.ts";
 
-const forwardKernel = kernel("row_dot_forward", forwardText);
-const sumKernel = kernel("row_dot_sum", sumText);
+const forwardKernel = parseKernel("row_dot_forward", forwardText);
+const sumKernel = parseKernel("row_dot_sum", sumText);
 const backwardKernels = {
-  cpu: kernel("row_dot_backward", backwardText),
-  gpu: kernel("row_dot_backward_group", backwardGroupText),
+  cpu: parseKernel("row_dot_backward", backwardText),
+  gpu: parseKernel("row_dot_backward_group", backwardGroupText),
 };
 /** Columns of a workgroup on a GPU, in fours. */
 const GROUP_COLUMNS = 16;
@@ -41,7 +41,7 @@ export interface RowDotInputs {
  * A network's last layer as a value: base + bias + input . weights, one number a row. Who reads it says how it is computed: by a
  * dispatch of its own, or on the reader's way, which saves one.
  */
-export class LastLayer<S extends Sizes = Sizes, R = unknown> {
+export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown> {
   #read:
     | { readonly by: "made" | "sums" | "factors"; readonly output: Tensor; readonly dots?: RowDots }
     | undefined;
@@ -49,7 +49,7 @@ export class LastLayer<S extends Sizes = Sizes, R = unknown> {
   /** @throws Error for shapes that do not fit. */
   constructor(readonly tape: Tape<S, R>, readonly name: string, readonly inputs: RowDotInputs) {
     const { input, weights, bias, base } = inputs;
-    const rows = countedRows("row_dot", tape, input);
+    const rows = getRowDimension("row_dot", tape, input);
     expectShape("row_dot", input, rows, weights.columns);
     expectShape("row_dot", weights, 1, input.columns);
     expectShape("row_dot", bias, 1, 1);
@@ -102,33 +102,37 @@ export class LastLayer<S extends Sizes = Sizes, R = unknown> {
 }
 
 /** Rows of one number: there, or still to be made. */
-export type Scores<S extends Sizes = Sizes, R = unknown> = Tensor | LastLayer<S, R>;
+export type Scores<S extends BatchSizes = BatchSizes, R = unknown> = Tensor | UnmaterializedScores<S, R>;
 
 /** Of clicks. */
 export type ClickScores = Scores<ClickSizes, ReferenceBatch>;
 
 /** [rows, 1] */
-export function made<S extends Sizes, R>(scores: Scores<S, R>): Tensor {
-  return scores instanceof LastLayer ? scores.made() : scores;
+export function materialize<S extends BatchSizes, R>(scores: Scores<S, R>): Tensor {
+  return scores instanceof UnmaterializedScores ? scores.made() : scores;
 }
 
 /** [rows, 1], as it is read already. @throws Error before. */
-export function outputOf<S extends Sizes, R>(scores: Scores<S, R>): Tensor {
-  return scores instanceof LastLayer ? scores.output : scores;
+export function getMaterialized<S extends BatchSizes, R>(scores: Scores<S, R>): Tensor {
+  return scores instanceof UnmaterializedScores ? scores.output : scores;
 }
 
-/** [rows, 1]: {@link LastLayer}, made by a dispatch. @throws Error for shapes that do not fit. */
-export function rowDot<S extends Sizes, R>(tape: Tape<S, R>, name: string, inputs: RowDotInputs): Tensor {
-  return new LastLayer(tape, name, inputs).made();
+/** [rows, 1]: {@link UnmaterializedScores}, made by a dispatch. @throws Error for shapes that do not fit. */
+export function rowDot<S extends BatchSizes, R>(
+  tape: Tape<S, R>,
+  name: string,
+  inputs: RowDotInputs,
+): Tensor {
+  return new UnmaterializedScores(tape, name, inputs).made();
 }
 
-function recordRowDot<S extends Sizes, R>(
+function recordRowDot<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
   { input, weights, bias, base }: RowDotInputs,
   { by, dots }: { readonly by: "made" | "sums" | "factors"; readonly dots: RowDots | undefined },
 ): Tensor {
-  const rows = countedRows("row_dot", tape, input);
+  const rows = getRowDimension("row_dot", tape, input);
   let sums: OutcomeSums | undefined;
   const addsUp = (asked: OutcomeSums) => {
     if (sums || tape.options.shapes.kind !== "gpu") return false;
@@ -144,7 +148,7 @@ function recordRowDot<S extends Sizes, R>(
   const forward = (): DispatchSpec<S>[] =>
     by === "made" ? [forwardDispatch(dimensions, { input, weights, bias, base }, output, dots)] : [];
 
-  const backward = (call: Call<S>): DispatchSpec<S>[] => {
+  const backward = (call: OpCall<S>): DispatchSpec<S>[] => {
     const target = call.gradient(input);
     if (base) call.passGradient(base);
     const toWeights = call.partials(weights);
@@ -161,13 +165,16 @@ function recordRowDot<S extends Sizes, R>(
       },
       views: {
         input: input.view,
-        weights: uniformIfSmall(bufferOf(weights.view)),
+        weights: toUniformIfSmall(asBufferView(weights.view)),
         output_gradient: call.outputGradient(),
         input_gradient: target?.view ?? call.unwritten,
         ...partialViews(call, toWeights, { bias: call.partials(bias) }),
       },
       invocations: [dimensions.inChunks(K4)],
-      cost: (s) => ({ flops: 5 * extent(rows, s) * K, bytes: extent(rows, s) * (32 * K4 + 4) }),
+      cost: (s) => ({
+        flops: 5 * resolveDimension(rows, s) * K,
+        bytes: resolveDimension(rows, s) * (32 * K4 + 4),
+      }),
     };
     return [call.shapes.kind === "gpu" ? byGroups(tape, both, input, sums) : both];
   };
@@ -177,7 +184,7 @@ function recordRowDot<S extends Sizes, R>(
 }
 
 /** The gradients as a GPU makes them, by a workgroup for each chunk of rows and {@link GROUP_COLUMNS}, and with them the sums of a loss. */
-function byGroups<S extends Sizes, R>(
+function byGroups<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   both: DispatchSpec<S>,
   input: Tensor,
@@ -199,9 +206,9 @@ function byGroups<S extends Sizes, R>(
       // Two bindings that may be written must not see one buffer.
       ring: sums?.ring ?? tape.saved(`${both.label}: no ring`, 4, 4),
     },
-    invocations: [{ of: groups, times: constantOf(backwardKernels.gpu, "WORKGROUP") }],
+    invocations: [{ of: groups, times: getConstant(backwardKernels.gpu, "WORKGROUP") }],
     cost: (s) => {
-      const [gradients, added] = [costOf(both, s), costOf(own ?? {}, s)];
+      const [gradients, added] = [getCost(both, s), getCost(own ?? {}, s)];
       return { flops: gradients.flops + added.flops, bytes: gradients.bytes + added.bytes };
     },
     choices: own?.choices,
@@ -209,7 +216,7 @@ function byGroups<S extends Sizes, R>(
 }
 
 /** The dispatch forward. @param dots of the input's rows with the weights, where the input's op makes them */
-function forwardDispatch<S extends Sizes>(
+function forwardDispatch<S extends BatchSizes>(
   dimensions: Dimensions<S>,
   { input, weights, bias, base }: RowDotInputs,
   output: Tensor,
@@ -226,7 +233,10 @@ function forwardDispatch<S extends Sizes>(
       constants: { M, PANELS: panels },
       views: { dots: view, bias: bias.view, output: output.view },
       invocations: [rows],
-      cost: (s) => ({ flops: panels * extent(rows, s), bytes: 4 * extent(rows, s) * (panels + 1) }),
+      cost: (s) => ({
+        flops: panels * resolveDimension(rows, s),
+        bytes: 4 * resolveDimension(rows, s) * (panels + 1),
+      }),
     };
   }
   const K4 = input.stride / 4;
@@ -236,27 +246,34 @@ function forwardDispatch<S extends Sizes>(
     constants: { M, K4, BASE: base !== undefined },
     views: {
       input: input.view,
-      weights: uniformIfSmall(bufferOf(weights.view)),
+      weights: toUniformIfSmall(asBufferView(weights.view)),
       bias: bias.view,
       base: (base ?? bias).view,
       output: output.view,
     },
     invocations: [rows],
-    cost: (s) => ({ flops: 2 * extent(rows, s) * input.columns, bytes: extent(rows, s) * (16 * K4 + 4) }),
+    cost: (s) => ({
+      flops: 2 * resolveDimension(rows, s) * input.columns,
+      bytes: resolveDimension(rows, s) * (16 * K4 + 4),
+    }),
   };
 }
 
-const reference: Reference = ([input, weights, bias, base]) => {
+const reference: ReferenceOp = ([input, weights, bias, base]) => {
   if (!input || !weights || !bias) throw new Error("row_dot: expected input, weights and bias");
-  const dots = product(input, weights, false, true);
+  const dots = multiplyMatrices(input, weights, false, true);
   return {
-    output: matrix(input.rows, 1, (r) => at(dots, r, 0) + at(bias, 0, 0) + (base ? at(base, r, 0) : 0)),
+    output: makeMatrix(
+      input.rows,
+      1,
+      (r) => getElement(dots, r, 0) + getElement(bias, 0, 0) + (base ? getElement(base, r, 0) : 0),
+    ),
     backward: (
       gradient,
     ) => [
-      product(gradient, weights),
-      product(gradient, input, true),
-      columnSums(gradient),
+      multiplyMatrices(gradient, weights),
+      multiplyMatrices(gradient, input, true),
+      sumColumns(gradient),
       ...(base ? [gradient] : []),
     ],
   };

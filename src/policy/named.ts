@@ -6,28 +6,28 @@ import topText from "../../kernels/simulate/top_slate.wgsl" with { type: "text" 
 import { clickDimensions, type ClickDispatch } from "../batch/click_sizes.ts";
 import type { View } from "../gpu/memory.ts";
 import type { ItemScores, PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
-import type { Users, UsersSource } from "../simulate/users.ts";
-import { bestSlate } from "./network/slate_ratio.ts";
+import type { SimulatedUsers, UsersSource } from "../simulate/users.ts";
+import { recordBestSlate } from "./network/slate_ratio.ts";
 import { countTrain } from "../counts/train_counts.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";
 import { purposes } from "../data/philox.ts";
-import { kernel } from "../gpu/kernel.ts";
-import type { Page } from "../simulate/page.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import type { PageBuffers } from "../simulate/page.ts";
 
-const randomKernel = kernel("random_slate", randomText);
-const popularKernel = kernel("popular_slate", popularText);
-const topKernel = kernel("top_slate", topText);
+const randomKernel = parseKernel("random_slate", randomText);
+const popularKernel = parseKernel("popular_slate", popularText);
+const topKernel = parseKernel("top_slate", topText);
 
 /** Where slates are written, and what may not be shown. */
-type SlatePlace = Pick<Page, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
+type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
 
 /**
  * Every item that may be shown equally often in every slot.
  * @param explore only for users that a draw picks with probability `step.epsilon`, in the place of the slate that is there.
  */
-export function randomSlate(page: SlatePlace, explore = false): ClickDispatch {
+export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, panels: PANELS, masked, slates } = page;
   return {
     kernel: randomKernel,
@@ -47,7 +47,7 @@ export function randomSlate(page: SlatePlace, explore = false): ClickDispatch {
 }
 
 /** The first items of an order that may be shown. @param order [I] u32, all items. */
-export function popularSlate(page: SlatePlace, order: View): ClickDispatch {
+export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
     kernel: popularKernel,
@@ -59,7 +59,7 @@ export function popularSlate(page: SlatePlace, order: View): ClickDispatch {
 }
 
 /** The items of the highest scores that may be shown, best first. @param score [users of a chunk, I] f32 */
-export function topSlate(page: SlatePlace, score: View): ClickDispatch {
+export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
     kernel: topKernel,
@@ -71,7 +71,7 @@ export function topSlate(page: SlatePlace, score: View): ClickDispatch {
 }
 
 /** The greedy policy. @param by the model whose utilities are believed; by default whoever clicks, so that it is greedy in truth. */
-export function greedyPolicy(by?: UsersSource): Policy {
+export function createGreedyPolicy(by?: UsersSource): Policy {
   return {
     name: by ? `greedy by ${by.name}` : "greedy",
     ...(by && { observes: by }),
@@ -80,7 +80,7 @@ export function greedyPolicy(by?: UsersSource): Policy {
       const users = by ? observer : environment;
       const { users: chunk, dispatches, utilities } = users.catalogue();
       const best = rules.reward === "click"
-        ? topSlate(page, utilities)
+        ? recordTopSlate(page, utilities)
         : ratioSlate(context, users, utilities);
       return [{ chunk, rows: page.items, dispatches: [...dispatches, best] }];
     },
@@ -102,7 +102,7 @@ function sharedScores({ arena, page }: PageContext, scores: Float32Array<ArrayBu
   };
 }
 
-function ratioSlate({ page, arena }: PageContext, { eta }: Users, utilities: View): ClickDispatch {
+function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utilities: View): ClickDispatch {
   const rows = {
     arena,
     dimensions: clickDimensions,
@@ -110,7 +110,7 @@ function ratioSlate({ page, arena }: PageContext, { eta }: Users, utilities: Vie
     items: "items",
     capacity: page.sizes,
   } as const;
-  return bestSlate(rows, {
+  return recordBestSlate(rows, {
     label: "greedy slate",
     slate: page.slate,
     eta,
@@ -129,7 +129,10 @@ const PRIOR_DISPLAYS = 20;
  * [I] the click rate of each item among the train users, drawn towards the mean where it was shown seldom.
  * @throws UserError for a log in which they clicked nothing.
  */
-export function popularity(log: ClickLog | LogSource, onProgress?: OnProgress): Float64Array<ArrayBuffer> {
+export function computePopularity(
+  log: ClickLog | LogSource,
+  onProgress?: OnProgress,
+): Float64Array<ArrayBuffer> {
   const { shown, clicks } = countTrain(log, onProgress);
   const sum = (counts: Uint32Array) => counts.reduce((total, count) => total + count, 0);
   const [allShown, allClicks] = [sum(shown), sum(clicks)];
@@ -141,7 +144,7 @@ export function popularity(log: ClickLog | LogSource, onProgress?: OnProgress): 
 }
 
 /** Shows the items of the highest score. @param score [I] of each item; of equal scores the lowest item comes first. */
-export function popularPolicy(score: ArrayLike<number>): Policy {
+export function createPopularPolicy(score: ArrayLike<number>): Policy {
   const order = Uint32Array.from({ length: score.length }, (_, item) => item)
     .sort((a, b) => (score[b] ?? 0) - (score[a] ?? 0) || a - b);
   return {
@@ -150,7 +153,7 @@ export function popularPolicy(score: ArrayLike<number>): Policy {
       if (page.items !== order.length) {
         throw new UserError(`Expected the popularity of ${page.items} items, got that of ${order.length}.`);
       }
-      return [popularSlate(page, arena.upload("order of popularity", order))];
+      return [recordPopularSlate(page, arena.upload("order of popularity", order))];
     },
     prepare: () => [],
     // At temperature 1 items are drawn in proportion to their click rates.
@@ -161,13 +164,13 @@ export function popularPolicy(score: ArrayLike<number>): Policy {
 /** Shows every item that may be shown equally often in every slot. */
 export const randomPolicy: Policy = {
   name: "random",
-  record: ({ page }: PageContext): readonly PageDispatch[] => [randomSlate(page)],
+  record: ({ page }: PageContext): readonly PageDispatch[] => [recordRandomSlate(page)],
   prepare: () => [],
   scores: (context) => sharedScores(context, new Float32Array(context.page.items)),
 };
 
 /** What such a policy may be made of. */
-export interface PolicyMaterial {
+export interface NamedPolicyInputs {
   readonly log: LogSource;
   /** Whom the policy sees users through; without them, whoever clicks. */
   readonly known: UsersSource | undefined;
@@ -179,14 +182,14 @@ export interface NamedPolicy {
   /** Whether the utilities of all items are computed for every user and page. */
   readonly scoresItems: boolean;
   /** @throws UserError where the log says too little for it. */
-  make(material: PolicyMaterial): Policy;
+  make(material: NamedPolicyInputs): Policy;
 }
 
 const named = {
-  greedy: { scoresItems: true, make: ({ known }) => greedyPolicy(known) },
+  greedy: { scoresItems: true, make: ({ known }) => createGreedyPolicy(known) },
   popular: {
     scoresItems: false,
-    make: ({ log, onProgress }) => popularPolicy(popularity(log, onProgress)),
+    make: ({ log, onProgress }) => createPopularPolicy(computePopularity(log, onProgress)),
   },
   random: { scoresItems: false, make: () => randomPolicy },
 } as const satisfies Readonly<Record<string, NamedPolicy>>;
@@ -196,9 +199,9 @@ export type PolicyName = keyof typeof named;
 export const policyNames = Object.keys(named) as PolicyName[];
 
 /** The policy of a name; undefined for another text. */
-export function policyNamed(name: PolicyName): NamedPolicy;
-export function policyNamed(name: string): NamedPolicy | undefined;
-export function policyNamed(name: string): NamedPolicy | undefined {
+export function findNamedPolicy(name: PolicyName): NamedPolicy;
+export function findNamedPolicy(name: string): NamedPolicy | undefined;
+export function findNamedPolicy(name: string): NamedPolicy | undefined {
   const known = policyNames.find((one) => one === name);
   return known && named[known];
 }

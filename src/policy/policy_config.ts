@@ -1,7 +1,7 @@
 /** policy.json of a trained policy: all that is needed to repeat its training, and whom it was trained on. */
 
 import * as v from "../schema.ts";
-import { exists } from "../files/local_file.ts";
+import { pathExists } from "../files/local_file.ts";
 import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import { runConfigSchema } from "../run/run_config.ts";
@@ -57,7 +57,7 @@ export async function readPolicyConfig(path: string): Promise<PolicyConfig> {
 
 /** Whether a folder has a policy's file, whatever is in it. */
 export function hasPolicy(path: string): Promise<boolean> {
-  return exists(`${path}/${NAME}`);
+  return pathExists(`${path}/${NAME}`);
 }
 
 /** @throws UserError when the file cannot be written. */
@@ -80,16 +80,16 @@ export function expectItems(path: string, { items }: PolicyConfig, users: string
  */
 export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: string): void {
   // A model's file may have been moved: its checksum stays.
-  const own = subjectText(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
+  const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
   if (saved.endsWith(own)) return;
   throw new UserError(
     `Expected ${path}/${NAME} to say that the policy was trained on ${saved}, as its snapshot does, found ` +
-      `${subjectText(trainedOn)}. Put the old file back.`,
+      `${describeSubject(trainedOn)}. Put the old file back.`,
   );
 }
 
 /** A subject in words: "the truth of the restless shop of --data-seed 1". */
-export function subjectText(subject: PolicySubject): string {
+export function describeSubject(subject: PolicySubject): string {
   if (subject.kind === "truth") {
     return `the truth of the ${subject.shop} shop of --data-seed ${subject.dataSeed}`;
   }
@@ -107,7 +107,7 @@ export function isSame(one: PolicySubject, other: PolicySubject): boolean {
 export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
   if (isSame(trainedOn, given)) return;
   throw new UserError(
-    `Expected the policy of ${path} to see users through ${subjectText(given)}, but it was trained on ` +
-      `${subjectText(trainedOn)}. Use what it was trained on, or train a policy on this one.`,
+    `Expected the policy of ${path} to see users through ${describeSubject(given)}, but it was trained on ` +
+      `${describeSubject(trainedOn)}. Use what it was trained on, or train a policy on this one.`,
   );
 }

@@ -1,10 +1,10 @@
 /** A trained policy, from its folder, as whoever uses it needs it; what a policy shows a user next; and which trainings belong together. */
 
 import type { Gpu } from "../gpu/device.ts";
-import { hasScores, noScores } from "../simulate/explore.ts";
+import { describeMissingScores, hasScores } from "../simulate/explore.ts";
 import type { PageContext, Policy } from "../simulate/policy.ts";
 import type { UsersSource } from "../simulate/users.ts";
-import { clickChances, tryPolicy } from "./comparison/trial.ts";
+import { computeClickProbabilities, tryPolicy } from "./comparison/trial.ts";
 import { UserError } from "../user_error.ts";
 import { algorithms } from "./learning/algorithms.ts";
 import type { Learner } from "./learning/learner.ts";
@@ -112,7 +112,7 @@ export async function rank(
   if (!trial?.witness) throw new Error("expected a user");
   const { log, values, witness: { utilities, choice } } = trial;
   const own = utilities.subarray(0, slate);
-  const { items: chances, none } = clickChances(own, choice);
+  const { items: chances, none } = computeClickProbabilities(own, choice);
   const shown = Array.from(log.slates.subarray(page * slate, (page + 1) * slate), (item, k): RankedItem => ({
     ...{ item, utility: own[k] ?? NaN, probability: chances[k] ?? NaN },
     ...(values?.count === slate && { value: values.values[k] }),
@@ -162,7 +162,7 @@ export class OpenedPolicy implements TrainedPolicy {
     };
     const scores = (context: PageContext) => {
       const policy = learnerOn(context);
-      if (!hasScores(policy)) throw new UserError(noScores(policy.name));
+      if (!hasScores(policy)) throw new UserError(describeMissingScores(policy.name));
       return policy.scores(context);
     };
     const destroy = () => learners.splice(0).forEach((learner) => learner[Symbol.dispose]());
@@ -213,11 +213,11 @@ export interface PolicyGroup {
 }
 
 /** @throws UserError for policies that were trained on different users, and for a training that is given twice. */
-export function groupsOf(policies: readonly OpenedPolicy[]): PolicyGroup[] {
+export function groupPolicies(policies: readonly OpenedPolicy[]): PolicyGroup[] {
   const [first] = policies;
   if (!first) throw new UserError("Expected the folder of a policy or more, got none.");
   for (const { path, config } of policies) expectTrainedOn(path, config, first.config.trainedOn);
-  const byTask = Map.groupBy(policies, ({ config: { training } }) => JSON.stringify(taskOf(training)));
+  const byTask = Map.groupBy(policies, ({ config: { training } }) => JSON.stringify(getTask(training)));
   return [...byTask.values()].map((own): PolicyGroup => {
     const bySettings = Map.groupBy(
       own,
@@ -231,11 +231,11 @@ export function groupsOf(policies: readonly OpenedPolicy[]): PolicyGroup[] {
       return trainings.map((policy) => ({ name, seed: policy.config.training.seed, policy }));
     });
     expectOnce(named);
-    return { task: taskOf(own[0]?.config.training ?? first.config.training), policies: named };
+    return { task: getTask(own[0]?.config.training ?? first.config.training), policies: named };
   }).sort((a, b) => a.task.slate - b.task.slate);
 }
 
-function taskOf(
+function getTask(
   { slate, pages, reward, start, repeats, leave, patience }: PolicyTrainingConfig,
 ): PolicyTask {
   return { slate, pages, reward, start, repeats, leave, patience };

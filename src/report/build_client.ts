@@ -4,8 +4,8 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { bundle } from "../serve/bundle/bundle.ts";
-import { atomicWriteFile } from "../files/atomic_write.ts";
+import { buildBundle } from "../serve/bundle/bundle.ts";
+import { writeFileAtomically } from "../files/atomic_write.ts";
 
 const ENTRY = fileURLToPath(new URL("./client/main.ts", import.meta.url));
 export const BUNDLE = fileURLToPath(new URL("./client_bundle.js", import.meta.url));
@@ -14,7 +14,7 @@ const BANNER = "/* Built by `deno task build report` from client/. */";
 
 /** @returns the script; the same sources give the same bytes on any machine */
 export async function bundleClient(): Promise<string> {
-  return (await bundle({ entry: ENTRY, format: "iife", banner: BANNER })).text;
+  return (await buildBundle({ entry: ENTRY, format: "iife", banner: BANNER })).text;
 }
 
-if (import.meta.main) await atomicWriteFile(BUNDLE, await bundleClient(), BANNER);
+if (import.meta.main) await writeFileAtomically(BUNDLE, await bundleClient(), BANNER);

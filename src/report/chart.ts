@@ -15,7 +15,7 @@ declare module "chart.js" {
 }
 
 /** A point of a chart, or the end of a horizontal bar. */
-export interface Point {
+export interface ChartPoint {
   readonly x: number;
   /** Null is a gap. Of a bar its place from the top. */
   readonly y: number | null;
@@ -40,9 +40,9 @@ export interface Point {
 }
 
 /** A dataset of Chart.js: its options that we use, and what our own script and files need. */
-export interface Dataset {
+export interface ChartDataset {
   readonly label: string;
-  readonly data: readonly Point[];
+  readonly data: readonly ChartPoint[];
   /** Colours are names; see {@link nameColour}. */
   readonly borderColor?: string | readonly string[];
   readonly backgroundColor?: string | readonly string[];
@@ -87,19 +87,19 @@ export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
   /** Columns of the file with the chart's data: titles, and names of fields of a point or its dataset. */
-  readonly columns: readonly (readonly [title: string, field: keyof Point | keyof Dataset])[];
+  readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";
     readonly data: {
       readonly labels?: readonly (readonly string[])[];
-      readonly datasets: readonly Dataset[];
+      readonly datasets: readonly ChartDataset[];
     };
     readonly options: ChartOptions;
   };
 }
 
 /** A point of a curve over runs that differ in their seed. NaN is a gap too. */
-export type CurvePoint = Pick<Point, "x" | "y" | "sd" | "runs">;
+export type CurvePoint = Pick<ChartPoint, "x" | "y" | "sd" | "runs">;
 
 /** Strokes and gaps of lines in pixels. */
 export const dashes = { solid: [], dashed: [9, 4], dotted: [2, 3], dashDotted: [9, 3, 2, 3] } as const;
@@ -147,7 +147,7 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
   const datasets = series.map((one) => buildCurve(one, nameIn(series, one), series.length > MANY));
   const ends = series.map((one) => `${nameIn(series, one)} ends at ${describeEnd(one)}`);
   return [{
-    ...headOf(chart),
+    ...getChartHead(chart),
     summary: `${chart.title} over ${xTitle}: ${ends.join("; ")}`,
     legend: buildCurveLegend(series, datasets),
     columns: [
@@ -175,7 +175,7 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
   }];
 }
 
-function headOf({ id, title, note }: ChartHead): ChartHead {
+function getChartHead({ id, title, note }: ChartHead): ChartHead {
   return { id, title, note };
 }
 
@@ -192,20 +192,20 @@ function describeEnd({ points }: Series): string {
 
 /** JSON has no NaN. */
 function withoutNaN({ x, y, sd = null, runs = 1 }: CurvePoint): Required<CurvePoint> {
-  return { x, y: finite(y), sd: finite(sd), runs };
+  return { x, y: toFiniteOrNull(y), sd: toFiniteOrNull(sd), runs };
 }
 
 /** Null for NaN. */
-export function finite(value: number | null): number | null {
+export function toFiniteOrNull(value: number | null): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
 /** The edges of its band where it has one, the curve, and its marks. */
-function buildCurve(series: Series, label: string, crowded: boolean): Dataset[] {
+function buildCurve(series: Series, label: string, crowded: boolean): ChartDataset[] {
   const { points, colour, dash = dashes.solid, faint = false, offset = 0, marks = [] } = series;
   const most = Math.max(...points.map(({ runs = 1 }) => runs));
   const decoration = { label, borderWidth: 0, pointRadius: 0, pointHoverRadius: 0, isDecoration: true };
-  const edge = (sign: 1 | -1, look: Partial<Dataset>): Dataset => ({
+  const edge = (sign: 1 | -1, look: Partial<ChartDataset>): ChartDataset => ({
     ...decoration,
     ...look,
     data: points.map(({ x, y, sd = null }) => ({
@@ -219,9 +219,9 @@ function buildCurve(series: Series, label: string, crowded: boolean): Dataset[] 
     ? [edge(1, { fill: "+1", backgroundColor: nameColour(colour, 0.18) }), edge(-1, { fill: false })]
     : [];
   const isAlone = points.map((_, k) => isGap(points[k - 1]) && isGap(points[k + 1]));
-  const curve: Dataset = {
+  const curve: ChartDataset = {
     label,
-    data: points.map((point): Point => {
+    data: points.map((point): ChartPoint => {
       const { x, runs = 1 } = point;
       const fewer = runs < most ? ` (${runs} of the seeds)` : "";
       const behind = offset > 0 ? `, ${x - offset} of its stage` : "";
@@ -238,7 +238,7 @@ function buildCurve(series: Series, label: string, crowded: boolean): Dataset[] 
     offset,
     ...(crowded && faint && { isQuiet: true }),
   };
-  const circles: Dataset = {
+  const circles: ChartDataset = {
     ...decoration,
     data: marks,
     showLine: false,
@@ -265,7 +265,7 @@ function round(value: number): number {
  * The models, by their colours, and then the parts, by their dashes; one of them where the other has one member only.
  * @param datasets of each series
  */
-function buildCurveLegend(series: readonly Series[], datasets: readonly Dataset[][]): LegendEntry[] {
+function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDataset[][]): LegendEntry[] {
   const owners = datasets.flatMap((own, k) => own.map(() => k));
   const entries = (key: "model" | "part", look: (first: Series) => Pick<LegendEntry, "colour" | "dash">) =>
     [...Map.groupBy(series.keys(), (k) => series[k]![key])].map(([text, members]): LegendEntry => ({
@@ -312,8 +312,8 @@ function buildReferenceLines(
   { dividers = [], levels = [], logarithmic = false }: LineChart,
   points: readonly CurvePoint[],
 ): AnnotationOptions<"line">[] {
-  const heightOf = (y: number) => logarithmic ? Math.log(y) : y;
-  const heights = [...points.flatMap(({ y }) => y ?? []), ...levels.map(({ y }) => y)].map(heightOf);
+  const computeHeight = (y: number) => logarithmic ? Math.log(y) : y;
+  const heights = [...points.flatMap(({ y }) => y ?? []), ...levels.map(({ y }) => y)].map(computeHeight);
   const top = heights.reduce((a, b) => Math.max(a, b));
   const span = top - heights.reduce((a, b) => Math.min(a, b));
   const end = points.reduce((most, { x }) => Math.max(most, x), 0);
@@ -330,7 +330,7 @@ function buildReferenceLines(
     return buildLine("x", x, look, { content: name, position: "start", xAdjust });
   });
   const across = levels.map(({ name, y }) => {
-    const height = heightOf(y);
+    const height = computeHeight(y);
     const position = ["end", "center", "start"].find((place) =>
       named.every((other) => other.position !== place || Math.abs(other.height - height) > LINE * span)
     );
@@ -371,7 +371,7 @@ export interface Bar {
 export function buildBarChart(
   chart: ChartHead & { readonly xTitle: string; readonly bars: readonly Bar[] },
 ): ChartDefinition {
-  const points = chart.bars.map(({ name, mean, sd, range, runs, snapshot }, y): Point => {
+  const points = chart.bars.map(({ name, mean, sd, range, runs, snapshot }, y): ChartPoint => {
     const text = formatMean(mean, sd);
     const interval = range ? `, ${range.map((end) => end.toFixed(4)).join(" to ")}` : "";
     return {
@@ -380,9 +380,9 @@ export function buildBarChart(
       ...(range && { low: range[0], high: range[1] }),
     };
   });
-  const ends = points.map((point) => whiskerOf(point)?.[1] ?? point.x);
+  const ends = points.map((point) => computeWhisker(point)?.[1] ?? point.x);
   return {
-    ...headOf(chart),
+    ...getChartHead(chart),
     summary: `${chart.title}: ` + points.map(({ name, label }) => `${name} ${label}`).join("; "),
     legend: [],
     columns: [
@@ -446,7 +446,7 @@ export function formatMean(mean: number, sd: number | null | undefined): string 
 }
 
 /** The ends of a point's whisker: of its interval, or one standard deviation to each side. */
-export function whiskerOf({ x, sd, low, high }: Point): readonly [number, number] | undefined {
+export function computeWhisker({ x, sd, low, high }: ChartPoint): readonly [number, number] | undefined {
   if (low !== undefined && high !== undefined) return [low, high];
   return typeof sd === "number" ? [x - sd, x + sd] : undefined;
 }
@@ -469,7 +469,7 @@ export function buildStackChart(chart: StackChart): ChartDefinition {
   const { bars, segments, unit } = chart;
   const sums = bars.map((_, k) => segments.reduce((sum, { values }) => sum + (values[k] ?? 0), 0));
   return {
-    ...headOf(chart),
+    ...getChartHead(chart),
     summary: `${chart.title}: ${bars.map((bar, k) => `${bar} ${sums[k]!.toFixed(2)} ${unit}`).join("; ")}`,
     legend: segments.map(({ name, colour }, k) => soloEntry(name, colour, k)),
     columns: [["bar", "name"], ["segment", "label"], [unit, "value"]],
@@ -477,10 +477,10 @@ export function buildStackChart(chart: StackChart): ChartDefinition {
       type: "bar",
       data: {
         labels: bars.map((bar, k) => [bar, `${compact.format(sums[k]!)} ${unit}`]),
-        datasets: segments.map(({ name, colour, values }): Dataset => ({
+        datasets: segments.map(({ name, colour, values }): ChartDataset => ({
           ...BAR,
           label: name,
-          data: values.map((value, y): Point => {
+          data: values.map((value, y): ChartPoint => {
             const x = 100 * value / sums[y]!;
             const text = [`${name}: ${compact.format(value)} ${unit}, ${x.toFixed(1)} %`];
             return { x, y, name: bars[y]!, text, value };
@@ -499,7 +499,7 @@ function soloEntry(text: string, colour: number, dataset: number): LegendEntry {
   return { text, colour: nameColour(colour), dash: dashes.solid, datasets: [dataset] };
 }
 
-export interface ScatterPoint extends Pick<Point, "low" | "high" | "label"> {
+export interface ScatterPoint extends Pick<ChartPoint, "low" | "high" | "label"> {
   readonly x: number;
   readonly y: number;
   readonly name: string;
@@ -529,7 +529,7 @@ export function buildScatterChart(chart: ScatterChart): ChartDefinition {
     beginAtZero: !logarithmic.includes(name),
   });
   return {
-    ...headOf(chart),
+    ...getChartHead(chart),
     summary: `${chart.title}: ${yTitle} over ${xTitle}; ` +
       series.map(({ name, points }) => `${name}, ${points.length} points`).join("; "),
     legend: series.map(({ name, colour }, k) => soloEntry(name, colour, k)),
@@ -544,9 +544,9 @@ export function buildScatterChart(chart: ScatterChart): ChartDefinition {
     config: {
       type: "scatter",
       data: {
-        datasets: series.map(({ name, colour, joined, points }): Dataset => ({
+        datasets: series.map(({ name, colour, joined, points }): ChartDataset => ({
           label: name,
-          data: points.map((point): Point => {
+          data: points.map((point): ChartPoint => {
             const { x, y, low, high } = point;
             const range = low === undefined || high === undefined
               ? ""
@@ -576,7 +576,7 @@ export function buildScatterChart(chart: ScatterChart): ChartDefinition {
 const DECADE = 10;
 
 /** Whether an axis of these values should be logarithmic. */
-export function spansDecade(values: readonly number[]): boolean {
+export function isLogarithmicRange(values: readonly number[]): boolean {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   return values.length > 1 && least > 0 && most >= DECADE * least;
 }

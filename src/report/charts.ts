@@ -1,42 +1,42 @@
 /** From runs to charts, as plain data: test figures as bars, then the learning curves. A chart that nothing is known for is left out. */
 
-import type { FigureName } from "../figures/columns.ts";
+import type { MetricName } from "../figures/columns.ts";
 import {
   type Bar,
   buildBarChart,
   buildLineChart,
   type ChartDefinition,
   dashes,
+  isLogarithmicRange,
   type LineChart,
   type Series,
-  spansDecade,
 } from "./chart.ts";
-import { curveOf, windowFor } from "./curve.ts";
+import { chooseWindow, computeCurve } from "./curve.ts";
 import {
-  baselineGroups,
-  figureOf,
-  lossParts,
+  computeMeanAndSd,
+  getMetric,
+  groupByBaselines,
+  listLossParts,
+  listRankingParts,
+  listSnapshotNames,
+  listSnapshotTests,
+  listStageRuns,
   nameIn,
-  type Part,
-  rankingParts,
-  snapshotsOf,
-  spread,
-  stageRuns,
-  testsWith,
+  type ReportPart,
 } from "./parts.ts";
 import type { Criterion } from "../train/best_records.ts";
-import type { BaselineFigures, Model, ReportData } from "./report_data.ts";
+import type { BaselineMetrics, ReportData, ReportModel } from "./report_data.ts";
 import { NEUTRAL } from "./theme.ts";
 
 /** Models whose adversarial stage starts from random weights; far worse, they squeeze the others' curves. */
 const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
 
 /** First the test figures, then the learning curves. */
-export function chartsOf({ models }: ReportData): ChartDefinition[] {
-  const window = windowFor(Math.max(...models.map(lengthOf)));
-  const losses = lossParts(models);
+export function buildCharts({ models }: ReportData): ChartDefinition[] {
+  const window = chooseWindow(Math.max(...models.map(countIterations)));
+  const losses = listLossParts(models);
   const adversarial = losses.filter(({ stage }) => stage === "adversarial");
-  const levels = levelsOf(models);
+  const levels = listSharedLevels(models);
   const lines = [
     ...lineChart(
       "loss",
@@ -46,7 +46,7 @@ export function chartsOf({ models }: ReportData): ChartDefinition[] {
       losses.flatMap((part) => curves(part, "loss", window)),
       levels("nll"),
     ),
-    ...precisionCharts(rankingParts(models), window, levels),
+    ...precisionCharts(listRankingParts(models), window, levels),
     ...lineChart(
       "adversarial-losses",
       "Losses of the adversarial stage",
@@ -62,26 +62,26 @@ export function chartsOf({ models }: ReportData): ChartDefinition[] {
 }
 
 type Level = NonNullable<LineChart["levels"]>[number];
-type Levels = (figure: FigureName) => Level[];
+type Levels = (figure: MetricName) => Level[];
 
 /** The baselines of the test users, where all models have the same. */
-function levelsOf(models: readonly Model[]): Levels {
-  const [only, ...others] = baselineGroups(models);
+function listSharedLevels(models: readonly ReportModel[]): Levels {
+  const [only, ...others] = groupByBaselines(models);
   return (figure) =>
     others.length > 0 ? [] : only?.baselines.flatMap((baseline) => {
-      const y = figureOf(baseline, figure);
+      const y = getMetric(baseline, figure);
       return typeof y === "number" ? [{ name: baseline.name, y }] : [];
     }) ?? [];
 }
 
 /** Both precisions of all models, and once more without those that were not pre-trained. */
 function precisionCharts(
-  parts: readonly Part[],
+  parts: readonly ReportPart[],
   window: number,
   levels: Levels,
 ): ChartDefinition[] {
   const pretrained = parts.filter(({ model }) => !NO_PRETRAINING.test(model.name));
-  const charts = (chosen: readonly Part[], id: string, title: string) =>
+  const charts = (chosen: readonly ReportPart[], id: string, title: string) =>
     (["1", "2"] as const).flatMap((k) =>
       lineChart(
         `prec${k}${id}`,
@@ -105,28 +105,28 @@ const DASHES = {
 } as const;
 
 /** A part's curve on the validation users, and that of its batches. */
-function curves(part: Part, column: string, window: number, offset = offsetOf(part)): Series[] {
+function curves(part: ReportPart, column: string, window: number, offset = computeOffset(part)): Series[] {
   const { model, colour, ranking } = part;
   return (["validation", "train"] as const).flatMap((log) => {
-    const points = curveOf(stageRuns(part).map((run) => run[log]), column, window, offset);
+    const points = computeCurve(listStageRuns(part).map((run) => run[log]), column, window, offset);
     if (points.length === 0) return [];
     const faint = log === "train";
     const dash = DASHES[ranking][log];
-    const marks = faint ? [] : marksOf(part, column).map(({ x, y }) => ({ x: x + offset, y }));
+    const marks = faint ? [] : listSnapshotMarks(part, column).map(({ x, y }) => ({ x: x + offset, y }));
     return [{ points, model: model.name, colour, part: log, dash, faint, offset, marks }];
   });
 }
 
 /** An adversarial stage stands behind the stage before it, where there was one. */
-function offsetOf({ model, stage }: Pick<Part, "model" | "stage">): number {
+function computeOffset({ model, stage }: Pick<ReportPart, "model" | "stage">): number {
   if (stage === "shannon") return 0;
   return Math.max(0, ...model.runs.map(({ stages }) => stages.shannon?.iteration ?? 0));
 }
 
 /** Iterations of a model's stages, one after the other. */
-function lengthOf(model: Model): number {
+function countIterations(model: ReportModel): number {
   const adversarial = Math.max(0, ...model.runs.map(({ stages }) => stages.adversarial?.iteration ?? 0));
-  return offsetOf({ model, stage: "adversarial" }) + adversarial;
+  return computeOffset({ model, stage: "adversarial" }) + adversarial;
 }
 
 function lineChart(
@@ -149,12 +149,12 @@ function lineChart(
   ];
   return buildLineChart({
     ...{ id, title, note: note.join(" ").trim(), xTitle: "iteration", yTitle },
-    logarithmic: spansDecade(drawn.flatMap(({ points }) => points.flatMap(({ y }) => y ?? []))),
-    ...{ dividers: dividersOf(drawn), levels, series },
+    logarithmic: isLogarithmicRange(drawn.flatMap(({ points }) => points.flatMap(({ y }) => y ?? []))),
+    ...{ dividers: listDividers(drawn), levels, series },
   });
 }
 
-function dividersOf(drawn: readonly Series[]): LineChart["dividers"] {
+function listDividers(drawn: readonly Series[]): LineChart["dividers"] {
   const behind = drawn.flatMap(({ offset = 0, colour }) => offset > 0 ? [{ offset, colour }] : []);
   const name = "adversarial stage";
   const places = new Set(behind.map(({ offset }) => offset));
@@ -173,23 +173,23 @@ function noteOn(drawn: readonly Series[], window: number): string {
   ].filter((sentence) => sentence !== "").join(" ");
 }
 
-function barCharts(models: readonly Model[]): ChartDefinition[] {
+function barCharts(models: readonly ReportModel[]): ChartDefinition[] {
   return [
-    ...barChart(models, lossParts(models), "nll", "loss"),
-    ...barChart(models, rankingParts(models), "prec1", "prec@1"),
-    ...barChart(models, rankingParts(models), "prec2", "prec@2"),
+    ...barChart(models, listLossParts(models), "nll", "loss"),
+    ...barChart(models, listRankingParts(models), "prec1", "prec@1"),
+    ...barChart(models, listRankingParts(models), "prec2", "prec@2"),
   ];
 }
 
 function barChart(
-  models: readonly Model[],
-  parts: readonly Part[],
-  figure: FigureName,
+  models: readonly ReportModel[],
+  parts: readonly ReportPart[],
+  figure: MetricName,
   label: string,
 ): ChartDefinition[] {
-  const bars = parts.flatMap((part) => barOf(part, figure) ?? []);
+  const bars = parts.flatMap((part) => buildBar(part, figure) ?? []);
   if (bars.length === 0) return [];
-  const groups = baselineGroups(models);
+  const groups = groupByBaselines(models);
   const snapshots = [...new Set(bars.map(({ snapshot }) => snapshot))];
   const note = [
     `Of each model's ${snapshots.join(" or ")}.`,
@@ -205,10 +205,10 @@ function barChart(
   return [buildBarChart({ id: `test-${figure}`, title, note, xTitle: label, bars: [...bars, ...baselines] })];
 }
 
-function baselineBars(baselines: readonly BaselineFigures[], figure: FigureName): Bar[] {
+function baselineBars(baselines: readonly BaselineMetrics[], figure: MetricName): Bar[] {
   return baselines.flatMap((baseline): Bar[] => {
     const { name, details } = baseline;
-    const mean = figureOf(baseline, figure);
+    const mean = getMetric(baseline, figure);
     const range = details?.intervals[figure];
     const known = { name, colour: NEUTRAL, sd: null, runs: 1, snapshot: "baseline", ...(range && { range }) };
     return typeof mean === "number" ? [{ ...known, mean }] : [];
@@ -216,13 +216,13 @@ function baselineBars(baselines: readonly BaselineFigures[], figure: FigureName)
 }
 
 /** The bar of the snapshot that is judged by this figure, or of the next best one that there is. */
-function barOf(part: Part, figure: FigureName): Bar | undefined {
-  const present = snapshotsOf(part);
+function buildBar(part: ReportPart, figure: MetricName): Bar | undefined {
+  const present = listSnapshotNames(part);
   const own = nameIn(part.ranking, figure);
   const judged = figure === "nll" ? "best-loss" : part.judged;
   for (const snapshot of [judged, "best-prec1", "last", ...present]) {
-    const tests = testsWith(part, snapshot);
-    const found = spread(tests.map((test) => figureOf(test, own)));
+    const tests = listSnapshotTests(part, snapshot);
+    const found = computeMeanAndSd(tests.map((test) => getMetric(test, own)));
     if (!found) continue;
     const { name, colour } = part;
     // Of several runs the spread over seeds stands in the place of the interval.
@@ -233,16 +233,16 @@ function barOf(part: Part, figure: FigureName): Bar | undefined {
 }
 
 /** Which snapshot is the best by a column of the validation log. The adversarial stage judges by its generator. */
-const SNAPSHOTS: Readonly<Record<Part["stage"], Readonly<Record<string, Criterion>>>> = {
+const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },
 };
 
 /** The iteration of the snapshot that is best by this column, with its value there: one for each run that has it. */
-export function marksOf(part: Part, column: string): { x: number; y: number }[] {
+export function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: number }[] {
   const criterion = SNAPSHOTS[part.stage][column];
   if (criterion === undefined) return [];
-  return stageRuns(part).flatMap((stage) => {
+  return listStageRuns(part).flatMap((stage) => {
     const { iteration, columns } = stage.validation;
     const values = columns.get(column) ?? [];
     const tested = stage.result?.test.find(({ snapshot }) => snapshot === `best-${criterion}`);

@@ -8,22 +8,22 @@ import { UserError } from "../user_error.ts";
 import { explainFileError, readText } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";
 import { hasConfig, readConfig, type RunConfig } from "../run/run_config.ts";
-import { folderOfSeed, readSeeds } from "../run/seeds_folder.ts";
+import { getSeedFolder, readSeeds } from "../run/seeds_folder.ts";
 import { savedStage } from "../run/run_state.ts";
-import { type Stage as TrainedStage, stages as trainedStages } from "../run/stages.ts";
+import { stages as trainedStages, type TrainingStage as TrainedStage } from "../run/stages.ts";
 import {
-  type BaselineFigures,
+  type BaselineMetrics,
   experimentResultSchema,
   experimentSchema,
-  type Model,
   type ReportData,
-  type Result,
+  type ReportModel,
+  type ReportRun,
+  type ReportStage,
   resultSchema,
-  type Run,
   type RunLog,
   type Settings,
-  type Stage,
   type StageResult,
+  type StoredResult,
 } from "./report_data.ts";
 import { shownBaselines } from "../run/tested_users.ts";
 
@@ -32,7 +32,7 @@ import { shownBaselines } from "../run/tested_users.ts";
  * @throws UserError for a folder that is missing, is none of these, holds no row yet, or is damaged
  */
 export async function collect(folders: readonly string[]): Promise<ReportData> {
-  const models: Model[] = [];
+  const models: ReportModel[] = [];
   const claims: Claim[] = [];
   const notes: string[] = [];
   // The same folder twice would be compared with itself.
@@ -64,7 +64,7 @@ async function checkFolder(folder: string): Promise<void> {
   );
 }
 
-async function requireModel(folder: string, name: string): Promise<Model> {
+async function requireModel(folder: string, name: string): Promise<ReportModel> {
   const found = await readModel(folder, name);
   if (found === "none") {
     throw new UserError(
@@ -82,24 +82,38 @@ async function requireModel(folder: string, name: string): Promise<Model> {
 }
 
 /** "none" where there is no run, "empty" where none has a row yet. */
-async function readModel(folder: string, name: string): Promise<Model | "none" | "empty"> {
+async function readModel(folder: string, name: string): Promise<ReportModel | "none" | "empty"> {
   const seeds = await readSeeds(folder);
   if (!seeds) {
     const found = await readRun(folder);
     if (!found) return "none";
     const { run, config } = found;
     if (!run) return "empty";
-    return { name, folder, data: dataOf(config), runs: [run], missingSeeds: [], ...settingsOf(config) };
+    return {
+      name,
+      folder,
+      data: describeData(config),
+      runs: [run],
+      missingSeeds: [],
+      ...listSettings(config),
+    };
   }
-  const runs: Run[] = [];
+  const runs: ReportRun[] = [];
   const missingSeeds: number[] = [];
   for (const seed of [...seeds.seeds].sort((a, b) => a - b)) {
-    const found = await readRun(folderOfSeed(folder, seed));
+    const found = await readRun(getSeedFolder(folder, seed));
     if (found?.run) runs.push(found.run);
     else missingSeeds.push(seed);
   }
   if (runs.length === 0) return "empty";
-  return { name, folder, data: dataOf(seeds.config), runs, missingSeeds, ...settingsOf(seeds.config) };
+  return {
+    name,
+    folder,
+    data: describeData(seeds.config),
+    runs,
+    missingSeeds,
+    ...listSettings(seeds.config),
+  };
 }
 
 /** Undefined for a folder of another kind. Models that have not begun are noted. */
@@ -107,7 +121,7 @@ async function readExperiment(folder: string): Promise<Omit<ReportData, "title">
   const experiment = await readJson(`${folder}/experiment.json`, experimentSchema);
   if (!experiment) return undefined;
   const result = await readJson(`${folder}/result.json`, experimentResultSchema);
-  const models: Model[] = [];
+  const models: ReportModel[] = [];
   const notes: string[] = [];
   for (const { name, folder: inner } of experiment.models) {
     const found = await readModel(`${folder}/${inner}`, name);
@@ -124,7 +138,7 @@ async function readExperiment(folder: string): Promise<Omit<ReportData, "title">
 }
 
 /** Models of one name are told apart by their folders. */
-function withUniqueNames(models: readonly Model[]): Model[] {
+function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   const count = (name: string) => models.filter((model) => model.name === name).length;
   return models.map((model) =>
     count(model.name) > 1 ? { ...model, name: `${model.name} (${model.folder})` } : model
@@ -140,14 +154,14 @@ const MACHINE_KEYS = ["clickgan", "adapter", "system", "shapes"];
 export interface FoundRun {
   readonly config: RunConfig;
   /** Undefined for a run that has no row yet. */
-  readonly run: Run | undefined;
+  readonly run: ReportRun | undefined;
 }
 
 /** @returns undefined where there is no run. @throws UserError for what is damaged. */
 export async function readRun(folder: string): Promise<FoundRun | undefined> {
   if (!await hasConfig(folder)) return undefined;
   const config = await readConfig(folder);
-  const stages: Partial<Record<TrainedStage["name"], Stage>> = {};
+  const stages: Partial<Record<TrainedStage["name"], ReportStage>> = {};
   for (const stage of trainedStages) {
     const planned = stage.isPartOf(config) ? stage.iterations(config) : undefined;
     const found = await readStage(stage.folder(folder), planned);
@@ -158,7 +172,7 @@ export async function readRun(folder: string): Promise<FoundRun | undefined> {
 }
 
 /** Undefined for a stage without a row. */
-async function readStage(folder: string, planned: number | undefined): Promise<Stage | undefined> {
+async function readStage(folder: string, planned: number | undefined): Promise<ReportStage | undefined> {
   const train = await readLog(`${folder}/train.csv`, LOG_COLUMNS);
   const validation = await readLog(`${folder}/validation.csv`, LOG_COLUMNS);
   const result = await readJson(`${folder}/result.json`, resultSchema);
@@ -174,11 +188,18 @@ async function readStage(folder: string, planned: number | undefined): Promise<S
   // A run that went on and has not ended again still has its old result; one that stopped early has no more to come.
   const finished = result?.test !== undefined && result.iteration >= iteration;
   const kept = (await savedStage(folder))?.kept;
-  return { train, validation, iteration, planned, kept, result: finished ? figuresOf(result) : undefined };
+  return {
+    train,
+    validation,
+    iteration,
+    planned,
+    kept,
+    result: finished ? parseStageResult(result) : undefined,
+  };
 }
 
-function figuresOf(result: Result): StageResult {
-  const shown = shownBaselines.flatMap(([key, name]): BaselineFigures[] => {
+function parseStageResult(result: StoredResult): StageResult {
+  const shown = shownBaselines.flatMap(([key, name]): BaselineMetrics[] => {
     const found = result.baselines[key];
     if (!found) return [];
     return [{ nll: null, ...found, name }];
@@ -187,7 +208,7 @@ function figuresOf(result: Result): StageResult {
 }
 
 /** What a run was trained on, e.g. "yelp.txt". */
-function dataOf({ data }: RunConfig): string {
+function describeData({ data }: RunConfig): string {
   if (data.kind === "demo") {
     const users = data.usersSeed === undefined ? "" : `, users of seed ${data.usersSeed}`;
     return `the ${data.shop ?? "demo"} shop, seed ${data.seed}${users}`;
@@ -196,7 +217,7 @@ function dataOf({ data }: RunConfig): string {
 }
 
 /** What a run was made with, and on; both by the path of the setting. The seed is the runs' own matter. */
-function settingsOf(config: RunConfig): { settings: Settings; machine: Settings } {
+function listSettings(config: RunConfig): { settings: Settings; machine: Settings } {
   const all = [...flatten(config, "")].filter(([path]) => path !== "training.seed");
   const isMachine = ([path]: readonly [string, string]) => MACHINE_KEYS.includes(path.split(".", 1)[0] ?? "");
   return {

@@ -1,7 +1,7 @@
 /** Learning curves over seeds, thinned to what a chart can show. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
-import { type CurvePoint, finite } from "./chart.ts";
+import { type CurvePoint, toFiniteOrNull } from "./chart.ts";
 import type { RunLog } from "./report_data.ts";
 
 /** With more points a phone would have less than two pixels for each. */
@@ -13,7 +13,7 @@ const MAX_POINTS = 150;
  *
  * @param iterations of the longest run
  */
-export function windowFor(iterations: number): number {
+export function chooseWindow(iterations: number): number {
   for (let decade = 1;; decade *= 10) {
     const found = [1, 2, 5].find((digit) => digit * decade * MAX_POINTS >= iterations);
     if (found !== undefined) return found * decade;
@@ -28,13 +28,13 @@ export function windowFor(iterations: number): number {
  * @param offset is added to the iterations
  * @returns none when no log has a value of that column
  */
-export function curveOf(
+export function computeCurve(
   logs: readonly RunLog[],
   column: string,
   window: number,
   offset = 0,
 ): CurvePoint[] {
-  const runs = logs.map((log) => valuesOf(log, column));
+  const runs = logs.map((log) => readColumn(log, column));
   const iterations = [...new Set(runs.flatMap((values) => [...values.keys()]))].sort((a, b) => a - b);
   const parts = Map.groupBy(iterations, (iteration) => Math.ceil(iteration / window));
   const points = [...parts.values()].map((part): CurvePoint => {
@@ -44,13 +44,13 @@ export function curveOf(
     });
     const { mean, sd } = meanAndSd(means);
     const x = offset + ((part[0] ?? 0) + (part.at(-1) ?? 0)) / 2;
-    return { x, y: finite(mean), sd: finite(sd), runs: means.length };
+    return { x, y: toFiniteOrNull(mean), sd: toFiniteOrNull(sd), runs: means.length };
   });
   return points.every(({ y }) => y === null) ? [] : points;
 }
 
 /** By iteration; an iteration whose value is no number is kept, so that it is a gap. */
-function valuesOf({ iteration, columns }: RunLog, column: string): ReadonlyMap<number, number | null> {
+function readColumn({ iteration, columns }: RunLog, column: string): ReadonlyMap<number, number | null> {
   const values = columns.get(column);
   return new Map(values ? iteration.map((at, row) => [at, values[row] ?? null]) : []);
 }

@@ -3,38 +3,52 @@
  * and what the figures are made of: differences, calibration, and figures by page length, history, position and item.
  */
 
-import { type FigureName, titleOf } from "../figures/columns.ts";
-import { type Kept, keptDifference, keptOf } from "../figures/tested.ts";
+import { getMetricTitle, type MetricName } from "../figures/columns.ts";
+import { compareLoadedSums, type LoadedSums, loadSums } from "../figures/tested.ts";
 import { classifyDifference } from "../figures/verdict.ts";
 import { type Html, markup } from "./html.ts";
 import {
-  baselineGroups,
-  figureOf,
-  lossParts,
+  computeMeanAndSd,
+  getMetric,
+  groupByBaselines,
+  listLossParts,
+  listRankingParts,
+  listSnapshotNames,
+  listSnapshotTests,
+  listStageRuns,
   nameIn,
-  type Part,
-  rankingParts,
+  type ReportPart,
   type Scoring,
   type SharedBaselines,
-  snapshotsOf,
-  spread,
-  stageRuns,
-  testsWith,
 } from "./parts.ts";
-import type { DetailFigures, FigureDifferences, Model, SnapshotFigures, StageResult } from "./report_data.ts";
-import { type Cell, difference, figure, MISSING, type Row, type RowGroup, tableOf } from "./tables.ts";
+import type {
+  ReportModel,
+  SnapshotMetrics,
+  StageResult,
+  StoredDetails,
+  StoredDifferences,
+} from "./report_data.ts";
+import {
+  MISSING,
+  renderDifference,
+  renderMetric,
+  renderTable,
+  type ReportCell,
+  type ReportRow,
+  type ReportRowGroup,
+} from "./tables.ts";
 import { shownBaselines } from "../run/tested_users.ts";
 import { buildScatterChart, type ChartDefinition, type ScatterPoint } from "./chart.ts";
 import { NEUTRAL } from "./theme.ts";
 
-const LONGER: readonly FigureName[] = ["longerPrec1", "longerPrec2"];
-const COLUMNS: readonly FigureName[] = ["nll", "prec1", "prec2", ...LONGER, "mrr", "ndcg", "auc"];
+const LONGER: readonly MetricName[] = ["longerPrec1", "longerPrec2"];
+const COLUMNS: readonly MetricName[] = ["nll", "prec1", "prec2", ...LONGER, "mrr", "ndcg", "auc"];
 
 /** Undefined while no run is finished. */
-export function figuresTable(models: readonly Model[]): Html | undefined {
-  const parts = rankingParts(models).filter((part) => snapshotsOf(part).length > 0);
+export function renderMetricsTable(models: readonly ReportModel[]): Html | undefined {
+  const parts = listRankingParts(models).filter((part) => listSnapshotNames(part).length > 0);
   if (parts.length === 0) return undefined;
-  const groups = baselineGroups(models);
+  const groups = groupByBaselines(models);
   const several = models.some(({ runs }) => runs.length > 1);
   const longer = hasPagesOfOne(parts);
   const names = COLUMNS.filter((name) => longer || !LONGER.includes(name));
@@ -42,7 +56,7 @@ export function figuresTable(models: readonly Model[]): Html | undefined {
 Small figures are the range in which 95 % of the resamples of the test users are.
 ${longer ? "* and AUC are without pages of one item, which are always ranked right." : ""}</p>
 ${
-    tableOf("Table of test figures", ["snapshot", "iteration", ...names.map(titleOf)], [
+    renderTable("Table of test figures", ["snapshot", "iteration", ...names.map(getMetricTitle)], [
       ...parts.map((part) => partRows(part, names)),
       ...groups.map((group) => baselineRows(group, groups.length > 1, names)),
     ])
@@ -50,50 +64,52 @@ ${
 }
 
 /** Whether figures without pages of one item are others than those of all pages. */
-function hasPagesOfOne(parts: readonly Part[]): boolean {
-  const tests = parts.flatMap((part) => snapshotsOf(part).flatMap((name) => testsWith(part, name)));
+function hasPagesOfOne(parts: readonly ReportPart[]): boolean {
+  const tests = parts.flatMap((part) =>
+    listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))
+  );
   return tests.some(({ prec1, longerPages: { prec1: longer } }) =>
     prec1 !== null && typeof longer === "number" && Math.abs(prec1 - longer) > 1e-6
   );
 }
 
-function partRows(part: Part, names: readonly FigureName[]): RowGroup {
-  const snapshots = snapshotsOf(part);
-  const runs = Math.max(...snapshots.map((snapshot) => testsWith(part, snapshot).length));
-  const rows = snapshots.map((snapshot): Row => {
-    const tests = testsWith(part, snapshot);
+function partRows(part: ReportPart, names: readonly MetricName[]): ReportRowGroup {
+  const snapshots = listSnapshotNames(part);
+  const runs = Math.max(...snapshots.map((snapshot) => listSnapshotTests(part, snapshot).length));
+  const rows = snapshots.map((snapshot): ReportRow => {
+    const tests = listSnapshotTests(part, snapshot);
     const iterations = tests.map(({ iteration }) => iteration);
     const [first, last] = [Math.min(...iterations), Math.max(...iterations)];
     return [
       snapshot,
       first === last ? String(first) : `${first}–${last}`,
-      ...cellsOf(tests, names.map((name) => nameIn(part.ranking, name))),
+      ...renderCells(tests, names.map((name) => nameIn(part.ranking, name))),
     ];
   });
   return [runs > 1 ? `${part.name} (${runs} seeds)` : part.name, rows];
 }
 
 /** @param scorings of a snapshot, one of each run. @param names undefined for what it does not have. */
-function cellsOf(scorings: readonly Scoring[], names: readonly (string | undefined)[]): Cell[] {
+function renderCells(scorings: readonly Scoring[], names: readonly (string | undefined)[]): ReportCell[] {
   // Of several runs the spread over seeds stands in the place of the interval.
   const intervals = scorings.length === 1 ? scorings[0]?.details?.intervals : undefined;
   return names.map((name) => {
-    const found = spread(scorings.map((scoring) => figureOf(scoring, name)));
-    return figure(found?.mean, 4, intervals?.[name ?? ""], found?.sd);
+    const found = computeMeanAndSd(scorings.map((scoring) => getMetric(scoring, name)));
+    return renderMetric(found?.mean, 4, intervals?.[name ?? ""], found?.sd);
   });
 }
 
 function baselineRows(
   { models, baselines }: SharedBaselines,
   named: boolean,
-  names: readonly FigureName[],
-): RowGroup {
-  const rows = baselines.map((baseline): Row => {
+  names: readonly MetricName[],
+): ReportRowGroup {
+  const rows = baselines.map((baseline): ReportRow => {
     const { name, setting } = baseline;
     return [
       setting === undefined ? name : markup`${name}<br><small>${setting}</small>`,
       "",
-      ...cellsOf([baseline], names),
+      ...renderCells([baseline], names),
     ];
   });
   return [named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines", rows];
@@ -101,75 +117,78 @@ function baselineRows(
 
 /** A part of a model with what was kept of its snapshots. */
 interface Compared {
-  readonly part: Part;
+  readonly part: ReportPart;
   /** Of the snapshot that it is judged by. */
-  readonly judged: Kept | undefined;
+  readonly judged: LoadedSums | undefined;
   readonly prec1: number;
 }
 
 /** Undefined where there are no two that were tested on the same users. */
-export function comparisonTable(models: readonly Model[]): Html | undefined {
-  const known = rankingParts(models).flatMap((part) => comparedOf(part) ?? []);
+export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
+  const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
   const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);
   if (!best) return undefined;
-  const rows = others.map((other) => rowOf(best, other)).filter((row) => row !== undefined);
+  const rows = others.map((other) => renderComparisonRow(best, other)).filter((row) => row !== undefined);
   if (rows.length === 0) return undefined;
   return markup`<h3>${best.part.name} minus the others</h3>
 <p>It has the highest prec@1. Differences are on the same test users, of the snapshots that the models are judged by.
 A range that does not hold 0 tells the two apart.</p>
-${tableOf("Differences of models", ["minus", "prec@1", "verdict", "loss", "verdict"], [["", rows]])}`;
+${renderTable("Differences of models", ["minus", "prec@1", "verdict", "loss", "verdict"], [["", rows]])}`;
 }
 
-function comparedOf(part: Part): Compared | undefined {
-  const tests = testsWith(part, part.judged);
+function selectComparedSnapshot(part: ReportPart): Compared | undefined {
+  const tests = listSnapshotTests(part, part.judged);
   const name = nameIn(part.ranking, "prec1");
-  const prec1 = spread(tests.map((test) => figureOf(test, name)))?.mean;
+  const prec1 = computeMeanAndSd(tests.map((test) => getMetric(test, name)))?.mean;
   if (prec1 === undefined) return undefined;
   const kept = tests.map(({ paired }) => paired);
-  return { part, prec1, judged: keptOf(kept.every((one) => one !== undefined) ? kept : []) };
+  return { part, prec1, judged: loadSums(kept.every((one) => one !== undefined) ? kept : []) };
 }
 
-function rowOf(best: Compared, other: Compared): Row | undefined {
-  const ranking = ({ part }: Compared): FigureName => part.ranking === "generator" ? "piPrec1" : "prec1";
-  const prec1 = keptDifference(best.judged, ranking(best), other.judged, ranking(other));
+function renderComparisonRow(best: Compared, other: Compared): ReportRow | undefined {
+  const ranking = ({ part }: Compared): MetricName => part.ranking === "generator" ? "piPrec1" : "prec1";
+  const prec1 = compareLoadedSums(best.judged, ranking(best), other.judged, ranking(other));
   if (!prec1) return undefined;
-  const scale = scaleOf(best);
-  const loss = scale !== undefined && scale === scaleOf(other)
-    ? keptDifference(best.judged, "nll", other.judged)
+  const scale = getLossScale(best);
+  const loss = scale !== undefined && scale === getLossScale(other)
+    ? compareLoadedSums(best.judged, "nll", other.judged)
     : undefined;
   return [
     other.part.name,
-    ...[difference(prec1.value, 4, prec1.interval), classifyDifference(prec1.interval)],
+    ...[renderDifference(prec1.value, 4, prec1.interval), classifyDifference(prec1.interval)],
     ...(loss
-      ? [difference(loss.value, 4, loss.interval), classifyDifference(loss.interval, { lowerIsBetter: true })]
+      ? [
+        renderDifference(loss.value, 4, loss.interval),
+        classifyDifference(loss.interval, { lowerIsBetter: true }),
+      ]
       : [MISSING, ""]),
   ];
 }
 
 /** Losses of different kinds are not of one scale, and a game's are of none. */
-function scaleOf({ part: { model, stage } }: Compared): string | undefined {
+function getLossScale({ part: { model, stage } }: Compared): string | undefined {
   return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }
 
-const FIGURES: readonly FigureName[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
-const PI: readonly FigureName[] = ["piPrec1", "piPrec2"];
-const PROBABILITIES: readonly FigureName[] = ["pClick", "clicked", "pNoClick", "noClick"];
+const FIGURES: readonly MetricName[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
+const PI: readonly MetricName[] = ["piPrec1", "piPrec2"];
+const PROBABILITIES: readonly MetricName[] = ["pClick", "clicked", "pNoClick", "noClick"];
 
 /** A fold for each part that has such figures; of several seeds, those of the first. */
-export function figureDetails(models: readonly Model[]): Html {
-  return markup`${lossParts(models).flatMap((part) => partDetails(part) ?? [])}`;
+export function renderMetricDetails(models: readonly ReportModel[]): Html {
+  return markup`${listLossParts(models).flatMap((part) => partDetails(part) ?? [])}`;
 }
 
 /** The first finished run of a part whose result has details. */
-function detailedResult(part: Part): StageResult | undefined {
-  return stageRuns(part).flatMap(({ result }) => result ?? [])
+function detailedResult(part: ReportPart): StageResult | undefined {
+  return listStageRuns(part).flatMap(({ result }) => result ?? [])
     .find(({ test }) => test.some(({ details }) => details));
 }
 
-function partDetails(part: Part): Html | undefined {
+function partDetails(part: ReportPart): Html | undefined {
   const result = detailedResult(part);
   if (!result) return undefined;
-  const several = stageRuns(part).length > 1 ? " (first seed)" : "";
+  const several = listStageRuns(part).length > 1 ? " (first seed)" : "";
   return markup`<details><summary>${part.name}${several}: differences, calibration, parts of the pages</summary>
 ${differenceTables(part, result)}
 ${comparedSlices(part, result)}
@@ -178,7 +197,7 @@ ${result.shown.map(({ name, details }) => scoringDetails(part, name, details))}
 </details>`;
 }
 
-function differenceTables(part: Part, { test, snapshots }: StageResult): Html {
+function differenceTables(part: ReportPart, { test, snapshots }: StageResult): Html {
   const columns = [...FIGURES, ...(test.some(({ piPrec1 }) => piPrec1 !== undefined) ? PI : [])];
   const titles = new Map<string, string>(shownBaselines);
   const rows = [
@@ -191,26 +210,32 @@ function differenceTables(part: Part, { test, snapshots }: StageResult): Html {
       differenceRow(`${snapshot} minus ${minus}`, differences, columns)
     ),
   ];
-  const head = ["difference", ...columns.map(titleOf)];
+  const head = ["difference", ...columns.map(getMetricTitle)];
   return markup`<p>Differences on the same users. A range that does not hold 0 tells the two apart.</p>
-${tableOf(`Differences of ${part.name}`, head, [["", rows]])}`;
+${renderTable(`Differences of ${part.name}`, head, [["", rows]])}`;
 }
 
-function differenceRow(name: string, differences: FigureDifferences, columns: readonly FigureName[]): Row {
+function differenceRow(
+  name: string,
+  differences: StoredDifferences,
+  columns: readonly MetricName[],
+): ReportRow {
   return [
     name,
-    ...columns.map((figure) => difference(differences[figure]?.value, 4, differences[figure]?.interval)),
+    ...columns.map((figure) =>
+      renderDifference(differences[figure]?.value, 4, differences[figure]?.interval)
+    ),
   ];
 }
 
 /** prec@1 of the model and of the baselines, side by side for each part of the pages. */
-function comparedSlices(part: Part, { test, shown }: StageResult): Html {
+function comparedSlices(part: ReportPart, { test, shown }: StageResult): Html {
   const model = test.find(({ snapshot }) => snapshot === part.judged) ?? test.at(-1);
   if (!model?.details) return markup``;
   const others = shown.flatMap(({ name, details }) => details ? [{ name, details }] : []);
   const all = [{ name: model.snapshot, details: model.details }, ...others];
   const rows = Object.entries(model.details.slices).flatMap(([by, slices]) =>
-    slices.map(({ name, events }): Row => [
+    slices.map(({ name, events }): ReportRow => [
       `${by} ${name}`,
       String(events),
       ...all.map(({ details }) =>
@@ -221,20 +246,20 @@ function comparedSlices(part: Part, { test, shown }: StageResult): Html {
   return markup`<p>prec@1 by parts of the pages. A page counts for the position and the item that was clicked on it;
 history is the number of clicks before it.</p>
 ${
-    tableOf(`prec@1 of ${part.name} by parts`, ["part", "pages", ...all.map(({ name }) => name)], [[
+    renderTable(`prec@1 of ${part.name} by parts`, ["part", "pages", ...all.map(({ name }) => name)], [[
       "",
       rows,
     ]])
   }`;
 }
 
-type Measured = Pick<DetailFigures, "figures" | "intervals">;
+type Measured = Pick<StoredDetails, "figures" | "intervals">;
 
-function measured(found: Measured | undefined, name: string): Cell {
-  return figure(found?.figures[name], 4, found?.intervals[name]);
+function measured(found: Measured | undefined, name: string): ReportCell {
+  return renderMetric(found?.figures[name], 4, found?.intervals[name]);
 }
 
-function scoringDetails(part: Part, name: string, details: SnapshotFigures["details"]): Html {
+function scoringDetails(part: ReportPart, name: string, details: SnapshotMetrics["details"]): Html {
   if (!details) return markup``;
   return markup`<details><summary>${name}: all figures</summary>
 ${slicesTable(part, name, details)}
@@ -243,18 +268,23 @@ ${calibrationTable(part, name, "P(no click) of pages", details.calibration?.noCl
 </details>`;
 }
 
-function slicesTable(part: Part, name: string, details: DetailFigures): Html {
+function slicesTable(part: ReportPart, name: string, details: StoredDetails): Html {
   const hasProbabilities = details.calibration !== undefined;
   const columns = [
     ...FIGURES.filter((figure) => hasProbabilities || figure !== "nll"),
     ...(details.figures.piPrec1 === undefined ? [] : PI),
     ...(hasProbabilities ? PROBABILITIES : []),
   ];
-  const row = (title: string, events: number | undefined, own: Measured, ece: number | undefined): Row => [
+  const row = (
+    title: string,
+    events: number | undefined,
+    own: Measured,
+    ece: number | undefined,
+  ): ReportRow => [
     title,
     String(events ?? ""),
     ...columns.map((figure) => measured(own, figure)),
-    figure(ece, 4),
+    renderMetric(ece, 4),
   ];
   const rows = [
     row("all", undefined, details, details.calibration?.click?.ece),
@@ -262,14 +292,14 @@ function slicesTable(part: Part, name: string, details: DetailFigures): Html {
       slices.map((slice) => row(`${by} ${slice.name}`, slice.events, slice, slice.ece))
     ),
   ];
-  const head = ["part", "pages", ...columns.map(titleOf), "ECE of P(click)"];
-  return tableOf(`All figures of ${part.name}, ${name}`, head, [["", rows]]);
+  const head = ["part", "pages", ...columns.map(getMetricTitle), "ECE of P(click)"];
+  return renderTable(`All figures of ${part.name}, ${name}`, head, [["", rows]]);
 }
 
-type CalibrationFigures = NonNullable<NonNullable<DetailFigures["calibration"]>["click"]>;
+type CalibrationFigures = NonNullable<NonNullable<StoredDetails["calibration"]>["click"]>;
 
 function calibrationTable(
-  part: Part,
+  part: ReportPart,
   name: string,
   what: string,
   found: CalibrationFigures | undefined,
@@ -277,13 +307,13 @@ function calibrationTable(
   if (!found) return markup``;
   const { ece, eceByChance, bins } = found;
   const chance = eceByChance === null ? "" : `, ${eceByChance.toFixed(4)} by chance alone`;
-  const rows = bins.map(({ cases, predicted, observed, interval }): Row => [
+  const rows = bins.map(({ cases, predicted, observed, interval }): ReportRow => [
     String(cases),
-    figure(predicted, 4),
-    figure(observed, 4, interval),
+    renderMetric(predicted, 4),
+    renderMetric(observed, 4, interval),
   ]);
   return markup`<p>${what}: expected calibration error ${ece.toFixed(4)}${chance}.</p>
-${tableOf(`${what}, ${part.name}, ${name}`, ["cases", "predicted", "observed"], [["", rows]])}`;
+${renderTable(`${what}, ${part.name}, ${name}`, ["cases", "predicted", "observed"], [["", rows]])}`;
 }
 
 /** The snapshot that is to be used for its probabilities. */
@@ -291,8 +321,8 @@ const SNAPSHOT = "best-loss";
 const DIAGONAL = { name: "as often as predicted", colour: NEUTRAL };
 
 /** Of the Shannon stage: the utilities of the other are no log-odds. */
-export function reliabilityCharts(models: readonly Model[]): ChartDefinition[] {
-  const parts = lossParts(models).filter(({ stage }) => stage === "shannon");
+export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDefinition[] {
+  const parts = listLossParts(models).filter(({ stage }) => stage === "shannon");
   const chart = (key: "click" | "noClick", id: string, title: string) => {
     const shares: number[] = [];
     const drawn = parts.flatMap((part) => {

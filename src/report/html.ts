@@ -16,12 +16,12 @@ type Content = string | number | Html | readonly Html[] | undefined | false;
  */
 export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
-    pieces.map((piece, k) => piece + (k < values.length ? textOf(values[k]) : "")).join(""),
+    pieces.map((piece, k) => piece + (k < values.length ? renderContent(values[k]) : "")).join(""),
     values.flat().flatMap((value) => value instanceof Html ? value.charts : []),
   );
 }
 
-function textOf(value: Content): string {
+function renderContent(value: Content): string {
   if (value === undefined || value === false) return "";
   if (value instanceof Html) return value.text;
   if (typeof value === "string" || typeof value === "number") return escape(String(value));

@@ -4,15 +4,27 @@
  */
 
 import type { ChartDefinition } from "./chart.ts";
-import { chartsOf } from "./charts.ts";
+import { buildCharts } from "./charts.ts";
 import { collect } from "./collect.ts";
-import { comparisonTable, figureDetails, figuresTable, reliabilityCharts } from "./figures_table.ts";
+import {
+  buildReliabilityCharts,
+  renderComparisonTable,
+  renderMetricDetails,
+  renderMetricsTable,
+} from "./figures_table.ts";
 import { type Html, markup } from "./html.ts";
-import { chartsHtml, noScript, note, type PageContent, section, writePage } from "./page_shell.ts";
-import type { Model, ReportData, Run, Settings, StageResult } from "./report_data.ts";
-import { claimsList, factsList, MISSING, type Row, tableOf } from "./tables.ts";
+import {
+  noScript,
+  type PageContent,
+  renderCharts,
+  renderNote,
+  renderSection,
+  writePage,
+} from "./page_shell.ts";
+import type { ReportData, ReportModel, ReportRun, Settings, StageResult } from "./report_data.ts";
+import { MISSING, renderClaims, renderFacts, renderTable, type ReportRow } from "./tables.ts";
 import type { DataSizes } from "../data/log_source.ts";
-import { thousands } from "../number_text.ts";
+import { formatThousands } from "../number_text.ts";
 import {
   type BaselineVerdict,
   classifyAgainstBaselines,
@@ -22,7 +34,14 @@ import {
   describeVerdict,
   type Significance,
 } from "../figures/verdict.ts";
-import { figureOf, rankingParts, snapshotsOf, spread, stagesOf, testsWith } from "./parts.ts";
+import {
+  computeMeanAndSd,
+  getMetric,
+  listRankingParts,
+  listSnapshotNames,
+  listSnapshotTests,
+  listTrainedStages,
+} from "./parts.ts";
 
 /**
  * Writes one HTML page about runs; it can be read without the network.
@@ -33,38 +52,38 @@ import { figureOf, rankingParts, snapshotsOf, spread, stagesOf, testsWith } from
  */
 export async function writeReport(folders: readonly string[], out: string): Promise<void> {
   const data = await collect(folders);
-  await writePage(out, pageOf(data, chartsOf(data)));
+  await writePage(out, buildReportPage(data, buildCharts(data)));
 }
 
-export function pageOf(data: ReportData, charts: readonly ChartDefinition[]): PageContent {
+export function buildReportPage(data: ReportData, charts: readonly ChartDefinition[]): PageContent {
   const { models, claims, title } = data;
   const configuration = settingsTables(models, ({ settings }) => settings, "configuration");
-  const main = markup`${claims.length > 0 && section("claims", "Claims", claimsList(claims))}
-${section("charts", "Charts", chartFigures(charts))}
-${section("test-figures", "Test figures", testFigures(models))}
-${section("configuration", "Configuration", configuration)}
-${section("machine", "Machine", settingsTables(models, ({ machine }) => machine, "machine"))}`;
-  return { kind: "report", title: `${title} - clickgan report`, header: headerOf(data), main };
+  const main = markup`${claims.length > 0 && renderSection("claims", "Claims", renderClaims(claims))}
+${renderSection("charts", "Charts", chartFigures(charts))}
+${renderSection("test-figures", "Test figures", testFigures(models))}
+${renderSection("configuration", "Configuration", configuration)}
+${renderSection("machine", "Machine", settingsTables(models, ({ machine }) => machine, "machine"))}`;
+  return { kind: "report", title: `${title} - clickgan report`, header: renderHeader(data), main };
 }
 
-function testFigures(models: readonly Model[]): Html {
-  const table = figuresTable(models);
+function testFigures(models: readonly ReportModel[]): Html {
+  const table = renderMetricsTable(models);
   if (!table) return markup`<p>No run is finished yet.</p>`;
-  return markup`${table}${comparisonTable(models) ?? ""}
-${chartsHtml(reliabilityCharts(models))}
-${figureDetails(models)}`;
+  return markup`${table}${renderComparisonTable(models) ?? ""}
+${renderCharts(buildReliabilityCharts(models))}
+${renderMetricDetails(models)}`;
 }
 
 function chartFigures(charts: readonly ChartDefinition[]): Html {
   return markup`${noScript}
-${chartsHtml(charts.filter(({ config }) => config.type === "bar"), "charts bars")}
-${chartsHtml(charts.filter(({ config }) => config.type === "line"))}`;
+${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bars")}
+${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
 /** What the models were made with, and on: first what they share, then what they differ in. @param what names the tables. */
 function settingsTables(
-  models: readonly Model[],
-  settings: (model: Model) => Settings,
+  models: readonly ReportModel[],
+  settings: (model: ReportModel) => Settings,
   what: string,
 ): Html {
   const keys = [...new Set(models.flatMap((model) => [...settings(model).keys()]))];
@@ -84,53 +103,55 @@ function sameTable(keys: readonly string[], value: (key: string) => string): Htm
 }
 
 function differentTable(
-  models: readonly Model[],
+  models: readonly ReportModel[],
   keys: readonly string[],
   values: (key: string) => string[],
   what: string,
 ): Html {
-  const rows = keys.map((key): Row => [key, ...values(key)]);
+  const rows = keys.map((key): ReportRow => [key, ...values(key)]);
   const label = `Differences between the models: ${what}`;
   return markup`<p>Differences:</p>
-${tableOf(label, ["setting", ...models.map(({ name }) => name)], [["", rows]], "differences")}`;
+${renderTable(label, ["setting", ...models.map(({ name }) => name)], [["", rows]], "differences")}`;
 }
 
-function headerOf(data: ReportData): Html {
+function renderHeader(data: ReportData): Html {
   const { title, models, notes } = data;
   const [only] = models;
   return markup`<h1>${title}</h1>
 ${only && models.length === 1 ? oneModel(only) : severalModels(models)}
-${warningsOn(models).map(note)}
+${warningsOn(models).map(renderNote)}
 ${
     models.flatMap((model) => {
       const several = models.length > 1;
-      return progressNotes(model).map((text) => note(several ? `${model.name}: ${text}` : text));
+      return listProgressNotes(model).map((text) => renderNote(several ? `${model.name}: ${text}` : text));
     })
   }
-${notes.map(note)}`;
+${notes.map(renderNote)}`;
 }
 
-function oneModel(model: Model): Html {
-  return markup`${outcomeOf(model)}
-${factsList(factsOf(model), classOf)}`;
+function oneModel(model: ReportModel): Html {
+  return markup`${renderOutcome(model)}
+${renderFacts(listFacts(model), getTimeClass)}`;
 }
 
 /** What train said of the figures and what to try, or of several runs how they stand. */
-function outcomeOf(model: Model): readonly Html[] {
+function renderOutcome(model: ReportModel): readonly Html[] {
   const [run] = model.runs;
-  const stages = run && model.runs.length === 1 ? stagesOf(model) : [];
+  const stages = run && model.runs.length === 1 ? listTrainedStages(model) : [];
   const said = stages.flatMap(({ name, judged }) => {
     const { test = [], verdict = [] } = run?.stages[name]?.result ?? {};
     return verdict.length > 0 ? [{ name, judged, test, verdict }] : [];
   });
   if (said.length === 0) {
     return verdictsOn(model).map(({ name, ...verdict }) =>
-      markup`<p class="outcome">${signOf(verdict)} ${name}${describeVerdict(verdict).join(" ")}</p>`
+      markup`<p class="outcome">${renderVerdictSign(verdict)} ${name}${
+        describeVerdict(verdict).join(" ")
+      }</p>`
     );
   }
   const heads = said.map(({ name, judged, test, verdict: [first = ""] }) => {
     const own = compareRanking(test, judged);
-    const sign = own && own.comparisons.length > 0 ? markup`${signOf(own)} ` : "";
+    const sign = own && own.comparisons.length > 0 ? markup`${renderVerdictSign(own)} ` : "";
     const who = stages.length > 1 ? `${name === "shannon" ? "pre-training" : name}: ` : "";
     return markup`<p class="outcome">${sign}${who}${first}</p>`;
   });
@@ -139,11 +160,11 @@ function outcomeOf(model: Model): readonly Html[] {
 }
 
 /** What is the same for all stands above the table. */
-function severalModels(models: readonly Model[]): Html {
-  const facts = models.map(factsOf);
+function severalModels(models: readonly ReportModel[]): Html {
+  const facts = models.map(listFacts);
   const names = (facts[0] ?? []).map(([name]) => name);
   const values = (k: number) => facts.map((own) => own[k]?.[1] ?? "");
-  const isShared = (k: number) => new Set(values(k)).size === 1 && classOf(names[k] ?? "") !== "time";
+  const isShared = (k: number) => new Set(values(k)).size === 1 && getTimeClass(names[k] ?? "") !== "time";
   const shared = names.flatMap((name, k) => isShared(k) ? [[name, values(k)[0] ?? ""] as const] : []);
   const own = names.flatMap((name, k) => isShared(k) ? [] : [{ name, k }]);
   const rows = models.map((model, row) =>
@@ -151,14 +172,16 @@ function severalModels(models: readonly Model[]): Html {
 <tr><th scope="row">${model.name}</th><td class="verdicts">${
       verdictsOn(model).map(({ name, prec1, ...verdict }) => {
         const [best] = verdict.comparisons;
-        return markup`<div>${signOf(verdict)} ${name}prec@1 ${prec1.toFixed(4)} against ${
+        return markup`<div>${renderVerdictSign(verdict)} ${name}prec@1 ${prec1.toFixed(4)} against ${
           best ? `${(prec1 - best.difference).toFixed(4)} (${best.name})` : MISSING
         }</div>`;
       })
-    }</td>${own.map(({ name, k }) => markup`<td class="${classOf(name)}">${values(k)[row] ?? ""}</td>`)}</tr>`
+    }</td>${
+      own.map(({ name, k }) => markup`<td class="${getTimeClass(name)}">${values(k)[row] ?? ""}</td>`)
+    }</tr>`
   );
   const head = ["model", "verdict", ...own.map(({ name }) => name)];
-  return markup`${factsList(shared, classOf)}
+  return markup`${renderFacts(shared, getTimeClass)}
 <div class="scroll" tabindex="0" role="region" aria-label="The models">
 <table class="models"><thead><tr>${head.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>
@@ -172,17 +195,17 @@ const NONE: Significance = "no significant difference";
 const SIGNS = { better: "\u2713", [NONE]: "=", worse: "\u2717" } as const;
 const CLASSES = { better: "better", [NONE]: "alike", worse: "worse" } as const;
 
-function signOf({ comparisons }: BaselineVerdict): Html {
+function renderVerdictSign({ comparisons }: BaselineVerdict): Html {
   const is = classifyAgainstBaselines(comparisons);
   return markup`<span class="${CLASSES[is]}">${SIGNS[is]}</span>`;
 }
 
 /** What tells the time is marked, for those who compare pages. */
-function classOf(name: string): string {
+function getTimeClass(name: string): string {
   return ["finished", "duration"].includes(name) ? "time" : name;
 }
 
-function factsOf(model: Model): [name: string, value: string][] {
+function listFacts(model: ReportModel): [name: string, value: string][] {
   const { runs, missingSeeds, data, folder } = model;
   const results = runs.flatMap(({ stages }) => Object.values(stages).map(({ result }) => result));
   const finished = missingSeeds.length === 0 && results.every((result) => result !== undefined);
@@ -191,15 +214,15 @@ function factsOf(model: Model): [name: string, value: string][] {
   return [
     ["data", data],
     ["sizes", sizes ? sizesText(sizes) : MISSING],
-    ["finished", finished ? dateOf(known) : "not yet"],
-    ["duration", durationOf(known, runs.length)],
+    ["finished", finished ? formatDate(known) : "not yet"],
+    ["duration", formatRunDuration(known, runs.length)],
     [runs.length > 1 ? "seeds" : "seed", runs.map(({ seed }) => seed).join(", ")],
     ["folder", folder],
   ];
 }
 
 /** Of each data set once. */
-function warningsOn(models: readonly Model[]): string[] {
+function warningsOn(models: readonly ReportModel[]): string[] {
   const all = models.flatMap(({ data, runs }) =>
     runs.flatMap(({ stages }) =>
       Object.values(stages).flatMap(({ result }) =>
@@ -211,18 +234,22 @@ function warningsOn(models: readonly Model[]): string[] {
 }
 
 function sizesText({ users: [train, validation, test], pages, rows, items, hashed }: DataSizes): string {
-  return `${thousands(train)} train, ${thousands(validation)} validation and ${thousands(test)} test ` +
-    `users, ${thousands(pages)} pages, ${thousands(rows)} displayed items of ` +
-    `${thousands(items)}${hashed === undefined ? "" : ` (ids hashed to 2 x ${thousands(hashed)} tokens)`}`;
+  return `${formatThousands(train)} train, ${formatThousands(validation)} validation and ${
+    formatThousands(test)
+  } test ` +
+    `users, ${formatThousands(pages)} pages, ${formatThousands(rows)} displayed items of ` +
+    `${formatThousands(items)}${
+      hashed === undefined ? "" : ` (ids hashed to 2 x ${formatThousands(hashed)} tokens)`
+    }`;
 }
 
 /** Of the result that was written last, to the minute. */
-function dateOf(results: readonly StageResult[]): string {
+function formatDate(results: readonly StageResult[]): string {
   const last = results.flatMap(({ finished }) => finished ?? []).sort().at(-1);
   return last === undefined ? MISSING : `${last.slice(0, 10)} ${last.slice(11, 16)} UTC`;
 }
 
-function durationOf(results: readonly StageResult[], runs: number): string {
+function formatRunDuration(results: readonly StageResult[], runs: number): string {
   const times = results.flatMap(({ sessionSeconds }) => sessionSeconds ?? []);
   if (times.length === 0) return MISSING;
   const total = secondsInWords(times.reduce((sum, seconds) => sum + seconds, 0));
@@ -238,7 +265,7 @@ function secondsInWords(seconds: number): string {
 }
 
 /** One line for each run that is not finished, e.g. "seed 2 unfinished: iteration 120 of 2,000". */
-export function progressNotes(model: Model): string[] {
+export function listProgressNotes(model: ReportModel): string[] {
   const several = model.runs.length + model.missingSeeds.length > 1;
   const who = (seed: number) => several ? `seed ${seed} ` : "";
   return [
@@ -247,13 +274,13 @@ export function progressNotes(model: Model): string[] {
   ];
 }
 
-function unfinished({ stages }: Run): string[] {
+function unfinished({ stages }: ReportRun): string[] {
   return (["shannon", "adversarial"] as const).flatMap((name) => {
     const stage = stages[name];
     if (!stage || stage.result) return [];
-    const of = stage.planned === undefined ? "" : ` of ${thousands(stage.planned)}`;
+    const of = stage.planned === undefined ? "" : ` of ${formatThousands(stage.planned)}`;
     const which = name === "adversarial" ? "adversarial stage " : "";
-    return [`${which}unfinished: iteration ${thousands(stage.iteration)}${of}`];
+    return [`${which}unfinished: iteration ${formatThousands(stage.iteration)}${of}`];
   });
 }
 
@@ -266,14 +293,14 @@ interface PartVerdict extends BaselineVerdict {
 }
 
 /** Compares each part that is finished. */
-function verdictsOn(model: Model): PartVerdict[] {
-  const parts = rankingParts([model]);
+function verdictsOn(model: ReportModel): PartVerdict[] {
+  const parts = listRankingParts([model]);
   return parts.flatMap((part) => {
-    const snapshots = snapshotsOf(part);
+    const snapshots = listSnapshotNames(part);
     const subject = snapshots.find((name) => name === part.judged) ?? snapshots.at(-1) ?? "";
-    const tests = testsWith(part, subject);
+    const tests = listSnapshotTests(part, subject);
     const metric = part.ranking === "generator" ? "piPrec1" : "prec1";
-    const prec1 = spread(tests.map((test) => figureOf(test, metric)))?.mean;
+    const prec1 = computeMeanAndSd(tests.map((test) => getMetric(test, metric)))?.mean;
     const comparisons = compareWithBaselines(tests.map(({ against }) => against), metric);
     if (prec1 === undefined || comparisons.length === 0) return [];
     const name = parts.length > 1 ? markup`<b>${part.name.slice(model.name.length + 2)}</b>: ` : markup``;

@@ -1,11 +1,11 @@
 /** What every page of charts is made of: one HTML file that needs nothing beside it. */
 
 import { dirname } from "node:path";
-import { atomicWriteFile, expectReplaceable, makeFolder } from "../files/atomic_write.ts";
+import { expectReplaceable, makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
 import type { ChartDefinition, LegendEntry } from "./chart.ts";
 import { Html, htmlPage, inlineScript, jsonScript, markup } from "./html.ts";
-import { type Facts, factsList } from "./tables.ts";
-import { cssColour } from "./theme.ts";
+import { type NamedFacts, renderFacts } from "./tables.ts";
+import { getCssColour } from "./theme.ts";
 
 /** What a page carries besides its data. */
 export interface PageParts {
@@ -17,20 +17,20 @@ export interface PageParts {
 /** Kinds of pages: one is only ever written over another of its kind. */
 export type PageKind = "report" | "simulation" | "policies" | "bench" | "compiled";
 
-function generatorOf(kind: PageKind): string {
+function readGenerator(kind: PageKind): string {
   return `<meta name="generator" content="clickgan ${kind}">`;
 }
 
 /** Looks whether {@link writePage} may write a page. @throws UserError where it would replace something else. */
 export function expectPage(file: string, kind: PageKind): void {
-  expectReplaceable(file, generatorOf(kind));
+  expectReplaceable(file, readGenerator(kind));
 }
 
 /** Writes a page; its folder is made. @throws UserError when it cannot be written, or would replace something else. */
 export async function writePage(file: string, content: PageContent): Promise<void> {
-  const page = pageShell(content, await readPageParts());
+  const page = renderPage(content, await readPageParts());
   await makeFolder(dirname(file));
-  await atomicWriteFile(file, page, generatorOf(content.kind));
+  await writeFileAtomically(file, page, readGenerator(content.kind));
 }
 
 /** The parts as they stand beside this file. */
@@ -61,11 +61,11 @@ export interface PageContent {
 }
 
 /** With the data of all charts that stand in `main`. */
-export function pageShell(
+export function renderPage(
   { kind, title, header, main, rules = "" }: PageContent,
   { style, script }: PageParts,
 ): string {
-  const head = markup`${new Html(generatorOf(kind))}
+  const head = markup`${new Html(readGenerator(kind))}
 <title>${title}</title>
 <style>
 ${new Html(style + rules)}</style>`;
@@ -81,20 +81,20 @@ ${inlineScript(script)}`;
 }
 
 /** Its title, what it is about, and what a reader must know before they believe a figure. */
-export function pageHeader(title: string, facts: Facts, notes: readonly string[] = []): Html {
+export function renderPageHeader(title: string, facts: NamedFacts, notes: readonly string[] = []): Html {
   return markup`<h1>${title}</h1>
-${factsList(facts)}
-${notes.map(note)}${noScript}`;
+${renderFacts(facts)}
+${notes.map(renderNote)}${noScript}`;
 }
 
-export function section(id: string, title: string, content: Html): Html {
+export function renderSection(id: string, title: string, content: Html): Html {
   return markup`<section aria-labelledby="${id}">
 <h2 id="${id}">${title}</h2>
 ${content}
 </section>`;
 }
 
-export function note(text: string): Html {
+export function renderNote(text: string): Html {
   return text.includes("\n") ? markup`<pre class="note">${text}</pre>` : markup`<p class="note">${text}</p>`;
 }
 
@@ -103,7 +103,7 @@ export const noScript: Html =
   markup`<noscript><p>The charts are drawn by a script, which is switched off here.</p></noscript>`;
 
 /** Charts beside each other; nothing for none. */
-export function chartsHtml(charts: readonly ChartDefinition[], look = "charts"): Html {
+export function renderCharts(charts: readonly ChartDefinition[], look = "charts"): Html {
   if (charts.length === 0) return markup``;
   return markup`<div class="${look}">${charts.map(chartFigure)}
 </div>`;
@@ -132,7 +132,7 @@ ${note !== "" && markup`<figcaption>${note}</figcaption>`}
 /** Switches curves off and on, with the keyboard too; it has a stroke as they are drawn. */
 function legendButton({ text, colour, dash }: LegendEntry): Html {
   return markup`<button type="button" aria-pressed="true"><svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33"
- y1="5" y2="5" style="stroke: ${cssColour(colour)}" stroke-width="2.5" stroke-dasharray="${
+ y1="5" y2="5" style="stroke: ${getCssColour(colour)}" stroke-width="2.5" stroke-dasharray="${
     dash.join(" ")
   }"/></svg>${text}</button>`;
 }

@@ -1,16 +1,26 @@
 /** The parts of a model with figures of their own, its stages and in the adversarial stage pi and u, with test figures over seeds. */
 
-import { type Stage as TrainedStage, type StageName, stages as trainedStages } from "../run/stages.ts";
-import type { BaselineFigures, Figures, Model, SnapshotFigures, Stage } from "./report_data.ts";
+import {
+  type StageName,
+  stages as trainedStages,
+  type TrainingStage as TrainedStage,
+} from "../run/stages.ts";
+import type {
+  BaselineMetrics,
+  ReportModel,
+  ReportStage,
+  SnapshotMetrics,
+  StoredMetrics,
+} from "./report_data.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
-import type { FigureName } from "../figures/columns.ts";
-import { finite } from "./chart.ts";
+import type { MetricName } from "../figures/columns.ts";
+import { toFiniteOrNull } from "./chart.ts";
 
-export interface Part {
+export interface ReportPart {
   readonly name: string;
   /** The model's place among the models. */
   readonly colour: number;
-  readonly model: Model;
+  readonly model: ReportModel;
   readonly stage: StageName;
   /** Whose ranking it is: the reward's, or the generator's. */
   readonly ranking: "reward" | "generator";
@@ -19,11 +29,11 @@ export interface Part {
 }
 
 /** Parts with a loss: the stages. */
-export function lossParts(models: readonly Model[]): Part[] {
+export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   return models.flatMap((model, colour) => {
-    const stages = stagesOf(model);
+    const stages = listTrainedStages(model);
     const suffix = { shannon: ": pre-training", adversarial: ": adversarial" };
-    return stages.map(({ name: stage, judged }): Part => ({
+    return stages.map(({ name: stage, judged }): ReportPart => ({
       name: stages.length > 1 ? model.name + suffix[stage] : model.name,
       colour,
       model,
@@ -35,8 +45,8 @@ export function lossParts(models: readonly Model[]): Part[] {
 }
 
 /** Parts with a ranking: the Shannon stage's model, the generator and the reward of the adversarial one. */
-export function rankingParts(models: readonly Model[]): Part[] {
-  return lossParts(models).flatMap((part): Part[] => {
+export function listRankingParts(models: readonly ReportModel[]): ReportPart[] {
+  return listLossParts(models).flatMap((part): ReportPart[] => {
     if (part.stage === "shannon") return [part];
     return [
       { ...part, name: `${part.model.name}: generator \u03c0`, ranking: "generator" },
@@ -46,12 +56,12 @@ export function rankingParts(models: readonly Model[]): Part[] {
 }
 
 /** Stages that at least one of the runs has begun. */
-export function stagesOf(model: Model): TrainedStage[] {
+export function listTrainedStages(model: ReportModel): TrainedStage[] {
   return trainedStages.filter(({ name }) => model.runs.some(({ stages }) => stages[name]));
 }
 
 /** A part's stage in each of the runs that have begun it. */
-export function stageRuns({ model, stage }: Pick<Part, "model" | "stage">): Stage[] {
+export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stage">): ReportStage[] {
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
@@ -64,22 +74,22 @@ const PI: Readonly<Record<string, string>> = {
 };
 
 /** A figure over runs; the sd is null for fewer than two. */
-export interface Spread {
+export interface MeanAndSd {
   readonly mean: number;
   readonly sd: number | null;
   readonly runs: number;
 }
 
 /** Undefined when no value is a number. */
-export function spread(values: readonly (number | null | undefined)[]): Spread | undefined {
+export function computeMeanAndSd(values: readonly (number | null | undefined)[]): MeanAndSd | undefined {
   const present = values.flatMap((value) => value ?? []);
   if (present.length === 0) return undefined;
   const { mean, sd } = meanAndSd(present);
-  return { mean, sd: finite(sd), runs: present.length };
+  return { mean, sd: toFiniteOrNull(sd), runs: present.length };
 }
 
 /** A scoring of test users, of a run that ends or of its result.json: a snapshot's, or a baseline's. */
-export type Scoring = Readonly<Figures> & {
+export type Scoring = Readonly<StoredMetrics> & {
   readonly iteration?: number;
   readonly piPrec1?: number | null;
   readonly piPrec2?: number | null;
@@ -91,12 +101,12 @@ export type Scoring = Readonly<Figures> & {
 };
 
 /** What a figure of a ranking is called; none that the generator does not have. */
-export function nameIn(ranking: Part["ranking"], name: FigureName): string | undefined {
+export function nameIn(ranking: ReportPart["ranking"], name: MetricName): string | undefined {
   return ranking === "reward" ? name : PI[name];
 }
 
 /** A figure of a scoring; undefined where it has none. */
-export function figureOf(
+export function getMetric(
   { nll, prec1, prec2, piPrec1, piPrec2, longerPages: longer, details }: Scoring,
   name: string | undefined,
 ): number | null | undefined {
@@ -110,28 +120,28 @@ export function figureOf(
 }
 
 /** Names of the snapshots that the part's finished runs were tested with, in their order. */
-export function snapshotsOf(part: Part): string[] {
-  return [...new Set(testsOf(part).flatMap((test) => test.map(({ snapshot }) => snapshot)))];
+export function listSnapshotNames(part: ReportPart): string[] {
+  return [...new Set(listTests(part).flatMap((test) => test.map(({ snapshot }) => snapshot)))];
 }
 
 /** A snapshot's test figures in each run. */
-export function testsWith(part: Part, snapshot: string): SnapshotFigures[] {
-  return testsOf(part).flatMap((test) => test.filter((figures) => figures.snapshot === snapshot));
+export function listSnapshotTests(part: ReportPart, snapshot: string): SnapshotMetrics[] {
+  return listTests(part).flatMap((test) => test.filter((figures) => figures.snapshot === snapshot));
 }
 
-function testsOf(part: Part): (readonly SnapshotFigures[])[] {
-  return stageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
+function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {
+  return listStageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
 }
 
 /** Models whose test users are the same ones have the same baselines. */
 export interface SharedBaselines {
-  readonly models: readonly Model[];
-  readonly baselines: readonly BaselineFigures[];
+  readonly models: readonly ReportModel[];
+  readonly baselines: readonly BaselineMetrics[];
 }
 
 /** Groups the models that are finished by their baselines. */
-export function baselineGroups(models: readonly Model[]): SharedBaselines[] {
-  const groups = new Map<string, { models: Model[]; baselines: readonly BaselineFigures[] }>();
+export function groupByBaselines(models: readonly ReportModel[]): SharedBaselines[] {
+  const groups = new Map<string, { models: ReportModel[]; baselines: readonly BaselineMetrics[] }>();
   for (const model of models) {
     for (const baselines of distinctBaselines(model)) {
       const key = JSON.stringify(
@@ -146,7 +156,7 @@ export function baselineGroups(models: readonly Model[]): SharedBaselines[] {
   return [...groups.values()];
 }
 
-function distinctBaselines(model: Model): (readonly BaselineFigures[])[] {
-  const stages: Stage[] = model.runs.flatMap(({ stages }) => Object.values(stages));
+function distinctBaselines(model: ReportModel): (readonly BaselineMetrics[])[] {
+  const stages: ReportStage[] = model.runs.flatMap(({ stages }) => Object.values(stages));
   return stages.flatMap(({ result }) => result && result.shown.length > 0 ? [result.shown] : []);
 }

@@ -11,19 +11,19 @@ import {
 } from "./chart.ts";
 import { NEUTRAL } from "./theme.ts";
 import {
-  type Cell,
-  type Comparison,
-  differenceIn,
-  type Environment,
-  overTrainings,
-  policiesOf,
-  trainingsOf,
-  unitOf,
+  type ComparisonCell,
+  type ComparisonEnvironment,
+  findDifference,
+  getRewardUnit,
+  listComparedPolicies,
+  listTrainings,
+  type PolicyComparison,
+  summarizeTrainings,
 } from "../policy/comparison/comparison.ts";
-import type { CurvePoint } from "../policy/learning/policy_run.ts";
+import type { LearningCurvePoint } from "../policy/learning/policy_run.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
-const spreadOf = (what: string) => `${what} are one standard deviation over trainings to each side.`;
+const describeSpread = (what: string) => `${what} are one standard deviation over trainings to each side.`;
 
 /** Letters, digits and hyphens. */
 function chartId(...names: readonly (string | number)[]): string {
@@ -31,47 +31,49 @@ function chartId(...names: readonly (string | number)[]): string {
 }
 
 /** "k = 3, restless shop (the truth)". */
-export function environmentWords({ name, role }: Environment): string {
+export function describeEnvironment({ name, role }: ComparisonEnvironment): string {
   return `${name} ` +
     `(${role === "truth" ? "the truth" : role === "trained on" ? "the policies' own model" : role})`;
 }
 
 /** Return and click rate of all policies, a chart for each environment. */
-export function returnCharts(comparison: Comparison): ChartDefinition[] {
+export function returnCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.map((environment) => {
-    const bars = policiesOf(comparison).flatMap(({ name }, colour): Bar[] => {
-      const cells = trainingsOf(comparison, name, environment.name);
+    const bars = listComparedPolicies(comparison).flatMap(({ name }, colour): Bar[] => {
+      const cells = listTrainings(comparison, name, environment.name);
       if (cells.length === 0) return [];
-      const { mean, sd } = overTrainings(cells, (figures) => figures.return.mean);
+      const { mean, sd } = summarizeTrainings(cells, (figures) => figures.return.mean);
       return [{ name, colour, mean, sd, runs: cells.length, snapshot: environment.name }];
     });
     return buildBarChart({
       id: chartId("return", comparison.slate, environment.name),
-      title: `Return in ${environmentWords(environment)}`,
-      note: `Mean ${unitOf(comparison)} a user over ${comparison.pages} pages of ${comparison.slate}. ${
-        bars.some(({ sd }) => sd !== null) ? spreadOf("Whiskers") : ""
+      title: `Return in ${describeEnvironment(environment)}`,
+      note: `Mean ${
+        getRewardUnit(comparison)
+      } a user over ${comparison.pages} pages of ${comparison.slate}. ${
+        bars.some(({ sd }) => sd !== null) ? describeSpread("Whiskers") : ""
       }`.trim(),
-      xTitle: `${unitOf(comparison)} a user`,
+      xTitle: `${getRewardUnit(comparison)} a user`,
       bars,
     });
   });
 }
 
 /** Click rate by page, a chart for each environment. */
-export function pageCharts(comparison: Comparison): ChartDefinition[] {
+export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[] {
   const what = "click rate";
   return comparison.environments.flatMap((environment) => {
-    const series = policiesOf(comparison).map(({ name }, colour) =>
-      seriesOf(
+    const series = listComparedPolicies(comparison).map(({ name }, colour) =>
+      buildSeries(
         { model: name, colour, part: what },
-        trainingsOf(comparison, name, environment.name).map(({ figures }) =>
+        listTrainings(comparison, name, environment.name).map(({ figures }) =>
           figures.byPage.map(({ clickRate }) => clickRate)
         ),
       )
     );
     return lineChart(
       chartId("pages", comparison.slate, environment.name),
-      `Click rate by page in ${environmentWords(environment)}`,
+      `Click rate by page in ${describeEnvironment(environment)}`,
       "",
       "page",
       what,
@@ -81,20 +83,20 @@ export function pageCharts(comparison: Comparison): ChartDefinition[] {
 }
 
 /** What the policy's own model said of its pages, beside what the users did; where the model is itself who clicks, they agree. */
-export function calibrationCharts(comparison: Comparison): ChartDefinition[] {
+export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
-    const series = policiesOf(comparison).flatMap(({ name }, colour) => {
-      const found = trainingsOf(comparison, name, environment.name).flatMap(({ calibration }) =>
+    const series = listComparedPolicies(comparison).flatMap(({ name }, colour) => {
+      const found = listTrainings(comparison, name, environment.name).flatMap(({ calibration }) =>
         calibration ?? []
       );
       if (found.length === 0) return [];
       const look = { model: name, colour };
       return [
-        seriesOf(
+        buildSeries(
           { ...look, part: "predicted", dash: dashes.dotted },
           found.map(({ pages }) => pages.map(({ predicted }) => predicted)),
         ),
-        seriesOf(
+        buildSeries(
           { ...look, part: "realised" },
           found.map(({ pages }) => pages.map(({ realised }) => realised)),
         ),
@@ -102,7 +104,7 @@ export function calibrationCharts(comparison: Comparison): ChartDefinition[] {
     });
     return lineChart(
       chartId("calibration", comparison.slate, environment.name),
-      `Predicted and realised clicks in ${environmentWords(environment)}`,
+      `Predicted and realised clicks in ${describeEnvironment(environment)}`,
       "What the model that the policies learned on says of the pages that they showed here, and what was clicked.",
       "page",
       "P(any click), click rate",
@@ -112,27 +114,27 @@ export function calibrationCharts(comparison: Comparison): ChartDefinition[] {
 }
 
 /** Differences of users, sorted: a learned policy less each of its rivals, in the truth, or without one in the first model. */
-export function userCharts(comparison: Comparison): ChartDefinition[] {
-  const policies = policiesOf(comparison);
+export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
+  const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
   return policies.filter(({ learned }) => learned).flatMap(({ name: policy }) =>
     (truth.length > 0 ? truth : comparison.environments.slice(0, 1)).flatMap((environment) => {
       const found = policies.flatMap(({ name }, colour) => {
         const difference = name === policy
           ? undefined
-          : differenceIn(comparison, policy, name, environment.name);
+          : findDifference(comparison, policy, name, environment.name);
         return difference ? [{ name, colour, difference }] : [];
       });
       return lineChart(
         chartId("users", comparison.slate, policy, environment.name),
-        `${policy} less its rivals, user by user, in ${environmentWords(environment)}`,
+        `${policy} less its rivals, user by user, in ${describeEnvironment(environment)}`,
         `Lose with ${policy}: ${
           found.map(({ name, difference }) => `${(100 * difference.lose).toFixed(0)} % against ${name}`).join(
             ", ",
           )
         }.`,
         "% of the users",
-        `difference in ${unitOf(comparison)} a user`,
+        `difference in ${getRewardUnit(comparison)} a user`,
         found.map(({ name, colour, difference: { sorted } }) => ({
           ...{ model: `less ${name}`, colour, part: "difference" },
           points: Array.from(sorted, (y, k) => ({ x: 100 * k / Math.max(1, sorted.length - 1), y })),
@@ -145,11 +147,11 @@ export function userCharts(comparison: Comparison): ChartDefinition[] {
 /** A training, and what its policy brought whenever it was evaluated. */
 export interface LearningCurve {
   readonly name: string;
-  readonly points: readonly Pick<CurvePoint, "userSteps" | "return" | "standardError">[];
+  readonly points: readonly Pick<LearningCurvePoint, "userSteps" | "return" | "standardError">[];
 }
 
 /** What policies brought while they were trained, with how far the users of an evaluation vary. */
-export function learningCharts(
+export function buildLearningCharts(
   curves: readonly LearningCurve[],
   environment: string,
   unit: string,
@@ -182,9 +184,9 @@ export function learningCharts(
 }
 
 /** Q^1, Q^2, ... over Q^k in the states that the policy visited; of the first training. */
-export function consistencyCharts(comparison: Comparison): ChartDefinition[] {
+export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
-  return comparison.cells.flatMap((cell: Cell): ChartDefinition[] => {
+  return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {
     const found = cell.consistency ?? [];
     if (found.length === 0 || seen.has(cell.policy)) return [];
     seen.add(cell.policy);
@@ -216,7 +218,7 @@ export function consistencyCharts(comparison: Comparison): ChartDefinition[] {
 }
 
 /** Mean and spread over trainings of curves over pages, the first of which is 1. */
-function seriesOf(
+function buildSeries(
   look: Pick<Series, "model" | "colour" | "part" | "dash">,
   curves: readonly (readonly number[])[],
 ): Series {
@@ -238,6 +240,6 @@ function lineChart(
   series: readonly Series[],
 ): ChartDefinition[] {
   const hasBands = series.some(({ points }) => points.some(({ sd = null }) => Number.isFinite(sd)));
-  const whole = [note, hasBands ? spreadOf("Bands") : ""].join(" ").trim();
+  const whole = [note, hasBands ? describeSpread("Bands") : ""].join(" ").trim();
   return buildLineChart({ id, title, note: whole, xTitle, yTitle, series });
 }

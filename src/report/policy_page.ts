@@ -1,52 +1,52 @@
 /** The page about policies: a comparison of them, with verdicts, tables and charts, each figure with its environment's name. */
 
-import { percent } from "../number_text.ts";
+import { formatPercent } from "../number_text.ts";
 import type { ChartDefinition } from "./chart.ts";
 import { type Html, markup } from "./html.ts";
-import { chartsHtml, type PageContent, pageHeader, section } from "./page_shell.ts";
+import { type PageContent, renderCharts, renderPageHeader, renderSection } from "./page_shell.ts";
 import {
-  calibrationCharts,
-  consistencyCharts,
-  environmentWords,
-  learningCharts,
+  buildCalibrationCharts,
+  buildConsistencyCharts,
+  buildLearningCharts,
+  buildPageCharts,
+  buildUserCharts,
+  describeEnvironment,
   type LearningCurve,
-  pageCharts,
   returnCharts,
-  userCharts,
 } from "./policy_charts.ts";
 import {
-  type Cell as TableCell,
-  difference,
-  type Facts,
-  figure,
-  findingsList,
   MISSING,
-  type Row,
-  tableOf,
+  type NamedFacts,
+  renderDifference,
+  renderFindings,
+  renderMetric,
+  renderTable,
+  type ReportCell as TableCell,
+  type ReportRow,
 } from "./tables.ts";
 import {
-  bySlates,
-  type Cell,
-  type Comparison,
-  differencesOf,
-  type Environment,
-  overTrainings,
-  policiesOf,
+  type ComparisonCell,
+  type ComparisonEnvironment,
+  getRewardUnit,
+  groupBySlateSize,
+  listComparedPolicies,
+  listDifferences,
+  listTrainings,
+  nameTasks,
+  type PolicyComparison,
   type PolicyDifference,
-  type SlatesGroup,
-  taskNames,
-  trainingsOf,
-  unitOf,
+  type SlateSizeGroup,
+  summarizeTrainings,
 } from "../policy/comparison/comparison.ts";
-import type { EpisodeFigures, MeanFigure } from "../policy/comparison/figures.ts";
+import type { EpisodeMetrics, MeanEstimate } from "../policy/comparison/figures.ts";
 import { classifyDifference } from "../figures/verdict.ts";
-import { verdictsOn } from "../policy/comparison/verdict.ts";
+import { judgePolicies } from "../policy/comparison/verdict.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
 /** What stands at the head of the page. */
 export interface PolicyPageHead {
   readonly title: string;
-  readonly facts: Facts;
+  readonly facts: NamedFacts;
   /** What a reader must know before they believe a figure. */
   readonly notes: readonly string[];
   /** Of the trainings. */
@@ -54,24 +54,25 @@ export interface PolicyPageHead {
 }
 
 /** @param comparisons of different tasks. */
-export function policyPageOf(
+export function buildPolicyPage(
   { title, facts, notes, curves }: PolicyPageHead,
-  comparisons: readonly Comparison[],
+  comparisons: readonly PolicyComparison[],
 ): PageContent {
   const once = uniqueIds();
-  const names = taskNames(comparisons);
+  const names = nameTasks(comparisons);
   const sections = comparisons.map((comparison, k) => taskSections(comparison, names[k] ?? "", once));
   const [first] = comparisons;
   const learning = first && curves?.length
-    ? learningCharts(curves, first.environments[0]?.name ?? "", unitOf(first))
+    ? buildLearningCharts(curves, first.environments[0]?.name ?? "", getRewardUnit(first))
     : [];
-  const learned = learning.length > 0 && section("learning-curves", "Learning", chartsHtml(learning));
-  const groups = bySlates(comparisons);
-  const beside = groups && section("slates", "Slates of several sizes", slatesTable(comparisons, groups));
+  const learned = learning.length > 0 && renderSection("learning-curves", "Learning", renderCharts(learning));
+  const groups = groupBySlateSize(comparisons);
+  const beside = groups &&
+    renderSection("slates", "Slates of several sizes", slatesTable(comparisons, groups));
   return {
     kind: "policies",
     title: `${title} - clickgan report`,
-    header: pageHeader(title, facts, notes),
+    header: renderPageHeader(title, facts, notes),
     main: markup`${beside}${sections}${learned}`,
   };
 }
@@ -80,7 +81,7 @@ export function policyPageOf(
  * What is said of one task. @param task its name, "" for the only one.
  * @param once makes an id the only one on the page.
  */
-function taskSections(comparison: Comparison, task: string, once: (id: string) => string): Html {
+function taskSections(comparison: PolicyComparison, task: string, once: (id: string) => string): Html {
   const several = task === "" ? "" : ` of ${task}`;
   const part = (
     id: string,
@@ -91,14 +92,14 @@ function taskSections(comparison: Comparison, task: string, once: (id: string) =
   ) => {
     const own = charts.map((chart) => ({ ...chart, id: once(chart.id) }));
     const all = markup`${content}
-${chartsHtml(own, look)}`;
-    return section(once(`${id}-${comparison.slate}`), title + several, all);
+${renderCharts(own, look)}`;
+    return renderSection(once(`${id}-${comparison.slate}`), title + several, all);
   };
-  const trust = [...calibrationCharts(comparison), ...consistencyCharts(comparison)];
+  const trust = [...buildCalibrationCharts(comparison), ...buildConsistencyCharts(comparison)];
   return markup`${part("verdict", "Verdict", verdicts(comparison), [])}
 ${part("figures", "Figures", policiesTable(comparison), returnCharts(comparison), "charts bars")}
-${part("differences", "Differences", differencesTable(comparison), userCharts(comparison))}
-${part("pages", "By page", markup``, pageCharts(comparison))}
+${part("differences", "Differences", differencesTable(comparison), buildUserCharts(comparison))}
+${part("pages", "By page", markup``, buildPageCharts(comparison))}
 ${part("trust", "What to believe", trustTable(comparison), trust)}`;
 }
 
@@ -113,34 +114,34 @@ function uniqueIds(): (id: string) => string {
   };
 }
 
-function verdicts(comparison: Comparison): Html {
-  const found = verdictsOn(comparison);
-  return found.length > 0 ? findingsList(found) : markup`<p>No policy here has learned anything.</p>`;
+function verdicts(comparison: PolicyComparison): Html {
+  const found = judgePolicies(comparison);
+  return found.length > 0 ? renderFindings(found) : markup`<p>No policy here has learned anything.</p>`;
 }
 
 /** A table with the rows of each environment that has some. */
 function byEnvironment(
   label: string,
   head: readonly string[],
-  { environments }: Comparison,
-  rowsIn: (environment: Environment) => readonly Row[],
+  { environments }: PolicyComparison,
+  rowsIn: (environment: ComparisonEnvironment) => readonly ReportRow[],
 ): Html | undefined {
   const groups = environments.map((environment) =>
-    [environmentWords(environment), rowsIn(environment)] as const
+    [describeEnvironment(environment), rowsIn(environment)] as const
   ).filter(([, rows]) => rows.length > 0);
-  return groups.length > 0 ? tableOf(label, head, groups) : undefined;
+  return groups.length > 0 ? renderTable(label, head, groups) : undefined;
 }
 
 /** The published table, for each environment: reward and click rate of each size of a slate. */
-function slatesTable(comparisons: readonly Comparison[], groups: readonly SlatesGroup[]): Html {
+function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly SlateSizeGroup[]): Html {
   const kinds = comparisons.flatMap(({ slate }) => [
     `reward a page, k = ${slate}`,
     `click rate, k = ${slate}`,
   ]);
   const rows = groups.map(({ environment, rows }) =>
     [
-      environmentWords(environment),
-      rows.map(({ policy, cells }): Row => [
+      describeEnvironment(environment),
+      rows.map(({ policy, cells }): ReportRow => [
         policy,
         ...cells.flatMap((own) => [
           estimate(own, (figures) => figures.rewardAPage, 3),
@@ -151,26 +152,26 @@ function slatesTable(comparisons: readonly Comparison[], groups: readonly Slates
   );
   return markup`<p>k is the size of a slate. Means over trainings \u00b1 one standard deviation, or where there is one, the
 range of 95 % of the resamples of users.</p>
-${tableOf("Policies by the size of the slate", ["policy", ...kinds], rows)}`;
+${renderTable("Policies by the size of the slate", ["policy", ...kinds], rows)}`;
 }
 
 /** The figures of a size, for each environment. */
-function policiesTable(comparison: Comparison): Html {
-  const head = ["policy", `${unitOf(comparison)} a user`, "reward a page", "click rate", "coverage"];
+function policiesTable(comparison: PolicyComparison): Html {
+  const head = ["policy", `${getRewardUnit(comparison)} a user`, "reward a page", "click rate", "coverage"];
   const table = byEnvironment(
     "Figures of policies",
     head,
     comparison,
     (environment) =>
-      policiesOf(comparison).flatMap(({ name }): Row[] => {
-        const cells = trainingsOf(comparison, name, environment.name);
+      listComparedPolicies(comparison).flatMap(({ name }): ReportRow[] => {
+        const cells = listTrainings(comparison, name, environment.name);
         if (cells.length === 0) return [];
         return [[
           cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
           estimate(cells, (figures) => figures.return, 2),
           estimate(cells, (figures) => figures.rewardAPage, 3),
           estimate(cells, (figures) => figures.clickRate, 3),
-          percent(overTrainings(cells, (figures) => figures.coverage).mean),
+          formatPercent(summarizeTrainings(cells, (figures) => figures.coverage).mean),
         ]];
       }),
   );
@@ -180,20 +181,20 @@ ${table ?? ""}`;
 }
 
 function estimate(
-  cells: readonly Cell[],
-  of: (figures: EpisodeFigures) => MeanFigure,
+  cells: readonly ComparisonCell[],
+  of: (figures: EpisodeMetrics) => MeanEstimate,
   digits: number,
 ): TableCell {
   const [first] = cells;
   if (!first) return MISSING;
-  const { mean, sd } = overTrainings(cells, (figures) => of(figures).mean);
+  const { mean, sd } = summarizeTrainings(cells, (figures) => of(figures).mean);
   if (sd !== null) return `${mean.toFixed(digits)} \u00b1 ${sd.toFixed(digits)}`;
-  return figure(mean, digits, of(first.figures).interval);
+  return renderMetric(mean, digits, of(first.figures).interval);
 }
 
-function differencesTable(comparison: Comparison): Html {
+function differencesTable(comparison: PolicyComparison): Html {
   const head = ["policy less rival", "difference", "wider interval over", "lose", "gain", "verdict"];
-  const all = differencesOf(comparison);
+  const all = listDifferences(comparison);
   const table = byEnvironment(
     "Differences of policies",
     head,
@@ -203,7 +204,7 @@ function differencesTable(comparison: Comparison): Html {
         .map(({ policy, rival, difference }) => differenceRow(`${policy} less ${rival}`, difference)),
   );
   return markup`<p>In ${
-    unitOf(comparison)
+    getRewardUnit(comparison)
   } a user, on the same users with the same random numbers. Of the interval over users and the
 one over trainings the wider one is printed. Users lose whose return, as a mean over trainings, is lower.</p>
 ${table ?? ""}`;
@@ -212,20 +213,20 @@ ${table ?? ""}`;
 function differenceRow(
   name: string,
   { mean, interval, wider, trainings, lose, gain }: PolicyDifference,
-): Row {
+): ReportRow {
   const over = wider === "users" ? "users" : wider ? `${trainings} trainings` : MISSING;
   return [
     name,
-    difference(mean, 2, interval),
+    renderDifference(mean, 2, interval),
     over,
-    percent(lose),
-    percent(gain),
+    formatPercent(lose),
+    formatPercent(gain),
     classifyDifference(interval),
   ];
 }
 
 /** Calibration and support. */
-function trustTable(comparison: Comparison): Html {
+function trustTable(comparison: PolicyComparison): Html {
   const head = [
     "policy",
     "clicks predicted",
@@ -239,8 +240,8 @@ function trustTable(comparison: Comparison): Html {
     head,
     comparison,
     (environment) =>
-      policiesOf(comparison).flatMap(({ name }): Row[] => {
-        const cells = trainingsOf(comparison, name, environment.name);
+      listComparedPolicies(comparison).flatMap(({ name }): ReportRow[] => {
+        const cells = listTrainings(comparison, name, environment.name);
         const calibrations = cells.flatMap(({ calibration }) => calibration ?? []);
         const supports = cells.flatMap(({ support }) => support ?? []);
         if (calibrations.length + supports.length === 0) return [];
@@ -249,11 +250,11 @@ function trustTable(comparison: Comparison): Html {
         const range = calibrations.length === 1 ? only?.gap.interval : undefined;
         return [[
           name,
-          figure(mean(calibrations, (one) => one.predicted), 2),
-          figure(mean(calibrations, (one) => one.realised), 2),
-          figure(mean(calibrations, (one) => one.gap.mean), 2, range),
-          percent(mean(supports, (one) => one.statesBeyond)),
-          percent(mean(supports, (one) => one.rareSlots)),
+          renderMetric(mean(calibrations, (one) => one.predicted), 2),
+          renderMetric(mean(calibrations, (one) => one.realised), 2),
+          renderMetric(mean(calibrations, (one) => one.gap.mean), 2, range),
+          formatPercent(mean(supports, (one) => one.statesBeyond)),
+          formatPercent(mean(supports, (one) => one.rareSlots)),
         ]];
       }),
   );

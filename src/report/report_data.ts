@@ -121,12 +121,12 @@ export const resultSchema = v.looseObject({
   /** What follows from the figures, in sentences. */
   verdict: v.optional(v.array(v.string()), []),
 });
-export type Result = v.InferOutput<typeof resultSchema>;
+export type StoredResult = v.InferOutput<typeof resultSchema>;
 /** Null where there was nothing to take a mean of. */
-export type Figures = v.InferOutput<typeof figuresSchema>;
-export type SnapshotFigures = v.InferOutput<typeof snapshotSchema>;
-export type DetailFigures = v.InferOutput<typeof detailsSchema>;
-export type FigureDifferences = v.InferOutput<typeof differencesSchema>;
+export type StoredMetrics = v.InferOutput<typeof figuresSchema>;
+export type SnapshotMetrics = v.InferOutput<typeof snapshotSchema>;
+export type StoredDetails = v.InferOutput<typeof detailsSchema>;
+export type StoredDifferences = v.InferOutput<typeof differencesSchema>;
 
 export const experimentSchema = v.looseObject({
   data: v.optional(v.string()),
@@ -145,19 +145,19 @@ export const experimentResultSchema = v.looseObject({
 });
 
 /** A baseline as pages show it. */
-export type BaselineFigures = Figures & Omit<v.InferOutput<typeof baselineSchema>, "nll"> & {
+export type BaselineMetrics = StoredMetrics & Omit<v.InferOutput<typeof baselineSchema>, "nll"> & {
   readonly name: string;
 };
 
 /** What a stage that is finished ended with. */
-export interface StageResult extends Result {
-  readonly test: SnapshotFigures[];
+export interface StageResult extends StoredResult {
+  readonly test: SnapshotMetrics[];
   /** The baselines that there are. */
-  readonly shown: readonly BaselineFigures[];
+  readonly shown: readonly BaselineMetrics[];
 }
 
 /** A part of a run's training that has logs of its own. */
-export interface Stage {
+export interface ReportStage {
   readonly train: RunLog;
   readonly validation: RunLog;
   /** Last iteration in the logs. */
@@ -170,25 +170,25 @@ export interface Stage {
   readonly result: StageResult | undefined;
 }
 
-export interface Run {
+export interface ReportRun {
   readonly folder: string;
   readonly seed: number;
   /** At least one of them. */
-  readonly stages: Readonly<Partial<Record<StageName, Stage>>>;
+  readonly stages: Readonly<Partial<Record<StageName, ReportStage>>>;
 }
 
 /** A setting's path in the config, such as "training.batchSize", and its value as text. */
 export type Settings = ReadonlyMap<string, string>;
 
 /** Runs that differ in nothing but their seed. */
-export interface Model {
+export interface ReportModel {
   /** Unique in the report. */
   readonly name: string;
   readonly folder: string;
   /** What it was trained on, in words. */
   readonly data: string;
   /** Never empty, by rising seed. */
-  readonly runs: readonly Run[];
+  readonly runs: readonly ReportRun[];
   /** Seeds that are to be run and have no row yet. */
   readonly missingSeeds: readonly number[];
   readonly settings: Settings;
@@ -198,7 +198,7 @@ export interface Model {
 export interface ReportData {
   readonly title: string;
   /** Never empty. */
-  readonly models: readonly Model[];
+  readonly models: readonly ReportModel[];
   readonly claims: readonly Claim[];
   /** What is not there yet beyond what the models say themselves. */
   readonly notes: readonly string[];

@@ -1,94 +1,109 @@
 /** The page about simulated users: what came of each policy, how it went page by page, and how far the policies differ. */
 
-import { percent } from "../number_text.ts";
+import { formatPercent } from "../number_text.ts";
 import type { Interval } from "../figures/bootstrap.ts";
 import { classifyDifference } from "../figures/verdict.ts";
-import { differenceOf } from "../policy/comparison/comparison.ts";
-import type { CurvePage, MeanFigure, PolicyFigures } from "../policy/comparison/figures.ts";
+import { comparePolicies } from "../policy/comparison/comparison.ts";
+import type { MeanEstimate, PageCurvePoint, PolicyMetrics } from "../policy/comparison/figures.ts";
 import {
   type Bar,
   buildBarChart,
   buildLineChart,
   type ChartDefinition,
   type CurvePoint,
-  finite,
+  toFiniteOrNull,
 } from "./chart.ts";
-import { windowFor } from "./curve.ts";
+import { chooseWindow } from "./curve.ts";
 import { type Html, markup } from "./html.ts";
-import { chartsHtml, type PageContent, pageHeader, section } from "./page_shell.ts";
-import { type Cell, difference, type Facts, figure, type Row, tableOf } from "./tables.ts";
+import { type PageContent, renderCharts, renderPageHeader, renderSection } from "./page_shell.ts";
+import {
+  type NamedFacts,
+  renderDifference,
+  renderMetric,
+  renderTable,
+  type ReportCell,
+  type ReportRow,
+} from "./tables.ts";
 
 /** What a page about simulated users is of. */
-export interface Simulation extends SimulationScope {
+export interface SimulationPageData extends SimulationScope {
   /** E.g. who clicks. */
-  readonly facts: Facts;
+  readonly facts: NamedFacts;
   /** What a reader must know before they believe a figure. */
   readonly notes: readonly string[];
   /** The one that was asked for, and those beside it. */
   readonly policies: readonly SimulatedPolicy[];
 }
 
-export function simulationPageOf(simulation: Simulation): PageContent {
+export function buildSimulationPage(simulation: SimulationPageData): PageContent {
   const { facts, notes, policies } = simulation;
   const lines = pageLines(simulation, policies);
   const users = userLines(simulation, policies);
   const title = "Simulated users";
   const figures = markup`${usersTable(simulation)}
-${chartsHtml(returnBars(simulation, policies), "charts bars")}`;
-  const byUser = markup`${differencesTable(simulation)}${chartsHtml(users)}`;
-  const main = markup`${section("figures", "Figures", figures)}
-${lines.length > 0 && section("by-page", "By page", chartsHtml(lines))}
-${users.length > 0 && section("by-user", "By user", byUser)}`;
+${renderCharts(returnBars(simulation, policies), "charts bars")}`;
+  const byUser = markup`${differencesTable(simulation)}${renderCharts(users)}`;
+  const main = markup`${renderSection("figures", "Figures", figures)}
+${lines.length > 0 && renderSection("by-page", "By page", renderCharts(lines))}
+${users.length > 0 && renderSection("by-user", "By user", byUser)}`;
   return {
     kind: "simulation",
     title: `${title} - clickgan report`,
-    header: pageHeader(title, facts, notes),
+    header: renderPageHeader(title, facts, notes),
     main,
   };
 }
 
-function usersTable(simulation: Simulation): Html {
+function usersTable(simulation: SimulationPageData): Html {
   const { clickRates, leaves, reward, policies } = simulation;
   const utility = reward === "utility";
-  const of = ({ mean, interval }: MeanFigure, digits: number) => figure(mean, digits, interval);
-  const columns: readonly (readonly [boolean, string, (figures: PolicyFigures) => Cell])[] = [
+  const of = ({ mean, interval }: MeanEstimate, digits: number) => renderMetric(mean, digits, interval);
+  const columns: readonly (readonly [boolean, string, (figures: PolicyMetrics) => ReportCell])[] = [
     [hasReturns(simulation), returnUnit(simulation), (figures) => of(figures.return, 2)],
     [utility, "reward a page", ({ rewardAPage }) => of(rewardAPage, 3)],
     [clickRates, "click rate", ({ clickRate }) => of(clickRate, 3)],
     [leaves, "pages a user", ({ pages }) => of(pages, 2)],
-    [true, "coverage", ({ coverage }) => percent(coverage)],
-    [utility, "clicks below 0", ({ negativeClicks }) => percent(negativeClicks)],
+    [true, "coverage", ({ coverage }) => formatPercent(coverage)],
+    [utility, "clicks below 0", ({ negativeClicks }) => formatPercent(negativeClicks)],
   ];
   const shown = columns.filter(([isShown]) => isShown);
   const head = ["policy", ...shown.map(([, name]) => name)];
-  const rows = policies.map(({ name, figures }): Row => [name, ...shown.map(([, , cell]) => cell(figures))]);
+  const rows = policies.map((
+    { name, figures },
+  ): ReportRow => [name, ...shown.map(([, , cell]) => cell(figures))]);
   return markup`<p>Ranges are those of 95 % of the resamples of the users. Coverage is the share of the catalogue that was
 shown to anybody.</p>
-${tableOf("Figures of simulated users", head, [["", rows]])}`;
+${renderTable("Figures of simulated users", head, [["", rows]])}`;
 }
 
 /** The policy that was asked for less each of the others: all have the same users, who draw the same random numbers. */
-function differencesTable(simulation: Simulation): Html {
+function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;
   if (rivals.length === 0) return markup`<p>Nothing stands beside ${first.name}.</p>`;
-  const rows = rivals.map((rival): Row => {
-    const { mean, interval, lose, gain } = differenceOf([first.returns], [rival.returns]);
+  const rows = rivals.map((rival): ReportRow => {
+    const { mean, interval, lose, gain } = comparePolicies([first.returns], [rival.returns]);
     const name = `${first.name} less ${rival.name}`;
-    return [name, difference(mean, 2, interval), percent(lose), percent(gain), classifyDifference(interval)];
+    return [
+      name,
+      renderDifference(mean, 2, interval),
+      formatPercent(lose),
+      formatPercent(gain),
+      classifyDifference(interval),
+    ];
   });
   const head = ["policy less rival", "difference", "lose", "gain", "verdict"];
   return markup`<p>Differences in ${
     returnUnit(simulation)
   }, user by user: all policies have the same users and the same
 random numbers.</p>
-${tableOf("Differences of policies", head, [["", rows]])}`;
+${renderTable("Differences of policies", head, [["", rows]])}`;
 }
 
 /** Simulated users under one of the policies. */
 export interface SimulatedPolicy {
   readonly name: string;
-  readonly figures: PolicyFigures;
+  readonly figures: PolicyMetrics;
   /** [U] */
   readonly returns: Float64Array;
 }
@@ -122,7 +137,7 @@ function returnUnit({ reward }: SimulationScope): string {
 
 /** Returns and coverage. */
 function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
-  const bars = (of: (figures: PolicyFigures) => { mean: number; sd: number | null }): Bar[] =>
+  const bars = (of: (figures: PolicyMetrics) => { mean: number; sd: number | null }): Bar[] =>
     policies.map(({ name, figures }, colour) => ({ name, colour, ...of(figures), runs: 1, snapshot: name }));
   const returns = buildBarChart({
     id: "return",
@@ -143,19 +158,19 @@ function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]
 
 /** Curves by page: click rates, rewards where they are no clicks, and how many users are still there. */
 function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
-  const window = windowFor(scope.pages);
+  const window = chooseWindow(scope.pages);
   const wide = window > 1 ? ` A point is the mean of ${window} pages.` : "";
-  const chart = (id: string, title: string, note: string, of: (page: CurvePage) => MeanFigure) =>
+  const chart = (id: string, title: string, note: string, of: (page: PageCurvePoint) => MeanEstimate) =>
     buildLineChart({
       ...{ id, title, note: `${note}${wide}`.trim(), xTitle: "page", yTitle: title.toLowerCase() },
       series: policies.map(({ name, figures: { byPage } }, colour) => ({
-        ...{ model: name, colour, part: title, points: pointsOf(byPage, window, of) },
+        ...{ model: name, colour, part: title, points: computePoints(byPage, window, of) },
       })),
     });
   const bands = scope.pages > 1 && policies.some(({ figures }) => figures.byPage[0]?.reward.interval)
     ? `Bands are ${DEVIATION}.`
     : "";
-  const there = ({ users }: CurvePage) => ({ mean: users, interval: null });
+  const there = ({ users }: PageCurvePoint) => ({ mean: users, interval: null });
   return [
     ...(scope.clickRates ? chart("click-rate", "Click rate", bands, ({ clickRate }) => clickRate) : []),
     ...(scope.reward === "utility" ? chart("reward", "Reward of a page", bands, ({ reward }) => reward) : []),
@@ -183,14 +198,14 @@ function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
 
 /** What one standard deviation is where so wide a range has 95 %. */
 function deviation(interval: Interval | null): number | null {
-  return interval && finite((interval[1] - interval[0]) / WIDTH);
+  return interval && toFiniteOrNull((interval[1] - interval[0]) / WIDTH);
 }
 
 /** Pages from 1; those of a window are one point, in which each user who saw a page counts once. */
-function pointsOf(
-  byPage: readonly CurvePage[],
+function computePoints(
+  byPage: readonly PageCurvePoint[],
   window: number,
-  of: (page: CurvePage) => MeanFigure,
+  of: (page: PageCurvePoint) => MeanEstimate,
 ): CurvePoint[] {
   return Array.from({ length: Math.ceil(byPage.length / window) }, (_, k) => {
     const pages = byPage.slice(k * window, (k + 1) * window);

@@ -71,6 +71,6 @@ export function resolveColour(theme: Theme, name: string): string {
 }
 
 /** The same colour for elements of the page: it follows the page's theme by itself. */
-export function cssColour(name: string): string {
+export function getCssColour(name: string): string {
   return `light-dark(${resolveColour(light, name)}, ${resolveColour(dark, name)})`;
 }

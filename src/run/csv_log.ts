@@ -4,7 +4,7 @@
  */
 
 import { formatCsvRow } from "../csv.ts";
-import { writable } from "../files/write_scope.ts";
+import { requireWritable } from "../files/write_scope.ts";
 import { createHash } from "node:crypto";
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
@@ -48,7 +48,7 @@ export class CsvLog {
     CsvLog.expectUnbegun(path, columns);
     try {
       expectSole(path);
-      const file = Deno.openSync(writable(path), { append: true, create: true });
+      const file = Deno.openSync(requireWritable(path), { append: true, create: true });
       try {
         file.truncateSync(0);
         const log = new CsvLog(file, path, columns.length);
@@ -117,7 +117,7 @@ export class CsvLog {
     CsvLog.expectMarked(path, mark);
     try {
       expectSole(path);
-      const file = Deno.openSync(writable(path), { read: true, append: true });
+      const file = Deno.openSync(requireWritable(path), { read: true, append: true });
       try {
         file.truncateSync(mark.bytes);
         return new CsvLog(file, path, columns.length, readBytesSync(path));

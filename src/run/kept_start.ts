@@ -6,9 +6,9 @@
 
 import type { BestRecord } from "../train/best_records.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
-import type { Evaluation } from "../train/evaluation.ts";
+import type { NetworkEvaluation } from "../train/evaluation.ts";
 import type { Weights } from "../tape/parameters.ts";
-import type { StageFigures } from "./stages.ts";
+import type { StageMetrics } from "./stages.ts";
 
 /** What a training started from, in the place of its lowest validation loss. */
 export interface KeptStart {
@@ -20,7 +20,7 @@ export interface KeptStart {
 const ERRORS = 1.28;
 
 /** [users] sums of the loss over the events of each, by the networks as they stand. */
-export async function lossByUser(evaluation: Evaluation<StageFigures>): Promise<Float64Array> {
+export async function lossByUser(evaluation: NetworkEvaluation<StageMetrics>): Promise<Float64Array> {
   const sums: number[] = [];
   await evaluation.figures(undefined, ({ log, places, outcomes, words }) => {
     let e = 0;
@@ -61,7 +61,7 @@ export class StartChoice {
   #compared = { iteration: 0, isGain: true };
 
   /** @param start makes all weights as they were before the first step; they are as large as the model, and seldom needed */
-  constructor(private readonly trainer: ClickTrainer<StageFigures>, private readonly start: () => Weights) {}
+  constructor(private readonly trainer: ClickTrainer<StageMetrics>, private readonly start: () => Weights) {}
 
   /**
    * Returns the start where the lowest loss is not lower by more than chance: it is the least of many, which is below what the same

@@ -2,22 +2,22 @@
 
 import { dirname, join } from "node:path";
 import * as v from "../schema.ts";
-import { exists } from "../files/local_file.ts";
+import { pathExists } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";
+import { kernelShapesSchema, type KernelVariants, reuseVariants } from "../gpu/kernel_shapes.ts";
 import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
-import { partOf } from "../train/networks.ts";
+import { selectNetworkWeights } from "../train/networks.ts";
 import { UserError } from "../user_error.ts";
 import { type DataConfig, type Dataset, fitDataset } from "../data/sets/dataset.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { earlyEnd, noBest } from "../train/best_records.ts";
 import { stagesConfigSchema } from "../train/config.ts";
-import { thousands } from "../number_text.ts";
+import { formatThousands } from "../number_text.ts";
 import { runConfigSchema } from "./run_config.ts";
-import { findBest, savedStage, snapshotFile } from "./run_state.ts";
-import { adversarialStage, shannonStage, stagesOf } from "./stages.ts";
+import { findBest, getSnapshotPath, savedStage } from "./run_state.ts";
+import { adversarialStage, listStages, shannonStage } from "./stages.ts";
 import { readSnapshot } from "./snapshot.ts";
 import type { SnapshotInfo } from "./snapshot/snapshot.ts";
 
@@ -36,7 +36,7 @@ export class OpenedRun {
     readonly info: SnapshotInfo,
     /** Of the reward, by name. */
     readonly weights: Weights,
-    private readonly shapes: KernelShapes | undefined,
+    private readonly shapes: KernelVariants | undefined,
     /**
      * The data that it was trained on; undefined for a snapshot without its run.
      * @internal
@@ -52,7 +52,7 @@ export class OpenedRun {
    */
   model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
     const { source } = this.fit(dataset);
-    gpu.useShapes(recordedShapes(this.shapes, gpu.shapes));
+    gpu.useShapes(reuseVariants(this.shapes, gpu.shapes));
     return new UserModel(gpu, source.items, this.info.model, { weights: this.weights });
   }
 
@@ -82,8 +82,8 @@ export async function openRun(path: string): Promise<OpenedRun> {
       `Expected a snapshot written by train, got ${file}, which does not say what model it is.`,
     );
   }
-  const { shapes, data } = await configBeside(file);
-  return new OpenedRun(file, info, partOf(weights, ""), shapes, data, unfinished);
+  const { shapes, data } = await readRunConfig(file);
+  return new OpenedRun(file, info, selectNetworkWeights(weights, ""), shapes, data, unfinished);
 }
 
 /** The snapshot that commands take of a run. */
@@ -103,10 +103,10 @@ export async function findSnapshot(path: string): Promise<FoundSnapshot> {
   if (!await isFolder(path)) return { file: path, unfinished: undefined };
   const [own, game] = [shannonStage.folder(path), adversarialStage.folder(path)];
   const best = await findBest(own, "loss") ?? await findBest(game, "prec1");
-  for (const file of [...(best ? [best] : []), snapshotFile(own, "last"), snapshotFile(game, "last")]) {
-    if (await exists(file)) return { file, unfinished: await describeUnfinished(path) };
+  for (const file of [...(best ? [best] : []), getSnapshotPath(own, "last"), getSnapshotPath(game, "last")]) {
+    if (await pathExists(file)) return { file, unfinished: await describeUnfinished(path) };
   }
-  if (await exists(join(path, "seeds.json"))) {
+  if (await pathExists(join(path, "seeds.json"))) {
     throw new UserError(`Expected one run, got ${path}, which holds several: name one of its seeds.`);
   }
   throw new UserError(
@@ -119,14 +119,14 @@ export async function findSnapshot(path: string): Promise<FoundSnapshot> {
 export async function describeUnfinished(path: string): Promise<string | undefined> {
   const config = await configIn(path, stagesSchema);
   if (!config) return undefined;
-  for (const stage of stagesOf(config)) {
+  for (const stage of listStages(config)) {
     const saved = await savedStage(stage.folder(path));
     if (saved && saved.isGame === stage.hasLikelihood) return undefined; // the folder of the second stage alone
     const { iteration, best } = saved ?? { iteration: 0, best: noBest };
     const iterations = stage.iterations(config);
     if (iteration >= iterations || iteration >= earlyEnd(stage.schedule(config), best)) continue;
-    return `The run in ${path} is unfinished: iteration ${thousands(iteration)} of ${
-      thousands(iterations)
+    return `The run in ${path} is unfinished: iteration ${formatThousands(iteration)} of ${
+      formatThousands(iterations)
     } of its ` +
       `${stage.title}. It goes on with: deno task train --resume ${path}`;
   }
@@ -150,7 +150,7 @@ const configSchema = v.looseObject({
 /**
  * What the run of a snapshot ran on: with its kernels utilities are its own bit for bit. A snapshot does without a run.
  */
-export async function configBeside(snapshot: string): Promise<v.InferOutput<typeof configSchema>> {
+export async function readRunConfig(snapshot: string): Promise<v.InferOutput<typeof configSchema>> {
   return await configIn(dirname(snapshot), configSchema) ?? {};
 }
 

@@ -1,9 +1,9 @@
 /** config.json of a run: all that is needed to repeat it. */
 
-import { writable } from "../files/write_scope.ts";
+import { requireWritable } from "../files/write_scope.ts";
 import * as v from "../schema.ts";
 import { dataConfigSchema } from "../data/sets/dataset.ts";
-import { exists } from "../files/local_file.ts";
+import { pathExists } from "../files/local_file.ts";
 import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
@@ -48,7 +48,7 @@ export async function readConfig(path: string): Promise<RunConfig> {
 }
 
 export function hasConfig(path: string): Promise<boolean> {
-  return exists(configFile(path));
+  return pathExists(configFile(path));
 }
 
 /** @param path the run's folder, or a stage's. */
@@ -63,7 +63,7 @@ function configFile(path: string): string {
 /** Takes a config back that was just written, of a run in which nothing could be saved. */
 export async function removeConfig(path: string): Promise<void> {
   try {
-    await Deno.remove(writable(configFile(path)));
+    await Deno.remove(requireWritable(configFile(path)));
   } catch {
     // The error that led here is the one to report; --resume begins such a run again.
   }

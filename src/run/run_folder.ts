@@ -4,25 +4,25 @@
  * stage's is the run's own folder, the adversarial stage's is `adversarial` in it.
  */
 
-import { writable } from "../files/write_scope.ts";
+import { requireWritable } from "../files/write_scope.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
-import type { Features } from "../data/manifest.ts";
+import type { FeatureManifest } from "../data/manifest.ts";
 import { writeJson } from "../files/json_file.ts";
 import { makeFolder, removeTemporaries } from "../files/atomic_write.ts";
-import { exists, explainFileError } from "../files/local_file.ts";
-import { contentsOf } from "../files/owned_folder.ts";
+import { explainFileError, pathExists } from "../files/local_file.ts";
+import { listContents } from "../files/owned_folder.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import {
-  asideFile,
   expectLogs,
+  getPendingSnapshotPath,
+  getSnapshotPath,
   type LastState,
   logFile,
   LOGS,
   replaceFile,
-  snapshotFile,
   type SnapshotName,
 } from "./run_state.ts";
-import { bestText, criteria, type Criterion } from "../train/best_records.ts";
+import { criteria, type Criterion, formatBestRecords } from "../train/best_records.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog } from "./csv_log.ts";
@@ -44,7 +44,7 @@ export interface StageFiles {
   readonly columns: readonly string[];
   /** What its snapshots say of the generator, and of the items. */
   readonly game: SnapshotGame | undefined;
-  readonly features: Features | undefined;
+  readonly features: FeatureManifest | undefined;
 }
 
 /** The best weights of a stage. */
@@ -75,7 +75,7 @@ export class RunFolder {
    */
   static async begin(path: string, about: StageFiles): Promise<RunFolder> {
     await expectUnbegun(path, about.columns);
-    const before = contentsOf(path);
+    const before = listContents(path);
     try {
       await makeFolder(path);
       clean(path);
@@ -91,7 +91,7 @@ export class RunFolder {
 
   /** Whether a run has saved anything to go on from. */
   static hasState(path: string): Promise<boolean> {
-    return exists(snapshotFile(path, "last"));
+    return pathExists(getSnapshotPath(path, "last"));
   }
 
   /**
@@ -126,7 +126,7 @@ export class RunFolder {
   }
 
   file(name: SnapshotName): string {
-    return snapshotFile(this.path, name);
+    return getSnapshotPath(this.path, name);
   }
 
   flush(): void {
@@ -149,7 +149,7 @@ export class RunFolder {
     const best = withKept(state, kept);
     const fresh = criteria.filter((criterion) => this.#saved[criterion] !== best.best[criterion].iteration);
     for (const criterion of fresh) {
-      await this.#saveBest(specs, items, best, criterion, asideFile(this.path, criterion));
+      await this.#saveBest(specs, items, best, criterion, getPendingSnapshotPath(this.path, criterion));
     }
     const weights = this.#filled(specs, items, state.weights);
     const more = new Map<string, Weights>([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
@@ -157,12 +157,12 @@ export class RunFolder {
     if (kept && loss) more.set(BEST_PREFIXES.loss, this.#filled(specs, items, loss));
     const info = this.#info(items, state.iteration, "last");
     await writeSnapshot(this.file("last"), specs, weights, info, more, {
-      best: bestText(state.best),
+      best: formatBestRecords(state.best),
       logs: JSON.stringify({ train: this.train.mark(), validation: this.validation.mark() }),
     });
     for (const criterion of fresh) {
       if (!Number.isFinite(best.best[criterion].value)) continue;
-      await replaceFile(asideFile(this.path, criterion), this.file(`best-${criterion}`));
+      await replaceFile(getPendingSnapshotPath(this.path, criterion), this.file(`best-${criterion}`));
       this.#saved[criterion] = best.best[criterion].iteration;
     }
   }
@@ -178,7 +178,7 @@ export class RunFolder {
     for (const criterion of criteria) {
       if (this.#saved[criterion] === best.best[criterion].iteration) continue;
       const file = this.file(`best-${criterion}`);
-      if (await exists(file)) await replaceFile(file, asideFile(this.path, criterion));
+      if (await pathExists(file)) await replaceFile(file, getPendingSnapshotPath(this.path, criterion));
       await this.#saveBest(specs, items, best, criterion, file);
     }
   }
@@ -235,11 +235,11 @@ export class RunFolder {
  * @throws UserError when something would be lost.
  */
 export async function expectUnbegun(path: string, columns: readonly string[]): Promise<void> {
-  const names = contentsOf(path) ?? [];
+  const names = listContents(path) ?? [];
   const kept = names.find((name) => /^best-.*\.safetensors$/.test(name) || name === "result.json");
   if (kept !== undefined) {
     throw new UserError(
-      `Expected ${snapshotFile(path, "last")}, from which the run goes on, found none, though ${path} ` +
+      `Expected ${getSnapshotPath(path, "last")}, from which the run goes on, found none, though ${path} ` +
         `holds ${kept}. Nothing was changed: put the file back. Without it the run cannot go on; start a ` +
         "new one in another folder, from a snapshot with --init if one is left.",
     );
@@ -252,10 +252,10 @@ async function takeBack(path: string, before: readonly string[] | undefined): Pr
   try {
     for (const name of ["config.json", "train.csv", "validation.csv"]) {
       const file = `${path}/${name}`;
-      if (!before?.includes(name) && await exists(file)) await Deno.remove(writable(file));
+      if (!before?.includes(name) && await pathExists(file)) await Deno.remove(requireWritable(file));
     }
     removeTemporaries(path);
-    if (before === undefined) await Deno.remove(writable(path));
+    if (before === undefined) await Deno.remove(requireWritable(path));
   } catch {
     // The error that led here is the one to report; --resume begins such a folder again.
   }

@@ -3,13 +3,13 @@
  * and the names of these files.
  */
 
-import { writable } from "../files/write_scope.ts";
+import { requireWritable } from "../files/write_scope.ts";
 import * as v from "../schema.ts";
-import { exists, explainFileError } from "../files/local_file.ts";
+import { explainFileError, pathExists } from "../files/local_file.ts";
 import { parseJson } from "../files/json_file.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import { bestOf, type BestRecords, criteria, type Criterion } from "../train/best_records.ts";
+import { type BestRecords, criteria, type Criterion, parseBestRecords } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
 import { readSnapshot, readSnapshotHeader } from "./snapshot.ts";
@@ -17,9 +17,9 @@ import {
   BEST_PREFIXES,
   iterationSchema,
   MOMENT_PREFIXES,
+  selectSnapshotSpecs,
   type Snapshot,
   type SnapshotInfo,
-  snapshotSpecs,
 } from "./snapshot/snapshot.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
 
@@ -42,12 +42,12 @@ export function logFile(path: string, log: typeof LOGS[number]): string {
   return `${path}/${log}.csv`;
 }
 
-export function snapshotFile(path: string, name: SnapshotName): string {
+export function getSnapshotPath(path: string, name: SnapshotName): string {
   return `${path}/${name}.safetensors`;
 }
 
 /** Where a best snapshot stands that is newer than `last`, or that `last` belongs to while a newer one has its name. */
-export function asideFile(path: string, criterion: Criterion): string {
+export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
 }
 
@@ -66,8 +66,8 @@ export interface SavedStage {
 /** Returns what is saved of a stage; undefined where nothing is, or it cannot be read. */
 export async function savedStage(path: string): Promise<SavedStage | undefined> {
   try {
-    const { names, metadata } = await readSnapshotHeader(snapshotFile(path, "last"));
-    const best = bestOf(metadata.best);
+    const { names, metadata } = await readSnapshotHeader(getSnapshotPath(path, "last"));
+    const best = parseBestRecords(metadata.best);
     const iteration = v.safeParse(iterationSchema, metadata.iteration);
     if (!best || !iteration.success) return undefined;
     const keepsStart = names.some((name) => name.startsWith(BEST_PREFIXES.loss));
@@ -89,10 +89,10 @@ export async function savedStage(path: string): Promise<SavedStage | undefined> 
  * of a training that diverged. Undefined where there is none.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
-  const file = snapshotFile(path, `best-${criterion}`);
-  const aside = asideFile(path, criterion);
-  const found = await exists(file) ? file : undefined;
-  if (!await exists(aside)) return found;
+  const file = getSnapshotPath(path, `best-${criterion}`);
+  const aside = getPendingSnapshotPath(path, criterion);
+  const found = await pathExists(file) ? file : undefined;
+  if (!await pathExists(aside)) return found;
   const saved = await savedStage(path);
   if (!saved) return found;
   const iterationOf = async (path: string) => Number((await readSnapshotHeader(path)).metadata.iteration);
@@ -123,9 +123,9 @@ export function expectLogs(path: string, { iteration, logs }: Pick<LastState, "i
 
 /** What `last` holds. @throws UserError for a snapshot that is damaged, or does not say what a run needs to go on. */
 export async function readLast(path: string): Promise<LastState> {
-  const file = snapshotFile(path, "last");
+  const file = getSnapshotPath(path, "last");
   const snapshot = await readSnapshot(file);
-  const best = bestOf(snapshot.metadata.best);
+  const best = parseBestRecords(snapshot.metadata.best);
   const logs = v.safeParse(logsSchema, parseJson(snapshot.metadata.logs));
   if (!snapshot.info || !best || !logs.success) {
     throw new UserError(
@@ -142,17 +142,17 @@ export async function readLast(path: string): Promise<LastState> {
  * @param last what {@link readLast} found. @returns with the best snapshots that stand aside: {@link settleBest} takes them
  * @throws UserError when a snapshot is missing, damaged or of another shape.
  */
-export async function runStateOf(
+export async function restoreState(
   path: string,
   { snapshot: last, iteration, best }: LastState,
   specs: readonly ParameterSpec[],
 ): Promise<{ state: TrainerState; aside: readonly Criterion[] }> {
-  const file = snapshotFile(path, "last");
+  const file = getSnapshotPath(path, "last");
   checkWeights(specs, last.weights, file);
   const moments = (name: "m" | "v") => {
     const prefix = MOMENT_PREFIXES[name];
     const values = last.part(prefix);
-    checkWeights(snapshotSpecs(specs, prefix), values, `Adam's ${name} in ${file}`);
+    checkWeights(selectSnapshotSpecs(specs, prefix), values, `Adam's ${name} in ${file}`);
     return values;
   };
   const snapshots: Partial<Record<Criterion, Weights>> = {};
@@ -176,7 +176,7 @@ export async function runStateOf(
 /** Gives best snapshots that stand aside their names. */
 export async function settleBest(path: string, aside: readonly Criterion[]): Promise<void> {
   for (const criterion of aside) {
-    await replaceFile(asideFile(path, criterion), snapshotFile(path, `best-${criterion}`));
+    await replaceFile(getPendingSnapshotPath(path, criterion), getSnapshotPath(path, `best-${criterion}`));
   }
 }
 
@@ -202,10 +202,10 @@ async function readBest(
   criterion: Criterion,
   iteration: number,
 ): Promise<{ weights: Weights; isAside: boolean }> {
-  const file = snapshotFile(path, `best-${criterion}`);
-  const aside = asideFile(path, criterion);
+  const file = getSnapshotPath(path, `best-${criterion}`);
+  const aside = getPendingSnapshotPath(path, criterion);
   for (const name of [file, aside]) {
-    if (!await exists(name)) continue;
+    if (!await pathExists(name)) continue;
     const { info, weights } = await readSnapshot(name);
     if (info?.iteration !== iteration) continue;
     checkWeights(specs, weights, name);
@@ -218,7 +218,7 @@ async function readBest(
 
 export async function replaceFile(from: string, to: string): Promise<void> {
   try {
-    await Deno.rename(writable(from), writable(to));
+    await Deno.rename(requireWritable(from), requireWritable(to));
   } catch (error) {
     throw explainFileError(error, "write", to);
   }

@@ -4,7 +4,7 @@ import * as v from "../schema.ts";
 import { type RunConfig, runConfigSchema } from "./run_config.ts";
 import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
-import type { RunResult } from "./training_run.ts";
+import type { StageRunResult } from "./training_run.ts";
 
 const seedsSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.seeds),
@@ -15,27 +15,27 @@ const seedsSchema = v.strictObject({
   /** Of the first seed; the others differ in nothing else. */
   config: runConfigSchema,
 });
-export type Seeds = Omit<v.InferOutput<typeof seedsSchema>, "format">;
+export type SeedsConfig = Omit<v.InferOutput<typeof seedsSchema>, "format">;
 
-export async function writeSeeds(path: string, seeds: Seeds): Promise<void> {
+export async function writeSeeds(path: string, seeds: SeedsConfig): Promise<void> {
   await writeJson(`${path}/seeds.json`, { format: FOLDER_FORMATS.seeds, ...seeds });
 }
 
 /** Undefined for a folder of another kind. @throws UserError when seeds.json is damaged. */
-export function readSeeds(path: string): Promise<Seeds | undefined> {
+export function readSeeds(path: string): Promise<SeedsConfig | undefined> {
   return readJson(`${path}/seeds.json`, seedsSchema);
 }
 
-export function configOfSeed({ config }: Seeds, seed: number): RunConfig {
+export function getSeedConfig({ config }: SeedsConfig, seed: number): RunConfig {
   return { ...config, training: { ...config.training, seed } };
 }
 
-export function folderOfSeed(path: string, seed: number): string {
+export function getSeedFolder(path: string, seed: number): string {
   return `${path}/seed-${seed}`;
 }
 
 /** The figures of each run; its details are in its own folder. */
-export async function writeSeedsResult(path: string, results: readonly RunResult[]): Promise<void> {
+export async function writeSeedsResult(path: string, results: readonly StageRunResult[]): Promise<void> {
   const runs = results.map(({ stage, folder, seed, iteration, test = [], verdict }) => ({
     ...{ stage, folder, seed, iteration },
     test: test.map(({ details: _, against: __, ...figures }) => figures),

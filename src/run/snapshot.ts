@@ -1,18 +1,18 @@
 /** Snapshots on disk; what stands in them is in snapshot/snapshot.ts. */
 
-import { type Snapshot, type SnapshotInfo, snapshotOf, snapshotTensors } from "./snapshot/snapshot.ts";
+import { buildSnapshot, parseSnapshot, type Snapshot, type SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
-import { atomicWriteFile } from "../files/atomic_write.ts";
+import { writeFileAtomically } from "../files/atomic_write.ts";
 import { expectFile, explainFileError, openFile, readBytes } from "../files/local_file.ts";
 import {
   decodeSafetensors,
-  headerEnd,
+  encodeSafetensorsPieces,
+  findHeaderEnd,
   LENGTH_BYTES,
   readLayout,
   readMetadata,
-  safetensorsPieces,
   type TensorData,
   type TensorFile,
 } from "./snapshot/safetensors.ts";
@@ -31,7 +31,7 @@ export async function writeSnapshot(
   more?: ReadonlyMap<string, Weights>,
   extra?: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const { tensors, metadata } = snapshotTensors(specs, weights, info, more, extra);
+  const { tensors, metadata } = buildSnapshot(specs, weights, info, more, extra);
   await writeSafetensors(path, tensors, metadata);
 }
 
@@ -40,7 +40,7 @@ export async function writeSnapshot(
  * @throws UserError for a file that is missing, damaged, or says something unreadable of its model.
  */
 export async function readSnapshot(path: string): Promise<Snapshot> {
-  return snapshotOf(await readSafetensors(path), path);
+  return parseSnapshot(await readSafetensors(path), path);
 }
 
 /** Reads the file at `path`. @throws {UserError} when it cannot be read or is damaged */
@@ -63,8 +63,8 @@ async function checkBeginning(path: string): Promise<ReturnType<typeof readLayou
   const { isDirectory, size } = await Deno.stat(path);
   if (!isDirectory) expectFile(path); // a folder is told when it is read
   using file = openFile(path);
-  const begin = await bytesOf(file, LENGTH_BYTES);
-  const header = await bytesOf(file, headerEnd(begin, size, path) - LENGTH_BYTES);
+  const begin = await readNextBytes(file, LENGTH_BYTES);
+  const header = await readNextBytes(file, findHeaderEnd(begin, size, path) - LENGTH_BYTES);
   return readLayout(Buffer.concat([begin, header]), size, path);
 }
 
@@ -81,7 +81,7 @@ export async function readSnapshotHeader(
 }
 
 /** The next bytes of a file; fewer where it ends. */
-async function bytesOf(file: Deno.FsFile, count: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readNextBytes(file: Deno.FsFile, count: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(count);
   for (let done = 0; done < count;) {
     const read = await file.read(bytes.subarray(done));
@@ -100,5 +100,5 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  await atomicWriteFile(path, safetensorsPieces(tensors, metadata, crc32), FORMAT_MARK);
+  await writeFileAtomically(path, encodeSafetensorsPieces(tensors, metadata, crc32), FORMAT_MARK);
 }

@@ -1,9 +1,9 @@
 /** The stages that a run may go through: what each trains, where it writes, and what its figures are called. */
 
-import type { ChoiceFigures } from "../data/ranking.ts";
+import type { ChoiceMetrics } from "../data/ranking.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { Initial } from "../model/counted.ts";
-import { generatorConfig } from "../model/game_programs.ts";
+import type { InitialWeights } from "../model/counted.ts";
+import { buildGeneratorConfig } from "../model/game_programs.ts";
 import { POSITION_EFFECT } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
@@ -11,9 +11,9 @@ import { AdversarialTrainer } from "../train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import type { ValidationSchedule } from "../train/best_records.ts";
 import type { StagesConfig } from "../train/config.ts";
-import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
-import type { GameFigures } from "../train/results.ts";
-import type { Together } from "../train/ranks_state.ts";
+import { GENERATOR_PREFIX, selectNetworkWeights } from "../train/networks.ts";
+import type { GameMetrics } from "../train/results.ts";
+import type { DistributedContext } from "../train/ranks_state.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import type { SnapshotGame } from "./snapshot/snapshot.ts";
@@ -21,15 +21,15 @@ import type { SnapshotGame } from "./snapshot/snapshot.ts";
 export type StageName = "shannon" | "adversarial";
 
 /** Figures of any stage: those of a game only where there is one. */
-export type StageFigures = ChoiceFigures & Partial<GameFigures>;
+export type StageMetrics = ChoiceMetrics & Partial<GameMetrics>;
 
 /** A figure, and what it is called while it is shown. */
-export interface NamedFigure {
+export interface NamedMetric {
   readonly name: string;
-  readonly figure: keyof GameFigures;
+  readonly figure: keyof GameMetrics;
 }
 
-export interface Stage {
+export interface TrainingStage {
   readonly name: StageName;
   /** In messages. */
   readonly title: string;
@@ -40,9 +40,9 @@ export interface Stage {
   /** What is said when that option is to extend a run without this stage. */
   readonly absent: string;
   /** Which figure each column of train.csv and validation.csv holds, after the iteration. */
-  readonly columns: Readonly<Record<string, keyof GameFigures>>;
+  readonly columns: Readonly<Record<string, keyof GameMetrics>>;
   /** What is shown while it trains. */
-  readonly shown: { readonly loss: NamedFigure; readonly prec1: NamedFigure };
+  readonly shown: { readonly loss: NamedMetric; readonly prec1: NamedMetric };
   /** Whether its loss is a likelihood, which compares with that of the truth. */
   readonly hasLikelihood: boolean;
   /** The snapshot by which its ranking is judged. */
@@ -61,13 +61,13 @@ export interface Stage {
     data: Pick<Dataset, "source">,
     config: StagesConfig,
     generator: Weights | undefined,
-    together?: Together,
-  ): Promise<ClickTrainer<StageFigures>>;
+    together?: DistributedContext,
+  ): Promise<ClickTrainer<StageMetrics>>;
   /** What the snapshots say of the generator; undefined without one. */
   game(model: ModelConfig, config: StagesConfig): SnapshotGame | undefined;
 }
 
-export const shannonStage: Stage = {
+export const shannonStage: TrainingStage = {
   name: "shannon",
   title: "Shannon stage",
   heading: "Test users",
@@ -89,7 +89,7 @@ export const shannonStage: Stage = {
   game: () => undefined,
 };
 
-export const adversarialStage: Stage = {
+export const adversarialStage: TrainingStage = {
   name: "adversarial",
   title: "adversarial stage",
   heading: "Test users, after the adversarial stage",
@@ -113,60 +113,60 @@ export const adversarialStage: Stage = {
   judged: "best-prec1",
   isPartOf: ({ adversarial }) => adversarial !== null,
   folder: (run) => `${run}/adversarial`,
-  iterations: (config) => adversarialOf(config).iterations,
-  schedule: adversarialOf,
+  iterations: (config) => getAdversarialConfig(config).iterations,
+  schedule: getAdversarialConfig,
   withIterations: (config, iterations) => ({
     ...config,
-    adversarial: { ...adversarialOf(config), iterations },
+    adversarial: { ...getAdversarialConfig(config), iterations },
   }),
   create(model, { source }, config, generatorWeights, together) {
     const { seed, evaluationShards, validationUsers } = config.training;
     const options = { seed, evaluationShards, validationUsers, generatorWeights, together };
-    return AdversarialTrainer.create(model, source, adversarialOf(config), options);
+    return AdversarialTrainer.create(model, source, getAdversarialConfig(config), options);
   },
   game(model, config) {
-    const adversarial = adversarialOf(config);
+    const adversarial = getAdversarialConfig(config);
     const { generatorEta, etaByPage, utilityPenalty, skipNoClick } = adversarial;
-    const generator = adversarial.generator === "exact" ? null : generatorConfig(model, adversarial);
+    const generator = adversarial.generator === "exact" ? null : buildGeneratorConfig(model, adversarial);
     return { generator, eta: model.eta, generatorEta, etaByPage, utilityPenalty, skipNoClick };
   },
 };
 
-function adversarialOf({ adversarial }: StagesConfig) {
+function getAdversarialConfig({ adversarial }: StagesConfig) {
   if (!adversarial) throw new Error("this run has no adversarial stage");
   return adversarial;
 }
 
 /** In the order in which a run goes through them. */
-export const stages: readonly Stage[] = [shannonStage, adversarialStage];
+export const stages: readonly TrainingStage[] = [shannonStage, adversarialStage];
 
 /** Which stages a run goes through, in order. Each starts from the best prec@1 of the one before. */
-export function stagesOf(config: StagesConfig): Stage[] {
+export function listStages(config: StagesConfig): TrainingStage[] {
   return stages.filter((stage) => stage.isPartOf(config));
 }
 
 /** The stage that another one of a run starts from; undefined for the first. */
-export function stageBefore(stage: Stage, config: StagesConfig): Stage | undefined {
-  return stagesOf(config)[stagesOf(config).indexOf(stage) - 1];
+export function findStageBefore(stage: TrainingStage, config: StagesConfig): TrainingStage | undefined {
+  return listStages(config)[listStages(config).indexOf(stage) - 1];
 }
 
 /**
  * What a stage's networks start from: these weights, or drawn ones; the generator's are drawn where there are none. Effects of
  * places are left out where the model has none, as the game is of choices whatever their places.
  */
-export function startOf(
+export function buildStart(
   init: Weights | undefined,
   seed: number,
   { positions }: Pick<ModelConfig, "positions">,
-): { initial: Initial; generator: Weights | undefined } {
+): { initial: InitialWeights; generator: Weights | undefined } {
   if (!init) return { initial: { seed }, generator: undefined };
-  const generator = partOf(init, GENERATOR_PREFIX);
-  const weights = partOf(init, "");
+  const generator = selectNetworkWeights(init, GENERATOR_PREFIX);
+  const weights = selectNetworkWeights(init, "");
   if (positions === 0) weights.delete(POSITION_EFFECT);
   return { initial: { weights }, generator: generator.size > 0 ? generator : undefined };
 }
 
 /** The values of a stage's columns; NaN for a figure that there is none of. */
-export function rowOf({ columns }: Stage, figures: StageFigures): number[] {
+export function buildRow({ columns }: TrainingStage, figures: StageMetrics): number[] {
   return Object.values(columns).map((figure) => figures[figure] ?? NaN);
 }

@@ -3,9 +3,9 @@
  * went, and what to try.
  */
 
-import { usersOf } from "../data/click_log.ts";
+import { listUsers } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
-import { differences, pairedOf, type Tested } from "../figures/tested.ts";
+import { compareScorings, packSums, type TestResult } from "../figures/tested.ts";
 import { criteria } from "../train/best_records.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import type { StagesConfig } from "../train/config.ts";
@@ -13,16 +13,16 @@ import type { Weights } from "../tape/parameters.ts";
 import type { SnapshotName } from "./run_state.ts";
 import {
   type BaselineResults,
-  choiceOf,
+  buildSnapshotResult,
+  getProbabilityOptions,
   type SnapshotDifferences,
   type SnapshotResult,
-  snapshotResult,
   type TestedData,
   TestedUsers,
 } from "./tested_users.ts";
-import type { Stage, StageFigures } from "./stages.ts";
+import type { StageMetrics, TrainingStage } from "./stages.ts";
 import type { KeptStart } from "./kept_start.ts";
-import { type ItemData, unusedOf } from "../data/item_ids.ts";
+import { describeUnusedFeatures, type ItemData } from "../data/item_ids.ts";
 import {
   classifyAgainstBaselines,
   compareRanking,
@@ -30,7 +30,7 @@ import {
   describeUsers,
   describeVerdict,
 } from "../figures/verdict.ts";
-import { thousands } from "../number_text.ts";
+import { formatThousands } from "../number_text.ts";
 import { LOGIT_SEED } from "../figures/baselines/scorers.ts";
 
 /** What the test users say of a stage that is finished. */
@@ -47,24 +47,24 @@ export interface StageTest {
  * @param trainer keeps the weights that it has. @param kept what takes the place of its lowest validation loss.
  */
 export async function testStage(
-  stage: Stage,
-  trainer: ClickTrainer<StageFigures>,
+  stage: TrainingStage,
+  trainer: ClickTrainer<StageMetrics>,
   data: TestedData,
   config: StagesConfig,
   onProgress: OnProgress | undefined,
   kept: KeptStart | undefined,
 ): Promise<StageTest> {
-  const users = usersOf(data.source, "test");
+  const users = listUsers(data.source, "test");
   const tested = TestedUsers.ofPart(data, "test", onProgress);
   using evaluation = await trainer.evaluation(users, config.training.evaluationShards);
   const test: SnapshotResult[] = [];
-  const all: { snapshot: SnapshotName; tested: Tested }[] = [];
+  const all: { snapshot: SnapshotName; tested: TestResult }[] = [];
   const take = async (snapshot: SnapshotName, iteration: number, weights: Weights) => {
     const onShard = (done: number, all: number) => onProgress?.(`Test users, ${snapshot}`, done, all);
-    const found = await tested.test(evaluation, choiceOf(config.model, weights), onShard);
+    const found = await tested.test(evaluation, getProbabilityOptions(config.model, weights), onShard);
     test.push({
-      ...snapshotResult(snapshot, iteration, found, tested),
-      paired: pairedOf(found.tested),
+      ...buildSnapshotResult(snapshot, iteration, found, tested),
+      paired: packSums(found.tested),
     });
     all.push({ snapshot, tested: found.tested });
   };
@@ -83,7 +83,7 @@ export async function testStage(
     all.slice(k + 1).map((other) => ({
       snapshot,
       minus: other.snapshot,
-      differences: differences(tested, other.tested),
+      differences: compareScorings(tested, other.tested),
     }))
   );
   const found = { test, baselines: tested.results(), snapshots };
@@ -98,7 +98,7 @@ const LATE = 0.9;
 /** Describes the test of a finished stage. @param iterations of the stage */
 export function describeTest(
   test: readonly SnapshotResult[],
-  stage: Stage,
+  stage: TrainingStage,
   config: StagesConfig,
   data: ItemData,
   iterations: number,
@@ -127,7 +127,9 @@ export function describeRanking(
   if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
   return [
     ...words,
-    `Try ${unusedOf(data)}, other options by deno task tune, and look at what deno task data describe ` +
+    `Try ${
+      describeUnusedFeatures(data)
+    }, other options by deno task tune, and look at what deno task data describe ` +
     "says of the log. Until the model is better, the best baseline is the simpler choice.",
   ];
 }
@@ -167,7 +169,7 @@ function describeTraining(
 ): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss");
   if (!best || iterations < 2 * training.validateEvery) return [];
-  const of = `iteration ${thousands(best.iteration)} of ${thousands(iterations)}`;
+  const of = `iteration ${formatThousands(best.iteration)} of ${formatThousands(iterations)}`;
   if (best.iteration >= LATE * iterations) {
     return [
       `The validation loss was best near the end (best-loss is of ${of}). Training longer may help: ` +

@@ -3,35 +3,41 @@
 import {
   type BaselineName,
   baselineNames,
-  Baselines,
+  type BaselineResult,
   baselineTitles,
-  type TestedBaseline,
+  FittedBaselines,
 } from "../figures/baselines/baselines.ts";
-import { type Split, usersOf } from "../data/click_log.ts";
+import { listUsers, type Split } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
-import { meanSpearman, type RankingFigures } from "../data/ranking.ts";
-import { Collector } from "../figures/collector.ts";
-import { type Details, type Differences, differences, type Paired, type Tested } from "../figures/tested.ts";
-import { type Evaluation, type EvaluationFigures, spread } from "../train/evaluation.ts";
+import { meanSpearman, type RankingMetrics } from "../data/ranking.ts";
+import { MetricCollector } from "../figures/collector.ts";
+import {
+  compareScorings,
+  type MetricDetails,
+  type MetricDifferences,
+  type StoredSums,
+  type TestResult,
+} from "../figures/tested.ts";
+import { type EvaluationMetrics, type NetworkEvaluation, scatterUtilities } from "../train/evaluation.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { positionEffects } from "../model/position_effect.ts";
+import { readPositionEffects } from "../model/position_effect.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
-import type { StageFigures } from "./stages.ts";
+import type { StageMetrics } from "./stages.ts";
 import type { SnapshotName } from "./run_state.ts";
 
 /** Figures of a baseline. A ranking has no loss. */
-export interface BaselineResult extends RankingFigures {
+export interface BaselineMetricsResult extends RankingMetrics {
   readonly nll?: number;
-  readonly longerPages: RankingFigures;
+  readonly longerPages: RankingMetrics;
   /** Which of its settings was the best on the validation users, in words. */
   readonly setting?: string;
   /** All figures with their intervals. */
-  readonly details: Details;
+  readonly details: MetricDetails;
 }
 
 /** By their names; null for one that the data do not give. */
-export type BaselineResults = Readonly<Record<BaselineName | "attainable", BaselineResult | null>>;
+export type BaselineResults = Readonly<Record<BaselineName | "attainable", BaselineMetricsResult | null>>;
 
 /** What all tables show beside a model, with the names of the rows. */
 export const shownBaselines: readonly (readonly [keyof BaselineResults, string])[] = [
@@ -40,21 +46,24 @@ export const shownBaselines: readonly (readonly [keyof BaselineResults, string])
 ];
 
 /** How utilities become probabilities: see {@link import("../figures/collector.ts").CollectorOptions}. */
-export interface Choice {
+export interface ProbabilityOptions {
   readonly eta: number;
   readonly single?: boolean;
   readonly placeEffects?: readonly number[];
 }
 
 /** Of a model with these weights. */
-export function choiceOf({ eta, loss }: Pick<ModelConfig, "eta" | "loss">, weights: Weights): Choice {
-  return { eta, single: loss === "logistic", placeEffects: positionEffects(weights) };
+export function getProbabilityOptions(
+  { eta, loss }: Pick<ModelConfig, "eta" | "loss">,
+  weights: Weights,
+): ProbabilityOptions {
+  return { eta, single: loss === "logistic", placeEffects: readPositionEffects(weights) };
 }
 
 /** What is known of a scoring beside the figures that the device sums. */
-interface TestedModel<F extends StageFigures> {
-  readonly figures: EvaluationFigures<F>;
-  readonly tested: Tested;
+interface TestedModel<F extends StageMetrics> {
+  readonly figures: EvaluationMetrics<F>;
+  readonly tested: TestResult;
   /** How alike the reward and the truth rank a page's items, where the truth is known. */
   readonly spearman: number | undefined;
 }
@@ -64,7 +73,7 @@ export type TestedData = Pick<Dataset, "source" | "features" | "places" | "truth
 
 /** Of a log, whose features and places are always the same: its runs, their stages and the lab's curves share it. */
 interface Known {
-  readonly counted: Baselines;
+  readonly counted: FittedBaselines;
   readonly parts: Map<Split, TestedUsers>;
 }
 const knownOf = new WeakMap<LogSource, Known>();
@@ -74,14 +83,14 @@ export class TestedUsers {
   private constructor(
     private readonly data: TestedData,
     readonly users: Uint32Array,
-    private readonly counted: Baselines,
-    private readonly baselines: ReadonlyMap<string, TestedBaseline>,
+    private readonly counted: FittedBaselines,
+    private readonly baselines: ReadonlyMap<string, BaselineResult>,
   ) {}
 
   /** The users of a part: tested once a log. */
   static ofPart(data: TestedData, part: Split, onProgress?: OnProgress): TestedUsers {
     const { parts } = known(data, onProgress);
-    const tested = parts.get(part) ?? TestedUsers.of(data, usersOf(data.source, part), onProgress);
+    const tested = parts.get(part) ?? TestedUsers.of(data, listUsers(data.source, part), onProgress);
     parts.set(part, tested);
     return tested;
   }
@@ -89,10 +98,10 @@ export class TestedUsers {
   /** Tests the baselines, which are counted once on a log's train users, on these. @param users ascending. */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const { counted } = known(data, onProgress);
-    const baselines = new Map<string, TestedBaseline>(counted.test(users, onProgress));
+    const baselines = new Map<string, BaselineResult>(counted.test(users, onProgress));
     const { truth, source: { log } } = data;
     if (truth && log) {
-      const collector = new Collector(counted.collectorOptions(users, 1));
+      const collector = new MetricCollector(counted.collectorOptions(users, 1));
       collector.add({ log, places: users, scores: truth });
       baselines.set("attainable", { ...collector.tested(), setting: "" });
     }
@@ -100,19 +109,19 @@ export class TestedUsers {
   }
 
   /** Evaluates the networks as they stand. @param choice of the reward. */
-  async test<F extends StageFigures>(
-    evaluation: Evaluation<F>,
-    { eta, ...choice }: Choice,
+  async test<F extends StageMetrics>(
+    evaluation: NetworkEvaluation<F>,
+    { eta, ...choice }: ProbabilityOptions,
     onShard?: (done: number, all: number) => void,
   ): Promise<TestedModel<F>> {
     const { source, truth } = this.data;
-    const collector = new Collector({ ...this.counted.collectorOptions(this.users, eta), ...choice });
+    const collector = new MetricCollector({ ...this.counted.collectorOptions(this.users, eta), ...choice });
     let utilities: Float32Array | undefined;
     if (truth && source.log) utilities = new Float32Array(truth.length).fill(NaN);
     const figures = await evaluation.figures(onShard, (part) => {
       const { log, places, utilities: scores, outcomes: values, words } = part;
       collector.add({ log, places, scores, compact: true, outcomes: { values, words } });
-      if (utilities) spread(source, part, utilities);
+      if (utilities) scatterUtilities(source, part, utilities);
     });
     const spearman = utilities && truth && source.log &&
       meanSpearman(source.log, this.users, utilities, truth);
@@ -121,18 +130,18 @@ export class TestedUsers {
   }
 
   /** How far a scoring is above each baseline. */
-  against(tested: Tested): Partial<Record<BaselineName, Differences>> {
+  against(tested: TestResult): Partial<Record<BaselineName, MetricDifferences>> {
     return Object.fromEntries(baselineNames.flatMap((name) => {
       const baseline = this.baselines.get(name);
-      return baseline ? [[name, differences(tested, baseline)]] : [];
+      return baseline ? [[name, compareScorings(tested, baseline)]] : [];
     }));
   }
 
   /** The figures of the baselines. */
   results(): BaselineResults {
-    const result = (name: string): BaselineResult | null => {
+    const result = (name: string): BaselineMetricsResult | null => {
       const found = this.baselines.get(name);
-      return found ? resultOf(found) : null;
+      return found ? buildBaselineResult(found) : null;
     };
     return Object.fromEntries(shownBaselines.map(([name]) => [name, result(name)])) as BaselineResults;
   }
@@ -140,24 +149,24 @@ export class TestedUsers {
 
 function known({ source, features, places }: TestedData, onProgress?: OnProgress): Known {
   const found = knownOf.get(source) ??
-    { counted: Baselines.of(source, features?.tokens, onProgress, places), parts: new Map() };
+    { counted: FittedBaselines.of(source, features?.tokens, onProgress, places), parts: new Map() };
   knownOf.set(source, found);
   return found;
 }
 
 /** A game's sums are of the first click of each page, those of a collector of all. */
-function ofAllClicks<F extends StageFigures>(
-  { longerPages, ...figures }: EvaluationFigures<F>,
-  { details }: Tested,
-): EvaluationFigures<F> {
+function ofAllClicks<F extends StageMetrics>(
+  { longerPages, ...figures }: EvaluationMetrics<F>,
+  { details }: TestResult,
+): EvaluationMetrics<F> {
   const { nll, prec1, prec2, longerPrec1, longerPrec2 } = details.figures;
   const longer = { prec1: longerPrec1, prec2: longerPrec2 };
-  return { ...figures, nll, prec1, prec2, longerPages: { ...longerPages, ...longer } } as EvaluationFigures<
+  return { ...figures, nll, prec1, prec2, longerPages: { ...longerPages, ...longer } } as EvaluationMetrics<
     F
   >;
 }
 
-function resultOf({ details, setting }: TestedBaseline): BaselineResult {
+function buildBaselineResult({ details, setting }: BaselineResult): BaselineMetricsResult {
   const { nll, prec1 = NaN, prec2 = NaN, longerPrec1 = NaN, longerPrec2 = NaN } = details.figures;
   return {
     ...(nll === undefined ? {} : { nll }),
@@ -171,8 +180,8 @@ function resultOf({ details, setting }: TestedBaseline): BaselineResult {
 
 /** Test figures of one snapshot; those of a game only where there was one. */
 export type SnapshotResult =
-  & EvaluationFigures
-  & StageFigures
+  & EvaluationMetrics
+  & StageMetrics
   & {
     readonly snapshot: SnapshotName;
     /** Iteration that the snapshot is from. */
@@ -182,25 +191,25 @@ export type SnapshotResult =
     /** How alike the reward and the truth rank a page's items, where the truth is known: {@link meanSpearman}. */
     readonly spearman?: number;
     /** All figures with their intervals. */
-    readonly details: Details;
+    readonly details: MetricDetails;
     /** How far it is above each baseline. */
-    readonly against: Readonly<Partial<Record<BaselineName, Differences>>>;
+    readonly against: Readonly<Partial<Record<BaselineName, MetricDifferences>>>;
     /** What other runs are compared with. */
-    readonly paired?: Paired;
+    readonly paired?: StoredSums;
   };
 
 /** How far one snapshot is above another. */
 export interface SnapshotDifferences {
   readonly snapshot: SnapshotName;
   readonly minus: SnapshotName;
-  readonly differences: Differences;
+  readonly differences: MetricDifferences;
 }
 
 /** @param users that it was tested on. */
-export function snapshotResult(
+export function buildSnapshotResult(
   snapshot: SnapshotName,
   iteration: number,
-  { figures, tested, spearman }: TestedModel<StageFigures>,
+  { figures, tested, spearman }: TestedModel<StageMetrics>,
   users: TestedUsers,
 ): SnapshotResult {
   return {

@@ -1,43 +1,50 @@
 /** A run from its first iteration, or from where it stopped, to its test figures; all of it in its folder. */
 
-import { hashedIdsOf } from "../data/item_ids.ts";
+import { getHashSize } from "../data/item_ids.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
-import { type DataSizes, dataSizes, type LogSource, type OnProgress } from "../data/log_source.ts";
+import { computeDataSizes, type DataSizes, type LogSource, type OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { recordedShapes } from "../gpu/kernel_shapes.ts";
-import { countedOn } from "../model/counted.ts";
+import { reuseVariants } from "../gpu/kernel_shapes.ts";
+import { initializeOnLog } from "../model/counted.ts";
 import { fitSource } from "../model/item_features.ts";
-import { modelParameters, UserModel, weightsOf } from "../model/user_model.ts";
-import { expectResumable, readLast, runStateOf, settleBest } from "./run_state.ts";
+import { listModelParameters, resolveWeights, UserModel } from "../model/user_model.ts";
+import { expectResumable, readLast, restoreState, settleBest } from "./run_state.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
-import { together } from "../train/ranks_state.ts";
-import { DivergedError, type StepResult, type ValidationResult } from "../train/results.ts";
+import { createDistributedContext } from "../train/ranks_state.ts";
+import { DivergedError, type TrainingStepResult, type ValidationResult } from "../train/results.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { StartChoice } from "./kept_start.ts";
 import { type StageTest, testStage } from "./test_stage.ts";
 import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
-import { type Communication, type MpiRanks, textsOf } from "./ranks/mpi.ts";
+import { type CommunicationTimes, gatherTexts, type MpiRanks } from "./ranks/mpi.ts";
 import { readSnapshot } from "./snapshot.ts";
-import { rowOf, type Stage, stageBefore, type StageFigures, type StageName, startOf } from "./stages.ts";
+import {
+  buildRow,
+  buildStart,
+  findStageBefore,
+  type StageMetrics,
+  type StageName,
+  type TrainingStage,
+} from "./stages.ts";
 
 /** Seconds between two saves, at least. A crash loses what was done since the last one. */
 const SAVE_SECONDS = 20;
 /** And so many times what a save takes: the tables of a million items are gigabytes. */
 const SAVE_TIMES = 9;
 
-export interface RunEvents {
+export interface RunCallbacks {
   /** Told before the first step, where batches are cut: into how many parts at most. */
   onParts?(parts: number): void;
-  onStep?(result: StepResult<StageFigures>): void;
-  onValidation?(result: ValidationResult<StageFigures>): void;
+  onStep?(result: TrainingStepResult<StageMetrics>): void;
+  onValidation?(result: ValidationResult<StageMetrics>): void;
   /** Told what goes on after the last iteration. */
   readonly onProgress?: OnProgress;
 }
 
 /** Of one stage of a run. */
-export interface RunResult extends Partial<StageTest> {
+export interface StageRunResult extends Partial<StageTest> {
   readonly stage: StageName;
   readonly folder: string;
   readonly seed: number;
@@ -50,11 +57,11 @@ export interface RunResult extends Partial<StageTest> {
   readonly resumed: boolean;
   readonly data: DataSizes;
   /** Of several ranks: what those of this session spent on each other, as rank 0 saw it while it trained. */
-  readonly ranks?: Communication & { readonly size: number; readonly share: number };
+  readonly ranks?: CommunicationTimes & { readonly size: number; readonly share: number };
 }
 
 /** A run: all that its stages need. */
-export interface Run {
+export interface TrainingRun {
   readonly gpu: Gpu;
   readonly data: Dataset;
   /** All that is needed to repeat it. */
@@ -72,14 +79,14 @@ export interface Run {
 }
 
 /** What the runs of a command share. */
-export type RunContext = Omit<Run, "config" | "path">;
+export type RunContext = Omit<TrainingRun, "config" | "path">;
 
 /** A stage of a run while it trains. */
 interface Training {
-  readonly stage: Stage;
-  readonly run: Run;
-  readonly events: RunEvents;
-  readonly trainer: ClickTrainer<StageFigures>;
+  readonly stage: TrainingStage;
+  readonly run: TrainingRun;
+  readonly events: RunCallbacks;
+  readonly trainer: ClickTrainer<StageMetrics>;
   readonly model: UserModel;
   /** Of a training that starts from a logit on counts: its best validation is compared with that. */
   readonly choice: StartChoice | undefined;
@@ -90,14 +97,18 @@ interface Training {
  * @param path the run's folder. @returns the iterations that are done; undefined where nothing was saved that it goes on from.
  * @throws UserError when its files are not what they were.
  */
-export async function iterationsDone(stage: Stage, path: string): Promise<number | undefined> {
+export async function countIterationsDone(stage: TrainingStage, path: string): Promise<number | undefined> {
   const folder = stage.folder(path);
   if (await RunFolder.hasState(folder)) return await expectResumable(folder);
   await expectUnbegun(folder, Object.keys(stage.columns));
 }
 
 /** Begins a stage, or where it was interrupted goes on with it as if it had never stopped. */
-export async function runStage(stage: Stage, run: Run, events: RunEvents): Promise<RunResult> {
+export async function runStage(
+  stage: TrainingStage,
+  run: TrainingRun,
+  events: RunCallbacks,
+): Promise<StageRunResult> {
   return await RunFolder.hasState(stage.folder(run.path))
     ? await resumeStage(stage, run, events)
     : await startStage(stage, run, events);
@@ -107,9 +118,13 @@ export async function runStage(stage: Stage, run: Run, events: RunEvents): Promi
  * Starts a stage in a new folder, from the best prec@1 of the stage before it, if there was one.
  * @throws UserError; what was begun is taken back when nothing could be saved in it.
  */
-async function startStage(stage: Stage, run: Run, events: RunEvents): Promise<RunResult> {
+async function startStage(
+  stage: TrainingStage,
+  run: TrainingRun,
+  events: RunCallbacks,
+): Promise<StageRunResult> {
   const { path, config } = run;
-  const before = stageBefore(stage, config)?.folder(path);
+  const before = findStageBefore(stage, config)?.folder(path);
   const init = before === undefined
     ? run.init
     : (await readSnapshot(`${before}/best-prec1.safetensors`)).weights;
@@ -122,7 +137,7 @@ async function startStage(stage: Stage, run: Run, events: RunEvents): Promise<Ru
     if (alone) await writeConfig(path, config);
     let files: RunFolder | undefined;
     try {
-      files = await RunFolder.begin(folder, aboutOf(training));
+      files = await RunFolder.begin(folder, buildStageFiles(training));
       // At once: a folder that cannot be written is found out now, not after hours.
       await save(training, files);
     } catch (error) {
@@ -134,7 +149,11 @@ async function startStage(stage: Stage, run: Run, events: RunEvents): Promise<Ru
   });
 }
 
-async function resumeStage(stage: Stage, run: Run, events: RunEvents): Promise<RunResult> {
+async function resumeStage(
+  stage: TrainingStage,
+  run: TrainingRun,
+  events: RunCallbacks,
+): Promise<StageRunResult> {
   const folder = stage.folder(run.path);
   const last = await readLast(folder);
   // The data are those that the run began with: only the shape is to be fitted.
@@ -144,10 +163,10 @@ async function resumeStage(stage: Stage, run: Run, events: RunEvents): Promise<R
   const start = { init: undefined, begins: isFitted(stage, run.config) };
   await tellItems(run, source);
   return await withTrainer(stage, { ...run, data }, events, start, async (training) => {
-    const { state, aside } = await runStateOf(folder, last, training.trainer.specs);
+    const { state, aside } = await restoreState(folder, last, training.trainer.specs);
     training.trainer.restore(state);
     await settleBest(folder, aside);
-    const files = RunFolder.resume(folder, aboutOf(training), last);
+    const files = RunFolder.resume(folder, buildStageFiles(training), last);
     // Only now, as nothing can be refused any more: the new config may ask for more iterations.
     for (const place of new Set([run.path, folder])) await writeConfig(place, run.config);
     return await train(training, files);
@@ -158,7 +177,7 @@ async function resumeStage(stage: Stage, run: Run, events: RunEvents): Promise<R
  * Looks whether the stages of a run that have begun could go on from their snapshots; changes nothing.
  * @throws UserError as resuming them does.
  */
-export async function expectRestorable(stages: readonly Stage[], run: Run): Promise<void> {
+export async function expectRestorable(stages: readonly TrainingStage[], run: TrainingRun): Promise<void> {
   for (const stage of stages) {
     const folder = stage.folder(run.path);
     if (!await RunFolder.hasState(folder)) continue;
@@ -166,23 +185,23 @@ export async function expectRestorable(stages: readonly Stage[], run: Run): Prom
     const source = fitSource(run.data.source, last.info.items, `The run in ${run.path}`);
     const alone = { ...run, data: { ...run.data, source }, ranks: undefined };
     await withTrainer(stage, alone, {}, { init: undefined, begins: false }, async ({ trainer }) => {
-      await runStateOf(folder, last, trainer.specs);
+      await restoreState(folder, last, trainer.specs);
     });
   }
 }
 
 /** To the ranks that follow: over which items the model is. */
-async function tellItems({ ranks }: Run, { items }: LogSource): Promise<void> {
-  if (ranks) await textsOf(ranks, JSON.stringify(items.shape));
+async function tellItems({ ranks }: TrainingRun, { items }: LogSource): Promise<void> {
+  if (ranks) await gatherTexts(ranks, JSON.stringify(items.shape));
 }
 
 /**
  * A stage on another rank than the first, which owns the run's folder, saves, tests and reports.
  * @returns whether the stage was trained to its end.
  */
-export async function followStage(stage: Stage, run: Run, ranks: MpiRanks): Promise<boolean> {
+export async function followStage(stage: TrainingStage, run: TrainingRun, ranks: MpiRanks): Promise<boolean> {
   const { data, signal } = run;
-  const shape: ItemsShape = JSON.parse((await textsOf(ranks, ""))[0] ?? "");
+  const shape: ItemsShape = JSON.parse((await gatherTexts(ranks, ""))[0] ?? "");
   const source = fitSource(data.source, shape, "The run of rank 0");
   const start = { init: undefined, begins: false };
   return await withTrainer(stage, { ...run, data: { ...data, source } }, {}, start, async ({ trainer }) => {
@@ -193,34 +212,34 @@ export async function followStage(stage: Stage, run: Run, ranks: MpiRanks): Prom
 }
 
 async function withTrainer<T>(
-  stage: Stage,
-  run: Run,
-  events: RunEvents,
+  stage: TrainingStage,
+  run: TrainingRun,
+  events: RunCallbacks,
   /** Whether the run begins, so that its data are to be counted. */
   start: { readonly init: Weights | undefined; readonly begins: boolean },
   use: (training: Training) => Promise<T>,
 ): Promise<T> {
   const { gpu, data: { source }, config, ranks } = run;
-  const joint = ranks && together(ranks, config.ranks?.syncEvery ?? 1);
+  const joint = ranks && createDistributedContext(ranks, config.ranks?.syncEvery ?? 1);
   // The kernel shapes that the run began with, so that it goes on bit for bit.
-  gpu.useShapes(recordedShapes(config.shapes, gpu.shapes));
-  const { initial, generator } = startOf(start.init, config.training.seed, config.model);
-  const counted = start.begins ? countedOn(source, config.model, initial, events.onProgress) : initial;
+  gpu.useShapes(reuseVariants(config.shapes, gpu.shapes));
+  const { initial, generator } = buildStart(start.init, config.training.seed, config.model);
+  const counted = start.begins ? initializeOnLog(source, config.model, initial, events.onProgress) : initial;
   using model = new UserModel(gpu, source.items, config.model, counted);
   using trainer = await stage.create(model, run.data, config, generator, joint);
   const choice = start.begins && isFitted(stage, config)
-    ? new StartChoice(trainer, () => weightsOf(modelParameters(model.shape, config.model), counted))
+    ? new StartChoice(trainer, () => resolveWeights(listModelParameters(model.shape, config.model), counted))
     : undefined;
   return await use({ stage, run, events, trainer, model, choice });
 }
 
 /** Whether a stage starts from a logit on counts. */
-function isFitted(stage: Stage, config: RunConfig): boolean {
+function isFitted(stage: TrainingStage, config: RunConfig): boolean {
   return stage.hasLikelihood && config.model.counts !== null && config.init === null;
 }
 
 /** What the stage's files say of it. */
-function aboutOf({ stage, run: { config, data }, model }: Training): StageFiles {
+function buildStageFiles({ stage, run: { config, data }, model }: Training): StageFiles {
   const game = stage.game(model.config, config);
   return { config, columns: Object.keys(stage.columns), game, features: data.features };
 }
@@ -235,13 +254,13 @@ async function save({ trainer, model, choice }: Training, folder: RunFolder): Pr
 }
 
 /** What was spent since then, in so many seconds of training. */
-function spentOf({ size, spent }: MpiRanks, before: Communication | undefined, of: number) {
-  const since = (what: keyof Communication) => spent[what] - (before?.[what] ?? 0);
+function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
+  const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];
   return { size, seconds, calls, bytes, share: seconds / of };
 }
 
-async function train(training: Training, folder: RunFolder): Promise<RunResult> {
+async function train(training: Training, folder: RunFolder): Promise<StageRunResult> {
   const { stage, run: { config, data, signal, ranks, untested = false }, events, trainer } = training;
   const began = performance.now();
   const first = trainer.iteration;
@@ -253,11 +272,11 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
   try {
     await trainer.run(iterations, {
       onStep: (result) => {
-        folder.append("train", result.iteration, rowOf(stage, result));
+        folder.append("train", result.iteration, buildRow(stage, result));
         events.onStep?.(result);
       },
       onValidation: (result) => {
-        folder.append("validation", result.iteration, rowOf(stage, result));
+        folder.append("validation", result.iteration, buildRow(stage, result));
         events.onValidation?.(result);
       },
       wantsPause: () => performance.now() - saved > pauseMs,
@@ -268,11 +287,11 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
         pauseMs = Math.max(1000 * SAVE_SECONDS, SAVE_TIMES * (saved - before));
       },
     }, signal);
-    const spent = ranks && spentOf(ranks, before, (performance.now() - began) / 1000);
+    const spent = ranks && computeSpent(ranks, before, (performance.now() - began) / 1000);
     const tested = !untested && (trainer.iteration >= iterations || trainer.stopped);
     await save(training, folder);
     const kept = await training.choice?.choose();
-    const result: RunResult = {
+    const result: StageRunResult = {
       stage: stage.name,
       folder: folder.path,
       seed: config.training.seed,
@@ -280,7 +299,7 @@ async function train(training: Training, folder: RunFolder): Promise<RunResult> 
       finished: new Date().toISOString(),
       sessionSeconds: (performance.now() - began) / 1000,
       resumed: first > 0,
-      data: { ...dataSizes(data.source), hashed: hashedIdsOf(data.features), warnings: data.warnings },
+      data: { ...computeDataSizes(data.source), hashed: getHashSize(data.features), warnings: data.warnings },
       ...(spent && { ranks: spent }),
       ...(tested ? await testStage(stage, trainer, data, config, events.onProgress, kept) : {}),
     };

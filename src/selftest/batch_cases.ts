@@ -1,17 +1,17 @@
 /** Batches: from users to events, rows, distinct items, rows by item, and items by token. */
 
-import { BatchBuffers } from "../batch/batch_buffers.ts";
+import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import { DeviceLog } from "../batch/device_log.ts";
-import { batchCapacity, Plan } from "../batch/plan.ts";
-import { type ReferenceBatch, referenceBatch } from "../batch/reference_batch.ts";
+import { BatchPlan, computeBatchCapacity } from "../batch/plan.ts";
+import { buildReferenceBatch, type ReferenceBatch } from "../batch/reference_batch.ts";
 import type { TokenPairs } from "../batch/token_pairs.ts";
 import { type ClickLog, type ItemTokens, NONE } from "../data/click_log.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readViews } from "../gpu/readback.ts";
-import type { Checking, Checks } from "./finding.ts";
-import { CanaryArena, runTrial, sumsBefore, type Trial } from "./harness.ts";
-import { type Batch, chunks, few, further, given, mixed, oneHot } from "./ops/op_batches.ts";
+import type { CheckCollector, NamedCheck } from "./finding.ts";
+import { CanaryArena, computePrefixSums, type KernelTrial, runTrial } from "./harness.ts";
+import { chunks, few, further, given, mixed, oneHot, type TestBatch } from "./ops/op_batches.ts";
 
 const EXPAND = ["batch_expand"];
 const GROUP = ["batch_group", "batch_rank", "batch_expand"];
@@ -20,11 +20,11 @@ const GROUP = ["batch_group", "batch_rank", "batch_expand"];
 export async function compareBatch(
   gpu: Gpu,
   log: ClickLog,
-  batch: BatchBuffers,
+  batch: BatchIndexBuffers,
   slice: number,
   expected: ReferenceBatch,
   sizes: ClickSizes,
-  checks: Checks,
+  checks: CheckCollector,
 ): Promise<void> {
   const { event, eventItem, row, rowItem, slotItem, slotFirst, sorted, history } = batch;
   const own = [event, eventItem, row, rowItem, slotItem, slotFirst, sorted, history].map((
@@ -62,7 +62,7 @@ export async function compareBatch(
   const ofItem = expected.slotItem.map((item) =>
     expected.rows.flatMap((row, r) => row.item === item ? [r] : [])
   );
-  const firsts = sumsBefore(ofItem.map(({ length }) => length));
+  const firsts = computePrefixSums(ofItem.map(({ length }) => length));
   same("first rows of items", GROUP, slotFirsts?.subarray(0, sizes.items + 1), firsts);
   const segments = ofItem.flatMap((_, slot) =>
     Array.from(order?.subarray(firsts[slot], firsts[slot + 1]) ?? []).sort((a, b) => a - b)
@@ -76,34 +76,34 @@ async function compareTokens(
   { first, token, count }: ItemTokens,
   { pair }: TokenPairs,
   { slotItem, rows, rowSlot }: ReferenceBatch,
-  checks: Checks,
+  checks: CheckCollector,
 ): Promise<void> {
   const fed = new Set(rowSlot.filter((_, r) => rows[r]?.fedEvent !== NONE));
-  const pairsOf = (slots: readonly number[], more: number) =>
+  const buildPairs = (slots: readonly number[], more: number) =>
     slots.flatMap((slot) => {
       const item = slotItem[slot] ?? NaN;
       return Array.from(token.subarray(first[item], first[item + 1]), (id) => [slot, more + id] as const);
     }).sort(([a, s], [b, t]) => s - t || a - b);
-  const all = pairsOf(slotItem.map((_, slot) => slot), 0);
-  const expected = [...all, ...pairsOf([...fed], count)].flat();
+  const all = buildPairs(slotItem.map((_, slot) => slot), 0);
+  const expected = [...all, ...buildPairs([...fed], count)].flat();
   const [found] = await readViews(gpu, [pair]);
   const kernels = ["token_group", "batch_rank", "token_mark"];
   checks.same(found, expected, { kernels, what: "pairs of items and tokens", columns: 2 });
 }
 
 /** The batch of some users in memory. */
-export function batchTrial(gpu: Gpu, { log, users }: Batch): Trial<ClickSizes> {
+export function createBatchTrial(gpu: Gpu, { log, users }: TestBatch): KernelTrial<ClickSizes> {
   using stack = new DisposableStack();
   const arena = stack.use(new CanaryArena(gpu, "batch"));
   const deviceLog = stack.use(new DeviceLog(gpu, log));
-  const capacity = batchCapacity(log, users, users.length);
-  const plan = stack.use(new Plan(gpu, log, capacity, 1));
+  const capacity = computeBatchCapacity(log, users, users.length);
+  const plan = stack.use(new BatchPlan(gpu, log, capacity, 1));
   const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 });
   plan.upload(0, 1);
-  const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
+  const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity);
   const tokens = log.items.kind === "mixed" ? log.items.tokens : undefined;
   const pairs = tokens && batch.tokenPairs;
-  const expected = referenceBatch(log, users);
+  const expected = buildReferenceBatch(log, users);
   const kept = stack.move();
   return {
     ...{ arena, sizes, headers: plan.steps, offsets: [plan.offset(0)] },
@@ -117,22 +117,22 @@ export function batchTrial(gpu: Gpu, { log, users }: Batch): Trial<ClickSizes> {
   };
 }
 
-async function checkBatch(gpu: Gpu, batch: Batch, checks: Checks): Promise<void> {
-  using trial = batchTrial(gpu, batch);
+async function checkBatch(gpu: Gpu, batch: TestBatch, checks: CheckCollector): Promise<void> {
+  using trial = createBatchTrial(gpu, batch);
   // Twice: the bits of one batch must not stay for the next.
   await runTrial(trial, checks);
 }
 
-function caseOf(name: string, batch: Batch): Checking {
+function createCase(name: string, batch: TestBatch): NamedCheck {
   return { name: `batch, ${name}`, check: (gpu, checks) => checkBatch(gpu, batch, checks) };
 }
 
 /** Batches of few and of many rows, with given events and pages of several clicks, over items of all kinds. */
-export const batchCases: readonly Checking[] = [
-  caseOf("few rows", few),
-  caseOf("several chunks", chunks),
-  caseOf("given events", given),
-  caseOf("several clicks a page", further),
-  caseOf("one-hot items", oneHot),
-  caseOf("items with tokens", mixed.many),
+export const batchCases: readonly NamedCheck[] = [
+  createCase("few rows", few),
+  createCase("several chunks", chunks),
+  createCase("given events", given),
+  createCase("several clicks a page", further),
+  createCase("one-hot items", oneHot),
+  createCase("items with tokens", mixed.many),
 ];

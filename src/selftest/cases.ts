@@ -3,14 +3,14 @@
 import type { Gpu } from "../gpu/device.ts";
 import {
   type AdapterKind,
-  type KernelShapes,
-  lstmKey,
+  formatLstmKey,
+  type KernelVariants,
   type LstmVariant,
   type MatmulVariant,
   sumVariantsFor,
 } from "../gpu/kernel_shapes.ts";
 import { batchCases } from "./batch_cases.ts";
-import { type Checking, Checks, type Finding } from "./finding.ts";
+import { type CaseFinding, CheckCollector, type NamedCheck } from "./finding.ts";
 import { networkCases } from "./slates/network_cases.ts";
 import { runOp } from "./ops/op_run.ts";
 import { optimiserCases } from "./optimiser_cases.ts";
@@ -19,35 +19,34 @@ import { replayCases } from "./slates/replay_cases.ts";
 import { slateCases } from "./slates/slate_cases.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { outcomeSum } from "../ops/loss.ts";
-import { CanaryArena, kernelsOf, recordStep, twice } from "./harness.ts";
-import { dimensions, normals } from "./optimiser_bench.ts";
+import { CanaryArena, listKernels, recordStep, runTwice } from "./harness.ts";
+import { dimensions, drawNormals } from "./optimiser_bench.ts";
 import {
-  lstmOf,
-  lstmOfTable,
-  pwStateOf,
-  pwTableByEvent,
-  pwTableOf,
-  recentClicksOf,
-  rowCountsOf,
+  makeLstm,
+  makeLstmOverTable,
+  makePwState,
+  makePwTable,
+  makePwTableByEvent,
+  makeRecentClicks,
+  makeRowCounts,
   usualPw,
 } from "./ops/encoder_recipes.ts";
 import {
-  batchNormOf,
-  firstLayerOf,
-  firstLayerOfCounts,
-  firstLayerOfState,
-  firstLayerOfTable,
-  itemTermOf,
-  linearOf,
-  type Make,
-  mixedProductOf,
-  rowDotOf,
-  rowDotOfLayer,
-  rowDotWithSums,
+  type CaseFactory,
+  makeBatchNorm,
+  makeFirstLayer,
+  makeFirstLayerOfCounts,
+  makeFirstLayerOfState,
+  makeFirstLayerOfTable,
+  makeItemTerm,
+  makeLinear,
+  makeMixedProduct,
+  makeRowDot,
+  makeRowDotOfLayer,
+  makeRowDotWithSums,
 } from "./ops/layer_recipes.ts";
-import { choiceOf, choiceOfLayer, exactMinimaxOf, minimaxOf } from "./ops/loss_recipes.ts";
+import { makeChoice, makeChoiceOfLayer, makeExactMinimax, makeMinimax } from "./ops/loss_recipes.ts";
 import {
-  type Batch,
   chunks,
   clicks,
   few,
@@ -57,6 +56,7 @@ import {
   oneHot,
   rareItems,
   rareTokens,
+  type TestBatch,
 } from "./ops/op_batches.ts";
 
 /** One event; a workgroup's, one less and one more; and more than a turn of all. */
@@ -65,12 +65,12 @@ const EVENTS = [1, 255, 256, 257, 1000];
 const SLOT = 2;
 
 /** @param columns of an event's outcome */
-async function checkSums(gpu: Gpu, checks: Checks, columns: number): Promise<void> {
+async function checkSums(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const choice = { shapes: gpu.shapes, workgroupBytes: 16384, subgroups: gpu.hasSubgroups };
   for (const variant of sumVariantsFor(choice)) {
     for (const events of EVENTS) {
       using arena = new CanaryArena(gpu, "sums");
-      const values = normals(events * columns, "outcome", events);
+      const values = drawNormals(events * columns, "outcome", events);
       const view = arena.allocate("outcome", 4 * values.length);
       const ring = arena.allocate("ring", 4 * columns * (SLOT + 2));
       const sizes = { rows: 1, events, items: 1 };
@@ -78,8 +78,8 @@ async function checkSums(gpu: Gpu, checks: Checks, columns: number): Promise<voi
       const outcome = { name: "outcome", rows: "events" as const, columns, view };
       const specs = [outcomeSum({ dimensions, choice: { ...choice, shapes } }, { outcome, ring })];
       const encode = await recordStep(arena, dimensions, specs, { sizes, counted: 1 }, { slot: SLOT });
-      const before = normals(columns * (SLOT + 2), "ring", events);
-      const [found] = await twice(arena, checks, specs, {
+      const before = drawNormals(columns * (SLOT + 2), "ring", events);
+      const [found] = await runTwice(arena, checks, specs, {
         start() {
           gpu.queue.writeBuffer(view.buffer, view.offset, values);
           gpu.queue.writeBuffer(ring.buffer, ring.offset, before);
@@ -91,7 +91,7 @@ async function checkSums(gpu: Gpu, checks: Checks, columns: number): Promise<voi
       wanted.fill(0, columns * SLOT, columns * (SLOT + 1));
       values.forEach((x, k) => wanted[columns * SLOT + k % columns]! += x);
       checks.numbers(found?.subarray(0, wanted.length), wanted, {
-        kernels: kernelsOf(specs),
+        kernels: listKernels(specs),
         what: `sums of ${events} events`,
         columns,
         tolerance: (k) => Math.floor(k / columns) === SLOT ? 1e-5 * Math.sqrt(events) : 0,
@@ -100,13 +100,13 @@ async function checkSums(gpu: Gpu, checks: Checks, columns: number): Promise<voi
   }
 }
 
-export const sumCases: readonly Checking[] = [4, 12].map((columns) => ({
+export const sumCases: readonly NamedCheck[] = [4, 12].map((columns) => ({
   name: `sums of losses, ${columns} an event`,
   check: (gpu, checks) => checkSums(gpu, checks, columns),
 }));
 
 /** Other kernels than the fixed table's. */
-type Chosen = Partial<Pick<KernelShapes, "matmul" | "lstm">>;
+type Chosen = Partial<Pick<KernelVariants, "matmul" | "lstm">>;
 
 /** Of forward and of the gradient of the input, instead of the fixed table's. */
 function products(forward: MatmulVariant, input: MatmulVariant): Chosen {
@@ -120,14 +120,14 @@ function ofWeights(variant: MatmulVariant): Chosen {
 
 /** Of 8 units, padded. */
 function lstmShapes(variant: LstmVariant): Chosen {
-  return { lstm: { [lstmKey("forward", 2)]: variant, [lstmKey("backward", 2)]: variant } };
+  return { lstm: { [formatLstmKey("forward", 2)]: variant, [formatLstmKey("backward", 2)]: variant } };
 }
 
 /** Of the tokens of mixed batches. */
 const TWO_FIELDS = [{ first: 0, count: 20, slots: 3 }, { first: 20, count: 43, slots: 2 }];
 
 /** An op, on some batches. */
-function opCase(name: string, make: Make, batches: readonly Batch[], chosen?: Chosen): Checking {
+function opCase(name: string, make: CaseFactory, batches: readonly TestBatch[], chosen?: Chosen): NamedCheck {
   return {
     name,
     async check(gpu, checks) {
@@ -146,70 +146,70 @@ function opCase(name: string, make: Make, batches: readonly Batch[], chosen?: Ch
  * All ops, by the kernels of one kind of adapter: forward and gradients, a few sizes each. What compiles long is the number of
  * shader texts, so the batches of a case share theirs as far as its kernels allow.
  */
-function opCases(kind: AdapterKind): Checking[] {
+function opCases(kind: AdapterKind): NamedCheck[] {
   const on = [few, chunks];
   return [
-    opCase("linear", linearOf(20, 17), on),
-    opCase("linear, inputs that fill several tiles", linearOf(65, 80), [few]),
+    opCase("linear", makeLinear(20, 17), on),
+    opCase("linear, inputs that fill several tiles", makeLinear(65, 80), [few]),
     opCase(
       "linear, row by row, ReLU",
-      linearOf(20, 17, { input: "relu", output: "relu" }),
+      makeLinear(20, 17, { input: "relu", output: "relu" }),
       on,
       products("rows", "rows"),
     ),
     ...(kind === "gpu"
-      ? [opCase("linear, in panels", linearOf(20, 17), [chunks], products("panel 128", "panel 128"))]
+      ? [opCase("linear, in panels", makeLinear(20, 17), [chunks], products("panel 128", "panel 128"))]
       : []),
-    opCase("row_dot", rowDotOf(17, "elu"), on),
-    opCase("row_dot, ReLU", rowDotOf(17, "relu"), [few]),
+    opCase("row_dot", makeRowDot(17, "elu"), on),
+    opCase("row_dot, ReLU", makeRowDot(17, "relu"), [few]),
     ...(kind === "gpu"
       ? [
-        opCase("linear, gradients by themselves", linearOf(20, 17), [few], ofWeights("rows")),
-        opCase("row_dot, with the sums of a loss", rowDotWithSums(17, 2, "elu"), on),
+        opCase("linear, gradients by themselves", makeLinear(20, 17), [few], ofWeights("rows")),
+        opCase("row_dot, with the sums of a loss", makeRowDotWithSums(17, 2, "elu"), on),
       ]
       : []),
-    opCase("row_dot, made by a layer", rowDotOfLayer(12, 84), [chunks]),
-    opCase("mixed_product", mixedProductOf("items", 12), [mixed.few, mixed.many]),
-    opCase("mixed_product, of fed items", mixedProductOf("events", 12), [mixed.few, mixed.many]),
-    opCase("mixed_product, touched rows", mixedProductOf("items", 12, { touchedOnly: true }), [rareTokens]),
-    opCase("first_layer", firstLayerOf(17), on),
-    opCase("first_layer, rows that hide their items", firstLayerOf(17, 0.2), [chunks]),
-    opCase("first_layer, with counts", firstLayerOfCounts(17, 9), on),
-    opCase("first_layer, over a small layer", firstLayerOfState(17, 5), on),
-    opCase("first_layer, one-hot items", firstLayerOfTable(17, false), [oneHot, rareItems]),
-    opCase("first_layer, touched rows", firstLayerOfTable(17, true), [rareItems]),
-    opCase("item_term", itemTermOf(5), on),
-    opCase("lstm", lstmOf(5), [few, given]),
+    opCase("row_dot, made by a layer", makeRowDotOfLayer(12, 84), [chunks]),
+    opCase("mixed_product", makeMixedProduct("items", 12), [mixed.few, mixed.many]),
+    opCase("mixed_product, of fed items", makeMixedProduct("events", 12), [mixed.few, mixed.many]),
+    opCase("mixed_product, touched rows", makeMixedProduct("items", 12, { touchedOnly: true }), [rareTokens]),
+    opCase("first_layer", makeFirstLayer(17), on),
+    opCase("first_layer, rows that hide their items", makeFirstLayer(17, 0.2), [chunks]),
+    opCase("first_layer, with counts", makeFirstLayerOfCounts(17, 9), on),
+    opCase("first_layer, over a small layer", makeFirstLayerOfState(17, 5), on),
+    opCase("first_layer, one-hot items", makeFirstLayerOfTable(17, false), [oneHot, rareItems]),
+    opCase("first_layer, touched rows", makeFirstLayerOfTable(17, true), [rareItems]),
+    opCase("item_term", makeItemTerm(5), on),
+    opCase("lstm", makeLstm(5), [few, given]),
     ...(kind === "gpu"
       ? [
-        opCase("lstm, four users a workgroup", lstmOf(5), [few, given], lstmShapes("group 4")),
-        opCase("lstm, a user an invocation", lstmOf(5), [few], lstmShapes("user")),
+        opCase("lstm, four users a workgroup", makeLstm(5), [few, given], lstmShapes("group 4")),
+        opCase("lstm, a user an invocation", makeLstm(5), [few], lstmShapes("user")),
       ]
       : []),
-    opCase("lstm, one-hot items", lstmOfTable(5, false), [oneHot]),
-    opCase("lstm, touched rows", lstmOfTable(5, true), [rareItems]),
-    opCase("batch_norm", batchNormOf(true, "elu"), on),
-    opCase("batch_norm, ReLU", batchNormOf(true, "relu"), [few]),
-    opCase("batch_norm, evaluation", batchNormOf(false, "elu"), on),
-    opCase("choice_nll", choiceOf({ scale: 1 }), [few, chunks, given, further]),
-    opCase("choice_nll, utilities that are equal", choiceOf({ whole: true }), [few, given, further]),
-    opCase("choice_nll, of a fused last layer", choiceOfLayer(12, kind === "gpu" ? 60 : 84), [few]),
-    opCase("choice_nll, utilities far from zero", choiceOf({ scale: 40 }), [chunks, further]),
-    opCase("choice_nll, places", choiceOf({ place: true }), [few, chunks, further]),
-    opCase("choice_nll, logistic", choiceOf({ loss: "logistic" }), [few, given, further]),
-    opCase("minimax, the generator", minimaxOf("generator"), [few, given]),
-    opCase("minimax, the reward", minimaxOf("reward"), [few, given, further]),
-    opCase("exact_minimax", exactMinimaxOf(), [few, given, further]),
-    opCase("pw_state", pwStateOf(false), [clicks.long, clicks.chunks]),
-    opCase("pw_state, tanh", pwStateOf(true), [clicks.long, clicks.chunks]),
-    opCase("pw_table", pwTableOf(false), [clicks.long, clicks.chunks]),
-    opCase("pw_table, tanh", pwTableOf(true), [clicks.long, clicks.chunks]),
-    opCase("pw_table, touched rows", pwTableOf(false, usualPw, true), [clicks.rare]),
-    opCase("pw_table, by event", pwTableByEvent(), [clicks.long, clicks.chunks]),
-    opCase("recent_clicks", (batch) => recentClicksOf(batch, TWO_FIELDS), [mixed.few, mixed.many]),
-    opCase("row_counts, train users", (batch) => rowCountsOf(batch, [], 8, 5), [few, given]),
-    opCase("row_counts, other users", (batch) => rowCountsOf(batch, [], 8, undefined), [few, clicks.long]),
-    opCase("row_counts, categories", (batch) => rowCountsOf(batch, TWO_FIELDS, 8, 500), [mixed.many]),
+    opCase("lstm, one-hot items", makeLstmOverTable(5, false), [oneHot]),
+    opCase("lstm, touched rows", makeLstmOverTable(5, true), [rareItems]),
+    opCase("batch_norm", makeBatchNorm(true, "elu"), on),
+    opCase("batch_norm, ReLU", makeBatchNorm(true, "relu"), [few]),
+    opCase("batch_norm, evaluation", makeBatchNorm(false, "elu"), on),
+    opCase("choice_nll", makeChoice({ scale: 1 }), [few, chunks, given, further]),
+    opCase("choice_nll, utilities that are equal", makeChoice({ whole: true }), [few, given, further]),
+    opCase("choice_nll, of a fused last layer", makeChoiceOfLayer(12, kind === "gpu" ? 60 : 84), [few]),
+    opCase("choice_nll, utilities far from zero", makeChoice({ scale: 40 }), [chunks, further]),
+    opCase("choice_nll, places", makeChoice({ place: true }), [few, chunks, further]),
+    opCase("choice_nll, logistic", makeChoice({ loss: "logistic" }), [few, given, further]),
+    opCase("minimax, the generator", makeMinimax("generator"), [few, given]),
+    opCase("minimax, the reward", makeMinimax("reward"), [few, given, further]),
+    opCase("exact_minimax", makeExactMinimax(), [few, given, further]),
+    opCase("pw_state", makePwState(false), [clicks.long, clicks.chunks]),
+    opCase("pw_state, tanh", makePwState(true), [clicks.long, clicks.chunks]),
+    opCase("pw_table", makePwTable(false), [clicks.long, clicks.chunks]),
+    opCase("pw_table, tanh", makePwTable(true), [clicks.long, clicks.chunks]),
+    opCase("pw_table, touched rows", makePwTable(false, usualPw, true), [clicks.rare]),
+    opCase("pw_table, by event", makePwTableByEvent(), [clicks.long, clicks.chunks]),
+    opCase("recent_clicks", (batch) => makeRecentClicks(batch, TWO_FIELDS), [mixed.few, mixed.many]),
+    opCase("row_counts, train users", (batch) => makeRowCounts(batch, [], 8, 5), [few, given]),
+    opCase("row_counts, other users", (batch) => makeRowCounts(batch, [], 8, undefined), [few, clicks.long]),
+    opCase("row_counts, categories", (batch) => makeRowCounts(batch, TWO_FIELDS, 8, 500), [mixed.many]),
   ];
 }
 
@@ -217,12 +217,12 @@ function opCases(kind: AdapterKind): Checking[] {
 export interface SelftestCase {
   readonly name: string;
   /** Runs it. Throws nothing: what fails is in the finding. @param gpu with the kernel shapes of the case's kind */
-  readonly run: (gpu: Gpu) => Promise<Finding>;
+  readonly run: (gpu: Gpu) => Promise<CaseFinding>;
 }
 
 /** The cases, in the order of a training step; then simulated users and policies. */
-export function selftestCases(kind: AdapterKind): SelftestCase[] {
-  const all: Checking[] = [
+export function listSelftestCases(kind: AdapterKind): SelftestCase[] {
+  const all: NamedCheck[] = [
     ...batchCases,
     ...opCases(kind),
     ...sumCases,
@@ -232,11 +232,11 @@ export function selftestCases(kind: AdapterKind): SelftestCase[] {
     ...networkCases,
     ...replayCases,
   ];
-  return all.map((checking) => ({ name: checking.name, run: (gpu) => findingOf(gpu, checking) }));
+  return all.map((checking) => ({ name: checking.name, run: (gpu) => runCase(gpu, checking) }));
 }
 
-async function findingOf(gpu: Gpu, { name, check }: Checking): Promise<Finding> {
-  const checks = new Checks();
+async function runCase(gpu: Gpu, { name, check }: NamedCheck): Promise<CaseFinding> {
+  const checks = new CheckCollector();
   let error: string | undefined;
   try {
     await check(gpu, checks);

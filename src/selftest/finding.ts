@@ -17,7 +17,7 @@ interface Element {
 }
 
 /** Numbers that were compared. */
-export interface Check {
+export interface ComparedValues {
   /** Who wrote the numbers, without `.wgsl`. */
   readonly kernels: readonly string[];
   /** E.g. "output", or "gradient of w". */
@@ -34,18 +34,18 @@ export interface Check {
 }
 
 /** What came of a case. */
-export interface Finding {
+export interface CaseFinding {
   readonly name: string;
   /** All kernels that ran. */
   readonly kernels: readonly string[];
   /** In the order in which they were computed: where several differ, the later ones may follow from the first. */
-  readonly checks: readonly Check[];
+  readonly checks: readonly ComparedValues[];
   /** Why the case came to no end: a kernel that does not compile, a lost device. */
   readonly error?: string;
 }
 
 /** How far off an element is, as a share of its tolerance. More than 1 differs. */
-export function shareOf({ expected, got, tolerance }: Element): number {
+export function computeErrorShare({ expected, got, tolerance }: Element): number {
   if (Object.is(expected, got) || expected === got) return 0;
   if (Number.isNaN(expected) && Number.isNaN(got)) return 0;
   const error = Math.abs(got - expected);
@@ -59,19 +59,19 @@ function digits(x: number, most = 9): string {
 }
 
 /** E.g. "[3, 5]: expected 0.25, got 0.75, off by 0.5 with 0.000001 allowed". */
-export function elementText({ index, expected, got, tolerance }: Element): string {
+export function formatElement({ index, expected, got, tolerance }: Element): string {
   const off = digits(Math.abs(got - expected), 2);
   return `${index}: expected ${digits(expected)}, got ${digits(got)}, off by ${off} with ` +
     `${digits(tolerance, 2)} allowed`;
 }
 
 /** One line about a check that differs. */
-export function checkText({ what, worst, fault }: Check): string {
-  return `${what}${fault ? `: ${fault}` : worst ? ` ${elementText(worst)}` : ""}`;
+export function checkText({ what, worst, fault }: ComparedValues): string {
+  return `${what}${fault ? `: ${fault}` : worst ? ` ${formatElement(worst)}` : ""}`;
 }
 
 /** What differs in a finding, a line each; none where all is well. */
-export function faultsOf({ checks, error }: Finding): string[] {
+export function listFaults({ checks, error }: CaseFinding): string[] {
   return [
     ...checks.filter(({ differs }) => differs).map((check) =>
       `${check.kernels.join(", ")}: ${checkText(check)}`
@@ -81,7 +81,7 @@ export function faultsOf({ checks, error }: Finding): string[] {
 }
 
 /** How to compare. */
-export interface Comparing {
+export interface ToleranceOptions {
   /** Who wrote the numbers. */
   readonly kernels: readonly string[];
   readonly what: string;
@@ -94,10 +94,10 @@ export interface Comparing {
 }
 
 /** Collects the checks of a case. It throws nothing: one look finds all that differs. */
-export class Checks {
-  readonly #checks: Check[] = [];
+export class CheckCollector {
+  readonly #checks: ComparedValues[] = [];
 
-  get all(): readonly Check[] {
+  get all(): readonly ComparedValues[] {
     return this.#checks;
   }
 
@@ -105,7 +105,7 @@ export class Checks {
   numbers(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,
-    { kernels, what, tolerance, columns, named = () => "" }: Comparing,
+    { kernels, what, tolerance, columns, named = () => "" }: ToleranceOptions,
   ): void {
     const values = expected.length;
     if (!found || found.length < values) {
@@ -121,7 +121,7 @@ export class Checks {
         got: found[k] ?? NaN,
         tolerance: typeof tolerance === "number" ? tolerance : tolerance(k),
       };
-      const share = shareOf(element);
+      const share = computeErrorShare(element);
       if (share > 1) wrong++;
       if (share <= most) continue;
       const index = columns ? `[${Math.floor(k / columns)}, ${k % columns}]` : `[${k}]`;
@@ -134,7 +134,7 @@ export class Checks {
   same(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,
-    by: Omit<Comparing, "tolerance">,
+    by: Omit<ToleranceOptions, "tolerance">,
   ): void {
     this.numbers(found, expected, { ...by, tolerance: 0 });
   }
@@ -146,19 +146,19 @@ export class Checks {
 }
 
 /** What must hold of a run, where nobody collects checks. @throws Error where it does not */
-export function expectAll({ all }: Checks): void {
+export function expectAll({ all }: CheckCollector): void {
   const wrong = all.filter(({ differs }) => differs);
   if (wrong.length > 0) throw new Error(wrong.map(checkText).join("\n"));
 }
 
 /** Who checks something, and notes what differs. */
-export interface Checking {
+export interface NamedCheck {
   readonly name: string;
-  readonly check: (gpu: Gpu, checks: Checks) => Promise<void>;
+  readonly check: (gpu: Gpu, checks: CheckCollector) => Promise<void>;
 }
 
 /** What came of a case, by the kernels for a kind of adapter. */
-export interface KindFinding extends Finding {
+export interface KindFinding extends CaseFinding {
   readonly kind: AdapterKind;
 }
 
@@ -172,7 +172,7 @@ export interface SelftestResult {
 }
 
 /** What was found of a kernel, by the cases that ran it. */
-export interface KernelResult {
+export interface KernelFinding {
   readonly kernel: string;
   readonly kind: AdapterKind;
   /** How many numbers were compared that it made, or that follow from what it made. */
@@ -195,7 +195,7 @@ export interface WorstElement {
  * Whom a difference points to: the kernels behind the first numbers that are wrong, without those whose own numbers are
  * right.
  */
-export function blamed({ checks }: Finding): string[] {
+export function findBlamedKernels({ checks }: CaseFinding): string[] {
   const wrong = checks.filter(({ differs }) => differs);
   // That two runs differ says less than which number is wrong.
   const first = wrong.find(({ worst }) => worst) ?? wrong[0];
@@ -206,16 +206,16 @@ export function blamed({ checks }: Finding): string[] {
 }
 
 /** The findings by kernel, in the order of their names. */
-export function byKernel(findings: readonly KindFinding[]): KernelResult[] {
-  const results = new Map<string, KernelResult>();
+export function groupByKernel(findings: readonly KindFinding[]): KernelFinding[] {
+  const results = new Map<string, KernelFinding>();
   for (const finding of findings) {
     const { kind, name, checks } = finding;
-    const guilty = new Set(blamed(finding));
+    const guilty = new Set(findBlamedKernels(finding));
     for (const { kernels, what, values, worst: element } of checks) {
       for (const kernel of kernels) {
         const key = `${kernel} ${kind}`;
         const before = results.get(key);
-        const own = element && { element, case: name, what, share: shareOf(element) };
+        const own = element && { element, case: name, what, share: computeErrorShare(element) };
         const worse = own && !(before?.worst && before.worst.share >= own.share);
         results.set(key, {
           ...{ kernel, kind, values: (before?.values ?? 0) + values },
@@ -233,28 +233,28 @@ export function byKernel(findings: readonly KindFinding[]): KernelResult[] {
 const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 /** What came of all cases, in a sentence. @param stopped before the last of them */
-export function verdictText(findings: readonly KindFinding[], seconds: number, stopped = false): string {
+export function describeVerdict(findings: readonly KindFinding[], seconds: number, stopped = false): string {
   const took = `${counted(findings.length, "case")}, ${seconds.toFixed(1)} s`;
   if (stopped) return `Stopped after ${took}.`;
-  const wrong = findings.filter((finding) => faultsOf(finding).length > 0).length;
-  const kernels = new Set(byKernel(findings).map(({ kernel }) => kernel)).size;
+  const wrong = findings.filter((finding) => listFaults(finding).length > 0).length;
+  const kernels = new Set(groupByKernel(findings).map(({ kernel }) => kernel)).size;
   return wrong === 0
     ? `All agree: ${counted(kernels, "kernel")}, ${took}.`
     : `${wrong} of ${took}: they differ by more than rounding explains.`;
 }
 
 /** Those that differ: which case, whom it points to, and what is wrong. */
-export function faultyCases(findings: readonly KindFinding[]): { head: string; faults: string[] }[] {
-  return findings.map((finding) => ({ finding, faults: faultsOf(finding) }))
+export function listFaultyCases(findings: readonly KindFinding[]): { head: string; faults: string[] }[] {
+  return findings.map((finding) => ({ finding, faults: listFaults(finding) }))
     .filter(({ faults }) => faults.length > 0)
     .map(({ finding, faults }) => {
-      const who = blamed(finding).join(", ") || "the message";
+      const who = findBlamedKernels(finding).join(", ") || "the message";
       return { head: `${finding.name} (${finding.kind} shapes): look at ${who}`, faults };
     });
 }
 
 /** What whoever ran the self-test is told of kernels that were not run; "" where there are none. */
-export function leftOutText(kernels: readonly string[]): string {
+export function describeLeftOut(kernels: readonly string[]): string {
   if (kernels.length === 0) return "";
   const them = kernels.length === 1 ? "it" : "them";
   return `Not run: ${kernels.join(", ")}. No model takes ${them} on this adapter, where matrices stand ` +
@@ -262,8 +262,8 @@ export function leftOutText(kernels: readonly string[]): string {
 }
 
 /** All of it as JSON has it. Numbers that JSON does not know are text: "NaN", "Infinity". */
-export function selftestJson({ adapter, findings, leftOut, seconds }: SelftestResult): string {
-  const whole = { adapter, seconds, leftOut, kernels: byKernel(findings), findings };
+export function formatSelftestJson({ adapter, findings, leftOut, seconds }: SelftestResult): string {
+  const whole = { adapter, seconds, leftOut, kernels: groupByKernel(findings), findings };
   const known = (_: string, value: unknown) =>
     typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
   return JSON.stringify(whole, known, 2);

@@ -4,33 +4,33 @@
  */
 
 import { NONE } from "../data/click_log.ts";
-import { randomStream } from "../data/random.ts";
-import type { Commands } from "../gpu/commands.ts";
+import { createRandomStream } from "../data/random.ts";
+import type { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { bufferOf } from "../gpu/memory.ts";
+import { asBufferView } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { Dimensions } from "../gpu/sizes.ts";
 import { StepHeaders } from "../gpu/step.ts";
-import { adamRate, adamReference, AdamState, type Moved64 } from "../ops/adam.ts";
+import { adamRate, adamReference, type AdamReferenceState, AdamState } from "../ops/adam.ts";
 import { GradientSum } from "../ops/gradient_sum.ts";
-import type { TouchedRows } from "../tape/node.ts";
+import type { SparseRows } from "../tape/node.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import { padRows, type Tensor } from "../tape/tensor.ts";
-import type { Checks } from "./finding.ts";
-import { CanaryArena, range, twice } from "./harness.ts";
-import { shuffled } from "./small_logs.ts";
+import type { CheckCollector } from "./finding.ts";
+import { CanaryArena, listIndices, runTwice } from "./harness.ts";
+import { drawPermutation } from "./small_logs.ts";
 
 type Sizes = Readonly<Record<"rows" | "events" | "items", number>>;
 export const dimensions = new Dimensions<Sizes>(["rows", "events", "items"], "rows");
 
 /** Rows of a batch: a few chunks of partial sums; and how many places of touched rows step t has. */
 const ROWS = 1000;
-const sizesOf = (t: number): Sizes => ({ rows: ROWS, events: 30 + 7 * t, items: 20 + 5 * t });
+const getSizes = (t: number): Sizes => ({ rows: ROWS, events: 30 + 7 * t, items: 20 + 5 * t });
 const MOST_PLACES = 2 * 90;
 
 /** Parameters, and how they are moved. */
-export interface Moves {
+export interface OptimiserRun {
   readonly specs: readonly ParameterSpec[];
   /** Tables of which a step touches some rows alone, and what counts them. */
   readonly touched?: Readonly<Record<string, "events" | "items">>;
@@ -47,39 +47,49 @@ const RATE = 0.01;
 const DECAY = 0.02;
 
 /** Normal numbers, f32, by name. */
-export function normals(length: number, ...seed: readonly (string | number)[]): Float32Array<ArrayBuffer> {
-  const random = randomStream(3, "optimiser", ...seed.map(String));
+export function drawNormals(
+  length: number,
+  ...seed: readonly (string | number)[]
+): Float32Array<ArrayBuffer> {
+  const random = createRandomStream(3, "optimiser", ...seed.map(String));
   return Float32Array.from({ length }, () => random.normal());
 }
 
-export function startOf(specs: readonly ParameterSpec[]): Weights {
-  return new Map(specs.map(({ name, rows, columns }) => [name, normals(rows * columns, "start", name)]));
+export function drawStartWeights(specs: readonly ParameterSpec[]): Weights {
+  return new Map(specs.map(({ name, rows, columns }) => [name, drawNormals(rows * columns, "start", name)]));
 }
 
 /** A gradient of each part of a batch, the same every time: [chunk]. None of a statistic. */
-function gradientsOf({ name, rows, columns, table, statistic }: ParameterSpec, t: number, part: number) {
-  const chunks = statistic ? 0 : table ? 1 : dimensions.chunks(sizesOf(t));
-  return range(chunks).map((k) => normals(rows * columns, name, t, part, k));
+function drawGradients({ name, rows, columns, table, statistic }: ParameterSpec, t: number, part: number) {
+  const chunks = statistic ? 0 : table ? 1 : dimensions.chunks(getSizes(t));
+  return listIndices(chunks).map((k) => drawNormals(rows * columns, name, t, part, k));
 }
 
 /** Row numbers by place, each once, some places empty, and garbage behind them that must not be read. */
-function placesOf({ name, rows }: ParameterSpec, t: number, part: number): Uint32Array<ArrayBuffer> {
-  const order = shuffled(10 * t + part + name.length, rows);
+function listRowNumbers({ name, rows }: ParameterSpec, t: number, part: number): Uint32Array<ArrayBuffer> {
+  const order = drawPermutation(10 * t + part + name.length, rows);
   return Uint32Array.from({ length: MOST_PLACES }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));
 }
 
 /** The rows that a part touches; all of a parameter that is no such table. */
-function rowsOf(spec: ParameterSpec, { touched = {} }: Moves, t: number, part: number): number[] {
+function listSparseRows(
+  spec: ParameterSpec,
+  { touched = {} }: OptimiserRun,
+  t: number,
+  part: number,
+): number[] {
   const count = touched[spec.name];
-  if (!count) return range(spec.rows);
-  return Array.from(placesOf(spec, t, part).subarray(0, sizesOf(t)[count])).filter((row) => row !== NONE);
+  if (!count) return listIndices(spec.rows);
+  return Array.from(listRowNumbers(spec, t, part).subarray(0, getSizes(t)[count])).filter((row) =>
+    row !== NONE
+  );
 }
 
 /** What the arenas hold at last. */
 export type MovedArenas = Awaited<ReturnType<typeof runMoves>>;
 
 /** Runs all steps, twice. */
-export async function runMoves(gpu: Gpu, checks: Checks, moves: Moves) {
+export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: OptimiserRun) {
   const { specs, touched = {}, steps = 3, parts, decay = DECAY, most } = moves;
   using stack = new DisposableStack();
   const parameters = stack.use(new ParameterArena(gpu, specs));
@@ -87,7 +97,7 @@ export async function runMoves(gpu: Gpu, checks: Checks, moves: Moves) {
   const adam = stack.use(new AdamState(parameters, sparse ? "row-sparse" : "dense"));
   const arena = stack.use(new CanaryArena(gpu, "optimiser"));
   const headers = new StepHeaders(arena, dimensions, 1);
-  const lists = new Map<Tensor, TouchedRows<Sizes>>(
+  const lists = new Map<Tensor, SparseRows<Sizes>>(
     Object.entries(touched).map(([name, count]) => {
       const table = parameters.get(name);
       const list = arena.allocate(`${name} list`, 4 * MOST_PLACES);
@@ -106,10 +116,10 @@ export async function runMoves(gpu: Gpu, checks: Checks, moves: Moves) {
     const { name, rows, columns, groups = 1 } = spec;
     const table = parameters.get(name);
     const own = lists.get(table);
-    gradientsOf(spec, t, part).forEach((values, chunk) => {
+    drawGradients(spec, t, part).forEach((values, chunk) => {
       if (own) {
         // What belongs to no row is no number: it must not be read.
-        const list = placesOf(spec, t, part);
+        const list = listRowNumbers(spec, t, part);
         const byPlace = new Float32Array(list.length * columns).fill(NaN);
         list.forEach((row, k) => {
           if (row !== NONE) byPlace.set(values.subarray(row * columns, (row + 1) * columns), k * columns);
@@ -118,17 +128,17 @@ export async function runMoves(gpu: Gpu, checks: Checks, moves: Moves) {
         return write(own.gradient.buffer, 0, padRows(byPlace, list.length, columns, groups));
       }
       const [target, offset] = spec.table
-        ? [parameters.gradient, bufferOf(table.view).offset]
+        ? [parameters.gradient, asBufferView(table.view).offset]
         : [parameters.partials, 4 * (chunk * parameters.summed + (table.parameter?.offset ?? 0))];
       write(target.buffer, offset, padRows(values, rows, columns, groups));
     });
   };
   const start = () => {
-    parameters.write(startOf(specs));
+    parameters.write(drawStartWeights(specs));
     for (const { buffer, size } of [adam.m, adam.v]) write(buffer, 0, new Float32Array(size / 4));
   };
-  const encodeStep = (commands: Commands, t: number, part: number) => {
-    const sizes = sizesOf(t);
+  const encodeStep = (commands: CommandRecorder, t: number, part: number) => {
+    const sizes = getSizes(t);
     const batch = { sizes, counted: ROWS, first: 0 };
     headers.put(0, batch, { slot: 0, learningRate: adamRate(RATE, t), iteration: t, decay });
     headers.upload(0, 1);
@@ -138,10 +148,10 @@ export async function runMoves(gpu: Gpu, checks: Checks, moves: Moves) {
   };
   const all = [...program.dispatches.map(({ spec }) => spec.kernel.name)];
   const kernels = [...new Set(sum ? [...all, "gradient_add", "gradient_rows_add"] : all)];
-  await twice(arena, checks, kernels, {
+  await runTwice(arena, checks, kernels, {
     start,
-    encode: range(steps).flatMap((k) =>
-      range(parts ?? 1).map((part) => (commands: Commands) => encodeStep(commands, k + 1, part))
+    encode: listIndices(steps).flatMap((k) =>
+      listIndices(parts ?? 1).map((part) => (commands: CommandRecorder) => encodeStep(commands, k + 1, part))
     ),
     read: () => Promise.all([parameters.weights, adam.m, adam.v].map((view) => readFloats(gpu, view))),
   });
@@ -158,16 +168,16 @@ export async function runMoves(gpu: Gpu, checks: Checks, moves: Moves) {
 }
 
 /** The same in f64, and how often each row was moved. */
-function moves64(spec: ParameterSpec, moves: Moves): { moved: Moved64; times: number[] } {
+function moves64(spec: ParameterSpec, moves: OptimiserRun): { moved: AdamReferenceState; times: number[] } {
   const { rows, columns, decays, statistic } = spec;
-  const w = Float64Array.from(startOf([spec]).get(spec.name) ?? []);
+  const w = Float64Array.from(drawStartWeights([spec]).get(spec.name) ?? []);
   const moved = { w, m: new Float64Array(w.length), v: new Float64Array(w.length) };
   const times = new Array<number>(rows).fill(0);
   for (let t = 1; t <= (statistic ? 0 : moves.steps ?? 3); t++) {
     const sums = new Map<number, Float64Array>();
-    for (const part of range(moves.parts ?? 1)) {
-      const gradients = gradientsOf(spec, t, part);
-      for (const row of rowsOf(spec, moves, t, part)) {
+    for (const part of listIndices(moves.parts ?? 1)) {
+      const gradients = drawGradients(spec, t, part);
+      for (const row of listSparseRows(spec, moves, t, part)) {
         const sum = sums.get(row) ?? new Float64Array(columns);
         for (const values of gradients) {
           sum.forEach((x, c) => sum[c] = x + (values[row * columns + c] ?? NaN));
@@ -192,9 +202,9 @@ function moves64(spec: ParameterSpec, moves: Moves): { moved: Moved64; times: nu
  */
 export function compareMoves(
   found: MovedArenas,
-  moves: Moves,
+  moves: OptimiserRun,
   kernelsOf: (name: string) => readonly string[],
-  checks: Checks,
+  checks: CheckCollector,
   { tolerance = 4e-6, exact = false }: { readonly tolerance?: number; readonly exact?: boolean } = {},
 ): void {
   const { specs, touched = {}, parts, steps = 3 } = moves;
@@ -221,7 +231,7 @@ export function compareMoves(
     checks.numbers(found.v.get(name), moved.v, { ...by, what: `means of squares of ${name}` });
     if (name in touched || parts) continue;
     // The sum of the last step's partials, in f32 and in order.
-    const last = gradientsOf(spec, steps, 0);
+    const last = drawGradients(spec, steps, 0);
     const sum = Float64Array.from(
       moved.w,
       (_, i) => last.reduce((sum, values) => Math.fround(sum + (values[i] ?? NaN)), 0),

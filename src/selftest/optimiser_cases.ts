@@ -1,6 +1,6 @@
 /** What moves the weights: sums of partial gradients, bounds on their length, Adam, and which weights are kept. */
 
-import { Commands } from "../gpu/commands.ts";
+import { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { gradientClip } from "../ops/gradient_clip.ts";
@@ -8,9 +8,16 @@ import { ParameterArena, type ParameterSpec } from "../tape/parameters.ts";
 import { BestKeeper } from "../train/best_keeper.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import { choiceSummary, ResultRing } from "../train/results.ts";
-import type { Checking, Checks } from "./finding.ts";
-import { CanaryArena, recordStep, twice } from "./harness.ts";
-import { compareMoves, dimensions, type Moves, normals, runMoves, startOf } from "./optimiser_bench.ts";
+import type { CheckCollector, NamedCheck } from "./finding.ts";
+import { CanaryArena, recordStep, runTwice } from "./harness.ts";
+import {
+  compareMoves,
+  dimensions,
+  drawNormals,
+  drawStartWeights,
+  type OptimiserRun,
+  runMoves,
+} from "./optimiser_bench.ts";
 
 const specs: readonly ParameterSpec[] = [
   { name: "kernel", rows: 9, columns: 17, decays: true },
@@ -21,18 +28,18 @@ const specs: readonly ParameterSpec[] = [
 
 /** @param of kernels that move a parameter: what is in a table that goes by row, and what is not */
 function moving(
-  moves: Omit<Moves, "specs">,
+  moves: Omit<OptimiserRun, "specs">,
   of: Readonly<Record<"all" | "rows", string>>,
-): Checking["check"] {
+): NamedCheck["check"] {
   return async (gpu, checks) => {
     const own = { ...moves, specs };
-    const kernelsOf = (name: string) => of[name in (moves.touched ?? {}) ? "rows" : "all"].split(" ");
-    compareMoves(await runMoves(gpu, checks, own), own, kernelsOf, checks);
+    const listKernels = (name: string) => of[name in (moves.touched ?? {}) ? "rows" : "all"].split(" ");
+    compareMoves(await runMoves(gpu, checks, own), own, listKernels, checks);
   };
 }
 
 /** Gradients of a length, in partial sums of a batch of so many rows. */
-export interface Clipped {
+export interface ClippedGradients {
   readonly specs: readonly ParameterSpec[];
   readonly rows: number;
   /** Standard deviation of the numbers. */
@@ -43,8 +50,8 @@ export interface Clipped {
 
 export async function checkClip(
   gpu: Gpu,
-  checks: Checks,
-  { specs, rows, scale, most }: Clipped,
+  checks: CheckCollector,
+  { specs, rows, scale, most }: ClippedGradients,
 ): Promise<void> {
   using stack = new DisposableStack();
   const parameters = stack.use(new ParameterArena(gpu, specs));
@@ -52,7 +59,7 @@ export async function checkClip(
   const { summed, length, partials, gradient } = parameters;
   const sizes = { rows, events: 1, items: 1 };
   const chunks = dimensions.chunks(sizes);
-  const draw = (count: number, name: string) => normals(count, name, rows).map((x) => scale * x);
+  const draw = (count: number, name: string) => drawNormals(count, name, rows).map((x) => scale * x);
   const given = { partials: draw(summed * chunks, "partials"), gradient: draw(length, "gradient") };
   const total = Float64Array.from(given.gradient);
   for (let i = 0; i < summed; i++) {
@@ -62,7 +69,7 @@ export async function checkClip(
   const norm = Math.sqrt(total.reduce((sum, g) => sum + g * g, 0));
   const dispatches = gradientClip(parameters, most, arena);
   const encode = await recordStep(arena, dimensions, dispatches, { sizes, counted: rows });
-  const [sums, direct] = await twice(arena, checks, dispatches, {
+  const [sums, direct] = await runTwice(arena, checks, dispatches, {
     start() {
       gpu.queue.writeBuffer(partials.buffer, 0, given.partials);
       gpu.queue.writeBuffer(gradient.buffer, 0, given.gradient);
@@ -90,7 +97,7 @@ const validations = [
   { sums: [[4, 2, 3, 9], [3, 2, 4, 9]], better: ["prec1"] },
 ] as const;
 
-async function checkBest(gpu: Gpu, checks: Checks): Promise<void> {
+async function checkBest(gpu: Gpu, checks: CheckCollector): Promise<void> {
   const kernels = ["keep_best", "best_compare"];
   using stack = new DisposableStack();
   const parameters = stack.use(new ParameterArena(gpu, specs));
@@ -100,14 +107,14 @@ async function checkBest(gpu: Gpu, checks: Checks): Promise<void> {
   const networks = [{ prefix: "", parameters, adam: undefined }];
   const at = { firstSlot: ring.firstShard, shards };
   const keeper = stack.use(await BestKeeper.create(networks, gpu, ring, at, choiceSummary));
-  let wanted = new Map(criteria.map((criterion) => [criterion, startOf(specs)]));
+  let wanted = new Map(criteria.map((criterion) => [criterion, drawStartWeights(specs)]));
   for (const [n, { sums, better }] of validations.entries()) {
     const weights = new Map(
-      [...startOf(specs)].map(([name, values]) => [name, values.map((w) => w + 1 + n)]),
+      [...drawStartWeights(specs)].map(([name, values]) => [name, values.map((w) => w + 1 + n)]),
     );
     parameters.write(weights);
     gpu.queue.writeBuffer(ring.view.buffer, 16 * ring.firstShard, Float32Array.from(sums.flat()));
-    Commands.submit(gpu, "best", (commands) => keeper.encode(commands, n, n));
+    CommandRecorder.submit(gpu, "best", (commands) => keeper.encode(commands, n, n));
     const total = Float64Array.from(sums[0], (x, k) => x + (sums[1][k] ?? NaN));
     const found = ring.sumsAt(await readFloats(gpu, ring.view), ring.ofValidation(n));
     checks.same(found, total, { kernels: ["best_compare"], what: `sums of validation ${n}` });
@@ -125,7 +132,7 @@ async function checkBest(gpu: Gpu, checks: Checks): Promise<void> {
   await arena.check(checks, kernels);
 }
 
-export const optimiserCases: readonly Checking[] = [
+export const optimiserCases: readonly NamedCheck[] = [
   { name: "adam", check: moving({}, { all: "adam", rows: "" }) },
   {
     name: "adam, touched rows",

@@ -1,8 +1,13 @@
 /** The self-test as a whole: every kernel on the adapter at hand. */
 
 import type { Gpu, GpuOptions } from "../gpu/device.ts";
-import { type AdapterKind, fixedShapes, inTextures, type KernelShapes } from "../gpu/kernel_shapes.ts";
-import { type SelftestCase, selftestCases } from "./cases.ts";
+import {
+  type AdapterKind,
+  getDefaultVariants,
+  type KernelVariants,
+  usesTextures,
+} from "../gpu/kernel_shapes.ts";
+import { listSelftestCases, type SelftestCase } from "./cases.ts";
 import type { KindFinding, SelftestResult } from "./finding.ts";
 
 const panels = ["lstm_backward_panel", "lstm_forward_panel"];
@@ -16,18 +21,18 @@ const NEED_TEXTURES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** How a case is called that is run with matrices in textures, on an adapter that has them in buffers. */
-export function fromTextures(name: string): string {
+export function formatTextureName(name: string): string {
   return `${name}, from textures`;
 }
 
 /** What an adapter leaves out by its own kernel shapes. */
-export interface LeftOut {
+export interface UnusedKernels {
   /** Names of the cases that have them. */
   readonly cases: readonly string[];
   /** Names of the kernels, sorted. */
   readonly kernels: readonly string[];
   /** The shapes that take them. */
-  readonly shapes: KernelShapes;
+  readonly shapes: KernelVariants;
 }
 
 /**
@@ -35,9 +40,9 @@ export interface LeftOut {
  * @param only of cases with this in their names.
  * @returns undefined where nothing is left out.
  */
-export function leftOutBy(own: KernelShapes, only = ""): LeftOut | undefined {
-  const shapes = fixedShapes(own.kind);
-  if (inTextures(own) || !inTextures(shapes)) return undefined;
+export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels | undefined {
+  const shapes = getDefaultVariants(own.kind);
+  if (usesTextures(own) || !usesTextures(shapes)) return undefined;
   const cases = Object.keys(NEED_TEXTURES).filter((name) => name.includes(only));
   if (cases.length === 0) return undefined;
   const kernels = [...new Set(cases.flatMap((name) => NEED_TEXTURES[name] ?? []))].sort();
@@ -73,8 +78,8 @@ interface Part {
 }
 
 /** The cases with a text in their names. */
-export function casesOf(kind: AdapterKind, only = ""): SelftestCase[] {
-  return selftestCases(kind).filter(({ name }) => name.includes(only));
+export function selectCases(kind: AdapterKind, only = ""): SelftestCase[] {
+  return listSelftestCases(kind).filter(({ name }) => name.includes(only));
 }
 
 /** Runs all cases. @param open its devices are closed here. */
@@ -94,14 +99,14 @@ export async function runSelftest(
   try {
     const parts: Part[] = [];
     for (const kind of kinds) {
-      const cases = casesOf(kind, only);
+      const cases = selectCases(kind, only);
       if (cases.length === 0) continue;
       const gpu = await opening({ shapesFor: kind });
       if (choice !== "alone") parts.push({ kind, gpu, cases });
-      const left = leftOutBy(gpu.shapes, only);
+      const left = findUnusedKernels(gpu.shapes, only);
       if (!left) continue;
       if (choice === "named") leftOut.push(...left.kernels);
-      else parts.push(await partOf(left, opening));
+      else parts.push(await openPart(left, opening));
     }
     const of = parts.reduce((sum, { cases }) => sum + cases.length, 0);
     let number = 0;
@@ -122,11 +127,11 @@ export async function runSelftest(
 }
 
 /** What an adapter leaves out, on a device that takes it. */
-async function partOf({ cases, shapes }: LeftOut, open: OpenSelftest): Promise<Part> {
+async function openPart({ cases, shapes }: UnusedKernels, open: OpenSelftest): Promise<Part> {
   const { kind } = shapes;
-  const own = casesOf(kind).filter(({ name }) => cases.includes(name)).map((one) => ({
+  const own = selectCases(kind).filter(({ name }) => cases.includes(name)).map((one) => ({
     ...one,
-    name: fromTextures(one.name),
+    name: formatTextureName(one.name),
   }));
   return { kind, gpu: await open({ shapes }), cases: own };
 }

@@ -1,7 +1,7 @@
 /** Small random logs for tests: odd sizes, pages of one item, events and users without clicks, repeated items. */
 
 import { type ClickLog, FURTHER_CLICK, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
-import { type Random, randomStream } from "../data/random.ts";
+import { createRandomStream, type Random } from "../data/random.ts";
 
 export interface SmallLogOptions {
   readonly users: number;
@@ -19,10 +19,10 @@ export interface SmallLogOptions {
   readonly further?: number;
 }
 
-export function smallLog(seed: number, options: SmallLogOptions): ClickLog {
+export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog {
   const { users, items, width, tokens, maxEvents = 4, maxPage = 5, noClick = 0.2, given = 0, further = 0 } =
     options;
-  const random = randomStream(seed, "small log");
+  const random = createRandomStream(seed, "small log");
   const userEvents = [0];
   const eventRows = [0];
   const eventClick: number[] = [];
@@ -69,14 +69,14 @@ export function smallLog(seed: number, options: SmallLogOptions): ClickLog {
 }
 
 /** What an event shows, and which of it is clicked. */
-export interface Shown {
+export interface ShownEvent {
   readonly items: readonly number[];
   /** The place on the page; absent where nothing is clicked. */
   readonly click?: number | undefined;
 }
 
 /** A log of such events, by user. */
-export function logOf(users: readonly (readonly Shown[])[], items: ItemFeatures): ClickLog {
+export function createLog(users: readonly (readonly ShownEvent[])[], items: ItemFeatures): ClickLog {
   const events = users.flat();
   const before = (lengths: readonly number[]) => {
     let sum = 0;
@@ -97,11 +97,11 @@ export function logOf(users: readonly (readonly Shown[])[], items: ItemFeatures)
   };
 }
 
-/** Items of {@link historyLog}. */
+/** Items of {@link createHistoryLog}. */
 const HISTORY_ITEMS = 50;
 
 /** Users with events of one row each. @param clicks whether the e-th event of all is a click */
-export function historyLog(
+export function createHistoryLog(
   users: number,
   { events, clicks, width }: {
     readonly events: (user: number) => number;
@@ -110,25 +110,28 @@ export function historyLog(
   },
 ): ClickLog {
   let e = 0;
-  const all = Array.from({ length: users }, (_, user) =>
-    Array.from({ length: events(user) }, (): Shown => {
-      const click = clicks(e, user) ? 0 : undefined;
-      return { items: [(e++ * 13) % HISTORY_ITEMS], click };
-    }));
+  const all = Array.from(
+    { length: users },
+    (_, user) =>
+      Array.from({ length: events(user) }, (): ShownEvent => {
+        const click = clicks(e, user) ? 0 : undefined;
+        return { items: [(e++ * 13) % HISTORY_ITEMS], click };
+      }),
+  );
   const values = new Float32Array(HISTORY_ITEMS * width);
-  return logOf(all, { kind: "dense", count: HISTORY_ITEMS, width, values });
+  return createLog(all, { kind: "dense", count: HISTORY_ITEMS, width, values });
 }
 
 /** A batch of so many rows, whatever they are. */
-export function rowsBatch(rows: number): { log: ClickLog; users: number[] } {
-  const pages = Array.from({ length: Math.ceil(rows / 10) }, (_, e): Shown => ({
+export function createRowsBatch(rows: number): { log: ClickLog; users: number[] } {
+  const pages = Array.from({ length: Math.ceil(rows / 10) }, (_, e): ShownEvent => ({
     items: new Array<number>(Math.min(10, rows - 10 * e)).fill(0),
   }));
-  return { log: logOf([pages], oneHotItems(1)), users: [0] };
+  return { log: createLog([pages], createOneHotItems(1)), users: [0] };
 }
 
 /** One-hot items. */
-export const oneHotItems = (count: number): ItemFeatures => ({ kind: "one-hot", count });
+export const createOneHotItems = (count: number): ItemFeatures => ({ kind: "one-hot", count });
 
 function smallTokens(items: number, count: number, random: Random): ItemTokens {
   const first = [0];
@@ -145,7 +148,7 @@ function smallTokens(items: number, count: number, random: Random): ItemTokens {
 }
 
 /** The same log with tokens and dense features as one dense matrix [I, V + F]: one for each token of an item. */
-export function widened(log: ClickLog): ClickLog {
+export function toDenseLog(log: ClickLog): ClickLog {
   const { items } = log;
   if (items.kind !== "mixed") throw new Error(`expected mixed features, got ${items.kind}`);
   const { count, width: F, values, tokens } = items;
@@ -161,6 +164,6 @@ export function widened(log: ClickLog): ClickLog {
 }
 
 /** 0, 1, ..., n-1 in a random order. */
-export function shuffled(seed: number, n: number): number[] {
-  return Array.from(randomStream(seed, "shuffle").sampleWithoutReplacement(n, n));
+export function drawPermutation(seed: number, n: number): number[] {
+  return Array.from(createRandomStream(seed, "shuffle").sampleWithoutReplacement(n, n));
 }

@@ -1,13 +1,18 @@
 /** Whose turn on the device it is: requests that wait together are scored together, longer work is done in pieces. */
 
 import type { ItemScorer } from "../model/item_blocks.ts";
-import { type PageRequest, roomOf, type Scorer, type ScorerRoom } from "../model/scorer.ts";
+import {
+  computeScorerCapacity,
+  type ScorerCapacity,
+  type ScoringRequest,
+  type UtilityScorer,
+} from "../model/scorer.ts";
 
 /** What scores, and how much it takes at once. */
-export type BatchScorer = Pick<Scorer, "room" | "score"> & ItemScorer;
+export type BatchScorer = Pick<UtilityScorer, "room" | "score"> & ItemScorer;
 
 interface Waiting {
-  readonly request: PageRequest;
+  readonly request: ScoringRequest;
   readonly resolve: (utilities: Float32Array<ArrayBuffer>) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -34,8 +39,10 @@ export class Batcher {
   }
 
   /** The utilities of a page. @throws Error for a request that does not fit the scorer's room, or what scoring threw. */
-  submit(request: PageRequest): Promise<Float32Array<ArrayBuffer>> {
-    if (!fits(roomOf([request]), this.scorer.room)) throw new Error("a request that does not fit a batch");
+  submit(request: ScoringRequest): Promise<Float32Array<ArrayBuffer>> {
+    if (!fits(computeScorerCapacity([request]), this.scorer.room)) {
+      throw new Error("a request that does not fit a batch");
+    }
     return new Promise((resolve, reject) => {
       this.#queue.push({ request, resolve, reject });
       if (!this.#running) this.#run();
@@ -65,7 +72,7 @@ export class Batcher {
     const began = performance.now();
     try {
       const utilities = await this.scorer.score(requests);
-      this.onBatch(batch.length, roomOf(requests).rows, (performance.now() - began) / 1000);
+      this.onBatch(batch.length, computeScorerCapacity(requests).rows, (performance.now() - began) / 1000);
       batch.forEach(({ resolve }, k) => resolve(utilities[k] ?? new Float32Array()));
     } catch (error) {
       for (const { reject } of batch) reject(error);
@@ -76,11 +83,13 @@ export class Batcher {
   #take(): Waiting[] {
     const requests = this.#queue.map(({ request }) => request);
     let count = 0;
-    while (count < requests.length && fits(roomOf(requests.slice(0, count + 1)), this.scorer.room)) count++;
+    while (
+      count < requests.length && fits(computeScorerCapacity(requests.slice(0, count + 1)), this.scorer.room)
+    ) count++;
     return this.#queue.splice(0, count);
   }
 }
 
-function fits(wanted: ScorerRoom, room: ScorerRoom): boolean {
+function fits(wanted: ScorerCapacity, room: ScorerCapacity): boolean {
   return wanted.users <= room.users && wanted.events <= room.events && wanted.rows <= room.rows;
 }

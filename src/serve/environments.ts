@@ -6,7 +6,7 @@ import type { UserModel } from "../model/user_model.ts";
 import { LearnedSource } from "../simulate/learned_users.ts";
 import { Simulator } from "../simulate/simulator.ts";
 import { UserError } from "../user_error.ts";
-import type { CloseRequest, ResetRequest, StepRequest } from "./requests.ts";
+import type { CloseRequest, EnvironmentStepRequest, ResetRequest } from "./requests.ts";
 
 /** Environments at a time. */
 const MOST = 64;
@@ -22,9 +22,9 @@ interface Kept {
 }
 
 /** No further environment can be made now. */
-export class TooManyEnvironments extends UserError {}
+export class TooManyEnvironmentsError extends UserError {}
 
-export class Environments {
+export class EnvironmentPool {
   /** By their names, the last asked for at the end. */
   readonly #kept = new Map<string, Kept>();
   #made = 0;
@@ -57,12 +57,12 @@ export class Environments {
       await simulator.reset(episode);
       const { users, slate, pages } = simulator.settings;
       const sizes = { users, slate, pages, items: simulator.source.itemCount };
-      return { environment: name, ...sizes, state: await statesOf(simulator) };
+      return { environment: name, ...sizes, state: await readStates(simulator) };
     });
   }
 
   /** Shows each user a slate. @throws UserError for slates that may not be shown: the users stay where they are. */
-  async step({ environment, slates }: StepRequest) {
+  async step({ environment, slates }: EnvironmentStepRequest) {
     return await this.#inTurn(environment, async ({ simulator }) => {
       const { slate } = simulator.settings;
       const odd = slates.findIndex(({ length }) => length !== slate);
@@ -73,7 +73,7 @@ export class Environments {
         ...lists,
         terminated: Array.from(terminated, Boolean),
         truncated,
-        state: await statesOf(simulator),
+        state: await readStates(simulator),
       };
     });
   }
@@ -115,7 +115,7 @@ export class Environments {
     if (this.#kept.size + this.#making <= MOST) return;
     const [environment, { lastUse }] = oldest ?? ["", { lastUse: Infinity }];
     if (this.now() - lastUse < IDLE_MS) {
-      throw new TooManyEnvironments(
+      throw new TooManyEnvironmentsError(
         `${MOST} environments are in use, which is the most: end one with POST /close, or wait until one was idle for ` +
           `${IDLE_MS / 60_000} minutes`,
       );
@@ -145,7 +145,7 @@ export class Environments {
 }
 
 /** [U][S] what policies know of users. */
-async function statesOf(simulator: Simulator): Promise<number[][]> {
+async function readStates(simulator: Simulator): Promise<number[][]> {
   const { users } = simulator.settings;
   const states = await simulator.states();
   const width = states.length / users;

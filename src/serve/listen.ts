@@ -20,7 +20,7 @@ const WRITE_MS = 30_000;
 const LOOK_MS = 1000;
 
 /** A request. Its body is read at most once. */
-export interface Asked {
+export interface ServiceRequest {
   readonly method: string;
   /** Without what follows a question mark. */
   readonly path: string;
@@ -38,7 +38,7 @@ export interface ListenOptions {
   readonly connections: number;
 }
 
-export interface Listening {
+export interface ServiceListener {
   readonly port: number;
   /** Takes no further connection. */
   close(): void;
@@ -47,11 +47,11 @@ export interface Listening {
 /** @throws UserError for a port that is taken or not permitted. */
 export function listen(
   { port, allowHost, connections }: ListenOptions,
-  handle: (asked: Asked) => Response | Promise<Response>,
-): Listening {
+  handle: (asked: ServiceRequest) => Response | Promise<Response>,
+): ServiceListener {
   const listener = listenerOn(port);
   const server = new InjectedServer(async (request, response) => {
-    const answer = findRefusal(request, allowHost) ?? await handle(askedOf(request, response));
+    const answer = findRefusal(request, allowHost) ?? await handle(buildRequest(request, response));
     await send(answer, response);
   });
   const ended = new AbortController();
@@ -193,7 +193,7 @@ function refuse(expected: string, found: string): Response {
   return Response.json({ error: `${expected}, found ${JSON.stringify(found)}` }, { status: 403 });
 }
 
-function askedOf(request: IncomingMessage, response: ServerResponse): Asked {
+function buildRequest(request: IncomingMessage, response: ServerResponse): ServiceRequest {
   const { method = "", url = "", headers } = request;
   return {
     method,

@@ -58,7 +58,7 @@ function line(name: string, labels: string, value: number): string {
 }
 
 /** All that the service counts. */
-export class Metrics {
+export class ServiceMetrics {
   readonly requests = new Counter("clickgan_requests_total", "Requests that were answered, by status.");
   readonly seconds = new Histogram(
     "clickgan_request_seconds",

@@ -2,7 +2,7 @@
 
 import * as v from "../schema.ts";
 import { idSchema } from "../data/ids.ts";
-import type { PageRequest } from "../model/scorer.ts";
+import type { ScoringRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 
@@ -23,7 +23,7 @@ type Whose = {
   readonly history?: readonly string[];
   readonly skipUnknown: boolean;
 };
-const oneOf = <T extends Pick<Whose, "user" | "history">>() =>
+const requireOne = <T extends Pick<Whose, "user" | "history">>() =>
   v.check<T, string>(
     ({ user, history }) => (user === undefined) !== (history === undefined),
     'expected either "user" (an id) or "history" (a list of ids, [] for none)',
@@ -36,7 +36,7 @@ const scoreSchema = v.pipe(
     /** Where probabilities take the items to stand: as on the page, or each in the first position. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
-  oneOf(),
+  requireOne(),
 );
 const recommendSchema = v.pipe(
   v.strictObject({
@@ -44,7 +44,7 @@ const recommendSchema = v.pipe(
     top: v.optional(v.whole(1, LIMITS.top), 10),
     newOnly: v.optional(v.boolean(), false),
   }),
-  oneOf(),
+  requireOne(),
 );
 
 const share = v.between(0, 1);
@@ -86,7 +86,7 @@ export type CloseRequest = v.InferOutput<typeof closeSchema>;
 /** Whose pages begin. */
 export type ResetRequest = v.InferOutput<typeof resetSchema>;
 /** What is shown to them next. */
-export type StepRequest = v.InferOutput<typeof stepSchema>;
+export type EnvironmentStepRequest = v.InferOutput<typeof stepSchema>;
 
 /** @throws UserError for a body that is none. */
 export function readReset(body: string): ResetRequest {
@@ -94,7 +94,7 @@ export function readReset(body: string): ResetRequest {
 }
 
 /** @throws UserError for a body that is none. */
-export function readStep(body: string): StepRequest {
+export function readStep(body: string): EnvironmentStepRequest {
   return parse(stepSchema, body);
 }
 
@@ -114,11 +114,11 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   if (Array.isArray(json)) throw new UserError("expected an object, got a list");
   const parsed = v.safeParse(schema, json);
   if (parsed.success) return parsed.output;
-  throw new UserError(v.reasons(parsed.issues.slice(0, 1)));
+  throw new UserError(v.describeIssues(parsed.issues.slice(0, 1)));
 }
 
 /** A page to score. */
-export interface ScoreRequest extends PageRequest {
+export interface ScoreRequest extends ScoringRequest {
   /** Places on the page as it was asked for of the items that are scored; the others are unknown. */
   readonly places: readonly number[];
   /** How many items it was asked for. */
@@ -129,10 +129,10 @@ export interface ScoreRequest extends PageRequest {
 /** @throws UserError for a body that is none, or ids that the data set does not have. */
 export function readScore(data: OpenedDataset, body: string): ScoreRequest {
   const { page, positions, ...rest } = parse(scoreSchema, body);
-  const found = numbersOf(data, "page", page, rest.skipUnknown);
+  const found = resolveItems(data, "page", page, rest.skipUnknown);
   if (found.length === 0) throw new UserError("page: the data set has none of these items");
   return {
-    history: historyOf(data, rest),
+    history: resolveHistory(data, rest),
     page: found.map(({ number }) => number),
     places: found.map(({ place }) => place),
     asked: page.length,
@@ -149,23 +149,23 @@ export interface RecommendRequest {
 /** @throws UserError as {@link readScore}. */
 export function readRecommend(data: OpenedDataset, body: string): RecommendRequest {
   const { top, newOnly, ...rest } = parse(recommendSchema, body);
-  return { history: historyOf(data, rest), top, newOnly };
+  return { history: resolveHistory(data, rest), top, newOnly };
 }
 
-function historyOf(data: OpenedDataset, { user, history = [], skipUnknown }: Whose): ArrayLike<number> {
-  if (user !== undefined) return data.historyOf(data.user(user)).slice(-LIMITS.history);
-  return numbersOf(data, "history", history, skipUnknown).map(({ number }) => number);
+function resolveHistory(data: OpenedDataset, { user, history = [], skipUnknown }: Whose): ArrayLike<number> {
+  if (user !== undefined) return data.readHistory(data.user(user)).slice(-LIMITS.history);
+  return resolveItems(data, "history", history, skipUnknown).map(({ number }) => number);
 }
 
 /** The numbers of ids, and their places among them. */
-function numbersOf(
+function resolveItems(
   data: OpenedDataset,
   what: string,
   ids: readonly string[],
   skipUnknown: boolean,
 ): { number: number; place: number }[] {
   return ids.flatMap((id, place) => {
-    const number = data.items.numberOf(id);
+    const number = data.items.findIndex(id);
     if (number !== undefined) return [{ number, place }];
     if (skipUnknown) return [];
     throw new UserError(`${what}.${place}: the data set has no item ${JSON.stringify(id)}`);

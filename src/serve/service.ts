@@ -1,18 +1,18 @@
 /** The HTTP service: what each address answers. It listens nowhere itself, so tests call it as a function. */
 
-import { choiceProbabilities } from "../model/choice.ts";
+import { computeChoiceProbabilities } from "../model/choice.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
 import type { ItemScorer } from "../model/item_blocks.ts";
-import { Scorer } from "../model/scorer.ts";
+import { UtilityScorer } from "../model/scorer.ts";
 import { recommend } from "../figures/predict/recommend.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { Batcher, type BatchScorer } from "./batcher.ts";
-import type { Asked } from "./listen.ts";
-import { Metrics } from "./metrics.ts";
-import { Environments, TooManyEnvironments } from "./environments.ts";
+import type { ServiceRequest } from "./listen.ts";
+import { ServiceMetrics } from "./metrics.ts";
+import { EnvironmentPool, TooManyEnvironmentsError } from "./environments.ts";
 import { LIMITS, readClose, readRecommend, readReset, readScore, readStep } from "./requests.ts";
 
 export interface ServiceOptions {
@@ -47,14 +47,14 @@ class Refusal extends Error {
 }
 
 /** The scorer that a service batches for. */
-export function serviceScorer(model: UserModel, { maxBatch }: ServiceOptions): Promise<Scorer> {
-  return Scorer.create(model, { users: maxBatch, events: ROWS / 2, rows: ROWS });
+export function createServiceScorer(model: UserModel, { maxBatch }: ServiceOptions): Promise<UtilityScorer> {
+  return UtilityScorer.create(model, { users: maxBatch, events: ROWS / 2, rows: ROWS });
 }
 
 export class Service {
-  readonly metrics = new Metrics();
+  readonly metrics = new ServiceMetrics();
   readonly #batcher: Batcher;
-  readonly #environments: Environments;
+  readonly #environments: EnvironmentPool;
   readonly #candidates: Uint32Array<ArrayBuffer>;
   /** The scorer, which waits for its turn on the device at each call. */
   readonly #items: ItemScorer;
@@ -74,7 +74,7 @@ export class Service {
     private readonly onFault: (error: unknown) => void = () => {},
   ) {
     this.#candidates = data.items.latest();
-    this.#environments = new Environments(model, data);
+    this.#environments = new EnvironmentPool(model, data);
     this.#batcher = new Batcher(scorer, (requests, rows, seconds) => {
       this.metrics.batches.add(requests);
       this.metrics.rows.add("", rows);
@@ -107,7 +107,7 @@ export class Service {
     this.#closing = true;
   }
 
-  readonly handle = async (asked: Asked): Promise<Response> => {
+  readonly handle = async (asked: ServiceRequest): Promise<Response> => {
     const began = performance.now();
     const route = ROUTES[asked.path];
     const response = await this.#answer(asked, route);
@@ -117,7 +117,7 @@ export class Service {
     return response;
   };
 
-  async #answer(asked: Asked, route: Route | undefined): Promise<Response> {
+  async #answer(asked: ServiceRequest, route: Route | undefined): Promise<Response> {
     const { method, path } = asked;
     try {
       if (!route) {
@@ -127,10 +127,10 @@ export class Service {
         throw new Refusal(405, `${path} takes ${route.method}, not ${method}`, { Allow: route.method });
       }
       if (route.method === "GET") return await route.answer(this, "", asked);
-      return await this.#admitted(async () => await route.answer(this, await this.#bodyOf(asked), asked));
+      return await this.#admitted(async () => await route.answer(this, await this.#readBody(asked), asked));
     } catch (error) {
       if (error instanceof Refusal) return json({ error: error.message }, error.status, error.headers);
-      if (error instanceof TooManyEnvironments) {
+      if (error instanceof TooManyEnvironmentsError) {
         return json({ error: error.message }, 503, { "Retry-After": "60" });
       }
       if (error instanceof UserError) return json({ error: error.message }, 400);
@@ -157,7 +157,7 @@ export class Service {
   }
 
   /** @throws Refusal for a body that is not JSON by its type, is too large, or breaks off. */
-  async #bodyOf({ headers, body }: Asked): Promise<string> {
+  async #readBody({ headers, body }: ServiceRequest): Promise<string> {
     // A page of another site may send other types without asking first.
     const type = headers["content-type"] ?? "";
     if (!/^application\/json\s*(;|$)/i.test(type)) {
@@ -237,7 +237,7 @@ export class Service {
     const { positions, places } = request;
     const effects = positions === "first" ? undefined : this.options.effects;
     const logits = addPositionEffects(utilities, effects, places);
-    const { items, noClick } = choiceProbabilities(this.model.config, logits);
+    const { items, noClick } = computeChoiceProbabilities(this.model.config, logits);
     /** The values of the items as they were asked for; null for those that are unknown. */
     const asked = (values: ArrayLike<number>) => {
       const all = Array<number | null>(request.asked).fill(null);
@@ -247,7 +247,7 @@ export class Service {
     return json({ utilities: asked(utilities), probabilities: asked(items), noClick, positions });
   }
 
-  async recommend(body: string, { isGone }: Asked): Promise<Response> {
+  async recommend(body: string, { isGone }: ServiceRequest): Promise<Response> {
     const request = readRecommend(this.data, body);
     const onItems = () => { // of a large catalogue they take a while
       if (isGone?.()) throw new Refusal(499, "nobody waits for the answer any more");
@@ -277,7 +277,7 @@ export class Service {
 
 interface Route {
   readonly method: "GET" | "POST";
-  readonly answer: (service: Service, body: string, asked: Asked) => Response | Promise<Response>;
+  readonly answer: (service: Service, body: string, asked: ServiceRequest) => Response | Promise<Response>;
 }
 
 const ROUTES: Readonly<Record<string, Route>> = Object.assign(

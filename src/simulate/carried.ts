@@ -8,18 +8,18 @@ import stepText from "../../kernels/simulate/lstm_step.wgsl" with { type: "text"
 import takeText from "../../kernels/simulate/take_rows.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
-import { kernel } from "../gpu/kernel.ts";
-import { bufferOf, type View } from "../gpu/memory.ts";
-import { padded, type Tensor } from "../tape/tensor.ts";
-import type { ClickLists, Page } from "./page.ts";
-import { plain } from "./users.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import { asBufferView, type View } from "../gpu/memory.ts";
+import { padColumns, type Tensor } from "../tape/tensor.ts";
+import type { ClickLists, PageBuffers } from "./page.ts";
+import { makePlainTensor } from "./users.ts";
 
-const stepKernel = kernel("lstm_step", stepText);
-const pushKernel = kernel("push_click", pushText);
-const passKernel = kernel("pass_over", passText);
-const takeKernel = kernel("take_rows", takeText);
-const keepKernel = kernel("keep_state", keepText);
-const putKernel = kernel("put_state", putText);
+const stepKernel = parseKernel("lstm_step", stepText);
+const pushKernel = parseKernel("push_click", pushText);
+const passKernel = parseKernel("pass_over", passText);
+const takeKernel = parseKernel("take_rows", takeText);
+const keepKernel = parseKernel("keep_state", keepText);
+const putKernel = parseKernel("put_state", putText);
 
 /** What a step of an LSTM reads and changes. */
 export interface LstmStep {
@@ -34,13 +34,19 @@ export interface LstmStep {
 }
 
 /** Users move on by the item that they clicked. */
-export function lstmStep(page: Page, { input, product, state, cell }: LstmStep): ClickDispatch {
+export function recordLstmStep(page: PageBuffers, { input, product, state, cell }: LstmStep): ClickDispatch {
   const H4 = state.stride / 4;
   return {
     kernel: stepKernel,
     label: "encoder/lstm/state step",
     constants: { H4 },
-    views: { event: page.event, input: input.view, product: product.view, state: bufferOf(state.view), cell },
+    views: {
+      event: page.event,
+      input: input.view,
+      product: product.view,
+      state: asBufferView(state.view),
+      cell,
+    },
     invocations: [{ of: "events", times: H4 }],
   };
 }
@@ -49,7 +55,11 @@ export function lstmStep(page: Page, { input, product, state, cell }: LstmStep):
  * Room for the clicks of all users, before an episode and in it.
  * @param least room of a user. @throws UserError for more than the adapter holds.
  */
-export function clickLists({ users, pages, startClicks }: Page, arena: Arena, least = 1): ClickLists {
+export function createClickLists(
+  { users, pages, startClicks }: PageBuffers,
+  arena: Arena,
+  least = 1,
+): ClickLists {
   const room = Math.max(least, startClicks + pages);
   return {
     history: arena.allocate("history", 8 * users),
@@ -59,7 +69,7 @@ export function clickLists({ users, pages, startClicks }: Page, arena: Arena, le
 }
 
 /** The item that each user clicked goes to the end of the user's list. */
-export function pushClick(page: Page, { history, clicks, room }: ClickLists): ClickDispatch {
+export function pushClick(page: PageBuffers, { history, clicks, room }: ClickLists): ClickDispatch {
   return {
     kernel: pushKernel,
     label: "push click",
@@ -73,12 +83,15 @@ export function pushClick(page: Page, { history, clicks, room }: ClickLists): Cl
 const PASSED_ITEMS = 8;
 
 /** Words of each user that say how often each item was shown and not clicked. */
-export function passedWords({ items }: Pick<Page, "items">): number {
+export function countPassWords({ items }: Pick<PageBuffers, "items">): number {
   return Math.ceil(items / PASSED_ITEMS);
 }
 
-/** A page was shown: counts what of it each user passed over. @param passed [{@link passedWords}, U] */
-export function passOver({ event, slates, slate: SLATE, users: USERS }: Page, passed: View): ClickDispatch {
+/** A page was shown: counts what of it each user passed over. @param passed [{@link countPassWords}, U] */
+export function passOver(
+  { event, slates, slate: SLATE, users: USERS }: PageBuffers,
+  passed: View,
+): ClickDispatch {
   return {
     kernel: passKernel,
     label: "pass over",
@@ -89,7 +102,7 @@ export function passOver({ event, slates, slate: SLATE, users: USERS }: Page, pa
 }
 
 /** States as they are remembered: what an encoder has made of the clicks, and behind it the last of the clicks. */
-export interface KeptState {
+export interface StoredState {
   /** [events, S] the encoder's. */
   readonly encoded: Tensor;
   readonly lists: ClickLists;
@@ -100,33 +113,38 @@ export interface KeptState {
 }
 
 /** Room for the states of all users. */
-export function keptState(
-  page: Page,
+export function createStoredState(
+  page: PageBuffers,
   arena: Arena,
-  { encoded, lists, lags }: Omit<KeptState, "state">,
-): KeptState {
-  const stride = firstKept(encoded) + padded(1 + lags);
+  { encoded, lists, lags }: Omit<StoredState, "state">,
+): StoredState {
+  const stride = firstKept(encoded) + padColumns(1 + lags);
   const view = arena.allocate("state and clicks", 4 * stride * page.users);
-  return { encoded, lists, lags, state: plain(encoded.name, "events", encoded.columns, stride, view) };
+  return {
+    encoded,
+    lists,
+    lags,
+    state: makePlainTensor(encoded.name, "events", encoded.columns, stride, view),
+  };
 }
 
 /** Where clicks begin in a row: a network puts a number of its own behind the state, and reads zeros up to a whole vector. */
 function firstKept({ columns }: Tensor): number {
-  return padded(columns + 1);
+  return padColumns(columns + 1);
 }
 
 /** Users have moved: writes their states. */
-export function keepState(kept: KeptState): ClickDispatch {
+export function keepState(kept: StoredState): ClickDispatch {
   return moveState(kept, "keep states", keepKernel);
 }
 
 /** The way back: from states that were remembered to what the encoder had made of the clicks, and the clicks. */
-export function putState(kept: KeptState): ClickDispatch {
+export function putState(kept: StoredState): ClickDispatch {
   return moveState(kept, "states of users", putKernel, { LIST: kept.lists.room });
 }
 
 function moveState(
-  { encoded, lists: { history, clicks }, lags, state }: KeptState,
+  { encoded, lists: { history, clicks }, lags, state }: StoredState,
   label: string,
   kernel: typeof keepKernel,
   more: Record<string, number> = {},
@@ -136,7 +154,7 @@ function moveState(
     kernel,
     label,
     constants: { S4, FIRST4: firstKept(encoded) / 4, X4, LAGS: lags, ...more },
-    views: { encoded: bufferOf(encoded.view), history, clicks, state: state.view },
+    views: { encoded: asBufferView(encoded.view), history, clicks, state: state.view },
     invocations: [{ of: "users", times: X4 }],
   };
 }
@@ -148,7 +166,7 @@ export function takeRows(input: Tensor, output: View): ClickDispatch {
     kernel: takeKernel,
     label: `${input.name} of some users`,
     constants: { N4 },
-    views: { input: bufferOf(input.view), output },
+    views: { input: asBufferView(input.view), output },
     invocations: [{ of: "events", times: N4 }],
   };
 }

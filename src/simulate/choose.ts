@@ -3,17 +3,17 @@
 import chooseText from "../../kernels/simulate/choose.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { purposes } from "../data/philox.ts";
-import { kernel } from "../gpu/kernel.ts";
-import { bufferOf, type View } from "../gpu/memory.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import { asBufferView, type View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { SimulationSettings } from "./options.ts";
-import type { Page } from "./page.ts";
-import type { Users } from "./users.ts";
+import type { PageBuffers } from "./page.ts";
+import type { SimulatedUsers } from "./users.ts";
 
-const chooseKernel = kernel("choose", chooseText);
+const chooseKernel = parseKernel("choose", chooseText);
 
 /** What counts, and when users leave. */
-export type Rules = Pick<SimulationSettings, "reward" | "leave" | "patience">;
+export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patience">;
 
 /** The log of an episode on the device. */
 export interface LogViews {
@@ -24,7 +24,7 @@ export interface LogViews {
 }
 
 /** Room for the log of an episode. @throws UserError for more than the adapter holds. */
-export function logViews({ arena, users, slate, pages }: Page): LogViews {
+export function logViews({ arena, users, slate, pages }: PageBuffers): LogViews {
   return {
     slates: arena.allocate("log of slates", 4 * pages * users * slate),
     outcomes: arena.allocate("log of outcomes", 16 * pages * users),
@@ -33,11 +33,11 @@ export function logViews({ arena, users, slate, pages }: Page): LogViews {
 
 /** Each user clicks an item of the slate or none. @param utilities [rows, 1] of the slates */
 export function choose(
-  page: Page,
-  { eta, placeEffects }: Pick<Users, "eta" | "placeEffects">,
+  page: PageBuffers,
+  { eta, placeEffects }: Pick<SimulatedUsers, "eta" | "placeEffects">,
   utilities: Tensor,
   log: LogViews,
-  { reward, leave, patience }: Rules,
+  { reward, leave, patience }: EpisodeRules,
 ): ClickDispatch {
   const { slate: SLATE, users: USERS } = page;
   return {
@@ -55,9 +55,9 @@ export function choose(
       LEAVE_PURPOSE: purposes.LEAVE,
     },
     views: {
-      utility: bufferOf(utilities.view),
+      utility: asBufferView(utilities.view),
       slate: page.slates,
-      place: bufferOf((placeEffects ?? utilities).view),
+      place: asBufferView((placeEffects ?? utilities).view),
       event: page.event,
       clicked: page.clicked,
       alive: page.alive,

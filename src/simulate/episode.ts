@@ -1,28 +1,28 @@
 /** An episode of all users of a page: recorded once, replayed without a wait between pages. */
 
 import type { Arena } from "../gpu/arena.ts";
-import type { Commands } from "../gpu/commands.ts";
-import { keyOf } from "../data/philox.ts";
-import { choose, type LogViews, type Rules } from "./choose.ts";
-import { fill, pageMask } from "./pool.ts";
+import type { CommandRecorder } from "../gpu/commands.ts";
+import { makeKey } from "../data/philox.ts";
+import { choose, type EpisodeRules, type LogViews } from "./choose.ts";
+import { fill, recordPageMask } from "./pool.ts";
 import type { SimulationSettings } from "./options.ts";
-import type { Page } from "./page.ts";
+import type { PageBuffers } from "./page.ts";
 import { type EpisodeKey, PageHeaders, PageProgram } from "./page_program.ts";
 import type { PageDispatch, Policy } from "./policy.ts";
-import type { Starts } from "./start.ts";
-import type { Users } from "./users.ts";
+import type { StartClicks } from "./start.ts";
+import type { SimulatedUsers } from "./users.ts";
 
 /** What an episode is made of. */
 export interface EpisodeParts {
   /** For the policy's buffers and the headers. */
   readonly arena: Arena;
-  readonly page: Page;
-  readonly environment: Users;
+  readonly page: PageBuffers;
+  readonly environment: SimulatedUsers;
   readonly policy: Policy;
   /** How the policy sees the users; the environment itself by default. */
-  readonly observer?: Users;
-  readonly rules: Rules & Pick<SimulationSettings, "pool" | "repeats">;
-  readonly starts: Starts;
+  readonly observer?: SimulatedUsers;
+  readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
+  readonly starts: StartClicks;
   readonly log: LogViews;
   /** What else runs on every page: before the policy, when states and masks are those it sees, and at the page's end. */
   readonly before?: readonly PageDispatch[];
@@ -34,7 +34,7 @@ export class Episode {
 
   private constructor(
     private readonly startClicks: number,
-    private readonly starts: Starts,
+    private readonly starts: StartClicks,
     private readonly headers: PageHeaders,
     private readonly programs: Record<"prepare" | "begin" | "feed" | "page", PageProgram>,
   ) {}
@@ -48,7 +48,7 @@ export class Episode {
     const slate = environment.utilities();
     const step = observers.flatMap((one) => one.step());
     const dispatches: PageDispatch[] = [
-      pageMask(page, rules.pool, rules.repeats, arena),
+      recordPageMask(page, rules.pool, rules.repeats, arena),
       ...parts.before ?? [],
       ...slates,
       ...slate.dispatches,
@@ -80,9 +80,9 @@ export class Episode {
   }
 
   /** Appends what comes before the first page, and sends what its kernels read. Earlier episodes may still be in flight. */
-  begin(commands: Commands, key: EpisodeKey): void {
+  begin(commands: CommandRecorder, key: EpisodeKey): void {
     const { starts, headers, programs, startClicks } = this;
-    starts.put(key.users, key.firstUser, key.episode, keyOf(key.seed));
+    starts.put(key.users, key.firstUser, key.episode, makeKey(key.seed));
     // The first place clears the buffers of all users, whoever takes part. The next feed what users start with.
     headers.put(key, (place) => Math.max(0, place - 1 - (place <= startClicks ? 0 : startClicks)));
     if (!this.#prepared) programs.prepare.encode(commands, 0);
@@ -92,7 +92,7 @@ export class Episode {
   }
 
   /** Appends a page, 0 to T - 1, of the episode that was begun last. */
-  page(commands: Commands, page: number): void {
+  page(commands: CommandRecorder, page: number): void {
     this.programs.page.encode(commands, 1 + this.startClicks + page);
   }
 }

@@ -1,11 +1,11 @@
 /** What happened in an episode: the slates that users saw, and what they did. */
 
-import { type ClickLog, eventListsOf, type ItemFeatures, NONE } from "../data/click_log.ts";
+import { buildEventLists, type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { LogViews } from "./choose.ts";
 import type { View } from "../gpu/memory.ts";
-import type { Page } from "./page.ts";
+import type { PageBuffers } from "./page.ts";
 import type { PoolPage } from "./pool.ts";
 
 /** An episode of users who were stepped together, by pages. */
@@ -38,7 +38,7 @@ export interface EpisodeLog {
  * The pages that a user saw, in their order: where they stand in the arrays of the log, their slates, and the item that was clicked,
  * undefined for none. @param user from the log's first on
  */
-export function* pagesSeen(
+export function* listSeenPages(
   { users, pages, slate: k, slates, choices, present }: EpisodeLog,
   user: number,
 ): Generator<{ page: number; at: number; slate: Uint32Array<ArrayBuffer>; clicked: number | undefined }> {
@@ -51,7 +51,7 @@ export function* pagesSeen(
 }
 
 /** Room for what will happen. */
-export function emptyLog(
+export function createEmptyLog(
   sizes: Pick<EpisodeLog, "episode" | "firstUser" | "users" | "pages" | "slate">,
 ): EpisodeLog {
   const count = sizes.pages * sizes.users;
@@ -68,7 +68,7 @@ export function emptyLog(
 /** Reads the log of the episode that was played last; one wait. @param chances of the policy, where it draws */
 export async function readLog(
   gpu: Gpu,
-  page: Page,
+  page: PageBuffers,
   views: LogViews,
   { episode, firstUser, users }: Pick<EpisodeLog, "episode" | "firstUser" | "users">,
   chances?: View,
@@ -79,7 +79,7 @@ export async function readLog(
   const outcomes = new Float32Array(outcomeWords?.buffer ?? new ArrayBuffer(0));
   const drawn = chanceWords && new Float32Array(chanceWords.buffer);
   const log = {
-    ...emptyLog({ episode, firstUser, users, pages, slate: k }),
+    ...createEmptyLog({ episode, firstUser, users, pages, slate: k }),
     ...(drawn && { chances: new Float32Array(pages * users * k) }),
   };
   for (let t = 0; t < pages; t++) {
@@ -106,9 +106,9 @@ export interface EpisodeLogOptions {
   /** The part of the log, 0 to 2, that a user belongs to, by the user's place among all; see {@link everyFewUsers}. */
   readonly split?: (user: number) => number;
   /** What the users of an episode started with: given events, before the pages. */
-  readonly startOf?: (user: number, episode: number) => ArrayLike<number>;
+  readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
   /** What pages that were drawn were drawn from; without it, from all that their users had not clicked. */
-  readonly candidatesOf?: (page: PoolPage) => readonly number[];
+  readonly listCandidates?: (page: PoolPage) => readonly number[];
 }
 
 /** Of seven users who follow one another five train, one validates and one tests: simulated users are all alike. */
@@ -117,8 +117,14 @@ function everyFewUsers(user: number): number {
 }
 
 /** Episodes as a log of clicks that a model can be trained on: each user of an episode is a user of the log. */
-export function episodeLog(episodes: readonly EpisodeLog[], options: EpisodeLogOptions): ClickLog {
-  const { name, items, split = everyFewUsers, startOf = () => [], candidatesOf = () => [] } = options;
+export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogOptions): ClickLog {
+  const {
+    name,
+    items,
+    split = everyFewUsers,
+    getStart: startOf = () => [],
+    listCandidates: candidatesOf = () => [],
+  } = options;
   const userEvents = [0];
   const eventRows = [0];
   const eventClick: number[] = [];
@@ -146,7 +152,7 @@ export function episodeLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
         rowItem.push(start[s] ?? 0);
         event(rowItem.length - 1, 1);
       }
-      for (const { page, at, slate, clicked: item } of pagesSeen(log, u)) {
+      for (const { page, at, slate, clicked: item } of listSeenPages(log, u)) {
         const click = item === undefined ? NONE : rowItem.length + log.choices[at]!;
         rowItem.push(...slate);
         if (log.chances) {
@@ -172,6 +178,6 @@ export function episodeLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
     eventClick: Uint32Array.from(eventClick),
     ...(eventGiven.includes(1) && { eventGiven: Uint8Array.from(eventGiven) }),
     rowItem: Uint32Array.from(rowItem),
-    ...eventListsOf((name) => lists[name]),
+    ...buildEventLists((name) => lists[name]),
   };
 }

@@ -3,13 +3,13 @@
 import drawnText from "../../kernels/simulate/plackett_luce.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { purposes } from "../data/philox.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import { UserError } from "../user_error.ts";
 import type { ItemScores, Policy } from "./policy.ts";
-import type { Page } from "./page.ts";
+import type { PageBuffers } from "./page.ts";
 
-const drawnKernel = kernel("plackett_luce", drawnText);
+const drawnKernel = parseKernel("plackett_luce", drawnText);
 
 /** How slates are drawn by scores: `plackett-luce`, at a temperature above 0. */
 export interface Exploration {
@@ -29,8 +29,8 @@ export function hasScores(policy: Policy): policy is Policy & Required<Pick<Poli
  * A policy whose slates are drawn by the scores of another one (Plackett-Luce), as kernels/simulate/plackett_luce.wgsl has it.
  * @throws UserError for a policy without a score an item, and for no temperature.
  */
-export function exploring(policy: Policy, { temperature }: Exploration): Policy {
-  if (!hasScores(policy)) throw new UserError(noScores(policy.name));
+export function createExploringPolicy(policy: Policy, { temperature }: Exploration): Policy {
+  if (!hasScores(policy)) throw new UserError(describeMissingScores(policy.name));
   if (!(temperature >= TEMPERATURES.least && temperature <= TEMPERATURES.most)) {
     throw new UserError(
       `Expected a temperature of ${TEMPERATURES.least} to ${TEMPERATURES.most}, got ${temperature}.`,
@@ -44,7 +44,7 @@ export function exploring(policy: Policy, { temperature }: Exploration): Policy 
       const { page, arena } = context;
       const { before = [], chunk, dispatches, scores, stride } = policy.scores(context);
       chances = arena.allocate("log of chances", 4 * page.pages * page.users * page.slate);
-      const draw = plackettLuce(page, { scores, stride, temperature, chances });
+      const draw = recordPlackettLuce(page, { scores, stride, temperature, chances });
       return [...before, { chunk, rows: page.items, dispatches: [...dispatches, draw] }];
     },
     prepare: () => policy.prepare(),
@@ -60,8 +60,8 @@ interface DrawnBy extends Pick<ItemScores, "scores" | "stride"> {
 }
 
 /** Slates drawn by scores, one item after another. */
-export function plackettLuce(
-  page: Pick<Page, "users" | "slate" | "items" | "masked" | "slates">,
+export function recordPlackettLuce(
+  page: Pick<PageBuffers, "users" | "slate" | "items" | "masked" | "slates">,
   { scores, stride, temperature, chances }: DrawnBy,
 ): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
@@ -75,7 +75,7 @@ export function plackettLuce(
 }
 
 /** Why a policy cannot explore by scores. */
-export function noScores(name: string): string {
+export function describeMissingScores(name: string): string {
   return `Expected a policy that scores each item by itself (greedy, popular, random, or a trained gdqn) to draw slates by ` +
     `scores, got ${name}: what it holds of an item depends on the rest of the slate.`;
 }

@@ -4,7 +4,7 @@ import { UserError } from "../user_error.ts";
 import type { EpisodeLog } from "./episode_log.ts";
 
 /** Sums over the users who were there on a page. */
-export interface PageFigures {
+export interface PageTotals {
   /** Users who were there. */
   readonly shown: number;
   /** Clicks of these users. */
@@ -16,7 +16,7 @@ export interface PageFigures {
 }
 
 /** What came of the episodes of all users. */
-export interface SimulationFigures {
+export interface SimulationMetrics {
   /** How many users. */
   readonly users: number;
   /** Episodes of each user. */
@@ -32,7 +32,7 @@ export interface SimulationFigures {
   /** [episodes, users] pages until the user left. */
   readonly seen: Uint32Array<ArrayBuffer>;
   /** [pages] over all users and episodes. */
-  readonly byPage: readonly PageFigures[];
+  readonly byPage: readonly PageTotals[];
   /** [I] how often each item was shown. */
   readonly itemShown: Uint32Array<ArrayBuffer>;
   /** [I] how often it was clicked. */
@@ -40,24 +40,24 @@ export interface SimulationFigures {
 }
 
 /** The share of the catalogue that was shown at least once. */
-export function coverage({ itemShown }: Pick<SimulationFigures, "itemShown">): number {
+export function computeCoverage({ itemShown }: Pick<SimulationMetrics, "itemShown">): number {
   return itemShown.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0) / itemShown.length;
 }
 
 /** The mean return of an episode. */
-export function meanReturn({ returns }: Pick<SimulationFigures, "returns">): number {
+export function meanReturn({ returns }: Pick<SimulationMetrics, "returns">): number {
   return returns.reduce((sum, own) => sum + own, 0) / returns.length;
 }
 
 /** Clicks a page that was seen. */
-export function clickRate({ byPage }: Pick<SimulationFigures, "byPage">): number {
-  const sum = (of: (page: PageFigures) => number) => byPage.reduce((total, page) => total + of(page), 0);
+export function computeClickRate({ byPage }: Pick<SimulationMetrics, "byPage">): number {
+  const sum = (of: (page: PageTotals) => number) => byPage.reduce((total, page) => total + of(page), 0);
   return sum(({ clicks }) => clicks) / sum(({ shown }) => shown);
 }
 
 /** Adds up episodes as they come. */
-export class FigureSums {
-  readonly figures: SimulationFigures;
+export class SimulationTotals {
+  readonly figures: SimulationMetrics;
   readonly #byPage: { shown: number; clicks: number; reward: number; predicted: number }[];
 
   constructor(

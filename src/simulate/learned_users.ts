@@ -1,15 +1,15 @@
 /** Users as a learned model has them: its encoder is carried from page to page, and its utility says what they click. */
 
-import { made } from "../ops/row_dot.ts";
+import { materialize } from "../ops/row_dot.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { UserError } from "../user_error.ts";
-import { type ClickLists, eventWords, type Page, PageBatch } from "./page.ts";
+import { type ClickLists, encodeEmptyEvents, PageBatch, type PageBuffers } from "./page.ts";
 import {
   type CatalogueUtilities,
-  plain,
+  makePlainTensor,
+  type SimulatedUsers,
   type SlateUtilities,
-  type Users,
   type UsersSource,
 } from "./users.ts";
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -17,27 +17,27 @@ import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceItems } from "../batch/device_items.ts";
 import { LAGS as COUNTED_LAGS } from "../counts/columns.ts";
 import type { Arena } from "../gpu/arena.ts";
-import { bufferOf, type View } from "../gpu/memory.ts";
+import { asBufferView, type View } from "../gpu/memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { RECENT } from "../model/counted.ts";
-import { itemFeatures, itemProduct } from "../model/item_features.ts";
+import { recordItemFeatures, recordItemProduct } from "../model/item_features.ts";
 import { LSTM } from "../model/encoders.ts";
-import { evaluating, type GivenState } from "../model/model_program.ts";
-import { positionEffect } from "../model/position_effect.ts";
+import { type EncodedState, evaluating } from "../model/model_program.ts";
+import { recordPositionEffect } from "../model/position_effect.ts";
 import { LAGS as WIDE_LAGS } from "../model/utility.ts";
 import { linear } from "../ops/linear.ts";
-import { padded, type Tensor } from "../tape/tensor.ts";
+import { padColumns, type Tensor } from "../tape/tensor.ts";
 import {
-  clickLists,
+  countPassWords,
+  createClickLists,
+  createStoredState,
   keepState,
-  type KeptState,
-  keptState,
   type LstmStep,
-  lstmStep,
-  passedWords,
   passOver,
   pushClick,
   putState,
+  recordLstmStep,
+  type StoredState,
   takeRows,
 } from "./carried.ts";
 import { fill } from "./pool.ts";
@@ -101,7 +101,7 @@ export class LearnedSource implements UsersSource {
    * Users on a page.
    * @internal
    */
-  users(page: Page, arena = page.arena): Users {
+  users(page: PageBuffers, arena = page.arena): SimulatedUsers {
     return new LearnedUsers(page, arena, this.model, this.name);
   }
 }
@@ -110,7 +110,7 @@ export class LearnedSource implements UsersSource {
 const CHUNK_ROWS = { cpu: 2 ** 15, gpu: 2 ** 18 } as const;
 
 /** Clicks back that a model looks at; 0 where all that it knows of them is an LSTM's state. */
-function lagsOf(config: ModelConfig): number {
+function countLags(config: ModelConfig): number {
   return Math.max(
     config.encoder === "pw" ? config.pwLags : 0,
     config.wide > 0 ? WIDE_LAGS : 0,
@@ -118,7 +118,7 @@ function lagsOf(config: ModelConfig): number {
   );
 }
 
-export class LearnedUsers implements Users {
+export class LearnedUsers implements SimulatedUsers {
   readonly state: Tensor;
   readonly itemVectors: Tensor;
   readonly placeEffects: Tensor | undefined;
@@ -129,7 +129,7 @@ export class LearnedUsers implements Users {
   /** Of a model with counts: what users passed over. */
   readonly #passed: View | undefined;
   /** Of a model that looks back at clicks: the state with the last of them. */
-  readonly #kept: KeptState | undefined;
+  readonly #kept: StoredState | undefined;
   readonly #lstm: LstmStep | undefined;
   /** Of the model: the dispatches by what their rows are counted by. */
   readonly #dispatches: Record<"items" | "product" | "events" | "rows", readonly ClickDispatch[]>;
@@ -138,7 +138,7 @@ export class LearnedUsers implements Users {
     | undefined;
 
   constructor(
-    private readonly page: Page,
+    private readonly page: PageBuffers,
     private readonly arena: Arena,
     private readonly model: UserModel,
     readonly name: string,
@@ -147,20 +147,22 @@ export class LearnedUsers implements Users {
     const all = Uint32Array.from({ length: catalogue.shape.count }, (_, item) => item);
     this.#items = new DeviceItems(gpu, catalogue.read(all), all.length, catalogue.tokenCounts);
     try {
-      const lags = lagsOf(config);
-      this.#lists = lags > 0 ? clickLists(page, arena, lags) : undefined;
+      const lags = countLags(config);
+      this.#lists = lags > 0 ? createClickLists(page, arena, lags) : undefined;
       this.#passed = config.counts
-        ? arena.allocate("passed over", 4 * padded(passedWords(page) * page.users))
+        ? arena.allocate("passed over", 4 * padColumns(countPassWords(page) * page.users))
         : undefined;
       const batch = new PageBatch(page, this.#items, { lists: this.#lists, passed: this.#passed });
       this.#tape = new ClickTape(batch, { arena, parameters, capacity: page.sizes, shapes: gpu.shapes });
       this.#lstm = config.encoder === "lstm" ? this.#carriedLstm(config.lstmUnits) : undefined;
-      this.#utilities = made(model.record(this.#tape, { ...evaluating, given: { lstm: this.#lstm?.state } }));
-      this.placeEffects = positionEffect(this.#tape, config);
+      this.#utilities = materialize(
+        model.record(this.#tape, { ...evaluating, given: { lstm: this.#lstm?.state } }),
+      );
+      this.placeEffects = recordPositionEffect(this.#tape, config);
       this.#tape.place();
       this.#dispatches = this.#byRows(this.#tape, this.#lstm?.product);
       const [encoded, lists] = [this.#encodedState(), this.#lists];
-      this.#kept = lists && keptState(page, arena, { encoded, lists, lags });
+      this.#kept = lists && createStoredState(page, arena, { encoded, lists, lags });
       this.state = this.#kept?.state ?? encoded;
       this.itemVectors = this.#vectorsForPolicies();
     } catch (error) {
@@ -181,16 +183,18 @@ export class LearnedUsers implements Users {
     const lists = this.#lists ? [fill("no clicks", this.#lists.history, 2)] : [];
     const { state, cell } = this.#lstm ?? {};
     const zeros = state && cell
-      ? [bufferOf(state.view), cell].map((view) => fill("reset", view, state.stride))
+      ? [asBufferView(state.view), cell].map((view) => fill("reset", view, state.stride))
       : [];
-    const nothing = this.#passed ? [fill("nothing passed over", this.#passed, passedWords(this.page))] : [];
+    const nothing = this.#passed
+      ? [fill("nothing passed over", this.#passed, countPassWords(this.page))]
+      : [];
     return [...lists, ...zeros, ...nothing, ...this.#moved()];
   }
 
   step(): ClickDispatch[] {
     return [
       ...(this.#lists ? [pushClick(this.page, this.#lists)] : []),
-      ...(this.#lstm ? [...this.#dispatches.product, lstmStep(this.page, this.#lstm)] : []),
+      ...(this.#lstm ? [...this.#dispatches.product, recordLstmStep(this.page, this.#lstm)] : []),
       ...this.#moved(),
     ];
   }
@@ -222,15 +226,15 @@ export class LearnedUsers implements Users {
 
   /** The state and the cell of an LSTM, and the products that a step reads. */
   #carriedLstm(units: number): LstmStep {
-    const stride = padded(units);
+    const stride = padColumns(units);
     const { users } = this.page;
     const [state, cell] = ["state", "cell"].map((what) =>
       this.arena.allocate(`encoder/lstm/${what}`, 4 * stride * users)
     );
     if (!state || !cell) throw new Error("expected room for an LSTM");
-    const h = plain("encoder/lstm/state", "events", units, stride, state);
+    const h = makePlainTensor("encoder/lstm/state", "events", units, stride, state);
     const names = { table: LSTM.tokens, kernel: LSTM.input };
-    const input = itemProduct(this.#tape, "encoder/lstm/item_part", this.#items, names);
+    const input = recordItemProduct(this.#tape, "encoder/lstm/item_part", this.#items, names);
     const weights = this.#tape.parameter(LSTM.recurrent);
     const bias = this.#tape.parameter(LSTM.bias);
     const product = linear(this.#tape, "encoder/lstm/product", { input: h, weights, bias });
@@ -265,7 +269,7 @@ export class LearnedUsers implements Users {
     const made = this.#lstm?.state ?? this.#madeState();
     if (made) return { ...made, trainable: false };
     // Without an encoder policies see no difference between users.
-    return plain(
+    return makePlainTensor(
       "no state",
       "events",
       1,
@@ -277,11 +281,13 @@ export class LearnedUsers implements Users {
   /** [I, G]: dense features, otherwise what the model makes of an item. */
   #vectorsForPolicies(): Tensor {
     const { items } = this.page;
-    const features = this.model.shape.kind === "dense" ? itemFeatures(this.#tape, this.#items) : undefined;
+    const features = this.model.shape.kind === "dense"
+      ? recordItemFeatures(this.#tape, this.#items)
+      : undefined;
     const part = this.model.config.dims.length > 0 ? "utility/layer1" : "wide";
     const made = features ?? this.#output(`${part}/item_part`) ?? this.#tape.parameter(`${part}/item_kernel`);
     const { name, columns, stride, view } = made;
-    return plain(name, items, columns, stride, view);
+    return makePlainTensor(name, items, columns, stride, view);
   }
 
   #makeCatalogue() {
@@ -289,7 +295,7 @@ export class LearnedUsers implements Users {
     const { items } = page;
     const users = Math.max(1, Math.min(page.users, Math.floor(CHUNK_ROWS[gpu.shapes.kind] / items)));
     const shown = {
-      event: arena.upload("events of all items", eventWords(users, items)),
+      event: arena.upload("events of all items", encodeEmptyEvents(users, items)),
       rowItem: arena.upload(
         "rows of all items",
         Uint32Array.from({ length: users * items }, (_, r) => r % items),
@@ -304,19 +310,19 @@ export class LearnedUsers implements Users {
       if (!whole) return undefined;
       const view = arena.allocate(`${name} of some users`, 4 * whole.stride * users);
       taken.push(takeRows(whole, view));
-      return plain(name, "events", whole.columns, whole.stride, view);
+      return makePlainTensor(name, "events", whole.columns, whole.stride, view);
     };
-    const given: GivenState = {
+    const given: EncodedState = {
       first: take("utility/layer1/state_part"),
       wide: take("wide/state_part"),
       recent: take(RECENT),
     };
-    const utilities = made(this.model.record(tape, { ...evaluating, given }));
+    const utilities = materialize(this.model.record(tape, { ...evaluating, given }));
     tape.place();
     const { items: tables, rows } = this.#byRows(tape, undefined);
     return {
       tables,
-      utilities: { users, dispatches: [...taken, ...rows], utilities: bufferOf(utilities.view) },
+      utilities: { users, dispatches: [...taken, ...rows], utilities: asBufferView(utilities.view) },
     };
   }
 }

@@ -1,10 +1,10 @@
 /** How users are simulated: what may be left out, and what is refused, of options and of slates that a program writes itself. */
 
 import { UserError } from "../user_error.ts";
-import { type Pool, poolOf, type PoolOptions } from "./pool.ts";
+import { createPool, type ItemPool, type PoolOptions } from "./pool.ts";
 import { startClicks, type StartOptions } from "./start.ts";
-import { thousands } from "../number_text.ts";
-import type { PageRoom } from "./page.ts";
+import { formatThousands } from "../number_text.ts";
+import type { PageCapacity } from "./page.ts";
 
 /** How users are simulated. */
 export interface SimulatorOptions {
@@ -35,7 +35,7 @@ export interface SimulatorOptions {
 /** The options with all defaults, checked. */
 export interface SimulationSettings extends Required<Omit<SimulatorOptions, "pool">> {
   /** Which items may be shown. */
-  readonly pool: Pool;
+  readonly pool: ItemPool;
 }
 
 const TOGETHER = 4096;
@@ -43,7 +43,7 @@ const TOGETHER = 4096;
 const MOST_SLATE = 1024;
 
 /** @throws UserError that says what was expected. */
-export function settingsOf(options: SimulatorOptions, items: number): SimulationSettings {
+export function resolveSettings(options: SimulatorOptions, items: number): SimulationSettings {
   const { users, slate, pages, seed = 1, reward = "click", repeats = false, leave = 0, patience = 0 } =
     options;
   const { start = "empty", together = TOGETHER } = options;
@@ -56,7 +56,7 @@ export function settingsOf(options: SimulatorOptions, items: number): Simulation
   if (!(leave >= 0 && leave <= 1)) {
     throw new UserError(`Expected the probability to leave to be between 0 and 1, got ${leave}.`);
   }
-  const pool = poolOf(options.pool ?? "all", items);
+  const pool = createPool(options.pool ?? "all", items);
   checkStart(start, items);
   const clicked = repeats ? 0 : startClicks(start) + pages - 1;
   if (pool.size < slate + clicked) {
@@ -75,7 +75,7 @@ export function settingsOf(options: SimulatorOptions, items: number): Simulation
 function wholeNumber(what: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   throw new UserError(
-    `Expected ${what} to be a whole number from ${least} to ${thousands(most)}, got ${value}.`,
+    `Expected ${what} to be a whole number from ${least} to ${formatThousands(most)}, got ${value}.`,
   );
 }
 
@@ -97,9 +97,9 @@ function checkStart(start: StartOptions, items: number): void {
  * @param slates [U, k] items. @param clicked what each user has clicked, where that may not be shown again
  * @throws UserError for a wrong number of items, ones that there are not, and such that no user may see.
  */
-export function checkedSlates(
+export function validateSlates(
   slates: ArrayLike<number>,
-  { users, slate: k, items }: Pick<PageRoom, "users" | "slate" | "items">,
+  { users, slate: k, items }: Pick<PageCapacity, "users" | "slate" | "items">,
   clicked?: readonly ReadonlySet<number>[],
 ): Uint32Array<ArrayBuffer> {
   if (slates.length !== users * k) {

@@ -1,6 +1,6 @@
 /** A page of all simulated users: where it stands on the device. */
 
-import { bitWords } from "../batch/device_log.ts";
+import { countBitWords } from "../batch/device_log.ts";
 import type { ClickBatch } from "../batch/click_tape.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import type { DeviceItems } from "../batch/device_items.ts";
@@ -11,7 +11,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 
 /** How large a page is. */
-export interface PageRoom {
+export interface PageCapacity {
   /** U, users that are stepped together. */
   readonly users: number;
   /** k, items of a slate. */
@@ -25,12 +25,15 @@ export interface PageRoom {
 }
 
 /** The sizes of a page of so many users. */
-export function pageSizes({ slate, items }: Pick<PageRoom, "slate" | "items">, users: number): ClickSizes {
+export function computePageSizes(
+  { slate, items }: Pick<PageCapacity, "slate" | "items">,
+  users: number,
+): ClickSizes {
   return { users, events: users, rows: users * slate, items };
 }
 
-/** Events of users who have clicked nothing of their pages of so many rows; see {@link Page.event}. */
-export function eventWords(users: number, rows: number): Uint32Array<ArrayBuffer> {
+/** Events of users who have clicked nothing of their pages of so many rows; see {@link PageBuffers.event}. */
+export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
   );
@@ -41,7 +44,7 @@ export function eventWords(users: number, rows: number): Uint32Array<ArrayBuffer
  *
  * Bits of items stand by panels of 32: bit i of word[panel * U + u] is item 32 * panel + i of user u.
  */
-export class Page implements PageRoom {
+export class PageBuffers implements PageCapacity {
   readonly users: number;
   readonly slate: number;
   readonly items: number;
@@ -63,12 +66,12 @@ export class Page implements PageRoom {
   readonly alive: View;
 
   /** @throws UserError for more than the adapter holds. */
-  constructor(readonly gpu: Gpu, readonly arena: Arena, room: PageRoom) {
+  constructor(readonly gpu: Gpu, readonly arena: Arena, room: PageCapacity) {
     const { users, slate, items, pages, startClicks } = room;
     [this.users, this.slate, this.items, this.pages] = [users, slate, items, pages];
     this.startClicks = startClicks;
-    this.panels = bitWords(items);
-    this.event = arena.upload("event", eventWords(users, slate));
+    this.panels = countBitWords(items);
+    this.event = arena.upload("event", encodeEmptyEvents(users, slate));
     this.slates = arena.allocate("slates", 4 * users * slate);
     this.allItems = arena.upload("all items", Uint32Array.from({ length: items }, (_, item) => item));
     this.clicked = arena.allocate("clicked", 4 * this.panels * users);
@@ -78,7 +81,7 @@ export class Page implements PageRoom {
 
   /** The sizes of a page of all users. */
   get sizes(): ClickSizes {
-    return pageSizes(this, this.users);
+    return computePageSizes(this, this.users);
   }
 }
 
@@ -106,7 +109,7 @@ export class PageBatch implements ClickBatch {
    *   all items for some of its users, who see them on such pages.
    */
   constructor(
-    readonly page: Page,
+    readonly page: PageBuffers,
     readonly items: DeviceItems,
     private readonly more: {
       readonly lists?: ClickLists | undefined;

@@ -3,9 +3,9 @@
 import { clickDimensions, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
 import { StepHeaders } from "../gpu/step.ts";
-import { type PageRoom, pageSizes } from "./page.ts";
+import { computePageSizes, type PageCapacity } from "./page.ts";
 import type { ChunkedDispatches, PageDispatch } from "./policy.ts";
-import type { Commands } from "../gpu/commands.ts";
+import type { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Program } from "../gpu/program.ts";
 
@@ -43,18 +43,18 @@ export class PageHeaders {
   /** @param places pages that are held at once. @param dispatches whose chunks need headers. */
   constructor(
     arena: Arena,
-    private readonly room: PageRoom,
+    private readonly room: PageCapacity,
     readonly places: number,
     dispatches: readonly PageDispatch[],
   ) {
     let header = 1;
     for (const part of dispatches) {
-      if (!isChunked(part) || this.#chunks.has(keyOf(part))) continue;
+      if (!isChunked(part) || this.#chunks.has(formatHeaderKey(part))) continue;
       const chunks: Chunk[] = [];
       for (let first = 0; first < room.users; first += part.chunk) {
         chunks.push({ first, header: header++, users: part.chunk, rows: part.rows });
       }
-      this.#chunks.set(keyOf(part), chunks);
+      this.#chunks.set(formatHeaderKey(part), chunks);
     }
     this.#each = header;
     this.#users = room.users;
@@ -98,12 +98,12 @@ export class PageHeaders {
 
   /** The sizes of a page, as it was put last. */
   sizes(place: number): ClickSizes {
-    return pageSizes(this.room, place === 0 ? this.room.users : this.#users);
+    return computePageSizes(this.room, place === 0 ? this.room.users : this.#users);
   }
 
   /** The chunks that have users, and where their headers stand. */
   chunks(part: ChunkedDispatches, place: number): { readonly sizes: ClickSizes; readonly offset: number }[] {
-    return this.#withUsers(this.#chunks.get(keyOf(part)) ?? []).map(({ header, sizes }) => ({
+    return this.#withUsers(this.#chunks.get(formatHeaderKey(part)) ?? []).map(({ header, sizes }) => ({
       sizes,
       offset: this.#headers.offset(place * this.#each + header),
     }));
@@ -119,7 +119,7 @@ export class PageHeaders {
 }
 
 /** Chunked dispatches of the same sizes share headers. */
-function keyOf({ chunk, rows }: ChunkedDispatches): string {
+function formatHeaderKey({ chunk, rows }: ChunkedDispatches): string {
   return `${chunk} ${rows}`;
 }
 
@@ -176,7 +176,7 @@ export class PageProgram {
   }
 
   /** Appends the page of a place. */
-  encode(commands: Commands, place: number): void {
+  encode(commands: CommandRecorder, place: number): void {
     for (const { program, sizes, offset } of this.calls(place)) program.encode(commands, sizes, offset);
   }
 }

@@ -3,9 +3,9 @@
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/memory.ts";
-import type { Rules } from "./choose.ts";
-import type { Page } from "./page.ts";
-import type { Users, UsersSource } from "./users.ts";
+import type { EpisodeRules } from "./choose.ts";
+import type { PageBuffers } from "./page.ts";
+import type { SimulatedUsers, UsersSource } from "./users.ts";
 
 /** Dispatches that run once for each chunk of the users, from `step.first_entry` on. */
 export interface ChunkedDispatches {
@@ -24,13 +24,13 @@ export interface PageContext {
   /** For the policy's own buffers; it lives as long as the page. */
   readonly arena: Arena;
   /** The policy writes its `slates`, and sets the bits of what it picks in `masked`. The page's number is `step.page`. */
-  readonly page: Page;
+  readonly page: PageBuffers;
   /** How the policy sees the users. */
-  readonly observer: Users;
+  readonly observer: SimulatedUsers;
   /** Who clicks. */
-  readonly environment: Users;
+  readonly environment: SimulatedUsers;
   /** What a click counts, and when users leave. */
-  readonly rules: Rules;
+  readonly rules: EpisodeRules;
 }
 
 /** What writes a slate for every user of a page. */
@@ -53,7 +53,7 @@ export interface Policy {
    * What the slates of the page that was recorded last were chosen for; of policies that have such values.
    * @internal
    */
-  values?(): SlateValues | undefined;
+  values?(): SlateValueView | undefined;
   /**
    * A score of each item, by which slates may be drawn; of policies that have such. In the place of {@link record}.
    * @internal
@@ -84,7 +84,7 @@ export interface ItemScores {
  * [U, stride] f32, of which the first `count`: k values of the slate, as the policy saw it with each slot, or the one of the
  * whole slate. The last one is the value of the slate: the rewards of this page and of all later ones.
  */
-export interface SlateValues {
+export interface SlateValueView {
   readonly view: View;
   readonly stride: number;
   readonly count: number;

@@ -1,14 +1,14 @@
 /** Which items a page may show: all, some that are drawn for each page, or a list; and what of them a user may still see. */
 
-import { bitWords } from "../batch/device_log.ts";
-import { keyOf, philox, purposes, slotOf, type Words } from "../data/philox.ts";
+import { countBitWords } from "../batch/device_log.ts";
+import { computePhilox, getSlotPurpose, makeKey, type PhiloxCounter, purposes } from "../data/philox.ts";
 import { UserError } from "../user_error.ts";
 import fillText from "../../kernels/simulate/fill.wgsl" with { type: "text" };
 import maskText from "../../kernels/simulate/page_mask.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
-import type { Page } from "./page.ts";
+import type { PageBuffers } from "./page.ts";
 
 /**
  * `all` items; a `random` pool of some n items a page, each in it with probability n / I; or the items of a list. A random
@@ -20,7 +20,7 @@ export type PoolOptions =
   | { readonly items: ArrayLike<number> };
 
 /** A pool as the page's kernels see it. */
-export interface Pool {
+export interface ItemPool {
   /** 0 without a random pool: an item is in the page's pool where its random word is below this. */
   readonly threshold: number;
   /** [panels] bits of items that are shown to nobody, those behind the last item among them. */
@@ -30,9 +30,9 @@ export interface Pool {
 }
 
 /** @throws UserError for items that there are not, one that comes twice, or a random pool that no catalogue has. */
-export function poolOf(options: PoolOptions, items: number): Pool {
+export function createPool(options: PoolOptions, items: number): ItemPool {
   const listed = typeof options === "object" && "items" in options ? options.items : undefined;
-  const excluded = new Uint32Array(bitWords(items)).fill(listed ? 0xffffffff : 0);
+  const excluded = new Uint32Array(countBitWords(items)).fill(listed ? 0xffffffff : 0);
   if (!listed && items % 32 > 0) excluded[excluded.length - 1] = (0xffffffff << (items % 32)) >>> 0;
   let size = items;
   if (listed) {
@@ -49,13 +49,15 @@ export function poolOf(options: PoolOptions, items: number): Pool {
     }
   }
   return {
-    threshold: typeof options === "object" && "random" in options ? thresholdOf(options.random, items) : 0,
+    threshold: typeof options === "object" && "random" in options
+      ? computeThreshold(options.random, items)
+      : 0,
     excluded,
     size,
   };
 }
 
-function thresholdOf(count: number, items: number): number {
+function computeThreshold(count: number, items: number): number {
   if (!Number.isInteger(count) || count < 1 || count > items) {
     throw new UserError(`Expected a random pool of 1 to ${items} items, got ${count}.`);
   }
@@ -63,14 +65,14 @@ function thresholdOf(count: number, items: number): number {
 }
 
 /** [I] 1 for the items of a page's random pool. @param words the random words of the user's page, for a purpose */
-export function randomPool(
+export function drawRandomPool(
   threshold: number,
   items: number,
-  words: (purpose: number) => Words,
+  words: (purpose: number) => PhiloxCounter,
 ): Uint8Array<ArrayBuffer> {
   const pool = new Uint8Array(items);
   for (let first = 0; first < items; first += 4) {
-    words(slotOf(purposes.POOL, first >>> 2)).forEach((word, k) => {
+    words(getSlotPurpose(purposes.POOL, first >>> 2)).forEach((word, k) => {
       if (first + k < items) pool[first + k] = word < threshold ? 1 : 0;
     });
   }
@@ -92,8 +94,8 @@ export interface PoolPage {
  * The items that a page was drawn from; none where these are all that the user had not clicked before.
  * @param setting of the simulation: its pool, whether clicked items are shown again, and its seed.
  */
-export function candidatesOf(
-  { pool, repeats, seed }: { readonly pool: Pool; readonly repeats: boolean; readonly seed: number },
+export function listCandidates(
+  { pool, repeats, seed }: { readonly pool: ItemPool; readonly repeats: boolean; readonly seed: number },
   items: number,
   { user, episode, page, slate, clicked }: PoolPage,
 ): number[] {
@@ -102,14 +104,18 @@ export function candidatesOf(
     ((pool.excluded[item >>> 5] ?? 0) >>> (item % 32) & 1) === 0 && (repeats || !clicked.has(item))
   );
   if (pool.threshold === 0) return may;
-  const key = keyOf(seed);
-  const drawn = randomPool(pool.threshold, items, (purpose) => philox([user, episode, page, purpose], key));
+  const key = makeKey(seed);
+  const drawn = drawRandomPool(
+    pool.threshold,
+    items,
+    (purpose) => computePhilox([user, episode, page, purpose], key),
+  );
   const left = may.filter((item) => drawn[item] === 1);
   return left.length < slate ? may : left;
 }
 
-const fillKernel = kernel("fill", fillText);
-const maskKernel = kernel("page_mask", maskText);
+const fillKernel = parseKernel("fill", fillText);
+const maskKernel = parseKernel("page_mask", maskText);
 
 /** One word in `count` words of each user's. */
 export function fill(label: string, words: View, count: number, value = 0): ClickDispatch {
@@ -123,7 +129,12 @@ export function fill(label: string, words: View, count: number, value = 0): Clic
 }
 
 /** What a page begins with: `masked` says what may not be shown. @param repeats clicked items may be shown again. */
-export function pageMask(page: Page, pool: Pool, repeats: boolean, arena = page.arena): ClickDispatch {
+export function recordPageMask(
+  page: PageBuffers,
+  pool: ItemPool,
+  repeats: boolean,
+  arena = page.arena,
+): ClickDispatch {
   const { users: USERS, panels: PANELS, slate: SLATE, clicked, masked } = page;
   return {
     kernel: maskKernel,

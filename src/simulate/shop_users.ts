@@ -3,23 +3,30 @@
 import stepText from "../../kernels/simulate/shop_step.wgsl" with { type: "text" };
 import utilityText from "../../kernels/simulate/shop_utility.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
-import { demoFeatures, featuresOf, firstState, places, type ShopTruth, shopUtility } from "../data/shops.ts";
+import {
+  computeShopUtility,
+  demoFeatures,
+  firstState,
+  getItemFeatures,
+  places,
+  type ShopTruth,
+} from "../data/shops.ts";
 import type { Arena } from "../gpu/arena.ts";
-import { kernel } from "../gpu/kernel.ts";
-import { bufferOf, type View } from "../gpu/memory.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import { asBufferView, type View } from "../gpu/memory.ts";
 import {
   type CatalogueUtilities,
-  plain,
+  makePlainTensor,
+  type SimulatedUsers,
   type SlateUtilities,
-  type Users,
   type UsersSource,
 } from "./users.ts";
 import { padRows, type Tensor } from "../tape/tensor.ts";
 import { fill } from "./pool.ts";
-import type { Page } from "./page.ts";
+import type { PageBuffers } from "./page.ts";
 
-const utilityKernel = kernel("shop_utility", utilityText);
-const stepKernel = kernel("shop_step", stepText);
+const utilityKernel = parseKernel("shop_utility", utilityText);
+const stepKernel = parseKernel("shop_step", stepText);
 
 /** Rows of a chunk of users whose utilities of all items are wanted. */
 const CHUNK_ROWS = 2 ** 18;
@@ -30,10 +37,10 @@ function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuf
   const count = values.length / demoFeatures;
   const table = new Float32Array(4 * count);
   for (let item = 0; item < count; item++) {
-    const f = featuresOf(values, item);
+    const f = getItemFeatures(values, item);
     const p = f[price] ?? 0;
     // Before the first click nothing but the price depends on the user.
-    const appeal = shopUtility(shop, firstState, f) + 0.3 * p * p;
+    const appeal = computeShopUtility(shop, firstState, f) + 0.3 * p * p;
     table.set([f[style] ?? 0, f[style + 1] ?? 0, p, appeal], 4 * item);
   }
   return table;
@@ -56,12 +63,12 @@ export class ShopSource implements UsersSource {
    * Users on a page.
    * @internal
    */
-  users(page: Page, arena = page.arena): Users {
+  users(page: PageBuffers, arena = page.arena): SimulatedUsers {
     return new ShopUsers(page, arena, this);
   }
 }
 
-class ShopUsers implements Users {
+class ShopUsers implements SimulatedUsers {
   readonly name: string;
   /** [events, 3]: running means of both style coordinates and of the price of what was clicked. */
   readonly state: Tensor;
@@ -74,7 +81,7 @@ class ShopUsers implements Users {
   #catalogue: CatalogueUtilities | undefined;
 
   constructor(
-    private readonly page: Page,
+    private readonly page: PageBuffers,
     private readonly arena: Arena,
     private readonly source: ShopSource,
   ) {
@@ -82,12 +89,12 @@ class ShopUsers implements Users {
     const { name, shop, values, itemCount } = source;
     this.name = name;
     this.#state = arena.allocate("shop state", 16 * users);
-    this.state = plain("shop/state", "events", 3, 4, this.#state);
+    this.state = makePlainTensor("shop/state", "events", 3, 4, this.#state);
     this.#table = arena.upload("shop table", shopTable(shop, values));
     const features = arena.upload("shop features", padRows(values, itemCount, demoFeatures, 1));
-    this.itemVectors = plain("shop/features", itemCount, demoFeatures, demoFeatures, features);
+    this.itemVectors = makePlainTensor("shop/features", itemCount, demoFeatures, demoFeatures, features);
     const utilities = arena.allocate("shop utilities", 4 * users * slate);
-    this.#utilities = plain("shop/utilities", "rows", 1, 1, utilities);
+    this.#utilities = makePlainTensor("shop/utilities", "rows", 1, 1, utilities);
   }
 
   prepare(): ClickDispatch[] {
@@ -117,7 +124,7 @@ class ShopUsers implements Users {
   }
 
   utilities(): SlateUtilities {
-    const utility = bufferOf(this.#utilities.view);
+    const utility = asBufferView(this.#utilities.view);
     return { dispatches: [this.#score(this.page.slate, false, utility)], utilities: this.#utilities };
   }
 

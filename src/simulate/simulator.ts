@@ -1,27 +1,32 @@
 /** Simulated users: all are stepped together on the device, under a policy or page by page. */
 
-import { keyOf } from "../data/philox.ts";
+import { makeKey } from "../data/philox.ts";
 import { Arena } from "../gpu/arena.ts";
-import { Commands } from "../gpu/commands.ts";
+import { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readFloats, readViews } from "../gpu/readback.ts";
-import { bufferOf } from "../gpu/memory.ts";
+import { asBufferView } from "../gpu/memory.ts";
 import { unpadRows } from "../tape/tensor.ts";
 import { UserError } from "../user_error.ts";
-import { passedWords } from "./carried.ts";
+import { countPassWords } from "./carried.ts";
 import { type LogViews, logViews } from "./choose.ts";
 import { Episode } from "./episode.ts";
-import { checkedSlates, settingsOf, type SimulationSettings, type SimulatorOptions } from "./options.ts";
+import {
+  resolveSettings,
+  type SimulationSettings,
+  type SimulatorOptions,
+  validateSlates,
+} from "./options.ts";
 import { type EpisodeLog, readLog } from "./episode_log.ts";
-import { FigureSums, type SimulationFigures } from "./figures.ts";
-import { Page } from "./page.ts";
+import { type SimulationMetrics, SimulationTotals } from "./figures.ts";
+import { PageBuffers } from "./page.ts";
 import type { EpisodeKey } from "./page_program.ts";
 import type { Policy } from "./policy.ts";
-import { startClicks, startOf, Starts } from "./start.ts";
-import type { Users, UsersSource } from "./users.ts";
+import { drawStartHistory, StartClicks, startClicks } from "./start.ts";
+import type { SimulatedUsers, UsersSource } from "./users.ts";
 
 /** How {@link Simulator.run} is run. */
-export interface RunOptions {
+export interface SimulatorRunOptions {
   /** Episodes of each user; 1 by default. */
   readonly episodes?: number;
   /** The number of the first; 0 by default. Random numbers follow from it. */
@@ -68,10 +73,10 @@ const SLATE_ROWS = 2 ** 18;
  * ```
  */
 export class Simulator {
-  readonly #page: Page;
-  readonly #environment: Users;
+  readonly #page: PageBuffers;
+  readonly #environment: SimulatedUsers;
   readonly #log: LogViews;
-  readonly #starts: Starts;
+  readonly #starts: StartClicks;
   /** Of slates that are given. */
   #given: Episode | undefined;
   /** Of {@link step}. */
@@ -94,12 +99,12 @@ export class Simulator {
     const arena = stack.use(new Arena(gpu, "simulator"));
     const { users, together, slate, pages, start } = settings;
     const items = source.itemCount;
-    const byItems = Math.floor(PASSED_BYTES / 4 / passedWords({ items }));
+    const byItems = Math.floor(PASSED_BYTES / 4 / countPassWords({ items }));
     const most = Math.max(1, Math.min(byItems, Math.floor(SLATE_ROWS / slate)));
     const room = { users: Math.min(users, together, most), slate, items, pages };
-    this.#page = new Page(gpu, arena, { ...room, startClicks: startClicks(start) });
+    this.#page = new PageBuffers(gpu, arena, { ...room, startClicks: startClicks(start) });
     this.#log = logViews(this.#page);
-    this.#starts = new Starts(this.#page, start);
+    this.#starts = new StartClicks(this.#page, start);
     this.#environment = stack.use(source.users(this.#page));
     this.#stack = stack.move();
   }
@@ -110,7 +115,7 @@ export class Simulator {
    */
   static create(gpu: Gpu, source: UsersSource, options: SimulatorOptions): Promise<Simulator> {
     return new Promise((resolve) =>
-      resolve(new Simulator(gpu, source, settingsOf(options, source.itemCount)))
+      resolve(new Simulator(gpu, source, resolveSettings(options, source.itemCount)))
     );
   }
 
@@ -123,14 +128,14 @@ export class Simulator {
    * All users under a policy, each for some episodes. Nothing is waited for between pages.
    * @throws UserError for utilities that are no numbers, and what the policy throws.
    */
-  async run(policy: Policy, options: RunOptions = {}): Promise<SimulationFigures> {
+  async run(policy: Policy, options: SimulatorRunOptions = {}): Promise<SimulationMetrics> {
     const { episodes = 1, firstEpisode = 0, firstPage = 0, onProgress, onPage, onLog } = options;
     if (!Number.isInteger(episodes) || episodes < 1) {
       throw new UserError(`Expected 1 episode or more, got ${episodes}.`);
     }
     const { users, seed } = this.settings;
     const { pages, slate, items } = this.#page;
-    const sums = new FigureSums({ users, episodes, pages, slate, items }, firstEpisode);
+    const sums = new SimulationTotals({ users, episodes, pages, slate, items }, firstEpisode);
     const windows = Math.ceil(users / this.together);
     const submit = onPage ? 1 : PAGES_A_SUBMIT;
     const groups = Math.ceil((pages - firstPage) / submit);
@@ -180,12 +185,12 @@ export class Simulator {
     const none: Policy = { name: "given slates", record: () => [], prepare: () => [] };
     const given = this.#given ??= await this.#record(none, this.#stack);
     const key = { users, firstUser: 0, episode, seed };
-    Commands.submit(this.gpu, "reset", (commands) => given.begin(commands, key));
+    CommandRecorder.submit(this.gpu, "reset", (commands) => given.begin(commands, key));
     this.#standing = { episode, page: 0 };
     const { start } = this.settings;
     this.#clicked = Array.from(
       { length: users },
-      (_, user) => new Set(Array.from(startOf(start, user, episode, keyOf(seed)))),
+      (_, user) => new Set(Array.from(drawStartHistory(start, user, episode, makeKey(seed)))),
     );
   }
 
@@ -202,9 +207,9 @@ export class Simulator {
       throw new UserError(`Expected at most ${pages} pages an episode: call reset() for the next.`);
     }
     const room = { users, slate: k, items: this.#page.items };
-    const words = checkedSlates(slates, room, this.settings.repeats ? undefined : this.#clicked);
+    const words = validateSlates(slates, room, this.settings.repeats ? undefined : this.#clicked);
     this.gpu.queue.writeBuffer(this.#page.slates.buffer, this.#page.slates.offset, words);
-    Commands.submit(this.gpu, "step", (commands) => given.page(commands, standing.page));
+    CommandRecorder.submit(this.gpu, "step", (commands) => given.page(commands, standing.page));
     const U = this.#page.users;
     const [logged, alive] = await readViews(this.gpu, [this.#log.outcomes, this.#page.alive]);
     const values = new Float32Array(logged?.buffer ?? new ArrayBuffer(0), 16 * standing.page * U, 4 * users);
@@ -232,7 +237,7 @@ export class Simulator {
   async states(): Promise<Float32Array<ArrayBuffer>> {
     const { state } = this.#environment;
     const { users } = this.settings;
-    const values = await readFloats(this.gpu, bufferOf(state.view));
+    const values = await readFloats(this.gpu, asBufferView(state.view));
     return unpadRows(values, Math.min(users, this.together), state.columns, state.groups, state.stride);
   }
 
@@ -257,7 +262,7 @@ export class Simulator {
     let before: Promise<unknown> | undefined;
     try {
       for (let from = firstPage; from < pages; from += submit) {
-        const commands = new Commands(this.gpu, "pages");
+        const commands = new CommandRecorder(this.gpu, "pages");
         if (from === firstPage) episode.begin(commands, key);
         for (let t = from; t < Math.min(pages, from + submit); t++) episode.page(commands, t);
         queue.submit([commands.finish()]);

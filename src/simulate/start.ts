@@ -3,12 +3,12 @@
 import feedText from "../../kernels/simulate/feed_click.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { NONE } from "../data/click_log.ts";
-import { type Key, philox, purposes } from "../data/philox.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { computePhilox, type PhiloxKey, purposes } from "../data/philox.ts";
+import { parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
-import type { Page } from "./page.ts";
+import type { PageBuffers } from "./page.ts";
 
-const feedKernel = kernel("feed_click", feedText);
+const feedKernel = parseKernel("feed_click", feedText);
 
 /** `empty`, or histories, items clicked, oldest first: each simulated user draws one of them for each episode. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
@@ -19,30 +19,35 @@ export function startClicks(start: StartOptions): number {
 }
 
 /** What a user starts an episode with. */
-export function startOf(start: StartOptions, user: number, episode: number, key: Key): ArrayLike<number> {
+export function drawStartHistory(
+  start: StartOptions,
+  user: number,
+  episode: number,
+  key: PhiloxKey,
+): ArrayLike<number> {
   if (start === "empty" || start.length === 0) return [];
-  const [word] = philox([user, episode, 0, purposes.START], key);
+  const [word] = computePhilox([user, episode, 0, purposes.START], key);
   return start[Math.floor(word / 2 ** 32 * start.length)] ?? [];
 }
 
 /** The clicks that users start with, on the device. */
-export class Starts {
+export class StartClicks {
   /** [S, U] item or NONE; a word at least. */
   readonly view: View;
   readonly #items: Uint32Array<ArrayBuffer>;
 
-  constructor(private readonly page: Page, private readonly start: StartOptions) {
+  constructor(private readonly page: PageBuffers, private readonly start: StartOptions) {
     this.#items = new Uint32Array(Math.max(1, page.startClicks * page.users));
     this.view = page.arena.allocate("starts", this.#items.byteLength);
   }
 
   /** Sends what these users start an episode with. */
-  put(users: number, firstUser: number, episode: number, key: Key): void {
+  put(users: number, firstUser: number, episode: number, key: PhiloxKey): void {
     const { page } = this;
     if (page.startClicks === 0) return;
     this.#items.fill(NONE);
     for (let u = 0; u < users; u++) {
-      const own = startOf(this.start, firstUser + u, episode, key);
+      const own = drawStartHistory(this.start, firstUser + u, episode, key);
       for (let s = 0; s < own.length; s++) this.#items[s * page.users + u] = own[s] ?? NONE;
     }
     page.gpu.queue.writeBuffer(this.view.buffer, this.view.offset, this.#items);

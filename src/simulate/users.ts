@@ -4,7 +4,7 @@ import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import type { Page } from "./page.ts";
+import type { PageBuffers } from "./page.ts";
 
 /** What the users of a page think of their slates. */
 export interface SlateUtilities {
@@ -19,7 +19,7 @@ export interface CatalogueUtilities {
   readonly users: number;
   /**
    * For the users from `step.first_entry` on. The sizes of a chunk of c users are c users, c events, c I rows, I items.
-   * Places: see {@link Users.placeEffects}; utilities are without.
+   * Places: see {@link SimulatedUsers.placeEffects}; utilities are without.
    */
   readonly dispatches: readonly ClickDispatch[];
   /** [users, I] f32 */
@@ -30,7 +30,7 @@ export interface CatalogueUtilities {
  * Users of a page, a row a user: a learned model's, or those of a made-up shop. They click, or a policy sees those who do through
  * them. They live as long as the page that they were made for.
  */
-export interface Users extends Disposable {
+export interface SimulatedUsers extends Disposable {
   readonly name: string;
   /**
    * [events, S]: before the page is shown; what policies see. Rows may be longer than S + 1: behind it stands what else is
@@ -71,11 +71,11 @@ export interface UsersSource {
    * Users on a page. @param arena for their memory; the page's by default.
    * @internal
    */
-  users(page: Page, arena?: Arena): Users;
+  users(page: PageBuffers, arena?: Arena): SimulatedUsers;
 }
 
 /** A constant, or what a kernel writes, that no gradient flows into. */
-export function plain(
+export function makePlainTensor(
   name: string,
   rows: Tensor["rows"],
   columns: number,

@@ -1,14 +1,14 @@
 /** What an op is to the tape: a node, what the tape asks of it, and what it is given. */
 
-import type { ShapeChoice } from "../gpu/kernel_shapes.ts";
+import type { VariantContext } from "../gpu/kernel_shapes.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import type { Dimensions, DimName, Sizes } from "../gpu/sizes.ts";
-import type { Reference } from "./reference.ts";
+import type { BatchSizes, Dimensions, DimName } from "../gpu/sizes.ts";
+import type { ReferenceOp } from "./reference.ts";
 import type { Activation, Tensor } from "./tensor.ts";
 
 /** What an op's forward and backward are given. */
-export interface Call<S extends Sizes> extends ShapeChoice {
+export interface OpCall<S extends BatchSizes> extends VariantContext {
   readonly label: string;
   readonly dimensions: Dimensions<S>;
   /** The largest batch. */
@@ -23,9 +23,9 @@ export interface Call<S extends Sizes> extends ShapeChoice {
   partials(parameter: Tensor): PartialTarget;
   /**
    * Where to write the gradient of a table by touched row instead: for an op of which a batch touches only some rows.
-   * Undefined when the whole gradient is wanted. @param list see {@link TouchedRows}
+   * Undefined when the whole gradient is wanted. @param list see {@link SparseRows}
    */
-  touches(table: Tensor, count: Places<S>, list: View): TouchedRows<S> | undefined;
+  touches(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   /** A small buffer that kernels read, and nothing writes after. */
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**
@@ -39,15 +39,15 @@ export interface Call<S extends Sizes> extends ShapeChoice {
  * How many places a list has: one of the batch's sizes, or a bound that follows from them. Up to a bound the op writes NONE
  * to all places past the touched rows, so that Adam, which has as many invocations, finds nothing there.
  */
-export type Places<S extends Sizes> = DimName<S> | {
+export type ListLength<S extends BatchSizes> = DimName<S> | {
   readonly of: (sizes: S) => number;
   /** Of the largest batch. */
   readonly most: number;
 };
 
 /** The rows of a table that a batch touches, and their gradients. */
-export interface TouchedRows<S extends Sizes> {
-  readonly count: Places<S>;
+export interface SparseRows<S extends BatchSizes> {
+  readonly count: ListLength<S>;
   /** [count] u32: a row of the table, each at most once, or NONE */
   readonly list: View;
   /** [count, N] */
@@ -72,16 +72,16 @@ export interface PartialTarget {
 }
 
 /** R: what an f64 reference reads of a batch. */
-export interface Node<S extends Sizes, R> {
+export interface TapeNode<S extends BatchSizes, R> {
   /** The op's name. */
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
   /** Inputs that its matrix products read many times over; and the output, if they read its gradient so. */
   readonly rereads?: readonly Tensor[];
-  forward(call: Call<S>): DispatchSpec<S>[];
+  forward(call: OpCall<S>): DispatchSpec<S>[];
   /** Absent for an op without a gradient. Runs only when the output is trainable. */
-  backward?(call: Call<S>): DispatchSpec<S>[];
+  backward?(call: OpCall<S>): DispatchSpec<S>[];
   /** The same in f64 on the CPU. */
-  readonly reference: Reference<R>;
+  readonly reference: ReferenceOp<R>;
 }

@@ -2,12 +2,12 @@
 
 import { alignBinding, Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
-import { bufferOf, type View } from "../gpu/memory.ts";
+import { asBufferView, type View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { MAX_CHUNKS } from "../gpu/sizes.ts";
 import { UserError } from "../user_error.ts";
-import { padded, padRows, parameterBytes, type Tensor, unpadRows } from "./tensor.ts";
-import { thousands } from "../number_text.ts";
+import { computeParameterSize, padColumns, padRows, type Tensor, unpadRows } from "./tensor.ts";
+import { formatThousands } from "../number_text.ts";
 
 /** A parameter of a model: a matrix [rows, columns]. */
 export interface ParameterSpec {
@@ -50,7 +50,7 @@ export type Weights = Map<string, Float32Array<ArrayBuffer>>;
  *     summed, decaying | summed | statistics | tables, decaying | tables
  *
  * The gradient of a summed parameter is a sum over the batch; those take the first `summed` floats. A range of the
- * arenas that a kernel sees is at most one binding: see {@link windows}.
+ * arenas that a kernel sees is at most one binding: see {@link splitBindingRanges}.
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();
@@ -77,7 +77,7 @@ export class ParameterArena {
       const start = offset;
       for (const spec of specs.filter(belongs)) {
         places.set(spec.name, offset);
-        offset += alignBinding(bytesOf(spec)) / 4;
+        offset += alignBinding(computeParameterBytes(spec)) / 4;
       }
       return { start, end: offset };
     };
@@ -97,17 +97,17 @@ export class ParameterArena {
     this.weights = this.#allocateWeights();
     for (const spec of specs) {
       const { name, rows, columns, groups = 1, table = false, statistic = false, constant = false } = spec;
-      const shape = { name, rows, columns, groups, stride: padded(columns, groups) };
+      const shape = { name, rows, columns, groups, stride: padColumns(columns, groups) };
       if (constant) {
         this.#constants.set(name, new Float32Array(rows * columns));
-        const view = this.#arena.allocate(name, bytesOf(spec));
+        const view = this.#arena.allocate(name, computeParameterBytes(spec));
         this.#byName.set(name, { ...shape, view, trainable: false });
         continue;
       }
       const start = places.get(name) ?? 0;
       this.#byName.set(name, {
         ...shape,
-        view: { buffer: this.weights.buffer, offset: 4 * start, size: bytesOf(spec) },
+        view: { buffer: this.weights.buffer, offset: 4 * start, size: computeParameterBytes(spec) },
         parameter: { offset: start, table, statistic },
         trainable: !statistic,
       });
@@ -160,7 +160,7 @@ export class ParameterArena {
   }
 
   gradientView(parameter: Tensor): View {
-    return { ...bufferOf(parameter.view), buffer: this.gradient.buffer };
+    return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
   /**
@@ -180,7 +180,7 @@ export class ParameterArena {
       const constant = this.#constants.has(name);
       if (constant && buffer !== this.weights.buffer) continue;
       if (constant) this.#constants.set(name, values);
-      const view = bufferOf(t.view);
+      const view = asBufferView(t.view);
       const target = constant ? view.buffer : buffer;
       this.gpu.queue.writeBuffer(target, view.offset, padRows(values, rows, t.columns, t.groups));
     }
@@ -190,7 +190,7 @@ export class ParameterArena {
   rangesWithout(parameters: Iterable<Tensor>): ArenaRange[] {
     const ranges: ArenaRange[] = [];
     let start = 0;
-    const places = [...parameters].map(({ view }) => bufferOf(view)).sort((a, b) => a.offset - b.offset);
+    const places = [...parameters].map(({ view }) => asBufferView(view)).sort((a, b) => a.offset - b.offset);
     for (const { offset, size } of places) {
       if (offset / 4 > start) ranges.push({ start, end: offset / 4 });
       start = (offset + alignBinding(size)) / 4;
@@ -210,7 +210,7 @@ export class ParameterArena {
       const constant = this.#constants.get(t.name);
       if (constant) weights.set(t.name, constant);
       if (constant) continue;
-      const start = bufferOf(t.view).offset / 4;
+      const start = asBufferView(t.view).offset / 4;
       const rows = Number(t.rows);
       weights.set(t.name, unpadRows(all.subarray(start, start + rows * t.stride), rows, t.columns, t.groups));
     }
@@ -234,7 +234,7 @@ function orRefused<T>(make: () => T, refusal: (error: LimitError) => UserError):
 /** @throws UserError for a parameter that no kernel can see at once. */
 function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
   const what = `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`;
-  orRefused(() => gpu.requireBindable(bytesOf(spec), what), (error) => tooLarge(error, spec));
+  orRefused(() => gpu.requireBindable(computeParameterBytes(spec), what), (error) => tooLarge(error, spec));
 }
 
 /** @returns the error with how large the parameter may be, and what makes it smaller. */
@@ -259,17 +259,20 @@ function ofLayers(error: LimitError, count: number, what: string): UserError {
   );
 }
 
-const fitting = ({ share }: LimitError, count: number) => thousands(Math.floor(share * count));
+const fitting = ({ share }: LimitError, count: number) => formatThousands(Math.floor(share * count));
 
-function bytesOf(spec: ParameterSpec): number {
-  return parameterBytes(spec.rows, padded(spec.columns, spec.groups));
+function computeParameterBytes(spec: ParameterSpec): number {
+  return computeParameterSize(spec.rows, padColumns(spec.columns, spec.groups));
 }
 
 /**
  * Cuts floats of an arena into ranges of at most `most` bytes, aligned for binding, as views of each buffer.
  * @param range of the whole arena, from 0 on, or a part that starts where a parameter does.
  */
-export function windows(range: number | ArenaRange, most: number): { offset: number; size: number }[] {
+export function splitBindingRanges(
+  range: number | ArenaRange,
+  most: number,
+): { offset: number; size: number }[] {
   const { start, end } = typeof range === "number" ? { start: 0, end: range } : range;
   const step = Math.floor(most / 256) * 256;
   const out: { offset: number; size: number }[] = [];

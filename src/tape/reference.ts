@@ -15,12 +15,12 @@ export interface Matrix {
  *
  * @typeParam R what it reads of a batch; nothing by default
  */
-export type Reference<R = unknown> = (inputs: readonly Matrix[], batch: R) => {
+export type ReferenceOp<R = unknown> = (inputs: readonly Matrix[], batch: R) => {
   output: Matrix;
   backward(outputGradient: Matrix): Matrix[];
 };
 
-export function matrix(
+export function makeMatrix(
   rows: number,
   columns: number,
   value?: (row: number, column: number) => number,
@@ -33,7 +33,7 @@ export function matrix(
 }
 
 /** Element (row, column). @throws RangeError outside of the matrix: a reference must not read what is not there. */
-export function at(m: Matrix, row: number, column: number): number {
+export function getElement(m: Matrix, row: number, column: number): number {
   const value = m.data[row * m.columns + column];
   if (value === undefined || column >= m.columns) {
     throw new RangeError(`(${row}, ${column}) is outside of [${m.rows}, ${m.columns}]`);
@@ -42,18 +42,18 @@ export function at(m: Matrix, row: number, column: number): number {
 }
 
 export function add(m: Matrix, row: number, column: number, value: number): void {
-  m.data[row * m.columns + column] = at(m, row, column) + value;
+  m.data[row * m.columns + column] = getElement(m, row, column) + value;
 }
 
 /** a b, with either transposed. */
-export function product(a: Matrix, b: Matrix, transposeA = false, transposeB = false): Matrix {
+export function multiplyMatrices(a: Matrix, b: Matrix, transposeA = false, transposeB = false): Matrix {
   const [rows, inner] = transposeA ? [a.columns, a.rows] : [a.rows, a.columns];
   const [others, columns] = transposeB ? [b.columns, b.rows] : [b.rows, b.columns];
   if (others !== inner) throw new RangeError(`expected [${inner}, ...], found [${others}, ${columns}]`);
   // How far it is to the next row and column: tests spend most of their time here, and at() takes three times as long.
   const [nextRow, nextA] = transposeA ? [1, a.columns] : [a.columns, 1];
   const [nextB, nextColumn] = transposeB ? [1, b.columns] : [b.columns, 1];
-  return matrix(rows, columns, (i, j) => {
+  return makeMatrix(rows, columns, (i, j) => {
     let sum = 0;
     for (let k = 0; k < inner; k++) {
       sum += a.data[i * nextRow + k * nextA]! * b.data[k * nextB + j * nextColumn]!;
@@ -62,42 +62,46 @@ export function product(a: Matrix, b: Matrix, transposeA = false, transposeB = f
   });
 }
 
-export function columnSums(a: Matrix): Matrix {
-  const sums = matrix(1, a.columns);
-  for (let i = 0; i < a.rows; i++) for (let j = 0; j < a.columns; j++) add(sums, 0, j, at(a, i, j));
+export function sumColumns(a: Matrix): Matrix {
+  const sums = makeMatrix(1, a.columns);
+  for (let i = 0; i < a.rows; i++) for (let j = 0; j < a.columns; j++) add(sums, 0, j, getElement(a, i, j));
   return sums;
 }
 
-export function elu(z: number): number {
+export function applyElu(z: number): number {
   return z > 0 ? z : Math.expm1(z);
 }
 /** ELU' from the output y = ELU(z). */
 function eluSlope(y: number): number {
   return y > 0 ? 1 : y + 1;
 }
-export function sigmoid(z: number): number {
+export function applySigmoid(z: number): number {
   return 1 / (1 + Math.exp(-z));
 }
 
 /** The gradient of what went into ELU, from the gradient of its output. */
-export function throughElu(output: Matrix, gradient: Matrix): Matrix {
-  return through("elu", output, gradient);
+export function backpropagateElu(output: Matrix, gradient: Matrix): Matrix {
+  return backpropagateActivation("elu", output, gradient);
 }
 
 /** An activation of a number; without one, the number. */
-export function activated(activation: Activation | undefined, z: number): number {
-  return activation === "elu" ? elu(z) : activation === "relu" ? Math.max(0, z) : z;
+export function applyActivation(activation: Activation | undefined, z: number): number {
+  return activation === "elu" ? applyElu(z) : activation === "relu" ? Math.max(0, z) : z;
 }
 /** Its slope, from its output. */
-export function slopeOf(activation: Activation | undefined, y: number): number {
+export function computeActivationSlope(activation: Activation | undefined, y: number): number {
   return activation === "elu" ? eluSlope(y) : activation === "relu" && y <= 0 ? 0 : 1;
 }
 
 /** The gradient of what went into an activation, from the gradient of its output. */
-export function through(activation: Activation | undefined, output: Matrix, gradient: Matrix): Matrix {
-  return matrix(
+export function backpropagateActivation(
+  activation: Activation | undefined,
+  output: Matrix,
+  gradient: Matrix,
+): Matrix {
+  return makeMatrix(
     output.rows,
     output.columns,
-    (i, j) => at(gradient, i, j) * slopeOf(activation, at(output, i, j)),
+    (i, j) => getElement(gradient, i, j) * computeActivationSlope(activation, getElement(output, i, j)),
   );
 }

@@ -9,37 +9,37 @@
  */
 
 import type { Arena } from "../gpu/arena.ts";
-import { inTextures, type KernelShapes, type ShapeChoice } from "../gpu/kernel_shapes.ts";
+import { type KernelVariants, usesTextures, type VariantContext } from "../gpu/kernel_shapes.ts";
 import type { DispatchNode, DispatchSpec } from "../gpu/program.ts";
-import { forProducts, type Memory, rowByRow, type View } from "../gpu/memory.ts";
-import { amountOf, type Dim, type Dimensions, type Sizes } from "../gpu/sizes.ts";
-import type { Call, Node, TouchedRows } from "./node.ts";
+import { makeProductLayout, makeRowLayout, type Memory, type View } from "../gpu/memory.ts";
+import { type BatchSizes, type Dim, type Dimensions, evaluateSize } from "../gpu/sizes.ts";
+import type { OpCall, SparseRows, TapeNode } from "./node.ts";
 import type { ParameterArena } from "./parameters.ts";
-import { bytesOf, padded, shapeText, type Tensor } from "./tensor.ts";
+import { computeTensorBytes, formatShape, padColumns, type Tensor } from "./tensor.ts";
 
-export interface TapeOptions<S extends Sizes> {
+export interface TapeOptions<S extends BatchSizes> {
   readonly arena: Arena;
   /** Of its batches. */
   readonly dimensions: Dimensions<S>;
   readonly parameters: ParameterArena;
   /** The largest batch; buffers are made for it. */
   readonly capacity: S;
-  readonly shapes: KernelShapes;
+  readonly shapes: KernelVariants;
   /** Gradients of tables are made only for the rows that the batch touches, for row-sparse Adam. */
   readonly touchedOnly?: boolean;
 }
 
 /** @typeParam S sizes of its batches @typeParam R what f64 references read of a batch */
-export class Tape<S extends Sizes = Sizes, R = unknown> {
-  readonly nodes: Node<S, R>[] = [];
+export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
+  readonly nodes: TapeNode<S, R>[] = [];
   /** The tables whose gradient {@link backward} makes only for the rows that the batch touches. */
-  readonly touched: Map<Tensor, TouchedRows<S>> = new Map();
+  readonly touched: Map<Tensor, SparseRows<S>> = new Map();
   readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
   /** Give tensors their memory; undefined once that is done. */
   #unplaced: (() => void)[] | undefined = [];
   /** Nodes whose dispatches forward are made. */
-  readonly #run = new Set<Node<S, R>>();
+  readonly #run = new Set<TapeNode<S, R>>();
   #unwritten: View | undefined;
 
   constructor(readonly options: TapeOptions<S>) {}
@@ -48,7 +48,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
     return this.options.dimensions;
   }
   /** What kernels of matrix products are chosen by. */
-  get choice(): ShapeChoice {
+  get choice(): VariantContext {
     const { arena: { gpu }, shapes } = this.options;
     return { shapes, workgroupBytes: gpu.workgroupBytes, subgroups: gpu.hasSubgroups };
   }
@@ -68,7 +68,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
     more: Partial<Tensor> & { textured?: boolean } = {},
   ): Tensor {
     const groups = more.groups ?? 1;
-    const stride = more.stride ?? padded(columns, groups);
+    const stride = more.stride ?? padColumns(columns, groups);
     let memory = more.view;
     const tensor: Tensor = {
       trainable: true,
@@ -85,7 +85,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
     };
     if (!memory) {
       this.#expectUnplaced(name).push(() => {
-        const layout = more.textured && this.#isReread(tensor) ? forProducts : undefined;
+        const layout = more.textured && this.#isReread(tensor) ? makeProductLayout : undefined;
         memory = this.#allocate(name, tensor, layout);
       });
     }
@@ -95,20 +95,24 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
   /** A buffer beside the output, for what backward needs: [rows, columns] floats. */
   saved(name: string, rows: Dim<S>, columns: number): View {
     const { arena, capacity } = this.options;
-    return arena.allocate(name, amountOf(bytesOf({ rows, stride: columns }), capacity));
+    return arena.allocate(name, evaluateSize(computeTensorBytes({ rows, stride: columns }), capacity));
   }
 
   /** The same, for a matrix that products read again and again. */
   savedForProducts(name: string, rows: Dim<S>, columns: number): Memory {
-    return this.#allocate(name, { rows, stride: columns }, rowByRow);
+    return this.#allocate(name, { rows, stride: columns }, makeRowLayout);
   }
 
   /** @param layout of a matrix that products read many times: on some CPU adapters that is faster from a texture. */
-  #allocate(name: string, extent: Pick<Tensor, "rows" | "stride">, layout?: typeof forProducts): Memory {
+  #allocate(
+    name: string,
+    extent: Pick<Tensor, "rows" | "stride">,
+    layout?: typeof makeProductLayout,
+  ): Memory {
     const { arena, shapes, capacity } = this.options;
-    const bytes = bytesOf(extent);
-    const most = amountOf(bytes, capacity);
-    if (!layout || !inTextures(shapes)) return arena.allocate(name, most);
+    const bytes = computeTensorBytes(extent);
+    const most = evaluateSize(bytes, capacity);
+    if (!layout || !usesTextures(shapes)) return arena.allocate(name, most);
     return arena.allocateTexture(name, most, bytes, layout(most, extent.stride / 4));
   }
 
@@ -117,7 +121,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
   }
 
   /** @throws Error when the tape is placed. */
-  record(node: Node<S, R>): Tensor {
+  record(node: TapeNode<S, R>): Tensor {
     this.#expectUnplaced(node.op);
     this.nodes.push(node);
     return node.output;
@@ -142,14 +146,14 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
   forward(
     part: { readonly after?: Tensor; readonly upTo?: Tensor; readonly rows?: Dim<S> } = {},
   ): DispatchSpec<S>[] {
-    const endOf = (tensor?: Tensor) => 1 + this.nodes.findIndex(({ output }) => output === tensor);
-    const nodes = this.nodes.slice(endOf(part.after), part.upTo && endOf(part.upTo));
+    const requireTensor = (tensor?: Tensor) => 1 + this.nodes.findIndex(({ output }) => output === tensor);
+    const nodes = this.nodes.slice(requireTensor(part.after), part.upTo && requireTensor(part.upTo));
     return nodes.flatMap((node) => {
       if (part.rows !== undefined && node.output.rows !== part.rows) return [];
       if (this.#run.has(node)) throw new Error(`${node.output.name} was computed before`);
       const dispatches = node.forward(this.#call(node));
       this.#run.add(node);
-      return of(node, "forward", dispatches);
+      return tagDispatches(node, "forward", dispatches);
     });
   }
 
@@ -166,9 +170,9 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       if (!node.output.trainable) continue;
       if (!node.backward) throw new Error(`op ${node.op} (${node.output.name}) has no gradient`);
       if (!this.#written.has(node.output)) {
-        throw new Error(`${shapeText(node.output)} has no part in the loss: nothing gave it a gradient`);
+        throw new Error(`${formatShape(node.output)} has no part in the loss: nothing gave it a gradient`);
       }
-      specs.push(...of(node, "backward", node.backward(this.#call(node))));
+      specs.push(...tagDispatches(node, "backward", node.backward(this.#call(node))));
     }
     for (const name of this.options.parameters.names()) {
       const parameter = this.parameter(name);
@@ -180,17 +184,17 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
   }
 
   /** Where a tensor's gradient stands. @throws Error when it has none. */
-  gradientOf(tensor: Tensor): Memory {
+  getGradient(tensor: Tensor): Memory {
     if (tensor.parameter) return this.options.parameters.gradientView(tensor);
     const known = this.#gradients.get(tensor);
     if (known) return known;
     const isReread = this.nodes.some(({ output, rereads }) => output === tensor && rereads?.includes(tensor));
-    const view = this.#allocate(`gradient of ${tensor.name}`, tensor, isReread ? rowByRow : undefined);
+    const view = this.#allocate(`gradient of ${tensor.name}`, tensor, isReread ? makeRowLayout : undefined);
     this.#gradients.set(tensor, view);
     return view;
   }
 
-  #call(node: Node<S, R>): Call<S> {
+  #call(node: TapeNode<S, R>): OpCall<S> {
     const { arena, dimensions, capacity, parameters } = this.options;
     /** Marks a tensor as written and says whether it was before. */
     const claim = (tensor: Tensor): boolean => {
@@ -205,17 +209,17 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       ...this.choice,
       upload: (name, data) => arena.upload(`${node.output.name}: ${name}`, data),
       unwritten: this.#unwritten ??= arena.allocate("unwritten", 16),
-      outputGradient: () => this.gradientOf(node.output),
+      outputGradient: () => this.getGradient(node.output),
       passGradient: (input) => {
         if (!input.trainable) return;
         if (claim(input)) throw new Error(`${input.name} has another gradient: expected one op to read it`);
-        this.#gradients.set(input, this.gradientOf(node.output));
+        this.#gradients.set(input, this.getGradient(node.output));
       },
       gradient: (input) => {
         if (!input.trainable) return undefined;
         const accumulate = claim(input);
         parameters.touchedOnly.delete(input.name);
-        return { view: this.gradientOf(input), accumulate, activation: input.activation };
+        return { view: this.getGradient(input), accumulate, activation: input.activation };
       },
       partials: (parameter) => {
         const place = parameter.parameter;
@@ -243,11 +247,11 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
 }
 
 /** The dispatches, each with the node that it was made for. */
-function of<S extends Sizes, R>(
-  { op, inputs, output }: Node<S, R>,
+function tagDispatches<S extends BatchSizes, R>(
+  { op, inputs, output }: TapeNode<S, R>,
   direction: DispatchNode["direction"],
   dispatches: readonly DispatchSpec<S>[],
 ): DispatchSpec<S>[] {
-  const node = { op, direction, inputs: inputs.map(shapeText), output: shapeText(output) };
+  const node = { op, direction, inputs: inputs.map(formatShape), output: formatShape(output) };
   return dispatches.map((spec) => ({ ...spec, node }));
 }

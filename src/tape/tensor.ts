@@ -3,7 +3,7 @@
  */
 
 import type { Memory, View } from "../gpu/memory.ts";
-import type { Amount, Dim, Sizes } from "../gpu/sizes.ts";
+import type { BatchSizes, Dim, SizeExpression } from "../gpu/sizes.ts";
 
 export type Activation = "elu" | "relu";
 
@@ -30,7 +30,7 @@ export interface Tensor {
    */
   readonly activation?: Activation;
   /** A parameter's place in the arena; absent for activations and constants. */
-  readonly parameter?: ParameterPlace;
+  readonly parameter?: ParameterLocation;
   /** Whether anything trainable lies below. */
   readonly trainable: boolean;
   /**
@@ -42,7 +42,7 @@ export interface Tensor {
    * Asks the layer that would make it, of `most` inputs or fewer, to leave that to its one reader. Absent, or undefined, where it
    * does not do that.
    */
-  readonly factors?: (most: number) => Factors | undefined;
+  readonly factors?: (most: number) => DeferredLinear | undefined;
   /**
    * Asks the op that makes it to add up the outcomes of the loss that reads it, in the dispatch of its gradients. Absent, or false,
    * where it does not do that.
@@ -59,7 +59,7 @@ export interface OutcomeSums {
 }
 
 /** A dense layer that its one reader makes on its way: input weights + bias. */
-export interface Factors {
+export interface DeferredLinear {
   /** [rows, K] */
   readonly input: Tensor;
   /** parameter [K, N] */
@@ -75,7 +75,7 @@ export interface RowDots {
   readonly panels: number;
 }
 
-export interface ParameterPlace {
+export interface ParameterLocation {
   /** First float in the arenas of weights, gradients and moments. */
   readonly offset: number;
   /** The rows belong to items of the catalogue, or to tokens: the gradient is written by row, not summed over chunks. */
@@ -84,23 +84,23 @@ export interface ParameterPlace {
   readonly statistic: boolean;
 }
 
-export function shapeText(tensor: { name: string; rows: Dim; columns: number }): string {
+export function formatShape(tensor: { name: string; rows: Dim; columns: number }): string {
   return `${tensor.name} [${tensor.rows}, ${tensor.columns}]`;
 }
 
-export function padded(columns: number, groups = 1): number {
+export function padColumns(columns: number, groups = 1): number {
   return groups * 4 * Math.ceil(columns / groups / 4);
 }
 
 /** Bytes that a tensor takes; rows of a parameter are padded to a multiple of 4 as well. */
-export function bytesOf<S extends Sizes>(
+export function computeTensorBytes<S extends BatchSizes>(
   { rows, stride }: { readonly rows: Dim<S>; readonly stride: number },
-): Amount<S> {
-  return typeof rows === "number" ? parameterBytes(rows, stride) : { of: rows, times: 4 * stride };
+): SizeExpression<S> {
+  return typeof rows === "number" ? computeParameterSize(rows, stride) : { of: rows, times: 4 * stride };
 }
 
 /** @param stride floats between rows */
-export function parameterBytes(rows: number, stride: number): number {
+export function computeParameterSize(rows: number, stride: number): number {
   return 16 * stride * Math.ceil(rows / 4);
 }
 
@@ -111,7 +111,7 @@ export function padRows(
   columns: number,
   groups: number,
 ): Float32Array<ArrayBuffer> {
-  const stride = padded(columns, groups);
+  const stride = padColumns(columns, groups);
   if (stride === columns) return copied(data, rows * columns);
   const out = new Float32Array(stride * rows);
   eachElement(rows, columns, groups, (packed, at) => out[at] = data[packed] ?? 0);
@@ -124,7 +124,7 @@ export function unpadRows(
   rows: number,
   columns: number,
   groups: number,
-  stride = padded(columns, groups),
+  stride = padColumns(columns, groups),
 ): Float32Array<ArrayBuffer> {
   if (stride === columns) return copied(data, rows * columns);
   const out = new Float32Array(rows * columns);
@@ -145,9 +145,9 @@ function eachElement(
   columns: number,
   groups: number,
   visit: (packed: number, at: number) => void,
-  stride = padded(columns, groups),
+  stride = padColumns(columns, groups),
 ): void {
-  const [part, paddedPart] = [columns / groups, padded(columns, groups) / groups];
+  const [part, paddedPart] = [columns / groups, padColumns(columns, groups) / groups];
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const group = Math.floor(column / part);

@@ -9,24 +9,29 @@
  */
 
 import type { ClickLog } from "../data/click_log.ts";
-import { hasClicks, type LogSource, sourceOf } from "../data/log_source.ts";
+import { hasClicks, type LogSource, toLogSource } from "../data/log_source.ts";
 import { parseConfig } from "../model/config.ts";
-import { createGenerator, GamePrograms, generatorConfig } from "../model/game_programs.ts";
-import { countedFor } from "../model/counted.ts";
+import { buildGeneratorConfig, createGenerator, GamePrograms } from "../model/game_programs.ts";
+import { loadCountedLog } from "../model/counted.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { adamRate, AdamState } from "../ops/adam.ts";
 import type { GameOptions } from "../ops/minimax.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { UserError } from "../user_error.ts";
-import { type ClickSetUp, ClickTrainer, partsOf, setUpClicks } from "./click_trainer.ts";
-import { type AdversarialConfig, adversarialConfigSchema, learningRateAt } from "./config.ts";
-import { type EvaluatedHow, Evaluation } from "./evaluation.ts";
-import { fitting } from "./fit.ts";
+import {
+  chooseGradientExchange,
+  type ClickStageContext,
+  ClickTrainer,
+  setUpClicks,
+} from "./click_trainer.ts";
+import { type AdversarialConfig, adversarialConfigSchema, scheduleLearningRate } from "./config.ts";
+import { type EvaluationContext, NetworkEvaluation } from "./evaluation.ts";
+import { fitTraining } from "./fit.ts";
 import { GENERATOR_PREFIX, type TrainedNetwork } from "./networks.ts";
-import { type GameFigures, gameSummary, type ValidationResult } from "./results.ts";
-import type { Together } from "./ranks_state.ts";
-import { trainingSource } from "./training_log.ts";
-import type { ClickPrograms, Move, Phase } from "./click_steps.ts";
+import { type GameMetrics, makeGameSummary, type ValidationResult } from "./results.ts";
+import type { DistributedContext } from "./ranks_state.ts";
+import { openTrainingSource } from "./training_log.ts";
+import type { ClickPrograms, TrainingPhase, UpdateSettings } from "./click_steps.ts";
 
 /** What the adversarial stage needs beside its config. */
 export interface AdversarialOptions {
@@ -42,17 +47,17 @@ export interface AdversarialOptions {
   /** Of a log on disk: batches that are read at once. */
   readonly windowBatches?: number;
   /** Of a training that several processes share, of the same model on the same log. */
-  readonly together?: Together;
+  readonly together?: DistributedContext;
 }
 
 /** What the game's kernels need of the configs. */
-export function gameOptions(model: UserModel, config: AdversarialConfig): GameOptions {
+export function buildGameOptions(model: UserModel, config: AdversarialConfig): GameOptions {
   const { generatorEta, etaByPage, utilityPenalty, skipNoClick } = config;
   return { eta: model.config.eta, generatorEta, etaByPage, utilityPenalty, skipNoClick };
 }
 
 /** Trains a reward and a generator against each other. */
-export class AdversarialTrainer extends ClickTrainer<GameFigures> {
+export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   private constructor(
     /** The reward; it stays when the trainer is freed. */
     readonly model: UserModel,
@@ -65,7 +70,7 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
      * @internal
      */
     readonly programs: GamePrograms,
-    clicks: ClickSetUp<GameFigures>,
+    clicks: ClickStageContext<GameMetrics>,
     stack: DisposableStack,
   ) {
     super(clicks, gameSteps(config, programs), stack);
@@ -86,12 +91,12 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
     parseConfig(adversarialConfigSchema, config, "adversarial");
     const { seed, validate = true, windowBatches, together, evaluationShards, validationUsers = null } =
       options;
-    const source = trainingSource(clicks, model.shape, validate);
+    const source = openTrainingSource(clicks, model.shape, validate);
     checkClicks(source);
     const make = async (partRows: number) => {
       using stack = new DisposableStack();
-      const { networks, generator, adam } = playersOf(model, config, options, stack);
-      const game = gameOptions(model, config);
+      const { networks, generator, adam } = createPlayers(model, config, options, stack);
+      const game = buildGameOptions(model, config);
       const setUp = await setUpClicks({
         name: "adversarial trainer",
         gpu: model.gpu,
@@ -106,22 +111,22 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
         validation: validate ? { shards: evaluationShards, users: validationUsers } : undefined,
         networks,
         counted: model.counted,
-        summary: gameSummary(config.skipNoClick),
+        summary: makeGameSummary(config.skipNoClick),
         evaluate: ({ log, users, ...how }) =>
           evaluateGame(model, generator, game, log, users, { ...how, counted: model.counted }),
       }, stack);
       const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
-      const training = { ...adam, itemDropout: config.itemDropout, ...partsOf(setUp) };
+      const training = { ...adam, itemDropout: config.itemDropout, ...chooseGradientExchange(setUp) };
       const recording = { name: "game", log, plan, ring, game, generator, reward: model, training };
       const programs = stack.use(await setUp.record(() => GamePrograms.create(recording)));
       return new AdversarialTrainer(model, generator, config, programs, setUp, stack.move());
     };
-    return await fitting(config.partRows, make);
+    return await fitTraining(config.partRows, make);
   }
 }
 
 /** The networks that move, and their optimisers. */
-function playersOf(
+function createPlayers(
   model: UserModel,
   config: AdversarialConfig,
   { seed, generatorWeights }: AdversarialOptions,
@@ -134,30 +139,30 @@ function playersOf(
     return { networks, generator: undefined, adam: { reward, generator: undefined } };
   }
   const initial = generatorWeights ? { weights: generatorWeights } : { seed };
-  const own = generatorConfig(model.config, config);
+  const own = buildGeneratorConfig(model.config, config);
   const generator = stack.use(createGenerator(gpu, model.items, own, initial));
   const adam = stack.use(new AdamState(generator.parameters, config.adam));
   networks.push({ prefix: GENERATOR_PREFIX, parameters: generator.parameters, adam });
   return { networks, generator, adam: { reward, generator: adam } };
 }
 
-/** Both players on a fixed set of users; see {@link EvaluatedHow}. */
+/** Both players on a fixed set of users; see {@link EvaluationContext}. */
 export function evaluateGame(
   model: UserModel,
   generator: UserModel | undefined,
   game: GameOptions,
   log: ClickLog | LogSource,
   users: ArrayLike<number>,
-  how: EvaluatedHow<GameFigures> = {},
-): Promise<Evaluation<GameFigures>> {
-  const source = sourceOf(log);
-  return Evaluation.create({
+  how: EvaluationContext<GameMetrics> = {},
+): Promise<NetworkEvaluation<GameMetrics>> {
+  const source = toLogSource(log);
+  return NetworkEvaluation.create({
     gpu: model.gpu,
     source,
     users,
-    summary: gameSummary(game.skipNoClick),
+    summary: makeGameSummary(game.skipNoClick),
     ...how,
-    counted: how.counted ?? countedFor(model, source, users),
+    counted: how.counted ?? loadCountedLog(model, source, users),
     record: (plan, ring, log) =>
       GamePrograms.evaluation({
         name: "evaluation",
@@ -179,13 +184,13 @@ function checkClicks(source: LogSource): void {
 }
 
 /** Steps of the generator in an iteration: none of the exact one. */
-function generatorStepsOf({ generator, generatorSteps }: AdversarialConfig): number {
+function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): number {
   return generator === "exact" ? 0 : generatorSteps;
 }
 
 /** A header for each step of the generator, then for each of the reward (which also stands for the batch). */
 function gameHeaders(config: AdversarialConfig): number {
-  return generatorStepsOf(config) + Math.max(1, config.rewardSteps);
+  return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
 
 /** How the players' programs make an iteration, as often as the config says. */
@@ -198,9 +203,9 @@ function gameSteps(config: AdversarialConfig, programs: GamePrograms): ClickProg
 }
 
 /** A phase for each step of a player, with a header each. */
-function gamePhases(config: AdversarialConfig, programs: GamePrograms): Phase[] {
+function gamePhases(config: AdversarialConfig, programs: GamePrograms): TrainingPhase[] {
   const { batch, utilities, acting, generator, reward } = programs;
-  const generatorSteps = generatorStepsOf(config);
+  const generatorSteps = countGeneratorSteps(config);
   return Array.from({ length: gameHeaders(config) }, (_, header) => {
     const player = header < generatorSteps ? generator : reward;
     // What the player before has moved is computed again.
@@ -215,16 +220,16 @@ function gamePhases(config: AdversarialConfig, programs: GamePrograms): Phase[] 
 }
 
 /** One for each header. The reward waits while the generator warms up. */
-function gameMoves(config: AdversarialConfig, t: number): Move[] {
+function gameMoves(config: AdversarialConfig, t: number): UpdateSettings[] {
   const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } = config;
-  const generatorSteps = generatorStepsOf(config);
-  const move = (rate: number, steps: number, k: number, decay: number): Move => ({
+  const generatorSteps = countGeneratorSteps(config);
+  const move = (rate: number, steps: number, k: number, decay: number): UpdateSettings => ({
     learningRate: steps > 0 ? adamRate(rate, (t - 1) * steps + k + 1) : 0,
     decay: rate * decay,
   });
-  const generatorRate = learningRateAt(generatorLearningRate, t);
+  const generatorRate = scheduleLearningRate(generatorLearningRate, t);
   const waits = generatorSteps > 0 && t <= generatorWarmup;
-  const rewardRate = waits ? 0 : learningRateAt(rewardLearningRate, t);
+  const rewardRate = waits ? 0 : scheduleLearningRate(rewardLearningRate, t);
   return Array.from(
     { length: gameHeaders(config) },
     (_, header) =>
@@ -239,7 +244,7 @@ const FALL = 0.05;
 /** And by so many standard errors of its prec@1. */
 const ERRORS = 2;
 
-type Validation = Pick<ValidationResult<GameFigures>, "iteration" | "prec1" | "counted">;
+type Validation = Pick<ValidationResult<GameMetrics>, "iteration" | "prec1" | "counted">;
 
 /** Looks at the validations of a stage, from the one before its first step on. */
 export class RewardWatch {

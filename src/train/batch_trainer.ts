@@ -9,20 +9,25 @@ import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import {
   type BestRecords,
-  betterRecords,
   type Criterion,
   earlyEnd,
+  improveRecords,
   noBest,
   type ValidationSchedule,
 } from "./best_records.ts";
-import { encodeGroup, type Group, type GroupParts, resultsOf } from "./steps.ts";
-import { DivergedError, type StepResult, type Summary, type ValidationResult } from "./results.ts";
-import { joinedSpecs, type TrainedNetwork } from "./networks.ts";
-import type { Together } from "./ranks_state.ts";
+import { encodeGroup, listResults, type StepGroup, type StepGroupParts } from "./steps.ts";
 import {
-  type Holders,
+  DivergedError,
+  type MetricSummary,
+  type TrainingStepResult,
+  type ValidationResult,
+} from "./results.ts";
+import { joinParameterSpecs, type TrainedNetwork } from "./networks.ts";
+import type { DistributedContext } from "./ranks_state.ts";
+import {
   readState,
   readWeights,
+  type StateBuffers,
   type TrainerState,
   writeState,
   writeWeights,
@@ -36,9 +41,9 @@ const GROUP_MS = 80;
 const FIRST_GROUP = 8;
 
 /** What a run tells, and asks. */
-export interface RunCallbacks<F> {
+export interface TrainingCallbacks<F> {
   /** Called for every step, in order. */
-  onStep?(result: StepResult<F>): void;
+  onStep?(result: TrainingStepResult<F>): void;
   /** Called for every validation, in order. */
   onValidation?(result: ValidationResult<F>): void;
   /** Called between groups, when everything up to `iteration` is done; the state may be read. */
@@ -48,14 +53,14 @@ export interface RunCallbacks<F> {
 }
 
 /** What a training is made of. C: what an iteration takes. F: the figures of a batch. */
-export interface TrainerParts<C, F> extends GroupParts<C> {
-  readonly summary: Summary<F>;
+export interface TrainerComponents<C, F> extends StepGroupParts<C> {
+  readonly summary: MetricSummary<F>;
   readonly networks: readonly TrainedNetwork[];
   readonly schedule: ValidationSchedule;
   /** The options that set its learning rates. */
   readonly rates: string;
   /** Of a training that several processes share. */
-  readonly together?: Together;
+  readonly together?: DistributedContext;
   /** Everything to be freed in the end. */
   readonly stack: DisposableStack;
 }
@@ -75,7 +80,7 @@ export class BatchTrainer<C, F> {
      * What it is made of.
      * @internal
      */
-    protected readonly parts: TrainerParts<C, F>,
+    protected readonly parts: TrainerComponents<C, F>,
   ) {}
 
   /** Steps done. */
@@ -92,7 +97,7 @@ export class BatchTrainer<C, F> {
   }
   /** Of all networks' parameters, as their weights are named in {@link state}. */
   get specs(): ParameterSpec[] {
-    return joinedSpecs(this.parts.networks);
+    return joinParameterSpecs(this.parts.networks);
   }
 
   /**
@@ -119,7 +124,7 @@ export class BatchTrainer<C, F> {
    * use {@link run}.
    * @throws UserError for what makes no batch. @throws DivergedError when its loss is no finite number.
    */
-  async step(batch?: C): Promise<StepResult<F>> {
+  async step(batch?: C): Promise<TrainingStepResult<F>> {
     const { gpu, ring } = this.parts;
     const group = this.#encode(this.#iteration, 1, batch);
     gpu.queue.submit([group.commands]);
@@ -134,10 +139,10 @@ export class BatchTrainer<C, F> {
    *
    * @throws DivergedError when a loss is no finite number.
    */
-  async run(to: number, callbacks: RunCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {
+  async run(to: number, callbacks: TrainingCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {
     if (this.parts.together) return await this.#runTogether(this.parts.together, to, callbacks, signal);
     const reads = new ReadbackQueue(this.parts.gpu, this.parts.ring.view);
-    const groups: Group[] = [];
+    const groups: StepGroup[] = [];
     let submitted = this.#iteration;
     let size = Math.max(2, Math.ceil(this.#groupSize / FIRST_GROUP));
     let last = performance.now();
@@ -183,9 +188,9 @@ export class BatchTrainer<C, F> {
 
   /** {@link run} of one of several ranks. It stops and validates where the ranks are at one. */
   async #runTogether(
-    together: Together,
+    together: DistributedContext,
     to: number,
-    callbacks: RunCallbacks<F>,
+    callbacks: TrainingCallbacks<F>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { gpu, networks, ring, validation, schedule: { validateEvery } } = this.parts;
@@ -213,11 +218,11 @@ export class BatchTrainer<C, F> {
 
   /** Up to where the ranks are at one again. @param asks of this rank. @returns their sums over all. */
   async #advance(
-    { ranks, syncEvery, how }: Together,
+    { ranks, syncEvery, how }: DistributedContext,
     end: number,
     asks: number[],
     patient: boolean,
-    callbacks: RunCallbacks<F>,
+    callbacks: TrainingCallbacks<F>,
   ): Promise<Float32Array> {
     const { gpu, ring, steps, networks, summary } = this.parts;
     const after = this.#iteration;
@@ -255,7 +260,7 @@ export class BatchTrainer<C, F> {
   }
 
   /** @throws DivergedError for a loss that is no finite number. */
-  #tell(iteration: number, figures: F, callbacks: RunCallbacks<F>): StepResult<F> {
+  #tell(iteration: number, figures: F, callbacks: TrainingCallbacks<F>): TrainingStepResult<F> {
     if (!Number.isFinite(this.parts.summary.loss(figures))) throw this.diverged(iteration);
     this.#iteration = iteration;
     const result = { iteration, ...figures };
@@ -264,27 +269,27 @@ export class BatchTrainer<C, F> {
   }
 
   /** @throws DivergedError for a loss that is no finite number. */
-  #tellValidation(iteration: number, sums: Float32Array, callbacks: RunCallbacks<F>): void {
+  #tellValidation(iteration: number, sums: Float32Array, callbacks: TrainingCallbacks<F>): void {
     const { summary, validation, rates } = this.parts;
     const counted = validation?.counted ?? NaN;
-    this.#best = betterRecords(this.#best, sums.subarray(4 * summary.bestBy), iteration);
+    this.#best = improveRecords(this.#best, sums.subarray(4 * summary.bestBy), iteration);
     const figures = summary.means(sums, counted);
     if (!Number.isFinite(summary.loss(figures))) throw new DivergedError(iteration, rates, "validation loss");
     callbacks.onValidation?.({ iteration, ...figures, best: this.#best, counted });
   }
 
-  #encode(after: number, most: number, own?: C): Group {
+  #encode(after: number, most: number, own?: C): StepGroup {
     const group = encodeGroup(this.parts, { after, most, validated: this.#validated, own });
     this.#validated = group.validations.at(-1) ?? this.#validated;
     return group;
   }
 
   /** Takes a finished group's results. @param values the ring as it was after the group. */
-  #take(group: Group, values: Float32Array, callbacks: RunCallbacks<F>): StepResult<F>[] {
+  #take(group: StepGroup, values: Float32Array, callbacks: TrainingCallbacks<F>): TrainingStepResult<F>[] {
     const { ring, summary, schedule } = this.parts;
-    const steps: StepResult<F>[] = [];
+    const steps: TrainingStepResult<F>[] = [];
     let broken: DivergedError | undefined;
-    for (const { kind, iteration } of resultsOf(group)) {
+    for (const { kind, iteration } of listResults(group)) {
       if (kind === "step") {
         const { counted, parts } = group.batches[iteration - group.after - 1] ?? { counted: NaN };
         const figures = summary.means(ring.sumsAt(values, ring.ofStep(iteration), parts), counted);
@@ -328,7 +333,7 @@ export class BatchTrainer<C, F> {
   }
 
   /** What its state stands in. */
-  get #holders(): Holders {
+  get #holders(): StateBuffers {
     const { networks, validation } = this.parts;
     return { networks, keeper: validation?.keeper };
   }

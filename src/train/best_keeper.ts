@@ -6,20 +6,20 @@
 import compareText from "../../kernels/adam/best_compare.wgsl" with { type: "text" };
 import keepText from "../../kernels/adam/keep_best.wgsl" with { type: "text" };
 import { Arena } from "../gpu/arena.ts";
-import type { Commands } from "../gpu/commands.ts";
+import type { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { parseKernel } from "../gpu/kernel.ts";
 import { type DispatchSpec, Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import { Dimensions } from "../gpu/sizes.ts";
 import { StepHeaders } from "../gpu/step.ts";
-import { type Weights, windows } from "../tape/parameters.ts";
+import { splitBindingRanges, type Weights } from "../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion, noBest } from "./best_records.ts";
 import { readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
-import type { ResultRing, Summary } from "./results.ts";
+import type { MetricSummary, ResultRing } from "./results.ts";
 
-const compareKernel = kernel("best_compare", compareText);
-const keepKernel = kernel("keep_best", keepText);
+const compareKernel = parseKernel("best_compare", compareText);
+const keepKernel = parseKernel("keep_best", keepText);
 
 /** At most. Where there are more vectors, an invocation takes several. */
 const KEEP_INVOCATIONS = 2 ** 16;
@@ -49,7 +49,7 @@ export class BestKeeper {
     gpu: Gpu,
     ring: ResultRing,
     shards: Shards,
-    summary: Pick<Summary<never>, "vectors" | "bestBy">,
+    summary: Pick<MetricSummary<never>, "vectors" | "bestBy">,
   ): Promise<BestKeeper> {
     const arena = new Arena(gpu, "best snapshots");
     const headers = new StepHeaders(arena, noBatch, ring.places);
@@ -71,7 +71,7 @@ export class BestKeeper {
   }
 
   /** Appends what follows the shards of validation number n, after `iteration` steps. */
-  encode(commands: Commands, n: number, iteration: number): void {
+  encode(commands: CommandRecorder, n: number, iteration: number): void {
     const place = n % this.ring.places;
     this.headers.put(place, nothing, { slot: this.ring.ofValidation(n), learningRate: 0, iteration });
     this.headers.upload(place, 1);
@@ -112,7 +112,7 @@ function compare(
   ring: View,
   best: View,
   { firstSlot, shards }: Shards,
-  { vectors, bestBy }: Pick<Summary<never>, "vectors" | "bestBy">,
+  { vectors, bestBy }: Pick<MetricSummary<never>, "vectors" | "bestBy">,
 ): DispatchSpec {
   return {
     kernel: compareKernel,
@@ -136,7 +136,7 @@ function keep(
     buffer: (view ?? parameters.weights).buffer,
     ...range,
   });
-  return windows(parameters.length, limit).map((range): DispatchSpec => ({
+  return splitBindingRanges(parameters.length, limit).map((range): DispatchSpec => ({
     kernel: keepKernel,
     label: "keep the best",
     views: {

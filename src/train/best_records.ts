@@ -45,7 +45,7 @@ export const noBest: BestRecords = {
  * The same comparison as `best_compare.wgsl`: the first of equals stays, a loss that is not finite is never the best.
  * @param sums of a loss, prec@1, prec@2
  */
-export function betterRecords(best: BestRecords, sums: ArrayLike<number>, iteration: number): BestRecords {
+export function improveRecords(best: BestRecords, sums: ArrayLike<number>, iteration: number): BestRecords {
   const [loss = NaN, prec1 = NaN, prec2 = NaN] = Array.from(sums);
   if (!Number.isFinite(loss)) return best;
   const pick = (criterion: Criterion, value: number, better: boolean): BestRecord =>
@@ -65,12 +65,12 @@ const schema = v.pipe(
   v.strictObject({ loss: record, prec1: record, prec2: record }),
 );
 
-export function bestText(best: BestRecords): string {
+export function formatBestRecords(best: BestRecords): string {
   return JSON.stringify(best);
 }
 
-/** @returns undefined for a text that is none of {@link bestText}. */
-export function bestOf(text: string | undefined): BestRecords | undefined {
+/** @returns undefined for a text that is none of {@link formatBestRecords}. */
+export function parseBestRecords(text: string | undefined): BestRecords | undefined {
   const { success, output } = v.safeParse(schema, text);
   if (!success) return undefined;
   const records = criteria.map((criterion) => {

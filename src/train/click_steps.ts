@@ -1,32 +1,39 @@
 /** Steps on batches of clicks: users are drawn, put into the plan, and laid out before a stage's programs run on them. */
 
 import type { ClickSizes } from "../batch/click_sizes.ts";
-import { countedIn, type Cut, cutUsers, largestOf, type PlacedBatch, type Plan } from "../batch/plan.ts";
+import {
+  type BatchPlan,
+  type BatchSlot,
+  countScoredEvents,
+  cutUsers,
+  maxSizes,
+  type MicroBatchPlan,
+} from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
-import { randomStream } from "../data/random.ts";
-import type { Commands } from "../gpu/commands.ts";
+import { createRandomStream } from "../data/random.ts";
+import type { CommandRecorder } from "../gpu/commands.ts";
 import { onlySlice, type Program } from "../gpu/program.ts";
-import type { StepPurpose } from "../gpu/step.ts";
-import type { Update } from "../model/model_program.ts";
-import type { Together } from "./ranks_state.ts";
+import type { StepSettings } from "../gpu/step.ts";
+import type { WeightUpdate } from "../model/model_program.ts";
+import type { DistributedContext } from "./ranks_state.ts";
 import type { SharedStep, Steps, StepSums } from "./steps.ts";
 import type { TrainingLog } from "./training_log.ts";
 
 /** How a step moves the weights. */
-export type Move = Pick<StepPurpose, "learningRate" | "decay">;
+export type UpdateSettings = Pick<StepSettings, "learningRate" | "decay">;
 
 /** What a stage makes of a batch. */
 export interface ClickPrograms {
   /** Lays out batches, a slice each. */
   readonly layout: Program<ClickSizes>;
   /** How iteration t moves the weights: one for each header of its place. */
-  moves(t: number): readonly Move[];
+  moves(t: number): readonly UpdateSettings[];
   /** An iteration; each phase goes through all parts of the batch. */
-  readonly phases: readonly Phase[];
+  readonly phases: readonly TrainingPhase[];
 }
 
 /** What an iteration does to one network. */
-export interface Phase extends Update {
+export interface TrainingPhase extends WeightUpdate {
   /** Of its place: says how the weights move. */
   readonly header: number;
   /** Forward, and the gradients of a part that has just been laid out. */
@@ -38,24 +45,24 @@ export interface Phase extends Update {
 /** Where the batches come from, and where they go. */
 export interface ClickBatches {
   readonly training: TrainingLog;
-  readonly plan: Plan;
+  readonly plan: BatchPlan;
   /** How batches are cut that are too large. */
-  readonly cut: Cut;
+  readonly cut: MicroBatchPlan;
   readonly trainUsers: Uint32Array;
   /** `batchSize`: users that an iteration draws. */
   readonly schedule: { readonly seed: number; readonly batchSize: number };
   /** Of a training that several processes share. */
-  readonly together?: Together;
+  readonly together?: DistributedContext;
 }
 
 /** A batch in the plan, in one part as a rule: they stand in places that follow one another. */
-export interface PlacedStep {
+export interface PlannedStep {
   readonly counted: number;
   readonly parts: number;
-  readonly batches: readonly PlacedBatch[];
+  readonly batches: readonly BatchSlot[];
 }
 
-export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
+export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
   constructor(readonly batches: ClickBatches, readonly programs: ClickPrograms) {}
 
   get slices(): number {
@@ -65,13 +72,13 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
   /** @returns train users, all of them different */
   draw(t: number): Uint32Array {
     const { trainUsers, schedule } = this.batches;
-    const random = randomStream(schedule.seed, "batch", t);
+    const random = createRandomStream(schedule.seed, "batch", t);
     const places = random.sampleWithoutReplacement(trainUsers.length, schedule.batchSize);
     return places.map((place) => trainUsers[place] ?? 0);
   }
 
   /** @throws UserError for a user that the log does not have or that comes twice, or users without events to predict. */
-  put(after: number, most: number, own?: ArrayLike<number>): PlacedStep[] {
+  put(after: number, most: number, own?: ArrayLike<number>): PlannedStep[] {
     const { training, plan, cut } = this.batches;
     // All that can be refused comes first, so that a refused batch leaves nothing half done.
     const counts: (number | undefined)[] = [];
@@ -89,14 +96,18 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
   }
 
   /** Sets the places of iteration t. @param counted what means are taken over, if not the users' own events */
-  #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlacedStep {
+  #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, together } = this.batches;
     const first = t * cut.parts % plan.places;
     const parts = cut.parts > 1 ? cutUsers(log, users, cut.limit) : [users];
-    const of = counted ?? (parts.length > 1 ? countedIn(log, users) : undefined);
+    const of = counted ?? (parts.length > 1 ? countScoredEvents(log, users) : undefined);
     const before = (together?.ranks.rank ?? 0) * cut.parts;
     const batches = parts.map((own, part) => {
-      const common = { slot: first + part, iteration: t, noise: noiseOf(schedule.seed, t, before + part) };
+      const common = {
+        slot: first + part,
+        iteration: t,
+        noise: computeStepNoise(schedule.seed, t, before + part),
+      };
       return plan.put(
         first + part,
         own,
@@ -108,12 +119,12 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
     return { counted: batches[0]?.counted ?? NaN, parts: batches.length, batches };
   }
 
-  encodeLayout(commands: Commands, steps: readonly PlacedStep[], place: number): void {
+  encodeLayout(commands: CommandRecorder, steps: readonly PlannedStep[], place: number): void {
     const { plan, cut } = this.batches;
     const batches = steps.flatMap((step) => (step.parts === 1 ? step.batches : []));
     if (batches.length === 0) return;
     const slices = { index: 0, count: batches.length };
-    this.programs.layout.encode(commands, largestOf(batches), plan.offset(place * cut.parts), slices);
+    this.programs.layout.encode(commands, maxSizes(batches), plan.offset(place * cut.parts), slices);
   }
 
   /** The programs of an iteration on a batch of one part that is laid out, in order. @returns each with the header of its place */
@@ -124,7 +135,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
     });
   }
 
-  encode(commands: Commands, { batches }: PlacedStep, place: number, index: number): void {
+  encode(commands: CommandRecorder, { batches }: PlannedStep, place: number, index: number): void {
     const { plan, cut } = this.batches;
     const first = place * cut.parts;
     const isWhole = batches.length === 1;
@@ -150,6 +161,6 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
 }
 
 /** What rules item dropout in iteration t; parts of a batch have noise of their own. */
-export function noiseOf(seed: number, t: number, part = 0): number {
-  return randomStream(seed, "noise", t, ...(part > 0 ? [part] : [])).integer(2 ** 32);
+export function computeStepNoise(seed: number, t: number, part = 0): number {
+  return createRandomStream(seed, "noise", t, ...(part > 0 ? [part] : [])).integer(2 ** 32);
 }

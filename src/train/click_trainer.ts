@@ -1,25 +1,25 @@
 /** What all stages that train on clicks have in common: the log on the device, the plan, the ring, the validation. */
 
-import { BatchBuffers } from "../batch/batch_buffers.ts";
-import type { CountedLog, DeviceLog } from "../batch/device_log.ts";
-import { batchCapacity, countedIn, cutFor, Plan } from "../batch/plan.ts";
-import { type ClickLog, usersOf } from "../data/click_log.ts";
+import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
+import type { DeviceLog, LogWithCounts } from "../batch/device_log.ts";
+import { BatchPlan, computeBatchCapacity, countScoredEvents, cutFor } from "../batch/plan.ts";
+import { type ClickLog, listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
-import type { ChoiceFigures } from "../data/ranking.ts";
+import type { ChoiceMetrics } from "../data/ranking.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { UserError } from "../user_error.ts";
-import type { MakeShared } from "../model/model_program.ts";
-import { BatchTrainer, type TrainerParts } from "./batch_trainer.ts";
+import type { GradientExchangeFactory } from "../model/model_program.ts";
+import { BatchTrainer, type TrainerComponents } from "./batch_trainer.ts";
 import type { ValidationSchedule } from "./best_records.ts";
 import { BestKeeper } from "./best_keeper.ts";
 import { type ClickBatches, type ClickPrograms, ClickSteps } from "./click_steps.ts";
-import type { Evaluation, EvaluationOptions } from "./evaluation.ts";
-import { forParts } from "./fit.ts";
+import type { EvaluationOptions, NetworkEvaluation } from "./evaluation.ts";
+import { fitMicroBatches } from "./fit.ts";
 import type { TrainedNetwork } from "./networks.ts";
-import type { Together } from "./ranks_state.ts";
-import { ResultRing, type Summary } from "./results.ts";
-import { TrainingLog, validationLog } from "./training_log.ts";
+import type { DistributedContext } from "./ranks_state.ts";
+import { type MetricSummary, ResultRing } from "./results.ts";
+import { openValidationLog, TrainingLog } from "./training_log.ts";
 
 /** Steps that the ring holds at most, and as many validations; fewer for batches of very many users. */
 const MOST_PLACES = 256;
@@ -35,7 +35,7 @@ export interface ClickSchedule extends ValidationSchedule {
 }
 
 /** Users to evaluate a stage's networks on. */
-export interface EvaluatedUsers<F extends ChoiceFigures> {
+export interface EvaluationUserSet<F extends ChoiceMetrics> {
   readonly log: ClickLog | LogSource;
   /** Where the whole log stands; undefined to read each shard when it is evaluated. */
   readonly deviceLog: DeviceLog | undefined;
@@ -46,7 +46,7 @@ export interface EvaluatedUsers<F extends ChoiceFigures> {
 }
 
 /** What a stage brings. */
-export interface ClickStage<F extends ChoiceFigures> {
+export interface ClickStage<F extends ChoiceMetrics> {
   /** In messages about memory. */
   readonly name: string;
   readonly gpu: Gpu;
@@ -64,50 +64,50 @@ export interface ClickStage<F extends ChoiceFigures> {
   /** Of a log on disk: batches that are read at once. */
   readonly windowBatches?: number;
   /** Of a training that several processes share: a batch is of all of them. */
-  readonly together?: Together;
+  readonly together?: DistributedContext;
   /** Undefined for a trainer that is only stepped by hand. `users`: at most so many; null for all. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
   /** Of models with counts. */
-  readonly counted: CountedLog | undefined;
-  readonly summary: Summary<F>;
+  readonly counted: LogWithCounts | undefined;
+  readonly summary: MetricSummary<F>;
   /** An evaluation of its networks as they stand. */
-  evaluate(on: EvaluatedUsers<F>): Promise<Evaluation<F>>;
+  evaluate(on: EvaluationUserSet<F>): Promise<NetworkEvaluation<F>>;
 }
 
-interface ClickValidation<F extends ChoiceFigures> {
+interface ClickValidation<F extends ChoiceMetrics> {
   readonly counted: number;
   /** Of this rank's share of the users. */
-  readonly evaluation: Evaluation<F>;
+  readonly evaluation: NetworkEvaluation<F>;
   readonly keeper: BestKeeper;
   /** Makes one of all the users, where they are shared out. */
-  readonly whole: (() => Promise<Evaluation<F>>) | undefined;
+  readonly whole: (() => Promise<NetworkEvaluation<F>>) | undefined;
 }
 
 /** A stage with all that it needs but its programs, which are recorded over the plan, the log and the ring. */
-export interface ClickSetUp<F extends ChoiceFigures>
-  extends ClickBatches, Omit<TrainerParts<never, F>, "steps" | "validation" | "stack"> {
+export interface ClickStageContext<F extends ChoiceMetrics>
+  extends ClickBatches, Omit<TrainerComponents<never, F>, "steps" | "validation" | "stack"> {
   readonly validation: ClickValidation<F> | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
-  /** Makes what computes batches or parts of them. @throws as {@link forParts}. */
+  /** Makes what computes batches or parts of them. @throws as {@link fitMicroBatches}. */
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 
 /** @param stack takes what is made. @throws UserError for fewer train users than a batch takes, or sizes beyond the adapter. */
-export async function setUpClicks<F extends ChoiceFigures>(
+export async function setUpClicks<F extends ChoiceMetrics>(
   stage: ClickStage<F>,
   stack: DisposableStack,
-): Promise<ClickSetUp<F>> {
+): Promise<ClickStageContext<F>> {
   const { gpu, source, schedule: { seed, batchSize }, networks, summary, partRows, together } = stage;
-  const trainUsers = usersOf(source, "train");
+  const trainUsers = listUsers(source, "train");
   checkBatchSize(batchSize, trainUsers, stage.batchOption);
   const arena = stack.use(new Arena(gpu, stage.name));
   // Any user may be stepped on by hand, so all of them count.
   const { ranks, how } = together ?? {};
   if (ranks) how?.expectShares(ranks, batchSize, `users in a batch (${stage.batchOption})`);
-  const whole = batchCapacity(source, "all", Math.ceil(batchSize / (ranks?.size ?? 1)));
-  const single = batchCapacity(source, "all", 1);
+  const whole = computeBatchCapacity(source, "all", Math.ceil(batchSize / (ranks?.size ?? 1)));
+  const single = computeBatchCapacity(source, "all", 1);
   const cut = cutFor(whole, single, partRows);
   const { capacity, parts } = cut;
   const training = stack.use(
@@ -115,28 +115,28 @@ export async function setUpClicks<F extends ChoiceFigures>(
   );
   const places = placesFor(batchSize, parts);
   // Parts of one batch are laid out one by one, as each is added to what came before.
-  const slices = parts > 1 ? 1 : BatchBuffers.slicesFor(training.deviceLog, capacity, stage.headers);
-  const plan = stack.use(new Plan(gpu, training.log, capacity, places * parts, stage.headers, slices));
-  const record = <T>(make: () => Promise<T>) => forParts(cut, single, make);
+  const slices = parts > 1 ? 1 : BatchIndexBuffers.slicesFor(training.deviceLog, capacity, stage.headers);
+  const plan = stack.use(new BatchPlan(gpu, training.log, capacity, places * parts, stage.headers, slices));
+  const record = <T>(make: () => Promise<T>) => fitMicroBatches(cut, single, make);
   const common = { ...stage, training, plan, cut, trainUsers, record };
   if (!stage.validation) {
     const ring = new ResultRing(arena, places, summary.vectors, 0, parts);
     return { ...common, ring, validation: undefined };
   }
   const { shards, users: most } = stage.validation;
-  const validating = validationLog(gpu, training, { seed, most }, (log) => stack.use(log));
+  const validating = openValidationLog(gpu, training, { seed, most }, (log) => stack.use(log));
   let ring: ResultRing | undefined;
   const makeRing = (shards: number) => {
     ring = new ResultRing(arena, places, summary.vectors, shards, parts);
     return { view: ring.view, firstSlot: ring.firstShard };
   };
-  const present = validating.users.filter((user) => countedIn(validating.log, [user]) > 0);
+  const present = validating.users.filter((user) => countScoredEvents(validating.log, [user]) > 0);
   if (ranks) how?.expectShares(ranks, present.length, "validation users with pages");
   const users = ranks && how ? how.shareOf(ranks, present) : validating.users;
   const evaluation = stack.use(await stage.evaluate({ ...validating, users, shards, makeRing }));
   if (!ring) throw new Error("the validation has made no ring");
   const keeper = stack.use(await BestKeeper.create(networks, gpu, ring, evaluation, summary));
-  const counted = ranks ? countedIn(validating.log, present) : evaluation.counted;
+  const counted = ranks ? countScoredEvents(validating.log, present) : evaluation.counted;
   const wholeOf = ranks && (() => stage.evaluate({ ...validating, shards }));
   return { ...common, ring, validation: { counted, evaluation, keeper, whole: wholeOf } };
 }
@@ -145,10 +145,10 @@ export async function setUpClicks<F extends ChoiceFigures>(
  * How a step's gradients come together before Adam, as its programs are recorded.
  * @throws UserError for a share of a batch that is computed in parts: their gradients would come together twice.
  */
-export function partsOf({ cut: { parts }, together }: Pick<ClickBatches, "cut" | "together">) {
+export function chooseGradientExchange({ cut: { parts }, together }: Pick<ClickBatches, "cut" | "together">) {
   const joint = together?.syncEvery === 1 ? together : undefined;
   joint?.how.expectWhole(parts);
-  const shared: MakeShared | undefined = joint &&
+  const shared: GradientExchangeFactory | undefined = joint &&
     ((...of) => joint.how.SharedGradient.create(...of, joint.ranks.size));
   return { inParts: parts > 1, shared };
 }
@@ -169,12 +169,12 @@ export function checkBatchSize(batchSize: number, trainUsers: Uint32Array, optio
 }
 
 /** Trains on users of a click log. A batch is given as the users' numbers, all different. */
-export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLike<number>, F> {
-  readonly #clicks: ClickSetUp<F>;
+export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLike<number>, F> {
+  readonly #clicks: ClickStageContext<F>;
   readonly #steps: ClickSteps;
 
   /** @internal */
-  protected constructor(clicks: ClickSetUp<F>, programs: ClickPrograms, stack: DisposableStack) {
+  protected constructor(clicks: ClickStageContext<F>, programs: ClickPrograms, stack: DisposableStack) {
     const steps = new ClickSteps(clicks, programs);
     super({ ...clicks, steps, stack });
     this.#clicks = clicks;
@@ -185,7 +185,7 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
    * Users of the steps in flight.
    * @internal
    */
-  get plan(): Plan {
+  get plan(): BatchPlan {
     return this.#clicks.plan;
   }
   /** Parts that its largest batch is computed in: 1 where it fits the device as a whole. */
@@ -209,7 +209,7 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
   }
 
   /** The train users of iteration t. */
-  batchOf(t: number): Uint32Array {
+  drawBatch(t: number): Uint32Array {
     return this.#steps.draw(t);
   }
 
@@ -225,7 +225,7 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
    * Of the networks as they stand, on the users whom it validates on; undefined for a trainer that does not.
    * @internal
    */
-  async withValidation<T>(use: (evaluation: Evaluation<F> | undefined) => Promise<T>): Promise<T> {
+  async withValidation<T>(use: (evaluation: NetworkEvaluation<F> | undefined) => Promise<T>): Promise<T> {
     const { evaluation, whole } = this.#clicks.validation ?? {};
     const own = await whole?.();
     try {
@@ -239,7 +239,7 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
    * Of the networks as they stand, on any users of the log. The caller frees it.
    * @param shards 0 for as few as fit. @throws UserError without users with events to predict.
    */
-  evaluation(users: ArrayLike<number>, shards: number): Promise<Evaluation<F>> {
+  evaluation(users: ArrayLike<number>, shards: number): Promise<NetworkEvaluation<F>> {
     const { source, deviceLog } = this.#clicks.training;
     return this.#clicks.evaluate({ log: source, deviceLog: source.log && deviceLog, users, shards });
   }

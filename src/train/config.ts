@@ -6,16 +6,16 @@
 import * as v from "../schema.ts";
 import {
   between,
-  defaultsOf,
-  entriesOf,
-  field,
-  type Fields,
-  fixed,
+  buildSchemaEntries,
+  type ConfigFields,
+  defineField,
+  defineFixedField,
+  defineSwitchField,
+  getDefaults,
   layers,
   oneOf,
   orNull,
   positive,
-  switchedField,
   whole,
 } from "../option.ts";
 import { type AdamKind, adamKinds } from "../ops/adam.ts";
@@ -57,15 +57,15 @@ export interface TrainingConfig extends StageConfig {
 }
 
 /** How both stages move the weights. */
-export const optimiserFields: Fields<Pick<StageConfig, "adam" | "partRows">> = {
-  adam: field(
+export const optimiserFields: ConfigFields<Pick<StageConfig, "adam" | "partRows">> = {
+  adam: defineField(
     "--adam <kind>",
     "dense moves every row of a table in every step; row-sparse moves only the rows of the items in the batch, so that " +
       "with one-hot items or tokens a larger catalogue does not slow a step down",
     oneOf(adamKinds),
     "dense",
   ),
-  partRows: field(
+  partRows: defineField(
     "--part-rows <n>",
     "displayed items that are computed at once: a batch with more is cut into parts of whole users, whose gradients are " +
       "added up (default: as many as fit the adapter)",
@@ -75,10 +75,10 @@ export const optimiserFields: Fields<Pick<StageConfig, "adam" | "partRows">> = {
 };
 
 /** What keeps both stages from over-fitting. */
-export const overFittingFields: Fields<
+export const overFittingFields: ConfigFields<
   Pick<StageConfig, "weightDecay" | "itemDropout" | "earlyStopping" | "patience">
 > = {
-  weightDecay: field(
+  weightDecay: defineField(
     "--weight-decay <x>",
     "each step shrinks the kernels by this share times the learning rate (default: 0.1 in the Shannon stage of a model with " +
       "counts, otherwise 0)",
@@ -86,19 +86,19 @@ export const overFittingFields: Fields<
     0,
     { depends: true },
   ),
-  itemDropout: field(
+  itemDropout: defineField(
     "--item-dropout <p>",
     "probability that the features of a displayed item are hidden, in training",
     between(0, 0.99),
     0,
   ),
-  earlyStopping: field(
+  earlyStopping: defineField(
     "--early-stopping <figure>",
     "stop when this validation figure no longer improves",
     orNull(oneOf(criteria)),
     null,
   ),
-  patience: field("--patience <n>", "iterations to wait for an improvement", whole(1), 500),
+  patience: defineField("--patience <n>", "iterations to wait for an improvement", whole(1), 500),
 };
 
 const learningRate = positive(10);
@@ -106,32 +106,32 @@ const learningRate = positive(10);
 export const LARGEST_SEED = 2 ** 32 - 1;
 
 /** Fields of the Shannon stage alone; the defaults are those of the paper's scripts. */
-export const shannonFields: Fields<
+export const shannonFields: ConfigFields<
   Omit<TrainingConfig, "seed" | keyof typeof optimiserFields | keyof typeof overFittingFields>
 > = {
-  iterations: field("--iterations <n>", "steps of the optimiser", whole(1, 2 ** 31), 2000),
-  batchSize: field(
+  iterations: defineField("--iterations <n>", "steps of the optimiser", whole(1, 2 ** 31), 2000),
+  batchSize: defineField(
     "--batch-size <n>",
     "users in a step, with all their events (default: as many as have some 400 pages together, with --counts none 50)",
     whole(1),
     50,
     { depends: true },
   ),
-  learningRate: field(
+  learningRate: defineField(
     "--learning-rate <x>",
     "learning rate of Adam; multiplied by 0.96 after every 100,000 iterations (default: 0.001, with --counts none 0.0005)",
     learningRate,
     5e-4,
     { depends: true },
   ),
-  validateEvery: field("--validate-every <n>", "iterations between validations", whole(1), 10),
-  evaluationShards: field(
+  validateEvery: defineField("--validate-every <n>", "iterations between validations", whole(1), 10),
+  evaluationShards: defineField(
     "--evaluation-shards <n>",
     "number of parts in which users are evaluated: more parts need less memory; 0: as few as fit",
     whole(0),
     0,
   ),
-  validationUsers: field(
+  validationUsers: defineField(
     "--validation-users <n>",
     "validate on at most this many users, drawn once by the seed, in both stages (default: all)",
     orNull(whole(1)),
@@ -139,8 +139,8 @@ export const shannonFields: Fields<
   ),
 };
 
-export const trainingFields: Fields<TrainingConfig> = {
-  seed: field(
+export const trainingFields: ConfigFields<TrainingConfig> = {
+  seed: defineField(
     "--seed <n>",
     "seed of all that is random: weights, batches, dropout, a made-up shop, a new split",
     whole(0, LARGEST_SEED),
@@ -151,9 +151,9 @@ export const trainingFields: Fields<TrainingConfig> = {
   ...overFittingFields,
 };
 /** What a {@link TrainingConfig} must be. */
-export const trainingConfigSchema = v.strictObject(entriesOf(trainingFields));
+export const trainingConfigSchema = v.strictObject(buildSchemaEntries(trainingFields));
 /** The Shannon stage of the paper's scripts. */
-export const defaultTraining: TrainingConfig = defaultsOf(trainingFields);
+export const defaultTraining: TrainingConfig = getDefaults(trainingFields);
 
 /** How the adversarial stage is trained. */
 export interface AdversarialConfig extends StageConfig {
@@ -184,77 +184,77 @@ export interface AdversarialConfig extends StageConfig {
 }
 
 /** Fields of the adversarial stage alone: one that stays stable. src/model/README.md says by what. */
-export const gameFields: Fields<
+export const gameFields: ConfigFields<
   Omit<AdversarialConfig, keyof typeof optimiserFields | keyof typeof overFittingFields>
 > = {
-  iterations: fixed(whole(1, 2 ** 31), 5000), // --adversarial, which is 0 for no stage
-  generator: field(
+  iterations: defineFixedField(whole(1, 2 ** 31), 5000), // --adversarial, which is 0 for no stage
+  generator: defineField(
     "--generator <kind>",
     "a network of its own, or the exact inner maximum (sparsemax of the utilities)",
     oneOf(["network", "exact"]),
     "network",
   ),
-  behaviourDims: field(
+  behaviourDims: defineField(
     "--behaviour-dims <sizes>",
     "hidden layers of the generator (the paper calls it the behaviour)",
     layers(1),
     [256, 32],
   ),
-  behaviourSd: fixed(positive(10), 0.01),
-  generatorSteps: field(
+  behaviourSd: defineFixedField(positive(10), 0.01),
+  generatorSteps: defineField(
     "--generator-steps <n>",
     "steps of the generator in each iteration",
     whole(1, 32),
     1,
   ),
-  rewardSteps: field(
+  rewardSteps: defineField(
     "--reward-steps <n>",
     "steps of the reward in each iteration; 0 freezes it",
     whole(0, 32),
     1,
   ),
-  generatorWarmup: field(
+  generatorWarmup: defineField(
     "--generator-warmup <n>",
     "iterations at the start in which only the generator moves",
     whole(0, 2 ** 31),
     500,
   ),
-  generatorLearningRate: field(
+  generatorLearningRate: defineField(
     "--generator-learning-rate <x>",
     "learning rate of the generator",
     learningRate,
     1e-3,
   ),
-  rewardLearningRate: field(
+  rewardLearningRate: defineField(
     "--reward-learning-rate <x>",
     "learning rate of the reward",
     learningRate,
     2e-5,
   ),
-  generatorEta: field(
+  generatorEta: defineField(
     "--generator-eta <x>",
     "eta in the regulariser 1/(2 eta) sum pi^2: the best answer to u is pi = sparsemax(eta u); the paper has 1",
     positive(1000),
     2,
   ),
-  etaByPage: switchedField(
+  etaByPage: defineSwitchField(
     "--no-eta-by-page",
     "the same eta on pages of any length, as the paper has it",
     true,
   ),
-  utilityPenalty: field(
+  utilityPenalty: defineField(
     "--utility-penalty <x>",
     "pulls the utilities of a page together: adds x/2 times the mean of (u - mean u)^2 to the reward's loss",
     between(0, 1000),
     0.1,
   ),
-  skipNoClick: switchedField(
+  skipNoClick: defineSwitchField(
     "--count-no-click",
     "count events without a click in the adversarial loss",
     true,
   ),
-  batchSize: field("--adversarial-batch-size <n>", "users in an iteration", whole(1), 100),
-  validateEvery: field(
+  batchSize: defineField("--adversarial-batch-size <n>", "users in an iteration", whole(1), 100),
+  validateEvery: defineField(
     "--adversarial-validate-every <n>",
     "iterations between validations",
     whole(1),
@@ -262,7 +262,7 @@ export const gameFields: Fields<
   ),
 };
 
-export const adversarialFields: Fields<AdversarialConfig> = {
+export const adversarialFields: ConfigFields<AdversarialConfig> = {
   ...gameFields,
   ...optimiserFields,
   ...overFittingFields,
@@ -272,9 +272,9 @@ export const adversarialFields: Fields<AdversarialConfig> = {
  * {@link import("./adversarial_trainer.ts")}.
  * @internal
  */
-export const adversarialConfigSchema = v.strictObject(entriesOf(adversarialFields));
+export const adversarialConfigSchema = v.strictObject(buildSchemaEntries(adversarialFields));
 /** An adversarial stage that stays stable: src/model/README.md says by what. */
-export const defaultAdversarial: AdversarialConfig = defaultsOf(adversarialFields);
+export const defaultAdversarial: AdversarialConfig = getDefaults(adversarialFields);
 
 /** The game of the paper, whose regulariser is 1/2 sum pi^2: what `reproduce` plays. src/model/README.md compares them. */
 export const paperAdversarial: AdversarialConfig = {
@@ -285,7 +285,7 @@ export const paperAdversarial: AdversarialConfig = {
 };
 
 /** The rate of iteration t = 1, 2, ...: the released code's staircase. */
-export function learningRateAt(learningRate: number, t: number): number {
+export function scheduleLearningRate(learningRate: number, t: number): number {
   return learningRate * 0.96 ** Math.floor((t - 1) / 100000);
 }
 

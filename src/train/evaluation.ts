@@ -1,26 +1,33 @@
 /** Evaluates networks on a fixed set of users, in shards that fit the device. */
 
-import { type CountedLog, DeviceLog } from "../batch/device_log.ts";
-import { batchCapacity, largestOf, type PlacedBatch, Plan } from "../batch/plan.ts";
+import { DeviceLog, type LogWithCounts } from "../batch/device_log.ts";
+import { BatchPlan, type BatchSlot, computeBatchCapacity, maxSizes } from "../batch/plan.ts";
 import type { ClickLog, Clicks } from "../data/click_log.ts";
-import { countedOf, logOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
-import type { ChoiceFigures } from "../data/ranking.ts";
+import {
+  countRows,
+  countScored,
+  type LogSource,
+  readLog,
+  toClickLog,
+  toLogSource,
+} from "../data/log_source.ts";
+import type { ChoiceMetrics } from "../data/ranking.ts";
 import { UserError } from "../user_error.ts";
-import { inShards, sumOf } from "./fit.ts";
+import { makeInShards, sumOverUsers } from "./fit.ts";
 import { Arena } from "../gpu/arena.ts";
-import { Commands } from "../gpu/commands.ts";
+import { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
-import { countedFor } from "../model/counted.ts";
+import { loadCountedLog } from "../model/counted.ts";
 import { ModelProgram, type RecordableModel } from "../model/model_program.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { choiceSummary, type Summary } from "./results.ts";
+import { choiceSummary, type MetricSummary } from "./results.ts";
 
 /** Figures over the events of some users. */
-export type EvaluationFigures<F extends ChoiceFigures = ChoiceFigures> = F & {
+export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
   /** The same over events whose page has two items or more: pages of one are always ranked right. */
   readonly longerPages: F;
   readonly events: number;
@@ -35,7 +42,7 @@ export interface EvaluationProgram extends Disposable {
   readonly utilities: Tensor;
 }
 
-export interface EvaluationOptions<F extends ChoiceFigures> {
+export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly gpu: Gpu;
   readonly source: LogSource;
   /** Where the whole log stands. If undefined, each shard is read from the source when it is evaluated. */
@@ -44,16 +51,16 @@ export interface EvaluationOptions<F extends ChoiceFigures> {
   readonly users: ArrayLike<number>;
   /** As few as fit, by default and for 0. */
   readonly shards?: number;
-  readonly summary: Summary<F>;
-  record(plan: Plan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
+  readonly summary: MetricSummary<F>;
+  record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
   /** Where the shards' sums go, from `firstSlot` on; a ring of its own if not given. */
   makeRing?(shards: number): { view: View; firstSlot: number };
   /** For a reward with counts, where shards are read one by one. */
-  readonly counted?: CountedLog;
+  readonly counted?: LogWithCounts;
 }
 
 /** Of a model: how it is evaluated. */
-export type EvaluatedHow<F extends ChoiceFigures = ChoiceFigures> = Pick<
+export type EvaluationContext<F extends ChoiceMetrics = ChoiceMetrics> = Pick<
   EvaluationOptions<F>,
   "deviceLog" | "shards" | "makeRing" | "counted"
 >;
@@ -62,11 +69,11 @@ export type EvaluatedHow<F extends ChoiceFigures = ChoiceFigures> = Pick<
 interface Shard {
   readonly users: Uint32Array;
   /** Undefined before it is read. */
-  readonly sizes: PlacedBatch | undefined;
+  readonly sizes: BatchSlot | undefined;
 }
 
 /** Users of an evaluation, and the utilities of what they were shown. */
-export interface ScoredUsers {
+export interface UserUtilities {
   /** Their numbers in the whole log. */
   readonly users: Uint32Array;
   /** What they did, with the catalogue's numbers of items; of other users as well, where all are in memory. */
@@ -78,7 +85,7 @@ export interface ScoredUsers {
 }
 
 /** The same, with what the device found of each event. */
-export interface EvaluatedUsers extends ScoredUsers {
+export interface UserOutcomes extends UserUtilities {
   /** [events of these users, given ones too, words] what each adds to the sums; see train/results.ts. */
   readonly outcomes: Float32Array;
   /** Numbers of an event in `outcomes`. */
@@ -89,7 +96,7 @@ export interface EvaluatedUsers extends ScoredUsers {
  * Networks on a fixed set of users. Events that are given are not evaluated. A shard's users are evaluated at once;
  * where the whole log is not on the device, each shard is read when it is its turn.
  */
-export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
+export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   private constructor(
     private readonly options: EvaluationOptions<F>,
     /** Events of all shards, but those that are given. */
@@ -102,7 +109,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
      */
     readonly program: EvaluationProgram,
     private readonly parts: readonly Shard[],
-    private readonly plan: Plan,
+    private readonly plan: BatchPlan,
     /** Holds one shard at a time, where the whole log is not on the device. */
     private readonly window: DeviceLog | undefined,
     private readonly stack: DisposableStack,
@@ -118,17 +125,17 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     model: RecordableModel,
     log: ClickLog | LogSource,
     users: ArrayLike<number>,
-    how: EvaluatedHow = {},
-  ): Promise<Evaluation> {
-    const source = sourceOf(log);
-    return Evaluation.create({
+    how: EvaluationContext = {},
+  ): Promise<NetworkEvaluation> {
+    const source = toLogSource(log);
+    return NetworkEvaluation.create({
       gpu: model.gpu,
       source,
       users,
       summary: choiceSummary,
       record: (plan, ring, log) => ModelProgram.create(model, { name: "evaluation", log, plan, ring }),
       ...how,
-      counted: how.counted ?? countedFor(model, source, users),
+      counted: how.counted ?? loadCountedLog(model, source, users),
     });
   }
 
@@ -137,20 +144,20 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
    * @throws UserError without users with events to predict, or for shards beyond the adapter.
    * @internal
    */
-  static async create<F extends ChoiceFigures>(options: EvaluationOptions<F>): Promise<Evaluation<F>> {
+  static async create<F extends ChoiceMetrics>(options: EvaluationOptions<F>): Promise<NetworkEvaluation<F>> {
     const { source, shards = 0 } = options;
-    const users = Uint32Array.from(options.users).filter((user) => countedOf(source, user) > 0);
+    const users = Uint32Array.from(options.users).filter((user) => countScored(source, user) > 0);
     if (users.length === 0) throw new UserError("Expected users with events to predict, found none.");
-    return await inShards(source, users, shards, (parts) => Evaluation.#ofShards(options, parts));
+    return await makeInShards(source, users, shards, (parts) => NetworkEvaluation.#ofShards(options, parts));
   }
 
-  static async #ofShards<F extends ChoiceFigures>(
+  static async #ofShards<F extends ChoiceMetrics>(
     options: EvaluationOptions<F>,
     shardUsers: readonly Uint32Array[],
-  ): Promise<Evaluation<F>> {
+  ): Promise<NetworkEvaluation<F>> {
     const { gpu, source, deviceLog, summary } = options;
-    const capacities = shardUsers.map((part) => batchCapacity(source, part, part.length));
-    const capacity = largestOf(capacities);
+    const capacities = shardUsers.map((part) => computeBatchCapacity(source, part, part.length));
+    const capacity = maxSizes(capacities);
     using stack = new DisposableStack();
     const arena = stack.use(new Arena(gpu, "evaluation"));
     const resident = deviceLog && source.log;
@@ -161,7 +168,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     const standing = window ?? deviceLog;
     if (!standing) throw new Error("an evaluation without a log");
     const places = resident ? shardUsers.length : 1;
-    const plan = stack.use(new Plan(gpu, log, capacity, places));
+    const plan = stack.use(new BatchPlan(gpu, log, capacity, places));
     const { view, firstSlot } = options.makeRing?.(places) ??
       { view: arena.allocate("ring", 16 * summary.vectors * places), firstSlot: 0 };
     const parts = shardUsers.map((users, k): Shard => ({
@@ -171,10 +178,10 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     if (resident) plan.upload(0, places);
     const program = stack.use(await options.record(plan, view, standing));
     const counted = shardUsers.reduce(
-      (sum, part) => sum + sumOf(part, (user) => countedOf(source, user)),
+      (sum, part) => sum + sumOverUsers(part, (user) => countScored(source, user)),
       0,
     );
-    return new Evaluation(options, counted, firstSlot, program, parts, plan, window, stack.move());
+    return new NetworkEvaluation(options, counted, firstSlot, program, parts, plan, window, stack.move());
   }
 
   /**
@@ -182,7 +189,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
    * @throws Error for shards that are still to be read.
    * @internal
    */
-  encode(commands: Commands): void {
+  encode(commands: CommandRecorder): void {
     this.parts.forEach(({ sizes }, k) => {
       if (!sizes) throw new Error("this evaluation reads its shards one by one: it cannot be part of a pass");
       this.program.program.encode(commands, sizes, this.plan.offset(k));
@@ -196,8 +203,8 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
    */
   async figures(
     onShard?: (done: number, all: number) => void,
-    onUsers?: (part: EvaluatedUsers) => void,
-  ): Promise<EvaluationFigures<F>> {
+    onUsers?: (part: UserOutcomes) => void,
+  ): Promise<EvaluationMetrics<F>> {
     const { gpu, summary } = this.options;
     const words = 4 * summary.vectors;
     const all = new Sums(words);
@@ -237,7 +244,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
    * The reward's utilities, shard by shard, so that memory does not follow the log. Waits for the GPU, once a shard.
    * @param onShard told how many shards are behind it.
    */
-  async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<ScoredUsers> {
+  async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<UserUtilities> {
     for (const [k, shard] of this.parts.entries()) {
       onShard?.(k, this.parts.length);
       const { log, users } = this.#submit(k, shard);
@@ -253,7 +260,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   async utilities(): Promise<Float32Array> {
     const { source } = this.options;
     const all = new Float32Array(source.userRows.at(-1) ?? 0).fill(NaN);
-    for await (const part of this.scored()) spread(source, part, all);
+    for await (const part of this.scored()) scatterUtilities(source, part, all);
     return all;
   }
 
@@ -265,14 +272,14 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     let place = k;
     if (this.window) {
       log = source.read(users);
-      const own = logOf(source, log);
+      const own = toClickLog(source, log);
       users = Uint32Array.from(users.keys());
       this.window.write(own);
       place = 0;
       sizes = this.plan.put(place, users, { slot: this.firstSlot, learningRate: 0, iteration: 0 }, own);
       this.plan.upload(place, 1);
     }
-    Commands.submit(gpu, "evaluation", (commands) => {
+    CommandRecorder.submit(gpu, "evaluation", (commands) => {
       if (sizes) this.program.program.encode(commands, sizes, this.plan.offset(place));
     });
     return { log, users };
@@ -289,10 +296,14 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
 }
 
 /** Puts the utilities of a part where its rows are in the whole log. */
-export function spread(source: LogSource, { users, utilities }: ScoredUsers, into: Float32Array): void {
+export function scatterUtilities(
+  source: LogSource,
+  { users, utilities }: UserUtilities,
+  into: Float32Array,
+): void {
   let row = 0;
   for (const user of users) {
-    const rows = rowsOf(source, user);
+    const rows = countRows(source, user);
     into.set(utilities.subarray(row, row + rows), source.userRows[user]);
     row += rows;
   }

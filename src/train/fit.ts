@@ -3,12 +3,12 @@
  * into smaller shards, until they fit.
  */
 
-import { batchCapacity, type Cut } from "../batch/plan.ts";
+import { computeBatchCapacity, type MicroBatchPlan } from "../batch/plan.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import { LimitError } from "../gpu/device.ts";
 import { UserError } from "../user_error.ts";
-import { thousands } from "../number_text.ts";
-import { type LogSource, rowsOf } from "../data/log_source.ts";
+import { formatThousands } from "../number_text.ts";
+import { countRows, type LogSource } from "../data/log_source.ts";
 
 /** Rows of a part, of a batch that does not fit as a whole: 32 MiB for each hidden layer of 64. */
 const PART_ROWS = 2 ** 17;
@@ -25,7 +25,7 @@ class PartTooLarge extends Error {
  * Makes a training whose batches fit the device.
  * @param most rows of a part; null for as many as fit. @param make the training, with parts of so many rows at most.
  */
-export async function fitting<T>(most: number | null, make: (rows: number) => Promise<T>): Promise<T> {
+export async function fitTraining<T>(most: number | null, make: (rows: number) => Promise<T>): Promise<T> {
   for (let rows = most ?? Infinity;;) {
     try {
       return await make(rows);
@@ -39,10 +39,10 @@ export async function fitting<T>(most: number | null, make: (rows: number) => Pr
 /**
  * What is made for the parts of a cut.
  * @param single the most that one user has.
- * @throws what {@link fitting} tries again with smaller parts. @throws UserError where one user is too large.
+ * @throws what {@link fitTraining} tries again with smaller parts. @throws UserError where one user is too large.
  */
-export async function forParts<T>(
-  { capacity }: Pick<Cut, "capacity">,
+export async function fitMicroBatches<T>(
+  { capacity }: Pick<MicroBatchPlan, "capacity">,
   single: ClickSizes,
   make: () => Promise<T>,
 ): Promise<T> {
@@ -52,15 +52,19 @@ export async function forParts<T>(
     if (!(error instanceof LimitError)) throw error;
     const rows = Math.floor(Math.min(PART_ROWS, error.share * capacity.rows));
     if (capacity.rows > single.rows) throw new PartTooLarge(Math.max(1, rows));
-    throw tooLargeUser(error, single);
+    throw userTooLargeError(error, single);
   }
 }
 
 /** @param single what the largest user has. */
-export function tooLargeUser({ share, message }: LimitError, { events, rows }: ClickSizes): UserError {
+export function userTooLargeError({ share, message }: LimitError, { events, rows }: ClickSizes): UserError {
   return new UserError(
-    `Expected users that fit the adapter one by one, but the largest has ${thousands(events)} events and ` +
-      `${thousands(rows)} displayed items: ${message} Or keep the last events of each user: deno task ` +
+    `Expected users that fit the adapter one by one, but the largest has ${
+      formatThousands(events)
+    } events and ` +
+      `${
+        formatThousands(rows)
+      } displayed items: ${message} Or keep the last events of each user: deno task ` +
       `data log --max-events ${Math.max(1, Math.floor(0.9 * share * events))}`,
   );
 }
@@ -73,13 +77,15 @@ const SHARD_ROWS = 2 ** 17;
  * @param shards 0 for as few as fit. @param make throws a LimitError for shards that do not.
  * @throws UserError where the number of shards is given, or one user does not fit.
  */
-export async function inShards<T>(
+export async function makeInShards<T>(
   source: LogSource,
   users: Uint32Array,
   shards: number,
   make: (parts: readonly Uint32Array[]) => Promise<T>,
 ): Promise<T> {
-  let rows = shards > 0 ? Math.ceil(sumOf(users, (user) => rowsOf(source, user)) / shards) : SHARD_ROWS;
+  let rows = shards > 0
+    ? Math.ceil(sumOverUsers(users, (user) => countRows(source, user)) / shards)
+    : SHARD_ROWS;
   for (;;) {
     try {
       return await make(splitIntoShards(source, users, rows));
@@ -107,8 +113,8 @@ function smallerShards(
         `fit, got ${shards}: ${error.message}`,
     );
   }
-  const single = batchCapacity(source, users, 1);
-  if (single.rows >= rows) throw tooLargeUser(error, single);
+  const single = computeBatchCapacity(source, users, 1);
+  if (single.rows >= rows) throw userTooLargeError(error, single);
   return Math.max(1, Math.floor(error.share * rows));
 }
 
@@ -117,16 +123,16 @@ function splitIntoShards(source: LogSource, users: Uint32Array, most: number): U
   const out: number[][] = [];
   let rows = Infinity;
   for (const user of users) {
-    if (rows + rowsOf(source, user) > most && rows > 0) {
+    if (rows + countRows(source, user) > most && rows > 0) {
       out.push([]);
       rows = 0;
     }
     out.at(-1)?.push(user);
-    rows += rowsOf(source, user);
+    rows += countRows(source, user);
   }
   return out.map((part) => Uint32Array.from(part));
 }
 
-export function sumOf(users: Uint32Array, of: (user: number) => number): number {
+export function sumOverUsers(users: Uint32Array, of: (user: number) => number): number {
   return users.reduce((sum, user) => sum + of(user), 0);
 }

@@ -3,13 +3,13 @@
  * chosen by it.
  */
 
-import { usersOf } from "../data/click_log.ts";
+import { listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { AdversarialConfig, TrainingConfig } from "./config.ts";
 
 /** What is trained, of a run's config. */
-export interface Trained {
+export interface TrainingWorkload {
   readonly model: ModelConfig;
   readonly training: Pick<TrainingConfig, "batchSize" | "validateEvery" | "validationUsers">;
   readonly adversarial?:
@@ -21,10 +21,13 @@ export interface Trained {
 const FIRST_LAYER = 60;
 
 /** FLOPs of the larger stage's iteration with its share of the validation, roughly. */
-export function iterationFlops(source: LogSource, { model, training, adversarial }: Trained): number {
+export function estimateIterationFlops(
+  source: LogSource,
+  { model, training, adversarial }: TrainingWorkload,
+): number {
   const users = source.userSplit.length;
   const rowsEach = (source.userRows.at(-1) ?? 0) / Math.max(1, users);
-  const validation = Math.min(usersOf(source, "validation").length, training.validationUsers ?? Infinity);
+  const validation = Math.min(listUsers(source, "validation").length, training.validationUsers ?? Infinity);
   // Forward, and two gradients of each product; a validation is forward alone.
   const flops = (
     flopsEach: number,

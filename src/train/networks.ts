@@ -15,16 +15,16 @@ export interface TrainedNetwork {
 }
 
 /** What is read or written of every network. */
-export type BufferOf = (network: TrainedNetwork) => GPUBuffer | undefined;
+export type BufferSelector = (network: TrainedNetwork) => GPUBuffer | undefined;
 
-export function joinedSpecs(networks: readonly TrainedNetwork[]): ParameterSpec[] {
+export function joinParameterSpecs(networks: readonly TrainedNetwork[]): ParameterSpec[] {
   return networks.flatMap(({ prefix, parameters }) =>
     parameters.specs.map((spec) => ({ ...spec, name: prefix + spec.name }))
   );
 }
 
 /** One wait a network. Networks without that buffer count as zeros. */
-export async function readJoined(networks: readonly TrainedNetwork[], of: BufferOf): Promise<Weights> {
+export async function readJoined(networks: readonly TrainedNetwork[], of: BufferSelector): Promise<Weights> {
   const joined: Weights = new Map();
   for (const network of networks) {
     const buffer = of(network);
@@ -42,15 +42,15 @@ export async function readJoined(networks: readonly TrainedNetwork[], of: Buffer
 }
 
 /** @throws Error for a name or length that no network has. */
-export function writeJoined(networks: readonly TrainedNetwork[], weights: Weights, of: BufferOf): void {
+export function writeJoined(networks: readonly TrainedNetwork[], weights: Weights, of: BufferSelector): void {
   for (const network of networks) {
     const buffer = of(network);
-    if (buffer) network.parameters.write(partOf(weights, network.prefix), buffer);
+    if (buffer) network.parameters.write(selectNetworkWeights(weights, network.prefix), buffer);
   }
 }
 
 /** The weights of one network by its own names. */
-export function partOf(weights: Weights, prefix: string): Weights {
+export function selectNetworkWeights(weights: Weights, prefix: string): Weights {
   const part: Weights = new Map();
   for (const [name, values] of weights) {
     if (prefix === "" ? !name.startsWith(GENERATOR_PREFIX) : name.startsWith(prefix)) {

@@ -5,13 +5,13 @@
 
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
-import { joined } from "../gpu/readback.ts";
-import type { Sizes } from "../gpu/sizes.ts";
+import { joinArrays } from "../gpu/readback.ts";
+import type { BatchSizes } from "../gpu/sizes.ts";
 import type { SharedGradient } from "../ops/gradient_sum.ts";
 import { UserError } from "../user_error.ts";
 
 /** The processes, numbered from 0. All make the same calls in the same order. */
-export interface Ranks {
+export interface ProcessGroup {
   readonly rank: number;
   readonly size: number;
   /**
@@ -24,8 +24,8 @@ export interface Ranks {
 }
 
 /** What of all a rank takes: as many as the others, or one more; all ranks together take each once. */
-export function shareOf(
-  { rank, size }: Pick<Ranks, "rank" | "size">,
+export function selectRankShare(
+  { rank, size }: Pick<ProcessGroup, "rank" | "size">,
   all: Uint32Array<ArrayBuffer>,
 ): Uint32Array<ArrayBuffer> {
   const start = (rank: number) => Math.floor(rank * all.length / size);
@@ -33,7 +33,7 @@ export function shareOf(
 }
 
 /** @throws UserError for fewer users than ranks. @param what they are */
-export function expectShares({ size }: Pick<Ranks, "size">, users: number, what: string): void {
+export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number, what: string): void {
   if (users >= size) return;
   throw new UserError(
     `Expected no more ranks than ${what}, as each takes some of them: got ${size} ranks for ${users}. Start fewer with mpirun -n.`,
@@ -42,12 +42,12 @@ export function expectShares({ size }: Pick<Ranks, "size">, users: number, what:
 
 /**
  * Puts the sum of all ranks' gradients of one network where Adam reads it.
- * @param own what was read of {@link SharedGradient.rowsOf}, then of its dense views. @param beside what travels with it, too.
+ * @param own what was read of {@link SharedGradient.listRowViews}, then of its dense views. @param beside what travels with it, too.
  * @returns the sum of that
  */
-export async function shareGradient<S extends Sizes>(
+export async function shareGradient<S extends BatchSizes>(
   gpu: Gpu,
-  ranks: Ranks,
+  ranks: ProcessGroup,
   { tables, dense }: Pick<SharedGradient<S>, "tables" | "dense">,
   own: readonly Uint32Array[],
   beside: Float32Array,
@@ -69,7 +69,10 @@ export async function shareGradient<S extends Sizes>(
     touched.push({ rows, values });
   }
   const whole = floats.slice(2 * tables.length);
-  const sum = await ranks.sum(joined([beside, ...whole, ...touched.map(({ values }) => values)]), patient);
+  const sum = await ranks.sum(
+    joinArrays([beside, ...whole, ...touched.map(({ values }) => values)]),
+    patient,
+  );
   let at = beside.length;
   const next = (length: number) => sum.subarray(at, at += length);
   for (const view of dense) write(gpu, view, next(view.size / 4));

@@ -1,18 +1,18 @@
 /** What ranks do between steps: begin at one place, validate by shares, become one again, and compare their weights. */
 
-import { Commands } from "../gpu/commands.ts";
+import { CommandRecorder } from "../gpu/commands.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
-import type { PlacedBatch, Plan } from "../batch/plan.ts";
+import type { BatchPlan, BatchSlot } from "../batch/plan.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Program } from "../gpu/program.ts";
-import { joined, readFloats, readViews } from "../gpu/readback.ts";
-import { countedOf, eventsOf, type LogSource } from "../data/log_source.ts";
+import { joinArrays, readFloats, readViews } from "../gpu/readback.ts";
+import { countEvents, countScored, type LogSource } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";
 import { criteria } from "./best_records.ts";
 import type { SharedStep, StepSums, Validation } from "./steps.ts";
 import type { TrainedNetwork } from "./networks.ts";
 import { SharedGradient } from "../ops/gradient_sum.ts";
-import { expectShares, type Ranks, shareGradient, shareOf, write } from "./ranks.ts";
+import { expectShares, type ProcessGroup, selectRankShare, shareGradient, write } from "./ranks.ts";
 import type { ResultRing } from "./results.ts";
 import type { TrainerState } from "./trainer_state.ts";
 
@@ -20,7 +20,11 @@ import type { TrainerState } from "./trainer_state.ts";
 const CHECK_EVERY = 100;
 
 /** Puts the mean over the ranks in the place of weights and Adam's moments. Nothing may be in flight. */
-export async function average(gpu: Gpu, ranks: Ranks, networks: readonly TrainedNetwork[]): Promise<void> {
+export async function averageOverRanks(
+  gpu: Gpu,
+  ranks: ProcessGroup,
+  networks: readonly TrainedNetwork[],
+): Promise<void> {
   const views = networks.flatMap(({ parameters, adam }) => [parameters.weights, adam?.m, adam?.v]);
   for (const view of views.filter((view) => view !== undefined)) {
     const sum = await ranks.sum(await readFloats(gpu, view));
@@ -32,26 +36,26 @@ export async function average(gpu: Gpu, ranks: Ranks, networks: readonly Trained
 /** Evaluates each rank's share of the validation users, and keeps the weights where the sums of all are the best. */
 export async function validateShared(
   gpu: Gpu,
-  ranks: Ranks,
+  ranks: ProcessGroup,
   ring: ResultRing,
   { evaluation, keeper }: Validation,
   { n, iteration, patient }: { readonly n: number; readonly iteration: number; readonly patient: boolean },
 ): Promise<Float32Array> {
-  const evaluating = new Commands(gpu, "validation");
+  const evaluating = new CommandRecorder(gpu, "validation");
   evaluation.encode(evaluating);
   gpu.queue.submit([evaluating.finish()]);
   const shards = ring.shardsView;
   const own = await readFloats(gpu, shards);
   const sums = await ranks.sum(ring.sumsAt(own, 0, ring.shards), patient);
-  write(gpu, shards, joined([sums, new Float32Array(own.length - sums.length)]));
-  const keeping = new Commands(gpu, "keep the best");
+  write(gpu, shards, joinArrays([sums, new Float32Array(own.length - sums.length)]));
+  const keeping = new CommandRecorder(gpu, "keep the best");
   keeper.encode(keeping, n, iteration);
   gpu.queue.submit([keeping.finish()]);
   return sums;
 }
 
 /** A state as rank 0 has it, but for the best snapshots, which rank 0 alone saves. @param own with the same tensors */
-export async function firstState(ranks: Ranks, own: TrainerState): Promise<TrainerState> {
+export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
   const standing = criteria.map((criterion) => own.best[criterion]);
   const numbers = [own.iteration, ...standing.flatMap(({ value, iteration }) => [value, iteration])];
@@ -72,13 +76,13 @@ export async function firstState(ranks: Ranks, own: TrainerState): Promise<Train
 /** @throws UserError where a rank's weights are not those of rank 0 to the bit, at certain iterations. */
 export async function expectEqualWeights(
   gpu: Gpu,
-  ranks: Ranks,
+  ranks: ProcessGroup,
   networks: readonly TrainedNetwork[],
   { before, iteration }: { readonly before: number; readonly iteration: number },
 ): Promise<void> {
   if (Math.floor(iteration / CHECK_EVERY) === Math.floor(before / CHECK_EVERY)) return;
   const words = await readViews(gpu, networks.map(({ parameters }) => parameters.weights));
-  const sums = (await ranks.gather(Uint32Array.of(checksumOf(words)))).map(([sum]) => sum);
+  const sums = (await ranks.gather(Uint32Array.of(computeChecksum(words)))).map(([sum]) => sum);
   const odd = sums.findIndex((sum) => sum !== sums[0]);
   if (odd < 0) return;
   const found = `those of rank ${odd} have the checksum ${sums[odd]}, those of rank 0 ${sums[0]}`;
@@ -89,7 +93,7 @@ export async function expectEqualWeights(
 }
 
 /** FNV-1a, by words. */
-function checksumOf(parts: readonly Uint32Array[]): number {
+function computeChecksum(parts: readonly Uint32Array[]): number {
   let sum = 0x811c9dc5;
   for (const words of parts) {
     for (let k = 0; k < words.length; k++) sum = Math.imul(sum ^ (words[k] ?? 0), 0x01000193);
@@ -101,13 +105,13 @@ function checksumOf(parts: readonly Uint32Array[]): number {
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,
-  { ranks, syncEvery }: Pick<Together, "ranks" | "syncEvery">,
+  { ranks, syncEvery }: Pick<DistributedContext, "ranks" | "syncEvery">,
 ): { users: Uint32Array<ArrayBuffer>; counted: number } {
-  const present = Uint32Array.from(joined).filter((user) => eventsOf(source, user) > 0);
+  const present = Uint32Array.from(joined).filter((user) => countEvents(source, user) > 0);
   expectShares(ranks, present.length, "users with pages in a batch");
-  const users = shareOf(ranks, present);
+  const users = selectRankShare(ranks, present);
   const meant = syncEvery === 1 ? present : users;
-  const counted = meant.reduce((sum, user) => sum + countedOf(source, user), 0);
+  const counted = meant.reduce((sum, user) => sum + countScored(source, user), 0);
   // A share may be history alone, which has no gradient.
   return { users, counted: Math.max(1, counted) };
 }
@@ -123,7 +127,7 @@ function expectWhole(parts: number): void {
 
 /** Of {@link import("./click_steps.ts").ClickSteps}. */
 interface SharedSteps {
-  readonly batches: { readonly plan: Plan };
+  readonly batches: { readonly plan: BatchPlan };
   readonly programs: {
     readonly layout: Program<ClickSizes>;
     readonly phases: readonly {
@@ -135,7 +139,7 @@ interface SharedSteps {
   put(
     after: number,
     most: number,
-  ): readonly { readonly counted: number; readonly batches: readonly PlacedBatch[] }[];
+  ): readonly { readonly counted: number; readonly batches: readonly BatchSlot[] }[];
 }
 
 /**
@@ -159,19 +163,19 @@ async function stepShared(
     const isLast = k === phases.length - 1;
     const { tables = [], dense = [] } = shared ?? {};
     const offset = plan.offset(place, header);
-    Commands.submit(gpu, `gradients of iteration ${t}`, (commands) => {
+    CommandRecorder.submit(gpu, `gradients of iteration ${t}`, (commands) => {
       if (k === 0) layout.encode(commands, batch, plan.offset(place));
       for (const program of gradients) program.encode(commands, batch, offset);
       shared?.sum.encode(commands, batch, offset);
     });
-    const views = [...(shared?.rowsOf(batch) ?? []), ...dense, ...(isLast ? [slot] : [])];
+    const views = [...(shared?.listRowViews(batch) ?? []), ...dense, ...(isLast ? [slot] : [])];
     const words = await readViews(gpu, views);
     const sums = isLast ? words.pop() : undefined;
     const beside = sums ? Float32Array.from([...own, ...new Float32Array(sums.buffer)]) : new Float32Array();
     const sum = await shareGradient(gpu, ranks, { tables, dense }, words, beside, patient);
     if (isLast) given = Float32Array.from(sum);
     if (!shared) continue;
-    const update = new Commands(gpu, `update of iteration ${t}`);
+    const update = new CommandRecorder(gpu, `update of iteration ${t}`);
     shared.update.encode(update, batch, offset);
     gpu.queue.submit([update.finish()]);
   }
@@ -180,39 +184,39 @@ async function stepShared(
 
 /** Said apart from its values, as who publishes the library's types must not ask for them. */
 interface How {
-  readonly average: typeof average;
+  readonly average: typeof averageOverRanks;
   readonly expectEqualWeights: typeof expectEqualWeights;
   readonly expectShares: typeof expectShares;
   readonly expectWhole: typeof expectWhole;
-  readonly firstState: typeof firstState;
+  readonly firstState: typeof broadcastState;
   readonly SharedGradient: typeof SharedGradient;
-  readonly shareOf: typeof shareOf;
+  readonly shareOf: typeof selectRankShare;
   readonly shareOfBatch: typeof shareOfBatch;
   readonly stepShared: typeof stepShared;
   readonly validateShared: typeof validateShared;
 }
 
 const how: How = {
-  average,
+  average: averageOverRanks,
   expectEqualWeights,
   expectShares,
   expectWhole,
-  firstState,
+  firstState: broadcastState,
   SharedGradient,
-  shareOf,
+  shareOf: selectRankShare,
   shareOfBatch,
   stepShared,
   validateShared,
 };
 
 /** How a training uses ranks, and all that it does with them: what has one process, as a browser, loads nothing of it. */
-export interface Together {
-  readonly ranks: Ranks;
+export interface DistributedContext {
+  readonly ranks: ProcessGroup;
   /** 1: gradients are summed in every step. More: ranks step alone, and after so many steps weights and moments become their mean. */
   readonly syncEvery: number;
   readonly how: How;
 }
 
-export function together(ranks: Ranks, syncEvery: number): Together {
+export function createDistributedContext(ranks: ProcessGroup, syncEvery: number): DistributedContext {
   return { ranks, syncEvery, how };
 }

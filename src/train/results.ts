@@ -5,19 +5,19 @@
 
 import { UserError } from "../user_error.ts";
 import type { BestRecords } from "./best_records.ts";
-import type { ChoiceFigures } from "../data/ranking.ts";
+import type { ChoiceMetrics } from "../data/ranking.ts";
 import { MINIMAX_VECTORS } from "../ops/minimax.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/memory.ts";
 
 /** One training step: the figures F of its batch before the update. */
-export type StepResult<F> = F & {
+export type TrainingStepResult<F> = F & {
   /** From 1 on. */
   readonly iteration: number;
 };
 
 /** Figures F of the validation batch, with the weights as they are after an iteration. */
-export type ValidationResult<F> = StepResult<F> & {
+export type ValidationResult<F> = TrainingStepResult<F> & {
   /** The best validations so far, this one included. */
   readonly best: BestRecords;
   /** Events that the figures are means over; of precisions, those of them with a click. */
@@ -46,7 +46,7 @@ export class DivergedError extends UserError {
 }
 
 /** How sums over events become figures. */
-export interface Summary<F> {
+export interface MetricSummary<F> {
   /** Vectors of four sums that a slot of the ring holds. */
   readonly vectors: number;
   /** Which of them holds what snapshots are the best by: a loss, prec@1, prec@2. */
@@ -58,20 +58,20 @@ export interface Summary<F> {
 }
 
 /** Sums of {@link import("../ops/choice_nll.ts").choiceNll}: loss over all events, precision over those with a click. */
-export const choiceSummary: Summary<ChoiceFigures> = {
+export const choiceSummary: MetricSummary<ChoiceMetrics> = {
   vectors: 1,
   bestBy: 0,
   means: (sums, events) => choiceMeans(sums, events),
   loss: ({ nll }) => nll,
 };
 
-function choiceMeans(sums: ArrayLike<number>, events: number): ChoiceFigures {
+function choiceMeans(sums: ArrayLike<number>, events: number): ChoiceMetrics {
   const [nll = NaN, prec1 = NaN, prec2 = NaN, clicks = NaN] = Array.from(sums);
   return { nll: nll / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
 }
 
 /** Of a game: nll, prec1 and prec2 are the reward's; NaN where there is nothing to take a mean of. */
-export interface GameFigures extends ChoiceFigures {
+export interface GameMetrics extends ChoiceMetrics {
   /** What the reward descends. */
   readonly lossMin: number;
   /** What the generator ascends. */
@@ -83,7 +83,7 @@ export interface GameFigures extends ChoiceFigures {
 }
 
 /** Sums of {@link import("../ops/minimax.ts").minimax}. @param skipNoClick losses are over events with a click alone. */
-export function gameSummary(skipNoClick: boolean): Summary<GameFigures> {
+export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,
     bestBy: 1,

@@ -3,14 +3,14 @@
  * validations that fall among them, is one command buffer.
  */
 
-import { Commands } from "../gpu/commands.ts";
-import type { Ranks } from "./ranks.ts";
+import { CommandRecorder } from "../gpu/commands.ts";
+import type { ProcessGroup } from "./ranks.ts";
 import type { ResultRing } from "./results.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 
 /** A batch, as far as the engine knows it. */
-export interface Counted {
+export interface CountedBatch {
   /** What means are taken over: of clicks, the events that are not given. */
   readonly counted: number;
   /** Slots of the ring that its sums are spread over; 1 if absent. More of a batch that is computed in parts. */
@@ -20,7 +20,7 @@ export interface Counted {
 /** What a step with other ranks takes: its number, the ring, numbers of this rank that travel along, and whether others may have much to do before. */
 export type SharedStep = [
   t: number,
-  ranks: Ranks,
+  ranks: ProcessGroup,
   ring: ResultRing,
   own: readonly number[],
   patient: boolean,
@@ -44,7 +44,7 @@ export interface StepSums {
  * {@link put} once, then {@link encodeLayout} for every {@link slices} batches and {@link encode} for each batch. Nothing
  * here may wait for the device.
  */
-export interface Steps<C, B extends Counted = Counted> {
+export interface Steps<C, B extends CountedBatch = CountedBatch> {
   /** Batches that are laid out at once, at most. */
   readonly slices: number;
   /**
@@ -56,9 +56,9 @@ export interface Steps<C, B extends Counted = Counted> {
    */
   put(after: number, most: number, own?: C): readonly B[];
   /** Appends what lays out batches that stand side by side from `place` on, each in a slice: 0, 1, ... */
-  encodeLayout(commands: Commands, batches: readonly B[], place: number): void;
+  encodeLayout(commands: CommandRecorder, batches: readonly B[], place: number): void;
   /** Appends the whole step of a batch that stands at `place` and is laid out in `slice`. */
-  encode(commands: Commands, batch: B, place: number, slice: number): void;
+  encode(commands: CommandRecorder, batch: B, place: number, slice: number): void;
   /**
    * Of steps that ranks share: the whole step of iteration t, with the gradients of all between backward and update. Waits for
    * the device, and for the other ranks.
@@ -72,13 +72,13 @@ export interface Validation {
   readonly counted: number;
   readonly evaluation: {
     /** Appends what adds its sums to the shards' slots of the ring. Nothing waits. */
-    encode(commands: Commands): void;
+    encode(commands: CommandRecorder): void;
   };
   readonly keeper: BestKeeper;
 }
 
 /** What a group is made with. */
-export interface GroupParts<C> {
+export interface StepGroupParts<C> {
   readonly gpu: Gpu;
   readonly steps: Steps<C>;
   readonly ring: ResultRing;
@@ -87,11 +87,11 @@ export interface GroupParts<C> {
 }
 
 /** Steps that were encoded together. */
-export interface Group {
+export interface StepGroup {
   /** The iteration before its first. */
   readonly after: number;
   /** The batches of its steps, in order. */
-  readonly batches: readonly Counted[];
+  readonly batches: readonly CountedBatch[];
   /** Iterations after which there was a validation. */
   readonly validations: readonly number[];
   readonly commands: GPUCommandBuffer;
@@ -104,17 +104,17 @@ export interface Group {
  * @throws UserError for what makes no batch; then nothing was done.
  */
 export function encodeGroup<C>(
-  { gpu, steps, ring, validation, schedule: { validateEvery } }: GroupParts<C>,
+  { gpu, steps, ring, validation, schedule: { validateEvery } }: StepGroupParts<C>,
   { after, most, validated, own }: {
     readonly after: number;
     readonly most: number;
     readonly validated: number;
     readonly own?: C;
   },
-): Group {
+): StepGroup {
   const batches = steps.put(after, most, own);
   const count = batches.length;
-  const commands = new Commands(gpu, `iterations ${after + 1}..${after + count}`);
+  const commands = new CommandRecorder(gpu, `iterations ${after + 1}..${after + count}`);
   const validations: number[] = [];
   const validateAfter = (t: number) => {
     if (!validation || t % validateEvery !== 0 || t <= validated) return;
@@ -137,13 +137,13 @@ export function encodeGroup<C>(
 }
 
 /** A result of a group. */
-export interface GroupResult {
+export interface StepGroupResult {
   readonly kind: "step" | "validation";
   readonly iteration: number;
 }
 
 /** The results of a group in the order in which they came to be. */
-export function* resultsOf({ after, batches, validations }: Group): Generator<GroupResult> {
+export function* listResults({ after, batches, validations }: StepGroup): Generator<StepGroupResult> {
   for (let iteration = after; iteration <= after + batches.length; iteration++) {
     if (iteration > after) yield { kind: "step", iteration };
     if (validations.includes(iteration)) yield { kind: "validation", iteration };

@@ -2,22 +2,27 @@
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
-import type { ChoiceFigures } from "../data/ranking.ts";
+import type { ChoiceMetrics } from "../data/ranking.ts";
 import { parseConfig } from "../model/config.ts";
 import { ModelProgram } from "../model/model_program.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { adamRate, AdamState } from "../ops/adam.ts";
 import type { ClickPrograms } from "./click_steps.ts";
-import { type ClickSetUp, ClickTrainer, partsOf, setUpClicks } from "./click_trainer.ts";
-import { learningRateAt, type TrainingConfig, trainingConfigSchema } from "./config.ts";
-import { Evaluation } from "./evaluation.ts";
-import { fitting } from "./fit.ts";
+import {
+  chooseGradientExchange,
+  type ClickStageContext,
+  ClickTrainer,
+  setUpClicks,
+} from "./click_trainer.ts";
+import { scheduleLearningRate, type TrainingConfig, trainingConfigSchema } from "./config.ts";
+import { NetworkEvaluation } from "./evaluation.ts";
+import { fitTraining } from "./fit.ts";
 import { choiceSummary } from "./results.ts";
-import type { Together } from "./ranks_state.ts";
-import { trainingSource } from "./training_log.ts";
+import type { DistributedContext } from "./ranks_state.ts";
+import { openTrainingSource } from "./training_log.ts";
 
 /** Trains a model by the likelihood of the clicks. */
-export class Trainer extends ClickTrainer<ChoiceFigures> {
+export class Trainer extends ClickTrainer<ChoiceMetrics> {
   private constructor(
     /** What it trains; it stays when the trainer is freed. */
     readonly model: UserModel,
@@ -28,10 +33,10 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
      * @internal
      */
     readonly program: ModelProgram,
-    clicks: ClickSetUp<ChoiceFigures>,
+    clicks: ClickStageContext<ChoiceMetrics>,
     stack: DisposableStack,
   ) {
-    super(clicks, stepsOf(config, program), stack);
+    super(clicks, recordStepPrograms(config, program), stack);
   }
 
   /**
@@ -50,11 +55,11 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
     { validate = true, windowBatches, together }: {
       validate?: boolean;
       windowBatches?: number;
-      together?: Together;
+      together?: DistributedContext;
     } = {},
   ): Promise<Trainer> {
     parseConfig(trainingConfigSchema, config, "training");
-    const source = trainingSource(clicks, model.shape, validate);
+    const source = openTrainingSource(clicks, model.shape, validate);
     const make = async (partRows: number) => {
       using stack = new DisposableStack();
       const adam = stack.use(new AdamState(model.parameters, config.adam));
@@ -74,26 +79,26 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
         networks: [{ prefix: "", parameters: model.parameters, adam }],
         summary: choiceSummary,
         evaluate: ({ log, users, ...how }) =>
-          Evaluation.ofModel(model, log, users, { ...how, counted: model.counted }),
+          NetworkEvaluation.ofModel(model, log, users, { ...how, counted: model.counted }),
       }, stack);
       const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
-      const training = { adam, itemDropout: config.itemDropout, ...partsOf(setUp) };
+      const training = { adam, itemDropout: config.itemDropout, ...chooseGradientExchange(setUp) };
       const options = { name: "training", log, plan, ring, training };
       const program = stack.use(await setUp.record(() => ModelProgram.create(model, options)));
       return new Trainer(model, config, program, setUp, stack.move());
     };
-    return await fitting(config.partRows, make);
+    return await fitTraining(config.partRows, make);
   }
 }
 
-function stepsOf(
+function recordStepPrograms(
   config: TrainingConfig,
   { layout, program, update }: ModelProgram,
 ): ClickPrograms {
   return {
     layout,
     moves(t) {
-      const rate = learningRateAt(config.learningRate, t);
+      const rate = scheduleLearningRate(config.learningRate, t);
       return [{ learningRate: adamRate(rate, t), decay: rate * config.weightDecay }];
     },
     phases: [{ ...update, header: 0, gradients: [program], again: [] }],

@@ -3,7 +3,7 @@
 import type { Weights } from "../tape/parameters.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 import { type BestRecords, criteria, type Criterion } from "./best_records.ts";
-import { type BufferOf, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
+import { type BufferSelector, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
 
 /** Everything that a resumed training needs to go on bit for bit; the generator's names carry its prefix. */
 export interface TrainerState {
@@ -22,14 +22,14 @@ export interface TrainerState {
 }
 
 /** What a state is read from, and written to. */
-export interface Holders {
+export interface StateBuffers {
   readonly networks: readonly TrainedNetwork[];
   readonly keeper: BestKeeper | undefined;
 }
 
 /** Waits for the device. Nothing may be in flight. */
 export async function readState(
-  { networks, keeper }: Holders,
+  { networks, keeper }: StateBuffers,
   { iteration, best }: Pick<TrainerState, "iteration" | "best">,
 ): Promise<TrainerState> {
   const snapshots: Partial<Record<Criterion, Weights>> = {};
@@ -51,10 +51,10 @@ const BUFFERS = {
   weights: ({ parameters }) => parameters.weights.buffer,
   m: ({ adam }) => adam?.m.buffer,
   v: ({ adam }) => adam?.v.buffer,
-} satisfies Record<string, BufferOf>;
+} satisfies Record<string, BufferSelector>;
 
 /** Puts a state back. @throws Error for a name or length that no network has. */
-export function writeState({ networks, keeper }: Holders, state: TrainerState): void {
+export function writeState({ networks, keeper }: StateBuffers, state: TrainerState): void {
   writeWeights(networks, state.weights);
   writeJoined(networks, state.m, BUFFERS.m);
   writeJoined(networks, state.v, BUFFERS.v);

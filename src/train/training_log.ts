@@ -4,17 +4,24 @@
  * all steps before them are encoded.
  */
 
-import { type CountedLog, DeviceLog, type LogCapacity } from "../batch/device_log.ts";
-import { noSuchUser, userTwice } from "../batch/plan.ts";
-import { checkSource, eventsOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
-import { type ClickLog, splits, usersOf } from "../data/click_log.ts";
-import { randomStream } from "../data/random.ts";
+import { DeviceLog, type LogCapacity, type LogWithCounts } from "../batch/device_log.ts";
+import { duplicateUserError, unknownUserError } from "../batch/plan.ts";
+import {
+  checkSource,
+  countEvents,
+  countRows,
+  type LogSource,
+  readLog,
+  toLogSource,
+} from "../data/log_source.ts";
+import { type ClickLog, listUsers, splits } from "../data/click_log.ts";
+import { createRandomStream } from "../data/random.ts";
 import { UserError } from "../user_error.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import { fitSource } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
-import { thousands } from "../number_text.ts";
+import { formatThousands } from "../number_text.ts";
 
 /** Batches of mean size that a window holds, if it does not become too large. */
 const WINDOW_BATCHES = 64;
@@ -25,18 +32,18 @@ const WINDOW_EVENTS = 2 ** 20;
 const VALIDATION_ROWS = 2 ** 22;
 
 /** @throws UserError for a log that does not fit together, or the model. */
-export function trainingSource(
+export function openTrainingSource(
   clicks: ClickLog | LogSource,
   shape: ItemsShape,
   validates: boolean,
 ): LogSource {
-  const source = sourceOf(clicks);
+  const source = toLogSource(clicks);
   checkSource(source, validates ? splits : ["train"]);
   return fitSource(source, shape, "The model");
 }
 
 /** Batches whose users stand on the device. */
-export interface TakenBatches {
+export interface DeviceBatches {
   readonly log: ClickLog;
   /** Their users, as places in the log. */
   readonly batches: readonly ArrayLike<number>[];
@@ -59,7 +66,7 @@ export class TrainingLog {
     capacity: ClickSizes,
     batchOption: string,
     windowBatches: number = WINDOW_BATCHES,
-    readonly counted?: CountedLog,
+    readonly counted?: LogWithCounts,
   ) {
     this.log = source.log ?? readLog(source, new Uint32Array());
     const window = source.log ? undefined : windowCapacity(source, capacity, windowBatches);
@@ -78,7 +85,7 @@ export class TrainingLog {
    * As many of `count` batches as the device takes at once, at least one.
    * @param users of batch k. @throws UserError for users that the log does not have.
    */
-  take(count: number, users: (k: number) => ArrayLike<number>): TakenBatches {
+  take(count: number, users: (k: number) => ArrayLike<number>): DeviceBatches {
     const { source, deviceLog } = this;
     if (source.log) {
       const batches = Array.from({ length: count }, (_, k) => users(k));
@@ -91,8 +98,8 @@ export class TrainingLog {
       const batch = users(taken.length);
       const fresh = this.#distinct(batch).filter((user) => !present.has(user));
       for (const user of fresh) {
-        events += eventsOf(source, user);
-        rows += rowsOf(source, user);
+        events += countEvents(source, user);
+        rows += countRows(source, user);
       }
       const fits = events <= deviceLog.capacity.events && rows <= deviceLog.capacity.rows;
       if (!fits && taken.length > 0) break;
@@ -112,8 +119,8 @@ export class TrainingLog {
     const users = this.source.userSplit.length;
     const seen = new Set<number>();
     for (const user of Array.from(batch)) {
-      if (!(user in this.source.userSplit)) throw noSuchUser(user, users);
-      if (seen.has(user)) throw userTwice(user);
+      if (!(user in this.source.userSplit)) throw unknownUserError(user, users);
+      if (seen.has(user)) throw duplicateUserError(user);
       seen.add(user);
     }
     return [...seen];
@@ -150,7 +157,7 @@ export interface ValidationLog {
  * @param keep takes what is to be freed in the end.
  * @throws UserError for too many users of a log on disk.
  */
-export function validationLog(
+export function openValidationLog(
   gpu: Gpu,
   { source, deviceLog, counted }: TrainingLog,
   { seed, most }: { seed: number; most: number | null },
@@ -158,12 +165,14 @@ export function validationLog(
 ): ValidationLog {
   const users = validationUsers(source, seed, most);
   if (source.log) return { log: source.log, deviceLog, users };
-  const rows = users.reduce((sum, user) => sum + rowsOf(source, user), 0);
+  const rows = users.reduce((sum, user) => sum + countRows(source, user), 0);
   if (rows > VALIDATION_ROWS) {
     throw new UserError(
-      `Expected validation users with at most ${thousands(VALIDATION_ROWS)} displayed items, as they ` +
-        `stay on the device while training, but the ${thousands(users.length)} of ${source.name} have ` +
-        `${thousands(rows)}. Validate on fewer: --validation-users ` +
+      `Expected validation users with at most ${formatThousands(VALIDATION_ROWS)} displayed items, as they ` +
+        `stay on the device while training, but the ${
+          formatThousands(users.length)
+        } of ${source.name} have ` +
+        `${formatThousands(rows)}. Validate on fewer: --validation-users ` +
         `${Math.max(1, Math.floor(0.9 * VALIDATION_ROWS * users.length / rows))}`,
     );
   }
@@ -176,8 +185,9 @@ export function validationLog(
 }
 
 function validationUsers(source: LogSource, seed: number, most: number | null): Uint32Array<ArrayBuffer> {
-  const all = usersOf(source, "validation");
+  const all = listUsers(source, "validation");
   if (most === null || most >= all.length) return all;
-  const chosen = randomStream(seed, "validation users").sampleWithoutReplacement(all.length, most).sort();
+  const chosen = createRandomStream(seed, "validation users").sampleWithoutReplacement(all.length, most)
+    .sort();
   return chosen.map((place) => all[place] ?? 0);
 }

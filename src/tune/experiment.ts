@@ -11,10 +11,10 @@ import { readJson, writeJson } from "../files/json_file.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 import { resultSchema, type RunLog } from "../report/report_data.ts";
 import { readLog } from "../report/collect.ts";
-import { folderOfSeed } from "../run/seeds_folder.ts";
+import { getSeedFolder } from "../run/seeds_folder.ts";
 import { UserError } from "../user_error.ts";
-import { type PairedDifference, pairedDifference } from "../data/paired.ts";
-import { type Claim, claimOutcomes, describeInterval, judgeClaim, signed } from "../figures/verdict.ts";
+import { computePairedDifference, type PairedDifference } from "../data/paired.ts";
+import { type Claim, claimOutcomes, describeInterval, formatSigned, judgeClaim } from "../figures/verdict.ts";
 
 /** A model of the experiments. */
 export interface ExperimentModel {
@@ -70,7 +70,7 @@ const pw: ExperimentModel[] = [
 export const experimentModels: readonly ExperimentModel[] = [...reports, ...pw];
 
 /** Whether a model can be made over such items: position weights with tanh know no tokens. */
-export function worksOver({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
+export function supportsItems({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
   return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
 }
 
@@ -129,7 +129,7 @@ export interface ModelOutcome {
 
 /** The folder of a model's own stage. */
 function stageFolder(model: ExperimentModel, path: string, seed: number): string {
-  const run = folderOfSeed(`${path}/${model.folder}`, seed);
+  const run = getSeedFolder(`${path}/${model.folder}`, seed);
   return model.adversarialAfter === undefined ? run : `${run}/adversarial`;
 }
 
@@ -211,7 +211,7 @@ export const SAMPLING_NOTE =
   "sampling: what other test users would change in test prec@1, as half the range of 95 % of their resamples";
 
 /** Mean and sd over the seeds. */
-export function outcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[] {
+export function listOutcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[] {
   const cell = (values: readonly number[]) => {
     const { mean, sd } = meanAndSd(values);
     return `${fixed(mean)} +- ${Number.isNaN(sd) ? "-" : fixed(sd)}`;
@@ -225,7 +225,7 @@ export function outcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[] {
             by === "pi" && figure === "loss" ? "-" : cell(of.map((figures) => figures[set][figure] ?? NaN))
           )
         ),
-        samplingOf(seeds.map(({ sampling }) => sampling[by])),
+        describeSampling(seeds.map(({ sampling }) => sampling[by])),
       ],
     });
     if (model.adversarialAfter === undefined) return [row(model.name, "reward", seeds)];
@@ -237,7 +237,7 @@ export function outcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[] {
 }
 
 /** The mean over seeds; their test users are the same. */
-function samplingOf(values: readonly number[]): string {
+function describeSampling(values: readonly number[]): string {
   const { mean } = meanAndSd(values.filter((value) => !Number.isNaN(value)));
   return Number.isNaN(mean) ? "-" : `+- ${fixed(mean)}`;
 }
@@ -251,7 +251,7 @@ function fixed(value: number): string {
  * The five published claims, each tested on the data at hand by paired differences over seeds. Claims about models that were not
  * trained are left out.
  */
-export function claimsOn(outcomes: readonly ModelOutcome[]): Claim[] {
+export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
   const of = (folder: string) => outcomes.find(({ model }) => model.folder === folder)?.seeds;
   const [baseline, batchNorm, wide] = ["baseline-64-64", "batchnorm-64-64", "baseline-32-64-32"].map(of);
   const [tuned, tunedWide, random] = ["fine-tuned-64-64", "fine-tuned-32-64-32", "l2-nopretrain-64-64"].map(
@@ -282,7 +282,7 @@ export function claimsOn(outcomes: readonly ModelOutcome[]): Claim[] {
   if (baseline && batchNorm) {
     claims.push(claim(
       "(4) Batch normalisation worsens convergence",
-      pairedDifference(batchNorm.map(valLoss), baseline.map(valLoss)),
+      computePairedDifference(batchNorm.map(valLoss), baseline.map(valLoss)),
       "best validation loss with batch normalisation less without",
     ));
   }
@@ -317,7 +317,7 @@ function numbers(values: readonly (number | null)[] = []): number[] {
 
 /** The difference in percentage points. */
 function points(a: readonly number[], b: readonly number[]): PairedDifference & { points: true } {
-  return { ...pairedDifference(a.map((x) => 100 * x), b.map((x) => 100 * x)), points: true };
+  return { ...computePairedDifference(a.map((x) => 100 * x), b.map((x) => 100 * x)), points: true };
 }
 
 /** Judges a claim, which says that a difference is above 0. */
@@ -331,5 +331,9 @@ function claim(name: string, d: PairedDifference & { points?: true }, what: stri
     : "one seed has no interval";
   const outcome = claimOutcomes[holds];
   const start = outcome.slice(0, 1).toUpperCase() + outcome.slice(1);
-  return { claim: name, holds, text: `${start}: ${what} is ${signed(d.mean, digits)}${unit} (${range}).` };
+  return {
+    claim: name,
+    holds,
+    text: `${start}: ${what} is ${formatSigned(d.mean, digits)}${unit} (${range}).`,
+  };
 }

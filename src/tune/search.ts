@@ -8,35 +8,35 @@
  * It can be stopped at any moment, and needs no plan of how many runs fit.
  */
 
-import type { Setting } from "./space.ts";
+import type { TuneSetting } from "./space.ts";
 import type { Criterion } from "../train/best_records.ts";
 
 /** The validation figure of a setting, validation by validation. */
-export interface Curve {
+export interface ValidationCurve {
   readonly iteration: readonly number[];
   /** Null where there is none: precision without a click. */
   readonly value: readonly (number | null)[];
 }
 
 /** A setting that was tried. */
-export interface Candidate {
-  readonly setting: Setting;
+export interface SearchCandidate {
+  readonly setting: TuneSetting;
   /** Iterations that are done. */
   readonly iterations: number;
   /** What they took, and what it takes to begin or go on. */
   readonly seconds: number;
   readonly setUpSeconds: number;
-  readonly curve: Curve;
+  readonly curve: ValidationCurve;
   /** It will not be trained further: it stopped early, or diverged. */
   readonly end: "open" | "stopped" | "diverged";
 }
 
-export interface Standing {
+export interface SearchState {
   readonly criterion: Criterion;
   /** Iterations after which settings are compared, ascending; empty until the default has shown how many fit. */
   readonly rungs: readonly number[];
   /** By their numbers; 0 is the default. */
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly SearchCandidate[];
 }
 
 /** One in so many settings of a rung goes on to the next one, which is so many times as long. */
@@ -45,7 +45,7 @@ const HALVING = 3;
 const RUNGS = 2;
 
 /** @param top iterations of the last rung. @param step iterations between validations, of which each is a multiple. */
-export function rungsUpTo(top: number, step: number): number[] {
+export function listRungs(top: number, step: number): number[] {
   const rungs = Array.from({ length: RUNGS }, (_, k) => {
     const wanted = top / HALVING ** (RUNGS - 1 - k);
     return k === RUNGS - 1 ? top : Math.ceil(wanted / step) * step;
@@ -54,7 +54,7 @@ export function rungsUpTo(top: number, step: number): number[] {
 }
 
 /** The best validation so far of a setting. */
-export interface Best {
+export interface BestValidation {
   /** Infinity where there is none; less is better, so it is minus the precision. */
   readonly rank: number;
   readonly value: number | null;
@@ -62,8 +62,12 @@ export interface Best {
 }
 
 /** Up to an iteration. A setting that has diverged has no best. */
-export function bestOf({ curve, end }: Candidate, criterion: Criterion, upTo = Infinity): Best {
-  let best: Best = { rank: Infinity, value: null, iteration: 0 };
+export function findBestValidation(
+  { curve, end }: SearchCandidate,
+  criterion: Criterion,
+  upTo = Infinity,
+): BestValidation {
+  let best: BestValidation = { rank: Infinity, value: null, iteration: 0 };
   if (end === "diverged") return best;
   curve.value.forEach((value, k) => {
     const iteration = curve.iteration[k] ?? 0;
@@ -75,8 +79,8 @@ export function bestOf({ curve, end }: Candidate, criterion: Criterion, upTo = I
 }
 
 /** Numbers of the settings, the best first; of equals the earlier. Those without a figure come last. */
-export function ranked({ candidates, criterion }: Standing, upTo = Infinity): number[] {
-  const ranks = candidates.map((candidate) => bestOf(candidate, criterion, upTo).rank);
+export function rankSettings({ candidates, criterion }: SearchState, upTo = Infinity): number[] {
+  const ranks = candidates.map((candidate) => findBestValidation(candidate, criterion, upTo).rank);
   // Infinity less Infinity is no number.
   const compare = (
     a: number,
@@ -86,14 +90,14 @@ export function ranked({ candidates, criterion }: Standing, upTo = Infinity): nu
 }
 
 /** The setting that is best on validation; undefined when none has a figure. */
-export function winnerOf(standing: Standing): number | undefined {
-  const [first] = ranked(standing);
+export function findWinner(standing: SearchState): number | undefined {
+  const [first] = rankSettings(standing);
   const candidate = standing.candidates[first ?? 0];
-  return candidate && bestOf(candidate, standing.criterion).value !== null ? first : undefined;
+  return candidate && findBestValidation(candidate, standing.criterion).value !== null ? first : undefined;
 }
 
 /** Whether a setting has come to a rung, or ended before it. */
-export function hasReached({ iterations, end }: Candidate, rung: number): boolean {
+export function hasReached({ iterations, end }: SearchCandidate, rung: number): boolean {
   return iterations >= rung || end !== "open";
 }
 
@@ -103,7 +107,7 @@ const DEFAULT_SHARE = 0.3;
 const LEAST_MORE = 0.25;
 
 /** A setting that nothing is known of. */
-const FRESH: Candidate = {
+const FRESH: SearchCandidate = {
   setting: {},
   iterations: 0,
   seconds: 0,
@@ -121,19 +125,19 @@ export interface Search {
   /** Settings that are trained at once, but for the default, which comes first and alone. */
   readonly jobs: number;
   /** Setting `number`; undefined when there are no more. */
-  readonly draw: (number: number, before: readonly Setting[]) => Setting | undefined;
+  readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;
   /**
    * Trains a setting up to an iteration, begins it where it was not begun.
    * @param seconds after which it is cut short.
    */
   readonly train: (
     number: number,
-    candidate: Candidate,
+    candidate: SearchCandidate,
     iterations: number,
     seconds: number,
-  ) => Promise<Candidate>;
+  ) => Promise<SearchCandidate>;
   /** Told after each of them; what is told is kept for the next session. */
-  readonly keep: (standing: Standing, spentSeconds: number) => Promise<void>;
+  readonly keep: (standing: SearchState, spentSeconds: number) => Promise<void>;
   /** Seconds, of any clock. */
   readonly now: () => number;
   /** Ends the search after what is under way. */
@@ -145,10 +149,10 @@ export interface Search {
  * @param spent seconds of earlier sessions. @returns where it stands, and the seconds of all sessions.
  */
 export async function search(
-  standing: Standing,
+  standing: SearchState,
   spent: number,
   parts: Search,
-): Promise<{ readonly standing: Standing; readonly spentSeconds: number }> {
+): Promise<{ readonly standing: SearchState; readonly spentSeconds: number }> {
   const { budgetSeconds, draw, train, keep, now, signal } = parts;
   const began = now();
   const spentSeconds = () => spent + now() - began;
@@ -159,7 +163,7 @@ export async function search(
   const busy = new Map<number, Promise<void>>();
   const run = async (number: number, iterations: number, seconds: number) => {
     const before = current.candidates[number] ??
-      { ...FRESH, setting: draw(number, settingsOf(current)) ?? {} };
+      { ...FRESH, setting: draw(number, listSettings(current)) ?? {} };
     current = withCandidate(current, number, before); // so that its setting is not drawn again
     const after = await train(number, before, iterations, seconds);
     current = withCandidate(current, number, after);
@@ -182,7 +186,7 @@ export async function search(
   }
   for (;;) {
     while (busy.size < parts.jobs && !failure && !signal.aborted && current.rungs.length > 0) {
-      const more = draw(current.candidates.length, settingsOf(current)) !== undefined;
+      const more = draw(current.candidates.length, listSettings(current)) !== undefined;
       const job = nextJob(current, left(), more, busy);
       if (!job) break;
       begin(job, left());
@@ -194,24 +198,24 @@ export async function search(
   return { standing: current, spentSeconds: spentSeconds() };
 }
 
-function settingsOf({ candidates }: Standing): Setting[] {
+function listSettings({ candidates }: SearchState): TuneSetting[] {
   return candidates.map(({ setting }) => setting);
 }
 
-function withCandidate(standing: Standing, number: number, candidate: Candidate): Standing {
+function withCandidate(standing: SearchState, number: number, candidate: SearchCandidate): SearchState {
   const candidates = standing.candidates.slice();
   candidates[number] = candidate;
   return { ...standing, candidates };
 }
 
 /** The rungs follow from how far the default came; where it was stopped on its first way there, none do yet. */
-function withRungs(standing: Standing, { iterations, validateEvery, signal }: Search): Standing {
+function withRungs(standing: SearchState, { iterations, validateEvery, signal }: Search): SearchState {
   const [first] = standing.candidates;
   if (!first) return standing;
   if (standing.rungs.length === 0 && signal.aborted && !hasReached(first, iterations)) return standing;
   const top = first.end === "open" ? first.iterations : iterations;
   const whole = Math.max(validateEvery, top - top % validateEvery);
-  return { ...standing, rungs: rungsUpTo(whole, validateEvery) };
+  return { ...standing, rungs: listRungs(whole, validateEvery) };
 }
 
 /** What is trained next: a setting, up to an iteration. */
@@ -232,21 +236,21 @@ const LEAST_SECONDS = 1;
  * @param secondsLeft of the budget. @param more whether there are settings that were not tried. @param busy those under way.
  * @returns undefined when nothing is left to do in this time.
  */
-function nextJob(standing: Standing, secondsLeft: number, more: boolean, busy: Busy): Job | undefined {
+function nextJob(standing: SearchState, secondsLeft: number, more: boolean, busy: Busy): Job | undefined {
   const { candidates, rungs } = standing;
   for (let rung = rungs.length - 2; rung >= 0; rung--) {
     const number = promoted(standing, rung, busy);
-    const job = number === undefined ? undefined : jobOf(standing, number, rung + 1);
+    const job = number === undefined ? undefined : buildJob(standing, number, rung + 1);
     if (job && job.seconds <= secondsLeft) return job;
   }
   const finish = finishing(standing, secondsLeft, busy);
   // What was cut short comes first: by a stop, or by the first rung of a smaller budget.
-  const begun = ranked(standing).find((number) =>
+  const begun = rankSettings(standing).find((number) =>
     !busy.has(number) && !hasReached(candidates[number] ?? FRESH, rungs[0] ?? 0)
   );
   const first = begun === undefined
     ? { number: candidates.length, iterations: rungs[0] ?? 0, seconds: firstSeconds(standing) }
-    : jobOf(standing, begun, 0);
+    : buildJob(standing, begun, 0);
   const isThere = begun !== undefined || more;
   return isThere && first.seconds + (finish?.seconds ?? 0) <= secondsLeft ? first : finish;
 }
@@ -255,11 +259,11 @@ function nextJob(standing: Standing, secondsLeft: number, more: boolean, busy: B
  * The best of a rung that goes on to the next one, if one may: as many as a third of those that have come to it, without
  * the default, which is at its end from the beginning.
  */
-function promoted(standing: Standing, rung: number, busy: Busy): number | undefined {
+function promoted(standing: SearchState, rung: number, busy: Busy): number | undefined {
   const { candidates, rungs } = standing;
   const reached = (number: number, at: number) =>
     hasReached(candidates[number] ?? FRESH, rungs[at] ?? Infinity);
-  const here = ranked(standing, rungs[rung]).filter((number) => reached(number, rung));
+  const here = rankSettings(standing, rungs[rung]).filter((number) => reached(number, rung));
   const places = Math.floor(here.length / HALVING);
   const gone = here.filter((number) =>
     busy.has(number) || (number > 0 && (candidates[number]?.iterations ?? 0) > (rungs[rung] ?? 0))
@@ -269,17 +273,17 @@ function promoted(standing: Standing, rung: number, busy: Busy): number | undefi
 }
 
 /** The best so far goes on to the end; if that takes too long, as far as it comes. */
-function finishing(standing: Standing, secondsLeft: number, busy: Busy): Job | undefined {
-  const number = winnerOf(standing);
+function finishing(standing: SearchState, secondsLeft: number, busy: Busy): Job | undefined {
+  const number = findWinner(standing);
   const top = standing.rungs.length - 1;
   const candidate = standing.candidates[number ?? 0];
   if (number === undefined || busy.has(number)) return undefined;
   if (!candidate || hasReached(candidate, standing.rungs[top] ?? 0)) return undefined;
   if (secondsLeft < LEAST_SECONDS + candidate.setUpSeconds) return undefined;
-  return jobOf(standing, number, top);
+  return buildJob(standing, number, top);
 }
 
-function jobOf(standing: Standing, number: number, rung: number): Job {
+function buildJob(standing: SearchState, number: number, rung: number): Job {
   const candidate = standing.candidates[number] ?? FRESH;
   const iterations = standing.rungs[rung] ?? 0;
   const own = candidate.iterations > 0 ? candidate : standing.candidates[0] ?? FRESH;
@@ -288,7 +292,7 @@ function jobOf(standing: Standing, number: number, rung: number): Job {
 }
 
 /** What the first rung takes: the median of the settings so far, as one of them may have met a busy machine. */
-function firstSeconds({ candidates, rungs }: Standing): number {
+function firstSeconds({ candidates, rungs }: SearchState): number {
   const iterations = rungs[0] ?? 0;
   const all = candidates.map((one) => one.setUpSeconds + iterations * perIteration(one)).sort((a, b) =>
     a - b
@@ -296,6 +300,6 @@ function firstSeconds({ candidates, rungs }: Standing): number {
   return all[all.length >> 1] ?? 0;
 }
 
-function perIteration({ seconds, iterations }: Candidate): number {
+function perIteration({ seconds, iterations }: SearchCandidate): number {
   return seconds / Math.max(1, iterations);
 }

@@ -3,18 +3,18 @@
  * few that are known to do well, then random ones.
  */
 
-import { type Random, randomStream } from "../data/random.ts";
+import { createRandomStream, type Random } from "../data/random.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
-import { itemIdsOf } from "../data/item_ids.ts";
+import { findItemIdField } from "../data/item_ids.ts";
 
 /**
  * Options of `train` by their flags, as typed: { "--encoder": "pw", "--no-item-ids": "" }. One that is absent has its
  * default.
  */
-export type Setting = Readonly<Record<string, string>>;
+export type TuneSetting = Readonly<Record<string, string>>;
 
 /** What is searched on a data set, and with which options held fixed. */
-export interface Space {
+export interface SearchSpace {
   readonly seed: number;
   /** Flags that are not searched: the user has set them, or they say nothing of these data. */
   readonly fixed: ReadonlySet<string>;
@@ -22,7 +22,7 @@ export interface Space {
   readonly encoder: string;
   readonly learningRate: number;
   /** Whether a setting makes sense with what is fixed, on these items and this adapter. */
-  readonly accepts: (setting: Setting) => boolean;
+  readonly accepts: (setting: TuneSetting) => boolean;
   /** The figure by which all but the default stop early. */
   readonly stopping: string;
 }
@@ -31,7 +31,7 @@ export const NO_ITEM_IDS = "--no-item-ids";
 export const POSITION_EFFECT = "--position-effect";
 
 /** Settings worth a try on any log, most of all where the time is too short for many random ones: quick learners first. */
-const KNOWN: readonly Setting[] = [
+const KNOWN: readonly TuneSetting[] = [
   { "--learning-rate": "0.002", "--weight-decay": "3" },
   { [NO_ITEM_IDS]: "", "--learning-rate": "0.002" },
   { "--encoder": "pw" },
@@ -53,11 +53,11 @@ const SHRINKAGE = [1e-4, 2e-2] as const;
 const DROPOUT = ["0.1", "0.2", "0.3", "0.5"];
 
 /** Flags that say nothing of a data set: there are no item ids to leave out, or places on a page mean nothing. */
-export function meaninglessOn(
+export function listInapplicableFlags(
   { features, places }: Pick<Dataset, "features" | "places">,
 ): ReadonlySet<string> {
   return new Set([
-    ...(itemIdsOf(features) ? [] : [NO_ITEM_IDS]),
+    ...(findItemIdField(features) ? [] : [NO_ITEM_IDS]),
     ...(places === "shown" ? [] : [POSITION_EFFECT]),
   ]);
 }
@@ -69,14 +69,18 @@ const MOST_DRAWS = 100;
  * Setting `number` of a search; 0 is the default. @param before the settings so far.
  * @returns undefined where all settings have been tried, as so much is fixed.
  */
-export function settingOf(number: number, space: Space, before: readonly Setting[]): Setting | undefined {
+export function drawSetting(
+  number: number,
+  space: SearchSpace,
+  before: readonly TuneSetting[],
+): TuneSetting | undefined {
   if (number === 0) return {};
-  const taken = new Set(before.map(textOf));
-  const isNew = (setting: Setting) => !taken.has(textOf(setting)) && space.accepts(setting);
+  const taken = new Set(before.map(describeSetting));
+  const isNew = (setting: TuneSetting) => !taken.has(describeSetting(setting)) && space.accepts(setting);
   const known = KNOWN.map((setting) => finish(setting, space)).find(isNew);
   // Each known one is either taken or next, so this is as certain after a stop as before it.
   if (known) return known;
-  const random = randomStream(space.seed, "tune", number);
+  const random = createRandomStream(space.seed, "tune", number);
   for (let k = 0; k < MOST_DRAWS; k++) {
     const setting = finish(drawn(random, space), space);
     if (isNew(setting)) return setting;
@@ -85,12 +89,12 @@ export function settingOf(number: number, space: Space, before: readonly Setting
 }
 
 /** The options of a setting, as arguments. */
-export function argumentsOf(setting: Setting): string[] {
+export function listArguments(setting: TuneSetting): string[] {
   return Object.entries(setting).flatMap(([flag, value]) => value === "" ? [flag] : [flag, value]);
 }
 
 /** A setting in words, for tables: "pw, weight-decay 10". */
-export function textOf(setting: Setting): string {
+export function describeSetting(setting: TuneSetting): string {
   const parts = Object.entries(setting).filter(([flag]) => !STOPPING.includes(flag)).map(([flag, value]) =>
     flag === "--encoder" ? value : `${flag.slice(2).replace(/^no-/, "no ")} ${value}`.trim()
   );
@@ -100,27 +104,27 @@ export function textOf(setting: Setting): string {
 const STOPPING = ["--early-stopping"];
 
 /** Leaves out what is fixed or makes no sense, and says when the setting stops early. */
-function finish(setting: Setting, { fixed, stopping }: Space): Setting {
+function finish(setting: TuneSetting, { fixed, stopping }: SearchSpace): TuneSetting {
   const searched = { ...setting, "--early-stopping": stopping };
   return Object.fromEntries(Object.entries(searched).filter(([flag]) => !fixed.has(flag)));
 }
 
-function drawn(random: Random, space: Space): Setting {
+function drawn(random: Random, space: SearchSpace): TuneSetting {
   const { fixed, learningRate } = space;
   const setting: Record<string, string> = {};
-  const encoder = fixed.has("--encoder") ? space.encoder : oneOf(random, ENCODERS);
+  const encoder = fixed.has("--encoder") ? space.encoder : drawOne(random, ENCODERS);
   if (encoder !== "lstm") setting["--encoder"] = encoder;
   if (encoder === "pw" && random.uniform() < 0.3) setting["--pw-nonlinearity"] = "tanh";
-  const dims = encoder === "none" && random.uniform() < 0.5 ? LINEAR : oneOf(random, DIMS);
+  const dims = encoder === "none" && random.uniform() < 0.5 ? LINEAR : drawOne(random, DIMS);
   if (dims !== "64-64") setting["--dims"] = dims;
-  if (random.uniform() < 0.5) setting["--wide"] = oneOf(random, WIDE);
+  if (random.uniform() < 0.5) setting["--wide"] = drawOne(random, WIDE);
   if (random.uniform() < 0.5) setting[NO_ITEM_IDS] = "";
   const rate = short(logUniform(random, LEARNING_RATE));
   setting["--learning-rate"] = rate;
   const step = fixed.has("--learning-rate") ? learningRate : Number(rate);
   const shrinkage = logUniform(random, SHRINKAGE);
   if (random.uniform() < 2 / 3) setting["--weight-decay"] = short(shrinkage / step);
-  if (random.uniform() < 0.5) setting["--item-dropout"] = oneOf(random, DROPOUT);
+  if (random.uniform() < 0.5) setting["--item-dropout"] = drawOne(random, DROPOUT);
   if (random.uniform() < 0.2) setting[POSITION_EFFECT] = "0";
   return setting;
 }
@@ -134,6 +138,6 @@ function short(value: number): string {
   return String(Number(value.toPrecision(2)));
 }
 
-function oneOf(random: Random, values: readonly string[]): string {
+function drawOne(random: Random, values: readonly string[]): string {
   return values[random.integer(values.length)] ?? "";
 }

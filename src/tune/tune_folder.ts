@@ -10,8 +10,14 @@ import { readJson, writeJson } from "../files/json_file.ts";
 import { readLog } from "../report/collect.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
-import { bestOf, type Candidate, type Curve, ranked, type Standing } from "./search.ts";
-import { argumentsOf, type Setting, textOf } from "./space.ts";
+import {
+  findBestValidation,
+  rankSettings,
+  type SearchCandidate,
+  type SearchState,
+  type ValidationCurve,
+} from "./search.ts";
+import { describeSetting, listArguments, type TuneSetting } from "./space.ts";
 
 const tuneSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.tune),
@@ -32,21 +38,21 @@ const tuneSchema = v.strictObject({
   })),
 });
 /** What a search is, and where it stands but for the curves, which are in the logs of its runs. */
-export type Tune = Omit<v.InferOutput<typeof tuneSchema>, "format">;
+export type TuneConfig = Omit<v.InferOutput<typeof tuneSchema>, "format">;
 
 function tuneFile(path: string): string {
   return `${path}/tune.json`;
 }
 
 /** Undefined for a folder of another kind. @throws UserError when tune.json is damaged. */
-export function readTune(path: string): Promise<Tune | undefined> {
+export function readTune(path: string): Promise<TuneConfig | undefined> {
   return readJson(tuneFile(path), tuneSchema);
 }
 
 export async function writeTune(
   path: string,
-  about: Pick<Tune, "clickgan" | "options" | "data" | "criterion">,
-  { rungs, candidates }: Standing,
+  about: Pick<TuneConfig, "clickgan" | "options" | "data" | "criterion">,
+  { rungs, candidates }: SearchState,
   spentSeconds: number,
 ): Promise<void> {
   const settings = candidates.map(({ setting, iterations, seconds, setUpSeconds, end }) => ({
@@ -61,20 +67,23 @@ export async function writeTune(
 }
 
 /** Where a search stands. @throws UserError for a log that is damaged. */
-export async function standingOf(path: string, { criterion, rungs, settings }: Tune): Promise<Standing> {
-  const candidates = settings.map(async ({ options, ...rest }, number): Promise<Candidate> => {
-    return { ...rest, setting: options, curve: await readCurve(folderOfSetting(path, number), criterion) };
+export async function readSearchState(
+  path: string,
+  { criterion, rungs, settings }: TuneConfig,
+): Promise<SearchState> {
+  const candidates = settings.map(async ({ options, ...rest }, number): Promise<SearchCandidate> => {
+    return { ...rest, setting: options, curve: await readCurve(getSettingFolder(path, number), criterion) };
   });
   return { criterion, rungs, candidates: await Promise.all(candidates) };
 }
 
 /** Where the run of a setting stands. */
-export function folderOfSetting(path: string, number: number): string {
+export function getSettingFolder(path: string, number: number): string {
   return `${path}/setting-${String(number).padStart(3, "0")}`;
 }
 
 /** The validation figures of a run. */
-export async function readCurve(run: string, criterion: Criterion): Promise<Curve> {
+export async function readCurve(run: string, criterion: Criterion): Promise<ValidationCurve> {
   const { iteration, columns } = await readLog(`${run}/validation.csv`, [criterion]);
   return { iteration, value: columns.get(criterion) ?? iteration.map(() => null) };
 }
@@ -82,34 +91,34 @@ export async function readCurve(run: string, criterion: Criterion): Promise<Curv
 /** A setting and how good it was, each figure at its own best validation; null where there is none. */
 export interface SettingRow {
   readonly number: number;
-  readonly setting: Setting;
+  readonly setting: TuneSetting;
   readonly text: string;
   readonly folder: string;
   readonly iterations: number;
   readonly bestIteration: number;
   readonly seconds: number;
-  readonly end: Candidate["end"];
+  readonly end: SearchCandidate["end"];
   readonly validation: Readonly<Record<Criterion, number | null>>;
 }
 
 /** Of all settings, the best first. @param path the folder of the search. */
-export async function settingRows(path: string, standing: Standing): Promise<SettingRow[]> {
+export async function listSettingRows(path: string, standing: SearchState): Promise<SettingRow[]> {
   return await Promise.all(
-    ranked(standing).flatMap((number) => {
+    rankSettings(standing).flatMap((number) => {
       const candidate = standing.candidates[number];
-      return candidate ? [rowOf(path, number, candidate, standing.criterion)] : [];
+      return candidate ? [buildSettingRow(path, number, candidate, standing.criterion)] : [];
     }),
   );
 }
 
-async function rowOf(
+async function buildSettingRow(
   path: string,
   number: number,
-  candidate: Candidate,
+  candidate: SearchCandidate,
   criterion: Criterion,
 ): Promise<SettingRow> {
   const { setting, iterations, seconds, setUpSeconds, end } = candidate;
-  const folder = folderOfSetting(path, number);
+  const folder = getSettingFolder(path, number);
   const { columns } = await readLog(`${folder}/validation.csv`, criteria);
   const best = (name: Criterion) => {
     const values = (columns.get(name) ?? []).filter((value) => value !== null);
@@ -119,10 +128,10 @@ async function rowOf(
   return {
     number,
     setting,
-    text: textOf(setting),
+    text: describeSetting(setting),
     folder,
     iterations,
-    bestIteration: bestOf(candidate, criterion).iteration,
+    bestIteration: findBestValidation(candidate, criterion).iteration,
     seconds: seconds + setUpSeconds,
     end,
     validation: { loss: best("loss"), prec1: best("prec1"), prec2: best("prec2") },
@@ -130,7 +139,7 @@ async function rowOf(
 }
 
 /** The rows as CSV, with a column for each option that was searched. */
-export function tableCsv(rows: readonly SettingRow[]): string {
+export function formatSettingsCsv(rows: readonly SettingRow[]): string {
   const flags = [...new Set(rows.flatMap(({ setting }) => Object.keys(setting)))].sort();
   const head = [
     "setting",
@@ -164,6 +173,6 @@ export function trainArguments(
   { setting, iterations }: Pick<SettingRow, "setting" | "iterations">,
   usual: number,
 ): string[] {
-  const own = argumentsOf(setting);
+  const own = listArguments(setting);
   return [...options, ...own, ...(iterations === usual ? [] : ["--iterations", String(iterations)])];
 }

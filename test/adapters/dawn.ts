@@ -5,9 +5,9 @@
 
 import { fileURLToPath } from "node:url";
 import { openDevice } from "../../src/gpu/device.ts";
-import { bundle } from "../../src/serve/bundle/bundle.ts";
+import { buildBundle } from "../../src/serve/bundle/bundle.ts";
 import { openChromium } from "../chromium.ts";
-import { selftest } from "./page.ts";
+import { runSelftestPage } from "./page.ts";
 
 const [only = "", every, chromium] = Deno.args;
 
@@ -15,12 +15,12 @@ async function onVulkan(): Promise<string> {
   const { create, globals } = await import("webgpu");
   Object.assign(globalThis, globals);
   const dawn = create(["backend=vulkan"]);
-  return await selftest(only, every === "true", (options) => openDevice(options, dawn), console.error);
+  return await runSelftestPage(only, every === "true", (options) => openDevice(options, dawn), console.error);
 }
 
 async function inChromium(executablePath: string): Promise<string> {
   const entry = fileURLToPath(new URL("./page.ts", import.meta.url));
-  const { text } = await bundle({ entry, format: "iife" });
+  const { text } = await buildBundle({ entry, format: "iife" });
   const browser = await openChromium(executablePath, "software");
   try {
     const page = await browser.newPage();

@@ -9,9 +9,9 @@ import { runMain } from "../../src/cli/fail.ts";
 import { parseAndRun, path } from "../../src/cli/options.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { stepProgress } from "../../src/cli/progress.ts";
-import { expectMarkers, markdownTable, table, writeBetweenMarkers } from "../../src/cli/table.ts";
+import { expectMarkers, formatMarkdownTable, formatTable, writeBetweenMarkers } from "../../src/cli/table.ts";
 import { findChromium } from "../chromium.ts";
-import { faultsOf, type KernelResult, type SelftestResult } from "../../src/selftest/finding.ts";
+import { type KernelFinding, listFaults, type SelftestResult } from "../../src/selftest/finding.ts";
 import { UserError } from "../../src/user_error.ts";
 
 interface Options {
@@ -51,10 +51,10 @@ const implementations: readonly {
 ];
 
 /** What an implementation said, in a row. */
-export interface Outcome {
+export interface AdapterOutcome {
   readonly name: string;
   /** As `selftestJson` writes it. */
-  readonly result: SelftestResult & { readonly kernels: readonly KernelResult[] };
+  readonly result: SelftestResult & { readonly kernels: readonly KernelFinding[] };
   readonly faults: readonly string[];
 }
 
@@ -64,11 +64,11 @@ function known(_: string, value: unknown): unknown {
 }
 
 /** @throws UserError where it printed no JSON */
-export function outcomeOf(name: string, stdout: string, stderr: string): Outcome {
+export function parseOutcome(name: string, stdout: string, stderr: string): AdapterOutcome {
   try {
-    const result: Outcome["result"] = JSON.parse(stdout, known);
+    const result: AdapterOutcome["result"] = JSON.parse(stdout, known);
     const faults = result.findings.flatMap((finding) =>
-      faultsOf(finding).map((text) => `${finding.name} (${finding.kind}): ${text}`)
+      listFaults(finding).map((text) => `${finding.name} (${finding.kind}): ${text}`)
     );
     return { name, result, faults };
   } catch {
@@ -78,7 +78,7 @@ export function outcomeOf(name: string, stdout: string, stderr: string): Outcome
 
 const HEAD = ["implementation", "adapter", "cases", "kernels", "numbers", "cases that differ"];
 
-export function rowsOf(outcomes: readonly Outcome[]): string[][] {
+export function formatRows(outcomes: readonly AdapterOutcome[]): string[][] {
   return outcomes.map(({ name, result: { adapter, findings, kernels } }) => [
     name,
     adapter?.description ?? "",
@@ -87,11 +87,11 @@ export function rowsOf(outcomes: readonly Outcome[]): string[][] {
     findings.flatMap(({ checks }) => checks).reduce((sum, { values }) => sum + values, 0).toLocaleString(
       "en",
     ),
-    String(findings.filter((finding) => faultsOf(finding).length > 0).length),
+    String(findings.filter((finding) => listFaults(finding).length > 0).length),
   ]);
 }
 
-async function runOne(name: string, script: string, args: readonly string[]): Promise<Outcome> {
+async function runOne(name: string, script: string, args: readonly string[]): Promise<AdapterOutcome> {
   const progress = stepProgress();
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", ...DENO_FLAGS, "--allow-all", script, ...args],
@@ -117,7 +117,7 @@ async function runOne(name: string, script: string, args: readonly string[]): Pr
   };
   try {
     const [stdout] = await Promise.all([new Response(child.stdout).text(), listen()]);
-    return outcomeOf(name, stdout, said.join(""));
+    return parseOutcome(name, stdout, said.join(""));
   } finally {
     progress.stop();
   }
@@ -125,7 +125,7 @@ async function runOne(name: string, script: string, args: readonly string[]): Pr
 
 async function main({ readme, only, every }: Options): Promise<number> {
   if (readme !== undefined) await expectMarkers(readme, MARKERS);
-  const outcomes: Outcome[] = [];
+  const outcomes: AdapterOutcome[] = [];
   for (const { name, script, args } of implementations) {
     const own = await args(only, every);
     if ("missing" in own) {
@@ -134,12 +134,12 @@ async function main({ readme, only, every }: Options): Promise<number> {
     }
     outcomes.push(await runOne(name, script, own));
   }
-  console.log(table(HEAD, rowsOf(outcomes)));
+  console.log(formatTable(HEAD, formatRows(outcomes)));
   for (const { name, faults } of outcomes) {
     if (faults.length > 0) console.log([`\n${name}:`, ...faults.map((text) => `  ${text}`)].join("\n"));
   }
   if (readme !== undefined) {
-    await writeBetweenMarkers(readme, MARKERS, markdownTable(HEAD, rowsOf(outcomes)).join("\n"));
+    await writeBetweenMarkers(readme, MARKERS, formatMarkdownTable(HEAD, formatRows(outcomes)).join("\n"));
   }
   return outcomes.some(({ faults }) => faults.length > 0) ? 1 : 0;
 }

@@ -1,11 +1,11 @@
 /** The self-test in a browser: `selftest(only, every)` gives its JSON. dawn.ts takes it as it is, and bundles it for Chromium. */
 
 import { openDevice } from "../../src/gpu/device.ts";
-import { selftestJson } from "../../src/selftest/finding.ts";
+import { formatSelftestJson } from "../../src/selftest/finding.ts";
 import { runSelftest } from "../../src/selftest/run.ts";
 
 /** @param only cases with this in their names. @param every too what an adapter never takes. @param tell gets a line a case. */
-export async function selftest(
+export async function runSelftestPage(
   only: string,
   every: boolean,
   open: Parameters<typeof runSelftest>[0] = (options) => openDevice(options),
@@ -17,7 +17,7 @@ export async function selftest(
     leftOut: every ? "too" : "named",
     onCase: ({ name, kind, number, of }) => tell(`[${number}/${of}] ${name} (${kind})`),
   });
-  return selftestJson(result);
+  return formatSelftestJson(result);
 }
 
-Object.assign(globalThis, { selftest });
+Object.assign(globalThis, { selftest: runSelftestPage });

@@ -7,20 +7,20 @@
  */
 
 import assert from "node:assert/strict";
-import { cacheEnvironment, type CommandName, invocation, words } from "../command_check.ts";
+import { buildInvocation, type CommandName, makeCacheEnvironment, splitArguments } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
-import { rowsOf, saying } from "../case_table.ts";
-import { treeOf } from "./files.ts";
+import { parseRows, toPattern } from "../case_table.ts";
+import { readTree } from "./files.ts";
 
 /** Makes files in the case's folder. */
-export type Maker = (folder: string) => Promise<void> | void;
+export type FileMaker = (folder: string) => Promise<void> | void;
 
 export interface BadInput {
   readonly name: string;
   /** The command and its arguments; DIR is the case's folder. */
   readonly run: readonly string[];
   /** What is in the folder before. */
-  readonly files: Maker;
+  readonly files: FileMaker;
   /** What must be said; of a command that succeeds, on either output. */
   readonly says: readonly RegExp[];
   /** 1 unless given: a mistake of the user. */
@@ -34,33 +34,33 @@ export interface BadInput {
   readonly only?: boolean;
 }
 
-export type More = Partial<Omit<BadInput, "name" | "run" | "files">>;
+export type BadInputOptions = Partial<Omit<BadInput, "name" | "run" | "files">>;
 
-/** A case. @param run the command and its arguments, a text of {@link words}. @param says a text of {@link saying}, or several. */
-export function bad(
+/** A case. @param run the command and its arguments, a text of {@link splitArguments}. @param says a text of {@link toPattern}, or several. */
+export function makeBadInput(
   name: string,
   run: string | readonly string[],
-  files: Maker,
+  files: FileMaker,
   says: string | readonly string[],
-  more: More = {},
+  more: BadInputOptions = {},
 ): BadInput {
-  const split = typeof run === "string" ? words(run) : run;
-  return { name, run: split, files, says: [says].flat().map(saying), code: 1, leaves: [], ...more };
+  const split = typeof run === "string" ? splitArguments(run) : run;
+  return { name, run: split, files, says: [says].flat().map(toPattern), code: 1, leaves: [], ...more };
 }
 
-/** Cases that have the same files, a line of a table each ({@link rowsOf}): a name, the arguments behind `run`, and what must be said. */
-export function cases(files: Maker, run: string, more: More = {}) {
+/** Cases that have the same files, a line of a table each ({@link parseRows}): a name, the arguments behind `run`, and what must be said. */
+export function makeCases(files: FileMaker, run: string, more: BadInputOptions = {}) {
   return (text: TemplateStringsArray, ...values: readonly string[]): BadInput[] =>
-    rowsOf(String.raw(text, ...values)).map(([name = "", args = "", ...says]) =>
-      bad(name, `${run} ${args}`, files, says, more)
+    parseRows(String.raw(text, ...values)).map(([name = "", args = "", ...says]) =>
+      makeBadInput(name, `${run} ${args}`, files, says, more)
     );
 }
 
 /** No files. */
-export const nothing: Maker = () => {};
+export const makeNothing: FileMaker = () => {};
 
 /** Makes the files of each, one after another. */
-export function all(...makers: readonly Maker[]): Maker {
+export function makeAll(...makers: readonly FileMaker[]): FileMaker {
   return async (folder) => {
     for (const make of makers) await make(folder);
   };
@@ -94,11 +94,11 @@ class Shared {
 
   /** Runs a case in the process of its command. */
   async run(one: BadInput, folder: string): Promise<Ended> {
-    const command = commandOf(one);
+    const command = getCommand(one);
     const series = this.#open.get(command) ?? new CommandSeries(command);
     this.#open.set(command, series);
     try {
-      return { ...await series.run(argumentsOf(one, folder), LIMIT_MS), late: false };
+      return { ...await series.run(listArguments(one, folder), LIMIT_MS), late: false };
     } catch (error) {
       this.#open.delete(command);
       await series[Symbol.asyncDispose]();
@@ -120,7 +120,7 @@ async function check(one: BadInput, shared: Shared): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-bad-" });
   try {
     await one.files(folder);
-    const before = await treeOf(folder);
+    const before = await readTree(folder);
     const { code, stdout, stderr, late } = sharesProcess(one)
       ? await shared.run(one, folder)
       : await start(one, folder);
@@ -131,7 +131,7 @@ async function check(one: BadInput, shared: Shared): Promise<void> {
     assert.doesNotMatch(stdout + stderr, /This is a fault in the program|\[object Object\]|Uncaught/);
     if (one.code !== 0) assert.match(stderr, /^error: \S/m, told);
     for (const text of one.says) assert.match(one.code === 0 ? stdout + stderr : stderr, text);
-    const after = await treeOf(folder);
+    const after = await readTree(folder);
     for (const [path, entry] of before) {
       assert.ok(after.has(path), `${path} is gone`);
       if (!one.leaves.includes(path)) assert.equal(after.get(path), entry, `${path} was altered`);
@@ -154,20 +154,20 @@ interface Ended {
   readonly late: boolean;
 }
 
-const commandOf = ({ run: [command] }: BadInput) => command as CommandName;
+const getCommand = ({ run: [command] }: BadInput) => command as CommandName;
 
 /** What a case's command is given. */
-function argumentsOf(one: BadInput, folder: string): string[] {
-  return withOutput(commandOf(one), one.run.slice(1)).map((text) => text.replaceAll("DIR", folder));
+function listArguments(one: BadInput, folder: string): string[] {
+  return withOutput(getCommand(one), one.run.slice(1)).map((text) => text.replaceAll("DIR", folder));
 }
 
 async function start(one: BadInput, folder: string): Promise<Ended> {
   const { shell, env } = one;
   const within = (text: string) => text.replaceAll("DIR", folder);
-  const given = argumentsOf(one, folder);
+  const given = listArguments(one, folder);
   const own = Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, within(value)]));
-  if (own.XDG_CACHE_HOME !== undefined) Object.assign(own, await cacheEnvironment(own.XDG_CACHE_HOME));
-  const started = invocation(commandOf(one), given, own);
+  if (own.XDG_CACHE_HOME !== undefined) Object.assign(own, await makeCacheEnvironment(own.XDG_CACHE_HOME));
+  const started = buildInvocation(getCommand(one), given, own);
   const [program, ...rest] = shell === undefined
     ? [Deno.execPath(), ...started.args]
     : ["sh", "-c", within(shell), "sh", Deno.execPath(), ...started.args];

@@ -6,7 +6,7 @@ import fc from "fast-check";
 const TIMES = Number(Deno.env.get("CLICKGAN_FUZZ") ?? 1);
 
 /** How often a property is tried; always on the same cases. */
-export const runs = (count: number) => ({ numRuns: count * TIMES, seed: 13 + TIMES });
+export const countRuns = (count: number) => ({ numRuns: count * TIMES, seed: 13 + TIMES });
 
 /** Where something happens, as a share of the length. */
 const place = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
@@ -49,7 +49,7 @@ function withLines(change: (lines: string[], a: number, b: number) => void): fc.
 }
 
 /** Characters, lines and fields that are cut, doubled, swapped or replaced. @param separator of fields. */
-export function damagedText(separator: string, most = 4): fc.Arbitrary<Edit<string>> {
+export function drawDamagedText(separator: string, most = 4): fc.Arbitrary<Edit<string>> {
   const character = fc.tuple(
     place,
     fc.integer({ min: 0, max: 3 }),

@@ -3,9 +3,17 @@
  * is tested in test/data.
  */
 
-import { all, assertRefused, bad, type BadInput, cases, type Maker, nothing } from "./corpus.ts";
-import { cut, fifo, file, gz, link } from "./files.ts";
-import { paper, prepared } from "./good_inputs.ts";
+import {
+  assertRefused,
+  type BadInput,
+  type FileMaker,
+  makeAll,
+  makeBadInput,
+  makeCases,
+  makeNothing,
+} from "./corpus.ts";
+import { compressText, cut, link, makeFifo, makeFile } from "./files.ts";
+import { makePaperFile, makePreparedSet } from "./good_inputs.ts";
 
 const ENGINE = "--memory 500MB --threads 1";
 const LOG = `data log --user uid --item sku --time ts --clicked label ${ENGINE}`;
@@ -17,17 +25,17 @@ const rows = (users: number) =>
   );
 const good = HEAD + rows(20);
 
-const log = (name: string, source: string, files: Maker, says: string | string[], more = {}) =>
-  bad(name, `${LOG} --source '${source}'`, files, says, more);
+const log = (name: string, source: string, files: FileMaker, says: string | string[], more = {}) =>
+  makeBadInput(name, `${LOG} --source '${source}'`, files, says, more);
 const csv = (name: string, text: string | Uint8Array, says: string | string[], more = {}) =>
-  log(name, "DIR/log.csv", file("log.csv", text), says, more);
+  log(name, "DIR/log.csv", makeFile("log.csv", text), says, more);
 const of = (name: string, path: string, contents: string | Uint8Array, says: string) =>
-  log(name, `DIR/${path}`, file(path, contents), says);
+  log(name, `DIR/${path}`, makeFile(path, contents), says);
 /** It is prepared. */
 const fine = { code: 0, leaves: ["out/"] };
 
 const logs: readonly BadInput[] = [
-  ...cases(file("log.csv", good), `${LOG} --source DIR/log.csv`)`
+  ...makeCases(makeFile("log.csv", good), `${LOG} --source DIR/log.csv`)`
     an empty --out | --out '' | Expected the path of a folder, got nothing
     shares that do not add up | --shares 80-10-20 | Expected three percentages that add up to 100
     a memory that is none | --memory much | Expected a size such as 2GB or 800MB
@@ -39,25 +47,30 @@ const logs: readonly BadInput[] = [
     below a file | --out DIR/log.csv/out | log.csv
     a name too long | --out DIR/${"n".repeat(300)} | the name is too long
   `,
-  ...cases(nothing, "data")`
+  ...makeCases(makeNothing, "data")`
     no options | log | Expected --query (a SELECT) or --source (files); found none
     no subcommand |  | Usage
     an unknown subcommand | prepare | unknown command 'prepare'
     an empty column | log --source x --user '' | Expected a name, got nothing
   `,
-  log("no file", "DIR/none.csv", nothing, "found no such file"),
-  log("a folder", "DIR/logs", file("logs/log.csv", good), "found a folder. Name the files in it"),
+  log("no file", "DIR/none.csv", makeNothing, "found no such file"),
+  log("a folder", "DIR/logs", makeFile("logs/log.csv", good), "found a folder. Name the files in it"),
   log("a dangling link", "DIR/log.csv", link("log.csv", "DIR/gone"), "log.csv"),
-  log("a FIFO", "DIR/log.csv", fifo("log.csv"), "log.csv"),
-  log("an address of the web", "http://localhost:1/x.csv", nothing, "//localhost:1/x.csv"),
+  log("a FIFO", "DIR/log.csv", makeFifo("log.csv"), "log.csv"),
+  log("an address of the web", "http://localhost:1/x.csv", makeNothing, "//localhost:1/x.csv"),
   log(
     "files of two formats",
     "DIR/logs/*",
-    all(file("logs/a.csv", good), file("logs/b.json", "{}")),
+    makeAll(makeFile("logs/a.csv", good), makeFile("logs/b.json", "{}")),
     "files of one format",
   ),
   of("an ending that is not known", "log.xlsx", good, "expected a file whose name ends in .csv"),
-  of("gzip that is cut", "log.csv.gz", gz(good).slice(0, 60), "the compressed file is cut off or damaged"),
+  of(
+    "gzip that is cut",
+    "log.csv.gz",
+    compressText(good).slice(0, 60),
+    "the compressed file is cut off or damaged",
+  ),
   of("Parquet that is text", "log.parquet", good, "log.parquet"),
   of(
     "JSON nested 10,000 deep",
@@ -77,7 +90,7 @@ const logs: readonly BadInput[] = [
   log(
     "a pattern that all files match, with the new folder among them",
     "DIR/*",
-    file("log.csv", good),
+    makeFile("log.csv", good),
     "20 pages",
     fine,
   ),
@@ -88,19 +101,29 @@ const logs: readonly BadInput[] = [
     fine,
   ),
   ...["SELECT 1; COPY (SELECT 1) TO 'DIR/x.csv'", "SELECT 1 FROM missing"].map((text) =>
-    bad(`the text ${text}`, `data log --query DIR/log.sql ${ENGINE}`, file("log.sql", text), "log.sql")
+    makeBadInput(
+      `the text ${text}`,
+      `data log --query DIR/log.sql ${ENGINE}`,
+      makeFile("log.sql", text),
+      "log.sql",
+    )
   ),
-  bad("a SELECT that is not there", `data log --query DIR/log.sql ${ENGINE}`, nothing, "found no such file"),
-  bad(
+  makeBadInput(
+    "a SELECT that is not there",
+    `data log --query DIR/log.sql ${ENGINE}`,
+    makeNothing,
+    "found no such file",
+  ),
+  makeBadInput(
     "features that are not there",
     `${LOG} --source DIR/log.csv --features DIR/f.csv`,
-    file("log.csv", good),
+    makeFile("log.csv", good),
     "f.csv",
   ),
-  bad(
+  makeBadInput(
     "a quoted name",
     `${LOG} --source DIR/log.csv --out "DIR/it's"`,
-    file("log.csv", good),
+    makeFile("log.csv", good),
     "--data '…it'\\''s'",
     {
       code: 0,
@@ -110,7 +133,7 @@ const logs: readonly BadInput[] = [
 ];
 
 const others: readonly BadInput[] = [
-  ...cases(nothing, "")`
+  ...makeCases(makeNothing, "")`
     example: a seed that is none | data example --seed one | Expected a whole number in 0..4294967295
     example: a shop that there is not | data example --shop corner | Allowed choices are demo, restless
     merge: one set | data merge demo | Expected two data sets or more to merge, got 1
@@ -120,29 +143,34 @@ const others: readonly BadInput[] = [
     describe: no folder | data describe DIR/none | Expected a prepared data set
     check: no folder | data check DIR/none | Expected a prepared data set
   `,
-  bad(
+  makeBadInput(
     "merge: items of other features",
     "data merge demo DIR/log.tsv",
-    paper(),
+    makePaperFile(),
     "same features as those of demo",
   ),
-  bad("example: files of the user's", "data example --out DIR/x", file("x/log.csv", "mine"), "log.csv"),
-  bad(
+  makeBadInput(
+    "example: files of the user's",
+    "data example --out DIR/x",
+    makeFile("x/log.csv", "mine"),
+    "log.csv",
+  ),
+  makeBadInput(
     "describe: a table that is cut",
     "data describe DIR/set",
-    all(prepared(), cut("set/pages.parquet", 300)),
+    makeAll(makePreparedSet(), cut("set/pages.parquet", 300)),
     "pages.parquet",
   ),
-  bad(
+  makeBadInput(
     "check: a table that is cut",
     "data check DIR/set",
-    all(prepared(), cut("set/pages.parquet", 300)),
+    makeAll(makePreparedSet(), cut("set/pages.parquet", 300)),
     "pages.parquet",
   ),
-  bad(
+  makeBadInput(
     "check: items counted from 1",
     "data check DIR/set",
-    prepared({ pages: "SELECT * REPLACE (list_transform(items, lambda i: i + 1) AS items) FROM t" }),
+    makePreparedSet({ pages: "SELECT * REPLACE (list_transform(items, lambda i: i + 1) AS items) FROM t" }),
     "pages.parquet:#: expected items of the table of items, found 30",
   ),
 ];

@@ -2,12 +2,12 @@
 
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import type { Maker } from "./corpus.ts";
+import type { FileMaker } from "./corpus.ts";
 
-export type Contents = string | Uint8Array;
+export type FileContent = string | Uint8Array;
 
 /** A file; folders above it are made. */
-export function file(name: string, contents: Contents): Maker {
+export function makeFile(name: string, contents: FileContent): FileMaker {
   return (folder) => {
     const path = `${folder}/${name}`;
     Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
@@ -16,17 +16,17 @@ export function file(name: string, contents: Contents): Maker {
   };
 }
 
-export function folder(name: string): Maker {
+export function makeFolder(name: string): FileMaker {
   return (folder) => Deno.mkdirSync(`${folder}/${name}`, { recursive: true });
 }
 
 /** A symbolic link; DIR in the target is the case's folder. */
-export function link(name: string, target: string): Maker {
+export function link(name: string, target: string): FileMaker {
   return (folder) => Deno.symlinkSync(target.replaceAll("DIR", folder), `${folder}/${name}`);
 }
 
 /** A named pipe, which nobody writes to. */
-export function fifo(name: string): Maker {
+export function makeFifo(name: string): FileMaker {
   return async (folder) => {
     const { success } = await new Deno.Command("mkfifo", { args: [`${folder}/${name}`] }).output();
     if (!success) throw new Error("no FIFO can be made here");
@@ -34,7 +34,7 @@ export function fifo(name: string): Maker {
 }
 
 /** A file of zeros that takes no room. */
-export function sparse(name: string, bytes: number): Maker {
+export function makeSparseFile(name: string, bytes: number): FileMaker {
   return async (folder) => {
     await Deno.create(`${folder}/${name}`).then((file) => file.close());
     await Deno.truncate(`${folder}/${name}`, bytes);
@@ -42,23 +42,23 @@ export function sparse(name: string, bytes: number): Maker {
 }
 
 /** Takes a file away that another maker made. */
-export function without(name: string): Maker {
+export function removeFile(name: string): FileMaker {
   return (folder) => Deno.removeSync(`${folder}/${name}`, { recursive: true });
 }
 
 /** Alters a file that another maker made. */
-export function altered(name: string, change: (bytes: Uint8Array<ArrayBuffer>) => Contents): Maker {
-  return (folder) => file(name, change(Deno.readFileSync(`${folder}/${name}`)))(folder);
+export function alterFile(name: string, change: (bytes: Uint8Array<ArrayBuffer>) => FileContent): FileMaker {
+  return (folder) => makeFile(name, change(Deno.readFileSync(`${folder}/${name}`)))(folder);
 }
 
 /** The same as text. */
-export function alteredText(name: string, change: (text: string) => Contents): Maker {
-  return (folder) => file(name, change(Deno.readTextFileSync(`${folder}/${name}`)))(folder);
+export function alterText(name: string, change: (text: string) => FileContent): FileMaker {
+  return (folder) => makeFile(name, change(Deno.readTextFileSync(`${folder}/${name}`)))(folder);
 }
 
 /** Values of a JSON file by their paths, such as "training.seed"; undefined takes one out. */
-export function alteredJson(name: string, values: Readonly<Record<string, unknown>>): Maker {
-  return alteredText(name, (text) => {
+export function alterJson(name: string, values: Readonly<Record<string, unknown>>): FileMaker {
+  return alterText(name, (text) => {
     const json: unknown = JSON.parse(text);
     for (const [path, value] of Object.entries(values)) {
       const names = path.split(".");
@@ -77,13 +77,13 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-export function cut(name: string, bytes: number): Maker {
-  return altered(name, (all) => all.slice(0, bytes < 0 ? all.length + bytes : bytes));
+export function cut(name: string, bytes: number): FileMaker {
+  return alterFile(name, (all) => all.slice(0, bytes < 0 ? all.length + bytes : bytes));
 }
 
-export const gz = (text: string): Uint8Array => new Uint8Array(gzipSync(text));
+export const compressText = (text: string): Uint8Array => new Uint8Array(gzipSync(text));
 /** A line of a text, from 1, changed. */
-export function line(number: number, change: (line: string) => string): (text: string) => string {
+export function alterLine(number: number, change: (line: string) => string): (text: string) => string {
   return (text) => text.split("\n").map((own, k) => (k + 1 === number ? change(own) : own)).join("\n");
 }
 
@@ -91,7 +91,7 @@ export function line(number: number, change: (line: string) => string): (text: s
 const LARGEST = 2 ** 28;
 
 /** What is in a folder, to compare: every path with what it is and what it holds. */
-export async function treeOf(folder: string): Promise<Map<string, string>> {
+export async function readTree(folder: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   await walk(folder, "", found);
   return found;

@@ -16,20 +16,27 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/saf
 import { readSeeds } from "../../src/run/seeds_folder.ts";
 import { readSnapshot } from "../../src/run/snapshot.ts";
 import { UserError } from "../../src/user_error.ts";
-import { damagedBytes, damagedJson, damagedText, nasty, runs } from "./damage.ts";
-import { prepareIn, recipe, withFolder } from "../prepared_folder.ts";
+import { countRuns, damagedBytes, damagedJson, drawDamagedText, nasty } from "./damage.ts";
+import { makeRecipe, prepareIn, withFolder } from "../prepared_folder.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
-import { COLUMNS, goodManifest, goodSnapshot, markOf, paperText, run } from "./good_inputs.ts";
+import {
+  COLUMNS,
+  computeLogMark,
+  goodManifest,
+  makeGoodSnapshot,
+  makePaperText,
+  run,
+} from "./good_inputs.ts";
 import * as v from "../../src/schema.ts";
 import { Command, type Option } from "commander";
 import { parse } from "../../src/cli/options.ts";
 import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
 import { addTrainOptions, parseTrainOptions } from "../../src/commands/train/train_options.ts";
-import { stagesConfigOf } from "../../src/run/options/train.ts";
+import { buildStagesConfig } from "../../src/run/options/train.ts";
 import { tinyData } from "../small_models.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
 import { adversarialConfigSchema, trainingConfigSchema, trainingFields } from "../../src/train/config.ts";
-import { addPolicyTrainOptions, policyTrainingOf } from "../../src/commands/policy/train.ts";
+import { addPolicyTrainOptions, buildPolicyTrainingConfig } from "../../src/commands/policy/train.ts";
 
 /** @param what is read, for messages. @returns undefined where it is refused as it should be. */
 async function outcome<T>(read: () => T | Promise<T>, what = ""): Promise<T | undefined> {
@@ -42,7 +49,7 @@ async function outcome<T>(read: () => T | Promise<T>, what = ""): Promise<T | un
 }
 
 /** What a text in the paper's layout holds, read in the plainest way. */
-function rowsOf(text: string): { rows: number; pages: number; clicks: number } {
+function countRows(text: string): { rows: number; pages: number; clicks: number } {
   const [header = "", ...lines] = text.replace(/^\ufeff/, "").split("\n").map((line) =>
     line.replace(/\r$/, "")
   );
@@ -64,30 +71,30 @@ function rowsOf(text: string): { rows: number; pages: number; clicks: number } {
 
 Deno.test("a damaged log in the paper's layout is refused, or read as it stands", () =>
   withEmptyFolder(async (folder) => {
-    const good = paperText().split("\n").slice(0, 60).join("\n") + "\n";
+    const good = makePaperText().split("\n").slice(0, 60).join("\n") + "\n";
     const path = `${folder}/log.tsv`;
     let read = 0;
     await fc.assert(
-      fc.asyncProperty(damagedText("\t"), async (damage) => {
+      fc.asyncProperty(drawDamagedText("\t"), async (damage) => {
         const text = damage(good);
         Deno.writeTextFileSync(path, text);
         const log = await outcome(() => readPaperFile(path));
         if (!log) return;
         read++;
         checkLog(log);
-        const expected = rowsOf(text);
+        const expected = countRows(text);
         const further = log.eventGiven?.reduce((sum, given) => sum + (given > 0 ? 1 : 0), 0) ?? 0;
         assert.equal(log.rowItem.length - further, expected.rows);
         assert.equal(log.eventClick.length - further, expected.pages);
         assert.equal(log.eventClick.filter((click) => click !== NONE).length, expected.clicks);
       }),
-      runs(1500),
+      countRuns(1500),
     );
     assert.ok(read > 100, `only ${read} were read`);
   }));
 
 Deno.test("a damaged safetensors file is refused, or holds what its shapes say", async () => {
-  const { tensors, metadata } = goodSnapshot();
+  const { tensors, metadata } = makeGoodSnapshot();
   const few = new Map(
     [...tensors].slice(0, 3).map(([name, { shape: [, columns = 1], data }]) =>
       [name, { shape: [1, columns], data: data.slice(0, columns) }] as const
@@ -101,13 +108,13 @@ Deno.test("a damaged safetensors file is refused, or holds what its shapes say",
         assert.equal(data.length, shape.reduce((product, size) => product * size, 1));
       }
     }),
-    runs(2000),
+    countRuns(2000),
   );
 });
 
 Deno.test("a snapshot whose header is damaged is refused, or says what it is", () =>
   withEmptyFolder(async (folder) => {
-    const { tensors, metadata } = goodSnapshot();
+    const { tensors, metadata } = makeGoodSnapshot();
     const path = `${folder}/model.safetensors`;
     await fc.assert(
       fc.asyncProperty(damagedJson, async (damage) => {
@@ -121,7 +128,7 @@ Deno.test("a snapshot whose header is damaged is refused, or says what it is", (
         const found = await outcome(() => readSnapshot(path));
         if (found?.info) assert.deepEqual(found.info.model, JSON.parse(texts.model ?? ""));
       }),
-      runs(300),
+      countRuns(300),
     );
   }));
 
@@ -158,11 +165,11 @@ Deno.test("damaged JSON files of a run, of seeds, of an experiment and of a data
     for (const [name, good, read] of files) {
       const path = `${folder}/old/${name}`;
       await fc.assert(
-        fc.asyncProperty(fc.oneof(damagedJson, damagedText(",", 2)), async (damage) => {
+        fc.asyncProperty(fc.oneof(damagedJson, drawDamagedText(",", 2)), async (damage) => {
           Deno.writeTextFileSync(path, damage(good));
           await outcome(read);
         }),
-        runs(250),
+        countRuns(250),
       );
       Deno.writeTextFileSync(path, good);
     }
@@ -172,7 +179,7 @@ Deno.test("a damaged log of a run is refused, or drawn with ascending iterations
   const good = "iteration,loss,prec1\n" +
     Array.from({ length: 9 }, (_, k) => `${k + 1},1.${k},0.5\n`).join("");
   await fc.assert(
-    fc.asyncProperty(damagedText(","), async (damage) => {
+    fc.asyncProperty(drawDamagedText(","), async (damage) => {
       const log = await outcome(() => parseLog(damage(good), "train.csv", ["loss", "prec1"]));
       if (!log) return;
       log.iteration.forEach((now, k) => assert.ok(now > (log.iteration[k - 1] ?? -1)));
@@ -181,7 +188,7 @@ Deno.test("a damaged log of a run is refused, or drawn with ascending iterations
         for (const value of values) assert.ok(value === null || Number.isFinite(value));
       }
     }),
-    runs(2000),
+    countRuns(2000),
   );
 });
 
@@ -190,14 +197,14 @@ Deno.test("a damaged log of a run is refused before a run goes on, or is what it
     const good = "iteration,loss\n" + Array.from({ length: 9 }, (_, k) => `${k + 1},1.${k}\n`).join("");
     const path = `${folder}/train.csv`;
     await fc.assert(
-      fc.asyncProperty(damagedText(","), async (damage) => {
+      fc.asyncProperty(drawDamagedText(","), async (damage) => {
         Deno.writeTextFileSync(path, damage(good));
         const before = Deno.readTextFileSync(path);
-        const log = await outcome(() => CsvLog.resume(path, ["iteration", "loss"], markOf(good)));
+        const log = await outcome(() => CsvLog.resume(path, ["iteration", "loss"], computeLogMark(good)));
         log?.close();
         assert.equal(Deno.readTextFileSync(path), log ? good : before);
       }),
-      runs(400),
+      countRuns(400),
     );
   }));
 
@@ -212,9 +219,9 @@ Deno.test("a damaged raw log is refused, or prepared into a set that can be read
   withFolder({}, async (folder) => {
     let made = 0;
     await fc.assert(
-      fc.asyncProperty(damagedText(",", 3), async (damage) => {
+      fc.asyncProperty(drawDamagedText(",", 3), async (damage) => {
         await Deno.writeTextFile(`${folder}/log.csv`, damage(good));
-        const prepared = await outcome(() => prepareIn(folder, recipe(`${folder}/log.csv`)));
+        const prepared = await outcome(() => prepareIn(folder, makeRecipe(`${folder}/log.csv`)));
         if (!prepared) return;
         made++;
         const { manifest } = prepared;
@@ -223,7 +230,7 @@ Deno.test("a damaged raw log is refused, or prepared into a set that can be read
         assert.ok(set.rows <= 130, "more rows than there were");
         await Deno.remove(prepared.folder, { recursive: true });
       }),
-      runs(30),
+      countRuns(30),
     );
     assert.ok(made > 3, `only ${made} were made`);
   }));
@@ -231,10 +238,10 @@ Deno.test("a damaged raw log is refused, or prepared into a set that can be read
 // Options at random: they are refused in words, or make configs that a run would take.
 
 const { options } = addTrainOptions(new Command());
-const namesOf = (wanted: (option: Option) => boolean) =>
+const listNames = (wanted: (option: Option) => boolean) =>
   options.filter(wanted).flatMap(({ long }) => long ?? []);
-const FLAGS = namesOf(({ required }) => !required);
-const VALUED = namesOf((option) => !option.isBoolean());
+const FLAGS = listNames(({ required }) => !required);
+const VALUED = listNames((option) => !option.isBoolean());
 
 const value = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 0, max: 70 }).map(String) },
@@ -261,7 +268,10 @@ Deno.test("no option of policy train, or of reproduce, takes a number that no tr
   for (const { long, argChoices } of addPolicyTrainOptions(new Command()).options) {
     for (const number of argChoices ? [] : numbers) {
       const command = addPolicyTrainOptions(new Command());
-      await outcome(() => policyTrainingOf(parse(command, [`${long}=${number}`])), `${long} ${number}`);
+      await outcome(
+        () => buildPolicyTrainingConfig(parse(command, [`${long}=${number}`])),
+        `${long} ${number}`,
+      );
     }
   }
   for (const long of ["--iterations", "--adversarial"]) {
@@ -288,13 +298,13 @@ Deno.test("options of train at random", async () => {
         if (options.resume !== undefined) return;
         const { seed, seeds } = options;
         assert.ok(seed + seeds - 1 < 2 ** 32);
-        const { model, training, adversarial } = stagesConfigOf(options, tinyData);
+        const { model, training, adversarial } = buildStagesConfig(options, tinyData);
         v.parse(modelConfigSchema, model);
         v.parse(trainingConfigSchema, training);
         v.parse(v.nullable(adversarialConfigSchema), adversarial);
       }, args.join(" "));
     }),
-    runs(1500),
+    countRuns(1500),
   );
   assert.ok(taken > 100, `only ${taken} were taken`);
 });

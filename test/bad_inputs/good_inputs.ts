@@ -1,14 +1,14 @@
 /** Logs in the paper's layout, prepared data sets, snapshots of a small model and runs of it, good or with damage. */
 
 import { writePaperFile } from "../command_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { all, type Maker } from "./corpus.ts";
-import { alteredJson, type Contents, file } from "./files.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { type FileMaker, makeAll } from "./corpus.ts";
+import { alterJson, type FileContent, makeFile } from "./files.ts";
 import { rewrite, writeSet } from "../foreign_set.ts";
 import type { ItemsShape } from "../../src/data/item_catalogue.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
-import { initialWeights } from "../../src/model/initial_weights.ts";
-import { modelParameters } from "../../src/model/user_model.ts";
+import { drawInitialWeights } from "../../src/model/initial_weights.ts";
+import { listModelParameters } from "../../src/model/user_model.ts";
 import { encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
 import { createHash } from "node:crypto";
 import * as v from "../../src/schema.ts";
@@ -20,11 +20,11 @@ export const COLUMNS = ["session_new_index", "Time", "item_new_index", "is_click
 let text: string | undefined;
 
 /** 90 users, a third in each part, over 30 items. */
-export function paperText(): string {
+export function makePaperText(): string {
   if (text === undefined) {
     const path = Deno.makeTempFileSync({ prefix: "clickgan-bad-" });
     try {
-      writePaperFile(path, smallLog(31, { users: 90, items: 30, width: 0 }));
+      writePaperFile(path, createSmallLog(31, { users: 90, items: 30, width: 0 }));
       text = Deno.readTextFileSync(path);
     } finally {
       Deno.removeSync(path);
@@ -34,17 +34,26 @@ export function paperText(): string {
 }
 
 /** log.tsv; without a change it is a good one. */
-export function paper(change: (text: string) => Contents = (text) => text, name = "log.tsv"): Maker {
-  return (folder) => file(name, change(paperText()))(folder);
+export function makePaperFile(
+  change: (text: string) => FileContent = (text) => text,
+  name = "log.tsv",
+): FileMaker {
+  return (folder) => makeFile(name, change(makePaperText()))(folder);
 }
 
 /** A log of these rows, in the order of the columns. */
-export function paperRows(rows: readonly (readonly (string | number)[])[]): Maker {
-  return file("log.tsv", [COLUMNS, ...rows].map((row) => row.join("\t")).join("\n") + "\n");
+export function makePaperRows(rows: readonly (readonly (string | number)[])[]): FileMaker {
+  return makeFile("log.tsv", [COLUMNS, ...rows].map((row) => row.join("\t")).join("\n") + "\n");
 }
 
 /** Rows of `users` users in a part, from user `first` on, with a page of `page` items each whose first is clicked. */
-export function usersOf(first: number, users: number, part: number, page = 3, clicks = true): (number)[][] {
+export function makeUserRows(
+  first: number,
+  users: number,
+  part: number,
+  page = 3,
+  clicks = true,
+): (number)[][] {
   const rows: number[][] = [];
   for (let user = first; user < first + users; user++) {
     for (let item = 0; item < page; item++) rows.push([user, 1, item, clicks && item === 0 ? 1 : 0, part]);
@@ -53,7 +62,7 @@ export function usersOf(first: number, users: number, part: number, page = 3, cl
 }
 
 /** SQL that makes a table anew, from its good rows t. */
-export interface Damage {
+export interface TableDamage {
   readonly users?: string;
   readonly items?: string;
   readonly pages?: string;
@@ -62,11 +71,11 @@ export interface Damage {
 }
 
 /** A set of 90 users over 30 items with two dense features, in the folder `set`. */
-export function prepared({ manifest = {}, ...tables }: Damage = {}): Maker {
+export function makePreparedSet({ manifest = {}, ...tables }: TableDamage = {}): FileMaker {
   return async (folder) => {
     const set = `${folder}/set`;
     Deno.mkdirSync(set);
-    await writeSet(set, smallLog(31, { users: 90, items: 30, width: 2 }));
+    await writeSet(set, createSmallLog(31, { users: 90, items: 30, width: 2 }));
     for (const [part, sql] of Object.entries(tables)) await rewrite(set, part, sql);
     const json = typeof manifest === "string" ? manifest : JSON.stringify({ ...goodManifest, ...manifest });
     Deno.writeTextFileSync(`${set}/manifest.json`, json);
@@ -85,14 +94,14 @@ export const SMALL_MODEL: ModelConfig = { ...defaultModel, lstmUnits: 4, dims: [
 const SMALL_ITEMS: ItemsShape = { kind: "one-hot", count: 30, width: 30 };
 
 /** What a file holds, to be altered. */
-export interface Holds {
+export interface SnapshotContents {
   readonly tensors: Map<string, TensorData>;
   readonly metadata: Record<string, string>;
 }
 
-export function goodSnapshot(kind = "best-loss", iteration = 4, items = SMALL_ITEMS): Holds {
-  const specs = modelParameters(items, SMALL_MODEL);
-  const weights = initialWeights(specs, 7);
+export function makeGoodSnapshot(kind = "best-loss", iteration = 4, items = SMALL_ITEMS): SnapshotContents {
+  const specs = listModelParameters(items, SMALL_MODEL);
+  const weights = drawInitialWeights(specs, 7);
   const tensors = new Map<string, TensorData>();
   for (const { name, rows, columns } of specs) {
     const data = weights.get(name) ?? new Float32Array(rows * columns);
@@ -109,17 +118,20 @@ export function goodSnapshot(kind = "best-loss", iteration = 4, items = SMALL_IT
 }
 
 /** A snapshot; without a change it is a good one. */
-export function snapshot(change: (holds: Holds) => unknown = () => {}, name = "model.safetensors"): Maker {
+export function makeSnapshot(
+  change: (holds: SnapshotContents) => unknown = () => {},
+  name = "model.safetensors",
+): FileMaker {
   return (folder) => {
-    const holds = goodSnapshot();
+    const holds = makeGoodSnapshot();
     change(holds);
-    return file(name, encodeSafetensors(holds.tensors, holds.metadata))(folder);
+    return makeFile(name, encodeSafetensors(holds.tensors, holds.metadata))(folder);
   };
 }
 
 /** A snapshot of the adversarial stage. */
-export const game = (change: object = {}): Maker =>
-  snapshot(({ metadata }) => {
+export const makeGameSnapshot = (change: object = {}): FileMaker =>
+  makeSnapshot(({ metadata }) => {
     const usual = {
       generator: null,
       eta: 1,
@@ -132,7 +144,10 @@ export const game = (change: object = {}): Maker =>
   });
 
 /** Gives a tensor another shape, the values staying as they are. */
-export function reshaped(name: string, shape: (old: readonly number[]) => number[]): (holds: Holds) => void {
+export function reshapeTensor(
+  name: string,
+  shape: (old: readonly number[]) => number[],
+): (holds: SnapshotContents) => void {
   return ({ tensors }) => {
     const tensor = tensors.get(name);
     if (!tensor) throw new Error(`no tensor ${name}`);
@@ -141,7 +156,7 @@ export function reshaped(name: string, shape: (old: readonly number[]) => number
 }
 
 /** Sets values of a tensor: all of them, or the one at a place. */
-export function valued(name: string, value: number, at?: number): (holds: Holds) => void {
+export function setTensorValue(name: string, value: number, at?: number): (holds: SnapshotContents) => void {
   return ({ tensors }) => {
     const tensor = tensors.get(name);
     if (!tensor) throw new Error(`no tensor ${name}`);
@@ -155,11 +170,11 @@ export function valued(name: string, value: number, at?: number): (holds: Holds)
 const HEADER = "iteration,loss,prec1,prec2\n";
 
 /** log.tsv, and the folder `old` of a run on it; the changes are made to it in order. */
-export function run(...changes: readonly Maker[]): Maker {
-  return all(paper(), writeRun, ...changes);
+export function run(...changes: readonly FileMaker[]): FileMaker {
+  return makeAll(makePaperFile(), writeRun, ...changes);
 }
 
-const writeRun: Maker = async (folder) => {
+const writeRun: FileMaker = async (folder) => {
   const log = Deno.readFileSync(`${folder}/log.tsv`);
   const config = v.parse(runConfigSchema, {
     format: "clickgan-run",
@@ -188,7 +203,7 @@ const writeRun: Maker = async (folder) => {
   });
   const json = (value: unknown) => JSON.stringify(value, null, 2) + "\n";
   const best = { value: 40, iteration: 4 };
-  const { tensors, metadata } = goodSnapshot("last");
+  const { tensors, metadata } = makeGoodSnapshot("last");
   const state = new Map<string, TensorData>(tensors);
   for (const prefix of ["adam.m/", "adam.v/"]) {
     for (const [name, { shape, data }] of tensors) {
@@ -201,29 +216,29 @@ const writeRun: Maker = async (folder) => {
   const last = {
     ...metadata,
     best: JSON.stringify({ loss: best, prec1: best, prec2: best }),
-    logs: JSON.stringify({ train: markOf(train), validation: markOf(validation) }),
+    logs: JSON.stringify({ train: computeLogMark(train), validation: computeLogMark(validation) }),
   };
-  const files: readonly Maker[] = [
-    file("old/config.json", json(config)),
-    file("old/train.csv", train),
-    file("old/validation.csv", validation),
-    file("old/last.safetensors", encodeSafetensors(state, last)),
+  const files: readonly FileMaker[] = [
+    makeFile("old/config.json", json(config)),
+    makeFile("old/train.csv", train),
+    makeFile("old/validation.csv", validation),
+    makeFile("old/last.safetensors", encodeSafetensors(state, last)),
     ...["best-loss", "best-prec1", "best-prec2"].map((name) => {
-      const own = goodSnapshot(name);
-      return file(`old/${name}.safetensors`, encodeSafetensors(own.tensors, own.metadata));
+      const own = makeGoodSnapshot(name);
+      return makeFile(`old/${name}.safetensors`, encodeSafetensors(own.tensors, own.metadata));
     }),
   ];
   for (const make of files) await make(folder);
 };
 
 /** What a snapshot says of a log. */
-export function markOf(text: string): { bytes: number; sha256: string } {
+export function computeLogMark(text: string): { bytes: number; sha256: string } {
   return { bytes: text.length, sha256: createHash("sha256").update(text).digest("hex") };
 }
 
 /** The folder `s` of two seeds, of which the first has begun; the changes are made to it in order. */
-export function seeds(list: unknown = [1, 2], ...changes: readonly Maker[]): Maker {
-  return all(run(), (folder) => {
+export function makeSeedsFolder(list: unknown = [1, 2], ...changes: readonly FileMaker[]): FileMaker {
+  return makeAll(run(), (folder) => {
     Deno.mkdirSync(`${folder}/s`);
     Deno.renameSync(`${folder}/old`, `${folder}/s/seed-1`);
     const config: unknown = JSON.parse(Deno.readTextFileSync(`${folder}/s/seed-1/config.json`));
@@ -235,7 +250,7 @@ export function seeds(list: unknown = [1, 2], ...changes: readonly Maker[]): Mak
 }
 
 /** The folder `old` of a run whose Shannon stage is done and whose adversarial stage is to come. */
-export function beforeAdversarial(...changes: readonly Maker[]): Maker {
+export function makeRunBeforeAdversarial(...changes: readonly FileMaker[]): FileMaker {
   const adversarial = {
     ...defaultAdversarial,
     iterations: 4,
@@ -243,5 +258,5 @@ export function beforeAdversarial(...changes: readonly Maker[]): Maker {
     validateEvery: 2,
     behaviourDims: [8],
   };
-  return run(alteredJson("old/config.json", { adversarial, "training.iterations": 4 }), ...changes);
+  return run(alterJson("old/config.json", { adversarial, "training.iterations": 4 }), ...changes);
 }

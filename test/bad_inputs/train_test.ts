@@ -4,124 +4,157 @@
  * csv_log_test.ts.
  */
 
-import { all, assertRefused, bad, type BadInput, cases, type Maker, nothing } from "./corpus.ts";
-import { altered, alteredJson, cut, fifo, file, folder, gz, line, link, sparse, without } from "./files.ts";
 import {
-  beforeAdversarial,
-  goodSnapshot,
-  paper,
-  paperRows,
-  prepared,
-  reshaped,
+  assertRefused,
+  type BadInput,
+  type FileMaker,
+  makeAll,
+  makeBadInput,
+  makeCases,
+  makeNothing,
+} from "./corpus.ts";
+import {
+  alterFile,
+  alterJson,
+  alterLine,
+  compressText,
+  cut,
+  link,
+  makeFifo,
+  makeFile,
+  makeFolder,
+  makeSparseFile,
+  removeFile,
+} from "./files.ts";
+import {
+  makeGoodSnapshot,
+  makePaperFile,
+  makePaperRows,
+  makePreparedSet,
+  makeRunBeforeAdversarial,
+  makeSeedsFolder,
+  makeSnapshot,
+  makeUserRows,
+  reshapeTensor,
   run,
-  seeds,
-  snapshot,
-  usersOf,
-  valued,
+  setTensorValue,
 } from "./good_inputs.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 
 /** Settings of a run that ends at once. */
 const QUICK = "--batch-size 5 --iterations 2 --validate-every 1 --dims 4 --lstm-units 4";
-const train = (name: string, files: Maker, says: string) =>
-  bad(name, `train --data DIR/log.tsv ${QUICK}`, files, says);
-const onSet = (name: string, files: Maker, says: string) =>
-  bad(name, `train --data DIR/set ${QUICK}`, files, says);
+const train = (name: string, files: FileMaker, says: string) =>
+  makeBadInput(name, `train --data DIR/log.tsv ${QUICK}`, files, says);
+const onSet = (name: string, files: FileMaker, says: string) =>
+  makeBadInput(name, `train --data DIR/set ${QUICK}`, files, says);
 
 /** Users of pages of so many items, in all three parts. @param clicks whether the first item of each is clicked */
 const allParts = (page: number, clicks = true) => [
-  ...usersOf(0, 8, 0, page, clicks),
-  ...usersOf(8, 2, 1, page, clicks),
-  ...usersOf(10, 2, 2, page, clicks),
+  ...makeUserRows(0, 8, 0, page, clicks),
+  ...makeUserRows(8, 2, 1, page, clicks),
+  ...makeUserRows(10, 2, 2, page, clicks),
 ];
 
 const data: readonly BadInput[] = [
-  ...cases(nothing, "train")`
+  ...makeCases(makeNothing, "train")`
     an unknown option | --epochs 3 | unknown option '--epochs'
     a seed that is none | --seed -1 | Expected a whole number in 0..4294967295
     a made-up shop without item ids | --data demo --no-item-ids | Expected a data set with item ids and other features
     the seed of a shop with a file | --data log.tsv --data-seed 2 | Expected --data-seed with the data of a made-up shop
   `,
-  bad(
+  makeBadInput(
     "a name with a quote, whose hint must not run",
     ["train", "--resume", "DIR/it's $(touch x)", "--dims", "8"],
-    nothing,
+    makeNothing,
     "--init '…it'\\''s $(touch x)/last.safetensors'",
   ),
-  ...cases(paper(), "train --data DIR/log.tsv")`
+  ...makeCases(makePaperFile(), "train --data DIR/log.tsv")`
     more users a batch than there are | --batch-size 31 | Expected a batch of at most 30 users | --batch-size 31
     a batch of more users than any number of bytes | --batch-size 9007199254740991
       | Expected a batch of at most 30 users
     an adversarial batch of more users than there are | --adversarial 200
       | Expected a batch of at most 30 users | --adversarial-batch-size 100
   `,
-  train("a row that is cut", paper((text) => text.slice(0, -12)), "log.tsv:#: expected"),
+  train("a row that is cut", makePaperFile((text) => text.slice(0, -12)), "log.tsv:#: expected"),
   train(
     "a NUL byte",
-    paper(line(5, (l) => l.replace("\t", "\0\t"))),
+    makePaperFile(alterLine(5, (l) => l.replace("\t", "\0\t"))),
     "log.tsv:5: expected session_new_index",
   ),
-  train("a log that is compressed", paper(gz), "log.tsv"),
-  train("an empty log", file("log.tsv", ""), "the file is empty"),
-  train("only pages of one item, each clicked", paperRows(allParts(1)), "--pages sampled"),
+  train("a log that is compressed", makePaperFile(compressText), "log.tsv"),
+  train("an empty log", makeFile("log.tsv", ""), "the file is empty"),
+  train("only pages of one item, each clicked", makePaperRows(allParts(1)), "--pages sampled"),
   {
-    ...train("users who never click have no precision", paperRows(allParts(3, false)), "prec@1 -"),
+    ...train("users who never click have no precision", makePaperRows(allParts(3, false)), "prec@1 -"),
     ...{ code: 0, leaves: ["run/"] },
   },
   onSet(
     "a folder without a manifest",
-    folder("set"),
+    makeFolder("set"),
     "Expected a prepared data set, a folder with a manifest.json",
   ),
-  onSet("a manifest that is none", prepared({ manifest: "[]" }), "is not a manifest of a prepared data set"),
-  onSet("a table of pages that is cut", all(prepared(), cut("set/pages.parquet", 300)), "pages.parquet"),
+  onSet(
+    "a manifest that is none",
+    makePreparedSet({ manifest: "[]" }),
+    "is not a manifest of a prepared data set",
+  ),
+  onSet(
+    "a table of pages that is cut",
+    makeAll(makePreparedSet(), cut("set/pages.parquet", 300)),
+    "pages.parquet",
+  ),
   onSet("a set that is a loop of links", link("set", "DIR/set"), "set"),
   onSet(
     "a displayed item that there is not",
-    prepared({ pages: "SELECT * REPLACE ([30]::UINTEGER[] AS items) FROM t" }),
+    makePreparedSet({ pages: "SELECT * REPLACE ([30]::UINTEGER[] AS items) FROM t" }),
     "set/pages.parquet",
   ),
   onSet(
     "no train users",
-    prepared({ users: "SELECT * REPLACE ('test' AS split) FROM t" }),
+    makePreparedSet({ users: "SELECT * REPLACE ('test' AS split) FROM t" }),
     "has no train users",
   ),
   onSet(
     "a dangling link in the place of a table",
-    all(prepared(), without("set/pages.parquet"), link("set/pages.parquet", "DIR/gone")),
+    makeAll(makePreparedSet(), removeFile("set/pages.parquet"), link("set/pages.parquet", "DIR/gone")),
     "pages",
   ),
-  bad(
+  makeBadInput(
     "positions where the order of a page is none",
     "train --data DIR/set --position-effect",
-    prepared({ manifest: { places: "arbitrary" } }),
+    makePreparedSet({ manifest: { places: "arbitrary" } }),
     "the items of its pages stand in no order that was shown",
   ),
 ];
 
-const saveDir = (name: string, path: string, files: Maker, says: string | string[]) =>
-  bad(name, `train --data DIR/log.tsv --batch-size 12 --save-dir "${path}"`, all(paper(), files), says);
+const saveDir = (name: string, path: string, files: FileMaker, says: string | string[]) =>
+  makeBadInput(
+    name,
+    `train --data DIR/log.tsv --batch-size 12 --save-dir "${path}"`,
+    makeAll(makePaperFile(), files),
+    says,
+  );
 
 const saveDirs: readonly BadInput[] = [
-  saveDir("a folder that holds other files", "DIR/mine", file("mine/.keep", "dear diary"), [
+  saveDir("a folder that holds other files", "DIR/mine", makeFile("mine/.keep", "dear diary"), [
     "holds .keep",
     "Choose another --save-dir",
   ]),
   saveDir(
     "a config.json of another program",
     "DIR/mine",
-    file("mine/config.json", "{}"),
+    makeFile("mine/config.json", "{}"),
     "Continue it with --resume",
   ),
-  saveDir("a quoted name", "DIR/it's", file("it's/config.json", "{}"), "--resume '…it'\\''s'"),
-  saveDir("below a file", "DIR/log.tsv/run", nothing, "log.tsv"),
+  saveDir("a quoted name", "DIR/it's", makeFile("it's/config.json", "{}"), "--resume '…it'\\''s'"),
+  saveDir("below a file", "DIR/log.tsv/run", makeNothing, "log.tsv"),
   saveDir("a link to nothing", "DIR/gone", link("gone", "DIR/nowhere/deep"), "gone"),
   saveDir("a loop of links", "DIR/loop", link("loop", "DIR/loop"), "loop"),
-  saveDir("a name too long", `DIR/${"n".repeat(300)}`, nothing, "the name is too long"),
+  saveDir("a name too long", `DIR/${"n".repeat(300)}`, makeNothing, "the name is too long"),
 ];
 
-const resume = (name: string, files: Maker, says: string | string[]) =>
-  bad(name, "train --resume DIR/old", files, says);
+const resume = (name: string, files: FileMaker, says: string | string[]) =>
+  makeBadInput(name, "train --resume DIR/old", files, says);
 const OLD = ["config.json", "train.csv", "validation.csv", "last.safetensors"].map((name) => `old/${name}`);
 /** It goes on, and writes to these. */
 const goesOn = {
@@ -130,16 +163,16 @@ const goesOn = {
 };
 /** Metadata of the last snapshot, changed. */
 const last = (change: (metadata: Record<string, string>) => void) =>
-  run(altered("old/last.safetensors", (bytes) => {
+  run(alterFile("old/last.safetensors", (bytes) => {
     const { tensors, metadata } = decodeSafetensors(bytes, "last");
     change(metadata);
     return encodeSafetensors(tensors, metadata);
   }));
-const config = (values: Readonly<Record<string, unknown>>) => run(alteredJson("old/config.json", values));
+const config = (values: Readonly<Record<string, unknown>>) => run(alterJson("old/config.json", values));
 const DAMAGED = "config.json is damaged";
 
 const resumed: readonly BadInput[] = [
-  ...cases(run(), "train --resume")`
+  ...makeCases(run(), "train --resume")`
     no such folder | DIR/none | Expected a run folder with a config.json, found none at
     a file | DIR/log.tsv | log.tsv
     --adversarial of a run without that stage | DIR/old --adversarial 500 | This run has no adversarial stage
@@ -150,17 +183,17 @@ const resumed: readonly BadInput[] = [
   resume("a config of 1.5 iterations", config({ "training.iterations": 1.5 }), DAMAGED),
   resume("a config with a setting more", config({ "training.momentum": 0.9 }), DAMAGED),
   resume("a config of data of no kind", config({ "data.kind": "csv" }), DAMAGED),
-  resume("a config nested 100,000 deep", run(file("old/config.json", "[".repeat(100_000))), DAMAGED),
+  resume("a config nested 100,000 deep", run(makeFile("old/config.json", "[".repeat(100_000))), DAMAGED),
   resume(
     "a config that is a folder",
-    run(without("old/config.json"), folder("old/config.json")),
+    run(removeFile("old/config.json"), makeFolder("old/config.json")),
     "config.json",
   ),
   resume("a path with NUL", config({ "data.path": "a\0b" }), "error: "),
   resume("data that are gone", config({ "data.path": "/nowhere/log.tsv" }), "/nowhere/log.tsv"),
   resume(
     "data that have changed",
-    run(altered("log.tsv", (log) => Uint8Array.of(...log, 10))),
+    run(alterFile("log.tsv", (log) => Uint8Array.of(...log, 10))),
     "has changed since",
   ),
   resume("more users a batch", config({ "training.batchSize": 31 }), "Expected a batch of at most 30 users"),
@@ -173,7 +206,7 @@ const resumed: readonly BadInput[] = [
     ),
     ...goesOn,
   },
-  resume("no last snapshot", run(without("old/last.safetensors")), "last.safetensors"),
+  resume("no last snapshot", run(removeFile("old/last.safetensors")), "last.safetensors"),
   resume("a last snapshot that is cut", run(cut("old/last.safetensors", -1)), "last.safetensors…truncated"),
   resume(
     "a last snapshot that says nothing of its logs",
@@ -185,19 +218,23 @@ const resumed: readonly BadInput[] = [
     last((m) => void (m.iteration = "3")),
     "a snapshot of iteration 4",
   ),
-  resume("no best snapshot", run(without("old/best-prec1.safetensors")), "best-prec1.safetensors"),
+  resume("no best snapshot", run(removeFile("old/best-prec1.safetensors")), "best-prec1.safetensors"),
   resume(
     "a best snapshot of another iteration",
-    run(snapshot(({ metadata }) => void (metadata.iteration = "2"), "old/best-loss.safetensors")),
+    run(makeSnapshot(({ metadata }) => void (metadata.iteration = "2"), "old/best-loss.safetensors")),
     "old/best-loss.safetensors to be the snapshot of iteration 4",
   ),
   resume(
     "a log with a row less",
-    run(altered("old/train.csv", (log) => log.slice(0, -9))),
+    run(alterFile("old/train.csv", (log) => log.slice(0, -9))),
     "is not the log that the run wrote",
   ),
-  resume("a log that is a folder", run(without("old/train.csv"), folder("old/train.csv")), "train.csv"),
-  bad(
+  resume(
+    "a log that is a folder",
+    run(removeFile("old/train.csv"), makeFolder("old/train.csv")),
+    "train.csv",
+  ),
+  makeBadInput(
     "an extension that fails leaves the config",
     "train --resume DIR/old --iterations 9",
     run(cut("old/best-loss.safetensors", 100)),
@@ -205,89 +242,104 @@ const resumed: readonly BadInput[] = [
   ),
 ];
 
-const init = (name: string, from: string, files: Maker, says: string | string[], more = {}) =>
-  bad(`--init: ${name}`, `train --data DIR/log.tsv --init ${from} --batch-size 12`, files, says, more);
+const init = (name: string, from: string, files: FileMaker, says: string | string[], more = {}) =>
+  makeBadInput(
+    `--init: ${name}`,
+    `train --data DIR/log.tsv --init ${from} --batch-size 12`,
+    files,
+    says,
+    more,
+  );
 const KERNEL = "utility/layer1/item_kernel";
-const huge = snapshot((holds) => {
-  for (const name of goodSnapshot().tensors.keys()) valued(name, 3e38)(holds);
+const huge = makeSnapshot((holds) => {
+  for (const name of makeGoodSnapshot().tensors.keys()) setTensorValue(name, 3e38)(holds);
 });
 
 const starts: readonly BadInput[] = [
   init(
     "a transposed kernel",
     "DIR/model.safetensors",
-    all(
-      paper(),
-      snapshot(reshaped(KERNEL, ([rows = 0, columns = 0]) => [columns, rows])),
+    makeAll(
+      makePaperFile(),
+      makeSnapshot(reshapeTensor(KERNEL, ([rows = 0, columns = 0]) => [columns, rows])),
     ),
     `${KERNEL}: expected the shape`,
   ),
   init(
     "another model than the options say",
     "DIR/model.safetensors --dims 9 --lstm-units 4",
-    all(paper(), snapshot()),
+    makeAll(makePaperFile(), makeSnapshot()),
     "utility/layer1/bias: expected 9 values [1, 9], got 8",
   ),
-  init("weights whose loss is not finite", "DIR/model.safetensors", all(paper(), huge), [
+  init("weights whose loss is not finite", "DIR/model.safetensors", makeAll(makePaperFile(), huge), [
     "is not a finite number",
     "smaller weights to start from",
   ], { leaves: ["run/"] }),
-  init("a folder of seeds", "DIR/s", all(paper(), file("s/seeds.json", "{}")), "name one of its seeds"),
+  init(
+    "a folder of seeds",
+    "DIR/s",
+    makeAll(makePaperFile(), makeFile("s/seeds.json", "{}")),
+    "name one of its seeds",
+  ),
   init(
     "a run without its best snapshot",
     "DIR/old",
-    run(without("old/best-prec1.safetensors")),
+    run(removeFile("old/best-prec1.safetensors")),
     "a best-prec1 snapshot",
   ),
   init(
     "a run on other data",
     "DIR/old",
-    all(run(), paper((text) => text + "\n")),
+    makeAll(run(), makePaperFile((text) => text + "\n")),
     "of a run on the same data",
   ),
 ];
 
-const seed = (name: string, change: Maker, says: string, more = {}) =>
-  bad(`seeds: ${name}`, "train --resume DIR/s", seeds([1], change), says, more);
+const seed = (name: string, change: FileMaker, says: string, more = {}) =>
+  makeBadInput(`seeds: ${name}`, "train --resume DIR/s", makeSeedsFolder([1], change), says, more);
 /** The Shannon stage has its test figures before the other one is begun. */
-const stage = (name: string, change: Maker, says: string, more = {}) =>
-  bad(`adversarial: ${name}`, "train --resume DIR/old", beforeAdversarial(change), says, {
+const stage = (name: string, change: FileMaker, says: string, more = {}) =>
+  makeBadInput(`adversarial: ${name}`, "train --resume DIR/old", makeRunBeforeAdversarial(change), says, {
     leaves: ["old/result.json"],
     ...more,
   });
 
 const stages: readonly BadInput[] = [
-  seed("a list of text", alteredJson("s/seeds.json", { seeds: ["1"] }), "seeds.json is damaged"),
-  seed("no seeds", alteredJson("s/seeds.json", { seeds: [] }), "seeds.json is damaged"),
-  seed("data that are gone", without("log.tsv"), "log.tsv"),
+  seed("a list of text", alterJson("s/seeds.json", { seeds: ["1"] }), "seeds.json is damaged"),
+  seed("no seeds", alterJson("s/seeds.json", { seeds: [] }), "seeds.json is damaged"),
+  seed("data that are gone", removeFile("log.tsv"), "log.tsv"),
   seed("a snapshot that is cut", cut("s/seed-1/last.safetensors", 99), "last.safetensors"),
-  seed("a folder that is a file", all(without("s/seed-1"), file("s/seed-1", "mine")), "seed-1"),
+  seed("a folder that is a file", makeAll(removeFile("s/seed-1"), makeFile("s/seed-1", "mine")), "seed-1"),
   seed(
     "a folder that holds something else, which stays as it is",
-    all(without("s/seed-1"), file("s/seed-1/notes.txt", "mine")),
+    makeAll(removeFile("s/seed-1"), makeFile("s/seed-1/notes.txt", "mine")),
     "Results are in",
     { code: 0, leaves: ["s/"] },
   ),
-  stage("its folder is a file", file("old/adversarial", "mine"), "adversarial"),
-  stage("its folder holds the user's train.csv", file("old/adversarial/train.csv", "mine"), "train.csv"),
+  stage("its folder is a file", makeFile("old/adversarial", "mine"), "adversarial"),
+  stage("its folder holds the user's train.csv", makeFile("old/adversarial/train.csv", "mine"), "train.csv"),
   stage(
     "its folder holds the user's notes, which stay",
-    file("old/adversarial/notes.txt", "mine"),
+    makeFile("old/adversarial/notes.txt", "mine"),
     "after the adversarial stage",
     {
       code: 0,
       leaves: ["old/", ...OLD],
     },
   ),
-  stage("a snapshot to start from is gone", without("old/best-prec1.safetensors"), "best-prec1.safetensors"),
+  stage(
+    "a snapshot to start from is gone",
+    removeFile("old/best-prec1.safetensors"),
+    "best-prec1.safetensors",
+  ),
   stage(
     "a snapshot of the other stage",
-    snapshot(undefined, "old/adversarial/last.safetensors"),
+    makeSnapshot(undefined, "old/adversarial/last.safetensors"),
     "adversarial/last.safetensors",
   ),
   stage(
     "a config without a generator",
-    alteredJson("old/config.json", { "adversarial.generator": undefined }),
+    alterJson("old/config.json", { "adversarial.generator": undefined }),
     DAMAGED,
   ),
 ];
@@ -296,7 +348,7 @@ const LINUX = { only: Deno.build.os === "linux" };
 
 /** Paths that are no log. */
 const paths: readonly BadInput[] = [
-  ...cases(nothing, "train --data")`
+  ...makeCases(makeNothing, "train --data")`
     demo in capitals | DEMO | DEMO
     no file | DIR/none.tsv | none.tsv
     a path of 5,000 characters | DIR/${"p".repeat(5000)} | too long
@@ -304,16 +356,20 @@ const paths: readonly BadInput[] = [
     the address of a file | file://DIR/log.tsv | Name it without file://
     a name of a hyphen | - | -
   `,
-  ...cases(nothing, "train --data", LINUX)`
+  ...makeCases(makeNothing, "train --data", LINUX)`
     a device | /dev/zero | /dev/zero
     a file of /proc that says it is empty | /proc/self/status | /proc/self/status
     a file of /proc that cannot be read | /proc/self/mem | /proc/self/mem
   `,
-  bad("a name on two lines", ["train", "--data", "DIR/a\nb.tsv"], nothing, "no such file"),
+  makeBadInput("a name on two lines", ["train", "--data", "DIR/a\nb.tsv"], makeNothing, "no such file"),
   train("a dangling link", link("log.tsv", "DIR/gone"), "log.tsv"),
-  train("a FIFO", fifo("log.tsv"), "FIFO"),
-  train("a file of 100 GB", sparse("log.tsv", 1e11), "100,000,000,000 bytes…expected at most 500,000,000"),
-  ...cases(paper(), `train --data DIR/log.tsv ${QUICK} --save-dir`, LINUX)`
+  train("a FIFO", makeFifo("log.tsv"), "FIFO"),
+  train(
+    "a file of 100 GB",
+    makeSparseFile("log.tsv", 1e11),
+    "100,000,000,000 bytes…expected at most 500,000,000",
+  ),
+  ...makeCases(makePaperFile(), `train --data DIR/log.tsv ${QUICK} --save-dir`, LINUX)`
     a run in /proc | /proc/clickgan | /proc/clickgan
     a run below a device | /dev/null/run | /dev/null
     a run in the place of a device | /dev/full | /dev/full

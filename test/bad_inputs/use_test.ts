@@ -1,28 +1,36 @@
 /** What the commands refuse that use, compare, search or simulate models, and those about reports and policies. */
 
-import { all, assertRefused, bad, type BadInput, cases, type Maker, nothing } from "./corpus.ts";
-import { alteredText, cut, fifo, file, folder, link, without } from "./files.ts";
 import {
-  game,
-  paper,
-  paperRows,
-  prepared,
+  assertRefused,
+  type BadInput,
+  type FileMaker,
+  makeAll,
+  makeBadInput,
+  makeCases,
+  makeNothing,
+} from "./corpus.ts";
+import { alterText, cut, link, makeFifo, makeFile, makeFolder, removeFile } from "./files.ts";
+import {
+  makeGameSnapshot,
+  makePaperFile,
+  makePaperRows,
+  makePreparedSet,
+  makeSeedsFolder,
+  makeSnapshot,
+  makeUserRows,
   run,
-  seeds,
+  setTensorValue,
   SMALL_MODEL,
-  snapshot,
-  usersOf,
-  valued,
 } from "./good_inputs.ts";
 
 const MODEL = "--model DIR/model.safetensors";
 const GIVEN = `${MODEL} --data DIR/log.tsv`;
-const given = all(paper(), snapshot());
-const OTHER_ITEMS = all(paperRows([[0, 1, 30, 1, 2]]), snapshot());
-const NO_VALIDATION = all(paperRows(usersOf(0, 3, 2)), snapshot());
+const given = makeAll(makePaperFile(), makeSnapshot());
+const OTHER_ITEMS = makeAll(makePaperRows([[0, 1, 30, 1, 2]]), makeSnapshot());
+const NO_VALIDATION = makeAll(makePaperRows(makeUserRows(0, 3, 2)), makeSnapshot());
 
 const models: readonly BadInput[] = [
-  ...cases(nothing, "")`
+  ...makeCases(makeNothing, "")`
     evaluate: no model | evaluate | required option '--model <run>' not specified
     predict: no model | predict --out DIR/p.csv | required option '--model <run>' not specified
     recommend: no model | recommend --history 1 | required option '--model <run>' not specified
@@ -32,75 +40,77 @@ const models: readonly BadInput[] = [
     serve: a folder without a run | serve --model DIR | a folder without them
     evaluate: no file | evaluate --model DIR/none --data DIR/log.tsv | none
   `,
-  ...cases(given, `evaluate ${GIVEN}`)`
+  ...makeCases(given, `evaluate ${GIVEN}`)`
     evaluate: an option of train | --iterations 5 | unknown option '--iterations'
     evaluate: a part that is none | --split '' | Allowed choices are train, validation, test, all
     evaluate: a log in the place of another snapshot | --against DIR/log.tsv | log.tsv is not a whole safetensors file
   `,
-  ...cases(given, `evaluate ${GIVEN}`, { code: 0 })`
+  ...makeCases(given, `evaluate ${GIVEN}`, { code: 0 })`
     evaluate: a snapshot and itself have no difference | --against DIR/model.safetensors | prec@1 …+0.0000 …no significant difference
     evaluate: more shards than users | --evaluation-shards 100000 | best-loss …4
   `,
-  ...cases(all(paperRows(usersOf(0, 1, 2, 3, false)), snapshot()), `evaluate ${GIVEN}`, { code: 0 })`
+  ...makeCases(makeAll(makePaperRows(makeUserRows(0, 1, 2, 3, false)), makeSnapshot()), `evaluate ${GIVEN}`, {
+    code: 0,
+  })`
     evaluate: a user who never clicks has a loss and no precision | --json | "prec1": null | "nll": 1.386
   `,
-  ...cases(OTHER_ITEMS, "")`
+  ...makeCases(OTHER_ITEMS, "")`
     evaluate: items that the model does not know | evaluate ${GIVEN} | is over 30 one-hot items, but log.tsv shows 31
     predict: items that the model does not know | predict ${GIVEN} --out DIR/p.csv | is over 30 one-hot items
     simulate: items that the model does not know | simulate ${GIVEN} | is over 30 one-hot items
   `,
-  ...cases(NO_VALIDATION, "")`
+  ...makeCases(NO_VALIDATION, "")`
     evaluate: no users of the part | evaluate ${GIVEN} --split validation | no validation users
     predict: no users of the part | predict ${GIVEN} --split validation --out DIR/p.csv | users with events to predict, found none
     simulate: no users of the part | simulate ${GIVEN} --start validation | Expected validation users in log.tsv to start as
   `,
-  bad(
+  makeBadInput(
     "evaluate: dense items",
     `evaluate ${MODEL} --data DIR/set`,
-    all(prepared(), snapshot()),
+    makeAll(makePreparedSet(), makeSnapshot()),
     "is over 30 one-hot items, but prepared shows 30 dense items of 2 features",
   ),
-  bad(
+  makeBadInput(
     "evaluate: a generator that is not there",
     `evaluate ${GIVEN}`,
-    all(paper(), game({ generator: SMALL_MODEL })),
+    makeAll(makePaperFile(), makeGameSnapshot({ generator: SMALL_MODEL })),
     "is missing",
   ),
-  bad(
+  makeBadInput(
     "evaluate: weights whose utilities overflow",
     `evaluate ${GIVEN}`,
-    all(
-      paper(),
-      snapshot((holds) => {
-        valued("utility/output/kernel", 3e38, 0)(holds);
-        valued("utility/layer1/bias", 3e38, 0)(holds);
+    makeAll(
+      makePaperFile(),
+      makeSnapshot((holds) => {
+        setTensorValue("utility/output/kernel", 3e38, 0)(holds);
+        setTensorValue("utility/layer1/bias", 3e38, 0)(holds);
       }),
     ),
     "Expected utilities and losses that are finite numbers",
   ),
-  bad(
+  makeBadInput(
     "evaluate: a folder without a snapshot",
     `evaluate ${GIVEN}`,
-    all(paper(), folder("model.safetensors")),
+    makeAll(makePaperFile(), makeFolder("model.safetensors")),
     "a folder without them",
   ),
-  bad(
+  makeBadInput(
     "evaluate: a snapshot that is a FIFO",
     `evaluate ${GIVEN}`,
-    all(paper(), fifo("model.safetensors")),
+    makeAll(makePaperFile(), makeFifo("model.safetensors")),
     "a regular file",
   ),
-  ...cases(given, `predict ${GIVEN} --out`)`
+  ...makeCases(given, `predict ${GIVEN} --out`)`
     predict: a file of another kind | DIR/p.xlsx | ends in .parquet or .csv
     predict: a folder that is not there | DIR/x/p.csv | no such file or folder
   `,
-  bad(
+  makeBadInput(
     "predict: a link to the log",
     `predict ${GIVEN} --out DIR/p.csv`,
-    all(given, link("p.csv", "DIR/log.tsv")),
+    makeAll(given, link("p.csv", "DIR/log.tsv")),
     "Expected --out apart from what --data names",
   ),
-  ...cases(given, `recommend ${GIVEN}`)`
+  ...makeCases(given, `recommend ${GIVEN}`)`
     recommend: nobody |  | Expected either --user (the id of a user of the data set) or --history
     recommend: a user and a history | --user 0 --history 1 | got both
     recommend: a user that is not there | --user u1 | Expected the id of a user of log.tsv, got "u1"
@@ -110,12 +120,12 @@ const models: readonly BadInput[] = [
     recommend: a JSON list of no ids | --history '[1, null]' | Expected a JSON list of ids: 1:
     recommend: no item at all | --history 1 --top 0 | Expected a whole number in 1..10000
   `,
-  ...cases(given, `serve ${GIVEN}`)`
+  ...makeCases(given, `serve ${GIVEN}`)`
     serve: a port that is words | --port http | Expected a whole number in 0..65535
     serve: an address as a host | --allow-host http://shop.example | Expected a host's name
     serve: a batch of nobody | --max-batch 0 | Expected a whole number in 1..4096
   `,
-  ...cases(all(given, folder("m.onnx")), `export ${GIVEN} --onnx`)`
+  ...makeCases(makeAll(given, makeFolder("m.onnx")), `export ${GIVEN} --onnx`)`
     export: the model in the file's place | DIR/model.safetensors | ends in .onnx
     export: a folder in the file's place | DIR/m.onnx | is a folder
   `,
@@ -123,9 +133,13 @@ const models: readonly BadInput[] = [
 
 /** A log of so many train users. */
 const log = (users: number) =>
-  paperRows([...usersOf(0, users, 0), ...usersOf(users, 9, 1), ...usersOf(users + 9, 9, 2)]);
-const tune = (name: string, files: Maker, says: string) =>
-  bad(`tune: ${name}`, "tune --data DIR/log.tsv", all(log(60), files), says);
+  makePaperRows([
+    ...makeUserRows(0, users, 0),
+    ...makeUserRows(users, 9, 1),
+    ...makeUserRows(users + 9, 9, 2),
+  ]);
+const tune = (name: string, files: FileMaker, says: string) =>
+  makeBadInput(`tune: ${name}`, "tune --data DIR/log.tsv", makeAll(log(60), files), says);
 const SEARCH = {
   format: "clickgan-tune",
   clickgan: "0.1.0",
@@ -137,12 +151,12 @@ const SEARCH = {
   settings: [],
 };
 /** A tune.json in the folder of a search. */
-const search = (json: unknown): Maker => (path) =>
-  file("tune/tune.json", JSON.stringify(json).replaceAll("DIR", path))(path);
+const search = (json: unknown): FileMaker => (path) =>
+  makeFile("tune/tune.json", JSON.stringify(json).replaceAll("DIR", path))(path);
 
 const FEW = "--seeds 1 --models baseline-64-64 --iterations 10";
-const reproduce = (name: string, args: string, files: Maker, says: string) =>
-  bad(`reproduce: ${name}`, `reproduce --data DIR/log.tsv ${args}`, files, says);
+const reproduce = (name: string, args: string, files: FileMaker, says: string) =>
+  makeBadInput(`reproduce: ${name}`, `reproduce --data DIR/log.tsv ${args}`, files, says);
 const experiment = (change: object) => {
   const models = [{ name: "Baseline 64-64", folder: "baseline-64-64" }];
   const good = {
@@ -154,18 +168,18 @@ const experiment = (change: object) => {
     adversarial: 5000,
     models,
   };
-  return all(log(120), file("experiments/experiment.json", JSON.stringify({ ...good, ...change })));
+  return makeAll(log(120), makeFile("experiments/experiment.json", JSON.stringify({ ...good, ...change })));
 };
 
 const searches: readonly BadInput[] = [
-  ...cases(nothing, "")`
+  ...makeCases(makeNothing, "")`
     tune: a budget in words | tune --budget ten | Expected a number of minutes above 0
     tune: no file | tune --data DIR/log.tsv | log.tsv
     reproduce: an unknown model | reproduce --models baseline | Expected --models among baseline-64-64,
     reproduce: no file | reproduce --data DIR/log.tsv | log.tsv
   `,
-  tune("a folder that holds something else", file("tune/notes.txt", "x"), "holds notes.txt"),
-  tune("a search that is a folder", folder("tune/tune.json"), "tune.json"),
+  tune("a folder that holds something else", makeFile("tune/notes.txt", "x"), "holds notes.txt"),
+  tune("a search that is a folder", makeFolder("tune/tune.json"), "tune.json"),
   tune("a search that is an array", search([]), "tune.json is damaged"),
   tune("a search of an iteration below 0", search({ ...SEARCH, rungs: [-10] }), "tune.json is damaged"),
   tune("a search of other data", search(SEARCH), "it is on other data. Choose another --save-dir"),
@@ -184,14 +198,14 @@ const searches: readonly BadInput[] = [
   reproduce(
     "a README without its markers",
     `--readme DIR/README.md ${FEW}`,
-    all(log(120), file("README.md", "# Mine\n")),
+    makeAll(log(120), makeFile("README.md", "# Mine\n")),
     "README.md to have the lines <!-- reproduce log -->",
   ),
   reproduce("a README that is not there", `--readme DIR/README.md ${FEW}`, log(120), "README.md"),
   reproduce(
     "a folder that holds something else",
     "",
-    all(log(120), file("experiments/n.txt", "x")),
+    makeAll(log(120), makeFile("experiments/n.txt", "x")),
     "holds n.txt",
   ),
   reproduce(
@@ -204,24 +218,29 @@ const searches: readonly BadInput[] = [
   reproduce("a model that is none", "", experiment({ models: [{ name: 1 }] }), "experiment.json is damaged"),
 ];
 
-const report = (name: string, files: Maker, says: string, more = {}) =>
-  bad(name, "report DIR/old", files, says, more);
-const result = (text: string) => run(file("old/result.json", text));
-const NO_LOGS = all(without("old/train.csv"), without("old/validation.csv"));
+const report = (name: string, files: FileMaker, says: string, more = {}) =>
+  makeBadInput(name, "report DIR/old", files, says, more);
+const result = (text: string) => run(makeFile("old/result.json", text));
+const NO_LOGS = makeAll(removeFile("old/train.csv"), removeFile("old/validation.csv"));
 
 const reports: readonly BadInput[] = [
-  ...cases(nothing, "report")`
+  ...makeCases(makeNothing, "report")`
     no folder is named |  | missing required argument 'run'
     an empty name | '' | Expected the path of a folder, got nothing
     no such folder | DIR/none | no such file or folder
   `,
-  report("a file", file("old", "x"), "is a file"),
-  report("a folder of other things", file("old/notes.txt", "x"), "found none of these files"),
+  report("a file", makeFile("old", "x"), "is a file"),
+  report("a folder of other things", makeFile("old/notes.txt", "x"), "found none of these files"),
   report("a loop of links", link("old", "DIR/old"), "old"),
-  report("a FIFO", fifo("old"), "old"),
-  report("a seeds.json of no seeds", file("old/seeds.json", '{"seeds":[]}'), "seeds.json is damaged"),
-  bad("seeds that have not begun", "report DIR/s", seeds([1], without("s/seed-1")), "found none yet"),
-  ...cases(run(folder("none"), folder("p.html")), "report DIR/old")`
+  report("a FIFO", makeFifo("old"), "old"),
+  report("a seeds.json of no seeds", makeFile("old/seeds.json", '{"seeds":[]}'), "seeds.json is damaged"),
+  makeBadInput(
+    "seeds that have not begun",
+    "report DIR/s",
+    makeSeedsFolder([1], removeFile("s/seed-1")),
+    "found none yet",
+  ),
+  ...makeCases(run(makeFolder("none"), makeFolder("p.html")), "report DIR/old")`
     a good run and one that is none | DIR/none | found none of these files
     a page of another ending | --out DIR/config.json | Expected a file that ends in .html
     a page without a name | --out DIR/.html | Expected a file that ends in .html
@@ -233,7 +252,7 @@ const reports: readonly BadInput[] = [
   report("neither rows nor logs", run(NO_LOGS), "found none yet"),
   report(
     "a result without rows",
-    run(NO_LOGS, file("old/result.json", '{"iteration":4,"test":[]}')),
+    run(NO_LOGS, makeFile("old/result.json", '{"iteration":4,"test":[]}')),
     "found no row",
   ),
   report("a result that is an array", result("[]"), "result.json is damaged"),
@@ -243,22 +262,26 @@ const reports: readonly BadInput[] = [
     result('{"iteration": 4, "test": {}}'),
     "result.json is damaged",
   ),
-  report("a log that is a folder", run(without("old/train.csv"), folder("old/train.csv")), "train.csv"),
+  report(
+    "a log that is a folder",
+    run(removeFile("old/train.csv"), makeFolder("old/train.csv")),
+    "train.csv",
+  ),
   report(
     "a log that is binary",
-    run(file("old/train.csv", "\0\n\0\n")),
+    run(makeFile("old/train.csv", "\0\n\0\n")),
     "train.csv:1: expected a header",
   ),
-  report("an experiment that is empty", file("old/experiment.json", ""), "experiment.json is damaged"),
+  report("an experiment that is empty", makeFile("old/experiment.json", ""), "experiment.json is damaged"),
   report(
     "an experiment whose folder leads out",
-    file("old/experiment.json", '{"models":[{"name":"a","folder":"../../../../etc"}]}'),
+    makeFile("old/experiment.json", '{"models":[{"name":"a","folder":"../../../../etc"}]}'),
     "found none with a row",
   ),
   report(
     "losses of NaN, infinity and 1e300 are not drawn",
     run(
-      alteredText(
+      alterText(
         "old/train.csv",
         (text) => text.replace("2,1.5", "2,NaN").replace("3,1.5", "3,inf").replace("4,1.5", "4,1e300"),
       ),
@@ -269,7 +292,7 @@ const reports: readonly BadInput[] = [
   report(
     "a config nested 2,000 deep",
     run(
-      alteredText(
+      alterText(
         "old/config.json",
         (text) => text.replace("{", `{"deep": ${"[".repeat(2000)}${"]".repeat(2000)},`),
       ),
@@ -281,13 +304,13 @@ const reports: readonly BadInput[] = [
 
 const SHOP = "simulate --shop demo --truth --users 10 --pages 2";
 const pool = (name: string, text: string, says: string) =>
-  bad(`a pool ${name}`, `${SHOP} --pool DIR/pool.txt`, file("pool.txt", text), says);
+  makeBadInput(`a pool ${name}`, `${SHOP} --pool DIR/pool.txt`, makeFile("pool.txt", text), says);
 
 const simulations: readonly BadInput[] = [
-  ...cases(nothing, "simulate")`
+  ...makeCases(makeNothing, "simulate")`
     nobody |  | Expected to be told who clicks: --model (a run)
   `,
-  ...cases(nothing, SHOP)`
+  ...makeCases(makeNothing, SHOP)`
     more items than there are | --slate 501 | Expected a pool of 502 items or more, got 500
     more pages than items last for | --pages 600 | fewer pages, or let items repeat
     a pool smaller than a slate | --pool random:2 | Expected a random pool of 3 items or more, got 2
@@ -319,35 +342,40 @@ const simulations: readonly BadInput[] = [
     '[1, "2",\n3, "5\\n"]\n',
     'pool.txt:4: expected the id of an item of demo, got "5\\n"',
   ),
-  ...cases(all(paperRows(usersOf(0, 3, 0)), snapshot()), "")`
+  ...makeCases(makeAll(makePaperRows(makeUserRows(0, 3, 0)), makeSnapshot()), "")`
     utilities of users who always click | simulate ${GIVEN} --reward utility | Expected --reward click: every page of log.tsv
     a plan for users who always click | policy train --save-dir DIR/policy ${GIVEN} --reward utility
       | Expected a log that has pages without a click
   `,
-  bad("weights of the adversarial stage", `simulate ${GIVEN}`, all(paper(), game()), [
-    "adversarial stage",
-    "--uncalibrated",
-  ]),
-  bad(
+  makeBadInput(
+    "weights of the adversarial stage",
+    `simulate ${GIVEN}`,
+    makeAll(makePaperFile(), makeGameSnapshot()),
+    [
+      "adversarial stage",
+      "--uncalibrated",
+    ],
+  ),
+  makeBadInput(
     "a model that is cut",
     `simulate ${GIVEN}`,
-    all(given, cut("model.safetensors", -9)),
+    makeAll(given, cut("model.safetensors", -9)),
     "model.safetensors",
   ),
-  bad(
+  makeBadInput(
     "a policy that is damaged",
     `${SHOP} --policy DIR/p`,
-    file("p/policy.json", '{"clickgan": 1'),
+    makeFile("p/policy.json", '{"clickgan": 1'),
     "policy.json",
   ),
-  bad("a folder that holds something", `${SHOP} --save-dir DIR/run`, file("run/a.txt", "a"), [
+  makeBadInput("a folder that holds something", `${SHOP} --save-dir DIR/run`, makeFile("run/a.txt", "a"), [
     "Expected a new or empty folder for the figures",
     "run holds a.txt",
   ]),
-  bad(
+  makeBadInput(
     "a log where something is",
     `${SHOP} --write-log DIR/log`,
-    file("log/a.txt", "a"),
+    makeFile("log/a.txt", "a"),
     "Expected a new or empty folder for the simulated log",
   ),
 ];
@@ -356,7 +384,7 @@ const TRUTH = "--shop restless --truth";
 const EVALUATE = "evaluate --log demo --policy greedy";
 
 const policies: readonly BadInput[] = [
-  ...cases(nothing, "policy")`
+  ...makeCases(makeNothing, "policy")`
     an unknown subcommand | play | unknown command 'play'
     train: nobody to learn from | train --save-dir DIR/policy | Expected to be told who clicks: --model (a run)
     train: a slate larger than the pool | train --save-dir DIR/policy ${TRUTH} --slate 490 | Expected a pool of 509 items or more
@@ -384,16 +412,16 @@ const policies: readonly BadInput[] = [
     rank: an empty slate | rank DIR/policy --slate 0 | in 1..1024
     rank: no policy | rank DIR/policy | Expected the folder of a policy
   `,
-  bad(
+  makeBadInput(
     "a damaged policy.json",
     "policy train --resume DIR/policy",
-    file("policy/policy.json", "{}"),
+    makeFile("policy/policy.json", "{}"),
     "policy.json is damaged",
   ),
-  bad(
+  makeBadInput(
     "train: a folder that holds something",
     `policy train --save-dir DIR/policy ${TRUTH}`,
-    file("policy/notes.txt", "x"),
+    makeFile("policy/notes.txt", "x"),
     "holds notes.txt",
   ),
 ];

@@ -2,47 +2,57 @@
 
 import assert from "node:assert/strict";
 import { kinds } from "../../bench/logs/make.ts";
-import { usersFor } from "../../bench/simulate.ts";
-import { disagreement, drawnPages } from "../../bench/simulate/peer.ts";
-import { userError, withEmptyFolder } from "../run/folder_check.ts";
+import { chooseUsers } from "../../bench/simulate.ts";
+import { drawReplayPages, findSimulationDisagreement } from "../../bench/simulate/peer.ts";
+import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 import { runBench, WITH_CACHE } from "../command_check.ts";
-import { Commands } from "../../src/gpu/commands.ts";
-import { kernel } from "../../src/gpu/kernel.ts";
+import { CommandRecorder } from "../../src/gpu/commands.ts";
+import { parseKernel } from "../../src/gpu/kernel.ts";
 import { readViews } from "../../src/gpu/readback.ts";
 import {
   type Clock,
+  createQueueClock,
+  findClockStep,
+  getSampleLimits,
   isFine,
-  queueClock,
-  sampleOf,
-  stepOf,
   timeHost,
   timeRepeated,
 } from "../../src/selftest/profile/measure.ts";
 import {
-  benchLog,
   benchModels,
-  modelsFor,
+  createBenchLog,
   type Recording,
+  selectModels,
   type Workload,
 } from "../../src/selftest/profile/workloads.ts";
-import { dispatchProfile, readsWhatItWrites, writtenBy } from "../../src/selftest/profile/step_profile.ts";
-import { sureness, timingOf } from "../../src/selftest/profile/timing.ts";
-import { kernelFile, kernelFiles, kernelName, kernelNames, kernelPath } from "../kernel_files.ts";
+import {
+  dispatchProfile,
+  listReadWrittenBindings,
+  listWrittenRanges,
+} from "../../src/selftest/profile/step_profile.ts";
+import { estimateMedianError, summarizeTimes } from "../../src/selftest/profile/timing.ts";
+import {
+  findKernelPath,
+  getKernelName,
+  listKernelFiles,
+  listKernelNames,
+  readKernelFile,
+} from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 import { probeKernels } from "../../src/selftest/profile/adapter_ceilings.ts";
 import type { BenchReport } from "../../src/selftest/profile/bench_report.ts";
-import { bench, commandOf, studies } from "../../bench/main.ts";
-import { readBench, recordsJson, writeRecords } from "../../bench/study.ts";
-import { compare, slopeCells } from "../../bench/tables.ts";
+import { loadCommand, runBenchCommand, studies } from "../../bench/main.ts";
+import { formatRecordsJson, readBench, writeRecords } from "../../bench/study.ts";
+import { compare, listSlopeCells } from "../../bench/tables.ts";
 import { fitLine, type GrowthAxis, measureGrowth } from "../../bench/growth.ts";
-import { casesOf, partsOf } from "../../bench/kernel_cases.ts";
-import { standing } from "../../src/selftest/profile/roofline.ts";
+import { listCases, listParts } from "../../bench/kernel_cases.ts";
+import { computeRooflinePosition } from "../../src/selftest/profile/roofline.ts";
 
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
 /** Simulated users and slates have benches of their own; the others run where a batch or a table does not fit the device, for policies, or by choice. */
 const NOT_TIMED = [
-  ...kernelFiles("shipped").filter((path) => /^(simulate|slates)\//.test(path)).map(kernelName),
+  ...listKernelFiles("shipped").filter((path) => /^(simulate|slates)\//.test(path)).map(getKernelName),
   ...[
     "gradient_add",
     "gradient_rows_add",
@@ -60,37 +70,37 @@ Deno.test("the bench times every kernel of a step, with the shapes of both kinds
       const mixed = { ...tiny, categories: { fields: 2, each: 5 } };
       // What kernels there are for tables does not depend on the adapter.
       for (const workload of shapes === "gpu" ? [tiny] : [tiny, { ...tiny, width: 0 }, mixed]) {
-        const { log, users } = benchLog(workload);
-        for (const model of modelsFor(log)) {
+        const { log, users } = createBenchLog(workload);
+        for (const model of selectModels(log)) {
           using recording = await model.record(gpu, log, users);
-          const { parts, steps } = await partsOf(recording);
-          const cases = casesOf(parts, steps);
+          const { parts, steps } = await listParts(recording);
+          const cases = listCases(parts, steps);
           for (const { spec } of cases) timed.add(spec.kernel.name);
           assert.equal(new Set(cases.map(({ label }) => label)).size, cases.length, "labels differ");
         }
       }
     });
   }
-  assert.deepEqual([...timed, ...NOT_TIMED].sort(), kernelNames("shipped"));
-  assert.deepEqual(probeKernels.map(({ name }) => name).sort(), kernelNames("probe"));
+  assert.deepEqual([...timed, ...NOT_TIMED].sort(), listKernelNames("shipped"));
+  assert.deepEqual(probeKernels.map(({ name }) => name).sort(), listKernelNames("probe"));
 });
 
 Deno.test("quartiles, a fitted line, and where work stands under the roofline", () => {
-  assert.deepEqual(timingOf([5, 1, 3, 2, 4]), { median: 3, min: 1, lower: 2, upper: 4, samples: 5 });
-  assert.throws(() => timingOf([]), /expected samples/);
+  assert.deepEqual(summarizeTimes([5, 1, 3, 2, 4]), { median: 3, min: 1, lower: 2, upper: 4, samples: 5 });
+  assert.throws(() => summarizeTimes([]), /expected samples/);
   const line = fitLine([10, 20, 40].map((x) => ({ x, y: 3 + 2 * x })));
   assert.ok(Math.abs(line.slope - 2) < 1e-9 && Math.abs(line.constant - 3) < 1e-9 && line.error < 1e-9);
   assert.throws(() => fitLine([{ x: 1, y: 2 }]), /different x/);
   const ceilings = { flops: 100, bandwidth: 10, floor: 30, busy: 128 };
   // 10 MFLOP and 10 MB: 1 FLOP a byte, so 10 GFLOP/s at most, in 1,000 us.
-  const memory = standing({ flops: 1e7, bytes: 1e7 }, 2000, ceilings);
+  const memory = computeRooflinePosition({ flops: 1e7, bytes: 1e7 }, 2000, ceilings);
   assert.deepEqual(memory, { gflops: 5, gbs: 5, intensity: 1, share: 0.5, bound: "memory" });
-  assert.equal(standing({ flops: 1e9, bytes: 1e6 }, 2e4, ceilings).bound, "arithmetic");
-  assert.equal(standing({ flops: 1e9, bytes: 1e6 }, 2e4, ceilings).share, 0.5);
-  assert.equal(standing({ flops: 0, bytes: 0 }, 50, ceilings).bound, "launch");
-  assert.equal(standing({ flops: 0, bytes: 0 }, 50, ceilings).share, undefined);
+  assert.equal(computeRooflinePosition({ flops: 1e9, bytes: 1e6 }, 2e4, ceilings).bound, "arithmetic");
+  assert.equal(computeRooflinePosition({ flops: 1e9, bytes: 1e6 }, 2e4, ceilings).share, 0.5);
+  assert.equal(computeRooflinePosition({ flops: 0, bytes: 0 }, 50, ceilings).bound, "launch");
+  assert.equal(computeRooflinePosition({ flops: 0, bytes: 0 }, 50, ceilings).share, undefined);
   const bound = (invocations: number, microseconds: number) =>
-    standing({ flops: 1e7, bytes: 1e7 }, microseconds, ceilings, invocations).bound;
+    computeRooflinePosition({ flops: 1e7, bytes: 1e7 }, microseconds, ceilings, invocations).bound;
   // Few invocations leave the adapter idle; near the roofline it is not.
   assert.deepEqual([bound(127, 1e5), bound(128, 1e5), bound(127, 2000)], ["latency", "memory", "memory"]);
   assert.equal(bound(1, 50), "launch");
@@ -103,7 +113,7 @@ const timing = (median: number, spread: number) => ({
   upper: median + spread / 2,
   samples: 9,
 });
-const kernelOf = (id: string, median: number, spread: number) => ({
+const makeKernel = (id: string, median: number, spread: number) => ({
   id,
   kernel: "adam",
   workload: "W0",
@@ -129,7 +139,7 @@ const report: BenchReport = {
     best: 110,
     samples: 9,
   }],
-  kernels: [kernelOf("W0 LSTM: adam", 100, 10), kernelOf("W0 LSTM: batch rank", 50, 2)],
+  kernels: [makeKernel("W0 LSTM: adam", 100, 10), makeKernel("W0 LSTM: batch rank", 50, 2)],
   steps: [{
     workload: "W0",
     model: "LSTM",
@@ -181,10 +191,10 @@ Deno.test("figures are read as they were written; others are refused", () =>
     assert.deepEqual(await readBench(file), report);
     await assert.rejects(
       readBench(`${folder}/none.json`),
-      userError(/earlier bench .* found no file .*none\.json/),
+      isUserError(/earlier bench .* found no file .*none\.json/),
     );
     await Deno.writeTextFile(file, JSON.stringify({ ...report, kernels: [{ id: 3 }] }));
-    await assert.rejects(readBench(file), userError(/bench\.json is damaged[^]*kernels/));
+    await assert.rejects(readBench(file), isUserError(/bench\.json is damaged[^]*kernels/));
   }));
 
 Deno.test("a change within the spreads is noise; beyond them it is one, and rates count the other way", () => {
@@ -197,8 +207,8 @@ Deno.test("a change within the spreads is noise; beyond them it is one, and rate
   assert.ok(figure && naive);
   const changed = verdicts({
     kernels: [
-      kernelOf("W0 LSTM: adam", 119, 10), // 19 is less than both spreads, 20
-      kernelOf("W0 PW: adam", 70, 1),
+      makeKernel("W0 LSTM: adam", 119, 10), // 19 is less than both spreads, 20
+      makeKernel("W0 PW: adam", 70, 1),
     ],
     figures: [{ ...figure, median: 80, lower: 79, upper: 81 }], // 20 less, the spreads are 12
     growth: [{ axis: "users a batch", value: 32, x: 1600, time: timing(8000, 100), gpuBytes: 5000 }],
@@ -218,7 +228,7 @@ Deno.test("a change within the spreads is noise; beyond them it is one, and rate
     "ladder choice 40 x 4, step 1: choice_nll_1_naive": "noise",
     "W0 LSTM: batch rank": "gone",
   });
-  assert.equal(verdicts({ kernels: [kernelOf("W0 LSTM: adam", 121, 10)] })["W0 LSTM: adam"], "worse");
+  assert.equal(verdicts({ kernels: [makeKernel("W0 LSTM: adam", 121, 10)] })["W0 LSTM: adam"], "worse");
   assert.equal(
     verdicts({ kernels: [] })["W0 LSTM: adam"],
     undefined,
@@ -228,11 +238,15 @@ Deno.test("a change within the spreads is noise; beyond them it is one, and rate
 
 Deno.test("without timestamps the wall clock is used", () =>
   withGpu(undefined, async (gpu) => {
-    using recording = await (benchModels[0] ?? assert.fail()).record(gpu, benchLog(tiny).log, tiny.users);
+    using recording = await (benchModels[0] ?? assert.fail()).record(
+      gpu,
+      createBenchLog(tiny).log,
+      tiny.users,
+    );
     const [part] = recording.step();
     assert.ok(part);
     const encode = (pass: GPUComputePassEncoder) => part.program.encodeOne(pass, 1, part.sizes, part.offset);
-    const wall = await timeRepeated(gpu, encode, { seconds: 0, clock: await queueClock(gpu) });
+    const wall = await timeRepeated(gpu, encode, { seconds: 0, clock: await createQueueClock(gpu) });
     assert.ok(wall.samples >= 5 && wall.min > 0 && wall.min <= wall.lower && wall.lower <= wall.upper);
   }));
 
@@ -257,7 +271,7 @@ Deno.test("growth: a refusal by the adapter is a point with the limit's name, an
     assert.ok((large?.gpuBytes ?? 0) > (small?.gpuBytes ?? Infinity));
     assert.equal(refused?.time, undefined);
     assert.match(refused?.refusal?.message ?? "", /encoder\/lstm\/input_kernel/);
-    assert.equal(slopeCells(points).rows.length, 1);
+    assert.equal(listSlopeCells(points).rows.length, 1);
   }));
 
 Deno.test("the command prints tables and changes, and writes figures, page and a table between markers", () =>
@@ -266,7 +280,7 @@ Deno.test("the command prints tables and changes, and writes figures, page and a
     await Deno.writeTextFile(readme, "before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n");
     const [json, earlier] = [`${folder}/bench.json`, `${folder}/earlier.json`];
     await writeRecords(json, report); // an earlier bench's is replaced
-    await writeRecords(earlier, { ...report, kernels: [kernelOf("W0 PW: batch rank", 50, 2)] });
+    await writeRecords(earlier, { ...report, kernels: [makeKernel("W0 PW: batch rank", 50, 2)] });
     const args = ["kernels", "steps", "--workload", "W0", "--model", "^PW$", "--only", "^batch_"];
     const files = ["--json", json, "--compare", earlier, "--readme", readme];
     const { code, stdout, stderr } = await runBench([...args, "--seconds", "0.01", ...files]);
@@ -325,7 +339,7 @@ Deno.test("what is no part, workload, pattern, file, size or number is refused",
   ];
   for (const [name, value] of Object.entries(WITH_CACHE)) Deno.env.set(name, value);
   for (const [args, message] of wrong) {
-    await assert.rejects(bench(args), userError(message), args.join(" "));
+    await assert.rejects(runBenchCommand(args), isUserError(message), args.join(" "));
   }
   const { code, stdout, stderr } = await runBench(["kernles"]);
   assert.equal(code, 1, stderr);
@@ -335,42 +349,42 @@ Deno.test("what is no part, workload, pattern, file, size or number is refused",
 
 Deno.test("every study has a command of its name", async () => {
   for (const name of Object.keys(studies)) {
-    assert.match((await commandOf(name)).helpInformation(), new RegExp(`^Usage: deno task bench ${name}`));
+    assert.match((await loadCommand(name)).helpInformation(), new RegExp(`^Usage: deno task bench ${name}`));
   }
 });
 
 Deno.test("records of figures stand in lines of their own", () => {
   const value = { a: 1, b: undefined, c: [], d: [1, 2], e: [{ x: [{ z: 2 }] }, { x: 3 }] };
-  const text = recordsJson(value);
+  const text = formatRecordsJson(value);
   assert.equal(text, '{\n "a": 1,\n "c": [],\n "d": [1,2],\n "e": [\n  {"x":[{"z":2}]},\n  {"x":3}\n ]\n}');
   assert.deepEqual(JSON.parse(text), { a: value.a, c: value.c, d: value.d, e: value.e });
-  assert.equal(recordsJson([{ x: 1 }, { x: 2 }]), '[\n {"x":1},\n {"x":2}\n]');
+  assert.equal(formatRecordsJson([{ x: 1 }, { x: 2 }]), '[\n {"x":1},\n {"x":2}\n]');
 });
 
 Deno.test("the step of a clock is what all its times are multiples of", () => {
-  assert.equal(stepOf([300, 500, 400]), 100);
-  assert.equal(stepOf([0.032, 1.6, 2.048]), 0.032);
-  assert.equal(stepOf([12.345, 7.001]), 0.001);
-  assert.equal(stepOf([]), undefined);
-  assert.equal(stepOf([0, 0]), undefined);
+  assert.equal(findClockStep([300, 500, 400]), 100);
+  assert.equal(findClockStep([0.032, 1.6, 2.048]), 0.032);
+  assert.equal(findClockStep([12.345, 7.001]), 0.001);
+  assert.equal(findClockStep([]), undefined);
+  assert.equal(findClockStep([0, 0]), undefined);
 });
 
 Deno.test("a sample lasts fifty steps of its clock, and a fine clock asks for no more than a millisecond", () => {
   const clock = (kind: Clock["kind"], step: number): Clock => ({ kind, step, latency: 0 });
-  assert.deepEqual(sampleOf(clock("timestamps", 0.001)), { sample: 1000, most: 256 });
-  assert.deepEqual(sampleOf(clock("timestamps", 100)), { sample: 5000, most: 2 ** 14 });
-  assert.equal(sampleOf(clock("queue", 100)).sample, 20_000);
-  assert.equal(sampleOf(clock("queue", 1000)).sample, 50_000);
-  assert.equal(sampleOf(clock("queue", 10_000)).sample, 200_000);
+  assert.deepEqual(getSampleLimits(clock("timestamps", 0.001)), { sample: 1000, most: 256 });
+  assert.deepEqual(getSampleLimits(clock("timestamps", 100)), { sample: 5000, most: 2 ** 14 });
+  assert.equal(getSampleLimits(clock("queue", 100)).sample, 20_000);
+  assert.equal(getSampleLimits(clock("queue", 1000)).sample, 50_000);
+  assert.equal(getSampleLimits(clock("queue", 10_000)).sample, 200_000);
   assert.deepEqual([0.001, 1, 65.536].map((step) => isFine(clock("timestamps", step))), [true, true, false]);
   assert.ok(!isFine(clock("queue", 0.001)));
 });
 
 Deno.test("how sure a time is: by its quartiles, or by its clock", () => {
-  const timing = timingOf([10, 12, 14, 16, 18]);
-  assert.equal(sureness(timing), 2);
-  assert.equal(sureness({ ...timing, error: 3 }), 3);
-  assert.equal(sureness({ ...timing, error: 1 }), 2);
+  const timing = summarizeTimes([10, 12, 14, 16, 18]);
+  assert.equal(estimateMedianError(timing), 2);
+  assert.equal(estimateMedianError({ ...timing, error: 3 }), 3);
+  assert.equal(estimateMedianError({ ...timing, error: 1 }), 2);
 });
 
 Deno.test("calls on the host are timed one by one, and on a rounded clock in samples of many", () => {
@@ -389,12 +403,12 @@ Deno.test("calls on the host are timed one by one, and on a rounded clock in sam
 
 Deno.test("which kernels read what they write is found in their texts", () => {
   const found = (name: string, set: readonly string[] = []) => {
-    const file = kernelFile(kernelPath(name));
+    const file = readKernelFile(findKernelPath(name));
     const text = set.reduce(
       (all, flag) => all.replace(`const ${flag} = false;`, `const ${flag} = true;`),
       file,
     );
-    return readsWhatItWrites(kernel(name, text), text);
+    return listReadWrittenBindings(parseKernel(name, text), text);
   };
   assert.deepEqual(found("batch_rank"), ["bits"]);
   assert.deepEqual(found("batch_expand"), ["bits"]);
@@ -412,7 +426,7 @@ fn main() {
   a[b[3].x] = 1u; // c[0] is only named here
   c[a.length] = 2u;
 }`;
-  assert.deepEqual(readsWhatItWrites(kernel("made", text), text), ["b"]);
+  assert.deepEqual(listReadWrittenBindings(parseKernel("made", text), text), ["b"]);
 });
 
 /** All that the dispatches of a step may write, as bits. */
@@ -420,7 +434,7 @@ async function written(recording: Recording): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const { program } of recording.step()) {
     for (const { spec } of program.dispatches) {
-      const ranges = writtenBy(spec);
+      const ranges = listWrittenRanges(spec);
       const words = await readViews(program.gpu, ranges);
       words.forEach((own, k) => found.set(`${ranges[k]?.buffer.label} at ${ranges[k]?.offset}`, own.join()));
     }
@@ -431,11 +445,11 @@ async function written(recording: Recording): Promise<Map<string, string>> {
 Deno.test("dispatches that are repeated on a coarse clock leave the bits of one step", () =>
   withGpu(undefined, async (gpu) => {
     const model = benchModels.find(({ name }) => name === "LSTM") ?? assert.fail();
-    const { log } = benchLog(tiny);
+    const { log } = createBenchLog(tiny);
     const record = () => model.record(gpu, log, tiny.users);
     using plain = await record();
     using profiled = await record();
-    Commands.submit(gpu, "a step", (commands) => {
+    CommandRecorder.submit(gpu, "a step", (commands) => {
       for (const { program, sizes, offset, slice } of plain.step()) {
         program.encode(commands, sizes, offset, slice);
       }
@@ -457,17 +471,24 @@ Deno.test("dispatches that are repeated on a coarse clock leave the bits of one 
 
 Deno.test("bench simulate: a peer that computes something else is found", () => {
   const right = { probability: 1e-7, slates: 0, loss: 1e-5, q: 1e-5 };
-  assert.equal(disagreement(right), undefined);
-  assert.equal(disagreement({ probability: 1e-7, slates: 0 }), undefined, "no lesson of many items");
+  assert.equal(findSimulationDisagreement(right), undefined);
+  assert.equal(
+    findSimulationDisagreement({ probability: 1e-7, slates: 0 }),
+    undefined,
+    "no lesson of many items",
+  );
   const wrong = { probability: 1e-3, slates: 0.02, loss: 3e-4, q: null };
   for (const [name, value] of Object.entries(wrong)) {
-    assert.match(disagreement({ ...right, [name]: value }) ?? "", new RegExp(`^${name} is off by `));
+    assert.match(
+      findSimulationDisagreement({ ...right, [name]: value }) ?? "",
+      new RegExp(`^${name} is off by `),
+    );
   }
 });
 
 Deno.test("bench simulate: a lesson is of the first episode's pages and of the one page of the second, equally often", () => {
   const [rows, users, pages] = [2560, 4, 3];
-  const drawn = drawnPages(rows, { users, pages }, 1);
+  const drawn = drawReplayPages(rows, { users, pages }, 1);
   assert.equal(drawn.length, 3 * rows);
   const counts = new Map<string, number>();
   for (let row = 0; row < rows; row++) {
@@ -481,9 +502,9 @@ Deno.test("bench simulate: a lesson is of the first episode's pages and of the o
 });
 
 Deno.test("bench simulate: fewer users of more items", () => {
-  assert.deepEqual([500, 5000, 2 ** 22].map((items) => usersFor(4096, items, "cdqn")), [4096, 1024, 1]);
-  assert.equal(usersFor(64, 5000, "greedy"), 64);
-  assert.equal(usersFor(4096, 5000, "random"), 4096);
+  assert.deepEqual([500, 5000, 2 ** 22].map((items) => chooseUsers(4096, items, "cdqn")), [4096, 1024, 1]);
+  assert.equal(chooseUsers(64, 5000, "greedy"), 64);
+  assert.equal(chooseUsers(4096, 5000, "random"), 4096);
 });
 
 Deno.test("bench simulate: the command measures all kinds, and writes its table", () =>

@@ -1,12 +1,12 @@
 /** What is asked of the figures that the compiler gives of a kernel. */
 
 import assert from "node:assert/strict";
-import { missingCompiler } from "../../bench/compiled/vulkan.ts";
+import { describeMissingCompiler } from "../../bench/compiled/vulkan.ts";
 import * as v from "../../src/schema.ts";
-import { header, kernelFile, kernelPath } from "../kernel_files.ts";
+import { findKernelPath, readHeader, readKernelFile } from "../kernel_files.ts";
 import { runBench } from "../command_check.ts";
 
-const missing = missingCompiler();
+const missing = describeMissingCompiler();
 if (missing !== undefined) console.log(`Skipped: kernels compiled for GPUs, as ${missing}`);
 /** Whether there is no compiler to test. */
 export const ignore = missing !== undefined;
@@ -29,12 +29,12 @@ const reportSchema = v.object({
   })),
   steps: v.array(v.object({ workload: v.string(), model: v.string() })),
 });
-export type Report = v.InferOutput<typeof reportSchema>;
+export type CompiledChecksReport = v.InferOutput<typeof reportSchema>;
 
-export async function compiled(
+export async function compileAll(
   folder: string,
   ...args: string[]
-): Promise<{ report: Report; stdout: string }> {
+): Promise<{ report: CompiledChecksReport; stdout: string }> {
   const json = `${folder}/compiled.json`;
   const { code, stdout, stderr } = await runBench(["compiled", "--json", json, ...args], { cwd: folder });
   assert.equal(code, 0, stderr);
@@ -44,7 +44,7 @@ export async function compiled(
 
 /** What a kernel's header says behind "compiled:". */
 function compiledPart(kernel: string): string {
-  const [, said = ""] = /compiled:((?:.*\n\/\/ {3})*.*)/.exec(header(kernelPath(kernel))) ?? [];
+  const [, said = ""] = /compiled:((?:.*\n\/\/ {3})*.*)/.exec(readHeader(findKernelPath(kernel))) ?? [];
   return said.replaceAll(/\n\/\/\s*/g, " ");
 }
 
@@ -55,7 +55,7 @@ function excused(kernel: string, what: "lanes" | "subgroups" | "loads"): number 
 }
 
 /** Whether the figures that a header has of navi31 are those of one of its texts. */
-function isCurrent(kernel: string, facts: Report["texts"][number]["facts"]): boolean {
+function isCurrent(kernel: string, facts: CompiledChecksReport["texts"][number]["facts"]): boolean {
   const [, vgprs, subgroups] = compiledPart(kernel).match(/navi31 (\d+) VGPRs, (\d+) subgroups/) ?? [];
   return vgprs === undefined ||
     facts.some((one) =>
@@ -67,8 +67,11 @@ function isCurrent(kernel: string, facts: Report["texts"][number]["facts"]): boo
  * Where a kernel spills, and where its lanes, subgroups or loads are few without a reason in its header, or enough with one.
  * @param gpus that everything was compiled for.
  */
-export function faultsOf({ texts, compiler }: Report, gpus: readonly string[]): string[] {
-  const sameCompiler = isOf(compiler);
+export function listCompiledFaults(
+  { texts, compiler }: CompiledChecksReport,
+  gpus: readonly string[],
+): string[] {
+  const sameCompiler = isCompiler(compiler);
   return [...new Set(texts.map(({ kernel }) => kernel))].flatMap((kernel) => {
     const facts = texts.filter((text) => text.kernel === kernel).flatMap((text) => text.facts);
     assert.deepEqual([...new Set(facts.map(({ gpu }) => gpu))], gpus);
@@ -98,7 +101,7 @@ function areFew({ gpu, subgroups }: { gpu: string; subgroups: number }): boolean
 
 /** Whether a kernel reads vectors of four floats as a whole. */
 function readsVectors(kernel: string): boolean {
-  const text = kernelFile(kernelPath(kernel));
+  const text = readKernelFile(findKernelPath(kernel));
   const names = [...text.matchAll(/var<storage, read> (\w+): array<vec4f>/g)].map(([, name]) => name);
   return names.some((name) => new RegExp(`\\b${name}\\[(?:[^[\\]]|\\[[^\\]]*\\])*\\](?!\\.)`).test(text));
 }
@@ -109,6 +112,6 @@ export const chapter = Deno.readTextFileSync(
 );
 
 /** Whether what is shown is of this compiler. */
-export function isOf(compiler: string): boolean {
+export function isCompiler(compiler: string): boolean {
   return chapter.replaceAll(/\s+/g, " ").includes(`of ${compiler}.`);
 }

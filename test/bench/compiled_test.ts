@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { readAssembly } from "../../bench/compiled/assembly.ts";
-import { cards, knownCard, reckon, sumOf } from "../../bench/compiled/time_model.ts";
-import type { Facts } from "../../bench/compiled/report.ts";
-import { besideMeasuredCells } from "../../bench/compiled/tables.ts";
-import { missingCompiler } from "../../bench/compiled/vulkan.ts";
-import { bench } from "../../bench/main.ts";
-import { userError, withEmptyFolder } from "../run/folder_check.ts";
-import { compiled, faultsOf, ignore } from "./compiled_checks.ts";
+import { cards, estimateTime, findCard, sumEstimates } from "../../bench/compiled/time_model.ts";
+import type { CompiledFacts } from "../../bench/compiled/report.ts";
+import { listMeasuredCells } from "../../bench/compiled/tables.ts";
+import { describeMissingCompiler } from "../../bench/compiled/vulkan.ts";
+import { runBenchCommand } from "../../bench/main.ts";
+import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
+import { compileAll, ignore, listCompiledFaults } from "./compiled_checks.ts";
 
 Deno.test(
   "two kernels of a step spill nothing, and are as their headers say",
@@ -17,9 +17,9 @@ Deno.test(
     withEmptyFolder(async (folder) => {
       const kernels = ["adam", "matmul_forward_tiled"];
       const only = ["--model", "^LSTM$", "--workload", "W0", "--only", `^(${kernels.join("|")})$`];
-      const { report } = await compiled(folder, "--gpu", "navi31", ...only);
+      const { report } = await compileAll(folder, "--gpu", "navi31", ...only);
       assert.deepEqual([...new Set(report.texts.map(({ kernel }) => kernel))].sort(), kernels);
-      assert.deepEqual(faultsOf(report, ["navi31"]), []);
+      assert.deepEqual(listCompiledFaults(report, ["navi31"]), []);
     }),
 );
 
@@ -67,7 +67,7 @@ Deno.test("machine code is read: loops, multiply-adds, widths, waits", () => {
 Deno.test("a model of time: the largest of memory, vector instructions, latency and launch", () => {
   const [card] = cards;
   assert.ok(card);
-  const facts: Facts = {
+  const facts: CompiledFacts = {
     ...readAssembly(listing),
     ...{
       gpu: card.family,
@@ -84,18 +84,18 @@ Deno.test("a model of time: the largest of memory, vector instructions, latency 
   const simds = card.computeUnits * card.simds;
   const assumed = { flops: 64 * 5 * 32, bytes: 960 };
   // One subgroup: its latency at 2.3 GHz, with the turns that the compiler assumed.
-  const one = reckon(card, facts, { workgroups: 1, ...assumed });
+  const one = estimateTime(card, facts, { workgroups: 1, ...assumed });
   assert.deepEqual([one.latency, one.memory, one.bound], [1, 0.001, "launch"]);
   // Ten times the FLOPs: ten times the turns of both loops, while 6 instructions stay outside.
   const [before, after] = [6 + 3 * 8 + 6 * 32, 6 + 3 * 80 + 6 * 320];
-  const long = reckon(card, facts, { workgroups: 1, ...assumed, flops: 10 * assumed.flops });
+  const long = estimateTime(card, facts, { workgroups: 1, ...assumed, flops: 10 * assumed.flops });
   assert.ok(Math.abs(long.us - after / before) < 1e-9 && long.bound === "latency", JSON.stringify(long));
   // A hundred subgroups a SIMD: sixteen at once.
-  const many = reckon(card, facts, { workgroups: 100 * simds, flops: 6400 * simds * 5 * 32, bytes: 0 });
+  const many = estimateTime(card, facts, { workgroups: 100 * simds, flops: 6400 * simds * 5 * 32, bytes: 0 });
   assert.ok(Math.abs(many.vector - 10) < 1e-9 && many.latency === 7 && many.bound === "vector");
-  const moved = reckon(card, facts, { workgroups: 1, flops: 0, bytes: 96e6 });
+  const moved = estimateTime(card, facts, { workgroups: 1, flops: 0, bytes: 96e6 });
   assert.deepEqual([moved.us, moved.bound], [100, "memory"]);
-  const { us, by } = sumOf([{ reckoning: moved, steps: 1 }, { reckoning: one, steps: 4 }]);
+  const { us, by } = sumEstimates([{ reckoning: moved, steps: 1 }, { reckoning: one, steps: 4 }]);
   assert.deepEqual([us, by], [100.75, { memory: 100, vector: 0, latency: 0, launch: 0.75 }]);
 });
 
@@ -113,7 +113,7 @@ Deno.test(
 }`;
       await Deno.writeTextFile(file, text);
       const args = ["--file", file, "--set", "N=3", "--gpu", "navi31"];
-      const { report: { texts: [own] }, stdout } = await compiled(folder, ...args);
+      const { report: { texts: [own] }, stdout } = await compileAll(folder, ...args);
       assert.match(stdout, /^lanes +20 of 32$/m);
       assert.deepEqual(own?.facts.map(({ gpu, lanes, loads }) => [gpu, lanes, loads["128"]]), [
         ["navi31", [20, 32], 4],
@@ -127,25 +127,29 @@ Deno.test(
       ];
       const json = `${folder}/refused.json`;
       for (const [args, says] of refused) {
-        await assert.rejects(bench(["compiled", "--json", json, ...args]), userError(says), args.join(" "));
+        await assert.rejects(
+          runBenchCommand(["compiled", "--json", json, ...args]),
+          isUserError(says),
+          args.join(" "),
+        );
       }
     }),
 );
 
 Deno.test("where RADV is missing it is said what to install", () => {
-  assert.match(missingCompiler(["/nowhere"]) ?? "", /no RADV[^]*apt-get install mesa-vulkan-drivers/);
+  assert.match(describeMissingCompiler(["/nowhere"]) ?? "", /no RADV[^]*apt-get install mesa-vulkan-drivers/);
 });
 
 Deno.test("reckoned times stand beside what the same dispatch took", () => {
-  assert.equal(knownCard("AMD Radeon RX 7900 XTX (RADV NAVI31)")?.family, "navi31");
-  assert.equal(knownCard("llvmpipe (LLVM 19.1.7, 256 bits)"), undefined);
+  assert.equal(findCard("AMD Radeon RX 7900 XTX (RADV NAVI31)")?.family, "navi31");
+  assert.equal(findCard("llvmpipe (LLVM 19.1.7, 256 bits)"), undefined);
   const dispatch = (label: string, us: number, steps = 1) => {
     const reckoning = { memory: us, vector: 0, latency: 0, launch: 0, us, bound: "memory" } as const;
     return { label, kernel: "k", workgroups: 1, flops: 0, bytes: 0, steps, reckoned: { navi31: reckoning } };
   };
   const dispatches = [dispatch("rank", 8, 4), dispatch("rank #2", 5), dispatch("adam", 3)];
   const measured = [["rank", 4], ["rank", 5], ["rank, into a texture", 9], ["adam", 6]] as const;
-  const { rows } = besideMeasuredCells(
+  const { rows } = listMeasuredCells(
     { workload: "W1", model: "LSTM", dispatches },
     "navi31",
     measured.map(([label, median]) => ({ label, median })),

@@ -1,21 +1,21 @@
 /** The exercises: what is right passes, what is wrong is named, and the command writes a file to begin with. */
 
 import assert from "node:assert/strict";
-import { askTint } from "../../bench/exercise.ts";
+import { compileWithTint } from "../../bench/exercise.ts";
 import {
-  type Case,
-  casesOf,
+  createAnswerStep,
   evaluate,
   type Exercise,
+  type ExerciseCase,
   HOLE,
-  stepOf,
+  listCases,
 } from "../../src/selftest/exercise/exercise.ts";
-import { checkAnswer, race, sizeOf } from "../../src/selftest/exercise/check.ts";
+import { checkAnswer, parseSize, raceExercise } from "../../src/selftest/exercise/check.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { UserError } from "../../src/user_error.ts";
-import { filledStarter, nearlyRight } from "../exercise_answers.ts";
-import { kernelFile, kernelPath } from "../kernel_files.ts";
+import { fillStarter, nearlyRight } from "../exercise_answers.ts";
+import { findKernelPath, readKernelFile } from "../kernel_files.ts";
 import { runScript } from "../command_check.ts";
 import { withGpu } from "../op_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
@@ -24,15 +24,15 @@ function named(name: string): Exercise {
   return exercises.find((exercise) => exercise.name === name) ?? assert.fail(`no exercise ${name}`);
 }
 
-const kernelText = (name: string) => kernelFile(kernelPath(name));
+const kernelText = (name: string) => readKernelFile(findKernelPath(name));
 
-type Which = (exercise: Exercise) => readonly Case[];
+type Which = (exercise: Exercise) => readonly ExerciseCase[];
 
 /** The second odd size: each is compiled for itself. */
-const odd: Which = (exercise) => casesOf(exercise).slice(1, 2);
+const odd: Which = (exercise) => listCases(exercise).slice(1, 2);
 /** The hard cases alone. */
 const hard: Which = (exercise) =>
-  casesOf(exercise).slice(exercise.ladder.oddSizes.length).slice(0, exercise.hard.length);
+  listCases(exercise).slice(exercise.ladder.oddSizes.length).slice(0, exercise.hard.length);
 
 /** Checks a text as an answer. */
 async function check(
@@ -41,7 +41,7 @@ async function check(
   text: string,
   which = odd,
 ): Promise<void> {
-  const step = stepOf(exercise, "mine.wgsl", text);
+  const step = createAnswerStep(exercise, "mine.wgsl", text);
   for (const one of which(exercise)) await checkAnswer(gpu, exercise, step, one, "mine.wgsl");
 }
 
@@ -69,16 +69,16 @@ Deno.test("exercises: every starter compiles, is wrong, and says where its hole 
 Deno.test("exercises: every starter is right when its holes are filled, and is timed", () =>
   withGpu(undefined, async (gpu) => {
     for (const exercise of exercises) {
-      await check(gpu, exercise, filledStarter(exercise), (one) => [...odd(one), ...hard(one)]);
-      const { size } = casesOf(exercise)[1] ?? assert.fail();
+      await check(gpu, exercise, fillStarter(exercise), (one) => [...odd(one), ...hard(one)]);
+      const { size } = listCases(exercise)[1] ?? assert.fail();
       const alone = { ...exercise, ladder: { ...exercise.ladder, steps: [] } };
-      const step = stepOf(exercise, "mine.wgsl", filledStarter(exercise));
-      const [own] = await race(gpu, alone, step, { size, rounds: 1, onProgress: () => {} });
+      const step = createAnswerStep(exercise, "mine.wgsl", fillStarter(exercise));
+      const [own] = await raceExercise(gpu, alone, step, { size, rounds: 1, onProgress: () => {} });
       assert.ok((own?.time?.median ?? 0) > 0, exercise.name);
     }
   }));
 
-const filled = (name: string) => filledStarter(named(name));
+const filled = (name: string) => fillStarter(named(name));
 
 Deno.test("exercises: what is right at odd sizes alone fails a hard case", () =>
   withGpu(undefined, async (gpu) => {
@@ -159,7 +159,7 @@ const wrong: readonly Wrong[] = [
     "table-gradient",
     /gradient of t, .*\[0, \d\] of \[1, 5\]/,
     [["if (e != NONE) { sum", "if (true) { sum"]],
-    (one) => casesOf(one).slice(0, 1),
+    (one) => listCases(one).slice(0, 1),
   ],
   ["rank", /a workgroupBarrier\(\): counts is in workgroup memory/, [
     ["const WORDS", "var<workgroup> counts: array<u32, WORKGROUP>;\nconst WORDS"],
@@ -184,7 +184,7 @@ const wrong: readonly Wrong[] = [
     "panel",
     /input has 3,276,800 bytes at 12800 x 64 x 64; a uniform has at most 65,536/,
     [["// where: input texture", "// where: input uniform"], ["load_input(at + k)", "input[at + k]"]],
-    (one) => casesOf(one).slice(-1),
+    (one) => listCases(one).slice(-1),
   ],
 ];
 
@@ -266,7 +266,7 @@ Deno.test("exercises: who reads what a neighbour writes is wrong in another orde
 
 Deno.test("exercises: Tint refuses a barrier that some invocations miss, with its line", async (t) => {
   const text = `// grid: 32 E\n${kernelText("choice_nll_2_workgroup")}`;
-  const { faults, missing } = await askTint(text);
+  const { faults, missing } = await compileWithTint(text);
   if (missing !== undefined) return void await t.step({ name: missing, ignore: true, fn: () => {} });
   assert.deepEqual(faults, []);
   const early = replaced(
@@ -274,7 +274,7 @@ Deno.test("exercises: Tint refuses a barrier that some invocations miss, with it
     "  largest[local] = most;",
     "  if (first + local >= end) { return; }\n  largest[local] = most;",
   );
-  const [fault = ""] = (await askTint(early)).faults;
+  const [fault = ""] = (await compileWithTint(early)).faults;
   assert.match(fault, /uniform control flow/);
   assert.match(early.split("\n")[parseInt(fault) - 1] ?? "", /workgroupBarrier/);
 });
@@ -282,8 +282,8 @@ Deno.test("exercises: Tint refuses a barrier that some invocations miss, with it
 Deno.test("exercises: constants are the answer's own, but for those of the starter; so is the workgroup's size", () =>
   withGpu(undefined, async (gpu) => {
     const lstm = named("lstm");
-    const one = casesOf(lstm)[1] ?? assert.fail();
-    const step = stepOf(lstm, "mine.wgsl", filled("lstm"));
+    const one = listCases(lstm)[1] ?? assert.fail();
+    const step = createAnswerStep(lstm, "mine.wgsl", filled("lstm"));
     assert.match(await checkAnswer(gpu, lstm, step, one, "mine.wgsl"), /: 1 x 1 workgroups of 64 x 1\.$/);
     // The shipped kernels have constants of these names.
     await check(gpu, named("table-gradient"), `${filled("table-gradient")}const ITEMS = 1u;\n`);
@@ -350,8 +350,8 @@ Deno.test("deno task exercise: lists, writes a file once, refuses it as it was w
     );
     assert.match(right, /5 +yours +mine /);
     assert.throws(
-      () => sizeOf(named("softmax"), "3"),
+      () => parseSize(named("softmax"), "3"),
       /Expected --size of numbers in .* such as 2560x10, got "3"/,
     );
-    assert.throws(() => sizeOf(named("panel"), "100x128x32"), /the exercise sums over more than 64/);
+    assert.throws(() => parseSize(named("panel"), "100x128x32"), /the exercise sums over more than 64/);
   }));

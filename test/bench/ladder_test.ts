@@ -1,12 +1,17 @@
 /** The ladders: every step is right at odd sizes, the command prints its table, and a wrong step is refused. */
 
 import assert from "node:assert/strict";
-import { jsonBeside, ladderCells, readLadders } from "../../bench/ladder.ts";
-import { faultsAt, gpuWay, type Ladder, type Size } from "../../src/selftest/ladder/check.ts";
-import { ladderNamed, ladders, runLadder } from "../../src/selftest/ladder/ladders.ts";
-import { lstmTrial } from "../../src/selftest/ladder/lstm.ts";
-import { kernel } from "../../src/gpu/kernel.ts";
-import { kernelFile, kernelNames, kernelPath } from "../kernel_files.ts";
+import { getJsonPath, listLadderCells, readLadders } from "../../bench/ladder.ts";
+import {
+  findFaultsAtSize,
+  type Ladder,
+  type LadderSize,
+  selectGpuSteps,
+} from "../../src/selftest/ladder/check.ts";
+import { findLadder, ladders, runLadder } from "../../src/selftest/ladder/ladders.ts";
+import { createLstmTrial } from "../../src/selftest/ladder/lstm.ts";
+import { parseKernel } from "../../src/gpu/kernel.ts";
+import { findKernelPath, listKernelNames, readKernelFile } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import { runBench } from "../command_check.ts";
@@ -25,10 +30,10 @@ Deno.test("every kernel with a number in its name is a step, and its number and 
     const ends = steps.filter(({ idea }) => /\(shipped( for GPUs)?\)$/.test(idea));
     assert.ok(ends.some(({ idea }) => idea.endsWith("(shipped)")), name);
     for (const { kernel: { name, source } } of ends) {
-      assert.equal(source, kernelFile(kernelPath(name)), "is shipped");
+      assert.equal(source, readKernelFile(findKernelPath(name)), "is shipped");
     }
   }
-  assert.deepEqual([...used].sort(), kernelNames("steps"));
+  assert.deepEqual([...used].sort(), listKernelNames("steps"));
 });
 
 function expectRight(faults: ReadonlyMap<number, string | undefined>): void {
@@ -39,12 +44,12 @@ function expectRight(faults: ReadonlyMap<number, string | undefined>): void {
 for (const name of ["lstm", "lstm-backward"]) {
   Deno.test(`ladder ${name}, a unit an invocation: gates of up to 100, and users without events`, () =>
     withGpu(undefined, async (gpu) => {
-      const ladder = gpuWay(ladderNamed(name));
+      const ladder = selectGpuSteps(findLadder(name));
       const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_group"));
       assert.equal(steps.length, 4);
       // The texts of the odd size below, so that nothing more is compiled.
-      const rare: Ladder = { ...ladder, steps, open: (gpu, size) => lstmTrial(gpu, size, true) };
-      expectRight(await faultsAt(gpu, rare, [11, 5, 6]));
+      const rare: Ladder = { ...ladder, steps, open: (gpu, size) => createLstmTrial(gpu, size, true) };
+      expectRight(await findFaultsAtSize(gpu, rare, [11, 5, 6]));
     }));
 }
 
@@ -58,21 +63,21 @@ for (const ladder of ladders) {
         allSizes || !(ELSEWHERE.includes(kernel.name) || /\(shipped[^)]*\)$/.test(idea))
       );
       for (const size of ladder.oddSizes.slice(0, 2)) {
-        expectRight(await faultsAt(gpu, { ...ladder, steps }, size));
+        expectRight(await findFaultsAtSize(gpu, { ...ladder, steps }, size));
       }
     }));
 }
 
 Deno.test("a step that is wrong is not timed, and does not keep the others from it", () =>
   withGpu(undefined, async (gpu) => {
-    const ladder = ladderNamed("choice");
+    const ladder = findLadder("choice");
     const [naive] = ladder.steps;
     assert.ok(naive);
     const size = [13, 3];
     const { source } = naive.kernel;
     const changed = (from: string, to: string) => {
       assert.ok(source.includes(from));
-      return { ...naive, kernel: kernel(naive.kernel.name, source.replace(from, to)) };
+      return { ...naive, kernel: parseKernel(naive.kernel.name, source.replace(from, to)) };
     };
     const steps = [
       naive,
@@ -101,13 +106,13 @@ Deno.test("a step that is wrong is not timed, and does not keep the others from 
     }
     assert.deepEqual([wrong?.time, short?.time, last?.gain], [undefined, undefined, undefined]);
     assert.equal(right?.gainOnFirst, 1);
-    const { head, rows } = ladderCells(results);
+    const { head, rows } = listLadderCells(results);
     assert.ok(rows.every((row) => row.length === head.length));
   }));
 
 Deno.test("a size that a step cannot do leaves it out", () =>
   withGpu(undefined, async (gpu) => {
-    const ladder = ladderNamed("input");
+    const ladder = findLadder("input");
     const steps = ladder.steps.slice(-1);
     const [result] = await runLadder(gpu, { ...ladder, oddSizes: [], steps }, {
       size: [3, 4, 260],
@@ -115,7 +120,7 @@ Deno.test("a size that a step cannot do leaves it out", () =>
     });
     assert.equal(result?.refusal, "sums over more than 256");
     assert.equal(result.time, undefined);
-    assert.match(ladderCells([result]).rows[0]?.join(" ") ?? "", /sums over more than 256 - -/);
+    assert.match(listLadderCells([result]).rows[0]?.join(" ") ?? "", /sums over more than 256 - -/);
   }));
 
 Deno.test("the command prints a row a step", () =>
@@ -126,7 +131,7 @@ Deno.test("the command prints a row a step", () =>
     const { code, stdout, stderr } = await runBench(args);
     assert.equal(code, 0, stderr);
     const written = await Deno.readTextFile(page);
-    const [shipped, ...others] = await readLadders(jsonBeside(page));
+    const [shipped, ...others] = await readLadders(getJsonPath(page));
     assert.deepEqual([shipped?.ladder, shipped?.size, others], ["choice", [40, 4], []]);
     assert.ok(shipped?.steps.every(({ time }) => time && time.min > 0 && time.median >= time.min));
     assert.match(
@@ -134,7 +139,7 @@ Deno.test("the command prints a row a step", () =>
       /^<!-- ladder choice -->\n\n40 x 4; [^]*\| 1 \| [^]*choice_nll[^]*<!-- end of ladder choice -->\n$/,
     );
     assert.match(stdout, /choice softmax.*: 40 x 4\n/);
-    const { steps } = ladderNamed("choice");
+    const { steps } = findLadder("choice");
     const rows = stdout.split("\n").filter((line) => /^ *\d+ /.test(line));
     assert.equal(rows.length, steps.length, stdout);
     for (const [k, { idea, kernel }] of steps.entries()) {
@@ -154,7 +159,7 @@ const units = allSizes ? [8] : [];
 /** So many columns are so many vectors, padded but for every fourth. */
 const columns = (vectors: number) => 4 * vectors - vectors % 4;
 
-const rungs: Record<string, Size[]> = {
+const rungs: Record<string, LadderSize[]> = {
   forward: vectors.map((k4) => [3, columns(k4), 5]),
   input: vectors.map((n4) => [3, 5, columns(n4)]),
   lstm: units.map((h4) => [3, 3, columns(h4)]),
@@ -164,9 +169,9 @@ const rungs: Record<string, Size[]> = {
 for (const [name, sizes] of Object.entries(rungs)) {
   Deno.test(`rungs of the panel kernel of ladder ${name}`, () =>
     withGpu("cpu", async (gpu) => {
-      const ladder = ladderNamed(name);
+      const ladder = findLadder(name);
       const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_panel")).slice(-1);
       assert.equal(steps.length, 1);
-      for (const size of sizes) expectRight(await faultsAt(gpu, { ...ladder, steps }, size));
+      for (const size of sizes) expectRight(await findFaultsAtSize(gpu, { ...ladder, steps }, size));
     }));
 }

@@ -1,42 +1,47 @@
 /** The comparison with other libraries: that the peers compute what clickgan does, and that one that does not is found. */
 
 import assert from "node:assert/strict";
-import { clickganPeer } from "../../bench/peers/clickgan.ts";
-import { type ClickganJob, type Job, makeJob, readJob, writeJob } from "../../bench/peers/job.ts";
-import { jaxPeer } from "../../bench/peers/jax_js.ts";
+import { createClickganPeer } from "../../bench/peers/clickgan.ts";
+import { type ClickganJob, makeJob, type PeerJob, readJob, writeJob } from "../../bench/peers/job.ts";
+import { createJaxPeer } from "../../bench/peers/jax_js.ts";
 import {
   COMPARED_STEPS,
-  disagreement,
-  figuresOf,
+  findDisagreement,
+  listProblems,
+  listSummaryCells,
+  listTableCells,
   measure,
-  problemLines,
-  type Result,
-  summaryCells,
-  tableCells,
+  type PeerResult,
+  summarizePeers,
   TOLERANCE,
 } from "../../bench/peers/measure.ts";
 import type { Peer } from "../../bench/peers/peer.ts";
 import { findTorches, type PeerEntry, roster, type Torch, withTorches } from "../../bench/peers/roster.ts";
-import { Page } from "../../bench/study.ts";
-import { tensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
-import { workloadLog } from "../../src/selftest/profile/workloads.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { StudyPage } from "../../bench/study.ts";
+import { createTensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
+import { createWorkloadLog } from "../../src/selftest/profile/workloads.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
 /** Ragged pages and histories, one-hot items, no click at all now and then; and pages of one length, dense features. */
 const jobs: Record<string, ClickganJob> = {
-  ragged: makeJob(smallLog(41, { users: 40, items: 23, width: 0, maxEvents: 6, maxPage: 7 }), "lstm", 9, {
-    file: "small",
-  }),
+  ragged: makeJob(
+    createSmallLog(41, { users: 40, items: 23, width: 0, maxEvents: 6, maxPage: 7 }),
+    "lstm",
+    9,
+    {
+      file: "small",
+    },
+  ),
   even: makeJob(
-    workloadLog({ name: "tiny", users: 7, events: 4, page: 3, items: 19, width: 6 }),
+    createWorkloadLog({ name: "tiny", users: 7, events: 4, page: 3, items: 19, width: 6 }),
     "lstm",
     7,
     { workload: "W0" },
   ),
 };
 
-async function lossesOf(peer: Peer): Promise<number[]> {
+async function computeLosses(peer: Peer): Promise<number[]> {
   const losses: number[] = [];
   for (let step = 0; step < COMPARED_STEPS; step++) losses.push(await peer.run(1));
   return losses;
@@ -48,32 +53,32 @@ Deno.test({
   ...gpuTest,
   async fn() {
     const own = jobs["ragged"] ?? assert.fail();
-    const expected = await lossesOf(await clickganPeer(own, "dense"));
+    const expected = await computeLosses(await createClickganPeer(own, "dense"));
     assert.ok(
       Math.abs((expected[4] ?? 0) - (expected[0] ?? 0)) > 10 * TOLERANCE,
       "the steps change the loss",
     );
     const peers = {
-      tensorflow: () => tensorflowPeer(own.job, "wasm"),
-      jax: () => jaxPeer(own.job, "wasm"),
+      tensorflow: () => createTensorflowPeer(own.job, "wasm"),
+      jax: () => createJaxPeer(own.job, "wasm"),
     };
     for (const [peer, start] of Object.entries(peers)) {
-      assert.equal(disagreement(expected, await lossesOf(await start())), undefined, peer);
+      assert.equal(findDisagreement(expected, await computeLosses(await start())), undefined, peer);
     }
   },
 });
 
 Deno.test("steps at another rate, on other batches, or left out are a disagreement", async () => {
   const { job } = jobs["even"] ?? assert.fail();
-  const losses = async (job: Job) => await lossesOf(await tensorflowPeer(job, "wasm"));
+  const losses = async (job: PeerJob) => await computeLosses(await createTensorflowPeer(job, "wasm"));
   const expected = await losses(job);
   const slower = { ...job, learningRate: job.learningRate / 2 };
-  assert.ok(disagreement(expected, await losses(slower)), "another rate");
+  assert.ok(findDisagreement(expected, await losses(slower)), "another rate");
   const batches = { ...job, batches: job.batches.toReversed() };
-  assert.ok(disagreement(expected, await losses(batches)), "other batches");
-  assert.equal(disagreement(expected, expected), undefined);
-  assert.match(disagreement(expected, expected.slice(1)) ?? "", /^9 losses, expected 10$/);
-  assert.match(disagreement(expected, expected.with(3, NaN)) ?? "", /^the loss of step 4 is NaN/);
+  assert.ok(findDisagreement(expected, await losses(batches)), "other batches");
+  assert.equal(findDisagreement(expected, expected), undefined);
+  assert.match(findDisagreement(expected, expected.slice(1)) ?? "", /^9 losses, expected 10$/);
+  assert.match(findDisagreement(expected, expected.with(3, NaN)) ?? "", /^the loss of step 4 is NaN/);
 });
 
 Deno.test("a job is read as it was written", () =>
@@ -114,22 +119,22 @@ Deno.test("a wrong loss and a failure are told in the table, and do not end the 
     fakePeer("tfjs-wasm", right),
   ];
   const results = await measured(entries, 2, 1);
-  const figures = figuresOf(results);
+  const figures = summarizePeers(results);
   assert.deepEqual(figures.map(({ peer, wrong }) => [peer, wrong]), [
     ["clickgan", false],
     ["torch", true],
     ["jax-wasm", false],
     ["tfjs-wasm", false],
   ]);
-  const cells = tableCells(figures).rows;
+  const cells = listTableCells(figures).rows;
   assert.equal(cells[1]?.[1], "WRONG");
   assert.equal(cells[2]?.[1], "-");
   assert.equal(cells[3]?.[2], "1.00");
   assert.equal(figures[3]?.samples, 4);
-  const [wrong, failure] = problemLines(figures);
+  const [wrong, failure] = listProblems(figures);
   assert.match(wrong ?? "", /^torch: the loss of step 7 is 2\.000000, clickgan's is 1\.940000/);
   assert.equal(failure, "jax-wasm: does not fit");
-  assert.deepEqual(summaryCells([{ workload: "W1", figures }, { workload: "W2", figures: [] }]), {
+  assert.deepEqual(listSummaryCells([{ workload: "W1", figures }, { workload: "W2", figures: [] }]), {
     head: ["", "W1", "W2"],
     rows: [["torch", "WRONG", "-"], ["jax-wasm", "-", "-"], ["tfjs-wasm", "1.00", "-"]],
   });
@@ -142,7 +147,7 @@ Deno.test("a page keeps what was measured on other processors", () =>
     const text = (intel: string, more = "") =>
       `Above\n\n<!-- x -->\n\n**Intel**, ${intel}:\n\n${table}\n\n${more}<!-- end of x -->\n`;
     await Deno.writeTextFile(file, text("old"));
-    const page = await Page.open(file, "x");
+    const page = await StudyPage.open(file, "x");
     for (const machine of ["AMD, 2 cores:", "Intel, new:"]) await page.writeOfCpu("x", machine, table);
     assert.equal(await Deno.readTextFile(file), text("new", `**AMD**, 2 cores:\n\n${table}\n\n`));
   }));
@@ -179,13 +184,16 @@ Deno.test("each PyTorch has turns, and a row of its own in table and summary", (
   assert.deepEqual(names(false, []), ["clickgan", "PyTorch, best"]);
   const entries = withTorches(asked, torches, false).slice(0, 3);
   assert.deepEqual(entries.map(({ python }) => python), [undefined, "/PyTorch A", "/PyTorch B"]);
-  const results = entries.flatMap((entry, k): Result[] =>
+  const results = entries.flatMap((entry, k): PeerResult[] =>
     entry.variants.map((variant) => ({ entry, variant, turns: [[k + 1]], stepsPerBlock: 1, losses: [] }))
   );
-  const figures = figuresOf(results);
+  const figures = summarizePeers(results);
   assert.deepEqual(figures.map(({ peer, ratio }) => [peer, ratio]), [["clickgan", 1], [best[0], 2], [
     best[1],
     3,
   ]]);
-  assert.deepEqual(summaryCells([{ workload: "W0", figures }]).rows, [[best[0], "2.00"], [best[1], "3.00"]]);
+  assert.deepEqual(listSummaryCells([{ workload: "W0", figures }]).rows, [[best[0], "2.00"], [
+    best[1],
+    "3.00",
+  ]]);
 });

@@ -3,17 +3,17 @@
 import assert from "node:assert/strict";
 import {
   assertSameStage,
-  filesIn,
-  interrupt,
+  interruptCommand,
+  listFiles,
   runOk,
+  splitArguments,
   STAGE_FILES,
   withSmallLog,
-  words,
 } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 
-const SMALL = words("--batch-size 12 --dims 8 --lstm-units 4 --validate-every 4");
-const GAME = words(
+const SMALL = splitArguments("--batch-size 12 --dims 8 --lstm-units 4 --validate-every 4");
+const GAME = splitArguments(
   "--adversarial 20 --adversarial-batch-size 12 --adversarial-validate-every 5 --behaviour-dims 8 --generator-warmup 6",
 );
 const SHANNON = ["--iterations", "12", ...SMALL];
@@ -21,7 +21,7 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
   withSmallLog(async (folder, data) => {
     const run = `${folder}/run`;
     const trained = await runOk("train", "--data", data, "--save-dir", run, ...SHANNON, ...GAME);
-    assert.deepEqual(filesIn(`${run}/adversarial`), STAGE_FILES);
+    assert.deepEqual(listFiles(`${run}/adversarial`), STAGE_FILES);
     const [head, ...rows] = Deno.readTextFileSync(`${run}/adversarial/train.csv`).trim().split("\n");
     assert.equal(head, "iteration,loss,loss_min,loss_max,pi_prec1,pi_prec2,prec1,prec2");
     assert.equal(rows.length, 20);
@@ -41,11 +41,11 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
       name: string,
       more: string,
       ...options: string[]
-    ) => [...words(`--data ${data} --save-dir ${folder}/${name} ${more}`), ...options];
+    ) => [...splitArguments(`--data ${data} --save-dir ${folder}/${name} ${more}`), ...options];
     // From the finished run, in one of its own: the same stage, as it starts from the same snapshot.
     const tuned = `${folder}/tuned`;
     await series.ok(train("tuned", `--init ${run}`, ...GAME));
-    assert.deepEqual(filesIn(tuned), ["adversarial", "config.json", "report.html"]);
+    assert.deepEqual(listFiles(tuned), ["adversarial", "config.json", "report.html"]);
     assert.deepEqual(
       Deno.readTextFileSync(`${tuned}/adversarial/train.csv`),
       Deno.readTextFileSync(`${run}/adversarial/train.csv`),
@@ -61,11 +61,11 @@ Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone a
     await using series = new CommandSeries("train");
     for (const [name, options] of [["both", SHANNON], ["alone", [...SMALL, "--no-pretrain"]]] as const) {
       const args = (run: string) => [
-        ...words(`--data ${data} --save-dir ${folder}/${run} --no-report`),
+        ...splitArguments(`--data ${data} --save-dir ${folder}/${run} --no-report`),
         ...options,
       ];
       await series.ok([...args(`${name}-whole`), ...game.with(1, "220")]);
-      const stopped = await interrupt(/\d\/200/, "train", ...args(`${name}-part`), ...long);
+      const stopped = await interruptCommand(/\d\/200/, "train", ...args(`${name}-part`), ...long);
       assert.equal(stopped.code, 130, stopped.stderr);
       const part = `${folder}/${name}-part`;
       await series.ok(`--resume ${part} --adversarial 220 --no-report`);
@@ -78,13 +78,15 @@ Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone a
 Deno.test("seeds go through both stages, with position weights and batch norm, stopping early", () =>
   withSmallLog(async (folder, data) => {
     const path = `${folder}/seeds`;
-    const options = words("--encoder pw --pw-nonlinearity tanh --batch-norm --eta 2 --generator exact");
-    const stop = words("--early-stopping loss --patience 8 --weight-decay 1 --item-dropout 0.2");
+    const options = splitArguments(
+      "--encoder pw --pw-nonlinearity tanh --batch-norm --eta 2 --generator exact",
+    );
+    const stop = splitArguments("--early-stopping loss --patience 8 --weight-decay 1 --item-dropout 0.2");
     const game = GAME.filter((arg) => arg !== "--behaviour-dims" && arg !== "8");
     const { stdout } = await runOk(
       "train",
-      ...words(`--data ${data} --save-dir ${path} --seeds 2 --iterations 300 --batch-size 12`),
-      ...words("--dims 8-5 --validate-every 4"),
+      ...splitArguments(`--data ${data} --save-dir ${path} --seeds 2 --iterations 300 --batch-size 12`),
+      ...splitArguments("--dims 8-5 --validate-every 4"),
       ...[...options, ...stop, ...game],
     );
     assert.match(stdout, /Test users, adversarial stage, mean \+- sd over 2 seeds/);

@@ -4,13 +4,18 @@ import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { describeProcess, describeSignal, readTask, type TaskName } from "../../src/cli/launch.ts";
-import { cacheFolder } from "../../src/cli/arguments.ts";
-import { allowWrites, confineWrites, writable } from "../../src/files/write_scope.ts";
-import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../../src/cli/fail.ts";
-import { type AdapterSummary, CHILD_ENVIRONMENT, ensureAdapter, type Host } from "../../src/cli/setup.ts";
+import { getCacheFolder } from "../../src/cli/arguments.ts";
+import { allowWrites, confineWrites, requireWritable } from "../../src/files/write_scope.ts";
+import { EXIT_FAULT, EXIT_USER_ERROR, runToExitCode } from "../../src/cli/fail.ts";
+import {
+  type AdapterSummary,
+  CHILD_ENVIRONMENT,
+  ensureAdapter,
+  type SetupHost,
+} from "../../src/cli/setup.ts";
 import { UserError } from "../../src/user_error.ts";
-import { filesIn, runCommand, withSmallLog } from "../command_check.ts";
-import { userError, withEmptyFolder } from "../run/folder_check.ts";
+import { listFiles, runCommand, withSmallLog } from "../command_check.ts";
+import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** Tasks that the launcher starts. */
@@ -51,13 +56,13 @@ Deno.test("a process writes to its outputs, within them and beside them, and now
         ".run.clickgan.lock",
       ];
       for (const path of [...may, "real/x", "link/x"]) {
-        assert.equal(writable(`${folder}/${path}`), `${folder}/${path}`);
+        assert.equal(requireWritable(`${folder}/${path}`), `${folder}/${path}`);
       }
       for (const path of ["", "other", "other/run", "run/../x", "a/page.html"]) {
-        assert.throws(() => writable(`${folder}/${path}`), /about to write to/);
+        assert.throws(() => requireWritable(`${folder}/${path}`), /about to write to/);
       }
       allowWrites(`${folder}/other`);
-      assert.ok(writable(`${folder}/other/run`));
+      assert.ok(requireWritable(`${folder}/other/run`));
     } finally {
       confineWrites(undefined);
     }
@@ -80,12 +85,12 @@ await runMain(() => { parseTrainOptions(Deno.args); return atomicWriteFile("${fo
     const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, env }).output();
     assert.ok(!success);
     assert.match(new TextDecoder().decode(stderr), /about to write to/);
-    assert.deepEqual(filesIn(folder), ["fault.ts"]);
+    assert.deepEqual(listFiles(folder), ["fault.ts"]);
   }));
 
 Deno.test("cacheFolder finds the user's cache", () => {
   const folder = (variables: Record<string, string>, os: typeof Deno.build.os) =>
-    cacheFolder((name) => variables[name], os)?.replaceAll("\\", "/");
+    getCacheFolder((name) => variables[name], os)?.replaceAll("\\", "/");
   assert.equal(folder({ HOME: "/home/ada" }, "linux"), "/home/ada/.cache/clickgan");
   assert.equal(folder({ HOME: "/home/ada", XDG_CACHE_HOME: "/c" }, "linux"), "/c/clickgan");
   assert.equal(folder({ HOME: "/home/ada", XDG_CACHE_HOME: "c" }, "linux"), "/home/ada/.cache/clickgan");
@@ -94,9 +99,9 @@ Deno.test("cacheFolder finds the user's cache", () => {
 });
 
 /** A machine whose probes answer `answers` in turn. */
-function machine(answers: (AdapterSummary | null)[], changes: Partial<Host> = {}) {
+function machine(answers: (AdapterSummary | null)[], changes: Partial<SetupHost> = {}) {
   const log: string[] = [];
-  const host: Host = {
+  const host: SetupHost = {
     os: "linux",
     isRoot: () => true,
     probe: () => Promise.resolve(answers.shift() ?? null),
@@ -127,7 +132,7 @@ Deno.test("ensureAdapter installs a software driver as root where there is no ad
 
 Deno.test("ensureAdapter says what to do when there is no adapter", async () => {
   const command = /sudo apt-get update && sudo apt-get install -y libvulkan1 mesa-vulkan-drivers/;
-  const cases: [Partial<Host>, RegExp][] = [
+  const cases: [Partial<SetupHost>, RegExp][] = [
     [{ isRoot: () => false }, command],
     [{ aptGet: () => Promise.reject(new Deno.errors.NotFound()) }, command],
     [{ aptGet: () => Promise.resolve({ success: false, output: "E: no network" }) }, command],
@@ -139,10 +144,11 @@ Deno.test("ensureAdapter says what to do when there is no adapter", async () => 
     const { host } = machine([], changes);
     await assert.rejects(
       ensureAdapter(host),
-      userError(/^no WebGPU adapter: expected a graphics driver/, message),
+      isUserError(/^no WebGPU adapter: expected a graphics driver/, message),
     );
   }
-  const aptGet: Host["aptGet"] = ([verb]) => Promise.resolve({ success: false, output: `E: ${verb} failed` });
+  const aptGet: SetupHost["aptGet"] = ([verb]) =>
+    Promise.resolve({ success: false, output: `E: ${verb} failed` });
   const { host, log } = machine([], { aptGet });
   await assert.rejects(ensureAdapter(host), UserError);
   assert.match(log.join("\n"), /E: update failed\n[^]*E: install failed/);
@@ -151,7 +157,7 @@ Deno.test("ensureAdapter says what to do when there is no adapter", async () => 
 Deno.test("exitCodeOf tells mistakes of the user from faults", async () => {
   const run = async (main: () => Promise<number | void>) => {
     const said: string[] = [];
-    return { code: await exitCodeOf(main, (text) => said.push(text)), said };
+    return { code: await runToExitCode(main, (text) => said.push(text)), said };
   };
   assert.deepEqual(await run(() => Promise.resolve()), { code: 0, said: [] });
   assert.deepEqual(await run(() => Promise.resolve(3)), { code: 3, said: [] });
@@ -201,7 +207,7 @@ async function launchTraining(folder: string, data: string) {
     return said;
   };
   assert.match(await read(/run: /), /run: /);
-  while (!filesIn(run).includes("last.safetensors")) await new Promise((done) => setTimeout(done, 50));
+  while (!listFiles(run).includes("last.safetensors")) await new Promise((done) => setTimeout(done, 50));
   const holder = /process (\d+) \(train /.exec(Deno.readTextFileSync(`${run}/.clickgan.lock`));
   const [, trainer] = holder ?? assert.fail("expected the lock to say who holds it"); // process 0 would be all of us
   return { child, run, trainer: Number(trainer), rest: () => read(/(?!)/) };
@@ -227,7 +233,7 @@ Deno.test("a command whose launcher is killed saves what it has, and ends", () =
     child.kill("SIGKILL");
     await child.status;
     assert.match(await rest(), /Stopped after iteration \d+; everything is saved/);
-    assert.ok(!filesIn(run).includes(".clickgan.lock"));
+    assert.ok(!listFiles(run).includes(".clickgan.lock"));
   }));
 
 Deno.test(
@@ -287,18 +293,18 @@ const lockSchema = v.object({
   ),
 });
 /** Names of the packages of modules and of all that they depend on; those of other systems are left out. */
-async function packagesOf(...modules: string[]): Promise<string[]> {
+async function listPackages(...modules: string[]): Promise<string[]> {
   const lock = v.parse(lockSchema, JSON.parse(await Deno.readTextFile(new URL("deno.lock", root))));
   const keys = Object.keys(lock.npm);
   /** The lock file leaves the version out where there is but one. */
-  const keyOf = (name: string) => keys.find((key) => key === name || nameOf(key) === name);
+  const findLockKey = (name: string) => keys.find((key) => key === name || getPackageName(key) === name);
   const found = new Set<string>();
   const add = (key: string) => {
     const entry = lock.npm[key] ?? assert.fail(`${key} is not in deno.lock`);
     if (found.has(key) || (entry.os && !entry.os.includes(Deno.build.os))) return;
     found.add(key);
     for (const name of [...entry.dependencies, ...entry.optionalDependencies]) {
-      add(keyOf(name) ?? assert.fail(`${name}, which ${key} needs, is not in deno.lock`));
+      add(findLockKey(name) ?? assert.fail(`${name}, which ${key} needs, is not in deno.lock`));
     }
   };
   for (const module of modules) {
@@ -316,11 +322,11 @@ async function packagesOf(...modules: string[]): Promise<string[]> {
       }
     }
   }
-  return [...new Set([...found].map(nameOf))];
+  return [...new Set([...found].map(getPackageName))];
 }
 
 /** @param key such as @a/b@1.0.0_c@2.0.0 */
-function nameOf(key: string): string {
+function getPackageName(key: string): string {
   return key.slice(0, key.indexOf("@", 1));
 }
 
@@ -330,7 +336,7 @@ const heavy = (packages: readonly string[]) => packages.filter((name) => HEAVY.t
 
 Deno.test("training, evaluation, reports and experiments use small packages, and few", async () => {
   for (const name of LAUNCHED.filter((name) => name !== "data")) {
-    const packages = await packagesOf(readTask(name).module);
+    const packages = await listPackages(readTask(name).module);
     assert.deepEqual(heavy(packages), [], name);
     assert.ok(packages.includes("valibot"));
     assert.ok(packages.length <= 20, `${name}: ${packages.length} packages`);
@@ -338,11 +344,11 @@ Deno.test("training, evaluation, reports and experiments use small packages, and
 });
 
 Deno.test("the launcher and the set-up use no package: they start at once", async () => {
-  assert.deepEqual(await packagesOf("src/cli/launch.ts", "src/cli/setup.ts"), []);
+  assert.deepEqual(await listPackages("src/cli/launch.ts", "src/cli/setup.ts"), []);
 });
 
 Deno.test("of what is large, the data commands use the engine alone", async () => {
-  const found = heavy(await packagesOf("src/commands/data/data.ts"));
+  const found = heavy(await listPackages("src/commands/data/data.ts"));
   assert.ok(found.length > 0);
   for (const name of found) assert.match(name, /^@duckdb\//);
 });

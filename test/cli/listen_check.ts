@@ -62,7 +62,7 @@ async function firstToEnd(): Promise<string> {
   return first;
 }
 
-async function statusOf(...headers: string[]): Promise<number> {
+async function requestStatus(...headers: string[]): Promise<number> {
   const lines = ["GET / HTTP/1.1", ...headers, "Connection: close", "", ""];
   return Number((await answerTo(await connect(), lines.join("\r\n"))).split(" ")[1]);
 }
@@ -89,7 +89,9 @@ try {
     [403, own, "Origin: http://127.0.0.1:1"],
     [400, "X: no Host"],
   ];
-  for (const [status, ...headers] of asked) assert.equal(await statusOf(...headers), status, headers.join());
+  for (const [status, ...headers] of asked) {
+    assert.equal(await requestStatus(...headers), status, headers.join());
+  }
 
   const first = firstToEnd();
 
@@ -100,7 +102,7 @@ try {
   for (const connection of idle) connection.close();
   assert.equal(await first, "headers");
   server.close();
-  assert.equal(await statusOf(own), 200, "after more connections than descriptors");
+  assert.equal(await requestStatus(own), 200, "after more connections than descriptors");
 
   const unfinished = await connect();
   const begun = answerTo(unfinished, `POST /x HTTP/1.1\r\n${own}\r\nContent-Length: 9\r\n\r\n{`);

@@ -2,23 +2,23 @@
 
 import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
-import { stagesConfigOf } from "../../src/run/options/train.ts";
+import { buildStagesConfig } from "../../src/run/options/train.ts";
 import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
 import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import { parseSimulateOptions } from "../../src/commands/simulate/options.ts";
-import { addPolicyTrainOptions, policyTrainingOf } from "../../src/commands/policy/train.ts";
-import { refused, rowsOf } from "../case_table.ts";
-import { runScript, words } from "../command_check.ts";
-import { userError, withEmptyFolder } from "../run/folder_check.ts";
+import { addPolicyTrainOptions, buildPolicyTrainingConfig } from "../../src/commands/policy/train.ts";
+import { expectRefusal, parseRows } from "../case_table.ts";
+import { runScript, splitArguments } from "../command_check.ts";
+import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 import { tinyData } from "../small_models.ts";
 import { Command } from "commander";
 import * as texts from "../../src/cli/arguments.ts";
 import { folder, parse, path } from "../../src/cli/options.ts";
 import { expectApart } from "../../src/cli/outputs.ts";
-import { fifo, file } from "../bad_inputs/files.ts";
+import { makeFifo, makeFile } from "../bad_inputs/files.ts";
 
 /** Options with values that they do not take, as JSON, and what is said of each. */
-const VALUES = rowsOf(`
+const VALUES = parseRows(`
   --seed | Expected a whole number in 0..4294967295
     | ["", " ", "-1", "4294967296", "1.5", "1e3", "0x10", "NaN", "Infinity", "-0", "1,000", "\u0661", "+1",
       "99999999999999999999", "1\\n2", "$(id)"]
@@ -153,21 +153,23 @@ const POLICY_TRAIN = `
   --algorithm gdqn --target chained | Expected --target and --share-positions with --algorithm cdqn
 `;
 
-const train = (args: string[]) => stagesConfigOf(parseTrainOptions(args).options, tinyData);
+const train = (args: string[]) => buildStagesConfig(parseTrainOptions(args).options, tinyData);
 const COMMANDS: Readonly<Record<string, [read: (args: string[]) => unknown, cases: string]>> = {
   train: [train, TRAIN],
   tune: [parseTuneOptions, TUNE],
   reproduce: [parseReproduceOptions, REPRODUCE],
   simulate: [parseSimulateOptions, SIMULATE],
   "policy train": [
-    (args) => policyTrainingOf(parse(addPolicyTrainOptions(new Command()), args)),
+    (args) => buildPolicyTrainingConfig(parse(addPolicyTrainOptions(new Command()), args)),
     POLICY_TRAIN,
   ],
 };
 
 for (const [command, [read, cases]] of Object.entries(COMMANDS)) {
   Deno.test(`${command} refuses options that it does not understand, or that make no sense together`, async () => {
-    for (const [line = "", says = ""] of rowsOf(cases)) await refused(() => read(words(line)), says, line);
+    for (const [line = "", says = ""] of parseRows(cases)) {
+      await expectRefusal(() => read(splitArguments(line)), says, line);
+    }
   });
 }
 
@@ -176,7 +178,7 @@ Deno.test("an option refuses values out of its range, with the range", async () 
     const stage = /generator|reward|utility|behaviour/.test(option ?? "") ? ["--adversarial", "200"] : [];
     for (const value of JSON.parse(values)) {
       // With "=", so that a value that begins with a hyphen is one.
-      await refused(() => train([`${option}=${value}`, ...stage]), says, `${option}=${value}`);
+      await expectRefusal(() => train([`${option}=${value}`, ...stage]), says, `${option}=${value}`);
     }
   }
 });
@@ -214,10 +216,10 @@ function given(args: readonly string[]): object {
 
 Deno.test("no output is, or lies within, what a command reads or what another one made", () =>
   withEmptyFolder(async (dir) => {
-    for (const [name, text] of Object.entries(files)) file(name, text)(dir);
+    for (const [name, text] of Object.entries(files)) makeFile(name, text)(dir);
     Deno.symlinkSync(`${dir}/log.csv`, `${dir}/link.csv`);
     Deno.symlinkSync(`${dir}/run`, `${dir}/way`);
-    if (Deno.build.os !== "windows") await fifo("pipe/config.json")(dir);
+    if (Deno.build.os !== "windows") await makeFifo("pipe/config.json")(dir);
     const at = (line: string) => line.split(" ").map((word) => word.replace("DIR", dir));
     const overlapping = [
       "--data DIR/log.csv --out DIR/log.csv",
@@ -239,7 +241,7 @@ Deno.test("no output is, or lies within, what a command reads or what another on
       "--build DIR/run",
       "--build DIR/way/",
     ];
-    for (const line of overlapping) assert.throws(() => given(at(line)), userError(/apart from/), line);
+    for (const line of overlapping) assert.throws(() => given(at(line)), isUserError(/apart from/), line);
     const taken = [
       "--data DIR/log.csv --out DIR/log.csv.csv",
       "--data DIR/run --save-dir DIR/runs",
@@ -256,7 +258,7 @@ Deno.test("no output is, or lies within, what a command reads or what another on
       by: "its run",
       path: `${dir}/log.csv`,
     }];
-    assert.throws(() => expectApart(output, [log]), userError(/what its run names/));
+    assert.throws(() => expectApart(output, [log]), isUserError(/what its run names/));
   }));
 
 Deno.test("lab --build writes over its own page alone", () =>

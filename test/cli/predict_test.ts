@@ -2,16 +2,16 @@
 
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
-import { clickedRows, NONE } from "../../src/data/click_log.ts";
-import { choiceProbabilities } from "../../src/model/choice.ts";
+import { listClickedRows, NONE } from "../../src/data/click_log.ts";
+import { computeChoiceProbabilities } from "../../src/model/choice.ts";
 import { defaultModel } from "../../src/model/config.ts";
-import { POSITION_EFFECT, positionEffects } from "../../src/model/position_effect.ts";
+import { POSITION_EFFECT, readPositionEffects } from "../../src/model/position_effect.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { type Prediction, predictions, writePredictions } from "../../src/figures/predict/predictions.ts";
+import { type Prediction, predictPages, writePredictions } from "../../src/figures/predict/predictions.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
-import { Evaluation } from "../../src/train/evaluation.ts";
+import { NetworkEvaluation } from "../../src/train/evaluation.ts";
 import { UserError } from "../../src/user_error.ts";
-import { filesIn } from "../command_check.ts";
+import { listFiles } from "../command_check.ts";
 import { foreignLog, withCopy } from "../foreign_set.ts";
 import { withGpu } from "../op_check.ts";
 import { withFolder } from "../prepared_folder.ts";
@@ -30,7 +30,7 @@ Deno.test("predictions are the utilities of each page by the ids of the log, in 
       const onDisk = await openDataset(folder, { memoryRows: 0, cache: `${folder}/cache` });
       using model = new UserModel(gpu, data.source.items, config, { seed: 4 });
       const users = Uint32Array.from({ length: 30 }, (_, user) => user);
-      const rows = await collected(predictions(model, data, users, { shards: 0, signal }));
+      const rows = await collected(predictPages(model, data, users, { shards: 0, signal }));
       const { userEvents, eventRows, eventClick, eventGiven, rowItem } = foreignLog;
       let k = 0;
       for (const user of users) {
@@ -42,14 +42,14 @@ Deno.test("predictions are the utilities of each page by the ids of the log, in 
           if (eventGiven?.[e] !== 2) number++;
           if (!eventGiven?.[e]) {
             const utilities = await model.score({ history, page });
-            const { items, noClick } = choiceProbabilities(model.config, utilities);
+            const { items, noClick } = computeChoiceProbabilities(model.config, utilities);
             page.forEach((item, place) => {
               const { utility, ...row } = rows[k++] ?? assert.fail();
               assert.ok(Math.abs(utility - (utilities[place] ?? NaN)) < 1e-6);
               assert.ok(Math.abs(row.probability - (items[place] ?? NaN)) < 1e-6);
               assert.ok(Math.abs(row.noClick - noClick) < 1e-6);
               const { probability: _, noClick: __, ...ids } = row;
-              const clickOrder = clickedRows(foreignLog, e).indexOf(from + place) + 1;
+              const clickOrder = listClickedRows(foreignLog, e).indexOf(from + place) + 1;
               const clicked = clickOrder > 0;
               const own = { user: `u${user}`, page: number, place, item: `i${item}`, clicked, clickOrder };
               assert.deepEqual(ids, own);
@@ -66,10 +66,10 @@ Deno.test("predictions are the utilities of each page by the ids of the log, in 
       Object.defineProperty(source, "read", {
         value: (users: Uint32Array) => (read.push(...users), readNow(users)),
       });
-      assert.deepEqual(await collected(predictions(model, onDisk, users, { shards: 4, signal })), rows);
+      assert.deepEqual(await collected(predictPages(model, onDisk, users, { shards: 4, signal })), rows);
       assert.ok(read.length > 20);
       assert.equal(new Set(read).size, read.length, "each user is read once");
-      const some = await collected(predictions(model, data, [3, 7], { shards: 0, signal }));
+      const some = await collected(predictPages(model, data, [3, 7], { shards: 0, signal }));
       assert.deepEqual(some, rows.filter(({ user }) => user === "u3" || user === "u7"));
     })
   ));
@@ -85,11 +85,11 @@ Deno.test("the loss recomputed from the predictions of logged positions is that 
         const weights = new Map([...await model.weights(), [POSITION_EFFECT, Float32Array.of(-0.7, 0.9)]]);
         model.setWeights(weights);
         const users = Uint32Array.from({ length: 30 }, (_, user) => user);
-        using evaluation = await Evaluation.ofModel(model, data.source, users);
+        using evaluation = await NetworkEvaluation.ofModel(model, data.source, users);
         const { nll, events } = await evaluation.figures();
-        const lossOf = async (effects: readonly number[] | undefined) => {
+        const computeLoss = async (effects: readonly number[] | undefined) => {
           const path = `${folder}/p.csv`;
-          await writePredictions(path, predictions(model, data, users, { shards: 0, effects, signal }));
+          await writePredictions(path, predictPages(model, data, users, { shards: 0, effects, signal }));
           const lines = (await Deno.readTextFile(path)).trimEnd().split("\n").map((line) => line.split(","));
           const pages = Map.groupBy(lines.slice(1), ([user, page]) => `${user} ${page}`);
           const losses = pages.values().map((rows) => {
@@ -109,8 +109,8 @@ Deno.test("the loss recomputed from the predictions of logged positions is that 
           assert.equal(losses.length, events);
           return losses.reduce((sum, loss) => sum + loss, 0) / events;
         };
-        assert.ok(Math.abs(await lossOf(positionEffects(weights)) - nll) < 1e-6, loss);
-        assert.ok(Math.abs(await lossOf(undefined) - nll) > 0.01, loss);
+        assert.ok(Math.abs(await computeLoss(readPositionEffects(weights)) - nll) < 1e-6, loss);
+        assert.ok(Math.abs(await computeLoss(undefined) - nll) > 0.01, loss);
       }
     })
   ));
@@ -139,7 +139,7 @@ Deno.test("a Parquet file has all rows as they are, in groups", () =>
       read.map(({ no_click: noClick, click_order: clickOrder, ...row }) => ({ ...row, noClick, clickOrder })),
       rows,
     );
-    assert.deepEqual(filesIn(folder), ["p.parquet"]);
+    assert.deepEqual(listFiles(folder), ["p.parquet"]);
   }));
 
 Deno.test("a CSV file has all rows, quoted where it must be, floats and formulas as they are, which are counted", () =>
@@ -177,7 +177,7 @@ Deno.test("predictions that end early leave the old file, and nothing beside it;
       await assert.rejects(writePredictions(`${folder}/${name}`, broken()), /the disk of the log/);
     }
     assert.deepEqual(Deno.readFileSync(`${folder}/p.csv`), before);
-    assert.deepEqual(filesIn(folder), ["log.csv", "p.csv", "p.parquet"]);
+    assert.deepEqual(listFiles(folder), ["log.csv", "p.csv", "p.parquet"]);
     for (const name of ["log.csv", "p", "p.txt", "csv", "p.csv/x"]) {
       await assert.rejects(writePredictions(`${folder}/${name}`, lists()), UserError, name);
     }

@@ -1,30 +1,37 @@
 /** `reproduce`: paired tests, claims, stopping and going on, and the table in a Markdown file. */
 
 import assert from "node:assert/strict";
-import { pairedDifference } from "../../src/data/paired.ts";
+import { computePairedDifference } from "../../src/data/paired.ts";
 import {
-  claimsOn,
   experimentModels,
   type ModelOutcome,
   readOutcome,
   type SeedOutcome,
-  worksOver,
+  supportsItems,
+  testClaims,
 } from "../../src/tune/experiment.ts";
-import { folderOfSeed } from "../../src/run/seeds_folder.ts";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
-import { modelParameters } from "../../src/model/user_model.ts";
-import { interrupt, runCommand, runOk, withSmallLog, words, writePaperFile } from "../command_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { userError, withEmptyFolder } from "../run/folder_check.ts";
+import { getSeedFolder } from "../../src/run/seeds_folder.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
+import { listModelParameters } from "../../src/model/user_model.ts";
+import {
+  interruptCommand,
+  runCommand,
+  runOk,
+  splitArguments,
+  withSmallLog,
+  writePaperFile,
+} from "../command_check.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 
 Deno.test("pairedDifference is Student's t on the differences", () => {
   // Differences 1, 2, 3, 4: mean 2.5, sd 1.29099, t(0.975, 3) = 3.18245.
-  const d = pairedDifference([2, 4, 6, 8], [1, 2, 3, 4]);
+  const d = computePairedDifference([2, 4, 6, 8], [1, 2, 3, 4]);
   assert.equal(d.mean, 2.5);
   assert.ok(Math.abs(d.high - (2.5 + 3.182446 * 1.2909944 / 2)) < 1e-5);
   assert.ok(Math.abs(d.low - (2.5 - 3.182446 * 1.2909944 / 2)) < 1e-5);
-  assert.deepEqual(pairedDifference([3], [1]), { mean: 2, low: -Infinity, high: Infinity, count: 1 });
-  assert.throws(() => pairedDifference([1], [1, 2]), RangeError);
+  assert.deepEqual(computePairedDifference([3], [1]), { mean: 2, low: -Infinity, high: Infinity, count: 1 });
+  assert.throws(() => computePairedDifference([1], [1, 2]), RangeError);
 });
 
 function outcome(of: { prec1: number; loss?: number; pi?: number; curve?: number[] }): SeedOutcome {
@@ -49,7 +56,7 @@ Deno.test("a finished run that lacks a figure is refused, with the file and what
   withEmptyFolder(async (path) => {
     const [model] = experimentModels;
     assert.ok(model);
-    const folder = folderOfSeed(`${path}/${model.folder}`, 1);
+    const folder = getSeedFolder(`${path}/${model.folder}`, 1);
     await Deno.mkdir(folder, { recursive: true });
     const figures = { iteration: 10, nll: 1, prec1: 0.5, prec2: 0.7 };
     const write = async (snapshots: readonly string[], iteration: number) => {
@@ -64,12 +71,12 @@ Deno.test("a finished run that lacks a figure is refused, with the file and what
     await write(all.slice(0, 2), 10);
     await assert.rejects(
       readOutcome(model, path, 1),
-      userError(/result\.json to have figures of best-prec2.*Remove/),
+      isUserError(/result\.json to have figures of best-prec2.*Remove/),
     );
     await write(all, 20);
     await assert.rejects(
       readOutcome(model, path, 1),
-      userError(/validation\.csv to have loss of iteration 10/),
+      isUserError(/validation\.csv to have loss of iteration 10/),
     );
   }));
 
@@ -94,7 +101,7 @@ Deno.test("claims are supported, contradicted or undecided by the interval of th
     outcome({ prec1: 0.7, loss: 1.3 }),
     outcome({ prec1: 0.7, loss: 1 }),
   ]);
-  const claims = claimsOn([baseline, norm, random, better]);
+  const claims = testClaims([baseline, norm, random, better]);
   assert.deepEqual(claims.map(({ claim, holds }) => `${claim.slice(0, 3)} ${holds}`), [
     "(1) yes",
     "(2) no",
@@ -103,22 +110,29 @@ Deno.test("claims are supported, contradicted or undecided by the interval of th
     "(5) yes",
   ]);
   assert.match(claims[0]?.text ?? "", /\+5\.2 points \(95 % CI \+4\.4 to \+5\.9 over 3 seeds\)/);
-  assert.deepEqual(claimsOn([baseline]), [], "claims about models that were not trained are left out");
+  assert.deepEqual(testClaims([baseline]), [], "claims about models that were not trained are left out");
 });
 
 Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refuses other settings in its folder", () =>
   withSmallLog(async (folder) => {
     const data = `${folder}/log.tsv`;
-    writePaperFile(data, smallLog(31, { users: 330, items: 30, width: 0 }));
+    writePaperFile(data, createSmallLog(31, { users: 330, items: 30, width: 0 }));
     const path = `${folder}/experiments`;
     const readme = `${folder}/notes.md`;
     Deno.writeTextFileSync(
       readme,
       "before\n<!-- reproduce log -->\nold\n<!-- end of reproduce log -->\nafter\n",
     );
-    const args = words(`--data ${data} --save-dir ${path} --iterations 10 --adversarial 10 --seeds 2`);
+    const args = splitArguments(
+      `--data ${data} --save-dir ${path} --iterations 10 --adversarial 10 --seeds 2`,
+    );
     const models = ["--models", "fine-tuned-64-64", "--readme", readme];
-    const stopped = await interrupt(/Baseline 64-64 \(1 of 2\), seed 2/, "reproduce", ...args, ...models);
+    const stopped = await interruptCommand(
+      /Baseline 64-64 \(1 of 2\), seed 2/,
+      "reproduce",
+      ...args,
+      ...models,
+    );
     assert.equal(stopped.code, 130, stopped.stderr);
     assert.match(stopped.stderr, /Go on with the same command/);
     const before = Deno.readTextFileSync(`${path}/baseline-64-64/seed-1/result.json`);
@@ -137,23 +151,23 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
     assert.doesNotMatch(notes, /old/);
     const other = await runCommand(
       "reproduce",
-      ...words(`--data ${data} --save-dir ${path} --iterations 30 --seeds 2`),
+      ...splitArguments(`--data ${data} --save-dir ${path} --iterations 30 --seeds 2`),
     );
     assert.equal(other.code, 1);
     assert.match(other.stderr, /iterations is 10 there and 30 here\. Choose another --save-dir/);
     const experiment = Deno.readTextFileSync(`${path}/experiment.json`);
-    writePaperFile(data, smallLog(32, { users: 330, items: 30, width: 0 }));
+    writePaperFile(data, createSmallLog(32, { users: 330, items: 30, width: 0 }));
     const changed = await runCommand("reproduce", ...args, ...models, "--seeds", "3");
     assert.match(changed.stderr, /baseline-64-64 was trained on other data/);
     assert.equal(Deno.readTextFileSync(`${path}/experiment.json`), experiment);
   }));
 
 Deno.test("which models mixed features cannot be given is known before anything is trained", () => {
-  const shape = itemsShape(smallLog(1, { users: 3, items: 5, width: 2, tokens: 4 }).items);
+  const shape = getItemsShape(createSmallLog(1, { users: 3, items: 5, width: 2, tokens: 4 }).items);
   for (const model of experimentModels) {
-    const make = () => modelParameters(shape, model.model);
-    if (worksOver(model, "mixed")) assert.doesNotThrow(make, model.name);
+    const make = () => listModelParameters(shape, model.model);
+    if (supportsItems(model, "mixed")) assert.doesNotThrow(make, model.name);
     else assert.throws(make, /got mixed ones/, model.name);
-    for (const kind of ["one-hot", "dense"] as const) assert.ok(worksOver(model, kind));
+    for (const kind of ["one-hot", "dense"] as const) assert.ok(supportsItems(model, kind));
   }
 });

@@ -1,6 +1,6 @@
 /** Tables of results: what is trained for them is kept, and what came of it stands in the right cells. */
 
-import { userError } from "../run/folder_check.ts";
+import { isUserError } from "../run/folder_check.ts";
 import assert from "node:assert/strict";
 import { likelihoodTable, modelsTable, referenceTable, testFigures } from "../../bench/results/models.ts";
 import {
@@ -9,9 +9,9 @@ import {
   slatesTable,
   truthTable,
 } from "../../bench/results/policy_tables.ts";
-import { KeptRuns, type Runs } from "../../bench/results/runs.ts";
-import { exists } from "../../src/files/local_file.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { FolderRuns, type ResultRuns } from "../../bench/results/runs.ts";
+import { pathExists } from "../../src/files/local_file.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { writePaperFile } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 
@@ -20,7 +20,7 @@ function madeRuns(
   folder: string,
   results: (name: string, seed: number) => unknown,
   printed: (command: string, args: readonly string[]) => unknown,
-): Runs & { readonly asked: string[]; readonly names: Set<string> } {
+): ResultRuns & { readonly asked: string[]; readonly names: Set<string> } {
   const asked: string[] = [];
   const names = new Set<string>();
   return {
@@ -44,7 +44,7 @@ function madeRuns(
   };
 }
 
-function resultOf(loss: number, prec1: number) {
+function makeResult(loss: number, prec1: number) {
   const details = { intervals: { prec1: [0.5, 0.54] } };
   const of = (snapshot: string, nll: number, prec1: number) => ({
     ...{ snapshot, nll, prec1, prec2: snapshot === "best-prec2" ? 0.8 : 0.2, details },
@@ -56,7 +56,7 @@ function resultOf(loss: number, prec1: number) {
 }
 
 /** The cells of a table, by the first cell of their row. */
-function rowsOf(text: string): Record<string, string[]> {
+function parseTable(text: string): Record<string, string[]> {
   const rows = text.split("\n").filter((line) => line.startsWith("| "));
   return Object.fromEntries(rows.map((row) => {
     const [first = "", ...cells] = row.split("|").slice(1, -1).map((cell) => cell.trim());
@@ -70,11 +70,11 @@ Deno.test("results: models of both data sets, mean and sd over seeds, each figur
   withFolder({}, async (folder) => {
     const runs = madeRuns(
       folder,
-      (name, seed) => resultOf(name.startsWith("yelp") ? seed : 1.5, 0.5 + seed / 100),
+      (name, seed) => makeResult(name.startsWith("yelp") ? seed : 1.5, 0.5 + seed / 100),
       none,
     );
     const text = await modelsTable.make(runs);
-    const rows = rowsOf(text);
+    const rows = parseTable(text);
     assert.deepEqual(rows["click rate"], ["", ".988", ".627", ".988", ".627"]);
     assert.deepEqual(rows["LSTM"], ["", "2.000 +- 1.000", ".520 +- .010", "1.500 +- .000", ".520 +- .010"]);
     assert.match(text, /by some \.020 on yelp/);
@@ -86,10 +86,10 @@ Deno.test("results: the likelihood with and without what there is against over-f
   withFolder({}, async (folder) => {
     const runs = madeRuns(
       folder,
-      (name, seed) => resultOf(name.includes("early-stopping") ? 0.9 + seed / 100 : 1 + seed / 100, 0.5),
+      (name, seed) => makeResult(name.includes("early-stopping") ? 0.9 + seed / 100 : 1 + seed / 100, 0.5),
       none,
     );
-    const rows = rowsOf(await likelihoodTable.make(runs));
+    const rows = parseTable(await likelihoodTable.make(runs));
     const [, , best, plain, difference] = rows["yelp"] ?? [];
     assert.deepEqual([best, plain], [".980 +- .045", "1.080 +- .045"]);
     assert.equal(difference, "-.100 (-.100 to -.100)");
@@ -97,7 +97,7 @@ Deno.test("results: the likelihood with and without what there is against over-f
 
 Deno.test("results: models beside another implementation's figures", () =>
   withFolder({}, async (folder) => {
-    const runs = madeRuns(folder, (_, seed) => resultOf(seed / 10, 0.5), none);
+    const runs = madeRuns(folder, (_, seed) => makeResult(seed / 10, 0.5), none);
     const text = await referenceTable.make(runs);
     const lines = text.split("\n").filter((line) => /^\| (yelp|rsc) /.test(line));
     assert.equal(lines.length, 10);
@@ -112,7 +112,7 @@ const SECOND = "the model b";
 const SHOP = "the restless shop";
 
 /** A comparison in which everything that a policy does brings so much. */
-function comparisonOf(slate: number, policies: Readonly<Record<string, readonly (number | null)[]>>) {
+function makeComparison(slate: number, policies: Readonly<Record<string, readonly (number | null)[]>>) {
   const environments = [
     { name: OWN, role: "trained on" },
     { name: SECOND, role: "second model" },
@@ -141,11 +141,11 @@ Deno.test("results: trainings on the truth, from the least to the most, beside t
   const printed: string[] = [];
   const runs = madeRuns("", none, (command, args) => {
     printed.push(`${command} ${args.join(" ")}`);
-    const { environments, cells, ...rest } = comparisonOf(3, { CDQN: [1, 2, 3, 4, 5], greedy: [null] });
+    const { environments, cells, ...rest } = makeComparison(3, { CDQN: [1, 2, 3, 4, 5], greedy: [null] });
     const shop = environments.filter(({ role }) => role === "truth");
     return [{ ...rest, environments: shop, cells: cells.filter(({ environment }) => environment === SHOP) }];
   });
-  const rows = rowsOf(await truthTable.make(runs));
+  const rows = parseTable(await truthTable.make(runs));
   assert.deepEqual(rows["optimum's policy"], ["-", "15.00", "100 %"]);
   assert.deepEqual(rows["GDQN"], ["1,000,000", "11.00 (9.00 to 13.00)", "73.3 %"]);
   assert.deepEqual(rows["greedy"], ["-", "8.00", "53.3 %"]);
@@ -169,15 +169,15 @@ Deno.test("results: what simulate prints, with the folder's name as on the page"
 
 Deno.test("results: slates of two sizes, in three environments", async () => {
   const policies = { SlateQ: [1], CDQN: [2], greedy: [null] };
-  const runs = madeRuns("", none, () => [comparisonOf(3, policies), comparisonOf(5, policies)]);
+  const runs = madeRuns("", none, () => [makeComparison(3, policies), makeComparison(5, policies)]);
   const text = await slatesTable.make(runs);
   assert.match(text, /^\| policy \| its own model, k = 3 \| its own model, k = 5 \| second model, k = 3 /m);
-  assert.deepEqual(rowsOf(text)["CDQN"], [".603", ".605", ".553", ".555", ".503", ".505"]);
+  assert.deepEqual(parseTable(text)["CDQN"], [".603", ".605", ".553", ".555", ".503", ".505"]);
 });
 
 Deno.test("results: what models promise of policies, and what the shop gives", async () => {
-  const runs = madeRuns("", none, () => [comparisonOf(3, { CDQN: [1, 2, 3], greedy: [null] })]);
-  const rows = rowsOf(await secondModelTable.make(runs));
+  const runs = madeRuns("", none, () => [makeComparison(3, { CDQN: [1, 2, 3], greedy: [null] })]);
+  const rows = parseTable(await secondModelTable.make(runs));
   assert.deepEqual(rows["CDQN"], [
     ...["12.00", "11.00", "10.00", "+2.00 (+1.00 to +3.00)", "20 %", "10 %", "10.50"],
   ]);
@@ -187,8 +187,8 @@ Deno.test("results: what models promise of policies, and what the shop gives", a
 Deno.test("results: a training that is done is not done again, unless something else is asked of it", () =>
   withFolder({}, async (folder) => {
     const data = `${folder}/log.txt`;
-    writePaperFile(data, smallLog(3, { users: 30, items: 12, width: 4 }));
-    const runs = new KeptRuns(`${folder}/runs`, folder);
+    writePaperFile(data, createSmallLog(3, { users: 30, items: 12, width: 4 }));
+    const runs = new FolderRuns(`${folder}/runs`, folder);
     const args = [
       ...["--data", data, "--dims", "8", "--lstm-units", "4", "--batch-size", "5", "--no-report"],
       ...["--validate-every", "1", "--iterations"],
@@ -196,16 +196,16 @@ Deno.test("results: a training that is done is not done again, unless something 
     const path = await runs.trained("small", "train", [...args, "2"]);
     const before = Deno.statSync(`${path}/result.json`).mtime;
     assert.ok((await testFigures(path)).loss > 0);
-    const again = new KeptRuns(`${folder}/runs`, folder);
+    const again = new FolderRuns(`${folder}/runs`, folder);
     assert.equal(await again.trained("small", "train", [...args, "2"]), path);
     assert.deepEqual(Deno.statSync(`${path}/result.json`).mtime, before);
     await assert.rejects(runs.trained("small", "train", [...args, "0"]), /Expected train to end well/);
-    assert.ok(!await exists(path), "what was asked before is not there any more");
+    assert.ok(!await pathExists(path), "what was asked before is not there any more");
     await Deno.mkdir(`${folder}/runs/mine`);
-    await assert.rejects(runs.trained("mine", "train", [...args, "2"]), userError(/mine, as no/));
-    const beside = new KeptRuns(`${folder}/runs`, folder, undefined, 2);
+    await assert.rejects(runs.trained("mine", "train", [...args, "2"]), isUserError(/mine, as no/));
+    const beside = new FolderRuns(`${folder}/runs`, folder, undefined, 2);
     const both = ["0", "1"].map((count) => beside.trained(`beside-${count}`, "train", [...args, count]));
     await assert.rejects(Promise.all(both), /--iterations/);
     await beside.ended();
-    assert.ok(await exists(`${folder}/runs/beside-1.done.json`), "the one beside it is kept");
+    assert.ok(await pathExists(`${folder}/runs/beside-1.done.json`), "the one beside it is kept");
   }));

@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { LoadResult } from "../../bench/serve_load.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { choiceProbabilities } from "../../src/model/choice.ts";
-import { type PageRequest, roomOf, Scorer } from "../../src/model/scorer.ts";
+import { computeChoiceProbabilities } from "../../src/model/choice.ts";
+import { computeScorerCapacity, type ScoringRequest, UtilityScorer } from "../../src/model/scorer.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { datasetOf } from "../../src/data/sets/dataset.ts";
+import { createDataset } from "../../src/data/sets/dataset.ts";
 import { OpenedDataset } from "../../src/data/sets/opened_dataset.ts";
-import { Environments, TooManyEnvironments } from "../../src/serve/environments.ts";
+import { EnvironmentPool, TooManyEnvironmentsError } from "../../src/serve/environments.ts";
 import type { UserState } from "../../src/model/item_blocks.ts";
 import { Batcher, type BatchScorer } from "../../src/serve/batcher.ts";
 import { defaultService, Service, type ServiceOptions } from "../../src/serve/service.ts";
@@ -17,11 +17,11 @@ import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { runCommand, runScript } from "../command_check.ts";
 import { withGpu } from "../op_check.ts";
-import { requestsOf, type ScoreCase, scoreCases, weightsOf } from "../score_cases.ts";
-import { endOf, withService } from "../service.ts";
+import { drawRequests, drawWeights, type ScoreCase, scoreCases } from "../score_cases.ts";
+import { waitForProcess, withService } from "../service.ts";
 
 const one: ScoreCase = scoreCases["LSTM, dense"] ?? assert.fail();
-const data = await OpenedDataset.of(datasetOf(new MemoryLog(one.log), { kind: "demo", seed: 1 }));
+const data = await OpenedDataset.of(createDataset(new MemoryLog(one.log), { kind: "demo", seed: 1 }));
 
 /** Utility of an item: its number, and a thousandth for each click. Answers when it is told to, if it is to be slow. */
 class FakeScorer implements BatchScorer {
@@ -30,7 +30,7 @@ class FakeScorer implements BatchScorer {
   readonly #held: (() => void)[] = [];
   constructor(private readonly slow = false) {}
 
-  async score(requests: readonly PageRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
+  async score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     this.batches.push(requests.length);
     if (this.slow) await new Promise<void>((resolve) => this.#held.push(resolve));
     return requests.map(({ history, page }) =>
@@ -52,7 +52,7 @@ class FakeScorer implements BatchScorer {
 }
 
 /** A service over items whose model only says what its config is. */
-function serviceOf(scorer: BatchScorer, options: Partial<ServiceOptions> = {}): Service {
+function makeService(scorer: BatchScorer, options: Partial<ServiceOptions> = {}): Service {
   const model = { config: one.config } as UserModel;
   return new Service(model, data, scorer, { ...defaultService, ...options });
 }
@@ -74,11 +74,11 @@ const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 Deno.test("the service scores a page as the model does, by ids", () =>
   withGpu(undefined, async (gpu) => {
-    using model = new UserModel(gpu, one.log.items, one.config, { weights: weightsOf(one) });
+    using model = new UserModel(gpu, one.log.items, one.config, { weights: drawWeights(one) });
     using stack = new DisposableStack();
-    const scorer = stack.use(await Scorer.create(model, { users: 8, events: 128, rows: 512 }));
+    const scorer = stack.use(await UtilityScorer.create(model, { users: 8, events: 128, rows: 512 }));
     const service = new Service(model, data, scorer, defaultService);
-    const requests = requestsOf(one);
+    const requests = drawRequests(one);
     const answers = await Promise.all(
       requests.map(({ history, page }) =>
         post(service, "/score", { history, page: Array.from(page, String) })
@@ -87,11 +87,11 @@ Deno.test("the service scores a page as the model does, by ids", () =>
     for (const [k, answer] of answers.entries()) {
       const request = requests[k] ?? assert.fail();
       const utilities = await model.score(request);
-      const { items, noClick } = choiceProbabilities(one.config, utilities);
+      const { items, noClick } = computeChoiceProbabilities(one.config, utilities);
       const rest = { probabilities: Array.from(items), noClick, positions: "page" };
       assert.deepEqual(await answer.json(), { utilities, ...rest });
     }
-    const history = Array.from(data.historyOf(3));
+    const history = Array.from(data.readHistory(3));
     const page = Array.from({ length: 41 }, (_, item) => item);
     const utilities = await model.score({ history, page });
     const wanted = page.filter((item) => !history.includes(item))
@@ -103,7 +103,7 @@ Deno.test("the service scores a page as the model does, by ids", () =>
 
 Deno.test("environments: pages of the model's users are those of a simulator, in turn, and what cannot be shown changes nothing", () =>
   withGpu(undefined, async (gpu) => {
-    const model = new UserModel(gpu, one.log.items, one.config, { weights: weightsOf(one) });
+    const model = new UserModel(gpu, one.log.items, one.config, { weights: drawWeights(one) });
     const service = new Service(model, data, new FakeScorer(), defaultService);
     const own = (path: string, body: unknown) => ask(service, path, body);
     const refused = async (path: string, body: unknown, says: RegExp, by = service) => {
@@ -179,15 +179,15 @@ Deno.test("as many environments as may be are kept; a further one is refused unt
     const { config } = scoreCases["LSTM, one-hot"] ?? assert.fail();
     using model = new UserModel(gpu, { kind: "one-hot", count: 100 }, config, { seed: 1 });
     let now = 0;
-    const environments = new Environments(model, data, () => now);
+    const environments = new EnvironmentPool(model, data, () => now);
     const options = { users: 1, slate: 1, pages: 1, episode: 0 };
     const began = await Promise.allSettled(Array.from({ length: 70 }, () => environments.reset(options)));
     assert.equal(began.filter(({ status }) => status === "fulfilled").length, 64);
-    await assert.rejects(environments.reset(options), TooManyEnvironments);
+    await assert.rejects(environments.reset(options), TooManyEnvironmentsError);
     await environments.reset({ ...options, environment: "1" });
     await environments.close({ environment: "2" });
     const { environment } = await environments.reset(options);
-    await assert.rejects(environments.reset(options), TooManyEnvironments);
+    await assert.rejects(environments.reset(options), TooManyEnvironmentsError);
     now = 600_001;
     await environments.reset({ ...options, environment });
     await environments.reset(options); // in the place of one that was idle
@@ -198,7 +198,7 @@ Deno.test("as many environments as may be are kept; a further one is refused unt
 Deno.test("a large catalogue: all of its ids, and an end of what is recommended where nobody waits for it", async () => {
   const count = 20_000;
   const log = new MemoryLog({ ...one.log, items: { kind: "one-hot", count } });
-  const large = await OpenedDataset.of(datasetOf(log, { kind: "demo", seed: 1 }));
+  const large = await OpenedDataset.of(createDataset(log, { kind: "demo", seed: 1 }));
   const scorer = new FakeScorer();
   const service = new Service({ config: one.config } as UserModel, large, scorer, defaultService);
   const ids = Array.from({ length: count }, (_, k) => String(k));
@@ -251,7 +251,7 @@ Deno.test("a batch is cut where its clicks and rows would not fit", async () => 
   const sizes: number[] = [];
   const score = scorer.score.bind(scorer);
   scorer.score = (requests) => {
-    const room = roomOf(requests);
+    const room = computeScorerCapacity(requests);
     assert.ok(room.events <= 10_000 && room.rows <= 20_000);
     sizes.push(requests.length);
     return score(requests);
@@ -263,7 +263,7 @@ Deno.test("a batch is cut where its clicks and rows would not fit", async () => 
 });
 
 Deno.test("what the service cannot answer is refused with a reason", async () => {
-  const service = serviceOf(new FakeScorer(), { maxBody: 300 });
+  const service = makeService(new FakeScorer(), { maxBody: 300 });
   const cases: [string, unknown, number, RegExp][] = [
     ["/score", "{", 400, /^the body is not JSON: /],
     ["/score", "", 400, /^the body is not JSON: /],
@@ -325,12 +325,12 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
   assert.equal((await broken.json()).error, "the body broke off");
   assert.equal((await get(service, "/health")).status, 200);
   const long = { history: Array(4097).fill(7), page: [1] };
-  assert.match((await ask(serviceOf(new FakeScorer()), "/score", long)).body.error, /at most 4096 ids/);
+  assert.match((await ask(makeService(new FakeScorer()), "/score", long)).body.error, /at most 4096 ids/);
 });
 
 Deno.test("ids that the data set does not have are left out where that is asked for", async () => {
-  const service = serviceOf(new FakeScorer(), { effects: [0, -0.5, 0.5, 2] });
-  const { body: known } = await ask(serviceOf(new FakeScorer(), { effects: [-0.5, 0.5] }), "/score", {
+  const service = makeService(new FakeScorer(), { effects: [0, -0.5, 0.5, 2] });
+  const { body: known } = await ask(makeService(new FakeScorer(), { effects: [-0.5, 0.5] }), "/score", {
     history: [3, 4],
     page: [7, 5],
   });
@@ -340,7 +340,7 @@ Deno.test("ids that the data set does not have are left out where that is asked 
   assert.deepEqual(probabilities, [null, ...known.probabilities, null]);
   assert.equal(noClick, known.noClick);
   const first = (await ask(service, "/score", { ...body, positions: "first" })).body;
-  const plain = (await ask(serviceOf(new FakeScorer()), "/score", body)).body;
+  const plain = (await ask(makeService(new FakeScorer()), "/score", body)).body;
   assert.deepEqual(first, { ...plain, positions: "first" });
   assert.notDeepEqual(
     probabilities,
@@ -355,7 +355,7 @@ Deno.test("ids that the data set does not have are left out where that is asked 
 });
 
 Deno.test("any body is answered, or refused as the client's fault", async () => {
-  const service = serviceOf(new FakeScorer());
+  const service = makeService(new FakeScorer());
   const id = fc.oneof(
     fc.integer({ min: -2, max: 45 }),
     fc.string({ maxLength: 3 }),
@@ -390,7 +390,7 @@ Deno.test("any body is answered, or refused as the client's fault", async () => 
 
 Deno.test("requests beyond the limit are turned away at once; those under way are answered, also at the end", async () => {
   const scorer = new FakeScorer(true);
-  const service = serviceOf(scorer, { maxRequests: 3 });
+  const service = makeService(scorer, { maxRequests: 3 });
   const score = () => post(service, "/score", { history: [1, 2], page: [5] });
   const admitted = [score(), score(), score()];
   const turnedAway = await score();
@@ -413,7 +413,7 @@ Deno.test("requests beyond the limit are turned away at once; those under way ar
 });
 
 Deno.test("metrics are counts and times in Prometheus' text form", async () => {
-  const service = serviceOf(new FakeScorer());
+  const service = makeService(new FakeScorer());
   await post(service, "/score", { history: [1, 2], page: [5, 6] });
   await post(service, "/score", { history: [1, 2], page: [5, 6, 7] });
   await post(service, "/score", "no");
@@ -483,7 +483,7 @@ Deno.test("serve answers every request with its own utilities, also while it end
     const during = clientLoad(url, calls, 4000, 24);
     await new Promise((resolve) => setTimeout(resolve, 700));
     child.kill("SIGTERM");
-    const { code, stderr } = await endOf(child);
+    const { code, stderr } = await waitForProcess(child);
     assert.equal(code, 0, stderr);
     assert.match(stderr, /Ended\.\n$/);
     assert.equal((await during).mixedUp, 0);

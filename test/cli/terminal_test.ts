@@ -2,11 +2,16 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { delayedProgress, type Figures, progressLine, trainingProgress } from "../../src/cli/progress.ts";
-import { table } from "../../src/cli/table.ts";
-import { quoted, shellWord } from "../../src/cli/arguments.ts";
+import {
+  createDelayedProgress,
+  createTrainingProgress,
+  formatProgressLine,
+  type ProgressMetrics,
+} from "../../src/cli/progress.ts";
+import { formatTable } from "../../src/cli/table.ts";
+import { quotePath, quoteShellWord } from "../../src/cli/arguments.ts";
 
-const figures: Figures = { loss: 3.14159, prec1: 0.41234, valLoss: 3.3, valPrec1: 0.4 };
+const figures: ProgressMetrics = { loss: 3.14159, prec1: 0.41234, valLoss: 3.3, valPrec1: 0.4 };
 const standing = { iteration: 1500, total: 20_000, start: 1000, seconds: 10, figures };
 
 /** A new line, or the cursor sent back to the first column. */
@@ -25,7 +30,7 @@ function recorder(isTTY: boolean, columns?: number) {
 Deno.test("what takes long is shown on a terminal, whose line it leaves, and not in a pipe", () => {
   const [terminal, pipe] = [recorder(true, 80), recorder(false)];
   for (const output of [terminal, pipe]) {
-    const progress = delayedProgress(output, 0);
+    const progress = createDelayedProgress(output, 0);
     progress.onProgress("Test users, best-loss", 1, 2);
     progress.onProgress("Test users, best-prec1", 1, 2);
     progress.stop();
@@ -35,7 +40,7 @@ Deno.test("what takes long is shown on a terminal, whose line it leaves, and not
   const [last = ""] = terminal.texts.join("").split(LINE_START).slice(-1);
   assert.equal(last.replaceAll(CONTROLS, ""), "", "nothing of it stays");
   const sooner = recorder(true, 80);
-  const progress = delayedProgress(sooner);
+  const progress = createDelayedProgress(sooner);
   progress.onProgress("Test users, best-loss", 1, 2);
   progress.stop();
   assert.deepEqual(sooner.texts, []);
@@ -43,10 +48,10 @@ Deno.test("what takes long is shown on a terminal, whose line it leaves, and not
 
 Deno.test("progressLine never exceeds the width, drops the bar first, and keeps what matters most", () => {
   const names = { loss: "loss_min", prec1: "pi prec@1" };
-  const whole = progressLine({ ...standing, names }, 120, 0);
+  const whole = formatProgressLine({ ...standing, names }, 120, 0);
   assert.match(whole, /^1,500\/20,000 .*loss_min 3\.1416 .*val pi prec@1 0\.400 .*6m10s left$/);
   for (let width = 5; width <= 130; width++) {
-    const line = progressLine(standing, width);
+    const line = formatProgressLine(standing, width);
     assert.ok(line.length <= width, `${line.length} > ${width}: ${line}`);
     assert.ok(line.includes("1,500/20,000".slice(0, width)), line);
     if (width >= 39) assert.match(line, /loss 3\.1416 .*6m10s left/);
@@ -56,7 +61,7 @@ Deno.test("progressLine never exceeds the width, drops the bar first, and keeps 
 
 Deno.test("progressLine leaves out what is not known, and reckons the time left from this session alone", () => {
   const left = (iteration: number, seconds: number, start = 500) =>
-    progressLine({ iteration, total: 1000, start, seconds, figures: {} }, 80, 0);
+    formatProgressLine({ iteration, total: 1000, start, seconds, figures: {} }, 80, 0);
   assert.equal(left(0, 0, 0), "0/1,000");
   assert.equal(left(501, 1), "501/1,000  8m19s left");
   assert.equal(left(600, 10), "600/1,000  40s left");
@@ -66,7 +71,7 @@ Deno.test("progressLine leaves out what is not known, and reckons the time left 
 
 Deno.test("trainingProgress writes about ten plain lines where there is no terminal", () => {
   const output = recorder(false);
-  const progress = trainingProgress(1000, 200, output);
+  const progress = createTrainingProgress(1000, 200, output);
   for (let i = 201; i <= 1000; i++) progress.update(i, { loss: 1 / i });
   progress.stop();
   assert.equal(output.texts.length, 10);
@@ -76,7 +81,7 @@ Deno.test("trainingProgress writes about ten plain lines where there is no termi
 
 Deno.test("a line has the validation of its own iteration, which comes after the step, or says which it has", () => {
   const output = recorder(false);
-  const progress = trainingProgress(100, 0, output);
+  const progress = createTrainingProgress(100, 0, output);
   for (let i = 0; i <= 100; i++) {
     if (i > 0) progress.update(i, { loss: 1 });
     if (i % 4 === 0) progress.update(i, { valLoss: i });
@@ -94,7 +99,7 @@ Deno.test("a line has the validation of its own iteration, which comes after the
 Deno.test("trainingProgress never wraps a narrow terminal", () => {
   for (const columns of [40, 57, 79]) {
     const output = recorder(true, columns);
-    const progress = trainingProgress(1000, 0, output);
+    const progress = createTrainingProgress(1000, 0, output);
     progress.update(500, figures);
     progress.stop();
     const lines = output.texts.join("").split(LINE_START).map((text) => text.replace(CONTROLS, ""));
@@ -105,13 +110,13 @@ Deno.test("trainingProgress never wraps a narrow terminal", () => {
 
 Deno.test("trainingProgress writes notes on lines of their own", () => {
   const plain = recorder(false);
-  const progress = trainingProgress(10, 0, plain);
+  const progress = createTrainingProgress(10, 0, plain);
   progress.note("stopping");
   progress.stop();
   assert.deepEqual(plain.texts, ["stopping\n"]);
 
   const terminal = recorder(true, 60);
-  const bar = trainingProgress(10, 0, terminal);
+  const bar = createTrainingProgress(10, 0, terminal);
   bar.note("stopping");
   bar.stop();
   const text = terminal.texts.join("");
@@ -120,9 +125,10 @@ Deno.test("trainingProgress writes notes on lines of their own", () => {
 });
 
 Deno.test("table aligns numbers to the right and columns with any text to the left", () => {
-  const lines = table(["model", "loss", "rate"], [["lstm", 1, 3], ["attention", 1234, "too slow"]]).split(
-    "\n",
-  );
+  const lines = formatTable(["model", "loss", "rate"], [["lstm", 1, 3], ["attention", 1234, "too slow"]])
+    .split(
+      "\n",
+    );
   assert.deepEqual(lines.slice(2), ["lstm          1  3", "attention  1234  too slow"]);
 });
 
@@ -154,15 +160,18 @@ Deno.test({
       ...fc.sample(text, { numRuns: 400, seed: 14 }),
     ];
     for (const shell of ["sh", "bash"]) {
-      assert.deepEqual(await words(texts.map((text) => `printf '%s\\0' ${shellWord(text)}`), shell), texts);
+      assert.deepEqual(
+        await words(texts.map((text) => `printf '%s\\0' ${quoteShellWord(text)}`), shell),
+        texts,
+      );
     }
     const paths = texts.map((text) => (text.startsWith("-") ? `./${text}` : text));
-    assert.deepEqual(await words(texts.map((text) => `printf '%s\\0' ${quoted(text)}`)), paths);
+    assert.deepEqual(await words(texts.map((text) => `printf '%s\\0' ${quotePath(text)}`)), paths);
   },
 });
 
 Deno.test("a plain path stays as it is, for people to read", () => {
-  for (const path of ["runs/yelp-20260101", "/a/b.c", "../x", "a@b:c"]) assert.equal(quoted(path), path);
-  assert.equal(quoted("-x"), "./-x");
-  assert.equal(quoted("it's"), `'it'\\''s'`);
+  for (const path of ["runs/yelp-20260101", "/a/b.c", "../x", "a@b:c"]) assert.equal(quotePath(path), path);
+  assert.equal(quotePath("-x"), "./-x");
+  assert.equal(quotePath("it's"), `'it'\\''s'`);
 });

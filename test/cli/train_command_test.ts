@@ -3,23 +3,23 @@
 import assert from "node:assert/strict";
 import { defaultModel } from "../../src/model/config.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import {
   assertSameStage,
-  filesIn,
-  interrupt,
+  interruptCommand,
+  listFiles,
   runCommand,
   runOk,
-  signalled,
+  signalCommand,
+  splitArguments,
   STAGE_FILES,
   startCommand,
   withSmallDisk,
   withSmallLog,
-  words,
   writePaperFile,
 } from "../command_check.ts";
 import { OwnedFolder } from "../../src/files/owned_folder.ts";
-import { exists } from "../../src/files/local_file.ts";
+import { pathExists } from "../../src/files/local_file.ts";
 import { CommandSeries } from "../command_series.ts";
 
 const RUN_FILES = [...STAGE_FILES, "report.html"].sort();
@@ -29,7 +29,7 @@ const SMALL = `${SIZES} --validate-every 4`;
 /** Most runs are trained in one process, and are what the tests share: they read, and write into folders of their own. */
 const folder = await Deno.makeTempDir({ prefix: "clickgan-train-" });
 const data = `${folder}/small.tsv`;
-writePaperFile(data, smallLog(31, { users: 90, items: 30, width: 0 }));
+writePaperFile(data, createSmallLog(31, { users: 90, items: 30, width: 0 }));
 const trainings = new CommandSeries("train");
 Deno.test.afterAll(async () => {
   await trainings[Symbol.asyncDispose]();
@@ -61,12 +61,12 @@ function assertSameRun(a: string, b: string): void {
 
 Deno.test("train leaves a complete run, and evaluate agrees with its test figures", async () => {
   const run = `${folder}/run`;
-  const args = words(`--data ${data} --save-dir ${run} --iterations 30 ${SMALL}`);
+  const args = splitArguments(`--data ${data} --save-dir ${run} --iterations 30 ${SMALL}`);
   const { stdout } = await runOk("train", ...args);
   for (const row of ["best-loss", "best-prec1", "best-prec2", "last", "random", "click rate", "item-kNN"]) {
     assert.match(stdout, new RegExp(`^${row} `, "m"));
   }
-  assert.deepEqual(filesIn(run), RUN_FILES);
+  assert.deepEqual(listFiles(run), RUN_FILES);
 
   const train = rows(`${run}/train.csv`);
   assert.equal(train[0], "iteration,loss,prec1,prec2");
@@ -135,10 +135,10 @@ Deno.test("a run that is extended or interrupted and resumed is the run that nev
   assertSameRun(whole, extended);
 
   const stopped = `${folder}/stopped`;
-  const { code, stderr: text } = await interrupt(
+  const { code, stderr: text } = await interruptCommand(
     /\d+\/400/,
     "train",
-    ...words(`${LONG} --save-dir ${stopped}`),
+    ...splitArguments(`${LONG} --save-dir ${stopped}`),
   );
   assert.equal(code, 130, text);
   assert.match(text, /Stopped after iteration \d+; everything is saved/);
@@ -177,7 +177,7 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
   const common = `--data ${data} --iterations 12 ${SMALL}`;
   const { stdout } = await train(`${common} --save-dir ${path} --seeds 3 --seed 7`);
   assert.match(stdout, /mean \+- sd over 3 seeds:/);
-  assert.deepEqual(filesIn(path), [
+  assert.deepEqual(listFiles(path), [
     "report.html",
     "result.json",
     "seed-7",
@@ -212,11 +212,11 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
 Deno.test("seeds that are interrupted go on, and end as if they had not been", async () => {
   const whole = await wholeSeeds();
   const stopped = `${folder}/stopped-seeds`;
-  const common = words(`${LONG} --seeds 2 --save-dir ${stopped}`);
-  const { code, stderr } = await interrupt(/seed 2\n[^]*\d+\/400/, "train", ...common);
+  const common = splitArguments(`${LONG} --seeds 2 --save-dir ${stopped}`);
+  const { code, stderr } = await interruptCommand(/seed 2\n[^]*\d+\/400/, "train", ...common);
   assert.equal(code, 130, stderr);
   assert.match(stderr, new RegExp(`1 of 2 seeds; everything is saved in ${stopped}`));
-  assert.ok(!filesIn(stopped).includes("result.json"));
+  assert.ok(!listFiles(stopped).includes("result.json"));
   const { stdout } = await train(`--resume ${stopped}`);
   assert.match(stdout, /mean \+- sd over 2 seeds/);
   for (const seed of ["seed-1", "seed-2"]) assertSameRun(`${whole}/${seed}`, `${stopped}/${seed}`);
@@ -226,15 +226,15 @@ Deno.test("seeds side by side have the same bits, name one that fails, and outli
   const whole = await wholeSeeds();
   const path = `${folder}/jobs`;
   const held = `${path}/seed-2`;
-  const isFree = async (seed: string) => !await exists(`${path}/${seed}/.clickgan.lock`);
-  const common = words(`${LONG} --seeds 2 --jobs 2 --save-dir ${path}`);
-  const stopped = await interrupt(/seed 1: \d+\/400/, "train", ...common);
+  const isFree = async (seed: string) => !await pathExists(`${path}/${seed}/.clickgan.lock`);
+  const common = splitArguments(`${LONG} --seeds 2 --jobs 2 --save-dir ${path}`);
+  const stopped = await interruptCommand(/seed 1: \d+\/400/, "train", ...common);
   assert.equal(stopped.code, 130, stopped.stderr);
   assert.match(stopped.stderr, /of 2 seeds; everything is saved in/);
   assert.ok(await isFree("seed-1") && await isFree("seed-2"), "no child is left");
 
   const go = ["--resume", path, "--jobs", "2"];
-  const killed = await signalled("SIGKILL", /seed \d: \d+\/400/, "train", ...go);
+  const killed = await signalCommand("SIGKILL", /seed \d: \d+\/400/, "train", ...go);
   assert.equal(killed.code, 137, killed.stderr);
   while (!(await isFree("seed-1") && await isFree("seed-2"))) {
     await new Promise((done) => setTimeout(done, 50));
@@ -246,7 +246,7 @@ Deno.test("seeds side by side have the same bits, name one that fails, and outli
     const failed = await runCommand("train", ...go);
     assert.equal(failed.code, 1, failed.stderr);
     assert.match(failed.stderr, /1 of 2 .*\n {2}seed 2: .*seed-2 is being written by process/);
-    assert.ok(await exists(`${path}/seed-1/result.json`), "the other one came to its end");
+    assert.ok(await pathExists(`${path}/seed-1/result.json`), "the other one came to its end");
   }
   const { stdout } = await runOk("train", ...go);
   assert.match(stdout, /mean \+- sd over 2 seeds/);
@@ -259,8 +259,8 @@ Deno.test("a run killed at any point goes on as if it had not been", async () =>
   await train(`${common} ${whole}`);
   // As it stands after the first save, before the first step: the state of a run of no iterations.
   const killed = `${folder}/killed`;
-  const child = startCommand("train", ...words(`${common} ${killed} --iterations 4000000`));
-  while (!await exists(`${killed}/last.safetensors`)) {
+  const child = startCommand("train", ...splitArguments(`${common} ${killed} --iterations 4000000`));
+  while (!await pathExists(`${killed}/last.safetensors`)) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   child.kill("SIGKILL");
@@ -304,7 +304,7 @@ Deno.test("a loss that is no number ends training, says when, and keeps what was
     `--data ${data} --init ${huge} --save-dir ${bad} --batch-size 12`,
     /The loss of iteration 1 is not a finite number[^]*smaller --learning-rate/,
   );
-  assert.deepEqual(filesIn(bad), ["config.json", "last.safetensors", "train.csv", "validation.csv"]);
+  assert.deepEqual(listFiles(bad), ["config.json", "last.safetensors", "train.csv", "validation.csv"]);
   const kept = decodeSafetensors(Deno.readFileSync(`${bad}/last.safetensors`), "kept");
   assert.equal(kept.metadata.iteration, "0");
 
@@ -319,11 +319,11 @@ Deno.test("a loss that is no number ends training, says when, and keeps what was
     weights.set(name, { shape, data: Float32Array.from(data, () => 1e37) });
   }
   Deno.writeFileSync(`${steep}/last.safetensors`, encodeSafetensors(weights, state.metadata));
-  const files = filesIn(steep);
+  const files = listFiles(steep);
   const diverged = await trainings.refused(`--resume ${steep} --iterations 400`, /loss of iteration/);
   const at = Number(diverged.match(/loss of iteration (\d+)/)?.[1]);
   assert.ok(at > 4 && at < 400, diverged);
-  assert.deepEqual(filesIn(steep).filter((name) => !name.includes(".aside.")), files);
+  assert.deepEqual(listFiles(steep).filter((name) => !name.includes(".aside.")), files);
   await train(`--resume ${steep} --iterations 4`);
 });
 
@@ -338,8 +338,8 @@ Deno.test("a full disk ends training with a message and leaves no half-written f
         const { code, stderr } = await runCommand("train", "--data", data, ...args);
         assert.equal(code, 1, stderr);
         assert.match(stderr, /disk is full/);
-        const files = filesIn(disk).includes("run") ? filesIn(run) : [];
-        if (size.includes("64-64")) assert.deepEqual(filesIn(disk), []);
+        const files = listFiles(disk).includes("run") ? listFiles(run) : [];
+        if (size.includes("64-64")) assert.deepEqual(listFiles(disk), []);
         else assert.ok(files.includes("last.safetensors"), files.join());
         for (const name of files) {
           assert.match(name, /\.(json|csv|safetensors)$/, "a temporary file is left");

@@ -1,47 +1,54 @@
 /** The search of `tune`: what it tries, in which order, in how much time, what it says at the end; and as a user runs it. */
 
 import assert from "node:assert/strict";
-import { parseTuneOptions, trainedBy } from "../../src/commands/tune/tune_options.ts";
+import { parseTrainArguments, parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import {
-  budgetText,
-  cautions,
-  type Finalists,
-  verdictOn,
-  verdictText,
+  describeBudget,
+  describeTuneVerdict,
+  judgeBestSetting,
+  listCautions,
+  type SearchSummary,
 } from "../../src/commands/tune/tune_words.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { column, columns } from "../../src/figures/columns.ts";
-import { type Paired, pairedOf } from "../../src/figures/tested.ts";
-import { type SettingRow, tableCsv, trainArguments } from "../../src/tune/tune_folder.ts";
+import { packSums, type StoredSums } from "../../src/figures/tested.ts";
+import { formatSettingsCsv, type SettingRow, trainArguments } from "../../src/tune/tune_folder.ts";
 import {
-  bestOf,
-  type Candidate,
+  findBestValidation,
+  findWinner,
   hasReached,
-  rungsUpTo,
+  listRungs,
   search,
-  type Standing,
-  winnerOf,
+  type SearchCandidate,
+  type SearchState,
 } from "../../src/tune/search.ts";
 import {
-  argumentsOf,
-  meaninglessOn,
+  describeSetting,
+  drawSetting,
+  listArguments,
+  listInapplicableFlags,
   NO_ITEM_IDS,
   POSITION_EFFECT,
-  type Setting,
-  settingOf,
-  type Space,
-  textOf,
+  type SearchSpace,
+  type TuneSetting,
 } from "../../src/tune/space.ts";
 import { UserError } from "../../src/user_error.ts";
-import { exists } from "../../src/files/local_file.ts";
-import { interrupt, runOk, signalled, startCommand, withSmallLog, words } from "../command_check.ts";
+import { pathExists } from "../../src/files/local_file.ts";
+import {
+  interruptCommand,
+  runOk,
+  signalCommand,
+  splitArguments,
+  startCommand,
+  withSmallLog,
+} from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { tinyData } from "../small_models.ts";
 
 /** Undefined where train refuses the arguments. */
-function trainedOn(args: readonly string[]): ReturnType<typeof trainedBy> | undefined {
+function trainedOn(args: readonly string[]): ReturnType<typeof parseTrainArguments> | undefined {
   try {
-    return trainedBy(args, tinyData);
+    return parseTrainArguments(args, tinyData);
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;
@@ -49,20 +56,20 @@ function trainedOn(args: readonly string[]): ReturnType<typeof trainedBy> | unde
 }
 
 /** Of a set without item ids, in whose pages places mean nothing. */
-const NOTHING_OF_DATA = meaninglessOn({ features: undefined, places: "arbitrary" });
-const space: Space = {
+const NOTHING_OF_DATA = listInapplicableFlags({ features: undefined, places: "arbitrary" });
+const space: SearchSpace = {
   seed: 3,
   fixed: NOTHING_OF_DATA,
   encoder: "lstm",
   learningRate: 5e-4,
-  accepts: (setting) => trainedOn(argumentsOf(setting)) !== undefined,
+  accepts: (setting) => trainedOn(listArguments(setting)) !== undefined,
   stopping: "loss",
 };
 
-function settings(count: number, space: Space): Setting[] {
-  const all: Setting[] = [];
+function settings(count: number, space: SearchSpace): TuneSetting[] {
+  const all: TuneSetting[] = [];
   for (let k = 0; k < count; k++) {
-    const setting = settingOf(k, space, all);
+    const setting = drawSetting(k, space, all);
     if (setting) all.push(setting);
   }
   return all;
@@ -71,14 +78,14 @@ function settings(count: number, space: Space): Setting[] {
 Deno.test("tune: the first setting is the default, and all are different and understood by train", () => {
   const all = settings(60, space);
   assert.deepEqual(all[0], {});
-  assert.equal(new Set(all.map(textOf)).size, 60);
+  assert.equal(new Set(all.map(describeSetting)).size, 60);
   assert.deepEqual(settings(60, space), all);
   assert.notDeepEqual(settings(60, { ...space, seed: 4 }), all);
   for (const setting of all.slice(1)) {
-    const { model, training } = trainedBy(argumentsOf(setting), tinyData);
+    const { model, training } = parseTrainArguments(listArguments(setting), tinyData);
     assert.equal(training.earlyStopping, "loss");
     // What a step takes off the kernels is never much.
-    assert.ok(training.weightDecay * training.learningRate < 0.025, textOf(setting));
+    assert.ok(training.weightDecay * training.learningRate < 0.025, describeSetting(setting));
     assert.equal(setting["--encoder"] ?? "lstm", model.encoder);
   }
   assert.ok(all.some((setting) => setting["--pw-nonlinearity"] === "tanh"));
@@ -86,17 +93,17 @@ Deno.test("tune: the first setting is the default, and all are different and und
   assert.ok(all.every((setting) => setting[NO_ITEM_IDS] === undefined), "a set that has none");
   const brand = { name: "brand", first: 0, count: 4, meaning: "" };
   const features = { dense: [], tokens: [brand, { ...brand, name: "item", first: 4 }] };
-  const whole = settings(60, { ...space, fixed: meaninglessOn({ features, places: "shown" }) });
+  const whole = settings(60, { ...space, fixed: listInapplicableFlags({ features, places: "shown" }) });
   const placeless = whole.filter((setting) => setting[POSITION_EFFECT] === "0");
   assert.ok(placeless.length > 3 && placeless.length < 25);
   for (const setting of whole) {
     const places = placeless.includes(setting) ? 0 : 20;
-    assert.equal(trainedBy(argumentsOf(setting), tinyData).model.positions, places);
+    assert.equal(parseTrainArguments(listArguments(setting), tinyData).model.positions, places);
   }
   assert.ok(all.every((setting) => setting[POSITION_EFFECT] === undefined), "places mean nothing");
   const less = whole.filter((setting) => setting[NO_ITEM_IDS] === "");
-  assert.ok(less.length > 15 && less.every((setting) => argumentsOf(setting).includes(NO_ITEM_IDS)));
-  assert.match(textOf(less[0] ?? {}), /^no item-ids, learning-rate/);
+  assert.ok(less.length > 15 && less.every((setting) => listArguments(setting).includes(NO_ITEM_IDS)));
+  assert.match(describeSetting(less[0] ?? {}), /^no item-ids, learning-rate/);
 });
 
 Deno.test("tune: what is fixed is in no setting, and a space that is used up has an end", () => {
@@ -107,7 +114,8 @@ Deno.test("tune: what is fixed is in no setting, and a space that is used up has
   // Only the dropout is left: 0.1, 0.2, 0.3, 0.5, and none.
   assert.equal(all.length, 5);
   for (const setting of all) for (const flag of fixed) assert.equal(setting[flag], undefined);
-  const accepts = (setting: Setting) => trainedOn(["--encoder", "pw", ...argumentsOf(setting)]) !== undefined;
+  const accepts = (setting: TuneSetting) =>
+    trainedOn(["--encoder", "pw", ...listArguments(setting)]) !== undefined;
   const pw = settings(60, {
     ...space,
     encoder: "pw",
@@ -124,9 +132,9 @@ Deno.test("tune: what is fixed is in no setting, and a space that is used up has
 });
 
 Deno.test("tune: rungs are multiples of the validations, the last is the whole training", () => {
-  assert.deepEqual(rungsUpTo(2000, 10), [670, 2000]);
-  assert.deepEqual(rungsUpTo(90, 10), [30, 90]);
-  assert.deepEqual(rungsUpTo(10, 10), [10]);
+  assert.deepEqual(listRungs(2000, 10), [670, 2000]);
+  assert.deepEqual(listRungs(90, 10), [30, 90]);
+  assert.deepEqual(listRungs(10, 10), [10]);
 });
 
 /** Settings whose loss falls to a floor of their own, on a machine that is as fast as it is. */
@@ -142,16 +150,16 @@ interface World {
 
 const STEP = 10;
 
-async function searched(world: World, before?: { standing: Standing; spent: number }) {
+async function searched(world: World, before?: { standing: SearchState; spent: number }) {
   let clock = 0;
   const stop = new AbortController();
   /** Trainings under way, and when each ends. */
   const under: { readonly number: number; readonly at: number; readonly end: () => void }[] = [];
   let most = 0;
-  const kept: { standing: Standing; spent: number }[] = [];
+  const kept: { standing: SearchState; spent: number }[] = [];
   const trained: { number: number; from: number; to: number }[] = [];
-  const train = (number: number, candidate: Candidate, iterations: number, seconds: number) => {
-    const random = randomStream(17, "world", number);
+  const train = (number: number, candidate: SearchCandidate, iterations: number, seconds: number) => {
+    const random = createRandomStream(17, "world", number);
     const [floor, pace, speed] = [1 + random.uniform(), 50 + 400 * random.uniform(), 0.5 + random.uniform()];
     const diverges = number > 0 && random.uniform() < 0.1;
     const each = world.secondsEach * (number === 0 ? 1 : speed);
@@ -161,7 +169,7 @@ async function searched(world: World, before?: { standing: Standing; spent: numb
     const at = Array.from({ length: Math.floor(to / STEP) + 1 }, (_, k) => STEP * k);
     trained.push({ number, from: candidate.iterations, to });
     if (trained.length === world.stopAfter) stop.abort();
-    const after: Candidate = {
+    const after: SearchCandidate = {
       ...candidate,
       iterations: to,
       seconds: candidate.seconds + (to - candidate.iterations) * each,
@@ -169,7 +177,7 @@ async function searched(world: World, before?: { standing: Standing; spent: numb
       curve: { iteration: at, value: at.map((t) => floor + Math.exp(-t / pace)) },
       end: diverges && to > 100 ? "diverged" : "open",
     };
-    return new Promise<Candidate>((resolve) => {
+    return new Promise<SearchCandidate>((resolve) => {
       const at = clock + world.setUp + (to - candidate.iterations) * each;
       under.push({ number, at, end: () => resolve(after) });
       most = Math.max(most, under.length);
@@ -184,7 +192,7 @@ async function searched(world: World, before?: { standing: Standing; spent: numb
       iterations: world.iterations,
       validateEvery: STEP,
       jobs: world.jobs ?? 1,
-      draw: (number, all) => settingOf(number, space, all),
+      draw: (number, all) => drawSetting(number, space, all),
       train,
       keep: (standing, spent) => Promise.resolve(void kept.push({ standing, spent })),
       now: () => clock,
@@ -212,7 +220,7 @@ function assertOnce(trained: readonly { number: number; from: number; to: number
 }
 
 /** How many that may go on have come so far. */
-const farther = ({ candidates }: Standing, rung: number) =>
+const farther = ({ candidates }: SearchState, rung: number) =>
   candidates.filter((one) => one.end === "open" && hasReached(one, rung)).length;
 
 const WORLDS: readonly World[] = [
@@ -230,8 +238,8 @@ for (const world of WORLDS) {
     assert.ok(spentSeconds <= world.budget + world.setUp, `${spentSeconds}`);
     // Time that is left over would not have trained another setting.
     assert.ok(spentSeconds >= 0.8 * world.budget || world.secondsEach === 5, `${spentSeconds}`);
-    const winner = winnerOf(standing) ?? assert.fail("no winner");
-    const ranks = candidates.map((candidate) => bestOf(candidate, criterion).rank);
+    const winner = findWinner(standing) ?? assert.fail("no winner");
+    const ranks = candidates.map((candidate) => findBestValidation(candidate, criterion).rank);
     assert.equal(ranks[winner], Math.min(...ranks));
     assert.ok((ranks[winner] ?? NaN) <= (ranks[0] ?? NaN));
     assert.ok(
@@ -256,7 +264,7 @@ Deno.test("tune: settings side by side are more in the same time, each trained o
   assertOnce(three.trained);
   const { candidates } = three.standing;
   candidates.forEach(({ setting }, k) =>
-    assert.deepEqual(setting, settingOf(k, space, candidates.slice(0, k).map((c) => c.setting)))
+    assert.deepEqual(setting, drawSetting(k, space, candidates.slice(0, k).map((c) => c.setting)))
   );
   const far = farther(three.standing, 2000);
   assert.ok(far <= 0.45 * farther(three.standing, 670) + 4, `${far}`);
@@ -293,8 +301,8 @@ Deno.test("tune: a larger budget takes the default and the best one on, to where
     const long = await searched({ ...world, budget: 2400 }, before);
     const { candidates, rungs } = long.standing;
     assert.ok(long.spentSeconds <= 2400 + world.setUp && long.trained[0]?.number === 0);
-    assert.deepEqual(rungs, rungsUpTo(2000, STEP));
-    for (const number of [0, winnerOf(long.standing) ?? NaN]) {
+    assert.deepEqual(rungs, listRungs(2000, STEP));
+    for (const number of [0, findWinner(long.standing) ?? NaN]) {
       assert.ok(hasReached(candidates[number] ?? assert.fail(), 2000), `setting ${number}`);
     }
     // As far as the budget allows.
@@ -330,12 +338,12 @@ const row = (more: Partial<SettingRow>): SettingRow => ({
 Deno.test("tune: the table and the command of a setting", () => {
   const usual = row({ number: 0, setting: {}, validation: { loss: 1.5, prec1: null, prec2: null } });
   assert.equal(
-    tableCsv([row({}), usual]),
+    formatSettingsCsv([row({}), usual]),
     "setting,validation_loss,validation_prec1,validation_prec2,best_iteration,iterations,end,seconds,early-stopping,encoder\n" +
       "1,1.25,0.5,0.75,500,2000,open,3.0,loss,pw\n0,1.5,,,500,2000,open,3.0,,\n",
   );
   const args = trainArguments(["--data", "x.txt"], row({ iterations: 670 }), 2000);
-  assert.deepEqual(args, words("--data x.txt --encoder pw --early-stopping loss --iterations 670"));
+  assert.deepEqual(args, splitArguments("--data x.txt --encoder pw --early-stopping loss --iterations 670"));
   assert.ok(!trainArguments([], row({}), 2000).includes("--iterations"));
 });
 
@@ -356,7 +364,7 @@ const tested = (click: Bounds, rate: Bounds, loss: Bounds = [-0.4, -0.2]) => {
   }];
 };
 const BEST = row({});
-const FINALISTS: Finalists = {
+const FINALISTS: SearchSummary = {
   ...{ rows: [BEST, row({ number: 0, setting: {} })], winner: BEST, criterion: "loss" },
   ...{ iterations: 2000, unused: "item ids" },
 };
@@ -364,7 +372,7 @@ const CHOICE = { criterion: "loss", isChoice: true } as const;
 
 Deno.test("tune: says whether the best setting is better than the baselines, by ranks and by probabilities", () => {
   const text = (of: Parameters<typeof tested>, isChoice: boolean) =>
-    verdictText(verdictOn(tested(...of), { ...CHOICE, isChoice }), FINALISTS).join("\n");
+    describeTuneVerdict(judgeBestSetting(tested(...of), { ...CHOICE, isChoice }), FINALISTS).join("\n");
   const NONE = /NO SETTING IS BETTER/;
   assert.doesNotMatch(text([[0.05, 0.15], [0.01, 0.09]], false), NONE);
   assert.match(text([[0.05, 0.15], [-0.01, 0.09]], false), NONE);
@@ -374,11 +382,11 @@ Deno.test("tune: says whether the best setting is better than the baselines, by 
   assert.doesNotMatch(byLoss([-0.4, -0.2]), /NO SETTING/);
   assert.match(byLoss([-0.6, 0.1]), /By its probabilities NO SETTING/);
   const none = tested(null, [0, 1]).map((result) => ({ ...result, prec1: NaN }));
-  assert.deepEqual(verdictText(verdictOn(none, CHOICE), FINALISTS), []);
+  assert.deepEqual(describeTuneVerdict(judgeBestSetting(none, CHOICE), FINALISTS), []);
 });
 
 /** Sums of users with four pages each, of which some are ranked right. */
-function paired(right: (user: number) => number): Paired {
+function paired(right: (user: number) => number): StoredSums {
   const groups = 200;
   const sums = new Float64Array(groups * columns);
   for (let g = 0; g < groups; g++) {
@@ -387,7 +395,7 @@ function paired(right: (user: number) => number): Paired {
     sums[g * columns + column.prec1] = right(g);
     sums[g * columns + column.nll] = 8 - right(g);
   }
-  return pairedOf({
+  return packSums({
     groups,
     sums,
     users: "a",
@@ -397,11 +405,14 @@ function paired(right: (user: number) => number): Paired {
 }
 
 Deno.test("tune: says how far the best setting is from the default, on the same users", () => {
-  const text = (best: Paired, usual: Paired) => {
+  const text = (best: StoredSums, usual: StoredSums) => {
     const [own] = tested([0.05, 0.15], [0.01, 0.09]);
     assert.ok(own);
-    const verdict = verdictOn([{ ...own, paired: best }], { ...CHOICE, usual: [{ ...own, paired: usual }] });
-    return verdictText(verdict, FINALISTS).join("\n");
+    const verdict = judgeBestSetting([{ ...own, paired: best }], {
+      ...CHOICE,
+      usual: [{ ...own, paired: usual }],
+    });
+    return describeTuneVerdict(verdict, FINALISTS).join("\n");
   };
   const usual = paired((user) => user % 4);
   // One page more of every third user: +.083 of the precision, and as much less of the loss.
@@ -421,7 +432,7 @@ Deno.test("tune: says how far the best setting is from the default, on the same 
 Deno.test("tune: says where a training was cut short by the budget", () => {
   const usual = row({ number: 0, setting: {} });
   const text = (rows: SettingRow[], winner: SettingRow) =>
-    cautions({ ...FINALISTS, rows, winner }).join("\n");
+    listCautions({ ...FINALISTS, rows, winner }).join("\n");
   assert.equal(text([usual], usual), "");
   const short = row({ number: 0, iterations: 400 });
   assert.match(text([short], short), /came to 400 of 2000 iterations/);
@@ -431,7 +442,7 @@ Deno.test("tune: says where a training was cut short by the budget", () => {
   assert.match(text([cut, usual], cut), /came to 400 of 2000 iterations/);
   const late = row({ bestIteration: 1990 });
   assert.match(text([late, usual], late), /--resume runs\/x\/setting-001 --iterations 4000/);
-  assert.match(budgetText(61.5, 60), /1\.5 s more than its budget/);
+  assert.match(describeBudget(61.5, 60), /1\.5 s more than its budget/);
 });
 
 /** Only the dropout is searched: five settings, which end before the clock does. */
@@ -462,16 +473,16 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
     await using searches = new CommandSeries("tune");
     const at = await searches.ok(args(whole));
     const killed = startCommand("tune", ...args(parts)); // in its first setting
-    while (!await exists(`${parts}/setting-000/last.safetensors`)) {
+    while (!await pathExists(`${parts}/setting-000/last.safetensors`)) {
       await new Promise((done) => setTimeout(done, 20));
     }
     killed.kill("SIGKILL");
     await killed.output();
     const jobs = [...args(parts), "--jobs", "2"];
-    const stopped = await interrupt(/best val loss .*: setting 0/, "tune", ...jobs);
+    const stopped = await interruptCommand(/best val loss .*: setting 0/, "tune", ...jobs);
     assert.equal(stopped.code, 130, stopped.stderr);
     assert.match(stopped.stderr, /Go on with the same command/);
-    await signalled("SIGKILL", /adapter/, "tune", ...args(parts));
+    await signalCommand("SIGKILL", /adapter/, "tune", ...args(parts));
     await searches.ok(args(parts));
     const left = leftBy(whole);
     assert.deepEqual(leftBy(parts), left);

@@ -2,27 +2,35 @@
 
 import assert from "node:assert/strict";
 import { stepLine, stepProgress } from "../../src/cli/progress.ts";
-import { describe, warningsOf } from "../../src/data/prepare/describe.ts";
+import { describe, listWarnings } from "../../src/data/prepare/describe.ts";
 import { SIGN } from "../../src/files/owned_folder.ts";
-import { filesIn, interrupt, runCommand, runOk, signalled, withSmallDisk, words } from "../command_check.ts";
+import {
+  interruptCommand,
+  listFiles,
+  runCommand,
+  runOk,
+  signalCommand,
+  splitArguments,
+  withSmallDisk,
+} from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
-import { folderWith, prepareIn, recipe as logRecipeOf, withFolder } from "../prepared_folder.ts";
+import { makeFolderWith, makeRecipe as logRecipeOf, prepareIn, withFolder } from "../prepared_folder.ts";
 import * as v from "../../src/schema.ts";
 import { logRecipe } from "../../src/data/prepare/log.ts";
 import {
-  bestFigures,
+  computeTruthMetrics,
   logFiles,
-  type MadeLog,
-  madeNews,
-  madeShop,
-  mindFiles,
-  mindRecipe,
+  makeMindFiles,
+  makeMindRecipe,
+  makeNewsLog,
+  makeShopLog,
+  type NewsLog,
 } from "./made_logs.ts";
 
 const START = 1_433_000_000_000;
 
 /** Users who each see a page of three items and click the second; the names of the columns are those of the options. */
-function logOf(users: number): string {
+function makeLog(users: number): string {
   const lines = ["user,time,item,position,clicked"];
   for (let u = 0; u < users; u++) {
     for (let k = 0; k < 3; k++) lines.push(`${u},${START + 1000 * u},${(u + 5 * k) % 20},${k},${k % 2}`);
@@ -37,19 +45,19 @@ const items = "item,category,price\n" +
   Array.from({ length: 20 }, (_, k) => `${k},c${k % 3},${k}\n`).join("");
 
 Deno.test("data log prepares, describe describes, train trains on it, in memory and on disk", async () => {
-  const folder = await folderWith({ "log.csv": logOf(200), "items.csv": items });
+  const folder = await makeFolderWith({ "log.csv": makeLog(200), "items.csv": items });
   const out = `${folder}/prepared`;
   const memory = ["--save-dir", `${folder}/memory`];
   await using data = new CommandSeries("data");
   await using train = new CommandSeries("train");
   const prepared = await data.ok(
-    words(LOG, `${folder}/log.csv --shares 60-20-20 --features ${folder}/items.csv --out`, out),
+    splitArguments(LOG, `${folder}/log.csv --shares 60-20-20 --features ${folder}/items.csv --out`, out),
   );
   assert.match(prepared.stdout, /^200 pages with 600 displayed items of \d+, 200 clicks; users: \d+ train/m);
   const made = ["items.parquet", "manifest.json", "pages.parquet", "users.parquet", "vocabulary.parquet"];
-  assert.deepEqual(filesIn(out), made);
+  assert.deepEqual(listFiles(out), made);
   const manifest = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
-  assert.deepEqual(manifest.command.slice(0, 13), words(LOG, `${folder}/log.csv`));
+  assert.deepEqual(manifest.command.slice(0, 13), splitArguments(LOG, `${folder}/log.csv`));
   assert.match(manifest.duckdb, /^v\d/);
   assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/log.csv`)).size);
 
@@ -60,7 +68,7 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
   const options = "--iterations 6 --validate-every 3 --batch-size 8 --dims 8 --lstm-units 4".split(" ");
   await train.ok(["--data", out, ...memory, ...options]);
   const model = `${folder}/memory/last.safetensors`;
-  const evaluated = await runOk("evaluate", ...words("--json --model", model, "--data", out));
+  const evaluated = await runOk("evaluate", ...splitArguments("--json --model", model, "--data", out));
   const result = JSON.parse(await Deno.readTextFile(`${folder}/memory/result.json`));
   assert.equal(JSON.parse(evaluated.stdout).nll, result.test.at(-1).nll);
   assert.deepEqual(result.data.warnings, manifest.warnings);
@@ -74,15 +82,15 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
   assert.match(other.stderr, /has changed since the run began/);
 });
 
-const sampled = (folder: string) => words(SAMPLED, `${folder}/raw/log.csv --out ${folder}/out`);
+const sampled = (folder: string) => splitArguments(SAMPLED, `${folder}/raw/log.csv --out ${folder}/out`);
 
 Deno.test("a preparation that is stopped leaves nothing behind", async () => {
-  const folder = await folderWith({ "raw/log.csv": logOf(60_000) });
+  const folder = await makeFolderWith({ "raw/log.csv": makeLog(60_000) });
   const args = sampled(folder);
-  const { code, stderr } = await interrupt(/Who competes|Pages drawn/, "data", ...args);
+  const { code, stderr } = await interruptCommand(/Who competes|Pages drawn/, "data", ...args);
   assert.equal(code, 130, stderr);
   assert.match(stderr, /Stopped; the unfinished data set was removed\./);
-  assert.deepEqual(filesIn(folder), ["raw"]);
+  assert.deepEqual(listFiles(folder), ["raw"]);
 });
 
 /** Users who see three pages of three items: with two clicks, with one, and with none. */
@@ -121,11 +129,11 @@ Deno.test("a page of several clicks is one page: of the log, to describe, to a t
   }));
 
 Deno.test("what a killed preparation leaves is removed by the next one", async () => {
-  const folder = await folderWith({ "raw/log.csv": logOf(60_000) });
+  const folder = await makeFolderWith({ "raw/log.csv": makeLog(60_000) });
   const args = sampled(folder);
-  const killed = await signalled("SIGKILL", /Who competes|Pages drawn/, "data", ...args);
+  const killed = await signalCommand("SIGKILL", /Who competes|Pages drawn/, "data", ...args);
   assert.notEqual(killed.code, 0);
-  assert.ok([SIGN, "work.duckdb"].every((name) => filesIn(`${folder}/out`).includes(name)));
+  assert.ok([SIGN, "work.duckdb"].every((name) => listFiles(`${folder}/out`).includes(name)));
   await Deno.writeTextFile(`${folder}/out/pages.parquet`, "half a file");
   // What this program did not write stays, and so does all else.
   await Deno.writeTextFile(`${folder}/out/notes.txt`, "mine");
@@ -136,13 +144,13 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
     refused.stderr,
     /a new or empty folder for the prepared data, but .*out holds notes\.txt/,
   );
-  assert.ok(filesIn(`${folder}/out`).includes("pages.parquet"));
+  assert.ok(listFiles(`${folder}/out`).includes("pages.parquet"));
   await Deno.remove(`${folder}/out/notes.txt`);
-  await Deno.writeTextFile(`${folder}/raw/log.csv`, logOf(200)); // it is soon done
+  await Deno.writeTextFile(`${folder}/raw/log.csv`, makeLog(200)); // it is soon done
   const { code, stderr } = await data.run(args);
   assert.equal(code, 0, stderr);
-  assert.deepEqual(filesIn(folder), ["out", "raw"]);
-  assert.deepEqual(filesIn(`${folder}/out`), [
+  assert.deepEqual(listFiles(folder), ["out", "raw"]);
+  assert.deepEqual(listFiles(`${folder}/out`), [
     "items.parquet",
     "manifest.json",
     "pages.parquet",
@@ -153,17 +161,17 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
 });
 
 Deno.test("data on a full disk says so and leaves nothing", async () => {
-  const folder = await folderWith({ "raw/log.csv": logOf(3000) });
+  const folder = await makeFolderWith({ "raw/log.csv": makeLog(3000) });
   const disk = `${folder}/disk`;
   // Full when the engine makes its file, and when the pages are written.
   for (const [size, says] of [["8k", /work\.duckdb/], ["50k", /pages\.parquet/]] as const) {
     await withSmallDisk(disk, size, async () => {
-      const args = words(LOG, `${folder}/raw/log.csv --out ${disk}/out`);
+      const args = splitArguments(LOG, `${folder}/raw/log.csv --out ${disk}/out`);
       const { code, stderr } = await runCommand("data", ...args);
       assert.equal(code, 1, stderr);
       assert.match(stderr, says);
       assert.match(stderr, /Free some space, or choose another --out/);
-      assert.deepEqual(filesIn(disk), []);
+      assert.deepEqual(listFiles(disk), []);
     });
   }
 });
@@ -178,7 +186,7 @@ Deno.test("warnings come for what they name and for nothing else", () => {
     unseenClicked,
   });
   const parts = [part("train", 0), part("validation", 0.05), part("test", 0.1)];
-  assert.deepEqual(warningsOf(fine, parts), []);
+  assert.deepEqual(listWarnings(fine, parts), []);
   const cases: [Record<string, number>, RegExp][] = [
     [{ last_clicks: 80 }, /is the last of its page in 100 % of the clicks \(20 % by chance\)/],
     [{ most_clicks: 60 }, /is in place 1 in 75 %/],
@@ -187,15 +195,15 @@ Deno.test("warnings come for what they name and for nothing else", () => {
     [{ users_of_one: 40 }, /80 % of the users have one event/],
   ];
   for (const [change, message] of cases) {
-    const warnings = warningsOf({ ...fine, ...change }, parts);
+    const warnings = listWarnings({ ...fine, ...change }, parts);
     assert.equal(warnings.length, 1);
     assert.match(warnings[0] ?? "", message);
   }
   assert.match(
-    warningsOf(fine, [...parts.slice(0, 2), part("test", 0.3)])[0] ?? "",
+    listWarnings(fine, [...parts.slice(0, 2), part("test", 0.3)])[0] ?? "",
     /30 % of the items clicked in the test/,
   );
-  assert.match(warningsOf(fine, parts.slice(0, 2))[0] ?? "", /The test part has no users/);
+  assert.match(listWarnings(fine, parts.slice(0, 2))[0] ?? "", /The test part has no users/);
 });
 
 Deno.test("progress of steps fits a terminal's line, and is a line a step elsewhere", () => {
@@ -216,7 +224,7 @@ Deno.test("the guide's commands run as they stand", async () => {
   const commands = [...blocks].flatMap(([, block = ""]) => block.trim().split("\n"))
     .map((line) => line.replace(/^deno task /, "").split(" "));
   assert.ok(commands.length >= 7);
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   await using data = new CommandSeries("data", { cwd: folder });
   await using train = new CommandSeries("train", { cwd: folder });
   await using evaluate = new CommandSeries("evaluate", { cwd: folder });
@@ -244,18 +252,20 @@ Deno.test("the guide's commands run as they stand", async () => {
 
   // A log is prepared like simulated or merged pages as like the set whose features they have.
   await using simulate = new CommandSeries("simulate", { cwd: folder });
-  await simulate.ok(words("--model runs/first --users 40 --pages 2 --slate 3 --write-log runs/data/drawn"));
-  await data.ok(words("merge runs/data/example runs/data/drawn --out runs/data/both"));
+  await simulate.ok(
+    splitArguments("--model runs/first --users 40 --pages 2 --slate 3 --write-log runs/data/drawn"),
+  );
+  await data.ok(splitArguments("merge runs/data/example runs/data/drawn --out runs/data/both"));
   const next = commands.find((words) => words.includes("--like")) ?? assert.fail();
   for (const set of ["drawn", "both"]) {
     const line = next.join(" ").replace("--like runs/data/example", `--like runs/data/${set}`);
-    await data.ok(words(`${line.replace(/^data /, "")}-${set}`)); // --out is its last option
+    await data.ok(splitArguments(`${line.replace(/^data /, "")}-${set}`)); // --out is its last option
     for (const file of ["items.parquet", "pages.parquet", "vocabulary.parquet"]) {
       const bytes = (path: string) => Deno.readFileSync(`${folder}/runs/data/${path}/${file}`);
       assert.deepEqual(bytes(`next-${set}`), bytes("next"), file);
     }
   }
-  await train.ok([...words("--data runs/data/next-drawn --save-dir runs/next"), ...shorter]);
+  await train.ok([...splitArguments("--data runs/data/next-drawn --save-dir runs/next"), ...shorter]);
 });
 
 // The made-up logs from their raw files to a trained model, with the defaults of `data` and a quick training.
@@ -266,26 +276,26 @@ const resultSchema = v.looseObject({
   baselines: v.looseObject({ random: figures, clickRate: figures, logit: figures }),
 });
 
-const logs: readonly [name: string, log: MadeLog][] = [
-  ["news", madeNews(1, { users: 400 })],
-  ["shop", madeShop(1, { users: 300 })],
+const logs: readonly [name: string, log: NewsLog][] = [
+  ["news", makeNewsLog(1, { users: 400 })],
+  ["shop", makeShopLog(1, { users: 300 })],
 ];
 
-const runs = await folderWith();
+const runs = await makeFolderWith();
 const trainings = new CommandSeries("train");
 Deno.test.afterAll(() => trainings[Symbol.asyncDispose]());
 
 for (const [name, log] of logs) {
   Deno.test(`made logs: ${name} as it comes is learned from`, async () => {
-    const folder = await folderWith(name === "news" ? mindFiles(log) : logFiles(log));
+    const folder = await makeFolderWith(name === "news" ? makeMindFiles(log) : logFiles(log));
     const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
     const recipe = name === "news"
-      ? await mindRecipe(folder)
+      ? await makeMindRecipe(folder)
       : logRecipe({ ...columns, source: `${folder}/log.csv`, features: `${folder}/items.csv` });
     const shares = { train: 0.7, validation: 0.15 };
     const { folder: set } = await prepareIn(folder, recipe, { shares });
     const small = "--dims 8 --lstm-units 4 --iterations 80 --learning-rate 3e-3 --batch-size 30 --no-report";
-    await trainings.ok(["--data", set, "--save-dir", `${runs}/${name}`, ...words(small)]);
+    await trainings.ok(["--data", set, "--save-dir", `${runs}/${name}`, ...splitArguments(small)]);
     const { test: [best], baselines: { random, clickRate, logit } } = v.parse(
       resultSchema,
       JSON.parse(await Deno.readTextFile(`${runs}/${name}/result.json`)),
@@ -297,7 +307,7 @@ for (const [name, log] of logs) {
     assert.deepEqual([own?.prec1.logit, own?.nll.logit], [logit.prec1, logit.nll]);
     assert.equal(own?.prec1.clickRate, clickRate.prec1);
     // A part of the way from a uniform guess to the truth, which a scale that is wrong does not let it go.
-    const truth = bestFigures(log.rows);
+    const truth = computeTruthMetrics(log.rows);
     const way = (from: number, found: number, to: number) => (found - from) / (to - from);
     assert.ok(way(random.nll, best.nll, truth.loss) > 0.1, `loss ${best.nll} of ${truth.loss}`);
     assert.ok(way(random.prec1, best.prec1, truth.prec1) > 0.1, `prec@1 ${best.prec1} of ${truth.prec1}`);

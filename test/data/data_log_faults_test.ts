@@ -2,23 +2,28 @@
 
 import assert from "node:assert/strict";
 import { zstdCompressSync } from "node:zlib";
-import { filesIn } from "../command_check.ts";
+import { listFiles } from "../command_check.ts";
 import type { LogOptions } from "../../src/data/prepare/log.ts";
 import {
+  compressGzip,
+  expectPrepareRefusal,
+  expectRejection,
   type Files,
-  folderWith,
-  good,
-  gzip,
-  pagesOf,
-  parquet,
-  preparedOf,
+  makeFolderWith,
+  makeGoodRows,
+  makeRecipe,
+  prepareFiles,
   prepareIn,
-  recipe,
-  refuses,
-  rejects,
+  readPages,
+  writeParquet,
 } from "../prepared_folder.ts";
-import { refused, rowsOf, saying } from "../case_table.ts";
-import { type BadRows, badRowsText, joined, judge } from "../../src/data/prepare/bad_rows.ts";
+import { expectRefusal, parseRows, toPattern } from "../case_table.ts";
+import {
+  type BadRowSummary,
+  formatBadRows,
+  mergeBadRows,
+  rejectIfTooBad,
+} from "../../src/data/prepare/bad_rows.ts";
 
 Deno.test("log: bad rows are counted by kind, and shown by file, user and item with what was found", async () => {
   const log = "uid,sku,ts,label,page\n" +
@@ -35,7 +40,7 @@ Deno.test("log: bad rows are counted by kind, and shown by file, user and item w
     "a,z,2020-02-30,1,1\n" +
     "a,x\n" +
     "a,x,1600000000,1,1,1\n" +
-    good(1200).replaceAll(",1\n", ",1,1\n");
+    makeGoodRows(1200).replaceAll(",1\n", ",1,1\n");
   const shown = [
     "a column is missing",
     "a column too many",
@@ -51,22 +56,24 @@ Deno.test("log: bad rows are counted by kind, and shown by file, user and item w
     "expected page to be an id, found nothing",
   ];
   const more = { page: "page" };
-  const { bad, manifest } = await preparedOf({ "log.csv": log }, "log.csv", more);
+  const { bad, manifest } = await prepareFiles({ "log.csv": log }, "log.csv", more);
   assert.equal(bad.total, 11);
   assert.equal(manifest.skipped["rows that cannot be read"], 11);
   const { train = 0, validation = 0, test = 0 } = manifest.counts?.users ?? {};
   assert.equal(train + validation + test, 1201);
   assert.deepEqual([...bad.counts.values()].sort(), [1, 1, 1, 1, 1, 2, 2, 2]);
-  const text = badRowsText(bad);
-  for (const one of shown) assert.match(text, saying(one));
-  for (const [name, packed] of Object.entries({ gz: await gzip(log), zst: zstdCompressSync(log) })) {
-    const { bad } = await preparedOf({ [`log.csv.${name}`]: packed }, `log.csv.${name}`, more);
+  const text = formatBadRows(bad);
+  for (const one of shown) assert.match(text, toPattern(one));
+  for (const [name, packed] of Object.entries({ gz: await compressGzip(log), zst: zstdCompressSync(log) })) {
+    const { bad } = await prepareFiles({ [`log.csv.${name}`]: packed }, `log.csv.${name}`, more);
     assert.equal(bad.total, 11);
   }
-  await rejects({ "log.csv": log }, "log.csv", more, /log\.csv.*Correct or remove the row/, { strict: true });
+  await expectRejection({ "log.csv": log }, "log.csv", more, /log\.csv.*Correct or remove the row/, {
+    strict: true,
+  });
   const half = { "log.csv": log.slice(0, log.indexOf("u500,")) };
   const many = "11 of 51# rows cannot be read, expected at most 1 %. Correct the source.\n…1 x page is empty";
-  await rejects(half, "log.csv", more, many);
+  await expectRejection(half, "log.csv", more, many);
 });
 
 Deno.test("log: bad rows of JSON lines are counted, those of Parquet have row numbers", async () => {
@@ -74,7 +81,7 @@ Deno.test("log: bad rows of JSON lines are counted, those of Parquet have row nu
   const json = row + "\n" + '{"uid": 1, "sku": "x", "ts": 1600000000\n' +
     '{"uid": 1, "ts": 1600000000, "label": 1}\n' + "[1]\n" +
     '{"uid": 1, "sku": "x", "ts": 1600000000, "label": 1, "pos": "first"}' + "\n" + row.repeat(500);
-  const { bad: ofJson } = await preparedOf({ "log.ndjson": json }, "log.ndjson", { position: "pos" });
+  const { bad: ofJson } = await prepareFiles({ "log.ndjson": json }, "log.ndjson", { position: "pos" });
   // What is no object has no user.
   assert.deepEqual(Object.fromEntries(ofJson.counts), {
     "uid is empty": 2,
@@ -82,23 +89,23 @@ Deno.test("log: bad rows of JSON lines are counted, those of Parquet have row nu
     "pos cannot be read": 1,
   });
   assert.match(
-    badRowsText(ofJson),
+    formatBadRows(ofJson),
     /log\.ndjson, user "1", item "x": expected pos to be a number, found "first"/,
   );
-  const folder = await folderWith();
-  await parquet(
+  const folder = await makeFolderWith();
+  await writeParquet(
     `${folder}/log.parquet`,
     "SELECT if(k = 7, NULL, k) AS uid, 'x' AS sku, 1600000000 AS ts, if(k = 9, 2, 1) AS label FROM range(1, 1001) AS r(k)",
   );
-  const { bad } = await prepareIn(folder, recipe(`${folder}/log.parquet`));
-  assert.match(badRowsText(bad), /log\.parquet:7: expected uid to be an id, found nothing/);
-  assert.match(badRowsText(bad), /log\.parquet:9: expected label to be .*, found "2"/);
+  const { bad } = await prepareIn(folder, makeRecipe(`${folder}/log.parquet`));
+  assert.match(formatBadRows(bad), /log\.parquet:7: expected uid to be an id, found nothing/);
+  assert.match(formatBadRows(bad), /log\.parquet:9: expected label to be .*, found "2"/);
 });
 
 Deno.test("log: features that cannot be used are told", async () => {
   const log = "uid,sku,ts,label\na,1,1600000000,1\na,2,1600000000,0\n";
   // Of lines joined by a space, and the columns that are named.
-  const cases = rowsOf(`
+  const cases = parseRows(`
     id,x 1,2 | | f.csv:1: expected a column "sku" (--features-key), found id, x. Name the column with --features-key
     sku,x 1,2 1,3 | | f.csv: expected one row for each item, found several with different values for the item "1"
     sku,x 1,2 2,inf | | expected x to be a number that a 32-bit float holds, found inf for the item "2"
@@ -109,11 +116,13 @@ Deno.test("log: features that cannot be used are told", async () => {
   for (const [lines = "", named = "", says = ""] of cases) {
     const columns = [...named.matchAll(/(\w+) (\w+)/g)].map(([, option = "", column]) => [option, [column]]);
     const files = { "log.csv": log, "f.csv": lines.replaceAll(" ", "\n") + "\n" };
-    await rejects(files, "log.csv", { ...Object.fromEntries(columns), features: "f.csv" }, says);
+    await expectRejection(files, "log.csv", { ...Object.fromEntries(columns), features: "f.csv" }, says);
   }
   // The same row twice is one; what is not displayed may be anything.
   const fine = "sku,x\n1,2\n1,2\n9,1e300\n";
-  const { manifest } = await preparedOf({ "log.csv": log, "f.csv": fine }, "log.csv", { features: "f.csv" });
+  const { manifest } = await prepareFiles({ "log.csv": log, "f.csv": fine }, "log.csv", {
+    features: "f.csv",
+  });
   // One value says no more than that it is known.
   assert.deepEqual(manifest.features.dense.map(({ name }) => name), ["x_known"]);
 });
@@ -140,40 +149,40 @@ Deno.test("log: files that do not go together, or hold what an id cannot be, are
     ],
     ["time VARCHAR, …", { "a.csv": csv, "b.csv": "uid,sku,time,label\n" + row }, "*.csv"],
   ];
-  for (const [says, files, source, more = {}] of cases) await rejects(files, source, more, says);
-  const folder = await folderWith();
+  for (const [says, files, source, more = {}] of cases) await expectRejection(files, source, more, says);
+  const folder = await makeFolderWith();
   for (const [name, sku] of [["a", "1"], ["b", "'x'"]]) {
     const sql = `SELECT 'a' AS uid, ${sku} AS sku, 1600000000 AS ts, 1 AS label`;
-    await parquet(`${folder}/${name}.parquet`, sql);
+    await writeParquet(`${folder}/${name}.parquet`, sql);
   }
   const says = "found uid VARCHAR, sku INTEGER, …a.parquet, and uid VARCHAR, sku VARCHAR, …b.parquet";
-  await refuses(folder, recipe(`${folder}/*.parquet`), says);
-  assert.deepEqual(filesIn(folder), ["a.parquet", "b.parquet"]);
+  await expectPrepareRefusal(folder, makeRecipe(`${folder}/*.parquet`), says);
+  assert.deepEqual(listFiles(folder), ["a.parquet", "b.parquet"]);
 });
 
 // How many bad rows end a preparation: the share itself does not, one row more does.
 
-const bad = (total: number): BadRows => ({
+const bad = (total: number): BadRowSummary => ({
   total,
   counts: new Map([["price cannot be read", total]]),
   examples: [{ place: "log.csv:7", fault: "expected a price" }],
 });
 
 Deno.test("bad rows: one in a hundred is let pass, more are not, and strictly none", async () => {
-  await judge(bad(0), () => Promise.reject(new Error("nobody counts")), true);
-  await judge(bad(1), () => Promise.resolve(100), false);
-  await judge(bad(5), () => Promise.resolve(500), false);
+  await rejectIfTooBad(bad(0), () => Promise.reject(new Error("nobody counts")), true);
+  await rejectIfTooBad(bad(1), () => Promise.resolve(100), false);
+  await rejectIfTooBad(bad(5), () => Promise.resolve(500), false);
   for (const [total, rows] of [[1, 99], [6, 500]] as const) {
     const says = `${total} of ${rows} rows cannot be read, expected at most 1 %…log.csv:7: expected a price`;
-    await refused(() => judge(bad(total), () => Promise.resolve(rows), false), says);
+    await expectRefusal(() => rejectIfTooBad(bad(total), () => Promise.resolve(rows), false), says);
   }
   const says = "log.csv:7: expected a price. Correct or remove the row.";
-  await refused(() => judge(bad(1), () => Promise.resolve(1000), true), says);
+  await expectRefusal(() => rejectIfTooBad(bad(1), () => Promise.resolve(1000), true), says);
 });
 
 Deno.test("bad rows of several readings are counted together", () => {
   const more = { ...bad(2), examples: [{ place: "a.csv", fault: "b" }] };
-  const { total, counts, examples } = joined([bad(1), more]);
+  const { total, counts, examples } = mergeBadRows([bad(1), more]);
   assert.equal(total, 3);
   assert.deepEqual([...counts], [["price cannot be read", 3]]);
   assert.deepEqual(examples.map(({ place }) => place), ["log.csv:7", "a.csv"]);
@@ -181,9 +190,9 @@ Deno.test("bad rows of several readings are counted together", () => {
 
 // Ids and times that cannot be told apart any more, or are none.
 
-const csv = "uid,sku,ts,label\n" + good(9);
+const csv = "uid,sku,ts,label\n" + makeGoodRows(9);
 /** A value of a row of JSON that may have been another one, and what is said of it. */
-const lost = rowsOf(`
+const lost = parseRows(`
   uid | 9007199254740993.0 | found floating point numbers … in 1 rows…log.ndjson…: expected uid or sku
   sku | 9007199254740992.0
     | expected uid or sku or page to be text or a whole number, exactly, found "9007199254740992.0"
@@ -197,19 +206,19 @@ Deno.test("ids of JSON that floats do not hold are refused, however few they are
   for (const [key = "", value = "", says = ""] of lost) {
     const bad = JSON.stringify({ ...row, [key]: "@" }).replace('"@"', value);
     const log = [JSON.stringify(row), bad, ...Array(500).fill(JSON.stringify(row))].join("\n");
-    await rejects({ "log.ndjson": log }, "log.ndjson", { page: "page" }, says);
+    await expectRejection({ "log.ndjson": log }, "log.ndjson", { page: "page" }, says);
   }
 });
 
 Deno.test("keys and tokens of features that floats do not hold are refused, however few they are", async () => {
-  const folder = await folderWith({ "log.csv": csv });
+  const folder = await makeFolderWith({ "log.csv": csv });
   const withFeatures = (name: string) =>
-    recipe(`${folder}/log.csv`, { features: `${folder}/${name}`, tokens: ["brand"] });
+    makeRecipe(`${folder}/log.csv`, { features: `${folder}/${name}`, tokens: ["brand"] });
   const of = (item: string, brand: string) =>
     `SELECT ${item} AS sku, ${brand} AS brand, 1.5 AS price UNION ALL SELECT k, k, k FROM range(1000) AS r(k)`;
   const refusesTable = async (sql: string, says: RegExp) => {
-    await parquet(`${folder}/f.parquet`, sql);
-    await refuses(folder, withFeatures("f.parquet"), says);
+    await writeParquet(`${folder}/f.parquet`, sql);
+    await expectPrepareRefusal(folder, withFeatures("f.parquet"), says);
   };
   const says =
     /Expected sku or brand to be text or whole numbers, found floating point numbers .* in 1 rows.*\n.*f\.parquet:1: /;
@@ -230,7 +239,7 @@ Deno.test("keys and tokens of features that floats do not hold are refused, howe
     );
   for (const bad of ["9007199254740993.0", '["a", 9007199254740993.0]', "[1e30]"]) {
     await write(bad);
-    await refuses(folder, withFeatures("f.ndjson"), /Expected sku or brand to be text/);
+    await expectPrepareRefusal(folder, withFeatures("f.ndjson"), /Expected sku or brand to be text/);
   }
   await write('["a", 9007199254740993, 1.5, 12345678901234567890123]');
   const { manifest } = await prepareIn(folder, withFeatures("f.ndjson"));
@@ -249,8 +258,8 @@ Deno.test("time zones beyond 18 hours, and what is on no calendar, are no times"
   );
   const lines = [...bad, ...fine].map((time, k) => `u${k},x,${time},1\n`).join("");
   const many = Array.from({ length: 2000 }, (_, k) => `m${k},x,2020-02-29T00:00:00+01:00,1\n`).join("");
-  const folder = await folderWith({ "log.csv": `uid,sku,ts,label\n${lines}${many}` });
-  const { bad: found } = await prepareIn(folder, recipe(`${folder}/log.csv`));
+  const folder = await makeFolderWith({ "log.csv": `uid,sku,ts,label\n${lines}${many}` });
+  const { bad: found } = await prepareIn(folder, makeRecipe(`${folder}/log.csv`));
   assert.deepEqual([...found.counts], [["ts cannot be read", bad.length]]);
 });
 
@@ -264,8 +273,8 @@ Deno.test("without page ids, times that differ below a millisecond are pages of 
   ];
   for (const [times, count] of pages) {
     const log = "uid,sku,ts,label\n" + times.map((time, k) => `a,${k},${time},0\n`).join("");
-    const folder = await folderWith({ "log.csv": log });
-    const { folder: out } = await prepareIn(folder, recipe(`${folder}/log.csv`));
-    assert.equal((await pagesOf(out)).length, count, times.join(", "));
+    const folder = await makeFolderWith({ "log.csv": log });
+    const { folder: out } = await prepareIn(folder, makeRecipe(`${folder}/log.csv`));
+    assert.equal((await readPages(out)).length, count, times.join(", "));
   }
 });

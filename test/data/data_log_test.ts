@@ -2,21 +2,21 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Engine } from "../../src/data/prepare/engine.ts";
-import type { Prepared } from "../../src/data/prepare/prepare.ts";
-import { filesIn, words } from "../command_check.ts";
+import { SqlEngine } from "../../src/data/prepare/engine.ts";
+import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
+import { listFiles, splitArguments } from "../command_check.ts";
 import {
-  folderWith,
-  gzip,
-  pagesOf,
-  parquet,
-  preparedOf,
+  compressGzip,
+  expectRejection,
+  listChecksums,
+  makeFolderWith,
+  makeRecipe,
+  prepareFiles,
   prepareIn,
   query,
-  recipe,
-  rejects,
-  shuffledBy,
-  sums,
+  readPages,
+  shuffleBy,
+  writeParquet,
 } from "../prepared_folder.ts";
 import { zstdCompressSync } from "node:zlib";
 
@@ -30,8 +30,8 @@ b,i1,1600000001,0
 b,i2,1600000001,False
 a,i3,1600000000,TRUE
 `;
-  const { folder, manifest } = await preparedOf({ "log.csv": log }, "log.csv", {});
-  assert.deepEqual(await pagesOf(folder), [
+  const { folder, manifest } = await prepareFiles({ "log.csv": log }, "log.csv", {});
+  assert.deepEqual(await readPages(folder), [
     { user: "a", time: "2020-09-13 12:26:40", items: ["i3"], clicked: "i3" },
     { user: "b", time: "2020-09-13 12:26:40", items: ["i1", "i10", "i2"], clicked: "i10 i2" },
     { user: "b", time: "2020-09-13 12:26:41", items: ["i1", "i2"], clicked: null },
@@ -61,8 +61,8 @@ a,x,1600000001,1,p10,5
 b,x,1600000001,1,p2,0.5
 `;
   const more = { page: "request", position: "pos" };
-  const { folder } = await preparedOf({ "log.txt": log }, "log.txt", more);
-  assert.deepEqual(await pagesOf(folder), [
+  const { folder } = await prepareFiles({ "log.txt": log }, "log.txt", more);
+  assert.deepEqual(await readPages(folder), [
     // Both at one time: by page id, as text.
     { user: "a", time: "2020-09-13 12:26:41", items: ["x"], clicked: "x" },
     { user: "a", time: "2020-09-13 12:26:41", items: ["x", "w", "z", "y"], clicked: "y" },
@@ -73,31 +73,32 @@ b,x,1600000001,1,p2,0.5
 Deno.test("log: ids beyond 2^53 stay exact in CSV, JSON lines and Parquet", async () => {
   const ids = ["9007199254740993", "18446744073709551615", "0012", "1.0", " 7"];
   const csv = "uid,sku,ts,label\n" + ids.map((id) => `${id},${id},1600000000,1\n`).join("");
-  const usersOf = async ({ folder }: Prepared) => (await pagesOf(folder)).map(({ user }) => user);
-  const ofCsv = await preparedOf({ "log.csv": csv }, "log.csv");
-  assert.deepEqual(await usersOf(ofCsv), ids.toSorted());
+  const readUsers = async ({ folder }: PreparationResult) =>
+    (await readPages(folder)).map(({ user }) => user);
+  const ofCsv = await prepareFiles({ "log.csv": csv }, "log.csv");
+  assert.deepEqual(await readUsers(ofCsv), ids.toSorted());
   assert.deepEqual((await query(ofCsv.folder, "SELECT id FROM items")).map(({ id }) => id), ids.toSorted());
-  const whole = words(
+  const whole = splitArguments(
     "9007199254740992 9007199254740993 18446744073709551615 123456789012345678901234567890",
   );
   const json = whole.map((id) => `{"uid": ${id}, "sku": "${id}", "ts": 1600000000, "label": true}\n\n`).join(
     "",
   );
-  assert.deepEqual(await usersOf(await preparedOf({ "log.jsonl": json }, "log.jsonl")), whole.toSorted());
-  const folder = await folderWith();
-  await parquet(
+  assert.deepEqual(await readUsers(await prepareFiles({ "log.jsonl": json }, "log.jsonl")), whole.toSorted());
+  const folder = await makeFolderWith();
+  await writeParquet(
     `${folder}/log.parquet`,
     "SELECT uid::HUGEINT::DECIMAL(38, 0) AS uid, (uid % 10000000000000000000)::UBIGINT AS sku, 1600000000 AS ts, true AS label " +
       `FROM (SELECT unnest([${whole.join(", ")}]::HUGEINT[]) AS uid)`,
   );
-  const prepared = await prepareIn(folder, recipe(`${folder}/log.parquet`));
-  assert.deepEqual(await usersOf(prepared), whole.toSorted());
-  await parquet(
+  const prepared = await prepareIn(folder, makeRecipe(`${folder}/log.parquet`));
+  assert.deepEqual(await readUsers(prepared), whole.toSorted());
+  await writeParquet(
     `${folder}/float.parquet`,
     "SELECT 9007199254740991::DOUBLE AS uid, 7::FLOAT AS sku, 1600000000 AS ts, 1::DOUBLE AS label",
   );
-  const floats = await prepareIn(folder, recipe(`${folder}/float.parquet`));
-  assert.deepEqual(await pagesOf(floats.folder), [
+  const floats = await prepareIn(folder, makeRecipe(`${folder}/float.parquet`));
+  assert.deepEqual(await readPages(floats.folder), [
     { user: "9007199254740991", time: "2020-09-13 12:26:40", items: ["7"], clicked: "7" },
   ]);
   // 2^53 may have been 2^53 + 1, and so with 2^24.
@@ -105,13 +106,16 @@ Deno.test("log: ids beyond 2^53 stay exact in CSV, JSON lines and Parquet", asyn
     "9007199254740993::DOUBLE 9007199254740994::DOUBLE -9007199254740993::DOUBLE 9007199254740993::HUGEINT " +
     "16777217::FLOAT 16777218::FLOAT 1.5::DOUBLE 'inf'::DOUBLE";
   for (const id of lost.split(" ")) {
-    await parquet(`${folder}/lost.parquet`, `SELECT ${id} AS uid, 1 AS sku, 1600000000 AS ts, 1 AS label`);
+    await writeParquet(
+      `${folder}/lost.parquet`,
+      `SELECT ${id} AS uid, 1 AS sku, 1600000000 AS ts, 1 AS label`,
+    );
     await assert.rejects(
-      prepareIn(folder, recipe(`${folder}/lost.parquet`)),
+      prepareIn(folder, makeRecipe(`${folder}/lost.parquet`)),
       /Expected uid or sku to be text or whole numbers, found floating point numbers .* in 1 rows.*as text or integers.\n.*lost\.parquet:1: /,
     );
   }
-  await rejects(
+  await expectRejection(
     { "log.json": '{"uid": 9.1e20, "sku": 1, "ts": 1600000000, "label": 1}\n' },
     "log.json",
     {},
@@ -143,13 +147,13 @@ Deno.test("log: every way to write a time", async () => {
     ["2019-11-11 10:05:58.123 +01", wanted, /as dates/],
     ["2019-11-10T23:05:58.123-10:00", wanted, /as dates/],
   ];
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   // Those of one kind in one log, each of a user of its own: one that were of another kind would be a bad row.
   for (const group of Map.groupBy(cases, ([, , note]) => String(note)).values()) {
     const lines = group.map(([text], k) => `u${String(k).padStart(2, "0")}\tx\t${text}\t1\n`);
     await Deno.writeTextFile(`${folder}/log.tsv`, `uid\tsku\tts\tlabel\n${lines.join("")}`);
-    const prepared = await prepareIn(folder, recipe(`${folder}/log.tsv`));
-    const found = (await pagesOf(prepared.folder)).map(({ time }, k) => [group[k]?.[0], time]);
+    const prepared = await prepareIn(folder, makeRecipe(`${folder}/log.tsv`));
+    const found = (await readPages(prepared.folder)).map(({ time }, k) => [group[k]?.[0], time]);
     assert.deepEqual(found, group.map(([text, read]) => [text, read]));
     assert.match(prepared.manifest.notes.join("\n"), group[0]?.[2] ?? assert.fail());
   }
@@ -165,16 +169,19 @@ Deno.test("log: every way to write a time", async () => {
     "TIMESTAMPTZ '2019-11-11 11:05:58+02'",
   ];
   for (const value of typed) {
-    await parquet(`${folder}/log.parquet`, `SELECT 'a' AS uid, 'x' AS sku, ${value} AS ts, true AS label`);
-    const [page] = await pagesOf((await prepareIn(folder, recipe(`${folder}/log.parquet`))).folder);
+    await writeParquet(
+      `${folder}/log.parquet`,
+      `SELECT 'a' AS uid, 'x' AS sku, ${value} AS ts, true AS label`,
+    );
+    const [page] = await readPages((await prepareIn(folder, makeRecipe(`${folder}/log.parquet`))).folder);
     assert.equal(page?.time, "2019-11-11 09:05:58", value);
   }
-  await parquet(
+  await writeParquet(
     `${folder}/log.parquet`,
     "SELECT 'a' AS uid, 'x' AS sku, DATE '2019-11-11' AS ts, 1 AS label",
   );
-  const dates = await prepareIn(folder, recipe(`${folder}/log.parquet`));
-  assert.deepEqual((await pagesOf(dates.folder)).map(({ time }) => time), ["2019-11-11 00:00:00"]);
+  const dates = await prepareIn(folder, makeRecipe(`${folder}/log.parquet`));
+  assert.deepEqual((await readPages(dates.folder)).map(({ time }) => time), ["2019-11-11 00:00:00"]);
 });
 
 Deno.test("log: features by the types of their columns", async () => {
@@ -188,7 +195,7 @@ i9,7,green,4,true,
 `;
   const files = { "log.csv": log, "features.csv": features };
   const z = Math.fround(Math.sqrt(1.5)); // of 1, 2, 3
-  const { folder, manifest } = await preparedOf(files, "log.csv", { features: "features.csv" });
+  const { folder, manifest } = await prepareFiles(files, "log.csv", { features: "features.csv" });
   const { dense, tokens } = manifest.features;
   assert.deepEqual(dense.map(({ name, meaning }) => ({ name, meaning })), [
     { name: "price", meaning: "price, standardised, 0 where it is not known" },
@@ -210,7 +217,7 @@ i9,7,green,4,true,
   assert.match(manifest.notes.join(), /without numbers or text are left out: nothing/);
   const some = { features: "features.csv", dense: ["weight"], tokens: ["price"], itemIds: true };
   const three = { ...files, "log.csv": log.replace("a,i4,1600000000,1\n", "") };
-  const chosen = await preparedOf(three, "log.csv", some);
+  const chosen = await prepareFiles(three, "log.csv", some);
   assert.deepEqual(chosen.manifest.features.dense.map(({ name }) => name), ["weight"]); // known of all
   assert.deepEqual(chosen.manifest.features.tokens.map(({ name, first, count }) => [name, first, count]), [
     ["price", 0, 3],
@@ -231,29 +238,29 @@ Deno.test("log: lists of text are several tokens, from JSON lines and Parquet", 
     { id: "1", dense: [1], tokens: [0, 1] }, // the number is the same wherever it is known
     { id: "2", dense: [0], tokens: [2] },
   ];
-  const ofJson = await preparedOf({ "log.csv": log, "f.json": json }, "log.csv", { features: "f.json" });
+  const ofJson = await prepareFiles({ "log.csv": log, "f.json": json }, "log.csv", { features: "f.json" });
   assert.deepEqual(await query(ofJson.folder, "SELECT id, dense, tokens FROM items"), expected);
   assert.match(ofJson.manifest.notes.join(), /left out: deep/);
-  const folder = await folderWith({ "log.csv": log });
-  await parquet(
+  const folder = await makeFolderWith({ "log.csv": log });
+  await writeParquet(
     `${folder}/f.parquet`,
     "SELECT * FROM (VALUES (1::BIGINT, ['b', 'a', 'b'], 3, {x: 1}), (2, ['c'], NULL, NULL)) AS f(sku, tags, n, deep)",
   );
   const more = { features: `${folder}/f.parquet` };
-  const prepared = await prepareIn(folder, recipe(`${folder}/log.csv`, more));
+  const prepared = await prepareIn(folder, makeRecipe(`${folder}/log.csv`, more));
   assert.deepEqual(await query(prepared.folder, "SELECT id, dense, tokens FROM items"), expected);
 });
 
 Deno.test("the engine's file is no record that could be read again: no log of changes is kept beside it", async () => {
-  const folder = await folderWith();
-  const engine = await Engine.open({ workFolder: folder, memory: "500MB", threads: 1 });
+  const folder = await makeFolderWith();
+  const engine = await SqlEngine.open({ workFolder: folder, memory: "500MB", threads: 1 });
   try {
     await engine.setVariables({ one: 1, list: ["a", "it's"], none: null });
     await engine.run("CREATE TABLE t AS SELECT getvariable('one') AS x; INSERT INTO t VALUES (2)");
     assert.deepEqual(await engine.rows("SELECT getvariable('list') AS list, sum(x)::INTEGER AS x FROM t"), [
       { list: ["a", "it's"], x: 3 },
     ]);
-    assert.deepEqual(filesIn(folder), ["work.duckdb"]);
+    assert.deepEqual(listFiles(folder), ["work.duckdb"]);
   } finally {
     engine.close();
   }
@@ -278,7 +285,7 @@ const LOGS = [
 ];
 type Row = Record<string, string | number | boolean>;
 
-function csvOf(rows: readonly Row[], delimiter: string): string {
+function makeCsv(rows: readonly Row[], delimiter: string): string {
   const names = ["uid", "sku", "ts", "label", "page", "pos"];
   const value = (text: string) => /[",;\t]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   const lines = rows.map((row) => names.map((name) => value(String(row[name]))));
@@ -293,17 +300,17 @@ Deno.test("log: the order of rows, files, compression and format do not change t
       async (rows, random) => {
         const more = { ...page ? { page: "page" } : {}, ...pos ? { position: "pos" } : {} };
         const next = () => random.next().value ?? 0;
-        const shuffled = shuffledBy(rows, next);
+        const shuffled = shuffleBy(rows, next);
         const cut = next() % (rows.length + 1);
         const json = shuffled.map((row) => JSON.stringify(row)).join("\n");
         const files = {
-          "one.csv": csvOf(rows, ","),
-          "two-a.tsv": csvOf(shuffled.slice(0, cut), "\t"),
-          "two-b.tsv.gz": await gzip(csvOf(shuffled.slice(cut), "\t")),
+          "one.csv": makeCsv(rows, ","),
+          "two-a.tsv": makeCsv(shuffled.slice(0, cut), "\t"),
+          "two-b.tsv.gz": await compressGzip(makeCsv(shuffled.slice(cut), "\t")),
           "three.jsonl.zst": zstdCompressSync(json),
         };
-        const folder = await folderWith(files);
-        await parquet(
+        const folder = await makeFolderWith(files);
+        await writeParquet(
           `${folder}/four.parquet`,
           `FROM read_csv('${folder}/two-*', header = true, delim = '\t', quote = '"', escape = '"', auto_detect = false, ` +
             "columns = {'uid': 'VARCHAR', 'sku': 'VARCHAR', 'ts': 'INTEGER', 'label': 'BOOLEAN', 'page': 'VARCHAR', 'pos': 'TINYINT'})",
@@ -311,7 +318,9 @@ Deno.test("log: the order of rows, files, compression and format do not change t
         const all = new Set<string>();
         for (const name of ["one.csv", "two-*", "three.jsonl.zst", "four.parquet"]) {
           const threads = 1 + next() % 2;
-          all.add(sums(await prepareIn(folder, recipe(`${folder}/${name}`, more), { threads })).join());
+          all.add(
+            listChecksums(await prepareIn(folder, makeRecipe(`${folder}/${name}`, more), { threads })).join(),
+          );
         }
         assert.equal(all.size, 1);
       },
@@ -327,8 +336,8 @@ Deno.test("log: pages are what a plain reading of the rows says, with all clicks
   await fc.assert(
     fc.asyncProperty(fc.oneof(...LOGS), fc.boolean(), async (rows, page) => {
       const more = page ? { page: "page" } : {};
-      const { folder } = await preparedOf({ "log.csv": csvOf(rows, ",") }, "log.csv", more);
-      const pages = await pagesOf(folder);
+      const { folder } = await prepareFiles({ "log.csv": makeCsv(rows, ",") }, "log.csv", more);
+      const pages = await readPages(folder);
       const groups = Map.groupBy(rows, ({ uid, ts, page: id }) => JSON.stringify([uid, page ? id : ts]));
       const expected = [...groups.values()].map((group) => {
         const items = [...new Set(group.map(({ sku }) => sku))].sort((a, b) => a < b ? -1 : 1);

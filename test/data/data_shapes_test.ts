@@ -2,36 +2,44 @@
 
 import assert from "node:assert/strict";
 import { Command } from "commander";
-import { preparations } from "../../src/commands/data/preparations.ts";
+import { createPreparationCommands } from "../../src/commands/data/preparations.ts";
 import { REMOVED_COMMANDS, REMOVED_OPTIONS } from "../../src/data/prepare/log_options.ts";
 import { parseAndRun } from "../../src/cli/options.ts";
-import type { Prepared } from "../../src/data/prepare/prepare.ts";
-import { refused, rowsOf, saying } from "../case_table.ts";
-import { folderWith, inRounds, pagesOf, parquet, prepareIn, query, sums } from "../prepared_folder.ts";
-import { clicksOnly, expectedPages, shapeFiles } from "./log_shapes.ts";
+import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
+import { expectRefusal, parseRows, toPattern } from "../case_table.ts";
+import {
+  listChecksums,
+  makeFolderWith,
+  prepareIn,
+  prepareInRounds,
+  query,
+  readPages,
+  writeParquet,
+} from "../prepared_folder.ts";
+import { clicksOnly, listExpectedPages, shapeFiles } from "./log_shapes.ts";
 
 /** What `deno task data` with these arguments makes; names of files are those of the folder. */
 async function prepared(
   folder: string,
   args: string | readonly string[],
-  rounds: Parameters<typeof inRounds>[1] = null,
-): Promise<Prepared> {
+  rounds: Parameters<typeof prepareInRounds>[1] = null,
+): Promise<PreparationResult> {
   const list = typeof args === "string" ? args.split(" ") : args;
   const inFolder = list.map((arg) =>
     /^[\w*]+\.(csv|jsonl|parquet|dat|sql)$/.test(arg) ? `${folder}/${arg}` : arg
   );
-  const made: Prepared[] = [];
+  const made: PreparationResult[] = [];
   const command = new Command("data");
-  const run: Parameters<typeof preparations>[0] = async (recipe, { maxEvents, threads = 1 }) => {
-    made.push(await prepareIn(folder, inRounds(recipe, rounds), { maxEvents, threads }));
+  const run: Parameters<typeof createPreparationCommands>[0] = async (recipe, { maxEvents, threads = 1 }) => {
+    made.push(await prepareIn(folder, prepareInRounds(recipe, rounds), { maxEvents, threads }));
   };
-  for (const preparation of preparations(run)) command.addCommand(preparation);
+  for (const preparation of createPreparationCommands(run)) command.addCommand(preparation);
   await parseAndRun(command, inFolder);
   return made[0] ?? assert.fail("nothing was prepared");
 }
 
 async function refuses(folder: string, args: string, says: string): Promise<void> {
-  await refused(() => prepared(folder, args), says, args);
+  await expectRefusal(() => prepared(folder, args), says, args);
 }
 
 /** The commands of the section of the guide that has them, without `deno task data`. */
@@ -89,8 +97,8 @@ const oddFiles = {
 };
 
 async function shapesFolder(): Promise<string> {
-  const folder = await folderWith({ ...shapeFiles, ...oddFiles });
-  await parquet(`${folder}/pages.parquet`, `SELECT * FROM read_json_auto('${folder}/pages.jsonl')`);
+  const folder = await makeFolderWith({ ...shapeFiles, ...oddFiles });
+  await writeParquet(`${folder}/pages.parquet`, `SELECT * FROM read_json_auto('${folder}/pages.jsonl')`);
   return folder;
 }
 
@@ -100,7 +108,7 @@ Deno.test("shapes: every command of the guide makes the same pages, but for the 
   const folder = await shapesFolder();
   for (const args of shapes.filter((args) => !args.includes("sampled"))) {
     const { folder: out, bad, manifest } = await prepared(folder, args, 20); // of 84
-    assert.deepEqual(await pagesOf(out), expectedPages(), args.join(" "));
+    assert.deepEqual(await readPages(out), listExpectedPages(), args.join(" "));
     assert.equal(bad.total, 0);
     assert.equal(manifest.places, "shown");
     assert.match(out, new RegExp(`/${manifest.name}$`)); // called by its folder
@@ -108,7 +116,7 @@ Deno.test("shapes: every command of the guide makes the same pages, but for the 
 });
 
 Deno.test("shapes: times are read as they are written, and as they stand where they are told to be", async () => {
-  const folder = await folderWith(oddFiles);
+  const folder = await makeFolderWith(oddFiles);
   for (
     const [args, times] of [
       ["day.csv", "2025-02-01 07:05:00, 2025-12-31 00:00:00"],
@@ -118,13 +126,13 @@ Deno.test("shapes: times are read as they are written, and as they stand where t
     ]
   ) {
     const { folder: out } = await prepared(folder, `log --source ${args} --time ts ${BY_USER}`);
-    assert.equal((await pagesOf(out)).map(({ time }) => time).join(", "), times, args);
+    assert.equal((await readPages(out)).map(({ time }) => time).join(", "), times, args);
   }
 });
 
 Deno.test("shapes: pages that seem to be several, or parts of one, are warned of by number and option", async () => {
-  const folder = await folderWith(oddFiles);
-  const cases = rowsOf(`
+  const folder = await makeFolderWith(oddFiles);
+  const cases = parseRows(`
     merged.csv --page request --position pos
       | 20 of 20 pages (100 %)…apart, up to 4 hours. If request comes again…--page-gap 10
       | 20 of 20 pages (100 %)…two items at one pos.
@@ -139,7 +147,7 @@ Deno.test("shapes: pages that seem to be several, or parts of one, are warned of
     const { manifest } = await prepared(folder, `log --source ${args} ${COLUMNS} --clicked label`);
     const own = manifest.warnings?.filter((text) => /^\d+ of \d+ pages \(/.test(text)) ?? [];
     assert.equal(own.length, says.length, `${args}: ${own}`);
-    says.forEach((text, k) => assert.match(own[k] ?? "", saying(text), args));
+    says.forEach((text, k) => assert.match(own[k] ?? "", toPattern(text), args));
   }
 });
 
@@ -147,12 +155,12 @@ Deno.test("shapes: sampled pages show the click among items by popularity, whate
   const args = "log --source clicks_only.csv --user uid --item sku --time ts --pages sampled --page-size 5";
   const [head = "", ...rows] = clicksOnly.trim().split("\n");
   const shuffled = [head, ...rows.toReversed()].join("\n");
-  const folder = await folderWith({ "clicks_only.csv": clicksOnly, "other.csv": shuffled });
+  const folder = await makeFolderWith({ "clicks_only.csv": clicksOnly, "other.csv": shuffled });
   const one = await prepared(folder, args);
   const other = await prepared(folder, `${args.replace("clicks_only", "other")} --threads 2`);
-  assert.deepEqual(sums(one), sums(other));
-  assert.notDeepEqual(sums(await prepared(folder, `${args} --seed 2`)), sums(one));
-  const pages = await pagesOf(one.folder);
+  assert.deepEqual(listChecksums(one), listChecksums(other));
+  assert.notDeepEqual(listChecksums(await prepared(folder, `${args} --seed 2`)), listChecksums(one));
+  const pages = await readPages(one.folder);
   assert.equal(pages.length, 400);
   for (const { items, clicked } of pages) {
     assert.equal(new Set(items).size, 5);
@@ -170,15 +178,17 @@ Deno.test("shapes: sampled pages show the click among items by popularity, whate
   assert.match(one.manifest.notes.join(), /pages are made up/);
   // Windows of a day have fewer items than a page: the rest comes from the whole log.
   const short = await prepared(folder, `${args} --sampled-window 0.1`);
-  assert.ok((await pagesOf(short.folder)).every(({ items }) => items.length === 5));
+  assert.ok((await readPages(short.folder)).every(({ items }) => items.length === 5));
 });
 
 Deno.test("shapes: --max-events keeps the last events of each user", async () => {
-  const folder = await folderWith({ "log.csv": shapeFiles["log.csv"] ?? "" });
+  const folder = await makeFolderWith({ "log.csv": shapeFiles["log.csv"] ?? "" });
   const args = "log --source log.csv --user uid --item sku --time ts --clicked label --position pos";
   const { folder: out, manifest } = await prepared(folder, `${args} --max-events 3`);
-  const last = Map.groupBy(expectedPages(), ({ user }) => user).values().flatMap((pages) => pages.slice(-3));
-  assert.deepEqual(await pagesOf(out), [...last]);
+  const last = Map.groupBy(listExpectedPages(), ({ user }) => user).values().flatMap((pages) =>
+    pages.slice(-3)
+  );
+  assert.deepEqual(await readPages(out), [...last]);
   assert.equal(manifest.skipped["events before the last 3 of their user"], 6);
   const users = await query(out, "SELECT sum(pages) AS pages FROM users");
   assert.equal(Number(users[0]?.pages), 18);
@@ -189,7 +199,7 @@ const BY_USER = "--user uid --item sku --clicked label --page uid";
 const LIST = "--user uid --time ts --items shown --clicked clicked";
 const PAGED = `${COLUMNS} --clicked label --page request --position pos`;
 /** Logs with options that do not fit, and what is said of them. */
-const REFUSED = rowsOf(`
+const REFUSED = parseRows(`
   log.csv --user uid --time ts --clicked label
     | Expected --item (a row for each displayed item) or --items (…); found none
   log.csv COLUMNS | Expected --clicked: what was clicked…--pages sampled
@@ -244,7 +254,7 @@ Deno.test("shapes: what does not fit is refused, with what to do", async () => {
 });
 
 Deno.test("shapes: an option or command that was removed names the SELECT that does the same", async () => {
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   const recipes = [...Deno.readDirSync(new URL("../../data/recipes", import.meta.url))].map(({ name }) =>
     name
   );
@@ -261,7 +271,7 @@ Deno.test("shapes: an option or command that was removed names the SELECT that d
 });
 
 Deno.test("shapes: whole days, lists of floats and pages of several clicks", async () => {
-  const folder = await folderWith(oddFiles);
+  const folder = await makeFolderWith(oddFiles);
   const args = `log --source whole_days.csv ${COLUMNS} --clicked label`;
   const asIs = await prepared(folder, `${args} --pages as-is`);
   assert.match(
@@ -269,7 +279,7 @@ Deno.test("shapes: whole days, lists of floats and pages of several clicks", asy
     /times are whole days: pages of a user in one day go by their ids/,
   );
   const byId = await prepared(folder, `${args} --page request`);
-  assert.equal((await pagesOf(byId.folder)).length, 15);
+  assert.equal((await readPages(byId.folder)).length, 15);
   for (
     const [name, expected] of [
       ["floats", [[["3", "4", "5.0"], "4"]]],
@@ -277,7 +287,7 @@ Deno.test("shapes: whole days, lists of floats and pages of several clicks", asy
     ] as const
   ) {
     const { folder: out } = await prepared(folder, `log --source ${name}.jsonl ${LIST}`);
-    const found = (await pagesOf(out)).map((
+    const found = (await readPages(out)).map((
       { items, clicked },
     ) => [items, clicked?.split(" ").sort().join(" ") ?? null]);
     assert.deepEqual(found, expected);

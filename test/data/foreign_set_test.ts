@@ -5,16 +5,24 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { NONE, usersOf } from "../../src/data/click_log.ts";
+import { listUsers, NONE } from "../../src/data/click_log.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
-import { Baselines } from "../../src/figures/baselines/baselines.ts";
+import { FittedBaselines } from "../../src/figures/baselines/baselines.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
 import { UserError } from "../../src/user_error.ts";
-import { refused, rowsOf } from "../case_table.ts";
+import { expectRefusal, parseRows } from "../case_table.ts";
 import { check } from "../../src/data/prepare/check.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
-import { copiedSet, foreignLog, foreignPages, refuses, rewrite, withCopy, writeSet } from "../foreign_set.ts";
-import { folderWith } from "../prepared_folder.ts";
+import {
+  copySet,
+  expectTrainRefusal,
+  foreignLog,
+  foreignPages,
+  rewrite,
+  withCopy,
+  writeSet,
+} from "../foreign_set.ts";
+import { makeFolderWith } from "../prepared_folder.ts";
 
 /** Rows of a part by what they are. */
 const rowNamed: Record<string, number> = {
@@ -31,7 +39,7 @@ const ALSO =
   "expected also to be places on its page of # items whose items are clicked once, and none without a click, found";
 
 /** One value of a column is another: part, column, row from 0, value in SQL (x is the old one), what is said. */
-const values = rowsOf(`
+const values = parseRows(`
   users | user | 3 | NULL | users.parquet: user 3: expected users numbered 0, 1, 2, ... in order, found NULL
   users | user | 3 | 3.25::DOUBLE | user 3: expected users numbered … found 3.25
   users | user | 3 | -3 | user 3: expected users numbered … found -3
@@ -95,7 +103,7 @@ const changed = (column: string, row: number, value: string) =>
   "FROM (SELECT *, row_number() OVER () - 1 AS n FROM t)";
 
 /** A whole column is of another type: part, column, value of every row, what is said. */
-const types = rowsOf(`
+const types = parseRows(`
   users | user | x::VARCHAR | users.parquet: user 0: expected users numbered … found "0"
   users | pages | true | user 0: expected pages to be a whole number … found true
   users | split | 1 | expected split to be train, validation, test, found 1
@@ -120,7 +128,7 @@ const types = rowsOf(`
 `);
 
 /** Rows and columns: part, query over its rows t, what is said. */
-const tables = rowsOf(`
+const tables = parseRows(`
   users | FROM t LIMIT 0 | expected at least one user, found none
   items | FROM t LIMIT 0 | expected at least one item, found none
   pages | FROM t LIMIT 0 | users has # pages … but pages has 0
@@ -160,9 +168,9 @@ const wrong: Record<string, string[][]> = {
 for (const [name, cases] of Object.entries(wrong)) {
   Deno.test(name, async () => {
     for (const [part = "", sql = "", says = ""] of cases) {
-      const folder = await copiedSet();
+      const folder = await copySet();
       await rewrite(folder, part, sql);
-      await refuses(folder, says, `${part}: ${sql}`);
+      await expectTrainRefusal(folder, says, `${part}: ${sql}`);
     }
   });
 }
@@ -208,7 +216,7 @@ Deno.test("any value that is made wrong in any way ends with a message that name
   );
   await fc.assert(
     fc.asyncProperty(corruption, async ({ part, column, list, kind, row }) => {
-      const folder = await copiedSet();
+      const folder = await copySet();
       const sql = kinds[kind] ?? "";
       // With the wrong type, the whole column is of it.
       const other = kind === "wrong type" ? "VARCHAR" : kind === "truth" ? "BOOLEAN" : undefined;
@@ -226,7 +234,11 @@ Deno.test("any value that is made wrong in any way ends with a message that name
           list ? `list_concat([${wrong}], "${column}"[2:]${other ? `::${other}[]` : ""})` : wrong
         } ELSE ${old} END AS "${column}") FROM (SELECT *, row_number() OVER () - 1 AS n FROM t)`,
       );
-      await refuses(folder, new RegExp(`\\b${column}s?\\b`), `${part}.${column} of row ${row}: ${kind}`);
+      await expectTrainRefusal(
+        folder,
+        new RegExp(`\\b${column}s?\\b`),
+        `${part}.${column} of row ${row}: ${kind}`,
+      );
     }),
     { numRuns: 60, seed: 17 },
   );
@@ -237,14 +249,14 @@ Deno.test("rows in any other order are refused", async () => {
   await fc.assert(
     fc.asyncProperty(part, fc.nat(11), fc.integer({ min: 1, max: 11 }), async (part, first, distance) => {
       const second = (first + distance) % 12;
-      const folder = await copiedSet();
+      const folder = await copySet();
       const order = `CASE n WHEN ${first} THEN ${second} WHEN ${second} THEN ${first} ELSE n END`;
       await rewrite(
         folder,
         part,
         `SELECT * EXCLUDE n FROM (SELECT *, row_number() OVER () - 1 AS n FROM t) ORDER BY ${order}`,
       );
-      await refuses(
+      await expectTrainRefusal(
         folder,
         /expected (users|items) numbered|expected (user|page) \d+/,
         `${part} ${first} <> ${second}`,
@@ -255,7 +267,7 @@ Deno.test("rows in any other order are refused", async () => {
 });
 
 Deno.test("bytes that are changed, cut out or doubled never end with anything but a message", async () => {
-  const folder = await copiedSet();
+  const folder = await copySet();
   for (const part of ["users", "items", "pages"]) {
     const path = `${folder}/${part}.parquet`;
     const bytes = await Deno.readFile(path);
@@ -290,7 +302,7 @@ Deno.test("bytes that are changed, cut out or doubled never end with anything bu
 });
 
 Deno.test("check adds counts and checksums once; a file that changed since is refused", async () => {
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   await writeSet(folder, foreignLog, { files: 3 });
   const checked = () => check(folder, "500MB", () => {});
   const [first, again] = [await checked(), await checked()];
@@ -298,7 +310,7 @@ Deno.test("check adds counts and checksums once; a file that changed since is re
   assert.equal(again.manifest.counts?.pages, foreignPages.length);
   await openPrepared(folder, { memoryRows: Infinity });
   await rewrite(folder, "pages/part-00001", "SELECT *, 1 AS more FROM t");
-  await refuses(folder, `${folder}/pages is not what the manifest says`);
+  await expectTrainRefusal(folder, `${folder}/pages is not what the manifest says`);
   await assert.rejects(checked, /pages is not what the manifest says/);
 });
 
@@ -372,9 +384,9 @@ async function relinked(folder: string, name: string, target: string): Promise<v
 
 Deno.test("files that are no whole Parquet files are refused by name", async () => {
   for (const [says, change] of Object.entries(files)) {
-    const folder = await copiedSet();
+    const folder = await copySet();
     await change(folder);
-    await refuses(folder, says);
+    await expectTrainRefusal(folder, says);
   }
 });
 
@@ -382,7 +394,7 @@ Deno.test("a FIFO in a data set is not waited for", async () => {
   const parts = ["users", "items", "pages"];
   const files = ["manifest.json", ...parts.map((part) => `${part}.parquet`)];
   for (const name of [...files, ...parts.map((part) => `${part}/2.parquet`)]) {
-    const folder = await copiedSet();
+    const folder = await copySet();
     const [, part] = /(.*)\/2/.exec(name) ?? [];
     if (part === undefined) await Deno.remove(`${folder}/${name}`);
     else {
@@ -392,7 +404,9 @@ Deno.test("a FIFO in a data set is not waited for", async () => {
     const made = await new Deno.Command("mkfifo", { args: [`${folder}/${name}`] }).output().catch(() =>
       undefined
     );
-    if (made?.success) await refuses(folder, /expected a (regular|Parquet) file, found a FIFO/, name);
+    if (made?.success) {
+      await expectTrainRefusal(folder, /expected a (regular|Parquet) file, found a FIFO/, name);
+    }
   }
 });
 
@@ -448,10 +462,10 @@ Deno.test("a manifest that does not fit its files, or itself, is refused", async
     ...none.map((change) => ["is not a manifest", change] as const),
   ];
   for (const [says, change] of cases) {
-    const folder = await copiedSet();
+    const folder = await copySet();
     const manifest = JSON.parse(await Deno.readTextFile(`${folder}/manifest.json`));
     await write(folder, "manifest.json", JSON.stringify({ ...manifest, ...change }));
-    await refused(() => openPrepared(folder, { memoryRows: Infinity }), says, JSON.stringify(change));
+    await expectRefusal(() => openPrepared(folder, { memoryRows: Infinity }), says, JSON.stringify(change));
   }
 });
 
@@ -459,8 +473,8 @@ Deno.test("describe counts as the baselines do, pages of several clicks among th
   withCopy(async (folder) => {
     const { parts } = await describe(folder, "500MB");
     for (const { split, uniformLoss, clicks, events } of parts) {
-      const users = usersOf(foreignLog, split === "train" || split === "test" ? split : "validation");
-      const found = Baselines.of(foreignLog).test(users).get("random") ?? assert.fail();
+      const users = listUsers(foreignLog, split === "train" || split === "test" ? split : "validation");
+      const found = FittedBaselines.of(foreignLog).test(users).get("random") ?? assert.fail();
       const { nll, noClick } = found.details.figures;
       const pairs = [uniformLoss, nll, 1 - clicks / events, noClick];
       for (let k = 0; k < pairs.length; k += 2) {
@@ -471,7 +485,7 @@ Deno.test("describe counts as the baselines do, pages of several clicks among th
 
 Deno.test("64-bit integers, and whole numbers as doubles, are read as they are", async () => {
   for (const type of ["BIGINT", "DOUBLE", "UBIGINT", "USMALLINT"]) {
-    const folder = await copiedSet();
+    const folder = await copySet();
     const as = (...columns: string[]) => columns.map((c) => `"${c}"::${type} AS "${c}"`).join(", ");
     await rewrite(folder, "users", `SELECT * REPLACE (${as("user", "pages", "rows")}) FROM t`);
     await rewrite(

@@ -1,24 +1,24 @@
 /** The ids of users and items, as their source has them; item ids as tokens: left out, and hashed. */
 
 import assert from "node:assert/strict";
-import { idsIn, NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
+import { NumberIds, parseIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
-import { refused } from "../case_table.ts";
-import { runCommand, words, writePaperFile } from "../command_check.ts";
+import { expectRefusal } from "../case_table.ts";
+import { runCommand, splitArguments, writePaperFile } from "../command_check.ts";
 import { foreignLog, rewrite, withCopy } from "../foreign_set.ts";
-import { folderWith, prepareIn, query, withFolder } from "../prepared_folder.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { makeFolderWith, prepareIn, query, withFolder } from "../prepared_folder.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import type { ItemTokens } from "../../src/data/click_log.ts";
 import { type ItemCatalogue, MemoryItems } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import type { Features } from "../../src/data/manifest.ts";
-import { itemIdsOf, withoutTokens } from "../../src/data/item_ids.ts";
-import { type Dataset, datasetOf, fitDataset, withoutItemIds } from "../../src/data/sets/dataset.ts";
+import type { FeatureManifest } from "../../src/data/manifest.ts";
+import { findItemIdField, removeTokens } from "../../src/data/item_ids.ts";
+import { createDataset, type Dataset, fitDataset, removeItemIds } from "../../src/data/sets/dataset.ts";
 import { createHash } from "node:crypto";
 import { logRecipe } from "../../src/data/prepare/log.ts";
-import type { Prepared } from "../../src/data/prepare/prepare.ts";
+import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
-import { logFiles, madeShop } from "./made_logs.ts";
+import { logFiles, makeShopLog } from "./made_logs.ts";
 
 Deno.test("a list of texts gives back what it was given", () => {
   const some = Array.from({ length: 300 }, (_, k) => `id${k}`);
@@ -34,14 +34,14 @@ Deno.test("a list of texts gives back what it was given", () => {
 Deno.test("an id has a number: of several versions the latest one's", () => {
   const ids = new TextIds(TextList.of(["a", "b", "a", "c", "a", "__proto__"]));
   assert.equal(ids.of(2), "a");
-  assert.equal(ids.numberOf("a"), 4);
-  assert.equal(ids.numberOf("__proto__"), 5);
-  assert.equal(ids.numberOf("constructor"), undefined);
+  assert.equal(ids.findIndex("a"), 4);
+  assert.equal(ids.findIndex("__proto__"), 5);
+  assert.equal(ids.findIndex("constructor"), undefined);
   assert.deepEqual(ids.latest(), Uint32Array.of(1, 3, 4, 5));
   const numbers = new NumberIds(12);
-  assert.equal(numbers.numberOf("11"), 11);
+  assert.equal(numbers.findIndex("11"), 11);
   for (const wrong of ["12", "-1", "1.0", "01", "", " 1", "1e0"]) {
-    assert.equal(numbers.numberOf(wrong), undefined);
+    assert.equal(numbers.findIndex(wrong), undefined);
   }
   assert.equal(numbers.latest().length, 12);
 });
@@ -51,10 +51,10 @@ Deno.test("many ids are found as in a map: each by its text, the latest of equal
   const ids = new TextIds(TextList.of(texts));
   const map = new Map(texts.map((text, number) => [text, number]));
   assert.deepEqual(ids.latest(), Uint32Array.from(map.values()).sort());
-  for (const [text, number] of map) assert.equal(ids.numberOf(text), number);
-  for (const text of ["", "15000", "é", "ééé1"]) assert.equal(ids.numberOf(text), undefined);
+  for (const [text, number] of map) assert.equal(ids.findIndex(text), number);
+  for (const text of ["", "15000", "é", "ééé1"]) assert.equal(ids.findIndex(text), undefined);
   assert.deepEqual(new TextIds(TextList.of([])).latest(), new Uint32Array());
-  assert.equal(new TextIds(TextList.of([])).numberOf(""), undefined);
+  assert.equal(new TextIds(TextList.of([])).findIndex(""), undefined);
 });
 
 Deno.test("ids are named as they are, and any by a JSON list", () => {
@@ -67,9 +67,9 @@ Deno.test("ids are named as they are, and any by a JSON list", () => {
       ["[]", []],
       ["[a],b", ["[a]", "b"]],
     ] as const
-  ) assert.deepEqual(idsIn(text, ","), expected);
+  ) assert.deepEqual(parseIds(text, ","), expected);
   for (const wrong of ["[1.5]", "[9007199254740993]", "[[1]]"]) {
-    assert.throws(() => idsIn(wrong, ","), /Expected a JSON list of ids: 0: /);
+    assert.throws(() => parseIds(wrong, ","), /Expected a JSON list of ids: 0: /);
   }
 });
 
@@ -79,8 +79,8 @@ Deno.test("a prepared data set has the ids of its tables, or numbers where there
     assert.equal(data.users.of(3), "u3");
     assert.equal(data.item("i11"), 11);
     assert.deepEqual(
-      Array.from(data.historyOf(data.user("u4"))),
-      clicksOf(4),
+      Array.from(data.readHistory(data.user("u4"))),
+      listClicks(4),
     );
     assert.throws(
       () => data.user("i1"),
@@ -90,12 +90,12 @@ Deno.test("a prepared data set has the ids of its tables, or numbers where there
     assert.equal((await openDataset(folder)).user("7"), 7);
     await rewrite(folder, "items", "SELECT * REPLACE (if(item = 5, NULL, id) AS id) FROM t");
     const says = "items.parquet: item 5: expected id to be text, found NULL in row 6. Give each item";
-    await refused(() => openDataset(folder), says);
+    await expectRefusal(() => openDataset(folder), says);
     await rewrite(folder, "items", "SELECT * REPLACE (item AS id) FROM t");
     await assert.rejects(openDataset(folder), /expected id to be text/);
   }));
 
-function clicksOf(user: number): number[] {
+function listClicks(user: number): number[] {
   const { userEvents, eventClick, rowItem } = foreignLog;
   return Array.from(eventClick.subarray(userEvents[user], userEvents[user + 1]))
     .filter((row) => row !== 0xffffffff).map((row) => rowItem[row] ?? NaN);
@@ -104,7 +104,7 @@ function clicksOf(user: number): number[] {
 Deno.test("a file in the paper's layout has the ids that stand there", () =>
   withFolder({}, async (folder) => {
     const file = `${folder}/log.tsv`;
-    writePaperFile(file, smallLog(3, { users: 9, items: 5, width: 0 }));
+    writePaperFile(file, createSmallLog(3, { users: 9, items: 5, width: 0 }));
     const text = Deno.readTextFileSync(file);
     Deno.writeTextFileSync(file, text.replace(/^(\d)\t/gm, (_, user) => `${100 - 3 * Number(user)}\t`));
     const data = await openDataset(file);
@@ -139,7 +139,7 @@ const onDisk: ItemCatalogue = {
   read: (ids) => items.read(ids),
 };
 
-const features: Features = {
+const features: FeatureManifest = {
   dense: [{ name: "price", meaning: "" }],
   tokens: [
     { name: "category", first: 0, count: 2, meaning: "", column: "category" },
@@ -149,7 +149,7 @@ const features: Features = {
 
 Deno.test("items lose their last tokens, in memory as on disk; without any they are dense", () => {
   for (const catalogue of [items, onDisk]) {
-    const left = withoutTokens(catalogue, 2);
+    const left = removeTokens(catalogue, 2);
     assert.deepEqual(left.shape, { kind: "mixed", count: 3, width: 1, tokens: 2 });
     assert.deepEqual(left.read(Uint32Array.of(1, 2)), {
       kind: "mixed",
@@ -158,7 +158,7 @@ Deno.test("items lose their last tokens, in memory as on disk; without any they 
       values: Float32Array.of(2, 3),
       tokens: { count: 2, first: Uint32Array.of(0, 1, 1), token: Uint32Array.of(1) },
     });
-    const dense = withoutTokens(catalogue, 0);
+    const dense = removeTokens(catalogue, 0);
     assert.deepEqual(dense.shape, { kind: "dense", count: 3, width: 1 });
     assert.deepEqual(dense.read(Uint32Array.of(0)), {
       kind: "dense",
@@ -170,27 +170,31 @@ Deno.test("items lose their last tokens, in memory as on disk; without any they 
 });
 
 Deno.test("item ids are the last tokens by that name, of a set that knows more of its items", () => {
-  assert.equal(itemIdsOf(features)?.first, 2);
-  assert.equal(itemIdsOf({ ...features, dense: [] })?.first, 2);
+  assert.equal(findItemIdField(features)?.first, 2);
+  assert.equal(findItemIdField({ ...features, dense: [] })?.first, 2);
   const [category, item] = features.tokens;
   assert.ok(category && item);
-  assert.equal(itemIdsOf({ dense: [], tokens: [{ ...item, first: 0 }] }), undefined, "nothing else is known");
-  assert.equal(itemIdsOf({ dense: [], tokens: [category] }), undefined);
+  assert.equal(
+    findItemIdField({ dense: [], tokens: [{ ...item, first: 0 }] }),
+    undefined,
+    "nothing else is known",
+  );
+  assert.equal(findItemIdField({ dense: [], tokens: [category] }), undefined);
   const column = { ...features, tokens: [category, { ...item, column: "item" }] };
-  assert.equal(itemIdsOf(column), undefined, "a column of the features by this name");
-  assert.equal(itemIdsOf(undefined), undefined);
+  assert.equal(findItemIdField(column), undefined, "a column of the features by this name");
+  assert.equal(findItemIdField(undefined), undefined);
 });
 
 function dataset(): Dataset {
-  const log = smallLog(3, { users: 6, items: 3, width: 1, tokens: 5 });
+  const log = createSmallLog(3, { users: 6, items: 3, width: 1, tokens: 5 });
   const about = { kind: "prepared", path: "x", sha256: "", resplit: null } as const;
   const config = { ...about, memoryRows: 0, itemIds: true };
-  return { ...datasetOf(new MemoryLog(log), config), features };
+  return { ...createDataset(new MemoryLog(log), config), features };
 }
 
 Deno.test("a set without item ids: what its config says, and models with and without them fit it", () => {
   const whole = dataset();
-  const less = withoutItemIds(whole);
+  const less = removeItemIds(whole);
   assert.deepEqual(less.config, { ...whole.config, itemIds: false });
   assert.deepEqual(less.features?.tokens.map(({ name }) => name), ["category"]);
   const { shape } = less.source.items;
@@ -201,24 +205,27 @@ Deno.test("a set without item ids: what its config says, and models with and wit
   assert.deepEqual(fit(less, less).source.items.shape, shape);
   assert.deepEqual(fit(whole, whole).source.items.shape, whole.source.items.shape);
   assert.throws(() => fit(less, whole), /category, item there, category here/);
-  assert.throws(() => withoutItemIds(less), /UserError: .*with --no-item-ids/);
+  assert.throws(() => removeItemIds(less), /UserError: .*with --no-item-ids/);
 });
 
 // Item ids as two hashed tokens (`data log --hash-items`): the same words everywhere, from the log to simulated users.
 
 const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
-const folder = await folderWith(logFiles(madeShop(3, { users: 60, items: 80, events: 4 })));
+const folder = await makeFolderWith(logFiles(makeShopLog(3, { users: 60, items: 80, events: 4 })));
 const prepared = (more: FeatureOptions, log = "log.csv") =>
   prepareIn(folder, logRecipe({ ...columns, source: `${folder}/${log}`, ...more }));
 
 /** As the page about data has it. */
-function tokensOf(id: string, first: number, buckets: number): number[] {
+function hashTokens(id: string, first: number, buckets: number): number[] {
   const md5 = createHash("md5").update(id).digest("hex");
   const hash = (digit: number) => Number.parseInt(md5.slice(digit, digit + 8), 16) % buckets;
   return [first + hash(0), first + buckets + hash(8)];
 }
 
-async function expectHashed({ folder, manifest: { features } }: Prepared, buckets: number): Promise<void> {
+async function expectHashed(
+  { folder, manifest: { features } }: PreparationResult,
+  buckets: number,
+): Promise<void> {
   const field = features.tokens.at(-1) ?? assert.fail("a field of tokens");
   assert.deepEqual([field.name, field.column, field.hashed, field.count], [
     "item",
@@ -230,7 +237,7 @@ async function expectHashed({ folder, manifest: { features } }: Prepared, bucket
   assert.ok(items.length > 20);
   for (const { id, tokens } of items) {
     const own = (Array.isArray(tokens) ? tokens.map(Number) : []).filter((token) => token >= field.first);
-    assert.deepEqual(own, tokensOf(String(id), field.first, buckets), String(id));
+    assert.deepEqual(own, hashTokens(String(id), field.first, buckets), String(id));
   }
 }
 
@@ -240,7 +247,7 @@ Deno.test("hashed ids: two tokens of an item's id behind those of its features, 
   assert.equal(bare.manifest.features.tokens[0]?.first, 0);
   const first = await prepared({ hashItems: 50, features: `${folder}/items.csv` });
   await expectHashed(first, 50);
-  assert.ok(itemIdsOf(first.manifest.features), "train --no-item-ids can leave them out");
+  assert.ok(findItemIdField(first.manifest.features), "train --no-item-ids can leave them out");
   const text = Deno.readTextFileSync(`${folder}/log.csv`);
   Deno.writeTextFileSync(`${folder}/next.csv`, text.replaceAll("sku-1,", "sku-new,"));
   const next = await prepared({ features: `${folder}/items.csv`, like: first.folder }, "next.csv");
@@ -252,7 +259,7 @@ Deno.test("hashed ids: two tokens of an item's id behind those of its features, 
 
 Deno.test("hashed ids: a model of them recommends items by their own ids, is simulated, and refuses other hashes", async () => {
   const ran = async (command: Parameters<typeof runCommand>[0], ...args: string[]) => {
-    const { code, stdout, stderr } = await runCommand(command, ...words(...args));
+    const { code, stdout, stderr } = await runCommand(command, ...splitArguments(...args));
     assert.equal(code, 0, stderr);
     return stdout + stderr;
   };
@@ -269,7 +276,7 @@ Deno.test("hashed ids: a model of them recommends items by their own ids, is sim
   const other = await prepared({ hashItems: 60 });
   const refused = await runCommand(
     "evaluate",
-    ...words(`--model ${run}/best-loss.safetensors --data ${other.folder}`),
+    ...splitArguments(`--model ${run}/best-loss.safetensors --data ${other.folder}`),
   );
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /hashed to 50 there, hashed to 60 here/);

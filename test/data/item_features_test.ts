@@ -1,21 +1,29 @@
 /** What `data log` makes of the columns of items: scales, ages, tokens, and the same again for another log (--like). */
 
 import assert from "node:assert/strict";
-import { differenceOf } from "../../src/data/feature_meaning.ts";
-import type { Features } from "../../src/data/manifest.ts";
-import { refused } from "../case_table.ts";
+import { describeDifference } from "../../src/data/feature_meaning.ts";
+import type { FeatureManifest } from "../../src/data/manifest.ts";
+import { expectRefusal } from "../case_table.ts";
 import { defaultModel } from "../../src/model/config.ts";
-import { initialWeights } from "../../src/model/initial_weights.ts";
-import { modelParameters } from "../../src/model/user_model.ts";
+import { drawInitialWeights } from "../../src/model/initial_weights.ts";
+import { listModelParameters } from "../../src/model/user_model.ts";
 import { fitDataset, type ModelItems, openDataset } from "../../src/data/sets/dataset.ts";
 import { withMeanRows } from "../../src/run/snapshot/snapshot.ts";
 import { readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
 import { logRecipe } from "../../src/data/prepare/log.ts";
-import type { Prepared } from "../../src/data/prepare/prepare.ts";
+import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
-import { csvOf, logFiles, type MadeLog, madeNews, madeShop, mindFiles, mindRecipe } from "./made_logs.ts";
-import { folderWith, prepareIn, query, refuses } from "../prepared_folder.ts";
+import {
+  logFiles,
+  makeCsv,
+  makeMindFiles,
+  makeMindRecipe,
+  makeNewsLog,
+  makeShopLog,
+  type NewsLog,
+} from "./made_logs.ts";
+import { expectPrepareRefusal, makeFolderWith, prepareIn, query } from "../prepared_folder.ts";
 
 const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
 const recipe = (folder: string, more: FeatureOptions = {}, log = "log.csv") =>
@@ -27,7 +35,7 @@ interface Row {
 }
 
 /** What each item has, by its id. */
-async function itemsOf({ folder }: Prepared): Promise<Map<string, Row>> {
+async function readItems({ folder }: PreparationResult): Promise<Map<string, Row>> {
   const rows = await query(folder, "SELECT id, dense, tokens FROM items");
   const numbers = (list: unknown) => Array.isArray(list) ? list.map(Number) : [];
   return new Map(
@@ -36,7 +44,7 @@ async function itemsOf({ folder }: Prepared): Promise<Map<string, Row>> {
 }
 
 /** Ids that train users were shown, with the number of their rows. */
-async function trainRows({ folder }: Prepared): Promise<Map<string, number>> {
+async function trainRows({ folder }: PreparationResult): Promise<Map<string, number>> {
   const rows = await query(
     folder,
     "SELECT id, count(*) AS n FROM (SELECT unnest(items) AS item FROM pages JOIN users USING (user) WHERE split = 'train') " +
@@ -45,18 +53,18 @@ async function trainRows({ folder }: Prepared): Promise<Map<string, number>> {
   return new Map(rows.map(({ id, n }) => [String(id), Number(n)]));
 }
 
-const field = ({ tokens }: Features, name: string) => {
+const field = ({ tokens }: FeatureManifest, name: string) => {
   const found = tokens.find((one) => one.name === name);
   assert.ok(found, `a field ${name}`);
   return found;
 };
 const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
 
-const shop = madeShop(3, { users: 60, items: 80, events: 4 });
+const shop = makeShopLog(3, { users: 60, items: 80, events: 4 });
 const shopFiles = logFiles(shop);
 
 Deno.test("items: numbers have mean 0 and sd 1 over what train users saw, heavy tails by logarithms, NULL by the mean", async () => {
-  const folder = await folderWith(shopFiles);
+  const folder = await makeFolderWith(shopFiles);
   const prepared = await prepareIn(folder, recipe(folder));
   const { manifest: { features, notes } } = prepared;
   assert.deepEqual(features.dense.map(({ name, transform }) => [name, transform?.of]), [
@@ -67,7 +75,7 @@ Deno.test("items: numbers have mean 0 and sd 1 over what train users saw, heavy 
     ["stock", "number"],
     ["created", "age"],
   ]);
-  const items = await itemsOf(prepared);
+  const items = await readItems(prepared);
   const seen = await trainRows(prepared);
   for (const [k, { transform }] of features.dense.entries()) {
     assert.ok(transform);
@@ -93,10 +101,10 @@ Deno.test("items: numbers have mean 0 and sd 1 over what train users saw, heavy 
 });
 
 Deno.test("items: rare values share the last token of their field; a model never meets a token without a trained row", async () => {
-  const folder = await folderWith(shopFiles);
+  const folder = await makeFolderWith(shopFiles);
   const prepared = await prepareIn(folder, recipe(folder, { itemIds: true }));
   const { features } = prepared.manifest;
-  const items = await itemsOf(prepared);
+  const items = await readItems(prepared);
   const seen = await trainRows(prepared);
   const brand = field(features, "brand");
   assert.equal(brand.other, "trained");
@@ -129,12 +137,12 @@ Deno.test("items: values between | are tokens of their own, if they come again; 
     const row = { user: `u${page % 20}`, page: `p${page}`, time: 1_600_000_000 + page };
     return { ...row, item: `${1 + (7 * k + 11 * Math.floor(k / 120)) % 60}`, clicked: k % 6 === 1 };
   });
-  const folder = await folderWith({ "log.csv": csvOf(shown), "items.csv": csvOf(films) });
+  const folder = await makeFolderWith({ "log.csv": makeCsv(shown), "items.csv": makeCsv(films) });
   const prepared = await prepareIn(folder, recipe(folder));
   const genres = field(prepared.manifest.features, "genres");
   assert.deepEqual(genres.values, names);
   assert.equal(genres.split, true);
-  const items = await itemsOf(prepared);
+  const items = await readItems(prepared);
   for (const { item, genres: text } of films) {
     const own = items.get(item)?.tokens.map((token) => genres.values?.[token - genres.first]);
     assert.equal(own?.join("|"), text);
@@ -142,12 +150,12 @@ Deno.test("items: values between | are tokens of their own, if they come again; 
   assert.equal(prepared.manifest.features.tokens.length, 1);
   const says =
     "Expected title (--tokens) to have values that several items share, found # values for # items";
-  await refuses(folder, recipe(folder, { tokens: ["title"] }), says);
+  await expectPrepareRefusal(folder, recipe(folder, { tokens: ["title"] }), says);
 });
 
 Deno.test("items: most without features have a token each by default, with one for new and rare ones", async () => {
-  const news = madeNews(2, { users: 80, items: 60, events: 4 });
-  const folder = await folderWith(logFiles(news));
+  const news = makeNewsLog(2, { users: 80, items: 60, events: 4 });
+  const folder = await makeFolderWith(logFiles(news));
   const prepare = (more: FeatureOptions = {}) => prepareIn(folder, recipe(folder, more));
   const { manifest: { features } } = await prepare();
   assert.deepEqual(features.tokens.map(({ name, column }) => [name, column]), [
@@ -165,21 +173,21 @@ Deno.test("items: most without features have a token each by default, with one f
 });
 
 Deno.test("describe: who comes with a history does not begin with nothing", async () => {
-  const warned = async (log: MadeLog) => {
-    const folder = await folderWith(mindFiles(log));
-    const { folder: set } = await prepareIn(folder, await mindRecipe(folder));
+  const warned = async (log: NewsLog) => {
+    const folder = await makeFolderWith(makeMindFiles(log));
+    const { folder: set } = await prepareIn(folder, await makeMindRecipe(folder));
     return (await describe(set, "500MB")).warnings.some((text) =>
       text.includes("have one event and no history before it")
     );
   };
-  const news = madeNews(2, { users: 30, items: 60, events: 1 });
+  const news = makeNewsLog(2, { users: 30, items: 60, events: 1 });
   assert.equal(await warned(news), false);
   assert.equal(await warned({ ...news, history: new Map() }), true);
 });
 
 /** Another month: other columns first, one category renamed, half of the items new. */
 function nextMonth(): Record<"log.csv" | "items.csv", string> {
-  const log: MadeLog = madeShop(3, { users: 30, items: 80, events: 3 });
+  const log: NewsLog = makeShopLog(3, { users: 30, items: 80, events: 3 });
   const renamed = (id: string) => Number(id.replace("sku-", "")) > 40 ? `new-${id}` : id;
   const { "log.csv": rows } = logFiles({
     ...log,
@@ -191,20 +199,20 @@ function nextMonth(): Record<"log.csv" | "items.csv", string> {
     vat: "20",
     item: renamed(item),
   }));
-  return { "log.csv": rows, "items.csv": csvOf(items) };
+  return { "log.csv": rows, "items.csv": makeCsv(items) };
 }
 
 Deno.test("items: --like prepares another log with the columns, scales and tokens of a set, whatever the order", async () => {
   const next = nextMonth();
   const files = { ...shopFiles, "next.csv": next["log.csv"], "next_items.csv": next["items.csv"] };
-  const folder = await folderWith(files);
+  const folder = await makeFolderWith(files);
   const first = await prepareIn(folder, recipe(folder, { itemIds: true }));
   const more = { features: `${folder}/next_items.csv` };
   const like = await prepareIn(folder, recipe(folder, { ...more, like: first.folder }, "next.csv"));
-  assert.equal(differenceOf(first.manifest.features, like.manifest.features), undefined);
+  assert.equal(describeDifference(first.manifest.features, like.manifest.features), undefined);
   const apart = await prepareIn(folder, recipe(folder, { ...more, itemIds: true }, "next.csv"));
-  assert.match(differenceOf(first.manifest.features, apart.manifest.features) ?? "", /there, .* here/);
-  const [old, now] = [await itemsOf(first), await itemsOf(like)];
+  assert.match(describeDifference(first.manifest.features, apart.manifest.features) ?? "", /there, .* here/);
+  const [old, now] = [await readItems(first), await readItems(like)];
   const { features } = first.manifest;
   const [category, item] = [field(features, "category"), field(features, "item")];
   const age = features.dense.findIndex(({ transform }) => transform?.of === "age");
@@ -231,12 +239,12 @@ Deno.test("items: --like prepares another log with the columns, scales and token
   };
   for (const [says, options] of Object.entries(wrong)) {
     const like = first.folder;
-    await refuses(folder, recipe(folder, { ...more, like, ...options }, "next.csv"), says);
+    await expectPrepareRefusal(folder, recipe(folder, { ...more, like, ...options }, "next.csv"), says);
   }
 });
 
 Deno.test("items: --like refuses columns that it mostly does not know, and says how much of each it does not", async () => {
-  const folder = await folderWith(shopFiles);
+  const folder = await makeFolderWith(shopFiles);
   const { folder: like, manifest } = await prepareIn(folder, recipe(folder));
   const shares = new Map(manifest.shares.map(({ column, ...shares }) => [column, shares]));
   assert.deepEqual([...shares.keys()], ["price", "rating", "stock", "created", "category", "brand"]);
@@ -246,7 +254,7 @@ Deno.test("items: --like refuses columns that it mostly does not know, and says 
     change: (item: Item) => Record<string, string | undefined>,
     allowUnlike = false,
   ) => {
-    const items = csvOf(shop.items.map((item) => ({ ...item, ...change(item) })));
+    const items = makeCsv(shop.items.map((item) => ({ ...item, ...change(item) })));
     await Deno.writeTextFile(`${folder}/other.csv`, items);
     return recipe(folder, { features: `${folder}/other.csv`, like, allowUnlike });
   };
@@ -261,59 +269,63 @@ Deno.test("items: --like refuses columns that it mostly does not know, and says 
       [swapped, "category: 100.0 % …; brand: 100.0 % "],
       [few, /rating: 9\d\.\d % of the items have no value/],
     ] as const
-  ) await refuses(folder, await changed(change), says);
+  ) await expectPrepareRefusal(folder, await changed(change), says);
   const told = await prepareIn(folder, await changed(capitals, true));
   assert.equal(told.manifest.shares.find(({ column }) => column === "category")?.unknown, 1);
   assert.match(told.manifest.notes.join("\n"), /no token for, .*: category 100\.0 %/);
-  await refuses(folder, recipe(folder, { allowUnlike: true }), /Expected --like with --allow-unlike/);
+  await expectPrepareRefusal(
+    folder,
+    recipe(folder, { allowUnlike: true }),
+    /Expected --like with --allow-unlike/,
+  );
 });
 
 Deno.test("items: --like with one-hot items keeps their numbers, and has no place for others", async () => {
-  const folder = await folderWith(shopFiles);
+  const folder = await makeFolderWith(shopFiles);
   const bare = { features: undefined, itemIds: false };
   const first = await prepareIn(folder, recipe(folder, bare));
   const some = shopFiles["log.csv"].split("\n").filter((_, k) => k < 200).join("\n") + "\n";
   await Deno.writeTextFile(`${folder}/some.csv`, some);
   const likeFirst = { features: undefined, like: first.folder };
   const like = await prepareIn(folder, recipe(folder, likeFirst, "some.csv"));
-  assert.equal(differenceOf(first.manifest.features, like.manifest.features), undefined);
+  assert.equal(describeDifference(first.manifest.features, like.manifest.features), undefined);
   const alone = await prepareIn(folder, recipe(folder, bare, "some.csv"));
   assert.match(
-    differenceOf(first.manifest.features, alone.manifest.features) ?? "",
+    describeDifference(first.manifest.features, alone.manifest.features) ?? "",
     /numbers are those of other ids/,
   );
   await Deno.writeTextFile(`${folder}/new.csv`, some.replaceAll("sku-1,", "sku-x,"));
   const says = 'Expected the items of …, found 1 others ("sku-x")';
-  await refuses(folder, recipe(folder, likeFirst, "new.csv"), says);
+  await expectPrepareRefusal(folder, recipe(folder, likeFirst, "new.csv"), says);
 });
 
 Deno.test("items: a model scores a set whose features mean the same, and refuses others with what differs", async () => {
   const next = nextMonth();
   const files = { ...shopFiles, "next.csv": next["log.csv"], "next_items.csv": next["items.csv"] };
-  const folder = await folderWith(files);
+  const folder = await makeFolderWith(files);
   const first = await prepareIn(folder, recipe(folder));
   const more = { features: `${folder}/next_items.csv` };
   const like = await prepareIn(folder, recipe(folder, { ...more, like: first.folder }, "next.csv"));
   const other = await prepareIn(folder, recipe(folder, more, "next.csv"));
-  const open = ({ folder }: Prepared) => openDataset(folder, 1, false, { needed: [] });
+  const open = ({ folder }: PreparationResult) => openDataset(folder, 1, false, { needed: [] });
   const trained = await open(first);
   const { source: { items: { shape } }, features } = trained;
   const path = `${folder}/model.safetensors`;
-  const specs = modelParameters(shape, defaultModel);
+  const specs = listModelParameters(shape, defaultModel);
   const info = { model: defaultModel, items: shape, iteration: 1, kind: "last", features };
-  await writeSnapshot(path, specs, initialWeights(specs, 1), info);
+  await writeSnapshot(path, specs, drawInitialWeights(specs, 1), info);
   const said = (await readSnapshot(path)).info;
   assert.ok(said);
   assert.deepEqual(said.features, features);
   const notes: string[] = [];
-  const fit = async (set: Prepared, model: ModelItems = said) =>
+  const fit = async (set: PreparationResult, model: ModelItems = said) =>
     fitDataset(await open(set), model, "The model", (note) => notes.push(note));
   await fit(first);
   // Another number of items, and the same meaning.
   assert.notEqual((await open(like)).source.items.shape.count, shape.count);
   await fit(like);
   assert.deepEqual(notes, []);
-  await refused(
+  await expectRefusal(
     () => fit(other),
     "The model was trained on items whose features mean something else than those of …: … there, … here…--like",
   );

@@ -1,6 +1,6 @@
 /** One small log in the shapes of data/recipes: the same pages, written in other ways. */
 
-import { csvOf } from "./made_logs.ts";
+import { makeCsv } from "./made_logs.ts";
 
 /** A page as it was shown: items in their order, and the clicked one. */
 interface Page {
@@ -25,7 +25,7 @@ const shownPages: readonly Page[] = Array.from({ length: 24 }, (_, k) => {
 });
 
 /** As pagesOf of prepared_folder.ts has them. */
-export const expectedPages = () =>
+export const listExpectedPages = () =>
   shownPages.toSorted((a, b) => a.user < b.user ? -1 : a.user > b.user ? 1 : a.time - b.time).map((
     { user, time, items, clicked },
   ) => ({
@@ -62,19 +62,19 @@ const onDay = (row: (typeof rows)[number]) => {
 
 /** Files of each shape by their names. */
 export const shapeFiles: Readonly<Record<string, string>> = {
-  "log.csv": csvOf(rows.map((row) => ({ ...shown(row), label: row.clicked ? 1 : 0 }))),
-  "days.csv": csvOf(rows.map((row) => ({ ...onDay(row), label: row.clicked ? 1 : 0 }))),
-  "slashes.csv": csvOf(rows.map((row) => {
+  "log.csv": makeCsv(rows.map((row) => ({ ...shown(row), label: row.clicked ? 1 : 0 }))),
+  "days.csv": makeCsv(rows.map((row) => ({ ...onDay(row), label: row.clicked ? 1 : 0 }))),
+  "slashes.csv": makeCsv(rows.map((row) => {
     const [, year, month, day, clock = ""] = /^(\d+)-(\d+)-(\d+)T([\d:]{5})/.exec(iso(row.time)) ?? [];
     return { ...shown(row), ts: `${day}/${month}/${year} ${clock}`, label: row.clicked };
   })),
-  "log.dat": csvOf(rows.map((row) => ({ ...shown(row), label: row.clicked ? "yes" : "no" }))).replaceAll(
+  "log.dat": makeCsv(rows.map((row) => ({ ...shown(row), label: row.clicked ? "yes" : "no" }))).replaceAll(
     ",",
     ";",
   ),
-  "ratings.csv": csvOf(rows.map((row) => ({ ...shown(row), stars: row.clicked ? 4.5 : row.place })))
+  "ratings.csv": makeCsv(rows.map((row) => ({ ...shown(row), stars: row.clicked ? 4.5 : row.place })))
     .replaceAll(/,3\.?0?$/gm, ",3.5"),
-  "products.csv": csvOf(
+  "products.csv": makeCsv(
     Array.from({ length: 7 }, (_, k) => ({ product_id: `i${k}`, price: 10 + 3 * k, brand: `b${k % 2}` })),
   ),
   "nested.jsonl": json(rows.map(({ user, page, time, item, place, clicked }) => ({
@@ -83,12 +83,12 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     shown: { product: { id: item }, place, clicked },
   }))),
   "pages.jsonl": json(shownPages.map((page) => ({ ...who(page), shown: page.items, clicked: page.clicked }))),
-  "index.csv": csvOf(shownPages.map((page) => ({
+  "index.csv": makeCsv(shownPages.map((page) => ({
     ...who(page),
     shown: page.items.join(" "),
     clicked: page.clicked === null ? -1 : page.items.indexOf(page.clicked),
   }))),
-  "marks.csv": csvOf(shownPages.map((page) => ({
+  "marks.csv": makeCsv(shownPages.map((page) => ({
     ...who(page),
     shown: page.items.join(" "),
     clicked: page.items.map((item) => item === page.clicked ? 1 : 0).join(" "),
@@ -102,13 +102,13 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     uid,
     pages: pages.map(({ time: at, items, clicked }) => ({ at, items, clicked })),
   }))),
-  "impressions.csv": csvOf(rows.map(shown)),
-  "clicks.csv": csvOf(clicks.map(({ item, ...click }) => ({ ...who(click), sku: item }))),
+  "impressions.csv": makeCsv(rows.map(shown)),
+  "clicks.csv": makeCsv(clicks.map(({ item, ...click }) => ({ ...who(click), sku: item }))),
   // Some seconds later, by other names and in another kind of time.
-  "later.csv": csvOf(
+  "later.csv": makeCsv(
     clicks.map(({ user, item, time }, k) => ({ who: user, what: item, at: iso(time + 5 + k % 60) })),
   ),
-  "events.csv": csvOf([
+  "events.csv": makeCsv([
     ...rows.map((row) => ({ ...shown(row), kind: "view" })),
     ...clicks.map(({ item, ...click }) => ({ ...who(click), sku: item, pos: "", kind: "click" })),
     ...clicks.slice(0, 5).map(({ item, ...click }) => ({ ...who(click), sku: item, pos: "", kind: "hover" })),
@@ -136,13 +136,13 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     chance: 0.25,
     pool: items.length === 3 ? [...items, "i8", "i9"] : [],
   }))),
-  "month.csv": csvOf(rows.map((row) => ({ ...shown(row), uid: `v${row.user}`, label: row.clicked }))),
+  "month.csv": makeCsv(rows.map((row) => ({ ...shown(row), uid: `v${row.user}`, label: row.clicked }))),
   "visitors.csv":
     "uid,account,agreed\nvu0,u0,yes\nvu1,u1,no\nvu2,u2,yes\nvu3,u3,no\nvu4,u4,yes\nvu5,u5,yes\n",
 };
 
 /** A log of clicks: 40 users with 10 clicks each over three weeks, of items whose popularity falls. */
-export const clicksOnly = csvOf(
+export const clicksOnly = makeCsv(
   Array.from({ length: 400 }, (_, k) => ({
     uid: `u${k % 40}`,
     sku: `i${Math.floor(30 * ((k * 0.618034) % 1) ** 2)}`,

@@ -9,9 +9,9 @@
  *           the rating, the age and the category decide
  */
 
-import { type Random, randomStream } from "../../src/data/random.ts";
+import { createRandomStream, type Random } from "../../src/data/random.ts";
 import { logRecipe } from "../../src/data/prepare/log.ts";
-import type { Recipe } from "../../src/data/prepare/prepare.ts";
+import type { PreparationRecipe } from "../../src/data/prepare/prepare.ts";
 
 export interface MadeRow {
   readonly user: string;
@@ -26,7 +26,7 @@ export interface MadeRow {
   readonly utility: number;
 }
 
-export interface MadeLog {
+export interface NewsLog {
   /** By user, then page, then position. */
   readonly rows: readonly MadeRow[];
   /** A row for each item that is described, the id under `item`; "" where something is not known. */
@@ -69,16 +69,16 @@ interface World extends MadeSizes {
   readonly utility: (item: Item, taste: Float64Array, time: number) => number;
 }
 
-function simulate(seed: number, kind: string, sizes: Partial<MadeSizes>, usual: World): MadeLog {
+function simulate(seed: number, kind: string, sizes: Partial<MadeSizes>, usual: World): NewsLog {
   const world = { ...usual, ...sizes };
-  const ofItems = randomStream(seed, kind, "items");
+  const ofItems = createRandomStream(seed, kind, "items");
   const known = Array.from({ length: world.items }, (_, k) => world.item(k, ofItems));
   const items = known.map(([item]) => item);
   const rows: MadeRow[] = [];
   const history = new Map<string, string[]>();
   for (let u = 0; u < world.users; u++) {
     const user = `${kind[0]}${1000 + u}`;
-    const random = randomStream(seed, kind, "user", u);
+    const random = createRandomStream(seed, kind, "user", u);
     const taste = new Float64Array(items[0]?.traits.length ?? 0);
     const count = around(world.events, random);
     const times = Array.from(
@@ -140,7 +140,7 @@ const days = (from: number, to: number) => (to - from) / DAY;
 const around = (events: number, random: Random) => 1 + random.integer(2 * events - 1);
 
 /** One of twenty items is described: news.tsv has it. */
-export function madeNews(seed: number, sizes: Partial<MadeSizes> = {}): MadeLog {
+export function makeNewsLog(seed: number, sizes: Partial<MadeSizes> = {}): NewsLog {
   const topics = 10;
   return simulate(seed, "news", sizes, {
     ...{ users: 600, items: 400, events: 6, given: 8, life: 6 * DAY, keeps: 0.85 },
@@ -158,7 +158,7 @@ export function madeNews(seed: number, sizes: Partial<MadeSizes> = {}): MadeLog 
   });
 }
 
-export function madeShop(seed: number, sizes: Partial<MadeSizes> = {}): MadeLog {
+export function makeShopLog(seed: number, sizes: Partial<MadeSizes> = {}): NewsLog {
   const categories = 8;
   return simulate(seed, "shop", sizes, {
     ...{ users: 600, items: 500, events: 10, given: 0, life: Infinity, keeps: 0.7 },
@@ -193,7 +193,7 @@ export function madeShop(seed: number, sizes: Partial<MadeSizes> = {}): MadeLog 
 }
 
 /** What the truth itself scores: mean loss, and prec@1 of the pages with a click. */
-export function bestFigures(rows: readonly MadeRow[]): { loss: number; prec1: number } {
+export function computeTruthMetrics(rows: readonly MadeRow[]): { loss: number; prec1: number } {
   let [events, clicks, loss, prec1] = [0, 0, 0, 0];
   for (const page of Map.groupBy(rows, ({ page }) => page).values()) {
     const clicked = page.find((row) => row.clicked);
@@ -207,7 +207,7 @@ export function bestFigures(rows: readonly MadeRow[]): { loss: number; prec1: nu
 }
 
 /** A header and a line a row; what has a comma is quoted. */
-export function csvOf(rows: readonly Readonly<Record<string, unknown>>[]): string {
+export function makeCsv(rows: readonly Readonly<Record<string, unknown>>[]): string {
   const names = Object.keys(rows[0] ?? {});
   const text = (value: unknown) => {
     const plain = value === true ? "1" : value === false ? "0" : String(value ?? "");
@@ -219,15 +219,17 @@ export function csvOf(rows: readonly Readonly<Record<string, unknown>>[]): strin
 }
 
 /** The log as `data log` reads it (user, page, time, item, position, clicked), and its items. */
-export function logFiles({ rows, items }: MadeLog): { "log.csv": string; "items.csv": string } {
+export function logFiles({ rows, items }: NewsLog): { "log.csv": string; "items.csv": string } {
   return {
-    "log.csv": csvOf(rows.map(({ utility: _, ...row }) => row)),
-    "items.csv": csvOf(items),
+    "log.csv": makeCsv(rows.map(({ utility: _, ...row }) => row)),
+    "items.csv": makeCsv(items),
   };
 }
 
 /** The same in MIND's layout. */
-export function mindFiles({ rows, items, history }: MadeLog): Record<"behaviors.tsv" | "news.tsv", string> {
+export function makeMindFiles(
+  { rows, items, history }: NewsLog,
+): Record<"behaviors.tsv" | "news.tsv", string> {
   const when = (time: number) =>
     new Date(time).toLocaleString("en-US", { timeZone: "UTC" }).replace(",", "").replaceAll("\u202f", " ");
   const lines = [...Map.groupBy(rows, ({ page }) => page).values()].map((page, k) => {
@@ -244,7 +246,7 @@ export function mindFiles({ rows, items, history }: MadeLog): Record<"behaviors.
 }
 
 /** How `data log` reads a folder with these files. */
-export async function mindRecipe(folder: string): Promise<Recipe> {
+export async function makeMindRecipe(folder: string): Promise<PreparationRecipe> {
   for (const name of ["mind.sql", "mind_news.sql"]) {
     const text = await Deno.readTextFile(new URL(`../../data/recipes/${name}`, import.meta.url));
     await Deno.writeTextFile(`${folder}/${name}`, text.replaceAll(/'(\w+\.tsv)'/g, `'${folder}/$1'`));

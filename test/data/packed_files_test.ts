@@ -4,25 +4,25 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { checkLog, type ClickLog, type Clicks, type ItemFeatures, NONE } from "../../src/data/click_log.ts";
 import {
-  itemsShape,
+  boundTokens,
+  getItemsShape,
   joinItems,
   MemoryItems,
-  overOwnItems,
-  tokensAtMost,
+  restrictToOwnItems,
 } from "../../src/data/item_catalogue.ts";
 import { type LogSource, MemoryLog, readLog, walk } from "../../src/data/log_source.ts";
 import { PackedLog, PackedLogWriter } from "../../src/data/sets/packed_log.ts";
 import { UserError } from "../../src/user_error.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { PackedItems, PackedItemsWriter } from "../../src/data/sets/packed_items.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { writeSet } from "../foreign_set.ts";
-import { folderWith } from "../prepared_folder.ts";
+import { makeFolderWith } from "../prepared_folder.ts";
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
-import { DamagedPackedFile, HEADER_WORDS, seal } from "../../src/data/sets/packed_file.ts";
-import { userError } from "../run/folder_check.ts";
-import { filesIn, withSmallDisk } from "../command_check.ts";
+import { DamagedPackedFileError, HEADER_WORDS, writeChecksums } from "../../src/data/sets/packed_file.ts";
+import { isUserError } from "../run/folder_check.ts";
+import { listFiles, withSmallDisk } from "../command_check.ts";
 
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -76,7 +76,7 @@ Deno.test("any users of any log are read as they were written", () => {
       fc.integer({ min: 1, max: 41 }),
       fc.infiniteStream(fc.boolean()),
       (options, chunk, draws) => {
-        const log = smallLog(options.seed, options);
+        const log = createSmallLog(options.seed, options);
         const memory = new MemoryLog(log);
         using packed = PackedLog.open(pack(log, chunk), "small", log.items);
         const users = Array.from(log.userSplit.keys());
@@ -125,7 +125,7 @@ Deno.test("a walk reads no more at once than it says", () => {
 });
 
 Deno.test("a file that is too short, of another kind or version, or of other items is refused", () => {
-  const log = smallLog(5, { users: 9, items: 6, width: 0, given: 0.3 });
+  const log = createSmallLog(5, { users: 9, items: 6, width: 0, given: 0.3 });
   const whole = Deno.readFileSync(pack(log, 4));
   const refuses = (says: RegExp, change: (words: Uint32Array) => void, items = 6, bytes = whole.slice()) => {
     const path = `${folder}/damaged`;
@@ -154,7 +154,7 @@ Deno.test("a writer leaves nothing behind that is not whole", () => {
     using writer = PackedLogWriter.create(path);
     writer.write(chunk);
   }
-  assert.deepEqual(filesIn(own), []);
+  assert.deepEqual(listFiles(own), []);
   {
     using writer = PackedLogWriter.create(path);
     const faults: Partial<Clicks>[] = [
@@ -165,18 +165,18 @@ Deno.test("a writer leaves nothing behind that is not whole", () => {
     ];
     for (const fault of faults) assert.throws(() => writer.write({ ...chunk, ...fault }), UserError);
   }
-  assert.deepEqual(filesIn(own), []);
+  assert.deepEqual(listFiles(own), []);
   assert.throws(() => PackedLogWriter.create(`${own}/none/log`), /UserError: cannot write .*none\/log/);
   {
     using writer = PackedLogWriter.create(path);
     writer.write(chunk);
     writer.finish();
   }
-  assert.deepEqual(filesIn(own), ["log"]);
+  assert.deepEqual(listFiles(own), ["log"]);
 });
 
 Deno.test("a file with any bit turned over, bytes moved, or another name is refused when it is opened", () => {
-  const log = smallLog(5, { users: 9, items: 6, width: 0, given: 0.3 });
+  const log = createSmallLog(5, { users: 9, items: 6, width: 0, given: 0.3 });
   const open = (path: string) => PackedLog.open(path, "altered", log.items);
   refusesAltered(pack(log, 4), `${folder}/altered`, open);
 });
@@ -185,7 +185,7 @@ Deno.test("a file with any bit turned over, bytes moved, or another name is refu
 
 function packItems(chunks: readonly ItemFeatures[], whole: ItemFeatures): string {
   const path = `${folder}/${files++}.items`;
-  using writer = PackedItemsWriter.create(path, itemsShape(whole));
+  using writer = PackedItemsWriter.create(path, getItemsShape(whole));
   for (const chunk of chunks) writer.write(chunk);
   writer.finish();
   return path;
@@ -214,9 +214,9 @@ Deno.test("any items of any catalogue are read as they were written, in whatever
       fc.integer({ min: 1, max: 41 }),
       fc.infiniteStream(fc.boolean()),
       (seed, count, kind, chunk, draws) => {
-        const { items } = smallLog(seed, { users: 1, items: count, ...kind });
+        const { items } = createSmallLog(seed, { users: 1, items: count, ...kind });
         const chunks = inChunks(items, chunk);
-        assert.deepEqual(joinItems(itemsShape(items), chunks), items);
+        assert.deepEqual(joinItems(getItemsShape(items), chunks), items);
         const memory = new MemoryItems(items);
         using packed = PackedItems.open(packItems(chunks, items));
         assert.deepEqual(packed.shape, memory.shape);
@@ -251,7 +251,7 @@ Deno.test("items far apart in a large file", () => {
 });
 
 Deno.test("a log over its own items shows the same features in the same order", () => {
-  const { items } = smallLog(8, { users: 1, items: 20, width: 2, tokens: 5 });
+  const { items } = createSmallLog(8, { users: 1, items: 20, width: 2, tokens: 5 });
   const clicks = {
     userSplit: new Uint8Array(1),
     userEvents: Uint32Array.of(0, 1),
@@ -259,28 +259,28 @@ Deno.test("a log over its own items shows the same features in the same order", 
     eventClick: Uint32Array.of(2),
     rowItem: Uint32Array.of(17, 3, 17, 9, 4),
   };
-  const own = overOwnItems(clicks, new MemoryItems(items));
+  const own = restrictToOwnItems(clicks, new MemoryItems(items));
   assert.deepEqual([...own.rowItem], [3, 0, 3, 2, 1]);
   assert.deepEqual(own.items, new MemoryItems(items).read(Uint32Array.of(3, 4, 9, 17)));
-  const oneHot = overOwnItems(clicks, new MemoryItems({ kind: "one-hot", count: 20 }));
+  const oneHot = restrictToOwnItems(clicks, new MemoryItems({ kind: "one-hot", count: 20 }));
   assert.deepEqual(oneHot, { rowItem: clicks.rowItem, items: { kind: "one-hot", count: 20 } });
 });
 
 Deno.test("the most tokens of some items are those of the items with the most", () => {
   // Three items without tokens, two with one, one with four.
   const counts = Uint32Array.of(3, 2, 0, 0, 1);
-  assert.deepEqual([0, 1, 2, 3, 4, 9].map((items) => tokensAtMost(counts, items)), [0, 4, 5, 6, 6, 6]);
-  assert.equal(tokensAtMost(new Uint32Array(), 3), 0);
+  assert.deepEqual([0, 1, 2, 3, 4, 9].map((items) => boundTokens(counts, items)), [0, 4, 5, 6, 6, 6]);
+  assert.equal(boundTokens(new Uint32Array(), 3), 0);
 });
 
 Deno.test("a packed catalogue with any bit turned over, bytes moved, or another name is refused when it is opened", () => {
-  const { items } = smallLog(2, { users: 1, items: 9, width: 2, tokens: 5 });
+  const { items } = createSmallLog(2, { users: 1, items: 9, width: 2, tokens: 5 });
   refusesAltered(packItems([items], items), `${folder}/altered`, (path) => PackedItems.open(path));
 });
 
 // The cache's packed files: what was altered is made anew, and a cache that cannot be written to is said to be one.
 
-const cachedLog = smallLog(31, { users: 40, items: 20, width: 2, tokens: 9 });
+const cachedLog = createSmallLog(31, { users: 40, items: 20, width: 2, tokens: 9 });
 
 async function openCached(
   folder: string,
@@ -314,7 +314,7 @@ const alterations: Record<string, (bytes: Uint8Array, path: string) => Uint8Arra
 };
 
 Deno.test("a file of the cache that was altered is made anew, with a line that says so", async () => {
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   await Deno.mkdir(`${folder}/set`);
   await writeSet(`${folder}/set`, cachedLog);
   const cache = `${folder}/cache`;
@@ -322,7 +322,7 @@ Deno.test("a file of the cache that was altered is made anew, with a line that s
   const expected = whole(first.source);
   first.source[Symbol.dispose]();
   assert.deepEqual(first.notes, []);
-  const names = filesIn(`${cache}/logs`);
+  const names = listFiles(`${cache}/logs`);
   assert.equal(names.length, 2);
   for (const name of names) {
     const path = `${cache}/logs/${name}`;
@@ -340,27 +340,27 @@ Deno.test("a file of the cache that was altered is made anew, with a line that s
   const last = await openCached(`${folder}/set`, cache);
   assert.deepEqual(last.notes, []);
   last.source[Symbol.dispose]();
-  assert.deepEqual(filesIn(`${cache}/logs`), names);
+  assert.deepEqual(listFiles(`${cache}/logs`), names);
 });
 
 Deno.test("a cache that cannot be written to is named, with the ways out", async () => {
-  const folder = await folderWith({ "file": "" });
+  const folder = await makeFolderWith({ "file": "" });
   await Deno.mkdir(`${folder}/set`);
   await writeSet(`${folder}/set`, cachedLog);
   const remedy = /XDG_CACHE_HOME, or read this one into memory with --memory-rows \d+\.$/;
   const refuses = (cache: string, says: RegExp) =>
-    assert.rejects(openCached(`${folder}/set`, cache), userError(says, remedy));
+    assert.rejects(openCached(`${folder}/set`, cache), isUserError(says, remedy));
   await refuses(`${folder}/file`, /cannot make the folder .*file\/logs: /);
   await Deno.mkdir(`${folder}/taken/logs`, { recursive: true });
   const { source } = await openCached(`${folder}/set`, `${folder}/cache`);
   source[Symbol.dispose]();
-  for (const name of filesIn(`${folder}/cache/logs`)) await Deno.mkdir(`${folder}/taken/logs/${name}`);
+  for (const name of listFiles(`${folder}/cache/logs`)) await Deno.mkdir(`${folder}/taken/logs/${name}`);
   await refuses(`${folder}/taken`, /cannot (read|write) .*taken\/logs\/\w+\.items: /);
 
   const disk = `${folder}/disk`;
   await withSmallDisk(disk, "4k", async () => {
     await refuses(disk, /cannot write .*disk\/logs\/\w+\.(items|clicks): the disk is full/);
-    assert.ok(filesIn(`${disk}/logs`).every((name) => !name.endsWith(".tmp")));
+    assert.ok(listFiles(`${disk}/logs`).every((name) => !name.endsWith(".tmp")));
   });
 });
 
@@ -370,7 +370,7 @@ Deno.test("a cache that cannot be written to is named, with the ways out", async
 function resealed(bytes: Uint8Array, path: string): Uint8Array {
   const own = bytes.slice();
   if (own.length < 4 * HEADER_WORDS) return own;
-  seal(new Uint32Array(own.buffer, 0, HEADER_WORDS), path, crc32(own.subarray(4 * HEADER_WORDS)));
+  writeChecksums(new Uint32Array(own.buffer, 0, HEADER_WORDS), path, crc32(own.subarray(4 * HEADER_WORDS)));
   return own;
 }
 
@@ -393,7 +393,7 @@ function refusesAltered(original: string, altered: string, open: (path: string) 
   const refuses = (bytes: Uint8Array) =>
     assert.throws(
       () => openAltered(bytes),
-      (error) => error instanceof DamagedPackedFile || assert.fail(`got ${error}`),
+      (error) => error instanceof DamagedPackedFileError || assert.fail(`got ${error}`),
     );
   fc.assert(
     fc.property(fc.nat(8 * whole.length - 1), (bit) => refuses(flipped(sealed, bit))),

@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   checkLog,
-  clickedRows,
   type ClickLog,
+  listClickedRows,
+  listUsers,
   NONE,
   type Split,
   splits,
-  usersOf,
 } from "../../src/data/click_log.ts";
-import { canonical, parsePaperLog } from "../../src/data/paper_log.ts";
+import { canonicalizeNumber, parsePaperLog } from "../../src/data/paper_log.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
-import { refused, rowsOf, saying } from "../case_table.ts";
-import { realData } from "../real_data.ts";
+import { expectRefusal, parseRows, toPattern } from "../case_table.ts";
+import { findRealData } from "../real_data.ts";
 
 const header = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"];
 /** Users 0, 1 and 2 in train, validation and test, a page each. */
@@ -80,8 +80,8 @@ Deno.test("readPaperFile: an event of several clicks has a further click for eac
   const own = log.userEvents[1] ?? 0;
   assert.deepEqual([...log.eventGiven?.subarray(0, own) ?? []], [0, 2, 2, 0, 2]);
   assert.deepEqual([...log.eventRows.subarray(0, own + 1)], [0, 4, 5, 6, 8, 9]);
-  assert.deepEqual(clickedRows(log, 0).sort(), [0, 2, 3]);
-  assert.deepEqual(clickedRows(log, 3).sort(), [6, 7]);
+  assert.deepEqual(listClickedRows(log, 0).sort(), [0, 2, 3]);
+  assert.deepEqual(listClickedRows(log, 3).sort(), [6, 7]);
 });
 
 Deno.test("readPaperFile: other columns, any order, CRLF, blank lines and a byte order mark are fine", () => {
@@ -95,7 +95,7 @@ Deno.test("readPaperFile: other columns, any order, CRLF, blank lines and a byte
 });
 
 /** A row that is wrong below a header and a blank line, before good ones; and what is said of it. */
-const faults = rowsOf(`
+const faults = parseRows(`
   0 10 0 0          | :3: expected 5 tab-separated values as in the header, found 4
   0 10 0 0 0 0      | :3: expected 5 … found 6
   u7 1 0 0 0        | :3: expected session_new_index … found "u7"
@@ -140,7 +140,10 @@ Deno.test("readPaperFile refuses what is no such file, with path, line and what 
   for (const [lines, says] of [...faults, ...files]) {
     const refusal = withFile(lines, (path) => {
       const text = Deno.readTextFileSync(path);
-      return refused(() => parsePaperLog(path, text), `log.tsv${says.startsWith(":") ? "" : "…"}${says}`);
+      return expectRefusal(
+        () => parsePaperLog(path, text),
+        `log.tsv${says.startsWith(":") ? "" : "…"}${says}`,
+      );
     });
     assert.match(await refusal, /^\/.*log\.tsv/);
   }
@@ -176,12 +179,15 @@ Deno.test("canonical: two texts are the same if, and only if, they are the same 
   fc.assert(
     fc.property(number, number, fc.integer({ min: -9, max: 9 }), (a, b, shift) => {
       const moved = `${a.digits}e${-a.places}`;
-      assert.equal(canonical(plain(a)), canonical(moved));
-      assert.equal(canonical(`${plain(a)}000`), canonical(moved));
+      assert.equal(canonicalizeNumber(plain(a)), canonicalizeNumber(moved));
+      assert.equal(canonicalizeNumber(`${plain(a)}000`), canonicalizeNumber(moved));
       const same = a.digits * 10n ** BigInt(b.places) === b.digits * 10n ** BigInt(a.places);
-      assert.equal(canonical(plain(a)) === canonical(plain(b)), same);
+      assert.equal(canonicalizeNumber(plain(a)) === canonicalizeNumber(plain(b)), same);
       if (a.digits !== 0n) {
-        assert.equal(canonical(`${a.digits}e${shift}`) === canonical(`${a.digits}`), shift === 0);
+        assert.equal(
+          canonicalizeNumber(`${a.digits}e${shift}`) === canonicalizeNumber(`${a.digits}`),
+          shift === 0,
+        );
       }
     }),
     { numRuns: 500, seed: 5 },
@@ -236,7 +242,7 @@ Deno.test("checkLog names what does not fit", () => {
     "feature 0 of item 2 is Infinity": dense(1, 2, 3, 4, Infinity, 6),
   };
   for (const [says, change] of Object.entries(wrong)) {
-    assert.throws(() => checkLog({ ...whole, ...change }), saying(says), says);
+    assert.throws(() => checkLog({ ...whole, ...change }), toPattern(says), says);
   }
 });
 
@@ -253,7 +259,7 @@ const counts = {
 };
 
 for (const [file, expected] of Object.entries(counts)) {
-  const path = realData(file);
+  const path = findRealData(file);
   Deno.test({
     name: `readPaperFile: the counts of ${file}`,
     ignore: path === undefined,
@@ -262,11 +268,12 @@ for (const [file, expected] of Object.entries(counts)) {
       assert.equal(log.name, file);
       const lengths = (starts: Uint32Array) => [...starts.subarray(1)].map((end, i) => end - starts[i]!);
       const events = lengths(log.userEvents), widths = lengths(log.eventRows);
-      const eventsOf = (split: Split) => usersOf(log, split).reduce((sum, user) => sum + events[user]!, 0);
+      const countEvents = (split: Split) =>
+        listUsers(log, split).reduce((sum, user) => sum + events[user]!, 0);
       const found: typeof expected = {
-        users: splits.map((split) => usersOf(log, split).length),
+        users: splits.map((split) => listUsers(log, split).length),
         items: log.items.count,
-        events: splits.map(eventsOf),
+        events: splits.map(countEvents),
         rows: log.rowItem.length,
         longest: Math.max(...events),
         widest: Math.max(...widths),

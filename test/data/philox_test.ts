@@ -1,18 +1,25 @@
 /** Random words by counter: known answers, the same words on the device, and one text of them in all kernels. */
 
 import assert from "node:assert/strict";
-import { keyOf, philox, purposes, slotOf, uniform24, type Words } from "../../src/data/philox.ts";
+import {
+  computePhilox,
+  getSlotPurpose,
+  makeKey,
+  type PhiloxCounter,
+  purposes,
+  toUniform24,
+} from "../../src/data/philox.ts";
 import { Arena } from "../../src/gpu/arena.ts";
-import { Commands } from "../../src/gpu/commands.ts";
-import { kernel } from "../../src/gpu/kernel.ts";
+import { CommandRecorder } from "../../src/gpu/commands.ts";
+import { parseKernel } from "../../src/gpu/kernel.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readViews } from "../../src/gpu/readback.ts";
 import philoxText from "../../kernels/probe/philox.wgsl" with { type: "text" };
-import { kernelFile, kernelFiles } from "../kernel_files.ts";
+import { listKernelFiles, readKernelFile } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 
 /** Of Random123, the authors' own implementation. */
-const known: readonly [counter: Words, key: [number, number], words: string][] = [
+const known: readonly [counter: PhiloxCounter, key: [number, number], words: string][] = [
   [[0, 0, 0, 0], [0, 0], "6627e8d5 e169c58d bc57ac4c 9b00dbd8"],
   [
     [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
@@ -29,29 +36,32 @@ const hex = (words: Iterable<number>) =>
   Array.from(words, (word) => word.toString(16).padStart(8, "0")).join(" ");
 
 Deno.test("philox: the known answers", () => {
-  for (const [counter, key, words] of known) assert.equal(hex(philox(counter, key)), words);
+  for (const [counter, key, words] of known) assert.equal(hex(computePhilox(counter, key)), words);
 });
 
 Deno.test("philox: the key of a seed is the seed, in two words", () => {
-  assert.deepEqual(keyOf(7), [7, 0]);
-  assert.deepEqual(keyOf(3 * 2 ** 32 + 2 ** 31), [2 ** 31, 3]);
-  for (const seed of [-1, 0.5, 2 ** 53]) assert.throws(() => keyOf(seed), /Expected a seed .* got/);
+  assert.deepEqual(makeKey(7), [7, 0]);
+  assert.deepEqual(makeKey(3 * 2 ** 32 + 2 ** 31), [2 ** 31, 3]);
+  for (const seed of [-1, 0.5, 2 ** 53]) assert.throws(() => makeKey(seed), /Expected a seed .* got/);
 });
 
 Deno.test("philox: slots of different purposes do not meet", () => {
   const used = Object.values(purposes).flatMap((purpose) =>
-    Array.from({ length: 100 }, (_, slot) => slotOf(purpose, slot))
+    Array.from({ length: 100 }, (_, slot) => getSlotPurpose(purpose, slot))
   );
   assert.equal(new Set(used).size, used.length);
 });
 
 Deno.test("uniform24: 24 bits, exact in f32, evenly spread", () => {
-  assert.equal(uniform24(0xffffffff), 1 - 2 ** -24);
-  assert.equal(uniform24(0xff), 0);
-  assert.equal(uniform24(0x100), 2 ** -24);
+  assert.equal(toUniform24(0xffffffff), 1 - 2 ** -24);
+  assert.equal(toUniform24(0xff), 0);
+  assert.equal(toUniform24(0x100), 2 ** -24);
   const n = 100_000;
-  const draws = Array.from({ length: n / 4 }, (_, user) => philox([user, 0, 3, purposes.CHOICE], keyOf(1)))
-    .flat().map(uniform24);
+  const draws = Array.from(
+    { length: n / 4 },
+    (_, user) => computePhilox([user, 0, 3, purposes.CHOICE], makeKey(1)),
+  )
+    .flat().map(toUniform24);
   assert.ok(draws.every((u) => Math.fround(u) === u && u >= 0 && u < 1 && Number.isInteger(u * 2 ** 24)));
   assert.ok(new Set(draws.map((u) => u * 2 ** 24 % 2)).size === 2, "the last bit is used");
   const mean = draws.reduce((sum, u) => sum + u, 0) / n;
@@ -71,11 +81,11 @@ Deno.test("philox: the device's words are the host's, for 100,000 counters", () 
     const wanted = new Uint32Array(4 * n);
     for (let k = 0; k < n; k++) {
       // Users in turn, episodes and pages that wrap, purposes of many slots; all bits of a word are used.
-      const counter: Words = k === 0
+      const counter: PhiloxCounter = k === 0
         ? [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344]
-        : [k, Math.imul(k, 0x9e3779b9) >>> 0, k % 50, slotOf(k % 7, k >>> 8)];
+        : [k, Math.imul(k, 0x9e3779b9) >>> 0, k % 50, getSlotPurpose(k % 7, k >>> 8)];
       counters.set(counter, 4 * k);
-      wanted.set(philox(counter, key), 4 * k);
+      wanted.set(computePhilox(counter, key), 4 * k);
     }
     using arena = new Arena(gpu, "philox");
     const words = arena.allocate("words", wanted.byteLength);
@@ -85,13 +95,13 @@ Deno.test("philox: the device's words are the host's, for 100,000 counters", () 
       words,
     };
     const program = await Program.record(gpu, "philox", arena.allocate("steps", 256).buffer, [{
-      kernel: kernel("philox", philoxText),
+      kernel: parseKernel("philox", philoxText),
       label: "philox",
       views,
       invocations: [n],
       cost: () => ({ flops: 0, bytes: 32 * n }),
     }]);
-    Commands.submit(gpu, "philox", (commands) => program.encode(commands, {}, 0));
+    CommandRecorder.submit(gpu, "philox", (commands) => program.encode(commands, {}, 0));
     const [found] = await readViews(gpu, [words]);
     assert.deepEqual(found, wanted);
     assert.equal(hex(found?.subarray(0, 4) ?? []), known[2]?.[2]);
@@ -102,8 +112,8 @@ Deno.test("philox: every kernel that draws has its functions as they stand in pr
     text.match(/^\/\/ ---- Random words by counter[^]*^\/\/ ---- End of random words by counter\.$/m)?.[0];
   const canonical = block(philoxText);
   assert.ok(canonical?.includes("fn uniform24("));
-  for (const path of kernelFiles("shipped", "steps", "probe", "exercises")) {
-    const text = kernelFile(path);
+  for (const path of listKernelFiles("shipped", "steps", "probe", "exercises")) {
+    const text = readKernelFile(path);
     if (/\bfn (philox|mulhi|uniform24)\(/.test(text)) assert.equal(block(text), canonical, path);
   }
 });

@@ -1,8 +1,12 @@
 /** Whether a log shows an effect of the place: on logs whose truth is known. */
 
 import assert from "node:assert/strict";
-import { Engine, stepsOf } from "../../src/data/prepare/engine.ts";
-import { effectOf, type PlaceEffect, placeEffect } from "../../src/data/prepare/place_effect.ts";
+import { splitScript, SqlEngine } from "../../src/data/prepare/engine.ts";
+import {
+  measurePositionEffect,
+  type PositionEffect,
+  summarizePositionEffect,
+} from "../../src/data/prepare/place_effect.ts";
 import script from "../../data/describe_places.sql" with { type: "text" };
 
 /**
@@ -38,11 +42,16 @@ DROP MACRO chance; DROP MACRO gumbel;
 DROP TABLE IF EXISTS place_effect;`;
 
 Deno.test("place effect: found where it is, and not where pages are only sorted or of mixed length", async () => {
-  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
-  const effect = async (order: string, effect: string, users = 1500, clicks = "1"): Promise<PlaceEffect> => {
+  const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
+  const effect = async (
+    order: string,
+    effect: string,
+    users = 1500,
+    clicks = "1",
+  ): Promise<PositionEffect> => {
     await engine.run(shop(order, effect, users, clicks));
-    await engine.runSteps(stepsOf(script));
-    return await placeEffect(engine, "shown");
+    await engine.runSteps(splitScript(script));
+    return await measurePositionEffect(engine, "shown");
   };
   try {
     const none = await effect("x", "0");
@@ -79,11 +88,11 @@ Deno.test("place effect: what is said of the figures", () => {
     ratio,
     error,
   });
-  assert.equal(effectOf([at(1, 2, 0.1), at(2, 0.5, 0.1)], "arbitrary").verdict, "unknown");
-  assert.equal(effectOf([at(1, 2, 0.1), at(2, 0.5, 0.1)], undefined).verdict, "effect");
-  assert.equal(effectOf([at(1, 1.03, 0.01), at(2, 0.98, 0.01)], "shown").verdict, "small");
-  assert.equal(effectOf([at(1, 1.03, 0.03), at(2, 0.98, 0.03)], "shown").verdict, "none");
-  assert.equal(effectOf([at(1, 1.2, 0.4), at(2, 0.9, 0.3)], "shown").verdict, "unclear");
-  assert.equal(effectOf([at(1, 2, NaN), at(2, 0.5, 0.1)], "shown").verdict, "unclear");
-  assert.equal(effectOf([], "shown").verdict, "unclear");
+  assert.equal(summarizePositionEffect([at(1, 2, 0.1), at(2, 0.5, 0.1)], "arbitrary").verdict, "unknown");
+  assert.equal(summarizePositionEffect([at(1, 2, 0.1), at(2, 0.5, 0.1)], undefined).verdict, "effect");
+  assert.equal(summarizePositionEffect([at(1, 1.03, 0.01), at(2, 0.98, 0.01)], "shown").verdict, "small");
+  assert.equal(summarizePositionEffect([at(1, 1.03, 0.03), at(2, 0.98, 0.03)], "shown").verdict, "none");
+  assert.equal(summarizePositionEffect([at(1, 1.2, 0.4), at(2, 0.9, 0.3)], "shown").verdict, "unclear");
+  assert.equal(summarizePositionEffect([at(1, 2, NaN), at(2, 0.5, 0.1)], "shown").verdict, "unclear");
+  assert.equal(summarizePositionEffect([], "shown").verdict, "unclear");
 });

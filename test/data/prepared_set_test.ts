@@ -3,21 +3,21 @@
 import assert from "node:assert/strict";
 import { type ClickLog, type Clicks, eventLists } from "../../src/data/click_log.ts";
 import { PreparedSet, readPreparedLog } from "../../src/data/prepared_set.ts";
-import { type Part, readTexts } from "../../src/data/prepared_tables.ts";
+import { readTexts, type TableName } from "../../src/data/prepared_tables.ts";
 import type { TableFile } from "../../src/data/parquet.ts";
 import { openPreparedSet, readManifest, setFiles } from "../../src/data/sets/prepared_folder.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { rewrite, writeSet } from "../foreign_set.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { folderWith, withFolder } from "../prepared_folder.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { makeFolderWith, withFolder } from "../prepared_folder.ts";
 import { PREPARED_FILES, type PreparedContents, writePrepared } from "../../src/data/sets/prepared_writer.ts";
 import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
 import { type LogSource, MemoryLog } from "../../src/data/log_source.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
-import { filesIn } from "../command_check.ts";
-import type { Features } from "../../src/data/manifest.ts";
+import { listFiles } from "../command_check.ts";
+import type { FeatureManifest } from "../../src/data/manifest.ts";
 import { mergeSets } from "../../src/data/sets/merge.ts";
 import { CommandSeries } from "../command_series.ts";
 
@@ -28,16 +28,16 @@ const expectRead = ({ log }: LogSource, { name: _, ...expected }: ClickLog) => {
 };
 
 const logs: Record<string, ClickLog> = {
-  "one-hot": smallLog(1, { users: 60, items: 30, width: 0 }),
-  dense: smallLog(2, { users: 60, items: 30, width: 5 }),
-  mixed: smallLog(3, { users: 60, items: 30, width: 3, tokens: 9 }),
-  "tokens alone": smallLog(4, { users: 60, items: 30, width: 0, tokens: 9 }),
-  given: smallLog(5, { users: 60, items: 30, width: 5, given: 0.4 }),
+  "one-hot": createSmallLog(1, { users: 60, items: 30, width: 0 }),
+  dense: createSmallLog(2, { users: 60, items: 30, width: 5 }),
+  mixed: createSmallLog(3, { users: 60, items: 30, width: 3, tokens: 9 }),
+  "tokens alone": createSmallLog(4, { users: 60, items: 30, width: 0, tokens: 9 }),
+  given: createSmallLog(5, { users: 60, items: 30, width: 5, given: 0.4 }),
 };
 
 for (const [name, log] of Object.entries(logs)) {
   Deno.test(`${name}: what another engine wrote is read as it was, in memory and on disk`, async () => {
-    const folder = await folderWith();
+    const folder = await makeFolderWith();
     // Few pages a row group, so that users go over its end; and the pages in several files.
     await writeSet(folder, log, { files: 3, rowGroup: 2048 });
     const { source, sha256 } = await openPrepared(folder, { memoryRows: Infinity });
@@ -58,7 +58,7 @@ for (const [name, log] of Object.entries(logs)) {
 
 Deno.test("what the schema lets out may be left out: given, and all columns of items but item and id", async () => {
   const log = logs["one-hot"] ?? assert.fail();
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   await writeSet(folder, log);
   await rewrite(folder, "pages", "SELECT * EXCLUDE given FROM t");
   await rewrite(folder, "items", "SELECT item, id FROM t");
@@ -69,8 +69,8 @@ Deno.test("what the schema lets out may be left out: given, and all columns of i
 });
 
 Deno.test("row groups and files that end within a user are put together again", async () => {
-  const log = smallLog(6, { users: 3000, items: 30, width: 0 });
-  const folder = await folderWith();
+  const log = createSmallLog(6, { users: 3000, items: 30, width: 0 });
+  const folder = await makeFolderWith();
   await writeSet(folder, log, { rowGroup: 2048 });
   const set = await openPreparedSet(folder);
   let chunks = 0;
@@ -83,10 +83,10 @@ Deno.test("row groups and files that end within a user are put together again", 
 
 Deno.test("a set is read from bytes in memory, too, as a page does with files that were dropped on it", async () => {
   const log = logs.mixed ?? assert.fail();
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   await writeSet(folder, log, { files: 2 });
   const { manifest, files } = await openPreparedSet(folder);
-  const part = (name: Part) =>
+  const part = (name: TableName) =>
     files.part(name).map(({ path }): TableFile => {
       const blob = new Blob([Deno.readFileSync(path)]);
       return {
@@ -127,7 +127,7 @@ for (
 ) {
   Deno.test(`a log with ${kind} items is read back as it was written`, () =>
     withFolder({}, async (folder) => {
-      const log = smallLog(5, { users: 31, items: 14, ...options });
+      const log = createSmallLog(5, { users: 31, items: 14, ...options });
       const itemIds = kind === "dense"
         ? new NumberIds(14)
         : new TextIds(TextList.of(Array.from({ length: 14 }, (_, k) => `ünï-${k}`)));
@@ -141,7 +141,7 @@ for (
       assert.equal(further > 0, kind === "mixed");
       assert.equal(manifest.counts?.rows, log.rowItem.length - further);
       assert.equal(manifest.counts?.pages, log.eventClick.length - further);
-      assert.deepEqual(filesIn(folder), PREPARED_FILES.toSorted());
+      assert.deepEqual(listFiles(folder), PREPARED_FILES.toSorted());
       const { source, items: ids, dataset } = await openDataset(folder);
       const { eventGiven, ...read } = source.log ?? assert.fail();
       const { eventGiven: given, ...written } = log;
@@ -158,7 +158,7 @@ for (
 // Several data sets as one: whose pages they are, which items are the same, and what their sets said of them.
 
 const ids = (texts: readonly string[]) => new TextIds(TextList.of(texts));
-const featuresOf = (width: number): Features => ({
+const makeFeatures = (width: number): FeatureManifest => ({
   dense: Array.from({ length: width }, (_, k) => ({ name: `f${k}`, meaning: "a number" })),
   tokens: [],
 });
@@ -190,8 +190,8 @@ async function merged(folder: string, names: readonly string[], out = "out") {
   return { data: await openDataset(`${folder}/${out}`), parts, newItems };
 }
 
-const dense = smallLog(2, { users: 20, items: 12, width: 3, given: 0.3 });
-const later = smallLog(3, { users: 15, items: 12, width: 3 });
+const dense = createSmallLog(2, { users: 20, items: 12, width: 3, given: 0.3 });
+const later = createSmallLog(3, { users: 15, items: 12, width: 3 });
 const sku = (k: number) => `sku ${k}`;
 const all = Array.from({ length: 12 }, (_, k) => sku(k));
 
@@ -209,7 +209,7 @@ function told({ source, items, users }: Awaited<ReturnType<typeof openDataset>>,
 Deno.test("merged sets: users follow one another with their parts, ids that are taken get a name, and say their set", () =>
   withFolder({}, async (folder) => {
     const userIds = Array.from({ length: 25 }, (_, k) => `u${k}`);
-    const features = featuresOf(3);
+    const features = makeFeatures(3);
     const about = { features, warnings: ["beware"] };
     await written(`${folder}/a`, dense, all, { ...about, ...usersCalled(userIds.slice(0, 20)) });
     // The same items in another order, and one whose features have changed since.
@@ -225,7 +225,7 @@ Deno.test("merged sets: users follow one another with their parts, ids that are 
     assert.equal(newItems, 1);
     assert.equal(data.source.items.shape.count, 13);
     assert.equal(data.items.of(12), sku(3), "a version of its own, of the same id");
-    assert.equal(data.items.numberOf(sku(3)), 12, "the latest");
+    assert.equal(data.items.findIndex(sku(3)), 12, "the latest");
     assert.deepEqual(
       data.source.items.items?.kind === "dense" && [...data.source.items.items.values.subarray(36)],
       [...values.subarray(0, 3)],
@@ -249,8 +249,8 @@ Deno.test("merged sets: users follow one another with their parts, ids that are 
 
 Deno.test("merged sets: propensities and candidates go along, in the numbers of the merged items", () =>
   withFolder({}, async (folder) => {
-    const one = smallLog(4, { users: 10, items: 6, width: 0 });
-    const other = smallLog(5, { users: 10, items: 6, width: 0 });
+    const one = createSmallLog(4, { users: 10, items: 6, width: 0 });
+    const other = createSmallLog(5, { users: 10, items: 6, width: 0 });
     const chances = Array.from(other.eventClick, (_, e) => e % 3 === 0 ? [] : [1 / (2 + e)]);
     const candidates = Array.from(other.eventClick, (_, e) => e % 3 === 1 ? [0, 1, 2, 3, 4, 5] : []);
     const names = ["p", "q", "r", "s", "t", "v"];
@@ -269,7 +269,10 @@ Deno.test("merged sets: propensities and candidates go along, in the numbers of 
     );
     assert.deepEqual(data.dataset.warnings, []);
     // One-hot items that only the second set has: their numbers are those of more ids, and pages were drawn from fewer.
-    await written(`${folder}/c`, smallLog(6, { users: 10, items: 6, width: 0 }), [...names.slice(1), "w"]);
+    await written(`${folder}/c`, createSmallLog(6, { users: 10, items: 6, width: 0 }), [
+      ...names.slice(1),
+      "w",
+    ]);
     const wider = await merged(folder, ["b", "c"], "wider");
     assert.equal(wider.newItems, 1);
     assert.equal(wider.data.items.of(6), "w");
@@ -279,14 +282,14 @@ Deno.test("merged sets: propensities and candidates go along, in the numbers of 
 
 Deno.test("data merge: a set twice, under any name, and what does not fit are refused and leave nothing", () =>
   withFolder({}, async (folder) => {
-    await written(`${folder}/a`, dense, all, { features: featuresOf(3) });
-    const turned = { dense: featuresOf(3).dense.toReversed(), tokens: [] };
+    await written(`${folder}/a`, dense, all, { features: makeFeatures(3) });
+    const turned = { dense: makeFeatures(3).dense.toReversed(), tokens: [] };
     await written(`${folder}/b`, later, all, { features: turned });
-    await written(`${folder}/c`, smallLog(4, { users: 10, items: 6, width: 0 }), all.slice(0, 6));
+    await written(`${folder}/c`, createSmallLog(4, { users: 10, items: 6, width: 0 }), all.slice(0, 6));
     const out = `${folder}/out`;
     await using data = new CommandSeries("data");
     await Deno.symlink(`${folder}/a`, `${folder}/link`);
-    await written(`${folder}/copy`, dense, all, { features: featuresOf(3) });
+    await written(`${folder}/copy`, dense, all, { features: makeFeatures(3) });
     const manifest = `${folder}/copy/manifest.json`;
     await Deno.writeTextFile(
       manifest,

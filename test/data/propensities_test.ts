@@ -9,8 +9,8 @@ import { MemoryItems } from "../../src/data/item_catalogue.ts";
 import { NumberIds } from "../../src/data/ids.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { GIVEN_HISTORY, NONE } from "../../src/data/click_log.ts";
-import { refused } from "../case_table.ts";
-import { folderWith, preparedOf, query, recipe, refuses } from "../prepared_folder.ts";
+import { expectRefusal } from "../case_table.ts";
+import { expectPrepareRefusal, makeFolderWith, makeRecipe, prepareFiles, query } from "../prepared_folder.ts";
 import { rewrite } from "../foreign_set.ts";
 
 const HEAD = "uid,sku,ts,label,request,pos,mu\n";
@@ -37,13 +37,13 @@ b,x,1600000001,1,p3,1,1
       ["log.jsonl", lists.replace("0.125", "[0.5, 0.25]"), { ...ofLists, ...ofItems }, [[0.5, 0.25], []]],
     ] as const
   ) {
-    const { folder, manifest } = await preparedOf({ [file]: text }, file, own);
+    const { folder, manifest } = await prepareFiles({ [file]: text }, file, own);
     const found = await query(folder, 'SELECT propensities FROM pages ORDER BY "user", page');
     assert.deepEqual(found.map((row) => row.propensities), expected);
     assert.equal(manifest.counts?.propensities, expected.filter(({ length }) => length > 0).length);
   }
   const { propensity: _, ...none } = options;
-  const without = await preparedOf({ "log.csv": HEAD + rows }, "log.csv", none);
+  const without = await prepareFiles({ "log.csv": HEAD + rows }, "log.csv", none);
   const columns = await query(without.folder, "SELECT * FROM pages LIMIT 1");
   assert.ok(!("propensities" in (columns[0] ?? {})), "a log without propensities has a column for them");
   assert.equal(without.manifest.counts?.propensities, undefined);
@@ -52,13 +52,19 @@ b,x,1600000001,1,p3,1,1
 Deno.test("data log: what is no probability is a bad row; several a page are refused", async () => {
   const row = (mu: string) => `a,x,1600000001,1,p1,1,${mu}\n`;
   for (const mu of ["0", "-0.5", "1.01", "nan", "half"]) {
-    const folder = await folderWith({ "log.csv": HEAD + row(mu) + row(mu) + "b,y,1600000001,1,p2,1,1\n" });
-    await refuses(folder, recipe(`${folder}/log.csv`, options), /mu to be a number above 0 and up to 1/);
+    const folder = await makeFolderWith({
+      "log.csv": HEAD + row(mu) + row(mu) + "b,y,1600000001,1,p2,1,1\n",
+    });
+    await expectPrepareRefusal(
+      folder,
+      makeRecipe(`${folder}/log.csv`, options),
+      /mu to be a number above 0 and up to 1/,
+    );
   }
-  const folder = await folderWith({
+  const folder = await makeFolderWith({
     "log.csv": HEAD + row("0.5") + "a,y,1600000001,0,p1,2,0.25\n",
   });
-  await refuses(folder, recipe(`${folder}/log.csv`, options), /--propensity-of item/);
+  await expectPrepareRefusal(folder, makeRecipe(`${folder}/log.csv`, options), /--propensity-of item/);
 });
 
 Deno.test("data describe: of how many pages the propensity is known, the least and the median", async () => {
@@ -67,7 +73,7 @@ Deno.test("data describe: of how many pages the propensity is known, the least a
     (_, k) =>
       ["x", "y"].map((sku, j) => `a,${sku},160000000${k},${j},p${k},${j},${[0.5, 0.25, ""][k]}\n`).join(""),
   ).join("");
-  const { folder } = await preparedOf({ "log.csv": HEAD + rows }, "log.csv", options);
+  const { folder } = await prepareFiles({ "log.csv": HEAD + rows }, "log.csv", options);
   const { propensities: { pages, least, median } } = await describe(folder, "500MB");
   assert.equal(pages, 2);
   assert.ok(Math.abs(least - 0.25) < 1e-12 && Math.abs(median - Math.exp(Math.log(0.125) / 2)) < 1e-12);
@@ -86,7 +92,7 @@ Deno.test("prepared sets: propensities and candidates come back as they were wri
     eventPropensities: [[], [0.5, 1e-30], [0.25], []],
     eventCandidates: [[], [0, 1, 3], [], []],
   };
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   const lists = ["eventPropensities", "eventCandidates"] as const;
   const contents = {
     ...{ name: log.name, items: new MemoryItems(log.items), itemIds: new NumberIds(5) },
@@ -108,9 +114,9 @@ Deno.test("prepared sets: propensities and candidates come back as they were wri
       ["candidates", "[0, 1, 5]::INTEGER[]", /candidates of 0\.\.4/],
     ] as const
   ) {
-    const own = await folderWith();
+    const own = await makeFolderWith();
     for (const name of PREPARED_FILES) await Deno.copyFile(`${folder}/${name}`, `${own}/${name}`);
     await rewrite(own, "pages", `SELECT * REPLACE (if(page = 1, ${value}, ${column}) AS ${column}) FROM t`);
-    await refused(async () => await readPreparedLog(await openPreparedSet(own)), says);
+    await expectRefusal(async () => await readPreparedLog(await openPreparedSet(own)), says);
   }
 });

@@ -2,26 +2,26 @@
 
 import assert from "node:assert/strict";
 import { type LogOptions, logRecipe } from "../../src/data/prepare/log.ts";
-import { filesIn } from "../command_check.ts";
+import { listFiles } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
-import { refused, rowsOf } from "../case_table.ts";
+import { expectRefusal, parseRows } from "../case_table.ts";
 import {
+  compressGzip,
   type Files,
-  folderWith,
-  good,
-  gzip,
-  pagesOf,
-  parquet,
+  makeFolderWith,
+  makeGoodRows,
   prepareIn,
   query,
+  readPages,
+  writeParquet,
 } from "../prepared_folder.ts";
 
-const LOG = "uid,sku,ts,label\n" + good(300);
+const LOG = "uid,sku,ts,label\n" + makeGoodRows(300);
 const COLUMNS = "uid AS user, sku AS item, ts AS time, label AS clicked";
 
 /** A SELECT in a folder with these files, DIR standing for it. */
 async function written(text: string, files: Files = {}): Promise<string> {
-  const folder = await folderWith({ "log.csv": LOG, ...files });
+  const folder = await makeFolderWith({ "log.csv": LOG, ...files });
   await Deno.writeTextFile(`${folder}/log.sql`, text.replaceAll("DIR", folder));
   return folder;
 }
@@ -31,13 +31,13 @@ const recipe = (folder: string, more: Partial<LogOptions> = {}) =>
 
 async function refuses(text: string, says: string, files?: Files, more?: Partial<LogOptions>): Promise<void> {
   const folder = await written(text, files);
-  const before = filesIn(folder);
-  await refused(() => prepareIn(folder, recipe(folder, more)), says, text);
-  assert.deepEqual(filesIn(folder), before, text);
+  const before = listFiles(folder);
+  await expectRefusal(() => prepareIn(folder, recipe(folder, more)), says, text);
+  assert.deepEqual(listFiles(folder), before, text);
 }
 
 /** Texts that are no SELECT over files, and what is said of them. */
-const NONE = rowsOf(`
+const NONE = parseRows(`
   COPY (SELECT 1) TO 'DIR/x.csv' | log.sql: expected one SELECT, found another statement
   ATTACH 'DIR/x.db' | expected one SELECT, found another statement
   PRAGMA memory_limit = '1TB' | expected one SELECT
@@ -69,7 +69,7 @@ const NONE = rowsOf(`
 `);
 
 Deno.test("query: what is no single SELECT over whole files of this machine is refused, and nothing is written", async () => {
-  const cut = (await gzip(LOG)).slice(0, 200);
+  const cut = (await compressGzip(LOG)).slice(0, 200);
   for (const [text = "", says = ""] of NONE) await refuses(text, says, { "cut.csv.gz": cut });
   await refuses(
     "SELECT\n  uid,\n  label\nFROM 'DIR/log.csv' WHERE sku = 1 1",
@@ -79,7 +79,7 @@ Deno.test("query: what is no single SELECT over whole files of this machine is r
 });
 
 /** Columns that do not fit, and what is said of them. */
-const WRONG = rowsOf(`
+const WRONG = parseRows(`
   uid AS user, sku AS item, ts AS time | expected a column "clicked" (--query), found user, item, time
   uid AS users, sku AS item, ts AS time, label AS clicked | expected a column "user" (--query)…Is it "users"?
   ${COLUMNS}, 1 AS positon | expected the columns user, item, …, found positon
@@ -112,12 +112,12 @@ Deno.test("query: types of all kinds are read as they are written, and bad rows 
       "FROM read_parquet('DIR/*.parquet', filename = true, file_row_number = true);\n-- the end",
   );
   const rows = "FROM (SELECT range AS k FROM range(400))";
-  await parquet(
+  await writeParquet(
     `${folder}/a.parquet`,
     `SELECT k // 4 AS uid, 9007199254740993 + k AS sku, TIMESTAMP '2020-01-01' + to_hours((k // 4)::INTEGER) AS day, ` +
       `k % 4 = 1 AS hit ${rows}`,
   );
-  await parquet(
+  await writeParquet(
     `${folder}/b.parquet`,
     `SELECT if(k = 7, NULL, k) AS uid, k AS sku, TIMESTAMP '2020-01-01' AS day, true AS hit ${rows}`,
   );
@@ -129,7 +129,7 @@ Deno.test("query: types of all kinds are read as they are written, and bad rows 
     "a.parquet",
     "b.parquet",
   ]);
-  const [first] = (await pagesOf(out)).filter(({ items }) => items.includes("9007199254740994"));
+  const [first] = (await readPages(out)).filter(({ items }) => items.includes("9007199254740994"));
   assert.deepEqual([first?.user, first?.items.length, first?.clicked], ["0", 5, "0 9007199254740994"]);
   await refuses(
     "SELECT uid AS user, sku AS item, ts AS time, label AS clicked FROM (SELECT 9007199254740993::DOUBLE AS uid, * EXCLUDE uid FROM 'DIR/log.csv')",
@@ -169,18 +169,18 @@ Deno.test("query: clicked may be the time of the click, which orders the clicks 
     },
   );
   const { folder: out } = await prepareIn(folder, recipe(folder));
-  assert.deepEqual((await pagesOf(out)).map(({ clicked }) => clicked), ["z w x"]);
+  assert.deepEqual((await readPages(out)).map(({ clicked }) => clicked), ["z w x"]);
 });
 
 Deno.test("query: nothing of the folder that is made is read", async () => {
   const folder = await written(
     `SELECT ${COLUMNS} FROM read_csv('DIR/log.csv'), read_blob('DIR/out/work.duckdb*')`,
   );
-  await refused(
+  await expectRefusal(
     () => prepareIn(folder, recipe(folder), { out: `${folder}/out` }),
     "expected to read nothing of the folder that is made, found …work.duckdb",
   );
-  assert.deepEqual(filesIn(folder), ["log.csv", "log.sql"]);
+  assert.deepEqual(listFiles(folder), ["log.csv", "log.sql"]);
 });
 
 Deno.test("query: paths are those of the working folder, and the manifest has the SELECT", async () => {

@@ -2,13 +2,21 @@
 
 import assert from "node:assert/strict";
 import { type LogOptions, logRecipe } from "../../src/data/prepare/log.ts";
-import type { Prepared } from "../../src/data/prepare/prepare.ts";
-import { folderWith, gzip, pagesOf, parquet, prepareIn, query, sums } from "../prepared_folder.ts";
-import { clicksOnly, expectedPages, shapeFiles } from "./log_shapes.ts";
+import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
+import {
+  compressGzip,
+  listChecksums,
+  makeFolderWith,
+  prepareIn,
+  query,
+  readPages,
+  writeParquet,
+} from "../prepared_folder.ts";
+import { clicksOnly, listExpectedPages, shapeFiles } from "./log_shapes.ts";
 
 const RECIPES = new URL("../../data/recipes/", import.meta.url);
 const names = [...Deno.readDirSync(RECIPES)].map(({ name }) => name).sort();
-const textOf = (name: string) => Deno.readTextFileSync(new URL(name, RECIPES));
+const readRecipe = (name: string) => Deno.readTextFileSync(new URL(name, RECIPES));
 
 const START = 1_433_000_000_000;
 const at = (minutes: number) => START + 60_000 * minutes;
@@ -54,24 +62,24 @@ const files = {
 };
 
 /** A folder with all files, and with the recipes, whose files are those of the folder. */
-const folder = await folderWith(files);
-await parquet(`${folder}/month-1.parquet`, `FROM read_csv('${folder}/month.csv') WHERE pos < 2`);
-await parquet(
+const folder = await makeFolderWith(files);
+await writeParquet(`${folder}/month-1.parquet`, `FROM read_csv('${folder}/month.csv') WHERE pos < 2`);
+await writeParquet(
   `${folder}/month-2.parquet`,
   `SELECT *, 1 AS more FROM read_csv('${folder}/month.csv') WHERE pos >= 2`,
 );
 for (const name of names) {
   const below = name.startsWith("retailrocket") ? "retailrocket/events.csv" : "events.csv";
-  const text = textOf(name).replaceAll("'events.csv'", `'${below}'`);
+  const text = readRecipe(name).replaceAll("'events.csv'", `'${below}'`);
   await Deno.writeTextFile(`${folder}/${name}`, text.replaceAll(/'([\w*/-]+\.\w+)'/g, `'${folder}/$1'`));
 }
 
-async function prepared(name: string, more: Partial<LogOptions> = {}): Promise<Prepared> {
+async function prepared(name: string, more: Partial<LogOptions> = {}): Promise<PreparationResult> {
   const recipe = logRecipe({ query: `${folder}/${name}`, itemIds: false, rareBelow: 1, ...more });
   return await prepareIn(folder, recipe, { shares: { train: 0.98, validation: 0.01 } });
 }
 
-const pages = expectedPages();
+const pages = listExpectedPages();
 const agreed = pages.filter(({ user }) => !["u1", "u3"].includes(user));
 /** Recipes of the small log, and its pages where they are fewer. */
 const SMALL: Readonly<Record<string, typeof pages>> = {
@@ -95,7 +103,7 @@ const SMALL: Readonly<Record<string, typeof pages>> = {
 for (const [name, expected] of Object.entries(SMALL)) {
   Deno.test(`recipes: ${name} makes the pages of its log`, async () => {
     const { folder: out, manifest, bad } = await prepared(name);
-    assert.deepEqual(await pagesOf(out), expected);
+    assert.deepEqual(await readPages(out), expected);
     const odd = manifest.warnings?.filter((text) => / of \d+ pages \(/.test(text));
     assert.deepEqual([bad.total, manifest.places, odd], [0, "shown", []]);
     assert.equal(manifest.query, Deno.readTextFileSync(`${folder}/${name}`));
@@ -113,7 +121,7 @@ Deno.test("recipes: each is run here, and its head has the command that runs it"
   ];
   assert.deepEqual(names, run.sort());
   for (const name of names) {
-    const [head = ""] = textOf(name).split(/^[^-]/m);
+    const [head = ""] = readRecipe(name).split(/^[^-]/m);
     assert.match(head, new RegExp(`^--   deno task data log --query .*\\b${name}`, "m"));
     assert.match(head, /^-- Change: /m);
   }
@@ -134,7 +142,7 @@ Deno.test("recipes: drawn pages keep their propensities and what they were drawn
 
 Deno.test("recipes: MIND's first history starts the state, clicks and places are as displayed, news are tokens", async () => {
   const { folder: out, manifest } = await prepared("mind.sql", { features: `${folder}/mind_news.sql` });
-  assert.deepEqual(await pagesOf(out), [
+  assert.deepEqual(await readPages(out), [
     // The history of the first impression, a millisecond apart, then the impressions.
     { user: "U1", time: "2019-11-11 09:05:57.998", items: ["N9"], clicked: "N9" },
     { user: "U1", time: "2019-11-11 09:05:57.999", items: ["N8"], clicked: "N8" },
@@ -152,7 +160,7 @@ Deno.test("recipes: MIND's first history starts the state, clicks and places are
 
 Deno.test("recipes: a Retailrocket page is what was viewed in the session so far, its items as they were then", async () => {
   const { folder: out, manifest } = await prepared("retailrocket.sql");
-  const shown = (await pagesOf(out)).map((
+  const shown = (await readPages(out)).map((
     { time, items, clicked },
   ) => [time.slice(11, 16), items.join(" "), clicked]);
   const version = (item: number, minutes: number, ms = 0) => `${item}@${at(minutes) + ms}`;
@@ -176,7 +184,7 @@ Deno.test("recipes: a Retailrocket page is what was viewed in the session so far
 
 Deno.test("recipes: Retailrocket's views are clicks on sampled pages", async () => {
   const { folder: out } = await prepared("retailrocket_views.sql", { pages: "sampled", pageSize: 2 });
-  const shown = await pagesOf(out);
+  const shown = await readPages(out);
   assert.equal(shown.length, 6);
   assert.ok(
     shown.every(({ items, clicked }) => items.length === 2 && clicked !== null && items.includes(clicked)),
@@ -184,14 +192,16 @@ Deno.test("recipes: Retailrocket's views are clicks on sampled pages", async () 
 });
 
 Deno.test("recipes: two runs of a SELECT, over files in other order and compressed, make the same bytes", async () => {
-  const other = await folderWith({ "impressions.csv.gz": await gzip(shapeFiles["impressions.csv"] ?? "") });
+  const other = await makeFolderWith({
+    "impressions.csv.gz": await compressGzip(shapeFiles["impressions.csv"] ?? ""),
+  });
   const [head, ...rest] = (shapeFiles["clicks.csv"] ?? "").trim().split("\n");
   await Deno.writeTextFile(`${other}/clicks.csv`, [head, ...rest.toReversed()].join("\n"));
-  const text = textOf("clicks_table.sql").replaceAll("'impressions.csv'", `'${other}/impressions.csv.gz'`)
+  const text = readRecipe("clicks_table.sql").replaceAll("'impressions.csv'", `'${other}/impressions.csv.gz'`)
     .replaceAll("'clicks.csv'", `'${other}/clicks.csv'`);
   await Deno.writeTextFile(`${other}/log.sql`, text);
   assert.deepEqual(
-    sums(await prepared("clicks_table.sql")),
-    sums(await prepared(`../${other.split("/").at(-1)}/log.sql`)),
+    listChecksums(await prepared("clicks_table.sql")),
+    listChecksums(await prepared(`../${other.split("/").at(-1)}/log.sql`)),
   );
 });

@@ -3,17 +3,24 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe } from "../../src/data/prepare/describe.ts";
-import { Engine, literal } from "../../src/data/prepare/engine.ts";
-import { filesOf, plainPath } from "../../src/data/prepare/glob.ts";
-import type { Recipe } from "../../src/data/prepare/prepare.ts";
-import { faultOfZstd, findFiles } from "../../src/data/prepare/sources.ts";
-import { refused, rowsOf } from "../case_table.ts";
-import { folderWith, good, parquet, prepareIn, recipe, refuses } from "../prepared_folder.ts";
+import { formatLiteral, SqlEngine } from "../../src/data/prepare/engine.ts";
+import { escapeGlob, expandGlob } from "../../src/data/prepare/glob.ts";
+import type { PreparationRecipe } from "../../src/data/prepare/prepare.ts";
+import { checkZstd, findFiles } from "../../src/data/prepare/sources.ts";
+import { expectRefusal, parseRows } from "../case_table.ts";
+import {
+  expectPrepareRefusal,
+  makeFolderWith,
+  makeGoodRows,
+  makeRecipe,
+  prepareIn,
+  writeParquet,
+} from "../prepared_folder.ts";
 import { rewrite, writeSet } from "../foreign_set.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 
-const csv = "uid,sku,ts,label\n" + good(9);
+const csv = "uid,sku,ts,label\n" + makeGoodRows(9);
 
 async function fifo(path: string): Promise<boolean> {
   return (await new Deno.Command("mkfifo", { args: [path] }).output().catch(() => undefined))?.success ??
@@ -21,7 +28,7 @@ async function fifo(path: string): Promise<boolean> {
 }
 
 Deno.test("globs find what they say, in order, and nothing is left out in silence", async () => {
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   const names = "a.csv b.csv c1.csv c].csv .hidden.csv x/a.csv x/y/a.csv w*.csv w1.csv".split(" ");
   await Deno.mkdir(`${folder}/x/y`, { recursive: true });
   await Deno.mkdir(`${folder}/folder.csv`);
@@ -47,26 +54,26 @@ Deno.test("globs find what they say, in order, and nothing is left out in silenc
   ];
   for (const [pattern, found] of cases) {
     const expected = found.map((name) => `${folder}/${name}`).sort();
-    assert.deepEqual(filesOf(`${folder}/${pattern}`), expected, pattern);
+    assert.deepEqual(expandGlob(`${folder}/${pattern}`), expected, pattern);
   }
   for (const name of ["x1", "x[1]"]) {
     await Deno.mkdir(`${folder}/${name}`);
     await Deno.writeTextFile(`${folder}/${name}/a.csv`, "");
   }
-  assert.deepEqual(filesOf(`${folder}/x[1]/*.csv`), [`${folder}/x[1]/a.csv`]);
-  assert.deepEqual(filesOf(`${folder}/x[12]/*.csv`), [`${folder}/x1/a.csv`]);
+  assert.deepEqual(expandGlob(`${folder}/x[1]/*.csv`), [`${folder}/x[1]/a.csv`]);
+  assert.deepEqual(expandGlob(`${folder}/x[12]/*.csv`), [`${folder}/x1/a.csv`]);
   for (const name of ["x1", "x[1]"]) await Deno.remove(`${folder}/${name}`, { recursive: true });
   // Links to folders are followed, but not in circles.
   await Deno.symlink(folder, `${folder}/x/back`);
   await Deno.symlink(`${folder}/x/y`, `${folder}/link`);
   assert.deepEqual(
-    filesOf(`${folder}/**/a.csv`),
+    expandGlob(`${folder}/**/a.csv`),
     ["a.csv", "link/a.csv", "x/a.csv", "x/y/a.csv"].map((name) => `${folder}/${name}`),
   );
 });
 
 Deno.test("a file of any name is found by that name, and by itself alone, here and in the engine", async () => {
-  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+  const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
   try {
     await fc.assert(
       fc.asyncProperty(
@@ -76,7 +83,7 @@ Deno.test("a file of any name is found by that name, and by itself alone, here a
           maxLength: 6,
         }),
         async (name) => {
-          const folder = await folderWith({
+          const folder = await makeFolderWith({
             [`${name}.csv`]: "v\n1\n",
             "a.csv": "v\n2\n",
             "ab.csv": "v\n2\n",
@@ -84,9 +91,9 @@ Deno.test("a file of any name is found by that name, and by itself alone, here a
           });
           const path = `${folder}/${name}.csv`;
           const kept = ["a", "ab", "-"].includes(name) ? 2 : 1;
-          assert.deepEqual(filesOf(path), [path]);
+          assert.deepEqual(expandGlob(path), [path]);
           const rows = await engine.rows(
-            `SELECT v, filename FROM read_csv(${literal(plainPath(path))}, filename = true)`,
+            `SELECT v, filename FROM read_csv(${formatLiteral(escapeGlob(path))}, filename = true)`,
           );
           assert.deepEqual(rows.map(({ v, filename }) => [Number(v), filename]), [[kept, path]]);
         },
@@ -99,7 +106,7 @@ Deno.test("a file of any name is found by that name, and by itself alone, here a
 });
 
 Deno.test("a source that is no readable file of this machine is refused by name", async () => {
-  const folder = await folderWith({ "a.csv": csv, "features.csv": "sku,x\ni1,2\n" });
+  const folder = await makeFolderWith({ "a.csv": csv, "features.csv": "sku,x\ni1,2\n" });
   const at = (name: string) => `${folder}/${name}`;
   await Deno.symlink(at("none"), at("dangling.csv"));
   await Deno.symlink("loop.tsv", at("loop.tsv"));
@@ -118,19 +125,33 @@ Deno.test("a source that is no readable file of this machine is refused by name"
     "only local files are read": "HTTP://x/y.parquet",
     "only local files are read. Name it without file://": `file://${folder}/a.csv`,
   };
-  for (const [says, source] of Object.entries(cases)) await refuses(folder, recipe(source), says);
-  const others: Recipe[] = [
-    recipe(at("a.csv"), { features: "s3://bucket/f.csv" }),
-    recipe("gs://bucket/a.csv"),
+  for (const [says, source] of Object.entries(cases)) {
+    await expectPrepareRefusal(folder, makeRecipe(source), says);
+  }
+  const others: PreparationRecipe[] = [
+    makeRecipe(at("a.csv"), { features: "s3://bucket/f.csv" }),
+    makeRecipe("gs://bucket/a.csv"),
   ];
-  for (const other of others) await refuses(folder, other, /only local files are read/);
+  for (const other of others) await expectPrepareRefusal(folder, other, /only local files are read/);
   await assert.rejects(describe("s3://bucket/set", "500MB"), /UserError: .*only local files are read/);
-  await refuses(folder, recipe(at("a.csv"), { features: at("dangling.csv") }), /is a link to/);
+  await expectPrepareRefusal(
+    folder,
+    makeRecipe(at("a.csv"), { features: at("dangling.csv") }),
+    /is a link to/,
+  );
   if (await fifo(at("fifo.csv"))) {
     await Deno.remove(at("dangling.csv"));
-    await refuses(folder, recipe(at("fifo.csv")), /fifo\.csv: expected a regular file, found a FIFO/);
-    await refuses(folder, recipe(at("*.csv")), /fifo\.csv: expected a regular file, found a FIFO/);
-    await refuses(folder, recipe(at("a.csv"), { features: at("fifo.csv") }), /found a FIFO/);
+    await expectPrepareRefusal(
+      folder,
+      makeRecipe(at("fifo.csv")),
+      /fifo\.csv: expected a regular file, found a FIFO/,
+    );
+    await expectPrepareRefusal(
+      folder,
+      makeRecipe(at("*.csv")),
+      /fifo\.csv: expected a regular file, found a FIFO/,
+    );
+    await expectPrepareRefusal(folder, makeRecipe(at("a.csv"), { features: at("fifo.csv") }), /found a FIFO/);
   }
   assert.throws(
     () => findFiles(at("none"), "a log"),
@@ -139,32 +160,36 @@ Deno.test("a source that is no readable file of this machine is refused by name"
 });
 
 Deno.test("folders and files whose names hold *, ? or [ are read as they are named", async () => {
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   const odd = `${folder}/rr[1]*?`;
   await Deno.mkdir(odd);
   await Deno.writeTextFile(`${odd}/log[2].csv`, csv);
-  await Deno.writeTextFile(`${odd}/bad.csv`, csv + good(300) + "a,x,1600000000,perhaps\nshort\n");
+  await Deno.writeTextFile(`${odd}/bad.csv`, csv + makeGoodRows(300) + "a,x,1600000000,perhaps\nshort\n");
   await Deno.writeTextFile(`${odd}/log.ndjson`, '{"uid": 1, "sku": "x", "ts": 1600000000, "label": 1}\n');
-  await parquet(`${odd}/log.parquet`, "SELECT 1 AS uid, 2 AS sku, 1600000000 AS ts, 1 AS label");
-  const users = async (recipe: Recipe, described = false) => {
+  await writeParquet(`${odd}/log.parquet`, "SELECT 1 AS uid, 2 AS sku, 1600000000 AS ts, 1 AS label");
+  const users = async (recipe: PreparationRecipe, described = false) => {
     const { manifest: { counts }, bad, folder: out } = await prepareIn(into, recipe);
     if (described) assert.ok((await describe(out, "500MB")).items > 0);
     return [Object.values(counts?.users ?? {}).reduce((sum, n) => sum + n, 0), bad.examples.length];
   };
-  await refuses(odd, recipe(`${odd}/log[2].csv`), /Expected a path without a \? for the prepared data/);
+  await expectPrepareRefusal(
+    odd,
+    makeRecipe(`${odd}/log[2].csv`),
+    /Expected a path without a \? for the prepared data/,
+  );
   const into = `${folder}/out[1]*`;
   await Deno.mkdir(into);
-  assert.deepEqual(await users(recipe(`${odd}/log[2].csv`)), [9, 0]);
-  assert.deepEqual(await users(recipe(`${odd}/log.ndjson`)), [1, 0]);
-  assert.deepEqual(await users(recipe(`${odd}/log.parquet`)), [1, 0]);
-  assert.deepEqual(await users(recipe(`${odd}/bad.csv`), true), [300, 2]);
+  assert.deepEqual(await users(makeRecipe(`${odd}/log[2].csv`)), [9, 0]);
+  assert.deepEqual(await users(makeRecipe(`${odd}/log.ndjson`)), [1, 0]);
+  assert.deepEqual(await users(makeRecipe(`${odd}/log.parquet`)), [1, 0]);
+  assert.deepEqual(await users(makeRecipe(`${odd}/bad.csv`), true), [300, 2]);
 });
 
 Deno.test("describe reads what training reads, and says what is wrong with the rest", async () => {
-  const log = smallLog(4, { users: 30, items: 6, width: 2 });
+  const log = createSmallLog(4, { users: 30, items: 6, width: 2 });
   /** The figures of a set with parts that are changed at once. Means are sums in whatever order. */
-  const figuresOf = async (...changes: readonly string[]) => {
-    const folder = await folderWith();
+  const computeMetrics = async (...changes: readonly string[]) => {
+    const folder = await makeFolderWith();
     await writeSet(folder, log);
     for (const change of changes) {
       const [part = "", sql = ""] = change.split(": SELECT ");
@@ -180,15 +205,17 @@ Deno.test("describe reads what training reads, and says what is wrong with the r
     "items: SELECT * EXCLUDE item": "expected the columns item, dense, item is missing",
     "users: SELECT * REPLACE ('x' AS split)": "expected split to be train, validation, test, found x",
   };
-  for (const [change, says] of Object.entries(wrong)) await refused(() => figuresOf(change), says);
-  const figures = await figuresOf();
+  for (const [change, says] of Object.entries(wrong)) await expectRefusal(() => computeMetrics(change), says);
+  const figures = await computeMetrics();
   // None of these changes a figure.
   const fine = `
     items: SELECT * EXCLUDE id | users: SELECT * EXCLUDE id | pages: SELECT * EXCLUDE page
     items: SELECT * REPLACE (item * 7 AS id) | pages: SELECT * EXCLUDE given
     items: SELECT * REPLACE ([item] AS id)
       | pages: SELECT * REPLACE (clicked::DOUBLE AS clicked, items::DOUBLE[] AS items)`;
-  for (const changes of rowsOf(fine)) assert.equal(await figuresOf(...changes), figures, changes.join());
+  for (const changes of parseRows(fine)) {
+    assert.equal(await computeMetrics(...changes), figures, changes.join());
+  }
 });
 
 Deno.test("faultOfZstd tells a whole file from one that is cut anywhere but between frames", async () => {
@@ -204,14 +231,14 @@ Deno.test("faultOfZstd tells a whole file from one that is cut anywhere but betw
   const ends = new Set(
     frames.map((_, k) => frames.slice(0, k + 1).reduce((sum, { length }) => sum + length, 0)),
   );
-  const folder = await folderWith();
+  const folder = await makeFolderWith();
   const path = `${folder}/x.zst`;
   for (let cut = 0; cut <= whole.length; cut++) {
     await Deno.writeFile(path, whole.slice(0, cut));
-    assert.equal(await faultOfZstd(path) === undefined, ends.has(cut), `cut at ${cut} of ${whole.length}`);
+    assert.equal(await checkZstd(path) === undefined, ends.has(cut), `cut at ${cut} of ${whole.length}`);
   }
   await Deno.writeTextFile(path, "uid,sku\n1,2\n");
-  assert.equal(await faultOfZstd(path), "no frame where one should begin");
+  assert.equal(await checkZstd(path), "no frame where one should begin");
 });
 
 Deno.test("faultOfZstd walks over a frame of many blocks, and a block that repeats one byte", async () => {
@@ -222,11 +249,11 @@ Deno.test("faultOfZstd walks over a frame of many blocks, and a block that repea
   const repeated = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 100, block & 255, block >> 8, 0, 97);
   assert.equal(zstdDecompressSync(repeated).toString(), "a".repeat(100));
   for (const frame of [many, repeated]) {
-    const folder = await folderWith({
+    const folder = await makeFolderWith({
       "x.zst": frame,
       "cut.zst": frame.slice(0, Math.floor(0.9 * frame.length)),
     });
-    assert.equal(await faultOfZstd(`${folder}/x.zst`), undefined);
-    assert.equal(await faultOfZstd(`${folder}/cut.zst`), "unexpected end of file");
+    assert.equal(await checkZstd(`${folder}/x.zst`), undefined);
+    assert.equal(await checkZstd(`${folder}/cut.zst`), "unexpected end of file");
   }
 });

@@ -1,26 +1,26 @@
 /** The pages hold what they say: links lead somewhere, commands run as they stand or have their options, scripts run. */
 
 import assert from "node:assert/strict";
-import { bench } from "../../bench/main.ts";
+import { runBenchCommand } from "../../bench/main.ts";
 import { readTask, type TaskName } from "../../src/cli/launch.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { exists } from "../../src/files/local_file.ts";
+import { pathExists } from "../../src/files/local_file.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
 import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import { runOk, runScript, writePaperFile } from "../command_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import {
-  brokenLinks,
   fillSandbox,
+  findBrokenLinks,
   isNotRun,
-  type MadeRuns,
-  type Page,
+  listShownCommands,
+  type MarkdownPage,
   PageRunner,
-  pages,
+  readPages,
   type ShownCommand,
-  shownCommands,
+  type TrainedRuns,
 } from "./pages.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -56,12 +56,14 @@ const GUIDE = "data/README.md";
 const SPARK = "data/spark/README.md";
 
 Deno.test("pages: every link leads to a file that is there, and to a heading of it", () => {
-  const broken = pages().flatMap((page) => brokenLinks(page).map((target) => `${page.path}: ${target}`));
+  const broken = readPages().flatMap((page) =>
+    findBrokenLinks(page).map((target) => `${page.path}: ${target}`)
+  );
   assert.deepEqual(broken, []);
 });
 
 Deno.test("pages: every command is a task, and is run by a test", () => {
-  const strange = pages().flatMap(shownCommands).filter((command) =>
+  const strange = readPages().flatMap(listShownCommands).filter((command) =>
     !Object.hasOwn(tasks, command.task) ||
     !(isNotRun(command) || [...RUN, GUIDE, SPARK].includes(command.page))
   );
@@ -70,8 +72,8 @@ Deno.test("pages: every command is a task, and is run by a test", () => {
 
 for (const path of RUN) {
   Deno.test(`pages: the commands of ${path} run as they stand, but for iterations and sizes`, async () => {
-    const page = pages().find((page) => page.path === path) ?? assert.fail(`no page ${path}`);
-    const shown = shownCommands(page)
+    const page = readPages().find((page) => page.path === path) ?? assert.fail(`no page ${path}`);
+    const shown = listShownCommands(page)
       .filter((command) => !isNotRun(command) && !isParsed(command))
       .flatMap((command) => [...neededBy(command), command]);
     assert.ok(shown.length > 0);
@@ -98,13 +100,13 @@ function isParsed({ page, line }: ShownCommand): boolean {
 }
 
 Deno.test("pages: the commands that are not run, as another is all but the same, are understood", () => {
-  const parsed = pages().flatMap(shownCommands).filter(isParsed);
+  const parsed = readPages().flatMap(listShownCommands).filter(isParsed);
   assert.equal(parsed.length, Object.keys(PARSED).length);
   for (const { task, args } of parsed) (PARSERS[task] ?? assert.fail(task))(args);
 });
 
 /** What was trained already, for all pages. */
-const made: MadeRuns = new Map();
+const made: TrainedRuns = new Map();
 
 /** A page speaks of a run that it does not make: runs/lstm. */
 function neededBy(command: ShownCommand): ShownCommand[] {
@@ -113,13 +115,17 @@ function neededBy(command: ShownCommand): ShownCommand[] {
 }
 
 Deno.test("pages: the options of the tables of results, which take hours, are understood", async () => {
-  const shown = pages().flatMap(shownCommands).filter(({ task, args: [study = ""] }) =>
+  const shown = readPages().flatMap(listShownCommands).filter(({ task, args: [study = ""] }) =>
     task === "bench" && study === "results"
   );
   assert.ok(shown.length >= 2);
   for (const { args, line } of shown) {
     // The page is looked for before anything is measured.
-    await assert.rejects(bench([...args, "--readme", "nowhere/page.md"]), /nowhere\/page\.md/, line);
+    await assert.rejects(
+      runBenchCommand([...args, "--readme", "nowhere/page.md"]),
+      /nowhere\/page\.md/,
+      line,
+    );
   }
 });
 
@@ -127,7 +133,7 @@ Deno.test("pages: the options of the tables of results, which take hours, are un
 const SCRIPTS = { "kernels/README.md": 1, "src/README.md": 2, "src/simulate/README.md": 1, [POLICIES]: 1 };
 
 /** The scripts of a page, in order; they stand in the repository's folder. */
-function scriptsOf({ text }: Page): string[] {
+function listScripts({ text }: MarkdownPage): string[] {
   const shown = [...text.matchAll(/```ts\n([^]*?)```/g)].map(([, script = ""]) => script);
   return shown.filter((script) => script.includes(`"${name}"`));
 }
@@ -135,9 +141,9 @@ function scriptsOf({ text }: Page): string[] {
 const CONFIG = ["--config", new URL("deno.json", root).pathname];
 
 Deno.test("pages: the types of every whole script are checked by deno task check types", () => {
-  const found = pages().map((page) => [page.path, scriptsOf(page).length] as const).filter(([, count]) =>
-    count
-  );
+  const found = readPages().map((page) => [page.path, listScripts(page).length] as const).filter((
+    [, count],
+  ) => count);
   assert.deepEqual(Object.fromEntries(found), SCRIPTS);
   const chores = Deno.readTextFileSync(new URL("src/cli/chores.ts", root));
   for (const path of Object.keys(SCRIPTS)) assert.ok(chores.includes(`"${path}"`), path);
@@ -145,7 +151,7 @@ Deno.test("pages: the types of every whole script are checked by deno task check
 
 Deno.test("code that a page shows of a file stands there, line by line", () => {
   let excerpts = 0;
-  for (const page of pages()) {
+  for (const page of readPages()) {
     for (
       const [, path = "", code = ""] of page.text.matchAll(/```\w+\n\/\/ ((?:src|kernels)\/\S+)\n([^]*?)```/g)
     ) {
@@ -168,9 +174,9 @@ Deno.test("code that a page shows of a file stands there, line by line", () => {
 
 /** Runs a script of a page, its first if not told otherwise. @param cwd where its relative paths start. */
 async function printed(path: keyof typeof SCRIPTS, cwd: string = root.pathname, place = 0): Promise<string> {
-  const page = pages().find((page) => page.path === path) ?? assert.fail(path);
+  const page = readPages().find((page) => page.path === path) ?? assert.fail(path);
   const script = new URL(
-    `data:text/typescript,${encodeURIComponent(scriptsOf(page)[place] ?? assert.fail(path))}`,
+    `data:text/typescript,${encodeURIComponent(listScripts(page)[place] ?? assert.fail(path))}`,
   );
   const { code, stdout, stderr } = await runScript(script, ["--allow-read", ...CONFIG], [], { cwd });
   assert.equal(code, 0, stderr);
@@ -200,8 +206,8 @@ Deno.test("a kernel of one's own runs on one's own numbers", async () => {
 });
 
 /** Commands that no test runs as they stand: their options and names are there. */
-const shown = pages().flatMap(shownCommands).filter(isNotRun);
-const optionsOf = ({ args }: ShownCommand) => args.filter((word) => word.startsWith("--"));
+const shown = readPages().flatMap(listShownCommands).filter(isNotRun);
+const listOptions = ({ args }: ShownCommand) => args.filter((word) => word.startsWith("--"));
 
 /** Tasks that are Deno's own test runner. */
 const TESTS = ["test", "ok"];
@@ -218,7 +224,7 @@ function saidBy(script: string, ...args: string[]): Promise<string> {
 }
 
 /** What a command says of itself, and what the commands of its lists do that are named first. */
-async function helpOf({ task, args }: ShownCommand): Promise<string> {
+async function readHelp({ task, args }: ShownCommand): Promise<string> {
   const [, file = "", own = ""] = tasks[task]?.command.match(/([\w/]+\.ts)(.*)$/) ?? [];
   const script = file === "src/cli/launch.ts" ? readTask(task as TaskName).module : file;
   const fixed = file === "src/cli/launch.ts" ? [] : own.split(" ").filter((word) => word !== "");
@@ -234,13 +240,13 @@ async function helpOf({ task, args }: ShownCommand): Promise<string> {
 
 Deno.test("pages: the options of commands that are not run are those that the commands have", async () => {
   const withOptions = shown.filter((command) =>
-    !TESTS.includes(command.task) && optionsOf(command).length > 0
+    !TESTS.includes(command.task) && listOptions(command).length > 0
   );
   assert.ok(withOptions.length > 30, `${withOptions.length} commands`);
   for (const command of withOptions) {
-    const help = await helpOf(command);
+    const help = await readHelp(command);
     assert.match(help, /^Usage: /m, command.line);
-    const unknown = optionsOf(command).filter((option) => !new RegExp(`${option}(?![\\w-])`).test(help));
+    const unknown = listOptions(command).filter((option) => !new RegExp(`${option}(?![\\w-])`).test(help));
     assert.deepEqual(unknown, [], `${command.page}: ${command.line}`);
   }
 });
@@ -288,7 +294,7 @@ Deno.test(
         if (name === "parallel" && hasParallel) continue;
         await Deno.writeTextFile(`${folder}/bin/${name}`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
       }
-      writePaperFile(`${folder}/runs/data/mine`, smallLog(31, { users: 90, items: 30, width: 0 }));
+      writePaperFile(`${folder}/runs/data/mine`, createSmallLog(31, { users: 90, items: 30, width: 0 }));
       const run = async (script: string, env: Record<string, string> = {}) => {
         const { success, stderr } = await new Deno.Command("sh", {
           args: ["-e", "-c", script],
@@ -307,7 +313,7 @@ Deno.test(
       assert.match(await run(slurm, task), /going on after iteration 4/);
       await run(parallel);
       const runs = ["seed-2", "rate-3e-4", "rate-1e-3"].map((name) => `${folder}/runs/many/${name}`);
-      for (const one of runs) assert.ok(await exists(`${one}/result.json`), one);
+      for (const one of runs) assert.ok(await pathExists(`${one}/result.json`), one);
       await runOk("report", ...runs, "--out", `${folder}/page.html`);
     }),
 );

@@ -39,7 +39,7 @@ const LAYERS = [
 const SRC = new URL("../../src/", import.meta.url);
 
 /** Files of src by their paths in it, each with the files there that it imports. */
-function importsOf(): Map<string, string[]> {
+function readImports(): Map<string, string[]> {
   const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((path) =>
     path.endsWith(".ts")
   );
@@ -51,12 +51,12 @@ function importsOf(): Map<string, string[]> {
   }));
 }
 
-function layerOf(file: string): number {
+function getLayer(file: string): number {
   const [first = "", second] = file.split("/");
-  const lineOf = (name: string) => LAYERS.findIndex((names) => names.includes(name));
-  if (COMMAND.test(file)) return lineOf(COMMANDS);
-  const inside = lineOf(`${first}/${second}`);
-  const layer = inside >= 0 ? inside : lineOf(first);
+  const findLine = (name: string) => LAYERS.findIndex((names) => names.includes(name));
+  if (COMMAND.test(file)) return findLine(COMMANDS);
+  const inside = findLine(`${first}/${second}`);
+  const layer = inside >= 0 ? inside : findLine(first);
   assert.ok(
     layer >= 0,
     `Expected src/${first} in the list of layers in test/docs/layers_test.ts, found none.`,
@@ -66,8 +66,8 @@ function layerOf(file: string): number {
 
 Deno.test("no file of src imports from a layer above its own", () => {
   const up: string[] = [];
-  for (const [file, imports] of importsOf()) {
-    for (const used of imports) if (layerOf(used) > layerOf(file)) up.push(`${file} imports ${used}`);
+  for (const [file, imports] of readImports()) {
+    for (const used of imports) if (getLayer(used) > getLayer(file)) up.push(`${file} imports ${used}`);
   }
   assert.deepEqual(up, []);
 });
@@ -76,8 +76,8 @@ Deno.test("no file of src imports from a layer above its own", () => {
 const HOST = "gpu/host/";
 
 Deno.test("nothing below the host asks for Deno or Node.js", () => {
-  const asking = [...importsOf().keys()].filter((file) => {
-    if (!file.includes("/") || layerOf(file) >= layerOf(HOST)) return false;
+  const asking = [...readImports().keys()].filter((file) => {
+    if (!file.includes("/") || getLayer(file) >= getLayer(HOST)) return false;
     const code = Deno.readTextFileSync(new URL(file, SRC)).replace(/\/\*[^]*?\*\/|\/\/.*/g, "");
     return /\bDeno\b|"node:|\bprocess\./.test(code);
   });
@@ -88,7 +88,7 @@ Deno.test("nothing below the host asks for Deno or Node.js", () => {
 const GENERAL = ["gpu", "tape"];
 
 Deno.test("the device and the tape use nothing that knows what a batch is", () => {
-  const wrong = [...importsOf()].filter(([file]) => GENERAL.includes(file.replace(/\/.*/, "")))
+  const wrong = [...readImports()].filter(([file]) => GENERAL.includes(file.replace(/\/.*/, "")))
     .flatMap(([file, imports]) => imports.map((used) => ({ file, used })))
     .filter(({ used }) => used.includes("/") && !GENERAL.includes(used.replace(/\/.*/, "")))
     .map(({ file, used }) => `${file} imports ${used}`);
@@ -96,7 +96,7 @@ Deno.test("the device and the tape use nothing that knows what a batch is", () =
 });
 
 Deno.test("no file of src imports itself by way of others", () => {
-  const imports = importsOf();
+  const imports = readImports();
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]) => {
     const from = path.indexOf(file);

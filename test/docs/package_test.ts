@@ -8,19 +8,24 @@ import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
-import type { Features, featuresSchema, manifestSchema, Places } from "../../src/data/manifest.ts";
+import type {
+  FeatureManifest,
+  featuresSchema,
+  manifestSchema,
+  PagePositions,
+} from "../../src/data/manifest.ts";
 import * as v from "../../src/schema.ts";
 import * as source from "../../src/browser.ts";
-import { kernel } from "../../src/gpu/kernel.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { bundle, sizeOf, withoutComments } from "../../src/serve/bundle/bundle.ts";
-import { kernelFile, kernelFiles } from "../kernel_files.ts";
-import { alone } from "../open_alone.ts";
+import { parseKernel } from "../../src/gpu/kernel.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { buildBundle, measureBundle, stripComments } from "../../src/serve/bundle/bundle.ts";
+import { listKernelFiles, readKernelFile } from "../kernel_files.ts";
+import { runAlone } from "../open_alone.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
 import { buildPackage } from "../../src/serve/bundle/build_package.ts";
-import type { KernelShapes, kernelShapesSchema } from "../../src/gpu/kernel_shapes.ts";
-import { outputOf } from "../command_check.ts";
+import type { kernelShapesSchema, KernelVariants } from "../../src/gpu/kernel_shapes.ts";
+import { runProcess } from "../command_check.ts";
 import { defaultModel, type ModelConfig, modelConfigSchema } from "../../src/model/config.ts";
 import type { gameSchema, SnapshotGame } from "../../src/run/snapshot/snapshot.ts";
 import {
@@ -39,10 +44,10 @@ Deno.test("the configs that are documented are those that are checked", () => {
   same<v.InferOutput<typeof modelConfigSchema>, ModelConfig>(true);
   same<v.InferOutput<typeof trainingConfigSchema>, TrainingConfig>(true);
   same<v.InferOutput<typeof adversarialConfigSchema>, AdversarialConfig>(true);
-  same<v.InferOutput<typeof kernelShapesSchema>, KernelShapes>(true);
+  same<v.InferOutput<typeof kernelShapesSchema>, KernelVariants>(true);
   same<v.InferOutput<typeof gameSchema>, SnapshotGame>(true);
-  same<v.InferOutput<typeof featuresSchema>, Features>(true);
-  same<v.InferOutput<typeof manifestSchema>["places"], Places | undefined>(true);
+  same<v.InferOutput<typeof featuresSchema>, FeatureManifest>(true);
+  same<v.InferOutput<typeof manifestSchema>["places"], PagePositions | undefined>(true);
   assert.deepEqual(v.parse(modelConfigSchema, defaultModel), defaultModel);
   assert.deepEqual(v.parse(trainingConfigSchema, defaultTraining), defaultTraining);
   assert.deepEqual(v.parse(adversarialConfigSchema, defaultAdversarial), defaultAdversarial);
@@ -55,7 +60,7 @@ Deno.test("what a config is refused for is named with its place; what was found 
     dims: [8, "\x1b[2J" + "9".repeat(999)],
   });
   assert.equal(
-    v.reasons(refused.issues ?? []),
+    v.describeIssues(refused.issues ?? []),
     `lstmUnits: expected at least 1, got 0\ndims.1: expected number, got "?[2J${"9".repeat(174)} ...`,
   );
 });
@@ -131,7 +136,7 @@ console.log(items.every((probability) => probability === 0.25));`,
 });
 
 async function run(cwd: string, command: string, ...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await outputOf(new Deno.Command(command, { args, cwd }));
+  const { code, stdout, stderr } = await runProcess(new Deno.Command(command, { args, cwd }));
   assert.equal(code, 0, `${command} ${args.join(" ")}: ${stderr}`);
   return stdout;
 }
@@ -157,8 +162,8 @@ type Library = typeof source;
 
 /** The losses of two steps. */
 async function train({ openDevice, UserModel, Trainer, defaultTraining }: Library): Promise<number[]> {
-  const log = smallLog(21, { users: 30, items: 41, width: WIDTH, maxEvents: 3, maxPage: 4 });
-  using gpu = await alone(() => openDevice());
+  const log = createSmallLog(21, { users: 30, items: 41, width: WIDTH, maxEvents: 3, maxPage: 4 });
+  using gpu = await runAlone(() => openDevice());
   using model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
   using trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
   const losses: number[] = [];
@@ -168,7 +173,7 @@ async function train({ openDevice, UserModel, Trainer, defaultTraining }: Librar
 }
 
 Deno.test("src/browser.ts bundles without Deno, Node.js and files, stays small, and trains as the source does", async () => {
-  const { text, inputs } = await bundle({
+  const { text, inputs } = await buildBundle({
     entry: "src/browser.ts",
     format: "esm",
     kernels: "without comments",
@@ -183,7 +188,7 @@ Deno.test("src/browser.ts bundles without Deno, Node.js and files, stays small, 
     text.slice(index - 30, index + 60)
   );
   assert.deepEqual(asking, []);
-  const size = sizeOf({ text, inputs });
+  const size = measureBundle({ text, inputs });
   for (const part of ["code", "kernels"] as const) {
     assert.ok(
       size[part] <= MOST_BYTES[part],
@@ -202,15 +207,15 @@ Deno.test("src/browser.ts bundles without Deno, Node.js and files, stays small, 
 });
 
 Deno.test("without comments kernels have the same code and interface", () => {
-  const texts = kernelFiles("shipped").map(kernelFile);
+  const texts = listKernelFiles("shipped").map(readKernelFile);
   const code = (text: string) => text.replace(/\/\/.*/g, "").replace(/\s+/g, " ").trim();
   for (const text of texts) {
-    const plain = withoutComments(text);
+    const plain = stripComments(text);
     assert.doesNotMatch(plain, /\/\/|^ *\n| \n|^ {2}|^ (?!const )/m);
     assert.equal(code(plain), code(text));
-    assert.deepEqual({ ...kernel("k", plain), source: "" }, { ...kernel("k", text), source: "" });
+    assert.deepEqual({ ...parseKernel("k", plain), source: "" }, { ...parseKernel("k", text), source: "" });
   }
-  assert.equal(withoutComments("a; /* b\nc */ d; // e\n\n  f;  \n"), "a;  d;\nf;\n");
+  assert.equal(stripComments("a; /* b\nc */ d; // e\n\n  f;  \n"), "a;  d;\nf;\n");
 });
 
 Deno.test("which file of a package a path means: exact, by pattern, by condition; what is not exported is refused", () =>
@@ -234,7 +239,7 @@ Deno.test("which file of a package a path means: exact, by pattern, by condition
         format: "esm",
         folders: { own: `${folder}/own` },
       } as const;
-      return [...(await bundle(options)).text.matchAll(/"(.*?)"/g)].map(([, file]) => file);
+      return [...(await buildBundle(options)).text.matchAll(/"(.*?)"/g)].map(([, file]) => file);
     };
     await write({ name: "own", exports });
     assert.deepEqual(await printedBy("a", "b", "c/x.js", "c/deep/y.js"), files);

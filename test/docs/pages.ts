@@ -7,15 +7,15 @@ import assert from "node:assert/strict";
 import { existsSync, globSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Engine, literal } from "../../src/data/prepare/engine.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { type CommandName, words, writePaperFile } from "../command_check.ts";
+import { formatLiteral, SqlEngine } from "../../src/data/prepare/engine.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { type CommandName, splitArguments, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
-import { longLog } from "../faults/scenarios.ts";
+import { makeLongLog } from "../faults/scenarios.ts";
 
 const root = new URL("../../", import.meta.url);
 
-export interface Page {
+export interface MarkdownPage {
   /** From the repository's root. */
   readonly path: string;
   readonly text: string;
@@ -35,14 +35,14 @@ export interface ShownCommand {
 const SKIPPED = /^(\..*|node_modules|runs|out)$/;
 
 /** All pages, sorted. */
-export function pages(): Page[] {
+export function readPages(): MarkdownPage[] {
   const exclude = (path: string) => SKIPPED.test(basename(path));
   const paths = globSync("**/*.md", { cwd: fileURLToPath(root), exclude });
   return paths.sort().map((path) => ({ path, text: Deno.readTextFileSync(new URL(path, root)) }));
 }
 
 /** Relative links that lead nowhere: to no file, or to no heading of it. */
-export function brokenLinks({ path, text }: Page): string[] {
+export function findBrokenLinks({ path, text }: MarkdownPage): string[] {
   const prose = text.replace(/```[^]*?```/g, "");
   return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target ?? "").filter((target) => {
     if (/^https?:/.test(target)) return false;
@@ -65,13 +65,13 @@ function anchors(text: string): string[] {
 }
 
 /** The commands in the shell blocks of a page, in order. */
-export function shownCommands({ path, text }: Page): ShownCommand[] {
+export function listShownCommands({ path, text }: MarkdownPage): ShownCommand[] {
   return [...text.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block]) =>
     (block ?? "").split("\n").flatMap((full) => {
       const line = full.replace(/\s#.*$/, "").trim();
       const [, command] = line.match(/^(?:npx -y deno@[\d.]+|deno) task (.*)$/) ?? [];
       if (command === undefined) return [];
-      const [task = "", ...args] = words(command);
+      const [task = "", ...args] = splitArguments(command);
       return [{ page: path, task, args, line }];
     })
   );
@@ -111,9 +111,9 @@ export function isNotRun({ task, args: [first] }: ShownCommand): boolean {
 
 /** What is added to a command, so that it ends soon. The last value of an option counts. */
 const SHORTER: Readonly<Record<string, readonly string[]>> = {
-  train: words("--iterations 4 --validate-every 2 --batch-size 12 --no-calibration --no-report"),
+  train: splitArguments("--iterations 4 --validate-every 2 --batch-size 12 --no-calibration --no-report"),
   simulate: ["--users", "30", "--pages", "3"],
-  "policy train": words(
+  "policy train": splitArguments(
     "--steps 384 --users 64 --pages 3 --slate 3 --rows 64 --hidden 8 --trunk 8 --evaluation-users 30",
   ),
   "policy compare": ["--users", "30", "--optimum", "coarse"],
@@ -121,7 +121,7 @@ const SHORTER: Readonly<Record<string, readonly string[]>> = {
   tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.01", "--no-calibration"],
   reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "10", "--models", "fine-tuned-64-64"],
 };
-const SHORTER_ADVERSARIAL = words(
+const SHORTER_ADVERSARIAL = splitArguments(
   "--adversarial 4 --adversarial-validate-every 2 --adversarial-batch-size 12",
   "--generator-warmup 1 --behaviour-dims 8",
 );
@@ -138,9 +138,9 @@ function smaller(task: string, args: readonly string[]): string[] {
 }
 
 /** Files and folders that a page speaks of. */
-export async function fillSandbox(folder: string, { text }: Page): Promise<void> {
+export async function fillSandbox(folder: string, { text }: MarkdownPage): Promise<void> {
   for (const name of ["yelp.txt", "rsc.txt", "log.tsv"]) {
-    writePaperFile(`${folder}/${name}`, smallLog(31, { users: 330, items: 30, width: 0 }));
+    writePaperFile(`${folder}/${name}`, createSmallLog(31, { users: 330, items: 30, width: 0 }));
   }
   await Deno.mkdir(`${folder}/src/tune/experiment`, { recursive: true });
   await Deno.copyFile(
@@ -152,14 +152,14 @@ export async function fillSandbox(folder: string, { text }: Page): Promise<void>
 
 /** A log as Parquet, which takes the data engine, and its items. */
 async function fillLogs(folder: string): Promise<void> {
-  await longLog(folder);
+  await makeLongLog(folder);
   await Deno.mkdir(`${folder}/logs`);
-  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+  const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
   try {
-    const log = literal(`${folder}/log.csv`);
+    const log = formatLiteral(`${folder}/log.csv`);
     await engine.run(
       `COPY (SELECT user AS uid, item AS sku, time AS ts, clicked AS label FROM ${log})
-       TO ${literal(`${folder}/logs/day1.parquet`)} (FORMAT parquet)`,
+       TO ${formatLiteral(`${folder}/logs/day1.parquet`)} (FORMAT parquet)`,
     );
   } finally {
     engine.close();
@@ -169,7 +169,7 @@ async function fillLogs(folder: string): Promise<void> {
 }
 
 /** The files of the runs that were trained, by what said so: the arguments without the folder. */
-export type MadeRuns = Map<string, ReadonlyMap<string, Uint8Array>>;
+export type TrainedRuns = Map<string, ReadonlyMap<string, Uint8Array>>;
 
 /**
  * Runs the commands of a page in a folder; those of one task share a process. A training that another page shows, too, only
@@ -181,23 +181,23 @@ export class PageRunner implements AsyncDisposable {
   /** @param made what other pages trained. */
   constructor(
     private readonly folder: string,
-    private readonly made: MadeRuns,
+    private readonly made: TrainedRuns,
   ) {}
 
   /** @returns what it printed. @throws AssertionError when it fails. */
   async run(command: ShownCommand): Promise<string> {
     const { page, task, line } = command;
-    const args = argumentsOf(command);
-    const run = task === "train" && !args.includes("--resume") ? runOf(args) : undefined;
+    const args = shortenArguments(command);
+    const run = task === "train" && !args.includes("--resume") ? findRun(args) : undefined;
     const earlier = this.made.get(run?.trained ?? "");
     if (run && earlier) {
       await Deno.mkdir(`${this.folder}/${run.path}`, { recursive: true });
       for (const [file, bytes] of earlier) await Deno.writeFile(`${this.folder}/${run.path}/${file}`, bytes);
       return `a copy in ${run.path}`;
     }
-    const { code, stdout, stderr } = await this.#seriesOf(task).run(args);
+    const { code, stdout, stderr } = await this.#getSeries(task).run(args);
     assert.equal(code, 0, `${page}: ${line}\n${stderr}`);
-    if (run) this.made.set(run.trained, await filesOf(`${this.folder}/${run.path}`));
+    if (run) this.made.set(run.trained, await readFiles(`${this.folder}/${run.path}`));
     await this.#removeTimed();
     return stdout;
   }
@@ -210,7 +210,7 @@ export class PageRunner implements AsyncDisposable {
     }
   }
 
-  #seriesOf(task: string): CommandSeries {
+  #getSeries(task: string): CommandSeries {
     let series = this.#series.get(task);
     if (series === undefined) {
       series = new CommandSeries(task as CommandName, { cwd: this.folder });
@@ -225,7 +225,7 @@ export class PageRunner implements AsyncDisposable {
 }
 
 /** What a command is given: what the page shows, and what makes it short. */
-function argumentsOf({ task, args }: ShownCommand): string[] {
+function shortenArguments({ task, args }: ShownCommand): string[] {
   const begins = !args.includes("--resume");
   const name = task === "policy" ? `policy ${args[0]}` : task;
   const shorter = begins ? SHORTER[name] ?? [] : task === "policy" ? [] : ["--no-report"];
@@ -235,7 +235,7 @@ function argumentsOf({ task, args }: ShownCommand): string[] {
 }
 
 /** Where a training writes to, if it says so and is a single one, and the rest of its arguments, less what is the default. */
-function runOf(args: readonly string[]): { path: string; trained: string } | undefined {
+function findRun(args: readonly string[]): { path: string; trained: string } | undefined {
   const at = args.indexOf("--save-dir");
   const path = args[at + 1];
   if (at < 0 || path === undefined || ["--seeds", "--adversarial"].some((name) => args.includes(name))) {
@@ -245,7 +245,7 @@ function runOf(args: readonly string[]): { path: string; trained: string } | und
   return { path, trained };
 }
 
-async function filesOf(folder: string): Promise<ReadonlyMap<string, Uint8Array>> {
+async function readFiles(folder: string): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
   for await (const { name } of Deno.readDir(folder)) {
     files.set(name, await Deno.readFile(`${folder}/${name}`));

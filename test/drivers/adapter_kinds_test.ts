@@ -5,31 +5,36 @@
 
 import assert from "node:assert/strict";
 import { openDevice } from "../../src/gpu/device.ts";
-import { fixedShapes, type KernelShapes, recordedShapes, variantsFor } from "../../src/gpu/kernel_shapes.ts";
-import { askedLimits, LEAST, type LimitName } from "../../src/gpu/limits.ts";
-import { blamed } from "../../src/selftest/finding.ts";
-import { selftestCases } from "../../src/selftest/cases.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import {
+  getDefaultVariants,
+  type KernelVariants,
+  listMatmulVariants,
+  reuseVariants,
+} from "../../src/gpu/kernel_shapes.ts";
+import { computeRequiredLimits, LEAST, type LimitName } from "../../src/gpu/limits.ts";
+import { findBlamedKernels } from "../../src/selftest/finding.ts";
+import { listSelftestCases } from "../../src/selftest/cases.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { defaultTraining } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { changesOf } from "../../src/commands/train/run_stages.ts";
-import { computedOn } from "../../src/lab/client/services/session.ts";
-import { datasetOf } from "../../src/data/sets/dataset.ts";
+import { listChanges } from "../../src/commands/train/run_stages.ts";
+import { describeAdapter } from "../../src/lab/client/services/session.ts";
+import { createDataset } from "../../src/data/sets/dataset.ts";
 import { shannonStage } from "../../src/run/stages.ts";
 import { runStage } from "../../src/run/training_run.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
-import { runConfigOf, withEmptyFolder } from "../run/folder_check.ts";
+import { makeRunConfig, withEmptyFolder } from "../run/folder_check.ts";
 import { MAX_CHUNKS } from "../../src/gpu/sizes.ts";
-import { thousands } from "../../src/number_text.ts";
+import { formatThousands } from "../../src/number_text.ts";
 import { UserError } from "../../src/user_error.ts";
 import { openGpu } from "../open_alone.ts";
 import { defaultModel } from "../../src/model/config.ts";
 
-const textures = fixedShapes("cpu");
-const buffers = fixedShapes("cpu", "buffers");
+const textures = getDefaultVariants("cpu");
+const buffers = getDefaultVariants("cpu", "buffers");
 
 /** An adapter that says this of itself, and computes nothing. @param more of it, that is not as most have it */
 function named(info: Partial<GPUAdapterInfo>, more: object = {}): GPU {
@@ -50,43 +55,47 @@ function named(info: Partial<GPUAdapterInfo>, more: object = {}): GPU {
 }
 
 Deno.test("where matrices stand follows from what an adapter says of itself", async () => {
-  const shapesOf = async (info: Partial<GPUAdapterInfo>, shapesFor?: "cpu" | "gpu") =>
+  const getVariants = async (info: Partial<GPUAdapterInfo>, shapesFor?: "cpu" | "gpu") =>
     (await openDevice({ shapesFor }, named(info))).shapes;
   const deno = { description: "SwiftShader Device (Subzero)" };
   const chromium = { vendor: "google", architecture: "swiftshader" };
   for (const info of [deno, chromium, { ...chromium, isFallbackAdapter: true }]) {
-    assert.deepEqual(await shapesOf(info), buffers);
-    assert.deepEqual(await shapesOf(info, "cpu"), buffers);
-    assert.deepEqual(await shapesOf(info, "gpu"), fixedShapes("gpu"));
+    assert.deepEqual(await getVariants(info), buffers);
+    assert.deepEqual(await getVariants(info, "cpu"), buffers);
+    assert.deepEqual(await getVariants(info, "gpu"), getDefaultVariants("gpu"));
   }
   // Software that nobody has measured is taken to be like llvmpipe.
   const llvmpipe = { description: "llvmpipe (LLVM 19.1.7, 256 bits)" };
   const warp = { description: "Microsoft Basic Render Driver" };
   for (const info of [llvmpipe, warp, { isFallbackAdapter: true }]) {
-    assert.deepEqual(await shapesOf(info), textures);
+    assert.deepEqual(await getVariants(info), textures);
   }
   const card = { vendor: "nvidia", architecture: "ampere" };
-  assert.deepEqual(await shapesOf(card), fixedShapes("gpu"));
-  assert.deepEqual(await shapesOf(card, "cpu"), textures);
+  assert.deepEqual(await getVariants(card), getDefaultVariants("gpu"));
+  assert.deepEqual(await getVariants(card, "cpu"), textures);
 });
 
 Deno.test("products from buffers are done by rows; panels stay what a calibration may try", () => {
-  const choice = (shapes: KernelShapes) => ({ shapes, workgroupBytes: 32768, subgroups: false });
-  const variants = (shapes: KernelShapes, k4 = 16) => variantsFor(choice(shapes), "forward", k4, 16, 5000);
+  const choice = (shapes: KernelVariants) => ({ shapes, workgroupBytes: 32768, subgroups: false });
+  const variants = (shapes: KernelVariants, k4 = 16) =>
+    listMatmulVariants(choice(shapes), "forward", k4, 16, 5000);
   assert.deepEqual(variants(textures), ["panel 256", "panel 128", "panel 64", "rows"]);
   assert.deepEqual(variants(buffers), ["rows", "panel 256", "panel 128", "panel 64"]);
   assert.deepEqual([variants(textures, 65), variants(buffers, 65)], [["rows"], ["rows"]]);
-  assert.deepEqual(variantsFor(choice(buffers), "weight", 16, 16, 5000), ["rows"]);
+  assert.deepEqual(listMatmulVariants(choice(buffers), "weight", 16, 16, 5000), ["rows"]);
 });
 
 Deno.test("recorded shapes are taken where matrices stand alike", () => {
   const matmul = { "forward 64x64": "rows" } as const;
-  assert.deepEqual(recordedShapes({ ...textures, matmul }, textures), { ...textures, matmul });
-  assert.deepEqual(recordedShapes({ ...buffers, matmul }, buffers), { ...buffers, matmul });
-  assert.deepEqual(recordedShapes({ ...textures, matmul }, buffers), buffers);
-  assert.deepEqual(recordedShapes({ ...buffers, matmul }, textures), textures);
-  assert.deepEqual(recordedShapes({ ...buffers, matmul }, fixedShapes("gpu")), fixedShapes("gpu"));
-  assert.deepEqual(recordedShapes(undefined, buffers), buffers);
+  assert.deepEqual(reuseVariants({ ...textures, matmul }, textures), { ...textures, matmul });
+  assert.deepEqual(reuseVariants({ ...buffers, matmul }, buffers), { ...buffers, matmul });
+  assert.deepEqual(reuseVariants({ ...textures, matmul }, buffers), buffers);
+  assert.deepEqual(reuseVariants({ ...buffers, matmul }, textures), textures);
+  assert.deepEqual(
+    reuseVariants({ ...buffers, matmul }, getDefaultVariants("gpu")),
+    getDefaultVariants("gpu"),
+  );
+  assert.deepEqual(reuseVariants(undefined, buffers), buffers);
 });
 
 Deno.test("shapes that have matrices elsewhere are refused on an open device", () =>
@@ -102,16 +111,16 @@ Deno.test("shapes that have matrices elsewhere are refused on an open device", (
 // Layers and the LSTM from buffers are in linear_test.ts, lstm_test.ts and model_test.ts.
 Deno.test("scores of all items agree with float64 from buffers", () =>
   withGpu(buffers, async (gpu) => {
-    const [one, ...others] = selftestCases("cpu").filter(({ name }) =>
+    const [one, ...others] = listSelftestCases("cpu").filter(({ name }) =>
       name === "slates: scores of all items"
     );
     assert.ok(one && others.length === 0);
     const finding = await one.run(gpu);
     assert.equal(finding.error, undefined);
-    assert.deepEqual(blamed(finding), []);
+    assert.deepEqual(findBlamedKernels(finding), []);
   }));
 
-const log = smallLog(21, { users: 60, items: 41, width: WIDTH, maxEvents: 6, maxPage: 7 });
+const log = createSmallLog(21, { users: 60, items: 41, width: WIDTH, maxEvents: 6, maxPage: 7 });
 const model = { ...smallLstm, dims: [6] };
 
 Deno.test("a run that was begun with textures goes on with buffers, and the other way round", () =>
@@ -120,10 +129,10 @@ Deno.test("a run that was begun with textures goes on with buffers, and the othe
       const folder = `${path}/${one.matrices ?? "textures"}`;
       await Deno.mkdir(folder);
       const training = { ...defaultTraining, batchSize: 13, iterations: 12, validateEvery: 4 };
-      const config = runConfigOf({ model, training, shapes: one });
-      const data = datasetOf(new MemoryLog(log), config.data);
+      const config = makeRunConfig({ model, training, shapes: one });
+      const data = createDataset(new MemoryLog(log), config.data);
       const losses: number[] = [];
-      const session = (shapes: KernelShapes, upTo?: number) =>
+      const session = (shapes: KernelVariants, upTo?: number) =>
         withGpu(shapes, async (gpu) => {
           const stop = new AbortController();
           const onStep = ({ iteration, nll }: { iteration: number; nll?: number }) => {
@@ -148,37 +157,38 @@ Deno.test("a run that was begun with textures goes on with buffers, and the othe
 
 Deno.test("whoever goes on with a run is told that its kernels are others, or its machine; a file of the lab's page says it", () => {
   const adapter = { kind: "cpu", description: "a", vendor: "", architecture: "", runtime: "r" } as const;
-  const by = (shapes?: KernelShapes, description = "a") => ({
+  const by = (shapes?: KernelVariants, description = "a") => ({
     ...{ clickgan: "0", system: "s", shapes },
     adapter: { ...adapter, kind: shapes?.kind ?? "cpu", description, driver: "1" },
   });
   const other = { ...buffers, matmul: { "forward 64x64": "panel 64" } } as const;
-  assert.deepEqual(changesOf(by(buffers), by(other)), []); // what was recorded is taken
-  assert.deepEqual(changesOf(by(), by(buffers)), []); // so old that it recorded none
-  assert.deepEqual(changesOf(by(textures), by(buffers)), [
+  assert.deepEqual(listChanges(by(buffers), by(other)), []); // what was recorded is taken
+  assert.deepEqual(listChanges(by(), by(buffers)), []); // so old that it recorded none
+  assert.deepEqual(listChanges(by(textures), by(buffers)), [
     "kernels: for matrices in buffers (was for matrices in textures)",
   ]);
-  assert.deepEqual(changesOf(by(buffers, "b"), by(textures)), [
+  assert.deepEqual(listChanges(by(buffers, "b"), by(textures)), [
     "description: a (was b)",
     "kernels: for matrices in textures (was for matrices in buffers)",
   ]);
-  assert.deepEqual(changesOf(by(textures), by(fixedShapes("gpu"))), ["kind: gpu (was cpu)"]);
-  const [one, two] = [textures, buffers].map((shapes) => computedOn({ adapter, shapes }));
+  assert.deepEqual(listChanges(by(textures), by(getDefaultVariants("gpu"))), ["kind: gpu (was cpu)"]);
+  const [one, two] = [textures, buffers].map((shapes) => describeAdapter({ adapter, shapes }));
   assert.equal(one, JSON.stringify(adapter)); // as files have it that are older than this choice
   assert.notEqual(one, two);
-  assert.equal(two, computedOn({ adapter, shapes: other }));
+  assert.equal(two, describeAdapter({ adapter, shapes: other }));
 });
 
 const names = Object.keys(LEAST) as LimitName[];
 
 Deno.test("WebGPU's defaults are enough, and no more is asked for than the kernels use", () => {
-  assert.deepEqual(askedLimits(LEAST, "x"), LEAST);
+  assert.deepEqual(computeRequiredLimits(LEAST, "x"), LEAST);
   const large = Object.fromEntries(names.map((name) => [name, 2 ** 31])) as Record<LimitName, number>;
   const room = { maxBufferSize: 2 ** 31, maxStorageBufferBindingSize: 2 ** 31 };
   const more = { ...room, maxComputeWorkgroupStorageSize: 32768 };
-  assert.deepEqual(askedLimits(large, "x"), { ...LEAST, ...more });
+  assert.deepEqual(computeRequiredLimits(large, "x"), { ...LEAST, ...more });
   assert.equal(
-    askedLimits(large, "x", { maxComputeWorkgroupStorageSize: 16384 }).maxComputeWorkgroupStorageSize,
+    computeRequiredLimits(large, "x", { maxComputeWorkgroupStorageSize: 16384 })
+      .maxComputeWorkgroupStorageSize,
     16384,
   );
 });
@@ -208,11 +218,11 @@ Deno.test("the page says how many weights outside of tables fit: partial sums of
   const most = LEAST.maxStorageBufferBindingSize / (4 * MAX_CHUNKS);
   const page = (await Deno.readTextFile("README.md")).replace(/\s+/g, " ");
   assert.ok(page.includes(`${MAX_CHUNKS} gradients of all weights outside of tables`));
-  assert.ok(page.includes(thousands(most)));
+  assert.ok(page.includes(formatThousands(most)));
 });
 
 Deno.test("16 KiB of workgroup memory: another kernel takes what a panel is too small for, with the same losses", async () => {
-  const log = smallLog(21, { users: 30, items: 41, width: 5, maxEvents: 3, maxPage: 4 });
+  const log = createSmallLog(21, { users: 30, items: 41, width: 5, maxEvents: 3, maxPage: 4 });
   const train = async (workgroupBytes: number) => {
     using gpu = await openGpu({ shapesFor: "cpu", workgroupBytes });
     using model = new UserModel(gpu, log.items, { ...defaultModel, lstmUnits: 3, dims: [256, 5] }, {

@@ -4,56 +4,59 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import {
   BUDGET,
-  calibrate,
   type PassClock,
-  type Product,
   StepProducts,
+  type TunableKernel,
+  tuneKernels,
 } from "../../src/selftest/calibration/calibrate.ts";
 import {
-  fittedShapes,
-  ShapeCache,
-  type ShapeKey,
-  type Timeable,
+  type TimeableKernels,
+  tuneVariantsWith,
+  VariantCache,
+  type VariantCacheKey,
 } from "../../src/selftest/calibration/fit_shapes.ts";
 import type { LogSource } from "../../src/data/log_source.ts";
-import type { ChoiceFigures } from "../../src/data/ranking.ts";
+import type { ChoiceMetrics } from "../../src/data/ranking.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { EncodePass } from "../../src/gpu/profiler.ts";
 import {
   type AdapterKind,
-  chosenShapes,
-  fixedShapes,
-  type KernelShapes,
+  getDefaultVariants,
   type KernelVariant,
+  type KernelVariants,
   type MatmulVariant,
+  mergeTunedVariants,
 } from "../../src/gpu/kernel_shapes.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { defaultTraining } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { shapesFor } from "../../src/cli/calibration.ts";
+import { chooseVariants } from "../../src/cli/calibration.ts";
 import { UserError } from "../../src/user_error.ts";
-import { cacheEnvironment, runCommand, withSmallLog } from "../command_check.ts";
+import { makeCacheEnvironment, runCommand, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { withGpu } from "../op_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
 const panels = ["panel 256", "panel 128", "panel 64", "rows"] as const;
-const two: Product[] = [{ key: "forward 64x64", variants: panels }, { key: "input 64x64", variants: panels }];
+const two: TunableKernel[] = [{ key: "forward 64x64", variants: panels }, {
+  key: "input 64x64",
+  variants: panels,
+}];
 
 /** Microseconds of a variant, the n-th time that it runs. */
 type Times = (key: string, variant: KernelVariant, n: number) => number;
 
 /** Its clock is moved by what it is asked to do. */
-class FakeMeter implements Timeable<{ key: string; variant: KernelVariant }> {
+class FakeMeter implements TimeableKernels<{ key: string; variant: KernelVariant }> {
   clock = 0;
   readonly prepared: string[] = [];
   readonly #runs = new Map<string, number>();
   constructor(
     private readonly times: Times,
     private readonly compile: (variant: KernelVariant) => number = () => 50,
-    private readonly all: readonly Product[] = two,
+    private readonly all: readonly TunableKernel[] = two,
   ) {}
   products() {
     return this.all;
@@ -83,7 +86,7 @@ class FakeMeter implements Timeable<{ key: string; variant: KernelVariant }> {
 Deno.test("calibration: the fixed variant stays unless another is clearly faster, twice", async () => {
   const chosen = async (times: Times) => {
     const meter = new FakeMeter(times);
-    return (await calibrate(two, meter)).chosen;
+    return (await tuneKernels(two, meter)).chosen;
   };
   assert.deepEqual(await chosen(() => 100), {});
   assert.deepEqual(await chosen((_, variant) => (variant === "panel 256" ? 100 : 91)), {});
@@ -105,7 +108,7 @@ Deno.test("calibration: says how much faster, and leaves out what does not run",
   const prepare = meter.prepare.bind(meter);
   meter.prepare = (key, variant) =>
     variant === "panel 128" ? Promise.reject(new Error("no such workgroup")) : prepare(key, variant);
-  const { gain, untried, chosen } = await calibrate(two, meter);
+  const { gain, untried, chosen } = await tuneKernels(two, meter);
   assert.deepEqual(chosen, { "forward 64x64": "panel 64", "input 64x64": "panel 64" });
   assert.deepEqual(gain, { "forward 64x64": 1.5, "input 64x64": 1.5 });
   assert.deepEqual(untried, ["forward 64x64 panel 128", "input 64x64 panel 128"]);
@@ -114,7 +117,7 @@ Deno.test("calibration: says how much faster, and leaves out what does not run",
 Deno.test("calibration: keeps to its budget, the most promising variants first", async () => {
   for (const panel of [10, 150, 400, 900, 1200]) {
     const meter = new FakeMeter(() => 100, (variant) => (variant === "rows" ? BUDGET / 2 : panel));
-    const { untried, seconds, neededSeconds } = await calibrate(two, meter);
+    const { untried, seconds, neededSeconds } = await tuneKernels(two, meter);
     assert.ok(seconds - neededSeconds <= BUDGET / 1000 + 0.04, `${seconds} s with ${panel} ms a panel`);
     const all = two.flatMap(({ key }) => panels.map((variant) => `${key} ${variant}`));
     const fixed = two.map(({ key }) => `${key} panel 256`);
@@ -125,23 +128,23 @@ Deno.test("calibration: keeps to its budget, the most promising variants first",
     assert.equal(meter.prepared[0], fixed[0]);
   }
   const slow = new FakeMeter((_, variant) => (variant === "panel 256" ? 100 : 10), () => 3000);
-  const { chosen, untried, compared } = await calibrate(two, slow);
+  const { chosen, untried, compared } = await tuneKernels(two, slow);
   assert.deepEqual([chosen, untried.length, compared, slow.prepared.length], [{}, 6, 0, 1]);
 });
 
 Deno.test("calibration: what training needs costs nothing, and what is compiled is compared", async () => {
   const fast: Times = (_, variant) => (variant === "panel 128" ? 50 : 100);
   // Two kernels of 1,900 ms each are within the budget, as one of them is the fixed one.
-  const one = await calibrate(two, new FakeMeter(fast, () => 1900));
+  const one = await tuneKernels(two, new FakeMeter(fast, () => 1900));
   assert.deepEqual([one.compared, one.chosen], [1, { "forward 64x64": "panel 128" }]);
   assert.equal(one.neededSeconds, 1.9);
   // The second of a sort takes longer than the first let expect, and more than there is time for.
   let n = 0;
-  const late = await calibrate(two, new FakeMeter(fast, () => (n++ === 0 ? 1500 : 2500)));
+  const late = await tuneKernels(two, new FakeMeter(fast, () => (n++ === 0 ? 1500 : 2500)));
   assert.deepEqual([late.compared, late.chosen], [1, { "forward 64x64": "panel 128" }]);
 });
 
-const key: ShapeKey = {
+const key: VariantCacheKey = {
   adapter: "a card",
   driver: "1.0",
   runtime: "Deno/0",
@@ -164,15 +167,15 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
   withEmptyFolder(async (folder) => {
     const said: string[] = [];
     const say = (text: string) => void said.push(text);
-    const cache = new ShapeCache(`${folder}/new/clickgan`, say);
-    const fit = async (its: ShapeKey, faster: MatmulVariant) => {
+    const cache = new VariantCache(`${folder}/new/clickgan`, say);
+    const fit = async (its: VariantCacheKey, faster: MatmulVariant) => {
       const meter = new FakeMeter((_, variant) => (variant === faster ? 50 : 100));
-      const shapes = await fittedShapes(gpuLike, meter, cache, its, say);
+      const shapes = await tuneVariantsWith(gpuLike, meter, cache, its, say);
       return { variant: shapes.matmul["forward 64x64"], measured: meter.prepared.length > 0 };
     };
     assert.deepEqual(await fit(key, "panel 64"), { variant: "panel 64", measured: true });
     assert.deepEqual(await fit(key, "rows"), { variant: "panel 64", measured: false });
-    const others: Partial<ShapeKey>[] = [
+    const others: Partial<VariantCacheKey>[] = [
       { driver: "2.0" },
       { sha256: "01" },
       { adapter: "another" },
@@ -196,15 +199,15 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
     // Where there was no time to try anything, it is said, and nothing is kept.
     const none = { ...key, driver: "3.0" };
     const slow = new FakeMeter(() => 100, () => 3000);
-    assert.deepEqual(await fittedShapes(gpuLike, slow, cache, none, say), { kind: "cpu", matmul: {} });
+    assert.deepEqual(await tuneVariantsWith(gpuLike, slow, cache, none, say), { kind: "cpu", matmul: {} });
     assert.match(said.pop() ?? "", /the standard ones\. No others were tried, .*one takes 3\.0 s or more/);
     assert.deepEqual(await fit(none, "rows"), { variant: "rows", measured: true });
     said.length = 0;
 
     // A file stands where the folder should be.
-    const nowhere = new ShapeCache(cache.file, say);
+    const nowhere = new VariantCache(cache.file, say);
     const meter = new FakeMeter(() => 100);
-    assert.deepEqual(await fittedShapes(gpuLike, meter, nowhere, key, say), { kind: "cpu", matmul: {} });
+    assert.deepEqual(await tuneVariantsWith(gpuLike, meter, nowhere, key, say), { kind: "cpu", matmul: {} });
     assert.match(
       said.join("\n"),
       /^The kernel shapes are not kept for the next run: cannot make the folder/m,
@@ -223,7 +226,7 @@ Deno.test("a CPU adapter takes the fixed table, a GPU is calibrated, unless an o
       },
     });
     const sizes = { model: defaultModel, users: 12 };
-    assert.deepEqual(await shapesFor(wanted, gpu as Gpu, source, sizes, () => {}), { kind, matmul: {} });
+    assert.deepEqual(await chooseVariants(wanted, gpu as Gpu, source, sizes, () => {}), { kind, matmul: {} });
     return began;
   };
   assert.deepEqual([await times("cpu"), await times("gpu")], [false, true]);
@@ -231,7 +234,7 @@ Deno.test("a CPU adapter takes the fixed table, a GPU is calibrated, unless an o
   assert.deepEqual([await times("cpu", false), await times("gpu", false)], [false, false]);
 });
 
-const log = smallLog(3, { users: 60, items: 20, width: 4 });
+const log = createSmallLog(3, { users: 60, items: 20, width: 4 });
 const small = { ...defaultModel, dims: [8, 8], lstmUnits: 4 };
 
 Deno.test("the products of a step are timed by each variant, on both kinds of shapes", async () => {
@@ -257,7 +260,7 @@ Deno.test("the products of a step are timed by each variant, on both kinds of sh
       if (sum) {
         const both = await Promise.all(sum.variants.map((variant) => step.prepare(sum.key, variant)));
         assert.ok((await step.time(both)).every((time) => time > 0 && time < 1e6));
-        assert.deepEqual(chosenShapes(gpu.shapes, { outcome_sum: "subgroups" }).sum, {
+        assert.deepEqual(mergeTunedVariants(gpu.shapes, { outcome_sum: "subgroups" }).sum, {
           outcome_sum: "subgroups",
         });
       }
@@ -266,12 +269,12 @@ Deno.test("the products of a step are timed by each variant, on both kinds of sh
 });
 
 Deno.test("a validation with sums by subgroups has the losses of one without", async () => {
-  const losses = (sum: KernelShapes["sum"]) =>
-    withGpu({ ...fixedShapes("gpu"), sum }, async (gpu) => {
+  const losses = (sum: KernelVariants["sum"]) =>
+    withGpu({ ...getDefaultVariants("gpu"), sum }, async (gpu) => {
       using model = new UserModel(gpu, log.items, small, { seed: 1 });
       const training = { ...defaultTraining, batchSize: 12, validateEvery: 1 };
       using trainer = await Trainer.create(model, log, training);
-      const found: ChoiceFigures[] = [];
+      const found: ChoiceMetrics[] = [];
       await trainer.run(2, { onValidation: (figures) => found.push(figures) });
       return found;
     });
@@ -290,7 +293,7 @@ Deno.test("a validation with sums by subgroups has the losses of one without", a
 });
 
 /** How many dispatches a pass encodes. */
-function dispatchesOf(encode: EncodePass): number {
+function countDispatches(encode: EncodePass): number {
   let count = 0;
   const pass = new Proxy({}, {
     get: (_, name) => () => void (name === "dispatchWorkgroups" && count++),
@@ -309,14 +312,14 @@ Deno.test("where the clock is rounded, as browsers do, a product is repeated unt
         time: (passes) =>
           Promise.resolve(passes.map((encode) => {
             const began = now;
-            now += each * dispatchesOf(encode);
+            now += each * countDispatches(encode);
             return 100 * (Math.floor(now / 100) - Math.floor(began / 100));
           })),
       };
       using step = new StepProducts(gpu, log, small, 12, rounded);
       const product = step.products().find(({ key }) => key === "forward 8x8") ?? assert.fail();
       const ready = await step.prepare(product.key, product.variants[0] ?? assert.fail());
-      assert.equal(dispatchesOf(ready.encode), ready.repeats);
+      assert.equal(countDispatches(ready.encode), ready.repeats);
       // 3,000 us are wanted; less only where the most repeats do not last as long.
       const lasts = each * ready.repeats;
       const wanted = Math.min(3000, 1024 * each);
@@ -335,7 +338,7 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
     const cache = `${folder}/cache`;
     const json = (path: string) => JSON.parse(Deno.readTextFileSync(path));
     const sizes = ["--batch-size", "12", "--dims", "8-8", "--lstm-units", "4", "--validate-every", "4"];
-    await using trainings = new CommandSeries("train", { env: await cacheEnvironment(cache) });
+    await using trainings = new CommandSeries("train", { env: await makeCacheEnvironment(cache) });
     const run = async (name: string, ...args: string[]) => {
       const where = ["--data", data, "--save-dir", `${folder}/${name}`, "--no-report", ...sizes];
       const result = await trainings.ok([...where, "--calibration", ...args]);
@@ -348,7 +351,7 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
     const products: string[] = entries[0].for.sizes.map((size: string) => size.replace(/ 2\^.*/, ""));
     const set = (variant: MatmulVariant) => {
       const keys = products.filter((product) => product.startsWith("forward"));
-      const shapes: KernelShapes = { kind, matmul: Object.fromEntries(keys.map((k) => [k, variant])) };
+      const shapes: KernelVariants = { kind, matmul: Object.fromEntries(keys.map((k) => [k, variant])) };
       Deno.writeTextFileSync(file, JSON.stringify({ entries: [{ ...entries[0], shapes }] }));
       return shapes;
     };

@@ -24,7 +24,7 @@ export async function useDawn(): Promise<string | undefined> {
 }
 
 /** A text that does not compile, or a pipeline that is beyond the limits. */
-export interface Fault {
+export interface ShaderFault {
   readonly kernel: string;
   /** Its constants, as they stand in the text. */
   readonly constants: string;
@@ -33,7 +33,7 @@ export interface Fault {
 
 /** The shader texts that were compiled, each once, and what is wrong with them. */
 export class ShaderTexts {
-  readonly #faults = new Map<string, Fault | undefined>();
+  readonly #faults = new Map<string, ShaderFault | undefined>();
   readonly #kernels = new Set<string>();
 
   /** Names of the kernels. */
@@ -44,8 +44,8 @@ export class ShaderTexts {
     return this.#faults.size;
   }
   /** Where texts of one kernel fail alike, the first is enough. */
-  get faults(): Fault[] {
-    const byMessage = new Map<string, Fault>();
+  get faults(): ShaderFault[] {
+    const byMessage = new Map<string, ShaderFault>();
     for (const fault of this.#faults.values()) {
       const key = `${fault?.kernel} ${fault?.message.replace(/\d+/g, "")}`;
       if (fault && !byMessage.has(key)) byMessage.set(key, fault);

@@ -3,23 +3,29 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
 import { Arena } from "../../src/gpu/arena.ts";
-import { Commands } from "../../src/gpu/commands.ts";
+import { CommandRecorder } from "../../src/gpu/commands.ts";
 import { openGpu } from "../open_alone.ts";
-import { constantOf, type Constants, kernel, kernelText } from "../../src/gpu/kernel.ts";
-import { fixedShapes, type KernelShapes } from "../../src/gpu/kernel_shapes.ts";
+import { buildKernelText, type Constants, getConstant, parseKernel } from "../../src/gpu/kernel.ts";
+import { getDefaultVariants, type KernelVariants } from "../../src/gpu/kernel_shapes.ts";
 import { type DispatchSpec, Program } from "../../src/gpu/program.ts";
 import { type View, writeMemory } from "../../src/gpu/memory.ts";
-import { timePasses, workOf } from "../../src/gpu/profiler.ts";
-import { ReadbackQueue, readFloats, readViews, Staging } from "../../src/gpu/readback.ts";
-import { matmulKernel } from "../../src/ops/kernel_selection.ts";
-import { threadsFor, versionIn } from "../../src/gpu/host/driver.ts";
-import { sourceOf } from "../../src/data/log_source.ts";
+import { listTimedWork, timePasses } from "../../src/gpu/profiler.ts";
+import { ReadbackQueue, readFloats, readViews, StagingPool } from "../../src/gpu/readback.ts";
+import { selectMatmulKernel } from "../../src/ops/kernel_selection.ts";
+import { chooseDriverThreads, findVersionInFile } from "../../src/gpu/host/driver.ts";
+import { toLogSource } from "../../src/data/log_source.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
-import { iterationFlops, type Trained } from "../../src/train/iteration_work.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { estimateIterationFlops, type TrainingWorkload } from "../../src/train/iteration_work.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import config from "../../deno.json" with { type: "json" };
-import { AS_TESTS_HAVE_IT, AS_USERS_HAVE_IT, runCommandWith, withSmallLog, words } from "../command_check.ts";
+import {
+  AS_TESTS_HAVE_IT,
+  AS_USERS_HAVE_IT,
+  runCommandWith,
+  splitArguments,
+  withSmallLog,
+} from "../command_check.ts";
 import { withGpu } from "../op_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
@@ -35,7 +41,7 @@ struct Step { size: vec4u, first_entry: u32, slot: u32, chunks: u32, learning_ra
 fn double(@builtin(global_invocation_id) id: vec3u) {
   if (id.x < COUNT && ON) { values[id.x] *= FACTOR; }
 }`;
-const double = kernel("double", doubleText);
+const double = parseKernel("double", doubleText);
 const sizes = { users: 1, events: 1, rows: 1, items: 1 };
 
 function spec(views: Record<string, View>, more: Partial<DispatchSpec> = {}): DispatchSpec {
@@ -54,13 +60,13 @@ Deno.test("a kernel's interface and constants are read from its text", () => {
     { name: "values", index: 0, kind: "read_write" },
     { name: "step", index: 1, kind: "uniform" },
   ]);
-  assert.equal(constantOf(double, "WORKGROUP"), 8);
-  const textOf = (constants: Constants) => kernelText({ kernel: double, constants, views: {} });
-  const text = textOf({ FACTOR: 3, COUNT: 7, ON: false });
+  assert.equal(getConstant(double, "WORKGROUP"), 8);
+  const buildText = (constants: Constants) => buildKernelText({ kernel: double, constants, views: {} });
+  const text = buildText({ FACTOR: 3, COUNT: 7, ON: false });
   assert.match(text, /const FACTOR = 3\.0;\nconst COUNT = 7u;\nconst ON = false;/);
-  assert.match(textOf({ FACTOR: 1e-8 }), /const FACTOR = 1e-8;/);
-  assert.throws(() => textOf({ MISSING: 1 }), /kernel double has no constant MISSING/);
-  assert.throws(() => kernel("none", "fn f() {}"), /last binding must be the uniform step/);
+  assert.match(buildText({ FACTOR: 1e-8 }), /const FACTOR = 1e-8;/);
+  assert.throws(() => buildText({ MISSING: 1 }), /kernel double has no constant MISSING/);
+  assert.throws(() => parseKernel("none", "fn f() {}"), /last binding must be the uniform step/);
 });
 
 Deno.test("views of all kinds and sizes are read together, small ones through one buffer", () =>
@@ -96,7 +102,7 @@ Deno.test("errors name the kernel: source line, missing and unknown views, inval
     const steps = arena.allocate("steps", 256).buffer;
     const values = arena.allocate("values", 32);
     const record = (s: DispatchSpec) => Program.record(gpu, "test", steps, [s]);
-    const broken = kernel("broken", doubleText.replace("*= FACTOR", "*= UNKNOWN"));
+    const broken = parseKernel("broken", doubleText.replace("*= FACTOR", "*= UNKNOWN"));
     await assert.rejects(
       record(spec({ values }, { kernel: broken })),
       /kernel broken does not compile[^]*broken[^]*UNKNOWN/,
@@ -117,7 +123,7 @@ Deno.test("an uncaptured error fails the next check, and names the kernel", asyn
   const arena = new Arena(gpu, "test");
   const steps = arena.allocate("steps", 256).buffer;
   const program = await Program.record(gpu, "test", steps, [spec({ values: arena.allocate("values", 32) })]);
-  Commands.submit(gpu, "test", (commands) => {
+  CommandRecorder.submit(gpu, "test", (commands) => {
     program.encode(commands, sizes, 4096); // beyond the headers: invalid, and silent by default
   });
   await assert.rejects(readFloats(gpu, arena.allocate("other", 4)), /WebGPU reported[^]*double/);
@@ -135,12 +141,12 @@ Deno.test("replay, profile, and the count of live buffers", () =>
     assert.deepEqual(gpu.liveBufferLabels, ["test: steps", "test: values"]);
     assert.equal(arena.bytes, 256 + 20);
     const program = await Program.record(gpu, "test", steps, [spec({ values })]);
-    Commands.submit(gpu, "test", (commands) => {
+    CommandRecorder.submit(gpu, "test", (commands) => {
       for (let k = 0; k < 3; k++) program.encode(commands, sizes, 0);
     });
     assert.deepEqual(Array.from(await readFloats(gpu, values)), [8, 16, 24, 32, 5]);
     if (gpu.hasTimestamps) {
-      const work = workOf(program, sizes, 0);
+      const work = listTimedWork(program, sizes, 0);
       assert.deepEqual(work.map(({ kernel, label, flops }) => ({ kernel, label, flops })), [
         { kernel: "double", label: "double it", flops: 4 },
       ]);
@@ -168,8 +174,8 @@ Deno.test("what exceeds a limit is refused by the limit's name", () =>
 Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   const chosen = (k4: number, n4: number, kind: "cpu" | "gpu", workgroupBytes = 32768) =>
     (["forward", "input", "weight"] as const).map((direction) =>
-      matmulKernel(direction, k4, n4, 5000, {
-        shapes: fixedShapes(kind),
+      selectMatmulKernel(direction, k4, n4, 5000, {
+        shapes: getDefaultVariants(kind),
         workgroupBytes,
         subgroups: false,
       }).name
@@ -186,12 +192,13 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   assert.deepEqual(chosen(64, 64, "cpu", 16511), [rows[0], panel[1], rows[2]]);
   assert.deepEqual(chosen(63, 64, "cpu", 16384), panel);
 
-  const shapes: KernelShapes = {
+  const shapes: KernelVariants = {
     kind: "cpu",
     matmul: { "forward 64x8": "panel 64", "input 64x8": "rows", "forward 260x8": "panel 64" },
   };
   const choice = { shapes, workgroupBytes: 32768, subgroups: false };
-  const panelRows = (k4: number, rows: number) => matmulKernel("forward", k4, 2, rows, choice).own.WORKGROUP;
+  const panelRows = (k4: number, rows: number) =>
+    selectMatmulKernel("forward", k4, 2, rows, choice).own.WORKGROUP;
   assert.equal(panelRows(16, 5000), 64);
   // Few rows are not worth a large workgroup.
   assert.deepEqual([5000, 500, 212, 100, 58, 1].map((rows) => panelRows(15, rows)), [
@@ -202,9 +209,9 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
     64,
     64,
   ]);
-  assert.equal(matmulKernel("input", 16, 2, 5000, choice).name, rows[1]);
+  assert.equal(selectMatmulKernel("input", 16, 2, 5000, choice).name, rows[1]);
   assert.throws(
-    () => matmulKernel("forward", 65, 2, 5000, choice),
+    () => selectMatmulKernel("forward", 65, 2, 5000, choice),
     /Expected one of rows for the product forward 260x8, found panel 64/,
   );
 });
@@ -220,10 +227,10 @@ Deno.test("the driver's version is found wherever it stands in its file, and is 
         path,
         `${filling(before)}Mesa 25.0.7-2+deb13u1${after ? `\0${filling(after)}` : ""}`,
       );
-      assert.equal(versionIn(path), "Mesa 25.0.7-2+deb13u1", `${before} bytes before it`);
+      assert.equal(findVersionInFile(path), "Mesa 25.0.7-2+deb13u1", `${before} bytes before it`);
     }
     await Deno.writeTextFile(path, "Mesa x");
-    assert.equal(versionIn(path), undefined);
+    assert.equal(findVersionInFile(path), undefined);
   }));
 
 const SIZES = [1, 3, 1000, 5000, 300_000];
@@ -275,20 +282,20 @@ Deno.test("reads that do not wait let timers and signals have their turn", () =>
 
 Deno.test("of this Deno, a map is there when the call returns", () =>
   withGpu("cpu", (gpu) => {
-    assert.equal(Staging.of(gpu).mapsAtOnce, true);
+    assert.equal(StagingPool.of(gpu).mapsAtOnce, true);
     return Promise.resolve();
   }));
 
 // How many threads the software driver gets, and that results depend neither on it nor on how it compiles.
 
 Deno.test("two threads a core, none for small steps or with one core, and what the user says", () => {
-  assert.equal(threadsFor(2), "4");
-  assert.equal(threadsFor(64), "32");
-  assert.equal(threadsFor(1), "0");
-  assert.equal(threadsFor(2, undefined, 1e6), "0");
-  assert.equal(threadsFor(2, undefined, 1e9), "4");
-  assert.equal(threadsFor(2, "3"), "3");
-  assert.equal(threadsFor(2, "3", 1e6), "3");
+  assert.equal(chooseDriverThreads(2), "4");
+  assert.equal(chooseDriverThreads(64), "32");
+  assert.equal(chooseDriverThreads(1), "0");
+  assert.equal(chooseDriverThreads(2, undefined, 1e6), "0");
+  assert.equal(chooseDriverThreads(2, undefined, 1e9), "4");
+  assert.equal(chooseDriverThreads(2, "3"), "3");
+  assert.equal(chooseDriverThreads(2, "3", 1e6), "3");
 });
 
 Deno.test("what the driver is told is gone when it has read it, and what the user says stays", async () => {
@@ -313,7 +320,7 @@ Deno.test("what the driver is told is gone when it has read it, and what the use
 Deno.test("the bits of a training depend neither on the driver's threads nor on how it compiles", () =>
   withSmallLog(async (folder, data) => {
     // The tests run without threads, on shaders that the driver did not optimise, four numbers wide.
-    const args = words(
+    const args = splitArguments(
       "--dims 8 --lstm-units 4 --counts none --batch-size 30 --iterations 6 --validate-every 3 --no-report --data",
       data,
     );
@@ -342,10 +349,11 @@ Deno.test("every task of tests has the driver compile in the same way", () => {
 });
 
 Deno.test("a step's work counts its rows, its layers, its validation and its generator", () => {
-  const log = smallLog(1, { users: 40, items: 20, width: 3, maxEvents: 3, maxPage: 4 });
+  const log = createSmallLog(1, { users: 40, items: 20, width: 3, maxEvents: 3, maxPage: 4 });
   const training = { ...defaultTraining, batchSize: 10, validationUsers: 0 };
   const model = { ...defaultModel, dims: [64, 64] };
-  const flops = (more: Partial<Trained> = {}) => iterationFlops(sourceOf(log), { model, training, ...more });
+  const flops = (more: Partial<TrainingWorkload> = {}) =>
+    estimateIterationFlops(toLogSource(log), { model, training, ...more });
   const rows = 10 * log.rowItem.length / 40;
   near(flops(), rows * (60 * 64 + 6 * 64 * 64));
   near(flops({ training: { ...training, batchSize: 20 } }), 2 * flops());

@@ -2,23 +2,23 @@
 
 import assert from "node:assert/strict";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { fixedShapes } from "../../src/gpu/kernel_shapes.ts";
+import { getDefaultVariants } from "../../src/gpu/kernel_shapes.ts";
 import { openGpu } from "../open_alone.ts";
 import {
-  blamed,
-  byKernel,
-  Checks,
-  faultsOf,
+  CheckCollector,
+  computeErrorShare,
+  findBlamedKernels,
+  formatSelftestJson,
+  groupByKernel,
   type KindFinding,
-  selftestJson,
-  shareOf,
+  listFaults,
 } from "../../src/selftest/finding.ts";
-import { casesOf, type LeftOutChoice, type OpenSelftest, runSelftest } from "../../src/selftest/run.ts";
+import { type LeftOutChoice, type OpenSelftest, runSelftest, selectCases } from "../../src/selftest/run.ts";
 import { runCommand, runOk } from "../command_check.ts";
 
 Deno.test("an element is off by a share of its tolerance", () => {
   const share = (expected: number, got: number, tolerance: number) =>
-    shareOf({ index: "", expected, got, tolerance });
+    computeErrorShare({ index: "", expected, got, tolerance });
   assert.equal(share(1, 1.5, 2), 0.25);
   assert.equal(share(0, -0, 0), 0);
   assert.equal(share(1, 2, 0), Infinity);
@@ -30,7 +30,7 @@ Deno.test("an element is off by a share of its tolerance", () => {
 });
 
 Deno.test("checks name the worst element, what was not read, and where it stands", () => {
-  const checks = new Checks();
+  const checks = new CheckCollector();
   const by = { kernels: ["k"], what: "output", tolerance: 0.1, columns: 2 };
   checks.numbers([1, 2, 3, 4.3], [1, 2.05, 3, 4], by);
   checks.numbers([1], [1, 2], by);
@@ -43,7 +43,7 @@ Deno.test("checks name the worst element, what was not read, and where it stands
   assert.equal(short?.fault, "expected 2 numbers, found 1");
   assert.equal(unread?.fault, "expected 1 numbers, found 0");
   assert.deepEqual([same?.differs, same?.worst?.tolerance], [false, 0]);
-  const texts = faultsOf({ name: "case", kernels: ["k"], checks: checks.all });
+  const texts = listFaults({ name: "case", kernels: ["k"], checks: checks.all });
   assert.match(
     texts[0] ?? "",
     /^k: output \[1, 1\]: expected 4, got 4\.3, off by 0\.3 with 0\.1 allowed$/,
@@ -87,7 +87,7 @@ const broken = [
 for (const { kernel, from, to, only, what } of broken) {
   Deno.test(`a fault in ${kernel} is found, and it is named`, async () => {
     const right = await run(only);
-    assert.deepEqual(right.flatMap(faultsOf), []);
+    assert.deepEqual(right.flatMap(listFaults), []);
     let changed = 0;
     const wrong = await run(only, (name, source) => {
       if (name !== kernel) return source;
@@ -96,10 +96,11 @@ for (const { kernel, from, to, only, what } of broken) {
       return source.replace(from, to);
     });
     assert.ok(changed > 0);
-    const finding = wrong.find((finding) => faultsOf(finding).length > 0) ?? assert.fail("nothing was found");
-    assert.ok(blamed(finding).includes(kernel), blamed(finding).join(", "));
-    assert.match(faultsOf(finding)[0] ?? "", what);
-    assert.ok(byKernel(wrong).some((result) => result.kernel === kernel && result.differs));
+    const finding = wrong.find((finding) => listFaults(finding).length > 0) ??
+      assert.fail("nothing was found");
+    assert.ok(findBlamedKernels(finding).includes(kernel), findBlamedKernels(finding).join(", "));
+    assert.match(listFaults(finding)[0] ?? "", what);
+    assert.ok(groupByKernel(wrong).some((result) => result.kernel === kernel && result.differs));
   });
 }
 
@@ -110,7 +111,7 @@ Deno.test("a kernel that does not compile ends its case, and no other", async ()
   assert.match(failed[0]?.error ?? "", /kernel slate_pick does not compile/);
   assert.ok(findings.length > 3);
   assert.equal(
-    JSON.parse(selftestJson({ findings, leftOut: [], seconds: 1 })).findings.length,
+    JSON.parse(formatSelftestJson({ findings, leftOut: [], seconds: 1 })).findings.length,
     findings.length,
   );
 });
@@ -121,18 +122,18 @@ Deno.test("kernels that an adapter never takes are named, or run, too, on a devi
     const told: string[] = [];
     const onCase = ({ number, of }: { number: number; of: number }) => told.push(`${number} of ${of}`);
     const result = await runSelftest(open, { kinds: ["cpu"], only, leftOut, onCase });
-    assert.deepEqual(result.findings.flatMap(faultsOf), []);
+    assert.deepEqual(result.findings.flatMap(listFaults), []);
     const { findings } = result;
     return {
       leftOut: result.leftOut,
       names: findings.map(({ name, kind }) => `${name} (${kind})`),
-      has: byKernel(findings).some(({ kernel }) => kernel === "row_dot_sum"),
+      has: groupByKernel(findings).some(({ kernel }) => kernel === "row_dot_sum"),
       last: told.at(-1),
     };
   };
   const others = { names: [`${only} (cpu)`], leftOut: [], last: "1 of 1" };
   // As SwiftShader's, on whatever adapter this is.
-  const buffers: OpenSelftest = ({ shapes = fixedShapes("cpu", "buffers") }) => openGpu({ shapes });
+  const buffers: OpenSelftest = ({ shapes = getDefaultVariants("cpu", "buffers") }) => openGpu({ shapes });
   assert.deepEqual(await run(buffers), { ...others, has: false, leftOut: ["row_dot_sum"] });
   const more = `${only}, from textures (cpu)`;
   assert.deepEqual(await run(buffers, "too"), {
@@ -140,14 +141,14 @@ Deno.test("kernels that an adapter never takes are named, or run, too, on a devi
     ...{ has: true, names: [...others.names, more], last: "2 of 2" },
   });
   assert.deepEqual(await run(buffers, "alone"), { leftOut: [], has: true, names: [more], last: "1 of 1" });
-  const textures: OpenSelftest = ({ shapesFor = "cpu", shapes = fixedShapes(shapesFor) }) =>
+  const textures: OpenSelftest = ({ shapesFor = "cpu", shapes = getDefaultVariants(shapesFor) }) =>
     openGpu({ shapes });
   assert.deepEqual(await run(textures, "too"), { ...others, has: true });
 });
 
 Deno.test("names of cases are all different", () => {
   for (const kind of ["cpu", "gpu"] as const) {
-    const names = casesOf(kind).map(({ name }) => name);
+    const names = selectCases(kind).map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
   }
 });

@@ -6,30 +6,30 @@
  */
 
 import assert from "node:assert/strict";
-import { stepOf } from "../../src/selftest/exercise/exercise.ts";
+import { createAnswerStep } from "../../src/selftest/exercise/exercise.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { measureAdapter } from "../../src/selftest/profile/adapter_ceilings.ts";
 import { BoundLadder } from "../../src/selftest/ladder/check.ts";
 import { ladders } from "../../src/selftest/ladder/ladders.ts";
-import { countsConfigFor } from "../../src/counts/tables.ts";
+import { buildCountsConfig } from "../../src/counts/tables.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { shopItems } from "../../src/data/demo_shop.ts";
+import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { restless } from "../../src/data/shops.ts";
 import { Arena } from "../../src/gpu/arena.ts";
-import { Commands } from "../../src/gpu/commands.ts";
+import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { kernel } from "../../src/gpu/kernel.ts";
-import { type AdapterKind, fixedShapes, type KernelShapes } from "../../src/gpu/kernel_shapes.ts";
+import { parseKernel } from "../../src/gpu/kernel.ts";
+import { type AdapterKind, getDefaultVariants, type KernelVariants } from "../../src/gpu/kernel_shapes.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
-import { countedStart } from "../../src/model/counted.ts";
+import { initializeFromCounts } from "../../src/model/counted.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
+import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import { exploring } from "../../src/simulate/explore.ts";
+import { createExploringPolicy } from "../../src/simulate/explore.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
@@ -42,12 +42,17 @@ import {
 } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
-import { filledStarter } from "../exercise_answers.ts";
-import { kernelNames } from "../kernel_files.ts";
-import { fromTextures, leftOutBy, runSelftest, type SelftestOptions } from "../../src/selftest/run.ts";
-import { blamed, type KindFinding } from "../../src/selftest/finding.ts";
+import { fillStarter } from "../exercise_answers.ts";
+import { listKernelNames } from "../kernel_files.ts";
+import {
+  findUnusedKernels,
+  formatTextureName,
+  runSelftest,
+  type SelftestOptions,
+} from "../../src/selftest/run.ts";
+import { findBlamedKernels, type KindFinding } from "../../src/selftest/finding.ts";
 import { openGpu } from "../open_alone.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { allSizes } from "../all_sizes.ts";
 
 const missing = await useDawn();
@@ -57,13 +62,13 @@ if (missing) {
 
 const size = { users: 30, items: 41, maxEvents: 5, maxPage: 6 };
 const logs = {
-  dense: smallLog(1, { ...size, width: 9, given: 0.3 }),
-  oneHot: smallLog(4, { ...size, width: 0 }),
-  mixed: smallLog(5, { ...size, width: 5, tokens: 12 }),
+  dense: createSmallLog(1, { ...size, width: 9, given: 0.3 }),
+  oneHot: createSmallLog(4, { ...size, width: 0 }),
+  mixed: createSmallLog(5, { ...size, width: 5, tokens: 12 }),
 };
 /** What is particular to these is how many vectors a row of features has, or that it has none. */
 const ofRows = [{ width: 256 }, { width: 1 }, { width: 0, tokens: 12 }];
-const others = allSizes ? ofRows.map((own, k) => smallLog(k, { ...size, ...own })) : [];
+const others = allSizes ? ofRows.map((own, k) => createSmallLog(k, { ...size, ...own })) : [];
 const lstm = { ...defaultModel, dims: [8, 8] };
 const { lstmUnits: _, ...noHistory } = lstm;
 const pw = { ...defaultPwModel, dims: [8, 8] };
@@ -166,7 +171,7 @@ async function climb(gpu: Gpu): Promise<void> {
     const few = ladder.size.map((n, k) => (k === 0 ? 3 : n));
     for (const own of [few, ...ladder.oddSizes]) {
       using bound = await BoundLadder.open(gpu, ladder, own);
-      for (const { encode } of bound.steps) Commands.submit(gpu, "a step", ({ pass }) => encode(pass));
+      for (const { encode } of bound.steps) CommandRecorder.submit(gpu, "a step", ({ pass }) => encode(pass));
     }
   }
 }
@@ -178,10 +183,10 @@ const smallPolicy = {
 
 /** Users of a made-up shop and of models, under every policy. */
 async function simulate(gpu: Gpu): Promise<void> {
-  const shop = new ShopSource(restless, shopItems(1, 40));
-  const counts = countsConfigFor(new MemoryLog(logs.mixed), []);
+  const shop = new ShopSource(restless, drawShopItems(1, 40));
+  const counts = buildCountsConfig(new MemoryLog(logs.mixed), []);
   const counted: ModelConfig = { ...lstm, wide: 2, positions: 3, counts };
-  const start = countedStart(new MemoryLog(logs.mixed), counted, 1);
+  const start = initializeFromCounts(new MemoryLog(logs.mixed), counted, 1);
   const models: readonly UserModel[] = [
     new UserModel(gpu, logs.oneHot.items, { ...pw, pwNonlinearity: "tanh", pwWeightings: 3 }, { seed: 1 }),
     new UserModel(gpu, logs.mixed.items, counted, { seed: 1, start }),
@@ -189,9 +194,9 @@ async function simulate(gpu: Gpu): Promise<void> {
   const room = { users: 5, slate: 3, pages: 2, start: [[1, 2], []], pool: { random: 20 } };
   for (const source of [shop, ...models.map((model) => new LearnedSource(model))]) {
     const simulator = await Simulator.create(gpu, source, room);
-    const drawn = exploring(greedyPolicy(), { temperature: 1 });
-    const popular = popularPolicy(new Float64Array(source.itemCount));
-    for (const policy of [randomPolicy, popular, greedyPolicy(), drawn]) await simulator.run(policy);
+    const drawn = createExploringPolicy(createGreedyPolicy(), { temperature: 1 });
+    const popular = createPopularPolicy(new Float64Array(source.itemCount));
+    for (const policy of [randomPolicy, popular, createGreedyPolicy(), drawn]) await simulator.run(policy);
     simulator.destroy();
     (await PolicyTrainer.create(gpu, source, { ...smallPolicy, algorithm: "slateq" })).destroy();
   }
@@ -203,7 +208,7 @@ const units = allSizes ? Array.from({ length: 16 }, (_, k) => 4 * (k + 1)) : [4,
 
 /** What learns from simulated users, and chooses their slates. */
 async function learnFromUsers(gpu: Gpu, kind: AdapterKind): Promise<void> {
-  const source = new ShopSource(restless, shopItems(1, 40));
+  const source = new ShopSource(restless, drawShopItems(1, 40));
   const all = [
     ...(["cdqn", "gdqn", "slateq"] as const).map((algorithm) => ({ algorithm, hidden: 8 })),
     ...(kind === "cpu" ? units.map((hidden) => ({ algorithm: "cdqn" as const, hidden })) : []),
@@ -234,7 +239,7 @@ async function onLongTicks(gpu: Gpu, work: () => Promise<unknown>): Promise<void
  * device of Dawn is closed as its file ends, as `withGpu` does, the process of all tests crashes.
  */
 async function withDawn(kind: AdapterKind, run: (gpu: Gpu) => Promise<void>): Promise<void> {
-  using gpu = await openGpu({ shapes: fixedShapes(kind) });
+  using gpu = await openGpu({ shapes: getDefaultVariants(kind) });
   await run(gpu);
   gpu.check();
   assert.equal(gpu.liveBuffers, 0, `buffers left alive: ${gpu.liveBufferLabels.join(", ")}`);
@@ -281,7 +286,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
   const faults = texts.faults.map(({ kernel, constants, message }) => `${kernel} (${constants}): ${message}`);
   assert.equal(faults.length, 0, `${faults.length} kernels at fault:\n\n${faults.join("\n\n")}`);
   assert.ok(larger > 0, "no kernel is chosen by memory: the case is weak");
-  assert.deepEqual(texts.kernels, kernelNames("shipped", "steps", "probe"));
+  assert.deepEqual(texts.kernels, listKernelNames("shipped", "steps", "probe"));
 });
 
 Deno.test(
@@ -293,8 +298,8 @@ Deno.test(
       texts.watch(gpu);
       for (const exercise of exercises) {
         const { ladder, name, starter } = exercise;
-        for (const text of [starter, filledStarter(exercise)]) {
-          const steps = [stepOf(exercise, `${name}.wgsl`, text)];
+        for (const text of [starter, fillStarter(exercise)]) {
+          const steps = [createAnswerStep(exercise, `${name}.wgsl`, text)];
           const bound = await BoundLadder.open(gpu, { ...ladder, steps }, ladder.oddSizes[0] ?? ladder.size);
           bound[Symbol.dispose]();
         }
@@ -310,7 +315,7 @@ Deno.test("a barrier that some invocations may miss is found, by kernel, constan
   withDawn("cpu", async (gpu) => {
     const texts = new ShaderTexts();
     texts.watch(gpu);
-    const diverging = kernel(
+    const diverging = parseKernel(
       "diverging",
       `const WORKGROUP = 64;
 @group(0) @binding(0) var<uniform> step: vec4u;
@@ -344,7 +349,7 @@ Deno.test("self-test: every kernel is compiled, compared, and missed where it co
   }, { kinds: ["cpu", "gpu"] });
   assert.deepEqual(leftOut, []);
   assert.deepEqual(texts.faults, []);
-  const expected = kernelNames("shipped");
+  const expected = listKernelNames("shipped");
   assert.deepEqual(texts.kernels, expected, "kernels that are compiled");
   assert.deepEqual(
     findings.flatMap(({ name, error }) => error === undefined ? [] : [`${name}: ${error}`]),
@@ -363,7 +368,7 @@ Deno.test("self-test: every kernel is compiled, compared, and missed where it co
     "kernels that are missed",
   );
   // A case that passes where nothing is computed is no test.
-  const weak = findings.filter((finding) => blamed(finding).length === 0).map(({ name, kind }) =>
+  const weak = findings.filter((finding) => findBlamedKernels(finding).length === 0).map(({ name, kind }) =>
     `${name}, ${kind}`
   );
   assert.deepEqual(weak, []);
@@ -373,13 +378,16 @@ Deno.test("self-test: every kernel is compiled, compared, and missed where it co
 Deno.test("self-test: what an adapter with matrices in buffers leaves out is all that only textures take", {
   ignore: missing !== undefined,
 }, async () => {
-  const [textures, buffers] = [fixedShapes("cpu"), fixedShapes("cpu", "buffers")];
-  const left = leftOutBy(buffers) ?? assert.fail("expected an adapter that leaves kernels out");
-  assert.deepEqual([leftOutBy(textures), leftOutBy(fixedShapes("gpu"))], [undefined, undefined]);
+  const [textures, buffers] = [getDefaultVariants("cpu"), getDefaultVariants("cpu", "buffers")];
+  const left = findUnusedKernels(buffers) ?? assert.fail("expected an adapter that leaves kernels out");
+  assert.deepEqual([findUnusedKernels(textures), findUnusedKernels(getDefaultVariants("gpu"))], [
+    undefined,
+    undefined,
+  ]);
 
   const fromBuffers = await kernelsByCase(buffers, { kinds: ["cpu", "gpu"], leftOut: "named" });
   const taken = new Set([...fromBuffers.values()].flatMap((names) => [...names]));
-  const never = kernelNames("shipped").filter((name) => !taken.has(name));
+  const never = listKernelNames("shipped").filter((name) => !taken.has(name));
   assert.deepEqual(left.kernels, never);
 
   const own = await kernelsByCase(textures, { kinds: ["cpu"] });
@@ -389,7 +397,7 @@ Deno.test("self-test: what an adapter with matrices in buffers leaves out is all
     const some = never.filter((kernel) =>
       having.some(([other, names]) => other.includes(name) && names.has(kernel))
     );
-    assert.deepEqual(leftOutBy(buffers, name)?.kernels, some, name);
+    assert.deepEqual(findUnusedKernels(buffers, name)?.kernels, some, name);
   }
 
   const alone = await kernelsByCase(buffers, { kinds: ["cpu", "gpu"], leftOut: "alone" });
@@ -397,13 +405,13 @@ Deno.test("self-test: what an adapter with matrices in buffers leaves out is all
     one < other ? -1 : 1;
   assert.deepEqual(
     [...alone].sort(byName),
-    having.map(([name, names]) => [fromTextures(name), names] as const).sort(byName),
+    having.map(([name, names]) => [formatTextureName(name), names] as const).sort(byName),
   );
 });
 
 /** The kernels that each case compiles. @param cpu the adapter's own shapes for CPU adapters. */
 async function kernelsByCase(
-  cpu: KernelShapes,
+  cpu: KernelVariants,
   options: Pick<SelftestOptions, "kinds" | "leftOut">,
 ): Promise<Map<string, Set<string>>> {
   const kernels = new Map<string, Set<string>>();

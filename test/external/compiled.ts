@@ -1,8 +1,15 @@
 /** What GPUs' compilers make of all kernels in the shapes of a GPU: nothing that would slow every GPU down, or a reason for it. */
 
 import assert from "node:assert/strict";
-import { chapter, compiled, faultsOf, ignore, isOf, type Report } from "../bench/compiled_checks.ts";
-import { forCpu, kernelNames, kernelPath } from "../kernel_files.ts";
+import {
+  chapter,
+  compileAll,
+  type CompiledChecksReport,
+  ignore,
+  isCompiler,
+  listCompiledFaults,
+} from "../bench/compiled_checks.ts";
+import { findKernelPath, isForCpu, listKernelNames } from "../kernel_files.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
 /**
@@ -18,11 +25,11 @@ Deno.test(
   },
   () =>
     withEmptyFolder(async (folder) => {
-      const { report } = await compiled(folder, "--gpu", WHOLE.join(","));
+      const { report } = await compileAll(folder, "--gpu", WHOLE.join(","));
       const { texts, steps } = report;
       const kernels = [...new Set(texts.map(({ kernel }) => kernel))];
-      const absent = kernelNames("shipped").filter((name) =>
-        !kernels.includes(name) && !forCpu(kernelPath(name))
+      const absent = listKernelNames("shipped").filter((name) =>
+        !kernels.includes(name) && !isForCpu(findKernelPath(name))
       );
       assert.deepEqual(
         absent.sort(),
@@ -30,7 +37,7 @@ Deno.test(
         "an invocation a user, which spills",
       );
       assert.ok(steps.length > 10, `${steps.length} steps`);
-      assert.deepEqual(faultsOf(report, WHOLE), []);
+      assert.deepEqual(listCompiledFaults(report, WHOLE), []);
     }),
 );
 
@@ -38,14 +45,17 @@ Deno.test("the chapter's machine code and figures are what the compiler gives, w
   ignore,
 }, () =>
   withEmptyFolder(async (folder) => {
-    const known = new Map<string, { text: Report["texts"][number]; stdout: string; compiler: string }>();
+    const known = new Map<
+      string,
+      { text: CompiledChecksReport["texts"][number]; stdout: string; compiler: string }
+    >();
     const compile = async (file: string, subgroup?: string) => {
       const own = subgroup === undefined ? [] : ["--subgroup", subgroup];
       const path = new URL(`../../${file}`, import.meta.url).pathname;
       const key = `${file} ${subgroup}`;
       if (!known.has(key)) {
         const args = ["--file", path, "--gpu", "navi31", "--code", ...own];
-        const { report: { texts: [text], compiler }, stdout } = await compiled(folder, ...args);
+        const { report: { texts: [text], compiler }, stdout } = await compileAll(folder, ...args);
         known.set(key, { text: text ?? assert.fail(file), stdout, compiler });
       }
       return known.get(key) ?? assert.fail(key);
@@ -54,7 +64,7 @@ Deno.test("the chapter's machine code and figures are what the compiler gives, w
     assert.ok(excerpts.length >= 5);
     for (const [, file = "", subgroup, code = ""] of excerpts) {
       const { stdout, compiler } = await compile(file, subgroup);
-      if (!isOf(compiler)) {
+      if (!isCompiler(compiler)) {
         return console.log(`Skipped: the chapter's code, which is not of ${compiler}`);
       }
       const lines = stdout.split("\n");

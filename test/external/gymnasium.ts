@@ -1,8 +1,8 @@
 /** The Gymnasium environments (`pip install gymnasium`; `stable-baselines3`, too, for its agents), against a service. */
 
 import assert from "node:assert/strict";
-import { outputOf } from "../command_check.ts";
-import { endOf, withService } from "../service.ts";
+import { runProcess } from "../command_check.ts";
+import { waitForProcess, withService } from "../service.ts";
 
 /** Python where it can import packages. */
 async function pythonWith(packages: string): Promise<string | undefined> {
@@ -67,10 +67,10 @@ Deno.test(
       );
       const args = ["-W", "ignore", "-c", script];
       const env = { PYTHONPATH: folder.pathname, PYTHONDONTWRITEBYTECODE: "1" };
-      const { code, stdout, stderr } = await outputOf(new Deno.Command(python ?? "", { args, env }));
+      const { code, stdout, stderr } = await runProcess(new Deno.Command(python ?? "", { args, env }));
       assert.equal(code, 0, stderr);
       assert.match(stdout, /^clicks per episode \d+\.\d+/);
       child.kill("SIGTERM");
-      assert.equal((await endOf(child)).code, 0);
+      assert.equal((await waitForProcess(child)).code, 0);
     }),
 );

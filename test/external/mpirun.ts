@@ -1,10 +1,10 @@
 /** Training by two ranks that Open MPI's mpirun starts (`apt-get install openmpi-bin`). */
 
 import assert from "node:assert/strict";
-import { exists } from "../../src/files/local_file.ts";
+import { pathExists } from "../../src/files/local_file.ts";
 import { LAUNCHER_VARIABLE } from "../../src/cli/stop.ts";
 import { readLast } from "../../src/run/run_state.ts";
-import { invocation, outputOf, runCommand, withSmallLog, words } from "../command_check.ts";
+import { buildInvocation, runCommand, runProcess, splitArguments, withSmallLog } from "../command_check.ts";
 
 const mpirun = hasMpirun();
 if (!mpirun) {
@@ -22,7 +22,10 @@ function hasMpirun(): boolean {
 
 /** Two ranks to their end. @param second what the second one is given beside. */
 async function ranks(args: string, second = ""): Promise<{ code: number; text: string }> {
-  const { args: own, env: { [LAUNCHER_VARIABLE]: _, ...env } } = invocation("train", words(args)); // mpirun is its parent
+  const { args: own, env: { [LAUNCHER_VARIABLE]: _, ...env } } = buildInvocation(
+    "train",
+    splitArguments(args),
+  ); // mpirun is its parent
   const script = 'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then exec "$@" $SECOND; else exec "$@"; fi';
   const command = ["bash", "-c", script, "rank", Deno.execPath(), ...own];
   const root = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
@@ -30,11 +33,11 @@ async function ranks(args: string, second = ""): Promise<{ code: number; text: s
     args: ["-n", "2", "--map-by", ":OVERSUBSCRIBE", "--mca", "btl", "self,sm", ...command],
     env: { ...env, ...root, SECOND: second },
   });
-  const { code, stdout, stderr } = await outputOf(mpirun);
+  const { code, stdout, stderr } = await runProcess(mpirun);
   return { code, text: stdout + stderr };
 }
 
-function lossesOf(run: string): number[] {
+function readLosses(run: string): number[] {
   const rows = Deno.readTextFileSync(`${run}/train.csv`).trim().split("\n").slice(1);
   return rows.map((row) => Number(row.split(",")[1]));
 }
@@ -49,13 +52,13 @@ Deno.test({
       const { code, text } = await ranks(run("two", 60));
       assert.equal(code, 0, text);
       assert.match(text, /2 ranks: \d+\.\d % of the time/);
-      assert.equal((await runCommand("train", ...words(run("one", 100)))).code, 0);
+      assert.equal((await runCommand("train", ...splitArguments(run("one", 100)))).code, 0);
       const refused = await runCommand("train", "--resume", `${folder}/two`);
       assert.equal(refused.code, 1);
       assert.match(refused.stderr, /mpirun -n 2 deno task train --resume/);
       const resumed = await ranks(`--resume ${folder}/two --iterations 100`);
       assert.equal(resumed.code, 0, resumed.text);
-      const [one, two] = [lossesOf(`${folder}/one`), lossesOf(`${folder}/two`)];
+      const [one, two] = [readLosses(`${folder}/one`), readLosses(`${folder}/two`)];
       assert.equal(two.length, 100);
       two.forEach((loss, k) => assert.ok(Math.abs(loss - (one[k] ?? NaN)) < 1e-5, `step ${k + 1}`));
       const result = JSON.parse(Deno.readTextFileSync(`${folder}/two/result.json`));
@@ -75,19 +78,19 @@ Deno.test({
     withSmallLog(async (folder, data) => {
       const run = `${folder}/run`;
       const end = ranks(`--data ${data} ${SMALL} --iterations 1000000 --save-dir ${run}`);
-      await until(() => exists(`${run}/last.safetensors`));
+      await until(() => pathExists(`${run}/last.safetensors`));
       await new Promise((resolve) => setTimeout(resolve, 3000 * Math.random()));
-      const [first, second] = processesOf(run);
+      const [first, second] = readProcessIds(run);
       Deno.kill((Math.random() < 0.5 ? first : second) ?? assert.fail("no rank"), "SIGKILL");
       const { code, text } = await end;
-      await until(() => processesOf(run).length === 0);
+      await until(() => readProcessIds(run).length === 0);
       assert.notEqual(code, 0, text);
       assert.ok((await readLast(run)).iteration >= 0);
     }),
 });
 
 /** Ids of the ranks' processes. */
-function processesOf(run: string): number[] {
+function readProcessIds(run: string): number[] {
   const { stdout } = new Deno.Command("pgrep", { args: ["-f", `^[^ ]*deno run .*${run}`] }).outputSync();
   return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "").map(Number);
 }

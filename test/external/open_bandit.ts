@@ -1,10 +1,10 @@
 /** Estimators beside those of Open Bandit Pipeline (`pip install obp`), of the same arrays. */
 
 import assert from "node:assert/strict";
-import { randomStream } from "../../src/data/random.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { estimators } from "../../src/policy/evaluation/estimators.ts";
 import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
-import { columnsOf, estimateOf, near, range, sumOf } from "../policy/estimates.ts";
+import { assertNear, computeEstimate, listRange, makeColumns, sumNumbers } from "../policy/estimates.ts";
 
 /** A Python with obp, for whoever has one. */
 const PYTHON = Deno.env.get("OBP_PYTHON") ?? "python3";
@@ -26,20 +26,20 @@ async function obp(input: unknown): Promise<Record<string, number> | undefined> 
 
 Deno.test("estimators: as Open Bandit Pipeline has them, of the same arrays", async () => {
   const [n, k, items] = [40, 3, 6];
-  const random = randomStream(2, "obp");
-  const pages = range(n).map(() => {
-    const [mu, pi] = [1.5, 0.6].map((t) => new PlackettLuce(range(items).map(() => random.normal()), t));
+  const random = createRandomStream(2, "obp");
+  const pages = listRange(n).map(() => {
+    const [mu, pi] = [1.5, 0.6].map((t) => new PlackettLuce(listRange(items).map(() => random.normal()), t));
     assert.ok(mu && pi);
     const action = mu.draw(k, () => random.uniform()).places;
     const exps = (law: PlackettLuce) => law.chances(action).map(Math.exp);
     const running = (own: number[]) =>
       own.map((_, j) => own.slice(0, j + 1).reduce((product, x) => product * x, 1));
     const click = random.integer(k + 2);
-    const qHat = range(k).map(() => range(items).map(() => random.uniform()));
-    const dist = range(k).map((j) => [...pi.next(action.slice(0, j))]);
+    const qHat = listRange(k).map(() => listRange(items).map(() => random.uniform()));
+    const dist = listRange(k).map((j) => [...pi.next(action.slice(0, j))]);
     return {
       ...{ action, qHat, dist, muPrefix: running(exps(mu)), piPrefix: running(exps(pi)) },
-      slotReward: range(k).map((j) => j === click ? 1 : 0),
+      slotReward: listRange(k).map((j) => j === click ? 1 : 0),
       muOwn: action.map(() => 0.1 + 0.8 * random.uniform()),
       piOwn: action.map(() => 0.1 + 0.8 * random.uniform()),
       ...{ q: random.uniform(), v: random.uniform() },
@@ -56,7 +56,7 @@ Deno.test("estimators: as Open Bandit Pipeline has them, of the same arrays", as
     pi_own: flat(({ piOwn }) => piOwn),
     q: flat(({ q }) => [q]),
     v: flat(({ v }) => [v]),
-    reward: flat(({ slotReward }) => [sumOf(slotReward)]),
+    reward: flat(({ slotReward }) => [sumNumbers(slotReward)]),
     slot_reward: flat(({ slotReward }) => slotReward),
     action: flat(({ action }) => action),
     q_hat: flat(({ qHat }) => qHat.flat()),
@@ -74,13 +74,15 @@ Deno.test("estimators: as Open Bandit Pipeline has them, of the same arrays", as
   const { q, v, reward, slot_reward: clicks } = arrays;
   const [weight, prefix] = [ratio(arrays.pi, arrays.mu), ratio(arrays.pi_prefix, arrays.mu_prefix)];
   const slotQ = flat(({ qHat, action }) => action.map((item, j) => qHat[j]![item]!));
-  const slotV = flat(({ qHat, dist }) => qHat.map((own, j) => sumOf(own.map((x, i) => x * dist[j]![i]!))));
+  const slotV = flat(({ qHat, dist }) =>
+    qHat.map((own, j) => sumNumbers(own.map((x, i) => x * dist[j]![i]!)))
+  );
   const own = ratio(arrays.pi_own, arrays.mu_own);
-  const columns = columnsOf({ weight, prefix, own, q, v, reward, slotReward: clicks, slotQ, slotV }, k);
+  const columns = makeColumns({ weight, prefix, own, q, v, reward, slotReward: clicks, slotQ, slotV }, k);
   const { logged: _, ...compared } = estimators;
   const ours = { ...compared, sips: estimators.ips };
   assert.deepEqual(Object.keys(theirs).sort(), Object.keys(ours).sort());
   for (const [name, { terms }] of Object.entries(ours)) {
-    near(estimateOf(terms(columns)), theirs[name] ?? NaN, 1e-9);
+    assertNear(computeEstimate(terms(columns)), theirs[name] ?? NaN, 1e-9);
   }
 });

@@ -4,15 +4,15 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as v from "../../src/schema.ts";
 import { check } from "../../src/data/prepare/check.ts";
-import { literal } from "../../src/data/prepare/engine.ts";
+import { formatLiteral } from "../../src/data/prepare/engine.ts";
 import { type LogOptions, logRecipe } from "../../src/data/prepare/log.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
-import { folderWith, oneEngine, parquet, prepareIn } from "../prepared_folder.ts";
-import { csvOf, madeShop } from "../data/made_logs.ts";
+import { getSharedEngine, makeFolderWith, prepareIn, writeParquet } from "../prepared_folder.ts";
+import { makeCsv, makeShopLog } from "../data/made_logs.ts";
 
 /** A Python with pyspark, for whoever has one. */
 const PYTHON = Deno.env.get("SPARK_PYTHON") ?? "python3";
-const pathOf = (path: string) => new URL(path, import.meta.url).pathname;
+const getPath = (path: string) => new URL(path, import.meta.url).pathname;
 
 const endsSchema = v.array(v.object({ said: v.string(), refused: v.string() }));
 
@@ -21,7 +21,7 @@ async function spark(cases: readonly (readonly string[])[]) {
   const input = await Deno.makeTempFile();
   try {
     await Deno.writeTextFile(input, JSON.stringify(cases));
-    const files = [pathOf("spark.py"), pathOf("../../data/spark/shown.py"), input];
+    const files = [getPath("spark.py"), getPath("../../data/spark/shown.py"), input];
     const args = ["-c", 'exec "$0" -B "$1" "$2" < "$3"', PYTHON, ...files];
     const { code, stdout, stderr } = await new Deno.Command("sh", { args }).output();
     if (code === 3 || code === 127) return undefined;
@@ -97,7 +97,9 @@ const TYPED = `SELECT {id: if(k = 7, NULL, k % 20)} AS user, if(k = 11, 'nan'::D
   FROM range(900) AS t(k)`;
 
 const ALL = ["page", "position"] as const;
-const clean = csvOf(madeShop(3, { users: 60, items: 40 }).rows.map(({ utility: _, ...row }) => ({ ...row })));
+const clean = makeCsv(
+  makeShopLog(3, { users: 60, items: 40 }).rows.map(({ utility: _, ...row }) => ({ ...row })),
+);
 const days = Array.from({ length: 9 }, (_, k) => `2020-01-0${1 + k}`);
 const logs: readonly Log[] = [
   { name: "clean", columns: ALL, csv: clean, pages: "log", whole: true },
@@ -119,7 +121,7 @@ const logs: readonly Log[] = [
   })),
 ];
 
-const namesOf = (log: Log) => ({
+const listNames = (log: Log) => ({
   ...{ user: log.sql ? "user.id" : "user", item: "item", time: "time", clicked: "clicked" },
   ...Object.fromEntries(log.columns.map((name) => [name, name])),
 });
@@ -127,7 +129,7 @@ const namesOf = (log: Log) => ({
 const shownSelect = (files: string, { columns }: Log) =>
   "SELECT user_id AS user, item_id AS item, page_id AS page, epoch_ms(time) AS time, clicked" +
   columns.filter((name) => name !== "page").map((name) => `, ${name}`).join("") +
-  ` FROM read_parquet(${literal(files)})`;
+  ` FROM read_parquet(${formatLiteral(files)})`;
 
 /** What a foreign set has of the tables. */
 const OF_SET = {
@@ -140,15 +142,17 @@ const OF_SET = {
 
 /** Two tables have the same rows in the same order. */
 async function same(ours: string, theirs: string, columns: string, what: string): Promise<void> {
-  const engine = await oneEngine();
-  const rows = (path: string) => engine.rows(`SELECT ${columns} FROM read_parquet(${literal(path)})`);
+  const engine = await getSharedEngine();
+  const rows = (path: string) => engine.rows(`SELECT ${columns} FROM read_parquet(${formatLiteral(path)})`);
   assert.deepEqual(await rows(theirs), await rows(ours), what);
 }
 
 Deno.test("spark: a log that the job has cleaned makes the set that data log makes of it", async () => {
-  const folder = await folderWith(Object.fromEntries(logs.map(({ name, csv = "" }) => [`${name}.csv`, csv])));
+  const folder = await makeFolderWith(
+    Object.fromEntries(logs.map(({ name, csv = "" }) => [`${name}.csv`, csv])),
+  );
   const source = ({ sql, name }: Log) => `${folder}/${name}.${sql ? "parquet" : "csv"}`;
-  for (const log of logs) if (log.sql) await parquet(source(log), log.sql);
+  for (const log of logs) if (log.sql) await writeParquet(source(log), log.sql);
   const runs = logs.flatMap((log) =>
     (log.whole ? [8, 1] : [8]).map((parts) => ({ log, parts, out: `${folder}/${log.name}-${parts}` }))
   );
@@ -163,7 +167,7 @@ Deno.test("spark: a log that the job has cleaned makes the set that data log mak
       "--parts",
       `${parts}`,
     ],
-    ...Object.entries(namesOf(log)).flatMap(([name, column]) => [`--${name}`, column]),
+    ...Object.entries(listNames(log)).flatMap(([name, column]) => [`--${name}`, column]),
     ...log.gap ? ["--page-gap", `${log.gap}`] : [],
     ...log.pages ? [] : ["--pages-as-is"],
     ...log.whole && parts > 1 ? ["--set", `${out}-set`] : [],
@@ -174,7 +178,7 @@ Deno.test("spark: a log that the job has cleaned makes the set that data log mak
     );
   }
   // It says the commands that the page has.
-  const commands = (await Deno.readTextFile(pathOf("../../data/spark/README.md"))).match(
+  const commands = (await Deno.readTextFile(getPath("../../data/spark/README.md"))).match(
     /^deno task data .*/gm,
   );
   assert.equal(
@@ -187,10 +191,12 @@ Deno.test("spark: a log that the job has cleaned makes the set that data log mak
   };
   /** The log itself; of a struct, by a SELECT. */
   const itself = async (log: Log) => {
-    const { user, ...names } = namesOf(log);
+    const { user, ...names } = listNames(log);
     if (!log.sql) return { source: source(log), user, ...names };
     const columns = Object.entries(names).map(([name, column]) => `${column} AS ${name}`);
-    const select = `SELECT ${user} AS user, ${columns.join(", ")} FROM read_parquet(${literal(source(log))})`;
+    const select = `SELECT ${user} AS user, ${columns.join(", ")} FROM read_parquet(${
+      formatLiteral(source(log))
+    })`;
     await Deno.writeTextFile(`${folder}/${log.name}.sql`, select);
     return { query: `${folder}/${log.name}.sql` };
   };

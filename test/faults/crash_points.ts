@@ -11,10 +11,10 @@ import type { CommandName, CommandResult } from "../command_check.ts";
 import { isMessage, run } from "./process.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
-export type How = "kill" | "ENOSPC" | "EIO";
-export const hows: readonly How[] = ["kill", "ENOSPC", "EIO"];
+export type FaultKind = "kill" | "ENOSPC" | "EIO";
+export const hows: readonly FaultKind[] = ["kill", "ENOSPC", "EIO"];
 
-export interface Scenario {
+export interface FaultScenario {
   readonly name: string;
   readonly command: CommandName;
   /** Relative to the folder that it is run in. */
@@ -32,14 +32,14 @@ export interface Scenario {
 }
 
 /** Starts a command in a folder. */
-export type Start = (
+export type ScenarioStarter = (
   folder: string,
   command: CommandName,
   args: readonly string[],
 ) => Promise<CommandResult>;
 
 /** What came of a crash point. */
-export interface Verdict {
+export interface CrashVerdict {
   readonly outcome: "equal" | "refused" | "done without" | "failed";
   /** What went wrong, or was said. */
   readonly text: string;
@@ -49,47 +49,47 @@ export interface Verdict {
  * How many operations a fault of each kind can meet, and what comes of a scenario without one. Its clock runs fast; a second
  * start, whose clock does not, must give the same.
  */
-export async function traced(
-  scenario: Scenario,
+export async function traceScenario(
+  scenario: FaultScenario,
   base: string,
-): Promise<{ counts: Record<How, number>; expected: Map<string, string> }> {
-  return await inCopy(base, async (folder) => {
+): Promise<{ counts: Record<FaultKind, number>; expected: Map<string, string> }> {
+  return await withCopy(base, async (folder) => {
     const { code, stderr } = await run(folder, scenario.command, scenario.args, "how=count");
     if (code !== 0) throw new Error(`${scenario.name} fails without a fault:\n${stderr}`);
     const met = [...stderr.matchAll(/^fault-point ([^:]*):/gm)].map(([, kinds]) => kinds?.split(" "));
-    const of = (how: How) => met.filter((kinds) => kinds?.includes(how)).length;
+    const of = (how: FaultKind) => met.filter((kinds) => kinds?.includes(how)).length;
     const counts = { kill: of("kill"), ENOSPC: of("ENOSPC"), EIO: of("EIO") };
-    return { counts, expected: await outcomeOf(scenario, base, folder) };
+    return { counts, expected: await readOutcome(scenario, base, folder) };
   });
 }
 
 /**
  * Meets a fault, and starts again. What comes of the second start follows from the files that it finds: where they are
  * those of an earlier point, to the byte, it has been tried.
- * @param base what {@link Scenario.prepare} wrote. @param known what came of second starts, by the files they found.
+ * @param base what {@link FaultScenario.prepare} wrote. @param known what came of second starts, by the files they found.
  * @param again starts it the second time, if not in a process of its own.
  */
 export async function tryPoint(
-  scenario: Scenario,
+  scenario: FaultScenario,
   base: string,
   expected: ReadonlyMap<string, string>,
-  known: Map<string, Verdict>,
-  how: How,
+  known: Map<string, CrashVerdict>,
+  how: FaultKind,
   at: number,
-  again?: Start,
-): Promise<Verdict> {
-  return await inCopy(base, async (folder) => {
+  again?: ScenarioStarter,
+): Promise<CrashVerdict> {
+  return await withCopy(base, async (folder) => {
     const first = await run(folder, scenario.command, scenario.args, `how=${how}&at=${at}`);
     if (first.code === 0) {
       // What failed was something that a command can do without.
-      const text = difference(expected, withoutOwn(await outcomeOf(scenario, base, folder), SIGN));
+      const text = findDifference(expected, withoutOwn(await readOutcome(scenario, base, folder), SIGN));
       return text === undefined
         ? { outcome: "done without", text: "" }
         : failed("ended 0, but not as if nothing had been", text);
     }
     if (how === "kill" && first.signal !== "SIGKILL") return failed("was not killed", first.stderr);
     if (how !== "kill" && !isMessage(first)) return failed("did not end with a message", first.stderr);
-    const left = await stateOf(folder);
+    const left = await readState(folder);
     const earlier = known.get(left);
     if (earlier) return { ...earlier, text: `${earlier.text} (as at an earlier point)` };
     const verdict = await startAgain(scenario, base, expected, folder, again);
@@ -99,12 +99,12 @@ export async function tryPoint(
 }
 
 async function startAgain(
-  scenario: Scenario,
+  scenario: FaultScenario,
   base: string,
   expected: ReadonlyMap<string, string>,
   folder: string,
-  again?: Start,
-): Promise<Verdict> {
+  again?: ScenarioStarter,
+): Promise<CrashVerdict> {
   const args = await scenario.again?.(folder) ?? scenario.args;
   const second = again && !scenario.fastClock
     ? await again(folder, scenario.command, args)
@@ -112,20 +112,20 @@ async function startAgain(
   if (second.code !== 0) {
     if (!isMessage(second)) return failed("the second start did not end with a message", second.stderr);
     if (!scenario.refusal?.test(second.stderr)) return failed("the second start was refused", second.stderr);
-    const missing = difference(expected, withoutOwn(await outcomeOf(scenario, base, folder)));
+    const missing = findDifference(expected, withoutOwn(await readOutcome(scenario, base, folder)));
     return missing === undefined
       ? { outcome: "refused", text: second.stderr }
       : failed("the second start was refused though the first had not ended", missing);
   }
-  const text = difference(expected, await outcomeOf(scenario, base, folder));
+  const text = findDifference(expected, await readOutcome(scenario, base, folder));
   return text === undefined
     ? { outcome: "equal", text: "" }
     : failed("ends otherwise than undisturbed", text);
 }
 
 /** All that a second start can find: every folder and file, the cache too; of a lock that it is there, as its text is for people. */
-async function stateOf(folder: string): Promise<string> {
-  const lines = (await entriesOf(folder)).map(async ({ path, isDirectory }) => {
+async function readState(folder: string): Promise<string> {
+  const lines = (await listEntries(folder)).map(async ({ path, isDirectory }) => {
     if (isDirectory) return `${path}/`;
     return path.endsWith(".clickgan.lock") ? path : `${path} ${await timeless(`${folder}/${path}`)}`;
   });
@@ -133,7 +133,7 @@ async function stateOf(folder: string): Promise<string> {
 }
 
 /** All that is below a folder, by its path from there. */
-async function entriesOf(folder: string): Promise<{ path: string; isDirectory: boolean }[]> {
+async function listEntries(folder: string): Promise<{ path: string; isDirectory: boolean }[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries.map((entry) => ({
     path: relative(folder, `${entry.parentPath}/${entry.name}`),
@@ -141,22 +141,22 @@ async function entriesOf(folder: string): Promise<{ path: string; isDirectory: b
   }));
 }
 
-function calm({ fastClock }: Scenario): string | undefined {
+function calm({ fastClock }: FaultScenario): string | undefined {
   return fastClock ? "how=none" : undefined;
 }
 
-function failed(how: string, text: string): Verdict {
+function failed(how: string, text: string): CrashVerdict {
   return { outcome: "failed", text: `${how}:\n${text.trim().slice(-1500)}` };
 }
 
-export async function outcomeOf(
-  scenario: Scenario,
+export async function readOutcome(
+  scenario: FaultScenario,
   base: string,
   folder: string,
 ): Promise<Map<string, string>> {
   if (scenario.outcome) return await scenario.outcome(folder);
-  const files = await filesBelow(folder);
-  for (const name of (await filesBelow(base)).keys()) {
+  const files = await readFilesBelow(folder);
+  for (const name of (await readFilesBelow(base)).keys()) {
     if (!name.startsWith("out")) files.delete(name);
   }
   return files;
@@ -168,9 +168,9 @@ function withoutOwn(files: ReadonlyMap<string, string>, other = ""): Map<string,
 }
 
 /** Contents of all files by their path; without what tells the time, and without the cache. */
-export async function filesBelow(folder: string): Promise<Map<string, string>> {
+export async function readFilesBelow(folder: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
-  for (const { path, isDirectory } of await entriesOf(folder)) {
+  for (const { path, isDirectory } of await listEntries(folder)) {
     if (!isDirectory && !path.startsWith("cache/")) files.set(path, await timeless(`${folder}/${path}`));
   }
   return files;
@@ -187,7 +187,7 @@ async function timeless(path: string): Promise<string> {
   return `${same.length} bytes, ${createHash("sha256").update(same).digest("hex")}`;
 }
 
-export function difference(
+export function findDifference(
   expected: ReadonlyMap<string, string>,
   found: ReadonlyMap<string, string>,
 ): string | undefined {
@@ -202,36 +202,36 @@ export function difference(
 }
 
 /** Works in a copy of a folder, which is removed afterwards. */
-export async function inCopy<T>(base: string, work: (folder: string) => Promise<T>): Promise<T> {
+export async function withCopy<T>(base: string, work: (folder: string) => Promise<T>): Promise<T> {
   return await withEmptyFolder(async (folder) => {
     await cp(base, folder, { recursive: true });
     return await work(folder);
   });
 }
 
-export interface Prepared {
-  /** What {@link Scenario.prepare} wrote. */
+export interface PreparedScenario {
+  /** What {@link FaultScenario.prepare} wrote. */
   readonly base: string;
   /** Operations that a fault of each kind can meet. */
-  readonly counts: Record<How, number>;
+  readonly counts: Record<FaultKind, number>;
   readonly expected: Map<string, string>;
   /** Milliseconds that it takes. */
   readonly usual: number;
 }
 
-const prepared = new Map<Scenario, Promise<Prepared>>();
+const prepared = new Map<FaultScenario, Promise<PreparedScenario>>();
 
-export function preparedOf(scenario: Scenario): Promise<Prepared> {
+export function prepareScenario(scenario: FaultScenario): Promise<PreparedScenario> {
   const found = prepared.get(scenario) ?? prepare(scenario);
   prepared.set(scenario, found);
   return found;
 }
 
-async function prepare(scenario: Scenario): Promise<Prepared> {
+async function prepare(scenario: FaultScenario): Promise<PreparedScenario> {
   const base = await Deno.makeTempDir({ prefix: "clickgan-base-" });
   await scenario.prepare(base);
   const began = performance.now();
-  const found = await traced(scenario, base);
+  const found = await traceScenario(scenario, base);
   return { base, ...found, usual: performance.now() - began };
 }
 
@@ -241,12 +241,12 @@ export async function removePrepared(): Promise<void> {
   prepared.clear();
 }
 
-export interface Tried {
+export interface TriedPoint {
   readonly scenario: string;
-  readonly how: How;
+  readonly how: FaultKind;
   readonly at: number;
   readonly of: number;
-  readonly verdict: Verdict;
+  readonly verdict: CrashVerdict;
 }
 
 export interface PointOptions {
@@ -255,29 +255,29 @@ export interface PointOptions {
   /** The first of them. */
   readonly first: number;
   /** Kinds of faults; all of them if absent. */
-  readonly how?: readonly How[];
+  readonly how?: readonly FaultKind[];
   /** How many at once. */
   readonly jobs: number;
   /** What starts a command the second time, if not a process for each. */
-  readonly again?: Start;
-  readonly onTried?: (tried: Tried) => void;
+  readonly again?: ScenarioStarter;
+  readonly onTried?: (tried: TriedPoint) => void;
 }
 
 /** @returns all that was tried. */
 export async function tryPoints(
-  scenarios: readonly Scenario[],
+  scenarios: readonly FaultScenario[],
   { every, first, jobs, how: chosen = hows, again, onTried }: PointOptions,
-): Promise<Tried[]> {
-  const all: Tried[] = [];
+): Promise<TriedPoint[]> {
+  const all: TriedPoint[] = [];
   for (const scenario of scenarios) {
-    const { base, counts, expected } = await preparedOf(scenario);
-    const points: { how: How; at: number; of: number }[] = [];
+    const { base, counts, expected } = await prepareScenario(scenario);
+    const points: { how: FaultKind; at: number; of: number }[] = [];
     for (const [k, how] of hows.entries()) {
       if (!chosen.includes(how)) continue;
       const of = counts[how];
       for (let at = 1 + (first + k * 7) % every; at <= of; at += every) points.push({ how, at, of });
     }
-    const known = new Map<string, Verdict>();
+    const known = new Map<string, CrashVerdict>();
     const work = points[Symbol.iterator]();
     const worker = async () => {
       for (const point of work) {

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import type { CommandName, CommandResult } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { hows, removePrepared, tryPoints } from "./crash_points.ts";
 import { killAtRandom, raceRounds, races } from "./races.ts";
-import { environment } from "./process.ts";
+import { makeEnvironment } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
 
 /** One point in so many of each kind of fault, and the first of them: one of each kind at least, and some more of reads and writes. */
@@ -46,7 +46,7 @@ class SecondStarts implements AsyncDisposable {
       if (series === undefined) {
         series = new CommandSeries(command, {
           cwd: place,
-          env: await environment(place),
+          env: await makeEnvironment(place),
           asGiven: true,
         });
         this.#series.set(command, series);
@@ -94,7 +94,7 @@ Deno.test("races: of two commands in one folder one does its work, and the other
 Deno.test("kills at random moments, of a training or of its launcher, cost nothing", async () => {
   const scenario = scenarios.find(({ name }) => name === "train, both stages");
   assert.ok(scenario);
-  const random = randomStream(7, "kills");
+  const random = createRandomStream(7, "kills");
   const { failures } = await killAtRandom({ scenario, kills: 3, random: () => random.uniform() });
   assert.deepEqual(failures, []);
 });

@@ -1,11 +1,11 @@
 /** `deno task test:special faults`: crash points, random kills, and races. */
 
 import { Command, Option } from "commander";
-import { parseAndRun, wholeNumber } from "../../src/cli/options.ts";
+import { parseAndRun, parseWholeNumber } from "../../src/cli/options.ts";
 import { runMain } from "../../src/cli/fail.ts";
-import { table } from "../../src/cli/table.ts";
-import { randomStream } from "../../src/data/random.ts";
-import { type How, hows, removePrepared, tryPoints } from "./crash_points.ts";
+import { formatTable } from "../../src/cli/table.ts";
+import { createRandomStream } from "../../src/data/random.ts";
+import { type FaultKind, hows, removePrepared, tryPoints } from "./crash_points.ts";
 import { killAtRandom, raceRounds, races } from "./races.ts";
 import { scenarios } from "./scenarios.ts";
 
@@ -43,7 +43,9 @@ async function points({ only, ...options }: PointOptions): Promise<void> {
       ];
     })
   );
-  console.log(table(["command", "fault", "points", "equal", "done without", "refused", "failed"], rows));
+  console.log(
+    formatTable(["command", "fault", "points", "equal", "done without", "refused", "failed"], rows),
+  );
   finished(`${all.length} points`, began, all.filter((t) => t.verdict.outcome === "failed").length);
 }
 
@@ -51,7 +53,7 @@ interface PointOptions {
   every: number;
   first: number;
   jobs: number;
-  how?: How[];
+  how?: FaultKind[];
   only: string;
 }
 
@@ -59,7 +61,7 @@ async function kills({ kills, seed }: { kills: number; seed: number }): Promise<
   const began = performance.now();
   const scenario = scenarios.find(({ name }) => name === "train, both stages");
   if (!scenario) throw new Error("no such scenario");
-  const random = randomStream(seed, "kills");
+  const random = createRandomStream(seed, "kills");
   const { runs, failures } = await killAtRandom({
     scenario,
     kills,
@@ -88,9 +90,9 @@ await runMain(async () => {
   );
   command.command("points")
     .description("every file operation: killed at it, no space from it on, an input/output error")
-    .option("--every <n>", "one crash point in so many", wholeNumber(1), 1)
-    .option("--first <n>", "the first of them", wholeNumber(0), 0)
-    .option("--jobs <n>", "how many at once", wholeNumber(1, 64), navigator.hardwareConcurrency)
+    .option("--every <n>", "one crash point in so many", parseWholeNumber(1), 1)
+    .option("--first <n>", "the first of them", parseWholeNumber(0), 0)
+    .option("--jobs <n>", "how many at once", parseWholeNumber(1, 64), navigator.hardwareConcurrency)
     .addOption(
       new Option("--how <fault...>", "kinds of faults (default: all)").choices(hows),
     )
@@ -98,12 +100,12 @@ await runMain(async () => {
     .action(points);
   command.command("kills")
     .description("kills of a training, or of its launcher, at random moments")
-    .option("--kills <n>", "how many", wholeNumber(1), 100)
-    .option("--seed <n>", "of the moments", wholeNumber(0, 2 ** 32 - 1), 1)
+    .option("--kills <n>", "how many", parseWholeNumber(1), 100)
+    .option("--seed <n>", "of the moments", parseWholeNumber(0, 2 ** 32 - 1), 1)
     .action(kills);
   command.command("races")
     .description("two commands in one folder")
-    .option("--rounds <n>", "of each race", wholeNumber(1), 10)
+    .option("--rounds <n>", "of each race", parseWholeNumber(1), 10)
     .action(allRaces);
   try {
     await parseAndRun(command, Deno.args);

@@ -4,10 +4,10 @@ import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { readTask } from "../../src/cli/launch.ts";
 import { LAUNCHER_VARIABLE } from "../../src/cli/stop.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { cacheEnvironment, type CommandName, type CommandResult } from "../command_check.ts";
+import { type CommandName, type CommandResult, makeCacheEnvironment } from "../command_check.ts";
 
 /** How a process ended, and what it said. */
-export type Ended = CommandResult & { readonly signal: Deno.Signal | null };
+export type ProcessEnd = CommandResult & { readonly signal: Deno.Signal | null };
 
 const ROOT = new URL("../../", import.meta.url);
 const INJECT = new URL("inject.ts", import.meta.url).href;
@@ -20,12 +20,12 @@ export async function run(
   command: CommandName,
   args: readonly string[],
   fault?: string,
-): Promise<Ended> {
-  const env = await environment(folder);
+): Promise<ProcessEnd> {
+  const env = await makeEnvironment(folder);
   const { permissions, module } = readTask(command);
   const preload = fault === undefined ? [] : ["--allow-run", `--preload=${INJECT}?${fault}`];
   const own = { ...env, [LAUNCHER_VARIABLE]: String(Deno.pid) };
-  return await ended(start(folder, ["--no-prompt", ...permissions, ...preload, module, ...args], own));
+  return await waitForEnd(start(folder, ["--no-prompt", ...permissions, ...preload, module, ...args], own));
 }
 
 /** Starts a command as its task does, by the launcher. */
@@ -36,7 +36,7 @@ export async function launch(
 ): Promise<Deno.ChildProcess> {
   const { permissions, module } = readTask(command);
   const script = new URL("src/cli/launch.ts", ROOT).href;
-  return start(folder, ["-A", script, ...permissions, module, ...args], await environment(folder));
+  return start(folder, ["-A", script, ...permissions, module, ...args], await makeEnvironment(folder));
 }
 
 function start(folder: string, args: readonly string[], env: Record<string, string>): Deno.ChildProcess {
@@ -51,7 +51,7 @@ function start(folder: string, args: readonly string[], env: Record<string, stri
 }
 
 /** Waits for the end of a process; one that hangs is killed. */
-export async function ended(child: Deno.ChildProcess): Promise<Ended> {
+export async function waitForEnd(child: Deno.ChildProcess): Promise<ProcessEnd> {
   const timer = setTimeout(() => child.kill("SIGKILL"), MOST_MS);
   const { code, signal, stdout, stderr } = await child.output();
   clearTimeout(timer);
@@ -65,6 +65,6 @@ export function isMessage({ code, stderr }: CommandResult): boolean {
 }
 
 /** What a command in a folder has: the cache in it. */
-export function environment(folder: string): Promise<Record<string, string>> {
-  return cacheEnvironment(`${folder}/cache`);
+export function makeEnvironment(folder: string): Promise<Record<string, string>> {
+  return makeCacheEnvironment(`${folder}/cache`);
 }

@@ -4,12 +4,18 @@
  */
 
 import { setTimeout as pause } from "node:timers/promises";
-import { difference, inCopy, outcomeOf, preparedOf, type Scenario } from "./crash_points.ts";
-import { type Ended, ended, isMessage, launch } from "./process.ts";
+import {
+  type FaultScenario,
+  findDifference,
+  prepareScenario,
+  readOutcome,
+  withCopy,
+} from "./crash_points.ts";
+import { isMessage, launch, type ProcessEnd, waitForEnd } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
 
 export interface KillOptions {
-  readonly scenario: Scenario;
+  readonly scenario: FaultScenario;
   readonly kills: number;
   /** Uniform in 0..1. */
   readonly random: () => number;
@@ -23,14 +29,14 @@ export interface KillOptions {
 export async function killAtRandom(
   { scenario, kills, random, onKill }: KillOptions,
 ): Promise<{ runs: number; failures: string[] }> {
-  const { base, expected, usual } = await preparedOf(scenario);
+  const { base, expected, usual } = await prepareScenario(scenario);
   const failures: string[] = [];
   let [done, runs] = [0, 0];
   while (done < kills) {
-    await inCopy(base, async (folder) => {
+    await withCopy(base, async (folder) => {
       for (let left = 1 + Math.floor(3 * random()); left > 0 && done < kills; left--) {
         const child = await launch(folder, scenario.command, await nextArgs(scenario, folder));
-        const output = ended(child);
+        const output = waitForEnd(child);
         await pause(1.3 * usual * random());
         await kill(child, random() < 0.5);
         await output;
@@ -45,7 +51,7 @@ export async function killAtRandom(
   return { runs, failures };
 }
 
-async function nextArgs(scenario: Scenario, folder: string): Promise<readonly string[]> {
+async function nextArgs(scenario: FaultScenario, folder: string): Promise<readonly string[]> {
   return await scenario.again?.(folder) ?? scenario.args;
 }
 
@@ -54,14 +60,14 @@ async function nextArgs(scenario: Scenario, folder: string): Promise<readonly st
  * @returns what was wrong.
  */
 async function toItsEnd(
-  scenario: Scenario,
+  scenario: FaultScenario,
   base: string,
   folder: string,
   expected: ReadonlyMap<string, string>,
 ): Promise<string | undefined> {
   for (let tries = 0; tries < 100; tries++) {
-    const end = await ended(await launch(folder, scenario.command, await nextArgs(scenario, folder)));
-    if (end.code === 0) return difference(expected, await outcomeOf(scenario, base, folder));
+    const end = await waitForEnd(await launch(folder, scenario.command, await nextArgs(scenario, folder)));
+    if (end.code === 0) return findDifference(expected, await readOutcome(scenario, base, folder));
     if (!isMessage(end) || !/is being written by/.test(end.stderr)) return end.stderr.slice(-800);
     await pause(200);
   }
@@ -70,7 +76,7 @@ async function toItsEnd(
 
 /** Kills the command; or its launcher, and the command is to end by itself. */
 async function kill(launcher: Deno.ChildProcess, itself: boolean): Promise<void> {
-  for (const pid of itself ? [launcher.pid] : await childrenOf(launcher.pid)) {
+  for (const pid of itself ? [launcher.pid] : await listChildren(launcher.pid)) {
     try {
       Deno.kill(pid, "SIGKILL");
     } catch {
@@ -80,7 +86,7 @@ async function kill(launcher: Deno.ChildProcess, itself: boolean): Promise<void>
 }
 
 /** Linux tells; elsewhere the launcher is killed alone. */
-async function childrenOf(pid: number): Promise<number[]> {
+async function listChildren(pid: number): Promise<number[]> {
   const found: number[] = [];
   try {
     for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) { // each thread has children of its own
@@ -95,7 +101,7 @@ async function childrenOf(pid: number): Promise<number[]> {
 
 export interface Race {
   readonly name: string;
-  readonly scenario: Scenario;
+  readonly scenario: FaultScenario;
   /** The first one's launcher is killed before the second starts: the command that it leaves ends by itself. */
   readonly orphan: boolean;
 }
@@ -111,7 +117,7 @@ export const races: readonly Race[] = [
   { name: "two reproduce", scenario: named("reproduce"), orphan: false },
 ];
 
-function named(name: string): Scenario {
+function named(name: string): FaultScenario {
   const found = scenarios.find((scenario) => scenario.name === name);
   if (!found) throw new Error(`no scenario ${name}`);
   return found;
@@ -126,7 +132,7 @@ export async function raceRounds(
   rounds: number,
   onRound?: (round: number) => void,
 ): Promise<string[]> {
-  const { base, expected, usual } = await preparedOf(race.scenario);
+  const { base, expected, usual } = await prepareScenario(race.scenario);
   const failures: string[] = [];
   for (let round = 0; round < rounds; round++) {
     // From both at once to the second when the first is nearly done.
@@ -147,13 +153,13 @@ async function oneRound(
   expected: ReadonlyMap<string, string>,
   stagger: number,
 ): Promise<string | undefined> {
-  return await inCopy(base, async (folder) => {
+  return await withCopy(base, async (folder) => {
     const start = async () => await launch(folder, scenario.command, scenario.args);
     const first = await start();
-    const firstEnd = ended(first);
+    const firstEnd = waitForEnd(first);
     await pause(stagger);
     if (orphan) first.kill("SIGKILL");
-    const second = await ended(await start());
+    const second = await waitForEnd(await start());
     const ends = orphan ? [second] : [second, await firstEnd];
     const wrong = ends.find((end) => end.code !== 0 && !isRefusal(end));
     if (wrong) return `ended with ${wrong.code}:\n${wrong.stderr.slice(-800)}`;
@@ -165,10 +171,10 @@ async function oneRound(
     if (winners === 0) {
       return `nobody did the work:\n${ends.map(({ stderr }) => stderr.slice(-400)).join("\n")}`;
     }
-    return difference(expected, await outcomeOf(scenario, base, folder));
+    return findDifference(expected, await readOutcome(scenario, base, folder));
   });
 }
 
-function isRefusal(end: Ended): boolean {
+function isRefusal(end: ProcessEnd): boolean {
   return isMessage(end) && REFUSAL.test(end.stderr);
 }

@@ -1,13 +1,13 @@
 /** The commands whose file operations are made to fail, each as small as it can be and still write all that it writes. */
 
-import { words, writePaperFile } from "../command_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { exists } from "../../src/files/local_file.ts";
-import { filesBelow, type Scenario } from "./crash_points.ts";
+import { splitArguments, writePaperFile } from "../command_check.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { pathExists } from "../../src/files/local_file.ts";
+import { type FaultScenario, readFilesBelow } from "./crash_points.ts";
 import { run } from "./process.ts";
 
 /** A log with a row for each displayed item, and what is known of the items. */
-export async function longLog(folder: string): Promise<void> {
+export async function makeLongLog(folder: string): Promise<void> {
   const rows = ["user,item,time,clicked,page"];
   for (let u = 0; u < 60; u++) {
     for (let page = 0; page < 2; page++) {
@@ -26,20 +26,20 @@ export async function longLog(folder: string): Promise<void> {
 }
 
 const OUT = "out";
-const SMALL = words("--dims 8 --lstm-units 4 --batch-size 12 --no-calibration --no-report");
-const SHANNON = words(SMALL, "--iterations 20 --validate-every 5");
-const ADVERSARIAL = words(
+const SMALL = splitArguments("--dims 8 --lstm-units 4 --batch-size 12 --no-calibration --no-report");
+const SHANNON = splitArguments(SMALL, "--iterations 20 --validate-every 5");
+const ADVERSARIAL = splitArguments(
   "--adversarial 10 --adversarial-validate-every 5 --adversarial-batch-size 12",
   "--generator-warmup 3 --behaviour-dims 8",
 );
 
 async function paperLog(folder: string): Promise<void> {
-  writePaperFile(`${folder}/log.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
+  writePaperFile(`${folder}/log.tsv`, createSmallLog(31, { users: 90, items: 30, width: 0 }));
   await Promise.resolve();
 }
 
 /** Goes on with a run that has begun, as its own message says; begins it otherwise. */
-function trained(name: string, args: readonly string[], more: Partial<Scenario> = {}): Scenario {
+function trained(name: string, args: readonly string[], more: Partial<FaultScenario> = {}): FaultScenario {
   const all = ["--data", "log.tsv", "--save-dir", OUT, ...args];
   return {
     name,
@@ -47,8 +47,8 @@ function trained(name: string, args: readonly string[], more: Partial<Scenario> 
     args: all,
     prepare: paperLog,
     again: async (folder) => {
-      const begun = await exists(`${folder}/${OUT}/config.json`) ||
-        await exists(`${folder}/${OUT}/seeds.json`);
+      const begun = await pathExists(`${folder}/${OUT}/config.json`) ||
+        await pathExists(`${folder}/${OUT}/seeds.json`);
       return begun ? ["--resume", OUT, "--no-report"] : all;
     },
     ...more,
@@ -56,7 +56,11 @@ function trained(name: string, args: readonly string[], more: Partial<Scenario> 
 }
 
 /** A file that a command of the same kind makes first. */
-async function made(folder: string, command: Scenario["command"], args: readonly string[]): Promise<void> {
+async function made(
+  folder: string,
+  command: FaultScenario["command"],
+  args: readonly string[],
+): Promise<void> {
   const { code, stderr } = await run(folder, command, args);
   if (code !== 0) throw new Error(stderr);
 }
@@ -70,13 +74,13 @@ async function halfTrained(folder: string): Promise<void> {
     ["--data", "log.tsv", "--save-dir", OUT, ...SHANNON, ...ADVERSARIAL],
     "how=kill&at=50",
   );
-  if (!await exists(`${folder}/${OUT}/last.safetensors`)) throw new Error("the run was killed too early");
+  if (!await pathExists(`${folder}/${OUT}/last.safetensors`)) throw new Error("the run was killed too early");
 }
 
-const LONG_SOURCE = words("log --source log.csv --features items.csv");
-const LONG = words("--user user --item item --time time --clicked clicked --page page");
+const LONG_SOURCE = splitArguments("log --source log.csv --features items.csv");
+const LONG = splitArguments("--user user --item item --time time --clicked clicked --page page");
 
-function prepared(name: string, args: readonly string[], prepare: Scenario["prepare"]): Scenario {
+function prepared(name: string, args: readonly string[], prepare: FaultScenario["prepare"]): FaultScenario {
   return {
     name,
     command: "data",
@@ -86,24 +90,24 @@ function prepared(name: string, args: readonly string[], prepare: Scenario["prep
   };
 }
 
-const packed = words(`--data set --memory-rows 0 --save-dir ${OUT}`, SHANNON);
+const packed = splitArguments(`--data set --memory-rows 0 --save-dir ${OUT}`, SHANNON);
 
 const SHOP = ["--shop", "restless", "--truth"];
-const policy = words(
+const policy = splitArguments(
   "train",
   SHOP,
   "--algorithm gdqn --slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64",
   `--evaluation-users 50 --evaluate-every 256 --steps 512 --save-dir ${OUT}`,
 );
 
-export const scenarios: readonly Scenario[] = [
+export const scenarios: readonly FaultScenario[] = [
   trained("train", SHANNON),
   trained("train, both stages", [...SHANNON, ...ADVERSARIAL]),
   trained("train, adversarial stage alone", [...SHANNON, ...ADVERSARIAL, "--no-pretrain"]),
   {
     ...trained(
       "train, kernel shapes kept in the cache",
-      words("--dims 8 --lstm-units 4 --batch-size 12 --no-report --iterations 10 --calibration"),
+      splitArguments("--dims 8 --lstm-units 4 --batch-size 12 --no-report --iterations 10 --calibration"),
     ),
     fastClock: true,
     outcome: async (folder) => {
@@ -111,7 +115,7 @@ export const scenarios: readonly Scenario[] = [
         undefined
       );
       if (text !== undefined) JSON.parse(text); // a run does without it, but not with a part of it
-      const files = await filesBelow(folder);
+      const files = await readFilesBelow(folder);
       files.delete("log.tsv");
       return files;
     },
@@ -127,28 +131,28 @@ export const scenarios: readonly Scenario[] = [
     ...trained("train, a log on disk", []),
     args: packed,
     prepare: async (folder) => {
-      await longLog(folder);
+      await makeLongLog(folder);
       await made(folder, "data", [...LONG_SOURCE, ...LONG, "--out", "set", "--threads", "1"]);
     },
     again: async (folder) =>
-      await exists(`${folder}/${OUT}/config.json`) ? ["--resume", OUT, "--no-report"] : packed,
+      await pathExists(`${folder}/${OUT}/config.json`) ? ["--resume", OUT, "--no-report"] : packed,
   },
   {
     name: "reproduce",
     command: "reproduce",
-    args: words(
+    args: splitArguments(
       `--data log.tsv --save-dir ${OUT} --seeds 1 --iterations 10 --adversarial 10`,
       "--models fine-tuned-64-64 --readme notes.md --no-calibration",
     ),
     prepare: async (folder) => {
-      writePaperFile(`${folder}/log.tsv`, smallLog(31, { users: 330, items: 30, width: 0 }));
+      writePaperFile(`${folder}/log.tsv`, createSmallLog(31, { users: 330, items: 30, width: 0 }));
       await Deno.writeTextFile(
         `${folder}/notes.md`,
         "before\n<!-- reproduce log -->\nold\n<!-- end of reproduce log -->\nafter\n",
       );
     },
   },
-  prepared("data log", [...LONG_SOURCE, ...LONG, "--out", OUT], longLog),
+  prepared("data log", [...LONG_SOURCE, ...LONG, "--out", OUT], makeLongLog),
   {
     name: "data example",
     command: "data",
@@ -162,7 +166,7 @@ export const scenarios: readonly Scenario[] = [
     args: policy,
     prepare: async () => {},
     again: async (folder) =>
-      await exists(`${folder}/${OUT}/policy.json`) ? ["train", "--resume", OUT] : policy,
+      await pathExists(`${folder}/${OUT}/policy.json`) ? ["train", "--resume", OUT] : policy,
   },
   {
     name: "data merge",
@@ -170,14 +174,14 @@ export const scenarios: readonly Scenario[] = [
     args: ["merge", "log.tsv", "later.tsv", "--out", OUT],
     prepare: async (folder) => {
       await paperLog(folder);
-      writePaperFile(`${folder}/later.tsv`, smallLog(32, { users: 90, items: 30, width: 0 }));
+      writePaperFile(`${folder}/later.tsv`, createSmallLog(32, { users: 90, items: 30, width: 0 }));
     },
     refusal: /holds /,
   },
   {
     name: "simulate",
     command: "simulate",
-    args: words(
+    args: splitArguments(
       SHOP,
       "--no-rivals --users 20 --pages 3 --slate 2 --episodes-file csv",
       `--save-dir ${OUT} --write-log ${OUT}-log`,

@@ -1,18 +1,22 @@
 import assert from "node:assert/strict";
 import {
   type BaselineName,
-  Baselines,
+  type BaselineResult,
   fitLogOdds,
-  type TestedBaseline,
+  FittedBaselines,
 } from "../../src/figures/baselines/baselines.ts";
-import { categoryRate, itemKnn, lastClick } from "../../src/figures/baselines/scorers.ts";
-import { countPairs, countTrain, PairCounts, rateOf } from "../../src/counts/train_counts.ts";
-import { type ClickLog, NONE, usersOf } from "../../src/data/click_log.ts";
+import {
+  createCategoryRateScorer,
+  createItemKnnScorer,
+  createLastClickScorer,
+} from "../../src/figures/baselines/scorers.ts";
+import { countPairs, countTrain, PairCounts, smoothedClickRate } from "../../src/counts/train_counts.ts";
+import { type ClickLog, listUsers, NONE } from "../../src/data/click_log.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
-import { randomStream } from "../../src/data/random.ts";
-import { realData } from "../real_data.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createRandomStream } from "../../src/data/random.ts";
+import { findRealData } from "../real_data.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
 /** Train: item 1 clicked in {0, 1}, nothing in {0, 2}. Test: item 2 clicked in {0, 1, 2}. */
 const log: ClickLog = {
@@ -29,8 +33,8 @@ function tested(
   of: ClickLog,
   users: ArrayLike<number>,
   name: BaselineName,
-): TestedBaseline["details"]["figures"] {
-  return Baselines.of(of).test(users).get(name)?.details.figures ?? assert.fail(`no ${name}`);
+): BaselineResult["details"]["figures"] {
+  return FittedBaselines.of(of).test(users).get(name)?.details.figures ?? assert.fail(`no ${name}`);
 }
 
 Deno.test("chance, and the log of the number of choices", () => {
@@ -44,13 +48,16 @@ Deno.test("the click rate counts train users only", () => {
   // Rates: item 0: .1/3, item 1: 1.1/2, item 2: .1/2 (the test user's click is not counted).
   const { nll, prec1, prec2 } = tested(log, [1], "clickRate");
   assert.deepEqual({ nll, prec1, prec2 }, { nll: undefined, prec1: 0, prec2: 1 });
-  const nobody = Baselines.of({ ...log, userSplit: Uint8Array.of(2, 2) }).test([0, 1]);
+  const nobody = FittedBaselines.of({ ...log, userSplit: Uint8Array.of(2, 2) }).test([0, 1]);
   assert.deepEqual([...nobody.keys()], ["random"]);
-  assert.match(Baselines.of(log).test([1]).get("lastClick")?.setting ?? "", /the last click \(not chosen/);
+  assert.match(
+    FittedBaselines.of(log).test([1]).get("lastClick")?.setting ?? "",
+    /the last click \(not chosen/,
+  );
 });
 
 /** Clicks of a user before each event, the latest last, and where its rows are. */
-function* pagesOf(of: ClickLog) {
+function* listPages(of: ClickLog) {
   for (let user = 0; user < of.userSplit.length; user++) {
     const history: number[] = [];
     for (let e = of.userEvents[user]!; e < of.userEvents[user + 1]!; e++) {
@@ -62,11 +69,11 @@ function* pagesOf(of: ClickLog) {
   }
 }
 
-const small = smallLog(11, { users: 60, items: 12, width: 0, maxEvents: 8, given: 0.1 });
+const small = createSmallLog(11, { users: 60, items: 12, width: 0, maxEvents: 8, given: 0.1 });
 const everyone = Array.from(small.userSplit.keys());
 
 function assertScores(found: Float64Array, expected: (page: { item: number; history: number[] }) => number) {
-  for (const page of pagesOf(small)) {
+  for (const page of listPages(small)) {
     const value = expected(page);
     assert.ok(Math.abs(found[page.row]! - value) < 1e-9, `row ${page.row}: ${found[page.row]}, ${value}`);
   }
@@ -74,19 +81,19 @@ function assertScores(found: Float64Array, expected: (page: { item: number; hist
 
 Deno.test("last click: the latest clicked items first, the others by their click rate", () => {
   const counts = countTrain(small);
-  const scorer = lastClick(counts);
+  const scorer = createLastClickScorer(counts);
   const [one, three] = scorer.score(small, everyone, [0, 1]);
   for (const [found, most] of [[one!, 1], [three!, 3]] as const) {
     assertScores(found, ({ item, history }) => {
       const place = history.lastIndexOf(item);
-      return place >= 0 && history.length - place <= most ? 1 + place : rateOf(counts, item);
+      return place >= 0 && history.length - place <= most ? 1 + place : smoothedClickRate(counts, item);
     });
   }
 });
 
 Deno.test("item-kNN: the mean cosine of clicks of the same train users", () => {
   const counts = countTrain(small);
-  const scorer = itemKnn(countPairs(new MemoryLog(small), 500), counts);
+  const scorer = createItemKnnScorer(countPairs(new MemoryLog(small), 500), counts);
   // By the definition, over sets of users.
   const clickers = Array.from({ length: 12 }, () => new Set<number>());
   for (let user = 0; user < small.userSplit.length; user++) {
@@ -114,11 +121,11 @@ Deno.test("item-kNN: the mean cosine of clicks of the same train users", () => {
   const [first, times] = scorer.score(small, everyone, chosen);
   assertScores(first!, ({ item, history }) => {
     const mean = similarity(item, history, 1, 0);
-    return mean > 0 ? 1 + mean : rateOf(counts, item);
+    return mean > 0 ? 1 + mean : smoothedClickRate(counts, item);
   });
   assertScores(
     times!,
-    ({ item, history }) => rateOf(counts, item) * (1 + 3 * similarity(item, history, 5, 1)),
+    ({ item, history }) => smoothedClickRate(counts, item) * (1 + 3 * similarity(item, history, 5, 1)),
   );
 });
 
@@ -139,7 +146,7 @@ Deno.test("category rate: the user's share of a category beside everybody's", ()
     { name: "size", first: 3, count: 2 },
     { name: "item", first: 5, count: items },
   ];
-  const scorer = categoryRate(source.items, counts, fields) ?? assert.fail();
+  const scorer = createCategoryRateScorer(source.items, counts, fields) ?? assert.fail();
   assert.ok(scorer.settings.every((text) => !text.includes("item")), "an item is no category");
   const share = (c: number) => {
     const own = [0, 1, 2].map((c) =>
@@ -151,10 +158,10 @@ Deno.test("category rate: the user's share of a category beside everybody's", ()
   assertScores(found!, ({ item, history }) => {
     const c = colour[item]!;
     const clicks = history.filter((other) => colour[other] === c).length;
-    return rateOf(counts, item) * (clicks + 3 * share(c)) / ((history.length + 3) * share(c));
+    return smoothedClickRate(counts, item) * (clicks + 3 * share(c)) / ((history.length + 3) * share(c));
   });
   assert.ok(scorer.settings.includes("by colour and size, prior 3"));
-  assert.equal(categoryRate(new MemoryLog(small).items, countTrain(small), []), undefined);
+  assert.equal(createCategoryRateScorer(new MemoryLog(small).items, countTrain(small), []), undefined);
 });
 
 Deno.test("the setting that is best on validation users is taken", () => {
@@ -163,7 +170,7 @@ Deno.test("the setting that is best on validation users is taken", () => {
   const users = Uint32Array.from({ length: count + 1 }, (_, k) => k * pages);
   const rows = Uint32Array.from({ length: count * pages + 1 }, (_, k) => 4 * k);
   const rowItem = Uint32Array.from({ length: 4 * count * pages }, (_, row) => row % 4);
-  const random = randomStream(1, "pairs");
+  const random = createRandomStream(1, "pairs");
   const pair = Array.from({ length: count }, () => Array.from(random.sampleWithoutReplacement(4, 2)));
   const turns: ClickLog = {
     name: "turns",
@@ -178,10 +185,10 @@ Deno.test("the setting that is best on validation users is taken", () => {
     ),
     rowItem,
   };
-  const found = Baselines.of(turns).test(usersOf(turns, "test")).get("lastClick");
+  const found = FittedBaselines.of(turns).test(listUsers(turns, "test")).get("lastClick");
   assert.notEqual(found?.setting, "");
-  const scorer = lastClick(countTrain(turns));
-  const validation = usersOf(turns, "validation");
+  const scorer = createLastClickScorer(countTrain(turns));
+  const validation = listUsers(turns, "validation");
   const precision = (setting: string) => {
     const [scores] = scorer.score(turns, validation, [scorer.settings.indexOf(setting)]);
     let hits = 0;
@@ -200,7 +207,7 @@ Deno.test("the setting that is best on validation users is taken", () => {
 });
 
 Deno.test("counts of pairs: exact while there is room; then those that are to go go", () => {
-  const random = randomStream(2, "pairs");
+  const random = createRandomStream(2, "pairs");
   const exact = new Map<string, number>();
   const [roomy, narrow] = [new PairCounts(), new PairCounts(2 ** 12)];
   for (let k = 0; k < 40_000; k++) {
@@ -220,7 +227,7 @@ Deno.test("counts of pairs: exact while there is room; then those that are to go
 });
 
 Deno.test("scores have the log-odds that make what validation users did most likely, in their order", () => {
-  const random = randomStream(9, "log-odds");
+  const random = createRandomStream(9, "log-odds");
   const start = [0], clicked: number[] = [], logScores: number[] = [];
   // Every fourth choice is a further click of its page: no click is not among it.
   const hasNone = Array.from({ length: 2000 }, (_, k) => k % 4 < 3);
@@ -255,8 +262,8 @@ Deno.test("scores have the log-odds that make what validation users did most lik
 });
 
 Deno.test("a baseline with probabilities ranks as its scores do, and beats a constant on its own validation users", () => {
-  const validation = usersOf(small, "validation");
-  const found = Baselines.of(small).test(validation);
+  const validation = listUsers(small, "validation");
+  const found = FittedBaselines.of(small).test(validation);
   const rate = found.get("clickRate")?.details.figures;
   const uniform = found.get("random")?.details.figures;
   assert.ok((rate?.nll ?? NaN) < (uniform?.nll ?? NaN));
@@ -264,7 +271,10 @@ Deno.test("a baseline with probabilities ranks as its scores do, and beats a con
     Math.abs((rate?.pNoClick ?? NaN) - (rate?.noClick ?? NaN)) < 0.01,
     "as many pages without a click",
   );
-  const none = Baselines.of({ ...small, userSplit: small.userSplit.map((part) => part === 1 ? 2 : part) });
+  const none = FittedBaselines.of({
+    ...small,
+    userSplit: small.userSplit.map((part) => part === 1 ? 2 : part),
+  });
   const without = none.test(validation).get("clickRate")?.details.figures;
   assert.equal(without?.nll, undefined);
   assert.equal(without?.prec1, rate?.prec1);
@@ -276,13 +286,13 @@ for (
     { file: "rsc.txt", nll: 1.300, random: [.490, .721], clickRate: [.499, .739] },
   ]
 ) {
-  const path = realData(file);
+  const path = findRealData(file);
   Deno.test({
     name: `baselines of ${file} on its test users`,
     ignore: path === undefined,
     fn() {
       const real = readPaperFile(path!);
-      const found = Baselines.of(real).test(usersOf(real, "test"));
+      const found = FittedBaselines.of(real).test(listUsers(real, "test"));
       assert.equal(found.get("random")?.details.figures.nll?.toFixed(3), nll.toFixed(3));
       for (const [name, expected] of [["random", random], ["clickRate", clickRate]] as const) {
         const figures = found.get(name)?.details.figures;

@@ -3,29 +3,35 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
-import { randomStream } from "../../src/data/random.ts";
-import { Bootstrap, intervalOf, MOST_GROUPS } from "../../src/figures/bootstrap.ts";
-import { CalibrationSums, cellOf } from "../../src/figures/calibration.ts";
-import { Collector } from "../../src/figures/collector.ts";
-import type { FigureName } from "../../src/figures/columns.ts";
-import { differences, keptDifference, keptOf, pairedOf, type Tested } from "../../src/figures/tested.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createRandomStream } from "../../src/data/random.ts";
+import { Bootstrap, computeInterval, MOST_GROUPS } from "../../src/figures/bootstrap.ts";
+import { CalibrationSums, findBin } from "../../src/figures/calibration.ts";
+import { MetricCollector } from "../../src/figures/collector.ts";
+import type { MetricName } from "../../src/figures/columns.ts";
+import {
+  compareLoadedSums,
+  compareScorings,
+  loadSums,
+  packSums,
+  type TestResult,
+} from "../../src/figures/tested.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
 function near(found: number | undefined, expected: number, what = "", tolerance = 1e-9): void {
   assert.ok(Math.abs((found ?? NaN) - expected) <= tolerance, `${what}: expected ${expected}, got ${found}`);
 }
 
 /** Pages of one to five items, some without a click, some with several, some given. */
-const log = smallLog(43, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1, further: 0.3 });
+const log = createSmallLog(43, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1, further: 0.3 });
 const users = Array.from(log.userSplit.keys());
-const random = randomStream(7, "scores");
+const random = createRandomStream(7, "scores");
 const scores = Float64Array.from(log.rowItem, () => random.normal());
 const isSeen = (item: number) => item % 3 > 0;
 const ETA = 1.5;
 
-function tested(values: Float64Array, eta: number | undefined, of: ClickLog = log): Tested {
+function tested(values: Float64Array, eta: number | undefined, of: ClickLog = log): TestResult {
   const counted = of.userSplit.length - usersWithoutEvents(of).length;
-  const collector = new Collector({ users: counted, eta, isSeen });
+  const collector = new MetricCollector({ users: counted, eta, isSeen });
   collector.add({ log: of, places: Array.from(of.userSplit.keys()), scores: values });
   return collector.tested();
 }
@@ -74,7 +80,7 @@ function probabilities({ scores }: Event): number[] {
 }
 
 /** -log P of what happened, one click after another. */
-function lossOf(event: Event): number {
+function computeLoss(event: Event): number {
   const p = probabilities(event);
   let [left, loss] = [1, 0];
   event.clicks.forEach((click, j) => {
@@ -86,9 +92,10 @@ function lossOf(event: Event): number {
 }
 
 /** The figures of some events by their definitions; the scores have no ties. */
-function byDefinition(some: readonly Event[]): Partial<Record<FigureName, number>> {
-  const rankOf = ({ scores }: Event, click: number) => scores.filter((u) => u > scores[click]!).length + 1;
-  const rank = (e: Event) => Math.min(...e.clicks.map((click) => rankOf(e, click)));
+function byDefinition(some: readonly Event[]): Partial<Record<MetricName, number>> {
+  const computeRank = ({ scores }: Event, click: number) =>
+    scores.filter((u) => u > scores[click]!).length + 1;
+  const rank = (e: Event) => Math.min(...e.clicks.map((click) => computeRank(e, click)));
   const gain = (ranks: number[]) => ranks.reduce((sum, rank) => sum + 1 / Math.log2(1 + rank), 0);
   const clicked = some.filter(({ clicks }) => clicks.length > 0);
   const longer = clicked.filter(({ scores }) => scores.length > 1);
@@ -100,14 +107,14 @@ function byDefinition(some: readonly Event[]): Partial<Record<FigureName, number
       ),
     );
   return {
-    nll: mean(some.map(lossOf)),
+    nll: mean(some.map(computeLoss)),
     prec1: mean(clicked.map((e) => rank(e) === 1 ? 1 : 0)),
     prec2: mean(clicked.map((e) => rank(e) <= 2 ? 1 : 0)),
     longerPrec1: mean(longer.map((e) => rank(e) === 1 ? 1 : 0)),
     mrr: mean(clicked.map((e) => 1 / rank(e))),
     ndcg: mean(
       clicked.map((e) =>
-        gain(e.clicks.map((click) => rankOf(e, click))) / gain(e.clicks.map((_, k) => k + 1))
+        gain(e.clicks.map((click) => computeRank(e, click))) / gain(e.clicks.map((_, k) => k + 1))
       ),
     ),
     auc: mean(pairs.map(auc)),
@@ -124,8 +131,8 @@ Deno.test("all figures are those of their definitions, also by page length, hist
   const check = (found: typeof details.figures, some: readonly Event[], what: string) => {
     for (const [name, value] of Object.entries(byDefinition(some))) {
       if (name === "longerPrec1" && some !== all) continue; // a slice is by length, or too small for it
-      if (Number.isNaN(value)) assert.equal(found[name as FigureName], undefined, `${what} ${name}`);
-      else near(found[name as FigureName], value, `${what} ${name}`);
+      if (Number.isNaN(value)) assert.equal(found[name as MetricName], undefined, `${what} ${name}`);
+      else near(found[name as MetricName], value, `${what} ${name}`);
     }
   };
   check(details.figures, all, "all");
@@ -137,25 +144,25 @@ Deno.test("all figures are those of their definitions, also by page length, hist
     return value >= low && value <= high;
   };
   /** What probabilities of these rows are off by. */
-  const eceOf = (rows: readonly { readonly e: Event; readonly k: number }[]) => {
+  const computeEce = (rows: readonly { readonly e: Event; readonly k: number }[]) => {
     const sums = new CalibrationSums(1);
     for (const { e, k } of rows) {
       const p = probabilities(e)[k]!;
-      sums.add(0, cellOf(p), p, e.clicks[0] === k);
+      sums.add(0, findBin(p), p, e.clicks[0] === k);
     }
     return sums.calibration()!.ece;
   };
-  const rowsOf = (some: readonly Event[]) => some.flatMap((e) => e.scores.map((_, k) => ({ e, k })));
+  const listRows = (some: readonly Event[]) => some.flatMap((e) => e.scores.map((_, k) => ({ e, k })));
   for (const { name, figures, events, ece } of details.slices["page length"] ?? []) {
     const some = all.filter(({ scores }) => within(name, scores.length));
     check(figures, some, name);
-    near(ece, eceOf(rowsOf(some)), name);
+    near(ece, computeEce(listRows(some)), name);
     assert.equal(events, some.length);
   }
   for (const { name, figures, ece } of details.slices.history ?? []) {
     const some = all.filter(({ history }) => within(name, history));
     check(figures, some, `history ${name}`);
-    near(ece, eceOf(rowsOf(some)), name);
+    near(ece, computeEce(listRows(some)), name);
   }
   const byRow = (by: "position" | "item", isIn: (name: string, e: Event, k: number) => boolean) => {
     for (const { name, figures, events, ece } of details.slices[by] ?? []) {
@@ -165,8 +172,8 @@ Deno.test("all figures are those of their definitions, also by page length, hist
       near(figures.nll, nll!, name);
       near(figures.prec1, prec1!, name);
       if (!Number.isNaN(auc)) near(figures.auc, auc!, name);
-      const rows = rowsOf(all).filter(({ e, k }) => isIn(name, e, k));
-      near(ece, eceOf(rows), name);
+      const rows = listRows(all).filter(({ e, k }) => isIn(name, e, k));
+      near(ece, computeEce(rows), name);
       near(figures.pClick, mean(rows.map(({ e, k }) => probabilities(e)[k]!)), name);
       near(figures.clicked, mean(rows.map(({ e, k }) => e.clicks[0] === k ? 1 : 0)), name);
     }
@@ -188,7 +195,7 @@ Deno.test("a ranking has no loss and no probabilities; parts of a log are as the
   assert.equal(details.calibration, undefined);
   near(details.figures.ndcg, byDefinition(events()).ndcg!);
   const whole = tested(scores, ETA);
-  const collector = new Collector({ users: 80 - usersWithoutEvents(log).length, eta: ETA, isSeen });
+  const collector = new MetricCollector({ users: 80 - usersWithoutEvents(log).length, eta: ETA, isSeen });
   for (const places of [users.slice(0, 31), users.slice(31)]) {
     const rows = places.flatMap((user) => {
       const [from, to] = [log.eventRows[log.userEvents[user]!]!, log.eventRows[log.userEvents[user + 1]!]!];
@@ -201,11 +208,11 @@ Deno.test("a ranking has no loss and no probabilities; parts of a log are as the
 
 Deno.test("what the device found of events stands in the place of what the scores say, event by event", () => {
   const words = 7;
-  const collector = new Collector({ users: 80 - usersWithoutEvents(log).length, eta: ETA, isSeen });
-  const outcomeOf = (e: number) => Array.from({ length: words }, (_, word) => e % 11 + word / 8);
+  const collector = new MetricCollector({ users: 80 - usersWithoutEvents(log).length, eta: ETA, isSeen });
+  const getOutcome = (e: number) => Array.from({ length: words }, (_, word) => e % 11 + word / 8);
   for (const places of [users.slice(0, 31), users.slice(31)]) {
     const [from, to] = [log.userEvents[places[0]!]!, log.userEvents[places.at(-1)! + 1]!];
-    const found = Array.from({ length: to - from }, (_, k) => outcomeOf(from + k)).flat();
+    const found = Array.from({ length: to - from }, (_, k) => getOutcome(from + k)).flat();
     collector.add({ log, places, scores, outcomes: { values: Float32Array.from(found), words } });
   }
   // Of a page with several clicks the device knows the first: its loss and ranks are those of all clicks.
@@ -213,7 +220,7 @@ Deno.test("what the device found of events stands in the place of what the score
   const indices = Array.from(log.eventClick.keys()).filter((e) => !log.eventGiven?.[e]);
   const counted = all.map((event, k) => ({
     event,
-    outcome: outcomeOf(indices[k]!),
+    outcome: getOutcome(indices[k]!),
     one: byDefinition([event]),
   }));
   const clicked = counted.filter(({ event }) => event.clicks.length > 0);
@@ -248,16 +255,16 @@ Deno.test("resamples add up each column by itself, however many there are", () =
   // Only two groups are drawn at a time: what a resample has of one it has not of the other.
   const two = new Bootstrap(2, 30).totals(Float64Array.of(1, 0, 0, 10), 2);
   for (let b = 0; b < 30; b++) assert.equal(two[2 * b]! + two[2 * b + 1]! / 10, 2);
-  assert.notEqual(intervalOf(Float64Array.of(1, 2, 3), 2), null);
+  assert.notEqual(computeInterval(Float64Array.of(1, 2, 3), 2), null);
 });
 
 Deno.test("differences are paired: equal scorings do not differ, and a small change is told from chance", () => {
   const one = tested(scores, ETA);
-  const same = differences(one, tested(scores.slice(), ETA));
+  const same = compareScorings(one, tested(scores.slice(), ETA));
   assert.deepEqual(same.prec1, { value: 0, interval: [0, 0] });
   // Utilities that are a little sharper everywhere move each user's loss by about the same.
   const other = tested(scores.map((u) => u - 0.02), ETA);
-  const { nll } = differences(one, other);
+  const { nll } = compareScorings(one, other);
   const width = ([low, high]: readonly [number, number]) => high - low;
   near(nll?.value, one.details.figures.nll! - other.details.figures.nll!);
   assert.ok(width(nll!.interval!) < 0.1 * width(one.details.intervals.nll!));
@@ -265,27 +272,27 @@ Deno.test("differences are paired: equal scorings do not differ, and a small cha
 
 Deno.test("scorings that were kept in files are compared as those at hand are, where they are of the same users", () => {
   const [one, other] = [tested(scores, ETA), tested(scores.map((u) => 0.9 * u + 0.1), ETA)];
-  const keep = (...of: Tested[]) => keptOf(of.map(pairedOf));
-  const wanted = differences(one, other);
+  const keep = (...of: TestResult[]) => loadSums(of.map(packSums));
+  const wanted = compareScorings(one, other);
   for (const name of ["nll", "prec1", "prec2"] as const) {
-    const [is, should] = [keptDifference(keep(one), name, keep(other)), wanted[name]];
+    const [is, should] = [compareLoadedSums(keep(one), name, keep(other)), wanted[name]];
     near(is?.value, should?.value ?? NaN, name, 1e-6);
     for (const k of [0, 1]) near(is?.interval?.[k], should?.interval?.[k] ?? NaN, name, 1e-6);
   }
-  assert.equal(keptDifference(keep(one), "piPrec1", keep(other)), undefined, "there is no generator");
+  assert.equal(compareLoadedSums(keep(one), "piPrec1", keep(other)), undefined, "there is no generator");
   // Of several scorings the mean is compared.
-  const mean = keptDifference(keep(one, other), "nll", keep(other));
+  const mean = compareLoadedSums(keep(one, other), "nll", keep(other));
   near(mean?.value, (wanted.nll?.value ?? NaN) / 2, "the mean of two", 1e-6);
-  const elsewhere = smallLog(44, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1 });
+  const elsewhere = createSmallLog(44, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1 });
   const strange = tested(Float64Array.from(elsewhere.rowItem, () => 0), ETA, elsewhere);
-  assert.equal(keptDifference(keep(one), "nll", keep(strange)), undefined);
+  assert.equal(compareLoadedSums(keep(one), "nll", keep(strange)), undefined);
   assert.equal(keep(one, strange), undefined);
-  for (const sums of ["AAAA", "?"]) assert.equal(keptOf([{ ...pairedOf(other), sums }]), undefined);
+  for (const sums of ["AAAA", "?"]) assert.equal(loadSums([{ ...packSums(other), sums }]), undefined);
 });
 
 /** Users with one page of one item each, which are clicked or not: the loss is a mean of two values. */
 function coins(count: number): { log: ClickLog; values: Float64Array } {
-  const random = randomStream(3, "coins", count);
+  const random = createRandomStream(3, "coins", count);
   const rows = Uint32Array.from({ length: count + 1 }, (_, k) => k);
   const log: ClickLog = {
     name: "coins",
@@ -327,17 +334,17 @@ Deno.test("an interval is the middle 95 % of the values, which come in any order
   };
   const value = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer({ min: -1e6, max: 1e6 }));
   fc.assert(fc.property(fc.array(value, { minLength: 1, maxLength: 200 }), (values) => {
-    assert.deepEqual(intervalOf(Float64Array.of(...values, NaN), 9), sorted(values));
+    assert.deepEqual(computeInterval(Float64Array.of(...values, NaN), 9), sorted(values));
   }));
 });
 
 Deno.test("users without an event to predict have no part in the resamples", () => {
-  const given = smallLog(5, { users: 40, items: 9, width: 0, maxEvents: 2, given: 0.5 });
+  const given = createSmallLog(5, { users: 40, items: 9, width: 0, maxEvents: 2, given: 0.5 });
   const idle = usersWithoutEvents(given);
   assert.ok(idle.length > 2);
   const values = Float64Array.from(given.rowItem, (item) => item / 3);
   const places = Array.from(given.userSplit.keys()).filter((user) => !idle.includes(user));
-  const collector = new Collector({ users: places.length, eta: 1, isSeen });
+  const collector = new MetricCollector({ users: places.length, eta: 1, isSeen });
   collector.add({ log: given, places, scores: values });
   assert.deepEqual(collector.tested().details, tested(values, 1, given).details);
 });
@@ -345,20 +352,20 @@ Deno.test("users without an event to predict have no part in the resamples", () 
 Deno.test("too few users for an interval have none", () => {
   const { log, values } = coins(1);
   assert.equal(tested(values, 1, log).details.intervals.noClick, null);
-  assert.equal(intervalOf(Float64Array.of(1, NaN, NaN, NaN), 4), null);
+  assert.equal(computeInterval(Float64Array.of(1, NaN, NaN, NaN), 4), null);
   const drawn = new Bootstrap(3, 50).totals(Float64Array.of(1, 1, 1), 1);
   assert.ok(drawn.every((total) => total === 3), "each resample has as many users");
 });
 
 Deno.test("calibration: bins hold about as many cases, and probabilities that are too high are told", () => {
-  const random = randomStream(5, "calibration");
+  const random = createRandomStream(5, "calibration");
   const sums = new CalibrationSums(50);
   const wrong = new CalibrationSums(50);
   for (let k = 0; k < 20_000; k++) {
     const p = random.uniform() ** 3;
     const happened = random.uniform() < p;
-    sums.add(k % 50, cellOf(p), p, happened);
-    wrong.add(k % 50, cellOf(p ** 0.5), p ** 0.5, happened);
+    sums.add(k % 50, findBin(p), p, happened);
+    wrong.add(k % 50, findBin(p ** 0.5), p ** 0.5, happened);
   }
   const right = sums.calibration(new Bootstrap(50))!;
   assert.ok(right.bins.length >= 5 && right.bins.length <= 10, `${right.bins.length}`);
@@ -374,14 +381,14 @@ Deno.test("calibration: bins hold about as many cases, and probabilities that ar
   assert.equal(new CalibrationSums(1).calibration(), undefined);
   // What is the same cannot be divided.
   const same = new CalibrationSums(1);
-  for (const p of [0.3, 0.3, 0.3, 0.6]) same.add(0, cellOf(p), p, true);
+  for (const p of [0.3, 0.3, 0.3, 0.6]) same.add(0, findBin(p), p, true);
   assert.deepEqual(same.calibration()!.bins.map(({ cases }) => cases), [3, 1]);
   // The outermost cells have what is beyond, and right odds of a half begin a cell.
-  assert.deepEqual([0, 1e-9, 0.4999, 0.5, 1 - 1e-9, 1].map(cellOf), [0, 0, 511, 512, 1023, 1023]);
+  assert.deepEqual([0, 1e-9, 0.4999, 0.5, 1 - 1e-9, 1].map(findBin), [0, 0, 511, 512, 1023, 1023]);
   // By hand: the spread of predicted less observed over the resamples.
   const few = new CalibrationSums(3);
   for (const [group, happened] of [[0, true], [1, false], [1, true], [2, false]] as const) {
-    few.add(group, cellOf(0.4), 0.4, happened);
+    few.add(group, findBin(0.4), 0.4, happened);
   }
   const bootstrap = new Bootstrap(3, 3);
   const totals = bootstrap.totals(Float64Array.of(...[1, 1], ...[2, 1], ...[1, 0]), 2);

@@ -4,15 +4,15 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { countTrain } from "../../src/counts/train_counts.ts";
 import { checkLog, type ClickLog, NONE } from "../../src/data/click_log.ts";
-import { choiceFigures, meanSpearman, pageRanking, precisionAt } from "../../src/data/ranking.ts";
+import { computeChoiceMetrics, computePrecision, meanSpearman, rankPage } from "../../src/data/ranking.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { type GameOptions, sparsemax } from "../../src/ops/minimax.ts";
-import { rowOf, stages } from "../../src/run/stages.ts";
+import { buildRow, stages } from "../../src/run/stages.ts";
 import { evaluateGame } from "../../src/train/adversarial_trainer.ts";
-import { Evaluation } from "../../src/train/evaluation.ts";
-import { choiceSummary, gameSummary } from "../../src/train/results.ts";
+import { NetworkEvaluation } from "../../src/train/evaluation.ts";
+import { choiceSummary, makeGameSummary } from "../../src/train/results.ts";
 import { withGpu } from "../op_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
 
 Deno.test("sums become means: each over its own events, none in another's place", () => {
@@ -20,13 +20,13 @@ Deno.test("sums become means: each over its own events, none in another's place"
   const sums = [6, 1, 3, 4, 20, 2, 3, 10];
   assert.deepEqual(choiceSummary.means(sums, 12), { nll: 0.5, prec1: 0.25, prec2: 0.75 });
   const precisions = { prec1: 0.25, prec2: 0.75, piPrec1: 0.5, piPrec2: 0.75 };
-  assert.deepEqual(gameSummary(true).means(sums, 12), {
+  assert.deepEqual(makeGameSummary(true).means(sums, 12), {
     nll: 0.5,
     ...precisions,
     lossMin: 5,
     lossMax: 2.5,
   });
-  assert.deepEqual(gameSummary(false).means(sums, 10), {
+  assert.deepEqual(makeGameSummary(false).means(sums, 10), {
     nll: 0.6,
     ...precisions,
     lossMin: 2,
@@ -34,7 +34,7 @@ Deno.test("sums become means: each over its own events, none in another's place"
   });
   assert.equal(choiceSummary.bestBy, 0);
   // The best of a game are loss_min, prec@1 and prec@2 of pi.
-  assert.equal(gameSummary(true).bestBy, 1);
+  assert.equal(makeGameSummary(true).bestBy, 1);
 });
 
 Deno.test("every column of a log holds the figure of its name", () => {
@@ -50,7 +50,7 @@ Deno.test("every column of a log holds the figure of its name", () => {
   };
   for (const stage of stages) {
     assert.deepEqual(
-      rowOf(stage, figures),
+      buildRow(stage, figures),
       Object.keys(stage.columns).map((name) => named[name]),
       stage.name,
     );
@@ -58,7 +58,7 @@ Deno.test("every column of a log holds the figure of its name", () => {
 });
 
 /** Pages of one to five items, some without a click, some given. */
-const log = smallLog(43, { users: 80, items: 30, width: WIDTH, maxPage: 5, given: 0.1 });
+const log = createSmallLog(43, { users: 80, items: 30, width: WIDTH, maxPage: 5, given: 0.1 });
 const users = Array.from(log.userSplit.keys());
 
 /** The events whose page is at least so long. */
@@ -80,8 +80,8 @@ function over(events: Iterable<number>, utility: ArrayLike<number>) {
     count++;
     if (click === NONE) continue;
     clicks++;
-    prec1 += precisionAt(utility, start, end, [click], 1);
-    prec2 += precisionAt(utility, start, end, [click], 2);
+    prec1 += computePrecision(utility, start, end, [click], 1);
+    prec2 += computePrecision(utility, start, end, [click], 2);
   }
   return { nll: nll / count, prec1: prec1 / clicks, prec2: prec2 / clicks };
 }
@@ -95,12 +95,12 @@ Deno.test("the figures of longer pages leave out pages of one item, and no other
     const lengths = [1, 2, 3].map((least) => [...longEvents(log, least)].length);
     assert.ok((lengths[0] ?? 0) > (lengths[1] ?? 0) && (lengths[1] ?? 0) > (lengths[2] ?? 0), `${lengths}`);
     using model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
-    using evaluation = await Evaluation.ofModel(model, log, users, { shards: 3 });
+    using evaluation = await NetworkEvaluation.ofModel(model, log, users, { shards: 3 });
     const utility = await evaluation.utilities();
     const { longerPages, ...all } = await evaluation.figures();
     const whole = over(longEvents(log, 1), utility);
     const longer = over(longEvents(log, 2), utility);
-    const host = choiceFigures(log, users, utility);
+    const host = computeChoiceMetrics(log, users, utility);
     for (const name of ["nll", "prec1", "prec2"] as const) {
       near(all[name], whole[name], name);
       near(host[name], whole[name], `${name} of the host`);
@@ -162,20 +162,20 @@ const exactly = (actual: number, expected: number) =>
 Deno.test("precisionAt: no ties", () => {
   const scores = [9, 3, 1, 2, 9];
   for (const [clicked, at1, at2] of [[1, 1, 1], [3, 0, 1], [2, 0, 0]] as const) {
-    exactly(precisionAt(scores, 1, 4, [clicked], 1), at1);
-    exactly(precisionAt(scores, 1, 4, [clicked], 2), at2);
+    exactly(computePrecision(scores, 1, 4, [clicked], 1), at1);
+    exactly(computePrecision(scores, 1, 4, [clicked], 2), at2);
   }
 });
 
 Deno.test("precisionAt: ties count in expectation, whichever row is clicked", () => {
   for (const clicked of [0, 1, 2, 3]) {
-    exactly(precisionAt([5, 5, 5, 5], 0, 4, [clicked], 1), 1 / 4);
-    exactly(precisionAt([5, 5, 5, 5], 0, 4, [clicked], 2), 1 / 2);
+    exactly(computePrecision([5, 5, 5, 5], 0, 4, [clicked], 1), 1 / 4);
+    exactly(computePrecision([5, 5, 5, 5], 0, 4, [clicked], 2), 1 / 2);
   }
-  exactly(precisionAt([7, 5, 5, 5], 0, 4, [2], 1), 0);
-  exactly(precisionAt([7, 5, 5, 5], 0, 4, [2], 2), 1 / 3);
-  exactly(precisionAt([7], 0, 1, [0], 1), 1);
-  exactly(precisionAt([7], 0, 1, [0], 2), 1);
+  exactly(computePrecision([7, 5, 5, 5], 0, 4, [2], 1), 0);
+  exactly(computePrecision([7, 5, 5, 5], 0, 4, [2], 2), 1 / 3);
+  exactly(computePrecision([7], 0, 1, [0], 1), 1);
+  exactly(computePrecision([7], 0, 1, [0], 2), 1);
 });
 
 /** Every order of the rows. */
@@ -206,9 +206,12 @@ Deno.test("precision, MRR, NDCG and AUC of a page are means over all orders in w
       const behind = (ranks: number[]) =>
         ranks.reduce((sum, rank, k) => sum + scores.length - rank - (ranks.length - 1 - k), 0);
       for (const k of [1, 2] as const) {
-        exactly(precisionAt(scores, 0, scores.length, clicked, k), mean(([first]) => Number(first! <= k)));
+        exactly(
+          computePrecision(scores, 0, scores.length, clicked, k),
+          mean(([first]) => Number(first! <= k)),
+        );
       }
-      const found = pageRanking(scores, 0, scores.length, clicked);
+      const found = rankPage(scores, 0, scores.length, clicked);
       exactly(found.mrr, mean(([first]) => 1 / first!));
       exactly(found.ndcg, mean((ranks) => gain(ranks) / gain(ranks.map((_, k) => k + 1))));
       if (others === 0) assert.ok(Number.isNaN(found.auc));
@@ -229,8 +232,8 @@ const tiny: ClickLog = {
 };
 
 /** Of the ranking alone. */
-function rankingFigures(...of: Parameters<typeof choiceFigures>) {
-  const { nll: _, ...figures } = choiceFigures(...of);
+function rankingFigures(...of: Parameters<typeof computeChoiceMetrics>) {
+  const { nll: _, ...figures } = computeChoiceMetrics(...of);
   return figures;
 }
 
@@ -255,7 +258,7 @@ Deno.test("a page of several clicks: displays count once, each click once, and i
   const e = u.map(Math.exp);
   const likelihood = e[1]! / (1 + e[0]! + e[1]!) * 1 / (1 + e[3]! + e[4]!) *
     e[7]! / (1 + e[5]! + e[6]! + e[7]!) * e[5]! / (e[5]! + e[6]!);
-  exactly(choiceFigures(several, [0, 1], u).nll, -Math.log(likelihood) / 3);
+  exactly(computeChoiceMetrics(several, [0, 1], u).nll, -Math.log(likelihood) / 3);
   // Of both pages with a click, the best clicked row is the first of its page.
   assert.deepEqual(rankingFigures(several, [0, 1], u), { prec1: 1, prec2: 1 });
   assert.deepEqual(rankingFigures(several, [0], [0, 0, 9, 0, 0]), { prec1: 1, prec2: 1 });
@@ -282,7 +285,7 @@ Deno.test("given events are not counted in any figure, nor as shown", () => {
   const scores = [0, 1, 0, 1, 3, 1, 2];
   const with2 = [-5, 0, 1, 7, 0, 1, 3, 1, 2];
   assert.deepEqual(rankingFigures(given, [0, 1], with2), rankingFigures(tiny, [0, 1], scores));
-  assert.deepEqual(choiceFigures(given, [0, 1], with2), choiceFigures(tiny, [0, 1], scores));
+  assert.deepEqual(computeChoiceMetrics(given, [0, 1], with2), computeChoiceMetrics(tiny, [0, 1], scores));
   const truth = [1, 0, 2, 2, 3, 1, 0];
   assert.equal(
     meanSpearman(given, [0, 1], with2, [9, 1, 0, 9, 2, 2, 3, 1, 0]),
@@ -299,9 +302,9 @@ Deno.test("choiceFigures: -log P with no click as utility 0, also where exp over
     Math.log(1 + e(0) + e(1)),
     Math.log(1 + e(3) + e(1) + e(2)) - 1,
   ];
-  exactly(choiceFigures(tiny, [0, 1], utility).nll, expected.reduce((sum, x) => sum + x) / 3);
+  exactly(computeChoiceMetrics(tiny, [0, 1], utility).nll, expected.reduce((sum, x) => sum + x) / 3);
   // A generator can be walked through once only.
-  exactly(choiceFigures(tiny, tiny.userSplit.keys(), utility).prec1, 1 / 2);
-  assert.equal(choiceFigures(tiny, [0], [0, 1000, 0, 1000, 0, 0, 0]).nll, 500);
-  assert.equal(choiceFigures(tiny, [0], [-1000, -1000, -1000, -1000, 0, 0, 0]).nll, 500);
+  exactly(computeChoiceMetrics(tiny, tiny.userSplit.keys(), utility).prec1, 1 / 2);
+  assert.equal(computeChoiceMetrics(tiny, [0], [0, 1000, 0, 1000, 0, 0, 0]).nll, 500);
+  assert.equal(computeChoiceMetrics(tiny, [0], [-1000, -1000, -1000, -1000, 0, 0, 0]).nll, 500);
 });

@@ -3,11 +3,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ItemsShape } from "../../src/data/item_catalogue.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
-import { generatorConfig } from "../../src/model/game_programs.ts";
-import { glorotUniform, initialWeights, truncatedNormal } from "../../src/model/initial_weights.ts";
-import { modelParameters } from "../../src/model/user_model.ts";
+import { buildGeneratorConfig } from "../../src/model/game_programs.ts";
+import {
+  drawInitialWeights,
+  makeGlorotUniform,
+  makeTruncatedNormal,
+} from "../../src/model/initial_weights.ts";
+import { listModelParameters } from "../../src/model/user_model.ts";
 import { HISTORY } from "../../src/model/utility.ts";
 
 const draws = 40_000;
@@ -33,7 +37,7 @@ function correlation(x: number[], y: number[]): number {
 }
 
 Deno.test("the numbers of a stream never change: saved runs are resumed with them", () => {
-  const random = randomStream(1, "a", 2);
+  const random = createRandomStream(1, "a", 2);
   assert.deepEqual([random.integer(1000), random.integer(1000), random.integer(1000)], [646, 465, 427]);
 });
 
@@ -56,26 +60,26 @@ Deno.test("different seeds and paths give different numbers", () => {
     ["", ""],
   ];
   const first = [0, 1, -1, 2 ** 40].flatMap((seed) =>
-    paths.map((path) => randomStream(seed, ...path).uniform())
+    paths.map((path) => createRandomStream(seed, ...path).uniform())
   );
   assert.equal(new Set(first).size, first.length);
 });
 
 Deno.test("neighbouring steps are independent of each other", () => {
-  const first = Array.from({ length: draws }, (_, step) => randomStream(5, "step", step).uniform());
+  const first = Array.from({ length: draws }, (_, step) => createRandomStream(5, "step", step).uniform());
   closeMean(first, 1 / 2, Math.sqrt(1 / 12));
   assert.ok(Math.abs(correlation(first.slice(1), first.slice(0, -1))) < 5 / Math.sqrt(draws));
-  const otherSeed = Array.from({ length: draws }, (_, step) => randomStream(6, "step", step).uniform());
+  const otherSeed = Array.from({ length: draws }, (_, step) => createRandomStream(6, "step", step).uniform());
   assert.ok(Math.abs(correlation(first, otherSeed)) < 5 / Math.sqrt(draws));
 });
 
 Deno.test("a path of a fraction is refused", () => {
-  assert.throws(() => randomStream(0.5), /Expected the seed and path .* got 0.5/);
-  assert.throws(() => randomStream(1, NaN), RangeError);
+  assert.throws(() => createRandomStream(0.5), /Expected the seed and path .* got 0.5/);
+  assert.throws(() => createRandomStream(1, NaN), RangeError);
 });
 
 Deno.test("uniform: in [0, 1), mean and variance", () => {
-  const random = randomStream(1, "uniform");
+  const random = createRandomStream(1, "uniform");
   const values = draw(() => random.uniform());
   assert.ok(values.every((x) => x >= 0 && x < 1));
   closeMean(values, 1 / 2, Math.sqrt(1 / 12));
@@ -83,7 +87,7 @@ Deno.test("uniform: in [0, 1), mean and variance", () => {
 });
 
 Deno.test("integer: every value equally often", () => {
-  const random = randomStream(1, "integer");
+  const random = createRandomStream(1, "integer");
   for (const n of [2, 7, 10]) {
     const values = draw(() => random.integer(n));
     for (let k = 0; k < n; k++) {
@@ -97,7 +101,7 @@ Deno.test("integer: every value equally often", () => {
 });
 
 Deno.test("normal: the polar method's numbers, one for one", () => {
-  const [random, uniform] = [randomStream(2, "polar"), randomStream(2, "polar")];
+  const [random, uniform] = [createRandomStream(2, "polar"), createRandomStream(2, "polar")];
   for (let pair = 0; pair < 5000; pair++) {
     let x, y, square: number;
     do {
@@ -111,11 +115,11 @@ Deno.test("normal: the polar method's numbers, one for one", () => {
 });
 
 Deno.test("truncatedNormal: within 2 standard deviations", () => {
-  const random = randomStream(1, "truncated");
+  const random = createRandomStream(1, "truncated");
   const values = draw(() => random.truncatedNormal());
   assert.ok(values.every((x) => Math.abs(x) <= 2));
   // The normal ones in their order, but those beyond.
-  const normal = randomStream(1, "truncated");
+  const normal = createRandomStream(1, "truncated");
   const expected = draw(() => normal.normal()).filter((x) => Math.abs(x) <= 2);
   assert.deepEqual(values.slice(0, expected.length), expected);
   assert.ok(Math.max(...values) > 1.99 && Math.min(...values) < -1.99);
@@ -124,16 +128,16 @@ Deno.test("truncatedNormal: within 2 standard deviations", () => {
 Deno.test("sampleWithoutReplacement: different numbers in range", () => {
   fc.assert(fc.property(fc.nat(40), fc.nat(40), fc.integer(), (a, b, seed) => {
     const n = Math.max(a, b), k = Math.min(a, b);
-    const sample = randomStream(seed).sampleWithoutReplacement(n, k);
+    const sample = createRandomStream(seed).sampleWithoutReplacement(n, k);
     assert.equal(sample.length, k);
     assert.equal(new Set(sample).size, k);
     assert.ok(sample.every((x) => x < n));
   }));
-  assert.throws(() => randomStream(1).sampleWithoutReplacement(3, 4), /between 0 and n = 3 .* k = 4/);
+  assert.throws(() => createRandomStream(1).sampleWithoutReplacement(3, 4), /between 0 and n = 3 .* k = 4/);
 });
 
 Deno.test("sampleWithoutReplacement: every ordered sample equally often", () => {
-  const random = randomStream(1, "sample");
+  const random = createRandomStream(1, "sample");
   const count = new Map<string, number>();
   for (let i = 0; i < draws; i++) {
     const key = random.sampleWithoutReplacement(4, 2).join();
@@ -150,11 +154,11 @@ const near = (actual: number, expected: number, what: string) =>
   assert.ok(Math.abs(actual - expected) < 1e-12, `${what}: expected ${expected}, got ${actual}`);
 
 /** What a value is a multiple of, if it is a uniform draw of -1..1. */
-function limitOf(initial: (random: ReturnType<typeof randomStream>) => number): number {
-  return initial(randomStream(3)) / (2 * randomStream(3).uniform() - 1);
+function estimateLimit(initial: (random: ReturnType<typeof createRandomStream>) => number): number {
+  return initial(createRandomStream(3)) / (2 * createRandomStream(3).uniform() - 1);
 }
-function spreadOf(initial: (random: ReturnType<typeof randomStream>) => number): number {
-  return initial(randomStream(3)) / randomStream(3).truncatedNormal();
+function estimateSpread(initial: (random: ReturnType<typeof createRandomStream>) => number): number {
+  return initial(createRandomStream(3)) / createRandomStream(3).truncatedNormal();
 }
 
 const catalogues: Record<string, ItemsShape> = {
@@ -168,7 +172,11 @@ const pw: ModelConfig = { ...defaultPwModel, pwLags: 3, pwWeightings: 2, dims: [
 
 Deno.test("glorotUniform: in +- sqrt(6 / (fan in + fan out))", () => {
   for (const [fanIn, fanOut] of [[1, 5], [5, 1], [20, 80], [300, 64]] as const) {
-    near(limitOf(glorotUniform(fanIn, fanOut)), Math.sqrt(6 / (fanIn + fanOut)), `${fanIn} -> ${fanOut}`);
+    near(
+      estimateLimit(makeGlorotUniform(fanIn, fanOut)),
+      Math.sqrt(6 / (fanIn + fanOut)),
+      `${fanIn} -> ${fanOut}`,
+    );
   }
 });
 
@@ -183,14 +191,14 @@ for (const [name, items] of Object.entries(catalogues)) {
   Deno.test(`initial weights of an LSTM model, ${name}`, () => {
     const limit = Math.sqrt(6 / ((fanIn[name] ?? NaN) + 4 * 6));
     let glorot = 0;
-    for (const { name, initial, statistic } of modelParameters(items, lstm)) {
+    for (const { name, initial, statistic } of listModelParameters(items, lstm)) {
       if (/lstm\/(input_kernel|token_table|recurrent_kernel)$/.test(name)) {
-        near(limitOf(initial), limit, name);
+        near(estimateLimit(initial), limit, name);
         glorot++;
-      } else if (/(kernel|token_table)$/.test(name)) near(spreadOf(initial), 0.25, name);
+      } else if (/(kernel|token_table)$/.test(name)) near(estimateSpread(initial), 0.25, name);
       else {
         const one = /batch_norm\/(scale|variance)$/.test(name);
-        assert.equal(initial(randomStream(3)), one ? 1 : 0, name);
+        assert.equal(initial(createRandomStream(3)), one ? 1 : 0, name);
         assert.equal(statistic ?? false, /batch_norm\/(mean|variance)$/.test(name), name);
       }
     }
@@ -198,31 +206,35 @@ for (const [name, items] of Object.entries(catalogues)) {
   });
 
   Deno.test(`initial weights of a position-weights model, ${name}`, () => {
-    for (const { name, initial } of modelParameters(items, pw)) {
-      if (name === "encoder/pw/weights") assert.equal(initial(randomStream(3)), 0.0001);
-      else if (/(kernel|table)$/.test(name)) near(spreadOf(initial), 0.125, name);
-      else assert.equal(initial(randomStream(3)), 0, name);
+    for (const { name, initial } of listModelParameters(items, pw)) {
+      if (name === "encoder/pw/weights") assert.equal(initial(createRandomStream(3)), 0.0001);
+      else if (/(kernel|table)$/.test(name)) near(estimateSpread(initial), 0.125, name);
+      else assert.equal(initial(createRandomStream(3)), 0, name);
     }
   });
 }
 
 Deno.test("the generator's kernels have a spread of their own", () => {
-  const config = generatorConfig(lstm, { behaviourDims: [5], behaviourSd: 0.5 });
-  const own = modelParameters(catalogues.dense ?? assert.fail(), config);
+  const config = buildGeneratorConfig(lstm, { behaviourDims: [5], behaviourSd: 0.5 });
+  const own = listModelParameters(catalogues.dense ?? assert.fail(), config);
   const kernel = own.find(({ name }) => name === "utility/output/kernel") ?? assert.fail();
-  near(spreadOf(kernel.initial), 0.5, kernel.name);
+  near(estimateSpread(kernel.initial), 0.5, kernel.name);
 });
 
 Deno.test("initialWeights: every parameter, seed and network has a stream of its own", () => {
-  const initial = truncatedNormal(1);
+  const initial = makeTruncatedNormal(1);
   const specs = ["a", "b"].map((name) => ({ name, rows: 3, columns: 5, initial }));
-  const first = [initialWeights(specs, 1), initialWeights(specs, 2), initialWeights(specs, 1, "generator/")]
+  const first = [
+    drawInitialWeights(specs, 1),
+    drawInitialWeights(specs, 2),
+    drawInitialWeights(specs, 1, "generator/"),
+  ]
     .flatMap((weights) => [...weights.values()].map((values) => values[0]));
   assert.equal(new Set(first).size, 6);
-  const b = initialWeights(specs, 1).get("b") ?? assert.fail();
+  const b = drawInitialWeights(specs, 1).get("b") ?? assert.fail();
   assert.equal(b.length, 15);
   assert.deepEqual(
-    initialWeights(specs.slice(1), 1).get("b"),
+    drawInitialWeights(specs.slice(1), 1).get("b"),
     b,
     "b does not depend on what stands before it",
   );
@@ -232,10 +244,10 @@ Deno.test("weight decay takes kernels and tables, and nothing else; the wide par
   const models: ModelConfig[] = [lstm, pw, { ...defaultModel, wide: 3 }];
   for (const items of Object.values(catalogues)) {
     for (const config of models) {
-      for (const { name, decays = false, rows, initial } of modelParameters(items, config)) {
+      for (const { name, decays = false, rows, initial } of listModelParameters(items, config)) {
         assert.equal(decays, /kernel|table/.test(name), name);
         assert.ok(rows > 0, name);
-        if (name === HISTORY.weights) assert.equal(initial(randomStream(1)), 1 / rows);
+        if (name === HISTORY.weights) assert.equal(initial(createRandomStream(1)), 1 / rows);
       }
     }
   }

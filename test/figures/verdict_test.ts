@@ -3,21 +3,25 @@
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import type { BaselineName } from "../../src/figures/baselines/baselines.ts";
-import { differencesTable, resultTable, seedsTable } from "../../src/commands/test_table.ts";
-import type { Features } from "../../src/data/manifest.ts";
+import {
+  formatDifferencesTable,
+  formatResultTable,
+  formatSeedsTable,
+} from "../../src/commands/test_table.ts";
+import type { FeatureManifest } from "../../src/data/manifest.ts";
 import type { Interval } from "../../src/figures/bootstrap.ts";
-import type { Details, Difference } from "../../src/figures/tested.ts";
+import type { MetricDetails, MetricGap } from "../../src/figures/tested.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage } from "../../src/run/stages.ts";
-import type { BaselineResult, BaselineResults, SnapshotResult } from "../../src/run/tested_users.ts";
+import type { BaselineMetricsResult, BaselineResults, SnapshotResult } from "../../src/run/tested_users.ts";
 import { describeTest } from "../../src/run/test_stage.ts";
 import { defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
-import { configOf } from "../report/report_folders.ts";
+import { makeConfig } from "../report/report_folders.ts";
 
-const by = (value: number, half = 0.01): Difference => ({ value, interval: [value - half, value + half] });
+const by = (value: number, half = 0.01): MetricGap => ({ value, interval: [value - half, value + half] });
 
-function details(prec1: number, more: Details["figures"] = {}): Details {
+function details(prec1: number, more: MetricDetails["figures"] = {}): MetricDetails {
   const interval: Interval = [prec1 - 0.02, prec1 + 0.02];
   return {
     figures: { prec1, prec2: 0.7, longerPrec1: prec1, ndcg: 0.8, auc: 0.75, ...more },
@@ -42,7 +46,7 @@ function snapshot(
   };
 }
 
-const ranking = (prec1: number, setting?: string): BaselineResult => ({
+const ranking = (prec1: number, setting?: string): BaselineMetricsResult => ({
   ...{ prec1, prec2: 0.6, longerPages: { prec1, prec2: 0.6 }, details: details(prec1) },
   ...(setting ? { setting } : {}),
 });
@@ -57,7 +61,7 @@ const baselines: BaselineResults = {
 };
 
 function config(training: Partial<TrainingConfig> = {}): RunConfig {
-  return v.parse(runConfigSchema, { ...configOf({}), training: { ...defaultTraining, ...training } });
+  return v.parse(runConfigSchema, { ...makeConfig({}), training: { ...defaultTraining, ...training } });
 }
 
 function verdict(test: SnapshotResult[], training: Partial<TrainingConfig> = {}, iterations = 2000): string {
@@ -145,7 +149,7 @@ Deno.test("a best validation at the end or at the beginning is told with what to
 Deno.test("item ids are not advised where the set has them", () => {
   const shape = { kind: "mixed", count: 5, width: 2, tokens: 9 } as const;
   const brand = { name: "brand", first: 0, count: 4, meaning: "", column: "brand" };
-  const advice = (...tokens: Features["tokens"]) => {
+  const advice = (...tokens: FeatureManifest["tokens"]) => {
     const data = { source: { items: { shape } }, features: { dense: [], tokens } };
     const test = [snapshot("best-loss", 1000, { ...ALL, itemKnn: -0.02 })];
     return describeTest(test, shannonStage, config(), data, 2000).join("\n");
@@ -157,7 +161,7 @@ Deno.test("item ids are not advised where the set has them", () => {
 
 Deno.test("probabilities that are worse than those of a baseline are called so, and those that may be no better", () => {
   const best = snapshot("best-loss", 900, ALL);
-  const words = (loss: Difference) =>
+  const words = (loss: MetricGap) =>
     verdict([{ ...best, against: { ...best.against, random: { prec1: by(0.4), nll: loss } } }]);
   assert.match(
     words(by(0.0765)),
@@ -172,7 +176,7 @@ Deno.test("probabilities that are worse than those of a baseline are called so, 
 });
 
 Deno.test("the table has intervals, all baselines, and a dash for those that the data do not give", () => {
-  const lines = resultTable([snapshot("best-loss", 900, ALL)], baselines).split("\n");
+  const lines = formatResultTable([snapshot("best-loss", 900, ALL)], baselines).split("\n");
   assert.match(lines[0] ?? "", /^ +iteration +loss +prec@1 +95 % +prec@2 +95 % +NDCG +AUC$/);
   assert.match(lines[2] ?? "", /^best-loss +900 +1\.4000 +0\.5000 +\.480-\.520 +0\.7000/);
   assert.deepEqual(
@@ -182,16 +186,16 @@ Deno.test("the table has intervals, all baselines, and a dash for those that the
   assert.match(lines[6] ?? "", /^category rate +- +- +- +- +- +- +-$/);
   assert.ok(lines.every((line) => line.length <= 100), lines.join("\n"));
   const starred = [snapshot("best-loss", 900, ALL, { longerPages: { nll: 1.5, prec1: 0.45, prec2: 0.65 } })];
-  assert.match(resultTable(starred, baselines), /prec@1\*[^]*0\.4500[^]*\* without pages of one item/);
-  const narrow = resultTable(starred, baselines, 60).split("\n").slice(0, 9);
+  assert.match(formatResultTable(starred, baselines), /prec@1\*[^]*0\.4500[^]*\* without pages of one item/);
+  const narrow = formatResultTable(starred, baselines, 60).split("\n").slice(0, 9);
   assert.ok(narrow.every((line) => line.length <= 60), narrow.join("\n"));
-  const seeds = seedsTable([starred, starred], baselines);
+  const seeds = formatSeedsTable([starred, starred], baselines);
   assert.match(seeds, /^best-loss +900\.\.900 +1\.4000 \+- 0\.0000/m);
   assert.match(seeds, /^item-kNN +- +0\.3500 +0\.6000$/m);
 });
 
 Deno.test("differences of two snapshots say which is better, a lower loss being better", () => {
-  const text = differencesTable({
+  const text = formatDifferencesTable({
     nll: by(-0.1),
     prec1: by(-0.1),
     prec2: by(0.001),

@@ -1,17 +1,17 @@
 /** What kernels ask of memory: counted by hand, by the kernels themselves on the device, and never guessed. */
 
 import assert from "node:assert/strict";
-import { type AccessCounts, accessCounts } from "../../src/gpu/access_analysis/access_counts.ts";
+import { type AccessCounts, countAccesses } from "../../src/gpu/access_analysis/access_counts.ts";
 import type { IndexScope } from "../../src/gpu/access_analysis/values.ts";
 import { BoundLadder } from "../../src/selftest/ladder/check.ts";
-import { ladderNamed } from "../../src/selftest/ladder/ladders.ts";
-import { kernelFile, kernelFiles, kernelPath } from "../kernel_files.ts";
+import { findLadder } from "../../src/selftest/ladder/ladders.ts";
+import { findKernelPath, listKernelFiles, readKernelFile } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 
 const scope = { workgroup: [64, 1], grid: [3, 1, 1], sizes: [2, 5, 1000, 7], chunks: 4 } as const;
 
 /** Counts of a kernel with these statements, 64 invocations a workgroup. */
-function countsOf(body: string, more: Partial<IndexScope> = {}, declared = ""): AccessCounts {
+function countKernel(body: string, more: Partial<IndexScope> = {}, declared = ""): AccessCounts {
   const text = `const WORKGROUP = 64;
 struct Step { size: vec4u }
 struct Row { first: u32, end: u32, at: vec3f }
@@ -28,7 +28,7 @@ fn k(
   @builtin(local_invocation_index) local: u32,
   @builtin(workgroup_id) group: vec3u,
 ) { ${body} }`;
-  return accessCounts(text, { ...scope, ...more });
+  return countAccesses(text, { ...scope, ...more });
 }
 
 Deno.test("access counts: reads, writes and sectors as they are counted by hand", () => {
@@ -49,7 +49,7 @@ Deno.test("access counts: reads, writes and sectors as they are counted by hand"
     ["out[id.x] = 0.0;", 0, 1, undefined],
   ];
   for (const [body, reads, writes, sectors] of cases) {
-    const { storage } = countsOf(body);
+    const { storage } = countKernel(body);
     assert.deepEqual([storage.reads, storage.writes, storage.readSectors], [reads, writes, sectors], body);
   }
 });
@@ -64,11 +64,11 @@ Deno.test("access counts: banks of workgroup memory, with padding and without", 
     ["array<vec4f, 64>", "tile[local].x", 3], // a word of each vector: 8 banks, four words each
   ];
   for (const [tile, access, conflicts] of cases) {
-    const { workgroup } = countsOf(`out[id.x] = ${access};`, {}, `var<workgroup> tile: ${tile};`);
+    const { workgroup } = countKernel(`out[id.x] = ${access};`, {}, `var<workgroup> tile: ${tile};`);
     assert.equal(workgroup.conflicts, conflicts, `${access} of ${tile}`);
   }
   // A vector of each takes 128 words: four turns, which is what they need.
-  const { workgroup } = countsOf(
+  const { workgroup } = countKernel(
     "out[id.x] = dot(tile[local], v[0]);",
     {},
     "var<workgroup> tile: array<vec4f, 64>;",
@@ -79,7 +79,7 @@ Deno.test("access counts: banks of workgroup memory, with padding and without", 
 Deno.test("access counts: what follows from data is not readable, and is read where the data are there", () => {
   const unknown = "unreadable";
   const asked = (body: string, more: Partial<IndexScope> = {}, declared = "") => {
-    const { storage: { reads, writes, readSectors } } = countsOf(body, more, declared);
+    const { storage: { reads, writes, readSectors } } = countKernel(body, more, declared);
     return [reads, writes, readSectors];
   };
   assert.deepEqual(asked("out[id.x] = f[list[id.x]];"), [2, 1, unknown]);
@@ -139,17 +139,20 @@ Deno.test("access counts: of workgroup memory whole numbers are followed, for lo
   const declared = "var<workgroup> most: u32;";
   const body = "if (local == 0u) { most = step.size.y; } let n = workgroupUniformLoad(&most); " +
     "for (var k = 0u; k < n; k++) { out[id.x] = f[k]; }";
-  assert.equal(countsOf(body, {}, declared).storage.reads, 5);
-  assert.equal(countsOf(body.replace("local == 0u", "f[0] > 0.0"), {}, declared).storage.reads, "unreadable");
+  assert.equal(countKernel(body, {}, declared).storage.reads, 5);
   assert.equal(
-    countsOf(body.replace("step.size.y", "local + list[local]"), {}, declared).storage.writes,
+    countKernel(body.replace("local == 0u", "f[0] > 0.0"), {}, declared).storage.reads,
+    "unreadable",
+  );
+  assert.equal(
+    countKernel(body.replace("step.size.y", "local + list[local]"), {}, declared).storage.writes,
     "unreadable",
   );
 });
 
 Deno.test("access counts: every kernel of the repository is understood", () => {
-  for (const path of kernelFiles("shipped", "steps", "exercises", "probe")) {
-    const { variables, storage } = accessCounts(kernelFile(path), scope);
+  for (const path of listKernelFiles("shipped", "steps", "exercises", "probe")) {
+    const { variables, storage } = countAccesses(readKernelFile(path), scope);
     assert.ok(variables.length > 0, path);
     for (const count of [storage.reads, storage.writes, storage.readSectors]) {
       assert.ok(typeof count !== "number" || (count >= 0 && Number.isFinite(count)), `${path}: ${count}`);
@@ -163,21 +166,21 @@ Deno.test("access counts: each invocation of batch norm writes its own ROWS rows
   for (
     const [name, writes] of [["forward", 128 + 4 / 4], ["input_gradient", 128], ["running", 16]] as const
   ) {
-    const text = kernelFile(kernelPath(`batch_norm_${name}`));
-    assert.equal(accessCounts(text, { ...scope, grid: [1, 1, 1] }).storage.writes, writes, name);
+    const text = readKernelFile(findKernelPath(`batch_norm_${name}`));
+    assert.equal(countAccesses(text, { ...scope, grid: [1, 1, 1] }).storage.writes, writes, name);
   }
 });
 
 Deno.test("access counts: a subgroup is 32 neighbours", () => {
-  const path = kernelPath("outcome_sum_subgroups");
+  const path = findKernelPath("outcome_sum_subgroups");
   // A turn of the events, and a lane's eighth of 64 sums.
-  const { storage, workgroup } = accessCounts(kernelFile(path).replace("= 256;", "= 64;"), scope);
+  const { storage, workgroup } = countAccesses(readKernelFile(path).replace("= 256;", "= 64;"), scope);
   assert.deepEqual([storage.reads, workgroup.reads, workgroup.writes], [5 / 64, 2, 1]);
 });
 
 Deno.test("access counts: an uncoalesced product shows its sectors, and a tile its banks", () =>
   withGpu(undefined, async (gpu) => {
-    const ladder = ladderNamed("forward");
+    const ladder = findLadder("forward");
     const steps = ladder.steps.map((step, k) => ({ ...step, number: k + 1, changes: 1 }))
       .filter(({ idea }) => /no tile|lanes over rows|shipped for GPUs/.test(idea));
     using bound = await BoundLadder.open(gpu, { ...ladder, steps }, [256, 64, 64]);

@@ -4,9 +4,9 @@
  */
 
 import assert from "node:assert/strict";
-import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
-import { bitWords, DeviceLog } from "../../src/batch/device_log.ts";
-import { batchCapacity, Plan } from "../../src/batch/plan.ts";
+import { BatchIndexBuffers } from "../../src/batch/batch_buffers.ts";
+import { countBitWords, DeviceLog } from "../../src/batch/device_log.ts";
+import { BatchPlan, computeBatchCapacity } from "../../src/batch/plan.ts";
 import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { Arena } from "../../src/gpu/arena.ts";
@@ -19,35 +19,35 @@ import { ResultRing } from "../../src/train/results.ts";
 import { AdamState } from "../../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
 import {
-  lstmOf,
-  lstmOfTable,
-  pwStateOf,
-  pwTableOf,
-  rowCountsOf,
+  makeLstm,
+  makeLstmOverTable,
+  makePwState,
+  makePwTable,
+  makeRowCounts,
 } from "../../src/selftest/ops/encoder_recipes.ts";
 import {
-  batchNormOf,
-  firstLayerOf,
-  firstLayerOfState,
-  itemTermOf,
-  linearOf,
-  mixedProductOf,
-  rowDotOf,
-  rowDotOfLayer,
-  rowDotWithSums,
+  makeBatchNorm,
+  makeFirstLayer,
+  makeFirstLayerOfState,
+  makeItemTerm,
+  makeLinear,
+  makeMixedProduct,
+  makeRowDot,
+  makeRowDotOfLayer,
+  makeRowDotWithSums,
 } from "../../src/selftest/ops/layer_recipes.ts";
-import { choiceOf, exactMinimaxOf, minimaxOf } from "../../src/selftest/ops/loss_recipes.ts";
+import { makeChoice, makeExactMinimax, makeMinimax } from "../../src/selftest/ops/loss_recipes.ts";
 import {
   chunks,
   few,
+  getDenseWidth,
+  getTokenCount,
   many,
   mixed,
   oneHot,
   rareTokens,
-  tokensOf,
-  widthOf,
 } from "../../src/selftest/ops/op_batches.ts";
-import { drawInputs, opBench, type OpCase, recordOp } from "../../src/selftest/ops/op_bench.ts";
+import { createOpBench, drawInputs, type OpCase, recordOp } from "../../src/selftest/ops/op_bench.ts";
 import { countWidth } from "../../src/counts/columns.ts";
 import { withGpu } from "../op_check.ts";
 
@@ -81,7 +81,7 @@ function costCase(name: string, own: OpCase, expected: Expected, kind: AdapterKi
   Deno.test(`cost: ${name}`, () =>
     withGpu(kind, (gpu) => {
       using stack = new DisposableStack();
-      const bench = opBench(gpu, own, stack);
+      const bench = createOpBench(gpu, own, stack);
       const op = recordOp(bench, own, drawInputs(bench.tape, own).leaves, 1);
       assertCosts(op.own.slice(bench.batch.ownDispatches().length), expected);
       return Promise.resolve();
@@ -106,7 +106,7 @@ const gathered = (m: number, from: number, K: number, N: number, copies = 1): Pa
 
 for (const kind of ["cpu", "gpu"] as const) {
   for (const [K, N, input] of [[1, 1, "none"], [5, 17, "elu"], [64, 32, "elu"]] as const) {
-    costCase(`linear ${K} -> ${N}, ${kind} shapes`, linearOf(K, N, { input })(few), {
+    costCase(`linear ${K} -> ${N}, ${kind} shapes`, makeLinear(K, N, { input })(few), {
       "y forward": ({ rows }) => product(rows, K, N),
       ...(kind === "gpu" ? { "y gradients": ({ rows, chunks }) => gradients(rows, K, N, chunks) } : {
         "y gradient of weights": ({ rows, chunks }) => product(rows, K, N, chunks),
@@ -116,13 +116,13 @@ for (const kind of ["cpu", "gpu"] as const) {
     }, kind);
   }
 }
-costCase("row_dot of 6", rowDotOf(6)(few), {
+costCase("row_dot of 6", makeRowDot(6)(few), {
   "u forward": ({ rows }) => [2 * rows * 6, 4 * rows * (8 + 1)],
   "u gradients": ({ rows }) => [5 * rows * 6, 4 * rows * (2 * 8 + 1)],
 });
 
 // The layer adds up a dot a panel of 16 columns while a row is in registers; row_dot adds up those of a row.
-costCase("row_dot, made by a layer", rowDotOfLayer(12, 84)(chunks), {
+costCase("row_dot, made by a layer", makeRowDotOfLayer(12, 84)(chunks), {
   "h forward": ({ rows }) => {
     const [flops, bytes] = product(rows, 12, 84);
     return [flops + 2 * rows * 84, bytes + 4 * rows * 6];
@@ -135,33 +135,33 @@ costCase("row_dot, made by a layer", rowDotOfLayer(12, 84)(chunks), {
 
 const choice = ({ rows, events }: Counts): Pair => [20 * rows, 8 * rows + 32 * events];
 const choiceSum = ({ events }: Counts): Pair => [4 * events, 16 * events];
-costCase("choice_nll", choiceOf({})(few), { "loss forward and gradient": choice, "loss sum": choiceSum });
-costCase("row_dot with the sums of a loss", rowDotWithSums(17, 2)(few), {
+costCase("choice_nll", makeChoice({})(few), { "loss forward and gradient": choice, "loss sum": choiceSum });
+costCase("row_dot with the sums of a loss", makeRowDotWithSums(17, 2)(few), {
   "u forward": ({ rows }) => [2 * rows * 17, 4 * rows * (20 + 1)],
   "u gradients, o sum": ({ rows, events }) => [
     5 * rows * 17 + 8 * events,
     4 * (rows * (2 * 20 + 1) + 8 * events),
   ],
 }, "gpu");
-costCase("choice_nll with places", choiceOf({ place: true })(few), {
+costCase("choice_nll with places", makeChoice({ place: true })(few), {
   "loss forward and gradient": choice,
   "loss gradient of place": ({ rows, events }) => [rows, 4 * rows + 8 * events * 3],
   "loss sum": choiceSum,
 });
 for (const N of [1, 6]) {
   const bytes = ({ rows, events, items }: Counts, own: number) => 4 * p(N) * (items + events) + own * rows;
-  costCase(`item_term of ${N}`, itemTermOf(N)(few), {
+  costCase(`item_term of ${N}`, makeItemTerm(N)(few), {
     "u forward": (s) => [2 * s.rows * N, bytes(s, 12)],
     "u gradients by event": (s) => [2 * s.rows * N, bytes(s, 12)],
     "u gradient by item": (s) => [2 * s.rows * N, bytes(s, 16)],
   });
 }
 const gameSum = ({ events }: Counts): Pair => [8 * events, 32 * events];
-costCase("minimax", minimaxOf("reward")(few), {
+costCase("minimax", makeMinimax("reward")(few), {
   "game and gradient of the reward": ({ rows, events }) => [40 * rows, 12 * rows + 48 * events],
   "game sum": gameSum,
 });
-costCase("exact_minimax", exactMinimaxOf()(few), {
+costCase("exact_minimax", makeExactMinimax()(few), {
   // Every row is compared with every other of its page.
   "game and gradient of the reward": ({ rows, events }) => [
     4 * rows * rows / events + 40 * rows,
@@ -171,10 +171,10 @@ costCase("exact_minimax", exactMinimaxOf()(few), {
 });
 
 for (const [batch, H] of [[few, 3], [many, 20], [chunks, 33]] as const) {
-  const [F, items] = [widthOf(batch), batch.log.items.count];
+  const [F, items] = [getDenseWidth(batch), batch.log.items.count];
   // An event reads its input and writes gates, state and cell: 4 + 4 + 1 + 1.
   const through = ({ events }: Counts): Pair => [2 * events * H * 4 * H, 4 * events * 10 * p(H)];
-  costCase(`lstm of ${H} units over ${F} features`, lstmOf(H)(batch), {
+  costCase(`lstm of ${H} units over ${F} features`, makeLstm(H)(batch), {
     "s input forward": ({ events }) => [
       2 * events * F * 4 * H,
       4 * (Math.min(events, items) * p(F) + events * 4 * p(H) + p(F) * 4 * p(H)),
@@ -187,7 +187,7 @@ for (const [batch, H] of [[few, 3], [many, 20], [chunks, 33]] as const) {
     ],
   });
 }
-costCase("lstm over a table, touched rows", lstmOfTable(6, true)(oneHot), {
+costCase("lstm over a table, touched rows", makeLstmOverTable(6, true)(oneHot), {
   "s forward": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
   "s gradient of gates": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
   "s gradient of weights": ({ events, chunks }) => [
@@ -197,7 +197,7 @@ costCase("lstm over a table, touched rows", lstmOfTable(6, true)(oneHot), {
   "s gradient of x": ({ events }) => [24 * events, 4 * 32 * 2 * events],
 });
 for (const N of [3, 16]) {
-  costCase(`first_layer of ${N}`, firstLayerOf(N)(few), {
+  costCase(`first_layer of ${N}`, makeFirstLayer(N)(few), {
     "h forward": ({ rows, events, items }) => [3 * rows * N, 4 * p(N) * (items + events + rows)],
     "h gradients of both parts": ({ rows, events, items }) => [
       2 * rows * N,
@@ -206,7 +206,7 @@ for (const N of [3, 16]) {
   });
 }
 // On a GPU: the part of the state is a layer of 3 x 5 that no other dispatch makes.
-costCase("first_layer over a state that it makes", firstLayerOfState(5, 3)(few), {
+costCase("first_layer over a state that it makes", makeFirstLayerOfState(5, 3)(few), {
   "h forward": ({ rows, events, items }) => [
     3 * rows * 5 + 2 * events * 3 * 5,
     4 * (p(5) * (items + rows) + p(3) * (events + p(5))),
@@ -217,7 +217,7 @@ costCase("first_layer over a state that it makes", firstLayerOfState(5, 3)(few),
 for (const N of [3, 16]) {
   for (const training of [true, false]) {
     const name = `batch_norm of ${N}, ${training ? "training" : "running"}`;
-    costCase(name, batchNormOf(training, undefined, N)(few), {
+    costCase(name, makeBatchNorm(training, undefined, N)(few), {
       "y forward": ({ rows }) => [3 * rows * N, 4 * 2 * rows * p(N)],
       ...(training && {
         "y statistics": ({ rows, chunks }) => [4 * rows * N, 4 * p(N) * (rows + 2 * chunks)],
@@ -235,7 +235,7 @@ for (const tanh of [false, true]) {
   const sigma = tanh ? "tanh" : "none";
   const [m, n, F, N, I] = [6, 5, 5, 9, 70];
   const items = few.log.items.count;
-  costCase(`pw_state, ${sigma}`, pwStateOf(tanh, { columns: F, lags: m, weightings: n })(few), {
+  costCase(`pw_state, ${sigma}`, makePwState(tanh, { columns: F, lags: m, weightings: n })(few), {
     "s forward": ({ events }) => [
       2 * events * m * F * n,
       4 * (Math.min(events, items) * p(F) + events * p(F * n)),
@@ -254,7 +254,7 @@ for (const tanh of [false, true]) {
     2 * events * m * n * N,
     4 * events * ((n + 1) * p(N) + own),
   ];
-  costCase(`pw_table, ${sigma}`, pwTableOf(tanh, { columns: N, lags: m, weightings: n })(oneHot), {
+  costCase(`pw_table, ${sigma}`, makePwTable(tanh, { columns: N, lags: m, weightings: n })(oneHot), {
     "z forward": (s) => look(s, tanh ? m * p(n) : 0),
     "z gradient by event": (s) => look(s, (tanh ? 4 : 1) * m * p(n)),
     "z gradient of weights": ({ events }) => [events * (m * n + N), 4 * events * (m * p(n) + p(N))],
@@ -288,8 +288,8 @@ function touchedCost(items: number, rowsOf: (sums: number) => number): Pair {
 }
 for (const rows of ["items", "events"] as const) {
   const { log } = mixed.few;
-  const [N, F, V] = [6, widthOf(mixed.few), tokensOf(mixed.few)];
-  costCase(`mixed_product: ${rows}`, mixedProductOf(rows, N)(mixed.few), {
+  const [N, F, V] = [6, getDenseWidth(mixed.few), getTokenCount(mixed.few)];
+  costCase(`mixed_product: ${rows}`, makeMixedProduct(rows, N)(mixed.few), {
     "y forward": (s) => gathered(s[rows], log.items.count, F, N),
     "y tokens": (s) => {
       const sums = mostTokens(log, s[rows]);
@@ -310,14 +310,14 @@ for (const rows of ["items", "events"] as const) {
     },
   });
 }
-costCase("mixed_product, touched rows", mixedProductOf("items", 12, { touchedOnly: true })(rareTokens), {
-  "y tokens": ({ items }) => touchedCost(items, (sums) => items + Math.min(sums, tokensOf(rareTokens))),
+costCase("mixed_product, touched rows", makeMixedProduct("items", 12, { touchedOnly: true })(rareTokens), {
+  "y tokens": ({ items }) => touchedCost(items, (sums) => items + Math.min(sums, getTokenCount(rareTokens))),
   "y stretches of t": ({ items }) => touchedCost(items, (sums) => Math.min(sums, items)),
   "y gradient of t": ({ items }) =>
-    touchedCost(items, (sums) => Math.min(sums, items) + Math.min(sums, tokensOf(rareTokens))),
+    touchedCost(items, (sums) => Math.min(sums, items) + Math.min(sums, getTokenCount(rareTokens))),
 });
 // Of 20 clicks back two words each, behind two; each item is looked for among 8 neighbours by bisection.
-costCase("counts", rowCountsOf(few, [], 8, 5), {
+costCase("counts", makeRowCounts(few, [], 8, 5), {
   "recent forward": ({ events }) => [0, 8 * events * 42],
   "counts forward": ({ events, rows }) => {
     const C = p(countWidth({ fields: [], neighbours: 8, latest: 5 }));
@@ -328,12 +328,12 @@ costCase("counts", rowCountsOf(few, [], 8, 5), {
 for (const { log } of [oneHot, rareTokens]) {
   Deno.test(`cost: laying out a batch of ${log.items.kind} items`, () =>
     withGpu("cpu", (gpu) => {
-      const capacity = batchCapacity(log, "all", log.userSplit.length);
+      const capacity = computeBatchCapacity(log, "all", log.userSplit.length);
       const arena = new Arena(gpu, "cost");
       const deviceLog = new DeviceLog(gpu, log);
-      const plan = new Plan(gpu, log, capacity, 1);
-      const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-      const words = bitWords(deviceLog.itemBits) + bitWords(log.rowItem.length);
+      const plan = new BatchPlan(gpu, log, capacity, 1);
+      const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity);
+      const words = countBitWords(deviceLog.itemBits) + countBitWords(log.rowItem.length);
       assertCosts(batch.layout(), {
         "batch expand": ({ events, rows }) => [0, 52 * events + 36 * rows],
         "batch rank": () => [0, 20 * words],
@@ -343,7 +343,7 @@ for (const { log } of [oneHot, rareTokens]) {
         // Of displayed items and of clicked ones.
         const pairs = ({ items, events }: Counts) =>
           mostTokens(log, items) + mostTokens(log, Math.min(items, events));
-        const all = 2 * bitWords(mostTokens(log, Infinity)) + 1;
+        const all = 2 * countBitWords(mostTokens(log, Infinity)) + 1;
         assert.ok(batch.tokenPairs);
         assertCosts(batch.ownDispatches(), {
           "batch tokens": (s) => [0, 20 * s.rows + 8 * pairs(s)],

@@ -4,39 +4,39 @@
  */
 
 import assert from "node:assert/strict";
-import { unrolled } from "../../src/cli/build_kernels.ts";
+import { unrollLoops } from "../../src/cli/build_kernels.ts";
 import { STEP_STRIDE } from "../../src/gpu/step.ts";
 import {
-  forCpu,
-  kernelFile,
-  kernelFiles,
-  kernelName,
-  kernelNames,
-  kernelPath,
-  part,
+  findHeaderPart,
+  findKernelPath,
+  getKernelName,
+  isForCpu,
+  listKernelFiles,
+  listKernelNames,
+  readKernelFile,
 } from "../kernel_files.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
 import { ladders } from "../../src/selftest/ladder/ladders.ts";
 import type { ClickDispatch } from "../../src/batch/click_sizes.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { constantOf, kernel, kernelText } from "../../src/gpu/kernel.ts";
+import { buildKernelText, getConstant, parseKernel } from "../../src/gpu/kernel.ts";
 import { isTexture, isUniform } from "../../src/gpu/memory.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { defaultTraining } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
 const root = new URL("../../", import.meta.url);
 
 /** The kernels that a text names. */
 function kernelsIn(text: string | undefined): string[] {
-  return (text?.match(/\w+\.wgsl/g) ?? []).map(kernelName);
+  return (text?.match(/\w+\.wgsl/g) ?? []).map(getKernelName);
 }
 
-const shipped = kernelFiles("shipped");
-const all = kernelFiles("shipped", "steps", "probe");
+const shipped = listKernelFiles("shipped");
+const all = listKernelFiles("shipped", "steps", "probe");
 
 /** Says which of some kernels fails a check. */
 function each(paths: readonly string[], check: (path: string) => boolean, expected: string): void {
@@ -45,25 +45,26 @@ function each(paths: readonly string[], check: (path: string) => boolean, expect
 }
 
 Deno.test("a header has the parts that a reader looks for", () => {
-  const kernels = kernelFiles("shipped", "probe");
+  const kernels = listKernelFiles("shipped", "probe");
   for (const label of ["For", "Work split", "Cost"]) {
-    each(kernels, (path) => part(path, label) !== undefined, `the part "${label}"`);
+    each(kernels, (path) => findHeaderPart(path, label) !== undefined, `the part "${label}"`);
   }
 });
 
 Deno.test("a header says how many invocations are started, and that its workgroups are as large as the text has them", () => {
   each(all, (path) => {
-    const size = (name: string) => new RegExp(`^const ${name} = (\\d+);`, "m").exec(kernelFile(path))?.[1];
+    const size = (name: string) =>
+      new RegExp(`^const ${name} = (\\d+);`, "m").exec(readKernelFile(path))?.[1];
     const [x, y] = [size("WORKGROUP"), size("WORKGROUP_Y")];
     const own = new RegExp(`\\b${y === undefined ? x : `${x} x ${y}`}\\b`);
-    return own.test(part(path, "Grid") ?? "");
+    return own.test(findHeaderPart(path, "Grid") ?? "");
   }, 'the part "Grid", with the size of a workgroup');
 });
 
 Deno.test("a header says for which adapter its kernel is, and names the twin for the other kind", () => {
   const twins = (path: string) =>
-    kernelsIn(part(path, forCpu(path) ? "On a GPU" : "On a CPU adapter")).map(kernelPath);
-  const kind = (path: string) => part(path, "For") ?? "";
+    kernelsIn(findHeaderPart(path, isForCpu(path) ? "On a GPU" : "On a CPU adapter")).map(findKernelPath);
+  const kind = (path: string) => findHeaderPart(path, "For") ?? "";
   each(
     shipped,
     (path) => /^(both kinds of adapter$|a GPU$|a GPU with subgroups$|a CPU adapter)/.test(kind(path)),
@@ -81,7 +82,7 @@ Deno.test("a header says for which adapter its kernel is, and names the twin for
   );
   each(
     shipped,
-    (path) => twins(path).every((twin) => forCpu(twin) !== forCpu(path)),
+    (path) => twins(path).every((twin) => isForCpu(twin) !== isForCpu(path)),
     "a twin of the other kind",
   );
 });
@@ -89,19 +90,19 @@ Deno.test("a header says for which adapter its kernel is, and names the twin for
 Deno.test("a header names the way back, and that names the way forth", () => {
   const forward = shipped.filter((path) => path.includes("_forward"));
   const backward = shipped.filter((path) => /_(backward|gradient)/.test(path));
-  each(forward, (path) => kernelsIn(part(path, "Backward")).length > 0, 'the part "Backward"');
-  each(backward, (path) => kernelsIn(part(path, "Forward")).length > 0, 'the part "Forward"');
+  each(forward, (path) => kernelsIn(findHeaderPart(path, "Backward")).length > 0, 'the part "Backward"');
+  each(backward, (path) => kernelsIn(findHeaderPart(path, "Forward")).length > 0, 'the part "Forward"');
   const answers = (path: string) =>
-    kernelsIn(part(path, "Backward")).every((back) =>
-      kernelsIn(part(kernelPath(back), "Forward")).includes(kernelName(path))
+    kernelsIn(findHeaderPart(path, "Backward")).every((back) =>
+      kernelsIn(findHeaderPart(findKernelPath(back), "Forward")).includes(getKernelName(path))
     );
   each(shipped, answers, "that its way back names it");
 });
 
 Deno.test("every file that a kernel's text names is there", async () => {
-  const names = new Set(kernelNames("shipped", "steps", "probe"));
+  const names = new Set(listKernelNames("shipped", "steps", "probe"));
   for (const path of all) {
-    const [, ...lines] = kernelFile(path).split("\n");
+    const [, ...lines] = readKernelFile(path).split("\n");
     const comments = lines.flatMap((line) => line.match(/\/\/.*/g) ?? []).join("\n");
     for (const name of kernelsIn(comments)) {
       assert.ok(names.has(name), `${path} names ${name}, which is not in kernels/`);
@@ -129,10 +130,10 @@ const stepHeader = [
   "first_user: u32",
   "epsilon: f32",
 ];
-const bytesOf = (fields: number) => (fields === 0 ? 0 : 16 + 4 * (fields - 1));
+const getByteSize = (fields: number) => (fields === 0 ? 0 : 16 + 4 * (fields - 1));
 
 /** Fields of a kernel's `struct Step`, without comments. */
-function fieldsOf(text: string): string[] {
+function listFields(text: string): string[] {
   const [, body] = text.replaceAll(/\/\/.*/g, "").match(/\bstruct Step \{([^}]*)\}/) ?? [];
   assert.ok(body !== undefined, "no struct Step");
   return body.split(",").map((field) => field.trim()).filter((field) => field !== "");
@@ -140,14 +141,14 @@ function fieldsOf(text: string): string[] {
 
 for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
   Deno.test(`step: every kernel of ${kind} declares the part of the stepHeader that it reads`, () => {
-    for (const path of kernelFiles(kind)) {
-      const text = kernelFile(path);
-      const fields = fieldsOf(text);
+    for (const path of listKernelFiles(kind)) {
+      const text = readKernelFile(path);
+      const fields = listFields(text);
       const [rest] = fields.slice(-1).filter((field) => field.startsWith("@size"));
       const own = rest ? fields.slice(0, -1) : fields;
       assert.deepEqual(own, stepHeader.slice(0, own.length), path);
       // One that sees the headers of several steps knows where the next begins.
-      if (rest) assert.equal(rest, `@size(${STEP_STRIDE - bytesOf(own.length)}) rest: u32`, path);
+      if (rest) assert.equal(rest, `@size(${STEP_STRIDE - getByteSize(own.length)}) rest: u32`, path);
       // What an exercise has to read is for its reader to find.
       const last = own.at(-1)?.split(":")[0] ?? "";
       assert.ok(
@@ -160,18 +161,18 @@ for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
 
 Deno.test("kernels: written out again, unrolled loops give the text that is checked in", () => {
   let loops = 0;
-  for (const path of kernelFiles("shipped", "steps")) {
-    const text = kernelFile(path);
+  for (const path of listKernelFiles("shipped", "steps")) {
+    const text = readKernelFile(path);
     loops += text.split("// unrolled, n = ").length - 1;
-    assert.equal(unrolled(text), text, `kernels/${path} differs: run deno task build kernels`);
+    assert.equal(unrollLoops(text), text, `kernels/${path} differs: run deno task build kernels`);
   }
   assert.ok(loops > 10, `${loops} loops`);
 });
 
-const log = smallLog(1, { users: 30, items: 41, maxEvents: 5, maxPage: 6, width: 9 });
+const log = createSmallLog(1, { users: 30, items: 41, maxEvents: 5, maxPage: 6, width: 9 });
 const models: ModelConfig[] = [{ ...defaultModel, dims: [64, 32], batchNorm: true }, defaultPwModel];
 
-async function dispatchesOf(gpu: Gpu, config: ModelConfig): Promise<ClickDispatch[]> {
+async function listDispatches(gpu: Gpu, config: ModelConfig): Promise<ClickDispatch[]> {
   using model = new UserModel(gpu, log.items, config, { seed: 1 });
   using trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
   const programs = [trainer.program.layout, ...trainer.stepPrograms.map(({ program }) => program)];
@@ -179,11 +180,13 @@ async function dispatchesOf(gpu: Gpu, config: ModelConfig): Promise<ClickDispatc
 }
 
 /** What a changed line of the file is, of a dispatch. */
-function kindOf(line: string, { kernel, constants = {}, views }: ClickDispatch): string | undefined {
+function classifyLine(line: string, { kernel, constants = {}, views }: ClickDispatch): string | undefined {
   const [, constant] = line.match(/^const (\w+)\b.* = /) ?? [];
   if (constant !== undefined) return constant in constants ? "constant" : undefined;
   const [, tested = "", least] = line.match(/^ +if \((\w+4) > (?:first \+ )?(\d+)u\) \{ .* \}$/) ?? [];
-  if (least !== undefined) return constantOf(kernel, tested, constants) <= Number(least) ? "turn" : undefined;
+  if (least !== undefined) {
+    return getConstant(kernel, tested, constants) <= Number(least) ? "turn" : undefined;
+  }
   const [, declared] = line.match(/^@group\(0\) @binding\(\d+\) var<storage, read> (\w+): array<vec4f>;/) ??
     [];
   const [, way, name = declared ?? ""] = line.match(/^fn (load|store)_(\w+)\(i: u32.*\{ .* \}$/) ?? [];
@@ -198,14 +201,14 @@ Deno.test("kernel text: nothing changes but constants, uniforms, textures and tu
   for (const kind of ["cpu", "gpu"] as const) {
     await withGpu(kind, async (gpu) => {
       const specs: ClickDispatch[] = [];
-      for (const config of models) specs.push(...await dispatchesOf(gpu, config));
+      for (const config of models) specs.push(...await listDispatches(gpu, config));
       for (const spec of specs) {
         const file = spec.kernel.source.split("\n");
-        const text = kernelText(spec).split("\n");
+        const text = buildKernelText(spec).split("\n");
         assert.equal(text.length, file.length, spec.kernel.name);
         file.forEach((line, k) => {
           if (line === text[k]) return;
-          const change = kindOf(line, spec);
+          const change = classifyLine(line, spec);
           assert.ok(
             change && (change !== "turn" || text[k] === ""),
             `${spec.kernel.name}.wgsl:${k + 1}: ${line}\nbecame ${text[k]}`,
@@ -235,7 +238,7 @@ Deno.test("kernel text: turns of a written-out loop that a size needs none of ar
     "  else { e(); }",
   ].join("\n");
   const kept = (constants: Record<string, number>) => {
-    const text = kernelText({ kernel: kernel("some", source), constants, views: {} });
+    const text = buildKernelText({ kernel: parseKernel("some", source), constants, views: {} });
     return [...text.matchAll(/^ *\w.*\{ (\w)\(/gm)].map(([, call]) => call).join("");
   };
   assert.equal(kept({}), "ace");
@@ -264,7 +267,9 @@ Deno.test("course: every kernel has a chapter, those for a CPU adapter the one a
   const linked = (some: typeof chapters) => new Set(some.flatMap(({ text }) => links(text)));
   const before = linked(chapters.slice(0, CPU - 1));
   const cpu = linked(chapters.slice(CPU - 1, CPU));
-  const missing = kernelFiles("shipped").filter((path) => !(forCpu(path) ? cpu : before).has(`../${path}`));
+  const missing = listKernelFiles("shipped").filter((path) =>
+    !(isForCpu(path) ? cpu : before).has(`../${path}`)
+  );
   assert.deepEqual(missing, []);
 });
 

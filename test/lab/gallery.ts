@@ -5,12 +5,12 @@
 
 import type { Page } from "playwright-core";
 import { runMain } from "../../src/cli/fail.ts";
-import { atomicWriteFile } from "../../src/files/atomic_write.ts";
+import { writeFileAtomically } from "../../src/files/atomic_write.ts";
 import { buildLab } from "../../src/lab/build.ts";
 import { UserError } from "../../src/user_error.ts";
 import { findChromium, openChromium } from "../chromium.ts";
 import { withFolder } from "../prepared_folder.ts";
-import { goTo, press, setOptions, withLab } from "./lab_window.ts";
+import { clickButton, openScreen, setOptions, withLab } from "./lab_window.ts";
 
 const FOLDER = new URL("../../src/lab/gallery/", import.meta.url);
 const WIDTH = 1280;
@@ -41,49 +41,49 @@ async function main(): Promise<void> {
 
 async function pictures(page: Page): Promise<void> {
   const take = async (name: string, view: View) => {
-    const picture = await pictureOf(page, view);
-    await atomicWriteFile(new URL(`${name}.webp`, FOLDER).pathname, picture);
+    const picture = await takePicture(page, view);
+    await writeFileAtomically(new URL(`${name}.webp`, FOLDER).pathname, picture);
     console.log(`${name}.webp: ${Math.round(picture.length / 1000)} KB`);
   };
   await page.locator("#option-iterations").waitFor(PATIENCE);
   await setOptions(page, MODEL);
-  await press(page, "Train");
+  await clickButton(page, "Train");
   await page.locator(".tested table").waitFor(PATIENCE);
   await take("train", { height: 1100 });
 
-  await goTo(page, "step");
+  await openScreen(page, "step");
   await page.locator('#step-workload option[value="trained"]').waitFor({ state: "attached", ...PATIENCE });
   await page.selectOption("#step-workload", "trained");
-  await press(page, "Measure a step");
+  await clickButton(page, "Measure a step");
   await page.locator("table.timeline").waitFor(PATIENCE);
   await take("step", { height: 900 });
   await page.getByRole("button", { name: "choice forward and gradient" }).click();
   await take("kernel", { from: ".kernel", height: 960 });
 
-  await goTo(page, "ladders");
+  await openScreen(page, "ladders");
   const ladder = page.locator(".rung", { hasText: "choice softmax" });
   await ladder.getByRole("button").click();
   await ladder.locator("table").waitFor(PATIENCE);
   await take("ladders", { height: 1440 });
 
-  await goTo(page, "exercise");
+  await openScreen(page, "exercise");
   const text = page.getByRole("textbox", { name: "The kernel" });
   await text.waitFor(PATIENCE);
   // Without its header, so that the line comes into the picture.
   const own = (await text.inputValue()).replace(/^\/\/(?! grid).*\n/gm, "");
   await text.fill(own.replace("let most = 0.0;", "let most = largest;"));
-  await press(page, "Check");
+  await clickButton(page, "Check");
   await page.locator("#screen-exercise .faults").waitFor(PATIENCE);
   await take("exercise", { from: ".answered", height: 800 });
 
-  await goTo(page, "selftest");
+  await openScreen(page, "selftest");
   await page.selectOption("#selftest-kinds", "both");
   await page.fill("#selftest-only", "page:");
-  await press(page, "Run the self-test");
+  await clickButton(page, "Run the self-test");
   await page.locator("#screen-selftest >> text=/All agree/").waitFor(PATIENCE);
   await take("selftest", { height: 800 });
 
-  await goTo(page, "user");
+  await openScreen(page, "user");
   for (const item of [3, 5, 1]) {
     await page.locator(".page .item").nth(item).click(PATIENCE);
     await page.waitForTimeout(1000);
@@ -93,12 +93,12 @@ async function pictures(page: Page): Promise<void> {
   await page.locator(".percent small").first().waitFor(PATIENCE);
   await take("user", { height: 1080 });
 
-  await goTo(page, "save");
+  await openScreen(page, "save");
   await take("save", { height: 560 });
 }
 
 /** @returns WebP: a third of what the same takes as PNG. */
-async function pictureOf(page: Page, { from, height }: View): Promise<Uint8Array> {
+async function takePicture(page: Page, { from, height }: View): Promise<Uint8Array> {
   await page.mouse.move(0, 0);
   await page.evaluate("document.activeElement.blur()");
   const top = from === undefined ? 0 : await page.evaluate<number>(

@@ -1,48 +1,53 @@
 /** What the lab draws and says, from plain data: no browser. */
 
 import assert from "node:assert/strict";
-import { kernelTexts } from "../../src/lab/build.ts";
-import type { DispatchFacts, KernelFacts } from "../../src/lab/client/services/step.ts";
-import { evenTicks, placeNames } from "../../src/lab/draw/axes.ts";
-import { indexValues } from "../../src/gpu/access_analysis/index_values.ts";
+import { collectKernelTexts } from "../../src/lab/build.ts";
+import type { DispatchSummary, KernelSummary } from "../../src/lab/client/services/step.ts";
+import { computeTicks, placeNames } from "../../src/lab/draw/axes.ts";
+import { traceIndexValues } from "../../src/gpu/access_analysis/index_values.ts";
 import {
-  headerPart,
-  kernelPanel,
+  findHeaderPart,
+  findSpecialisedLines,
   type MachineCode,
-  machineCodeHtml,
-  specialisedLines,
-  wgslListing,
+  renderKernelPanel,
+  renderMachineCode,
+  renderWgslListing,
 } from "../../src/lab/draw/kernel_panel.ts";
-import { compareLadder, comparisonText, ladderTable, noiseOf } from "../../src/lab/draw/ladder.ts";
 import {
-  launchedBy,
-  owned,
-  ownershipDrawing,
-  shownCells,
-  subscriptsOf,
-  valuesText,
+  compareLadder,
+  describeComparison,
+  estimateNoise,
+  renderLadderTable,
+} from "../../src/lab/draw/ladder.ts";
+import {
+  countLaunched,
+  findSubscripts,
+  formatValues,
+  renderOwned,
+  renderOwnership,
+  selectCells,
 } from "../../src/lab/draw/ownership.ts";
-import { bytesText, duration, proseHtml } from "../../src/lab/draw/text.ts";
-import { percent } from "../../src/number_text.ts";
+import { formatBytes, formatMicroseconds, renderMarkdown } from "../../src/lab/draw/text.ts";
+import { formatPercent } from "../../src/number_text.ts";
 import {
-  spansOf,
+  computeSpans,
+  renderTimeline,
+  renderTimelineTable,
   stripSummary,
   type TimedDispatch,
-  timelineStrip,
-  timelineTable,
 } from "../../src/lab/draw/timeline.ts";
 import {
-  adapterName,
-  contentsOf,
-  fileName,
-  ladderName,
-  measuredIn,
-  savedReport,
-  selftestFigures,
+  buildSavedReport,
+  collectMeasurements,
+  formatAdapterName,
+  formatFileName,
+  formatLadderKey,
+  listReportContents,
+  summarizeSelftest,
 } from "../../src/lab/saved.ts";
 import * as v from "../../src/schema.ts";
 import { benchReport, type LadderFigures, type Timing } from "../../src/selftest/profile/bench_report.ts";
-import { forCpu, kernelFile, kernelFiles, kernelName } from "../kernel_files.ts";
+import { getKernelName, isForCpu, listKernelFiles, readKernelFile } from "../kernel_files.ts";
 
 const timing = (median: number, spread = 0) => ({
   ...{ median, min: median - spread, samples: 5 },
@@ -61,24 +66,24 @@ function assertHas(text: string, ...parts: readonly string[]): void {
 const ceilings = { flops: 100, bandwidth: 10, floor: 5, busy: 128 };
 
 Deno.test("numbers: three figures, units that fit", () => {
-  assert.deepEqual([0.1234, 12.345, 999.4, 1234, 56789].map(duration), [
+  assert.deepEqual([0.1234, 12.345, 999.4, 1234, 56789].map(formatMicroseconds), [
     "0.123 us",
     "12.3 us",
     "999 us",
     "1.23 ms",
     "56.8 ms",
   ]);
-  assert.deepEqual([12, 2048, 3.5 * 2 ** 20].map(bytesText), ["12 B", "2 KiB", "3.5 MiB"]);
-  assert.deepEqual([undefined, 0.0312, 0.5].map((share) => percent(share)), ["-", "3.1 %", "50 %"]);
+  assert.deepEqual([12, 2048, 3.5 * 2 ** 20].map(formatBytes), ["12 B", "2 KiB", "3.5 MiB"]);
+  assert.deepEqual([undefined, 0.0312, 0.5].map((share) => formatPercent(share)), ["-", "3.1 %", "50 %"]);
 });
 
 Deno.test("timeline: dispatches follow each other, as wide as they are long, and what is named <x> is escaped", () => {
   const dispatches = [dispatch("a <b>", 10), dispatch("c", 30, { phase: "backward", flops: 0, error: 4 })];
-  assert.deepEqual(spansOf(dispatches), { spans: [[0, 10], [10, 40]], total: 40 });
-  const { text } = timelineStrip(dispatches);
+  assert.deepEqual(computeSpans(dispatches), { spans: [[0, 10], [10, 40]], total: 40 });
+  const { text } = renderTimeline(dispatches);
   assert.ok(text.includes("a &lt;b&gt;") && !text.includes("<b>"));
   assert.match(stripSummary(dispatches), /the longest, c, takes 75 %$/);
-  const table = timelineTable(dispatches, ceilings).text;
+  const table = renderTimelineTable(dispatches, ceilings).text;
   assert.equal(table.match(/<tr>/g)?.length, 3);
   // 2 MFLOP and 1 MB in 10 us: 200 GFLOP/s and 100 GB/s, ten times the ceiling of memory.
   assert.match(
@@ -87,17 +92,18 @@ Deno.test("timeline: dispatches follow each other, as wide as they are long, and
   );
   assert.match(table, /<td>30<\/td>\n<td>4<\/td>/, "the clock's error is more than the spread");
   const bounds = (more: Partial<TimedDispatch>) =>
-    /"text">([^<]*)<\/td>\n<\/tr>/.exec(timelineTable([dispatch("few", 1000, more)], ceilings).text)?.[1];
+    /"text">([^<]*)<\/td>\n<\/tr>/.exec(renderTimelineTable([dispatch("few", 1000, more)], ceilings).text)
+      ?.[1];
   assert.deepEqual([bounds({ invocations: 65 }), bounds({ invocations: 6500 })], ["latency", "memory"]);
-  assert.ok(timelineTable(dispatches, undefined).text.includes("<td>-</td>"));
+  assert.ok(renderTimelineTable(dispatches, undefined).text.includes("<td>-</td>"));
 });
 
 Deno.test("ticks are round, and within the range", () => {
-  assert.deepEqual(evenTicks([0, 40], 5), [0, 10, 20, 30, 40]);
-  assert.deepEqual(evenTicks([0, 1234], 5), [0, 500, 1000]);
-  assert.deepEqual(evenTicks([-0.25, 0.31], 3), [-0.2, 0, 0.2]);
+  assert.deepEqual(computeTicks([0, 40], 5), [0, 10, 20, 30, 40]);
+  assert.deepEqual(computeTicks([0, 1234], 5), [0, 500, 1000]);
+  assert.deepEqual(computeTicks([-0.25, 0.31], 3), [-0.2, 0, 0.2]);
   for (const total of [0.3, 7, 99, 12_345]) {
-    const { length } = evenTicks([0, total], 5);
+    const { length } = computeTicks([0, total], 5);
     assert.ok(length >= 3 && length <= 7, `${total}`);
   }
 });
@@ -109,24 +115,24 @@ Deno.test("names of levels: above their lines, apart; what would be cut at the t
 
 Deno.test("who owns what: idle invocations, folded grids, long axes with a gap", () => {
   const rows = { invocations: [500, 1], workgroup: [64, 1], grid: [8, 1, 1] } as const;
-  assert.deepEqual(launchedBy(rows), { launched: 512, idle: 12 });
-  const { text } = ownershipDrawing(rows);
+  assert.deepEqual(countLaunched(rows), { launched: 512, idle: 12 });
+  const { text } = renderOwnership(rows);
   assert.equal(text.match(/class="owner part"/g)?.length, 1, "the last workgroup is partly idle");
   assert.equal(text.match(/<rect class="owner/g)?.length, 8 + 64);
   const folded = { invocations: [250, 1], workgroup: [64, 1], grid: [2, 2, 1] } as const;
-  assert.equal(ownershipDrawing(folded).text.match(/class="owner part"/g)?.length, 1);
+  assert.equal(renderOwnership(folded).text.match(/class="owner part"/g)?.length, 1);
   const tiles = { invocations: [32, 33], workgroup: [16, 16], grid: [2, 3, 1] } as const;
-  assert.equal(ownershipDrawing(tiles).text.match(/class="owner part"/g)?.length, 2);
-  assert.deepEqual(launchedBy({ ...rows, grid: [8, 1, 4] }), { launched: 2048, idle: 48 });
-  assert.deepEqual(shownCells(3, 5), [0, 1, 2]);
-  assert.deepEqual(shownCells(100, 6), [0, 1, 2, undefined, 98, 99]);
+  assert.equal(renderOwnership(tiles).text.match(/class="owner part"/g)?.length, 2);
+  assert.deepEqual(countLaunched({ ...rows, grid: [8, 1, 4] }), { launched: 2048, idle: 48 });
+  assert.deepEqual(selectCells(3, 5), [0, 1, 2]);
+  assert.deepEqual(selectCells(100, 6), [0, 1, 2, undefined, 98, 99]);
 });
 
 Deno.test("who owns what: a chosen cell is drawn however long the axis is", () => {
-  assert.deepEqual(shownCells(100, 8, 40), [0, 1, 2, undefined, 40, undefined, 98, 99]);
-  assert.deepEqual(shownCells(100, 6, 99), [0, 1, 2, undefined, 98, 99]);
+  assert.deepEqual(selectCells(100, 8, 40), [0, 1, 2, undefined, 40, undefined, 98, 99]);
+  assert.deepEqual(selectCells(100, 6, 99), [0, 1, 2, undefined, 98, 99]);
   const column = { invocations: [4, 60], workgroup: [4, 1], grid: [1, 60, 1] } as const;
-  const { text } = ownershipDrawing(column, { group: [0, 30], local: [2, 0] });
+  const { text } = renderOwnership(column, { group: [0, 30], local: [2, 0] });
   assert.equal(text.match(/class="owner one"/g)?.length, 2, "a workgroup and an invocation");
 });
 
@@ -158,8 +164,8 @@ fn k(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: ve
 
 Deno.test("index values: what an invocation computes from its number, and where it reads and writes", () => {
   const scope = { workgroup: [4, 1], grid: [2, 2, 1], sizes: [2, 4, 5, 7], chunks: 3 } as const;
-  const valuesOf = indexValues(indexed, scope);
-  const { lines, idle, valueOf } = valuesOf({ group: [1, 1], local: [2, 0] });
+  const valuesOf = traceIndexValues(indexed, scope);
+  const { lines, idle, getValue: valueOf } = valuesOf({ group: [1, 1], local: [2, 0] });
   assert.equal(idle, false);
   assert.deepEqual(lines, [
     { name: "i", from: "id.x + id.y * (grid.x * WORKGROUP)", value: 14 },
@@ -167,8 +173,8 @@ Deno.test("index values: what an invocation computes from its number, and where 
     { name: "column", from: "i % N4", value: 2 },
     { name: "above", from: "min(row - 1u, step.size[2])", value: 3 },
   ]);
-  assert.deepEqual(subscriptsOf(indexed, "output"), ["above", "r * N4 + column", "at", "row ^ 1u"]);
-  assert.deepEqual(subscriptsOf(indexed, "input"), ["row * N4 + column", "late"]);
+  assert.deepEqual(findSubscripts(indexed, "output"), ["above", "r * N4 + column", "at", "row ^ 1u"]);
+  assert.deepEqual(findSubscripts(indexed, "input"), ["row * N4 + column", "late"]);
   assert.equal(valueOf("row * N4 + column"), 14);
   assert.equal(valueOf("row ^ 1u"), 5);
   for (const unknown of ["r * N4 + column", "at", "late", "seen", "scale", "row +"]) {
@@ -178,25 +184,25 @@ Deno.test("index values: what an invocation computes from its number, and where 
 });
 
 Deno.test("owned: a workgroup's values as ranges; who is idle is told so", () => {
-  assert.deepEqual([[3, 3], [4, 5, 6], [0, 8, 4], [0, 1, 7], []].map(valuesText), [
+  assert.deepEqual([[3, 3], [4, 5, 6], [0, 8, 4], [0, 1, 7], []].map(formatValues), [
     "3",
     "4 to 6",
     "0 to 8 by 4",
     "3 of 0 to 7",
     "-",
   ]);
-  const code: KernelFacts = {
+  const code: KernelSummary = {
     ...{ text: indexed, constants: [], invocations: [15, 1], workgroup: [4, 1], grid: [2, 2, 1] },
     ...{ sizes: [2, 4, 5, 7], chunks: 3 },
     bindings: [{ name: "output", access: "writes", place: "storage", bytes: 64 }],
   };
-  const { text } = owned(code, { group: 3, invocation: 2 });
+  const { text } = renderOwned(code, { group: 3, invocation: 2 });
   assert.match(text, /row = i \/ N4<\/code><\/th><td>4<\/td><td>4<\/td>/);
   assert.match(text, /column = i % N4<\/code><\/th><td>2<\/td><td>0 to 2<\/td>/);
   assert.match(text, /output\[above\]<\/code><\/th><td class="text">writes<\/td><td>3<\/td>/);
   assert.match(text, /output\[r \* N4 \+ column\][^]*?<td>by more than its number<\/td>/);
   assert.match(
-    owned(code, { group: 9, invocation: 9 }).text,
+    renderOwned(code, { group: 9, invocation: 9 }).text,
     /Invocation 3 of workgroup 3 has nothing to do/,
   );
 });
@@ -213,12 +219,12 @@ Deno.test("index values: of every kernel of a step the numbers that its work spl
     },
     ...{ lstm_forward_group: ["first_user", "unit"], batch_expand: ["e"], batch_group: ["r"] },
   };
-  for (const path of kernelFiles("shipped")) {
-    const text = kernelFile(path);
+  for (const path of listKernelFiles("shipped")) {
+    const text = readKernelFile(path);
     const scope = { workgroup: [16, 16], grid: [1, 1, 1], sizes: [9, 99, 999, 99], chunks: 4 } as const;
-    const { lines } = indexValues(text, scope)({ group: [0, 0], local: [0, 0] });
+    const { lines } = traceIndexValues(text, scope)({ group: [0, 0], local: [0, 0] });
     const names = lines.map(({ name }) => name);
-    for (const name of expected[kernelName(path)] ?? []) {
+    for (const name of expected[getKernelName(path)] ?? []) {
       assert.ok(names.includes(name), `${path}: ${name} of ${names}`);
     }
     for (const { name, value } of lines) {
@@ -231,22 +237,22 @@ Deno.test("WGSL: its parts are marked, its text stays, specialised lines stand o
   const line = "  let x = load_input(i * 4u) + vec4f(0.5); // <sum>";
   const plain = (html: string) =>
     html.replace(/<[^>]*>/g, "").replaceAll("&lt;", "<").replaceAll("&gt;", ">");
-  const { text } = wgslListing(line, []);
+  const { text } = renderWgslListing(line, []);
   assert.equal(plain(text), `${line}\n`);
   const marked = ['keyword keyword-let">let', 'call">load_input', 'number">4u', 'type">vec4f', 'number">0.5'];
   assertHas(text, ...[...marked, 'comment">// &lt;sum'].map((part) => `<span class="token ${part}`));
-  assert.equal(wgslListing("a\nb\nc\n", [2]).text.match(/<mark>b<\/mark>/g)?.length, 1);
+  assert.equal(renderWgslListing("a\nb\nc\n", [2]).text.match(/<mark>b<\/mark>/g)?.length, 1);
   const file = "// head\n\nconst N = 4u;  // so many\nlet x = 1;\n";
-  assert.deepEqual(specialisedLines(file.replace("4u", "8u"), file), [3]);
-  assert.deepEqual(specialisedLines(file, file), []);
+  assert.deepEqual(findSpecialisedLines(file.replace("4u", "8u"), file), [3]);
+  assert.deepEqual(findSpecialisedLines(file, file), []);
   const header =
     "// k.wgsl - what\n//\n// Work split   one owns one\n//              and more.\n// Cost  2 flops\n\nfn k() {}";
-  assert.equal(headerPart(header, "Work split"), "one owns one and more.");
-  assert.equal(headerPart(header, "On a GPU"), undefined);
+  assert.equal(findHeaderPart(header, "Work split"), "one owns one and more.");
+  assert.equal(findHeaderPart(header, "On a GPU"), undefined);
 });
 
 Deno.test("prose: what the course's sections use of Markdown", () => {
-  const { text } = proseHtml(
+  const { text } = renderMarkdown(
     "One _two_ **three** `a<b`, [four](x.md).\n\n```text\nx_1 = <y>\n```\n\n- a\n- b\n\n| p | q |\n| - | - |\n| 1 | 2 |",
   );
   assertHas(text, "<p>One <em>two</em> <strong>three</strong> <code>a&lt;b</code>, four.</p>");
@@ -254,8 +260,8 @@ Deno.test("prose: what the course's sections use of Markdown", () => {
 });
 
 Deno.test("every kernel of a step that has a derivation in the course finds it, every op its reference", async () => {
-  const texts = await kernelTexts();
-  const kernels = kernelFiles("shipped").filter(forCpu).map(kernelName);
+  const texts = await collectKernelTexts();
+  const kernels = listKernelFiles("shipped").filter(isForCpu).map(getKernelName);
   for (const kernel of kernels.filter((name) => !name.startsWith("slate_"))) {
     assert.ok(texts.chapterOf[kernel], kernel);
   }
@@ -270,7 +276,7 @@ Deno.test("every kernel of a step that has a derivation in the course finds it, 
 });
 
 Deno.test("a dispatch's panel: figures, ownership, tape node, text, derivation and reference; copies have no kernel", () => {
-  const facts: DispatchFacts = {
+  const facts: DispatchSummary = {
     ...{ label: "utility/layer1 forward", kernel: "k", phase: "forward" },
     node: { op: "linear", direction: "forward", inputs: ["x [rows, 8]"], output: "y [rows, 4]" },
     code: {
@@ -285,13 +291,17 @@ Deno.test("a dispatch's panel: figures, ownership, tape node, text, derivation a
     references: { linear: "product(x, weights)" },
     files: { k: "// k\n// Work split   all of one\nconst N = 1u;\n" },
   };
-  const { text } = kernelPanel(facts, dispatch("d", 12), ceilings, texts);
+  const { text } = renderKernelPanel(facts, dispatch("d", 12), ceilings, texts);
   assertHas(text, "utility/layer1 forward", "12 us ± 1 us", "y [rows, 4]", "2. Matmul", "Z = X W");
   assertHas(text, "product(x, weights)", "reads what it writes (acc)", "N = 4", "all of one");
   assertHas(text, "1 line is not as in the file");
-  const copy =
-    kernelPanel({ label: "d, into a texture", kernel: "copy", phase: "forward" }, undefined, undefined, texts)
-      .text;
+  const copy = renderKernelPanel(
+    { label: "d, into a texture", kernel: "copy", phase: "forward" },
+    undefined,
+    undefined,
+    texts,
+  )
+    .text;
   assert.match(copy, /A copy, and no kernel/);
 });
 
@@ -338,9 +348,9 @@ Deno.test("a ladder beside the shipped one: what turns around stands out, and wh
     undefined,
     undefined,
   ]);
-  assert.equal(noiseOf(timing(100, 1), timing(100, 1)), 0.05);
-  assert.ok(Math.abs(noiseOf(timing(100, 10), timing(50, 10)) - 0.3) < 1e-12);
-  const { text } = ladderTable("t", steps, shipped);
+  assert.equal(estimateNoise(timing(100, 1), timing(100, 1)), 0.05);
+  assert.ok(Math.abs(estimateNoise(timing(100, 10), timing(50, 10)) - 0.3) < 1e-12);
+  const { text } = renderLadderTable("t", steps, shipped);
   assert.equal(text.match(/class="turned"/g)?.length, 2);
   assertHas(text, "won there, loses here", "lost there, wins here", "too large");
   const noisy = compareLadder({
@@ -349,21 +359,24 @@ Deno.test("a ladder beside the shipped one: what turns around stands out, and wh
       step.number === 3 ? { ...step, checkedSizes: 4, time: timing(40, 90) } : step
     ),
   }, shipped);
-  assert.match(comparisonText(noisy, shipped)[0] ?? "", /alike within their noise: .*2, tile; 3, texture/);
-  const both = ladderTable("t", noisy, undefined).text;
+  assert.match(
+    describeComparison(noisy, shipped)[0] ?? "",
+    /alike within their noise: .*2, tile; 3, texture/,
+  );
+  const both = renderLadderTable("t", noisy, undefined).text;
   assert.doesNotMatch(both, />fastest here/);
   assert.match(both, /3\. texture[^]*right at 4 sizes/);
   assert.deepEqual(compareLadder(own, undefined).map(({ turned }) => turned), Array(5).fill(undefined));
 });
 
 Deno.test("what is saved is what the bench reads; the last of the same measurement counts", () => {
-  const kept = new Map<string, unknown>([[ladderName(own), own]]);
-  kept.set(ladderName(own), { ...own, steps: own.steps.slice(0, 1) });
-  assert.deepEqual(measuredIn(kept).ladders.map(({ steps }) => steps.length), [1]);
+  const kept = new Map<string, unknown>([[formatLadderKey(own), own]]);
+  kept.set(formatLadderKey(own), { ...own, steps: own.steps.slice(0, 1) });
+  assert.deepEqual(collectMeasurements(kept).ladders.map(({ steps }) => steps.length), [1]);
   const larger: LadderFigures = { ...own, size: [9, 9, 9] };
-  assert.equal(measuredIn(kept.set(ladderName(larger), larger)).ladders.length, 2);
-  const first = measuredIn(
-    new Map<string, unknown>([[ladderName(own), own], [
+  assert.equal(collectMeasurements(kept.set(formatLadderKey(larger), larger)).ladders.length, 2);
+  const first = collectMeasurements(
+    new Map<string, unknown>([[formatLadderKey(own), own], [
       "selftest",
       {
         findings: [1, 2, 3].map(() => ({ name: "a", kind: "gpu", kernels: ["k"], checks: [] })),
@@ -378,7 +391,7 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
     architecture: "ampere",
     runtime: "Chrome/1",
   } as const;
-  assert.equal(adapterName(adapter), "nvidia ampere");
+  assert.equal(formatAdapterName(adapter), "nvidia ampere");
   const on = {
     adapter,
     cores: 8,
@@ -386,17 +399,17 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
     date: new Date("2026-01-02T03:04:05Z"),
     version: "0.1.0",
   };
-  const report = savedReport(first, { ...on, name: " RTX 3060 " });
-  assert.equal(fileName(report), "clickgan-rtx-3060-2026-01-02.json");
+  const report = buildSavedReport(first, { ...on, name: " RTX 3060 " });
+  assert.equal(formatFileName(report), "clickgan-rtx-3060-2026-01-02.json");
   const read = v.parse(benchReport, JSON.parse(JSON.stringify(report)));
   assert.equal(read.adapter.description, "RTX 3060");
   assert.equal(read.ladders?.[0]?.steps.length, 5);
-  assert.deepEqual(contentsOf(first), [
+  assert.deepEqual(listReportContents(first), [
     "ladder forward, 8 x 8 x 8: 5 steps",
     "self-test of the gpu shapes: 3 cases, 0 differing",
   ]);
   const check = { kernels: ["k"], what: "output", values: 4 };
-  const found = selftestFigures([
+  const found = summarizeSelftest([
     { name: "a", kind: "gpu", kernels: ["k"], checks: [{ ...check, differs: false }] },
     { name: "b", kind: "gpu", kernels: ["k"], checks: [{ ...check, differs: true, fault: "stray write" }] },
     { name: "c", kind: "gpu", kernels: ["k"], checks: [], error: "does not compile" },
@@ -406,7 +419,10 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
     cases: 3,
     differing: [{ name: "b", message: "output: stray write" }, { name: "c", message: "does not compile" }],
   }]);
-  const without = selftestFigures([{ name: "a", kind: "cpu", kernels: ["k"], checks: [] }], ["panel", "sum"]);
+  const without = summarizeSelftest([{ name: "a", kind: "cpu", kernels: ["k"], checks: [] }], [
+    "panel",
+    "sum",
+  ]);
   assert.deepEqual(without, [{ kind: "cpu", cases: 1, differing: [], leftOut: ["panel", "sum"] }]);
 });
 
@@ -438,7 +454,7 @@ Deno.test("machine code beside a kernel: its facts and its loop; what is not rec
   };
   const names = ["VGPRs", "spilled"];
   const recorded: MachineCode = { compiler: "Mesa 25", gpu: "navi31", names, kernels: [kernel] };
-  const { text } = machineCodeHtml(recorded, "k");
+  const { text } = renderMachineCode(recorded, "k");
   assertHas(text, "Mesa 25 for navi31", "W1 LSTM", "<dt>VGPRs</dt><dd>72</dd>", "v_fma_f32", "7 lines more");
-  assert.match(machineCodeHtml(recorded, "matmul_forward_panel").text, /Nothing is recorded/);
+  assert.match(renderMachineCode(recorded, "matmul_forward_panel").text, /Nothing is recorded/);
 });

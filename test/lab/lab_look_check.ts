@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { expectFine, goTo, press, setOptions } from "./lab_window.ts";
+import { clickButton, expectFine, openScreen, setOptions } from "./lab_window.ts";
 
 const SCREENS = ["train", "step", "ladders", "exercise", "selftest", "user", "save"];
 /** Pixels of a sheet of A4 between its margins. */
@@ -19,7 +19,7 @@ async function eachScreen(
   screens = SCREENS,
 ): Promise<void> {
   for (const screen of screens) {
-    await goTo(page, screen);
+    await openScreen(page, screen);
     await page.locator(`#screen-${screen}`).waitFor();
     await look(screen);
   }
@@ -54,11 +54,11 @@ export async function checkPaper(page: Page, screens = SCREENS): Promise<void> {
 
 /** While a model trains: nothing wrong on the screen or on paper; on a phone, what goes on comes into view. */
 export async function checkUnderWay(page: Page): Promise<void> {
-  await goTo(page, "train");
+  await openScreen(page, "train");
   await setOptions(page, { iterations: "100000", batchSize: "5", validateEvery: "1000" });
   await page.setViewportSize({ width: 390, height: 800 });
   const train = page.locator("#screen-train");
-  await press(train, "Train");
+  await clickButton(train, "Train");
   await train.locator(".numbers dd", { hasText: /^[1-9].* of 100,000$/ }).first().waitFor();
   assert.ok(!await train.locator("#option-seed").isVisible(), "the form is folded on a phone");
   await page.setViewportSize({ width: 1280, height: 900 });
@@ -68,7 +68,7 @@ export async function checkUnderWay(page: Page): Promise<void> {
   assert.ok(headings.every((heading) => !heading.startsWith("Adversarial")), "a heading over no options");
   await expectFine(page, "while a model trains");
   await checkPaper(page, ["train"]);
-  await press(train, "Stop");
+  await clickButton(train, "Stop");
   await page.locator("text=/^Stopped after [\\d,]+ of 100,000 iterations. It can go on.$/").waitFor();
 }
 
@@ -140,8 +140,8 @@ export async function checkSmaller(page: Page): Promise<void> {
   assert.match(await above.innerText(), /maxComputeWorkgroupStorageSize of at least 16,384, found 8,192/);
   assert.ok(await page.getByRole("button", { name: "Train", exact: true }).isDisabled());
   for (const [screen, button] of Object.entries(PRESSED)) {
-    await goTo(page, screen);
-    await press(page.locator(`#screen-${screen}`), button);
+    await openScreen(page, screen);
+    await clickButton(page.locator(`#screen-${screen}`), button);
     const notice = page.locator(`#screen-${screen} .notice.error`);
     await notice.waitFor();
     assert.match(await notice.innerText(), /^This needs a GPU\./);

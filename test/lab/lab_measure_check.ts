@@ -5,8 +5,8 @@ import type { Page } from "playwright-core";
 import { readBench } from "../../bench/study.ts";
 import { compare } from "../../bench/tables.ts";
 import { exercises } from "../../src/selftest/exercise/exercises.ts";
-import { filledStarter } from "../exercise_answers.ts";
-import { expectFine, goTo, HASTY, PATIENT, press, saveBy, shows } from "./lab_window.ts";
+import { fillStarter } from "../exercise_answers.ts";
+import { clickButton, expectFine, HASTY, openScreen, PATIENT, saveBy, waitForElement } from "./lab_window.ts";
 
 /** Measures a step of the model that the screen Train has, and opens a dispatch by the keyboard. */
 export async function checkStep(page: Page): Promise<void> {
@@ -14,7 +14,7 @@ export async function checkStep(page: Page): Promise<void> {
   await page.click("nav >> text=Look inside a step");
   await page.locator("#step-workload option").first().waitFor({ state: "attached" });
   await page.selectOption("#step-workload", "trained");
-  await press(page, "Measure a step");
+  await clickButton(page, "Measure a step");
   await page.locator("table.timeline").waitFor();
   const labels = await page.locator("table.timeline button").allInnerTexts();
   const some = [
@@ -30,7 +30,7 @@ export async function checkStep(page: Page): Promise<void> {
   await page.getByRole("button", { name: "encoder/lstm/state forward" }).focus();
   await page.keyboard.press("Enter");
   const panel = page.locator(".kernel");
-  await press(panel, "Back to the dispatches");
+  await clickButton(panel, "Back to the dispatches");
   assert.equal(await page.evaluate("document.activeElement.textContent"), "encoder/lstm/state forward");
   await page.keyboard.press("Enter");
   assert.equal(await panel.locator("h3").innerText(), "encoder/lstm/state forward");
@@ -46,11 +46,11 @@ export async function checkStep(page: Page): Promise<void> {
   await page.locator(".strip rect").last().click();
   assert.equal(await panel.locator("h3").innerText(), "adam");
   await panel.locator("summary", { hasText: "a GPU's compiler" }).click();
-  await shows(panel, "details.machine", "buffer_load");
+  await waitForElement(panel, "details.machine", "buffer_load");
   // An address leads to a kernel, and an opened one has it.
-  await goTo(page, "step/choice_nll");
+  await openScreen(page, "step/choice_nll");
   await panel.locator(".path", { hasText: "choice_nll.wgsl" }).first().waitFor();
-  await press(page, "adam");
+  await clickButton(page, "adam");
   assert.equal(await page.evaluate("location.hash"), "#step/adam");
   await expectFine(page, "Look inside a step");
 }
@@ -70,11 +70,11 @@ export async function checkLadder(page: Page): Promise<void> {
 /** What is right passes, what is wrong and what does not compile is told, and texts are kept. */
 export async function checkExercises(page: Page): Promise<void> {
   const softmax = exercises.find(({ name }) => name === "softmax") ?? assert.fail();
-  await goTo(page, "exercise=softmax");
+  await openScreen(page, "exercise=softmax");
   const screen = page.locator("#screen-exercise");
   const text = screen.getByRole("textbox", { name: "The kernel" });
-  const said = (words: string | RegExp) => shows(screen, ".notice", words);
-  const check = () => press(screen, "Check");
+  const said = (words: string | RegExp) => waitForElement(screen, ".notice", words);
+  const check = () => clickButton(screen, "Check");
   await text.waitFor();
   assert.equal(await text.inputValue(), softmax.starter);
 
@@ -82,7 +82,7 @@ export async function checkExercises(page: Page): Promise<void> {
   await shipped.check();
   assert.ok(!await text.isEditable());
   await page.evaluate(HASTY);
-  await press(screen, "Check and race");
+  await clickButton(screen, "Check and race");
   await said("It is right.");
   const rows = await screen.locator("table.ladder tbody tr").allInnerTexts();
   assert.equal(rows.length, softmax.ladder.steps.length + 1);
@@ -90,7 +90,7 @@ export async function checkExercises(page: Page): Promise<void> {
   await page.evaluate(PATIENT);
   await shipped.uncheck();
 
-  const right = filledStarter(softmax);
+  const right = fillStarter(softmax);
   await text.fill(right.replace("var sum = exp(-most);", "var sum = 0.0;"));
   await check();
   await said(/is wrong at 13 x 3: outcome \[\d+, 0\] of \[13, 4\].*expected .*, got /);
@@ -115,16 +115,16 @@ export async function checkExercises(page: Page): Promise<void> {
   await text.fill(right);
   await screen.locator("#exercise-name").selectOption("adam");
   assert.equal(await page.evaluate("location.hash"), "#exercise=adam");
-  await shows(screen, ".about", "7-adam.md");
-  await goTo(page, "exercise=softmax");
-  await shows(screen, ".about", "1-softmax.md");
+  await waitForElement(screen, ".about", "7-adam.md");
+  await openScreen(page, "exercise=softmax");
+  await waitForElement(screen, ".about", "1-softmax.md");
   assert.equal(await text.inputValue(), right, "it is kept");
-  await press(screen, "Reset");
+  await clickButton(screen, "Reset");
   assert.equal(await text.inputValue(), softmax.starter);
   await page.keyboard.press("Control+z");
   assert.equal(await text.inputValue(), right, "a reset can be undone");
-  await press(screen, "Reset");
-  await goTo(page, "exercise=stairs");
+  await clickButton(screen, "Reset");
+  await openScreen(page, "exercise=stairs");
   await said("There is no exercise stairs.");
 }
 

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
-import { differenceOf } from "../../src/data/feature_meaning.ts";
+import { describeDifference } from "../../src/data/feature_meaning.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { readPreparedLog } from "../../src/data/prepared_set.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
 import { readOptions } from "../../src/lab/client/services/train_options.ts";
-import { countedOn } from "../../src/model/counted.ts";
+import { initializeOnLog } from "../../src/model/counted.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { type ModelData, stagesConfigOf } from "../../src/run/options/train.ts";
+import { buildStagesConfig, type ModelData } from "../../src/run/options/train.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { defaultAdversarial } from "../../src/train/config.ts";
@@ -20,15 +20,15 @@ import { openGpu } from "../open_alone.ts";
 import { checkKeyboard, checkPaper, checkSmaller, checkUnderWay, SMALLER_ADAPTER } from "./lab_look_check.ts";
 import { checkExercises, checkLadder, checkSaved, checkStep } from "./lab_measure_check.ts";
 import {
+  clickButton,
   expectFine,
   expectNoFaults,
   PATIENT,
-  press,
   saveBy,
-  says,
   setOptions,
-  shows,
-  until,
+  waitForElement,
+  waitForText,
+  waitUntil,
   withLab,
 } from "./lab_window.ts";
 
@@ -54,7 +54,7 @@ interface Kept {
 /** Begins a training: what the last one has kept is not taken for its. */
 async function pressTrain(page: Page): Promise<void> {
   await page.evaluate(`lab.kept.delete("training")`);
-  await press(page, "Train");
+  await clickButton(page, "Train");
 }
 
 const keptIn = (page: Page, name = "training") => page.evaluate<Kept>(`lab.kept.get("${name}")`);
@@ -75,17 +75,17 @@ const IDLE = `![...document.querySelectorAll("#screen-train .main")].some(({ dis
 
 /** Stop is heard, whatever the worker is in the midst of. @param what it says that it does */
 async function expectStop(page: Page, what: string, says = "Stopped."): Promise<void> {
-  await press(page, "Train");
-  await shows(page, ".doing", what);
-  await press(page.locator("#screen-train"), "Stop");
-  await shows(page, ".notice", says);
-  await until(page, IDLE);
+  await clickButton(page, "Train");
+  await waitForElement(page, ".doing", what);
+  await clickButton(page.locator("#screen-train"), "Stop");
+  await waitForElement(page, ".notice", says);
+  await waitUntil(page, IDLE);
 }
 
 /** The losses of the demo shop are Deno's. @returns what those of the adversarial stage are there. */
 async function checkDemo(page: Page): Promise<readonly number[]> {
   await setOptions(page, { lstmUnits: "x" });
-  await shows(page, "#option-lstmUnits-error", 'Expected a whole number in 1..1024, got "x".');
+  await waitForElement(page, "#option-lstmUnits-error", 'Expected a whole number in 1..1024, got "x".');
   const small = {
     lstmUnits: "3",
     dims: "7-5",
@@ -95,15 +95,15 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   };
   await page.click("#screen-train summary >> text=More options");
   await setOptions(page, { ...small, validationUsers: "20" });
-  await press(page, "Train");
-  await says(page, "Expected --validate-every of at most the 10 iterations, got 40");
+  await clickButton(page, "Train");
+  await waitForText(page, "Expected --validate-every of at most the 10 iterations, got 40");
   await setOptions(page, { iterations: String(ITERATIONS) });
   await expectNoFaults(page, "Train, before");
   await expectStop(page, "Compiling kernels");
   await page.evaluate(STOP_AT_ONCE);
-  await press(page, "Train");
-  await says(page, `/^Stopped after \\d+ of ${ITERATIONS} iterations. It can go on.$/`);
-  await press(page, "Go on");
+  await clickButton(page, "Train");
+  await waitForText(page, `/^Stopped after \\d+ of ${ITERATIONS} iterations. It can go on.$/`);
+  await clickButton(page, "Go on");
   await page.locator("table.figures").waitFor();
   const expected = await denoLosses(
     { source: new MemoryLog(makeDemoShop(1).log) },
@@ -121,8 +121,8 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
 async function checkAdversarial(page: Page, expected: readonly number[]): Promise<void> {
   await page.click("nav >> text=Train");
   await setOptions(page, { adversarial: String(GAMES) });
-  await press(page, "Go on");
-  await says(
+  await clickButton(page, "Go on");
+  await waitForText(
     page,
     `Expected --adversarial-validate-every of at most the ${GAMES} iterations of --adversarial, got 100`,
   );
@@ -132,29 +132,29 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
     learningRate: "0.1",
   });
   await setOptions(page, { behaviourDims: "6-4", generatorWarmup: "2" });
-  await press(page, "Go on");
-  await says(page, "begun with, got --learning-rate changed");
+  await clickButton(page, "Go on");
+  await waitForText(page, "begun with, got --learning-rate changed");
   await setOptions(page, { learningRate: "" });
   await page.evaluate(STOP_AT_ONCE);
-  await press(page, "Go on");
-  await says(page, `/^Stopped after \\d+ of ${GAMES} iterations. It can go on.$/`);
-  await shows(page, ".numbers dt", "validation pi prec@1");
+  await clickButton(page, "Go on");
+  await waitForText(page, `/^Stopped after \\d+ of ${GAMES} iterations. It can go on.$/`);
+  await waitForElement(page, ".numbers dt", "validation pi prec@1");
   await page.getByRole("button", { name: "Save best loss", exact: true }).waitFor(); // of the first stage
   const last = `${folder}/adversarial-last.safetensors`;
   await saveBy(page, "Save as it stands", last);
-  await press(page, "Go on");
+  await clickButton(page, "Go on");
   await page.locator("#stage-adversarial table.figures").waitFor();
   const { losses } = await keptIn(page, "adversarial");
   expectNear("losses of the adversarial stage", losses, expected);
   await expectFine(page, "Train, both stages");
   await page.setInputFiles("#snapshot-file", last);
-  await says(page, "Go on goes on with its training, bit for bit.");
-  await press(page, "Go on");
+  await waitForText(page, "Go on goes on with its training, bit for bit.");
+  await clickButton(page, "Go on");
   await page.locator("#stage-adversarial table.figures").waitFor();
   const rest = (await keptIn(page, "adversarial")).losses;
   assert.ok(rest.length > 0 && rest.length < GAMES, `${rest.length} steps`);
   assert.deepEqual(rest, losses.slice(-rest.length));
-  await press(page, "Start from random weights again");
+  await clickButton(page, "Start from random weights again");
   await setOptions(page, { adversarial: "" });
 }
 
@@ -183,8 +183,8 @@ async function denoLosses(
     validationUsers: "20",
   };
   const options = readOptions({ texts: small, fromSnapshot: false });
-  const { model: modelConfig, training } = stagesConfigOf(options, data);
-  const model = new UserModel(gpu, log.items, modelConfig, countedOn(source, modelConfig, { seed: 1 }));
+  const { model: modelConfig, training } = buildStagesConfig(options, data);
+  const model = new UserModel(gpu, log.items, modelConfig, initializeOnLog(source, modelConfig, { seed: 1 }));
   const trainer = await Trainer.create(model, log, training, { validate: games > 0 });
   const [shannon, adversarial]: [number[], number[]] = [[], []];
   await trainer.run(iterations, { onStep: ({ nll }) => shannon.push(nll) });
@@ -211,7 +211,7 @@ async function checkUser(page: Page): Promise<void> {
   assert.equal(before.length, 11);
   await page.locator(".page .item").nth(3).click();
   await page.locator(".history li:not(.none)").waitFor();
-  await until(page, `document.querySelectorAll(".percent small").length > 0`);
+  await waitUntil(page, `document.querySelectorAll(".percent small").length > 0`);
   assert.notDeepEqual(await chances(), before);
   await page.keyboard.press("Enter"); // the focus stays on the line
   await page.locator(".history li").nth(1).waitFor();
@@ -227,10 +227,10 @@ async function checkSelftest(page: Page): Promise<void> {
   const run = page.getByRole("button", { name: "Run the self-test" });
   await page.fill("#selftest-only", "no such case");
   await run.click();
-  await says(page, 'No case has "no such case" in its name.');
+  await waitForText(page, 'No case has "no such case" in its name.');
   await page.fill("#selftest-only", "page: fill");
   await run.click();
-  await says(page, "/All agree: \\d+ kernels?, \\d+ cases/");
+  await waitForText(page, "/All agree: \\d+ kernels?, \\d+ cases/");
   const rows = await page.locator(".kernels tbody tr", { hasText: "fill" }).allInnerTexts();
   assert.deepEqual(rows.map((row) => row.split(/\s*[\t\n]\s*/).slice(0, 3)), [
     ["fill", "for CPU adapters", "the same bits"],
@@ -244,7 +244,7 @@ async function checkSelftest(page: Page): Promise<void> {
   const [, cases] = /(\d+) cases/.exec(standing) ?? assert.fail(standing);
   await expectFine(page, "Self-test");
   await said.getByRole("button", { name: "Run these, too" }).click();
-  await says(page, `/All agree: \\d+ kernels?, ${Number(cases) + 1} cases/`);
+  await waitForText(page, `/All agree: \\d+ kernels?, ${Number(cases) + 1} cases/`);
   assert.ok(await said.isHidden());
   await page.evaluate(PATIENT);
 }
@@ -277,20 +277,20 @@ async function checkOwnData(page: Page): Promise<void> {
   // A layer less than the demo's: its kernels are compiled anew for each size of data and each device.
   await setOptions(page, { dims: "7", iterations: "4", batchSize: "5", validateEvery: "2" });
   const train = () => pressTrain(page);
-  const filesOf = (set: string) =>
+  const listFiles = (set: string) =>
     ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"].map((name) =>
       `${folder}/${set}/${name}`
     );
-  const set = filesOf("set");
+  const set = listFiles("set");
   await page.setInputFiles("#data-file", set.slice(1));
   await train();
-  await shows(page, ".notice", "Expected the files of a prepared data set, manifest.json,");
+  await waitForElement(page, ".notice", "Expected the files of a prepared data set, manifest.json,");
   const paper = `${folder}/changed.tsv`;
   await Deno.copyFile(`${folder}/own.tsv`, paper);
   await page.setInputFiles("#data-file", paper);
   await Deno.writeTextFile(paper, "\n", { append: true });
   await train();
-  await shows(page, ".notice", "changed.tsv: the browser cannot read the file any more (");
+  await waitForElement(page, ".notice", "changed.tsv: the browser cannot read the file any more (");
   const [header = "", ...rows] = Deno.readTextFileSync(`${folder}/own.tsv`).trimEnd().split("\n");
   // The same sessions over and over, under numbers of their own.
   const sessions = 1 + Math.max(...rows.map((row) => Number(row.split("\t")[0])));
@@ -303,9 +303,9 @@ async function checkOwnData(page: Page): Promise<void> {
   await page.setInputFiles("#data-file", `${folder}/large.tsv`);
   await expectStop(page, "Reading", "What was under way ends by itself");
   await page.setInputFiles("#data-file", [`${folder}/log.csv`, `${folder}/own.tsv`]);
-  await shows(page, ".drop .error", "Expected one file in the paper's layout, or all files");
+  await waitForElement(page, ".drop .error", "Expected one file in the paper's layout, or all files");
   await dropOn(page, `${folder}/log.csv`);
-  await shows(page, ".drop code", "deno task data log --source log.csv --user user --time time");
+  await waitForElement(page, ".drop code", "deno task data log --source log.csv --user user --time time");
   await expectFine(page, "the command for a log");
 
   const expectSame = async (name: string, give: readonly (() => Promise<void>)[]) => {
@@ -316,23 +316,23 @@ async function checkOwnData(page: Page): Promise<void> {
     for (const files of give) {
       await files();
       await train();
-      await until(page, `lab.kept.get("training")?.iteration === 4`);
+      await waitUntil(page, `lab.kept.get("training")?.iteration === 4`);
       expectNear(`losses on own data, ${name}`, (await keptIn(page)).losses, expected);
     }
     await saveBy(page, "Save as it stands", `${folder}/last.safetensors`);
     const { info } = decodeSnapshot(Deno.readFileSync(`${folder}/last.safetensors`), "last");
     assert.ok(info?.features);
-    assert.equal(differenceOf(info.features, prepared.manifest.features), undefined);
+    assert.equal(describeDifference(info.features, prepared.manifest.features), undefined);
   };
   await expectSame("set", [
     () => page.setInputFiles("#data-file", set),
     async () => {
       await dropOn(page, `${folder}/set`);
-      await shows(page, ".file-name", "does not let this page read the folder");
+      await waitForElement(page, ".file-name", "does not let this page read the folder");
       await page.setInputFiles("#data-file", set);
     },
   ]);
-  await expectSame("set-items", [() => page.setInputFiles("#data-file", filesOf("set-items"))]);
+  await expectSame("set-items", [() => page.setInputFiles("#data-file", listFiles("set-items"))]);
 }
 
 /** The reader's own log trains, stops, goes on after the loss of the device, and its snapshot is saved and brought back. */
@@ -342,19 +342,19 @@ async function checkOwnLog(page: Page): Promise<void> {
   await page.setInputFiles("#data-file", `${folder}/own.tsv`);
   await setOptions(page, { iterations: "4", validateEvery: "2" });
   await pressTrain(page);
-  await until(page, `lab.kept.get("training")?.iteration === 4`);
+  await waitUntil(page, `lab.kept.get("training")?.iteration === 4`);
   // Until the test users have been asked, too: who asks for the device while it is lost opens it anew.
-  await until(page, IDLE);
+  await waitUntil(page, IDLE);
   await page.evaluate(`lab.call("adapter", "lose")`);
   await page.locator(".device.lost").waitFor();
   await expectNoFaults(page, "after the GPU was lost");
   await setOptions(page, { iterations: "6" });
-  await press(page, "Go on");
-  await until(page, `lab.kept.get("training").iteration === 6`);
+  await clickButton(page, "Go on");
+  await waitUntil(page, `lab.kept.get("training").iteration === 6`);
   assert.equal((await keptIn(page)).losses.length, 6);
   await saveBy(page, "Save best loss", `${folder}/best-loss.safetensors`);
   await page.setInputFiles("#snapshot-file", `${folder}/best-loss.safetensors`);
-  await says(page, "best-loss.safetensors: best-loss, after");
+  await waitForText(page, "best-loss.safetensors: best-loss, after");
 }
 
 /** Whoever comes back to a tab that was hidden is told what browsers do with such tabs. */
@@ -370,7 +370,7 @@ async function checkHidden(page: Page): Promise<void> {
     performance.now = now;
     delete document.hidden;
   })()`);
-  await says(page, "This tab was hidden for 30 s. Browsers slow hidden tabs down");
+  await waitForText(page, "This tab was hidden for 30 s. Browsers slow hidden tabs down");
 }
 
 /** Without WebGPU the page says what to do. */
@@ -378,7 +378,7 @@ async function checkWithout(): Promise<void> {
   const browser = await openChromium(executablePath, "none");
   try {
     await withLab(browser, folder, async (page) => {
-      await says(page, "/Expected a WebGPU adapter, found none.*chrome:\\/\\/gpu/");
+      await waitForText(page, "/Expected a WebGPU adapter, found none.*chrome:\\/\\/gpu/");
       assert.ok(await page.getByRole("button", { name: "Train", exact: true }).isDisabled());
       await expectNoFaults(page, "without WebGPU");
     });

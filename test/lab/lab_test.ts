@@ -2,17 +2,17 @@
 
 import assert from "node:assert/strict";
 import { parseManifest } from "../../src/data/manifest.ts";
-import { Engine, literal } from "../../src/data/prepare/engine.ts";
+import { formatLiteral, SqlEngine } from "../../src/data/prepare/engine.ts";
 import { logRecipe } from "../../src/data/prepare/log.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { buildLab } from "../../src/lab/build.ts";
-import type { Carried } from "../../src/lab/draw/kernel_panel.ts";
-import { commandOf, guessColumns, lookInto, readOwn } from "../../src/lab/client/reader.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { tableName } from "../../src/serve/bundle/kernel_table.ts";
+import type { PageData } from "../../src/lab/draw/kernel_panel.ts";
+import { guessColumns, lookInto, readOwn, suggestCommand } from "../../src/lab/client/reader.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { getKernelKey } from "../../src/serve/bundle/kernel_table.ts";
 import { findChromium } from "../chromium.ts";
 import { runCommand, writePaperFile } from "../command_check.ts";
-import { logFiles, madeShop } from "../data/made_logs.ts";
+import { logFiles, makeShopLog } from "../data/made_logs.ts";
 import { writeSet } from "../foreign_set.ts";
 import { prepareIn, withFolder } from "../prepared_folder.ts";
 
@@ -20,11 +20,11 @@ const page = await buildLab();
 
 /** Of the scripts of the page and of its worker together, before compression. */
 const MOST_BYTES = 425_000;
-const bytesOf = (text = "") => new TextEncoder().encode(text).length;
+const toBytes = (text = "") => new TextEncoder().encode(text).length;
 
 Deno.test("the scripts are as large as they may be, have nothing of Deno or Node.js, and need no file beside them", () => {
   const { scripts, html } = page;
-  const script = bytesOf(scripts.page.text + scripts.worker.text);
+  const script = toBytes(scripts.page.text + scripts.worker.text);
   assert.ok(script <= MOST_BYTES, `${script} bytes of script, expected at most ${MOST_BYTES}`);
   for (const { text, inputs } of Object.values(scripts)) {
     assert.doesNotMatch(text, /\bDeno\.|["']node:/);
@@ -38,14 +38,17 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
 
 Deno.test("kernels stand in the page once, as data: their files as they are, of all that its worker uses", () => {
   const [, data = ""] = /<script type="application\/json" id="lab-data">(.*)<\/script>/.exec(page.html) ?? [];
-  const { texts: { files: kernels } }: Carried = JSON.parse(data);
+  const { texts: { files: kernels } }: PageData = JSON.parse(data);
   const { worker, kernels: checks } = page.scripts;
   const used = [...new Set([worker, checks].flatMap(({ inputs }) => [...inputs.keys()]))].filter((path) =>
     path.endsWith(".wgsl")
   );
   assert.ok(used.length > 100, `${used.length} kernels`);
   for (const path of used) {
-    assert.equal(kernels[tableName(path)], Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url)));
+    assert.equal(
+      kernels[getKernelKey(path)],
+      Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url)),
+    );
   }
   assert.equal(Object.keys(kernels).length, used.length);
   // A script that writes an entry point has its words, and no kernel.
@@ -60,7 +63,7 @@ Deno.test("the script that reads files reads what other engines compress, withou
   assert.doesNotMatch(text, /WebAssembly/); // the page's policy does not allow it
   const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   const reader: typeof import("../../src/lab/client/reader.ts") = await import(url);
-  const log = smallLog(33, { users: 40, items: 20, width: 2, tokens: 5 });
+  const log = createSmallLog(33, { users: 40, items: 20, width: 2, tokens: 5 });
   const paths = [
     "manifest.json",
     "users.parquet",
@@ -70,10 +73,10 @@ Deno.test("the script that reads files reads what other engines compress, withou
   ];
   await withFolder({}, async (folder) => {
     await writeSet(folder, log, { files: 2 });
-    const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+    const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
     try {
       for (const codec of ["snappy", "gzip", "zstd", "lz4_raw", "brotli"]) {
-        const last = literal(`${folder}/${paths.at(-1)}`);
+        const last = formatLiteral(`${folder}/${paths.at(-1)}`);
         await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${last}`);
         await engine.run(`COPY t TO ${last} (FORMAT parquet, COMPRESSION ${codec})`);
         const files = paths.map((path) => ({
@@ -135,7 +138,7 @@ Deno.test("data are taken; of any other log the command is shown, with its colum
     "deno task data log --query log.sql --out runs/data/mine # with a SELECT as in data/recipes/nested_names.sql",
   );
   assert.match(await looked("log.csv.gz", "?") ?? "", /--source log\.csv\.gz --user COLUMN --time COLUMN/);
-  assert.match(commandOf("it's.csv", "a,b"), /--source 'it'\\''s\.csv'/);
+  assert.match(suggestCommand("it's.csv", "a,b"), /--source 'it'\\''s\.csv'/);
 });
 
 Deno.test("columns are guessed by their names, each once", () => {
@@ -155,9 +158,9 @@ Deno.test({
     "the lab in a browser: trains as Deno does, takes a log and a snapshot, shows pages, outlives its device",
   ignore: typeof chromium !== "string",
   fn: async () => {
-    const made = logFiles(madeShop(1, { users: 90, items: 30 }));
+    const made = logFiles(makeShopLog(1, { users: 90, items: 30 }));
     await withFolder({ ...made, "index.html": page.html }, async (folder) => {
-      writePaperFile(`${folder}/own.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
+      writePaperFile(`${folder}/own.tsv`, createSmallLog(31, { users: 90, items: 30, width: 0 }));
       const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
       const log = { ...columns, source: `${folder}/log.csv` };
       await prepareIn(folder, logRecipe(log), { out: `${folder}/set` });

@@ -1,22 +1,30 @@
 /** What the lab's page keeps of a training: its options as texts, and all of it in one file. */
 
 import assert from "node:assert/strict";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { dataChecksum } from "../../src/lab/client/services/data.ts";
-import { changedFlags, readOptions, textsOf } from "../../src/lab/client/services/train_options.ts";
-import { modelParameters } from "../../src/model/user_model.ts";
-import { adversarialGroup, stagesConfigOf } from "../../src/run/options/train.ts";
+import { computeDataChecksum } from "../../src/lab/client/services/data.ts";
+import {
+  formatOptionTexts,
+  listChangedFlags,
+  readOptions,
+} from "../../src/lab/client/services/train_options.ts";
+import { listModelParameters } from "../../src/model/user_model.ts";
+import { adversarialGroup, buildStagesConfig } from "../../src/run/options/train.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
-import { encodeTraining, trainingSetting, trainingState } from "../../src/run/snapshot/training_file.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import {
+  encodeTraining,
+  readTrainingSetting,
+  readTrainingState,
+} from "../../src/run/snapshot/training_file.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { noBest } from "../../src/train/best_records.ts";
 
-const log = smallLog(5, { users: 9, items: 7, width: 2 });
+const log = createSmallLog(5, { users: 9, items: 7, width: 2 });
 const source = new MemoryLog(log);
 const read = (texts: Record<string, string>, fromSnapshot = false) =>
-  stagesConfigOf(readOptions({ texts, fromSnapshot }), { source });
+  buildStagesConfig(readOptions({ texts, fromSnapshot }), { source });
 
 /** With an option of every kind away from its default. */
 const OPTIONS = {
@@ -28,15 +36,15 @@ const OPTIONS = {
 
 Deno.test("options that are written out are those that were read", () => {
   const config = read(OPTIONS);
-  const texts = textsOf(config);
+  const texts = formatOptionTexts(config);
   const given = Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== ""));
   const typed = Object.fromEntries(Object.entries(OPTIONS).filter(([, text]) => text !== ""));
   // What follows from the data is written out, too.
   assert.deepEqual(given, { ...typed, learningRate: "0.001", positionEffect: "0" });
   assert.deepEqual(read(texts), config);
-  assert.equal(textsOf(read({ kernelSd: "0.1" })).kernelSd, "0.1");
+  assert.equal(formatOptionTexts(read({ kernelSd: "0.1" })).kernelSd, "0.1");
   assert.ok(config.model.counts);
-  assert.equal(textsOf(read({ counts: "none" })).counts, "none");
+  assert.equal(formatOptionTexts(read({ counts: "none" })).counts, "none");
 });
 
 Deno.test("options that make no sense together are refused as by the command", () => {
@@ -57,19 +65,22 @@ Deno.test("options that changed are named, but for those that may", () => {
   for (const texts of starts) {
     const game = read({ ...texts, adversarial: "500" });
     assert.deepEqual(
-      changedFlags(read(texts), game, adversarialGroup.options.map(({ name }) => name)),
+      listChangedFlags(read(texts), game, adversarialGroup.options.map(({ name }) => name)),
       [],
       "a stage that is still to come",
     );
-    assert.deepEqual(read(textsOf(game)), game);
+    assert.deepEqual(read(formatOptionTexts(game)), game);
   }
   const other = read({ ...OPTIONS, iterations: "40", batchNorm: "", utilityPenalty: "" });
-  assert.deepEqual(changedFlags(read(OPTIONS), other, ["iterations"]), ["--batch-norm", "--utility-penalty"]);
+  assert.deepEqual(listChangedFlags(read(OPTIONS), other, ["iterations"]), [
+    "--batch-norm",
+    "--utility-penalty",
+  ]);
 });
 
 Deno.test("a training comes back out of its file as it was; a file that lacks a part of it is refused", () => {
   const config = read(OPTIONS);
-  const specs = modelParameters(itemsShape(log.items), config.model);
+  const specs = listModelParameters(getItemsShape(log.items), config.model);
   // What is counted stays in all of a training.
   const weights = (from: number): Weights =>
     new Map(
@@ -88,30 +99,30 @@ Deno.test("a training comes back out of its file as it was; a file that lacks a 
     snapshots: { loss: weights(300) },
   };
   const setting = { config, stage: "shannon", data: "1a", adapter: "one" } as const;
-  const info = { model: config.model, items: itemsShape(log.items), iteration: 6, kind: "last" };
+  const info = { model: config.model, items: getItemsShape(log.items), iteration: 6, kind: "last" };
   const bytes = encodeTraining(specs, state, info, setting);
   const snapshot = decodeSnapshot(bytes, "last.safetensors");
   assert.deepEqual(snapshot.weights, state.weights);
-  assert.deepEqual(trainingSetting(snapshot, "last.safetensors"), setting);
-  assert.deepEqual(trainingState(snapshot, specs, "last.safetensors"), state);
+  assert.deepEqual(readTrainingSetting(snapshot, "last.safetensors"), setting);
+  assert.deepEqual(readTrainingState(snapshot, specs, "last.safetensors"), state);
   const without = (snapshots: typeof state.snapshots | Record<string, never>) =>
     decodeSnapshot(encodeTraining(specs, { ...state, snapshots }, info, setting), "cut.safetensors");
   assert.throws(
-    () => trainingState(without({}), specs, "cut.safetensors"),
+    () => readTrainingState(without({}), specs, "cut.safetensors"),
     /best-loss\/ of cut.safetensors do not fit/,
   );
   assert.throws(
-    () => trainingSetting({ ...snapshot, metadata: { training: '{"stage":"third"}' } }, "x"),
+    () => readTrainingSetting({ ...snapshot, metadata: { training: '{"stage":"third"}' } }, "x"),
     /^UserError: x: what it says of its training is damaged/,
   );
-  assert.equal(trainingSetting({ ...snapshot, metadata: {} }, "x"), undefined);
+  assert.equal(readTrainingSetting({ ...snapshot, metadata: {} }, "x"), undefined);
 });
 
 Deno.test("data that differ in one click or one feature have another checksum", () => {
   const sum = (change: (copy: typeof log) => void) => {
     const copy = structuredClone(log);
     change(copy);
-    return dataChecksum(new MemoryLog(copy));
+    return computeDataChecksum(new MemoryLog(copy));
   };
   const own = sum(() => {});
   assert.equal(sum(() => {}), own);

@@ -29,7 +29,7 @@ export function withLab(
 }
 
 /** Waits for an expression of the page to be true; the page's policy keeps others from doing it inside of the page. */
-export async function until(page: Page, expression: string): Promise<void> {
+export async function waitUntil(page: Page, expression: string): Promise<void> {
   const end = performance.now() + PATIENCE_MS;
   while (!await page.evaluate<boolean>(expression)) {
     assert.ok(performance.now() < end, `waited in vain for ${expression}`);
@@ -38,30 +38,34 @@ export async function until(page: Page, expression: string): Promise<void> {
 }
 
 /** Waits for an element with this text. */
-export function shows(page: Page | Locator, element: string, hasText: string | RegExp): Promise<void> {
+export function waitForElement(
+  page: Page | Locator,
+  element: string,
+  hasText: string | RegExp,
+): Promise<void> {
   return page.locator(element, { hasText }).waitFor();
 }
 
 /** Waits for this text: `/.../` for a regular expression. */
-export function says(page: Page, text: string): Promise<void> {
+export function waitForText(page: Page, text: string): Promise<void> {
   return page.locator(`text=${text}`).waitFor();
 }
 
-export function press(page: Page | Locator, name: string): Promise<void> {
+export function clickButton(page: Page | Locator, name: string): Promise<void> {
   return page.getByRole("button", { name, exact: true }).click();
 }
 
 /** Presses a button that saves a file. */
 export async function saveBy(page: Page, name: string, path: string): Promise<string> {
   const download = page.waitForEvent("download");
-  await press(page, name);
+  await clickButton(page, name);
   const saved = await download;
   await saved.saveAs(path);
   return saved.suggestedFilename();
 }
 
 /** By the page's address: "step" or "step/adam". */
-export function goTo(page: Page, screen: string): Promise<void> {
+export function openScreen(page: Page, screen: string): Promise<void> {
   return page.evaluate(`location.hash = "${screen}"`);
 }
 

@@ -2,8 +2,13 @@
 
 import assert from "node:assert/strict";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { Checks, expectAll } from "../../src/selftest/finding.ts";
-import { compareMoves, type MovedArenas, type Moves, runMoves } from "../../src/selftest/optimiser_bench.ts";
+import { CheckCollector, expectAll } from "../../src/selftest/finding.ts";
+import {
+  compareMoves,
+  type MovedArenas,
+  type OptimiserRun,
+  runMoves,
+} from "../../src/selftest/optimiser_bench.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
 import { withGpu } from "../op_check.ts";
 
@@ -19,8 +24,11 @@ const specs: ParameterSpec[] = [
 const names = specs.map((spec) => spec.name);
 const STEPS = 4;
 
-async function run(gpu: Gpu, moves: Omit<Moves, "specs" | "steps"> & Partial<Moves>): Promise<MovedArenas> {
-  const checks = new Checks();
+async function run(
+  gpu: Gpu,
+  moves: Omit<OptimiserRun, "specs" | "steps"> & Partial<OptimiserRun>,
+): Promise<MovedArenas> {
+  const checks = new CheckCollector();
   const found = await runMoves(gpu, checks, { specs, steps: STEPS, ...moves });
   expectAll(checks);
   return found;
@@ -56,7 +64,7 @@ for (const decay of [0, 0.003]) {
   Deno.test(`adam: ${STEPS} steps follow f64, weight decay ${decay}`, () =>
     withGpu(undefined, async (gpu) => {
       const moves = { specs, steps: STEPS, decay };
-      const checks = new Checks();
+      const checks = new CheckCollector();
       compareMoves(await run(gpu, moves), moves, () => ["adam"], checks, { tolerance: 2e-6, exact: true });
       expectAll(checks);
     }));

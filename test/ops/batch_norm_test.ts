@@ -1,13 +1,13 @@
 /** Batch norm: the op in training, evaluation, its running statistics, and numbers that are hard on it. */
 
 import assert from "node:assert/strict";
-import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
+import { BatchIndexBuffers } from "../../src/batch/batch_buffers.ts";
 import { DeviceLog } from "../../src/batch/device_log.ts";
-import { batchCapacity, Plan } from "../../src/batch/plan.ts";
+import { BatchPlan, computeBatchCapacity } from "../../src/batch/plan.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { Arena } from "../../src/gpu/arena.ts";
-import { Commands } from "../../src/gpu/commands.ts";
+import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { writeMemory } from "../../src/gpu/memory.ts";
 import { Program } from "../../src/gpu/program.ts";
@@ -16,35 +16,35 @@ import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import { MAX_CHUNKS } from "../../src/gpu/sizes.ts";
 import { batchNorm } from "../../src/ops/batch_norm.ts";
 import { ParameterArena, type Weights } from "../../src/tape/parameters.ts";
-import { at, type Matrix, matrix } from "../../src/tape/reference.ts";
+import { getElement, makeMatrix, type Matrix } from "../../src/tape/reference.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
 import { padRows, unpadRows } from "../../src/tape/tensor.ts";
-import { opBench } from "../../src/selftest/ops/op_bench.ts";
-import { batchNormOf, normOf, normParameters } from "../../src/selftest/ops/layer_recipes.ts";
-import { batchOf, few, many, one, U } from "../../src/selftest/ops/op_batches.ts";
+import { createOpBench } from "../../src/selftest/ops/op_bench.ts";
+import { listNormParameters, makeBatchNorm, recordNorm } from "../../src/selftest/ops/layer_recipes.ts";
+import { createBatch, few, many, one, U } from "../../src/selftest/ops/op_batches.ts";
 import { checkOp, withGpu } from "../op_check.ts";
-import { shuffled } from "../../src/selftest/small_logs.ts";
+import { drawPermutation } from "../../src/selftest/small_logs.ts";
 
 /** More than 16 x 256 rows: chunks longer than 256. */
-const most = batchOf(4, { users: 210, items: 50, width: 2, maxEvents: 9, maxPage: 9 });
+const most = createBatch(4, { users: 210, items: 50, width: 2, maxEvents: 9, maxPage: 9 });
 
 for (const [N, activation] of [[1], [5, "elu"], [16], [17, "elu"], [64]] as const) {
   Deno.test(`batch_norm: ${N} columns${activation ? " of ELU" : ""}`, async () => {
     for (const b of N === 5 ? [one, few, many] : [few]) {
-      await checkOp({ ...batchNormOf(true, activation, N)(b), tolerance: 4 * U * 400 });
+      await checkOp({ ...makeBatchNorm(true, activation, N)(b), tolerance: 4 * U * 400 });
     }
   });
 }
 Deno.test("batch_norm: 5 columns of ReLU", () =>
-  checkOp({ ...batchNormOf(true, "relu", 5)(few), tolerance: 4 * U * 400 }));
+  checkOp({ ...makeBatchNorm(true, "relu", 5)(few), tolerance: 4 * U * 400 }));
 Deno.test("batch_norm: as many chunks as there can be", () => {
-  const { rows } = batchCapacity(most.log, most.users, most.users.length);
+  const { rows } = computeBatchCapacity(most.log, most.users, most.users.length);
   assert.ok(rows > 256 * MAX_CHUNKS);
-  return checkOp(batchNormOf(true, "elu", 6)(most));
+  return checkOp(makeBatchNorm(true, "elu", 6)(most));
 });
 Deno.test("batch_norm: an input that is not trained", () =>
   checkOp({
-    ...batchNormOf(true)(few),
+    ...makeBatchNorm(true)(few),
     leaves: [{ name: "x", rows: "rows", columns: 17, trainable: false }],
     tolerance: 4 * U * 400,
   }));
@@ -71,18 +71,18 @@ async function withNorm(
   use: (norm: Norm) => Promise<void>,
 ): Promise<void> {
   const users = Math.max(...batches.map((b) => b.length));
-  const capacity = batchCapacity(log, "all", users);
+  const capacity = computeBatchCapacity(log, "all", users);
   using stack = new DisposableStack();
   const arena = stack.use(new Arena(gpu, "norm"));
   const deviceLog = stack.use(new DeviceLog(gpu, log));
-  const plan = stack.use(new Plan(gpu, log, capacity, batches.length));
-  const parameters = stack.use(new ParameterArena(gpu, normParameters(N)));
+  const plan = stack.use(new BatchPlan(gpu, log, capacity, batches.length));
+  const parameters = stack.use(new ParameterArena(gpu, listNormParameters(N)));
   const sizes = batches.map((b, k) => plan.put(k, b, { slot: 0, learningRate: 0, iteration: 0 }));
   plan.upload(0, batches.length);
-  const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
+  const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity);
   const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
   const input = tape.tensor("x", "rows", N);
-  const output = normOf(tape, input, training);
+  const output = recordNorm(tape, input, training);
   tape.place();
   const specs = [...tape.forward(), ...(training ? tape.backward([output]) : [])];
   const program = await Program.record(gpu, "norm", plan.steps, specs);
@@ -93,14 +93,14 @@ async function withNorm(
     run: async (place, x, dy = () => 0) => {
       const size = sizes[place] ?? assert.fail();
       assert.equal(x.rows, size.rows);
-      const gradient = matrix(x.rows, N, dy);
+      const gradient = makeMatrix(x.rows, N, dy);
       writeMemory(gpu.queue, input.view, padRows(x.data, x.rows, N, 1));
-      const dyView = tape.gradientOf(output);
+      const dyView = tape.getGradient(output);
       writeMemory(gpu.queue, dyView, padRows(gradient.data, x.rows, N, 1));
-      Commands.submit(gpu, "test", (commands) => program.encode(commands, size, plan.offset(place)));
+      CommandRecorder.submit(gpu, "test", (commands) => program.encode(commands, size, plan.offset(place)));
       const [raw, dx] = await Promise.all([
         readFloats(gpu, output.view),
-        readFloats(gpu, tape.gradientOf(input)),
+        readFloats(gpu, tape.getGradient(input)),
       ]);
       const dense = (values: Float32Array) => ({
         rows: x.rows,
@@ -113,8 +113,8 @@ async function withNorm(
 }
 
 /** Mean and biased variance of each column in f64. */
-function momentsOf(x: Matrix): { mean: number[]; variance: number[] } {
-  const column = (j: number) => Array.from({ length: x.rows }, (_, i) => at(x, i, j));
+function computeMoments(x: Matrix): { mean: number[]; variance: number[] } {
+  const column = (j: number) => Array.from({ length: x.rows }, (_, i) => getElement(x, i, j));
   const average = (values: number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
   const columns = Array.from({ length: x.columns }, (_, j) => column(j));
   const mean = columns.map(average);
@@ -138,7 +138,7 @@ function close(
 }
 
 /** Parameters of N columns; running statistics as Keras starts them. */
-function startOf(N: number): Weights {
+function makeStart(N: number): Weights {
   const row = (value: (j: number) => number) => Float32Array.from({ length: N }, (_, j) => value(j));
   return new Map([
     ["scale", row((j) => 1 + 0.1 * j)],
@@ -152,22 +152,22 @@ Deno.test("batch_norm: running statistics follow the batches, and evaluation use
   withGpu(undefined, async (gpu) => {
     const N = 5;
     const { log } = many;
-    const users = shuffled(9, 67);
+    const users = drawPermutation(9, 67);
     const batches = [users.slice(0, 40), users.slice(40, 41), users.slice(10, 67), users.slice(0, 67)];
-    const random = randomStream(5, "running statistics");
-    const start = startOf(N);
+    const random = createRandomStream(5, "running statistics");
+    const start = makeStart(N);
     const mean = Array.from(start.get("mean") ?? []);
     const variance = Array.from(start.get("variance") ?? []);
     let trained: Weights = new Map();
     await withNorm(gpu, log, batches, N, true, async ({ parameters, rows, run }) => {
       parameters.write(start);
       for (const [place, count] of rows.entries()) {
-        const x = matrix(count, N, (_, j) => Math.fround(3 * j - 2 + (1 + j) * random.normal()));
-        const moments = momentsOf(x);
+        const x = makeMatrix(count, N, (_, j) => Math.fround(3 * j - 2 + (1 + j) * random.normal()));
+        const moments = computeMoments(x);
         const { y } = await run(place, x);
-        const expected = matrix(count, N, (i, j) => {
+        const expected = makeMatrix(count, N, (i, j) => {
           const [mu, v] = [moments.mean[j] ?? NaN, moments.variance[j] ?? NaN];
-          return (1 + 0.1 * j) * (at(x, i, j) - mu) / Math.sqrt(v + 1e-3) + 0.2 - 0.3 * j;
+          return (1 + 0.1 * j) * (getElement(x, i, j) - mu) / Math.sqrt(v + 1e-3) + 0.2 - 0.3 * j;
         });
         close(y.data, expected.data, 1e-5, `output of step ${place}`);
         for (let j = 0; j < N; j++) {
@@ -184,13 +184,13 @@ Deno.test("batch_norm: running statistics follow the batches, and evaluation use
     await withNorm(gpu, log, batches, N, false, async ({ parameters, rows, run }) => {
       parameters.write(trained);
       const [count = 0] = rows;
-      const x = matrix(count, N, () => Math.fround(2 * random.normal()));
+      const x = makeMatrix(count, N, () => Math.fround(2 * random.normal()));
       const { y, raw } = await run(0, x);
-      const expected = matrix(
+      const expected = makeMatrix(
         count,
         N,
         (i, j) =>
-          (1 + 0.1 * j) * (at(x, i, j) - (mean[j] ?? NaN)) / Math.sqrt((variance[j] ?? NaN) + 1e-3) +
+          (1 + 0.1 * j) * (getElement(x, i, j) - (mean[j] ?? NaN)) / Math.sqrt((variance[j] ?? NaN) + 1e-3) +
           0.2 - 0.3 * j,
       );
       close(y.data, expected.data, 1e-5, "evaluation");
@@ -198,20 +198,20 @@ Deno.test("batch_norm: running statistics follow the batches, and evaluation use
       assert.deepEqual(await parameters.read(), trained, "evaluation moves no statistic");
       // A row's output does not depend on its batch.
       const [, single = 0] = rows;
-      const again = await run(1, matrix(single, N, (i, j) => at(x, i, j)));
+      const again = await run(1, makeMatrix(single, N, (i, j) => getElement(x, i, j)));
       assert.deepEqual(again.y.data, y.data.slice(0, N * single));
     });
   }));
 
 Deno.test("batch_norm: a mean that is large against the spread costs no more digits than the input has", () =>
   withGpu(undefined, async (gpu) => {
-    const random = randomStream(6, "large mean");
+    const random = createRandomStream(6, "large mean");
     await withNorm(gpu, many.log, [many.users], 3, true, async ({ parameters, rows, run }) => {
       const [count = 0] = rows;
       assert.ok(clickDimensions.chunks({ users: 0, events: 0, rows: count, items: 0 }) > 2);
-      parameters.write(startOf(3));
-      const x = matrix(count, 3, (_, j) => Math.fround(10 ** (j + 2) + random.normal()));
-      const { variance } = momentsOf(x);
+      parameters.write(makeStart(3));
+      const x = makeMatrix(count, 3, (_, j) => Math.fround(10 ** (j + 2) + random.normal()));
+      const { variance } = computeMoments(x);
       await run(0, x);
       const found = (await parameters.read()).get("variance");
       // Of a variance of 1 only a hundredth is moved; E[x^2] - E[x]^2 in f32 would be off by 600 at a mean of 10^4.
@@ -225,14 +225,14 @@ Deno.test("batch_norm: one row gives the shift and no gradient; equal rows too",
     for (const { log, users } of [one, many]) {
       await withNorm(gpu, log, [users], 3, true, async ({ parameters, rows, run }) => {
         const [count = 0] = rows;
-        parameters.write(startOf(3));
-        const x = matrix(count, 3, (_, j) => [4, -0.5, 1024][j] ?? NaN);
+        parameters.write(makeStart(3));
+        const x = makeMatrix(count, 3, (_, j) => [4, -0.5, 1024][j] ?? NaN);
         const { y, dx } = await run(0, x, (_, j) => j - 1.5);
-        const shift = startOf(3).get("shift") ?? assert.fail();
+        const shift = makeStart(3).get("shift") ?? assert.fail();
         for (let i = 0; i < count; i++) {
           for (let j = 0; j < 3; j++) {
-            assert.equal(at(y, i, j), shift[j]);
-            assert.equal(Math.abs(at(dx, i, j)), 0);
+            assert.equal(getElement(y, i, j), shift[j]);
+            assert.equal(Math.abs(getElement(dx, i, j)), 0);
           }
         }
       });
@@ -245,20 +245,20 @@ Deno.test("batch_norm: what is no finite number is handed on", () =>
       for (const training of [true, false]) {
         await withNorm(gpu, many.log, [many.users], 4, training, async ({ parameters, rows, run }) => {
           const [count = 0] = rows;
-          parameters.write(startOf(4));
+          parameters.write(makeStart(4));
           const row = count - 5;
-          const x = matrix(
+          const x = makeMatrix(
             count,
             4,
             (i, j) => (i === row && j === 2 ? broken : Math.fround(Math.sin(i + j))),
           );
           const { y, dx } = await run(0, x, () => 1);
-          assert.ok(!Number.isFinite(at(y, row, 2)));
+          assert.ok(!Number.isFinite(getElement(y, row, 2)));
           // In training a column shares its mean.
-          assert.equal(Number.isFinite(at(y, 0, 2)), !training);
-          for (const j of [0, 1, 3]) assert.ok(Number.isFinite(at(y, 0, j)));
+          assert.equal(Number.isFinite(getElement(y, 0, 2)), !training);
+          for (const j of [0, 1, 3]) assert.ok(Number.isFinite(getElement(y, 0, j)));
           if (!training) return;
-          assert.ok(!Number.isFinite(at(dx, 0, 2)));
+          assert.ok(!Number.isFinite(getElement(dx, 0, 2)));
           const after = await parameters.read();
           assert.ok(!Number.isFinite(after.get("mean")?.[2]));
           assert.ok(!Number.isFinite(after.get("variance")?.[2]));
@@ -276,8 +276,8 @@ Deno.test("batch_norm: a grid longer than an axis is folded", async () => {
       (gpu) =>
         withNorm(gpu, most.log, [most.users], 17, training, async ({ parameters, rows, run }) => {
           const [count = 0] = rows;
-          const x = matrix(count, 17, (i, j) => Math.fround(Math.cos(3 * i + j)));
-          parameters.write(startOf(17));
+          const x = makeMatrix(count, 17, (i, j) => Math.fround(Math.cos(3 * i + j)));
+          parameters.write(makeStart(17));
           const { y, dx } = await run(0, x, (i, j) => Math.sin(i * j));
           out.push(y, dx, await parameters.read(), await readFloats(gpu, parameters.partials));
         }),
@@ -293,10 +293,10 @@ Deno.test("batch_norm: a grid longer than an axis is folded", async () => {
 Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradient", () =>
   withGpu("cpu", (gpu) => {
     using stack = new DisposableStack();
-    const { tape, batch } = opBench(gpu, { ...few, parameters: normParameters(5) }, stack);
+    const { tape, batch } = createOpBench(gpu, { ...few, parameters: listNormParameters(5) }, stack);
     const x = tape.tensor("x", "rows", 5);
     assert.throws(
-      () => normOf(tape, tape.tensor("z", "rows", 6), true),
+      () => recordNorm(tape, tape.tensor("z", "rows", 6), true),
       /batch_norm: expected scale to be \[1, 6\], but got scale \[1, 5\]/,
     );
     const [scale, shift, mean] = ["scale", "shift", "mean"].map((name) => tape.parameter(name));
@@ -305,7 +305,7 @@ Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradien
       () => batchNorm(tape, "y", { input: x, scale, shift, mean, variance: shift }, { training: true }),
       /expected shift to be a statistic/,
     );
-    const y = normOf(tape, x, false);
+    const y = recordNorm(tape, x, false);
     tape.place();
     assert.throws(() => tape.backward([y]), /op batch_norm \(y\) has no gradient/);
     const other = new ClickTape(batch, tape.options);

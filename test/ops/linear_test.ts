@@ -2,35 +2,35 @@
 
 import {
   type AdapterKind,
-  fixedShapes,
-  type KernelShapes,
+  getDefaultVariants,
+  type KernelVariants,
   type MatmulVariant,
 } from "../../src/gpu/kernel_shapes.ts";
-import { distinctItems, fedItems } from "../../src/ops/embedding.ts";
+import { distinctItems, eventItems } from "../../src/ops/embedding.ts";
 import { linear } from "../../src/ops/linear.ts";
 import {
-  type Batch,
   chunks,
   few,
+  getDenseWidth,
   many,
   noClicks,
   one,
+  type TestBatch,
   U,
-  widthOf,
 } from "../../src/selftest/ops/op_batches.ts";
-import { linearOf, type LinearRecipe } from "../../src/selftest/ops/layer_recipes.ts";
+import { type LinearRecipe, makeLinear } from "../../src/selftest/ops/layer_recipes.ts";
 import { checkOp } from "../op_check.ts";
 
 /** @param once not recorded twice */
 function linearCase(
-  b: Batch,
+  b: TestBatch,
   K: number,
   N: number,
-  { shapes, once, ...recipe }: LinearRecipe & { once?: boolean; shapes?: readonly KernelShapes[] } = {},
+  { shapes, once, ...recipe }: LinearRecipe & { once?: boolean; shapes?: readonly KernelVariants[] } = {},
 ) {
-  return checkOp({ ...linearOf(K, N, recipe)(b), once }, shapes);
+  return checkOp({ ...makeLinear(K, N, recipe)(b), once }, shapes);
 }
-const onCpu = [fixedShapes("cpu")];
+const onCpu = [getDefaultVariants("cpu")];
 /** Inputs and outputs of most tests, so that they share texts: odd, less than a tile of 64, more than a panel of 16. */
 const [K, N] = [5, 17];
 Deno.test("linear: sizes of one", () => linearCase(few, 1, 1, { once: true }));
@@ -45,8 +45,8 @@ Deno.test("linear: more than a panel holds, weights beyond a uniform binding", (
   linearCase(few, 260, 72, { once: true, shapes: onCpu }));
 Deno.test("linear: ReLU", () => {
   // As of matrices too wide for a panel: sixteen columns and some more, eight rows at a time and one more.
-  const rows: KernelShapes = { kind: "cpu", matmul: { "forward 20x8": "rows", "input 20x8": "rows" } };
-  const shapes = [fixedShapes("cpu"), rows, fixedShapes("gpu")];
+  const rows: KernelVariants = { kind: "cpu", matmul: { "forward 20x8": "rows", "input 20x8": "rows" } };
+  const shapes = [getDefaultVariants("cpu"), rows, getDefaultVariants("gpu")];
   return linearCase(noClicks, 18, 7, { input: "relu", output: "relu", once: true, shapes });
 });
 Deno.test("linear: the variants that the fixed table does not choose", () => {
@@ -55,7 +55,10 @@ Deno.test("linear: the variants that the fixed table does not choose", () => {
     forward: MatmulVariant,
     input: MatmulVariant,
     weight: MatmulVariant = "rows",
-  ): KernelShapes => ({ kind, matmul: { "forward 8x8": forward, "input 8x8": input, "weight 8x8": weight } });
+  ): KernelVariants => ({
+    kind,
+    matmul: { "forward 8x8": forward, "input 8x8": input, "weight 8x8": weight },
+  });
   const shapes = [
     of("cpu", "panel 64", "panel 256"),
     of("cpu", "panel 256", "panel 64"),
@@ -64,15 +67,15 @@ Deno.test("linear: the variants that the fixed table does not choose", () => {
     // Each of the two gradients in tiles, without the other.
     of("gpu", "tiled", "tiled"),
     of("gpu", "tiled", "rows", "tiled"),
-    fixedShapes("cpu", "buffers"),
+    getDefaultVariants("cpu", "buffers"),
   ];
   return linearCase(many, 5, 7, { shapes });
 });
 for (const [name, b] of Object.entries({ few, many, noClicks })) {
-  for (const [rows, gather] of Object.entries({ "distinct items": distinctItems, "fed items": fedItems })) {
+  for (const [rows, gather] of Object.entries({ "distinct items": distinctItems, "fed items": eventItems })) {
     Deno.test(`linear: gathers ${rows}, ${name}`, () => {
       const { items } = b.log;
-      const width = widthOf(b);
+      const width = getDenseWidth(b);
       return checkOp({
         ...b,
         leaves: [{ name: "x", rows: items.count, columns: width, trainable: false }],

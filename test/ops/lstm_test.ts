@@ -4,17 +4,19 @@
  */
 
 import {
-  fixedShapes,
-  type KernelShapes,
-  lstmKey,
+  formatLstmKey,
+  getDefaultVariants,
+  type KernelVariants,
+  listLstmVariants,
   type LstmVariant,
-  lstmVariantsFor,
 } from "../../src/gpu/kernel_shapes.ts";
-import { padded } from "../../src/tape/tensor.ts";
+import { padColumns } from "../../src/tape/tensor.ts";
 import { lstm } from "../../src/ops/lstm.ts";
 import {
-  batchOf,
+  createBatch,
   few,
+  getDenseWidth,
+  getTokenCount,
   given,
   many,
   mixed,
@@ -22,11 +24,9 @@ import {
   one,
   oneHot,
   rareItems,
-  tokensOf,
   U,
-  widthOf,
 } from "../../src/selftest/ops/op_batches.ts";
-import { lstmOf, lstmOfTable } from "../../src/selftest/ops/encoder_recipes.ts";
+import { makeLstm, makeLstmOverTable } from "../../src/selftest/ops/encoder_recipes.ts";
 import { checkOp } from "../op_check.ts";
 
 /** More units than a GPU's registers hold the weights of, and more than workgroup memory has room for. */
@@ -37,31 +37,31 @@ const NOT_KEPT = 45;
  * The fixed kernels of a CPU adapter have a text of their own for each number of vectors of units. Those of a GPU differ in a
  * constant alone, so that few sizes do, and one for the others that a calibration may choose.
  */
-function shapesFor(units: number, batch: unknown): KernelShapes[] {
-  const fixed = [fixedShapes("cpu"), fixedShapes("gpu")];
+function shapesFor(units: number, batch: unknown): KernelVariants[] {
+  const fixed = [getDefaultVariants("cpu"), getDefaultVariants("gpu")];
   if (units === NOT_KEPT) return fixed.slice(1);
   if (units === KEPT) return fixed;
   if (units > 8) return fixed.slice(0, 1);
   if (units !== 5 || (batch !== few && batch !== many)) return fixed;
-  const h4 = padded(units) / 4;
-  const [, ...others] = lstmVariantsFor(h4);
+  const h4 = padColumns(units) / 4;
+  const [, ...others] = listLstmVariants(h4);
   return [...fixed, ...others.map((variant) => onGpu(h4, variant))];
 }
 
-function onGpu(h4: number, variant: LstmVariant): KernelShapes {
-  const lstm = { [lstmKey("forward", h4)]: variant, [lstmKey("backward", h4)]: variant };
+function onGpu(h4: number, variant: LstmVariant): KernelVariants {
+  const lstm = { [formatLstmKey("forward", h4)]: variant, [formatLstmKey("backward", h4)]: variant };
   return { kind: "gpu", matmul: {}, lstm };
 }
 
 /** Units of those that are recorded twice: with a panel kernel, and beyond what it has units for. */
 const addedUp: readonly number[] = [5, KEPT];
 /** All of four neighbours have several events: the users of one invocation. */
-const longer = batchOf(8, { users: 9, items: 7, width: 5, maxEvents: 9, noClick: 0.1 });
+const longer = createBatch(8, { users: 9, items: 7, width: 5, maxEvents: 9, noClick: 0.1 });
 for (const [name, b] of Object.entries({ one, few, many, given, noClicks, longer })) {
   for (const H of b === longer ? [KEPT, NOT_KEPT] : b === few ? [1, 5, 20] : [5]) {
     Deno.test(`lstm: ${H} units, ${name}`, () =>
       checkOp({
-        ...lstmOf(H)(b),
+        ...makeLstm(H)(b),
         once: !addedUp.includes(H) || !(b === few || b === longer),
       }, shapesFor(H, b)));
   }
@@ -69,14 +69,14 @@ for (const [name, b] of Object.entries({ one, few, many, given, noClicks, longer
 for (const [name, b] of Object.entries(mixed)) {
   const H = 5;
   Deno.test(`lstm: mixed features, ${name}`, () => {
-    const F = widthOf(b);
+    const F = getDenseWidth(b);
     return checkOp({
       ...b,
       once: name !== "few",
       leaves: F > 0 ? [{ name: "f", rows: b.log.items.count, columns: F, trainable: false }] : [],
       parameters: [
         ...(F > 0 ? [{ name: "x", rows: F, columns: 4 * H, groups: 4 }] : []),
-        { name: "t", rows: tokensOf(b), columns: 4 * H, groups: 4, table: true },
+        { name: "t", rows: getTokenCount(b), columns: 4 * H, groups: 4, table: true },
         { name: "w", rows: H, columns: 4 * H, groups: 4 },
         { name: "b", rows: 1, columns: 4 * H, groups: 4 },
       ],
@@ -99,5 +99,5 @@ for (
     [", touched rows", rareItems, true],
   ] as const
 ) {
-  Deno.test(`lstm: one-hot table${name}`, () => checkOp(lstmOfTable(6, touchedOnly)(b)));
+  Deno.test(`lstm: one-hot table${name}`, () => checkOp(makeLstmOverTable(6, touchedOnly)(b)));
 }

@@ -1,16 +1,15 @@
 /** The other ops through {@link checkOp}: a line a case. Sizes 1, 3, 5, 17 and the tiles' edges. Counts come last. */
 
 import assert from "node:assert/strict";
-import { referenceBatch } from "../../src/batch/reference_batch.ts";
+import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
 import { isPredicted, NONE } from "../../src/data/click_log.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { type GameOptions, sparsemax } from "../../src/ops/minimax.ts";
-import { at, type Matrix } from "../../src/tape/reference.ts";
-import { checkOp, checkTest, countedOf, meanOf, type OpCase } from "../op_check.ts";
+import { getElement, type Matrix } from "../../src/tape/reference.ts";
+import { checkOp, checkTest, computeEventMean, countScoredEvents, type OpCase } from "../op_check.ts";
 import {
-  type Batch,
-  batchOf,
   chunks,
+  createBatch,
   few,
   further,
   given,
@@ -22,46 +21,52 @@ import {
   oneHot,
   rareItems,
   rareTokens,
+  type TestBatch,
   U,
 } from "../../src/selftest/ops/op_batches.ts";
 import {
-  choiceOf,
-  choiceOfLayer,
   type ChoiceRecipe,
-  exactMinimaxOf,
-  minimaxOf,
-  minimaxOfLayer,
+  makeChoice,
+  makeChoiceOfLayer,
+  makeExactMinimax,
+  makeMinimax,
+  makeMinimaxOfLayer,
 } from "../../src/selftest/ops/loss_recipes.ts";
-import { fixedShapes, type KernelShapes } from "../../src/gpu/kernel_shapes.ts";
+import { getDefaultVariants, type KernelVariants } from "../../src/gpu/kernel_shapes.ts";
 import { itemTerm } from "../../src/ops/item_term.ts";
 import {
-  firstLayerOf,
-  firstLayerOfCounts,
-  firstLayerOfState,
-  firstLayerOfTable,
-  itemTermOf,
-  type Make,
-  mixedProductOf,
-  rowDotOf,
-  rowDotOfLayer,
-  rowDotWithSums,
+  type CaseFactory,
+  makeFirstLayer,
+  makeFirstLayerOfCounts,
+  makeFirstLayerOfState,
+  makeFirstLayerOfTable,
+  makeItemTerm,
+  makeMixedProduct,
+  makeRowDot,
+  makeRowDotOfLayer,
+  makeRowDotWithSums,
 } from "../../src/selftest/ops/layer_recipes.ts";
-import { padded } from "../../src/tape/tensor.ts";
+import { padColumns } from "../../src/tape/tensor.ts";
 import { sumCases } from "../../src/selftest/cases.ts";
-import type { CountedField } from "../../src/counts/columns.ts";
-import { countsConfigFor } from "../../src/counts/tables.ts";
+import type { CountField } from "../../src/counts/columns.ts";
+import { buildCountsConfig } from "../../src/counts/tables.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { defaultModel } from "../../src/model/config.ts";
-import { countedStart } from "../../src/model/counted.ts";
-import { logOfPages, type Page } from "../train/trainings.ts";
-import { recentClicksOf, rowCountsOf } from "../../src/selftest/ops/encoder_recipes.ts";
+import { initializeFromCounts } from "../../src/model/counted.ts";
+import { logOfPages, type TrainingPage } from "../train/trainings.ts";
+import { makeRecentClicks, makeRowCounts } from "../../src/selftest/ops/encoder_recipes.ts";
 
 /**
  * An op on some batches. A size that has one batch alone is there for its own edges: it is recorded once, as adding to other
  * gradients is a text of its own and alike at all sizes. @param shapes of the kernels, where they are not those of both kinds of
  * adapter
  */
-function op(name: string, batches: readonly Batch[], make: Make, shapes?: readonly KernelShapes[]): void {
+function op(
+  name: string,
+  batches: readonly TestBatch[],
+  make: CaseFactory,
+  shapes?: readonly KernelVariants[],
+): void {
   Deno.test(name, async () => {
     for (const batch of batches) await checkOp({ once: batches.length === 1, ...make(batch) }, shapes);
   });
@@ -72,29 +77,33 @@ for (const rows of ["items", "events"] as const) {
   op(
     `mixed_product: ${rows}`,
     [few],
-    (b) => ({ ...mixedProductOf(rows, 20, { groups: 4 })(b), once: false }),
+    (b) => ({ ...makeMixedProduct(rows, 20, { groups: 4 })(b), once: false }),
   );
   op(`mixed_product: ${rows}, recorded once`, Object.values(others), (b) => ({
-    ...mixedProductOf(rows, 20, { groups: 4 })(b),
+    ...makeMixedProduct(rows, 20, { groups: 4 })(b),
     once: true,
   }));
   // An invocation owns four vectors: the last one has each number of them.
   for (const N of [5, 11, 17]) {
-    op(`mixed_product: ${rows}, ${N} columns`, [manyTokens], mixedProductOf(rows, N));
+    op(`mixed_product: ${rows}, ${N} columns`, [manyTokens], makeMixedProduct(rows, N));
   }
-  op(`mixed_product: ${rows}, touched rows`, [rareTokens], mixedProductOf(rows, 17, { touchedOnly: true }));
+  op(`mixed_product: ${rows}, touched rows`, [rareTokens], makeMixedProduct(rows, 17, { touchedOnly: true }));
 }
 
 for (const N of [1, 5, 11, 16, 17]) {
   const batches = N === 5 ? [one, few, many, chunks, noClicks] : [few];
-  op(`first_layer: ${N} columns`, batches, firstLayerOf(N));
+  op(`first_layer: ${N} columns`, batches, makeFirstLayer(N));
 }
-op("first_layer: rows hide their items", [chunks], firstLayerOf(5, 0.9));
+op("first_layer: rows hide their items", [chunks], makeFirstLayer(5, 0.9));
 for (const [N, C] of [[5, 3], [17, 8], [64, 12]] as const) {
-  op(`first_layer: ${N} columns and ${C} counts`, N === 17 ? [few, chunks] : [few], firstLayerOfCounts(N, C));
+  op(
+    `first_layer: ${N} columns and ${C} counts`,
+    N === 17 ? [few, chunks] : [few],
+    makeFirstLayerOfCounts(N, C),
+  );
 }
 Deno.test("a leaf that has no gradient, of the kernels or of the reference, is named, with what to do", async () => {
-  const own = firstLayerOfCounts(5, 3)(few);
+  const own = makeFirstLayerOfCounts(5, 3)(few);
   const leaves = own.leaves.map((leaf) => ({ ...leaf, trainable: true }));
   const build: OpCase["build"] = (tape, tensor) => {
     const output = own.build(tape, tensor);
@@ -110,54 +119,57 @@ Deno.test("a leaf that has no gradient, of the kernels or of the reference, is n
 // Up to 32 columns of the state are multiplied on the way, on a GPU.
 for (const [N, S] of [[17, 5], [64, 20], [5, 33]] as const) {
   const batches = S === 5 ? [one, few, chunks] : [few];
-  op(`first_layer: ${N} columns, over a layer of ${S}`, batches, firstLayerOfState(N, S));
+  op(`first_layer: ${N} columns, over a layer of ${S}`, batches, makeFirstLayerOfState(N, S));
 }
-op("first_layer: one-hot table", [oneHot, rareItems], firstLayerOfTable(3, false));
+op("first_layer: one-hot table", [oneHot, rareItems], makeFirstLayerOfTable(3, false));
 for (const N of [3, 64]) {
-  op(`first_layer: one-hot table, ${N} columns, touched rows`, [rareItems], firstLayerOfTable(N, true));
+  op(`first_layer: one-hot table, ${N} columns, touched rows`, [rareItems], makeFirstLayerOfTable(N, true));
 }
 
 for (const K of [1, 3, 17, 32, 64]) {
   const activation = K % 2 ? undefined : K === 32 ? "relu" : "elu";
-  op(`row_dot: ${K} columns`, K === 17 ? [one, few, chunks] : [few], rowDotOf(K, activation));
+  op(`row_dot: ${K} columns`, K === 17 ? [one, few, chunks] : [few], makeRowDot(K, activation));
 }
 // What adds up the outcomes of a loss on the way back: fewer events than a workgroup has invocations, and more.
 for (const [K, vectors] of [[3, 1], [17, 2], [80, 3]] as const) {
   const batches = K === 17 ? [one, few, chunks] : [few];
-  const make = rowDotWithSums(K, vectors, "elu");
-  op(`row_dot: ${K} columns, with sums of ${vectors} vectors`, batches, make, [fixedShapes("gpu")]);
+  const make = makeRowDotWithSums(K, vectors, "elu");
+  op(`row_dot: ${K} columns, with sums of ${vectors} vectors`, batches, make, [getDefaultVariants("gpu")]);
 }
 
 /** A layer's product as panels do it, and by rows; of little ones also on a GPU. */
-const fusedShapes = (K: number, N: number): KernelShapes[] => [
-  fixedShapes("cpu"),
-  { kind: "cpu", matmul: { [`forward ${padded(K)}x${padded(N)}`]: "rows" } },
-  ...(K === 5 ? [fixedShapes("gpu")] : []),
+const fusedShapes = (K: number, N: number): KernelVariants[] => [
+  getDefaultVariants("cpu"),
+  { kind: "cpu", matmul: { [`forward ${padColumns(K)}x${padColumns(N)}`]: "rows" } },
+  ...(K === 5 ? [getDefaultVariants("gpu")] : []),
 ];
 for (const [K, N] of [[5, 3], [64, 64], [64, 68]] as const) {
   // The layer makes the products on the way, but for whoever asks second. How many rows a batch has decides how large a panel is.
   const [own, shapes] = [N === 64 ? [few, chunks] : [few], fusedShapes(K, N)];
-  op(`row_dot: made by a layer of ${K} x ${N}`, own, rowDotOfLayer(K, N), shapes);
+  op(`row_dot: made by a layer of ${K} x ${N}`, own, makeRowDotOfLayer(K, N), shapes);
   const all = K === 5 ? [one, few, given, further, noClicks] : [few];
-  op(`choice_nll: of a fused last layer of ${K} x ${N}`, all, choiceOfLayer(K, N), shapes);
+  op(`choice_nll: of a fused last layer of ${K} x ${N}`, all, makeChoiceOfLayer(K, N), shapes);
 }
 
 const predicted = [one, few, many, chunks, given, further, noClicks];
-const ofPage = (recipe: ChoiceRecipe): Make => (b) => ({ ...choiceOf(recipe)(b), tolerance: 4 * U * 64 });
+const ofPage = (recipe: ChoiceRecipe): CaseFactory => (b) => ({
+  ...makeChoice(recipe)(b),
+  tolerance: 4 * U * 64,
+});
 op("choice_nll", predicted, ofPage({ eta: 1 }));
 op("choice_nll: eta 3", [few, given], ofPage({ eta: 3 }));
 // At 100 whole pages lie so far below no click, or above it, that one of the exponentials would overflow.
 op("choice_nll: utilities of 100", [few, further, noClicks], ofPage({ scale: 100, eta: 1 }));
 op("choice_nll: utilities that are equal", [few, given, further], ofPage({ whole: true, eta: 1 }));
 // Effects of places two to four: pages of one item have none, and long pages share the last.
-op("choice_nll: places", predicted, choiceOf({ place: true }));
+op("choice_nll: places", predicted, makeChoice({ place: true }));
 op("choice_nll: logistic", [one, few, given, further, noClicks], ofPage({ eta: 2, loss: "logistic" }));
 op("choice_nll: logistic, utilities of 100", [few], ofPage({ scale: 100, eta: 1, loss: "logistic" }));
 
 for (const N of [1, 5, 8, 17]) {
-  op(`item_term: ${N} columns`, N === 5 ? [one, few, many, chunks, noClicks] : [many], itemTermOf(N));
+  op(`item_term: ${N} columns`, N === 5 ? [one, few, many, chunks, noClicks] : [many], makeItemTerm(N));
 }
-op("item_term: rows hide their items", [chunks], itemTermOf(5, 0.2));
+op("item_term: rows hide their items", [chunks], makeItemTerm(5, 0.2));
 op("item_term: an item's number and a bias", [few, chunks], (b) => ({
   ...b,
   leaves: [{ name: "item", rows: "items", columns: 1 }],
@@ -180,41 +192,41 @@ for (const kind of ["cpu", "gpu"] as const) {
   for (const { name, check } of sumCases) checkTest(`${name}, ${kind} shapes`, kind, check);
 }
 
-const none: CountedField[] = [];
-const two: CountedField[] = [{ first: 0, count: 20, slots: 3 }, { first: 20, count: 43, slots: 2 }];
-const long = batchOf(8, { users: 9, items: 23, width: 0, maxEvents: 60, maxPage: 12 });
+const none: CountField[] = [];
+const two: CountField[] = [{ first: 0, count: 20, slots: 3 }, { first: 20, count: 43, slots: 2 }];
+const long = createBatch(8, { users: 9, items: 23, width: 0, maxEvents: 60, maxPage: 12 });
 
 op(
   "row_counts: users whose own pages were counted",
   [one, few, given, oneHot, long, noClicks],
-  (b) => rowCountsOf(b, none, 8, 5),
+  (b) => makeRowCounts(b, none, 8, 5),
 );
 op(
   "row_counts: users who were not counted, more neighbours than items",
   [few, many],
-  (b) => rowCountsOf(b, none, 64, undefined),
+  (b) => makeRowCounts(b, none, 64, undefined),
 );
-op("row_counts: categories", [mixed.few], (b) => rowCountsOf(b, [{ first: 0, count: 6, slots: 4 }], 8, 5));
+op("row_counts: categories", [mixed.few], (b) => makeRowCounts(b, [{ first: 0, count: 6, slots: 4 }], 8, 5));
 op(
   "row_counts: several tokens of a category, none",
   [mixed.many, mixed["tokens alone"], mixed.noClicks],
-  (b) => rowCountsOf(b, two, 10, 500),
+  (b) => makeRowCounts(b, two, 10, 500),
 );
-op("recent_clicks: more clicks than are looked at, repeats", [long], (b) => recentClicksOf(b, none));
-op("recent_clicks: tokens", [mixed.many], (b) => recentClicksOf(b, two));
+op("recent_clicks: more clicks than are looked at, repeats", [long], (b) => makeRecentClicks(b, none));
+op("recent_clicks: tokens", [mixed.many], (b) => makeRecentClicks(b, two));
 
 Deno.test("a count that is the same on all pages has no part in the utility, whatever a page is like later", () => {
-  const pageOf = (page: number): Page => [
+  const makePage = (page: number): TrainingPage => [
     Array.from({ length: 12 }, (_, k) => 7 * (12 * page + k) % 40),
     page % 12,
   ];
   const users = Array.from(
     { length: 100 },
-    (_, u) => Array.from({ length: 10 }, (_, k) => pageOf(10 * u + k)),
+    (_, u) => Array.from({ length: 10 }, (_, k) => makePage(10 * u + k)),
   );
   const source = new MemoryLog(logOfPages({ kind: "one-hot", count: 40 }, users));
-  const counts = countsConfigFor(source, []);
-  const scale = countedStart(source, { ...defaultModel, counts }, 1).get("counts/scale") ?? [];
+  const counts = buildCountsConfig(source, []);
+  const scale = initializeFromCounts(source, { ...defaultModel, counts }, 1).get("counts/scale") ?? [];
   const C = scale.length / 3;
   assert.equal(scale[2 * C - 1], 0, "1 / standard deviation of the page length");
   assert.ok((scale[2 * C - 2] ?? NaN) > 0, "that of the clicks so far");
@@ -223,8 +235,8 @@ Deno.test("a count that is the same on all pages has no part in the utility, wha
 const games = {
   one,
   few,
-  many: batchOf(3, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 17 }),
-  given: batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 17, given: 0.4 }),
+  many: createBatch(3, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 17 }),
+  given: createBatch(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 17, given: 0.4 }),
   further,
   noClicks,
 };
@@ -241,42 +253,44 @@ const rules: GameOptions[] = [
 ];
 
 /** utilityPenalty / 2 times the mean over the page of (u - mean u)^2, a mean over events. */
-function penaltyOf(u: Matrix, { log, users }: Pick<OpCase, "log" | "users">, game: GameOptions): number {
-  const { events } = referenceBatch(log, users);
+function computePenalty(u: Matrix, { log, users }: Pick<OpCase, "log" | "users">, game: GameOptions): number {
+  const { events } = buildReferenceBatch(log, users);
   let sum = 0;
   for (const { first, end, click } of events) {
     if (!isPredicted(click) || (game.skipNoClick && click === NONE)) continue;
-    const page = Array.from({ length: end - first }, (_, k) => at(u, first + k, 0));
+    const page = Array.from({ length: end - first }, (_, k) => getElement(u, first + k, 0));
     const mean = page.reduce((s, x) => s + x, 0) / page.length;
     sum += page.reduce((s, x) => s + (x - mean) ** 2, 0) / page.length;
   }
-  return game.utilityPenalty / 2 * sum / countedOf(log, users);
+  return game.utilityPenalty / 2 * sum / countScoredEvents(log, users);
 }
 
 for (const [k, game] of rules.entries()) {
   // The plain game is the other one without what is particular to it.
   for (const [name, batch] of Object.entries(k === 0 ? { few } : games)) {
     const ofReward: OpCase["loss"] = (output, [u]) =>
-      meanOf(output, 4, batch) + penaltyOf(u ?? assert.fail(), batch, game);
+      computeEventMean(output, 4, batch) + computePenalty(u ?? assert.fail(), batch, game);
     // Of many whole numbers some are equal.
     const whole = name === "many";
     for (const player of ["generator", "reward"] as const) {
-      const own = minimaxOf(player, game)(batch);
-      const loss: OpCase["loss"] = player === "reward" ? ofReward : (output) => -meanOf(output, 7, batch);
+      const own = makeMinimax(player, game)(batch);
+      const loss: OpCase["loss"] = player === "reward"
+        ? ofReward
+        : (output) => -computeEventMean(output, 7, batch);
       Deno.test(`minimax: ${player}, game ${k}, ${name}`, () =>
         checkOp({ ...own, leaves: own.leaves.map((leaf) => ({ ...leaf, whole })), loss }));
     }
     Deno.test(`exact_minimax: game ${k}, ${name}`, () =>
-      checkOp({ ...exactMinimaxOf(game)(batch), loss: ofReward }));
+      checkOp({ ...makeExactMinimax(game)(batch), loss: ofReward }));
   }
 }
 
 Deno.test("minimax: of a generator whose last layer it multiplies itself", () =>
-  checkOp({ ...minimaxOfLayer(5)(few), loss: (output) => -meanOf(output, 7, few) }));
+  checkOp({ ...makeMinimaxOfLayer(5)(few), loss: (output) => -computeEventMean(output, 7, few) }));
 
 for (const player of ["generator", "reward"] as const) {
   Deno.test(`minimax: ${player}, utilities and logits of 100 and more, which no exponential may meet`, () =>
-    checkOp({ ...minimaxOf(player, plain)(few), scale: 100, tolerance: 4 * U * 100 * 50, once: true }));
+    checkOp({ ...makeMinimax(player, plain)(few), scale: 100, tolerance: 4 * U * 100 * 50, once: true }));
 }
 
 Deno.test("sparsemax is the projection on the simplex: on a table of logits, and against random points", () => {
@@ -295,7 +309,7 @@ Deno.test("sparsemax is the projection on the simplex: on a table of logits, and
       assert.ok(Math.abs(p - (expected[k] ?? NaN)) < 1e-9, `${z}: ${sparsemax(z)}`)
     );
   }
-  const random = randomStream(5, "sparsemax");
+  const random = createRandomStream(5, "sparsemax");
   for (let trial = 0; trial < 200; trial++) {
     const z = Array.from({ length: 1 + random.integer(9) }, () => 2 * random.normal());
     const p = sparsemax(z);

@@ -1,9 +1,9 @@
 /** The ops of the position-weights encoder: through {@link checkOp}, and facts that hold exactly. */
 
 import assert from "node:assert/strict";
-import { referenceBatch } from "../../src/batch/reference_batch.ts";
-import { randomStream } from "../../src/data/random.ts";
-import { Commands } from "../../src/gpu/commands.ts";
+import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
+import { createRandomStream } from "../../src/data/random.ts";
+import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { writeMemory } from "../../src/gpu/memory.ts";
 import { Program } from "../../src/gpu/program.ts";
@@ -15,28 +15,29 @@ import { padRows, type Tensor, unpadRows } from "../../src/tape/tensor.ts";
 import type { ParameterSpec, Weights } from "../../src/tape/parameters.ts";
 import type { ClickTape } from "../../src/batch/click_tape.ts";
 import {
+  makePwState,
+  makePwTable,
+  makePwTableByEvent,
   type PwSizes,
-  pwStateOf,
-  pwTableByEvent,
-  pwTableOf,
   usualPw,
 } from "../../src/selftest/ops/encoder_recipes.ts";
-import type { Make } from "../../src/selftest/ops/layer_recipes.ts";
+import type { CaseFactory } from "../../src/selftest/ops/layer_recipes.ts";
 import { CANARY } from "../../src/selftest/harness.ts";
-import { opBench } from "../../src/selftest/ops/op_bench.ts";
-import { type Batch, batchOf, clicks } from "../../src/selftest/ops/op_batches.ts";
+import { createOpBench } from "../../src/selftest/ops/op_bench.ts";
+import { clicks, createBatch, type TestBatch } from "../../src/selftest/ops/op_batches.ts";
 import { checkOp, withGpu } from "../op_check.ts";
 
 const { one, long, wide, noClicks, fresh, chunks, rare } = clicks;
 const batches = { one, long, wide, noClicks, fresh };
 
 /** @param of an op of these sizes. Each other size than the usual one has texts of its own to compile. */
-const cases = (of: (sizes: PwSizes) => Make) => (name: string, b: Batch, own: Partial<PwSizes> = {}) =>
-  Deno.test(name, () => checkOp({ ...of({ ...usualPw, ...own })(b), once: Object.keys(own).length > 0 }));
+const cases =
+  (of: (sizes: PwSizes) => CaseFactory) => (name: string, b: TestBatch, own: Partial<PwSizes> = {}) =>
+    Deno.test(name, () => checkOp({ ...of({ ...usualPw, ...own })(b), once: Object.keys(own).length > 0 }));
 
 for (const tanh of [false, true]) {
   const sigma = tanh ? "tanh" : "none";
-  const state = cases((sizes) => pwStateOf(tanh, sizes));
+  const state = cases((sizes) => makePwState(tanh, sizes));
   for (const [name, b] of Object.entries({ ...batches, "several chunks": chunks })) {
     state(`pw_state: ${sigma}, ${name}`, b);
   }
@@ -50,7 +51,7 @@ for (const tanh of [false, true]) {
     state(`pw_state: ${sigma}, ${columns} features`, wide, { columns });
   }
 
-  const table = cases((sizes) => pwTableOf(tanh, sizes));
+  const table = cases((sizes) => makePwTable(tanh, sizes));
   for (const [name, b] of Object.entries(batches)) table(`pw_table: ${sigma}, ${name}`, b);
   // Lags, weightings and columns have edges of their own: each of these sizes is one of all three.
   const sizes = tanh ? [[64, 16, 17]] as const : [[1, 1, 1], [20, 3, 17], [64, 16, 64]] as const;
@@ -63,10 +64,10 @@ for (const tanh of [false, true]) {
   }
   table(`pw_table: ${sigma}, several chunks`, chunks, { columns: 8 });
 }
-cases((sizes) => pwTableOf(false, sizes, true))("pw_table: none, touched rows", rare);
+cases((sizes) => makePwTable(false, sizes, true))("pw_table: none, touched rows", rare);
 // With tanh every row has a gradient, whatever the batch touches.
-cases((sizes) => pwTableOf(true, sizes, true))("pw_table: tanh, all rows", chunks);
-const byEvent = cases(pwTableByEvent);
+cases((sizes) => makePwTable(true, sizes, true))("pw_table: tanh, all rows", chunks);
+const byEvent = cases(makePwTableByEvent);
 for (const [name, b] of Object.entries({ ...batches, chunks })) byEvent(`pw_table: by event, ${name}`, b);
 byEvent("pw_table: by event, 64 columns", long, { columns: 64 });
 byEvent("pw_table: by event, 8 weightings", wide, { columns: 6, lags: 3, weightings: 8 });
@@ -82,12 +83,12 @@ interface Value extends ParameterSpec {
  */
 async function evaluate(
   gpu: Gpu,
-  b: Batch,
+  b: TestBatch,
   values: readonly Value[],
   build: (tape: ClickTape) => Tensor,
 ): Promise<{ output: Float32Array; gradients: Weights; products: Float32Array }> {
   using stack = new DisposableStack();
-  const { batch, plan, sizes, tape } = opBench(gpu, { ...b, parameters: values }, stack);
+  const { batch, plan, sizes, tape } = createOpBench(gpu, { ...b, parameters: values }, stack);
   const { parameters } = tape.options;
   const adam = stack.use(new AdamState(parameters));
   parameters.write(
@@ -106,11 +107,11 @@ async function evaluate(
     ...adam.dispatches(tape).slice(0, 1),
   ];
   const program = await Program.record(gpu, "test", plan.steps, specs);
-  const random = randomStream(3, "gradient of the output");
+  const random = createRandomStream(3, "gradient of the output");
   const given = Float32Array.from({ length: sizes.events * output.columns }, () => random.normal());
-  const view = tape.gradientOf(output);
+  const view = tape.getGradient(output);
   writeMemory(gpu.queue, view, padRows(given, sizes.events, output.columns, 1));
-  Commands.submit(gpu, "test", (commands) => program.encode(commands, sizes, plan.offset(0)));
+  CommandRecorder.submit(gpu, "test", (commands) => program.encode(commands, sizes, plan.offset(0)));
   const found = await readFloats(gpu, output.view);
   const { products } = specs.find(({ views }) => "products" in views)?.views ?? {};
   return {
@@ -150,7 +151,7 @@ Deno.test("pw_state and pw_table: weights of 1 at the first lag, 0 elsewhere: th
         weights: tape.parameter("w"),
         layerBias: tape.parameter("b"),
       }));
-    const expected = lastClicks(referenceBatch(long.log, long.users), 1).flatMap(([item]) =>
+    const expected = lastClicks(buildReferenceBatch(long.log, long.users), 1).flatMap(([item]) =>
       Array.from({ length: 6 }, (_, k) => (item === undefined ? 0 : number(item, k)))
     );
     assert.deepEqual(Array.from(dense.output), expected);
@@ -158,7 +159,7 @@ Deno.test("pw_state and pw_table: weights of 1 at the first lag, 0 elsewhere: th
     // A vector for each of five lags; those without a click are not written.
     for (const { products } of [dense, oneHot]) {
       const bits = new Uint32Array(products.buffer, products.byteOffset, products.length);
-      referenceBatch(long.log, long.users).history.forEach(({ clicks }, e) => {
+      buildReferenceBatch(long.log, long.users).history.forEach(({ clicks }, e) => {
         const unwritten = bits.subarray(20 * e + 4 * Math.min(clicks, 5), 20 * (e + 1));
         assert.ok(unwritten.every((x) => x === CANARY), `event ${e}`);
       });
@@ -167,7 +168,7 @@ Deno.test("pw_state and pw_table: weights of 1 at the first lag, 0 elsewhere: th
 
 Deno.test("pw_table: a grid that is folded gives the same bits", async () => {
   const [I, m, n, N] = [300, 4, 3, 6];
-  const catalogue = batchOf(8, { users: 9, items: I, width: 0, maxEvents: 20 });
+  const catalogue = createBatch(8, { users: 9, items: I, width: 0, maxEvents: 20 });
   const table: Value[] = [
     { name: "w", rows: m, columns: n, value: number },
     { name: "b", rows: 1, columns: N, value: number },

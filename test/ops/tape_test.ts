@@ -1,25 +1,31 @@
 /** The tape says what is wrong with a model: shapes, ops without a gradient, parameters and results without a use. */
 
 import assert from "node:assert/strict";
-import { bufferOf } from "../../src/gpu/memory.ts";
-import { type Amount, amountOf, Dimensions, extent, type Sizes } from "../../src/gpu/sizes.ts";
+import { asBufferView } from "../../src/gpu/memory.ts";
+import {
+  type BatchSizes,
+  Dimensions,
+  evaluateSize,
+  resolveDimension,
+  type SizeExpression,
+} from "../../src/gpu/sizes.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { rowDot } from "../../src/ops/row_dot.ts";
 import { padRows, unpadRows } from "../../src/tape/tensor.ts";
-import { type ParameterSpec, windows } from "../../src/tape/parameters.ts";
-import { opBench } from "../../src/selftest/ops/op_bench.ts";
+import { type ParameterSpec, splitBindingRanges } from "../../src/tape/parameters.ts";
+import { createOpBench } from "../../src/selftest/ops/op_bench.ts";
 import { withGpu } from "../op_check.ts";
 import { choiceNll } from "../../src/ops/choice_nll.ts";
 import { firstLayer } from "../../src/ops/first_layer.ts";
 import { lstm } from "../../src/ops/lstm.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
 function withTape(specs: readonly ParameterSpec[], use: (tape: ClickTape) => void): Promise<void> {
   return withGpu("cpu", (gpu) => {
     using stack = new DisposableStack();
-    const log = smallLog(1, { users: 3, items: 5, width: 4 });
-    use(opBench(gpu, { log, users: [0, 1, 2], parameters: specs }, stack).tape);
+    const log = createSmallLog(1, { users: 3, items: 5, width: 4 });
+    use(createOpBench(gpu, { log, users: [0, 1, 2], parameters: specs }, stack).tape);
   });
 }
 
@@ -41,7 +47,7 @@ Deno.test("tape: wrong shapes are named", () =>
       /row_dot: expected x to be \[rows, 8\], but got x \[rows, 5\]/,
     );
     assert.throws(
-      () => choiceNll(tape, "loss", x, bufferOf(p("w").view), loss),
+      () => choiceNll(tape, "loss", x, asBufferView(p("w").view), loss),
       /choice_nll: expected x to be \[rows, 1\]/,
     );
     const state = tape.tensor("s", "events", 8);
@@ -143,11 +149,11 @@ Deno.test("padding: each of the parts of a row to a multiple of four, and back",
 });
 
 Deno.test("windows cover an arena once, aligned, none too large", () => {
-  assert.deepEqual(windows(1000, 2 ** 27), [{ offset: 0, size: 4000 }]);
-  const cut = windows(1000, 1025);
+  assert.deepEqual(splitBindingRanges(1000, 2 ** 27), [{ offset: 0, size: 4000 }]);
+  const cut = splitBindingRanges(1000, 1025);
   assert.deepEqual(cut.map((w) => w.offset), [0, 1024, 2048, 3072]);
   assert.deepEqual(cut.map((w) => w.size), [1024, 1024, 1024, 928]);
-  const part = windows({ start: 64, end: 600 }, 1025);
+  const part = splitBindingRanges({ start: 64, end: 600 }, 1025);
   assert.deepEqual(part, [{ offset: 256, size: 1024 }, { offset: 1280, size: 1024 }, {
     offset: 2304,
     size: 96,
@@ -167,7 +173,7 @@ Deno.test("dimensions: four at most, and only their own names", () => {
   assert.throws(() => new Dimensions(["a"], "b"), /expected one of a, got b/);
   assert.throws(() => dimensions.index(7), /expected one of slates, transitions, got 7/);
   assert.throws(
-    () => extent("rows", { slates: 3, transitions: 600 }),
+    () => resolveDimension("rows", { slates: 3, transitions: 600 }),
     /a batch of slates, transitions has no dimension rows/,
   );
   assert.deepEqual([0, 256, 257, 5000].map((transitions) => dimensions.chunks({ slates: 1, transitions })), [
@@ -180,7 +186,7 @@ Deno.test("dimensions: four at most, and only their own names", () => {
 
 Deno.test("amounts follow from the sizes of a batch: how many, in blocks of how many, in bounds", () => {
   const sizes = { slates: 5, transitions: 300 };
-  const amounts: readonly (readonly [Amount<typeof sizes>, number])[] = [
+  const amounts: readonly (readonly [SizeExpression<typeof sizes>, number])[] = [
     [7, 7],
     ["slates", 5],
     [{ of: 3, times: 4 }, 12],
@@ -195,9 +201,9 @@ Deno.test("amounts follow from the sizes of a batch: how many, in blocks of how 
     [dimensions.inChunks(16), 32],
   ];
   for (const [amount, wanted] of amounts) {
-    assert.equal(amountOf(amount, sizes), wanted, JSON.stringify(amount));
+    assert.equal(evaluateSize(amount, sizes), wanted, JSON.stringify(amount));
   }
-  assert.equal(amountOf(dimensions.inChunks(16), { slates: 0, transitions: 0 }), 16);
-  assert.equal(amountOf(dimensions.inChunks(16), { slates: 0, transitions: 10_000 }), 256);
-  assert.throws(() => amountOf<Sizes>({ of: "rows" }, sizes), /has no dimension rows/);
+  assert.equal(evaluateSize(dimensions.inChunks(16), { slates: 0, transitions: 0 }), 16);
+  assert.equal(evaluateSize(dimensions.inChunks(16), { slates: 0, transitions: 10_000 }), 256);
+  assert.throws(() => evaluateSize<BatchSizes>({ of: "rows" }, sizes), /has no dimension rows/);
 });

@@ -2,15 +2,15 @@
 
 import assert from "node:assert/strict";
 import { Arena } from "../../src/gpu/arena.ts";
-import { Commands } from "../../src/gpu/commands.ts";
-import { kernel } from "../../src/gpu/kernel.ts";
+import { CommandRecorder } from "../../src/gpu/commands.ts";
+import { parseKernel } from "../../src/gpu/kernel.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import {
-  inPanels,
-  placeOf,
-  regionsOf,
-  rowByRow,
+  computeTexelIndex,
+  listRegions,
+  makePanelLayout,
+  makeRowLayout,
   type TextureLayout,
   writeMemory,
 } from "../../src/gpu/memory.ts";
@@ -21,19 +21,19 @@ const shapes = [[1, 8], [37, 9], [2048, 8], [2049, 13], [4096, 64]] as const;
 
 function layouts(rows: number, vectors: number): [string, TextureLayout][] {
   const bytes = 16 * rows * vectors;
-  return [["in panels", inPanels(bytes, vectors)], ["row by row", rowByRow(bytes)]];
+  return [["in panels", makePanelLayout(bytes, vectors)], ["row by row", makeRowLayout(bytes)]];
 }
 
 for (const [rows, vectors] of shapes) {
   for (const [name, layout] of layouts(rows, vectors)) {
     Deno.test(`texture layout: ${rows} rows of ${vectors} vectors ${name}, places and regions`, () => {
       const texels = layout.width * layout.height;
-      const places = Array.from({ length: rows * vectors }, (_, i) => placeOf(layout, i));
+      const places = Array.from({ length: rows * vectors }, (_, i) => computeTexelIndex(layout, i));
       assert.equal(new Set(places).size, places.length, "two vectors share a place");
       assert.ok(places.every((place) => place >= 0 && place < texels), "a place outside of the texture");
       for (const used of [0, 1, Math.ceil(rows / 3), rows]) {
         const covered = new Set<number>();
-        for (const { line, lines, texels } of regionsOf(layout, 16 * used * vectors)) {
+        for (const { line, lines, texels } of listRegions(layout, 16 * used * vectors)) {
           for (let y = line; y < line + lines; y++) {
             for (let x = 0; x < texels; x++) covered.add(y * layout.width + x);
           }
@@ -49,7 +49,7 @@ for (const [rows, vectors] of shapes) {
   }
 }
 
-const negate = kernel(
+const negate = parseKernel(
   "negate",
   `
 const WORKGROUP = 64;
@@ -90,7 +90,7 @@ Deno.test("texture layout: kernels, copies and the host find the same numbers", 
           invocations: [rows * vectors],
           cost: () => ({ flops: 0, bytes: 0 }),
         }]);
-        Commands.submit(gpu, "layouts", (commands) => program.encode(commands, sizes, 0));
+        CommandRecorder.submit(gpu, "layouts", (commands) => program.encode(commands, sizes, 0));
         const { texture } = output;
         for (
           const [where, view] of [["texture", { texture, layout, size: bytes }], ["buffer", output]] as const

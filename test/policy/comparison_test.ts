@@ -2,29 +2,34 @@
 
 import assert from "node:assert/strict";
 import {
-  bySlates,
-  type Cell,
-  type Comparison,
-  differenceIn,
-  differenceOf,
-  differencesOf,
+  comparePolicies,
+  type ComparisonCell,
+  findDifference,
+  groupBySlateSize,
+  listComparedPolicies,
+  listDifferences,
+  nameTasks,
   PLACES,
-  policiesOf,
-  taskNames,
+  type PolicyComparison,
 } from "../../src/policy/comparison/comparison.ts";
 import type { ChartDefinition } from "../../src/report/chart.ts";
-import { pageShell } from "../../src/report/page_shell.ts";
-import { policyPageOf } from "../../src/report/policy_page.ts";
-import { madeComparison } from "../made_comparison.ts";
-import { randomStream } from "../../src/data/random.ts";
-import { choleskyOf, LoggedStates, rareSlots, solveLower } from "../../src/policy/comparison/support.ts";
-import { consistencyOf, pageCalibrationOf } from "../../src/policy/comparison/calibration.ts";
-import { figuresOf, ratioOf } from "../../src/policy/comparison/figures.ts";
-import { cellOf, type CellOptions } from "../../src/policy/comparison/compare.ts";
-import type { Trial } from "../../src/policy/comparison/trial.ts";
-import { emptyLog, type EpisodeLog } from "../../src/simulate/episode_log.ts";
+import { renderPage } from "../../src/report/page_shell.ts";
+import { buildPolicyPage } from "../../src/report/policy_page.ts";
+import { makeComparison } from "../made_comparison.ts";
+import { createRandomStream } from "../../src/data/random.ts";
+import {
+  computeRareShare,
+  decomposeCholesky,
+  LoggedStates,
+  solveLower,
+} from "../../src/policy/comparison/support.ts";
+import { computePageCalibration, computeQConsistency } from "../../src/policy/comparison/calibration.ts";
+import { computeEpisodeMetrics, estimateRatio } from "../../src/policy/comparison/figures.ts";
+import { buildComparisonCell, type ComparisonCellOptions } from "../../src/policy/comparison/compare.ts";
+import type { EpisodePrediction } from "../../src/policy/comparison/trial.ts";
+import { createEmptyLog, type EpisodeLog } from "../../src/simulate/episode_log.ts";
 import type { Claim } from "../../src/figures/verdict.ts";
-import { verdictsOn } from "../../src/policy/comparison/verdict.ts";
+import { judgePolicies } from "../../src/policy/comparison/verdict.ts";
 
 const near = (a: number, b: number, tolerance = 1e-9) =>
   assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
@@ -43,7 +48,10 @@ const log: EpisodeLog = {
 };
 
 Deno.test("episodes: returns, click rate, reward a page, pages and coverage by hand; who left counts no more", () => {
-  const { returns, return: mean, rewardAPage, clickRate, byPage, coverage } = figuresOf([log], 20);
+  const { returns, return: mean, rewardAPage, clickRate, byPage, coverage } = computeEpisodeMetrics(
+    [log],
+    20,
+  );
   assert.deepEqual([...returns], [2.5, 0]);
   assert.equal(mean.mean, 1.25);
   near(rewardAPage.mean, 2.5 / 5);
@@ -54,88 +62,91 @@ Deno.test("episodes: returns, click rate, reward a page, pages and coverage by h
     { users: 1, clickRate: 0, reward: 0, clickChance: 0.5 },
   ]);
   near(coverage, 7 / 20);
-  assert.throws(() => figuresOf([{ ...log, slates: log.slates.subarray(1) }], 20), /expected 12 slates/);
-  assert.throws(() => figuresOf([], 20), /expected episodes/);
+  assert.throws(
+    () => computeEpisodeMetrics([{ ...log, slates: log.slates.subarray(1) }], 20),
+    /expected 12 slates/,
+  );
+  assert.throws(() => computeEpisodeMetrics([], 20), /expected episodes/);
   const gone = { ...log, present: Uint8Array.of(1, 1, 1, 1, 0, 0) };
-  assert.ok(Number.isNaN(figuresOf([gone], 20).byPage[2]?.clickRate));
+  assert.ok(Number.isNaN(computeEpisodeMetrics([gone], 20).byPage[2]?.clickRate));
 });
 
 Deno.test("episodes of users who follow one another are those of all of them", () => {
-  const two = figuresOf([log, { ...log, rewards: log.rewards.map((reward) => 2 * reward) }], 20);
+  const two = computeEpisodeMetrics([log, { ...log, rewards: log.rewards.map((reward) => 2 * reward) }], 20);
   assert.deepEqual([...two.returns], [2.5, 0, 5, 0]);
   assert.deepEqual(two.byPage.map(({ users, reward }) => [users, reward]), [[4, 0.375], [4, 1.5], [2, 0]]);
   near(two.clickRate.mean, 2 / 5);
 });
 
 Deno.test("intervals over users: as wide as theory has it, none for one user", () => {
-  const random = randomStream(1, "users");
+  const random = createRandomStream(1, "users");
   const values = Float64Array.from({ length: 4000 }, () => random.uniform());
-  const { mean, interval } = ratioOf(values);
+  const { mean, interval } = estimateRatio(values);
   const [low, high] = interval ?? assert.fail("no interval");
   near(mean, 0.5, 0.02);
   // 2 x 1.96 x sqrt(1/12 / 4000), within a tenth.
   near((high - low) / (2 * 1.96 * Math.sqrt(1 / 12 / 4000)), 1, 0.1);
   assert.ok(low < mean && mean < high);
-  assert.equal(ratioOf(Float64Array.of(3)).interval, null);
+  assert.equal(estimateRatio(Float64Array.of(3)).interval, null);
 });
 
 Deno.test("differences: users are paired, and the wider interval is told with what it is over", () => {
-  const random = randomStream(2, "pairs");
+  const random = createRandomStream(2, "pairs");
   const users = 500;
   const luck = Float64Array.from({ length: users }, () => 100 * random.uniform());
   const above = (by: number) => luck.map((value, user) => value + by + (user % 2 === 0 ? 0.1 : -0.1));
   // One training: what differs between users falls out of a paired difference.
-  const one = differenceOf([above(1)], [luck]);
+  const one = comparePolicies([above(1)], [luck]);
   near(one.mean, 1);
   near(one.rival, luck.reduce((sum, value) => sum + value, 0) / users);
   assert.ok(one.interval && one.interval[0] > 0.98 && one.interval[1] < 1.02);
   assert.deepEqual([one.wider, one.overSeeds, one.trainings], ["users", null, 1]);
   assert.deepEqual([one.lose, one.gain], [0, 1]);
   // Three trainings that differ by more than users do: t with 2 degrees of freedom, 4.303 x 1 / sqrt(3).
-  const three = differenceOf([above(0), above(1), above(2)], [luck]);
+  const three = comparePolicies([above(0), above(1), above(2)], [luck]);
   near(three.mean, 1);
   assert.deepEqual([three.wider, three.trainings], ["training seeds", 3]);
   assert.deepEqual(three.interval, three.overSeeds);
   near(three.interval?.[1] ?? NaN, 1 + 4.30265 / Math.sqrt(3), 1e-4);
   // Trainings that agree: users are what is uncertain.
-  const alike = differenceOf([above(1), above(1.0001)], [luck]);
+  const alike = comparePolicies([above(1), above(1.0001)], [luck]);
   assert.equal(alike.wider, "users");
   assert.deepEqual(alike.interval, alike.overUsers);
   // Both trained: in their order, as far as both go.
-  assert.equal(differenceOf([above(1), above(2), above(9)], [above(0), above(1)]).trainings, 2);
-  near(differenceOf([above(1), above(2), above(9)], [above(0), above(1)]).mean, 1);
-  near(differenceOf([above(1)], [above(0), above(2)]).mean, 0);
-  assert.throws(() => differenceOf([luck], [luck.subarray(1)]), /the same users/);
-  assert.throws(() => differenceOf([], [luck]), /the same users/);
+  assert.equal(comparePolicies([above(1), above(2), above(9)], [above(0), above(1)]).trainings, 2);
+  near(comparePolicies([above(1), above(2), above(9)], [above(0), above(1)]).mean, 1);
+  near(comparePolicies([above(1)], [above(0), above(2)]).mean, 0);
+  assert.throws(() => comparePolicies([luck], [luck.subarray(1)]), /the same users/);
+  assert.throws(() => comparePolicies([], [luck]), /the same users/);
 });
 
 Deno.test("differences: the curve of all users is sorted, has its ends, and knows who loses", () => {
   const users = 1001;
   const zero = new Float64Array(users);
-  const found = differenceOf([Float64Array.from(zero, (_, user) => (user * 8) % users - 250)], [zero]);
+  const found = comparePolicies([Float64Array.from(zero, (_, user) => (user * 8) % users - 250)], [zero]);
   assert.equal(found.sorted.length, PLACES);
   assert.deepEqual([found.sorted[0], found.sorted[PLACES - 1]], [-250, 750]);
   assert.deepEqual([...found.sorted], [...found.sorted].sort((a, b) => a - b));
   near(found.lose, 250 / users);
   near(found.gain, 750 / users);
-  assert.equal(differenceOf([zero.subarray(0, 5)], [zero.subarray(0, 5)]).sorted.length, 5);
+  assert.equal(comparePolicies([zero.subarray(0, 5)], [zero.subarray(0, 5)]).sorted.length, 5);
 });
 
 Deno.test("consistency: the root mean square of Q^j - Q^k, beside the mean of Q^k", () => {
   const q = Float32Array.of(...[11, 9, 10], ...[9, 9, 10]);
-  const [first, second, ...none] = consistencyOf(q, 3);
+  const [first, second, ...none] = computeQConsistency(q, 3);
   assert.deepEqual(none, []);
   near(first?.rmse ?? NaN, 1);
   near(second?.relative ?? NaN, 0.1);
   assert.deepEqual(first?.points, [[10, 11], [10, 9]]);
-  assert.deepEqual(consistencyOf(Float32Array.of(1, 2), 1), []);
-  assert.throws(() => consistencyOf(Float32Array.of(1, 2), 3), /slates of 3 items/);
-  assert.ok((consistencyOf(new Float32Array(4000), 2)[0]?.points.length ?? 0) <= 300);
+  assert.deepEqual(computeQConsistency(Float32Array.of(1, 2), 1), []);
+  assert.throws(() => computeQConsistency(Float32Array.of(1, 2), 3), /slates of 3 items/);
+  assert.ok((computeQConsistency(new Float32Array(4000), 2)[0]?.points.length ?? 0) <= 300);
 });
 
 Deno.test("calibration: predicted less realised, by page and a user, of those who were there", () => {
   const predicted = Float32Array.of(0.75, 0.25, 0.5, 0.5, 0.5, 123); // the last was never seen
-  const { pages, predicted: said, realised, gap } = pageCalibrationOf([{ log, predicted }]);
+  const { pages, predicted: said, realised, gap } = computePageCalibration([{ log, predicted }]);
   assert.deepEqual(pages.map((page) => [page.predicted, page.realised]), [[0.5, 0.5], [0.5, 0.5], [0.5, 0]]);
   near(said, 2.5 / 2);
   near(realised, 1);
@@ -144,18 +155,18 @@ Deno.test("calibration: predicted less realised, by page and a user, of those wh
   assert.deepEqual(pages.map(({ gap }) => gap), [[-0.25, 0.25], [-0.5, 0.5], [0.5, 0.5]]);
   assert.deepEqual(gap.interval, [-0.25, 0.75]);
   const gone = { ...log, present: Uint8Array.of(1, 1, 1, 1, 0, 0) };
-  assert.equal(pageCalibrationOf([{ log: gone, predicted }]).pages[2]?.gap, null);
-  const twice = pageCalibrationOf([{ log, predicted }, { log, predicted: predicted.map((p) => p / 2) }]);
+  assert.equal(computePageCalibration([{ log: gone, predicted }]).pages[2]?.gap, null);
+  const twice = computePageCalibration([{ log, predicted }, { log, predicted: predicted.map((p) => p / 2) }]);
   near(twice.predicted, (2.5 + 1.25) / 4);
   near(twice.gap.mean, (0.5 - 0.75) / 4);
   assert.throws(
-    () => pageCalibrationOf([{ log, predicted: predicted.subarray(1) }]),
+    () => computePageCalibration([{ log, predicted: predicted.subarray(1) }]),
     /expected 6 predictions/,
   );
 });
 
 /** The trial of the log, with a state of one number after each page, and values of the slates. */
-function trialOf(states: readonly number[], values?: readonly number[]): Trial {
+function makeTrial(states: readonly number[], values?: readonly number[]): EpisodePrediction {
   return {
     log,
     witness: {
@@ -176,8 +187,8 @@ Deno.test("cells: what users who were there did, the states that they were in an
   // The last page was seen by nobody: neither its state counts, nor its items, nor what its slate was held for.
   const states = [0, 5, 0, 0, -5, 5];
   const q = [[1, 2], [2, 2], [4, 4], [3, 2], [2, 2], [9, 100]];
-  const one = trialOf(states, q.flat());
-  const cell = cellOf(about, "A", [one, trialOf([0, 0, 0, 0, 0, 5], q.flat())], options);
+  const one = makeTrial(states, q.flat());
+  const cell = buildComparisonCell(about, "A", [one, makeTrial([0, 0, 0, 0, 0, 5], q.flat())], options);
   assert.deepEqual([cell.policy, cell.seed, cell.environment], ["cdqn", 3, "A"]);
   assert.equal(cell.figures.returns.length, 4);
   assert.deepEqual(cell.support, { statesBeyond: 2 / 10, rareSlots: 2 / 20 });
@@ -186,8 +197,11 @@ Deno.test("cells: what users who were there did, the states that they were in an
   near(first?.rmse ?? NaN, Math.sqrt(2 / 5));
   near(first?.relative ?? NaN, Math.sqrt(2 / 5) / (12 / 5));
   // What is not known is not told.
-  const told = (trial: Trial, more: Partial<CellOptions> = {}) => {
-    const { consistency, support, calibration } = cellOf(about, "A", [trial], { ...options, ...more });
+  const told = (trial: EpisodePrediction, more: Partial<ComparisonCellOptions> = {}) => {
+    const { consistency, support, calibration } = buildComparisonCell(about, "A", [trial], {
+      ...options,
+      ...more,
+    });
     return [consistency, support, calibration].map((part) => part !== undefined);
   };
   assert.deepEqual(told(one), [true, true, true]);
@@ -195,7 +209,7 @@ Deno.test("cells: what users who were there did, the states that they were in an
   assert.deepEqual(told(one, { logged: undefined }), [true, false, true]);
   assert.deepEqual(told({ log: one.log }), [false, false, false]);
   assert.deepEqual(
-    told(trialOf(states, [1, 2, 3, 4, 5, 6])),
+    told(makeTrial(states, [1, 2, 3, 4, 5, 6])),
     [false, true, true],
     "a value of the slate alone",
   );
@@ -204,13 +218,17 @@ Deno.test("cells: what users who were there did, the states that they were in an
 Deno.test("cells: of many states each n-th is looked at", () => {
   const users = 100_000;
   const sizes = { episode: 0, firstUser: 0, users, pages: 1, slate: 1 };
-  const log = { ...emptyLog(sizes), present: new Uint8Array(users).fill(1) };
+  const log = { ...createEmptyLog(sizes), present: new Uint8Array(users).fill(1) };
   const states = new LoggedStates(Float32Array.of(-1, 0, 1), 1);
   for (const [far, expected] of [[0, 1], [1, 0]]) {
     const own = Float32Array.from({ length: users }, (_, user) => user % 2 === far ? 9 : 0);
-    const witness = { ...trialOf([]).witness!, states: own, predicted: new Float32Array(users) };
+    const witness = { ...makeTrial([]).witness!, states: own, predicted: new Float32Array(users) };
     const values = { count: 1, values: new Float32Array(users) };
-    const { support, consistency } = cellOf({ policy: "p", seed: null }, "A", [{ log, witness, values }], {
+    const { support, consistency } = buildComparisonCell({ policy: "p", seed: null }, "A", [{
+      log,
+      witness,
+      values,
+    }], {
       ...{ items: 1, learnedHere: true, logged: { states, displays: [20] } },
     });
     assert.deepEqual([support, consistency], [{ statesBeyond: expected, rareSlots: 0 }, undefined]);
@@ -223,15 +241,15 @@ Deno.test("support: factors of matrices, and distances of few states, by hand", 
     const [i, j] = [Math.floor(at / 3), at % 3];
     return [0, 1, 2].reduce((sum, k) => sum + l[3 * i + k]! * l[3 * j + k]!, 0);
   });
-  choleskyOf(a, 3).forEach((value, at) => near(value, l[at]!));
+  decomposeCholesky(a, 3).forEach((value, at) => near(value, l[at]!));
   assert.deepEqual([...solveLower(l, 3, Float64Array.of(4, 5, 3.5))], [2, 1, 1.25]);
-  assert.throws(() => choleskyOf(Float64Array.of(1, 0, 2, 1), 2), /positive definite/);
+  assert.throws(() => decomposeCholesky(Float64Array.of(1, 0, 2, 1), 2), /positive definite/);
   near(new LoggedStates(Float32Array.of(-1, 0, 1), 1).limit, 1, 1e-5); // the variance of three is over two
   near(new LoggedStates(Float32Array.of(5, 5), 1).distance(Float32Array.of(5, 7), 1), 4); // nothing varies
 });
 
 Deno.test("support: one state in a hundred of the log's own is far out; correlated numbers are known as such", () => {
-  const random = randomStream(4, "states");
+  const random = createRandomStream(4, "states");
   const bell = () => Array.from({ length: 12 }, () => random.uniform()).reduce((sum, u) => sum + u, -6);
   const width = 3; // the second follows the first, the third never varies
   const states = new Float32Array(width * 2000);
@@ -248,26 +266,26 @@ Deno.test("support: one state in a hundred of the log's own is far out; correlat
   assert.deepEqual(logged.beyond(tried), { beyond: 2, of: 3 });
   assert.deepEqual(logged.beyond(tried, (row) => row === 0), { beyond: 0, of: 1 });
   assert.throws(() => new LoggedStates(new Float32Array(3), 3), /two or more logged states/);
-  near(rareSlots([0, 1, 1, 2], [100, 19, 20]), 0.5);
-  near(rareSlots([5], [100]), 1);
+  near(computeRareShare([0, 1, 1, 2], [100, 19, 20]), 0.5);
+  near(computeRareShare([5], [100]), 1);
 });
 
 /** Cells with returns around a mean, so that all users agree on the difference. */
-function cell(policy: string, seed: number | null, environment: string, mean: number): Cell {
+function cell(policy: string, seed: number | null, environment: string, mean: number): ComparisonCell {
   const users = 40;
   const log = {
-    ...emptyLog({ episode: 0, firstUser: 0, users, pages: 1, slate: 1 }),
+    ...createEmptyLog({ episode: 0, firstUser: 0, users, pages: 1, slate: 1 }),
     rewards: Float32Array.from({ length: users }, (_, user) => mean + (user % 2 === 0 ? 0.5 : -0.5)),
     probabilities: new Float32Array(users).fill(0.5),
     present: new Uint8Array(users).fill(1),
   };
-  return { policy, seed, environment, figures: figuresOf([log], 10) };
+  return { policy, seed, environment, figures: computeEpisodeMetrics([log], 10) };
 }
 
 function comparison(
-  environments: Comparison["environments"],
+  environments: PolicyComparison["environments"],
   returns: Readonly<Record<string, readonly [number, number]>>, // greedy's and cdqn's
-): Comparison {
+): PolicyComparison {
   const cells = Object.entries(returns).flatMap(([name, [greedy, cdqn]]) => [
     cell("greedy", null, name, greedy),
     cell("cdqn", 1, name, cdqn),
@@ -289,8 +307,8 @@ const B = { name: "B", role: "second model" } as const;
 const restless = { name: "restless shop", role: "truth", optimum: 15.19 } as const;
 
 /** The only verdict of a comparison, which holds or not, and says this. */
-function verdict(comparison: Comparison, holds: Claim["holds"], ...says: RegExp[]): Claim {
-  const [found = assert.fail(), ...others] = verdictsOn(comparison);
+function verdict(comparison: PolicyComparison, holds: Claim["holds"], ...says: RegExp[]): Claim {
+  const [found = assert.fail(), ...others] = judgePolicies(comparison);
   assert.deepEqual([found.holds, others], [holds, []]);
   for (const text of says) assert.match(found.text, text);
   return found;
@@ -339,17 +357,20 @@ Deno.test("verdict: without a truth nothing is claimed beyond the simulators, ea
 
 Deno.test("comparison: learned policies first; a policy that was not tried somewhere has no difference there", () => {
   const found = comparison([A], { A: [1, 2] });
-  assert.deepEqual(policiesOf(found), [{ name: "cdqn", learned: true }, { name: "greedy", learned: false }]);
-  assert.equal(differenceIn(found, "cdqn", "random", "A"), undefined);
+  assert.deepEqual(listComparedPolicies(found), [{ name: "cdqn", learned: true }, {
+    name: "greedy",
+    learned: false,
+  }]);
+  assert.equal(findDifference(found, "cdqn", "random", "A"), undefined);
   assert.deepEqual(
-    differencesOf(found).map(({ environment, policy, rival }) => [environment, policy, rival]),
+    listDifferences(found).map(({ environment, policy, rival }) => [environment, policy, rival]),
     [["A", "cdqn", "greedy"]],
   );
 });
 
 const ENVIRONMENTS = ["model A", "model B", "restless shop"];
 const parts = { style: "", script: "" };
-const [three, five] = [madeComparison(3), madeComparison(5)];
+const [three, five] = [makeComparison(3), makeComparison(5)];
 
 /** The charts of a page, each of which has a figure of its own. */
 function chartsIn(page: string): ChartDefinition[] {
@@ -365,7 +386,7 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
   const curves = [{ name: "slateq, seed 1", points }];
   const facts = [["users", "60"]] as const;
   const head = { title: "Policies <compared>", facts, notes: ["Read this."], curves };
-  const page = pageShell(policyPageOf(head, [three, five]), parts);
+  const page = renderPage(buildPolicyPage(head, [three, five]), parts);
   const charts = chartsIn(page);
   for (const { id, title, note } of charts) {
     assert.match(id, /^[a-z0-9-]+$/);
@@ -388,37 +409,37 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
     table.match(/<th scope="row">slateq<\/th>(<td>0\.\d{3} ± 0\.\d{3}<\/td>){4}<\/tr>/g)?.length,
     3,
   );
-  const single = pageShell(policyPageOf(head, [three]), parts);
+  const single = renderPage(buildPolicyPage(head, [three]), parts);
   assert.doesNotMatch(single, /Policies by the size of the slate/);
 });
 
 Deno.test("slates of one size, other tasks: no id stands twice on the page, and headings tell them apart", () => {
   const head = { title: "Policies", facts: [], notes: [] };
-  const page = pageShell(
-    policyPageOf(head, [three, { ...three, leave: 0.1 }, { ...three, pages: 9 }]),
+  const page = renderPage(
+    buildPolicyPage(head, [three, { ...three, leave: 0.1 }, { ...three, pages: 9 }]),
     parts,
   );
   const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
   assert.equal(new Set(ids).size, ids.length);
   chartsIn(page);
-  assert.deepEqual(taskNames([three, five]), ["slates of 3", "slates of 5"]);
-  assert.deepEqual(taskNames([three]), [""]);
-  const [clicks, utility] = taskNames([three, { ...three, reward: "utility" }]);
+  assert.deepEqual(nameTasks([three, five]), ["slates of 3", "slates of 5"]);
+  assert.deepEqual(nameTasks([three]), [""]);
+  const [clicks, utility] = nameTasks([three, { ...three, reward: "utility" }]);
   assert.match(clicks ?? "", /click/);
   assert.match(utility ?? "", /utility/);
 });
 
 Deno.test("slates of several sizes: each has its own cells, and other tasks are not set beside each other", () => {
-  const [{ environment, rows } = assert.fail()] = bySlates([three, five]) ?? assert.fail();
+  const [{ environment, rows } = assert.fail()] = groupBySlateSize([three, five]) ?? assert.fail();
   assert.equal(environment.name, ENVIRONMENTS[0]);
   for (const { cells } of rows) {
     [three, five].forEach((comparison, k) => {
       assert.ok(cells[k]?.length && cells[k].every((cell) => comparison.cells.includes(cell)));
     });
   }
-  assert.equal(bySlates([three]), undefined);
-  assert.equal(bySlates([three, three]), undefined);
-  assert.equal(bySlates([three, { ...five, pages: 9 }]), undefined);
-  assert.equal(bySlates([three, { ...five, reward: "utility" }]), undefined);
-  assert.equal(bySlates([three, { ...five, leave: 0.1 }]), undefined);
+  assert.equal(groupBySlateSize([three]), undefined);
+  assert.equal(groupBySlateSize([three, three]), undefined);
+  assert.equal(groupBySlateSize([three, { ...five, pages: 9 }]), undefined);
+  assert.equal(groupBySlateSize([three, { ...five, reward: "utility" }]), undefined);
+  assert.equal(groupBySlateSize([three, { ...five, leave: 0.1 }]), undefined);
 });

@@ -1,19 +1,20 @@
 /** Arrays for estimators, and what they estimate. */
 
 import assert from "node:assert/strict";
-import type { Columns, Terms } from "../../src/policy/evaluation/estimators.ts";
-import { figureOf } from "../../src/policy/evaluation/evaluate.ts";
+import type { EstimatorTerms, EvidenceColumns } from "../../src/policy/evaluation/estimators.ts";
+import { estimateMean } from "../../src/policy/evaluation/evaluate.ts";
 
-export const numbers = (...values: number[]) => Float64Array.from(values);
-export const near = (a: number, b: number, tolerance = 1e-12) =>
+export const toFloat64Array = (...values: number[]) => Float64Array.from(values);
+export const assertNear = (a: number, b: number, tolerance = 1e-12) =>
   assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
-export const range = (count: number) => Array.from({ length: count }, (_, k) => k);
-export const estimateOf = (terms: Terms) => figureOf(range(terms.values.length), terms).mean;
-export const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
+export const listRange = (count: number) => Array.from({ length: count }, (_, k) => k);
+export const computeEstimate = (terms: EstimatorTerms) =>
+  estimateMean(listRange(terms.values.length), terms).mean;
+export const sumNumbers = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
 
 /** Of a slate of k, where nothing else is said. */
-export const columnsOf = (given: Partial<Columns>, slate = 1): Columns => {
-  const no = numbers();
+export const makeColumns = (given: Partial<EvidenceColumns>, slate = 1): EvidenceColumns => {
+  const no = toFloat64Array();
   const pages = { weight: no, reward: no, q: no, v: no };
   return { slate, ...pages, slotReward: no, prefix: no, own: no, slotQ: no, slotV: no, ...given };
 };

@@ -1,17 +1,17 @@
 /** Logs of a shop so small that the clicks of a policy can be summed exactly over all slates and all that users may click. */
 
-import { shopItems } from "../../src/data/demo_shop.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { drawShopItems } from "../../src/data/demo_shop.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { restless, type ShopState } from "../../src/data/shops.ts";
-import type { Evidence } from "../../src/policy/evaluation/evidence.ts";
-import { choiceWeights, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
+import type { LogEvidence } from "../../src/policy/evaluation/evidence.ts";
+import { computeChoiceWeights, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
 import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
-import { range, sumOf } from "./estimates.ts";
+import { listRange, sumNumbers } from "./estimates.ts";
 
 export const PAGES = 5;
-const ITEMS = range(8);
+const ITEMS = listRange(8);
 const slates = ITEMS.flatMap((a) => ITEMS.filter((b) => a !== b).map((b) => [a, b]));
-const values = shopItems(1, ITEMS.length);
+const values = drawShopItems(1, ITEMS.length);
 const truth = new ShopDynamics(restless, values);
 /** Of a model that does not know what tires users; slates are drawn by its utilities. */
 const model = new ShopDynamics({ ...restless, fatigue: 0 }, values);
@@ -26,11 +26,11 @@ class Page {
   constructor(state: ShopState) {
     const chances = (of: ShopDynamics) =>
       slates.map((slate) => {
-        const { none, slots } = choiceWeights(of.utilities(state, slate));
-        return Array.from(slots, (weight) => weight / (none + sumOf([...slots])));
+        const { none, slots } = computeChoiceWeights(of.utilities(state, slate));
+        return Array.from(slots, (weight) => weight / (none + sumNumbers([...slots])));
       });
     this.clicks = chances(truth);
-    this.predicted = chances(model).map(sumOf);
+    this.predicted = chances(model).map(sumNumbers);
     this.#utilities = model.utilities(state, ITEMS);
   }
 
@@ -46,7 +46,7 @@ class Page {
 }
 
 const pages = new Map<string, Page>();
-function pageOf(state: ShopState): Page {
+function makePage(state: ShopState): Page {
   const key = Object.values(state).join();
   const found = pages.get(key) ?? new Page(state);
   pages.set(key, found);
@@ -54,35 +54,35 @@ function pageOf(state: ShopState): Page {
 }
 
 const mean = (chances: readonly number[], of: (slate: number) => number) =>
-  sumOf(chances.map((chance, n) => chance * of(n)));
+  sumNumbers(chances.map((chance, n) => chance * of(n)));
 
 const exact = new Map<string, number>();
 
 /** The exact mean number of clicks on the first pages, of slates that are drawn at a temperature. */
-export function exactClicks(temperature: number, left: number, state = truth.initial()): number {
+export function computeExactClicks(temperature: number, left: number, state = truth.initial()): number {
   if (left === 0) return 0;
   const key = [temperature, left, ...Object.values(state)].join();
   const known = exact.get(key);
   if (known !== undefined) return known;
-  const { clicks } = pageOf(state);
-  const drawn = pageOf(state).chances(temperature);
+  const { clicks } = makePage(state);
+  const drawn = makePage(state).chances(temperature);
   const click = ITEMS.map((item) => mean(drawn, (n) => clicks[n]![slates[n]!.indexOf(item)] ?? 0));
-  const after = (item: number) => 1 + exactClicks(temperature, left - 1, truth.next(state, item));
-  const found = (1 - sumOf(click)) * exactClicks(temperature, left - 1, state) +
-    sumOf(click.map((chance, item) => chance * after(item)));
+  const after = (item: number) => 1 + computeExactClicks(temperature, left - 1, truth.next(state, item));
+  const found = (1 - sumNumbers(click)) * computeExactClicks(temperature, left - 1, state) +
+    sumNumbers(click.map((chance, item) => chance * after(item)));
   exact.set(key, found);
   return found;
 }
 
 /** A log, and the exact mean number of clicks per page of the policy in the states of the log. */
 export interface ExactLog {
-  readonly evidence: Evidence;
+  readonly evidence: LogEvidence;
   readonly exact: number;
 }
 
 /** Draws a log at a temperature of 1. @param temperature of the policy. @param pool the log shows the first items alone. */
 export function drawLog(seed: number, users: number, temperature: number, pool = ITEMS.length): ExactLog {
-  const random = randomStream(seed, "exact log");
+  const random = createRandomStream(seed, "exact log");
   const draw = (chances: readonly number[]) => {
     let left = random.uniform();
     return chances.findIndex((chance) => (left -= chance) < 0);
@@ -98,11 +98,11 @@ export function drawLog(seed: number, users: number, temperature: number, pool =
     v: column(),
   };
   let exact = 0;
-  for (const user of range(users)) {
+  for (const user of listRange(users)) {
     let state = truth.initial();
-    for (const page of range(PAGES)) {
-      const { clicks, predicted } = pageOf(state);
-      const [policy, logged] = [pageOf(state).chances(temperature), pageOf(state).chances(1, pool)];
+    for (const page of listRange(PAGES)) {
+      const { clicks, predicted } = makePage(state);
+      const [policy, logged] = [makePage(state).chances(temperature), makePage(state).chances(1, pool)];
       const slate = Math.max(0, draw(logged));
       const slot = draw(clicks[slate]!);
       const mu = logged[slate]!;
@@ -118,7 +118,7 @@ export function drawLog(seed: number, users: number, temperature: number, pool =
       for (const [name, value] of Object.entries({ ...row, v })) {
         found[name as keyof typeof found][user * PAGES + page] = value;
       }
-      exact += mean(policy, (n) => sumOf(clicks[n]!)) / (users * PAGES);
+      exact += mean(policy, (n) => sumNumbers(clicks[n]!)) / (users * PAGES);
       if (slot >= 0) state = truth.next(state, slates[slate]![slot]!);
     }
   }

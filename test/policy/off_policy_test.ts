@@ -1,73 +1,95 @@
 /** What a log says of a policy: estimators by hand, weights of logs that were drawn, and what is refused. */
 
 import assert from "node:assert/strict";
-import { shopItems } from "../../src/data/demo_shop.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { drawShopItems } from "../../src/data/demo_shop.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { restless } from "../../src/data/shops.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import {
-  effectiveSize,
+  computeEffectiveSampleSize,
+  computeLargestWeightShare,
+  estimatePerDecisionDoublyRobust,
   estimators,
-  largestShare,
-  perDecisionDoublyRobust,
 } from "../../src/policy/evaluation/estimators.ts";
-import { evaluate, figureOf } from "../../src/policy/evaluation/evaluate.ts";
-import { type Evidence, evidenceOf, type EvidenceOptions } from "../../src/policy/evaluation/evidence.ts";
-import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
+import { estimateMean, evaluate } from "../../src/policy/evaluation/evaluate.ts";
+import {
+  collectEvidence,
+  type LogEvidence,
+  type LogEvidenceOptions,
+} from "../../src/policy/evaluation/evidence.ts";
+import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
 import type { PolicySnapshot } from "../../src/policy/learning/policy_snapshot.ts";
 import type { PolicyConfig } from "../../src/policy/policy_config.ts";
 import { OpenedPolicy } from "../../src/policy/trained_policy.ts";
 import type { ParameterSpec } from "../../src/tape/parameters.ts";
-import { episodeLog } from "../../src/simulate/episode_log.ts";
-import { exploring } from "../../src/simulate/explore.ts";
+import { toClickLog } from "../../src/simulate/episode_log.ts";
+import { createExploringPolicy } from "../../src/simulate/explore.ts";
 import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import type { SimulatorOptions } from "../../src/simulate/options.ts";
 import type { Policy } from "../../src/simulate/policy.ts";
-import { candidatesOf } from "../../src/simulate/pool.ts";
+import { listCandidates } from "../../src/simulate/pool.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import type { UsersSource } from "../../src/simulate/users.ts";
-import { refused } from "../case_table.ts";
-import { drawLog, exactClicks, PAGES } from "./exact_logs.ts";
-import type { MeanFigure } from "../../src/policy/comparison/figures.ts";
-import { columnsOf, estimateOf, near, numbers, range, sumOf } from "./estimates.ts";
-import { chanceOfCounts } from "../chi_square.ts";
+import { expectRefusal } from "../case_table.ts";
+import { computeExactClicks, drawLog, PAGES } from "./exact_logs.ts";
+import type { MeanEstimate } from "../../src/policy/comparison/figures.ts";
+import {
+  assertNear,
+  computeEstimate,
+  listRange,
+  makeColumns,
+  sumNumbers,
+  toFloat64Array,
+} from "./estimates.ts";
+import { computeCountsProbability } from "../chi_square.ts";
 import { withGpu } from "../op_check.ts";
-import { counted, logs, lstm, none, played, pw, someWeights } from "../simulated_models.ts";
+import { addCounts, drawSomeWeights, logs, lstm, none, playEpisodes, pw } from "../simulated_models.ts";
 
 /** All slates of 3 of so many items, and the chance of each. */
 const slatesBy = (law: PlackettLuce, items: number) =>
-  range(items ** 3).map((n) => [n % items, Math.floor(n / items) % items, Math.floor(n / items ** 2)])
+  listRange(items ** 3).map((n) => [n % items, Math.floor(n / items) % items, Math.floor(n / items ** 2)])
     .filter((slate) => new Set(slate).size === 3)
     .map((slate) => ({ slate, chance: law.chance(slate) }));
 
 Deno.test("estimators: by hand", () => {
-  const [weight, reward] = [numbers(2, 0.5, 0, 1), numbers(1, 0, 1, 1)];
-  const pages = columnsOf({ weight, reward, q: numbers(0.5, 0.5, 1, 0.25), v: numbers(0.6, 0.2, 0.4, 0.8) });
-  near(estimateOf(estimators.ips.terms(pages)), 3 / 4);
-  near(estimateOf(estimators.snips.terms(pages)), 3 / 3.5);
-  near(estimateOf(estimators.dr.terms(pages)), 0.5 + (2 * 0.5 - 0.5 * 0.5 + 0.75) / 4);
+  const [weight, reward] = [toFloat64Array(2, 0.5, 0, 1), toFloat64Array(1, 0, 1, 1)];
+  const pages = makeColumns({
+    weight,
+    reward,
+    q: toFloat64Array(0.5, 0.5, 1, 0.25),
+    v: toFloat64Array(0.6, 0.2, 0.4, 0.8),
+  });
+  assertNear(computeEstimate(estimators.ips.terms(pages)), 3 / 4);
+  assertNear(computeEstimate(estimators.snips.terms(pages)), 3 / 3.5);
+  assertNear(computeEstimate(estimators.dr.terms(pages)), 0.5 + (2 * 0.5 - 0.5 * 0.5 + 0.75) / 4);
   // Users of two pages: 1, 0.9 of them, and then the product.
   const first = 0.6 + 2 * 0.5 + 2 * 0.2 + 2 * 0.5 * (0 - 0.5);
   const second = 0.4 + 0 * 0 + 0 * 0.8 + 0 * 1 * 0.75;
-  const decided = perDecisionDoublyRobust(pages, [1, 3], 2).values;
-  [first, second].forEach((value, user) => near(decided[user]!, value));
-  near(effectiveSize(weight), 3.5 ** 2 / 5.25);
-  near(largestShare(weight, 2), 3 / 3.5);
-  const slots = { prefix: numbers(3, 6, 0.5, 2), slotReward: numbers(0, 1, 1, 0) };
-  near(estimateOf(estimators.rips.terms(columnsOf(slots, 2))), (6 + 0.5) / 2);
-  near(estimateOf(estimators.iips.terms(columnsOf({ ...slots, own: slots.prefix }, 2))), (6 + 0.5) / 2);
-  const [slotQ, slotV] = [numbers(0.25, 0.5, 0.5, 0.125), numbers(0.75, 0.25, 0.5, 1)];
+  const decided = estimatePerDecisionDoublyRobust(pages, [1, 3], 2).values;
+  [first, second].forEach((value, user) => assertNear(decided[user]!, value));
+  assertNear(computeEffectiveSampleSize(weight), 3.5 ** 2 / 5.25);
+  assertNear(computeLargestWeightShare(weight, 2), 3 / 3.5);
+  const slots = { prefix: toFloat64Array(3, 6, 0.5, 2), slotReward: toFloat64Array(0, 1, 1, 0) };
+  assertNear(computeEstimate(estimators.rips.terms(makeColumns(slots, 2))), (6 + 0.5) / 2);
+  assertNear(
+    computeEstimate(estimators.iips.terms(makeColumns({ ...slots, own: slots.prefix }, 2))),
+    (6 + 0.5) / 2,
+  );
+  const [slotQ, slotV] = [toFloat64Array(0.25, 0.5, 0.5, 0.125), toFloat64Array(0.75, 0.25, 0.5, 1)];
   const one = 3 * -0.25 + 0.75 + 6 * 0.5 + 3 * 0.25;
   const two = 0.5 * 0.5 + 0.5 + 2 * -0.125 + 0.5 * 1;
-  near(estimateOf(estimators.cascadeDr.terms(columnsOf({ ...slots, slotQ, slotV }, 2))), (one + two) / 2);
+  assertNear(
+    computeEstimate(estimators.cascadeDr.terms(makeColumns({ ...slots, slotQ, slotV }, 2))),
+    (one + two) / 2,
+  );
 });
 
 Deno.test("estimators: weights of 1 give the plain mean, whatever the model", () => {
-  const random = randomStream(1, "ones");
+  const random = createRandomStream(1, "ones");
   const [reward, q, ones] = [
     Float64Array.from({ length: 60 }, () => random.integer(2)),
     Float64Array.from({ length: 60 }, () => random.uniform()),
@@ -75,23 +97,25 @@ Deno.test("estimators: weights of 1 give the plain mean, whatever the model", ()
   ];
   const mean = reward.reduce((sum, r) => sum + r) / 60;
   const slots = { prefix: ones, own: ones, slotReward: reward, slotQ: q, slotV: q };
-  const all = columnsOf({ weight: ones, reward, q, v: q, ...slots }, 3);
-  for (const name of ["ips", "snips", "dr"] as const) near(estimateOf(estimators[name].terms(all)), mean);
-  for (const name of ["iips", "rips", "cascadeDr"] as const) {
-    near(estimateOf(estimators[name].terms(all)), 3 * mean);
+  const all = makeColumns({ weight: ones, reward, q, v: q, ...slots }, 3);
+  for (const name of ["ips", "snips", "dr"] as const) {
+    assertNear(computeEstimate(estimators[name].terms(all)), mean);
   }
-  near(effectiveSize(ones), 60);
+  for (const name of ["iips", "rips", "cascadeDr"] as const) {
+    assertNear(computeEstimate(estimators[name].terms(all)), 3 * mean);
+  }
+  assertNear(computeEffectiveSampleSize(ones), 60);
 });
 
 Deno.test("Plackett-Luce: the chances of all slates of 3 of 8 items sum to 1, and slates come as often as they say", () => {
   const law = new PlackettLuce([0.3, -1, 2, 0.1, -0.4, 1.1, 0, -2], 0.8);
   const all = slatesBy(law, 8);
   assert.equal(all.length, 8 * 7 * 6);
-  near(sumOf(all.map(({ chance }) => chance)), 1);
+  assertNear(sumNumbers(all.map(({ chance }) => chance)), 1);
   // Also where one item has nearly all the weight, which a difference of sums would lose.
   const cold = new PlackettLuce([0, 1, 40, -3, 2, 0.5, -1, 3], 0.05);
-  near(sumOf(slatesBy(cold, 8).map(({ chance }) => chance)), 1);
-  const random = randomStream(3, "slates");
+  assertNear(sumNumbers(slatesBy(cold, 8).map(({ chance }) => chance)), 1);
+  const random = createRandomStream(3, "slates");
   const draws = 40_000;
   const counts = new Map<string, number>();
   for (let d = 0; d < draws; d++) {
@@ -99,17 +123,17 @@ Deno.test("Plackett-Luce: the chances of all slates of 3 of 8 items sum to 1, an
     counts.set(slate, (counts.get(slate) ?? 0) + 1);
   }
   const found = all.map(({ slate }) => counts.get(String(slate)) ?? 0);
-  assert.ok(chanceOfCounts(found, all.map(({ chance }) => draws * chance)) > 1e-4);
+  assert.ok(computeCountsProbability(found, all.map(({ chance }) => draws * chance)) > 1e-4);
 });
 
 Deno.test("Plackett-Luce: the chance of an item in a slot is its share of all slates, also where it is nearly always above", () => {
   const law = new PlackettLuce([0, 1, -2, 8, 0.5], 0.9);
-  const random = randomStream(4, "slots");
-  const uniforms = range(4000).map(() => [random.uniform(), random.uniform()]);
+  const random = createRandomStream(4, "slots");
+  const uniforms = listRange(4000).map(() => [random.uniform(), random.uniform()]);
   const all = slatesBy(law, 5);
-  for (const place of range(5)) {
-    for (const slot of range(3)) {
-      const exact = sumOf(all.filter(({ slate }) => slate[slot] === place).map(({ chance }) => chance));
+  for (const place of listRange(5)) {
+    for (const slot of listRange(3)) {
+      const exact = sumNumbers(all.filter(({ slate }) => slate[slot] === place).map(({ chance }) => chance));
       const uniform = (draw: number) => (above: number) => uniforms[draw]?.[above] ?? 0;
       const found = law.inSlot(place, slot, uniforms.length, uniform);
       const said = `place ${place}, slot ${slot}: ${found}, ${exact}`;
@@ -119,8 +143,8 @@ Deno.test("Plackett-Luce: the chance of an item in a slot is its share of all sl
 });
 
 /** The share of logs whose 95 % interval holds the exact value. */
-const coverage = (figures: readonly { readonly figure?: MeanFigure; readonly exact: number }[]) =>
-  sumOf(figures.map(({ figure, exact }) => {
+const coverage = (figures: readonly { readonly figure?: MeanEstimate; readonly exact: number }[]) =>
+  sumNumbers(figures.map(({ figure, exact }) => {
     const [low, high] = figure?.interval ?? [NaN, NaN];
     return low <= exact && exact <= high ? 1 / figures.length : 0;
   }));
@@ -131,7 +155,7 @@ Deno.test("intervals hold the exact clicks of a small shop about as often as the
     Parameters<typeof coverage>[0][number][]
   >;
   for (const [users, temperature] of [[150, 0.7], [150, 0.5], [50, 0.5]] as const) {
-    for (const seed of range(30)) {
+    for (const seed of listRange(30)) {
       const { evidence, exact } = drawLog(seed, users, temperature);
       const { estimates, decisions } = evaluate(evidence, "a policy", temperature);
       for (const name of ["ips", "snips", "dr"] as const) {
@@ -139,7 +163,10 @@ Deno.test("intervals hold the exact clicks of a small shop about as often as the
       }
       if (!decisions) continue;
       assert.ok(decisions.effective >= 50 && decisions.users === users);
-      found.decisions!.push({ figure: decisions.clicks, exact: exactClicks(temperature, decisions.pages) });
+      found.decisions!.push({
+        figure: decisions.clicks,
+        exact: computeExactClicks(temperature, decisions.pages),
+      });
     }
   }
   for (const [name, figures] of Object.entries(found)) {
@@ -167,7 +194,7 @@ Deno.test("an estimate is between no click and one on each page, whatever the we
 Deno.test("propensities that are off by a factor are told from others that are wrong, and SNIPS still holds", () => {
   const verdicts: Record<string, number> = {};
   const snips: Parameters<typeof coverage>[0][number][] = [];
-  for (const seed of range(30)) {
+  for (const seed of listRange(30)) {
     const { evidence, exact } = drawLog(seed, 150, 0.5);
     const doubled = { ...evidence, weight: evidence.weight.map((w) => 2 * w) };
     const cases = {
@@ -182,8 +209,8 @@ Deno.test("propensities that are off by a factor are told from others that are w
       assert.equal(decisions === undefined, propensities !== "right");
       if (name === "doubled") snips.push({ figure: estimates.snips, exact });
       if (propensities !== "scaled" || name === "pool" || name === "right") continue;
-      near(factor ?? NaN, 0.5, 0.05);
-      near(estimates.model!.mean - gap.mean, exact, 0.1);
+      assertNear(factor ?? NaN, 0.5, 0.05);
+      assertNear(estimates.model!.mean - gap.mean, exact, 0.1);
     }
   }
   assert.ok(coverage(snips) > 0.88);
@@ -198,79 +225,79 @@ async function drawn(
   source: UsersSource,
   policy: Policy,
   options: SimulatorOptions,
-  asked: Partial<EvidenceOptions>,
-): Promise<Evidence> {
+  asked: Partial<LogEvidenceOptions>,
+): Promise<LogEvidence> {
   using simulator = await Simulator.create(gpu, source, options);
-  const episodes = await played(simulator, exploring(policy, { temperature: 1.5 }));
+  const episodes = await playEpisodes(simulator, createExploringPolicy(policy, { temperature: 1.5 }));
   const { settings } = simulator;
-  const log = episodeLog(episodes, {
+  const log = toClickLog(episodes, {
     name: "drawn",
     items: { kind: "one-hot", count: source.itemCount },
-    candidatesOf: (page) => candidatesOf(settings, source.itemCount, page),
+    listCandidates: (page) => listCandidates(settings, source.itemCount, page),
   });
   const { slate, pages } = options;
   const own = { log, model: source, policy, slate, pages, repeats: false, temperature: 1.5 };
-  return await evidenceOf(gpu, { ...own, ...asked });
+  return await collectEvidence(gpu, { ...own, ...asked });
 }
 
-const shareOf = ({ weight }: Evidence) => effectiveSize(weight) / weight.length;
+const computeShare = ({ weight }: LogEvidence) => computeEffectiveSampleSize(weight) / weight.length;
 
 const ITEMS = 41;
 const options = { users: 70, slate: 2, pages: 5, seed: 3 };
 
 /** Each page weighs 1: the policy sees the log's users as it saw them when it drew. */
-function expectOnes({ weight, prefix, own, off = [1, 1] }: Evidence, pages: number): void {
+function expectOnes({ weight, prefix, own, off = [1, 1] }: LogEvidence, pages: number): void {
   assert.equal(weight.length, pages);
-  for (const one of [...weight, ...prefix, ...own, ...off]) near(one, 1, 2e-4);
+  for (const one of [...weight, ...prefix, ...own, ...off]) assertNear(one, 1, 2e-4);
 }
 
 /** One slate always: pages weigh 1 by the chance of that, or 0, and 1 in the mean. */
-function expectHits({ weight, mu, user }: Evidence, least: number): void {
+function expectHits({ weight, mu, user }: LogEvidence, least: number): void {
   const hits = weight.filter((w) => w > 0);
   assert.ok(hits.length > least && hits.length < weight.length);
   weight.forEach((w, i) => assert.ok(w === 0 || Math.abs(w * mu[i]! - 1) < 1e-9));
-  const { mean, interval } = figureOf(user, { values: weight });
+  const { mean, interval } = estimateMean(user, { values: weight });
   assert.ok(interval && Math.abs(mean - 1) < 2 * (interval[1] - interval[0]), `mean weight ${mean}`);
 }
 
 for (
   const [name, kind, config] of [
     ["an LSTM", "dense", lstm],
-    ["an LSTM and counts", "one-hot", counted("one-hot", lstm)],
+    ["an LSTM and counts", "one-hot", addCounts("one-hot", lstm)],
     ["position weights", "mixed", pw],
-    ["no encoder, counts", "dense", counted("dense", none)],
+    ["no encoder, counts", "dense", addCounts("dense", none)],
   ] as const
 ) {
   Deno.test(`a log that a policy drew weighs 1 for it: users of ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       using model = new UserModel(gpu, logs[kind].items, config, {
-        weights: someWeights(logs[kind], config),
+        weights: drawSomeWeights(logs[kind], config),
       });
       const source = new LearnedSource(model);
       for (const pool of ["all", { random: 9 }] as const) {
-        const evidence = await drawn(gpu, source, greedyPolicy(), { ...options, pool }, {
+        const evidence = await drawn(gpu, source, createGreedyPolicy(), { ...options, pool }, {
           loggedTemperature: 1.5,
         });
         expectOnes(evidence, 350);
         const { estimates, effective } = evaluate(evidence, "greedy", 1.5);
-        near(estimates.snips?.mean ?? NaN, estimates.logged?.mean ?? NaN, 1e-4);
-        near(effective, 1, 1e-6);
+        assertNear(estimates.snips?.mean ?? NaN, estimates.logged?.mean ?? NaN, 1e-4);
+        assertNear(effective, 1, 1e-6);
       }
     }));
 }
 
-const values = shopItems(1, ITEMS);
+const values = drawShopItems(1, ITEMS);
 const shop = new ShopSource(restless, values);
 
 Deno.test("a log that popular or random slates were drawn by weighs 1 for them; one slate always is hit as often as it was likely", () =>
   withGpu(undefined, async (gpu) => {
     const rates = Float64Array.from({ length: ITEMS }, (_, item) => 0.1 + 0.01 * item);
-    for (const policy of [popularPolicy(rates), randomPolicy]) {
+    for (const policy of [createPopularPolicy(rates), randomPolicy]) {
       expectOnes(await drawn(gpu, shop, policy, options, { loggedTemperature: 1.5 }), 350);
     }
     // Without a temperature greedy shows one slate.
     const pages = { ...options, users: 400, pool: { random: 4 } };
-    expectHits(await drawn(gpu, shop, greedyPolicy(), pages, { temperature: undefined }), 100);
+    expectHits(await drawn(gpu, shop, createGreedyPolicy(), pages, { temperature: undefined }), 100);
   }));
 
 Deno.test("a trained gdqn draws by its values, and its log weighs 1 for it; others have no score an item", () =>
@@ -278,7 +305,7 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1 for it; othe
     const trained = (algorithm: "gdqn" | "cdqn" | "slateq") => {
       const weights = (specs: readonly ParameterSpec[]) =>
         new Map(specs.map(({ name, rows, columns }) => {
-          const random = randomStream(6, "weights", name);
+          const random = createRandomStream(6, "weights", name);
           return [name, Float32Array.from({ length: rows * columns }, () => random.normal())];
         }));
       const training = { ...defaultPolicyTraining, algorithm, slate: 2, pages: 5, hidden: 8, trunk: 8 };
@@ -299,7 +326,10 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1 for it; othe
     assert.ok(new Set(evidence.mu).size > 300, "slates of all kinds");
     for (const name of ["cdqn", "slateq"] as const) {
       const policy = stack.use(trained(name));
-      await refused(() => exploring(policy, { temperature: 1 }), /scores each item by itself/);
+      await expectRefusal(
+        () => createExploringPolicy(policy, { temperature: 1 }),
+        /scores each item by itself/,
+      );
       // As it is, it shows one slate of the pool.
       const pages = { ...options, users: 300, pool: { random: 4 } };
       expectHits(await drawn(gpu, shop, randomPolicy, pages, { policy, temperature: undefined }), 50);
@@ -308,19 +338,19 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1 for it; othe
 
 Deno.test("what a log cannot say is refused with the reason, and with what would do", () =>
   withGpu(undefined, async (gpu) => {
-    const one = await drawn(gpu, shop, greedyPolicy(), options, { temperature: undefined });
-    const refusal = await refused(() => evaluate(one, "greedy"), /it always shows one slate/);
+    const one = await drawn(gpu, shop, createGreedyPolicy(), options, { temperature: undefined });
+    const refusal = await expectRefusal(() => evaluate(one, "greedy"), /it always shows one slate/);
     // The temperature that it names does.
     const named = Number(/plackett-luce:([\d.]+);/.exec(refusal)?.[1]);
-    const warmer = await drawn(gpu, shop, greedyPolicy(), options, { temperature: named });
-    assert.ok(shareOf(warmer) >= 0.05, `temperature ${named}`);
+    const warmer = await drawn(gpu, shop, createGreedyPolicy(), options, { temperature: named });
+    assert.ok(computeShare(warmer) >= 0.05, `temperature ${named}`);
     // So does the pool: of 5 items there are 20 slates of 2.
     const poolIn = (said: string) => Number(/random:(\d+)\./.exec(said)?.[1]);
     assert.equal(poolIn(refusal), 5);
-    const hot = await drawn(gpu, shop, greedyPolicy(), { ...options, pool: { random: 40 } }, {
+    const hot = await drawn(gpu, shop, createGreedyPolicy(), { ...options, pool: { random: 40 } }, {
       temperature: 0.3,
     });
-    const other = await refused(
+    const other = await expectRefusal(
       () => evaluate({ ...hot, weight: hot.weight.map((w, i) => i === 0 ? 1 : 1e-9 * w) }, "greedy", 0.3),
       /other slates/,
     );
@@ -328,20 +358,20 @@ Deno.test("what a log cannot say is refused with the reason, and with what would
     const uniform = { ...options, users: 300, pool: { random: pool } };
     const pooled = await drawn(gpu, shop, randomPolicy, uniform, {
       temperature: 0.3,
-      policy: greedyPolicy(),
+      policy: createGreedyPolicy(),
     });
-    assert.ok(shareOf(pooled) >= 0.04, `pool ${pool}: ${shareOf(pooled)}`);
-    const certain: Evidence = { ...one, mu: one.mu.map(() => 1) };
-    await refused(() => evaluate(certain, "greedy"), /all propensities are 1/);
-    const asked = { model: shop, policy: greedyPolicy(), slate: 2, pages: 3, repeats: false };
-    await refused(() => evidenceOf(gpu, { log: logs.dense, ...asked }), /without propensities/);
+    assert.ok(computeShare(pooled) >= 0.04, `pool ${pool}: ${computeShare(pooled)}`);
+    const certain: LogEvidence = { ...one, mu: one.mu.map(() => 1) };
+    await expectRefusal(() => evaluate(certain, "greedy"), /all propensities are 1/);
+    const asked = { model: shop, policy: createGreedyPolicy(), slate: 2, pages: 3, repeats: false };
+    await expectRefusal(() => collectEvidence(gpu, { log: logs.dense, ...asked }), /without propensities/);
     const tiny = {
       ...logs.dense,
       eventPropensities: Array.from(logs.dense.eventClick, () => [1e-200, 1e-200]),
     };
-    const byId = { nameOf: (user: number) => `u${user}`, temperature: 1, repeats: true };
-    await refused(
-      () => evidenceOf(gpu, { log: tiny, ...asked, ...byId }),
+    const byId = { getUserName: (user: number) => `u${user}`, temperature: 1, repeats: true };
+    await expectRefusal(
+      () => collectEvidence(gpu, { log: tiny, ...asked, ...byId }),
       /got 1e-200, 1e-200 on page \d+ of user u\d+/,
     );
   }));

@@ -4,18 +4,25 @@
  */
 
 import assert from "node:assert/strict";
-import { shopItems } from "../../src/data/demo_shop.ts";
-import { shopNamed } from "../../src/data/shops.ts";
+import { drawShopItems } from "../../src/data/demo_shop.ts";
+import { findShop } from "../../src/data/shops.ts";
 import { openPolicy } from "../../src/policy/trained_policy.ts";
 import { CURVE_EPISODE } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
-import { type CommandName, filesIn, interrupt, runOk, withSmallLog, words } from "../command_check.ts";
+import {
+  type CommandName,
+  interruptCommand,
+  listFiles,
+  runOk,
+  splitArguments,
+  withSmallLog,
+} from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { withGpu } from "../op_check.ts";
-import { randomStream } from "../../src/data/random.ts";
-import { choose, slateLogits } from "../../src/simulate/host/dynamics.ts";
+import { createRandomStream } from "../../src/data/random.ts";
+import { choose, computeSlateLogits } from "../../src/simulate/host/dynamics.ts";
 import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
 import { withFolder } from "../prepared_folder.ts";
 
@@ -24,17 +31,21 @@ const SIZES = "--slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --e
 Deno.test("policy train is stopped, goes on, and leaves what a training leaves that was not", async () => {
   const folder = await Deno.makeTempDir();
   const [straight, stopped] = [`${folder}/straight`, `${folder}/stopped`];
-  const args = words("train --shop restless --truth --algorithm gdqn", SIZES, "--evaluate-every 1280");
+  const args = splitArguments(
+    "train --shop restless --truth --algorithm gdqn",
+    SIZES,
+    "--evaluate-every 1280",
+  );
   const first = await runOk("policy", ...args, "--steps", "2560", "--save-dir", straight);
   assert.match(first.stderr, /^users: the truth of the restless shop of --data-seed 1, 500 items/m);
   assert.match(first.stderr, /^1,280 pages of users: return \d\.\d{3} \+- 0\.\d{3}/m);
   assert.match(first.stderr, /2,560\/2,560 {2}loss \d/);
   assert.match(first.stdout, /^Return \d\.\d{3} .* of 50 other users over 4 pages/m);
   const files = ["curve.csv", "last.safetensors", "policy.json", "train.csv"];
-  assert.deepEqual(filesIn(straight), files);
+  assert.deepEqual(listFiles(straight), files);
 
   const long = [...args, "--steps", "2560000", "--save-dir", stopped];
-  const halted = await interrupt(/^1,280 pages of users/m, "policy", ...long);
+  const halted = await interruptCommand(/^1,280 pages of users/m, "policy", ...long);
   assert.equal(halted.code, 130, halted.stderr);
   assert.match(halted.stderr, /everything is saved in .*\nGo on with: deno task policy train --resume/);
   // A row of train.csv is a page of 64 users. Two more episodes of 4 pages follow.
@@ -46,9 +57,9 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
   await policies.refused(resumed(done - 256), fewer);
   const again = await policies.ok(resumed(done + 512));
   assert.match(again.stderr, /^going on after [\d,]+ pages of users/m);
-  assert.deepEqual(filesIn(stopped), files);
+  assert.deepEqual(listFiles(stopped), files);
   // It shows users slates of the size that it was trained for, through those that it was trained on.
-  const shop = words("--shop restless --truth --users 50 --no-rivals --policy", [straight]);
+  const shop = splitArguments("--shop restless --truth --users 50 --no-rivals --policy", [straight]);
   const shown = await simulations.ok(shop);
   assert.match(shown.stdout, /^50 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /);
   const wider = /^error: Expected slates of 2 on 4 pages, for which the policy of .* was trained/m;
@@ -67,7 +78,7 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
 /** A folder whose files were changed by hand is not gone on with, and no file of it changes. */
 async function refusesChanged(policies: CommandSeries, path: string): Promise<void> {
   const read = () =>
-    filesIn(path).map((name) => [`${path}/${name}`, Deno.readFileSync(`${path}/${name}`)] as const);
+    listFiles(path).map((name) => [`${path}/${name}`, Deno.readFileSync(`${path}/${name}`)] as const);
   const whole = read();
   const [config, snapshot] = ["policy.json", "last.safetensors"].map((name) => `${path}/${name}`);
   assert.ok(config && snapshot);
@@ -104,11 +115,11 @@ async function refusesChanged(policies: CommandSeries, path: string): Promise<vo
 async function opens(path: string): Promise<void> {
   await withGpu(undefined, async (gpu) => {
     const opened = await openPolicy(path);
-    const shop = shopNamed("restless") ?? assert.fail();
+    const shop = findShop("restless") ?? assert.fail();
     using stack = new DisposableStack();
-    const policy = stack.use(opened.policy(new ShopSource(shop, shopItems(1))));
+    const policy = stack.use(opened.policy(new ShopSource(shop, drawShopItems(1))));
     const simulated = { users: 50, slate: 2, pages: 4, seed: 1 };
-    const judge = new ShopSource(shop, shopItems(1));
+    const judge = new ShopSource(shop, drawShopItems(1));
     using simulator = await Simulator.create(gpu, judge, simulated);
     const figures = await simulator.run(policy, { firstEpisode: CURVE_EPISODE });
     const curve = Deno.readTextFileSync(`${path}/curve.csv`).trim().split("\n").slice(1);
@@ -117,15 +128,15 @@ async function opens(path: string): Promise<void> {
     assert.equal(meanReturn(figures), Math.max(...returns));
     using longer = await Simulator.create(gpu, judge, { ...simulated, pages: 5 });
     await assert.rejects(longer.run(policy), /got slates of 2 on 5/);
-    const other = new ShopSource(shop, shopItems(1, 400));
+    const other = new ShopSource(shop, drawShopItems(1, 400));
     assert.throws(() => opened.policy(other), /Expected 400 items in .*policy\.json, .* found 500/);
   });
 }
 
-const MODEL = words(
+const MODEL = splitArguments(
   "--iterations 2 --validate-every 1 --batch-size 12 --resplit --no-report --dims 8 --lstm-units 4 --wide 3",
 );
-const TRAIN = words(SIZES, "--steps 1024");
+const TRAIN = splitArguments(SIZES, "--steps 1024");
 
 Deno.test("policies of a model: compared with a second one, ranked by ids, and refused where they do not belong", () =>
   withSmallLog(async (folder, file) => {
@@ -199,19 +210,19 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
 const [ITEMS, USERS, PAGES] = [8, 160, 6];
 /** What everybody thinks of the items. */
 const utilities = Array.from({ length: ITEMS }, (_, item) => 0.5 * item - 2.5);
-const pageOf = (slate: readonly number[], uniform = 0) =>
-  choose(slateLogits(slate.map((item) => utilities[item]!)), uniform);
-const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
+const makePage = (slate: readonly number[], uniform = 0) =>
+  choose(computeSlateLogits(slate.map((item) => utilities[item]!)), uniform);
+const sumNumbers = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
 
 /** A row for each displayed item; pages of two are drawn by a rule of their shop, which wrote down by which chance. */
 function shopLog(): string {
-  const random = randomStream(1, "shop");
+  const random = createRandomStream(1, "shop");
   const law = new PlackettLuce(utilities.map((u) => u / 3), 1);
   const rows = ["uid,sku,ts,label,request,pos,mu"];
   for (let user = 0; user < USERS; user++) {
     for (let page = 0; page < PAGES; page++) {
       const { places } = law.draw(2, () => random.uniform());
-      const { slot } = pageOf(places, random.uniform());
+      const { slot } = makePage(places, random.uniform());
       const [time, request, mu] = [1_600_000_000 + 60 * page, `${user}-${page}`, law.chance(places)];
       places.forEach((item, pos) => {
         rows.push([`u${user},i${item}`, time, slot === pos ? 1 : 0, request, pos, mu].join(","));
@@ -223,9 +234,9 @@ function shopLog(): string {
 
 /** Pages of one item, each as likely as any: nobody has to say in which order they were shown. */
 function banditLog(): string {
-  const random = randomStream(2, "bandit");
+  const random = createRandomStream(2, "bandit");
   const rows = Array.from({ length: 50 * ITEMS }, (_, n) => {
-    const { slot } = pageOf([n % ITEMS], random.uniform());
+    const { slot } = makePage([n % ITEMS], random.uniform());
     return [`v${n % 40},i${n % ITEMS},${1_600_000_000 + n}`, slot === 0 ? 1 : 0, 1 / ITEMS].join(",");
   });
   return ["uid,sku,ts,label,mu", ...rows].join("\n") + "\n";
@@ -243,7 +254,7 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
     await using policies = new CommandSeries("policy");
     const series: Partial<Record<CommandName, CommandSeries>> = { data, train, simulate, policy: policies };
     const ran = async (command: CommandName, ...args: string[]) =>
-      (await (series[command] ?? assert.fail(command)).ok(words(...args))).stdout;
+      (await (series[command] ?? assert.fail(command)).ok(splitArguments(...args))).stdout;
     const columns = "--user uid --item sku --time ts --clicked label --page request --position pos";
     const log = `log --source ${folder}/log.csv`;
     await ran("data", log, columns, "--propensity mu --shares 50-10-40 --out", set);
@@ -258,10 +269,10 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
     const random = await figures("--policy random");
     assert.ok(random.users > 40 && random.users < 120, "the model's train users are left out");
     const slates = utilities.flatMap((_, a) => utilities.map((_, b) => [a, b])).filter(([a, b]) => a !== b);
-    const truth = sumOf(slates.map((slate) => pageOf(slate).clickChance / slates.length));
+    const truth = sumNumbers(slates.map((slate) => makePage(slate).clickChance / slates.length));
     const greedy = await figures("--policy greedy --explore plackett-luce:1");
     const law = new PlackettLuce(utilities, 1);
-    const best = sumOf(slates.map((slate) => pageOf(slate).clickChance * law.chance(slate)));
+    const best = sumNumbers(slates.map((slate) => makePage(slate).clickChance * law.chance(slate)));
     for (const [{ estimates }, value] of [[random, truth], [greedy, best]] as const) {
       for (const name of ["ips", "snips", "dr"]) {
         const { mean, interval: [low, high] } = estimates[name];
@@ -275,7 +286,7 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
     assert.match(text, /^SNIPS +\.\d{4} +\.\d{4} to \.\d{4}$/m);
     assert.match(text, /The log's train users, who the model was trained on, are left out/);
 
-    const refused = (says: RegExp, ...args: string[]) => policies.refused(words(...args), says);
+    const refused = (says: RegExp, ...args: string[]) => policies.refused(splitArguments(...args), says);
     await refused(/--repeats/, ...asked, "--policy greedy --explore plackett-luce:1");
     await refused(/found none in the log/, ...asked, "--policy random --repeats --slate 3");
     await refused(/Expected --model \(a run\) or --shop/, "evaluate --policy greedy --log", set);

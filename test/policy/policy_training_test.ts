@@ -5,14 +5,14 @@
 
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
-import { shopItems } from "../../src/data/demo_shop.ts";
-import { shopNamed } from "../../src/data/shops.ts";
+import { drawShopItems } from "../../src/data/demo_shop.ts";
+import { findShop } from "../../src/data/shops.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { kernel } from "../../src/gpu/kernel.ts";
-import { bufferOf } from "../../src/gpu/memory.ts";
+import { parseKernel } from "../../src/gpu/kernel.ts";
+import { asBufferView } from "../../src/gpu/memory.ts";
 import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";
-import type { Learner, LearnerSubject, Lesson } from "../../src/policy/learning/learner.ts";
+import type { Learner, LearnerSubject, TrainingBatch } from "../../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { randomPolicy } from "../../src/policy/named.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
@@ -21,14 +21,14 @@ import { PolicySchedule } from "../../src/policy/learning/policy_steps.ts";
 import { DivergedError } from "../../src/train/results.ts";
 import { withGpu } from "../op_check.ts";
 import {
+  describeSubject,
   expectTrainedOn,
   type PolicyConfig,
   policyConfigSchema,
   readPolicyConfig,
-  subjectText,
 } from "../../src/policy/policy_config.ts";
 import { PolicyFolder, runPolicy } from "../../src/policy/learning/policy_run.ts";
-import { policyFile, type PolicySnapshot, readPolicy } from "../../src/policy/learning/policy_snapshot.ts";
+import { getPolicyPath, type PolicySnapshot, readPolicy } from "../../src/policy/learning/policy_snapshot.ts";
 import { readSafetensors, writeSafetensors } from "../../src/run/snapshot.ts";
 
 /*
@@ -41,7 +41,7 @@ const step = `struct Step { size: vec4u, first_entry: u32, slot: u32 }`;
 /** The value of a row is the weight of its page, which stands behind the state as page / T; past the last page that of the last. */
 const ofPage =
   `fn mask(input: vec4f) -> vec4f { return vec4f(vec4u(min(u32(input.w * 4.0 + 0.5), 3u)) == vec4u(0, 1, 2, 3)); }`;
-const valueKernel = kernel(
+const valueKernel = parseKernel(
   "value",
   `const WORKGROUP = 64;
 ${step}
@@ -55,7 +55,7 @@ fn value_of(@builtin(global_invocation_id) id: vec3u) {
   if (id.x < step.size.x) { value[id.x] = dot(mask(inputs[id.x]), weights[0]); }
 }`,
 );
-const fitKernel = kernel(
+const fitKernel = parseKernel(
   "value_fit",
   `const WORKGROUP = 1;
 ${step}
@@ -98,10 +98,10 @@ class ValueLearner implements Learner {
     this.older = this.#arena.allocate("older", 4 * this.parameters.length);
   }
 
-  record({ recall, wanted, ring }: Lesson) {
+  record({ recall, wanted, ring }: TrainingBatch) {
     const nextValue = this.#arena.allocate("next value", 4 * recall.options.rows);
     const { view } = this.parameters.get("value");
-    const weights = bufferOf(view);
+    const weights = asBufferView(view);
     const cost = () => ({ flops: 0, bytes: 0 });
     const rows = [recall.options.rows] as const;
     return {
@@ -125,7 +125,7 @@ class ValueLearner implements Learner {
   }
 }
 
-const source = new ShopSource(shopNamed("restless") ?? assert.fail(), shopItems(1));
+const source = new ShopSource(findShop("restless") ?? assert.fail(), drawShopItems(1));
 
 const config: PolicyTrainingConfig = {
   ...defaultPolicyTraining,
@@ -186,8 +186,8 @@ Deno.test("policy training: the schedule plays whole episodes, explores less and
   const schedule = new PolicySchedule({ ...config, ...{ steps: 1000, stepsPerPage: 2, epsilonShare: 0.5 } });
   // 256 pages of users an episode: 4 of them.
   assert.deepEqual([schedule.iterations, schedule.evaluateEvery], [16, 40]);
-  assert.deepEqual([1, 4, 5, 16].map((t) => schedule.pageOf(t)), [0, 3, 0, 3]);
-  assert.deepEqual([1, 4, 5, 16].map((t) => schedule.episodeOf(t)), [0, 0, 1, 3]);
+  assert.deepEqual([1, 4, 5, 16].map((t) => schedule.getPage(t)), [0, 3, 0, 3]);
+  assert.deepEqual([1, 4, 5, 16].map((t) => schedule.getEpisode(t)), [0, 0, 1, 3]);
   assert.deepEqual([1, 4, 5].map((t) => schedule.endOfEpisode(t)), [4, 4, 8]);
   assert.deepEqual([1, 4, 5, 6].map((t) => schedule.stepsIn(t)), [0, 0, 2, 2]);
   assert.deepEqual([1, 5, 6, 7].map((t) => schedule.learnedBefore(t)), [0, 0, 2, 4]);
@@ -229,7 +229,7 @@ Deno.test("policy training: values that are no numbers end it", () =>
     });
   }));
 
-function configOf(gpu: Gpu, one: PolicyTrainer): PolicyConfig {
+function makeConfig(gpu: Gpu, one: PolicyTrainer): PolicyConfig {
   return v.parse(policyConfigSchema, {
     ...{
       format: "clickgan-policy",
@@ -248,7 +248,7 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
   withGpu(undefined, async (gpu) => {
     const [straight, stopped] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
     using whole = await trainer(gpu);
-    const config = configOf(gpu, whole);
+    const config = makeConfig(gpu, whole);
     const folder = await PolicyFolder.open(straight, config);
     const points: number[] = [];
     const result = await runPolicy(whole, folder, {
@@ -286,14 +286,14 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
 /** What is wrong with a snapshot is said, and changes nothing. */
 async function refuses(gpu: Gpu, path: string): Promise<void> {
   using one = await trainer(gpu);
-  const { tensors, metadata } = await readSafetensors(policyFile(path));
+  const { tensors, metadata } = await readSafetensors(getPolicyPath(path));
   const reads = async (
     says: RegExp,
     use: (snapshot: PolicySnapshot) => unknown,
     data = tensors,
     more = {},
   ) => {
-    await writeSafetensors(policyFile(path), data, { ...metadata, ...more });
+    await writeSafetensors(getPolicyPath(path), data, { ...metadata, ...more });
     await assert.rejects(async () => await use(await readPolicy(path)), says);
   };
   const restores = (snapshot: PolicySnapshot) => one.restoreAll(snapshot.state(one.specs), path);
@@ -322,7 +322,7 @@ async function refuses(gpu: Gpu, path: string): Promise<void> {
 Deno.test("policy run: a policy of other users is refused", () =>
   withGpu(undefined, async (gpu) => {
     using one = await trainer(gpu);
-    const config = configOf(gpu, one);
+    const config = makeConfig(gpu, one);
     expectTrainedOn("p", config, config.trainedOn);
     const others = [
       { kind: "truth", shop: "restless", dataSeed: 2 },
@@ -335,7 +335,7 @@ Deno.test("policy run: a policy of other users is refused", () =>
         /Expected the policy of p to see users through/,
       );
     }
-    assert.match(subjectText(others[2]), /the model runs\/a \(sha256 abababababab\)/);
+    assert.match(describeSubject(others[2]), /the model runs\/a \(sha256 abababababab\)/);
   }));
 
 Deno.test("policy run: settings out of range are refused", () =>

@@ -7,49 +7,49 @@
 import assert from "node:assert/strict";
 import { checkInput, checkScore } from "../../src/selftest/slates/slate_cases.ts";
 import { checkRatio } from "../../src/selftest/slates/slate_ratio_check.ts";
-import { slateBench } from "../../src/selftest/slates/slate_bench.ts";
-import { bestSlate } from "../../src/policy/network/slate_ratio.ts";
+import { createSlateBench } from "../../src/selftest/slates/slate_bench.ts";
+import { recordBestSlate } from "../../src/policy/network/slate_ratio.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { checkClip } from "../../src/selftest/optimiser_cases.ts";
 import { dimensions } from "../../src/selftest/optimiser_bench.ts";
-import { keyOf } from "../../src/data/philox.ts";
+import { makeKey } from "../../src/data/philox.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { readFloats, readViews } from "../../src/gpu/readback.ts";
-import { episodesFor, type ReplayState } from "../../src/policy/learning/replay.ts";
-import { floats, maskBits, range } from "../../src/selftest/harness.ts";
+import { countEpisodes, type ReplayState } from "../../src/policy/learning/replay.ts";
+import { listIndices, makeMaskBits, toFloats } from "../../src/selftest/harness.ts";
 import {
   checkReplay,
-  episodeOf,
+  createEpisode,
+  createReplayBench,
   ITEMS,
+  listUserPages,
   PAGES,
-  pagesSeen,
-  replayBench,
   SEED,
   SLATE,
   USERS,
 } from "../../src/selftest/slates/replay_cases.ts";
-import { chanceOf } from "../chi_square.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { computeTailProbability } from "../chi_square.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { chooseByPosition } from "../../src/policy/network/choose_slates.ts";
 import type { QCounts, QLossBatch } from "../../src/policy/learning/q_loss.ts";
 import type { QShape } from "../../src/policy/network/q_network.ts";
 import {
   checkLearning,
-  type Learned,
+  createTestNetwork,
   LEARNED_ITEMS,
-  madeNetwork,
+  type LearnedBatch,
   runLearning,
 } from "../../src/selftest/slates/network_cases.ts";
-import { at } from "../../src/tape/reference.ts";
+import { getElement } from "../../src/tape/reference.ts";
 import { padRows } from "../../src/tape/tensor.ts";
 import { Q64 } from "./q_reference.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 
-const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
+const makeShape = (kind: QShape["kind"], slate: number): QShape => ({
   ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },
 });
 
-const shapes = [shapeOf("cascade", 3), shapeOf("shared", 3)];
+const shapes = [makeShape("cascade", 3), makeShape("shared", 3)];
 
 const [R, I] = [70, 37];
 
@@ -60,11 +60,11 @@ async function acted(
   taken: (row: number, item: number) => boolean,
   given?: readonly (readonly number[])[],
 ) {
-  using bench = slateBench(gpu, { rows: R, items: I });
-  const made = madeNetwork(gpu, bench, shape, R, I);
+  using bench = createSlateBench(gpu, { rows: R, items: I });
+  const made = createTestNetwork(gpu, bench, shape, R, I);
   const { itemVectors, input, x, rows, arena, weights, vectors } = made;
   using network = made.network;
-  const bits = maskBits(R, I, taken);
+  const bits = makeMaskBits(R, I, taken);
   const masked = { view: bench.upload("masked", bits), stride: R };
   const slates = given
     ? bench.upload("slates", Uint32Array.from(given.flat()))
@@ -75,7 +75,7 @@ async function acted(
   const reset = () => gpu.queue.writeBuffer(masked.view.buffer, 0, bits);
   const views = [slates, q, masked.view];
   const [shown, values, after] = await bench.run([...tables, ...dispatches], views, { reset });
-  const found = floats(values);
+  const found = toFloats(values);
   return {
     ...{ after, x, q64: new Q64(shape, weights, vectors) },
     slate: (row: number) => Array.from(shown?.subarray(row * shape.slate, (row + 1) * shape.slate) ?? []),
@@ -83,7 +83,7 @@ async function acted(
   };
 }
 
-const all = range(I);
+const all = listIndices(I);
 
 for (const kind of ["cpu", "gpu"] as const) {
   for (const shape of shapes) {
@@ -91,7 +91,7 @@ for (const kind of ["cpu", "gpu"] as const) {
       withGpu(kind, async (gpu) => {
         const taken = (row: number, item: number) => (item * 5 + row) % 3 === 0 || item === row % 7;
         const { x, q64, slate, value, after } = await acted(gpu, shape, taken);
-        for (const row of range(R)) {
+        for (const row of listIndices(R)) {
           slate(row).forEach((item, j, shown) => {
             const before = shown.slice(0, j);
             const free = all.filter((item) => !taken(row, item) && !before.includes(item));
@@ -104,7 +104,7 @@ for (const kind of ["cpu", "gpu"] as const) {
             }
           });
         }
-        const expected = maskBits(R, I, (row, item) => taken(row, item) || slate(row).includes(item));
+        const expected = makeMaskBits(R, I, (row, item) => taken(row, item) || slate(row).includes(item));
         assert.deepEqual(after?.subarray(0, expected.length), expected);
       }));
   }
@@ -123,7 +123,7 @@ for (const shape of shapes) {
     withGpu("cpu", async (gpu) => {
       const taken = (row: number, item: number) => (item + row) % 3 === 0;
       const free = (row: number) => all.filter((item) => !taken(row, item));
-      const given = range(R).map((row) => free(row).slice(row % 5, row % 5 + shape.slate));
+      const given = listIndices(R).map((row) => free(row).slice(row % 5, row % 5 + shape.slate));
       const { x, q64, slate, value } = await acted(gpu, shape, taken, given);
       given.forEach((own, row) => {
         assert.deepEqual(slate(row), own, "the slates stay");
@@ -138,15 +138,15 @@ for (const shape of shapes) {
     }));
 }
 
-const learned: Readonly<Record<string, Learned>> = {
-  "by position": { shape: shapeOf("cascade", 3), counts: "each", count: 70 },
-  "by position, several chunks": { shape: shapeOf("cascade", 3), counts: "each", count: 300 },
+const learned: Readonly<Record<string, LearnedBatch>> = {
+  "by position": { shape: makeShape("cascade", 3), counts: "each", count: 70 },
+  "by position, several chunks": { shape: makeShape("cascade", 3), counts: "each", count: 300 },
   "by position, chained, of large errors": {
-    ...{ shape: shapeOf("cascade", 3), counts: "each", count: 70, huber: true, chained: true },
+    ...{ shape: makeShape("cascade", 3), counts: "each", count: 70, huber: true, chained: true },
   },
-  "one net for all positions": { shape: shapeOf("shared", 4), counts: "each", count: 70 },
-  "sum of items, which fill their vector": { shape: shapeOf("item", 4), counts: "sum", count: 70 },
-  "the outcome": { shape: { ...shapeOf("item", 3), zero: true }, counts: "outcome", count: 70 },
+  "one net for all positions": { shape: makeShape("shared", 4), counts: "each", count: 70 },
+  "sum of items, which fill their vector": { shape: makeShape("item", 4), counts: "sum", count: 70 },
+  "the outcome": { shape: { ...makeShape("item", 3), zero: true }, counts: "outcome", count: 70 },
 };
 
 for (const [name, own] of Object.entries(learned)) {
@@ -163,7 +163,7 @@ for (const [name, own] of Object.entries(learned)) {
   Deno.test(`learn: the references of the ops are the formulas and their slopes, ${name}`, () =>
     withGpu("cpu", async (gpu) => {
       const most = 64 * Math.ceil(own.count / 64);
-      using bench = slateBench(gpu, { rows: own.count, items: LEARNED_ITEMS, most });
+      using bench = createSlateBench(gpu, { rows: own.count, items: LEARNED_ITEMS, most });
       const learned = await runLearning(gpu, bench, own);
       const { x, batch, columns, found, q, expected } = learned;
       using network = learned.network;
@@ -174,15 +174,15 @@ for (const [name, own] of Object.entries(learned)) {
           const value = j === slate.length
             ? q64.value(q64.trunk(x(row)), 1)
             : q64.q(x(row), slate.slice(0, j + 1));
-          assert.ok(Math.abs(at(expected.q, row, j) - value) < 1e-12, `value ${row}, ${j}`);
+          assert.ok(Math.abs(getElement(expected.q, row, j) - value) < 1e-12, `value ${row}, ${j}`);
         }
         for (let c = columns; c < q.stride; c++) assert.equal(found.q[row * q.stride + c], 0);
       });
       const mean = () => meanLoss(q64, x, batch, { ...own, columns });
-      const losses = Array.from({ length: own.count }, (_, r) => at(expected.loss, r, 0));
+      const losses = Array.from({ length: own.count }, (_, r) => getElement(expected.loss, r, 0));
       const total = losses.reduce((a, b) => a + b, 0);
       assert.ok(Math.abs(mean() * own.count - total) < 1e-9 * total, "the loss");
-      const shown = Array.from({ length: own.count }, (_, r) => at(expected.loss, r, 1));
+      const shown = Array.from({ length: own.count }, (_, r) => getElement(expected.loss, r, 1));
       const sum = shown.reduce((a, b) => a + b, 0);
       assert.ok(Math.abs((found.sums[1] ?? NaN) - sum) < 1e-3, "the sum of values shown");
       for (const { name, rows, columns } of parameters.specs) {
@@ -192,7 +192,7 @@ for (const [name, own] of Object.entries(learned)) {
         const wanted = expected.gradients.get(name) ?? assert.fail(name);
         const largest = wanted.data.reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
         const weights = learned.weights.get(name) ?? assert.fail();
-        const random = randomStream(1, name);
+        const random = createRandomStream(1, name);
         for (let trial = 0; trial < 3; trial++) {
           const i = random.integer(rows * columns);
           const [weight, h] = [weights[i] ?? NaN, 1e-5];
@@ -251,10 +251,10 @@ for (const slate of [1, 2, 3, 4]) {
 }
 
 checkTest("slate_ratio: of equal items the lowest are chosen", undefined, async (gpu, checks) => {
-  using bench = slateBench(gpu, { rows: 1, items: 4 }, checks);
+  using bench = createSlateBench(gpu, { rows: 1, items: 4 }, checks);
   const { arena, rows, upload } = bench;
   const [slates, masked] = [arena.allocate("slates", 8), arena.allocate("masked", 4)];
-  const spec = bestSlate(rows, {
+  const spec = recordBestSlate(rows, {
     ...{ label: "ratio", slate: 2, eta: 1, worthOf: "utility", slates, worth: arena.allocate("worth", 4) },
     utilities: upload("u", Float32Array.of(1, 1, 1, 2)),
     masked: { view: masked, stride: 1 },
@@ -293,12 +293,12 @@ Deno.test("replay: pages are drawn evenly after 2.5 rounds of the ring, none sta
   withGpu(undefined, async (gpu) => {
     using arena = new Arena(gpu, "replay test");
     const rows = 4096;
-    const { recall, remember, draw } = await replayBench(arena, { rows, episodes: RING });
-    const whole = range(10).map(episodeOf);
-    const begun = episodeOf(whole.length);
+    const { recall, remember, draw } = await createReplayBench(arena, { rows, episodes: RING });
+    const whole = listIndices(10).map(createEpisode);
+    const begun = createEpisode(whole.length);
     const shown = [...whole, { ...begun, pages: begun.pages.slice(0, PAGES - 1) }];
     shown.forEach(remember);
-    const valid = pagesSeen(shown).filter(({ episode }) => episode > whole.length - RING);
+    const valid = listUserPages(shown).filter(({ episode }) => episode > whole.length - RING);
     const keyOfPage = (slot: number, page: number, user: number) => (slot * PAGES + page) * USERS + user;
     const hits = new Map(valid.map(({ episode, page, user }) => [keyOfPage(episode % RING, page, user), 0]));
     assert.equal(hits.size, valid.length);
@@ -314,7 +314,7 @@ Deno.test("replay: pages are drawn evenly after 2.5 rounds of the ring, none sta
     }
     const expected = rounds * rows / valid.length;
     const chi2 = [...hits.values()].reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
-    const p = chanceOf(chi2, valid.length - 1);
+    const p = computeTailProbability(chi2, valid.length - 1);
     assert.ok(p > 1e-4 && p < 1 - 1e-4, `chi-square ${chi2} of ${valid.length - 1}: p ${p}`);
   }));
 
@@ -323,17 +323,17 @@ Deno.test("replay: read, put back and gone on with, it holds the same bits; dama
     const rings = [];
     for (const name of ["whole", "resumed"]) {
       const arena = new Arena(gpu, name);
-      rings.push({ arena, ...await replayBench(arena, { episodes: RING }) });
+      rings.push({ arena, ...await createReplayBench(arena, { episodes: RING }) });
     }
     const [whole = assert.fail(), resumed = assert.fail()] = rings;
-    for (let episode = 0; episode < 6; episode++) whole.remember(episodeOf(episode), episode);
+    for (let episode = 0; episode < 6; episode++) whole.remember(createEpisode(episode), episode);
     const state = await whole.replay.state();
     resumed.replay.restore(state, ITEMS, "it");
     // What users had begun with is known by the numbers of their episodes.
-    for (let episode = 6 - RING; episode < 6; episode++) resumed.recall.begin(episode, keyOf(SEED));
+    for (let episode = 6 - RING; episode < 6; episode++) resumed.recall.begin(episode, makeKey(SEED));
     const held = [];
     for (const { replay, recall, remember, draw } of rings) {
-      for (let episode = 6; episode < 8; episode++) remember(episodeOf(episode), episode);
+      for (let episode = 6; episode < 8; episode++) remember(createEpisode(episode), episode);
       draw();
       const views = [recall.inputs, recall.outcome, recall.drawn, recall.maskBefore, replay.states];
       held.push(await readViews(gpu, views));
@@ -357,6 +357,6 @@ Deno.test("replay: read, put back and gone on with, it holds the same bits; dama
   }));
 
 Deno.test("replay: the ring holds the pages that are asked for, and the episode under way", () => {
-  assert.equal(episodesFor(20000, { users: 128, pages: 20 }), 9);
-  assert.equal(episodesFor(1, { users: 4096, pages: 20 }), 2);
+  assert.equal(countEpisodes(20000, { users: 128, pages: 20 }), 9);
+  assert.equal(countEpisodes(1, { users: 4096, pages: 20 }), 2);
 });

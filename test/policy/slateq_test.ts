@@ -1,10 +1,10 @@
 /** SlateQ on the device: the worth of the best slates after remembered pages, beside the host. */
 
 import assert from "node:assert/strict";
-import { shopItems } from "../../src/data/demo_shop.ts";
-import { demoFeatures, featuresOf, shopNamed, shopUtility } from "../../src/data/shops.ts";
+import { drawShopItems } from "../../src/data/demo_shop.ts";
+import { computeShopUtility, demoFeatures, findShop, getItemFeatures } from "../../src/data/shops.ts";
 import { Arena } from "../../src/gpu/arena.ts";
-import { Commands } from "../../src/gpu/commands.ts";
+import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { Program } from "../../src/gpu/program.ts";
 import type { View } from "../../src/gpu/memory.ts";
@@ -17,26 +17,26 @@ import {
   defaultPolicyTraining,
   type PolicyTrainingConfig,
 } from "../../src/policy/learning/config.ts";
-import { learnDimensions, learnSizes } from "../../src/policy/learning/learner.ts";
+import { computeLearnSizes, learnDimensions } from "../../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
-import { Recall } from "../../src/policy/learning/recall.ts";
-import { Replay } from "../../src/policy/learning/replay.ts";
+import { ReplaySample } from "../../src/policy/learning/recall.ts";
+import { ReplayBuffer } from "../../src/policy/learning/replay.ts";
 import { tryPolicy } from "../../src/policy/comparison/trial.ts";
 import { SlateQLearner } from "../../src/policy/learning/slateq.ts";
 import { rank } from "../../src/policy/trained_policy.ts";
-import { Page } from "../../src/simulate/page.ts";
+import { PageBuffers } from "../../src/simulate/page.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import { pagesSeen } from "../../src/simulate/episode_log.ts";
+import { listSeenPages } from "../../src/simulate/episode_log.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { withGpu } from "../op_check.ts";
-import { maskBits } from "../../src/selftest/harness.ts";
-import { normals } from "../../src/selftest/slates/slate_bench.ts";
-import { counted, logs, lstm, none, pw, someWeights } from "../simulated_models.ts";
+import { makeMaskBits } from "../../src/selftest/harness.ts";
+import { drawSlateNormals } from "../../src/selftest/slates/slate_bench.ts";
+import { addCounts, drawSomeWeights, logs, lstm, none, pw } from "../simulated_models.ts";
 import { Q64 } from "./q_reference.ts";
 
-const restless = shopNamed("restless") ?? assert.fail();
+const restless = findShop("restless") ?? assert.fail();
 const items = 41;
-const source = new ShopSource(restless, shopItems(1).subarray(0, items * demoFeatures));
+const source = new ShopSource(restless, drawShopItems(1).subarray(0, items * demoFeatures));
 const sizes = { users: 64, pages: 4, slate: 2, rows: 64, hidden: 8, trunk: 8 };
 
 Deno.test("slateq: best slates by the weights that learn, their worth by older ones", () =>
@@ -45,22 +45,24 @@ Deno.test("slateq: best slates by the weights that learn, their worth by older o
     const { rows, slate } = config;
     using stack = new DisposableStack();
     const arena = stack.use(new Arena(gpu, "test"));
-    const observer = stack.use(source.users(new Page(gpu, arena, { ...sizes, items, startClicks: 0 })));
+    const observer = stack.use(
+      source.users(new PageBuffers(gpu, arena, { ...sizes, items, startClicks: 0 })),
+    );
     const learner = stack.use(new SlateQLearner({ gpu, config, observer, source }));
-    const replay = new Replay(arena, { ...sizes, stateStride: 4, episodes: 2 });
-    const recall = new Recall(arena, replay, { rows, items, stateColumns: 3, repeats: false });
+    const replay = new ReplayBuffer(arena, { ...sizes, stateStride: 4, episodes: 2 });
+    const recall = new ReplaySample(arena, replay, { rows, items, stateColumns: 3, repeats: false });
     const [wanted, ring] = [arena.allocate("wanted", 4 * rows), arena.allocate("ring", 64)];
     const lesson = learner.record({ recall, wanted, ring });
     // Two sets of weights, states after the pages, and what cannot be shown then.
     const drawn = (seed: string) =>
       new Map(learner.parameters.specs.map(({ name, rows, columns }) => [
         name,
-        normals(rows * columns, seed, name).map((w) => w / 2),
+        drawSlateNormals(rows * columns, seed, name).map((w) => w / 2),
       ]));
     const [online, older] = [drawn("online"), drawn("older")];
     learner.parameters.write(online);
     learner.parameters.write(older, learner.older.buffer);
-    const x = normals(4 * rows, "states").map((value, i) => i % 4 === 3 ? 0.25 : value);
+    const x = drawSlateNormals(4 * rows, "states").map((value, i) => i % 4 === 3 ? 0.25 : value);
     const taken = (row: number, item: number) => (item * 7 + row) % 4 === 0;
     const write = ({ buffer, offset }: View, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>) =>
       gpu.queue.writeBuffer(buffer, offset, data);
@@ -73,14 +75,14 @@ Deno.test("slateq: best slates by the weights that learn, their worth by older o
       { ...states, offset: states.offset + 4 * x.length },
       x.map((value, i) => i % 4 === 3 ? 0 : value),
     );
-    write(recall.maskAfter, maskBits(rows, items, taken));
+    write(recall.maskAfter, makeMaskBits(rows, items, taken));
     const headers = new StepHeaders(arena, learnDimensions, 1);
-    const batch = learnSizes(rows, slate, items);
+    const batch = computeLearnSizes(rows, slate, items);
     headers.put(0, { sizes: batch, counted: rows, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
     headers.upload(0, 1);
     const tables = await Program.record(gpu, "tables", headers.buffer, [...lesson.moved, ...lesson.copied]);
     const between = await lesson.between?.() ?? assert.fail();
-    Commands.submit(gpu, "test", (commands) => {
+    CommandRecorder.submit(gpu, "test", (commands) => {
       tables.encode(commands, batch, headers.offset(0));
       between(commands);
     });
@@ -95,9 +97,9 @@ Deno.test("slateq: best slates by the weights that learn, their worth by older o
       const own = Array.from(x.subarray(4 * row, 4 * row + 4));
       const [m1 = NaN, m2 = NaN, p = NaN] = own;
       const free = Array.from({ length: items }, (_, item) => item).filter((item) => !taken(row, item));
-      const weightOf = (item: number) =>
-        Math.exp(shopUtility(restless, { m1, m2, p }, featuresOf(source.values, item)));
-      const v = new Map(free.map((item) => [item, weightOf(item)]));
+      const computeWeight = (item: number) =>
+        Math.exp(computeShopUtility(restless, { m1, m2, p }, getItemFeatures(source.values, item)));
+      const v = new Map(free.map((item) => [item, computeWeight(item)]));
       const worthBy = (q: Q64) => {
         const none = q.value(q.trunk(own), 1);
         const values = new Map(free.map((item) => [item, q.q(own, [item])]));
@@ -127,9 +129,9 @@ Deno.test("slateq: best slates by the weights that learn, their worth by older o
 
 /** With whom the algorithms learn: the users of a model that looks back at clicks. */
 const learning: readonly (readonly [AlgorithmName, name: string, ModelConfig])[] = [
-  ["slateq", "counts, wide LSTM", counted("mixed", { ...lstm, wide: 3 })],
-  ["cdqn", "counts, PW", counted("mixed", pw)],
-  ["gdqn", "counts, no history", counted("mixed", none)],
+  ["slateq", "counts, wide LSTM", addCounts("mixed", { ...lstm, wide: 3 })],
+  ["cdqn", "counts, PW", addCounts("mixed", pw)],
+  ["gdqn", "counts, no history", addCounts("mixed", none)],
 ];
 
 for (const [algorithm, name, model] of learning) {
@@ -145,7 +147,7 @@ async function learnsAndResumes(gpu: Gpu, algorithm: AlgorithmName, model: Model
   // What users have clicked before is shown to them no more, and its value is learned of by nobody.
   const start = [[], Array.from({ length: 18 }, (_, k) => 2 * k), [7, 8]];
   const { items } = logs.mixed;
-  using users = new UserModel(gpu, items, model, { weights: someWeights(logs.mixed, model) });
+  using users = new UserModel(gpu, items, model, { weights: drawSomeWeights(logs.mixed, model) });
   const make = () => PolicyTrainer.create(gpu, new LearnedSource(users), config, { start });
   using whole = await make();
   const losses: number[] = [];
@@ -171,7 +173,7 @@ Deno.test("a user is ranked as on the page of an episode that they are on, with 
     let [clicks, differing] = [0, 0];
     for (let user = 0; user < users; user++) {
       const history: number[] = [];
-      for (const { page, at, slate: shown, clicked } of pagesSeen(log, user)) {
+      for (const { page, at, slate: shown, clicked } of listSeenPages(log, user)) {
         const found = await rank(gpu, source, policy, { history, slate, pages, page });
         assert.deepEqual(found.items.map(({ item }) => item), [...shown], `user ${user}, page ${page}`);
         assert.equal(found.value, values?.values[at]);
@@ -190,14 +192,14 @@ Deno.test("huber: errors of values above 1 count less, in the lessons of both ki
   withGpu(undefined, async (gpu) => {
     for (const algorithm of ["slateq", "gdqn"] as const) {
       /** Of the first lesson, by the first weights: the same pages, and the same errors. */
-      const lossOf = async (huber: boolean) => {
+      const computeLoss = async (huber: boolean) => {
         const own = { ...sizes, algorithm, reward: "utility", steps: 64 * 4 * 2, huber } as const;
         using trainer = await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, ...own });
         const losses: number[] = [];
         await trainer.run(8, { onStep: ({ loss }) => void losses.push(loss) });
         return losses[4] ?? NaN;
       };
-      const [squares, sizesOfErrors] = [await lossOf(false), await lossOf(true)];
+      const [squares, sizesOfErrors] = [await computeLoss(false), await computeLoss(true)];
       assert.ok(0 < sizesOfErrors && sizesOfErrors < squares, `${algorithm}: ${sizesOfErrors}, ${squares}`);
     }
   }));

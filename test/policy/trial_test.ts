@@ -1,34 +1,39 @@
 /** A policy tried on simulated users, with a witness who follows what they click. */
 
 import assert from "node:assert/strict";
-import { shopItems } from "../../src/data/demo_shop.ts";
+import { drawShopItems } from "../../src/data/demo_shop.ts";
 import {
-  featuresOf,
+  advanceShopState,
+  computeShopUtility,
   firstState,
-  nextState,
+  getItemFeatures,
   restless,
   type ShopState,
-  shopUtility,
 } from "../../src/data/shops.ts";
-import { sourceOf } from "../../src/data/log_source.ts";
+import { toLogSource } from "../../src/data/log_source.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import type { View } from "../../src/gpu/memory.ts";
-import { differenceIn } from "../../src/policy/comparison/comparison.ts";
+import { findDifference } from "../../src/policy/comparison/comparison.ts";
 import { trainHistories } from "../../src/policy/comparison/support.ts";
-import { compare, loggedStates, onDevice, optimum } from "../../src/policy/comparison/compare.ts";
-import { clickChances, tryPolicy } from "../../src/policy/comparison/trial.ts";
-import { greedyPolicy, randomPolicy } from "../../src/policy/named.ts";
+import {
+  compare,
+  makeDevicePolicy,
+  makeOptimalPolicy,
+  readLoggedStates,
+} from "../../src/policy/comparison/compare.ts";
+import { computeClickProbabilities, tryPolicy } from "../../src/policy/comparison/trial.ts";
+import { createGreedyPolicy, randomPolicy } from "../../src/policy/named.ts";
 import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";
-import { groupsOf, OpenedPolicy, rank } from "../../src/policy/trained_policy.ts";
+import { groupPolicies, OpenedPolicy, rank } from "../../src/policy/trained_policy.ts";
 import type { PolicyConfig } from "../../src/policy/policy_config.ts";
 import type { PolicySnapshot } from "../../src/policy/learning/policy_snapshot.ts";
-import { pagesSeen } from "../../src/simulate/episode_log.ts";
+import { listSeenPages } from "../../src/simulate/episode_log.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { withGpu } from "../op_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
 const ITEMS = 40;
-const values = shopItems(1, ITEMS);
+const values = drawShopItems(1, ITEMS);
 const shop = new ShopSource(restless, values);
 const options = { users: 9, slate: 2, pages: 4, seed: 3 };
 
@@ -37,7 +42,7 @@ const near = (a: number, b: number, tolerance: number) =>
 
 Deno.test("chances of a slate: by hand, with places, and beyond what exp can hold", () => {
   const chances = (utilities: number[], eta = 1, places: number[] = []) => {
-    const { items, none } = clickChances(utilities, { eta, places });
+    const { items, none } = computeClickProbabilities(utilities, { eta, places });
     return [...items, none];
   };
   const same = (found: number[], wanted: number[]) =>
@@ -63,10 +68,10 @@ Deno.test("a witness that is the truth agrees with it on every page, and has the
     let clicks = 0;
     for (let user = 0; user < users; user++) {
       let state: ShopState = firstState;
-      for (const { at, clicked } of pagesSeen(log, user)) {
+      for (const { at, clicked } of listSeenPages(log, user)) {
         if (clicked !== undefined) {
           clicks++;
-          state = nextState(state, featuresOf(values, clicked));
+          state = advanceShopState(state, getItemFeatures(values, clicked));
         }
         const found = said.states.subarray(3 * at, 3 * at + 3);
         [state.m1, state.m2, state.p].forEach((value, k) => near(found[k] ?? NaN, value, 1e-6));
@@ -85,12 +90,12 @@ Deno.test("a witness that is the truth agrees with it on every page, and has the
 Deno.test("a slate for a history: what the policy shows next, what it is held for, and nothing that was clicked", () =>
   withGpu(undefined, async (gpu) => {
     const history = [3, 14, 15];
-    const best = await rank(gpu, shop, greedyPolicy(shop), { history, slate: 2, pages: 4 });
+    const best = await rank(gpu, shop, createGreedyPolicy(shop), { history, slate: 2, pages: 4 });
     let state: ShopState = firstState;
-    for (const item of history) state = nextState(state, featuresOf(values, item));
+    for (const item of history) state = advanceShopState(state, getItemFeatures(values, item));
     const utilities = Array.from(
       { length: ITEMS },
-      (_, item) => shopUtility(restless, state, featuresOf(values, item)),
+      (_, item) => computeShopUtility(restless, state, getItemFeatures(values, item)),
     );
     const order = utilities.map((_, item) => item).filter((item) => !history.includes(item))
       .sort((a, b) => (utilities[b] ?? 0) - (utilities[a] ?? 0));
@@ -103,7 +108,7 @@ Deno.test("a slate for a history: what the policy shows next, what it is held fo
     });
     near(best.noClick, 1 / all, 1e-5);
     using arena = new Arena(gpu, "values");
-    const view = valuesOf(arena);
+    const view = allocateValues(arena);
     const valued = { ...randomPolicy, values: () => ({ view: { ...view, size: 12 }, stride: 3, count: 2 }) };
     const { items, value } = await rank(gpu, shop, valued, { history: [], slate: 2, pages: 4 });
     assert.equal(value, 2, "that of the last slot");
@@ -121,22 +126,22 @@ Deno.test("a slate for a history: what the policy shows next, what it is held fo
 
 Deno.test("states of a log: those that its histories lead to, none of them far out but one in a hundred", () =>
   withGpu(undefined, async (gpu) => {
-    const logged = await loggedStates(gpu, shop, [[], [3], [3, 14], [15, 9, 2]]);
+    const logged = await readLoggedStates(gpu, shop, [[], [3], [3, 14], [15, 9, 2]]);
     assert.equal(logged.width, 3);
     assert.equal(logged.beyond(Float32Array.of(0, 0, 0), () => true).beyond, 0);
     assert.equal(logged.beyond(Float32Array.of(2, -2, 1), () => true).beyond, 1);
   }));
 
 Deno.test("histories of a log: a page of a train user each, with the clicks up to it", () => {
-  const log = smallLog(31, { users: 12, items: 30, width: 0 });
-  const all = trainHistories(sourceOf(log), 10_000);
+  const log = createSmallLog(31, { users: 12, items: 30, width: 0 });
+  const all = trainHistories(toLogSource(log), 10_000);
   const events = Array.from(
     log.userSplit,
     (split, user) => split === 0 ? (log.userEvents[user + 1] ?? 0) - (log.userEvents[user] ?? 0) : 0,
   );
   assert.equal(all.length, events.reduce((sum, count) => sum + count, 0));
   // Further clicks are no pages of their own: none of the histories ends within a page.
-  const further = smallLog(31, { users: 12, items: 30, width: 0, further: 0.7 });
+  const further = createSmallLog(31, { users: 12, items: 30, width: 0, further: 0.7 });
   const pages = Array.from(
     further.userSplit,
     (split, user) =>
@@ -146,14 +151,14 @@ Deno.test("histories of a log: a page of a train user each, with the clicks up t
         : 0,
   );
   assert.ok((further.eventGiven?.includes(2)) ?? false);
-  const ofPages = trainHistories(sourceOf(further), 10_000);
+  const ofPages = trainHistories(toLogSource(further), 10_000);
   assert.equal(ofPages.length, pages.reduce((sum, count) => sum + count, 0));
-  const few = trainHistories(sourceOf(log), 5);
+  const few = trainHistories(toLogSource(log), 5);
   assert.equal(few.length, 5);
   const texts = all.map((history) => history.join());
   for (const history of few) assert.ok(texts.includes(history.join()));
   assert.throws(
-    () => trainHistories(sourceOf({ ...log, userSplit: log.userSplit.map(() => 2) }), 5),
+    () => trainHistories(toLogSource({ ...log, userSplit: log.userSplit.map(() => 2) }), 5),
     /train users/,
   );
 });
@@ -166,14 +171,14 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
       { name: "the restless shop", role: "truth", source: shop },
     ] as const;
     using arena = new Arena(gpu, "values");
-    const view = valuesOf(arena);
+    const view = allocateValues(arena);
     const valued = { ...randomPolicy, name: "valued", values: () => ({ view, stride: 2, count: 2 }) };
     const told = new Set<string>();
     const found = await compare(environments, [
-      onDevice(gpu, { policy: "valued", seed: 7 }, valued, content, options),
-      onDevice(gpu, { policy: "random", seed: null }, randomPolicy, content, options),
-      onDevice(gpu, { policy: "exact", seed: null, only: "truth" }, randomPolicy, content, options),
-      optimum(shop, options, [5, 5, 3]),
+      makeDevicePolicy(gpu, { policy: "valued", seed: 7 }, valued, content, options),
+      makeDevicePolicy(gpu, { policy: "random", seed: null }, randomPolicy, content, options),
+      makeDevicePolicy(gpu, { policy: "exact", seed: null, only: "truth" }, randomPolicy, content, options),
+      makeOptimalPolicy(shop, options, [5, 5, 3]),
     ], { ...options, reward: "click", onProgress: (what) => void told.add(what) });
     const best = found.cells.find(({ policy }) => policy === "optimum's policy");
     assert.deepEqual(found.environments, [
@@ -181,7 +186,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
       { name: "the restless shop", role: "truth", optimum: best?.figures.return.mean },
     ]);
     // It has the users of all others: the first page is full of the best items, and they click on more than of random ones.
-    assert.ok((differenceIn(found, "optimum's policy", "random", "the restless shop")?.mean ?? 0) > 0.5);
+    assert.ok((findDifference(found, "optimum's policy", "random", "the restless shop")?.mean ?? 0) > 0.5);
     assert.deepEqual(found.cells.map(({ policy, environment }) => [policy, environment]), [
       ...["valued", "random"].map((policy) => [policy, "A"]),
       ...["valued", "random", "exact", "optimum's policy"].map((one) => [one, "the restless shop"]),
@@ -189,8 +194,8 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
     assert.ok(told.has("valued, seed 7 in A") && told.has("random in the restless shop"));
     const [valuedCell, randomCell] = found.cells;
     assert.deepEqual(valuedCell?.figures, randomCell?.figures, "the same slates, the same users");
-    assert.equal(differenceIn(found, "valued", "random", "A")?.mean, 0);
-    assert.equal(differenceIn(found, "exact", "random", "the restless shop")?.lose, 0);
+    assert.equal(findDifference(found, "valued", "random", "A")?.mean, 0);
+    assert.equal(findDifference(found, "exact", "random", "the restless shop")?.lose, 0);
     // Values are told where the policy learned, and nowhere else: here 1 and 2 on all pages.
     assert.deepEqual(found.cells.map(({ consistency }) => consistency?.map(({ rmse }) => rmse)), [
       [1],
@@ -199,7 +204,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
   }));
 
 /** [U, k] the values 1, 2 of every slate. */
-function valuesOf(arena: Arena): View {
+function allocateValues(arena: Arena): View {
   const { users, slate } = options;
   return arena.upload("values", Float32Array.from({ length: users * slate }, (_, k) => 1 + k % slate));
 }
@@ -212,7 +217,7 @@ function opened(path: string, training: Partial<PolicyTrainingConfig>, dataSeed 
 }
 
 Deno.test("trainings that differ in their seed alone are one policy; slates of another size are another comparison", () => {
-  const groups = groupsOf([
+  const groups = groupPolicies([
     opened("runs/five", { slate: 5 }),
     opened("runs/a1", { seed: 1 }),
     opened("runs/a2", { seed: 2 }),
@@ -226,9 +231,15 @@ Deno.test("trainings that differ in their seed alone are one policy; slates of a
       [5, ["cdqn, 1"]],
     ],
   );
-  const [alike] = groupsOf([opened("x/p", { rows: 128 }), opened("y/p", { rows: 64 })]);
+  const [alike] = groupPolicies([opened("x/p", { rows: 128 }), opened("y/p", { rows: 64 })]);
   assert.deepEqual(alike?.policies.map(({ name }) => name), ["cdqn (x/p)", "cdqn (y/p)"]);
-  assert.throws(() => groupsOf([opened("a", {}), opened("b", {})]), /trainings of other seeds, got a and b/);
-  assert.throws(() => groupsOf([opened("a", {}), opened("b", { seed: 2 }, 9)]), /but it was trained on .* 9/);
-  assert.throws(() => groupsOf([]), /got none/);
+  assert.throws(
+    () => groupPolicies([opened("a", {}), opened("b", {})]),
+    /trainings of other seeds, got a and b/,
+  );
+  assert.throws(
+    () => groupPolicies([opened("a", {}), opened("b", { seed: 2 }, 9)]),
+    /but it was trained on .* 9/,
+  );
+  assert.throws(() => groupPolicies([]), /got none/);
 });

@@ -4,11 +4,11 @@ import { defaultModel } from "../../src/model/config.ts";
 import { defaultTraining } from "../../src/train/config.ts";
 
 /** Rows of a log; text is written as it stands, e.g. "NaN". */
-export type Rows = readonly (readonly (number | string)[])[];
+export type LogRows = readonly (readonly (number | string)[])[];
 
-export interface StageFiles {
-  readonly train?: Rows;
-  readonly validation?: Rows;
+export interface StageFileContents {
+  readonly train?: LogRows;
+  readonly validation?: LogRows;
   /** Test figures by snapshot; absent in a stage that is not finished. */
   readonly test?: readonly Record<string, unknown>[];
   /** What train said of them. */
@@ -21,8 +21,8 @@ export interface RunFiles {
   readonly seed?: number;
   readonly iterations?: number;
   readonly dims?: readonly number[];
-  readonly shannon?: StageFiles;
-  readonly adversarial?: StageFiles;
+  readonly shannon?: StageFileContents;
+  readonly adversarial?: StageFileContents;
 }
 
 const HEADERS = {
@@ -36,7 +36,7 @@ export const BASELINES = {
   attainable: { nll: 1.3, prec1: 0.6, prec2: 0.8 },
 };
 
-export function configOf({ seed = 1, iterations = 4, dims = [64, 64] }: RunFiles): Record<string, unknown> {
+export function makeConfig({ seed = 1, iterations = 4, dims = [64, 64] }: RunFiles): Record<string, unknown> {
   return {
     format: "clickgan-run",
     clickgan: "0.1.0",
@@ -69,7 +69,7 @@ const SIZES = {
 
 export function writeRun(folder: string, run: RunFiles): void {
   Deno.mkdirSync(folder, { recursive: true });
-  writeJson(`${folder}/config.json`, configOf(run));
+  writeJson(`${folder}/config.json`, makeConfig(run));
   if (run.shannon) writeStage(folder, HEADERS.shannon, run.shannon);
   if (run.adversarial) writeStage(`${folder}/adversarial`, HEADERS.adversarial, run.adversarial);
 }
@@ -77,10 +77,10 @@ export function writeRun(folder: string, run: RunFiles): void {
 function writeStage(
   folder: string,
   header: string,
-  { train = [], validation = [], test, verdict, iteration }: StageFiles,
+  { train = [], validation = [], test, verdict, iteration }: StageFileContents,
 ) {
   Deno.mkdirSync(folder, { recursive: true });
-  const csv = (rows: Rows) => [header, ...rows.map((row) => row.join(","))].join("\n") + "\n";
+  const csv = (rows: LogRows) => [header, ...rows.map((row) => row.join(","))].join("\n") + "\n";
   Deno.writeTextFileSync(`${folder}/train.csv`, csv(train));
   Deno.writeTextFileSync(`${folder}/validation.csv`, csv(validation));
   if (!test) return;
@@ -97,7 +97,7 @@ export function writeSeedsFolder(folder: string, seeds: readonly number[], runs:
   writeJson(`${folder}/seeds.json`, {
     format: "clickgan-seeds",
     seeds,
-    config: configOf({ ...runs[0], seed: seeds[0] ?? 1 }),
+    config: makeConfig({ ...runs[0], seed: seeds[0] ?? 1 }),
   });
   for (const run of runs) writeRun(`${folder}/seed-${run.seed}`, run);
 }
@@ -107,7 +107,7 @@ export function writeJson(file: string, value: unknown): void {
 }
 
 /** All figures of a scoring, as wide as they get. */
-function detailsOf(prec1: number) {
+function makeDetails(prec1: number) {
   const names = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc", "pClick", "clicked", "pNoClick", "noClick"];
   const measured = {
     figures: Object.fromEntries(names.map((name) => [name, prec1])),
@@ -139,7 +139,7 @@ function risingRun(seed: number, skill: number, stages: readonly ("shannon" | "a
     columns: number,
     snapshots: readonly string[],
     more: Record<string, unknown>,
-  ): StageFiles => ({
+  ): StageFileContents => ({
     train: rows(1, columns),
     validation: rows(10, columns),
     test: snapshots.map((name) => test(name, more)),
@@ -149,7 +149,7 @@ function risingRun(seed: number, skill: number, stages: readonly ("shannon" | "a
   return {
     ...{ seed, iterations },
     ...(stages.includes("shannon")
-      ? { shannon: stage(3, ["best-loss", ...best], { details: detailsOf(0.6 * skill) }) }
+      ? { shannon: stage(3, ["best-loss", ...best], { details: makeDetails(0.6 * skill) }) }
       : {}),
     ...(stages.includes("adversarial") ? { adversarial: stage(7, best, generator) } : {}),
   };

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import type { ChartDefinition } from "../../src/report/chart.ts";
-import { csvOf } from "../../src/report/client/csv.ts";
+import { buildCsv } from "../../src/report/client/csv.ts";
 import { dark, light, resolveColour, type Theme } from "../../src/report/theme.ts";
 import { openChromium } from "../chromium.ts";
 import { expectFits, withPage } from "./offline_page.ts";
@@ -138,7 +138,7 @@ async function saved(page: Page, id: string, kind: "csv" | "png"): Promise<Uint8
 async function checkDownloads(page: Page): Promise<void> {
   for (const chart of await definitionsIn(page)) {
     const text = new TextDecoder().decode(await saved(page, chart.id, "csv"));
-    assert.equal(text, csvOf(chart));
+    assert.equal(text, buildCsv(chart));
     if (chart.id !== "test-prec1" && chart.id !== "prec1") continue; // each takes a second
     const png = await saved(page, chart.id, "png");
     assert.deepEqual([...png.subarray(0, 8)], [137, 80, 78, 71, 13, 10, 26, 10]);

@@ -9,33 +9,33 @@ import {
   buildLineChart,
   buildScatterChart,
   buildStackChart,
+  type ChartDataset,
   type ChartDefinition,
-  type Dataset,
-  type Point,
+  type ChartPoint,
 } from "../../src/report/chart.ts";
-import { chartsOf } from "../../src/report/charts.ts";
-import { csvOf } from "../../src/report/client/csv.ts";
+import { buildCharts } from "../../src/report/charts.ts";
+import { buildCsv } from "../../src/report/client/csv.ts";
 import { collect, parseLog } from "../../src/report/collect.ts";
-import { curveOf, windowFor } from "../../src/report/curve.ts";
-import { pageOf, progressNotes, writeReport } from "../../src/report/page.ts";
-import { pageShell, readPageParts } from "../../src/report/page_shell.ts";
-import { policyPageOf } from "../../src/report/policy_page.ts";
+import { chooseWindow, computeCurve } from "../../src/report/curve.ts";
+import { buildReportPage, listProgressNotes, writeReport } from "../../src/report/page.ts";
+import { readPageParts, renderPage } from "../../src/report/page_shell.ts";
+import { buildPolicyPage } from "../../src/report/policy_page.ts";
 import { findChromium } from "../chromium.ts";
-import { filesIn, runOk, runScript } from "../command_check.ts";
-import { madeComparison } from "../made_comparison.ts";
+import { listFiles, runOk, runScript } from "../command_check.ts";
+import { makeComparison } from "../made_comparison.ts";
 import { column, columns } from "../../src/figures/columns.ts";
-import { pairedOf } from "../../src/figures/tested.ts";
-import { comparisonTable } from "../../src/report/figures_table.ts";
+import { packSums } from "../../src/figures/tested.ts";
+import { renderComparisonTable } from "../../src/report/figures_table.ts";
 import {
   BASELINES,
-  configOf,
-  type StageFiles,
+  makeConfig,
+  type StageFileContents,
   writeExperiment,
   writeJson,
   writeRun,
   writeSeedsFolder,
 } from "./report_folders.ts";
-import { userError, withEmptyFolder } from "../run/folder_check.ts";
+import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 
 const COLUMNS = ["loss", "prec1", "prec2"];
 const TRAIN = [[1, 2, 0.1, 0.2], [2, 1.5, 0.2, 0.3], [3, 1.25, "NaN", "NaN"], [4, 1, 0.4, 0.5]];
@@ -55,8 +55,8 @@ const figures = (snapshot: string, nll: number, prec1: number, prec2: number, ha
   };
 };
 const TEST = [figures("best-loss", 1.5, 0.3, 0.4), figures("best-prec1", 1.75, 0.5, 0.6)];
-const FINISHED: StageFiles = { train: TRAIN, validation: VALIDATION, test: TEST };
-const ADVERSARIAL: StageFiles = {
+const FINISHED: StageFileContents = { train: TRAIN, validation: VALIDATION, test: TEST };
+const ADVERSARIAL: StageFileContents = {
   train: [[1, 1.5, -0.5, 0.75, 0.1, 0.2, 0.3, 0.4], [2, 1.25, -0.25, 1, 0.2, 0.3, 0.4, 0.5]],
   validation: [[0, 1.5, -0.75, 0.5, 0.125, 0.25, 0.375, 0.5]],
   test: [{ ...figures("best-prec1", 1.25, 0.4, 0.5), piPrec1: 0.45, piPrec2: 0.55, lossMin: 0, lossMax: 1 }],
@@ -67,7 +67,10 @@ function chartIn(charts: readonly ChartDefinition[], id: string): ChartDefinitio
 }
 
 /** Curves of a chart, each with its marks. */
-function curvesIn(charts: readonly ChartDefinition[], id: string): (Dataset & { marks: readonly Point[] })[] {
+function curvesIn(
+  charts: readonly ChartDefinition[],
+  id: string,
+): (ChartDataset & { marks: readonly ChartPoint[] })[] {
   const { config: { type, data: { datasets } } } = chartIn(charts, id);
   assert.equal(type, "line");
   return datasets.flatMap((dataset, k) => {
@@ -77,7 +80,7 @@ function curvesIn(charts: readonly ChartDefinition[], id: string): (Dataset & { 
   });
 }
 
-function barsIn(charts: readonly ChartDefinition[], id: string): readonly Point[] {
+function barsIn(charts: readonly ChartDefinition[], id: string): readonly ChartPoint[] {
   const { config: { type, data: { datasets } } } = chartIn(charts, id);
   assert.equal(type, "bar");
   return datasets[0]?.data ?? assert.fail("no bars");
@@ -91,9 +94,9 @@ function linesIn(charts: readonly ChartDefinition[], id: string, axis: "x" | "y"
   );
 }
 
-const xOf = ({ data }: Dataset) => data.map(({ x }) => x);
-const yOf = ({ data }: Dataset) => data.map(({ y }) => y);
-const idsOf = (charts: readonly ChartDefinition[]) => charts.map(({ id }) => id);
+const listX = ({ data }: ChartDataset) => data.map(({ x }) => x);
+const listY = ({ data }: ChartDataset) => data.map(({ y }) => y);
+const listIds = (charts: readonly ChartDefinition[]) => charts.map(({ id }) => id);
 
 Deno.test("a log is read by the names of its columns; NaN and nothing are gaps, and a torn last line is not read", () => {
   const { iteration, columns } = parseLog(
@@ -117,33 +120,33 @@ Deno.test("a damaged row is told by file and line", () => {
     ["step,loss\n1,2\n", /^log\.csv:1: expected a header with a column "iteration", found "step,loss"/],
   ];
   for (const [text, message] of cases) {
-    assert.throws(() => parseLog(text, "log.csv", COLUMNS), userError(message));
+    assert.throws(() => parseLog(text, "log.csv", COLUMNS), isUserError(message));
   }
 });
 
 Deno.test("a curve is the mean over runs with its sd, and a gap where no run has a number", () => {
   const log = (rows: string) => parseLog(`iteration,loss\n${rows}\n`, "log.csv", ["loss"]);
-  const curve = curveOf([log("1,2\n2,NaN\n3,4\n4,7"), log("1,4\n2,NaN\n3,NaN")], "loss", 1);
+  const curve = computeCurve([log("1,2\n2,NaN\n3,4\n4,7"), log("1,4\n2,NaN\n3,NaN")], "loss", 1);
   assert.deepEqual(curve, [
     { x: 1, y: 3, sd: Math.SQRT2, runs: 2 },
     { x: 2, y: null, sd: null, runs: 0 },
     { x: 3, y: 4, sd: null, runs: 1 },
     { x: 4, y: 7, sd: null, runs: 1 },
   ]);
-  assert.deepEqual(curveOf([log("1,NaN")], "loss", 1), []);
-  assert.deepEqual(curveOf([log("1,1")], "prec1", 1), []);
-  assert.deepEqual(curveOf([], "loss", 1), []);
+  assert.deepEqual(computeCurve([log("1,NaN")], "loss", 1), []);
+  assert.deepEqual(computeCurve([log("1,1")], "prec1", 1), []);
+  assert.deepEqual(computeCurve([], "loss", 1), []);
 });
 
 Deno.test("a curve is smoothed by windows that follow from the longest run of the page", () => {
-  assert.deepEqual([1, 150, 151, 450, 750, 751, 1000, 15_000].map((n) => windowFor(n)), [
+  assert.deepEqual([1, 150, 151, 450, 750, 751, 1000, 15_000].map((n) => chooseWindow(n)), [
     ...[1, 1, 2, 5, 5, 10, 10, 100],
   ]);
   const log = (count: number) => {
     const rows = Array.from({ length: count }, (_, k) => `${k + 1},${k % 4}`).join("\n");
     return parseLog(`iteration,loss\n${rows}\n`, "log.csv", ["loss"]);
   };
-  const [long, short] = [curveOf([log(1000)], "loss", 4), curveOf([log(10)], "loss", 4, 500)];
+  const [long, short] = [computeCurve([log(1000)], "loss", 4), computeCurve([log(10)], "loss", 4, 500)];
   assert.equal(long?.length, 250);
   assert.deepEqual(long?.slice(0, 2).map(({ x }) => x), [2.5, 6.5]);
   assert.ok(long?.every(({ y }) => y === 1.5));
@@ -170,7 +173,7 @@ Deno.test("the file of a chart has its points: of curves, bars, segments of bars
     points: [{ x: 1, y: 2, name: "p", low: 1, high: 3 }],
   }];
   const plane = buildScatterChart({ ...head, xTitle: "x", yTitle: "y", logarithmic: [], series });
-  assert.deepEqual([curves, bars, stack, plane].map((chart) => csvOf(JSON.parse(JSON.stringify(chart)))), [
+  assert.deepEqual([curves, bars, stack, plane].map((chart) => buildCsv(JSON.parse(JSON.stringify(chart)))), [
     "series,iteration,mean,sd,runs,stage begins at\ntrain,5,1,0.25,2,4\ntrain,6,,,0,4\n",
     'series,snapshot,mean,sd,runs,95 % from,to\n"b, c",last,0.5,,1,0.25,0.75\n',
     "bar,segment,ms\nW0,adam,3\nW0,rest,1\n",
@@ -182,8 +185,8 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
   withEmptyFolder(async (folder) => {
     writeRun(`${folder}/run`, { shannon: FINISHED });
     const data = await collect([`${folder}/run`]);
-    const charts = chartsOf(data);
-    assert.deepEqual(idsOf(charts), [
+    const charts = buildCharts(data);
+    assert.deepEqual(listIds(charts), [
       "test-nll",
       "test-prec1",
       "test-prec2",
@@ -192,7 +195,7 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
       "prec2",
     ]);
     const loss = curvesIn(charts, "loss");
-    assert.deepEqual(loss.map((one) => [one.label, xOf(one), yOf(one)]), [
+    assert.deepEqual(loss.map((one) => [one.label, listX(one), listY(one)]), [
       ["validation", [0, 2, 4], [2.25, 1.75, 1.125]],
       ["train", [1, 2, 3, 4], [2, 1.5, 1.25, 1]],
     ]);
@@ -216,7 +219,7 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
       "random",
       "best attainable",
     ]);
-    const page = pageShell(pageOf(data, charts), { style: "", script: "" });
+    const page = renderPage(buildReportPage(data, charts), { style: "", script: "" });
     assert.doesNotMatch(page, /NaN|undefined|null</);
     assert.doesNotMatch(page, /unfinished/);
     for (
@@ -239,21 +242,21 @@ Deno.test("runs over seeds have means, bands and notes on what is not finished",
     ]);
     const data = await collect([`${folder}/seeds`]);
     const [model] = data.models;
-    assert.deepEqual(model && progressNotes(model), [
+    assert.deepEqual(model && listProgressNotes(model), [
       "seed 3 unfinished: iteration 2 of 4",
       "seed 4 not begun",
     ]);
-    const charts = chartsOf(data);
+    const charts = buildCharts(data);
     const [validation, loss = assert.fail()] = curvesIn(charts, "loss");
     assert.deepEqual(loss.data.map(({ runs }) => runs), [3, 3, 2, 2]);
-    assert.deepEqual(yOf(loss), [7 / 3, 5.5 / 3, 1.75, 1.5]);
+    assert.deepEqual(listY(loss), [7 / 3, 5.5 / 3, 1.75, 1.5]);
     assert.ok(Math.abs((loss.data[3]?.sd ?? NaN) - Math.SQRT1_2) < 1e-12);
     // Of a run that is not finished, the best so far.
     assert.deepEqual(validation?.marks, [{ x: 4, y: 1.125 }, { x: 4, y: 1.125 }, { x: 2, y: 1.75 }]);
     const [bar] = barsIn(charts, "test-nll");
     assert.deepEqual([bar?.x, bar?.runs], [2, 2]);
     assert.ok(Math.abs((bar?.sd ?? NaN) - Math.SQRT1_2) < 1e-12);
-    const page = pageShell(pageOf(data, charts), { style: "", script: "" });
+    const page = renderPage(buildReportPage(data, charts), { style: "", script: "" });
     assert.match(page, /seed 3 unfinished: iteration 2 of 4/);
     assert.match(page, /2\.0000<br><small>± 0\.7071/);
   }));
@@ -263,7 +266,7 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
     writeRun(`${folder}/both`, { shannon: FINISHED, adversarial: ADVERSARIAL });
     writeRun(`${folder}/NoPretrain`, { adversarial: ADVERSARIAL });
     const data = await collect([`${folder}/both`, `${folder}/NoPretrain`]);
-    const charts = chartsOf(data);
+    const charts = buildCharts(data);
     const names = (id: string) => curvesIn(charts, id).map(({ label }) => label);
     assert.deepEqual(names("loss"), [
       ...["both: validation", "both: train", "both: validation", "both: train"],
@@ -284,9 +287,9 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
     assert.ok(names("prec1-pretrained").every((name) => !name.includes("NoPretrain")));
     const validation = (id: string) =>
       curvesIn(charts, id).filter(({ label }) => label.endsWith("validation"));
-    assert.deepEqual(validation("prec2").map((one) => yOf(one).at(-1)), [0.625, 0.25, 0.5, 0.25, 0.5]);
+    assert.deepEqual(validation("prec2").map((one) => listY(one).at(-1)), [0.625, 0.25, 0.5, 0.25, 0.5]);
     // The adversarial stage stands behind the first one, which has 4 iterations.
-    assert.deepEqual(validation("prec1").map((one) => [xOf(one)[0], one.offset]), [
+    assert.deepEqual(validation("prec1").map((one) => [listX(one)[0], one.offset]), [
       ...[[0, 0], [4, 4], [4, 4], [0, 0], [0, 0]],
     ]);
     for (const id of ["loss", "prec1", "prec2"]) {
@@ -301,7 +304,7 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
     ]);
     const models = barsIn(charts, "test-prec1").filter(({ snapshot }) => snapshot !== "baseline");
     assert.deepEqual(models.map(({ x }) => x), [0.3, 0.45, 0.4, 0.45, 0.4]);
-    const ids = idsOf(charts).filter((id) => !id.startsWith("test-"));
+    const ids = listIds(charts).filter((id) => !id.startsWith("test-"));
     for (const id of ids) { // no two curves of one stage look the same
       const looks = curvesIn(charts, id).map((one) => `${one.borderColor} ${one.borderDash} ${one.offset}`);
       assert.equal(new Set(looks).size, looks.length, id);
@@ -313,7 +316,7 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
     );
     assert.deepEqual(own.map(([text]) => text).slice(0, 3), ["both", "NoPretrain", `${reward}, validation`]);
     for (const [text, labels] of own) assert.ok([...labels].every((label) => label?.includes(text)), text);
-    const page = pageShell(pageOf(data, charts), { style: "", script: "" });
+    const page = renderPage(buildReportPage(data, charts), { style: "", script: "" });
     assert.match(page, /both: generator π/);
     assert.doesNotMatch(page, /unfinished/);
   }));
@@ -324,7 +327,7 @@ Deno.test("the page has the sign and the words of one verdict: beside the baseli
       const test = [figures("best-loss", 1.5, prec1, 0.5, half)];
       writeRun(`${folder}/run`, { shannon: { ...FINISHED, test, verdict } });
       const data = await collect([`${folder}/run`]);
-      const page = pageShell(pageOf(data, chartsOf(data)), { style: "", script: "" });
+      const page = renderPage(buildReportPage(data, buildCharts(data)), { style: "", script: "" });
       return /<p class="outcome">[^]*?(?=<dl)/.exec(page)?.[0].replaceAll(/\s*<\/p>\s*/g, "\n") ?? "";
     };
     assert.match(await outcome(0.35, 0.02), /class="better".*is better than every baseline/);
@@ -339,7 +342,7 @@ Deno.test("the page has the sign and the words of one verdict: beside the baseli
     writeSeedsFolder(`${folder}/seeds`, [1, 2], [seed(1, 0.4), seed(2, 0.36)]);
     writeRun(`${folder}/other`, { shannon: { train: TRAIN, validation: VALIDATION } });
     const data = await collect([`${folder}/seeds`, `${folder}/other`]);
-    const page = pageShell(pageOf(data, chartsOf(data)), { style: "", script: "" });
+    const page = renderPage(buildReportPage(data, buildCharts(data)), { style: "", script: "" });
     assert.match(page, /<span class="better">.<\/span> prec@1 0\.3800 against 0\.3000 \(click rate\)<\/div>/);
     assert.match(page, /not yet/);
     assert.equal(
@@ -351,17 +354,17 @@ Deno.test("the page has the sign and the words of one verdict: beside the baseli
 
 Deno.test("losses that span a decade have a logarithmic axis", () =>
   withEmptyFolder(async (folder) => {
-    const axisOf = async () =>
-      chartIn(chartsOf(await collect([folder])), "loss").config.options.scales?.y?.type;
+    const getAxis = async () =>
+      chartIn(buildCharts(await collect([folder])), "loss").config.options.scales?.y?.type;
     writeRun(folder, { shannon: FINISHED });
-    assert.equal(await axisOf(), "linear");
+    assert.equal(await getAxis(), "linear");
     writeRun(folder, {
       shannon: {
         ...FINISHED,
         train: TRAIN.map(([at = 0, loss = 0, ...rest]) => [at, 9 * Number(loss), ...rest]),
       },
     });
-    assert.equal(await axisOf(), "logarithmic");
+    assert.equal(await getAxis(), "logarithmic");
   }));
 
 /** What is kept of 200 users with four pages each. @param right pages of a user that are ranked right. */
@@ -374,7 +377,7 @@ function kept(right: (user: number) => number, users = "a") {
     sums[g * columns + column.nll] = 8 - right(g);
   }
   const details = { figures: {}, intervals: {}, slices: {} };
-  return pairedOf({ groups, sums, users, details, resampled: new Map() });
+  return packSums({ groups, sums, users, details, resampled: new Map() });
 }
 
 Deno.test("models that were tested on the same users are compared in pairs", () =>
@@ -394,7 +397,7 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
       { seed: 2, shannon: test(0.459, better) },
     ]);
     const all = ["usual", "better", "elsewhere", "older", "seeds"].map((name) => `${folder}/${name}`);
-    const text = comparisonTable((await collect(all)).models)?.text ?? assert.fail("no table");
+    const text = renderComparisonTable((await collect(all)).models)?.text ?? assert.fail("no table");
     assert.match(text, /better minus the others/);
     const rows = text.split("<tr>").slice(2).map((row) =>
       row.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim()
@@ -407,7 +410,7 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
     );
     assert.match(rows[1] ?? "", /^usual \+0\.0837 \+0\.0\d+ to \+0\.1\d+ better -0\.0837 .* better$/);
     const alone = await collect([`${folder}/better`, `${folder}/elsewhere`]);
-    assert.equal(comparisonTable(alone.models), undefined);
+    assert.equal(renderComparisonTable(alone.models), undefined);
   }));
 
 Deno.test("an experiment has its models' names, its claims, and what has not begun", () =>
@@ -418,7 +421,7 @@ Deno.test("an experiment has its models' names, its claims, and what has not beg
     assert.equal(data.models.length, 5);
     assert.deepEqual(data.notes, ["BatchNorm 64-64: not begun"]);
     assert.deepEqual(data.claims.map(({ holds }) => holds), ["yes", "undecided"]);
-    const page = pageShell(pageOf(data, chartsOf(data)), { style: "", script: "" });
+    const page = renderPage(buildReportPage(data, buildCharts(data)), { style: "", script: "" });
     assert.match(page, /BatchNorm 64-64: not begun/);
     assert.match(page, /Batch norm &lt;worsens&gt; convergence/);
     await Deno.remove(`${folder}/result.json`);
@@ -429,17 +432,20 @@ Deno.test("a result that is older than the run's extension is not shown", () =>
   withEmptyFolder(async (folder) => {
     writeRun(folder, { iterations: 9, shannon: { ...FINISHED, iteration: 3 } });
     const data = await collect([folder]);
-    assert.deepEqual(data.models.flatMap(progressNotes), ["unfinished: iteration 4 of 9"]);
-    const charts = chartsOf(data);
+    assert.deepEqual(data.models.flatMap(listProgressNotes), ["unfinished: iteration 4 of 9"]);
+    const charts = buildCharts(data);
     assert.ok(charts.every(({ config }) => config.type === "line"));
-    assert.match(pageShell(pageOf(data, charts), { style: "", script: "" }), /No run is finished yet/);
+    assert.match(
+      renderPage(buildReportPage(data, charts), { style: "", script: "" }),
+      /No run is finished yet/,
+    );
   }));
 
 Deno.test("charts without a number are left out", () =>
   withEmptyFolder(async (folder) => {
     const rows = [[0, 2.5, "NaN", "NaN"]];
     writeRun(folder, { shannon: { validation: rows } });
-    assert.deepEqual(idsOf(chartsOf(await collect([folder]))), ["loss"]);
+    assert.deepEqual(listIds(buildCharts(await collect([folder]))), ["loss"]);
   }));
 
 Deno.test("text from the data stays text", () =>
@@ -447,17 +453,17 @@ Deno.test("text from the data stays text", () =>
     const evil = `</script><script>alert("1")</script><!--&'`;
     writeRun(`${folder}/a`, { shannon: FINISHED });
     writeJson(`${folder}/experiment.json`, { models: [{ name: evil, folder: "a" }] });
-    writeJson(`${folder}/a/config.json`, { ...configOf({}), command: [evil] });
+    writeJson(`${folder}/a/config.json`, { ...makeConfig({}), command: [evil] });
     const data = await collect([folder]);
-    const charts = chartsOf(data);
-    const page = pageShell(pageOf(data, charts), { style: "", script: 'const x = "</script>";' });
+    const charts = buildCharts(data);
+    const page = renderPage(buildReportPage(data, charts), { style: "", script: 'const x = "</script>";' });
     assert.equal(page.match(/<script/g)?.length, 2);
     assert.equal(page.match(/<\/script/g)?.length, 2);
     assert.ok(!page.includes("<!--") && !page.includes('alert("1")</'));
     const json = page.match(/<script type="application\/json" id="chart-data">(.*)<\/script>/)?.[1] ?? "";
     assert.deepEqual(JSON.parse(json), charts);
     assert.equal(
-      csvOf(chartIn(charts, "test-nll")).split("\n")[1]?.slice(0, evil.length + 3),
+      buildCsv(chartIn(charts, "test-nll")).split("\n")[1]?.slice(0, evil.length + 3),
       `"${evil.replaceAll('"', '""')}`.slice(0, evil.length + 3),
     );
   }));
@@ -481,10 +487,10 @@ Deno.test("the command writes the page into the first folder, or where --out say
     const [a, b] = [`${folder}/a`, `${folder}/b`];
     writeRun(a, { shannon: FINISHED });
     writeRun(b, { dims: [32], shannon: FINISHED });
-    const before = filesIn(a);
+    const before = listFiles(a);
     const first = await runOk("report", a);
     assert.equal(first.stdout, `The report is ${a}/report.html\n`);
-    assert.deepEqual(filesIn(a), [...before, "report.html"].sort());
+    assert.deepEqual(listFiles(a), [...before, "report.html"].sort());
     const out = `${folder}/new/compared.html`;
     await runOk("report", a, b, "--out", out);
     assert.match(await Deno.readTextFile(out), /Differences[^]*model\.dims/);
@@ -514,7 +520,7 @@ Deno.test({
 /** Of made-up figures. */
 async function writePolicyPage(file: string): Promise<void> {
   const head = { title: "Policies", facts: [], notes: [] };
-  const page = pageShell(policyPageOf(head, [madeComparison(3)]), await readPageParts());
+  const page = renderPage(buildPolicyPage(head, [makeComparison(3)]), await readPageParts());
   await makeFolder(dirname(file));
   await Deno.writeTextFile(file, page);
 }

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import { formatCsvRow, isFormula } from "../../src/csv.ts";
 import { CsvLog, type LogFile } from "../../src/run/csv_log.ts";
-import { markOf } from "../bad_inputs/good_inputs.ts";
-import { userError, withEmptyFolder } from "./folder_check.ts";
+import { computeLogMark } from "../bad_inputs/good_inputs.ts";
+import { isUserError, withEmptyFolder } from "./folder_check.ts";
 
 /** Runs `body` with the path of a log in an empty folder. */
 function withPath(body: (path: string) => void): Promise<void> {
@@ -63,8 +63,8 @@ Deno.test("CsvLog goes on from its mark, whatever stands behind it", () =>
     const text = `${HEADER}1,2,3\n4,5,6\n`;
     for (const behind of ["", "7", "7,8,9\n", "\n\n", "no number", "\0".repeat(5000)]) {
       Deno.writeTextFileSync(path, text + behind);
-      const log = CsvLog.resume(path, columns, markOf(text));
-      assert.deepEqual(log.mark(), markOf(text));
+      const log = CsvLog.resume(path, columns, computeLogMark(text));
+      assert.deepEqual(log.mark(), computeLogMark(text));
       log.append([7, 8, 9]);
       log.close();
       assert.equal(Deno.readTextFileSync(path), `${text}7,8,9\n`);
@@ -74,10 +74,10 @@ Deno.test("CsvLog goes on from its mark, whatever stands behind it", () =>
 Deno.test("CsvLog does not go on from a log that is not as it was, and touches none", () =>
   withPath((path) => {
     const text = `${HEADER}1,2,3\n4,5,6\n`;
-    const mark = markOf(text);
+    const mark = computeLogMark(text);
     assert.throws(
       () => CsvLog.resume(path, columns, mark),
-      userError(/is not the log .* only 0\. Put the old file/),
+      isUserError(/is not the log .* only 0\. Put the old file/),
     );
     const changed = [
       "",
@@ -92,7 +92,7 @@ Deno.test("CsvLog does not go on from a log that is not as it was, and touches n
       Deno.writeTextFileSync(path, other);
       assert.throws(
         () => CsvLog.resume(path, columns, mark),
-        userError(/log\.csv is not the log that the run wrote/),
+        isUserError(/log\.csv is not the log that the run wrote/),
       );
       assert.equal(Deno.readTextFileSync(path), other);
     }
@@ -107,10 +107,13 @@ Deno.test("CsvLog begins where nothing is, or a header that was cut short, and n
     }
     for (const other of [`${HEADER}1,2,3\n`, "a,b\n", "x", `${HEADER}\n`]) {
       Deno.writeTextFileSync(path, other);
-      assert.throws(() => CsvLog.begin(path, columns), userError(/Expected no log at .*Nothing was changed/));
+      assert.throws(
+        () => CsvLog.begin(path, columns),
+        isUserError(/Expected no log at .*Nothing was changed/),
+      );
       assert.equal(Deno.readTextFileSync(path), other);
     }
-    assert.throws(() => CsvLog.begin(`${path}/x`, columns), userError(/a part of this path is a file/));
+    assert.throws(() => CsvLog.begin(`${path}/x`, columns), isUserError(/a part of this path is a file/));
   }));
 
 Deno.test("CsvLog names the file when the disk is full, keeps the rows, and writes them once there is room", () => {
@@ -134,7 +137,7 @@ Deno.test("CsvLog names the file when the disk is full, keeps the rows, and writ
   log.append([3, 4]);
   assert.throws(
     () => log.flush(),
-    userError(/cannot write runs\/log\.csv: the disk is full\. Free some space/),
+    isUserError(/cannot write runs\/log\.csv: the disk is full\. Free some space/),
   );
   assert.equal(text, "1,2\n");
   room = 100;

@@ -18,7 +18,7 @@ export async function withEmptyFolder<T>(body: (folder: string) => Promise<T> | 
 }
 
 /** The config of a run that no command began. @param more beside a Shannon stage on the demo data */
-export function runConfigOf(more: Partial<RunConfig>): RunConfig {
+export function makeRunConfig(more: Partial<RunConfig>): RunConfig {
   return v.parse(runConfigSchema, {
     ...{
       format: "clickgan-run",
@@ -38,7 +38,7 @@ export function runConfigOf(more: Partial<RunConfig>): RunConfig {
 }
 
 /** A check for assert.throws and assert.rejects: a UserError whose message matches all of these. */
-export function userError(...messages: readonly RegExp[]): (error: unknown) => boolean {
+export function isUserError(...messages: readonly RegExp[]): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof UserError, String(error));
     for (const message of messages) assert.match(error.message, message);

@@ -3,41 +3,45 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import {
-  atomicWriteFile,
   isTemporaryName,
   makeFolder,
+  makeTemporaryName,
   openTemporary,
-  temporaryName,
+  writeFileAtomically,
 } from "../../src/files/atomic_write.ts";
-import { userError, withEmptyFolder } from "./folder_check.ts";
+import { isUserError, withEmptyFolder } from "./folder_check.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { Lock } from "../../src/files/lock.ts";
-import { contentsOf, expectEmpty, OwnedFolder, SIGN } from "../../src/files/owned_folder.ts";
-import { exists, explainFileError, shownPath } from "../../src/files/local_file.ts";
+import { expectEmpty, listContents, OwnedFolder, SIGN } from "../../src/files/owned_folder.ts";
+import { explainFileError, formatPath, pathExists } from "../../src/files/local_file.ts";
 import { UserError } from "../../src/user_error.ts";
 import { explainFailure } from "../../src/cli/fail.ts";
-import { filesIn, words } from "../command_check.ts";
-import { fifo } from "../bad_inputs/files.ts";
+import { listFiles, splitArguments } from "../command_check.ts";
+import { makeFifo } from "../bad_inputs/files.ts";
 import { holdPlace } from "../../src/files/write_scope.ts";
 
 Deno.test("atomicWriteFile writes text, bytes and pieces, and leaves nothing else", () =>
   withEmptyFolder(async (folder) => {
     using _held = holdPlace(folder);
     const path = `${folder}/file`;
-    await atomicWriteFile(path, "schön");
+    await writeFileAtomically(path, "schön");
     assert.equal(Deno.readTextFileSync(path), "schön");
-    await atomicWriteFile(path, new Uint8Array([1, 2]));
+    await writeFileAtomically(path, new Uint8Array([1, 2]));
     assert.deepEqual(Deno.readFileSync(path), new Uint8Array([1, 2]));
-    await atomicWriteFile(path, [new Uint8Array([1, 2]), new Uint8Array(), new Uint8Array(300_000).fill(3)]);
+    await writeFileAtomically(path, [
+      new Uint8Array([1, 2]),
+      new Uint8Array(),
+      new Uint8Array(300_000).fill(3),
+    ]);
     assert.equal(Deno.readFileSync(path).length, 300_002);
-    assert.deepEqual(filesIn(folder), ["file"]);
+    assert.deepEqual(listFiles(folder), ["file"]);
   }));
 
 Deno.test("atomicWriteFile keeps the old contents when it fails, and removes its temporary file", () =>
   withEmptyFolder(async (folder) => {
     using _held = holdPlace(folder);
     const path = `${folder}/file`;
-    await atomicWriteFile(path, "old");
+    await writeFileAtomically(path, "old");
     // Bytes that cannot be had stand for a disk that is full half-way: Deno gives /dev/full to no test.
     const full = Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
     const half = {
@@ -48,20 +52,20 @@ Deno.test("atomicWriteFile keeps the old contents when it fails, and removes its
     } as unknown as Uint8Array;
     const pieces = [new Uint8Array(10), half];
     await assert.rejects(
-      atomicWriteFile(path, pieces),
-      userError(/file: the disk is full\. Free some space/),
+      writeFileAtomically(path, pieces),
+      isUserError(/file: the disk is full\. Free some space/),
     );
     assert.equal(Deno.readTextFileSync(path), "old");
-    assert.deepEqual(filesIn(folder), ["file"]);
+    assert.deepEqual(listFiles(folder), ["file"]);
   }));
 
 Deno.test("atomicWriteFile keeps nothing of a temporary file that a killed process left, be it longer", () =>
   withEmptyFolder(async (folder) => {
     const path = `${folder}/file`;
-    await Deno.writeTextFile(temporaryName(path), "what was to become a much longer file");
-    await atomicWriteFile(path, "short");
+    await Deno.writeTextFile(makeTemporaryName(path), "what was to become a much longer file");
+    await writeFileAtomically(path, "short");
     assert.equal(await Deno.readTextFile(path), "short");
-    assert.deepEqual(filesIn(folder), ["file"]);
+    assert.deepEqual(listFiles(folder), ["file"]);
   }));
 
 Deno.test("writing a file and making a folder explain what is in the way", () =>
@@ -73,15 +77,15 @@ Deno.test("writing a file and making a folder explain what is in the way", () =>
     const cases: [write: typeof makeFolder, path: string, says: RegExp][] = [
       [makeFolder, "file", /the folder .*file: a file of this name is in the way/],
       [makeFolder, "file/x", /a part of this path is a file/],
-      [(path) => atomicWriteFile(path, "x"), "a", /cannot write .*a: it is a folder/],
-      [(path) => atomicWriteFile(path, "x"), "file/x", /file\/x: a part of this path is a file/],
-      [(path) => atomicWriteFile(path, "x"), "no/x", /no\/x: no such file or folder/],
-      [(path) => atomicWriteFile(path, "x"), "n".repeat(300), /the name is too long/],
+      [(path) => writeFileAtomically(path, "x"), "a", /cannot write .*a: it is a folder/],
+      [(path) => writeFileAtomically(path, "x"), "file/x", /file\/x: a part of this path is a file/],
+      [(path) => writeFileAtomically(path, "x"), "no/x", /no\/x: no such file or folder/],
+      [(path) => writeFileAtomically(path, "x"), "n".repeat(300), /the name is too long/],
     ];
     for (const [write, path, says] of cases) {
-      await assert.rejects(write(`${folder}/${path}`), userError(says));
+      await assert.rejects(write(`${folder}/${path}`), isUserError(says));
     }
-    assert.deepEqual(filesIn(folder), ["a", "file"]);
+    assert.deepEqual(listFiles(folder), ["a", "file"]);
   }));
 
 const RUN = { what: "it", option: "--there" };
@@ -96,7 +100,9 @@ async function otherProcess(script: string): Promise<Disposable> {
     args: [
       "run",
       ...DENO_FLAGS,
-      ...words(`--no-prompt --allow-read --allow-write data:text/typescript,${encodeURIComponent(code)}`),
+      ...splitArguments(
+        `--no-prompt --allow-read --allow-write data:text/typescript,${encodeURIComponent(code)}`,
+      ),
     ],
     stdout: "piped",
     stderr: "inherit",
@@ -129,14 +135,14 @@ Deno.test("a folder has one owner, the second is told who it is, and an owner le
       using _owned = await OwnedFolder.begin(path, RUN);
       assert.throws(
         () => OwnedFolder.open(path),
-        userError(new RegExp(`run is being written by process ${Deno.pid} \\(`)),
+        isUserError(new RegExp(`run is being written by process ${Deno.pid} \\(`)),
       );
       await Deno.writeTextFile(`${path}/x`, "");
     }
-    assert.deepEqual(filesIn(path), ["x"]);
+    assert.deepEqual(listFiles(path), ["x"]);
     await assert.rejects(
       OwnedFolder.begin(path, RUN),
-      userError(
+      isUserError(
         /new or empty folder for it, but .*run holds x\. Choose another --there; nothing was changed/,
       ),
     );
@@ -150,12 +156,12 @@ Deno.test("a folder that was made for an owner goes again when nothing was writt
     Deno.mkdirSync(`${folder}/old`);
     (await OwnedFolder.begin(`${folder}/old`, RUN))[Symbol.dispose]();
     OwnedFolder.open(`${folder}/old`)[Symbol.dispose]();
-    assert.deepEqual(filesIn(folder), ["old"]);
-    assert.throws(() => OwnedFolder.open(`${folder}/no`), userError(/a folder at .*no, found nothing/));
+    assert.deepEqual(listFiles(folder), ["old"]);
+    assert.throws(() => OwnedFolder.open(`${folder}/no`), isUserError(/a folder at .*no, found nothing/));
     Deno.writeTextFileSync(`${folder}/file`, "");
     await assert.rejects(
       OwnedFolder.begin(`${folder}/file`, RUN),
-      userError(/a part of this path is a file/),
+      isUserError(/a part of this path is a file/),
     );
   }));
 
@@ -166,17 +172,17 @@ Deno.test("an owner that is killed frees its folder, and the next one removes it
       using _other = await otherProcess(`
         OwnedFolder.open(${JSON.stringify(folder)});
         openTemporary(${JSON.stringify(`${folder}/config.json`)}).file.writeSync(new Uint8Array(9));`);
-      assert.throws(() => OwnedFolder.open(folder), userError(/is being written by process \d+ \(/));
+      assert.throws(() => OwnedFolder.open(folder), isUserError(/is being written by process \d+ \(/));
       for (const path of [mine, theirs]) Deno.writeTextFileSync(path, "the user's own");
-      assert.ok(await exists(temporaryName(`${folder}/config.json`)));
+      assert.ok(await pathExists(makeTemporaryName(`${folder}/config.json`)));
       assert.deepEqual(
-        contentsOf(folder),
+        listContents(folder),
         [".notes.tmp", "config.json.1a2b3c4d.tmp"],
         "what is ours does not count",
       );
     }
     (await eventually(() => OwnedFolder.open(folder)))[Symbol.dispose]();
-    assert.deepEqual(filesIn(folder), [".notes.tmp", "config.json.1a2b3c4d.tmp"]);
+    assert.deepEqual(listFiles(folder), [".notes.tmp", "config.json.1a2b3c4d.tmp"]);
     for (const path of [mine, theirs]) assert.equal(Deno.readTextFileSync(path), "the user's own");
   }));
 
@@ -187,10 +193,10 @@ Deno.test("a temporary file that another process writes is neither taken nor rem
       using _other = await otherProcess(`openTemporary(${JSON.stringify(path)});`);
       assert.equal(openTemporary(path), undefined);
       OwnedFolder.open(folder)[Symbol.dispose]();
-      assert.ok(await exists(temporaryName(path)));
+      assert.ok(await pathExists(makeTemporaryName(path)));
     }
-    await eventually(() => atomicWriteFile(path, "whole"));
-    assert.deepEqual(filesIn(folder), ["page.html"]);
+    await eventually(() => writeFileAtomically(path, "whole"));
+    assert.deepEqual(listFiles(folder), ["page.html"]);
     assert.equal(Deno.readTextFileSync(path), "whole");
   }));
 
@@ -199,9 +205,9 @@ Deno.test("many writers of one file: it is always one of their texts", () =>
     using _held = holdPlace(folder);
     const path = `${folder}/file`;
     const texts = Array.from({ length: 20 }, (_, k) => String(k).repeat(100_000));
-    await Promise.all(texts.map((text) => atomicWriteFile(path, text)));
+    await Promise.all(texts.map((text) => writeFileAtomically(path, text)));
     assert.ok(texts.includes(Deno.readTextFileSync(path)));
-    assert.deepEqual(filesIn(folder), ["file"]);
+    assert.deepEqual(listFiles(folder), ["file"]);
   }));
 
 Deno.test("a file is replaced by its owner or by one of its kind, keeps its permissions, and nothing else is replaced", () =>
@@ -215,43 +221,43 @@ Deno.test("a file is replaced by its owner or by one of its kind, keeps its perm
     Deno.symlinkSync(at("none"), at("dangling"));
     Deno.symlinkSync(at("mine"), at("way"));
     Deno.chmodSync(at("kind"), 0o640);
-    if (Deno.build.os !== "windows") await fifo("pipe")(folder);
+    if (Deno.build.os !== "windows") await makeFifo("pipe")(folder);
     using _held = holdPlace(at("mine"));
-    const write = (name: string) => atomicWriteFile(at(name), "new", '"format": "kind"');
+    const write = (name: string) => writeFileAtomically(at(name), "new", '"format": "kind"');
     for (const name of ["mine/file", "way/file", "kind", "absent"]) {
       await write(name);
       assert.equal(Deno.readTextFileSync(at(name)), "new");
     }
     if (Deno.build.os !== "windows") assert.equal((Deno.statSync(at("kind")).mode ?? 0) & 0o777, 0o640);
-    const before = filesIn(folder);
+    const before = listFiles(folder);
     for (const name of ["other", "link", "dangling", "pipe", "mine", "kind"]) {
-      await assert.rejects(write(name), userError(new RegExp(`/${name}[ :]`)), name);
+      await assert.rejects(write(name), isUserError(new RegExp(`/${name}[ :]`)), name);
     }
-    assert.deepEqual(filesIn(folder), before);
+    assert.deepEqual(listFiles(folder), before);
   }));
 
 Deno.test("what has a name of ours without being ours is refused, not written through", () =>
   withEmptyFolder(async (folder) => {
     const [path, victim] = [`${folder}/file`, `${folder}/victim`];
     Deno.writeTextFileSync(victim, "precious");
-    Deno.symlinkSync(victim, temporaryName(path));
+    Deno.symlinkSync(victim, makeTemporaryName(path));
     await assert.rejects(
-      atomicWriteFile(path, "x"),
-      userError(/clickgan-tmp to be free for a temporary file/),
+      writeFileAtomically(path, "x"),
+      isUserError(/clickgan-tmp to be free for a temporary file/),
     );
-    Deno.linkSync(victim, temporaryName(`${folder}/second`));
+    Deno.linkSync(victim, makeTemporaryName(`${folder}/second`));
     await assert.rejects(
-      atomicWriteFile(`${folder}/second`, "x"),
-      userError(/to be free for a temporary file/),
+      writeFileAtomically(`${folder}/second`, "x"),
+      isUserError(/to be free for a temporary file/),
     );
     Deno.symlinkSync(victim, `${folder}/lock`);
     assert.throws(
       () => Lock.take(`${folder}/lock`, "it"),
-      userError(/lock to be free for a lock, found something else/),
+      isUserError(/lock to be free for a lock, found something else/),
     );
     assert.equal(Deno.readTextFileSync(victim), "precious");
     OwnedFolder.open(folder)[Symbol.dispose]();
-    assert.ok(Deno.lstatSync(temporaryName(path)).isSymlink);
+    assert.ok(Deno.lstatSync(makeTemporaryName(path)).isSymlink);
   }));
 
 Deno.test("Lock.wait waits for its turn, and says once for whom", () =>
@@ -265,21 +271,21 @@ Deno.test("Lock.wait waits for its turn, and says once for whom", () =>
     (await second)[Symbol.dispose]();
     assert.equal(told.length, 1);
     assert.match(told[0] ?? "", /^process \d+ /);
-    assert.deepEqual(filesIn(folder), []);
+    assert.deepEqual(listFiles(folder), []);
   }));
 
 Deno.test("temporary names are of one kind, and an empty folder may hold them", () =>
   withEmptyFolder(async (folder) => {
-    assert.ok(isTemporaryName(temporaryName("a/b/train.csv").split("/").at(-1) ?? ""));
+    assert.ok(isTemporaryName(makeTemporaryName("a/b/train.csv").split("/").at(-1) ?? ""));
     for (
       const name of ["train.csv", "train.csv.clickgan-tmp", ".clickgan-tmp", ".x.tmp", ".clickgan-tmp.x"]
     ) {
       assert.ok(!isTemporaryName(name), name);
     }
-    Deno.writeTextFileSync(temporaryName(`${folder}/config.json`), "half");
+    Deno.writeTextFileSync(makeTemporaryName(`${folder}/config.json`), "half");
     expectEmpty(folder, RUN);
     (await OwnedFolder.begin(folder, RUN))[Symbol.dispose]();
-    assert.deepEqual(filesIn(folder), []);
+    assert.deepEqual(listFiles(folder), []);
   }));
 
 Deno.test("what is made in one go says that it is not whole, is taken back, and the next one begins it anew", () =>
@@ -290,27 +296,27 @@ Deno.test("what is made in one go says that it is not whole, is taken back, and 
     const refused = () => OwnedFolder.begin(path, purpose);
     {
       using _left = await OwnedFolder.begin(path, purpose);
-      assert.deepEqual(filesIn(path).filter((name) => !name.endsWith(".lock")), [SIGN]);
+      assert.deepEqual(listFiles(path).filter((name) => !name.endsWith(".lock")), [SIGN]);
       write("a.csv", "half");
       write("work.db", "half");
     }
-    assert.deepEqual(filesIn(folder), [], "what is not whole goes");
+    assert.deepEqual(listFiles(folder), [], "what is not whole goes");
     Deno.mkdirSync(path);
     for (const name of [SIGN, "a.csv", "work.db", "notes.txt"]) {
       write(name, "of one that was killed, or mine");
     }
-    await assert.rejects(refused, userError(/holds notes\.txt/));
-    assert.deepEqual(filesIn(path), [SIGN, "a.csv", "notes.txt", "work.db"]);
+    await assert.rejects(refused, isUserError(/holds notes\.txt/));
+    assert.deepEqual(listFiles(path), [SIGN, "a.csv", "notes.txt", "work.db"]);
     Deno.removeSync(`${path}/notes.txt`);
     {
       using whole = await OwnedFolder.begin(path, purpose);
-      assert.ok(!filesIn(path).includes("a.csv"));
+      assert.ok(!listFiles(path).includes("a.csv"));
       for (const name of ["b.json", "work.db", "notes.txt"]) write(name, "{}");
       whole.finish();
     }
-    assert.deepEqual(filesIn(path), ["b.json", "notes.txt"]);
-    await assert.rejects(refused, userError(/holds b\.json/));
-    assert.deepEqual(filesIn(path), ["b.json", "notes.txt"]);
+    assert.deepEqual(listFiles(path), ["b.json", "notes.txt"]);
+    await assert.rejects(refused, isUserError(/holds b\.json/));
+    assert.deepEqual(listFiles(path), ["b.json", "notes.txt"]);
   }));
 
 Deno.test("folders that are made together are begun again until the last sign is gone, and no other command's folder is", () =>
@@ -337,11 +343,11 @@ Deno.test("folders that are made together are begun again until the last sign is
         Deno.removeSync = removeSync;
       }
     }
-    assert.throws(expectBegun, userError(/first holds a\.csv/));
+    assert.throws(expectBegun, isUserError(/first holds a\.csv/));
     // Of a command that made the second one alone, and was killed.
     Deno.writeTextFileSync(`${paths[1]}/${SIGN}`, "");
     for (const order of [paths, paths.toReversed()]) {
-      assert.throws(() => expectEmpty(`${folder}/first`, purpose, order), userError(/first holds a\.csv/));
+      assert.throws(() => expectEmpty(`${folder}/first`, purpose, order), isUserError(/first holds a\.csv/));
     }
   }));
 
@@ -383,7 +389,7 @@ Deno.test("errors of the file system have a cause and a remedy, on one line", ()
     assert.doesNotMatch(explained.message, /\n/);
   }
   assert.equal(explainFileError("text", "read", "x"), "text");
-  assert.equal(shownPath("a\nb\x1b[31m"), "a\\x0ab\\x1b[31m");
+  assert.equal(formatPath("a\nb\x1b[31m"), "a\\x0ab\\x1b[31m");
 });
 
 Deno.test("what the system says becomes a line with the path and the cause; a fault of the program does not", () =>

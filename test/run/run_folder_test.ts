@@ -1,19 +1,19 @@
 /** Folders of runs: what they may hold, and what becomes of it when a command is refused; which snapshot one stands for; seeds. */
 
 import assert from "node:assert/strict";
-import { filesIn, runCommand, withSmallLog } from "../command_check.ts";
+import { listFiles, runCommand, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
-import { initialWeights } from "../../src/model/initial_weights.ts";
-import { modelParameters } from "../../src/model/user_model.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
+import { drawInitialWeights } from "../../src/model/initial_weights.ts";
+import { listModelParameters } from "../../src/model/user_model.ts";
 import { openRun } from "../../src/run/open_run.ts";
 import { writeSafetensors, writeSnapshot } from "../../src/run/snapshot.ts";
 import { withFolder } from "../prepared_folder.ts";
-import { treeOf } from "../bad_inputs/files.ts";
+import { readTree } from "../bad_inputs/files.ts";
 import { scoreCases } from "../score_cases.ts";
-import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../../src/run/seeds_folder.ts";
+import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../src/run/seeds_folder.ts";
 import { defaultTraining } from "../../src/train/config.ts";
-import { runConfigOf, userError, withEmptyFolder } from "./folder_check.ts";
+import { isUserError, makeRunConfig, withEmptyFolder } from "./folder_check.ts";
 
 const SMALL = "--batch-size 12 --dims 8 --lstm-units 4 --iterations 20 --no-report";
 
@@ -30,9 +30,9 @@ function withRuns(use: (runs: Runs) => Promise<void>): Promise<void> {
   return withSmallLog(async (folder, data) => {
     await using train = new CommandSeries("train");
     const refused = async (line: string, says: RegExp) => {
-      const before = await treeOf(folder);
+      const before = await readTree(folder);
       await train.refused(line, says);
-      assert.deepEqual(await treeOf(folder), before, `${line} changed something`);
+      assert.deepEqual(await readTree(folder), before, `${line} changed something`);
     };
     await use({ folder, data, train, refused });
   });
@@ -78,19 +78,19 @@ Deno.test("a refused --resume changes nothing, in a run, an adversarial stage, o
     await refused(`--resume ${seeds} --iterations 30`, /seed-2\/last\.safetensors.* found none/);
     Deno.writeTextFileSync(data, Deno.readTextFileSync(data).replace("\t1\t0\n", "\t0\t0\n"));
     await refused(`--resume ${run} --adversarial 30`, /found none|has changed since/);
-    assert.deepEqual(filesIn(folder), ["run", "seeds", "small.tsv"]);
+    assert.deepEqual(listFiles(folder), ["run", "seeds", "small.tsv"]);
   }));
 
 const { config: model, log } = scoreCases["LSTM, one-hot"] ?? assert.fail();
-const items = itemsShape(log.items);
-const specs = modelParameters(items, model);
+const items = getItemsShape(log.items);
+const specs = listModelParameters(items, model);
 
 async function snapshot(path: string, kind: string): Promise<void> {
-  await writeSnapshot(path, specs, initialWeights(specs, 1), { model, items, iteration: 7, kind });
+  await writeSnapshot(path, specs, drawInitialWeights(specs, 1), { model, items, iteration: 7, kind });
 }
 
 async function refuses(path: string, says: RegExp): Promise<void> {
-  await assert.rejects(openRun(path), userError(says));
+  await assert.rejects(openRun(path), isUserError(says));
 }
 
 Deno.test("openRun takes a run's best-loss snapshot, or what stands in its place, or the snapshot that is named", () =>
@@ -134,18 +134,18 @@ Deno.test("a model's data are those that its run was trained on, unless others a
     assert.equal((await openRun(folder)).trainedOn, undefined);
   }));
 
-const config = runConfigOf({ training: { ...defaultTraining, seed: 7 } });
+const config = makeRunConfig({ training: { ...defaultTraining, seed: 7 } });
 
 Deno.test("--seeds: every seed trains with itself, in a folder of its own", () => {
   const seeds = { seeds: [7, 8, 4294967295], config };
   for (const seed of seeds.seeds) {
-    const own = configOfSeed(seeds, seed);
+    const own = getSeedConfig(seeds, seed);
     assert.equal(own.training.seed, seed);
     // The data are those of the first seed: seeds compare trainings, not splits.
     assert.deepEqual({ ...own, training: { ...own.training, seed: 7 } }, config);
   }
   assert.equal(config.training.seed, 7);
-  assert.deepEqual(seeds.seeds.map((seed) => folderOfSeed("runs/a", seed)), [
+  assert.deepEqual(seeds.seeds.map((seed) => getSeedFolder("runs/a", seed)), [
     "runs/a/seed-7",
     "runs/a/seed-8",
     "runs/a/seed-4294967295",

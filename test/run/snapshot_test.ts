@@ -6,12 +6,18 @@ import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
 import { readSafetensors, readSnapshot, writeSafetensors, writeSnapshot } from "../../src/run/snapshot.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
-import { checkWeights, modelParameters } from "../../src/model/user_model.ts";
+import { checkWeights, listModelParameters } from "../../src/model/user_model.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
-import { goodSnapshot, type Holds, reshaped, SMALL_MODEL, valued } from "../bad_inputs/good_inputs.ts";
-import { refused } from "../case_table.ts";
+import {
+  makeGoodSnapshot,
+  reshapeTensor,
+  setTensorValue,
+  SMALL_MODEL,
+  type SnapshotContents,
+} from "../bad_inputs/good_inputs.ts";
+import { expectRefusal } from "../case_table.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
-import { userError, withEmptyFolder } from "./folder_check.ts";
+import { isUserError, withEmptyFolder } from "./folder_check.ts";
 
 /** A file with this header text and these data bytes. */
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array<ArrayBuffer> {
@@ -29,7 +35,7 @@ function f32(begin: number, end: number, shape = [(end - begin) / 4]) {
 }
 
 function rejects(bytes: Uint8Array<ArrayBuffer>, message: RegExp): void {
-  assert.throws(() => decodeSafetensors(bytes, "m.safetensors"), userError(/^m\.safetensors/, message));
+  assert.throws(() => decodeSafetensors(bytes, "m.safetensors"), isUserError(/^m\.safetensors/, message));
 }
 
 const tensor: fc.Arbitrary<TensorData> = fc.array(fc.nat(4), { maxLength: 4 }).chain((shape) => {
@@ -191,34 +197,40 @@ Deno.test("readSafetensors and writeSafetensors name the path", () =>
 // Snapshots of another model, of other items, or whose metadata are damaged.
 
 /** Reads a good snapshot with a change, and compares its weights with the parameters of the model that it names. */
-function read(change: (holds: Holds) => unknown): void {
-  const holds = goodSnapshot();
+function read(change: (holds: SnapshotContents) => unknown): void {
+  const holds = makeGoodSnapshot();
   change(holds);
   const bytes = encodeSafetensors(holds.tensors, holds.metadata);
   const { info, weights } = decodeSnapshot(bytes, "model.safetensors");
-  if (info) checkWeights(modelParameters(info.items, info.model), weights);
+  if (info) checkWeights(listModelParameters(info.items, info.model), weights);
 }
 
 const KERNEL = "utility/layer1/item_kernel";
 const BIAS = "utility/output/bias";
 const oneValue = { shape: [1, 1], data: new Float32Array(1) };
-const model = (change: Partial<ModelConfig> | object) => ({ metadata }: Holds) =>
+const model = (change: Partial<ModelConfig> | object) => ({ metadata }: SnapshotContents) =>
   void (metadata.model = JSON.stringify({ ...SMALL_MODEL, ...change }));
-const named = (change: Readonly<Record<string, string>>) => ({ metadata }: Holds) =>
+const named = (change: Readonly<Record<string, string>>) => ({ metadata }: SnapshotContents) =>
   void Object.assign(metadata, change);
 
-const cases: readonly [says: string, ...changes: ((holds: Holds) => unknown)[]][] = [
+const cases: readonly [says: string, ...changes: ((holds: SnapshotContents) => unknown)[]][] = [
   // As many values in another order.
   [
     `${KERNEL}: expected the shape [… found [`,
-    reshaped(KERNEL, ([rows = 0, columns = 0]) => [columns, rows]),
-    reshaped(KERNEL, (shape) => [shape.reduce((a, b) => a * b)]),
-    reshaped(KERNEL, (shape) => [1, ...shape]),
+    reshapeTensor(KERNEL, ([rows = 0, columns = 0]) => [columns, rows]),
+    reshapeTensor(KERNEL, (shape) => [shape.reduce((a, b) => a * b)]),
+    reshapeTensor(KERNEL, (shape) => [1, ...shape]),
   ],
-  ["utility/layer1/bias: expected the shape [1, 8], found [8]", reshaped("utility/layer1/bias", () => [8])],
+  [
+    "utility/layer1/bias: expected the shape [1, 8], found [8]",
+    reshapeTensor("utility/layer1/bias", () => [8]),
+  ],
   // Values.
-  [`model.safetensors: expected finite numbers, found NaN in ${BIAS}, element 0`, valued(BIAS, NaN, 0)],
-  [`found -Infinity in ${BIAS}, element 0`, valued(BIAS, -Infinity, 0)],
+  [
+    `model.safetensors: expected finite numbers, found NaN in ${BIAS}, element 0`,
+    setTensorValue(BIAS, NaN, 0),
+  ],
+  [`found -Infinity in ${BIAS}, element 0`, setTensorValue(BIAS, -Infinity, 0)],
   [
     `expected ${BIAS} to be F32, found U32`,
     ({ tensors }) => tensors.set(BIAS, { shape: [1, 1], data: new Uint32Array(1) }),
@@ -256,6 +268,6 @@ const cases: readonly [says: string, ...changes: ((holds: Holds) => unknown)[]][
 Deno.test("a snapshot that is damaged, or of another model, is refused with what was expected and found", async () => {
   read(() => {});
   for (const [says, ...changes] of cases) {
-    for (const change of changes) await refused(() => read(change), says, `${says}: ${change}`);
+    for (const change of changes) await expectRefusal(() => read(change), says, `${says}: ${change}`);
   }
 });

@@ -4,40 +4,40 @@
  */
 
 import assert from "node:assert/strict";
-import { randomStream } from "../../src/data/random.ts";
-import { slateRatio, type SlateValues, topSlate } from "../../src/simulate/host/slate_ratio.ts";
-import { shopItems } from "../../src/data/demo_shop.ts";
+import { createRandomStream } from "../../src/data/random.ts";
+import { findBestSlate, selectTopSlate, type SlateProblem } from "../../src/simulate/host/slate_ratio.ts";
+import { drawShopItems } from "../../src/data/demo_shop.ts";
 import {
+  advanceShopState,
+  computeShopUtility,
   demo,
-  featuresOf,
   firstState,
-  nextState,
+  getItemFeatures,
   restless,
   type ShopState,
   type ShopTruth,
-  shopUtility,
 } from "../../src/data/shops.ts";
-import { Grid, optimumPolicy, ShopPlan } from "../../src/simulate/host/exact_shop.ts";
+import { createOptimalPolicy, InterpolationGrid, ShopPlan } from "../../src/simulate/host/exact_shop.ts";
 import {
-  greedyPolicy,
+  createHostGreedyPolicy,
+  createRandomPolicy,
   type HostOptions,
   type HostPolicy,
-  randomPolicy,
   simulateOnHost,
 } from "../../src/simulate/host/host_simulator.ts";
 import { runBench } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 
 /** All sets of k of some items. */
-function* setsOf(items: readonly number[], k: number): Generator<number[]> {
+function* listSets(items: readonly number[], k: number): Generator<number[]> {
   if (k === 0) return yield [];
   for (let first = 0; first + k <= items.length; first++) {
-    for (const rest of setsOf(items.slice(first + 1), k - 1)) yield [items[first] ?? NaN, ...rest];
+    for (const rest of listSets(items.slice(first + 1), k - 1)) yield [items[first] ?? NaN, ...rest];
   }
 }
 
-function valueOf(
-  { weights, noneWeight = 1, values, noneValue }: SlateValues,
+function computeValue(
+  { weights, noneWeight = 1, values, noneValue }: SlateProblem,
   slate: readonly number[],
 ): number {
   const sum = (of: (item: number) => number) => slate.reduce((total, item) => total + of(item), 0);
@@ -47,7 +47,7 @@ function valueOf(
 }
 
 Deno.test("slate ratio: the best of all slates, for 800 draws; the value never falls, in at most 8 rounds", () => {
-  const random = randomStream(1, "slate ratio");
+  const random = createRandomStream(1, "slate ratio");
   const I = 12;
   let most = 0, beaten = 0;
   for (let draw = 0; draw < 800; draw++) {
@@ -66,52 +66,55 @@ Deno.test("slate ratio: the best of all slates, for 800 draws; the value never f
       noneValue: number(3),
       noneWeight: draw % 2 === 0 ? 1 : Math.exp(random.normal()),
     };
-    const { slate, value, path, rounds } = slateRatio(problem, k, masked);
+    const { slate, value, path, rounds } = findBestSlate(problem, k, masked);
     assert.equal(new Set(slate).size, k);
     assert.ok(slate.every((item) => masked[item] === 0));
-    assert.ok(Math.abs(valueOf(problem, slate) - value) < 1e-12);
-    const best = Math.max(...[...setsOf(free, k)].map((all) => valueOf(problem, all)));
+    assert.ok(Math.abs(computeValue(problem, slate) - value) < 1e-12);
+    const best = Math.max(...[...listSets(free, k)].map((all) => computeValue(problem, all)));
     assert.ok(value > best - 1e-12, `draw ${draw}: expected ${best}, got ${value}`);
     path.slice(1).forEach((next, round) => assert.ok(next > (path[round] ?? NaN)));
     most = Math.max(most, rounds);
-    const byWeightedValue = topSlate(
+    const byWeightedValue = selectTopSlate(
       problem.weights.map((w, item) => w * (problem.values[item] ?? NaN)),
       k,
       masked,
     );
-    if (valueOf(problem, byWeightedValue) < best - 1e-9) beaten++;
+    if (computeValue(problem, byWeightedValue) < best - 1e-9) beaten++;
   }
   assert.ok(most <= 8, `${most} rounds`);
   assert.ok(beaten > 400, `the usual short cut is wrong in ${beaten} of 800 draws: are they hard enough?`);
 });
 
 Deno.test("slate ratio: with reward 1 and nothing behind it is a top-k of the weights", () => {
-  const random = randomStream(2, "slate ratio");
+  const random = createRandomStream(2, "slate ratio");
   for (let draw = 0; draw < 200; draw++) {
     const weights = Float64Array.from({ length: 50 }, () => Math.exp(3 * random.normal()));
     const values = new Float64Array(50).fill(1);
-    const { slate } = slateRatio({ weights, values, noneValue: 0 }, 5);
-    assert.deepEqual(slate, topSlate(weights, 5));
+    const { slate } = findBestSlate({ weights, values, noneValue: 0 }, 5);
+    assert.deepEqual(slate, selectTopSlate(weights, 5));
   }
 });
 
 Deno.test("top slate: best first, ties to the lowest number, masks, and too few items", () => {
-  assert.deepEqual(topSlate([1, 3, 2, 3, -Infinity], 3), [1, 3, 2]);
-  assert.deepEqual(topSlate([0, 0, 0, 0], 2), [0, 1]);
-  assert.deepEqual(topSlate([-Infinity, 1, -Infinity], 2), [1, 0]);
-  assert.deepEqual(topSlate([5, 4, 3, 2], 2, [1, 0, 1, 0]), [1, 3]);
-  assert.throws(() => topSlate([5, 4, 3], 2, [1, 0, 1]), /Expected a slate of at most the 1 items .* got 2/);
-  const random = randomStream(3, "top slate");
+  assert.deepEqual(selectTopSlate([1, 3, 2, 3, -Infinity], 3), [1, 3, 2]);
+  assert.deepEqual(selectTopSlate([0, 0, 0, 0], 2), [0, 1]);
+  assert.deepEqual(selectTopSlate([-Infinity, 1, -Infinity], 2), [1, 0]);
+  assert.deepEqual(selectTopSlate([5, 4, 3, 2], 2, [1, 0, 1, 0]), [1, 3]);
+  assert.throws(
+    () => selectTopSlate([5, 4, 3], 2, [1, 0, 1]),
+    /Expected a slate of at most the 1 items .* got 2/,
+  );
+  const random = createRandomStream(3, "top slate");
   for (let draw = 0; draw < 200; draw++) {
     const scores = Array.from({ length: 40 }, () => Math.round(5 * random.normal()));
     const sorted = [...scores.keys()].sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
-    assert.deepEqual(topSlate(scores, 7), sorted.slice(0, 7));
+    assert.deepEqual(selectTopSlate(scores, 7), sorted.slice(0, 7));
   }
 });
 
 const coarse = [17, 17, 7] as const;
 
-function meanOf(plan: ShopPlan, policy: HostPolicy<ShopState>, options: Partial<HostOptions>) {
+function computeMean(plan: ShopPlan, policy: HostPolicy<ShopState>, options: Partial<HostOptions>) {
   const all = { users: 500, seed: 3, ...plan.options, ...options };
   const { returns } = simulateOnHost(plan.dynamics, policy, all);
   const mean = returns.reduce((sum, x) => sum + x, 0) / returns.length;
@@ -120,7 +123,7 @@ function meanOf(plan: ShopPlan, policy: HostPolicy<ShopState>, options: Partial<
 }
 
 Deno.test("grid: what is linear in each number is exact between the points, and the points are", () => {
-  const grid = new Grid([[-2, 2], [-2, 2], [-1, 1]], [5, 4, 3]);
+  const grid = new InterpolationGrid([[-2, 2], [-2, 2], [-1, 1]], [5, 4, 3]);
   const f = (x: number, y: number, z: number) =>
     1 + 2 * x - y + 0.5 * z + x * y - 3 * x * z + 0.7 * x * y * z;
   const values = new Float64Array(grid.size);
@@ -131,7 +134,7 @@ Deno.test("grid: what is linear in each number is exact between the points, and 
   }
   assert.equal(grid.at(values, 9, -9, 9), grid.at(values, 2, -2, 1));
   assert.throws(
-    () => new Grid([[0, 1], [0, 1], [0, 1]], [1, 2, 2]),
+    () => new InterpolationGrid([[0, 1], [0, 1], [0, 1]], [1, 2, 2]),
     /Expected 2 points or more .* 1 x 2 x 2/,
   );
 });
@@ -145,9 +148,9 @@ function enumerated(shop: ShopTruth, values: Float32Array, pages: number, discou
     const key = `${left} ${state.m1} ${state.m2} ${state.p}`;
     const before = known.get(key);
     if (before !== undefined) return before;
-    const f = Array.from({ length: items }, (_, item) => featuresOf(values, item));
-    const v = f.map((one) => Math.exp(shopUtility(shop, state, one)));
-    const gain = f.map((one) => 1 + discount * value(nextState(state, one), left - 1));
+    const f = Array.from({ length: items }, (_, item) => getItemFeatures(values, item));
+    const v = f.map((one) => Math.exp(computeShopUtility(shop, state, one)));
+    const gain = f.map((one) => 1 + discount * value(advanceShopState(state, one), left - 1));
     const none = discount * value(state, left - 1);
     let best = -Infinity;
     for (let a = 0; a < items; a++) {
@@ -162,7 +165,7 @@ function enumerated(shop: ShopTruth, values: Float32Array, pages: number, discou
 }
 
 Deno.test("plan: the value of all slates on all pages, but for the error of the grid", () => {
-  const values = shopItems(4, 6);
+  const values = drawShopItems(4, 6);
   for (const discount of [1, 0.8]) {
     const exact = enumerated(restless, values, 4, discount);
     const error = (points: readonly [number, number, number]) =>
@@ -176,31 +179,31 @@ Deno.test("plan: the value of all slates on all pages, but for the error of the 
 Deno.test("plan: its value is what its policy gains with repeats; without them nobody gains as much", () => {
   for (const reward of ["click", "utility"] as const) {
     const asked = { pages: 8, slate: 3, reward };
-    const values = shopItems(2, 60);
+    const values = drawShopItems(2, 60);
     const plan = new ShopPlan(restless, values, { ...asked, points: coarse });
     const finer = new ShopPlan(restless, values, { ...asked, points: [33, 33, 13] }); // twice as fine
     // The error is of second order: that of the finer grid is a third of the difference.
     const gridError = Math.abs(plan.bound - finer.bound);
-    const policy = optimumPolicy(plan);
-    const free = meanOf(plan, policy, { repeats: true });
+    const policy = createOptimalPolicy(plan);
+    const free = computeMean(plan, policy, { repeats: true });
     const apart = Math.abs(free.mean - finer.bound);
     assert.ok(apart < 3.3 * free.se + gridError, `${reward}: ${free.mean} +- ${free.se}, ${finer.bound}`);
     assert.ok(gridError < 0.06 * finer.bound, `error of the grid ${gridError} of ${finer.bound}`);
-    const single = meanOf(plan, policy, {});
+    const single = computeMean(plan, policy, {});
     assert.ok(single.mean < finer.bound - 5 * single.se, `${reward}: without repeats ${single.mean}`);
-    const greedy = meanOf(plan, greedyPolicy(reward), {});
+    const greedy = computeMean(plan, createHostGreedyPolicy(reward), {});
     assert.ok(greedy.mean < single.mean - 3 * greedy.se, `${reward}: greedy ${greedy.mean}, ${single.mean}`);
   }
 });
 
 Deno.test("plan: users who leave, and random pools: its value is what its policy gains with repeats", () => {
-  const values = shopItems(2, 60);
+  const values = drawShopItems(2, 60);
   const asked = { pages: 6, slate: 3, points: coarse } as const;
   const whole = new ShopPlan(restless, values, asked).bound;
   // The grid is off by 1 %. The value of pools is a mean over some of them, not over all.
   for (const [own, pools] of [[{ leave: 0.5 }, 0], [{ randomPool: 15 }, 0.05]] as const) {
     const plan = new ShopPlan(restless, values, { ...asked, ...own });
-    const { mean, se } = meanOf(plan, optimumPolicy(plan), { users: 400, repeats: true });
+    const { mean, se } = computeMean(plan, createOptimalPolicy(plan), { users: 400, repeats: true });
     const apart = Math.abs(mean - plan.bound);
     const what = JSON.stringify(own);
     assert.ok(apart < 3.3 * se + 0.01 * plan.bound + pools, `${what}: ${mean} +- ${se}, ${plan.bound}`);
@@ -209,7 +212,7 @@ Deno.test("plan: users who leave, and random pools: its value is what its policy
 });
 
 /** A page of a user who is in a state, and may be shown everything. */
-function pageOf({ dynamics, options: { pages, slate } }: ShopPlan, state: ShopState, page: number) {
+function makePage({ dynamics, options: { pages, slate } }: ShopPlan, state: ShopState, page: number) {
   const words = (): [number, number, number, number] => [0, 0, 0, 0];
   const masked = new Uint8Array(dynamics.items);
   return { dynamics, state, user: 0, page, pages, slate, masked, words };
@@ -217,34 +220,34 @@ function pageOf({ dynamics, options: { pages, slate } }: ShopPlan, state: ShopSt
 
 Deno.test("plan: where users leave, its policy shows the best of all slates, as no click may be the end", () => {
   const items = 12;
-  const values = shopItems(4, items);
+  const values = drawShopItems(4, items);
   const plan = new ShopPlan(restless, values, { pages: 6, slate: 2, points: coarse, leave: 0.9 });
-  const features = Array.from({ length: items }, (_, item) => featuresOf(values, item));
+  const features = Array.from({ length: items }, (_, item) => getItemFeatures(values, item));
   for (let k = 0; k < 30; k++) {
     const state = { m1: 1.5 * Math.sin(k), m2: 1.5 * Math.cos(2 * k), p: Math.sin(3 * k) / 2 };
-    const v = features.map((one) => Math.exp(shopUtility(restless, state, one)));
-    const gain = features.map((one) => 1 + plan.value(nextState(state, one), 5));
+    const v = features.map((one) => Math.exp(computeShopUtility(restless, state, one)));
+    const gain = features.map((one) => 1 + plan.value(advanceShopState(state, one), 5));
     const worth = ([a = 0, b = 0]: ArrayLike<number> & Iterable<number>) =>
       (0.1 * plan.value(state, 5) + v[a]! * gain[a]! + v[b]! * gain[b]!) / (1 + v[a]! + v[b]!);
     const pairs = v.flatMap((_, a) => v.flatMap((_, b) => (a < b ? [worth([a, b])] : [])));
-    const found = worth(Array.from(optimumPolicy(plan).slate(pageOf(plan, state, 0))));
+    const found = worth(Array.from(createOptimalPolicy(plan).slate(makePage(plan, state, 0))));
     assert.ok(Math.max(...pairs) - found < 1e-9, `state ${k}: ${found} of ${Math.max(...pairs)}`);
   }
 });
 
 Deno.test("plan: where later pages do not count, it shows the items of the highest utility", () => {
-  const values = shopItems(5, 50);
+  const values = drawShopItems(5, 50);
   const asked = { pages: 3, slate: 4, discount: 0, points: [5, 5, 3] } as const;
   const plan = new ShopPlan(restless, values, asked);
   const run = (policy: HostPolicy<ShopState>) =>
     simulateOnHost(plan.dynamics, policy, { users: 50, seed: 1, pages: 3, slate: 4 }).slates;
-  assert.deepEqual(run(optimumPolicy(plan)), run(greedyPolicy()));
+  assert.deepEqual(run(createOptimalPolicy(plan)), run(createHostGreedyPolicy()));
   // Nor do they on the last page. In restless it is on the page before that a narrow taste counts.
-  const policy = optimumPolicy(new ShopPlan(restless, values, { ...asked, discount: 1 }));
+  const policy = createOptimalPolicy(new ShopPlan(restless, values, { ...asked, discount: 1 }));
   const differ = (page: number) =>
     [0.4, 0.8, 1.2, 1.6].filter((m1) => {
-      const at = pageOf(plan, { m1, m2: -m1, p: 0 }, page);
-      const [planned, greedy] = [policy, greedyPolicy<ShopState>()].map((one) => one.slate(at));
+      const at = makePage(plan, { m1, m2: -m1, p: 0 }, page);
+      const [planned, greedy] = [policy, createHostGreedyPolicy<ShopState>()].map((one) => one.slate(at));
       return JSON.stringify(planned) !== JSON.stringify(greedy);
     }).length;
   assert.deepEqual([differ(2), differ(1) > 0], [0, true]);
@@ -256,27 +259,27 @@ Deno.test("plan: the figures of both shops, of 500 items, k = 3, T = 20", () => 
     { shop: restless, bound: 16.869, random: 5.17, greedy: 10.27, best: 15.22 },
   ];
   for (const { shop, bound, ...means } of figures) {
-    const plan = new ShopPlan(shop, shopItems(1), { pages: 20, slate: 3, points: coarse });
+    const plan = new ShopPlan(shop, drawShopItems(1), { pages: 20, slate: 3, points: coarse });
     assert.ok(Math.abs(plan.bound - bound) < 0.001, `${shop.name}: ${plan.bound}`);
     const policies = {
-      random: randomPolicy<ShopState>(),
-      greedy: greedyPolicy<ShopState>(),
-      best: optimumPolicy(plan),
+      random: createRandomPolicy<ShopState>(),
+      greedy: createHostGreedyPolicy<ShopState>(),
+      best: createOptimalPolicy(plan),
     };
     for (const [name, wanted] of Object.entries(means)) {
       const policy = policies[name as keyof typeof policies];
-      const { mean, se } = meanOf(plan, policy, { users: 50 });
+      const { mean, se } = computeMean(plan, policy, { users: 50 });
       assert.ok(Math.abs(mean - wanted) < 3.3 * se + 0.02, `${shop.name}, ${name}: ${mean} +- ${se}`);
     }
   }
 });
 
 Deno.test("plan: what cannot be asked", () => {
-  const plan = new ShopPlan(restless, shopItems(1, 5), { pages: 2, slate: 2, points: [3, 3, 3] });
+  const plan = new ShopPlan(restless, drawShopItems(1, 5), { pages: 2, slate: 2, points: [3, 3, 3] });
   assert.equal(plan.value(firstState, 0), 0);
   assert.throws(() => plan.value(firstState, 3), /Expected 0\.\.2 pages left, got 3/);
   assert.throws(
-    () => new ShopPlan(restless, shopItems(1, 5), { pages: 2, slate: 6, points: [3, 3, 3] }),
+    () => new ShopPlan(restless, drawShopItems(1, 5), { pages: 2, slate: 6, points: [3, 3, 3] }),
     /Expected a slate of 1\.\.5 items, got 6/,
   );
 });

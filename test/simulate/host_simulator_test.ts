@@ -1,21 +1,21 @@
 /** Simulated users on the host: what is chosen, what a user sees again, who leaves, and values that are known exactly. */
 
 import assert from "node:assert/strict";
-import { shopItems } from "../../src/data/demo_shop.ts";
-import { keyOf, philox } from "../../src/data/philox.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { drawShopItems } from "../../src/data/demo_shop.ts";
+import { computePhilox, makeKey } from "../../src/data/philox.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { restless } from "../../src/data/shops.ts";
 import { choose, type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
 import {
-  greedyPolicy,
+  createHostGreedyPolicy,
+  createHostPopularPolicy,
+  createRandomPolicy,
   type HostPolicy,
-  popularPolicy,
-  randomPolicy,
   simulateOnHost,
 } from "../../src/simulate/host/host_simulator.ts";
-import { pagesSeen } from "../../src/simulate/episode_log.ts";
-import { poolOf, randomPool } from "../../src/simulate/pool.ts";
-import { chanceOf, chanceOfCounts } from "../chi_square.ts";
+import { listSeenPages } from "../../src/simulate/episode_log.ts";
+import { createPool, drawRandomPool } from "../../src/simulate/pool.ts";
+import { computeCountsProbability, computeTailProbability } from "../chi_square.ts";
 
 const total = (values: Iterable<number>) => Array.from(values).reduce((sum, x) => sum + x, 0);
 
@@ -41,11 +41,11 @@ Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)), no click comes first, th
   }
 });
 
-const shop = new ShopDynamics(restless, shopItems(1, 40));
+const shop = new ShopDynamics(restless, drawShopItems(1, 40));
 const sizes = { users: 60, pages: 8, slate: 3, seed: 5 };
 
 Deno.test("host simulator: a user does the same whoever else is simulated; another seed, another user", () => {
-  const policy = randomPolicy<ReturnType<ShopDynamics["initial"]>>();
+  const policy = createRandomPolicy<ReturnType<ShopDynamics["initial"]>>();
   const all = simulateOnHost(shop, policy, sizes);
   const some = simulateOnHost(shop, policy, { ...sizes, users: 20, firstUser: 30 });
   assert.deepEqual(some.returns, all.returns.slice(30, 50));
@@ -59,11 +59,11 @@ Deno.test("host simulator: a user does the same whoever else is simulated; anoth
 Deno.test("host simulator: clicked items are not shown again, nor those of the history, unless repeats are allowed", () => {
   const options = { ...sizes, history: () => [4, 5], users: 40 };
   const seen = (repeats: boolean) => {
-    const found = simulateOnHost(shop, greedyPolicy(), { ...options, repeats });
+    const found = simulateOnHost(shop, createHostGreedyPolicy(), { ...options, repeats });
     let again = 0, clicks = 0;
     for (let u = 0; u < options.users; u++) {
       const before = new Set([4, 5]);
-      for (const { slate, clicked } of pagesSeen(found, u)) {
+      for (const { slate, clicked } of listSeenPages(found, u)) {
         again += slate.filter((item) => before.has(item)).length;
         if (clicked === undefined) continue;
         before.add(clicked);
@@ -75,7 +75,7 @@ Deno.test("host simulator: clicked items are not shown again, nor those of the h
   assert.equal(seen(false).again, 0);
   assert.ok(seen(false).clicks > 50);
   assert.ok(seen(true).again > 50);
-  const greedy = greedyPolicy<unknown>();
+  const greedy = createHostGreedyPolicy<unknown>();
   const stubborn: HostPolicy<unknown> = { name: "stubborn", slate: () => [0, 1, 2] };
   assert.throws(
     () => simulateOnHost(shop as HostDynamics<unknown>, stubborn, { ...sizes, pages: 40 }),
@@ -87,14 +87,14 @@ Deno.test("host simulator: clicked items are not shown again, nor those of the h
 Deno.test("host simulator: a random pool is that of the device, and counts for nothing where it leaves too few", () => {
   const [users, pages, random] = [30, 5, 4];
   const asked = { ...sizes, users, pages, randomPool: random };
-  const found = simulateOnHost(shop, randomPolicy(), asked);
-  const { threshold } = poolOf({ random }, 40);
+  const found = simulateOnHost(shop, createRandomPolicy(), asked);
+  const { threshold } = createPool({ random }, 40);
   let [inside, outside, large] = [0, 0, 0];
   for (let user = 0; user < users; user++) {
     const before = new Set<number>();
-    for (const { page, slate, clicked } of pagesSeen(found, user)) {
-      const words = (purpose: number) => philox([user, 0, page, purpose], keyOf(sizes.seed));
-      const pool = randomPool(threshold, 40, words);
+    for (const { page, slate, clicked } of listSeenPages(found, user)) {
+      const words = (purpose: number) => computePhilox([user, 0, page, purpose], makeKey(sizes.seed));
+      const pool = drawRandomPool(threshold, 40, words);
       const isIn = (item: number) => pool[item] === 1;
       const free = Array.from({ length: 40 }, (_, item) => item).filter((item) => !before.has(item));
       large += free.filter(isIn).length;
@@ -112,19 +112,23 @@ Deno.test("host simulator: a random pool is that of the device, and counts for n
 
 Deno.test("random pools: each item is in as many as another", () => {
   const [users, items, n] = [4000, 40, 13];
-  const { threshold } = poolOf({ random: n }, items);
+  const { threshold } = createPool({ random: n }, items);
   const counts = new Array<number>(items).fill(0);
   for (let user = 0; user < users; user++) {
-    const pool = randomPool(threshold, items, (purpose) => philox([user, 0, 0, purpose], keyOf(1)));
+    const pool = drawRandomPool(
+      threshold,
+      items,
+      (purpose) => computePhilox([user, 0, 0, purpose], makeKey(1)),
+    );
     pool.forEach((isIn, item) => counts[item]! += isIn);
   }
   const expected = users * n / items;
   const x = total(counts.map((count) => (count - expected) ** 2 / (expected * (1 - n / items))));
-  assert.ok(chanceOf(x, items) > 1e-4, `chi-square ${x} of ${items}`);
+  assert.ok(computeTailProbability(x, items) > 1e-4, `chi-square ${x} of ${items}`);
 });
 
 Deno.test("host simulator: the states are those of the clicks, and the reward is 1 or the utility", () => {
-  const found = simulateOnHost(shop, randomPolicy(), {
+  const found = simulateOnHost(shop, createRandomPolicy(), {
     ...sizes,
     reward: "utility",
     discount: 0.9,
@@ -132,7 +136,7 @@ Deno.test("host simulator: the states are those of the clicks, and the reward is
   for (let u = 0; u < sizes.users; u++) {
     let state = shop.initial();
     let sum = 0;
-    for (const { page, at, clicked } of pagesSeen(found, u)) {
+    for (const { page, at, clicked } of listSeenPages(found, u)) {
       const [utility = 0] = clicked === undefined ? [] : shop.utilities(state, [clicked]);
       assert.equal(found.rewards[at], Math.fround(utility));
       sum += 0.9 ** page * utility;
@@ -144,7 +148,10 @@ Deno.test("host simulator: the states are those of the clicks, and the reward is
 });
 
 Deno.test("host simulator: the choice of another log can be followed", () => {
-  const { choices } = simulateOnHost(shop, randomPolicy(), { ...sizes, follow: ({ page }) => page % 4 });
+  const { choices } = simulateOnHost(shop, createRandomPolicy(), {
+    ...sizes,
+    follow: ({ page }) => page % 4,
+  });
   for (let t = 0; t < sizes.pages; t++) assert.equal(choices[t * sizes.users], t % 4);
 });
 
@@ -161,7 +168,13 @@ function always(u: number): HostDynamics<number> {
 
 Deno.test("host simulator: who leaves", () => {
   const run = (u: number, options: object) =>
-    simulateOnHost(always(u), randomPolicy(), { users: 2000, pages: 10, slate: 2, seed: 1, ...options });
+    simulateOnHost(always(u), createRandomPolicy(), {
+      users: 2000,
+      pages: 10,
+      slate: 2,
+      seed: 1,
+      ...options,
+    });
   const patient = run(-80, { patience: 4 });
   assert.ok(patient.length.every((pages) => pages === 4) && patient.terminated.every((left) => left === 1));
   for (const what of ["choices", "rewards", "probabilities", "present"] as const) {
@@ -181,7 +194,7 @@ Deno.test("host simulator: who leaves", () => {
   // Patience counts pages in a row.
   const effects = simulateOnHost(
     always(0),
-    randomPolicy(),
+    createRandomPolicy(),
     { users: 200, pages: 30, slate: 2, seed: 1, patience: 2, follow: ({ page }) => page % 2 === 0 ? 2 : 0 },
   );
   assert.ok(effects.terminated.every((left) => left === 0));
@@ -189,7 +202,12 @@ Deno.test("host simulator: who leaves", () => {
 
 Deno.test("host simulator: constant utilities give T sum v / (1 + sum v), with the effects of places", () => {
   const places = { ...always(-0.5), placeEffects: [-1, -2], eta: 0.7 };
-  const { returns } = simulateOnHost(places, randomPolicy(), { users: 2000, pages: 5, slate: 4, seed: 2 });
+  const { returns } = simulateOnHost(places, createRandomPolicy(), {
+    users: 2000,
+    pages: 5,
+    slate: 4,
+    seed: 2,
+  });
   const v = [0, -1, -2, -2].map((effect) => Math.exp(0.7 * (-0.5 + effect)));
   const p = total(v) / (1 + total(v));
   const error = (total(returns) / 2000 - 5 * p) / Math.sqrt(5 * p * (1 - p) / 2000);
@@ -202,19 +220,19 @@ Deno.test("random policy: every item that may be shown in every slot equally oft
   const n = 12_000;
   const { slates } = simulateOnHost(
     { ...always(-80), items },
-    randomPolicy(),
+    createRandomPolicy(),
     { users: n, pages: 1, slate: 2, seed: 4, history: () => [3, 4, 5, 6, 7, 8] },
   );
   slates.forEach((item, k) => counts[k % 2]![item]!++);
   const free = [0, 1, 2, 9, 10, 11];
   for (const slot of counts) {
     assert.equal(total(free.map((item) => slot[item]!)), n, "masked items are not shown");
-    const p = chanceOfCounts(free.map((item) => slot[item]!), free.map(() => n / free.length));
+    const p = computeCountsProbability(free.map((item) => slot[item]!), free.map(() => n / free.length));
     assert.ok(p > 1e-4, `${slot.join(", ")}: p ${p}`);
   }
   const popular = simulateOnHost(
     { ...always(-80), items },
-    popularPolicy([9, 4, 2, 0]),
+    createHostPopularPolicy([9, 4, 2, 0]),
     { users: 3, pages: 1, slate: 2, seed: 4, history: () => [4] },
   );
   assert.deepEqual([...popular.slates], [9, 2, 9, 2, 9, 2]);
@@ -223,7 +241,7 @@ Deno.test("random policy: every item that may be shown in every slot equally oft
 /** Users whose state is the last three of three items that they clicked, oldest first, as a string. */
 const sequences = ["", ..."012"].flatMap((a) => a === "" ? [""] : ["", ..."012"].map((b) => a + b))
   .flatMap((start) => start.length < 2 ? [start] : ["", ..."012"].map((c) => start + c));
-const drawn = randomStream(9, "sequences");
+const drawn = createRandomStream(9, "sequences");
 const utilityOf = new Map(sequences.map((state) => [state, [0, 1, 2].map(() => 1.5 * drawn.normal())]));
 const shownIn = new Map(sequences.map((state) => [state, Array.from(drawn.sampleWithoutReplacement(3, 2))]));
 const tabular: HostDynamics<string> = {

@@ -5,42 +5,47 @@
 
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
-import { sinkOf, writeEpisodes } from "../../src/commands/simulate/files.ts";
-import { resultsOf, resultText, type Told } from "../../src/commands/simulate/results.ts";
+import { createSink, writeEpisodes } from "../../src/commands/simulate/files.ts";
+import { buildResults, formatResults, type SimulationSummary } from "../../src/commands/simulate/results.ts";
 import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
-import { randomStream } from "../../src/data/random.ts";
-import { FigureGroups, figuresOf } from "../../src/policy/comparison/figures.ts";
+import { createRandomStream } from "../../src/data/random.ts";
+import { computeEpisodeMetrics, GroupedMetrics } from "../../src/policy/comparison/figures.ts";
 import type { EpisodeLog } from "../../src/simulate/episode_log.ts";
-import { FigureSums } from "../../src/simulate/figures.ts";
+import { SimulationTotals } from "../../src/simulate/figures.ts";
 import { withFolder } from "../prepared_folder.ts";
 import type { ChartDefinition } from "../../src/report/chart.ts";
-import { pageShell } from "../../src/report/page_shell.ts";
-import { type Simulation, simulationPageOf } from "../../src/report/simulation_page.ts";
-import { makeShop, shopItems } from "../../src/data/demo_shop.ts";
-import { NONE, splits, usersOf } from "../../src/data/click_log.ts";
+import { renderPage } from "../../src/report/page_shell.ts";
+import { buildSimulationPage, type SimulationPageData } from "../../src/report/simulation_page.ts";
+import { drawShopItems, makeShop } from "../../src/data/demo_shop.ts";
+import { listUsers, NONE, splits } from "../../src/data/click_log.ts";
 import {
+  advanceShopState,
+  computeShopUtility,
   demoFeatures,
-  featuresOf,
   firstState,
-  nextState,
+  getItemFeatures,
   restless,
-  shopUtility,
 } from "../../src/data/shops.ts";
-import { choiceProbabilities } from "../../src/model/choice.ts";
+import { computeChoiceProbabilities } from "../../src/model/choice.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
-import { filesIn, interrupt, runOk, withSmallLog, words } from "../command_check.ts";
-import { findAgain, findUsers, sameItems, subjectOf } from "../../src/commands/simulate/found_users.ts";
+import { interruptCommand, listFiles, runOk, splitArguments, withSmallLog } from "../command_check.ts";
+import { findAgain, findUsers, getSubject, hasSameItems } from "../../src/commands/simulate/found_users.ts";
 import { findEnvironments } from "../../src/commands/policy/environments.ts";
-import { seenBy } from "../../src/commands/simulate/policies.ts";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { openTrainingUsers } from "../../src/commands/simulate/policies.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import type { OpenedPolicy } from "../../src/policy/trained_policy.ts";
 import type { DataConfig } from "../../src/data/sets/dataset.ts";
 import { encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
-import { all } from "../bad_inputs/corpus.ts";
-import { goodSnapshot, paperRows, snapshot, usersOf as madeUsers } from "../bad_inputs/good_inputs.ts";
+import { makeAll } from "../bad_inputs/corpus.ts";
+import {
+  makeGoodSnapshot,
+  makePaperRows,
+  makeSnapshot,
+  makeUserRows as madeUsers,
+} from "../bad_inputs/good_inputs.ts";
 
 /** Rows of a CSV file without quotes, by the names of its columns. */
-async function rowsOf(path: string): Promise<Record<string, string>[]> {
+async function readRows(path: string): Promise<Record<string, string>[]> {
   const [head = "", ...lines] = (await Deno.readTextFile(path)).trim().split("\n");
   const names = head.split(",");
   return lines.map((line) => {
@@ -54,8 +59,10 @@ Deno.test("a shop's own users: figures, episodes and log say the same, and the l
     const [run, log] = [`${folder}/run`, `${folder}/log`];
     const { stdout } = await runOk(
       "simulate",
-      ...words("--shop restless --truth --data-seed 3 --policy popular --no-rivals --users 300 --pages 8"),
-      ...words("--slate 4 --leave 0.1 --start test --episodes-file csv --save-dir", [
+      ...splitArguments(
+        "--shop restless --truth --data-seed 3 --policy popular --no-rivals --users 300 --pages 8",
+      ),
+      ...splitArguments("--slate 4 --leave 0.1 --start test --episodes-file csv --save-dir", [
         run,
         "--write-log",
         log,
@@ -63,14 +70,14 @@ Deno.test("a shop's own users: figures, episodes and log say the same, and the l
     );
     assert.match(stdout, /^300 users, 8 pages of 4 of 500 items; who clicks: the restless shop itself\n/);
     assert.match(stdout, /\nNothing stands beside popular/);
-    assert.deepEqual(filesIn(run), ["episodes.csv", "report.html", "result.json", "returns.csv"]);
+    assert.deepEqual(listFiles(run), ["episodes.csv", "report.html", "result.json", "returns.csv"]);
     const html = await Deno.readTextFile(`${run}/report.html`);
     assert.match(html, /<dt>who clicks<\/dt><dd>the restless shop itself<\/dd>/);
     for (const id of ["return", "coverage", "click-rate", "users", "returns"]) {
       assert.ok(html.includes(`<figure id="${id}">`), id);
     }
-    const pages = await rowsOf(`${run}/episodes.csv`);
-    const returns = await rowsOf(`${run}/returns.csv`);
+    const pages = await readRows(`${run}/episodes.csv`);
+    const returns = await readRows(`${run}/returns.csv`);
     const result = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
     const { source, users } = await openDataset(log);
     const { userEvents, eventRows, eventClick, eventGiven, rowItem } = source.log ?? assert.fail();
@@ -96,9 +103,9 @@ Deno.test("a shop's own users: figures, episodes and log say the same, and the l
           for (const item of items) assert.ok(!before.has(item) && seen.add(item), "clicked before");
           const utilities = Array.from(
             items,
-            (item) => shopUtility(restless, state, featuresOf(values, item)),
+            (item) => computeShopUtility(restless, state, getItemFeatures(values, item)),
           );
-          const { noClick } = choiceProbabilities({ eta: 1 }, utilities);
+          const { noClick } = computeChoiceProbabilities({ eta: 1 }, utilities);
           const said = `${page.click_chance} ${noClick}`;
           assert.ok(Math.abs(Number(page.click_chance) - (1 - noClick)) < 1e-4, said);
           chance += (click === NONE ? 0 : 1) - (1 - noClick);
@@ -106,11 +113,11 @@ Deno.test("a shop's own users: figures, episodes and log say the same, and the l
         }
         if (click === NONE) continue;
         before.add(rowItem[click]!);
-        state = nextState(state, featuresOf(values, rowItem[click]!));
+        state = advanceShopState(state, getItemFeatures(values, rowItem[click]!));
       }
       clicks += own;
       assert.equal(returns[user]?.popular, String(own));
-      const started = usersOf(shop.log, "test").includes(Number(returns[user]?.started_as));
+      const started = listUsers(shop.log, "test").includes(Number(returns[user]?.started_as));
       assert.ok(started, returns[user]?.started_as);
     }
     assert.equal(row, pages.length);
@@ -120,63 +127,63 @@ Deno.test("a shop's own users: figures, episodes and log say the same, and the l
     assert.ok(Math.abs(figures.return.mean - clicks / 300) < 1e-9);
     assert.ok(Math.abs(figures.clickRate.mean - clicks / row) < 1e-9);
     assert.ok(Math.abs(figures.coverage - seen.size / 500) < 1e-9);
-    assert.deepEqual(splits.map((split) => usersOf(source, split).length), [210, 45, 45]);
+    assert.deepEqual(splits.map((split) => listUsers(source, split).length), [210, 45, 45]);
     assert.equal(users.of(299), "299");
   }));
 
 Deno.test("Ctrl-C ends a simulation: nothing is left of it", () =>
   withFolder({}, async (folder) => {
-    const { code, stderr } = await interrupt(
+    const { code, stderr } = await interruptCommand(
       /\d+\/20,000/,
       "simulate",
-      ...words(`--shop demo --truth --users 10000 --save-dir ${folder}/run --episodes-file parquet`),
+      ...splitArguments(`--shop demo --truth --users 10000 --save-dir ${folder}/run --episodes-file parquet`),
       ...["--write-log", `${folder}/log`],
     );
     assert.equal(code, 130);
     assert.match(stderr, /Stopped; nothing was written\./);
-    assert.deepEqual(filesIn(folder), []);
+    assert.deepEqual(listFiles(folder), []);
   }));
 
 const GIVEN = { truth: false, uncalibrated: false, memoryRows: 4_000_000, seed: 1, resplit: false };
 
 Deno.test("a model without its run is found again with the data that it was opened over, unless its file has changed", () =>
   withSmallLog(async (folder, data) => {
-    await snapshot()(folder);
+    await makeSnapshot()(folder);
     const model = `${folder}/model.safetensors`;
     const found = await findUsers({ ...GIVEN, model, data });
-    const subject = subjectOf(found);
+    const subject = getSubject(found);
     assert.equal(subject.kind, "model");
     const again = await findAgain(subject, GIVEN); // nothing beside the snapshot says which data
-    assert.ok(sameItems(found.data, again.data));
-    assert.deepEqual(subjectOf(again), subject);
+    assert.ok(hasSameItems(found.data, again.data));
+    assert.deepEqual(getSubject(again), subject);
     await assert.rejects(
       () => findUsers({ ...GIVEN, model, data, truth: true }),
       /of a log it is not known why/,
     );
-    await snapshot(({ tensors }) => [...tensors.values()][0]?.data.fill(0))(folder);
+    await makeSnapshot(({ tensors }) => [...tensors.values()][0]?.data.fill(0))(folder);
     await assert.rejects(() => findAgain(subject, GIVEN), /has changed since its training began/);
   }));
 
 Deno.test("policies of a model whose log has a click on every page are not compared", () =>
   withFolder({}, async (folder) => {
-    await all(paperRows(madeUsers(0, 3, 0)), snapshot())(folder);
+    await makeAll(makePaperRows(madeUsers(0, 3, 0)), makeSnapshot())(folder);
     const given = { model: `${folder}/model.safetensors`, data: `${folder}/log.tsv` };
-    const subject = subjectOf(await findUsers({ ...GIVEN, ...given }));
+    const subject = getSubject(await findUsers({ ...GIVEN, ...given }));
     await assert.rejects(findEnvironments(subject, GIVEN), /pages without a click, to plan/);
   }));
 
 Deno.test("a truth is found again by its shop and the seed of its items", async () => {
   const found = await findUsers({ ...GIVEN, shop: "restless", truth: true, dataSeed: 3, dataUsersSeed: 4 });
-  const subject = subjectOf(found);
+  const subject = getSubject(found);
   assert.deepEqual(subject, { kind: "truth", shop: "restless", dataSeed: 3 });
-  assert.ok(sameItems(found.data, (await findAgain(subject, GIVEN)).data));
-  assert.ok(!sameItems(found.data, (await findAgain({ ...subject, dataSeed: 4 }, GIVEN)).data));
+  assert.ok(hasSameItems(found.data, (await findAgain(subject, GIVEN)).data));
+  assert.ok(!hasSameItems(found.data, (await findAgain({ ...subject, dataSeed: 4 }, GIVEN)).data));
 });
 
 /** A model of the items of a made-up shop, in a run that says so if there is one. */
 async function shopModel(folder: string, data?: DataConfig): Promise<string> {
-  const items = itemsShape({ kind: "dense", count: 500, width: demoFeatures, values: shopItems(1) });
-  const { tensors, metadata } = goodSnapshot("best-loss", 4, items);
+  const items = getItemsShape({ kind: "dense", count: 500, width: demoFeatures, values: drawShopItems(1) });
+  const { tensors, metadata } = makeGoodSnapshot("best-loss", 4, items);
   await Deno.mkdir(folder);
   await Deno.writeFile(`${folder}/best-loss.safetensors`, encodeSafetensors(tensors, metadata));
   if (data) await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ data }));
@@ -204,13 +211,13 @@ Deno.test("the shop of a model is the one that it was trained in, whatever --see
     assert.equal((await findUsers({ ...alone, dataSeed: 5 })).truth?.dataSeed, 5);
 
     const own = { ...found, truth: undefined };
-    const policy = { path: "runs/p", config: { trainedOn: subjectOf(own) } } as OpenedPolicy;
+    const policy = { path: "runs/p", config: { trainedOn: getSubject(own) } } as OpenedPolicy;
     const other = await findUsers({ ...given, shop: "restless", dataSeed: 2 });
     for (const [users, fits] of [[own, true], [other, false]] as const) {
       const seen = { found: users, data: users.data, environment: users } as unknown as Parameters<
-        typeof seenBy
+        typeof openTrainingUsers
       >[1];
-      const sight = seenBy(policy, seen, GIVEN);
+      const sight = openTrainingUsers(policy, seen, GIVEN);
       if (fits) assert.equal(await sight, users);
       else await assert.rejects(sight, /Expected a policy over the items of restless/);
     }
@@ -218,7 +225,7 @@ Deno.test("the shop of a model is the one that it was trained in, whatever --see
 
 Deno.test("a sink's pages arrive in order, one at a time; what ends the writing ends whoever puts, and the other way round", async () => {
   const seen: number[] = [];
-  const sink = sinkOf<number>(async (from) => {
+  const sink = createSink<number>(async (from) => {
     for await (const value of from) seen.push(value);
   });
   for (let k = 0; k < 5; k++) {
@@ -227,7 +234,7 @@ Deno.test("a sink's pages arrive in order, one at a time; what ends the writing 
   }
   await sink.finish();
   assert.deepEqual(seen, [0, 1, 2, 3, 4]);
-  const full = sinkOf<number>(async (from) => {
+  const full = createSink<number>(async (from) => {
     for await (const value of from) if (value === 1) throw new Error("the disk is full");
   });
   await full.put(0);
@@ -235,7 +242,7 @@ Deno.test("a sink's pages arrive in order, one at a time; what ends the writing 
   for (let k = 0; k < 2; k++) await assert.rejects(full.put(2), /the disk is full/);
   await assert.rejects(full.finish(), /the disk is full/);
   let why: unknown;
-  const stopped = sinkOf<number>((from) => Array.fromAsync(from).catch((error) => why = error));
+  const stopped = createSink<number>((from) => Array.fromAsync(from).catch((error) => why = error));
   await stopped.put(0);
   await stopped.abandon(new Error("stopped"));
   assert.match(String(why), /stopped/);
@@ -246,7 +253,7 @@ const SIZES = { users: 23, pages: 5, slate: 2, items: 30 };
 /** Users who leave with some probability after each page. */
 function madeEpisode(seed: number, rate: number, firstUser = 0, users = SIZES.users): EpisodeLog {
   const { pages, slate, items } = SIZES;
-  const random = randomStream(seed, "made episode", firstUser);
+  const random = createRandomStream(seed, "made episode", firstUser);
   const count = pages * users;
   const choices = Uint32Array.from(
     { length: count },
@@ -267,8 +274,8 @@ function madeEpisode(seed: number, rate: number, firstUser = 0, users = SIZES.us
 }
 
 function figures(logs: readonly EpisodeLog[], users: number, sizes = SIZES) {
-  const groups = new FigureGroups(users, sizes.pages);
-  const sums = new FigureSums({ ...sizes, users, episodes: 1 }, 0);
+  const groups = new GroupedMetrics(users, sizes.pages);
+  const sums = new SimulationTotals({ ...sizes, users, episodes: 1 }, 0);
   for (const log of logs) {
     groups.add(log);
     sums.add(log);
@@ -279,7 +286,7 @@ function figures(logs: readonly EpisodeLog[], users: number, sizes = SIZES) {
 Deno.test("figures of users who come in parts are those of all of them at once, with the same intervals", () => {
   const logs = [madeEpisode(1, 0.4), madeEpisode(1, 0.4, 23, 9)];
   const { figures: found, returns } = figures(logs, 32);
-  const whole = figuresOf(logs, SIZES.items);
+  const whole = computeEpisodeMetrics(logs, SIZES.items);
   assert.deepEqual(Array.from(returns), Array.from(whole.returns));
   const close = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-12, `${a} is not ${b}`);
   for (const name of ["return", "rewardAPage", "clickRate"] as const) {
@@ -372,7 +379,7 @@ Deno.test("episodes are a row a page, by the ids of the data; who left has no mo
     ]);
   }));
 
-const told: Told = {
+const told: SimulationSummary = {
   options: { users: 23, pages: 5, slate: 2, reward: "click", leave: 0.2 },
   words: "the shop itself",
   items: 30,
@@ -387,11 +394,11 @@ const runs = [["greedy", 0.8], ["random", 0.3], ["popular", 0.5]].map(([name, ra
 
 Deno.test("the table has what fits the line, and says what stands beside it", () => {
   assert.match(
-    resultText(told, runs, Infinity),
+    formatResults(told, runs, Infinity),
     /\ngreedy is better than random, user by user: \+\d\.\d\d, 95 % CI .*\./,
   );
   for (const width of [100, 40, 30]) {
-    const tables = resultText(told, runs, width).split("\n").filter((line) => /\S {2,}\S|─/.test(line));
+    const tables = formatResults(told, runs, width).split("\n").filter((line) => /\S {2,}\S|─/.test(line));
     assert.ok(tables.length >= 10);
     for (const line of tables) assert.ok(line.length <= width, `${width}: ${line}`);
   }
@@ -399,11 +406,11 @@ Deno.test("the table has what fits the line, and says what stands beside it", ()
 
 Deno.test("where no page is without a click, clicks are not counted: neither rate nor return, but utilities are", () => {
   const without = { ...told, noClickRate: "Every page has a click." };
-  const text = resultText(without, runs, 100);
+  const text = formatResults(without, runs, 100);
   assert.match(text, /Every page has a click\./);
   assert.match(text, /policy +pages +coverage/);
   assert.doesNotMatch(text, /return|Click rate by page|minus/);
-  const results = resultsOf(without, runs);
+  const results = buildResults(without, runs);
   assert.deepEqual(
     results.policies.map(({ return: own, clickRate, rewardAPage }) => [own, clickRate, rewardAPage]),
     Array(3).fill([null, null, null]),
@@ -414,7 +421,7 @@ Deno.test("where no page is without a click, clicks are not counted: neither rat
 /** Nobody was simulated: each page is clicked with this probability. */
 function made(name: string, rate: number, pages: number) {
   const [users, items] = [40, 20];
-  const random = randomStream(1, "made", name);
+  const random = createRandomStream(1, "made", name);
   const clicked = Array.from({ length: users * pages }, () => random.uniform() < rate);
   const log: EpisodeLog = {
     ...{ episode: 0, firstUser: 0, users, pages, slate: 1 },
@@ -428,8 +435,8 @@ function made(name: string, rate: number, pages: number) {
   return { name, ...figures([log], users, { users, pages, slate: 1, items }) };
 }
 
-function chartsIn(simulation: Simulation): { page: string; charts: ChartDefinition[] } {
-  const page = pageShell(simulationPageOf(simulation), { style: "", script: "" });
+function chartsIn(simulation: SimulationPageData): { page: string; charts: ChartDefinition[] } {
+  const page = renderPage(buildSimulationPage(simulation), { style: "", script: "" });
   const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
   const charts: ChartDefinition[] = JSON.parse(json);
   for (const { id } of charts) assert.ok(page.includes(`<figure id="${id}">`), id);
@@ -442,7 +449,7 @@ function pointsIn(charts: readonly ChartDefinition[], id: string) {
   return datasets.find(({ isDecoration }) => !isDecoration)?.data ?? assert.fail(`no chart ${id}`);
 }
 
-const onPage: Omit<Simulation, "policies"> = {
+const onPage: Omit<SimulationPageData, "policies"> = {
   ...{ pages: 6, reward: "click", clickRates: true, leaves: true },
   ...{ facts: [["who clicks", "<nobody>"]], notes: ["Read this."] },
 };

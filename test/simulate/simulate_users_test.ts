@@ -5,65 +5,70 @@
 
 import assert from "node:assert/strict";
 import { type CountsConfig, countWidth } from "../../src/counts/columns.ts";
-import { countsOf, NOTHING_OWN } from "../../src/counts/page_counts.ts";
+import { NOTHING_OWN, writeItemCounts } from "../../src/counts/page_counts.ts";
 import { checkLog, type ClickLog, type ItemFeatures, NONE } from "../../src/data/click_log.ts";
-import { choose, type HostDynamics, ShopDynamics, slateLogits } from "../../src/simulate/host/dynamics.ts";
 import {
-  affine,
+  choose,
+  computeSlateLogits,
+  type HostDynamics,
+  ShopDynamics,
+} from "../../src/simulate/host/dynamics.ts";
+import {
+  computeAffine64,
   type Counted64,
   Forward64,
+  getShape64,
   type Parameters64,
   type Shape64,
-  shape64,
   toParameters64,
   type User64,
 } from "../f64_model.ts";
-import { shopItems } from "../../src/data/demo_shop.ts";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
-import { philox, purposes, uniform24 } from "../../src/data/philox.ts";
+import { drawShopItems } from "../../src/data/demo_shop.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
+import { computePhilox, purposes, toUniform24 } from "../../src/data/philox.ts";
 import { restless, type ShopState } from "../../src/data/shops.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
-import { modelParameters, UserModel } from "../../src/model/user_model.ts";
-import { greedyPolicy, popularPolicy, randomPolicy } from "../../src/policy/named.ts";
-import { episodeLog, pagesSeen } from "../../src/simulate/episode_log.ts";
+import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
+import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named.ts";
+import { listSeenPages, toClickLog } from "../../src/simulate/episode_log.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import {
-  greedyPolicy as greedyOnHost,
+  createHostGreedyPolicy as greedyOnHost,
+  createHostPopularPolicy as popularByOrder,
+  createRandomPolicy as randomOnHost,
   type HostPolicy,
-  popularPolicy as popularByOrder,
-  randomPolicy as randomOnHost,
   simulateOnHost,
 } from "../../src/simulate/host/host_simulator.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { withGpu } from "../op_check.ts";
-import { widened } from "../../src/selftest/small_logs.ts";
+import { toDenseLog } from "../../src/selftest/small_logs.ts";
 import {
-  counted,
+  addCounts,
+  drawSomeWeights,
+  findStartHistory,
   key,
-  type Kind,
   logs,
   lstm,
   none,
-  played,
+  playEpisodes,
   pw,
   run,
-  someWeights,
-  startedWith,
+  type SimulatedModelKind,
   startFor,
   tanh,
 } from "../simulated_models.ts";
-import { wide } from "../train/trainings.ts";
+import { toWideWeights } from "../train/trainings.ts";
 import { Arena } from "../../src/gpu/arena.ts";
-import { Commands } from "../../src/gpu/commands.ts";
+import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { bufferOf } from "../../src/gpu/memory.ts";
+import { asBufferView } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
-import { Page } from "../../src/simulate/page.ts";
+import { PageBuffers } from "../../src/simulate/page.ts";
 import { PageHeaders, PageProgram } from "../../src/simulate/page_program.ts";
 import type { PageContext } from "../../src/simulate/policy.ts";
-import type { Users } from "../../src/simulate/users.ts";
+import type { SimulatedUsers } from "../../src/simulate/users.ts";
 
 /*
  * A learned model as simulated users on the host: the way there of f64_model.ts, with counts of items. It holds what the
@@ -127,27 +132,32 @@ function countsIn64(p: Parameters64, config: CountsConfig) {
     passed = 0,
   ): Counted64 => {
     const raw = new Float64Array(countWidth(config));
-    countsOf(tables, item, history, pageLength, { ...NOTHING_OWN, passed }, raw, 0);
+    writeItemCounts(tables, item, history, pageLength, { ...NOTHING_OWN, passed }, raw, 0);
     const c = Array.from(raw, (x, k) => (x - (mean[k] ?? NaN)) * (scaled[k] ?? NaN));
     const zeros = (kernel[0] ?? []).map(() => 0);
-    return { layer: affine(c, kernel, zeros), term: c.reduce((sum, x, k) => sum + x * (w[k] ?? NaN), b) };
+    return {
+      layer: computeAffine64(c, kernel, zeros),
+      term: c.reduce((sum, x, k) => sum + x * (w[k] ?? NaN), b),
+    };
   };
 }
 
 const close = (found = NaN, wanted = NaN, within: number, what: string) =>
   assert.ok(Math.abs(found - wanted) < within, `${what}: ${found}, expected ${wanted}`);
 
-const cases: readonly (readonly [name: string, config: ModelConfig, kind: Kind, shapes?: AdapterKind])[] = [
-  ["LSTM", lstm, "dense"],
-  ["LSTM", lstm, "dense", "gpu"],
-  ["LSTM", { ...lstm, positions: 3, eta: 1.5 }, "one-hot"],
-  ["PW", pw, "dense"],
-  ["PW", pw, "one-hot", "gpu"],
-  ["PW with tanh", tanh, "one-hot"],
-  ["wide alone", { ...none, dims: [], wide: 3 }, "mixed"],
-  ["counts, wide LSTM", counted("mixed", { ...lstm, wide: 3 }), "mixed"],
-  ["counts, PW", counted("dense", pw), "dense"],
-];
+const cases:
+  readonly (readonly [name: string, config: ModelConfig, kind: SimulatedModelKind, shapes?: AdapterKind])[] =
+    [
+      ["LSTM", lstm, "dense"],
+      ["LSTM", lstm, "dense", "gpu"],
+      ["LSTM", { ...lstm, positions: 3, eta: 1.5 }, "one-hot"],
+      ["PW", pw, "dense"],
+      ["PW", pw, "one-hot", "gpu"],
+      ["PW with tanh", tanh, "one-hot"],
+      ["wide alone", { ...none, dims: [], wide: 3 }, "mixed"],
+      ["counts, wide LSTM", addCounts("mixed", { ...lstm, wide: 3 }), "mixed"],
+      ["counts, PW", addCounts("dense", pw), "dense"],
+    ];
 
 /** A user of a log: the utilities of each page, and the state behind the last. */
 function walkedOn(dynamics: HostDynamics<State64>, log: ClickLog, user: number) {
@@ -173,24 +183,24 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
   Deno.test(`trajectories: ${name}, ${kind} items, ${shapes} shapes: as the model in float64`, () =>
     withGpu(shapes, async (gpu) => {
       const log = logs[kind];
-      const weights = someWeights(log, config);
+      const weights = drawSomeWeights(log, config);
       using model = new UserModel(gpu, log.items, config, { weights });
       const from = startFor(kind);
       const options = { ...run, start: from, reward: "utility", repeats: kind === "dense" } as const;
       using simulator = await Simulator.create(gpu, new LearnedSource(model), options);
-      const episodes = await played(simulator, randomPolicy, { firstEpisode: 2 });
+      const episodes = await playEpisodes(simulator, randomPolicy, { firstEpisode: 2 });
       const states = await simulator.states();
-      const clicks = episodeLog(episodes, {
+      const clicks = toClickLog(episodes, {
         name: "simulated",
         items: log.items,
-        startOf: (user, episode) => startedWith(user, episode, from),
+        getStart: (user, episode) => findStartHistory(user, episode, from),
       });
       checkLog(clicks);
-      const dense = kind === "mixed" ? widened(clicks) : clicks;
-      const specs = modelParameters(itemsShape(dense.items), config);
-      const parameters = toParameters64(wide(weights), specs);
+      const dense = kind === "mixed" ? toDenseLog(clicks) : clicks;
+      const specs = listModelParameters(getItemsShape(dense.items), config);
+      const parameters = toParameters64(toWideWeights(weights), specs);
       const users = Array.from({ length: run.users }, (_, u) => u);
-      const dynamics = modelDynamics(dense.items, parameters, shape64(config), config.eta, config.counts);
+      const dynamics = modelDynamics(dense.items, parameters, getShape64(config), config.eta, config.counts);
       const walked = users.map((user) => walkedOn(dynamics, dense, user));
       const pages = walked.flatMap(({ utilities }) => utilities);
       const [episode] = episodes;
@@ -198,11 +208,11 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
       let [at, near, clicked, surprise, variance] = [0, 0, 0, 0, 0];
       const seen = new Set<number>();
       for (const user of users) {
-        at += startedWith(user, 2, from).length;
+        at += findStartHistory(user, 2, from).length;
         for (let t = 0; t < run.pages; t++, at++) {
           const page = pages[at] ?? assert.fail();
-          const logits = slateLogits(page, config.eta, weights.get("position/effect"));
-          const uniform = uniform24(philox([user, 2, t, purposes.CHOICE], key)[0]);
+          const logits = computeSlateLogits(page, config.eta, weights.get("position/effect"));
+          const uniform = toUniform24(computePhilox([user, 2, t, purposes.CHOICE], key)[0]);
           const { slot, clickChance: chance, margin } = choose(logits, uniform);
           const own = t * run.users + user;
           const found: number = episode.choices[own] ?? NaN;
@@ -238,19 +248,19 @@ for (
     ["random", randomPolicy, randomOnHost<ShopState>()],
     [
       "popular",
-      popularPolicy(Float64Array.from({ length: 160 }, (_, item) => item * 7 % 160)),
+      createPopularPolicy(Float64Array.from({ length: 160 }, (_, item) => item * 7 % 160)),
       popularOnHost<ShopState>(),
     ],
-    ["greedy", greedyPolicy(), greedyOnHost<ShopState>()],
-    ["greedy for utility", greedyPolicy(), greedyOnHost<ShopState>("utility"), "utility"],
+    ["greedy", createGreedyPolicy(), greedyOnHost<ShopState>()],
+    ["greedy for utility", createGreedyPolicy(), greedyOnHost<ShopState>("utility"), "utility"],
   ] as const
 ) {
   Deno.test(`trajectories: a shop, ${name}: 100 users, 30 pages, as on the host in float64`, () =>
     withGpu("cpu", async (gpu) => {
-      const values = shopItems(1, 160);
+      const values = drawShopItems(1, 160);
       const options = { users: 100, pages: 30, slate: 3, seed: 9, leave: 0.02, reward } as const;
       using simulator = await Simulator.create(gpu, new ShopSource(restless, values), options);
-      const [device] = await played(simulator, policy, { firstEpisode: 4 });
+      const [device] = await playEpisodes(simulator, policy, { firstEpisode: 4 });
       assert.ok(device);
       const dynamics = new ShopDynamics(restless, values);
       let [near, nearTies] = [0, 0];
@@ -296,14 +306,14 @@ for (
 const [users, slate, pages] = [9, 3, 12];
 /** Some start with more clicks than are looked at. */
 const start = [[3, 17], [], Array.from({ length: 26 }, (_, k) => 7 * k % 41), [8]];
-const remembered: readonly (readonly [name: string, Kind, ModelConfig, AdapterKind?])[] = [
+const remembered: readonly (readonly [name: string, SimulatedModelKind, ModelConfig, AdapterKind?])[] = [
   ["LSTM", "dense", lstm],
   ["PW", "dense", pw],
   ["PW of more clicks", "dense", { ...pw, pwLags: 23 }],
-  ["counts, wide LSTM", "mixed", counted("mixed", { ...lstm, lstmUnits: 8, wide: 3 }), "gpu"],
-  ["counts, wide PW", "dense", counted("dense", { ...pw, wide: 3 })],
-  ["counts, PW with tanh", "one-hot", counted("one-hot", tanh)],
-  ["counts, wide, no history", "mixed", counted("mixed", { ...none, wide: 3 })],
+  ["counts, wide LSTM", "mixed", addCounts("mixed", { ...lstm, lstmUnits: 8, wide: 3 }), "gpu"],
+  ["counts, wide PW", "dense", addCounts("dense", { ...pw, wide: 3 })],
+  ["counts, PW with tanh", "one-hot", addCounts("one-hot", tanh)],
+  ["counts, wide, no history", "mixed", addCounts("mixed", { ...none, wide: 3 })],
 ];
 
 /** Random slates, until the users have some history. @returns it, and the states that they are in. */
@@ -312,20 +322,20 @@ async function lived(gpu: Gpu, source: LearnedSource) {
   using simulator = await Simulator.create(gpu, source, options);
   let context: PageContext | undefined;
   const record = (page: PageContext) => randomPolicy.record(context = page);
-  const [log] = await played(simulator, { ...randomPolicy, record });
+  const [log] = await playEpisodes(simulator, { ...randomPolicy, record });
   assert.ok(log && context);
-  const states = await readFloats(gpu, bufferOf(context.observer.state.view));
+  const states = await readFloats(gpu, asBufferView(context.observer.state.view));
   const histories = Array.from({ length: users }, (_, u) => {
-    const clicks = Array.from(pagesSeen(log, u), ({ clicked }) => clicked ?? []).flat();
-    return [...Array.from(startedWith(u, 0, start)), ...clicks];
+    const clicks = Array.from(listSeenPages(log, u), ({ clicked }) => clicked ?? []).flat();
+    return [...Array.from(findStartHistory(u, 0, start)), ...clicks];
   });
   return { states, histories };
 }
 
 /** Writes whole states, and reads what users think of all items in them. */
 async function utilitiesIn(
-  made: Users,
-  page: Page,
+  made: SimulatedUsers,
+  page: PageBuffers,
   arena: Arena,
   states: Float32Array<ArrayBuffer>,
 ): Promise<Float32Array> {
@@ -337,9 +347,9 @@ async function utilitiesIn(
   headers.put({ users, firstUser: 0, episode: 0, seed: 0 }, () => 0);
   const tables = await PageProgram.record(gpu, "tables", headers, made.prepare());
   const after = await PageProgram.record(gpu, "from states", headers, program);
-  const { buffer, offset } = bufferOf(made.state.view);
+  const { buffer, offset } = asBufferView(made.state.view);
   gpu.queue.writeBuffer(buffer, offset, states);
-  Commands.submit(gpu, "from states", (commands) => {
+  CommandRecorder.submit(gpu, "from states", (commands) => {
     for (const one of [tables, after]) one.encode(commands, 0);
   });
   return await readFloats(gpu, utilities);
@@ -350,13 +360,13 @@ for (const [name, kind, config, shapes = "cpu"] of remembered) {
     withGpu(shapes, async (gpu) => {
       const log = logs[kind];
       const items = log.items.count;
-      using model = new UserModel(gpu, log.items, config, { weights: someWeights(log, config) });
+      using model = new UserModel(gpu, log.items, config, { weights: drawSomeWeights(log, config) });
       const source = new LearnedSource(model);
       const { states, histories } = await lived(gpu, source);
       const lengths = histories.map(({ length }) => length);
       assert.ok(new Set(lengths).size > 2 && Math.max(...lengths) > 26, `users differ: ${lengths}`);
       using arena = new Arena(gpu, "from states");
-      const page = new Page(gpu, arena, { users, slate, items, pages: 5, startClicks: 0 });
+      const page = new PageBuffers(gpu, arena, { users, slate, items, pages: 5, startClicks: 0 });
       const made = source.users(page);
       const found = await utilitiesIn(made, page, arena, states);
       made[Symbol.dispose]();

@@ -5,9 +5,9 @@
 
 import assert from "node:assert/strict";
 import { demo, restless } from "../../src/data/shops.ts";
-import { floats, range } from "../../src/selftest/harness.ts";
+import { listIndices, toFloats } from "../../src/selftest/harness.ts";
 import { checkShop } from "../../src/selftest/pages/move_cases.ts";
-import { type Check, CheckedPage, onPage } from "../../src/selftest/pages/page_bench.ts";
+import { CheckedPage, makePageCheck, type PageCheck } from "../../src/selftest/pages/page_bench.ts";
 import {
   checkChoose,
   checkDrawn,
@@ -16,41 +16,52 @@ import {
   checkTop,
 } from "../../src/selftest/pages/page_cases.ts";
 import { choose, logViews } from "../../src/simulate/choose.ts";
-import { plain } from "../../src/simulate/users.ts";
+import { makePlainTensor } from "../../src/simulate/users.ts";
 import { checkTest, withGpu } from "../op_check.ts";
-import { checkLog, type ItemFeatures, NONE, usersOf } from "../../src/data/click_log.ts";
-import { makeDemoShop, shopItems } from "../../src/data/demo_shop.ts";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
-import { keyOf } from "../../src/data/philox.ts";
+import { checkLog, type ItemFeatures, listUsers, NONE } from "../../src/data/click_log.ts";
+import { drawShopItems, makeDemoShop } from "../../src/data/demo_shop.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
+import { makeKey } from "../../src/data/philox.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { SCALE } from "../../src/model/counted.ts";
-import { initialWeights } from "../../src/model/initial_weights.ts";
+import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { OpenedRun } from "../../src/run/open_run.ts";
-import { modelParameters, UserModel } from "../../src/model/user_model.ts";
-import { emptyLog, type EpisodeLog, episodeLog, pagesSeen } from "../../src/simulate/episode_log.ts";
-import { clickRate, coverage, meanReturn } from "../../src/simulate/figures.ts";
+import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
+import {
+  createEmptyLog,
+  type EpisodeLog,
+  listSeenPages,
+  toClickLog,
+} from "../../src/simulate/episode_log.ts";
+import { computeClickRate, computeCoverage, meanReturn } from "../../src/simulate/figures.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import type { SimulatorOptions } from "../../src/simulate/options.ts";
 import type { Policy } from "../../src/simulate/policy.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
-import { greedyPolicy, popularity, popularPolicy, randomPolicy, topSlate } from "../../src/policy/named.ts";
-import { Simulator } from "../../src/simulate/simulator.ts";
-import { startOf } from "../../src/simulate/start.ts";
-import type { Weights } from "../../src/tape/parameters.ts";
-import { Evaluation } from "../../src/train/evaluation.ts";
 import {
-  counted,
-  type Kind,
+  computePopularity,
+  createGreedyPolicy,
+  createPopularPolicy,
+  randomPolicy,
+  recordTopSlate,
+} from "../../src/policy/named.ts";
+import { Simulator } from "../../src/simulate/simulator.ts";
+import { drawStartHistory } from "../../src/simulate/start.ts";
+import type { Weights } from "../../src/tape/parameters.ts";
+import { NetworkEvaluation } from "../../src/train/evaluation.ts";
+import {
+  addCounts,
+  drawSomeWeights,
+  findStartHistory,
   logs,
   lstm,
   none,
-  played,
+  playEpisodes,
   pw,
   run,
-  someWeights,
-  startedWith,
+  type SimulatedModelKind,
 } from "../simulated_models.ts";
 
 Deno.test("of a large catalogue fewer are stepped together: all that is known of each user and item has room", () =>
@@ -71,17 +82,17 @@ Deno.test("of a large catalogue fewer are stepped together: all that is known of
 
 Deno.test("bits: the same however many are stepped together, twice, and for episodes alone", () =>
   withGpu("cpu", async (gpu) => {
-    using model = new UserModel(gpu, logs.dense.items, lstm, { weights: someWeights(logs.dense, lstm) });
+    using model = new UserModel(gpu, logs.dense.items, lstm, { weights: drawSomeWeights(logs.dense, lstm) });
     const options = { ...run, leave: 0.2, pool: { random: 20 } } as const;
-    const shop = new ShopSource(restless, shopItems(1, 41));
+    const shop = new ShopSource(restless, drawShopItems(1, 41));
     for (const source of [new LearnedSource(model), shop]) {
-      for (const policy of [randomPolicy, greedyPolicy()]) {
+      for (const policy of [randomPolicy, createGreedyPolicy()]) {
         using simulator = await Simulator.create(gpu, source, options);
-        const together = await played(simulator, policy, { episodes: 2 });
-        assert.deepEqual(await played(simulator, policy, { episodes: 2 }), together);
-        assert.deepEqual(await played(simulator, policy, { firstEpisode: 1 }), together.slice(1));
+        const together = await playEpisodes(simulator, policy, { episodes: 2 });
+        assert.deepEqual(await playEpisodes(simulator, policy, { episodes: 2 }), together);
+        assert.deepEqual(await playEpisodes(simulator, policy, { firstEpisode: 1 }), together.slice(1));
         using few = await Simulator.create(gpu, source, { ...options, together: 16 });
-        const apart = await played(few, policy, { episodes: 2 });
+        const apart = await playEpisodes(few, policy, { episodes: 2 });
         assert.equal(apart.length, 6);
         for (const [k, own] of apart.entries()) {
           const whole = together[Math.floor(k / 3)] ?? assert.fail();
@@ -108,16 +119,16 @@ function greedyInChunks(chunk: number): Policy {
     name: "greedy in chunks",
     record({ environment, page }) {
       const { dispatches, utilities } = environment.catalogue();
-      return [{ chunk, rows: page.items, dispatches: [...dispatches, topSlate(page, utilities)] }];
+      return [{ chunk, rows: page.items, dispatches: [...dispatches, recordTopSlate(page, utilities)] }];
     },
     prepare: () => [],
   };
 }
 
-const greedyCases: readonly (readonly [Kind, ModelConfig, AdapterKind?])[] = [
+const greedyCases: readonly (readonly [SimulatedModelKind, ModelConfig, AdapterKind?])[] = [
   ["dense", lstm],
   ["one-hot", pw],
-  ["mixed", counted("mixed", { ...lstm, wide: 3 }), "gpu"],
+  ["mixed", addCounts("mixed", { ...lstm, wide: 3 }), "gpu"],
 ];
 /** [U, I] of all items after the pages before t, each at the head of a slate: as an evaluation of a log with these pages has them. */
 async function scoresBefore(
@@ -130,7 +141,7 @@ async function scoresBefore(
   const users = U * I;
   const [pages, own] = [t + 1, (n: number) => Math.floor((n % users) / I)];
   const episode = {
-    ...emptyLog({ episode: 2, firstUser: 0, users, pages, slate: k }),
+    ...createEmptyLog({ episode: 2, firstUser: 0, users, pages, slate: k }),
     slates: Uint32Array.from({ length: pages * users * k }, (_, n) => {
       const at = Math.floor(n / k);
       const [page, slot] = [Math.floor(at / users), n % k];
@@ -142,10 +153,10 @@ async function scoresBefore(
     }),
     present: new Uint8Array(pages * users).fill(1),
   };
-  const log = episodeLog([episode], {
-    ...{ name: "what if", items, split: () => 2, startOf: (user: number) => startedWith(own(user), 2) },
+  const log = toClickLog([episode], {
+    ...{ name: "what if", items, split: () => 2, getStart: (user: number) => findStartHistory(own(user), 2) },
   });
-  using evaluation = await Evaluation.ofModel(model, log, usersOf(log, "test"));
+  using evaluation = await NetworkEvaluation.ofModel(model, log, listUsers(log, "test"));
   const utilities = await evaluation.utilities();
   return Float32Array.from(
     { length: users },
@@ -157,19 +168,19 @@ for (const [kind, config, shapes = "cpu"] of greedyCases) {
   Deno.test(`greedy: the best items that were not clicked, ${kind} items, ${shapes}`, () =>
     withGpu(shapes, async (gpu) => {
       const log = logs[kind];
-      using model = new UserModel(gpu, log.items, config, { weights: someWeights(log, config) });
+      using model = new UserModel(gpu, log.items, config, { weights: drawSomeWeights(log, config) });
       const source = new LearnedSource(model);
       using simulator = await Simulator.create(gpu, source, { ...run, users: 9, pages: 5 });
-      const [episode] = await played(simulator, greedyPolicy(), { firstEpisode: 2 });
+      const [episode] = await playEpisodes(simulator, createGreedyPolicy(), { firstEpisode: 2 });
       assert.ok(episode);
-      assert.deepEqual(await played(simulator, greedyInChunks(4), { firstEpisode: 2 }), [episode]);
+      assert.deepEqual(await playEpisodes(simulator, greedyInChunks(4), { firstEpisode: 2 }), [episode]);
       const page = Array.from({ length: log.items.count }, (_, item) => item);
       const scored = await Promise.all(
         [0, 1, 2, 3, 4].map((t) => scoresBefore(model, log.items, episode, t)),
       );
       for (let u = 0; u < 9; u++) {
-        const history = Array.from(startedWith(u, 2));
-        for (const { page: t, slate, clicked } of pagesSeen(episode, u)) {
+        const history = Array.from(findStartHistory(u, 2));
+        for (const { page: t, slate, clicked } of listSeenPages(episode, u)) {
           const scores = (scored[t] ?? assert.fail()).subarray(u * page.length, (u + 1) * page.length);
           const best = page.filter((item) => !history.includes(item))
             .sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
@@ -187,19 +198,19 @@ for (const [kind, config, shapes = "cpu"] of greedyCases) {
 
 Deno.test("a policy sees users through its own model, whoever clicks", () =>
   withGpu("cpu", async (gpu) => {
-    const items = shopItems(1, 41);
+    const items = drawShopItems(1, 41);
     const features = { kind: "dense", count: 41, width: 16, values: items } as const;
-    const weights = someWeights({ ...logs.dense, items: features }, lstm);
+    const weights = drawSomeWeights({ ...logs.dense, items: features }, lstm);
     using model = new UserModel(gpu, features, lstm, { weights });
     const source = new LearnedSource(model, "a model");
     const options = { ...run, users: 6, pages: 4 };
     using simulator = await Simulator.create(gpu, new ShopSource(restless, items), options);
-    const [episode] = await played(simulator, greedyPolicy(source));
+    const [episode] = await playEpisodes(simulator, createGreedyPolicy(source));
     assert.ok(episode);
     const page = Array.from({ length: 41 }, (_, item) => item);
     for (let u = 0; u < 6; u++) {
-      const history = Array.from(startedWith(u, 0));
-      for (const { slate: [shown = NaN], clicked } of pagesSeen(episode, u)) {
+      const history = Array.from(findStartHistory(u, 0));
+      for (const { slate: [shown = NaN], clicked } of listSeenPages(episode, u)) {
         const scores = await model.score({ history, page });
         const best = page.filter((item) => !history.includes(item)).map((item) => scores[item] ?? 0);
         assert.ok(Math.abs((scores[shown] ?? NaN) - Math.max(...best)) < 1e-5);
@@ -214,14 +225,14 @@ for (const [name, pool] of [["one item", [33]], ["k items that are alike", [3, 2
       // With k items that differ the law cannot hold bit for bit: policies show the same items in different orders, and a draw
       // goes through the slots in their order. The same number clicks on another item, and other states follow. P(any click)
       // of the first page is all that they share. With k = 1, or items that are alike, the order decides nothing.
-      const items = shopItems(1, 41);
+      const items = drawShopItems(1, 41);
       for (const item of pool) items.copyWithin(16 * item, 16 * 33, 16 * 34);
       const slate = pool.length;
       const options = { users: 50, slate, pages: 9, repeats: true, pool: { items: pool } };
       using simulator = await Simulator.create(gpu, new ShopSource(restless, items), options);
       const all: EpisodeLog[] = [];
-      for (const policy of [randomPolicy, popularPolicy(new Float64Array(41)), greedyPolicy()]) {
-        all.push(...await played(simulator, policy));
+      for (const policy of [randomPolicy, createPopularPolicy(new Float64Array(41)), createGreedyPolicy()]) {
+        all.push(...await playEpisodes(simulator, policy));
       }
       const [random = assert.fail(), ...others] = all;
       for (const { slates } of all) assert.ok(slates.every((item) => pool.some((one) => one === item)));
@@ -234,7 +245,7 @@ for (const [name, pool] of [["one item", [33]], ["k items that are alike", [3, 2
 
 Deno.test("constant utilities: a return is binomial, and its figures add up", () =>
   withGpu("cpu", async (gpu) => {
-    const specs = modelParameters(itemsShape(logs["one-hot"].items), none);
+    const specs = listModelParameters(getItemsShape(logs["one-hot"].items), none);
     const weights: Weights = new Map(
       specs.map(({ name, rows, columns }) => [name, new Float32Array(rows * columns)]),
     );
@@ -250,28 +261,28 @@ Deno.test("constant utilities: a return is binomial, and its figures add up", ()
     });
     const p = slate * Math.exp(-0.5) / (1 + slate * Math.exp(-0.5));
     const n = users * pages * 2;
-    const rate = clickRate(figures);
+    const rate = computeClickRate(figures);
     assert.ok(Math.abs(rate - p) < 3.3 * Math.sqrt(p * (1 - p) / n), `click rate ${rate}, expected ${p}`);
     assert.ok(Math.abs(meanReturn(figures) - pages * rate) < 1e-9);
-    assert.equal(coverage(figures), 1);
+    assert.equal(computeCoverage(figures), 1);
     const sum = (of: Iterable<number>) => Array.from(of).reduce((a, b) => a + b, 0);
     assert.equal(sum(figures.clicks), sum(figures.byPage.map(({ clicks }) => clicks)));
     assert.equal(sum(figures.itemClicked), sum(figures.clicks));
     assert.equal(sum(figures.itemShown), n * slate);
     assert.equal(sum(figures.seen), n);
     assert.ok(figures.byPage.every(({ predicted, shown }) => Math.abs(predicted / shown - p) < 1e-6));
-    const log = episodeLog(episodes, { name: "x", items: logs["one-hot"].items });
+    const log = toClickLog(episodes, { name: "x", items: logs["one-hot"].items });
     checkLog(log);
     assert.equal(log.eventClick.filter((click) => click !== NONE).length, sum(figures.clicks));
-    assert.equal(popularity(log).length, 41);
+    assert.equal(computePopularity(log).length, 41);
   }));
 
 Deno.test("step: given slates come to the same as a policy's, and what no user may see is refused", () =>
   withGpu("cpu", async (gpu) => {
-    const source = new ShopSource(restless, shopItems(1, 41));
+    const source = new ShopSource(restless, drawShopItems(1, 41));
     const options = { users: 20, slate: 2, pages: 4, leave: 0.3, start: [[1, 5], []] };
     using simulator = await Simulator.create(gpu, source, options);
-    const [episode] = await played(simulator, randomPolicy, { firstEpisode: 3 });
+    const [episode] = await playEpisodes(simulator, randomPolicy, { firstEpisode: 3 });
     assert.ok(episode);
     await assert.rejects(simulator.step(new Uint32Array(40)), /Expected reset\(\) before/);
     for (let again = 0; again < 2; again++) {
@@ -305,7 +316,7 @@ Deno.test("step: given slates come to the same as a policy's, and what no user m
     await refused({ 3: 30 }, /each item once in a slate, got 30 twice for user 1/);
     await assert.rejects(simulator.step([1, 2]), /20 slates of 2 items = 40 numbers, got 2/);
     const user = Array.from({ length: 20 }, (_, u) => u).find((u) =>
-      startOf(options.start, u, 0, keyOf(1)).length > 0
+      drawStartHistory(options.start, u, 0, makeKey(1)).length > 0
     );
     await refused({ [2 * (user ?? 0)]: 5 }, /no item that was clicked before, got 5/);
   }));
@@ -313,8 +324,8 @@ Deno.test("step: given slates come to the same as a policy's, and what no user m
 Deno.test("weights of the adversarial stage are refused, unless they are asked for", () =>
   withGpu("cpu", async (gpu) => {
     const data = await openDataset("demo");
-    const items = itemsShape(makeDemoShop(1, { users: 7 }).log.items);
-    const weights = initialWeights(modelParameters(items, lstm), 1);
+    const items = getItemsShape(makeDemoShop(1, { users: 7 }).log.items);
+    const weights = drawInitialWeights(listModelParameters(items, lstm), 1);
     const game = {
       ...{ generator: null, eta: 1, generatorEta: 1, etaByPage: false, utilityPenalty: 0, skipNoClick: true },
     };
@@ -332,7 +343,7 @@ Deno.test("weights of the adversarial stage are refused, unless they are asked f
 
 Deno.test("what cannot be simulated is refused, with what was expected", () =>
   withGpu("cpu", async (gpu) => {
-    const source = new ShopSource(restless, shopItems(1, 41));
+    const source = new ShopSource(restless, drawShopItems(1, 41));
     const good = { users: 5, slate: 3, pages: 4 };
     const refused = (options: Partial<SimulatorOptions>, message: RegExp) =>
       assert.rejects(Simulator.create(gpu, source, { ...good, ...options }), message);
@@ -364,7 +375,7 @@ Deno.test("what cannot be simulated is refused, with what was expected", () =>
     await refused({ start: [] }, /at least one history/);
     using logistic = new UserModel(gpu, logs.dense.items, { ...lstm, loss: "logistic" }, { seed: 1 });
     assert.throws(() => new LearnedSource(logistic), /Train one with --loss choice/);
-    const broken = someWeights(logs.dense, lstm);
+    const broken = drawSomeWeights(logs.dense, lstm);
     broken.get("utility/output/bias")?.fill(NaN);
     using model = new UserModel(gpu, logs.dense.items, lstm, { weights: broken });
     using unsure = await Simulator.create(gpu, new LearnedSource(model), { ...good, pages: 2 });
@@ -386,27 +397,27 @@ Deno.test("what cannot be simulated is refused, with what was expected", () =>
     const held = gpu.liveBytes;
     await assert.rejects(shop.run(unusable), /no slates/);
     assert.equal(gpu.liveBytes, held, "what fails leaves nothing behind");
-    using smaller = await Simulator.create(gpu, new ShopSource(restless, shopItems(1, 40)), good);
+    using smaller = await Simulator.create(gpu, new ShopSource(restless, drawShopItems(1, 40)), good);
     await assert.rejects(
-      smaller.run(greedyPolicy(other)),
+      smaller.run(createGreedyPolicy(other)),
       /over the 40 items of the restless shop, got .* over 41/,
     );
     await assert.rejects(
-      smaller.run(popularPolicy(new Float64Array(7))),
+      smaller.run(createPopularPolicy(new Float64Array(7))),
       /popularity of 40 items, got that of 7/,
     );
   }));
 
 /** A check of the self-test's kernels of a page, draw by draw, on a page of another size. */
-function pageTest(name: string, room: Parameters<typeof onPage>[0], check: Check): void {
-  checkTest(`${name}: ${room.users} users, ${room.items} items`, undefined, onPage(room, check));
+function pageTest(name: string, room: Parameters<typeof makePageCheck>[0], check: PageCheck): void {
+  checkTest(`${name}: ${room.users} users, ${room.items} items`, undefined, makePageCheck(room, check));
 }
 
 /** One user and item; a panel of items less one, and more; several panels. */
 const rooms = [[1, 1, 1], [5, 31, 4], [70, 33, 3], [9, 500, 10]] as const;
 for (const [users, items, slate] of rooms) {
   const room = { users, items, slate };
-  const list = range(items).filter((item) => item % 3 !== 1);
+  const list = listIndices(items).filter((item) => item % 3 !== 1);
   const [all, repeats] = [items === 31, items === 33];
   pageTest("page_mask", room, checkMask(all ? "all" : items > 33 ? { random: 5 } : { items: list }, repeats));
   pageTest("top_slate and popular_slate", room, checkTop(true));
@@ -433,11 +444,11 @@ Deno.test("choose: utilities that are no numbers are passed on, and nothing is c
     const log = logViews(page);
     const set = () => checked.write(page.alive, Uint32Array.of(1, 1, 1));
     const view = checked.arena.upload("utilities", Float32Array.of(NaN, 9, 9, 9, Infinity, 9));
-    const utilities = plain("utilities", "rows", 1, 1, view);
+    const utilities = makePlainTensor("utilities", "rows", 1, 1, view);
     const rules = { reward: "click", leave: 0, patience: 0 } as const;
     const dispatch = choose(page, { eta: 1, placeEffects: undefined }, utilities, log, rules);
     const [words] = await checked.run([dispatch], [log.outcomes], { set });
-    const outcomes = floats(words);
+    const outcomes = toFloats(words);
     assert.ok(Number.isNaN(outcomes[2]) && outcomes[0] === 2);
     assert.ok((outcomes[6] ?? 0) > 0.99 && (outcomes[4] ?? 9) < 2);
     assert.ok(outcomes[10] === Infinity && outcomes[8] === 2);

@@ -9,11 +9,11 @@
 import * as v from "../../src/schema.ts";
 import { Command } from "commander";
 import { setTimeout as pause } from "node:timers/promises";
-import { numberOf } from "../../src/cli/options.ts";
+import { makeNumberParser } from "../../src/cli/options.ts";
 import { UserError } from "../../src/user_error.ts";
 import { runMain } from "../../src/cli/fail.ts";
-import { type CommandName, runOk, startCommand, words, writePaperFile } from "../command_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { type CommandName, runOk, splitArguments, startCommand, writePaperFile } from "../command_check.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
 /** So small that a second has hundreds of steps: what a step leaves behind adds up sooner. */
 const SMALL = "--batch-size 12 --dims 16-8 --lstm-units 6 --no-report";
@@ -68,7 +68,7 @@ class LongCommand {
 
   constructor(command: CommandName, args: string) {
     this.name = command;
-    this.#child = startCommand(command, ...words(args));
+    this.#child = startCommand(command, ...splitArguments(args));
     this.#outputs = Promise.all([this.#read(this.#child.stdout), this.#read(this.#child.stderr)]);
     this.#child.status.then(() => this.running = false);
   }
@@ -116,7 +116,7 @@ async function askService(service: LongCommand, signal: AbortSignal) {
 }
 
 /** A measurement, and when it was made. */
-export interface Point {
+export interface SoakPoint {
   readonly hours: number;
   readonly value: number;
 }
@@ -125,15 +125,15 @@ export interface Point {
  * Returns the slope of a series per hour by Theil and Sen: the median of the slopes of all pairs of points. A garbage collector's
  * saw-tooth, and single points that are far off, do not move it. It is 0 where there is no pair.
  */
-export function slopeOf(points: readonly Point[]): number {
+export function computeSlope(points: readonly SoakPoint[]): number {
   const slopes = points.flatMap(({ hours, value }, k) =>
     points.slice(k + 1).map((later) => (later.value - value) / (later.hours - hours))
   );
-  return medianOf(slopes) ?? 0;
+  return computeMedianValue(slopes) ?? 0;
 }
 
 /** Returns the median, undefined for no values. */
-function medianOf(values: readonly number[]): number | undefined {
+function computeMedianValue(values: readonly number[]): number | undefined {
   const sorted = Float64Array.from(values).sort();
   const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
   return low === undefined || high === undefined ? undefined : (low + high) / 2;
@@ -144,9 +144,9 @@ function medianOf(values: readonly number[]): number | undefined {
  * @param allowed rise per hour. A series shorter than an hour may rise by as much in all: what a slope is uncertain by
  *   (collections, threads that come and go) is a rise that does not become smaller with the time.
  */
-export function isFlat(points: readonly Point[], allowed: number): boolean {
+export function isFlat(points: readonly SoakPoint[], allowed: number): boolean {
   const hours = (points.at(-1)?.hours ?? 0) - (points[0]?.hours ?? 0);
-  return points.length > 1 && slopeOf(points) * hours <= allowed * Math.max(1, hours);
+  return points.length > 1 && computeSlope(points) * hours <= allowed * Math.max(1, hours);
 }
 
 /** Returns a line for each quantity of a command, and whether none of them rises. */
@@ -156,7 +156,7 @@ function judge({ name, samples }: LongCommand, warmUpHours: number): { lines: st
   let passes = true;
   const lines = quantities.map(([quantity, allowed]) => {
     const points = counted.map(({ hours, sample }) => ({ hours, value: sample[quantity] }));
-    const [level = NaN, slope] = [medianOf(points.map(({ value }) => value)), slopeOf(points)];
+    const [level = NaN, slope] = [computeMedianValue(points.map(({ value }) => value)), computeSlope(points)];
     const flat = isFlat(points, allowed);
     passes &&= flat;
     const rise = `${slope.toFixed(2)} per hour (at most ${allowed})`;
@@ -166,10 +166,10 @@ function judge({ name, samples }: LongCommand, warmUpHours: number): { lines: st
 }
 
 async function soak(minutes: number, folder: string): Promise<number> {
-  writePaperFile(`${folder}/log.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
+  writePaperFile(`${folder}/log.tsv`, createSmallLog(31, { users: 90, items: 30, width: 0 }));
   const first =
     `--data ${folder}/log.tsv --save-dir ${folder}/run --iterations 20 --validate-every 10 ${SMALL}`;
-  await runOk("train", ...words(first));
+  await runOk("train", ...splitArguments(first));
   const end = new AbortController();
   Deno.addSignalListener("SIGINT", () => end.abort());
   const commands = commandsIn(folder).map(([command, args]) => new LongCommand(command, args));
@@ -196,7 +196,7 @@ async function soak(minutes: number, folder: string): Promise<number> {
 }
 
 async function main(): Promise<number> {
-  const positive = numberOf(v.positive(), "a number above 0");
+  const positive = makeNumberParser(v.positive(), "a number above 0");
   const { minutes } = new Command("deno task test:special soak")
     .description(
       "Trains, serves and simulates for a long time and looks whether memory, handles or threads grow.",

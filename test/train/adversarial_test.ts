@@ -3,19 +3,35 @@
 import assert from "node:assert/strict";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
-import { generatorConfig } from "../../src/model/game_programs.ts";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
-import { modelParameters } from "../../src/model/user_model.ts";
-import { etaOnPage, sparsemax } from "../../src/ops/minimax.ts";
+import { buildGeneratorConfig } from "../../src/model/game_programs.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
+import { listModelParameters } from "../../src/model/user_model.ts";
+import { computePageEta, sparsemax } from "../../src/ops/minimax.ts";
 import { criteria } from "../../src/train/best_records.ts";
 import { type AdversarialTrainer, RewardWatch } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial } from "../../src/train/config.ts";
-import { GENERATOR_PREFIX, partOf } from "../../src/train/networks.ts";
-import { Adam64, network64, type Page64, type Parameters64, shape64, toParameters64 } from "../f64_model.ts";
-import { countedOf, withGpu } from "../op_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { GENERATOR_PREFIX, selectNetworkWeights } from "../../src/train/networks.ts";
+import {
+  Adam64,
+  computeNetwork64,
+  getShape64,
+  type Page64,
+  type Parameters64,
+  toParameters64,
+} from "../f64_model.ts";
+import { countScoredEvents, withGpu } from "../op_check.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import { assertNear, game, logs, near, resumedAlike, shannon, SIZE, type Training } from "./trainings.ts";
+import {
+  assertNear,
+  assertWithin,
+  checkResumedAlike,
+  createGameTraining,
+  createShannonTraining,
+  logs,
+  SIZE,
+  type TestTraining,
+} from "./trainings.ts";
 
 const small: AdversarialConfig = {
   ...defaultAdversarial,
@@ -37,8 +53,8 @@ function softmax(z: readonly number[]): number[] {
 }
 
 /** What the generator ascends, of one page. */
-function valueOf({ u }: Page64, pi: readonly number[], config: AdversarialConfig): number {
-  const eta = etaOnPage(config, u.length);
+function computeValue({ u }: Page64, pi: readonly number[], config: AdversarialConfig): number {
+  const eta = computePageEta(config, u.length);
   return u.reduce((sum, x, k) => sum + (pi[k] ?? NaN) * (x - (pi[k] ?? NaN) / (2 * eta)), 0);
 }
 
@@ -49,7 +65,7 @@ const cases = {
   "LSTM, reward frozen": [{ ...smallLstm, dims: [6] }, { rewardSteps: 0 }],
   "LSTM, exact generator": [{ ...smallLstm, dims: [6] }, { generator: "exact" }],
 } satisfies Record<string, [ModelConfig, Partial<AdversarialConfig>]>;
-const allLogs = { ...logs, "events given": smallLog(23, { ...SIZE, width: 0, given: 0.4 }) };
+const allLogs = { ...logs, "events given": createSmallLog(23, { ...SIZE, width: 0, given: 0.4 }) };
 /** Each case with dense items, each log with both generators, and each kind of adapter. */
 const played: readonly ["cpu" | "gpu", keyof typeof allLogs, readonly (keyof typeof cases)[]][] = [
   ["cpu", "dense", Object.keys(cases) as (keyof typeof cases)[]],
@@ -64,7 +80,7 @@ for (const [kind, data, names] of played) {
     const [config, more] = cases[name];
     Deno.test(`ten minimax pairs follow the f64 trajectory: ${name}, ${data}, ${kind} shapes`, () =>
       withGpu(kind, async (gpu) => {
-        using own = await game(gpu, log, config, { ...small, ...more }, { validate: false });
+        using own = await createGameTraining(gpu, log, config, { ...small, ...more }, { validate: false });
         await follow(own, log);
       }));
   }
@@ -87,37 +103,38 @@ function follow64(
   batches: readonly (readonly number[])[],
 ): Follow64 {
   const { reward, generator } = start;
-  const actor = generatorConfig(model, config);
+  const actor = buildGeneratorConfig(model, config);
   const rewardAdam = new Adam64(config.rewardLearningRate);
   const generatorAdam = new Adam64(config.generatorLearningRate);
   const figures = batches.map((users) => {
-    const events = countedOf(log, users);
-    const logitsNow = () => generator && network64(log, users, generator, shape64(actor));
-    let { pages, gradients } = network64(log, users, reward, shape64(model));
+    const events = countScoredEvents(log, users);
+    const logitsNow = () => generator && computeNetwork64(log, users, generator, getShape64(actor));
+    let { pages, gradients } = computeNetwork64(log, users, reward, getShape64(model));
     for (let k = 0; generator && k < config.generatorSteps; k++) {
       const acting = logitsNow() ?? assert.fail();
       const slopes = ({ u: logits, clicked }: Page64, e: number) => {
         if (clicked < 0) return logits.map(() => 0);
         const pi = softmax(logits);
-        const slope = pi.map((p, i) => (pages[e]?.u[i] ?? NaN) - p / etaOnPage(config, pi.length));
+        const slope = pi.map((p, i) => (pages[e]?.u[i] ?? NaN) - p / computePageEta(config, pi.length));
         const mean = slope.reduce((sum, x, i) => sum + x * (pi[i] ?? NaN), 0);
         return pi.map((p, i) => -p * ((slope[i] ?? NaN) - mean) / events);
       };
       generatorAdam.step(generator, acting.gradients(slopes));
     }
     const acting = logitsNow();
-    const policyOf = (page: Page64, e: number) =>
+    const computePolicy = (page: Page64, e: number) =>
       acting
         ? softmax(acting.pages[e]?.u ?? [])
-        : sparsemax(page.u.map((x) => etaOnPage(config, page.u.length) * x));
+        : sparsemax(page.u.map((x) => computePageEta(config, page.u.length) * x));
     let [lossMin, lossMax] = [NaN, NaN];
     for (let k = 0; k < Math.max(1, config.rewardSteps); k++) {
-      if (k > 0) ({ pages, gradients } = network64(log, users, reward, shape64(model)));
+      if (k > 0) ({ pages, gradients } = computeNetwork64(log, users, reward, getShape64(model)));
       const counted = pages.flatMap((
         page,
         e,
-      ) => (page.clicked < 0 || page.given ? [] : [{ page, pi: policyOf(page, e) }]));
-      lossMax = counted.reduce((sum, { page, pi }) => sum + valueOf(page, pi, config), 0) / counted.length;
+      ) => (page.clicked < 0 || page.given ? [] : [{ page, pi: computePolicy(page, e) }]));
+      lossMax = counted.reduce((sum, { page, pi }) => sum + computeValue(page, pi, config), 0) /
+        counted.length;
       lossMin = lossMax -
         counted.reduce((sum, { page }) => sum + (page.u[page.clicked] ?? NaN), 0) / counted.length;
       if (config.rewardSteps === 0) break;
@@ -125,7 +142,7 @@ function follow64(
         reward,
         gradients((page, e) => {
           if (page.clicked < 0) return page.u.map(() => 0);
-          const pi = policyOf(page, e);
+          const pi = computePolicy(page, e);
           const mean = page.u.reduce((a, b) => a + b, 0) / page.u.length;
           return page.u.map((x, i) =>
             ((pi[i] ?? NaN) - (i === page.clicked ? 1 : 0) +
@@ -141,36 +158,41 @@ function follow64(
 }
 
 /** Ten iterations here and in f64, side by side. */
-async function follow({ model, trainer }: Training<AdversarialTrainer>, log: ClickLog): Promise<void> {
+async function follow({ model, trainer }: TestTraining<AdversarialTrainer>, log: ClickLog): Promise<void> {
   const { config } = trainer;
-  const specs = (of: ModelConfig) => modelParameters(itemsShape(log.items), of);
+  const specs = (of: ModelConfig) => listModelParameters(getItemsShape(log.items), of);
   const weights = await trainer.weights();
   const start = {
-    reward: toParameters64(partOf(weights, ""), specs(model.config)),
-    generator: config.generator === "exact"
-      ? undefined
-      : toParameters64(partOf(weights, GENERATOR_PREFIX), specs(generatorConfig(model.config, config))),
+    reward: toParameters64(selectNetworkWeights(weights, ""), specs(model.config)),
+    generator: config.generator === "exact" ? undefined : toParameters64(
+      selectNetworkWeights(weights, GENERATOR_PREFIX),
+      specs(buildGeneratorConfig(model.config, config)),
+    ),
   };
-  const batches = Array.from({ length: 10 }, (_, k) => Array.from(trainer.batchOf(k + 1)));
+  const batches = Array.from({ length: 10 }, (_, k) => Array.from(trainer.drawBatch(k + 1)));
   const { figures, reward, generator } = follow64(log, model.config, config, start, batches);
   for (const [k, { lossMin, lossMax }] of figures.entries()) {
     const result = await trainer.step(batches[k]);
-    near(`loss_min ${k + 1}`, result.lossMin, lossMin, 1e-4);
+    assertWithin(`loss_min ${k + 1}`, result.lossMin, lossMin, 1e-4);
     // The level of u moves nothing, so that its gradient is rounding noise, which Adam takes for a gradient.
-    if (k === 0 && config.rewardSteps < 2) near("loss_max", result.lossMax, lossMax, 1e-4);
+    if (k === 0 && config.rewardSteps < 2) assertWithin("loss_max", result.lossMax, lossMax, 1e-4);
   }
   const after = await trainer.weights();
   // Levels are left out, as above.
   const free = { least: 1e-3, free: "utility/output/bias" };
-  assertNear("reward", partOf(after, ""), reward, 4e-3, free);
-  if (generator) assertNear("generator", partOf(after, GENERATOR_PREFIX), generator, 4e-3, free);
+  assertNear("reward", selectNetworkWeights(after, ""), reward, 4e-3, free);
+  if (generator) {
+    assertNear("generator", selectNetworkWeights(after, GENERATOR_PREFIX), generator, 4e-3, free);
+  }
 }
 
 Deno.test("a minimax pair takes at most 45 dispatches with the default layers", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
       for (const config of [defaultModel, defaultPwModel]) {
-        using own = await game(gpu, log, config, { behaviourDims: defaultAdversarial.behaviourDims }, {
+        using own = await createGameTraining(gpu, log, config, {
+          behaviourDims: defaultAdversarial.behaviourDims,
+        }, {
           validate: false,
         });
         const { trainer } = own;
@@ -185,14 +207,21 @@ Deno.test("a minimax pair takes at most 45 dispatches with the default layers", 
 Deno.test("a stage that is resumed is the stage that never stopped; the state holds both players", () =>
   withGpu(undefined, async (gpu) => {
     const config = { ...small, itemDropout: 0.3, weightDecay: 0.1, generatorWarmup: 4 };
-    using whole = await resumedAlike(() => game(gpu, logs.dense, smallLstm, config), 9, 20);
+    using whole = await checkResumedAlike(
+      () => createGameTraining(gpu, logs.dense, smallLstm, config),
+      9,
+      20,
+    );
     const state = await whole.trainer.state();
     assert.ok([...state.weights.keys()].some((name) => name.startsWith(GENERATOR_PREFIX)));
   }));
 
 Deno.test("the best weights of a stage are those of the iteration that validated best", () =>
   withGpu(undefined, async (gpu) => {
-    using training = await game(gpu, logs.dense, smallLstm, { rewardLearningRate: 0.02, validateEvery: 2 });
+    using training = await createGameTraining(gpu, logs.dense, smallLstm, {
+      rewardLearningRate: 0.02,
+      validateEvery: 2,
+    });
     const { trainer } = training;
     const after = new Map([[0, await trainer.weights()]]);
     for (let iteration = 2; iteration <= 16; iteration += 2) {
@@ -209,7 +238,7 @@ Deno.test("the best weights of a stage are those of the iteration that validated
 Deno.test("warm-up and --reward-steps 0 leave the reward as it is", () =>
   withGpu(undefined, async (gpu) => {
     for (const more of [{ generatorWarmup: 6 }, { rewardSteps: 0 }]) {
-      using own = await game(gpu, logs["one-hot"], smallLstm, { ...small, ...more });
+      using own = await createGameTraining(gpu, logs["one-hot"], smallLstm, { ...small, ...more });
       const { model, trainer } = own;
       const before = await model.weights();
       await trainer.run(6);
@@ -222,11 +251,11 @@ Deno.test("warm-up and --reward-steps 0 leave the reward as it is", () =>
 
 Deno.test("pages of one item, nobody with a history, no clicks at all: figures or a refusal, never NaN", () =>
   withGpu(undefined, async (gpu) => {
-    const single = smallLog(3, { users: 40, items: 9, width: WIDTH, maxPage: 1 });
-    const noHistory = smallLog(4, { users: 40, items: 9, width: 0, maxEvents: 1 });
+    const single = createSmallLog(3, { users: 40, items: 9, width: WIDTH, maxPage: 1 });
+    const noHistory = createSmallLog(4, { users: 40, items: 9, width: 0, maxEvents: 1 });
     for (const log of [single, noHistory]) {
       for (const generator of ["network", "exact"] as const) {
-        using own = await game(gpu, log, smallLstm, { ...small, generator, batchSize: 10 });
+        using own = await createGameTraining(gpu, log, smallLstm, { ...small, generator, batchSize: 10 });
         await own.trainer.run(10, {
           onStep: (r) =>
             Object.entries(r).forEach(([name, x]) => assert.ok(Number.isFinite(x), `${name}: ${x}`)),
@@ -235,11 +264,11 @@ Deno.test("pages of one item, nobody with a history, no clicks at all: figures o
     }
     const log = { ...single, eventClick: new Uint32Array(single.eventClick.length).fill(NONE) };
     await assert.rejects(
-      game(gpu, log, smallLstm, { ...small, batchSize: 10 }),
+      createGameTraining(gpu, log, smallLstm, { ...small, batchSize: 10 }),
       /Expected clicks among the train users/,
     );
     // The Shannon stage learns from such a log that nobody clicks.
-    using own = await shannon(gpu, log, smallLstm, { batchSize: 10, learningRate: 0.01 });
+    using own = await createShannonTraining(gpu, log, smallLstm, { batchSize: 10, learningRate: 0.01 });
     const losses: number[] = [];
     await own.trainer.run(60, { onStep: ({ nll }) => losses.push(nll) });
     assert.ok(losses.every(Number.isFinite) && (losses.at(-1) ?? NaN) < 0.5 * (losses[0] ?? NaN));
@@ -250,7 +279,7 @@ Deno.test("early stopping ends at the same iteration whatever the pace, and item
     const ends: number[] = [];
     const config = { learningRate: 0.02, validateEvery: 5, patience: 20, earlyStopping: "loss" } as const;
     for (const pause of [false, true]) {
-      using own = await shannon(gpu, logs["one-hot"], smallLstm, config);
+      using own = await createShannonTraining(gpu, logs["one-hot"], smallLstm, config);
       const { trainer } = own;
       let best = Infinity;
       await trainer.run(1000, {
@@ -271,7 +300,7 @@ const after = (counted: number) => (prec1: number, k: number) => ({ iteration: 1
 Deno.test("early stopping lets a training go on as long as each validation is better than all before", () =>
   withGpu(undefined, async (gpu) => {
     const config = { learningRate: 0.02, validateEvery: 2, patience: 2, earlyStopping: "loss" } as const;
-    using training = await shannon(gpu, logs.dense, smallLstm, config);
+    using training = await createShannonTraining(gpu, logs.dense, smallLstm, config);
     const losses: number[] = [];
     await training.trainer.run(200, { onValidation: ({ nll }) => void losses.push(nll) });
     const worse = losses.findIndex((loss, k) => k > 0 && loss >= Math.min(...losses.slice(0, k)));

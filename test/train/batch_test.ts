@@ -2,42 +2,42 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { BatchBuffers } from "../../src/batch/batch_buffers.ts";
+import { BatchIndexBuffers } from "../../src/batch/batch_buffers.ts";
 import { DeviceLog } from "../../src/batch/device_log.ts";
-import { batchCapacity, largestOf, Plan } from "../../src/batch/plan.ts";
-import { type ReferenceBatch, referenceBatch } from "../../src/batch/reference_batch.ts";
+import { BatchPlan, computeBatchCapacity, maxSizes } from "../../src/batch/plan.ts";
+import { buildReferenceBatch, type ReferenceBatch } from "../../src/batch/reference_batch.ts";
 import { type ClickLog, isPredicted } from "../../src/data/click_log.ts";
 import { Arena } from "../../src/gpu/arena.ts";
-import { Commands } from "../../src/gpu/commands.ts";
+import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { Program } from "../../src/gpu/program.ts";
 import type { ClickSizes } from "../../src/batch/click_sizes.ts";
 import { compareBatch } from "../../src/selftest/batch_cases.ts";
-import { Checks, checkText } from "../../src/selftest/finding.ts";
+import { CheckCollector, checkText } from "../../src/selftest/finding.ts";
 import { withGpu } from "../op_check.ts";
-import { logOfPages, type Page } from "./trainings.ts";
-import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";
+import { logOfPages, type TrainingPage } from "./trainings.ts";
+import { createSmallLog, drawPermutation } from "../../src/selftest/small_logs.ts";
 
 /** Lays the batches out one after another in the same place, then side by side, and compares each with its twin. */
 async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number[])[]): Promise<void> {
   const most = Math.max(...batches.map((users) => users.length));
   const users = batches.flat();
-  const capacity = { ...batchCapacity(log, users, users.length), users: most };
+  const capacity = { ...computeBatchCapacity(log, users, users.length), users: most };
   using stack = new DisposableStack();
   const deviceLog = stack.use(new DeviceLog(gpu, log));
   for (const headersEach of [1, 3]) {
     const slices = headersEach === 1 ? 1 : batches.length;
     const arena = new Arena(gpu, "batch");
-    const plan = new Plan(gpu, log, capacity, batches.length, headersEach, slices);
+    const plan = new BatchPlan(gpu, log, capacity, batches.length, headersEach, slices);
     try {
-      const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity, plan);
+      const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity, plan);
       const program = await Program.record(gpu, "batch", plan.steps, [
         ...batch.layout(),
         ...batch.ownDispatches(),
       ]);
       const layOut = (sizes: ClickSizes, place: number, count: number) => {
         plan.upload(place, count);
-        Commands.submit(
+        CommandRecorder.submit(
           gpu,
           "test",
           (commands) => program.encode(commands, sizes, plan.offset(place), { index: 0, count }),
@@ -46,7 +46,7 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
       const all: { users: readonly number[]; sizes: ClickSizes }[] = [];
       for (const users of batches) {
         const place = all.length;
-        const expected = referenceBatch(log, users);
+        const expected = buildReferenceBatch(log, users);
         const put = () => plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
         const counted = expected.events.filter(({ click }) => isPredicted(click)).length;
         if (counted === 0) {
@@ -67,9 +67,9 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
         await compare(gpu, log, batch, 0, expected, sizes);
       }
       if (slices === 1 || all.length === 0) continue;
-      layOut(largestOf(all.map(({ sizes }) => sizes)), 0, all.length);
+      layOut(maxSizes(all.map(({ sizes }) => sizes)), 0, all.length);
       for (const [slice, { users, sizes }] of all.entries()) {
-        await compare(gpu, log, batch, slice, referenceBatch(log, users), sizes);
+        await compare(gpu, log, batch, slice, buildReferenceBatch(log, users), sizes);
       }
     } finally {
       for (const part of [arena, plan]) part[Symbol.dispose]();
@@ -81,12 +81,12 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
 async function compare(
   gpu: Gpu,
   log: ClickLog,
-  batch: BatchBuffers,
+  batch: BatchIndexBuffers,
   slice: number,
   expected: ReferenceBatch,
   sizes: ClickSizes,
 ): Promise<void> {
-  const checks = new Checks();
+  const checks = new CheckCollector();
   await compareBatch(gpu, log, batch, slice, expected, sizes, checks);
   assert.deepEqual(checks.all.filter(({ differs }) => differs).map(checkText), []);
 }
@@ -108,7 +108,7 @@ Deno.test("batch kernels: any log, any users, two batches of one program", () =>
         }),
         fc.infiniteStream(fc.nat(1000)),
         async (options, draws) => {
-          const log = smallLog(options.seed, options);
+          const log = createSmallLog(options.seed, options);
           const take = (count: number) =>
             Array.from({ length: count }, () => Number(draws.next().value) % options.users);
           const distinct = (users: number[]) => [...new Set(users)];
@@ -121,21 +121,21 @@ Deno.test("batch kernels: any log, any users, two batches of one program", () =>
 // batch_rank.wgsl has 64 invocations; each owns several words of 32 rows here.
 Deno.test("batch kernels: a log of thousands of rows", () =>
   withGpu(undefined, (gpu) => {
-    const log = smallLog(9, { users: 150, items: 90, width: 0, maxEvents: 9, maxPage: 12 });
+    const log = createSmallLog(9, { users: 150, items: 90, width: 0, maxEvents: 9, maxPage: 12 });
     assert.ok(log.rowItem.length > 2 * 32 * 64, String(log.rowItem.length));
-    return check(gpu, log, [shuffled(3, 150), shuffled(4, 150).slice(0, 40)]);
+    return check(gpu, log, [drawPermutation(3, 150), drawPermutation(4, 150).slice(0, 40)]);
   }));
 
 Deno.test("batch kernels: users without events", () =>
   withGpu(undefined, (gpu) => {
-    const own: Page[][] = [[], [[[0, 1], 1], [[2], -1]], [], [[[2, 0, 1], 0]], []];
+    const own: TrainingPage[][] = [[], [[[0, 1], 1], [[2], -1]], [], [[[2, 0, 1], 0]], []];
     const log = logOfPages({ kind: "one-hot", count: 3 }, own);
     return check(gpu, log, [[0, 1, 2, 3, 4], [4, 3, 0], [2, 1], [3]]);
   }));
 
 Deno.test("a log has to fit the room that it was given: events, rows and items", () =>
   withGpu(undefined, (gpu) => {
-    const log = smallLog(7, { users: 12, items: 30, width: 0 });
+    const log = createSmallLog(7, { users: 12, items: 30, width: 0 });
     const room = {
       events: log.eventClick.length,
       rows: log.rowItem.length,

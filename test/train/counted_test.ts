@@ -5,23 +5,23 @@
  */
 
 import assert from "node:assert/strict";
-import { type ClickLog, usersOf } from "../../src/data/click_log.ts";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { countsIn } from "../../src/counts/page_counts.ts";
+import { computeRowCounts } from "../../src/counts/page_counts.ts";
 import type { CountsConfig } from "../../src/counts/columns.ts";
 import { countPairs, countTrain, PairCounts } from "../../src/counts/train_counts.ts";
 import { countTables } from "../../src/counts/tables.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
-import { countedOn, SCALE, TABLE } from "../../src/model/counted.ts";
-import { initialWeights } from "../../src/model/initial_weights.ts";
-import { modelParameters, UserModel } from "../../src/model/user_model.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { Evaluation } from "../../src/train/evaluation.ts";
+import { initializeOnLog, SCALE, TABLE } from "../../src/model/counted.ts";
+import { drawInitialWeights } from "../../src/model/initial_weights.ts";
+import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { NetworkEvaluation } from "../../src/train/evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import { noHistory } from "../small_models.ts";
-import { fitLogit, type LogitChoices } from "../../src/counts/logit.ts";
+import { fitLogit, type LogitSample } from "../../src/counts/logit.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { isGain, lossByUser, StartChoice } from "../../src/run/kept_start.ts";
 import { findSnapshot } from "../../src/run/open_run.ts";
@@ -30,27 +30,27 @@ import { readSnapshot } from "../../src/run/snapshot.ts";
 import { shannonStage } from "../../src/run/stages.ts";
 import { runStage } from "../../src/run/training_run.ts";
 import { defaultTraining } from "../../src/train/config.ts";
-import { runConfigOf, withEmptyFolder } from "../run/folder_check.ts";
-import { datasetOf } from "../../src/data/sets/dataset.ts";
+import { makeRunConfig, withEmptyFolder } from "../run/folder_check.ts";
+import { createDataset } from "../../src/data/sets/dataset.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
-import { shannon } from "./trainings.ts";
+import { createShannonTraining } from "./trainings.ts";
 
 const size = { users: 60, items: 30, width: 0, tokens: 7, maxEvents: 6, maxPage: 6 };
-const log = smallLog(5, size);
+const log = createSmallLog(5, size);
 /** Other users of the same items. */
-const other: ClickLog = { ...smallLog(6, size), items: log.items };
+const other: ClickLog = { ...createSmallLog(6, size), items: log.items };
 const counts = { fields: [{ first: 0, count: 7, slots: 2 }], neighbours: 8, latest: 500 };
 const config: ModelConfig = { ...noHistory, dims: [], counts };
 
 function weightsOn(clicks: ClickLog) {
-  const drawn = initialWeights(modelParameters(itemsShape(log.items), config), 3);
-  const found = countedOn(new MemoryLog(clicks), config, { seed: 3 });
+  const drawn = drawInitialWeights(listModelParameters(getItemsShape(log.items), config), 3);
+  const found = initializeOnLog(new MemoryLog(clicks), config, { seed: 3 });
   return new Map([...drawn, ...("start" in found ? found.start ?? [] : [])]);
 }
 
 Deno.test("weights that a training starts from keep how they read counts, and the tables are of its log", () => {
   const theirs = weightsOn(other);
-  const found = countedOn(new MemoryLog(log), config, { weights: theirs });
+  const found = initializeOnLog(new MemoryLog(log), config, { weights: theirs });
   assert.ok("weights" in found);
   const own = weightsOn(log);
   assert.deepEqual(found.weights.get(TABLE), own.get(TABLE));
@@ -58,13 +58,13 @@ Deno.test("weights that a training starts from keep how they read counts, and th
   assert.deepEqual(found.weights.get(SCALE)?.subarray(0, 2 * C), theirs.get(SCALE)?.subarray(0, 2 * C));
   assert.deepEqual(found.weights.get(SCALE)?.subarray(2 * C), own.get(SCALE)?.subarray(2 * C));
   // On its own log nothing changes.
-  assert.deepEqual(countedOn(new MemoryLog(log), config, { weights: own }), { weights: own });
+  assert.deepEqual(initializeOnLog(new MemoryLog(log), config, { weights: own }), { weights: own });
 });
 
 Deno.test("users who were counted are evaluated without their own pages, others as they are", () =>
   withGpu(undefined, async (gpu) => {
     using model = new UserModel(gpu, log.items, config, { weights: weightsOn(log) });
-    const loss = (clicks: ClickLog, counted?: { latest?: number }) => lossOf(model, clicks, counted);
+    const loss = (clicks: ClickLog, counted?: { latest?: number }) => computeLoss(model, clicks, counted);
     const own = await loss(log);
     assert.equal(own, await loss(log, { latest: 500 }));
     assert.notEqual(own, await loss(log, {}));
@@ -73,13 +73,13 @@ Deno.test("users who were counted are evaluated without their own pages, others 
     assert.notEqual(others, await loss(other, { latest: 500 }));
   }));
 
-async function lossOf(
+async function computeLoss(
   model: UserModel,
   clicks: ClickLog,
   counted?: { latest?: number },
 ): Promise<number> {
-  const users = usersOf(clicks, "train");
-  using evaluation = await Evaluation.ofModel(model, clicks, users, { shards: 1, counted });
+  const users = listUsers(clicks, "train");
+  using evaluation = await NetworkEvaluation.ofModel(model, clicks, users, { shards: 1, counted });
   return (await evaluation.figures()).nll;
 }
 
@@ -98,8 +98,8 @@ Deno.test("a page longer than any that was counted is taken for the longest", ()
 
 Deno.test("a train user is counted as if the log had been without them, also where not all pairs have room", () => {
   // Many users of many items, of which few are popular.
-  const random = randomStream(7, "popular");
-  const many = smallLog(8, { users: 400, items: 300, width: 0, maxEvents: 14, maxPage: 4 });
+  const random = createRandomStream(7, "popular");
+  const many = createSmallLog(8, { users: 400, items: 300, width: 0, maxEvents: 14, maxPage: 4 });
   const rowItem = many.rowItem.slice();
   for (let e = 0; e + 1 < many.eventRows.length; e++) {
     const page = rowItem.subarray(many.eventRows[e], many.eventRows[e + 1]);
@@ -121,8 +121,13 @@ Deno.test("a train user is counted as if the log had been without them, also whe
     // The same log, but that this user is a test user.
     const without = counted({ ...clicks, userSplit: clicks.userSplit.map((_, u) => u === user ? 2 : 0) });
     if (without.pairs.least !== pairs.least) continue;
-    const own = countsIn(clicks, [user], tables, config.latest);
-    const other = countsIn(clicks, [user], { ...without.tables, meanRate: tables.meanRate }, undefined);
+    const own = computeRowCounts(clicks, [user], tables, config.latest);
+    const other = computeRowCounts(
+      clicks,
+      [user],
+      { ...without.tables, meanRate: tables.meanRate },
+      undefined,
+    );
     users++;
     if (own.every((value, k) => Math.abs(value - (other[k] ?? NaN)) < 1e-12)) same++;
   }
@@ -132,8 +137,8 @@ Deno.test("a train user is counted as if the log had been without them, also whe
 const COLUMNS = 3;
 
 /** Choices among two to five rows, half of them with no click among them. */
-function choicesOf(count: number): LogitChoices {
-  const random = randomStream(5, "choices");
+function makeChoices(count: number): LogitSample {
+  const random = createRandomStream(5, "choices");
   const [x, start, chosen, hasNone]: [number[], number[], number[], boolean[]] = [[], [0], [], []];
   for (let k = 0; k < count; k++) {
     const first = start[k]!;
@@ -147,7 +152,7 @@ function choicesOf(count: number): LogitChoices {
 }
 
 /** Minus the logarithm of the likelihood, and the penalty. */
-function loss({ x, start, chosen, hasNone }: LogitChoices, w: ArrayLike<number>, ridge: number[]): number {
+function loss({ x, start, chosen, hasNone }: LogitSample, w: ArrayLike<number>, ridge: number[]): number {
   let sum = ridge.reduce((sum, r, k) => sum + r / 2 * w[k]! ** 2, 0);
   Array.from(chosen).forEach((click, choice) => {
     const u = (row: number) => ridge.reduce((sum, _, k) => sum + x[row * COLUMNS + k]! * w[k]!, 0);
@@ -159,7 +164,7 @@ function loss({ x, start, chosen, hasNone }: LogitChoices, w: ArrayLike<number>,
 }
 
 Deno.test("fitLogit: no step in any direction is more likely", () => {
-  const choices = choicesOf(60);
+  const choices = makeChoices(60);
   const ridge = [0.1, 0.01, 0.5];
   const w = fitLogit(choices, ridge);
   const least = loss(choices, w, ridge);
@@ -178,16 +183,20 @@ Deno.test("fitLogit: stays finite where the best is always clicked", () => {
   assert.ok(w.every(Number.isFinite) && w[0]! > 3);
 });
 
-const placedLog = smallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
+const placedLog = createSmallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
 const withTrainer = (use: (trainer: Trainer, start: Weights) => Promise<void>) =>
   withGpu(undefined, async (gpu) => {
     const small = { ...defaultModel, lstmUnits: 4, dims: [6] };
-    using own = await shannon(gpu, placedLog, small, { batchSize: 15, learningRate: 0.01, validateEvery: 5 });
+    using own = await createShannonTraining(gpu, placedLog, small, {
+      batchSize: 15,
+      learningRate: 0.01,
+      validateEvery: 5,
+    });
     await use(own.trainer, await own.trainer.weights());
   });
 
 Deno.test("a gain is one where it is above what users drawn anew would change", () => {
-  const random = randomStream(3, "gains");
+  const random = createRandomStream(3, "gains");
   const before = Float64Array.from({ length: 400 }, () => 10 + random.uniform());
   const by = (gain: number, noise: number) =>
     before.map((loss) => loss - gain + noise * (random.uniform() - 0.5));
@@ -203,10 +212,10 @@ Deno.test("a gain is one where it is above what users drawn anew would change", 
 
 Deno.test("losses by user are those of the events that are evaluated", () =>
   withTrainer(async (trainer) => {
-    using evaluation = await trainer.evaluation(usersOf(placedLog, "validation"), 3);
+    using evaluation = await trainer.evaluation(listUsers(placedLog, "validation"), 3);
     const byUser = await lossByUser(evaluation);
     const { nll, events } = await evaluation.figures();
-    assert.equal(byUser.length, usersOf(placedLog, "validation").length);
+    assert.equal(byUser.length, listUsers(placedLog, "validation").length);
     const sum = byUser.reduce((a, b) => a + b);
     assert.ok(Math.abs(sum / (nll * events) - 1) < 1e-6, `${sum} ${nll * events}`);
   }));
@@ -236,12 +245,12 @@ Deno.test("weights that are better than the start by no more than chance give wa
 Deno.test("a run that is killed at any moment stands for the weights of a run that ends where it was saved", () =>
   withEmptyFolder((folder) =>
     withGpu(undefined, async (gpu) => {
-      const noise = smallLog(5, { users: 80, items: 12, width: 0, noClick: 0.3 });
-      const config = runConfigOf({
+      const noise = createSmallLog(5, { users: 80, items: 12, width: 0, noClick: 0.3 });
+      const config = makeRunConfig({
         model: { ...noHistory, dims: [8], counts: { fields: [], neighbours: 4, latest: 500 } },
         training: { ...defaultTraining, iterations: 24, batchSize: 20, learningRate: 1e-2, validateEvery: 3 },
       });
-      const data = datasetOf(new MemoryLog(noise), config.data);
+      const data = createDataset(new MemoryLog(noise), config.data);
       let ms = 0;
       const train = async (path: string, iterations: number) => {
         Deno.mkdirSync(path);

@@ -2,33 +2,42 @@
 
 import assert from "node:assert/strict";
 import type { ClickSizes } from "../../src/batch/click_sizes.ts";
-import { batchCapacity, countedIn, cutFor, cutUsers } from "../../src/batch/plan.ts";
+import { computeBatchCapacity, countScoredEvents, cutFor, cutUsers } from "../../src/batch/plan.ts";
 import { DeviceLog } from "../../src/batch/device_log.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { Gpu, LimitError } from "../../src/gpu/device.ts";
 import { openGpu } from "../open_alone.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
-import { modelParameters, UserModel } from "../../src/model/user_model.ts";
+import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
 import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
-import { fitting, forParts } from "../../src/train/fit.ts";
+import { fitMicroBatches, fitTraining } from "../../src/train/fit.ts";
 import type { BatchTrainer } from "../../src/train/batch_trainer.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { UserError } from "../../src/user_error.ts";
 import { ParameterArena } from "../../src/tape/parameters.ts";
-import { lossAndGradients64, shape64, toParameters64 } from "../f64_model.ts";
+import { computeLossAndGradients64, getShape64, toParameters64 } from "../f64_model.ts";
 import { withGpu } from "../op_check.ts";
-import { userError } from "../run/folder_check.ts";
-import { shuffled, smallLog } from "../../src/selftest/small_logs.ts";
+import { isUserError } from "../run/folder_check.ts";
+import { createSmallLog, drawPermutation } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
-import { assertNear, assertSameState, game, logs, near, shannon, SIZE, type Training } from "./trainings.ts";
+import {
+  assertNear,
+  assertSameState,
+  assertWithin,
+  createGameTraining,
+  createShannonTraining,
+  logs,
+  SIZE,
+  type TestTraining,
+} from "./trainings.ts";
 
 const cutLogs: Record<string, ClickLog> = {
   ...logs,
-  mixed: smallLog(5, { ...SIZE, width: WIDTH, tokens: 7 }),
-  "events given": smallLog(24, { ...SIZE, width: 0, given: 0.4 }),
+  mixed: createSmallLog(5, { ...SIZE, width: WIDTH, tokens: 7 }),
+  "events given": createSmallLog(24, { ...SIZE, width: 0, given: 0.4 }),
 };
 const config: ModelConfig = { ...smallLstm, dims: [6] };
 
@@ -38,24 +47,27 @@ function rowsIn({ userEvents, eventRows }: ClickLog, users: readonly number[]): 
 }
 
 Deno.test("a cut keeps all users in their order, within its limits and its number of parts", () => {
-  const random = randomStream(3, "cuts");
+  const random = createRandomStream(3, "cuts");
   for (const log of Object.values(cutLogs)) {
-    const [whole, single] = [13, 1].map((users) => batchCapacity(log, "all", users)) as [
+    const [whole, single] = [13, 1].map((users) => computeBatchCapacity(log, "all", users)) as [
       ClickSizes,
       ClickSizes,
     ];
     for (let trial = 0; trial < 100; trial++) {
       const cut = cutFor(whole, single, 1 + random.integer(whole.rows));
-      const users = shuffled(trial, 60).slice(0, 13);
+      const users = drawPermutation(trial, 60).slice(0, 13);
       const parts = cutUsers(log, users, cut.limit);
       assert.deepEqual(parts.flat(), users);
       assert.ok(parts.length <= cut.parts, `${parts.length} parts, expected at most ${cut.parts}`);
       for (const part of parts) {
         const rows = rowsIn(log, part);
         assert.ok(rows <= cut.capacity.rows && rows <= Math.max(single.rows, cut.limit.rows));
-        assert.ok(batchCapacity(log, part, part.length).events <= cut.capacity.events);
+        assert.ok(computeBatchCapacity(log, part, part.length).events <= cut.capacity.events);
       }
-      assert.equal(parts.reduce((sum, part) => sum + countedIn(log, part), 0), countedIn(log, users));
+      assert.equal(
+        parts.reduce((sum, part) => sum + countScoredEvents(log, part), 0),
+        countScoredEvents(log, users),
+      );
     }
     assert.deepEqual(cutFor(whole, single, whole.rows), { limit: whole, capacity: whole, parts: 1 });
   }
@@ -68,18 +80,21 @@ Deno.test("what does not fit is tried in smaller parts; a user who does not fit 
   const tried: number[] = [];
   const room = (rows: number) => (most: number) => {
     const cut = cutFor(whole, single, most);
-    return forParts(cut, single, () => {
+    return fitMicroBatches(cut, single, () => {
       tried.push(cut.capacity.rows);
       if (cut.capacity.rows <= rows) return Promise.resolve(cut);
       return Promise.reject(new LimitError("Too large.", rows / cut.capacity.rows));
     });
   };
-  assert.equal((await fitting(null, room(2_000_000))).parts, 1);
-  assert.equal((await fitting(null, room(500_000))).capacity.rows, 2 ** 17);
-  assert.equal((await fitting(null, room(60_000))).capacity.rows, 60_000);
-  assert.equal((await fitting(50_000, room(60_000))).capacity.rows, 50_000);
+  assert.equal((await fitTraining(null, room(2_000_000))).parts, 1);
+  assert.equal((await fitTraining(null, room(500_000))).capacity.rows, 2 ** 17);
+  assert.equal((await fitTraining(null, room(60_000))).capacity.rows, 60_000);
+  assert.equal((await fitTraining(50_000, room(60_000))).capacity.rows, 50_000);
   assert.deepEqual(tried, [1_400_000, 1_400_000, 2 ** 17, 1_400_000, 60_000, 50_000]);
-  await assert.rejects(fitting(null, room(14_000)), /700 events.*28,000 displayed items.*--max-events 315/);
+  await assert.rejects(
+    fitTraining(null, room(14_000)),
+    /700 events.*28,000 displayed items.*--max-events 315/,
+  );
 });
 
 /** A trainer of a stage on a log, with parts of so many rows. */
@@ -87,12 +102,12 @@ type Stage = (
   gpu: Gpu,
   log: ClickLog,
   partRows: number | null,
-) => Promise<Training<Trainer | AdversarialTrainer>>;
+) => Promise<TestTraining<Trainer | AdversarialTrainer>>;
 
 const inParts = (more: Partial<TrainingConfig> = {}): Stage => (gpu, log, partRows) =>
-  shannon(gpu, log, config, { learningRate: 0.01, validateEvery: 3, partRows, ...more });
+  createShannonTraining(gpu, log, config, { learningRate: 0.01, validateEvery: 3, partRows, ...more });
 const gameInParts = (more: Partial<AdversarialConfig> = {}): Stage => (gpu, log, partRows) =>
-  game(gpu, log, config, {
+  createGameTraining(gpu, log, config, {
     ...{ validateEvery: 3, behaviourSd: 0.3, generatorWarmup: 0 },
     ...{ generatorLearningRate: 0.01, rewardLearningRate: 0.005, partRows, ...more },
   });
@@ -130,7 +145,7 @@ for (const [name, data, stage] of cases) {
         for (const [figure, x] of Object.entries(own)) {
           if (figure === "lossMax") continue; // as above
           const y = found[k]?.[figure] ?? NaN;
-          near(`${figure} of step ${k} in several parts`, y, x, 2e-3);
+          assertWithin(`${figure} of step ${k} in several parts`, y, x, 2e-3);
         }
       }
       const [one, several] = [await whole.trainer.state(), await cut.trainer.state()];
@@ -150,12 +165,12 @@ Deno.test("in parts: gradients are those of f64, a batch of one part has the bit
     using cut = await inParts()(gpu, log, 60);
     const parameters = toParameters64(
       await cut.model.weights(),
-      modelParameters(itemsShape(log.items), config),
+      listModelParameters(getItemsShape(log.items), config),
     );
-    const users = cut.trainer.batchOf(1);
-    const expected = lossAndGradients64(log, users, parameters, shape64(config));
+    const users = cut.trainer.drawBatch(1);
+    const expected = computeLossAndGradients64(log, users, parameters, getShape64(config));
     const { nll } = await cut.trainer.step(users);
-    near("loss", nll, expected.loss, 2e-5);
+    assertWithin("loss", nll, expected.loss, 2e-5);
     assertNear("gradient", await cut.model.gradients(), expected.gradients, 1e-5);
     const state = await cut.trainer.state();
     await cut.trainer.run(4);
@@ -173,13 +188,13 @@ Deno.test("in parts: gradients are those of f64, a batch of one part has the bit
   }));
 
 Deno.test("an adapter with little room gets smaller parts and shards by itself; what cannot be cut says what fits", async () => {
-  const log = smallLog(31, { users: 60, items: 41, width: WIDTH, maxEvents: 9, maxPage: 9 });
+  const log = createSmallLog(31, { users: 60, items: 41, width: WIDTH, maxEvents: 9, maxPage: 9 });
   const wide: ModelConfig = { ...smallLstm, dims: [8, 64] };
   const training = { ...defaultTraining, batchSize: 13, validateEvery: 3 };
   const losses: number[][] = [];
   for (const bindingBytes of [undefined, 120_000]) {
     using gpu = await openGpu({ bindingBytes });
-    const own = await shannon(gpu, log, wide, training);
+    const own = await createShannonTraining(gpu, log, wide, training);
     const { model, trainer } = own;
     assert.equal(trainer.batchParts > 1, bindingBytes !== undefined);
     const seen: number[] = [];
@@ -214,7 +229,7 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
 const ITEMS = 2000;
 /** Of the table of an LSTM of 3 units. */
 const TABLE_BYTES = 64 * ITEMS;
-const manyItems = smallLog(31, { users: 60, items: ITEMS, width: 0, maxEvents: 6, maxPage: 7 });
+const manyItems = createSmallLog(31, { users: 60, items: ITEMS, width: 0, maxEvents: 6, maxPage: 7 });
 
 /** The same device, of which a kernel sees at most so many bytes at once. */
 function narrow({ device, shapes, maxGrid }: Gpu, bindingBytes: number): Gpu {
@@ -229,10 +244,10 @@ const SHARED = { validateEvery: 3, weightDecay: 0.1 } as const;
 const sparse = { ...SHARED, adam: "row-sparse", partRows: 60 } as const;
 const wide: ModelConfig = { ...smallLstm, wide: 5 };
 const trainings: Record<string, (gpu: Gpu) => Promise<Bound>> = {
-  "dense Adam": (gpu) => shannon(gpu, manyItems, wide, SHARED),
-  "row-sparse Adam, of a batch in parts": (gpu) => shannon(gpu, manyItems, wide, sparse),
+  "dense Adam": (gpu) => createShannonTraining(gpu, manyItems, wide, SHARED),
+  "row-sparse Adam, of a batch in parts": (gpu) => createShannonTraining(gpu, manyItems, wide, sparse),
   "the game, of a batch in parts": (gpu) =>
-    game(gpu, manyItems, smallLstm, { ...sparse, generatorWarmup: 2 }),
+    createGameTraining(gpu, manyItems, smallLstm, { ...sparse, generatorWarmup: 2 }),
 };
 for (const [name, make] of Object.entries(trainings)) {
   Deno.test(`parameters larger together than a binding are trained to the same bits: ${name}`, () =>
@@ -250,7 +265,7 @@ Deno.test("a one-hot table must fit into a binding of the adapter; hashed ids ta
     const modelOn = (own: Gpu, items = manyItems.items) => new UserModel(own, items, smallLstm, { seed: 1 });
     assert.throws(
       () => modelOn(narrow(gpu, TABLE_BYTES - 1)),
-      userError(
+      isUserError(
         /encoder\/lstm\/input_kernel \[2000, 12\] needs 128,000 bytes/,
         /maxStorageBufferBindingSize is 127,999/,
         /At this width at most 1,999 items or tokens fit/,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
-import { type BaselineName, Baselines } from "../../src/figures/baselines/baselines.ts";
-import { checkLog, NONE, type Split, splits, usersOf } from "../../src/data/click_log.ts";
-import { attainable, makeDemoShop, makeShop } from "../../src/data/demo_shop.ts";
-import { demo, demoFeatures, demoItem, restless } from "../../src/data/shops.ts";
+import { type BaselineName, FittedBaselines } from "../../src/figures/baselines/baselines.ts";
+import { checkLog, listUsers, NONE, type Split, splits } from "../../src/data/click_log.ts";
+import { computeAttainable, makeDemoShop, makeShop } from "../../src/data/demo_shop.ts";
+import { demo, demoFeatures, describeDemoItem, restless } from "../../src/data/shops.ts";
 import { runConfigSchema } from "../../src/run/run_config.ts";
 import { openDataset, reopenDataset } from "../../src/data/sets/dataset.ts";
 
@@ -22,7 +22,7 @@ Deno.test("demo shop: shapes", () => {
   assert.equal(demoFeatures, 16);
   assert.equal(log.items.count, 500);
   assert.equal(truth.utility.length, log.rowItem.length);
-  assert.deepEqual(splits.map((split) => usersOf(log, split).length), [1400, 300, 300]);
+  assert.deepEqual(splits.map((split) => listUsers(log, split).length), [1400, 300, 300]);
   const lengths = Array.from(log.userSplit, (_, user) => log.userEvents[user + 1]! - log.userEvents[user]!);
   assert.equal(Math.min(...lengths), 8);
   assert.equal(Math.max(...lengths), 22);
@@ -85,21 +85,21 @@ Deno.test("demo shop: the loss of the truth is the entropy of its choices, withi
     entropy += mean;
     variance += p.reduce((sum, x) => sum + x * (Math.log(x) + mean) ** 2, 0);
   }
-  const { nll } = attainable(log, truth, log.userSplit.keys());
+  const { nll } = computeAttainable(log, truth, log.userSplit.keys());
   assert.ok(Math.abs(nll * events - entropy) < 3 * Math.sqrt(variance));
 });
 
 Deno.test("demo shop: the best attainable is in its range and far above the baselines", () => {
   for (const split of ["train", "validation", "test"] satisfies Split[]) {
-    const users = usersOf(log, split);
-    const best = attainable(log, truth, users);
+    const users = listUsers(log, split);
+    const best = computeAttainable(log, truth, users);
     between(best.nll, 1.3, 1.43, "nll");
     between(best.prec1, 0.54, 0.6, "prec@1");
     between(best.prec2, 0.75, 0.8, "prec@2");
   }
-  const users = usersOf(log, "test");
-  const tested = Baselines.of(log).test(users);
-  const best = attainable(log, truth, users).prec1;
+  const users = listUsers(log, "test");
+  const tested = FittedBaselines.of(log).test(users);
+  const best = computeAttainable(log, truth, users).prec1;
   const prec1 = (name: BaselineName) => tested.get(name)?.details.figures.prec1 ?? NaN;
   assert.ok(Math.abs((tested.get("random")?.details.figures.nll ?? NaN) - Math.log(11)) < 1e-9);
   assert.ok(Math.abs(prec1("random") - 0.1) < 1e-9);
@@ -125,7 +125,7 @@ Deno.test("shops: the truth of each is its formula, walked along the clicks of t
       const mean = { style_1: 0, style_2: 0, price: 0 };
       for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
         for (let row = log.eventRows[event]!; row < log.eventRows[event + 1]!; row++) {
-          const f = demoItem(values, log.rowItem[row]!) as Record<string, number> & typeof mean;
+          const f = describeDemoItem(values, log.rowItem[row]!) as Record<string, number> & typeof mean;
           const match = mean.style_1 * f.style_1 + mean.style_2 * f.style_2;
           const u = constant + 6 * Math.tanh(0.3 * match) - 0.3 * (f.price - mean.price) ** 2 +
             category[f.category!]! + brand[f.brand!]! + 2.2 * f.quality! + f.novelty! +
@@ -134,7 +134,7 @@ Deno.test("shops: the truth of each is its formula, walked along the clicks of t
         }
         const click = log.eventClick[event]!;
         if (click === NONE) continue;
-        const clicked = demoItem(values, log.rowItem[click]!) as typeof mean;
+        const clicked = describeDemoItem(values, log.rowItem[click]!) as typeof mean;
         for (const key of Object.keys(mean) as (keyof typeof mean)[]) {
           mean[key] = 0.7 * mean[key] + 0.3 * clicked[key];
         }
@@ -152,8 +152,8 @@ Deno.test("shops: restless has the demo shop's items, other clicks, and more pag
   const { eventClick } = other.log;
   const none = (clicks: Uint32Array) => clicks.filter((click) => click === NONE).length / clicks.length;
   between(none(eventClick), none(log.eventClick) + 0.1, 0.6, "the no-click share");
-  const best = attainable(other.log, other.truth, usersOf(other.log, "test"));
-  const byRate = Baselines.of(other.log).test(usersOf(other.log, "test")).get("clickRate");
+  const best = computeAttainable(other.log, other.truth, listUsers(other.log, "test"));
+  const byRate = FittedBaselines.of(other.log).test(listUsers(other.log, "test")).get("clickRate");
   assert.ok(best.prec1 > (byRate?.details.figures.prec1 ?? NaN) + 0.05, "the truth beats the click rate");
 });
 

@@ -6,33 +6,40 @@ import {
   type ClickLog,
   FURTHER_CLICK,
   GIVEN_HISTORY,
+  listUsers,
   NONE,
-  usersOf,
 } from "../../src/data/click_log.ts";
-import { MemoryLog, sizeOf } from "../../src/data/log_source.ts";
-import { randomStream } from "../../src/data/random.ts";
-import { choiceFigures } from "../../src/data/ranking.ts";
-import { Collector } from "../../src/figures/collector.ts";
+import { computeLogSize, MemoryLog } from "../../src/data/log_source.ts";
+import { createRandomStream } from "../../src/data/random.ts";
+import { computeChoiceMetrics } from "../../src/data/ranking.ts";
+import { MetricCollector } from "../../src/figures/collector.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
-import { evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
-import { Evaluation } from "../../src/train/evaluation.ts";
+import { buildGameOptions, evaluateGame } from "../../src/train/adversarial_trainer.ts";
+import { NetworkEvaluation } from "../../src/train/evaluation.ts";
 import { withGpu } from "../op_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import { game, logOfPages, near, type Page, shannon, SIZE } from "./trainings.ts";
+import {
+  assertWithin,
+  createGameTraining,
+  createShannonTraining,
+  logOfPages,
+  SIZE,
+  type TrainingPage,
+} from "./trainings.ts";
 
 const models: Record<string, ModelConfig> = {
   LSTM: smallLstm,
   PW: smallPw,
 };
-const given = smallLog(31, { ...SIZE, width: WIDTH, given: 0.4 });
+const given = createSmallLog(31, { ...SIZE, width: WIDTH, given: 0.4 });
 
 Deno.test("given events are no pages of a log's size", () => {
   const log = pagesAfterHistory(given, [
     { history: [1, 2, 3], page: [4, 5], clicked: 0 },
     { history: [], page: [6, 7, 8], clicked: -1 },
   ]);
-  assert.deepEqual(sizeOf(new MemoryLog(log)), { events: 2, rows: 5, given: 3 });
+  assert.deepEqual(computeLogSize(new MemoryLog(log)), { events: 2, rows: 5, given: 3 });
 });
 
 /** Users with a history that is given, and one page. */
@@ -43,7 +50,7 @@ function pagesAfterHistory(
   return logOfPages(
     items,
     users.map(({ history, page, clicked }) => [
-      ...history.map((item): Page => [[item], 0, GIVEN_HISTORY]),
+      ...history.map((item): TrainingPage => [[item], 0, GIVEN_HISTORY]),
       [page, clicked],
     ]),
   );
@@ -59,31 +66,33 @@ for (const [name, config] of Object.entries(models)) {
         { history: [40], page: [1], clicked: 0 },
       ];
       const log = pagesAfterHistory(given, users);
-      using own = await shannon(gpu, log, config, { batchSize: 4 }, { validate: false });
+      using own = await createShannonTraining(gpu, log, config, { batchSize: 4 }, { validate: false });
       let expected = 0;
       for (const { history, page, clicked } of users) {
         const u = await own.model.score({ history, page });
         expected += Math.log(u.reduce((sum, x) => sum + Math.exp(x), 1)) - (u[clicked] ?? 0);
       }
       const { nll, prec1 } = await own.trainer.step([2, 0, 3, 1]);
-      near("loss by scores", nll, expected / 4, 1e-5);
+      assertWithin("loss by scores", nll, expected / 4, 1e-5);
       assert.ok(Number.isInteger(3 * prec1), `${prec1} is no share of three clicks`);
     }));
 
   Deno.test(`figures of an evaluation leave given events out: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const sizes = { batchSize: 9, validateEvery: 2, evaluationShards: 3 };
-      using own = await shannon(gpu, given, config, sizes);
+      using own = await createShannonTraining(gpu, given, config, sizes);
       const { model, trainer } = own;
-      const users = usersOf(given, "validation");
-      using evaluation = await Evaluation.ofModel(model, given, users, {
+      const users = listUsers(given, "validation");
+      using evaluation = await NetworkEvaluation.ofModel(model, given, users, {
         deviceLog: trainer.deviceLog,
         shards: 2,
       });
       const figures = await evaluation.figures();
       const utilities = await evaluation.utilities();
-      const expected = choiceFigures(given, users, utilities);
-      for (const key of ["nll", "prec1", "prec2"] as const) near(key, figures[key], expected[key], 1e-5);
+      const expected = computeChoiceMetrics(given, users, utilities);
+      for (const key of ["nll", "prec1", "prec2"] as const) {
+        assertWithin(key, figures[key], expected[key], 1e-5);
+      }
       const events = Array.from(users).flatMap((user) =>
         Array.from(given.eventGiven?.subarray(given.userEvents[user], given.userEvents[user + 1]) ?? [])
       );
@@ -92,22 +101,24 @@ for (const [name, config] of Object.entries(models)) {
       // The validations of a run take the same mean.
       const validations: number[] = [];
       await trainer.run(2, { onValidation: ({ nll }) => validations.push(nll) });
-      near("validation", validations[0], expected.nll, 1e-5);
+      assertWithin("validation", validations[0], expected.nll, 1e-5);
     }));
 }
 
 Deno.test("a game's figures leave given events out", () =>
   withGpu(undefined, async (gpu) => {
     for (const skipNoClick of [false, true]) {
-      using own = await game(gpu, given, smallLstm, { batchSize: 9, skipNoClick }, { validate: false });
+      using own = await createGameTraining(gpu, given, smallLstm, { batchSize: 9, skipNoClick }, {
+        validate: false,
+      });
       const { model, trainer } = own;
-      const users = usersOf(given, "test");
-      const played = gameOptions(model, trainer.config);
+      const users = listUsers(given, "test");
+      const played = buildGameOptions(model, trainer.config);
       const { generator, deviceLog } = trainer;
       using evaluation = await evaluateGame(model, generator, played, given, users, { deviceLog });
       const { nll, lossMin, lossMax } = await evaluation.figures();
-      const expected = choiceFigures(given, users, await evaluation.utilities());
-      near("loss", nll, expected.nll, 1e-5);
+      const expected = computeChoiceMetrics(given, users, await evaluation.utilities());
+      assertWithin("loss", nll, expected.nll, 1e-5);
       assert.ok(Number.isFinite(lossMin) && Number.isFinite(lossMax));
     }
   }));
@@ -115,36 +126,38 @@ Deno.test("a game's figures leave given events out", () =>
 Deno.test("users of whom nothing is to be predicted make no batch, and are passed over in an evaluation", () =>
   withGpu(undefined, async (gpu) => {
     // User 0 has two given events and no other; users 1 and 2 end with one, and with a page.
-    const past = (item: number): Page => [[item], 0, GIVEN_HISTORY];
+    const past = (item: number): TrainingPage => [[item], 0, GIVEN_HISTORY];
     const log = logOfPages({ kind: "one-hot", count: 5 }, [
       [past(1), past(2)],
       [[[3, 4], 1], past(0)],
       [past(1), [[2, 3], -1]],
     ]);
-    using own = await shannon(gpu, log, smallLstm, { batchSize: 3 }, { validate: false });
+    using own = await createShannonTraining(gpu, log, smallLstm, { batchSize: 3 }, { validate: false });
     const { model, trainer } = own;
     await assert.rejects(trainer.step([0]), /all 2 events of its 1 users are given as history/);
-    using evaluation = await Evaluation.ofModel(model, log, [0, 1, 2], { deviceLog: trainer.deviceLog });
+    using evaluation = await NetworkEvaluation.ofModel(model, log, [0, 1, 2], {
+      deviceLog: trainer.deviceLog,
+    });
     assert.equal(evaluation.counted, 2);
     const before = await evaluation.figures();
     const { nll } = await trainer.step([0, 1, 2]);
-    near("loss", nll, before.nll, 1e-6);
+    assertWithin("loss", nll, before.nll, 1e-6);
     await assert.rejects(
-      Evaluation.ofModel(model, log, [0], { deviceLog: trainer.deviceLog }),
+      NetworkEvaluation.ofModel(model, log, [0], { deviceLog: trainer.deviceLog }),
       /Expected users with events to predict, found none/,
     );
     const none = { ...log, eventClick: log.eventClick.with(2, NONE) };
     await assert.rejects(
-      game(gpu, none, smallLstm, { batchSize: 3 }, { validate: false }),
+      createGameTraining(gpu, none, smallLstm, { batchSize: 3 }, { validate: false }),
       /Expected clicks among the train users/,
     );
   }));
 
 /** Pages of four of nine items, clicked by strength one after another until the user has enough. @param copies as once: a page a click. */
 function severalClicks(users: number, copies = false): ClickLog {
-  const random = randomStream(3, "several clicks");
-  const pagesOf = () =>
-    Array.from({ length: 10 }, (): Page[] => {
+  const random = createRandomStream(3, "several clicks");
+  const makePages = () =>
+    Array.from({ length: 10 }, (): TrainingPage[] => {
       const page = Array.from(random.sampleWithoutReplacement(9, 4));
       const clicks: number[] = [];
       for (let going = true; going && clicks.length < 4; going = random.uniform() < 0.6) {
@@ -158,10 +171,10 @@ function severalClicks(users: number, copies = false): ClickLog {
       const further = copies ? [] : clicks.slice(1);
       return [
         [page, clicks[0] ?? -1],
-        ...further.map((place): Page => [[page[place] ?? 0], 0, FURTHER_CLICK]),
+        ...further.map((place): TrainingPage => [[page[place] ?? 0], 0, FURTHER_CLICK]),
       ];
     }).flat();
-  const own = Array.from({ length: users }, pagesOf);
+  const own = Array.from({ length: users }, makePages);
   return logOfPages({ kind: "one-hot", count: 9 }, own, (user) => user % 2 === 0 ? 0 : 2);
 }
 
@@ -170,15 +183,17 @@ Deno.test("where pages hold several clicks, P(no click) is that of pages as user
     const log = severalClicks(1000);
     checkLog(log, ["train", "test"]);
     const config = { ...noHistory, dims: [] };
-    const errorOf = async (on: ClickLog) => {
-      using own = await shannon(gpu, on, config, { batchSize: 250, learningRate: 0.1 }, { validate: false });
+    const catchError = async (on: ClickLog) => {
+      using own = await createShannonTraining(gpu, on, config, { batchSize: 250, learningRate: 0.1 }, {
+        validate: false,
+      });
       const { model, trainer } = own;
       for (let step = 0; step < 40; step++) {
-        await trainer.step(usersOf(on, "train").subarray(250 * (step % 2), 250 * (step % 2) + 250));
+        await trainer.step(listUsers(on, "train").subarray(250 * (step % 2), 250 * (step % 2) + 250));
       }
       const users = Uint32Array.from(log.userSplit.keys());
-      const collector = new Collector({ users: users.length, eta: 1 });
-      using evaluation = await Evaluation.ofModel(model, log, users);
+      const collector = new MetricCollector({ users: users.length, eta: 1 });
+      using evaluation = await NetworkEvaluation.ofModel(model, log, users);
       await evaluation.figures(
         undefined,
         ({ log, places, utilities, outcomes, words }) =>
@@ -189,8 +204,8 @@ Deno.test("where pages hold several clicks, P(no click) is that of pages as user
       const { figures } = collector.tested().details;
       return (figures.pNoClick ?? NaN) - (figures.noClick ?? NaN);
     };
-    const error = await errorOf(log);
+    const error = await catchError(log);
     assert.ok(Math.abs(error) < 0.01, `P(no click) is off by ${error}`);
-    const ofCopies = await errorOf(severalClicks(1000, true));
+    const ofCopies = await catchError(severalClicks(1000, true));
     assert.ok(ofCopies < -0.03, `learned of copies it is off by ${ofCopies}`);
   }));

@@ -7,18 +7,18 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../open_alone.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { openDataset } from "../../src/data/sets/dataset.ts";
-import { driverVersion } from "../../src/gpu/host/driver.ts";
+import { readDriverVersion } from "../../src/gpu/host/driver.ts";
 import type { RunConfig } from "../../src/run/run_config.ts";
-import { adversarialStage, shannonStage, type Stage } from "../../src/run/stages.ts";
+import { adversarialStage, shannonStage, type TrainingStage } from "../../src/run/stages.ts";
 import { runStage } from "../../src/run/training_run.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import type { ChoiceFigures } from "../../src/data/ranking.ts";
-import { runConfigOf } from "../run/folder_check.ts";
+import type { ChoiceMetrics } from "../../src/data/ranking.ts";
+import { makeRunConfig } from "../run/folder_check.ts";
 import { withSmallLog } from "../command_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm } from "../small_models.ts";
 
 /** Collects all garbage. @throws Error where V8 cannot be told to. */
@@ -111,7 +111,7 @@ async function withGpu(use: (gpu: Gpu) => Promise<void>): Promise<void> {
 }
 
 /** A training of `steps` makes nothing that stands but what a short one makes, and the rest can be collected. */
-async function checkLength<F extends ChoiceFigures>(gpu: Gpu, trainer: ClickTrainer<F>): Promise<void> {
+async function checkLength<F extends ChoiceMetrics>(gpu: Gpu, trainer: ClickTrainer<F>): Promise<void> {
   await trainer.run(STEPS); // its first groups are smaller, as their time is not known
   const { signal } = new AbortController();
   const train = async (steps: number) => {
@@ -133,7 +133,7 @@ async function checkLength<F extends ChoiceFigures>(gpu: Gpu, trainer: ClickTrai
 
 Deno.test("four times the training makes no more buffers, and nothing that its steps made is held", () =>
   withGpu(async (gpu) => {
-    const log = smallLog(31, { users: 90, items: 30, width: 0 });
+    const log = createSmallLog(31, { users: 90, items: 30, width: 0 });
     using model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
     const shannon = await Trainer.create(model, log, TRAINING);
     await checkLength(gpu, shannon);
@@ -147,7 +147,7 @@ Deno.test("a run that is stopped and resumed leaves no buffer, open file or list
     withGpu(async (gpu) => {
       const data = await openDataset(file, 1, false);
       const about = { data: data.config, model: smallLstm, training: TRAINING };
-      const stopAndGoOn = async (stage: Stage, config: RunConfig) => {
+      const stopAndGoOn = async (stage: TrainingStage, config: RunConfig) => {
         const path = `${folder}/${stage.name}`;
         await Deno.mkdir(path);
         const session = async (resumes: boolean) => {
@@ -169,8 +169,8 @@ Deno.test("a run that is stopped and resumed leaves no buffer, open file or list
         await session(false);
         for (let k = 0; k < 2; k++) await session(true);
       };
-      await stopAndGoOn(shannonStage, runConfigOf(about));
-      await stopAndGoOn(adversarialStage, runConfigOf({ ...about, adversarial: GAME, pretrain: false }));
+      await stopAndGoOn(shannonStage, makeRunConfig(about));
+      await stopAndGoOn(adversarialStage, makeRunConfig({ ...about, adversarial: GAME, pretrain: false }));
     })
   ));
 
@@ -180,7 +180,7 @@ Deno.test("what names the driver does not hold the driver's file", async () => {
     return Deno.memoryUsage().heapUsed / 2 ** 20;
   };
   const before = await heap();
-  const version = await driverVersion("llvmpipe"); // 20 MB, where this driver is
+  const version = await readDriverVersion("llvmpipe"); // 20 MB, where this driver is
   assert.match("x", /x/); // V8 holds the text of the last match
   const held = await heap() - before;
   assert.ok(held < 2, `${held} MiB are held by "${version}"`);

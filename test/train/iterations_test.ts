@@ -1,46 +1,51 @@
 /** What changes from one iteration to the next, and follows from the seed and its number alone: batch, noise, rate. */
 
 import assert from "node:assert/strict";
-import { usersOf } from "../../src/data/click_log.ts";
-import { sourceOf } from "../../src/data/log_source.ts";
-import { randomStream } from "../../src/data/random.ts";
-import { Commands } from "../../src/gpu/commands.ts";
+import { listUsers } from "../../src/data/click_log.ts";
+import { toLogSource } from "../../src/data/log_source.ts";
+import { createRandomStream } from "../../src/data/random.ts";
+import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { defaultModel } from "../../src/model/config.ts";
 import { firstLayer } from "../../src/ops/first_layer.ts";
-import { learningRateAt } from "../../src/train/config.ts";
+import { scheduleLearningRate } from "../../src/train/config.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
-import { noiseOf } from "../../src/train/click_steps.ts";
-import { opBench } from "../../src/selftest/ops/op_bench.ts";
+import { computeStepNoise } from "../../src/train/click_steps.ts";
+import { createOpBench } from "../../src/selftest/ops/op_bench.ts";
 import { chunks } from "../../src/selftest/ops/op_batches.ts";
 import { withGpu } from "../op_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { game, shannon, type Training } from "./trainings.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { createGameTraining, createShannonTraining, type TestTraining } from "./trainings.ts";
 
-const log = smallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
+const log = createSmallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
 const model = { ...defaultModel, lstmUnits: 4, dims: [6] };
 /** Too small to move a weight by a bit that counts. */
 const STILL = 1e-12;
 
 interface AnyTrainer {
-  batchOf(t: number): Uint32Array;
+  drawBatch(t: number): Uint32Array;
   step(users?: ArrayLike<number>): Promise<{ readonly nll: number }>;
   run(to: number, callbacks: { onStep(result: { readonly nll: number }): void }): Promise<void>;
   destroy(): void;
 }
-const stages: Record<string, (gpu: Gpu, seed: number, itemDropout: number) => Promise<Training<AnyTrainer>>> =
-  {
-    Shannon: (gpu, seed, itemDropout) =>
-      shannon(gpu, log, model, { seed, batchSize: 15, learningRate: STILL, itemDropout }, {
-        ...{ seed: 1, validate: false },
-      }),
-    adversarial: (gpu, seed, itemDropout) => {
-      const rates = { generatorLearningRate: STILL, rewardLearningRate: STILL, generatorWarmup: 0 };
-      return game(gpu, log, model, { ...rates, batchSize: 15, itemDropout }, { seed, validate: false });
-    },
-  };
+const stages: Record<
+  string,
+  (gpu: Gpu, seed: number, itemDropout: number) => Promise<TestTraining<AnyTrainer>>
+> = {
+  Shannon: (gpu, seed, itemDropout) =>
+    createShannonTraining(gpu, log, model, { seed, batchSize: 15, learningRate: STILL, itemDropout }, {
+      ...{ seed: 1, validate: false },
+    }),
+  adversarial: (gpu, seed, itemDropout) => {
+    const rates = { generatorLearningRate: STILL, rewardLearningRate: STILL, generatorWarmup: 0 };
+    return createGameTraining(gpu, log, model, { ...rates, batchSize: 15, itemDropout }, {
+      seed,
+      validate: false,
+    });
+  },
+};
 
 for (const [name, make] of Object.entries(stages)) {
   const withTrainer = (
@@ -54,12 +59,12 @@ for (const [name, make] of Object.entries(stages)) {
 
   Deno.test(`batches: each iteration has its own, by the seed and its number: ${name}`, () =>
     withTrainer({}, (trainer) => {
-      const users = usersOf(sourceOf(log), "train");
+      const users = listUsers(toLogSource(log), "train");
       const seen = new Set<string>();
       const drawn = new Set<number>();
       for (let t = 1; t <= 40; t++) {
-        const batch = trainer.batchOf(t);
-        const places = randomStream(8, "batch", t).sampleWithoutReplacement(users.length, 15);
+        const batch = trainer.drawBatch(t);
+        const places = createRandomStream(8, "batch", t).sampleWithoutReplacement(users.length, 15);
         assert.deepEqual(batch, places.map((place) => users[place] ?? 0));
         assert.equal(new Set(batch).size, 15);
         seen.add(batch.join());
@@ -74,13 +79,13 @@ for (const [name, make] of Object.entries(stages)) {
       const found: number[] = [];
       await trainer.run(6, { onStep: ({ nll }) => found.push(nll) });
       const expected: number[] = [];
-      for (let t = 1; t <= 6; t++) expected.push((await trainer.step(trainer.batchOf(t))).nll);
+      for (let t = 1; t <= 6; t++) expected.push((await trainer.step(trainer.drawBatch(t))).nll);
       assert.deepEqual(found, expected);
       assert.equal(new Set(found).size, 6);
     }));
 
   Deno.test(`item dropout: another mask every step, others with another seed: ${name}`, async () => {
-    const users = usersOf(sourceOf(log), "train").subarray(0, 15);
+    const users = listUsers(toLogSource(log), "train").subarray(0, 15);
     const losses = async (seed: number, itemDropout: number) => {
       const found: number[] = [];
       await withTrainer({ seed, itemDropout }, async (trainer) => {
@@ -98,16 +103,18 @@ for (const [name, make] of Object.entries(stages)) {
 }
 
 Deno.test("item dropout: noise by seed and iteration, and nothing else", () => {
-  const noises = [1, 2].flatMap((seed) => Array.from({ length: 500 }, (_, k) => noiseOf(seed, k + 1)));
+  const noises = [1, 2].flatMap((seed) =>
+    Array.from({ length: 500 }, (_, k) => computeStepNoise(seed, k + 1))
+  );
   assert.equal(new Set(noises).size, 1000);
-  assert.equal(noiseOf(3, 7), randomStream(3, "noise", 7).integer(2 ** 32));
+  assert.equal(computeStepNoise(3, 7), createRandomStream(3, "noise", 7).integer(2 ** 32));
 });
 
 for (const rate of [0.1, 0.5, 0.9]) {
   Deno.test(`item dropout: hides ${rate} of the rows, others than the step before, and scales the rest`, () =>
     withGpu(undefined, async (gpu) => {
       const masks: boolean[][] = [];
-      for (let t = 1; t <= 4; t++) masks.push(await maskOf(gpu, rate, noiseOf(9, t)));
+      for (let t = 1; t <= 4; t++) masks.push(await readMask(gpu, rate, computeStepNoise(9, t)));
       const rows = masks[0]?.length ?? 0;
       assert.ok(rows > 1000);
       const share = (of: (row: number) => boolean) =>
@@ -125,9 +132,9 @@ for (const rate of [0.1, 0.5, 0.9]) {
 }
 
 /** Which rows hide their item: the layer over items of 1 and a state of 0 shows it. */
-async function maskOf(gpu: Gpu, itemDropout: number, noise: number): Promise<boolean[]> {
+async function readMask(gpu: Gpu, itemDropout: number, noise: number): Promise<boolean[]> {
   using stack = new DisposableStack();
-  const { arena, plan, batch, tape, sizes } = opBench(gpu, { ...chunks, parameters: [] }, stack);
+  const { arena, plan, batch, tape, sizes } = createOpBench(gpu, { ...chunks, parameters: [] }, stack);
   plan.put(0, chunks.users, { slot: 0, learningRate: 0, iteration: 0, noise });
   plan.upload(0, 1);
   const of = (name: "items" | "events", value: number) =>
@@ -135,7 +142,7 @@ async function maskOf(gpu: Gpu, itemDropout: number, noise: number): Promise<boo
   const output = firstLayer(tape, "h", { item: of("items", 1), state: of("events", 0) }, { itemDropout });
   tape.place();
   const program = await Program.record(gpu, "mask", plan.steps, [...batch.layout(), ...tape.forward()]);
-  Commands.submit(gpu, "mask", (commands) => program.encode(commands, sizes, plan.offset(0)));
+  CommandRecorder.submit(gpu, "mask", (commands) => program.encode(commands, sizes, plan.offset(0)));
   const values = await readFloats(gpu, output.view);
   const kept = Math.fround(1 / (1 - itemDropout));
   return Array.from({ length: sizes.rows }, (_, r) => {
@@ -149,7 +156,7 @@ Deno.test("learning rate: a staircase of 0.96 whose steps are 100,000 iterations
   for (
     const [t, steps] of [[1, 0], [2, 0], [1001, 0], [100_000, 0], [100_001, 1], [200_000, 1], [200_001, 2]]
   ) {
-    assert.equal(learningRateAt(0.5, t ?? NaN), 0.5 * 0.96 ** (steps ?? NaN), `${t}`);
+    assert.equal(scheduleLearningRate(0.5, t ?? NaN), 0.5 * 0.96 ** (steps ?? NaN), `${t}`);
   }
 });
 
@@ -161,12 +168,16 @@ Deno.test("learning rate: both stages take the staircase down where it has a bor
       const found: number[] = [];
       for (const kind of ["Shannon", "adversarial"] as const) {
         using own = kind === "Shannon"
-          ? await shannon(gpu, log, model, { batchSize: 15, learningRate: 1e-3 }, { validate: false })
-          : await game(gpu, log, model, { ...rates, batchSize: 15, behaviourSd: 0.3 }, { validate: false });
+          ? await createShannonTraining(gpu, log, model, { batchSize: 15, learningRate: 1e-3 }, {
+            validate: false,
+          })
+          : await createGameTraining(gpu, log, model, { ...rates, batchSize: 15, behaviourSd: 0.3 }, {
+            validate: false,
+          });
         const { trainer } = own;
         const state = await trainer.state();
         trainer.restore({ ...state, iteration: before });
-        await trainer.step(trainer.batchOf(1));
+        await trainer.step(trainer.drawBatch(1));
         const after = await trainer.weights();
         for (const prefix of kind === "Shannon" ? [""] : ["", GENERATOR_PREFIX]) {
           const name = `${prefix}utility/layer1/item_kernel`;

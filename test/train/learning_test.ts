@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { type ClickLog, NONE, usersOf } from "../../src/data/click_log.ts";
+import { type ClickLog, listUsers, NONE } from "../../src/data/click_log.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
@@ -12,16 +12,16 @@ import { UserModel } from "../../src/model/user_model.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type BestRecords, criteria, type Criterion } from "../../src/train/best_records.ts";
 import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
-import { Evaluation, type EvaluationFigures } from "../../src/train/evaluation.ts";
-import type { GameFigures, ValidationResult } from "../../src/train/results.ts";
+import { type EvaluationMetrics, NetworkEvaluation } from "../../src/train/evaluation.ts";
+import type { GameMetrics, ValidationResult } from "../../src/train/results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
-import { attainable, type DemoShop, makeDemoShop } from "../../src/data/demo_shop.ts";
-import { AS_USERS_HAVE_IT, printedBy, runBench } from "../command_check.ts";
+import { computeAttainable, type DemoShop, makeDemoShop } from "../../src/data/demo_shop.ts";
+import { AS_USERS_HAVE_IT, runBench, runScriptForJson } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
-import { realData } from "../real_data.ts";
+import { findRealData } from "../real_data.ts";
 import { allSizes } from "../all_sizes.ts";
-import { near, shannon } from "./trainings.ts";
+import { assertWithin, createShannonTraining } from "./trainings.ts";
 import { meanSpearman } from "../../src/data/ranking.ts";
 
 /** A training with the defaults, and games that start from what was the best by prec@1 after so many iterations. */
@@ -43,11 +43,11 @@ function finished<T extends object>(came: Came<T> | undefined): T {
 /** What a training came to. */
 interface Trained {
   /** Of the best snapshots. */
-  readonly test: Readonly<Record<Criterion, EvaluationFigures>>;
+  readonly test: Readonly<Record<Criterion, EvaluationMetrics>>;
   readonly best: BestRecords;
   /** prec@1 on the train users, mean of the last 100 iterations. */
   readonly lastPrec1: number;
-  readonly games: Partial<Record<Generator, readonly ValidationResult<GameFigures>[]>>;
+  readonly games: Partial<Record<Generator, readonly ValidationResult<GameMetrics>[]>>;
 }
 
 async function train(
@@ -62,17 +62,17 @@ async function train(
   await run(games?.after ?? 0);
   const start = games && await trainer.snapshot("prec1");
   await run(iterations - (games?.after ?? 0));
-  const evaluation = await Evaluation.ofModel(model, log, usersOf(log, "test"), {
+  const evaluation = await NetworkEvaluation.ofModel(model, log, listUsers(log, "test"), {
     deviceLog: trainer.deviceLog,
   });
-  const test: Partial<Record<Criterion, EvaluationFigures>> = {};
+  const test: Partial<Record<Criterion, EvaluationMetrics>> = {};
   for (const criterion of criteria) {
     model.setWeights(await trainer.snapshot(criterion));
     test[criterion] = await evaluation.figures();
   }
   const { best } = trainer;
   for (const part of [evaluation, trainer]) part.destroy();
-  const played: Partial<Record<Generator, ValidationResult<GameFigures>[]>> = {};
+  const played: Partial<Record<Generator, ValidationResult<GameMetrics>[]>> = {};
   for (const generator of games?.generators ?? []) {
     if (start) model.setWeights(start);
     played[generator] = await play(model, log, generator);
@@ -85,7 +85,7 @@ async function train(
 async function play(model: UserModel, log: ClickLog, generator: Generator) {
   const config = { ...defaultAdversarial, generator, iterations: GAMES };
   using trainer = await AdversarialTrainer.create(model, log, config, { seed: 1, evaluationShards: 0 });
-  const validations: ValidationResult<GameFigures>[] = [];
+  const validations: ValidationResult<GameMetrics>[] = [];
   await trainer.run(GAMES, { onValidation: (v) => validations.push(v) });
   return validations;
 }
@@ -111,9 +111,9 @@ interface Ranking {
 
 async function rankings(gpu: Gpu, sizes: Sizes): Promise<Ranking> {
   const { log, truth } = pagedShop(3, sizes, sizes[0] === 40 ? 100 : 300);
-  const users = usersOf(log, "validation");
+  const users = listUsers(log, "validation");
   const training = { batchSize: 25, learningRate: 3e-3 };
-  using begun = await shannon(gpu, log, defaultModel, training, { seed: 1, validate: false });
+  using begun = await createShannonTraining(gpu, log, defaultModel, training, { seed: 1, validate: false });
   const { model } = begun;
   await begun.trainer.run(150);
   const options = { seed: 1, evaluationShards: 0, validate: false };
@@ -196,7 +196,7 @@ Deno.test("demo shop, 600 iterations: 97 % of the attainable prec@1, log-likelih
     assert.doesNotMatch(text, /old|clickgan-demo/);
     const [, nll, prec1] = text.match(/^best-loss +\d+ +(\d\.\d+) +(0\.\d+) /m) ?? assert.fail(text);
     const { log, truth } = makeDemoShop(1);
-    const best = attainable(log, truth, usersOf(log, "test"));
+    const best = computeAttainable(log, truth, listUsers(log, "test"));
     const share = Number(prec1) / best.prec1;
     assert.ok(share >= 0.97, `${share} of the attainable prec@1`);
     const loss = Number(nll) / best.nll;
@@ -236,7 +236,7 @@ const references = ([
 })).filter(({ name, file }) => allSizes || ["LSTM yelp.txt", "PW rsc.txt"].includes(`${name} ${file}`));
 
 const FILES = ["yelp.txt", "rsc.txt"];
-const paths = new Map(FILES.map((file) => [file, realData(file)]));
+const paths = new Map(FILES.map((file) => [file, findRealData(file)]));
 /** A game with each is played on the first of the files. */
 const GENERATORS = allSizes ? ["network", "exact"] as const : ["network"] as const;
 
@@ -255,7 +255,7 @@ Deno.test({
         games: k === 0 && name === "LSTM" ? { after: 600, generators: GENERATORS } : undefined,
       }));
       const args = [paths.get(FILES[k] ?? "") ?? "", JSON.stringify(trainings)];
-      trained.push(await printedBy("train/learning_test.ts", ...args) as Came<Trained>[]);
+      trained.push(await runScriptForJson("train/learning_test.ts", ...args) as Came<Trained>[]);
     }
     for (const [k, reference] of asked.flat().entries()) {
       const came = trained.flat()[k];
@@ -272,9 +272,9 @@ function agrees(
   { test, best, lastPrec1 }: Trained,
   { nll, prec1, prec2, best: range, last }: ReferenceFigures,
 ): void {
-  near("loss", test.loss.nll, ...nll);
-  near("prec@1", test.prec1.prec1, ...prec1);
-  near("prec@2", test.prec2.prec2, ...prec2);
+  assertWithin("loss", test.loss.nll, ...nll);
+  assertWithin("prec@1", test.prec1.prec1, ...prec1);
+  assertWithin("prec@2", test.prec2.prec2, ...prec2);
   const { iteration } = best.loss;
   assert.ok(iteration >= range[0] && iteration <= range[1], `best loss at iteration ${iteration}`);
   if (last) {
@@ -297,7 +297,9 @@ function staysStable(trained: Trained, generator: Generator): void {
 const shops: readonly Sizes[] = [...(allSizes ? [[2], [40]] : []), [2, 5, 10, 40]];
 
 Deno.test("the adversarial stage keeps the reward's ranking on pages of several lengths", async (t) => {
-  const found = await printedBy("train/learning_test.ts", PAGES, JSON.stringify(shops)) as Came<Ranking>[];
+  const found = await runScriptForJson("train/learning_test.ts", PAGES, JSON.stringify(shops)) as Came<
+    Ranking
+  >[];
   for (const [k, sizes] of shops.entries()) {
     await t.step(`pages of ${sizes.join(", ")}`, () => {
       const { before, after } = finished(found[k]);

@@ -2,32 +2,32 @@
 
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import { Baselines } from "../../src/figures/baselines/baselines.ts";
-import { type ClickLog, type Clicks, usersOf } from "../../src/data/click_log.ts";
+import { FittedBaselines } from "../../src/figures/baselines/baselines.ts";
+import { type ClickLog, type Clicks, listUsers } from "../../src/data/click_log.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
 import { type ItemCatalogue, MemoryItems } from "../../src/data/item_catalogue.ts";
-import { type LogSource, MemoryLog, sourceOf } from "../../src/data/log_source.ts";
+import { type LogSource, MemoryLog, toLogSource } from "../../src/data/log_source.ts";
 import { PackedItems, PackedItemsWriter } from "../../src/data/sets/packed_items.ts";
 import { PackedLog, PackedLogWriter } from "../../src/data/sets/packed_log.ts";
 import { UserError } from "../../src/user_error.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
-import { countedOn } from "../../src/model/counted.ts";
+import { initializeOnLog } from "../../src/model/counted.ts";
 import { StepProducts } from "../../src/selftest/calibration/calibrate.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { datasetOf } from "../../src/data/sets/dataset.ts";
-import { type Stage, stagesOf } from "../../src/run/stages.ts";
-import { type RunEvents, runStage } from "../../src/run/training_run.ts";
-import { evaluateGame, gameOptions } from "../../src/train/adversarial_trainer.ts";
+import { createDataset } from "../../src/data/sets/dataset.ts";
+import { listStages, type TrainingStage } from "../../src/run/stages.ts";
+import { type RunCallbacks, runStage } from "../../src/run/training_run.ts";
+import { buildGameOptions, evaluateGame } from "../../src/train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
-import { Evaluation } from "../../src/train/evaluation.ts";
-import type { ChoiceFigures } from "../../src/data/ranking.ts";
+import { NetworkEvaluation } from "../../src/train/evaluation.ts";
+import type { ChoiceMetrics } from "../../src/data/ranking.ts";
 import { withGpu } from "../op_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { runConfigOf } from "../run/folder_check.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { makeRunConfig } from "../run/folder_check.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
-import { game, shannon } from "./trainings.ts";
+import { createGameTraining, createShannonTraining } from "./trainings.ts";
 
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -65,8 +65,8 @@ const shop = makeDemoShop(3, { users: 150, items: 60, minEvents: 1, maxEvents: 6
 const logs: Record<string, ClickLog> = {
   dense: shop,
   "one-hot": { ...shop, items: { kind: "one-hot", count: 60 } },
-  mixed: smallLog(5, { users: 150, items: 60, width: 3, tokens: 7, maxEvents: 6 }),
-  "events given": smallLog(9, { users: 150, items: 60, width: 0, maxEvents: 6, given: 0.4 }),
+  mixed: createSmallLog(5, { users: 150, items: 60, width: 3, tokens: 7, maxEvents: 6 }),
+  "events given": createSmallLog(9, { users: 150, items: 60, width: 0, maxEvents: 6, given: 0.4 }),
 };
 /** The tokens of the mixed log in two fields. */
 const counts = {
@@ -78,7 +78,7 @@ const counted: ModelConfig = { ...smallLstm, counts };
 
 /** A model that begins as trainings do. */
 function beginning(gpu: Gpu, clicks: ClickLog | LogSource, config: ModelConfig): UserModel {
-  return new UserModel(gpu, clicks.items, config, countedOn(sourceOf(clicks), config, { seed: 4 }));
+  return new UserModel(gpu, clicks.items, config, initializeOnLog(toLogSource(clicks), config, { seed: 4 }));
 }
 const training = {
   ...defaultTraining,
@@ -99,9 +99,9 @@ const adversarial = {
 /** Of which there are several windows, and four validations. */
 const STEPS = 15;
 /** All that comes of these steps: figures of every step and validation, weights, moments, best snapshots, test figures. */
-async function outcome<F extends ChoiceFigures>(
+async function outcome<F extends ChoiceMetrics>(
   trainer: ClickTrainer<F>,
-  evaluate: () => Promise<Evaluation<F>>,
+  evaluate: () => Promise<NetworkEvaluation<F>>,
 ) {
   const seen: unknown[] = [];
   await trainer.run(STEPS, { onStep: (r) => seen.push(r), onValidation: (r) => seen.push(r) });
@@ -119,13 +119,14 @@ async function shannonOn(
   partRows: number | null = null,
 ) {
   const begun = beginning(gpu, clicks, config);
-  using own = await shannon(gpu, clicks, begun, { ...training, partRows }, { windowBatches });
+  using own = await createShannonTraining(gpu, clicks, begun, { ...training, partRows }, { windowBatches });
   const { model, trainer } = own;
   assert.equal(trainer.batchParts > 1, partRows !== null);
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
   return await outcome(
     trainer,
-    () => Evaluation.ofModel(model, clicks, usersOf(clicks, "test"), { deviceLog: resident, shards: 3 }),
+    () =>
+      NetworkEvaluation.ofModel(model, clicks, listUsers(clicks, "test"), { deviceLog: resident, shards: 3 }),
   );
 }
 
@@ -136,13 +137,16 @@ async function gameOn(
   generator: "network" | "exact",
   windowBatches?: number,
 ) {
-  using own = await game(gpu, clicks, beginning(gpu, clicks, config), { ...adversarial, generator }, {
+  using own = await createGameTraining(gpu, clicks, beginning(gpu, clicks, config), {
+    ...adversarial,
+    generator,
+  }, {
     ...{ seed: 2, evaluationShards: 2, windowBatches },
   });
   const { model, trainer } = own;
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
-  const options = gameOptions(model, trainer.config);
-  const users = usersOf(clicks, "test");
+  const options = buildGameOptions(model, trainer.config);
+  const users = listUsers(clicks, "test");
   return await outcome(
     trainer,
     () => evaluateGame(model, trainer.generator, options, clicks, users, { deviceLog: resident, shards: 3 }),
@@ -258,7 +262,9 @@ const followsBatches = (growing: boolean) =>
     const capacities: unknown[] = [];
     for (const users of [1000, 20_000]) {
       const source = new Watched(new MemoryLog(evenLog(users, growing)));
-      using own = await shannon(gpu, source, smallLstm, { ...training, batchSize: 5 }, { windowBatches: 8 });
+      using own = await createShannonTraining(gpu, source, smallLstm, { ...training, batchSize: 5 }, {
+        windowBatches: 8,
+      });
       const { model, trainer } = own;
       capacities.push(trainer.deviceLog.capacity);
       const before = source.reads.splice(0);
@@ -271,7 +277,7 @@ const followsBatches = (growing: boolean) =>
       assert.ok(groups >= 200 / 9, `${groups} groups`);
       const read = source.reads.reduce((sum, { users }) => sum + users, 0);
       assert.ok(read <= 200 * 5, `${read} users were read for 200 batches of 5`);
-      using test = await Evaluation.ofModel(model, source, usersOf(source, "test"), { shards: 4 });
+      using test = await NetworkEvaluation.ofModel(model, source, listUsers(source, "test"), { shards: 4 });
       source.reads.length = 0;
       const { events } = await test.figures();
       assert.equal(events, 20);
@@ -294,7 +300,10 @@ Deno.test("a step by hand takes any users of a log on disk; those that are refus
     const disk = files.source;
     const results: unknown[] = [];
     for (const clicks of [log, disk]) {
-      using own = await shannon(gpu, clicks, smallLstm, training, { validate: false, windowBatches: 1 });
+      using own = await createShannonTraining(gpu, clicks, smallLstm, training, {
+        validate: false,
+        windowBatches: 1,
+      });
       const { model, trainer } = own;
       await assert.rejects(trainer.step([150]), /Expected a user in 0\.\.149, got 150/);
       await assert.rejects(trainer.step([-1]), /Expected a user in 0\.\.149, got -1/);
@@ -312,7 +321,7 @@ Deno.test("validation users: as many as are wanted, the same for a seed, from me
     using files = packed(log);
     const disk = files.source;
     const validations = async (clicks: ClickLog | LogSource, change: Partial<typeof training>) => {
-      using own = await shannon(gpu, clicks, smallLstm, { ...training, ...change });
+      using own = await createShannonTraining(gpu, clicks, smallLstm, { ...training, ...change });
       const seen: number[] = [];
       await own.trainer.run(5, { onValidation: ({ nll }) => seen.push(nll) });
       return seen[0];
@@ -333,7 +342,7 @@ Deno.test("too many validation users of a log on disk are refused before anythin
       value: Uint32Array.from({ length: 31 }, (_, u) => 600_000 * Math.min(u, 10) + 6 * Math.max(0, u - 10)),
     });
     await assert.rejects(
-      shannon(gpu, source, smallLstm, { ...training, batchSize: 2 }),
+      createShannonTraining(gpu, source, smallLstm, { ...training, batchSize: 2 }),
       (error) =>
         error instanceof UserError &&
         /at most 4,194,304 displayed items.*the 10 of even have 6,000,000.*--validation-users 6$/.test(
@@ -348,8 +357,8 @@ Deno.test("baselines and the products to be calibrated are those of the log in m
     for (const log of Object.values(logs)) {
       using files = packed(log);
       const disk = files.source;
-      const users = usersOf(log, "test");
-      const tested = (clicks: ClickLog | LogSource) => [...Baselines.of(clicks).test(users)];
+      const users = listUsers(log, "test");
+      const tested = (clicks: ClickLog | LogSource) => [...FittedBaselines.of(clicks).test(users)];
       assert.deepEqual(tested(disk), tested(log));
       const sizes = (clicks: ClickLog | LogSource) => {
         using products = new StepProducts(gpu, clicks, smallLstm, 12);
@@ -362,15 +371,15 @@ Deno.test("baselines and the products to be calibrated are those of the log in m
 /** A run of both stages in a folder of its own. @param stopAt iteration of each stage after which it is interrupted. */
 async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<string, unknown>> {
   const path = `${folder}/run-${crypto.randomUUID()}`;
-  const config = runConfigOf({
+  const config = makeRunConfig({
     model: smallLstm,
     training: { ...training, iterations: 20 },
     adversarial: { ...adversarial, iterations: 20 },
   });
-  const data = datasetOf(source, config.data);
-  const through = async (stage: Stage) => {
+  const data = createDataset(source, config.data);
+  const through = async (stage: TrainingStage) => {
     const stop = new AbortController();
-    const events: RunEvents = {
+    const events: RunCallbacks = {
       onStep: ({ iteration }) => iteration === stopAt && stop.abort(),
     };
     const run = { gpu, data, init: undefined, signal: stop.signal, path, config };
@@ -380,7 +389,7 @@ async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<st
     return await runStage(stage, { ...run, signal: new AbortController().signal }, {});
   };
   const found = new Map<string, unknown>();
-  for (const stage of stagesOf(config)) {
+  for (const stage of listStages(config)) {
     const { test, baselines, iteration } = await through(stage);
     assert.equal(test?.length, 4);
     found.set(stage.name, { test, baselines, iteration });

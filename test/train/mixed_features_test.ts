@@ -5,37 +5,37 @@
 
 import assert from "node:assert/strict";
 import { checkLog, type ClickLog, type ItemTokens } from "../../src/data/click_log.ts";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { UserError } from "../../src/user_error.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
 import { ModelProgram } from "../../src/model/model_program.ts";
 import { StepProducts } from "../../src/selftest/calibration/calibrate.ts";
-import { modelParameters, UserModel } from "../../src/model/user_model.ts";
+import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
 import type { AdamKind } from "../../src/ops/adam.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
-import { smallLog, widened } from "../../src/selftest/small_logs.ts";
+import { createSmallLog, toDenseLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import {
+  assertWithin,
+  createGameTraining,
+  createShannonTraining,
   followTrajectory,
-  game,
-  near,
-  shannon,
   SIZE,
-  type Training,
-  wide,
+  type TestTraining,
+  toWideWeights,
   withPositionWeights,
 } from "./trainings.ts";
-import { userError } from "../run/folder_check.ts";
+import { isUserError } from "../run/folder_check.ts";
 
 const logs = {
-  "tokens and dense features": smallLog(21, { ...SIZE, width: WIDTH, tokens: 13 }),
-  "tokens alone": smallLog(22, { ...SIZE, width: 0, tokens: 20 }),
+  "tokens and dense features": createSmallLog(21, { ...SIZE, width: WIDTH, tokens: 13 }),
+  "tokens alone": createSmallLog(22, { ...SIZE, width: 0, tokens: 20 }),
 };
 const both = logs["tokens and dense features"];
 const models: Record<string, ModelConfig> = {
@@ -51,11 +51,11 @@ const all: Record<string, ModelConfig> = {
 };
 const training: TrainingConfig = { ...defaultTraining, batchSize: 13, learningRate: 0.01 };
 
-function modelOf(gpu: Gpu, log: ClickLog, config: ModelConfig): UserModel {
+function createModel(gpu: Gpu, log: ClickLog, config: ModelConfig): UserModel {
   const model = new UserModel(gpu, log.items, config, { seed: 5 });
   assert.deepEqual(
     model.parameters.specs.map(({ name }) => name),
-    modelParameters(itemsShape(log.items), config).map((p) => p.name),
+    listModelParameters(getItemsShape(log.items), config).map((p) => p.name),
   );
   return model;
 }
@@ -71,7 +71,7 @@ for (const [kind, name, shapes] of followed) {
   for (const shape of shapes) {
     Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${shape}, ${kind} shapes`, () =>
       withGpu(kind, async (gpu) => {
-        const model = modelOf(gpu, logs[name], all[shape] ?? assert.fail(shape));
+        const model = createModel(gpu, logs[name], all[shape] ?? assert.fail(shape));
         await followTrajectory(await withPositionWeights(model), logs[name]);
       }));
   }
@@ -79,7 +79,7 @@ for (const [kind, name, shapes] of followed) {
 
 /** The losses of training steps, their validations, and the weights in the end. */
 async function train(gpu: Gpu, log: ClickLog, config: ModelConfig, weights: Weights, more = {}) {
-  using own = await shannon(gpu, log, config, { ...training, ...more }, { weights });
+  using own = await createShannonTraining(gpu, log, config, { ...training, ...more }, { weights });
   const { trainer, model } = own;
   const losses: number[] = [];
   await trainer.run(20, {
@@ -94,7 +94,7 @@ async function train(gpu: Gpu, log: ClickLog, config: ModelConfig, weights: Weig
 
 function allNear(found: readonly number[], expected: readonly number[], within: number): void {
   assert.equal(found.length, expected.length);
-  expected.forEach((x, k) => near(`${k}`, found[k], x, within));
+  expected.forEach((x, k) => assertWithin(`${k}`, found[k], x, within));
 }
 
 for (const [name, config] of Object.entries(models)) {
@@ -102,11 +102,11 @@ for (const [name, config] of Object.entries(models)) {
     withGpu(undefined, async (gpu) => {
       const own = { ...config, batchNorm: true };
       const log = logs[name === "LSTM" ? "tokens and dense features" : "tokens alone"];
-      using model = await withPositionWeights(modelOf(gpu, log, own));
+      using model = await withPositionWeights(createModel(gpu, log, own));
       const weights = await model.weights();
       const more = { itemDropout: 0.3, weightDecay: 0.1, learningRate: 0.002 };
       const found = await train(gpu, log, own, weights, more);
-      const expected = await train(gpu, widened(log), own, wide(weights), more);
+      const expected = await train(gpu, toDenseLog(log), own, toWideWeights(weights), more);
       allNear(found.losses, expected.losses, 1e-4);
       allNear(found.scores, expected.scores, 1e-3);
       assert.deepEqual(await train(gpu, log, own, weights, more), found, "two runs differ");
@@ -125,7 +125,7 @@ for (const [name, config] of Object.entries(models)) {
       };
       const run = async (log: ClickLog, weights?: Weights) => {
         const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 5 }));
-        using played = await game(gpu, log, model, own);
+        using played = await createGameTraining(gpu, log, model, own);
         const { trainer } = played;
         if (weights) trainer.setWeights(weights);
         const start = await trainer.weights();
@@ -137,7 +137,7 @@ for (const [name, config] of Object.entries(models)) {
         return { start, figures, end: await trainer.weights() };
       };
       const found = await run(both);
-      const expected = await run(widened(both), wide(found.start));
+      const expected = await run(toDenseLog(both), toWideWeights(found.start));
       allNear(found.figures, expected.figures, 1e-3);
       assert.deepEqual(await run(both), found, "two runs differ");
       for (const [name, values] of found.start) {
@@ -149,13 +149,13 @@ for (const [name, config] of Object.entries(models)) {
 for (const [name, config] of Object.entries(models)) {
   Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step touches every token: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      const log = smallLog(26, { ...SIZE, width: WIDTH, tokens: 4 });
+      const log = createSmallLog(26, { ...SIZE, width: WIDTH, tokens: 4 });
       const run = async (adam: AdamKind, plays: boolean) => {
         const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 3 }));
         const more = { adam, validateEvery: 5 };
-        using own: Training<Trainer | AdversarialTrainer> = plays
-          ? await game(gpu, log, model, { ...more, generatorWarmup: 0 })
-          : await shannon(gpu, log, model, { ...training, ...more });
+        using own: TestTraining<Trainer | AdversarialTrainer> = plays
+          ? await createGameTraining(gpu, log, model, { ...more, generatorWarmup: 0 })
+          : await createShannonTraining(gpu, log, model, { ...training, ...more });
         const { trainer } = own;
         await trainer.run(15);
         return await trainer.state();
@@ -168,7 +168,7 @@ for (const [name, config] of Object.entries(models)) {
 
 Deno.test("a step over mixed features sorts its tokens once, an evaluation never", () =>
   withGpu(undefined, async (gpu) => {
-    using model = modelOf(gpu, both, defaultModel);
+    using model = createModel(gpu, both, defaultModel);
     using trainer = await Trainer.create(model, both, training, { validate: false });
     const programs = [trainer.program.layout, ...trainer.stepPrograms.map(({ program }) => program)];
     const labels = programs.flatMap(({ dispatches }) => dispatches.map(({ spec }) => spec.label));
@@ -237,6 +237,6 @@ Deno.test("checkLog names what does not fit among tokens", () => {
     [{ ...both, items: { ...items, values: items.values.with(10, NaN) } }, /feature 3 of item 1 is NaN/],
   ];
   for (const [log, message] of cases) {
-    assert.throws(() => checkLog(log), userError(message));
+    assert.throws(() => checkLog(log), isUserError(message));
   }
 });

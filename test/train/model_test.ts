@@ -1,34 +1,34 @@
 /** The whole model against an f64 trajectory, gradients by name, scoring, and what a batch of other sizes costs. */
 
 import assert from "node:assert/strict";
-import { type ClickLog, usersOf } from "../../src/data/click_log.ts";
+import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
 import { UserError } from "../../src/user_error.ts";
-import { fixedShapes } from "../../src/gpu/kernel_shapes.ts";
+import { getDefaultVariants } from "../../src/gpu/kernel_shapes.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
-import { modelParameters, UserModel } from "../../src/model/user_model.ts";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { criteria } from "../../src/train/best_records.ts";
 import { defaultTraining } from "../../src/train/config.ts";
 import { DivergedError } from "../../src/train/results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { lossAndGradients64, type Parameters64, shape64, toParameters64 } from "../f64_model.ts";
+import { computeLossAndGradients64, getShape64, type Parameters64, toParameters64 } from "../f64_model.ts";
 import { withGpu } from "../op_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import {
+  assertWithin,
+  createShannonTraining,
   followTrajectory,
   logOfPages,
   logs,
-  near,
-  type Page,
-  shannon,
   SIZE,
+  type TrainingPage,
   withPositionWeights,
 } from "./trainings.ts";
 
 const withGiven = {
-  "dense, events given": smallLog(23, { ...SIZE, width: WIDTH, given: 0.4 }),
-  "one-hot, events given": smallLog(24, { ...SIZE, width: 0, given: 0.4 }),
+  "dense, events given": createSmallLog(23, { ...SIZE, width: WIDTH, given: 0.4 }),
+  "one-hot, events given": createSmallLog(24, { ...SIZE, width: 0, given: 0.4 }),
 };
 const models = {
   "3 units, 6": { ...smallLstm, dims: [6] },
@@ -72,7 +72,7 @@ for (const [kind, name, shapes] of followed) {
   for (const shape of shapes) {
     const config: ModelConfig = models[shape];
     Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${shape}, ${kind} shapes`, () =>
-      withGpu(kind === "cpu, buffers" ? fixedShapes("cpu", "buffers") : kind, async (gpu) => {
+      withGpu(kind === "cpu, buffers" ? getDefaultVariants("cpu", "buffers") : kind, async (gpu) => {
         const model = new UserModel(gpu, log.items, config, { seed: 5 });
         // With tanh they stay at their start of 0.0001: near 0 it has to be exact, too.
         const moved = config.encoder === "pw" && config.pwNonlinearity === "none";
@@ -90,50 +90,53 @@ Deno.test("the f64 model's gradients agree with finite differences", () => {
     { ...noHistory, dims: [], positions: 2, loss: "logistic" },
   ];
   for (const [log, config] of Object.values(logs).flatMap((log) => configs.map((c) => [log, c] as const))) {
-    const shape = shape64(config);
-    const specs = modelParameters(itemsShape(log.items), config);
+    const shape = getShape64(config);
+    const specs = listModelParameters(getItemsShape(log.items), config);
     const weights = new Map(specs.map(({ name, rows, columns }, k) => [
       name,
       Array.from({ length: rows * columns }, (_, i) => Math.sin(1 + i * 12.9898 + 78.233 * k) * 0.4),
     ]));
     const parameters = toParameters64(weights, specs);
     const users = [3, 17, 41];
-    const { gradients } = lossAndGradients64(log, users, parameters, shape);
+    const { gradients } = computeLossAndGradients64(log, users, parameters, shape);
     for (const [name, W] of parameters) {
       const row = W[0] ?? assert.fail();
       const w = row[0] ?? assert.fail();
       const at = (value: number) => {
         row[0] = value;
-        const { loss } = lossAndGradients64(log, users, parameters, shape);
+        const { loss } = computeLossAndGradients64(log, users, parameters, shape);
         row[0] = w;
         return loss;
       };
       const slope = (at(w + 1e-5) - at(w - 1e-5)) / 2e-5;
       const gradient = gradients.get(name)?.[0]?.[0] ?? NaN;
-      near(`${name} by differences`, slope, gradient, 1e-8);
+      assertWithin(`${name} by differences`, slope, gradient, 1e-8);
     }
   }
 });
 
-async function parametersOf(model: UserModel, log: ClickLog): Promise<Parameters64> {
-  return toParameters64(await model.weights(), modelParameters(itemsShape(log.items), model.config));
+async function readParameters(model: UserModel, log: ClickLog): Promise<Parameters64> {
+  return toParameters64(await model.weights(), listModelParameters(getItemsShape(log.items), model.config));
 }
 
 Deno.test("score gives the utilities of the f64 model, for any history", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
       using model = new UserModel(gpu, log.items, smallLstm, { seed: 3 });
-      const parameters = await parametersOf(model, log);
+      const parameters = await readParameters(model, log);
       const page = [4, 0, 40, 4];
       for (const length of [0, 1, 5, 30]) {
         const history = Array.from({ length }, (_, k) => (7 * k) % 41);
         const found = await model.score({ history, page });
         // The same as a log of one user who clicked the history on pages of one item.
-        const single = logOfPages(log.items, [[...history.map((item): Page => [[item], 0]), [page, -1]]]);
-        const { utilities } = lossAndGradients64(single, [0], parameters, shape64(smallLstm));
+        const single = logOfPages(log.items, [[...history.map((item): TrainingPage => [[item], 0]), [
+          page,
+          -1,
+        ]]]);
+        const { utilities } = computeLossAndGradients64(single, [0], parameters, getShape64(smallLstm));
         const expected = utilities.slice(length);
         assert.equal(found.length, expected.length);
-        expected.forEach((u, k) => near(`utility ${k}`, found[k], u, 1e-5));
+        expected.forEach((u, k) => assertWithin(`utility ${k}`, found[k], u, 1e-5));
         assert.equal(found[0], found[3], "the same item twice on a page");
       }
       await assert.rejects(model.score({ history: [], page: [] }), UserError);
@@ -146,7 +149,7 @@ Deno.test("a step has at most 24 dispatches", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
       const config = { ...defaultModel, lstmUnits: 20, dims: [64, 64] };
-      using own = await shannon(gpu, log, config, { batchSize: 10 }, { validate: false });
+      using own = await createShannonTraining(gpu, log, config, { batchSize: 10 }, { validate: false });
       const { trainer } = own;
       const programs = [trainer.program.layout, ...trainer.stepPrograms.map(({ program }) => program)];
       const dispatches = programs.reduce((sum, { dispatches }) => sum + dispatches.length, 0);
@@ -157,7 +160,7 @@ Deno.test("a step has at most 24 dispatches", () =>
 Deno.test("same seed, same bits; another seed, other bits", () =>
   withGpu(undefined, async (gpu) => {
     const run = async (seed: number) => {
-      using own = await shannon(gpu, logs.dense, smallLstm, { seed, batchSize: 11 }, { seed });
+      using own = await createShannonTraining(gpu, logs.dense, smallLstm, { seed, batchSize: 11 }, { seed });
       const losses: number[] = [];
       await own.trainer.run(30, {
         onStep: (r) => losses.push(r.nll),
@@ -175,7 +178,7 @@ Deno.test("steps by hand and steps in groups give the same bits", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
       const run = async (byHand: boolean) => {
-        using own = await shannon(gpu, log, smallLstm, { batchSize: 11 }, { validate: false });
+        using own = await createShannonTraining(gpu, log, smallLstm, { batchSize: 11 }, { validate: false });
         const { trainer, model } = own;
         assert.ok(trainer.plan.slices > 4, `${trainer.plan.slices} batches at once: the case is weak`);
         if (byHand) { for (let k = 0; k < 45; k++) await trainer.step(); }
@@ -190,7 +193,7 @@ Deno.test("validation figures and snapshots are those of the weights at their it
   withGpu(undefined, async (gpu) => {
     const log = logs["one-hot"];
     const training = { batchSize: 9, learningRate: 0.02, validateEvery: 3, evaluationShards: 3 };
-    const make = () => shannon(gpu, log, smallLstm, training, { seed: 4 });
+    const make = () => createShannonTraining(gpu, log, smallLstm, training, { seed: 4 });
     using own = await make();
     const { trainer } = own;
     const validations: { iteration: number; nll: number; prec1: number; prec2: number }[] = [];
@@ -211,10 +214,10 @@ Deno.test("validation figures and snapshots are those of the weights at their it
       await stopped.trainer.run(best[criterion].iteration);
       assert.deepEqual(await trainer.snapshot(criterion), await stopped.model.weights(), criterion);
       if (criterion !== "loss") continue;
-      const parameters = await parametersOf(stopped.model, log);
-      const users = usersOf(log, "validation");
-      const { loss } = lossAndGradients64(log, users, parameters, shape64(smallLstm));
-      near("loss", best.loss.nll, loss, 1e-5);
+      const parameters = await readParameters(stopped.model, log);
+      const users = listUsers(log, "validation");
+      const { loss } = computeLossAndGradients64(log, users, parameters, getShape64(smallLstm));
+      assertWithin("loss", best.loss.nll, loss, 1e-5);
     }
   }));
 
@@ -247,10 +250,10 @@ Deno.test("weights, configs and logs that do not fit are refused", () =>
   }));
 
 Deno.test("a grid longer than an axis is folded, and gives the same bits; what cannot be folded is refused", async () => {
-  const log = smallLog(8, { users: 600, items: 300, width: 3, maxEvents: 4, maxPage: 6 });
+  const log = createSmallLog(8, { users: 600, items: 300, width: 3, maxEvents: 4, maxPage: 6 });
   const run = (maxGrid?: number) =>
     withGpu("cpu", async (gpu) => {
-      using own = await shannon(gpu, log, smallLstm, { batchSize: 150 }, { validate: false });
+      using own = await createShannonTraining(gpu, log, smallLstm, { batchSize: 150 }, { validate: false });
       const { nll } = await own.trainer.step();
       return { nll, gradients: await own.model.gradients(), weights: await own.model.weights() };
     }, maxGrid);
@@ -263,22 +266,22 @@ Deno.test("a grid longer than an axis is folded, and gives the same bits; what c
 
 Deno.test("a step takes any users of the log; one that is refused leaves no trace", () =>
   withGpu(undefined, async (gpu) => {
-    const small = smallLog(3, { users: 40, items: 20, width: 0, maxEvents: 2, maxPage: 3 });
+    const small = createSmallLog(3, { users: 40, items: 20, width: 0, maxEvents: 2, maxPage: 3 });
     // The validation and test users, every second and third, have far longer histories.
-    const log = smallLog(3, { users: 40, items: 20, width: 0, maxEvents: 30, maxPage: 9 });
+    const log = createSmallLog(3, { users: 40, items: 20, width: 0, maxEvents: 30, maxPage: 9 });
     assert.ok(log.rowItem.length > 4 * small.rowItem.length);
     const userSplit = log.userSplit.map((_, u) =>
       (log.userEvents[u + 1] ?? 0) - (log.userEvents[u] ?? 0) <= 10 ? 0 : 1 + (u % 2)
     );
     const mixed = { ...log, userSplit };
     using model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
-    const parameters = await parametersOf(model, log);
+    const parameters = await readParameters(model, log);
     const trainer = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
     await assert.rejects(trainer.step([40]), /Expected a user in 0\.\.39/);
-    const long = Array.from(usersOf(mixed, "validation").subarray(0, 4));
+    const long = Array.from(listUsers(mixed, "validation").subarray(0, 4));
     const { nll } = await trainer.step(long);
-    const expected = lossAndGradients64(mixed, long, parameters, shape64(smallLstm));
-    near("loss", nll, expected.loss, 1e-5);
+    const expected = computeLossAndGradients64(mixed, long, parameters, getShape64(smallLstm));
+    assertWithin("loss", nll, expected.loss, 1e-5);
     trainer.destroy();
     // A refused step does not swallow the validation before the first one.
     using fresh = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
@@ -292,8 +295,9 @@ Deno.test("a step takes any users of the log; one that is refused leaves no trac
 for (const [kind, width] of [["cpu", 0], ["gpu", WIDTH]] as const) {
   Deno.test(`NaN and infinity reach the loss: ${width ? "dense" : "one-hot"}, ${kind} shapes`, () =>
     withGpu(kind, async (gpu) => {
-      const log = smallLog(1, { users: 30, items: 12, width, maxEvents: 6 });
-      const make = () => shannon(gpu, log, { ...smallLstm, dims: [6, 7, 5] }, { batchSize: 10 });
+      const log = createSmallLog(1, { users: 30, items: 12, width, maxEvents: 6 });
+      const make = () =>
+        createShannonTraining(gpu, log, { ...smallLstm, dims: [6, 7, 5] }, { batchSize: 10 });
       using first = await make();
       const good = await first.model.weights();
       for (const value of [NaN, Infinity]) {
@@ -315,8 +319,9 @@ for (const [kind, width] of [["cpu", 0], ["gpu", WIDTH]] as const) {
 
 Deno.test("one broken utility of a page is enough", () =>
   withGpu(undefined, async (gpu) => {
-    const log = smallLog(1, { users: 30, items: 12, width: 0, maxPage: 6, noClick: 0.5 });
-    const make = () => shannon(gpu, log, { ...smallLstm, dims: [6] }, { batchSize: 10 }, { validate: false });
+    const log = createSmallLog(1, { users: 30, items: 12, width: 0, maxPage: 6, noClick: 0.5 });
+    const make = () =>
+      createShannonTraining(gpu, log, { ...smallLstm, dims: [6] }, { batchSize: 10 }, { validate: false });
     using first = await make();
     const good = await first.model.weights();
     const kernel = good.get("utility/layer1/item_kernel") ?? assert.fail();

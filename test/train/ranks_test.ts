@@ -1,35 +1,46 @@
 /** Several ranks in one process: the same training as one process with the joined batch, and the same bits on all of them. */
 
 import assert from "node:assert/strict";
-import { sourceOf } from "../../src/data/log_source.ts";
+import { toLogSource } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../open_alone.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
 import { expectAgreement, expectAsMany, expectTrainable } from "../../src/commands/train/train_ranks.ts";
-import { MpiRanks, rankPlace, textsOf, trainCommand } from "../../src/run/ranks/mpi.ts";
+import { gatherTexts, MpiRanks, rankPlace, trainCommand } from "../../src/run/ranks/mpi.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
-import type { ChoiceFigures } from "../../src/data/ranking.ts";
-import { shareOf } from "../../src/train/ranks.ts";
-import { firstState, type Together, together } from "../../src/train/ranks_state.ts";
-import type { StepResult, ValidationResult } from "../../src/train/results.ts";
+import type { ChoiceMetrics } from "../../src/data/ranking.ts";
+import { selectRankShare } from "../../src/train/ranks.ts";
+import {
+  broadcastState,
+  createDistributedContext,
+  type DistributedContext,
+} from "../../src/train/ranks_state.ts";
+import type { TrainingStepResult, ValidationResult } from "../../src/train/results.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { UserError } from "../../src/user_error.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
-import { ranksInMemory } from "../ranks_in_memory.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { createRanksInMemory } from "../ranks_in_memory.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import { assertNear, game, logs, shannon, SIZE, type Training } from "./trainings.ts";
-import { userError } from "../run/folder_check.ts";
+import {
+  assertNear,
+  createGameTraining,
+  createShannonTraining,
+  logs,
+  SIZE,
+  type TestTraining,
+} from "./trainings.ts";
+import { isUserError } from "../run/folder_check.ts";
 
-type Any = Training<ClickTrainer<ChoiceFigures>>;
-type Make = (gpu: Gpu, together?: Together) => Promise<Any>;
+type Any = TestTraining<ClickTrainer<ChoiceMetrics>>;
+type Make = (gpu: Gpu, together?: DistributedContext) => Promise<Any>;
 
 /** What a training told, and where it stands at the end. */
 /** @param stopAt an iteration at whose result it is told to stop */
 async function trained({ trainer }: Any, to: number, stopAt?: number) {
   const stop = new AbortController();
-  const steps: StepResult<ChoiceFigures>[] = [];
-  const validations: ValidationResult<ChoiceFigures>[] = [];
+  const steps: TrainingStepResult<ChoiceMetrics>[] = [];
+  const validations: ValidationResult<ChoiceMetrics>[] = [];
   await trainer.run(to, {
     onStep: (step) => {
       steps.push(step);
@@ -49,7 +60,7 @@ async function withRanks<T>(
   use: (trainings: Any[]) => Promise<T>,
 ): Promise<T> {
   const trainings = await Promise.all(
-    ranksInMemory(size).map((ranks) => make(gpu, together(ranks, syncEvery))),
+    createRanksInMemory(size).map((ranks) => make(gpu, createDistributedContext(ranks, syncEvery))),
   );
   try {
     return await use(trainings);
@@ -61,25 +72,27 @@ async function withRanks<T>(
 const small: ModelConfig = { ...smallLstm, dims: [6] };
 const every = { validateEvery: 4 };
 const sparse = { ...every, adam: "row-sparse" } as const;
-const tokens = smallLog(5, { ...SIZE, width: WIDTH, tokens: 7 });
-const given = smallLog(24, { ...SIZE, width: 0, given: 0.4 });
+const tokens = createSmallLog(5, { ...SIZE, width: WIDTH, tokens: 7 });
+const given = createSmallLog(24, { ...SIZE, width: 0, given: 0.4 });
 const oneHot = logs["one-hot"];
 /** Of whose batches a share has more rows than a chunk of partial sums. */
-const long = smallLog(21, { ...SIZE, maxEvents: 12, maxPage: 14, width: WIDTH });
+const long = createSmallLog(21, { ...SIZE, maxEvents: 12, maxPage: 14, width: WIDTH });
 
 const cases: Record<string, Make> = {
-  "dense features, several chunks": (gpu, together) => shannon(gpu, long, small, every, { together }),
+  "dense features, several chunks": (gpu, together) =>
+    createShannonTraining(gpu, long, small, every, { together }),
   "PW, weight decay": (gpu, together) =>
-    shannon(gpu, oneHot, { ...smallPw, dims: [6] }, { ...every, weightDecay: 1 }, { together }),
-  "row-sparse": (gpu, together) => shannon(gpu, oneHot, small, sparse, { together }),
-  "row-sparse tokens": (gpu, together) => shannon(gpu, tokens, small, sparse, { together }),
-  "no history, events given": (gpu, together) => shannon(gpu, given, noHistory, every, { together }),
+    createShannonTraining(gpu, oneHot, { ...smallPw, dims: [6] }, { ...every, weightDecay: 1 }, { together }),
+  "row-sparse": (gpu, together) => createShannonTraining(gpu, oneHot, small, sparse, { together }),
+  "row-sparse tokens": (gpu, together) => createShannonTraining(gpu, tokens, small, sparse, { together }),
+  "no history, events given": (gpu, together) =>
+    createShannonTraining(gpu, given, noHistory, every, { together }),
   "both players, row-sparse": (gpu, together) =>
-    game(gpu, oneHot, small, { ...sparse, generatorWarmup: 3 }, { together }),
+    createGameTraining(gpu, oneHot, small, { ...sparse, generatorWarmup: 3 }, { together }),
   "two steps of each player": (gpu, together) =>
-    game(gpu, logs.dense, small, { ...every, generatorSteps: 2, rewardSteps: 2 }, { together }),
+    createGameTraining(gpu, logs.dense, small, { ...every, generatorSteps: 2, rewardSteps: 2 }, { together }),
   "the exact generator": (gpu, together) =>
-    game(gpu, logs.dense, small, { ...every, generator: "exact" }, { together }),
+    createGameTraining(gpu, logs.dense, small, { ...every, generator: "exact" }, { together }),
 };
 
 for (const [name, make] of Object.entries(cases)) {
@@ -102,7 +115,7 @@ for (const [name, make] of Object.entries(cases)) {
 }
 
 /** The mean of two states' weights and moments, in f32. */
-function meanOf([a, b]: readonly TrainerState[]): TrainerState {
+function computeMean([a, b]: readonly TrainerState[]): TrainerState {
   if (!a || !b) return assert.fail("two states");
   const mean = (of: "weights" | "m" | "v") =>
     new Map([...a[of]].map(([name, x]) => {
@@ -115,7 +128,7 @@ function meanOf([a, b]: readonly TrainerState[]): TrainerState {
 Deno.test("ranks: --sync-every 4 is four steps of each on its share, then the mean of weights and moments", async () => {
   using gpu = await openGpu();
   const make: Make = (gpu, together) =>
-    shannon(gpu, oneHot, small, sparse, { together, validate: together !== undefined });
+    createShannonTraining(gpu, oneHot, small, sparse, { together, validate: together !== undefined });
   const [first, second] = await withRanks(
     gpu,
     make,
@@ -128,13 +141,13 @@ Deno.test("ranks: --sync-every 4 is four steps of each on its share, then the me
   assert.deepEqual(first?.validations.map(({ iteration }) => iteration), [0, 4, 8]);
   const each = await Promise.all([0, 1].map(() => make(gpu)));
   for (const [rank, { trainer }] of each.entries()) {
-    const joined = trainer.batchOf.bind(trainer);
+    const joined = trainer.drawBatch.bind(trainer);
     const draws = new Map(Array.from({ length: 8 }, (_, t) => [t + 1, Uint32Array.from(joined(t + 1))]));
-    trainer.takeBatches((t) => shareOf({ rank, size: 2 }, draws.get(t) ?? assert.fail(`${t}`)));
+    trainer.takeBatches((t) => selectRankShare({ rank, size: 2 }, draws.get(t) ?? assert.fail(`${t}`)));
   }
   for (const to of [4, 8]) {
     for (const { trainer } of each) await trainer.run(to);
-    const mean = meanOf(await Promise.all(each.map(({ trainer }) => trainer.state())));
+    const mean = computeMean(await Promise.all(each.map(({ trainer }) => trainer.state())));
     for (const { trainer } of each) trainer.restore(mean);
   }
   const expected = await each[0]?.trainer.state();
@@ -146,7 +159,7 @@ Deno.test("ranks: --sync-every 4 is four steps of each on its share, then the me
 
 Deno.test("ranks: all begin where rank 0 stands, and stop at the same step when one of them is told to", async () => {
   using gpu = await openGpu();
-  const make: Make = (gpu, together) => shannon(gpu, oneHot, small, every, { together });
+  const make: Make = (gpu, together) => createShannonTraining(gpu, oneHot, small, every, { together });
   using before = await make(gpu);
   const begun = (await trained(before, 4)).state;
   const whole = await withRanks(gpu, make, [2], (of) => {
@@ -165,7 +178,7 @@ Deno.test("ranks: all begin where rank 0 stands, and stop at the same step when 
 });
 
 Deno.test("ranks: a state is that of rank 0, its best validations included", async () => {
-  const stateOf = (rank: number): TrainerState => {
+  const getState = (rank: number): TrainerState => {
     const at = (k: number) => ({ value: 10 * rank + k / 8, iteration: 100 * rank + k });
     const values = () => new Map([["w", Float32Array.of(rank + 1, rank - 2)]]);
     return {
@@ -173,15 +186,17 @@ Deno.test("ranks: a state is that of rank 0, its best validations included", asy
       ...{ best: { loss: at(1), prec1: at(2), prec2: at(3) }, snapshots: {} },
     };
   };
-  const states = await Promise.all(ranksInMemory(3).map((ranks) => firstState(ranks, stateOf(ranks.rank))));
-  for (const state of states) assert.deepEqual(state, stateOf(0));
+  const states = await Promise.all(
+    createRanksInMemory(3).map((ranks) => broadcastState(ranks, getState(ranks.rank))),
+  );
+  for (const state of states) assert.deepEqual(state, getState(0));
 });
 
 Deno.test("ranks: they pause where one of them wants to, and not where none does", async () => {
   using gpu = await openGpu();
-  const make: Make = (gpu, together) => shannon(gpu, oneHot, small, every, { together });
+  const make: Make = (gpu, together) => createShannonTraining(gpu, oneHot, small, every, { together });
   /** The second rank is not asked whether it wants to. @returns where the first one has paused */
-  const pausesOf = async (wanted: number) => {
+  const listPauses = async (wanted: number) => {
     const pauses: number[] = [];
     let steps = 0;
     await withRanks(gpu, make, [2], async ([first, second]) => {
@@ -196,13 +211,14 @@ Deno.test("ranks: they pause where one of them wants to, and not where none does
     });
     return pauses;
   };
-  assert.deepEqual(await pausesOf(100), []);
-  assert.deepEqual(await pausesOf(3), [4]);
+  assert.deepEqual(await listPauses(100), []);
+  assert.deepEqual(await listPauses(3), [4]);
 });
 
 Deno.test("ranks: weights that differ on one of them are found, by all", async () => {
   using gpu = await openGpu();
-  const make: Make = (gpu, together) => shannon(gpu, oneHot, small, { validateEvery: 200 }, { together });
+  const make: Make = (gpu, together) =>
+    createShannonTraining(gpu, oneHot, small, { validateEvery: 200 }, { together });
   const results = await withRanks(gpu, make, [2], async (of) => {
     const [first, second] = of;
     const bias = "utility/output/bias";
@@ -225,17 +241,17 @@ Deno.test("ranks: weights that differ on one of them are found, by all", async (
 Deno.test("ranks: shares take each user once; more ranks than users, or shares in parts, are refused", async () => {
   const all = Uint32Array.from({ length: 11 }, (_, k) => 3 * k);
   for (const size of [1, 2, 3, 11]) {
-    const shares = Array.from({ length: size }, (_, rank) => shareOf({ rank, size }, all));
+    const shares = Array.from({ length: size }, (_, rank) => selectRankShare({ rank, size }, all));
     assert.deepEqual(shares.flatMap((share) => [...share]), [...all]);
     const sizes = shares.map(({ length }) => length);
     assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1);
   }
   using gpu = await openGpu();
   const refused = async (size: number, more: object, message: RegExp) => {
-    const joint = together(ranksInMemory(size)[0] ?? assert.fail(), 1);
+    const joint = createDistributedContext(createRanksInMemory(size)[0] ?? assert.fail(), 1);
     await assert.rejects(
-      shannon(gpu, oneHot, small, { ...every, ...more }, { together: joint }),
-      userError(message),
+      createShannonTraining(gpu, oneHot, small, { ...every, ...more }, { together: joint }),
+      isUserError(message),
     );
   };
   await refused(14, {}, /no more ranks than users in a batch/);
@@ -255,7 +271,7 @@ Deno.test("ranks are known by Open MPI's environment and by Slurm's", () => {
     { OMPI_COMM_WORLD_RANK: "0" },
   ];
   for (const variables of junk) {
-    assert.throws(() => of(variables), userError(/to be a rank below/));
+    assert.throws(() => of(variables), isUserError(/to be a rank below/));
   }
   assert.match(trainCommand({ size: 3 }), /^mpirun -n 3 deno task train$/);
 });
@@ -263,14 +279,14 @@ Deno.test("ranks are known by Open MPI's environment and by Slurm's", () => {
 Deno.test("without MPI's library ranks are told what to install", async () => {
   await assert.rejects(
     MpiRanks.join({ rank: 0, size: 2 }, "libnone.so.40"),
-    userError(/libnone\.so\.40[^]*apt-get install openmpi-bin/),
+    isUserError(/libnone\.so\.40[^]*apt-get install openmpi-bin/),
   );
 });
 
 Deno.test("ranks that differ are told in what, and of whom", async () => {
-  const [first, second] = ranksInMemory(2);
+  const [first, second] = createRanksInMemory(2);
   if (!first || !second) return assert.fail();
-  for (const texts of await Promise.all([textsOf(first, "a"), textsOf(second, "größer")])) {
+  for (const texts of await Promise.all([gatherTexts(first, "a"), gatherTexts(second, "größer")])) {
     assert.deepEqual(texts, ["a", "größer"]);
   }
   const own = { clickgan: "1", data: { sha256: "aa" } };
@@ -291,7 +307,7 @@ Deno.test("ranks that differ are told in what, and of whom", async () => {
 });
 
 Deno.test("what ranks cannot train is refused before they begin", () => {
-  const source = sourceOf(smallLog(31, { users: 90, items: 30, width: 0 }));
+  const source = toLogSource(createSmallLog(31, { users: 90, items: 30, width: 0 }));
   const training = { ...defaultTraining, batchSize: 12 };
   const config = { model: defaultModel, training, pretrain: true, adversarial: null };
   const check = (size: number, syncEvery: number, more: object = {}) =>
@@ -307,6 +323,6 @@ Deno.test("what ranks cannot train is refused before they begin", () => {
     [() => expectAsMany({ size: 2, syncEvery: 1 }, undefined, "run"), /mpirun -n 2 deno task train --resume/],
     [() => expectAsMany(undefined, { size: 2 }, "run"), /began, 1, got 2/],
   ];
-  for (const [attempt, message] of refused) assert.throws(attempt, userError(message));
+  for (const [attempt, message] of refused) assert.throws(attempt, isUserError(message));
   expectAsMany({ size: 2, syncEvery: 1 }, { size: 2 }, "run");
 });

@@ -1,20 +1,26 @@
 /** The simple models and losses on a log whose truth is known: pages are sorted by what users do not care for. */
 
-import { type ClickLog, usersOf } from "../../src/data/click_log.ts";
-import { randomStream } from "../../src/data/random.ts";
+import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
-import { positionEffects } from "../../src/model/position_effect.ts";
+import { readPositionEffects } from "../../src/model/position_effect.ts";
 import { defaultTraining } from "../../src/train/config.ts";
-import { Evaluation } from "../../src/train/evaluation.ts";
+import { NetworkEvaluation } from "../../src/train/evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
-import { type ModelData, stagesConfigOf } from "../../src/run/options/train.ts";
+import { buildStagesConfig, type ModelData } from "../../src/run/options/train.ts";
 import { tinyData } from "../small_models.ts";
-import { Collector } from "../../src/figures/collector.ts";
-import { printedBy } from "../command_check.ts";
-import { game, logOfPages, near, type Page, shannon } from "./trainings.ts";
+import { MetricCollector } from "../../src/figures/collector.ts";
+import { runScriptForJson } from "../command_check.ts";
+import {
+  assertWithin,
+  createGameTraining,
+  createShannonTraining,
+  logOfPages,
+  type TrainingPage,
+} from "./trainings.ts";
 
 const PAGE = 5;
 const [EVENTS, USERS, ITEMS] = [6, 900, 40];
@@ -23,17 +29,17 @@ const TRUTH = { bias: -0.5, weights: [0, 1] } as const;
 const EFFECTS = [0, -0.7, -1.2, -1.5, -1.7];
 
 function sortedLog(): ClickLog {
-  const random = randomStream(3, "sorted log");
+  const random = createRandomStream(3, "sorted log");
   const values = Float32Array.from({ length: 2 * ITEMS }, () => random.normal());
   const of = (item: number, feature: number) => values[2 * item + feature] ?? 0;
-  const pageOf = (): Page => {
+  const makePage = (): TrainingPage => {
     const page = Array.from(random.sampleWithoutReplacement(ITEMS, PAGE)).sort((a, b) => of(b, 0) - of(a, 0));
     const odds = page.map((item, k) => Math.exp(TRUTH.bias + of(item, 1) + (EFFECTS[k] ?? 0)));
     let draw = random.uniform() * odds.reduce((sum, x) => sum + x, 1);
     const place = odds.findIndex((x) => (draw -= x) < 0);
     return [page, place];
   };
-  const users = Array.from({ length: USERS }, () => Array.from({ length: EVENTS }, pageOf));
+  const users = Array.from({ length: USERS }, () => Array.from({ length: EVENTS }, makePage));
   const items = { kind: "dense", count: ITEMS, width: 2, values } as const;
   return logOfPages(items, users, (u) => (u % 9 === 7 ? 1 : u % 9 === 8 ? 2 : 0));
 }
@@ -45,12 +51,14 @@ const logit: ModelConfig = { ...common, encoder: "none", dims: [] };
 /** The conditional logit at the end of a training on all train users at once: its loss is convex, so it is the best one. */
 async function fitted(gpu: Gpu, more: Partial<ModelConfig>) {
   const config = { ...logit, ...more } as ModelConfig;
-  const training = { batchSize: usersOf(log, "train").length, learningRate: 0.05 };
-  using own = await shannon(gpu, log, config, training, { seed: 1, validate: false });
+  const training = { batchSize: listUsers(log, "train").length, learningRate: 0.05 };
+  using own = await createShannonTraining(gpu, log, config, training, { seed: 1, validate: false });
   const { model, trainer } = own;
   await trainer.run(150);
   const weights = await model.weights();
-  using test = await Evaluation.ofModel(model, log, usersOf(log, "test"), { deviceLog: trainer.deviceLog });
+  using test = await NetworkEvaluation.ofModel(model, log, listUsers(log, "test"), {
+    deviceLog: trainer.deviceLog,
+  });
   const figures = await test.figures();
   const utilities = await test.utilities();
   const scores = await model.score({ history: [3], page: [7, 0, 21] });
@@ -60,7 +68,7 @@ async function fitted(gpu: Gpu, more: Partial<ModelConfig>) {
     bias,
     sorted,
     liked,
-    effects: positionEffects(weights),
+    effects: readPositionEffects(weights),
     figures,
     utilities: Array.from(utilities),
     scores,
@@ -83,7 +91,7 @@ if (import.meta.main && Deno.args.length > 0) {
 let fits: Promise<Record<"plain" | "placed" | "first" | "single", Fitted>> | undefined;
 async function fitAll() {
   const configs = [{}, { positions: PAGE }, { positions: 3 }, { loss: "logistic" }];
-  const all = await printedBy("train/rivals_test.ts", JSON.stringify(configs)) as Fitted[];
+  const all = await runScriptForJson("train/rivals_test.ts", JSON.stringify(configs)) as Fitted[];
   const [plain, placed, first, single] = all;
   return plain && placed && first && single
     ? { plain, placed, first, single }
@@ -97,11 +105,11 @@ Deno.test("--position-effect tells the place's part of a click from the item's; 
   const { plain, placed, first } = await (fits ??= fitAll());
   // Without it the ranker's feature seems to be liked.
   assert.ok(plain.sorted > 0.4, `${plain.sorted}`);
-  near("weight of the ranker's feature", placed.sorted, TRUTH.weights[0], NEAR);
-  near("weight of what is liked", placed.liked, TRUTH.weights[1], NEAR);
-  near("no click", placed.bias, TRUTH.bias, NEAR);
+  assertWithin("weight of the ranker's feature", placed.sorted, TRUTH.weights[0], NEAR);
+  assertWithin("weight of what is liked", placed.liked, TRUTH.weights[1], NEAR);
+  assertWithin("no click", placed.bias, TRUTH.bias, NEAR);
   EFFECTS.forEach((effect, k) =>
-    near(`effect of place ${k}`, placed.effects?.[k], effect, k === 0 ? 0 : 2 * NEAR)
+    assertWithin(`effect of place ${k}`, placed.effects?.[k], effect, k === 0 ? 0 : 2 * NEAR)
   );
   // All behind the third share one effect, between theirs.
   const shared = first.effects?.[2] ?? NaN;
@@ -111,47 +119,47 @@ Deno.test("--position-effect tells the place's part of a click from the item's; 
   assert.ok(placed.figures.nll < plain.figures.nll - 0.01, `${placed.figures.nll}, ${plain.figures.nll}`);
   assert.ok(placed.figures.prec1 > plain.figures.prec1, `${placed.figures.prec1}, ${plain.figures.prec1}`);
   // The host's figures agree with the device's, and with what happened.
-  const places = usersOf(log, "test");
-  const collector = new Collector({ users: places.length, eta: 1, placeEffects: placed.effects });
+  const places = listUsers(log, "test");
+  const collector = new MetricCollector({ users: places.length, eta: 1, placeEffects: placed.effects });
   collector.add({ log, places, scores: placed.utilities });
   const { nll, prec1, noClick = NaN, pNoClick } = collector.tested().details.figures;
-  near("the host's loss", nll, placed.figures.nll, 1e-5);
-  near("the host's prec@1", prec1, placed.figures.prec1, 1e-5);
-  near("P(no click)", pNoClick, noClick, 0.06);
+  assertWithin("the host's loss", nll, placed.figures.nll, 1e-5);
+  assertWithin("the host's prec@1", prec1, placed.figures.prec1, 1e-5);
+  assertWithin("P(no click)", pNoClick, noClick, 0.06);
   const { values } = log.items.kind === "dense" ? log.items : assert.fail();
   [7, 0, 21].forEach((item, k) => {
     const u = placed.bias + placed.sorted * (values[2 * item] ?? NaN) +
       placed.liked * (values[2 * item + 1] ?? NaN);
-    near(`score of item ${item}`, placed.scores[k], u, 1e-5);
+    assertWithin(`score of item ${item}`, placed.scores[k], u, 1e-5);
   });
 });
 
 Deno.test("--loss logistic: probabilities of single items that add up to the clicks, and rank as the choice's", async () => {
   const { plain, single: logistic } = await (fits ??= fitAll());
-  const places = usersOf(log, "test");
+  const places = listUsers(log, "test");
   const tested = ({ utilities, figures }: Fitted, single: boolean) => {
-    const collector = new Collector({ users: places.length, eta: 1, single });
+    const collector = new MetricCollector({ users: places.length, eta: 1, single });
     collector.add({ log, places, scores: utilities });
     return { device: figures, host: collector.tested().details.figures };
   };
   const [choice, single] = [tested(plain, false), tested(logistic, true)];
   for (const { device, host } of [choice, single]) {
-    near("the host's loss", host.nll, device.nll, 1e-5);
-    near("P(click)", host.pClick, host.clicked ?? NaN, 0.012);
+    assertWithin("the host's loss", host.nll, device.nll, 1e-5);
+    assertWithin("P(click)", host.pClick, host.clicked ?? NaN, 0.012);
   }
-  near("P(no click) of a choice", choice.host.pNoClick, choice.host.noClick ?? NaN, 0.06);
+  assertWithin("P(no click) of a choice", choice.host.pNoClick, choice.host.noClick ?? NaN, 0.06);
   // Independent clicks leave room for several on a page: more pages without any, and a worse likelihood.
   const room = (single.host.pNoClick ?? NaN) - (single.host.noClick ?? NaN);
   assert.ok(room > 0.06, `${room}`);
   assert.ok(single.device.nll > choice.device.nll + 0.02, `${single.device.nll}, ${choice.device.nll}`);
-  near("prec@1", single.device.prec1, choice.device.prec1, 0.02);
+  assertWithin("prec@1", single.device.prec1, choice.device.prec1, 0.02);
 });
 
 Deno.test("a reward that is not of choices alone has no adversarial stage", () =>
   withGpu(undefined, async (gpu) => {
     for (const more of [{ positions: 4 }, { loss: "logistic" } as const]) {
       await assert.rejects(
-        game(gpu, log, { ...logit, ...more }),
+        createGameTraining(gpu, log, { ...logit, ...more }),
         /Expected a reward of choices.* Got one with (--position-effect 4|--loss logistic)/,
       );
     }
@@ -159,7 +167,7 @@ Deno.test("a reward that is not of choices alone has no adversarial stage", () =
 
 Deno.test("options of the simple models", () => {
   const model = (...args: string[]) =>
-    stagesConfigOf(parseTrainOptions(["--counts", "none", ...args]).options, tinyData).model;
+    buildStagesConfig(parseTrainOptions(["--counts", "none", ...args]).options, tinyData).model;
   assert.deepEqual(model(), defaultModel);
   assert.deepEqual(model("--encoder", "none", "--dims", "none"), logit);
   const rival = { ...logit, dims: [64, 64], wide: 8, loss: "logistic", positions: 20 };
@@ -183,7 +191,7 @@ Deno.test("options of the simple models", () => {
 
 Deno.test("options: what is not given follows from the log; the paper's model has the paper's", () => {
   const given = (data: ModelData, ...args: string[]) => {
-    const { model, training } = stagesConfigOf(parseTrainOptions(args).options, data);
+    const { model, training } = buildStagesConfig(parseTrainOptions(args).options, data);
     return [model.wide, model.positions, training.learningRate, training.weightDecay];
   };
   const { learningRate, weightDecay } = defaultTraining;

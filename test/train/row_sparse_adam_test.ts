@@ -1,7 +1,7 @@
 /** Row-sparse Adam against f64 and against dense Adam; what a batch does not touch must keep its bits. */
 
 import assert from "node:assert/strict";
-import { referenceBatch } from "../../src/batch/reference_batch.ts";
+import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
 import { type AdamKind, adamReference } from "../../src/ops/adam.ts";
@@ -10,18 +10,18 @@ import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import type { AdversarialConfig, TrainingConfig } from "../../src/train/config.ts";
 import { compareMoves, runMoves } from "../../src/selftest/optimiser_bench.ts";
 import { checkTest, withGpu } from "../op_check.ts";
-import { smallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import {
   assertSame,
   assertSameState,
-  game,
+  assertWithin,
+  checkResumedAlike,
+  createGameTraining,
+  createShannonTraining,
   logOfPages,
-  near,
-  type Page,
-  resumedAlike,
-  shannon,
   SIZE,
+  type TrainingPage,
 } from "./trainings.ts";
 
 const RATE = 0.01;
@@ -71,7 +71,7 @@ function wholeLog(): ClickLog {
   const all = [0, 1, 2, 3, 4, 5, 6];
   const users = Array.from(
     { length: 18 },
-    (_, u) => Array.from({ length: 9 }, (_, e): Page => [all, (9 * u + e) % 7]),
+    (_, u) => Array.from({ length: 9 }, (_, e): TrainingPage => [all, (9 * u + e) % 7]),
   );
   return logOfPages({ kind: "one-hot", count: 7 }, users, (u) => (u < 12 ? 0 : 1 + u % 2));
 }
@@ -81,7 +81,7 @@ for (const [name, config] of Object.entries(models)) {
     withGpu(undefined, async (gpu) => {
       const log = wholeLog();
       const run = async (adam: AdamKind) => {
-        using own = await shannon(gpu, log, config, { ...training, adam }, { seed: 3 });
+        using own = await createShannonTraining(gpu, log, config, { ...training, adam }, { seed: 3 });
         await own.trainer.run(15);
         return await own.trainer.state();
       };
@@ -90,15 +90,15 @@ for (const [name, config] of Object.entries(models)) {
 }
 
 /** Rare items: a batch shows about a quarter of them and feeds fewer. */
-const rare = smallLog(22, { users: 60, items: 150, width: 0, maxEvents: 6, maxPage: 4 });
+const rare = createSmallLog(22, { users: 60, items: 150, width: 0, maxEvents: 6, maxPage: 4 });
 /** Rare tokens, several an item. */
-const rareTokens = smallLog(25, { ...SIZE, items: 200, width: WIDTH, tokens: 150 });
+const rareTokens = createSmallLog(25, { ...SIZE, items: 200, width: WIDTH, tokens: 150 });
 /** Tables of displayed items; those of the others are of fed ones. */
 const DISPLAYED = /^(utility\/layer1|wide)\/(item_kernel|token_table)$/;
 
 /** What a batch touches of a table. */
 function touchedBy(log: ClickLog, users: ArrayLike<number>, table: string): Set<number> {
-  const batch = referenceBatch(log, users);
+  const batch = buildReferenceBatch(log, users);
   const fed = () => batch.events.map(({ fed }) => fed).filter((item) => item !== NONE);
   const items = DISPLAYED.test(table) ? batch.slotItem : fed();
   if (log.items.kind !== "mixed") return new Set(items);
@@ -106,7 +106,7 @@ function touchedBy(log: ClickLog, users: ArrayLike<number>, table: string): Set<
   return new Set(items.flatMap((item) => Array.from(token.subarray(first[item], first[item + 1]))));
 }
 /** The tables that a model's batches touch by row. */
-function tablesOf(parameters: ParameterArena): ParameterSpec[] {
+function listTables(parameters: ParameterArena): ParameterSpec[] {
   return parameters.specs.filter(({ name, table }) => table && !name.endsWith("pw/bias"));
 }
 
@@ -120,15 +120,17 @@ const followed: readonly [string, ModelConfig, ClickLog][] = [
 for (const [name, config, log] of followed) {
   Deno.test(`row-sparse training follows f64 from dense gradients, step by step: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      using own = await shannon(gpu, log, config, { ...training, adam: "row-sparse" }, { seed: 3 });
-      using other = await shannon(gpu, log, config, training, { seed: 3, validate: false });
+      using own = await createShannonTraining(gpu, log, config, { ...training, adam: "row-sparse" }, {
+        seed: 3,
+      });
+      using other = await createShannonTraining(gpu, log, config, training, { seed: 3, validate: false });
       const [{ model, trainer }, { model: twin, trainer: dense }] = [own, other];
       const dispatches = (of: typeof trainer) => of.stepPrograms.flatMap(({ program }) => program.dispatches);
       if (log === rare) assert.equal(dispatches(trainer).length, dispatches(dense).length + 2);
       let before = await trainer.state();
       let [moved, left] = [0, 0];
       for (let t = 1; t <= 5; t++) {
-        const users = trainer.batchOf(t);
+        const users = trainer.drawBatch(t);
         twin.setWeights(before.weights);
         const { nll } = await dense.step(users);
         assert.equal((await trainer.step(users)).nll, nll);
@@ -154,7 +156,7 @@ for (const [name, config, log] of followed) {
             const expected = [...own.w, ...own.m, ...own.v];
             // A gradient near epsilon says little about the step.
             expected.forEach((x, k) => {
-              near(`${name} ${i}`, found[k], x, k === 0 ? 2e-6 : 1e-6 * Math.abs(x) + 1e-9);
+              assertWithin(`${name} ${i}`, found[k], x, k === 0 ? 2e-6 : 1e-6 * Math.abs(x) + 1e-9);
             });
           });
         }
@@ -162,7 +164,7 @@ for (const [name, config, log] of followed) {
       }
       assert.ok(moved > 2000 && left > 1000, `${moved} moved, ${left} left`);
       const known = [...(await model.gradients()).keys()];
-      const tables = tablesOf(model.parameters).map((spec) => spec.name);
+      const tables = listTables(model.parameters).map((spec) => spec.name);
       assert.deepEqual(known, model.parameters.names().filter((name) => !tables.includes(name)));
     }));
 }
@@ -172,8 +174,8 @@ Deno.test("row-sparse training is resumed bit for bit, and keeps the best of a m
     // More parameters than the copy of a snapshot has invocations, times four.
     const log = { ...rare, items: { kind: "one-hot", count: 4000 } } as const;
     const config = { ...training, adam: "row-sparse", learningRate: 1e-3, validateEvery: 3 } as const;
-    const make = () => shannon(gpu, log, defaultModel, config, { seed: 6 });
-    using whole = await resumedAlike(make, 7, 15);
+    const make = () => createShannonTraining(gpu, log, defaultModel, config, { seed: 6 });
+    using whole = await checkResumedAlike(make, 7, 15);
     assert.ok(whole.model.parameters.length > 2 * 4 * 2 ** 16);
     // Another training that stops at the best iteration has the weights of the snapshot.
     using third = await make();
@@ -195,16 +197,16 @@ for (const generator of ["network", "exact"] as const) {
         generatorWarmup: 0,
         adam: "row-sparse",
       };
-      const make = () => game(gpu, rare, { ...smallLstm, kernelSd: 0.3 }, config);
+      const make = () => createGameTraining(gpu, rare, { ...smallLstm, kernelSd: 0.3 }, config);
       using start = await make();
       const before = await start.trainer.weights();
-      using whole = await resumedAlike(make, 2, 4);
+      using whole = await checkResumedAlike(make, 2, 4);
       const state = await whole.trainer.state();
 
-      const users = new Set([1, 2, 3, 4].flatMap((t) => Array.from(whole.trainer.batchOf(t))));
+      const users = new Set([1, 2, 3, 4].flatMap((t) => Array.from(whole.trainer.drawBatch(t))));
       const prefixes = generator === "network" ? ["", GENERATOR_PREFIX] : [""];
       for (const prefix of prefixes) {
-        for (const { name, columns } of tablesOf(whole.model.parameters)) {
+        for (const { name, columns } of listTables(whole.model.parameters)) {
           const width = name.endsWith("item_kernel") && prefix ? 8 : columns;
           const touched = touchedBy(rare, Array.from(users), name);
           const part = (weights: Weights, item: number) =>

@@ -3,23 +3,23 @@
 import assert from "node:assert/strict";
 import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
-import { choiceProbabilities } from "../../src/model/choice.ts";
-import { addPositionEffects, positionEffects } from "../../src/model/position_effect.ts";
+import { computeChoiceProbabilities } from "../../src/model/choice.ts";
+import { addPositionEffects, readPositionEffects } from "../../src/model/position_effect.ts";
 import type { ItemScorer } from "../../src/model/item_blocks.ts";
-import type { PageRequest } from "../../src/model/scorer.ts";
+import type { ScoringRequest } from "../../src/model/scorer.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { recommend } from "../../src/figures/predict/recommend.ts";
 import { exportModel } from "../../src/serve/onnx/export_model.ts";
 import { UserError } from "../../src/user_error.ts";
 import { withGpu } from "../op_check.ts";
-import { userError } from "../run/folder_check.ts";
-import { requestsOf, scoreCases, weightsOf } from "../score_cases.ts";
+import { isUserError } from "../run/folder_check.ts";
+import { drawRequests, drawWeights, scoreCases } from "../score_cases.ts";
 
 for (const [name, one] of Object.entries(scoreCases)) {
   Deno.test(`pages scored together have the bits of each alone: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      using model = new UserModel(gpu, one.log.items, one.config, { weights: weightsOf(one) });
-      const requests = requestsOf(one);
+      using model = new UserModel(gpu, one.log.items, one.config, { weights: drawWeights(one) });
+      const requests = drawRequests(one);
       const together = await model.scoreAll(requests);
       for (const [k, request] of requests.entries()) {
         assert.deepEqual(Array.from(together[k] ?? []), await model.score(request), `page ${k}`);
@@ -56,21 +56,24 @@ Deno.test("scoreAll takes no requests, and refuses the batch for one that is wro
   }));
 
 Deno.test("probabilities of a page and of no click add up to 1, for utilities of any size", () => {
-  const { items, noClick } = choiceProbabilities({ eta: 1 }, [0, Math.log(2)]);
+  const { items, noClick } = computeChoiceProbabilities({ eta: 1 }, [0, Math.log(2)]);
   assert.ok(Math.abs((items[0] ?? 0) - 0.25) < 1e-15 && Math.abs((items[1] ?? 0) - 0.5) < 1e-15);
   assert.ok(Math.abs(noClick - 0.25) < 1e-15);
   for (const utilities of [[1e30, 3], [-1e30], [700, 700, -700], []]) {
-    const { items, noClick } = choiceProbabilities({ eta: 2 }, utilities);
+    const { items, noClick } = computeChoiceProbabilities({ eta: 2 }, utilities);
     const sum = items.reduce((a, b) => a + b, noClick);
     assert.ok(Math.abs(sum - 1) < 1e-12, `${utilities}: ${sum}`);
   }
   for (const wrong of [[1, NaN], [Infinity], [-Infinity, 3]]) {
-    assert.throws(() => choiceProbabilities({ eta: 1 }, wrong), /finite numbers, got .*Use another snapshot/);
+    assert.throws(
+      () => computeChoiceProbabilities({ eta: 1 }, wrong),
+      /finite numbers, got .*Use another snapshot/,
+    );
   }
 });
 
 Deno.test("with the logistic loss each item of a page is clicked or not by itself", () => {
-  const { items, noClick } = choiceProbabilities({ eta: 2, loss: "logistic" }, [0, Math.log(3) / 2]);
+  const { items, noClick } = computeChoiceProbabilities({ eta: 2, loss: "logistic" }, [0, Math.log(3) / 2]);
   assert.ok(Math.abs((items[0] ?? 0) - 0.5) < 1e-15 && Math.abs((items[1] ?? 0) - 0.75) < 1e-15);
   assert.ok(Math.abs(noClick - 0.125) < 1e-15);
 });
@@ -117,7 +120,7 @@ function padded(lists: readonly ArrayLike<number>[]): Tensor {
   return new Tensor("int64", values, [lists.length, longest]);
 }
 
-async function run(session: InferenceSession, requests: readonly PageRequest[]) {
+async function run(session: InferenceSession, requests: readonly ScoringRequest[]) {
   const outputs = await session.run({
     history: padded(requests.map(({ history }) => history)),
     page: padded(requests.map(({ page }) => page)),
@@ -138,7 +141,7 @@ function close(what: string, found: number | undefined, expected: number | undef
 for (const [name, one] of Object.entries(scoreCases)) {
   Deno.test(`onnxruntime computes what we do: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      const weights = weightsOf(one);
+      const weights = drawWeights(one);
       const model = new UserModel(gpu, one.log.items, one.config, { weights });
       const catalogue = new MemoryItems(one.log.items);
       const file = exportModel({ config: one.config, catalogue, weights, metadata: {} });
@@ -147,11 +150,11 @@ for (const [name, one] of Object.entries(scoreCases)) {
         if (/variance$|^counts.table/.test(name)) continue;
         const large = new Map([...weights, [name, new Float32Array(values.length).fill(3e38)]]);
         const overflow = () => exportModel({ config: one.config, catalogue, weights: large, metadata: {} });
-        assert.throws(overflow, userError(/weights are too large/), name);
+        assert.throws(overflow, isUserError(/weights are too large/), name);
       }
       const session = await InferenceSession.create(file);
       try {
-        const all = requestsOf(one, 16);
+        const all = drawRequests(one, 16);
         // Alone as well: without history there is not a single step.
         for (
           const requests of [all, [{ history: [], page: [3] }], [{ history: [5, 5, 5, 5], page: [1, 2] }]]
@@ -159,8 +162,8 @@ for (const [name, one] of Object.entries(scoreCases)) {
           const ours = await model.scoreAll(requests);
           const theirs = await run(session, requests);
           ours.forEach((utilities, k) => {
-            const logits = addPositionEffects(utilities, positionEffects(weights));
-            const expected = choiceProbabilities(one.config, logits);
+            const logits = addPositionEffects(utilities, readPositionEffects(weights));
+            const expected = computeChoiceProbabilities(one.config, logits);
             utilities.forEach((u, place) => {
               close(`utility of page ${k}`, theirs.utilities[k]?.[place], u);
               close(`probability on page ${k}`, theirs.probabilities[k]?.[place], expected.items[place]);
@@ -182,6 +185,6 @@ Deno.test("tables that no file holds are refused before they are made", () => {
   const shape = { ...new MemoryItems(one.log.items).shape, count: 2 ** 31 };
   const catalogue = { shape, tokenCounts: new Uint32Array(), items: undefined, read: () => assert.fail() };
   const tooLarge = () =>
-    exportModel({ config: one.config, catalogue, weights: weightsOf(one), metadata: {} });
-  assert.throws(tooLarge, userError(/2,147,483,648 items .* holds at most/));
+    exportModel({ config: one.config, catalogue, weights: drawWeights(one), metadata: {} });
+  assert.throws(tooLarge, isUserError(/2,147,483,648 items .* holds at most/));
 });

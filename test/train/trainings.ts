@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
-import { itemsShape } from "../../src/data/item_catalogue.ts";
+import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import type { LogSource } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
-import { modelParameters, UserModel } from "../../src/model/user_model.ts";
-import { smallLog, widened } from "../../src/selftest/small_logs.ts";
+import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
+import { createSmallLog, toDenseLog } from "../../src/selftest/small_logs.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { criteria } from "../../src/train/best_records.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
@@ -15,34 +15,34 @@ import { type AdversarialOptions, AdversarialTrainer } from "../../src/train/adv
 import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import type { TrainingConfig } from "../../src/train/config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { type Parameters64, toParameters64, trajectory64 } from "../f64_model.ts";
+import { type Parameters64, toParameters64, trainTrajectory64 } from "../f64_model.ts";
 import { WIDTH } from "../small_models.ts";
 
 /** Of small logs: 60 users, 41 items. */
 export const SIZE = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
 /** Of each kind of items. */
 export const logs = {
-  dense: smallLog(21, { ...SIZE, width: WIDTH }),
-  "one-hot": smallLog(22, { ...SIZE, width: 0 }),
+  dense: createSmallLog(21, { ...SIZE, width: WIDTH }),
+  "one-hot": createSmallLog(22, { ...SIZE, width: 0 }),
 } as const;
 
 /** What a user was shown, which of it they clicked (-1: nothing), and whether it is given: see {@link ClickLog}. */
-export type Page = readonly [items: readonly number[], click: number, given?: number];
+export type TrainingPage = readonly [items: readonly number[], click: number, given?: number];
 
 /** A log of the pages of each user. @param split of a user's number; all are to be trained on if absent */
 export function logOfPages(
   items: ClickLog["items"],
-  users: readonly (readonly Page[])[],
+  users: readonly (readonly TrainingPage[])[],
   split: (user: number) => number = () => 0,
 ): ClickLog {
   const pages = users.flat();
-  const eventRows = bordersOf(pages.map(([{ length }]) => length));
+  const eventRows = computeBorders(pages.map(([{ length }]) => length));
   const eventGiven = Uint8Array.from(pages, ([, , given = 0]) => given);
   return {
     name: "pages",
     items,
     userSplit: Uint8Array.from(users, (_, user) => split(user)),
-    userEvents: bordersOf(users.map(({ length }) => length)),
+    userEvents: computeBorders(users.map(({ length }) => length)),
     eventRows,
     eventClick: Uint32Array.from(pages, ([, click], e) => click < 0 ? NONE : (eventRows[e] ?? NaN) + click),
     ...(eventGiven.some((given) => given > 0) ? { eventGiven } : {}),
@@ -51,7 +51,7 @@ export function logOfPages(
 }
 
 /** Where each of these begins, and where the last one ends. */
-function bordersOf(lengths: readonly number[]): Uint32Array<ArrayBuffer> {
+function computeBorders(lengths: readonly number[]): Uint32Array<ArrayBuffer> {
   let end = 0;
   return Uint32Array.from([0, ...lengths], (length) => end += length);
 }
@@ -64,7 +64,7 @@ type Options = Parameters<typeof Trainer.create>[3] & {
 };
 
 /** A model and its trainer. */
-export class Training<T extends { destroy(): void }> implements Disposable {
+export class TestTraining<T extends { destroy(): void }> implements Disposable {
   constructor(readonly model: UserModel, readonly trainer: T) {}
 
   [Symbol.dispose](): void {
@@ -74,13 +74,13 @@ export class Training<T extends { destroy(): void }> implements Disposable {
 }
 
 /** A Shannon stage of a model, which is freed with it. @param more of the config, beside batches of 13 users. */
-export async function shannon(
+export async function createShannonTraining(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
   of: ModelConfig | UserModel,
   more: Partial<TrainingConfig> = {},
   { seed = 5, weights, ...options }: Options = {},
-): Promise<Training<Trainer>> {
+): Promise<TestTraining<Trainer>> {
   const training = { ...defaultTraining, batchSize: 13, ...more };
   return await over(
     of instanceof UserModel ? of : new UserModel(gpu, clicks.items, of, weights ? { weights } : { seed }),
@@ -89,13 +89,13 @@ export async function shannon(
 }
 
 /** An adversarial stage, with a small behaviour network. @param more of the config, beside batches of 13 users. */
-export async function game(
+export async function createGameTraining(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
   of: ModelConfig | UserModel,
   more: Partial<AdversarialConfig> = {},
   options: Partial<AdversarialOptions> = {},
-): Promise<Training<AdversarialTrainer>> {
+): Promise<TestTraining<AdversarialTrainer>> {
   const playing = { ...defaultAdversarial, batchSize: 13, behaviourDims: [8, 5], ...more };
   return await over(
     of instanceof UserModel ? of : new UserModel(gpu, clicks.items, of, { seed: 5 }),
@@ -108,9 +108,9 @@ export async function game(
 async function over<T extends { destroy(): void }>(
   model: UserModel,
   create: (model: UserModel) => Promise<T>,
-): Promise<Training<T>> {
+): Promise<TestTraining<T>> {
   try {
-    return new Training(model, await create(model));
+    return new TestTraining(model, await create(model));
   } catch (error) {
     model.destroy();
     throw error;
@@ -120,11 +120,11 @@ async function over<T extends { destroy(): void }>(
 /**
  * A training after `end` steps. One that stops after `part` of them, and another that goes on from its state, come to the same.
  */
-export async function resumedAlike<T extends Trainer | AdversarialTrainer>(
-  make: () => Promise<Training<T>>,
+export async function checkResumedAlike<T extends Trainer | AdversarialTrainer>(
+  make: () => Promise<TestTraining<T>>,
   part: number,
   end: number,
-): Promise<Training<T>> {
+): Promise<TestTraining<T>> {
   const whole = await make();
   await whole.trainer.run(end);
   using first = await make();
@@ -137,7 +137,12 @@ export async function resumedAlike<T extends Trainer | AdversarialTrainer>(
 }
 
 /** @param within the largest gap that is allowed */
-export function near(what: string, found: number | undefined, expected: number, within: number): void {
+export function assertWithin(
+  what: string,
+  found: number | undefined,
+  expected: number,
+  within: number,
+): void {
   const gap = Math.abs((found ?? NaN) - expected);
   assert.ok(gap <= within, `${what}: expected ${expected} +- ${within}, got ${found}`);
 }
@@ -182,7 +187,7 @@ const PARTS = [
 ] as const;
 
 /** Weights of a model over mixed features, or their gradients, as those of the dense model over the wide matrix. */
-export function wide(weights: Weights): Weights {
+export function toWideWeights(weights: Weights): Weights {
   const joined = new Map(weights);
   for (const prefix of ["", "generator/"]) {
     for (const [table, kernel] of PARTS) {
@@ -198,22 +203,27 @@ export function wide(weights: Weights): Weights {
 /** Ten steps here and in f64, side by side: losses, gradients, and the weights in the end. Frees the model. */
 export async function followTrajectory(model: UserModel, log: ClickLog): Promise<void> {
   const learningRate = 0.01;
-  using own = await shannon(model.gpu, log, model, { learningRate }, { validate: false });
+  using own = await createShannonTraining(model.gpu, log, model, { learningRate }, { validate: false });
   const { trainer } = own;
-  const dense = log.items.kind === "mixed" ? widened(log) : log;
-  const specs = modelParameters(itemsShape(dense.items), model.config);
-  const start = toParameters64(wide(await model.weights()), specs);
-  const batches = Array.from({ length: 10 }, (_, k) => trainer.batchOf(k + 1));
-  const { steps, end } = trajectory64(dense, batches, start, model.config, learningRate);
+  const dense = log.items.kind === "mixed" ? toDenseLog(log) : log;
+  const specs = listModelParameters(getItemsShape(dense.items), model.config);
+  const start = toParameters64(toWideWeights(await model.weights()), specs);
+  const batches = Array.from({ length: 10 }, (_, k) => trainer.drawBatch(k + 1));
+  const { steps, end } = trainTrajectory64(dense, batches, start, model.config, learningRate);
   for (const [k, expected] of steps.entries()) {
     const t = k + 1;
     const { nll } = await trainer.step(batches[k]);
-    near(`loss ${t}`, nll, expected.loss, 2e-5);
+    assertWithin(`loss ${t}`, nll, expected.loss, 2e-5);
     // Adam divides a gradient by its size, so noise in a tiny one moves a weight by as much as 0.01 % of a step;
     // from then on gradients differ by more than rounding.
-    assertNear(`gradient ${t}`, wide(await model.gradients()), expected.gradients, t === 1 ? 1e-5 : 2e-3);
+    assertNear(
+      `gradient ${t}`,
+      toWideWeights(await model.gradients()),
+      expected.gradients,
+      t === 1 ? 1e-5 : 2e-3,
+    );
   }
-  assertNear("weight", wide(await model.weights()), end, 2e-3);
+  assertNear("weight", toWideWeights(await model.weights()), end, 2e-3);
 }
 
 /** Names what differs: a message with all of two large states takes minutes to make. */

@@ -6,22 +6,22 @@ import { Command, Option } from "commander";
 import { formatCsvRow } from "../../csv.ts";
 import { version } from "../../version.ts";
 import { checkCommand, describeCommand, mergeCommand } from "./sets.ts";
-import { preparations } from "./preparations.ts";
+import { createPreparationCommands } from "./preparations.ts";
 import { runMain } from "../../cli/fail.ts";
-import { folder, LARGEST_SEED, parseAndRun, wholeNumber } from "../../cli/options.ts";
-import { demo, demoItem, shopNamed, shops, type ShopTruth } from "../../data/shops.ts";
-import { EXAMPLE_FOLDER, OUT_FOLDER, quoted } from "../../cli/arguments.ts";
-import { thousands } from "../../number_text.ts";
+import { folder, LARGEST_SEED, parseAndRun, parseWholeNumber } from "../../cli/options.ts";
+import { demo, describeDemoItem, findShop, shops, type ShopTruth } from "../../data/shops.ts";
+import { EXAMPLE_FOLDER, OUT_FOLDER, quotePath } from "../../cli/arguments.ts";
+import { formatThousands } from "../../number_text.ts";
 import { NONE } from "../../data/click_log.ts";
 import { makeShop } from "../../data/demo_shop.ts";
-import { atomicWriteFile } from "../../files/atomic_write.ts";
+import { writeFileAtomically } from "../../files/atomic_write.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task data")
     .description("Makes a prepared data set of a raw log, for deno task train --data, or describes one.")
     .version(version);
-  for (const preparation of preparations()) {
+  for (const preparation of createPreparationCommands()) {
     command.addCommand(preparation, { hidden: preparation.name() !== "log" });
   }
   command
@@ -48,12 +48,12 @@ function exampleCommand(): Command {
     .addOption(
       new Option("--shop <name>", "which one").choices(shops.map(({ name }) => name)).default(demo.name),
     )
-    .option("--seed <n>", "seed of the shop", wholeNumber(0, LARGEST_SEED), 1)
+    .option("--seed <n>", "seed of the shop", parseWholeNumber(0, LARGEST_SEED), 1)
     .action(async ({ out, shop, seed }: { out: string; shop: string; seed: number }) => {
-      const { rows, items } = await writeExample(out, shopNamed(shop) ?? demo, seed);
+      const { rows, items } = await writeExample(out, findShop(shop) ?? demo, seed);
       console.log(
-        `${thousands(rows)} displayed items in ${quoted(`${out}/log.csv`)}, ` +
-          `${thousands(items)} items in ${quoted(`${out}/items.csv`)}`,
+        `${formatThousands(rows)} displayed items in ${quotePath(`${out}/log.csv`)}, ` +
+          `${formatThousands(items)} items in ${quotePath(`${out}/items.csv`)}`,
       );
     });
 }
@@ -93,11 +93,11 @@ async function writeExample(
     }
   }
   const known = Array.from({ length: items.count }, (_, k) => {
-    const { category, brand, ...numbers } = demoItem(items.values, k);
+    const { category, brand, ...numbers } = describeDemoItem(items.values, k);
     const figures = Object.values(numbers).map((value) => Number(value.toFixed(6)));
     return formatCsvRow([sku(k), `category-${category}`, `brand-${brand}`, ...figures]);
   });
-  const { category: _, brand: __, ...numbers } = demoItem(items.values, 0);
+  const { category: _, brand: __, ...numbers } = describeDemoItem(items.values, 0);
   const files = {
     "log.csv": lines,
     "items.csv": [formatCsvRow(["item", "category", "brand", ...Object.keys(numbers)]), ...known],
@@ -108,7 +108,7 @@ async function writeExample(
     own: Object.keys(files),
   });
   for (const [name, lines] of Object.entries(files)) {
-    await atomicWriteFile(`${folder}/${name}`, lines.join(""));
+    await writeFileAtomically(`${folder}/${name}`, lines.join(""));
   }
   owned.finish();
   return { rows: log.rowItem.length, items: items.count };

@@ -1,24 +1,24 @@
 /** `data log`: from a raw log to a prepared data set. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
-import { badRowsText } from "../../data/prepare/bad_rows.ts";
-import { StoppedError } from "../../data/prepare/engine.ts";
+import { formatBadRows } from "../../data/prepare/bad_rows.ts";
+import { EngineStoppedError } from "../../data/prepare/engine.ts";
 import { type LogOptions, logRecipe } from "../../data/prepare/log.ts";
 import { logOptions, REMOVED_COMMANDS, REMOVED_OPTIONS } from "../../data/prepare/log_options.ts";
-import { prepare, type PrepareOptions, type Recipe } from "../../data/prepare/prepare.ts";
-import { OUT_FOLDER, preparedFolder, quoted } from "../../cli/arguments.ts";
-import { addOptions, folder, memorySize, wholeNumber } from "../../cli/options.ts";
-import { EXIT_INTERRUPTED, say } from "../train/run_stages.ts";
+import { type PreparationRecipe, prepare, type PrepareOptions } from "../../data/prepare/prepare.ts";
+import { getPreparedFolder, OUT_FOLDER, quotePath } from "../../cli/arguments.ts";
+import { addOptions, folder, parseMemorySize, parseWholeNumber } from "../../cli/options.ts";
+import { EXIT_INTERRUPTED, printLine } from "../train/run_stages.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 
 /** Runs a recipe; ends the process with its exit code where it is stopped. */
-type Prepare = (recipe: Recipe, options: PrepareOptions) => Promise<void>;
+type Prepare = (recipe: PreparationRecipe, options: PrepareOptions) => Promise<void>;
 
 /** `data log`, and what is said of the options and commands that it took the place of. */
-export function preparations(run: Prepare = runPreparation): Command[] {
+export function createPreparationCommands(run: Prepare = runPreparation): Command[] {
   return [
     logCommand(run),
     ...Object.entries(REMOVED_COMMANDS).map(([name, recipe]) => removed(name, recipe)),
@@ -36,7 +36,7 @@ function logCommand(run: Prepare): Command {
     command.addOption(new Option(`--${name} [value]`).hideHelp());
   }
   return command
-    .option(OUT_FOLDER, "the prepared data set, a new folder", folder, preparedFolder("log"))
+    .option(OUT_FOLDER, "the prepared data set, a new folder", folder, getPreparedFolder("log"))
     .addOption(
       new Option(
         "--split <by>",
@@ -48,7 +48,7 @@ function logCommand(run: Prepare): Command {
       new Option("--shares <train-validation-test>", "percent of the users in each part")
         .argParser(shares).default({ train: 0.8, validation: 0.1 }, "80-10-10"),
     )
-    .option("--max-events <n>", "keep the last n events of a user with more", wholeNumber(1))
+    .option("--max-events <n>", "keep the last n events of a user with more", parseWholeNumber(1))
     .option(
       "--strict",
       "stop at the first row that cannot be read, not only when more than 1 % cannot",
@@ -57,10 +57,14 @@ function logCommand(run: Prepare): Command {
     .option(
       "--memory <size>",
       "memory of the data engine; what does not fit goes to disk",
-      memorySize,
+      parseMemorySize,
       "2GB",
     )
-    .option("--threads <n>", "threads of the data engine (default: one for each core)", wholeNumber(1, 1024))
+    .option(
+      "--threads <n>",
+      "threads of the data engine (default: one for each core)",
+      parseWholeNumber(1, 1024),
+    )
     .action(async (options: PrepareOptions & LogOptions) => {
       const given = Object.entries(REMOVED_OPTIONS).find(([name]) =>
         command.getOptionValueSource(name.replace(/-(.)/g, (_, letter) => letter.toUpperCase())) === "cli"
@@ -92,7 +96,7 @@ function shares(text: string): PrepareOptions["shares"] {
   );
 }
 
-async function runPreparation(recipe: Recipe, options: PrepareOptions): Promise<void> {
+async function runPreparation(recipe: PreparationRecipe, options: PrepareOptions): Promise<void> {
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   const progress = stepProgress();
   const began = performance.now();
@@ -103,11 +107,15 @@ async function runPreparation(recipe: Recipe, options: PrepareOptions): Promise<
     });
     progress.stop();
     const { counts, skipped } = manifest;
-    const n = (count: number | undefined) => thousands(count ?? 0);
-    if (bad.total > 0) say(`${n(bad.total)} rows could not be read and are left out:\n${badRowsText(bad)}`);
-    for (const note of manifest.notes) say(note);
-    for (const warning of manifest.warnings ?? []) say(`Beware: ${warning}`);
-    for (const [kind, count] of Object.entries(skipped)) say(`left out or changed: ${n(count)} ${kind}`);
+    const n = (count: number | undefined) => formatThousands(count ?? 0);
+    if (bad.total > 0) {
+      printLine(`${n(bad.total)} rows could not be read and are left out:\n${formatBadRows(bad)}`);
+    }
+    for (const note of manifest.notes) printLine(note);
+    for (const warning of manifest.warnings ?? []) printLine(`Beware: ${warning}`);
+    for (const [kind, count] of Object.entries(skipped)) {
+      printLine(`left out or changed: ${n(count)} ${kind}`);
+    }
     const { users, given = 0, pages = 0, rows = 0 } = counts ?? {};
     console.log(
       `${n(pages - given)} pages with ${n(rows - given)} displayed items of ${n(counts?.items)}, ` +
@@ -117,12 +125,12 @@ async function runPreparation(recipe: Recipe, options: PrepareOptions): Promise<
         `${n(users?.test)} test. ${((performance.now() - began) / 1000).toFixed(1)} s.`,
     );
     console.log(`The prepared data set is ${folder}`);
-    console.log(`Look at it:  deno task data describe ${quoted(folder)}`);
-    console.log(`Train on it: deno task train --data ${quoted(folder)}`);
+    console.log(`Look at it:  deno task data describe ${quotePath(folder)}`);
+    console.log(`Train on it: deno task train --data ${quotePath(folder)}`);
   } catch (error) {
     progress.stop();
-    if (!(error instanceof StoppedError)) throw error;
-    say("Stopped; the unfinished data set was removed.");
+    if (!(error instanceof EngineStoppedError)) throw error;
+    printLine("Stopped; the unfinished data set was removed.");
     Deno.exit(EXIT_INTERRUPTED);
   }
 }

@@ -6,24 +6,24 @@
 import { Command } from "commander";
 import { baselineTitles } from "../../figures/baselines/baselines.ts";
 import { check } from "../../data/prepare/check.ts";
-import { describe, type Description } from "../../data/prepare/describe.ts";
-import { MEMORY, OUT_FOLDER, preparedFolder, quoted } from "../../cli/arguments.ts";
-import { folder, memorySize } from "../../cli/options.ts";
+import { type DataDescription, describe } from "../../data/prepare/describe.ts";
+import { getPreparedFolder, MEMORY, OUT_FOLDER, quotePath } from "../../cli/arguments.ts";
+import { folder, parseMemorySize } from "../../cli/options.ts";
 import { stepProgress } from "../../cli/progress.ts";
-import { table } from "../../cli/table.ts";
-import { thousands } from "../../number_text.ts";
+import { formatTable } from "../../cli/table.ts";
+import { formatThousands } from "../../number_text.ts";
 import { basename, resolve } from "node:path";
 import { openData, withProgress } from "../../cli/open_data.ts";
 import { UserError } from "../../user_error.ts";
-import { type MergedPart, mergeSets } from "../../data/sets/merge.ts";
+import { type MergePart, mergeSets } from "../../data/sets/merge.ts";
 import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
-import { inNewSet } from "../../data/sets/prepared_writer.ts";
+import { writeNewSet } from "../../data/sets/prepared_writer.ts";
 
 export function describeCommand(): Command {
   return new Command("describe")
     .description("Describes a prepared data set: sizes, baselines, and warnings.")
     .argument("<folder>", "a prepared data set", folder)
-    .option(MEMORY, "memory of the data engine", memorySize, "2GB")
+    .option(MEMORY, "memory of the data engine", parseMemorySize, "2GB")
     .option("--json", "print the figures as JSON", false)
     .action(async (path: string, { memory, json }: { memory: string; json: boolean }) => {
       const progress = stepProgress();
@@ -35,14 +35,14 @@ export function describeCommand(): Command {
 /** Baselines beside those of which prec@2 is shown, too. */
 const OTHERS = ["lastClick", "categoryRate", "itemKnn", "logit"] as const;
 
-function text(path: string, d: Description): string {
+function text(path: string, d: DataDescription): string {
   const f = (value: number, digits = 3) => Number.isNaN(value) ? "-" : value.toFixed(digits);
   const p = (value: number) => Number.isNaN(value) ? "-" : `${(100 * value).toFixed(1)} %`;
   const head = ["", "users", "events", "items a page", "no click", "unseen shown", "unseen clicked"];
   const rows = d.parts.map((part) => [
     part.split,
-    thousands(part.users),
-    thousands(part.events),
+    formatThousands(part.users),
+    formatThousands(part.events),
     f(part.rows / part.events, 2),
     p(1 - part.clicks / part.events),
     part.split === "train" ? "-" : p(part.unseenShown),
@@ -60,31 +60,33 @@ function text(path: string, d: Description): string {
   const features = [
     ...(dense.length > 0 ? [`${dense.length} numbers (${dense.map(({ name }) => name).join(", ")})`] : []),
     ...tokens.map(({ name, count, hashed }) =>
-      `${name} (${thousands(count)} rows of an embedding${
+      `${name} (${formatThousands(count)} rows of an embedding${
         hashed === undefined ? "" : ", by two hashes of its id"
       })`
     ),
   ];
   return [
     `${path}: ${d.manifest.name}`,
-    `items: ${thousands(d.ids)}${d.items === d.ids ? "" : `, in ${thousands(d.items)} versions`}; ` +
+    `items: ${formatThousands(d.ids)}${
+      d.items === d.ids ? "" : `, in ${formatThousands(d.items)} versions`
+    }; ` +
     `features: ${features.length > 0 ? features.join("; ") : "none but the item itself (one-hot)"}`,
-    ...(d.given > 0 ? [`given as history, not predicted: ${thousands(d.given)} clicks`] : []),
+    ...(d.given > 0 ? [`given as history, not predicted: ${formatThousands(d.given)} clicks`] : []),
     ...(d.propensities.pages > 0
       ? [
-        `propensities: of ${thousands(d.propensities.pages)} pages; the least is ${
+        `propensities: of ${formatThousands(d.propensities.pages)} pages; the least is ${
           d.propensities.least.toPrecision(3)
         }, ` +
         `the median ${d.propensities.median.toPrecision(3)}`,
       ]
       : []),
-    `events a user: ${d.eventsPerUser.map(thousands).join(" / ")} (least, quartiles, most)`,
+    `events a user: ${d.eventsPerUser.map(formatThousands).join(" / ")} (least, quartiles, most)`,
     "",
-    table(head, rows),
+    formatTable(head, rows),
     "",
     "What training has to beat: the loss of a uniform guess, prec@1 and prec@2 by chance and by click rate, prec@1 of the other " +
     "baselines, and the loss of the last, which training starts from",
-    table(
+    formatTable(
       [
         ...["", "loss", "chance @1", "@2", "click rate @1", "@2"],
         ...[...OTHERS.map((name) => baselineTitles[name]), "its loss"],
@@ -101,7 +103,7 @@ function text(path: string, d: Description): string {
 }
 
 /** Whether the place matters, and at each place how often items are clicked beside the same items at all places. */
-function placeLines({ text, places }: Description["placeEffect"]): string[] {
+function placeLines({ text, places }: DataDescription["placeEffect"]): string[] {
   const shown = places.filter(({ error }) => error > 0).map(({ place, ratio, error }) =>
     `${place}: ${ratio.toFixed(2)} ± ${error.toFixed(2)}`
   );
@@ -126,19 +128,19 @@ export function checkCommand(): Command {
         "counts and checksums in its manifest, where it has none.",
     )
     .argument("<folder>", "a prepared data set, such as one that Spark wrote", folder)
-    .option(MEMORY, "memory of the data engine", memorySize, "2GB")
+    .option(MEMORY, "memory of the data engine", parseMemorySize, "2GB")
     .action(async (path: string, { memory }: { memory: string }) => {
       const progress = stepProgress();
       const { manifest: { counts }, added } = await check(path, memory, progress.begin).finally(
         progress.stop,
       );
-      const n = (count = 0) => thousands(count);
+      const n = (count = 0) => formatThousands(count);
       const { users, items, pages, rows, clicks } = counts ?? {};
       const parts = `${n(users?.train)} train, ${n(users?.validation)} validation, ${n(users?.test)} test`;
       const shown = `${n(pages)} pages with ${n(rows)} displayed items of ${n(items)}`;
       console.log(`${path}: ${shown}, ${n(clicks)} clicks; users: ${parts}.`);
       console.log(`Counts and checksums ${added ? "were added to" : "are as they stand in"} its manifest.`);
-      console.log(`Train on it: deno task train --data ${quoted(path)}`);
+      console.log(`Train on it: deno task train --data ${quotePath(path)}`);
     });
 }
 
@@ -154,7 +156,7 @@ export function mergeCommand(): Command {
       "prepared data sets, or what else train takes as --data; the first one's items keep their numbers",
       collect,
     )
-    .option(OUT_FOLDER, "the prepared data set, a new folder", folder, preparedFolder("merge"))
+    .option(OUT_FOLDER, "the prepared data set, a new folder", folder, getPreparedFolder("merge"))
     .addHelpText(
       "after",
       "\nExample:\n  deno task data merge runs/data/mine runs/data/shown --out runs/data/both",
@@ -163,9 +165,9 @@ export function mergeCommand(): Command {
       if (sets.length < 2) {
         throw new UserError(`Expected two data sets or more to merge, got ${sets.length}.`);
       }
-      const parts: MergedPart[] = [];
+      const parts: MergePart[] = [];
       for (const data of sets) parts.push({ name: nameFor(data, parts), data: await opened(data) });
-      const { manifest: { counts, notes }, newItems } = await inNewSet(
+      const { manifest: { counts, notes }, newItems } = await writeNewSet(
         out,
         { what: "the merged data", option: "--out" },
         () =>
@@ -176,13 +178,13 @@ export function mergeCommand(): Command {
       for (const note of notes) console.log(note);
       const { pages = 0, clicks = 0, items = 0 } = counts ?? {};
       console.log(
-        `${thousands(pages)} pages with ${thousands(clicks)} clicks; ${thousands(items)} items, ${
-          thousands(newItems)
-        } of which ` +
+        `${formatThousands(pages)} pages with ${formatThousands(clicks)} clicks; ${
+          formatThousands(items)
+        } items, ${formatThousands(newItems)} of which ` +
           `${parts[0]?.name} does not have.`,
       );
       console.log(`The prepared data set is ${out}`);
-      console.log(`Train on it: deno task train --data ${quoted(out)}`);
+      console.log(`Train on it: deno task train --data ${quotePath(out)}`);
     });
 }
 
@@ -191,7 +193,7 @@ function collect(text: string, before: readonly string[] = []): string[] {
 }
 
 /** A set is called by its folder; the second of a name by its whole path. */
-function nameFor(path: string, others: readonly MergedPart[]): string {
+function nameFor(path: string, others: readonly MergePart[]): string {
   const name = basename(resolve(path));
   return others.some((other) => other.name === name) ? path : name;
 }

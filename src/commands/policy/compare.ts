@@ -2,44 +2,44 @@
 
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
-import { type Comparison, differencesOf, taskNames } from "../../policy/comparison/comparison.ts";
-import { greedyPolicy, type PolicyName, policyNamed, policyNames } from "../../policy/named.ts";
+import { listDifferences, nameTasks, type PolicyComparison } from "../../policy/comparison/comparison.ts";
+import { createGreedyPolicy, findNamedPolicy, type PolicyName, policyNames } from "../../policy/named.ts";
 import { readCurve } from "../../policy/learning/policy_run.ts";
-import { groupsOf, OpenedPolicy, type PolicyGroup } from "../../policy/trained_policy.ts";
+import { groupPolicies, OpenedPolicy, type PolicyGroup } from "../../policy/trained_policy.ts";
 import {
   compare,
+  type ComparedPolicy,
   type CompareOptions,
-  type Contender,
-  onDevice,
-  optimum,
+  makeDevicePolicy,
+  makeOptimalPolicy,
 } from "../../policy/comparison/compare.ts";
-import { subjectText } from "../../policy/policy_config.ts";
-import { verdictsOn } from "../../policy/comparison/verdict.ts";
+import { describeSubject } from "../../policy/policy_config.ts";
+import { judgePolicies } from "../../policy/comparison/verdict.ts";
 import { expectPage, writePage } from "../../report/page_shell.ts";
-import { policyPageOf } from "../../report/policy_page.ts";
+import { buildPolicyPage } from "../../report/policy_page.ts";
 import { usualPoints } from "../../simulate/host/exact_shop.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import { expectReturns, writeReturns } from "../simulate/files.ts";
 import { withDevice } from "../simulate/found_users.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
-import { startsOf } from "./episode_setting.ts";
-import { addEnvironmentOptions, type EnvironmentOptions, exploreOption } from "../simulate/options.ts";
+import { buildStartOptions } from "./episode_setting.ts";
+import { addEnvironmentOptions, createExploreOption, type EnvironmentOptions } from "../simulate/options.ts";
 import type { Exploration } from "../../simulate/explore.ts";
 import type { Policy } from "../../simulate/policy.ts";
-import { folder, LARGEST_SEED, outputFile, path, wholeNumber } from "../../cli/options.ts";
-import { figuresText, slatesText } from "./compare_text.ts";
+import { folder, LARGEST_SEED, makeOutputFileParser, parseWholeNumber, path } from "../../cli/options.ts";
+import { formatComparison, formatSlateSizes } from "./compare_text.ts";
 import { findEnvironments, type OpenedEnvironments } from "./environments.ts";
 import {
-  clicksOf,
-  type LoggedContext,
-  loggedPolicies,
-  type LoggedPolicy,
-  loggedText,
+  evaluatePoliciesOnLog,
+  formatLogComparison,
+  type LogEvaluationContext,
   openLogged,
+  type PolicyLogResult,
+  selectEvaluationClicks,
 } from "./logged.ts";
 import { stepProgress } from "../../cli/progress.ts";
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 
 /** Points of (m1, m2, p): 10 s of CPU for 20 pages of a shop of 500 items, or one. */
 const GRIDS = { fine: usualPoints, coarse: [17, 17, 7], none: undefined } as const;
@@ -56,7 +56,7 @@ interface Options extends EnvironmentOptions {
   json: boolean;
 }
 
-export function policyCompareCommand(): Command {
+export function createPolicyCompareCommand(): Command {
   const command = new Command("compare")
     .description(
       "Compares policies with each other and with simple ones: on the model that they learned on, on a second one, and on the " +
@@ -73,7 +73,7 @@ export function policyCompareCommand(): Command {
       rivals,
       ["greedy", "popular", "random"] as const,
     )
-    .option("--users <n>", "users of each policy in each environment", wholeNumber(2, 2 ** 24), 10_000)
+    .option("--users <n>", "users of each policy in each environment", parseWholeNumber(2, 2 ** 24), 10_000)
     .addOption(
       new Option(
         "--optimum <grid>",
@@ -86,9 +86,11 @@ export function policyCompareCommand(): Command {
       "a log with propensities: what it says of the next page under each policy, as policy evaluate, beside the simulators' figures",
       path,
     )
-    .addOption(exploreOption("with --log: slates of policies with a score an item are drawn by these there"))
-    .option("--seed <n>", "of the users and what they draw", wholeNumber(0, LARGEST_SEED), 1)
-    .option(OUT_FILE, "the page to write", outputFile(".html", ".htm"), DEFAULT_PAGE)
+    .addOption(
+      createExploreOption("with --log: slates of policies with a score an item are drawn by these there"),
+    )
+    .option("--seed <n>", "of the users and what they draw", parseWholeNumber(0, LARGEST_SEED), 1)
+    .option(OUT_FILE, "the page to write", makeOutputFileParser(".html", ".htm"), DEFAULT_PAGE)
     .option("--json", "print all figures as JSON", false)
     .addHelpText(
       "after",
@@ -130,12 +132,12 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   expectPage(options.out, "policies");
   expectReturns(returnsBeside(options.out));
   const opened = await Promise.all(folders.map((path) => OpenedPolicy.open(path)));
-  const groups = groupsOf(opened);
+  const groups = groupPolicies(opened);
   const [first] = opened;
   if (!first) throw new Error("expected a policy");
   const subject = first.config.trainedOn;
   const found = await findEnvironments(subject, options);
-  const onLog = log === undefined ? undefined : clicksOf(
+  const onLog = log === undefined ? undefined : selectEvaluationClicks(
     await openLogged(log, found.own, options.memoryRows),
     found.own,
   );
@@ -143,14 +145,14 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   await withDevice(async (gpu, stack) => {
     const tried = found.open(gpu, stack);
     const logged = await tried.logged();
-    const comparisons: Comparison[] = [];
-    const said: LoggedPolicy[][] = [];
+    const comparisons: PolicyComparison[] = [];
+    const said: PolicyLogResult[][] = [];
     const notes = [...found.verdicts];
-    const names = taskNames(groups.map(({ task }) => task));
+    const names = nameTasks(groups.map(({ task }) => task));
     for (const [k, group] of groups.entries()) {
       const { start: startAs, ...task } = group.task;
       const own: CompareOptions = {
-        ...{ ...task, startAs, start: startsOf(tried.log, startAs) },
+        ...{ ...task, startAs, start: buildStartOptions(tried.log, startAs) },
         ...{ users: options.users, seed: options.seed, logged },
         onProgress: (title, round, rounds) =>
           progress.begin({
@@ -158,19 +160,19 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
             ...{ round, rounds },
           }),
       };
-      const contenders = contendersOf(gpu, stack, group, tried, options, own);
+      const contenders = openContenders(gpu, stack, group, tried, options, own);
       const comparison = await compare(tried.environments, contenders, own);
       comparisons.push(comparison);
       if (log === undefined || !onLog) continue;
-      const context: LoggedContext = {
-        ...{ clicks: onLog.clicks, nameOf: onLog.nameOf, model: tried.witness, explore },
+      const context: LogEvaluationContext = {
+        ...{ clicks: onLog.clicks, getUserId: onLog.getUserId, model: tried.witness, explore },
         onProgress: (name, round, rounds) =>
           progress.begin({ title: `the log under ${name}`, number: 0, of: 0, round, rounds }),
       };
-      const policies = evaluatedOf(stack, group, tried, options);
-      const told = await loggedPolicies(gpu, context, group.task, policies);
+      const policies = listLoggedPolicies(stack, group, tried, options);
+      const told = await evaluatePoliciesOnLog(gpu, context, group.task, policies);
       said.push(told);
-      notes.push(loggedText(log, comparison, told), ...onLog.notes);
+      notes.push(formatLogComparison(log, comparison, told), ...onLog.notes);
     }
     progress.stop();
     gpu.check();
@@ -178,39 +180,39 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   });
 }
 
-function contendersOf(
+function openContenders(
   gpu: Gpu,
   stack: DisposableStack,
   { policies, task }: PolicyGroup,
   { witness, log, environments }: OpenedEnvironments,
   options: Options,
   simulated: CompareOptions,
-): Contender[] {
-  const device = (policy: string, chooses: Parameters<typeof onDevice>[2], only?: "truth") =>
-    onDevice(gpu, { policy, seed: null, ...(only && { only }) }, chooses, witness, simulated);
+): ComparedPolicy[] {
+  const device = (policy: string, chooses: Parameters<typeof makeDevicePolicy>[2], only?: "truth") =>
+    makeDevicePolicy(gpu, { policy, seed: null, ...(only && { only }) }, chooses, witness, simulated);
   const learned = policies.map(({ name, seed, policy }) =>
-    onDevice(gpu, { policy: name, seed }, stack.use(policy.policy(witness)), witness, simulated)
+    makeDevicePolicy(gpu, { policy: name, seed }, stack.use(policy.policy(witness)), witness, simulated)
   );
-  const others: Contender[] = [];
+  const others: ComparedPolicy[] = [];
   for (const rival of options.with) {
-    others.push(device(rival, policyNamed(rival).make({ log, known: witness })));
+    others.push(device(rival, findNamedPolicy(rival).make({ log, known: witness })));
     if (
       rival === "greedy" && environments.some(({ role, source }) => role === "truth" && source !== witness)
     ) {
-      others.push(device("greedy on the truth", greedyPolicy(), "truth"));
+      others.push(device("greedy on the truth", createGreedyPolicy(), "truth"));
     }
   }
   const truth = environments.find(({ role }) => role === "truth")?.source;
   const points = GRIDS[options.optimum];
   // The best plan is one for users who begin without a click.
   if (truth instanceof ShopSource && points && task.start === "empty") {
-    others.push(optimum(truth, simulated, points));
+    others.push(makeOptimalPolicy(truth, simulated, points));
   }
   return [...learned, ...others];
 }
 
 /** The policies that a log is asked about: one training of each, and the rivals. */
-function evaluatedOf(
+function listLoggedPolicies(
   stack: DisposableStack,
   { policies }: PolicyGroup,
   { witness, log }: OpenedEnvironments,
@@ -219,14 +221,17 @@ function evaluatedOf(
   const first = policies.filter(({ name }, k) => policies.findIndex((other) => other.name === name) === k);
   return [
     ...first.map(({ name, policy }) => ({ name, policy: stack.use(policy.policy(witness)) })),
-    ...options.with.map((name) => ({ name, policy: policyNamed(name).make({ log, known: witness }) })),
+    ...options.with.map((name) => ({ name, policy: findNamedPolicy(name).make({ log, known: witness }) })),
   ];
 }
 
 async function tell(
-  comparisons: readonly Comparison[],
+  comparisons: readonly PolicyComparison[],
   policies: readonly OpenedPolicy[],
-  { notes, said }: { readonly notes: readonly string[]; readonly said: readonly (readonly LoggedPolicy[])[] },
+  { notes, said }: {
+    readonly notes: readonly string[];
+    readonly said: readonly (readonly PolicyLogResult[])[];
+  },
   { out, json, users, seed }: Options,
 ): Promise<void> {
   const [first] = policies;
@@ -234,8 +239,8 @@ async function tell(
     title: "Policies compared",
     facts: [
       ["policies", policies.map(({ path }) => path).join(", ")],
-      ["trained on", first ? subjectText(first.config.trainedOn) : ""],
-      ["users", thousands(users)],
+      ["trained on", first ? describeSubject(first.config.trainedOn) : ""],
+      ["users", formatThousands(users)],
       ["seed", String(seed)],
     ] as const,
     notes,
@@ -244,34 +249,34 @@ async function tell(
       points: await readCurve(path),
     }))),
   };
-  await writePage(out, policyPageOf(head, comparisons));
-  await writeReturns(returnsBeside(out), { startedAs: undefined }, returnsOf(comparisons));
-  const verdicts = comparisons.map((comparison) => verdictsOn(comparison));
+  await writePage(out, buildPolicyPage(head, comparisons));
+  await writeReturns(returnsBeside(out), { startedAs: undefined }, listReturns(comparisons));
+  const verdicts = comparisons.map((comparison) => judgePolicies(comparison));
   if (json) {
     const all = comparisons.map((comparison, k) => ({
       ...comparison,
-      differences: differencesOf(comparison),
+      differences: listDifferences(comparison),
       verdicts: verdicts[k],
       ...(said[k] && { logged: said[k] }),
     }));
     console.log(JSON.stringify(all, plain, 2));
     return;
   }
-  const names = taskNames(comparisons);
+  const names = nameTasks(comparisons);
   comparisons.forEach((comparison, k) => {
     if (k > 0) console.log("");
-    console.log(figuresText(comparison, names[k]));
+    console.log(formatComparison(comparison, names[k]));
     for (const { text } of verdicts[k] ?? []) console.log(`\n${text}`);
   });
   for (const note of notes) console.log(`\n${note}`);
-  const beside = slatesText(comparisons);
+  const beside = formatSlateSizes(comparisons);
   if (beside !== undefined) console.log(`\n${beside}`);
   console.log(`\nThe page is ${out}, and the return of each user ${returnsBeside(out)}`);
 }
 
 /** A column for each policy, training and environment, the same users in all. */
-function returnsOf(comparisons: readonly Comparison[]): { name: string; returns: Float64Array }[] {
-  const tasks = taskNames(comparisons);
+function listReturns(comparisons: readonly PolicyComparison[]): { name: string; returns: Float64Array }[] {
+  const tasks = nameTasks(comparisons);
   return comparisons.flatMap(({ cells }, k) =>
     cells.map(({ policy, seed, environment, figures: { returns } }) => ({
       name: [policy, ...(seed === null ? [] : [`seed ${seed}`]), environment, ...(tasks[k] ? [tasks[k]] : [])]

@@ -1,26 +1,26 @@
 /** What `policy compare` prints: the figures of each environment, and differences with the interval that is the wider one. */
 
 import {
-  bySlates,
-  type Comparison,
-  differenceIn,
-  overTrainings,
-  policiesOf,
-  trainingsOf,
-  unitOf,
+  findDifference,
+  getRewardUnit,
+  groupBySlateSize,
+  listComparedPolicies,
+  listTrainings,
+  type PolicyComparison,
+  summarizeTrainings,
 } from "../../policy/comparison/comparison.ts";
-import { signed, signedRange } from "../../figures/verdict.ts";
+import { formatSigned, formatSignedRange } from "../../figures/verdict.ts";
 import { RIVAL } from "../../policy/comparison/verdict.ts";
-import { environmentWords } from "../../report/policy_charts.ts";
-import { table } from "../../cli/table.ts";
-import { thousands } from "../../number_text.ts";
+import { describeEnvironment } from "../../report/policy_charts.ts";
+import { formatTable } from "../../cli/table.ts";
+import { formatThousands } from "../../number_text.ts";
 
 /** @param task what tells it from others beside it, see {@link import("../../policy/comparison/comparison.ts").taskNames}; empty for one alone. */
-export function figuresText(comparison: Comparison, task = ""): string {
+export function formatComparison(comparison: PolicyComparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const columns = [
     "",
-    `${unitOf(comparison)} a user`,
+    `${getRewardUnit(comparison)} a user`,
     "a page",
     "click rate",
     "coverage",
@@ -29,15 +29,17 @@ export function figuresText(comparison: Comparison, task = ""): string {
     "95 %",
   ];
   const parts = environments.map((environment) => {
-    const rows = policiesOf(comparison).flatMap(({ name }) => {
-      const cells = trainingsOf(comparison, name, environment.name);
+    const rows = listComparedPolicies(comparison).flatMap(({ name }) => {
+      const cells = listTrainings(comparison, name, environment.name);
       if (cells.length === 0) return [];
-      const mean = (of: Parameters<typeof overTrainings>[1], digits: number) => {
-        const found = overTrainings(cells, of);
+      const mean = (of: Parameters<typeof summarizeTrainings>[1], digits: number) => {
+        const found = summarizeTrainings(cells, of);
         return found.mean.toFixed(digits) + (found.sd === null ? "" : ` +- ${found.sd.toFixed(digits)}`);
       };
       const predicted = cells.flatMap(({ calibration }) => calibration?.predicted ?? []);
-      const difference = name === RIVAL ? undefined : differenceIn(comparison, name, RIVAL, environment.name);
+      const difference = name === RIVAL
+        ? undefined
+        : findDifference(comparison, name, RIVAL, environment.name);
       const range = difference?.interval;
       return [[
         cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
@@ -46,22 +48,22 @@ export function figuresText(comparison: Comparison, task = ""): string {
         mean((figures) => figures.clickRate.mean, 3),
         mean((figures) => 100 * figures.coverage, 0) + " %",
         predicted.length > 0 ? (predicted.reduce((sum, x) => sum + x, 0) / predicted.length).toFixed(2) : "-",
-        difference ? signed(difference.mean) : "-",
-        range ? `${signedRange(range)}, ${difference.wider}` : "-",
+        difference ? formatSigned(difference.mean) : "-",
+        range ? `${formatSignedRange(range)}, ${difference.wider}` : "-",
       ]];
     });
-    return `In ${environmentWords(environment)}:\n${table(columns, rows)}`;
+    return `In ${describeEnvironment(environment)}:\n${formatTable(columns, rows)}`;
   });
   return [
-    `${thousands(users)} users, ${pages} pages of ${slate} items${task && ` (${task})`}:`,
+    `${formatThousands(users)} users, ${pages} pages of ${slate} items${task && ` (${task})`}:`,
     ...parts,
     "predicted: the clicks that the model which the policies learned on expects of these very pages",
   ].join("\n\n");
 }
 
 /** Where comparisons are of different slates: reward and click rate of each size, as the published table has them. */
-export function slatesText(comparisons: readonly Comparison[]): string | undefined {
-  const groups = bySlates(comparisons);
+export function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
+  const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;
   const head = comparisons.flatMap(({ slate }) => [
     `a page, k = ${slate}`,
@@ -72,11 +74,11 @@ export function slatesText(comparisons: readonly Comparison[]): string | undefin
       policy,
       ...cells.flatMap((own) =>
         (["rewardAPage", "clickRate"] as const).map((name) =>
-          own.length === 0 ? "-" : overTrainings(own, (figures) => figures[name].mean).mean.toFixed(3)
+          own.length === 0 ? "-" : summarizeTrainings(own, (figures) => figures[name].mean).mean.toFixed(3)
         )
       ),
     ]);
-    return `In ${environmentWords(environment)}:\n${table(["", ...head], lines)}`;
+    return `In ${describeEnvironment(environment)}:\n${formatTable(["", ...head], lines)}`;
   });
   return ["Reward and click rate by the size of the slate:", ...parts].join("\n\n");
 }

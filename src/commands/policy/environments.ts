@@ -1,11 +1,11 @@
 /** Where policies are compared: with the users that they learned on, those of a second model, and the truth of a made-up shop. */
 
 import { countTrain } from "../../counts/train_counts.ts";
-import { shopItems } from "../../data/demo_shop.ts";
+import { drawShopItems } from "../../data/demo_shop.ts";
 import { expectPagesWithoutClick, type LogSource } from "../../data/log_source.ts";
-import { shopNamed } from "../../data/shops.ts";
+import { findShop } from "../../data/shops.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { type Logged, loggedStates, type TriedEnvironment } from "../../policy/comparison/compare.ts";
+import { type LogSupport, type OpenEnvironment, readLoggedStates } from "../../policy/comparison/compare.ts";
 import { trainHistories } from "../../policy/comparison/support.ts";
 import { isSame, type PolicySubject } from "../../policy/policy_config.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
@@ -14,19 +14,19 @@ import type { UsersSource } from "../../simulate/users.ts";
 import { UserError } from "../../user_error.ts";
 import type { EnvironmentOptions } from "../simulate/options.ts";
 import {
+  areEqualArrays,
   findAgain,
   findUsers,
-  type FoundUsers,
-  sameItems,
-  sameNumbers,
-  subjectOf,
+  getSubject,
+  hasSameItems,
+  type UserSelection,
 } from "../simulate/found_users.ts";
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 
 /** Environments before there is a device. */
 export interface FoundEnvironments {
   /** Whom the policies were trained on. */
-  readonly own: FoundUsers;
+  readonly own: UserSelection;
   /** What the tests of the models said of them. */
   readonly verdicts: readonly string[];
   open(gpu: Gpu, stack: DisposableStack): OpenedEnvironments;
@@ -34,13 +34,13 @@ export interface FoundEnvironments {
 
 export interface OpenedEnvironments {
   /** The one that the policies learned in comes first. */
-  readonly environments: readonly TriedEnvironment[];
+  readonly environments: readonly OpenEnvironment[];
   /** Through whom policies see users. */
   readonly witness: UsersSource;
   /** Of the model, or of the shop. */
   readonly log: LogSource;
   /** What the log of the witness knows; undefined where it is a truth. */
-  logged(): Promise<Logged | undefined>;
+  logged(): Promise<LogSupport | undefined>;
 }
 
 /** Pages of a log whose states stand for all. */
@@ -59,7 +59,7 @@ export async function findEnvironments(
   const second = options.testModel === undefined
     ? undefined
     : await secondModel(options.testModel, subject, options);
-  const truth = truthOf(subject, own, options);
+  const truth = openShopTruth(subject, own, options);
   const { data } = own;
   expectPagesWithoutClick(data.source);
   if (second) expectSameItems(data, second.data, options.testModel ?? "");
@@ -68,14 +68,14 @@ export async function findEnvironments(
     verdicts: [own.verdict, second?.verdict].filter((verdict) => verdict !== undefined),
     open(gpu, stack) {
       const witness = own.open(gpu, stack).environment;
-      const environments: TriedEnvironment[] = [{
-        name: nameOf(subject),
+      const environments: OpenEnvironment[] = [{
+        name: describeSubject(subject),
         role: subject.kind === "truth" ? "truth" : "trained on",
         source: witness,
       }];
       if (second) {
         const source = second.open(gpu, stack).environment;
-        environments.push({ name: nameOf(subjectOf(second)), role: "second model", source });
+        environments.push({ name: describeSubject(getSubject(second)), role: "second model", source });
       }
       if (truth) environments.push({ name: `the ${truth.shop.name} shop`, role: "truth", source: truth });
       return {
@@ -83,7 +83,7 @@ export async function findEnvironments(
         async logged() {
           if (subject.kind === "truth") return undefined; // it has learned nothing from a log, so nothing is beyond it
           return {
-            states: await loggedStates(gpu, witness, trainHistories(data.source, MOST_HISTORIES)),
+            states: await readLoggedStates(gpu, witness, trainHistories(data.source, MOST_HISTORIES)),
             displays: countTrain(data.source).shown,
           };
         },
@@ -93,7 +93,7 @@ export async function findEnvironments(
 }
 
 /** "the model runs/a", "the restless shop". */
-function nameOf(subject: PolicySubject): string {
+function describeSubject(subject: PolicySubject): string {
   if (subject.kind === "truth") return `the ${subject.shop} shop`;
   return `the model ${subject.path.replace(/[/\\]best-loss\.safetensors$/, "")}`;
 }
@@ -102,10 +102,10 @@ async function secondModel(
   model: string,
   subject: PolicySubject,
   { memoryRows, uncalibrated }: EnvironmentOptions,
-): Promise<FoundUsers> {
+): Promise<UserSelection> {
   const own = { model, truth: false, memoryRows, uncalibrated, seed: 1, resplit: false };
   const found = await findUsers(own);
-  if (!isSame(subjectOf(found), subject)) return found;
+  if (!isSame(getSubject(found), subject)) return found;
   throw new UserError(
     `Expected --test-model to be another model, got ${model}, which the policies were trained on. Train a second one on other ` +
       "users: of a made-up shop by --data-users-seed.",
@@ -113,13 +113,13 @@ async function secondModel(
 }
 
 /** @throws UserError for a shop whose items are not those of the model's log. */
-function truthOf(
+function openShopTruth(
   subject: PolicySubject,
-  { data }: FoundUsers,
+  { data }: UserSelection,
   { shop: name, dataSeed }: Pick<EnvironmentOptions, "shop" | "dataSeed">,
 ): ShopSource | undefined {
   if (name === undefined) return undefined;
-  const shop = shopNamed(name);
+  const shop = findShop(name);
   if (!shop) throw new Error(`expected a shop, got ${name}`);
   if (subject.kind === "truth") {
     if (subject.shop === name && subject.dataSeed === (dataSeed ?? subject.dataSeed)) return undefined;
@@ -129,9 +129,9 @@ function truthOf(
     );
   }
   const trained = subject.data.kind === "demo" ? subject.data : undefined;
-  const values = shopItems(dataSeed ?? trained?.seed ?? 1);
-  const own = featuresOf(data.source);
-  if (!own || !sameNumbers(own, values)) {
+  const values = drawShopItems(dataSeed ?? trained?.seed ?? 1);
+  const own = getDenseFeatures(data.source);
+  if (!own || !areEqualArrays(own, values)) {
     throw new UserError(
       "Expected a shop with the items of the model's log, got --shop " +
         `${name}${dataSeed === undefined ? "" : ` --data-seed ${dataSeed}`}, which has others: its users ` +
@@ -142,17 +142,19 @@ function truthOf(
 }
 
 /** [I, F] dense features of items that are in memory. */
-function featuresOf({ items: { items } }: LogSource): Float32Array | undefined {
+function getDenseFeatures({ items: { items } }: LogSource): Float32Array | undefined {
   return items?.kind === "dense" ? items.values : undefined;
 }
 
 /** @throws UserError for others. */
 function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string): void {
-  if (sameItems(one, other)) return;
-  const countOf = ({ source }: OpenedDataset) => thousands(source.items.shape.count);
+  if (hasSameItems(one, other)) return;
+  const countItems = ({ source }: OpenedDataset) => formatThousands(source.items.shape.count);
   throw new UserError(
-    `Expected --test-model over the same items, got ${model} over others: ${countOf(other)} items in the ` +
-      `place of ${countOf(one)}, or the same number in another order. Train it on the same data set; of ` +
+    `Expected --test-model over the same items, got ${model} over others: ${
+      countItems(other)
+    } items in the ` +
+      `place of ${countItems(one)}, or the same number in another order. Train it on the same data set; of ` +
       "a made-up shop with the same --data-seed and another --data-users-seed.",
   );
 }

@@ -1,39 +1,49 @@
 /** What the options of an episode come to over a data set: the items of a pool, and whose clicks users start with. */
 
 import { expectFile, expectLocal, explainFileError, readTextSync } from "../../files/local_file.ts";
-import { NONE, type Split, usersOf } from "../../data/click_log.ts";
+import { listUsers, NONE, type Split } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
-import { idsIn } from "../../data/ids.ts";
-import { keyOf } from "../../data/philox.ts";
+import { parseIds } from "../../data/ids.ts";
+import { makeKey } from "../../data/philox.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
 import type { PoolOptions } from "../../simulate/pool.ts";
-import { startOf, type StartOptions } from "../../simulate/start.ts";
+import { drawStartHistory, type StartOptions } from "../../simulate/start.ts";
 import { UserError } from "../../user_error.ts";
 import type { EpisodeOptions, PoolArgument } from "../simulate/options.ts";
 
 export interface EpisodeSetting {
   readonly options: SimulatorOptions;
   /** The clicks that a simulated user starts with. */
-  startOf(user: number): ArrayLike<number>;
+  getStart(user: number): ArrayLike<number>;
   /** The id of the logged user whose clicks these are; undefined where all start with nothing. */
   readonly startedAs: ((user: number) => string | null) | undefined;
 }
 
 /** @throws UserError for a part of the log without users, and for a pool of items that the data do not have. */
-export function settingOf(
+export function buildEpisodeSetting(
   { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed }: EpisodeOptions,
   data: OpenedDataset,
 ): EpisodeSetting {
-  const options = { users, pages, slate, seed, reward, repeats, leave, patience, pool: poolOf(pool, data) };
-  if (start === "empty") return { options, startOf: () => [], startedAs: undefined };
-  const { histories, users: logged } = historiesOf(data.source, start);
+  const options = {
+    users,
+    pages,
+    slate,
+    seed,
+    reward,
+    repeats,
+    leave,
+    patience,
+    pool: buildPoolOptions(pool, data),
+  };
+  if (start === "empty") return { options, getStart: () => [], startedAs: undefined };
+  const { histories, users: logged } = readHistories(data.source, start);
   const whose = new Map(histories.map((history, place) => [history as ArrayLike<number>, place]));
-  const key = keyOf(seed);
-  const own = (user: number) => startOf(histories, user, 0, key);
+  const key = makeKey(seed);
+  const own = (user: number) => drawStartHistory(histories, user, 0, key);
   return {
     options: { ...options, start: histories },
-    startOf: own,
+    getStart: own,
     startedAs: (user) => {
       const number = logged[whose.get(own(user)) ?? -1];
       return number === undefined ? null : data.users.of(number);
@@ -42,16 +52,16 @@ export function settingOf(
 }
 
 /** What users start with: nothing, or the clicks of users of a part. @throws UserError for a part without users. */
-export function startsOf(source: LogSource, start: "empty" | Split): StartOptions {
-  return start === "empty" ? "empty" : historiesOf(source, start).histories;
+export function buildStartOptions(source: LogSource, start: "empty" | Split): StartOptions {
+  return start === "empty" ? "empty" : readHistories(source, start).histories;
 }
 
 /** What users of a part have clicked, oldest first, each in an array of its own. */
-function historiesOf(
+function readHistories(
   source: LogSource,
   part: Split,
 ): { histories: Uint32Array[]; users: Uint32Array } {
-  const users = usersOf(source, part);
+  const users = listUsers(source, part);
   if (users.length === 0) {
     throw new UserError(
       `Expected ${part} users in ${source.name} to start as, found none. Use another --start.`,
@@ -69,12 +79,12 @@ function historiesOf(
   return { histories, users };
 }
 
-function poolOf(pool: PoolArgument, data: OpenedDataset): PoolOptions {
+function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions {
   if (pool === "all" || "random" in pool) return pool;
   const path = pool.file;
   const places = new Map<number, number>();
   for (const { id, place } of idsOfFile(path)) {
-    const item = data.items.numberOf(id);
+    const item = data.items.findIndex(id);
     if (item === undefined) {
       throw new UserError(
         `${path}:${place}: expected the id of an item of ${data.source.name}, got ${JSON.stringify(id)}, ` +
@@ -103,7 +113,7 @@ function idsOfFile(path: string): { id: string; place: number }[] {
   } catch (error) {
     throw explainFileError(error, "read", path);
   }
-  const found = idsIn(text.replace(/^\ufeff/, ""), /\r?\n/)
+  const found = parseIds(text.replace(/^\ufeff/, ""), /\r?\n/)
     .map((id, k) => ({ id, place: k + 1 })).filter(({ id }) => id !== "");
   if (found.length > 0) return found;
   throw new UserError(`${path}: expected the ids of the items that may be shown, one a line, found none.`);

@@ -1,34 +1,34 @@
 /** Logs that policies are held against: opened over the items of those who say what is clicked, and what is said of a policy by them. */
 
 import { openData } from "../../cli/open_data.ts";
-import { table } from "../../cli/table.ts";
-import { type Clicks, usersOf } from "../../data/click_log.ts";
+import { formatTable } from "../../cli/table.ts";
+import { type Clicks, listUsers } from "../../data/click_log.ts";
 import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
-import { classifyDifference, signed, signedRange } from "../../figures/verdict.ts";
+import { classifyDifference, formatSigned, formatSignedRange } from "../../figures/verdict.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { type FoundUsers, sameCatalogue, sameItems } from "../simulate/found_users.ts";
+import { hasSameItems, isSameCatalogue, type UserSelection } from "../simulate/found_users.ts";
 import type { Exploration } from "../../simulate/explore.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { UserError } from "../../user_error.ts";
-import { type Comparison, differenceIn, trainingsOf } from "../../policy/comparison/comparison.ts";
-import type { MeanFigure } from "../../policy/comparison/figures.ts";
+import { findDifference, listTrainings, type PolicyComparison } from "../../policy/comparison/comparison.ts";
+import type { MeanEstimate } from "../../policy/comparison/figures.ts";
 import { RIVAL } from "../../policy/comparison/verdict.ts";
 import { estimators } from "../../policy/evaluation/estimators.ts";
-import { evaluate, type Evaluation, figureOf, isOne } from "../../policy/evaluation/evaluate.ts";
-import { evidenceOf } from "../../policy/evaluation/evidence.ts";
+import { estimateMean, evaluate, isOne, type OffPolicyEvaluation } from "../../policy/evaluation/evaluate.ts";
+import { collectEvidence } from "../../policy/evaluation/evidence.ts";
 import type { PolicyTask } from "../../policy/learning/config.ts";
 
 /** A log over the items of some users. @throws UserError for one over others. */
 export async function openLogged(
   log: string,
-  { data }: FoundUsers,
+  { data }: UserSelection,
   memoryRows: number,
 ): Promise<OpenedDataset> {
   const opened = await OpenedDataset.of(
     await openData({ data: log, memoryRows, seed: 1, resplit: false }, []),
   );
-  if (sameItems(data, opened)) return opened;
+  if (hasSameItems(data, opened)) return opened;
   throw new UserError(
     `Expected a log over the items of ${data.source.name}, got ${log} with others. Prepare it with --like and the set that the ` +
       "model was trained on; of a made-up shop simulate it with the same --data-seed.",
@@ -40,11 +40,11 @@ export async function openLogged(
  * @param counted whether the policy is made of the log's train users
  * @throws UserError for a log that stays on disk, or whose pages are in no order.
  */
-export function clicksOf(
+export function selectEvaluationClicks(
   { dataset, source, users: ids }: OpenedDataset,
-  { run }: FoundUsers,
+  { run }: UserSelection,
   counted = false,
-): { clicks: Clicks; nameOf: (user: number) => string; notes: string[] } {
+): { clicks: Clicks; getUserId: (user: number) => string; notes: string[] } {
   if (!source.log) {
     throw new UserError(
       `Expected a log that is read into memory, got ${source.name}, which stays on disk. Raise --memory-rows.`,
@@ -56,19 +56,19 @@ export function clicksOf(
         "chance depends on it. Name it: data log --position.",
     );
   }
-  const learned = run?.trainedOn && sameCatalogue(run.trainedOn, dataset.config);
-  if (!learned && !counted) return { clicks: source.log, nameOf: (user) => ids.of(user), notes: [] };
-  const users = Uint32Array.from([...usersOf(source, "validation"), ...usersOf(source, "test")]).sort();
+  const learned = run?.trainedOn && isSameCatalogue(run.trainedOn, dataset.config);
+  if (!learned && !counted) return { clicks: source.log, getUserId: (user) => ids.of(user), notes: [] };
+  const users = Uint32Array.from([...listUsers(source, "validation"), ...listUsers(source, "test")]).sort();
   const what = learned ? "the model was trained on" : "say what is popular";
   return {
     clicks: source.read(users),
-    nameOf: (user) => ids.of(users[user] ?? NaN),
+    getUserId: (user) => ids.of(users[user] ?? NaN),
     notes: [`The log's train users, who ${what}, are left out.`],
   };
 }
 
 /** Items of most pages. */
-export function usualSlate({ eventRows, eventGiven, eventClick }: Clicks): number {
+export function findCommonSlateSize({ eventRows, eventGiven, eventClick }: Clicks): number {
   const pages = eventClick.keys().filter((e) => !eventGiven?.[e]);
   const bySize = [...Map.groupBy(pages, (e) => eventRows[e + 1]! - eventRows[e]!)];
   const [usual] = bySize.sort(([a, own], [b, others]) => others.length - own.length || a - b);
@@ -76,25 +76,28 @@ export function usualSlate({ eventRows, eventGiven, eventClick }: Clicks): numbe
 }
 
 /** Pages of the user who has the most. */
-export function mostPages({ userEvents }: Clicks): number {
+export function findMostPages({ userEvents }: Clicks): number {
   return userEvents.reduce((most, first, user) => Math.max(most, (userEvents[user + 1] ?? first) - first), 1);
 }
 
 /** ".4756" */
-export const digits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.");
-export const range = ({ interval }: MeanFigure) =>
-  interval ? `${digits(interval[0])} to ${digits(interval[1])}` : "-";
+export const formatDigits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.");
+export const formatRange = ({ interval }: MeanEstimate) =>
+  interval ? `${formatDigits(interval[0])} to ${formatDigits(interval[1])}` : "-";
 
 /** Whether the propensities can be right, which estimates hold, and whether the log agrees with the model. */
-export function verdictsOf(
-  { estimates: { model }, gap, weight, propensities, factor, off }: Evaluation,
+export function describeEvaluation(
+  { estimates: { model }, gap, weight, propensities, factor, off }: OffPolicyEvaluation,
 ): string[] {
   const mean = model?.mean ?? NaN;
-  const by = `off by ${signed(gap.mean, 4)}, 95 %: ${gap.interval ? signedRange(gap.interval, 4) : "-"}`;
-  const both = `the model predicts ${digits(mean)} clicks a page, the log says ${digits(mean - gap.mean)} ` +
+  const by = `off by ${formatSigned(gap.mean, 4)}, 95 %: ${
+    gap.interval ? formatSignedRange(gap.interval, 4) : "-"
+  }`;
+  const both =
+    `the model predicts ${formatDigits(mean)} clicks a page, the log says ${formatDigits(mean - gap.mean)} ` +
     `(DR${factor === undefined ? "" : ", its weights divided by their mean"}; ${by}).`;
   const agrees = classifyDifference(gap.interval) === "no significant difference";
-  const weights = `The mean weight is ${digits(weight.mean)} (${range(weight)})`;
+  const weights = `The mean weight is ${formatDigits(weight.mean)} (${formatRange(weight)})`;
   return [
     ...(factor === undefined ? [] : [
       `${weights}: all propensities seem to be ${
@@ -117,41 +120,41 @@ export function verdictsOf(
 }
 
 /** A log, and who says what is clicked on it. */
-export interface LoggedContext {
+export interface LogEvaluationContext {
   readonly clicks: Clicks;
-  readonly nameOf: (user: number) => string;
+  readonly getUserId: (user: number) => string;
   readonly model: UsersSource;
   readonly explore: Exploration | undefined;
   readonly onProgress: (policy: string, done: number, of: number) => void;
 }
 
 /** What a log says of a policy: figures, or why it says nothing. */
-export interface LoggedPolicy {
+export interface PolicyLogResult {
   readonly policy: string;
-  readonly evaluation?: Evaluation;
+  readonly evaluation?: OffPolicyEvaluation;
   readonly refused?: string;
   /** Of the next page, DR: this policy less greedy, on the same pages. */
-  readonly lessRival?: MeanFigure;
+  readonly lessRival?: MeanEstimate;
 }
 
 /** At which a policy draws; undefined where it always shows its best slate. Random slates are drawn whatever is said. */
-export function temperatureOf(name: string, explore: Exploration | undefined): number | undefined {
+export function getTemperature(name: string, explore: Exploration | undefined): number | undefined {
   return explore?.temperature ?? (name === "random" ? 1 : undefined);
 }
 
 /** What the log says of each policy, in their order. @param repeats of the task: whether items are shown again after their click */
-export async function loggedPolicies(
+export async function evaluatePoliciesOnLog(
   gpu: Gpu,
-  { clicks, nameOf, model, explore, onProgress }: LoggedContext,
+  { clicks, getUserId: nameOf, model, explore, onProgress }: LogEvaluationContext,
   { slate, pages, repeats }: PolicyTask,
   policies: readonly { readonly name: string; readonly policy: Policy }[],
-): Promise<LoggedPolicy[]> {
-  const found: (LoggedPolicy & { user?: Float64Array; own?: Float64Array })[] = [];
+): Promise<PolicyLogResult[]> {
+  const found: (PolicyLogResult & { user?: Float64Array; own?: Float64Array })[] = [];
   for (const { name, policy } of policies) {
-    const temperature = policy.scores && temperatureOf(name, explore);
+    const temperature = policy.scores && getTemperature(name, explore);
     const called = temperature === undefined ? name : `${name} at ${temperature}`;
     try {
-      const evidence = await evidenceOf(gpu, {
+      const evidence = await collectEvidence(gpu, {
         ...{ log: clicks, nameOf, model, policy, slate, pages, repeats, temperature },
         onProgress: (done, of) => onProgress(called, done, of),
       });
@@ -168,43 +171,50 @@ export async function loggedPolicies(
     }
   }
   const rival = found.find(({ policy }) => policy === RIVAL)?.own;
-  return found.map(({ user, own, ...told }): LoggedPolicy => {
+  return found.map(({ user, own, ...told }): PolicyLogResult => {
     if (!user || !own || !rival || told.policy === RIVAL) return told;
-    return { ...told, lessRival: figureOf(user, { values: own.map((x, i) => x - rival[i]!) }) };
+    return { ...told, lessRival: estimateMean(user, { values: own.map((x, i) => x - rival[i]!) }) };
   });
 }
 
 /** The same beside the simulators' figures, and where they disagree. */
-export function loggedText(log: string, comparison: Comparison, policies: readonly LoggedPolicy[]): string {
+export function formatLogComparison(
+  log: string,
+  comparison: PolicyComparison,
+  policies: readonly PolicyLogResult[],
+): string {
   const [own] = comparison.environments;
   const rows = policies.map(({ policy, evaluation }) => {
     const { dr, snips, model } = evaluation?.estimates ?? {};
-    const rates = trainingsOf(comparison, policy, own?.name ?? "").map(({ figures }) =>
+    const rates = listTrainings(comparison, policy, own?.name ?? "").map(({ figures }) =>
       figures.clickRate.mean
     );
     const simulated = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
-    const of = (figure: MeanFigure | undefined) => figure ? [digits(figure.mean), range(figure)] : ["-", "-"];
+    const of = (figure: MeanEstimate | undefined) =>
+      figure ? [formatDigits(figure.mean), formatRange(figure)] : ["-", "-"];
     return [
       policy,
       ...of(dr),
       ...of(snips),
-      model ? digits(model.mean) : "-",
-      Number.isNaN(simulated) ? "-" : digits(simulated),
+      model ? formatDigits(model.mean) : "-",
+      Number.isNaN(simulated) ? "-" : formatDigits(simulated),
     ];
   });
   const words = policies.flatMap(({ policy, evaluation, refused, lessRival }) => {
     if (!evaluation) return [`${policy}: ${refused}`];
-    const simulated = differenceIn(comparison, policy, RIVAL, own?.name ?? "")?.interval;
+    const simulated = findDifference(comparison, policy, RIVAL, own?.name ?? "")?.interval;
     const [here, there] = [classifyDifference(simulated), classifyDifference(lessRival?.interval)];
     const apart = lessRival && here !== there && here !== "no significant difference" &&
       there !== "no significant difference";
     return [
-      ...verdictsOf(evaluation).map((text) => `${policy}: ${text}`),
+      ...describeEvaluation(evaluation).map((text) => `${policy}: ${text}`),
       ...(apart
         ? [
           `${policy}: over a life in ${own?.name} it is ${here} than ${RIVAL}, on the next page of the ` +
-          `log ${there} (${signed(lessRival.mean, 4)}, 95 %: ` +
-          `${lessRival.interval ? signedRange(lessRival.interval, 4) : "-"}). A policy that plans may ` +
+          `log ${there} (${formatSigned(lessRival.mean, 4)}, 95 %: ` +
+          `${
+            lessRival.interval ? formatSignedRange(lessRival.interval, 4) : "-"
+          }). A policy that plans may ` +
           "give up clicks now for later ones, which the log does not show; one that is misled, too.",
         ]
         : []),
@@ -212,7 +222,7 @@ export function loggedText(log: string, comparison: Comparison, policies: readon
   });
   return [
     `Clicks on the next page of ${log}'s users, where the log has them; 95 % over users:`,
-    table(["", "DR", "95 %", "SNIPS", "95 %", "the model there", `a page, ${own?.name}`], rows),
+    formatTable(["", "DR", "95 %", "SNIPS", "95 %", "the model there", `a page, ${own?.name}`], rows),
     ...words,
   ].join("\n");
 }

@@ -4,10 +4,10 @@ import { Command } from "commander";
 import { version } from "../../version.ts";
 import { runMain } from "../../cli/fail.ts";
 import { parseAndRun } from "../../cli/options.ts";
-import { policyCompareCommand } from "./compare.ts";
-import { policyEvaluateCommand } from "./evaluate.ts";
-import { policyRankCommand } from "./rank.ts";
-import { policyTrainCommand } from "./train.ts";
+import { createPolicyCompareCommand } from "./compare.ts";
+import { createPolicyEvaluateCommand } from "./evaluate.ts";
+import { createPolicyRankCommand } from "./rank.ts";
+import { createPolicyTrainCommand } from "./train.ts";
 
 /** @returns the exit code that a subcommand has set. */
 async function main(): Promise<number> {
@@ -16,10 +16,10 @@ async function main(): Promise<number> {
       "Trains policies that choose slates on simulated users, compares them, and asks them for a user's next slate.",
     )
     .version(version)
-    .addCommand(policyTrainCommand())
-    .addCommand(policyCompareCommand())
-    .addCommand(policyEvaluateCommand())
-    .addCommand(policyRankCommand())
+    .addCommand(createPolicyTrainCommand())
+    .addCommand(createPolicyCompareCommand())
+    .addCommand(createPolicyEvaluateCommand())
+    .addCommand(createPolicyRankCommand())
     .addHelpText(
       "after",
       "\nExamples:\n" +

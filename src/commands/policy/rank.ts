@@ -1,13 +1,13 @@
 /** `policy rank`: what a policy shows a user next, by the items that they clicked. */
 
 import { Command } from "commander";
-import { type Ids, idsIn } from "../../data/ids.ts";
+import { type IdList, parseIds } from "../../data/ids.ts";
 import { OpenedPolicy, type RankedSlate } from "../../policy/trained_policy.ts";
 import { UserError } from "../../user_error.ts";
 import { findAgain, withDevice } from "../simulate/found_users.ts";
-import { memoryRowsOption } from "../../cli/open_data.ts";
-import { folder, IDS, wholeNumber } from "../../cli/options.ts";
-import { table } from "../../cli/table.ts";
+import { createMemoryRowsOption } from "../../cli/open_data.ts";
+import { folder, IDS, parseWholeNumber } from "../../cli/options.ts";
+import { formatTable } from "../../cli/table.ts";
 
 interface Options {
   history: string;
@@ -17,7 +17,7 @@ interface Options {
   json: boolean;
 }
 
-export function policyRankCommand(): Command {
+export function createPolicyRankCommand(): Command {
   const command = new Command("rank")
     .description(
       "Prints the slate that a policy shows a user next: each item's utility and P(click) as the model has them, and the " +
@@ -34,16 +34,16 @@ export function policyRankCommand(): Command {
     .option(
       "--slate <k>",
       "items to show: as many as the policy was trained for, which is the default",
-      wholeNumber(1, 1024),
+      parseWholeNumber(1, 1024),
     )
     .option(
       "--page <n>",
       "which of the pages of its training the user is shown: with fewer to come it plans less far",
-      wholeNumber(1),
+      parseWholeNumber(1),
       1,
     )
     .option("--json", "print JSON", false)
-    .addOption(memoryRowsOption())
+    .addOption(createMemoryRowsOption())
     .addHelpText("after", "\nExample:\n  deno task policy rank runs/slateq --history 3,141,59 --page 8");
   return command.action(run);
 }
@@ -58,7 +58,7 @@ async function run(path: string, { history: ids, slate, page, memoryRows, json }
     );
   }
   const found = await findAgain(trainedOn, { memoryRows });
-  const history = idsIn(ids, ",").map((id) => found.data.item(id));
+  const history = parseIds(ids, ",").map((id) => found.data.item(id));
   await withDevice(async (gpu, made) => {
     const chosen = await policy.rank(gpu, found.open(gpu, made).environment, history, { page });
     gpu.check();
@@ -69,7 +69,7 @@ async function run(path: string, { history: ids, slate, page, memoryRows, json }
 function tell(
   { items, noClick, value }: RankedSlate,
   { clicks, page, pages }: Readonly<Record<"clicks" | "page" | "pages", number>>,
-  ids: Ids,
+  ids: IdList,
   json: boolean,
 ): void {
   const shown = items.map(({ item, ...figures }) => ({ item: ids.of(item), ...figures }));
@@ -79,7 +79,7 @@ function tell(
   }
   const cascade = shown.some(({ value }) => value !== undefined);
   console.log(`After ${clicks} clicks, with ${pages + 1 - page} pages to come:`);
-  console.log(table(
+  console.log(formatTable(
     ["", "item", "utility", "P(click)", ...(cascade ? ["Q"] : [])],
     shown.map(({ item, utility, probability, value }, k) => [
       ...[String(k + 1), item, utility.toFixed(4), probability.toFixed(4)],

@@ -5,19 +5,19 @@ import * as v from "../../schema.ts";
 import { Command } from "commander";
 import { expectPagesWithoutClick } from "../../data/log_source.ts";
 import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
-import { contentsOf, expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
-import { recordedShapes } from "../../gpu/kernel_shapes.ts";
+import { expectEmpty, listContents, OwnedFolder } from "../../files/owned_folder.ts";
+import { reuseVariants } from "../../gpu/kernel_shapes.ts";
 import {
+  describeSubject,
   expectItems,
   expectSubject,
   hasPolicy,
   type PolicyConfig,
   policyConfigSchema,
   readPolicyConfig,
-  subjectText,
 } from "../../policy/policy_config.ts";
 import {
-  type CurvePoint,
+  type LearningCurvePoint,
   PolicyFolder,
   type PolicyResult,
   runPolicy,
@@ -31,19 +31,25 @@ import {
 } from "../../policy/learning/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import { startsOf } from "./episode_setting.ts";
-import { findAgain, findUsers, type FoundUsers, subjectOf, withDevice } from "../simulate/found_users.ts";
-import { folder, type GivenOptions, givenOptions, optionOf } from "../../cli/options.ts";
-import { compareMachine, EXIT_INTERRUPTED, machine, say, timestamp } from "../train/run_stages.ts";
-import { trainingProgress } from "../../cli/progress.ts";
-import { quoted, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
-import { noteAtStop, type Stop, stopOnSignals } from "../../cli/stop.ts";
-import { thousands } from "../../number_text.ts";
-import { configOf } from "../../option.ts";
-import { addUsersOptions, checkUsers, type UsersOptions } from "../simulate/options.ts";
+import { buildStartOptions } from "./episode_setting.ts";
+import { findAgain, findUsers, getSubject, type UserSelection, withDevice } from "../simulate/found_users.ts";
+import { createOption, folder, type GivenOptions, listGivenOptions } from "../../cli/options.ts";
+import {
+  compareMachine,
+  describeMachine,
+  EXIT_INTERRUPTED,
+  getTimestamp,
+  printLine,
+} from "../train/run_stages.ts";
+import { createTrainingProgress } from "../../cli/progress.ts";
+import { quotePath, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
+import { reportAtStop, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
+import { formatThousands } from "../../number_text.ts";
+import { buildConfig } from "../../option.ts";
+import { addUsersOptions, checkUsers, type UserSelectionOptions } from "../simulate/options.ts";
 
 /** A clip of 0 is none. */
-interface PolicyTrainOptions extends UsersOptions, PolicyTrainingConfig {
+interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig {
   saveDir?: string;
   resume?: string;
 }
@@ -66,7 +72,7 @@ export function addPolicyTrainOptions(command: Command): Command {
   const add = (names: Names) => {
     for (const name of names) {
       const { option } = policyTrainingFields[name];
-      if (option) command.addOption(optionOf(option));
+      if (option) command.addOption(createOption(option));
     }
   };
   add(["algorithm", "steps", "seed"]);
@@ -81,7 +87,7 @@ export function addPolicyTrainOptions(command: Command): Command {
 }
 
 /** @throws UserError where it is not said whose clicks to learn from, or begin with, or it is said twice. */
-function checkTrainedOn(options: UsersOptions & Pick<PolicyTrainOptions, "start">): void {
+function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions, "start">): void {
   checkUsers(options);
   if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
     throw new UserError(
@@ -94,8 +100,8 @@ function checkTrainedOn(options: UsersOptions & Pick<PolicyTrainOptions, "start"
 }
 
 /** The training that the options ask for. @throws UserError for options that make no sense together. */
-export function policyTrainingOf(options: PolicyTrainOptions): PolicyTrainingConfig {
-  const config = configOf(policyTrainingFields, { ...options });
+export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTrainingConfig {
+  const config = buildConfig(policyTrainingFields, { ...options });
   const training = v.parse(policyTrainingSchema, { ...config, clip: config.clip === 0 ? null : config.clip });
   if (training.algorithm !== "cdqn" && (training.target !== "common" || training.sharePositions)) {
     throw new UserError(
@@ -117,7 +123,7 @@ function checkPolicyResume(given: GivenOptions): void {
   );
 }
 
-export function policyTrainCommand(): Command {
+export function createPolicyTrainCommand(): Command {
   const command = new Command("train").description(
     "Trains a policy on simulated users: those of a learned model, or the truth of a made-up shop. Users, what is " +
       "remembered of them and the networks stand on the device.",
@@ -125,7 +131,7 @@ export function policyTrainCommand(): Command {
   addPolicyTrainOptions(command);
   return command.action(async (options: PolicyTrainOptions) => {
     const stop = stopOnSignals(EXIT_INTERRUPTED);
-    const given = givenOptions(command);
+    const given = listGivenOptions(command);
     if (options.resume !== undefined) checkPolicyResume(given);
     Deno.exitCode = options.resume === undefined
       ? await begin(options, stop)
@@ -145,23 +151,23 @@ const NEW_POLICY = { what: "the policy", option: "--save-dir" };
 
 /** @throws UserError for a folder that holds something. */
 function expectNewPolicy(path: string): void {
-  if (!contentsOf(path)?.includes("policy.json")) return expectEmpty(path, NEW_POLICY);
+  if (!listContents(path)?.includes("policy.json")) return expectEmpty(path, NEW_POLICY);
   throw new UserError(
     `Expected a new or empty folder for the policy, but ${path} holds one. Continue it with --resume ` +
-      `${quoted(path)}, or choose another --save-dir.`,
+      `${quotePath(path)}, or choose another --save-dir.`,
   );
 }
 
-async function begin(options: PolicyTrainOptions, stop: Stop): Promise<number> {
-  const training = policyTrainingOf(options);
+async function begin(options: PolicyTrainOptions, stop: StopRequest): Promise<number> {
+  const training = buildPolicyTrainingConfig(options);
   checkTrainedOn(options);
   if (options.saveDir !== undefined) expectNewPolicy(options.saveDir);
   const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is the training's alone
-  const path = options.saveDir ?? `runs/policy-${training.algorithm}-${timestamp()}`;
+  const path = options.saveDir ?? `runs/policy-${training.algorithm}-${getTimestamp()}`;
   return await withTrainer(found, training, undefined, async (trainer, config) => {
     expectNewPolicy(path);
     using folder = await OwnedFolder.begin(path, NEW_POLICY);
-    say(`policy: ${folder.path}`);
+    printLine(`policy: ${folder.path}`);
     return tell(path, training, await goOn(trainer, path, config, stop));
   });
 }
@@ -170,7 +176,7 @@ async function resume(
   path: string,
   options: PolicyTrainOptions,
   stepsGiven: boolean,
-  stop: Stop,
+  stop: StopRequest,
 ): Promise<number> {
   if (!await hasPolicy(path)) await readPolicyConfig(path); // says so
   using _folder = OwnedFolder.open(path);
@@ -188,7 +194,7 @@ async function goOn(
   trainer: PolicyTrainer,
   path: string,
   config: PolicyConfig,
-  stop: Stop,
+  stop: StopRequest,
 ): Promise<PolicyResult> {
   if (!await PolicyFolder.hasState(path)) {
     return await train(trainer, await PolicyFolder.open(path, config), stop);
@@ -201,13 +207,13 @@ async function goOn(
     throw new UserError(`Expected --steps of at least ${done}, as so many are done, got ${steps}.`);
   }
   trainer.restoreAll(snapshot.state(trainer.specs), path);
-  say(`going on after ${thousands(done)} pages of users`);
+  printLine(`going on after ${formatThousands(done)} pages of users`);
   return await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
 }
 
 /** @param saved of a training that has begun. */
 async function withTrainer<T>(
-  found: FoundUsers,
+  found: UserSelection,
   training: PolicyTrainingConfig,
   saved: PolicyConfig | undefined,
   use: (trainer: PolicyTrainer, config: PolicyConfig) => Promise<T>,
@@ -218,24 +224,24 @@ async function withTrainer<T>(
     if (saved) {
       await compareMachine(gpu, saved);
       // The kernel shapes that the training began with, so that it goes on bit for bit.
-      gpu.useShapes(recordedShapes(saved.shapes, gpu.shapes));
+      gpu.useShapes(reuseVariants(saved.shapes, gpu.shapes));
     }
     const config = saved ? { ...saved, training } : v.parse(policyConfigSchema, {
       ...{
         format: FOLDER_FORMATS.policy,
         clickgan: version,
         command: Deno.args,
-        trainedOn: subjectOf(found),
+        trainedOn: getSubject(found),
         items: source.itemCount,
         training,
       },
-      ...{ ...await machine(gpu), shapes: gpu.shapes },
+      ...{ ...await describeMachine(gpu), shapes: gpu.shapes },
     });
     const { kind, description } = gpu.adapter;
-    say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
-    say(`users: ${subjectText(subjectOf(found))}, ${thousands(source.itemCount)} items`);
-    if (found.verdict !== undefined) say(found.verdict);
-    const start = startsOf(found.data.source, training.start);
+    printLine(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
+    printLine(`users: ${describeSubject(getSubject(found))}, ${formatThousands(source.itemCount)} items`);
+    if (found.verdict !== undefined) printLine(found.verdict);
+    const start = buildStartOptions(found.data.source, training.start);
     const trainer = stack.use(await PolicyTrainer.create(gpu, source, training, { start }));
     const result = await use(trainer, config);
     gpu.check();
@@ -243,24 +249,24 @@ async function withTrainer<T>(
   });
 }
 
-async function train(trainer: PolicyTrainer, folder: PolicyFolder, stop: Stop): Promise<PolicyResult> {
+async function train(trainer: PolicyTrainer, folder: PolicyFolder, stop: StopRequest): Promise<PolicyResult> {
   const { schedule: { iterations }, config: { users } } = trainer;
   const names = { loss: "loss", prec1: "return" };
   const start = trainer.iteration * users;
   using files = folder;
-  using progress = trainingProgress(iterations * users, start, process.stderr, names);
+  using progress = createTrainingProgress(iterations * users, start, process.stderr, names);
   const ending = "stopping: the episode that is under way is finished and saved (Ctrl-C again to drop it)";
-  using _told = noteAtStop(stop, progress.note, ending);
+  using _told = reportAtStop(stop, progress.note, ending);
   return await runPolicy(trainer, files, {
     onPage: ({ iteration, loss }) => progress.update(iteration * users, { loss }),
     onPoint: (point) => {
       progress.update(point.userSteps, { prec1: point.return });
-      progress.note(`${thousands(point.userSteps)} pages of users: return ${returnText(point)}`);
+      progress.note(`${formatThousands(point.userSteps)} pages of users: return ${returnText(point)}`);
     },
   }, stop.signal);
 }
 
-function returnText(point: CurvePoint): string {
+function returnText(point: LearningCurvePoint): string {
   return `${point.return.toFixed(3)} +- ${point.standardError.toFixed(3)}`;
 }
 
@@ -271,15 +277,15 @@ function tell(
   { iteration, finished, chosen }: PolicyResult,
 ): number {
   if (!finished) {
-    say(`Stopped after ${iteration * users} pages of users; everything is saved in ${path}.`);
-    say(`Go on with: deno task policy train --resume ${quoted(path)}`);
+    printLine(`Stopped after ${iteration * users} pages of users; everything is saved in ${path}.`);
+    printLine(`Go on with: deno task policy train --resume ${quotePath(path)}`);
     return EXIT_INTERRUPTED;
   }
   if (chosen) {
     const { userSteps, clickRate, coverage } = chosen;
     console.log(
       `Return ${returnText(chosen)} of ${evaluationUsers} other users over ${pages} pages, by the ` +
-        `weights after ${thousands(userSteps)} pages, the curve's best; click rate ` +
+        `weights after ${formatThousands(userSteps)} pages, the curve's best; click rate ` +
         `${clickRate.toFixed(3)}, ${(100 * coverage).toFixed(0)} % of the catalogue shown.`,
     );
   }

@@ -5,17 +5,17 @@
 
 import { UserError } from "../../user_error.ts";
 import {
-  claimsOn,
   type Experiment,
   type ExperimentModel,
   experimentModels,
+  listOutcomeRows,
   type ModelOutcome,
   OUTCOME_HEAD,
   type OutcomeRow,
-  outcomeRows,
   readExperiment,
   readOutcome,
   SAMPLING_NOTE,
+  testClaims,
   writeExperiment,
 } from "../../tune/experiment.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -24,14 +24,20 @@ import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
 import {
   expectMarkers,
-  fits,
-  markdownTable,
-  outputWidth,
-  table,
+  fitsWidth,
+  formatMarkdownTable,
+  formatTable,
+  getOutputWidth,
   writeBetweenMarkers,
 } from "../../cli/table.ts";
 import type { RunConfig } from "../../run/run_config.ts";
-import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../../run/seeds_folder.ts";
+import {
+  getSeedConfig,
+  getSeedFolder,
+  readSeeds,
+  type SeedsConfig,
+  writeSeeds,
+} from "../../run/seeds_folder.ts";
 import { readSnapshot } from "../../run/snapshot.ts";
 import {
   type AdversarialConfig,
@@ -39,20 +45,28 @@ import {
   paperAdversarial,
   type StagesConfig,
 } from "../../train/config.ts";
-import { shapesFor } from "../../cli/calibration.ts";
+import { chooseVariants } from "../../cli/calibration.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData } from "../../cli/open_data.ts";
-import { folderOn, quoted, reportFile } from "../../cli/arguments.ts";
+import { getDefaultFolder, quotePath, reportFile } from "../../cli/arguments.ts";
 import {
-  batchOf,
-  chosenModels,
   expectTrainUsers,
+  getBatchSize,
   parseReproduceOptions,
   type ReproduceOptions,
+  selectModels,
 } from "./reproduce_options.ts";
-import { EXIT_INTERRUPTED, goOn, initOf, isFinished, newConfig, say, withGpu } from "../train/run_stages.ts";
+import {
+  continueRun,
+  createRunConfig,
+  describeInit,
+  EXIT_INTERRUPTED,
+  isFinished,
+  printLine,
+  withGpu,
+} from "../train/run_stages.ts";
 import { runInJobs, type RunOfMany } from "../train/run_jobs.ts";
-import { type Stop, stopOnSignals } from "../../cli/stop.ts";
+import { stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import type { Claim } from "../../figures/verdict.ts";
 import { writeJson } from "../../files/json_file.ts";
 import { writeReport } from "../../report/page.ts";
@@ -63,12 +77,12 @@ const EXPERIMENTS = { what: "the experiments", option: "--save-dir" };
 async function main(): Promise<number> {
   const options = parseReproduceOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  const path = options.saveDir ?? folderOn(options.data, "reproduce");
+  const path = options.saveDir ?? getDefaultFolder(options.data, "reproduce");
   if (options.readme !== undefined) await expectMarkers(options.readme, blockName(options.data));
   const before = await readExperiment(path);
   expectSameSettings(path, before, options);
   const data = await openData(options);
-  const models = chosenModels(options.models, data.source.items.shape.kind);
+  const models = selectModels(options.models, data.source.items.shape.kind);
   expectTrainUsers(data, models);
   const trained = models.map((model) => trainedAs(model, options));
   return await withGpu(data, trained, async (gpu) => {
@@ -80,7 +94,7 @@ async function main(): Promise<number> {
       ? await trainInJobs(work, models, options.jobs)
       : await trainInTurn(work, models);
     if (!isDone) {
-      say(`Stopped; everything is saved in ${path}. Go on with the same command.`);
+      printLine(`Stopped; everything is saved in ${path}. Go on with the same command.`);
       return EXIT_INTERRUPTED;
     }
     await tellResults(path, experiment, models, options.readme);
@@ -96,7 +110,7 @@ interface Work {
   readonly path: string;
   readonly experiment: Experiment;
   readonly calibration: boolean | undefined;
-  readonly stop: Stop;
+  readonly stop: StopRequest;
 }
 
 /** @returns whether all have come to their end */
@@ -104,7 +118,7 @@ async function trainInTurn(work: Work, models: readonly ExperimentModel[]): Prom
   for (const [k, model] of models.entries()) {
     for (const seed of work.experiment.seeds) {
       if (await isTrained(work, model, seed)) continue;
-      say(`${model.name} (${k + 1} of ${models.length}), seed ${seed}`);
+      printLine(`${model.name} (${k + 1} of ${models.length}), seed ${seed}`);
       if (!await train(work, model, seed)) return false;
     }
   }
@@ -114,17 +128,17 @@ async function trainInTurn(work: Work, models: readonly ExperimentModel[]): Prom
 /** The same side by side. */
 async function trainInJobs(work: Work, models: readonly ExperimentModel[], jobs: number): Promise<boolean> {
   const { path, experiment, stop } = work;
-  const nameOf = (folder: string | undefined, seed: number) => `${folder} seed ${seed}`;
+  const formatRunName = (folder: string | undefined, seed: number) => `${folder} seed ${seed}`;
   const runs: RunOfMany[] = [];
   for (const model of models) {
-    const seeds = await seedsOf(work, model);
+    const seeds = await readOrCreateSeeds(work, model);
     for (const seed of experiment.seeds) {
       if (await isTrained(work, model, seed)) continue;
       runs.push({
-        name: nameOf(model.folder, seed),
-        path: folderOfSeed(`${path}/${model.folder}`, seed),
-        config: () => configOf(seeds, model, path, seed),
-        after: nameOf(model.adversarialAfter, seed),
+        name: formatRunName(model.folder, seed),
+        path: getSeedFolder(`${path}/${model.folder}`, seed),
+        config: () => buildRunConfig(seeds, model, path, seed),
+        after: formatRunName(model.adversarialAfter, seed),
       });
     }
   }
@@ -135,24 +149,24 @@ async function trainInJobs(work: Work, models: readonly ExperimentModel[], jobs:
 async function isTrained({ path }: Work, model: ExperimentModel, seed: number): Promise<boolean> {
   if (!await readOutcome(model, path, seed)) return false;
   // Clears what a command left that was killed behind its last word.
-  OwnedFolder.open(folderOfSeed(`${path}/${model.folder}`, seed))[Symbol.dispose]();
+  OwnedFolder.open(getSeedFolder(`${path}/${model.folder}`, seed))[Symbol.dispose]();
   return true;
 }
 
 /** Trains a model with one seed, or goes on with it. @returns whether it has come to its end. */
 async function train(work: Work, model: ExperimentModel, seed: number): Promise<boolean> {
   const { gpu, data, path, stop } = work;
-  const config = await configOf(await seedsOf(work, model), model, path, seed);
+  const config = await buildRunConfig(await readOrCreateSeeds(work, model), model, path, seed);
   const init = config.init ? (await readSnapshot(config.init.path)).weights : undefined;
-  const folder = folderOfSeed(`${path}/${model.folder}`, seed);
+  const folder = getSeedFolder(`${path}/${model.folder}`, seed);
   await makeFolder(folder);
   using _folder = OwnedFolder.open(folder);
   const run = { gpu, data, init, path: folder, config, signal: stop.signal };
-  return isFinished(config, await goOn(run, stop));
+  return isFinished(config, await continueRun(run, stop));
 }
 
 /** What the experiments in a folder must have in common, whenever they were begun. */
-function settingsOf(options: ReproduceOptions) {
+function selectSettings(options: ReproduceOptions) {
   const { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial } = options;
   return { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial };
 }
@@ -160,7 +174,7 @@ function settingsOf(options: ReproduceOptions) {
 /** @throws UserError for a folder of other settings. */
 function expectSameSettings(path: string, before: Experiment | undefined, options: ReproduceOptions): void {
   if (!before) return expectEmpty(path, EXPERIMENTS);
-  const settings = settingsOf(options);
+  const settings = selectSettings(options);
   for (const [name, value] of Object.entries(settings)) {
     const found = before[name as keyof typeof settings];
     if (found === value) continue;
@@ -183,7 +197,7 @@ async function openExperiment(
   const names = new Set([...(before?.models ?? []), ...models].map(({ folder }) => folder));
   const all = experimentModels.filter(({ folder }) => names.has(folder));
   const experiment = {
-    ...settingsOf(options),
+    ...selectSettings(options),
     seeds,
     models: all.map(({ name, folder }) => ({ name, folder })),
   };
@@ -201,7 +215,7 @@ async function expectSameData(path: string, data: Dataset): Promise<void> {
 }
 
 /** The seeds.json of a model, which is written before its first run. */
-async function seedsOf(work: Work, model: ExperimentModel): Promise<Seeds> {
+async function readOrCreateSeeds(work: Work, model: ExperimentModel): Promise<SeedsConfig> {
   const { path, experiment } = work;
   const seeds = [...experiment.seeds];
   const own = `${path}/${model.folder}`;
@@ -220,9 +234,9 @@ async function configFor(
   { gpu, data, experiment, calibration }: Work,
   model: ExperimentModel,
 ): Promise<RunConfig> {
-  const sizes = { model: model.model, users: batchOf(model) };
-  const shapes = await shapesFor(calibration, gpu, data.source, sizes, say);
-  return await newConfig(gpu, data, trainedAs(model, experiment, experiment.seeds[0]), { shapes });
+  const sizes = { model: model.model, users: getBatchSize(model) };
+  const shapes = await chooseVariants(calibration, gpu, data.source, sizes, printLine);
+  return await createRunConfig(gpu, data, trainedAs(model, experiment, experiment.seeds[0]), { shapes });
 }
 
 /** What a model is trained by. */
@@ -236,12 +250,12 @@ function trainedAs(
     model,
     training: { ...defaultTraining, seed, iterations },
     pretrain: !game,
-    adversarial: game ? gameOf(adversarial) : null,
+    adversarial: game ? buildAdversarialConfig(adversarial) : null,
   };
 }
 
 /** The game of the paper. One that is shorter than its interval of validations is validated at its end. */
-function gameOf(iterations: number): AdversarialConfig {
+function buildAdversarialConfig(iterations: number): AdversarialConfig {
   return {
     ...paperAdversarial,
     iterations,
@@ -250,16 +264,16 @@ function gameOf(iterations: number): AdversarialConfig {
 }
 
 /** A fine-tuned model starts from the best prec@1 of the same seed of the model that it follows. */
-async function configOf(
-  seeds: Seeds,
+async function buildRunConfig(
+  seeds: SeedsConfig,
   model: ExperimentModel,
   path: string,
   seed: number,
 ): Promise<RunConfig> {
-  const config = configOfSeed(seeds, seed);
+  const config = getSeedConfig(seeds, seed);
   if (model.adversarialAfter === undefined || model.adversarialAfter === "none") return config;
-  const from = folderOfSeed(`${path}/${model.adversarialAfter}`, seed);
-  return { ...config, init: await initOf(`${from}/best-prec1.safetensors`) };
+  const from = getSeedFolder(`${path}/${model.adversarialAfter}`, seed);
+  return { ...config, init: await describeInit(`${from}/best-prec1.safetensors`) };
 }
 
 /**
@@ -276,8 +290,8 @@ async function tellResults(
     const seeds = await Promise.all(experiment.seeds.map((seed) => readOutcome(model, path, seed)));
     return { model, seeds: seeds.filter((outcome) => outcome !== undefined) };
   }));
-  const rows = outcomeRows(outcomes);
-  const claims = claimsOn(outcomes);
+  const rows = listOutcomeRows(outcomes);
+  const claims = testClaims(outcomes);
   const count = experiment.seeds.length;
   console.log(
     `\nMean +- sd over ${count} seed${count === 1 ? "" : "s"}, each figure from its best validation:`,
@@ -295,16 +309,19 @@ async function tellResults(
   }
   const report = reportFile(path);
   await writeReport([path], report);
-  console.log(`\nResults are in ${quoted(path)}, the report is ${quoted(report)}`);
+  console.log(`\nResults are in ${quotePath(path)}, the report is ${quotePath(report)}`);
 }
 
 /** All columns, or where the terminal is too narrow, validation above test. */
 function outcomeTable(rows: readonly OutcomeRow[]): string {
   const cells = rows.map(({ name, cells }) => [name, ...cells]);
-  const wide = table(OUTCOME_HEAD, cells);
-  if (fits(wide, outputWidth())) return wide;
+  const wide = formatTable(OUTCOME_HEAD, cells);
+  if (fitsWidth(wide, getOutputWidth())) return wide;
   const part = (columns: readonly number[]) =>
-    table(columns.map((c) => OUTCOME_HEAD[c] ?? ""), cells.map((row) => columns.map((c) => row[c] ?? "")));
+    formatTable(
+      columns.map((c) => OUTCOME_HEAD[c] ?? ""),
+      cells.map((row) => columns.map((c) => row[c] ?? "")),
+    );
   return `${part([0, 1, 2, 3])}\n\n${part([0, 4, 5, 6, 7])}`;
 }
 
@@ -316,10 +333,10 @@ export interface ReadmeBlock {
 
 /** What the markers of a data set are called. @param data its file, or "demo". */
 function blockName(data: string): string {
-  return `reproduce ${nameOf(data)}`;
+  return `reproduce ${formatRunName(data)}`;
 }
 
-function nameOf(data: string): string {
+function formatRunName(data: string): string {
   return basename(data).replace(/\.\w+$/, "");
 }
 
@@ -329,10 +346,10 @@ function readmeBlock(
   claims: readonly Claim[],
 ): ReadmeBlock {
   const text = [
-    `**${nameOf(data)}**, mean +- sd over ${seeds.length} seeds, ` +
+    `**${formatRunName(data)}**, mean +- sd over ${seeds.length} seeds, ` +
     "each figure from its own best-validation snapshot:",
     "",
-    ...markdownTable(OUTCOME_HEAD, rows.map(({ name, cells }) => [name, ...cells])),
+    ...formatMarkdownTable(OUTCOME_HEAD, rows.map(({ name, cells }) => [name, ...cells])),
     "",
     `${SAMPLING_NOTE}.`,
     "",

@@ -1,18 +1,26 @@
 /** The options of `reproduce`, and the models that they choose. */
 
 import { Command } from "commander";
-import { type ItemFeatures, usersOf } from "../../data/click_log.ts";
-import { type ExperimentModel, experimentModels, worksOver } from "../../tune/experiment.ts";
+import { type ItemFeatures, listUsers } from "../../data/click_log.ts";
+import { type ExperimentModel, experimentModels, supportsItems } from "../../tune/experiment.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
 import { defaultTraining, paperAdversarial } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { README, SAVE_DIR } from "../../cli/arguments.ts";
-import { jobsOption } from "../../cli/jobs.ts";
+import { createJobsOption } from "../../cli/jobs.ts";
 import { calibration } from "../../cli/calibration.ts";
-import { addShopSeeds, dataOption, RESPLIT, type ShopSeedOptions } from "../../cli/open_data.ts";
-import { addOptions, checkSeeds, folder, LARGEST_SEED, parse, path, wholeNumber } from "../../cli/options.ts";
-import { say } from "../train/run_stages.ts";
+import { addShopSeeds, createDataOption, RESPLIT, type ShopSeedOptions } from "../../cli/open_data.ts";
+import {
+  addOptions,
+  checkSeeds,
+  folder,
+  LARGEST_SEED,
+  parse,
+  parseWholeNumber,
+  path,
+} from "../../cli/options.ts";
+import { printLine } from "../train/run_stages.ts";
 
 export interface ReproduceOptions extends ShopSeedOptions {
   data: string;
@@ -39,28 +47,28 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
         "again with the same command: finished runs stay, and an unfinished one goes on.",
     )
     .version(version)
-    .addOption(dataOption());
+    .addOption(createDataOption());
   addShopSeeds(command)
     .option(...RESPLIT)
     .option(
       "--seeds <n>",
       "train every model with this many seeds: --seed and those after it",
-      wholeNumber(1, 1000),
+      parseWholeNumber(1, 1000),
       5,
     )
-    .option("--seed <n>", "the first seed", wholeNumber(0, LARGEST_SEED), 1)
-    .addOption(jobsOption("trainings"))
+    .option("--seed <n>", "the first seed", parseWholeNumber(0, LARGEST_SEED), 1)
+    .addOption(createJobsOption("trainings"))
     .option(SAVE_DIR, "where everything is written (default: runs/reproduce-<data>)", folder)
     .option(
       "--iterations <n>",
       "iterations of the Shannon stage",
-      wholeNumber(10, 2 ** 31),
+      parseWholeNumber(10, 2 ** 31),
       defaultTraining.iterations,
     )
     .option(
       "--adversarial <n>",
       "iterations of the adversarial stage",
-      wholeNumber(10, 2 ** 31),
+      parseWholeNumber(10, 2 ** 31),
       paperAdversarial.iterations,
     )
     .option(
@@ -100,14 +108,16 @@ function modelNames(text: string): string[] {
  * The models that were asked for and those they start from, in the order of training.
  * @throws UserError for one that was asked for by name and cannot be made over these items.
  */
-export function chosenModels(
+export function selectModels(
   names: readonly string[] | undefined,
   items: ItemFeatures["kind"],
 ): ExperimentModel[] {
-  const refused = experimentModels.filter((model) => !worksOver(model, items));
+  const refused = experimentModels.filter((model) => !supportsItems(model, items));
   if (!names) {
-    for (const { name } of refused) say(`${name} is left out: with tanh, items must be one-hot or dense`);
-    return experimentModels.filter((model) => worksOver(model, items));
+    for (const { name } of refused) {
+      printLine(`${name} is left out: with tanh, items must be one-hot or dense`);
+    }
+    return experimentModels.filter((model) => supportsItems(model, items));
   }
   const [wrong] = refused.filter(({ folder }) => names.includes(folder));
   if (wrong) {
@@ -125,9 +135,9 @@ export function chosenModels(
 
 /** @throws UserError for a data set with fewer train users than the batch of a published model takes. */
 export function expectTrainUsers(data: Dataset, models: readonly ExperimentModel[]): void {
-  const found = usersOf(data.source, "train").length;
+  const found = listUsers(data.source, "train").length;
   for (const model of models) {
-    const users = batchOf(model);
+    const users = getBatchSize(model);
     if (found >= users) continue;
     throw new UserError(
       `Expected at least ${users} train users, as many as the published batch of ${model.name} takes, found ${found} in ` +
@@ -137,6 +147,6 @@ export function expectTrainUsers(data: Dataset, models: readonly ExperimentModel
 }
 
 /** Users of a batch of a model, as published. */
-export function batchOf({ adversarialAfter }: ExperimentModel): number {
+export function getBatchSize({ adversarialAfter }: ExperimentModel): number {
   return (adversarialAfter === undefined ? defaultTraining : paperAdversarial).batchSize;
 }

@@ -1,20 +1,20 @@
 /** The files that `simulate` writes: figures and episodes in a folder, and the pages as a data set in another one. */
 
-import type { Ids } from "../../data/ids.ts";
+import type { IdList } from "../../data/ids.ts";
 import { expectReplaceable } from "../../files/atomic_write.ts";
 import { type RowColumn, rowsMark, type RowsWritten, writeRows } from "../../files/row_file.ts";
-import { type EpisodeLog, episodeLog, pagesSeen } from "../../simulate/episode_log.ts";
-import { candidatesOf, type PoolPage } from "../../simulate/pool.ts";
-import { settingsOf } from "../../simulate/options.ts";
+import { type EpisodeLog, listSeenPages, toClickLog } from "../../simulate/episode_log.ts";
+import { listCandidates, type PoolPage } from "../../simulate/pool.ts";
+import { resolveSettings } from "../../simulate/options.ts";
 import { type Clicks, eventLists } from "../../data/click_log.ts";
 import { writePrepared } from "../../data/sets/prepared_writer.ts";
-import { featuresOf } from "../../data/sets/dataset.ts";
-import { randomStream } from "../../data/random.ts";
+import { getFeatureManifest } from "../../data/sets/dataset.ts";
+import { createRandomStream } from "../../data/random.ts";
 import { UserError } from "../../user_error.ts";
 import type { EpisodeSetting } from "../policy/episode_setting.ts";
 import type { SimulateOptions } from "./options.ts";
-import type { PolicyRun } from "./policies.ts";
-import type { Simulated } from "./found_users.ts";
+import type { PolicySimulation } from "./policies.ts";
+import type { SimulationContext } from "./found_users.ts";
 
 /** A page that a user saw. */
 interface PageRow {
@@ -31,7 +31,7 @@ interface PageRow {
 }
 
 /** Columns of k slots. @param starts whether users start as somebody. */
-function columnsOf(slate: number, starts: boolean): RowColumn<PageRow>[] {
+function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
   return [
     { name: "user", type: "INT32", of: ({ user }) => user },
     ...(starts
@@ -62,7 +62,7 @@ function columnsOf(slate: number, starts: boolean): RowColumn<PageRow>[] {
 
 export interface EpisodeFileOptions {
   readonly slate: number;
-  readonly items: Ids;
+  readonly items: IdList;
   /** Whom a user started as; without it all start with nothing. */
   readonly startedAs?: (user: number) => string | null;
 }
@@ -75,15 +75,15 @@ export function writeEpisodes(
 ): Promise<RowsWritten> {
   async function* rows(): AsyncGenerator<PageRow[]> {
     for await (const log of logs) {
-      for (let u = 0; u < log.users; u++) yield rowsOf(log, u, options);
+      for (let u = 0; u < log.users; u++) yield listRows(log, u, options);
     }
   }
-  return writeRows(path, "episodes", columnsOf(options.slate, options.startedAs !== undefined), rows());
+  return writeRows(path, "episodes", listColumns(options.slate, options.startedAs !== undefined), rows());
 }
 
-function rowsOf(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileOptions): PageRow[] {
+function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileOptions): PageRow[] {
   const user = log.firstUser + u;
-  return Array.from(pagesSeen(log, u), ({ page, at, slate, clicked }): PageRow => ({
+  return Array.from(listSeenPages(log, u), ({ page, at, slate, clicked }): PageRow => ({
     user,
     startedAs: startedAs?.(user) ?? null,
     page,
@@ -95,7 +95,7 @@ function rowsOf(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileOpt
 }
 
 /** Takes what is made, such as pages of users, as it comes, and writes it down. */
-export interface Sink<T = EpisodeLog> {
+export interface RowSink<T = EpisodeLog> {
   /** Waits until what was put before is taken, so that it does not pile up. @throws what ended the writing, if it has ended. */
   put(made: T): Promise<void>;
   /** All was put. @throws UserError when it cannot be written. */
@@ -104,7 +104,7 @@ export interface Sink<T = EpisodeLog> {
   abandon(error: unknown): Promise<void>;
 }
 
-export function sinkOf<T>(write: (all: AsyncIterable<T>) => Promise<unknown>): Sink<T> {
+export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>): RowSink<T> {
   const { readable, writable } = new TransformStream<T, T>();
   const into = writable.getWriter();
   const done = write(readable);
@@ -131,19 +131,23 @@ export function sinkOf<T>(write: (all: AsyncIterable<T>) => Promise<unknown>): S
 
 export interface SinkContext {
   readonly options: SimulateOptions;
-  readonly simulated: Simulated;
+  readonly simulated: SimulationContext;
   readonly setting: EpisodeSetting;
 }
 
 /** Of the files that the options ask for, in folders that are there. */
-export function sinksOf(context: SinkContext): Sink[] {
+export function createSinks(context: SinkContext): RowSink[] {
   const { options: { saveDir, episodesFile, writeLog, slate }, simulated: { data }, setting } = context;
   const episodes = { slate, items: data.items, startedAs: setting.startedAs };
   return [
     ...(saveDir !== undefined && episodesFile
-      ? [sinkOf<EpisodeLog>((logs) => writeEpisodes(`${saveDir}/episodes.${episodesFile}`, episodes, logs))]
+      ? [
+        createSink<EpisodeLog>((logs) =>
+          writeEpisodes(`${saveDir}/episodes.${episodesFile}`, episodes, logs)
+        ),
+      ]
       : []),
-    ...(writeLog !== undefined ? [sinkOf(logWriter(context, writeLog))] : []),
+    ...(writeLog !== undefined ? [createSink(logWriter(context, writeLog))] : []),
   ];
 }
 
@@ -159,11 +163,13 @@ export function expectEnoughUsers({ writeLog, users }: Pick<SimulateOptions, "wr
 }
 
 /** The part of each user: 70 % train, 15 % validate, 15 % test. */
-function partsOf(users: number, seed: number): Uint8Array {
+function drawParts(users: number, seed: number): Uint8Array {
   const parts = new Uint8Array(users);
-  randomStream(seed, "simulated", "split").sampleWithoutReplacement(users, users).forEach((user, place) => {
-    parts[user] = place < 0.7 * users ? 0 : place < 0.85 * users ? 1 : 2;
-  });
+  createRandomStream(seed, "simulated", "split").sampleWithoutReplacement(users, users).forEach(
+    (user, place) => {
+      parts[user] = place < 0.7 * users ? 0 : place < 0.85 * users ? 1 : 2;
+    },
+  );
   return parts;
 }
 
@@ -177,10 +183,10 @@ function logWriter(
   const note = `simulated: pages of ${slate} items by the policy ${policy}${drawn}; who clicks: ${words}`;
   const { source } = dataset;
   const { count } = source.items.shape;
-  const settings = settingsOf(setting.options, count);
-  const from = explore && { candidatesOf: (page: PoolPage) => candidatesOf(settings, count, page) };
-  const features = featuresOf(dataset);
-  const parts = partsOf(users, seed);
+  const settings = resolveSettings(setting.options, count);
+  const from = explore && { listCandidates: (page: PoolPage) => listCandidates(settings, count, page) };
+  const features = getFeatureManifest(dataset);
+  const parts = drawParts(users, seed);
   const own = { name: source.name, items: { kind: "one-hot", count: 0 } } as const; // of clicks alone
   const contents = {
     name: `simulated-${source.name}`,
@@ -197,7 +203,7 @@ function logWriter(
     async function* clicks(): AsyncGenerator<Clicks> {
       for await (const log of logs) {
         const split = (place: number) => parts[log.firstUser + place] ?? 0;
-        yield episodeLog([log], { ...own, split, startOf: setting.startOf, ...from });
+        yield toClickLog([log], { ...own, split, getStart: setting.getStart, ...from });
       }
     }
     return writePrepared(folder, contents, clicks());
@@ -216,7 +222,7 @@ export function expectReturns(path: string): void {
 export async function writeReturns(
   path: string,
   { startedAs }: Pick<EpisodeSetting, "startedAs">,
-  runs: readonly Pick<PolicyRun, "name" | "returns">[],
+  runs: readonly Pick<PolicySimulation, "name" | "returns">[],
 ): Promise<void> {
   const columns: RowColumn<number>[] = [
     { ...RETURNS_HEAD, type: "INT32", of: (user) => user },

@@ -1,8 +1,8 @@
 /** Whom the options of a command name: a trained model, the truth of a made-up shop, or both, with their data; and on a device. */
 
 import { dirname, join } from "node:path";
-import { shopNamed, shopNames } from "../../data/shops.ts";
-import { checksum } from "../../files/local_file.ts";
+import { findShop, shopNames } from "../../data/shops.ts";
+import { computeFileChecksum } from "../../files/local_file.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { PolicySubject } from "../../policy/policy_config.ts";
 import { readJson } from "../../files/json_file.ts";
@@ -14,7 +14,7 @@ import { ShopSource } from "../../simulate/shop_users.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { UserError } from "../../user_error.ts";
 import { openData, openModel, reopenData } from "../../cli/open_data.ts";
-import type { SimulateOptions, UsersOptions } from "./options.ts";
+import type { SimulateOptions, UserSelectionOptions } from "./options.ts";
 import type { ItemFeatures } from "../../data/click_log.ts";
 import type { DataConfig } from "../../data/sets/dataset.ts";
 import { hasPagesWithoutClick } from "../../data/log_source.ts";
@@ -26,7 +26,7 @@ export type ModelSubject = Extract<PolicySubject, { kind: "model" }>;
 export type TruthSubject = Extract<PolicySubject, { kind: "truth" }>;
 
 /** Whom the options name, before there is a device: a model, a truth, or both. */
-export interface FoundUsers {
+export interface UserSelection {
   /** Over the model's items, where there is one. */
   readonly data: OpenedDataset;
   readonly model: ModelSubject | undefined;
@@ -36,11 +36,11 @@ export interface FoundUsers {
   /** What its test said of the model, and by how much its log's click rates are too high, in words; undefined for a truth. */
   readonly verdict: string | undefined;
   /** On the device, over the catalogue. @param stack gets what is freed in the end. */
-  open(gpu: Gpu, stack: DisposableStack): OpenedUsers;
+  open(gpu: Gpu, stack: DisposableStack): UserEnvironment;
 }
 
 /** The same on a device. */
-export interface OpenedUsers {
+export interface UserEnvironment {
   /** Who clicks: the truth where it is named. */
   readonly environment: UsersSource;
   /** What policies know of users, where it is not whoever clicks: the model beside a truth. */
@@ -48,7 +48,7 @@ export interface OpenedUsers {
 }
 
 /** Who clicks, as a policy that is trained on them names them. */
-export function subjectOf({ truth, model }: FoundUsers): PolicySubject {
+export function getSubject({ truth, model }: UserSelection): PolicySubject {
   const subject = truth ?? model;
   if (subject) return subject;
   throw new Error("expected a model or a truth");
@@ -60,8 +60,8 @@ export function subjectOf({ truth, model }: FoundUsers): PolicySubject {
  * @throws UserError for a model that is not there or over other items, and a truth that is not known.
  */
 export async function findUsers(
-  options: UsersOptions & { readonly seed: number; readonly resplit: boolean },
-): Promise<FoundUsers> {
+  options: UserSelectionOptions & { readonly seed: number; readonly resplit: boolean },
+): Promise<UserSelection> {
   const data = options.shop ?? options.data;
   const { model, truth, uncalibrated } = options;
   if (model !== undefined) {
@@ -77,8 +77,8 @@ export async function findUsers(
 /** Finds again whom a policy was trained on. @throws UserError where that has changed. */
 export async function findAgain(
   subject: PolicySubject,
-  options: Pick<UsersOptions, "memoryRows">,
-): Promise<FoundUsers> {
+  options: Pick<UserSelectionOptions, "memoryRows">,
+): Promise<UserSelection> {
   const own = { ...options, seed: 1, resplit: false };
   if (subject.kind === "truth") {
     const { shop: data, dataSeed } = subject;
@@ -95,7 +95,7 @@ export async function findAgain(
 /** @throws UserError for a shop with other items than the model's: policies would know those, and users click on others. */
 async function expectOwnShop(
   { run: { path, trainedOn }, data }: { run: OpenedRun; data: OpenedDataset },
-  { dataSeed }: Pick<UsersOptions, "dataSeed">,
+  { dataSeed }: Pick<UserSelectionOptions, "dataSeed">,
 ): Promise<void> {
   const { name } = data.source;
   if (!trainedOn) {
@@ -104,8 +104,8 @@ async function expectOwnShop(
       `Expected --data-seed, that of the ${name} shop whose items the model knows: ${path} stands in no run that says it.`,
     );
   }
-  if (sameCatalogue(trainedOn, data.dataset.config)) return;
-  if (trainedOn.kind !== "demo" && sameItems(await OpenedDataset.of(await reopenData(trainedOn)), data)) {
+  if (isSameCatalogue(trainedOn, data.dataset.config)) return;
+  if (trainedOn.kind !== "demo" && hasSameItems(await OpenedDataset.of(await reopenData(trainedOn)), data)) {
     return;
   }
   throw new UserError(
@@ -118,9 +118,9 @@ async function expectOwnShop(
 
 async function foundModel(
   { run, data }: { run: OpenedRun; data: OpenedDataset },
-  { truth, uncalibrated }: Pick<UsersOptions, "truth" | "uncalibrated">,
-): Promise<FoundUsers> {
-  const { sha256 } = await checksum(run.path);
+  { truth, uncalibrated }: Pick<UserSelectionOptions, "truth" | "uncalibrated">,
+): Promise<UserSelection> {
+  const { sha256 } = await computeFileChecksum(run.path);
   // What stands beside a run that goes on is of a model before this one.
   const tested = run.unfinished ? [] : await verdictBeside(run.path);
   const verdict = tested.length === 0 ? undefined : `The test of ${dirname(run.path)}: ${tested.join(" ")}`;
@@ -140,9 +140,9 @@ async function foundModel(
   };
 }
 
-function foundTruth(data: OpenedDataset): FoundUsers {
+function foundTruth(data: OpenedDataset): UserSelection {
   const { dataset: { config }, source } = data;
-  const shop = config.kind === "demo" ? shopNamed(config.shop ?? "demo") : undefined;
+  const shop = config.kind === "demo" ? findShop(config.shop ?? "demo") : undefined;
   const items = source.items.items;
   if (config.kind !== "demo" || !shop || items?.kind !== "dense") {
     throw new UserError(
@@ -173,13 +173,13 @@ async function verdictBeside(snapshot: string): Promise<readonly string[]> {
 }
 
 /** Whether both are known to be over the same items by what a run records of them: a shop's seed, a set's checksum. */
-export function sameCatalogue(one: DataConfig, other: DataConfig): boolean {
+export function isSameCatalogue(one: DataConfig, other: DataConfig): boolean {
   const of = (data: DataConfig) => data.kind === "demo" ? data.seed : data.sha256;
   return of(one) === of(other);
 }
 
 /** As many items with the same ids in the same order and, where they are in memory, the same features. */
-export function sameItems(one: OpenedDataset, other: OpenedDataset): boolean {
+export function hasSameItems(one: OpenedDataset, other: OpenedDataset): boolean {
   const [a, b] = [one.source.items, other.source.items];
   if (a.shape.count !== b.shape.count) return false;
   for (let item = 0; item < a.shape.count; item++) {
@@ -190,24 +190,24 @@ export function sameItems(one: OpenedDataset, other: OpenedDataset): boolean {
 
 function sameFeatures(a: ItemFeatures, b: ItemFeatures): boolean {
   if (a.kind === "one-hot" || b.kind === "one-hot") return a.kind === b.kind;
-  if (!sameNumbers(a.values, b.values)) return false;
+  if (!areEqualArrays(a.values, b.values)) return false;
   if (a.kind === "dense" || b.kind === "dense") return a.kind === b.kind;
-  return sameNumbers(a.tokens.first, b.tokens.first) && sameNumbers(a.tokens.token, b.tokens.token);
+  return areEqualArrays(a.tokens.first, b.tokens.first) && areEqualArrays(a.tokens.token, b.tokens.token);
 }
 
 /** Whether both have the same numbers at the same places. */
-export function sameNumbers(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+export function areEqualArrays(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
   for (let k = 0; k < a.length; k++) if (a[k] !== b[k]) return false;
   return a.length === b.length;
 }
 
 /** A command's users, opened. */
-export interface Simulated extends OpenedUsers {
+export interface SimulationContext extends UserEnvironment {
   readonly gpu: Gpu;
   /** What is freed in the end, before the device is. */
   readonly stack: DisposableStack;
   /** Whom the options name. */
-  readonly found: FoundUsers;
+  readonly found: UserSelection;
   readonly data: OpenedDataset;
   /** Who clicks, in words: "the users of runs/a/best-loss.safetensors". */
   readonly words: string;
@@ -218,7 +218,7 @@ export interface Simulated extends OpenedUsers {
 /** @throws UserError as {@link findUsers}, and for a model whose utilities are no log-odds. */
 export async function withSimulated<T>(
   options: SimulateOptions,
-  use: (simulated: Simulated) => Promise<T>,
+  use: (simulated: SimulationContext) => Promise<T>,
 ): Promise<T> {
   const found = await findUsers(options);
   const { data, truth, run } = found;

@@ -9,24 +9,24 @@ import { version } from "../../version.ts";
 import { DATA, SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
 import {
   addShopSeeds,
-  memoryRowsOption,
+  createMemoryRowsOption,
   MODEL_SEED,
   RESPLIT,
   type ShopSeedOptions,
 } from "../../cli/open_data.ts";
 import {
+  createOption,
   folder,
   type GivenOptions,
-  givenOptions,
   LARGEST_SEED,
-  optionOf,
+  listGivenOptions,
   parse,
+  parseWholeNumber,
   path,
-  wholeNumber,
 } from "../../cli/options.ts";
 import { type Exploration, TEMPERATURES } from "../../simulate/explore.ts";
 import type { SimulationSettings } from "../../simulate/options.ts";
-import { shopNamed, shopNames, shops } from "../../data/shops.ts";
+import { findShop, shopNames, shops } from "../../data/shops.ts";
 
 /** `all` items, some `random` ones for each page, or those of a file. */
 export type PoolArgument = "all" | { readonly random: number } | { readonly file: string };
@@ -38,7 +38,7 @@ export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool
   patience?: number;
 }
 
-export interface SimulateOptions extends UsersOptions, EpisodeOptions {
+export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
   resplit: boolean;
   /** A name, or the folder of a trained one. */
   policy: string;
@@ -66,10 +66,10 @@ greedy scores the whole catalogue on every page: its time grows with users x pag
 function addEpisodeOptions(command: Command): Command {
   return command
     .optionsGroup("Users and pages:")
-    .option("--users <n>", "how many users", wholeNumber(1, 10_000_000), 1000)
-    .option("--pages <n>", "pages that a user sees at most", wholeNumber(1, 100_000), 20)
-    .option("--slate <n>", "items on a page", wholeNumber(1, 1024), 3)
-    .addOption(optionOf(policyTrainingFields.start.option!))
+    .option("--users <n>", "how many users", parseWholeNumber(1, 10_000_000), 1000)
+    .option("--pages <n>", "pages that a user sees at most", parseWholeNumber(1, 100_000), 20)
+    .option("--slate <n>", "items on a page", parseWholeNumber(1, 1024), 3)
+    .addOption(createOption(policyTrainingFields.start.option!))
     .option("--repeats", "items that a user has clicked may be shown again", false)
     .addOption(
       new Option(
@@ -78,11 +78,11 @@ function addEpisodeOptions(command: Command): Command {
           "ids",
       ).argParser(pool).default("all"),
     )
-    .addOption(optionOf(policyTrainingFields.leave.option!))
+    .addOption(createOption(policyTrainingFields.leave.option!))
     .option(
       "--patience <n>",
       "a user leaves after so many pages in a row without a click",
-      wholeNumber(1, 2 ** 31 - 1),
+      parseWholeNumber(1, 2 ** 31 - 1),
     )
     .addOption(
       new Option("--reward <kind>", "click: 1 for each click; utility: the utility of the clicked item")
@@ -91,13 +91,13 @@ function addEpisodeOptions(command: Command): Command {
     .option(
       "--seed <n>",
       "seed of all that is random: clicks, slates, who starts with whose clicks, a made-up shop, a new split",
-      wholeNumber(0, LARGEST_SEED),
+      parseWholeNumber(0, LARGEST_SEED),
       1,
     );
 }
 
 /** How slates are drawn by scores. @param about what for */
-export function exploreOption(about: string): Option {
+export function createExploreOption(about: string): Option {
   return new Option("--explore <how>", `${about}: plackett-luce:<temperature>`).argParser(exploration);
 }
 
@@ -141,7 +141,7 @@ export function parseSimulateOptions(
       "random",
     )
     .addOption(
-      exploreOption("draw slates by the policy's scores; a --write-log keeps the chance of each page"),
+      createExploreOption("draw slates by the policy's scores; a --write-log keeps the chance of each page"),
     )
     .option("--no-rivals", "do not show random and popular slates to the same users");
   addEpisodeOptions(command)
@@ -167,10 +167,10 @@ export function parseSimulateOptions(
       "Expected --reward click with --explore: slates of the highest utility are not those of scores.",
     );
   }
-  return { options, given: givenOptions(command) };
+  return { options, given: listGivenOptions(command) };
 }
 
-export interface UsersOptions extends ShopSeedOptions {
+export interface UserSelectionOptions extends ShopSeedOptions {
   model?: string;
   data?: string;
   shop?: string;
@@ -180,14 +180,14 @@ export interface UsersOptions extends ShopSeedOptions {
 }
 
 /** A made-up shop by its name. @param about what it is for. */
-export function shopOption(about: string): Option {
+export function createShopOption(about: string): Option {
   return new Option("--shop <name>", about).choices(shops.map(({ name }) => name));
 }
 
 /** Its seed. */
 function ofThatShop(): Option {
   const about = "seed of that shop, where the model does not say it";
-  return new Option("--data-seed <n>", about).argParser(wholeNumber(0, LARGEST_SEED));
+  return new Option("--data-seed <n>", about).argParser(parseWholeNumber(0, LARGEST_SEED));
 }
 
 /** @param beside what --model is beside --truth, if it may be there. @param seed the seed of a shop without one, in words. */
@@ -216,12 +216,12 @@ export function addUsersOptions(
       )
         .argParser(path),
     )
-    .addOption(shopOption("a made-up shop as the data"));
-  return addShopSeeds(command, seed).addOption(memoryRowsOption());
+    .addOption(createShopOption("a made-up shop as the data"));
+  return addShopSeeds(command, seed).addOption(createMemoryRowsOption());
 }
 
 /** @throws UserError where it is not said who clicks, or it is said twice. */
-export function checkUsers({ model, data, shop, truth, uncalibrated }: UsersOptions): void {
+export function checkUsers({ model, data, shop, truth, uncalibrated }: UserSelectionOptions): void {
   if (shop !== undefined && data !== undefined) {
     throw new UserError("Expected either --shop or --data, got both. Leave one of them out.");
   }
@@ -236,7 +236,7 @@ export function checkUsers({ model, data, shop, truth, uncalibrated }: UsersOpti
         `made-up shop${alone}.`,
     );
   }
-  if (truth && named !== undefined && !shopNamed(named)) {
+  if (truth && named !== undefined && !findShop(named)) {
     throw new UserError(
       `Expected a made-up shop (--shop ${shopNames}) with --truth, got --data ${named}: of a log it is not known why its users ` +
         "click. Use --model.",
@@ -251,7 +251,7 @@ export function checkUsers({ model, data, shop, truth, uncalibrated }: UsersOpti
 }
 
 export interface EnvironmentOptions
-  extends Pick<UsersOptions, "shop" | "dataSeed" | "memoryRows" | "uncalibrated"> {
+  extends Pick<UserSelectionOptions, "shop" | "dataSeed" | "memoryRows" | "uncalibrated"> {
   testModel?: string;
 }
 
@@ -264,7 +264,7 @@ export function addEnvironmentOptions(
     .optionsGroup("Who clicks:")
     .option("--test-model <run>", about.testModel, path)
     .option("--uncalibrated", "take a second model of the adversarial stage all the same", false)
-    .addOption(shopOption(about.shop))
+    .addOption(createShopOption(about.shop))
     .addOption(ofThatShop())
-    .addOption(memoryRowsOption());
+    .addOption(createMemoryRowsOption());
 }

@@ -1,20 +1,27 @@
 /** What `simulate` ends with: a table of the policies, the curve by page, what follows in words, and the same in files. */
 
-import { differenceOf } from "../../policy/comparison/comparison.ts";
-import type { CurvePage, MeanFigure } from "../../policy/comparison/figures.ts";
+import { comparePolicies } from "../../policy/comparison/comparison.ts";
+import type { MeanEstimate, PageCurvePoint } from "../../policy/comparison/figures.ts";
 import {
   classifyDifference,
   describeDifference,
   describeSignificance,
-  signed,
+  formatSigned,
 } from "../../figures/verdict.ts";
 import type { SimulateOptions } from "./options.ts";
-import { type PolicyRun, RIVALS } from "./policies.ts";
-import { type Column, fits, fittedTable, outputWidth, table, WIDEST } from "../../cli/table.ts";
-import { percent as percentText, thousands } from "../../number_text.ts";
+import { type PolicySimulation, RIVALS } from "./policies.ts";
+import {
+  fitsWidth,
+  formatFittedTable,
+  formatTable,
+  getOutputWidth,
+  type TableColumn,
+  WIDEST,
+} from "../../cli/table.ts";
+import { formatPercent as percentText, formatThousands } from "../../number_text.ts";
 
 /** What the figures are of. */
-export interface Told {
+export interface SimulationSummary {
   readonly options: Pick<SimulateOptions, "users" | "pages" | "slate" | "reward" | "leave" | "patience">;
   /** Who clicks. */
   readonly words: string;
@@ -31,15 +38,15 @@ const percent = (share: number) => percentText(share, 1);
 /** A share that may be tiny. */
 const small = (share: number) =>
   share > 0 && share < 0.001 ? `${(100 * share).toPrecision(1)} %` : percent(share);
-const some = (count: number, what: string) => `${thousands(count)} ${what}${count === 1 ? "" : "s"}`;
+const some = (count: number, what: string) => `${formatThousands(count)} ${what}${count === 1 ? "" : "s"}`;
 const number = (value: number) => Number.isNaN(value) ? "-" : value.toFixed(2).replace(/^-0\.00$/, "0.00");
-const range = ({ interval }: MeanFigure, text: (value: number) => string) =>
+const range = ({ interval }: MeanEstimate, text: (value: number) => string) =>
   interval ? `${text(interval[0])} to ${text(interval[1])}` : "-";
 
-function columnsOf({ options, noClickRate }: Told): Column<PolicyRun>[] {
+function listResultColumns({ options, noClickRate }: SimulationSummary): TableColumn<PolicySimulation>[] {
   const counts = noClickRate === undefined;
   const leaves = options.leave > 0 || options.patience !== undefined;
-  const columns: (Column<PolicyRun> | false)[] = [
+  const columns: (TableColumn<PolicySimulation> | false)[] = [
     { head: "policy", goes: 0, cell: ({ name }) => name },
     counts && { head: "return", goes: 0, cell: ({ figures }) => number(figures.return.mean) },
     counts && { head: RANGE, goes: 2, cell: ({ figures }) => range(figures.return, number) },
@@ -56,11 +63,15 @@ function columnsOf({ options, noClickRate }: Told): Column<PolicyRun>[] {
 }
 
 /** All that is printed. @param width characters of a line; columns go where they do not fit. */
-export function resultText(told: Told, runs: readonly PolicyRun[], width: number = outputWidth()): string {
+export function formatResults(
+  told: SimulationSummary,
+  runs: readonly PolicySimulation[],
+  width: number = getOutputWidth(),
+): string {
   const { options, words, items } = told;
   const { users, pages, slate } = options;
   const most = Math.min(width, WIDEST);
-  const { text: figures } = fittedTable(columnsOf(told), runs, most);
+  const { text: figures } = formatFittedTable(listResultColumns(told), runs, most);
   return [
     `${some(users, "user")}, ${some(pages, "page")} of ${slate} of ${some(items, "item")}; who clicks: ` +
     `${words}`,
@@ -73,18 +84,18 @@ export function resultText(told: Told, runs: readonly PolicyRun[], width: number
 /** Pages that the curve is printed at, at most. */
 const POINTS = 6;
 
-function curveText(told: Told, runs: readonly PolicyRun[], width: number): string[] {
+function curveText(told: SimulationSummary, runs: readonly PolicySimulation[], width: number): string[] {
   const { options: { pages, reward }, noClickRate } = told;
   if (pages < 2) return [];
   const tables: string[] = [];
-  const add = (title: string, cell: (page: CurvePage) => string) => {
+  const add = (title: string, cell: (page: PageCurvePoint) => string) => {
     let count = Math.min(POINTS, pages);
     const lines = () => {
       const at = Array.from(
         { length: count },
         (_, k) => Math.round(k * (pages - 1) / Math.max(1, count - 1)),
       );
-      return table(
+      return formatTable(
         ["page", ...at.map((page) => String(page + 1))],
         runs.map(({ name, figures: { byPage } }) => [
           name,
@@ -95,7 +106,7 @@ function curveText(told: Told, runs: readonly PolicyRun[], width: number): strin
         ]),
       );
     };
-    while (count > 2 && !fits(lines(), width)) count--;
+    while (count > 2 && !fitsWidth(lines(), width)) count--;
     tables.push(`\n${title}:\n${lines()}`);
   };
   if (noClickRate === undefined) add("Click rate by page", ({ clickRate }) => percent(clickRate.mean));
@@ -104,7 +115,7 @@ function curveText(told: Told, runs: readonly PolicyRun[], width: number): strin
 }
 
 /** @param ranges whether the table has them. */
-function sentences(told: Told, runs: readonly PolicyRun[], ranges: boolean): string[] {
+function sentences(told: SimulationSummary, runs: readonly PolicySimulation[], ranges: boolean): string[] {
   const { options: { reward, pages }, noClickRate, notes } = told;
   const texts: string[] = [];
   const of = reward === "click" ? "clicks of a user" : "utility of what a user clicked";
@@ -129,7 +140,7 @@ function sentences(told: Told, runs: readonly PolicyRun[], ranges: boolean): str
 }
 
 /** How far the first policy is above the others, on the same users. */
-function differenceWords(told: Told, runs: readonly PolicyRun[]): string[] {
+function differenceWords(told: SimulationSummary, runs: readonly PolicySimulation[]): string[] {
   const [first, ...rivals] = runs;
   if (!first || told.noClickRate !== undefined) return [];
   if (rivals.length === 0) {
@@ -139,16 +150,16 @@ function differenceWords(told: Told, runs: readonly PolicyRun[]): string[] {
     ];
   }
   return rivals.map((rival) => {
-    const difference = differenceOf([first.returns], [rival.returns]);
+    const difference = comparePolicies([first.returns], [rival.returns]);
     const { mean, interval } = difference;
-    if (!interval) return `${first.name} minus ${rival.name}: ${signed(mean)}, of one user.`;
+    if (!interval) return `${first.name} minus ${rival.name}: ${formatSigned(mean)}, of one user.`;
     const finding = describeSignificance(classifyDifference(interval), first.name, rival.name);
     return `${finding}, user by user: ${describeDifference({ difference: mean, interval }, 2)}.`;
   });
 }
 
 /** What result.json says of the policies: figures that mean nothing are null. */
-export function resultsOf(told: Told, runs: readonly PolicyRun[]) {
+export function buildResults(told: SimulationSummary, runs: readonly PolicySimulation[]) {
   const counts = told.noClickRate === undefined;
   const [first] = runs;
   return {
@@ -169,7 +180,7 @@ export function resultsOf(told: Told, runs: readonly PolicyRun[]) {
       })),
     })),
     differences: !first || !counts ? [] : runs.slice(1).map((rival) => {
-      const { mean, interval, gain, lose } = differenceOf([first.returns], [rival.returns]);
+      const { mean, interval, gain, lose } = comparePolicies([first.returns], [rival.returns]);
       return { policy: first.name, minus: rival.name, mean, interval, gain, lose };
     }),
   };

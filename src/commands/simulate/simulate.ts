@@ -4,41 +4,41 @@ import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
 import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { writePage } from "../../report/page_shell.ts";
-import { simulationPageOf } from "../../report/simulation_page.ts";
+import { buildSimulationPage } from "../../report/simulation_page.ts";
 import { parseSimulateOptions, type PoolArgument, type SimulateOptions } from "./options.ts";
-import { resultsOf, resultText, type Told } from "./results.ts";
+import { buildResults, formatResults, type SimulationSummary } from "./results.ts";
 import {
-  type ChosenPolicy,
   findPolicy,
-  namedPolicy,
-  type PolicyRun,
+  openNamedPolicy,
+  openTrainedPolicy,
+  type PolicySimulation,
+  type ReadyPolicy,
   RIVALS,
   runPolicies,
-  trainedPolicy,
 } from "./policies.ts";
-import { type Simulated, withSimulated } from "./found_users.ts";
-import { thousands } from "../../number_text.ts";
+import { type SimulationContext, withSimulated } from "./found_users.ts";
+import { formatThousands } from "../../number_text.ts";
 import process from "node:process";
-import { expectEmpty, OwnedFolder, type Purpose } from "../../files/owned_folder.ts";
+import { expectEmpty, type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { version } from "../../version.ts";
 import type { GivenOptions } from "../../cli/options.ts";
-import { settingOf } from "../policy/episode_setting.ts";
+import { buildEpisodeSetting } from "../policy/episode_setting.ts";
 import { runMain } from "../../cli/fail.ts";
-import { quoted, reportFile } from "../../cli/arguments.ts";
-import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
-import { EXIT_INTERRUPTED, machine, say } from "../train/run_stages.ts";
-import { exploring } from "../../simulate/explore.ts";
-import { expectEnoughUsers, sinksOf, writeReturns } from "./files.ts";
-import { noteAtStop, stopOnSignals } from "../../cli/stop.ts";
+import { quotePath, reportFile } from "../../cli/arguments.ts";
+import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
+import { describeMachine, EXIT_INTERRUPTED, printLine } from "../train/run_stages.ts";
+import { createExploringPolicy } from "../../simulate/explore.ts";
+import { createSinks, expectEnoughUsers, writeReturns } from "./files.ts";
+import { reportAtStop, stopOnSignals } from "../../cli/stop.ts";
 import { OWN_FILES } from "../../data/sets/prepared_writer.ts";
 import { UserError } from "../../user_error.ts";
 
 interface Contents {
   readonly options: SimulateOptions;
   readonly opened: OpenedPolicy | undefined;
-  readonly simulated: Simulated;
-  readonly told: Told;
-  readonly runs: readonly PolicyRun[];
+  readonly simulated: SimulationContext;
+  readonly told: SimulationSummary;
+  readonly runs: readonly PolicySimulation[];
 }
 
 async function writeSimulationPage(
@@ -56,7 +56,7 @@ async function writeSimulationPage(
   ];
   await writePage(
     path,
-    simulationPageOf({
+    buildSimulationPage({
       ...{ pages, reward, clickRates: told.noClickRate === undefined, policies: runs },
       leaves: leave > 0 || patience !== undefined,
       facts: [
@@ -65,8 +65,8 @@ async function writeSimulationPage(
         ...(options.explore
           ? [["temperature of its slates", String(options.explore.temperature)] as const]
           : []),
-        ["users", thousands(users)],
-        ["pages", `${thousands(pages)} of ${slate} of ${thousands(told.items)} items`],
+        ["users", formatThousands(users)],
+        ["pages", `${formatThousands(pages)} of ${slate} of ${formatThousands(told.items)} items`],
         ...usual.flatMap(([name, value, isUsual]) => isUsual ? [] : [[name, value] as const]),
         ["seed", String(seed)],
         ["adapter", gpu.adapter.description],
@@ -88,7 +88,7 @@ const FOLDERS = {
     own: ["episodes.csv", "episodes.parquet", "returns.csv", "result.json", "report.html"],
   },
   writeLog: { what: "the simulated log", option: "--write-log", own: OWN_FILES },
-} as const satisfies Record<string, Purpose>;
+} as const satisfies Record<string, FolderPurpose>;
 
 /** What is done sooner is not worth a line in a pipe. */
 const SILENT_MS = 2000;
@@ -106,19 +106,19 @@ async function main(): Promise<number> {
   for (const { path, purpose } of folders) expectEmpty(path, purpose, paths);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   return await withSimulated(options, async (simulated) => {
-    const setting = settingOf(options, simulated.data);
+    const setting = buildEpisodeSetting(options, simulated.data);
     const { policies, notes } = await chosen(options, opened, simulated);
     using owned = new DisposableStack();
     const begun: OwnedFolder[] = [];
     for (const { path, purpose } of folders) {
       begun.push(owned.use(await OwnedFolder.begin(path, purpose, paths)));
     }
-    const sinks = sinksOf({ options, simulated, setting });
-    using progress = trainingProgress(options.users * policies.length, 0, process.stderr);
+    const sinks = createSinks({ options, simulated, setting });
+    using progress = createTrainingProgress(options.users * policies.length, 0, process.stderr);
     const began = performance.now();
     const ending = "stopping: the pages that are under way are finished (Ctrl-C again to drop them)";
-    using _told = noteAtStop(stop, progress.note, ending);
-    let runs: PolicyRun[];
+    using _told = reportAtStop(stop, progress.note, ending);
+    let runs: PolicySimulation[];
     try {
       runs = await runPolicies(simulated, setting, policies, {
         signal: stop.signal,
@@ -135,13 +135,13 @@ async function main(): Promise<number> {
       for (const sink of sinks) await sink.abandon(error);
       if (!stop.signal.aborted) throw error;
       progress.stop();
-      say("Stopped; nothing was written.");
+      printLine("Stopped; nothing was written.");
       return EXIT_INTERRUPTED;
     }
     progress.stop();
     const { words, noClickRate, environment: { itemCount: items } } = simulated;
-    const told: Told = { options, words, items, noClickRate, notes };
-    console.log(resultText(told, runs));
+    const told: SimulationSummary = { options, words, items, noClickRate, notes };
+    console.log(formatResults(told, runs));
     if (options.saveDir !== undefined) {
       await writeReturns(`${options.saveDir}/returns.csv`, setting, runs);
       const contents = { options, opened, simulated, told, runs };
@@ -150,7 +150,7 @@ async function main(): Promise<number> {
     }
     OwnedFolder.finishAll(begun);
     for (const { path, purpose: { what } } of folders) {
-      console.log(`${what[0]?.toUpperCase()}${what.slice(1)}: ${quoted(path)}`);
+      console.log(`${what[0]?.toUpperCase()}${what.slice(1)}: ${quotePath(path)}`);
     }
     return 0;
   });
@@ -175,27 +175,27 @@ function asTrained(
 async function chosen(
   options: SimulateOptions,
   opened: OpenedPolicy | undefined,
-  simulated: Simulated,
-): Promise<{ policies: ChosenPolicy[]; notes: string[] }> {
+  simulated: SimulationContext,
+): Promise<{ policies: ReadyPolicy[]; notes: string[] }> {
   const { policy, rivals, explore } = options;
-  using progress = delayedProgress();
+  using progress = createDelayedProgress();
   const notes: string[] = [];
   const first = opened
-    ? await trainedPolicy(opened, simulated, options)
-    : namedPolicy(policy, simulated, progress.onProgress);
+    ? await openTrainedPolicy(opened, simulated, options)
+    : openNamedPolicy(policy, simulated, progress.onProgress);
   const policies = [
     explore
       ? {
         ...first,
         name: `${first.name} at ${explore.temperature}`,
-        policy: exploring(first.policy, explore),
+        policy: createExploringPolicy(first.policy, explore),
       }
       : first,
   ];
   for (const name of rivals ? RIVALS : []) {
     if (name === policy && !explore) continue;
     try {
-      policies.push(namedPolicy(name, simulated, progress.onProgress));
+      policies.push(openNamedPolicy(name, simulated, progress.onProgress));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       notes.push(`Without ${name} slates: ${error.message}`);
@@ -231,8 +231,8 @@ async function writeResult(
     },
     policy: opened ? { path: opened.path, ...opened.config } : options.policy,
     settings: { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, explore },
-    ...resultsOf(told, runs),
-    ...await machine(gpu),
+    ...buildResults(told, runs),
+    ...await describeMachine(gpu),
   };
   await writeJson(`${folder}/result.json`, result);
 }

@@ -5,14 +5,14 @@ import * as v from "../../schema.ts";
 import { runMain } from "../../cli/fail.ts";
 import { reopenData } from "../../cli/open_data.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
-import { iterationFlops } from "../../train/iteration_work.ts";
+import { estimateIterationFlops } from "../../train/iteration_work.ts";
 import { DivergedError } from "../../train/results.ts";
 import { allowWrites } from "../../files/write_scope.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
 import { RunFolder } from "../../run/run_folder.ts";
-import { type Stage, stages } from "../../run/stages.ts";
-import { type JobMessage, messageLine, requestSchema } from "./run_jobs.ts";
-import { EXIT_INTERRUPTED, goOn, reopenInit, say, type Shown } from "./run_stages.ts";
+import { stages, type TrainingStage } from "../../run/stages.ts";
+import { encodeMessage, type JobMessage, requestSchema } from "./run_jobs.ts";
+import { continueRun, EXIT_INTERRUPTED, printLine, reopenInit, type StageDisplay } from "./run_stages.ts";
 
 /** Steps are told no more often than they are shown. */
 const TELL_MS = 200;
@@ -27,10 +27,10 @@ async function main(): Promise<void> {
   const { data, init } = begun.includes(true)
     ? { data: opened, init: undefined }
     : await reopenInit(config, opened);
-  using gpu = await openGpu({ stepFlops: iterationFlops(data.source, config) });
+  using gpu = await openGpu({ stepFlops: estimateIterationFlops(data.source, config) });
   try {
     const run = { gpu, data, init, path, config, untested, signal };
-    tell({ kind: "ended", results: await goOn(run, { signal, onStop: undefined }, () => {}, told) });
+    tell({ kind: "ended", results: await continueRun(run, { signal, onStop: undefined }, () => {}, told) });
     gpu.check();
   } catch (error) {
     if (error instanceof DivergedError) {
@@ -41,10 +41,10 @@ async function main(): Promise<void> {
 }
 
 function tell(message: JobMessage): void {
-  console.log(messageLine(message));
+  console.log(encodeMessage(message));
 }
 
-function told({ name: stage }: Stage): Shown {
+function told({ name: stage }: TrainingStage): StageDisplay {
   let last = -Infinity;
   return {
     events: {
@@ -55,7 +55,7 @@ function told({ name: stage }: Stage): Shown {
       },
       onValidation: (figures) => tell({ kind: "validation", stage, figures }),
     },
-    note: say,
+    note: printLine,
     stop: () => {},
   };
 }

@@ -3,23 +3,23 @@
 import { serialize } from "node:v8";
 import * as v from "../../schema.ts";
 import {
-  FailedJob,
-  Jobs,
+  createJobsProgress,
+  decodeMessage,
+  FailedJobError,
+  JobSlots,
   type JobsProgress,
-  jobsProgress,
+  runAllSettled,
   runChild,
-  settled,
-  valueOf,
 } from "../../cli/jobs.ts";
 import { describeProcess } from "../../cli/launch.ts";
 import { RESUME } from "../../cli/arguments.ts";
-import { thousands } from "../../number_text.ts";
-import { DivergedError, type StepResult, type ValidationResult } from "../../train/results.ts";
+import { formatThousands } from "../../number_text.ts";
+import { DivergedError, type TrainingStepResult, type ValidationResult } from "../../train/results.ts";
 import { makeFolder } from "../../files/atomic_write.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
-import { type Stage, type StageFigures, type StageName, stagesOf } from "../../run/stages.ts";
-import { noteAtStop, type Stop } from "../../cli/stop.ts";
-import type { Run, RunEvents, RunResult } from "../../run/training_run.ts";
+import { listStages, type StageMetrics, type StageName, type TrainingStage } from "../../run/stages.ts";
+import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
+import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 
 /** What a child reads. */
 export const requestSchema = v.strictObject({
@@ -30,24 +30,24 @@ export const requestSchema = v.strictObject({
 
 /** What a child tells. */
 export type JobMessage =
-  | { readonly kind: "step"; readonly stage: StageName; readonly figures: StepResult<StageFigures> }
+  | { readonly kind: "step"; readonly stage: StageName; readonly figures: TrainingStepResult<StageMetrics> }
   | {
     readonly kind: "validation";
     readonly stage: StageName;
-    readonly figures: ValidationResult<StageFigures>;
+    readonly figures: ValidationResult<StageMetrics>;
   }
   | { readonly kind: "diverged"; readonly iteration: number; readonly message: string }
-  | { readonly kind: "ended"; readonly results: RunResult[] };
+  | { readonly kind: "ended"; readonly results: StageRunResult[] };
 
-export function messageLine(message: JobMessage): string {
+export function encodeMessage(message: JobMessage): string {
   return new Uint8Array(serialize(message)).toBase64();
 }
 
 /** How a run in a child is called, and who hears of it. */
-export interface Followed {
+export interface FollowedRun {
   readonly name: string;
-  readonly jobs: Jobs;
-  readonly events?: RunEvents;
+  readonly jobs: JobSlots;
+  readonly events?: RunCallbacks;
   readonly progress?: JobsProgress;
   readonly note: (text: string) => void;
   /** Whether it has the machine to itself. */
@@ -60,17 +60,17 @@ export interface Followed {
  * @throws FailedJob, DivergedError
  */
 export function runInJob(
-  { path, config, signal, untested = false }: Omit<Run, "gpu" | "data" | "init">,
-  { name, jobs, events, progress, note, alone }: Followed,
-): Promise<RunResult[]> {
+  { path, config, signal, untested = false }: Omit<TrainingRun, "gpu" | "data" | "init">,
+  { name, jobs, events, progress, note, alone }: FollowedRun,
+): Promise<StageRunResult[]> {
   return jobs.inPlace(async () => {
     if (signal.aborted) return [];
     await makeFolder(path);
     const flags = RESUME.replace(/ .*/, "");
     const { args, env } = describeProcess("train", [flags, path], import.meta.resolve("./job.ts"));
-    let results: RunResult[] = [];
+    let results: StageRunResult[] = [];
     let diverged: DivergedError | undefined;
-    const stages = stagesOf(config);
+    const stages = listStages(config);
     const hear = (message: JobMessage) => {
       jobs.warmed();
       if (message.kind === "ended") results = message.results;
@@ -83,7 +83,7 @@ export function runInJob(
         else events?.onValidation?.(message.figures);
         const at = stages.findIndex((one) => one.name === stage);
         const total = stages[at]?.iterations(config) ?? 1;
-        const text = `${thousands(figures.iteration)}/${thousands(total)}${
+        const text = `${formatThousands(figures.iteration)}/${formatThousands(total)}${
           stages.length > 1 ? ` ${stage}` : ""
         }`;
         progress?.tell(name, (at + figures.iteration / total) / stages.length, text);
@@ -94,7 +94,7 @@ export function runInJob(
         process: { args, env: { ...env, ...jobs.cores(alone) } },
         input: JSON.stringify({ path, config, untested }),
         signal,
-        onOutput: (line) => hear(valueOf(line) as JobMessage),
+        onOutput: (line) => hear(decodeMessage(line) as JobMessage),
         onNote: (line) => note(`${name}: ${line}`),
       });
       return results;
@@ -115,7 +115,7 @@ export interface RunOfMany {
   /** The run from whose weights it begins, by its name, where it is one of these. */
   readonly after?: string;
   /** Told of each stage of it when it has ended. */
-  readonly report?: (result: RunResult, stage: Stage) => void;
+  readonly report?: (result: StageRunResult, stage: TrainingStage) => void;
 }
 
 /**
@@ -126,24 +126,24 @@ export interface RunOfMany {
 export async function runInJobs(
   runs: readonly RunOfMany[],
   count: number,
-  stop: Stop,
+  stop: StopRequest,
   goOn: string,
-): Promise<RunResult[][]> {
-  const jobs = new Jobs(Math.min(count, runs.length));
-  using progress = jobsProgress(runs.length);
-  using _told = noteAtStop(stop, progress.note);
-  const done = new Map<string, Promise<RunResult[]>>();
+): Promise<StageRunResult[][]> {
+  const jobs = new JobSlots(Math.min(count, runs.length));
+  using progress = createJobsProgress(runs.length);
+  using _told = reportAtStop(stop, progress.note);
+  const done = new Map<string, Promise<StageRunResult[]>>();
   const one = async ({ name, path, config: make, after = "", report }: RunOfMany) => {
     try {
       await done.get(after);
     } catch (cause) {
-      throw new FailedJob(`it would begin from ${after}`, { cause });
+      throw new FailedJobError(`it would begin from ${after}`, { cause });
     }
     if (stop.signal.aborted) return [];
     const config = await make();
     const { note } = progress;
     const results = await runInJob({ path, config, signal: stop.signal }, { name, jobs, progress, note });
-    for (const [k, stage] of stagesOf(config).entries()) {
+    for (const [k, stage] of listStages(config).entries()) {
       const result = results[k];
       if (!result?.test) continue;
       progress.note(name);
@@ -152,5 +152,5 @@ export async function runInJobs(
     return results;
   };
   for (const run of runs) done.set(run.name, one(run));
-  return await settled(done, goOn);
+  return await runAllSettled(done, goOn);
 }

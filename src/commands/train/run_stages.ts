@@ -1,37 +1,37 @@
 /** What `train` and `reproduce` do with a run: begin it, go on with it, show how it goes. */
 
 import process from "node:process";
-import { type LogSource, sizeOf } from "../../data/log_source.ts";
-import { notePages } from "../../run/options/train.ts";
-import { hashedIdsOf } from "../../data/item_ids.ts";
+import { computeLogSize, type LogSource } from "../../data/log_source.ts";
+import { describePages } from "../../run/options/train.ts";
+import { getHashSize } from "../../data/item_ids.ts";
 import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
 import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
-import { checksum } from "../../files/local_file.ts";
-import { driverVersion } from "../../gpu/host/driver.ts";
+import { computeFileChecksum } from "../../files/local_file.ts";
+import { readDriverVersion } from "../../gpu/host/driver.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
 import { readSnapshot } from "../../run/snapshot.ts";
 import * as v from "../../schema.ts";
 import type { StagesConfig } from "../../train/config.ts";
-import { type Stage, stagesOf } from "../../run/stages.ts";
+import { listStages, type TrainingStage } from "../../run/stages.ts";
 import {
-  iterationsDone,
-  type Run,
-  type RunEvents,
-  type RunResult,
+  countIterationsDone,
+  type RunCallbacks,
   runStage,
+  type StageRunResult,
+  type TrainingRun,
 } from "../../run/training_run.ts";
-import { iterationFlops, type Trained } from "../../train/iteration_work.ts";
+import { estimateIterationFlops, type TrainingWorkload } from "../../train/iteration_work.ts";
 import { RewardWatch } from "../../train/adversarial_trainer.ts";
-import { delayedProgress, trainingProgress } from "../../cli/progress.ts";
-import { noteAtStop, type Stop } from "../../cli/stop.ts";
-import { thousands } from "../../number_text.ts";
-import { type AdapterShapes, areFor, type KernelShapes } from "../../gpu/kernel_shapes.ts";
+import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
+import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
+import { formatThousands } from "../../number_text.ts";
+import { type AdapterTraits, type KernelVariants, matchAdapter } from "../../gpu/kernel_shapes.ts";
 import { version } from "../../version.ts";
 import type { ModelConfig } from "../../model/config.ts";
-import { positionEffects } from "../../model/position_effect.ts";
+import { readPositionEffects } from "../../model/position_effect.ts";
 import type { Weights } from "../../tape/parameters.ts";
 
 /** What the shell knows a process as that ended by Ctrl-C. */
@@ -42,18 +42,18 @@ export const EXIT_INTERRUPTED = 130;
  * @param report called after each stage that is finished, or stopped.
  * @returns the stages' results; the last one is without test figures when the run was interrupted.
  */
-export async function goOn(
-  run: Run,
-  stop: Stop,
-  report: (result: RunResult, stage: Stage) => void = () => {},
-  show: ShowStage = onTerminal,
-): Promise<RunResult[]> {
+export async function continueRun(
+  run: TrainingRun,
+  stop: StopRequest,
+  report: (result: StageRunResult, stage: TrainingStage) => void = () => {},
+  show: StageDisplayFactory = onTerminal,
+): Promise<StageRunResult[]> {
   await expectToGoOn(run.path, run.config);
-  const results: RunResult[] = [];
-  const stages = stagesOf(run.config);
+  const results: StageRunResult[] = [];
+  const stages = listStages(run.config);
   for (const stage of stages) {
     if (stop.signal.aborted && results.length > 0) break;
-    if (stages.length > 1) say(`${stage.name} stage`);
+    if (stages.length > 1) printLine(`${stage.name} stage`);
     const result = await goOnWith(stage, run, stop, show);
     results.push(result);
     report(result, stage);
@@ -67,8 +67,8 @@ export async function goOn(
  * @throws UserError when its files are not what they were, or more iterations are done than are asked for.
  */
 export async function expectToGoOn(path: string, config: RunConfig): Promise<void> {
-  for (const stage of stagesOf(config)) {
-    const done = await iterationsDone(stage, path) ?? 0;
+  for (const stage of listStages(config)) {
+    const done = await countIterationsDone(stage, path) ?? 0;
     const iterations = stage.iterations(config);
     if (iterations >= done) continue;
     throw new UserError(
@@ -78,28 +78,37 @@ export async function expectToGoOn(path: string, config: RunConfig): Promise<voi
 }
 
 /** Whether all stages have their test figures. */
-export function isFinished(config: RunConfig, results: readonly RunResult[]): boolean {
-  return results.length === stagesOf(config).length && results.every(({ test }) => test !== undefined);
+export function isFinished(config: RunConfig, results: readonly StageRunResult[]): boolean {
+  return results.length === listStages(config).length && results.every(({ test }) => test !== undefined);
 }
 
 /** How a stage is shown. @param total of its iterations. @param done those of earlier sessions; undefined where it begins */
-export type ShowStage = (stage: Stage, total: number, done: number | undefined) => Shown;
-export interface Shown {
-  readonly events: RunEvents;
+export type StageDisplayFactory = (
+  stage: TrainingStage,
+  total: number,
+  done: number | undefined,
+) => StageDisplay;
+export interface StageDisplay {
+  readonly events: RunCallbacks;
   note(text: string): void;
   stop(): void;
 }
 
 /** Goes on with a stage, or begins it, and shows how it goes. */
-async function goOnWith(stage: Stage, run: Run, stop: Stop, show: ShowStage): Promise<RunResult> {
-  const shown = show(stage, stage.iterations(run.config), await iterationsDone(stage, run.path));
+async function goOnWith(
+  stage: TrainingStage,
+  run: TrainingRun,
+  stop: StopRequest,
+  show: StageDisplayFactory,
+): Promise<StageRunResult> {
+  const shown = show(stage, stage.iterations(run.config), await countIterationsDone(stage, run.path));
   const watch = stage.name === "adversarial" ? new RewardWatch() : undefined;
   let verdict: string | undefined;
   const { size = 1, syncEvery = 1 } = run.config.ranks ?? {};
   const how = syncEvery === 1 ? "gradients are summed in every step" : `one every ${syncEvery} steps`;
-  if (size > 1) say(`${size} ranks, ${how}`);
+  if (size > 1) printLine(`${size} ranks, ${how}`);
   const ending = "stopping: the steps that are under way are finished and saved (Ctrl-C again to drop them)";
-  using _told = noteAtStop(stop, shown.note, ending);
+  using _told = reportAtStop(stop, shown.note, ending);
   try {
     const result = await runStage(stage, run, {
       ...shown.events,
@@ -118,16 +127,16 @@ async function goOnWith(stage: Stage, run: Run, stop: Stop, show: ShowStage): Pr
     return result;
   } finally {
     shown.stop();
-    if (verdict) say(verdict);
+    if (verdict) printLine(verdict);
   }
 }
 
-function onTerminal({ shown }: Stage, total: number, done: number | undefined): Shown {
-  if (done !== undefined) say(`going on after iteration ${done}`);
+function onTerminal({ shown }: TrainingStage, total: number, done: number | undefined): StageDisplay {
+  if (done !== undefined) printLine(`going on after iteration ${done}`);
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
-  const progress = trainingProgress(total, done ?? 0, process.stderr, names);
+  const progress = createTrainingProgress(total, done ?? 0, process.stderr, names);
   /** Of what is done before the first step, or after the last. */
-  let beside: ReturnType<typeof delayedProgress> | undefined;
+  let beside: ReturnType<typeof createDelayedProgress> | undefined;
   let steps = 0;
   return {
     events: {
@@ -139,7 +148,7 @@ function onTerminal({ shown }: Stage, total: number, done: number | undefined): 
         progress.update(r.iteration, { valLoss: r[shown.loss.figure], valPrec1: r[shown.prec1.figure] }),
       onProgress: (what, done, all) => {
         if (!beside && steps > 0) progress.stop();
-        beside ??= delayedProgress();
+        beside ??= createDelayedProgress();
         beside.onProgress(what, done, all);
       },
     },
@@ -149,19 +158,19 @@ function onTerminal({ shown }: Stage, total: number, done: number | undefined): 
 }
 
 /** How much of a training by several ranks went into what they told each other. */
-function spentText({ size, share, seconds, calls, bytes }: NonNullable<RunResult["ranks"]>): string {
-  const [percent, megabytes] = [(100 * share).toFixed(1), thousands(Math.round(bytes / 1e6))];
+function spentText({ size, share, seconds, calls, bytes }: NonNullable<StageRunResult["ranks"]>): string {
+  const [percent, megabytes] = [(100 * share).toFixed(1), formatThousands(Math.round(bytes / 1e6))];
   return `${size} ranks: ${percent} % of the time of training went into communication, waiting for the slowest rank included ` +
-    `(${seconds.toFixed(1)} s, ${thousands(calls)} calls, ${megabytes} MB from each).`;
+    `(${seconds.toFixed(1)} s, ${formatThousands(calls)} calls, ${megabytes} MB from each).`;
 }
 
 /** Opens the adapter, says what there is to work on, and closes it in the end. @param trained on it, one after another. */
 export async function withGpu<T>(
   data: Dataset,
-  trained: readonly Trained[],
+  trained: readonly TrainingWorkload[],
   use: (gpu: Gpu) => Promise<T>,
 ): Promise<T> {
-  const stepFlops = Math.max(...trained.map((one) => iterationFlops(data.source, one)));
+  const stepFlops = Math.max(...trained.map((one) => estimateIterationFlops(data.source, one)));
   using gpu = await openGpu({ stepFlops });
   describe(gpu, data);
   const result = await use(gpu);
@@ -171,19 +180,19 @@ export async function withGpu<T>(
 
 function describe(gpu: Gpu, data: Dataset): void {
   const { kind, description } = gpu.adapter;
-  say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
+  printLine(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
   const { name, items: { shape }, userSplit } = data.source;
-  const { events, rows, given } = sizeOf(data.source);
-  const hashed = hashedIdsOf(data.features);
+  const { events, rows, given } = computeLogSize(data.source);
+  const hashed = getHashSize(data.features);
   const features = [
-    ...(shape.kind === "mixed" ? [`${thousands(shape.tokens)} tokens`] : []),
-    ...(hashed === undefined ? [] : [`ids hashed to 2 x ${thousands(hashed)} of them`]),
+    ...(shape.kind === "mixed" ? [`${formatThousands(shape.tokens)} tokens`] : []),
+    ...(hashed === undefined ? [] : [`ids hashed to 2 x ${formatThousands(hashed)} of them`]),
     ...(shape.kind === "one-hot" ? ["one-hot"] : shape.width > 0 ? [`${shape.width} features each`] : []),
   ].join(", ");
-  say(
-    `data: ${name}, ${thousands(userSplit.length)} users, ${thousands(events)} events, ` +
-      `${thousands(rows)} displayed items of ${thousands(shape.count)} (${features})` +
-      (given > 0 ? `, ${thousands(given)} more clicks, given or further ones on a page` : ""),
+  printLine(
+    `data: ${name}, ${formatThousands(userSplit.length)} users, ${formatThousands(events)} events, ` +
+      `${formatThousands(rows)} displayed items of ${formatThousands(shape.count)} (${features})` +
+      (given > 0 ? `, ${formatThousands(given)} more clicks, given or further ones on a page` : ""),
   );
 }
 
@@ -191,12 +200,12 @@ function describe(gpu: Gpu, data: Dataset): void {
  * The config of a run that begins, or of the first of several.
  * @param options.init the file that its weights start from. @param options.command as it is recorded.
  */
-export async function newConfig(
+export async function createRunConfig(
   gpu: Gpu,
   data: Dataset,
   trained: StagesConfig,
   { shapes, init, command = Deno.args }: {
-    readonly shapes: KernelShapes;
+    readonly shapes: KernelVariants;
     readonly init?: string;
     readonly command?: string[];
   },
@@ -208,20 +217,20 @@ export async function newConfig(
     command,
     data: data.config,
     ...trained,
-    init: init === undefined ? null : await initOf(init),
-    ...await machine(gpu),
+    init: init === undefined ? null : await describeInit(init),
+    ...await describeMachine(gpu),
     shapes,
   });
 }
 
-export async function machine(gpu: Gpu): Promise<Pick<RunConfig, "adapter" | "system">> {
-  const driver = await driverVersion(gpu.adapter.description);
+export async function describeMachine(gpu: Gpu): Promise<Pick<RunConfig, "adapter" | "system">> {
+  const driver = await readDriverVersion(gpu.adapter.description);
   return { adapter: { ...gpu.adapter, driver }, system: Deno.build.target };
 }
 
 /** What a run says of the file that it starts from. */
-export async function initOf(path: string): Promise<NonNullable<RunConfig["init"]>> {
-  return { path, sha256: (await checksum(path)).sha256 };
+export async function describeInit(path: string): Promise<NonNullable<RunConfig["init"]>> {
+  return { path, sha256: (await computeFileChecksum(path)).sha256 };
 }
 
 /** The weights that a run starts from, if it does, and the data over their items. @throws UserError where the file has changed. */
@@ -231,7 +240,7 @@ export async function reopenInit(
 ): Promise<{ data: Dataset; init: Weights | undefined }> {
   if (!init) return { data, init: undefined };
   const snapshot = await readSnapshot(init.path);
-  if ((await checksum(init.path)).sha256 !== init.sha256) {
+  if ((await computeFileChecksum(init.path)).sha256 !== init.sha256) {
     throw new UserError(
       `${init.path}, which the run starts from, has changed since it began. Put the old file back.`,
     );
@@ -240,17 +249,17 @@ export async function reopenInit(
   return { data: fitted, init: snapshot.weights };
 }
 
-export function say(text: string): void {
+export function printLine(text: string): void {
   console.error(text);
 }
 
-/** Says that pages of one item are always ranked right. @throws UserError as {@link notePages}. */
-export function sayOfPages(name: string, source: LogSource): void {
-  const note = notePages(name, source);
-  if (note !== undefined) say(note);
+/** Says that pages of one item are always ranked right. @throws UserError as {@link describePages}. */
+export function warnOfSingleItemPages(name: string, source: LogSource): void {
+  const note = describePages(name, source);
+  if (note !== undefined) printLine(note);
 }
 
-export function timestamp(): string {
+export function getTimestamp(): string {
   return new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
 }
 
@@ -259,36 +268,41 @@ type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "shapes">;
 
 /** Says so where bits may differ from here on. Call it before the device takes the recorded kernel shapes. */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
-  const changes = changesOf(then, { ...await machine(gpu), clickgan: version, shapes: gpu.shapes });
+  const changes = listChanges(then, { ...await describeMachine(gpu), clickgan: version, shapes: gpu.shapes });
   if (changes.length === 0) return;
-  say(
+  printLine(
     "The run began elsewhere, or with other kernels. It goes on, but not with the same bits as it would have then. What " +
       "differs:",
   );
-  for (const change of changes) say(`  ${change}`);
+  for (const change of changes) printLine(`  ${change}`);
 }
 
 /** What differs, a line each. @param now with the adapter's own kernel shapes */
-export function changesOf(then: ComputedBy, now: ComputedBy): string[] {
-  const [was, is] = [partsOf(then), partsOf(now)];
+export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
+  const [was, is] = [listParts(then), listParts(now)];
   const changes = Object.entries(was).filter(([name, value]) => is[name] !== value)
     .map(([name, value]) => `${name}: ${is[name]} (was ${value})`);
   const { shapes } = then;
   // Of another kind: the kind above says it.
-  if (!shapes || !now.shapes || shapes.kind !== now.shapes.kind || areFor(shapes, now.shapes)) return changes;
-  return [...changes, `kernels: for ${memoryOf(now.shapes)} (was for ${memoryOf(shapes)})`];
+  if (!shapes || !now.shapes || shapes.kind !== now.shapes.kind || matchAdapter(shapes, now.shapes)) {
+    return changes;
+  }
+  return [
+    ...changes,
+    `kernels: for ${describeMatrixMemory(now.shapes)} (was for ${describeMatrixMemory(shapes)})`,
+  ];
 }
 
-function partsOf({ system, adapter, clickgan }: ComputedBy): Readonly<Record<string, string>> {
+function listParts({ system, adapter, clickgan }: ComputedBy): Readonly<Record<string, string>> {
   return { system, ...adapter, clickgan };
 }
 
-function memoryOf({ matrices }: AdapterShapes): string {
+function describeMatrixMemory({ matrices }: AdapterTraits): string {
   return `matrices in ${matrices ?? "textures"}`;
 }
 
 /** Sentences below a table of figures; none for most models. @param weights of a snapshot, if they are at hand. */
-export function modelNotes({ loss, positions }: ModelConfig, weights?: Weights): string[] {
+export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weights): string[] {
   const notes: string[] = [];
   if (loss === "logistic") {
     notes.push(
@@ -300,7 +314,7 @@ export function modelNotes({ loss, positions }: ModelConfig, weights?: Weights):
     notes.push(
       "What is said of logged pages counts what places add; utilities, and what is recommended by them, are without it.",
     );
-    const effects = weights && positionEffects(weights);
+    const effects = weights && readPositionEffects(weights);
     notes.push(
       effects
         ? `What places add to the utility, from the first on: ${effects.map(digits).join(" ")}`

@@ -1,49 +1,49 @@
 /** `train`: from a click log to a trained user model. */
 
-import { modelParameters } from "../../model/user_model.ts";
-import { expectPlaces, modelGroup, stagesConfigOf } from "../../run/options/train.ts";
-import { usersOf } from "../../data/click_log.ts";
+import { listModelParameters } from "../../model/user_model.ts";
+import { buildStagesConfig, expectPlaces, modelGroup } from "../../run/options/train.ts";
+import { listUsers } from "../../data/click_log.ts";
 import { checkBatchSize } from "../../train/click_trainer.ts";
 import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
-import { contentsOf, expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
+import { expectEmpty, listContents, OwnedFolder } from "../../files/owned_folder.ts";
 import { hasConfig, readConfig, type RunConfig } from "../../run/run_config.ts";
-import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../../run/seeds_folder.ts";
+import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../run/seeds_folder.ts";
 import { expectRestorable, type RunContext } from "../../run/training_run.ts";
 import type { StagesConfig } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
-import { shapesFor } from "../../cli/calibration.ts";
+import { chooseVariants } from "../../cli/calibration.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData, reopenData } from "../../cli/open_data.ts";
 import {
   compareMachine,
+  createRunConfig,
   EXIT_INTERRUPTED,
   expectToGoOn,
-  newConfig,
+  getTimestamp,
+  printLine,
   reopenInit,
-  say,
-  sayOfPages,
-  timestamp,
+  warnOfSingleItemPages,
   withGpu,
 } from "./run_stages.ts";
-import { quoted } from "../../cli/arguments.ts";
-import { type Stop, stopOnSignals } from "../../cli/stop.ts";
+import { quotePath } from "../../cli/arguments.ts";
+import { stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import { expectOneJob, parseTrainOptions, type TrainOptions } from "./train_options.ts";
 import {
+  buildRanksConfig,
   expectAsMany,
   expectSame,
   expectTrainable,
   follow,
-  ranksOf,
-  tellConfigs,
-  toldConfigs,
+  receiveConfigs,
+  sendConfigs,
   withRanks,
 } from "./train_ranks.ts";
 import type { MpiRanks } from "../../run/ranks/mpi.ts";
 import { runOne, runSeeds } from "./train_runs.ts";
-import { exists } from "../../files/local_file.ts";
+import { pathExists } from "../../files/local_file.ts";
 import { readSnapshot } from "../../run/snapshot.ts";
 import type { Snapshot } from "../../run/snapshot/snapshot.ts";
-import { stages, stagesOf } from "../../run/stages.ts";
+import { listStages, stages } from "../../run/stages.ts";
 import { describeUnfinished } from "../../run/open_run.ts";
 import { RunFolder } from "../../run/run_folder.ts";
 import { findBest } from "../../run/run_state.ts";
@@ -68,46 +68,46 @@ interface Asked {
   readonly options: TrainOptions;
   /** The options that were given. */
   readonly given: ReadonlySet<string>;
-  readonly stop: Stop;
+  readonly stop: StopRequest;
   /** Where mpirun has started several. */
   readonly ranks: MpiRanks | undefined;
 }
 
 async function begin({ options, given, stop, ranks }: Asked): Promise<number> {
-  const own = ranksOf(ranks, options.syncEvery);
+  const own = buildRanksConfig(ranks, options.syncEvery);
   const follows = isFollower(ranks);
   if (options.saveDir !== undefined && !follows) expectNewRun(options.saveDir); // now, not when the data are read
   let data = await openData(options);
-  sayOfPages(options.data, data.source);
+  warnOfSingleItemPages(options.data, data.source);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
   if (init?.snapshot.info) {
     data = fitDataset(data, init.snapshot.info, `The model of ${init.path}`);
   }
-  const trained = trainedOf(options, given, data, init);
+  const trained = resolveStagesConfig(options, given, data, init);
   expectPlaces(options.data, { ...data, kind: data.config.kind }, trained.model);
-  init?.snapshot.checkShapes(modelParameters(data.source.items.shape, trained.model));
+  init?.snapshot.checkShapes(listModelParameters(data.source.items.shape, trained.model));
   if (own) expectTrainable(own, trained, data.source);
   if (trained.adversarial) { // now, not when the Shannon stage is done
     checkBatchSize(
       trained.adversarial.batchSize,
-      usersOf(data.source, "train"),
+      listUsers(data.source, "train"),
       "--adversarial-batch-size",
     );
   }
   return await withGpu(data, [trained], async (gpu) => {
     await expectSame(ranks, gpu, data.config, { ...trained, ranks: own });
     const shared = { gpu, data, ranks, signal: stop.signal };
-    if (follows) return await follow({ ...shared, init: undefined }, ranks, await toldConfigs(ranks));
+    if (follows) return await follow({ ...shared, init: undefined }, ranks, await receiveConfigs(ranks));
     const sizes = { model: trained.model, users: trained.training.batchSize };
-    const shapes = await shapesFor(options.calibration, gpu, data.source, sizes, say);
-    const config = { ...await newConfig(gpu, data, trained, { shapes, init: init?.path }), ranks: own };
+    const shapes = await chooseVariants(options.calibration, gpu, data.source, sizes, printLine);
+    const config = { ...await createRunConfig(gpu, data, trained, { shapes, init: init?.path }), ranks: own };
     const context: RunContext = { ...shared, init: init?.snapshot.weights };
-    const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${timestamp()}`;
+    const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${getTimestamp()}`;
     expectNewRun(path);
     using _folder = await OwnedFolder.begin(path, NEW_RUN);
-    say(`run: ${path}`);
+    printLine(`run: ${path}`);
     const seeds = { seeds: Array.from({ length: options.seeds }, (_, k) => options.seed + k), config };
-    await tellConfigs(ranks, seeds.seeds.map((seed) => configOfSeed(seeds, seed)));
+    await sendConfigs(ranks, seeds.seeds.map((seed) => getSeedConfig(seeds, seed)));
     if (options.seeds === 1) return await runOne({ ...context, path, config }, options.report, stop);
     await writeSeeds(path, seeds);
     return await runSeeds(context, path, seeds, options, stop);
@@ -118,22 +118,22 @@ const NEW_RUN = { what: "the run", option: "--save-dir" };
 
 /** @throws UserError for a folder that holds something: it says how to go on with what this program wrote there. */
 function expectNewRun(path: string): void {
-  const holdsRun = contentsOf(path)?.some((name) => name === "config.json" || name === "seeds.json");
+  const holdsRun = listContents(path)?.some((name) => name === "config.json" || name === "seeds.json");
   if (!holdsRun) return expectEmpty(path, NEW_RUN);
   throw new UserError(
     `Expected a new or empty folder for the run, but ${path} holds one. ` +
-      `Continue it with --resume ${quoted(path)}, or choose another --save-dir.`,
+      `Continue it with --resume ${quotePath(path)}, or choose another --save-dir.`,
   );
 }
 
 /** What the options say is to be trained. */
-function trainedOf(
+function resolveStagesConfig(
   options: TrainOptions,
   given: ReadonlySet<string>,
   data: Dataset,
   init: Init | undefined,
 ): StagesConfig {
-  const config = stagesConfigOf(options, data, init?.snapshot.info?.model);
+  const config = buildStagesConfig(options, data, init?.snapshot.info?.model);
   const own = modelGroup.options.some(({ name }) => given.has(name));
   if (!init?.snapshot.info || own) return config;
   const { model } = init.snapshot.info;
@@ -153,7 +153,7 @@ interface Init {
 async function openInit(source: string, data: Dataset): Promise<Init> {
   const config = await hasConfig(source) ? await readConfig(source) : undefined;
   if (!config) {
-    if (await exists(`${source}/seeds.json`)) {
+    if (await pathExists(`${source}/seeds.json`)) {
       throw new UserError(
         `Expected one run for --init, got ${source}, which holds several: name one of its seeds.`,
       );
@@ -169,13 +169,13 @@ async function openInit(source: string, data: Dataset): Promise<Init> {
         `To use its weights all the same, name a snapshot in it.`,
     );
   }
-  const folder = stagesOf(config)[0]?.folder(source) ?? source;
+  const folder = listStages(config)[0]?.folder(source) ?? source;
   const path = await findBest(folder, "prec1");
   if (path === undefined) {
     throw new UserError(`Expected a run with a best-prec1 snapshot for --init, found none in ${folder}.`);
   }
   const unfinished = await describeUnfinished(source);
-  if (unfinished) say(unfinished);
+  if (unfinished) printLine(unfinished);
   return { path, snapshot: await readSnapshot(path) };
 }
 
@@ -184,8 +184,8 @@ function isFollower(ranks: MpiRanks | undefined): ranks is MpiRanks {
 }
 
 /** A run that goes on, on another rank than the first: it is told all but the data. */
-async function followResumed(ranks: MpiRanks, stop: Stop): Promise<number> {
-  const configs = await toldConfigs(ranks);
+async function followResumed(ranks: MpiRanks, stop: StopRequest): Promise<number> {
+  const configs = await receiveConfigs(ranks);
   const [config] = configs;
   if (!config) throw new Error("no config was told");
   const data = await reopenData(config.data);
@@ -204,19 +204,19 @@ async function resume(path: string, { options, given, stop, ranks }: Asked): Pro
   if (seeds) {
     const extended = { ...seeds, config: extend(seeds.config, options, given) };
     for (const seed of seeds.seeds) {
-      await expectToGoOn(folderOfSeed(path, seed), configOfSeed(extended, seed));
+      await expectToGoOn(getSeedFolder(path, seed), getSeedConfig(extended, seed));
     }
     expectAsMany(seeds.config.ranks, ranks, path);
-    await tellConfigs(ranks, seeds.seeds.map((seed) => configOfSeed(extended, seed)));
-    const begun = await Promise.all(seeds.seeds.map((seed) => hasBegun(folderOfSeed(path, seed))));
+    await sendConfigs(ranks, seeds.seeds.map((seed) => getSeedConfig(extended, seed)));
+    const begun = await Promise.all(seeds.seeds.map((seed) => hasBegun(getSeedFolder(path, seed))));
     const { data, init } = await reopen(seeds.config, begun.includes(false));
     return await withGpu(data, [seeds.config], async (gpu) => {
       await expectSame(ranks, gpu, data.config, extended.config);
       await compareMachine(gpu, seeds.config);
       const context = { gpu, data, ranks, init, signal: stop.signal };
       for (const seed of seeds.seeds) {
-        const run = { ...context, path: folderOfSeed(path, seed), config: configOfSeed(extended, seed) };
-        await expectRestorable(stagesOf(run.config), run);
+        const run = { ...context, path: getSeedFolder(path, seed), config: getSeedConfig(extended, seed) };
+        await expectRestorable(listStages(run.config), run);
       }
       if (extended.config !== seeds.config) await writeSeeds(path, extended);
       return await runSeeds(context, path, extended, options, stop);
@@ -228,7 +228,7 @@ async function resume(path: string, { options, given, stop, ranks }: Asked): Pro
   await expectExtensible(path, saved, config);
   await expectToGoOn(path, config);
   expectAsMany(config.ranks, ranks, path);
-  await tellConfigs(ranks, [config]);
+  await sendConfigs(ranks, [config]);
   const { data, init } = await reopen(config, !await hasBegun(path));
   if (config.ranks) expectTrainable(config.ranks, config, data.source);
   return await withGpu(data, [config], async (gpu) => {
@@ -247,14 +247,14 @@ async function hasBegun(path: string): Promise<boolean> {
 
 /** @throws UserError where a stage is to be extended from which a later one has begun. */
 async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfig): Promise<void> {
-  const all = stagesOf(saved);
+  const all = listStages(saved);
   for (const [k, stage] of all.entries()) {
     const next = all[k + 1];
     if (!next || stage.iterations(saved) === stage.iterations(wanted)) continue;
     if (!await RunFolder.hasState(next.folder(path))) continue;
     throw new UserError(
       `The ${next.title} of ${path} has begun from its ${stage.title}, which can no longer be extended. ` +
-        `Start a new run with --init ${quoted(`${stage.folder(path)}/last.safetensors`)}.`,
+        `Start a new run with --init ${quotePath(`${stage.folder(path)}/last.safetensors`)}.`,
     );
   }
 }

@@ -4,20 +4,20 @@ import { Command } from "commander";
 import { checkTogether, seedOption, stagesGroups, type StagesOptions } from "../../run/options/train.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import { quoted, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
-import { jobsOption } from "../../cli/jobs.ts";
+import { quotePath, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
+import { createJobsOption } from "../../cli/jobs.ts";
 import { calibration } from "../../cli/calibration.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
 import {
   addGroup,
   addOptions,
   checkSeeds,
+  createOption,
   folder,
   type GivenOptions,
-  givenOptions,
-  optionOf,
+  listGivenOptions,
   parse,
-  wholeNumber,
+  parseWholeNumber,
 } from "../../cli/options.ts";
 
 /** What is trained on, and where a run is written. */
@@ -70,7 +70,7 @@ export function parseTrainOptions(
   addTrainOptions(command);
   command.addHelpText("after", HELP);
   const options = parse<TrainOptions>(command, args);
-  const given = givenOptions(command);
+  const given = listGivenOptions(command);
   if (options.resume !== undefined) checkResume(options.resume, given);
   else {
     checkSeeds(options.seed, options.seeds);
@@ -85,14 +85,14 @@ export function addTrainOptions(command: Command): Command {
   addDataOptions(command)
     .optionsGroup("Run:")
     .option(SAVE_DIR, "where the run is written (default: runs/<data>-<time>)", folder)
-    .addOption(optionOf(seedOption))
+    .addOption(createOption(seedOption))
     .option(
       "--seeds <n>",
       "train this many models, with --seed and the seeds after it, and report mean and sd",
-      wholeNumber(1, 1000),
+      parseWholeNumber(1, 1000),
       1,
     )
-    .addOption(jobsOption("seeds"))
+    .addOption(createJobsOption("seeds"))
     .option(
       "--init <run or file>",
       "start from the weights of a snapshot (.safetensors), or of a run's best prec@1; with --adversarial they take " +
@@ -110,7 +110,7 @@ export function addTrainOptions(command: Command): Command {
       "--sync-every <n>",
       "of several ranks (mpirun): steps that each takes alone before weights become their mean; 1: gradients are summed in " +
         "every step, as if one process had the whole batch",
-      wholeNumber(1, 2 ** 20),
+      parseWholeNumber(1, 2 ** 20),
       1,
     );
   addOptions(command, [calibration]);
@@ -133,7 +133,7 @@ export function expectOneJob(jobs: number): void {
 function checkResume(resume: string, given: GivenOptions): void {
   const extra = [...given].filter(([name]) => !RESUME_OPTIONS.includes(name)).map(([, flag]) => flag);
   if (extra.length === 0) return;
-  const last = quoted(`${resume}/last.safetensors`);
+  const last = quotePath(`${resume}/last.safetensors`);
   throw new UserError(
     `Expected --resume alone or with --iterations or --adversarial, got ${extra.join(", ")} too: ` +
       "a resumed run keeps its settings. " +

@@ -6,23 +6,23 @@
 import process from "node:process";
 import * as v from "../../schema.ts";
 import { setTimeout as turn } from "node:timers/promises";
-import { permittedVariable } from "../../cli/arguments.ts";
+import { readEnvironmentVariable } from "../../cli/arguments.ts";
 import { explainFailure } from "../../cli/fail.ts";
-import type { Stop } from "../../cli/stop.ts";
+import type { StopRequest } from "../../cli/stop.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { StagesConfig } from "../../train/config.ts";
 import { DivergedError } from "../../train/results.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import type { DataConfig } from "../../data/sets/dataset.ts";
-import { MpiRanks, rankPlace, textsOf, trainCommand } from "../../run/ranks/mpi.ts";
+import { gatherTexts, MpiRanks, rankPlace, trainCommand } from "../../run/ranks/mpi.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
-import { stagesOf } from "../../run/stages.ts";
+import { listStages } from "../../run/stages.ts";
 import { followStage, type RunContext } from "../../run/training_run.ts";
-import { EXIT_INTERRUPTED, machine } from "./run_stages.ts";
-import { usersOf } from "../../data/click_log.ts";
-import { countedOf, type LogSource } from "../../data/log_source.ts";
-import { expectShares, type Ranks } from "../../train/ranks.ts";
+import { describeMachine, EXIT_INTERRUPTED } from "./run_stages.ts";
+import { listUsers } from "../../data/click_log.ts";
+import { countScored, type LogSource } from "../../data/log_source.ts";
+import { expectShares, type ProcessGroup } from "../../train/ranks.ts";
 
 /** Rank 0 says what ends all; the next ones only if it has not ended by then, so that a reason is said once. */
 const TURN_MS = 1200;
@@ -32,8 +32,11 @@ const STOP_MS = 5000;
 const ENDED_MS = 60_000;
 
 /** Joins the ranks that mpirun has started, if it has, and runs the command among them. @returns its exit code */
-export async function withRanks(stop: Stop, main: (ranks?: MpiRanks) => Promise<number>): Promise<number> {
-  const place = rankPlace(permittedVariable);
+export async function withRanks(
+  stop: StopRequest,
+  main: (ranks?: MpiRanks) => Promise<number>,
+): Promise<number> {
+  const place = rankPlace(readEnvironmentVariable);
   if (!place) return await main();
   let ranks: MpiRanks | undefined;
   stop.signal.addEventListener("abort", () => {
@@ -79,20 +82,20 @@ export async function expectSame(
   if (!ranks) return;
   await expectAgreement(ranks, ranks.machine, {
     clickgan: version,
-    ...await machine(gpu),
+    ...await describeMachine(gpu),
     data: { ...data, path: undefined },
     options: { model, training, adversarial, pretrain, syncEvery: own?.syncEvery },
   });
 }
 
 /** On rank 0: what the others are to train. */
-export async function tellConfigs(ranks: MpiRanks | undefined, configs: readonly RunConfig[]): Promise<void> {
-  if (ranks) await textsOf(ranks, JSON.stringify(configs));
+export async function sendConfigs(ranks: MpiRanks | undefined, configs: readonly RunConfig[]): Promise<void> {
+  if (ranks) await gatherTexts(ranks, JSON.stringify(configs));
 }
 
 /** On the others: what rank 0 has told. */
-export async function toldConfigs(ranks: MpiRanks): Promise<RunConfig[]> {
-  const [text = ""] = await textsOf(ranks, "");
+export async function receiveConfigs(ranks: MpiRanks): Promise<RunConfig[]> {
+  const [text = ""] = await gatherTexts(ranks, "");
   return v.parse(v.array(runConfigSchema), JSON.parse(text));
 }
 
@@ -103,7 +106,7 @@ export async function follow(
   configs: readonly RunConfig[],
 ): Promise<number> {
   for (const config of configs) {
-    for (const stage of stagesOf(config)) {
+    for (const stage of listStages(config)) {
       if (!await followStage(stage, { ...context, config, path: "" }, ranks)) return EXIT_INTERRUPTED;
     }
   }
@@ -111,7 +114,7 @@ export async function follow(
 }
 
 /** What a run's config says of its ranks. @throws UserError for --sync-every without any. */
-export function ranksOf(ranks: MpiRanks | undefined, syncEvery: number): RanksConfig | undefined {
+export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number): RanksConfig | undefined {
   if (ranks) return { size: ranks.size, syncEvery };
   if (syncEvery === 1) return undefined;
   throw new UserError(
@@ -135,9 +138,9 @@ export function expectTrainable(ranks: RanksConfig, config: StagesConfig, source
         "Leave it out, or train in one process.",
     );
   }
-  const present = usersOf(source, "validation").filter((user) => countedOf(source, user) > 0).length;
+  const present = listUsers(source, "validation").filter((user) => countScored(source, user) > 0).length;
   expectShares(ranks, Math.min(present, training.validationUsers ?? present), "validation users with pages");
-  for (const { name, option } of stagesOf(config)) {
+  for (const { name, option } of listStages(config)) {
     const [of, more] = name === "shannon" ? [training, ""] : [adversarial ?? training, "adversarial-"];
     expectShares(ranks, of.batchSize, `users in a batch (--${more}batch-size)`);
     expectMultiple(option, of.iterations, ranks);
@@ -175,12 +178,12 @@ export function expectAsMany(
  *   than rank 0.
  */
 export async function expectAgreement(
-  ranks: Ranks,
+  ranks: ProcessGroup,
   machine: string,
   own: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  const facts = { ...Object.fromEntries(leavesOf(own)), machine };
-  const texts = await textsOf(ranks, JSON.stringify(facts));
+  const facts = { ...Object.fromEntries(listLeaves(own)), machine };
+  const texts = await gatherTexts(ranks, JSON.stringify(facts));
   const all = texts.map((text): Record<string, string> => JSON.parse(text));
   const [first = {}] = all;
   for (const [rank, facts] of all.entries()) {
@@ -196,8 +199,8 @@ export async function expectAgreement(
 }
 
 /** All that an object holds, a text by its path. */
-function leavesOf(value: unknown, path = ""): [string, string][] {
+function listLeaves(value: unknown, path = ""): [string, string][] {
   const isLeaf = typeof value !== "object" || value === null || Array.isArray(value);
   if (isLeaf) return [[path, JSON.stringify(value) ?? "none"]];
-  return Object.entries(value).flatMap(([name, part]) => leavesOf(part, path ? `${path}.${name}` : name));
+  return Object.entries(value).flatMap(([name, part]) => listLeaves(part, path ? `${path}.${name}` : name));
 }

@@ -5,24 +5,30 @@ import { runInJobs } from "./run_jobs.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
 import { writeReport } from "../../report/page.ts";
 import type { RunConfig } from "../../run/run_config.ts";
-import { configOfSeed, folderOfSeed, type Seeds, writeSeedsResult } from "../../run/seeds_folder.ts";
-import { type Stage, stagesOf } from "../../run/stages.ts";
+import { getSeedConfig, getSeedFolder, type SeedsConfig, writeSeedsResult } from "../../run/seeds_folder.ts";
+import { listStages, type TrainingStage } from "../../run/stages.ts";
 import { trainCommand } from "../../run/ranks/mpi.ts";
-import type { Run, RunContext, RunResult } from "../../run/training_run.ts";
+import type { RunContext, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 import type { ModelConfig } from "../../model/config.ts";
-import { EXIT_INTERRUPTED, goOn, isFinished, modelNotes, say } from "./run_stages.ts";
-import { quoted, reportFile } from "../../cli/arguments.ts";
-import { attainedText, resultTable, seedsTable, settingsText, spearmanText } from "../test_table.ts";
-import type { Stop } from "../../cli/stop.ts";
+import { continueRun, EXIT_INTERRUPTED, isFinished, listModelNotes, printLine } from "./run_stages.ts";
+import { quotePath, reportFile } from "../../cli/arguments.ts";
+import {
+  describeAttainedShare,
+  describeBaselineSettings,
+  describeRankCorrelation,
+  formatResultTable,
+  formatSeedsTable,
+} from "../test_table.ts";
+import type { StopRequest } from "../../cli/stop.ts";
 
 /** Begins a run, or goes on with it. @returns the exit code */
 export async function runOne(
-  run: Run,
+  run: TrainingRun,
   report: boolean,
-  stop: Stop,
+  stop: StopRequest,
 ): Promise<number> {
   const { config } = run;
-  const results = await goOn(run, stop, printing(config.model));
+  const results = await continueRun(run, stop, printing(config.model));
   if (!isFinished(config, results)) return interrupted(run.path, where(config, results), config);
   if (report) await tellReport(run.path);
   return 0;
@@ -32,9 +38,9 @@ export async function runOne(
 export async function runSeeds(
   context: RunContext,
   path: string,
-  seeds: Seeds,
+  seeds: SeedsConfig,
   { report, jobs }: { readonly report: boolean; readonly jobs: number },
-  stop: Stop,
+  stop: StopRequest,
 ): Promise<number> {
   const finished = jobs > 1
     ? await seedsInJobs(path, seeds, jobs, stop)
@@ -42,10 +48,10 @@ export async function runSeeds(
   if (finished.length < seeds.seeds.length) {
     return interrupted(path, `${finished.length} of ${seeds.seeds.length} seeds`, seeds.config);
   }
-  stagesOf(seeds.config).forEach(({ name }, k) => {
+  listStages(seeds.config).forEach(({ name }, k) => {
     console.log(`\nTest users, ${name} stage, mean +- sd over ${finished.length} seeds:`);
     const of = finished.map((results) => results[k]);
-    console.log(seedsTable(of.map((result) => result?.test ?? []), of[0]?.baselines));
+    console.log(formatSeedsTable(of.map((result) => result?.test ?? []), of[0]?.baselines));
   });
   await writeSeedsResult(path, finished.flat());
   console.log(`Results are in ${path}`);
@@ -57,18 +63,18 @@ export async function runSeeds(
 async function seedsInTurn(
   context: RunContext,
   path: string,
-  seeds: Seeds,
-  stop: Stop,
-): Promise<RunResult[][]> {
-  const finished: RunResult[][] = [];
+  seeds: SeedsConfig,
+  stop: StopRequest,
+): Promise<StageRunResult[][]> {
+  const finished: StageRunResult[][] = [];
   for (const seed of seeds.seeds) {
     if (stop.signal.aborted) break;
-    say(`seed ${seed}`);
-    const config = configOfSeed(seeds, seed);
-    const folder = folderOfSeed(path, seed);
+    printLine(`seed ${seed}`);
+    const config = getSeedConfig(seeds, seed);
+    const folder = getSeedFolder(path, seed);
     await makeFolder(folder);
     using _folder = OwnedFolder.open(folder);
-    const results = await goOn({ ...context, path: folder, config }, stop, printing(config.model));
+    const results = await continueRun({ ...context, path: folder, config }, stop, printing(config.model));
     if (!isFinished(config, results)) break;
     finished.push(results);
   }
@@ -76,14 +82,19 @@ async function seedsInTurn(
 }
 
 /** The same side by side. @throws UserError naming seeds that failed, when all others have ended */
-async function seedsInJobs(path: string, seeds: Seeds, jobs: number, stop: Stop): Promise<RunResult[][]> {
+async function seedsInJobs(
+  path: string,
+  seeds: SeedsConfig,
+  jobs: number,
+  stop: StopRequest,
+): Promise<StageRunResult[][]> {
   const runs = seeds.seeds.map((seed) => ({
-    ...{ name: `seed ${seed}`, path: folderOfSeed(path, seed), config: () => configOfSeed(seeds, seed) },
+    ...{ name: `seed ${seed}`, path: getSeedFolder(path, seed), config: () => getSeedConfig(seeds, seed) },
     report: printing(seeds.config.model),
   }));
-  const goOn = `Go on with: deno task train --resume ${quoted(path)} --jobs ${jobs}`;
+  const goOn = `Go on with: deno task train --resume ${quotePath(path)} --jobs ${jobs}`;
   const all = await runInJobs(runs, jobs, stop, goOn);
-  return all.filter((results, k) => isFinished(configOfSeed(seeds, seeds.seeds[k] ?? 0), results));
+  return all.filter((results, k) => isFinished(getSeedConfig(seeds, seeds.seeds[k] ?? 0), results));
 }
 
 async function tellReport(path: string): Promise<void> {
@@ -92,29 +103,32 @@ async function tellReport(path: string): Promise<void> {
   console.log(`The report is ${file}`);
 }
 
-function where(config: RunConfig, results: readonly RunResult[]): string {
+function where(config: RunConfig, results: readonly StageRunResult[]): string {
   const last = results.at(-1);
-  const stage = stagesOf(config).length > 1 ? ` of the ${last?.stage} stage` : "";
+  const stage = listStages(config).length > 1 ? ` of the ${last?.stage} stage` : "";
   return `iteration ${last?.iteration ?? 0}${stage}`;
 }
 
 function interrupted(path: string, after: string, { ranks }: RunConfig): number {
-  say(`Stopped after ${after}; everything is saved in ${path}.`);
-  say(`Go on with: ${trainCommand(ranks)} --resume ${quoted(path)}`);
+  printLine(`Stopped after ${after}; everything is saved in ${path}.`);
+  printLine(`Go on with: ${trainCommand(ranks)} --resume ${quotePath(path)}`);
   return EXIT_INTERRUPTED;
 }
 
 function printing(model: ModelConfig) {
-  return ({ test, baselines, verdict = [], folder }: RunResult, { heading, hasLikelihood }: Stage): void => {
+  return (
+    { test, baselines, verdict = [], folder }: StageRunResult,
+    { heading, hasLikelihood }: TrainingStage,
+  ): void => {
     if (!test || !baselines) return;
     console.log(`\n${heading}:`);
-    console.log(resultTable(test, baselines));
+    console.log(formatResultTable(test, baselines));
     const texts = [
-      settingsText(baselines),
-      hasLikelihood ? attainedText(test, baselines) : undefined,
-      spearmanText(test),
+      describeBaselineSettings(baselines),
+      hasLikelihood ? describeAttainedShare(test, baselines) : undefined,
+      describeRankCorrelation(test),
       ...verdict,
-      ...modelNotes(model),
+      ...listModelNotes(model),
     ];
     for (const text of texts) if (text) console.log(text);
     console.log(`Results are in ${folder}`);

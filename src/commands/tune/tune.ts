@@ -1,32 +1,38 @@
 /** `tune`: which options of `train` fit a data set, by its validation users and within a budget of time. */
 
 import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
-import { search, type Standing } from "../../tune/search.ts";
-import { meaninglessOn, settingOf, type Space } from "../../tune/space.ts";
+import { search, type SearchState } from "../../tune/search.ts";
+import { drawSetting, listInapplicableFlags, type SearchSpace } from "../../tune/space.ts";
 import { expectRun, trainCandidate, TuneRuns } from "./tune_runs.ts";
-import { folderOfSetting, readTune, standingOf, type Tune, writeTune } from "../../tune/tune_folder.ts";
+import {
+  getSettingFolder,
+  readSearchState,
+  readTune,
+  type TuneConfig,
+  writeTune,
+} from "../../tune/tune_folder.ts";
 import type { TrainingConfig } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { expectPlaces } from "../../run/options/train.ts";
 import { runMain } from "../../cli/fail.ts";
-import { Jobs } from "../../cli/jobs.ts";
+import { JobSlots } from "../../cli/jobs.ts";
 import { openData } from "../../cli/open_data.ts";
-import { folderOn } from "../../cli/arguments.ts";
-import { EXIT_INTERRUPTED, say, sayOfPages, withGpu } from "../train/run_stages.ts";
-import { noteAtStop, type Stop, stopOnSignals } from "../../cli/stop.ts";
-import { parseTuneOptions, trainedBy, type TuneOptions } from "./tune_options.ts";
+import { getDefaultFolder } from "../../cli/arguments.ts";
+import { EXIT_INTERRUPTED, printLine, warnOfSingleItemPages, withGpu } from "../train/run_stages.ts";
+import { reportAtStop, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
+import { parseTrainArguments, parseTuneOptions, type TuneOptions } from "./tune_options.ts";
 import { searchProgress } from "./tune_words.ts";
-import { tellTune } from "./tune_results.ts";
+import { reportTune } from "./tune_results.ts";
 
 const PURPOSE = { what: "the search", option: "--save-dir" };
 
-type About = Pick<Tune, "clickgan" | "options" | "data" | "criterion">;
+type About = Pick<TuneConfig, "clickgan" | "options" | "data" | "criterion">;
 
 async function main(): Promise<number> {
   const { options, trainArguments, given } = parseTuneOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  const path = options.saveDir ?? folderOn(options.data, "tune");
+  const path = options.saveDir ?? getDefaultFolder(options.data, "tune");
   const known = await readTune(path);
   if (!known) expectEmpty(path, PURPOSE);
   const data = await openData(options);
@@ -37,24 +43,24 @@ async function main(): Promise<number> {
     criterion: options.criterion,
   };
   if (known) expectSame(path, known, about);
-  const base = trainedBy(trainArguments, data);
-  sayOfPages(options.data, data.source);
+  const base = parseTrainArguments(trainArguments, data);
+  warnOfSingleItemPages(options.data, data.source);
   expectPlaces(options.data, { ...data, kind: data.config.kind }, base.model);
   return await withGpu(data, [base], async (gpu) => {
     using _folder = known ? OwnedFolder.open(path) : await OwnedFolder.begin(path, PURPOSE);
     const before = await readTune(path); // another process may have gone on with it since the first look
     if (before) expectSame(path, before, about);
     const standing = before
-      ? await standingOf(path, before)
+      ? await readSearchState(path, before)
       : { criterion: options.criterion, rungs: [], candidates: [] };
     if (!before) await writeTune(path, about, standing, 0); // so that the folder says what it is, whenever this ends
     for (const [number, candidate] of standing.candidates.entries()) {
-      await expectRun(folderOfSetting(path, number), candidate);
+      await expectRun(getSettingFolder(path, number), candidate);
     }
     const runs = new TuneRuns(gpu, data, trainArguments, options.calibration, stop.signal);
-    const space: Space = {
+    const space: SearchSpace = {
       seed: options.seed,
-      fixed: given.union(meaninglessOn(data)),
+      fixed: given.union(listInapplicableFlags(data)),
       encoder: base.model.encoder,
       learningRate: base.training.learningRate,
       accepts: (setting) => runs.accepts(setting),
@@ -63,10 +69,10 @@ async function main(): Promise<number> {
     const work: Work = { runs, path, options, training: base.training, about, space, stop };
     const found = await searchOn(work, standing, before?.spentSeconds ?? 0);
     if (stop.signal.aborted) {
-      say(`Stopped; everything is saved in ${path}. Go on with the same command.`);
+      printLine(`Stopped; everything is saved in ${path}. Go on with the same command.`);
       return EXIT_INTERRUPTED;
     }
-    await tellTune({ path, options, trainArguments, iterations: base.training.iterations, runs }, found);
+    await reportTune({ path, options, trainArguments, iterations: base.training.iterations, runs }, found);
     return 0;
   });
 }
@@ -78,12 +84,12 @@ interface Work {
   readonly options: TuneOptions;
   readonly training: TrainingConfig;
   readonly about: About;
-  readonly space: Space;
-  readonly stop: Stop;
+  readonly space: SearchSpace;
+  readonly stop: StopRequest;
 }
 
 /** @throws UserError for a folder of another search. */
-function expectSame(path: string, before: Tune, now: About): void {
+function expectSame(path: string, before: TuneConfig, now: About): void {
   const refuse = (what: string) =>
     new UserError(
       `Expected the search in ${path} to be the same one, but ${what}. Choose another --save-dir; nothing was changed.`,
@@ -104,21 +110,21 @@ function expectSame(path: string, before: Tune, now: About): void {
 /** Goes on with the search until its budget is spent, or it is stopped. */
 async function searchOn(
   work: Work,
-  standing: Standing,
+  standing: SearchState,
   spent: number,
-): Promise<{ readonly standing: Standing; readonly spentSeconds: number }> {
+): Promise<{ readonly standing: SearchState; readonly spentSeconds: number }> {
   const { runs, path, options, training, space, stop, about } = work;
   using progress = searchProgress(standing, 60 * options.budget, spent);
-  const jobs = options.jobs > 1 ? new Jobs(options.jobs, options.jobs) : undefined;
-  using _told = noteAtStop(stop, progress.note);
+  const jobs = options.jobs > 1 ? new JobSlots(options.jobs, options.jobs) : undefined;
+  using _told = reportAtStop(stop, progress.note);
   return await search(standing, spent, {
     budgetSeconds: 60 * options.budget,
     iterations: training.iterations,
     validateEvery: training.validateEvery,
     jobs: options.jobs,
-    draw: (number, before) => settingOf(number, space, before),
+    draw: (number, before) => drawSetting(number, space, before),
     async train(number, candidate, iterations, seconds) {
-      const run = await runs.runOf(candidate.setting, folderOfSetting(path, number), iterations);
+      const run = await runs.openRun(candidate.setting, getSettingFolder(path, number), iterations);
       const events = progress.begin(number, candidate, iterations);
       const name = `setting ${number}`;
       const inJob = jobs && { name, jobs, note: progress.note, alone: number === 0 };

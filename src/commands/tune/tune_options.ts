@@ -2,12 +2,12 @@
 
 import { Command, Option } from "commander";
 import * as v from "../../schema.ts";
-import { type ModelData, modelGroup, stagesConfigOf, trainingGroups } from "../../run/options/train.ts";
+import { buildStagesConfig, type ModelData, modelGroup, trainingGroups } from "../../run/options/train.ts";
 import { criteria, type Criterion } from "../../train/best_records.ts";
 import { defaultTraining, type StagesConfig } from "../../train/config.ts";
 import { version } from "../../version.ts";
-import { JOBS, SAVE_DIR, withoutOptions } from "../../cli/arguments.ts";
-import { jobsOption } from "../../cli/jobs.ts";
+import { JOBS, removeOptions, SAVE_DIR } from "../../cli/arguments.ts";
+import { createJobsOption } from "../../cli/jobs.ts";
 import { calibration } from "../../cli/calibration.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
 
@@ -15,11 +15,11 @@ import {
   addGroup,
   addOptions,
   folder,
-  givenOptions,
   LARGEST_SEED,
-  numberOf,
+  listGivenOptions,
+  makeNumberParser,
   parse,
-  wholeNumber,
+  parseWholeNumber,
 } from "../../cli/options.ts";
 import { parseTrainOptions } from "../train/train_options.ts";
 
@@ -72,9 +72,9 @@ export function parseTuneOptions(
   for (const group of [modelGroup, ...trainingGroups]) addGroup(command, group);
   command.addHelpText("after", HELP);
   const options = parse<TuneOptions>(command, args);
-  const trainArguments = withoutOptions(args, [BUDGET, CRITERION, SAVE_DIR, JOBS]);
+  const trainArguments = removeOptions(args, [BUDGET, CRITERION, SAVE_DIR, JOBS]);
   parseTrainOptions(trainArguments); // what makes no sense together is refused now
-  return { options, trainArguments, given: new Set(givenOptions(command).values()) };
+  return { options, trainArguments, given: new Set(listGivenOptions(command).values()) };
 }
 
 function addSearchOptions(command: Command): Command {
@@ -83,29 +83,29 @@ function addSearchOptions(command: Command): Command {
     .option(
       BUDGET,
       "minutes of training, all sessions together; a search that has ended goes on with a larger one",
-      numberOf(v.positive(10_000), "a number of minutes above 0 and at most 10000"),
+      makeNumberParser(v.positive(10_000), "a number of minutes above 0 and at most 10000"),
       10,
     )
     .addOption(
       new Option(CRITERION, "the validation figure that decides").choices(criteria).default("loss"),
     )
-    .addOption(jobsOption("settings"))
+    .addOption(createJobsOption("settings"))
     .option(SAVE_DIR, "where everything is written (default: runs/tune-<data>)", folder);
   addDataOptions(command)
     .optionsGroup("Run:")
     .option(
       "--seed <n>",
       "seed of all that is random: settings, weights, batches, dropout, a made-up shop, a new split",
-      wholeNumber(0, LARGEST_SEED),
+      parseWholeNumber(0, LARGEST_SEED),
       defaultTraining.seed,
     );
   return addOptions(command, [calibration]);
 }
 
 /** What `train` would train with these arguments. @throws {UserError} for what it does not take */
-export function trainedBy(
+export function parseTrainArguments(
   args: readonly string[],
   data: ModelData,
 ): StagesConfig {
-  return stagesConfigOf(parseTrainOptions(args).options, data);
+  return buildStagesConfig(parseTrainOptions(args).options, data);
 }

@@ -1,23 +1,28 @@
 /** What `tune` ends with: the settings, test figures of the best and the default beside the baselines, and a command. */
 
 import { writeJson } from "../../files/json_file.ts";
-import { atomicWriteFile } from "../../files/atomic_write.ts";
+import { writeFileAtomically } from "../../files/atomic_write.ts";
 import { writeReport } from "../../report/page.ts";
-import { unusedOf } from "../../data/item_ids.ts";
+import { describeUnusedFeatures } from "../../data/item_ids.ts";
 import type { SnapshotResult } from "../../run/tested_users.ts";
-import type { RunResult } from "../../run/training_run.ts";
+import type { StageRunResult } from "../../run/training_run.ts";
 import { defaultTraining } from "../../train/config.ts";
-import { type SettingRow, settingRows, tableCsv, trainArguments } from "../../tune/tune_folder.ts";
-import { type Standing, winnerOf } from "../../tune/search.ts";
+import {
+  formatSettingsCsv,
+  listSettingRows,
+  type SettingRow,
+  trainArguments,
+} from "../../tune/tune_folder.ts";
+import { findWinner, type SearchState } from "../../tune/search.ts";
 import { testCandidate, type TuneRuns } from "./tune_runs.ts";
 import { UserError } from "../../user_error.ts";
-import { quoted, reportFile, shellWord, withoutOptions } from "../../cli/arguments.ts";
-import { attainedText, resultTable, settingsText } from "../test_table.ts";
-import { delayedProgress } from "../../cli/progress.ts";
-import { table } from "../../cli/table.ts";
+import { quotePath, quoteShellWord, removeOptions, reportFile } from "../../cli/arguments.ts";
+import { describeAttainedShare, describeBaselineSettings, formatResultTable } from "../test_table.ts";
+import { createDelayedProgress } from "../../cli/progress.ts";
+import { formatTable } from "../../cli/table.ts";
 import { parseTrainOptions } from "../train/train_options.ts";
 import type { TuneOptions } from "./tune_options.ts";
-import { budgetText, cautions, verdictOn, verdictText } from "./tune_words.ts";
+import { describeBudget, describeTuneVerdict, judgeBestSetting, listCautions } from "./tune_words.ts";
 
 /** What the results are made of. */
 interface Results {
@@ -30,7 +35,7 @@ interface Results {
   readonly runs: TuneRuns;
 }
 
-type Tested = Required<Pick<RunResult, "test" | "baselines">>;
+type Tested = Required<Pick<StageRunResult, "test" | "baselines">>;
 
 /** Rows of the table in the terminal; table.csv has all. */
 const SHOWN = 10;
@@ -39,43 +44,46 @@ const SHOWN = 10;
  * Looks at the test users, and prints and writes what came of the search.
  * @throws UserError when no setting could be trained.
  */
-export async function tellTune(
+export async function reportTune(
   results: Results,
-  { standing, spentSeconds }: { readonly standing: Standing; readonly spentSeconds: number },
+  { standing, spentSeconds }: { readonly standing: SearchState; readonly spentSeconds: number },
 ): Promise<void> {
   const { path, options } = results;
-  const rows = await settingRows(path, standing);
-  await atomicWriteFile(`${path}/table.csv`, tableCsv(rows));
-  const winner = rows.find(({ number }) => number === winnerOf(standing));
+  const rows = await listSettingRows(path, standing);
+  await writeFileAtomically(`${path}/table.csv`, formatSettingsCsv(rows));
+  const winner = rows.find(({ number }) => number === findWinner(standing));
   if (!winner) throw noWinner(standing);
   console.log(
     "\n" +
       `Validation users, each figure at its best (${rows.length} setting${rows.length === 1 ? "" : "s"}, ` +
-      `all in ${quoted(`${path}/table.csv`)}):`,
+      `all in ${quotePath(`${path}/table.csv`)}):`,
   );
   console.log(settingsTable(rows));
   const usual = rows.find(({ number }) => number === 0);
-  const tested = await testOf(results, winner);
+  const tested = await testSetting(results, winner);
   const own = usual && usual !== winner && usual.end !== "diverged"
-    ? await testOf(results, usual)
+    ? await testSetting(results, usual)
     : undefined;
   console.log("\nTest users:");
   const shown = [...named("best", tested, options), ...(own ? named("default", own, options) : [])];
-  console.log(resultTable(shown, tested.baselines));
+  console.log(formatResultTable(shown, tested.baselines));
   const isChoice = parseTrainOptions(results.trainArguments).options.loss === "choice";
-  const verdict = verdictOn(tested.test, { criterion: options.criterion, isChoice, usual: own?.test });
+  const verdict = judgeBestSetting(tested.test, { criterion: options.criterion, isChoice, usual: own?.test });
   const args = trainArguments(withoutIterations(results.trainArguments), winner, defaultTraining.iterations);
-  const command = ["deno task train", ...args.map(shellWord)].join(" ");
-  const known = [settingsText(tested.baselines), attainedText(tested.test, tested.baselines)];
+  const command = ["deno task train", ...args.map(quoteShellWord)].join(" ");
+  const known = [
+    describeBaselineSettings(tested.baselines),
+    describeAttainedShare(tested.test, tested.baselines),
+  ];
   const finalists = {
     ...{ rows, winner, criterion: options.criterion, iterations: results.iterations },
-    unused: unusedOf(results.runs.dataOf({})),
+    unused: describeUnusedFeatures(results.runs.getData({})),
   };
   const words = [
     ...known.filter((text) => text !== undefined),
-    ...verdictText(verdict, finalists),
-    ...cautions(finalists),
-    budgetText(spentSeconds, 60 * options.budget),
+    ...describeTuneVerdict(verdict, finalists),
+    ...listCautions(finalists),
+    describeBudget(spentSeconds, 60 * options.budget),
   ];
   for (const line of words) console.log(line);
   const report = reportFile(path);
@@ -84,12 +92,12 @@ export async function tellTune(
   const result = { winner: winner.number, command, verdict, words, spentSeconds, settings, test: shown };
   await writeJson(`${path}/result.json`, { ...result, baselines: tested.baselines });
   console.log(`\nThe best setting: ${winner.text}`);
-  console.log(`  its run    ${quoted(winner.folder)}`);
+  console.log(`  its run    ${quotePath(winner.folder)}`);
   console.log(`  by itself  ${command}`);
-  console.log(`Results are in ${quoted(path)}, the report is ${quoted(report)}`);
+  console.log(`Results are in ${quotePath(path)}, the report is ${quotePath(report)}`);
 }
 
-function noWinner({ candidates }: Standing): UserError {
+function noWinner({ candidates }: SearchState): UserError {
   const why = candidates.some(({ end }) => end === "diverged")
     ? "training diverged with each: use a smaller --learning-rate"
     : "there was no time for a validation, or there is no click among the validation users: use a larger --budget, or " +
@@ -97,12 +105,12 @@ function noWinner({ candidates }: Standing): UserError {
   return new UserError(`Expected a setting with a validation figure, found none: ${why}.`);
 }
 
-async function testOf(
+async function testSetting(
   { runs }: Results,
   { setting, iterations, folder }: SettingRow,
 ): Promise<Tested> {
-  using progress = delayedProgress();
-  const run = await runs.runOf(setting, folder, Math.max(1, iterations));
+  using progress = createDelayedProgress();
+  const run = await runs.openRun(setting, folder, Math.max(1, iterations));
   return await testCandidate(run, { onProgress: progress.onProgress });
 }
 
@@ -116,13 +124,13 @@ function named(name: string, { test }: Tested, { criterion }: TuneOptions): Snap
 }
 
 function withoutIterations(args: readonly string[]): string[] {
-  return withoutOptions(args, ["--iterations <n>"]);
+  return removeOptions(args, ["--iterations <n>"]);
 }
 
 function settingsTable(rows: readonly SettingRow[]): string {
   const shown = rows.filter(({ number }, k) => k < SHOWN || number === 0);
   const digits = (value: number | null) => value === null ? "-" : value.toFixed(4);
-  return table(
+  return formatTable(
     ["", "loss", "prec@1", "prec@2", "iterations", "setting"],
     shown.map(({ number, validation: { loss, prec1, prec2 }, iterations, text, end }) => [
       String(number),

@@ -1,38 +1,38 @@
 /** The runs of a search: ordinary ones, which are not tested. Which config a setting gives, on which data, and how far it is trained. */
 
 import type { Gpu } from "../../gpu/device.ts";
-import type { KernelShapes } from "../../gpu/kernel_shapes.ts";
-import { modelParameters } from "../../model/user_model.ts";
-import { type Dataset, withoutItemIds } from "../../data/sets/dataset.ts";
-import { itemIdsOf } from "../../data/item_ids.ts";
+import type { KernelVariants } from "../../gpu/kernel_shapes.ts";
+import { listModelParameters } from "../../model/user_model.ts";
+import { type Dataset, removeItemIds } from "../../data/sets/dataset.ts";
+import { findItemIdField } from "../../data/item_ids.ts";
 import type { RunConfig } from "../../run/run_config.ts";
 import {
-  iterationsDone,
-  type Run,
-  type RunEvents,
-  type RunResult,
+  countIterationsDone,
+  type RunCallbacks,
   runStage,
+  type StageRunResult,
+  type TrainingRun,
 } from "../../run/training_run.ts";
-import { argumentsOf, NO_ITEM_IDS, type Setting } from "../../tune/space.ts";
+import { listArguments, NO_ITEM_IDS, type TuneSetting } from "../../tune/space.ts";
 import { UserError } from "../../user_error.ts";
-import { shapesFor } from "../../cli/calibration.ts";
-import { type Followed, runInJob } from "../train/run_jobs.ts";
-import { newConfig } from "../train/run_stages.ts";
-import { trainedBy } from "./tune_options.ts";
+import { chooseVariants } from "../../cli/calibration.ts";
+import { type FollowedRun, runInJob } from "../train/run_jobs.ts";
+import { createRunConfig } from "../train/run_stages.ts";
+import { parseTrainArguments } from "./tune_options.ts";
 import { makeFolder } from "../../files/atomic_write.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
 import { RunFolder } from "../../run/run_folder.ts";
 import { shannonStage } from "../../run/stages.ts";
 import type { Criterion } from "../../train/best_records.ts";
 import { DivergedError } from "../../train/results.ts";
-import type { Candidate } from "../../tune/search.ts";
+import type { SearchCandidate } from "../../tune/search.ts";
 import { readCurve } from "../../tune/tune_folder.ts";
 
 export class TuneRuns {
   /** The data without item ids, where there are some that can be left out. */
   readonly #withoutIds: Dataset | undefined;
   /** By the sizes that they depend on: a search asks again and again. */
-  readonly #shapes = new Map<string, KernelShapes>();
+  readonly #shapes = new Map<string, KernelVariants>();
 
   /** @param options of train that hold for all settings, as typed. @param calibration what the option says, if it is given. */
   constructor(
@@ -42,17 +42,17 @@ export class TuneRuns {
     private readonly calibration: boolean | undefined,
     private readonly signal: AbortSignal,
   ) {
-    if (itemIdsOf(data.features)) this.#withoutIds = withoutItemIds(data);
+    if (findItemIdField(data.features)) this.#withoutIds = removeItemIds(data);
   }
 
   /** Whether `train` takes a setting for a model of these items on this adapter. */
-  accepts(setting: Setting): boolean {
+  accepts(setting: TuneSetting): boolean {
     const most = this.gpu.device.limits.maxStorageBufferBindingSize;
-    const data = this.dataOf(setting);
+    const data = this.getData(setting);
     const { shape } = data.source.items;
     try {
-      const { model } = trainedBy(this.#arguments(setting), data);
-      return modelParameters(shape, model).every(({ rows, columns }) => 4 * rows * columns <= most);
+      const { model } = parseTrainArguments(this.#arguments(setting), data);
+      return listModelParameters(shape, model).every(({ rows, columns }) => 4 * rows * columns <= most);
     } catch (error) {
       if (error instanceof UserError) return false;
       throw error;
@@ -60,38 +60,38 @@ export class TuneRuns {
   }
 
   /** The run of a setting. @param path its folder. @param iterations of it */
-  async runOf(setting: Setting, path: string, iterations: number): Promise<Run> {
-    const data = this.dataOf(setting);
-    const config = await this.#configOf(setting, iterations);
+  async openRun(setting: TuneSetting, path: string, iterations: number): Promise<TrainingRun> {
+    const data = this.getData(setting);
+    const config = await this.#buildConfig(setting, iterations);
     return { gpu: this.gpu, data, config, path, init: undefined, signal: this.signal };
   }
 
-  async #configOf(setting: Setting, iterations: number): Promise<RunConfig> {
+  async #buildConfig(setting: TuneSetting, iterations: number): Promise<RunConfig> {
     const command = this.#arguments(setting);
-    const data = this.dataOf(setting);
-    const { model, training } = trainedBy(command, data);
-    const shapes = await this.#shapesOf(data.source, { model, users: training.batchSize });
+    const data = this.getData(setting);
+    const { model, training } = parseTrainArguments(command, data);
+    const shapes = await this.#getVariants(data.source, { model, users: training.batchSize });
     const trained = { model, training: { ...training, iterations }, pretrain: true, adversarial: null };
-    return await newConfig(this.gpu, data, trained, { shapes, command });
+    return await createRunConfig(this.gpu, data, trained, { shapes, command });
   }
 
-  #arguments(setting: Setting): string[] {
-    return [...this.options, ...argumentsOf(setting)];
+  #arguments(setting: TuneSetting): string[] {
+    return [...this.options, ...listArguments(setting)];
   }
 
   /** What a setting is trained on. */
-  dataOf(setting: Setting): Dataset {
+  getData(setting: TuneSetting): Dataset {
     return setting[NO_ITEM_IDS] === undefined ? this.data : this.#withoutIds ?? this.data;
   }
 
-  async #shapesOf(
+  async #getVariants(
     source: Dataset["source"],
-    sizes: Parameters<typeof shapesFor>[3],
-  ): Promise<KernelShapes> {
+    sizes: Parameters<typeof chooseVariants>[3],
+  ): Promise<KernelVariants> {
     const key = JSON.stringify([source.items.shape, sizes]);
     const known = this.#shapes.get(key);
     if (known) return known;
-    const found = await shapesFor(this.calibration, this.gpu, source, sizes, () => {});
+    const found = await chooseVariants(this.calibration, this.gpu, source, sizes, () => {});
     this.#shapes.set(key, found);
     return found;
   }
@@ -105,13 +105,13 @@ export class TuneRuns {
  * @throws UserError for files that are not what they were, or cannot be written.
  */
 export async function trainCandidate(
-  common: Run,
+  common: TrainingRun,
   limit: number,
-  candidate: Candidate,
+  candidate: SearchCandidate,
   criterion: Criterion,
-  told: RunEvents,
-  inJob?: Omit<Followed, "events">,
-): Promise<Candidate> {
+  told: RunCallbacks,
+  inJob?: Omit<FollowedRun, "events">,
+): Promise<SearchCandidate> {
   const { path, config } = common;
   await makeFolder(path);
   using _run = inJob ? undefined : OwnedFolder.open(path);
@@ -121,7 +121,7 @@ export async function trainCandidate(
   const endIfLate = () => hasShown && timeUp.aborted && enough.abort();
   timeUp.addEventListener("abort", endIfLate);
   const signal = AbortSignal.any([common.signal, enough.signal]);
-  const events: RunEvents = {
+  const events: RunCallbacks = {
     ...told,
     onValidation(result) {
       hasShown ||= result.iteration > 0;
@@ -157,9 +157,9 @@ export async function trainCandidate(
 
 /** The test figures of a setting that is trained no further. @param run its config has the iterations that are done. */
 export async function testCandidate(
-  run: Run,
-  events: RunEvents,
-): Promise<Required<Pick<RunResult, "test" | "baselines">>> {
+  run: TrainingRun,
+  events: RunCallbacks,
+): Promise<Required<Pick<StageRunResult, "test" | "baselines">>> {
   using _run = OwnedFolder.open(run.path);
   const { test, baselines } = await goOn(run, events) ?? {};
   if (!test || !baselines) throw new Error(`${run.path}: a run that had ended was not tested`);
@@ -168,13 +168,13 @@ export async function testCandidate(
 
 /** Begins the run, or goes on with it. @returns undefined where it was stopped before it had begun */
 async function goOn(
-  run: Run,
-  events: RunEvents,
-  inJob?: Omit<Followed, "events">,
-): Promise<RunResult | undefined> {
+  run: TrainingRun,
+  events: RunCallbacks,
+  inJob?: Omit<FollowedRun, "events">,
+): Promise<StageRunResult | undefined> {
   const { path, config } = run;
   // A search that was killed may have left a run that is ahead of what was written down.
-  const iterations = Math.max(await iterationsDone(shannonStage, path) ?? 0, config.training.iterations);
+  const iterations = Math.max(await countIterationsDone(shannonStage, path) ?? 0, config.training.iterations);
   const extended = { ...run, config: shannonStage.withIterations(config, iterations) };
   if (!inJob) return await runStage(shannonStage, extended, events);
   const [result] = await runInJob(extended, { ...inJob, events });
@@ -182,7 +182,7 @@ async function goOn(
 }
 
 /** @throws UserError where the run of a setting is gone. @param path its folder. */
-export async function expectRun(path: string, { iterations }: Candidate): Promise<void> {
+export async function expectRun(path: string, { iterations }: SearchCandidate): Promise<void> {
   if (iterations === 0 || await RunFolder.hasState(path)) return;
   throw new UserError(
     `Expected the run of a setting in ${path}, found none. Put the folder back, or choose another --save-dir.`,

@@ -4,9 +4,9 @@
  */
 
 import process from "node:process";
-import { titleOf } from "../../figures/columns.ts";
+import { getMetricTitle } from "../../figures/columns.ts";
 import type { Criterion } from "../../train/best_records.ts";
-import { keptDifference, keptOf, type Paired } from "../../figures/tested.ts";
+import { compareLoadedSums, loadSums, type StoredSums } from "../../figures/tested.ts";
 import type { SnapshotResult } from "../../run/tested_users.ts";
 import {
   type BaselineComparison,
@@ -20,11 +20,11 @@ import {
   type MetricDifference,
 } from "../../figures/verdict.ts";
 import type { SettingRow } from "../../tune/tune_folder.ts";
-import { duration, liveLine, type Output } from "../../cli/progress.ts";
-import { quoted } from "../../cli/arguments.ts";
-import type { RunEvents } from "../../run/training_run.ts";
-import { textOf } from "../../tune/space.ts";
-import { bestOf, type Candidate, type Standing, winnerOf } from "../../tune/search.ts";
+import { createLiveLine, formatDuration, type ProgressOutput } from "../../cli/progress.ts";
+import { quotePath } from "../../cli/arguments.ts";
+import type { RunCallbacks } from "../../run/training_run.ts";
+import { describeSetting } from "../../tune/space.ts";
+import { findBestValidation, findWinner, type SearchCandidate, type SearchState } from "../../tune/search.ts";
 
 /** By what two are compared; of the loss less is better. */
 type ComparedBy = "nll" | "prec1" | "prec2";
@@ -40,7 +40,7 @@ interface Comparison {
 }
 
 /** A model beside what it has to beat, by a precision on the test users. */
-export interface Verdict extends Comparison {
+export interface TuneVerdict extends Comparison {
   /** By the loss, where its utilities are the log-odds of a choice, as those of baselines are. */
   readonly loss?: Comparison;
   /** Beside the default, by figures of the same two snapshots. */
@@ -49,11 +49,11 @@ export interface Verdict extends Comparison {
 
 type Tested = Pick<SnapshotResult, "snapshot" | "users" | "nll" | "prec1" | "prec2"> & {
   readonly against: BaselineDifferences;
-  readonly paired?: Paired;
+  readonly paired?: StoredSums;
 };
 
 /** What a verdict is about, beside the snapshots of the best setting. */
-export interface VerdictOptions {
+export interface TuneVerdictOptions {
   readonly criterion: Criterion;
   /** Whether the utilities are the log-odds of a choice. */
   readonly isChoice: boolean;
@@ -62,29 +62,29 @@ export interface VerdictOptions {
 }
 
 /** @returns undefined on test users without a click. */
-export function verdictOn(
+export function judgeBestSetting(
   test: readonly Tested[],
-  { criterion, isChoice, usual }: VerdictOptions,
-): Verdict | undefined {
+  { criterion, isChoice, usual }: TuneVerdictOptions,
+): TuneVerdict | undefined {
   const figure = criterion === "prec2" ? "prec2" : "prec1";
-  const ranking = comparisonOf(test, `best-${criterion}`, figure);
+  const ranking = compareCriterion(test, `best-${criterion}`, figure);
   if (!ranking) return undefined;
-  const loss = isChoice ? comparisonOf(test, "best-loss", "nll") : undefined;
+  const loss = isChoice ? compareCriterion(test, "best-loss", "nll") : undefined;
   return {
     ...ranking,
     ...(loss ? { loss } : {}),
     ...(usual
       ? {
         usual: {
-          ...besideOf(test, usual, `best-${criterion}`, figure),
-          ...besideOf(test, usual, "best-loss", "nll"),
+          ...compareWithDefault(test, usual, `best-${criterion}`, figure),
+          ...compareWithDefault(test, usual, "best-loss", "nll"),
         },
       }
       : {}),
   };
 }
 
-function comparisonOf(
+function compareCriterion(
   test: readonly Tested[],
   snapshot: SnapshotResult["snapshot"],
   figure: ComparedBy,
@@ -100,7 +100,7 @@ function comparisonOf(
 }
 
 /** Nothing where the two cannot be compared. */
-function besideOf(
+function compareWithDefault(
   test: readonly Tested[],
   usual: readonly Tested[],
   snapshot: SnapshotResult["snapshot"],
@@ -108,12 +108,12 @@ function besideOf(
 ): Partial<Record<ComparedBy, MetricDifference>> {
   const of = (all: readonly Tested[]) => all.find((result) => result.snapshot === snapshot)?.paired;
   const [best, other] = [of(test), of(usual)];
-  const found = best && other && keptDifference(keptOf([best]), figure, keptOf([other]));
+  const found = best && other && compareLoadedSums(loadSums([best]), figure, loadSums([other]));
   return found ? { [figure]: compareByMetric(figure, found) } : {};
 }
 
 /** What the words are about, beside the figures. */
-export interface Finalists {
+export interface SearchSummary {
   /** Of all settings. */
   readonly rows: readonly SettingRow[];
   readonly winner: SettingRow;
@@ -125,7 +125,7 @@ export interface Finalists {
 }
 
 /** Whether the model is worth its use. */
-export function verdictText(verdict: Verdict | undefined, finalists: Finalists): string[] {
+export function describeTuneVerdict(verdict: TuneVerdict | undefined, finalists: SearchSummary): string[] {
   if (!verdict) return [];
   return [
     ...rankingText(verdict, finalists.unused),
@@ -134,7 +134,7 @@ export function verdictText(verdict: Verdict | undefined, finalists: Finalists):
   ];
 }
 
-function rankingText({ figure: metric, rivals: comparisons, users }: Verdict, unused: string): string[] {
+function rankingText({ figure: metric, rivals: comparisons, users }: TuneVerdict, unused: string): string[] {
   const words = describeVerdict({
     subject: "the best setting",
     metric,
@@ -154,7 +154,7 @@ function rankingText({ figure: metric, rivals: comparisons, users }: Verdict, un
 const NONE_IS_BETTER = "NO SETTING IS BETTER THAN EVERY BASELINE on the test users.";
 
 /** Whether its probabilities are worth anything. */
-function lossText({ loss }: Verdict): string[] {
+function lossText({ loss }: TuneVerdict): string[] {
   if (!loss) return [];
   const { rivals: comparisons, users } = loss;
   const subject = `the loss of the best setting (${loss.value.toFixed(4)})`;
@@ -164,10 +164,10 @@ function lossText({ loss }: Verdict): string[] {
 }
 
 /** What the search was worth. */
-function usualText({ usual = {} }: Verdict, finalists: Finalists): string[] {
+function usualText({ usual = {} }: TuneVerdict, finalists: SearchSummary): string[] {
   const parts = (["prec1", "prec2", "nll"] as const).flatMap((figure) => {
     const found = usual[figure];
-    return found ? [`${titleOf(figure)} ${describeDifference(found)}: ${found.is}`] : [];
+    return found ? [`${getMetricTitle(figure)} ${describeDifference(found)}: ${found.is}`] : [];
   });
   if (parts.length === 0) return [];
   const short = cutShort(finalists).length > 0 ? ", each as far as it was trained" : "";
@@ -182,7 +182,7 @@ function usualText({ usual = {} }: Verdict, finalists: Finalists): string[] {
 }
 
 /** Of the best setting and the default, those that the budget has cut short, with how far they came. */
-function cutShort({ rows, winner, iterations }: Finalists): string[] {
+function cutShort({ rows, winner, iterations }: SearchSummary): string[] {
   return rows.filter((row) => row.number === 0 || row === winner)
     .filter((row) => row.end === "open" && row.iterations < iterations)
     .map((row) => `The ${row.number === 0 ? "default" : "best setting"} came to ${row.iterations}`);
@@ -192,7 +192,7 @@ function cutShort({ rows, winner, iterations }: Finalists): string[] {
 const STILL_IMPROVING = 0.9;
 
 /** How far the figures may be trusted, and what a longer search would do. */
-export function cautions(finalists: Finalists): string[] {
+export function listCautions(finalists: SearchSummary): string[] {
   const { rows, winner, criterion, iterations } = finalists;
   const lines: string[] = [];
   const usual = rows.find(({ number }) => number === 0);
@@ -220,26 +220,26 @@ export function cautions(finalists: Finalists): string[] {
   } else if (winner.end === "open" && winner.bestIteration > STILL_IMPROVING * winner.iterations) {
     lines.push(
       `The best setting was still improving at its end. It goes on with: deno task train --resume ` +
-        `${quoted(winner.folder)} --iterations ${2 * winner.iterations}`,
+        `${quotePath(winner.folder)} --iterations ${2 * winner.iterations}`,
     );
   }
   return lines;
 }
 
 /** Whether the budget was held. */
-export function budgetText(spentSeconds: number, budgetSeconds: number): string {
+export function describeBudget(spentSeconds: number, budgetSeconds: number): string {
   const over = spentSeconds - budgetSeconds;
-  const took = `The search took ${duration(spentSeconds)} of ${duration(budgetSeconds)}`;
+  const took = `The search took ${formatDuration(spentSeconds)} of ${formatDuration(budgetSeconds)}`;
   return over > 0 ? `${took}, ${over.toFixed(1)} s more than its budget.` : `${took}.`;
 }
 
 export interface SearchProgress extends Disposable {
   /** Tells that a setting is trained up to an iteration. @returns what its run tells. */
-  begin(number: number, candidate: Candidate, iterations: number): RunEvents;
+  begin(number: number, candidate: SearchCandidate, iterations: number): RunCallbacks;
   /** Tells that it is trained no further for now. */
   ended(number: number): void;
   /** Tells where the search stands. */
-  done(standing: Standing): void;
+  done(standing: SearchState): void;
   note(text: string): void;
 }
 
@@ -252,20 +252,20 @@ const CRITERION_NAMES: Readonly<Record<Criterion, string>> = {
 
 /** @param spent seconds of earlier sessions. */
 export function searchProgress(
-  standing: Standing,
+  standing: SearchState,
   budgetSeconds: number,
   spent: number,
-  output: Output = process.stderr,
+  output: ProgressOutput = process.stderr,
 ): SearchProgress {
   const began = performance.now();
   const share = () => (spent + (performance.now() - began) / 1000) / budgetSeconds;
-  const left = () => `${duration(Math.max(0, (1 - share()) * budgetSeconds))} left`;
+  const left = () => `${formatDuration(Math.max(0, (1 - share()) * budgetSeconds))} left`;
   let [current, tenth] = [standing, Math.floor(10 * share())];
   const running = new Map<number, string>();
-  let winner = winnerOf(standing);
+  let winner = findWinner(standing);
   const line = () =>
     [left(), ...running.values(), bestText(current)].filter((text) => text !== "").join("  ");
-  const { note, stop } = liveLine(output, (width) => line().slice(0, Math.max(0, width)));
+  const { note, stop } = createLiveLine(output, (width) => line().slice(0, Math.max(0, width)));
   return {
     begin(number, { iterations: done }, iterations) {
       const told = (at: number, value: string) =>
@@ -284,10 +284,12 @@ export function searchProgress(
     ended: (number) => void running.delete(number),
     done(now) {
       current = now;
-      const next = winnerOf(now);
+      const next = findWinner(now);
       const isNew = next !== undefined && next !== winner;
       winner = next;
-      if (isNew) note(`${bestText(now)}  (${textOf(now.candidates[next]?.setting ?? {})})  ${left()}`);
+      if (isNew) {
+        note(`${bestText(now)}  (${describeSetting(now.candidates[next]?.setting ?? {})})  ${left()}`);
+      }
       const passed = Math.floor(10 * share());
       if (!output.isTTY && !isNew && passed > tenth) output.write(`${line()}\n`);
       tenth = passed;
@@ -298,12 +300,12 @@ export function searchProgress(
 }
 
 /** "38 settings, best val loss 1.3912: setting 7" */
-function bestText(standing: Standing): string {
+function bestText(standing: SearchState): string {
   const { candidates, criterion } = standing;
-  const number = winnerOf(standing);
+  const number = findWinner(standing);
   const candidate = candidates[number ?? 0];
   if (number === undefined || !candidate) return "";
-  const { value } = bestOf(candidate, criterion);
+  const { value } = findBestValidation(candidate, criterion);
   const count = `${candidates.length} setting${candidates.length === 1 ? "" : "s"}`;
   return `${count}, best val ${figureText(criterion, value)}: setting ${number}`;
 }

@@ -1,9 +1,9 @@
 /** Rows of a source that cannot be read. They are counted and shown by what is in them; too many of them are an error. */
 
 import { UserError } from "../../user_error.ts";
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 import type { Json } from "@duckdb/node-api";
-import type { Engine } from "./engine.ts";
+import type { SqlEngine } from "./engine.ts";
 
 /** A larger share of bad rows is refused. */
 const MOST_BAD = 0.01;
@@ -18,7 +18,7 @@ export interface BadRow {
 }
 
 /** Bad rows of one reading. */
-export interface BadRows {
+export interface BadRowSummary {
   readonly total: number;
   /** How many there are, by kind. */
   readonly counts: ReadonlyMap<string, number>;
@@ -26,10 +26,10 @@ export interface BadRows {
   readonly examples: readonly BadRow[];
 }
 
-export const noBadRows: BadRows = { total: 0, counts: new Map(), examples: [] };
+export const noBadRows: BadRowSummary = { total: 0, counts: new Map(), examples: [] };
 
 /** The sum of several readings. */
-export function joined(parts: readonly BadRows[]): BadRows {
+export function mergeBadRows(parts: readonly BadRowSummary[]): BadRowSummary {
   const counts = new Map<string, number>();
   for (const [kind, n] of parts.flatMap((part) => [...part.counts])) {
     counts.set(kind, (counts.get(kind) ?? 0) + n);
@@ -42,15 +42,15 @@ export function joined(parts: readonly BadRows[]): BadRows {
 }
 
 /** Counts by kind and the first examples of each, a line each. */
-export function badRowsText({ counts, examples }: BadRows): string {
+export function formatBadRows({ counts, examples }: BadRowSummary): string {
   return [
-    ...[...counts].map(([kind, n]) => `  ${thousands(n)} x ${kind}`),
+    ...[...counts].map(([kind, n]) => `  ${formatThousands(n)} x ${kind}`),
     ...examples.map(({ place, fault }) => `  ${place}: ${fault}`),
   ].join("\n");
 }
 
 /** A value that may be long, on one line. */
-export function shown(text: string): string {
+export function shortenValue(text: string): string {
   const line = text.replace(/\s+/g, " ").trim();
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }
@@ -67,7 +67,7 @@ const REJECTS = `
  * What the readers of CSV put aside since the last call (store_rejects).
  * @throws UserError for a quote that is never closed: everything behind it would be lost as one row.
  */
-export async function takeRejects(engine: Engine): Promise<BadRows> {
+export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   const tables = await engine.number(
     "SELECT count(*) FROM duckdb_tables() WHERE table_name IN ('reject_errors', 'reject_scans')",
   );
@@ -83,18 +83,18 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
   if (open) {
     throw new UserError(
       `${open.file_path}: the quote of a value is never closed in the row that begins with ` +
-        `${shown(String(open.csv_line))}. Close the quote, or double it if it is a part of the value.`,
+        `${shortenValue(String(open.csv_line))}. Close the quote, or double it if it is a part of the value.`,
     );
   }
   return {
     total: counts.reduce((sum, { n }) => sum + Number(n), 0),
-    counts: new Map(counts.map(({ error_type, n }) => [kindOf(String(error_type)), Number(n)])),
+    counts: new Map(counts.map(({ error_type, n }) => [describeType(String(error_type)), Number(n)])),
     examples: first.map((row) => ({ place: String(row.file_path), fault: rejectText(row) })),
   };
 }
 
 /** Before rows are read again that were read before: the bad ones among them would be counted twice. */
-export async function forgetRejects(engine: Engine): Promise<void> {
+export async function forgetRejects(engine: SqlEngine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }
 
@@ -102,23 +102,27 @@ export async function forgetRejects(engine: Engine): Promise<void> {
  * @param rows counts all of them, the bad ones among them.
  * @throws UserError for bad rows beyond the share that is let pass; with `strict`, for a single one.
  */
-export async function judge(bad: BadRows, rows: () => Promise<number>, strict: boolean): Promise<void> {
+export async function rejectIfTooBad(
+  bad: BadRowSummary,
+  rows: () => Promise<number>,
+  strict: boolean,
+): Promise<void> {
   const [first] = bad.examples;
   if (bad.total === 0) return;
   if (strict) {
     throw new UserError(
-      first ? `${first.place}: ${first.fault}. Correct or remove the row.` : badRowsText(bad),
+      first ? `${first.place}: ${first.fault}. Correct or remove the row.` : formatBadRows(bad),
     );
   }
   const all = await rows();
   if (bad.total <= MOST_BAD * all) return;
   throw new UserError(
-    `${thousands(bad.total)} of ${thousands(all)} rows cannot be read, ` +
-      `expected at most ${100 * MOST_BAD} %. Correct the source.\n${badRowsText(bad)}`,
+    `${formatThousands(bad.total)} of ${formatThousands(all)} rows cannot be read, ` +
+      `expected at most ${100 * MOST_BAD} %. Correct the source.\n${formatBadRows(bad)}`,
   );
 }
 
-function kindOf(type: string): string {
+function describeType(type: string): string {
   switch (type) {
     case "MISSING COLUMNS":
       return "a column is missing";
@@ -130,14 +134,14 @@ function kindOf(type: string): string {
 }
 
 function rejectText({ error_message, csv_line }: Readonly<Record<string, Json>>): string {
-  const [message, line] = [String(error_message), shown(String(csv_line))];
+  const [message, line] = [String(error_message), shortenValue(String(csv_line))];
   const columns = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message);
   if (columns) return `expected ${columns[1]} values as in the header, found ${columns[2]}: ${line}`;
   return `${message.split("\n")[0]}: ${line}`;
 }
 
 /** What is said of a fault. */
-export interface FaultText {
+export interface FaultMessage {
   /** As in "3 x price cannot be read". */
   readonly kind: string;
   readonly expected: string;
@@ -150,16 +154,19 @@ export interface FaultSource {
   readonly view: string;
   /** A table or view of the same rows with the column fault. */
   readonly counted: string;
-  readonly texts: Readonly<Record<string, FaultText>>;
+  readonly texts: Readonly<Record<string, FaultMessage>>;
 }
 
 /** The counts by kind, and the first rows of each with their places. */
-export async function faultsOf(engine: Engine, { view, counted, texts }: FaultSource): Promise<BadRows> {
+export async function readBadRows(
+  engine: SqlEngine,
+  { view, counted, texts }: FaultSource,
+): Promise<BadRowSummary> {
   const counts = await engine.rows(
     `SELECT fault, count(*) AS n FROM ${counted} WHERE fault IS NOT NULL GROUP BY fault ORDER BY fault`,
   );
   if (counts.length === 0) return noBadRows;
-  const textOf = (fault: Json | undefined) => {
+  const formatFault = (fault: Json | undefined) => {
     const text = texts[String(fault)];
     if (!text) throw new Error(`no text for the fault "${fault}"`);
     return text;
@@ -171,16 +178,19 @@ export async function faultsOf(engine: Engine, { view, counted, texts }: FaultSo
   await forgetRejects(engine);
   return {
     total: counts.reduce((sum, { n }) => sum + Number(n), 0),
-    counts: new Map(counts.map(({ fault, n }) => [textOf(fault).kind, Number(n)])),
+    counts: new Map(counts.map(({ fault, n }) => [formatFault(fault).kind, Number(n)])),
     examples: rows.map((row) => {
-      const { expected, value } = textOf(row.fault);
-      return { place: placeOf(row), fault: `expected ${expected}, found ${quotedValue(row[value])}` };
+      const { expected, value } = formatFault(row.fault);
+      return {
+        place: formatRowLocation(row),
+        fault: `expected ${expected}, found ${quotedValue(row[value])}`,
+      };
     }),
   };
 }
 
 /** Its row where the reader says it; else whose it is, to look for. */
-function placeOf(row: Readonly<Record<string, Json>>): string {
+function formatRowLocation(row: Readonly<Record<string, Json>>): string {
   if (row.row !== null && row.row !== undefined) return `${row.file}:${row.row}`;
   const who = ["user", "item"].flatMap((name) =>
     row[`${name}_id`] ? [`${name} ${quotedValue(row[`${name}_id`])}`] : []
@@ -189,5 +199,7 @@ function placeOf(row: Readonly<Record<string, Json>>): string {
 }
 
 function quotedValue(value: Json | undefined): string {
-  return value === null || value === undefined || value === "" ? "nothing" : `"${shown(String(value))}"`;
+  return value === null || value === undefined || value === ""
+    ? "nothing"
+    : `"${shortenValue(String(value))}"`;
 }

@@ -2,20 +2,20 @@
 
 import script from "../../../data/check.sql" with { type: "text" };
 import * as v from "../../schema.ts";
-import { splits, usersOf } from "../click_log.ts";
-import { outside, type StepStanding } from "../log_source.ts";
+import { listUsers, splits } from "../click_log.ts";
+import { makeStatus, type PreparationStatus } from "../log_source.ts";
 import { MANIFEST, type Manifest, parseManifest } from "../manifest.ts";
 import type { PreparedSet } from "../prepared_set.ts";
-import { openPreparedSet, partFiles } from "../sets/prepared_folder.ts";
+import { listTableFiles, openPreparedSet } from "../sets/prepared_folder.ts";
 import { expectChecksum } from "../sets/packed_set.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
 import { readText } from "../../files/local_file.ts";
 import { allowWrites } from "../../files/write_scope.ts";
 import { parseJson, writeJson } from "../../files/json_file.ts";
 import { UserError } from "../../user_error.ts";
-import { thousands } from "../../number_text.ts";
-import { Engine, stepsOf } from "./engine.ts";
-import { plainPath } from "./glob.ts";
+import { formatThousands } from "../../number_text.ts";
+import { splitScript, SqlEngine } from "./engine.ts";
+import { escapeGlob } from "./glob.ts";
 
 const PARTS = ["users", "items", "pages"] as const;
 
@@ -27,20 +27,20 @@ const PARTS = ["users", "items", "pages"] as const;
 export async function check(
   folder: string,
   memory: string,
-  onStep: (standing: StepStanding) => void,
+  onStep: (standing: PreparationStatus) => void,
 ): Promise<{ manifest: Manifest; added: boolean }> {
-  onStep(outside("Reading users, items and pages"));
+  onStep(makeStatus("Reading users, items and pages"));
   let set: PreparedSet;
   let counts: Manifest["counts"];
   try {
     set = await openPreparedSet(folder);
-    counts = await countsOf(set);
+    counts = await countSet(set);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    onStep(outside("What does not hold"));
+    onStep(makeStatus("What does not hold"));
     throw await explained(folder, memory, error);
   }
-  onStep(outside("Checksums"));
+  onStep(makeStatus("Checksums"));
   const { files, counts: known } = set.manifest;
   const rows = { users: set.userSplit.length, items: counts?.items ?? 0, pages: set.pages };
   const added = { ...files };
@@ -59,28 +59,30 @@ export async function check(
   return { manifest: parseManifest(path, JSON.stringify(whole)), added: true };
 }
 
-async function countsOf(set: PreparedSet): Promise<Manifest["counts"]> {
+async function countSet(set: PreparedSet): Promise<Manifest["counts"]> {
   const items = await set.readItems(() => {});
   const { pages, rows, clicks, given, propensities } = await set.readClicks(items, () => {});
-  const [train = 0, validation = 0, test = 0] = splits.map((split) => usersOf(set, split).length);
+  const [train = 0, validation = 0, test = 0] = splits.map((split) => listUsers(set, split).length);
   const users = { train, validation, test };
   return { users, items, pages, rows, clicks, given, ...propensities > 0 ? { propensities } : {} };
 }
 
 /** The error with all that does not hold; as it is where SQL cannot read the tables, or finds nothing. */
 async function explained(folder: string, memory: string, error: UserError): Promise<UserError> {
-  const engine = await Engine.open({ workFolder: "", memory });
+  const engine = await SqlEngine.open({ workFolder: "", memory });
   try {
-    const files = Object.fromEntries(PARTS.map((part) => [part, partFiles(folder, part)]));
-    for (const part of PARTS) await engine.setVariables({ [part]: files[part]?.map(plainPath) ?? [] });
-    await engine.runSteps(stepsOf(script));
+    const files = Object.fromEntries(PARTS.map((part) => [part, listTableFiles(folder, part)]));
+    for (const part of PARTS) await engine.setVariables({ [part]: files[part]?.map(escapeGlob) ?? [] });
+    await engine.runSteps(splitScript(script));
     const faults = await engine.rows(
       "SELECT part, expected, count, place.file AS file, place.line AS line, found FROM fault ORDER BY ALL",
     );
     if (faults.length === 0) return error;
     const lines = faults.map(({ part, expected, count, file, line, found }) => {
       const path = files[String(part)]?.[Number(file) - 1];
-      return `  ${path}:${line}: expected ${expected}, found ${found} (${thousands(Number(count))} in all)`;
+      return `  ${path}:${line}: expected ${expected}, found ${found} (${
+        formatThousands(Number(count))
+      } in all)`;
     });
     const head = `${folder} is no prepared data set yet:\n${lines.join("\n")}`;
     return new UserError(`${head}\nTraining says: ${error.message}`, { cause: error });

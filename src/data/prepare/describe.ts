@@ -1,22 +1,22 @@
 /** What there is in a prepared data set, by `data/describe.sql`, and warnings of what fools people. */
 
-import { Engine, type Step, stepsOf } from "./engine.ts";
-import { type LogSource, outside, type StepStanding } from "../log_source.ts";
-import { type BaselineName, Baselines } from "../../figures/baselines/baselines.ts";
-import { type Split, splits, usersOf } from "../click_log.ts";
+import { type ScriptStep, splitScript, SqlEngine } from "./engine.ts";
+import { type LogSource, makeStatus, type PreparationStatus } from "../log_source.ts";
+import { type BaselineName, FittedBaselines } from "../../figures/baselines/baselines.ts";
+import { listUsers, type Split, splits } from "../click_log.ts";
 import type { Manifest } from "../manifest.ts";
 import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
-import type { Part } from "../prepared_tables.ts";
-import { openPreparedSet, partFiles } from "../sets/prepared_folder.ts";
+import type { TableName } from "../prepared_tables.ts";
+import { listTableFiles, openPreparedSet } from "../sets/prepared_folder.ts";
 import { MEMORY_ROWS } from "../sets/dataset.ts";
-import { plainPath } from "./glob.ts";
-import { type PlaceEffect, placeEffect } from "./place_effect.ts";
+import { escapeGlob } from "./glob.ts";
+import { measurePositionEffect, type PositionEffect } from "./place_effect.ts";
 import script from "../../../data/describe.sql" with { type: "text" };
 import placesScript from "../../../data/describe_places.sql" with { type: "text" };
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 
 /** Figures of the users of one part; NaN where there is nothing to take a mean of. */
-export interface PartFigures {
+export interface SplitStatistics {
   readonly split: string;
   readonly users: number;
   readonly events: number;
@@ -31,24 +31,24 @@ export interface PartFigures {
 }
 
 /** Figures on a part of what is counted on the train users; absent where the data do not give it. */
-export type BaselineFigures =
+export type BaselinePrecisions =
   & { readonly split: Split }
   & Readonly<Record<"nll" | "prec1" | "prec2", Readonly<Partial<Record<BaselineName, number>>>>>;
 
-export interface Description {
+export interface DataDescription {
   readonly manifest: Manifest;
   readonly items: number;
   /** Items by their id: one for all versions. */
   readonly ids: number;
   readonly given: number;
-  readonly parts: readonly PartFigures[];
+  readonly parts: readonly SplitStatistics[];
   /** Figures of the baselines, as training has them, of whole parts but the train part; empty for a set that is too large for memory. */
-  readonly baselines: readonly BaselineFigures[];
+  readonly baselines: readonly BaselinePrecisions[];
   /** Pages by number of items. */
   readonly pageSizes: readonly { size: number; pages: number }[];
   /** Clicks by place on the page, of pages of two items or more. */
   readonly clickPlaces: readonly { place: number; clicks: number }[];
-  readonly placeEffect: PlaceEffect;
+  readonly placeEffect: PositionEffect;
   /** Of how many pages it is known by which chance they were shown; the least and the median of these chances. */
   readonly propensities: { readonly pages: number; readonly least: number; readonly median: number };
   /** Least, quartiles and most. */
@@ -60,55 +60,59 @@ export interface Description {
 export async function describe(
   folder: string,
   memory: string,
-  onStep?: (standing: StepStanding) => void,
-): Promise<Description> {
-  onStep?.(outside("Checking users, items and pages"));
+  onStep?: (standing: PreparationStatus) => void,
+): Promise<DataDescription> {
+  onStep?.(makeStatus("Checking users, items and pages"));
   const { set: { manifest }, log } = await checked(folder);
-  onStep?.(outside("Baselines"));
+  onStep?.(makeStatus("Baselines"));
   const baselines = log ? baselinesOn(log, manifest) : [];
-  const engine = await Engine.open({ workFolder: "", memory });
+  const engine = await SqlEngine.open({ workFolder: "", memory });
   try {
-    await count(engine, folder, [...stepsOf(script), ...stepsOf(placesScript)], { onStep });
-    return { ...await descriptionOf(engine, manifest), baselines };
+    await count(engine, folder, [...splitScript(script), ...splitScript(placesScript)], { onStep });
+    return { ...await buildDescription(engine, manifest), baselines };
   } finally {
     engine.close();
   }
 }
 
 /** What {@link describe} warns of in the set that an engine has written; it is left in another database. */
-export async function warningsIn(engine: Engine, folder: string, signal?: AbortSignal): Promise<string[]> {
+export async function listSetWarnings(
+  engine: SqlEngine,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<string[]> {
   await engine.run("USE memory");
-  await count(engine, folder, stepsOf(script), { signal });
-  return await countedWarnings(engine, (await engine.rows("FROM part")).map(figuresOf));
+  await count(engine, folder, splitScript(script), { signal });
+  return await countedWarnings(engine, (await engine.rows("FROM part")).map(readStatistics));
 }
 
 async function count(
-  engine: Engine,
+  engine: SqlEngine,
   folder: string,
-  steps: readonly Step[],
-  events: Parameters<Engine["runSteps"]>[1],
+  steps: readonly ScriptStep[],
+  events: Parameters<SqlEngine["runSteps"]>[1],
 ): Promise<void> {
-  const files = (part: Part) => partFiles(folder, part).map(plainPath);
+  const files = (part: TableName) => listTableFiles(folder, part).map(escapeGlob);
   await engine.setVariables({
     users: files("users"),
     items: files("items"),
     pages: files("pages"),
-    page_files: partFiles(folder, "pages"),
+    page_files: listTableFiles(folder, "pages"),
   });
   await engine.runSteps(steps, events);
 }
 
-async function countedWarnings(engine: Engine, parts: readonly PartFigures[]): Promise<string[]> {
+async function countedWarnings(engine: SqlEngine, parts: readonly SplitStatistics[]): Promise<string[]> {
   const [suspicion = {}] = await engine.rows("FROM suspicion");
-  return warningsOf(Object.fromEntries(Object.entries(suspicion).map(([k, v]) => [k, Number(v)])), parts);
+  return listWarnings(Object.fromEntries(Object.entries(suspicion).map(([k, v]) => [k, Number(v)])), parts);
 }
 
 /** What the steps of data/describe.sql have counted. */
-async function descriptionOf(
-  engine: Engine,
+async function buildDescription(
+  engine: SqlEngine,
   manifest: Manifest,
-): Promise<Omit<Description, "baselines">> {
-  const parts = (await engine.rows("FROM part")).map(figuresOf);
+): Promise<Omit<DataDescription, "baselines">> {
+  const parts = (await engine.rows("FROM part")).map(readStatistics);
   const [quartiles] = await engine.rows(
     "SELECT quantile_disc(events, [0, 0.25, 0.5, 0.75, 1]) AS q FROM events_of_user",
   );
@@ -127,14 +131,14 @@ async function descriptionOf(
       clicks: Number(r.clicks),
     })),
     propensities: await propensitiesIn(engine),
-    placeEffect: await placeEffect(engine, manifest.places),
+    placeEffect: await measurePositionEffect(engine, manifest.places),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
     // Those of the pages as the log had them are known to data log alone.
     warnings: [...new Set([...manifest.warnings ?? [], ...await countedWarnings(engine, parts)])],
   };
 }
 
-async function propensitiesIn(engine: Engine): Promise<Description["propensities"]> {
+async function propensitiesIn(engine: SqlEngine): Promise<DataDescription["propensities"]> {
   const [row] = await engine.rows(
     "SELECT count(log_propensity) AS pages, exp(min(log_propensity)) AS least, exp(median(log_propensity)) AS median " +
       "FROM page WHERE NOT given",
@@ -142,7 +146,7 @@ async function propensitiesIn(engine: Engine): Promise<Description["propensities
   return { pages: Number(row?.pages), least: Number(row?.least), median: Number(row?.median) };
 }
 
-function figuresOf(row: Readonly<Record<string, unknown>>): PartFigures {
+function readStatistics(row: Readonly<Record<string, unknown>>): SplitStatistics {
   const of = (name: string) => row[name] === null ? NaN : Number(row[name]);
   return {
     split: String(row.split),
@@ -168,10 +172,10 @@ async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSour
   return { set, log: undefined };
 }
 
-function baselinesOn(log: LogSource, { features, places }: Manifest): BaselineFigures[] {
-  const counted = Baselines.of(log, features.tokens, undefined, places);
-  return splits.filter((split) => split !== "train").flatMap((split): BaselineFigures[] => {
-    const users = usersOf(log, split);
+function baselinesOn(log: LogSource, { features, places }: Manifest): BaselinePrecisions[] {
+  const counted = FittedBaselines.of(log, features.tokens, undefined, places);
+  return splits.filter((split) => split !== "train").flatMap((split): BaselinePrecisions[] => {
+    const users = listUsers(log, split);
     if (users.length === 0) return [];
     const tested = [...counted.test(users)];
     const of = (figure: "nll" | "prec1" | "prec2") =>
@@ -184,7 +188,7 @@ function baselinesOn(log: LogSource, { features, places }: Manifest): BaselineFi
 type Suspicion = Readonly<Record<string, number>>;
 
 /** What a model or a reader may be fooled by, in plain words. */
-export function warningsOf(s: Suspicion, parts: readonly PartFigures[]): string[] {
+export function listWarnings(s: Suspicion, parts: readonly SplitStatistics[]): string[] {
   return [...placeWarnings(s), ...pageWarnings(s), ...partWarnings(parts)];
 }
 
@@ -213,7 +217,7 @@ function placeWarnings(s: Suspicion): string[] {
 /** Warns of pages that are too easy, and users of whom nothing is known. */
 function pageWarnings(s: Suspicion): string[] {
   const warnings: string[] = [];
-  const n = (count: number | undefined) => thousands(count ?? 0);
+  const n = (count: number | undefined) => formatThousands(count ?? 0);
   if ((s.pages_with_twice ?? 0) > 0) {
     warnings.push(
       `${n(s.pages_with_twice)} pages show an item twice; ${n(s.twice_clicked)} times ` +
@@ -248,7 +252,7 @@ function pageWarnings(s: Suspicion): string[] {
 }
 
 /** Warns of parts with items that the train part never shows, and of parts without users. */
-function partWarnings(parts: readonly PartFigures[]): string[] {
+function partWarnings(parts: readonly SplitStatistics[]): string[] {
   const unseen = parts.filter(({ split, unseenClicked }) => split !== "train" && unseenClicked > 0.1);
   const empty = splits.filter((split) => !parts.some((part) => part.split === split));
   return [

@@ -1,11 +1,11 @@
 /** The engine that prepares data: DuckDB, on a file of its own, within a limit of memory. */
 
-import type { StepStanding } from "../log_source.ts";
+import type { PreparationStatus } from "../log_source.ts";
 import type { DuckDBConnection, DuckDBInstance, Json } from "@duckdb/node-api";
 import { UserError } from "../../user_error.ts";
 
 /** What a script reads with getvariable(): text, a number, a truth value, or a list of them. */
-export type Variable = string | number | boolean | null | readonly Variable[];
+export type SqlValue = string | number | boolean | null | readonly SqlValue[];
 
 export interface EngineOptions {
   /** Folder for the database and for what does not fit in memory; "" for a database in memory alone. */
@@ -15,18 +15,18 @@ export interface EngineOptions {
   readonly threads?: number;
 }
 
-export class StoppedError extends Error {
+export class EngineStoppedError extends Error {
   override readonly name = "StoppedError";
 }
 
-export class Engine {
+export class SqlEngine {
   private constructor(
     private readonly instance: DuckDBInstance,
     private readonly connection: DuckDBConnection,
   ) {}
 
   /** @throws UserError when the folder cannot be used or the limit is none. */
-  static async open({ workFolder, memory, threads }: EngineOptions): Promise<Engine> {
+  static async open({ workFolder, memory, threads }: EngineOptions): Promise<SqlEngine> {
     if (workFolder.includes("?")) {
       // It would take what is behind it for settings, and look for its log elsewhere.
       throw new UserError(
@@ -38,14 +38,16 @@ export class Engine {
     const duckdb = await import("@duckdb/node-api");
     const instance = await orUserError(() => duckdb.DuckDBInstance.create(":memory:"));
     const connection = await instance.connect();
-    const engine = new Engine(instance, connection);
+    const engine = new SqlEngine(instance, connection);
     // The engine's files there go again with it, and so does the folder, where the engine has made it.
     const spill = workFolder !== "" ? workFolder : `/tmp/clickgan-spill-${Deno.pid}`;
     try {
       await engine.run([
-        `SET memory_limit = ${literal(memory)}`,
+        `SET memory_limit = ${formatLiteral(memory)}`,
         ...threads === undefined ? [] : [`SET threads = ${threads}`],
-        ...workFolder === "" && Deno.build.os === "windows" ? [] : [`SET temp_directory = ${literal(spill)}`],
+        ...workFolder === "" && Deno.build.os === "windows"
+          ? []
+          : [`SET temp_directory = ${formatLiteral(spill)}`],
         // Nothing is fetched, nor taken from the user's folder: what is not built in is not there.
         "SET autoinstall_known_extensions = false",
         "SET autoload_known_extensions = false",
@@ -54,7 +56,7 @@ export class Engine {
         // the disk at every statement, would be for nothing.
         ...workFolder === "" ? [] : [
           `ATTACH ${
-            literal(`${workFolder}/work.duckdb`)
+            formatLiteral(`${workFolder}/work.duckdb`)
           } AS work (RECOVERY_MODE no_wal_writes, STORAGE_VERSION 'latest')`,
           "USE work",
           "PRAGMA disable_checkpoint_on_shutdown",
@@ -92,8 +94,10 @@ export class Engine {
     return value;
   }
 
-  async setVariables(variables: Readonly<Record<string, Variable>>): Promise<void> {
-    const each = Object.entries(variables).map(([name, value]) => `SET VARIABLE ${name} = ${literal(value)}`);
+  async setVariables(variables: Readonly<Record<string, SqlValue>>): Promise<void> {
+    const each = Object.entries(variables).map(([name, value]) =>
+      `SET VARIABLE ${name} = ${formatLiteral(value)}`
+    );
     await this.run(each.join(";\n"));
   }
 
@@ -102,11 +106,11 @@ export class Engine {
    * @param after called when a step is done. @throws StoppedError once the signal is aborted.
    */
   async runSteps(
-    steps: readonly Step[],
+    steps: readonly ScriptStep[],
     { signal, onStep, after }: {
       readonly signal?: AbortSignal;
-      readonly onStep?: (standing: StepStanding) => void;
-      readonly after?: (step: Step) => Promise<void>;
+      readonly onStep?: (standing: PreparationStatus) => void;
+      readonly after?: (step: ScriptStep) => Promise<void>;
     } = {},
   ): Promise<void> {
     const interrupt = () => this.connection.interrupt();
@@ -118,7 +122,7 @@ export class Engine {
           ? (await this.rows(step.repeat.query)).map((row) => Object.values(row)[0])
           : [null];
         for (const [round, value] of values.entries()) {
-          if (signal?.aborted) throw new StoppedError();
+          if (signal?.aborted) throw new EngineStoppedError();
           onStep?.({ ...at, round, rounds: values.length });
           if (step.repeat) await this.setVariables({ [step.repeat.name]: Number(value) });
           await this.run(step.sql);
@@ -127,7 +131,7 @@ export class Engine {
       }
     } catch (error) {
       // What an interrupted query says is no fault of anybody.
-      throw signal?.aborted ? new StoppedError() : error;
+      throw signal?.aborted ? new EngineStoppedError() : error;
     } finally {
       signal?.removeEventListener("abort", interrupt);
     }
@@ -144,15 +148,15 @@ export class Engine {
 }
 
 /** A value as SQL has it. */
-export function literal(value: Variable): string {
+export function formatLiteral(value: SqlValue): string {
   if (value === null) return "NULL";
   if (typeof value === "string") return `'${value.replaceAll("'", "''")}'`;
   if (typeof value === "number" || typeof value === "boolean") return String(value);
-  return `[${value.map(literal).join(", ")}]`;
+  return `[${value.map(formatLiteral).join(", ")}]`;
 }
 
 /** A name as SQL has it. */
-export function identifier(name: string): string {
+export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
@@ -223,7 +227,7 @@ async function orUserError<T>(work: () => Promise<T>): Promise<T> {
 // The second form is run once for each value of the query, with the variable of that name set to it: work that would
 // not fit in memory at once. Values are numbers. Options come as variables: getvariable('gap_ms').
 
-export interface Step {
+export interface ScriptStep {
   readonly title: string;
   readonly sql: string;
   readonly repeat?: { readonly name: string; readonly query: string };
@@ -232,8 +236,8 @@ export interface Step {
 const HEAD = /^-- step: ([^|\n]+?)(?:\s*\|\s*for (\w+) in \((.*)\))?\s*$/;
 
 /** @throws Error for statements before the first step. */
-export function stepsOf(script: string): Step[] {
-  const steps: { title: string; lines: string[]; repeat?: Step["repeat"] }[] = [];
+export function splitScript(script: string): ScriptStep[] {
+  const steps: { title: string; lines: string[]; repeat?: ScriptStep["repeat"] }[] = [];
   for (const line of script.split("\n")) {
     const head = HEAD.exec(line);
     if (head) {

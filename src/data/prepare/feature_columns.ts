@@ -1,9 +1,9 @@
 /** Which columns of a table of items are numbers, times and tokens: by their types, or by what is written in them. */
 
 import { UserError } from "../../user_error.ts";
-import { forgetRejects, shown } from "./bad_rows.ts";
-import { type Engine, identifier, literal } from "./engine.ts";
-import { type Relation, selectOf } from "./relation.ts";
+import { forgetRejects, shortenValue } from "./bad_rows.ts";
+import { formatLiteral, quoteIdentifier, type SqlEngine } from "./engine.ts";
+import { buildSelectSql, type Relation } from "./relation.ts";
 
 /** The columns that are features. */
 export interface FeatureColumns {
@@ -36,7 +36,7 @@ const theItem: ColumnKind = { kind: "other", example: "the items themselves (the
 
 /** @throws UserError for a column that was named and cannot be what it should. */
 export async function chooseColumns(
-  engine: Engine,
+  engine: SqlEngine,
   source: Relation,
   item: string,
   { dense, tokens, options }: NamedColumns,
@@ -45,11 +45,11 @@ export async function chooseColumns(
   if (both !== undefined) {
     throw new UserError(`${both} is named by ${options.dense} and by ${options.tokens}. Choose one of them.`);
   }
-  const kinds = await kindsOf(engine, source, item);
-  const kindOf = (name: string) => kinds.get(name) ?? theItem;
+  const kinds = await classifyColumns(engine, source, item);
+  const classifyColumn = (name: string) => kinds.get(name) ?? theItem;
   const { path } = source;
   for (const name of dense ?? []) {
-    const { kind, example } = kindOf(name);
+    const { kind, example } = classifyColumn(name);
     if (kind === "token" || kind === "date" || kind === "other") {
       throw new UserError(
         `${path}: expected ${name} (${options.dense}) to be numbers, found ${example}. Name it with --tokens, or correct it.`,
@@ -57,7 +57,7 @@ export async function chooseColumns(
     }
   }
   for (const name of tokens ?? []) {
-    const { kind, example } = kindOf(name);
+    const { kind, example } = classifyColumn(name);
     if (kind === "other") {
       throw new UserError(
         `${path}: expected ${name} (${options.tokens}) to be text or lists of text, found ${example}.`,
@@ -72,13 +72,13 @@ export async function chooseColumns(
   const texts = tokens ?? ofKind("token");
   return {
     dense: numbers,
-    times: numbers.map((name) => kindOf(name).kind === "time"),
+    times: numbers.map((name) => classifyColumn(name).kind === "time"),
     tokens: texts,
-    splits: texts.map((name) => kindOf(name).isSplit === true),
+    splits: texts.map((name) => classifyColumn(name).isSplit === true),
   };
 }
 
-async function noteColumns(engine: Engine, kinds: ReadonlyMap<string, ColumnKind>): Promise<void> {
+async function noteColumns(engine: SqlEngine, kinds: ReadonlyMap<string, ColumnKind>): Promise<void> {
   const named = (wanted: (name: string, kind: ColumnKind) => boolean) =>
     [...kinds].filter(([name, kind]) => wanted(name, kind)).map(([name]) => name).join(", ");
   const left = named((_, { kind }) => kind === "other" || kind === "empty");
@@ -94,7 +94,7 @@ async function noteColumns(engine: Engine, kinds: ReadonlyMap<string, ColumnKind
       [codes, `read as numbers; if they are codes, name the columns with --tokens: ${codes}`],
       [split, `values are split at |: ${split}`],
     ] as const
-  ) if (names !== "") await engine.run(`INSERT INTO note VALUES (${literal(text)})`);
+  ) if (names !== "") await engine.run(`INSERT INTO note VALUES (${formatLiteral(text)})`);
 }
 
 interface ColumnKind {
@@ -108,16 +108,20 @@ interface ColumnKind {
 }
 
 /** What is in each column but the item's, of the whole file. */
-async function kindsOf(engine: Engine, source: Relation, item: string): Promise<Map<string, ColumnKind>> {
+async function classifyColumns(
+  engine: SqlEngine,
+  source: Relation,
+  item: string,
+): Promise<Map<string, ColumnKind>> {
   const columns = source.columns.filter(({ name }) => name !== item);
   const kinds = new Map<string, ColumnKind>();
   if (columns.length === 0) return kinds;
-  const select = selectOf(
+  const select = buildSelectSql(
     source,
     Object.fromEntries(columns.map(({ name }, k) => [`x${k}`, { column: name, as: "text" as const }])),
   );
   const [row = {}] = await engine.rows(
-    `SELECT ${columns.map((_, k) => figuresOf(k)).join(", ")} FROM (${select})`,
+    `SELECT ${columns.map((_, k) => buildStatisticsSql(k)).join(", ")} FROM (${select})`,
   );
   for (const [k, { name, type }] of columns.entries()) {
     const of = (figure: string) => row[`${figure}${k}`] ?? null;
@@ -156,7 +160,7 @@ async function kindsOf(engine: Engine, source: Relation, item: string): Promise<
       kind,
       isWhole,
       isSplit,
-      example: wrong === null ? "no text" : `"${shown(String(wrong))}"`,
+      example: wrong === null ? "no text" : `"${shortenValue(String(wrong))}"`,
     });
   }
   await forgetRejects(engine);
@@ -164,14 +168,14 @@ async function kindsOf(engine: Engine, source: Relation, item: string): Promise<
 }
 
 /** What is counted of the column k. */
-function figuresOf(k: number): string {
-  const x = identifier(`x${k}`);
+function buildStatisticsSql(k: number): string {
+  const x = quoteIdentifier(`x${k}`);
   const number = `TRY_CAST(${x} AS DOUBLE)`;
   const wrong = `${x} <> '' AND ${number} IS NULL`;
   return `count(*) FILTER (${x} <> '') AS n${k}, min(${x}) FILTER (${wrong}) AS wrong${k}, ` +
     `count(*) FILTER (starts_with(trim(${x}), '{')) AS objects${k}, ` +
     `count(*) FILTER (iso_time(trim(${x})) IS NOT NULL) AS dates${k}, ` +
-    `count(*) FILTER (regexp_full_match(trim(${x}), ${literal(DATE_LIKE)})) AS days${k}, ` +
+    `count(*) FILTER (regexp_full_match(trim(${x}), ${formatLiteral(DATE_LIKE)})) AS days${k}, ` +
     `count(*) FILTER (contains(${x}, '|')) AS bars${k}, ` +
     `count(*) FILTER (abs(${number}) <= 9e15 AND ${number} = floor(${number})) AS wholes${k}, ` +
     `min(${number}) AS low${k}, max(${number}) AS high${k}`;
@@ -183,8 +187,8 @@ function isEpoch(low: number, high: number): boolean {
 }
 
 /** Whether what | separates are values that come again, as the genres of films do. */
-async function hasFewerParts(engine: Engine, select: string, column: string): Promise<boolean> {
-  const x = identifier(column);
+async function hasFewerParts(engine: SqlEngine, select: string, column: string): Promise<boolean> {
+  const x = quoteIdentifier(column);
   const [row = {}] = await engine.rows(
     `SELECT (SELECT count(DISTINCT ${x}) FROM (${select})) AS whole, ` +
       `(SELECT count(DISTINCT part) FROM (SELECT unnest(string_split(${x}, '|')) AS part FROM (${select}))) AS parts`,

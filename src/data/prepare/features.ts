@@ -1,16 +1,24 @@
 /** What is known of items: a table's columns as a view for item_features.sql, or what another set has made of such columns. */
 
-import { flagged, folder, InvalidValue, named, valued, type ValuesOf, whole } from "../../option.ts";
+import {
+  defineFlagOption,
+  defineNameOption,
+  defineValueOption,
+  InvalidValueError,
+  type OptionValues,
+  parseFolder,
+  whole,
+} from "../../option.ts";
 import { UserError } from "../../user_error.ts";
-import { type Engine, literal, type Step, stepsOf, type Variable } from "./engine.ts";
+import { formatLiteral, type ScriptStep, splitScript, type SqlEngine, type SqlValue } from "./engine.ts";
 import { chooseColumns, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
-import { expectKnownItems, expectLike, type Like, openLike } from "./like.ts";
-import { type BadRows, faultsOf, type FaultSource, noBadRows } from "./bad_rows.ts";
-import { expectColumns, expectIds, openFiles, type Relation, selectOf } from "./relation.ts";
+import { expectKnownItems, expectLike, openLike, type SourceEncoding } from "./like.ts";
+import { type BadRowSummary, type FaultSource, noBadRows, readBadRows } from "./bad_rows.ts";
+import { buildSelectSql, expectColumns, expectIds, openFiles, type Relation } from "./relation.ts";
 import { openSelect } from "./select.ts";
 import timesScript from "../../../data/times.sql" with { type: "text" };
 import featuresScript from "../../../data/item_features.sql" with { type: "text" };
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 
 /** As many gradients as an embedding row needs to be more than its random start. */
 const RARE_BELOW = 10;
@@ -20,80 +28,83 @@ const MOST_BUCKETS = 10_000_000;
 
 /** What is known of the items, and how they are told apart. */
 export const featureOptions = {
-  features: named(
+  features: defineNameOption(
     "--features <files>",
     "a table with a row for each item, or a .sql file with a SELECT of one",
   ),
-  featuresKey: named("--features-key <column>", "its column with the item's id (default: as in the log)"),
-  dense: valued(
+  featuresKey: defineNameOption(
+    "--features-key <column>",
+    "its column with the item's id (default: as in the log)",
+  ),
+  dense: defineValueOption(
     "--dense <columns>",
     "columns of it to use as numbers, joined by commas (default, without --tokens: all columns of numbers)",
     { parse: columnNames },
   ),
-  tokens: valued(
+  tokens: defineValueOption(
     "--tokens <columns>",
     "columns of it to use as tokens (text, or lists of text), joined by commas (default, without --dense: all of them)",
     { parse: columnNames },
   ),
-  itemIds: flagged(
+  itemIds: defineFlagOption(
     "--item-ids",
     "learn something about each single item, too (default: where most items have no features)",
     "learn about items by their features alone; without features they are one-hot",
   ),
-  hashItems: valued(
+  hashItems: defineValueOption(
     "--hash-items <n>",
     "learn something about each item by two tokens that a hash of its id chooses, each of n: for catalogues too large for a " +
       "token an item, and for items to come",
     whole(1, MOST_BUCKETS),
   ),
-  rareBelow: valued(
+  rareBelow: defineValueOption(
     "--rare-below <n>",
     "values that train users were shown fewer times share one token",
     whole(1),
     RARE_BELOW,
   ),
-  like: valued(
+  like: defineValueOption(
     "--like <folder>",
     "prepare the items as this prepared set has them, with its columns, tokens and scales: for models that were trained on it",
-    { parse: folder },
+    { parse: parseFolder },
   ),
-  allowUnlike: flagged(
+  allowUnlike: defineFlagOption(
     "--allow-unlike",
     "with --like: also if most values of a column are none that the set knows",
   ),
 };
-export type FeatureOptions = ValuesOf<typeof featureOptions>;
+export type FeatureOptions = OptionValues<typeof featureOptions>;
 
 /** Names of columns; none for an empty text. */
 function columnNames(text: string): string[] {
   const list = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
   if (new Set(list).size === list.length) return list;
-  throw new InvalidValue(`Expected different columns joined by commas, got "${text}".`);
+  throw new InvalidValueError(`Expected different columns joined by commas, got "${text}".`);
 }
 
-export interface Features {
+export interface PreparedFeatures {
   readonly source: Relation | undefined;
   readonly columns: FeatureColumns;
   readonly faults: FaultSource | undefined;
   /** The columns whose values must be exact, in words. */
   readonly ids: string;
-  readonly like: Like | undefined;
+  readonly like: SourceEncoding | undefined;
   /** Whether the user chose the columns of tokens. */
   readonly areTokensNamed: boolean;
-  readonly variables: Readonly<Record<string, Variable>>;
+  readonly variables: Readonly<Record<string, SqlValue>>;
 }
 
 /** The step of page_rows.sql that reads them. */
 export const READING_FEATURES = "Reading item features";
 
 /** The steps of items, which come when the users have their parts. */
-export const itemFeatureSteps = (): Step[] => stepsOf(featuresScript);
+export const listItemFeatureSteps = (): ScriptStep[] => splitScript(featuresScript);
 
 /** Looks at what a step has made. @throws UserError for items or text that cannot be features. */
 export async function checkItems(
-  engine: Engine,
-  { like, areTokensNamed }: Features,
-  { title }: Step,
+  engine: SqlEngine,
+  { like, areTokensNamed }: PreparedFeatures,
+  { title }: ScriptStep,
 ): Promise<void> {
   if (title === "Numbers of items" && like?.isOneHot) await expectKnownItems(engine, like);
   if (title === "Vocabulary" && like) await expectLike(engine, like);
@@ -108,11 +119,11 @@ export async function checkItems(
 
 /** Makes the view feature_source. @throws UserError for a file that is not what it should be. */
 export async function openFeatures(
-  engine: Engine,
+  engine: SqlEngine,
   options: FeatureOptions,
   log: { readonly item: string | undefined; readonly own: Relation | undefined; readonly work: string },
   signal?: AbortSignal,
-): Promise<Features> {
+): Promise<PreparedFeatures> {
   await engine.run(timesScript);
   const like = await openLike(engine, options);
   const named = namedColumns(options, like);
@@ -137,7 +148,7 @@ export async function openFeatures(
 
 /** The table of items: in files, of a SELECT, or in a column of the log. */
 async function openSource(
-  engine: Engine,
+  engine: SqlEngine,
   { features }: FeatureOptions,
   { own, work }: { readonly own: Relation | undefined; readonly work: string },
   signal?: AbortSignal,
@@ -153,7 +164,7 @@ async function openSource(
 }
 
 /** The columns that options name. @throws UserError for options that name them where another set does. */
-function namedColumns({ dense, tokens }: FeatureOptions, like: Like | undefined) {
+function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | undefined) {
   if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
   for (
     const [given, option] of [
@@ -178,8 +189,8 @@ function itemVariables(
   { dense, times, tokens, splits }: FeatureColumns,
   withFeatures: boolean,
   { itemIds, hashItems, rareBelow = RARE_BELOW }: FeatureOptions,
-  like: Like | undefined,
-): Record<string, Variable> {
+  like: SourceEncoding | undefined,
+): Record<string, SqlValue> {
   return {
     dense,
     times,
@@ -196,10 +207,10 @@ function itemVariables(
 
 /** An empty view. @throws {UserError} for options that name columns of no file */
 async function withoutFeatures(
-  engine: Engine,
+  engine: SqlEngine,
   options: FeatureOptions,
-  like: Like | undefined,
-): Promise<Features> {
+  like: SourceEncoding | undefined,
+): Promise<PreparedFeatures> {
   for (const [list, option] of [[options.dense, "--dense"], [options.tokens, "--tokens"]] as const) {
     if (list === undefined) continue;
     throw new UserError(`Expected --features with ${option}: the file with the columns.`);
@@ -230,14 +241,14 @@ const NO_FEATURES = "CREATE VIEW feature_source AS " +
 
 /** The views feature_row, with the fault of each row, and feature_source of the rows without one. */
 async function makeViews(
-  engine: Engine,
+  engine: SqlEngine,
   source: Relation,
   item: string,
   { dense, times, tokens, splits }: FeatureColumns,
 ): Promise<void> {
   const values = (names: readonly string[], letter: string, as: (k: number) => "number" | "text" | "list") =>
     Object.fromEntries(names.map((column, k) => [`${letter}${k}`, { column, as: as(k) }]));
-  const select = selectOf(source, {
+  const select = buildSelectSql(source, {
     item_id: { column: item, as: "id" },
     ...values(dense, "d", (k) => times[k] ? "text" : "number"),
     ...values(tokens, "t", () => "list"),
@@ -254,19 +265,19 @@ async function makeViews(
   );
 }
 
-/** @param ids see {@link Features} */
+/** @param ids see {@link PreparedFeatures} */
 function featureFaults(item: string, ids: string): FaultSource {
   return {
     view: "feature_row",
     counted: "feature_row",
     texts: {
-      inexact: inexactText(ids),
+      inexact: describeInexactColumn(ids),
       item: { kind: `${item} is empty`, expected: `${item} to be an id`, value: "item_id" },
     },
   };
 }
 
-export function inexactText(column: string) {
+export function describeInexactColumn(column: string) {
   return {
     kind: `${column} is not an exact id`,
     expected: `${column} to be text or a whole number, exactly`,
@@ -278,21 +289,21 @@ export function inexactText(column: string) {
  * @param ids the columns, in words.
  * @throws UserError for ids that floating point numbers do not hold: leaving these out would not set the others apart.
  */
-export function expectExact({ counts, examples }: BadRows, ids: string): void {
-  const { kind, expected } = inexactText(ids);
+export function expectExact({ counts, examples }: BadRowSummary, ids: string): void {
+  const { kind, expected } = describeInexactColumn(ids);
   const lost = counts.get(kind);
   if (lost === undefined) return;
   const example = examples.find(({ fault }) => fault.includes(expected));
   throw new UserError(
     `Expected ${ids} to be text or whole numbers, found floating point numbers that are not whole, or too large to ` +
-      `be exact (2^53; 2^24 with 32 bits), in ${thousands(lost)} rows: ` +
+      `be exact (2^53; 2^24 with 32 bits), in ${formatThousands(lost)} rows: ` +
       "different ids may have become one. Write the ids as text or integers." +
       (example ? `\n  ${example.place}: ${example.fault}` : ""),
   );
 }
 
 /** The first item of which several rows with different values were read. */
-async function itemTwice(engine: Engine): Promise<string | undefined> {
+async function itemTwice(engine: SqlEngine): Promise<string | undefined> {
   const [twice] = await engine.rows(
     "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",
   );
@@ -301,11 +312,11 @@ async function itemTwice(engine: Engine): Promise<string | undefined> {
 
 /** Bad rows of the features. @throws UserError for an item that is there with different values, or a number without end. */
 export async function checkFeatures(
-  engine: Engine,
-  { source, columns, faults, ids }: Features,
-): Promise<BadRows> {
+  engine: SqlEngine,
+  { source, columns, faults, ids }: PreparedFeatures,
+): Promise<BadRowSummary> {
   if (!source || !faults) return noBadRows;
-  const bad = await faultsOf(engine, faults);
+  const bad = await readBadRows(engine, faults);
   expectExact(bad, ids);
   const { path } = source;
   const twice = await itemTwice(engine);
@@ -315,7 +326,7 @@ export async function checkFeatures(
         "Keep one of them.",
     );
   }
-  const names = literal(columns.dense);
+  const names = formatLiteral(columns.dense);
   const [infinite] = await engine.rows(
     `SELECT item_id, (${names}::VARCHAR[])[k] AS name, x::VARCHAR AS x FROM (` +
       "SELECT item, unnest(dense) AS x, unnest(range(1, len(dense) + 1)) AS k FROM feature_read) " +

@@ -11,7 +11,7 @@ const MAGIC = /[*?[]/;
 const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
 /** A path that the engine takes as it stands. */
-export function plainPath(path: string): string {
+export function escapeGlob(path: string): string {
   return path.replace(/[*?[]/g, "[$&]");
 }
 
@@ -20,7 +20,7 @@ export function plainPath(path: string): string {
  * folders, also none.
  * @throws UserError for a match that cannot be opened, such as a link into nowhere, and for a folder that cannot be read.
  */
-export function filesOf(pattern: string): string[] {
+export function expandGlob(pattern: string): string[] {
   if (!CLIMBS.test(pattern) && isThere(pattern)) return [pattern];
   if (!MAGIC.test(pattern)) return [];
   const separator = Deno.build.os === "windows" ? /[/\\]+/ : /\/+/;
@@ -44,7 +44,7 @@ function walk(base: string, [part, ...rest]: readonly string[], found: Set<strin
   }
   // A folder that is there as it is written is no pattern either.
   const plain = !MAGIC.test(part) || (rest.length > 0 && isThere(base + part));
-  const names = plain ? [part] : namesIn(base).filter((name) => patternOf(part).test(name));
+  const names = plain ? [part] : namesIn(base).filter((name) => toPattern(part).test(name));
   for (const name of names) {
     const path = base + name;
     if (rest.length > 0) {
@@ -94,7 +94,7 @@ function leadsBack(base: string, name: string): boolean {
   return here === there || here.startsWith(there.endsWith("/") ? there : `${there}/`);
 }
 
-function patternOf(part: string): RegExp {
+function toPattern(part: string): RegExp {
   const text = part.replace(
     /\[(!|\^)?(\]?[^\]]*)\]|[\\^$.*+?()[\]{}|]/g,
     (piece, not: string | undefined, set) => {

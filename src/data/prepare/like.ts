@@ -1,18 +1,18 @@
 /** `--like`: what another prepared set has made of its columns, so that a new log is prepared in the same way. */
 
 import { basename } from "node:path";
-import { checksum } from "../../files/local_file.ts";
-import { hashedIdsOf } from "../item_ids.ts";
-import type { ColumnShares, Features, Manifest, Transform } from "../manifest.ts";
-import { partFiles, readManifest } from "../sets/prepared_folder.ts";
+import { computeFileChecksum } from "../../files/local_file.ts";
+import { getHashSize } from "../item_ids.ts";
+import type { ColumnShares, FeatureManifest, Manifest, Transform } from "../manifest.ts";
+import { listTableFiles, readManifest } from "../sets/prepared_folder.ts";
 import { VOCABULARY } from "../sets/prepared_writer.ts";
 import { UserError } from "../../user_error.ts";
-import { type Engine, literal } from "./engine.ts";
+import { formatLiteral, type SqlEngine } from "./engine.ts";
 import type { FeatureColumns } from "./feature_columns.ts";
-import { plainPath } from "./glob.ts";
+import { escapeGlob } from "./glob.ts";
 import type { Json } from "@duckdb/node-api";
 
-export interface Like {
+export interface SourceEncoding {
   readonly folder: string;
   /** The columns that it was made of. */
   readonly columns: FeatureColumns;
@@ -40,14 +40,14 @@ CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
  * @throws UserError for a set that does not say how its features were made, or options that say it anew.
  */
 export async function openLike(
-  engine: Engine,
+  engine: SqlEngine,
   { like: folder, itemIds, hashItems, allowUnlike = false }: {
     readonly like?: string;
     readonly itemIds?: boolean;
     readonly hashItems?: number;
     readonly allowUnlike?: boolean;
   },
-): Promise<Like | undefined> {
+): Promise<SourceEncoding | undefined> {
   await engine.run(TABLES);
   if (hashItems !== undefined && itemIds !== undefined) {
     const other = itemIds ? "--item-ids" : "--no-item-ids";
@@ -67,30 +67,30 @@ export async function openLike(
   const manifest = await readManifest(folder);
   const { features } = manifest;
   expectMeaning(folder, features);
-  const numbers = numbersOf(features);
+  const numbers = listScaleRows(features);
   for (const [k, row] of numbers.entries()) {
-    await engine.run(`INSERT INTO like_scale VALUES (${[k + 1, ...row].map(literal).join(", ")})`);
+    await engine.run(`INSERT INTO like_scale VALUES (${[k + 1, ...row].map(formatLiteral).join(", ")})`);
   }
   const inVocabulary = features.tokens.filter(({ hashed }) => hashed === undefined); // hashed ids come last
   for (const [k, { other = null }] of inVocabulary.entries()) {
-    await engine.run(`INSERT INTO like_other VALUES (${k + 1}, ${literal(other)})`);
+    await engine.run(`INSERT INTO like_other VALUES (${k + 1}, ${formatLiteral(other)})`);
   }
   const fields = features.tokens.filter(({ column }) => column !== null);
   const isOneHot = features.dense.length === 0 && features.tokens.length === 0;
   if (inVocabulary.length > 0) {
     await engine.run(
       "INSERT INTO like_vocabulary SELECT field + 1, value, token " +
-        `FROM read_parquet(${literal(plainPath(await vocabularyFile(folder, manifest)))})`,
+        `FROM read_parquet(${formatLiteral(escapeGlob(await vocabularyFile(folder, manifest)))})`,
     );
   }
   if (isOneHot) {
-    const files = literal(partFiles(folder, "items").map(plainPath));
+    const files = formatLiteral(listTableFiles(folder, "items").map(escapeGlob));
     await engine.run(`INSERT INTO like_item SELECT item, id FROM read_parquet(${files})`);
   }
   return {
     folder,
     isOneHot,
-    hashed: hashedIdsOf(features),
+    hashed: getHashSize(features),
     shares: manifest.shares,
     allowUnlike,
     columns: {
@@ -103,7 +103,7 @@ export async function openLike(
 }
 
 /** @throws UserError for a set that another program made, or an earlier version. */
-function expectMeaning(folder: string, { dense, tokens, idsSha256 }: Features): void {
+function expectMeaning(folder: string, { dense, tokens, idsSha256 }: FeatureManifest): void {
   const unknown = dense.find(({ transform }) => transform === undefined)?.name ??
     tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
   if (unknown === undefined && (dense.length + tokens.length > 0 || idsSha256 !== undefined)) return;
@@ -114,7 +114,7 @@ function expectMeaning(folder: string, { dense, tokens, idsSha256 }: Features): 
 }
 
 /** Rows of like_scale, without k. */
-function numbersOf({ dense }: Features) {
+function listScaleRows({ dense }: FeatureManifest) {
   const columns = [...new Set(dense.flatMap(({ transform }) => transform?.column ?? []))];
   return columns.map((column) => {
     const own = dense.flatMap(({ transform }) => transform?.column === column ? [transform] : []);
@@ -138,7 +138,7 @@ function numbersOf({ dense }: Features) {
 /** @throws UserError for a vocabulary that is not what the manifest says. */
 async function vocabularyFile(folder: string, { files }: Manifest): Promise<string> {
   const path = `${folder}/${VOCABULARY}`;
-  const found = await checksum(path);
+  const found = await computeFileChecksum(path);
   if (files.vocabulary?.sha256 === found.sha256) return path;
   throw new UserError(
     `${path} is not what the manifest says (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
@@ -149,7 +149,7 @@ async function vocabularyFile(folder: string, { files }: Manifest): Promise<stri
 }
 
 /** @throws UserError for items that have no place in a set of one-hot items. */
-export async function expectKnownItems(engine: Engine, { folder }: Like): Promise<void> {
+export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEncoding): Promise<void> {
   const rows = await engine.rows(
     "SELECT item_id, count(*) OVER () AS n FROM number_of ANTI JOIN like_item USING (item_id) ORDER BY item_id LIMIT 3",
   );
@@ -173,9 +173,12 @@ const UNLIKE = [
 ] as const;
 
 /** @throws UserError where most values of a column, but for the items themselves, are none that the set knows. */
-export async function expectLike(engine: Engine, { folder, shares, allowUnlike }: Like): Promise<void> {
+export async function expectLike(
+  engine: SqlEngine,
+  { folder, shares, allowUnlike }: SourceEncoding,
+): Promise<void> {
   if (allowUnlike) return;
-  const found = (await sharesOf(engine)).filter(({ column }) => column !== null).flatMap((here) => {
+  const found = (await readColumnShares(engine)).filter(({ column }) => column !== null).flatMap((here) => {
     const there = shares.find(({ column }) => column === here.column);
     const lost = (kind: (typeof UNLIKE)[number][0]) => 1 - (1 - here[kind]) / (1 - (there?.[kind] ?? 0));
     return UNLIKE.filter(([kind]) => lost(kind) > MOST_UNLIKE)
@@ -195,26 +198,26 @@ export async function expectLike(engine: Engine, { folder, shares, allowUnlike }
 type Row = Readonly<Record<string, Json>>;
 
 /** Of the tables that data/item_features.sql makes. */
-export async function featuresOf(engine: Engine): Promise<Features> {
+export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> {
   const dense = (await engine.rows("FROM dense_feature ORDER BY place")).map((row) => ({
     name: String(row.name),
     meaning: String(row.meaning),
-    transform: transformOf(row),
+    transform: parseTransform(row),
   }));
   const tokens = (await engine.rows("FROM token_field ORDER BY first")).map((row) => ({
     name: String(row.name),
     first: Number(row.first),
     count: Number(row.count),
     meaning: String(row.meaning),
-    ...vocabularyOf(row),
+    ...parseVocabulary(row),
   }));
   if (dense.length > 0 || tokens.length > 0) return { dense, tokens };
-  const ids = await engine.value(`SELECT ${sumOf("id", "item")} FROM item`);
+  const ids = await engine.value(`SELECT ${buildChecksumSql("id", "item")} FROM item`);
   return { dense, tokens, idsSha256: String(ids) };
 }
 
 /** The same of `column_share`. */
-export async function sharesOf(engine: Engine): Promise<ColumnShares[]> {
+export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[]> {
   const rows = await engine.rows("FROM column_share ORDER BY is_token, k");
   return rows.map(({ column, absent, clipped, unknown }) => ({
     column: column === null || column === undefined ? null : String(column),
@@ -225,11 +228,11 @@ export async function sharesOf(engine: Engine): Promise<ColumnShares[]> {
 }
 
 /** A checksum of texts in an order, as SQL; no two lists of texts are written alike. */
-function sumOf(text: string, order: string): string {
+function buildChecksumSql(text: string, order: string): string {
   return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
 }
 
-function transformOf(row: Row): Transform {
+function parseTransform(row: Row): Transform {
   const column = String(row.column);
   if (row.is_indicator === true) return { of: "known", column };
   return {
@@ -243,7 +246,7 @@ function transformOf(row: Row): Transform {
   };
 }
 
-function vocabularyOf(row: Row) {
+function parseVocabulary(row: Row) {
   const column = row.column === null ? null : String(row.column);
   if (row.hashed !== null) return { column, hashed: Number(row.hashed), sha256: String(row.sha256) };
   return {
@@ -260,12 +263,12 @@ function vocabularyOf(row: Row) {
  * for all others.
  * @returns the rows; 0 where there are no tokens.
  */
-export async function writeVocabulary(engine: Engine, folder: string): Promise<number> {
+export async function writeVocabulary(engine: SqlEngine, folder: string): Promise<number> {
   const rows = await engine.number("SELECT count(*) FROM vocabulary");
   if (rows === 0) return 0;
   await engine.run(
     "COPY (SELECT (dense_rank() OVER (ORDER BY k) - 1)::UINTEGER AS field, value, token FROM vocabulary ORDER BY token) " +
-      `TO ${literal(`${folder}/${VOCABULARY}`)} (FORMAT parquet, COMPRESSION zstd)`,
+      `TO ${formatLiteral(`${folder}/${VOCABULARY}`)} (FORMAT parquet, COMPRESSION zstd)`,
   );
   return rows;
 }

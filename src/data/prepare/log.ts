@@ -6,34 +6,34 @@ import logScript from "../../../data/log.sql" with { type: "text" };
 import pagesScript from "../../../data/log_pages.sql" with { type: "text" };
 import rowsScript from "../../../data/page_rows.sql" with { type: "text" };
 import sampledScript from "../../../data/log_sampled.sql" with { type: "text" };
-import { faultsOf, forgetRejects } from "./bad_rows.ts";
-import { type Engine, literal, type Step, stepsOf, type Variable } from "./engine.ts";
+import { forgetRejects, readBadRows } from "./bad_rows.ts";
+import { formatLiteral, type ScriptStep, splitScript, type SqlEngine, type SqlValue } from "./engine.ts";
 import {
   checkFeatures,
   checkItems,
   expectExact,
-  itemFeatureSteps,
+  listItemFeatureSteps,
   openFeatures,
   READING_FEATURES,
 } from "./features.ts";
 import { DEFAULT_PAGE_SIZE, DEFAULT_SAMPLED_WINDOW, expectShape, type LogOptions } from "./log_options.ts";
-import { type LogSource, openLog } from "./log_source.ts";
-import type { Begun, Recipe } from "./prepare.ts";
+import { type LogRelations, openLog } from "./log_source.ts";
+import type { PreparationRecipe, PreparedInput } from "./prepare.ts";
 import { UserError } from "../../user_error.ts";
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 
 /** @throws UserError for options that do not fit together. */
-export function logRecipe(options: LogOptions): Recipe {
+export function logRecipe(options: LogOptions): PreparationRecipe {
   expectShape(options);
   return (engine, work, signal) => begin(engine, options, work, signal);
 }
 
 async function begin(
-  engine: Engine,
+  engine: SqlEngine,
   options: LogOptions,
   work: string,
   signal?: AbortSignal,
-): Promise<Begun> {
+): Promise<PreparedInput> {
   const source = await openLog(engine, options, work, signal);
   const { names, query } = source;
   const features = await openFeatures(
@@ -46,15 +46,15 @@ async function begin(
   return {
     sources: [...source.files, ...features.source?.files ?? []],
     query,
-    steps: [...stepsOfLog(options), ...stepsOf(rowsScript)],
-    itemSteps: itemFeatureSteps(),
-    variables: { ...variablesOf(options, names), ...features.variables, day_first },
+    steps: [...stepsOfLog(options), ...splitScript(rowsScript)],
+    itemSteps: listItemFeatureSteps(),
+    variables: { ...buildVariables(options, names), ...features.variables, day_first },
     places: names.position !== undefined || options.items !== undefined ? "shown" : "arbitrary",
     rowsRead: (engine, { title }) =>
       engine.number(`SELECT count(*) FROM ${title === READING_FEATURES ? "feature_row" : "log_read"}`),
     badRows: async (engine, { title }) => {
       if (title === READING_FEATURES) return await checkFeatures(engine, features);
-      const bad = await faultsOf(engine, source.faults);
+      const bad = await readBadRows(engine, source.faults);
       expectExact(bad, source.ids);
       await expectTimes(engine, options, names);
       return bad;
@@ -73,7 +73,7 @@ const DATED_ROWS = 1000;
  * True if dates such as 31.12.2025 have the day before the month, false for the month first, null for a log without.
  * @throws UserError unless one of the two fits all of them.
  */
-async function dayFirst(engine: Engine, time: string | undefined): Promise<boolean | null> {
+async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<boolean | null> {
   const dates = "SELECT trim(time) AS t FROM source";
   const some = await engine.number(
     `SELECT count(*) FROM (${dates} LIMIT ${DATED_ROWS}) WHERE is_local_date(t)`,
@@ -93,11 +93,11 @@ async function dayFirst(engine: Engine, time: string | undefined): Promise<boole
     `Expected ${time} to have day and month in one order, found dates that ${
       days === all ? "fit both" : "fit neither"
     }: with the day first ` +
-      `"${row.by_day}" is ${row.day_read} (${thousands(days)} of ${
-        thousands(all)
+      `"${row.by_day}" is ${row.day_read} (${formatThousands(days)} of ${
+        formatThousands(all)
       } rows can be read), with the month first ` +
       `"${row.by_month}" is ${row.month_read} (${
-        thousands(months)
+        formatThousands(months)
       }). Say which by a SELECT: see data/recipes/time_format.sql.`,
   );
 }
@@ -105,15 +105,15 @@ async function dayFirst(engine: Engine, time: string | undefined): Promise<boole
 /** The step after which the pages are looked at. */
 const PAGES_DONE = "Looking at the pages";
 
-function stepsOfLog({ pages, pageGap }: LogOptions): Step[] {
+function stepsOfLog({ pages, pageGap }: LogOptions): ScriptStep[] {
   const scripts = pages === "sampled"
     ? [sampledScript]
     : [...pageGap === undefined ? [] : [gapScript], pagesScript];
   const done = "DROP VIEW row_read; DROP TABLE IF EXISTS row_of_gap; DROP TABLE log_read";
-  return [...[logScript, ...scripts].flatMap(stepsOf), { title: "Leaving the log", sql: done }];
+  return [...[logScript, ...scripts].flatMap(splitScript), { title: "Leaving the log", sql: done }];
 }
 
-function variablesOf(options: LogOptions, names: LogSource["names"]): Record<string, Variable> {
+function buildVariables(options: LogOptions, names: LogRelations["names"]): Record<string, SqlValue> {
   return {
     with_pages: names.page !== undefined,
     with_positions: names.position !== undefined,
@@ -136,9 +136,9 @@ const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
 /** @throws UserError for numbers that, counted since 1970, are no times of a log. */
 async function expectTimes(
-  engine: Engine,
+  engine: SqlEngine,
   { pages }: LogOptions,
-  { time }: LogSource["names"],
+  { time }: LogRelations["names"],
 ): Promise<void> {
   if (pages === "as-is") return;
   const { from, to } = LOG_TIMES;
@@ -159,7 +159,11 @@ async function expectTimes(
 const GUIDE = "data/README.md shows which command fits which log.";
 
 /** Looks at `page_of`. @throws UserError for pages that cannot be what was displayed, unless they are taken as they are. */
-async function expectPages(engine: Engine, options: LogOptions, names: LogSource["names"]): Promise<void> {
+async function expectPages(
+  engine: SqlEngine,
+  options: LogOptions,
+  names: LogRelations["names"],
+): Promise<void> {
   const { pages = "log", items, pageGap } = options;
   await expectOnePropensity(engine, options, names);
   const [row = {}] = await engine.rows(
@@ -171,7 +175,7 @@ async function expectPages(engine: Engine, options: LogOptions, names: LogSource
   const [count, longer, clicked] = [Number(row.pages), Number(row.longer), Number(row.clicked)];
   if (count === 0) return; // told where users are counted
   const step = STEPS.find(({ name }) => row[name] === true);
-  const note = async (text: string) => await engine.run(`INSERT INTO note VALUES (${literal(text)})`);
+  const note = async (text: string) => await engine.run(`INSERT INTO note VALUES (${formatLiteral(text)})`);
   if (count > 1 && row["one time"] === true) {
     await note("all pages have the same time: those of a user go by their ids");
   }
@@ -183,7 +187,7 @@ async function expectPages(engine: Engine, options: LogOptions, names: LogSource
     const remedy = `Is ${names.clicked} what says so? Ratings and other words: data/recipes/ratings.sql. `;
     throw new UserError(
       `Expected clicks, found none on ${
-        thousands(count)
+        formatThousands(count)
       } pages: there is nothing to learn. ${remedy}${AS_IS}.`,
     );
   }
@@ -209,7 +213,7 @@ async function expectPages(engine: Engine, options: LogOptions, names: LogSource
   const counts = { count, longer, twice: Number(row.twice), long: Number(row.long), span: Number(row.span) };
   if (pages === "sampled") return;
   for (const text of pageWarnings(counts, options, names)) {
-    await engine.run(`INSERT INTO warning VALUES (${literal(text)})`);
+    await engine.run(`INSERT INTO warning VALUES (${formatLiteral(text)})`);
   }
 }
 
@@ -225,10 +229,10 @@ type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span"
 function pageWarnings(
   { count, longer, twice, long, span }: PageCounts,
   { pageGap, query }: LogOptions,
-  { page, position }: LogSource["names"],
+  { page, position }: LogRelations["names"],
 ): string[] {
   const of = (some: number) =>
-    `${thousands(some)} of ${thousands(count)} pages (${Math.round(100 * some / count)} %)`;
+    `${formatThousands(some)} of ${formatThousands(count)} pages (${Math.round(100 * some / count)} %)`;
   const gap = "--page-gap 10, which makes rows of a user less than 10 seconds apart one page";
   const apart = page !== undefined
     ? `If ${page} comes again on later pages of a user, it is no id of a page: ` +
@@ -266,21 +270,21 @@ function durationText(ms: number): string {
     : ms < 172_800_000
     ? ["hours", 3_600_000] as const
     : ["days", 86_400_000] as const;
-  return `${thousands(Math.floor(ms / length))} ${unit}`;
+  return `${formatThousands(Math.floor(ms / length))} ${unit}`;
 }
 
 /** @throws UserError for pages whose items have several, unless each item has its own. */
 async function expectOnePropensity(
-  engine: Engine,
+  engine: SqlEngine,
   { propensityOf }: LogOptions,
-  { propensity }: LogSource["names"],
+  { propensity }: LogRelations["names"],
 ): Promise<void> {
   if (propensity === undefined || propensityOf === "item") return;
   const several = await engine.number("SELECT count(*) FROM page_of WHERE has_several_propensities");
   if (several === 0) return;
   throw new UserError(
     `Expected one ${propensity} on all rows of a page, found several on ${
-      thousands(several)
+      formatThousands(several)
     } pages. If each item has its own, ` +
       "given those before it: --propensity-of item.",
   );
@@ -299,8 +303,8 @@ const TIMES = STEPS.map(({ name, ms, least }) =>
 ).join(", ");
 
 function allClickedText(pages: number, items: number): string {
-  return `Each of the ${thousands(items)} items on ${
-    thousands(pages)
+  return `Each of the ${formatThousands(items)} items on ${
+    formatThousands(pages)
   } pages was clicked: this is a log of clicks, which does not ` +
     "say what was passed over. A model has nothing to tell apart, and prec@1 would be 1.000. Draw items to stand beside each " +
     `click with --pages sampled, or join what was displayed by a SELECT (data/recipes/clicks_table.sql). If that is what was ` +
@@ -308,13 +312,13 @@ function allClickedText(pages: number, items: number): string {
 }
 
 function oneItemText(
-  { page, clicked: column }: LogSource["names"],
+  { page, clicked: column }: LogRelations["names"],
   pages: LogOptions["pages"],
   count: number,
 ): string {
   if (pages === "sampled") {
     return `Each of the ${
-      thousands(count)
+      formatThousands(count)
     } pages shows one item: there is no other one to draw. A log of clicks needs several items.`;
   }
   const why = page === undefined
@@ -323,7 +327,7 @@ function oneItemText(
       "draw it with --pages sampled"
     : `no two rows of a user have the same ${page}. Name the column that all rows of one page share by --page`;
   return `Each of the ${
-    thousands(count)
+    formatThousands(count)
   } pages shows one item: ${why}. Where one item at a time was displayed, prec@1 is always 1 ` +
     `and only the probability of a click (${column ?? "clicked"}) can be learned: ${AS_IS}. ${GUIDE}`;
 }

@@ -1,6 +1,13 @@
 /** What a log looks like, by the options of `data log`: files of a usual shape, or a SELECT; which of them fit together. */
 
-import { InvalidValue, named, oneOf, valued, type ValuesOf, whole } from "../../option.ts";
+import {
+  defineNameOption,
+  defineValueOption,
+  InvalidValueError,
+  oneOf,
+  type OptionValues,
+  whole,
+} from "../../option.ts";
 import { LARGEST_SEED } from "../../train/config.ts";
 import { UserError } from "../../user_error.ts";
 import { featureOptions } from "./features.ts";
@@ -9,76 +16,79 @@ export const DEFAULT_PAGE_SIZE = 10;
 export const DEFAULT_SAMPLED_WINDOW = 7;
 
 export const logOptions = {
-  query: named(
+  query: defineNameOption(
     "--query <file>",
     "a SELECT over files, in a file such as log.sql: a row for each displayed item, with the columns user, item, time and clicked",
   ),
-  source: named("--source <files>", "or a file or a quoted glob, such as 'logs/*.parquet'"),
-  user: named("--user <column>", "its column with the user's id"),
-  time: named("--time <column>", "when the page was shown"),
-  item: named("--item <column>", "the displayed item's id"),
-  items: named(
+  source: defineNameOption("--source <files>", "or a file or a quoted glob, such as 'logs/*.parquet'"),
+  user: defineNameOption("--user <column>", "its column with the user's id"),
+  time: defineNameOption("--time <column>", "when the page was shown"),
+  item: defineNameOption("--item <column>", "the displayed item's id"),
+  items: defineNameOption(
     "--items <column>",
     "or, in a log with a row for each page, the list of its items in their order",
   ),
-  page: named("--page <column>", "the page's id (default: rows of one user at one time are a page)"),
-  position: named(
+  page: defineNameOption(
+    "--page <column>",
+    "the page's id (default: rows of one user at one time are a page)",
+  ),
+  position: defineNameOption(
     "--position <column>",
     "the item's place on the page; it orders the items, which train --position-effect looks at (default: by their ids)",
   ),
-  clicked: named(
+  clicked: defineNameOption(
     "--clicked <column>",
     "whether it was clicked: 1, true or yes; 0, false or no. With --items: the id that was clicked, or a list of them",
   ),
-  propensity: named(
+  propensity: defineNameOption(
     "--propensity <column>",
     "the probability by which the page was shown, of those who drew it: policy evaluate says by it what another policy would " +
       "have earned",
   ),
-  propensityOf: valued(
+  propensityOf: defineValueOption(
     "--propensity-of <what>",
     "what it is of: the page as a whole; or each item at its place, given those before it (default: page)",
     oneOf(["page", "item"]),
   ),
 
   // What a page is.
-  pageGap: valued(
+  pageGap: defineValueOption(
     "--page-gap <seconds>",
     "without --page: rows of a user less than this apart are one page (default: those at one time)",
     { parse: positive },
   ),
-  pages: valued(
+  pages: defineValueOption(
     "--pages <how>",
     "log: as the log has them, refused where they cannot be what was displayed; as-is: the same, unchecked; sampled: " +
       "for a log of clicks, each with items drawn by popularity to stand beside it",
     oneOf(["log", "as-is", "sampled"]),
     "log",
   ),
-  pageSize: valued(
+  pageSize: defineValueOption(
     "--page-size <n>",
     `items of a sampled page (default: ${DEFAULT_PAGE_SIZE})`,
     whole(2, 1000),
   ),
-  sampledWindow: valued(
+  sampledWindow: defineValueOption(
     "--sampled-window <days>",
     `how long the items of a sampled page are drawn from (default: ${DEFAULT_SAMPLED_WINDOW})`,
     { parse: positive },
   ),
-  seed: valued("--seed <n>", "seed of sampled pages", whole(0, LARGEST_SEED), 1),
+  seed: defineValueOption("--seed <n>", "seed of sampled pages", whole(0, LARGEST_SEED), 1),
   ...featureOptions,
 };
-export type LogOptions = ValuesOf<typeof logOptions>;
+export type LogOptions = OptionValues<typeof logOptions>;
 
 function number(text: string): number {
   const value = text.trim() === "" ? NaN : Number(text);
   if (Number.isFinite(value)) return value;
-  throw new InvalidValue(`Expected a number, got "${text}".`);
+  throw new InvalidValueError(`Expected a number, got "${text}".`);
 }
 
 function positive(text: string): number {
   const value = number(text);
   if (value > 0 && value < 1e9) return value;
-  throw new InvalidValue(`Expected a number above 0, got "${text}".`);
+  throw new InvalidValueError(`Expected a number above 0, got "${text}".`);
 }
 
 const WHERE = "data/README.md shows what fits which log.";
@@ -107,7 +117,7 @@ export function expectShape(options: LogOptions): void {
   for (const [first, second, why] of APART) {
     if (!has(first) || !has(second)) continue;
     throw new UserError(
-      `Expected ${flag(first)} or ${flag(second)}, found both: ${why}. Leave one out. ${WHERE}`,
+      `Expected ${formatFlag(first)} or ${formatFlag(second)}, found both: ${why}. Leave one out. ${WHERE}`,
     );
   }
   const sampled = options.pages === "sampled";
@@ -116,9 +126,9 @@ export function expectShape(options: LogOptions): void {
     throw new UserError(
       sampled
         ? `Expected no ${
-          flag(name)
+          formatFlag(name)
         } with --pages sampled, which makes the pages up: leave one of them out. ${WHERE}`
-        : `Expected --pages sampled with ${flag(name)}. ${WHERE}`,
+        : `Expected --pages sampled with ${formatFlag(name)}. ${WHERE}`,
     );
   }
   if (has("featuresKey") && !has("features")) {
@@ -151,7 +161,7 @@ export function expectShape(options: LogOptions): void {
 }
 
 /** The option as it is typed. */
-export function flag(name: keyof LogOptions): string {
+export function formatFlag(name: keyof LogOptions): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 

@@ -1,21 +1,21 @@
 /** The rows of a log as the view `source` of data/log.sql: of files with columns that options name, or of a SELECT. */
 
 import { UserError } from "../../user_error.ts";
-import { type Engine, identifier } from "./engine.ts";
-import { inexactText } from "./features.ts";
-import { flag, type LogOptions } from "./log_options.ts";
+import { quoteIdentifier, type SqlEngine } from "./engine.ts";
+import { describeInexactColumn } from "./features.ts";
+import { formatFlag, type LogOptions } from "./log_options.ts";
 import type { FaultSource } from "./bad_rows.ts";
 import {
-  type Column,
-  columnsOf,
+  buildSelectSql,
   expectColumns,
   expectIds,
-  nearest,
+  findNearestName,
   openFiles,
   PLACE,
+  readColumns,
   type Relation,
-  selectOf,
-  type Wanted,
+  type RelationColumn,
+  type RequestedColumn,
 } from "./relation.ts";
 import { openSelect } from "./select.ts";
 import type { SourceFile } from "./sources.ts";
@@ -26,7 +26,7 @@ const LOG_COLUMNS: readonly LogColumn[] = [
   ...["user", "item", "time", "clicked", "page", "position", "propensity"] as const,
 ];
 
-export interface LogSource {
+export interface LogRelations {
   readonly files: readonly SourceFile[];
   /** The text of a SELECT. */
   readonly query?: string;
@@ -41,11 +41,11 @@ export interface LogSource {
 
 /** Makes the view. @throws UserError for files or a SELECT that are not what they should be. */
 export async function openLog(
-  engine: Engine,
+  engine: SqlEngine,
   options: LogOptions,
   work: string,
   signal?: AbortSignal,
-): Promise<LogSource> {
+): Promise<LogRelations> {
   const { query, items } = options;
   const log = query === undefined ? await ofFiles(engine, options, signal) : await openSelect(
     engine,
@@ -53,35 +53,38 @@ export async function openLog(
     { view: "log", option: "--query", work, signal },
   );
   const ofQuery = query === undefined ? undefined : log;
-  const names = ofQuery ? namesOf(ofQuery.path, ofQuery.columns, options) : options;
+  const names = ofQuery ? findColumnNames(ofQuery.path, ofQuery.columns, options) : options;
   const item = items ?? names.item;
-  expectIds(log, (["user", "item", "page"] as const).flatMap((name) => wantedOf(names, name, ofQuery)));
+  expectIds(
+    log,
+    (["user", "item", "page"] as const).flatMap((name) => listWantedColumns(names, name, ofQuery)),
+  );
   await engine.run(
-    `CREATE VIEW source AS ${items === undefined ? rowsOf(log, names) : listsOf(log, options)}`,
+    `CREATE VIEW source AS ${items === undefined ? buildRowsSql(log, names) : buildListsSql(log, options)}`,
   );
   const ids = [names.user, item, names.page].filter((name) => name !== undefined).join(" or ");
   return {
     files: log.files,
     ...("text" in log && typeof log.text === "string" ? { query: log.text } : {}),
     names: { ...names, item },
-    features: ofQuery && await featuresOf(engine, ofQuery),
+    features: ofQuery && await openFeatureRelation(engine, ofQuery),
     ids,
-    faults: { view: "checked", counted: "log_read", texts: textsOf({ ...names, item }, ids) },
+    faults: { view: "checked", counted: "log_read", texts: listFaultMessages({ ...names, item }, ids) },
   };
 }
 
-function wantedOf(
+function listWantedColumns(
   names: Readonly<Partial<Record<LogColumn, string>>>,
   name: LogColumn,
   ofQuery: unknown,
-): Wanted[] {
+): RequestedColumn[] {
   const column = names[name];
-  return column === undefined ? [] : [{ column, option: ofQuery ? "--query" : flag(name) }];
+  return column === undefined ? [] : [{ column, option: ofQuery ? "--query" : formatFlag(name) }];
 }
 
-async function ofFiles(engine: Engine, options: LogOptions, signal?: AbortSignal): Promise<Relation> {
+async function ofFiles(engine: SqlEngine, options: LogOptions, signal?: AbortSignal): Promise<Relation> {
   const wanted = [
-    ...LOG_COLUMNS.flatMap((name) => wantedOf(options, name, undefined)),
+    ...LOG_COLUMNS.flatMap((name) => listWantedColumns(options, name, undefined)),
     ...options.items === undefined ? [] : [{ column: options.items, option: "--items" }],
   ];
   const log = await openFiles(engine, options.source ?? "", "a log", wanted, signal);
@@ -96,7 +99,7 @@ async function ofFiles(engine: Engine, options: LogOptions, signal?: AbortSignal
 }
 
 /** A row for each displayed item. */
-function rowsOf(
+function buildRowsSql(
   log: Relation,
   names: Readonly<Partial<Record<LogColumn | "given" | "candidates", string>>>,
 ): string {
@@ -104,15 +107,15 @@ function rowsOf(
   const clickedAt = log.columns.find(({ name, type }) =>
     name === names.clicked && /^(DATE|TIMESTAMP)/.test(type)
   );
-  const at = clickedAt && identifier(clickedAt.name);
+  const at = clickedAt && quoteIdentifier(clickedAt.name);
   const sql = at === undefined
     ? log.sql
     : `(SELECT * REPLACE (${at} IS NOT NULL AS ${at}), epoch_us(${at})::DOUBLE AS "click time" FROM ${log.sql})`;
-  const columns: Column[] = [
+  const columns: RelationColumn[] = [
     ...log.columns.map((column) => column === clickedAt ? { ...column, type: "BOOLEAN" } : column),
     ...clickedAt ? [{ name: "click time", type: "DOUBLE" }] : [],
   ];
-  const select = selectOf({ ...log, sql, columns }, {
+  const select = buildSelectSql({ ...log, sql, columns }, {
     user_id: { column: names.user, as: "id" },
     item_id: { column: names.item, as: "id" },
     page_id: { column: names.page, as: "id" },
@@ -128,11 +131,11 @@ function rowsOf(
 }
 
 /** The same of a log with a row for each page: its items in their order, and the ids of those that were clicked. */
-function listsOf(
+function buildListsSql(
   log: Relation,
   { user, items, page, time, clicked, propensity, propensityOf }: LogOptions,
 ): string {
-  const select = selectOf(log, {
+  const select = buildSelectSql(log, {
     user_id: { column: user, as: "id" },
     page_id: { column: page, as: "id" },
     time: { column: time, as: "text" },
@@ -182,7 +185,11 @@ const QUERY_COLUMNS: Readonly<
 };
 
 /** What there is of a SELECT. @throws UserError for columns that are missing, unknown or of another type. */
-function namesOf(path: string, columns: readonly Column[], { pages }: LogOptions): LogSource["names"] {
+function findColumnNames(
+  path: string,
+  columns: readonly RelationColumn[],
+  { pages }: LogOptions,
+): LogRelations["names"] {
   const known = Object.keys(QUERY_COLUMNS);
   const optional = pages === "sampled" ? ["clicked"] : [];
   const wanted = Object.entries(QUERY_COLUMNS)
@@ -191,7 +198,10 @@ function namesOf(path: string, columns: readonly Column[], { pages }: LogOptions
   expectColumns(path, columns, wanted);
   for (const { name, type } of columns) {
     if (PLACE.some((own) => own === name)) continue;
-    const near = nearest(name, known.filter((other) => !columns.some((column) => column.name === other)));
+    const near = findNearestName(
+      name,
+      known.filter((other) => !columns.some((column) => column.name === other)),
+    );
     const [types, expected] = Object.entries(QUERY_COLUMNS).find(([own]) => own === name)?.[1] ?? [];
     if (types === undefined) {
       throw new UserError(
@@ -217,15 +227,18 @@ function namesOf(path: string, columns: readonly Column[], { pages }: LogOptions
 }
 
 /** A row for each item and what is known of it, as a table: the SELECT may take long. */
-async function featuresOf(engine: Engine, { path, columns }: Relation): Promise<Relation | undefined> {
+async function openFeatureRelation(
+  engine: SqlEngine,
+  { path, columns }: Relation,
+): Promise<Relation | undefined> {
   if (!columns.some(({ name }) => name === "features")) return undefined;
   await engine.run(
     "CREATE TABLE log_features AS SELECT DISTINCT * FROM (SELECT item, unnest(features) FROM log)",
   );
-  return { path, files: [], sql: '"log_features"', columns: await columnsOf(engine, '"log_features"') };
+  return { path, files: [], sql: '"log_features"', columns: await readColumns(engine, '"log_features"') };
 }
 
-function textsOf(names: LogSource["names"], ids: string): FaultSource["texts"] {
+function listFaultMessages(names: LogRelations["names"], ids: string): FaultSource["texts"] {
   const empty = (name: "user" | "item" | "page") => ({
     kind: `${names[name]} is empty`,
     expected: `${names[name]} to be an id`,
@@ -237,7 +250,7 @@ function textsOf(names: LogSource["names"], ids: string): FaultSource["texts"] {
     value: `${name}_text`,
   });
   return {
-    inexact: inexactText(ids),
+    inexact: describeInexactColumn(ids),
     user: empty("user"),
     item: empty("item"),
     page: empty("page"),

@@ -1,10 +1,10 @@
 /** Whether a log shows an effect of the place on the page, by `data/describe_places.sql`. */
 
 import type { Manifest } from "../manifest.ts";
-import type { Engine } from "./engine.ts";
+import type { SqlEngine } from "./engine.ts";
 
 /** How often items are clicked at a place, beside what their strengths say: see data/describe_places.sql. */
-export interface PlaceFigures {
+export interface PositionStatistics {
   /** From 1. */
   readonly place: number;
   readonly shown: number;
@@ -17,11 +17,11 @@ export interface PlaceFigures {
   readonly error: number;
 }
 
-export interface PlaceEffect {
+export interface PositionEffect {
   /** unknown: the pages' order is none; unclear: too few clicks to tell. */
   readonly verdict: "effect" | "small" | "none" | "unclear" | "unknown";
   readonly text: string;
-  readonly places: readonly PlaceFigures[];
+  readonly places: readonly PositionStatistics[];
 }
 
 /** At least so many clicks must be expected at a place, and so many users have some, for its variance to mean something. */
@@ -34,7 +34,10 @@ const SMALL = 0.05;
 /** With wider intervals than this, nothing that was found says little. */
 const WIDE = 0.25;
 
-export async function placeEffect(engine: Engine, order: Manifest["places"]): Promise<PlaceEffect> {
+export async function measurePositionEffect(
+  engine: SqlEngine,
+  order: Manifest["places"],
+): Promise<PositionEffect> {
   const rows = await engine.rows("FROM place_effect");
   const places = rows.map((row) => {
     const [clicks, expected, sd] = [row.clicks, row.expected, row.sd].map(Number);
@@ -49,11 +52,14 @@ export async function placeEffect(engine: Engine, order: Manifest["places"]): Pr
         : 1.96 * (sd ?? NaN) / (expected ?? NaN),
     };
   });
-  return effectOf(places, order);
+  return summarizePositionEffect(places, order);
 }
 
 /** @param order of the items of a page, as the manifest has it. */
-export function effectOf(places: readonly PlaceFigures[], order: Manifest["places"]): PlaceEffect {
+export function summarizePositionEffect(
+  places: readonly PositionStatistics[],
+  order: Manifest["places"],
+): PositionEffect {
   if (order === "arbitrary") {
     return {
       verdict: "unknown",
@@ -64,7 +70,7 @@ export function effectOf(places: readonly PlaceFigures[], order: Manifest["place
     };
   }
   const sure = places.filter(({ expected, error }) => expected >= LEAST_CLICKS && error > 0);
-  const deviations = ({ ratio, error }: PlaceFigures) => 1.96 * Math.abs(ratio - 1) / error;
+  const deviations = ({ ratio, error }: PositionStatistics) => 1.96 * Math.abs(ratio - 1) / error;
   const [most] = sure.toSorted((a, b) => deviations(b) - deviations(a));
   if (!most || sure.length < 2) {
     const text =
@@ -88,7 +94,7 @@ export function effectOf(places: readonly PlaceFigures[], order: Manifest["place
   };
 }
 
-function nothingFound(sure: readonly PlaceFigures[]): Omit<PlaceEffect, "places"> {
+function nothingFound(sure: readonly PositionStatistics[]): Omit<PositionEffect, "places"> {
   const error = Math.max(...sure.map(({ error }) => error));
   const within = `${(100 * error).toFixed(0)} %`;
   return error > WIDE
@@ -105,7 +111,7 @@ function nothingFound(sure: readonly PlaceFigures[]): Omit<PlaceEffect, "places"
 }
 
 /** With its interval of 95 %. */
-function times({ ratio, error }: PlaceFigures): string {
+function times({ ratio, error }: PositionStatistics): string {
   return `${ratio.toFixed(2)} times (95 %: ${Math.max(0, ratio - error).toFixed(2)} to ${
     (ratio + error).toFixed(2)
   })`;

@@ -6,14 +6,14 @@ import { UserError } from "../../user_error.ts";
 import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
 import { version } from "../../version.ts";
-import { type BadRows, joined, judge, noBadRows, takeRejects } from "./bad_rows.ts";
-import { checksum } from "../../files/local_file.ts";
-import { OwnedFolder, type Purpose } from "../../files/owned_folder.ts";
+import { type BadRowSummary, mergeBadRows, noBadRows, rejectIfTooBad, takeRejects } from "./bad_rows.ts";
+import { computeFileChecksum } from "../../files/local_file.ts";
+import { type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { OWN_FILES } from "../sets/prepared_writer.ts";
-import { warningsIn } from "./describe.ts";
-import { Engine, type Step, stepsOf, type Variable } from "./engine.ts";
-import { outside, type StepStanding } from "../log_source.ts";
-import { featuresOf, sharesOf, writeVocabulary } from "./like.ts";
+import { listSetWarnings } from "./describe.ts";
+import { type ScriptStep, splitScript, SqlEngine, type SqlValue } from "./engine.ts";
+import { makeStatus, type PreparationStatus } from "../log_source.ts";
+import { readColumnShares, readFeatures, writeVocabulary } from "./like.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../manifest.ts";
 import type { SourceFile } from "./sources.ts";
 import roundsScript from "../../../data/rounds.sql" with { type: "text" };
@@ -39,40 +39,44 @@ export interface PrepareOptions {
  * How one kind of source is read: looks at it before anything is read.
  * @throws UserError for a source that is not what it should be.
  */
-export type Recipe = (engine: Engine, workFolder: string, signal?: AbortSignal) => Promise<Begun>;
+export type PreparationRecipe = (
+  engine: SqlEngine,
+  workFolder: string,
+  signal?: AbortSignal,
+) => Promise<PreparedInput>;
 
-export interface Begun {
+export interface PreparedInput {
   readonly sources: readonly SourceFile[];
   /** The SELECT that read it, where there is one. */
   readonly query?: string;
-  readonly variables: Readonly<Record<string, Variable>>;
+  readonly variables: Readonly<Record<string, SqlValue>>;
   /** Ends with the pages that `data/users.sql` takes. */
-  readonly steps: readonly Step[];
+  readonly steps: readonly ScriptStep[];
   /** Run when the parts of the users are known; ends with the tables of items that `data/prepared.sql` takes. */
-  readonly itemSteps: readonly Step[];
+  readonly itemSteps: readonly ScriptStep[];
   /** Rows that a step read, but for those that the reader put aside; asked for only where there are bad ones. */
-  rowsRead(engine: Engine, step: Step): Promise<number>;
+  rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
   /** Bad rows that a step's own SQL found. */
-  badRows(engine: Engine, step: Step): Promise<BadRows>;
+  badRows(engine: SqlEngine, step: ScriptStep): Promise<BadRowSummary>;
   /** Looks at what a step has made. @throws UserError for what cannot be learned from. */
-  after(engine: Engine, step: Step): Promise<void>;
+  after(engine: SqlEngine, step: ScriptStep): Promise<void>;
   /** Whether the items of a page are in the order in which they were shown. */
   readonly places: Manifest["places"];
 }
 
-export interface PrepareEvents {
+export interface PreparationCallbacks {
   readonly signal?: AbortSignal;
-  readonly onStep?: (standing: StepStanding) => void;
+  readonly onStep?: (standing: PreparationStatus) => void;
 }
 
-export interface Prepared {
+export interface PreparationResult {
   readonly folder: string;
   readonly manifest: Manifest;
-  readonly bad: BadRows;
+  readonly bad: BadRowSummary;
 }
 
 /** Its files, and what the engine and recipes work with. */
-const OUT: Purpose = {
+const OUT: FolderPurpose = {
   ...{ what: "the prepared data", option: "--out" },
   own: OWN_FILES,
   work: /^(work\.duckdb.*|duckdb_temp.*)$/,
@@ -84,21 +88,21 @@ const OUT: Purpose = {
  * @throws UserError for a source, folder or limit at fault; StoppedError once the signal is aborted.
  */
 export async function prepare(
-  recipe: Recipe,
+  recipe: PreparationRecipe,
   options: PrepareOptions,
   command: readonly string[],
-  { signal, onStep }: PrepareEvents = {},
-): Promise<Prepared> {
+  { signal, onStep }: PreparationCallbacks = {},
+): Promise<PreparationResult> {
   const path = options.out.replace(/[/\\]+$/, "") || options.out;
   using folder = await OwnedFolder.begin(path, OUT);
-  let engine: Engine | undefined;
+  let engine: SqlEngine | undefined;
   try {
-    engine = await Engine.open({ workFolder: path, memory: options.memory, threads: options.threads });
+    engine = await SqlEngine.open({ workFolder: path, memory: options.memory, threads: options.threads });
     await engine.run(
       "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR); CREATE TABLE warning (text VARCHAR)",
     );
     await engine.run(roundsScript);
-    onStep?.(outside("Looking at the source"));
+    onStep?.(makeStatus("Looking at the source"));
     const begun = await recipe(engine, path, signal);
     await engine.setVariables({
       ...begun.variables,
@@ -111,9 +115,9 @@ export async function prepare(
     let bad = noBadRows;
     const steps = [
       ...begun.steps,
-      ...stepsOf(usersScript),
+      ...splitScript(usersScript),
       ...begun.itemSteps,
-      ...stepsOf(preparedScript),
+      ...splitScript(preparedScript),
     ];
     const own = engine;
     await engine.runSteps(steps, {
@@ -122,22 +126,22 @@ export async function prepare(
       after: async (step) => {
         if (step.title.startsWith("Reading")) {
           const aside = await takeRejects(own);
-          const found = joined([aside, await begun.badRows(own, step)]);
+          const found = mergeBadRows([aside, await begun.badRows(own, step)]);
           const rows = async () => await begun.rowsRead(own, step) + aside.total;
-          await judge(found, rows, options.strict);
-          bad = joined([bad, found]);
+          await rejectIfTooBad(found, rows, options.strict);
+          bad = mergeBadRows([bad, found]);
         }
         await begun.after(own, step);
         if (step.title === "Users and their parts") await expectUsers(own);
       },
     });
-    onStep?.(outside("Checksums"));
-    const manifest = await manifestOf(engine, nameOf(path), begun, path, command, bad);
-    onStep?.(outside("Warnings"));
+    onStep?.(makeStatus("Checksums"));
+    const manifest = await buildManifest(engine, getDatasetName(path), begun, path, command, bad);
+    onStep?.(makeStatus("Warnings"));
     const warnings = await engine.rows("SELECT text FROM warning ORDER BY rowid");
     manifest.warnings = [
       ...warnings.map(({ text }) => String(text)),
-      ...await warningsIn(engine, path, signal),
+      ...await listSetWarnings(engine, path, signal),
     ];
     await writeJson(`${path}/${MANIFEST}`, manifest);
     engine.close();
@@ -150,11 +154,11 @@ export async function prepare(
 }
 
 /** A data set is called by its folder. */
-function nameOf(path: string): string {
+function getDatasetName(path: string): string {
   return basename(resolve(path)) || "prepared";
 }
 
-async function expectUsers(engine: Engine): Promise<void> {
+async function expectUsers(engine: SqlEngine): Promise<void> {
   if (await engine.number("SELECT count(*) FROM users") > 0) return;
   const skipped = await engine.rows("SELECT kind, count FROM skipped WHERE count > 0");
   const reasons = skipped.map(({ kind, count }) => `\n  left out: ${count} ${kind}`).join("");
@@ -163,13 +167,13 @@ async function expectUsers(engine: Engine): Promise<void> {
   );
 }
 
-async function manifestOf(
-  engine: Engine,
+async function buildManifest(
+  engine: SqlEngine,
   name: string,
-  { sources, query, places, variables }: Begun,
+  { sources, query, places, variables }: PreparedInput,
   folder: string,
   command: readonly string[],
-  bad: BadRows,
+  bad: BadRowSummary,
 ): Promise<Manifest> {
   const [pages] = await engine.rows(
     "SELECT count(*) AS pages, sum(len(items)) AS rows, count(clicked) FILTER (NOT given) + sum(len(also)) AS clicks, " +
@@ -182,15 +186,15 @@ async function manifestOf(
   const tokens = await writeVocabulary(engine, folder);
   const file = async (name: string, rows: number) => ({
     rows,
-    ...await checksum(`${folder}/${name}.parquet`),
+    ...await computeFileChecksum(`${folder}/${name}.parquet`),
   });
   return v.parse(manifestSchema, {
     format: FOLDER_FORMATS.dataset,
     version: 1,
     name,
     places,
-    features: await featuresOf(engine),
-    shares: await sharesOf(engine),
+    features: await readFeatures(engine),
+    shares: await readColumnShares(engine),
     files: {
       users: await file("users", inPart("train") + inPart("validation") + inPart("test")),
       items: await file("items", items),

@@ -1,13 +1,13 @@
 /** Rows that users bring, in files or by a SELECT of theirs: which columns there are, and how their values are read. */
 
 import { expectParquet } from "../parquet.ts";
-import { parquetFile } from "../sets/prepared_folder.ts";
+import { openParquetFile } from "../sets/prepared_folder.ts";
 import { UserError } from "../../user_error.ts";
-import { type Engine, identifier, literal } from "./engine.ts";
-import { plainPath } from "./glob.ts";
-import { checkCompressed, findFiles, firstFields, jsonKeys, type SourceFile } from "./sources.ts";
+import { formatLiteral, quoteIdentifier, type SqlEngine } from "./engine.ts";
+import { escapeGlob } from "./glob.ts";
+import { checkCompressed, findFiles, readCsvHeader, readJsonKeys, type SourceFile } from "./sources.ts";
 
-export interface Column {
+export interface RelationColumn {
   readonly name: string;
   /** As the engine writes it; VARCHAR for CSV, JSON for JSON lines. */
   readonly type: string;
@@ -18,7 +18,7 @@ export interface Relation {
   readonly path: string;
   /** What stands behind FROM. */
   readonly sql: string;
-  readonly columns: readonly Column[];
+  readonly columns: readonly RelationColumn[];
   readonly files: readonly SourceFile[];
 }
 
@@ -26,7 +26,7 @@ export interface Relation {
 export const PLACE = ["filename", "file_row_number"] as const;
 
 /** A column that the user named by an option. */
-export interface Wanted {
+export interface RequestedColumn {
   readonly column: string;
   readonly option: string;
 }
@@ -43,10 +43,10 @@ const ENDINGS: Readonly<Record<string, Format>> = {
  * @throws UserError for files that are not there, damaged, of several kinds, or without a wanted column.
  */
 export async function openFiles(
-  engine: Engine,
+  engine: SqlEngine,
   pattern: string,
   what: string,
-  wanted: readonly Wanted[],
+  wanted: readonly RequestedColumn[],
   signal?: AbortSignal,
 ): Promise<Relation> {
   const stat = await Deno.stat(pattern).catch(() => undefined);
@@ -57,15 +57,15 @@ export async function openFiles(
   }
   const files = findFiles(pattern, what);
   const [path = "", ...others] = files.map((file) => file.path);
-  const format = formatOf(path);
-  const other = others.find((other) => formatOf(other) !== format);
+  const format = detectFormat(path);
+  const other = others.find((other) => detectFormat(other) !== format);
   if (other !== undefined) {
     throw new UserError(
       `Expected files of one format at ${pattern}, found ${path} and ${other}. Name one kind of file.`,
     );
   }
   if (format === "parquet") {
-    for (const { path } of files) await expectParquet(parquetFile(path), "Fetch or write it again.");
+    for (const { path } of files) await expectParquet(openParquetFile(path), "Fetch or write it again.");
   }
   await checkCompressed(files, signal);
   const columns = await columnsIn(engine, path, format);
@@ -76,14 +76,19 @@ export async function openFiles(
     if (format === "json") expectColumns(other, own, wanted, false);
     else expectSame(path, columns, other, own);
   }
-  const read = format === "json" ? columns.filter(isOf(wanted)) : columns;
-  return { path, columns, files, sql: readerOf([path, ...others], format, read.length > 0 ? read : columns) };
+  const read = format === "json" ? columns.filter(matchesColumn(wanted)) : columns;
+  return {
+    path,
+    columns,
+    files,
+    sql: buildReaderSql([path, ...others], format, read.length > 0 ? read : columns),
+  };
 }
 
-const isOf = (wanted: readonly Wanted[]) => ({ name }: Column) =>
+const matchesColumn = (wanted: readonly RequestedColumn[]) => ({ name }: RelationColumn) =>
   wanted.length === 0 || wanted.some(({ column }) => column === name);
 
-function formatOf(path: string): Format {
+function detectFormat(path: string): Format {
   const [, ending = "", compression] = /\.([a-z0-9]+?)(\.gz|\.zst)?$/i.exec(path) ?? [];
   const format = ENDINGS[ending.toLowerCase()];
   if (format && !(format === "parquet" && compression)) return format;
@@ -93,9 +98,13 @@ function formatOf(path: string): Format {
   );
 }
 
-function readerOf(paths: readonly string[], format: Format, columns: readonly Column[]): string {
-  const files = literal(paths.map(plainPath));
-  const types = columns.map(({ name, type }) => `${literal(name)}: ${literal(type)}`).join(", ");
+function buildReaderSql(
+  paths: readonly string[],
+  format: Format,
+  columns: readonly RelationColumn[],
+): string {
+  const files = formatLiteral(paths.map(escapeGlob));
+  const types = columns.map(({ name, type }) => `${formatLiteral(name)}: ${formatLiteral(type)}`).join(", ");
   switch (format) {
     case "parquet":
       return `read_parquet(${files}, filename = true, file_row_number = true, binary_as_string = true, hive_partitioning = false)`;
@@ -109,13 +118,13 @@ function readerOf(paths: readonly string[], format: Format, columns: readonly Co
   }
 }
 
-async function columnsIn(engine: Engine, path: string, format: Format): Promise<Column[]> {
+async function columnsIn(engine: SqlEngine, path: string, format: Format): Promise<RelationColumn[]> {
   if (format === "parquet") {
-    const columns = await columnsOf(engine, readerOf([path], format, []));
+    const columns = await readColumns(engine, buildReaderSql([path], format, []));
     return columns.filter(({ name }) => !PLACE.some((own) => own === name));
   }
-  if (format === "json") return (await jsonKeys(engine, path)).map((name) => ({ name, type: "JSON" }));
-  const names = await firstFields(engine, path, format === "tsv" ? "\t" : ",");
+  if (format === "json") return (await readJsonKeys(engine, path)).map((name) => ({ name, type: "JSON" }));
+  const names = await readCsvHeader(engine, path, format === "tsv" ? "\t" : ",");
   const twice = names.find((name, k) => names.indexOf(name) < k);
   if (twice !== undefined) {
     throw new UserError(
@@ -126,7 +135,7 @@ async function columnsIn(engine: Engine, path: string, format: Format): Promise<
 }
 
 /** The columns of what stands behind FROM. */
-export async function columnsOf(engine: Engine, sql: string): Promise<Column[]> {
+export async function readColumns(engine: SqlEngine, sql: string): Promise<RelationColumn[]> {
   const rows = await engine.rows(`DESCRIBE FROM ${sql}`);
   return rows.map((row) => ({ name: String(row.column_name), type: String(row.column_type) }));
 }
@@ -134,8 +143,8 @@ export async function columnsOf(engine: Engine, sql: string): Promise<Column[]> 
 /** @throws UserError for a wanted column that is not there. */
 export function expectColumns(
   path: string,
-  columns: readonly Column[],
-  wanted: readonly Wanted[],
+  columns: readonly RelationColumn[],
+  wanted: readonly RequestedColumn[],
   isCsv = false,
 ): void {
   const names = columns.map(({ name }) => name);
@@ -147,7 +156,7 @@ export function expectColumns(
     : names.length === 1 && isCsv
     ? `one column, ${names[0]?.slice(0, 200)}`
     : `${names.slice(0, 40).join(", ")}${names.length > 40 ? ", ..." : ""}`;
-  const near = nearest(column, names);
+  const near = findNearestName(column, names);
   const hint = near !== undefined
     ? `Is it "${near}"?`
     : isCsv && isNoHeader(names)
@@ -173,11 +182,12 @@ function isNoHeader(names: readonly string[]): boolean {
 
 function expectSame(
   first: string,
-  columns: readonly Column[],
+  columns: readonly RelationColumn[],
   path: string,
-  others: readonly Column[],
+  others: readonly RelationColumn[],
 ): void {
-  const text = (list: readonly Column[]) => list.map(({ name, type }) => `${name} ${type}`).join(", ");
+  const text = (list: readonly RelationColumn[]) =>
+    list.map(({ name, type }) => `${name} ${type}`).join(", ");
   const [here, there] = [text(columns), text(others)];
   if (here === there) return;
   throw new UserError(
@@ -187,7 +197,7 @@ function expectSame(
 }
 
 /** The name that was probably meant. */
-export function nearest(name: string, names: readonly string[]): string | undefined {
+export function findNearestName(name: string, names: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
   return names.find((other) => plain(other) === plain(name)) ??
     names.find((other) =>
@@ -196,7 +206,7 @@ export function nearest(name: string, names: readonly string[]): string | undefi
 }
 
 /** @throws UserError for a column of ids that are lists, structs or the like. */
-export function expectIds({ path, columns }: Relation, ids: readonly Wanted[]): void {
+export function expectIds({ path, columns }: Relation, ids: readonly RequestedColumn[]): void {
   for (const { column, option } of ids) {
     const type = columns.find(({ name }) => name === column)?.type ?? "";
     if (!/\[\d*\]|^(STRUCT|MAP|UNION|BLOB|INTERVAL)/.test(type)) continue;
@@ -212,7 +222,7 @@ export function expectIds({ path, columns }: Relation, ids: readonly Wanted[]): 
  * What a value is read as: an id must be exact, items are a list of ids, ids one or a list of them, a list one text or several,
  * numbers and times are text to be cast.
  */
-export type ReadAs = "id" | "text" | "list" | "items" | "ids" | "number";
+export type ColumnType = "id" | "text" | "list" | "items" | "ids" | "number";
 
 /** A value, and what of it a floating point number may have lost; "" where it cannot. */
 interface Read {
@@ -220,7 +230,7 @@ interface Read {
   readonly inexact: string;
 }
 
-const NONE: Readonly<Record<ReadAs, string>> = {
+const NONE: Readonly<Record<ColumnType, string>> = {
   ...{ id: "NULL::VARCHAR", text: "NULL::VARCHAR", number: "NULL::DOUBLE" },
   ...{ list: "NULL::VARCHAR[]", items: "NULL::VARCHAR[]", ids: "NULL::VARCHAR[]" },
 };
@@ -233,31 +243,33 @@ const NONE: Readonly<Record<ReadAs, string>> = {
  *                         beyond those that are exact, as text: others may have become the same number
  *     and a column for each of `values`, NULL where there is no value or none is wanted: text, lists of text, numbers
  */
-export function selectOf(
+export function buildSelectSql(
   { sql, columns, path }: Relation,
-  values: Readonly<Record<string, { readonly column: string | undefined; readonly as: ReadAs }>>,
+  values: Readonly<Record<string, { readonly column: string | undefined; readonly as: ColumnType }>>,
 ): string {
-  const typeOf = (name: string | undefined) => columns.find((one) => one.name === name)?.type;
+  const getColumnType = (name: string | undefined) => columns.find((one) => one.name === name)?.type;
   const read = Object.entries(values).map(([name, { column, as }]) => {
-    const type = typeOf(column);
+    const type = getColumnType(column);
     const found = column === undefined || type === undefined
       ? { value: NONE[as], inexact: "" }
-      : valueOf(identifier(column), type, as);
+      : buildValueSql(quoteIdentifier(column), type, as);
     return { name, ...found };
   });
   const inexact = read.map((one) => one.inexact).filter((text) => text !== "");
   const [file, row] = PLACE.map((name) =>
-    typeOf(name) !== undefined || sql.includes(`${name} = true`) ? name : undefined
+    getColumnType(name) !== undefined || sql.includes(`${name} = true`) ? name : undefined
   );
   return [
-    `SELECT ${file ?? literal(path)} AS file, ${row === undefined ? "NULL::BIGINT" : `${row} + 1`} AS "row",`,
+    `SELECT ${file ?? formatLiteral(path)} AS file, ${
+      row === undefined ? "NULL::BIGINT" : `${row} + 1`
+    } AS "row",`,
     `  ${inexact.length > 0 ? `coalesce(${inexact.join(", ")})` : "NULL::VARCHAR"} AS inexact,`,
-    read.map(({ name, value }) => `  ${value} AS ${identifier(name)}`).join(",\n"),
+    read.map(({ name, value }) => `  ${value} AS ${quoteIdentifier(name)}`).join(",\n"),
     `FROM ${sql}`,
   ].join("\n");
 }
 
-function valueOf(column: string, type: string, as: ReadAs): Read {
+function buildValueSql(column: string, type: string, as: ColumnType): Read {
   if (type === "JSON") return jsonValue(column, as);
   const isList = type.endsWith("]");
   const text = `CAST(${column} AS VARCHAR)`;
@@ -265,7 +277,7 @@ function valueOf(column: string, type: string, as: ReadAs): Read {
     return { value: `${type === "VARCHAR" ? "TRY_" : ""}CAST(${column} AS DOUBLE)`, inexact: "" };
   }
   if (isList && (as === "items" || as === "ids")) {
-    const { value, inexact } = valueOf("x", type.replace(/\[\d*\]$/, ""), "id");
+    const { value, inexact } = buildValueSql("x", type.replace(/\[\d*\]$/, ""), "id");
     const each = (x: string) => `list_transform(${column}, lambda x: ${x})`;
     return {
       value: each(value),
@@ -274,7 +286,7 @@ function valueOf(column: string, type: string, as: ReadAs): Read {
   }
   if (as === "items") return { value: NONE.items, inexact: "" };
   if (as === "ids") {
-    const { value, inexact } = valueOf(column, type, "id");
+    const { value, inexact } = buildValueSql(column, type, "id");
     return { value: `[${value}]`, inexact };
   }
   const float = type === "DOUBLE" || type === "FLOAT";
@@ -296,7 +308,7 @@ function valueOf(column: string, type: string, as: ReadAs): Read {
 }
 
 /** Whole numbers of any length come as they are written, and those of programs that know floats only are whole. */
-function jsonValue(column: string, as: ReadAs): Read {
+function jsonValue(column: string, as: ColumnType): Read {
   const kind = (x: string) => `json_type(${x})`;
   const text = (x: string) => `json_extract_string(${x}, '$')`;
   const isFloat = (x: string) => `(${kind(x)} = 'DOUBLE' AND NOT regexp_full_match(${text(x)}, '-?[0-9]+'))`;

@@ -7,9 +7,9 @@ import { resolve } from "node:path";
 import * as v from "../../schema.ts";
 import { readText } from "../../files/local_file.ts";
 import { UserError } from "../../user_error.ts";
-import { type Engine, identifier, literal } from "./engine.ts";
+import { formatLiteral, quoteIdentifier, type SqlEngine } from "./engine.ts";
 import { checkCompressed, findFiles } from "./sources.ts";
-import { columnsOf, type Relation } from "./relation.ts";
+import { readColumns, type Relation } from "./relation.ts";
 
 /** Functions that a FROM may have; the readers first. */
 const READERS =
@@ -31,7 +31,7 @@ const parsedSchema = v.looseObject({
  * @throws UserError for what is no SELECT, or reads what is no file of this machine.
  */
 export async function openSelect(
-  engine: Engine,
+  engine: SqlEngine,
   path: string,
   { view, option, work, signal }: {
     readonly view: string;
@@ -43,7 +43,7 @@ export async function openSelect(
   const [own] = findFiles(path, `the SELECT of ${option}`);
   if (!own) throw new Error("a path without a file");
   const text = await readText(own.path);
-  const patterns = await patternsOf(engine, own.path, text);
+  const patterns = await listReadPaths(engine, own.path, text);
   const files = patterns.flatMap((pattern) => findFiles(pattern, `a file that ${own.path} reads`));
   const inside = files.find((file) => resolve(file.path).startsWith(resolve(work) + "/"));
   if (inside !== undefined) {
@@ -53,12 +53,12 @@ export async function openSelect(
   }
   await checkCompressed(files, signal);
   try {
-    await engine.run(`CREATE VIEW ${identifier(view)} AS ${text}`);
+    await engine.run(`CREATE VIEW ${quoteIdentifier(view)} AS ${text}`);
   } catch (error) {
     throw explain(own.path, error);
   }
-  const sql = identifier(view);
-  return { path: own.path, text, sql, files: [own, ...files], columns: await columnsOf(engine, sql) };
+  const sql = quoteIdentifier(view);
+  return { path: own.path, text, sql, files: [own, ...files], columns: await readColumns(engine, sql) };
 }
 
 /** What the engine says of a SELECT, with the line of the file. */
@@ -69,8 +69,8 @@ function explain(path: string, error: unknown): unknown {
 }
 
 /** The paths and globs that a text reads. @throws UserError for a text that is not one SELECT over readers. */
-async function patternsOf(engine: Engine, path: string, text: string): Promise<string[]> {
-  const json = String(await engine.value(`SELECT json_serialize_sql(${literal(text)})`));
+async function listReadPaths(engine: SqlEngine, path: string, text: string): Promise<string[]> {
+  const json = String(await engine.value(`SELECT json_serialize_sql(${formatLiteral(text)})`));
   const { error, error_type, error_message, position, statements } = v.parse(parsedSchema, JSON.parse(json));
   if (error && error_type === "parser") {
     const line = position === undefined ? "" : `:${text.slice(0, Number(position)).split("\n").length}`;

@@ -4,9 +4,9 @@ import { createReadStream } from "node:fs";
 import { type Transform, Writable } from "node:stream";
 import { pipeline as piped } from "node:stream/promises";
 import { UserError } from "../../user_error.ts";
-import { expectFile, expectLocal, openFile, shownPath } from "../../files/local_file.ts";
-import { type Engine, literal } from "./engine.ts";
-import { filesOf, plainPath } from "./glob.ts";
+import { expectFile, expectLocal, formatPath, openFile } from "../../files/local_file.ts";
+import { formatLiteral, type SqlEngine } from "./engine.ts";
+import { escapeGlob, expandGlob } from "./glob.ts";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 
 export interface SourceFile {
@@ -20,10 +20,10 @@ export interface SourceFile {
  */
 export function findFiles(pattern: string, what: string): SourceFile[] {
   expectLocal(pattern);
-  const files = filesOf(pattern).map((path) => ({ path, bytes: expectFile(path).size }));
+  const files = expandGlob(pattern).map((path) => ({ path, bytes: expectFile(path).size }));
   if (files.length > 0) return files;
   throw new UserError(
-    `Expected ${what} at ${shownPath(pattern)}, found no such file. ` +
+    `Expected ${what} at ${formatPath(pattern)}, found no such file. ` +
       `Check the path (relative ones start at ${Deno.cwd()}); ` +
       "quote a glob, so that the shell leaves it alone.",
   );
@@ -35,11 +35,11 @@ export function findFiles(pattern: string, what: string): SourceFile[] {
  */
 export async function checkCompressed(files: readonly SourceFile[], signal?: AbortSignal): Promise<void> {
   for (const { path } of files) {
-    const decoder = decoderOf(path);
+    const decoder = createDecoder(path);
     if (!decoder) continue;
     const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
     try {
-      const fault = /\.zst$/i.test(path) ? await faultOfZstd(path) : undefined;
+      const fault = /\.zst$/i.test(path) ? await checkZstd(path) : undefined;
       if (fault !== undefined) throw new Error(fault);
       await piped(createReadStream(path), decoder, nowhere, { signal });
     } catch (error) {
@@ -58,16 +58,18 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
  * there are more blank ones.
  */
 function linesSql(path: string): string {
-  return `read_csv(${literal(plainPath(path))}, header = false, delim = chr(1), quote = '', escape = '', ` +
+  return `read_csv(${
+    formatLiteral(escapeGlob(path))
+  }, header = false, delim = chr(1), quote = '', escape = '', ` +
     "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false)";
 }
 
 /** The names in the header of a CSV file. @throws UserError for an empty file, and for a quote that is not closed. */
-export async function firstFields(engine: Engine, path: string, delimiter: string): Promise<string[]> {
+export async function readCsvHeader(engine: SqlEngine, path: string, delimiter: string): Promise<string[]> {
   const line = await engine.value(`SELECT line FROM ${linesSql(path)} LIMIT 1`);
   if (line === null) throw new UserError(`${path} is empty. Expected a header line and rows.`);
   const header = String(line).replace(/^\ufeff/, "").replace(/\r$/, "");
-  const { fields, open } = fieldsOf(header, delimiter);
+  const { fields, open } = splitCsvLine(header, delimiter);
   if (!open) return fields;
   throw new UserError(
     `${path}:1: the quote of a name in the header is never closed: ${header.slice(0, 200)}`,
@@ -78,7 +80,7 @@ export async function firstFields(engine: Engine, path: string, delimiter: strin
 const JSON_SAMPLE = 10_000;
 
 /** The keys in the first lines of a file of JSON lines, in the order of the alphabet. */
-export async function jsonKeys(engine: Engine, path: string): Promise<string[]> {
+export async function readJsonKeys(engine: SqlEngine, path: string): Promise<string[]> {
   const objects = `SELECT line FROM ${linesSql(path)} ` +
     `WHERE json_valid(line) AND json_type(line) = 'OBJECT' LIMIT ${JSON_SAMPLE}`;
   const rows = await engine.rows(
@@ -88,7 +90,7 @@ export async function jsonKeys(engine: Engine, path: string): Promise<string[]> 
 }
 
 /** @returns the values of a record of CSV, and whether the last one's quote is still open. */
-function fieldsOf(text: string, delimiter: string): { fields: string[]; open: boolean } {
+function splitCsvLine(text: string, delimiter: string): { fields: string[]; open: boolean } {
   const fields: string[] = [];
   for (let at = 0;;) {
     let value = "";
@@ -111,7 +113,7 @@ function fieldsOf(text: string, delimiter: string): { fields: string[]; open: bo
 }
 
 /** What decompresses a file (.gz or .zst); undefined for a plain one. */
-function decoderOf(path: string): Transform | undefined {
+function createDecoder(path: string): Transform | undefined {
   if (/\.gz$/i.test(path)) return createGunzip();
   return /\.zst$/i.test(path) ? createZstdDecompress() : undefined;
 }
@@ -127,7 +129,7 @@ const RESERVED = 3;
 const CUT = "unexpected end of file";
 
 /** @returns what is wrong; undefined for a whole file. */
-export async function faultOfZstd(path: string): Promise<string | undefined> {
+export async function checkZstd(path: string): Promise<string | undefined> {
   using file = openFile(path);
   const { size } = await file.stat();
   let at = 0;

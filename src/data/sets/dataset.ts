@@ -1,19 +1,19 @@
 /** The data set of a run, from what its config says of it: in memory, or on disk if it is large. */
 
-import { type ClickLog, splits, usersOf } from "../click_log.ts";
+import { type ClickLog, listUsers, splits } from "../click_log.ts";
 import { makeShop } from "../demo_shop.ts";
-import { featureNames, shopNamed, shopNames, shops } from "../shops.ts";
+import { featureNames, findShop, shopNames, shops } from "../shops.ts";
 import { type LogSource, MemoryLog } from "../log_source.ts";
 import type { PreparedOptions } from "./packed_set.ts";
 import { readPaperFile } from "./paper_file.ts";
-import { randomStream } from "../random.ts";
+import { createRandomStream } from "../random.ts";
 import { UserError } from "../../user_error.ts";
 import { fitSource } from "../../model/item_features.ts";
-import { differenceOf, unknownOf } from "../feature_meaning.ts";
+import { describeDifference, listUnknownFeatures } from "../feature_meaning.ts";
 import type { ItemsShape } from "../item_catalogue.ts";
-import type { Features, Places } from "../manifest.ts";
-import { checksum } from "../../files/local_file.ts";
-import { itemIdsOf, withoutTokens } from "../item_ids.ts";
+import type { FeatureManifest, PagePositions } from "../manifest.ts";
+import { computeFileChecksum } from "../../files/local_file.ts";
+import { findItemIdField, removeTokens } from "../item_ids.ts";
 import * as v from "../../schema.ts";
 
 /** What a run is trained on. */
@@ -72,9 +72,9 @@ export interface Dataset {
   /** Its `log` is there only where the whole log is in memory. */
   readonly source: LogSource;
   /** What the features of its items mean, where it says so: of a prepared data set. */
-  readonly features: Features | undefined;
+  readonly features: FeatureManifest | undefined;
   /** Whether the items of its pages are in the order in which they were shown, where that is known. */
-  readonly places: Places | undefined;
+  readonly places: PagePositions | undefined;
   /** What its manifest warns of; of users who were dealt out anew, nobody knows. */
   readonly warnings?: readonly string[];
   /** [R] the true utility of every row, where it is known: of a log in memory. */
@@ -103,7 +103,7 @@ export async function openDataset(
 ): Promise<Dataset> {
   const { itemIds = true, ...others } = options;
   const data = await openWhole(source, seed, resplit, others);
-  return itemIds ? data : withoutItemIds(data);
+  return itemIds ? data : removeItemIds(data);
 }
 
 async function openWhole(
@@ -113,7 +113,7 @@ async function openWhole(
   options: OpenOptions,
 ): Promise<Dataset> {
   const { needed = splits, memoryRows = MEMORY_ROWS, dataSeed, usersSeed } = options;
-  if (shopNamed(source)) {
+  if (findShop(source)) {
     const shop = source === "demo" ? {} : { shop: source };
     const users = usersSeed === undefined ? {} : { usersSeed };
     return madeUp({ kind: "demo", seed: dataSeed ?? seed, ...shop, ...users });
@@ -140,7 +140,7 @@ async function openWhole(
     return { ...dealtOut(log, config), features, places, warnings: resplit ? undefined : warnings };
   }
   const log = readPaperFile(source, needed);
-  const { sha256 } = await checksum(source);
+  const { sha256 } = await computeFileChecksum(source);
   return dealtOut(new MemoryLog(log), { kind: "paper", path: source, sha256, resplit: dealt });
 }
 
@@ -166,15 +166,15 @@ type MadeUp = Extract<DataConfig, { kind: "demo" }>;
 
 function madeUp(config: MadeUp): Dataset {
   const { shop: name = "demo", seed, usersSeed = seed } = config;
-  const shop = shopNamed(name);
+  const shop = findShop(name);
   if (!shop) throw new UserError(`Expected a made-up shop (${shopNames}), got ${name}.`);
   const { log, truth } = makeShop(shop, { items: seed, users: usersSeed });
-  return { ...datasetOf(new MemoryLog(log), config), truth: truth.utility };
+  return { ...createDataset(new MemoryLog(log), config), truth: truth.utility };
 }
 
 function dealtOut(source: LogSource, config: Exclude<DataConfig, MadeUp>): Dataset {
   const { resplit } = config;
-  return datasetOf(
+  return createDataset(
     resplit === null ? source : source.with({ userSplit: resplitUsers(source, resplit) }),
     config,
   );
@@ -189,14 +189,14 @@ function isFolder(path: string): boolean {
 }
 
 /** A data set whose truth is not known. @param config what a run records of it, to open it again. */
-export function datasetOf(source: LogSource, config: DataConfig): Dataset {
+export function createDataset(source: LogSource, config: DataConfig): Dataset {
   return { config, source, features: undefined, places: undefined, truth: undefined };
 }
 
 /** A set whose items are known by their features alone. @throws UserError for one without item ids, or without features. */
-export function withoutItemIds(data: Dataset): Dataset {
+export function removeItemIds(data: Dataset): Dataset {
   const { source, features, config } = data;
-  const field = itemIdsOf(features);
+  const field = findItemIdField(features);
   if (!features || !field || config.kind !== "prepared") {
     throw new UserError(
       `Expected a data set with item ids and other features with --no-item-ids, got ${source.name}, ` +
@@ -206,18 +206,18 @@ export function withoutItemIds(data: Dataset): Dataset {
   return {
     ...data,
     config: { ...config, itemIds: false },
-    source: source.with({ items: withoutTokens(source.items, field.first) }),
+    source: source.with({ items: removeTokens(source.items, field.first) }),
     features: { ...features, tokens: features.tokens.filter((other) => other !== field) },
   };
 }
 
-const shopFeatures: Features = {
+const shopFeatures: FeatureManifest = {
   dense: featureNames.map((name) => ({ name, meaning: `${name} of a made-up shop` })),
   tokens: [],
 };
 
 /** What the features of its items mean, for a set that is written; of a made-up shop, too. */
-export function featuresOf({ features, config }: Dataset): Features | undefined {
+export function getFeatureManifest({ features, config }: Dataset): FeatureManifest | undefined {
   return features ?? (config.kind === "demo" ? shopFeatures : undefined);
 }
 
@@ -225,7 +225,7 @@ export function featuresOf({ features, config }: Dataset): Features | undefined 
 export interface ModelItems {
   readonly items: ItemsShape;
   /** Undefined where the data did not say it. */
-  readonly features?: Features;
+  readonly features?: FeatureManifest;
 }
 
 /**
@@ -240,9 +240,11 @@ export function fitDataset(
   onNote: (text: string) => void = console.error,
 ): Dataset {
   // A model that was trained without them does without them here.
-  const data = features && !itemIdsOf(features) && itemIdsOf(whole.features) ? withoutItemIds(whole) : whole;
+  const data = features && !findItemIdField(features) && findItemIdField(whole.features)
+    ? removeItemIds(whole)
+    : whole;
   const { name } = data.source;
-  const difference = features && data.features && differenceOf(features, data.features);
+  const difference = features && data.features && describeDifference(features, data.features);
   if (difference !== undefined) {
     throw new UserError(
       `${what} was trained on items whose features mean something else than those of ${name}: ${difference}. ` +
@@ -253,7 +255,7 @@ export function fitDataset(
   const anyCount = features !== undefined && data.features !== undefined && items.kind !== "one-hot";
   const wanted = anyCount ? { ...items, count: data.source.items.shape.count } : items;
   const source = fitSource(data.source, wanted, what);
-  const unknown = features && data.features ? unknownOf(features, data.features) : [];
+  const unknown = features && data.features ? listUnknownFeatures(features, data.features) : [];
   if (unknown.length > 0) {
     onNote(
       `note: it is not known whether ${
@@ -271,7 +273,7 @@ export function fitDataset(
 }
 
 /** The whole log of a data set. @throws UserError where it stays on disk. */
-export function wholeLog({ source }: Dataset): ClickLog {
+export function readWholeLog({ source }: Dataset): ClickLog {
   if (source.log) return source.log;
   throw new UserError(
     `Expected a data set that is read into memory, got ${source.name}, which stays on disk. Raise --memory-rows, or use a ` +
@@ -282,11 +284,11 @@ export function wholeLog({ source }: Dataset): ClickLog {
 /** Deals the users out anew at random; each part keeps its size. */
 function resplitUsers(source: LogSource, seed: number): Uint8Array<ArrayBuffer> {
   const users = source.userSplit.length;
-  const order = randomStream(seed, "split").sampleWithoutReplacement(users, users);
+  const order = createRandomStream(seed, "split").sampleWithoutReplacement(users, users);
   const userSplit = new Uint8Array(users);
   let place = 0;
   splits.forEach((split, code) => {
-    const count = usersOf(source, split).length;
+    const count = listUsers(source, split).length;
     for (let k = 0; k < count; k++) userSplit[order[place++] ?? 0] = code;
   });
   return userSplit;

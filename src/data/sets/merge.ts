@@ -6,26 +6,26 @@
 import { createHash } from "node:crypto";
 import { UserError } from "../../user_error.ts";
 import { type Clicks, eventLists, type ItemFeatures } from "../click_log.ts";
-import { differenceOf } from "../feature_meaning.ts";
-import { type Ids, TextIds, TextList } from "../ids.ts";
+import { describeDifference } from "../feature_meaning.ts";
+import { type IdList, TextIds, TextList } from "../ids.ts";
 import { type ItemsShape, joinItems, MemoryItems } from "../item_catalogue.ts";
 import type { OnProgress } from "../log_source.ts";
-import type { Features, Manifest } from "../manifest.ts";
+import type { FeatureManifest, Manifest } from "../manifest.ts";
 import { readTexts } from "../prepared_tables.ts";
-import { featuresOf } from "./dataset.ts";
+import { getFeatureManifest } from "./dataset.ts";
 import type { OpenedDataset } from "./opened_dataset.ts";
 import { readManifest, setFiles } from "./prepared_folder.ts";
 import { type PreparedContents, writePrepared } from "./prepared_writer.ts";
 
 /** A data set that becomes a part of another one. It is read into memory. */
-export interface MergedPart {
+export interface MergePart {
   /** What the column `source` calls it. */
   readonly name: string;
   readonly data: OpenedDataset;
 }
 
 /** What came of it. */
-export interface Merged {
+export interface MergeResult {
   readonly manifest: Manifest;
   /** Items that the first part does not have. */
   readonly newItems: number;
@@ -41,10 +41,10 @@ const TOGETHER = 1000;
  */
 export async function mergeSets(
   folder: string,
-  parts: readonly MergedPart[],
+  parts: readonly MergePart[],
   about: Pick<PreparedContents, "name" | "command">,
   onProgress?: OnProgress,
-): Promise<Merged> {
+): Promise<MergeResult> {
   const [first] = parts;
   if (!first) throw new RangeError("expected a data set to merge");
   expectDistinct(parts);
@@ -92,7 +92,7 @@ export async function mergeSets(
 }
 
 /** @throws UserError for the same data under two names: every user of theirs would count twice. */
-function expectDistinct(parts: readonly MergedPart[]): void {
+function expectDistinct(parts: readonly MergePart[]): void {
   const seen = new Map<string, string>();
   for (const { name, data: { dataset: { config } } } of parts) {
     // Without its path a set is known by the checksum of its contents, a made-up one by its seeds.
@@ -110,7 +110,7 @@ function expectDistinct(parts: readonly MergedPart[]): void {
 
 /** A warning where pages were drawn from all items of their set, which are not all items any more. */
 function drawnFrom(
-  { name, data: { source: { log, items: { shape: { count } } } } }: MergedPart,
+  { name, data: { source: { log, items: { shape: { count } } } } }: MergePart,
   all: number,
 ): string[] {
   const { eventPropensities = [], eventCandidates } = log ?? {};
@@ -130,7 +130,7 @@ class MergedUsers {
   readonly #taken = new Set<string>();
 
   async add(
-    { name, data: { dataset: { config }, users, source: { userSplit } } }: MergedPart,
+    { name, data: { dataset: { config }, users, source: { userSplit } } }: MergePart,
   ): Promise<void> {
     const known = new Set(this.sources);
     const before = config.kind === "prepared"
@@ -161,10 +161,10 @@ class MergedItems {
   readonly #chunks: ItemFeatures[] = [];
   readonly #numbers = new Map<string, number>();
 
-  constructor(private readonly first: MergedPart) {}
+  constructor(private readonly first: MergePart) {}
 
-  get features(): Features | undefined {
-    const features = featuresOf(this.first.data.dataset);
+  get features(): FeatureManifest | undefined {
+    const features = getFeatureManifest(this.first.data.dataset);
     // The numbers of one-hot items are those of more ids now.
     return features?.idsSha256 === undefined ? features : undefined;
   }
@@ -174,7 +174,7 @@ class MergedItems {
   }
 
   /** @returns the number here of each of its items. */
-  add(part: MergedPart): Uint32Array {
+  add(part: MergePart): Uint32Array {
     const { data: { items: ids, source: { items } } } = part;
     expectSameFeatures(this.first, part);
     const all = Uint32Array.from({ length: items.shape.count }, (_, item) => item);
@@ -182,7 +182,7 @@ class MergedItems {
     const added: number[] = [];
     const numbers = all.map((item) => {
       const id = ids.of(item);
-      const version = versionOf(id, own, item);
+      const version = hashItemVersion(id, own, item);
       // The first one's numbers stay, also of versions that are alike.
       const found = part === this.first ? undefined : this.#numbers.get(version);
       if (found !== undefined) return found;
@@ -199,18 +199,18 @@ class MergedItems {
     return new MemoryItems(joinItems(this.first.data.source.items.shape, this.#chunks));
   }
 
-  ids(): Ids {
+  ids(): IdList {
     return new TextIds(TextList.of(this.#ids));
   }
 }
 
 /** @throws UserError for a part whose items are known by something else than the first one's. */
-export function expectSameFeatures(first: MergedPart, part: MergedPart): void {
+export function expectSameFeatures(first: MergePart, part: MergePart): void {
   const [one, other] = [first.data.dataset, part.data.dataset];
-  const [there, here] = [featuresOf(one), featuresOf(other)];
+  const [there, here] = [getFeatureManifest(one), getFeatureManifest(other)];
   const [theirs, ours] = [shapeText(one.source.items.shape), shapeText(other.source.items.shape)];
   const difference = there && here &&
-      differenceOf({ ...there, idsSha256: undefined }, { ...here, idsSha256: undefined }) ||
+      describeDifference({ ...there, idsSha256: undefined }, { ...here, idsSha256: undefined }) ||
     (theirs === ours ? undefined : `they are ${theirs} there, ${ours} here`);
   if (difference === undefined) return;
   throw new UserError(
@@ -225,7 +225,7 @@ function shapeText(shape: ItemsShape): string {
 }
 
 /** An item's id, and what is known of it, in short. */
-function versionOf(id: string, items: ItemFeatures, item: number): string {
+function hashItemVersion(id: string, items: ItemFeatures, item: number): string {
   if (items.kind === "one-hot") return id;
   const values = items.values.subarray(item * items.width, (item + 1) * items.width);
   const { first, token } = items.kind === "mixed" ? items.tokens : { first: [], token: new Uint32Array() };

@@ -1,11 +1,11 @@
 /** A data set for whoever works with users and items by the ids that they have in its source. */
 
 import type { LogSource, OnProgress } from "../log_source.ts";
-import { type Ids, NumberIds, TextIds, TextList } from "../ids.ts";
+import { type IdList, NumberIds, TextIds, TextList } from "../ids.ts";
 import { NONE } from "../click_log.ts";
 import { UserError } from "../../user_error.ts";
 import { type Dataset, openDataset as openAny } from "./dataset.ts";
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 import { readPaperUsers } from "./paper_file.ts";
 import { readIds } from "../prepared_tables.ts";
 import { readManifest, setFiles } from "./prepared_folder.ts";
@@ -20,9 +20,9 @@ export class OpenedDataset {
     /** @internal */
     readonly dataset: Dataset,
     /** The users' ids by their numbers in the log. */
-    readonly users: Ids,
+    readonly users: IdList,
     /** The items' ids by their numbers. */
-    readonly items: Ids,
+    readonly items: IdList,
   ) {}
 
   /**
@@ -49,26 +49,26 @@ export class OpenedDataset {
 
   /** The number of a user. @throws UserError for an id that no user has. */
   user(id: string): number {
-    return this.users.numberOf(id) ?? this.#missing("user", id, this.users);
+    return this.users.findIndex(id) ?? this.#missing("user", id, this.users);
   }
 
   /** The number of an item, of several versions the latest one's. @throws UserError for an id that no item has. */
   item(id: string): number {
-    return this.items.numberOf(id) ?? this.#missing("item", id, this.items);
+    return this.items.findIndex(id) ?? this.#missing("item", id, this.items);
   }
 
   /** The items that a user clicked, oldest first. @param user their number. */
-  historyOf(user: number): Uint32Array<ArrayBuffer> {
+  readHistory(user: number): Uint32Array<ArrayBuffer> {
     const { eventClick, rowItem } = this.source.read(Uint32Array.of(user));
     return Uint32Array.from(eventClick.filter((row) => row !== NONE), (row) => rowItem[row] ?? 0);
   }
 
-  #missing(what: string, id: string, ids: Ids): never {
+  #missing(what: string, id: string, ids: IdList): never {
     throw new UserError(
       `Expected the id of ${what === "item" ? "an" : "a"} ${what} of ${this.source.name}, got ${
         JSON.stringify(id)
       }, which it does not have. ` +
-        `It has ${thousands(ids.count)} ${what}s; the first is ${JSON.stringify(ids.of(0))}.`,
+        `It has ${formatThousands(ids.count)} ${what}s; the first is ${JSON.stringify(ids.of(0))}.`,
     );
   }
 }

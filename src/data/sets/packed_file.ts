@@ -7,11 +7,11 @@
  * it. What is read later is only checked for numbers that do not fit together.
  */
 
-import { writable } from "../../files/write_scope.ts";
+import { requireWritable } from "../../files/write_scope.ts";
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
 import { expectFile, explainFileError, openFile } from "../../files/local_file.ts";
-import { discardTemporary, openTemporary, type TemporaryFile } from "../../files/atomic_write.ts";
+import { openTemporary, removeTemporary, type TemporaryFile } from "../../files/atomic_write.ts";
 import { UserError } from "../../user_error.ts";
 
 type Words = Uint32Array | Uint8Array | Float32Array;
@@ -19,7 +19,7 @@ type Words = Uint32Array | Uint8Array | Float32Array;
 /** The system cannot read or write the file. */
 export class PackedFileError extends UserError {}
 /** The file is not as it was written. */
-export class DamagedPackedFile extends UserError {
+export class DamagedPackedFileError extends UserError {
   /** @param fault which file it is, and what is wrong with it. */
   constructor(readonly fault: string) {
     super(`${fault}. Delete it: it will be made again from the data set.`);
@@ -34,13 +34,13 @@ const [NAME_SUM, BODY_SUM, HEADER_SUM] = [13, 14, 15];
 const CHECKED_AT_ONCE = 2 ** 20;
 
 /** Writes the checksums into a header. @param body of all behind it. */
-export function seal(header: Uint32Array, path: string, body: number): void {
+export function writeChecksums(header: Uint32Array, path: string, body: number): void {
   header[NAME_SUM] = crc32(basename(path));
   header[BODY_SUM] = body;
-  header[HEADER_SUM] = crc32(bytesOf(header.subarray(0, HEADER_SUM)));
+  header[HEADER_SUM] = crc32(toBytes(header.subarray(0, HEADER_SUM)));
 }
 
-function bytesOf(array: Words): Uint8Array {
+function toBytes(array: Words): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 
@@ -79,7 +79,7 @@ export class PackedFile {
       throw this.damaged(`it is of version ${header[2]}, and this program reads version ${version}`);
     }
     const expected = header.slice();
-    seal(expected, this.path, header[BODY_SUM] ?? 0);
+    writeChecksums(expected, this.path, header[BODY_SUM] ?? 0);
     if (header[HEADER_SUM] !== expected[HEADER_SUM]) throw this.damaged("its header was altered");
     if (header[NAME_SUM] !== expected[NAME_SUM]) throw this.damaged("it had another name");
     if (header[BODY_SUM] !== this.#bodySum()) throw this.damaged("it was altered or cut off");
@@ -99,7 +99,7 @@ export class PackedFile {
 
   /** Fills an array from a place of the file. @param position bytes. */
   readAt(position: number, array: Words): void {
-    const bytes = bytesOf(array);
+    const bytes = toBytes(array);
     try {
       this.file.seekSync(position, Deno.SeekMode.Start);
       for (let done = 0; done < bytes.length;) {
@@ -112,8 +112,8 @@ export class PackedFile {
     }
   }
 
-  damaged(fault: string): DamagedPackedFile {
-    return new DamagedPackedFile(`${this.path} is not a whole packed ${this.what}: ${fault}`);
+  damaged(fault: string): DamagedPackedFileError {
+    return new DamagedPackedFileError(`${this.path} is not a whole packed ${this.what}: ${fault}`);
   }
 
   close(): void {
@@ -146,20 +146,20 @@ export class PackedFileWriter implements Disposable {
 
   append(array: Words): void {
     this.#guard(() => writeAll(this.temporary.file, array));
-    this.#sum = crc32(bytesOf(array), this.#sum);
+    this.#sum = crc32(toBytes(array), this.#sum);
   }
 
   /** Ends the file and gives it its name. @param own words of the header. @throws UserError where it cannot be written. */
   finish(own: readonly number[]): void {
     const header = new Uint32Array(HEADER_WORDS);
     header.set(own);
-    seal(header, this.path, this.#sum);
+    writeChecksums(header, this.path, this.#sum);
     this.#guard(() => {
       const { file, path } = this.temporary;
       file.seekSync(0, Deno.SeekMode.Start);
       writeAll(file, header);
       file.syncSync(); // otherwise a power cut could leave the name with empty blocks
-      Deno.renameSync(path, writable(this.path));
+      Deno.renameSync(path, requireWritable(this.path));
       file.close(); // only now: until it has its name, it is locked
       this.#open = false;
     });
@@ -176,13 +176,13 @@ export class PackedFileWriter implements Disposable {
 
   /** Takes an unfinished file back. */
   [Symbol.dispose](): void {
-    if (this.#open) discardTemporary(this.temporary);
+    if (this.#open) removeTemporary(this.temporary);
     this.#open = false;
   }
 }
 
 function writeAll(file: Deno.FsFile, array: Words): void {
-  const bytes = bytesOf(array);
+  const bytes = toBytes(array);
   for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
 }
 

@@ -11,7 +11,7 @@
 import type { ItemFeatures } from "../click_log.ts";
 import type { ItemCatalogue, ItemsShape } from "../item_catalogue.ts";
 import { HEADER_WORDS, PackedFile, PackedFileWriter } from "./packed_file.ts";
-import { Growing } from "../growing.ts";
+import { GrowingArray } from "../growing.ts";
 import { UserError } from "../../user_error.ts";
 
 /** Magic, version and kinds of the file. */
@@ -153,7 +153,7 @@ const MOST = 2 ** 32 - 1;
 
 /** Writes a catalogue chunk by chunk: what is in memory is 4 bytes an item with tokens, and the chunk at hand. */
 export class PackedItemsWriter implements Disposable {
-  readonly #index = new Growing(Uint32Array);
+  readonly #index = new GrowingArray(Uint32Array);
   readonly #tokenCounts: number[] = [];
   #count = 0;
   #words = 0;

@@ -13,10 +13,10 @@
  */
 
 import { type Clicks, FURTHER_CLICK, GIVEN_HISTORY, type ItemFeatures, NONE } from "../click_log.ts";
-import { catalogueOf, type ItemCatalogue } from "../item_catalogue.ts";
+import { type ItemCatalogue, toCatalogue } from "../item_catalogue.ts";
 import { type LogSource, makeWindow, type UserIndex } from "../log_source.ts";
 import { HEADER_WORDS, PackedFile, PackedFileWriter } from "./packed_file.ts";
-import { Growing } from "../growing.ts";
+import { GrowingArray } from "../growing.ts";
 import { UserError } from "../../user_error.ts";
 
 /** Magic and version of the file. */
@@ -27,7 +27,7 @@ const GIVEN_BIT = 0x80000000;
 /** Set in that of a further click, too. */
 const FURTHER_BIT = 0x40000000;
 
-function positionOf(
+function computeOffset(
   { userEvents, userRows }: Pick<UserIndex, "userEvents" | "userRows">,
   user: number,
 ): number {
@@ -69,7 +69,7 @@ export class PackedLog implements LogSource, Disposable {
       const part = (k: number) => index.subarray(k * (users + 1), (k + 1) * (users + 1));
       const userSplit = new Uint8Array(users);
       file.readAt(end + index.byteLength, userSplit);
-      return new PackedLog(file, name, catalogueOf(items), userSplit, part(0), part(1), part(2));
+      return new PackedLog(file, name, toCatalogue(items), userSplit, part(0), part(1), part(2));
     } catch (error) {
       file.close();
       throw error;
@@ -102,8 +102,8 @@ export class PackedLog implements LogSource, Disposable {
 
   /** Users that follow each other in the file. @param place in the window, moved on. */
   #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
-    const position = positionOf(this, first);
-    const length = (positionOf(this, first + count) - position) / 4;
+    const position = computeOffset(this, first);
+    const length = (computeOffset(this, first + count) - position) / 4;
     if (this.#words.length < length) this.#words = new Uint32Array(length);
     const words = this.#words;
     this.file.readAt(position, words.subarray(0, length));
@@ -156,10 +156,10 @@ const MOST = 2 ** 32 - 1;
  * ```
  */
 export class PackedLogWriter implements Disposable {
-  readonly #split = new Growing(Uint8Array);
-  readonly #events = new Growing(Uint32Array);
-  readonly #rows = new Growing(Uint32Array);
-  readonly #counted = new Growing(Uint32Array);
+  readonly #split = new GrowingArray(Uint8Array);
+  readonly #events = new GrowingArray(Uint32Array);
+  readonly #rows = new GrowingArray(Uint32Array);
+  readonly #counted = new GrowingArray(Uint32Array);
   #totals = { events: 0, rows: 0, counted: 0 };
 
   private constructor(private readonly file: PackedFileWriter) {

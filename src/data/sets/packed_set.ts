@@ -3,15 +3,15 @@
 import { createHash } from "node:crypto";
 import { checkSplits, type Split } from "../click_log.ts";
 import type { LogSource, OnProgress } from "../log_source.ts";
-import { DamagedPackedFile, PackedFileError } from "./packed_file.ts";
+import { DamagedPackedFileError, PackedFileError } from "./packed_file.ts";
 import { PackedLog, PackedLogWriter } from "./packed_log.ts";
 import { PackedItems, PackedItemsWriter } from "./packed_items.ts";
-import { openPreparedSet, tableChecksum } from "./prepared_folder.ts";
+import { computeTableChecksum, openPreparedSet } from "./prepared_folder.ts";
 import type { Manifest } from "../manifest.ts";
 import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
-import type { Part } from "../prepared_tables.ts";
+import type { TableName } from "../prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 import { makeFolder, removeTemporaries } from "../../files/atomic_write.ts";
 import { explainFileError } from "../../files/local_file.ts";
 import { Lock } from "../../files/lock.ts";
@@ -47,7 +47,7 @@ export async function openPrepared(
   if (cache === undefined) {
     throw new UserError(
       `${folder} has ${
-        thousands(set.rows)
+        formatThousands(set.rows)
       } displayed items, so it is to stay on disk, but there is no cache folder ` +
         "to pack it into: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
     );
@@ -100,9 +100,9 @@ async function digest(set: PreparedSet): Promise<string> {
   return hash.digest("hex");
 }
 
-/** @returns as {@link tableChecksum}. @throws UserError for a part that is not as the manifest says. */
-export async function expectChecksum({ folder, manifest }: PreparedSet, part: Part) {
-  const found = await tableChecksum(folder, part);
+/** @returns as {@link computeTableChecksum}. @throws UserError for a part that is not as the manifest says. */
+export async function expectChecksum({ folder, manifest }: PreparedSet, part: TableName) {
+  const found = await computeTableChecksum(folder, part);
   const recorded = manifest.files[part];
   if (!recorded || (recorded.sha256 === found.sha256 && recorded.bytes === found.bytes)) return found;
   const text = ({ bytes, sha256 }: typeof recorded) => `SHA-256 ${sha256.slice(0, 12)}..., ${bytes} bytes`;
@@ -127,7 +127,7 @@ async function openPacked<T>(
     try {
       return open(path);
     } catch (error) {
-      if (!(error instanceof DamagedPackedFile)) throw error;
+      if (!(error instanceof DamagedPackedFileError)) throw error;
       onNote(`the cache's file ${error.fault}: it is made anew from the data set`);
       return undefined;
     }

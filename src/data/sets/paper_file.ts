@@ -6,11 +6,11 @@ import {
   expectFile,
   expectLocal,
   explainFileError,
+  formatPath,
   readTextSync,
-  shownPath,
 } from "../../files/local_file.ts";
 import { UserError } from "../../user_error.ts";
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 
 /**
  * Reads a file of the paper's layout into a log with one-hot items (ids 0 to the largest in the file).
@@ -41,7 +41,7 @@ function readText(path: string): string {
     const { size } = expectFile(path);
     if (size > MOST_PAPER_BYTES) {
       throw new UserError(
-        `${path}: ${thousands(size)} bytes, expected at most ${thousands(MOST_PAPER_BYTES)}. ` +
+        `${path}: ${formatThousands(size)} bytes, expected at most ${formatThousands(MOST_PAPER_BYTES)}. ` +
           `Give a part of its users, or leave out columns that are not needed.`,
       );
     }
@@ -49,7 +49,7 @@ function readText(path: string): string {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       throw new UserError(
-        `${shownPath(path)}: there is no such file. Check the path; relative ones start at ${Deno.cwd()}.`,
+        `${formatPath(path)}: there is no such file. Check the path; relative ones start at ${Deno.cwd()}.`,
       );
     }
     if (error instanceof Deno.errors.PermissionDenied) {

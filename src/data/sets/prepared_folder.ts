@@ -3,21 +3,21 @@
 import { createHash } from "node:crypto";
 import { MANIFEST, type Manifest, parseManifest } from "../manifest.ts";
 import {
-  checksum,
+  computeFileChecksum,
+  describeFileKind,
   expectFile,
   expectLocal,
   explainFileError,
   explainMissing,
-  kindOf,
+  formatPath,
   openFile,
   readText,
-  shownPath,
 } from "../../files/local_file.ts";
 import { PreparedSet } from "../prepared_set.ts";
-import type { Part, SetFiles } from "../prepared_tables.ts";
-import type { OpenBytes, TableFile } from "../parquet.ts";
+import type { SetFiles, TableName } from "../prepared_tables.ts";
+import type { OpenFile, TableFile } from "../parquet.ts";
 import { UserError } from "../../user_error.ts";
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 
 /** A larger one is no list of what there is. */
 const MOST_BYTES = 2 ** 26;
@@ -36,7 +36,7 @@ export async function openPreparedSet(
 
 /** The files of a set whose manifest was read. */
 export function setFiles(folder: string, manifest: Manifest): SetFiles {
-  return { folder, manifest, part: (part) => partFiles(folder, part).map(parquetFile) };
+  return { folder, manifest, part: (part) => listTableFiles(folder, part).map(openParquetFile) };
 }
 
 /** @throws UserError when the folder is no prepared data set. */
@@ -48,15 +48,15 @@ export async function readManifest(folder: string): Promise<Manifest> {
     const { size } = expectFile(path);
     if (size > MOST_BYTES) {
       throw new UserError(
-        `${path} has ${thousands(size)} bytes, ` +
-          `expected at most ${thousands(MOST_BYTES)}. Prepare the data again.`,
+        `${path} has ${formatThousands(size)} bytes, ` +
+          `expected at most ${formatThousands(MOST_BYTES)}. Prepare the data again.`,
       );
     }
     text = await readText(path);
   } catch (error) {
     if (isMissing(error)) {
       throw new UserError(
-        `Expected a prepared data set, a folder with a ${MANIFEST}, found none in ${shownPath(folder)}. ` +
+        `Expected a prepared data set, a folder with a ${MANIFEST}, found none in ${formatPath(folder)}. ` +
           "Make one with deno task data.",
       );
     }
@@ -76,13 +76,13 @@ function isMissing(error: unknown): boolean {
  * The files of a part, in order: `users.parquet`, or the files of a folder `users` by name.
  * @throws UserError for none, for both, and for what stands among them and would be left out.
  */
-export function partFiles(folder: string, part: Part): string[] {
+export function listTableFiles(folder: string, part: TableName): string[] {
   const single = `${folder}/${part}.parquet`;
   const several = `${folder}/${part}`;
-  const [file, parts] = [infoOf(single), infoOf(several)];
+  const [file, parts] = [tryStat(single), tryStat(several)];
   if (file && !file.isFile) {
     throw new UserError(
-      `${single}: expected a Parquet file, found ${kindOf(file)}. ` +
+      `${single}: expected a Parquet file, found ${describeFileKind(file)}. ` +
         (file.isDirectory ? `Rename it to ${part}: a folder of Parquet files is named so.` : "Write a file."),
     );
   }
@@ -123,7 +123,7 @@ function namesIn(folder: string): string[] {
 }
 
 /** Undefined where there is nothing. @throws UserError for what cannot be looked at, such as a link into nowhere. */
-function infoOf(path: string): Deno.FileInfo | undefined {
+function tryStat(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
   } catch (error) {
@@ -145,15 +145,15 @@ function isLink(path: string): boolean {
  * The checksum of a part: of its files one after another, as `cat` gives them.
  * @returns with the path of its file or folder, and the checksum of each file.
  */
-export async function tableChecksum(
+export async function computeTableChecksum(
   folder: string,
-  part: Part,
+  part: TableName,
 ): Promise<{ path: string; bytes: number; sha256: string; each: readonly string[] }> {
-  const paths = partFiles(folder, part);
+  const paths = listTableFiles(folder, part);
   const [whole, each] = [createHash("sha256"), new Array<string>()];
   let bytes = 0;
   for (const path of paths) {
-    const found = await checksum(path, paths.length > 1 ? whole : undefined);
+    const found = await computeFileChecksum(path, paths.length > 1 ? whole : undefined);
     bytes += found.bytes;
     each.push(found.sha256);
   }
@@ -166,8 +166,8 @@ export async function tableChecksum(
 // A Parquet file on disk.
 
 /** The file at a path. It is looked at when it is opened. */
-export function parquetFile(path: string): TableFile {
-  return { path, open: () => bytesOf(open(path)) };
+export function openParquetFile(path: string): TableFile {
+  return { path, open: () => toOpenFile(open(path)) };
 }
 
 function open(path: string): Deno.FsFile {
@@ -179,7 +179,7 @@ function open(path: string): Deno.FsFile {
   }
 }
 
-function bytesOf(file: Deno.FsFile): OpenBytes {
+function toOpenFile(file: Deno.FsFile): OpenFile {
   const byteLength = file.statSync().size;
   return {
     byteLength,

@@ -5,24 +5,30 @@ import { createHash } from "node:crypto";
 import type { ParquetWriter } from "hyparquet-writer";
 import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
-import { atomicWrite, atomicWriteFile } from "../../files/atomic_write.ts";
-import { checksum, expectFile, explainFileError, readBytes } from "../../files/local_file.ts";
+import { writeAtomically, writeFileAtomically } from "../../files/atomic_write.ts";
+import { computeFileChecksum, expectFile, explainFileError, readBytes } from "../../files/local_file.ts";
 import { readManifest } from "./prepared_folder.ts";
 import { version } from "../../version.ts";
 import {
-  clickedRows,
   type Clicks,
   FURTHER_CLICK,
   GIVEN_HISTORY,
   type ItemFeatures,
+  listClickedRows,
   type Split,
   splits,
 } from "../click_log.ts";
-import { Growing } from "../growing.ts";
-import type { Ids } from "../ids.ts";
+import { GrowingArray } from "../growing.ts";
+import type { IdList } from "../ids.ts";
 import type { ItemCatalogue } from "../item_catalogue.ts";
-import { type Features, MANIFEST, type Manifest, manifestSchema, type Places } from "../manifest.ts";
-import { OwnedFolder, type Purpose } from "../../files/owned_folder.ts";
+import {
+  type FeatureManifest,
+  MANIFEST,
+  type Manifest,
+  manifestSchema,
+  type PagePositions,
+} from "../manifest.ts";
+import { type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { writeParquetGroups } from "../../files/row_file.ts";
 
 /** What of a data set is known before its clicks. */
@@ -30,16 +36,16 @@ export interface PreparedContents {
   /** Short, for reports. */
   readonly name: string;
   readonly items: ItemCatalogue;
-  readonly itemIds: Ids;
+  readonly itemIds: IdList;
   /** Texts of each user besides their part, by the names of their columns, such as their ids. */
   readonly userTexts?: Readonly<Record<string, (user: number) => string>>;
   /** What is to be known before it is used. */
   readonly warnings?: readonly string[];
   /** What the features of the items mean; names alone are made up where that is not known. */
-  readonly features?: Features;
+  readonly features?: FeatureManifest;
   /** The prepared set whose features these are: `--like` needs its vocabulary. */
   readonly featuresFrom?: string;
-  readonly places?: Places;
+  readonly places?: PagePositions;
   /** Which lists of {@link Clicks} the pages have columns for. */
   readonly lists?: readonly (keyof typeof LIST_COLUMNS)[];
   /** How it was made, for the reader. */
@@ -61,7 +67,11 @@ export const VOCABULARY = "vocabulary.parquet";
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
 
 /** Has a set written in a new folder; where it does not become whole, nothing is left. @throws UserError for a folder that holds something. */
-export async function inNewSet<T>(path: string, purpose: Purpose, write: () => Promise<T>): Promise<T> {
+export async function writeNewSet<T>(
+  path: string,
+  purpose: FolderPurpose,
+  write: () => Promise<T>,
+): Promise<T> {
   using folder = await OwnedFolder.begin(path, { ...purpose, own: OWN_FILES });
   const made = await write();
   folder.finish();
@@ -80,10 +90,10 @@ export async function writePrepared(
 ): Promise<Manifest> {
   const users = new UserRows();
   const { lists = [] } = contents;
-  const schema = schemaOf([...PAGE_COLUMNS, ...lists.map((name) => LIST_COLUMNS[name])]);
+  const schema = buildSchema([...PAGE_COLUMNS, ...lists.map((name) => LIST_COLUMNS[name])]);
   const pages = await writePart(`${folder}/pages.parquet`, schema, pageGroups(chunks, users, lists));
   const texts = Object.entries(contents.userTexts ?? {});
-  const userSchema = schemaOf([...USER_COLUMNS, ...texts.map(([name]) => plain(name, "TEXT"))]);
+  const userSchema = buildSchema([...USER_COLUMNS, ...texts.map(([name]) => plain(name, "TEXT"))]);
   await writePart(`${folder}/users.parquet`, userSchema, users.groups(texts.map(([, of]) => of)));
   const { items } = contents;
   const features = contents.features ?? namesOnly(contents);
@@ -91,7 +101,7 @@ export async function writePrepared(
   const rows = { pages, users: users.count, items: items.shape.count };
   const file = async (part: (typeof PARTS)[number]) => ({
     rows: rows[part],
-    ...await checksum(`${folder}/${part}.parquet`),
+    ...await computeFileChecksum(`${folder}/${part}.parquet`),
   });
   const { shares, vocabulary } = await copyVocabulary(folder, contents.featuresFrom, features);
   const manifest = v.parse(manifestSchema, {
@@ -122,14 +132,14 @@ export async function writePrepared(
 async function copyVocabulary(
   folder: string,
   from: string | undefined,
-  features: Features,
+  features: FeatureManifest,
 ): Promise<{ readonly shares?: Manifest["shares"]; readonly vocabulary?: Manifest["files"]["vocabulary"] }> {
   const manifest = from === undefined ? undefined : await readManifest(from);
   if (!manifest || JSON.stringify(manifest.features) !== JSON.stringify(features)) return {};
   const { shares, files: { vocabulary } } = manifest;
   if (vocabulary) {
     const bytes = await readAll(`${from}/${VOCABULARY}`);
-    await atomicWriteFile(`${folder}/${VOCABULARY}`, bytes);
+    await writeFileAtomically(`${folder}/${VOCABULARY}`, bytes);
   }
   return { shares, vocabulary };
 }
@@ -166,7 +176,7 @@ function list(name: string, type: "INT32" | "FLOAT" | "DOUBLE"): Element[] {
   ];
 }
 
-function schemaOf(columns: readonly (Element | Element[])[]): Element[] {
+function buildSchema(columns: readonly (Element | Element[])[]): Element[] {
   return [{ name: "root", num_children: columns.length }, ...columns.flat()];
 }
 
@@ -190,7 +200,7 @@ const USER_COLUMNS = [
 ];
 
 function itemSchema({ shape }: ItemCatalogue): Element[] {
-  return schemaOf([
+  return buildSchema([
     plain("item", "INT32"),
     plain("id", "TEXT"),
     ...(shape.kind !== "one-hot" && shape.width > 0 ? [list("dense", "FLOAT")] : []),
@@ -204,7 +214,7 @@ async function writePart(
   schema: Element[],
   groups: AsyncIterable<Columns>,
 ): Promise<number> {
-  const names = columnsOf(schema);
+  const names = listColumnNames(schema);
   let rows = 0;
   async function* data() {
     for await (const columns of groups) {
@@ -212,20 +222,20 @@ async function writePart(
       yield names.map((name, k) => ({ name, data: [...columns[k] ?? []] }));
     }
   }
-  await atomicWrite(path, (write) => writeParquetGroups(schema, data(), write));
+  await writeAtomically(path, (write) => writeParquetGroups(schema, data(), write));
   return rows;
 }
 
 /** Names of the columns of a schema: those that are no part of a list. */
-function columnsOf(schema: readonly Element[]): string[] {
+function listColumnNames(schema: readonly Element[]): string[] {
   return schema.slice(1).filter(({ name }) => name !== "list" && name !== "element").map(({ name }) => name);
 }
 
 /** What is known of users when their pages are written. */
 class UserRows {
-  readonly #split = new Growing(Uint8Array);
-  readonly #pages = new Growing(Uint32Array);
-  readonly #rows = new Growing(Uint32Array);
+  readonly #split = new GrowingArray(Uint8Array);
+  readonly #pages = new GrowingArray(Uint32Array);
+  readonly #rows = new GrowingArray(Uint32Array);
   readonly sums = { rows: 0, clicks: 0, given: 0 };
   /** Pages whose propensity is known. */
   propensities = 0;
@@ -243,7 +253,7 @@ class UserRows {
 
   bySplit(): Record<Split, number> {
     const counts = { train: 0, validation: 0, test: 0 };
-    for (const code of this.#split.values()) counts[nameOf(code)]++;
+    for (const code of this.#split.values()) counts[getSplitName(code)]++;
     return counts;
   }
 
@@ -254,7 +264,7 @@ class UserRows {
       const end = Math.min(split.length, first + GROUP);
       yield [
         Array.from({ length: end - first }, (_, k) => first + k),
-        Array.from(split.subarray(first, end), nameOf),
+        Array.from(split.subarray(first, end), getSplitName),
         Array.from(pages.subarray(first, end)),
         Array.from(rows.subarray(first, end)),
         ...texts.map((of) => Array.from({ length: end - first }, (_, k) => of(first + k))),
@@ -263,7 +273,7 @@ class UserRows {
   }
 }
 
-function nameOf(code: number): Split {
+function getSplitName(code: number): Split {
   return splits[code] ?? "train";
 }
 
@@ -282,7 +292,7 @@ async function* pageGroups(
         if (eventGiven?.[e] === FURTHER_CLICK) continue;
         const [row, end] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
         const given = eventGiven?.[e] === GIVEN_HISTORY;
-        const clicked = clickedRows(clicks, e).map((click) => click - row);
+        const clicked = listClickedRows(clicks, e).map((click) => click - row);
         const items = Array.from(rowItem.subarray(row, end));
         const own = lists.map((name) => [...clicks[name]?.[e] ?? []]);
         const page = [users.count, pages, items, clicked[0] ?? null, clicked.slice(1), given, ...own];
@@ -313,22 +323,24 @@ async function* itemGroups({ items, itemIds }: PreparedContents): AsyncGenerator
     yield [
       Array.from(numbers),
       Array.from(numbers, (item) => itemIds.of(item)),
-      ...(own.kind !== "one-hot" && own.width > 0 ? [denseOf(own)] : []),
-      ...(own.kind === "mixed" ? [tokensOf(own)] : []),
+      ...(own.kind !== "one-hot" && own.width > 0 ? [listDenseFeatures(own)] : []),
+      ...(own.kind === "mixed" ? [listTokens(own)] : []),
     ];
   }
 }
 
-function denseOf({ count, width, values }: Exclude<ItemFeatures, { kind: "one-hot" }>): number[][] {
+function listDenseFeatures({ count, width, values }: Exclude<ItemFeatures, { kind: "one-hot" }>): number[][] {
   return Array.from({ length: count }, (_, k) => Array.from(values.subarray(k * width, (k + 1) * width)));
 }
 
-function tokensOf({ count, tokens: { first, token } }: Extract<ItemFeatures, { kind: "mixed" }>): number[][] {
+function listTokens(
+  { count, tokens: { first, token } }: Extract<ItemFeatures, { kind: "mixed" }>,
+): number[][] {
   return Array.from({ length: count }, (_, k) => Array.from(token.subarray(first[k], first[k + 1])));
 }
 
 /** Features that nobody has named; one-hot items by a checksum of their ids, as `deno task data` has it. */
-function namesOnly({ items: { shape }, itemIds, name }: PreparedContents): Features {
+function namesOnly({ items: { shape }, itemIds, name }: PreparedContents): FeatureManifest {
   if (shape.kind === "one-hot") {
     const hash = createHash("sha256");
     for (let item = 0; item < shape.count; item++) {

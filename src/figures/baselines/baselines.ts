@@ -3,22 +3,37 @@
  * its scores stand for, are chosen on validation users.
  */
 
-import { clickedRows, type ClickLog, type Clicks, usersOf } from "../../data/click_log.ts";
-import type { Places } from "../../data/manifest.ts";
-import { countedOf, type LogSource, type OnProgress, rowsOf, sourceOf, walk } from "../../data/log_source.ts";
-import { Collector, type CollectorOptions } from "../collector.ts";
-import type { Tested } from "../tested.ts";
+import { type ClickLog, type Clicks, listClickedRows, listUsers } from "../../data/click_log.ts";
+import type { PagePositions } from "../../data/manifest.ts";
 import {
+  countRows,
+  countScored,
+  type LogSource,
+  type OnProgress,
+  toLogSource,
+  walk,
+} from "../../data/log_source.ts";
+import { MetricCollector, type MetricCollectorOptions } from "../collector.ts";
+import type { TestResult } from "../tested.ts";
+import {
+  chooseLatestLimit,
   type ClickPairs,
   countPairs,
   countTrain,
-  latestFor,
+  startUserProgress,
   type TokenField,
-  told,
   type TrainCounts,
 } from "../../counts/train_counts.ts";
-import { categoryRate, chance, clickRate, itemKnn, lastClick, logit, type Scorer } from "./scorers.ts";
-import { precisionAt, unclicked } from "../../data/ranking.ts";
+import {
+  type BaselineScorer,
+  chance,
+  createCategoryRateScorer,
+  createClickRateScorer,
+  createItemKnnScorer,
+  createLastClickScorer,
+  createLogitScorer,
+} from "./scorers.ts";
+import { computePrecision, listUnclickedRows } from "../../data/ranking.ts";
 import { fitLogit } from "../../counts/logit.ts";
 
 /** What scorers are made of: a log, and what is counted of its train users. */
@@ -36,23 +51,23 @@ interface Known {
 /** What it is called where people read it, and what it scores by: undefined where the data do not give it. */
 interface Baseline {
   readonly title: string;
-  scorer(known: Known): Scorer | undefined;
+  scorer(known: Known): BaselineScorer | undefined;
 }
 
 /** All of them, in the order in which they are shown; by the names that they have in result.json. */
 const BASELINES = {
   random: { title: "random", scorer: () => chance },
-  clickRate: { title: "click rate", scorer: ({ counts }) => clickRate(counts) },
-  lastClick: { title: "last click", scorer: ({ counts }) => lastClick(counts) },
+  clickRate: { title: "click rate", scorer: ({ counts }) => createClickRateScorer(counts) },
+  lastClick: { title: "last click", scorer: ({ counts }) => createLastClickScorer(counts) },
   categoryRate: {
     title: "category rate",
-    scorer: ({ source, counts, fields }) => categoryRate(source.items, counts, fields),
+    scorer: ({ source, counts, fields }) => createCategoryRateScorer(source.items, counts, fields),
   },
-  itemKnn: { title: "item-kNN", scorer: ({ pairs, counts }) => itemKnn(pairs, counts) },
+  itemKnn: { title: "item-kNN", scorer: ({ pairs, counts }) => createItemKnnScorer(pairs, counts) },
   logit: {
     title: "logit on counts",
     scorer: ({ source, fields, placed, onProgress, ...counted }) =>
-      logit(source, fields, placed, counted, onProgress),
+      createLogitScorer(source, fields, placed, counted, onProgress),
   },
 } as const satisfies Readonly<Record<string, Baseline>>;
 
@@ -66,18 +81,18 @@ export const baselineTitles = Object.fromEntries(
 ) as Readonly<Record<BaselineName, string>>;
 
 /** A baseline's figures, with the setting that is best on the validation users. */
-export interface TestedBaseline extends Tested {
+export interface BaselineResult extends TestResult {
   /** In words; empty where there is nothing to choose. */
   readonly setting: string;
 }
 
 /** A scorer with what was chosen for it. */
 interface ChosenScorer extends Choice {
-  readonly scorer: Scorer;
+  readonly scorer: BaselineScorer;
 }
 
 /** Baselines that are counted on the train users of a log, and whose settings are chosen on its validation users. */
-export class Baselines {
+export class FittedBaselines {
   private constructor(
     private readonly source: LogSource,
     private readonly counts: TrainCounts,
@@ -86,55 +101,58 @@ export class Baselines {
 
   /**
    * Counts. Without train users there is chance alone; without categories there is no rate of them.
-   * @param fields which tokens are of one kind; see {@link categoryRate}. @param places whether those of a page mean something
+   * @param fields which tokens are of one kind; see {@link createCategoryRateScorer}. @param places whether those of a page mean something
    */
   static of(
     log: ClickLog | LogSource,
     fields: readonly TokenField[] = [],
     onProgress?: OnProgress,
-    places?: Places,
-  ): Baselines {
-    const source = sourceOf(log);
+    places?: PagePositions,
+  ): FittedBaselines {
+    const source = toLogSource(log);
     const counts = countTrain(source, onProgress);
     const scorers = new Map<BaselineName, ChosenScorer>();
     // Chance has nothing to choose: all is equally likely.
     scorers.set("random", { scorer: chance, setting: 0, logOdds: { offset: 0, slope: 0 } });
     if (counts.users > 0) {
-      const pairs = countPairs(source, latestFor(source), onProgress);
+      const pairs = countPairs(source, chooseLatestLimit(source), onProgress);
       const known = { source, fields, placed: places === "shown", counts, pairs, onProgress };
       for (const name of baselineNames.slice(1)) {
         const { title, scorer: scorerOf }: Baseline = BASELINES[name];
         const scorer = scorerOf(known);
         if (!scorer) continue;
-        scorers.set(name, { scorer, ...choose(source, scorer, told(`Settings of ${title}`, onProgress)) });
+        scorers.set(name, {
+          scorer,
+          ...choose(source, scorer, startUserProgress(`Settings of ${title}`, onProgress)),
+        });
       }
     }
-    return new Baselines(source, counts, scorers);
+    return new FittedBaselines(source, counts, scorers);
   }
 
   /** What a collector needs to know to take figures of these users. @param eta of a choice model. */
-  collectorOptions(users: ArrayLike<number>, eta?: number): CollectorOptions {
+  collectorOptions(users: ArrayLike<number>, eta?: number): MetricCollectorOptions {
     const { counts, source } = this;
-    const counted = Array.from(users).filter((user) => countedOf(source, user) > 0).length;
+    const counted = Array.from(users).filter((user) => countScored(source, user) > 0).length;
     const isSeen = counts.users > 0 ? (item: number) => counts.shown[item]! > 0 : undefined;
     return { users: counted, eta, isSeen };
   }
 
   /** Their figures on users. */
-  test(users: ArrayLike<number>, onProgress?: OnProgress): Map<BaselineName, TestedBaseline> {
+  test(users: ArrayLike<number>, onProgress?: OnProgress): Map<BaselineName, BaselineResult> {
     const collectors = [...this.scorers].map(([name, own]) => {
-      const collector = new Collector(this.collectorOptions(users, own.logOdds && 1));
+      const collector = new MetricCollector(this.collectorOptions(users, own.logOdds && 1));
       return { name, ...own, collector };
     });
-    const parts = walk(this.source, Array.from(users), told("Baselines", onProgress));
+    const parts = walk(this.source, Array.from(users), startUserProgress("Baselines", onProgress));
     for (const { log, users: places } of parts) {
       for (const { scorer, setting, logOdds, collector } of collectors) {
         const [ranking = new Float64Array()] = scorer.score(log, places, [setting]);
-        const scores = logOdds ? ranking.map((score) => utilityOf(logOdds, score)) : ranking;
+        const scores = logOdds ? ranking.map((score) => toUtility(logOdds, score)) : ranking;
         collector.add({ log, places, scores, ranking, compact: true });
       }
     }
-    const hasValidation = usersOf(this.source, "validation").length > 0;
+    const hasValidation = listUsers(this.source, "validation").length > 0;
     return new Map(collectors.map(({ name, scorer, setting, collector }) => {
       const text = scorer.settings[setting] ?? "";
       const note = text === "" || hasValidation ? "" : " (not chosen: there are no validation users)";
@@ -150,22 +168,22 @@ interface Choice {
   /** Place in the scorer's settings. */
   readonly setting: number;
   /** Undefined without validation users. */
-  readonly logOdds: LogOdds | undefined;
+  readonly logOdds: UtilityScale | undefined;
 }
 
 /** The setting with the best prec@1, the first of equals. @param onPart told how many users are behind it. */
 function choose(
   source: LogSource,
-  scorer: Scorer,
+  scorer: BaselineScorer,
   onPart: ((done: number, all: number) => void) | undefined,
 ): Choice {
   const settings = [...scorer.settings.keys()];
   const hits = new Float64Array(settings.length);
-  const users = firstUsers(source, usersOf(source, "validation"));
+  const users = firstUsers(source, listUsers(source, "validation"));
   for (const { log, users: places } of walk(source, users, onPart)) {
     scorer.score(log, places, settings).forEach((scores, s) => {
-      for (const { start, end, clicked } of pagesOf(log, places)) {
-        if (clicked.length > 0) hits[s] = hits[s]! + precisionAt(scores, start, end, clicked, 1);
+      for (const { start, end, clicked } of listPages(log, places)) {
+        if (clicked.length > 0) hits[s] = hits[s]! + computePrecision(scores, start, end, clicked, 1);
       }
     });
   }
@@ -173,17 +191,22 @@ function choose(
   return { setting, logOdds: fit(source, users, scorer, setting) };
 }
 
-function fit(source: LogSource, users: Uint32Array, scorer: Scorer, setting: number): LogOdds | undefined {
+function fit(
+  source: LogSource,
+  users: Uint32Array,
+  scorer: BaselineScorer,
+  setting: number,
+): UtilityScale | undefined {
   const logScores: Float64Array[] = [];
   const start = [0];
   const chosen: number[] = [];
   const hasNone: boolean[] = [];
   for (const { log, users: places } of walk(source, users)) {
     const [scores = new Float64Array()] = scorer.score(log, places, [setting]);
-    for (const page of pagesOf(log, places)) {
+    for (const page of listPages(log, places)) {
       // Its first click, or none, is a choice; each further one another, among what is left.
       for (let j = 0; j < Math.max(1, page.clicked.length); j++) {
-        const left = unclicked(page.start, page.end, page.clicked.slice(0, j));
+        const left = listUnclickedRows(page.start, page.end, page.clicked.slice(0, j));
         const first = start.at(-1)!;
         logScores.push(Float64Array.from(left, (row) => Math.log(scores[row]!)));
         start.push(first + left.length);
@@ -200,11 +223,11 @@ function fit(source: LogSource, users: Uint32Array, scorer: Scorer, setting: num
 /** Users up to so many rows. */
 function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   let rows = 0;
-  return users.filter((user) => (rows += rowsOf(source, user)) <= MOST_ROWS);
+  return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);
 }
 
 /** The pages to predict, and what was clicked on them, by places among the rows of these users. */
-function* pagesOf(
+function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
 ): Generator<{ start: number; end: number; clicked: number[] }> {
@@ -213,7 +236,7 @@ function* pagesOf(
     for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
       const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
       if (!log.eventGiven?.[e]) {
-        const clicked = clickedRows(log, e).map((click) => row + click - first);
+        const clicked = listClickedRows(log, e).map((click) => row + click - first);
         yield { start: row, end: row + end - first, clicked };
       }
       row += end - first;
@@ -221,14 +244,14 @@ function* pagesOf(
   }
 }
 
-export interface LogOdds {
+export interface UtilityScale {
   readonly offset: number;
   /** 0 or above: the order of the scores stays. */
   readonly slope: number;
 }
 
 /** Choices with the logarithms of what they are among, one after the other: a page's first click, or none, and each further one. */
-export interface ScoredChoices {
+export interface CalibrationSample {
   /** [rows] */
   readonly logScores: Float64Array;
   /** [choices + 1] first row of each. */
@@ -243,7 +266,9 @@ export interface ScoredChoices {
 const RIDGE = 1e-3;
 
 /** A logit of a constant and the logarithm of the score. @returns undefined without a page. */
-export function fitLogOdds({ logScores, start, chosen, hasNone }: ScoredChoices): LogOdds | undefined {
+export function fitLogOdds(
+  { logScores, start, chosen, hasNone }: CalibrationSample,
+): UtilityScale | undefined {
   if (chosen.length === 0) return undefined;
   const x = new Float64Array(2 * logScores.length);
   logScores.forEach((score, row) => x.set([1, score], 2 * row));
@@ -254,6 +279,6 @@ export function fitLogOdds({ logScores, start, chosen, hasNone }: ScoredChoices)
 }
 
 /** The utility of a score. */
-function utilityOf({ offset, slope }: LogOdds, score: number): number {
+function toUtility({ offset, slope }: UtilityScale, score: number): number {
   return offset + slope * Math.log(score);
 }

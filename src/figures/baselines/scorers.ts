@@ -4,19 +4,19 @@ import { type Clicks, NONE } from "../../data/click_log.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import {
   type ClickPairs,
-  clickShares,
+  computeClickShares,
   isCategory,
   isIn,
-  itemsIn,
-  rateOf,
+  readLogItems,
+  smoothedClickRate,
   type TokenField,
   type TrainCounts,
 } from "../../counts/train_counts.ts";
-import { fitCounts, logitUtilities } from "../../counts/logit.ts";
-import { type Counted, countsConfigFor, countTables } from "../../counts/tables.ts";
+import { computeLogitUtilities, fitCounts } from "../../counts/logit.ts";
+import { buildCountsConfig, countTables, type TrainUserCounts } from "../../counts/tables.ts";
 import type { LogSource, OnProgress } from "../../data/log_source.ts";
 
-export interface Scorer {
+export interface BaselineScorer {
   /** What can be set, in words; the first where there is nothing to choose by. */
   readonly settings: readonly string[];
   /**
@@ -34,7 +34,10 @@ type ItemScore = (setting: number) => number;
 type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
 /** A scorer that goes through the pages of users in their order, given ones too. @param ofUser what scores a user's pages. */
-export function byPage(settings: readonly string[], ofUser: (log: Clicks) => () => PageScores): Scorer {
+export function createPageScorer(
+  settings: readonly string[],
+  ofUser: (log: Clicks) => () => PageScores,
+): BaselineScorer {
   return {
     settings,
     score(log, users, chosen) {
@@ -68,15 +71,15 @@ function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): nu
 }
 
 /** All scores the same: each item of a page, and no click, are equally likely. */
-export const chance: Scorer = {
+export const chance: BaselineScorer = {
   settings: [""],
   score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users)).fill(1)),
 };
 
 /** Items by their clicks per display. */
-export function clickRate(counts: TrainCounts): Scorer {
-  return byPage([""], () => () => () => (item) => {
-    const rate = rateOf(counts, item);
+export function createClickRateScorer(counts: TrainCounts): BaselineScorer {
+  return createPageScorer([""], () => () => () => (item) => {
+    const rate = smoothedClickRate(counts, item);
     return () => rate;
   });
 }
@@ -85,11 +88,11 @@ export function clickRate(counts: TrainCounts): Scorer {
 const AGAIN = [1, 3, 10, Infinity];
 
 /** Who clicked an item clicks it again: the items of the latest clicks come first, the latest before the others. */
-export function lastClick(counts: TrainCounts): Scorer {
+export function createLastClickScorer(counts: TrainCounts): BaselineScorer {
   const settings = AGAIN.map((n) =>
     n === 1 ? "the last click" : n === Infinity ? "all clicks" : `the last ${n} clicks`
   );
-  return byPage(settings, () => () => {
+  return createPageScorer(settings, () => () => {
     // Of the user's clicks so far: the place of the latest one on each item.
     const latest = new Map<number, number>();
     let known = 0;
@@ -97,7 +100,8 @@ export function lastClick(counts: TrainCounts): Scorer {
       for (; known < history.length; known++) latest.set(history[known]!, known);
       return (item) => {
         const place = latest.get(item) ?? -Infinity;
-        return (setting) => history.length - place <= AGAIN[setting]! ? 1 + place : rateOf(counts, item);
+        return (setting) =>
+          history.length - place <= AGAIN[setting]! ? 1 + place : smoothedClickRate(counts, item);
       };
     };
   });
@@ -117,11 +121,11 @@ const MOST_FIELDS = 8;
  * @param fields of the tokens; those with nearly a value an item are no categories. Without any, all tokens are one field.
  * @returns undefined for items without categories.
  */
-export function categoryRate(
+export function createCategoryRateScorer(
   catalogue: ItemCatalogue,
   counts: TrainCounts,
   fields: readonly TokenField[],
-): Scorer | undefined {
+): BaselineScorer | undefined {
   const { shape } = catalogue;
   if (shape.kind !== "mixed") return undefined;
   const all = fields.length > 0 ? fields : [{ name: "tokens", first: 0, count: shape.tokens }];
@@ -129,11 +133,11 @@ export function categoryRate(
   if (own.length === 0) return undefined;
   const fieldSets = [...own.map((field) => [field]), ...(own.length > 1 ? [own] : [])];
   const settings = fieldSets.flatMap((set) => PRIORS.map((prior) => ({ set, prior })));
-  const shares = clickShares(catalogue, counts, own);
+  const shares = computeClickShares(catalogue, counts, own);
   const texts = settings.map(({ set, prior }) =>
     `by ${set.map(({ name }) => name).join(" and ")}, prior ${prior}`
   );
-  return byPage(texts, (log) => {
+  return createPageScorer(texts, (log) => {
     const tokensOf = tokensOfItems(catalogue, log);
     return () => {
       const clicks = new UserClicks(own);
@@ -141,7 +145,7 @@ export function categoryRate(
       return (history) => {
         for (; known < history.length; known++) clicks.add(tokensOf(history[known]!));
         return (item) => {
-          const rate = rateOf(counts, item);
+          const rate = smoothedClickRate(counts, item);
           const tokens = tokensOf(item);
           return (setting) => {
             const { set, prior } = settings[setting]!;
@@ -183,7 +187,7 @@ class UserClicks {
 
 /** Looks up the tokens of items of a log. */
 function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) => Uint32Array {
-  const { items, placeOf } = itemsIn(catalogue, log);
+  const { items, findItemIndex: placeOf } = readLogItems(catalogue, log);
   if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
   const { first, token } = items.tokens;
   return (item) => token.subarray(first[placeOf(item)], first[placeOf(item) + 1]);
@@ -204,7 +208,7 @@ const SETTINGS = CLICKS.flatMap((clicks, window) =>
  * Item-based nearest neighbours: items that are clicked by the same users as those that the user clicked.
  * Scores by the cosine of two items: users who clicked both / sqrt(users who clicked the one x the other).
  */
-export function itemKnn(neighbours: ClickPairs, counts: TrainCounts): Scorer {
+export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts): BaselineScorer {
   const settings = SETTINGS.map(({ clicks, weight, again }) =>
     [
       clicks === 1 ? "the last click" : `the last ${clicks} clicks`,
@@ -212,10 +216,10 @@ export function itemKnn(neighbours: ClickPairs, counts: TrainCounts): Scorer {
       ...(again ? ["an item being its own neighbour"] : []),
     ].join(", ")
   );
-  return byPage(settings, () => () => (history) => {
-    const recent = latestOf(history, CLICKS.at(-1)!);
+  return createPageScorer(settings, () => () => (history) => {
+    const recent = listLatest(history, CLICKS.at(-1)!);
     return (item) => {
-      const rate = rateOf(counts, item);
+      const rate = smoothedClickRate(counts, item);
       const similarity = similarities(item, recent, neighbours);
       return (setting) => {
         const { window, weight, again } = SETTINGS[setting]!;
@@ -246,7 +250,7 @@ function similarities(item: number, recent: readonly number[], { users, pairs }:
 }
 
 /** Different items, the latest first, at most so many. */
-function latestOf(history: readonly number[], most: number): number[] {
+function listLatest(history: readonly number[], most: number): number[] {
   const found = new Set<number>();
   for (let k = history.length - 1; k >= 0 && found.size < most; k--) found.add(history[k]!);
   return [...found];
@@ -262,14 +266,14 @@ export const LOGIT_SEED = 1;
  * see {@link fitCounts}.
  * @param fields which tokens are of one kind. @param placed whether the items of a page stand as they were shown
  */
-export function logit(
+export function createLogitScorer(
   source: LogSource,
   fields: readonly TokenField[],
   placed: boolean,
-  counted: Counted,
+  counted: TrainUserCounts,
   onProgress?: OnProgress,
-): Scorer | undefined {
-  const config = countsConfigFor(source, fields);
+): BaselineScorer | undefined {
+  const config = buildCountsConfig(source, fields);
   if (!config) return undefined; // a catalogue that is too large for their table
   const tables = countTables(source, config, onProgress, counted);
   onProgress?.("Fitting a logit of the counts", 0, 1);
@@ -277,7 +281,7 @@ export function logit(
   return {
     settings: [""],
     score(log, users, chosen) {
-      const scores = logitUtilities(fitted, source, log, users, tables).map(Math.exp);
+      const scores = computeLogitUtilities(fitted, source, log, users, tables).map(Math.exp);
       return chosen.map(() => scores);
     },
   };

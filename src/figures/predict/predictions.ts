@@ -1,12 +1,12 @@
 /** What a model says of every page of a log, shard by shard, so that memory does not follow the log, as rows in a file. */
 
-import { clickedRows, type Clicks, FURTHER_CLICK } from "../../data/click_log.ts";
-import type { Ids } from "../../data/ids.ts";
-import { type ChoiceProbabilities, choiceProbabilities } from "../../model/choice.ts";
+import { type Clicks, FURTHER_CLICK, listClickedRows } from "../../data/click_log.ts";
+import type { IdList } from "../../data/ids.ts";
+import { type ChoiceProbabilities, computeChoiceProbabilities } from "../../model/choice.ts";
 import { addPositionEffects } from "../../model/position_effect.ts";
 import type { UserModel } from "../../model/user_model.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
-import { Evaluation } from "../../train/evaluation.ts";
+import { NetworkEvaluation } from "../../train/evaluation.ts";
 import { expectReplaceable } from "../../files/atomic_write.ts";
 import { type RowColumn, rowsMark, type RowsWritten, writeRows } from "../../files/row_file.ts";
 
@@ -42,7 +42,7 @@ export interface PredictOptions {
  * @param model over the data set's items. @param users ascending, each once.
  * @throws UserError where these users have no page to predict; DOMException when the signal comes.
  */
-export async function* predictions(
+export async function* predictPages(
   model: UserModel,
   data: OpenedDataset,
   users: ArrayLike<number>,
@@ -50,17 +50,17 @@ export async function* predictions(
 ): AsyncGenerator<Prediction[]> {
   const { source, users: userIds, items } = data;
   const rowsOf = rowsWith(
-    (page) => choiceProbabilities(model.config, addPositionEffects(page, effects)),
+    (page) => computeChoiceProbabilities(model.config, addPositionEffects(page, effects)),
     items,
   );
-  using evaluation = await Evaluation.ofModel(model, source, users, { shards });
+  using evaluation = await NetworkEvaluation.ofModel(model, source, users, { shards });
   for await (const { users: own, log, utilities } of evaluation.scored(onShard)) {
     signal.throwIfAborted();
     for (const [k, user] of own.entries()) yield rowsOf(k, userIds.of(user), log, utilities);
   }
 }
 
-function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, items: Ids) {
+function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, items: IdList) {
   return (place: number, user: string, clicks: Clicks, utilities: Float32Array): Prediction[] => {
     const { userEvents, eventRows, eventGiven, rowItem } = clicks;
     const rows: Prediction[] = [];
@@ -68,7 +68,7 @@ function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, 
     for (let e = userEvents[place] ?? 0; e < (userEvents[place + 1] ?? 0); e++) {
       if (eventGiven?.[e] !== FURTHER_CLICK) page++;
       if (eventGiven?.[e]) continue;
-      const clicked = clickedRows(clicks, e);
+      const clicked = listClickedRows(clicks, e);
       const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
       const { items: chances, noClick } = probabilitiesOf(utilities.subarray(from, to));
       for (let row = from; row < to; row++) {

@@ -9,49 +9,57 @@
 
 import { parseModule } from "./parse.ts";
 import { type IndexScope, type Invocation, SUBGROUP } from "./values.ts";
-import { type Mask, OFF, ON, PERHAPS, type Place, type Space, Walk } from "./walk.ts";
-import { ifReadable } from "./tokens.ts";
+import {
+  type AddressSpace,
+  Interpreter,
+  type InvocationMask,
+  type MemoryReference,
+  OFF,
+  ON,
+  PERHAPS,
+} from "./walk.ts";
+import { tryRead } from "./tokens.ts";
 
 const SECTOR = 32;
 const BANKS = 32;
 const WORD = 4;
 
 /** A count; "unreadable" where it depends on what the text does not tell; undefined where there is nothing to count. */
-export type Count = number | "unreadable" | undefined;
+export type AccessCount = number | "unreadable" | undefined;
 
 /** What is asked of a variable, or of several. */
-export interface Asked {
+export interface LoadRequests {
   /** Times that an invocation reads it, on average over those of the workgroup that ask for anything. */
-  readonly reads: Count;
-  readonly writes: Count;
+  readonly reads: AccessCount;
+  readonly writes: AccessCount;
   /** Sectors that a subgroup's read touches, and its write, on average. Of storage buffers alone. */
-  readonly readSectors: Count;
-  readonly writeSectors: Count;
+  readonly readSectors: AccessCount;
+  readonly writeSectors: AccessCount;
   /**
    * Turns that a subgroup's access waits beyond those that its words need if they lie evenly in the banks, on average. Of
    * workgroup memory alone.
    */
-  readonly conflicts: Count;
+  readonly conflicts: AccessCount;
 }
 
-export interface VariableCounts extends Asked {
+export interface VariableCounts extends LoadRequests {
   readonly name: string;
-  readonly space: Space;
+  readonly space: AddressSpace;
 }
 
 export interface AccessCounts {
   readonly variables: readonly VariableCounts[];
   /** Buffers and textures together. */
-  readonly storage: Asked;
+  readonly storage: LoadRequests;
   /** All workgroup memory. */
-  readonly workgroup: Asked;
+  readonly workgroup: LoadRequests;
 }
 
 /** @param text WGSL as the driver gets it, with one entry point */
-export function accessCounts(text: string, scope: IndexScope): AccessCounts {
+export function countAccesses(text: string, scope: IndexScope): AccessCounts {
   const variables = new Map<string, Tally>();
   let asking = 0;
-  const isReadable = ifReadable(() => {
+  const isReadable = tryRead(() => {
     const module = parseModule(text);
     for (const [name, { space }] of module.variables) {
       if (space !== "uniform") variables.set(name, new Tally(space));
@@ -62,14 +70,14 @@ export function accessCounts(text: string, scope: IndexScope): AccessCounts {
       for (const group of [middle, [0, 0, z]] as const) {
         const own = new Set<number>();
         let isIdle = true;
-        const onAccess = (place: Place, kind: "read" | "write", mask: Mask) => {
+        const onAccess = (place: MemoryReference, kind: "read" | "write", mask: InvocationMask) => {
           const tally = variables.get(place.name);
           if (!tally) return;
           isIdle &&= mask.every((state) => state === OFF);
           for (let k = 0; k < mask.length; k++) if (mask[k] === ON) own.add(k);
           for (let k = 0; k < mask.length; k += SUBGROUP) tally.add(place, kind, mask, k);
         };
-        new Walk(module, scope, workgroupOf(scope, group), { onAccess }).run();
+        new Interpreter(module, scope, listWorkgroup(scope, group), { onAccess }).run();
         asking += own.size;
         if (!isIdle) break;
       }
@@ -79,16 +87,20 @@ export function accessCounts(text: string, scope: IndexScope): AccessCounts {
   if (!isReadable) return { variables: [], storage: nothingRead, workgroup: nothingRead };
   const [shared, others] = bySpace([...variables.values()]);
   return {
-    variables: [...variables].map(([name, one]) => ({ name, space: one.space, ...askedOf([one], asking) })),
-    storage: askedOf(others, asking),
-    workgroup: askedOf(shared, asking),
+    variables: [...variables].map(([name, one]) => ({
+      name,
+      space: one.space,
+      ...summarizeRequests([one], asking),
+    })),
+    storage: summarizeRequests(others, asking),
+    workgroup: summarizeRequests(shared, asking),
   };
 }
 
 const no = "unreadable";
-const nothingRead: Asked = { reads: no, writes: no, readSectors: no, writeSectors: no, conflicts: no };
+const nothingRead: LoadRequests = { reads: no, writes: no, readSectors: no, writeSectors: no, conflicts: no };
 
-function workgroupOf({ workgroup: [wx, wy] }: IndexScope, group: Invocation["group"]): Invocation[] {
+function listWorkgroup({ workgroup: [wx, wy] }: IndexScope, group: Invocation["group"]): Invocation[] {
   return Array.from(
     { length: wx * wy },
     (_, k): Invocation => ({ group, local: [k % wx, Math.floor(k / wx)] }),
@@ -112,10 +124,15 @@ const none = (): Sum => ({ asked: 0, known: 0, taken: 0, perhaps: false, anywher
 class Tally {
   readonly read = none();
   readonly write = none();
-  constructor(readonly space: Space) {}
+  constructor(readonly space: AddressSpace) {}
 
   /** @param first number of the subgroup's first invocation */
-  add({ space, at, type, atomic = false }: Place, kind: "read" | "write", mask: Mask, first: number): void {
+  add(
+    { space, at, type, atomic = false }: MemoryReference,
+    kind: "read" | "write",
+    mask: InvocationMask,
+    first: number,
+  ): void {
     const sum = this[kind];
     const addresses: number[] = [];
     let asked = 0;
@@ -162,7 +179,7 @@ function bySpace(tallies: readonly Tally[]): [shared: Tally[], others: Tally[]] 
   return [tallies.filter(isShared), tallies.filter((one) => !isShared(one))];
 }
 
-function askedOf(tallies: readonly Tally[], invocations: number): Asked {
+function summarizeRequests(tallies: readonly Tally[], invocations: number): LoadRequests {
   const [shared, others] = bySpace(tallies);
   return {
     reads: times(tallies.map(({ read }) => read), invocations),
@@ -173,20 +190,20 @@ function askedOf(tallies: readonly Tally[], invocations: number): Asked {
   };
 }
 
-function times(sums: readonly Sum[], invocations: number): Count {
+function times(sums: readonly Sum[], invocations: number): AccessCount {
   if (sums.some(({ perhaps }) => perhaps)) return "unreadable";
   const asked = sums.reduce((all, one) => all + one.asked, 0);
   return sums.length === 0 ? undefined : asked === 0 ? 0 : asked / invocations;
 }
 
-function mean(sums: readonly Sum[]): Count {
+function mean(sums: readonly Sum[]): AccessCount {
   if (sums.some(({ perhaps, anywhere }) => perhaps || anywhere)) return "unreadable";
   const known = sums.reduce((all, one) => all + one.known, 0);
   return known === 0 ? undefined : sums.reduce((all, one) => all + one.taken, 0) / known;
 }
 
 /** "8", "1.3", "-" of what there is nothing of. */
-export function countText(count: Count): string {
+export function countText(count: AccessCount): string {
   if (count === undefined) return "-";
   return count === "unreadable" ? "not readable" : String(Number(count.toPrecision(3)));
 }

@@ -1,15 +1,31 @@
-/** What expressions of WGSL are worth, and what they read and write: built by the parser, followed by a {@link Walk}. */
+/** What expressions of WGSL are worth, and what they read and write: built by the parser, followed by a {@link Interpreter}. */
 
-import { NotReadable } from "./tokens.ts";
-import { BUILTINS, memberOf, negated, operated, structure, type Type, typed, type Value } from "./values.ts";
-import type { Execute, Expression, Mask, Module, Place, Walk } from "./walk.ts";
+import { UnreadableKernelError } from "./tokens.ts";
+import {
+  applyBinary,
+  applyUnary,
+  BUILTINS,
+  convertValue,
+  findMember,
+  makeStructure,
+  type WgslType,
+  type WgslValue,
+} from "./values.ts";
+import type {
+  Expression,
+  Interpreter,
+  InvocationMask,
+  MemoryReference,
+  Statement,
+  WgslModule,
+} from "./walk.ts";
 
-export function literal(known: Value): Expression {
+export function makeLiteral(known: WgslValue): Expression {
   return { value: (walk) => walk.alike(known) };
 }
 
 /** A variable, a constant, or a parameter. */
-export function named(name: string): Expression {
+export function makeNameExpression(name: string): Expression {
   return {
     value(walk, mask) {
       const place = walk.memory(name);
@@ -21,15 +37,17 @@ export function named(name: string): Expression {
 }
 
 /** As one of a type, where there is one. */
-export function asType(of: Expression, type: Type | undefined): Expression {
-  return { value: (walk, mask) => of.value(walk, mask).map((one) => typed(one, type)) };
+export function convertToType(of: Expression, type: WgslType | undefined): Expression {
+  return { value: (walk, mask) => of.value(walk, mask).map((one) => convertValue(one, type)) };
 }
 
-export function unary(sign: string, of: Expression): Expression {
-  if (sign !== "&") return { value: (walk, mask) => of.value(walk, mask).map((one) => negated(sign, one)) };
+export function makeUnary(sign: string, of: Expression): Expression {
+  if (sign !== "&") {
+    return { value: (walk, mask) => of.value(walk, mask).map((one) => applyUnary(sign, one)) };
+  }
   return {
     value(walk, mask) {
-      if (of.place?.(walk, mask)) throw new NotReadable("a pointer to shared memory");
+      if (of.place?.(walk, mask)) throw new UnreadableKernelError("a pointer to shared memory");
       if (of.name) walk.assign(of.name, walk.unknown(), mask); // whoever has the pointer may change it
       return walk.unknown();
     },
@@ -37,13 +55,13 @@ export function unary(sign: string, of: Expression): Expression {
   };
 }
 
-export function binary(sign: string, left: Expression, right: Expression): Expression {
+export function makeBinary(sign: string, left: Expression, right: Expression): Expression {
   return {
     value(walk, mask) {
       const a = left.value(walk, mask);
       if (sign !== "&&" && sign !== "||") {
         const b = right.value(walk, mask);
-        return a.map((one, k) => operated(sign, one, b[k]));
+        return a.map((one, k) => applyBinary(sign, one, b[k]));
       }
       const ends = sign === "||";
       const wanted = walk.narrowed(mask, a, ends);
@@ -56,10 +74,10 @@ export function binary(sign: string, left: Expression, right: Expression): Expre
 /** A part of a value, or of a place in memory, which is read there and not as a whole. */
 function part(
   of: Expression,
-  placeOf: (place: Place, walk: Walk, mask: Mask) => Place,
-  value: (walk: Walk, mask: Mask) => Value[],
+  placeOf: (place: MemoryReference, walk: Interpreter, mask: InvocationMask) => MemoryReference,
+  value: (walk: Interpreter, mask: InvocationMask) => WgslValue[],
 ): Expression {
-  const place = (walk: Walk, mask: Mask) => {
+  const place = (walk: Interpreter, mask: InvocationMask) => {
     const whole = of.place?.(walk, mask);
     return whole && placeOf(whole, walk, mask);
   };
@@ -74,22 +92,22 @@ function part(
   };
 }
 
-const fieldOf = (value: Value, name: string) => typeof value === "object" ? value[name] : undefined;
+const getField = (value: WgslValue, name: string) => typeof value === "object" ? value[name] : undefined;
 
 /** `of.name` */
-export function member(of: Expression, name: string): Expression {
+export function makeMember(of: Expression, name: string): Expression {
   return part(of, (place) => {
-    const found = memberOf(place.type, name);
-    if (!found) throw new NotReadable(`.${name}`);
+    const found = findMember(place.type, name);
+    if (!found) throw new UnreadableKernelError(`.${name}`);
     return { ...place, type: found.type, at: place.at.map((at) => at === undefined ? at : at + found.at) };
-  }, (walk, mask) => of.value(walk, mask).map((one) => fieldOf(one, name)));
+  }, (walk, mask) => of.value(walk, mask).map((one) => getField(one, name)));
 }
 
 /** `of[index]` */
-export function element(of: Expression, index: Expression): Expression {
+export function makeElement(of: Expression, index: Expression): Expression {
   return part(of, (place, walk, mask) => {
     const { element, stride = 0 } = place.type;
-    if (!element) throw new NotReadable(`an element of ${place.name}`);
+    if (!element) throw new UnreadableKernelError(`an element of ${place.name}`);
     const indices = index.value(walk, mask);
     const at = place.at.map((at, k) => {
       const by = indices[k];
@@ -98,15 +116,19 @@ export function element(of: Expression, index: Expression): Expression {
     return { ...place, type: element, at };
   }, (walk, mask) => {
     const indices = index.value(walk, mask);
-    return of.value(walk, mask).map((one, k) => fieldOf(one, "xyzw"[Number(indices[k])] ?? ""));
+    return of.value(walk, mask).map((one, k) => getField(one, "xyzw"[Number(indices[k])] ?? ""));
   });
 }
 
 /** A function of the module or of WGSL, or what makes a value of a type. */
-export function call(name: string, given: readonly Expression[], { routines, types }: Module): Expression {
+export function call(
+  name: string,
+  given: readonly Expression[],
+  { routines, types }: WgslModule,
+): Expression {
   const [first, ...others] = given;
   if (name === "arrayLength") {
-    return { value: (walk, mask) => walk.alike(walk.lengthOf(first?.place?.(walk, mask))) };
+    return { value: (walk, mask) => walk.alike(walk.getArrayLength(first?.place?.(walk, mask))) };
   }
   if (/^(workgroupUniformLoad|atomic\w+|textureLoad|textureStore)$/.test(name)) {
     return { value: (walk, mask) => accessed(name, first, others, walk, mask) };
@@ -117,10 +139,12 @@ export function call(name: string, given: readonly Expression[], { routines, typ
       const routine = routines.get(name);
       if (routine) {
         const { parameters, result } = routine;
-        const given = parameters.map(({ type }, k) => (values[k] ?? []).map((one) => typed(one, type)));
-        return walk.call(routine, given, mask).map((one) => typed(one, result));
+        const given = parameters.map(({ type }, k) =>
+          (values[k] ?? []).map((one) => convertValue(one, type))
+        );
+        return walk.call(routine, given, mask).map((one) => convertValue(one, result));
       }
-      const made = BUILTINS[name] ?? structure(types.get(name));
+      const made = BUILTINS[name] ?? makeStructure(types.get(name));
       return walk.unknown().map((_, k) => made?.(...values.map((lanes) => lanes[k])));
     },
   };
@@ -131,12 +155,12 @@ function accessed(
   name: string,
   first: Expression | undefined,
   others: readonly Expression[],
-  walk: Walk,
-  mask: Mask,
-): Value[] {
+  walk: Interpreter,
+  mask: InvocationMask,
+): WgslValue[] {
   for (const { value } of others) value(walk, mask);
   const found = first?.place?.(walk, mask);
-  if (!found) throw new NotReadable(`${name} of what is not known`);
+  if (!found) throw new UnreadableKernelError(`${name} of what is not known`);
   const place = { ...found, atomic: name.startsWith("atomic") };
   if (name === "workgroupUniformLoad" || name === "atomicLoad") return walk.load(place, mask);
   if (name !== "textureStore") walk.access(place, "read", mask);
@@ -145,13 +169,13 @@ function accessed(
 }
 
 /** @param sign of what is done with the old value; "" where that does not matter. */
-export function assignment(target: Expression, from: Expression, sign = ""): Execute {
+export function makeAssignment(target: Expression, from: Expression, sign = ""): Statement {
   return (walk, mask) => {
     const values = from.value(walk, mask);
-    const after = (before: () => readonly Value[]) => {
+    const after = (before: () => readonly WgslValue[]) => {
       if (sign === "") return values;
       const old = before();
-      return values.map((one, k) => operated(sign, old[k], one));
+      return values.map((one, k) => applyBinary(sign, old[k], one));
     };
     const { name } = target;
     const place = target.place?.(walk, mask);

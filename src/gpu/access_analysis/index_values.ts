@@ -5,26 +5,26 @@
  */
 
 import { parseExpression, parseModule } from "./parse.ts";
-import type { IndexScope, Invocation, Value } from "./values.ts";
-import { type IndexLine, type Module, Walk } from "./walk.ts";
-import { ifReadable } from "./tokens.ts";
+import type { IndexScope, Invocation, WgslValue } from "./values.ts";
+import { Interpreter, type TracedLine, type WgslModule } from "./walk.ts";
+import { tryRead } from "./tokens.ts";
 
 export interface IndexValues {
-  readonly lines: readonly IndexLine[];
+  readonly lines: readonly TracedLine[];
   /** It ends before it does anything, as the grid is larger than what there is to do. */
   readonly idle: boolean;
   /** A subscript in the kernel's body; undefined where it depends on more than lines that are known. */
-  valueOf(subscript: string): number | undefined;
+  getValue(subscript: string): number | undefined;
 }
 
-const nothing: IndexValues = { lines: [], idle: false, valueOf: () => undefined };
+const nothing: IndexValues = { lines: [], idle: false, getValue: () => undefined };
 
 /** @param text WGSL with one entry point. @returns what an invocation of it computes; of what is not understood, nothing. */
-export function indexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
-  const module = ifReadable(() => parseModule(text));
+export function traceIndexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
+  const module = tryRead(() => parseModule(text));
   const repeated = repeatedNames(text);
   return (invocation) =>
-    (module && ifReadable(() => valuesOf(module, scope, invocation, repeated))) ?? nothing;
+    (module && tryRead(() => runInvocation(module, scope, invocation, repeated))) ?? nothing;
 }
 
 /** Names that stand for more than one value, or may. */
@@ -35,16 +35,16 @@ function repeatedNames(text: string): string[] {
   return names.filter((name, k) => declared[k]?.[1] === "var" || names.indexOf(name) !== k);
 }
 
-function valuesOf(
-  module: Module,
+function runInvocation(
+  module: WgslModule,
   scope: IndexScope,
   invocation: Invocation,
   repeated: readonly string[],
 ): IndexValues {
-  const walk = new Walk(module, scope, [invocation], { skipsLoops: true });
+  const walk = new Interpreter(module, scope, [invocation], { skipsLoops: true });
   walk.run();
   const { lines, idle, builtins } = walk;
-  const names = new Map<string, Value>([
+  const names = new Map<string, WgslValue>([
     ...builtins,
     ...lines.map(({ name, value }) => [name, value] as const),
   ]);
@@ -52,8 +52,8 @@ function valuesOf(
   return {
     lines,
     idle,
-    valueOf(subscript) {
-      const value = ifReadable(() => walk.evaluate(parseExpression(subscript), names));
+    getValue(subscript) {
+      const value = tryRead(() => walk.evaluate(parseExpression(subscript), names));
       return typeof value === "number" ? value : undefined;
     },
   };

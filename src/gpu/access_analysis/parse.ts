@@ -1,18 +1,35 @@
 /**
- * Reads WGSL into what a {@link Walk} can follow: functions of statements, whole numbers, and places in memory. What it does
- * not know it refuses by {@link NotReadable}; nothing is guessed.
+ * Reads WGSL into what a {@link Interpreter} can follow: functions of statements, whole numbers, and places in memory. What it does
+ * not know it refuses by {@link UnreadableKernelError}; nothing is guessed.
  */
 
-import { assignment, asType, binary, call, element, literal, member, named, unary } from "./expressions.ts";
-import { NotReadable, Tokens } from "./tokens.ts";
-import { arrayOf, plainType, structOf, type Type } from "./values.ts";
-import { type Execute, type Expression, type Module, type Routine, type Variable, Walk } from "./walk.ts";
+import {
+  call,
+  convertToType,
+  makeAssignment,
+  makeBinary,
+  makeElement,
+  makeLiteral,
+  makeMember,
+  makeNameExpression,
+  makeUnary,
+} from "./expressions.ts";
+import { UnreadableKernelError, WgslTokens } from "./tokens.ts";
+import { makeArrayType, makeStructType, parsePlainType, type WgslType } from "./values.ts";
+import {
+  type Expression,
+  Interpreter,
+  type Statement,
+  type WgslFunction,
+  type WgslModule,
+  type WgslVariable,
+} from "./walk.ts";
 
 /** @param text WGSL with one entry point. @throws NotReadable */
-export function parseModule(text: string): Module {
+export function parseModule(text: string): WgslModule {
   const parser = new Parser(text);
   parser.declarations();
-  if (!parser.entry) throw new NotReadable("it has no entry point");
+  if (!parser.entry) throw new UnreadableKernelError("it has no entry point");
   return parser;
 }
 
@@ -28,14 +45,14 @@ const BINDING: Readonly<Record<string, number>> = {
 };
 
 const SPACES = ["storage", "uniform", "workgroup"] as const;
-const texel: Type = { size: 16, align: 16 };
+const texel: WgslType = { size: 16, align: 16 };
 
-class Parser extends Tokens implements Module {
-  readonly types = new Map<string, Type>();
+class Parser extends WgslTokens implements WgslModule {
+  readonly types = new Map<string, WgslType>();
   readonly constants = new Map<string, Expression>();
-  readonly variables = new Map<string, Variable>();
-  readonly routines = new Map<string, Routine>();
-  entry: Routine | undefined;
+  readonly variables = new Map<string, WgslVariable>();
+  readonly routines = new Map<string, WgslFunction>();
+  entry: WgslFunction | undefined;
 
   whole(): Expression {
     const found = this.#expression();
@@ -59,13 +76,13 @@ class Parser extends Tokens implements Module {
       else if (word === "struct") this.types.set(name, this.#struct());
       else if (word === "fn") this.#routine(name, isEntry);
       else if (word === "enable") this.expect(";");
-      else throw new NotReadable(`the declaration ${word}`);
+      else throw new UnreadableKernelError(`the declaration ${word}`);
     }
   }
 
   #constant(name: string): void {
     const type = this.#typed();
-    this.constants.set(name, asType(this.behind("=", () => this.#expression()), type));
+    this.constants.set(name, convertToType(this.behind("=", () => this.#expression()), type));
   }
 
   /** Their names, each with what stands in its brackets. */
@@ -78,15 +95,15 @@ class Parser extends Tokens implements Module {
     return found;
   }
 
-  #struct(): Type {
+  #struct(): WgslType {
     this.expect("{");
-    return structOf(this.list("}", () => {
+    return makeStructType(this.list("}", () => {
       const given = this.#attributes();
       const name = this.next();
       const type = this.behind(":", () => this.#type());
       const size = Number(given.get("size") ?? type.size);
       const align = Number(given.get("align") ?? type.align);
-      if (!(size >= 0 && align > 0)) throw new NotReadable("the place of a field");
+      if (!(size >= 0 && align > 0)) throw new UnreadableKernelError("the place of a field");
       return { name, type, size, align };
     }));
   }
@@ -118,14 +135,16 @@ class Parser extends Tokens implements Module {
 
   /** Only those to variables of a function: their values are not followed. */
   #pointer(): undefined {
-    if (!/^function\b/.test(this.templateText())) throw new NotReadable("a pointer to shared memory");
+    if (!/^function\b/.test(this.templateText())) {
+      throw new UnreadableKernelError("a pointer to shared memory");
+    }
   }
 
-  #typed(): Type | undefined {
+  #typed(): WgslType | undefined {
     return this.take(":") ? this.#type() : undefined;
   }
 
-  #type(): Type {
+  #type(): WgslType {
     const name = this.next();
     const inTemplate = () => this.template(() => this.#type());
     if (name.startsWith("texture_") && this.templateText()) return texel;
@@ -133,33 +152,33 @@ class Parser extends Tokens implements Module {
     if (name === "array") {
       return this.template(() => {
         const element = this.#type();
-        return arrayOf(element, this.take(",") ? this.#length() : 0);
+        return makeArrayType(element, this.take(",") ? this.#length() : 0);
       });
     }
-    const type = plainType(name, inTemplate) ?? this.types.get(name);
-    if (!type) throw new NotReadable(`the type ${name}`);
+    const type = parsePlainType(name, inTemplate) ?? this.types.get(name);
+    if (!type) throw new UnreadableKernelError(`the type ${name}`);
     return type;
   }
 
   /** Of an array: what constants alone make. */
   #length(): number {
-    const walk = new Walk(this, { workgroup: [1, 1], grid: [1, 1, 1], sizes: [], chunks: 0 }, [
+    const walk = new Interpreter(this, { workgroup: [1, 1], grid: [1, 1, 1], sizes: [], chunks: 0 }, [
       { group: [0, 0], local: [0, 0] },
     ]);
     const length = walk.evaluate(this.#expression(BINDING[">>"]), new Map());
-    if (typeof length !== "number") throw new NotReadable("the length of an array");
+    if (typeof length !== "number") throw new UnreadableKernelError("the length of an array");
     return length;
   }
 
-  #block(): Execute {
+  #block(): Statement {
     this.expect("{");
-    const statements: Execute[] = [];
+    const statements: Statement[] = [];
     const bare = this.peek() === "return";
     while (!this.take("}")) statements.push(this.#statement());
     return (walk, mask) => walk.block(statements, mask, bare);
   }
 
-  #statement(): Execute {
+  #statement(): Statement {
     if (this.peek() === "{") return this.#block();
     if (this.take(";")) return () => {};
     if (this.take("if")) return this.#if();
@@ -173,7 +192,7 @@ class Parser extends Tokens implements Module {
   }
 
   /** A statement that ends with a semicolon, without it: also the head of a for. */
-  #simple(): Execute {
+  #simple(): Statement {
     if (/^(let|const|var)$/.test(this.peek())) return this.#local(this.next());
     if (this.take("return")) {
       const result = this.peek() === ";" ? undefined : this.#expression();
@@ -184,12 +203,12 @@ class Parser extends Tokens implements Module {
     const target = this.#unary();
     if (/^[;)]$/.test(this.peek())) return (walk, mask) => void target.value(walk, mask);
     const sign = this.next();
-    if (sign === "++" || sign === "--") return assignment(target, literal(1), sign[0]);
-    if (!sign.endsWith("=")) throw new NotReadable(`a statement with ${sign}`);
-    return assignment(target, this.#expression(), sign.slice(0, -1));
+    if (sign === "++" || sign === "--") return makeAssignment(target, makeLiteral(1), sign[0]);
+    if (!sign.endsWith("=")) throw new UnreadableKernelError(`a statement with ${sign}`);
+    return makeAssignment(target, this.#expression(), sign.slice(0, -1));
   }
 
-  #local(kind: string): Execute {
+  #local(kind: string): Statement {
     if (this.peek() === "<") this.templateText();
     const name = this.next();
     const type = this.#typed();
@@ -198,9 +217,9 @@ class Parser extends Tokens implements Module {
       return (walk) => walk.declare(name, type?.whole ? walk.alike(0) : undefined);
     }
     this.expect("=");
-    if (this.peek() === "&") throw new NotReadable("a pointer that is kept");
+    if (this.peek() === "&") throw new UnreadableKernelError("a pointer that is kept");
     const { at } = this;
-    const { value } = asType(this.#expression(), type);
+    const { value } = convertToType(this.#expression(), type);
     const from = this.textFrom(at);
     return (walk, mask) => {
       const values = value(walk, mask);
@@ -211,14 +230,14 @@ class Parser extends Tokens implements Module {
     };
   }
 
-  #if(): Execute {
+  #if(): Statement {
     const condition = this.#expression();
     const yes = this.#block();
     const no = !this.take("else") ? undefined : this.take("if") ? this.#if() : this.#block();
     return (walk, mask) => walk.branch(condition, yes, no, mask);
   }
 
-  #for(): Execute {
+  #for(): Statement {
     this.expect("(");
     const first = this.take(";") ? undefined : this.until(";", () => this.#simple());
     const condition = this.take(";") ? undefined : this.until(";", () => this.#expression());
@@ -235,17 +254,17 @@ class Parser extends Tokens implements Module {
     let left = this.#unary();
     for (let sign = this.peek(); (BINDING[sign] ?? 0) > least; sign = this.peek()) {
       this.next();
-      left = binary(sign, left, this.#expression(BINDING[sign]));
+      left = makeBinary(sign, left, this.#expression(BINDING[sign]));
     }
     return left;
   }
 
   #unary(): Expression {
-    if (/^[-!~*&]$/.test(this.peek())) return unary(this.next(), this.#unary());
+    if (/^[-!~*&]$/.test(this.peek())) return makeUnary(this.next(), this.#unary());
     let of = this.#operand();
     for (;;) {
-      if (this.take(".")) of = member(of, this.next());
-      else if (this.take("[")) of = element(of, this.until("]", () => this.#expression()));
+      if (this.take(".")) of = makeMember(of, this.next());
+      else if (this.take("[")) of = makeElement(of, this.until("]", () => this.#expression()));
       else return of;
     }
   }
@@ -255,10 +274,10 @@ class Parser extends Tokens implements Module {
     if (word === "(") return this.until(")", () => this.#expression());
     if (/^\.?\d/.test(word)) {
       const [, whole] = /^(0x[\da-f]+|\d+)u?$/i.exec(word) ?? [];
-      return literal(whole === undefined ? undefined : Number(whole));
+      return makeLiteral(whole === undefined ? undefined : Number(whole));
     }
-    if (word === "true" || word === "false") return literal(word === "true");
-    if (!/^[a-zA-Z_]/.test(word)) throw new NotReadable(`the sign ${word}`);
+    if (word === "true" || word === "false") return makeLiteral(word === "true");
+    if (!/^[a-zA-Z_]/.test(word)) throw new UnreadableKernelError(`the sign ${word}`);
     const isTemplate = /^(array|bitcast|vec\d|mat\dx\d)$/.test(word) && this.peek() === "<";
     const of = isTemplate ? this.templateText() : "";
     if (this.take("(")) {
@@ -270,6 +289,6 @@ class Parser extends Tokens implements Module {
       this.until("]", () => this.#expression());
       return { value: (walk) => walk.lookup("step") };
     }
-    return named(word);
+    return makeNameExpression(word);
   }
 }

@@ -1,14 +1,14 @@
 /** WGSL as a row of words and signs, which is read from its beginning to its end. */
 
 /** What of a text, or of its course, cannot be followed. */
-export class NotReadable extends Error {}
+export class UnreadableKernelError extends Error {}
 
 /** @returns undefined for what is not understood. */
-export function ifReadable<T>(read: () => T): T | undefined {
+export function tryRead<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof NotReadable) return undefined;
+    if (error instanceof UnreadableKernelError) return undefined;
     throw error;
   }
 }
@@ -26,7 +26,7 @@ const TOKEN = new RegExp(
 const COMMENT = /\/\/.*|\/\*[^]*?\*\//g;
 
 /** @throws NotReadable where something else stands there than what is expected, or nothing. */
-export class Tokens {
+export class WgslTokens {
   readonly #tokens: { readonly text: string; readonly at: number }[];
   #k = 0;
 
@@ -42,7 +42,7 @@ export class Tokens {
 
   next(): string {
     const { text } = this.#tokens[this.#k++] ?? {};
-    if (text === undefined) throw new NotReadable("the text ends too early");
+    if (text === undefined) throw new UnreadableKernelError("the text ends too early");
     return text;
   }
 
@@ -54,7 +54,7 @@ export class Tokens {
   }
 
   expect(word: string): void {
-    if (!this.take(word)) throw new NotReadable(`"${this.peek()}" where ${word} was expected`);
+    if (!this.take(word)) throw new UnreadableKernelError(`"${this.peek()}" where ${word} was expected`);
   }
 
   /** What stands behind a sign. */

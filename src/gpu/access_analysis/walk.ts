@@ -6,117 +6,117 @@
  */
 
 import {
-  builtinOf,
-  type Fields,
+  getBuiltin,
   type IndexScope,
   type Invocation,
-  type Type,
-  type Value,
-  vectorOf,
+  makeVector,
+  type StructValue,
+  type WgslType,
+  type WgslValue,
 } from "./values.ts";
-import { NotReadable } from "./tokens.ts";
+import { UnreadableKernelError } from "./tokens.ts";
 
 /** An invocation is not there, is perhaps, or is. */
 export const [OFF, PERHAPS, ON] = [0, 1, 2] as const;
 /** Of each invocation. */
-export type Mask = Uint8Array;
+export type InvocationMask = Uint8Array;
 
 /** Those of a mask, or nobody. */
-const somebody = (mask: Mask) => mask.some((state) => state !== OFF) ? mask : undefined;
+const somebody = (mask: InvocationMask) => mask.some((state) => state !== OFF) ? mask : undefined;
 
 /** Statements of an invocation that are followed: some seconds. */
 const PATIENCE = 20_000_000;
 
-export type Space = "storage" | "uniform" | "workgroup" | "texture";
+export type AddressSpace = "storage" | "uniform" | "workgroup" | "texture";
 
 /** Where invocations read or write. */
-export interface Place {
+export interface MemoryReference {
   readonly name: string;
-  readonly space: Space;
-  readonly type: Type;
+  readonly space: AddressSpace;
+  readonly type: WgslType;
   /** Bytes from the variable's beginning, of each invocation. */
   readonly at: readonly (number | undefined)[];
   readonly atomic?: boolean;
 }
 
 /** What is done with each invocation of a mask. */
-export type Execute = (walk: Walk, mask: Mask) => void;
+export type Statement = (walk: Interpreter, mask: InvocationMask) => void;
 
 export interface Expression {
   /** Of each invocation; of one that is switched off, anything. */
-  readonly value: (walk: Walk, mask: Mask) => Value[];
+  readonly value: (walk: Interpreter, mask: InvocationMask) => WgslValue[];
   /** Where it stands, if that is in memory which invocations share. */
-  readonly place?: (walk: Walk, mask: Mask) => Place | undefined;
+  readonly place?: (walk: Interpreter, mask: InvocationMask) => MemoryReference | undefined;
   /** Of a variable, or of a part of one. */
   readonly name?: string;
   readonly isPart?: boolean;
 }
 
 /** A function of WGSL. */
-export interface Routine {
+export interface WgslFunction {
   /** Without a type: a pointer. */
   readonly parameters: readonly {
     readonly name: string;
     readonly builtin: string | undefined;
-    readonly type: Type | undefined;
+    readonly type: WgslType | undefined;
   }[];
-  readonly result: Type | undefined;
-  readonly body: Execute;
+  readonly result: WgslType | undefined;
+  readonly body: Statement;
 }
 
 /** What a text declares, by name. */
-export interface Module {
-  readonly types: ReadonlyMap<string, Type>;
+export interface WgslModule {
+  readonly types: ReadonlyMap<string, WgslType>;
   readonly constants: ReadonlyMap<string, Expression>;
-  readonly variables: ReadonlyMap<string, Variable>;
-  readonly routines: ReadonlyMap<string, Routine>;
-  readonly entry: Routine | undefined;
+  readonly variables: ReadonlyMap<string, WgslVariable>;
+  readonly routines: ReadonlyMap<string, WgslFunction>;
+  readonly entry: WgslFunction | undefined;
 }
 
-export interface Variable {
-  readonly space: Space;
-  readonly type: Type;
+export interface WgslVariable {
+  readonly space: AddressSpace;
+  readonly type: WgslType;
   /** Whether no kernel changes it meanwhile. */
   readonly constant: boolean;
 }
 
 /** A line of the kernel whose value is known. */
-export interface IndexLine {
+export interface TracedLine {
   readonly name: string;
   /** What the kernel computes it from. */
   readonly from: string;
   readonly value: number;
 }
 
-export interface WalkOptions {
-  readonly onAccess?: Walk["access"];
+export interface InterpreterOptions {
+  readonly onAccess?: Interpreter["access"];
   /** Whether loops are passed over as if nothing was known of how often they turn. */
   readonly skipsLoops?: boolean;
 }
 
 /** Who has left: a loop, or this turn of it. */
 interface Left {
-  readonly broken: Mask;
-  readonly continued: Mask;
+  readonly broken: InvocationMask;
+  readonly continued: InvocationMask;
 }
 
 interface Frame {
   /** Absent values are not followed. */
-  readonly scopes: Map<string, Value[] | undefined>[];
-  readonly returned: Mask;
-  readonly result: Value[];
+  readonly scopes: Map<string, WgslValue[] | undefined>[];
+  readonly returned: InvocationMask;
+  readonly result: WgslValue[];
   left: Left | undefined;
 }
 
-export class Walk {
+export class Interpreter {
   readonly lanes: number;
   /** Of the entry point: what it computes outside of loops, of the first invocation. */
-  readonly lines: IndexLine[] = [];
+  readonly lines: TracedLine[] = [];
   /** The first invocation ends before it does anything. */
   idle = false;
-  readonly #constants = new Map<string, Value>();
+  readonly #constants = new Map<string, WgslValue>();
   /** Whole numbers in workgroup memory, which begin as zeros. What stands in arrays there is not followed. */
-  readonly #shared = new Map<string, Value>();
+  readonly #shared = new Map<string, WgslValue>();
   #frame: Frame;
   #depth = 0;
   /** Statements are under way that nobody knows to be reached. */
@@ -124,66 +124,66 @@ export class Walk {
   #done = 0;
 
   constructor(
-    private readonly module: Module,
+    private readonly module: WgslModule,
     private readonly scope: IndexScope,
     private readonly invocations: readonly Invocation[],
-    private readonly options: WalkOptions = {},
+    private readonly options: InterpreterOptions = {},
   ) {
     this.lanes = invocations.length;
-    this.#frame = this.#frameOf(new Map());
+    this.#frame = this.#makeFrame(new Map());
   }
 
   /** What the entry point is given, of the first invocation. */
-  get builtins(): [name: string, value: Value][] {
+  get builtins(): [name: string, value: WgslValue][] {
     return [...this.#given()].map(([name, [value]]) => [name, value]);
   }
 
-  #given(): Map<string, Value[]> {
+  #given(): Map<string, WgslValue[]> {
     return new Map(
       this.module.entry?.parameters.map(({ name, builtin = "" }) => [
         name,
-        this.invocations.map((one) => builtinOf(builtin, this.scope, one)),
+        this.invocations.map((one) => getBuiltin(builtin, this.scope, one)),
       ]),
     );
   }
 
   /** Follows the entry point. @throws NotReadable */
   run(): void {
-    this.#frame = this.#frameOf(this.#given());
+    this.#frame = this.#makeFrame(this.#given());
     this.module.entry?.body(this, this.#all());
   }
 
   /** Evaluates an expression with some names of the first invocation. */
-  evaluate({ value }: Expression, names: ReadonlyMap<string, Value>): Value {
-    this.#frame = this.#frameOf(new Map([...names].map(([name, one]) => [name, this.alike(one)])));
+  evaluate({ value }: Expression, names: ReadonlyMap<string, WgslValue>): WgslValue {
+    this.#frame = this.#makeFrame(new Map([...names].map(([name, one]) => [name, this.alike(one)])));
     return value(this, this.#all())[0];
   }
 
-  #all(): Mask {
+  #all(): InvocationMask {
     return new Uint8Array(this.lanes).fill(ON);
   }
 
   /** The same of all invocations. */
-  alike(value: Value): Value[] {
-    return new Array<Value>(this.lanes).fill(value);
+  alike(value: WgslValue): WgslValue[] {
+    return new Array<WgslValue>(this.lanes).fill(value);
   }
 
-  unknown(): Value[] {
+  unknown(): WgslValue[] {
     return this.alike(undefined);
   }
 
-  #frameOf(names: Map<string, Value[] | undefined>): Frame {
+  #makeFrame(names: Map<string, WgslValue[] | undefined>): Frame {
     const returned = new Uint8Array(this.lanes);
     return { scopes: [names], returned, result: this.unknown(), left: undefined };
   }
 
-  lookup(name: string): Value[] {
+  lookup(name: string): WgslValue[] {
     const { scopes } = this.#frame;
     const scope = scopes.findLast((scope) => scope.has(name));
     return scope ? scope.get(name) ?? this.unknown() : this.alike(this.#constant(name));
   }
 
-  #constant(name: string): Value {
+  #constant(name: string): WgslValue {
     if (this.#constants.has(name)) return this.#constants.get(name);
     this.#constants.set(name, undefined); // what refers to itself is unknown
     const value = name === "step"
@@ -193,20 +193,20 @@ export class Walk {
     return value;
   }
 
-  #step(): Fields {
+  #step(): StructValue {
     const { sizes: [x, y, z, w], chunks, header } = this.scope;
     return { ...header, size: { x, y, z, w }, chunks };
   }
 
   /** Where a variable of the module stands; undefined where a name of the function hides it, and of what is not in memory. */
-  memory(name: string): Place | undefined {
+  memory(name: string): MemoryReference | undefined {
     const variable = this.module.variables.get(name);
     if (!variable || name === "step" || this.#frame.scopes.some((scope) => scope.has(name))) return undefined;
     const { space, type } = variable;
     return { name, space, type, at: this.alike(0) as number[] };
   }
 
-  load(place: Place, mask: Mask): Value[] {
+  load(place: MemoryReference, mask: InvocationMask): WgslValue[] {
     this.access(place, "read", mask);
     if (this.#isShared(place)) {
       return this.alike(this.#shared.has(place.name) ? this.#shared.get(place.name) : 0);
@@ -219,18 +219,18 @@ export class Walk {
       if (at === undefined) return undefined;
       if (whole) return word(at);
       const count = place.type.size / 4;
-      return vectorOf(Array.from({ length: count }, (_, k) => word(at + 4 * k)));
+      return makeVector(Array.from({ length: count }, (_, k) => word(at + 4 * k)));
     });
   }
 
   /** Elements of an array that is as long as its binding. */
-  lengthOf(place: Place | undefined): number | undefined {
+  getArrayLength(place: MemoryReference | undefined): number | undefined {
     const { name = "", type: { stride } = {}, at: [at] = [] } = place ?? {};
     const bytes = this.scope.bytes?.[name];
     return bytes === undefined || at === undefined || !stride ? undefined : Math.floor((bytes - at) / stride);
   }
 
-  store(place: Place, values: readonly Value[], mask: Mask): void {
+  store(place: MemoryReference, values: readonly WgslValue[], mask: InvocationMask): void {
     this.access(place, "write", mask);
     if (!this.#isShared(place)) return;
     const written = values.filter((_, k) => mask[k] !== OFF);
@@ -239,20 +239,20 @@ export class Walk {
     this.#shared.set(place.name, sure ? first : undefined);
   }
 
-  #isShared({ space, name }: Place): boolean {
+  #isShared({ space, name }: MemoryReference): boolean {
     return space === "workgroup" && this.module.variables.get(name)?.type.whole === true;
   }
 
-  access(place: Place, kind: "read" | "write", mask: Mask): void {
+  access(place: MemoryReference, kind: "read" | "write", mask: InvocationMask): void {
     this.options.onAccess?.(place, kind, mask);
   }
 
   /** @param values absent: they are not followed, whatever it is given. */
-  declare(name: string, values: Value[] | undefined): void {
+  declare(name: string, values: WgslValue[] | undefined): void {
     this.#frame.scopes.at(-1)?.set(name, values);
   }
 
-  assign(name: string, values: readonly Value[], mask: Mask): void {
+  assign(name: string, values: readonly WgslValue[], mask: InvocationMask): void {
     const scope = this.#frame.scopes.findLast((scope) => scope.has(name));
     const before = scope?.get(name);
     if (!before) return; // private to an invocation: not followed
@@ -260,7 +260,7 @@ export class Walk {
   }
 
   /** A let or const, and what it is computed from: a line of the entry point. */
-  note(name: string, from: string, [value]: readonly Value[], mask: Mask): void {
+  note(name: string, from: string, [value]: readonly WgslValue[], mask: InvocationMask): void {
     if (this.#depth > 0 || this.#unsure > 0 || mask[0] === OFF || typeof value !== "number") return;
     this.lines.push({ name, from, value });
   }
@@ -273,21 +273,21 @@ export class Walk {
   }
 
   /** @param bare whether it begins with a return. */
-  block(statements: readonly Execute[], mask: Mask, bare: boolean): void {
+  block(statements: readonly Statement[], mask: InvocationMask, bare: boolean): void {
     if (bare && this.#depth === 0 && mask[0] === ON) this.idle = true;
     this.scoped(() => {
       for (const statement of statements) {
         const live = this.#live(mask);
         if (!live) return;
         this.#done += this.lanes;
-        if (this.#done > PATIENCE) throw new NotReadable("it takes too many turns to follow");
+        if (this.#done > PATIENCE) throw new UnreadableKernelError("it takes too many turns to follow");
         statement(this, live);
       }
     });
   }
 
   /** Who of these is still there; undefined for nobody. */
-  #live(mask: Mask): Mask | undefined {
+  #live(mask: InvocationMask): InvocationMask | undefined {
     const { returned, left } = this.#frame;
     return somebody(mask.map((state, k) => {
       const gone = Math.max(returned[k] ?? OFF, left?.broken[k] ?? OFF, left?.continued[k] ?? OFF);
@@ -295,7 +295,7 @@ export class Walk {
     }));
   }
 
-  leave(mask: Mask, values?: readonly Value[]): void {
+  leave(mask: InvocationMask, values?: readonly WgslValue[]): void {
     const { returned, result } = this.#frame;
     mask.forEach((state, k) => {
       if (state === OFF) return;
@@ -305,15 +305,19 @@ export class Walk {
     });
   }
 
-  end(which: keyof Left, mask: Mask): void {
+  end(which: keyof Left, mask: InvocationMask): void {
     const left = this.#frame.left?.[which];
-    if (!left) throw new NotReadable(`${which} outside of a loop`);
+    if (!left) throw new UnreadableKernelError(`${which} outside of a loop`);
     mask.forEach((state, k) => mark(left, k, state));
   }
 
-  call({ parameters, body }: Routine, values: readonly Value[][], mask: Mask): Value[] {
+  call(
+    { parameters, body }: WgslFunction,
+    values: readonly WgslValue[][],
+    mask: InvocationMask,
+  ): WgslValue[] {
     const before = this.#frame;
-    this.#frame = this.#frameOf(new Map(parameters.map(({ name }, k) => [name, values[k]])));
+    this.#frame = this.#makeFrame(new Map(parameters.map(({ name }, k) => [name, values[k]])));
     this.#depth++;
     body(this, mask);
     this.#depth--;
@@ -323,14 +327,14 @@ export class Walk {
   }
 
   /** Those that go on where a condition is not `ends`; undefined for nobody. */
-  narrowed(mask: Mask, condition: readonly Value[], ends: boolean): Mask | undefined {
+  narrowed(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
     return somebody(mask.map((state, k) => {
       const value = condition[k];
       return value === ends ? OFF : value === undefined ? Math.min(state, PERHAPS) : state;
     }));
   }
 
-  branch(condition: Expression, yes: Execute, no: Execute | undefined, mask: Mask): void {
+  branch(condition: Expression, yes: Statement, no: Statement | undefined, mask: InvocationMask): void {
     const values = condition.value(this, mask);
     const unknown = Number(values.some((value, k) => mask[k] !== OFF && value === undefined));
     this.#unsure += unknown;
@@ -341,16 +345,16 @@ export class Walk {
   }
 
   /** Turns as long as somebody is surely in it; whoever is there perhaps is followed through one turn. */
-  loop(mask: Mask, body: Execute, condition?: Expression, next?: Execute): void {
+  loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.left;
     const left: Left = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };
     this.#frame.left = left;
     this.#unsure++;
-    let turning: Mask | undefined = this.options.skipsLoops
+    let turning: InvocationMask | undefined = this.options.skipsLoops
       ? mask.map((state) => Math.min(state, PERHAPS))
       : mask;
     while (turning) {
-      const live: Mask | undefined = this.#live(turning);
+      const live: InvocationMask | undefined = this.#live(turning);
       const inside = live && (condition ? this.narrowed(live, condition.value(this, live), false) : live);
       if (!inside) break;
       body(this, inside);
@@ -368,6 +372,6 @@ export class Walk {
 }
 
 /** Notes that somebody has left; what was sure stays so. */
-function mark(left: Mask, k: number, state: number): void {
+function mark(left: InvocationMask, k: number, state: number): void {
   left[k] = Math.max(left[k] ?? OFF, state);
 }

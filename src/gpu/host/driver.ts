@@ -37,14 +37,14 @@ const SMALL_STEP = 3e7;
  * How many threads. @param cores of the machine. @param own the user's setting, which comes first.
  * @param flops of a training step, if it is known
  */
-export function threadsFor(cores: number, own?: string, flops = Infinity): string {
+export function chooseDriverThreads(cores: number, own?: string, flops = Infinity): string {
   return own ?? (flops < SMALL_STEP || cores === 1 ? "0" : String(Math.min(MOST, 2 * cores)));
 }
 
 /** The environment for a process whose driver gets so many. */
-export function driverThreads(flops?: number): Record<string, string> {
+export function buildDriverEnvironment(flops?: number): Record<string, string> {
   const cores = Number(Deno.env.get(CORES_VARIABLE)) || navigator.hardwareConcurrency;
-  return { [VARIABLE]: threadsFor(cores, Deno.env.get(VARIABLE), flops) };
+  return { [VARIABLE]: chooseDriverThreads(cores, Deno.env.get(VARIABLE), flops) };
 }
 
 /**
@@ -58,7 +58,7 @@ export function setDriverThreads(flops?: number): Disposable {
     Deno.permissions.querySync({ name: "env", variable }).state === "granted";
   if (!DRIVER_VARIABLES.every(isGranted)) return { [Symbol.dispose]: () => {} };
   const own = Deno.env.get(VARIABLE);
-  for (const [name, value] of Object.entries(driverThreads(flops))) Deno.env.set(name, value);
+  for (const [name, value] of Object.entries(buildDriverEnvironment(flops))) Deno.env.set(name, value);
   return {
     [Symbol.dispose]: () => own === undefined ? Deno.env.delete(VARIABLE) : Deno.env.set(VARIABLE, own),
   };
@@ -67,7 +67,7 @@ export function setDriverThreads(flops?: number): Disposable {
 const MESA_MANIFESTS = "/usr/share/vulkan/icd.d";
 
 /** E.g. "Mesa 25.0.7" for llvmpipe or "NVIDIA 550.54.14"; "unknown" where it cannot be found out. */
-export async function driverVersion(adapter: string): Promise<string> {
+export async function readDriverVersion(adapter: string): Promise<string> {
   try {
     if (/nvidia/i.test(adapter)) {
       const text = await Deno.readTextFile("/proc/driver/nvidia/version");
@@ -97,7 +97,7 @@ function mesaVersion(library: string): string | undefined {
     : ["/usr/lib/x86_64-linux-gnu/", "/usr/lib/aarch64-linux-gnu/", "/usr/lib/", "/usr/lib64/"];
   for (const folder of folders) {
     try {
-      const version = versionIn(folder + library);
+      const version = findVersionInFile(folder + library);
       if (version) return version;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -112,7 +112,7 @@ const LONGEST = 64;
 const CHUNK = 1 << 18;
 
 /** Looks for it a part of the file at a time: as one text, its 20 MB take several times as long, at the start of every run. */
-export function versionIn(path: string): string | undefined {
+export function findVersionInFile(path: string): string | undefined {
   using file = Deno.openSync(path);
   const bytes = Buffer.alloc(CHUNK);
   let kept = 0; // of the part before: the text may begin there

@@ -2,7 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import type { Gpu } from "../device.ts";
-import { Staging } from "../readback.ts";
+import { StagingPool } from "../readback.ts";
 
 /** What the thread that watches is given. */
 interface Watch {
@@ -24,7 +24,7 @@ export function watchKernels(gpu: Gpu, seconds: number): void {
     Atomics.add(state, 0, waits);
     Atomics.add(state, 1, 1);
   };
-  Staging.of(gpu).onWait = count;
+  StagingPool.of(gpu).onWait = count;
   // Behind a kernel that does not end the next submission does not return, either.
   const submit = gpu.queue.submit.bind(gpu.queue);
   gpu.queue.submit = (commands) => {

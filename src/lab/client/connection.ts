@@ -1,16 +1,16 @@
 /** What the page carries beside its script: data, its worker, and the page's end of the line to it. */
 
-import { tableScript } from "../../serve/bundle/kernel_table.ts";
-import type { Carried } from "../draw/kernel_panel.ts";
-import type { Call, WorkerEvent } from "./lab_worker.ts";
-import type { Failure, FromWorker, Services, ToWorker } from "./worker.ts";
+import { buildTableScript } from "../../serve/bundle/kernel_table.ts";
+import type { PageData } from "../draw/kernel_panel.ts";
+import type { ServiceCall, WorkerEvent } from "./lab_worker.ts";
+import type { CallFailure, FromWorker, Services, ToWorker } from "./worker.ts";
 
-const STOPPED: Failure = { kind: "stopped", message: "Stopped. What was under way ends by itself." };
+const STOPPED: CallFailure = { kind: "stopped", message: "Stopped. What was under way ends by itself." };
 
 /** What a call of the worker ends with that does not succeed. */
 class LabError extends Error {
-  readonly kind: Failure["kind"];
-  constructor({ message, kind, stack }: Failure) {
+  readonly kind: CallFailure["kind"];
+  constructor({ message, kind, stack }: CallFailure) {
     super(message);
     this.kind = kind;
     if (stack !== undefined) this.stack = stack;
@@ -32,7 +32,7 @@ export interface CallOptions<P> {
 type ArgumentOf<M> = M extends (argument: infer A, call: never) => unknown ? A : never;
 type ResultOf<M> = M extends (...given: never) => infer R ? Awaited<R> : never;
 type ProgressOf<M> = M extends (argument: never, call: infer C) => unknown
-  ? C extends Call<infer P> ? P : never
+  ? C extends ServiceCall<infer P> ? P : never
   : never;
 
 /** Calls a method of a service: `call("train", "start", ...)`. @throws LabError */
@@ -104,19 +104,19 @@ export class Connection {
 
 /** Gives it the kernels, that it computes with what is shown, and the scripts that it may load. */
 function startWorker(): Worker {
-  globalThis.laterScripts = { kernels: textOf("kernels-script"), reader: textOf("reader-script") };
+  globalThis.laterScripts = { kernels: readText("kernels-script"), reader: readText("reader-script") };
   const parts = [
-    tableScript(JSON.stringify(carried().texts.files)),
+    buildTableScript(JSON.stringify(readPageData().texts.files)),
     `globalThis.laterScripts=${JSON.stringify(laterScripts)};\n`,
-    textOf("worker-script"),
+    readText("worker-script"),
   ];
   return new Worker(URL.createObjectURL(new Blob(parts, { type: "text/javascript" })));
 }
 
-export function carried(): Carried {
-  return JSON.parse(textOf("lab-data")); // as build.ts has put it there
+export function readPageData(): PageData {
+  return JSON.parse(readText("lab-data")); // as build.ts has put it there
 }
 
-function textOf(id: string): string {
+function readText(id: string): string {
   return document.getElementById(id)?.textContent ?? "";
 }

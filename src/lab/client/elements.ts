@@ -37,9 +37,9 @@ export function dom(
   ...values: readonly (Node | readonly Node[] | Html | string | undefined | false)[]
 ): HTMLElement {
   const nodes: Node[] = [];
-  const placeOf = (node: Node) => new Html(`<i data-node="${nodes.push(node) - 1}"></i>`);
+  const getMarker = (node: Node) => new Html(`<i data-node="${nodes.push(node) - 1}"></i>`);
   const held = values.map((value) =>
-    typeof value !== "object" || value instanceof Html ? value : [value].flat().map(placeOf)
+    typeof value !== "object" || value instanceof Html ? value : [value].flat().map(getMarker)
   );
   const template = element("template");
   fill(template, markup(pieces, ...held));

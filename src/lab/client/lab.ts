@@ -69,7 +69,7 @@ export class Lab {
       await this.call("adapter", "open", undefined);
       this.#notice.clear();
     } catch (error) {
-      this.#isNow({ kind: "none", message: messageOf(error) });
+      this.#isNow({ kind: "none", message: getErrorMessage(error) });
       this.#notice.fail(error);
     }
   }
@@ -99,7 +99,7 @@ export class Lab {
 
   /** What stands above every screen already is not said once more by the screen that asks in vain. */
   #inShort(error: unknown): never {
-    if (this.device.kind !== "none" || messageOf(error) !== this.device.message) throw error;
+    if (this.device.kind !== "none" || getErrorMessage(error) !== this.device.message) throw error;
     throw new Error(
       "This needs a GPU. Why the page has none, and what to do, stands at its top.",
     );
@@ -163,7 +163,7 @@ export class Lab {
   }
 }
 
-function messageOf(error: unknown): string {
+function getErrorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 

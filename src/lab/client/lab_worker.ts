@@ -17,7 +17,7 @@ export type WorkerEvent =
   | { readonly name: "lost"; readonly reason: string };
 
 /** What a method of a service knows of the call that it answers. */
-export interface Call<P> {
+export interface ServiceCall<P> {
   /** Tells the page how it goes. */
   progress(value: P): void;
   /** Aborted when the page wants no more of it. */
@@ -33,7 +33,7 @@ export interface CurrentModel {
 }
 
 /** What is thrown where a call has heard that it is cancelled. */
-export class Stopped extends UserError {
+export class CallStoppedError extends UserError {
   constructor() {
     super("Stopped.");
   }
@@ -41,11 +41,11 @@ export class Stopped extends UserError {
 
 /** @throws Stopped for a call that was cancelled. */
 export function expectWanted({ aborted }: AbortSignal): void {
-  if (aborted) throw new Stopped();
+  if (aborted) throw new CallStoppedError();
 }
 
-/** Tells a call what is being done, until it is cancelled: then that throws {@link Stopped}. */
-export function tellIn<P>({ progress, signal }: Call<P>): (done: P) => void {
+/** Tells a call what is being done, until it is cancelled: then that throws {@link CallStoppedError}. */
+export function reportProgress<P>({ progress, signal }: ServiceCall<P>): (done: P) => void {
   return (done) => {
     expectWanted(signal);
     progress(done);

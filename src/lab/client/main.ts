@@ -2,22 +2,22 @@
 /** The page of the lab: the script that `src/lab/build.ts` bundles. */
 
 import { Lab, type Screen } from "./lab.ts";
-import { exercise } from "./screens/exercises.ts";
-import { ladders } from "./screens/ladders.ts";
+import { showExercises } from "./screens/exercises.ts";
+import { showLadders } from "./screens/ladders.ts";
 import { save } from "./screens/save.ts";
-import { selftest } from "./screens/selftest.ts";
+import { showSelftest } from "./screens/selftest.ts";
 import { step } from "./screens/step.ts";
 import { train } from "./screens/train.ts";
-import { user } from "./screens/user.ts";
+import { showUser } from "./screens/user.ts";
 
 /** In the order of their tabs. Another one is a file in screens/ and a line here. */
 const screens: readonly Screen[] = [
   { id: "train", title: "Train", mount: train },
   { id: "step", title: "Look inside a step", mount: step },
-  { id: "ladders", title: "Ladders", mount: ladders },
-  { id: "exercise", title: "Exercises", mount: exercise },
-  { id: "selftest", title: "Self-test", mount: selftest },
-  { id: "user", title: "Be the user", mount: user },
+  { id: "ladders", title: "Ladders", mount: showLadders },
+  { id: "exercise", title: "Exercises", mount: showExercises },
+  { id: "selftest", title: "Self-test", mount: showSelftest },
+  { id: "user", title: "Be the user", mount: showUser },
   { id: "save", title: "Save", mount: save },
 ];
 

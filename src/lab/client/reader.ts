@@ -5,32 +5,32 @@
 
 import type { ClickLog } from "../../data/click_log.ts";
 import { checkSource, MemoryLog } from "../../data/log_source.ts";
-import type { Features, Manifest, Places } from "../../data/manifest.ts";
+import type { FeatureManifest, Manifest, PagePositions } from "../../data/manifest.ts";
 import { MOST_PAPER_BYTES, parsePaperLog } from "../../data/paper_log.ts";
 import type { TableFile } from "../../data/parquet.ts";
 import { PreparedSet, readPreparedLog } from "../../data/prepared_set.ts";
-import type { Part } from "../../data/prepared_tables.ts";
+import type { TableName } from "../../data/prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
-import { whole } from "../draw/text.ts";
+import { formatCount } from "../draw/text.ts";
 
 /** One of the reader's, with its place in a folder that was dropped. */
-export interface OwnFile {
+export interface ReaderFile {
   readonly path: string;
   readonly file: File;
 }
 
 /** What the files hold. */
-export interface OwnData {
+export interface ReaderData {
   readonly kind: "paper" | "prepared";
   readonly log: ClickLog;
   /** What the features of its items mean, where the data say it. */
-  readonly features?: Features;
+  readonly features?: FeatureManifest;
   /** Whether the items of its pages are in the order in which they were shown, where that is known. */
-  readonly places?: Places | undefined;
+  readonly places?: PagePositions | undefined;
 }
 
 /** What the worker has. */
-export interface Reading {
+export interface ReadResult {
   /** Told what is being done. */
   tell(what: string): void;
   /** @throws UserError for what is no manifest */
@@ -46,7 +46,7 @@ const PAPER = ["session_new_index", "tr_val_tst"];
  * Whether files can be used.
  * @returns the command that prepares them, for a log that is to be prepared first. @throws UserError
  */
-export async function lookInto(files: readonly OwnFile[]): Promise<string | undefined> {
+export async function lookInto(files: readonly ReaderFile[]): Promise<string | undefined> {
   const [first, ...others] = files;
   const empty = files.find(({ file }) => file.size === 0);
   if (empty) {
@@ -54,13 +54,13 @@ export async function lookInto(files: readonly OwnFile[]): Promise<string | unde
   }
   if (isPrepared(files)) return undefined;
   if (!first || others.length > 0) throw filesFault(files);
-  if (/\.(gz|zst)$/i.test(first.path)) return commandOf(first.path, "");
-  const head = await headOf(first);
-  return isPaper(head) ? undefined : commandOf(first.path, head);
+  if (/\.(gz|zst)$/i.test(first.path)) return suggestCommand(first.path, "");
+  const head = await readHead(first);
+  return isPaper(head) ? undefined : suggestCommand(first.path, head);
 }
 
 /** What the files hold. @throws UserError for what is wrong with them, or where they are too large for the browser */
-export async function readOwn(files: readonly OwnFile[], reading: Reading): Promise<OwnData> {
+export async function readOwn(files: readonly ReaderFile[], reading: ReadResult): Promise<ReaderData> {
   try {
     for (const file of files) await expectReadable(file);
     if (isPrepared(files)) return await readPrepared(files, reading);
@@ -76,11 +76,11 @@ export async function readOwn(files: readonly OwnFile[], reading: Reading): Prom
   }
 }
 
-async function readPaper({ path, file }: OwnFile, { tell }: Reading): Promise<OwnData> {
+async function readPaper({ path, file }: ReaderFile, { tell }: ReadResult): Promise<ReaderData> {
   if (file.size > MOST_PAPER_BYTES) {
     throw new UserError(
-      `${path}: ${whole(file.size)} bytes, expected at most ${
-        whole(MOST_PAPER_BYTES)
+      `${path}: ${formatCount(file.size)} bytes, expected at most ${
+        formatCount(MOST_PAPER_BYTES)
       }. Give a part of its users.`,
     );
   }
@@ -88,12 +88,12 @@ async function readPaper({ path, file }: OwnFile, { tell }: Reading): Promise<Ow
   return { kind: "paper", log: parsePaperLog(path, await file.text()) };
 }
 
-const isManifest = ({ path }: OwnFile) => path.split("/").at(-1) === "manifest.json";
-const isPrepared = (files: readonly OwnFile[]) =>
+const isManifest = ({ path }: ReaderFile) => path.split("/").at(-1) === "manifest.json";
+const isPrepared = (files: readonly ReaderFile[]) =>
   files.some((file) => isManifest(file) || /\.parquet$/i.test(file.path));
 const isPaper = (head: string) => PAPER.some((name) => (head.split("\n")[0] ?? "").includes(name));
 
-function filesFault(files: readonly OwnFile[]): UserError {
+function filesFault(files: readonly ReaderFile[]): UserError {
   return new UserError(
     `Expected one file in the paper's layout, or all files of a prepared data set, got ${
       files.map(({ path }) => path).join(", ") || "nothing"
@@ -101,7 +101,7 @@ function filesFault(files: readonly OwnFile[]): UserError {
   );
 }
 
-async function headOf({ path, file }: OwnFile): Promise<string> {
+async function readHead({ path, file }: ReaderFile): Promise<string> {
   const head = await file.slice(0, HEAD_BYTES).text();
   if (!head.includes("\0")) return head;
   throw new UserError(
@@ -110,7 +110,7 @@ async function headOf({ path, file }: OwnFile): Promise<string> {
 }
 
 /** @throws UserError for a file that has changed since it was chosen: browsers do not read such ones. */
-async function expectReadable({ path, file }: OwnFile): Promise<void> {
+async function expectReadable({ path, file }: ReaderFile): Promise<void> {
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch (error) {
@@ -124,9 +124,9 @@ async function expectReadable({ path, file }: OwnFile): Promise<void> {
 
 /** A set's manifest.json and its tables. */
 async function readPrepared(
-  files: readonly OwnFile[],
-  { tell, parseManifest }: Reading,
-): Promise<OwnData> {
+  files: readonly ReaderFile[],
+  { tell, parseManifest }: ReadResult,
+): Promise<ReaderData> {
   const about = files.find(isManifest);
   if (!about) {
     throw new UserError(
@@ -135,7 +135,7 @@ async function readPrepared(
     );
   }
   const manifest = parseManifest(about.path, await about.file.text());
-  const part = (part: Part) => tablesOf(files, part);
+  const part = (part: TableName) => listTableFiles(files, part);
   const set = await PreparedSet.open({ folder: manifest.name, manifest, part });
   const { log } = await readPreparedLog(set, (what, done, all) => {
     tell(`${what}: ${Math.round(100 * done / Math.max(1, all))} %`);
@@ -152,7 +152,7 @@ function isTooLarge(error: unknown): error is RangeError {
 }
 
 /** The files of a table, in the order of their names: its own, or those of its folder. */
-function tablesOf(files: readonly OwnFile[], part: Part): TableFile[] {
+function listTableFiles(files: readonly ReaderFile[], part: TableName): TableFile[] {
   const single = files.filter(({ path }) => path.endsWith(`/${part}.parquet`) || path === `${part}.parquet`);
   const inFolder = files.filter(({ path }) => new RegExp(`(^|/)${part}/[^._/][^/]*\\.parquet$`).test(path));
   const found = single.length > 0 ? single : inFolder;
@@ -188,8 +188,8 @@ const OPTIONS: readonly Option[] = ["user", "time", "item", "clicked", "page", "
 const OPTIONAL: readonly Option[] = ["page", "position"];
 
 /** @param head the beginning of the log; empty where that is not known */
-export function commandOf(path: string, head: string): string {
-  const names = namesOf(head);
+export function suggestCommand(path: string, head: string): string {
+  const names = listColumnNames(head);
   const found = guessColumns(names);
   if (Object.values(found).some((column) => column.includes("."))) {
     return "deno task data log --query log.sql --out runs/data/mine # with a SELECT as in data/recipes/nested_names.sql";
@@ -204,11 +204,11 @@ export function commandOf(path: string, head: string): string {
 }
 
 /** Of the first line: a header, or an object whose columns within others have dotted names. */
-function namesOf(head: string): string[] {
+function listColumnNames(head: string): string[] {
   const [line = ""] = head.replace(/^\ufeff/, "").split(/\r?\n/);
   if (line.trimStart().startsWith("{")) {
     try {
-      return fieldsOf(JSON.parse(line), "");
+      return listFields(JSON.parse(line), "");
     } catch {
       return [];
     }
@@ -218,10 +218,10 @@ function namesOf(head: string): string[] {
   return line.split(mark).map((name) => name.trim().replace(/^"(.*)"$/, "$1")).filter((name) => name !== "");
 }
 
-function fieldsOf(value: unknown, before: string): string[] {
+function listFields(value: unknown, before: string): string[] {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return [];
   return Object.entries(value).flatMap(([name, inner]) => {
-    const within = fieldsOf(inner, `${before}${name}.`);
+    const within = listFields(inner, `${before}${name}.`);
     return within.length > 0 ? within : [before + name];
   });
 }

@@ -4,11 +4,11 @@
  * with a result or a failure, and may be cancelled. All that crosses over is what structured cloning takes.
  */
 
-import { type Call, LabWorker, Stopped, type WorkerEvent } from "./lab_worker.ts";
+import { CallStoppedError, LabWorker, type ServiceCall, type WorkerEvent } from "./lab_worker.ts";
 import { loadScript } from "./scripts.ts";
 import { stepService } from "./services/step.ts";
 import { TrainService } from "./services/train.ts";
-import { userService } from "./services/user.ts";
+import { createUserService } from "./services/user.ts";
 
 export type ToWorker =
   /** Calls a method. The number is of this call, unlike that of any other. */
@@ -19,11 +19,11 @@ export type ToWorker =
 export type FromWorker =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly progress: unknown }
-  | { readonly id: number; readonly error: Failure }
+  | { readonly id: number; readonly error: CallFailure }
   | { readonly event: WorkerEvent };
 
 /** Why a call has failed. */
-export interface Failure {
+export interface CallFailure {
   /** In words for whoever reads the page. */
   readonly message: string;
   /** `user`: the reader can put it right, or has stopped it. `lost`: the device is gone. `fault`: the program is wrong. */
@@ -33,19 +33,19 @@ export interface Failure {
 }
 
 /** By name. Another one is a file in services/ and a line here. */
-function servicesOf(worker: LabWorker) {
+function createServices(worker: LabWorker) {
   return {
     adapter: adapterService(worker),
     step: stepService(worker),
     train: new TrainService(worker),
-    user: userService(worker),
+    user: createUserService(worker),
   };
 }
 
 /** What checks and races kernels: a script of its own, loaded when one of its services is asked for. */
 type KernelScript = typeof import("./services/kernels.ts");
 
-export type Services = ReturnType<typeof servicesOf> & ReturnType<KernelScript["kernelServices"]>;
+export type Services = ReturnType<typeof createServices> & ReturnType<KernelScript["createKernelServices"]>;
 
 /** What the page may ask of the device itself. */
 function adapterService(worker: LabWorker) {
@@ -65,10 +65,10 @@ function adapterService(worker: LabWorker) {
 /** How long a loss of the device may take to be known. */
 const LOSS_MS = 100;
 
-type AnyMethod = (argument: unknown, call: Call<unknown>) => unknown;
+type AnyMethod = (argument: unknown, call: ServiceCall<unknown>) => unknown;
 
 const worker = new LabWorker((event) => post({ event }));
-const services: Record<string, object> = servicesOf(worker);
+const services: Record<string, object> = createServices(worker);
 const running = new Map<number, AbortController>();
 
 self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
@@ -83,21 +83,21 @@ async function answer(
   running.set(id, controller);
   try {
     const call = { signal: controller.signal, progress: (progress: unknown) => post({ id, progress }) };
-    const found = await methodOf(service, method);
+    const found = await findMethod(service, method);
     post({ id, result: await found(argument, call) });
   } catch (error) {
     // What fails as the device is lost fails a moment before the worker is told so.
     if (!isUserError(error)) await new Promise((resolve) => setTimeout(resolve, LOSS_MS));
-    post({ id, error: failureOf(error) });
+    post({ id, error: describeFailure(error) });
   } finally {
     running.delete(id);
   }
 }
 
-async function methodOf(service: string, method: string): Promise<AnyMethod> {
+async function findMethod(service: string, method: string): Promise<AnyMethod> {
   if (!(service in services)) {
-    const { kernelServices } = await loadScript<KernelScript>("kernels");
-    Object.assign(services, kernelServices(worker));
+    const { createKernelServices } = await loadScript<KernelScript>("kernels");
+    Object.assign(services, createKernelServices(worker));
   }
   const found: unknown = Reflect.get(services[service] ?? {}, method);
   if (typeof found !== "function") throw new Error(`the worker has no ${service}.${method}`);
@@ -109,9 +109,9 @@ function isUserError(error: unknown): boolean {
   return error instanceof Error && error.name === "UserError";
 }
 
-function failureOf(error: unknown): Failure {
+function describeFailure(error: unknown): CallFailure {
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof Stopped) return { kind: "stopped", message };
+  if (error instanceof CallStoppedError) return { kind: "stopped", message };
   if (isUserError(error)) return { kind: "user", message };
   if (worker.lost !== undefined) {
     const lost = `The GPU was lost (${worker.lost}). Try again: the next step opens it anew.`;

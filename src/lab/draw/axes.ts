@@ -2,7 +2,7 @@
 
 type Range = readonly [number, number];
 
-export class Scale {
+export class AxisScale {
   constructor(readonly values: Range, private readonly places: Range) {}
 
   /** Where a value stands. */
@@ -13,12 +13,12 @@ export class Scale {
 
   /** Which value stands at a place. */
   from(place: number): number {
-    return new Scale(this.places, this.values).at(place);
+    return new AxisScale(this.places, this.values).at(place);
   }
 }
 
 /** A little more than all values span. */
-export function rangeOf(values: readonly number[]): Range {
+export function computeAxisRange(values: readonly number[]): Range {
   const finite = values.filter((value) => Number.isFinite(value));
   if (finite.length === 0) return [0, 1];
   const [min, max] = [Math.min(...finite), Math.max(...finite)];
@@ -27,7 +27,7 @@ export function rangeOf(values: readonly number[]): Range {
 }
 
 /** Values in a range at steps of 1, 2 or 5, some `count` of them. */
-export function evenTicks([min, max]: Range, count: number): number[] {
+export function computeTicks([min, max]: Range, count: number): number[] {
   const least = (max - min) / count;
   const decade = 10 ** Math.floor(Math.log10(least));
   const step = decade * ([1, 2, 5].find((digit) => digit * decade >= least) ?? 10);

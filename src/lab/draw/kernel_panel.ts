@@ -1,19 +1,19 @@
 /** All that the lab says of one dispatch: its figures, who owns what, where it came from, its text, derivation and reference. */
 
 import { highlightText, languages } from "prism-code-editor/prism";
-import type { DispatchResult, ShippedLadder } from "../../selftest/profile/bench_report.ts";
-import { accessCounts, type Asked, countText } from "../../gpu/access_analysis/access_counts.ts";
+import type { DispatchMeasurement, ShippedLadder } from "../../selftest/profile/bench_report.ts";
+import { countAccesses, countText, type LoadRequests } from "../../gpu/access_analysis/access_counts.ts";
 import { Html, markup } from "../../report/html.ts";
-import { factsList } from "../../report/tables.ts";
-import { type Ceilings, standing } from "../../selftest/profile/roofline.ts";
-import { sureness } from "../../selftest/profile/timing.ts";
-import type { DispatchFacts, KernelFacts } from "../client/services/step.ts";
-import { choices, launchedBy, middle, owned } from "./ownership.ts";
-import { percent, short } from "../../number_text.ts";
-import { bytesText, duration, proseHtml, scrollTable, whole } from "./text.ts";
+import { renderFacts } from "../../report/tables.ts";
+import { computeRooflinePosition, type RooflineCeilings } from "../../selftest/profile/roofline.ts";
+import { estimateMedianError } from "../../selftest/profile/timing.ts";
+import type { DispatchSummary, KernelSummary } from "../client/services/step.ts";
+import { chooseMiddle, countChoices, countLaunched, renderOwned } from "./ownership.ts";
+import { formatPercent, formatShort } from "../../number_text.ts";
+import { formatBytes, formatCount, formatMicroseconds, renderMarkdown, renderScrollTable } from "./text.ts";
 
 /** What the page carries as data: see build.ts. */
-export interface Carried {
+export interface PageData {
   readonly texts: KernelTexts;
   readonly ladders: readonly ShippedLadder[];
   readonly machineCode: MachineCode;
@@ -39,20 +39,20 @@ export interface ChapterText {
   readonly mathematics: string;
 }
 
-export function kernelPanel(
-  facts: DispatchFacts,
-  timed: DispatchResult | undefined,
-  ceilings: Ceilings | undefined,
+export function renderKernelPanel(
+  facts: DispatchSummary,
+  timed: DispatchMeasurement | undefined,
+  ceilings: RooflineCeilings | undefined,
   texts: KernelTexts,
 ): Html {
   const { label, kernel, code, node } = facts;
-  const figures = timed && figuresOf(timed, ceilings);
+  const figures = timed && renderMeasurements(timed, ceilings);
   if (!code) {
     return markup`<h3 tabindex="-1">${label}</h3>
 <p>A copy, and no kernel: what was written to a buffer goes into a texture, from which a CPU adapter reads faster.</p>
 ${figures}`;
   }
-  const specialised = specialisedLines(code.text, texts.files[kernel] ?? code.text);
+  const specialised = findSpecialisedLines(code.text, texts.files[kernel] ?? code.text);
   const split = splitText(code.text, code);
   const chapter = texts.chapterOf[kernel] ?? "";
   const derived = texts.chapters[chapter];
@@ -63,7 +63,7 @@ ${figures}
 <h4>Who owns what</h4>
 ${split !== undefined && markup`<blockquote><p>${split}</p></blockquote>`}
 ${chooser(code)}
-<div class="owned">${owned(code, middle(code))}</div>
+<div class="owned">${renderOwned(code, chooseMiddle(code))}</div>
 <h4>What it asks of memory</h4>
 ${countsTable(code)}
 <h4>Shapes</h4>
@@ -72,12 +72,12 @@ ${bindingsTable(code)}
 ${origin(facts)}
 <details open><summary>The kernel, as the driver gets it</summary>
 <p>${specialisedText(code, specialised.length)}</p>
-${wgslListing(code.text, specialised)}</details>
+${renderWgslListing(code.text, specialised)}</details>
 <details class="machine"><summary>What a GPU's compiler made of it</summary><div></div></details>
 ${
     derived && markup`<details><summary>The derivation: ${derived.title}</summary>
 <div class="prose">${
-      proseHtml(derived.mathematics)
+      renderMarkdown(derived.mathematics)
     }</div><p class="path">kernels/course/${chapter}</p></details>`
   }
 ${
@@ -87,51 +87,56 @@ ${
 }
 
 /** What the kernel's header says of it, with the numbers of the constants that it names. */
-function splitText(text: string, { constants, workgroup }: KernelFacts): string | undefined {
+function splitText(text: string, { constants, workgroup }: KernelSummary): string | undefined {
   const values = new Map<string, unknown>([["WORKGROUP", workgroup[0]], ...constants]);
-  return headerPart(text, "Work split")?.replace(
+  return findHeaderPart(text, "Work split")?.replace(
     /\b[A-Z][A-Z0-9_]+\b/g,
     (name) => typeof values.get(name) === "number" ? `${name} (${values.get(name)})` : name,
   );
 }
 
 /** Numbers of an invocation and its workgroup; what follows from them is beside it, of the class `owned`. */
-function chooser(code: KernelFacts): Html {
-  const most = choices(code);
-  const own = middle(code);
+function chooser(code: KernelSummary): Html {
+  const most = countChoices(code);
+  const own = chooseMiddle(code);
   const field = (name: "group" | "invocation", words: string) =>
     markup`<label>${words} <input type="number" data-owner="${name}" min="0" max="${most[name] - 1}" value="${
       own[name]
-    }"> of ${whole(most[name])}</label>`;
+    }"> of ${formatCount(most[name])}</label>`;
   return markup`<div class="buttons">${field("group", "Workgroup")}${
     field("invocation", "Invocation")
   }</div>`;
 }
 
-function figuresOf(timed: DispatchResult, ceilings: Ceilings | undefined): Html {
+function renderMeasurements(timed: DispatchMeasurement, ceilings: RooflineCeilings | undefined): Html {
   const { median, min, samples, flops, bytes, error } = timed;
   const facts: [string, string][] = [
-    ["time", `${duration(median)} ± ${duration(sureness(timed))}`],
-    ["least", duration(min)],
+    ["time", `${formatMicroseconds(median)} ± ${formatMicroseconds(estimateMedianError(timed))}`],
+    ["least", formatMicroseconds(min)],
     ["samples", `${samples}`],
   ];
-  if (error !== undefined) facts.push(["the clock's part of ±", duration(error)]);
-  if (flops > 0) facts.push(["FLOPs", whole(flops)]);
-  if (bytes > 0) facts.push(["bytes to move", bytesText(bytes)]);
+  if (error !== undefined) facts.push(["the clock's part of ±", formatMicroseconds(error)]);
+  if (flops > 0) facts.push(["FLOPs", formatCount(flops)]);
+  if (bytes > 0) facts.push(["bytes to move", formatBytes(bytes)]);
   if (ceilings && median > 0) {
-    const { gflops, gbs, intensity, share, bound } = standing(timed, median, ceilings, timed.invocations);
-    if (flops > 0) facts.push(["rate", `${short(gflops)} GFLOP/s`]);
-    if (bytes > 0) facts.push(["traffic", `${short(gbs)} GB/s`]);
-    if (intensity !== undefined) facts.push(["FLOPs a byte", short(intensity)]);
-    facts.push(["of the roofline", percent(share)], ["bound by", bound]);
+    const { gflops, gbs, intensity, share, bound } = computeRooflinePosition(
+      timed,
+      median,
+      ceilings,
+      timed.invocations,
+    );
+    if (flops > 0) facts.push(["rate", `${formatShort(gflops)} GFLOP/s`]);
+    if (bytes > 0) facts.push(["traffic", `${formatShort(gbs)} GB/s`]);
+    if (intensity !== undefined) facts.push(["FLOPs a byte", formatShort(intensity)]);
+    facts.push(["of the roofline", formatPercent(share)], ["bound by", bound]);
   }
-  return factsList(facts);
+  return renderFacts(facts);
 }
 
 /** Of a workgroup in the middle of the grid: see gpu/access_analysis/access_counts.ts. */
-function countsTable(code: KernelFacts): Html {
-  const { variables, storage, workgroup } = accessCounts(code.text, code);
-  const row = (name: string | Html, { reads, readSectors, writes, writeSectors, conflicts }: Asked) =>
+function countsTable(code: KernelSummary): Html {
+  const { variables, storage, workgroup } = countAccesses(code.text, code);
+  const row = (name: string | Html, { reads, readSectors, writes, writeSectors, conflicts }: LoadRequests) =>
     [name, ...[reads, readSectors, writes, writeSectors, conflicts].map(countText)] as const;
   const all = [["all buffers and textures", storage], ["all workgroup memory", workgroup]] as const;
   const rows = [
@@ -139,21 +144,21 @@ function countsTable(code: KernelFacts): Html {
     ...all.filter(([, { reads }]) => reads !== undefined).map(([name, own]) => row(name, own)),
   ];
   const head = ["memory", "reads", "sectors a read", "writes", "sectors a write", "conflicts"];
-  return markup`${scrollTable("What the kernel asks of memory", "figures", head, rows)}
+  return markup`${renderScrollTable("What the kernel asks of memory", "figures", head, rows)}
 <p>Read from its text, without a clock: of an invocation, how often it reads and writes; of 32 that ask together, the sectors
 of 32 bytes that they touch, and in workgroup memory the turns that they wait as words stand in the same of its 32 banks. It
 is what a GPU does with it, whatever runs here. What follows from data is not readable.</p>`;
 }
 
-function bindingsTable({ bindings, constants }: KernelFacts): Html {
+function bindingsTable({ bindings, constants }: KernelSummary): Html {
   const rows = bindings.map(({ name, access, place, bytes }) =>
-    [name, access, place, bytesText(bytes)] as const
+    [name, access, place, formatBytes(bytes)] as const
   );
   const own = constants.map(([name, value]) => `${name} = ${value}`).join(", ");
   const repeated = bindings.filter(({ access }) => access === "reads and writes").map(({ name }) => name)
     .join(", ");
   const head = ["binding", "the kernel", "stands in", "capacity"];
-  return markup`${scrollTable("What the kernel binds", "", head, rows)}
+  return markup`${renderScrollTable("What the kernel binds", "", head, rows)}
 ${own !== "" && markup`<p>Its constants: ${own}.</p>`}
 ${
     repeated !== "" &&
@@ -162,7 +167,7 @@ step; the work is the same, and afterwards they are put back.</p>`
   }`;
 }
 
-function origin({ node, phase, code }: DispatchFacts): Html {
+function origin({ node, phase, code }: DispatchSummary): Html {
   if (!node) {
     return phase === "optimiser"
       ? markup`<p>No node of the tape: the end of the step, for all parameters at once.</p>`
@@ -179,11 +184,11 @@ function origin({ node, phase, code }: DispatchFacts): Html {
   } ${inputs.map((input, k) => markup`${k > 0 ? ", " : ""}<code>${input}</code>`)}.</p>`;
 }
 
-function specialisedText(code: KernelFacts, specialised: number): string {
-  const { launched } = launchedBy(code);
+function specialisedText(code: KernelSummary, specialised: number): string {
+  const { launched } = countLaunched(code);
   const lines = specialised === 1 ? "1 line is" : `${specialised} lines are`;
   return `${
-    whole(launched)
+    formatCount(launched)
   } invocations run it. ${lines} not as in the file: constants of this model, and where data stand.`;
 }
 
@@ -205,7 +210,7 @@ languages[WGSL] = {
 };
 
 /** @param marked numbers of lines, from 1, that stand out */
-export function wgslListing(text: string, marked: readonly number[]): Html {
+export function renderWgslListing(text: string, marked: readonly number[]): Html {
   const set = new Set(marked);
   const lines = highlightText(text.replace(/\n$/, ""), WGSL).split("\n").map((line, k) =>
     set.has(k + 1) ? markup`<mark>${new Html(line)}</mark>\n` : markup`<span>${new Html(line)}</span>\n`
@@ -214,7 +219,7 @@ export function wgslListing(text: string, marked: readonly number[]): Html {
 }
 
 /** What stands behind a word at the head of a kernel's text, such as "Work split", to the next one; undefined without it. */
-export function headerPart(text: string, word: string): string | undefined {
+export function findHeaderPart(text: string, word: string): string | undefined {
   const lines = text.split("\n");
   const head = lines.slice(0, lines.findIndex((line) => !line.startsWith("//")));
   const from = head.findIndex((line) => line.startsWith(`// ${word} `));
@@ -226,7 +231,7 @@ export function headerPart(text: string, word: string): string | undefined {
 }
 
 /** Numbers of the lines, from 1, of a kernel's text as the driver gets it that are not as in its file. */
-export function specialisedLines(driven: string, file: string): number[] {
+export function findSpecialisedLines(driven: string, file: string): number[] {
   const lines = file.split("\n");
   return driven.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);
 }
@@ -257,7 +262,7 @@ export interface MachineCode {
 }
 
 /** What is recorded of a kernel; says so where nothing is. */
-export function machineCodeHtml({ compiler, gpu, names, kernels }: MachineCode, kernel: string): Html {
+export function renderMachineCode({ compiler, gpu, names, kernels }: MachineCode, kernel: string): Html {
   const found = kernels.find((one) => one.kernel === kernel);
   if (!found) {
     return markup`<p>Nothing is recorded of ${kernel}: only kernels in the shapes of a GPU are compiled for one.</p>`;
@@ -266,7 +271,7 @@ export function machineCodeHtml({ compiler, gpu, names, kernels }: MachineCode, 
   const more = found.lines - found.code.length;
   return markup`<p>By ${compiler} for ${gpu}, of the text of ${found.where}: constants may be others here, and nothing of it
 ran on a GPU. How to read it: bench/compiled.md.</p>
-${factsList(facts)}
+${renderFacts(facts)}
 <p>${found.isLoop ? "Its innermost loop that does the most arithmetic:" : "No loop is left. All of it:"}</p>
 <pre tabindex="0" role="region" aria-label="Machine code"><code>${found.code.join("\n")}</code></pre>
 ${more > 0 && markup`<p>And ${more} lines more.</p>`}`;

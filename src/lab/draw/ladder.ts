@@ -8,9 +8,9 @@ import type {
   ShippedLadder,
   Timing,
 } from "../../selftest/profile/bench_report.ts";
-import { sureness } from "../../selftest/profile/timing.ts";
-import { short } from "../../number_text.ts";
-import { breakable, headRow, scrollTable } from "./text.ts";
+import { estimateMedianError } from "../../selftest/profile/timing.ts";
+import { formatShort } from "../../number_text.ts";
+import { renderBreakableName, renderHeadRow, renderScrollTable } from "./text.ts";
 
 type Outcome = "wins" | "loses" | "alike";
 
@@ -30,8 +30,8 @@ export function compareLadder(own: LadderFigures, shipped: ShippedLadder | undef
       kernel === step.kernel && number === step.number
     );
     const base = own.steps.find(({ number }) => number === step.changes);
-    const outcome = outcomeOf(step.gain, noiseOf(step.time, base?.time));
-    const outcomeThere = outcomeOf(there?.gain, ALIKE);
+    const outcome = classifyGain(step.gain, estimateNoise(step.time, base?.time));
+    const outcomeThere = classifyGain(there?.gain, ALIKE);
     const turned = outcome === "loses" && outcomeThere === "wins"
       ? "loses here" as const
       : outcome === "wins" && outcomeThere === "loses"
@@ -42,31 +42,35 @@ export function compareLadder(own: LadderFigures, shipped: ShippedLadder | undef
 }
 
 /** By which share of itself a gain may be off: how sure the two times are, taken together. */
-export function noiseOf(step: Timing | undefined, base: Timing | undefined): number {
-  const share = (timing: Timing | undefined) => timing ? sureness(timing) / timing.median : 0;
+export function estimateNoise(step: Timing | undefined, base: Timing | undefined): number {
+  const share = (timing: Timing | undefined) => timing ? estimateMedianError(timing) / timing.median : 0;
   return Math.max(ALIKE, share(step) + share(base));
 }
 
-function outcomeOf(gain: number | undefined, noise: number): Outcome | undefined {
+function classifyGain(gain: number | undefined, noise: number): Outcome | undefined {
   if (gain === undefined) return undefined;
   return gain > 1 + noise ? "wins" : gain < 1 - noise ? "loses" : "alike";
 }
 
 /** The fastest steps: that with the least time, and those that are not slower by more than their noise. None where none was timed. */
-export function fastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S[] {
+export function findFastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S[] {
   const timed = steps.flatMap((step) => step.time ? [{ step, time: step.time }] : []);
   const best = timed.reduce<Timing | undefined>(
     (least, { time }) => time.median < (least?.median ?? Infinity) ? time : least,
     undefined,
   );
   if (!best) return [];
-  const isBehind = (time: Timing) => outcomeOf(time.median / best.median, noiseOf(time, best)) === "wins";
+  const isBehind = (time: Timing) =>
+    classifyGain(time.median / best.median, estimateNoise(time, best)) === "wins";
   return timed.filter(({ time }) => !isBehind(time)).map(({ step }) => step);
 }
 
 /** What a comparison comes to, in sentences. */
-export function comparisonText(steps: readonly ComparedStep[], shipped: ShippedLadder | undefined): string[] {
-  const best = fastest(steps);
+export function describeComparison(
+  steps: readonly ComparedStep[],
+  shipped: ShippedLadder | undefined,
+): string[] {
+  const best = findFastest(steps);
   const [first] = best;
   if (!first) return ["No step was timed."];
   const stepsText = best.map(({ number, idea }) => `${number}, ${idea}`).join("; ");
@@ -105,7 +109,7 @@ function gainScale(gains: readonly number[]): (gain: number) => number {
 const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
 
 /** A row a step: how often faster than the naive step, here and on the repository's machine. */
-export function ladderTable(
+export function renderLadderTable(
   title: string,
   steps: readonly ComparedStep[],
   shipped: ShippedLadder | undefined,
@@ -113,7 +117,7 @@ export function ladderTable(
   const scale = gainScale(
     steps.flatMap(({ gainOnFirst, there }) => [gainOnFirst ?? 1, there?.gainOnFirst ?? 1]),
   );
-  const best = fastest(steps);
+  const best = findFastest(steps);
   const rows = steps.map((step) => {
     const { number, idea, kernel, time, gain, gainOnFirst, refusal, changes, there, turned } = step;
     const words = best.length === 1 ? "fastest here" : "among the fastest here";
@@ -123,15 +127,15 @@ export function ladderTable(
         turned === "loses here" ? "won there, loses here" : "lost there, wins here"
       }</strong>`;
     return markup`<tr${turned && markup` class="turned"`}>
-<th scope="row">${number}. ${idea}${mark}<br><span class="path">${refusal ?? breakable(kernel)}${
+<th scope="row">${number}. ${idea}${mark}<br><span class="path">${refusal ?? renderBreakableName(kernel)}${
       checkedText(step)
     }${countsText(step)}</span></th>
 <td class="bar" aria-hidden="true">${bars(scale, gainOnFirst, there?.gainOnFirst)}</td>
-<td>${time ? short(time.median) : "-"}</td>
-<td>${time ? short(sureness(time)) : "-"}</td>
+<td>${time ? formatShort(time.median) : "-"}</td>
+<td>${time ? formatShort(estimateMedianError(time)) : "-"}</td>
 <td>${times(gainOnFirst)}</td>
 <td>${gain === undefined ? "-" : `${times(gain)} on ${changes}`}</td>
-<td>${there?.time ? short(there.time.median) : "-"}</td>
+<td>${there?.time ? formatShort(there.time.median) : "-"}</td>
 <td>${times(there?.gainOnFirst)}</td>
 <td>${times(there?.gain)}</td>
 </tr>`;
@@ -140,8 +144,8 @@ export function ladderTable(
   const head =
     markup`<tr><th scope="col" rowspan="2">step</th><th scope="col" rowspan="2" class="text">on naive</th>
 <th scope="colgroup" colspan="4">here</th><th scope="colgroup" colspan="3">${other}</th></tr>
-${headRow("us", "± us", "on naive", "gain", "us", "on naive", "gain")}`;
-  return scrollTable(title, "figures ladder", head, rows);
+${renderHeadRow("us", "± us", "on naive", "gain", "us", "on naive", "gain")}`;
+  return renderScrollTable(title, "figures ladder", head, rows);
 }
 
 /** That it was compared with the reference before it was timed. */

@@ -4,18 +4,18 @@
  */
 
 import { type Html, markup } from "../../report/html.ts";
-import type { KernelFacts } from "../client/services/step.ts";
-import { type IndexValues, indexValues } from "../../gpu/access_analysis/index_values.ts";
+import type { KernelSummary } from "../client/services/step.ts";
+import { type IndexValues, traceIndexValues } from "../../gpu/access_analysis/index_values.ts";
 import type { Invocation } from "../../gpu/access_analysis/values.ts";
-import { scrollTable, whole } from "./text.ts";
+import { formatCount, renderScrollTable } from "./text.ts";
 
-type Grid = Pick<KernelFacts, "invocations" | "workgroup" | "grid">;
+type Grid = Pick<KernelSummary, "invocations" | "workgroup" | "grid">;
 
 /** Cells of a drawing along an axis, at most; where there are more, the last ones stand behind a gap. */
 const CELLS = { grid: 24, group: 32 };
 
 /** Which cells of a long axis are drawn: all, or the first ones, a chosen one and the last. Undefined is a gap. */
-export function shownCells(count: number, most: number, chosen = 0): (number | undefined)[] {
+export function selectCells(count: number, most: number, chosen = 0): (number | undefined)[] {
   const upTo = (length: number) => Array.from({ length }, (_, k) => k);
   if (count <= most) return upTo(count);
   const last = [undefined, count - 2, count - 1];
@@ -25,7 +25,7 @@ export function shownCells(count: number, most: number, chosen = 0): (number | u
 }
 
 /** Invocations that are launched, and those of them that find nothing to do, as the grid is rounded up to workgroups. */
-export function launchedBy({ invocations: [x, y], workgroup, grid: [gx, gy, gz] }: Grid): {
+export function countLaunched({ invocations: [x, y], workgroup, grid: [gx, gy, gz] }: Grid): {
   readonly launched: number;
   readonly idle: number;
 } {
@@ -36,12 +36,14 @@ export function launchedBy({ invocations: [x, y], workgroup, grid: [gx, gy, gz] 
 /** The same in words: what the drawing says to whoever does not see it. */
 function ownershipText(grid: Grid): string {
   const { invocations: [x, y], workgroup: [wx, wy], grid: [gx, gy, gz] } = grid;
-  const { launched, idle } = launchedBy(grid);
-  const groups = `${whole(gx)}${gy > 1 ? ` x ${whole(gy)}` : ""}${gz > 1 ? ` x ${gz}` : ""}`;
+  const { launched, idle } = countLaunched(grid);
+  const groups = `${formatCount(gx)}${gy > 1 ? ` x ${formatCount(gy)}` : ""}${gz > 1 ? ` x ${gz}` : ""}`;
   const own = gz > 1 ? ` for each of ${gz} batches` : "";
-  return `${groups} workgroups of ${wx}${wy > 1 ? ` x ${wy}` : ""} invocations: ${whole(launched)} in all. ` +
-    `${whole(x)}${y > 1 ? ` x ${whole(y)}` : ""} have something to do${own}; ${
-      idle === 0 ? "none is idle" : `${whole(idle)} are idle, as grids are whole workgroups`
+  return `${groups} workgroups of ${wx}${wy > 1 ? ` x ${wy}` : ""} invocations: ${
+    formatCount(launched)
+  } in all. ` +
+    `${formatCount(x)}${y > 1 ? ` x ${formatCount(y)}` : ""} have something to do${own}; ${
+      idle === 0 ? "none is idle" : `${formatCount(idle)} are idle, as grids are whole workgroups`
     }.`;
 }
 
@@ -53,7 +55,7 @@ const first: Invocation = { group: [0, 0], local: [0, 0] };
  * A cell for each workgroup, the last one of which may be partly idle; then one workgroup with a cell for each invocation.
  * One workgroup and one invocation of it stand out.
  */
-export function ownershipDrawing(grid: Grid, { group: [gi, gj], local: [li, lj] } = first): Html {
+export function renderOwnership(grid: Grid, { group: [gi, gj], local: [li, lj] } = first): Html {
   const { invocations: [x, y], workgroup: [wx, wy], grid: [gx, gy] } = grid;
   // A long axis that was folded goes on in the next line of workgroups.
   const folded = y === 1 && gy > 1;
@@ -62,26 +64,26 @@ export function ownershipDrawing(grid: Grid, { group: [gi, gj], local: [li, lj] 
   // What is one workgroup wide is drawn from left to right, too.
   const upright = gx === 1 && gy > 1;
   const [across, down, ci, cj] = upright ? [gy, gx, gj, gi] : [gx, gy, gi, gj];
-  const groups = cells(shownCells(across, CELLS.grid, ci), shownCells(down, CELLS.grid / 2, cj), {
+  const groups = cells(selectCells(across, CELLS.grid, ci), selectCells(down, CELLS.grid / 2, cj), {
     top: 22,
     tall: 120,
-    classOf: (i, j) =>
+    getCellClass: (i, j) =>
       `owner${i === ci && j === cj ? " one" : ""}${partly(upright ? j : i, upright ? i : j) ? " part" : ""}`,
   });
   const line = wy === 1 && wx > CELLS.group;
   const [columns, rows] = line ? [CELLS.group, Math.ceil(wx / CELLS.group)] : [wx, wy];
   const [oi, oj] = line ? [li % CELLS.group, Math.floor(li / CELLS.group)] : [li, lj];
-  const group = cells(shownCells(columns, CELLS.group, oi), shownCells(rows, CELLS.group, oj), {
+  const group = cells(selectCells(columns, CELLS.group, oi), selectCells(rows, CELLS.group, oj), {
     top: groups.bottom + 48,
     tall: 180,
-    classOf: (i, j) => i === oi && j === oj ? "owner one" : "owner",
+    getCellClass: (i, j) => i === oi && j === oj ? "owner one" : "owner",
   });
   const height = group.bottom + 4;
   const text = (at: number, words: string) => markup`<text x="0" y="${at}">${words}</text>`;
   return markup`<svg class="ownership" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${
     ownershipText(grid)
   }">
-${text(14, `the grid: ${whole(gx)} x ${whole(gy)} workgroups`)}${groups.html}
+${text(14, `the grid: ${formatCount(gx)} x ${formatCount(gy)} workgroups`)}${groups.html}
 ${text(groups.bottom + 40, `the workgroup that stands out: ${wx} x ${wy} invocations`)}${group.html}
 </svg>`;
 }
@@ -90,13 +92,13 @@ interface Place {
   readonly top: number;
   /** The most that it may be high. */
   readonly tall: number;
-  classOf(column: number, row: number): string;
+  getCellClass(column: number, row: number): string;
 }
 
 function cells(
   columns: readonly (number | undefined)[],
   rows: readonly (number | undefined)[],
-  { top, tall, classOf }: Place,
+  { top, tall, getCellClass: classOf }: Place,
 ): { html: Html; bottom: number } {
   const side = Math.max(3, Math.min(22, WIDTH / columns.length, tall / rows.length));
   const gap = side > 8 ? 2 : 0.8;
@@ -119,25 +121,28 @@ function cells(
 }
 
 /** An invocation by its numbers: of its workgroup in the grid, and its own in the workgroup, x first. */
-export interface Chosen {
+export interface InvocationChoice {
   readonly group: number;
   readonly invocation: number;
 }
 
 /** How many there are to choose from. */
-export function choices({ grid, workgroup }: KernelFacts): Chosen {
+export function countChoices({ grid, workgroup }: KernelSummary): InvocationChoice {
   return { group: grid[0] * grid[1], invocation: workgroup[0] * workgroup[1] };
 }
 
 /** One from the middle that has something to do: at the edges much is 0. */
-export function middle(code: KernelFacts): Chosen {
-  const group = Math.floor((choices(code).group - 1) / 2);
-  const busy = valuesOf(code, group).flatMap(({ idle }, k) => idle ? [] : [k]);
+export function chooseMiddle(code: KernelSummary): InvocationChoice {
+  const group = Math.floor((countChoices(code).group - 1) / 2);
+  const busy = listIndexValues(code, group).flatMap(({ idle }, k) => idle ? [] : [k]);
   return { group, invocation: busy[Math.floor(busy.length / 2)] ?? 0 };
 }
 
 /** Where an invocation stands. */
-function placeOf({ grid, workgroup }: KernelFacts, { group, invocation }: Chosen): Invocation {
+function locateInvocation(
+  { grid, workgroup }: KernelSummary,
+  { group, invocation }: InvocationChoice,
+): Invocation {
   return {
     group: [group % grid[0], Math.floor(group / grid[0])],
     local: [invocation % workgroup[0], Math.floor(invocation / workgroup[0])],
@@ -145,11 +150,11 @@ function placeOf({ grid, workgroup }: KernelFacts, { group, invocation }: Chosen
 }
 
 /** Of all invocations of a workgroup. */
-function valuesOf(code: KernelFacts, group: number): IndexValues[] {
-  const read = indexValues(code.text, code);
+function listIndexValues(code: KernelSummary, group: number): IndexValues[] {
+  const read = traceIndexValues(code.text, code);
   return Array.from(
-    { length: choices(code).invocation },
-    (_, invocation) => read(placeOf(code, { group, invocation })),
+    { length: countChoices(code).invocation },
+    (_, invocation) => read(locateInvocation(code, { group, invocation })),
   );
 }
 
@@ -157,26 +162,30 @@ function valuesOf(code: KernelFacts, group: number): IndexValues[] {
 const SUBSCRIPTS = 3;
 
 /** @param chosen is moved into the grid where it lies outside. */
-export function owned(code: KernelFacts, chosen: Chosen): Html {
-  const most = choices(code);
+export function renderOwned(code: KernelSummary, chosen: InvocationChoice): Html {
+  const most = countChoices(code);
   const within = (value: number, count: number) => Math.max(0, Math.min(Math.trunc(value) || 0, count - 1));
   const group = within(chosen.group, most.group);
   const invocation = within(chosen.invocation, most.invocation);
-  const all = valuesOf(code, group);
+  const all = listIndexValues(code, group);
   const own = all[invocation];
-  return markup`${ownershipDrawing(code, placeOf(code, { group, invocation }))}
+  return markup`${renderOwnership(code, locateInvocation(code, { group, invocation }))}
 <p>${ownershipText(code)}</p>
 ${own && linesTable(own, all, { group, invocation })}
 ${own && accessTable(code, own)}`;
 }
 
-function linesTable(own: IndexValues, all: readonly IndexValues[], { group, invocation }: Chosen): Html {
+function linesTable(
+  own: IndexValues,
+  all: readonly IndexValues[],
+  { group, invocation }: InvocationChoice,
+): Html {
   const idle = all.filter((one) => one.idle).length;
   const ends = own.idle &&
-    markup`<p>Invocation ${whole(invocation)} of workgroup ${
-      whole(group)
+    markup`<p>Invocation ${formatCount(invocation)} of workgroup ${
+      formatCount(group)
     } has nothing to do: it ends before it writes anything, as ${
-      idle === all.length ? "all" : whole(idle)
+      idle === all.length ? "all" : formatCount(idle)
     } of its workgroup.</p>`;
   if (own.lines.length === 0) {
     return markup`${ends}<p>The kernel computes nothing from its number before it reads data.</p>`;
@@ -184,58 +193,58 @@ function linesTable(own: IndexValues, all: readonly IndexValues[], { group, invo
   const busy = all.filter((one) => !one.idle);
   const rows = own.lines.map(({ name, from, value }) => {
     const values = busy.flatMap(({ lines }) => lines.find((line) => line.name === name)?.value ?? []);
-    return [markup`<code>${name} = ${from}</code>`, whole(value), valuesText(values)] as const;
+    return [markup`<code>${name} = ${from}</code>`, formatCount(value), formatValues(values)] as const;
   });
-  const ofOne = [`invocation ${whole(invocation)}`, `workgroup ${whole(group)}`];
+  const ofOne = [`invocation ${formatCount(invocation)}`, `workgroup ${formatCount(group)}`];
   const head = ["from its number the kernel computes", ...ofOne];
   return markup`${ends}${
-    scrollTable("What an invocation computes from its number", "figures owned-lines", head, rows)
+    renderScrollTable("What an invocation computes from its number", "figures owned-lines", head, rows)
   }`;
 }
 
 /** "768 to 1,023", "0 to 60 by 4", "3": the values that a workgroup has of a name. */
-export function valuesText(values: readonly number[]): string {
+export function formatValues(values: readonly number[]): string {
   const sorted = [...new Set(values)].sort((a, b) => a - b);
   const [low, next] = sorted;
   const high = sorted.at(-1);
   if (low === undefined || high === undefined) return "-";
-  if (next === undefined) return whole(low);
+  if (next === undefined) return formatCount(low);
   const step = next - low;
   const even = sorted.every((value, k) => value === low + k * step);
-  const range = `${whole(low)} to ${whole(high)}`;
+  const range = `${formatCount(low)} to ${formatCount(high)}`;
   if (!even) return `${sorted.length} of ${range}`;
-  return step === 1 ? range : `${range} by ${whole(step)}`;
+  return step === 1 ? range : `${range} by ${formatCount(step)}`;
 }
 
 /** Where the kernel's body reads and writes, as it stands there, and which element that is where it follows from lines above. */
-function accessTable({ text, bindings }: KernelFacts, own: IndexValues): Html {
+function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html {
   const rows = bindings.flatMap(({ name, access }) =>
-    subscriptsOf(text, name).slice(0, SUBSCRIPTS).map((subscript) => {
-      const value = own.valueOf(subscript);
+    findSubscripts(text, name).slice(0, SUBSCRIPTS).map((subscript) => {
+      const value = own.getValue(subscript);
       return markup`<tr><th scope="row"><code>${name}[${subscript}]</code></th><td class="text">${access}</td><td>${
-        value === undefined ? "by more than its number" : whole(value)
+        value === undefined ? "by more than its number" : formatCount(value)
       }</td></tr>`;
     })
   );
   const left = bindings.flatMap(({ name }) => {
-    const more = subscriptsOf(text, name).length - SUBSCRIPTS;
+    const more = findSubscripts(text, name).length - SUBSCRIPTS;
     return more > 0 ? [`${more} more of ${name}`] : [];
   });
   const elsewhere = bindings.filter(({ name }) =>
-    !/^steps?$/.test(name) && subscriptsOf(text, name).length === 0
+    !/^steps?$/.test(name) && findSubscripts(text, name).length === 0
   );
   const names = elsewhere.map(({ name }) => name).join(", ");
   const head = ["in its body", ["the kernel"], "element of this invocation"] as const;
   return markup`${
     rows.length > 0 &&
-    scrollTable("Where an invocation reads and writes", "figures owned-lines", head, rows)
+    renderScrollTable("Where an invocation reads and writes", "figures owned-lines", head, rows)
   }${left.length > 0 && markup`<p>Left out: ${left.join(", ")}.</p>`}${
     names !== "" && markup`<p>In functions that its body calls, if at all: ${names}.</p>`
   }`;
 }
 
 /** What stands between the brackets behind a binding's name in the body of the entry point, each once. */
-export function subscriptsOf(text: string, binding: string): string[] {
+export function findSubscripts(text: string, binding: string): string[] {
   const plain = text.replace(/\/\/.*/g, "");
   const body = plain.slice(plain.indexOf("{", plain.indexOf("fn ", plain.indexOf("@compute"))));
   const found = new Set<string>();

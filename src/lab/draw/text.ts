@@ -1,22 +1,22 @@
 /** Numbers, names, tables and prose as the lab writes them. */
 
 import { Html, markup } from "../../report/html.ts";
-import { short, thousands } from "../../number_text.ts";
+import { formatShort, formatThousands } from "../../number_text.ts";
 
 /** "12.3 us", "4.56 ms". */
-export function duration(microseconds: number): string {
-  return microseconds >= 1000 ? `${short(microseconds / 1000)} ms` : `${short(microseconds)} us`;
+export function formatMicroseconds(microseconds: number): string {
+  return microseconds >= 1000 ? `${formatShort(microseconds / 1000)} ms` : `${formatShort(microseconds)} us`;
 }
 
 /** "512 B", "6.25 MiB". */
-export function bytesText(bytes: number): string {
+export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
-  return bytes < 2 ** 20 ? `${short(bytes / 1024)} KiB` : `${short(bytes / 2 ** 20)} MiB`;
+  return bytes < 2 ** 20 ? `${formatShort(bytes / 1024)} KiB` : `${formatShort(bytes / 2 ** 20)} MiB`;
 }
 
 /** A count: "1,234,567". */
-export function whole(value: number): string {
-  return thousands(Math.round(value));
+export function formatCount(value: number): string {
+  return formatThousands(Math.round(value));
 }
 
 type Cell = string | Html;
@@ -27,21 +27,21 @@ type Heads = readonly (string | readonly [string])[];
  * A table that scrolls where it is too wide, a region of its own for whoever has no pointer.
  * @param kinds classes @param rows each of a name and cells, or as they are
  */
-export function scrollTable(
+export function renderScrollTable(
   label: string,
   kinds: string,
   head: Html | Heads,
   rows: readonly (Html | readonly [name: Cell, ...cells: Cell[]])[],
   caption?: Html,
 ): Html {
-  const rowOf = ([name, ...cells]: readonly [Cell, ...Cell[]]) =>
+  const renderRow = ([name, ...cells]: readonly [Cell, ...Cell[]]) =>
     markup`<tr><th scope="row">${name}</th>${cells.map((cell) => markup`<td>${cell}</td>`)}</tr>`;
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="${kinds}">${caption}
-<thead>${head instanceof Html ? head : headRow(...head)}</thead>
-<tbody>${rows.map((row) => row instanceof Html ? row : rowOf(row))}</tbody></table></div>`;
+<thead>${head instanceof Html ? head : renderHeadRow(...head)}</thead>
+<tbody>${rows.map((row) => row instanceof Html ? row : renderRow(row))}</tbody></table></div>`;
 }
 
-export function headRow(...names: Heads): Html {
+export function renderHeadRow(...names: Heads): Html {
   return markup`<tr>${
     names.map((name) =>
       typeof name === "string"
@@ -60,14 +60,14 @@ export function withOptions(text: string): Html {
 }
 
 /** A name of words that are joined by _ or /, which may be broken behind them. */
-export function breakable(name: string): Html {
+export function renderBreakableName(name: string): Html {
   return markup`${
     name.split(/(?<=[_/])/).map((word, k) => k === 0 ? markup`${word}` : markup`<wbr>${word}`)
   }`;
 }
 
 /** The little of Markdown that the course uses: paragraphs, fenced text, lists, tables, bold, code and links. */
-export function proseHtml(markdown: string): Html {
+export function renderMarkdown(markdown: string): Html {
   const parts = markdown.trim().split(/^```\w*\n([^]*?)^```$/m).map((part, k) =>
     k % 2 === 1
       ? markup`<pre tabindex="0" role="region" aria-label="Formulas"><code>${

@@ -4,7 +4,7 @@
  */
 
 import type { Interval } from "../../figures/bootstrap.ts";
-import { type Episodes, type MeanFigure, ratioOf } from "./figures.ts";
+import { type EpisodeBatch, estimateRatio, type MeanEstimate } from "./figures.ts";
 
 export interface PredictedPage {
   /** Mean of the predicted P(any click) of the users who saw the page; NaN where nobody did. */
@@ -23,18 +23,18 @@ export interface PageCalibration {
   /** And those that were made. */
   readonly realised: number;
   /** Predicted less realised. */
-  readonly gap: MeanFigure;
+  readonly gap: MeanEstimate;
 }
 
 /** Episodes, and what a model says of their pages. */
 export interface PredictedEpisodes {
-  readonly log: Episodes;
+  readonly log: EpisodeBatch;
   /** [T, U] P(any click). */
   readonly predicted: Float32Array;
 }
 
 /** @param episodes of users who follow one another. @throws RangeError for predictions of other pages. */
-export function pageCalibrationOf(episodes: readonly PredictedEpisodes[]): PageCalibration {
+export function computePageCalibration(episodes: readonly PredictedEpisodes[]): PageCalibration {
   const users = episodes.reduce((sum, { log }) => sum + log.users, 0);
   const pages = episodes[0]?.log.pages ?? 0;
   for (const { log, predicted } of episodes) {
@@ -65,11 +65,11 @@ export function pageCalibrationOf(episodes: readonly PredictedEpisodes[]): PageC
     return {
       predicted: predictedHere / count,
       realised: clicked / count,
-      gap: count === 0 ? null : ratioOf(gap, present).interval,
+      gap: count === 0 ? null : estimateRatio(gap, present).interval,
     };
   });
   const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / users;
-  return { pages: byPage, predicted: mean(said), realised: mean(done), gap: ratioOf(all) };
+  return { pages: byPage, predicted: mean(said), realised: mean(done), gap: estimateRatio(all) };
 }
 
 /**
@@ -77,7 +77,7 @@ export function pageCalibrationOf(episodes: readonly PredictedEpisodes[]): PageC
  * if the rest is chosen as well as can be, so on the slate that the policy chooses itself all should be Q^k.
  */
 
-export interface Consistency {
+export interface QConsistency {
   /** j, from 1 to k - 1. */
   readonly position: number;
   /** Root of the mean square of Q^j - Q^k over the states. */
@@ -92,7 +92,7 @@ export interface Consistency {
 const POINTS = 300;
 
 /** @param q [n, k] the values of the items of n slates, as they were chosen. @throws RangeError for none. */
-export function consistencyOf(q: Float32Array, slate: number): Consistency[] {
+export function computeQConsistency(q: Float32Array, slate: number): QConsistency[] {
   const n = q.length / slate;
   if (!(n >= 1) || !Number.isInteger(n)) {
     throw new RangeError(`expected the values of slates of ${slate} items, got ${q.length} numbers`);
@@ -100,7 +100,7 @@ export function consistencyOf(q: Float32Array, slate: number): Consistency[] {
   let mean = 0;
   for (let state = 0; state < n; state++) mean += q[state * slate + slate - 1]! / n;
   const step = Math.max(1, Math.ceil(n / POINTS));
-  return Array.from({ length: slate - 1 }, (_, j): Consistency => {
+  return Array.from({ length: slate - 1 }, (_, j): QConsistency => {
     let squares = 0;
     const points: (readonly [number, number])[] = [];
     for (let state = 0; state < n; state++) {

@@ -4,24 +4,24 @@
  */
 
 import type { Gpu } from "../../gpu/device.ts";
-import { joined } from "../../gpu/readback.ts";
+import { joinArrays } from "../../gpu/readback.ts";
 import { Simulator } from "../../simulate/simulator.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { PolicyTask } from "../learning/config.ts";
-import type { Cell, Comparison, Environment, Support } from "./comparison.ts";
-import { consistencyOf, pageCalibrationOf } from "./calibration.ts";
-import { figuresOf } from "./figures.ts";
-import { LoggedStates, rareSlots } from "./support.ts";
-import { EVALUATION_EPISODE, type Trial, tryPolicy } from "./trial.ts";
+import type { ComparisonCell, ComparisonEnvironment, PageSupport, PolicyComparison } from "./comparison.ts";
+import { computePageCalibration, computeQConsistency } from "./calibration.ts";
+import { computeEpisodeMetrics } from "./figures.ts";
+import { computeRareShare, LoggedStates } from "./support.ts";
+import { type EpisodePrediction, EVALUATION_EPISODE, tryPolicy } from "./trial.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
-import { optimumPolicy, type PlanOptions, ShopPlan } from "../../simulate/host/exact_shop.ts";
+import { createOptimalPolicy, type PlanOptions, ShopPlan } from "../../simulate/host/exact_shop.ts";
 import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
 
 /** What the log of the model that the policies learned on knows. */
-export interface Logged {
+export interface LogSupport {
   readonly states: LoggedStates;
   /** [I] displays to train users. */
   readonly displays: ArrayLike<number>;
@@ -33,21 +33,21 @@ const MOST_STATES = 50_000;
 const LOGGED_USERS = 4096;
 
 /** What a cell is made with. */
-export interface CellOptions {
+export interface ComparisonCellOptions {
   /** I */
   readonly items: number;
   /** Whether it is the environment that the policies learned in: what their values are about. */
   readonly learnedHere: boolean;
-  readonly logged?: Logged;
+  readonly logged?: LogSupport;
 }
 
 /** @throws RangeError for no trial. */
-export function cellOf(
-  { policy, seed }: Pick<Cell, "policy" | "seed">,
+export function buildComparisonCell(
+  { policy, seed }: Pick<ComparisonCell, "policy" | "seed">,
   environment: string,
-  trials: readonly Trial[],
-  { items, learnedHere, logged }: CellOptions,
-): Cell {
+  trials: readonly EpisodePrediction[],
+  { items, learnedHere, logged }: ComparisonCellOptions,
+): ComparisonCell {
   const predicted = trials.flatMap(({ log, witness }) =>
     witness ? [{ log, predicted: witness.predicted }] : []
   );
@@ -57,20 +57,21 @@ export function cellOf(
   const slate = trials[0]?.log.slate ?? 0;
   return {
     ...{ policy, seed, environment },
-    figures: figuresOf(trials.map(({ log }) => log), items),
-    ...(predicted.length > 0 && { calibration: pageCalibrationOf(predicted) }),
-    ...(logged && predicted.length > 0 && { support: supportOf(trials, logged) }),
-    ...(learnedHere && slate > 1 && seen.length > 0 && { consistency: consistencyOf(joined(seen), slate) }),
+    figures: computeEpisodeMetrics(trials.map(({ log }) => log), items),
+    ...(predicted.length > 0 && { calibration: computePageCalibration(predicted) }),
+    ...(logged && predicted.length > 0 && { support: computeSupport(trials, logged) }),
+    ...(learnedHere && slate > 1 && seen.length > 0 &&
+      { consistency: computeQConsistency(joinArrays(seen), slate) }),
   };
 }
 
-function supportOf(trials: readonly Trial[], { states, displays }: Logged): Support {
+function computeSupport(trials: readonly EpisodePrediction[], { states, displays }: LogSupport): PageSupport {
   let [beyond, of, rare, shown] = [0, 0, 0, 0];
   const rows = trials.reduce((sum, { log }) => sum + log.present.length, 0);
   const step = Math.ceil(rows / MOST_STATES);
   for (const { log, witness } of trials) {
     const slates = presentRows(log.slates, log.slate, log.present);
-    rare += rareSlots(slates, displays) * slates.length;
+    rare += computeRareShare(slates, displays) * slates.length;
     shown += slates.length;
     if (!witness) continue;
     const found = states.beyond(witness.states, (row) => row % step === 0 && log.present[row] === 1);
@@ -93,7 +94,7 @@ function presentRows<T extends Float32Array | Uint32Array>(
  * The states of logged users after each of their pages, drawn evenly.
  * @param histories the clicks that a logged user had made by then, oldest first.
  */
-export async function loggedStates(
+export async function readLoggedStates(
   gpu: Gpu,
   witness: UsersSource,
   histories: readonly ArrayLike<number>[],
@@ -107,22 +108,22 @@ export async function loggedStates(
 }
 
 /** An environment that can be tried. */
-export interface TriedEnvironment extends Environment {
+export interface OpenEnvironment extends ComparisonEnvironment {
   readonly source: UsersSource;
 }
 
 type OnPage = (done: number, of: number) => void | Promise<void>;
 
 /** A policy that can be tried. */
-export interface Contender {
+export interface ComparedPolicy {
   readonly policy: string;
   /** Seed of its training; null for a policy that is not trained. */
   readonly seed: number | null;
   /** The environments that it is tried in; all without it. */
-  readonly only?: Environment["role"];
+  readonly only?: ComparisonEnvironment["role"];
   /** Whether it is the best that is known where it is tried. */
   readonly isOptimum?: boolean;
-  try(environment: UsersSource, onPage: OnPage): Promise<Trial[]>;
+  try(environment: UsersSource, onPage: OnPage): Promise<EpisodePrediction[]>;
 }
 
 /** How a comparison is made. */
@@ -132,7 +133,7 @@ export interface CompareOptions extends SimulatorOptions {
   /** As whom users start, in a word: whose clicks `start` has; "empty" by default. */
   readonly startAs?: PolicyTask["start"];
   /** What the log of the first model knows; without it nothing is said of support. */
-  readonly logged?: Logged;
+  readonly logged?: LogSupport;
   /** Told of every page; may stop the work by throwing. */
   readonly onProgress?: (what: string, done: number, of: number) => void | Promise<void>;
 }
@@ -142,13 +143,13 @@ export interface CompareOptions extends SimulatorOptions {
  * @throws UserError for options that do not fit the catalogue or the policies.
  */
 export async function compare(
-  environments: readonly TriedEnvironment[],
-  contenders: readonly Contender[],
+  environments: readonly OpenEnvironment[],
+  contenders: readonly ComparedPolicy[],
   { logged, onProgress, ...options }: CompareOptions,
-): Promise<Comparison> {
+): Promise<PolicyComparison> {
   const { users, slate, pages, seed, reward, repeats = false, leave = 0, patience = 0 } = options;
   const { startAs: start = "empty" } = options;
-  const cells: Cell[] = [];
+  const cells: ComparisonCell[] = [];
   for (const [place, environment] of environments.entries()) {
     for (const contender of contenders) {
       const { policy, only } = contender;
@@ -157,11 +158,11 @@ export async function compare(
         `${environment.name}`;
       const trials = await contender.try(environment.source, (done, of) => onProgress?.(what, done, of));
       const about = { learnedHere: place === 0, items: environment.source.itemCount, logged };
-      cells.push(cellOf(contender, environment.name, trials, about));
+      cells.push(buildComparisonCell(contender, environment.name, trials, about));
     }
   }
   const best = contenders.find(({ isOptimum }) => isOptimum)?.policy;
-  const known = environments.map(({ name, role }): Environment => {
+  const known = environments.map(({ name, role }): ComparisonEnvironment => {
     const cell = cells.find(({ policy, environment }) => policy === best && environment === name);
     return { name, role, ...(cell && { optimum: cell.figures.return.mean }) };
   });
@@ -170,13 +171,13 @@ export async function compare(
 }
 
 /** A policy that acts on the device. @param witness the model that the policies learned on. */
-export function onDevice(
+export function makeDevicePolicy(
   gpu: Gpu,
-  about: Pick<Contender, "policy" | "seed" | "only">,
+  about: Pick<ComparedPolicy, "policy" | "seed" | "only">,
   policy: Policy,
   witness: UsersSource,
   options: SimulatorOptions,
-): Contender {
+): ComparedPolicy {
   return {
     ...about,
     try: (environment, onPage) => tryPolicy(gpu, environment, witness, policy, options, onPage),
@@ -191,11 +192,11 @@ const TOGETHER = 100;
  * all others.
  * @param points of the grid that the values stand on.
  */
-export function optimum(
+export function makeOptimalPolicy(
   { shop, values }: ShopSource,
   options: SimulatorOptions,
   points: PlanOptions["points"],
-): Contender {
+): ComparedPolicy {
   const { users, slate, pages, reward, seed = 1, leave } = options;
   return {
     ...{ policy: "optimum's policy", seed: null, only: "truth", isOptimum: true },
@@ -203,7 +204,7 @@ export function optimum(
       const windows = Math.ceil(users / TOGETHER);
       await onPage(0, windows);
       const plan = new ShopPlan(shop, values, { pages, slate, reward, leave, points });
-      const policy = optimumPolicy(plan);
+      const policy = createOptimalPolicy(plan);
       const logs: EpisodeLog[] = [];
       for (let firstUser = 0; firstUser < users; firstUser += TOGETHER) {
         const own = { users: Math.min(TOGETHER, users - firstUser), firstUser, episode: EVALUATION_EPISODE };

@@ -3,15 +3,15 @@
  * is above another one in the same environment, over users and over trainings.
  */
 
-import { pairedDifference } from "../../data/paired.ts";
+import { computePairedDifference } from "../../data/paired.ts";
 import type { Interval } from "../../figures/bootstrap.ts";
-import { type EpisodeFigures, ratioOf } from "./figures.ts";
+import { type EpisodeMetrics, estimateRatio } from "./figures.ts";
 import type { PolicyTask } from "../learning/config.ts";
-import type { Consistency, PageCalibration } from "./calibration.ts";
+import type { PageCalibration, QConsistency } from "./calibration.ts";
 import { meanAndSd } from "../../data/mean_sd.ts";
 
 /** What an interval of a difference is over. */
-export type Spread = "users" | "training seeds";
+export type IntervalScope = "users" | "training seeds";
 
 export interface PolicyDifference {
   /** Return of the policy less that of its rival, a user, mean over trainings. */
@@ -24,7 +24,7 @@ export interface PolicyDifference {
   readonly overSeeds: Interval | null;
   /** The wider of the two, which is what is printed. */
   readonly interval: Interval | null;
-  readonly wider: Spread | null;
+  readonly wider: IntervalScope | null;
   /** How many trainings the mean is over. */
   readonly trainings: number;
   /** Share of users whose return, as a mean over trainings, is lower than with the rival; and higher. */
@@ -42,7 +42,7 @@ export const PLACES = 201;
  *   paired in their order, as far as both have some; where one has a single one, that is taken for all.
  * @throws RangeError for other users, or none
  */
-export function differenceOf(
+export function comparePolicies(
   policy: readonly Float64Array[],
   rival: readonly Float64Array[],
 ): PolicyDifference {
@@ -55,10 +55,10 @@ export function differenceOf(
   const mine = meanOver(policy, trainings);
   const theirs = meanOver(rival, trainings);
   const byUser = mine.map((value, user) => value - theirs[user]!);
-  const { mean, interval: overUsers } = ratioOf(byUser);
+  const { mean, interval: overUsers } = estimateRatio(byUser);
   const means = (of: readonly Float64Array[]) =>
     Array.from({ length: trainings }, (_, k) => average(of[of.length === 1 ? 0 : k]!));
-  const paired = pairedDifference(means(policy), means(rival));
+  const paired = computePairedDifference(means(policy), means(rival));
   const overSeeds: Interval | null = trainings > 1 ? [paired.low, paired.high] : null;
   const isSeeds = overSeeds !== null && (overUsers === null || width(overSeeds) > width(overUsers));
   return {
@@ -71,7 +71,7 @@ export function differenceOf(
     trainings,
     lose: byUser.filter((value) => value < 0).length / users,
     gain: byUser.filter((value) => value > 0).length / users,
-    sorted: placesOf(byUser.toSorted()),
+    sorted: selectQuantiles(byUser.toSorted()),
   };
 }
 
@@ -89,7 +89,7 @@ function average(values: Float64Array): number {
 }
 
 /** At most {@link PLACES} of them, the first and the last among these. */
-function placesOf(ascending: Float64Array): Float64Array {
+function selectQuantiles(ascending: Float64Array): Float64Array {
   const count = Math.min(PLACES, ascending.length);
   if (count === ascending.length) return ascending;
   return Float64Array.from(
@@ -114,7 +114,7 @@ const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) =>
  * A name for each of some tasks: its slates, and of the other settings those in which they differ. "slates of 3, 20 pages".
  * Empty for a task alone.
  */
-export function taskNames(tasks: readonly PolicyTask[]): string[] {
+export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   if (tasks.length < 2) return tasks.map(() => "");
   const names = Object.keys(WORDS) as (keyof PolicyTask)[];
   const told = names.filter((name) => name === "slate" || new Set(tasks.map((task) => task[name])).size > 1);
@@ -123,18 +123,18 @@ export function taskNames(tasks: readonly PolicyTask[]): string[] {
 }
 
 /** What an environment is to the policies: the model that they learned on, another model, or who really clicks. */
-export type Role = "trained on" | "second model" | "truth";
+export type EnvironmentRole = "trained on" | "second model" | "truth";
 
-export interface Environment {
+export interface ComparisonEnvironment {
   /** Unique, short: it stands beside every figure. */
   readonly name: string;
-  readonly role: Role;
+  readonly role: EnvironmentRole;
   /** The return of the best policy that is known, where the truth can be computed. */
   readonly optimum?: number;
 }
 
 /** What of a policy's pages the log supports. */
-export interface Support {
+export interface PageSupport {
   /** Share of the states that are farther out than 99 % of the logged ones. */
   readonly statesBeyond: number;
   /** Share of the shown items with fewer than 20 displays in the log. */
@@ -142,31 +142,31 @@ export interface Support {
 }
 
 /** A policy, of one training, in an environment. */
-export interface Cell {
+export interface ComparisonCell {
   readonly policy: string;
   /** Seed of its training; null for a policy that is not trained. */
   readonly seed: number | null;
   readonly environment: string;
-  readonly figures: EpisodeFigures;
+  readonly figures: EpisodeMetrics;
   /** What the model that the policy was trained on says of its pages here. */
   readonly calibration?: PageCalibration;
-  readonly support?: Support;
+  readonly support?: PageSupport;
   /** Of policies with Q-values alone. */
-  readonly consistency?: readonly Consistency[];
+  readonly consistency?: readonly QConsistency[];
 }
 
 /** Of one task: slates of k items, T pages. */
-export interface Comparison extends Readonly<PolicyTask> {
+export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;
-  /** Those of the policies that learned first; see {@link policiesOf}. */
-  readonly environments: readonly Environment[];
+  /** Those of the policies that learned first; see {@link listComparedPolicies}. */
+  readonly environments: readonly ComparisonEnvironment[];
   /** In every environment the same policies and seeds. */
-  readonly cells: readonly Cell[];
+  readonly cells: readonly ComparisonCell[];
 }
 
 /** Names of the policies, in their order; those that were trained first. */
-export function policiesOf({ cells }: Comparison): { name: string; learned: boolean }[] {
+export function listComparedPolicies({ cells }: PolicyComparison): { name: string; learned: boolean }[] {
   const learned = (wanted: boolean) =>
     [
       ...new Set(cells.filter(({ seed }) => (seed !== null) === wanted).map(({ policy }) => policy)),
@@ -175,30 +175,34 @@ export function policiesOf({ cells }: Comparison): { name: string; learned: bool
 }
 
 /** The cells of a policy in an environment, one for each training. */
-export function trainingsOf({ cells }: Comparison, policy: string, environment: string): Cell[] {
+export function listTrainings(
+  { cells }: PolicyComparison,
+  policy: string,
+  environment: string,
+): ComparisonCell[] {
   return cells.filter((cell) => cell.policy === policy && cell.environment === environment);
 }
 
 /** A figure's mean over trainings, and its spread. */
-export function overTrainings(
-  cells: readonly Cell[],
-  figure: (figures: EpisodeFigures) => number,
+export function summarizeTrainings(
+  cells: readonly ComparisonCell[],
+  figure: (figures: EpisodeMetrics) => number,
 ): { mean: number; sd: number | null } {
   const { mean, sd } = meanAndSd(cells.map(({ figures }) => figure(figures)));
   return { mean, sd: Number.isNaN(sd) ? null : sd };
 }
 
 /** Undefined where one of both was not tried in the environment. */
-export function differenceIn(
-  comparison: Comparison,
+export function findDifference(
+  comparison: PolicyComparison,
   policy: string,
   rival: string,
   environment: string,
 ): PolicyDifference | undefined {
   const returns = (name: string) =>
-    trainingsOf(comparison, name, environment).map(({ figures }) => figures.returns);
+    listTrainings(comparison, name, environment).map(({ figures }) => figures.returns);
   const [mine, theirs] = [returns(policy), returns(rival)];
-  return mine.length > 0 && theirs.length > 0 ? differenceOf(mine, theirs) : undefined;
+  return mine.length > 0 && theirs.length > 0 ? comparePolicies(mine, theirs) : undefined;
 }
 
 /** A difference, with who differs and where. */
@@ -210,14 +214,14 @@ export interface NamedDifference {
 }
 
 /** Of every learned policy and each of the others, in every environment. */
-export function differencesOf(comparison: Comparison): NamedDifference[] {
-  const policies = policiesOf(comparison);
+export function listDifferences(comparison: PolicyComparison): NamedDifference[] {
+  const policies = listComparedPolicies(comparison);
   return comparison.environments.flatMap(({ name: environment }) =>
     policies.filter(({ learned }) => learned).flatMap(({ name: policy }) =>
       policies.flatMap(({ name: rival }) => {
         const difference = rival === policy
           ? undefined
-          : differenceIn(comparison, policy, rival, environment);
+          : findDifference(comparison, policy, rival, environment);
         return difference ? [{ environment, policy, rival, difference }] : [];
       })
     )
@@ -225,24 +229,24 @@ export function differencesOf(comparison: Comparison): NamedDifference[] {
 }
 
 /** What a reward is called in a sentence. */
-export function unitOf({ reward }: Comparison): string {
+export function getRewardUnit({ reward }: PolicyComparison): string {
   return reward === "click" ? "clicks" : "utility";
 }
 
 /** A policy in an environment. */
-export interface SlatesRow {
+export interface SlateSizeRow {
   readonly policy: string;
   /** Of each comparison, the policy's trainings; none where it was not tried. */
-  readonly cells: readonly (readonly Cell[])[];
+  readonly cells: readonly (readonly ComparisonCell[])[];
 }
 
-export interface SlatesGroup {
-  readonly environment: Environment;
-  readonly rows: readonly SlatesRow[];
+export interface SlateSizeGroup {
+  readonly environment: ComparisonEnvironment;
+  readonly rows: readonly SlateSizeRow[];
 }
 
 /** Undefined where the comparisons are not of different slates alone. */
-export function bySlates(comparisons: readonly Comparison[]): SlatesGroup[] | undefined {
+export function groupBySlateSize(comparisons: readonly PolicyComparison[]): SlateSizeGroup[] | undefined {
   const [first] = comparisons;
   if (!first || comparisons.length < 2) return undefined;
   const tasks = new Set(
@@ -253,14 +257,14 @@ export function bySlates(comparisons: readonly Comparison[]): SlatesGroup[] | un
   if (tasks.size > 1 || new Set(comparisons.map(({ slate }) => slate)).size < comparisons.length) {
     return undefined;
   }
-  const named = comparisons.flatMap((comparison) => policiesOf(comparison));
+  const named = comparisons.flatMap((comparison) => listComparedPolicies(comparison));
   const names = [true, false].flatMap((learned) =>
     named.filter((one) => one.learned === learned).map(({ name }) => name)
   );
   return first.environments.map((environment) => ({
     environment,
     rows: [...new Set(names)].flatMap((policy) => {
-      const cells = comparisons.map((comparison) => trainingsOf(comparison, policy, environment.name));
+      const cells = comparisons.map((comparison) => listTrainings(comparison, policy, environment.name));
       return cells.some((own) => own.length > 0) ? [{ policy, cells }] : [];
     }),
   }));

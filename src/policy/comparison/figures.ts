@@ -1,14 +1,14 @@
 /** What a policy did in an environment, and the figures of it, over users and by page, with how far they would differ on other users. */
 
-import { Bootstrap, type Interval, intervalOf, MOST_GROUPS } from "../../figures/bootstrap.ts";
+import { Bootstrap, computeInterval, type Interval, MOST_GROUPS } from "../../figures/bootstrap.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
-import { coverage, FigureSums, type SimulationFigures } from "../../simulate/figures.ts";
+import { computeCoverage, type SimulationMetrics, SimulationTotals } from "../../simulate/figures.ts";
 
 /** An episode of users who were stepped together, whoever they are. */
-export type Episodes = Omit<EpisodeLog, "episode" | "firstUser">;
+export type EpisodeBatch = Omit<EpisodeLog, "episode" | "firstUser">;
 
 /** A mean and how far it would differ on other users. */
-export interface MeanFigure {
+export interface MeanEstimate {
   readonly mean: number;
   /** In which 95 % of the resamples of users are; null for fewer than two users. */
   readonly interval: Interval | null;
@@ -17,25 +17,25 @@ export interface MeanFigure {
 /** Of whole episodes. */
 interface WholeFigures {
   /** Reward of a user over all pages. */
-  readonly return: MeanFigure;
+  readonly return: MeanEstimate;
   /** Reward of a page that was seen. */
-  readonly rewardAPage: MeanFigure;
+  readonly rewardAPage: MeanEstimate;
   /** Clicks of a page that was seen. */
-  readonly clickRate: MeanFigure;
+  readonly clickRate: MeanEstimate;
   /** Share of the catalogue that was shown at least once to somebody. */
   readonly coverage: number;
 }
 
 /** The figures of a policy in an environment. */
-export interface EpisodeFigures extends WholeFigures {
+export interface EpisodeMetrics extends WholeFigures {
   /** [U] sum of the rewards of a user. */
   readonly returns: Float64Array;
   /** By page, from the first. */
-  readonly byPage: readonly PageFigures[];
+  readonly byPage: readonly PageMetrics[];
 }
 
 /** All users who saw the n-th page; NaN where nobody did. */
-export interface PageFigures {
+export interface PageMetrics {
   readonly users: number;
   readonly clickRate: number;
   readonly reward: number;
@@ -48,7 +48,7 @@ export const RESAMPLES = 2000;
 const bootstraps = new Map<number, Bootstrap>();
 
 /** The same resamples for the same number of users, so that differences are paired. */
-function resamplesOf(users: number): Bootstrap {
+function getResamples(users: number): Bootstrap {
   const groups = Math.min(users, MOST_GROUPS);
   const known = bootstraps.get(groups) ?? new Bootstrap(groups, RESAMPLES);
   bootstraps.set(groups, known);
@@ -59,8 +59,8 @@ function resamplesOf(users: number): Bootstrap {
  * The ratio of the sums of two columns over users, e.g. clicks by pages, and its interval.
  * @param over [U]; without it, the mean over users.
  */
-export function ratioOf(values: Float64Array, over?: Float64Array): MeanFigure {
-  const bootstrap = resamplesOf(values.length);
+export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEstimate {
+  const bootstrap = getResamples(values.length);
   const { groups } = bootstrap;
   const sums = new Float64Array(2 * groups);
   values.forEach((value, user) => {
@@ -73,21 +73,24 @@ export function ratioOf(values: Float64Array, over?: Float64Array): MeanFigure {
     { length: bootstrap.resamples },
     (_, b) => totals[2 * b]! / totals[2 * b + 1]!,
   );
-  return { mean: sum(values) / (over ? sum(over) : values.length), interval: intervalOf(resampled, groups) };
+  return {
+    mean: sum(values) / (over ? sum(over) : values.length),
+    interval: computeInterval(resampled, groups),
+  };
 }
 
 /**
  * @param episodes of users who follow one another, with as many pages. @param items how many the catalogue has.
  * @throws RangeError for arrays that do not fit the sizes, or no users.
  */
-export function figuresOf(episodes: readonly Episodes[], items: number): EpisodeFigures {
+export function computeEpisodeMetrics(episodes: readonly EpisodeBatch[], items: number): EpisodeMetrics {
   episodes.forEach(checkSizes);
   const users = episodes.reduce((sum, log) => sum + log.users, 0);
   const pages = episodes[0]?.pages ?? 0;
   if (users === 0 || episodes.some((log) => log.pages !== pages)) {
     throw new RangeError("expected episodes of users with the same number of pages");
   }
-  const sums = new FigureSums({ users, episodes: 1, pages, slate: episodes[0]?.slate ?? 0, items }, 0);
+  const sums = new SimulationTotals({ users, episodes: 1, pages, slate: episodes[0]?.slate ?? 0, items }, 0);
   let firstUser = 0;
   for (const log of episodes) {
     sums.add({ ...log, episode: 0, firstUser });
@@ -103,23 +106,23 @@ export function figuresOf(episodes: readonly Episodes[], items: number): Episode
       reward: page.reward / page.shown,
       clickChance: page.predicted / page.shown,
     })),
-    coverage: coverage(sums.figures),
+    coverage: computeCoverage(sums.figures),
   };
 }
 
 /** Of whole episodes, one of each user. */
-function wholeFigures({ returns, ...counts }: SimulationFigures) {
+function wholeFigures({ returns, ...counts }: SimulationMetrics) {
   const [clicks, seen] = [Float64Array.from(counts.clicks), Float64Array.from(counts.seen)];
   return {
-    return: ratioOf(returns),
-    rewardAPage: ratioOf(returns, seen),
-    clickRate: ratioOf(clicks, seen),
-    pages: ratioOf(seen),
+    return: estimateRatio(returns),
+    rewardAPage: estimateRatio(returns, seen),
+    clickRate: estimateRatio(clicks, seen),
+    pages: estimateRatio(seen),
   };
 }
 
 /** @throws RangeError for arrays of other sizes. */
-function checkSizes({ users, pages, slate, ...log }: Episodes): void {
+function checkSizes({ users, pages, slate, ...log }: EpisodeBatch): void {
   const each = pages * users;
   const expected = { slates: each * slate, choices: each, rewards: each, probabilities: each, present: each };
   for (const [name, length] of Object.entries(expected)) {
@@ -138,17 +141,17 @@ function sum(values: Float64Array): number {
 }
 
 /** All users who saw the n-th page; NaN where nobody did. */
-export interface CurvePage {
+export interface PageCurvePoint {
   readonly users: number;
-  readonly clickRate: MeanFigure;
-  readonly reward: MeanFigure;
+  readonly clickRate: MeanEstimate;
+  readonly reward: MeanEstimate;
 }
 
-export interface PolicyFigures extends WholeFigures {
+export interface PolicyMetrics extends WholeFigures {
   /** Pages that a user saw until they left. */
-  readonly pages: MeanFigure;
+  readonly pages: MeanEstimate;
   /** From the first page. */
-  readonly byPage: readonly CurvePage[];
+  readonly byPage: readonly PageCurvePoint[];
   /** Share of the clicks whose reward was below 0; NaN without a click. */
   readonly negativeClicks: number;
 }
@@ -160,7 +163,7 @@ const MOST_PAGES = 200;
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
 
 /** Adds up the pages of episodes as they come, by groups of users: memory does not grow with the users. */
-export class FigureGroups {
+export class GroupedMetrics {
   readonly #groups: number;
   readonly #columns: number;
   /** [groups, columns] */
@@ -195,18 +198,18 @@ export class FigureGroups {
   }
 
   /** @param figures of the same episodes, one of each user. */
-  figures(figures: SimulationFigures): PolicyFigures {
+  figures(figures: SimulationMetrics): PolicyMetrics {
     const [columns, groups] = [this.#columns, this.#groups];
-    const bootstrap = resamplesOf(groups);
+    const bootstrap = getResamples(groups);
     const totals = columns > 0 ? bootstrap.totals(this.#sums, columns) : undefined;
-    const ofPage = (page: number, column: number, mean: number): MeanFigure => {
+    const ofPage = (page: number, column: number, mean: number): MeanEstimate => {
       if (!totals) return { mean, interval: null };
       const at = (b: number) => b * columns + PAGE.size * page;
       const resampled = Float64Array.from(
         { length: bootstrap.resamples },
         (_, b) => totals[at(b) + column]! / totals[at(b) + PAGE.seen]!,
       );
-      return { mean, interval: intervalOf(resampled, groups) };
+      return { mean, interval: computeInterval(resampled, groups) };
     };
     return {
       ...wholeFigures(figures),
@@ -215,7 +218,7 @@ export class FigureGroups {
         clickRate: ofPage(page, PAGE.clicks, clicks / shown),
         reward: ofPage(page, PAGE.reward, reward / shown),
       })),
-      coverage: coverage(figures),
+      coverage: computeCoverage(figures),
       negativeClicks: this.#negative / figures.clicks.reduce((sum, own) => sum + own, 0),
     };
   }

@@ -3,9 +3,9 @@
  * has, a model of the log has guessed what they do there.
  */
 
-import { FURTHER_CLICK, NONE, usersOf } from "../../data/click_log.ts";
+import { FURTHER_CLICK, listUsers, NONE } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
-import { randomStream } from "../../data/random.ts";
+import { createRandomStream } from "../../data/random.ts";
 
 /** Logged states beyond this share of them are far out. */
 const USUAL = 0.99;
@@ -47,7 +47,7 @@ export class LoggedStates {
     for (let k = 0; k < width; k++) trace += covariance[k * width + k]!;
     const ridge = trace > 0 ? RIDGE * trace / width : 1;
     for (let k = 0; k < width; k++) covariance[k * width + k] = covariance[k * width + k]! + ridge;
-    this.#factor = choleskyOf(covariance, width);
+    this.#factor = decomposeCholesky(covariance, width);
     const distances = Float64Array.from({ length: n }, (_, row) => this.distance(states, row)).sort();
     this.limit = distances[Math.min(n - 1, Math.ceil(USUAL * n) - 1)]!;
   }
@@ -76,7 +76,7 @@ export class LoggedStates {
 }
 
 /** Share of the shown items that have fewer than {@link FEW_DISPLAYS} displays in the log. @param displays [I] in the log. */
-export function rareSlots(slates: ArrayLike<number>, displays: ArrayLike<number>): number {
+export function computeRareShare(slates: ArrayLike<number>, displays: ArrayLike<number>): number {
   let rare = 0;
   for (let k = 0; k < slates.length; k++) if ((displays[slates[k]!] ?? 0) < FEW_DISPLAYS) rare++;
   return rare / slates.length;
@@ -85,7 +85,7 @@ export function rareSlots(slates: ArrayLike<number>, displays: ArrayLike<number>
 /** Symmetric positive definite matrices in float64, by rows: factors, and what is solved by them. */
 
 /** The lower factor L [n, n] of A = L L'. @param a [n, n] of which the lower half is read. @throws RangeError where A is not positive definite. */
-export function choleskyOf(a: Float64Array, n: number): Float64Array {
+export function decomposeCholesky(a: Float64Array, n: number): Float64Array {
   const l = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
     for (let j = 0; j <= i; j++) {
@@ -115,9 +115,9 @@ export function solveLower(l: Float64Array, n: number, b: Float64Array): Float64
  */
 export function trainHistories(source: LogSource, most: number): Uint32Array<ArrayBuffer>[] {
   const found: Uint32Array<ArrayBuffer>[] = [];
-  const random = randomStream(1, "histories");
+  const random = createRandomStream(1, "histories");
   let pages = 0;
-  for (const { log, users } of walk(source, usersOf(source, "train"))) {
+  for (const { log, users } of walk(source, listUsers(source, "train"))) {
     for (const user of users) {
       const clicks: number[] = [];
       const end = log.userEvents[user + 1]!;

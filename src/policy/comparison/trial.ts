@@ -3,25 +3,25 @@
  * on. The witness follows the clicks, and tells how likely it holds a click on each page, and in which state each user is.
  */
 
-import { joined, readFloats, readViews } from "../../gpu/readback.ts";
+import { joinArrays, readFloats, readViews } from "../../gpu/readback.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
-import { choiceWeights, slateLogits } from "../../simulate/host/dynamics.ts";
+import { computeChoiceWeights, computeSlateLogits } from "../../simulate/host/dynamics.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
 import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
 import { Simulator } from "../../simulate/simulator.ts";
-import type { Users, UsersSource } from "../../simulate/users.ts";
+import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
 /** The episode that policies are tried in: its random numbers are those of no training. */
 export const EVALUATION_EPISODE = 2 ** 30;
 
 /** An episode, and what the witness says of it. */
-export interface Trial {
+export interface EpisodePrediction {
   readonly log: EpisodeLog;
-  readonly witness?: Testimony;
+  readonly witness?: ModelPredictions;
   /** The values of the slates, as the policy had them when it chose; of policies that have such values. */
-  readonly values?: ChosenValues;
+  readonly values?: SlateValueViews;
 }
 
 /** P(item) is proportional to exp(eta (u + effect of its place)), P(no click) to 1. */
@@ -32,7 +32,7 @@ export interface ChoiceRule {
 }
 
 /** Values of slates, see {@link import("../../simulate/policy.ts").SlateValues}. */
-export interface ChosenValues {
+export interface SlateValueViews {
   /** k, or 1. */
   readonly count: number;
   /** [T, U, count] */
@@ -40,12 +40,12 @@ export interface ChosenValues {
 }
 
 /** What a witness says of the pages of an episode. */
-export interface Testimony {
+export interface ModelPredictions {
   /** [T, U, k] the utilities of the items shown. */
   readonly utilities: Float32Array<ArrayBuffer>;
   /** [T, U] P(any click) of the pages shown. */
   readonly predicted: Float32Array<ArrayBuffer>;
-  /** By which utilities and places become probabilities: {@link clickChances}. */
+  /** By which utilities and places become probabilities: {@link computeClickProbabilities}. */
   readonly choice: ChoiceRule;
   /** [T, U, S] the state in which each page left its user. */
   readonly states: Float32Array<ArrayBuffer>;
@@ -64,10 +64,10 @@ export async function tryPolicy(
   policy: Policy,
   { firstPage = 0, ...options }: SimulatorOptions & { readonly firstPage?: number },
   onPage?: (done: number, of: number) => void | Promise<void>,
-): Promise<Trial[]> {
+): Promise<EpisodePrediction[]> {
   using simulator = await Simulator.create(gpu, environment, options);
   const watched = new WatchedPolicy(policy, witness);
-  const trials: Trial[] = [];
+  const trials: EpisodePrediction[] = [];
   const { users, pages } = simulator.settings;
   const all = (pages - firstPage) * Math.ceil(users / simulator.together);
   let done = 0;
@@ -77,7 +77,7 @@ export async function tryPolicy(
       await watched.look(gpu, seen.users, seen.page === firstPage);
       await onPage?.(++done, all);
     },
-    onLog: (log) => void trials.push(watched.trialOf(log)),
+    onLog: (log) => void trials.push(watched.buildPrediction(log)),
   });
   return trials;
 }
@@ -86,10 +86,12 @@ export async function tryPolicy(
 class WatchedPolicy implements Policy {
   readonly name: string;
   readonly observes: UsersSource;
-  #recorded: { readonly slate: number; readonly utilities: Tensor; readonly witness: Users } | undefined;
+  #recorded:
+    | { readonly slate: number; readonly utilities: Tensor; readonly witness: SimulatedUsers }
+    | undefined;
   #choice: ChoiceRule | undefined;
   /** Pages by the users who were stepped together: their log may come when the next ones are under way. */
-  readonly #windows: (Omit<Testimony, "choice"> & { readonly values?: Float32Array })[][] = [];
+  readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, witness: UsersSource) {
     if (policy.observes !== undefined && policy.observes !== witness) {
@@ -116,7 +118,7 @@ class WatchedPolicy implements Policy {
     if (!this.#recorded) throw new Error("expected a policy that was recorded");
     const { slate, utilities, witness } = this.#recorded;
     if (isFirst) this.#windows.push([]);
-    const rule = this.#choice ??= await choiceRuleOf(gpu, witness);
+    const rule = this.#choice ??= await readChoiceRule(gpu, witness);
     const slots = this.policy.values?.();
     const { columns, groups, stride } = witness.state;
     const views = [utilities.view, witness.state.view, ...(slots ? [slots.view] : [])];
@@ -126,17 +128,17 @@ class WatchedPolicy implements Policy {
       utilities: u.slice(0, users * slate),
       predicted: Float32Array.from(
         { length: users },
-        (_, user) => 1 - clickChances(u.subarray(user * slate, (user + 1) * slate), rule).none,
+        (_, user) => 1 - computeClickProbabilities(u.subarray(user * slate, (user + 1) * slate), rule).none,
       ),
       states: unpadRows(state, users, columns, groups, stride),
       ...(values && slots && { values: unpadRows(values, users, slots.count, 1, slots.stride) }),
     });
   }
 
-  trialOf(log: EpisodeLog): Trial {
+  buildPrediction(log: EpisodeLog): EpisodePrediction {
     const pages = this.#windows.shift() ?? [];
     const values = pages.flatMap(({ values }) => values ?? []);
-    const all = (name: "utilities" | "predicted" | "states") => joined(pages.map((page) => page[name]));
+    const all = (name: "utilities" | "predicted" | "states") => joinArrays(pages.map((page) => page[name]));
     const choice = this.#choice ?? { eta: 1, places: [] };
     return {
       log,
@@ -145,24 +147,24 @@ class WatchedPolicy implements Policy {
         ...{ predicted: all("predicted"), states: all("states") },
       },
       ...(values.length > 0 &&
-        { values: { count: this.policy.values?.()?.count ?? 1, values: joined(values) } }),
+        { values: { count: this.policy.values?.()?.count ?? 1, values: joinArrays(values) } }),
     };
   }
 }
 
 /** By what the utilities of users become clicks. One wait where there are effects of places. */
-export async function choiceRuleOf(gpu: Gpu, { eta, placeEffects }: Users): Promise<ChoiceRule> {
+export async function readChoiceRule(gpu: Gpu, { eta, placeEffects }: SimulatedUsers): Promise<ChoiceRule> {
   if (!placeEffects) return { eta, places: [] };
   const places = await readFloats(gpu, placeEffects.view);
   return { eta, places: places.slice(0, placeEffects.columns) };
 }
 
 /** P(item in slot j) and P(no click) of a slate, in float64 and without overflow. */
-export function clickChances(
+export function computeClickProbabilities(
   utilities: ArrayLike<number>,
   { eta, places }: ChoiceRule,
 ): { items: number[]; none: number } {
-  const { none, slots } = choiceWeights(slateLogits(utilities, eta, places));
+  const { none, slots } = computeChoiceWeights(computeSlateLogits(utilities, eta, places));
   const all = slots.reduce((sum, weight) => sum + weight, none);
   return { items: Array.from(slots, (weight) => weight / all), none: none / all };
 }

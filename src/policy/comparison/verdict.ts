@@ -1,22 +1,22 @@
 /** Verdicts on the policies of a comparison. Each names its environment. */
 
 import {
-  type Comparison,
-  differenceIn,
-  type Environment,
-  overTrainings,
-  policiesOf,
+  type ComparisonEnvironment,
+  findDifference,
+  getRewardUnit,
+  listComparedPolicies,
+  listTrainings,
+  type PolicyComparison,
   type PolicyDifference,
-  trainingsOf,
-  unitOf,
+  summarizeTrainings,
 } from "./comparison.ts";
 import {
   type Claim,
   classifyDifference,
   describeInterval,
   describeSignificance,
+  formatSigned,
   judgeClaim,
-  signed,
 } from "../../figures/verdict.ts";
 
 /** The policy that plans nothing: who is not better than it has gained nothing by planning. */
@@ -25,15 +25,15 @@ export const RIVAL = "greedy";
 const NOTHING = 0.02;
 
 /** Judges of each learned policy the claim that it is better than greedy. */
-export function verdictsOn(comparison: Comparison): Claim[] {
+export function judgePolicies(comparison: PolicyComparison): Claim[] {
   const truth = comparison.environments.find(({ role }) => role === "truth");
-  return policiesOf(comparison).filter(({ learned }) => learned).map(({ name }) =>
+  return listComparedPolicies(comparison).filter(({ learned }) => learned).map(({ name }) =>
     truth ? onTruth(comparison, name, truth) : inSimulators(comparison, name)
   );
 }
 
-function onTruth(comparison: Comparison, policy: string, truth: Environment): Claim {
-  const difference = differenceIn(comparison, policy, RIVAL, truth.name);
+function onTruth(comparison: PolicyComparison, policy: string, truth: ComparisonEnvironment): Claim {
+  const difference = findDifference(comparison, policy, RIVAL, truth.name);
   const place = `on the truth (${truth.name})`;
   const claim = `${policy} is better than ${RIVAL} ${place}`;
   if (!difference) {
@@ -54,9 +54,9 @@ function onTruth(comparison: Comparison, policy: string, truth: Environment): Cl
 }
 
 /** Says where a simulator shows what the truth does not bear out. */
-function simulatorOnly(comparison: Comparison, policy: string): string[] {
+function simulatorOnly(comparison: PolicyComparison, policy: string): string[] {
   const names = comparison.environments.filter(({ role, name }) => {
-    const difference = differenceIn(comparison, policy, RIVAL, name);
+    const difference = findDifference(comparison, policy, RIVAL, name);
     return role !== "truth" && classifyDifference(difference?.interval) === "better";
   }).map(({ name }) => name);
   return names.length === 0
@@ -65,9 +65,9 @@ function simulatorOnly(comparison: Comparison, policy: string): string[] {
 }
 
 /** Without a truth nothing holds: the best that can be said is what the simulators say. */
-function inSimulators(comparison: Comparison, policy: string): Claim {
+function inSimulators(comparison: PolicyComparison, policy: string): Claim {
   const found = comparison.environments.flatMap(({ name }) => {
-    const difference = differenceIn(comparison, policy, RIVAL, name);
+    const difference = findDifference(comparison, policy, RIVAL, name);
     return difference ? [{ name, difference, holds: judgeClaim(difference.interval) }] : [];
   });
   const [first] = found;
@@ -89,7 +89,7 @@ function inSimulators(comparison: Comparison, policy: string): Claim {
 
 /** "In the simulator (A) slateq is worse than greedy: -2.42 clicks per user (-7.5 %; 95 % CI -2.51 to -2.33 over users)." */
 function describeFinding(
-  comparison: Comparison,
+  comparison: PolicyComparison,
   policy: string,
   { mean, rival, interval, wider, trainings, overSeeds }: PolicyDifference,
   place: string,
@@ -101,11 +101,11 @@ function describeFinding(
       overSeeds ? ", the wider interval" : ", of one training"
     }`
     : "no interval";
-  return `${finding}: ${signed(mean)} ${unitOf(comparison)} per user (${share}${range}).`;
+  return `${finding}: ${formatSigned(mean)} ${getRewardUnit(comparison)} per user (${share}${range}).`;
 }
 
 function headroomWords(
-  { name, optimum }: Environment,
+  { name, optimum }: ComparisonEnvironment,
   policy: string,
   difference: PolicyDifference,
 ): string[] {
@@ -128,20 +128,20 @@ function headroomWords(
 }
 
 /** What the model that the policy was trained on promised, and what came of it. */
-function promiseWords(comparison: Comparison, policy: string, truth: Environment): string[] {
+function promiseWords(comparison: PolicyComparison, policy: string, truth: ComparisonEnvironment): string[] {
   const returnIn = (name: string) => {
-    const cells = trainingsOf(comparison, policy, name);
-    return cells.length === 0 ? undefined : overTrainings(cells, (figures) => figures.return.mean).mean;
+    const cells = listTrainings(comparison, policy, name);
+    return cells.length === 0 ? undefined : summarizeTrainings(cells, (figures) => figures.return.mean).mean;
   };
   const real = returnIn(truth.name);
-  const of = (role: Environment["role"]) =>
+  const of = (role: ComparisonEnvironment["role"]) =>
     comparison.environments.flatMap((environment) => {
       const value = environment.role === role ? returnIn(environment.name) : undefined;
       return value === undefined ? [] : [{ name: environment.name, value }];
     });
   const [promised] = of("trained on");
   if (!promised || real === undefined || !(real > 0)) return [];
-  const unit = unitOf(comparison);
+  const unit = getRewardUnit(comparison);
   const gap = promised.value / real - 1;
   const second = of("second model").map(({ name, value }) =>
     ` By ${name}, which never saw the policy: ${value.toFixed(2)} (${percent(value / real - 1)}).`

@@ -9,10 +9,10 @@
  * Each gives terms, whose sum by what they are over is the estimate. So it can be told of any users, and resampled over them.
  */
 
-import type { Evidence } from "./evidence.ts";
+import type { LogEvidence } from "./evidence.ts";
 
 /** Terms of an estimate: the sum of `values`, by that of `over`. */
-export interface Terms {
+export interface EstimatorTerms {
   /** [n] */
   readonly values: Float64Array;
   /** [n]; 1 each without it. */
@@ -20,8 +20,8 @@ export interface Terms {
 }
 
 /** What estimates are made of, page by page, or slot by slot. */
-export type Columns = Pick<
-  Evidence,
+export type EvidenceColumns = Pick<
+  LogEvidence,
   "slate" | "weight" | "reward" | "q" | "v" | "slotReward" | "prefix" | "own" | "slotQ" | "slotV"
 >;
 
@@ -30,7 +30,7 @@ interface Estimator {
   readonly title: string;
   /** Weights of slots, which a log may not give. */
   readonly needs?: "own" | "prefix";
-  terms(of: Columns): Terms;
+  terms(of: EvidenceColumns): EstimatorTerms;
 }
 
 const all = {
@@ -80,17 +80,17 @@ export type EstimatorName = keyof typeof all;
 /** In the order in which they are told. */
 export const estimators: Readonly<Record<EstimatorName, Estimator>> = all;
 
-function weighed({ weight, reward }: Columns): Terms {
+function weighed({ weight, reward }: EvidenceColumns): EstimatorTerms {
   return { values: weight.map((w, i) => w * reward[i]!) };
 }
 
 /** [n] sums of [n, k]. */
-function bySlate(slate: number, terms: Float64Array): Terms {
-  const sums = (_: unknown, i: number) => sumOf(terms.subarray(i * slate, (i + 1) * slate));
+function bySlate(slate: number, terms: Float64Array): EstimatorTerms {
+  const sums = (_: unknown, i: number) => sumValues(terms.subarray(i * slate, (i + 1) * slate));
   return { values: Float64Array.from({ length: terms.length / slate }, sums) };
 }
 
-function sumOf(values: ArrayLike<number>): number {
+function sumValues(values: ArrayLike<number>): number {
   let sum = 0;
   for (let k = 0; k < values.length; k++) sum += values[k]!;
   return sum;
@@ -102,11 +102,11 @@ function sumOf(values: ArrayLike<number>): number {
  * page's own reward, so that it is right for the sum of the rewards whatever the model, and no plan has to be played.
  * @param pages of each user; the user's last one stands at the place in `last`. @returns a term a user
  */
-export function perDecisionDoublyRobust(
-  { weight, reward, q, v }: Columns,
+export function estimatePerDecisionDoublyRobust(
+  { weight, reward, q, v }: EvidenceColumns,
   last: readonly number[],
   pages: number,
-): Terms {
+): EstimatorTerms {
   return {
     values: Float64Array.from(last, (end) => {
       let [sum, before] = [0, 1];
@@ -121,14 +121,14 @@ export function perDecisionDoublyRobust(
 }
 
 /** The effective sample size (Kish 1965): (sum w)^2 / sum w^2; 0 where all weights are 0. */
-export function effectiveSize(weight: Float64Array): number {
+export function computeEffectiveSampleSize(weight: Float64Array): number {
   const most = weight.reduce((most, w) => Math.max(most, w), 0);
   const scaled = weight.map((w) => w / most); // so that no square overflows
-  return most === 0 ? 0 : sumOf(scaled) ** 2 / sumOf(scaled.map((w) => w * w));
+  return most === 0 ? 0 : sumValues(scaled) ** 2 / sumValues(scaled.map((w) => w * w));
 }
 
 /** The share of the weight that the pages of the largest weights have. */
-export function largestShare(weight: Float64Array, pages: number): number {
+export function computeLargestWeightShare(weight: Float64Array, pages: number): number {
   const sorted = weight.toSorted();
-  return sumOf(sorted.subarray(Math.max(0, sorted.length - pages))) / sumOf(sorted);
+  return sumValues(sorted.subarray(Math.max(0, sorted.length - pages))) / sumValues(sorted);
 }

@@ -1,19 +1,19 @@
 /** What a policy would have earned on the next page of each logged state, by all estimators, with intervals over users. */
 
-import { randomStream } from "../../data/random.ts";
-import { thousands } from "../../number_text.ts";
+import { createRandomStream } from "../../data/random.ts";
+import { formatThousands } from "../../number_text.ts";
 import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";
 import { UserError } from "../../user_error.ts";
-import { type MeanFigure, ratioOf } from "../comparison/figures.ts";
+import { estimateRatio, type MeanEstimate } from "../comparison/figures.ts";
 import {
-  effectiveSize,
+  computeEffectiveSampleSize,
+  computeLargestWeightShare,
+  estimatePerDecisionDoublyRobust,
   type EstimatorName,
   estimators,
-  largestShare,
-  perDecisionDoublyRobust,
-  type Terms,
+  type EstimatorTerms,
 } from "./estimators.ts";
-import type { Evidence } from "./evidence.ts";
+import type { LogEvidence } from "./evidence.ts";
 
 /** Least effective sample size as a share of the pages. */
 export const LEAST_SHARE = 0.05;
@@ -29,20 +29,20 @@ const MOST_DECISIONS = 5;
 const LARGEST = 10;
 
 /** What a log says of a policy. */
-export interface Evaluation {
+export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
   /** Pages that are left out: of other sizes, or of no known propensity. */
   readonly left: number;
   /** Clicks a page; undefined where the log has not what the estimator needs. */
-  readonly estimates: Readonly<Partial<Record<EstimatorName, MeanFigure>>>;
+  readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
   /** Clicks on the first pages of each user, and the effective sample size of so many pages, in users. */
   readonly decisions:
     | {
       readonly pages: number;
       readonly users: number;
       readonly effective: number;
-      readonly clicks: MeanFigure;
+      readonly clicks: MeanEstimate;
     }
     | undefined;
   /** (sum w)^2 / (n sum w^2) */
@@ -50,15 +50,15 @@ export interface Evaluation {
   /** The share of the weight that the ten pages of the largest weights have. */
   readonly largest: number;
   /** Mean weight: 1 where the propensities are right, and whatever the policy shows could have been shown. */
-  readonly weight: MeanFigure;
+  readonly weight: MeanEstimate;
   /** Which estimates hold. */
   readonly propensities: PropensityVerdict;
   /** All propensities by the chances that pages were drawn by, where they are scaled. */
   readonly factor: number | undefined;
   /** Clicks a page that the model predicts too many, by DR; divided by the weights' sum where the propensities are scaled. */
-  readonly gap: MeanFigure;
+  readonly gap: MeanEstimate;
   /** Least and largest ratio of a propensity to that of the scores at the temperature that the log was said to be drawn at. */
-  readonly off: Evidence["off"];
+  readonly off: LogEvidence["off"];
 }
 
 /**
@@ -68,9 +68,9 @@ export interface Evaluation {
 export type PropensityVerdict = "right" | "scaled" | "wrong";
 
 /** @throws UserError for a log that says too little of the policy. @param name of the policy */
-export function evaluate(evidence: Evidence, name: string, temperature?: number): Evaluation {
+export function evaluate(evidence: LogEvidence, name: string, temperature?: number): OffPolicyEvaluation {
   expectEnough(evidence, name, temperature);
-  const figure = (terms: Terms) => figureOf(evidence.user, terms);
+  const figure = (terms: EstimatorTerms) => estimateMean(evidence.user, terms);
   const { weight, slate, q, reward } = evidence;
   const meanWeight = figure({ values: weight });
   const propensities = judgePropensities(evidence);
@@ -83,9 +83,9 @@ export function evaluate(evidence: Evidence, name: string, temperature?: number)
       Object.entries(estimators).filter(([, { needs }]) => needs === undefined || isKnown(needs))
         .map(([name, { terms }]) => [name, clip(figure(terms(evidence)), 1)]),
     ),
-    decisions: propensities === "right" ? decisionsOf(evidence) : undefined,
-    effective: effectiveSize(weight) / weight.length,
-    largest: largestShare(weight, LARGEST),
+    decisions: propensities === "right" ? estimateDecisions(evidence) : undefined,
+    effective: computeEffectiveSampleSize(weight) / weight.length,
+    largest: computeLargestWeightShare(weight, LARGEST),
     weight: meanWeight,
     propensities,
     factor: propensities === "scaled" ? knownFactor(evidence) ?? 1 / meanWeight.mean : undefined,
@@ -105,10 +105,10 @@ const ROUNDING = 1e-4;
  * the page to its mean under the policy, such as the model's P(click): E[w (q - v)] = 0, whatever the model. Where the policy
  * shows what the log could not, they do not.
  */
-function judgePropensities(evidence: Evidence): PropensityVerdict {
+function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;
-  const contains = (terms: Terms, value: number) => {
-    const [low, high] = figureOf(user, terms).interval ?? [value, value];
+  const contains = (terms: EstimatorTerms, value: number) => {
+    const [low, high] = estimateMean(user, terms).interval ?? [value, value];
     return low <= value + ROUNDING && high >= value - ROUNDING;
   };
   if (knownFactor(evidence) !== undefined) return "scaled";
@@ -119,7 +119,7 @@ function judgePropensities(evidence: Evidence): PropensityVerdict {
 }
 
 /** The factor of all propensities, where the scores that the log was drawn by say that it is one, and not 1. */
-function knownFactor({ off: [least, most] = [1, 1] }: Evidence): number | undefined {
+function knownFactor({ off: [least, most] = [1, 1] }: LogEvidence): number | undefined {
   return isOne(most / least) && !isOne(least) ? least : undefined;
 }
 
@@ -129,21 +129,21 @@ export function isOne(ratio: number): boolean {
 }
 
 /** Within the clicks that so many pages can have. */
-function clip({ mean, interval }: MeanFigure, pages: number): MeanFigure {
+function clip({ mean, interval }: MeanEstimate, pages: number): MeanEstimate {
   const within = (clicks: number) => Math.min(Math.max(clicks, 0), pages);
   return { mean: within(mean), interval: interval && [within(interval[0]), within(interval[1])] };
 }
 
 /** A term's figure, resampled over users. @param user [n] whose each page is */
-export function figureOf(user: ArrayLike<number>, { values, over }: Terms): MeanFigure {
+export function estimateMean(user: ArrayLike<number>, { values, over }: EstimatorTerms): MeanEstimate {
   const terms = [...Map.groupBy(values.keys(), (i) => user[i]!).values()];
   const sums = (of: (i: number) => number) =>
     Float64Array.from(terms, (own) => own.reduce((sum, i) => sum + of(i), 0));
-  return ratioOf(sums((i) => values[i]!), sums((i) => over ? over[i]! : 1));
+  return estimateRatio(sums((i) => values[i]!), sums((i) => over ? over[i]! : 1));
 }
 
 /** Of as many first pages as have enough of an effective sample, and of the users whose first pages are all there. */
-function decisionsOf(evidence: Evidence): Evaluation["decisions"] {
+function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decisions"] {
   const { user, page, weight } = evidence;
   for (let pages = MOST_DECISIONS; pages > 1; pages--) {
     const last = Array.from(page.keys()).filter((i) =>
@@ -151,23 +151,23 @@ function decisionsOf(evidence: Evidence): Evaluation["decisions"] {
     );
     const product = (end: number) =>
       weight.subarray(end - pages + 1, end + 1).reduce((product, w) => product * w, 1);
-    const effective = effectiveSize(Float64Array.from(last, product));
+    const effective = computeEffectiveSampleSize(Float64Array.from(last, product));
     if (effective < LEAST_SIZE) continue;
-    const clicks = clip(ratioOf(perDecisionDoublyRobust(evidence, last, pages).values), pages);
+    const clicks = clip(estimateRatio(estimatePerDecisionDoublyRobust(evidence, last, pages).values), pages);
     return { pages, users: last.length, effective, clicks };
   }
   return undefined;
 }
 
 /** @throws UserError with the reason, and with what would do. */
-function expectEnough({ mu, weight, kept, slate }: Evidence, name: string, temperature?: number): void {
+function expectEnough({ mu, weight, kept, slate }: LogEvidence, name: string, temperature?: number): void {
   if (mu.every((chance) => chance === 1)) {
     throw new UserError(
       `Expected a log in which each page was drawn, got one in which nothing else could be shown (all propensities are 1): of ` +
         `what ${name} would show instead it says nothing. Draw pages: simulate --explore plackett-luce:1 --write-log.`,
     );
   }
-  const size = effectiveSize(weight);
+  const size = computeEffectiveSampleSize(weight);
   const share = size / weight.length;
   if (share >= LEAST_SHARE && size >= LEAST_SIZE) return;
   if (share >= LEAST_SHARE) {
@@ -181,8 +181,8 @@ function expectEnough({ mu, weight, kept, slate }: Evidence, name: string, tempe
   const percent = `${(100 * share).toPrecision(2)} %`;
   const hits = weight.reduce((sum, w) => sum + (w > 0 ? 1 : 0), 0);
   const why = temperature === undefined
-    ? `it always shows one slate, which the log shows on ${thousands(hits)} of ` +
-      `${thousands(weight.length)} pages`
+    ? `it always shows one slate, which the log shows on ${formatThousands(hits)} of ` +
+      `${formatThousands(weight.length)} pages`
     : `at temperature ${temperature} it shows other slates than the log`;
   const pool = temperature === undefined ? poolFor(slate) : poolAt(kept, slate, temperature);
   const warmer = kept.length > 0 ? enoughAt(kept, temperature) : undefined;
@@ -199,7 +199,7 @@ function expectEnough({ mu, weight, kept, slate }: Evidence, name: string, tempe
 }
 
 /** The least temperature, of two digits, that has enough of an effective sample on the pages that are kept. */
-function enoughAt(kept: Evidence["kept"], temperature = 0.01): number | undefined {
+function enoughAt(kept: LogEvidence["kept"], temperature = 0.01): number | undefined {
   for (let t = temperature; t <= WARMEST; t *= 1.25) {
     const rounded = Number(t.toPrecision(2));
     const weights = Float64Array.from(
@@ -208,7 +208,9 @@ function enoughAt(kept: Evidence["kept"], temperature = 0.01): number | undefine
     );
     const mean = weights.reduce((sum, w) => sum + w, 0) / weights.length;
     // Where pages that weigh much are not in the log, the others weigh alike, and too little.
-    if (effectiveSize(weights) >= LEAST_SHARE * weights.length && Math.abs(mean - 1) < 0.25) return rounded;
+    if (computeEffectiveSampleSize(weights) >= LEAST_SHARE * weights.length && Math.abs(mean - 1) < 0.25) {
+      return rounded;
+    }
   }
   return undefined;
 }
@@ -221,8 +223,8 @@ const TRIED = { pages: 300, slates: 8 } as const;
  * The largest pool, of those tried, whose random slates would have an effective sample for a policy that draws at a temperature:
  * for N equally likely slates it is 1 / E_pi[N pi(A)].
  */
-function poolAt(kept: Evidence["kept"], slate: number, temperature: number): number {
-  const random = randomStream(1, "pools");
+function poolAt(kept: LogEvidence["kept"], slate: number, temperature: number): number {
+  const random = createRandomStream(1, "pools");
   const some = kept.slice(0, TRIED.pages);
   const most = some.reduce((most, { scores }) => Math.max(most, scores.length), slate);
   for (let n = most; n > poolFor(slate); n = Math.floor(n / 1.25)) {
@@ -232,7 +234,7 @@ function poolAt(kept: Evidence["kept"], slate: number, temperature: number): num
       const own = random.sampleWithoutReplacement(scores.length, pool);
       const law = new PlackettLuce(Float32Array.from(own, (place) => scores[place]!), temperature);
       for (let s = 0; s < TRIED.slates; s++, count++) {
-        sum += slatesOf(pool, slate) * law.chance(law.draw(slate, () => random.uniform()).places);
+        sum += countSlates(pool, slate) * law.chance(law.draw(slate, () => random.uniform()).places);
       }
     }
     if (count / sum >= LEAST_SHARE) return n;
@@ -241,13 +243,13 @@ function poolAt(kept: Evidence["kept"], slate: number, temperature: number): num
 }
 
 /** Ordered slates of k of n items. */
-function slatesOf(n: number, slate: number): number {
+function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
 /** The largest pool whose random slates of k would have a policy of one slate on enough pages. */
 function poolFor(slate: number): number {
   let n = slate;
-  while (slatesOf(n + 1, slate) <= 1 / LEAST_SHARE) n++;
+  while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;
   return n;
 }

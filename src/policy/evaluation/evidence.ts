@@ -1,16 +1,23 @@
 /** What the pages of a log say of a policy, page by page: by how much it would have shown each more often, and what a model holds of both. */
 
 import { type Clicks, NONE } from "../../data/click_log.ts";
-import { type Key, keyOf, philox, purposes, slotOf, uniform24 } from "../../data/philox.ts";
+import {
+  computePhilox,
+  getSlotPurpose,
+  makeKey,
+  type PhiloxKey,
+  purposes,
+  toUniform24,
+} from "../../data/philox.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { noScores } from "../../simulate/explore.ts";
+import { describeMissingScores } from "../../simulate/explore.ts";
 import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";
-import { topSlate } from "../../simulate/host/slate_ratio.ts";
+import { selectTopSlate } from "../../simulate/host/slate_ratio.ts";
 import { UserError } from "../../user_error.ts";
 import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay.ts";
 
 /** A log, and a policy. */
-export interface EvidenceOptions extends ReplayOptions {
+export interface LogEvidenceOptions extends ReplayOptions {
   /** At which the policy's slates are drawn by its scores; without it, it shows the best ones. */
   readonly temperature?: number;
   /** At which the log's were drawn by the same scores, where that is known: what independent IPS needs. */
@@ -46,7 +53,7 @@ interface Row {
 }
 
 /** All of them: [n], or [n k] slot after slot. Pages of a user follow one another. */
-export type Evidence = { readonly [name in keyof Row]: Float64Array } & {
+export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
   /** Of some pages what other temperatures are tried on: the scores of candidates, the places of what was shown, and mu. */
   readonly kept: readonly Kept[];
@@ -68,7 +75,7 @@ const LARGEST_WEIGHT = 1e60;
 /** Pages that other temperatures are tried on. */
 const KEPT = 2000;
 /** Of what is drawn here. */
-const KEY: Key = keyOf(1);
+const KEY: PhiloxKey = makeKey(1);
 
 const NO_PROPENSITIES =
   "Expected a log that says by which chance each page was shown, got one without propensities: what was not shown because it " +
@@ -76,17 +83,17 @@ const NO_PROPENSITIES =
   "--write-log), or name their column (data log --propensity).";
 
 /** Reads the pages of a log. @throws UserError for a log without propensities, or with slates that could not be shown. */
-export async function evidenceOf(gpu: Gpu, options: EvidenceOptions): Promise<Evidence> {
+export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Promise<LogEvidence> {
   const { log, policy, temperature, loggedTemperature } = options;
   if (!log.eventPropensities) throw new UserError(NO_PROPENSITIES);
   if ((temperature ?? loggedTemperature) !== undefined && !policy.scores) {
-    throw new UserError(noScores(policy.name));
+    throw new UserError(describeMissingScores(policy.name));
   }
   const rows: Row[] = [];
   const kept: Kept[] = [];
   let [least, most] = [Infinity, 0];
   await replayPages(gpu, options, (page) => {
-    const found = rowOf(page, options, kept);
+    const found = buildRow(page, options, kept);
     if (!found) return;
     rows.push(found.row);
     [least, most] = [Math.min(least, found.off), Math.max(most, found.off)];
@@ -112,26 +119,30 @@ export async function evidenceOf(gpu: Gpu, options: EvidenceOptions): Promise<Ev
  * Undefined where it is not known by which chance the page was shown. @param kept gets what other temperatures are tried on
  * @returns the page, and mu by that of the scores at the log's temperature; 1 where that is not known.
  */
-function rowOf(
+function buildRow(
   page: ReplayedPage,
-  options: EvidenceOptions,
+  options: LogEvidenceOptions,
   kept: Kept[],
 ): { row: Row; off: number } | undefined {
   const { log, slate: k, temperature, loggedTemperature, draws = DRAWS } = options;
   const { user, event, candidates } = page;
   const propensities = log.eventPropensities?.[event] ?? [];
   if (propensities.length === 0) return undefined;
-  const shown = placesOf(log, event, candidates);
+  const shown = findCandidateIndices(log, event, candidates);
   const mu = propensities.reduce((product, chance) => product * chance, 1);
   const scores = page.scores && Float32Array.from(candidates, (item) => page.scores?.[item] ?? NaN);
   if (scores && kept.length < KEPT) kept.push({ scores, shown, mu });
-  const law = lawOf(page, k, scores, temperature);
+  const law = buildSlateDistribution(page, k, scores, temperature);
   const words = Array.from(
     { length: Math.ceil(k / 4) * draws },
-    (_, at) => philox([user, at % draws, page.page, slotOf(purposes.SLATE, Math.floor(at / draws))], KEY),
+    (_, at) =>
+      computePhilox(
+        [user, at % draws, page.page, getSlotPurpose(purposes.SLATE, Math.floor(at / draws))],
+        KEY,
+      ),
   );
   const uniform = (draw: number) => (slot: number) =>
-    uniform24(words[draw + draws * (slot >>> 2)]![slot & 3]!);
+    toUniform24(words[draw + draws * (slot >>> 2)]![slot & 3]!);
   const slates = Array.from(
     { length: temperature === undefined ? 1 : draws },
     (_, d) => law.draw(k, uniform(d)).places,
@@ -171,7 +182,11 @@ function rowOf(
 }
 
 /** Where the items of a page stand among the candidates. @throws UserError for one that is none. */
-function placesOf({ eventRows, rowItem }: Clicks, event: number, candidates: readonly number[]): number[] {
+function findCandidateIndices(
+  { eventRows, rowItem }: Clicks,
+  event: number,
+  candidates: readonly number[],
+): number[] {
   const places = new Map(candidates.map((item, place) => [item, place]));
   return Array.from(rowItem.subarray(eventRows[event], eventRows[event + 1]), (item) => {
     const place = places.get(item);
@@ -184,14 +199,16 @@ function placesOf({ eventRows, rowItem }: Clicks, event: number, candidates: rea
 }
 
 /** By which chance the policy shows slates of the candidates: by scores, or one slate always, as at a temperature of 0. */
-function lawOf(
+function buildSlateDistribution(
   { candidates, chosen }: ReplayedPage,
   k: number,
   scores: Float32Array | undefined,
   temperature?: number,
 ): PlackettLuce {
   if (scores && temperature !== undefined) return new PlackettLuce(scores, temperature);
-  const slate = scores ? topSlate(scores, k) : Array.from(chosen ?? [], (item) => candidates.indexOf(item));
+  const slate = scores
+    ? selectTopSlate(scores, k)
+    : Array.from(chosen ?? [], (item) => candidates.indexOf(item));
   const ranks = new Float64Array(candidates.length).fill(-Infinity);
   slate.forEach((place, j) => ranks[place] = -1e6 * j);
   return new PlackettLuce(ranks, 1);

@@ -3,18 +3,18 @@
  * move on by what they clicked in the log, whatever the policy would have shown.
  */
 
-import { bitWords } from "../../batch/device_log.ts";
-import { clickedRows, type Clicks, GIVEN_HISTORY, NONE } from "../../data/click_log.ts";
+import { countBitWords } from "../../batch/device_log.ts";
+import { type Clicks, GIVEN_HISTORY, listClickedRows, NONE } from "../../data/click_log.ts";
 import { Arena } from "../../gpu/arena.ts";
-import { Commands } from "../../gpu/commands.ts";
+import { CommandRecorder } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { readViews } from "../../gpu/readback.ts";
-import { bufferOf, type View } from "../../gpu/memory.ts";
-import { eventWords, Page } from "../../simulate/page.ts";
+import { asBufferView, type View } from "../../gpu/memory.ts";
+import { encodeEmptyEvents, PageBuffers } from "../../simulate/page.ts";
 import { PageHeaders, PageProgram } from "../../simulate/page_program.ts";
 import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
-import type { Users, UsersSource } from "../../simulate/users.ts";
-import { type ChoiceRule, choiceRuleOf } from "../comparison/trial.ts";
+import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
+import { type ChoiceRule, readChoiceRule } from "../comparison/trial.ts";
 
 /** Which pages of a log are gone through, and by whom. */
 export interface ReplayOptions {
@@ -58,13 +58,13 @@ interface LoggedUser {
   readonly pages: readonly { readonly event: number; readonly clicks: readonly number[] }[];
 }
 
-function userOf(log: Clicks, user: number): LoggedUser {
+function readLoggedUser(log: Clicks, user: number): LoggedUser {
   const { userEvents, eventGiven, eventRows, rowItem } = log;
   const before: number[] = [];
   const pages: { event: number; clicks: number[] }[] = [];
   for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
     const given = eventGiven?.[event] ?? 0;
-    if (given === 0) pages.push({ event, clicks: clickedRows(log, event).map((row) => rowItem[row]!) });
+    if (given === 0) pages.push({ event, clicks: listClickedRows(log, event).map((row) => rowItem[row]!) });
     else if (given === GIVEN_HISTORY) (pages.at(-1)?.clicks ?? before).push(rowItem[eventRows[event]!]!);
   }
   return { user, before, pages };
@@ -94,7 +94,10 @@ export async function replayPages(
   using stack = new DisposableStack();
   const replay = await Replay.create(gpu, options, together, stack);
   for (let first = 0; first < all; first += together) {
-    const users = Array.from({ length: Math.min(together, all - first) }, (_, k) => userOf(log, first + k));
+    const users = Array.from(
+      { length: Math.min(together, all - first) },
+      (_, k) => readLoggedUser(log, first + k),
+    );
     await replay.run(users, take);
     await onProgress?.(first + users.length, all);
   }
@@ -116,8 +119,8 @@ class Replay {
   private constructor(
     private readonly gpu: Gpu,
     private readonly options: ReplayOptions,
-    private readonly page: Page,
-    private readonly environment: Users,
+    private readonly page: PageBuffers,
+    private readonly environment: SimulatedUsers,
     private readonly asked: Asked,
     private readonly utilities: View,
     private readonly headers: PageHeaders,
@@ -133,14 +136,14 @@ class Replay {
   ): Promise<Replay> {
     const { model, policy, slate, pages } = options;
     const arena = stack.use(new Arena(gpu, "replay"));
-    const page = new Page(gpu, arena, { users, slate, items: model.itemCount, pages, startClicks: 0 });
+    const page = new PageBuffers(gpu, arena, { users, slate, items: model.itemCount, pages, startClicks: 0 });
     const environment = stack.use(model.users(page, arena));
     const other = policy.observes !== undefined && policy.observes !== model;
     const observer = other ? stack.use(policy.observes.users(page, arena)) : environment;
     const all = [...new Set([environment, observer])];
     const { utilities, users: chunk, dispatches } = environment.catalogue();
     const rules = { reward: "click", leave: 0, patience: 0 } as const;
-    const asked = askedOf(policy, utilities, { arena, page, environment, observer, rules });
+    const asked = recordPolicy(policy, utilities, { arena, page, environment, observer, rules });
     const look: PageDispatch[] = [{ chunk, rows: page.items, dispatches }, ...asked.dispatches];
     if (chunk < users) throw new Error(`expected chunks of ${users} users, got ${chunk}`);
     const headers = new PageHeaders(arena, page, 1 + pages, look);
@@ -153,7 +156,7 @@ class Replay {
       shown: await record("shown", all.flatMap((one) => one.shown())),
       step: await record("step", all.flatMap((one) => one.step())),
     };
-    return new Replay(gpu, options, page, environment, asked, bufferOf(utilities), headers, programs);
+    return new Replay(gpu, options, page, environment, asked, asBufferView(utilities), headers, programs);
   }
 
   /** The pages of some users, in their order, page after page. */
@@ -162,7 +165,7 @@ class Replay {
     const key = { users: users.length, firstUser: 0, episode: 0, seed: 0 };
     this.headers.put(key, (place) => Math.max(0, place - 1));
     this.#submit([[programs.prepare, 0], [programs.begin, 0]]);
-    const choice = this.#choice ??= await choiceRuleOf(this.gpu, this.environment);
+    const choice = this.#choice ??= await readChoiceRule(this.gpu, this.environment);
     const clicked = users.map(({ before }) => new Set(before));
     const most = (of: (user: LoggedUser) => number) =>
       users.reduce((most, user) => Math.max(most, of(user)), 0);
@@ -217,7 +220,7 @@ class Replay {
   /** Words of utilities, and of what the policy makes of them. One wait. */
   async #look(t: number, may: readonly (readonly number[])[]) {
     const { gpu, page, asked: { view, stride }, programs } = this;
-    if (stride === undefined) this.#write(page.masked, maskOf(page, may));
+    if (stride === undefined) this.#write(page.masked, buildMask(page, may));
     this.#submit([[programs.look, 1 + t]]);
     const [utilities, own] = await readViews(gpu, [this.utilities, view]);
     if (!utilities || !own) throw new Error("expected utilities, and scores or slates");
@@ -229,14 +232,14 @@ class Replay {
   #show(slates: Uint32Array<ArrayBuffer>, clicks: readonly (Click | undefined)[]): void {
     const { page, programs } = this;
     this.#write(page.slates, slates);
-    this.#write(page.event, eventsOf(page, clicks));
+    this.#write(page.event, encodeEvents(page, clicks));
     this.#submit([[programs.shown, 1], [programs.step, 1]]);
   }
 
   /** Users click an item that stands on no page. */
   #click(items: readonly (number | undefined)[]): void {
     const clicks = items.map((item) => item === undefined ? undefined : { item, slot: undefined });
-    this.#write(this.page.event, eventsOf(this.page, clicks));
+    this.#write(this.page.event, encodeEvents(this.page, clicks));
     this.#submit([[this.programs.step, 1]]);
   }
 
@@ -245,14 +248,14 @@ class Replay {
   }
 
   #submit(programs: readonly (readonly [PageProgram, number])[]): void {
-    Commands.submit(this.gpu, "replay", (commands) => {
+    CommandRecorder.submit(this.gpu, "replay", (commands) => {
       for (const [program, place] of programs) program.encode(commands, place);
     });
   }
 }
 
 /** @param known what is computed anyway */
-function askedOf(policy: Policy, known: View, context: PageContext): Asked {
+function recordPolicy(policy: Policy, known: View, context: PageContext): Asked {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };
   const { before = [], chunk, dispatches, scores: view, stride } = policy.scores(context);
@@ -262,8 +265,11 @@ function askedOf(policy: Policy, known: View, context: PageContext): Asked {
 }
 
 /** Bits of all but the candidates. */
-function maskOf({ users, items }: Page, may: readonly (readonly number[])[]): Uint32Array<ArrayBuffer> {
-  const bits = new Uint32Array(bitWords(items) * users).fill(0xffffffff);
+function buildMask(
+  { users, items }: PageBuffers,
+  may: readonly (readonly number[])[],
+): Uint32Array<ArrayBuffer> {
+  const bits = new Uint32Array(countBitWords(items) * users).fill(0xffffffff);
   may.forEach((own, u) => {
     for (const item of own) bits[(item >>> 5) * users + u]! &= ~(1 << (item % 32));
   });
@@ -271,8 +277,11 @@ function maskOf({ users, items }: Page, may: readonly (readonly number[])[]): Ui
 }
 
 /** What users clicked, as kernels read it. */
-function eventsOf({ users, slate }: Page, clicks: readonly (Click | undefined)[]): Uint32Array<ArrayBuffer> {
-  const words = eventWords(users, slate);
+function encodeEvents(
+  { users, slate }: PageBuffers,
+  clicks: readonly (Click | undefined)[],
+): Uint32Array<ArrayBuffer> {
+  const words = encodeEmptyEvents(users, slate);
   clicks.forEach((click, u) => {
     if (click) words.set([click.slot === undefined ? NONE : u * slate + click.slot, click.item], 4 * u + 2);
   });

@@ -11,24 +11,24 @@
  */
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
-import { bufferOf, type View } from "../../gpu/memory.ts";
+import { asBufferView, type View } from "../../gpu/memory.ts";
 import type { PageContext, PageDispatch } from "../../simulate/policy.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import { chooseByPosition, type QAct } from "../network/choose_slates.ts";
-import type { QCopy, QKind } from "../network/q_network.ts";
-import { type SlateRows, tapeOf } from "../network/slate_rows.ts";
+import { chooseByPosition, type SlateChoiceViews } from "../network/choose_slates.ts";
+import type { QKind, WeightCopy } from "../network/q_network.ts";
+import { createTape, type SlateRows } from "../network/slate_rows.ts";
 import { slateValue } from "../network/slate_value.ts";
 import type { AlgorithmName, PolicyTrainingConfig } from "./config.ts";
 import {
-  inputOf,
+  createLearnRows,
+  getNetworkInput,
+  type LearnerFactory,
   type LearnerSubject,
-  learnRows,
   type LearnSizes,
-  type Lesson,
-  type MakeLearner,
   NetworkLearner,
   type NextValue,
-  type RecordedLesson,
+  type RecordedUpdate,
+  type TrainingBatch,
 } from "./learner.ts";
 import { type QCounts, qLoss, type QLossBatch } from "./q_loss.ts";
 import { SlateQLearner } from "./slateq.ts";
@@ -52,7 +52,7 @@ const variants: Readonly<Record<"cdqn" | "gdqn", Variant>> = {
 };
 
 /** What makes the learner of each. */
-export const algorithms: Readonly<Record<AlgorithmName, MakeLearner>> = {
+export const algorithms: Readonly<Record<AlgorithmName, LearnerFactory>> = {
   cdqn: (subject) => new QLearner(subject, "cdqn"),
   gdqn: (subject) => new QLearner(subject, "gdqn"),
   slateq: (subject) => new SlateQLearner(subject),
@@ -67,27 +67,31 @@ class QLearner extends NetworkLearner {
     this.#variant = variants[name];
   }
 
-  protected best(_context: PageContext, rows: SlateRows<ClickSizes>, act: QAct): readonly PageDispatch[] {
+  protected best(
+    _context: PageContext,
+    rows: SlateRows<ClickSizes>,
+    act: SlateChoiceViews,
+  ): readonly PageDispatch[] {
     const { kind, slate } = this.network.shape;
     const { dispatches, q: view, stride } = chooseByPosition(this.network, rows, act);
     if (kind !== "item") this.values = { view, stride, count: slate };
     return dispatches;
   }
 
-  record({ recall, wanted, ring }: Lesson): RecordedLesson {
+  record({ recall, wanted, ring }: TrainingBatch): RecordedUpdate {
     const { config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, huber, rows: count } = config;
     const { network } = this;
     const { counts, worth } = this.#variant;
-    const rows = learnRows(this.arena, recall);
-    const [before, after] = [inputOf(recall, "before"), inputOf(recall, "after")];
+    const rows = createLearnRows(this.arena, recall);
+    const [before, after] = [getNetworkInput(recall, "before"), getNetworkInput(recall, "after")];
     const slates = this.arena.allocate("best slates after", 4 * count * slate);
     const masked = { view: recall.maskAfter, stride: count };
     const copy = doubleQ ? "online" : "older";
     const best = chooseByPosition(network, rows, { copy, input: after, slates, masked });
     /** The values of slates. Bases are changed by what they are asked for, so each has its own. */
-    const valued = (copy: QCopy, input: Tensor, slates: View) => {
-      const tape = tapeOf<LearnSizes, QLossBatch>(rows, network.parameters);
+    const valued = (copy: WeightCopy, input: Tensor, slates: View) => {
+      const tape = createTape<LearnSizes, QLossBatch>(rows, network.parameters);
       const state = network.state(tape, copy, input);
       return { tape, q: slateValue(tape, rows, network, { copy, state, slates, itemVectors }) };
     };
@@ -107,7 +111,7 @@ class QLearner extends NetworkLearner {
     });
     tape.place();
     return {
-      nextValue: { view: bufferOf(next.q.view), stride: next.q.stride, ...worth(slate) },
+      nextValue: { view: asBufferView(next.q.view), stride: next.q.stride, ...worth(slate) },
       next: [...best.dispatches, ...next.tape.forward()],
       fit: [...(chained?.dispatches ?? []), ...tape.forward(), ...tape.backward()],
       moved: network.makeTables(rows, "online", itemVectors),

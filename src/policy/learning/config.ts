@@ -6,14 +6,14 @@
 import { type Split, splits } from "../../data/click_log.ts";
 import {
   between,
-  defaultsOf,
-  entriesOf,
-  field,
-  type Fields,
-  numberOf,
+  buildSchemaEntries,
+  type ConfigFields,
+  defineField,
+  defineSwitchField,
+  getDefaults,
+  makeNumberParser,
   oneOf,
   positive,
-  switchedField,
   whole,
 } from "../../option.ts";
 import * as v from "../../schema.ts";
@@ -103,121 +103,135 @@ const hidden = v.pipe(v.whole(4, 64), v.multipleOf(4, "expected a multiple of 4"
 const rows = v.pipe(v.whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64"));
 
 /** The defaults are those that worked on the shop whose optimum is known, of what does not depend on the task. */
-export const policyTrainingFields: Fields<PolicyTrainingConfig> = {
-  algorithm: field(
+export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
+  algorithm: defineField(
     "--algorithm <name>",
     "cdqn: a cascade of values, one a position; gdqn: a value an item, added up; slateq: the value of a click on each item " +
       "and of none, and the slate that is best by them",
     oneOf(algorithmNames),
     "cdqn",
   ),
-  seed: field("--seed <n>", "seed of all that is random", whole(0, 2 ** 32 - 1), 1),
-  slate: field("--slate <k>", "items that a page shows", whole(1, 1024), 3),
-  pages: field("--pages <n>", "pages of an episode", whole(1, 100_000), 20),
-  users: field("--users <n>", "users stepped together", whole(1, 2 ** 24), 128),
-  steps: field(
+  seed: defineField("--seed <n>", "seed of all that is random", whole(0, 2 ** 32 - 1), 1),
+  slate: defineField("--slate <k>", "items that a page shows", whole(1, 1024), 3),
+  pages: defineField("--pages <n>", "pages of an episode", whole(1, 100_000), 20),
+  users: defineField("--users <n>", "users stepped together", whole(1, 2 ** 24), 128),
+  steps: defineField(
     "--steps <n>",
     "pages to learn from in all (one user's page counts as one), not steps of the optimiser; whole episodes are played",
     whole(1, 2 ** 40),
     400_000,
   ),
-  reward: field(
+  reward: defineField(
     "--reward <what>",
     "1 a click, or the utility of the clicked item",
     oneOf(["click", "utility"]),
     "click",
   ),
-  start: field(
+  start: defineField(
     "--start <users>",
     "empty: without a click; train, validation or test: each user starts with all clicks of a logged user of this part",
     oneOf(["empty", ...splits]),
     "empty",
   ),
-  repeats: switchedField("--repeats", "show clicked items again", false),
-  leave: field("--leave <p>", "probability that a user leaves after a page without a click", share, 0),
-  patience: field(
+  repeats: defineSwitchField("--repeats", "show clicked items again", false),
+  leave: defineField("--leave <p>", "probability that a user leaves after a page without a click", share, 0),
+  patience: defineField(
     "--patience <n>",
     "a user leaves after so many pages in a row without a click; 0: never",
     whole(0, MOST),
     0,
   ),
-  hidden: field(
+  hidden: defineField(
     "--hidden <units>",
     "hidden units of Q: 4, 8, ... 64",
-    { schema: hidden, parse: numberOf(hidden, "4, 8, 12, ... or 64 units") },
+    { schema: hidden, parse: makeNumberParser(hidden, "4, 8, 12, ... or 64 units") },
     64,
   ),
-  trunk: field("--trunk <units>", "units that the state goes through first", whole(4, 1024), 64),
-  sharePositions: switchedField("--share-positions", "cdqn: one network for all positions of a slate", false),
-  target: field(
+  trunk: defineField("--trunk <units>", "units that the state goes through first", whole(4, 1024), 64),
+  sharePositions: defineSwitchField(
+    "--share-positions",
+    "cdqn: one network for all positions of a slate",
+    false,
+  ),
+  target: defineField(
     "--target <kind>",
     "cdqn: what positions are regressed on. common: the value of the whole slate, as published; chained: the best that " +
       "the next position can do",
     oneOf(targetKinds),
     "common",
   ),
-  doubleQ: switchedField(
+  doubleQ: defineSwitchField(
     "--no-double-q",
     "the older copy picks the next slate, too, not the weights that learn",
     true,
   ),
-  targetEvery: field(
+  targetEvery: defineField(
     "--target-every <n>",
     "steps of the optimiser from one copy of the weights to the next; 1: copied at every step",
     whole(1, MOST),
     30,
   ),
-  discount: field("--discount <x>", "factor on the value of the next page", share, 1),
-  bootstrapAtEnd: switchedField(
+  discount: defineField("--discount <x>", "factor on the value of the next page", share, 1),
+  bootstrapAtEnd: defineSwitchField(
     "--bootstrap-at-end",
     "count the value of a next page after the last one, too",
     false,
   ),
-  learningRate: field(
+  learningRate: defineField(
     "--learning-rate <x>",
     "of Adam; a fifth of it in the last quarter",
     positive(10),
     1e-3,
   ),
-  rows: field(
+  rows: defineField(
     "--rows <n>",
     "remembered pages of a step of the optimiser, a multiple of 64",
-    { schema: rows, parse: numberOf(rows, "a multiple of 64") },
+    { schema: rows, parse: makeNumberParser(rows, "a multiple of 64") },
     256,
   ),
-  stepsPerPage: field(
+  stepsPerPage: defineField(
     "--steps-per-page <n>",
     "steps of the optimiser after each page of all users",
     whole(1, 256),
     1,
   ),
-  clip: field(
+  clip: defineField(
     "--clip <x>",
     "the most that a gradient's length may be; 0: any",
-    { schema: v.nullable(v.positive()), parse: numberOf(v.atLeast(0), "a number of at least 0") },
+    { schema: v.nullable(v.positive()), parse: makeNumberParser(v.atLeast(0), "a number of at least 0") },
     10,
   ),
-  huber: switchedField(
+  huber: defineSwitchField(
     "--huber",
     "an error d of a value above 1 counts as 2 |d| - 1, not as d^2",
     false,
   ),
-  replay: field("--replay <n>", "pages of users that are remembered, at least", whole(1, MOST), 200_000),
-  epsilonStart: field("--epsilon-start <p>", "probability of a random slate in the beginning", share, 1),
-  epsilonEnd: field("--epsilon-end <p>", "probability of a random slate at the end", share, 0.05),
-  epsilonShare: field(
+  replay: defineField(
+    "--replay <n>",
+    "pages of users that are remembered, at least",
+    whole(1, MOST),
+    200_000,
+  ),
+  epsilonStart: defineField(
+    "--epsilon-start <p>",
+    "probability of a random slate in the beginning",
+    share,
+    1,
+  ),
+  epsilonEnd: defineField("--epsilon-end <p>", "probability of a random slate at the end", share, 0.05),
+  epsilonShare: defineField(
     "--epsilon-share <x>",
     "share of the training in which it falls to that, in a straight line",
     share,
     0.4,
   ),
-  evaluateEvery: field(
+  evaluateEvery: defineField(
     "--evaluate-every <n>",
     "pages of users from one evaluation, and snapshot, to the next",
     whole(1, 2 ** 40),
     25_600,
   ),
-  evaluationUsers: field(
+  evaluationUsers: defineField(
     "--evaluation-users <n>",
     "users of an evaluation, who see the best slates",
     whole(1, 2 ** 24),
@@ -226,5 +240,5 @@ export const policyTrainingFields: Fields<PolicyTrainingConfig> = {
 };
 
 /** What a {@link PolicyTrainingConfig} must be. */
-export const policyTrainingSchema = v.strictObject(entriesOf(policyTrainingFields));
-export const defaultPolicyTraining: PolicyTrainingConfig = defaultsOf(policyTrainingFields);
+export const policyTrainingSchema = v.strictObject(buildSchemaEntries(policyTrainingFields));
+export const defaultPolicyTraining: PolicyTrainingConfig = getDefaults(policyTrainingFields);

@@ -3,24 +3,24 @@
  * one Q-network that acts on a page, explores, and learns.
  */
 
-import type { Commands } from "../../gpu/commands.ts";
+import type { CommandRecorder } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
-import type { ItemScores, PageContext, PageDispatch, Policy, SlateValues } from "../../simulate/policy.ts";
-import type { Users, UsersSource } from "../../simulate/users.ts";
+import type { ItemScores, PageContext, PageDispatch, Policy, SlateValueView } from "../../simulate/policy.ts";
+import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import type { PolicyTrainingConfig } from "./config.ts";
-import type { Recall } from "./recall.ts";
+import type { ReplaySample } from "./recall.ts";
 import { clickDimensions, type ClickDispatch, type ClickSizes } from "../../batch/click_sizes.ts";
 import { Arena } from "../../gpu/arena.ts";
-import type { Page } from "../../simulate/page.ts";
-import { randomSlate } from "../named.ts";
+import type { PageBuffers } from "../../simulate/page.ts";
+import { recordRandomSlate } from "../named.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import { type QAct, scoreItems } from "../network/choose_slates.ts";
+import { scoreItems, type SlateChoiceViews } from "../network/choose_slates.ts";
 import { QNetwork, type QShape } from "../network/q_network.ts";
-import { type SlateRows, stateInput } from "../network/slate_rows.ts";
+import { recordStateInput, type SlateRows } from "../network/slate_rows.ts";
 
 /**
  * Remembered pages that are learned from at once, rows of them, one a page, the rows' slots, and items of the catalogue: B, B,
@@ -32,7 +32,7 @@ export type LearnDispatch = DispatchSpec<LearnSizes>;
 export const learnDimensions = new Dimensions<LearnSizes>(["pages", "rows", "slots", "items"], "rows");
 
 /** The sizes of a batch of so many remembered pages. */
-export function learnSizes(rows: number, slate: number, items: number): LearnSizes {
+export function computeLearnSizes(rows: number, slate: number, items: number): LearnSizes {
   return { pages: rows, rows, slots: rows * slate, items };
 }
 
@@ -40,9 +40,9 @@ export function learnSizes(rows: number, slate: number, items: number): LearnSiz
 const CHUNK_SCORES = 2 ** 20;
 
 /** What a learner learns from. */
-export interface Lesson {
-  readonly recall: Recall;
-  /** [B] what the value of each page is to become; written between {@link RecordedLesson.next} and `fit`. */
+export interface TrainingBatch {
+  readonly recall: ReplaySample;
+  /** [B] what the value of each page is to become; written between {@link RecordedUpdate.next} and `fit`. */
   readonly wanted: View;
   /** At `step.slot`: (sum of the losses, sum of the values of the slates shown, 0, 0). */
   readonly ring: View;
@@ -57,14 +57,14 @@ export interface NextValue {
 }
 
 /** The dispatches of a step of the optimiser, without the optimiser. */
-export interface RecordedLesson {
+export interface RecordedUpdate {
   /** The value of the best slate after each page. */
   readonly nextValue: NextValue;
   /**
    * Programs over batches of another kind, that run between the recall of the pages and {@link next}.
    * @returns what appends them
    */
-  readonly between?: () => Promise<(commands: Commands) => void>;
+  readonly between?: () => Promise<(commands: CommandRecorder) => void>;
   /** What computes it. */
   readonly next: readonly LearnDispatch[];
   /** The loss, and the gradients of all parameters. */
@@ -80,13 +80,13 @@ export interface LearnerSubject {
   readonly gpu: Gpu;
   readonly config: PolicyTrainingConfig;
   /** How the policy sees users: its states, and what is known of items. */
-  readonly observer: Users;
+  readonly observer: SimulatedUsers;
   /** Whom the observer sees users as. */
   readonly source: UsersSource;
 }
 
 /** Makes the learner of an algorithm, with the weights that the config's seed draws. */
-export type MakeLearner = (subject: LearnerSubject) => Learner;
+export type LearnerFactory = (subject: LearnerSubject) => Learner;
 
 /** A network that acts and learns. */
 export interface Learner extends Disposable {
@@ -96,11 +96,11 @@ export interface Learner extends Disposable {
   /** The older copy of all weights, that values slates of the next page; laid out like them. */
   readonly older: View;
   /** Records how it learns; once. */
-  record(lesson: Lesson): RecordedLesson;
+  record(lesson: TrainingBatch): RecordedUpdate;
 }
 
 /** How an algorithm's values are laid out: what of the network's shape is its own. */
-export type LearnedShape = Pick<QShape, "kind" | "zero">;
+export type ValueLayout = Pick<QShape, "kind" | "zero">;
 
 /** A network that acts, and is trained. An algorithm says which slates are best, and how a lesson goes. */
 export abstract class NetworkLearner implements Learner {
@@ -111,9 +111,9 @@ export abstract class NetworkLearner implements Learner {
   /** Of the page that was recorded last: what makes the tables of the weights that learn. */
   #tables: readonly ClickDispatch[] = [];
   /** What the slates of that page are worth to the network; undefined where an algorithm does not say. */
-  protected values: SlateValues | undefined;
+  protected values: SlateValueView | undefined;
 
-  constructor(name: string, shape: LearnedShape, protected readonly subject: LearnerSubject) {
+  constructor(name: string, shape: ValueLayout, protected readonly subject: LearnerSubject) {
     const { gpu, config, observer, source: { itemCount } } = subject;
     const { slate, hidden: units, trunk, seed } = config;
     const [inputs, itemColumns] = [observer.state.columns + 1, observer.itemVectors.columns];
@@ -140,14 +140,14 @@ export abstract class NetworkLearner implements Learner {
   protected abstract best(
     context: PageContext,
     rows: SlateRows<ClickSizes>,
-    act: QAct,
+    act: SlateChoiceViews,
   ): readonly PageDispatch[];
 
-  abstract record(lesson: Lesson): RecordedLesson;
+  abstract record(lesson: TrainingBatch): RecordedUpdate;
 
   #act(context: PageContext): readonly PageDispatch[] {
     const { rows, act, dispatch } = this.#seen(context);
-    return [dispatch, ...this.best(context, rows, act), randomSlate(context.page, true)];
+    return [dispatch, ...this.best(context, rows, act), recordRandomSlate(context.page, true)];
   }
 
   #scores(context: PageContext): ItemScores {
@@ -161,9 +161,9 @@ export abstract class NetworkLearner implements Learner {
   /** How the network sees a page. */
   #seen({ page, observer, arena }: PageContext) {
     const { slates, masked, users } = page;
-    const rows = pageRows(arena, page);
-    const { input, dispatch } = stateInput(rows, observer.state, page.pages);
-    const act: QAct = { copy: "online", input, slates, masked: { view: masked, stride: users } };
+    const rows = createPageRows(arena, page);
+    const { input, dispatch } = recordStateInput(rows, observer.state, page.pages);
+    const act: SlateChoiceViews = { copy: "online", input, slates, masked: { view: masked, stride: users } };
     this.#tables = this.network.makeTables(rows, "online", observer.itemVectors);
     return { rows, act, dispatch };
   }
@@ -175,18 +175,24 @@ export abstract class NetworkLearner implements Learner {
 }
 
 /** The rows of a page, as networks take them. */
-export function pageRows(arena: Arena, page: Page): SlateRows<ClickSizes> {
+export function createPageRows(arena: Arena, page: PageBuffers): SlateRows<ClickSizes> {
   return { arena, dimensions: clickDimensions, rows: "events", items: "items", capacity: page.sizes };
 }
 
 /** Remembered pages, as networks take them. */
-export function learnRows(arena: Arena, { options: { rows, items }, slate }: Recall): SlateRows<LearnSizes> {
-  const capacity = learnSizes(rows, slate, items);
+export function createLearnRows(
+  arena: Arena,
+  { options: { rows, items }, slate }: ReplaySample,
+): SlateRows<LearnSizes> {
+  const capacity = computeLearnSizes(rows, slate, items);
   return { arena, dimensions: learnDimensions, rows: "rows", items: "items", capacity };
 }
 
 /** The inputs of the network, before pages or after them. */
-export function inputOf({ options, inputStride, before, after }: Recall, when: "before" | "after"): Tensor {
+export function getNetworkInput(
+  { options, inputStride, before, after }: ReplaySample,
+  when: "before" | "after",
+): Tensor {
   const view: View = when === "before" ? before : after;
   return {
     ...{ name: `input ${when}`, rows: "rows", columns: options.stateColumns + 1, groups: 1 },

@@ -4,20 +4,30 @@
  * `last.safetensors`, from which its training goes on, and which has the best weights so far.
  */
 
-import { exists, readText } from "../../files/local_file.ts";
+import { pathExists, readText } from "../../files/local_file.ts";
 import { CsvLog } from "../../run/csv_log.ts";
 import type { ParameterSpec } from "../../tape/parameters.ts";
-import { type PolicyConfig, subjectText, writePolicyConfig } from "../policy_config.ts";
-import { type BestWeights, policyFile, type PolicySnapshot, writePolicy } from "./policy_snapshot.ts";
-import { CURVE_EPISODE, type PolicyFigures, type PolicyState, type PolicyTrainer } from "./policy_trainer.ts";
-import { clickRate, coverage, meanReturn, type SimulationFigures } from "../../simulate/figures.ts";
-import type { StepResult } from "../../train/results.ts";
+import { describeSubject, type PolicyConfig, writePolicyConfig } from "../policy_config.ts";
+import { type BestWeights, getPolicyPath, type PolicySnapshot, writePolicy } from "./policy_snapshot.ts";
+import {
+  CURVE_EPISODE,
+  type PolicyState,
+  type PolicyStepMetrics,
+  type PolicyTrainer,
+} from "./policy_trainer.ts";
+import {
+  computeClickRate,
+  computeCoverage,
+  meanReturn,
+  type SimulationMetrics,
+} from "../../simulate/figures.ts";
+import type { TrainingStepResult } from "../../train/results.ts";
 
 const TRAIN = ["iteration", "loss", "q", "reward", "epsilon"];
 const CURVE = ["user_steps", "return", "standard_error", "click_rate", "coverage"];
 
 /** A point of the curve. */
-export interface CurvePoint {
+export interface LearningCurvePoint {
   readonly userSteps: number;
   readonly return: number;
   readonly standardError: number;
@@ -39,7 +49,7 @@ export class PolicyFolder {
 
   /** Whether a training has saved anything to go on from. */
   static hasState(path: string): Promise<boolean> {
-    return exists(policyFile(path));
+    return pathExists(getPolicyPath(path));
   }
 
   /**
@@ -77,7 +87,7 @@ export class PolicyFolder {
     this.train.append([row.iteration, row.loss, row.q, row.reward, row.epsilon]);
   }
 
-  appendPoint(point: CurvePoint): void {
+  appendPoint(point: LearningCurvePoint): void {
     const { userSteps, standardError, clickRate, coverage } = point;
     this.curve.append([userSteps, point.return, standardError, clickRate, coverage]);
   }
@@ -88,7 +98,12 @@ export class PolicyFolder {
     this.curve.flush();
     const marks = { train: this.train.mark(), curve: this.curve.mark() };
     const { training: { algorithm }, trainedOn } = this.config;
-    await writePolicy(this.path, specs, state, { algorithm, trainedOn: subjectText(trainedOn), marks, best });
+    await writePolicy(this.path, specs, state, {
+      algorithm,
+      trainedOn: describeSubject(trainedOn),
+      marks,
+      best,
+    });
   }
 
   [Symbol.dispose](): void {
@@ -101,9 +116,9 @@ export class PolicyFolder {
 }
 
 /** The points of a policy's curve so far; none where it cannot be read. */
-export async function readCurve(path: string): Promise<CurvePoint[]> {
+export async function readCurve(path: string): Promise<LearningCurvePoint[]> {
   const text = await readText(`${path}/curve.csv`).catch(() => "");
-  return text.split("\n").slice(1).flatMap((line): CurvePoint[] => {
+  return text.split("\n").slice(1).flatMap((line): LearningCurvePoint[] => {
     const cells = line.split(",").map(Number);
     if (cells.length !== CURVE.length || !cells.every(Number.isFinite)) return [];
     const [userSteps = NaN, mean = NaN, standardError = NaN, clickRate = NaN, coverage = NaN] = cells;
@@ -112,9 +127,9 @@ export async function readCurve(path: string): Promise<CurvePoint[]> {
 }
 
 /** What a training tells. */
-export interface PolicyEvents {
-  onPage?(result: StepResult<PolicyFigures>): void;
-  onPoint?(point: CurvePoint): void;
+export interface PolicyCallbacks {
+  onPage?(result: TrainingStepResult<PolicyStepMetrics>): void;
+  onPoint?(point: LearningCurvePoint): void;
 }
 
 /** What came of a session. */
@@ -122,11 +137,11 @@ export interface PolicyResult {
   readonly iteration: number;
   readonly finished: boolean;
   /** What the weights of the curve's highest point bring other users, once it is finished: the curve's have chosen them. */
-  readonly chosen: CurvePoint | undefined;
+  readonly chosen: LearningCurvePoint | undefined;
 }
 
 /** A point of the curve from the figures of an evaluation. */
-function curvePoint(userSteps: number, figures: SimulationFigures): CurvePoint {
+function curvePoint(userSteps: number, figures: SimulationMetrics): LearningCurvePoint {
   const { returns } = figures;
   const mean = meanReturn(figures);
   const squares = returns.reduce((sum, own) => sum + (own - mean) ** 2, 0);
@@ -134,8 +149,8 @@ function curvePoint(userSteps: number, figures: SimulationFigures): CurvePoint {
     userSteps,
     return: mean,
     standardError: Math.sqrt(squares / Math.max(1, returns.length - 1) / returns.length),
-    clickRate: clickRate(figures),
-    coverage: coverage(figures),
+    clickRate: computeClickRate(figures),
+    coverage: computeCoverage(figures),
   };
 }
 
@@ -147,7 +162,7 @@ function curvePoint(userSteps: number, figures: SimulationFigures): CurvePoint {
 export async function runPolicy(
   trainer: PolicyTrainer,
   folder: PolicyFolder,
-  events: PolicyEvents,
+  events: PolicyCallbacks,
   signal?: AbortSignal,
 ): Promise<PolicyResult> {
   const { schedule, config: { users } } = trainer;
@@ -156,7 +171,7 @@ export async function runPolicy(
   let best = folder.before?.best(specs);
   const save = async () => folder.save(specs, await trainer.stateOfAll(), best);
   const callbacks = {
-    onStep: (result: StepResult<PolicyFigures>) => {
+    onStep: (result: TrainingStepResult<PolicyStepMetrics>) => {
       const { iteration, loss, q, reward } = result;
       folder.appendPage({ iteration, loss, q, reward, epsilon: schedule.epsilon(iteration) });
       events.onPage?.(result);
@@ -183,7 +198,7 @@ export async function runPolicy(
     await save();
   }
   const finished = trainer.iteration >= iterations;
-  let chosen: CurvePoint | undefined;
+  let chosen: LearningCurvePoint | undefined;
   if (finished && best) {
     trainer.setWeights(best.weights);
     chosen = curvePoint(best.userSteps, await trainer.evaluate(undefined, CURVE_EPISODE + 1));

@@ -20,7 +20,7 @@ const REPLAY = "replay/";
 
 const marksSchema = v.strictObject({ train: logMarkSchema, curve: logMarkSchema });
 /** Where the logs of a training stood. */
-export type PolicyMarks = v.InferOutput<typeof marksSchema>;
+export type PolicyLogMarks = v.InferOutput<typeof marksSchema>;
 
 const bestSchema = v.strictObject({ userSteps: v.whole(0), return: v.finiteNumber() });
 /** The highest point of a curve, and the weights that it is of. */
@@ -29,7 +29,7 @@ export interface BestWeights extends v.InferOutput<typeof bestSchema> {
 }
 
 /** Where a policy's snapshot stands. */
-export function policyFile(path: string): string {
+export function getPolicyPath(path: string): string {
   return `${path}/last.safetensors`;
 }
 
@@ -41,7 +41,7 @@ export async function writePolicy(
   about: {
     readonly algorithm: string;
     readonly trainedOn: string;
-    readonly marks: PolicyMarks;
+    readonly marks: PolicyLogMarks;
     /** Undefined before the first evaluation. */
     readonly best: BestWeights | undefined;
   },
@@ -63,7 +63,7 @@ export async function writePolicy(
   for (const part of replayParts) {
     tensors.set(REPLAY + part, { shape: [replay[part].length], data: replay[part] });
   }
-  await writeSafetensors(policyFile(path), tensors, {
+  await writeSafetensors(getPolicyPath(path), tensors, {
     format: FORMAT,
     iteration: String(trainer.iteration),
     algorithm: about.algorithm,
@@ -78,7 +78,7 @@ export interface PolicySnapshot {
   readonly iteration: number;
   /** Whom it was trained on, in the words of subjectText. */
   readonly trainedOn: string;
-  readonly marks: PolicyMarks;
+  readonly marks: PolicyLogMarks;
   /**
    * Those that the policy acts by, the best ones where it was evaluated. By name.
    * @param specs of its network. @throws UserError for weights of another network, or damaged ones.
@@ -96,7 +96,7 @@ export interface PolicySnapshot {
  * @throws UserError for a file that is missing, damaged, or no policy's.
  */
 export async function readPolicy(path: string): Promise<PolicySnapshot> {
-  const file = policyFile(path);
+  const file = getPolicyPath(path);
   const { tensors, metadata } = await readSafetensors(file);
   const marks = v.safeParse(marksSchema, parseJson(metadata.logs));
   const { success, output: iteration } = v.safeParse(iterationSchema, metadata.iteration);
@@ -110,22 +110,22 @@ export async function readPolicy(path: string): Promise<PolicySnapshot> {
     iteration,
     trainedOn: metadata.trained_on ?? "",
     marks: marks.output,
-    weights: (specs) => weightsOf(file, tensors, specs, point.output ? PREFIXES.best : ""),
+    weights: (specs) => readWeights(file, tensors, specs, point.output ? PREFIXES.best : ""),
     best: (specs) =>
-      point.output && { ...point.output, weights: weightsOf(file, tensors, specs, PREFIXES.best) },
+      point.output && { ...point.output, weights: readWeights(file, tensors, specs, PREFIXES.best) },
     state(specs) {
-      const weights = (prefix: string) => weightsOf(file, tensors, specs, prefix);
+      const weights = (prefix: string) => readWeights(file, tensors, specs, prefix);
       const [m, v] = [weights(PREFIXES.m), weights(PREFIXES.v)];
       return {
         trainer: { iteration, weights: weights(""), m, v, best: noBest, snapshots: {} },
         older: weights(PREFIXES.older),
-        replay: replayOf(file, tensors),
+        replay: readReplayState(file, tensors),
       };
     },
   };
 }
 
-function weightsOf(
+function readWeights(
   file: string,
   tensors: TensorFile["tensors"],
   specs: readonly ParameterSpec[],
@@ -149,7 +149,7 @@ function weightsOf(
   }));
 }
 
-function replayOf(file: string, tensors: TensorFile["tensors"]): ReplayState {
+function readReplayState(file: string, tensors: TensorFile["tensors"]): ReplayState {
   const parts = replayParts.map((name) => {
     const data = tensors.get(REPLAY + name)?.data;
     if (data instanceof Uint32Array) return [name, data] as const;

@@ -2,18 +2,18 @@
 
 import { adamRate, type AdamState } from "../../ops/adam.ts";
 import type { PolicyTrainingConfig } from "./config.ts";
-import { keyOf } from "../../data/philox.ts";
+import { makeKey } from "../../data/philox.ts";
 import type { Arena } from "../../gpu/arena.ts";
-import type { Commands } from "../../gpu/commands.ts";
+import type { CommandRecorder } from "../../gpu/commands.ts";
 import type { View } from "../../gpu/memory.ts";
 import { type DispatchSpec, Program } from "../../gpu/program.ts";
-import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
+import { StepHeaders, type StepSettings } from "../../gpu/step.ts";
 import { gradientClip } from "../../ops/gradient_clip.ts";
 import type { Episode } from "../../simulate/episode.ts";
 import type { ResultRing } from "../../train/results.ts";
-import type { Counted, Steps } from "../../train/steps.ts";
-import { learnDimensions, type Learner, type LearnSizes, learnSizes } from "./learner.ts";
-import type { Recall } from "./recall.ts";
+import type { CountedBatch, Steps } from "../../train/steps.ts";
+import { computeLearnSizes, learnDimensions, type Learner, type LearnSizes } from "./learner.ts";
+import type { ReplaySample } from "./recall.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
 /** From here on, as a share of the training, the rate is {@link LATE_RATE} of what it was. */
@@ -35,12 +35,12 @@ export class PolicySchedule {
   }
 
   /** From 0 on. */
-  pageOf(t: number): number {
+  getPage(t: number): number {
     return (t - 1) % this.config.pages;
   }
 
   /** From 0 on. */
-  episodeOf(t: number): number {
+  getEpisode(t: number): number {
     return Math.floor((t - 1) / this.config.pages);
   }
 
@@ -74,7 +74,7 @@ export class PolicySchedule {
 }
 
 /** A page and its lessons. */
-interface PolicyBatch extends Counted {
+interface PolicyBatch extends CountedBatch {
   readonly iteration: number;
 }
 
@@ -85,7 +85,7 @@ export interface PolicyStepsParts {
   readonly ring: ResultRing;
   readonly learner: Learner;
   readonly adam: AdamState;
-  readonly recall: Recall;
+  readonly recall: ReplaySample;
   /** Of the users who are learned from; it remembers their pages. */
   readonly episode: Episode;
   /** [T, U] of the episode under way. */
@@ -94,14 +94,14 @@ export interface PolicyStepsParts {
 }
 
 /** Parts of the ring that an iteration has: one for each step of the optimiser, and one for the page. */
-export function ringParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
+export function countRingParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
   return stepsPerPage + 1;
 }
 
 interface Programs {
   readonly recall: Program<LearnSizes>;
   /** See {@link RecordedLesson.between}. */
-  readonly between: ((commands: Commands) => void) | undefined;
+  readonly between: ((commands: CommandRecorder) => void) | undefined;
   readonly learn: Program<LearnSizes>;
   readonly copied: Program<LearnSizes>;
   readonly reward: Program<LearnSizes>;
@@ -122,7 +122,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     const { arena, schedule: { config }, ring, learner, adam, recall, outcomes } = parts;
     const { gpu } = arena;
     const { rows, clip } = config;
-    const headers = new StepHeaders(arena, learnDimensions, ring.places, ringParts(config));
+    const headers = new StepHeaders(arena, learnDimensions, ring.places, countRingParts(config));
     const wanted = arena.allocate("wanted values", 4 * rows);
     const lesson = learner.record({ recall, wanted, ring: ring.view });
     const record = (name: string, specs: readonly DispatchSpec<LearnSizes>[]) =>
@@ -152,16 +152,16 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     // The headers of an episode's pages are sent when it begins, before its commands: one episode a group.
     const count = Math.min(most, schedule.endOfEpisode(after + 1) - after);
     const { rows, seed: noise, stepsPerPage, slate } = config;
-    const sizes = learnSizes(rows, slate, items);
+    const sizes = computeLearnSizes(rows, slate, items);
     return Array.from({ length: count }, (_, k) => {
       const iteration = after + 1 + k;
       const place = iteration % ring.places;
       const page = {
-        page: schedule.pageOf(iteration),
-        episode: schedule.episodeOf(iteration),
+        page: schedule.getPage(iteration),
+        episode: schedule.getEpisode(iteration),
         firstUser: 0,
       };
-      const purposes = Array.from({ length: stepsPerPage + 1 }, (_, step): StepPurpose => {
+      const purposes = Array.from({ length: stepsPerPage + 1 }, (_, step): StepSettings => {
         const before = schedule.learnedBefore(iteration) + step;
         return {
           slot: ring.ofStep(iteration) + step,
@@ -184,17 +184,17 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
 
   encodeLayout(): void {}
 
-  encode(commands: Commands, { iteration }: PolicyBatch, place: number): void {
+  encode(commands: CommandRecorder, { iteration }: PolicyBatch, place: number): void {
     const { schedule, episode, recall, learner: { parameters, older }, items } = this.parts;
     const { config } = schedule;
-    const sizes = learnSizes(config.rows, config.slate, items);
-    const page = schedule.pageOf(iteration);
+    const sizes = computeLearnSizes(config.rows, config.slate, items);
+    const page = schedule.getPage(iteration);
     if (page === 0) {
-      recall.begin(schedule.episodeOf(iteration), keyOf(config.seed));
+      recall.begin(schedule.getEpisode(iteration), makeKey(config.seed));
       episode.begin(commands, {
         users: config.users,
         firstUser: 0,
-        episode: schedule.episodeOf(iteration),
+        episode: schedule.getEpisode(iteration),
         seed: config.seed,
         epsilon: (later) => schedule.epsilon(iteration + later),
       });

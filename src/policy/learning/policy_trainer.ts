@@ -1,35 +1,35 @@
 /** Trains a policy on simulated users: they are stepped, remembered and learned from on the device. */
 
-import { keyOf } from "../../data/philox.ts";
+import { makeKey } from "../../data/philox.ts";
 import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { AdamState } from "../../ops/adam.ts";
 import { logViews } from "../../simulate/choose.ts";
 import { Episode } from "../../simulate/episode.ts";
-import type { SimulationFigures } from "../../simulate/figures.ts";
-import { settingsOf } from "../../simulate/options.ts";
-import { Page } from "../../simulate/page.ts";
+import type { SimulationMetrics } from "../../simulate/figures.ts";
+import { resolveSettings } from "../../simulate/options.ts";
+import { PageBuffers } from "../../simulate/page.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import { Simulator } from "../../simulate/simulator.ts";
-import { startClicks, type StartOptions, Starts } from "../../simulate/start.ts";
+import { StartClicks, startClicks, type StartOptions } from "../../simulate/start.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { Weights } from "../../tape/parameters.ts";
-import { BatchTrainer, type TrainerParts } from "../../train/batch_trainer.ts";
-import { ResultRing, type Summary } from "../../train/results.ts";
+import { BatchTrainer, type TrainerComponents } from "../../train/batch_trainer.ts";
+import { type MetricSummary, ResultRing } from "../../train/results.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
 import { parseConfig } from "../../model/config.ts";
 import { algorithms } from "./algorithms.ts";
 import { type PolicyTrainingConfig, policyTrainingSchema } from "./config.ts";
-import type { Learner, MakeLearner } from "./learner.ts";
-import { PolicySchedule, PolicySteps, ringParts } from "./policy_steps.ts";
-import { Recall } from "./recall.ts";
-import { episodesFor, Replay, type ReplayState, type SeenPage } from "./replay.ts";
+import type { Learner, LearnerFactory } from "./learner.ts";
+import { countRingParts, PolicySchedule, PolicySteps } from "./policy_steps.ts";
+import { ReplaySample } from "./recall.ts";
+import { countEpisodes, ReplayBuffer, type ReplayPage, type ReplayState } from "./replay.ts";
 
 /** Iterations whose results are held at once: a group of steps is an episode at most. */
 const PLACES = 256;
 
 /** What a page and its lessons came to. */
-export interface PolicyFigures {
+export interface PolicyStepMetrics {
   /** Mean over the lessons' pages; 0 as long as nothing is learned. */
   readonly loss: number;
   /** Mean value of the slates that were learned from. */
@@ -38,7 +38,7 @@ export interface PolicyFigures {
   readonly reward: number;
 }
 
-const policySummary: Summary<PolicyFigures> = {
+const policySummary: MetricSummary<PolicyStepMetrics> = {
   vectors: 1,
   bestBy: 0,
   means(sums, learned) {
@@ -58,26 +58,26 @@ export interface PolicyState {
 }
 
 /** What a training may be told beside its config. */
-export interface TrainerOptions {
+export interface PolicyTrainerOptions {
   /** What users start with, as the config has it. */
   readonly start?: StartOptions;
   /** What learns; by default what the config names. */
-  readonly makeLearner?: MakeLearner;
+  readonly makeLearner?: LearnerFactory;
 }
 
 interface Parts {
   readonly schedule: PolicySchedule;
   readonly learner: Learner;
-  readonly replay: Replay;
-  readonly recall: Recall;
+  readonly replay: ReplayBuffer;
+  readonly recall: ReplaySample;
   readonly start: StartOptions;
   readonly episode: Episode;
   readonly policySteps: PolicySteps;
   readonly source: UsersSource;
-  readonly trainerParts: TrainerParts<number, PolicyFigures>;
+  readonly trainerParts: TrainerComponents<number, PolicyStepMetrics>;
 }
 
-export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
+export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   readonly schedule: PolicySchedule;
 
   private constructor(private readonly own: Parts) {
@@ -94,7 +94,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     gpu: Gpu,
     source: UsersSource,
     config: PolicyTrainingConfig,
-    { start = "empty", makeLearner = algorithms[config.algorithm] }: TrainerOptions = {},
+    { start = "empty", makeLearner = algorithms[config.algorithm] }: PolicyTrainerOptions = {},
   ): Promise<PolicyTrainer> {
     using stack = new DisposableStack();
     parseConfig(policyTrainingSchema, config, "policy training");
@@ -103,24 +103,24 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     }
     const { users, slate, pages, rows, stepsPerPage, replay: remembered } = config;
     const items = source.itemCount;
-    const settings = settingsOf({ ...config, start }, items);
+    const settings = resolveSettings({ ...config, start }, items);
     const schedule = new PolicySchedule(config);
     const arena = stack.use(new Arena(gpu, "policy training"));
-    const page = new Page(gpu, arena, { users, slate, items, pages, startClicks: startClicks(start) });
+    const page = new PageBuffers(gpu, arena, { users, slate, items, pages, startClicks: startClicks(start) });
     const environment = stack.use(source.users(page));
     const log = logViews(page);
-    const starts = new Starts(page, start);
+    const starts = new StartClicks(page, start);
     const learner = stack.use(makeLearner({ gpu, config, observer: environment, source }));
     const adam = stack.use(new AdamState(learner.parameters));
     const { stride: stateStride, columns: stateColumns } = environment.state;
-    const episodes = episodesFor(remembered, config);
-    const replay = new Replay(arena, { users, pages, slate, stateStride, episodes });
+    const episodes = countEpisodes(remembered, config);
+    const replay = new ReplayBuffer(arena, { users, pages, slate, stateStride, episodes });
     const { excluded: leftOut } = settings.pool;
     const recalled = { rows, items, stateColumns, repeats: config.repeats, leftOut, start };
-    const recall = new Recall(arena, replay, recalled);
-    const ring = new ResultRing(arena, PLACES, policySummary.vectors, 0, ringParts({ stepsPerPage }));
+    const recall = new ReplaySample(arena, replay, recalled);
+    const ring = new ResultRing(arena, PLACES, policySummary.vectors, 0, countRingParts({ stepsPerPage }));
     const { slates, alive } = page;
-    const seen: SeenPage = { state: environment.state, slates, outcomes: log.outcomes, alive };
+    const seen: ReplayPage = { state: environment.state, slates, outcomes: log.outcomes, alive };
     const episode = await Episode.create({
       ...{ arena, page, environment, policy: learner.policy, rules: settings, starts, log },
       before: replay.begin(seen),
@@ -148,7 +148,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
   async evaluate(
     users = this.config.evaluationUsers,
     episode = CURVE_EPISODE,
-  ): Promise<SimulationFigures> {
+  ): Promise<SimulationMetrics> {
     const { source, start, trainerParts: { gpu } } = this.own;
     using simulator = await Simulator.create(gpu, source, { ...this.config, users, start });
     return await simulator.run(this.policy, { firstEpisode: episode });
@@ -184,7 +184,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     const { pages, seed } = this.config;
     const next = this.iteration / pages;
     for (let e = Math.max(0, next - this.own.replay.size.episodes); e < next; e++) {
-      this.own.recall.begin(e, keyOf(seed));
+      this.own.recall.begin(e, makeKey(seed));
     }
     this.#writeOlder(older);
   }

@@ -2,22 +2,22 @@
 
 import pageRewardText from "../../../kernels/slates/page_reward.wgsl" with { type: "text" };
 import qTargetText from "../../../kernels/slates/q_target.wgsl" with { type: "text" };
-import { kernel } from "../../gpu/kernel.ts";
+import { parseKernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { PolicyTrainingConfig } from "./config.ts";
 import type { NextValue } from "./learner.ts";
 import lossText from "../../../kernels/slates/q_loss.wgsl" with { type: "text" };
-import type { Sizes } from "../../gpu/sizes.ts";
+import type { BatchSizes } from "../../gpu/sizes.ts";
 import { recordLoss } from "../../ops/loss.ts";
-import { at, matrix, type Reference } from "../../tape/reference.ts";
+import { getElement, makeMatrix, type ReferenceOp } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
-import { padded, type Tensor } from "../../tape/tensor.ts";
+import { padColumns, type Tensor } from "../../tape/tensor.ts";
 import type { SlateBatch } from "../network/slate_value.ts";
-import { rowsIndex, type SlateRows } from "../network/slate_rows.ts";
+import { findRowDimension, type SlateRows } from "../network/slate_rows.ts";
 
-const targetKernel = kernel("q_target", qTargetText);
-const rewardKernel = kernel("page_reward", pageRewardText);
+const targetKernel = parseKernel("q_target", qTargetText);
+const rewardKernel = parseKernel("page_reward", pageRewardText);
 
 /** What the values of remembered pages are to become: `wanted` [B], of their outcomes [B] and the values of what can follow. */
 export function qTarget(
@@ -54,7 +54,7 @@ export function pageReward(
   };
 }
 
-const lossKernel = kernel("q_loss", lossText);
+const lossKernel = parseKernel("q_loss", lossText);
 
 /** Which of a slate's values count: each by itself, their sum, or that of the outcome alone. */
 export type QCounts = "each" | "sum" | "outcome";
@@ -85,7 +85,7 @@ export interface QLoss {
 }
 
 /** [R, 4] (loss, value of what was shown, 0, 0). */
-export function qLoss<S extends Sizes, R extends QLossBatch>(
+export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   tape: Tape<S, R>,
   rows: SlateRows<S>,
   { q, counts, wanted, outcome, chained, huber = false, ring }: QLoss,
@@ -100,9 +100,9 @@ export function qLoss<S extends Sizes, R extends QLossBatch>(
       kernel: lossKernel,
       label: call.label,
       constants: {
-        M: rowsIndex(rows),
+        M: findRowDimension(rows),
         COLUMNS: q.columns,
-        STRIDE: padded(q.columns),
+        STRIDE: padColumns(q.columns),
         CHAINED_STRIDE: chained?.stride ?? 1,
         CHAINED: chained !== undefined,
         CHOICE: counts === "outcome",
@@ -118,28 +118,28 @@ export function qLoss<S extends Sizes, R extends QLossBatch>(
 }
 
 /** The same in f64. The gradient is that of the mean. */
-function qLossReference({ counts, huber }: Pick<QLoss, "counts" | "huber">): Reference<QLossBatch> {
+function qLossReference({ counts, huber }: Pick<QLoss, "counts" | "huber">): ReferenceOp<QLossBatch> {
   const off = (d: number): [loss: number, slope: number] =>
     huber && Math.abs(d) > 1 ? [2 * Math.abs(d) - 1, 2 * Math.sign(d)] : [d * d, 2 * d];
   return ([q], { wanted, outcome, chained }) => {
     if (!q) throw new Error("q_loss: expected values");
     const last = q.columns - 1;
-    const slopes = matrix(q.rows, q.columns);
-    const output = matrix(q.rows, 4);
+    const slopes = makeMatrix(q.rows, q.columns);
+    const output = makeMatrix(q.rows, 4);
     for (let row = 0; row < q.rows; row++) {
       const y = (c: number) => (c < last ? chained?.[row]?.[c + 1] : undefined) ?? wanted[row] ?? NaN;
       const shown = counts === "outcome" ? outcome[row] ?? NaN : last;
-      let [sum, value] = [0, at(q, row, shown)];
+      let [sum, value] = [0, getElement(q, row, shown)];
       if (counts === "sum") {
         value = 0;
-        for (let c = 0; c <= last; c++) value += at(q, row, c);
+        for (let c = 0; c <= last; c++) value += getElement(q, row, c);
         const [loss, slope] = off(value - (wanted[row] ?? NaN));
         sum = loss;
         for (let c = 0; c <= last; c++) slopes.data[row * q.columns + c] = slope / q.rows;
       } else {
         for (let c = 0; c <= last; c++) {
           if (counts === "outcome" && c !== shown) continue;
-          const [loss, slope] = off(at(q, row, c) - y(c));
+          const [loss, slope] = off(getElement(q, row, c) - y(c));
           sum += loss;
           slopes.data[row * q.columns + c] = slope / q.rows;
         }

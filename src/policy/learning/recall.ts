@@ -4,23 +4,23 @@ import drawText from "../../../kernels/slates/replay_draw.wgsl" with { type: "te
 import masksText from "../../../kernels/slates/recall_masks.wgsl" with { type: "text" };
 import recallText from "../../../kernels/slates/recall.wgsl" with { type: "text" };
 import statesText from "../../../kernels/slates/recall_states.wgsl" with { type: "text" };
-import type { Key } from "../../data/philox.ts";
+import type { PhiloxKey } from "../../data/philox.ts";
 import type { Arena } from "../../gpu/arena.ts";
-import { kernel } from "../../gpu/kernel.ts";
+import { parseKernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import { poolOf } from "../../simulate/pool.ts";
-import { startOf, type StartOptions } from "../../simulate/start.ts";
-import { padded, type Tensor } from "../../tape/tensor.ts";
-import { panelsOf } from "../network/slate_score.ts";
-import type { Replay } from "./replay.ts";
+import { createPool } from "../../simulate/pool.ts";
+import { drawStartHistory, type StartOptions } from "../../simulate/start.ts";
+import { padColumns, type Tensor } from "../../tape/tensor.ts";
+import { countPanels } from "../network/slate_score.ts";
+import type { ReplayBuffer } from "./replay.ts";
 
-const drawKernel = kernel("replay_draw", drawText);
-const recallKernel = kernel("recall", recallText);
-const masksKernel = kernel("recall_masks", masksText);
-const statesKernel = kernel("recall_states", statesText);
+const drawKernel = parseKernel("replay_draw", drawText);
+const recallKernel = parseKernel("recall", recallText);
+const masksKernel = parseKernel("recall_masks", masksText);
+const statesKernel = parseKernel("recall_states", statesText);
 
-export interface RecallOptions {
+export interface ReplaySampleOptions {
   /** B */
   readonly rows: number;
   /** I */
@@ -36,7 +36,7 @@ export interface RecallOptions {
 }
 
 /** Pages that are drawn anew in every step. Bits of masks are panel-major: bit i of word p B + b is item 32 p + i of row b. */
-export class Recall {
+export class ReplaySample {
   /** [2 B, S + 1] f32, padded: states and page / T before the pages, and behind them those after. */
   readonly inputs: View;
   /** k */
@@ -68,14 +68,14 @@ export class Recall {
 
   constructor(
     private readonly arena: Arena,
-    private readonly replay: Replay,
-    readonly options: RecallOptions,
+    private readonly replay: ReplayBuffer,
+    readonly options: ReplaySampleOptions,
   ) {
     const { rows, items, stateColumns, leftOut, start = "empty" } = options;
     // So that a part of a buffer can be bound by itself.
     if (rows % 64 !== 0) throw new Error(`expected a multiple of 64 rows to learn from, got ${rows}`);
-    const panels = panelsOf(items);
-    this.inputStride = padded(stateColumns + 1);
+    const panels = countPanels(items);
+    this.inputStride = padColumns(stateColumns + 1);
     const bytes = 4 * rows * this.inputStride;
     this.inputs = arena.allocate("remembered states", 2 * bytes);
     [this.before, this.after] = halves(this.inputs, bytes);
@@ -84,7 +84,7 @@ export class Recall {
     this.slates = arena.allocate("remembered slates", 4 * rows * replay.size.slate);
     this.outcome = arena.allocate("remembered outcomes", 16 * rows);
     this.drawn = arena.allocate("drawn pages", 16 * rows);
-    this.#leftOut = arena.upload("items left out", leftOut ?? poolOf("all", items).excluded);
+    this.#leftOut = arena.upload("items left out", leftOut ?? createPool("all", items).excluded);
     const { users, episodes } = replay.size;
     const histories = start === "empty" ? [] : start;
     let clicks = 0;
@@ -96,12 +96,12 @@ export class Recall {
   }
 
   /** Notes what users start an episode with, before it is remembered. @param key that of the episode's users */
-  begin(episode: number, key: Key): void {
+  begin(episode: number, key: PhiloxKey): void {
     const { options: { start = "empty" }, replay: { size: { users, episodes } } } = this;
     if (start === "empty") return;
     const ranges = new Uint32Array(2 * users);
     for (let user = 0; user < users; user++) {
-      ranges.set(this.#ranges.get(startOf(start, user, episode, key)) ?? [], 2 * user);
+      ranges.set(this.#ranges.get(drawStartHistory(start, user, episode, key)) ?? [], 2 * user);
     }
     const { buffer, offset } = this.#begun;
     this.arena.gpu.queue.writeBuffer(buffer, offset + 8 * users * (episode % episodes), ranges);
@@ -112,7 +112,7 @@ export class Recall {
     const { replay, drawn, options: { rows, items, stateColumns, repeats } } = this;
     const { users, pages, slate, stateStride, episodes } = replay.size;
     const constants = { K: slate, T: pages, USERS: users };
-    const panels = panelsOf(items);
+    const panels = countPanels(items);
     const vectors = this.inputStride / 4;
     return [
       {

@@ -8,21 +8,21 @@
 import rememberText from "../../../kernels/slates/remember.wgsl" with { type: "text" };
 import startsText from "../../../kernels/slates/replay_starts.wgsl" with { type: "text" };
 import type { Arena } from "../../gpu/arena.ts";
-import { kernel } from "../../gpu/kernel.ts";
+import { parseKernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { readViews } from "../../gpu/readback.ts";
 import type { Tensor } from "../../tape/tensor.ts";
 import { UserError } from "../../user_error.ts";
 
-const rememberKernel = kernel("remember", rememberText);
-const startsKernel = kernel("replay_starts", startsText);
+const rememberKernel = parseKernel("remember", rememberText);
+const startsKernel = parseKernel("replay_starts", startsText);
 
 /** The bit of a remembered choice that says that the user left after it. As in the kernels. */
 export const LEFT = 0x80000000;
 
 /** What is remembered, and how much of it. */
-export interface ReplaySize {
+export interface ReplayCapacity {
   /** U, stepped together. */
   readonly users: number;
   /** T, of an episode. */
@@ -36,7 +36,7 @@ export interface ReplaySize {
 }
 
 /** What a page leaves to be remembered. */
-export interface SeenPage {
+export interface ReplayPage {
   /** [U, S] what is known of the users after the page; before the first one, what they start from. */
   readonly state: Tensor;
   /** [U, k] u32: the items shown. */
@@ -53,15 +53,15 @@ export const replayParts = ["states", "shown", "happened", "lengths"] as const;
 export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Array<ArrayBuffer>>>;
 
 /** Episodes of the ring for so many pages of users, at least: those that are whole, and the one under way. */
-export function episodesFor(
+export function countEpisodes(
   remembered: number,
-  { users, pages }: Pick<ReplaySize, "users" | "pages">,
+  { users, pages }: Pick<ReplayCapacity, "users" | "pages">,
 ): number {
   return Math.ceil(remembered / (users * pages)) + 1;
 }
 
 /** The ring. Its memory is that of the arena. */
-export class Replay {
+export class ReplayBuffer {
   /** [episodes, T + 1, U, S] f32 */
   readonly states: View;
   /** [episodes, T, U, k] u32 */
@@ -74,7 +74,7 @@ export class Replay {
   readonly starts: View;
 
   /** @throws UserError when the adapter cannot hold or bind that many. */
-  constructor(private readonly arena: Arena, readonly size: ReplaySize) {
+  constructor(private readonly arena: Arena, readonly size: ReplayCapacity) {
     const { users, pages, slate, stateStride, episodes } = size;
     if (episodes < 2) throw new Error(`expected a ring of 2 episodes or more, got ${episodes}`);
     const places = episodes * pages * users;
@@ -86,12 +86,12 @@ export class Replay {
   }
 
   /** What remembers the states that users start an episode from. */
-  begin(seen: SeenPage): DispatchSpec[] {
+  begin(seen: ReplayPage): DispatchSpec[] {
     return [this.#remember(seen, false)];
   }
 
   /** What remembers a page, after the state has moved. */
-  remember(seen: SeenPage): DispatchSpec[] {
+  remember(seen: ReplayPage): DispatchSpec[] {
     const { episodes } = this.size;
     return [this.#remember(seen, true), {
       kernel: startsKernel,
@@ -102,7 +102,7 @@ export class Replay {
     }];
   }
 
-  #remember({ state, slates, outcomes, alive }: SeenPage, after: boolean): DispatchSpec {
+  #remember({ state, slates, outcomes, alive }: ReplayPage, after: boolean): DispatchSpec {
     const { users, pages, slate, stateStride, episodes } = this.size;
     if (state.stride !== stateStride) {
       throw new Error(

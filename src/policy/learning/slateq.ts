@@ -4,32 +4,32 @@
  */
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
-import { Commands } from "../../gpu/commands.ts";
-import { bufferOf, type View } from "../../gpu/memory.ts";
-import { Page } from "../../simulate/page.ts";
+import { CommandRecorder } from "../../gpu/commands.ts";
+import { asBufferView, type View } from "../../gpu/memory.ts";
+import { PageBuffers } from "../../simulate/page.ts";
 import { PageHeaders, PageProgram } from "../../simulate/page_program.ts";
 import type { PageContext, PageDispatch } from "../../simulate/policy.ts";
-import type { Users } from "../../simulate/users.ts";
-import { chooseExactly, type QAct } from "../network/choose_slates.ts";
-import { slateWorth } from "../network/slate_ratio.ts";
-import { type SlateRows, tapeOf } from "../network/slate_rows.ts";
+import type { SimulatedUsers } from "../../simulate/users.ts";
+import { chooseExactly, type SlateChoiceViews } from "../network/choose_slates.ts";
+import { recordSlateWorth } from "../network/slate_ratio.ts";
+import { createTape, type SlateRows } from "../network/slate_rows.ts";
 import { type SlateBatch, slateValue } from "../network/slate_value.ts";
 import {
-  inputOf,
+  createLearnRows,
+  createPageRows,
+  getNetworkInput,
   type LearnerSubject,
-  learnRows,
   type LearnSizes,
-  type Lesson,
   NetworkLearner,
-  pageRows,
-  type RecordedLesson,
+  type RecordedUpdate,
+  type TrainingBatch,
 } from "./learner.ts";
 import { qLoss, type QLossBatch } from "./q_loss.ts";
-import type { Recall } from "./recall.ts";
+import type { ReplaySample } from "./recall.ts";
 
 export class SlateQLearner extends NetworkLearner {
   /** Remembered states, as users who are in them. */
-  #users: Users | undefined;
+  #users: SimulatedUsers | undefined;
 
   constructor(subject: LearnerSubject) {
     super("slateq", { kind: "item", zero: true }, subject);
@@ -38,19 +38,19 @@ export class SlateQLearner extends NetworkLearner {
   protected best(
     { observer, page: { users }, arena }: PageContext,
     rows: SlateRows<ClickSizes>,
-    act: QAct,
+    act: SlateChoiceViews,
   ): readonly PageDispatch[] {
     const worth = arena.allocate("worth of slates", 4 * users);
     this.values = { view: worth, stride: 1, count: 1 };
     return chooseExactly(this.network, rows, observer, { ...act, worth });
   }
 
-  record({ recall, wanted, ring }: Lesson): RecordedLesson {
+  record({ recall, wanted, ring }: TrainingBatch): RecordedUpdate {
     const { config: { rows: count, huber }, observer: { itemVectors } } = this.subject;
     const { network } = this;
-    const rows = learnRows(this.arena, recall);
-    const tape = tapeOf<LearnSizes, QLossBatch>(rows, network.parameters);
-    const state = network.state(tape, "online", inputOf(recall, "before"));
+    const rows = createLearnRows(this.arena, recall);
+    const tape = createTape<LearnSizes, QLossBatch>(rows, network.parameters);
+    const state = network.state(tape, "online", getNetworkInput(recall, "before"));
     const q = slateValue(tape, rows, network, { copy: "online", state, slates: recall.slates, itemVectors });
     qLoss(tape, rows, { q, counts: "outcome", wanted, outcome: recall.outcome, ring, huber });
     tape.place();
@@ -66,11 +66,11 @@ export class SlateQLearner extends NetworkLearner {
   }
 
   /** What the best slates after remembered pages are worth, as users think of items in the states after them. */
-  async #after(recall: Recall, worth: View): Promise<(commands: Commands) => void> {
+  async #after(recall: ReplaySample, worth: View): Promise<(commands: CommandRecorder) => void> {
     const { gpu, source, config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, rows: count, pages } = config;
     const { arena, network } = this;
-    const page = new Page(gpu, arena, {
+    const page = new PageBuffers(gpu, arena, {
       users: count,
       slate,
       items: source.itemCount,
@@ -78,15 +78,15 @@ export class SlateQLearner extends NetworkLearner {
       startClicks: 0,
     });
     const users = this.#users = source.users(page);
-    const rows = pageRows(arena, page);
-    const input = { ...inputOf(recall, "after"), rows: "events" } as const;
+    const rows = createPageRows(arena, page);
+    const input = { ...getNetworkInput(recall, "after"), rows: "events" } as const;
     const { slates } = page;
     const best = chooseExactly(network, rows, users, {
       ...{ copy: doubleQ ? "online" : "older", input, slates },
       masked: { view: recall.maskAfter, stride: count },
       worth: arena.allocate("worth as chosen", 4 * count),
     });
-    const tape = tapeOf<ClickSizes, SlateBatch>(rows, network.parameters);
+    const tape = createTape<ClickSizes, SlateBatch>(rows, network.parameters);
     const state = network.state(tape, "older", input);
     const q = slateValue(tape, rows, network, { copy: "older", state, slates, itemVectors });
     tape.place();
@@ -96,16 +96,16 @@ export class SlateQLearner extends NetworkLearner {
       ...users.fromState(),
       ...best,
       ...[...tape.forward(), ...dispatches],
-      slateWorth(rows, {
+      recordSlateWorth(rows, {
         ...{ label: "worth of slates", slate, eta: users.eta, worth },
-        ...{ utilities: bufferOf(utilities.view), values: bufferOf(q.view), stride: q.stride },
+        ...{ utilities: asBufferView(utilities.view), values: asBufferView(q.view), stride: q.stride },
       }),
     ];
     const headers = new PageHeaders(arena, page, 1, program);
     headers.put({ users: count, firstUser: 0, episode: 0, seed: 0 }, () => 0);
     const prepared = await PageProgram.record(gpu, "tables of users", headers, users.prepare());
     const after = await PageProgram.record(gpu, "values after pages", headers, program);
-    Commands.submit(gpu, "tables of users", (commands) => prepared.encode(commands, 0));
+    CommandRecorder.submit(gpu, "tables of users", (commands) => prepared.encode(commands, 0));
     return (commands) => after.encode(commands, 0);
   }
 

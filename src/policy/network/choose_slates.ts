@@ -2,32 +2,39 @@
 
 import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
-import { bufferOf, type Memory, type View } from "../../gpu/memory.ts";
+import { asBufferView, type Memory, type View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import type { Sizes } from "../../gpu/sizes.ts";
+import type { BatchSizes } from "../../gpu/sizes.ts";
 import type { PageDispatch } from "../../simulate/policy.ts";
-import type { Users } from "../../simulate/users.ts";
+import type { SimulatedUsers } from "../../simulate/users.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import { PANEL, panelsOf, type Place, slatePick, slateScore, uploadPlace } from "./slate_score.ts";
-import type { QCopy, QNetwork, QState } from "./q_network.ts";
-import { bestSlate, type Mask } from "./slate_ratio.ts";
-import { itemsOf, rowMemory, rowsOf, type SlateRows, tapeOf } from "./slate_rows.ts";
+import {
+  countPanels,
+  PANEL,
+  type PickSettings,
+  recordSlatePick,
+  recordSlateScore,
+  uploadPlace,
+} from "./slate_score.ts";
+import type { QNetwork, QState, WeightCopy } from "./q_network.ts";
+import { type ItemMask, recordBestSlate } from "./slate_ratio.ts";
+import { allocateRows, countItems, countRows, createTape, type SlateRows } from "./slate_rows.ts";
 
 /** What slates are chosen by, and where they go. */
-export interface QAct {
-  readonly copy: QCopy;
+export interface SlateChoiceViews {
+  readonly copy: WeightCopy;
   /** [R, inputs] */
   readonly input: Tensor;
   /** [R, k] u32 */
   readonly slates: View;
   /** Bits of chosen items are set. */
-  readonly masked: Mask;
+  readonly masked: ItemMask;
   /** The slates are there already: then q_rj is the value of the best item after the first j of row r's slate. */
   readonly given?: boolean;
 }
 
 /** What chooses, and what it is worth. */
-export interface QChoice<S extends Sizes> {
+export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
   /** [R, stride] f32, of which the first k: Q^j of the first j + 1 items. Of a network of single items it is of no use. */
   readonly q: View;
@@ -35,29 +42,29 @@ export interface QChoice<S extends Sizes> {
 }
 
 /** The best items, one a position. The catalogue is scored once a position, as what is taken is masked. */
-export function chooseByPosition<S extends Sizes>(
+export function chooseByPosition<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
-  act: QAct,
-): QChoice<S> {
+  act: SlateChoiceViews,
+): SlateChoice<S> {
   const { kind, slate } = network.shape;
-  const panels = panelsOf(itemsOf(rows));
-  const best = rows.arena.allocate("best of panels", 8 * panels * rowsOf(rows));
+  const panels = countPanels(countItems(rows));
+  const best = rows.arena.allocate("best of panels", 8 * panels * countRows(rows));
   const { forward, choice: begun } = begin(network, rows, { ...act, best });
   // Values of single items are those of slate_value.
   const choice = kind === "item"
-    ? { ...begun, q: rows.arena.allocate("sums of values", 4 * slate * rowsOf(rows)), stride: slate }
+    ? { ...begun, q: rows.arena.allocate("sums of values", 4 * slate * countRows(rows)), stride: slate }
     : begun;
   const dispatches = [...forward, firstBase(choice)];
   for (let position = 0; position < slate; position++) {
-    const place = { ...placeOf(choice, position), panels };
+    const place = { ...buildPickSettings(choice, position), panels };
     dispatches.push(score(choice, position, place), pick(choice, `pick ${position + 1}`, position, place));
   }
   return { dispatches, q: choice.q, stride: choice.stride };
 }
 
 /** What is chosen, and where its worth goes. */
-export interface ExactAct extends QAct {
+export interface ExactChoiceViews extends SlateChoiceViews {
   /** [R] f32 */
   readonly worth: View;
 }
@@ -70,34 +77,39 @@ export interface ExactAct extends QAct {
 export function chooseExactly(
   network: QNetwork,
   rows: SlateRows<ClickSizes>,
-  users: Users,
-  { worth, ...act }: ExactAct,
+  users: SimulatedUsers,
+  { worth, ...act }: ExactChoiceViews,
 ): PageDispatch[] {
   const { slate } = network.shape;
   const { masked, slates } = act;
   const { users: chunk, dispatches, utilities } = users.catalogue();
   const { before, scored, scores, stride, values } = scoreItems(network, rows, act, chunk);
-  const best = bestSlate(rows, {
+  const best = recordBestSlate(rows, {
     ...{ label: "best slates", slate, eta: users.eta, utilities, masked, slates, worth },
-    worthOf: { scores, stride, values: bufferOf(values.view), valueStride: values.stride },
+    worthOf: { scores, stride, values: asBufferView(values.view), valueStride: values.stride },
   });
-  return [...before, { chunk, rows: itemsOf(rows), dispatches: [...dispatches, scored, best] }];
+  return [...before, { chunk, rows: countItems(rows), dispatches: [...dispatches, scored, best] }];
 }
 
 /** The values of all items by a network of single items, by chunks of the rows; and the values of the rows' states. */
-export function scoreItems(network: QNetwork, rows: SlateRows<ClickSizes>, act: QAct, chunk: number) {
+export function scoreItems(
+  network: QNetwork,
+  rows: SlateRows<ClickSizes>,
+  act: SlateChoiceViews,
+  chunk: number,
+) {
   const { units } = network.shape;
   const { arena } = rows;
-  const items = itemsOf(rows);
+  const items = countItems(rows);
   const weights = network.weights(act.copy);
   const { forward, choice } = begin(network, rows, { ...act, best: weights }); // no panel is looked at
-  const stride = PANEL * panelsOf(items);
+  const stride = PANEL * countPanels(items);
   const scores = arena.allocate("values of all items", 4 * chunk * stride);
   const place = {
     ...{ items, tableStride4: units / 4, scoresStride4: stride / 4 },
     output4: network.first4("output/kernel"),
   };
-  const scored: ClickDispatch = slateScore(rows, {
+  const scored: ClickDispatch = recordSlateScore(rows, {
     ...{ label: "values of all items", items, units, to: { scores } },
     views: {
       ...{ base: choice.current, table: network.table(act.copy, 0), weights },
@@ -108,11 +120,11 @@ export function scoreItems(network: QNetwork, rows: SlateRows<ClickSizes>, act: 
 }
 
 /** What the dispatches of all positions work on. */
-interface PositionChoice<S extends Sizes> extends QAct {
+interface PositionChoice<S extends BatchSizes> extends SlateChoiceViews {
   readonly network: QNetwork;
   readonly rows: SlateRows<S>;
   readonly state: QState;
-  /** Of each panel: see {@link slatePick}. */
+  /** Of each panel: see {@link recordSlatePick}. */
   readonly best: View;
   /** [R, stride] where the values of what is picked are added. */
   readonly q: View;
@@ -122,36 +134,36 @@ interface PositionChoice<S extends Sizes> extends QAct {
 }
 
 /** Makes the rows' states into bases and values. */
-function begin<S extends Sizes>(
+function begin<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
-  act: QAct & Pick<PositionChoice<S>, "best">,
+  act: SlateChoiceViews & Pick<PositionChoice<S>, "best">,
 ): { forward: DispatchSpec<S>[]; choice: PositionChoice<S> } {
-  const tape = tapeOf<S, unknown>(rows, network.parameters);
+  const tape = createTape<S, unknown>(rows, network.parameters);
   const state = network.state(tape, act.copy, act.input);
   tape.place();
   const { view, stride } = state.values;
-  const current = rowMemory(rows, "current base", network.shape.units);
+  const current = allocateRows(rows, "current base", network.shape.units);
   return {
     forward: tape.forward(),
-    choice: { ...act, network, rows, state, q: bufferOf(view), stride, current },
+    choice: { ...act, network, rows, state, q: asBufferView(view), stride, current },
   };
 }
 
 /** Before the first position: its base is that of the state alone. */
-function firstBase<S extends Sizes>(choice: PositionChoice<S>): DispatchSpec<S> {
-  return pick(choice, "first base", 0, { ...placeOf(choice, -1), later4: 0, panels: 0 });
+function firstBase<S extends BatchSizes>(choice: PositionChoice<S>): DispatchSpec<S> {
+  return pick(choice, "first base", 0, { ...buildPickSettings(choice, -1), later4: 0, panels: 0 });
 }
 
 /** The best item of each panel, for a position. */
-function score<S extends Sizes>(
+function score<S extends BatchSizes>(
   { network, rows, copy, masked, best, current: base }: PositionChoice<S>,
   position: number,
-  place: Place,
+  place: PickSettings,
 ): DispatchSpec<S> {
   const label = `score ${position + 1}`;
-  return slateScore(rows, {
-    ...{ label, items: itemsOf(rows), units: network.shape.units, to: { best, masked: masked.view } },
+  return recordSlateScore(rows, {
+    ...{ label, items: countItems(rows), units: network.shape.units, to: { best, masked: masked.view } },
     views: {
       ...{ base, table: network.table(copy, position), weights: network.weights(copy) },
       place: uploadPlace(rows.arena, label, place),
@@ -160,16 +172,16 @@ function score<S extends Sizes>(
 }
 
 /** The best item of all into the position, its value, and the base of the next one. @param position whose table is read. */
-function pick<S extends Sizes>(
+function pick<S extends BatchSizes>(
   { network, rows, copy, slates, masked, given, state: { bases }, best, q, current }: PositionChoice<S>,
   label: string,
   position: number,
-  place: Place,
+  place: PickSettings,
 ): DispatchSpec<S> {
-  return slatePick(rows, {
+  return recordSlatePick(rows, {
     ...{ label, given, units: network.shape.units },
     views: {
-      ...{ best, slates, q, current, masked: masked.view, bases: bufferOf(bases.view) },
+      ...{ best, slates, q, current, masked: masked.view, bases: asBufferView(bases.view) },
       ...{ table: network.table(copy, position), weights: network.weights(copy) },
       place: uploadPlace(rows.arena, label, place),
     },
@@ -177,16 +189,16 @@ function pick<S extends Sizes>(
 }
 
 /** How the kernels work at a position; -1 is before the first one. */
-function placeOf<S extends Sizes>(
+function buildPickSettings<S extends BatchSizes>(
   { network, rows, masked, stride, state: { bases } }: PositionChoice<S>,
   position: number,
-): Place {
+): PickSettings {
   const { kind, slate, units } = network.shape;
   const units4 = units / 4;
   // The base of single items is the same for all positions: it is made once.
   const isLast = position + 1 === slate || (kind === "item" && position >= 0);
   return {
-    ...{ items: itemsOf(rows), maskStride: masked.stride, slate, position, ...network.layout(position) },
+    ...{ items: countItems(rows), maskStride: masked.stride, slate, position, ...network.layout(position) },
     baseStride4: bases.stride / 4,
     nextAt4: isLast ? NONE : kind === "cascade" ? (position + 1) * units4 : 0,
     nextBias4: kind === "shared" ? network.first4("position/bias") + (position + 1) * units4 : NONE,

@@ -1,18 +1,18 @@
 /** A Q-network: its parts and parameters; on the device its weights, an older copy of them, and what both make of the catalogue. */
 
-import { initialWeights, type ModelParameter } from "../../model/initial_weights.ts";
-import { padded, type Tensor } from "../../tape/tensor.ts";
+import { drawInitialWeights, type ModelParameter } from "../../model/initial_weights.ts";
+import { padColumns, type Tensor } from "../../tape/tensor.ts";
 import { expectUnits } from "./slate_score.ts";
 import { forwardProduct, linear } from "../../ops/linear.ts";
 import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { bufferOf, type View } from "../../gpu/memory.ts";
+import { asBufferView, type View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import type { Sizes } from "../../gpu/sizes.ts";
+import type { BatchSizes } from "../../gpu/sizes.ts";
 import { ParameterArena } from "../../tape/parameters.ts";
-import { matrix } from "../../tape/reference.ts";
+import { makeMatrix } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
-import { itemsOf, type SlateRows, tapeOf } from "./slate_rows.ts";
+import { countItems, createTape, type SlateRows } from "./slate_rows.ts";
 
 /**
  * What is valued. `cascade`: the whole slate at each of its positions, by what was chosen before, with a net a position.
@@ -42,37 +42,39 @@ export interface QShape {
 }
 
 /** Nets, one a position or one for all: as many bases has a row, and as many different products an item. */
-export function netsOf({ kind, slate }: QShape): number {
+export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
 /** Columns that the product of an item in a slot has: its own part, and what it adds to later positions. */
-export function widthOf({ kind, slate, units }: QShape, slot: number): number {
+export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : kind === "shared" ? 2 : 1);
 }
 
 /** Columns of the part of the state alone: one a position, or one for all items, and that of no click. */
-export function valuesOf({ kind, slate, zero }: QShape): number {
+export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
 
 /** Columns of the values of a slate: one a position, and that of no click. */
-export function columnsOf({ slate, zero }: QShape): number {
+export function countValueColumns({ slate, zero }: QShape): number {
   return slate + (zero ? 1 : 0);
 }
 
 /** Name of the weights [G, width] of a product of items. @param product from 0 on */
-export function itemKernel(product: number): string {
+export function getItemKernelName(product: number): string {
   return `item${product + 1}/kernel`;
 }
 
 /** @throws Error for a shape that the kernels do not take. */
-export function qParameters(shape: QShape): ModelParameter[] {
+export function listQParameters(shape: QShape): ModelParameter[] {
   const { kind, slate, units, trunk, inputs, itemColumns, zero } = shape;
   expectUnits(units);
   if (zero && kind !== "item") throw new Error("only a network of single items has a value of no click");
-  if (padded(trunk) !== trunk) throw new Error(`expected a multiple of 4 units of the trunk, got ${trunk}`);
-  const nets = netsOf(shape);
+  if (padColumns(trunk) !== trunk) {
+    throw new Error(`expected a multiple of 4 units of the trunk, got ${trunk}`);
+  }
+  const nets = countNets(shape);
   const drawn = (name: string, rows: number, columns: number, fanIn: number): ModelParameter => ({
     ...{ name, rows, columns },
     initial: (random) => (2 * random.uniform() - 1) / Math.sqrt(fanIn),
@@ -88,18 +90,18 @@ export function qParameters(shape: QShape): ModelParameter[] {
     ...layer("state", trunk, nets * units, hidden),
     ...Array.from(
       { length: nets },
-      (_, m) => drawn(itemKernel(m), itemColumns, widthOf(shape, m), hidden),
+      (_, m) => drawn(getItemKernelName(m), itemColumns, getProductWidth(shape, m), hidden),
     ),
     ...(kind === "shared" ? [drawn("position/bias", 1, slate * units, hidden)] : []),
     drawn("output/kernel", 1, nets * units, units),
-    ...layer("value", trunk, valuesOf(shape)),
+    ...layer("value", trunk, countStateColumns(shape)),
   ];
 }
 
 /** Which weights: those that are trained, or their older copy. */
-export type QCopy = "online" | "older";
+export type WeightCopy = "online" | "older";
 
-/** What a copy's weights make of the catalogue: [I, width] for each product of items. See {@link widthOf}. */
+/** What a copy's weights make of the catalogue: [I, width] for each product of items. See {@link getProductWidth}. */
 export type QTables = readonly View[];
 
 /** What a row's state is made into. */
@@ -114,48 +116,49 @@ export class QNetwork {
   readonly parameters: ParameterArena;
   /** The older copy of the weights, laid out like them. */
   readonly older: View;
-  readonly tables: Readonly<Record<QCopy, QTables>>;
+  readonly tables: Readonly<Record<WeightCopy, QTables>>;
   readonly #arena: Arena;
 
   /** @param items I. @param seed draws its weights. @throws Error for a shape that cannot be; UserError for one too large. */
   constructor(readonly gpu: Gpu, readonly shape: QShape, readonly items: number, seed: number) {
-    const declared = qParameters(shape);
+    const declared = listQParameters(shape);
     this.parameters = new ParameterArena(gpu, declared);
     this.#arena = new Arena(gpu, "Q-network");
     this.older = this.#arena.allocate("older weights", 4 * this.parameters.length);
-    const table = (copy: QCopy, slot: number) =>
-      this.#arena.allocate(`${copy} table ${slot + 1}`, 4 * items * padded(widthOf(shape, slot)));
-    const tables = (copy: QCopy) => Array.from({ length: netsOf(shape) }, (_, slot) => table(copy, slot));
+    const table = (copy: WeightCopy, slot: number) =>
+      this.#arena.allocate(`${copy} table ${slot + 1}`, 4 * items * padColumns(getProductWidth(shape, slot)));
+    const tables = (copy: WeightCopy) =>
+      Array.from({ length: countNets(shape) }, (_, slot) => table(copy, slot));
     this.tables = { online: tables("online"), older: tables("older") };
-    const weights = initialWeights(declared, seed, "policy/");
+    const weights = drawInitialWeights(declared, seed, "policy/");
     this.parameters.write(weights);
     this.parameters.write(weights, this.older.buffer);
   }
 
   /** All weights of a copy, in the order of the arena. */
-  weights(copy: QCopy): View {
+  weights(copy: WeightCopy): View {
     const { weights, length } = this.parameters;
     const { buffer } = copy === "online" ? weights : this.older;
     return { buffer, offset: 0, size: 4 * length };
   }
 
   /** What a copy's weights make of the catalogue for a position of the slate. @throws Error for one that it has not. */
-  table(copy: QCopy, position: number): View {
+  table(copy: WeightCopy, position: number): View {
     const table = this.tables[copy][this.shape.kind === "cascade" ? position : 0];
     if (!table) throw new Error(`there is no table of position ${position}`);
     return table;
   }
 
   /** A parameter of a copy. Gradients flow into those that are trained. */
-  parameter(name: string, copy: QCopy): Tensor {
+  parameter(name: string, copy: WeightCopy): Tensor {
     const own = this.parameters.get(name);
     if (copy === "online") return own;
-    return { ...own, trainable: false, view: { ...bufferOf(own.view), buffer: this.older.buffer } };
+    return { ...own, trainable: false, view: { ...asBufferView(own.view), buffer: this.older.buffer } };
   }
 
   /** The first vector of a parameter among all weights. */
   first4(name: string): number {
-    return bufferOf(this.parameters.get(name).view).offset / 16;
+    return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
   /** Where kernels find the parts of a position, in vectors of four; -1 is before the first one. */
@@ -167,7 +170,7 @@ export class QNetwork {
     const cascade = kind === "cascade";
     const later = position + 1 === slate || kind === "item" ? 0 : cascade ? slate - position - 1 : 1;
     return {
-      tableStride4: widthOf(this.shape, position) / 4,
+      tableStride4: getProductWidth(this.shape, position) / 4,
       chosenAt4: units4,
       laterAt4: cascade ? (position + 1) * units4 : 0,
       later4: units4 * later,
@@ -179,19 +182,23 @@ export class QNetwork {
    * What makes the tables of a copy, after its weights have moved. Before anything else reads them.
    * @param itemVectors [I, G], a constant
    */
-  makeTables<S extends Sizes>(rows: SlateRows<S>, copy: QCopy, itemVectors: Tensor): DispatchSpec<S>[] {
+  makeTables<S extends BatchSizes>(
+    rows: SlateRows<S>,
+    copy: WeightCopy,
+    itemVectors: Tensor,
+  ): DispatchSpec<S>[] {
     const { shape, items } = this;
-    if (itemsOf(rows) !== items || itemVectors.columns !== shape.itemColumns) {
+    if (countItems(rows) !== items || itemVectors.columns !== shape.itemColumns) {
       throw new Error(
-        `expected vectors [${items}, ${shape.itemColumns}] of items, got [${itemsOf(rows)}, ` +
+        `expected vectors [${items}, ${shape.itemColumns}] of items, got [${countItems(rows)}, ` +
           `${itemVectors.columns}]`,
       );
     }
-    const tape = tapeOf<S, unknown>(rows, this.parameters);
+    const tape = createTape<S, unknown>(rows, this.parameters);
     const input: Tensor = { ...itemVectors, rows: rows.items, trainable: false };
     this.tables[copy].forEach((view, slot) => {
-      const weights = this.parameter(itemKernel(slot), copy);
-      const output = tape.tensor(`${copy} table ${slot + 1}`, rows.items, widthOf(shape, slot), {
+      const weights = this.parameter(getItemKernelName(slot), copy);
+      const output = tape.tensor(`${copy} table ${slot + 1}`, rows.items, getProductWidth(shape, slot), {
         view,
         trainable: false,
       });
@@ -209,7 +216,7 @@ export class QNetwork {
             output: view,
           }),
         ],
-        reference: () => ({ output: matrix(0, 0), backward: () => [] }),
+        reference: () => ({ output: makeMatrix(0, 0), backward: () => [] }),
       });
     });
     tape.place();
@@ -217,7 +224,7 @@ export class QNetwork {
   }
 
   /** Records what becomes of states. @param input [R, inputs] */
-  state<S extends Sizes, R>(tape: Tape<S, R>, copy: QCopy, input: Tensor): QState {
+  state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>
       linear(

@@ -1,20 +1,20 @@
 /** The slate whose expected value is the largest: exact, where clicks follow the choice model. */
 
 import ratioText from "../../../kernels/slates/slate_ratio.wgsl" with { type: "text" };
-import { type Constants, kernel } from "../../gpu/kernel.ts";
+import { type Constants, parseKernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import type { Sizes } from "../../gpu/sizes.ts";
+import type { BatchSizes } from "../../gpu/sizes.ts";
 import { UserError } from "../../user_error.ts";
-import { itemsOf, rowsIndex, type SlateRows, unwritten } from "./slate_rows.ts";
+import { allocateUnused, countItems, findRowDimension, type SlateRows } from "./slate_rows.ts";
 
-const ratioKernel = kernel("slate_ratio", ratioText);
+const ratioKernel = parseKernel("slate_ratio", ratioText);
 
 /** Items of a slate that can be exact. */
 const MOST_EXACT = 16;
 
 /** Bits of items that may not be chosen: bit i of word p stride + r is item 32 p + i of row r. */
-export interface Mask {
+export interface ItemMask {
   readonly view: View;
   /** From one panel's words to the next. */
   readonly stride: number;
@@ -28,7 +28,7 @@ export interface ChoiceModel {
   readonly eta: number;
 }
 
-export interface BestSlate extends ChoiceModel {
+export interface BestSlateInputs extends ChoiceModel {
   readonly label: string;
   /** [rows of a chunk, I] */
   readonly utilities: View;
@@ -41,7 +41,7 @@ export interface BestSlate extends ChoiceModel {
     readonly values: View;
     readonly valueStride: number;
   };
-  readonly masked: Mask;
+  readonly masked: ItemMask;
   /** [R, k] u32 */
   readonly slates: View;
   /** [R] f32: what the slate is worth. */
@@ -49,9 +49,12 @@ export interface BestSlate extends ChoiceModel {
 }
 
 /** The best slate of the rows from `step.first_entry` on. @throws UserError for a larger slate than it takes. */
-export function bestSlate<S extends Sizes>(rows: SlateRows<S>, best: BestSlate): DispatchSpec<S> {
+export function recordBestSlate<S extends BatchSizes>(
+  rows: SlateRows<S>,
+  best: BestSlateInputs,
+): DispatchSpec<S> {
   const { utilities, worthOf, masked, slates, worth } = best;
-  const items = itemsOf(rows);
+  const items = countItems(rows);
   const utility = worthOf === "utility";
   return {
     ...ratio(rows, best, {
@@ -70,7 +73,7 @@ export function bestSlate<S extends Sizes>(rows: SlateRows<S>, best: BestSlate):
   };
 }
 
-export interface SlateWorth extends ChoiceModel {
+export interface SlateWorthInputs extends ChoiceModel {
   readonly label: string;
   /** [R, k] */
   readonly utilities: View;
@@ -81,20 +84,23 @@ export interface SlateWorth extends ChoiceModel {
   readonly worth: View;
 }
 
-/** What slates are worth. @throws as {@link bestSlate} */
-export function slateWorth<S extends Sizes>(rows: SlateRows<S>, slate: SlateWorth): DispatchSpec<S> {
+/** What slates are worth. @throws as {@link recordBestSlate} */
+export function recordSlateWorth<S extends BatchSizes>(
+  rows: SlateRows<S>,
+  slate: SlateWorthInputs,
+): DispatchSpec<S> {
   const { utilities, values, stride, worth } = slate;
   const constants = { GIVEN: true, UTILITY_STRIDE: slate.slate, SCORES_STRIDE: stride, UTILITY: false };
   return {
     ...ratio(rows, slate, constants),
     views: {
       ...{ utilities, scores: values, values, worth },
-      ...{ masked: unwritten(rows), slates: unwritten(rows) },
+      ...{ masked: allocateUnused(rows), slates: allocateUnused(rows) },
     },
   };
 }
 
-function ratio<S extends Sizes>(
+function ratio<S extends BatchSizes>(
   rows: SlateRows<S>,
   { label, slate, eta }: ChoiceModel & { readonly label: string },
   constants: Constants,
@@ -108,7 +114,7 @@ function ratio<S extends Sizes>(
   return {
     kernel: ratioKernel,
     label,
-    constants: { M: rowsIndex(rows), SLATE: slate, ITEMS: itemsOf(rows), ETA: eta, ...constants },
+    constants: { M: findRowDimension(rows), SLATE: slate, ITEMS: countItems(rows), ETA: eta, ...constants },
     invocations: [rows.rows],
   };
 }

@@ -7,17 +7,17 @@ import type { Arena } from "../../gpu/arena.ts";
 import type { Memory, View } from "../../gpu/memory.ts";
 import panelText from "../../../kernels/slates/slate_score_panel.wgsl" with { type: "text" };
 import tiledText from "../../../kernels/slates/slate_score_tiled.wgsl" with { type: "text" };
-import { constantOf, kernel } from "../../gpu/kernel.ts";
+import { getConstant, parseKernel } from "../../gpu/kernel.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import type { Sizes } from "../../gpu/sizes.ts";
-import { rowsIndex, rowsOf, type SlateRows, unwritten } from "./slate_rows.ts";
+import type { BatchSizes } from "../../gpu/sizes.ts";
+import { allocateUnused, countRows, findRowDimension, type SlateRows } from "./slate_rows.ts";
 import pickText from "../../../kernels/slates/slate_pick.wgsl" with { type: "text" };
 
 /** Items whose bits are a word, and of which a score kernel keeps the best. */
 export const PANEL = 32;
 
 /** How many panels a catalogue has. */
-export function panelsOf(items: number): number {
+export function countPanels(items: number): number {
   return Math.ceil(items / PANEL);
 }
 
@@ -42,27 +42,27 @@ const fields = [
 ] as const;
 
 /** See the comments of `struct Place` in kernels/slates/slate_pick.wgsl. What is left out is 0. */
-export type Place = Partial<Readonly<Record<typeof fields[number], number>>>;
+export type PickSettings = Partial<Readonly<Record<typeof fields[number], number>>>;
 
 /** A place as kernels read it. */
-export function placeWords(place: Place): Uint32Array<ArrayBuffer> {
+export function encodePickSettings(place: PickSettings): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(fields, (field) => place[field] ?? 0);
 }
 
 /** Uploads a place. @param name for the buffer's label */
-export function uploadPlace(arena: Arena, name: string, place: Place): View {
-  return arena.upload(`place: ${name}`, placeWords(place));
+export function uploadPlace(arena: Arena, name: string, place: PickSettings): View {
+  return arena.upload(`place: ${name}`, encodePickSettings(place));
 }
 
 const kernels = {
-  cpu: kernel("slate_score_panel", panelText),
-  gpu: kernel("slate_score_tiled", tiledText),
+  cpu: parseKernel("slate_score_panel", panelText),
+  gpu: parseKernel("slate_score_tiled", tiledText),
 } as const;
 
 /** Hidden units that the kernels take: their sum is written out for so many. */
 export const MOST_UNITS = 64;
 
-export interface SlateScore {
+export interface SlateScoreInputs {
   readonly label: string;
   /** I */
   readonly items: number;
@@ -85,29 +85,32 @@ export interface SlateScore {
 }
 
 /** The dispatch. @throws Error for hidden units that the kernels do not take. */
-export function slateScore<S extends Sizes>(rows: SlateRows<S>, score: SlateScore): DispatchSpec<S> {
+export function recordSlateScore<S extends BatchSizes>(
+  rows: SlateRows<S>,
+  score: SlateScoreInputs,
+): DispatchSpec<S> {
   const { items, units, views, to, label } = score;
   expectUnits(units);
   const { kind } = rows.arena.gpu.shapes;
   const own = kernels[kind];
-  const panels = panelsOf(items);
-  const workgroup = constantOf(own, "WORKGROUP");
+  const panels = countPanels(items);
+  const workgroup = getConstant(own, "WORKGROUP");
   const store = "scores" in to;
   return {
     kernel: own,
     label,
-    constants: { M: rowsIndex(rows), L4: units / 4, ...(store && { STORE: true }) },
+    constants: { M: findRowDimension(rows), L4: units / 4, ...(store && { STORE: true }) },
     views: {
       ...views,
       masked: store ? views.weights : to.masked,
-      best: store ? unwritten(rows) : to.best,
-      scores: store ? to.scores : unwritten(rows),
+      best: store ? allocateUnused(rows) : to.best,
+      scores: store ? to.scores : allocateUnused(rows),
     },
     invocations: kind === "gpu"
       ? [16 * Math.ceil(panels / 2), { of: rows.rows, per: 4 }]
       : [workgroup * panels, { of: rows.rows, per: workgroup }],
     cost: (sizes) => {
-      const count = rowsOf(rows, sizes);
+      const count = countRows(rows, sizes);
       return {
         flops: 3 * count * items * units,
         bytes: 4 * units * (count + items) + count * panels * (store ? 4 * PANEL : 12),
@@ -123,9 +126,9 @@ export function expectUnits(units: number): void {
   }
 }
 
-const pickKernel = kernel("slate_pick", pickText);
+const pickKernel = parseKernel("slate_pick", pickText);
 
-export interface SlatePick {
+export interface SlatePickInputs {
   readonly label: string;
   readonly units: number;
   /** The slates are there already. */
@@ -150,12 +153,15 @@ export interface SlatePick {
 }
 
 /** The dispatch. */
-export function slatePick<S extends Sizes>(rows: SlateRows<S>, pick: SlatePick): DispatchSpec<S> {
+export function recordSlatePick<S extends BatchSizes>(
+  rows: SlateRows<S>,
+  pick: SlatePickInputs,
+): DispatchSpec<S> {
   const { units, views, label, given } = pick;
   return {
     kernel: pickKernel,
     label,
-    constants: { M: rowsIndex(rows), L4: units / 4, ...(given && { GIVEN: true }) },
+    constants: { M: findRowDimension(rows), L4: units / 4, ...(given && { GIVEN: true }) },
     views,
     invocations: [rows.rows],
   };

@@ -3,31 +3,31 @@
 import backwardText from "../../../kernels/slates/slate_value_backward.wgsl" with { type: "text" };
 import forwardText from "../../../kernels/slates/slate_value_forward.wgsl" with { type: "text" };
 import { NONE } from "../../data/click_log.ts";
-import { kernel } from "../../gpu/kernel.ts";
-import { bufferOf, type View } from "../../gpu/memory.ts";
+import { parseKernel } from "../../gpu/kernel.ts";
+import { asBufferView, type View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import type { Sizes } from "../../gpu/sizes.ts";
+import type { BatchSizes } from "../../gpu/sizes.ts";
 import { weightGradient } from "../../ops/linear.ts";
 import { partialViews } from "../../ops/op.ts";
-import type { Call } from "../../tape/node.ts";
-import { add, at, type Matrix, matrix, type Reference } from "../../tape/reference.ts";
+import type { OpCall } from "../../tape/node.ts";
+import { add, getElement, makeMatrix, type Matrix, type ReferenceOp } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
-import { padded, type Tensor } from "../../tape/tensor.ts";
+import { padColumns, type Tensor } from "../../tape/tensor.ts";
 import {
-  columnsOf,
-  itemKernel,
-  netsOf,
-  type QCopy,
+  countNets,
+  countStateColumns,
+  countValueColumns,
+  getItemKernelName,
+  getProductWidth,
   type QNetwork,
   type QShape,
   type QState,
-  valuesOf,
-  widthOf,
+  type WeightCopy,
 } from "./q_network.ts";
-import { rowsIndex, rowsOf, type SlateRows } from "./slate_rows.ts";
+import { countRows, findRowDimension, type SlateRows } from "./slate_rows.ts";
 
-const forwardKernel = kernel("slate_value_forward", forwardText);
-const backwardKernel = kernel("slate_value_backward", backwardText);
+const forwardKernel = parseKernel("slate_value_forward", forwardText);
+const backwardKernel = parseKernel("slate_value_backward", backwardText);
 
 /** What the f64 reference reads of a batch: the slates, a row each. */
 export interface SlateBatch {
@@ -35,7 +35,7 @@ export interface SlateBatch {
 }
 
 export interface SlateValueInputs {
-  readonly copy: QCopy;
+  readonly copy: WeightCopy;
   readonly state: QState;
   /** [R, k] u32 */
   readonly slates: View;
@@ -47,7 +47,7 @@ export interface SlateValueInputs {
  * [R, columns] the values of slates: Q^j of the first j + 1 items, or of each item, and then of no click. It reads the tables
  * of its copy and changes the bases. Gradients flow only through the weights that are trained.
  */
-export function slateValue<S extends Sizes, R extends SlateBatch>(
+export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   tape: Tape<S, R>,
   rows: SlateRows<S>,
   network: QNetwork,
@@ -55,11 +55,11 @@ export function slateValue<S extends Sizes, R extends SlateBatch>(
 ): Tensor {
   const { shape } = network;
   const { copy, state: { bases, values }, itemVectors } = inputs;
-  const most = rowsOf(rows);
+  const most = countRows(rows);
   if (most % 64 !== 0) throw new Error(`slate_value: expected a multiple of 64 rows, got ${most}`);
   const name = `${copy} values of slates`;
-  const output = tape.tensor(name, rows.rows, columnsOf(shape), { trainable: copy === "online" });
-  const parameters = parametersOf(network, copy);
+  const output = tape.tensor(name, rows.rows, countValueColumns(shape), { trainable: copy === "online" });
+  const parameters = getParameters(network, copy);
   const hidden = tape.saved(`${name} hidden`, rows.rows, shape.slate * shape.units);
   const slots = rows.arena.allocate(`${name} slots`, 4 * most * shape.slate);
   const slotItems = (m: number): View => ({ buffer: slots.buffer, offset: 4 * most * m, size: 4 * most });
@@ -85,13 +85,13 @@ interface ValueParameters {
   readonly products: readonly Tensor[];
 }
 
-function parametersOf(network: QNetwork, copy: QCopy): ValueParameters {
+function getParameters(network: QNetwork, copy: WeightCopy): ValueParameters {
   const { shape } = network;
   const of = (name: string) => network.parameter(name, copy);
   return {
     weights: of("output/kernel"),
     bias: shape.kind === "shared" ? of("position/bias") : undefined,
-    products: Array.from({ length: netsOf(shape) }, (_, m) => of(itemKernel(m))),
+    products: Array.from({ length: countNets(shape) }, (_, m) => of(getItemKernelName(m))),
   };
 }
 
@@ -106,22 +106,22 @@ interface SlateValue extends SlateValueInputs {
 }
 
 /** A dispatch a slot, as each adds to the bases of those behind it. */
-function forward<S extends Sizes>(
-  call: Call<S>,
+function forward<S extends BatchSizes>(
+  call: OpCall<S>,
   rows: SlateRows<S>,
   network: QNetwork,
   { copy, state: { bases, values }, slates, output, hidden, slotItems }: SlateValue,
 ): DispatchSpec<S>[] {
   const { slate, units } = network.shape;
   return Array.from({ length: slate }, (_, position) => {
-    const slot = slotOf(network, position, output.stride);
+    const slot = encodeSlot(network, position, output.stride);
     return {
       kernel: forwardKernel,
       label: `${call.label} ${position + 1}`,
-      constants: { M: rowsIndex(rows), L4: units / 4 },
+      constants: { M: findRowDimension(rows), L4: units / 4 },
       views: {
         ...{ table: network.table(copy, position), weights: network.weights(copy), slates },
-        ...{ values: bufferOf(values.view), bases: bufferOf(bases.view), q: output.view, hidden },
+        ...{ values: asBufferView(values.view), bases: asBufferView(bases.view), q: output.view, hidden },
         slot_item: slotItems(position),
         place: call.upload(`slot ${position + 1}`, Uint32Array.from(slotFields, (field) => slot[field])),
       },
@@ -151,28 +151,28 @@ const slotFields = [
 type Slot = Readonly<Record<typeof slotFields[number], number>>;
 
 /** What differs between the slots of given slates, as data: there is one text for all of them. */
-function slotOf(network: QNetwork, position: number, qStride: number): Slot {
+function encodeSlot(network: QNetwork, position: number, qStride: number): Slot {
   const { shape } = network;
   const { kind, slate, units, zero } = shape;
   const units4 = units / 4;
   return {
     ...{ slate, position, qStride, tableAt4: 0, ...network.layout(position) },
-    baseStride4: netsOf(shape) * units4,
+    baseStride4: countNets(shape) * units4,
     baseAt4: kind === "cascade" ? position * units4 : 0,
     bias4: kind === "shared" ? network.first4("position/bias") + position * units4 : NONE,
-    valueStride: padded(valuesOf(shape)),
+    valueStride: padColumns(countStateColumns(shape)),
     valueAt: kind === "item" ? 0 : position,
     zeroAt: zero ? 1 : NONE,
   };
 }
 
-function backward<S extends Sizes>(
-  call: Call<S>,
+function backward<S extends BatchSizes>(
+  call: OpCall<S>,
   rows: SlateRows<S>,
   { shape }: QNetwork,
   value: SlateValue,
 ): DispatchSpec<S>[] {
-  const parts = partsOf(call, rows, shape);
+  const parts = allocateParts(call, rows, shape);
   return [
     hiddenGradients(call, rows, shape, value, parts),
     ...productGradients(call, rows, shape, value, parts),
@@ -187,9 +187,9 @@ interface Parts {
   readonly columns: number;
 }
 
-function partsOf<S extends Sizes>(call: Call<S>, rows: SlateRows<S>, shape: QShape): Parts {
-  const most = rowsOf(rows);
-  const widths = Array.from({ length: shape.slate }, (_, slot) => widthOf(shape, slot));
+function allocateParts<S extends BatchSizes>(call: OpCall<S>, rows: SlateRows<S>, shape: QShape): Parts {
+  const most = countRows(rows);
+  const widths = Array.from({ length: shape.slate }, (_, slot) => getProductWidth(shape, slot));
   const columnsBefore = (end: number) => widths.slice(0, end).reduce((sum, width) => sum + width, 0);
   const columns = columnsBefore(widths.length);
   const all = rows.arena.allocate(`${call.label} gradients of parts`, 4 * most * columns);
@@ -202,8 +202,8 @@ function partsOf<S extends Sizes>(call: Call<S>, rows: SlateRows<S>, shape: QSha
 }
 
 /** Back through the hidden units: to the bases and values, the products of the items, the output's weights and the bias. */
-function hiddenGradients<S extends Sizes>(
-  call: Call<S>,
+function hiddenGradients<S extends BatchSizes>(
+  call: OpCall<S>,
   rows: SlateRows<S>,
   { slate, units, kind, zero }: QShape,
   { state: { bases, values }, parameters: { weights, bias }, hidden, output }: SlateValue,
@@ -215,15 +215,15 @@ function hiddenGradients<S extends Sizes>(
   }
   const toWeights = call.partials(weights);
   const toBias = bias && call.partials(bias);
-  const { buffer, offset } = bufferOf(weights.view);
+  const { buffer, offset } = asBufferView(weights.view);
   return {
     kernel: backwardKernel,
     label: `${call.label} gradients`,
     constants: {
-      M: rowsIndex(rows),
+      M: findRowDimension(rows),
       L4: units / 4,
       SLATE: slate,
-      MOST: rowsOf(rows),
+      MOST: countRows(rows),
       Q_STRIDE: output.stride,
       VALUE_STRIDE: values.stride,
       OUTPUT4: offset / 16,
@@ -246,8 +246,8 @@ function hiddenGradients<S extends Sizes>(
 }
 
 /** From the products of the items to their weights: a dispatch a slot. */
-function productGradients<S extends Sizes>(
-  call: Call<S>,
+function productGradients<S extends BatchSizes>(
+  call: OpCall<S>,
   rows: SlateRows<S>,
   { kind }: QShape,
   { itemVectors, parameters: { products }, slotItems }: SlateValue,
@@ -268,10 +268,10 @@ function productGradients<S extends Sizes>(
 }
 
 /** The same in f64: inputs bases, values, item vectors, output weights, products, bias of positions. */
-function slateValueReference(shape: QShape): Reference<SlateBatch> {
+function slateValueReference(shape: QShape): ReferenceOp<SlateBatch> {
   return ([bases, values, vectors, output, ...rest], { slates }) => {
     if (!bases || !values || !vectors || !output) throw new Error("slate_value: inputs are missing");
-    const products = rest.slice(0, netsOf(shape));
+    const products = rest.slice(0, countNets(shape));
     const bias = rest[products.length];
     const given: Given64 = { shape, slates, bases, values, vectors, output, products, bias };
     return { output: values64(given), backward: (gradient) => gradients64(given, gradient) };
@@ -292,10 +292,12 @@ interface Given64 extends SlateBatch {
 function values64(given: Given64): Matrix {
   const { shape, bases, values, output } = given;
   const { slate, units } = shape;
-  return matrix(bases.rows, columnsOf(shape), (row, j) => {
-    if (j === slate) return at(values, row, 1);
-    let sum = at(values, row, valueAt(shape, j));
-    for (let n = 0; n < units; n++) sum += at(output, 0, baseAt(shape, j, n)) * hidden64(given, row, j, n);
+  return makeMatrix(bases.rows, countValueColumns(shape), (row, j) => {
+    if (j === slate) return getElement(values, row, 1);
+    let sum = getElement(values, row, valueAt(shape, j));
+    for (let n = 0; n < units; n++) {
+      sum += getElement(output, 0, baseAt(shape, j, n)) * hidden64(given, row, j, n);
+    }
     return sum;
   });
 }
@@ -303,45 +305,49 @@ function values64(given: Given64): Matrix {
 function gradients64(given: Given64, gradient: Matrix): Matrix[] {
   const { shape, bases, values, vectors, output, products, bias } = given;
   const { slate, units, zero } = shape;
-  const zerosOf = (m: Matrix) => matrix(m.rows, m.columns);
-  const [dBases, dValues, dOutput] = [zerosOf(bases), zerosOf(values), zerosOf(output)];
-  const dProducts = products.map(zerosOf);
-  const dBias = bias && zerosOf(bias);
+  const makeZeros = (m: Matrix) => makeMatrix(m.rows, m.columns);
+  const [dBases, dValues, dOutput] = [makeZeros(bases), makeZeros(values), makeZeros(output)];
+  const dProducts = products.map(makeZeros);
+  const dBias = bias && makeZeros(bias);
   for (let row = 0; row < bases.rows; row++) {
-    if (zero) add(dValues, row, 1, at(gradient, row, slate));
+    if (zero) add(dValues, row, 1, getElement(gradient, row, slate));
     for (let j = 0; j < slate; j++) {
-      const dq = at(gradient, row, j);
+      const dq = getElement(gradient, row, j);
       add(dValues, row, valueAt(shape, j), dq);
       for (let n = 0; n < units; n++) {
         const own = baseAt(shape, j, n);
         const h = hidden64(given, row, j, n);
         add(dOutput, 0, own, dq * h);
-        const d = h > 0 ? dq * at(output, 0, own) : 0;
+        const d = h > 0 ? dq * getElement(output, 0, own) : 0;
         add(dBases, row, own, d);
         if (dBias) add(dBias, 0, j * units + n, d);
-        for (const { item, product, column } of termsOf(given, row, j, n)) {
+        for (const { item, product, column } of listTerms(given, row, j, n)) {
           const to = dProducts[product];
-          for (let c = 0; to && c < vectors.columns; c++) add(to, c, column, d * at(vectors, item, c));
+          for (let c = 0; to && c < vectors.columns; c++) {
+            add(to, c, column, d * getElement(vectors, item, c));
+          }
         }
       }
     }
   }
-  return [dBases, dValues, zerosOf(vectors), dOutput, ...dProducts, ...(dBias ? [dBias] : [])];
+  return [dBases, dValues, makeZeros(vectors), dOutput, ...dProducts, ...(dBias ? [dBias] : [])];
 }
 
 /** Hidden unit n of position j. */
 function hidden64(given: Given64, row: number, j: number, n: number): number {
   const { shape, bases, vectors, products, bias } = given;
-  let z = at(bases, row, baseAt(shape, j, n)) + (bias ? at(bias, 0, j * shape.units + n) : 0);
-  for (const { item, product, column } of termsOf(given, row, j, n)) {
-    const weights = products[product] ?? matrix(0, 0);
-    for (let c = 0; c < vectors.columns; c++) z += at(vectors, item, c) * at(weights, c, column);
+  let z = getElement(bases, row, baseAt(shape, j, n)) + (bias ? getElement(bias, 0, j * shape.units + n) : 0);
+  for (const { item, product, column } of listTerms(given, row, j, n)) {
+    const weights = products[product] ?? makeMatrix(0, 0);
+    for (let c = 0; c < vectors.columns; c++) {
+      z += getElement(vectors, item, c) * getElement(weights, c, column);
+    }
   }
   return Math.max(0, z);
 }
 
 /** Each product that goes into hidden unit n of position j: whose item, which weights, which of their columns. */
-function termsOf({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
+function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
   return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || kind !== "item").map((m) => ({
     item: slates[row]?.[m] ?? NaN,

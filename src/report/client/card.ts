@@ -3,10 +3,10 @@
 import type { Chart, ChartConfiguration } from "chart.js";
 import type { ChartDefinition } from "../chart.ts";
 import { light, resolveColour, type Theme } from "../theme.ts";
-import { csvOf } from "./csv.ts";
+import { buildCsv } from "./csv.ts";
 import { makeChart } from "./defaults.ts";
 
-export class Card {
+export class ChartCard {
   readonly #definition: ChartDefinition;
   readonly #figure: HTMLElement;
   /** Entries of the legend that are switched off. */
@@ -29,7 +29,7 @@ export class Card {
     });
     const onSave = (kind: string, act: () => void) =>
       figure.querySelector(`[data-save=${kind}]`)?.addEventListener("click", act);
-    onSave("csv", () => save(new Blob([csvOf(definition)], { type: "text/csv" }), `${id}.csv`));
+    onSave("csv", () => save(new Blob([buildCsv(definition)], { type: "text/csv" }), `${id}.csv`));
     onSave("png", () => this.#savePng());
   }
 

@@ -3,17 +3,17 @@
 import { type Cell, formatCsvRow } from "../../csv.ts";
 import type { ChartDefinition } from "../chart.ts";
 
-export function csvOf({ columns, config: { data: { datasets } } }: ChartDefinition): string {
+export function buildCsv({ columns, config: { data: { datasets } } }: ChartDefinition): string {
   const rows = datasets.filter(({ isDecoration }) => !isDecoration).flatMap((dataset) =>
     dataset.data.map((point) => {
       const fields: Readonly<Record<string, unknown>> = { ...dataset, ...point };
-      return columns.map(([, name]) => cellOf(fields[name]));
+      return columns.map(([, name]) => formatCell(fields[name]));
     })
   );
   return [columns.map(([title]) => title), ...rows].map(formatCsvRow).join("");
 }
 
 /** Empty for a gap. */
-function cellOf(value: unknown): Cell {
+function formatCell(value: unknown): Cell {
   return typeof value === "number" ? value : String(value ?? "");
 }

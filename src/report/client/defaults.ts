@@ -1,7 +1,7 @@
 /** What all charts have in common, as defaults of Chart.js. */
 
 import { Chart, type ChartConfiguration, defaults, type TooltipItem } from "chart.js";
-import { type ChartDefinition, formatMean, type Point } from "../chart.ts";
+import { type ChartDefinition, type ChartPoint, formatMean } from "../chart.ts";
 import { resolveColour, type Theme } from "../theme.ts";
 
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
@@ -18,19 +18,19 @@ export function setDefaults(): void {
   const box = { borderWidth: 1, boxWidth: 8, boxHeight: 8, boxPadding: 4, bodyFont: { size: 11 } };
   Object.assign(defaults.plugins.tooltip, box);
   Object.assign(defaults.plugins.tooltip.callbacks, {
-    title: ([item]: TooltipItem<"line">[]) => item ? titleOf(item) : "",
-    label: linesOf,
+    title: ([item]: TooltipItem<"line">[]) => item ? formatTitle(item) : "",
+    label: formatLines,
   });
 }
 
-function titleOf({ raw, chart }: TooltipItem<"line">): string {
-  const { name, x } = raw as Point;
+function formatTitle({ raw, chart }: TooltipItem<"line">): string {
+  const { name, x } = raw as ChartPoint;
   const axis = chart.options.scales?.x as { title?: { text?: string } };
   return name ?? `${axis.title?.text} ${x}`;
 }
 
-function linesOf({ raw, dataset }: TooltipItem<"line">): string | string[] {
-  const { text, y, sd, remark = "" } = raw as Point;
+function formatLines({ raw, dataset }: TooltipItem<"line">): string | string[] {
+  const { text, y, sd, remark = "" } = raw as ChartPoint;
   return (text ?? [`${dataset.label}: ${formatMean(y ?? NaN, sd)}${remark}`]).map((line) => ` ${line}`);
 }
 

@@ -20,9 +20,9 @@ import {
   Title,
   Tooltip,
 } from "chart.js";
-import type { ChartDefinition, Dataset } from "../chart.ts";
+import type { ChartDataset, ChartDefinition } from "../chart.ts";
 import { dark, light } from "../theme.ts";
-import { Card } from "./card.ts";
+import { ChartCard } from "./card.ts";
 import { marks } from "./marks.ts";
 import { setDefaults } from "./defaults.ts";
 
@@ -40,7 +40,7 @@ function main(): void {
   setDefaults();
   Object.assign(globalThis, { Chart }); // for the browser's console
   const data: ChartDefinition[] = JSON.parse(document.getElementById("chart-data")?.textContent ?? "[]");
-  const cards = data.map((definition) => new Card(definition, themeNow()));
+  const cards = data.map((definition) => new ChartCard(definition, themeNow()));
   const draw = (theme = themeNow(), width?: number) => cards.forEach((card) => card.draw(theme, width));
   for (const media of [night, paper]) media.addEventListener("change", () => draw());
   addEventListener("beforeprint", () => draw(light, PAPER_WIDTH));
@@ -58,7 +58,7 @@ const REACH = 24;
 function registerNearestX(): void {
   Interaction.modes.nearestX = (chart, event) =>
     chart.getSortedVisibleDatasetMetas().flatMap((meta): InteractionItem[] => {
-      const { isDecoration, isQuiet } = chart.data.datasets[meta.index] as unknown as Dataset;
+      const { isDecoration, isQuiet } = chart.data.datasets[meta.index] as unknown as ChartDataset;
       if (isDecoration || isQuiet) return [];
       let best: InteractionItem | undefined;
       meta.data.forEach((element, index) => {

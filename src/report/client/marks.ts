@@ -1,7 +1,7 @@
 /** Draws what the library has not: whiskers of bars and points, values on bars, and names next to points. */
 
 import type { Chart, Plugin } from "chart.js";
-import { type Dataset, type Point, whiskerOf } from "../chart.ts";
+import { type ChartDataset, type ChartPoint, computeWhisker } from "../chart.ts";
 import { FONT } from "./defaults.ts";
 
 /** Pixels from a whisker's middle to the ends of its strokes. */
@@ -16,8 +16,8 @@ const POINT = 4;
 interface Mark {
   readonly x: number;
   readonly y: number;
-  readonly point: Point;
-  readonly dataset: Dataset;
+  readonly point: ChartPoint;
+  readonly dataset: ChartDataset;
 }
 
 export const marks: Plugin = {
@@ -27,7 +27,7 @@ export const marks: Plugin = {
     const isBars = chart.options.indexAxis === "y";
     const drawn = chart.getSortedVisibleDatasetMetas().filter(({ type }) => type !== "line")
       .flatMap(({ index, data }) => {
-        const dataset = chart.data.datasets[index] as unknown as Dataset;
+        const dataset = chart.data.datasets[index] as unknown as ChartDataset;
         return data.map(({ x, y }, k): Mark => ({ x, y, point: dataset.data[k]!, dataset }));
       });
     const text = String(chart.options.color);
@@ -56,7 +56,7 @@ function drawWhisker(
   isBars: boolean,
 ): readonly [number, number] {
   const scale = isBars ? scales.x : scales.y;
-  const [from = x, to = x] = whiskerOf(point)?.map((end) => scale?.getPixelForValue(end) ?? NaN) ?? [];
+  const [from = x, to = x] = computeWhisker(point)?.map((end) => scale?.getPixelForValue(end) ?? NaN) ?? [];
   if (from === to) return [from, to];
   ctx.beginPath();
   // Along the bar, or upright, as if along a bar that is turned.

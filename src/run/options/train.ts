@@ -12,19 +12,19 @@ import {
   modelFields,
   type PwModelConfig,
 } from "../../model/config.ts";
-import { countsConfigFor } from "../../counts/tables.ts";
-import { clickedRows, type ClickLog, usersOf } from "../../data/click_log.ts";
-import { countedOf, type LogSource } from "../../data/log_source.ts";
-import type { Places } from "../../data/manifest.ts";
+import { buildCountsConfig } from "../../counts/tables.ts";
+import { type ClickLog, listClickedRows, listUsers } from "../../data/click_log.ts";
+import { countScored, type LogSource } from "../../data/log_source.ts";
+import type { PagePositions } from "../../data/manifest.ts";
 import {
-  configOf,
+  buildConfig,
+  defineSwitchOption,
+  defineValueOption,
   type GivenOptions,
+  listOptions,
+  makeWholeNumberParser,
   oneOf,
   type OptionGroup,
-  optionsOf,
-  switched,
-  valued,
-  wholeNumber,
 } from "../../option.ts";
 import {
   type AdversarialConfig,
@@ -79,9 +79,9 @@ export type StagesOptions =
     init?: string;
   };
 
-export const seedOption = optionsOf({ seed: trainingFields.seed })[0]!;
+export const seedOption = listOptions({ seed: trainingFields.seed })[0]!;
 
-const encoderOption = valued(
+const encoderOption = defineValueOption(
   "--encoder <kind>",
   "what turns the click history into a state: an LSTM, position weights, or none: no history",
   oneOf(["lstm", "pw", "none"]),
@@ -91,29 +91,29 @@ const encoderOption = valued(
 const { lstm, pw } = modelFields;
 export const modelGroup: OptionGroup = {
   heading: "Model:",
-  options: [encoderOption, ...optionsOf({ lstmUnits: lstm.lstmUnits, ...pw })],
+  options: [encoderOption, ...listOptions({ lstmUnits: lstm.lstmUnits, ...pw })],
 };
 
 export const trainingGroups: readonly OptionGroup[] = [
-  { heading: "Training (Shannon stage: the likelihood of the clicks):", options: optionsOf(shannonFields) },
-  { heading: "Optimiser (both stages):", options: optionsOf(optimiserFields) },
-  { heading: "Against over-fitting (both stages):", options: optionsOf(overFittingFields) },
+  { heading: "Training (Shannon stage: the likelihood of the clicks):", options: listOptions(shannonFields) },
+  { heading: "Optimiser (both stages):", options: listOptions(optimiserFields) },
+  { heading: "Against over-fitting (both stages):", options: listOptions(overFittingFields) },
 ];
 
 /** Options that say nothing without an adversarial stage. */
-const gameOptions = optionsOf(gameFields);
+const gameOptions = listOptions(gameFields);
 
 /** The stage itself, then its players, its loss and its steps. */
 export const adversarialGroup: OptionGroup = {
   heading: "Adversarial stage (generator and reward in turn):",
   options: [
-    valued(
+    defineValueOption(
       "--adversarial <n>",
       "iterations of this stage, after the Shannon stage; 0: leave it out",
-      { parse: wholeNumber(0, 2 ** 31) },
+      { parse: makeWholeNumberParser(0, 2 ** 31) },
       0,
     ),
-    switched("--no-pretrain", "leave out the Shannon stage: start from a random reward"),
+    defineSwitchOption("--no-pretrain", "leave out the Shannon stage: start from a random reward"),
     ...gameOptions,
   ],
 };
@@ -193,11 +193,11 @@ export interface ModelData {
   /** Which tokens of its items are of one kind. */
   readonly features?: { readonly tokens: readonly TokenField[] };
   /** Whether the places on its pages mean something. */
-  readonly places?: Places;
+  readonly places?: PagePositions;
 }
 
 /** What the options describe, for a data set. @param init the model whose weights it starts from: its counts stay */
-export function stagesConfigOf(
+export function buildStagesConfig(
   options: StagesOptions,
   data: ModelData,
   init?: Pick<ModelConfig, "counts">,
@@ -206,13 +206,13 @@ export function stagesConfigOf(
   const { encoder, adversarial: iterations } = options;
   const counts = options.counts === "none"
     ? null
-    : init?.counts ?? countsConfigFor(data.source, data.features?.tokens ?? []);
+    : init?.counts ?? buildCountsConfig(data.source, data.features?.tokens ?? []);
   return {
     // By its encoder it has the fields of that one.
-    model: { encoder, ...configOf<object>(modelFields[encoder], filled), counts } as ModelConfig,
-    training: configOf(trainingFields, filled),
+    model: { encoder, ...buildConfig<object>(modelFields[encoder], filled), counts } as ModelConfig,
+    training: buildConfig(trainingFields, filled),
     pretrain: hasShannonStage(options),
-    adversarial: iterations === 0 ? null : { ...configOf(adversarialFields, options), iterations },
+    adversarial: iterations === 0 ? null : { ...buildConfig(adversarialFields, options), iterations },
   };
 }
 
@@ -250,9 +250,9 @@ function withDefaults<
 
 /** Users with some {@link BATCH_PAGES} pages together, at most a quarter of all. */
 function batchFor(source: LogSource): number {
-  const train = usersOf(source, "train");
+  const train = listUsers(source, "train");
   let pages = 0;
-  for (const user of train) pages += countedOf(source, user);
+  for (const user of train) pages += countScored(source, user);
   const users = Math.round(BATCH_PAGES * train.length / Math.max(1, pages));
   return Math.max(1, Math.min(Math.max(LEAST_USERS, users), Math.ceil(train.length / 4)));
 }
@@ -261,7 +261,7 @@ function batchFor(source: LogSource): number {
  * @returns what is to be known of pages of one item, which are always ranked right; undefined for others.
  * @throws UserError where every displayed item is clicked: nothing can be learned.
  */
-export function notePages(name: string, { userRows, userEvents, log }: LogSource): string | undefined {
+export function describePages(name: string, { userRows, userEvents, log }: LogSource): string | undefined {
   if (log && !log.eventClick.some((_, e) => passedOver(log, e))) {
     throw new UserError(
       `Expected pages with items that were not clicked in ${name}, found that every displayed item was clicked: there is ` +
@@ -276,13 +276,13 @@ export function notePages(name: string, { userRows, userEvents, log }: LogSource
 /** True if an event is a page, not given, with an item that was not clicked. */
 function passedOver(log: ClickLog, event: number): boolean {
   if (log.eventGiven?.[event]) return false;
-  return log.eventRows[event + 1]! - log.eventRows[event]! > clickedRows(log, event).length;
+  return log.eventRows[event + 1]! - log.eventRows[event]! > listClickedRows(log, event).length;
 }
 
 /** What is known of the order of the items of a page. */
 interface DataOrder {
   readonly kind: "demo" | "paper" | "prepared";
-  readonly places?: Places;
+  readonly places?: PagePositions;
 }
 
 /** True unless nobody knows in which order the items of a page were shown. */

@@ -5,7 +5,7 @@
  */
 
 import { UserError } from "../../user_error.ts";
-import type { Ranks } from "../../train/ranks.ts";
+import type { ProcessGroup } from "../../train/ranks.ts";
 
 /** Number `rank`, from 0 on, of `size`. */
 interface RankPlace {
@@ -82,7 +82,7 @@ const [HANG_MS, TIMES] = [6500, 4];
 const PATIENCE_MS = 30 * 60_000;
 
 /** What the ranks have spent on each other. */
-export interface Communication {
+export interface CommunicationTimes {
   /** In calls, waiting for the slowest rank included. */
   readonly seconds: number;
   readonly calls: number;
@@ -90,7 +90,7 @@ export interface Communication {
   readonly bytes: number;
 }
 
-export class MpiRanks implements Ranks {
+export class MpiRanks implements ProcessGroup {
   /** Whether training is under way: a call was made in which none had to be patient. */
   begun = false;
   #spent = { seconds: 0, calls: 0, bytes: 0 };
@@ -132,7 +132,7 @@ export class MpiRanks implements Ranks {
     return new TextDecoder().decode(text.subarray(0, length[0]));
   }
 
-  get spent(): Communication {
+  get spent(): CommunicationTimes {
     return { ...this.#spent };
   }
 
@@ -229,7 +229,7 @@ function hangs(limit: number): UserError {
 }
 
 /** A text of each rank, in their order. */
-export async function textsOf(ranks: Ranks, own: string): Promise<string[]> {
+export async function gatherTexts(ranks: ProcessGroup, own: string): Promise<string[]> {
   const bytes = new TextEncoder().encode(own);
   const lengths = (await ranks.gather(Uint32Array.of(bytes.length), true)).map(([length = 0]) => length);
   const words = new Uint32Array(Math.ceil(Math.max(...lengths) / 4));

@@ -13,7 +13,7 @@
 
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 
 /** A tensor: its shape, and its values in row-major order, as many as the shape says. */
 export interface TensorData {
@@ -46,7 +46,7 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const pieces = safetensorsPieces(tensors, metadata);
+  const pieces = encodeSafetensorsPieces(tensors, metadata);
   const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {
@@ -60,20 +60,20 @@ export function encodeSafetensors(
  * Header and data as consecutive runs of bytes; the data are views of the tensors, not copies.
  * @param crc CRC-32, where the host has a faster one.
  */
-export function safetensorsPieces(
+export function encodeSafetensorsPieces(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>>,
-  crc = crc32,
+  crc = computeCrc32,
 ): Uint8Array[] {
   for (const [name, { shape, data }] of tensors) {
     if (bytesOfShape(shape) === data.byteLength) continue;
     throw new RangeError(`tensor "${name}": shape [${shape}] does not fit ${data.length} values`);
   }
-  const header = encodeHeader(tensors, metadata, checksumOf(tensors, metadata, crc));
-  return [header, ...[...tensors.values()].map(({ data }) => bytesOf(data))];
+  const header = encodeHeader(tensors, metadata, computeChecksum(tensors, metadata, crc));
+  return [header, ...[...tensors.values()].map(({ data }) => toBytes(data))];
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: TensorData["data"]): Uint8Array<ArrayBuffer> {
+function toBytes({ buffer, byteOffset, byteLength }: TensorData["data"]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
@@ -104,17 +104,21 @@ function encodeHeader(
  * Takes a file's bytes apart. Tensors come in the order of their data; their values are views of `bytes`
  * wherever alignment permits.
  *
- * @param what names the bytes in errors, usually their path. @param crc as of {@link safetensorsPieces}
+ * @param what names the bytes in errors, usually their path. @param crc as of {@link encodeSafetensorsPieces}
  * @throws {UserError} when anything is damaged, missing, overlapping or of another type
  */
-export function decodeSafetensors(bytes: Uint8Array<ArrayBuffer>, what: string, crc = crc32): TensorFile {
+export function decodeSafetensors(
+  bytes: Uint8Array<ArrayBuffer>,
+  what: string,
+  crc = computeCrc32,
+): TensorFile {
   const { entries, rawMetadata, dataStart } = readLayout(bytes, bytes.length, what);
   const tensors = new Map<string, TensorData>();
   for (const { name, dtype, shape, begin, end } of entries) {
     tensors.set(name, { shape, data: values(bytes, dtype, dataStart + begin, dataStart + end) });
   }
   const { metadata, checksum } = readMetadata(rawMetadata, what);
-  const found = checksumOf(tensors, metadata, crc);
+  const found = computeChecksum(tensors, metadata, crc);
   if (checksum !== undefined && checksum !== found) {
     throw damaged(what, `expected the checksum ${checksum}, found ${found}`);
   }
@@ -122,13 +126,13 @@ export function decodeSafetensors(bytes: Uint8Array<ArrayBuffer>, what: string, 
 }
 
 /** Of the tensors' values in their order, behind the metadata. */
-function checksumOf(
+function computeChecksum(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>>,
-  crc: typeof crc32,
+  crc: typeof computeCrc32,
 ): string {
   let sum = crc(new TextEncoder().encode(JSON.stringify(metadata)));
-  for (const { data } of tensors.values()) sum = crc(bytesOf(data), sum);
+  for (const { data } of tensors.values()) sum = crc(toBytes(data), sum);
   return sum.toString(16).padStart(8, "0");
 }
 
@@ -170,16 +174,18 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** Where the header ends and the data begin. @param bytes the first 8, at least. @param size of the file. */
-export function headerEnd(bytes: Uint8Array, size: number, what: string): number {
+export function findHeaderEnd(bytes: Uint8Array, size: number, what: string): number {
   if (bytes.length < LENGTH_BYTES) {
-    throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${thousands(size)} found`);
+    throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${formatThousands(size)} found`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
   if (length > LONGEST_HEADER) {
     throw damaged(
       what,
-      `its header would be ${thousands(length)} bytes long, at most ${thousands(LONGEST_HEADER)} are ` +
+      `its header would be ${formatThousands(length)} bytes long, at most ${
+        formatThousands(LONGEST_HEADER)
+      } are ` +
         "expected",
     );
   }
@@ -187,7 +193,9 @@ export function headerEnd(bytes: Uint8Array, size: number, what: string): number
   if (end > size) {
     throw damaged(
       what,
-      `truncated in its header: at least ${thousands(end)} bytes expected, ${thousands(size)} found`,
+      `truncated in its header: at least ${formatThousands(end)} bytes expected, ${
+        formatThousands(size)
+      } found`,
     );
   }
   return end;
@@ -198,7 +206,7 @@ function readHeader(
   size: number,
   what: string,
 ): { header: Record<string, unknown>; dataStart: number } {
-  const dataStart = headerEnd(bytes, size, what);
+  const dataStart = findHeaderEnd(bytes, size, what);
   let json: unknown;
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(LENGTH_BYTES, dataStart));
@@ -215,7 +223,7 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
   const entry = v.safeParse(rawEntry, raw);
   if (!entry.success) {
     const [issue] = entry.issues;
-    throw damaged(what, `${quoted}: ${v.getDotPath(issue) ?? "entry"}: ${v.messageOf(issue)}`);
+    throw damaged(what, `${quoted}: ${v.getDotPath(issue) ?? "entry"}: ${v.describeIssue(issue)}`);
   }
   const { dtype, shape, data_offsets: [begin, end] } = entry.output;
   if (dtype !== "F32" && dtype !== "U32") {
@@ -227,8 +235,8 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
   if (end - begin !== bytesOfShape(shape)) {
     throw damaged(
       what,
-      `${quoted}: shape [${shape}] of ${dtype} takes ${thousands(bytesOfShape(shape))} bytes, ` +
-        `${thousands(end - begin)} found`,
+      `${quoted}: shape [${shape}] of ${dtype} takes ${formatThousands(bytesOfShape(shape))} bytes, ` +
+        `${formatThousands(end - begin)} found`,
     );
   }
   return { name, dtype, shape, begin, end };
@@ -260,17 +268,20 @@ function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: nu
   for (const { name, begin, end } of entries) {
     if (begin < at) throw damaged(what, `tensors "${before}" and "${name}" overlap`);
     if (begin > at) {
-      throw damaged(what, `${thousands(begin - at)} bytes before tensor "${name}" belong to none`);
+      throw damaged(what, `${formatThousands(begin - at)} bytes before tensor "${name}" belong to none`);
     }
     at = end;
     before = name;
   }
   if (at > dataBytes) {
     const expected = fileBytes - dataBytes + at;
-    throw damaged(what, `truncated: ${thousands(expected)} bytes expected, ${thousands(fileBytes)} found`);
+    throw damaged(
+      what,
+      `truncated: ${formatThousands(expected)} bytes expected, ${formatThousands(fileBytes)} found`,
+    );
   }
   if (at < dataBytes) {
-    throw damaged(what, `${thousands(dataBytes - at)} bytes at its end belong to no tensor`);
+    throw damaged(what, `${formatThousands(dataBytes - at)} bytes at its end belong to no tensor`);
   }
 }
 
@@ -305,7 +316,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, crc) => {
 });
 
 /** @param before of what stands before these bytes; 0 for nothing. */
-export function crc32(bytes: Uint8Array, before = 0): number {
+export function computeCrc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (let k = 0; k < bytes.length; k++) crc = TABLE[(crc ^ bytes[k]!) & 255]! ^ (crc >>> 8);
   return ~crc >>> 0;

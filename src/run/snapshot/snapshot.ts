@@ -3,9 +3,9 @@
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
 import { type ModelConfig, modelConfigSchema } from "../../model/config.ts";
-import { checkShapes, modelParameters } from "../../model/user_model.ts";
+import { checkShapes, listModelParameters } from "../../model/user_model.ts";
 import type { ItemsShape } from "../../data/item_catalogue.ts";
-import { type Features, featuresSchema } from "../../data/manifest.ts";
+import { type FeatureManifest, featuresSchema } from "../../data/manifest.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import type { Criterion } from "../../train/best_records.ts";
 import { GENERATOR_PREFIX } from "../../train/networks.ts";
@@ -48,7 +48,7 @@ export interface SnapshotInfo {
    * What the features of the items mean, where the data said it: names, order, scales, values and checksums.
    * @internal
    */
-  readonly features?: Features;
+  readonly features?: FeatureManifest;
   /** Iterations that made it. */
   readonly iteration: number;
   /** The criterion by which it is the best, or "last". */
@@ -98,7 +98,7 @@ function json<S extends v.GenericSchema>(schema: S) {
  * @param specs of all networks' parameters. @param weights [rows, columns] each, by name.
  * @param more further tensors (the optimiser's), by their prefix. @param extra further metadata.
  */
-export function snapshotTensors(
+export function buildSnapshot(
   specs: readonly ParameterSpec[],
   weights: Weights,
   info: SnapshotInfo,
@@ -107,7 +107,7 @@ export function snapshotTensors(
 ): TensorFile {
   const tensors = new Map<string, TensorData>();
   for (const [prefix, values] of [["", weights] as const, ...more]) {
-    for (const { name, rows, columns } of snapshotSpecs(specs, prefix)) {
+    for (const { name, rows, columns } of selectSnapshotSpecs(specs, prefix)) {
       const data = values.get(name);
       if (!data) throw new Error(`snapshot: no values for ${name}`);
       tensors.set(prefix + name, { shape: [rows, columns], data });
@@ -117,7 +117,10 @@ export function snapshotTensors(
 }
 
 /** What stands under a prefix of a snapshot: constants are among the weights alone. */
-export function snapshotSpecs(specs: readonly ParameterSpec[], prefix: string): readonly ParameterSpec[] {
+export function selectSnapshotSpecs(
+  specs: readonly ParameterSpec[],
+  prefix: string,
+): readonly ParameterSpec[] {
   return prefix === "" ? specs : specs.filter(({ constant }) => !constant);
 }
 
@@ -137,13 +140,13 @@ function snapshotMetadata(
   };
 }
 
-/** The bytes of a snapshot's file; see {@link snapshotTensors}. */
+/** The bytes of a snapshot's file; see {@link buildSnapshot}. */
 export function encodeSnapshot(
   specs: readonly ParameterSpec[],
   weights: Weights,
   info: SnapshotInfo,
 ): Uint8Array<ArrayBuffer> {
-  const { tensors, metadata } = snapshotTensors(specs, weights, info);
+  const { tensors, metadata } = buildSnapshot(specs, weights, info);
   return encodeSafetensors(tensors, metadata);
 }
 
@@ -180,11 +183,11 @@ const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST
  * @param path for messages. @throws UserError for bytes that are damaged, or say something unreadable of their model.
  */
 export function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>, path: string): Snapshot {
-  return snapshotOf(decodeSafetensors(bytes, path), path);
+  return parseSnapshot(decodeSafetensors(bytes, path), path);
 }
 
 /** A snapshot from what its file holds. @throws UserError as {@link decodeSnapshot}. */
-export function snapshotOf({ tensors, metadata }: TensorFile, path: string): Snapshot {
+export function parseSnapshot({ tensors, metadata }: TensorFile, path: string): Snapshot {
   const part = (wanted: (name: string) => string | undefined): Weights => {
     const out: Weights = new Map();
     for (const [name, { data }] of tensors) {
@@ -209,13 +212,13 @@ export function snapshotOf({ tensors, metadata }: TensorFile, path: string): Sna
     const parsed = v.safeParse(metadataSchema, metadata);
     if (!parsed.success) {
       throw new UserError(
-        `${path}: its metadata is not of a ${FORMAT} snapshot: ${v.reasons(parsed.issues)}`,
+        `${path}: its metadata is not of a ${FORMAT} snapshot: ${v.describeIssues(parsed.issues)}`,
       );
     }
     info = parsed.output;
   }
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  if (info) checkShapes(tensorsOf(info), shapes, path);
+  if (info) checkShapes(listTensorSpecs(info), shapes, path);
   return {
     weights: part((name) => (OTHER_PREFIXES.some((prefix) => name.startsWith(prefix)) ? undefined : name)),
     part: (prefix) => part((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined)),
@@ -226,12 +229,12 @@ export function snapshotOf({ tensors, metadata }: TensorFile, path: string): Sna
 }
 
 /** The tensors that a snapshot may hold, by what it says of itself. */
-function tensorsOf({ model, items, game }: SnapshotInfo): ParameterSpec[] {
+function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] {
   const under = (prefix: string, specs: readonly ParameterSpec[]) =>
     specs.map((spec) => ({ ...spec, name: prefix + spec.name }));
   const weights = [
-    ...modelParameters(items, model),
-    ...(game?.generator ? under(GENERATOR_PREFIX, modelParameters(items, game.generator)) : []),
+    ...listModelParameters(items, model),
+    ...(game?.generator ? under(GENERATOR_PREFIX, listModelParameters(items, game.generator)) : []),
   ];
   return ["", ...OTHER_PREFIXES].flatMap((prefix) => under(prefix, weights));
 }
@@ -244,7 +247,7 @@ function tensorsOf({ model, items, game }: SnapshotInfo): ParameterSpec[] {
 export function withMeanRows(
   specs: readonly ParameterSpec[],
   weights: Weights,
-  features: Features | undefined,
+  features: FeatureManifest | undefined,
   V: number,
 ): Weights {
   const fields = (features?.tokens ?? []).filter(({ other, count }) => other === "mean" && count > 1);

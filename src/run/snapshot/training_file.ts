@@ -6,17 +6,17 @@
 import * as v from "../../schema.ts";
 import { checkWeights } from "../../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
-import { bestOf, bestText, criteria, type Criterion } from "../../train/best_records.ts";
+import { criteria, type Criterion, formatBestRecords, parseBestRecords } from "../../train/best_records.ts";
 import { stagesConfigSchema } from "../../train/config.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
 import { UserError } from "../../user_error.ts";
 import { encodeSafetensors } from "./safetensors.ts";
 import {
   BEST_PREFIXES,
+  buildSnapshot,
   MOMENT_PREFIXES,
   type Snapshot,
   type SnapshotInfo,
-  snapshotTensors,
 } from "./snapshot.ts";
 
 /** What a training is, beside its state. */
@@ -43,30 +43,30 @@ export function encodeTraining(
     const weights = state.snapshots[criterion];
     if (weights && Number.isFinite(state.best[criterion].value)) more.set(BEST_PREFIXES[criterion], weights);
   }
-  const extra = { best: bestText(state.best), training: JSON.stringify(setting) };
-  const { tensors, metadata } = snapshotTensors(specs, state.weights, info, more, extra);
+  const extra = { best: formatBestRecords(state.best), training: JSON.stringify(setting) };
+  const { tensors, metadata } = buildSnapshot(specs, state.weights, info, more, extra);
   return encodeSafetensors(tensors, metadata);
 }
 
 /** @returns undefined for a snapshot that is no training's. @throws UserError for one that is damaged. */
-export function trainingSetting({ metadata }: Snapshot, path: string): TrainingSetting | undefined {
+export function readTrainingSetting({ metadata }: Snapshot, path: string): TrainingSetting | undefined {
   if (metadata.training === undefined) return undefined;
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), settingSchema), metadata.training);
   if (parsed.success) return parsed.output;
-  throw new UserError(`${path}: what it says of its training is damaged: ${v.reasons(parsed.issues)}`);
+  throw new UserError(`${path}: what it says of its training is damaged: ${v.describeIssues(parsed.issues)}`);
 }
 
 /**
  * What the training goes on from.
  * @param specs of the networks that its setting describes. @throws UserError for a file that lacks a part of it.
  */
-export function trainingState(
+export function readTrainingState(
   snapshot: Snapshot,
   specs: readonly ParameterSpec[],
   path: string,
 ): TrainerState {
   const { info, metadata, weights } = snapshot;
-  const best = bestOf(metadata.best);
+  const best = parseBestRecords(metadata.best);
   if (!info || !best) throw new UserError(`${path} does not say which validations were the best.`);
   const constants = specs.filter(({ constant }) => constant).map(({ name }) => name);
   const part = (prefix: string): Weights => {

@@ -5,31 +5,31 @@
  */
 
 import type { KernelVariant } from "../../gpu/kernel_shapes.ts";
-import { type EncodePass, median } from "../../gpu/profiler.ts";
+import { computeMedian, type EncodePass } from "../../gpu/profiler.ts";
 import { DeviceLog } from "../../batch/device_log.ts";
-import { batchCapacity, Plan } from "../../batch/plan.ts";
-import { type ClickLog, usersOf } from "../../data/click_log.ts";
-import { type LogSource, readLog, rowsOf, sourceOf } from "../../data/log_source.ts";
+import { BatchPlan, computeBatchCapacity } from "../../batch/plan.ts";
+import { type ClickLog, listUsers } from "../../data/click_log.ts";
+import { countRows, type LogSource, readLog, toLogSource } from "../../data/log_source.ts";
 import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { costOf, type KernelChoice, Program } from "../../gpu/program.ts";
+import { getCost, type KernelChoice, Program } from "../../gpu/program.ts";
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { AdamState } from "../../ops/adam.ts";
-import { type Clock, clockOf, repeated, timeBy } from "../profile/measure.ts";
+import { chooseClock, type Clock, repeatWork, timeBy } from "../profile/measure.ts";
 import { ParameterArena } from "../../tape/parameters.ts";
 import type { ModelConfig } from "../../model/config.ts";
-import { modelSpecs, ofOthers } from "../../model/model_program.ts";
-import { modelParameters, recordModel } from "../../model/user_model.ts";
+import { loadUncountedLog, recordModelStep } from "../../model/model_program.ts";
+import { listModelParameters, recordModel } from "../../model/user_model.ts";
 
 /** A product, an LSTM or a sum, and the variants that can do it; the first is that of the fixed table. */
-export interface Product {
+export interface TunableKernel {
   /** See matmulKey and lstmKey; a sum's is its kernel. */
   readonly key: string;
   readonly variants: readonly KernelVariant[];
 }
 
 /** What times. P: a variant that is ready to run. */
-export interface Meter<P> {
+export interface KernelMeter<P> {
   /** Compiles a variant and runs it once: a driver may compile when a kernel first runs. */
   prepare(key: string, variant: KernelVariant): Promise<P>;
   /** Runs these one after another. @returns microseconds of each */
@@ -38,7 +38,7 @@ export interface Meter<P> {
   now(): number;
 }
 
-export interface Calibration {
+export interface TuningResult {
   /** The variants that are clearly faster than those of the fixed table, by product. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
   /** How many times faster each of them is. */
@@ -78,11 +78,11 @@ interface Ready<P> {
  * @param products the most work first: what there is no time for keeps the fixed table's variant.
  * @param budget milliseconds; a variant is begun only if it should be compiled and timed before they are over.
  */
-export async function calibrate<P>(
-  products: readonly Product[],
-  meter: Meter<P>,
+export async function tuneKernels<P>(
+  products: readonly TunableKernel[],
+  meter: KernelMeter<P>,
   budget = BUDGET,
-): Promise<Calibration> {
+): Promise<TuningResult> {
   const began = meter.now();
   const ready = new Map<string, Ready<P>[]>();
   const chosen: Record<string, KernelVariant> = {};
@@ -104,14 +104,14 @@ export async function calibrate<P>(
       ready.set(key, all);
       const before = all.length;
       for (const variant of own ? [fixed, ...others] : others) {
-        const sort = sortOf(variant);
-        if ((sort === sortOf(fixed)) !== own) continue;
+        const sort = getVariantFamily(variant);
+        if ((sort === getVariantFamily(fixed)) !== own) continue;
         const start = meter.now();
         // Without the fixed one there is nothing to compare with, and without another one it has nothing to be compared with.
         const wanted = variant === fixed
-          ? others.some((other) => fits(sortOf(other)))
+          ? others.some((other) => fits(getVariantFamily(other)))
           : all[0]?.variant === fixed && fits(sort);
-        const made = wanted ? await readyOf(meter, key, variant) : undefined;
+        const made = wanted ? await tryPrepare(meter, key, variant) : undefined;
         const took = meter.now() - start;
         if (variant === fixed) needed += took;
         if (made) {
@@ -132,13 +132,13 @@ export async function calibrate<P>(
 }
 
 /** "panel" of "panel 64". */
-function sortOf(variant: KernelVariant): string {
+function getVariantFamily(variant: KernelVariant): string {
   return variant.replace(/ \d+$/, "");
 }
 
 /** Undefined where none is clearly faster. */
 async function fasterThanFirst<P>(
-  meter: Meter<P>,
+  meter: KernelMeter<P>,
   all: readonly Ready<P>[],
 ): Promise<{ variant: KernelVariant; gain: number } | undefined> {
   const medians = await inTurn(meter, all, ROUNDS.first);
@@ -151,8 +151,8 @@ async function fasterThanFirst<P>(
 }
 
 /** Undefined for a kernel that does not run on this adapter: the others do. */
-async function readyOf<P>(
-  meter: Meter<P>,
+async function tryPrepare<P>(
+  meter: KernelMeter<P>,
   key: string,
   variant: KernelVariant,
 ): Promise<Ready<P> | undefined> {
@@ -168,10 +168,10 @@ function isFaster(time = Infinity, fixed = 0): boolean {
 }
 
 /** Medians over rounds in which each has its turn: a machine that others use is now slower, now faster. */
-async function inTurn<P>(meter: Meter<P>, all: readonly Ready<P>[], rounds: number): Promise<number[]> {
+async function inTurn<P>(meter: KernelMeter<P>, all: readonly Ready<P>[], rounds: number): Promise<number[]> {
   const order = Array.from({ length: rounds }, () => all.map(({ prepared }) => prepared)).flat();
   const times = await meter.time(order);
-  return all.map((_, k) => median(times.filter((_, at) => at % all.length === k)));
+  return all.map((_, k) => computeMedian(times.filter((_, at) => at % all.length === k)));
 }
 
 /** A variant that is compiled. */
@@ -201,10 +201,10 @@ export interface PassClock extends Pick<Clock, "step"> {
 }
 
 /** Values are zeros: they do not matter for time. */
-export class StepProducts implements Meter<PreparedProduct> {
+export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #stack: DisposableStack;
   readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
-  readonly #plan: Plan;
+  readonly #plan: BatchPlan;
   readonly #sizes: ClickSizes;
 
   /**
@@ -219,23 +219,23 @@ export class StepProducts implements Meter<PreparedProduct> {
     private readonly clock?: PassClock,
   ) {
     using stack = new DisposableStack();
-    const source = sourceOf(clicks);
+    const source = toLogSource(clicks);
     const chosen = typicalBatch(source, users);
     const log = source.log ?? readLog(source, Uint32Array.from(chosen));
     const batch = source.log ? chosen : [...chosen.keys()];
-    const capacity = batchCapacity(log, batch, batch.length);
-    const deviceLog = stack.use(new DeviceLog(gpu, log, undefined, undefined, ofOthers({ config })));
-    this.#plan = stack.use(new Plan(gpu, log, capacity, 1));
+    const capacity = computeBatchCapacity(log, batch, batch.length);
+    const deviceLog = stack.use(new DeviceLog(gpu, log, undefined, undefined, loadUncountedLog({ config })));
+    this.#plan = stack.use(new BatchPlan(gpu, log, capacity, 1));
     this.#sizes = this.#plan.put(0, batch, { slot: 0, learningRate: 0, iteration: 0 });
     this.#plan.upload(0, 1);
     const parameters = stack.use(
-      new ParameterArena(gpu, modelParameters(source.items.shape, config)),
+      new ParameterArena(gpu, listModelParameters(source.items.shape, config)),
     );
     const adam = stack.use(new AdamState(parameters));
     const arena = stack.use(new Arena(gpu, "calibration"));
     const model = { gpu, config, parameters };
     const ring = arena.allocate("ring", 16);
-    const { gradients } = modelSpecs(
+    const { gradients } = recordModelStep(
       { ...model, record: (tape, options) => recordModel(tape, config, options) },
       { name: "calibration", log: deviceLog, plan: this.#plan, ring, training: { adam, itemDropout: 0 } },
       arena,
@@ -247,12 +247,12 @@ export class StepProducts implements Meter<PreparedProduct> {
   /** Of products of the same sizes the one with the most rows stands for all. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
-    const flops = fixed ? costOf(choice.by(fixed), this.#sizes).flops : 0;
+    const flops = fixed ? getCost(choice.by(fixed), this.#sizes).flops : 0;
     if (flops > (this.#choices.get(choice.key)?.flops ?? 0)) this.#choices.set(choice.key, { choice, flops });
   }
 
   /** The most work first. */
-  products(): Product[] {
+  products(): TunableKernel[] {
     const all = [...this.#choices.values()].sort((a, b) => b.flops - a.flops);
     const least = LEAST_SHARE * (all[0]?.flops ?? 0);
     return all.filter(({ choice, flops }) => choice.serial || flops >= least)
@@ -281,10 +281,10 @@ export class StepProducts implements Meter<PreparedProduct> {
       Math.min(MOST_REPEATS, Math.max(1, Math.ceil(repeats * Math.min(most, wanted / Math.max(pass, 0.1)))));
     while (pass < STEPS.guess * clock.step && repeats < MOST_REPEATS) {
       repeats = grow(MORE);
-      [pass = 0] = await clock.time([repeated(once, repeats)]);
+      [pass = 0] = await clock.time([repeatWork(once, repeats)]);
     }
     repeats = grow(Infinity);
-    return { encode: repeated(once, repeats), repeats, clock };
+    return { encode: repeatWork(once, repeats), repeats, clock };
   }
 
   async time(prepared: readonly PreparedProduct[]): Promise<number[]> {
@@ -297,7 +297,7 @@ export class StepProducts implements Meter<PreparedProduct> {
   }
 
   async #clock(once: EncodePass): Promise<PassClock> {
-    const clock = await clockOf(this.gpu, once);
+    const clock = await chooseClock(this.gpu, once);
     return { step: clock.step, time: (passes) => timeBy(this.gpu, clock, passes) };
   }
 
@@ -308,12 +308,12 @@ export class StepProducts implements Meter<PreparedProduct> {
 
 /** Train users from all over the log, as many as a batch takes, but no more than make up {@link MOST_ROWS}. */
 function typicalBatch(source: LogSource, count: number): number[] {
-  const all = usersOf(source, "train");
+  const all = listUsers(source, "train");
   const batch: number[] = [];
   let rows = 0;
   for (let k = 0; k < Math.min(count, all.length); k++) {
     const user = all[Math.floor(k * all.length / Math.min(count, all.length))] ?? 0;
-    const own = rowsOf(source, user);
+    const own = countRows(source, user);
     if (batch.length > 0 && rows + own > MOST_ROWS) break;
     batch.push(user);
     rows += own;

@@ -3,19 +3,25 @@
 import type { LogSource } from "../../data/log_source.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import {
-  areFor,
-  chosenShapes,
-  type KernelShapes,
   kernelShapesSchema,
-  recordedShapes,
+  type KernelVariants,
+  matchAdapter,
+  mergeTunedVariants,
+  reuseVariants,
 } from "../../gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { sumTexts } from "../../ops/loss.ts";
-import { lstmTexts, matmulTexts } from "../../ops/kernel_selection.ts";
-import { driverVersion } from "../../gpu/host/driver.ts";
+import { joinLstmTexts, joinMatmulTexts } from "../../ops/kernel_selection.ts";
+import { readDriverVersion } from "../../gpu/host/driver.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import { calibrate, type Calibration, type Meter, type Product, StepProducts } from "./calibrate.ts";
+import {
+  type KernelMeter,
+  StepProducts,
+  type TunableKernel,
+  tuneKernels,
+  type TuningResult,
+} from "./calibrate.ts";
 import { join } from "node:path";
 import * as v from "../../schema.ts";
 import { makeFolder } from "../../files/atomic_write.ts";
@@ -34,7 +40,7 @@ const keySchema = v.strictObject({
   /** Of the products. */
   sizes: v.array(v.string()),
 });
-export type ShapeKey = v.InferOutput<typeof keySchema>;
+export type VariantCacheKey = v.InferOutput<typeof keySchema>;
 
 const cacheSchema = v.strictObject({
   entries: v.array(v.strictObject({ for: keySchema, shapes: kernelShapesSchema })),
@@ -48,7 +54,7 @@ const MOST_ENTRIES = 100;
  * Kernel shapes that were calibrated, in a file of the user's cache folder: each adapter is calibrated once.
  * Nothing here throws for a file: with a cache that cannot be used, a run calibrates again.
  */
-export class ShapeCache {
+export class VariantCache {
   /** @param say is told, in a line, why a cache was not used. */
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}
 
@@ -56,11 +62,11 @@ export class ShapeCache {
     return join(this.folder, "kernel_shapes.json");
   }
 
-  async read(key: ShapeKey): Promise<KernelShapes | undefined> {
+  async read(key: VariantCacheKey): Promise<KernelVariants | undefined> {
     return (await this.#entries()).find((entry) => isSame(entry.for, key))?.shapes;
   }
 
-  async write(key: ShapeKey, shapes: KernelShapes): Promise<void> {
+  async write(key: VariantCacheKey, shapes: KernelVariants): Promise<void> {
     try {
       await makeFolder(this.folder);
       // Another run may add its own shapes at the same time: they must not be lost.
@@ -85,7 +91,7 @@ export class ShapeCache {
   }
 }
 
-function isSame(a: ShapeKey, b: ShapeKey): boolean {
+function isSame(a: VariantCacheKey, b: VariantCacheKey): boolean {
   // In the schema's order.
   const [one, other] = [a, b].map((key) => JSON.stringify(v.parse(keySchema, key)));
   return one === other;
@@ -96,8 +102,8 @@ function firstLine({ message }: Error): string {
 }
 
 /** The products of a run, which can be timed. */
-export interface Timeable<P> extends Meter<P> {
-  products(): readonly Product[];
+export interface TimeableKernels<P> extends KernelMeter<P> {
+  products(): readonly TunableKernel[];
   sizes(): string[];
 }
 
@@ -111,15 +117,15 @@ export async function fitShapes(
   { model, users }: { readonly model: ModelConfig; readonly users: number },
   folder: string | undefined,
   say: (text: string) => void,
-): Promise<KernelShapes> {
-  const cache = folder === undefined ? undefined : new ShapeCache(folder, say);
-  using products = productsOf(gpu, source, model, users);
-  if (!products) return recordedShapes(undefined, gpu.shapes);
-  return await fittedShapes(gpu, products, cache, await keyOf(gpu, products.sizes()), say);
+): Promise<KernelVariants> {
+  const cache = folder === undefined ? undefined : new VariantCache(folder, say);
+  using products = createStepKernels(gpu, source, model, users);
+  if (!products) return reuseVariants(undefined, gpu.shapes);
+  return await tuneVariantsWith(gpu, products, cache, await buildCacheKey(gpu, products.sizes()), say);
 }
 
 /** Undefined where there can be no batch: the training says what is wrong with it. */
-function productsOf(
+function createStepKernels(
   gpu: Gpu,
   source: LogSource,
   model: ModelConfig,
@@ -134,24 +140,24 @@ function productsOf(
 }
 
 /** The same with any meter. */
-export async function fittedShapes<P>(
+export async function tuneVariantsWith<P>(
   { shapes: own, adapter }: Pick<Gpu, "shapes" | "adapter">,
-  timeable: Timeable<P>,
-  cache: ShapeCache | undefined,
-  key: ShapeKey,
+  timeable: TimeableKernels<P>,
+  cache: VariantCache | undefined,
+  key: VariantCacheKey,
   say: (text: string) => void,
-): Promise<KernelShapes> {
-  const tell = (shapes: KernelShapes, how: string, gain: Calibration["gain"] = {}) => {
+): Promise<KernelVariants> {
+  const tell = (shapes: KernelVariants, how: string, gain: TuningResult["gain"] = {}) => {
     say(`Kernels for ${adapter.description}: ${describe(shapes, gain)} (${how})`);
     return shapes;
   };
   const known = await cache?.read(key);
-  if (cache && known && areFor(known, own)) return tell(known, `timed before, kept in ${cache.file}`);
-  const { chosen, gain, untried, compared, seconds, neededSeconds } = await calibrate(
+  if (cache && known && matchAdapter(known, own)) return tell(known, `timed before, kept in ${cache.file}`);
+  const { chosen, gain, untried, compared, seconds, neededSeconds } = await tuneKernels(
     timeable.products(),
     timeable,
   );
-  const shapes = chosenShapes(own, chosen);
+  const shapes = mergeTunedVariants(own, chosen);
   if (compared === 0 && untried.length > 0) {
     // Nothing is kept: a driver that keeps what it compiled may be quicker the next time.
     say(
@@ -166,7 +172,7 @@ export async function fittedShapes<P>(
   return tell(shapes, `timed in ${seconds.toFixed(1)} s${rest}; --no-calibration skips this`, gain);
 }
 
-function describe({ matmul, lstm = {}, sum = {} }: KernelShapes, gain: Calibration["gain"]): string {
+function describe({ matmul, lstm = {}, sum = {} }: KernelVariants, gain: TuningResult["gain"]): string {
   const chosen = Object.entries({ ...matmul, ...lstm, ...sum }).map(([key, variant]) => {
     const times = gain[key];
     return `${key} ${variant}${times === undefined ? "" : ` (${times.toFixed(2)}x)`}`;
@@ -174,15 +180,15 @@ function describe({ matmul, lstm = {}, sum = {} }: KernelShapes, gain: Calibrati
   return chosen.length === 0 ? "the standard ones, as no others are clearly faster" : chosen.join(", ");
 }
 
-async function keyOf(gpu: Gpu, sizes: string[]): Promise<ShapeKey> {
+async function buildCacheKey(gpu: Gpu, sizes: string[]): Promise<VariantCacheKey> {
   const { description, runtime } = gpu.adapter;
   const hash = await crypto.subtle.digest(
     "SHA-256",
-    new TextEncoder().encode(matmulTexts() + lstmTexts() + sumTexts),
+    new TextEncoder().encode(joinMatmulTexts() + joinLstmTexts() + sumTexts),
   );
   return {
     adapter: description,
-    driver: await driverVersion(description),
+    driver: await readDriverVersion(description),
     runtime,
     clickgan: version,
     sha256: Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join(""),

@@ -4,20 +4,26 @@
  */
 
 import type { Gpu } from "../../gpu/device.ts";
-import { constantOf, type Kernel } from "../../gpu/kernel.ts";
+import { getConstant, type Kernel } from "../../gpu/kernel.ts";
 import { isTexture, isUniform, UNIFORM_BYTES } from "../../gpu/memory.ts";
-import { invocationsOf } from "../../gpu/program.ts";
+import { computeInvocations } from "../../gpu/program.ts";
 import { readViews } from "../../gpu/readback.ts";
-import { thousands } from "../../number_text.ts";
+import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
-import { type Check, checkText } from "../finding.ts";
+import { checkText, type ComparedValues } from "../finding.ts";
 import { CANARY } from "../harness.ts";
-import { BoundLadder, type BoundStep, type Ladder, type Size, type Step } from "../ladder/check.ts";
-import { runLadder, type StepResult } from "../ladder/ladders.ts";
-import { type Case, casesOf, constantsOf, type Exercise, HOLE } from "./exercise.ts";
+import {
+  BoundLadder,
+  type BoundStep,
+  type Ladder,
+  type LadderSize,
+  type LadderStep,
+} from "../ladder/check.ts";
+import { type LadderStepResult, runLadder } from "../ladder/ladders.ts";
+import { type Exercise, type ExerciseCase, HOLE, listCases, listConstants } from "./exercise.ts";
 
 /** @throws UserError for another count of numbers than the exercise has, or for one that is out of range. */
-export function sizeOf({ ladder, refuses }: Exercise, text = ladder.size.join("x")): Size {
+export function parseSize({ ladder, refuses }: Exercise, text = ladder.size.join("x")): LadderSize {
   const size = text.split("x").map(Number);
   const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= 2 ** 20);
   const refusal = refuses?.(size);
@@ -31,7 +37,7 @@ export function sizeOf({ ladder, refuses }: Exercise, text = ladder.size.join("x
 
 /** @param onProgress in words */
 interface Taking {
-  readonly size: Size;
+  readonly size: LadderSize;
   onProgress(text: string): void;
 }
 
@@ -42,11 +48,11 @@ interface Taking {
 export async function checkAll(
   gpu: Gpu,
   exercise: Exercise,
-  step: Step,
+  step: LadderStep,
   file: string,
   { size, onProgress }: Taking,
 ): Promise<{ cases: string[]; started: string }> {
-  const cases = casesOf(exercise, size);
+  const cases = listCases(exercise, size);
   let started = "";
   for (const one of cases) {
     onProgress(`${exercise.name}: checking at ${one.name}`);
@@ -56,28 +62,28 @@ export async function checkAll(
 }
 
 /** The ladder with the answer as its last step. */
-export async function race(
+export async function raceExercise(
   gpu: Gpu,
   { ladder }: Exercise,
-  step: Step,
+  step: LadderStep,
   { size, onProgress, rounds }: Taking & { readonly rounds: number },
-): Promise<StepResult[]> {
+): Promise<LadderStepResult[]> {
   // It was checked at all sizes, and the ladder's steps are by the tests.
   const raced: Ladder = { ...ladder, size, oddSizes: [], steps: [...ladder.steps, step] };
   return await runLadder(gpu, raced, { rounds, onProgress });
 }
 
-function startedText(bound: BoundLadder, { spec }: BoundStep, { size }: Case): string {
+function startedText(bound: BoundLadder, { spec }: BoundStep, { size }: ExerciseCase): string {
   const { kernel, constants } = spec;
-  const [x, y] = invocationsOf(spec.invocations, bound.trial.sizes);
-  const along = [constantOf(kernel, "WORKGROUP", constants), sizeAlongY(kernel)];
+  const [x, y] = computeInvocations(spec.invocations, bound.trial.sizes);
+  const along = [getConstant(kernel, "WORKGROUP", constants), sizeAlongY(kernel)];
   const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
-  return `It starts ${thousands(x)} x ${thousands(y)} invocations at ${size.join(" x ")}: ` +
-    `${groups.map(thousands).join(" x ")} workgroups of ${along.join(" x ")}.`;
+  return `It starts ${formatThousands(x)} x ${formatThousands(y)} invocations at ${size.join(" x ")}: ` +
+    `${groups.map(formatThousands).join(" x ")} workgroups of ${along.join(" x ")}.`;
 }
 
-function sizeAlongY(kernel: Step["kernel"]): number {
-  return kernel.constants.has("WORKGROUP_Y") ? constantOf(kernel, "WORKGROUP_Y") : 1;
+function sizeAlongY(kernel: LadderStep["kernel"]): number {
+  return kernel.constants.has("WORKGROUP_Y") ? getConstant(kernel, "WORKGROUP_Y") : 1;
 }
 
 const entryPattern = /(@compute\b[^{};]*\bfn\s+\w+\s*)\(((?:[^()]|\([^()]*\))*)\)\s*\{/;
@@ -136,8 +142,8 @@ function otherOrders(own: Kernel): Kernel[] {
 export async function checkAnswer(
   gpu: Gpu,
   exercise: Exercise,
-  step: Step,
-  one: Case,
+  step: LadderStep,
+  one: ExerciseCase,
   file: string,
 ): Promise<string> {
   using bound = await bindAnswer(gpu, exercise, step, one, file);
@@ -145,14 +151,14 @@ export async function checkAnswer(
   if (!own) throw new Error(`exercise ${exercise.name}: nothing was bound`);
   checkUniforms(own, one, file);
   await bound.prepare();
-  const fault = await faultOf(bound, own).catch((error) => {
+  const fault = await findFault(bound, own).catch((error) => {
     throw gridFault(error, one, file) ?? error;
   });
   if (fault) {
     throw new UserError(`${file} is wrong at ${one.name}: ${fault}${hints(exercise, step, bound)}`);
   }
   for (const other of others) {
-    const fault = await faultOf(bound, other);
+    const fault = await findFault(bound, other);
     if (fault) {
       throw new UserError(
         `${file} is wrong at ${one.name} when its invocations run in another order: ${fault}\n` +
@@ -164,8 +170,8 @@ export async function checkAnswer(
 }
 
 /** @throws UserError: all that fails here, but for the size, is what the reader's text brings with it. */
-async function bindAnswer(gpu: Gpu, exercise: Exercise, step: Step, one: Case, file: string) {
-  const open = (gpu: Gpu, size: Size) => {
+async function bindAnswer(gpu: Gpu, exercise: Exercise, step: LadderStep, one: ExerciseCase, file: string) {
+  const open = (gpu: Gpu, size: LadderSize) => {
     try {
       return one.open(gpu, size);
     } catch (error) {
@@ -190,7 +196,7 @@ async function bindAnswer(gpu: Gpu, exercise: Exercise, step: Step, one: Case, f
 }
 
 /** What is said of a grid that the adapter does not take. */
-function gridFault(error: unknown, { name: size }: Case, file: string): UserError | undefined {
+function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): UserError | undefined {
   if (!(error instanceof UserError) || !/ needs .* workgroups, but /.test(error.message)) return undefined;
   const message = error.message.replace(/^.*? needs /, "it asks for ").replace(/ Use smaller.*$/, "");
   return new UserError(
@@ -202,21 +208,29 @@ function gridFault(error: unknown, { name: size }: Case, file: string): UserErro
 class TooLarge extends UserError {}
 
 /** @throws UserError for an input that is too large for the uniform that it is to stand in. */
-function checkUniforms({ step, spec: { views } }: BoundStep, { name: size }: Case, file: string): void {
+function checkUniforms(
+  { step, spec: { views } }: BoundStep,
+  { name: size }: ExerciseCase,
+  file: string,
+): void {
   for (const [name, place] of Object.entries(step.where ?? {})) {
     const view = views[name];
     if (place !== "uniform" || !view || isTexture(view) || isUniform(view)) continue;
     throw new UserError(
-      `${file}: ${name} has ${thousands(view.size)} bytes at ${size}; a uniform has at most ` +
-        `${thousands(UNIFORM_BYTES)}.`,
+      `${file}: ${name} has ${formatThousands(view.size)} bytes at ${size}; a uniform has at most ` +
+        `${formatThousands(UNIFORM_BYTES)}.`,
     );
   }
 }
 
 /** What in the text may be the reason. */
-function hints(exercise: Exercise, { kernel: { source, constants } }: Step, { target }: BoundLadder): string {
+function hints(
+  exercise: Exercise,
+  { kernel: { source, constants } }: LadderStep,
+  { target }: BoundLadder,
+): string {
   const hole = source.split("\n").findIndex((text) => text.includes(HOLE));
-  const missing = [...constantsOf(exercise)].filter((name) =>
+  const missing = [...listConstants(exercise)].filter((name) =>
     name in (target.constants ?? {}) && !constants.has(name)
   );
   return [
@@ -226,8 +240,8 @@ function hints(exercise: Exercise, { kernel: { source, constants } }: Step, { ta
 }
 
 /** What is wrong with an answer, if anything is: its numbers, what it writes beside them, or that two runs differ. */
-async function faultOf(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
-  const [fault] = await bound.faultsOf(step);
+async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
+  const [fault] = await bound.checkStep(step);
   if (!fault) return undefined;
   if (fault.what === "stray writes") {
     return `${checkText(fault)}. Leave early in invocations that own nothing; arrayLength counts words ` +
@@ -251,7 +265,7 @@ async function faultOf(bound: BoundLadder, step: BoundStep): Promise<string | un
 async function ofNaN(
   { trial, outputs }: BoundLadder,
   { spec }: BoundStep,
-  { worst, what }: Check,
+  { worst, what }: ComparedValues,
 ): Promise<string> {
   if (!Number.isNaN(worst?.got)) return "";
   const view = spec.views[what];

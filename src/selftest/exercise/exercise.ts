@@ -5,23 +5,27 @@
 
 import type { Gpu } from "../../gpu/device.ts";
 import { clickDimensions } from "../../batch/click_sizes.ts";
-import { padded } from "../../tape/tensor.ts";
-import type { Ladder, Size, Step } from "../ladder/check.ts";
-import type { Utility } from "../ladder/choice.ts";
-import { type Constants, type Kernel, kernel, STEP, STEPS } from "../../gpu/kernel.ts";
+import { padColumns } from "../../tape/tensor.ts";
+import type { Ladder, LadderSize, LadderStep } from "../ladder/check.ts";
+import type { UtilityFunction } from "../ladder/choice.ts";
+import { type Constants, type Kernel, parseKernel, STEP, STEPS } from "../../gpu/kernel.ts";
 import { UserError } from "../../user_error.ts";
 
 /** Numbers of a size, by the letters that a file's grid is written in. */
-export type Letters = Readonly<Record<string, number>>;
+export type SizeLetters = Readonly<Record<string, number>>;
 
 /** Numbers or a size that a kernel which is nearly right gets wrong, and that drawn ones do not have. */
 export interface HardCase {
   readonly what: string;
-  readonly size: Size;
+  readonly size: LadderSize;
   readonly open: Ladder["open"];
 }
 
-export const hardCase = (what: string, size: Size, open: Ladder["open"]): HardCase => ({ what, size, open });
+export const createHardCase = (what: string, size: LadderSize, open: Ladder["open"]): HardCase => ({
+  what,
+  size,
+  open,
+});
 
 export interface Exercise {
   readonly name: string;
@@ -36,13 +40,13 @@ export interface Exercise {
   readonly solution: string;
   /** Checked besides the ladder's sizes. */
   readonly hard: readonly HardCase[];
-  readonly letters: (size: Size) => Letters;
+  readonly letters: (size: LadderSize) => SizeLetters;
   /** Why the starter's way cannot do a size; undefined where it can. */
-  readonly refuses?: (size: Size) => string | undefined;
+  readonly refuses?: (size: LadderSize) => string | undefined;
 }
 
 /** The shipped kernel, as the last step of the ladder has it that is it. */
-export function solutionOf({ ladder, solution }: Exercise): Step {
+export function getSolution({ ladder, solution }: Exercise): LadderStep {
   const step = ladder.steps.findLast(({ kernel, idea }) =>
     kernel.name === solution && idea.includes("shipped")
   );
@@ -53,58 +57,70 @@ export function solutionOf({ ladder, solution }: Exercise): Step {
 }
 
 /** A ladder of the shipped kernel alone. */
-export function shipped(step: Omit<Step, "idea">, ladder: Omit<Ladder, "name" | "steps">): Ladder {
+export function createShippedLadder(
+  step: Omit<LadderStep, "idea">,
+  ladder: Omit<Ladder, "name" | "steps">,
+): Ladder {
   return { ...ladder, name: step.kernel.name, steps: [{ ...step, idea: "shipped" }] };
 }
 
 /** Vectors of four that so many columns take. */
-export function fours(columns = 1): number {
-  return padded(columns) / 4;
+export function countVectors(columns = 1): number {
+  return padColumns(columns) / 4;
 }
 
-export function chunksOf(rows = 1): number {
+export function countChunks(rows = 1): number {
   return clickDimensions.chunks({ users: 1, events: 1, rows, items: 1 });
 }
 
 /** What a kernel is checked on. */
-export interface Case {
-  readonly size: Size;
+export interface ExerciseCase {
+  readonly size: LadderSize;
   readonly open: Ladder["open"];
   /** Such as "7 x 3, all utilities about -200". */
   readonly name: string;
 }
 
 /** All that the answer to an exercise must get right: odd sizes, hard cases, and at last the size that is timed. */
-export function casesOf({ ladder, hard }: Exercise, size: Size = ladder.size): Case[] {
-  const ordinary = (one: Size): Case => ({ size: one, open: ladder.open, name: one.join(" x ") });
-  const special = hard.map(({ what, ...rest }): Case => ({
+export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.size): ExerciseCase[] {
+  const getOrdinaryUtility = (one: LadderSize): ExerciseCase => ({
+    size: one,
+    open: ladder.open,
+    name: one.join(" x "),
+  });
+  const special = hard.map(({ what, ...rest }): ExerciseCase => ({
     ...rest,
     name: `${rest.size.join(" x ")}, ${what}`,
   }));
-  return [...ladder.oddSizes.map(ordinary), ...special, ordinary(size)];
+  return [...ladder.oddSizes.map(getOrdinaryUtility), ...special, getOrdinaryUtility(size)];
 }
 
 /** What records an op on pages of utilities. */
-type OpenPages = (gpu: Gpu, size: Size, utility: Utility) => ReturnType<Ladder["open"]>;
+type OpenPages = (gpu: Gpu, size: LadderSize, utility: UtilityFunction) => ReturnType<Ladder["open"]>;
 
 /** Pages differ by a row; see {@link import("../ladder/choice.ts").choicePages}. */
-export function pageLetters([E = 1, page = 1]: Size): Letters {
+export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
   return { E, K: page + 1 };
 }
 
-export function pages(open: OpenPages, size: Size, what: string, utility: Utility): HardCase {
+export function createPageCase(
+  open: OpenPages,
+  size: LadderSize,
+  what: string,
+  utility: UtilityFunction,
+): HardCase {
   return { what, size, open: (gpu, size) => open(gpu, size, utility) };
 }
 
-export const ordinary: Utility = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
+export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
 
 /** With a workgroup an event, an invocation has several of these rows. */
-export function longPages(open: OpenPages): HardCase {
-  return pages(open, [3, 300], "long pages", ordinary);
+export function createLongPageCase(open: OpenPages): HardCase {
+  return createPageCase(open, [3, 300], "long pages", getOrdinaryUtility);
 }
 
 /** @param line where the text stands. @throws UserError for what is no expression, or holds another letter. */
-export function evaluate(text: string, letters: Letters, line = "grid"): number {
+export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>
     new UserError(
@@ -154,23 +170,23 @@ export function evaluate(text: string, letters: Letters, line = "grid"): number 
 export const HOLE = "YOUR CODE";
 
 /** @param file where the text stands. @throws UserError for a text that cannot be run. */
-export function stepOf(exercise: Exercise, file: string, text: string): Step {
+export function createAnswerStep(exercise: Exercise, file: string, text: string): LadderStep {
   const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
-  const shipped = solutionOf(exercise);
+  const shipped = getSolution(exercise);
   if (text === shipped.kernel.source) {
-    return { ...shipped, kernel: kernel(name, text), idea: "yours", changes: 1 };
+    return { ...shipped, kernel: parseKernel(name, text), idea: "yours", changes: 1 };
   }
   try {
-    const own = kernel(name, text);
+    const own = parseKernel(name, text);
     checkBindings(exercise, own);
     checkWorkgroup(own);
-    const { invocations, constants } = gridOf(exercise, text);
-    const where = whereOf(shipped.kernel, lineOf(text, "where"));
+    const { invocations, constants } = parseGrid(exercise, text);
+    const where = chooseStorage(shipped.kernel, findLine(text, "where"));
     return {
       kernel: own,
       idea: "yours",
       changes: 1,
-      takes: constantsOf(exercise),
+      takes: listConstants(exercise),
       where,
       invocations,
       constants,
@@ -181,14 +197,14 @@ export function stepOf(exercise: Exercise, file: string, text: string): Step {
 }
 
 /** Names of a starter's constants. A reader's own constant may have the name of another that the shipped kernel is given. */
-export function constantsOf({ name, starter }: Exercise): ReadonlySet<string> {
-  return new Set(kernel(name, starter).constants.keys());
+export function listConstants({ name, starter }: Exercise): ReadonlySet<string> {
+  return new Set(parseKernel(name, starter).constants.keys());
 }
 
 /** @throws UserError for a binding that the op's own kernel does not have, for an input that may be written, and for a result that is not bound. */
 function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): void {
-  const wanted = kernel(exercise.name, exercise.starter).bindings;
-  const known = solutionOf(exercise).kernel.bindings;
+  const wanted = parseKernel(exercise.name, exercise.starter).bindings;
+  const known = getSolution(exercise).kernel.bindings;
   for (const { name, kind } of bindings) {
     if (name === STEP || (name === STEPS && constants.has("HEADERS_SEEN"))) continue;
     const own = known.find((binding) => binding.name === name);
@@ -230,18 +246,19 @@ function checkWorkgroup({ source, constants }: Kernel): void {
 }
 
 /** How many invocations are started: of the lines "grid" and "workgroup". */
-function gridOf(exercise: Exercise, text: string): Pick<Step, "invocations" | "constants"> {
-  const grid = lineOf(text, "grid");
+function parseGrid(exercise: Exercise, text: string): Pick<LadderStep, "invocations" | "constants"> {
+  const grid = findLine(text, "grid");
   if (grid === undefined) {
     throw new UserError(
       `expected a line that says how many invocations to start, such as "// grid: ` +
-        `${lineOf(exercise.starter, "grid")}".`,
+        `${findLine(exercise.starter, "grid")}".`,
     );
   }
   const axes = grid.split(",");
   if (axes.length > 2) throw new UserError(`expected a grid of one axis or two, got "${grid}".`);
-  const workgroup = lineOf(text, "workgroup");
-  const value = (line: string, words: string, size: Size) => evaluate(words, exercise.letters(size), line);
+  const workgroup = findLine(text, "workgroup");
+  const value = (line: string, words: string, size: LadderSize) =>
+    evaluate(words, exercise.letters(size), line);
   return {
     constants: (size): Constants =>
       workgroup === undefined ? {} : { WORKGROUP: value("workgroup", workgroup, size) },
@@ -253,15 +270,17 @@ function gridOf(exercise: Exercise, text: string): Pick<Step, "invocations" | "c
 }
 
 /** Where inputs are to stand. @param own the op's own kernel @param text such as "input texture, weights uniform" */
-function whereOf({ bindings, constants }: Kernel, text = ""): Step["where"] {
+function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["where"] {
   const places = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
-  const kindOf = (name: string) => bindings.find((binding) => binding.name === name)?.kind;
+  const getStorage = (name: string) => bindings.find((binding) => binding.name === name)?.kind;
   const where: Record<string, typeof places[number]> = {};
   for (const part of text.split(",").map((part) => part.trim()).filter((part) => part !== "")) {
     const [name = "", word, ...rest] = part.split(/\s+/);
     const place = places.find((one) => one === word);
-    if (kindOf(name) === "read_write") throw new UserError(`expected ${name} to stay in a storage buffer.`);
-    if (place === undefined || rest.length > 0 || kindOf(name) !== "read") {
+    if (getStorage(name) === "read_write") {
+      throw new UserError(`expected ${name} to stay in a storage buffer.`);
+    }
+    if (place === undefined || rest.length > 0 || getStorage(name) !== "read") {
       throw new UserError(
         `expected "where" to name an input and its place, one of ${places.join(", ")}, got "${part}".`,
       );
@@ -273,7 +292,7 @@ function whereOf({ bindings, constants }: Kernel, text = ""): Step["where"] {
 }
 
 /** What stands in a line "// name: ...". @throws UserError for two of them. */
-function lineOf(text: string, name: string): string | undefined {
+function findLine(text: string, name: string): string | undefined {
   const [line, second] = [...text.matchAll(new RegExp(`^//\\s*${name}\\s*:(.*)$`, "gm"))];
   if (second) throw new UserError(`expected one line "// ${name}: ...", got two.`);
   return line?.[1]?.trim();

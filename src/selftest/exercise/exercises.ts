@@ -25,37 +25,37 @@ import tableText from "../../../kernels/scatter/embedding_gradient.wgsl" with { 
 import chooseText from "../../../kernels/simulate/choose.wgsl" with { type: "text" };
 import slatePanelText from "../../../kernels/slates/slate_score_panel.wgsl" with { type: "text" };
 import slateTiledText from "../../../kernels/slates/slate_score_tiled.wgsl" with { type: "text" };
-import { constantOf, kernel } from "../../gpu/kernel.ts";
-import { MOST_UNITS, PANEL as ITEM_PANEL, panelsOf } from "../../policy/network/slate_score.ts";
-import type { Ladder, Size } from "../ladder/check.ts";
-import { choiceTrial } from "../ladder/choice.ts";
-import { ladderNamed } from "../ladder/ladders.ts";
-import { lstmTrial } from "../ladder/lstm.ts";
-import { forwardTrial, PANEL, panelRefuses } from "../ladder/matmul.ts";
+import { getConstant, parseKernel } from "../../gpu/kernel.ts";
+import { countPanels, MOST_UNITS, PANEL as ITEM_PANEL } from "../../policy/network/slate_score.ts";
+import type { Ladder, LadderSize } from "../ladder/check.ts";
+import { createChoiceTrial } from "../ladder/choice.ts";
+import { findLadder } from "../ladder/ladders.ts";
+import { createLstmTrial } from "../ladder/lstm.ts";
+import { createForwardTrial, makePanelCheck, PANEL } from "../ladder/matmul.ts";
 import {
-  chunksOf,
+  countChunks,
+  countVectors,
+  createHardCase,
+  createLongPageCase,
+  createPageCase,
+  createShippedLadder,
   type Exercise,
-  fours,
+  getOrdinaryUtility,
+  getPageLetters,
   type HardCase,
-  hardCase,
-  type Letters,
-  longPages,
-  ordinary,
-  pageLetters,
-  pages,
-  shipped,
+  type SizeLetters,
 } from "./exercise.ts";
 import {
-  adamParameters,
-  adamTrial,
+  countAdamParameters,
+  countEvents,
+  createAdamTrial,
+  createLastClicksTrial,
+  createNormTrial,
+  createSlateTrial,
+  createSparsemaxTrial,
+  createTableTrial,
   drawTrial,
-  eventsOf,
-  lastClicksTrial,
-  normTrial,
   rankTrial,
-  slateTrial,
-  sparsemaxTrial,
-  tableTrial,
 } from "./trials.ts";
 
 const softmax: Exercise = {
@@ -63,39 +63,39 @@ const softmax: Exercise = {
   what: "loss and gradient of a choice with a null option",
   chapter: "1-softmax.md",
   starter: softmaxStarter,
-  ladder: ladderNamed("choice"),
+  ladder: findLadder("choice"),
   solution: "choice_nll",
   hard: [
-    pages(choiceTrial, [7, 3], "all utilities about -200", (k) => -200 - k / 4),
-    pages(
-      choiceTrial,
+    createPageCase(createChoiceTrial, [7, 3], "all utilities about -200", (k) => -200 - k / 4),
+    createPageCase(
+      createChoiceTrial,
       [8, 3],
       "one page of about -200 among others",
-      (k, e) => e === 1 ? -200 - k / 4 : ordinary(k, e, 3),
+      (k, e) => e === 1 ? -200 - k / 4 : getOrdinaryUtility(k, e, 3),
     ),
-    pages(
-      choiceTrial,
+    createPageCase(
+      createChoiceTrial,
       [8, 3],
       "the last row of each page far above the others",
-      (k, e, length) => k === length - 1 ? 100 + e / 4 : ordinary(k, e, length),
+      (k, e, length) => k === length - 1 ? 100 + e / 4 : getOrdinaryUtility(k, e, length),
     ),
-    longPages(choiceTrial),
+    createLongPageCase(createChoiceTrial),
   ],
-  letters: pageLetters,
+  letters: getPageLetters,
 };
 
-function letters([M = 1, K, N]: Size): Letters {
-  return { M, K4: fours(K), N4: fours(N), C: chunksOf(M) };
+function letters([M = 1, K, N]: LadderSize): SizeLetters {
+  return { M, K4: countVectors(K), N4: countVectors(N), C: countChunks(M) };
 }
 
 const largeSums: HardCase = {
   what: "sums of several hundred, whose exp is infinite",
   size: [37, 19, 21],
-  open: (gpu, size) => forwardTrial(gpu, size, 200),
+  open: (gpu, size) => createForwardTrial(gpu, size, 200),
 };
 
 /** What the exercises of the dense layer share. */
-const forward = { ladder: ladderNamed("forward"), hard: [largeSums], letters };
+const forward = { ladder: findLadder("forward"), hard: [largeSums], letters };
 
 const matmul: Exercise = {
   name: "matmul",
@@ -111,7 +111,7 @@ const inputGradient: Exercise = {
   what: "the gradient of a dense layer's input",
   chapter: "2-matmul.md",
   starter: inputStarter,
-  ladder: ladderNamed("input"),
+  ladder: findLadder("input"),
   solution: "matmul_input_gradient_tiled",
   hard: [],
   letters,
@@ -122,7 +122,7 @@ const weightGradient: Exercise = {
   what: "the gradient of a dense layer's weights, in chunks",
   chapter: "2-matmul.md",
   starter: weightStarter,
-  ladder: ladderNamed("weight"),
+  ladder: findLadder("weight"),
   solution: "matmul_weight_gradient_tiled",
   hard: [],
   letters,
@@ -133,7 +133,7 @@ const panel: Exercise = {
   what: "a dense layer for a CPU driver, by panels of 16 columns",
   ...forward,
   chapter: "12-cpu-driver.md",
-  refuses: panelRefuses(1, PANEL.study),
+  refuses: makePanelCheck(1, PANEL.study),
   starter: panelStarter,
   solution: "matmul_forward_panel",
 };
@@ -147,14 +147,14 @@ const registers: Exercise = {
   solution: "matmul_forward_tiled",
 };
 
-function lstmLetters([B = 1, , H]: Size): Letters {
-  return { B, H4: fours(H) };
+function lstmLetters([B = 1, , H]: LadderSize): SizeLetters {
+  return { B, H4: countVectors(H) };
 }
 
 const gatesOf100: HardCase = {
   what: "gates of up to 100, and users without events",
   size: [11, 5, 6],
-  open: (gpu, size) => lstmTrial(gpu, size, true),
+  open: (gpu, size) => createLstmTrial(gpu, size, true),
 };
 
 const lstm: Exercise = {
@@ -162,7 +162,7 @@ const lstm: Exercise = {
   what: "an LSTM over the history of every user",
   chapter: "3-lstm.md",
   starter: lstmStarter,
-  ladder: ladderNamed("lstm"),
+  ladder: findLadder("lstm"),
   solution: "lstm_forward_group",
   hard: [gatesOf100],
   letters: lstmLetters,
@@ -173,7 +173,7 @@ const lstmBackward: Exercise = {
   what: "back through time",
   chapter: "3-lstm.md",
   starter: lstmBackwardStarter,
-  ladder: ladderNamed("lstm-backward"),
+  ladder: findLadder("lstm-backward"),
   solution: "lstm_backward_group",
   hard: [gatesOf100],
   letters: lstmLetters,
@@ -184,7 +184,7 @@ const rank: Exercise = {
   what: "how many bits are set before each word: places in sorted order",
   chapter: "4-batch.md",
   starter: rankStarter,
-  ladder: shipped({ kernel: kernel("batch_rank", rankText) }, {
+  ladder: createShippedLadder({ kernel: parseKernel("batch_rank", rankText) }, {
     title: "the bits before each of W words",
     size: [8192],
     oddSizes: [[2], [37], [1029]],
@@ -193,8 +193,8 @@ const rank: Exercise = {
   }),
   solution: "batch_rank",
   hard: [
-    hardCase("every bit set", [130], (gpu, size) => rankTrial(gpu, size, () => 0xffffffff)),
-    hardCase(
+    createHardCase("every bit set", [130], (gpu, size) => rankTrial(gpu, size, () => 0xffffffff)),
+    createHardCase(
       "the first or the last bit of some words alone",
       [130],
       (gpu, size) => rankTrial(gpu, size, (w) => [1, 0, 0, 2 ** 31][w % 4] ?? NaN),
@@ -209,27 +209,27 @@ const tableGradient: Exercise = {
   what: "the gradient of a table, gathered by item",
   chapter: "5-scatter.md",
   starter: tableStarter,
-  ladder: shipped({ kernel: kernel("embedding_gradient", tableText) }, {
+  ladder: createShippedLadder({ kernel: parseKernel("embedding_gradient", tableText) }, {
     title: "gradient of a table, E events, D items x N columns",
     size: [2560, 500, 64],
     oddSizes: [[2, 1, 5], [37, 11, 19], [301, 67, 12]],
-    open: (gpu, size) => tableTrial(gpu, size),
+    open: (gpu, size) => createTableTrial(gpu, size),
     dispatch: "embedding_gradient",
   }),
   solution: "embedding_gradient",
   hard: [
-    hardCase(
+    createHardCase(
       "nearly all rows of one item",
       [600, 5, 9],
-      (gpu, size) => tableTrial(gpu, size, { itemOf: () => 2 }),
+      (gpu, size) => createTableTrial(gpu, size, { getItem: () => 2 }),
     ),
-    hardCase(
+    createHardCase(
       "no click fed anything",
       [37, 11, 5],
-      (gpu, size) => tableTrial(gpu, size, { clicks: () => false }),
+      (gpu, size) => createTableTrial(gpu, size, { clicks: () => false }),
     ),
   ],
-  letters: ([E = 1, D = 1, N]) => ({ E, D, N4: fours(N) }),
+  letters: ([E = 1, D = 1, N]) => ({ E, D, N4: countVectors(N) }),
 };
 
 const batchNorm: Exercise = {
@@ -237,22 +237,22 @@ const batchNorm: Exercise = {
   what: "the gradient of batch norm's input",
   chapter: "6-batch-norm.md",
   starter: normStarter,
-  ladder: shipped({ kernel: kernel("batch_norm_input_gradient", normText) }, {
+  ladder: createShippedLadder({ kernel: parseKernel("batch_norm_input_gradient", normText) }, {
     title: "batch norm, gradient of the input, R rows x N columns",
     size: [12_800, 64],
     oddSizes: [[3, 5], [37, 19], [1301, 68]],
-    open: (gpu, size) => normTrial(gpu, size),
+    open: (gpu, size) => createNormTrial(gpu, size),
     dispatch: "batch_norm_input_gradient",
   }),
   solution: "batch_norm_input_gradient",
   hard: [
-    hardCase(
+    createHardCase(
       "constant columns, and columns of 1,000 that vary little",
       [39, 19],
-      (gpu, size) => normTrial(gpu, size, true),
+      (gpu, size) => createNormTrial(gpu, size, true),
     ),
   ],
-  letters: ([R = 1, N]) => ({ R, N4: fours(N), C: chunksOf(R) }),
+  letters: ([R = 1, N]) => ({ R, N4: countVectors(N), C: countChunks(R) }),
 };
 
 const adam: Exercise = {
@@ -260,16 +260,22 @@ const adam: Exercise = {
   what: "a step of Adam, of a gradient in partial sums",
   chapter: "7-adam.md",
   starter: adamStarter,
-  ladder: shipped({ kernel: kernel("adam", adamText) }, {
+  ladder: createShippedLadder({ kernel: parseKernel("adam", adamText) }, {
     title: "Adam, one step of P parameters, rounded up to 64",
     size: [262_144],
     oddSizes: [[1], [137], [4099]],
-    open: (gpu, size) => adamTrial(gpu, size),
+    open: (gpu, size) => createAdamTrial(gpu, size),
     dispatch: "adam",
   }),
   solution: "adam",
-  hard: [hardCase("gradients of 0 and of about epsilon", [37], (gpu, size) => adamTrial(gpu, size, true))],
-  letters: (size) => ({ P4: adamParameters(size) / 4 }),
+  hard: [
+    createHardCase(
+      "gradients of 0 and of about epsilon",
+      [37],
+      (gpu, size) => createAdamTrial(gpu, size, true),
+    ),
+  ],
+  letters: (size) => ({ P4: countAdamParameters(size) / 4 }),
 };
 
 const lastClicks: Exercise = {
@@ -277,23 +283,23 @@ const lastClicks: Exercise = {
   what: "the last clicks before every event, under learned weights",
   chapter: "8-position-weights.md",
   starter: clicksStarter,
-  ladder: shipped({ kernel: kernel("pw_state_forward", clicksText) }, {
+  ladder: createShippedLadder({ kernel: parseKernel("pw_state_forward", clicksText) }, {
     title: "position weights, B users x T events, F features under four weightings",
     size: [128, 20, 64],
     oddSizes: [[1, 1, 5], [11, 5, 7], [3, 9, 20]],
-    open: (gpu, size) => lastClicksTrial(gpu, size),
+    open: (gpu, size) => createLastClicksTrial(gpu, size),
     dispatch: "pw_state_forward",
     constants: ([, , F = 1]) => ({ F }),
   }),
   solution: "pw_state_forward",
   hard: [
-    hardCase(
+    createHardCase(
       "more clicks than the window has lags, and users without clicks",
       [5, 40, 6],
-      (gpu, size) => lastClicksTrial(gpu, size, true),
+      (gpu, size) => createLastClicksTrial(gpu, size, true),
     ),
   ],
-  letters: (size) => ({ E: eventsOf(size), F: size[2] ?? 1, F4: fours(size[2]) }),
+  letters: (size) => ({ E: countEvents(size), F: size[2] ?? 1, F4: countVectors(size[2]) }),
 };
 
 /** The projection on the simplex: the exact generator of the game, and the reward's gradient against it. */
@@ -302,25 +308,25 @@ const sparsemax: Exercise = {
   what: "the projection on the simplex: the exact generator",
   chapter: "9-minimax.md",
   starter: sparsemaxStarter,
-  ladder: shipped({ kernel: kernel("exact_minimax", sparsemaxText) }, {
+  ladder: createShippedLadder({ kernel: parseKernel("exact_minimax", sparsemaxText) }, {
     title: "sparsemax and the reward's gradient, E events x K rows",
     size: [2560, 10],
     oddSizes: [[1, 1], [13, 3], [67, 41]],
-    open: (gpu, size) => sparsemaxTrial(gpu, size),
+    open: (gpu, size) => createSparsemaxTrial(gpu, size),
     dispatch: "exact_minimax",
   }),
   solution: "exact_minimax",
   hard: [
-    pages(sparsemaxTrial, [7, 3], "all rows of a page equal", (_, e) => e - 3),
-    pages(
-      sparsemaxTrial,
+    createPageCase(createSparsemaxTrial, [7, 3], "all rows of a page equal", (_, e) => e - 3),
+    createPageCase(
+      createSparsemaxTrial,
       [8, 3],
       "utilities about 10,000 and -10,000",
       (k, e) => (e % 2 === 0 ? 10_000 : -10_000) + (37 * k * k + e) % 64 / 64,
     ),
-    longPages(sparsemaxTrial),
+    createLongPageCase(createSparsemaxTrial),
   ],
-  letters: pageLetters,
+  letters: getPageLetters,
 };
 
 const draw: Exercise = {
@@ -328,7 +334,7 @@ const draw: Exercise = {
   what: "a click or none, drawn for every simulated user",
   chapter: "10-simulated-users.md",
   starter: drawStarter,
-  ladder: shipped({ kernel: kernel("choose", chooseText) }, {
+  ladder: createShippedLadder({ kernel: parseKernel("choose", chooseText) }, {
     title: "a click or none, U users x k items",
     size: [4096, 10],
     oddSizes: [[1, 1], [37, 3], [301, 7]],
@@ -341,14 +347,14 @@ const draw: Exercise = {
     ["all utilities about -200", (z) => z - 200],
     ["all utilities about 30: nobody clicks nothing", (z) => z + 30],
   ] as const satisfies [string, (normal: number) => number][]).map(([what, utility]) =>
-    hardCase(what, [130, 3], (gpu, size) => drawTrial(gpu, size, utility))
+    createHardCase(what, [130, 3], (gpu, size) => drawTrial(gpu, size, utility))
   ),
   letters: ([U = 1, k = 1]) => ({ U, K: k }),
 };
 
-const slateTiled = kernel("slate_score_tiled", slateTiledText);
-const slatePanel = kernel("slate_score_panel", slatePanelText);
-const tooManyUnits = ([, , L = 1]: Size) =>
+const slateTiled = parseKernel("slate_score_tiled", slateTiledText);
+const slatePanel = parseKernel("slate_score_panel", slatePanelText);
+const tooManyUnits = ([, , L = 1]: LadderSize) =>
   L % 4 === 0 && L <= MOST_UNITS ? undefined : `has 4, 8, ... or ${MOST_UNITS} hidden units`;
 
 const slateLadder: Ladder = {
@@ -356,21 +362,21 @@ const slateLadder: Ladder = {
   title: "the best of every 32 items, U users x I items, L hidden units",
   size: [256, 1000, 64],
   oddSizes: [[1, 1, 4], [37, 33, 12], [67, 130, 64]],
-  open: (gpu, size) => slateTrial(gpu, size),
+  open: (gpu, size) => createSlateTrial(gpu, size),
   dispatch: "slate_score",
   constants: ([, I = 1]) => ({ ITEMS: I }),
   steps: [
     {
       kernel: slateTiled,
       idea: "shipped for GPUs",
-      invocations: ([U = 1, I = 1]) => [16 * Math.ceil(panelsOf(I) / 2), Math.ceil(U / 4)],
+      invocations: ([U = 1, I = 1]) => [16 * Math.ceil(countPanels(I) / 2), Math.ceil(U / 4)],
     },
     {
       kernel: slatePanel,
       idea: "shipped for CPU adapters",
       invocations: ([U = 1, I = 1]) => {
-        const workgroup = constantOf(slatePanel, "WORKGROUP");
-        return [workgroup * panelsOf(I), Math.ceil(U / workgroup)];
+        const workgroup = getConstant(slatePanel, "WORKGROUP");
+        return [workgroup * countPanels(I), Math.ceil(U / workgroup)];
       },
     },
   ],
@@ -384,24 +390,24 @@ const slateScore: Exercise = {
   ladder: slateLadder,
   solution: "slate_score_tiled",
   hard: [
-    hardCase("all scores below -1,000", [37, 70, 8], (gpu, size) =>
-      slateTrial(gpu, size, {
+    createHardCase("all scores below -1,000", [37, 70, 8], (gpu, size) =>
+      createSlateTrial(gpu, size, {
         weights: (n) => -1000 - n,
         table: (i, n) => 2 + (7 * i + n) % 5 / 4,
       })),
-    hardCase(
+    createHardCase(
       "equal items: the first of them",
       [37, 70, 8],
       (gpu, size) =>
-        slateTrial(gpu, size, { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, equal: (i) => i % 5 }),
+        createSlateTrial(gpu, size, { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, equal: (i) => i % 5 }),
     ),
-    hardCase(
+    createHardCase(
       "nothing but one item left in a panel",
       [37, 70, 8],
-      (gpu, size) => slateTrial(gpu, size, { taken: (u, i) => i % ITEM_PANEL !== u % ITEM_PANEL }),
+      (gpu, size) => createSlateTrial(gpu, size, { taken: (u, i) => i % ITEM_PANEL !== u % ITEM_PANEL }),
     ),
   ],
-  letters: ([U = 1, I = 1, L]) => ({ U, P: panelsOf(I), L4: fours(L) }),
+  letters: ([U = 1, I = 1, L]) => ({ U, P: countPanels(I), L4: countVectors(L) }),
   refuses: tooManyUnits,
 };
 

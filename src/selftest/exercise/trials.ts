@@ -1,29 +1,43 @@
 /** The ops of exercises that no ladder has, recorded at the size that is asked for. */
 
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
-import { referenceBatch } from "../../batch/reference_batch.ts";
+import { buildReferenceBatch } from "../../batch/reference_batch.ts";
 import type { ItemFeatures } from "../../data/click_log.ts";
-import { randomStream } from "../../data/random.ts";
+import { createRandomStream } from "../../data/random.ts";
 import { alignBinding } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { bufferOf, type View } from "../../gpu/memory.ts";
+import { asBufferView, type View } from "../../gpu/memory.ts";
 import { adamRate, adamReference, AdamState } from "../../ops/adam.ts";
 import { sparsemax } from "../../ops/minimax.ts";
-import { Page } from "../../simulate/page.ts";
+import { PageBuffers } from "../../simulate/page.ts";
 import { ParameterArena } from "../../tape/parameters.ts";
-import { batchTrial } from "../batch_cases.ts";
-import { CANARY, CanaryArena, floats, range, stepOf, type Trial, writersOf } from "../harness.ts";
-import type { Size } from "../ladder/check.ts";
-import { choicePages, type Utility } from "../ladder/choice.ts";
-import { pwStateOf } from "../ops/encoder_recipes.ts";
-import { batchNormOf, mixedProductOf } from "../ops/layer_recipes.ts";
-import { exactMinimaxOf } from "../ops/loss_recipes.ts";
+import { createBatchTrial } from "../batch_cases.ts";
+import {
+  CANARY,
+  CanaryArena,
+  createStepHeader,
+  type KernelTrial,
+  listIndices,
+  listWriters,
+  toFloats,
+} from "../harness.ts";
+import type { LadderSize } from "../ladder/check.ts";
+import { createChoicePages, type UtilityFunction } from "../ladder/choice.ts";
+import { makePwState } from "../ops/encoder_recipes.ts";
+import { makeBatchNorm, makeMixedProduct } from "../ops/layer_recipes.ts";
+import { makeExactMinimax } from "../ops/loss_recipes.ts";
 import { U } from "../ops/op_batches.ts";
-import { inBuffers, opTrial } from "../ops/op_run.ts";
-import { normals } from "../optimiser_bench.ts";
-import { chooseTrial, shownOn } from "../pages/page_cases.ts";
-import { type Scored, scoreTrial, usualScored } from "../slates/slate_cases.ts";
-import { historyLog, logOf, oneHotItems, rowsBatch, type Shown } from "../small_logs.ts";
+import { createOpTrial, useBuffers } from "../ops/op_run.ts";
+import { drawNormals } from "../optimiser_bench.ts";
+import { chooseTrial, listShownSlates } from "../pages/page_cases.ts";
+import { createScoredRows, type ScoredRows, scoreTrial } from "../slates/slate_cases.ts";
+import {
+  createHistoryLog,
+  createLog,
+  createOneHotItems,
+  createRowsBatch,
+  type ShownEvent,
+} from "../small_logs.ts";
 
 /** Items of {@link rankTrial}: their bits are the first word. */
 const RANKED_ITEMS = 20;
@@ -32,28 +46,35 @@ const RANKED_ITEMS = 20;
  * The bits of a batch: a word of items, and then those of its rows, sorted by item. A user has one row, so users are in that order.
  * @param size [words]; a quarter of the bits of rows are set, where it is not said which
  */
-export function rankTrial(gpu: Gpu, [W = 2]: Size, word?: (w: number) => number): Trial<ClickSizes> {
+export function rankTrial(
+  gpu: Gpu,
+  [W = 2]: LadderSize,
+  word?: (w: number) => number,
+): KernelTrial<ClickSizes> {
   const rows = 32 * (W - 1);
-  const random = randomStream(3, "rank", W);
+  const random = createRandomStream(3, "rank", W);
   const drawn = () => Math.floor(random.uniform() * 2 ** 32);
-  const words = range(W - 1).map((w) => (word?.(w + 1) ?? (drawn() & drawn())) >>> 0);
-  const itemOf = (row: number) => Math.floor(row * RANKED_ITEMS / rows);
-  const users = range(rows).filter((row) => ((words[row >>> 5] ?? 0) >>> (row & 31)) & 1);
-  const log = logOf(range(rows).map((row): Shown[] => [{ items: [itemOf(row)] }]), oneHotItems(RANKED_ITEMS));
-  const items = users.reduce((bits, row) => (bits | (1 << itemOf(row))) >>> 0, 0);
+  const words = listIndices(W - 1).map((w) => (word?.(w + 1) ?? (drawn() & drawn())) >>> 0);
+  const getItem = (row: number) => Math.floor(row * RANKED_ITEMS / rows);
+  const users = listIndices(rows).filter((row) => ((words[row >>> 5] ?? 0) >>> (row & 31)) & 1);
+  const log = createLog(
+    listIndices(rows).map((row): ShownEvent[] => [{ items: [getItem(row)] }]),
+    createOneHotItems(RANKED_ITEMS),
+  );
+  const items = users.reduce((bits, row) => (bits | (1 << getItem(row))) >>> 0, 0);
   let before = 0;
   const expected = [items, ...words].flatMap((word) => {
     const own = [word, before];
     for (let rest = word; rest !== 0; rest = (rest & (rest - 1)) >>> 0) before++;
     return own;
   });
-  const trial = batchTrial(gpu, { log, users });
+  const trial = createBatchTrial(gpu, { log, users });
   const { views = {} } = trial.specs.find(({ kernel }) => kernel.name === "batch_rank") ?? {};
   const { bits, ranked } = views;
   if (!bits || !ranked) throw new Error("expected the bits of a batch");
   return {
     ...trial,
-    start: () => clear(gpu, bufferOf(bits)),
+    start: () => clear(gpu, asBufferView(bits)),
     views: [ranked],
     named: new Map([[ranked, "ranked"]]),
     async compare(found, specs, checks) {
@@ -68,10 +89,10 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
   queue.writeBuffer(buffer, offset, new Uint8Array(size));
 }
 
-/** What is not as usual in {@link tableTrial}. */
+/** What is not as usual in {@link createTableTrial}. */
 export interface TableRule {
   /** The item of a row, where it is not one of the first, which show each item once. @param u in [0, 1) */
-  readonly itemOf?: (u: number, items: number) => number;
+  readonly getItem?: (u: number, items: number) => number;
   readonly clicks?: (event: number) => boolean;
 }
 
@@ -82,28 +103,28 @@ const popular = (u: number, items: number) => Math.floor(items * u ** 3);
  * A table that the events of a user look their items up in: each item has a token of its own.
  * @param size [events, items, columns]; an event shows three rows, and clicks one of them, which is fed but for the last
  */
-export function tableTrial(
+export function createTableTrial(
   gpu: Gpu,
-  [E = 1, D = 1, N = 1]: Size,
-  { itemOf = popular, clicks = (e) => e % 7 !== 3 }: TableRule = {},
-): Trial<ClickSizes> {
-  const random = randomStream(3, "table gradient", E, D, N);
-  const rows = range(Math.max(3 * E, D)).map((r) => r < D ? r : itemOf(random.uniform(), D));
-  const events = range(E).map((e): Shown => ({
+  [E = 1, D = 1, N = 1]: LadderSize,
+  { getItem: itemOf = popular, clicks = (e) => e % 7 !== 3 }: TableRule = {},
+): KernelTrial<ClickSizes> {
+  const random = createRandomStream(3, "table gradient", E, D, N);
+  const rows = listIndices(Math.max(3 * E, D)).map((r) => r < D ? r : itemOf(random.uniform(), D));
+  const events = listIndices(E).map((e): ShownEvent => ({
     items: rows.slice(3 * e, e + 1 < E ? 3 * e + 3 : undefined),
     click: clicks(e) ? e % 3 : undefined,
   }));
-  const own = Uint32Array.from(range(D + 1));
+  const own = Uint32Array.from(listIndices(D + 1));
   const tokens = { count: D, first: own, token: own.slice(0, D) };
   const items: ItemFeatures = { kind: "mixed", count: D, width: 0, values: new Float32Array(), tokens };
-  const batch = { log: logOf([events], items), users: [0] };
-  const trial = opTrial(
+  const batch = { log: createLog([events], items), users: [0] };
+  const trial = createOpTrial(
     gpu,
-    { ...mixedProductOf("events", N)(batch), tolerance: 4 * U * (E + 8) },
-    inBuffers(gpu),
+    { ...makeMixedProduct("events", N)(batch), tolerance: 4 * U * (E + 8) },
+    useBuffers(gpu),
   );
   // A row that fed nothing names the row behind the source, where canaries stand: who adds it up is seen.
-  const fed = referenceBatch(batch.log, batch.users).rows.flatMap((
+  const fed = buildReferenceBatch(batch.log, batch.users).rows.flatMap((
     { fedEvent },
   ) => [0, 0, 0, Math.min(fedEvent, E)]);
   const row = trial.arena.upload("fed", Uint32Array.from(fed));
@@ -119,19 +140,19 @@ export function tableTrial(
  * @param size [rows, columns]
  * @param hard of three columns, one is constant, and one is 1,000 and varies little; for a multiple of three rows.
  */
-export function normTrial(gpu: Gpu, [R = 1, N = 1]: Size, hard = false): Trial<ClickSizes> {
-  const c = batchNormOf(true, "elu", N)(rowsBatch(R));
-  const random = randomStream(3, "norm", R, N);
+export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = false): KernelTrial<ClickSizes> {
+  const c = makeBatchNorm(true, "elu", N)(createRowsBatch(R));
+  const random = createRandomStream(3, "norm", R, N);
   const kinds = [() => 0.5, (r: number) => 1000 + (r % 3 - 1) / 64];
   const x = Float32Array.from(
     { length: R * N },
     (_, k) => kinds[hard ? k % N % 3 : 2]?.(Math.floor(k / N)) ?? 2 * random.uniform() - 1,
   );
   // What it moves goes on from run to run.
-  return opTrial(
+  return createOpTrial(
     gpu,
     { ...c, moves: undefined, values: new Map([["x", x]]), tolerance: 4 * U * 64 },
-    inBuffers(gpu),
+    useBuffers(gpu),
   );
 }
 
@@ -139,7 +160,7 @@ export function normTrial(gpu: Gpu, [R = 1, N = 1]: Size, hard = false): Trial<C
 const ADAM = { rows: 1027, iteration: 3 };
 
 /** Parameters stand in whole bindings. */
-export function adamParameters([P = 1]: Size): number {
+export function countAdamParameters([P = 1]: LadderSize): number {
   return alignBinding(4 * P) / 4;
 }
 
@@ -147,17 +168,17 @@ export function adamParameters([P = 1]: Size): number {
  * @param size [parameters]
  * @param hard of three parameters, one never had a gradient, and one has had gradients of about epsilon.
  */
-export function adamTrial(gpu: Gpu, size: Size, hard = false): Trial<ClickSizes> {
-  const P = adamParameters(size);
+export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): KernelTrial<ClickSizes> {
+  const P = countAdamParameters(size);
   const sizes = { users: 1, events: 1, rows: ADAM.rows, items: 1 };
   const chunks = clickDimensions.chunks(sizes);
   const scaled = (name: string, length: number, by = 1) =>
-    normals(length, name, P).map((x, k) => by * x * (hard ? [0, 1e-8, 1][k % P % 3] ?? NaN : 1));
-  const [w, m, partials] = [normals(P, "w"), scaled("m", P, 0.1), scaled("partials", chunks * P)];
+    drawNormals(length, name, P).map((x, k) => by * x * (hard ? [0, 1e-8, 1][k % P % 3] ?? NaN : 1));
+  const [w, m, partials] = [drawNormals(P, "w"), scaled("m", P, 0.1), scaled("partials", chunks * P)];
   const v = m.map((x) => x * x);
   const gradient = Float64Array.from(
     w,
-    (_, k) => range(chunks).reduce((sum, chunk) => sum + (partials[chunk * P + k] ?? NaN), 0),
+    (_, k) => listIndices(chunks).reduce((sum, chunk) => sum + (partials[chunk * P + k] ?? NaN), 0),
   );
   const after = { w: Float64Array.from(w), m: Float64Array.from(m), v: Float64Array.from(v) };
   adamReference(after, gradient, { t: ADAM.iteration, learningRate: 0.001 });
@@ -178,18 +199,18 @@ export function adamTrial(gpu: Gpu, size: Size, hard = false): Trial<ClickSizes>
   const wanted = [["weights", after.w], ["m", after.m], ["v", after.v], ["gradient", gradient]] as const;
   const purpose = { learningRate: adamRate(0.001, ADAM.iteration), iteration: ADAM.iteration };
   return {
-    ...{ arena, ...stepOf(arena, clickDimensions, { sizes, counted: 1 }, purpose) },
+    ...{ arena, ...createStepHeader(arena, clickDimensions, { sizes, counted: 1 }, purpose) },
     specs: [{ ...spec, views, invocations: [P / 4] }],
     start: () => given.forEach(([{ buffer }, data]) => gpu.queue.writeBuffer(buffer, 0, data)),
     views: Object.values(views),
     named: new Map(wanted.map(([name]) => [views[name], name])),
     compare(words, specs, checks) {
       for (const [name, expected] of wanted) {
-        const kernels = writersOf(specs, views[name]);
+        const kernels = listWriters(specs, views[name]);
         if (kernels.length === 0) continue;
         const most = expected.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
         const by = { kernels, what: name, columns: P, named: () => ` of [1, ${P}]` };
-        checks.numbers(floats(words(views[name])), expected, {
+        checks.numbers(toFloats(words(views[name])), expected, {
           ...by,
           tolerance: 4 * U * (chunks + 16) * most,
         });
@@ -205,40 +226,44 @@ const BEHIND = 0x449a5000;
 const [LAGS, WEIGHTINGS] = [8, 4];
 
 /** Events of a user: every second one has one less. */
-function lengthOf(user: number, most: number): number {
+function getUserLength(user: number, most: number): number {
   return Math.max(1, most - user % 2);
 }
 
-export function eventsOf([users = 1, most = 1]: Size): number {
-  return range(users).reduce((sum, user) => sum + lengthOf(user, most), 0);
+export function countEvents([users = 1, most = 1]: LadderSize): number {
+  return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
 /**
  * @param size [users, events of each, features]
  * @param hard every other user never clicks, the others on two of three pages
  */
-export function lastClicksTrial(
+export function createLastClicksTrial(
   gpu: Gpu,
-  [users = 1, most = 1, F = 1]: Size,
+  [users = 1, most = 1, F = 1]: LadderSize,
   hard = false,
-): Trial<ClickSizes> {
-  const log = historyLog(users, {
-    events: (user) => lengthOf(user, most),
+): KernelTrial<ClickSizes> {
+  const log = createHistoryLog(users, {
+    events: (user) => getUserLength(user, most),
     clicks: (e, user) => hard ? user % 2 === 0 && e % 3 !== 1 : e % 7 !== 3,
     width: F,
   });
-  const c = pwStateOf(false, { columns: F, lags: LAGS, weightings: WEIGHTINGS })({
+  const c = makePwState(false, { columns: F, lags: LAGS, weightings: WEIGHTINGS })({
     log,
-    users: range(users),
+    users: listIndices(users),
   });
-  return opTrial(gpu, { ...c, forwardOnly: true }, inBuffers(gpu));
+  return createOpTrial(gpu, { ...c, forwardOnly: true }, useBuffers(gpu));
 }
 
 const GENERATOR_ETA = 0.5;
 
 /** @param size [events, rows of a page] */
-export function sparsemaxTrial(gpu: Gpu, size: Size, utility?: Utility): Trial<ClickSizes> {
-  const pages = choicePages(size, utility);
+export function createSparsemaxTrial(
+  gpu: Gpu,
+  size: LadderSize,
+  utility?: UtilityFunction,
+): KernelTrial<ClickSizes> {
+  const pages = createChoicePages(size, utility);
   const game = {
     eta: 1,
     generatorEta: GENERATOR_ETA,
@@ -246,12 +271,12 @@ export function sparsemaxTrial(gpu: Gpu, size: Size, utility?: Utility): Trial<C
     utilityPenalty: 0,
     skipNoClick: true,
   };
-  const trial = opTrial(gpu, { ...exactMinimaxOf(game)(pages), ...pages }, inBuffers(gpu));
+  const trial = createOpTrial(gpu, { ...makeExactMinimax(game)(pages), ...pages }, useBuffers(gpu));
   const { views: { policy } = {} } = trial.specs.find(({ kernel }) => kernel.name === "exact_minimax") ?? {};
   if (!policy) throw new Error("expected the generator's policy");
   const u = pages.values?.get("u") ?? [];
   const { log: { eventRows } } = pages;
-  const expected = range(eventRows.length - 1).flatMap((e) =>
+  const expected = listIndices(eventRows.length - 1).flatMap((e) =>
     sparsemax(Array.from(u.slice(eventRows[e], eventRows[e + 1]), (x) => GENERATOR_ETA * x))
   );
   return {
@@ -259,8 +284,8 @@ export function sparsemaxTrial(gpu: Gpu, size: Size, utility?: Utility): Trial<C
     views: [...trial.views, policy],
     named: new Map([...trial.named ?? [], [policy, "policy"]]),
     async compare(words, specs, checks) {
-      const by = { kernels: writersOf(specs, policy), what: "policy", columns: 1 };
-      checks.numbers(floats(words(policy)), expected, {
+      const by = { kernels: listWriters(specs, policy), what: "policy", columns: 1 };
+      checks.numbers(toFloats(words(policy)), expected, {
         ...{ ...by, tolerance: 4 * U * 57 },
         named: (row) => ` of [${expected.length}, 1]${pages.named?.("rows", row) ?? ""}`,
       });
@@ -272,37 +297,37 @@ export function sparsemaxTrial(gpu: Gpu, size: Size, utility?: Utility): Trial<C
 /** Two pages: of the log, rows of others stay as they are. @param size [users, items of a slate] */
 export function drawTrial(
   gpu: Gpu,
-  [users = 1, slate = 1]: Size,
+  [users = 1, slate = 1]: LadderSize,
   utility: (normal: number) => number = (normal) => normal,
-): Trial<ClickSizes> {
+): KernelTrial<ClickSizes> {
   const arena = new CanaryArena(gpu, "draw");
-  const page = new Page(gpu, arena, { users, slate, items: 16 * slate, pages: 2, startClicks: 0 });
+  const page = new PageBuffers(gpu, arena, { users, slate, items: 16 * slate, pages: 2, startClicks: 0 });
   return chooseTrial(page, arena, {
     eta: 1,
     rules: { reward: "click", leave: 0, patience: 100 },
-    utilities: normals(users * slate, "draw", users, slate).map(utility),
-    shown: shownOn(page),
+    utilities: drawNormals(users * slate, "draw", users, slate).map(utility),
+    shown: listShownSlates(page),
   });
 }
 
-/** What is not drawn of {@link slateTrial}. */
-export interface SlateRule extends Partial<Pick<Scored, "taken" | "equal">> {
+/** What is not drawn of {@link createSlateTrial}. */
+export interface SlateRule extends Partial<Pick<ScoredRows, "taken" | "equal">> {
   readonly weights?: (unit: number) => number;
   readonly table?: (item: number, unit: number) => number;
 }
 
 /** @param size [users, items, hidden units] */
-export function slateTrial(
+export function createSlateTrial(
   gpu: Gpu,
-  [rows = 1, items = 1, units = 4]: Size,
+  [rows = 1, items = 1, units = 4]: LadderSize,
   rule: SlateRule = {},
-): Trial<ClickSizes> {
-  const usual = usualScored({ rows, items, units });
+): KernelTrial<ClickSizes> {
+  const usual = createScoredRows({ rows, items, units });
   const { weights, table, ...others } = rule;
   const arena = new CanaryArena(gpu, "slates");
   const sizes = { users: rows, events: rows, rows, items };
   const own = { arena, dimensions: clickDimensions, rows: "users", items: "items", capacity: sizes } as const;
-  const drawn = normals(items * units, "all items", units);
+  const drawn = drawNormals(items * units, "all items", units);
   const scored = {
     ...usual,
     equal: (item: number) => item,
@@ -316,6 +341,6 @@ export function slateTrial(
     rows: own,
     textured: (name: string, data: Float32Array<ArrayBuffer>) => arena.upload(name, data),
   };
-  const step = stepOf(arena, clickDimensions, { sizes, counted: 1 });
+  const step = createStepHeader(arena, clickDimensions, { sizes, counted: 1 });
   return scoreTrial(bench, step, { rows, items, units }, { scored, plain: true });
 }

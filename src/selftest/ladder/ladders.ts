@@ -8,27 +8,34 @@
 import {
   BoundLadder,
   type BoundStep,
-  changedBy,
-  faultOf,
-  faultsAt,
+  findFaultsAtSize,
+  findStepFault,
+  getChangedStep,
+  getStepNumber,
   type Ladder,
-  numberOf,
-  type Size,
+  type LadderSize,
 } from "./check.ts";
-import { choiceSteps, choiceTrial } from "./choice.ts";
-import { lstmSteps, lstmTrial } from "./lstm.ts";
-import { forwardSteps, forwardTrial, inputSteps, inputTrial, weightSteps, weightTrial } from "./matmul.ts";
+import { createChoiceTrial, listChoiceSteps } from "./choice.ts";
+import { createLstmTrial, listLstmSteps } from "./lstm.ts";
+import {
+  createForwardTrial,
+  createInputTrial,
+  createWeightTrial,
+  listForwardSteps,
+  listInputSteps,
+  listWeightSteps,
+} from "./matmul.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { median, timePasses } from "../../gpu/profiler.ts";
-import { costOf } from "../../gpu/program.ts";
+import { computeMedian, timePasses } from "../../gpu/profiler.ts";
+import { getCost } from "../../gpu/program.ts";
 import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
-import { timingOf } from "../profile/timing.ts";
+import { summarizeTimes } from "../profile/timing.ts";
 
 const lstmForGpus = [1, 2, 8, 9, 10, 11];
 
 /** The first two differ in rows and padding alone: one compilation serves both. */
-const oddMatmuls: readonly Size[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
+const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
   {
@@ -36,9 +43,9 @@ export const ladders: readonly Ladder[] = [
     title: "matmul forward, ELU(X W + b), [M, K] x [K, N]",
     size: [12_800, 64, 64],
     oddSizes: oddMatmuls,
-    open: (gpu, size) => forwardTrial(gpu, size),
+    open: (gpu, size) => createForwardTrial(gpu, size),
     dispatch: "matmul_forward",
-    steps: forwardSteps(),
+    steps: listForwardSteps(),
     forGpus: [1, 2, 3, 4],
   },
   {
@@ -46,9 +53,9 @@ export const ladders: readonly Ladder[] = [
     title: "matmul, gradient of the input, [M, N] x [K, N]^T",
     size: [12_800, 64, 64],
     oddSizes: oddMatmuls.map(([M = 1, K = 1, N = 1]) => [M, N, K]),
-    open: inputTrial,
+    open: createInputTrial,
     dispatch: "matmul_input_gradient",
-    steps: inputSteps(),
+    steps: listInputSteps(),
     forGpus: [1, 2, 3],
   },
   {
@@ -56,9 +63,9 @@ export const ladders: readonly Ladder[] = [
     title: "matmul, gradient of the weights, [M, K]^T x [M, N]",
     size: [12_800, 64, 64],
     oddSizes: [...oddMatmuls, [1027, 12, 9]],
-    open: weightTrial,
+    open: createWeightTrial,
     dispatch: "matmul_weight_gradient",
-    steps: weightSteps(),
+    steps: listWeightSteps(),
     forGpus: [1, 2, 3, 4],
   },
   {
@@ -66,9 +73,9 @@ export const ladders: readonly Ladder[] = [
     title: "LSTM forward, B users x T events, H units",
     size: [128, 20, 20],
     oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
-    open: (gpu, size) => lstmTrial(gpu, size),
+    open: (gpu, size) => createLstmTrial(gpu, size),
     dispatch: "lstm_forward",
-    steps: lstmSteps("forward"),
+    steps: listLstmSteps("forward"),
     forGpus: lstmForGpus,
   },
   {
@@ -76,9 +83,9 @@ export const ladders: readonly Ladder[] = [
     title: "LSTM backward, B users x T events, H units",
     size: [128, 20, 20],
     oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
-    open: (gpu, size) => lstmTrial(gpu, size),
+    open: (gpu, size) => createLstmTrial(gpu, size),
     dispatch: "lstm_backward",
-    steps: lstmSteps("backward"),
+    steps: listLstmSteps("backward"),
     forGpus: lstmForGpus,
   },
   {
@@ -86,22 +93,22 @@ export const ladders: readonly Ladder[] = [
     title: "choice softmax, loss and gradient, E events x K rows",
     size: [2560, 10],
     oddSizes: [[1, 1], [13, 3], [67, 41]],
-    open: (gpu, size) => choiceTrial(gpu, size),
+    open: (gpu, size) => createChoiceTrial(gpu, size),
     dispatch: "choice_nll",
     given: ["u"],
-    steps: choiceSteps(),
+    steps: listChoiceSteps(),
   },
 ];
 
 /** @throws Error where there is none of that name */
-export function ladderNamed(name: string): Ladder {
+export function findLadder(name: string): Ladder {
   const found = ladders.find((ladder) => ladder.name === name);
   if (!found) throw new Error(`there is no ladder ${name}`);
   return found;
 }
 
 /** A step as it was timed: over all rounds. Absent times mean that the size cannot be done by it. */
-export interface StepResult extends LadderStepFigure {
+export interface LadderStepResult extends LadderStepFigure {
   readonly flops: number;
   readonly bytes: number;
   /** Whether it gave other numbers than the reference: the refusal says which. */
@@ -109,13 +116,17 @@ export interface StepResult extends LadderStepFigure {
 }
 
 export interface LadderOptions {
-  readonly size?: Size;
+  readonly size?: LadderSize;
   readonly rounds: number;
   onProgress?(text: string): void;
 }
 
 /** A step that is wrong is not timed; the others are. */
-export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions): Promise<StepResult[]> {
+export async function runLadder(
+  gpu: Gpu,
+  ladder: Ladder,
+  options: LadderOptions,
+): Promise<LadderStepResult[]> {
   const { size = ladder.size, onProgress = () => {} } = options;
   onProgress(`${ladder.name}: compiling, and checking at ${size.join(" x ")}`);
   using bound = await BoundLadder.open(gpu, ladder, size);
@@ -131,7 +142,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
     onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`);
     const compileMs = step.hostMs + await firstRun(gpu, step);
     const began = performance.now();
-    const fault = await faultOf(bound, step);
+    const fault = await findStepFault(bound, step);
     const runMs = performance.now() - began;
     const { storage: { reads, readSectors: sectors }, workgroup: { conflicts } } = step.counts();
     note(step.number, fault, { compileMs, runMs, counts: { reads, sectors, conflicts } });
@@ -139,28 +150,28 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
   // After that: a kernel that is the same at all sizes is compiled once.
   for (const odd of ladder.oddSizes) {
     onProgress(`${ladder.name}: checking at ${odd.join(" x ")}`);
-    for (const [number, fault] of await faultsAt(gpu, ladder, odd)) note(number, fault);
+    for (const [number, fault] of await findFaultsAtSize(gpu, ladder, odd)) note(number, fault);
   }
   const right = steps.filter(({ number }) => known.get(number)?.fault === undefined);
   const times = await timeRounds(gpu, ladder.name, right, known, options);
   /** The machine's speed drifts, so steps are compared within each round. */
   const ratio = (of: number, to: number) => {
     const [a, b] = [times.get(of)?.medians ?? [], times.get(to)?.medians ?? []];
-    return a.length * b.length === 0 ? undefined : median(b.map((time, k) => (a[k] ?? NaN) / time));
+    return a.length * b.length === 0 ? undefined : computeMedian(b.map((time, k) => (a[k] ?? NaN) / time));
   };
-  return ladder.steps.map((step, k): StepResult => {
+  return ladder.steps.map((step, k): LadderStepResult => {
     const { kernel, idea, refuses } = step;
-    const number = numberOf(step, k);
+    const number = getStepNumber(step, k);
     const own = times.get(number);
-    const before = changedBy(step, k);
+    const before = getChangedStep(step, k);
     const { fault, counts, compileMs, checkedSizes } = known.get(number) ?? {};
     return {
       number,
       kernel: kernel.name,
       idea,
       changes: before,
-      ...costOf(target, sizes),
-      ...(own && { time: { ...timingOf(own.medians), min: own.min, ...own.error } }),
+      ...getCost(target, sizes),
+      ...(own && { time: { ...summarizeTimes(own.medians), min: own.min, ...own.error } }),
       gainOnFirst: ratio(1, number),
       ...(number > 1 && { gain: ratio(before, number) }),
       ...{ counts, compileMs, checkedSizes },
@@ -233,7 +244,11 @@ async function firstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
 }
 
 /** What is kept of a ladder's results. */
-export function ladderFigures({ name }: Ladder, size: Size, results: readonly StepResult[]): LadderFigures {
+export function summarizeLadder(
+  { name }: Ladder,
+  size: LadderSize,
+  results: readonly LadderStepResult[],
+): LadderFigures {
   const steps = results.map((
     { flops: _flops, bytes: _bytes, isWrong: _isWrong, ...figure },
   ): LadderStepFigure => figure);

@@ -7,14 +7,14 @@ import lstmNaive from "../../../kernels/lstm/lstm_forward_1_naive.wgsl" with { t
 import lstmWorkgroup from "../../../kernels/lstm/lstm_forward_2_workgroup.wgsl" with { type: "text" };
 import lstmVectors from "../../../kernels/lstm/lstm_forward_3_vectors.wgsl" with { type: "text" };
 import type { Gpu } from "../../gpu/device.ts";
-import { kernel } from "../../gpu/kernel.ts";
-import { keptBytes, type LstmDirection, usersOf } from "../../gpu/kernel_shapes.ts";
-import { groupShape, lstmKernels, type WeightsIn } from "../../ops/kernel_selection.ts";
-import { padded } from "../../tape/tensor.ts";
-import { lstmOf } from "../ops/encoder_recipes.ts";
-import { forGpu, opTrial } from "../ops/op_run.ts";
-import { historyLog } from "../small_logs.ts";
-import type { Size, Step } from "./check.ts";
+import { parseKernel } from "../../gpu/kernel.ts";
+import { computeLstmBytes, type LstmDirection, usersPerWorkgroup } from "../../gpu/kernel_shapes.ts";
+import { groupShape, lstmKernels, type LstmWeightStorage } from "../../ops/kernel_selection.ts";
+import { padColumns } from "../../tape/tensor.ts";
+import { makeLstm } from "../ops/encoder_recipes.ts";
+import { createOpTrial, forGpu } from "../ops/op_run.ts";
+import { createHistoryLog } from "../small_logs.ts";
+import type { LadderSize, LadderStep } from "./check.ts";
 
 /** Columns of the features. */
 const F = 3;
@@ -24,8 +24,8 @@ const F = 3;
  * clicked. What its cell and its gates hold is checked by the gradients that are made of them.
  * @param hard every second column of what goes into the gates is up to some hundred, and every fourth user has no events.
  */
-export function lstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: Size, hard = false) {
-  const log = historyLog(users, {
+export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSize, hard = false) {
+  const log = createHistoryLog(users, {
     events: (user) => hard && user % 4 === 2 ? 0 : Math.max(1, most - (user % 3 === 1 ? 1 : 0)),
     clicks: (e) => e % 7 !== 3,
     width: F,
@@ -34,8 +34,8 @@ export function lstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: Size, hard = f
     { length: F * 4 * H },
     (_, k) => Math.sin(k + 1) * (hard && k % 2 === 1 ? 100 : 1),
   );
-  const c = lstmOf(H)({ log, users: Array.from({ length: users }, (_, user) => user) });
-  return opTrial(gpu, { ...c, values: new Map([["x", x]]) }, forGpu);
+  const c = makeLstm(H)({ log, users: Array.from({ length: users }, (_, user) => user) });
+  return createOpTrial(gpu, { ...c, values: new Map([["x", x]]) }, forGpu);
 }
 
 /** What the ways differ in: the study's texts, small inputs that may be uniforms, and what a mat4x4f holds. */
@@ -52,22 +52,22 @@ const WAYS = {
   },
 } as const;
 
-export function lstmSteps(direction: LstmDirection): Step[] {
+export function listLstmSteps(direction: LstmDirection): LadderStep[] {
   const { texts: { naive, workgroup, vectors }, uniforms, matrices } = WAYS[direction];
   const { loop, panel } = lstmKernels[direction];
   const users = (each: number) => ({
     constants: () => ({ USERS: each }),
-    invocations: ([users = 1]: Size) => [Math.ceil(users / each)] as const,
+    invocations: ([users = 1]: LadderSize) => [Math.ceil(users / each)] as const,
   });
-  const oneEach: Step["invocations"] = ([users = 1]) => [users];
-  const group = (size: Size) => 4 * padded(size[2] ?? 1);
+  const oneEach: LadderStep["invocations"] = ([users = 1]) => [users];
+  const group = (size: LadderSize) => 4 * padColumns(size[2] ?? 1);
   const name = `lstm_${direction}`;
-  const fours = { kernel: kernel(`${name}_3_vectors`, vectors), invocations: oneEach };
+  const fours = { kernel: parseKernel(`${name}_3_vectors`, vectors), invocations: oneEach };
   const where = Object.fromEntries(uniforms.map((input) => [input, "uniform" as const]));
   return [
-    { kernel: kernel(`${name}_1_naive`, naive), idea: "one user an invocation", invocations: oneEach },
+    { kernel: parseKernel(`${name}_1_naive`, naive), idea: "one user an invocation", invocations: oneEach },
     {
-      kernel: kernel(`${name}_2_workgroup`, workgroup),
+      kernel: parseKernel(`${name}_2_workgroup`, workgroup),
       idea: "a workgroup a user",
       constants: (size) => ({ WORKGROUP: group(size) }),
       invocations: (size) => [(size[0] ?? 1) * group(size)],
@@ -99,7 +99,7 @@ export function lstmSteps(direction: LstmDirection): Step[] {
     { ...groupStep(direction, () => 1, "workgroup"), idea: "weights in workgroup memory" },
     { ...groupStep(direction, () => 4, "workgroup"), idea: "four users a workgroup" },
     {
-      ...groupStep(direction, (units) => usersOf("group", units / 4) ?? 1, "registers"),
+      ...groupStep(direction, (units) => usersPerWorkgroup("group", units / 4) ?? 1, "registers"),
       idea: "weights in registers, users for 64 invocations (shipped for GPUs)",
     },
   ];
@@ -111,10 +111,10 @@ const TOO_MANY = "needs more than 256 invocations a workgroup";
 function groupStep(
   direction: LstmDirection,
   each: (units: number) => number,
-  weights: WeightsIn,
-): Omit<Step, "idea"> {
-  const units = (size: Size) => padded(size[2] ?? 1);
-  const shape = (size: Size) => groupShape(direction, units(size) / 4, each(units(size)), weights);
+  weights: LstmWeightStorage,
+): Omit<LadderStep, "idea"> {
+  const units = (size: LadderSize) => padColumns(size[2] ?? 1);
+  const shape = (size: LadderSize) => groupShape(direction, units(size) / 4, each(units(size)), weights);
   return {
     kernel: lstmKernels[direction].group,
     constants: (size) => shape(size).constants,
@@ -122,7 +122,7 @@ function groupStep(
     refuses: (size, workgroupBytes) => {
       const users = each(units(size));
       if (users * units(size) > 256) return TOO_MANY;
-      const needed = keptBytes(direction, units(size), users);
+      const needed = computeLstmBytes(direction, units(size), users);
       return weights !== "workgroup" || needed <= workgroupBytes
         ? undefined
         : `needs ${needed} bytes of workgroup memory`;

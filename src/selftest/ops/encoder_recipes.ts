@@ -1,22 +1,22 @@
 /** Ops that read what was clicked before as cases: encoders, and counts of a log's rows; what each takes, how it is recorded, how far rounding may lead. */
 
-import { type CountedField, countWidth, tableWidth } from "../../counts/columns.ts";
+import { type CountField, countTableWidth, countWidth } from "../../counts/columns.ts";
 import { countTables } from "../../counts/tables.ts";
 import { MemoryLog } from "../../data/log_source.ts";
 import { lstm } from "../../ops/lstm.ts";
 import { pwState } from "../../ops/pw_state.ts";
 import { pwTable } from "../../ops/pw_table.ts";
 import { recentClicks, rowCounts } from "../../ops/row_counts.ts";
-import type { Make } from "./layer_recipes.ts";
-import { type Batch, U, widthOf } from "./op_batches.ts";
+import type { CaseFactory } from "./layer_recipes.ts";
+import { getDenseWidth, type TestBatch, U } from "./op_batches.ts";
 import type { OpCase } from "./op_bench.ts";
 
-export function lstmOf(H: number): Make {
+export function makeLstm(H: number): CaseFactory {
   return (b) => ({
     ...b,
-    leaves: [{ name: "f", rows: b.log.items.count, columns: widthOf(b), trainable: false }],
+    leaves: [{ name: "f", rows: b.log.items.count, columns: getDenseWidth(b), trainable: false }],
     parameters: [
-      { name: "x", rows: widthOf(b), columns: 4 * H, groups: 4 },
+      { name: "x", rows: getDenseWidth(b), columns: 4 * H, groups: 4 },
       { name: "w", rows: H, columns: 4 * H, groups: 4 },
       { name: "b", rows: 1, columns: 4 * H, groups: 4 },
     ],
@@ -27,7 +27,7 @@ export function lstmOf(H: number): Make {
   });
 }
 
-export function lstmOfTable(H: number, touchedOnly: boolean): Make {
+export function makeLstmOverTable(H: number, touchedOnly: boolean): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [],
@@ -51,7 +51,7 @@ export interface PwSizes {
 }
 export const usualPw: PwSizes = { columns: 5, lags: 20, weightings: 4 };
 
-export function pwStateOf(tanh: boolean, { columns, lags, weightings } = usualPw): Make {
+export function makePwState(tanh: boolean, { columns, lags, weightings } = usualPw): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [{ name: "x", rows: b.log.items.count, columns, trainable: false }],
@@ -66,11 +66,11 @@ export function pwStateOf(tanh: boolean, { columns, lags, weightings } = usualPw
   });
 }
 
-export function pwTableOf(
+export function makePwTable(
   tanh: boolean,
   { columns, lags, weightings: n } = usualPw,
   touchedOnly = false,
-): Make {
+): CaseFactory {
   return (b) => {
     const I = b.log.items.count;
     return {
@@ -94,7 +94,7 @@ export function pwTableOf(
 }
 
 /** Every event's click is looked up by event: mixed features. */
-export function pwTableByEvent({ columns, lags, weightings: n } = usualPw): Make {
+export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [{ name: "clicks", rows: "events", columns: n * columns, groups: n }],
@@ -106,9 +106,9 @@ export function pwTableByEvent({ columns, lags, weightings: n } = usualPw): Make
 }
 
 /** @param latest undefined: as of users who were not counted. */
-export function rowCountsOf(
-  { log, users }: Batch,
-  fields: CountedField[],
+export function makeRowCounts(
+  { log, users }: TestBatch,
+  fields: CountField[],
   neighbours: number,
   latest: number | undefined,
 ): OpCase {
@@ -125,7 +125,7 @@ export function rowCountsOf(
     counted: { latest },
     leaves: [],
     parameters: [
-      { name: "table", rows: log.items.count, columns: tableWidth(config), ...constant },
+      { name: "table", rows: log.items.count, columns: countTableWidth(config), ...constant },
       { name: "scale", rows: 3, columns: C, ...constant },
     ],
     values: new Map([["table", tables.items], ["scale", scale]]),
@@ -139,9 +139,9 @@ export function rowCountsOf(
   };
 }
 
-/** What {@link rowCountsOf} looks back at. */
-export function recentClicksOf({ log, users }: Batch, fields: CountedField[]): OpCase {
-  const of = rowCountsOf({ log, users }, fields, 8, undefined);
+/** What {@link makeRowCounts} looks back at. */
+export function makeRecentClicks({ log, users }: TestBatch, fields: CountField[]): OpCase {
+  const of = makeRowCounts({ log, users }, fields, 8, undefined);
   const config = { fields, neighbours: 8, latest: 3 };
   return { ...of, build: (tape) => recentClicks(tape, "recent", tape.parameter("table"), config) };
 }

@@ -7,14 +7,14 @@ import { itemTerm } from "../../ops/item_term.ts";
 import { linear } from "../../ops/linear.ts";
 import { mixedProduct } from "../../ops/mixed_product.ts";
 import { rowDot } from "../../ops/row_dot.ts";
-import { at, type Matrix, matrix } from "../../tape/reference.ts";
+import { getElement, makeMatrix, type Matrix } from "../../tape/reference.ts";
 import type { Activation, Tensor } from "../../tape/tensor.ts";
-import { type Batch, tokensOf, U, widthOf } from "./op_batches.ts";
+import { getDenseWidth, getTokenCount, type TestBatch, U } from "./op_batches.ts";
 import type { ParameterSpec } from "../../tape/parameters.ts";
 import type { OpCase } from "./op_bench.ts";
 
 /** A case of a batch. */
-export type Make = (batch: Batch) => OpCase;
+export type CaseFactory = (batch: TestBatch) => OpCase;
 
 type Applied = Activation | "none";
 const applied = (activation: Applied) => activation === "none" ? undefined : activation;
@@ -27,11 +27,11 @@ export interface LinearRecipe {
   readonly bias?: boolean;
 }
 
-export function linearOf(
+export function makeLinear(
   K: number,
   N: number,
   { input = "elu", output = "elu", bias = true }: LinearRecipe = {},
-): Make {
+): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [{ name: "x", rows: "rows", columns: K, activation: applied(input) }],
@@ -44,7 +44,7 @@ export function linearOf(
   });
 }
 
-export function rowDotOf(K: number, activation?: Activation): Make {
+export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [{ name: "x", rows: "rows", columns: K, activation }],
@@ -55,9 +55,9 @@ export function rowDotOf(K: number, activation?: Activation): Make {
 }
 
 /** The same, with what adds up the outcomes of a loss on the way back, on a GPU. @param vectors of four that an event has */
-export function rowDotWithSums(K: number, vectors: number, activation?: Activation): Make {
+export function makeRowDotWithSums(K: number, vectors: number, activation?: Activation): CaseFactory {
   return (b) => {
-    const own = rowDotOf(K, activation)(b);
+    const own = makeRowDot(K, activation)(b);
     return {
       ...own,
       leaves: [...own.leaves, { name: "o", rows: "events", columns: 4 * vectors, trainable: false }],
@@ -72,7 +72,7 @@ export function rowDotWithSums(K: number, vectors: number, activation?: Activati
 }
 
 /** What a hidden layer [K, N] and the products of its output with one vector are made of. */
-export function layered(K: number, N: number): Pick<OpCase, "leaves" | "parameters"> {
+export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "parameters"> {
   return {
     leaves: [{ name: "x", rows: "rows", columns: K }],
     parameters: [
@@ -85,11 +85,11 @@ export function layered(K: number, N: number): Pick<OpCase, "leaves" | "paramete
 }
 
 /** The layer makes the products on the way. Whoever asks second gets them from the layer's output. */
-export function rowDotOfLayer(K: number, N: number): Make {
+export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
   const layers = new WeakMap<ClickTape, Tensor>();
   return (b) => ({
     ...b,
-    ...layered(K, N),
+    ...makeHiddenLayer(K, N),
     build: (tape, t) => {
       const layer = layers.get(tape) ??
         linear(tape, "h", { input: t("x"), weights: t("k"), bias: t("c") }, { activation: "elu" });
@@ -100,18 +100,18 @@ export function rowDotOfLayer(K: number, N: number): Make {
   });
 }
 
-export function mixedProductOf(
+export function makeMixedProduct(
   rows: "items" | "events",
   columns: number,
   { groups, touchedOnly = false }: { readonly groups?: number; readonly touchedOnly?: boolean } = {},
-): Make {
+): CaseFactory {
   return (b) => {
-    const F = touchedOnly ? 0 : widthOf(b);
+    const F = touchedOnly ? 0 : getDenseWidth(b);
     return {
       ...b,
       leaves: F > 0 ? [{ name: "f", rows: b.log.items.count, columns: F, trainable: false }] : [],
       parameters: [
-        { name: "t", rows: tokensOf(b), columns, groups, table: true },
+        { name: "t", rows: getTokenCount(b), columns, groups, table: true },
         ...(F > 0 ? [{ name: "w", rows: F, columns, groups }] : []),
       ],
       build: (tape, t) => {
@@ -124,7 +124,7 @@ export function mixedProductOf(
   };
 }
 
-export function firstLayerOf(columns: number, itemDropout?: number): Make {
+export function makeFirstLayer(columns: number, itemDropout?: number): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [{ name: "item", rows: "items", columns }, { name: "state", rows: "events", columns }],
@@ -135,7 +135,7 @@ export function firstLayerOf(columns: number, itemDropout?: number): Make {
 }
 
 /** Over a state part that is a layer of its own, S columns wide, which the first layer may make on its way. */
-export function firstLayerOfState(columns: number, S: number): Make {
+export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [{ name: "item", rows: "items", columns }, { name: "s", rows: "events", columns: S }],
@@ -150,7 +150,7 @@ export function firstLayerOfState(columns: number, S: number): Make {
 }
 
 /** With counts of the rows, C columns. */
-export function firstLayerOfCounts(columns: number, C: number): Make {
+export function makeFirstLayerOfCounts(columns: number, C: number): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [
@@ -167,7 +167,7 @@ export function firstLayerOfCounts(columns: number, C: number): Make {
   });
 }
 
-export function firstLayerOfTable(columns: number, touchedOnly: boolean): Make {
+export function makeFirstLayerOfTable(columns: number, touchedOnly: boolean): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [{ name: "state", rows: "events", columns }],
@@ -178,7 +178,7 @@ export function firstLayerOfTable(columns: number, touchedOnly: boolean): Make {
   });
 }
 
-export function itemTermOf(columns: number, itemDropout?: number): Make {
+export function makeItemTerm(columns: number, itemDropout?: number): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [
@@ -200,28 +200,37 @@ const MOMENTUM = 0.99;
 function movedStatistics(values: ReadonlyMap<string, Matrix>, runs: number): Map<string, Matrix> {
   const [x, mean, variance] = [values.get("x"), values.get("mean"), values.get("variance")];
   if (!x || !mean || !variance) throw new Error("expected an input and its statistics");
-  const of = (j: number) => Array.from({ length: x.rows }, (_, i) => at(x, i, j));
+  const of = (j: number) => Array.from({ length: x.rows }, (_, i) => getElement(x, i, j));
   const average = (numbers: readonly number[]) => numbers.reduce((sum, y) => sum + y, 0) / x.rows;
-  const means = matrix(1, x.columns, (_, j) => average(of(j)));
-  const variances = matrix(1, x.columns, (_, j) => average(of(j).map((y) => (y - at(means, 0, j)) ** 2)));
+  const means = makeMatrix(1, x.columns, (_, j) => average(of(j)));
+  const variances = makeMatrix(
+    1,
+    x.columns,
+    (_, j) => average(of(j).map((y) => (y - getElement(means, 0, j)) ** 2)),
+  );
   const moved = (before: Matrix, batch: Matrix) =>
-    matrix(1, x.columns, (_, j) => at(batch, 0, j) + MOMENTUM ** runs * (at(before, 0, j) - at(batch, 0, j)));
+    makeMatrix(
+      1,
+      x.columns,
+      (_, j) =>
+        getElement(batch, 0, j) + MOMENTUM ** runs * (getElement(before, 0, j) - getElement(batch, 0, j)),
+    );
   return new Map([["mean", moved(mean, means)], ["variance", moved(variance, variances)]]);
 }
 
-export function batchNormOf(training: boolean, activation?: Activation, columns = 17): Make {
+export function makeBatchNorm(training: boolean, activation?: Activation, columns = 17): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [{ name: "x", rows: "rows", columns, activation }],
-    parameters: normParameters(columns),
-    build: (tape, t) => normOf(tape, t("x"), training),
+    parameters: listNormParameters(columns),
+    build: (tape, t) => recordNorm(tape, t("x"), training),
     forwardOnly: !training,
     moves: training ? movedStatistics : undefined,
     tolerance: 4 * U * 600,
   });
 }
 
-export function normParameters(columns: number): ParameterSpec[] {
+export function listNormParameters(columns: number): ParameterSpec[] {
   return [
     { name: "mean", rows: 1, columns, statistic: true },
     { name: "scale", rows: 1, columns },
@@ -230,9 +239,9 @@ export function normParameters(columns: number): ParameterSpec[] {
   ];
 }
 
-/** Batch norm by {@link normParameters}. */
-export function normOf(tape: ClickTape, input: Tensor, training: boolean): Tensor {
-  const [mean, scale, variance, shift] = normParameters(1).map(({ name }) => tape.parameter(name));
+/** Batch norm by {@link listNormParameters}. */
+export function recordNorm(tape: ClickTape, input: Tensor, training: boolean): Tensor {
+  const [mean, scale, variance, shift] = listNormParameters(1).map(({ name }) => tape.parameter(name));
   if (!scale || !shift || !mean || !variance) throw new Error("expected the parameters of a norm");
   return batchNorm(tape, "y", { input, scale, shift, mean, variance }, { training });
 }

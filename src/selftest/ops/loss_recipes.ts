@@ -3,9 +3,9 @@
 import { choiceNll } from "../../ops/choice_nll.ts";
 import { linear } from "../../ops/linear.ts";
 import { exactMinimax, type GameOptions, minimax } from "../../ops/minimax.ts";
-import { LastLayer } from "../../ops/row_dot.ts";
-import { layered, type Make } from "./layer_recipes.ts";
-import { meanOf, U } from "./op_batches.ts";
+import { UnmaterializedScores } from "../../ops/row_dot.ts";
+import { type CaseFactory, makeHiddenLayer } from "./layer_recipes.ts";
+import { computeEventMean, U } from "./op_batches.ts";
 
 /** What is unusual about utilities whose loss is taken. */
 export interface ChoiceRecipe {
@@ -20,7 +20,7 @@ export interface ChoiceRecipe {
   readonly eta?: number;
 }
 
-export function choiceOf({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe): Make {
+export function makeChoice({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [{ name: "u", rows: "rows", columns: 1, packed: true, whole }],
@@ -31,26 +31,29 @@ export function choiceOf({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe): 
       return choiceNll(tape, "loss", t("u"), ring, options);
     },
     scale,
-    loss: (output) => meanOf(output, 0, b),
+    loss: (output) => computeEventMean(output, 0, b),
     tolerance: 4 * U * 400,
   });
 }
 
 /** The last layer makes the products, and the loss adds them up. */
-export function choiceOfLayer(K: number, N: number): Make {
+export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   return (b) => ({
     ...b,
-    ...layered(K, N),
+    ...makeHiddenLayer(K, N),
     build: (tape, t) => {
       const ring = tape.options.arena.allocate("ring", 16);
       const layer = linear(tape, "h", { input: t("x"), weights: t("k"), bias: t("c") }, {
         activation: "elu",
       });
       const last = { input: layer, weights: t("w"), bias: t("b") };
-      return choiceNll(tape, "loss", new LastLayer(tape, "u", last), ring, { train: true, eta: 1 });
+      return choiceNll(tape, "loss", new UnmaterializedScores(tape, "u", last), ring, {
+        train: true,
+        eta: 1,
+      });
     },
     scale: 0.5,
-    loss: (output) => meanOf(output, 0, b),
+    loss: (output) => computeEventMean(output, 0, b),
     tolerance: 4 * U * 400,
   });
 }
@@ -61,7 +64,7 @@ const usual: GameOptions = {
   ...{ utilityPenalty: 0.8, skipNoClick: true },
 };
 
-export function minimaxOf(player: "generator" | "reward", game = usual): Make {
+export function makeMinimax(player: "generator" | "reward", game = usual): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [
@@ -74,16 +77,16 @@ export function minimaxOf(player: "generator" | "reward", game = usual): Make {
       return minimax(tape, "game", { u: t("u"), logits: t("logits") }, ring, player, game);
     },
     // What is differentiated does not matter here: the reference has the gradient.
-    loss: (output) => meanOf(output, player === "generator" ? 7 : 4, b),
+    loss: (output) => computeEventMean(output, player === "generator" ? 7 : 4, b),
     scale: 2,
     tolerance: 4 * U * 100,
   });
 }
 
 /** The game multiplies the last layer of the generator itself. */
-export function minimaxOfLayer(K: number): Make {
+export function makeMinimaxOfLayer(K: number): CaseFactory {
   return (b) => {
-    const { leaves, ...others } = minimaxOf("generator")(b);
+    const { leaves, ...others } = makeMinimax("generator")(b);
     return {
       ...others,
       leaves: [...leaves.slice(0, 1), { name: "x", rows: "rows", columns: K }],
@@ -91,7 +94,7 @@ export function minimaxOfLayer(K: number): Make {
       build: (tape, t) => {
         const ring = tape.options.arena.allocate("ring", 32);
         const last = { input: t("x"), weights: t("w"), bias: t("b") };
-        const logits = new LastLayer(tape, "logits", last);
+        const logits = new UnmaterializedScores(tape, "logits", last);
         return minimax(tape, "game", { u: t("u"), logits }, ring, "generator", usual);
       },
       scale: 0.7,
@@ -99,7 +102,7 @@ export function minimaxOfLayer(K: number): Make {
   };
 }
 
-export function exactMinimaxOf(game = usual): Make {
+export function makeExactMinimax(game = usual): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [{ name: "u", rows: "rows", columns: 1, packed: true }],
@@ -108,7 +111,7 @@ export function exactMinimaxOf(game = usual): Make {
       const ring = tape.options.arena.allocate("ring", 32);
       return exactMinimax(tape, "game", t("u"), ring, true, game).outcomes;
     },
-    loss: (output) => meanOf(output, 4, b),
+    loss: (output) => computeEventMean(output, 4, b),
     scale: 2,
     tolerance: 4 * U * 100,
   });

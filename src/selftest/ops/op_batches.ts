@@ -1,32 +1,32 @@
 /** The batches that ops are checked on, from one row to several chunks, and with what is rare. */
 
-import { referenceBatch } from "../../batch/reference_batch.ts";
+import { buildReferenceBatch } from "../../batch/reference_batch.ts";
 import { type ClickLog, isPredicted } from "../../data/click_log.ts";
-import { at, type Matrix } from "../../tape/reference.ts";
+import { getElement, type Matrix } from "../../tape/reference.ts";
 import type { OpCase } from "./op_bench.ts";
-import { shuffled, smallLog, type SmallLogOptions } from "../small_logs.ts";
+import { createSmallLog, drawPermutation, type SmallLogOptions } from "../small_logs.ts";
 
 export const U = 2 ** -24;
 
 /** A log and a batch of all of its users in random order. */
-export function batchOf(seed: number, options: SmallLogOptions): Pick<OpCase, "log" | "users"> {
-  return { log: smallLog(seed, options), users: shuffled(seed, options.users) };
+export function createBatch(seed: number, options: SmallLogOptions): Pick<OpCase, "log" | "users"> {
+  return { log: createSmallLog(seed, options), users: drawPermutation(seed, options.users) };
 }
-export const one = batchOf(1, { users: 1, items: 1, width: 3, maxEvents: 1, maxPage: 1 });
-export const few = batchOf(2, { users: 5, items: 7, width: 5 });
+export const one = createBatch(1, { users: 1, items: 1, width: 3, maxEvents: 1, maxPage: 1 });
+export const few = createBatch(2, { users: 5, items: 7, width: 5 });
 const usual = { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9 };
-export const many = batchOf(3, usual);
+export const many = createBatch(3, usual);
 /** More rows than a chunk of partial sums holds. */
-export const chunks = batchOf(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
-export const oneHot = batchOf(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
+export const chunks = createBatch(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
+export const oneHot = createBatch(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
 /** Of which some are not shown, some not clicked, and some clicked often. */
-export const rareItems = batchOf(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
+export const rareItems = createBatch(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
 /** Of whose events many are given as history. */
-export const given = batchOf(7, { ...usual, given: 0.4 });
+export const given = createBatch(7, { ...usual, given: 0.4 });
 /** Whose pages have up to as many clicks as items, given events among them. */
-export const further = batchOf(8, { ...usual, given: 0.2, further: 0.6 });
+export const further = createBatch(8, { ...usual, given: 0.2, further: 0.6 });
 /** Of whose tokens many are on no item that is shown, fewer on one that is fed. */
-export const rareTokens = batchOf(7, {
+export const rareTokens = createBatch(7, {
   users: 20,
   items: 300,
   width: 3,
@@ -37,36 +37,36 @@ export const rareTokens = batchOf(7, {
 const withTokens = { users: 90, items: 400, width: 17, tokens: 63, maxEvents: 9, maxPage: 10 };
 /** Items with tokens, alone or beside dense features. */
 export const mixed = {
-  "no item has a token": bare(batchOf(2, { users: 5, items: 7, width: 5, tokens: 3 })),
-  one: batchOf(1, { users: 1, items: 1, width: 5, tokens: 1, maxEvents: 1, maxPage: 1 }),
-  few: batchOf(2, { users: 5, items: 7, width: 5, tokens: 6 }),
-  "tokens alone": batchOf(3, { ...usual, width: 0, tokens: 11 }),
+  "no item has a token": bare(createBatch(2, { users: 5, items: 7, width: 5, tokens: 3 })),
+  one: createBatch(1, { users: 1, items: 1, width: 5, tokens: 1, maxEvents: 1, maxPage: 1 }),
+  few: createBatch(2, { users: 5, items: 7, width: 5, tokens: 6 }),
+  "tokens alone": createBatch(3, { ...usual, width: 0, tokens: 11 }),
   // The first token has several stretches of items.
-  many: batchOf(4, withTokens),
-  noClicks: batchOf(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
+  many: createBatch(4, withTokens),
+  noClicks: createBatch(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
 /** As many as `mixed.many`, without the dense features, whose products are those of a dense layer. */
-export const manyTokens = batchOf(4, { ...withTokens, width: 0 });
-export const noClicks = batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 });
+export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
+export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
 /** The batches that the ops of position weights are checked on. Both kinds of features: the ops do not look at the log's own. */
 export const clicks = {
-  one: batchOf(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
+  one: createBatch(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
   /** Items repeat in a window; histories are longer than m. */
-  long: batchOf(2, { users: 5, items: 4, width: 0, maxEvents: 30, maxPage: 3 }),
-  wide: batchOf(3, { users: 9, items: 13, width: 0, maxEvents: 12 }),
-  noClicks: batchOf(6, { users: 9, items: 5, width: 0, noClick: 1 }),
+  long: createBatch(2, { users: 5, items: 4, width: 0, maxEvents: 30, maxPage: 3 }),
+  wide: createBatch(3, { users: 9, items: 13, width: 0, maxEvents: 12 }),
+  noClicks: createBatch(6, { users: 9, items: 5, width: 0, noClick: 1 }),
   /** No user has a second event. */
-  fresh: batchOf(5, { users: 12, items: 6, width: 0, maxEvents: 1 }),
+  fresh: createBatch(5, { users: 12, items: 6, width: 0, maxEvents: 1 }),
   /** More rows than a chunk of partial sums holds, more items than a chunk of the catalogue. */
-  chunks: batchOf(4, { users: 30, items: 35, width: 0, maxEvents: 25, maxPage: 6, noClick: 0.4 }),
+  chunks: createBatch(4, { users: 30, items: 35, width: 0, maxEvents: 25, maxPage: 6, noClick: 0.4 }),
   /** Of which a batch clicks some. */
-  rare: batchOf(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 }),
+  rare: createBatch(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 }),
 };
 
-export type Batch = Pick<OpCase, "log" | "users">;
+export type TestBatch = Pick<OpCase, "log" | "users">;
 
-function bare({ log, users }: Batch): Batch {
+function bare({ log, users }: TestBatch): TestBatch {
   const { items } = log;
   if (items.kind !== "mixed") throw new Error("expected mixed features");
   const tokens = { count: 3, first: new Uint32Array(items.count + 1), token: new Uint32Array(0) };
@@ -74,21 +74,25 @@ function bare({ log, users }: Batch): Batch {
 }
 
 /** F of a log with dense features. */
-export function widthOf({ log }: Batch): number {
+export function getDenseWidth({ log }: TestBatch): number {
   return log.items.kind === "one-hot" ? 0 : log.items.width;
 }
-export function tokensOf({ log }: Batch): number {
+export function getTokenCount({ log }: TestBatch): number {
   return log.items.kind === "mixed" ? log.items.tokens.count : 0;
 }
 
 /** The mean of a column over the events that are not given: what a loss op is differentiated by. */
-export function meanOf(m: Matrix, column: number, { log, users }: Pick<OpCase, "log" | "users">): number {
+export function computeEventMean(
+  m: Matrix,
+  column: number,
+  { log, users }: Pick<OpCase, "log" | "users">,
+): number {
   let sum = 0;
-  for (let row = 0; row < m.rows; row++) sum += at(m, row, column);
-  return sum / countedOf(log, users);
+  for (let row = 0; row < m.rows; row++) sum += getElement(m, row, column);
+  return sum / countScoredEvents(log, users);
 }
 
 /** How many events of the users are not given. */
-export function countedOf(log: ClickLog, users: readonly number[]): number {
-  return referenceBatch(log, users).events.filter(({ click }) => isPredicted(click)).length;
+export function countScoredEvents(log: ClickLog, users: readonly number[]): number {
+  return buildReferenceBatch(log, users).events.filter(({ click }) => isPredicted(click)).length;
 }

@@ -1,26 +1,32 @@
 /** What an op is tried on: a batch on the device with canaries behind every buffer, drawn values, and a tape over it; and what a tape computes in f64. */
 
-import { BatchBuffers } from "../../batch/batch_buffers.ts";
+import { BatchIndexBuffers } from "../../batch/batch_buffers.ts";
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { ClickTape } from "../../batch/click_tape.ts";
-import { type CountedLog, DeviceLog } from "../../batch/device_log.ts";
-import { batchCapacity, Plan } from "../../batch/plan.ts";
-import { type ReferenceBatch, referenceBatch } from "../../batch/reference_batch.ts";
+import { DeviceLog, type LogWithCounts } from "../../batch/device_log.ts";
+import { BatchPlan, computeBatchCapacity } from "../../batch/plan.ts";
+import { buildReferenceBatch, type ReferenceBatch } from "../../batch/reference_batch.ts";
 import type { ClickLog } from "../../data/click_log.ts";
-import { randomStream } from "../../data/random.ts";
+import { createRandomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import type { KernelShapes } from "../../gpu/kernel_shapes.ts";
+import type { KernelVariants } from "../../gpu/kernel_shapes.ts";
 import { type Memory, writeMemory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import { extent, type Sizes } from "../../gpu/sizes.ts";
+import { type BatchSizes, resolveDimension } from "../../gpu/sizes.ts";
 import { type Activation, padRows, type Tensor } from "../../tape/tensor.ts";
-import type { Node } from "../../tape/node.ts";
+import type { TapeNode } from "../../tape/node.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../../tape/parameters.ts";
-import { activated, at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
+import {
+  applyActivation,
+  computeActivationSlope,
+  getElement,
+  makeMatrix,
+  type Matrix,
+} from "../../tape/reference.ts";
 import { CANARY, CanaryArena } from "../harness.ts";
 
 /** A leaf that an op is tried on: a value with a gradient, but no parameter. */
-export interface Leaf {
+export interface LeafSpec {
   readonly name: string;
   readonly rows: keyof ClickSizes | number;
   readonly columns: number;
@@ -37,12 +43,12 @@ export interface Leaf {
 export interface OpCase {
   readonly log: ClickLog;
   readonly users: readonly number[];
-  readonly leaves: readonly Leaf[];
+  readonly leaves: readonly LeafSpec[];
   readonly parameters: readonly ParameterSpec[];
   /** Records the op under test, the last one, and what comes before it; it gets leaves and parameters by name. */
   readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
   /** Of an op that reads counts: whether the log's train users were counted. */
-  readonly counted?: CountedLog;
+  readonly counted?: LogWithCounts;
   /** Values of leaves and parameters that are not drawn, by name. */
   readonly values?: Weights;
   /** Standard deviation of the random values. */
@@ -72,7 +78,7 @@ type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
  * @returns also what draws on, after these values
  */
 export function drawInputs(tape: ClickTape, c: OpCase) {
-  const values: Matrices = new Map();
+  const values: NamedMatrices = new Map();
   const draw = drawing(c);
   const leaves = makeLeaves(tape, c, values, draw);
   writeParameters(tape, c, values, draw);
@@ -80,16 +86,16 @@ export function drawInputs(tape: ClickTape, c: OpCase) {
 }
 
 function drawing(c: OpCase): Draw {
-  const random = randomStream(7, "op check", c.users.length);
+  const random = createRandomStream(7, "op check", c.users.length);
   const scale = c.scale ?? 1;
   return (rows, columns, activation) =>
-    matrix(rows, columns, () => {
+    makeMatrix(rows, columns, () => {
       const x = Math.fround(scale * random.normal());
-      return Math.fround(activated(activation, x));
+      return Math.fround(applyActivation(activation, x));
     });
 }
 
-function makeLeaves(tape: ClickTape, c: OpCase, values: Matrices, draw: Draw): Map<string, Tensor> {
+function makeLeaves(tape: ClickTape, c: OpCase, values: NamedMatrices, draw: Draw): Map<string, Tensor> {
   const leaves = new Map<string, Tensor>();
   for (const leaf of c.leaves) {
     const trainable = leaf.trainable ?? true;
@@ -101,7 +107,7 @@ function makeLeaves(tape: ClickTape, c: OpCase, values: Matrices, draw: Draw): M
       textured: true,
       ...(leaf.packed ? { stride: 1 } : {}),
     });
-    const value = draw(extent(leaf.rows, tape.options.capacity), leaf.columns, leaf.activation);
+    const value = draw(resolveDimension(leaf.rows, tape.options.capacity), leaf.columns, leaf.activation);
     const given = c.values?.get(leaf.name);
     if (given) value.data.set(given);
     if (leaf.whole) value.data.forEach((x, k) => value.data[k] = Math.round(x));
@@ -111,7 +117,7 @@ function makeLeaves(tape: ClickTape, c: OpCase, values: Matrices, draw: Draw): M
   return leaves;
 }
 
-function writeParameters(tape: ClickTape, c: OpCase, values: Matrices, draw: Draw): void {
+function writeParameters(tape: ClickTape, c: OpCase, values: NamedMatrices, draw: Draw): void {
   const { parameters } = tape.options;
   const weights: Weights = new Map();
   for (const spec of c.parameters) {
@@ -134,7 +140,7 @@ export function uploadLeaves(
   tape: ClickTape,
   { leaves, values }: Pick<ReturnType<typeof drawInputs>, "leaves" | "values">,
 ): void {
-  for (const tensor of leaves.values()) upload(tape, tensor, valueOf(values, tensor), tensor.view);
+  for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
 /**
@@ -142,9 +148,13 @@ export function uploadLeaves(
  * @param value of the output
  */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
-  const slope = (i: number, j: number) => slopeOf(output.activation, at(value, i, j));
-  const seed = matrix(gradient.rows, gradient.columns, (i, j) => at(gradient, i, j) * slope(i, j));
-  upload(tape, output, seed, tape.gradientOf(output));
+  const slope = (i: number, j: number) => computeActivationSlope(output.activation, getElement(value, i, j));
+  const seed = makeMatrix(
+    gradient.rows,
+    gradient.columns,
+    (i, j) => getElement(gradient, i, j) * slope(i, j),
+  );
+  upload(tape, output, seed, tape.getGradient(output));
 }
 
 function upload({ options }: ClickTape, tensor: Tensor, value: Matrix, memory: Memory): void {
@@ -157,25 +167,25 @@ function upload({ options }: ClickTape, tensor: Tensor, value: Matrix, memory: M
 /** Of the step: any number. */
 const NOISE = 0x9e3779b9;
 
-export type OpBench = ReturnType<typeof opBench>;
+export type OpBench = ReturnType<typeof createOpBench>;
 
 /** @param stack is to free it. */
-export function opBench(
+export function createOpBench(
   gpu: Gpu,
   { log, users, parameters, touchedOnly, counted }: Pick<
     OpCase,
     "log" | "users" | "parameters" | "touchedOnly" | "counted"
   >,
   stack: DisposableStack,
-  shapes: KernelShapes = gpu.shapes,
+  shapes: KernelVariants = gpu.shapes,
 ) {
-  const capacity = batchCapacity(log, users, users.length);
+  const capacity = computeBatchCapacity(log, users, users.length);
   const arena = stack.use(new CanaryArena(gpu, "test"));
   const deviceLog = stack.use(new DeviceLog(gpu, log, undefined, undefined, counted));
-  const plan = stack.use(new Plan(gpu, log, capacity, 1));
+  const plan = stack.use(new BatchPlan(gpu, log, capacity, 1));
   const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0, noise: NOISE });
   plan.upload(0, 1);
-  const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
+  const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity);
   const tape = new ClickTape(batch, {
     arena,
     parameters: stack.use(new ParameterArena(gpu, parameters)),
@@ -184,13 +194,13 @@ export function opBench(
     touchedOnly,
   });
   /** The same batch as references read it. */
-  const batch64 = referenceBatch(log, users, NOISE, counted?.latest);
+  const batch64 = buildReferenceBatch(log, users, NOISE, counted?.latest);
   return { arena, plan, sizes, batch, batch64, tape };
 }
 
 /** An op on the tape, and the dispatches of it and its gradients. */
 export interface RecordedOp {
-  readonly node: Node<ClickSizes, ReferenceBatch>;
+  readonly node: TapeNode<ClickSizes, ReferenceBatch>;
   /** Of each time that it was recorded on the same inputs, the node's own last. */
   readonly outputs: readonly Tensor[];
   /** Inputs whose gradients it makes. */
@@ -225,7 +235,7 @@ export function recordOp(
 
 /** What an op is differentiated on, for who holds the reference itself against something. */
 export interface ReferenceRun {
-  readonly node: Node<ClickSizes, ReferenceBatch>;
+  readonly node: TapeNode<ClickSizes, ReferenceBatch>;
   readonly inputs: readonly Matrix[];
   readonly output: Matrix;
   readonly gradients: readonly Matrix[];
@@ -243,17 +253,17 @@ export function runReference(
   { loss, forwardOnly }: OpCase,
   { tape, batch64 }: OpBench,
   { node, outputs }: RecordedOp,
-  values: Matrices,
+  values: NamedMatrices,
   outputGradient: Matrix | undefined,
 ): ReferenceRun {
-  const inputsOf = ({ inputs }: ReferenceRun["node"]) => inputs.map((t) => valueOf(values, t));
+  const getInputs = ({ inputs }: ReferenceRun["node"]) => inputs.map((t) => getValue(values, t));
   for (const before of tape.nodes.slice(0, -1)) {
     if (outputs.includes(before.output)) continue;
-    values.set(before.output.name, before.reference(inputsOf(before), batch64).output);
+    values.set(before.output.name, before.reference(getInputs(before), batch64).output);
   }
-  const inputs = inputsOf(node);
+  const inputs = getInputs(node);
   const { output, backward } = node.reference(inputs, batch64);
-  const weights = outputGradient ?? matrix(output.rows, output.columns);
+  const weights = outputGradient ?? makeMatrix(output.rows, output.columns);
   const gradients = forwardOnly ? [] : backward(weights);
   const missing = node.inputs.find(({ trainable }, k) => !forwardOnly && trainable && !gradients[k]);
   if (missing) throw noGradient(node.op, "reference", missing);
@@ -277,10 +287,10 @@ export function noGradient(op: string, where: "reference" | "backward", { name }
 }
 
 /** By the names of tensors. */
-export type Matrices = Map<string, Matrix>;
+export type NamedMatrices = Map<string, Matrix>;
 
 /** @throws Error where there is none. */
-export function valueOf(values: Matrices, { name }: Pick<Tensor, "name">): Matrix {
+export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">): Matrix {
   const value = values.get(name);
   if (!value) throw new Error(`expected a value of ${name}`);
   return value;
@@ -290,20 +300,20 @@ export function valueOf(values: Matrices, { name }: Pick<Tensor, "name">): Matri
  * The gradients of all tensors by what the last node, a loss, gives.
  * @param values of what the nodes read; those of their outputs are added
  */
-export function gradients64<S extends Sizes, R>(
-  nodes: readonly Node<S, R>[],
-  values: Matrices,
+export function computeReferenceGradients<S extends BatchSizes, R>(
+  nodes: readonly TapeNode<S, R>[],
+  values: NamedMatrices,
   batch: R,
-): Matrices {
+): NamedMatrices {
   const done = nodes.map((node) => {
-    const result = node.reference(node.inputs.map((input) => valueOf(values, input)), batch);
+    const result = node.reference(node.inputs.map((input) => getValue(values, input)), batch);
     values.set(node.output.name, result.output);
     return { node, ...result };
   });
-  const gradients: Matrices = new Map();
+  const gradients: NamedMatrices = new Map();
   for (const { node, output, backward } of done.reverse()) {
     // That of a loss is not read.
-    const own = gradients.get(node.output.name) ?? matrix(output.rows, output.columns);
+    const own = gradients.get(node.output.name) ?? makeMatrix(output.rows, output.columns);
     backward(own).forEach((gradient, i) => {
       const name = node.inputs[i]?.name ?? "";
       const before = gradients.get(name);
@@ -314,5 +324,5 @@ export function gradients64<S extends Sizes, R>(
 }
 
 function sum(one: Matrix, other: Matrix): Matrix {
-  return matrix(other.rows, other.columns, (r, c) => at(one, r, c) + at(other, r, c));
+  return makeMatrix(other.rows, other.columns, (r, c) => getElement(one, r, c) + getElement(other, r, c));
 }

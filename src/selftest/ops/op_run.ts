@@ -4,18 +4,26 @@
  */
 
 import type { Gpu } from "../../gpu/device.ts";
-import { fixedShapes, type KernelShapes } from "../../gpu/kernel_shapes.ts";
+import { getDefaultVariants, type KernelVariants } from "../../gpu/kernel_shapes.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { readFloats, readViews } from "../../gpu/readback.ts";
-import { amountOf, extent, MAX_CHUNKS } from "../../gpu/sizes.ts";
-import type { Checks } from "../finding.ts";
-import { CANARY, floats, kernelsOf, runTrial, type Trial, type WordsOf, writersOf } from "../harness.ts";
+import { evaluateSize, MAX_CHUNKS, resolveDimension } from "../../gpu/sizes.ts";
+import type { CheckCollector } from "../finding.ts";
 import {
+  CANARY,
+  type KernelTrial,
+  listKernels,
+  listWriters,
+  runTrial,
+  toFloats,
+  type WordReader,
+} from "../harness.ts";
+import {
+  createOpBench,
   drawInputs,
-  type Matrices,
+  type NamedMatrices,
   noGradient,
   type OpBench,
-  opBench,
   type OpCase,
   type RecordedOp,
   recordOp,
@@ -26,25 +34,25 @@ import {
 } from "./op_bench.ts";
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
-import { bufferOf, type Memory } from "../../gpu/memory.ts";
+import { asBufferView, type Memory } from "../../gpu/memory.ts";
 import { padRows, type Tensor, unpadRows } from "../../tape/tensor.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
-import { at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
+import { computeActivationSlope, getElement, makeMatrix, type Matrix } from "../../tape/reference.ts";
 
-export interface RunOptions {
+export interface OpRunOptions {
   /** How often the op is recorded on the same inputs: gradients are then added to what is there. */
   readonly uses?: 1 | 2;
   readonly inspect?: (run: ReferenceRun) => void;
   /** Instead of the device's own. */
-  readonly shapes?: KernelShapes;
+  readonly shapes?: KernelVariants;
 }
 
 /** Matrix products and LSTMs as a GPU has them: one kernel binds all that any text of theirs reads, in buffers. */
-export const forGpu: RunOptions = { shapes: fixedShapes("gpu") };
+export const forGpu: OpRunOptions = { shapes: getDefaultVariants("gpu") };
 
 /** Other ops as the adapter has them, but with everything in buffers: a text says what it wants elsewhere. */
-export function inBuffers({ shapes: { kind } }: Gpu): RunOptions {
-  return { shapes: fixedShapes(kind, kind === "cpu" ? "buffers" : undefined) };
+export function useBuffers({ shapes: { kind } }: Gpu): OpRunOptions {
+  return { shapes: getDefaultVariants(kind, kind === "cpu" ? "buffers" : undefined) };
 }
 
 const RUNS = 2;
@@ -53,21 +61,30 @@ const RUNS = 2;
  * Runs an op twice and compares what it computed.
  * @returns the names of the kernels that ran. @throws Error for a case that is no test.
  */
-export async function runOp(gpu: Gpu, c: OpCase, checks: Checks, options?: RunOptions): Promise<string[]> {
-  using trial = opTrial(gpu, c, options);
+export async function runOp(
+  gpu: Gpu,
+  c: OpCase,
+  checks: CheckCollector,
+  options?: OpRunOptions,
+): Promise<string[]> {
+  using trial = createOpTrial(gpu, c, options);
   await runTrial(trial, checks);
-  return kernelsOf(trial.specs);
+  return listKernels(trial.specs);
 }
 
 /** An op in memory with its inputs, and what its reference gives. */
-export interface OpTrial extends Trial<ClickSizes> {
+export interface OpTrial extends KernelTrial<ClickSizes> {
   readonly reference: ReferenceRun;
 }
 
 /** @throws Error for a case that is no test. */
-export function opTrial(gpu: Gpu, c: OpCase, { uses = 1, inspect, shapes }: RunOptions = {}): OpTrial {
+export function createOpTrial(
+  gpu: Gpu,
+  c: OpCase,
+  { uses = 1, inspect, shapes }: OpRunOptions = {},
+): OpTrial {
   using stack = new DisposableStack();
-  const bench = opBench(gpu, c, stack, shapes);
+  const bench = createOpBench(gpu, c, stack, shapes);
   const { arena, plan, tape, sizes } = bench;
   const inputs = drawInputs(tape, c);
   const op = recordOp(bench, c, inputs.leaves, uses);
@@ -75,7 +92,7 @@ export function opTrial(gpu: Gpu, c: OpCase, { uses = 1, inspect, shapes }: RunO
   const { node: { output }, outputs, trainable, all } = op;
   const outputGradient = c.loss || c.forwardOnly
     ? undefined
-    : inputs.draw(extent(output.rows, sizes), output.columns);
+    : inputs.draw(resolveDimension(output.rows, sizes), output.columns);
   const reference = runReference(c, bench, op, inputs.values, outputGradient);
   inspect?.(reference);
   if (outputGradient) {
@@ -108,38 +125,43 @@ interface OpRun {
   readonly c: OpCase;
   readonly uses: number;
   /** Of leaves and parameters, before the first run. */
-  readonly values: Matrices;
+  readonly values: NamedMatrices;
 }
 
 /** @param specs that ran, without those that lay out the batch */
 async function compareRun(
   { bench: { tape, sizes }, op, reference, gradients, ring, c, uses, values }: OpRun,
-  words: WordsOf,
+  words: WordReader,
   specs: readonly DispatchSpec<ClickSizes>[],
-  checks: Checks,
+  checks: CheckCollector,
 ): Promise<void> {
   const { node, outputs } = op;
   const { parameters } = tape.options;
   const by = { sizes, checks, tolerance: c.tolerance, named: c.named };
-  const writers = writersOf(specs, node.output.view);
+  const writers = listWriters(specs, node.output.view);
   // A reader's kernel may leave out what it is not asked for.
   if (writers.length > 0) {
-    const found = floats(words(node.output.view));
+    const found = toFloats(words(node.output.view));
     compare(by, `${node.op} output`, writers, node.output, found, reference.output);
-    if (ring && c.loss) checkSums(specs, ring, floats(words(ring)), found, node.output, by);
+    if (ring && c.loss) checkSums(specs, ring, toFloats(words(ring)), found, node.output, by);
   }
   const summed = values.get(c.sumsOf ?? "");
-  if (ring && summed) checkSums(specs, ring, floats(words(ring)), summed.data, summed, by);
+  if (ring && summed) checkSums(specs, ring, toFloats(words(ring)), summed.data, summed, by);
   for (const gradient of gradients) {
     const { tensor, memory } = gradient;
     const index = node.inputs.indexOf(tensor);
     const [input, own] = [reference.inputs[index], reference.gradients[index]];
     if (!input || !own) throw noGradient(node.op, "reference", tensor);
     // Each use of the op adds the same.
-    const slope = (i: number, j: number) => slopeOf(tensor.activation, at(input, i, j));
-    const wanted = matrix(own.rows, own.columns, (i, j) => outputs.length * at(own, i, j) * slope(i, j));
-    const kernels = writersOf(specs, memory, [node.output.view]);
-    const passed = !c.loss && outputs.some((output) => tape.gradientOf(output) === memory);
+    const slope = (i: number, j: number) =>
+      computeActivationSlope(tensor.activation, getElement(input, i, j));
+    const wanted = makeMatrix(
+      own.rows,
+      own.columns,
+      (i, j) => outputs.length * getElement(own, i, j) * slope(i, j),
+    );
+    const kernels = listWriters(specs, memory, [node.output.view]);
+    const passed = !c.loss && outputs.some((output) => tape.getGradient(output) === memory);
     if (kernels.length === 0 && !passed) throw noGradient(node.op, "backward", tensor);
     const found = gradient.read(words, checks, specs);
     compare(by, `${node.op} gradient of ${tensor.name}`, kernels, tensor, found, wanted);
@@ -150,7 +172,7 @@ async function compareRun(
 
 interface By {
   readonly sizes: ClickSizes;
-  readonly checks: Checks;
+  readonly checks: CheckCollector;
   readonly tolerance: number;
   readonly named?: OpCase["named"];
 }
@@ -168,7 +190,7 @@ function compare(
   found: Float32Array | undefined,
   expected: Matrix,
 ): void {
-  const rows = extent(tensor.rows, sizes);
+  const rows = resolveDimension(tensor.rows, sizes);
   if (rows !== expected.rows || tensor.columns !== expected.columns) {
     throw new Error(`${what}: expected [${rows}, ${tensor.columns}] of the reference`);
   }
@@ -204,7 +226,7 @@ async function compareMoved(
   const moved = await parameters.read();
   for (const [name, { data, columns }] of expected) {
     checks.numbers(moved.get(name), data, {
-      kernels: writersOf(specs, parameters.get(name).view),
+      kernels: listWriters(specs, parameters.get(name).view),
       what: `${op} ${name}`,
       tolerance: tolerance * largest(data),
       columns,
@@ -222,7 +244,7 @@ function checkSums(
   { sizes, checks }: By,
 ): void {
   const [expected, most] = [new Float64Array(columns), new Float64Array(columns)];
-  for (let row = 0; row < extent(rows, sizes); row++) {
+  for (let row = 0; row < resolveDimension(rows, sizes); row++) {
     for (let column = 0; column < columns; column++) {
       const x = outcomes[row * columns + column] ?? NaN;
       expected[column] = (expected[column] ?? NaN) + x;
@@ -231,7 +253,7 @@ function checkSums(
   }
   const tolerance = (column: number) => 2 ** -18 * (most[column] ?? NaN);
   checks.numbers(sums, expected, {
-    kernels: writersOf(specs, ring),
+    kernels: listWriters(specs, ring),
     what: "sums of the loss",
     tolerance,
   });
@@ -241,19 +263,19 @@ function checkSums(
 async function checkParameters(
   parameters: ParameterArena,
   specs: readonly DispatchSpec<ClickSizes>[],
-  checks: Checks,
+  checks: CheckCollector,
 ): Promise<void> {
   const partials = new Uint32Array((await readFloats(parameters.gpu, parameters.partials)).buffer);
   const used = new Uint8Array(parameters.length);
   for (const name of parameters.names()) {
     const { parameter, view } = parameters.get(name);
-    if (parameter) used.fill(1, parameter.offset, parameter.offset + bufferOf(view).size / 4);
+    if (parameter) used.fill(1, parameter.offset, parameter.offset + asBufferView(view).size / 4);
   }
   const { summed } = parameters;
   const at = partials.findIndex((word, k) => k < MAX_CHUNKS * summed && !used[k % summed] && word !== CANARY);
   if (at >= 0) {
     const where = `a stray write into partial sums, chunk ${Math.floor(at / summed)}, float ${at % summed}`;
-    checks.holds(false, writersOf(specs, parameters.partials), "stray writes", where);
+    checks.holds(false, listWriters(specs, parameters.partials), "stray writes", where);
   }
   // What Adam sees as the gradient of a statistic must stay as it was: zero, outside of this check.
   const statistics = parameters.specs.filter((spec) => spec.statistic);
@@ -262,7 +284,7 @@ async function checkParameters(
   (await readViews(parameters.gpu, views)).forEach((words, k) => {
     if (words.every((word) => word === CANARY)) return;
     const where = `a stray write into the gradient of ${statistics[k]?.name}`;
-    checks.holds(false, writersOf(specs, parameters.gradient), "stray writes", where);
+    checks.holds(false, listWriters(specs, parameters.gradient), "stray writes", where);
   });
 }
 
@@ -273,7 +295,11 @@ interface GradientIn {
   readonly memory: Memory;
   readonly views: readonly Memory[];
   /** Of a table that is touched by row with zeros elsewhere; partial sums are added up. */
-  read(words: WordsOf, checks: Checks, specs: readonly DispatchSpec<ClickSizes>[]): Float32Array<ArrayBuffer>;
+  read(
+    words: WordReader,
+    checks: CheckCollector,
+    specs: readonly DispatchSpec<ClickSizes>[],
+  ): Float32Array<ArrayBuffer>;
 }
 
 function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
@@ -286,23 +312,29 @@ function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
       ...{ tensor, memory: touched.gradient, views: [whole, touched.list, touched.gradient] },
       read(words, checks, specs) {
         const [list, rows] = [words(touched.list), words(touched.gradient)];
-        const { scattered, faults } = byRow(tensor, words(whole), list, rows, amountOf(touched.count, sizes));
-        const kernels = writersOf(specs, touched.gradient);
+        const { scattered, faults } = byRow(
+          tensor,
+          words(whole),
+          list,
+          rows,
+          evaluateSize(touched.count, sizes),
+        );
+        const kernels = listWriters(specs, touched.gradient);
         checks.holds(faults.length === 0, kernels, `touched rows of ${tensor.name}`, faults.join(", "));
         return scattered;
       },
     };
   }
-  const memory = place && !place.table ? parameters.partials : tape.gradientOf(tensor);
+  const memory = place && !place.table ? parameters.partials : tape.getGradient(tensor);
   const own = { tensor, memory, views: [memory] };
-  if (!place || place.table) return { ...own, read: (words) => floats(words(memory)) };
+  if (!place || place.table) return { ...own, read: (words) => toFloats(words(memory)) };
   const { summed } = parameters;
-  const length = bufferOf(tensor.view).size / 4;
+  const length = asBufferView(tensor.view).size / 4;
   const chunks = clickDimensions.chunks(sizes);
   return {
     ...own,
     read: (words) =>
-      summedPartials(floats(words(memory)), { from: place.offset, length, stride: summed, chunks }),
+      sumPartials(toFloats(words(memory)), { from: place.offset, length, stride: summed, chunks }),
   };
 }
 
@@ -317,7 +349,7 @@ function byRow(
   const isCanary = (word: number) => word === CANARY;
   const faults: string[] = [];
   if (!whole.every(isCanary)) faults.push("a stray write into the gradient");
-  const gradients = floats(rows);
+  const gradients = toFloats(rows);
   const scattered = new Float32Array(whole.length);
   const seen = new Set<number>();
   for (let k = 0; k < count; k++) {
@@ -342,7 +374,7 @@ function byRow(
 }
 
 /** The partial sums of a parameter's gradient, added up in f64. */
-export function summedPartials(
+export function sumPartials(
   partials: Float32Array,
   { from, length, stride, chunks }: Readonly<Record<"from" | "length" | "stride" | "chunks", number>>,
 ): Float32Array<ArrayBuffer> {

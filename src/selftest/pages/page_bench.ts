@@ -1,29 +1,29 @@
 /** Dispatches of simulated pages on the device: with canaries behind every buffer, and twice, with the same bits. */
 
-import { keyOf } from "../../data/philox.ts";
-import { randomStream } from "../../data/random.ts";
+import { makeKey } from "../../data/philox.ts";
+import { createRandomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { View } from "../../gpu/memory.ts";
 import { readViews } from "../../gpu/readback.ts";
-import { Page, type PageRoom } from "../../simulate/page.ts";
+import { PageBuffers, type PageCapacity } from "../../simulate/page.ts";
 import { type EpisodeKey, isChunked, PageHeaders, PageProgram } from "../../simulate/page_program.ts";
 import type { PageDispatch } from "../../simulate/policy.ts";
-import type { Checking, Checks } from "../finding.ts";
-import { CanaryArena, checked, maskBits, twice } from "../harness.ts";
+import type { CheckCollector, NamedCheck } from "../finding.ts";
+import { CanaryArena, makeMaskBits, runChecked, runTwice } from "../harness.ts";
 
 /** A page in memory whose every buffer is watched. */
 export class CheckedPage {
   readonly arena: CanaryArena;
-  readonly page: Page;
+  readonly page: PageBuffers;
 
   /** @param checks where faults of a run are noted; without them they are thrown */
   constructor(
     readonly gpu: Gpu,
-    room: Partial<PageRoom> & Pick<PageRoom, "users">,
-    private readonly checks?: Checks,
+    room: Partial<PageCapacity> & Pick<PageCapacity, "users">,
+    private readonly checks?: CheckCollector,
   ) {
     this.arena = new CanaryArena(gpu, "checked");
-    this.page = new Page(gpu, this.arena, { slate: 1, items: 40, pages: 1, startClicks: 0, ...room });
+    this.page = new PageBuffers(gpu, this.arena, { slate: 1, items: 40, pages: 1, startClicks: 0, ...room });
   }
 
   write(view: View, data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void {
@@ -43,8 +43,8 @@ export class CheckedPage {
     const headers = new PageHeaders(arena, page, 1 + page.pages, dispatches);
     const program = await PageProgram.record(gpu, "checked", headers, dispatches);
     const specs = dispatches.flatMap((part) => isChunked(part) ? part.dispatches : [part]);
-    const first = await checked(this.checks, (checks) =>
-      twice(arena, checks, specs, {
+    const first = await runChecked(this.checks, (checks) =>
+      runTwice(arena, checks, specs, {
         start: set,
         encode(commands) {
           headers.put(
@@ -64,8 +64,8 @@ export class CheckedPage {
 }
 
 /** Random words, each bit set with a probability. */
-export function randomBits(words: number, share: number, seed = 1): Uint32Array<ArrayBuffer> {
-  const random = randomStream(seed, "bits");
+export function drawRandomBits(words: number, share: number, seed = 1): Uint32Array<ArrayBuffer> {
+  const random = createRandomStream(seed, "bits");
   return Uint32Array.from({ length: words }, () => {
     let word = 0;
     for (let bit = 0; bit < 32; bit++) if (random.uniform() < share) word |= 1 << bit;
@@ -74,25 +74,31 @@ export function randomBits(words: number, share: number, seed = 1): Uint32Array<
 }
 
 /** Of the random words that pages are run with. */
-export const key = keyOf(1);
+export const key = makeKey(1);
 /** What a case compares on a page. */
-export type Check = (checked: CheckedPage, checks: Checks) => Promise<void>;
+export type PageCheck = (checked: CheckedPage, checks: CheckCollector) => Promise<void>;
 
 /** A bit for each user and item, where `set` says so. */
-export function bitsOf(page: Page, set: (user: number, item: number) => boolean): Uint32Array<ArrayBuffer> {
-  return maskBits(page.users, 32 * page.panels, set);
+export function makePageBits(
+  page: PageBuffers,
+  set: (user: number, item: number) => boolean,
+): Uint32Array<ArrayBuffer> {
+  return makeMaskBits(page.users, 32 * page.panels, set);
 }
 
 /** More users than a workgroup, more items than a panel. */
 const ROOM = { users: 70, items: 45, slate: 3 };
 
 /** @param room that its page needs, where it is not as usual */
-export function pageCase(name: string, check: Check, room: Partial<PageRoom> = {}): Checking {
-  return { name: `page: ${name}`, check: onPage({ ...ROOM, ...room }, check) };
+export function createPageCase(name: string, check: PageCheck, room: Partial<PageCapacity> = {}): NamedCheck {
+  return { name: `page: ${name}`, check: makePageCheck({ ...ROOM, ...room }, check) };
 }
 
 /** A check on a page of its own. */
-export function onPage(room: ConstructorParameters<typeof CheckedPage>[1], check: Check): Checking["check"] {
+export function makePageCheck(
+  room: ConstructorParameters<typeof CheckedPage>[1],
+  check: PageCheck,
+): NamedCheck["check"] {
   return async (gpu, checks) => {
     using checked = new CheckedPage(gpu, room, checks);
     await check(checked, checks);

@@ -2,34 +2,41 @@
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
-import { philox, purposes, slotOf, uniform24 } from "../../data/philox.ts";
-import { randomStream } from "../../data/random.ts";
+import { computePhilox, getSlotPurpose, purposes, toUniform24 } from "../../data/philox.ts";
+import { createRandomStream } from "../../data/random.ts";
 import type { View } from "../../gpu/memory.ts";
-import { choose, logViews, type Rules } from "../../simulate/choose.ts";
-import { choose as chooseOnHost, slateLogits } from "../../simulate/host/dynamics.ts";
+import { choose, type EpisodeRules, logViews } from "../../simulate/choose.ts";
+import { choose as chooseOnHost, computeSlateLogits } from "../../simulate/host/dynamics.ts";
 import { drawSlate } from "../../simulate/host/host_simulator.ts";
 import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";
-import { topSlate as topOnHost } from "../../simulate/host/slate_ratio.ts";
-import type { Page } from "../../simulate/page.ts";
+import { selectTopSlate as topOnHost } from "../../simulate/host/slate_ratio.ts";
+import type { PageBuffers } from "../../simulate/page.ts";
 import { PageHeaders } from "../../simulate/page_program.ts";
-import { fill, pageMask, poolOf, type PoolOptions, randomPool } from "../../simulate/pool.ts";
-import { plackettLuce } from "../../simulate/explore.ts";
-import { popularSlate, randomSlate, topSlate } from "../../policy/named.ts";
-import { plain } from "../../simulate/users.ts";
+import { createPool, drawRandomPool, fill, type PoolOptions, recordPageMask } from "../../simulate/pool.ts";
+import { recordPlackettLuce } from "../../simulate/explore.ts";
+import { recordPopularSlate, recordRandomSlate, recordTopSlate } from "../../policy/named.ts";
+import { makePlainTensor } from "../../simulate/users.ts";
 import type { PageDispatch } from "../../simulate/policy.ts";
-import type { Checking, Checks } from "../finding.ts";
+import type { CheckCollector, NamedCheck } from "../finding.ts";
 import {
-  bitOf,
   type CanaryArena,
-  floats,
-  maskBits,
-  range,
+  getBit,
+  type KernelTrial,
+  listIndices,
+  listWriters,
+  makeMaskBits,
   runTrial,
-  type Trial,
-  writersOf,
+  toFloats,
 } from "../harness.ts";
 import { moveCases } from "./move_cases.ts";
-import { bitsOf, type Check, type CheckedPage, key, pageCase, randomBits } from "./page_bench.ts";
+import {
+  type CheckedPage,
+  createPageCase,
+  drawRandomBits,
+  key,
+  makePageBits,
+  type PageCheck,
+} from "./page_bench.ts";
 
 /** Draws nearer to a bound fall on either side by rounding. */
 const NEAR = 1e-5;
@@ -38,18 +45,18 @@ const EFFECTS = Float32Array.of(0.7, -0.4);
 const EPISODE = { firstUser: 100, episode: 2 };
 
 /** Users who are shown slates, the same on every page. */
-export interface Offer {
+export interface SlateOffer {
   readonly eta: number;
   /** Of places; absent where they have none. */
   readonly effects?: Float32Array<ArrayBuffer>;
-  readonly rules: Rules;
+  readonly rules: EpisodeRules;
   /** [U, k] */
   readonly utilities: Float32Array<ArrayBuffer>;
   readonly shown: Uint32Array<ArrayBuffer>;
 }
 
 /** Slates whose items differ from user to user. */
-export function shownOn({ users, slate, items }: Page): Uint32Array<ArrayBuffer> {
+export function listShownSlates({ users, slate, items }: PageBuffers): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     { length: users * slate },
     (_, r) => (Math.floor(r / slate) + 11 * (r % slate)) % items,
@@ -57,20 +64,25 @@ export function shownOn({ users, slate, items }: Page): Uint32Array<ArrayBuffer>
 }
 
 /** What a user chooses on a page, by a random number. */
-function choiceOf({ utilities, eta, effects }: Offer, slate: number, user: number, uniform: number) {
+function computeChoice(
+  { utilities, eta, effects }: SlateOffer,
+  slate: number,
+  user: number,
+  uniform: number,
+) {
   const own = utilities.subarray(user * slate, (user + 1) * slate);
-  return chooseOnHost(slateLogits(own, eta, effects), uniform);
+  return chooseOnHost(computeSlateLogits(own, eta, effects), uniform);
 }
 
 /**
  * The episode on the host.
  * @param found the device's outcomes, which the host follows near a bound
  */
-function episodeOnHost({ users, slate, pages }: Page, offer: Offer, found: Float32Array) {
+function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, found: Float32Array) {
   const { rules: { reward, leave, patience } } = offer;
   const outcomes: number[] = [];
   const states = new Array<number>(users).fill(1);
-  const clicks = range(users).map(() => new Set<number>());
+  const clicks = listIndices(users).map(() => new Set<number>());
   let events: number[] = [];
   for (let t = 0; t < pages; t++) {
     events = [];
@@ -83,8 +95,9 @@ function episodeOnHost({ users, slate, pages }: Page, offer: Offer, found: Float
         continue;
       }
       const { firstUser, episode } = EPISODE;
-      const draw = (purpose: number) => uniform24(philox([firstUser + user, episode, t, purpose], key)[0]);
-      const own = choiceOf(offer, slate, user, draw(purposes.CHOICE));
+      const draw = (purpose: number) =>
+        toUniform24(computePhilox([firstUser + user, episode, t, purpose], key)[0]);
+      const own = computeChoice(offer, slate, user, draw(purposes.CHOICE));
       const slot = own.margin < NEAR ? found[4 * (t * users + user)] ?? NaN : own.slot;
       const none = slot === slate;
       const at = first + slot;
@@ -101,21 +114,26 @@ function episodeOnHost({ users, slate, pages }: Page, offer: Offer, found: Float
 }
 
 /** What users choose on the pages of an episode, and who leaves. */
-export function chooseTrial(page: Page, arena: CanaryArena, offer: Offer): Trial<ClickSizes> {
+export function chooseTrial(
+  page: PageBuffers,
+  arena: CanaryArena,
+  offer: SlateOffer,
+): KernelTrial<ClickSizes> {
   const { users, slate, panels, pages, alive, clicked, event } = page;
   const { eta, effects, rules } = offer;
   const write = ({ buffer }: View, data: Uint32Array<ArrayBuffer>) =>
     arena.gpu.queue.writeBuffer(buffer, 0, data);
   write(page.slates, offer.shown);
-  const u = plain("u", "rows", 1, 1, arena.upload("utilities", offer.utilities));
-  const placeEffects = effects && plain("place", 1, effects.length, 4, arena.upload("place", effects));
+  const u = makePlainTensor("u", "rows", 1, 1, arena.upload("utilities", offer.utilities));
+  const placeEffects = effects &&
+    makePlainTensor("place", 1, effects.length, 4, arena.upload("place", effects));
   const log = logViews(page);
   const headers = new PageHeaders(arena, page, 1 + pages, []);
   headers.put({ users, seed: 1, ...EPISODE }, (place) => Math.max(0, place - 1));
   const what = "outcomes (slot, reward, P(click), there)";
   return {
     ...{ arena, sizes: headers.sizes(1), headers: headers.buffer },
-    offsets: range(pages).map((t) => headers.offset(1 + t)),
+    offsets: listIndices(pages).map((t) => headers.offset(1 + t)),
     specs: [choose(page, { eta, placeEffects }, u, log, rules)],
     start() {
       write(alive, new Uint32Array(users).fill(1));
@@ -124,7 +142,7 @@ export function chooseTrial(page: Page, arena: CanaryArena, offer: Offer): Trial
     views: [log.outcomes, alive, clicked, log.slates, event],
     named: new Map([[log.outcomes, what]]),
     compare(words, specs, checks) {
-      const found = floats(words(log.outcomes));
+      const found = toFloats(words(log.outcomes));
       const { outcomes, states, clicks, events } = episodeOnHost(page, offer, found);
       const kernels = ["choose"];
       checks.numbers(found, outcomes, {
@@ -135,11 +153,13 @@ export function chooseTrial(page: Page, arena: CanaryArena, offer: Offer): Trial
       });
       const same = (what: string, view: View, expected: ArrayLike<number>, columns?: number) => {
         // A reader's kernel may leave out what it is not asked for.
-        if (writersOf(specs, view).length > 0) checks.same(words(view), expected, { kernels, what, columns });
+        if (listWriters(specs, view).length > 0) {
+          checks.same(words(view), expected, { kernels, what, columns });
+        }
       };
       same("who is there", alive, states);
-      same("clicked", clicked, bitsOf(page, (user, item) => clicks[user]?.has(item) ?? false));
-      const slates = range(pages).flatMap(() => Array.from(offer.shown));
+      same("clicked", clicked, makePageBits(page, (user, item) => clicks[user]?.has(item) ?? false));
+      const slates = listIndices(pages).flatMap(() => Array.from(offer.shown));
       same("log of slates", log.slates, slates, slate);
       same("events of the last page", event, events, 4);
     },
@@ -148,42 +168,44 @@ export function chooseTrial(page: Page, arena: CanaryArena, offer: Offer): Trial
 }
 
 /** What users choose on pages of their own. */
-export const checkChoose = (rules: Rules): Check => async ({ page, arena }, checks) => {
+export const checkChoose = (rules: EpisodeRules): PageCheck => async ({ page, arena }, checks) => {
   const { users, slate } = page;
-  const random = randomStream(5, "choose");
+  const random = createRandomStream(5, "choose");
   // Some far from zero, so that one of the exponentials would overflow.
-  const scaleOf = (user: number) => (user % 7 === 0 ? 60 : 2);
+  const getUserScale = (user: number) => (user % 7 === 0 ? 60 : 2);
   const utilities = Float32Array.from(
     { length: users * slate },
-    (_, r) => scaleOf(Math.floor(r / slate)) * random.normal(),
+    (_, r) => getUserScale(Math.floor(r / slate)) * random.normal(),
   );
-  const offer = { eta: 1.5, effects: EFFECTS, rules, utilities, shown: shownOn(page) };
+  const offer = { eta: 1.5, effects: EFFECTS, rules, utilities, shown: listShownSlates(page) };
   await runTrial(chooseTrial(page, arena, offer), checks);
 };
 
 /** What of a pool may be shown. @param repeats whether clicked items may be shown again */
-export const checkMask = (options: PoolOptions, repeats = false): Check => async (checked, checks) => {
+export const checkMask = (options: PoolOptions, repeats = false): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
-  const pool = poolOf(options, items);
-  const clicked = randomBits(page.panels * users, 0.2);
+  const pool = createPool(options, items);
+  const clicked = drawRandomBits(page.panels * users, 0.2);
   checked.write(page.clicked, clicked);
   const at = { firstUser: 7, episode: 3 };
-  const [masked] = await checked.run([pageMask(page, pool, repeats)], [page.masked], at);
-  const listed = typeof options === "object" && "items" in options ? Array.from(options.items) : range(items);
-  const free = range(users).map((u) => {
-    const shown = listed.filter((item) => repeats || !bitOf(clicked, users, u, item));
+  const [masked] = await checked.run([recordPageMask(page, pool, repeats)], [page.masked], at);
+  const listed = typeof options === "object" && "items" in options
+    ? Array.from(options.items)
+    : listIndices(items);
+  const free = listIndices(users).map((u) => {
+    const shown = listed.filter((item) => repeats || !getBit(clicked, users, u, item));
     if (pool.threshold === 0) return new Set(shown);
-    const words = (purpose: number) => philox([7 + u, 3, 0, purpose], key);
-    const drawn = randomPool(pool.threshold, items, words);
+    const words = (purpose: number) => computePhilox([7 + u, 3, 0, purpose], key);
+    const drawn = drawRandomPool(pool.threshold, items, words);
     const pooled = shown.filter((item) => drawn[item] === 1);
     return new Set(pooled.length < slate ? shown : pooled);
   });
-  const expected = bitsOf(page, (u, item) => !free[u]?.has(item));
+  const expected = makePageBits(page, (u, item) => !free[u]?.has(item));
   checks.same(masked, expected, { kernels: ["page_mask"], what: "what may not be shown" });
 };
 
-const checkFill: Check = async (checked, checks) => {
+const checkFill: PageCheck = async (checked, checks) => {
   const { page } = checked;
   const [words] = await checked.run([fill("fill", page.clicked, page.panels, 77)], [page.clicked]);
   const expected = new Uint32Array(page.panels * page.users).fill(77);
@@ -191,20 +213,20 @@ const checkFill: Check = async (checked, checks) => {
 };
 
 /** Bits of items that may not be shown: some of each user's, and of the last one's all but a slate. */
-function someMasked({ users, items, slate, panels }: Page, share: number): Uint32Array<ArrayBuffer> {
-  const bits = randomBits(panels * users, share, 3);
-  const isFree = (u: number, item: number) => range(slate).some((j) => item === (u + 7 * j) % items);
-  return maskBits(users, 32 * panels, (u, item) => {
+function someMasked({ users, items, slate, panels }: PageBuffers, share: number): Uint32Array<ArrayBuffer> {
+  const bits = drawRandomBits(panels * users, share, 3);
+  const isFree = (u: number, item: number) => listIndices(slate).some((j) => item === (u + 7 * j) % items);
+  return makeMaskBits(users, 32 * panels, (u, item) => {
     if (item >= items) return true;
     const none = u > 0 && u === users - 1;
-    return !isFree(u, item) && (none || bitOf(bits, users, u, item));
+    return !isFree(u, item) && (none || getBit(bits, users, u, item));
   });
 }
 
 /** Bits of items that may not be shown, and of those of users' slates. */
-function withSlates(page: Page, bits: Uint32Array, slates: readonly ArrayLike<number>[]) {
+function withSlates(page: PageBuffers, bits: Uint32Array, slates: readonly ArrayLike<number>[]) {
   const shown = slates.map((slate) => new Set(Array.from(slate)));
-  return bitsOf(page, (u, item) => bitOf(bits, page.users, u, item) || (shown[u]?.has(item) ?? false));
+  return makePageBits(page, (u, item) => getBit(bits, page.users, u, item) || (shown[u]?.has(item) ?? false));
 }
 
 /** What of a page a kernel chooses its slates of. */
@@ -223,21 +245,21 @@ interface Slates {
 /** Slates that a kernel picks, and the bits of what it picked. */
 async function compareSlates(
   checked: CheckedPage,
-  checks: Checks,
+  checks: CheckCollector,
   { kernel, dispatch, share, given, epsilon, wanted }: Slates,
 ): Promise<void> {
   const { page } = checked;
   const { users, items } = page;
   const bits = someMasked(page, share);
-  const free = (u: number) => range(items).filter((item) => !bitOf(bits, users, u, item));
-  const before = range(users).map((u) => given?.(free(u)) ?? []);
+  const free = (u: number) => listIndices(items).filter((item) => !getBit(bits, users, u, item));
+  const before = listIndices(users).map((u) => given?.(free(u)) ?? []);
   const set = () => {
     checked.write(page.masked, withSlates(page, bits, before));
     if (given) checked.write(page.slates, Uint32Array.from(before.flat()));
   };
   const [slates, masked] = await checked.run([dispatch], [page.slates, page.masked], { set, epsilon });
-  const expected = range(users).map((u) =>
-    wanted(u, Uint8Array.from({ length: items }, (_, item) => (bitOf(bits, users, u, item) ? 1 : 0)))
+  const expected = listIndices(users).map((u) =>
+    wanted(u, Uint8Array.from({ length: items }, (_, item) => (getBit(bits, users, u, item) ? 1 : 0)))
   );
   const by = { kernels: [kernel], columns: page.slate };
   checks.same(slates, expected.flatMap((slate) => Array.from(slate)), { ...by, what: "slates" });
@@ -246,28 +268,28 @@ async function compareSlates(
 }
 
 /** @param share of items that may not be shown. @param epsilon of users who get it in the place of a slate that is there */
-export const checkRandom = (share: number, epsilon?: number): Check => async (checked, checks) => {
+export const checkRandom = (share: number, epsilon?: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { slate } = page;
   const explore = epsilon !== undefined;
   const given = (free: readonly number[]) => free.slice(-slate);
-  const dispatch = randomSlate(page, explore);
+  const dispatch = recordRandomSlate(page, explore);
   await compareSlates(checked, checks, {
     ...{ kernel: "random_slate", dispatch, share, ...(explore && { given, epsilon }) },
     wanted(u, masked) {
-      const words = (purpose: number) => philox([u, 0, 0, purpose], key);
-      const stays = explore && uniform24(words(purposes.EXPLORE)[0]) >= epsilon;
-      const free = range(masked.length).filter((item) => masked[item] === 0);
+      const words = (purpose: number) => computePhilox([u, 0, 0, purpose], key);
+      const stays = explore && toUniform24(words(purposes.EXPLORE)[0]) >= epsilon;
+      const free = listIndices(masked.length).filter((item) => masked[item] === 0);
       return stays ? given(free) : drawSlate({ masked, slate, words });
     },
   });
 };
 
 /** @param hard some scores are no numbers, which come last */
-export const checkTop = (hard = false): Check => async (checked, checks) => {
+export const checkTop = (hard = false): PageCheck => async (checked, checks) => {
   const { page, arena } = checked;
   const { users, items, slate } = page;
-  const random = randomStream(2, "scores");
+  const random = createRandomStream(2, "scores");
   // Scores of each chunk stand where those of the first do. Whole numbers, so that some are equal.
   const chunk = Math.ceil(users / 3);
   const scores = Float32Array.from(
@@ -277,17 +299,17 @@ export const checkTop = (hard = false): Check => async (checked, checks) => {
   const share = 0.6;
   await compareSlates(checked, checks, {
     ...{ kernel: "top_slate", share },
-    dispatch: { chunk, rows: items, dispatches: [topSlate(page, arena.upload("scores", scores))] },
+    dispatch: { chunk, rows: items, dispatches: [recordTopSlate(page, arena.upload("scores", scores))] },
     wanted(u, masked) {
       const own = scores.subarray((u % chunk) * items, (u % chunk + 1) * items);
       return topOnHost(own.map((x) => (Number.isFinite(x) ? x : -3.4e38)), slate, masked);
     },
   });
-  const order = range(items).map((item) => (7 * item + 3) % items);
+  const order = listIndices(items).map((item) => (7 * item + 3) % items);
   if (new Set(order).size < items) throw new Error("expected an order of all items");
   await compareSlates(checked, checks, {
     ...{ kernel: "popular_slate", share },
-    dispatch: popularSlate(page, arena.upload("order", Uint32Array.from(order))),
+    dispatch: recordPopularSlate(page, arena.upload("order", Uint32Array.from(order))),
     wanted: (_, masked) => order.filter((item) => masked[item] === 0).slice(0, slate),
   });
 };
@@ -297,10 +319,10 @@ export const checkTop = (hard = false): Check => async (checked, checks) => {
  * @param shared all users have the same scores
  */
 export const checkDrawn =
-  (share: number, temperature: number, shared = false): Check => async (checked, checks) => {
+  (share: number, temperature: number, shared = false): PageCheck => async (checked, checks) => {
     const { page, arena } = checked;
     const { users, items, slate, pages } = page;
-    const random = randomStream(3, "scores");
+    const random = createRandomStream(3, "scores");
     const chunk = shared ? users : Math.ceil(users / 3);
     const rows = shared ? 1 : chunk;
     const scores = Float32Array.from(
@@ -310,20 +332,20 @@ export const checkDrawn =
     const chances = arena.allocate("chances", 4 * pages * users * slate);
     const by = { scores: arena.upload("scores", scores), stride: shared ? 0 : items, temperature, chances };
     const bits = someMasked(page, share);
-    const dispatch = { chunk, rows: items, dispatches: [plackettLuce(page, by)] };
+    const dispatch = { chunk, rows: items, dispatches: [recordPlackettLuce(page, by)] };
     const set = () => checked.write(page.masked, bits);
     const [slates = new Uint32Array(), masked, logged] = await checked.run(
       [dispatch],
       [page.slates, page.masked, chances],
       { set },
     );
-    const drawn = range(users).map((u) => {
-      const free = range(items).filter((item) => !bitOf(bits, users, u, item));
+    const drawn = listIndices(users).map((u) => {
+      const free = listIndices(items).filter((item) => !getBit(bits, users, u, item));
       const row = shared ? 0 : u % chunk;
       const law = new PlackettLuce(free.map((item) => scores[row * items + item] ?? 0), temperature);
       const own = law.draw(
         slate,
-        (slot) => uniform24(philox([u, 0, 0, slotOf(purposes.SLATE, slot)], key)[0]),
+        (slot) => toUniform24(computePhilox([u, 0, 0, getSlotPurpose(purposes.SLATE, slot)], key)[0]),
       );
       const shown = Array.from(slates.subarray(u * slate, (u + 1) * slate), (item) => free.indexOf(item));
       const places = own.margin < NEAR ? shown : own.places;
@@ -335,7 +357,7 @@ export const checkDrawn =
     checks.same(masked, expected, { kernels, what: "what may not be shown" });
     const wanted = drawn.flatMap(({ chances }) => chances);
     const tolerance = (k: number) => 2e-6 * (4 + Math.abs(wanted[k] ?? 0));
-    checks.numbers(floats(logged), wanted, {
+    checks.numbers(toFloats(logged), wanted, {
       kernels,
       what: "logarithms of chances",
       tolerance,
@@ -343,12 +365,12 @@ export const checkDrawn =
     });
   };
 
-export const pageCases: readonly Checking[] = [
-  pageCase("what may be shown", checkMask({ random: 9 })),
-  pageCase("fill", checkFill),
-  pageCase("choose", checkChoose({ reward: "utility", leave: 0.3, patience: 3 }), { pages: 6 }),
-  pageCase("random slates", checkRandom(0.6)),
-  pageCase("best and popular slates", checkTop()),
-  pageCase("drawn slates", checkDrawn(0.6, 0.7)),
+export const pageCases: readonly NamedCheck[] = [
+  createPageCase("what may be shown", checkMask({ random: 9 })),
+  createPageCase("fill", checkFill),
+  createPageCase("choose", checkChoose({ reward: "utility", leave: 0.3, patience: 3 }), { pages: 6 }),
+  createPageCase("random slates", checkRandom(0.6)),
+  createPageCase("best and popular slates", checkTop()),
+  createPageCase("drawn slates", checkDrawn(0.6, 0.7)),
   ...moveCases,
 ];

@@ -12,26 +12,26 @@ import philoxText from "../../../kernels/probe/philox.wgsl" with { type: "text" 
 import type { AdapterFigure, Timing } from "./bench_report.ts";
 import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { constantOf, type Kernel, kernel } from "../../gpu/kernel.ts";
+import { getConstant, type Kernel, parseKernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
 import { readFloats } from "../../gpu/readback.ts";
 import { timeHost, timeRepeated } from "./measure.ts";
-import { timingOf } from "./timing.ts";
+import { summarizeTimes } from "./timing.ts";
 import { BUSY, COPIES, FLOOR, FMA } from "./roofline.ts";
 
 const probes = {
-  noOp: kernel("no_op", noOpText),
-  fma: kernel("fma", fmaText),
-  copy: kernel("copy", copyText),
-  philox: kernel("philox", philoxText),
+  noOp: parseKernel("no_op", noOpText),
+  fma: parseKernel("fma", fmaText),
+  copy: parseKernel("copy", copyText),
+  philox: parseKernel("philox", philoxText),
 };
 const loads: readonly [name: string, probe: Kernel][] = [
-  ["storage, f32", kernel("load_storage", loadStorageText)],
-  ["storage, vec4f", kernel("load_storage_vec4", loadStorageVec4Text)],
-  ["uniform, vec4f", kernel("load_uniform", loadUniformText)],
-  ["workgroup, f32", kernel("load_workgroup", loadWorkgroupText)],
-  ["workgroup, vec4f", kernel("load_workgroup_vec4", loadWorkgroupVec4Text)],
+  ["storage, f32", parseKernel("load_storage", loadStorageText)],
+  ["storage, vec4f", parseKernel("load_storage_vec4", loadStorageVec4Text)],
+  ["uniform, vec4f", parseKernel("load_uniform", loadUniformText)],
+  ["workgroup, f32", parseKernel("load_workgroup", loadWorkgroupText)],
+  ["workgroup, vec4f", parseKernel("load_workgroup_vec4", loadWorkgroupVec4Text)],
 ];
 
 /** All that is in kernels/probe. */
@@ -100,16 +100,16 @@ export async function measureAdapter(
 async function multiplyAddRates(bench: Bench, seeds: View): Promise<AdapterFigure[]> {
   const views = { seeds, output: bench.output };
   const { invocations, timing } = await timeWide(bench, probes.fma, views);
-  const flops = FLOPS_A_ROUND * constantOf(probes.fma, "ROUNDS") * invocations;
+  const flops = FLOPS_A_ROUND * getConstant(probes.fma, "ROUNDS") * invocations;
   const floor = await time(bench, probes.noOp, { output: bench.output }, 1);
-  let busy = constantOf(probes.fma, "WORKGROUP");
+  let busy = getConstant(probes.fma, "WORKGROUP");
   for (; busy < invocations; busy *= 2) {
     const few = await time(bench, probes.fma, views, busy, 0);
     if (ENOUGH * (few.min - floor.min) / busy <= timing.min / invocations) break;
   }
   const kept = KERNEL_SUMS * busy;
   const same = { median: kept, lower: kept, upper: kept, best: kept, samples: timing.samples };
-  return [rateOf(FMA, "GFLOP/s", flops, timing), { name: BUSY, unit: "invocations", ...same }];
+  return [computeRate(FMA, "GFLOP/s", flops, timing), { name: BUSY, unit: "invocations", ...same }];
 }
 
 /** @param bytes of what is read and what is written together */
@@ -118,17 +118,17 @@ async function copyRate(bench: Bench, name: string, bytes: number): Promise<Adap
   const half = Math.min(bytes / 2, gpu.device.limits.maxStorageBufferBindingSize);
   using memory = new Arena(gpu, "copy");
   const views = { input: memory.allocate("input", half), output: memory.allocate("output", half) };
-  return rateOf(name, "GB/s", 2 * half, await time(bench, probes.copy, views, half / 64));
+  return computeRate(name, "GB/s", 2 * half, await time(bench, probes.copy, views, half / 64));
 }
 
 async function loadRate(bench: Bench, name: string, probe: Kernel): Promise<AdapterFigure> {
   const { arena, output } = bench;
   const floatsEach = name.endsWith("vec4f") ? 4 : 1;
-  const floats = constantOf(probe, "COUNT") * floatsEach;
+  const floats = getConstant(probe, "COUNT") * floatsEach;
   const input = arena.upload("input", new Float32Array(floats).fill(0.5));
   const { invocations, timing } = await timeWide(bench, probe, { input, output });
-  const each = LOADS_A_ROUND * constantOf(probe, "ROUNDS") * floatsEach;
-  return rateOf(`load from ${name}`, "G f32/s", each * invocations, timing);
+  const each = LOADS_A_ROUND * getConstant(probe, "ROUNDS") * floatsEach;
+  return computeRate(`load from ${name}`, "G f32/s", each * invocations, timing);
 }
 
 async function randomWordRate(bench: Bench, key: View): Promise<AdapterFigure> {
@@ -136,13 +136,13 @@ async function randomWordRate(bench: Bench, key: View): Promise<AdapterFigure> {
   const counters = arena.upload("counters", Uint32Array.from({ length: 4 * COUNTERS }, (_, k) => k));
   const words = arena.allocate("words", 16 * COUNTERS);
   const timing = await time(bench, probes.philox, { counters, key, words }, COUNTERS);
-  return rateOf("random words by counter", "G words/s", 4 * COUNTERS, timing);
+  return computeRate("random words by counter", "G words/s", 4 * COUNTERS, timing);
 }
 
 /** What the host pays for a dispatch, a bind group and a read. */
 async function hostCosts(bench: Bench): Promise<AdapterFigure[]> {
   const { gpu, steps, output } = bench;
-  const floor = costOf(FLOOR, await time(bench, probes.noOp, { output }, 1));
+  const floor = computeCost(FLOOR, await time(bench, probes.noOp, { output }, 1));
   const noOp = await record(bench, probes.noOp, { output }, 1);
   const submitOne = () => {
     const encoder = gpu.device.createCommandEncoder();
@@ -154,14 +154,23 @@ async function hostCosts(bench: Bench): Promise<AdapterFigure[]> {
   submitOne();
   return [
     floor,
-    costOf("encoding and submitting one dispatch, on the host", timingOf(timeHost(200, submitOne))),
-    costOf("createBindGroup of three buffers, on the host", timingOf(bindGroups(gpu, output, steps))),
-    costOf("reading 4 bytes back, until the host has them", timingOf(await readBacks(gpu, output))),
+    computeCost(
+      "encoding and submitting one dispatch, on the host",
+      summarizeTimes(timeHost(200, submitOne)),
+    ),
+    computeCost(
+      "createBindGroup of three buffers, on the host",
+      summarizeTimes(bindGroups(gpu, output, steps)),
+    ),
+    computeCost(
+      "reading 4 bytes back, until the host has them",
+      summarizeTimes(await readBacks(gpu, output)),
+    ),
   ];
 }
 
 /** @param work units of it that take as long as is timed */
-function rateOf(name: string, unit: AdapterFigure["unit"], work: number, timing: Timing): AdapterFigure {
+function computeRate(name: string, unit: AdapterFigure["unit"], work: number, timing: Timing): AdapterFigure {
   const of = (microseconds: number) => work / microseconds / 1000;
   const { median, min, lower, upper, samples } = timing;
   return {
@@ -175,7 +184,7 @@ function rateOf(name: string, unit: AdapterFigure["unit"], work: number, timing:
   };
 }
 
-function costOf(name: string, { median, min, lower, upper, samples }: Timing): AdapterFigure {
+function computeCost(name: string, { median, min, lower, upper, samples }: Timing): AdapterFigure {
   return { name, unit: "us", median, lower, upper, best: min, samples };
 }
 

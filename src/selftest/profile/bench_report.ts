@@ -55,7 +55,7 @@ const kernelResult = object({
   ...cost,
   ...timingEntries,
 });
-export type KernelResult = v.InferOutput<typeof kernelResult>;
+export type KernelMeasurement = v.InferOutput<typeof kernelResult>;
 
 const dispatchResult = object({
   label: v.string(),
@@ -65,7 +65,7 @@ const dispatchResult = object({
   ...cost,
   ...timingEntries,
 });
-export type DispatchResult = v.InferOutput<typeof dispatchResult>;
+export type DispatchMeasurement = v.InferOutput<typeof dispatchResult>;
 
 /** The host's own microseconds a step: drawing the batch's users; running numbers, sizes and header; and so on. */
 const hostTimes = v.strictObject({ draw: time, put: time, upload: time, encode: time, submit: time });
@@ -87,7 +87,7 @@ const stepResult = object({
   /** Bytes of all buffers: log, items, model, its step. */
   gpuBytes: count,
 });
-export type StepResult = v.InferOutput<typeof stepResult>;
+export type StepMeasurement = v.InferOutput<typeof stepResult>;
 
 const growthPoint = object({
   axis: v.string(),

@@ -2,8 +2,8 @@
 
 import type { Timing } from "./bench_report.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { timingOf } from "./timing.ts";
-import { type EncodeBetween, type EncodePass, timePasses } from "../../gpu/profiler.ts";
+import { summarizeTimes } from "./timing.ts";
+import { type EncodePass, type PassBoundary, timePasses } from "../../gpu/profiler.ts";
 
 /**
  * What work on the device can be timed by. Timestamps of an adapter count nanoseconds, but browsers round them, to 100 us as a
@@ -18,12 +18,12 @@ export interface Clock {
 }
 
 /** What fills a pass, or stands between passes. */
-export type Work = EncodePass | EncodeBetween;
+export type TimedEncoding = EncodePass | PassBoundary;
 
 /** Work so many times, one after the other. */
-export function repeated(work: EncodePass, count: number): EncodePass;
-export function repeated(work: Work, count: number): Work;
-export function repeated(work: Work, count: number): Work {
+export function repeatWork(work: EncodePass, count: number): EncodePass;
+export function repeatWork(work: TimedEncoding, count: number): TimedEncoding;
+export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
   if (typeof work === "function") {
     return (pass) => {
       for (let k = 0; k < count; k++) work(pass);
@@ -47,7 +47,7 @@ const ROUNDED = 100;
 const clocks = new WeakMap<Gpu, Promise<Clock>>();
 
 /** The better clock of a device, found out once. @param work some work that may be repeated, to time. */
-export function clockOf(gpu: Gpu, work: Work): Promise<Clock> {
+export function chooseClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   let clock = clocks.get(gpu);
   if (!clock) {
     clock = findClock(gpu, work);
@@ -58,24 +58,24 @@ export function clockOf(gpu: Gpu, work: Work): Promise<Clock> {
   return clock;
 }
 
-async function findClock(gpu: Gpu, work: Work): Promise<Clock> {
+async function findClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   const step = gpu.hasTimestamps ? await timestampStep(gpu, work) : undefined;
-  return step === undefined ? await queueClock(gpu) : { kind: "timestamps", step, latency: 0 };
+  return step === undefined ? await createQueueClock(gpu) : { kind: "timestamps", step, latency: 0 };
 }
 
 /** Undefined where timestamps never differ. */
-async function timestampStep(gpu: Gpu, work: Work): Promise<number | undefined> {
+async function timestampStep(gpu: Gpu, work: TimedEncoding): Promise<number | undefined> {
   const seen: number[] = [];
   for (let repeats = 1; repeats <= TRIED_REPEATS; repeats *= 4) {
-    const passes = Array<Work>(SHOWN).fill(repeated(work, repeats));
+    const passes = Array<TimedEncoding>(SHOWN).fill(repeatWork(work, repeats));
     seen.push(...(await timePasses(gpu, passes)).filter((time) => time > 0));
     if (seen.length >= SHOWN) break;
   }
-  return stepOf(seen);
+  return findClockStep(seen);
 }
 
 /** The largest step, in whole nanoseconds, that all times are multiples of: microseconds, as the times are. */
-export function stepOf(times: readonly number[]): number | undefined {
+export function findClockStep(times: readonly number[]): number | undefined {
   let step = 0;
   for (const time of times) {
     let [a, b] = [Math.round(1000 * time), step];
@@ -86,14 +86,14 @@ export function stepOf(times: readonly number[]): number | undefined {
 }
 
 /** The clock of the host, around an empty queue. */
-export async function queueClock(gpu: Gpu): Promise<Clock> {
+export async function createQueueClock(gpu: Gpu): Promise<Clock> {
   const times = await timeByQueue(gpu, Array<EncodePass>(EMPTY_PASSES).fill(() => {}));
-  const { median: latency, lower, upper } = timingOf(times);
+  const { median: latency, lower, upper } = summarizeTimes(times);
   return { kind: "queue", step: Math.max(ROUNDED, upper - lower), latency };
 }
 
 /** Work once, ready to be submitted. */
-export function commandsOf(gpu: Gpu, label: string, work: Work): GPUCommandBuffer {
+export function encodeCommands(gpu: Gpu, label: string, work: TimedEncoding): GPUCommandBuffer {
   const encoder = gpu.device.createCommandEncoder({ label });
   if (typeof work === "function") {
     const pass = encoder.beginComputePass();
@@ -106,16 +106,20 @@ export function commandsOf(gpu: Gpu, label: string, work: Work): GPUCommandBuffe
 }
 
 /** Microseconds of each work, by a clock. */
-export async function timeBy(gpu: Gpu, { kind, latency }: Clock, works: readonly Work[]): Promise<number[]> {
+export async function timeBy(
+  gpu: Gpu,
+  { kind, latency }: Clock,
+  works: readonly TimedEncoding[],
+): Promise<number[]> {
   const times = await (kind === "timestamps" ? timePasses : timeByQueue)(gpu, works);
   return times.map((time) => Math.max(0, time - latency));
 }
 
 /** Microseconds from handing work in to learning that it is done. */
-async function timeByQueue(gpu: Gpu, works: readonly Work[]): Promise<number[]> {
+async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<number[]> {
   const times: number[] = [];
   for (const work of works) {
-    const commands = commandsOf(gpu, "timed work", work);
+    const commands = encodeCommands(gpu, "timed work", work);
     const began = performance.now();
     gpu.queue.submit([commands]);
     await gpu.workDone();
@@ -156,7 +160,7 @@ export function isFine({ kind, step }: Clock): boolean {
 }
 
 /** Microseconds that a sample should last, and repeats in it at most. */
-export function sampleOf(clock: Clock): { sample: number; most: number } {
+export function getSampleLimits(clock: Clock): { sample: number; most: number } {
   const { kind, step } = clock;
   if (kind === "timestamps") {
     return {
@@ -173,14 +177,14 @@ export function sampleOf(clock: Clock): { sample: number; most: number } {
  * before. What it changes of what it reads stays changed; see keepingState of step_profile.ts.
  * @param work the dispatch, or a copy, once.
  */
-export async function timeRepeated(gpu: Gpu, work: Work, options: MeasureOptions): Promise<Timing> {
-  const { seconds, clock = await clockOf(gpu, work) } = options;
+export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: MeasureOptions): Promise<Timing> {
+  const { seconds, clock = await chooseClock(gpu, work) } = options;
   const run = async (repeats: number, samples: number) =>
-    (await timeBy(gpu, clock, Array<Work>(samples).fill(repeated(work, repeats)))).map((time) =>
+    (await timeBy(gpu, clock, Array<TimedEncoding>(samples).fill(repeatWork(work, repeats)))).map((time) =>
       time / repeats
     );
   await run(1, 1);
-  const { sample, most } = sampleOf(clock);
+  const { sample, most } = getSampleLimits(clock);
   let repeats = 1;
   let [each = 0] = await run(1, 1);
   // What starts a sample weighs less the longer it is, so the guess has to be made again.
@@ -201,7 +205,7 @@ export async function timeRepeated(gpu: Gpu, work: Work, options: MeasureOptions
     left -= samples;
   }
   gpu.check();
-  return isFine(clock) ? timingOf(values) : { ...timingOf(values), error: clock.step / repeats };
+  return isFine(clock) ? summarizeTimes(values) : { ...summarizeTimes(values), error: clock.step / repeats };
 }
 
 /** Steps of the host's clock, in microseconds, that are no matter for a single call. */

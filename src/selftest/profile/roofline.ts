@@ -7,7 +7,7 @@ import type { Cost } from "../../gpu/program.ts";
 import type { AdapterFigure } from "./bench_report.ts";
 
 /** The best that was measured on an adapter. */
-export interface Ceilings {
+export interface RooflineCeilings {
   /** GFLOP/s */
   readonly flops: number;
   /** GB/s */
@@ -18,7 +18,7 @@ export interface Ceilings {
   readonly busy: number;
 }
 
-export interface Standing {
+export interface RooflinePosition {
   /** 0 for work without arithmetic. */
   readonly gflops: number;
   readonly gbs: number;
@@ -39,12 +39,12 @@ const NEAR = 0.5;
  * @param microseconds that the work took.
  * @param invocations that share it; a copy has none, and waits for nobody.
  */
-export function standing(
+export function computeRooflinePosition(
   { flops, bytes }: Cost,
   microseconds: number,
-  ceilings: Ceilings,
+  ceilings: RooflineCeilings,
   invocations = Infinity,
-): Standing {
+): RooflinePosition {
   const [arithmetic, memory] = [flops / ceilings.flops / 1000, bytes / ceilings.bandwidth / 1000];
   const least = Math.max(arithmetic, memory);
   const bound = () => {
@@ -62,7 +62,7 @@ export function standing(
 }
 
 /** GFLOP/s that are to be had at an intensity. */
-export function attainable(intensity: number, { flops, bandwidth }: Ceilings): number {
+export function computeAttainable(intensity: number, { flops, bandwidth }: RooflineCeilings): number {
   return Math.min(flops, intensity * bandwidth);
 }
 
@@ -77,7 +77,7 @@ export const BUSY = "invocations that keep it busy";
  * The ceilings of the roofline: the best samples, so that no kernel's share is flattered by a slow moment of the
  * machine. Of the copies the faster one: what fits the caches comes from there in a step too.
  */
-export function ceilingsOf(figures: readonly AdapterFigure[]): Ceilings {
+export function findCeilings(figures: readonly AdapterFigure[]): RooflineCeilings {
   const best = (name: string) => {
     const figure = figures.find((figure) => figure.name === name);
     if (!figure) throw new Error(`expected the adapter's figure ${name}, found none`);

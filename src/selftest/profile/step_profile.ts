@@ -1,15 +1,15 @@
 /** What a training step is made of: its dispatches, and what the host does meanwhile. */
 
-import type { DispatchResult, HostTimes, StepResult, Timing } from "./bench_report.ts";
-import { Commands } from "../../gpu/commands.ts";
+import type { DispatchMeasurement, HostTimes, StepMeasurement, Timing } from "./bench_report.ts";
+import { CommandRecorder } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { timePasses, workOf } from "../../gpu/profiler.ts";
-import { type Clock, clockOf, commandsOf, isFine, timeRepeated } from "./measure.ts";
-import { timingOf } from "./timing.ts";
+import { listTimedWork, timePasses } from "../../gpu/profiler.ts";
+import { chooseClock, type Clock, encodeCommands, isFine, timeRepeated } from "./measure.ts";
+import { summarizeTimes } from "./timing.ts";
 import type { BenchLog, BenchModel, Recording, Steppable } from "./workloads.ts";
 import { isTexture, type View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import type { Sizes } from "../../gpu/sizes.ts";
+import type { BatchSizes } from "../../gpu/sizes.ts";
 
 /** Microseconds of a group of steps, as the trainers have it. */
 const GROUP = 80_000;
@@ -31,7 +31,7 @@ export async function profileStep(
   { name, log, users }: BenchLog,
   model: BenchModel,
   options: ProfileOptions,
-): Promise<StepResult> {
+): Promise<StepMeasurement> {
   using recording = await model.record(gpu, log, users);
   return { workload: name, model: model.name, ...await profileRecording(gpu, recording, options) };
 }
@@ -41,7 +41,7 @@ export async function profileRecording(
   gpu: Gpu,
   recording: Recording,
   { seconds, clock, onProgress = () => {} }: ProfileOptions,
-): Promise<Omit<StepResult, "workload" | "model">> {
+): Promise<Omit<StepMeasurement, "workload" | "model">> {
   const { trainer, sizes } = recording;
   const gpuBytes = gpu.liveBytes;
   onProgress("first steps, which compile");
@@ -57,7 +57,7 @@ export async function profileRecording(
     walls.push(await run.once());
     await profile.round();
   }
-  const wall = timingOf(walls);
+  const wall = summarizeTimes(walls);
   const group = Math.max(1, Math.min(trainer.places, Math.round(GROUP / wall.median)));
   const host = await timeHostSteps(gpu, recording, group);
   const dispatches = await profile.results(onProgress);
@@ -95,7 +95,7 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, given?: Cl
   const samples: number[][] = [];
   const works = () =>
     recording.step().flatMap(({ program, sizes, offset, slice }) =>
-      workOf(program, sizes, offset, slice).map((work) => ({
+      listTimedWork(program, sizes, offset, slice).map((work) => ({
         ...work,
         spec: program.dispatches[work.dispatch]?.spec,
       }))
@@ -103,7 +103,7 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, given?: Cl
   const [first] = works();
   if (!first?.spec) throw new Error("expected a step with a dispatch");
   const { spec, encode } = first;
-  const clock = given ?? await keepingState(gpu, spec, () => clockOf(gpu, encode));
+  const clock = given ?? await preserveState(gpu, spec, () => chooseClock(gpu, encode));
   const fine = isFine(clock);
   let warm = false;
   return {
@@ -113,15 +113,19 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, given?: Cl
       if (warm) times.forEach((time, k) => (samples[k] ??= []).push(time));
       warm = true;
     },
-    async results(onProgress: (text: string) => void): Promise<DispatchResult[]> {
-      const results: DispatchResult[] = [];
+    async results(onProgress: (text: string) => void): Promise<DispatchMeasurement[]> {
+      const results: DispatchMeasurement[] = [];
       const all = works();
       for (const [k, { label, kernel, steps, invocations, flops, bytes, encode, spec }] of all.entries()) {
         const own = samples[k];
         if (!own) onProgress(`dispatch ${k + 1} of ${all.length}: ${label}`);
         const repeat = () => timeRepeated(gpu, encode, { seconds: 0, clock });
-        const timing = own ? timingOf(own) : spec ? await keepingState(gpu, spec, repeat) : await repeat();
-        if (!own) gpu.queue.submit([commandsOf(gpu, "once", encode)]);
+        const timing = own
+          ? summarizeTimes(own)
+          : spec
+          ? await preserveState(gpu, spec, repeat)
+          : await repeat();
+        if (!own) gpu.queue.submit([encodeCommands(gpu, "once", encode)]);
         results.push({
           label,
           kernel,
@@ -165,7 +169,7 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
   };
   for (let g = 0; g < HOST_GROUPS; g++) {
     const first = 1 + g * group;
-    const batches = time("draw", () => Array.from({ length: group }, (_, k) => trainer.batchOf(first + k)));
+    const batches = time("draw", () => Array.from({ length: group }, (_, k) => trainer.drawBatch(first + k)));
     time("put", () => {
       for (const [k, users] of batches.entries()) {
         plan.put(k, users, { slot: k, learningRate: 0, iteration: first + k });
@@ -173,7 +177,7 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
     });
     time("upload", () => plan.upload(0, group));
     const commands = time("encode", () => {
-      const commands = new Commands(gpu, "steps of a host's profile");
+      const commands = new CommandRecorder(gpu, "steps of a host's profile");
       for (let k = 0; k < group; k++) {
         for (const { program, sizes, offset, slice } of parts) {
           // What lays out several batches at once is there for the first of them.
@@ -190,16 +194,16 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
 }
 
 /** Microseconds that the dispatches of a step take together. */
-export function dispatchTime({ dispatches }: StepResult): number {
+export function dispatchTime({ dispatches }: StepMeasurement): number {
   return dispatches.reduce((sum, { median }) => sum + median, 0);
 }
 /** The host's own microseconds a step. */
-export function hostTime({ host }: StepResult): number {
+export function getHostTime({ host }: StepMeasurement): number {
   return Object.values(host).reduce((sum: number, time: number) => sum + time, 0);
 }
 
 /** The ranges of buffers that a dispatch may write. */
-export function writtenBy<S extends Sizes>(
+export function listWrittenRanges<S extends BatchSizes>(
   { kernel, views }: Pick<DispatchSpec<S>, "kernel" | "views">,
 ): { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number }[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
@@ -219,16 +223,16 @@ export function writtenBy<S extends Sizes>(
  * before them, and one run more leaves what a step leaves.
  * @throws UserError when the adapter cannot hold a copy of it.
  */
-export async function keepingState<S extends Sizes, T>(
+export async function preserveState<S extends BatchSizes, T>(
   gpu: Gpu,
   spec: Pick<DispatchSpec<S>, "kernel" | "views">,
   repeat: () => Promise<T>,
 ): Promise<T> {
-  const written = writtenBy(spec);
+  const written = listWrittenRanges(spec);
   const bytes = written.reduce((sum, { size }) => sum + size, 0);
   const kept = gpu.createBuffer("kept state", bytes, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
   const copy = (back: boolean) =>
-    Commands.submit(gpu, "kept state", (commands) => {
+    CommandRecorder.submit(gpu, "kept state", (commands) => {
       let offset = 0;
       for (const view of written) {
         const own = { buffer: kept, offset, size: view.size };
@@ -251,7 +255,7 @@ export async function keepingState<S extends Sizes, T>(
  * Names of the bindings that a kernel writes and its text reads as well: what it reads is another after each run.
  * @param text as the driver gets it
  */
-export function readsWhatItWrites(
+export function listReadWrittenBindings(
   { bindings }: Pick<DispatchSpec["kernel"], "bindings">,
   text: string,
 ): string[] {

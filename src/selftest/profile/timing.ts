@@ -3,7 +3,7 @@
 import type { Timing } from "./bench_report.ts";
 
 /** @throws Error without samples. */
-export function timingOf(values: readonly number[]): Timing {
+export function summarizeTimes(values: readonly number[]): Timing {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) => {
     const place = share * (sorted.length - 1);
@@ -18,6 +18,6 @@ export function timingOf(values: readonly number[]): Timing {
  * How sure a median is, in microseconds more or less: half of the distance between the quartiles, or the clock's error if that
  * is more.
  */
-export function sureness({ lower, upper, error = 0 }: Timing): number {
+export function estimateMedianError({ lower, upper, error = 0 }: Timing): number {
   return Math.max((upper - lower) / 2, error);
 }

@@ -7,20 +7,20 @@
  */
 
 import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../../data/click_log.ts";
-import { randomStream } from "../../data/random.ts";
-import { countsConfigFor } from "../../counts/tables.ts";
+import { createRandomStream } from "../../data/random.ts";
+import { buildCountsConfig } from "../../counts/tables.ts";
 import { MemoryLog } from "../../data/log_source.ts";
-import { countedStart } from "../../model/counted.ts";
+import { initializeFromCounts } from "../../model/counted.ts";
 import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import type { Program, Slice } from "../../gpu/program.ts";
-import { largestOf } from "../../batch/plan.ts";
+import type { BatchSlice, Program } from "../../gpu/program.ts";
+import { maxSizes } from "../../batch/plan.ts";
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../model/config.ts";
 import { GamePrograms } from "../../model/game_programs.ts";
 import { ModelProgram } from "../../model/model_program.ts";
 import { UserModel } from "../../model/user_model.ts";
-import { AdversarialTrainer, gameOptions } from "../../train/adversarial_trainer.ts";
+import { AdversarialTrainer, buildGameOptions } from "../../train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../train/click_trainer.ts";
 import { choiceSummary, ResultRing } from "../../train/results.ts";
 import { BestKeeper } from "../../train/best_keeper.ts";
@@ -78,10 +78,10 @@ const ROOT = 0.8;
 const NO_CLICK = 0.2;
 
 /** The log of a workload: the same bits on every machine. */
-export function workloadLog(workload: Workload): ClickLog {
+export function createWorkloadLog(workload: Workload): ClickLog {
   const { name, events, page, items, width, categories } = workload;
   const users = workload.users * LOG_BATCHES;
-  const random = randomStream(1, "workload", name);
+  const random = createRandomStream(1, "workload", name);
   const pages = users * events;
   const rowItem = new Uint32Array(pages * page);
   const eventClick = new Uint32Array(pages);
@@ -95,7 +95,7 @@ export function workloadLog(workload: Workload): ClickLog {
       count: items,
       width,
       values: normals(items * width),
-      tokens: tokensOf(items, categories),
+      tokens: drawTokens(items, categories),
     }
     : width === 0
     ? { kind: "one-hot", count: items }
@@ -111,8 +111,8 @@ export function workloadLog(workload: Workload): ClickLog {
   };
 }
 
-function tokensOf(items: number, { fields, each }: NonNullable<Workload["categories"]>): ItemTokens {
-  const random = randomStream(1, "workload", "tokens");
+function drawTokens(items: number, { fields, each }: NonNullable<Workload["categories"]>): ItemTokens {
+  const random = createRandomStream(1, "workload", "tokens");
   const root = items + fields * each;
   const first = [0];
   const token: number[] = [];
@@ -132,38 +132,38 @@ export interface BenchLog {
   readonly users: number;
 }
 
-export function benchLog(workload: Workload): BenchLog {
-  return { name: workload.name, users: workload.users, log: workloadLog(workload) };
+export function createBenchLog(workload: Workload): BenchLog {
+  return { name: workload.name, users: workload.users, log: createWorkloadLog(workload) };
 }
 
 function normals(count: number): Float32Array<ArrayBuffer> {
-  const random = randomStream(1, "workload", "features");
+  const random = createRandomStream(1, "workload", "features");
   return Float32Array.from({ length: count }, () => random.normal());
 }
 
 /** A program as a step replays it. */
-export interface Part {
+export interface RecordedPart {
   readonly program: Program<ClickSizes>;
   readonly sizes: ClickSizes;
   /** Of its header, in bytes. */
   readonly offset: number;
   /** With how many batches it works at once, where it is not one. */
-  readonly slice?: Slice;
+  readonly slice?: BatchSlice;
 }
 
 /** A model on the GPU that is ready to step. Replaying its parts changes no weight: their learning rate is 0. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
   /** What a step replays, in order. Puts the batch again, as training reuses its place. */
-  step(): Part[];
+  step(): RecordedPart[];
   /** Programs of the same model beside its training: evaluation, and keeping the best. */
-  others(): Promise<Part[]>;
+  others(): Promise<RecordedPart[]>;
   readonly trainer: Steppable;
 }
 
 /** What both stages' trainers have, whatever their figures. */
 export type Steppable =
-  & Pick<ClickTrainer<never>, "iteration" | "places" | "plan" | "batchOf" | "stepPrograms">
+  & Pick<ClickTrainer<never>, "iteration" | "places" | "plan" | "drawBatch" | "stepPrograms">
   & {
     run(to: number): Promise<void>;
   };
@@ -182,22 +182,22 @@ const wideAlone: ModelConfig = { ...common, encoder: "none", dims: [], wide: 8, 
 const pwTanh: ModelConfig = { ...defaultPwModel, pwNonlinearity: "tanh" };
 
 export const benchModels: readonly BenchModel[] = [
-  shannon("LSTM", defaultModel, { step: true }),
-  shannon("PW", defaultPwModel, { step: true }),
-  shannon("LSTM counts", defaultModel, { step: true, counts: true }),
-  shannon("PW tanh", pwTanh),
-  shannon("wide alone", wideAlone),
-  shannon("LSTM batch norm", { ...defaultModel, batchNorm: true }),
-  shannon("LSTM item dropout", defaultModel, { itemDropout: 0.2 }),
-  shannon("LSTM row-sparse Adam", defaultModel, { adam: "row-sparse" }),
+  createShannonModel("LSTM", defaultModel, { step: true }),
+  createShannonModel("PW", defaultPwModel, { step: true }),
+  createShannonModel("LSTM counts", defaultModel, { step: true, counts: true }),
+  createShannonModel("PW tanh", pwTanh),
+  createShannonModel("wide alone", wideAlone),
+  createShannonModel("LSTM batch norm", { ...defaultModel, batchNorm: true }),
+  createShannonModel("LSTM item dropout", defaultModel, { itemDropout: 0.2 }),
+  createShannonModel("LSTM row-sparse Adam", defaultModel, { adam: "row-sparse" }),
   // Products that sum over more than 256 columns, and an LSTM of more than 32 units, take other kernels.
-  shannon("LSTM 36, 16-264-16", { ...defaultModel, lstmUnits: 36, dims: [16, 264, 16] }),
+  createShannonModel("LSTM 36, 16-264-16", { ...defaultModel, lstmUnits: 36, dims: [16, 264, 16] }),
   game("minimax pair", "network", { step: true }),
   game("minimax exact", "exact"),
 ];
 
 /** The Shannon stage of a model. */
-export function shannon(
+export function createShannonModel(
   name: string,
   config: ModelConfig,
   { step = false, counts = false, itemDropout = 0, adam = "dense" }: {
@@ -210,14 +210,14 @@ export function shannon(
   const record = async (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> => {
     using stack = new DisposableStack();
     const source = new MemoryLog(log);
-    const own = counts ? { ...config, counts: countsConfigFor(source, []) } : config;
-    const initial = { seed: 1, start: countedStart(source, own, 1) };
+    const own = counts ? { ...config, counts: buildCountsConfig(source, []) } : config;
+    const initial = { seed: 1, start: initializeFromCounts(source, own, 1) };
     const model = stack.use(new UserModel(gpu, log.items, own, initial));
     const training = { ...defaultTraining, batchSize: users, itemDropout, adam };
     const trainer = stack.use(await Trainer.create(model, log, training, { validate: false }));
     const { plan } = trainer;
     const { put, layout } = batches(trainer, trainer.program.layout);
-    const part = (program: Program<ClickSizes>): Part => ({
+    const part = (program: Program<ClickSizes>): RecordedPart => ({
       program,
       sizes: put(),
       offset: plan.offset(0),
@@ -248,14 +248,17 @@ export function shannon(
 }
 
 /** What follows the layout in a step on the batch at the first place. */
-function stepParts({ plan, stepPrograms }: Steppable, sizes: ClickSizes): Part[] {
+function stepParts({ plan, stepPrograms }: Steppable, sizes: ClickSizes): RecordedPart[] {
   return stepPrograms.map(({ program, header }) => ({ program, sizes, offset: plan.offset(0, header) }));
 }
 
 /** The batches of the first steps, in the first places: as many as are laid out at once in a run of many steps. */
-function batches(trainer: Steppable, program: Program<ClickSizes>): { put(): ClickSizes; layout(): Part } {
+function batches(
+  trainer: Steppable,
+  program: Program<ClickSizes>,
+): { put(): ClickSizes; layout(): RecordedPart } {
   const { plan } = trainer;
-  const users = Array.from({ length: plan.slices }, (_, k) => trainer.batchOf(k + 1));
+  const users = Array.from({ length: plan.slices }, (_, k) => trainer.drawBatch(k + 1));
   const putAll = () => {
     const all = users.map((own, k) => plan.put(k, own, { slot: k, learningRate: 0, iteration: k + 1 }));
     plan.upload(0, all.length);
@@ -265,7 +268,7 @@ function batches(trainer: Steppable, program: Program<ClickSizes>): { put(): Cli
     put: () => putAll()[0] ?? nothing,
     layout: () => {
       const slice = { index: 0, count: plan.slices };
-      return { program, sizes: largestOf(putAll()), offset: plan.offset(0), slice };
+      return { program, sizes: maxSizes(putAll()), offset: plan.offset(0), slice };
     },
   };
 }
@@ -294,7 +297,7 @@ function game(
           log: trainer.deviceLog,
           plan,
           ring,
-          game: gameOptions(model, config),
+          game: buildGameOptions(model, config),
           reward: model,
           generator: trainer.generator,
         }),
@@ -315,6 +318,6 @@ function game(
 }
 
 /** The models that can be recorded over a log. */
-export function modelsFor(log: ClickLog, models: readonly BenchModel[] = benchModels): BenchModel[] {
+export function selectModels(log: ClickLog, models: readonly BenchModel[] = benchModels): BenchModel[] {
   return models.filter(({ mixed }) => mixed || log.items.kind !== "mixed");
 }

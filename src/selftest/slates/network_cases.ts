@@ -1,35 +1,35 @@
 /** Networks that learn the values of slates, on the device and by the references of their nodes in f64: forward and gradients. */
 
 import type { Gpu } from "../../gpu/device.ts";
-import { initialWeights } from "../../model/initial_weights.ts";
+import { drawInitialWeights } from "../../model/initial_weights.ts";
 import { AdamState } from "../../ops/adam.ts";
 import { type QCounts, qLoss, type QLossBatch } from "../../policy/learning/q_loss.ts";
-import { columnsOf, QNetwork, qParameters, type QShape } from "../../policy/network/q_network.ts";
-import { tapeOf } from "../../policy/network/slate_rows.ts";
+import { countValueColumns, listQParameters, QNetwork, type QShape } from "../../policy/network/q_network.ts";
+import { createTape } from "../../policy/network/slate_rows.ts";
 import { slateValue } from "../../policy/network/slate_value.ts";
 import { padRows, type Tensor } from "../../tape/tensor.ts";
-import { at, matrix } from "../../tape/reference.ts";
-import type { Checking, Checks } from "../finding.ts";
-import { floats, writersOf } from "../harness.ts";
-import { gradients64, type Matrices, valueOf } from "../ops/op_bench.ts";
-import { type Bench, normals, slateBench, type TestSizes } from "./slate_bench.ts";
+import { getElement, makeMatrix } from "../../tape/reference.ts";
+import type { CheckCollector, NamedCheck } from "../finding.ts";
+import { listWriters, toFloats } from "../harness.ts";
+import { computeReferenceGradients, getValue, type NamedMatrices } from "../ops/op_bench.ts";
+import { createSlateBench, drawSlateNormals, type SlateBench, type TestSizes } from "./slate_bench.ts";
 
 /** A network with weights that are no zeros, over items of random vectors, and rows of random states. */
-export function madeNetwork(
+export function createTestNetwork(
   gpu: Gpu,
-  { upload, rows, arena }: Bench,
+  { upload, rows, arena }: SlateBench,
   shape: QShape,
   count: number,
   items: number,
 ) {
   const network = new QNetwork(gpu, shape, items, 1);
-  const drawn = initialWeights(qParameters(shape), 5);
+  const drawn = drawInitialWeights(listQParameters(shape), 5);
   for (const [name, values] of drawn) {
-    if (name.endsWith("bias")) drawn.set(name, normals(values.length, name).map((x) => x / 4));
+    if (name.endsWith("bias")) drawn.set(name, drawSlateNormals(values.length, name).map((x) => x / 4));
   }
   network.parameters.write(drawn);
-  const vectors = normals(items * shape.itemColumns, "vectors");
-  const states = normals(count * shape.inputs, "states");
+  const vectors = drawSlateNormals(items * shape.itemColumns, "vectors");
+  const states = drawSlateNormals(count * shape.inputs, "states");
   const plain = (
     name: string,
     of: "rows" | number,
@@ -47,9 +47,9 @@ export function madeNetwork(
   return { network, itemVectors, input, weights, vectors, x, rows, arena };
 }
 
-type MadeNetwork = ReturnType<typeof madeNetwork>;
+type MadeNetwork = ReturnType<typeof createTestNetwork>;
 
-export interface Learned {
+export interface LearnedBatch {
   readonly shape: QShape;
   readonly counts: QCounts;
   readonly huber?: boolean;
@@ -62,15 +62,15 @@ export interface Learned {
 export const LEARNED_ITEMS = 37;
 
 /** Slates of rows, which of their values an outcome is about, and what values are to become. */
-function learnedBatch({ shape, count, chained }: Learned): QLossBatch {
-  const columns = columnsOf(shape);
+function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
+  const columns = countValueColumns(shape);
   const slates = Array.from(
     { length: count },
     (_, row) => Array.from({ length: shape.slate }, (_, j) => (row * 7 + j * 11) % LEARNED_ITEMS),
   );
-  const wanted = normals(count, "wanted").map((y) => 2 * y);
+  const wanted = drawSlateNormals(count, "wanted").map((y) => 2 * y);
   const outcome = Array.from({ length: count }, (_, row) => row % columns);
-  const chain = normals(count * 4, "chained");
+  const chain = drawSlateNormals(count * 4, "chained");
   return {
     ...{ slates, outcome, wanted: Array.from(wanted) },
     ...(chained && { chained: slates.map((_, row) => Array.from(chain.subarray(4 * row, 4 * row + 4))) }),
@@ -79,12 +79,12 @@ function learnedBatch({ shape, count, chained }: Learned): QLossBatch {
 
 /** Records values of the batch's slates, their loss and all gradients. */
 function recordLearning(
-  { rows, arena, upload }: Bench,
+  { rows, arena, upload }: SlateBench,
   { network, itemVectors, input }: MadeNetwork,
-  { counts, huber }: Learned,
+  { counts, huber }: LearnedBatch,
   { slates, outcome, wanted, chained }: QLossBatch,
 ) {
-  const tape = tapeOf<TestSizes, QLossBatch>(rows, network.parameters);
+  const tape = createTape<TestSizes, QLossBatch>(rows, network.parameters);
   const state = network.state(tape, "online", input);
   const views = {
     slates: upload("slates", Uint32Array.from(slates.flat())),
@@ -103,24 +103,27 @@ function recordLearning(
 }
 
 /** What the tape's nodes read, in f64: states, vectors of items, and weights. */
-function leaves64({ network, weights, vectors, x }: MadeNetwork, { shape, count }: Learned): Matrices {
-  const values: Matrices = new Map([
-    ["states", matrix(count, shape.inputs, (r, c) => x(r)[c] ?? NaN)],
+function leaves64(
+  { network, weights, vectors, x }: MadeNetwork,
+  { shape, count }: LearnedBatch,
+): NamedMatrices {
+  const values: NamedMatrices = new Map([
+    ["states", makeMatrix(count, shape.inputs, (r, c) => x(r)[c] ?? NaN)],
     [
       "item vectors",
-      matrix(LEARNED_ITEMS, shape.itemColumns, (i, c) => vectors[i * shape.itemColumns + c] ?? NaN),
+      makeMatrix(LEARNED_ITEMS, shape.itemColumns, (i, c) => vectors[i * shape.itemColumns + c] ?? NaN),
     ],
   ]);
   for (const { name, rows, columns } of network.parameters.specs) {
-    values.set(name, matrix(rows, columns, (r, c) => weights.get(name)?.[r * columns + c] ?? NaN));
+    values.set(name, makeMatrix(rows, columns, (r, c) => weights.get(name)?.[r * columns + c] ?? NaN));
   }
   return values;
 }
 
 /** Runs values of slates, their loss, and all gradients. */
-export async function runLearning(gpu: Gpu, bench: Bench, own: Learned) {
+export async function runLearning(gpu: Gpu, bench: SlateBench, own: LearnedBatch) {
   using stack = new DisposableStack();
-  const made = madeNetwork(gpu, bench, own.shape, own.count, LEARNED_ITEMS);
+  const made = createTestNetwork(gpu, bench, own.shape, own.count, LEARNED_ITEMS);
   const { network, weights, vectors, x } = made;
   const { parameters } = stack.use(network);
   using passing = new DisposableStack();
@@ -130,33 +133,33 @@ export async function runLearning(gpu: Gpu, bench: Bench, own: Learned) {
   const read = [q.view, loss.view, ring];
   const [qs, losses, sums] = await bench.run([...specs, ...adam.dispatches(tape)], read);
   const found = {
-    q: floats(qs),
-    loss: floats(losses),
-    sums: floats(sums),
+    q: toFloats(qs),
+    loss: toFloats(losses),
+    sums: toFloats(sums),
     gradients: await parameters.read(parameters.gradient.buffer),
   };
   const values = leaves64(made, own);
-  const gradients = gradients64(tape.nodes, values, batch);
-  const expected = { q: valueOf(values, q), loss: valueOf(values, loss), gradients };
+  const gradients = computeReferenceGradients(tape.nodes, values, batch);
+  const expected = { q: getValue(values, q), loss: getValue(values, loss), gradients };
   const kernels = {
-    q: writersOf(specs, q.view),
-    loss: writersOf(specs, loss.view, [q.view]),
-    gradients: writersOf(specs, parameters.partials, [q.view]),
+    q: listWriters(specs, q.view),
+    loss: listWriters(specs, loss.view, [q.view]),
+    gradients: listWriters(specs, parameters.partials, [q.view]),
   };
-  const columns = columnsOf(own.shape);
+  const columns = countValueColumns(own.shape);
   stack.move();
   return { network, weights, vectors, x, batch, columns, found, q, expected, kernels };
 }
 
-const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
+const makeShape = (kind: QShape["kind"], slate: number): QShape => ({
   ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },
 });
 
-const learned: Readonly<Record<string, Learned>> = {
+const learned: Readonly<Record<string, LearnedBatch>> = {
   "of positions, chained, of large errors": {
-    ...{ shape: shapeOf("cascade", 3), counts: "each", count: 300, huber: true, chained: true },
+    ...{ shape: makeShape("cascade", 3), counts: "each", count: 300, huber: true, chained: true },
   },
-  "of outcomes": { shape: { ...shapeOf("item", 3), zero: true }, counts: "outcome", count: 70 },
+  "of outcomes": { shape: { ...makeShape("item", 3), zero: true }, counts: "outcome", count: 70 },
 };
 
 /** Sums of up to some hundred products of numbers near 1. */
@@ -165,13 +168,13 @@ const TOLERANCE = 4e-5;
 /** Values, their loss and its gradients, beside f64. */
 export async function checkLearning(
   gpu: Gpu,
-  own: Learned,
-  checks: Checks,
+  own: LearnedBatch,
+  checks: CheckCollector,
   tolerance = TOLERANCE,
 ): Promise<void> {
   const { count } = own;
   const most = 64 * Math.ceil(count / 64);
-  using bench = slateBench(gpu, { rows: count, items: LEARNED_ITEMS, most }, checks);
+  using bench = createSlateBench(gpu, { rows: count, items: LEARNED_ITEMS, most }, checks);
   const { network: trained, found, expected, columns, q, kernels } = await runLearning(gpu, bench, own);
   using network = trained;
   const values = Float32Array.from(
@@ -188,7 +191,7 @@ export async function checkLearning(
   const loss = { kernels: kernels.loss, tolerance: tolerance * largest(expected.loss.data) };
   checks.numbers(found.loss, expected.loss.data, { ...loss, what: "losses", columns: 4 });
   const sums = [0, 1].map((column) => {
-    const numbers = Array.from({ length: count }, (_, row) => at(expected.loss, row, column));
+    const numbers = Array.from({ length: count }, (_, row) => getElement(expected.loss, row, column));
     return {
       sum: numbers.reduce((a, b) => a + b, 0),
       size: numbers.reduce((a, b) => a + Math.abs(b), 0),
@@ -212,7 +215,7 @@ export async function checkLearning(
   }
 }
 
-export const networkCases: readonly Checking[] = Object.entries(learned).map(([name, own]) => ({
+export const networkCases: readonly NamedCheck[] = Object.entries(learned).map(([name, own]) => ({
   name: `networks: values ${name}`,
   check: (gpu, checks) => checkLearning(gpu, own, checks),
 }));

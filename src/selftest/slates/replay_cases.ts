@@ -1,22 +1,29 @@
 /** Kernels that remember pages of simulated users, draw some again, and say what their values are to become. */
 
-import { type Key, keyOf, mulhi, philox, purposes } from "../../data/philox.ts";
-import { randomStream } from "../../data/random.ts";
+import { computePhilox, makeKey, multiplyHigh, type PhiloxKey, purposes } from "../../data/philox.ts";
+import { createRandomStream } from "../../data/random.ts";
 import type { Arena } from "../../gpu/arena.ts";
-import { Commands } from "../../gpu/commands.ts";
+import { CommandRecorder } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { View } from "../../gpu/memory.ts";
 import { type DispatchSpec, Program } from "../../gpu/program.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
-import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
+import { StepHeaders, type StepSettings } from "../../gpu/step.ts";
 import { pageReward, qTarget } from "../../policy/learning/q_loss.ts";
-import { Recall } from "../../policy/learning/recall.ts";
-import { LEFT, Replay } from "../../policy/learning/replay.ts";
-import { plain } from "../../simulate/users.ts";
-import type { Checking, Checks } from "../finding.ts";
-import { CanaryArena, floats, maskBits, range, recordStep, sumsBefore } from "../harness.ts";
-import { startOf, type StartOptions } from "../../simulate/start.ts";
+import { ReplaySample } from "../../policy/learning/recall.ts";
+import { LEFT, ReplayBuffer } from "../../policy/learning/replay.ts";
+import { makePlainTensor } from "../../simulate/users.ts";
+import type { CheckCollector, NamedCheck } from "../finding.ts";
+import {
+  CanaryArena,
+  computePrefixSums,
+  listIndices,
+  makeMaskBits,
+  recordStep,
+  toFloats,
+} from "../harness.ts";
+import { drawStartHistory, type StartOptions } from "../../simulate/start.ts";
 
 /** Pages that are drawn. */
 const BATCH = 128;
@@ -31,20 +38,20 @@ const COLUMNS = STRIDE - 1;
 /** What users have clicked before an episode: each draws one. */
 const START: StartOptions = [[], [44, 3, 40], [31, 32]];
 
-type Episode = ReturnType<typeof episodeOf>;
+type Episode = ReturnType<typeof createEpisode>;
 
 /** [U, S] states that users start from, and pages as they saw them: some leave after their first page, some after the second. */
-export function episodeOf(episode: number) {
-  const random = randomStream(9, "replay", episode);
+export function createEpisode(episode: number) {
+  const random = createRandomStream(9, "replay", episode);
   const states = () =>
     Float32Array.from({ length: USERS * STRIDE }, (_, k) => (k % STRIDE < COLUMNS ? random.normal() : 0));
   const here = new Array<boolean>(USERS).fill(true);
   return {
     start: states(),
-    pages: range(PAGES).map(() => {
+    pages: listIndices(PAGES).map(() => {
       /** [U] slot or k. */
-      const slots = range(USERS).map(() => random.integer(SLATE + 1));
-      range(USERS).forEach((u) => here[u] = (here[u] ?? false) && random.uniform() > 0.3);
+      const slots = listIndices(USERS).map(() => random.integer(SLATE + 1));
+      listIndices(USERS).forEach((u) => here[u] = (here[u] ?? false) && random.uniform() > 0.3);
       return {
         states: states(),
         slates: Uint32Array.from({ length: USERS * SLATE }, () => random.integer(ITEMS)),
@@ -57,15 +64,15 @@ export function episodeOf(episode: number) {
 }
 
 /** [U] pages that users saw: who left sees no further ones. */
-function lengthsOf({ pages }: Episode): number[] {
-  return range(USERS).map((u) => {
+function listLengths({ pages }: Episode): number[] {
+  return listIndices(USERS).map((u) => {
     const left = pages.findIndex(({ alive }) => alive[u] === 0);
     return left < 0 ? pages.length : left + 1;
   });
 }
 
 /** States that users start from, and those after each page. */
-function statesOf({ start, pages }: Episode): Float32Array<ArrayBuffer>[] {
+function listStates({ start, pages }: Episode): Float32Array<ArrayBuffer>[] {
   return [start, ...pages.map(({ states }) => states)];
 }
 
@@ -77,55 +84,55 @@ interface UserPage {
 }
 
 /** All of them, in the order of episode, user, page. */
-export function pagesSeen(episodes: readonly Episode[]): UserPage[] {
+export function listUserPages(episodes: readonly Episode[]): UserPage[] {
   return episodes.flatMap((one, episode) =>
-    lengthsOf(one).flatMap((length, user) => range(length).map((page) => ({ episode, user, page })))
+    listLengths(one).flatMap((length, user) => listIndices(length).map((page) => ({ episode, user, page })))
   );
 }
 
 /** The user's state so many pages later; 0 for that before the page. */
-function stateOf(
+function getState(
   episodes: readonly Episode[],
   { episode, user, page }: UserPage,
   later: number,
 ): number[] {
   const one = episodes[episode];
-  const states = one && statesOf(one)[page + later];
+  const states = one && listStates(one)[page + later];
   return Array.from(states?.subarray(user * STRIDE, user * STRIDE + COLUMNS) ?? []);
 }
 
 /** The items shown. */
-function slateOf(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
+function getSlate(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
   const slates = episodes[episode]?.pages[page]?.slates;
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
 /** Items that a user clicked before an episode, and on its first pages. @param key of the episode's users */
-function clickedOf(
+function listClicked(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,
   pages: number,
-  key: Key,
+  key: PhiloxKey,
 ): number[] {
-  const before = Array.from(startOf(START, user, episode, key));
+  const before = Array.from(drawStartHistory(START, user, episode, key));
   return before.concat(
-    range(pages).flatMap((page) => {
+    listIndices(pages).flatMap((page) => {
       const slot = episodes[episode]?.pages[page]?.slots[user] ?? SLATE;
-      return slot < SLATE ? [slateOf(episodes, { episode, user, page })[slot] ?? NaN] : [];
+      return slot < SLATE ? [getSlate(episodes, { episode, user, page })[slot] ?? NaN] : [];
     }),
   );
 }
 
 async function compareRemembered(
   { gpu }: CanaryArena,
-  { states, shown, happened, lengths, starts }: Replay,
+  { states, shown, happened, lengths, starts }: ReplayBuffer,
   episodes: readonly Episode[],
-  checks: Checks,
+  checks: CheckCollector,
 ): Promise<void> {
   const held = await readViews(gpu, [states, shown, happened, lengths, starts]);
   const by = { kernels: ["remember"] };
-  const wantedStates = episodes.flatMap(statesOf).flatMap((one) => Array.from(one));
-  checks.same(floats(held[0]), wantedStates, { ...by, what: "states", columns: STRIDE });
+  const wantedStates = episodes.flatMap(listStates).flatMap((one) => Array.from(one));
+  checks.same(toFloats(held[0]), wantedStates, { ...by, what: "states", columns: STRIDE });
   const pages = episodes.flatMap(({ pages }) => pages);
   const wantedSlates = pages.flatMap(({ slates }) => Array.from(slates));
   checks.same(held[1], wantedSlates, { ...by, what: "slates", columns: SLATE });
@@ -134,9 +141,9 @@ async function compareRemembered(
     slots.flatMap((slot, u) => [(slot | (alive[u] ? 0 : LEFT)) >>> 0, bits(rewards[u] ?? NaN)])
   );
   checks.same(held[2], outcomes, { ...by, what: "what happened (slot, bits of the reward)", columns: 2 });
-  const pagesOf = episodes.map(lengthsOf);
+  const pagesOf = episodes.map(listLengths);
   checks.same(held[3], pagesOf.flat(), { ...by, what: "pages of users", columns: USERS });
-  checks.same(held[4], pagesOf.flatMap(sumsBefore), {
+  checks.same(held[4], pagesOf.flatMap(computePrefixSums), {
     kernels: ["replay_starts"],
     what: "first pages of users",
     columns: USERS + 1,
@@ -145,105 +152,109 @@ async function compareRemembered(
 
 async function compareRecalled(
   { gpu }: CanaryArena,
-  recall: Recall,
+  recall: ReplaySample,
   whole: View,
   episodes: readonly Episode[],
-  checks: Checks,
+  checks: CheckCollector,
 ): Promise<void> {
   const { drawn, before, after, maskBefore, maskAfter, slates, outcome } = recall;
   const views = [drawn, before, after, maskBefore, maskAfter, slates, outcome, whole];
   const [draws, states, nextStates, masks, nextMasks, shown, outcomes, wholes] = await readViews(gpu, views);
-  const wanted = drawnOf(pagesSeen(episodes));
+  const wanted = selectDrawn(listUserPages(episodes));
   checks.same(draws, wanted.flatMap(({ episode, user, page }) => [episode, page, user, 0]), {
     kernels: ["replay_draw"],
     what: "drawn pages (episode, page, user)",
     columns: 4,
   });
   const statesAfter = (pages: number) =>
-    wanted.flatMap((seen) => [...stateOf(episodes, seen, pages), (seen.page + pages) / PAGES]);
+    wanted.flatMap((seen) => [...getState(episodes, seen, pages), (seen.page + pages) / PAGES]);
   const by = { kernels: ["recall"], tolerance: 2e-7 };
-  checks.numbers(floats(states), statesAfter(0), { ...by, what: "states before the pages", columns: STRIDE });
-  checks.numbers(floats(nextStates), statesAfter(1), {
+  checks.numbers(toFloats(states), statesAfter(0), {
+    ...by,
+    what: "states before the pages",
+    columns: STRIDE,
+  });
+  checks.numbers(toFloats(nextStates), statesAfter(1), {
     ...by,
     what: "states after the pages",
     columns: STRIDE,
   });
-  const wantedWhole = wanted.flatMap((seen) => [...stateOf(episodes, seen, 1), 0]);
-  checks.same(floats(wholes), wantedWhole, {
+  const wantedWhole = wanted.flatMap((seen) => [...getState(episodes, seen, 1), 0]);
+  checks.same(toFloats(wholes), wantedWhole, {
     kernels: ["recall_states"],
     what: "whole states after the pages",
     columns: STRIDE,
   });
-  const wantedSlates = wanted.flatMap((seen) => slateOf(episodes, seen));
+  const wantedSlates = wanted.flatMap((seen) => getSlate(episodes, seen));
   checks.same(shown, wantedSlates, { ...by, what: "slates", columns: SLATE });
-  const wantedOutcomes = wanted.flatMap((seen) => outcomeOf(episodes, seen));
-  checks.same(floats(outcomes), wantedOutcomes, { ...by, what: "outcomes", columns: 4 });
+  const wantedOutcomes = wanted.flatMap((seen) => getOutcome(episodes, seen));
+  checks.same(toFloats(outcomes), wantedOutcomes, { ...by, what: "outcomes", columns: 4 });
   const masked = { kernels: ["recall_masks"], columns: BATCH };
-  checks.same(masks, masksOf(episodes, wanted, recall), { ...masked, what: "what could not be shown" });
-  checks.same(nextMasks, masksOf(episodes, wanted, recall, 1), {
+  checks.same(masks, buildMasks(episodes, wanted, recall), { ...masked, what: "what could not be shown" });
+  checks.same(nextMasks, buildMasks(episodes, wanted, recall, 1), {
     ...masked,
     what: "what can not be shown after",
   });
 }
 
 /** The pages that are drawn: a random word is the number of one. */
-function drawnOf(seen: readonly UserPage[]): UserPage[] {
-  return range(BATCH).map((b) => {
-    const [word] = philox([b, ITERATION, 0, purposes.REPLAY], keyOf(SEED));
-    return seen[mulhi(word, seen.length)] ?? { episode: NaN, user: NaN, page: NaN };
+function selectDrawn(seen: readonly UserPage[]): UserPage[] {
+  return listIndices(BATCH).map((b) => {
+    const [word] = computePhilox([b, ITERATION, 0, purposes.REPLAY], makeKey(SEED));
+    return seen[multiplyHigh(word, seen.length)] ?? { episode: NaN, user: NaN, page: NaN };
   });
 }
 
 /** (slot, reward, 1; 0 if the user left, page) */
-function outcomeOf(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
+function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
   const { slots, rewards, alive } = episodes[episode]?.pages[page] ?? {};
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
 /** [panels, B] words of what was clicked before pages, or so many pages later, and of what is no item. */
-function masksOf(
+function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],
-  { options: { repeats } }: Recall,
+  { options: { repeats } }: ReplaySample,
   later = 0,
 ): Uint32Array {
   const clicked = drawn.map((seen) =>
-    repeats ? [] : clickedOf(episodes, seen, seen.page + later, keyOf(SEED))
+    repeats ? [] : listClicked(episodes, seen, seen.page + later, makeKey(SEED))
   );
   const isTaken = (row: number, item: number) => item >= ITEMS || (clicked[row]?.includes(item) ?? false);
-  return maskBits(drawn.length, 32 * Math.ceil(ITEMS / 32), isTaken);
+  return makeMaskBits(drawn.length, 32 * Math.ceil(ITEMS / 32), isTaken);
 }
 
 /** Rows to learn from are all that a batch counts. */
-export type Rows = Readonly<Record<"rows", number>>;
-export const dimensions = new Dimensions<Rows>(["rows"], "rows");
+export type ReplaySizes = Readonly<Record<"rows", number>>;
+export const dimensions = new Dimensions<ReplaySizes>(["rows"], "rows");
 
 /** @param rows that are drawn. @param episodes of the ring. @returns `after`: [B, S] whole states after the drawn pages */
-export async function replayBench(
+export async function createReplayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},
 ) {
   const { queue } = arena.gpu;
   const size = { users: USERS, pages: PAGES, slate: SLATE, stateStride: STRIDE, episodes };
-  const replay = new Replay(arena, size);
+  const replay = new ReplayBuffer(arena, size);
   const options = { rows, items: ITEMS, stateColumns: COLUMNS, repeats, start: START };
-  const recall = new Recall(arena, replay, options);
+  const recall = new ReplaySample(arena, replay, options);
   const state = arena.allocate("state", 4 * USERS * STRIDE);
   const slates = arena.allocate("slates", 4 * USERS * SLATE);
   const outcomes = arena.allocate("outcomes", 16 * PAGES * USERS);
   const alive = arena.allocate("alive", 4 * USERS);
-  const seen = { state: plain("state", USERS, COLUMNS, STRIDE, state), slates, outcomes, alive };
+  const seen = { state: makePlainTensor("state", USERS, COLUMNS, STRIDE, state), slates, outcomes, alive };
   const headers = new StepHeaders(arena, dimensions, 1);
-  const begin = await runnerOf(headers, arena, "begin", replay.begin(seen));
-  const remember = await runnerOf(headers, arena, "remember", replay.remember(seen));
+  const begin = await recordRunner(headers, arena, "begin", replay.begin(seen));
+  const remember = await recordRunner(headers, arena, "remember", replay.remember(seen));
   const after = arena.allocate("states after", 4 * rows * STRIDE);
-  const whole = recall.statesAfter(plain("states after", rows, COLUMNS, STRIDE, after));
-  const draw = await runnerOf(headers, arena, "draw", [...recall.dispatches(), whole]);
+  const whole = recall.statesAfter(makePlainTensor("states after", rows, COLUMNS, STRIDE, after));
+  const draw = await recordRunner(headers, arena, "draw", [...recall.dispatches(), whole]);
   return {
     ...{ replay, recall, after },
     /** Remembers an episode, page by page. @param episode its number */
     remember({ start, pages }: Episode, episode: number): void {
-      recall.begin(episode, keyOf(SEED));
+      recall.begin(episode, makeKey(SEED));
       queue.writeBuffer(state.buffer, 0, start);
       begin(USERS, { page: { page: 0, episode, firstUser: 0 } });
       pages.forEach((page, t) => {
@@ -260,25 +271,25 @@ export async function replayBench(
 }
 
 /** Records dispatches. @returns what runs them on so many rows */
-async function runnerOf(
-  headers: StepHeaders<Rows>,
+async function recordRunner(
+  headers: StepHeaders<ReplaySizes>,
   { gpu }: Arena,
   name: string,
   specs: readonly DispatchSpec[],
-): Promise<(rows: number, purpose: Partial<StepPurpose>) => void> {
-  const program = await Program.record<Rows>(gpu, name, headers.buffer, specs);
+): Promise<(rows: number, purpose: Partial<StepSettings>) => void> {
+  const program = await Program.record<ReplaySizes>(gpu, name, headers.buffer, specs);
   return (rows, purpose) => {
     const batch = { sizes: { rows }, counted: 1, first: 0 };
     headers.put(0, batch, { slot: 0, learningRate: 0, iteration: 0, noise: SEED, ...purpose });
     headers.upload(0, 1);
-    Commands.submit(gpu, "replay", (commands) => program.encode(commands, batch.sizes, 0));
+    CommandRecorder.submit(gpu, "replay", (commands) => program.encode(commands, batch.sizes, 0));
   };
 }
 
-export async function checkReplay(gpu: Gpu, checks: Checks, repeats = false): Promise<void> {
+export async function checkReplay(gpu: Gpu, checks: CheckCollector, repeats = false): Promise<void> {
   using arena = new CanaryArena(gpu, "replay");
-  const { replay, recall, after, remember, draw } = await replayBench(arena, { repeats });
-  const episodes = range(EPISODES).map(episodeOf);
+  const { replay, recall, after, remember, draw } = await createReplayBench(arena, { repeats });
+  const episodes = listIndices(EPISODES).map(createEpisode);
   episodes.forEach(remember);
   draw();
   await compareRemembered(arena, replay, episodes, checks);
@@ -287,38 +298,38 @@ export async function checkReplay(gpu: Gpu, checks: Checks, repeats = false): Pr
   await arena.check(checks, ["remember", "replay_starts", ...others]);
 }
 
-async function checkTargets(gpu: Gpu, checks: Checks): Promise<void> {
+async function checkTargets(gpu: Gpu, checks: CheckCollector): Promise<void> {
   using arena = new CanaryArena(gpu, "targets");
-  const random = randomStream(4, "targets");
-  const outcomes = range(BATCH).map((b) => [b % 3, random.normal(), b % 5 === 0 ? 0 : 1, b % PAGES]);
-  const next = range(BATCH * 4).map(() => random.normal());
+  const random = createRandomStream(4, "targets");
+  const outcomes = listIndices(BATCH).map((b) => [b % 3, random.normal(), b % 5 === 0 ? 0 : 1, b % PAGES]);
+  const next = listIndices(BATCH * 4).map(() => random.normal());
   const config = { rows: BATCH, pages: PAGES, users: BATCH, discount: 0.9, bootstrapAtEnd: false };
   const outcome = arena.upload("outcome", Float32Array.from(outcomes.flat()));
   const [wanted, ring] = [arena.allocate("wanted", 4 * BATCH), arena.allocate("ring", 64)];
   const nextView = { view: arena.upload("next", Float32Array.from(next)), stride: 4, first: 1, count: 2 };
   const specs = [qTarget(config, { outcome, next: nextView, wanted }), pageReward(config, { outcome, ring })];
   const batch = { sizes: { rows: BATCH }, counted: 1 };
-  const encode = await recordStep<Rows>(arena, dimensions, specs, batch, { slot: 1 });
-  Commands.submit(gpu, "targets", encode);
+  const encode = await recordStep<ReplaySizes>(arena, dimensions, specs, batch, { slot: 1 });
+  CommandRecorder.submit(gpu, "targets", encode);
   const [found, sums] = await readViews(gpu, [wanted, ring]);
   const expected = outcomes.map(([, reward = NaN, stays, page = NaN], b) => {
     const follows = stays === 1 && page + 1 < PAGES;
     return reward + (follows ? 0.9 * ((next[4 * b + 1] ?? NaN) + (next[4 * b + 2] ?? NaN)) : 0);
   });
-  checks.numbers(floats(found), expected, {
+  checks.numbers(toFloats(found), expected, {
     kernels: ["q_target"],
     what: "wanted values",
     tolerance: 2e-6,
   });
   // The last number of an outcome says who was there; here it is a page's number, which adds up as well.
   const sum = (k: number) => outcomes.reduce((total, outcome) => total + (outcome[k] ?? NaN), 0);
-  const slot = floats(sums).subarray(4, 8);
+  const slot = toFloats(sums).subarray(4, 8);
   const by = { kernels: ["page_reward"], what: "sums of rewards and users", tolerance: 2 ** -18 * BATCH };
   checks.numbers(slot, [0, 0, sum(1), sum(3)], by);
   await arena.check(checks, ["q_target", "page_reward"]);
 }
 
-export const replayCases: readonly Checking[] = [
+export const replayCases: readonly NamedCheck[] = [
   { name: "replay: pages are remembered and drawn", check: (gpu, checks) => checkReplay(gpu, checks) },
   { name: "replay: what values are to become", check: checkTargets },
 ];

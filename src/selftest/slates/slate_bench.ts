@@ -1,28 +1,35 @@
 /** What checks of slates share: rows of a kind of batch of their own, and a program of some dispatches run twice. */
 
-import { randomStream } from "../../data/random.ts";
+import { createRandomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { inTextures } from "../../gpu/kernel_shapes.ts";
+import { usesTextures } from "../../gpu/kernel_shapes.ts";
 import { type Memory, type View, writeMemory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
-import type { StepPurpose } from "../../gpu/step.ts";
+import type { StepSettings } from "../../gpu/step.ts";
 import type { SlateRows } from "../../policy/network/slate_rows.ts";
-import type { Checks } from "../finding.ts";
-import { CanaryArena, checked, recordStep, stepOf, type Trial, twice } from "../harness.ts";
+import type { CheckCollector } from "../finding.ts";
+import {
+  CanaryArena,
+  createStepHeader,
+  type KernelTrial,
+  recordStep,
+  runChecked,
+  runTwice,
+} from "../harness.ts";
 
 /** The rows are counted where the users of a page are, so that all share shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
 const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
 
-export interface Bench extends Disposable {
+export interface SlateBench extends Disposable {
   readonly gpu: Gpu;
   readonly arena: CanaryArena;
   readonly rows: SlateRows<TestSizes>;
   readonly sizes: TestSizes;
   /** The header of a step that its dispatches run with. */
-  step(purpose?: Partial<StepPurpose>): Pick<Trial<TestSizes>, "sizes" | "headers" | "offsets">;
+  step(purpose?: Partial<StepSettings>): Pick<KernelTrial<TestSizes>, "sizes" | "headers" | "offsets">;
   /** Uploads, with canaries behind. */
   upload(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View;
   /** The same where the products of a CPU adapter read it: a texture there. [., columns] */
@@ -34,16 +41,16 @@ export interface Bench extends Disposable {
   run(
     specs: readonly DispatchSpec<TestSizes>[],
     views: readonly Memory[],
-    more?: { reset?: () => void; purpose?: Partial<StepPurpose> },
+    more?: { reset?: () => void; purpose?: Partial<StepSettings> },
   ): Promise<readonly Uint32Array<ArrayBuffer>[]>;
 }
 
 /** @param checks where faults of a run are noted; without them they are thrown */
-export function slateBench(
+export function createSlateBench(
   gpu: Gpu,
   { rows: count, items, most = count }: { rows: number; items: number; most?: number },
-  checks?: Checks,
-): Bench {
+  checks?: CheckCollector,
+): SlateBench {
   const arena = new CanaryArena(gpu, "slates");
   const sizes = { users: count, rows: count, slots: count, items };
   return {
@@ -63,18 +70,18 @@ export function slateBench(
       return view;
     },
     textured: (name, data) => {
-      const memory = inTextures(gpu.shapes)
+      const memory = usesTextures(gpu.shapes)
         ? arena.allocateTexture(name, data.byteLength)
         : arena.allocate(name, data.byteLength);
       writeMemory(gpu.queue, memory, data);
       return memory;
     },
-    step: (purpose) => stepOf(arena, testDimensions, { sizes, counted: count }, purpose),
+    step: (purpose) => createStepHeader(arena, testDimensions, { sizes, counted: count }, purpose),
     run: async (specs, views, { reset, purpose } = {}) => {
       const encode = await recordStep(arena, testDimensions, specs, { sizes, counted: count }, purpose);
-      return await checked(
+      return await runChecked(
         checks,
-        (own) => twice(arena, own, specs, { start: reset, encode, read: () => readViews(gpu, views) }),
+        (own) => runTwice(arena, own, specs, { start: reset, encode, read: () => readViews(gpu, views) }),
       );
     },
     [Symbol.dispose]: () => arena.destroy(),
@@ -82,7 +89,7 @@ export function slateBench(
 }
 
 /** Normal numbers, f32. */
-export function normals(length: number, ...seed: (string | number)[]): Float32Array<ArrayBuffer> {
-  const random = randomStream(3, "slates", ...seed.map(String));
+export function drawSlateNormals(length: number, ...seed: (string | number)[]): Float32Array<ArrayBuffer> {
+  const random = createRandomStream(3, "slates", ...seed.map(String));
   return Float32Array.from({ length }, () => random.normal());
 }

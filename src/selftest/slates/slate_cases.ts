@@ -2,15 +2,21 @@
 
 import { NONE } from "../../data/click_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import type { Sizes } from "../../gpu/sizes.ts";
-import { PANEL, panelsOf, slatePick, slateScore, uploadPlace } from "../../policy/network/slate_score.ts";
-import { type SlateRows, stateInput } from "../../policy/network/slate_rows.ts";
-import { plain } from "../../simulate/users.ts";
+import type { BatchSizes } from "../../gpu/sizes.ts";
+import {
+  countPanels,
+  PANEL,
+  recordSlatePick,
+  recordSlateScore,
+  uploadPlace,
+} from "../../policy/network/slate_score.ts";
+import { recordStateInput, type SlateRows } from "../../policy/network/slate_rows.ts";
+import { makePlainTensor } from "../../simulate/users.ts";
 import { padRows } from "../../tape/tensor.ts";
-import type { Checking, Checks } from "../finding.ts";
-import { type Bench, normals, slateBench } from "./slate_bench.ts";
+import type { CheckCollector, NamedCheck } from "../finding.ts";
+import { createSlateBench, drawSlateNormals, type SlateBench } from "./slate_bench.ts";
 import { checkRatio } from "./slate_ratio_check.ts";
-import { CANARY, floats, maskBits, range, runTrial, type Trial } from "../harness.ts";
+import { CANARY, type KernelTrial, listIndices, makeMaskBits, runTrial, toFloats } from "../harness.ts";
 
 /** Score of an item for a row in f64, and a bound of the kernel's rounding. */
 function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {
@@ -44,7 +50,7 @@ function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number)
 }
 
 /** What is scored, and for whom. */
-export interface Scored {
+export interface ScoredRows {
   readonly base: Float32Array<ArrayBuffer>;
   readonly table: Float32Array<ArrayBuffer>;
   readonly weights: Float32Array<ArrayBuffer>;
@@ -55,34 +61,37 @@ export interface Scored {
 }
 
 /** Of some rows all items but one are masked, of others some, none, all, or all but the last. */
-function takenOf(items: number) {
+function isTaken(items: number) {
   return (row: number, item: number): boolean =>
     [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;
 }
 
 /** Items 0, 1, 4 and 5 of every eight are equal, and so are the other four. */
-export function usualScored({ rows, items, units }: ScoreSizes): Scored {
-  const [base, table] = [normals(rows * units, "base", units), normals(items * units, "table", units)];
+export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows {
+  const [base, table] = [
+    drawSlateNormals(rows * units, "base", units),
+    drawSlateNormals(items * units, "table", units),
+  ];
   const equal = (item: number) => item & ~5;
   for (let item = 0; item < items; item++) {
     table.copyWithin(item * units, equal(item) * units, (equal(item) + 1) * units);
   }
-  return { base, table, weights: normals(units, "weights", units), taken: takenOf(items), equal };
+  return { base, table, weights: drawSlateNormals(units, "weights", units), taken: isTaken(items), equal };
 }
 
 /**
  * Scores of all items, and the best of each panel.
  * @param rows of a batch of some kind, in an arena with canaries. @param more.plain the table stands alone: not among others
  */
-export function scoreTrial<S extends Sizes>(
-  { gpu, arena, rows, textured }: Pick<Bench, "gpu" | "arena" | "textured"> & { rows: SlateRows<S> },
-  step: Pick<Trial<S>, "sizes" | "headers" | "offsets">,
+export function scoreTrial<S extends BatchSizes>(
+  { gpu, arena, rows, textured }: Pick<SlateBench, "gpu" | "arena" | "textured"> & { rows: SlateRows<S> },
+  step: Pick<KernelTrial<S>, "sizes" | "headers" | "offsets">,
   { rows: R, items, units, exact = false }: ScoreSizes,
-  { scored, plain = false }: { readonly scored: Scored; readonly plain?: boolean },
-): Trial<S> {
+  { scored, plain = false }: { readonly scored: ScoredRows; readonly plain?: boolean },
+): KernelTrial<S> {
   const { base, table, weights, taken, equal } = scored;
   const kernels = [gpu.shapes.kind === "cpu" ? "slate_score_panel" : "slate_score_tiled"];
-  const panels = panelsOf(items);
+  const panels = countPanels(items);
   const best = arena.allocate("best", 8 * panels * R);
   const scores = arena.allocate("scores", 4 * PANEL * panels * R);
   const views = {
@@ -94,30 +103,32 @@ export function scoreTrial<S extends Sizes>(
       scoresStride4: 8 * panels,
     }),
   };
-  const masked = arena.upload("masked", withNoise(maskBits(R, items, taken), R, items));
+  const masked = arena.upload("masked", withNoise(makeMaskBits(R, items, taken), R, items));
   const own = { label: "score", items, units, views };
   const [what, which] = ["scores of each panel's best item", "the first of equal items"];
   return {
     ...{ arena, ...step, views: [best, scores], named: new Map([[best, what]]) },
     specs: [
-      slateScore(rows, { ...own, to: { best, masked } }),
-      slateScore(rows, { ...own, to: { scores } }),
+      recordSlateScore(rows, { ...own, to: { best, masked } }),
+      recordSlateScore(rows, { ...own, to: { scores } }),
     ],
     compare(words, _specs, checks) {
       const of = score64(base, table, weights);
-      const all = floats(words(scores));
-      const storedOf = (row: number, item: number) => all[row * PANEL * panels + item] ?? NaN;
+      const all = toFloats(words(scores));
+      const getStored = (row: number, item: number) => all[row * PANEL * panels + item] ?? NaN;
       const at = (k: number): [row: number, item: number] => [Math.floor(k / items), k % items];
       checks.numbers(
-        Float32Array.from({ length: R * items }, (_, k) => storedOf(...at(k))),
+        Float32Array.from({ length: R * items }, (_, k) => getStored(...at(k))),
         Float64Array.from({ length: R * items }, (_, k) => of(...at(k)).score),
         { kernels, what: "scores of all items", tolerance: (k) => of(...at(k)).bound, columns: items },
       );
       // The best of a panel: as good as any other, within the rounding; the first of equal ones; and its value.
-      const values = floats(words(best));
-      const winners = range(panels * R).map((k) => {
+      const values = toFloats(words(best));
+      const winners = listIndices(panels * R).map((k) => {
         const [panel, row] = [Math.floor(k / R), k % R];
-        const free = range(items).filter((item) => Math.floor(item / PANEL) === panel && !taken(row, item));
+        const free = listIndices(items).filter((item) =>
+          Math.floor(item / PANEL) === panel && !taken(row, item)
+        );
         const winner = words(best)[2 * k + 1] ?? NaN;
         if (free.length === 0) {
           return { most: NONE, score: winner, bound: 0, value: 0, stored: 0, first: 0, is: 0, winner };
@@ -128,7 +139,7 @@ export function scoreTrial<S extends Sizes>(
           score: free.includes(winner) ? of(row, winner).score : winner === CANARY ? NaN : -Infinity,
           bound: 2 * Math.max(...free.map((item) => of(row, item).bound)),
           value: values[2 * k] ?? NaN,
-          stored: storedOf(row, winner),
+          stored: getStored(row, winner),
           first: free.find((item) => equal(item) === equal(winner)) ?? NaN,
           is: winner,
           winner,
@@ -154,49 +165,53 @@ export function scoreTrial<S extends Sizes>(
   };
 }
 
-export async function checkScore(gpu: Gpu, checks: Checks, sizes: ScoreSizes): Promise<void> {
-  using bench = slateBench(gpu, { rows: sizes.rows, items: sizes.items }, checks);
-  await runTrial(scoreTrial(bench, bench.step(), sizes, { scored: usualScored(sizes) }), checks);
+export async function checkScore(gpu: Gpu, checks: CheckCollector, sizes: ScoreSizes): Promise<void> {
+  using bench = createSlateBench(gpu, { rows: sizes.rows, items: sizes.items }, checks);
+  await runTrial(scoreTrial(bench, bench.step(), sizes, { scored: createScoredRows(sizes) }), checks);
 }
 
 /** @param columns of the state */
-export async function checkInput(gpu: Gpu, checks: Checks, columns: number): Promise<void> {
+export async function checkInput(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const [R, pages] = [70, 20];
-  using bench = slateBench(gpu, { rows: R, items: 1 }, checks);
+  using bench = createSlateBench(gpu, { rows: R, items: 1 }, checks);
   const { rows, textured, run } = bench;
-  const values = normals(R * columns, "states", columns);
+  const values = drawSlateNormals(R * columns, "states", columns);
   const view = textured("state", padRows(values, R, columns, 1));
-  const { input, dispatch } = stateInput(rows, plain("state", "rows", columns, 4, view), pages);
+  const { input, dispatch } = recordStateInput(
+    rows,
+    makePlainTensor("state", "rows", columns, 4, view),
+    pages,
+  );
   const page = { page: 5, episode: 0, firstUser: 0 };
   const [found] = await run([dispatch], [input.view], { purpose: { page } });
-  const expected = range(R).flatMap((
+  const expected = listIndices(R).flatMap((
     row,
   ) => [...values.subarray(row * columns, (row + 1) * columns), 5 / pages]);
   const padded = padRows(Float64Array.from(expected), R, columns + 1, 1);
   const by = { kernels: ["state_input"], what: "state and time", columns: input.stride };
-  checks.numbers(floats(found), padded, { ...by, tolerance: (k) => (padded[k] === 0 ? 0 : 2e-7) });
+  checks.numbers(toFloats(found), padded, { ...by, tolerance: (k) => (padded[k] === 0 ? 0 : 2e-7) });
 }
 
 /** Of the kernel that takes the best item into the next slot, for one position. */
 const [R, ITEMS, UNITS, SLATE, POSITION] = [70, 71, 8, 4, 2];
-const PANELS = panelsOf(ITEMS);
+const PANELS = countPanels(ITEMS);
 
 type Inputs = ReturnType<typeof pickInputs>;
 
 function pickInputs() {
   return {
     // Of an item's own part and of those of two later positions.
-    table: normals(ITEMS * 2 * UNITS, "table"),
+    table: drawSlateNormals(ITEMS * 2 * UNITS, "table"),
     // Of four positions.
-    bases: normals(R * 4 * UNITS, "bases"),
+    bases: drawSlateNormals(R * 4 * UNITS, "bases"),
     // Among them a bias of each position.
-    weights: normals(8 * UNITS, "weights"),
-    q: normals(R * SLATE, "q"),
+    weights: drawSlateNormals(8 * UNITS, "weights"),
+    q: drawSlateNormals(R * SLATE, "q"),
     slates: Uint32Array.from(
       { length: R * SLATE },
       (_, i) => i % SLATE < POSITION ? (i % SLATE) + (i % 3) : 77,
     ),
-    masked: maskBits(R, ITEMS, (row, item) => (row + item) % 5 === 0),
+    masked: makeMaskBits(R, ITEMS, (row, item) => (row + item) % 5 === 0),
     best: bestOfPanels(),
   };
 }
@@ -206,7 +221,7 @@ function bestOfPanels(): Uint32Array<ArrayBuffer> {
   const best = new Uint32Array(2 * PANELS * R);
   const values = new Float32Array(best.buffer);
   // Whole numbers, so that some are equal.
-  const random = normals(PANELS * R, "best");
+  const random = drawSlateNormals(PANELS * R, "best");
   for (let i = 0; i < PANELS * R; i++) {
     const [panel, row] = [Math.floor(i / R), i % R];
     const none = row % 7 === 0 || (row + panel) % 4 === 0;
@@ -218,7 +233,7 @@ function bestOfPanels(): Uint32Array<ArrayBuffer> {
 
 /** Words of bases, masks, slates, values and the next position's base. */
 function runPick(
-  { gpu: { queue }, arena, rows, upload, run }: Bench,
+  { gpu: { queue }, arena, rows, upload, run }: SlateBench,
   { table, bases, weights, q, slates, masked, best }: Inputs,
 ): Promise<readonly Uint32Array<ArrayBuffer>[]> {
   const U4 = UNITS / 4;
@@ -242,12 +257,12 @@ function runPick(
     queue.writeBuffer(views.slates.buffer, 0, slates);
     queue.writeBuffer(views.q.buffer, 0, q);
   };
-  const spec = slatePick(rows, { label: "pick", units: UNITS, views });
+  const spec = recordSlatePick(rows, { label: "pick", units: UNITS, views });
   return run([spec], [views.bases, views.masked, views.slates, views.q, views.current], { reset });
 }
 
 /** The item that a row takes, and its value. */
-function pickOf({ best, slates }: Inputs, row: number): { item: number; value: number } {
+function findPick({ best, slates }: Inputs, row: number): { item: number; value: number } {
   const values = new Float32Array(best.buffer);
   let [value, item] = [-Infinity, NONE];
   for (let panel = 0; panel < PANELS; panel++) {
@@ -259,7 +274,7 @@ function pickOf({ best, slates }: Inputs, row: number): { item: number; value: n
   if (item !== NONE) return { item, value };
   // Where nothing is left: the first item that the slate does not have.
   const shown = slates.slice(row * SLATE, row * SLATE + POSITION);
-  return { item: range(3).find((item) => !shown.includes(item)) ?? NONE, value: 0 };
+  return { item: listIndices(3).find((item) => !shown.includes(item)) ?? NONE, value: 0 };
 }
 
 /** What the kernel writes: each number is a sum of two that is rounded once. */
@@ -269,7 +284,7 @@ function pickOnHost(inputs: Inputs) {
   const slates = inputs.slates.slice();
   const [bases, q] = [inputs.bases.slice(), inputs.q.slice()];
   for (let row = 0; row < R; row++) {
-    const { item, value } = pickOf(inputs, row);
+    const { item, value } = findPick(inputs, row);
     const slot = row * SLATE + POSITION;
     slates[slot] = item;
     const word = Math.floor(item / PANEL) * R + row;
@@ -287,20 +302,20 @@ function pickOnHost(inputs: Inputs) {
   return { bases, masked, slates, q, current };
 }
 
-export async function checkPick(gpu: Gpu, checks: Checks): Promise<void> {
-  using bench = slateBench(gpu, { rows: R, items: ITEMS }, checks);
+export async function checkPick(gpu: Gpu, checks: CheckCollector): Promise<void> {
+  using bench = createSlateBench(gpu, { rows: R, items: ITEMS }, checks);
   const inputs = pickInputs();
   const [bases, masked, slates, q, current] = await runPick(bench, inputs);
   const wanted = pickOnHost(inputs);
   const by = { kernels: ["slate_pick"] };
   checks.same(slates, wanted.slates, { ...by, what: "slates", columns: SLATE });
   checks.same(masked, wanted.masked, { ...by, what: "what may not be shown" });
-  checks.same(floats(q), wanted.q, { ...by, what: "values", columns: SLATE });
-  checks.same(floats(bases), wanted.bases, { ...by, what: "bases of later positions", columns: 4 * UNITS });
-  checks.same(floats(current), wanted.current, { ...by, what: "the next position's base", columns: UNITS });
+  checks.same(toFloats(q), wanted.q, { ...by, what: "values", columns: SLATE });
+  checks.same(toFloats(bases), wanted.bases, { ...by, what: "bases of later positions", columns: 4 * UNITS });
+  checks.same(toFloats(current), wanted.current, { ...by, what: "the next position's base", columns: UNITS });
 }
 
-export const slateCases: readonly Checking[] = [
+export const slateCases: readonly NamedCheck[] = [
   {
     name: "slates: scores of all items",
     check: (gpu, checks) => checkScore(gpu, checks, { rows: 131, items: 75, units: 20 }),

@@ -1,15 +1,15 @@
 /** The kernel of exact slates, by utilities and by values of a network: as good as the best of all slates. */
 
 import type { Gpu } from "../../gpu/device.ts";
-import { PANEL, panelsOf } from "../../policy/network/slate_score.ts";
-import { bestSlate, slateWorth } from "../../policy/network/slate_ratio.ts";
-import type { Checks } from "../finding.ts";
-import { floats, maskBits, range } from "../harness.ts";
-import { type Bench, normals, slateBench } from "./slate_bench.ts";
+import { countPanels, PANEL } from "../../policy/network/slate_score.ts";
+import { recordBestSlate, recordSlateWorth } from "../../policy/network/slate_ratio.ts";
+import type { CheckCollector } from "../finding.ts";
+import { listIndices, makeMaskBits, toFloats } from "../harness.ts";
+import { createSlateBench, drawSlateNormals, type SlateBench } from "./slate_bench.ts";
 
 const [ITEMS, ETA] = [12, 0.5];
 /** Floats from a row of scores to the next. */
-const STRIDE = PANEL * panelsOf(ITEMS);
+const STRIDE = PANEL * countPanels(ITEMS);
 
 export interface RatioSizes {
   readonly rows: number;
@@ -23,7 +23,7 @@ export interface RatioSizes {
 }
 
 /** In some rows as many items are left as are shown. */
-function takenOf({ slate }: RatioSizes) {
+function isTaken({ slate }: RatioSizes) {
   return (row: number, item: number): boolean =>
     row % 7 === 0 ? item >= slate : row % 3 === 0 && (item * 5 + row) % 4 === 0;
 }
@@ -31,7 +31,7 @@ function takenOf({ slate }: RatioSizes) {
 /** Utilities [R, I], and the values of a network: scores of items beside the row's own, and that of no click. */
 function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
   const drawn = (name: string, scale: (row: number) => number) => {
-    const all = normals(rows * ITEMS, name, slate);
+    const all = drawSlateNormals(rows * ITEMS, name, slate);
     return all.map((x, i) => {
       const row = Math.floor(i / ITEMS);
       const own = hard && row % 4 === 0 ? all[i - i % ITEMS % 2] ?? NaN : x;
@@ -43,7 +43,7 @@ function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
   return {
     u: drawn("u", (row) => (hard && row % 5 === 0 ? 40 : 2)),
     scores,
-    values: normals(rows * 4, "values", slate).map((x, i) => (i % 4 === 1 ? 3 * x : x)),
+    values: drawSlateNormals(rows * 4, "values", slate).map((x, i) => (i % 4 === 1 ? 3 * x : x)),
   };
 }
 type Inputs = ReturnType<typeof ratioInputs>;
@@ -52,49 +52,49 @@ type Inputs = ReturnType<typeof ratioInputs>;
 type Worth = ReturnType<typeof worth64>;
 
 function worth64({ u, scores, values }: Inputs, utility: boolean) {
-  const uOf = (row: number, item: number) => u[row * ITEMS + item] ?? NaN;
-  const qOf = (row: number, item: number) =>
-    utility ? uOf(row, item) : (scores[row * STRIDE + item] ?? NaN) + (values[4 * row] ?? NaN);
-  const zeroOf = (row: number) => (utility ? 0 : values[4 * row + 1] ?? NaN);
-  const slateOf = (row: number, items: readonly number[]) => {
-    let [sum, share] = [zeroOf(row), 1];
+  const getUtility = (row: number, item: number) => u[row * ITEMS + item] ?? NaN;
+  const getValue = (row: number, item: number) =>
+    utility ? getUtility(row, item) : (scores[row * STRIDE + item] ?? NaN) + (values[4 * row] ?? NaN);
+  const getZero = (row: number) => (utility ? 0 : values[4 * row + 1] ?? NaN);
+  const getSlate = (row: number, items: readonly number[]) => {
+    let [sum, share] = [getZero(row), 1];
     for (const item of items) {
-      const v = Math.exp(ETA * uOf(row, item));
-      sum += v * qOf(row, item);
+      const v = Math.exp(ETA * getUtility(row, item));
+      sum += v * getValue(row, item);
       share += v;
     }
     return sum / share;
   };
-  return { utility: uOf, item: qOf, noClick: zeroOf, slate: slateOf };
+  return { utility: getUtility, item: getValue, noClick: getZero, slate: getSlate };
 }
 
 /** All slates of k of these items. */
-function* slatesOf(
+function* listSlates(
   items: readonly number[],
   k: number,
   chosen: readonly number[] = [],
 ): Generator<readonly number[]> {
   if (chosen.length === k) return yield chosen;
   for (let i = 0; i + k - chosen.length <= items.length; i++) {
-    yield* slatesOf(items.slice(i + 1), k, [...chosen, items[i] ?? NaN]);
+    yield* listSlates(items.slice(i + 1), k, [...chosen, items[i] ?? NaN]);
   }
 }
 
 /** What a row's slate is worth, NaN where it may not be shown; what the best one is; and the largest value in them. */
 function besideBest(worth: Worth, sizes: RatioSizes, shown: readonly number[], row: number) {
-  const taken = takenOf(sizes);
-  const free = range(ITEMS).filter((item) => !taken(row, item));
+  const taken = isTaken(sizes);
+  const free = listIndices(ITEMS).filter((item) => !taken(row, item));
   const allowed = new Set(shown).size === sizes.slate && shown.every((item) => free.includes(item));
   return {
     own: allowed ? worth.slate(row, shown) : NaN,
-    best: Math.max(...[...slatesOf(free, sizes.slate)].map((slate) => worth.slate(row, slate))),
+    best: Math.max(...[...listSlates(free, sizes.slate)].map((slate) => worth.slate(row, slate))),
     largest: Math.max(Math.abs(worth.noClick(row)), ...free.map((item) => Math.abs(worth.item(row, item)))),
   };
 }
 
 /** Words of the slates that the kernel finds, of what it says that they are worth, and of what may not be shown then. */
 function runBest(
-  { gpu, arena, rows, upload, run }: Bench,
+  { gpu, arena, rows, upload, run }: SlateBench,
   { u, scores, values }: Inputs,
   { rows: R, slate, utility }: RatioSizes,
   bits: Uint32Array<ArrayBuffer>,
@@ -107,14 +107,14 @@ function runBest(
     ...{ values: upload("values", values), valueStride: 4 },
   };
   const model = { label: "ratio", slate, eta: ETA };
-  const spec = bestSlate(rows, { ...model, utilities: upload("u", u), worthOf, masked, slates, worth });
+  const spec = recordBestSlate(rows, { ...model, utilities: upload("u", u), worthOf, masked, slates, worth });
   const reset = () => gpu.queue.writeBuffer(masked.view.buffer, 0, bits);
   return run([spec], [slates, worth, masked.view], { reset });
 }
 
 /** What the kernel says that given slates are worth, by what it is told of their items. */
 async function runGiven(
-  { arena, rows, upload, run }: Bench,
+  { arena, rows, upload, run }: SlateBench,
   worth: Worth,
   slates: readonly (readonly number[])[],
 ): Promise<Float32Array> {
@@ -125,34 +125,34 @@ async function runGiven(
   ]);
   const again = arena.allocate("worth again", 4 * slates.length);
   const slate = slates[0]?.length ?? NaN;
-  const spec = slateWorth(rows, {
+  const spec = recordSlateWorth(rows, {
     ...{ label: "ratio", slate, eta: ETA, stride: slate + 1, worth: again },
     utilities: upload("slots", Float32Array.from(slots)),
     values: upload("columns", Float32Array.from(columns)),
   });
   const [valued] = await run([spec], [again]);
-  return floats(valued);
+  return toFloats(valued);
 }
 
-export async function checkRatio(gpu: Gpu, checks: Checks, sizes: RatioSizes): Promise<void> {
+export async function checkRatio(gpu: Gpu, checks: CheckCollector, sizes: RatioSizes): Promise<void> {
   const { rows: R, slate: k, utility, tolerance: share = 2 ** -18 } = sizes;
-  using bench = slateBench(gpu, { rows: R, items: ITEMS }, checks);
+  using bench = createSlateBench(gpu, { rows: R, items: ITEMS }, checks);
   const inputs = ratioInputs(sizes);
   const worth = worth64(inputs, utility);
-  const taken = takenOf(sizes);
-  const [shown, lambda, after] = await runBest(bench, inputs, sizes, maskBits(R, ITEMS, taken));
-  const slates = range(R).map((row) => Array.from(shown?.subarray(row * k, (row + 1) * k) ?? []));
+  const taken = isTaken(sizes);
+  const [shown, lambda, after] = await runBest(bench, inputs, sizes, makeMaskBits(R, ITEMS, taken));
+  const slates = listIndices(R).map((row) => Array.from(shown?.subarray(row * k, (row + 1) * k) ?? []));
   const rows = slates.map((slate, row) => besideBest(worth, sizes, slate, row));
   const own = rows.map(({ own }) => own);
   const by = { kernels: ["slate_ratio"], tolerance: (row: number) => share * (rows[row]?.largest ?? NaN) };
   const what = utility ? "by utility" : "by value";
   checks.numbers(own, rows.map(({ best }) => best), { ...by, what: `what the slate is worth, ${what}` });
-  checks.numbers(floats(lambda), own, { ...by, what: `its worth as the kernel has it, ${what}` });
+  checks.numbers(toFloats(lambda), own, { ...by, what: `its worth as the kernel has it, ${what}` });
   checks.numbers(await runGiven(bench, worth, slates), own, {
     ...by,
     what: `worth of given slates, ${what}`,
   });
-  const bits = maskBits(
+  const bits = makeMaskBits(
     R,
     ITEMS,
     (row, item) => taken(row, item) || (slates[row]?.includes(item) ?? false),

@@ -9,7 +9,7 @@ import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "../../../deno.json" with { type: "json" };
 import { allowFolder } from "../../cli/outputs.ts";
-import { atomicWriteFile, makeFolder } from "../../files/atomic_write.ts";
+import { makeFolder, writeFileAtomically } from "../../files/atomic_write.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
 import { runMain } from "../../cli/fail.ts";
 import { DENO_FLAGS } from "../../deno_flags.ts";
@@ -32,7 +32,7 @@ export async function buildPackage(folder: string): Promise<StagedPackage> {
   const tarball = `${folder}/clickgan-${config.version}.tgz`;
   using _owned = await OwnedFolder.begin(folder, { what: "the package", option: "folder" });
   const used = new Set<string>();
-  for (const path of await modulesOf("src/mod.ts")) {
+  for (const path of await listModules("src/mod.ts")) {
     const text = await Deno.readTextFile(ROOT + path);
     if (path.endsWith(".wgsl")) await write(`${staged}/${path}.ts`, kernelModule(text));
     else {
@@ -50,11 +50,11 @@ export async function buildPackage(folder: string): Promise<StagedPackage> {
 
 async function write(file: string, text: string): Promise<void> {
   await makeFolder(dirname(file));
-  await atomicWriteFile(file, text);
+  await writeFileAtomically(file, text);
 }
 
 /** Paths of the local files that a module is made of, by the graph that Deno sees. */
-async function modulesOf(path: string): Promise<string[]> {
+async function listModules(path: string): Promise<string[]> {
   const graph: unknown = JSON.parse(await deno(ROOT, "info", "--json", ...DENO_FLAGS, path));
   if (typeof graph !== "object" || graph === null || !("modules" in graph) || !Array.isArray(graph.modules)) {
     throw new Error("expected a list of modules from deno info");

@@ -7,7 +7,7 @@ import * as esbuild from "esbuild";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DENO_FLAGS } from "../../deno_flags.ts";
-import { tableEntry } from "./kernel_table.ts";
+import { formatTableEntry } from "./kernel_table.ts";
 
 /** What is bundled, and how. */
 export interface BundleOptions {
@@ -40,7 +40,7 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
  * One at a time, as the bundler is a process that is stopped at the end.
  * @returns the same bytes for the same sources, on any machine. @throws Error with all that the bundler says
  */
-export async function bundle(options: BundleOptions): Promise<Bundle> {
+export async function buildBundle(options: BundleOptions): Promise<Bundle> {
   const { entry, format, minify = true, banner, folders, instead = {}, kernels = "whole" } = options;
   const packages = await packageFolders(entry);
   for (const [name, folder] of Object.entries(folders ?? {})) packages.set(name, resolve(folder));
@@ -73,7 +73,7 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
 }
 
 /** Bytes of a script as it runs: those of its code, and those of the kernels' text in it. */
-export function sizeOf({ text, inputs }: Bundle): { readonly code: number; readonly kernels: number } {
+export function measureBundle({ text, inputs }: Bundle): { readonly code: number; readonly kernels: number } {
   const kernels = [...inputs].reduce((sum, [path, bytes]) => sum + (path.endsWith(".wgsl") ? bytes : 0), 0);
   return { code: new TextEncoder().encode(text).length - kernels, kernels };
 }
@@ -83,9 +83,9 @@ function kernelsAs(how: NonNullable<BundleOptions["kernels"]>): esbuild.Plugin {
     name: "kernels",
     setup(build) {
       build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => {
-        if (how === "from a table") return { contents: `export default ${tableEntry(path)};` };
+        if (how === "from a table") return { contents: `export default ${formatTableEntry(path)};` };
         const text = await Deno.readTextFile(path);
-        return { contents: how === "whole" ? text : withoutComments(text), loader: "text" };
+        return { contents: how === "whole" ? text : stripComments(text), loader: "text" };
       });
     },
   };
@@ -133,7 +133,7 @@ async function packageFolders(entry: string): Promise<Map<string, string>> {
 }
 
 /** The text of a file of a package that a module uses. */
-export async function packageText(entry: string, name: string, file: string): Promise<string> {
+export async function readPackageFile(entry: string, name: string, file: string): Promise<string> {
   const folder = (await packageFolders(entry)).get(name);
   if (folder === undefined) throw new Error(`${entry} uses no package ${name}`);
   return await Deno.readTextFile(join(folder, file));
@@ -143,7 +143,7 @@ export async function packageText(entry: string, name: string, file: string): Pr
  * A kernel's text without comments, which no driver needs and which are a good third of it, and what they leave behind: lines
  * that are empty, spaces at both ends of lines. One stays before a constant of a function, as the host sets those without.
  */
-export function withoutComments(text: string): string {
+export function stripComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>
     line.replace(/\s*(\/\/.*)?$/, "").replace(/^ +(?=(const )?)/, (_, own) => own ? " " : "")
   );

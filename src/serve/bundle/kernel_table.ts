@@ -7,18 +7,18 @@
 const TABLE = "WGSL";
 
 /** A kernel's name in the table: its file's, without the ending. An exercise has the name of what it leads to. */
-export function tableName(path: string): string {
+export function getKernelKey(path: string): string {
   const name = path.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   return /[/\\]exercises[/\\]/.test(path) ? `exercise_${name}` : name;
 }
 
 /** What stands in the script in the place of a kernel's text. */
-export function tableEntry(path: string): string {
-  return `${TABLE}.${tableName(path)}`;
+export function formatTableEntry(path: string): string {
+  return `${TABLE}.${getKernelKey(path)}`;
 }
 
 /** What is to run before the script. @param kernels WGSL by name, as JSON */
-export function tableScript(kernels: string): string {
+export function buildTableScript(kernels: string): string {
   // Scripts that are loaded later find it, too, also where this one is a module.
   return `globalThis.${TABLE}=${kernels};\n`;
 }

@@ -5,15 +5,15 @@
 
 import {
   type CountsConfig,
+  countTableWidth,
+  countTokenSlots,
   LAGS,
   PRIOR,
   SIMILARITY_FLOOR,
-  slotsOf,
-  tableWidth,
 } from "../../counts/columns.ts";
 import { BIAS, FIRST_LAYER, KERNEL, SCALE, TABLE } from "../../model/counted.ts";
-import { type EncoderInputs, lastClicks } from "./encoders.ts";
-import { FLOAT, type GraphBuilder, type Name } from "./graph.ts";
+import { addLastClicks, type EncoderInputs } from "./encoders.ts";
+import { FLOAT, type GraphBuilder, type TensorName } from "./graph.ts";
 
 /** What names of the tables begin with that are read on this side of a logarithm. */
 export const COUNTED = "counts/of_items/";
@@ -29,19 +29,19 @@ interface CountInputs {
   /** A number of an item in the model's table. */
   readonly at: (item: number, column: number) => number;
   /** [users, items] the items displayed, 0 for none. */
-  readonly page: Name;
+  readonly page: TensorName;
   /** [users, LAGS] the last clicks' items, 0 for none. */
-  readonly recent: Name;
+  readonly recent: TensorName;
   /** [users, LAGS] 1 where there is one. */
-  readonly there: Name;
+  readonly there: TensorName;
 }
 
 /** [users, items, C] standardised. A file knows clicks only: nothing was passed over. */
-export function displayedCounts(inputs: EncoderInputs, config: CountsConfig): Name {
+export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig): TensorName {
   const { graph, weight, catalogue, history, clicks } = inputs;
   const table = weight(TABLE);
-  const width = tableWidth(config);
-  const last = lastClicks(inputs, LAGS);
+  const width = countTableWidth(config);
+  const last = addLastClicks(inputs, LAGS);
   const scale = weight(SCALE);
   const C = scale.length / 3;
   const of: CountInputs = {
@@ -55,7 +55,7 @@ export function displayedCounts(inputs: EncoderInputs, config: CountsConfig): Na
   };
   const clicked = summed(of, of.items, of.recent, of.there);
   const again = graph.op("GatherElements", [clicked, of.page], { axis: 1 });
-  const rate = ofItems(of, "rate", (item) => rateOf(of, item, scale[2 * C] ?? NaN));
+  const rate = ofItems(of, "rate", (item) => getClickRate(of, item, scale[2 * C] ?? NaN));
   const passed = graph.op("Mul", [rate, 0]);
   const columns = [
     rate,
@@ -79,37 +79,50 @@ export function displayedCounts(inputs: EncoderInputs, config: CountsConfig): Na
 }
 
 /** [users, items, N] what the counts give the first layer. */
-export function countsLayer({ graph, weight, tensor }: EncoderInputs, counts: Name, N: number): Name {
+export function addCountsLayer(
+  { graph, weight, tensor }: EncoderInputs,
+  counts: TensorName,
+  N: number,
+): TensorName {
   return graph.op("MatMul", [counts, tensor(FIRST_LAYER, weight(FIRST_LAYER).length / N, N)]);
 }
 
 /** [users, items, 1] */
-export function linearPart({ graph, weight, tensor }: EncoderInputs, counts: Name): Name {
+export function addLinearPart({ graph, weight, tensor }: EncoderInputs, counts: TensorName): TensorName {
   const product = graph.op("MatMul", [counts, tensor(KERNEL, weight(KERNEL).length, 1)]);
   return graph.op("Add", [product, tensor(BIAS, 1)]);
 }
 
-function rateOf({ at }: CountInputs, item: number, meanRate: number): number {
+function getClickRate({ at }: CountInputs, item: number, meanRate: number): number {
   return Math.log((at(item, 1) + PRIOR * meanRate) / ((at(item, 0) + PRIOR) * meanRate));
 }
 
 /** [users, items, 1] from [users, items]. */
-function column(graph: GraphBuilder, name: Name): Name {
+function column(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Unsqueeze", [name, [2]]);
 }
 
-function logOfNext(graph: GraphBuilder, name: Name): Name {
+function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Log", [graph.op("Add", [name, 1])]);
 }
 
 /** [users, items, 1] a number of each displayed item. */
-function ofItems({ graph, items, page }: CountInputs, name: string, of: (item: number) => number): Name {
+function ofItems(
+  { graph, items, page }: CountInputs,
+  name: string,
+  of: (item: number) => number,
+): TensorName {
   const values = Float32Array.from({ length: items }, (_, item) => of(item));
   return graph.op("Gather", [graph.tensor(`${COUNTED}${name}`, [items, 1], values), page]);
 }
 
 /** [users, size] the sums of what falls on each place. @param place [users, .] @param value [users, .] */
-function summed({ graph, page }: CountInputs, size: number, place: Name, value: Name): Name {
+function summed(
+  { graph, page }: CountInputs,
+  size: number,
+  place: TensorName,
+  value: TensorName,
+): TensorName {
   const users = graph.op("Shape", [page], { start: 0, end: 1 });
   const shape = graph.op("Concat", [users, [size]], { axis: 0 });
   const zeros = graph.op("Expand", [0, shape]);
@@ -120,9 +133,9 @@ function summed({ graph, page }: CountInputs, size: number, place: Name, value: 
 function lookedUp(
   { graph, items, page }: CountInputs,
   name: string,
-  from: Name,
+  from: TensorName,
   { places, factors }: { places: Int32Array<ArrayBuffer>; factors: Float32Array<ArrayBuffer> },
-): Name {
+): TensorName {
   const K = places.length / items;
   const own = graph.op("Gather", [graph.tensor(`${COUNTED}${name}/places`, [items, K], places), page]);
   const flat = graph.op("Reshape", [own, [0, -1]]);
@@ -133,9 +146,9 @@ function lookedUp(
 }
 
 /** [users, items, 1] No item is a neighbour of its own, and each of the last clicks counts once. */
-function similarity(of: CountInputs, clicked: Name): Name {
+function similarity(of: CountInputs, clicked: TensorName): TensorName {
   const { graph, config: { fields, neighbours: M }, items, at } = of;
-  const first = 4 + 2 * slotsOf(fields);
+  const first = 4 + 2 * countTokenSlots(fields);
   const users = (item: number) => Math.max(1, at(item, 2));
   const places = new Int32Array(items * M);
   const factors = new Float32Array(items * M);
@@ -151,7 +164,7 @@ function similarity(of: CountInputs, clicked: Name): Name {
 }
 
 /** [users, items] 1 for the item clicked last. */
-function wasLast({ graph }: CountInputs, history: Name, clicks: Name): Name {
+function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName): TensorName {
   const place = graph.op("Max", [graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), [1]]), [0]]);
   const last = graph.op("GatherElements", [history, place], { axis: 1 });
   const same = graph.op("And", [
@@ -162,7 +175,7 @@ function wasLast({ graph }: CountInputs, history: Name, clicks: Name): Name {
 }
 
 /** [users] items displayed, of 1 to the longest page's. */
-function pageLength(graph: GraphBuilder, longest: number): Name {
+function pageLength(graph: GraphBuilder, longest: number): TensorName {
   const shown = graph.op("Cast", [graph.op("GreaterOrEqual", ["page", [0]])], { to: FLOAT });
   const length = graph.op("ReduceSum", [shown, [1]], { keepdims: 0 });
   return graph.op("Min", [graph.op("Max", [length, 1]), longest]);
@@ -172,7 +185,7 @@ function pageLength(graph: GraphBuilder, longest: number): Name {
  * [users, items, 1] of each field. A click on an item with T tokens of it counts 1 / T on each, so all q of them together 1; then
  * the mean over an item's tokens of (q_t + PRIOR share_t) / ((q + PRIOR) share_t) = (sum q_t / (T share_t) + PRIOR) / (q + PRIOR).
  */
-function categories(of: CountInputs): Name[] {
+function categories(of: CountInputs): TensorName[] {
   const { graph, config: { fields }, items, at, recent, there } = of;
   let slot = 0;
   return fields.map(({ first, count, slots: S }, field) => {
@@ -196,7 +209,7 @@ function categories(of: CountInputs): Name[] {
       graph.op("Unsqueeze", [there, [2]]),
     ]);
     const place = graph.op("Gather", [graph.tensor(`${COUNTED}${name}/tokens`, [items, S], places), recent]);
-    const flat = [place, part].map((of) => graph.op("Reshape", [of, [0, -1]])) as [Name, Name];
+    const flat = [place, part].map((of) => graph.op("Reshape", [of, [0, -1]])) as [TensorName, TensorName];
     const clicks = graph.op("ReduceSum", [part, [1, 2]], { keepdims: 1 });
     const lifted = lookedUp(of, name, summed(of, count, ...flat), { places, factors });
     // Of an item without tokens nothing is known: 1.

@@ -2,10 +2,10 @@
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/config.ts";
-import { type ClickProduct, FIRST_LAYER } from "../../model/encoders.ts";
-import { thousands } from "../../number_text.ts";
+import { type ClickProductNames, FIRST_LAYER } from "../../model/encoders.ts";
+import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
-import { FLOAT, type GraphBuilder, INT32, type Name } from "./graph.ts";
+import { FLOAT, type GraphBuilder, INT32, type TensorName } from "./graph.ts";
 
 /** What an encoder reads and where it is written. */
 export interface EncoderInputs {
@@ -15,12 +15,12 @@ export interface EncoderInputs {
   /** A weight of the model. @throws Error where there is none. */
   readonly weight: (name: string) => Float32Array<ArrayBuffer>;
   /** The same as a tensor of the file. */
-  readonly tensor: (name: string, ...dims: readonly number[]) => Name;
+  readonly tensor: (name: string, ...dims: readonly number[]) => TensorName;
   readonly optional: (name: string) => Float32Array<ArrayBuffer> | undefined;
   /** [users, clicks + 1] the items clicked, oldest first, then -1. */
-  readonly history: Name;
+  readonly history: TensorName;
   /** [users] how many there are. */
-  readonly clicks: Name;
+  readonly clicks: TensorName;
 }
 
 /** ONNX has the gates i, o, f, c; ours are i, g (its c), f, o. */
@@ -30,7 +30,7 @@ const GATES = [0, 3, 2, 1] as const;
  * The input product of an item is a row of a table, so the LSTM's own input weights are the identity: it multiplies by 1 and
  * adds zeros, which is exact.
  */
-export function lstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): Name {
+export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, catalogue, weight, tensor, optional, history, clicks } = inputs;
   const columns = 4 * H;
   const N = dims[0] ?? 0;
@@ -81,24 +81,29 @@ export function lstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmMod
   return addBias(inputs, graph.op("MatMul", [kept, tensor("utility/layer1/state_kernel", H, N)]), N);
 }
 
-function addBias({ graph, tensor }: EncoderInputs, product: Name, N: number, bias = LAYER_BIAS): Name {
+function addBias(
+  { graph, tensor }: EncoderInputs,
+  product: TensorName,
+  N: number,
+  bias = LAYER_BIAS,
+): TensorName {
   return graph.op("Add", [product, tensor(bias, N)]);
 }
 const LAYER_BIAS = "utility/layer1/bias";
 
 /** No history: the bias alone, [1, N]. */
-export function noState({ tensor }: EncoderInputs, { dims }: ModelConfig): Name {
+export function addEmptyState({ tensor }: EncoderInputs, { dims }: ModelConfig): TensorName {
   return tensor(LAYER_BIAS, 1, dims[0] ?? 0);
 }
 
 /** Without a nonlinearity: [users, N] the weighted sum of the last clicks' products, and a bias. */
-export function clickProduct(
+export function addClickProduct(
   inputs: EncoderInputs,
-  names: ClickProduct,
+  names: ClickProductNames,
   { m, n, N }: { m: number; n: number; N: number },
-): Name {
+): TensorName {
   const { graph, catalogue, tensor, optional } = inputs;
-  const last = lastClicks(inputs, m);
+  const last = addLastClicks(inputs, m);
   const weights = graph.op("Mul", [tensor(names.weights, m, n), last.there]);
   // A kernel [F n, N] holds the same values in the same order as [F, n N].
   const table = foldItems(catalogue, {
@@ -111,10 +116,10 @@ export function clickProduct(
 }
 
 /** The last m clicks, most recent first: [users, m] their items, 0 for none; [users, m, 1] 1 where there is one. */
-export function lastClicks(
+export function addLastClicks(
   { graph, history, clicks }: EncoderInputs,
   m: number,
-): { item: Name; there: Name } {
+): { item: TensorName; there: TensorName } {
   const lags = Array.from({ length: m }, (_, lag) => lag + 1);
   const place = graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), lags]);
   const item = graph.op("GatherElements", [history, graph.op("Max", [place, [0]])], { axis: 1 });
@@ -126,13 +131,13 @@ export function lastClicks(
 }
 
 /** Position weights: a weighted sum of rows of a table [I, n N], or with tanh what the nonlinearity makes of it. */
-export function pwState(inputs: EncoderInputs, config: PwModelConfig): Name {
+export function addPwState(inputs: EncoderInputs, config: PwModelConfig): TensorName {
   const { graph, catalogue, weight, tensor } = inputs;
   const { pwLags: m, pwWeightings: n, pwNonlinearity } = config;
   const N = config.dims[0] ?? 0;
   const { kind } = catalogue.shape;
-  if (pwNonlinearity === "none") return clickProduct(inputs, FIRST_LAYER, { m, n, N });
-  const last = lastClicks(inputs, m);
+  if (pwNonlinearity === "none") return addClickProduct(inputs, FIRST_LAYER, { m, n, N });
+  const last = addLastClicks(inputs, m);
   const weights = graph.op("Mul", [tensor("encoder/pw/weights", m, n), last.there]);
   if (kind === "dense") return tanhOfDense(inputs, config, last.item, weights);
   const table = weight(FIRST_LAYER.kernel);
@@ -145,11 +150,11 @@ export function pwState(inputs: EncoderInputs, config: PwModelConfig): Name {
 /** [users, N] sum over lags and weightings of weights [users, m, n] times rows [I, n, N] of the items, and the bias. */
 function weightedRows(
   inputs: EncoderInputs,
-  rows: Name,
-  item: Name,
-  weights: Name,
+  rows: TensorName,
+  item: TensorName,
+  weights: TensorName,
   { N, bias }: { N: number; bias?: string },
-): Name {
+): TensorName {
   const { graph } = inputs;
   const own = graph.op("Gather", [rows, item]);
   const product = graph.op("Mul", [own, graph.op("Unsqueeze", [weights, [3]])]);
@@ -157,7 +162,12 @@ function weightedRows(
 }
 
 /** tanh(sum over lags of W f + bias), [users, F n], times the kernel. */
-function tanhOfDense(inputs: EncoderInputs, config: PwModelConfig, item: Name, weights: Name): Name {
+function tanhOfDense(
+  inputs: EncoderInputs,
+  config: PwModelConfig,
+  item: TensorName,
+  weights: TensorName,
+): TensorName {
   const { graph, catalogue, tensor } = inputs;
   const { pwWeightings: n } = config;
   const { count, width: F } = catalogue.shape;
@@ -180,8 +190,13 @@ function tanhOfDense(inputs: EncoderInputs, config: PwModelConfig, item: Name, w
 function tanhOfOneHot(
   { graph, weight, tensor, catalogue }: EncoderInputs,
   { pwLags: m, pwWeightings: n, dims }: PwModelConfig,
-  { item, there, weights, table }: { item: Name; there: Name; weights: Name; table: Float32Array },
-): { delta: Name; base: Float32Array<ArrayBuffer> } {
+  { item, there, weights, table }: {
+    item: TensorName;
+    there: TensorName;
+    weights: TensorName;
+    table: Float32Array;
+  },
+): { delta: TensorName; base: Float32Array<ArrayBuffer> } {
   const N = dims[0] ?? 0;
   const bias = weight("encoder/pw/bias");
   const base = new Float64Array(N);
@@ -257,8 +272,10 @@ const MOST_BYTES = 2 ** 31 - 2 ** 20;
 export function expectFits({ shape: { count } }: ItemCatalogue, bytes: number): void {
   if (bytes <= MOST_BYTES) return;
   throw new UserError(
-    `The model's tables over ${thousands(count)} items have at least ${thousands(bytes)} bytes, but an ` +
-      `ONNX file holds at most ${thousands(MOST_BYTES)}. Export a model with smaller layers, or over ` +
+    `The model's tables over ${formatThousands(count)} items have at least ${
+      formatThousands(bytes)
+    } bytes, but an ` +
+      `ONNX file holds at most ${formatThousands(MOST_BYTES)}. Export a model with smaller layers, or over ` +
       "fewer items.",
   );
 }

@@ -1,24 +1,24 @@
 /** A trained model as an ONNX file: from the numbers of items clicked and displayed to utilities and probabilities. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
-import { weightsTooLarge } from "../../model/choice.ts";
+import { nonFiniteWeightsError } from "../../model/choice.ts";
 import type { ModelConfig } from "../../model/config.ts";
-import { POSITION_EFFECT, positionEffects } from "../../model/position_effect.ts";
+import { POSITION_EFFECT, readPositionEffects } from "../../model/position_effect.ts";
 import { HISTORY, isWide, LAGS, PART } from "../../model/utility.ts";
 import { batchNormConstants } from "../../ops/batch_norm.ts";
 import type { Weights } from "../../tape/parameters.ts";
 import { version } from "../../version.ts";
-import { COUNTED, countsLayer, displayedCounts, LARGEST_LOG, linearPart } from "./counts.ts";
+import { addCountsLayer, addDisplayedCounts, addLinearPart, COUNTED, LARGEST_LOG } from "./counts.ts";
 import {
-  clickProduct,
+  addClickProduct,
+  addEmptyState,
+  addLstmState,
+  addPwState,
   type EncoderInputs,
   expectFits,
   foldItems,
-  lstmState,
-  noState,
-  pwState,
 } from "./encoders.ts";
-import { encodeModel, FLOAT, GraphBuilder, INT64, type Name, value } from "./graph.ts";
+import { encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph.ts";
 
 const PRODUCER = "clickgan";
 /** Near the beginning of every exported file: the field of the producer's name (2, of bytes), its length and the name. */
@@ -58,9 +58,9 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
   const tensor = (name: string, ...dims: readonly number[]) => graph.tensor(name, dims, weight(name));
   const inputs: EncoderInputs = { graph, catalogue, weight, tensor, optional, history, clicks };
   const utilities = utility(inputs, config);
-  const effects = positionEffects(weights);
+  const effects = readPositionEffects(weights);
   const largest = (effects ?? []).reduce((most, effect) => Math.max(most, Math.abs(effect)), 0);
-  if (!(boundOf(graph) + largest < LARGEST_FLOAT)) throw weightsTooLarge("some that may be none");
+  if (!(boundValues(graph) + largest < LARGEST_FLOAT)) throw nonFiniteWeightsError("some that may be none");
   outputs(graph, config, utilities, effects);
   const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
   expectFits(catalogue, bytes);
@@ -74,13 +74,13 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
       node: graph.nodes,
       initializer: graph.initializers,
       input: [
-        value("history", INT64, ["users", "clicks"], "items clicked, oldest first, then -1"),
-        value("page", INT64, ["users", "items"], "items displayed, -1 for none"),
+        makeValueInfo("history", INT64, ["users", "clicks"], "items clicked, oldest first, then -1"),
+        makeValueInfo("page", INT64, ["users", "items"], "items displayed, -1 for none"),
       ],
       output: [
-        value("utilities", FLOAT, ["users", "items"], "-infinity for no item"),
-        value("probabilities", FLOAT, ["users", "items"], "of a click on each item"),
-        value("no_click", FLOAT, ["users"], "the probability of no click"),
+        makeValueInfo("utilities", FLOAT, ["users", "items"], "-infinity for no item"),
+        makeValueInfo("probabilities", FLOAT, ["users", "items"], "of a click on each item"),
+        makeValueInfo("no_click", FLOAT, ["users"], "the probability of no click"),
       ],
     },
     opsetImport: [{ domain: "", version: OPSET }],
@@ -92,7 +92,7 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
  * How large what is computed may become: on its way a number is multiplied by each tensor once at most, be it one row of it
  * (of a table) or a sum over its rows (of a kernel).
  */
-function boundOf({ nodes, initializers }: GraphBuilder): number {
+function boundValues({ nodes, initializers }: GraphBuilder): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
   // Counts are logarithms, however large what they are of.
   let bound = initializers.some(({ name }) => name.startsWith(COUNTED)) ? LARGEST_LOG : 1;
@@ -112,39 +112,39 @@ function boundOf({ nodes, initializers }: GraphBuilder): number {
 }
 
 /** [users, clicks + 1] with a column of -1 more, so that there is one at least. */
-function paddedHistory(graph: GraphBuilder): Name {
+function paddedHistory(graph: GraphBuilder): TensorName {
   const users = graph.op("Shape", ["history"], { start: 0, end: 1 });
   const column = graph.op("Concat", [users, [1]], { axis: 0 });
   return graph.op("Concat", ["history", graph.op("Expand", [[-1], column])], { axis: 1 });
 }
 
 /** [users, items, 1]; -1 on a page counts as item 0 here. */
-function utility(inputs: EncoderInputs, config: ModelConfig): Name {
+function utility(inputs: EncoderInputs, config: ModelConfig): TensorName {
   const { graph, tensor } = inputs;
   const bias = tensor("utility/output/bias", 1);
-  const counts = config.counts ? displayedCounts(inputs, config.counts) : undefined;
+  const counts = config.counts ? addDisplayedCounts(inputs, config.counts) : undefined;
   const parts = [
     ...(config.dims.length > 0 ? [hiddenLayers(inputs, config, state(inputs, config), counts)] : []),
     ...(isWide(config) ? [widePart(inputs, config)] : []),
-    ...(counts ? [linearPart(inputs, counts)] : []),
+    ...(counts ? [addLinearPart(inputs, counts)] : []),
   ];
   return parts.reduce((sum, part) => graph.op("Add", [part, sum]), bias);
 }
 
 /** [users or 1, N] */
-function state(inputs: EncoderInputs, config: ModelConfig): Name {
+function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
   switch (config.encoder) {
     case "lstm":
-      return lstmState(inputs, config);
+      return addLstmState(inputs, config);
     case "pw":
-      return pwState(inputs, config);
+      return addPwState(inputs, config);
     case "none":
-      return noState(inputs, config);
+      return addEmptyState(inputs, config);
   }
 }
 
 /** [users, items, K] what the displayed items give a part of the model. */
-function displayed(inputs: EncoderInputs, part: string, columns: number): Name {
+function displayed(inputs: EncoderInputs, part: string, columns: number): TensorName {
   const { graph, catalogue, optional } = inputs;
   const items = foldItems(catalogue, {
     kernel: optional(`${part}/item_kernel`),
@@ -158,10 +158,10 @@ function displayed(inputs: EncoderInputs, part: string, columns: number): Name {
 }
 
 /** [users, items, 1] */
-function widePart(inputs: EncoderInputs, { wide: K }: ModelConfig): Name {
+function widePart(inputs: EncoderInputs, { wide: K }: ModelConfig): TensorName {
   const { graph } = inputs;
   if (K === 0) return displayed(inputs, PART, 1);
-  const clicked = clickProduct(inputs, HISTORY, { m: LAGS, n: 1, N: K });
+  const clicked = addClickProduct(inputs, HISTORY, { m: LAGS, n: 1, N: K });
   const crossed = graph.op("Mul", [displayed(inputs, PART, K), graph.op("Unsqueeze", [clicked, [1]])]);
   return graph.op("ReduceSum", [crossed, [2]], { keepdims: 1 });
 }
@@ -170,14 +170,14 @@ function widePart(inputs: EncoderInputs, { wide: K }: ModelConfig): Name {
 function hiddenLayers(
   inputs: EncoderInputs,
   config: ModelConfig,
-  state: Name,
-  counts: Name | undefined,
-): Name {
+  state: TensorName,
+  counts: TensorName | undefined,
+): TensorName {
   const { graph, weight, tensor } = inputs;
   const { dims } = config;
   const item = displayed(inputs, "utility/layer1", dims[0] ?? 0);
   let hidden = graph.op("Add", [item, graph.op("Unsqueeze", [state, [1]])]);
-  if (counts) hidden = graph.op("Add", [hidden, countsLayer(inputs, counts, dims[0] ?? 0)]);
+  if (counts) hidden = graph.op("Add", [hidden, addCountsLayer(inputs, counts, dims[0] ?? 0)]);
   hidden = normalised(graph, config, weight, graph.op("Elu", [hidden]), 1);
   for (let layer = 2; layer <= dims.length; layer++) {
     const [rows, columns] = [dims[layer - 2] ?? 0, dims[layer - 1] ?? 0];
@@ -193,9 +193,9 @@ function normalised(
   graph: GraphBuilder,
   { batchNorm, dims }: ModelConfig,
   weight: EncoderInputs["weight"],
-  input: Name,
+  input: TensorName,
   layer: number,
-): Name {
+): TensorName {
   if (!batchNorm) return input;
   const columns = dims[layer - 1] ?? 0;
   const name = `utility/layer${layer}/batch_norm`;
@@ -216,7 +216,7 @@ function normalised(
 function outputs(
   graph: GraphBuilder,
   { eta, loss }: ModelConfig,
-  utility: Name,
+  utility: TensorName,
   effects: readonly number[] | undefined,
 ): void {
   const shown = graph.op("GreaterOrEqual", ["page", [0]]);
@@ -238,7 +238,7 @@ function outputs(
 }
 
 /** [1, items]: what each position of the page adds to a utility. */
-function effectsOnPage(graph: GraphBuilder, effects: readonly number[]): Name {
+function effectsOnPage(graph: GraphBuilder, effects: readonly number[]): TensorName {
   const ones = graph.op("Expand", [[1], graph.op("Shape", ["page"], { start: 1, end: 2 })]);
   const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]); // those that are not zero: all
   return graph.op("Gather", [

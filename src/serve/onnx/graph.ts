@@ -57,7 +57,7 @@ interface Node {
   readonly attribute: readonly Attribute[];
 }
 
-type Value = ReturnType<typeof value>;
+type Value = ReturnType<typeof makeValueInfo>;
 
 interface Model {
   readonly irVersion: number;
@@ -81,7 +81,7 @@ export function encodeModel(value: Model): Uint8Array {
 }
 
 /** A tensor of the graph, by its name. */
-export type Name = string;
+export type TensorName = string;
 
 export class GraphBuilder {
   readonly nodes: Node[] = [];
@@ -93,10 +93,10 @@ export class GraphBuilder {
    */
   op(
     opType: string,
-    input: readonly (Name | number | readonly number[])[],
+    input: readonly (TensorName | number | readonly number[])[],
     attributes: Readonly<Record<string, number | string | readonly number[]>> = {},
-    output: readonly Name[] = [`${opType.toLowerCase()}_${this.nodes.length}`],
-  ): Name {
+    output: readonly TensorName[] = [`${opType.toLowerCase()}_${this.nodes.length}`],
+  ): TensorName {
     const attribute = Object.entries(attributes).map(([name, value]): Attribute => {
       if (typeof value === "number") return { name, type: ATTRIBUTE.int, i: value };
       if (typeof value === "string") {
@@ -111,10 +111,10 @@ export class GraphBuilder {
 
   /** A tensor of the model, or a table of places in other tensors. */
   tensor(
-    name: Name,
+    name: TensorName,
     dims: readonly number[],
     values: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
-  ): Name {
+  ): TensorName {
     const size = dims.reduce((product, d) => product * d, 1);
     if (size !== values.length) throw new Error(`${name}: ${values.length} values for [${dims.join(", ")}]`);
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
@@ -124,7 +124,7 @@ export class GraphBuilder {
   }
 
   /** Kept once. */
-  #constant(value: number | readonly number[]): Name {
+  #constant(value: number | readonly number[]): TensorName {
     const isFloat = typeof value === "number";
     const name = isFloat
       ? `float_${String(value).replace("-", "minus_").replace(".", "_")}`
@@ -138,7 +138,12 @@ export class GraphBuilder {
 }
 
 /** An input or output. @param dims names of its dimensions. */
-export function value(name: Name, elemType: number, dims: readonly string[], docString: string) {
+export function makeValueInfo(
+  name: TensorName,
+  elemType: number,
+  dims: readonly string[],
+  docString: string,
+) {
   const dim = dims.map((dimParam) => ({ dimParam }));
   return { name, docString, type: { tensorType: { elemType, shape: { dim } } } };
 }

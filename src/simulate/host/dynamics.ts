@@ -1,19 +1,19 @@
 /** Who clicks, in f64 and one user at a time: what simulated users on the device are held against; and which item they click. */
 
 import {
+  advanceShopState,
+  computeShopUtility,
   demoFeatures,
-  featuresOf,
   firstState,
-  nextState,
+  getItemFeatures,
   type ShopState,
   type ShopTruth,
-  shopUtility,
 } from "../../data/shops.ts";
 
 /** Which item of a slate is clicked: the choice model, and a draw by one uniform number. */
 
 /** What a uniform number falls on. */
-export interface Choice {
+export interface UniformChoice {
   /** The slot that is clicked, k for none. */
   readonly slot: number;
   /** P(any click). */
@@ -23,14 +23,14 @@ export interface Choice {
 }
 
 /** Weights relative to the largest, so that nothing overflows. */
-export interface Weights {
+export interface ChoiceWeights {
   readonly none: number;
   /** [k] */
   readonly slots: Float64Array;
 }
 
 /** exp of each logit, by the largest of them. @param logits [k] of the slots; that of no click is 0. */
-export function choiceWeights(logits: ArrayLike<number>): Weights {
+export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
   let most = 0;
   for (let j = 0; j < logits.length; j++) most = Math.max(most, logits[j]!);
   const slots = new Float64Array(logits.length);
@@ -44,8 +44,8 @@ export function choiceWeights(logits: ArrayLike<number>): Weights {
  *
  * @param logits [k] of the slots. @param uniform in [0, 1)
  */
-export function choose(logits: ArrayLike<number>, uniform: number): Choice {
-  const { none, slots } = choiceWeights(logits);
+export function choose(logits: ArrayLike<number>, uniform: number): UniformChoice {
+  const { none, slots } = computeChoiceWeights(logits);
   const clicks = slots.reduce((sum, weight) => sum + weight, 0);
   const total = none + clicks;
   const threshold = uniform * total;
@@ -62,7 +62,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): Choice {
 }
 
 /** The logits of a slate. @param utilities of its items. @param effects what the second place, the third, ... add */
-export function slateLogits(
+export function computeSlateLogits(
   utilities: ArrayLike<number>,
   eta = 1,
   effects: ArrayLike<number> = [],
@@ -100,7 +100,7 @@ export class ShopDynamics implements HostDynamics<ShopState> {
   constructor(readonly shop: ShopTruth, values: Float32Array) {
     this.name = shop.name;
     this.items = values.length / demoFeatures;
-    this.#features = Array.from({ length: this.items }, (_, item) => featuresOf(values, item));
+    this.#features = Array.from({ length: this.items }, (_, item) => getItemFeatures(values, item));
   }
 
   initial(): ShopState {
@@ -109,12 +109,14 @@ export class ShopDynamics implements HostDynamics<ShopState> {
 
   utilities(state: ShopState, items: ArrayLike<number>): Float64Array {
     const found = new Float64Array(items.length); // a loop: from() takes ten times as long
-    for (let k = 0; k < found.length; k++) found[k] = shopUtility(this.shop, state, this.#of(items[k]!));
+    for (let k = 0; k < found.length; k++) {
+      found[k] = computeShopUtility(this.shop, state, this.#of(items[k]!));
+    }
     return found;
   }
 
   next(state: ShopState, item: number): ShopState {
-    return nextState(state, this.#of(item));
+    return advanceShopState(state, this.#of(item));
   }
 
   #of(item: number): Float32Array {

@@ -5,23 +5,23 @@
  *   V_t(s) = max over A, |A| = k, of [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i)       v_i = exp(u_i(s))
  *
  * by fractional programming (slate_ratio.ts), and V between the points of the grid by trilinear interpolation. Repeats are a
- * relaxation: V bounds what is possible without. {@link optimumPolicy} looks one page ahead by V, among the items that may be
+ * relaxation: V bounds what is possible without. {@link createOptimalPolicy} looks one page ahead by V, among the items that may be
  * shown; what it gains is a lower bound of the optimum.
  */
 
-import { randomStream } from "../../data/random.ts";
+import { createRandomStream } from "../../data/random.ts";
 import {
+  advanceShopState,
+  computeShopUtility,
   demoFeatures,
-  featuresOf,
   firstState,
-  nextState,
+  getItemFeatures,
   type ShopState,
   type ShopTruth,
-  shopUtility,
 } from "../../data/shops.ts";
 import { ShopDynamics } from "./dynamics.ts";
-import { catalogueOf, type HostOptions, type HostPolicy } from "./host_simulator.ts";
-import { slateRatio, SlateSearch } from "./slate_ratio.ts";
+import { type HostOptions, type HostPolicy, scoreCatalogue } from "./host_simulator.ts";
+import { findBestSlate, SlateSearch } from "./slate_ratio.ts";
 
 /** As users are simulated; of random pools V is a mean. */
 export interface PlanOptions
@@ -44,14 +44,14 @@ const RANGES = [[-2, 2], [-2, 2], [-1, 1]] as const;
 /** Values of the states of a shop. */
 export class ShopPlan {
   readonly dynamics: ShopDynamics;
-  readonly #grid: Grid;
+  readonly #grid: InterpolationGrid;
   /** V_0 = 0, V_1, ..., V_T at the points. */
   readonly #values: Float64Array[];
 
   /** Computes it: 10 s of CPU with the usual grid, 500 items and 20 pages. */
   constructor(readonly shop: ShopTruth, values: Float32Array, readonly options: PlanOptions) {
     this.dynamics = new ShopDynamics(shop, values);
-    this.#grid = new Grid(RANGES, options.points ?? usualPoints);
+    this.#grid = new InterpolationGrid(RANGES, options.points ?? usualPoints);
     const sweep = new Sweep(shop, values, this.#grid, options);
     this.#values = [new Float64Array(this.#grid.size)];
     for (let page = 0; page < options.pages; page++) {
@@ -74,18 +74,18 @@ export class ShopPlan {
 }
 
 /** The slate that is best by one page and the plan's values behind it. It must be asked within the plan's pages and slate. */
-export function optimumPolicy(plan: ShopPlan): HostPolicy<ShopState> {
+export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   const { reward = "click", discount = 1, leave = 0 } = plan.options;
   return {
     name: "optimum",
     slate: (page) => {
       const left = page.pages - page.page - 1;
-      const { utilities, noneWeight, weights } = catalogueOf(page);
+      const { utilities, noneWeight, weights } = scoreCatalogue(page);
       const values = utilities.map((u, item) =>
         (reward === "click" ? 1 : u) + discount * plan.value(plan.dynamics.next(page.state, item), left)
       );
       const noneValue = discount * (1 - leave) * plan.value(page.state, left);
-      return slateRatio({ weights, noneWeight, values, noneValue }, page.slate, page.masked).slate;
+      return findBestSlate({ weights, noneWeight, values, noneValue }, page.slate, page.masked).slate;
     },
   };
 }
@@ -102,29 +102,29 @@ class Sweep {
   readonly #items: number;
   /** 0, 1, ..., I - 1 */
   readonly #all: Uint32Array;
-  readonly #random = randomStream(1, "pools of a plan");
+  readonly #random = createRandomStream(1, "pools of a plan");
 
   constructor(
     shop: ShopTruth,
     values: Float32Array,
-    private readonly grid: Grid,
+    private readonly grid: InterpolationGrid,
     private readonly options: PlanOptions,
   ) {
     const items = this.#items = values.length / demoFeatures;
     this.#all = Uint32Array.from({ length: items }, (_, item) => item);
-    const features = Array.from({ length: items }, (_, item) => featuresOf(values, item));
+    const features = Array.from({ length: items }, (_, item) => getItemFeatures(values, item));
     this.#weights = new Float64Array(grid.size * items);
     grid.each((point, m1, m2, p) => {
       const state = { m1, m2, p };
       for (let item = 0; item < items; item++) {
-        this.#weights[point * items + item] = Math.exp(shopUtility(shop, state, features[item]!));
+        this.#weights[point * items + item] = Math.exp(computeShopUtility(shop, state, features[item]!));
       }
     });
     // Each mean moves by itself.
     const moved = grid.axes.map((axis, a) =>
       Array.from(axis, (x) =>
         features.map((f) => {
-          const to = nextState({ m1: x, m2: x, p: x }, f);
+          const to = advanceShopState({ m1: x, m2: x, p: x }, f);
           return grid.locate(a, [to.m1, to.m2, to.p][a]!);
         })).flat()
     );
@@ -206,7 +206,7 @@ class Sweep {
 type Three<T> = readonly [T, T, T];
 
 /** A regular grid over three numbers, and trilinear interpolation between its points. */
-export class Grid {
+export class InterpolationGrid {
   /** The coordinates of the points along each axis. */
   readonly axes: Three<Float64Array>;
   /** Points in all; that at (i, j, k) is number (i * n1 + j) * n2 + k. */

@@ -5,20 +5,26 @@
  */
 
 import {
-  type Key,
-  keyOf,
-  mulhi,
-  philox,
+  computePhilox,
+  getSlotPurpose,
+  makeKey,
+  multiplyHigh,
+  type PhiloxCounter,
+  type PhiloxKey,
   purposes,
-  slotOf,
-  uniform24,
-  type Words,
+  toUniform24,
 } from "../../data/philox.ts";
-import { type Choice, choiceWeights, choose, type HostDynamics, slateLogits } from "./dynamics.ts";
-import { emptyLog, type EpisodeLog } from "../episode_log.ts";
+import {
+  choose,
+  computeChoiceWeights,
+  computeSlateLogits,
+  type HostDynamics,
+  type UniformChoice,
+} from "./dynamics.ts";
+import { createEmptyLog, type EpisodeLog } from "../episode_log.ts";
 import type { SimulatorOptions } from "../options.ts";
-import { poolOf, randomPool } from "../pool.ts";
-import { slateRatio, topSlate } from "./slate_ratio.ts";
+import { createPool, drawRandomPool } from "../pool.ts";
+import { findBestSlate, selectTopSlate } from "./slate_ratio.ts";
 
 /** What a policy sees of a user before a page. */
 export interface HostPage<S> {
@@ -34,7 +40,7 @@ export interface HostPage<S> {
   /** [I] 1 for what may not be shown. */
   readonly masked: Uint8Array;
   /** Four random words of this page, for a purpose (see data/philox.ts). */
-  readonly words: (purpose: number) => Words;
+  readonly words: (purpose: number) => PhiloxCounter;
 }
 
 /** What chooses the slates. */
@@ -45,7 +51,7 @@ export interface HostPolicy<S> {
 }
 
 /** A draw, as it is made. */
-export interface Drawn extends Choice {
+export interface HostDraw extends UniformChoice {
   readonly user: number;
   readonly page: number;
   /** [k] */
@@ -64,7 +70,7 @@ export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "s
   /** Items that a user has clicked before, oldest first. */
   readonly history?: (user: number) => ArrayLike<number>;
   /** The slot that counts as clicked, k for none, in the place of what was drawn: to follow a log. */
-  readonly follow?: (drawn: Drawn) => number;
+  readonly follow?: (drawn: HostDraw) => number;
 }
 
 /** What happened. */
@@ -87,13 +93,13 @@ export function simulateOnHost<S>(
 ): HostEpisodes<S> {
   const { users, pages, slate: k, firstUser = 0, episode = 0 } = options;
   const found = {
-    ...emptyLog({ episode, firstUser, users, pages, slate: k }),
+    ...createEmptyLog({ episode, firstUser, users, pages, slate: k }),
     returns: new Float64Array(users),
     length: new Uint32Array(users),
     terminated: new Uint8Array(users),
     states: [] as S[],
   };
-  const key = keyOf(options.seed);
+  const key = makeKey(options.seed);
   for (let u = 0; u < users; u++) {
     const one = new OneUser(dynamics, options, key, firstUser + u);
     while (!one.left && one.page < pages) {
@@ -128,28 +134,28 @@ class OneUser<S> {
   constructor(
     private readonly dynamics: HostDynamics<S>,
     private readonly options: HostOptions,
-    private readonly key: Key,
+    private readonly key: PhiloxKey,
     private readonly user: number,
   ) {
     this.state = dynamics.initial();
     this.#masked = new Uint8Array(dynamics.items);
     const { randomPool: random } = options;
-    this.#threshold = random === undefined ? 0 : poolOf({ random }, dynamics.items).threshold;
+    this.#threshold = random === undefined ? 0 : createPool({ random }, dynamics.items).threshold;
     for (const item of Array.from(options.history?.(user) ?? [])) this.#click(item);
   }
 
   /** Shows a page. */
-  step(policy: HostPolicy<S>): Drawn & { readonly reward: number } {
+  step(policy: HostPolicy<S>): HostDraw & { readonly reward: number } {
     const { dynamics, options, user, page } = this;
     const { pages, slate: k, discount = 1, reward: kind = "click" } = options;
-    const words = (purpose: number) => philox([user, options.episode ?? 0, page, purpose], this.key);
+    const words = (purpose: number) => computePhilox([user, options.episode ?? 0, page, purpose], this.key);
     const { state } = this;
     const masked = this.#pageMask(words);
     const slate = policy.slate({ dynamics, state, user, page, pages, slate: k, masked, words });
     this.#check(slate, masked, policy.name);
     const utilities = dynamics.utilities(state, slate);
-    const logits = slateLogits(utilities, dynamics.eta, dynamics.placeEffects);
-    const drawn = { user, page, slate, ...choose(logits, uniform24(words(purposes.CHOICE)[0])) };
+    const logits = computeSlateLogits(utilities, dynamics.eta, dynamics.placeEffects);
+    const drawn = { user, page, slate, ...choose(logits, toUniform24(words(purposes.CHOICE)[0])) };
     const slot = options.follow?.(drawn) ?? drawn.slot;
     const clicked = slate[slot];
     const reward = clicked === undefined ? 0 : kind === "click" ? 1 : utilities[slot]!;
@@ -169,16 +175,16 @@ class OneUser<S> {
   }
 
   /** A page without a click: the state stays, and the user may leave. */
-  #pass(words: (purpose: number) => Words): void {
+  #pass(words: (purpose: number) => PhiloxCounter): void {
     const { leave = 0, patience = 0 } = this.options;
     this.#withoutClick++;
-    this.left = uniform24(words(purposes.LEAVE)[0]) < leave || this.#withoutClick === patience;
+    this.left = toUniform24(words(purposes.LEAVE)[0]) < leave || this.#withoutClick === patience;
   }
 
   /** [I] 1 for what may not be shown on this page. A pool that leaves too few items counts for nothing. */
-  #pageMask(words: (purpose: number) => Words): Uint8Array {
+  #pageMask(words: (purpose: number) => PhiloxCounter): Uint8Array {
     if (this.#threshold === 0) return this.#masked;
-    const pool = randomPool(this.#threshold, this.#masked.length, words);
+    const pool = drawRandomPool(this.#threshold, this.#masked.length, words);
     let free = 0;
     const masked = this.#masked.map((clicked, item) => {
       const shut = clicked !== 0 || pool[item] === 0 ? 1 : 0;
@@ -200,17 +206,17 @@ class OneUser<S> {
 }
 
 /** Every item that may be shown equally often in every slot, by the draws of kernels/simulate/random_slate.wgsl. */
-export function randomPolicy<S>(): HostPolicy<S> {
+export function createRandomPolicy<S>(): HostPolicy<S> {
   return { name: "random", slate: drawSlate };
 }
 
-/** A slate of {@link randomPolicy}. */
+/** A slate of {@link createRandomPolicy}. */
 export function drawSlate(
   { masked, slate, words }: Pick<HostPage<unknown>, "masked" | "slate" | "words">,
 ): number[] {
   const taken = masked.slice();
   return Array.from({ length: slate }, (_, slot) => {
-    const item = drawItem(taken, words(slotOf(purposes.SLATE, slot)));
+    const item = drawItem(taken, words(getSlotPurpose(purposes.SLATE, slot)));
     taken[item] = 1;
     return item;
   });
@@ -219,18 +225,18 @@ export function drawSlate(
 /** Three tries among all items, and then a rank among those that are free: each of them equally likely. */
 function drawItem(taken: Uint8Array, words: readonly number[]): number {
   for (const word of words.slice(0, 3)) {
-    const item = mulhi(word, taken.length);
+    const item = multiplyHigh(word, taken.length);
     if (taken[item] === 0) return item;
   }
   const free = taken.reduce((count, one) => count + (one === 0 ? 1 : 0), 0);
-  let rank = mulhi(words[3] ?? 0, free);
+  let rank = multiplyHigh(words[3] ?? 0, free);
   const item = taken.findIndex((one) => one === 0 && rank-- === 0);
   if (item >= 0) return item;
   throw new RangeError("Expected an item that may be shown, found none");
 }
 
 /** The first items of an order that may be shown. @param order item numbers, best first */
-export function popularPolicy<S>(order: ArrayLike<number>): HostPolicy<S> {
+export function createHostPopularPolicy<S>(order: ArrayLike<number>): HostPolicy<S> {
   const items = Array.from(order);
   return {
     name: "popular",
@@ -254,24 +260,24 @@ function allItems(count: number): Uint32Array {
 }
 
 /** All items of a user's catalogue, with their utilities and the weights of the choice model. */
-export function catalogueOf<S>({ dynamics, state }: HostPage<S>): {
+export function scoreCatalogue<S>({ dynamics, state }: HostPage<S>): {
   readonly utilities: Float64Array;
   readonly noneWeight: number;
   readonly weights: Float64Array;
 } {
   const utilities = dynamics.utilities(state, allItems(dynamics.items));
-  const { none, slots } = choiceWeights(utilities.map((u) => (dynamics.eta ?? 1) * u));
+  const { none, slots } = computeChoiceWeights(utilities.map((u) => (dynamics.eta ?? 1) * u));
   return { utilities, noneWeight: none, weights: slots };
 }
 
 /** The slate that gains most on this page, whatever comes after. Of effects of places it knows nothing. */
-export function greedyPolicy<S>(reward: "click" | "utility" = "click"): HostPolicy<S> {
+export function createHostGreedyPolicy<S>(reward: "click" | "utility" = "click"): HostPolicy<S> {
   return {
     name: "greedy",
     slate: (page) => {
-      const { utilities: values, noneWeight, weights } = catalogueOf(page);
-      if (reward === "click") return topSlate(values, page.slate, page.masked);
-      return slateRatio({ weights, noneWeight, values, noneValue: 0 }, page.slate, page.masked).slate;
+      const { utilities: values, noneWeight, weights } = scoreCatalogue(page);
+      if (reward === "click") return selectTopSlate(values, page.slate, page.masked);
+      return findBestSlate({ weights, noneWeight, values, noneValue: 0 }, page.slate, page.masked).slate;
     },
   };
 }

@@ -8,26 +8,26 @@
  */
 
 /** Whether an item may not be shown: anything but 0. */
-export type Masked = ArrayLike<number>;
+export type MaskValues = ArrayLike<number>;
 
 /**
  * The k items of the highest scores, best first; of equal ones the lowest number.
  * @param scores [I] no NaN. @throws RangeError for fewer than k items that may be shown.
  */
-export function topSlate(scores: ArrayLike<number>, k: number, masked?: Masked): number[] {
+export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: MaskValues): number[] {
   const slate = new Array<number>(k);
-  const count = topOf(scores, slate, scores.length, undefined, masked);
+  const count = selectTop(scores, slate, scores.length, undefined, masked);
   if (count === k) return slate;
   throw new RangeError(`Expected a slate of at most the ${count} items that may be shown, got ${k}`);
 }
 
 /** @param slate gets the best. @param items instead of 0, 1, ..., count - 1. @returns how many there are, at most a slate */
-function topOf(
+function selectTop(
   scores: ArrayLike<number>,
   slate: number[] | Uint32Array,
   items: number,
   of?: ArrayLike<number>,
-  masked?: Masked,
+  masked?: MaskValues,
 ): number {
   const k = slate.length;
   let count = 0, least = -Infinity;
@@ -44,7 +44,7 @@ function topOf(
   return count;
 }
 
-export interface SlateValues {
+export interface SlateProblem {
   /** [I] weights of the items, relative to that of no click or scaled together with it. */
   readonly weights: ArrayLike<number>;
   /** Of no click; 1 by default. */
@@ -55,7 +55,7 @@ export interface SlateValues {
   readonly noneValue: number;
 }
 
-export interface BestSlate {
+export interface SlateSolution {
   /** Of the highest weight x (value - Q), that first. */
   readonly slate: number[];
   /** Q of the slate. */
@@ -67,8 +67,8 @@ export interface BestSlate {
 }
 
 /** Up to rounding: what changes Q by less than its last bits decides nothing. @param k items of a slate, 1 or more. @throws RangeError for fewer than k items that may be shown. */
-export function slateRatio(problem: SlateValues, k: number, masked?: Masked): BestSlate {
-  const slate = Uint32Array.from(topSlate(problem.weights, k, masked));
+export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskValues): SlateSolution {
+  const slate = Uint32Array.from(selectTopSlate(problem.weights, k, masked));
   const path: number[] = [];
   const value = new SlateSearch(problem.weights.length, k).best(problem, slate, { masked, path });
   return { slate: Array.from(slate), value, path, rounds: 1 + path.length };
@@ -77,7 +77,7 @@ export function slateRatio(problem: SlateValues, k: number, masked?: Masked): Be
 /** Which items a search is among, all by default. */
 interface Among {
   readonly items?: ArrayLike<number>;
-  readonly masked?: Masked | undefined;
+  readonly masked?: MaskValues | undefined;
   /** Gets Q of the slates on the way. */
   readonly path?: number[];
 }
@@ -94,19 +94,19 @@ export class SlateSearch {
   }
 
   /** @param slate where the search starts, and which is the best in the end. @returns its Q */
-  best(problem: SlateValues, slate: Uint32Array, { items, masked, path }: Among): number {
+  best(problem: SlateProblem, slate: Uint32Array, { items, masked, path }: Among): number {
     const { weights, values } = problem;
     const [scores, next] = [this.#scores, this.#next];
     const count = items ? items.length : scores.length;
-    let value = valueOf(problem, slate);
+    let value = computeSlateValue(problem, slate);
     for (;;) {
       path?.push(value);
       for (let at = 0; at < count; at++) {
         const item = items ? items[at]! : at;
         scores[item] = weights[item]! * (values[item]! - value);
       }
-      topOf(scores, next, count, items, masked);
-      const found = valueOf(problem, next);
+      selectTop(scores, next, count, items, masked);
+      const found = computeSlateValue(problem, next);
       if (!(found > value)) return value;
       value = found;
       slate.set(next);
@@ -114,7 +114,10 @@ export class SlateSearch {
   }
 }
 
-function valueOf({ weights, noneWeight = 1, values, noneValue }: SlateValues, slate: Uint32Array): number {
+function computeSlateValue(
+  { weights, noneWeight = 1, values, noneValue }: SlateProblem,
+  slate: Uint32Array,
+): number {
   let [above, below] = [noneWeight * noneValue, noneWeight];
   for (let j = 0; j < slate.length; j++) {
     const item = slate[j]!;

@@ -4,13 +4,13 @@ import { createEditor } from "prism-code-editor";
 import { defaultCommands, setIgnoreTab } from "prism-code-editor/commands";
 import { insertText, setSelection } from "prism-code-editor/utils";
 import { markup } from "../../../report/html.ts";
-import { compareLadder, ladderTable } from "../../draw/ladder.ts";
-import { proseHtml } from "../../draw/text.ts";
+import { compareLadder, renderLadderTable } from "../../draw/ladder.ts";
+import { renderMarkdown } from "../../draw/text.ts";
 import { WGSL } from "../../draw/kernel_panel.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
-import { carried } from "../connection.ts";
-import type { ExerciseFacts, Taken } from "../services/kernels.ts";
+import { readPageData } from "../connection.ts";
+import type { ExerciseSummary, SolvedExercise } from "../services/kernels.ts";
 
 /** How often the steps are timed in turn. */
 const ROUNDS = 3;
@@ -18,7 +18,7 @@ const ROUNDS = 3;
 /** What a compiler says of a line. */
 const MESSAGE = /^\w+\.wgsl:(\d+):(\d+) (.*)$/gm;
 
-export function exercise(root: HTMLElement, lab: Lab): void {
+export function showExercises(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   root.append(
     dom`<p>A kernel with a hole, which you fill. It is compared with float64 at odd sizes and hard cases, and then it may race
@@ -44,9 +44,9 @@ class ExerciseView {
   readonly #notice = new Notice();
   readonly #results = element("div", { class: "answered", role: "status" });
   readonly #stop = new StopButton(() => this.#notice.say("Stopping when what is under way is done ..."));
-  #current: ExerciseFacts | undefined;
+  #current: ExerciseSummary | undefined;
 
-  constructor(private readonly lab: Lab, private readonly all: readonly ExerciseFacts[]) {
+  constructor(private readonly lab: Lab, private readonly all: readonly ExerciseSummary[]) {
     this.#names.append(
       ...all.map(({ name, what }) => element("option", { value: name }, `${name}: ${what}`)),
     );
@@ -74,12 +74,12 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#shipped.checked = false;
     if (known || name === "") this.#notice.clear();
     this.#about.textContent = `${next.title}. Chapter: kernels/course/${next.chapter}`;
-    const derived = carried().texts.chapters[next.chapter];
+    const derived = readPageData().texts.chapters[next.chapter];
     fill(
       this.#derived,
       markup`${
         derived && markup`<details><summary>The derivation: ${derived.title}</summary>
-<div class="prose">${proseHtml(derived.mathematics)}</div></details>`
+<div class="prose">${renderMarkdown(derived.mathematics)}</div></details>`
       }`,
     );
     this.#show();
@@ -127,12 +127,13 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     });
   }
 
-  #tell({ title }: ExerciseFacts, { cases, started, figures }: Taken): void {
+  #tell({ title }: ExerciseSummary, { cases, started, figures }: SolvedExercise): void {
     this.#notice.say("It is right.");
     fill(
       this.#results,
       markup`<p>Right at ${cases.join("; ")}.</p><p>${started}</p>${
-        figures && ladderTable(title, compareLadder(figures, shippedLadder(figures)), shippedLadder(figures))
+        figures &&
+        renderLadderTable(title, compareLadder(figures, shippedLadder(figures)), shippedLadder(figures))
       }`,
     );
   }
@@ -154,15 +155,15 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
 }
 
 function shippedLadder({ ladder, size }: { ladder: string; size: readonly number[] }) {
-  return carried().ladders.find((one) => one.ladder === ladder && one.size.join() === size.join());
+  return readPageData().ladders.find((one) => one.ladder === ladder && one.size.join() === size.join());
 }
 
-const placeOf = (exercise: string) => `clickgan exercise ${exercise}`;
+const getStorageKey = (exercise: string) => `clickgan exercise ${exercise}`;
 
 /** What the reader has written; undefined where nothing was, or nothing is kept. */
 function kept(exercise: string): string | undefined {
   try {
-    return localStorage.getItem(placeOf(exercise)) ?? undefined;
+    return localStorage.getItem(getStorageKey(exercise)) ?? undefined;
   } catch {
     return undefined; // a browser may forbid it
   }
@@ -171,8 +172,8 @@ function kept(exercise: string): string | undefined {
 /** @param text undefined: nothing that is worth it. @returns whether it is kept. */
 function keep(exercise: string, text: string | undefined): boolean {
   try {
-    if (text === undefined) localStorage.removeItem(placeOf(exercise));
-    else localStorage.setItem(placeOf(exercise), text);
+    if (text === undefined) localStorage.removeItem(getStorageKey(exercise));
+    else localStorage.setItem(getStorageKey(exercise), text);
     return true;
   } catch {
     return false; // it is full, or forbidden

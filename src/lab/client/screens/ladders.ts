@@ -1,17 +1,17 @@
 /** "Ladders": kernels from the naive version to the shipped one, checked and raced on this adapter. */
 
 import { markup } from "../../../report/html.ts";
-import { compareLadder, comparisonText, ladderTable } from "../../draw/ladder.ts";
-import { ladderName } from "../../saved.ts";
+import { compareLadder, describeComparison, renderLadderTable } from "../../draw/ladder.ts";
+import { formatLadderKey } from "../../saved.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
-import { carried } from "../connection.ts";
-import type { LadderFacts } from "../services/kernels.ts";
+import { readPageData } from "../connection.ts";
+import type { LadderSummary } from "../services/kernels.ts";
 
 /** How often the steps are timed in turn. */
 const ROUNDS = 5;
 
-export function ladders(root: HTMLElement, lab: Lab): void {
+export function showLadders(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   const list = element("div");
   const stop = new StopButton(() => notice.say("Stopping when what is under way is done ..."));
@@ -46,7 +46,7 @@ figures of llvmpipe, a driver that runs shaders on a CPU: what wins there need n
 
 /** A ladder and where its results go. */
 interface Rung {
-  readonly facts: LadderFacts;
+  readonly facts: LadderSummary;
   readonly results: HTMLElement;
 }
 
@@ -54,15 +54,15 @@ async function race(lab: Lab, { facts, results }: Rung, notice: Notice, signal: 
   const onProgress = (text: string) => notice.say(text);
   const request = { ladder: facts.name, rounds: ROUNDS };
   const figures = await lab.call("ladders", "race", request, { onProgress, signal });
-  lab.keep(ladderName(figures), figures);
-  const there = carried().ladders.find(({ ladder, size }) =>
+  lab.keep(formatLadderKey(figures), figures);
+  const there = readPageData().ladders.find(({ ladder, size }) =>
     ladder === facts.name && size.join() === figures.size.join()
   );
   const steps = compareLadder(figures, there);
   fill(
     results,
-    markup`${comparisonText(steps, there).map((text) => markup`<p class="outcome">${text}</p>`)}
-<div>${ladderTable(facts.title, steps, there)}</div>
+    markup`${describeComparison(steps, there).map((text) => markup`<p class="outcome">${text}</p>`)}
+<div>${renderLadderTable(facts.title, steps, there)}</div>
 <p>gain: how often faster than the step that it changes, medians over the rounds. An idea wins or loses where its gain is
 further from 1 than its noise, 5 % at least.</p>`,
   );

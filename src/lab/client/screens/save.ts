@@ -1,10 +1,16 @@
 /** "Save": all that was measured as one file, with the adapter's name. */
 
 import { markup } from "../../../report/html.ts";
-import { adapterName, contentsOf, fileName, measuredIn, savedReport } from "../../saved.ts";
+import {
+  buildSavedReport,
+  collectMeasurements,
+  formatAdapterName,
+  formatFileName,
+  listReportContents,
+} from "../../saved.ts";
 import { button, dom, element, fill, saveFile } from "../elements.ts";
 import type { Lab } from "../lab.ts";
-import { carried } from "../connection.ts";
+import { readPageData } from "../connection.ts";
 
 export function save(root: HTMLElement, lab: Lab): void {
   const name = element("input", {
@@ -17,18 +23,18 @@ export function save(root: HTMLElement, lab: Lab): void {
   const away = button("Save as JSON", () => {
     if (lab.device.kind !== "open") return;
     const { adapter } = lab.device;
-    const report = savedReport(measuredIn(lab.kept), {
+    const report = buildSavedReport(collectMeasurements(lab.kept), {
       adapter,
       name: name.value,
       cores: navigator.hardwareConcurrency,
       timestamps: adapter.hasTimestamps,
       date: new Date(),
-      version: carried().version,
+      version: readPageData().version,
     });
-    saveFile(fileName(report), JSON.stringify(report, null, 1) + "\n", "application/json");
+    saveFile(formatFileName(report), JSON.stringify(report, null, 1) + "\n", "application/json");
   }, { class: "main" });
   const tell = () => {
-    const contents = contentsOf(measuredIn(lab.kept));
+    const contents = listReportContents(collectMeasurements(lab.kept));
     away.disabled = contents.length === 0 || lab.device.kind !== "open";
     const nothing = "Nothing yet: train a model, measure a step, climb a ladder or run the self-test.";
     const lines = contents.length > 0 ? contents : [nothing];
@@ -42,7 +48,7 @@ button, as a file that <code>deno task bench --compare FILE</code> reads.</p>`,
 <p class="about">Browsers often hide which model of GPU it is: write it there if you know it.</p></div>`,
   );
   lab.onDevice((state) => {
-    if (state.kind === "open") name.placeholder = adapterName(state.adapter);
+    if (state.kind === "open") name.placeholder = formatAdapterName(state.adapter);
     tell();
   });
   lab.onKept(tell);

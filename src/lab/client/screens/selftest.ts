@@ -3,20 +3,20 @@
 import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
 import { type Html, markup } from "../../../report/html.ts";
 import {
-  byKernel,
-  elementText,
-  faultyCases,
-  type KernelResult,
+  describeLeftOut,
+  describeVerdict,
+  formatElement,
+  groupByKernel,
+  type KernelFinding,
   type KindFinding,
-  leftOutText,
-  verdictText,
+  listFaultyCases,
 } from "../../../selftest/finding.ts";
-import { scrollTable, whole } from "../../draw/text.ts";
+import { formatCount, renderScrollTable } from "../../draw/text.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
 import type { SelftestRequest } from "../services/kernels.ts";
 
-export function selftest(root: HTMLElement, lab: Lab): void {
+export function showSelftest(root: HTMLElement, lab: Lab): void {
   root.append(
     dom`<p class="lead">Every kernel runs on your adapter, on small numbers whose results are known. Outputs and gradients are
 compared with the same in float64. How far off a number may be follows from the rounding of its sums.</p>`,
@@ -50,7 +50,7 @@ class SelftestView {
   /** What the adapter never takes. */
   readonly #leftOut = element("div", { class: "left-out", hidden: true });
   readonly #faults = element("div");
-  readonly #table = element("div", { hidden: true }, scrollTable("Kernels", "kernels", HEADS, []));
+  readonly #table = element("div", { hidden: true }, renderScrollTable("Kernels", "kernels", HEADS, []));
   readonly #run = button("Run the self-test", () => this.#start());
   readonly #stop = new StopButton();
   #findings: KindFinding[] = [];
@@ -108,28 +108,28 @@ ${this.#table}</div>`;
     const found = { findings: this.#findings, seconds: this.#before.seconds + seconds };
     this.#standing.textContent = this.#findings.length === 0 && !signal.aborted
       ? `No case has "${request.only}" in its name.`
-      : verdictText(this.#findings, found.seconds, signal.aborted);
+      : describeVerdict(this.#findings, found.seconds, signal.aborted);
     if (signal.aborted) return;
     this.#before = found;
     this.#tellLeftOut(request, leftOut);
     // What counts is the whole of it.
     if (request.only === "") {
-      this.lab.keep("selftest", { adapter, leftOut, kernels: byKernel(found.findings), ...found });
+      this.lab.keep("selftest", { adapter, leftOut, kernels: groupByKernel(found.findings), ...found });
     }
   }
 
   #tellLeftOut(request: SelftestRequest, kernels: readonly string[]): void {
     const too = button("Run these, too", () => this.#test({ ...request, leftOut: "alone" }));
-    const parts = [dom`<p>${leftOutText(kernels)}</p>`, dom`<div class="buttons">${too}</div>`];
+    const parts = [dom`<p>${describeLeftOut(kernels)}</p>`, dom`<div class="buttons">${too}</div>`];
     this.#leftOut.replaceChildren(...kernels.length === 0 ? [] : parts);
   }
 
   #show(): void {
-    const results = byKernel(this.#findings).toSorted((a, b) => Number(b.differs) - Number(a.differs));
+    const results = groupByKernel(this.#findings).toSorted((a, b) => Number(b.differs) - Number(a.differs));
     const rows = this.#table.querySelector("tbody"); // alone, so that what is scrolled stays where it is
-    if (rows) fill(rows, markup`${results.map(rowOf)}`);
+    if (rows) fill(rows, markup`${results.map(renderRow)}`);
     this.#table.hidden = results.length === 0;
-    const faults = faultyCases(this.#findings).map(({ head, faults }) =>
+    const faults = listFaultyCases(this.#findings).map(({ head, faults }) =>
       markup`<li><strong>${head}</strong><ul>${faults.map((text) => markup`<li>${text}</li>`)}</ul></li>`
     );
     fill(
@@ -139,19 +139,19 @@ ${this.#table}</div>`;
   }
 }
 
-function rowOf({ kernel, kind, values, differs, worst }: KernelResult): Html {
+function renderRow({ kernel, kind, values, differs, worst }: KernelFinding): Html {
   return markup`<tr class="${differs ? "wrong" : "right"}">
 <th scope="row">${kernel}<small>${kind === "gpu" ? "for GPUs" : "for CPU adapters"}</small></th>
-<td>${offOf(differs, worst)}</td>
-<td class="where">${worst && worst.share > 0 ? `${worst.what} ${elementText(worst.element)}` : ""}</td>
-<td class="number">${whole(values)}</td></tr>`;
+<td>${renderError(differs, worst)}</td>
+<td class="where">${worst && worst.share > 0 ? `${worst.what} ${formatElement(worst.element)}` : ""}</td>
+<td class="number">${formatCount(values)}</td></tr>`;
 }
 
 /** Powers of ten that a bar stands for. */
 const DECADES = 4;
 
 /** A bar up to what is allowed, on a logarithmic axis, and the share in words. */
-function offOf(differs: boolean, worst: KernelResult["worst"]): Html {
+function renderError(differs: boolean, worst: KernelFinding["worst"]): Html {
   if (!worst) return markup`${differs ? "differs" : "-"}`;
   const { share, element: { tolerance } } = worst;
   if (tolerance === 0) return markup`${share === 0 ? "the same bits" : "other bits"}`;

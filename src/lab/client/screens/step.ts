@@ -1,21 +1,21 @@
 /** "Look inside a step": the step as the sequence of its dispatches, each of which opens its kernel. */
 
-import { type Ceilings, ceilingsOf } from "../../../selftest/profile/roofline.ts";
-import { type Carried, kernelPanel, machineCodeHtml } from "../../draw/kernel_panel.ts";
-import { owned } from "../../draw/ownership.ts";
-import { duration, whole } from "../../draw/text.ts";
+import { findCeilings, type RooflineCeilings } from "../../../selftest/profile/roofline.ts";
+import { type PageData, renderKernelPanel, renderMachineCode } from "../../draw/kernel_panel.ts";
+import { renderOwned } from "../../draw/ownership.ts";
+import { formatCount, formatMicroseconds } from "../../draw/text.ts";
 import {
-  phaseLegend,
-  spansOf,
+  computeSpans,
+  renderPhaseLegend,
+  renderTimeline,
+  renderTimelineTable,
   type TimedDispatch,
-  timelineStrip,
-  timelineTable,
 } from "../../draw/timeline.ts";
 import { stepName } from "../../saved.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
-import { carried } from "../connection.ts";
-import type { DispatchFacts, KernelFacts, StepProfile } from "../services/step.ts";
+import { readPageData } from "../connection.ts";
+import type { DispatchSummary, KernelSummary, StepProfile } from "../services/step.ts";
 
 /** Seconds for whole steps. */
 const SECONDS = 1;
@@ -90,19 +90,19 @@ function showStep(
   results: HTMLElement,
   { result, facts, figures, clock }: StepProfile,
 ): (kernel: string) => boolean {
-  const ceilings = ceilingsOf(figures);
+  const ceilings = findCeilings(figures);
   const dispatches = result.dispatches.map((timed, k): TimedDispatch => ({
     ...timed,
     phase: facts[k]?.phase ?? "batch",
   }));
-  const strip = element("div", { class: "strip-box" }, timelineStrip(dispatches));
-  const table = element("div", {}, timelineTable(dispatches, ceilings));
+  const strip = element("div", { class: "strip-box" }, renderTimeline(dispatches));
+  const table = element("div", {}, renderTimelineTable(dispatches, ceilings));
   const back = () => {
     const opened = table.querySelector<HTMLElement>("[aria-current]");
     opened?.focus({ preventScroll: true });
     opened?.scrollIntoView({ block: "center" });
   };
-  const panel = new DispatchPanel(ceilings, carried(), back);
+  const panel = new DispatchPanel(ceilings, readPageData(), back);
   const open = (k: number, focus: boolean) => {
     const fact = facts[k];
     if (!fact) return;
@@ -121,12 +121,12 @@ function showStep(
     dom`<p>${stepText(result, dispatches)}</p>`,
     dom`<p>${clockText(clock)}</p>`,
     strip,
-    element("div", {}, phaseLegend(dispatches)),
+    element("div", {}, renderPhaseLegend(dispatches)),
     table,
     panel.element,
   );
   // The longest one is what one wants to see first.
-  open(longestOf(dispatches), false);
+  open(findLongest(dispatches), false);
   return (kernel) => {
     const wanted = facts.findIndex((one) => one.kernel === kernel);
     if (wanted >= 0) open(wanted, true);
@@ -138,25 +138,25 @@ function showStep(
 class DispatchPanel {
   readonly element = element("section", { class: "card kernel", "aria-label": "A dispatch", hidden: true });
   /** None of a copy. */
-  #kernel: KernelFacts | undefined;
+  #kernel: KernelSummary | undefined;
 
   /** @param back to the dispatch among the others. */
   constructor(
-    private readonly ceilings: Ceilings,
-    private readonly carried: Carried,
+    private readonly ceilings: RooflineCeilings,
+    private readonly carried: PageData,
     private readonly back: () => void,
   ) {
     this.element.addEventListener("input", () => this.#showOwned());
   }
 
-  show(fact: DispatchFacts, timed: TimedDispatch | undefined): void {
+  show(fact: DispatchSummary, timed: TimedDispatch | undefined): void {
     this.#kernel = fact.code;
-    fill(this.element, kernelPanel(fact, timed, this.ceilings, this.carried.texts));
+    fill(this.element, renderKernelPanel(fact, timed, this.ceilings, this.carried.texts));
     const back = element("button", { type: "button", onclick: this.back }, "Back to the dispatches");
     this.element.prepend(element("div", { class: "buttons" }, back));
     this.element.hidden = false;
     const machine = this.element.querySelector("details.machine");
-    machine?.append(element("div", {}, machineCodeHtml(this.carried.machineCode, fact.kernel)));
+    machine?.append(element("div", {}, renderMachineCode(this.carried.machineCode, fact.kernel)));
   }
 
   focus(): void {
@@ -170,7 +170,7 @@ class DispatchPanel {
     const fields = [...this.element.querySelectorAll("input")];
     const [group = 0, invocation = 0] = fields.map(({ valueAsNumber }) => valueAsNumber);
     const place = this.element.querySelector(".owned");
-    if (this.#kernel && place) fill(place, owned(this.#kernel, { group, invocation }));
+    if (this.#kernel && place) fill(place, renderOwned(this.#kernel, { group, invocation }));
   }
 }
 
@@ -182,7 +182,7 @@ function markOpened(results: HTMLElement, k: number): void {
   }
 }
 
-function longestOf(dispatches: readonly TimedDispatch[]): number {
+function findLongest(dispatches: readonly TimedDispatch[]): number {
   return dispatches.reduce(
     (best, { median }, k) => median > (dispatches[best]?.median ?? 0) ? k : best,
     0,
@@ -193,12 +193,12 @@ function stepText(
   { wall, users, events, rows, items }: StepProfile["result"],
   dispatches: readonly TimedDispatch[],
 ): string {
-  const { total } = spansOf(dispatches);
-  return `${users} users, ${events} events, ${whole(rows)} rows, ${items} distinct items. The ` +
-    `${dispatches.length} dispatches take ${duration(total)} together; a step in a run takes ${
-      duration(wall.median)
+  const { total } = computeSpans(dispatches);
+  return `${users} users, ${events} events, ${formatCount(rows)} rows, ${items} distinct items. The ` +
+    `${dispatches.length} dispatches take ${formatMicroseconds(total)} together; a step in a run takes ${
+      formatMicroseconds(wall.median)
     } ` +
-    `(half of the runs ${duration(wall.lower)} to ${duration(wall.upper)}).`;
+    `(half of the runs ${formatMicroseconds(wall.lower)} to ${formatMicroseconds(wall.upper)}).`;
 }
 
 function clockText({ kind, step, latency }: StepProfile["clock"]): string {
@@ -206,12 +206,12 @@ function clockText({ kind, step, latency }: StepProfile["clock"]): string {
     "± is half of the distance between the quartiles of all samples, or the clock's error if that is more.";
   if (kind === "queue") {
     return `This adapter has no timestamps: each dispatch is repeated and timed by the page's own clock, less the ` +
-      `${duration(latency)} that an empty submission takes. ${sure}`;
+      `${formatMicroseconds(latency)} that an empty submission takes. ${sure}`;
   }
   return step <= 1
     ? `Timed by the adapter's own timestamps, each dispatch in a pass of its own. ${sure}`
     : `The browser rounds timestamps to ${
-      duration(step)
+      formatMicroseconds(step)
     }. So each dispatch is repeated in a pass until the pass is long ` +
       `against that, and what it changes is put back. ${sure}`;
 }

@@ -1,14 +1,14 @@
 /** A training in front of the reader: the form, how it goes, the curves, the snapshots. */
 
-import { whole } from "../../draw/text.ts";
+import { formatCount } from "../../draw/text.ts";
 import type { CallOptions } from "../connection.ts";
 import { dom, element, Notice, saveFile, StopButton } from "../elements.ts";
 import type { Lab } from "../lab.ts";
-import type { DataFacts, Level } from "../services/data.ts";
+import type { BaselineLevel, DataSummary } from "../services/data.ts";
 import type { TrainEnd, TrainRequest } from "../services/train.ts";
 import type { ShownStage, TrainProgress } from "../services/train.ts";
 import { TrainForm } from "./train/form.ts";
-import { Snapshots, StageView, Standing } from "./train/stage.ts";
+import { SnapshotControls, StageProgress, StageView } from "./train/stage.ts";
 
 /** Milliseconds between two drawings of the charts. */
 const DRAW_MS = 250;
@@ -26,8 +26,8 @@ class TrainView {
   readonly #form: TrainForm;
   readonly #notice = new Notice();
   readonly #facts = element("p", { class: "facts-line" });
-  readonly #standing = new Standing();
-  readonly #snapshots: Snapshots;
+  readonly #standing = new StageProgress();
+  readonly #snapshots: SnapshotControls;
   readonly #places = element("div", { class: "results" });
   readonly #train = element("button", { type: "button", class: "main" }, "Train");
   readonly #stop = new StopButton(() =>
@@ -36,7 +36,7 @@ class TrainView {
   readonly #goOn = element("button", { type: "button", disabled: true }, "Go on");
   /** Of the stages that have begun. */
   #stages: StageView[] = [];
-  #levels: readonly Level[] = [];
+  #levels: readonly BaselineLevel[] = [];
   #request: TrainRequest | undefined;
   /** Where the training stands that can go on. */
   #end: TrainEnd | undefined;
@@ -46,7 +46,7 @@ class TrainView {
   constructor(private readonly lab: Lab) {
     const buttons = dom`<div class="buttons">${this.#train}${this.#stop.element}${this.#goOn}</div>`;
     this.#form = new TrainForm(lab.call, buttons);
-    this.#snapshots = new Snapshots({
+    this.#snapshots = new SnapshotControls({
       fetch: ({ stage, kind }) => lab.call("train", "snapshot", { stage, kind }),
       bring: (file) => this.#bring(file),
       csv: () => {
@@ -242,7 +242,7 @@ class TrainView {
       this.#facts.textContent = factsText(found.facts);
       this.#notice.say(
         `${file.name}: ${found.kind}, after ${
-          whole(found.iteration)
+          formatCount(found.iteration)
         } iterations. Train starts from it, and ` +
           `Be the user shows what it has learned. ${found.note}`,
       );
@@ -285,12 +285,12 @@ function bringIntoView(part: HTMLElement): void {
   if (top < 0 || bottom > innerHeight) part.scrollIntoView();
 }
 
-function factsText({ name, users, pages, rows, items, features }: DataFacts): string {
+function factsText({ name, users, pages, rows, items, features }: DataSummary): string {
   const [train, validation, test] = users;
-  return `${name}: ${whole(train)} train, ${whole(validation)} validation and ${whole(test)} test users, ${
-    whole(pages)
-  } pages, ${whole(rows)} ` +
-    `displayed items of ${whole(items)}, ${features}.`;
+  return `${name}: ${formatCount(train)} train, ${formatCount(validation)} validation and ${
+    formatCount(test)
+  } test users, ${formatCount(pages)} pages, ${formatCount(rows)} ` +
+    `displayed items of ${formatCount(items)}, ${features}.`;
 }
 
 export function train(root: HTMLElement, lab: Lab): void {

@@ -2,17 +2,17 @@
 
 import type { ShopState } from "../../../data/shops.ts";
 import { type Html, markup } from "../../../report/html.ts";
-import { whole } from "../../draw/text.ts";
+import { formatCount } from "../../draw/text.ts";
 import { button, dom, element, fill, Notice } from "../elements.ts";
 import type { Lab } from "../lab.ts";
-import type { Opinion, ScoredPage, ShopView } from "../services/user.ts";
+import type { ModelScores, ScoredPage, ShopView } from "../services/user.ts";
 
 /** Items of a page, where there are as many. */
 const PAGE = 10;
 /** A change of a probability of less is not told. */
 const SMALLEST_CHANGE = 0.0005;
 
-export function user(root: HTMLElement, lab: Lab): void {
+export function showUser(root: HTMLElement, lab: Lab): void {
   root.append(
     dom`<p class="lead">You are in the shop that the model was trained on. Click what you like, or leave the page. All that the model
 knows of you is what you clicked before: watch how it changes what it expects.</p>`,
@@ -35,7 +35,7 @@ class UserView {
   #clicked: number[] = [];
   #page: number[] = [];
   /** The last page that was shown. */
-  #shown: { readonly page: readonly number[]; readonly model: Opinion } | undefined;
+  #shown: { readonly page: readonly number[]; readonly model: ModelScores } | undefined;
   /** Counts what is asked, so that an answer that comes late is not shown. */
   #asked = 0;
 
@@ -101,13 +101,13 @@ ${this.#by}${this.#list}</div>
     fill(
       this.#by,
       markup`P(click) by ${name === "none" ? "the model, which has no memory" : `the model (${name})`} after
-${whole(iteration)} iterations${truth && markup`, and in <span class="truth-word">truth</span>`}.
+${formatCount(iteration)} iterations${truth && markup`, and in <span class="truth-word">truth</span>`}.
 A bar of the whole width would be 100 %. P(click) counts the positions on the page, if the model has learned their effect; u, the utility, does not.`,
     );
     const before = this.#shown?.page.join() === page.join() ? this.#shown.model : undefined;
     const lines = page.map((item, k) => {
       const known = features?.[item];
-      return lineOf({
+      return renderItem({
         name: `item ${item}`,
         about: known ? featureWords(known) : "",
         model: model.probabilities[k] ?? NaN,
@@ -116,7 +116,7 @@ A bar of the whole width would be 100 %. P(click) counts the positions on the pa
         truth: truth?.probabilities[k],
       });
     });
-    const none = lineOf({
+    const none = renderItem({
       name: "Leave the page",
       about: "nothing is clicked",
       model: model.noClick,
@@ -140,7 +140,7 @@ A bar of the whole width would be 100 %. P(click) counts the positions on the pa
 }
 
 /** An item of a page, to be clicked, with what the model and the truth expect of it. */
-function lineOf({ name, about, model, before, utility, truth }: {
+function renderItem({ name, about, model, before, utility, truth }: {
   readonly name: string;
   readonly about: string;
   readonly model: number;

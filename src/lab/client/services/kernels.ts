@@ -3,19 +3,19 @@
  * worker loads when one of them is asked for.
  */
 
-import { type Exercise, solutionOf, stepOf } from "../../../selftest/exercise/exercise.ts";
+import { createAnswerStep, type Exercise, getSolution } from "../../../selftest/exercise/exercise.ts";
 import { exercises } from "../../../selftest/exercise/exercises.ts";
-import { checkAll, race, sizeOf } from "../../../selftest/exercise/check.ts";
+import { checkAll, parseSize, raceExercise } from "../../../selftest/exercise/check.ts";
 import type { Ladder } from "../../../selftest/ladder/check.ts";
-import { ladderFigures, ladders, runLadder } from "../../../selftest/ladder/ladders.ts";
+import { ladders, runLadder, summarizeLadder } from "../../../selftest/ladder/ladders.ts";
 import type { LadderFigures } from "../../../selftest/profile/bench_report.ts";
 import type { KindFinding, SelftestResult } from "../../../selftest/finding.ts";
 import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
-import { type Call, type LabWorker, tellIn } from "../lab_worker.ts";
+import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
 /** By name. Another one is a function here and a line. */
-export function kernelServices(worker: LabWorker) {
+export function createKernelServices(worker: LabWorker) {
   return {
     exercises: exercisesService(worker),
     ladders: laddersService(worker),
@@ -23,7 +23,7 @@ export function kernelServices(worker: LabWorker) {
   };
 }
 
-export interface ExerciseFacts extends Pick<Exercise, "name" | "what" | "chapter" | "starter"> {
+export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapter" | "starter"> {
   /** The text of the shipped kernel. */
   readonly solution: string;
   /** What it is timed beside, and at which size, "2560x10". */
@@ -31,7 +31,7 @@ export interface ExerciseFacts extends Pick<Exercise, "name" | "what" | "chapter
   readonly size: string;
 }
 
-export interface TakeRequest {
+export interface ExerciseRequest {
   readonly exercise: string;
   readonly text: string;
   /** As `--size` takes it. */
@@ -41,7 +41,7 @@ export interface TakeRequest {
 }
 
 /** Of an answer that is right. */
-export interface Taken {
+export interface SolvedExercise {
   /** What it is right at. */
   readonly cases: readonly string[];
   /** How much it starts, in words. */
@@ -53,49 +53,49 @@ export interface Taken {
 /** The checker and the race of `deno task exercise`, for a text that the page has. */
 function exercisesService(worker: LabWorker) {
   return {
-    list: (): readonly ExerciseFacts[] => exercises.map(factsOf),
+    list: (): readonly ExerciseSummary[] => exercises.map(summarizeExercise),
 
     /** @throws UserError that says what is wrong with the answer. */
     take(
-      { exercise: name, text, size: asked, rounds }: TakeRequest,
-      call: Call<string>,
-    ): Promise<Taken> {
+      { exercise: name, text, size: asked, rounds }: ExerciseRequest,
+      call: ServiceCall<string>,
+    ): Promise<SolvedExercise> {
       return worker.alone("An exercise is being checked", call.signal, async () => {
         const exercise = exercises.find((one) => one.name === name);
         if (!exercise) throw new UserError(`There is no exercise ${name}.`);
-        const size = sizeOf(exercise, asked);
-        const file = fileOf(name);
-        const step = stepOf(exercise, file, text);
-        const onProgress = tellIn(call);
+        const size = parseSize(exercise, asked);
+        const file = getFileName(name);
+        const step = createAnswerStep(exercise, file, text);
+        const onProgress = reportProgress(call);
         const gpu = await worker.gpu();
         const { cases, started } = await checkAll(gpu, exercise, step, file, { size, onProgress });
         if (rounds === 0) return { cases, started };
-        const results = await race(gpu, exercise, step, { size, onProgress, rounds });
-        return { cases, started, figures: ladderFigures(exercise.ladder, size, results) };
+        const results = await raceExercise(gpu, exercise, step, { size, onProgress, rounds });
+        return { cases, started, figures: summarizeLadder(exercise.ladder, size, results) };
       });
     },
   };
 }
 
 /** What an answer is called: messages of the compiler begin with it. */
-function fileOf(exercise: string): string {
+function getFileName(exercise: string): string {
   return `${exercise.replaceAll("-", "_")}.wgsl`;
 }
 
-function factsOf(exercise: Exercise): ExerciseFacts {
+function summarizeExercise(exercise: Exercise): ExerciseSummary {
   const { name, what, chapter, starter, ladder: { title, size } } = exercise;
   return {
     name,
     what,
     chapter,
     starter,
-    solution: solutionOf(exercise).kernel.source,
+    solution: getSolution(exercise).kernel.source,
     title,
     size: size.join("x"),
   };
 }
 
-export interface LadderFacts extends Pick<Ladder, "name" | "title" | "size"> {
+export interface LadderSummary extends Pick<Ladder, "name" | "title" | "size"> {
   readonly steps: number;
 }
 
@@ -106,17 +106,17 @@ export interface RaceRequest {
 
 function laddersService(worker: LabWorker) {
   return {
-    list: (): readonly LadderFacts[] =>
+    list: (): readonly LadderSummary[] =>
       ladders.map(({ name, title, size, steps }) => ({ name, title, size, steps: steps.length })),
 
     /** Checks the steps of a ladder, and times those that are right in turn. */
-    race({ ladder: name, rounds }: RaceRequest, call: Call<string>): Promise<LadderFigures> {
+    race({ ladder: name, rounds }: RaceRequest, call: ServiceCall<string>): Promise<LadderFigures> {
       return worker.alone("A ladder is being climbed", call.signal, async () => {
         const ladder = ladders.find((ladder) => ladder.name === name);
         if (!ladder) throw new UserError(`There is no ladder ${name}.`);
-        const onProgress = tellIn(call);
+        const onProgress = reportProgress(call);
         const results = await runLadder(await worker.gpu(), ladder, { rounds, onProgress });
-        return ladderFigures(ladder, ladder.size, results);
+        return summarizeLadder(ladder, ladder.size, results);
       });
     },
   };
@@ -138,7 +138,7 @@ function selftestService(worker: LabWorker) {
     /** Runs all cases on devices of its own. A cancelled run ends after the case that is under way. */
     run(
       { kinds, only, leftOut }: SelftestRequest,
-      { progress, signal }: Call<SelftestProgress>,
+      { progress, signal }: ServiceCall<SelftestProgress>,
     ): Promise<SelftestResult> {
       return worker.alone(
         "A self-test is under way",

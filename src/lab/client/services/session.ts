@@ -5,29 +5,33 @@
 
 import type { Gpu } from "../../../gpu/device.ts";
 import type { ModelConfig } from "../../../model/config.ts";
-import { countedOn } from "../../../model/counted.ts";
-import { modelParameters, UserModel, weightsOf } from "../../../model/user_model.ts";
+import { initializeOnLog } from "../../../model/counted.ts";
+import { listModelParameters, resolveWeights, UserModel } from "../../../model/user_model.ts";
 import { type KeptStart, StartChoice } from "../../../run/kept_start.ts";
 import { adversarialGroup } from "../../../run/options/train.ts";
 import { encodeSnapshot, type Snapshot, withMeanRows } from "../../../run/snapshot/snapshot.ts";
-import { encodeTraining, trainingSetting, trainingState } from "../../../run/snapshot/training_file.ts";
 import {
-  type Stage,
-  type StageFigures,
+  encodeTraining,
+  readTrainingSetting,
+  readTrainingState,
+} from "../../../run/snapshot/training_file.ts";
+import {
+  buildStart,
+  listStages,
+  type StageMetrics,
   type StageName,
   stages,
-  stagesOf,
-  startOf,
+  type TrainingStage,
 } from "../../../run/stages.ts";
 import type { ParameterSpec, Weights } from "../../../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion } from "../../../train/best_records.ts";
 import type { ClickTrainer } from "../../../train/click_trainer.ts";
 import type { StagesConfig } from "../../../train/config.ts";
-import type { StepResult, ValidationResult } from "../../../train/results.ts";
+import type { TrainingStepResult, ValidationResult } from "../../../train/results.ts";
 import type { TrainerState } from "../../../train/trainer_state.ts";
 import { UserError } from "../../../user_error.ts";
-import { dataChecksum, type DataChoice, type LabData, sameData } from "./data.ts";
-import { changedFlags } from "./train_options.ts";
+import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./data.ts";
+import { listChangedFlags } from "./train_options.ts";
 
 /** Seconds between two copies of the state in the page's memory: what a loss of the device costs at most. */
 const SAVE_SECONDS = 20;
@@ -41,13 +45,13 @@ interface SessionSetting {
 }
 
 export interface SessionEvents {
-  onStep(result: StepResult<StageFigures>): void;
-  onValidation(result: ValidationResult<StageFigures>): void;
+  onStep(result: TrainingStepResult<StageMetrics>): void;
+  onValidation(result: ValidationResult<StageMetrics>): void;
 }
 
 /** Which stage of a training, and those before it as they ended. */
 interface Place {
-  readonly stage: Stage;
+  readonly stage: TrainingStage;
   readonly before: readonly StageState[];
 }
 
@@ -65,7 +69,7 @@ export class TrainSession {
     public config: StagesConfig,
     readonly place: Place,
     readonly model: UserModel,
-    readonly trainer: ClickTrainer<StageFigures>,
+    readonly trainer: ClickTrainer<StageMetrics>,
     /** Of a training that starts from a logit on counts: its best validation is compared with that. */
     readonly choice: StartChoice | undefined,
   ) {}
@@ -80,20 +84,20 @@ export class TrainSession {
     config: StagesConfig,
     place?: Place,
   ): Promise<TrainSession> {
-    const [first] = stagesOf(config);
+    const [first] = listStages(config);
     if (!place && !first) throw new Error("there is no stage to train");
-    const { stage, before } = place ?? { stage: first as Stage, before: [] };
+    const { stage, before } = place ?? { stage: first as TrainingStage, before: [] };
     const { data: { source } } = setting;
     const ended = before.at(-1);
     const best = ended?.state.snapshots.prec1;
     const weights = ended && best ? filledWeights(ended.specs, best, setting.data) : setting.init?.weights;
-    const { initial, generator } = startOf(weights, config.training.seed, config.model);
-    const counted = ended ? initial : countedOn(source, config.model, initial);
+    const { initial, generator } = buildStart(weights, config.training.seed, config.model);
+    const counted = ended ? initial : initializeOnLog(source, config.model, initial);
     const model = new UserModel(gpu, source.items, config.model, counted);
     try {
       const trainer = await stage.create(model, { source }, config, generator);
       const isFitted = stage.hasLikelihood && config.model.counts !== null && !weights;
-      const start = () => weightsOf(modelParameters(model.shape, config.model), counted);
+      const start = () => resolveWeights(listModelParameters(model.shape, config.model), counted);
       const choice = isFitted ? new StartChoice(trainer, start) : undefined;
       return new TrainSession(gpu, setting, config, { stage, before }, model, trainer, choice);
     } catch (error) {
@@ -122,7 +126,7 @@ export class TrainSession {
     this.#saved = state;
   }
 
-  get stage(): Stage {
+  get stage(): TrainingStage {
     return this.place.stage;
   }
   get iteration(): number {
@@ -142,8 +146,8 @@ export class TrainSession {
   get hasNext(): boolean {
     return this.#next !== undefined;
   }
-  get #next(): Stage | undefined {
-    const stages = stagesOf(this.config);
+  get #next(): TrainingStage | undefined {
+    const stages = listStages(this.config);
     return stages[stages.indexOf(this.stage) + 1];
   }
 
@@ -184,13 +188,13 @@ export class TrainSession {
   /** The bytes of a snapshot's file. @throws UserError for one that there is none of, or broken weights. */
   snapshot({ stage, kind }: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
     const { place: { before }, config, gpu, setting: { data } } = this;
-    const on = { config, data, adapter: computedOn(gpu) };
+    const on = { config, data, adapter: describeAdapter(gpu) };
     const ended = before.find((one) => one.stage.name === stage);
-    if (ended) return Promise.resolve(fileOf(ended, kind, on));
+    if (ended) return Promise.resolve(encodeSnapshotFile(ended, kind, on));
     if (stage !== this.stage.name) {
       throw new UserError(`Expected a stage that has begun, got the ${stage} stage: there is none yet.`);
     }
-    return this.whenIdle(async () => fileOf(await this.#standing(), kind, on));
+    return this.whenIdle(async () => encodeSnapshotFile(await this.#standing(), kind, on));
   }
 
   destroy(): void {
@@ -218,8 +222,8 @@ export function expectToGoOn(session: TrainSession, config: StagesConfig, choice
   const mayChange = stage.name === "shannon"
     ? ["iterations", ...adversarialGroup.options.map(({ name }) => name)]
     : ["adversarial"];
-  const changed = changedFlags(session.config, config, mayChange);
-  if (!sameData(setting.choice, choice)) changed.unshift("--data");
+  const changed = listChangedFlags(session.config, config, mayChange);
+  if (!isSameData(setting.choice, choice)) changed.unshift("--data");
   if (changed.length > 0) {
     throw new UserError(
       `Expected the settings that the training has begun with, got ${
@@ -238,26 +242,26 @@ export function expectToGoOn(session: TrainSession, config: StagesConfig, choice
 }
 
 /** The training that a file holds, where it holds one of these data; and what is to be said of it. */
-export async function reopen(
+export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
   snapshot: Snapshot,
   name: string,
 ): Promise<{ readonly next: TrainSession | undefined; readonly note: string }> {
-  const found = trainingSetting(snapshot, name);
+  const found = readTrainingSetting(snapshot, name);
   const stage = stages.find((one) => one.name === found?.stage);
   if (!found || !stage) return { next: undefined, note: "" };
-  if (found.data !== dataChecksum(setting.data.source)) {
+  if (found.data !== computeDataChecksum(setting.data.source)) {
     return { next: undefined, note: "It was trained on other data, so that it cannot go on here." };
   }
   const next = await TrainSession.create(gpu, setting, found.config, { stage, before: [] });
   try {
-    next.restore(trainingState(snapshot, next.trainer.specs, name));
+    next.restore(readTrainingState(snapshot, next.trainer.specs, name));
   } catch (error) {
     next.destroy();
     throw error;
   }
-  const same = found.adapter === computedOn(gpu);
+  const same = found.adapter === describeAdapter(gpu);
   return {
     next,
     note: same
@@ -270,7 +274,7 @@ type SnapshotName = `best-${Criterion}` | "last";
 
 /** A stage as it stands, or as it ended. */
 interface StageState {
-  readonly stage: Stage;
+  readonly stage: TrainingStage;
   /** Of all networks' parameters. */
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
@@ -289,8 +293,8 @@ export interface SnapshotOffer {
 }
 
 /** What a stage has to offer. @param isOver whether another stage has begun after it. */
-export function offersOf(
-  { name, shown: { loss, prec1 } }: Stage,
+export function listSnapshotOffers(
+  { name, shown: { loss, prec1 } }: TrainingStage,
   best: BestRecords,
   isOver: boolean,
 ): SnapshotOffer[] {
@@ -315,7 +319,7 @@ export function offersOf(
 interface Origin {
   readonly config: StagesConfig;
   readonly data: LabData;
-  /** As {@link computedOn} has it. */
+  /** As {@link describeAdapter} has it. */
   readonly adapter: string;
 }
 
@@ -323,7 +327,7 @@ interface Origin {
  * The bytes of a snapshot's file; `last` holds all that a training goes on from.
  * @throws UserError for one that there is none of, or broken weights.
  */
-export function fileOf(
+export function encodeSnapshotFile(
   { stage, specs, state, kept }: StageState,
   kind: SnapshotName,
   { config, data, adapter }: Origin,
@@ -343,7 +347,7 @@ export function fileOf(
   const info = { model: config.model, items: source.items.shape, iteration, kind, game, features };
   const weights = filledWeights(specs, own, data);
   if (criterion) return encodeSnapshot(specs, weights, info);
-  const setting = { config, stage: stage.name, data: dataChecksum(source), adapter };
+  const setting = { config, stage: stage.name, data: computeDataChecksum(source), adapter };
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
@@ -360,6 +364,6 @@ function filledWeights(
  * What the bits of a training depend on beside its settings and data, as its file has it.
  * @returns the same text where a training goes on bit for bit.
  */
-export function computedOn({ adapter, shapes: { matrices } }: Pick<Gpu, "adapter" | "shapes">): string {
+export function describeAdapter({ adapter, shapes: { matrices } }: Pick<Gpu, "adapter" | "shapes">): string {
   return JSON.stringify({ ...adapter, matrices });
 }

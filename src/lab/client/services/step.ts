@@ -1,32 +1,32 @@
 /** The service of the screen "Look inside a step": what a training step is made of, and how long each part takes here. */
 
-import { indexScopeOf } from "../../../batch/click_sizes.ts";
-import type { AdapterFigure, StepResult } from "../../../selftest/profile/bench_report.ts";
-import { usersOf } from "../../../data/click_log.ts";
+import { buildIndexScope } from "../../../batch/click_sizes.ts";
+import type { AdapterFigure, StepMeasurement } from "../../../selftest/profile/bench_report.ts";
+import { listUsers } from "../../../data/click_log.ts";
 import { makeDemoShop } from "../../../data/demo_shop.ts";
 import type { Gpu } from "../../../gpu/device.ts";
-import { type KernelBinding, kernelText, STEP, STEPS } from "../../../gpu/kernel.ts";
+import { buildKernelText, type KernelBinding, STEP, STEPS } from "../../../gpu/kernel.ts";
 import { isTexture, isUniform, type Memory } from "../../../gpu/memory.ts";
-import { workOf } from "../../../gpu/profiler.ts";
-import { type DispatchNode, invocationsOf, onlySlice } from "../../../gpu/program.ts";
+import { listTimedWork } from "../../../gpu/profiler.ts";
+import { computeInvocations, type DispatchNode, onlySlice } from "../../../gpu/program.ts";
 import type { IndexScope } from "../../../gpu/access_analysis/values.ts";
 import { STEP_BYTES } from "../../../gpu/step.ts";
 import { measureAdapter } from "../../../selftest/profile/adapter_ceilings.ts";
-import { type Clock, clockOf } from "../../../selftest/profile/measure.ts";
+import { chooseClock, type Clock } from "../../../selftest/profile/measure.ts";
 import {
   type BenchLog,
-  benchLog,
   type BenchModel,
   benchModels,
+  createBenchLog,
+  createShannonModel,
   type Recording,
-  shannon,
   workloads,
 } from "../../../selftest/profile/workloads.ts";
-import { profileRecording, readsWhatItWrites } from "../../../selftest/profile/step_profile.ts";
+import { listReadWrittenBindings, profileRecording } from "../../../selftest/profile/step_profile.ts";
 import { defaultTraining } from "../../../train/config.ts";
 import { UserError } from "../../../user_error.ts";
-import { whole } from "../../draw/text.ts";
-import { type Call, type LabWorker, tellIn } from "../lab_worker.ts";
+import { formatCount } from "../../draw/text.ts";
+import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
 /** What can be chosen. */
 export interface StepChoices {
@@ -46,7 +46,7 @@ export interface StepWorkload {
 /** The workload of the model and the data that were trained last. */
 const TRAINED = "trained";
 
-export interface StepRequest {
+export interface ProfileRequest {
   readonly workload: string;
   /** Counts for nothing where the workload has its own. */
   readonly model: string;
@@ -56,9 +56,9 @@ export interface StepRequest {
 
 export interface StepProfile {
   /** Times in microseconds. */
-  readonly result: StepResult;
+  readonly result: StepMeasurement;
   /** A fact for each of the result's dispatches. */
-  readonly facts: readonly DispatchFacts[];
+  readonly facts: readonly DispatchSummary[];
   /** What the adapter does at most. */
   readonly figures: readonly AdapterFigure[];
   /** What the times were read from. */
@@ -71,7 +71,7 @@ const logs: readonly { readonly name: string; readonly about: string; make(): Be
     about: "the demo shop, 50 users",
     make() {
       const { log } = makeDemoShop(1);
-      return { name: "demo", log, users: Math.min(50, usersOf(log, "train").length) };
+      return { name: "demo", log, users: Math.min(50, listUsers(log, "train").length) };
     },
   },
   ...[workloads.W0, workloads.W4, workloads.W1, workloads.W2].map((workload) => {
@@ -79,8 +79,8 @@ const logs: readonly { readonly name: string; readonly about: string; make(): Be
     const items = width === 0 ? "items known by their number" : `${width} features an item`;
     return {
       name,
-      about: `${name}: ${whole(users * events * page)} rows, ${items}`,
-      make: () => benchLog(workload),
+      about: `${name}: ${formatCount(users * events * page)} rows, ${items}`,
+      make: () => createBenchLog(workload),
     };
   }),
 ];
@@ -92,7 +92,7 @@ interface Chosen {
   log(): BenchLog;
 }
 
-function offered({ workload, model: wanted }: StepRequest): Chosen {
+function offered({ workload, model: wanted }: ProfileRequest): Chosen {
   const log = logs.find(({ name }) => name === workload);
   const model = models.find(({ name }) => name === wanted);
   if (!log || !model) throw new UserError(`There is no model ${wanted} on ${workload}.`);
@@ -105,9 +105,9 @@ function trained({ current }: LabWorker): Chosen {
   if (!current || !log) {
     throw new UserError("No model was trained yet: train one under Train, or choose a batch.");
   }
-  const users = Math.min(defaultTraining.batchSize, usersOf(log, "train").length);
+  const users = Math.min(defaultTraining.batchSize, listUsers(log, "train").length);
   return {
-    model: shannon("own model", current.model.config),
+    model: createShannonModel("own model", current.model.config),
     log: () => ({ name: log.name, log, users }),
   };
 }
@@ -115,10 +115,10 @@ function trained({ current }: LabWorker): Chosen {
 export function stepService(worker: LabWorker) {
   const measured = new WeakMap<Gpu, readonly AdapterFigure[]>();
 
-  const profile = (request: StepRequest, call: Call<string>): Promise<StepProfile> =>
+  const profile = (request: ProfileRequest, call: ServiceCall<string>): Promise<StepProfile> =>
     worker.alone("A step is being measured", call.signal, async () => {
       const { log, model } = request.workload === TRAINED ? trained(worker) : offered(request);
-      const onProgress = tellIn(call);
+      const onProgress = reportProgress(call);
       const gpu = await worker.gpu();
       const probes = (name: string) => onProgress(`The adapter: ${name}`);
       const figures = measured.get(gpu) ?? await measureAdapter(gpu, request.seconds / 20, probes);
@@ -129,7 +129,7 @@ export function stepService(worker: LabWorker) {
       const facts = stepFacts(recording);
       const told = (text: string) => onProgress(`The step: ${text}`);
       const parts = await profileRecording(gpu, recording, { seconds: request.seconds, onProgress: told });
-      const clock = await clockOf(gpu, () => {});
+      const clock = await chooseClock(gpu, () => {});
       return { result: { workload: name, model: model.name, ...parts }, facts, figures, clock };
     });
 
@@ -147,10 +147,10 @@ export function stepService(worker: LabWorker) {
   return { choices, profile };
 }
 
-export type Phase = "batch" | "forward" | "backward" | "optimiser";
+export type StepPhase = "batch" | "forward" | "backward" | "optimiser";
 
 /** What a kernel sees at one of its bindings. */
-export interface BindingFacts {
+export interface BindingSummary {
   readonly name: string;
   readonly access: "reads" | "writes" | "reads and writes";
   readonly place: "storage" | "uniform" | "texture";
@@ -158,46 +158,46 @@ export interface BindingFacts {
 }
 
 /** Absent of a copy into a texture, which no kernel does. */
-export interface KernelFacts extends IndexScope {
+export interface KernelSummary extends IndexScope {
   /** WGSL as the driver gets it. */
   readonly text: string;
   readonly constants: readonly (readonly [name: string, value: number | boolean])[];
-  readonly bindings: readonly BindingFacts[];
+  readonly bindings: readonly BindingSummary[];
   /** Invocations that are wanted. */
   readonly invocations: readonly [x: number, y: number];
 }
 
-export interface DispatchFacts {
+export interface DispatchSummary {
   readonly label: string;
   readonly kernel: string;
-  readonly phase: Phase;
+  readonly phase: StepPhase;
   readonly node?: DispatchNode;
-  readonly code?: KernelFacts;
+  readonly code?: KernelSummary;
 }
 
 /** What the dispatches of a step are, in its order; copies stand behind the dispatch whose output they copy. */
-function stepFacts(recording: Recording): DispatchFacts[] {
-  const all: DispatchFacts[] = [];
+function stepFacts(recording: Recording): DispatchSummary[] {
+  const all: DispatchSummary[] = [];
   for (const { program, sizes, offset, slice = onlySlice } of recording.step()) {
-    for (const { label, kernel, dispatch: k } of workOf(program, sizes, offset, slice)) {
+    for (const { label, kernel, dispatch: k } of listTimedWork(program, sizes, offset, slice)) {
       const dispatch = program.dispatches[k];
       if (!dispatch) continue;
       const { spec } = dispatch;
       const { node } = spec;
-      const phase = phaseOf(spec.kernel.name, node);
+      const phase = classifyPhase(spec.kernel.name, node);
       if (kernel !== spec.kernel.name) {
         all.push({ label, kernel, phase, node });
         continue;
       }
-      const text = kernelText(spec);
+      const text = buildKernelText(spec);
       all.push({
         ...{ label, kernel, phase, node },
         code: {
           text,
           constants: Object.entries(spec.constants ?? {}),
-          bindings: bindingsOf(spec, text),
-          invocations: invocationsOf(spec.invocations, sizes),
-          ...indexScopeOf(program, k, sizes, slice),
+          bindings: listBindings(spec, text),
+          invocations: computeInvocations(spec.invocations, sizes),
+          ...buildIndexScope(program, k, sizes, slice),
         },
       });
     }
@@ -205,20 +205,20 @@ function stepFacts(recording: Recording): DispatchFacts[] {
   return all;
 }
 
-function phaseOf(kernel: string, node: DispatchNode | undefined): Phase {
+function classifyPhase(kernel: string, node: DispatchNode | undefined): StepPhase {
   if (node) return node.direction;
   return /^(adam|gradient_)/.test(kernel) ? "optimiser" : "batch";
 }
 
-function bindingsOf(
+function listBindings(
   { kernel, views }: {
     kernel: { bindings: readonly KernelBinding[] };
     views: Readonly<Record<string, Memory>>;
   },
   text: string,
-): BindingFacts[] {
-  const alsoRead = new Set(readsWhatItWrites(kernel, text));
-  return kernel.bindings.map(({ name, kind }): BindingFacts => {
+): BindingSummary[] {
+  const alsoRead = new Set(listReadWrittenBindings(kernel, text));
+  return kernel.bindings.map(({ name, kind }): BindingSummary => {
     const view = views[name];
     if (name === STEP || name === STEPS || !view) {
       return { name, access: "reads", place: "uniform", bytes: STEP_BYTES };

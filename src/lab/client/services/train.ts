@@ -1,41 +1,52 @@
 /** The service of the screen Train: what stands on the device, one at a time, a training or a model that was brought. */
 
 import { UserModel } from "../../../model/user_model.ts";
-import { expectPlaces, notePages, stagesConfigOf, type StagesOptions } from "../../../run/options/train.ts";
+import {
+  buildStagesConfig,
+  describePages,
+  expectPlaces,
+  type StagesOptions,
+} from "../../../run/options/train.ts";
 import { decodeSnapshot, type SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
 import type { Weights } from "../../../tape/parameters.ts";
-import { partOf } from "../../../train/networks.ts";
+import { selectNetworkWeights } from "../../../train/networks.ts";
 import { RewardWatch } from "../../../train/adversarial_trainer.ts";
 import { UserError } from "../../../user_error.ts";
-import { type Call, expectWanted, type LabWorker } from "../lab_worker.ts";
+import { expectWanted, type LabWorker, type ServiceCall } from "../lab_worker.ts";
 import {
+  type BaselineLevel,
+  computeBaselineLevels,
   type DataChoice,
-  type DataFacts,
-  factsOf,
+  type DataSummary,
   fitData,
+  isSameData,
   type LabData,
-  type Level,
-  levelsOf,
   openLabData,
-  sameData,
-  testedData,
+  selectTestedData,
+  summarizeData,
 } from "./data.ts";
 import {
   expectToGoOn,
-  offersOf,
-  reopen,
+  listSnapshotOffers,
+  reopenSession,
   type SessionEvents,
   type SnapshotOffer,
   TrainSession,
 } from "./session.ts";
-import { faultsOf, type OptionTexts, readOptions, shownGroups, textsOf } from "./train_options.ts";
-import { usersOf } from "../../../data/click_log.ts";
-import type { Details } from "../../../figures/tested.ts";
-import { rowOf, type Stage, type StageFigures, type StageName } from "../../../run/stages.ts";
+import {
+  findFaults,
+  formatOptionTexts,
+  listShownGroups,
+  type OptionTexts,
+  readOptions,
+} from "./train_options.ts";
+import { listUsers } from "../../../data/click_log.ts";
+import type { MetricDetails } from "../../../figures/tested.ts";
+import { buildRow, type StageMetrics, type StageName, type TrainingStage } from "../../../run/stages.ts";
 import { testStage } from "../../../run/test_stage.ts";
 import { shownBaselines } from "../../../run/tested_users.ts";
 import { criteria, type Criterion } from "../../../train/best_records.ts";
-import type { StepResult, ValidationResult } from "../../../train/results.ts";
+import type { TrainingStepResult, ValidationResult } from "../../../train/results.ts";
 
 export interface TrainRequest {
   readonly data: DataChoice;
@@ -68,7 +79,7 @@ interface Brought {
   readonly texts: OptionTexts;
   readonly iteration: number;
   readonly kind: string;
-  readonly facts: DataFacts;
+  readonly facts: DataSummary;
   /** Of a file that holds a whole training. */
   readonly training: TrainEnd | undefined;
   /** What is to be known of it. */
@@ -79,8 +90,8 @@ interface Brought {
 const TRAINING = "A training is under way";
 
 export class TrainService {
-  readonly options = shownGroups;
-  readonly faults = faultsOf;
+  readonly options = listShownGroups;
+  readonly faults = findFaults;
   readonly read = readOptions;
   /** The last data that were opened: a file is not read twice. */
   #opened: { readonly choice: DataChoice; readonly data: LabData } | undefined;
@@ -94,13 +105,13 @@ export class TrainService {
 
   constructor(private readonly worker: LabWorker) {}
 
-  start(request: TrainRequest, call: Call<TrainProgress>): Promise<TrainEnd> {
+  start(request: TrainRequest, call: ServiceCall<TrainProgress>): Promise<TrainEnd> {
     const { progress, signal } = call;
     return this.worker.alone(TRAINING, signal, async () => {
       const init = request.fromSnapshot ? this.#brought : undefined;
-      const data = await this.#dataOf(request, init?.info, call);
+      const data = await this.#openData(request, init?.info, call);
       await begin("Counting the baselines", call);
-      progress({ kind: "levels", levels: levelsOf(data) });
+      progress({ kind: "levels", levels: computeBaselineLevels(data) });
       await begin("Opening the GPU", call);
       const gpu = await this.worker.gpu();
       await this.#clear();
@@ -110,7 +121,7 @@ export class TrainService {
         data,
         init: init && { weights: init.weights, model: init.info.model },
       };
-      const config = stagesConfigOf(request.options, data, setting.init?.model);
+      const config = buildStagesConfig(request.options, data, setting.init?.model);
       const session = await TrainSession.create(gpu, setting, config);
       if (signal.aborted) session.destroy();
       expectWanted(signal);
@@ -120,14 +131,17 @@ export class TrainService {
   }
 
   /** The stage goes on, or where it is done the next one begins. */
-  goOn({ data, options }: Omit<TrainRequest, "fromSnapshot">, call: Call<TrainProgress>): Promise<TrainEnd> {
+  goOn(
+    { data, options }: Omit<TrainRequest, "fromSnapshot">,
+    call: ServiceCall<TrainProgress>,
+  ): Promise<TrainEnd> {
     const { progress, signal } = call;
     return this.worker.alone(TRAINING, signal, async () => {
       const old = this.#expectSession();
-      const config = stagesConfigOf(options, old.setting.data, old.config.model);
+      const config = buildStagesConfig(options, old.setting.data, old.config.model);
       expectToGoOn(old, config, data);
       old.config = config;
-      progress({ kind: "levels", levels: levelsOf(old.setting.data) });
+      progress({ kind: "levels", levels: computeBaselineLevels(old.setting.data) });
       const current = await this.#living((what) => progress(doing(what)));
       if (current.isDone && current.hasNext) {
         progress(doing("Compiling kernels of the next stage"));
@@ -141,11 +155,11 @@ export class TrainService {
 
   /** Where the training stands, if there is one: also after it has failed. */
   standing(): TrainEnd | undefined {
-    return this.#session && endOf(this.#session);
+    return this.#session && describeEnd(this.#session);
   }
 
   /** What the test users say of the stage. */
-  async test(_: undefined, { progress }: Call<string>): Promise<TestTable> {
+  async test(_: undefined, { progress }: ServiceCall<string>): Promise<TestTable> {
     const session = await this.#living(progress);
     return await this.#whileReading(session.whenIdle(() => testTable(session, progress)));
   }
@@ -174,10 +188,10 @@ export class TrainService {
     }
     const data = fitData(`The model of ${name}`, info, await this.#open(choice, () => {}));
     const gpu = await this.worker.gpu();
-    const { next, note } = await reopen(gpu, { choice, data, init: undefined }, snapshot, name);
+    const { next, note } = await reopenSession(gpu, { choice, data, init: undefined }, snapshot, name);
     const model = next
       ? undefined
-      : new UserModel(gpu, data.source.items, info.model, { weights: partOf(weights, "") });
+      : new UserModel(gpu, data.source.items, info.model, { weights: selectNetworkWeights(weights, "") });
     await this.#clear();
     this.#brought = { weights, info };
     if (next) this.#present(next);
@@ -185,18 +199,18 @@ export class TrainService {
     this.#shown = model;
     const { iteration, kind } = info;
     const config = next?.config ??
-      { ...stagesConfigOf(readOptions({ texts: {}, fromSnapshot: false }), data), model: info.model };
+      { ...buildStagesConfig(readOptions({ texts: {}, fromSnapshot: false }), data), model: info.model };
     return {
-      ...{ texts: textsOf(config), iteration, kind, facts: factsOf(data), note },
-      training: next && endOf(next),
+      ...{ texts: formatOptionTexts(config), iteration, kind, facts: summarizeData(data), note },
+      training: next && describeEnd(next),
     };
   }
 
   /** What is trained on. @param info of the snapshot that is started from: the data are over its items. */
-  async #dataOf(
+  async #openData(
     { data: choice, options }: TrainRequest,
     info: SnapshotInfo | undefined,
-    call: Call<TrainProgress>,
+    call: ServiceCall<TrainProgress>,
   ): Promise<LabData> {
     const { progress, signal } = call;
     await begin("Reading the data", call);
@@ -205,21 +219,21 @@ export class TrainService {
       progress(doing(what));
     });
     const { name } = data.source;
-    progress({ kind: "data", facts: factsOf(data), note: notePages(name, data.source) ?? "" });
+    progress({ kind: "data", facts: summarizeData(data), note: describePages(name, data.source) ?? "" });
     expectPlaces(name, data, { positions: options.positionEffect ?? 0 });
     return info ? fitData("The model of the snapshot", info, data) : data;
   }
 
   /** @throws UserError for a file that cannot be used. */
   async #open(choice: DataChoice, tell: (what: string) => void): Promise<LabData> {
-    if (!this.#opened || !sameData(this.#opened.choice, choice)) {
+    if (!this.#opened || !isSameData(this.#opened.choice, choice)) {
       this.#opened = { choice, data: await openLabData(choice, tell) };
     }
     return this.#opened.data;
   }
 
   /** Trains to the end of the stage, or until it is stopped. */
-  async #run({ progress, signal }: Call<TrainProgress>): Promise<TrainEnd> {
+  async #run({ progress, signal }: ServiceCall<TrainProgress>): Promise<TrainEnd> {
     const session = this.#expectSession();
     const { trainer, stage, iterations } = session;
     const note = (text: string | undefined) => text && progress({ kind: "note", text });
@@ -240,7 +254,7 @@ export class TrainService {
       },
     }, signal);
     note(watch?.verdict());
-    return endOf(session);
+    return describeEnd(session);
   }
 
   /** @throws UserError where there is none. */
@@ -282,7 +296,7 @@ export class TrainService {
 }
 
 /** Tells what begins, and hears whether it is still wanted: a worker that reads or counts hears nothing meanwhile. */
-async function begin(what: string, { progress, signal }: Call<TrainProgress>): Promise<void> {
+async function begin(what: string, { progress, signal }: ServiceCall<TrainProgress>): Promise<void> {
   progress(doing(what));
   await new Promise((resolve) => setTimeout(resolve));
   expectWanted(signal);
@@ -292,11 +306,11 @@ function doing(what: string): TrainProgress {
   return { kind: "doing", what };
 }
 
-function endOf(session: TrainSession): TrainEnd {
+function describeEnd(session: TrainSession): TrainEnd {
   const { stage, iteration, iterations, isDone, hasNext, best, place: { before } } = session;
   const snapshots = [
-    ...before.flatMap((one) => offersOf(one.stage, one.state.best, true)),
-    ...offersOf(stage, best, false),
+    ...before.flatMap((one) => listSnapshotOffers(one.stage, one.state.best, true)),
+    ...listSnapshotOffers(stage, best, false),
   ];
   return { stage: shownStage(stage, iterations), iteration, iterations, isDone, hasNext, snapshots };
 }
@@ -323,11 +337,11 @@ export interface ValidationRow {
 export type TrainProgress =
   /** What goes on before the first step. */
   | { readonly kind: "doing"; readonly what: string }
-  | { readonly kind: "data"; readonly facts: DataFacts; readonly note: string | undefined }
+  | { readonly kind: "data"; readonly facts: DataSummary; readonly note: string | undefined }
   /** What is to be known of how it goes. */
   | { readonly kind: "note"; readonly text: string }
   /** Baselines and the best attainable, on the validation users. */
-  | { readonly kind: "levels"; readonly levels: readonly Level[] }
+  | { readonly kind: "levels"; readonly levels: readonly BaselineLevel[] }
   /** A stage begins, or goes on. */
   | { readonly kind: "stage"; readonly stage: ShownStage }
   /** Steps, and the validations that fell among them. */
@@ -342,7 +356,7 @@ export type TrainProgress =
     readonly best: Readonly<Record<Criterion, number>> | undefined;
   };
 
-function shownStage(stage: Stage, iterations: number): ShownStage {
+function shownStage(stage: TrainingStage, iterations: number): ShownStage {
   const { name, heading, columns, shown: { loss, prec1 } } = stage;
   return {
     ...{ name, heading, iterations },
@@ -358,17 +372,20 @@ class StepGatherer implements SessionEvents {
   #best: Record<Criterion, number> | undefined;
   #due = false;
 
-  constructor(private readonly stage: Stage, private readonly tell: (progress: TrainProgress) => void) {}
+  constructor(
+    private readonly stage: TrainingStage,
+    private readonly tell: (progress: TrainProgress) => void,
+  ) {}
 
-  onStep(result: StepResult<StageFigures>): void {
+  onStep(result: TrainingStepResult<StageMetrics>): void {
     if (this.#rows.length === 0) this.#first = result.iteration;
-    this.#rows.push(rowOf(this.stage, result));
+    this.#rows.push(buildRow(this.stage, result));
     this.#tellSoon();
   }
 
-  onValidation(result: ValidationResult<StageFigures>): void {
+  onValidation(result: ValidationResult<StageMetrics>): void {
     const { iteration, best } = result;
-    this.#validations.push({ iteration, row: rowOf(this.stage, result) });
+    this.#validations.push({ iteration, row: buildRow(this.stage, result) });
     const iterations = criteria.map((criterion) => [criterion, best[criterion].iteration]);
     this.#best = Object.fromEntries(iterations) as Record<Criterion, number>;
     this.#tellSoon();
@@ -387,7 +404,7 @@ class StepGatherer implements SessionEvents {
 }
 
 /** Figures of test users, and the ranges in which 95 % of the resamples of the users are. */
-interface TestRow extends Pick<Details, "figures" | "intervals"> {
+interface TestRow extends Pick<MetricDetails, "figures" | "intervals"> {
   readonly name: string;
   /** Of a snapshot. */
   readonly iteration?: number;
@@ -408,7 +425,7 @@ async function testTable(
   const { test, baselines, verdict } = await testStage(
     stage,
     trainer,
-    testedData(data),
+    selectTestedData(data),
     config,
     tell,
     await choice?.choose(),
@@ -419,7 +436,7 @@ async function testTable(
   });
   const snapshots = test.map(({ snapshot, iteration, details }) => ({ name: snapshot, iteration, details }));
   return {
-    users: usersOf(data.source, "test").length,
+    users: listUsers(data.source, "test").length,
     rows: [...snapshots, ...simple].map(({ details: { figures, intervals }, ...of }) => (
       { ...of, figures, intervals }
     )),

@@ -2,12 +2,12 @@
 
 import { modelFields } from "../../../model/config.ts";
 import {
-  flagOf,
-  InvalidValue,
+  extractFlag,
+  formatValue,
+  getOptionValues,
+  InvalidValueError,
   type OptionDefinition,
-  textOf,
   type ValueOption,
-  valuesOf,
 } from "../../../option.ts";
 import {
   checkTogether,
@@ -33,18 +33,18 @@ const groups = [...stagesGroups, { heading: "Run:", options: [seedOption] }];
 const definitions = groups.flatMap(({ options }) => options);
 
 /** The options without their parsers, which do not cross over to the page. */
-export function shownGroups(): ShownGroup[] {
+export function listShownGroups(): ShownGroup[] {
   return JSON.parse(JSON.stringify(groups));
 }
 
 /** @returns what is wrong with these texts, by the options' names. */
-export function faultsOf(texts: OptionTexts): Record<string, string> {
+export function findFaults(texts: OptionTexts): Record<string, string> {
   const faults: Record<string, string> = {};
   for (const definition of definitions) {
     try {
-      valueOf(definition, texts);
+      parseOption(definition, texts);
     } catch (error) {
-      if (!(error instanceof InvalidValue)) throw error;
+      if (!(error instanceof InvalidValueError)) throw error;
       faults[definition.name] = error.message;
     }
   }
@@ -59,28 +59,28 @@ export function faultsOf(texts: OptionTexts): Record<string, string> {
 export function readOptions(
   { texts, fromSnapshot }: { readonly texts: OptionTexts; readonly fromSnapshot: boolean },
 ): StagesOptions {
-  const pairs = definitions.map((one) => [one.name, valueOf(one, texts)]);
+  const pairs = definitions.map((one) => [one.name, parseOption(one, texts)]);
   if (fromSnapshot) pairs.push(["init", "the snapshot"]);
   // By the options' own parsers and defaults, as the command has them.
   const values = Object.fromEntries(pairs) as StagesOptions;
   const given = definitions.filter(({ name }) => (texts[name] ?? "") !== "");
-  checkTogether(values, new Map(given.map((one) => [one.name, flagOf(one)])));
+  checkTogether(values, new Map(given.map((one) => [one.name, extractFlag(one)])));
   return values;
 }
 
 /** What would be typed for it; nothing for what is the default. */
-export function textsOf({ model, training, pretrain, adversarial }: StagesConfig): OptionTexts {
+export function formatOptionTexts({ model, training, pretrain, adversarial }: StagesConfig): OptionTexts {
   const values: Readonly<Record<string, unknown>> = {
-    ...(adversarial ? valuesOf(adversarialFields, adversarial) : {}),
-    ...valuesOf(trainingFields, training),
-    ...valuesOf<object>(modelFields[model.encoder], model),
+    ...(adversarial ? getOptionValues(adversarialFields, adversarial) : {}),
+    ...getOptionValues(trainingFields, training),
+    ...getOptionValues<object>(modelFields[model.encoder], model),
     ...{ encoder: model.encoder, counts: model.counts ? "all" : "none" },
     ...{ pretrain, adversarial: adversarial?.iterations ?? 0 },
     weightDecay: decayText(model.counts !== null, training.weightDecay, adversarial?.weightDecay),
   };
   const texts = definitions.map((one) => {
-    const text = textOf(values[one.name]);
-    if (text === "" || text === textOf(one.default)) return [one.name, ""];
+    const text = formatValue(values[one.name]);
+    if (text === "" || text === formatValue(one.default)) return [one.name, ""];
     return [one.name, one.kind === "switch" ? "yes" : text];
   });
   return Object.fromEntries(texts);
@@ -93,12 +93,12 @@ function decayText(counts: boolean, shannon: number, adversarial: number | undef
 }
 
 /** The flags of the options in which two trainings differ, but for those of these names. */
-export function changedFlags(a: StagesConfig, b: StagesConfig, but: readonly string[]): string[] {
-  const [before, now] = [textsOf(a), textsOf(b)];
-  return definitions.filter(({ name }) => before[name] !== now[name] && !but.includes(name)).map(flagOf);
+export function listChangedFlags(a: StagesConfig, b: StagesConfig, but: readonly string[]): string[] {
+  const [before, now] = [formatOptionTexts(a), formatOptionTexts(b)];
+  return definitions.filter(({ name }) => before[name] !== now[name] && !but.includes(name)).map(extractFlag);
 }
 
-function valueOf(definition: OptionDefinition, texts: OptionTexts): unknown {
+function parseOption(definition: OptionDefinition, texts: OptionTexts): unknown {
   const text = texts[definition.name] ?? "";
   if (text === "") return definition.default;
   switch (definition.kind) {

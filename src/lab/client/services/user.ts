@@ -1,15 +1,15 @@
 /** The service of the screen Be the user: pages of the shop, with what the model and the truth say of them. */
 
 import {
-  demoItem,
-  featuresOf,
+  advanceShopState,
+  computeShopUtility,
+  describeDemoItem,
   firstState,
-  nextState,
+  getItemFeatures,
   type ShopState,
-  shopUtility,
 } from "../../../data/shops.ts";
-import { choiceProbabilities } from "../../../model/choice.ts";
-import { addPositionEffects, positionEffects } from "../../../model/position_effect.ts";
+import { computeChoiceProbabilities } from "../../../model/choice.ts";
+import { addPositionEffects, readPositionEffects } from "../../../model/position_effect.ts";
 import { UserError } from "../../../user_error.ts";
 import type { CurrentModel, LabWorker } from "../lab_worker.ts";
 
@@ -22,7 +22,7 @@ export interface PageView {
 }
 
 /** What somebody says of a page. */
-export interface Opinion {
+export interface ModelScores {
   readonly utilities: readonly number[];
   /** Of a click on each item, at its position on the page. */
   readonly probabilities: readonly number[];
@@ -32,9 +32,9 @@ export interface Opinion {
 export interface ScoredPage {
   /** Steps that the model was trained. */
   readonly iteration: number;
-  readonly model: Opinion;
+  readonly model: ModelScores;
   /** Of a made-up shop. */
-  readonly truth: Opinion | undefined;
+  readonly truth: ModelScores | undefined;
   /** The true state of the user, of a made-up shop. */
   readonly state: ShopState | undefined;
 }
@@ -50,7 +50,7 @@ export interface ShopView {
   readonly model: string;
 }
 
-export function userService(worker: LabWorker) {
+export function createUserService(worker: LabWorker) {
   function expectModel(): CurrentModel {
     if (worker.current) return worker.current;
     throw new UserError("There is no model yet. Train one on the screen Train, or bring a snapshot there.");
@@ -66,7 +66,7 @@ export function userService(worker: LabWorker) {
         name: source.name,
         items: items.shape.count,
         features: truth && values &&
-          Array.from({ length: items.shape.count }, (_, item) => demoItem(values, item)),
+          Array.from({ length: items.shape.count }, (_, item) => describeDemoItem(values, item)),
         model: model.config.encoder,
       };
     },
@@ -75,34 +75,37 @@ export function userService(worker: LabWorker) {
     async look({ history, page }: PageView): Promise<ScoredPage> {
       const { model, data: { source, truth }, iteration } = expectModel();
       const utilities = await model.score({ history, page });
-      const effects = model.config.positions > 0 ? positionEffects(await model.weights()) : undefined;
+      const effects = model.config.positions > 0 ? readPositionEffects(await model.weights()) : undefined;
       const values = source.items.items?.kind === "dense" ? source.items.items.values : undefined;
       const known = truth && values && trueView(truth.shop, values, { history, page });
       return {
         iteration: iteration(),
-        model: opinionOf(utilities, model.config, effects),
-        truth: known && opinionOf(known.utilities, { eta: 1 }),
+        model: computeScores(utilities, model.config, effects),
+        truth: known && computeScores(known.utilities, { eta: 1 }),
         state: known?.state,
       };
     },
   };
 }
 
-function opinionOf(
+function computeScores(
   utilities: readonly number[],
-  config: Parameters<typeof choiceProbabilities>[0],
+  config: Parameters<typeof computeChoiceProbabilities>[0],
   effects?: readonly number[],
-): Opinion {
-  const { items, noClick } = choiceProbabilities(config, addPositionEffects(utilities, effects));
+): ModelScores {
+  const { items, noClick } = computeChoiceProbabilities(config, addPositionEffects(utilities, effects));
   return { utilities, probabilities: [...items], noClick };
 }
 
 function trueView(
-  shop: Parameters<typeof shopUtility>[0],
+  shop: Parameters<typeof computeShopUtility>[0],
   values: Float32Array,
   { history, page }: PageView,
 ): { readonly utilities: number[]; readonly state: ShopState } {
   let state = firstState;
-  for (const item of history) state = nextState(state, featuresOf(values, item));
-  return { state, utilities: page.map((item) => shopUtility(shop, state, featuresOf(values, item))) };
+  for (const item of history) state = advanceShopState(state, getItemFeatures(values, item));
+  return {
+    state,
+    utilities: page.map((item) => computeShopUtility(shop, state, getItemFeatures(values, item))),
+  };
 }

@@ -5,13 +5,13 @@
  */
 
 import { formatCsvRow } from "../../../../csv.ts";
-import { windowFor } from "../../../../report/curve.ts";
+import { chooseWindow } from "../../../../report/curve.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import type { Criterion } from "../../../../train/best_records.ts";
-import { evenTicks, placeNames, rangeOf, Scale } from "../../../draw/axes.ts";
-import { whole } from "../../../draw/text.ts";
+import { AxisScale, computeAxisRange, computeTicks, placeNames } from "../../../draw/axes.ts";
+import { formatCount } from "../../../draw/text.ts";
 import { dom, element, fill } from "../../elements.ts";
-import type { Level } from "../../services/data.ts";
+import type { BaselineLevel } from "../../services/data.ts";
 import type { ShownStage, TrainProgress, ValidationRow } from "../../services/train.ts";
 
 type Steps = Extract<TrainProgress, { kind: "steps" }>;
@@ -22,7 +22,7 @@ interface Point {
 }
 
 /** The curves of a stage: every step and validation, thinned to what a chart can show. */
-export class Curves {
+export class StageCurves {
   /** A row a step, of a value a column. */
   readonly #rows: (readonly number[])[] = [];
   /** Iterations before the first row: of a training that was brought. */
@@ -80,7 +80,7 @@ export class Curves {
     iterationOf: (row: number) => number,
   ): Point[] {
     const at = this.#at(column);
-    const window = windowFor(this.stage.iterations);
+    const window = chooseWindow(this.stage.iterations);
     const sums = new Map<number, { x: number; y: number; count: number }>();
     rows.forEach((row, k) => {
       const [x, y = NaN] = [iterationOf(k), row[at]];
@@ -133,9 +133,9 @@ export class LiveChart {
   readonly #box = element("div", { class: "plot" });
   readonly #read = element("p", { class: "reading", "aria-hidden": "true" });
   /** What was drawn last. */
-  #drawn: { readonly curves: Curves; readonly levels: readonly Level[] } | undefined;
+  #drawn: { readonly curves: StageCurves; readonly levels: readonly BaselineLevel[] } | undefined;
   #scales:
-    | { readonly x: Scale; readonly train: readonly Point[]; readonly validation: readonly Point[] }
+    | { readonly x: AxisScale; readonly train: readonly Point[]; readonly validation: readonly Point[] }
     | undefined;
 
   constructor(readonly figure: ChartFigure) {
@@ -155,7 +155,7 @@ export class LiveChart {
   }
 
   /** Draws what there is. */
-  draw(curves: Curves, levelsOf: readonly Level[]): void {
+  draw(curves: StageCurves, levelsOf: readonly BaselineLevel[]): void {
     this.#drawn = { curves, levels: levelsOf };
     const width = this.#box.clientWidth;
     if (width === 0) return; // on a screen that is hidden: it is drawn when it comes back
@@ -165,9 +165,12 @@ export class LiveChart {
       const y = level && one[level];
       return y === undefined || Number.isNaN(y) ? [] : [{ name: one.name, y }];
     });
-    const range = rangeOf([...train, ...validation, ...levels].map(({ y }) => y));
-    const x = new Scale([0, Math.max(1, curves.stage.iterations, curves.iteration)], [LEFT, width - RIGHT]);
-    const y = new Scale(range, [HEIGHT - BOTTOM, TOP]);
+    const range = computeAxisRange([...train, ...validation, ...levels].map(({ y }) => y));
+    const x = new AxisScale([0, Math.max(1, curves.stage.iterations, curves.iteration)], [
+      LEFT,
+      width - RIGHT,
+    ]);
+    const y = new AxisScale(range, [HEIGHT - BOTTOM, TOP]);
     this.#scales = { x, train, validation };
     const best = curves.bestPoint(column, criterion);
     const last = validation.at(-1);
@@ -198,12 +201,12 @@ ${axes(x, y, width)}${levelLines(heights, width)}${curve("train", train, x, y)}$
       );
     const texts = [["train", near(train)], ["validation", near(validation)]] as const;
     this.#read.textContent = texts.flatMap(([name, point]) =>
-      point ? [`${name} ${point.y.toFixed(4)} at ${whole(point.x)}`] : []
+      point ? [`${name} ${point.y.toFixed(4)} at ${formatCount(point.x)}`] : []
     ).join(", ");
   }
 }
 
-function axes(x: Scale, y: Scale, width: number): Html {
+function axes(x: AxisScale, y: AxisScale, width: number): Html {
   const [bottom, right] = [HEIGHT - BOTTOM, width - RIGHT];
   const across = (kind: string, at: number) =>
     markup`<line class="${kind}" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`;
@@ -212,12 +215,12 @@ function axes(x: Scale, y: Scale, width: number): Html {
     markup`<text class="tick x" x="${at}" y="${y}"${
       at > right - 12 && markup` style="text-anchor: end"`
     }>${text}</text>`;
-  const heights = evenTicks(y.values, TICKS).map((value) =>
+  const heights = computeTicks(y.values, TICKS).map((value) =>
     markup`${across("grid", y.at(value))}<text class="tick y" x="${LEFT - 6}" y="${
       y.at(value) + 4
     }">${value}</text>`
   );
-  const places = evenTicks(x.values, Math.max(2, Math.min(TICKS, width / 90))).map((value) =>
+  const places = computeTicks(x.values, Math.max(2, Math.min(TICKS, width / 90))).map((value) =>
     below(x.at(value), bottom + 15, value.toLocaleString("en"))
   );
   return markup`${heights}${places}${across("axis", bottom)}${
@@ -237,7 +240,7 @@ function levelLines(levels: readonly { readonly name: string; readonly at: numbe
   return markup`${lines}${names}`;
 }
 
-function curve(kind: string, points: readonly Point[], x: Scale, y: Scale): Html {
+function curve(kind: string, points: readonly Point[], x: AxisScale, y: AxisScale): Html {
   const places = points.map((point) => `${x.at(point.x).toFixed(1)},${y.at(point.y).toFixed(1)}`);
   return markup`<polyline class="curve ${kind}" points="${places.join(" ")}"/>`;
 }

@@ -2,9 +2,9 @@
 
 import { shops } from "../../../../data/shops.ts";
 import { type Html, markup } from "../../../../report/html.ts";
-import { whole } from "../../../draw/text.ts";
+import { formatCount } from "../../../draw/text.ts";
 import { dom, element, fill } from "../../elements.ts";
-import type { OwnFile } from "../../reader.ts";
+import type { ReaderFile } from "../../reader.ts";
 import { loadScript } from "../../scripts.ts";
 import type { DataChoice } from "../../services/data.ts";
 
@@ -28,7 +28,7 @@ export class DataField {
   });
   readonly #drop: HTMLElement;
   readonly #name = element("span", { class: "file-name" }, "No file yet.");
-  #files: readonly OwnFile[] = [];
+  #files: readonly ReaderFile[] = [];
   /** Where it is said what is wrong with files, or what makes data of them. */
   readonly #place = element("div", { role: "status" });
   #reader: Promise<Reader> | undefined;
@@ -47,17 +47,19 @@ paper's layout. They stay in this tab. Of any other log the page shows the comma
   }
 
   /** Takes files as if they had been chosen. */
-  take(files: readonly OwnFile[]): void {
+  take(files: readonly ReaderFile[]): void {
     if (files.length === 0) return;
     this.#files = files;
-    this.#name.textContent = files.map(({ path, file }) => `${path}, ${whole(file.size)} bytes`).join("; ");
+    this.#name.textContent = files.map(({ path, file }) => `${path}, ${formatCount(file.size)} bytes`).join(
+      "; ",
+    );
     this.#select.value = OWN;
     this.#looked = this.#lookInto(files);
     this.#turn();
   }
 
   /** Files that cannot be used as they are are not taken. */
-  async #lookInto(files: readonly OwnFile[]): Promise<void> {
+  async #lookInto(files: readonly ReaderFile[]): Promise<void> {
     this.#place.replaceChildren();
     this.#reader ??= loadScript<Reader>("reader");
     let said: Html | undefined;
@@ -115,7 +117,7 @@ that comes of it:</p><code class="command">${command}</code>`;
   }
 }
 
-function pickedFiles(files: Iterable<File>): OwnFile[] {
+function pickedFiles(files: Iterable<File>): ReaderFile[] {
   return Array.from(files, (file) => ({ path: file.name, file }));
 }
 
@@ -123,11 +125,11 @@ function pickedFiles(files: Iterable<File>): OwnFile[] {
  * Call it before the event of the drop is over: then the list of what was dropped is gone.
  * @throws for a folder that the browser does not let the page read, as where the page was opened from the disk.
  */
-async function droppedFiles({ items }: DataTransfer): Promise<OwnFile[]> {
+async function droppedFiles({ items }: DataTransfer): Promise<ReaderFile[]> {
   const found = await Promise.all(
     [...items].map((item) => {
       const entry = item.webkitGetAsEntry();
-      if (entry && isFolder(entry)) return filesOf(entry, "");
+      if (entry && isFolder(entry)) return listFiles(entry, "");
       const file = item.getAsFile();
       return file ? pickedFiles([file]) : [];
     }),
@@ -139,18 +141,18 @@ async function droppedFiles({ items }: DataTransfer): Promise<OwnFile[]> {
 const isFile = (entry: FileSystemEntry): entry is FileSystemFileEntry => entry.isFile;
 const isFolder = (entry: FileSystemEntry): entry is FileSystemDirectoryEntry => entry.isDirectory;
 
-async function filesOf(entry: FileSystemEntry, folder: string): Promise<OwnFile[]> {
+async function listFiles(entry: FileSystemEntry, folder: string): Promise<ReaderFile[]> {
   const path = folder + entry.name;
   if (isFile(entry)) {
     return [{ path, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) }];
   }
   if (!isFolder(entry)) return [];
-  const found = await Promise.all((await entriesOf(entry)).map((one) => filesOf(one, `${path}/`)));
+  const found = await Promise.all((await listEntries(entry)).map((one) => listFiles(one, `${path}/`)));
   return found.flat();
 }
 
 /** They come some at a time. */
-async function entriesOf(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+async function listEntries(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
   const reader = folder.createReader();
   const all: FileSystemEntry[] = [];
   while (true) {

@@ -1,6 +1,6 @@
 /** What is to be trained: the data, the model and the options, as the command `train` takes them. */
 
-import { flagOf, textOf } from "../../../../option.ts";
+import { extractFlag, formatValue } from "../../../../option.ts";
 import type { CallWorker } from "../../connection.ts";
 import { dom, element } from "../../elements.ts";
 import type { TrainRequest } from "../../services/train.ts";
@@ -164,12 +164,12 @@ class Field {
   constructor(readonly definition: ShownOption, changed: () => void) {
     const id = `option-${definition.name}`;
     this.#fault.id = `${id}-error`;
-    this.input = inputOf(definition);
+    this.input = createInput(definition);
     this.input.id = id;
     this.input.setAttribute("aria-describedby", `${id}-about ${this.#fault.id}`);
     this.input.addEventListener("input", changed);
     this.element = dom`<div class="field ${definition.kind}">
-<label for="${id}">${flagOf(definition)}</label>${this.input}
+<label for="${id}">${extractFlag(definition)}</label>${this.input}
 <p class="about" id="${id}-about">${sentence(definition.about)}</p>${this.#fault}</div>`;
   }
 
@@ -187,7 +187,7 @@ class Field {
 
   /** As it would be typed: ["--dims", "32-32"]. */
   get words(): string[] {
-    const flag = flagOf(this.definition);
+    const flag = extractFlag(this.definition);
     return this.definition.kind === "switch" ? [flag] : [flag, this.text];
   }
 
@@ -201,7 +201,7 @@ class Field {
   }
 }
 
-function inputOf(definition: ShownOption): HTMLInputElement | HTMLSelectElement {
+function createInput(definition: ShownOption): HTMLInputElement | HTMLSelectElement {
   switch (definition.kind) {
     case "switch":
       return element("input", { type: "checkbox" });
@@ -214,7 +214,7 @@ function inputOf(definition: ShownOption): HTMLInputElement | HTMLSelectElement 
       return element("select", {}, ...options);
     }
     case "value": {
-      const placeholder = textOf(definition.default);
+      const placeholder = formatValue(definition.default);
       return element("input", { type: "text", autocomplete: "off", spellcheck: "false", placeholder });
     }
   }

@@ -1,18 +1,18 @@
 /** A stage of a training: how far it is, its curves, what the test users say, and its snapshots. */
 
-import { titleOf } from "../../../../figures/columns.ts";
+import { getMetricTitle } from "../../../../figures/columns.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import type { StageName } from "../../../../run/stages.ts";
-import { scrollTable, whole, withOptions } from "../../../draw/text.ts";
+import { formatCount, renderScrollTable, withOptions } from "../../../draw/text.ts";
 import { button, dom, element, fill, saveFile } from "../../elements.ts";
-import type { Level } from "../../services/data.ts";
+import type { BaselineLevel } from "../../services/data.ts";
 import type { SnapshotOffer } from "../../services/session.ts";
 import type { TrainEnd } from "../../services/train.ts";
 import type { ShownStage, TestTable } from "../../services/train.ts";
-import { type ChartFigure, Curves, LiveChart } from "./chart.ts";
+import { type ChartFigure, LiveChart, StageCurves } from "./chart.ts";
 
 /** How far a training is: a bar, and the figures of the moment. */
-export class Standing {
+export class StageProgress {
   readonly element: HTMLElement;
   readonly #bar = element("progress", { "aria-label": "Iterations done", max: 1, value: 0 });
   readonly #text = element("p", { class: "doing", role: "status" });
@@ -45,7 +45,7 @@ export class Standing {
     this.#text.textContent = text;
   }
 
-  step(curves: Curves): void {
+  step(curves: StageCurves): void {
     const { iteration } = curves;
     const now = performance.now();
     if (this.#began === undefined) {
@@ -58,7 +58,7 @@ export class Standing {
     const [loss, prec1] = curves.stage.name === "shannon" ? ["loss", "prec1"] : ["loss_min", "pi_prec1"];
     const rate = this.#stepsPerSecond;
     this.#tell([
-      `${whole(iteration)} of ${whole(this.#bar.max)}`,
+      `${formatCount(iteration)} of ${formatCount(this.#bar.max)}`,
       rate?.toFixed(rate < 10 ? 1 : 0),
       curves.last(loss)?.toFixed(4),
       curves.lastValidation(loss)?.toFixed(4),
@@ -67,11 +67,11 @@ export class Standing {
   }
 
   end({ iteration, iterations, isDone, hasNext }: TrainEnd): void {
-    const of = `${whole(iteration)} of ${whole(iterations)} iterations`;
+    const of = `${formatCount(iteration)} of ${formatCount(iterations)} iterations`;
     const next = hasNext ? " The adversarial stage is still to come: Go on begins it." : "";
     if (!isDone) this.say(`Stopped after ${of}. It can go on.`);
-    else if (iteration >= iterations) this.say(`Done: ${whole(iteration)} iterations.${next}`);
-    else this.say(`Early stopping has ended it after ${whole(iteration)} iterations.${next}`);
+    else if (iteration >= iterations) this.say(`Done: ${formatCount(iteration)} iterations.${next}`);
+    else this.say(`Early stopping has ended it after ${formatCount(iteration)} iterations.${next}`);
   }
 
   #tell(texts: readonly (string | undefined)[]): void {
@@ -101,19 +101,19 @@ const CHARTS: Readonly<Record<StageName, readonly ChartFigure[]>> = {
 
 export class StageView {
   readonly element: HTMLElement;
-  readonly curves: Curves;
+  readonly curves: StageCurves;
   readonly #charts: readonly LiveChart[];
   readonly #tested = element("div");
 
   constructor(stage: ShownStage) {
-    this.curves = new Curves(stage);
+    this.curves = new StageCurves(stage);
     this.#charts = CHARTS[stage.name].map((figure) => new LiveChart(figure));
     const charts = this.#charts.map((chart) => chart.element);
     this.element =
       dom`<div id="stage-${stage.name}" class="results"><div class="charts">${charts}</div>${this.#tested}</div>`;
   }
 
-  draw(levels: readonly Level[]): void {
+  draw(levels: readonly BaselineLevel[]): void {
     for (const chart of this.#charts) chart.draw(this.curves, levels);
   }
 
@@ -129,7 +129,7 @@ const COLUMNS = ["nll", "piPrec1", "prec1", "prec2", "ndcg", "auc"] as const;
 function testView({ users, rows, verdict }: TestTable, heading: string): Html {
   const columns = COLUMNS.filter((key) => rows.some(({ figures }) => figures[key] !== undefined));
   const head = markup`<tr><td></td>${
-    columns.map((name) => markup`<th scope="col">${titleOf(name)}</th>`)
+    columns.map((name) => markup`<th scope="col">${getMetricTitle(name)}</th>`)
   }</tr>`;
   const body = rows.map(({ name, iteration, figures, intervals }) => {
     const snapshot = iteration === undefined ? name : `${name} (${iteration})`;
@@ -142,12 +142,12 @@ function testView({ users, rows, verdict }: TestTable, heading: string): Html {
     return [snapshot, ...cells] as const;
   });
   const caption = markup`<caption>Figures of ${
-    whole(users)
+    formatCount(users)
   } test users, and where 95 % of the resamples of them are.
 Behind a snapshot's name: its iteration.</caption>`;
   return markup`<div class="tested"><h3>${heading}</h3>
 ${verdict.map((text) => markup`<p>${withOptions(text)}</p>`)}
-${scrollTable(heading, "figures", head, body, caption)}</div>`;
+${renderScrollTable(heading, "figures", head, body, caption)}</div>`;
 }
 
 export interface SnapshotActions {
@@ -162,7 +162,7 @@ export interface SnapshotActions {
 }
 
 /** Takes snapshots away as files, and brings one back. */
-export class Snapshots {
+export class SnapshotControls {
   readonly element: HTMLElement;
   readonly #away = element("div", { class: "buttons" });
   readonly #picker = element("input", { type: "file", id: "snapshot-file", accept: ".safetensors" });
