@@ -1,15 +1,11 @@
 /** A bench as one HTML page with charts, which needs nothing beside it. */
 
-import { buildScatterChart, buildStackChart, type ChartDefinition } from "../src/report/chart.ts";
+import { buildScatterChart, buildStackChart, type ChartDefinition } from "../src/report/chart_definition.ts";
 import { type Html, markup } from "../src/report/html.ts";
 import { noScript, renderCharts, renderNote, renderSection, writePage } from "../src/report/page_shell.ts";
-import { renderTable, type ReportRow } from "../src/report/tables.ts";
+import { renderTable, type ReportRow } from "../src/report/report_tables.ts";
 import { NEUTRAL } from "../src/report/theme.ts";
-import type {
-  BenchReport,
-  KernelMeasurement,
-  StepMeasurement,
-} from "../src/selftest/profile/bench_report.ts";
+import type { BenchReport, KernelMeasurement, StepMeasurement } from "../src/profile/bench_report.ts";
 import {
   compareCells,
   listAdapterCells,
@@ -28,8 +24,8 @@ import {
   computeRooflinePosition,
   findCeilings,
   type RooflineCeilings,
-} from "../src/selftest/profile/roofline.ts";
-import { dispatchTime } from "../src/selftest/profile/step_profile.ts";
+} from "../src/profile/roofline.ts";
+import { dispatchTime } from "../src/profile/step_profile.ts";
 import type { TableCells } from "./study.ts";
 
 /** @throws UserError when the page cannot be written. */

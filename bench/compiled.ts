@@ -5,8 +5,8 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { HTML_FILE, JSON_FILE } from "../src/cli/arguments.ts";
-import { makeOutputFileParser, path } from "../src/cli/options.ts";
-import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
+import { makeOutputFileParser, path } from "../src/cli/command_options.ts";
+import type { AdapterKind } from "../src/gpu/kernel_variants.ts";
 import type { MachineCode } from "../src/lab/draw/kernel_panel.ts";
 import {
   benchModels,
@@ -14,7 +14,7 @@ import {
   mixedWorkload,
   type Workload,
   workloads,
-} from "../src/selftest/profile/workloads.ts";
+} from "../src/profile/workloads.ts";
 import { UserError } from "../src/user_error.ts";
 import { cards } from "./compiled/time_model.ts";
 import { gather, type GatheredTexts, gatherFile } from "./compiled/gather.ts";

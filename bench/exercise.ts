@@ -5,7 +5,7 @@
 
 import { Argument, Command, Option } from "commander";
 import { runMain } from "../src/cli/fail.ts";
-import { parseAndRun, parseWholeNumber, path } from "../src/cli/options.ts";
+import { parseAndRun, parseWholeNumber, path } from "../src/cli/command_options.ts";
 import { formatTable } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { makeFolder, writeFileAtomically } from "../src/files/atomic_write.ts";
@@ -13,11 +13,11 @@ import { explainFileError, readText } from "../src/files/local_file.ts";
 import { allowWrites } from "../src/files/write_scope.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
-import { createAnswerStep, type Exercise, HOLE } from "../src/selftest/exercise/exercise.ts";
-import { exercises } from "../src/selftest/exercise/exercises.ts";
-import { checkAll, parseSize, raceExercise } from "../src/selftest/exercise/check.ts";
+import { createAnswerStep, type Exercise, HOLE } from "../src/exercise/exercise.ts";
+import { exercises } from "../src/exercise/exercises.ts";
+import { checkAll, parseSize, raceExercise } from "../src/exercise/check_exercise.ts";
 import { listLadderCells } from "./ladder.ts";
-import { BoundLadder, type Ladder, type LadderStep, selectGpuSteps } from "../src/selftest/ladder/check.ts";
+import { BoundLadder, type Ladder, type LadderStep, selectGpuSteps } from "../src/ladder/check_ladder.ts";
 import { cards } from "./compiled/time_model.ts";
 import { watchCompiles } from "./compiled/gather.ts";
 import { compileAll } from "./compiled/report.ts";

@@ -2,23 +2,18 @@
 
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import { defaultModel } from "../src/model/config.ts";
-import type { GrowthPoint } from "../src/selftest/profile/bench_report.ts";
+import { defaultModel } from "../src/model/model_config.ts";
+import type { GrowthPoint } from "../src/profile/bench_report.ts";
 import {
   buildScatterChart,
   type ChartDefinition,
   isLogarithmicRange,
   type ScatterChart,
   type ScatterPoint,
-} from "../src/report/chart.ts";
-import { summarizeTimes } from "../src/selftest/profile/timing.ts";
-import {
-  createBenchLog,
-  createShannonModel,
-  type Workload,
-  workloads,
-} from "../src/selftest/profile/workloads.ts";
-import { timeSteps } from "../src/selftest/profile/step_profile.ts";
+} from "../src/report/chart_definition.ts";
+import { summarizeTimes } from "../src/profile/timing.ts";
+import { createBenchLog, createShannonModel, type Workload, workloads } from "../src/profile/workloads.ts";
+import { timeSteps } from "../src/profile/step_profile.ts";
 
 export interface GrowthAxis {
   readonly name: string;

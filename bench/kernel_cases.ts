@@ -15,9 +15,9 @@ import {
   type RecordedPart,
   type Recording,
   selectModels,
-} from "../src/selftest/profile/workloads.ts";
-import type { KernelMeasurement } from "../src/selftest/profile/bench_report.ts";
-import { timeRepeated } from "../src/selftest/profile/measure.ts";
+} from "../src/profile/workloads.ts";
+import type { KernelMeasurement } from "../src/profile/bench_report.ts";
+import { timeRepeated } from "../src/profile/measure.ts";
 
 /** A dispatch of a recording. */
 interface KernelCase extends Cost {

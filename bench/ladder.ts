@@ -6,23 +6,18 @@
 import { formatShort } from "../src/number_text.ts";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { JSON_FILE } from "../src/cli/arguments.ts";
-import { makeOutputFileParser, parseWholeNumber } from "../src/cli/options.ts";
+import { makeOutputFileParser, parseWholeNumber } from "../src/cli/command_options.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { countText } from "../src/gpu/access_analysis/access_counts.ts";
-import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
-import { type Ladder, type LadderSize, selectGpuSteps } from "../src/selftest/ladder/check.ts";
-import {
-  ladders,
-  type LadderStepResult,
-  runLadder,
-  summarizeLadder,
-} from "../src/selftest/ladder/ladders.ts";
+import { countText } from "../src/kernel_analysis/access_counts.ts";
+import type { AdapterKind } from "../src/gpu/kernel_variants.ts";
+import { type Ladder, type LadderSize, selectGpuSteps } from "../src/ladder/check_ladder.ts";
+import { ladders, type LadderStepResult, runLadder, summarizeLadder } from "../src/ladder/ladders.ts";
 import {
   type LadderFigures,
   type ShippedLadder,
   shippedLadder,
   shippedLadders,
-} from "../src/selftest/profile/bench_report.ts";
+} from "../src/profile/bench_report.ts";
 import { readJson } from "../src/files/json_file.ts";
 import * as v from "../src/schema.ts";
 import { UserError } from "../src/user_error.ts";

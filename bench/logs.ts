@@ -5,13 +5,13 @@
  */
 
 import { Argument, type Command } from "commander";
-import { folder, LARGEST_SEED, parseWholeNumber } from "../src/cli/options.ts";
+import { folder, LARGEST_SEED, parseWholeNumber } from "../src/cli/command_options.ts";
 import { quoteShellWord } from "../src/cli/arguments.ts";
 import { formatTable } from "../src/cli/table.ts";
 import { allowFolder } from "../src/cli/outputs.ts";
 import { makeFolder, writeAtomically, writeFileAtomically } from "../src/files/atomic_write.ts";
 import { pathExists } from "../src/files/local_file.ts";
-import { formatLiteral, SqlEngine } from "../src/data/prepare/engine.ts";
+import { formatLiteral, SqlEngine } from "../src/data/prepare/sql_engine.ts";
 import { UserError } from "../src/user_error.ts";
 import { type GeneratedLog, type GeneratedPage, kinds, type LogKind, logRows, makeLog } from "./logs/make.ts";
 import {

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { runMain } from "../src/cli/fail.ts";
-import { parseAndRun } from "../src/cli/options.ts";
+import { parseAndRun } from "../src/cli/command_options.ts";
 import { ensureAdapter } from "../src/cli/setup.ts";
 import { formatTable } from "../src/cli/table.ts";
 
@@ -18,7 +18,7 @@ const none = { adapter: false, cold: false };
 const warm = { adapter: true, cold: false };
 const cold = { adapter: true, cold: true };
 
-/** Each by its name. The file of that name exports `command()`; it is loaded, and its packages are fetched, for it alone. */
+/** Each by its name. The file of that name exports `createCommand()`; it is loaded, and its packages are fetched, for it alone. */
 export const studies: Readonly<Record<string, Study>> = {
   ladder: { ...cold, about: "from a naive kernel to the shipped one, an idea a step" },
   compiled: { ...cold, about: "what a GPU's compiler makes of every kernel, without a GPU" },
@@ -37,8 +37,10 @@ const USUAL = "profile";
 /** The command of a study, or the usual one. */
 export async function loadCommand(name: string): Promise<Command> {
   const file = Object.hasOwn(studies, name) ? name : USUAL;
-  const { command }: { command(): Command } = await import(new URL(`${file}.ts`, import.meta.url).href);
-  return command();
+  const { createCommand }: { createCommand(): Command } = await import(
+    new URL(`${file}.ts`, import.meta.url).href
+  );
+  return createCommand();
 }
 
 /** Runs a study, by its name or without one. @throws UserError for arguments that it does not understand */

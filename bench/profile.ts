@@ -4,24 +4,24 @@ import * as v from "../src/schema.ts";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { HTML_FILE, JSON_FILE } from "../src/cli/arguments.ts";
 import { expectPage } from "../src/report/page_shell.ts";
-import { makeNumberParser, makeOutputFileParser } from "../src/cli/options.ts";
+import { makeNumberParser, makeOutputFileParser } from "../src/cli/command_options.ts";
 import { listUsers } from "../src/data/click_log.ts";
 import { toLogSource } from "../src/data/log_source.ts";
-import { defaultModel } from "../src/model/config.ts";
+import { defaultModel } from "../src/model/model_config.ts";
 import { estimateIterationFlops } from "../src/train/iteration_work.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
+import type { AdapterKind } from "../src/gpu/kernel_variants.ts";
 import { openDataset, readWholeLog } from "../src/data/sets/dataset.ts";
-import { defaultTraining } from "../src/train/config.ts";
+import { defaultTraining } from "../src/train/training_config.ts";
 import { version } from "../src/version.ts";
-import { measureAdapter } from "../src/selftest/profile/adapter_ceilings.ts";
+import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
 import {
   BENCH_FORMAT,
   type BenchReport,
   type KernelMeasurement,
   type StepMeasurement,
-} from "../src/selftest/profile/bench_report.ts";
+} from "../src/profile/bench_report.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import {
   compare,
@@ -48,7 +48,7 @@ import {
   selectModels,
   type Workload,
   workloads,
-} from "../src/selftest/profile/workloads.ts";
+} from "../src/profile/workloads.ts";
 import {
   createOnlyOption,
   createPatternOption,
@@ -63,11 +63,11 @@ import {
   type TableCells,
   writeRecords,
 } from "./study.ts";
-import { profileStep } from "../src/selftest/profile/step_profile.ts";
+import { profileStep } from "../src/profile/step_profile.ts";
 import { gather } from "./compiled/gather.ts";
 import { compileAll } from "./compiled/report.ts";
 import { listMeasuredCells } from "./compiled/tables.ts";
-import { findCeilings } from "../src/selftest/profile/roofline.ts";
+import { findCeilings } from "../src/profile/roofline.ts";
 
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];

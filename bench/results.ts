@@ -6,7 +6,7 @@
 import { allowFolder } from "../src/cli/outputs.ts";
 import { Argument, type Command } from "commander";
 import { createJobsOption } from "../src/cli/jobs.ts";
-import { folder } from "../src/cli/options.ts";
+import { folder } from "../src/cli/command_options.ts";
 import { createReadmeOption, createStudy, StudyPage } from "./study.ts";
 import { hashedTable, likelihoodTable, modelsTable, referenceTable } from "./results/models.ts";
 import { secondModelTable, simulatedTable, slatesTable, truthTable } from "./results/policy_tables.ts";

@@ -4,16 +4,16 @@
  */
 
 import type { Command } from "commander";
-import { parseWholeNumber } from "../src/cli/options.ts";
+import { parseWholeNumber } from "../src/cli/command_options.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
 import { getItemsShape } from "../src/data/item_catalogue.ts";
 import { createRandomStream } from "../src/data/random.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { defaultModel } from "../src/model/config.ts";
+import { defaultModel } from "../src/model/model_config.ts";
 import { drawInitialWeights } from "../src/model/initial_weights.ts";
 import type { ScoringRequest } from "../src/model/scorer.ts";
 import { listModelParameters, UserModel } from "../src/model/user_model.ts";
-import { writeSnapshot } from "../src/run/snapshot.ts";
+import { writeSnapshot } from "../src/run/snapshot_file.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { UserError } from "../src/user_error.ts";
 import {

@@ -4,7 +4,7 @@
  */
 
 import type { Command } from "commander";
-import { makeNumberParser, parseWholeNumber } from "../src/cli/options.ts";
+import { makeNumberParser, parseWholeNumber } from "../src/cli/command_options.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { computeMedian } from "../src/gpu/profiler.ts";

@@ -5,7 +5,7 @@
 
 import process from "node:process";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { path } from "../src/cli/options.ts";
+import { path } from "../src/cli/command_options.ts";
 import { FailedJobError, runChild } from "../src/cli/jobs.ts";
 import { describeProcess, type TaskName } from "../src/cli/launch.ts";
 import { UserError } from "../src/user_error.ts";
@@ -22,7 +22,7 @@ import {
 import { expectReplaceable, makeFolder, writeFileAtomically } from "../src/files/atomic_write.ts";
 import { allowWrites } from "../src/files/write_scope.ts";
 import { formatMark, readJson } from "../src/files/json_file.ts";
-import { type BenchReport, benchReport } from "../src/selftest/profile/bench_report.ts";
+import { type BenchReport, benchReport } from "../src/profile/bench_report.ts";
 
 /** A study by its name, with what it does in a sentence or two. */
 export function createStudy(name: string, description: string): Command {

@@ -11,11 +11,11 @@ import type {
   KernelMeasurement,
   StepMeasurement,
   Timing,
-} from "../src/selftest/profile/bench_report.ts";
+} from "../src/profile/bench_report.ts";
 import { fitLine, growthAxes } from "./growth.ts";
-import { computeRooflinePosition, type RooflineCeilings } from "../src/selftest/profile/roofline.ts";
+import { computeRooflinePosition, type RooflineCeilings } from "../src/profile/roofline.ts";
 import { buildCells, formatPercentCell, type TableCells } from "./study.ts";
-import { dispatchTime, getHostTime } from "../src/selftest/profile/step_profile.ts";
+import { dispatchTime, getHostTime } from "../src/profile/step_profile.ts";
 
 const some = (value: number) => value > 0 ? formatShort(value) : "-";
 const ms = (microseconds: number) => formatShort(microseconds / 1000);

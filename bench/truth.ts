@@ -4,7 +4,7 @@
  */
 
 import { type Command, Option } from "commander";
-import { LARGEST_SEED, parseWholeNumber } from "../src/cli/options.ts";
+import { LARGEST_SEED, parseWholeNumber } from "../src/cli/command_options.ts";
 import { drawShopItems } from "../src/data/demo_shop.ts";
 import { meanAndSd } from "../src/data/mean_sd.ts";
 import { demo, restless, type ShopState, type ShopTruth } from "../src/data/shops.ts";

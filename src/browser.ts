@@ -5,8 +5,8 @@
  * @module
  */
 
-export type { CountField, CountsConfig } from "./counts/columns.ts";
-export { buildCountsConfig } from "./counts/tables.ts";
+export type { CountField, CountsConfig } from "./counts/count_columns.ts";
+export { buildCountsConfig } from "./counts/count_tables.ts";
 export type { TokenField } from "./counts/train_counts.ts";
 export {
   type ClickLog,
@@ -31,7 +31,7 @@ export type { ChoiceMetrics, RankingMetrics } from "./data/ranking.ts";
 export { restless as restlessShop, type ShopTruth } from "./data/shops.ts";
 export { type AdapterDescription, type Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
 export { type KernelArray, type KernelOutputs, type KernelRun, runKernel } from "./gpu/run_kernel.ts";
-export { type ChoiceProbabilities, computeChoiceProbabilities } from "./model/choice.ts";
+export { type ChoiceProbabilities, computeChoiceProbabilities } from "./model/choice_probabilities.ts";
 export {
   type CommonModelConfig,
   defaultModel,
@@ -40,16 +40,21 @@ export {
   type ModelConfig,
   type NoneModelConfig,
   type PwModelConfig,
-} from "./model/config.ts";
-export { initializeFromCounts } from "./model/counted.ts";
+} from "./model/model_config.ts";
+export { initializeFromCounts } from "./model/model_counts.ts";
 export { addPositionEffects, readPositionEffects } from "./model/position_effect.ts";
 export type { ItemScorer, UserState } from "./model/item_blocks.ts";
 export type { ScoringRequest } from "./model/scorer.ts";
 export { UserModel } from "./model/user_model.ts";
-export { createGreedyPolicy, createPopularPolicy, randomPolicy } from "./policy/named.ts";
+export { createGreedyPolicy, createPopularPolicy, randomPolicy } from "./policy/named_policies.ts";
 export { decodeSnapshot, encodeSnapshot, type Snapshot, type SnapshotInfo } from "./run/snapshot/snapshot.ts";
 export type { EpisodeLog } from "./simulate/episode_log.ts";
-export { computeCoverage, meanReturn, type PageTotals, type SimulationMetrics } from "./simulate/figures.ts";
+export {
+  computeCoverage,
+  meanReturn,
+  type PageTotals,
+  type SimulationMetrics,
+} from "./simulate/simulation_metrics.ts";
 export { LearnedSource } from "./simulate/learned_users.ts";
 export type { Policy } from "./simulate/policy.ts";
 export { ShopSource } from "./simulate/shop_users.ts";
@@ -58,7 +63,7 @@ export type { UsersSource } from "./simulate/users.ts";
 export type { ParameterSpec, Weights } from "./tape/parameters.ts";
 export { AdversarialTrainer } from "./train/adversarial_trainer.ts";
 export type { AdamKind } from "./ops/adam.ts";
-export type { SimulatorOptions } from "./simulate/options.ts";
+export type { SimulatorOptions } from "./simulate/simulator_options.ts";
 export type { PoolOptions } from "./simulate/pool.ts";
 export type { StartOptions } from "./simulate/start.ts";
 export type { BestRecord, BestRecords, Criterion } from "./train/best_records.ts";
@@ -71,13 +76,13 @@ export {
   defaultTraining,
   type StageConfig,
   type TrainingConfig,
-} from "./train/config.ts";
+} from "./train/training_config.ts";
 export {
   type EvaluationMetrics,
   NetworkEvaluation,
   type UserOutcomes,
   type UserUtilities,
-} from "./train/evaluation.ts";
-export type { GameMetrics, TrainingStepResult, ValidationResult } from "./train/results.ts";
+} from "./train/network_evaluation.ts";
+export type { GameMetrics, TrainingStepResult, ValidationResult } from "./train/training_results.ts";
 export { Trainer } from "./train/trainer.ts";
 export { UserError } from "./user_error.ts";

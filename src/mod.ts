@@ -10,7 +10,7 @@ export * from "./browser.ts";
 export { openDataset, type OpenedDataset } from "./data/sets/opened_dataset.ts";
 export { PackedLog, PackedLogWriter } from "./data/sets/packed_log.ts";
 export { readPaperFile } from "./data/sets/paper_file.ts";
-export { recommend, type Recommendation, type RecommendOptions } from "./figures/predict/recommend.ts";
+export { recommend, type Recommendation, type RecommendOptions } from "./predict/recommend_items.ts";
 export { openGpu, type OpenGpuOptions } from "./gpu/host/open_gpu.ts";
 export {
   openPolicy,
@@ -20,4 +20,4 @@ export {
   type TrainedPolicy,
 } from "./policy/trained_policy.ts";
 export { type OpenedRun, openRun } from "./run/open_run.ts";
-export { createExploringPolicy, type Exploration } from "./simulate/explore.ts";
+export { createExploringPolicy, type Exploration } from "./simulate/exploring_policy.ts";

@@ -13,13 +13,13 @@ export class InvalidValueError extends UserError {}
 /** What values there are: in a config, and as text. */
 export interface ValueRange<T> {
   readonly schema: v.GenericSchema<unknown, T>;
-  /** @throws InvalidValue for what it does not take. */
+  /** @throws InvalidValueError for what it does not take. */
   parse(text: string): T;
   /** All there are, where they are a few words. */
   readonly choices?: readonly string[];
 }
 
-/** A whole number of `least` or more as text. @throws InvalidValue from what it returns, as all of these. */
+/** A whole number of `least` or more as text. @throws InvalidValueError from what it returns, as all of these. */
 export function makeWholeNumberParser(
   least: number,
   most = Number.MAX_SAFE_INTEGER,
@@ -109,7 +109,7 @@ interface Common {
 /** An option with a value. */
 export interface ValueOption extends Common {
   readonly kind: "value";
-  /** @throws InvalidValue for what it does not take. */
+  /** @throws InvalidValueError for what it does not take. */
   parse(text: string): unknown;
   /** Undefined where it depends on others: `about` says on which. */
   readonly default?: unknown;
@@ -188,13 +188,13 @@ export function defineNameOption(flags: string, about: string): TypedOption<stri
   return defineValueOption(flags, about, { parse: (text) => anyText(text, "a name") });
 }
 
-/** @param expected what it is, in words. @throws InvalidValue for none, as {@link parsePath} and {@link parseFolder}. */
+/** @param expected what it is, in words. @throws InvalidValueError for none, as {@link parsePath} and {@link parseFolder}. */
 function anyText(text: string, expected: string): string {
   if (text.trim() !== "") return text;
   throw new InvalidValueError(`Expected ${expected}, got nothing.`);
 }
 
-/** Parses the path of a file or a folder. @throws InvalidValue for none, and for bytes that are no UTF-8. */
+/** Parses the path of a file or a folder. @throws InvalidValueError for none, and for bytes that are no UTF-8. */
 export function parsePath(text: string): string {
   return utf8Path(text, "a path");
 }
@@ -207,7 +207,7 @@ function utf8Path(text: string, expected: string): string {
   );
 }
 
-/** Parses the path of a folder. @throws InvalidValue as {@link parsePath}. */
+/** Parses the path of a folder. @throws InvalidValueError as {@link parsePath}. */
 export function parseFolder(text: string): string {
   return utf8Path(text, "the path of a folder");
 }

@@ -1,7 +1,7 @@
 /** Answers to the exercises: what stands in a starter, and what fills its hole in the place of it. */
 
 import assert from "node:assert/strict";
-import type { Exercise } from "../src/selftest/exercise/exercise.ts";
+import type { Exercise } from "../src/exercise/exercise.ts";
 
 const answers: Readonly<Record<string, readonly (readonly [from: string, to: string])[]>> = {
   softmax: [

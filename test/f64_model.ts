@@ -6,7 +6,7 @@
 
 import { adamReference } from "../src/ops/adam.ts";
 import { type ClickLog, type ItemFeatures, NONE } from "../src/data/click_log.ts";
-import type { ModelConfig } from "../src/model/config.ts";
+import type { ModelConfig } from "../src/model/model_config.ts";
 
 /** [rows][columns] by name. */
 export type Parameters64 = Map<string, number[][]>;

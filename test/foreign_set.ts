@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type ClickLog, FURTHER_CLICK, listClickedRows } from "../src/data/click_log.ts";
-import { formatLiteral } from "../src/data/prepare/engine.ts";
+import { formatLiteral } from "../src/data/prepare/sql_engine.ts";
 import { getSharedEngine, makeFolderWith, writeParquet } from "./prepared_folder.ts";
 import { openPrepared } from "../src/data/sets/packed_set.ts";
 import { expectRefusal } from "./case_table.ts";

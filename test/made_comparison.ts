@@ -2,8 +2,8 @@
 
 import { createRandomStream, type Random } from "../src/data/random.ts";
 import type { ComparisonCell, PolicyComparison } from "../src/policy/comparison/comparison.ts";
-import { computePageCalibration, computeQConsistency } from "../src/policy/comparison/calibration.ts";
-import { computeEpisodeMetrics, type EpisodeBatch } from "../src/policy/comparison/figures.ts";
+import { computePageCalibration, computeQConsistency } from "../src/policy/comparison/page_calibration.ts";
+import { computeEpisodeMetrics, type EpisodeBatch } from "../src/policy/comparison/episode_metrics.ts";
 
 /** Click rates of policies by environment, the same on all pages. */
 const RATES: Readonly<Record<string, Readonly<Record<string, number>>>> = {

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { createRandomStream } from "../src/data/random.ts";
 import { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "./open_alone.ts";
-import { type AdapterKind, getDefaultVariants, type KernelVariants } from "../src/gpu/kernel_shapes.ts";
+import { type AdapterKind, getDefaultVariants, type KernelVariants } from "../src/gpu/kernel_variants.ts";
 import { CheckCollector, checkText, expectAll, type NamedCheck } from "../src/selftest/finding.ts";
 import type { OpCase } from "../src/selftest/ops/op_bench.ts";
 import type { ReferenceRun } from "../src/selftest/ops/op_bench.ts";

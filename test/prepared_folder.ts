@@ -4,14 +4,14 @@ import { dirname } from "node:path";
 import type { Json } from "@duckdb/node-api";
 import { expectRefusal } from "./case_table.ts";
 import { withEmptyFolder } from "./run/folder_check.ts";
-import { formatLiteral, SqlEngine } from "../src/data/prepare/engine.ts";
+import { formatLiteral, SqlEngine } from "../src/data/prepare/sql_engine.ts";
 import {
   type PreparationRecipe,
   type PreparationResult,
   prepare,
   type PrepareOptions,
 } from "../src/data/prepare/prepare.ts";
-import { type LogOptions, logRecipe } from "../src/data/prepare/log.ts";
+import { type LogOptions, logRecipe } from "../src/data/prepare/prepare_log.ts";
 
 export const defaults: Omit<PrepareOptions, "out"> = {
   split: "hash",

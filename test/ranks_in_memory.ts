@@ -1,7 +1,7 @@
 /** Ranks that are no processes: they meet in memory. */
 
 import assert from "node:assert/strict";
-import type { ProcessGroup } from "../src/train/ranks.ts";
+import type { ProcessGroup } from "../src/train/process_group.ts";
 
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 

@@ -5,7 +5,7 @@ import type { LoadRequest } from "../bench/serve_load.ts";
 import { getItemsShape } from "../src/data/item_catalogue.ts";
 import { drawInitialWeights } from "../src/model/initial_weights.ts";
 import { listModelParameters, UserModel } from "../src/model/user_model.ts";
-import { writeSnapshot } from "../src/run/snapshot.ts";
+import { writeSnapshot } from "../src/run/snapshot_file.ts";
 import { startCommand, withSmallLog } from "./command_check.ts";
 import { withGpu } from "./op_check.ts";
 import { drawRequests, scoreCases } from "./score_cases.ts";

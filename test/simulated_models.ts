@@ -1,6 +1,6 @@
 /** Small models whose users are simulated, and how tests run them. */
 
-import { buildCountsConfig } from "../src/counts/tables.ts";
+import { buildCountsConfig } from "../src/counts/count_tables.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { getItemsShape } from "../src/data/item_catalogue.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
@@ -12,11 +12,11 @@ import {
   type LstmModelConfig,
   type ModelConfig,
   type PwModelConfig,
-} from "../src/model/config.ts";
-import { initializeFromCounts } from "../src/model/counted.ts";
+} from "../src/model/model_config.ts";
+import { initializeFromCounts } from "../src/model/model_counts.ts";
 import { listModelParameters } from "../src/model/user_model.ts";
 import type { EpisodeLog } from "../src/simulate/episode_log.ts";
-import type { SimulatorOptions } from "../src/simulate/options.ts";
+import type { SimulatorOptions } from "../src/simulate/simulator_options.ts";
 import type { Policy } from "../src/simulate/policy.ts";
 import type { Simulator } from "../src/simulate/simulator.ts";
 import { drawStartHistory, type StartOptions } from "../src/simulate/start.ts";

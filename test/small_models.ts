@@ -4,7 +4,7 @@
  * an LSTM of one, no size fills its vectors, and tests take features of two vectors with them ({@link WIDTH}).
  */
 
-import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/model_config.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
 import { createSmallLog } from "../src/selftest/small_logs.ts";
 

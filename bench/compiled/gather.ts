@@ -4,28 +4,28 @@
  * Mesa's llvmpipe, drops each shader that it is given into a folder.
  */
 
-import { buildCountsConfig } from "../../src/counts/tables.ts";
+import { buildCountsConfig } from "../../src/counts/count_tables.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { buildKernelText } from "../../src/gpu/kernel.ts";
-import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
+import type { AdapterKind } from "../../src/gpu/kernel_variants.ts";
 import { Program } from "../../src/gpu/program.ts";
-import { defaultModel, defaultPwModel } from "../../src/model/config.ts";
-import { initializeFromCounts } from "../../src/model/counted.ts";
+import { defaultModel, defaultPwModel } from "../../src/model/model_config.ts";
+import { initializeFromCounts } from "../../src/model/model_counts.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { restless } from "../../src/data/shops.ts";
-import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
+import { defaultPolicyTraining } from "../../src/policy/learning/policy_training_config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
-import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named.ts";
-import { type BenchLog, type BenchModel, selectModels } from "../../src/selftest/profile/workloads.ts";
+import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named_policies.ts";
+import { type BenchLog, type BenchModel, selectModels } from "../../src/profile/workloads.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { createExploringPolicy } from "../../src/simulate/explore.ts";
+import { createExploringPolicy } from "../../src/simulate/exploring_policy.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
-import { defaultTraining } from "../../src/train/config.ts";
+import { defaultTraining } from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { UserError } from "../../src/user_error.ts";
 import { listCases, listParts } from "../kernel_cases.ts";

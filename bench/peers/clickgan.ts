@@ -6,8 +6,8 @@ import { GENERATOR_PREFIX, selectNetworkWeights } from "../../src/train/networks
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import { adamKinds } from "../../src/ops/adam.ts";
-import { defaultTraining } from "../../src/train/config.ts";
-import type { GameMetrics } from "../../src/train/results.ts";
+import { defaultTraining } from "../../src/train/training_config.ts";
+import type { GameMetrics } from "../../src/train/training_results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";
 import { buildAdversarialConfig, type ClickganJob, getModelConfig, readWeights } from "./job.ts";

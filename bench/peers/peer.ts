@@ -91,7 +91,7 @@ export class PeerProcess {
 
   /**
    * Starts it and waits until it has made everything. @param seconds that it may take.
-   * @throws CannotError with the reason when it cannot. @throws Error when it fails.
+   * @throws UnsupportedJobError with the reason when it cannot. @throws Error when it fails.
    */
   static async start(command: PeerCommand, seconds: number): Promise<PeerProcess> {
     const peer = new PeerProcess(command);

@@ -2,12 +2,12 @@
 
 import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
-import { computePairedDifference } from "../../src/data/paired.ts";
+import { computePairedDifference } from "../../src/data/paired_difference.ts";
 import { readJson } from "../../src/files/json_file.ts";
 import { formatMarkdownTable } from "../../src/cli/table.ts";
 import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import { formatFixed, meanWithSd, type ResultRuns, type ResultTable } from "./runs.ts";
-import { formatLiteral, SqlEngine } from "../../src/data/prepare/engine.ts";
+import { formatLiteral, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
 import { requireWritable } from "../../src/files/write_scope.ts";
 import { pathExists } from "../../src/files/local_file.ts";
 import { makeFolder, writeFileAtomically } from "../../src/files/atomic_write.ts";

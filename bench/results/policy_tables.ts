@@ -5,7 +5,7 @@
 
 import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
-import { formatSigned, formatSignedRange } from "../../src/figures/verdict.ts";
+import { formatSigned, formatSignedRange } from "../../src/metrics/baseline_verdict.ts";
 import { formatMarkdownTable } from "../../src/cli/table.ts";
 import { formatThousands } from "../../src/number_text.ts";
 import { formatFixed, type ResultRuns, type ResultTable } from "./runs.ts";

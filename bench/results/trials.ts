@@ -1,9 +1,9 @@
 /** The default of `train` beside the best baselines, on as many logs as there are: what its defaults are chosen by. */
 
 import * as v from "../../src/schema.ts";
-import { baselineNames, baselineTitles } from "../../src/figures/baselines/baselines.ts";
+import { baselineNames, baselineTitles } from "../../src/metrics/baselines/baselines.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
-import { classifyDifference } from "../../src/figures/verdict.ts";
+import { classifyDifference } from "../../src/metrics/baseline_verdict.ts";
 import { pathExists } from "../../src/files/local_file.ts";
 import { readJson } from "../../src/files/json_file.ts";
 import { formatMarkdownTable } from "../../src/cli/table.ts";

@@ -6,13 +6,13 @@
 import * as v from "../../src/schema.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { UserModel } from "../../src/model/user_model.ts";
-import { writeSafetensors } from "../../src/run/snapshot.ts";
+import { writeSafetensors } from "../../src/run/snapshot_file.ts";
 import type { TensorData } from "../../src/run/snapshot/safetensors.ts";
 import type { ParameterSpec, Weights } from "../../src/tape/parameters.ts";
 import { NONE } from "../../src/data/click_log.ts";
 import { computePhilox, makeKey, multiplyHigh, purposes } from "../../src/data/philox.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
-import { LEFT } from "../../src/policy/learning/replay.ts";
+import { LEFT } from "../../src/policy/learning/replay_buffer.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import {
   type ActingKind,

@@ -17,7 +17,7 @@
 //              (HELD): read from workgroup memory (KEPT) they are 16 bytes for each four products, and a core's workgroup memory
 //              gives its subgroups less than they can multiply. Where they do not fit there either, they come from the cache.
 //              Workgroup: H invocations a user, USERS that fill 64 (3 of 20 units: 60). Its users wait for the longest of
-//              them; 1 and 4 are left for src/selftest/calibration to choose.
+//              them; 1 and 4 are left for src/autotune to choose.
 //   compiled: navi31 120 VGPRs, 12 subgroups a SIMD, 636 instructions (with the sum as a loop inside a loop, its weights in 6,656
 //              bytes and a user a workgroup: 48, 5 of 20 lanes, 835); mi200 128, 2 of 60 lanes, 582 (44, 3 of 20, 788);
 //              subgroups 1, because the weights of more than 32 units take most of workgroup memory, and on MI200 held ones

@@ -1,7 +1,7 @@
 // recent_clicks.wgsl - what counts look back at: the last clicks before every event, with what the table knows of them
 //
 //   history [E] (clicks so far, end; with LISTS the place behind the last click)   item_id [.] the catalogue's number of an item
-//   table [I, WIDTH]  (shown, clicks, users, cutoff, S x (token, share), ...) of each item, see src/counts/columns.ts
+//   table [I, WIDTH]  (shown, clicks, users, cutoff, S x (token, share), ...) of each item, see src/counts/count_columns.ts
 //   recent [E, 2 + LAGS (2 + S)]  clicks so far; how many of them follow; then of each, the latest first: the item's number, or
 //                     -1 - number where it stood before; users who clicked it; its S tokens. All as f32, in which numbers of
 //                     items are exact: bits of small whole numbers would be denormal, which a GPU may flush in a copy of rows

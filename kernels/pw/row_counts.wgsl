@@ -1,6 +1,6 @@
 // row_counts.wgsl - what counting knows of every displayed item, as inputs of the utility; nothing flows back into it
 //
-//   recent [E, 2 + LAGS (2 + S)] of recent_clicks.wgsl      table [I, WIDTH] of each item, see src/counts/columns.ts
+//   recent [E, 2 + LAGS (2 + S)] of recent_clicks.wgsl      table [I, WIDTH] of each item, see src/counts/count_columns.ts
 //   fact   [., 2]   with LOGGED, by the log's rows: what is the user's own, the catalogue's number of the item; else row_item is
 //                   that number, and with USERS these are the words of pass_over.wgsl
 //   scale  [3, C]   mean of each column, 1 / sd; (clicks a display of all items, items on the longest page,

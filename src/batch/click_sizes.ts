@@ -2,7 +2,7 @@
 
 import { computeGrid, type DispatchSpec, onlySlice, type Program } from "../gpu/program.ts";
 import { Dimensions } from "../gpu/sizes.ts";
-import type { IndexScope } from "../gpu/access_analysis/values.ts";
+import type { IndexScope } from "../kernel_analysis/values.ts";
 
 /** Users, their events, the rows of these (displayed items), and the distinct items of the rows: B, E, R, D. */
 export type ClickSizes = Readonly<Record<"users" | "events" | "rows" | "items", number>>;

@@ -4,7 +4,7 @@ import type { ItemFeatures, ItemTokens } from "../data/click_log.ts";
 import { boundTokens } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { usesTextures } from "../gpu/kernel_shapes.ts";
+import { usesTextures } from "../gpu/kernel_variants.ts";
 import { makeProductLayout, type Memory, type View, writeMemory } from "../gpu/memory.ts";
 import { padColumns, padRows } from "../tape/tensor.ts";
 

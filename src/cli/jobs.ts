@@ -11,7 +11,7 @@ import { CORES_VARIABLE } from "../gpu/host/driver.ts";
 import { UserError } from "../user_error.ts";
 import { JOBS } from "./arguments.ts";
 import { describeSignal, type ProcessOptions } from "./launch.ts";
-import { parseWholeNumber } from "./options.ts";
+import { parseWholeNumber } from "./command_options.ts";
 import { createLiveLine, formatDuration, type ProgressOutput } from "./progress.ts";
 
 /** @param what is done side by side, such as "seeds" */
@@ -81,7 +81,7 @@ export class JobSlots {
   }
 }
 
-/** Runs a child to its end. @throws FailedJob unless it ends well */
+/** Runs a child to its end. @throws FailedJobError unless it ends well */
 export async function runChild({ process, input, signal, onOutput, onNote }: Child): Promise<void> {
   const child = new Deno.Command(Deno.execPath(), {
     ...process,

@@ -15,7 +15,7 @@ import {
   reopenDataset,
 } from "../data/sets/dataset.ts";
 import { DATA, getCacheFolder } from "./arguments.ts";
-import { LARGEST_SEED, parseWholeNumber, path } from "./options.ts";
+import { LARGEST_SEED, parseWholeNumber, path } from "./command_options.ts";
 import { createDelayedProgress } from "./progress.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";

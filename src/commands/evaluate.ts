@@ -2,23 +2,23 @@
 
 import { Command, Option } from "commander";
 import { DeviceLog } from "../batch/device_log.ts";
-import { loadCountedLog } from "../model/counted.ts";
+import { loadCountedLog } from "../model/model_counts.ts";
 import { listUsers, type Split, splits } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import type { ChoiceMetrics } from "../data/ranking.ts";
-import { compareScorings, type TestResult } from "../figures/tested.ts";
+import { compareScorings, type TestResult } from "../metrics/test_result.ts";
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
-import { reuseVariants } from "../gpu/kernel_shapes.ts";
+import { reuseVariants } from "../gpu/kernel_variants.ts";
 import { createGenerator } from "../model/game_programs.ts";
 import { withoutPositionEffect } from "../model/position_effect.ts";
 import { UserModel } from "../model/user_model.ts";
 import { type Dataset, fitDataset } from "../data/sets/dataset.ts";
 import { findSnapshot, readRunConfig } from "../run/open_run.ts";
-import { readSnapshot } from "../run/snapshot.ts";
+import { readSnapshot } from "../run/snapshot_file.ts";
 import type { SnapshotInfo } from "../run/snapshot/snapshot.ts";
-import { hasPositions } from "../run/options/train.ts";
+import { hasPositions } from "../run/options/stages_options.ts";
 import {
   buildSnapshotResult,
   getProbabilityOptions,
@@ -27,16 +27,16 @@ import {
 } from "../run/tested_users.ts";
 import { describeLoss, describeRanking } from "../run/test_stage.ts";
 import type { Weights } from "../tape/parameters.ts";
-import { trainingFields } from "../train/config.ts";
+import { trainingFields } from "../train/training_config.ts";
 import { evaluateGame } from "../train/adversarial_trainer.ts";
-import { NetworkEvaluation } from "../train/evaluation.ts";
+import { NetworkEvaluation } from "../train/network_evaluation.ts";
 import { GENERATOR_PREFIX, selectNetworkWeights } from "../train/networks.ts";
-import type { GameMetrics } from "../train/results.ts";
+import type { GameMetrics } from "../train/training_results.ts";
 import { version } from "../version.ts";
 import { runMain } from "../cli/fail.ts";
 import { listModelNotes } from "./train/run_stages.ts";
 import { type ModelDataOptions, openData, openModelData, withModelAndData } from "../cli/open_data.ts";
-import { createOption, parse, path } from "../cli/options.ts";
+import { createOption, parse, path } from "../cli/command_options.ts";
 import {
   describeAttainedShare,
   describeBaselineSettings,

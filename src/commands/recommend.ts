@@ -2,15 +2,15 @@
 
 import { Command } from "commander";
 import { parseIds } from "../data/ids.ts";
-import { computeChoiceProbabilities } from "../model/choice.ts";
+import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects, readPositionEffects } from "../model/position_effect.ts";
-import { recommend } from "../figures/predict/recommend.ts";
+import { recommend } from "../predict/recommend_items.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { runMain } from "../cli/fail.ts";
 import { type ModelDataOptions, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
-import { IDS, parse, parseWholeNumber } from "../cli/options.ts";
+import { IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { formatTable } from "../cli/table.ts";
 
 interface RecommendOptions extends ModelDataOptions {

@@ -1,13 +1,13 @@
 /** `report`: one HTML page about runs, to read, keep or send. */
 
 import { Command } from "commander";
-import { writeReport } from "../report/page.ts";
+import { writeReport } from "../report/report_page.ts";
 import { expectPage } from "../report/page_shell.ts";
 import { allowWrites } from "../files/write_scope.ts";
 import { version } from "../version.ts";
 import { OUT_FILE, reportFile } from "../cli/arguments.ts";
 import { runMain } from "../cli/fail.ts";
-import { folder, makeOutputFileParser, parse } from "../cli/options.ts";
+import { folder, makeOutputFileParser, parse } from "../cli/command_options.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task report")

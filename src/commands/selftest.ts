@@ -2,7 +2,7 @@
 
 import { Command, Option } from "commander";
 import { openGpu } from "../gpu/host/open_gpu.ts";
-import type { AdapterKind } from "../gpu/kernel_shapes.ts";
+import type { AdapterKind } from "../gpu/kernel_variants.ts";
 import {
   describeLeftOut,
   describeVerdict,
@@ -16,7 +16,7 @@ import { runSelftest, selectCases } from "../selftest/run.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { EXIT_USER_ERROR, runMain } from "../cli/fail.ts";
-import { parse } from "../cli/options.ts";
+import { parse } from "../cli/command_options.ts";
 import { stepProgress } from "../cli/progress.ts";
 import { formatTable } from "../cli/table.ts";
 import { formatThousands } from "../number_text.ts";

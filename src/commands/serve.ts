@@ -1,7 +1,7 @@
 /** `serve`: a model behind HTTP, on this machine alone. */
 
 import { Command } from "commander";
-import { expectFinite } from "../model/choice.ts";
+import { expectFinite } from "../model/choice_probabilities.ts";
 import { readPositionEffects } from "../model/position_effect.ts";
 import { createServiceScorer, defaultService, Service, type ServiceOptions } from "../serve/service.ts";
 import { version } from "../version.ts";
@@ -9,7 +9,7 @@ import { HOST, listen } from "../serve/listen.ts";
 import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
 import { EXIT_FAULT, runMain } from "../cli/fail.ts";
 import { type ModelDataOptions, type OpenedModel, withModel, withModelAndData } from "../cli/open_data.ts";
-import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/options.ts";
+import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { EXIT_INTERRUPTED, printLine } from "./train/run_stages.ts";
 import { stopOnSignals, type StopRequest } from "../cli/stop.ts";
 

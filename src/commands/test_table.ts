@@ -1,11 +1,17 @@
 /** The table of test figures that a command ends with. */
 
-import { getMetricTitle, type MetricName } from "../figures/columns.ts";
-import type { MetricDifferences } from "../figures/tested.ts";
-import { classifyDifference, formatSigned, formatSignedRange } from "../figures/verdict.ts";
+import { getMetricTitle, type MetricName } from "../metrics/metric_columns.ts";
+import type { MetricDifferences } from "../metrics/test_result.ts";
+import { classifyDifference, formatSigned, formatSignedRange } from "../metrics/baseline_verdict.ts";
 import { type BaselineResults, shownBaselines, type SnapshotResult } from "../run/tested_users.ts";
 import { formatFittedTable, formatTable, getOutputWidth, type TableColumn } from "../cli/table.ts";
-import { computeMeanAndSd, getMetric, nameIn, type ReportPart, type Scoring } from "../report/parts.ts";
+import {
+  computeMeanAndSd,
+  getMetric,
+  nameIn,
+  type ReportPart,
+  type Scoring,
+} from "../report/report_parts.ts";
 
 /** A ranking: the reward's, in a game the generator's, or a baseline's. */
 interface Player {

@@ -7,7 +7,7 @@ import { logSumExp } from "../data/ranking.ts";
 import { type Clicks, listClickedRows, listUsers } from "../data/click_log.ts";
 import { type LogSource, walk } from "../data/log_source.ts";
 import { createRandomStream } from "../data/random.ts";
-import { countWidth } from "./columns.ts";
+import { countWidth } from "./count_columns.ts";
 import { computeRowCounts, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 

@@ -14,7 +14,7 @@ import {
   PRIOR,
   SIMILARITY_FLOOR,
   unpackOwn,
-} from "./columns.ts";
+} from "./count_columns.ts";
 import { type Clicks, listClickedRows, NONE, splits } from "../data/click_log.ts";
 import { findLatestClicks } from "./train_counts.ts";
 

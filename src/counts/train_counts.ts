@@ -12,7 +12,7 @@ import {
   listUsers,
   NONE,
 } from "../data/click_log.ts";
-import { PRIOR } from "./columns.ts";
+import { PRIOR } from "./count_columns.ts";
 import { type LogSource, type OnProgress, toLogSource, walk } from "../data/log_source.ts";
 import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
 

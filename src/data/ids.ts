@@ -1,7 +1,7 @@
 /** What users and items are called in the source of a log, and their numbers in it. */
 
 import * as v from "../schema.ts";
-import { GrowingArray } from "./growing.ts";
+import { GrowingArray } from "./growing_array.ts";
 import { UserError } from "../user_error.ts";
 
 /** Ids of the users, or of the items, by their numbers. */

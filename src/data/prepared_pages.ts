@@ -16,7 +16,7 @@ import {
   type TableFile,
   toWholeNumber,
 } from "./parquet.ts";
-import { GrowingArray } from "./growing.ts";
+import { GrowingArray } from "./growing_array.ts";
 import { MOST_PAGES, type PreparedUsers } from "./prepared_tables.ts";
 import { UserError } from "../user_error.ts";
 

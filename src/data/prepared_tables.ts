@@ -10,7 +10,7 @@ import {
   toFloat32,
   toWholeNumber,
 } from "./parquet.ts";
-import { GrowingArray } from "./growing.ts";
+import { GrowingArray } from "./growing_array.ts";
 import { UserError } from "../user_error.ts";
 import type { ItemsShape } from "./item_catalogue.ts";
 import type { OnProgress } from "./log_source.ts";

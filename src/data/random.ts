@@ -2,7 +2,7 @@
  * Everything random in the project comes from here: streams of random numbers that are named, not passed
  * around.
  *
- * A stream is found by a seed and a path, e.g. `randomStream(seed, "batch", step)`. Streams do not share
+ * A stream is found by a seed and a path, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share
  * state: step 700 draws the same batch whether or not the 699 steps before it were run, which is what lets a
  * run be resumed.
  */
@@ -120,7 +120,7 @@ export class Random {
  *
  * @example
  * ```ts ignore
- * const users = randomStream(7, "batch", 1200).sampleWithoutReplacement(1400, 50);
+ * const users = createRandomStream(7, "batch", 1200).sampleWithoutReplacement(1400, 50);
  * ```
  */
 export function createRandomStream(seed: number, ...path: (number | string)[]): Random {

@@ -1,6 +1,6 @@
 /** A hand-written kernel: its WGSL text, what is read out of it, so that it is written once, and the text that the driver gets. */
 
-import type { AdapterKind } from "./kernel_shapes.ts";
+import type { AdapterKind } from "./kernel_variants.ts";
 import {
   formatTexelCode,
   formatTexelIndexCode,

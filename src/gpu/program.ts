@@ -17,7 +17,7 @@ import {
   STEP,
   STEPS,
 } from "./kernel.ts";
-import type { KernelVariant } from "./kernel_shapes.ts";
+import type { KernelVariant } from "./kernel_variants.ts";
 import { isTexture, isUniform, type Memory, TEXTURE_FORMAT, type TextureView } from "./memory.ts";
 import { type BatchSizes, evaluateSize, type SizeExpression } from "./sizes.ts";
 import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
@@ -39,7 +39,7 @@ export function getCost<S extends BatchSizes>({ cost }: Pick<DispatchSpec<S>, "c
 
 /** Which other kernels can do a dispatch, or a part of it. */
 export interface KernelChoice<S extends BatchSizes = BatchSizes> {
-  /** See matmulKey and lstmKey, and a sum's kernel, of {@link import("./kernel_shapes.ts")}. */
+  /** See formatMatmulKey and formatLstmKey, and a sum's kernel, of {@link import("./kernel_variants.ts")}. */
   readonly key: string;
   /** The first is that of the fixed table. */
   readonly variants: readonly KernelVariant[];

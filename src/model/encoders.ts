@@ -9,7 +9,7 @@ import { linear } from "../ops/linear.ts";
 import { lstm } from "../ops/lstm.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import type { LstmModelConfig, PwModelConfig } from "./config.ts";
+import type { LstmModelConfig, PwModelConfig } from "./model_config.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { getTokenCount, recordItemFeatures, recordMixedFeatures } from "./item_features.ts";
 import { drawZeros, makeGlorotUniform, makeTruncatedNormal, type ModelParameter } from "./initial_weights.ts";

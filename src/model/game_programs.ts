@@ -9,7 +9,7 @@
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Weights } from "../tape/parameters.ts";
-import type { ModelConfig } from "./config.ts";
+import type { ModelConfig } from "./model_config.ts";
 import { drawInitialWeights } from "./initial_weights.ts";
 import { listModelParameters, UserModel } from "./user_model.ts";
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";

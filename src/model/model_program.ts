@@ -15,7 +15,7 @@ import { GradientSum, type SharedGradient } from "../ops/gradient_sum.ts";
 import { type ClickScores, getMaterialized } from "../ops/row_dot.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import type { ModelConfig } from "./config.ts";
+import type { ModelConfig } from "./model_config.ts";
 import { recordPositionEffect } from "./position_effect.ts";
 
 /** How a model is recorded. */

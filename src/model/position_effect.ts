@@ -7,7 +7,7 @@
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import type { ModelConfig } from "./config.ts";
+import type { ModelConfig } from "./model_config.ts";
 import { drawZeros, type ModelParameter } from "./initial_weights.ts";
 
 /** The name of its parameter. */

@@ -16,8 +16,8 @@ import {
   type InitialWeights,
   recentPart,
   recordCounts,
-} from "./counted.ts";
-import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
+} from "./model_counts.ts";
+import { type ModelConfig, modelConfigSchema, parseConfig } from "./model_config.ts";
 import { listLstmParameters, listPwParameters, recordLstmState, recordPwState } from "./encoders.ts";
 import { listPositionParameters } from "./position_effect.ts";
 import { drawInitialWeights, type ModelParameter } from "./initial_weights.ts";
@@ -103,7 +103,7 @@ export class UserModel implements ItemScorer {
    *
    * @param items what {@link score} reads; the weights depend on its shape alone.
    * @param initial a seed to draw the weights from, with `start` in the place of some of them (a model with counts needs that of
-   *   `countedStart`), or the weights by name, [rows, columns] each.
+   *   `initializeFromCounts`), or the weights by name, [rows, columns] each.
    * @throws UserError for a config out of range, weights of another shape, or a model beyond the adapter.
    */
   constructor(

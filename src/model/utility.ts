@@ -18,7 +18,7 @@ import { linear } from "../ops/linear.ts";
 import { type ClickScores, UnmaterializedScores } from "../ops/row_dot.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { defaultPwModel, type ModelConfig } from "./config.ts";
+import { defaultPwModel, type ModelConfig } from "./model_config.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { listItemKernels, recordItemLayer } from "./item_features.ts";
 import { drawOnes, drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_weights.ts";

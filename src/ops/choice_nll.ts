@@ -10,13 +10,13 @@ import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { FURTHER, GIVEN, isPredicted, NONE } from "../data/click_log.ts";
 import { computeChoiceLoss, computePrecision, listUnclickedRows } from "../data/ranking.ts";
 import { parseKernel } from "../gpu/kernel.ts";
-import type { VariantContext } from "../gpu/kernel_shapes.ts";
+import type { VariantContext } from "../gpu/kernel_variants.ts";
 import { asBufferView, type View } from "../gpu/memory.ts";
 import { applySigmoid, getElement, makeMatrix, type Matrix } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { recordLoss } from "./loss.ts";
-import { getPositionIndex, positionGradient, positionGradientReference } from "./place_gradient.ts";
+import { getPositionIndex, positionGradient, positionGradientReference } from "./position_gradient.ts";
 import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.ts";
 
 const lossKernel = parseKernel("choice_nll", lossText);

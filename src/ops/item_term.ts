@@ -10,7 +10,7 @@ import { add, getElement, makeMatrix, sumColumns } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { computeDropoutScale, dropoutConstants, isTable } from "./first_layer.ts";
-import { positionGradient } from "./place_gradient.ts";
+import { positionGradient } from "./position_gradient.ts";
 
 const forwardKernel = parseKernel("item_term_forward", forwardText);
 const backwardKernel = parseKernel("item_term_backward", backwardText);

@@ -36,7 +36,7 @@ import {
   usersPerWorkgroup,
   usesTextures,
   type VariantContext,
-} from "../gpu/kernel_shapes.ts";
+} from "../gpu/kernel_variants.ts";
 import { toUniformIfSmall, type View } from "../gpu/memory.ts";
 import type { DispatchSpec, InvocationCounts } from "../gpu/program.ts";
 import { type BatchSizes, type Dim, type Dimensions, resolveDimension } from "../gpu/sizes.ts";

@@ -7,7 +7,7 @@
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
 import subgroupsText from "../../kernels/choice/outcome_sum_subgroups.wgsl" with { type: "text" };
 import { getConstant, parseKernel } from "../gpu/kernel.ts";
-import { chooseSumVariant, type KernelVariant, sumVariantsFor } from "../gpu/kernel_shapes.ts";
+import { chooseSumVariant, type KernelVariant, sumVariantsFor } from "../gpu/kernel_variants.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type BatchSizes, resolveDimension } from "../gpu/sizes.ts";

@@ -1,7 +1,7 @@
 /** What ops have in common: checks of shapes, and what kernels are told of activations and partial sums. */
 
 import type { Constants } from "../gpu/kernel.ts";
-import type { AdapterTraits } from "../gpu/kernel_shapes.ts";
+import type { AdapterTraits } from "../gpu/kernel_variants.ts";
 import type { View } from "../gpu/memory.ts";
 import type { BatchSizes, Dim, Dimensions, DimName, SizeExpression } from "../gpu/sizes.ts";
 import type { ListLength, PartialTarget } from "../tape/node.ts";

@@ -12,7 +12,7 @@ import {
   countWidth,
   LAGS,
   unpackOwn,
-} from "../counts/columns.ts";
+} from "../counts/count_columns.ts";
 import { type CountTables, writeItemCounts } from "../counts/page_counts.ts";
 import { NONE } from "../data/click_log.ts";
 import { parseKernel } from "../gpu/kernel.ts";

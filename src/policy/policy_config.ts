@@ -6,7 +6,7 @@ import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { UserError } from "../user_error.ts";
-import { policyTrainingSchema } from "./learning/config.ts";
+import { policyTrainingSchema } from "./learning/policy_training_config.ts";
 
 const madeUpSchema = v.strictObject({
   kind: v.literal("truth"),

@@ -1,10 +1,10 @@
 /** A trained policy, from its folder, as whoever uses it needs it; what a policy shows a user next; and which trainings belong together. */
 
 import type { Gpu } from "../gpu/device.ts";
-import { describeMissingScores, hasScores } from "../simulate/explore.ts";
+import { describeMissingScores, hasScores } from "../simulate/exploring_policy.ts";
 import type { PageContext, Policy } from "../simulate/policy.ts";
 import type { UsersSource } from "../simulate/users.ts";
-import { computeClickProbabilities, tryPolicy } from "./comparison/trial.ts";
+import { computeClickProbabilities, tryPolicy } from "./comparison/episode_prediction.ts";
 import { UserError } from "../user_error.ts";
 import { algorithms } from "./learning/algorithms.ts";
 import type { Learner } from "./learning/learner.ts";
@@ -17,7 +17,7 @@ import {
 } from "./policy_config.ts";
 import { type PolicySnapshot, readPolicy } from "./learning/policy_snapshot.ts";
 import { basename } from "node:path";
-import type { PolicyTask, PolicyTrainingConfig } from "./learning/config.ts";
+import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_training_config.ts";
 
 /** A policy that was trained by `deno task policy train`. */
 export interface TrainedPolicy {

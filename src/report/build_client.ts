@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { buildBundle } from "../serve/bundle/bundle.ts";
 import { writeFileAtomically } from "../files/atomic_write.ts";
 
-const ENTRY = fileURLToPath(new URL("./client/main.ts", import.meta.url));
+const ENTRY = fileURLToPath(new URL("./client/report_client.ts", import.meta.url));
 export const BUNDLE = fileURLToPath(new URL("./client_bundle.js", import.meta.url));
 
 const BANNER = "/* Built by `deno task build report` from client/. */";

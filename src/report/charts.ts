@@ -1,6 +1,6 @@
 /** From runs to charts, as plain data: test figures as bars, then the learning curves. A chart that nothing is known for is left out. */
 
-import type { MetricName } from "../figures/columns.ts";
+import type { MetricName } from "../metrics/metric_columns.ts";
 import {
   type Bar,
   buildBarChart,
@@ -10,7 +10,7 @@ import {
   isLogarithmicRange,
   type LineChart,
   type Series,
-} from "./chart.ts";
+} from "./chart_definition.ts";
 import { chooseWindow, computeCurve } from "./curve.ts";
 import {
   computeMeanAndSd,
@@ -23,7 +23,7 @@ import {
   listStageRuns,
   nameIn,
   type ReportPart,
-} from "./parts.ts";
+} from "./report_parts.ts";
 import type { Criterion } from "../train/best_records.ts";
 import type { BaselineMetrics, ReportData, ReportModel } from "./report_data.ts";
 import { NEUTRAL } from "./theme.ts";

@@ -3,7 +3,7 @@
  */
 
 import { basename, resolve } from "node:path";
-import type { Claim } from "../figures/verdict.ts";
+import type { Claim } from "../metrics/baseline_verdict.ts";
 import { UserError } from "../user_error.ts";
 import { explainFileError, readText } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";

@@ -1,7 +1,7 @@
 /** Learning curves over seeds, thinned to what a chart can show. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
-import { type CurvePoint, toFiniteOrNull } from "./chart.ts";
+import { type CurvePoint, toFiniteOrNull } from "./chart_definition.ts";
 import type { RunLog } from "./report_data.ts";
 
 /** With more points a phone would have less than two pixels for each. */

@@ -1,6 +1,6 @@
 /** HTML as a type of its own, so that text from the data is always escaped; with the charts that stand in it. */
 
-import type { ChartDefinition } from "./chart.ts";
+import type { ChartDefinition } from "./chart_definition.ts";
 
 export class Html {
   /** @param text is HTML already. @param charts whose places stand in it */

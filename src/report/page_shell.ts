@@ -2,9 +2,9 @@
 
 import { dirname } from "node:path";
 import { expectReplaceable, makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
-import type { ChartDefinition, LegendEntry } from "./chart.ts";
+import type { ChartDefinition, LegendEntry } from "./chart_definition.ts";
 import { Html, htmlPage, inlineScript, jsonScript, markup } from "./html.ts";
-import { type NamedFacts, renderFacts } from "./tables.ts";
+import { type NamedFacts, renderFacts } from "./report_tables.ts";
 import { getCssColour } from "./theme.ts";
 
 /** What a page carries besides its data. */

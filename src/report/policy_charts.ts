@@ -8,7 +8,7 @@ import {
   type ChartDefinition,
   dashes,
   type Series,
-} from "./chart.ts";
+} from "./chart_definition.ts";
 import { NEUTRAL } from "./theme.ts";
 import {
   type ComparisonCell,

@@ -1,7 +1,7 @@
 /** The page about policies: a comparison of them, with verdicts, tables and charts, each figure with its environment's name. */
 
 import { formatPercent } from "../number_text.ts";
-import type { ChartDefinition } from "./chart.ts";
+import type { ChartDefinition } from "./chart_definition.ts";
 import { type Html, markup } from "./html.ts";
 import { type PageContent, renderCharts, renderPageHeader, renderSection } from "./page_shell.ts";
 import {
@@ -23,7 +23,7 @@ import {
   renderTable,
   type ReportCell as TableCell,
   type ReportRow,
-} from "./tables.ts";
+} from "./report_tables.ts";
 import {
   type ComparisonCell,
   type ComparisonEnvironment,
@@ -38,9 +38,9 @@ import {
   type SlateSizeGroup,
   summarizeTrainings,
 } from "../policy/comparison/comparison.ts";
-import type { EpisodeMetrics, MeanEstimate } from "../policy/comparison/figures.ts";
-import { classifyDifference } from "../figures/verdict.ts";
-import { judgePolicies } from "../policy/comparison/verdict.ts";
+import type { EpisodeMetrics, MeanEstimate } from "../policy/comparison/episode_metrics.ts";
+import { classifyDifference } from "../metrics/baseline_verdict.ts";
+import { judgePolicies } from "../policy/comparison/policy_verdict.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
 /** What stands at the head of the page. */

@@ -1,7 +1,7 @@
 /** What a report is made from: runs as they stand in their folders, and the JSON files in them as far as a report needs them. */
 
-import { MOST_GROUPS } from "../figures/bootstrap.ts";
-import type { Claim } from "../figures/verdict.ts";
+import { MOST_GROUPS } from "../metrics/bootstrap.ts";
+import type { Claim } from "../metrics/baseline_verdict.ts";
 import type { StageName } from "../run/stages.ts";
 import type { Criterion } from "../train/best_records.ts";
 import * as v from "../schema.ts";
@@ -37,7 +37,7 @@ const calibrationSchema = v.looseObject({
 
 const measuredSchema = v.looseObject({ figures: named(figure), intervals: named(interval) });
 
-/** All figures of a scoring of the test users: `Details` of figures/tested.ts. */
+/** All figures of a scoring of the test users: `Details` of metrics/test_result.ts. */
 const detailsSchema = v.looseObject({
   ...measuredSchema.entries,
   calibration: v.optional(
@@ -54,7 +54,7 @@ const detailsSchema = v.looseObject({
   ),
 });
 
-/** `Paired` of figures/tested.ts. */
+/** `Paired` of metrics/test_result.ts. */
 const pairedSchema = v.looseObject({
   users: v.string(),
   groups: v.whole(1, MOST_GROUPS),

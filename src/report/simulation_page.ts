@@ -1,10 +1,10 @@
 /** The page about simulated users: what came of each policy, how it went page by page, and how far the policies differ. */
 
 import { formatPercent } from "../number_text.ts";
-import type { Interval } from "../figures/bootstrap.ts";
-import { classifyDifference } from "../figures/verdict.ts";
+import type { Interval } from "../metrics/bootstrap.ts";
+import { classifyDifference } from "../metrics/baseline_verdict.ts";
 import { comparePolicies } from "../policy/comparison/comparison.ts";
-import type { MeanEstimate, PageCurvePoint, PolicyMetrics } from "../policy/comparison/figures.ts";
+import type { MeanEstimate, PageCurvePoint, PolicyMetrics } from "../policy/comparison/episode_metrics.ts";
 import {
   type Bar,
   buildBarChart,
@@ -12,7 +12,7 @@ import {
   type ChartDefinition,
   type CurvePoint,
   toFiniteOrNull,
-} from "./chart.ts";
+} from "./chart_definition.ts";
 import { chooseWindow } from "./curve.ts";
 import { type Html, markup } from "./html.ts";
 import { type PageContent, renderCharts, renderPageHeader, renderSection } from "./page_shell.ts";
@@ -23,7 +23,7 @@ import {
   renderTable,
   type ReportCell,
   type ReportRow,
-} from "./tables.ts";
+} from "./report_tables.ts";
 
 /** What a page about simulated users is of. */
 export interface SimulationPageData extends SimulationScope {

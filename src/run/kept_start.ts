@@ -6,7 +6,7 @@
 
 import type { BestRecord } from "../train/best_records.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
-import type { NetworkEvaluation } from "../train/evaluation.ts";
+import type { NetworkEvaluation } from "../train/network_evaluation.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { StageMetrics } from "./stages.ts";
 

@@ -5,7 +5,7 @@ import * as v from "../schema.ts";
 import { pathExists } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { kernelShapesSchema, type KernelVariants, reuseVariants } from "../gpu/kernel_shapes.ts";
+import { kernelShapesSchema, type KernelVariants, reuseVariants } from "../gpu/kernel_variants.ts";
 import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { selectNetworkWeights } from "../train/networks.ts";
@@ -13,12 +13,12 @@ import { UserError } from "../user_error.ts";
 import { type DataConfig, type Dataset, fitDataset } from "../data/sets/dataset.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { earlyEnd, noBest } from "../train/best_records.ts";
-import { stagesConfigSchema } from "../train/config.ts";
+import { stagesConfigSchema } from "../train/training_config.ts";
 import { formatThousands } from "../number_text.ts";
 import { runConfigSchema } from "./run_config.ts";
 import { findBest, getSnapshotPath, savedStage } from "./run_state.ts";
 import { adversarialStage, listStages, shannonStage } from "./stages.ts";
-import { readSnapshot } from "./snapshot.ts";
+import { readSnapshot } from "./snapshot_file.ts";
 import type { SnapshotInfo } from "./snapshot/snapshot.ts";
 
 /** A model that was trained: its weights, and what it was trained on. */

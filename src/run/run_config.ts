@@ -6,8 +6,8 @@ import { dataConfigSchema } from "../data/sets/dataset.ts";
 import { pathExists } from "../files/local_file.ts";
 import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
-import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
-import { stagesConfigSchema } from "../train/config.ts";
+import { kernelShapesSchema } from "../gpu/kernel_variants.ts";
+import { stagesConfigSchema } from "../train/training_config.ts";
 import { UserError } from "../user_error.ts";
 
 export const runConfigSchema = v.pipe(

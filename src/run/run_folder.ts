@@ -35,7 +35,7 @@ import {
   withMeanRows,
 } from "./snapshot/snapshot.ts";
 import type { KeptStart } from "./kept_start.ts";
-import { writeSnapshot } from "./snapshot.ts";
+import { writeSnapshot } from "./snapshot_file.ts";
 
 /** What the files of a stage say beside its state. */
 export interface StageFiles {

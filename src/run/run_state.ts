@@ -12,7 +12,7 @@ import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion, parseBestRecords } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
-import { readSnapshot, readSnapshotHeader } from "./snapshot.ts";
+import { readSnapshot, readSnapshotHeader } from "./snapshot_file.ts";
 import {
   BEST_PREFIXES,
   iterationSchema,

@@ -1,8 +1,8 @@
 /** The stages that a run may go through: what each trains, where it writes, and what its figures are called. */
 
 import type { ChoiceMetrics } from "../data/ranking.ts";
-import type { ModelConfig } from "../model/config.ts";
-import type { InitialWeights } from "../model/counted.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import type { InitialWeights } from "../model/model_counts.ts";
 import { buildGeneratorConfig } from "../model/game_programs.ts";
 import { POSITION_EFFECT } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
@@ -10,10 +10,10 @@ import type { Weights } from "../tape/parameters.ts";
 import { AdversarialTrainer } from "../train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import type { ValidationSchedule } from "../train/best_records.ts";
-import type { StagesConfig } from "../train/config.ts";
+import type { StagesConfig } from "../train/training_config.ts";
 import { GENERATOR_PREFIX, selectNetworkWeights } from "../train/networks.ts";
-import type { GameMetrics } from "../train/results.ts";
-import type { DistributedContext } from "../train/ranks_state.ts";
+import type { GameMetrics } from "../train/training_results.ts";
+import type { DistributedContext } from "../train/distributed_context.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import type { SnapshotGame } from "./snapshot/snapshot.ts";

@@ -5,10 +5,10 @@
 
 import { listUsers } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
-import { compareScorings, packSums, type TestResult } from "../figures/tested.ts";
+import { compareScorings, packSums, type TestResult } from "../metrics/test_result.ts";
 import { criteria } from "../train/best_records.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
-import type { StagesConfig } from "../train/config.ts";
+import type { StagesConfig } from "../train/training_config.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { SnapshotName } from "./run_state.ts";
 import {
@@ -29,9 +29,9 @@ import {
   compareWithBaselines,
   describeUsers,
   describeVerdict,
-} from "../figures/verdict.ts";
+} from "../metrics/baseline_verdict.ts";
 import { formatThousands } from "../number_text.ts";
-import { LOGIT_SEED } from "../figures/baselines/scorers.ts";
+import { LOGIT_SEED } from "../metrics/baselines/scorers.ts";
 
 /** What the test users say of a stage that is finished. */
 export interface StageTest {

@@ -6,20 +6,24 @@ import {
   type BaselineResult,
   baselineTitles,
   FittedBaselines,
-} from "../figures/baselines/baselines.ts";
+} from "../metrics/baselines/baselines.ts";
 import { listUsers, type Split } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { meanSpearman, type RankingMetrics } from "../data/ranking.ts";
-import { MetricCollector } from "../figures/collector.ts";
+import { MetricCollector } from "../metrics/metric_collector.ts";
 import {
   compareScorings,
   type MetricDetails,
   type MetricDifferences,
   type StoredSums,
   type TestResult,
-} from "../figures/tested.ts";
-import { type EvaluationMetrics, type NetworkEvaluation, scatterUtilities } from "../train/evaluation.ts";
-import type { ModelConfig } from "../model/config.ts";
+} from "../metrics/test_result.ts";
+import {
+  type EvaluationMetrics,
+  type NetworkEvaluation,
+  scatterUtilities,
+} from "../train/network_evaluation.ts";
+import type { ModelConfig } from "../model/model_config.ts";
 import { readPositionEffects } from "../model/position_effect.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
@@ -45,7 +49,7 @@ export const shownBaselines: readonly (readonly [keyof BaselineResults, string])
   ["attainable", "best attainable"],
 ];
 
-/** How utilities become probabilities: see {@link import("../figures/collector.ts").CollectorOptions}. */
+/** How utilities become probabilities: see {@link import("../metrics/metric_collector.ts").CollectorOptions}. */
 export interface ProbabilityOptions {
   readonly eta: number;
   readonly single?: boolean;

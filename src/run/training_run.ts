@@ -4,22 +4,22 @@ import { getHashSize } from "../data/item_ids.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { computeDataSizes, type DataSizes, type LogSource, type OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { reuseVariants } from "../gpu/kernel_shapes.ts";
-import { initializeOnLog } from "../model/counted.ts";
+import { reuseVariants } from "../gpu/kernel_variants.ts";
+import { initializeOnLog } from "../model/model_counts.ts";
 import { fitSource } from "../model/item_features.ts";
 import { listModelParameters, resolveWeights, UserModel } from "../model/user_model.ts";
 import { expectResumable, readLast, restoreState, settleBest } from "./run_state.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
-import { createDistributedContext } from "../train/ranks_state.ts";
-import { DivergedError, type TrainingStepResult, type ValidationResult } from "../train/results.ts";
+import { createDistributedContext } from "../train/distributed_context.ts";
+import { DivergedError, type TrainingStepResult, type ValidationResult } from "../train/training_results.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { StartChoice } from "./kept_start.ts";
 import { type StageTest, testStage } from "./test_stage.ts";
 import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { type CommunicationTimes, gatherTexts, type MpiRanks } from "./ranks/mpi.ts";
-import { readSnapshot } from "./snapshot.ts";
+import { readSnapshot } from "./snapshot_file.ts";
 import {
   buildRow,
   buildStart,

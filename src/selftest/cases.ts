@@ -8,7 +8,7 @@ import {
   type LstmVariant,
   type MatmulVariant,
   sumVariantsFor,
-} from "../gpu/kernel_shapes.ts";
+} from "../gpu/kernel_variants.ts";
 import { batchCases } from "./batch_cases.ts";
 import { type CaseFinding, CheckCollector, type NamedCheck } from "./finding.ts";
 import { networkCases } from "./slates/network_cases.ts";

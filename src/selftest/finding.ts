@@ -4,7 +4,7 @@
  */
 
 import type { AdapterDescription, Gpu } from "../gpu/device.ts";
-import type { AdapterKind } from "../gpu/kernel_shapes.ts";
+import type { AdapterKind } from "../gpu/kernel_variants.ts";
 
 /** One number beside what it should be. */
 interface Element {

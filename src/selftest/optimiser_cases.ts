@@ -7,7 +7,7 @@ import { gradientClip } from "../ops/gradient_clip.ts";
 import { ParameterArena, type ParameterSpec } from "../tape/parameters.ts";
 import { BestKeeper } from "../train/best_keeper.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
-import { choiceSummary, ResultRing } from "../train/results.ts";
+import { choiceSummary, ResultRing } from "../train/training_results.ts";
 import type { CheckCollector, NamedCheck } from "./finding.ts";
 import { CanaryArena, recordStep, runTwice } from "./harness.ts";
 import {

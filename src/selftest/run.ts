@@ -6,7 +6,7 @@ import {
   getDefaultVariants,
   type KernelVariants,
   usesTextures,
-} from "../gpu/kernel_shapes.ts";
+} from "../gpu/kernel_variants.ts";
 import { listSelftestCases, type SelftestCase } from "./cases.ts";
 import type { KindFinding, SelftestResult } from "./finding.ts";
 

@@ -1,18 +1,18 @@
 /** The HTTP service: what each address answers. It listens nowhere itself, so tests call it as a function. */
 
-import { computeChoiceProbabilities } from "../model/choice.ts";
+import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
 import type { ItemScorer } from "../model/item_blocks.ts";
 import { UtilityScorer } from "../model/scorer.ts";
-import { recommend } from "../figures/predict/recommend.ts";
+import { recommend } from "../predict/recommend_items.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { Batcher, type BatchScorer } from "./batcher.ts";
 import type { ServiceRequest } from "./listen.ts";
-import { ServiceMetrics } from "./metrics.ts";
-import { EnvironmentPool, TooManyEnvironmentsError } from "./environments.ts";
+import { ServiceMetrics } from "./service_metrics.ts";
+import { EnvironmentPool, TooManyEnvironmentsError } from "./environment_pool.ts";
 import { LIMITS, readClose, readRecommend, readReset, readScore, readStep } from "./requests.ts";
 
 export interface ServiceOptions {

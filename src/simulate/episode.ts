@@ -3,10 +3,10 @@
 import type { Arena } from "../gpu/arena.ts";
 import type { CommandRecorder } from "../gpu/commands.ts";
 import { makeKey } from "../data/philox.ts";
-import { choose, type EpisodeRules, type LogViews } from "./choose.ts";
+import { choose, type EpisodeRules, type LogViews } from "./choose_clicks.ts";
 import { fill, recordPageMask } from "./pool.ts";
-import type { SimulationSettings } from "./options.ts";
-import type { PageBuffers } from "./page.ts";
+import type { SimulationSettings } from "./simulator_options.ts";
+import type { PageBuffers } from "./page_buffers.ts";
 import { type EpisodeKey, PageHeaders, PageProgram } from "./page_program.ts";
 import type { PageDispatch, Policy } from "./policy.ts";
 import type { StartClicks } from "./start.ts";

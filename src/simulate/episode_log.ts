@@ -3,9 +3,9 @@
 import { buildEventLists, type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readViews } from "../gpu/readback.ts";
-import type { LogViews } from "./choose.ts";
+import type { LogViews } from "./choose_clicks.ts";
 import type { View } from "../gpu/memory.ts";
-import type { PageBuffers } from "./page.ts";
+import type { PageBuffers } from "./page_buffers.ts";
 import type { PoolPage } from "./pool.ts";
 
 /** An episode of users who were stepped together, by pages. */

@@ -4,7 +4,7 @@ import { materialize } from "../ops/row_dot.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { UserError } from "../user_error.ts";
-import { type ClickLists, encodeEmptyEvents, PageBatch, type PageBuffers } from "./page.ts";
+import { type ClickLists, encodeEmptyEvents, PageBatch, type PageBuffers } from "./page_buffers.ts";
 import {
   type CatalogueUtilities,
   makePlainTensor,
@@ -15,11 +15,11 @@ import {
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceItems } from "../batch/device_items.ts";
-import { LAGS as COUNTED_LAGS } from "../counts/columns.ts";
+import { LAGS as COUNTED_LAGS } from "../counts/count_columns.ts";
 import type { Arena } from "../gpu/arena.ts";
 import { asBufferView, type View } from "../gpu/memory.ts";
-import type { ModelConfig } from "../model/config.ts";
-import { RECENT } from "../model/counted.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import { RECENT } from "../model/model_counts.ts";
 import { recordItemFeatures, recordItemProduct } from "../model/item_features.ts";
 import { LSTM } from "../model/encoders.ts";
 import { type EncodedState, evaluating } from "../model/model_program.ts";
@@ -39,7 +39,7 @@ import {
   recordLstmStep,
   type StoredState,
   takeRows,
-} from "./carried.ts";
+} from "./recurrent_state.ts";
 import { fill } from "./pool.ts";
 
 /** A trained model that can be put on a device: what `openRun` gives. */

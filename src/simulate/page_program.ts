@@ -3,7 +3,7 @@
 import { clickDimensions, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
 import { StepHeaders } from "../gpu/step.ts";
-import { computePageSizes, type PageCapacity } from "./page.ts";
+import { computePageSizes, type PageCapacity } from "./page_buffers.ts";
 import type { ChunkedDispatches, PageDispatch } from "./policy.ts";
 import type { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";

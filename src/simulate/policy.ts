@@ -3,8 +3,8 @@
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/memory.ts";
-import type { EpisodeRules } from "./choose.ts";
-import type { PageBuffers } from "./page.ts";
+import type { EpisodeRules } from "./choose_clicks.ts";
+import type { PageBuffers } from "./page_buffers.ts";
 import type { SimulatedUsers, UsersSource } from "./users.ts";
 
 /** Dispatches that run once for each chunk of the users, from `step.first_entry` on. */

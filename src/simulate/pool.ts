@@ -8,7 +8,7 @@ import maskText from "../../kernels/simulate/page_mask.wgsl" with { type: "text"
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
-import type { PageBuffers } from "./page.ts";
+import type { PageBuffers } from "./page_buffers.ts";
 
 /**
  * `all` items; a `random` pool of some n items a page, each in it with probability n / I; or the items of a list. A random

@@ -23,7 +23,7 @@ import {
 } from "./users.ts";
 import { padRows, type Tensor } from "../tape/tensor.ts";
 import { fill } from "./pool.ts";
-import type { PageBuffers } from "./page.ts";
+import type { PageBuffers } from "./page_buffers.ts";
 
 const utilityKernel = parseKernel("shop_utility", utilityText);
 const stepKernel = parseKernel("shop_step", stepText);

@@ -8,18 +8,18 @@ import { readFloats, readViews } from "../gpu/readback.ts";
 import { asBufferView } from "../gpu/memory.ts";
 import { unpadRows } from "../tape/tensor.ts";
 import { UserError } from "../user_error.ts";
-import { countPassWords } from "./carried.ts";
-import { type LogViews, logViews } from "./choose.ts";
+import { countPassWords } from "./recurrent_state.ts";
+import { type LogViews, logViews } from "./choose_clicks.ts";
 import { Episode } from "./episode.ts";
 import {
   resolveSettings,
   type SimulationSettings,
   type SimulatorOptions,
   validateSlates,
-} from "./options.ts";
+} from "./simulator_options.ts";
 import { type EpisodeLog, readLog } from "./episode_log.ts";
-import { type SimulationMetrics, SimulationTotals } from "./figures.ts";
-import { PageBuffers } from "./page.ts";
+import { type SimulationMetrics, SimulationTotals } from "./simulation_metrics.ts";
+import { PageBuffers } from "./page_buffers.ts";
 import type { EpisodeKey } from "./page_program.ts";
 import type { Policy } from "./policy.ts";
 import { drawStartHistory, StartClicks, startClicks } from "./start.ts";

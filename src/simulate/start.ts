@@ -6,7 +6,7 @@ import { NONE } from "../data/click_log.ts";
 import { computePhilox, type PhiloxKey, purposes } from "../data/philox.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
-import type { PageBuffers } from "./page.ts";
+import type { PageBuffers } from "./page_buffers.ts";
 
 const feedKernel = parseKernel("feed_click", feedText);
 

@@ -4,7 +4,7 @@ import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import type { PageBuffers } from "./page.ts";
+import type { PageBuffers } from "./page_buffers.ts";
 
 /** What the users of a page think of their slates. */
 export interface SlateUtilities {

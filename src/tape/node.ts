@@ -1,6 +1,6 @@
 /** What an op is to the tape: a node, what the tape asks of it, and what it is given. */
 
-import type { VariantContext } from "../gpu/kernel_shapes.ts";
+import type { VariantContext } from "../gpu/kernel_variants.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { BatchSizes, Dimensions, DimName } from "../gpu/sizes.ts";

@@ -9,7 +9,7 @@
  */
 
 import type { Arena } from "../gpu/arena.ts";
-import { type KernelVariants, usesTextures, type VariantContext } from "../gpu/kernel_shapes.ts";
+import { type KernelVariants, usesTextures, type VariantContext } from "../gpu/kernel_variants.ts";
 import type { DispatchNode, DispatchSpec } from "../gpu/program.ts";
 import { makeProductLayout, makeRowLayout, type Memory, type View } from "../gpu/memory.ts";
 import { type BatchSizes, type Dim, type Dimensions, evaluateSize } from "../gpu/sizes.ts";

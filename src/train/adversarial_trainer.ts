@@ -10,9 +10,9 @@
 
 import type { ClickLog } from "../data/click_log.ts";
 import { hasClicks, type LogSource, toLogSource } from "../data/log_source.ts";
-import { parseConfig } from "../model/config.ts";
+import { parseConfig } from "../model/model_config.ts";
 import { buildGeneratorConfig, createGenerator, GamePrograms } from "../model/game_programs.ts";
-import { loadCountedLog } from "../model/counted.ts";
+import { loadCountedLog } from "../model/model_counts.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { adamRate, AdamState } from "../ops/adam.ts";
 import type { GameOptions } from "../ops/minimax.ts";
@@ -24,12 +24,12 @@ import {
   ClickTrainer,
   setUpClicks,
 } from "./click_trainer.ts";
-import { type AdversarialConfig, adversarialConfigSchema, scheduleLearningRate } from "./config.ts";
-import { type EvaluationContext, NetworkEvaluation } from "./evaluation.ts";
-import { fitTraining } from "./fit.ts";
+import { type AdversarialConfig, adversarialConfigSchema, scheduleLearningRate } from "./training_config.ts";
+import { type EvaluationContext, NetworkEvaluation } from "./network_evaluation.ts";
+import { fitTraining } from "./fit_memory.ts";
 import { GENERATOR_PREFIX, type TrainedNetwork } from "./networks.ts";
-import { type GameMetrics, makeGameSummary, type ValidationResult } from "./results.ts";
-import type { DistributedContext } from "./ranks_state.ts";
+import { type GameMetrics, makeGameSummary, type ValidationResult } from "./training_results.ts";
+import type { DistributedContext } from "./distributed_context.ts";
 import { openTrainingSource } from "./training_log.ts";
 import type { ClickPrograms, TrainingPhase, UpdateSettings } from "./click_steps.ts";
 

@@ -21,9 +21,9 @@ import {
   type MetricSummary,
   type TrainingStepResult,
   type ValidationResult,
-} from "./results.ts";
+} from "./training_results.ts";
 import { joinParameterSpecs, type TrainedNetwork } from "./networks.ts";
-import type { DistributedContext } from "./ranks_state.ts";
+import type { DistributedContext } from "./distributed_context.ts";
 import {
   readState,
   readWeights,

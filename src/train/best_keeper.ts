@@ -16,7 +16,7 @@ import { StepHeaders } from "../gpu/step.ts";
 import { splitBindingRanges, type Weights } from "../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion, noBest } from "./best_records.ts";
 import { readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
-import type { MetricSummary, ResultRing } from "./results.ts";
+import type { MetricSummary, ResultRing } from "./training_results.ts";
 
 const compareKernel = parseKernel("best_compare", compareText);
 const keepKernel = parseKernel("keep_best", keepText);

@@ -15,7 +15,7 @@ import type { CommandRecorder } from "../gpu/commands.ts";
 import { onlySlice, type Program } from "../gpu/program.ts";
 import type { StepSettings } from "../gpu/step.ts";
 import type { WeightUpdate } from "../model/model_program.ts";
-import type { DistributedContext } from "./ranks_state.ts";
+import type { DistributedContext } from "./distributed_context.ts";
 import type { SharedStep, Steps, StepSums } from "./steps.ts";
 import type { TrainingLog } from "./training_log.ts";
 
@@ -152,7 +152,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     }
   }
 
-  /** Step t with other ranks: see {@link import("./ranks_state.ts").stepShared}. */
+  /** Step t with other ranks: see {@link import("./distributed_context.ts").stepShared}. */
   stepShared(...step: SharedStep): Promise<StepSums> {
     const { together } = this.batches;
     if (!together) throw new Error("expected a training that ranks share");

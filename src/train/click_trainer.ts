@@ -14,11 +14,11 @@ import { BatchTrainer, type TrainerComponents } from "./batch_trainer.ts";
 import type { ValidationSchedule } from "./best_records.ts";
 import { BestKeeper } from "./best_keeper.ts";
 import { type ClickBatches, type ClickPrograms, ClickSteps } from "./click_steps.ts";
-import type { EvaluationOptions, NetworkEvaluation } from "./evaluation.ts";
-import { fitMicroBatches } from "./fit.ts";
+import type { EvaluationOptions, NetworkEvaluation } from "./network_evaluation.ts";
+import { fitMicroBatches } from "./fit_memory.ts";
 import type { TrainedNetwork } from "./networks.ts";
-import type { DistributedContext } from "./ranks_state.ts";
-import { type MetricSummary, ResultRing } from "./results.ts";
+import type { DistributedContext } from "./distributed_context.ts";
+import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
 /** Steps that the ring holds at most, and as many validations; fewer for batches of very many users. */

@@ -5,8 +5,8 @@
 
 import { listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
-import type { ModelConfig } from "../model/config.ts";
-import type { AdversarialConfig, TrainingConfig } from "./config.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import type { AdversarialConfig, TrainingConfig } from "./training_config.ts";
 
 /** What is trained, of a run's config. */
 export interface TrainingWorkload {

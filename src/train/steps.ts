@@ -4,8 +4,8 @@
  */
 
 import { CommandRecorder } from "../gpu/commands.ts";
-import type { ProcessGroup } from "./ranks.ts";
-import type { ResultRing } from "./results.ts";
+import type { ProcessGroup } from "./process_group.ts";
+import type { ResultRing } from "./training_results.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 

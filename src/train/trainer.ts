@@ -3,7 +3,7 @@
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
 import type { ChoiceMetrics } from "../data/ranking.ts";
-import { parseConfig } from "../model/config.ts";
+import { parseConfig } from "../model/model_config.ts";
 import { ModelProgram } from "../model/model_program.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { adamRate, AdamState } from "../ops/adam.ts";
@@ -14,11 +14,11 @@ import {
   ClickTrainer,
   setUpClicks,
 } from "./click_trainer.ts";
-import { scheduleLearningRate, type TrainingConfig, trainingConfigSchema } from "./config.ts";
-import { NetworkEvaluation } from "./evaluation.ts";
-import { fitTraining } from "./fit.ts";
-import { choiceSummary } from "./results.ts";
-import type { DistributedContext } from "./ranks_state.ts";
+import { scheduleLearningRate, type TrainingConfig, trainingConfigSchema } from "./training_config.ts";
+import { NetworkEvaluation } from "./network_evaluation.ts";
+import { fitTraining } from "./fit_memory.ts";
+import { choiceSummary } from "./training_results.ts";
+import type { DistributedContext } from "./distributed_context.ts";
 import { openTrainingSource } from "./training_log.ts";
 
 /** Trains a model by the likelihood of the clicks. */

@@ -5,7 +5,7 @@
 
 import * as v from "../schema.ts";
 import type { ItemFeatures } from "../data/click_log.ts";
-import { defaultModel, defaultPwModel, type ModelConfig } from "../model/config.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../model/model_config.ts";
 import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
@@ -13,8 +13,14 @@ import { resultSchema, type RunLog } from "../report/report_data.ts";
 import { readLog } from "../report/collect.ts";
 import { getSeedFolder } from "../run/seeds_folder.ts";
 import { UserError } from "../user_error.ts";
-import { computePairedDifference, type PairedDifference } from "../data/paired.ts";
-import { type Claim, claimOutcomes, describeInterval, formatSigned, judgeClaim } from "../figures/verdict.ts";
+import { computePairedDifference, type PairedDifference } from "../data/paired_difference.ts";
+import {
+  type Claim,
+  claimOutcomes,
+  describeInterval,
+  formatSigned,
+  judgeClaim,
+} from "../metrics/baseline_verdict.ts";
 
 /** A model of the experiments. */
 export interface ExperimentModel {

@@ -6,7 +6,7 @@
 import { Command } from "commander";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { runMain } from "../../src/cli/fail.ts";
-import { parseAndRun, path } from "../../src/cli/options.ts";
+import { parseAndRun, path } from "../../src/cli/command_options.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { stepProgress } from "../../src/cli/progress.ts";
 import { expectMarkers, formatMarkdownTable, formatTable, writeBetweenMarkers } from "../../src/cli/table.ts";
@@ -53,7 +53,7 @@ const implementations: readonly {
 /** What an implementation said, in a row. */
 export interface AdapterOutcome {
   readonly name: string;
-  /** As `selftestJson` writes it. */
+  /** As `formatSelftestJson` writes it. */
   readonly result: SelftestResult & { readonly kernels: readonly KernelFinding[] };
   readonly faults: readonly string[];
 }

@@ -14,7 +14,7 @@ import { CsvLog } from "../../src/run/csv_log.ts";
 import { readConfig } from "../../src/run/run_config.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { readSeeds } from "../../src/run/seeds_folder.ts";
-import { readSnapshot } from "../../src/run/snapshot.ts";
+import { readSnapshot } from "../../src/run/snapshot_file.ts";
 import { UserError } from "../../src/user_error.ts";
 import { countRuns, damagedBytes, damagedJson, drawDamagedText, nasty } from "./damage.ts";
 import { makeRecipe, prepareIn, withFolder } from "../prepared_folder.ts";
@@ -29,14 +29,18 @@ import {
 } from "./good_inputs.ts";
 import * as v from "../../src/schema.ts";
 import { Command, type Option } from "commander";
-import { parse } from "../../src/cli/options.ts";
+import { parse } from "../../src/cli/command_options.ts";
 import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
 import { addTrainOptions, parseTrainOptions } from "../../src/commands/train/train_options.ts";
-import { buildStagesConfig } from "../../src/run/options/train.ts";
+import { buildStagesConfig } from "../../src/run/options/stages_options.ts";
 import { tinyData } from "../small_models.ts";
-import { modelConfigSchema } from "../../src/model/config.ts";
-import { adversarialConfigSchema, trainingConfigSchema, trainingFields } from "../../src/train/config.ts";
-import { addPolicyTrainOptions, buildPolicyTrainingConfig } from "../../src/commands/policy/train.ts";
+import { modelConfigSchema } from "../../src/model/model_config.ts";
+import {
+  adversarialConfigSchema,
+  trainingConfigSchema,
+  trainingFields,
+} from "../../src/train/training_config.ts";
+import { addPolicyTrainOptions, buildPolicyTrainingConfig } from "../../src/commands/policy/policy_train.ts";
 
 /** @param what is read, for messages. @returns undefined where it is refused as it should be. */
 async function outcome<T>(read: () => T | Promise<T>, what = ""): Promise<T | undefined> {

@@ -6,14 +6,14 @@ import { type FileMaker, makeAll } from "./corpus.ts";
 import { alterJson, type FileContent, makeFile } from "./files.ts";
 import { rewrite, writeSet } from "../foreign_set.ts";
 import type { ItemsShape } from "../../src/data/item_catalogue.ts";
-import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
+import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";
 import { encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
 import { createHash } from "node:crypto";
 import * as v from "../../src/schema.ts";
 import { runConfigSchema } from "../../src/run/run_config.ts";
-import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
 
 export const COLUMNS = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
 

@@ -17,20 +17,20 @@ import {
   isFine,
   timeHost,
   timeRepeated,
-} from "../../src/selftest/profile/measure.ts";
+} from "../../src/profile/measure.ts";
 import {
   benchModels,
   createBenchLog,
   type Recording,
   selectModels,
   type Workload,
-} from "../../src/selftest/profile/workloads.ts";
+} from "../../src/profile/workloads.ts";
 import {
   dispatchProfile,
   listReadWrittenBindings,
   listWrittenRanges,
-} from "../../src/selftest/profile/step_profile.ts";
-import { estimateMedianError, summarizeTimes } from "../../src/selftest/profile/timing.ts";
+} from "../../src/profile/step_profile.ts";
+import { estimateMedianError, summarizeTimes } from "../../src/profile/timing.ts";
 import {
   findKernelPath,
   getKernelName,
@@ -39,14 +39,14 @@ import {
   readKernelFile,
 } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
-import { probeKernels } from "../../src/selftest/profile/adapter_ceilings.ts";
-import type { BenchReport } from "../../src/selftest/profile/bench_report.ts";
+import { probeKernels } from "../../src/profile/adapter_ceilings.ts";
+import type { BenchReport } from "../../src/profile/bench_report.ts";
 import { loadCommand, runBenchCommand, studies } from "../../bench/main.ts";
 import { formatRecordsJson, readBench, writeRecords } from "../../bench/study.ts";
 import { compare, listSlopeCells } from "../../bench/tables.ts";
 import { fitLine, type GrowthAxis, measureGrowth } from "../../bench/growth.ts";
 import { listCases, listParts } from "../../bench/kernel_cases.ts";
-import { computeRooflinePosition } from "../../src/selftest/profile/roofline.ts";
+import { computeRooflinePosition } from "../../src/profile/roofline.ts";
 
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 

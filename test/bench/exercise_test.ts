@@ -9,9 +9,9 @@ import {
   type ExerciseCase,
   HOLE,
   listCases,
-} from "../../src/selftest/exercise/exercise.ts";
-import { checkAnswer, parseSize, raceExercise } from "../../src/selftest/exercise/check.ts";
-import { exercises } from "../../src/selftest/exercise/exercises.ts";
+} from "../../src/exercise/exercise.ts";
+import { checkAnswer, parseSize, raceExercise } from "../../src/exercise/check_exercise.ts";
+import { exercises } from "../../src/exercise/exercises.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { UserError } from "../../src/user_error.ts";
 import { fillStarter, nearlyRight } from "../exercise_answers.ts";

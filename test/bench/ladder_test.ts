@@ -7,9 +7,9 @@ import {
   type Ladder,
   type LadderSize,
   selectGpuSteps,
-} from "../../src/selftest/ladder/check.ts";
-import { findLadder, ladders, runLadder } from "../../src/selftest/ladder/ladders.ts";
-import { createLstmTrial } from "../../src/selftest/ladder/lstm.ts";
+} from "../../src/ladder/check_ladder.ts";
+import { findLadder, ladders, runLadder } from "../../src/ladder/ladders.ts";
+import { createLstmTrial } from "../../src/ladder/lstm_ladder.ts";
 import { parseKernel } from "../../src/gpu/kernel.ts";
 import { findKernelPath, listKernelNames, readKernelFile } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";

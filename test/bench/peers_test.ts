@@ -19,7 +19,7 @@ import type { Peer } from "../../bench/peers/peer.ts";
 import { findTorches, type PeerEntry, roster, type Torch, withTorches } from "../../bench/peers/roster.ts";
 import { StudyPage } from "../../bench/study.ts";
 import { createTensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
-import { createWorkloadLog } from "../../src/selftest/profile/workloads.ts";
+import { createWorkloadLog } from "../../src/profile/workloads.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 

@@ -348,7 +348,7 @@ Deno.test("the launcher and the set-up use no package: they start at once", asyn
 });
 
 Deno.test("of what is large, the data commands use the engine alone", async () => {
-  const found = heavy(await listPackages("src/commands/data/data.ts"));
+  const found = heavy(await listPackages("src/commands/data/data_command.ts"));
   assert.ok(found.length > 0);
   for (const name of found) assert.match(name, /^@duckdb\//);
 });

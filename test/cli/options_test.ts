@@ -2,18 +2,18 @@
 
 import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
-import { buildStagesConfig } from "../../src/run/options/train.ts";
+import { buildStagesConfig } from "../../src/run/options/stages_options.ts";
 import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
 import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
-import { parseSimulateOptions } from "../../src/commands/simulate/options.ts";
-import { addPolicyTrainOptions, buildPolicyTrainingConfig } from "../../src/commands/policy/train.ts";
+import { parseSimulateOptions } from "../../src/commands/simulate/simulate_options.ts";
+import { addPolicyTrainOptions, buildPolicyTrainingConfig } from "../../src/commands/policy/policy_train.ts";
 import { expectRefusal, parseRows } from "../case_table.ts";
 import { runScript, splitArguments } from "../command_check.ts";
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 import { tinyData } from "../small_models.ts";
 import { Command } from "commander";
 import * as texts from "../../src/cli/arguments.ts";
-import { folder, parse, path } from "../../src/cli/options.ts";
+import { folder, parse, path } from "../../src/cli/command_options.ts";
 import { expectApart } from "../../src/cli/outputs.ts";
 import { makeFifo, makeFile } from "../bad_inputs/files.ts";
 

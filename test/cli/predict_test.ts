@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { listClickedRows, NONE } from "../../src/data/click_log.ts";
-import { computeChoiceProbabilities } from "../../src/model/choice.ts";
-import { defaultModel } from "../../src/model/config.ts";
+import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
+import { defaultModel } from "../../src/model/model_config.ts";
 import { POSITION_EFFECT, readPositionEffects } from "../../src/model/position_effect.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { type Prediction, predictPages, writePredictions } from "../../src/figures/predict/predictions.ts";
+import { type Prediction, predictPages, writePredictions } from "../../src/predict/predictions.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
-import { NetworkEvaluation } from "../../src/train/evaluation.ts";
+import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { UserError } from "../../src/user_error.ts";
 import { listFiles } from "../command_check.ts";
 import { foreignLog, withCopy } from "../foreign_set.ts";

@@ -1,7 +1,7 @@
 /** `reproduce`: paired tests, claims, stopping and going on, and the table in a Markdown file. */
 
 import assert from "node:assert/strict";
-import { computePairedDifference } from "../../src/data/paired.ts";
+import { computePairedDifference } from "../../src/data/paired_difference.ts";
 import {
   experimentModels,
   type ModelOutcome,

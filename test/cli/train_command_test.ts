@@ -1,7 +1,7 @@
 /** `train` and `evaluate` from the outside: what a run leaves behind, stopping and going on, starting from a file, and trainings that cannot go on. */
 
 import assert from "node:assert/strict";
-import { defaultModel } from "../../src/model/config.ts";
+import { defaultModel } from "../../src/model/model_config.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import {

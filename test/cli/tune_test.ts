@@ -8,10 +8,10 @@ import {
   judgeBestSetting,
   listCautions,
   type SearchSummary,
-} from "../../src/commands/tune/tune_words.ts";
+} from "../../src/commands/tune/tune_verdict.ts";
 import { createRandomStream } from "../../src/data/random.ts";
-import { column, columns } from "../../src/figures/columns.ts";
-import { packSums, type StoredSums } from "../../src/figures/tested.ts";
+import { column, columns } from "../../src/metrics/metric_columns.ts";
+import { packSums, type StoredSums } from "../../src/metrics/test_result.ts";
 import { formatSettingsCsv, type SettingRow, trainArguments } from "../../src/tune/tune_folder.ts";
 import {
   findBestValidation,

@@ -16,7 +16,7 @@ import {
 import { CommandSeries } from "../command_series.ts";
 import { makeFolderWith, makeRecipe as logRecipeOf, prepareIn, withFolder } from "../prepared_folder.ts";
 import * as v from "../../src/schema.ts";
-import { logRecipe } from "../../src/data/prepare/log.ts";
+import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import {
   computeTruthMetrics,
   logFiles,

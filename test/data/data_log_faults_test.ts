@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { zstdCompressSync } from "node:zlib";
 import { listFiles } from "../command_check.ts";
-import type { LogOptions } from "../../src/data/prepare/log.ts";
+import type { LogOptions } from "../../src/data/prepare/prepare_log.ts";
 import {
   compressGzip,
   expectPrepareRefusal,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { SqlEngine } from "../../src/data/prepare/engine.ts";
+import { SqlEngine } from "../../src/data/prepare/sql_engine.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import { listFiles, splitArguments } from "../command_check.ts";
 import {

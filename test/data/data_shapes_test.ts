@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Command } from "commander";
 import { createPreparationCommands } from "../../src/commands/data/preparations.ts";
 import { REMOVED_COMMANDS, REMOVED_OPTIONS } from "../../src/data/prepare/log_options.ts";
-import { parseAndRun } from "../../src/cli/options.ts";
+import { parseAndRun } from "../../src/cli/command_options.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import { expectRefusal, parseRows, toPattern } from "../case_table.ts";
 import {

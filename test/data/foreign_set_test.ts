@@ -7,11 +7,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { listUsers, NONE } from "../../src/data/click_log.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
-import { FittedBaselines } from "../../src/figures/baselines/baselines.ts";
+import { FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
 import { UserError } from "../../src/user_error.ts";
 import { expectRefusal, parseRows } from "../case_table.ts";
-import { check } from "../../src/data/prepare/check.ts";
+import { check } from "../../src/data/prepare/check_set.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import {
   copySet,

@@ -15,7 +15,7 @@ import type { FeatureManifest } from "../../src/data/manifest.ts";
 import { findItemIdField, removeTokens } from "../../src/data/item_ids.ts";
 import { createDataset, type Dataset, fitDataset, removeItemIds } from "../../src/data/sets/dataset.ts";
 import { createHash } from "node:crypto";
-import { logRecipe } from "../../src/data/prepare/log.ts";
+import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
 import { logFiles, makeShopLog } from "./made_logs.ts";

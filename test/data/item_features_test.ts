@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { describeDifference } from "../../src/data/feature_meaning.ts";
 import type { FeatureManifest } from "../../src/data/manifest.ts";
 import { expectRefusal } from "../case_table.ts";
-import { defaultModel } from "../../src/model/config.ts";
+import { defaultModel } from "../../src/model/model_config.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";
 import { fitDataset, type ModelItems, openDataset } from "../../src/data/sets/dataset.ts";
 import { withMeanRows } from "../../src/run/snapshot/snapshot.ts";
-import { readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
+import { readSnapshot, writeSnapshot } from "../../src/run/snapshot_file.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
-import { logRecipe } from "../../src/data/prepare/log.ts";
+import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
 import {

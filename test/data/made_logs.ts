@@ -1,7 +1,7 @@
 /**
  * Two made-up logs of other shapes than the demo shop, each with its truth: impressions of news, and a shop whose items come
  * with raw numbers. As in the demo shop a user is what they clicked before, so that no model can be better than
- * `bestFigures`.
+ * `computeTruthMetrics`.
  *
  *   news    MIND's layout; pages of 2 to 40 items; a history before the log; few of the items are described; topics and
  *           age decide
@@ -10,7 +10,7 @@
  */
 
 import { createRandomStream, type Random } from "../../src/data/random.ts";
-import { logRecipe } from "../../src/data/prepare/log.ts";
+import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationRecipe } from "../../src/data/prepare/prepare.ts";
 
 export interface MadeRow {

@@ -1,12 +1,12 @@
 /** Whether a log shows an effect of the place: on logs whose truth is known. */
 
 import assert from "node:assert/strict";
-import { splitScript, SqlEngine } from "../../src/data/prepare/engine.ts";
+import { splitScript, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
 import {
   measurePositionEffect,
   type PositionEffect,
   summarizePositionEffect,
-} from "../../src/data/prepare/place_effect.ts";
+} from "../../src/data/prepare/measure_position_effect.ts";
 import script from "../../data/describe_places.sql" with { type: "text" };
 
 /**

@@ -1,7 +1,7 @@
 /** `data log --query`: what is a SELECT and what is none, what it may read, which columns it has, and what is said of the rest. */
 
 import assert from "node:assert/strict";
-import { type LogOptions, logRecipe } from "../../src/data/prepare/log.ts";
+import { type LogOptions, logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { listFiles } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { expectRefusal, parseRows } from "../case_table.ts";

@@ -1,7 +1,7 @@
 /** Every SELECT of data/recipes, on a small log of its shape. */
 
 import assert from "node:assert/strict";
-import { type LogOptions, logRecipe } from "../../src/data/prepare/log.ts";
+import { type LogOptions, logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import {
   compressGzip,

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe } from "../../src/data/prepare/describe.ts";
-import { formatLiteral, SqlEngine } from "../../src/data/prepare/engine.ts";
+import { formatLiteral, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
 import { escapeGlob, expandGlob } from "../../src/data/prepare/glob.ts";
 import type { PreparationRecipe } from "../../src/data/prepare/prepare.ts";
 import { checkZstd, findFiles } from "../../src/data/prepare/sources.ts";

@@ -5,7 +5,7 @@ import { runBenchCommand } from "../../bench/main.ts";
 import { readTask, type TaskName } from "../../src/cli/launch.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { pathExists } from "../../src/files/local_file.ts";
-import { exercises } from "../../src/selftest/exercise/exercises.ts";
+import { exercises } from "../../src/exercise/exercises.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
 import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";

@@ -24,9 +24,9 @@ import { runAlone } from "../open_alone.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
 import { buildPackage } from "../../src/serve/bundle/build_package.ts";
-import type { kernelShapesSchema, KernelVariants } from "../../src/gpu/kernel_shapes.ts";
+import type { kernelShapesSchema, KernelVariants } from "../../src/gpu/kernel_variants.ts";
 import { runProcess } from "../command_check.ts";
-import { defaultModel, type ModelConfig, modelConfigSchema } from "../../src/model/config.ts";
+import { defaultModel, type ModelConfig, modelConfigSchema } from "../../src/model/model_config.ts";
 import type { gameSchema, SnapshotGame } from "../../src/run/snapshot/snapshot.ts";
 import {
   type AdversarialConfig,
@@ -35,7 +35,7 @@ import {
   defaultTraining,
   type TrainingConfig,
   trainingConfigSchema,
-} from "../../src/train/config.ts";
+} from "../../src/train/training_config.ts";
 
 /** Fails to compile for types that are not the same. */
 function same<A, B>(_: [A] extends [B] ? ([B] extends [A] ? true : never) : never): void {}
@@ -115,10 +115,10 @@ Deno.test("the package passes what Deno checks before publishing, packs with typ
     );
     await Deno.writeTextFile(
       `${folder}/use.ts`,
-      `import { makeDemoShop, usersOf } from "${config.name}";
-import { choiceProbabilities, defaultModel } from "${config.name}/browser";
+      `import { makeDemoShop, listUsers } from "${config.name}";
+import { computeChoiceProbabilities, defaultModel } from "${config.name}/browser";
 const { log } = makeDemoShop(1);
-const { items } = choiceProbabilities(defaultModel, Array.from(usersOf(log, "test").subarray(0, 3), () => 0));
+const { items } = computeChoiceProbabilities(defaultModel, Array.from(listUsers(log, "test").subarray(0, 3), () => 0));
 console.log(items.every((probability) => probability === 0.25));`,
     );
     assert.equal(
@@ -153,7 +153,7 @@ const HOST = [
   "data/prepare",
   "cli",
   "report",
-  "selftest/calibration",
+  "autotune",
 ];
 /** Bytes of the script as it runs, before compression. */
 const MOST_BYTES = { code: 240_000, kernels: 190_000 };

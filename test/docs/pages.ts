@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { existsSync, globSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { formatLiteral, SqlEngine } from "../../src/data/prepare/engine.ts";
+import { formatLiteral, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { type CommandName, splitArguments, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";

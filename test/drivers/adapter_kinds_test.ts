@@ -10,17 +10,17 @@ import {
   type KernelVariants,
   listMatmulVariants,
   reuseVariants,
-} from "../../src/gpu/kernel_shapes.ts";
+} from "../../src/gpu/kernel_variants.ts";
 import { computeRequiredLimits, LEAST, type LimitName } from "../../src/gpu/limits.ts";
 import { findBlamedKernels } from "../../src/selftest/finding.ts";
 import { listSelftestCases } from "../../src/selftest/cases.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { defaultTraining } from "../../src/train/config.ts";
+import { defaultTraining } from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { listChanges } from "../../src/commands/train/run_stages.ts";
-import { describeAdapter } from "../../src/lab/client/services/session.ts";
+import { describeAdapter } from "../../src/lab/client/services/train_session.ts";
 import { createDataset } from "../../src/data/sets/dataset.ts";
 import { shannonStage } from "../../src/run/stages.ts";
 import { runStage } from "../../src/run/training_run.ts";
@@ -31,7 +31,7 @@ import { MAX_CHUNKS } from "../../src/gpu/sizes.ts";
 import { formatThousands } from "../../src/number_text.ts";
 import { UserError } from "../../src/user_error.ts";
 import { openGpu } from "../open_alone.ts";
-import { defaultModel } from "../../src/model/config.ts";
+import { defaultModel } from "../../src/model/model_config.ts";
 
 const textures = getDefaultVariants("cpu");
 const buffers = getDefaultVariants("cpu", "buffers");

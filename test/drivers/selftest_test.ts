@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { getDefaultVariants } from "../../src/gpu/kernel_shapes.ts";
+import { getDefaultVariants } from "../../src/gpu/kernel_variants.ts";
 import { openGpu } from "../open_alone.ts";
 import {
   CheckCollector,

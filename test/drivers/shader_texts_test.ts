@@ -6,12 +6,12 @@
  */
 
 import assert from "node:assert/strict";
-import { createAnswerStep } from "../../src/selftest/exercise/exercise.ts";
-import { exercises } from "../../src/selftest/exercise/exercises.ts";
-import { measureAdapter } from "../../src/selftest/profile/adapter_ceilings.ts";
-import { BoundLadder } from "../../src/selftest/ladder/check.ts";
-import { ladders } from "../../src/selftest/ladder/ladders.ts";
-import { buildCountsConfig } from "../../src/counts/tables.ts";
+import { createAnswerStep } from "../../src/exercise/exercise.ts";
+import { exercises } from "../../src/exercise/exercises.ts";
+import { measureAdapter } from "../../src/profile/adapter_ceilings.ts";
+import { BoundLadder } from "../../src/ladder/check_ladder.ts";
+import { ladders } from "../../src/ladder/ladders.ts";
+import { buildCountsConfig } from "../../src/counts/count_tables.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
@@ -20,26 +20,26 @@ import { Arena } from "../../src/gpu/arena.ts";
 import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { parseKernel } from "../../src/gpu/kernel.ts";
-import { type AdapterKind, getDefaultVariants, type KernelVariants } from "../../src/gpu/kernel_shapes.ts";
+import { type AdapterKind, getDefaultVariants, type KernelVariants } from "../../src/gpu/kernel_variants.ts";
 import { Program } from "../../src/gpu/program.ts";
-import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
-import { initializeFromCounts } from "../../src/model/counted.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/model_config.ts";
+import { initializeFromCounts } from "../../src/model/model_counts.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named.ts";
-import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
+import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named_policies.ts";
+import { defaultPolicyTraining } from "../../src/policy/learning/policy_training_config.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import { createExploringPolicy } from "../../src/simulate/explore.ts";
+import { createExploringPolicy } from "../../src/simulate/exploring_policy.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import { DivergedError } from "../../src/train/results.ts";
+import { DivergedError } from "../../src/train/training_results.ts";
 import {
   type AdversarialConfig,
   defaultAdversarial,
   defaultTraining,
   type TrainingConfig,
-} from "../../src/train/config.ts";
+} from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
 import { fillStarter } from "../exercise_answers.ts";

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as v from "../../src/schema.ts";
-import { check } from "../../src/data/prepare/check.ts";
-import { formatLiteral } from "../../src/data/prepare/engine.ts";
-import { type LogOptions, logRecipe } from "../../src/data/prepare/log.ts";
+import { check } from "../../src/data/prepare/check_set.ts";
+import { formatLiteral } from "../../src/data/prepare/sql_engine.ts";
+import { type LogOptions, logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { getSharedEngine, makeFolderWith, prepareIn, writeParquet } from "../prepared_folder.ts";
 import { makeCsv, makeShopLog } from "../data/made_logs.ts";

@@ -1,7 +1,7 @@
 /** `deno task test:special faults`: crash points, random kills, and races. */
 
 import { Command, Option } from "commander";
-import { parseAndRun, parseWholeNumber } from "../../src/cli/options.ts";
+import { parseAndRun, parseWholeNumber } from "../../src/cli/command_options.ts";
 import { runMain } from "../../src/cli/fail.ts";
 import { formatTable } from "../../src/cli/table.ts";
 import { createRandomStream } from "../../src/data/random.ts";

@@ -1,10 +1,10 @@
 /** What kernels ask of memory: counted by hand, by the kernels themselves on the device, and never guessed. */
 
 import assert from "node:assert/strict";
-import { type AccessCounts, countAccesses } from "../../src/gpu/access_analysis/access_counts.ts";
-import type { IndexScope } from "../../src/gpu/access_analysis/values.ts";
-import { BoundLadder } from "../../src/selftest/ladder/check.ts";
-import { findLadder } from "../../src/selftest/ladder/ladders.ts";
+import { type AccessCounts, countAccesses } from "../../src/kernel_analysis/access_counts.ts";
+import type { IndexScope } from "../../src/kernel_analysis/values.ts";
+import { BoundLadder } from "../../src/ladder/check_ladder.ts";
+import { findLadder } from "../../src/ladder/ladders.ts";
 import { findKernelPath, listKernelFiles, readKernelFile } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 

@@ -10,12 +10,12 @@ import { BatchPlan, computeBatchCapacity } from "../../src/batch/plan.ts";
 import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { Arena } from "../../src/gpu/arena.ts";
-import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
+import type { AdapterKind } from "../../src/gpu/kernel_variants.ts";
 import type { DispatchSpec } from "../../src/gpu/program.ts";
-import { BoundLadder } from "../../src/selftest/ladder/check.ts";
-import { exercises } from "../../src/selftest/exercise/exercises.ts";
+import { BoundLadder } from "../../src/ladder/check_ladder.ts";
+import { exercises } from "../../src/exercise/exercises.ts";
 import { BestKeeper } from "../../src/train/best_keeper.ts";
-import { ResultRing } from "../../src/train/results.ts";
+import { ResultRing } from "../../src/train/training_results.ts";
 import { AdamState } from "../../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
 import {
@@ -48,7 +48,7 @@ import {
   rareTokens,
 } from "../../src/selftest/ops/op_batches.ts";
 import { createOpBench, drawInputs, type OpCase, recordOp } from "../../src/selftest/ops/op_bench.ts";
-import { countWidth } from "../../src/counts/columns.ts";
+import { countWidth } from "../../src/counts/count_columns.ts";
 import { withGpu } from "../op_check.ts";
 
 /** FLOPs and bytes. */

@@ -15,15 +15,15 @@ import {
   listKernelNames,
   readKernelFile,
 } from "../kernel_files.ts";
-import { exercises } from "../../src/selftest/exercise/exercises.ts";
-import { ladders } from "../../src/selftest/ladder/ladders.ts";
+import { exercises } from "../../src/exercise/exercises.ts";
+import { ladders } from "../../src/ladder/ladders.ts";
 import type { ClickDispatch } from "../../src/batch/click_sizes.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { buildKernelText, getConstant, parseKernel } from "../../src/gpu/kernel.ts";
 import { isTexture, isUniform } from "../../src/gpu/memory.ts";
-import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { defaultTraining } from "../../src/train/config.ts";
+import { defaultTraining } from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";

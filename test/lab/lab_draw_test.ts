@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { collectKernelTexts } from "../../src/lab/build.ts";
-import type { DispatchSummary, KernelSummary } from "../../src/lab/client/services/step.ts";
+import type { DispatchSummary, KernelSummary } from "../../src/lab/client/services/step_service.ts";
 import { computeTicks, placeNames } from "../../src/lab/draw/axes.ts";
-import { traceIndexValues } from "../../src/gpu/access_analysis/index_values.ts";
+import { traceIndexValues } from "../../src/kernel_analysis/index_values.ts";
 import {
   findHeaderPart,
   findSpecialisedLines,
@@ -44,9 +44,9 @@ import {
   formatLadderKey,
   listReportContents,
   summarizeSelftest,
-} from "../../src/lab/saved.ts";
+} from "../../src/lab/saved_report.ts";
 import * as v from "../../src/schema.ts";
-import { benchReport, type LadderFigures, type Timing } from "../../src/selftest/profile/bench_report.ts";
+import { benchReport, type LadderFigures, type Timing } from "../../src/profile/bench_report.ts";
 import { getKernelName, isForCpu, listKernelFiles, readKernelFile } from "../kernel_files.ts";
 
 const timing = (median: number, spread = 0) => ({

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { readBench } from "../../bench/study.ts";
 import { compare } from "../../bench/tables.ts";
-import { exercises } from "../../src/selftest/exercise/exercises.ts";
+import { exercises } from "../../src/exercise/exercises.ts";
 import { fillStarter } from "../exercise_answers.ts";
 import { clickButton, expectFine, HASTY, openScreen, PATIENT, saveBy, waitForElement } from "./lab_window.ts";
 

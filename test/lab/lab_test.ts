@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { parseManifest } from "../../src/data/manifest.ts";
-import { formatLiteral, SqlEngine } from "../../src/data/prepare/engine.ts";
-import { logRecipe } from "../../src/data/prepare/log.ts";
+import { formatLiteral, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
+import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { buildLab } from "../../src/lab/build.ts";
 import type { PageData } from "../../src/lab/draw/kernel_panel.ts";

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { computeDataChecksum } from "../../src/lab/client/services/data.ts";
+import { computeDataChecksum } from "../../src/lab/client/services/lab_data.ts";
 import {
   formatOptionTexts,
   listChangedFlags,
   readOptions,
-} from "../../src/lab/client/services/train_options.ts";
+} from "../../src/lab/client/services/option_texts.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";
-import { adversarialGroup, buildStagesConfig } from "../../src/run/options/train.ts";
+import { adversarialGroup, buildStagesConfig } from "../../src/run/options/stages_options.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
 import {
   encodeTraining,

@@ -5,7 +5,7 @@ import {
   getDefaultVariants,
   type KernelVariants,
   type MatmulVariant,
-} from "../../src/gpu/kernel_shapes.ts";
+} from "../../src/gpu/kernel_variants.ts";
 import { distinctItems, eventItems } from "../../src/ops/embedding.ts";
 import { linear } from "../../src/ops/linear.ts";
 import {

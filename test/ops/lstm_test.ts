@@ -9,7 +9,7 @@ import {
   type KernelVariants,
   listLstmVariants,
   type LstmVariant,
-} from "../../src/gpu/kernel_shapes.ts";
+} from "../../src/gpu/kernel_variants.ts";
 import { padColumns } from "../../src/tape/tensor.ts";
 import { lstm } from "../../src/ops/lstm.ts";
 import {

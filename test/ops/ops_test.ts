@@ -32,7 +32,7 @@ import {
   makeMinimax,
   makeMinimaxOfLayer,
 } from "../../src/selftest/ops/loss_recipes.ts";
-import { getDefaultVariants, type KernelVariants } from "../../src/gpu/kernel_shapes.ts";
+import { getDefaultVariants, type KernelVariants } from "../../src/gpu/kernel_variants.ts";
 import { itemTerm } from "../../src/ops/item_term.ts";
 import {
   type CaseFactory,
@@ -48,11 +48,11 @@ import {
 } from "../../src/selftest/ops/layer_recipes.ts";
 import { padColumns } from "../../src/tape/tensor.ts";
 import { sumCases } from "../../src/selftest/cases.ts";
-import type { CountField } from "../../src/counts/columns.ts";
-import { buildCountsConfig } from "../../src/counts/tables.ts";
+import type { CountField } from "../../src/counts/count_columns.ts";
+import { buildCountsConfig } from "../../src/counts/count_tables.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { defaultModel } from "../../src/model/config.ts";
-import { initializeFromCounts } from "../../src/model/counted.ts";
+import { defaultModel } from "../../src/model/model_config.ts";
+import { initializeFromCounts } from "../../src/model/model_counts.ts";
 import { logOfPages, type TrainingPage } from "../train/trainings.ts";
 import { makeRecentClicks, makeRowCounts } from "../../src/selftest/ops/encoder_recipes.ts";
 

@@ -12,7 +12,7 @@ import {
   PLACES,
   type PolicyComparison,
 } from "../../src/policy/comparison/comparison.ts";
-import type { ChartDefinition } from "../../src/report/chart.ts";
+import type { ChartDefinition } from "../../src/report/chart_definition.ts";
 import { renderPage } from "../../src/report/page_shell.ts";
 import { buildPolicyPage } from "../../src/report/policy_page.ts";
 import { makeComparison } from "../made_comparison.ts";
@@ -23,13 +23,16 @@ import {
   LoggedStates,
   solveLower,
 } from "../../src/policy/comparison/support.ts";
-import { computePageCalibration, computeQConsistency } from "../../src/policy/comparison/calibration.ts";
-import { computeEpisodeMetrics, estimateRatio } from "../../src/policy/comparison/figures.ts";
-import { buildComparisonCell, type ComparisonCellOptions } from "../../src/policy/comparison/compare.ts";
-import type { EpisodePrediction } from "../../src/policy/comparison/trial.ts";
+import { computePageCalibration, computeQConsistency } from "../../src/policy/comparison/page_calibration.ts";
+import { computeEpisodeMetrics, estimateRatio } from "../../src/policy/comparison/episode_metrics.ts";
+import {
+  buildComparisonCell,
+  type ComparisonCellOptions,
+} from "../../src/policy/comparison/compare_policies.ts";
+import type { EpisodePrediction } from "../../src/policy/comparison/episode_prediction.ts";
 import { createEmptyLog, type EpisodeLog } from "../../src/simulate/episode_log.ts";
-import type { Claim } from "../../src/figures/verdict.ts";
-import { judgePolicies } from "../../src/policy/comparison/verdict.ts";
+import type { Claim } from "../../src/metrics/baseline_verdict.ts";
+import { judgePolicies } from "../../src/policy/comparison/policy_verdict.ts";
 
 const near = (a: number, b: number, tolerance = 1e-9) =>
   assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);

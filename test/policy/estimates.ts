@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { EstimatorTerms, EvidenceColumns } from "../../src/policy/evaluation/estimators.ts";
-import { estimateMean } from "../../src/policy/evaluation/evaluate.ts";
+import { estimateMean } from "../../src/policy/evaluation/evaluate_policy.ts";
 
 export const toFloat64Array = (...values: number[]) => Float64Array.from(values);
 export const assertNear = (a: number, b: number, tolerance = 1e-12) =>

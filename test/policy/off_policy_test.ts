@@ -12,23 +12,23 @@ import {
   estimatePerDecisionDoublyRobust,
   estimators,
 } from "../../src/policy/evaluation/estimators.ts";
-import { estimateMean, evaluate } from "../../src/policy/evaluation/evaluate.ts";
+import { estimateMean, evaluate } from "../../src/policy/evaluation/evaluate_policy.ts";
 import {
   collectEvidence,
   type LogEvidence,
   type LogEvidenceOptions,
 } from "../../src/policy/evaluation/evidence.ts";
-import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named.ts";
-import { defaultPolicyTraining } from "../../src/policy/learning/config.ts";
+import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named_policies.ts";
+import { defaultPolicyTraining } from "../../src/policy/learning/policy_training_config.ts";
 import type { PolicySnapshot } from "../../src/policy/learning/policy_snapshot.ts";
 import type { PolicyConfig } from "../../src/policy/policy_config.ts";
 import { OpenedPolicy } from "../../src/policy/trained_policy.ts";
 import type { ParameterSpec } from "../../src/tape/parameters.ts";
 import { toClickLog } from "../../src/simulate/episode_log.ts";
-import { createExploringPolicy } from "../../src/simulate/explore.ts";
+import { createExploringPolicy } from "../../src/simulate/exploring_policy.ts";
 import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import type { SimulatorOptions } from "../../src/simulate/options.ts";
+import type { SimulatorOptions } from "../../src/simulate/simulator_options.ts";
 import type { Policy } from "../../src/simulate/policy.ts";
 import { listCandidates } from "../../src/simulate/pool.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
@@ -36,7 +36,7 @@ import { Simulator } from "../../src/simulate/simulator.ts";
 import type { UsersSource } from "../../src/simulate/users.ts";
 import { expectRefusal } from "../case_table.ts";
 import { computeExactClicks, drawLog, PAGES } from "./exact_logs.ts";
-import type { MeanEstimate } from "../../src/policy/comparison/figures.ts";
+import type { MeanEstimate } from "../../src/policy/comparison/episode_metrics.ts";
 import {
   assertNear,
   computeEstimate,

@@ -8,7 +8,7 @@ import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { findShop } from "../../src/data/shops.ts";
 import { openPolicy } from "../../src/policy/trained_policy.ts";
 import { CURVE_EPISODE } from "../../src/policy/learning/policy_trainer.ts";
-import { meanReturn } from "../../src/simulate/figures.ts";
+import { meanReturn } from "../../src/simulate/simulation_metrics.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import {

@@ -11,14 +11,17 @@ import { Arena } from "../../src/gpu/arena.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { parseKernel } from "../../src/gpu/kernel.ts";
 import { asBufferView } from "../../src/gpu/memory.ts";
-import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";
+import {
+  defaultPolicyTraining,
+  type PolicyTrainingConfig,
+} from "../../src/policy/learning/policy_training_config.ts";
 import type { Learner, LearnerSubject, TrainingBatch } from "../../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
-import { randomPolicy } from "../../src/policy/named.ts";
+import { randomPolicy } from "../../src/policy/named_policies.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { ParameterArena } from "../../src/tape/parameters.ts";
 import { PolicySchedule } from "../../src/policy/learning/policy_steps.ts";
-import { DivergedError } from "../../src/train/results.ts";
+import { DivergedError } from "../../src/train/training_results.ts";
 import { withGpu } from "../op_check.ts";
 import {
   describeSubject,
@@ -29,7 +32,7 @@ import {
 } from "../../src/policy/policy_config.ts";
 import { PolicyFolder, runPolicy } from "../../src/policy/learning/policy_run.ts";
 import { getPolicyPath, type PolicySnapshot, readPolicy } from "../../src/policy/learning/policy_snapshot.ts";
-import { readSafetensors, writeSafetensors } from "../../src/run/snapshot.ts";
+import { readSafetensors, writeSafetensors } from "../../src/run/snapshot_file.ts";
 
 /*
  * A learner that is simple enough to check: slates are random, and a weight for each of four pages learns what is left of an

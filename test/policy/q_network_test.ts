@@ -8,14 +8,14 @@ import assert from "node:assert/strict";
 import { checkInput, checkScore } from "../../src/selftest/slates/slate_cases.ts";
 import { checkRatio } from "../../src/selftest/slates/slate_ratio_check.ts";
 import { createSlateBench } from "../../src/selftest/slates/slate_bench.ts";
-import { recordBestSlate } from "../../src/policy/network/slate_ratio.ts";
+import { recordBestSlate } from "../../src/policy/network/best_slate.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { checkClip } from "../../src/selftest/optimiser_cases.ts";
 import { dimensions } from "../../src/selftest/optimiser_bench.ts";
 import { makeKey } from "../../src/data/philox.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { readFloats, readViews } from "../../src/gpu/readback.ts";
-import { countEpisodes, type ReplayState } from "../../src/policy/learning/replay.ts";
+import { countEpisodes, type ReplayState } from "../../src/policy/learning/replay_buffer.ts";
 import { listIndices, makeMaskBits, toFloats } from "../../src/selftest/harness.ts";
 import {
   checkReplay,

@@ -10,21 +10,21 @@ import { Program } from "../../src/gpu/program.ts";
 import type { View } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { StepHeaders } from "../../src/gpu/step.ts";
-import type { ModelConfig } from "../../src/model/config.ts";
+import type { ModelConfig } from "../../src/model/model_config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import {
   type AlgorithmName,
   defaultPolicyTraining,
   type PolicyTrainingConfig,
-} from "../../src/policy/learning/config.ts";
+} from "../../src/policy/learning/policy_training_config.ts";
 import { computeLearnSizes, learnDimensions } from "../../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
-import { ReplaySample } from "../../src/policy/learning/recall.ts";
-import { ReplayBuffer } from "../../src/policy/learning/replay.ts";
-import { tryPolicy } from "../../src/policy/comparison/trial.ts";
+import { ReplaySample } from "../../src/policy/learning/replay_sample.ts";
+import { ReplayBuffer } from "../../src/policy/learning/replay_buffer.ts";
+import { tryPolicy } from "../../src/policy/comparison/episode_prediction.ts";
 import { SlateQLearner } from "../../src/policy/learning/slateq.ts";
 import { rank } from "../../src/policy/trained_policy.ts";
-import { PageBuffers } from "../../src/simulate/page.ts";
+import { PageBuffers } from "../../src/simulate/page_buffers.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import { listSeenPages } from "../../src/simulate/episode_log.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";

@@ -20,10 +20,13 @@ import {
   makeDevicePolicy,
   makeOptimalPolicy,
   readLoggedStates,
-} from "../../src/policy/comparison/compare.ts";
-import { computeClickProbabilities, tryPolicy } from "../../src/policy/comparison/trial.ts";
-import { createGreedyPolicy, randomPolicy } from "../../src/policy/named.ts";
-import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";
+} from "../../src/policy/comparison/compare_policies.ts";
+import { computeClickProbabilities, tryPolicy } from "../../src/policy/comparison/episode_prediction.ts";
+import { createGreedyPolicy, randomPolicy } from "../../src/policy/named_policies.ts";
+import {
+  defaultPolicyTraining,
+  type PolicyTrainingConfig,
+} from "../../src/policy/learning/policy_training_config.ts";
 import { groupPolicies, OpenedPolicy, rank } from "../../src/policy/trained_policy.ts";
 import type { PolicyConfig } from "../../src/policy/policy_config.ts";
 import type { PolicySnapshot } from "../../src/policy/learning/policy_snapshot.ts";

@@ -1,7 +1,7 @@
 /** Folders to report on, written by hand: runs, seeds and experiments, with or without an adversarial stage. */
 
-import { defaultModel } from "../../src/model/config.ts";
-import { defaultTraining } from "../../src/train/config.ts";
+import { defaultModel } from "../../src/model/model_config.ts";
+import { defaultTraining } from "../../src/train/training_config.ts";
 
 /** Rows of a log; text is written as it stands, e.g. "NaN". */
 export type LogRows = readonly (readonly (number | string)[])[];

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import type { ChartDefinition } from "../../src/report/chart.ts";
+import type { ChartDefinition } from "../../src/report/chart_definition.ts";
 import { buildCsv } from "../../src/report/client/csv.ts";
 import { dark, light, resolveColour, type Theme } from "../../src/report/theme.ts";
 import { openChromium } from "../chromium.ts";

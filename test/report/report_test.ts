@@ -12,20 +12,20 @@ import {
   type ChartDataset,
   type ChartDefinition,
   type ChartPoint,
-} from "../../src/report/chart.ts";
+} from "../../src/report/chart_definition.ts";
 import { buildCharts } from "../../src/report/charts.ts";
 import { buildCsv } from "../../src/report/client/csv.ts";
 import { collect, parseLog } from "../../src/report/collect.ts";
 import { chooseWindow, computeCurve } from "../../src/report/curve.ts";
-import { buildReportPage, listProgressNotes, writeReport } from "../../src/report/page.ts";
+import { buildReportPage, listProgressNotes, writeReport } from "../../src/report/report_page.ts";
 import { readPageParts, renderPage } from "../../src/report/page_shell.ts";
 import { buildPolicyPage } from "../../src/report/policy_page.ts";
 import { findChromium } from "../chromium.ts";
 import { listFiles, runOk, runScript } from "../command_check.ts";
 import { makeComparison } from "../made_comparison.ts";
-import { column, columns } from "../../src/figures/columns.ts";
-import { packSums } from "../../src/figures/tested.ts";
-import { renderComparisonTable } from "../../src/report/figures_table.ts";
+import { column, columns } from "../../src/metrics/metric_columns.ts";
+import { packSums } from "../../src/metrics/test_result.ts";
+import { renderComparisonTable } from "../../src/report/metrics_table.ts";
 import {
   BASELINES,
   makeConfig,

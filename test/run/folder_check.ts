@@ -1,10 +1,10 @@
 /** What tests of files share: a folder that goes again, a run's config, and errors that are the user's to mend. */
 
 import assert from "node:assert/strict";
-import { defaultModel } from "../../src/model/config.ts";
+import { defaultModel } from "../../src/model/model_config.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
 import * as v from "../../src/schema.ts";
-import { defaultTraining } from "../../src/train/config.ts";
+import { defaultTraining } from "../../src/train/training_config.ts";
 import { UserError } from "../../src/user_error.ts";
 
 /** An empty folder, which is removed afterwards. */

@@ -7,12 +7,12 @@ import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";
 import { openRun } from "../../src/run/open_run.ts";
-import { writeSafetensors, writeSnapshot } from "../../src/run/snapshot.ts";
+import { writeSafetensors, writeSnapshot } from "../../src/run/snapshot_file.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { readTree } from "../bad_inputs/files.ts";
 import { scoreCases } from "../score_cases.ts";
 import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../src/run/seeds_folder.ts";
-import { defaultTraining } from "../../src/train/config.ts";
+import { defaultTraining } from "../../src/train/training_config.ts";
 import { isUserError, makeRunConfig, withEmptyFolder } from "./folder_check.ts";
 
 const SMALL = "--batch-size 12 --dims 8 --lstm-units 4 --iterations 20 --no-report";

@@ -4,8 +4,13 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
-import { readSafetensors, readSnapshot, writeSafetensors, writeSnapshot } from "../../src/run/snapshot.ts";
-import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
+import {
+  readSafetensors,
+  readSnapshot,
+  writeSafetensors,
+  writeSnapshot,
+} from "../../src/run/snapshot_file.ts";
+import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { checkWeights, listModelParameters } from "../../src/model/user_model.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
 import {

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { createRandomStream } from "../../src/data/random.ts";
-import { findBestSlate, selectTopSlate, type SlateProblem } from "../../src/simulate/host/slate_ratio.ts";
+import { findBestSlate, selectTopSlate, type SlateProblem } from "../../src/simulate/host/host_best_slate.ts";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import {
   advanceShopState,

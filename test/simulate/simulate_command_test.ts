@@ -5,15 +5,19 @@
 
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
-import { createSink, writeEpisodes } from "../../src/commands/simulate/files.ts";
-import { buildResults, formatResults, type SimulationSummary } from "../../src/commands/simulate/results.ts";
+import { createSink, writeEpisodes } from "../../src/commands/simulate/simulation_files.ts";
+import {
+  buildResults,
+  formatResults,
+  type SimulationSummary,
+} from "../../src/commands/simulate/simulation_results.ts";
 import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { createRandomStream } from "../../src/data/random.ts";
-import { computeEpisodeMetrics, GroupedMetrics } from "../../src/policy/comparison/figures.ts";
+import { computeEpisodeMetrics, GroupedMetrics } from "../../src/policy/comparison/episode_metrics.ts";
 import type { EpisodeLog } from "../../src/simulate/episode_log.ts";
-import { SimulationTotals } from "../../src/simulate/figures.ts";
+import { SimulationTotals } from "../../src/simulate/simulation_metrics.ts";
 import { withFolder } from "../prepared_folder.ts";
-import type { ChartDefinition } from "../../src/report/chart.ts";
+import type { ChartDefinition } from "../../src/report/chart_definition.ts";
 import { renderPage } from "../../src/report/page_shell.ts";
 import { buildSimulationPage, type SimulationPageData } from "../../src/report/simulation_page.ts";
 import { drawShopItems, makeShop } from "../../src/data/demo_shop.ts";
@@ -26,12 +30,17 @@ import {
   getItemFeatures,
   restless,
 } from "../../src/data/shops.ts";
-import { computeChoiceProbabilities } from "../../src/model/choice.ts";
+import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { interruptCommand, listFiles, runOk, splitArguments, withSmallLog } from "../command_check.ts";
-import { findAgain, findUsers, getSubject, hasSameItems } from "../../src/commands/simulate/found_users.ts";
-import { findEnvironments } from "../../src/commands/policy/environments.ts";
-import { openTrainingUsers } from "../../src/commands/simulate/policies.ts";
+import {
+  findAgain,
+  findUsers,
+  getSubject,
+  hasSameItems,
+} from "../../src/commands/simulate/user_selection.ts";
+import { findEnvironments } from "../../src/commands/policy/open_environments.ts";
+import { openTrainingUsers } from "../../src/commands/simulate/simulate_policies.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import type { OpenedPolicy } from "../../src/policy/trained_policy.ts";
 import type { DataConfig } from "../../src/data/sets/dataset.ts";

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { type CountsConfig, countWidth } from "../../src/counts/columns.ts";
+import { type CountsConfig, countWidth } from "../../src/counts/count_columns.ts";
 import { NOTHING_OWN, writeItemCounts } from "../../src/counts/page_counts.ts";
 import { checkLog, type ClickLog, type ItemFeatures, NONE } from "../../src/data/click_log.ts";
 import {
@@ -27,10 +27,10 @@ import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { computePhilox, purposes, toUniform24 } from "../../src/data/philox.ts";
 import { restless, type ShopState } from "../../src/data/shops.ts";
-import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
-import type { ModelConfig } from "../../src/model/config.ts";
+import type { AdapterKind } from "../../src/gpu/kernel_variants.ts";
+import type { ModelConfig } from "../../src/model/model_config.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
-import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named.ts";
+import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named_policies.ts";
 import { listSeenPages, toClickLog } from "../../src/simulate/episode_log.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import {
@@ -65,7 +65,7 @@ import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { asBufferView } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
-import { PageBuffers } from "../../src/simulate/page.ts";
+import { PageBuffers } from "../../src/simulate/page_buffers.ts";
 import { PageHeaders, PageProgram } from "../../src/simulate/page_program.ts";
 import type { PageContext } from "../../src/simulate/policy.ts";
 import type { SimulatedUsers } from "../../src/simulate/users.ts";

@@ -15,16 +15,16 @@ import {
   checkRandom,
   checkTop,
 } from "../../src/selftest/pages/page_cases.ts";
-import { choose, logViews } from "../../src/simulate/choose.ts";
+import { choose, logViews } from "../../src/simulate/choose_clicks.ts";
 import { makePlainTensor } from "../../src/simulate/users.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { checkLog, type ItemFeatures, listUsers, NONE } from "../../src/data/click_log.ts";
 import { drawShopItems, makeDemoShop } from "../../src/data/demo_shop.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { makeKey } from "../../src/data/philox.ts";
-import type { AdapterKind } from "../../src/gpu/kernel_shapes.ts";
-import type { ModelConfig } from "../../src/model/config.ts";
-import { SCALE } from "../../src/model/counted.ts";
+import type { AdapterKind } from "../../src/gpu/kernel_variants.ts";
+import type { ModelConfig } from "../../src/model/model_config.ts";
+import { SCALE } from "../../src/model/model_counts.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { OpenedRun } from "../../src/run/open_run.ts";
@@ -35,9 +35,9 @@ import {
   listSeenPages,
   toClickLog,
 } from "../../src/simulate/episode_log.ts";
-import { computeClickRate, computeCoverage, meanReturn } from "../../src/simulate/figures.ts";
+import { computeClickRate, computeCoverage, meanReturn } from "../../src/simulate/simulation_metrics.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import type { SimulatorOptions } from "../../src/simulate/options.ts";
+import type { SimulatorOptions } from "../../src/simulate/simulator_options.ts";
 import type { Policy } from "../../src/simulate/policy.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import {
@@ -46,11 +46,11 @@ import {
   createPopularPolicy,
   randomPolicy,
   recordTopSlate,
-} from "../../src/policy/named.ts";
+} from "../../src/policy/named_policies.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { drawStartHistory } from "../../src/simulate/start.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
-import { NetworkEvaluation } from "../../src/train/evaluation.ts";
+import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import {
   addCounts,
   drawSomeWeights,

@@ -9,7 +9,7 @@
 import * as v from "../../src/schema.ts";
 import { Command } from "commander";
 import { setTimeout as pause } from "node:timers/promises";
-import { makeNumberParser } from "../../src/cli/options.ts";
+import { makeNumberParser } from "../../src/cli/command_options.ts";
 import { UserError } from "../../src/user_error.ts";
 import { runMain } from "../../src/cli/fail.ts";
 import { type CommandName, runOk, splitArguments, startCommand, writePaperFile } from "../command_check.ts";

@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
-import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { buildGeneratorConfig } from "../../src/model/game_programs.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";
 import { computePageEta, sparsemax } from "../../src/ops/minimax.ts";
 import { criteria } from "../../src/train/best_records.ts";
 import { type AdversarialTrainer, RewardWatch } from "../../src/train/adversarial_trainer.ts";
-import { type AdversarialConfig, defaultAdversarial } from "../../src/train/config.ts";
+import { type AdversarialConfig, defaultAdversarial } from "../../src/train/training_config.ts";
 import { GENERATOR_PREFIX, selectNetworkWeights } from "../../src/train/networks.ts";
 import {
   Adam64,

@@ -9,11 +9,15 @@ import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { Gpu, LimitError } from "../../src/gpu/device.ts";
 import { openGpu } from "../open_alone.ts";
-import type { ModelConfig } from "../../src/model/config.ts";
+import type { ModelConfig } from "../../src/model/model_config.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
 import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import { type AdversarialConfig, defaultTraining, type TrainingConfig } from "../../src/train/config.ts";
-import { fitMicroBatches, fitTraining } from "../../src/train/fit.ts";
+import {
+  type AdversarialConfig,
+  defaultTraining,
+  type TrainingConfig,
+} from "../../src/train/training_config.ts";
+import { fitMicroBatches, fitTraining } from "../../src/train/fit_memory.ts";
 import type { BatchTrainer } from "../../src/train/batch_trainer.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { UserError } from "../../src/user_error.ts";

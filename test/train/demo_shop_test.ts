@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
-import { type BaselineName, FittedBaselines } from "../../src/figures/baselines/baselines.ts";
+import { type BaselineName, FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
 import { checkLog, listUsers, NONE, type Split, splits } from "../../src/data/click_log.ts";
 import { computeAttainable, makeDemoShop, makeShop } from "../../src/data/demo_shop.ts";
 import { demo, demoFeatures, describeDemoItem, restless } from "../../src/data/shops.ts";

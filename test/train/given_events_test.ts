@@ -12,10 +12,10 @@ import {
 import { computeLogSize, MemoryLog } from "../../src/data/log_source.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { computeChoiceMetrics } from "../../src/data/ranking.ts";
-import { MetricCollector } from "../../src/figures/collector.ts";
-import type { ModelConfig } from "../../src/model/config.ts";
+import { MetricCollector } from "../../src/metrics/metric_collector.ts";
+import type { ModelConfig } from "../../src/model/model_config.ts";
 import { buildGameOptions, evaluateGame } from "../../src/train/adversarial_trainer.ts";
-import { NetworkEvaluation } from "../../src/train/evaluation.ts";
+import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";

@@ -12,7 +12,7 @@ import type { RunConfig } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage, type TrainingStage } from "../../src/run/stages.ts";
 import { runStage } from "../../src/run/training_run.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";

@@ -7,13 +7,17 @@ import assert from "node:assert/strict";
 import { type ClickLog, listUsers, NONE } from "../../src/data/click_log.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type BestRecords, criteria, type Criterion } from "../../src/train/best_records.ts";
-import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
-import { type EvaluationMetrics, NetworkEvaluation } from "../../src/train/evaluation.ts";
-import type { GameMetrics, ValidationResult } from "../../src/train/results.ts";
+import {
+  type AdversarialConfig,
+  defaultAdversarial,
+  defaultTraining,
+} from "../../src/train/training_config.ts";
+import { type EvaluationMetrics, NetworkEvaluation } from "../../src/train/network_evaluation.ts";
+import type { GameMetrics, ValidationResult } from "../../src/train/training_results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
 import { computeAttainable, type DemoShop, makeDemoShop } from "../../src/data/demo_shop.ts";

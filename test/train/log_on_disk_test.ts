@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import { FittedBaselines } from "../../src/figures/baselines/baselines.ts";
+import { FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
 import { type ClickLog, type Clicks, listUsers } from "../../src/data/click_log.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
 import { type ItemCatalogue, MemoryItems } from "../../src/data/item_catalogue.ts";
@@ -11,17 +11,17 @@ import { PackedItems, PackedItemsWriter } from "../../src/data/sets/packed_items
 import { PackedLog, PackedLogWriter } from "../../src/data/sets/packed_log.ts";
 import { UserError } from "../../src/user_error.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import type { ModelConfig } from "../../src/model/config.ts";
-import { initializeOnLog } from "../../src/model/counted.ts";
-import { StepProducts } from "../../src/selftest/calibration/calibrate.ts";
+import type { ModelConfig } from "../../src/model/model_config.ts";
+import { initializeOnLog } from "../../src/model/model_counts.ts";
+import { StepProducts } from "../../src/autotune/tune_kernels.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { createDataset } from "../../src/data/sets/dataset.ts";
 import { listStages, type TrainingStage } from "../../src/run/stages.ts";
 import { type RunCallbacks, runStage } from "../../src/run/training_run.ts";
 import { buildGameOptions, evaluateGame } from "../../src/train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
-import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
-import { NetworkEvaluation } from "../../src/train/evaluation.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
+import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";

@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
 import { UserError } from "../../src/user_error.ts";
-import { getDefaultVariants } from "../../src/gpu/kernel_shapes.ts";
-import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
+import { getDefaultVariants } from "../../src/gpu/kernel_variants.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { criteria } from "../../src/train/best_records.ts";
-import { defaultTraining } from "../../src/train/config.ts";
-import { DivergedError } from "../../src/train/results.ts";
+import { defaultTraining } from "../../src/train/training_config.ts";
+import { DivergedError } from "../../src/train/training_results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { computeLossAndGradients64, getShape64, type Parameters64, toParameters64 } from "../f64_model.ts";
 import { withGpu } from "../op_check.ts";

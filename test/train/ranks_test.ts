@@ -4,19 +4,19 @@ import assert from "node:assert/strict";
 import { toLogSource } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../open_alone.ts";
-import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
+import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { expectAgreement, expectAsMany, expectTrainable } from "../../src/commands/train/train_ranks.ts";
 import { gatherTexts, MpiRanks, rankPlace, trainCommand } from "../../src/run/ranks/mpi.ts";
-import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";
-import { selectRankShare } from "../../src/train/ranks.ts";
+import { selectRankShare } from "../../src/train/process_group.ts";
 import {
   broadcastState,
   createDistributedContext,
   type DistributedContext,
-} from "../../src/train/ranks_state.ts";
-import type { TrainingStepResult, ValidationResult } from "../../src/train/results.ts";
+} from "../../src/train/distributed_context.ts";
+import type { TrainingStepResult, ValidationResult } from "../../src/train/training_results.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { UserError } from "../../src/user_error.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";

@@ -3,16 +3,16 @@
 import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
+import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { readPositionEffects } from "../../src/model/position_effect.ts";
-import { defaultTraining } from "../../src/train/config.ts";
-import { NetworkEvaluation } from "../../src/train/evaluation.ts";
+import { defaultTraining } from "../../src/train/training_config.ts";
+import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
-import { buildStagesConfig, type ModelData } from "../../src/run/options/train.ts";
+import { buildStagesConfig, type ModelData } from "../../src/run/options/stages_options.ts";
 import { tinyData } from "../small_models.ts";
-import { MetricCollector } from "../../src/figures/collector.ts";
+import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import { runScriptForJson } from "../command_check.ts";
 import {
   assertWithin,

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
-import { defaultModel, type ModelConfig } from "../../src/model/config.ts";
+import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { type AdamKind, adamReference } from "../../src/ops/adam.ts";
 import type { ParameterArena, ParameterSpec, Weights } from "../../src/tape/parameters.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
-import type { AdversarialConfig, TrainingConfig } from "../../src/train/config.ts";
+import type { AdversarialConfig, TrainingConfig } from "../../src/train/training_config.ts";
 import { compareMoves, runMoves } from "../../src/selftest/optimiser_bench.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";

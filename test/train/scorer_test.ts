@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
-import { computeChoiceProbabilities } from "../../src/model/choice.ts";
+import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
 import { addPositionEffects, readPositionEffects } from "../../src/model/position_effect.ts";
 import type { ItemScorer } from "../../src/model/item_blocks.ts";
 import type { ScoringRequest } from "../../src/model/scorer.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { recommend } from "../../src/figures/predict/recommend.ts";
+import { recommend } from "../../src/predict/recommend_items.ts";
 import { exportModel } from "../../src/serve/onnx/export_model.ts";
 import { UserError } from "../../src/user_error.ts";
 import { withGpu } from "../op_check.ts";

@@ -5,15 +5,19 @@ import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import type { LogSource } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import type { ModelConfig } from "../../src/model/config.ts";
+import type { ModelConfig } from "../../src/model/model_config.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
 import { createSmallLog, toDenseLog } from "../../src/selftest/small_logs.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { criteria } from "../../src/train/best_records.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { type AdversarialOptions, AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
-import type { TrainingConfig } from "../../src/train/config.ts";
+import {
+  type AdversarialConfig,
+  defaultAdversarial,
+  defaultTraining,
+} from "../../src/train/training_config.ts";
+import type { TrainingConfig } from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { type Parameters64, toParameters64, trainTrajectory64 } from "../f64_model.ts";
 import { WIDTH } from "../small_models.ts";

@@ -2,12 +2,12 @@
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import { formatBadRows } from "../../data/prepare/bad_rows.ts";
-import { EngineStoppedError } from "../../data/prepare/engine.ts";
-import { type LogOptions, logRecipe } from "../../data/prepare/log.ts";
+import { EngineStoppedError } from "../../data/prepare/sql_engine.ts";
+import { type LogOptions, logRecipe } from "../../data/prepare/prepare_log.ts";
 import { logOptions, REMOVED_COMMANDS, REMOVED_OPTIONS } from "../../data/prepare/log_options.ts";
 import { type PreparationRecipe, prepare, type PrepareOptions } from "../../data/prepare/prepare.ts";
 import { getPreparedFolder, OUT_FOLDER, quotePath } from "../../cli/arguments.ts";
-import { addOptions, folder, parseMemorySize, parseWholeNumber } from "../../cli/options.ts";
+import { addOptions, folder, parseMemorySize, parseWholeNumber } from "../../cli/command_options.ts";
 import { EXIT_INTERRUPTED, printLine } from "../train/run_stages.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { stopOnSignals } from "../../cli/stop.ts";

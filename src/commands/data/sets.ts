@@ -4,11 +4,11 @@
  */
 
 import { Command } from "commander";
-import { baselineTitles } from "../../figures/baselines/baselines.ts";
-import { check } from "../../data/prepare/check.ts";
+import { baselineTitles } from "../../metrics/baselines/baselines.ts";
+import { check } from "../../data/prepare/check_set.ts";
 import { type DataDescription, describe } from "../../data/prepare/describe.ts";
 import { getPreparedFolder, MEMORY, OUT_FOLDER, quotePath } from "../../cli/arguments.ts";
-import { folder, parseMemorySize } from "../../cli/options.ts";
+import { folder, parseMemorySize } from "../../cli/command_options.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { formatTable } from "../../cli/table.ts";
 import { formatThousands } from "../../number_text.ts";

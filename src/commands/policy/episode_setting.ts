@@ -6,11 +6,11 @@ import { type LogSource, walk } from "../../data/log_source.ts";
 import { parseIds } from "../../data/ids.ts";
 import { makeKey } from "../../data/philox.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
-import type { SimulatorOptions } from "../../simulate/options.ts";
+import type { SimulatorOptions } from "../../simulate/simulator_options.ts";
 import type { PoolOptions } from "../../simulate/pool.ts";
 import { drawStartHistory, type StartOptions } from "../../simulate/start.ts";
 import { UserError } from "../../user_error.ts";
-import type { EpisodeOptions, PoolArgument } from "../simulate/options.ts";
+import type { EpisodeOptions, PoolArgument } from "../simulate/simulate_options.ts";
 
 export interface EpisodeSetting {
   readonly options: SimulatorOptions;

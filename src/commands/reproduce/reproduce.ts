@@ -38,14 +38,14 @@ import {
   type SeedsConfig,
   writeSeeds,
 } from "../../run/seeds_folder.ts";
-import { readSnapshot } from "../../run/snapshot.ts";
+import { readSnapshot } from "../../run/snapshot_file.ts";
 import {
   type AdversarialConfig,
   defaultTraining,
   paperAdversarial,
   type StagesConfig,
-} from "../../train/config.ts";
-import { chooseVariants } from "../../cli/calibration.ts";
+} from "../../train/training_config.ts";
+import { chooseVariants } from "../../cli/choose_variants.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData } from "../../cli/open_data.ts";
 import { getDefaultFolder, quotePath, reportFile } from "../../cli/arguments.ts";
@@ -67,9 +67,9 @@ import {
 } from "../train/run_stages.ts";
 import { runInJobs, type RunOfMany } from "../train/run_jobs.ts";
 import { stopOnSignals, type StopRequest } from "../../cli/stop.ts";
-import type { Claim } from "../../figures/verdict.ts";
+import type { Claim } from "../../metrics/baseline_verdict.ts";
 import { writeJson } from "../../files/json_file.ts";
-import { writeReport } from "../../report/page.ts";
+import { writeReport } from "../../report/report_page.ts";
 import { basename } from "node:path";
 
 const EXPERIMENTS = { what: "the experiments", option: "--save-dir" };

@@ -4,12 +4,12 @@ import { Command } from "commander";
 import { type ItemFeatures, listUsers } from "../../data/click_log.ts";
 import { type ExperimentModel, experimentModels, supportsItems } from "../../tune/experiment.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
-import { defaultTraining, paperAdversarial } from "../../train/config.ts";
+import { defaultTraining, paperAdversarial } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { README, SAVE_DIR } from "../../cli/arguments.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
-import { calibration } from "../../cli/calibration.ts";
+import { calibration } from "../../cli/choose_variants.ts";
 import { addShopSeeds, createDataOption, RESPLIT, type ShopSeedOptions } from "../../cli/open_data.ts";
 import {
   addOptions,
@@ -19,7 +19,7 @@ import {
   parse,
   parseWholeNumber,
   path,
-} from "../../cli/options.ts";
+} from "../../cli/command_options.ts";
 import { printLine } from "../train/run_stages.ts";
 
 export interface ReproduceOptions extends ShopSeedOptions {

@@ -5,8 +5,8 @@ import { writeJson } from "../../files/json_file.ts";
 import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { writePage } from "../../report/page_shell.ts";
 import { buildSimulationPage } from "../../report/simulation_page.ts";
-import { parseSimulateOptions, type PoolArgument, type SimulateOptions } from "./options.ts";
-import { buildResults, formatResults, type SimulationSummary } from "./results.ts";
+import { parseSimulateOptions, type PoolArgument, type SimulateOptions } from "./simulate_options.ts";
+import { buildResults, formatResults, type SimulationSummary } from "./simulation_results.ts";
 import {
   findPolicy,
   openNamedPolicy,
@@ -15,20 +15,20 @@ import {
   type ReadyPolicy,
   RIVALS,
   runPolicies,
-} from "./policies.ts";
-import { type SimulationContext, withSimulated } from "./found_users.ts";
+} from "./simulate_policies.ts";
+import { type SimulationContext, withSimulated } from "./user_selection.ts";
 import { formatThousands } from "../../number_text.ts";
 import process from "node:process";
 import { expectEmpty, type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { version } from "../../version.ts";
-import type { GivenOptions } from "../../cli/options.ts";
+import type { GivenOptions } from "../../cli/command_options.ts";
 import { buildEpisodeSetting } from "../policy/episode_setting.ts";
 import { runMain } from "../../cli/fail.ts";
 import { quotePath, reportFile } from "../../cli/arguments.ts";
 import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
 import { describeMachine, EXIT_INTERRUPTED, printLine } from "../train/run_stages.ts";
-import { createExploringPolicy } from "../../simulate/explore.ts";
-import { createSinks, expectEnoughUsers, writeReturns } from "./files.ts";
+import { createExploringPolicy } from "../../simulate/exploring_policy.ts";
+import { createSinks, expectEnoughUsers, writeReturns } from "./simulation_files.ts";
 import { reportAtStop, stopOnSignals } from "../../cli/stop.ts";
 import { OWN_FILES } from "../../data/sets/prepared_writer.ts";
 import { UserError } from "../../user_error.ts";

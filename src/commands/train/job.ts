@@ -6,7 +6,7 @@ import { runMain } from "../../cli/fail.ts";
 import { reopenData } from "../../cli/open_data.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { estimateIterationFlops } from "../../train/iteration_work.ts";
-import { DivergedError } from "../../train/results.ts";
+import { DivergedError } from "../../train/training_results.ts";
 import { allowWrites } from "../../files/write_scope.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
 import { RunFolder } from "../../run/run_folder.ts";

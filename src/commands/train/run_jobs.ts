@@ -14,7 +14,11 @@ import {
 import { describeProcess } from "../../cli/launch.ts";
 import { RESUME } from "../../cli/arguments.ts";
 import { formatThousands } from "../../number_text.ts";
-import { DivergedError, type TrainingStepResult, type ValidationResult } from "../../train/results.ts";
+import {
+  DivergedError,
+  type TrainingStepResult,
+  type ValidationResult,
+} from "../../train/training_results.ts";
 import { makeFolder } from "../../files/atomic_write.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
 import { listStages, type StageMetrics, type StageName, type TrainingStage } from "../../run/stages.ts";
@@ -57,7 +61,7 @@ export interface FollowedRun {
 /**
  * Begins a run in a process of its own, or goes on with it there: the same bits as in this one.
  * @returns its stages' results; none where it was not begun as the command was told to end before
- * @throws FailedJob, DivergedError
+ * @throws FailedJobError, DivergedError
  */
 export function runInJob(
   { path, config, signal, untested = false }: Omit<TrainingRun, "gpu" | "data" | "init">,

@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { computeLogSize, type LogSource } from "../../data/log_source.ts";
-import { describePages } from "../../run/options/train.ts";
+import { describePages } from "../../run/options/stages_options.ts";
 import { getHashSize } from "../../data/item_ids.ts";
 import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -12,9 +12,9 @@ import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { computeFileChecksum } from "../../files/local_file.ts";
 import { readDriverVersion } from "../../gpu/host/driver.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
-import { readSnapshot } from "../../run/snapshot.ts";
+import { readSnapshot } from "../../run/snapshot_file.ts";
 import * as v from "../../schema.ts";
-import type { StagesConfig } from "../../train/config.ts";
+import type { StagesConfig } from "../../train/training_config.ts";
 import { listStages, type TrainingStage } from "../../run/stages.ts";
 import {
   countIterationsDone,
@@ -28,9 +28,9 @@ import { RewardWatch } from "../../train/adversarial_trainer.ts";
 import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
 import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
-import { type AdapterTraits, type KernelVariants, matchAdapter } from "../../gpu/kernel_shapes.ts";
+import { type AdapterTraits, type KernelVariants, matchAdapter } from "../../gpu/kernel_variants.ts";
 import { version } from "../../version.ts";
-import type { ModelConfig } from "../../model/config.ts";
+import type { ModelConfig } from "../../model/model_config.ts";
 import { readPositionEffects } from "../../model/position_effect.ts";
 import type { Weights } from "../../tape/parameters.ts";
 

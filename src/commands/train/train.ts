@@ -1,7 +1,7 @@
 /** `train`: from a click log to a trained user model. */
 
 import { listModelParameters } from "../../model/user_model.ts";
-import { buildStagesConfig, expectPlaces, modelGroup } from "../../run/options/train.ts";
+import { buildStagesConfig, expectPlaces, modelGroup } from "../../run/options/stages_options.ts";
 import { listUsers } from "../../data/click_log.ts";
 import { checkBatchSize } from "../../train/click_trainer.ts";
 import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
@@ -9,9 +9,9 @@ import { expectEmpty, listContents, OwnedFolder } from "../../files/owned_folder
 import { hasConfig, readConfig, type RunConfig } from "../../run/run_config.ts";
 import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../run/seeds_folder.ts";
 import { expectRestorable, type RunContext } from "../../run/training_run.ts";
-import type { StagesConfig } from "../../train/config.ts";
+import type { StagesConfig } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
-import { chooseVariants } from "../../cli/calibration.ts";
+import { chooseVariants } from "../../cli/choose_variants.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData, reopenData } from "../../cli/open_data.ts";
 import {
@@ -41,7 +41,7 @@ import {
 import type { MpiRanks } from "../../run/ranks/mpi.ts";
 import { runOne, runSeeds } from "./train_runs.ts";
 import { pathExists } from "../../files/local_file.ts";
-import { readSnapshot } from "../../run/snapshot.ts";
+import { readSnapshot } from "../../run/snapshot_file.ts";
 import type { Snapshot } from "../../run/snapshot/snapshot.ts";
 import { listStages, stages } from "../../run/stages.ts";
 import { describeUnfinished } from "../../run/open_run.ts";

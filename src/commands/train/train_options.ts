@@ -1,12 +1,17 @@
 /** The options of `train`, all groups together. */
 
 import { Command } from "commander";
-import { checkTogether, seedOption, stagesGroups, type StagesOptions } from "../../run/options/train.ts";
+import {
+  checkTogether,
+  seedOption,
+  stagesGroups,
+  type StagesOptions,
+} from "../../run/options/stages_options.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { quotePath, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
-import { calibration } from "../../cli/calibration.ts";
+import { calibration } from "../../cli/choose_variants.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
 import {
   addGroup,
@@ -18,7 +23,7 @@ import {
   listGivenOptions,
   parse,
   parseWholeNumber,
-} from "../../cli/options.ts";
+} from "../../cli/command_options.ts";
 
 /** What is trained on, and where a run is written. */
 interface RunOptions extends ShopSeedOptions {

@@ -10,8 +10,8 @@ import { readEnvironmentVariable } from "../../cli/arguments.ts";
 import { explainFailure } from "../../cli/fail.ts";
 import type { StopRequest } from "../../cli/stop.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import type { StagesConfig } from "../../train/config.ts";
-import { DivergedError } from "../../train/results.ts";
+import type { StagesConfig } from "../../train/training_config.ts";
+import { DivergedError } from "../../train/training_results.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import type { DataConfig } from "../../data/sets/dataset.ts";
@@ -22,7 +22,7 @@ import { followStage, type RunContext } from "../../run/training_run.ts";
 import { describeMachine, EXIT_INTERRUPTED } from "./run_stages.ts";
 import { listUsers } from "../../data/click_log.ts";
 import { countScored, type LogSource } from "../../data/log_source.ts";
-import { expectShares, type ProcessGroup } from "../../train/ranks.ts";
+import { expectShares, type ProcessGroup } from "../../train/process_group.ts";
 
 /** Rank 0 says what ends all; the next ones only if it has not ended by then, so that a reason is said once. */
 const TURN_MS = 1200;

@@ -3,13 +3,13 @@
 import { makeFolder } from "../../files/atomic_write.ts";
 import { runInJobs } from "./run_jobs.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
-import { writeReport } from "../../report/page.ts";
+import { writeReport } from "../../report/report_page.ts";
 import type { RunConfig } from "../../run/run_config.ts";
 import { getSeedConfig, getSeedFolder, type SeedsConfig, writeSeedsResult } from "../../run/seeds_folder.ts";
 import { listStages, type TrainingStage } from "../../run/stages.ts";
 import { trainCommand } from "../../run/ranks/mpi.ts";
 import type { RunContext, StageRunResult, TrainingRun } from "../../run/training_run.ts";
-import type { ModelConfig } from "../../model/config.ts";
+import type { ModelConfig } from "../../model/model_config.ts";
 import { continueRun, EXIT_INTERRUPTED, isFinished, listModelNotes, printLine } from "./run_stages.ts";
 import { quotePath, reportFile } from "../../cli/arguments.ts";
 import {

@@ -11,10 +11,10 @@ import {
   type TuneConfig,
   writeTune,
 } from "../../tune/tune_folder.ts";
-import type { TrainingConfig } from "../../train/config.ts";
+import type { TrainingConfig } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import { expectPlaces } from "../../run/options/train.ts";
+import { expectPlaces } from "../../run/options/stages_options.ts";
 import { runMain } from "../../cli/fail.ts";
 import { JobSlots } from "../../cli/jobs.ts";
 import { openData } from "../../cli/open_data.ts";
@@ -22,7 +22,7 @@ import { getDefaultFolder } from "../../cli/arguments.ts";
 import { EXIT_INTERRUPTED, printLine, warnOfSingleItemPages, withGpu } from "../train/run_stages.ts";
 import { reportAtStop, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import { parseTrainArguments, parseTuneOptions, type TuneOptions } from "./tune_options.ts";
-import { searchProgress } from "./tune_words.ts";
+import { searchProgress } from "./tune_verdict.ts";
 import { reportTune } from "./tune_results.ts";
 
 const PURPOSE = { what: "the search", option: "--save-dir" };

@@ -2,13 +2,18 @@
 
 import { Command, Option } from "commander";
 import * as v from "../../schema.ts";
-import { buildStagesConfig, type ModelData, modelGroup, trainingGroups } from "../../run/options/train.ts";
+import {
+  buildStagesConfig,
+  type ModelData,
+  modelGroup,
+  trainingGroups,
+} from "../../run/options/stages_options.ts";
 import { criteria, type Criterion } from "../../train/best_records.ts";
-import { defaultTraining, type StagesConfig } from "../../train/config.ts";
+import { defaultTraining, type StagesConfig } from "../../train/training_config.ts";
 import { version } from "../../version.ts";
 import { JOBS, removeOptions, SAVE_DIR } from "../../cli/arguments.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
-import { calibration } from "../../cli/calibration.ts";
+import { calibration } from "../../cli/choose_variants.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
 
 import {
@@ -20,7 +25,7 @@ import {
   makeNumberParser,
   parse,
   parseWholeNumber,
-} from "../../cli/options.ts";
+} from "../../cli/command_options.ts";
 import { parseTrainOptions } from "../train/train_options.ts";
 
 export interface TuneOptions extends ShopSeedOptions {

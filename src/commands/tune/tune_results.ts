@@ -2,11 +2,11 @@
 
 import { writeJson } from "../../files/json_file.ts";
 import { writeFileAtomically } from "../../files/atomic_write.ts";
-import { writeReport } from "../../report/page.ts";
+import { writeReport } from "../../report/report_page.ts";
 import { describeUnusedFeatures } from "../../data/item_ids.ts";
 import type { SnapshotResult } from "../../run/tested_users.ts";
 import type { StageRunResult } from "../../run/training_run.ts";
-import { defaultTraining } from "../../train/config.ts";
+import { defaultTraining } from "../../train/training_config.ts";
 import {
   formatSettingsCsv,
   listSettingRows,
@@ -22,7 +22,7 @@ import { createDelayedProgress } from "../../cli/progress.ts";
 import { formatTable } from "../../cli/table.ts";
 import { parseTrainOptions } from "../train/train_options.ts";
 import type { TuneOptions } from "./tune_options.ts";
-import { describeBudget, describeTuneVerdict, judgeBestSetting, listCautions } from "./tune_words.ts";
+import { describeBudget, describeTuneVerdict, judgeBestSetting, listCautions } from "./tune_verdict.ts";
 
 /** What the results are made of. */
 interface Results {

@@ -1,7 +1,7 @@
 /** The runs of a search: ordinary ones, which are not tested. Which config a setting gives, on which data, and how far it is trained. */
 
 import type { Gpu } from "../../gpu/device.ts";
-import type { KernelVariants } from "../../gpu/kernel_shapes.ts";
+import type { KernelVariants } from "../../gpu/kernel_variants.ts";
 import { listModelParameters } from "../../model/user_model.ts";
 import { type Dataset, removeItemIds } from "../../data/sets/dataset.ts";
 import { findItemIdField } from "../../data/item_ids.ts";
@@ -15,7 +15,7 @@ import {
 } from "../../run/training_run.ts";
 import { listArguments, NO_ITEM_IDS, type TuneSetting } from "../../tune/space.ts";
 import { UserError } from "../../user_error.ts";
-import { chooseVariants } from "../../cli/calibration.ts";
+import { chooseVariants } from "../../cli/choose_variants.ts";
 import { type FollowedRun, runInJob } from "../train/run_jobs.ts";
 import { createRunConfig } from "../train/run_stages.ts";
 import { parseTrainArguments } from "./tune_options.ts";
@@ -24,7 +24,7 @@ import { OwnedFolder } from "../../files/owned_folder.ts";
 import { RunFolder } from "../../run/run_folder.ts";
 import { shannonStage } from "../../run/stages.ts";
 import type { Criterion } from "../../train/best_records.ts";
-import { DivergedError } from "../../train/results.ts";
+import { DivergedError } from "../../train/training_results.ts";
 import type { SearchCandidate } from "../../tune/search.ts";
 import { readCurve } from "../../tune/tune_folder.ts";
 

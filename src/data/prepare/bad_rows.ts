@@ -3,7 +3,7 @@
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 import type { Json } from "@duckdb/node-api";
-import type { SqlEngine } from "./engine.ts";
+import type { SqlEngine } from "./sql_engine.ts";
 
 /** A larger share of bad rows is refused. */
 const MOST_BAD = 0.01;

@@ -1,8 +1,8 @@
 /** What there is in a prepared data set, by `data/describe.sql`, and warnings of what fools people. */
 
-import { type ScriptStep, splitScript, SqlEngine } from "./engine.ts";
+import { type ScriptStep, splitScript, SqlEngine } from "./sql_engine.ts";
 import { type LogSource, makeStatus, type PreparationStatus } from "../log_source.ts";
-import { type BaselineName, FittedBaselines } from "../../figures/baselines/baselines.ts";
+import { type BaselineName, FittedBaselines } from "../../metrics/baselines/baselines.ts";
 import { listUsers, type Split, splits } from "../click_log.ts";
 import type { Manifest } from "../manifest.ts";
 import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
@@ -10,7 +10,7 @@ import type { TableName } from "../prepared_tables.ts";
 import { listTableFiles, openPreparedSet } from "../sets/prepared_folder.ts";
 import { MEMORY_ROWS } from "../sets/dataset.ts";
 import { escapeGlob } from "./glob.ts";
-import { measurePositionEffect, type PositionEffect } from "./place_effect.ts";
+import { measurePositionEffect, type PositionEffect } from "./measure_position_effect.ts";
 import script from "../../../data/describe.sql" with { type: "text" };
 import placesScript from "../../../data/describe_places.sql" with { type: "text" };
 import { formatThousands } from "../../number_text.ts";

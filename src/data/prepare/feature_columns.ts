@@ -2,7 +2,7 @@
 
 import { UserError } from "../../user_error.ts";
 import { forgetRejects, shortenValue } from "./bad_rows.ts";
-import { formatLiteral, quoteIdentifier, type SqlEngine } from "./engine.ts";
+import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
 import { buildSelectSql, type Relation } from "./relation.ts";
 
 /** The columns that are features. */

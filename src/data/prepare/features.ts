@@ -10,9 +10,9 @@ import {
   whole,
 } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
-import { formatLiteral, type ScriptStep, splitScript, type SqlEngine, type SqlValue } from "./engine.ts";
+import { formatLiteral, type ScriptStep, splitScript, type SqlEngine, type SqlValue } from "./sql_engine.ts";
 import { chooseColumns, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
-import { expectKnownItems, expectLike, openLike, type SourceEncoding } from "./like.ts";
+import { expectKnownItems, expectLike, openLike, type SourceEncoding } from "./source_encoding.ts";
 import { type BadRowSummary, type FaultSource, noBadRows, readBadRows } from "./bad_rows.ts";
 import { buildSelectSql, expectColumns, expectIds, openFiles, type Relation } from "./relation.ts";
 import { openSelect } from "./select.ts";

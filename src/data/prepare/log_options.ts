@@ -8,7 +8,7 @@ import {
   type OptionValues,
   whole,
 } from "../../option.ts";
-import { LARGEST_SEED } from "../../train/config.ts";
+import { LARGEST_SEED } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
 import { featureOptions } from "./features.ts";
 

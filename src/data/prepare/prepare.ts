@@ -11,9 +11,9 @@ import { computeFileChecksum } from "../../files/local_file.ts";
 import { type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { OWN_FILES } from "../sets/prepared_writer.ts";
 import { listSetWarnings } from "./describe.ts";
-import { type ScriptStep, splitScript, SqlEngine, type SqlValue } from "./engine.ts";
+import { type ScriptStep, splitScript, SqlEngine, type SqlValue } from "./sql_engine.ts";
 import { makeStatus, type PreparationStatus } from "../log_source.ts";
-import { readColumnShares, readFeatures, writeVocabulary } from "./like.ts";
+import { readColumnShares, readFeatures, writeVocabulary } from "./source_encoding.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../manifest.ts";
 import type { SourceFile } from "./sources.ts";
 import roundsScript from "../../../data/rounds.sql" with { type: "text" };
@@ -85,7 +85,7 @@ const OUT: FolderPurpose = {
 /**
  * Makes a prepared data set; where it does not become whole, nothing is left.
  * @param command the arguments, for the manifest.
- * @throws UserError for a source, folder or limit at fault; StoppedError once the signal is aborted.
+ * @throws UserError for a source, folder or limit at fault; EngineStoppedError once the signal is aborted.
  */
 export async function prepare(
   recipe: PreparationRecipe,

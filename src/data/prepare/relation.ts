@@ -3,7 +3,7 @@
 import { expectParquet } from "../parquet.ts";
 import { openParquetFile } from "../sets/prepared_folder.ts";
 import { UserError } from "../../user_error.ts";
-import { formatLiteral, quoteIdentifier, type SqlEngine } from "./engine.ts";
+import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
 import { escapeGlob } from "./glob.ts";
 import { checkCompressed, findFiles, readCsvHeader, readJsonKeys, type SourceFile } from "./sources.ts";
 

@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import * as v from "../../schema.ts";
 import { readText } from "../../files/local_file.ts";
 import { UserError } from "../../user_error.ts";
-import { formatLiteral, quoteIdentifier, type SqlEngine } from "./engine.ts";
+import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
 import { checkCompressed, findFiles } from "./sources.ts";
 import { readColumns, type Relation } from "./relation.ts";
 

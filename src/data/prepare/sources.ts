@@ -5,7 +5,7 @@ import { type Transform, Writable } from "node:stream";
 import { pipeline as piped } from "node:stream/promises";
 import { UserError } from "../../user_error.ts";
 import { expectFile, expectLocal, formatPath, openFile } from "../../files/local_file.ts";
-import { formatLiteral, type SqlEngine } from "./engine.ts";
+import { formatLiteral, type SqlEngine } from "./sql_engine.ts";
 import { escapeGlob, expandGlob } from "./glob.ts";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 

@@ -11,7 +11,7 @@
 import type { ItemFeatures } from "../click_log.ts";
 import type { ItemCatalogue, ItemsShape } from "../item_catalogue.ts";
 import { HEADER_WORDS, PackedFile, PackedFileWriter } from "./packed_file.ts";
-import { GrowingArray } from "../growing.ts";
+import { GrowingArray } from "../growing_array.ts";
 import { UserError } from "../../user_error.ts";
 
 /** Magic, version and kinds of the file. */

@@ -16,7 +16,7 @@ import { type Clicks, FURTHER_CLICK, GIVEN_HISTORY, type ItemFeatures, NONE } fr
 import { type ItemCatalogue, toCatalogue } from "../item_catalogue.ts";
 import { type LogSource, makeWindow, type UserIndex } from "../log_source.ts";
 import { HEADER_WORDS, PackedFile, PackedFileWriter } from "./packed_file.ts";
-import { GrowingArray } from "../growing.ts";
+import { GrowingArray } from "../growing_array.ts";
 import { UserError } from "../../user_error.ts";
 
 /** Magic and version of the file. */

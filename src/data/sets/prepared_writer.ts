@@ -18,7 +18,7 @@ import {
   type Split,
   splits,
 } from "../click_log.ts";
-import { GrowingArray } from "../growing.ts";
+import { GrowingArray } from "../growing_array.ts";
 import type { IdList } from "../ids.ts";
 import type { ItemCatalogue } from "../item_catalogue.ts";
 import {

@@ -3,7 +3,7 @@
 import { buildTableScript } from "../../serve/bundle/kernel_table.ts";
 import type { PageData } from "../draw/kernel_panel.ts";
 import type { ServiceCall, WorkerEvent } from "./lab_worker.ts";
-import type { CallFailure, FromWorker, Services, ToWorker } from "./worker.ts";
+import type { CallFailure, FromWorker, Services, ToWorker } from "./worker_main.ts";
 
 const STOPPED: CallFailure = { kind: "stopped", message: "Stopped. What was under way ends by itself." };
 

@@ -3,7 +3,7 @@
 import { type AdapterDescription, type Gpu, type GpuOptions, openDevice } from "../../gpu/device.ts";
 import type { UserModel } from "../../model/user_model.ts";
 import { UserError } from "../../user_error.ts";
-import type { LabData } from "./services/data.ts";
+import type { LabData } from "./services/lab_data.ts";
 
 export interface AdapterFacts extends AdapterDescription {
   readonly hasTimestamps: boolean;

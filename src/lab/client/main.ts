@@ -1,14 +1,14 @@
 /// <reference types="@webgpu/types" />
 /** The page of the lab: the script that `src/lab/build.ts` bundles. */
 
-import { Lab, type Screen } from "./lab.ts";
-import { showExercises } from "./screens/exercises.ts";
-import { showLadders } from "./screens/ladders.ts";
-import { save } from "./screens/save.ts";
-import { showSelftest } from "./screens/selftest.ts";
-import { step } from "./screens/step.ts";
-import { train } from "./screens/train.ts";
-import { showUser } from "./screens/user.ts";
+import { Lab, type Screen } from "./lab_app.ts";
+import { showExercises } from "./screens/exercises_screen.ts";
+import { showLadders } from "./screens/ladders_screen.ts";
+import { save } from "./screens/save_screen.ts";
+import { showSelftest } from "./screens/selftest_screen.ts";
+import { step } from "./screens/step_screen.ts";
+import { train } from "./screens/train_screen.ts";
+import { showUser } from "./screens/user_screen.ts";
 
 /** In the order of their tabs. Another one is a file in screens/ and a line here. */
 const screens: readonly Screen[] = [

@@ -1,13 +1,13 @@
 /** All that the lab says of one dispatch: its figures, who owns what, where it came from, its text, derivation and reference. */
 
 import { highlightText, languages } from "prism-code-editor/prism";
-import type { DispatchMeasurement, ShippedLadder } from "../../selftest/profile/bench_report.ts";
-import { countAccesses, countText, type LoadRequests } from "../../gpu/access_analysis/access_counts.ts";
+import type { DispatchMeasurement, ShippedLadder } from "../../profile/bench_report.ts";
+import { countAccesses, countText, type LoadRequests } from "../../kernel_analysis/access_counts.ts";
 import { Html, markup } from "../../report/html.ts";
-import { renderFacts } from "../../report/tables.ts";
-import { computeRooflinePosition, type RooflineCeilings } from "../../selftest/profile/roofline.ts";
-import { estimateMedianError } from "../../selftest/profile/timing.ts";
-import type { DispatchSummary, KernelSummary } from "../client/services/step.ts";
+import { renderFacts } from "../../report/report_tables.ts";
+import { computeRooflinePosition, type RooflineCeilings } from "../../profile/roofline.ts";
+import { estimateMedianError } from "../../profile/timing.ts";
+import type { DispatchSummary, KernelSummary } from "../client/services/step_service.ts";
 import { chooseMiddle, countChoices, countLaunched, renderOwned } from "./ownership.ts";
 import { formatPercent, formatShort } from "../../number_text.ts";
 import { formatBytes, formatCount, formatMicroseconds, renderMarkdown, renderScrollTable } from "./text.ts";
@@ -133,7 +133,7 @@ function renderMeasurements(timed: DispatchMeasurement, ceilings: RooflineCeilin
   return renderFacts(facts);
 }
 
-/** Of a workgroup in the middle of the grid: see gpu/access_analysis/access_counts.ts. */
+/** Of a workgroup in the middle of the grid: see kernel_analysis/access_counts.ts. */
 function countsTable(code: KernelSummary): Html {
   const { variables, storage, workgroup } = countAccesses(code.text, code);
   const row = (name: string | Html, { reads, readSectors, writes, writeSectors, conflicts }: LoadRequests) =>

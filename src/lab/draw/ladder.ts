@@ -1,14 +1,9 @@
 /** A ladder on this adapter beside the same on the repository's machine: which ideas win on one and lose on the other. */
 
-import { countText } from "../../gpu/access_analysis/access_counts.ts";
+import { countText } from "../../kernel_analysis/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
-import type {
-  LadderFigures,
-  LadderStepFigure,
-  ShippedLadder,
-  Timing,
-} from "../../selftest/profile/bench_report.ts";
-import { estimateMedianError } from "../../selftest/profile/timing.ts";
+import type { LadderFigures, LadderStepFigure, ShippedLadder, Timing } from "../../profile/bench_report.ts";
+import { estimateMedianError } from "../../profile/timing.ts";
 import { formatShort } from "../../number_text.ts";
 import { renderBreakableName, renderHeadRow, renderScrollTable } from "./text.ts";
 

@@ -1,12 +1,12 @@
 /**
  * Who owns what: the grid of workgroups of a dispatch, one workgroup with its invocations, and what an invocation gets. All of
- * it is taken from the kernel's own text: see gpu/access_analysis/index_values.ts.
+ * it is taken from the kernel's own text: see kernel_analysis/index_values.ts.
  */
 
 import { type Html, markup } from "../../report/html.ts";
-import type { KernelSummary } from "../client/services/step.ts";
-import { type IndexValues, traceIndexValues } from "../../gpu/access_analysis/index_values.ts";
-import type { Invocation } from "../../gpu/access_analysis/values.ts";
+import type { KernelSummary } from "../client/services/step_service.ts";
+import { type IndexValues, traceIndexValues } from "../../kernel_analysis/index_values.ts";
+import type { Invocation } from "../../kernel_analysis/values.ts";
 import { formatCount, renderScrollTable } from "./text.ts";
 
 type Grid = Pick<KernelSummary, "invocations" | "workgroup" | "grid">;

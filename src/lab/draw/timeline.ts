@@ -1,10 +1,10 @@
 /** A step as the sequence of its dispatches: a strip of all of them, and a table with a bar each. */
 
-import type { DispatchMeasurement } from "../../selftest/profile/bench_report.ts";
+import type { DispatchMeasurement } from "../../profile/bench_report.ts";
 import { type Html, markup } from "../../report/html.ts";
-import { computeRooflinePosition, type RooflineCeilings } from "../../selftest/profile/roofline.ts";
-import { estimateMedianError } from "../../selftest/profile/timing.ts";
-import type { DispatchSummary, StepPhase } from "../client/services/step.ts";
+import { computeRooflinePosition, type RooflineCeilings } from "../../profile/roofline.ts";
+import { estimateMedianError } from "../../profile/timing.ts";
+import type { DispatchSummary, StepPhase } from "../client/services/step_service.ts";
 import { formatPercent, formatShort } from "../../number_text.ts";
 import { formatMicroseconds, renderBreakableName, renderScrollTable } from "./text.ts";
 

@@ -3,11 +3,11 @@
  * is above another one in the same environment, over users and over trainings.
  */
 
-import { computePairedDifference } from "../../data/paired.ts";
-import type { Interval } from "../../figures/bootstrap.ts";
-import { type EpisodeMetrics, estimateRatio } from "./figures.ts";
-import type { PolicyTask } from "../learning/config.ts";
-import type { PageCalibration, QConsistency } from "./calibration.ts";
+import { computePairedDifference } from "../../data/paired_difference.ts";
+import type { Interval } from "../../metrics/bootstrap.ts";
+import { type EpisodeMetrics, estimateRatio } from "./episode_metrics.ts";
+import type { PolicyTask } from "../learning/policy_training_config.ts";
+import type { PageCalibration, QConsistency } from "./page_calibration.ts";
 import { meanAndSd } from "../../data/mean_sd.ts";
 
 /** What an interval of a difference is over. */

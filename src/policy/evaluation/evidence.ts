@@ -10,11 +10,11 @@ import {
   toUniform24,
 } from "../../data/philox.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { describeMissingScores } from "../../simulate/explore.ts";
+import { describeMissingScores } from "../../simulate/exploring_policy.ts";
 import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";
-import { selectTopSlate } from "../../simulate/host/slate_ratio.ts";
+import { selectTopSlate } from "../../simulate/host/host_best_slate.ts";
 import { UserError } from "../../user_error.ts";
-import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay.ts";
+import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pages.ts";
 
 /** A log, and a policy. */
 export interface LogEvidenceOptions extends ReplayOptions {

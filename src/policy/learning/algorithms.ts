@@ -18,7 +18,7 @@ import { chooseByPosition, type SlateChoiceViews } from "../network/choose_slate
 import type { QKind, WeightCopy } from "../network/q_network.ts";
 import { createTape, type SlateRows } from "../network/slate_rows.ts";
 import { slateValue } from "../network/slate_value.ts";
-import type { AlgorithmName, PolicyTrainingConfig } from "./config.ts";
+import type { AlgorithmName, PolicyTrainingConfig } from "./policy_training_config.ts";
 import {
   createLearnRows,
   getNetworkInput,

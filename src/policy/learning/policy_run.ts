@@ -20,8 +20,8 @@ import {
   computeCoverage,
   meanReturn,
   type SimulationMetrics,
-} from "../../simulate/figures.ts";
-import type { TrainingStepResult } from "../../train/results.ts";
+} from "../../simulate/simulation_metrics.ts";
+import type { TrainingStepResult } from "../../train/training_results.ts";
 
 const TRAIN = ["iteration", "loss", "q", "reward", "epsilon"];
 const CURVE = ["user_steps", "return", "standard_error", "click_rate", "coverage"];

@@ -3,14 +3,14 @@
 import * as v from "../../schema.ts";
 import { parseJson } from "../../files/json_file.ts";
 import { logMarkSchema } from "../../run/csv_log.ts";
-import { readSafetensors, writeSafetensors } from "../../run/snapshot.ts";
+import { readSafetensors, writeSafetensors } from "../../run/snapshot_file.ts";
 import { iterationSchema } from "../../run/snapshot/snapshot.ts";
 import type { TensorData, TensorFile } from "../../run/snapshot/safetensors.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import { noBest } from "../../train/best_records.ts";
 import { UserError } from "../../user_error.ts";
 import type { PolicyState } from "./policy_trainer.ts";
-import { replayParts, type ReplayState } from "./replay.ts";
+import { replayParts, type ReplayState } from "./replay_buffer.ts";
 
 const FORMAT = "clickgan-policy-1";
 
@@ -76,7 +76,7 @@ export async function writePolicy(
 /** What a policy's file holds. */
 export interface PolicySnapshot {
   readonly iteration: number;
-  /** Whom it was trained on, in the words of subjectText. */
+  /** Whom it was trained on, in the words of describeSubject. */
   readonly trainedOn: string;
   readonly marks: PolicyLogMarks;
   /**

@@ -1,7 +1,7 @@
 /** The steps of a policy's training: a page of all users, what is learned after it, and what changes from page to page. */
 
 import { adamRate, type AdamState } from "../../ops/adam.ts";
-import type { PolicyTrainingConfig } from "./config.ts";
+import type { PolicyTrainingConfig } from "./policy_training_config.ts";
 import { makeKey } from "../../data/philox.ts";
 import type { Arena } from "../../gpu/arena.ts";
 import type { CommandRecorder } from "../../gpu/commands.ts";
@@ -10,10 +10,10 @@ import { type DispatchSpec, Program } from "../../gpu/program.ts";
 import { StepHeaders, type StepSettings } from "../../gpu/step.ts";
 import { gradientClip } from "../../ops/gradient_clip.ts";
 import type { Episode } from "../../simulate/episode.ts";
-import type { ResultRing } from "../../train/results.ts";
+import type { ResultRing } from "../../train/training_results.ts";
 import type { CountedBatch, Steps } from "../../train/steps.ts";
 import { computeLearnSizes, learnDimensions, type Learner, type LearnSizes } from "./learner.ts";
-import type { ReplaySample } from "./recall.ts";
+import type { ReplaySample } from "./replay_sample.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
 /** From here on, as a share of the training, the rate is {@link LATE_RATE} of what it was. */
@@ -100,7 +100,7 @@ export function countRingParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "ste
 
 interface Programs {
   readonly recall: Program<LearnSizes>;
-  /** See {@link RecordedLesson.between}. */
+  /** See {@link RecordedUpdate.between}. */
   readonly between: ((commands: CommandRecorder) => void) | undefined;
   readonly learn: Program<LearnSizes>;
   readonly copied: Program<LearnSizes>;

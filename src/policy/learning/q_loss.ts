@@ -5,7 +5,7 @@ import qTargetText from "../../../kernels/slates/q_target.wgsl" with { type: "te
 import { parseKernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import type { PolicyTrainingConfig } from "./config.ts";
+import type { PolicyTrainingConfig } from "./policy_training_config.ts";
 import type { NextValue } from "./learner.ts";
 import lossText from "../../../kernels/slates/q_loss.wgsl" with { type: "text" };
 import type { BatchSizes } from "../../gpu/sizes.ts";

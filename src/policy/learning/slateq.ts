@@ -6,12 +6,12 @@
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { CommandRecorder } from "../../gpu/commands.ts";
 import { asBufferView, type View } from "../../gpu/memory.ts";
-import { PageBuffers } from "../../simulate/page.ts";
+import { PageBuffers } from "../../simulate/page_buffers.ts";
 import { PageHeaders, PageProgram } from "../../simulate/page_program.ts";
 import type { PageContext, PageDispatch } from "../../simulate/policy.ts";
 import type { SimulatedUsers } from "../../simulate/users.ts";
 import { chooseExactly, type SlateChoiceViews } from "../network/choose_slates.ts";
-import { recordSlateWorth } from "../network/slate_ratio.ts";
+import { recordSlateWorth } from "../network/best_slate.ts";
 import { createTape, type SlateRows } from "../network/slate_rows.ts";
 import { type SlateBatch, slateValue } from "../network/slate_value.ts";
 import {
@@ -25,7 +25,7 @@ import {
   type TrainingBatch,
 } from "./learner.ts";
 import { qLoss, type QLossBatch } from "./q_loss.ts";
-import type { ReplaySample } from "./recall.ts";
+import type { ReplaySample } from "./replay_sample.ts";
 
 export class SlateQLearner extends NetworkLearner {
   /** Remembered states, as users who are in them. */

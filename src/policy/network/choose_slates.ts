@@ -17,7 +17,7 @@ import {
   uploadPlace,
 } from "./slate_score.ts";
 import type { QNetwork, QState, WeightCopy } from "./q_network.ts";
-import { type ItemMask, recordBestSlate } from "./slate_ratio.ts";
+import { type ItemMask, recordBestSlate } from "./best_slate.ts";
 import { allocateRows, countItems, countRows, createTape, type SlateRows } from "./slate_rows.ts";
 
 /** What slates are chosen by, and where they go. */

@@ -2,7 +2,7 @@
 
 import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import type { Arena } from "../../gpu/arena.ts";
-import { usesTextures } from "../../gpu/kernel_shapes.ts";
+import { usesTextures } from "../../gpu/kernel_variants.ts";
 import { makeRowLayout, type Memory, type View } from "../../gpu/memory.ts";
 import {
   type BatchSizes,

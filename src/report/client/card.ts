@@ -1,7 +1,7 @@
 /** A chart in its place in the page, with its legend and its buttons. */
 
 import type { Chart, ChartConfiguration } from "chart.js";
-import type { ChartDefinition } from "../chart.ts";
+import type { ChartDefinition } from "../chart_definition.ts";
 import { light, resolveColour, type Theme } from "../theme.ts";
 import { buildCsv } from "./csv.ts";
 import { makeChart } from "./defaults.ts";

@@ -1,7 +1,7 @@
 /** A chart's data as CSV: what is drawn, one point or bar a row. */
 
 import { type Cell, formatCsvRow } from "../../csv.ts";
-import type { ChartDefinition } from "../chart.ts";
+import type { ChartDefinition } from "../chart_definition.ts";
 
 export function buildCsv({ columns, config: { data: { datasets } } }: ChartDefinition): string {
   const rows = datasets.filter(({ isDecoration }) => !isDecoration).flatMap((dataset) =>

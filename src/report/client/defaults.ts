@@ -1,7 +1,7 @@
 /** What all charts have in common, as defaults of Chart.js. */
 
 import { Chart, type ChartConfiguration, defaults, type TooltipItem } from "chart.js";
-import { type ChartDefinition, type ChartPoint, formatMean } from "../chart.ts";
+import { type ChartDefinition, type ChartPoint, formatMean } from "../chart_definition.ts";
 import { resolveColour, type Theme } from "../theme.ts";
 
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';

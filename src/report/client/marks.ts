@@ -1,7 +1,7 @@
 /** Draws what the library has not: whiskers of bars and points, values on bars, and names next to points. */
 
 import type { Chart, Plugin } from "chart.js";
-import { type ChartDataset, type ChartPoint, computeWhisker } from "../chart.ts";
+import { type ChartDataset, type ChartPoint, computeWhisker } from "../chart_definition.ts";
 import { FONT } from "./defaults.ts";
 
 /** Pixels from a whisker's middle to the ends of its strokes. */

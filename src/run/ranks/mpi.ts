@@ -5,7 +5,7 @@
  */
 
 import { UserError } from "../../user_error.ts";
-import type { ProcessGroup } from "../../train/ranks.ts";
+import type { ProcessGroup } from "../../train/process_group.ts";
 
 /** Number `rank`, from 0 on, of `size`. */
 interface RankPlace {

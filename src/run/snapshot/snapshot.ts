@@ -2,7 +2,7 @@
 
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
-import { type ModelConfig, modelConfigSchema } from "../../model/config.ts";
+import { type ModelConfig, modelConfigSchema } from "../../model/model_config.ts";
 import { checkShapes, listModelParameters } from "../../model/user_model.ts";
 import type { ItemsShape } from "../../data/item_catalogue.ts";
 import { type FeatureManifest, featuresSchema } from "../../data/manifest.ts";
@@ -26,7 +26,7 @@ export const gameSchema = v.strictObject({
 export interface SnapshotGame {
   /** Of its network; null for the exact one. */
   generator: ModelConfig | null;
-  /** Of the reward; see {@link import("../../train/config.ts").AdversarialConfig}, as of all that follows. */
+  /** Of the reward; see {@link import("../../train/training_config.ts").AdversarialConfig}, as of all that follows. */
   eta: number;
   /** Of the generator. */
   generatorEta: number;

@@ -7,7 +7,7 @@ import * as v from "../../schema.ts";
 import { checkWeights } from "../../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import { criteria, type Criterion, formatBestRecords, parseBestRecords } from "../../train/best_records.ts";
-import { stagesConfigSchema } from "../../train/config.ts";
+import { stagesConfigSchema } from "../../train/training_config.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
 import { UserError } from "../../user_error.ts";
 import { encodeSafetensors } from "./safetensors.ts";

@@ -1,7 +1,7 @@
 /** Ops that read what was clicked before as cases: encoders, and counts of a log's rows; what each takes, how it is recorded, how far rounding may lead. */
 
-import { type CountField, countTableWidth, countWidth } from "../../counts/columns.ts";
-import { countTables } from "../../counts/tables.ts";
+import { type CountField, countTableWidth, countWidth } from "../../counts/count_columns.ts";
+import { countTables } from "../../counts/count_tables.ts";
 import { MemoryLog } from "../../data/log_source.ts";
 import { lstm } from "../../ops/lstm.ts";
 import { pwState } from "../../ops/pw_state.ts";

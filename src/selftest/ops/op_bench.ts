@@ -9,7 +9,7 @@ import { buildReferenceBatch, type ReferenceBatch } from "../../batch/reference_
 import type { ClickLog } from "../../data/click_log.ts";
 import { createRandomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import type { KernelVariants } from "../../gpu/kernel_shapes.ts";
+import type { KernelVariants } from "../../gpu/kernel_variants.ts";
 import { type Memory, writeMemory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { type BatchSizes, resolveDimension } from "../../gpu/sizes.ts";

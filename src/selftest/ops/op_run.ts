@@ -4,7 +4,7 @@
  */
 
 import type { Gpu } from "../../gpu/device.ts";
-import { getDefaultVariants, type KernelVariants } from "../../gpu/kernel_shapes.ts";
+import { getDefaultVariants, type KernelVariants } from "../../gpu/kernel_variants.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { readFloats, readViews } from "../../gpu/readback.ts";
 import { evaluateSize, MAX_CHUNKS, resolveDimension } from "../../gpu/sizes.ts";

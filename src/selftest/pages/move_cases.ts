@@ -23,9 +23,9 @@ import {
   putState,
   recordLstmStep,
   takeRows,
-} from "../../simulate/carried.ts";
+} from "../../simulate/recurrent_state.ts";
 import { fill } from "../../simulate/pool.ts";
-import type { PageBuffers } from "../../simulate/page.ts";
+import type { PageBuffers } from "../../simulate/page_buffers.ts";
 import { makePlainTensor } from "../../simulate/users.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import { StartClicks } from "../../simulate/start.ts";

@@ -5,7 +5,7 @@ import { createRandomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { View } from "../../gpu/memory.ts";
 import { readViews } from "../../gpu/readback.ts";
-import { PageBuffers, type PageCapacity } from "../../simulate/page.ts";
+import { PageBuffers, type PageCapacity } from "../../simulate/page_buffers.ts";
 import { type EpisodeKey, isChunked, PageHeaders, PageProgram } from "../../simulate/page_program.ts";
 import type { PageDispatch } from "../../simulate/policy.ts";
 import type { CheckCollector, NamedCheck } from "../finding.ts";

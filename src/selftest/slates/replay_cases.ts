@@ -11,8 +11,8 @@ import { readViews } from "../../gpu/readback.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
 import { StepHeaders, type StepSettings } from "../../gpu/step.ts";
 import { pageReward, qTarget } from "../../policy/learning/q_loss.ts";
-import { ReplaySample } from "../../policy/learning/recall.ts";
-import { LEFT, ReplayBuffer } from "../../policy/learning/replay.ts";
+import { ReplaySample } from "../../policy/learning/replay_sample.ts";
+import { LEFT, ReplayBuffer } from "../../policy/learning/replay_buffer.ts";
 import { makePlainTensor } from "../../simulate/users.ts";
 import type { CheckCollector, NamedCheck } from "../finding.ts";
 import {

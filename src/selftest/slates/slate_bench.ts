@@ -2,7 +2,7 @@
 
 import { createRandomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { usesTextures } from "../../gpu/kernel_shapes.ts";
+import { usesTextures } from "../../gpu/kernel_variants.ts";
 import { type Memory, type View, writeMemory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { readViews } from "../../gpu/readback.ts";

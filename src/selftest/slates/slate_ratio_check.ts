@@ -2,7 +2,7 @@
 
 import type { Gpu } from "../../gpu/device.ts";
 import { countPanels, PANEL } from "../../policy/network/slate_score.ts";
-import { recordBestSlate, recordSlateWorth } from "../../policy/network/slate_ratio.ts";
+import { recordBestSlate, recordSlateWorth } from "../../policy/network/best_slate.ts";
 import type { CheckCollector } from "../finding.ts";
 import { listIndices, makeMaskBits, toFloats } from "../harness.ts";
 import { createSlateBench, drawSlateNormals, type SlateBench } from "./slate_bench.ts";

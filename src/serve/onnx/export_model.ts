@@ -1,14 +1,14 @@
 /** A trained model as an ONNX file: from the numbers of items clicked and displayed to utilities and probabilities. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
-import { nonFiniteWeightsError } from "../../model/choice.ts";
-import type { ModelConfig } from "../../model/config.ts";
+import { nonFiniteWeightsError } from "../../model/choice_probabilities.ts";
+import type { ModelConfig } from "../../model/model_config.ts";
 import { POSITION_EFFECT, readPositionEffects } from "../../model/position_effect.ts";
 import { HISTORY, isWide, LAGS, PART } from "../../model/utility.ts";
 import { batchNormConstants } from "../../ops/batch_norm.ts";
 import type { Weights } from "../../tape/parameters.ts";
 import { version } from "../../version.ts";
-import { addCountsLayer, addDisplayedCounts, addLinearPart, COUNTED, LARGEST_LOG } from "./counts.ts";
+import { addCountsLayer, addDisplayedCounts, addLinearPart, COUNTED, LARGEST_LOG } from "./onnx_counts.ts";
 import {
   addClickProduct,
   addEmptyState,
@@ -17,8 +17,8 @@ import {
   type EncoderInputs,
   expectFits,
   foldItems,
-} from "./encoders.ts";
-import { encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph.ts";
+} from "./onnx_encoders.ts";
+import { encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
 
 const PRODUCER = "clickgan";
 /** Near the beginning of every exported file: the field of the producer's name (2, of bytes), its length and the name. */

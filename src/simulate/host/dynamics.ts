@@ -96,7 +96,7 @@ export class ShopDynamics implements HostDynamics<ShopState> {
   readonly items: number;
   readonly #features: readonly Float32Array[];
 
-  /** @param values [I, F] the shop's items: `shopItems` of data/demo_shop.ts, or those of its log. */
+  /** @param values [I, F] the shop's items: `drawShopItems` of data/demo_shop.ts, or those of its log. */
   constructor(readonly shop: ShopTruth, values: Float32Array) {
     this.name = shop.name;
     this.items = values.length / demoFeatures;

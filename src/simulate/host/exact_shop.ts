@@ -21,7 +21,7 @@ import {
 } from "../../data/shops.ts";
 import { ShopDynamics } from "./dynamics.ts";
 import { type HostOptions, type HostPolicy, scoreCatalogue } from "./host_simulator.ts";
-import { findBestSlate, SlateSearch } from "./slate_ratio.ts";
+import { findBestSlate, SlateSearch } from "./host_best_slate.ts";
 
 /** As users are simulated; of random pools V is a mean. */
 export interface PlanOptions

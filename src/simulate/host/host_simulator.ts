@@ -22,9 +22,9 @@ import {
   type UniformChoice,
 } from "./dynamics.ts";
 import { createEmptyLog, type EpisodeLog } from "../episode_log.ts";
-import type { SimulatorOptions } from "../options.ts";
+import type { SimulatorOptions } from "../simulator_options.ts";
 import { createPool, drawRandomPool } from "../pool.ts";
-import { findBestSlate, selectTopSlate } from "./slate_ratio.ts";
+import { findBestSlate, selectTopSlate } from "./host_best_slate.ts";
 
 /** What a policy sees of a user before a page. */
 export interface HostPage<S> {

@@ -6,7 +6,7 @@ import { formatCount } from "../../../draw/text.ts";
 import { dom, element, fill } from "../../elements.ts";
 import type { ReaderFile } from "../../reader.ts";
 import { loadScript } from "../../scripts.ts";
-import type { DataChoice } from "../../services/data.ts";
+import type { DataChoice } from "../../services/lab_data.ts";
 
 type Reader = typeof import("../../reader.ts");
 

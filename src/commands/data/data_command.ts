@@ -1,0 +1,117 @@
+/**
+ * `data`: from a raw log to a prepared data set, and what there is in one; with `data example`, a raw log to try the others on.
+ */
+
+import { Command, Option } from "commander";
+import { formatCsvRow } from "../../csv.ts";
+import { version } from "../../version.ts";
+import { checkCommand, describeCommand, mergeCommand } from "./sets.ts";
+import { createPreparationCommands } from "./preparations.ts";
+import { runMain } from "../../cli/fail.ts";
+import { folder, LARGEST_SEED, parseAndRun, parseWholeNumber } from "../../cli/command_options.ts";
+import { demo, describeDemoItem, findShop, shops, type ShopTruth } from "../../data/shops.ts";
+import { EXAMPLE_FOLDER, OUT_FOLDER, quotePath } from "../../cli/arguments.ts";
+import { formatThousands } from "../../number_text.ts";
+import { NONE } from "../../data/click_log.ts";
+import { makeShop } from "../../data/demo_shop.ts";
+import { writeFileAtomically } from "../../files/atomic_write.ts";
+import { OwnedFolder } from "../../files/owned_folder.ts";
+
+async function main(): Promise<void> {
+  const command = new Command("deno task data")
+    .description("Makes a prepared data set of a raw log, for deno task train --data, or describes one.")
+    .version(version);
+  for (const preparation of createPreparationCommands()) {
+    command.addCommand(preparation, { hidden: preparation.name() !== "log" });
+  }
+  command
+    .addCommand(mergeCommand())
+    .addCommand(describeCommand())
+    .addCommand(checkCommand())
+    .addCommand(exampleCommand())
+    .addHelpText(
+      "after",
+      "\nExamples:\n" +
+        "  deno task data log --source 'logs/*.parquet' --user uid --item sku --time ts --clicked label\n" +
+        "  deno task data log --query data/recipes/mind.sql --out runs/data/mind\n" +
+        "  deno task data merge runs/data/mine runs/data/shown --out runs/data/both\n" +
+        "  deno task data describe runs/data/mind\n" +
+        "\nA subcommand's options: deno task data log --help. The guide is data/README.md.",
+    );
+  await parseAndRun(command, Deno.args);
+}
+
+function exampleCommand(): Command {
+  return new Command("example")
+    .description("Writes a made-up shop as a raw log, log.csv and items.csv, to try data log on.")
+    .option(OUT_FOLDER, "where to write the two files", folder, EXAMPLE_FOLDER)
+    .addOption(
+      new Option("--shop <name>", "which one").choices(shops.map(({ name }) => name)).default(demo.name),
+    )
+    .option("--seed <n>", "seed of the shop", parseWholeNumber(0, LARGEST_SEED), 1)
+    .action(async ({ out, shop, seed }: { out: string; shop: string; seed: number }) => {
+      const { rows, items } = await writeExample(out, findShop(shop) ?? demo, seed);
+      console.log(
+        `${formatThousands(rows)} displayed items in ${quotePath(`${out}/log.csv`)}, ` +
+          `${formatThousands(items)} items in ${quotePath(`${out}/items.csv`)}`,
+      );
+    });
+}
+
+// A raw log to try things with: a made-up shop as a company would have logged it, in two CSV files.
+
+/** When the shop opened: pages of a user are an hour apart. */
+const OPENED = Date.UTC(2026, 0, 1, 8);
+const HOUR = 3_600_000;
+
+/**
+ * Writes `log.csv` (user, time, page, item, position, clicked; a row for each displayed item) and `items.csv` (item,
+ * category, brand and numbers).
+ * @throws UserError when the folder holds something or cannot be written to.
+ */
+async function writeExample(
+  folder: string,
+  shop: ShopTruth,
+  seed: number,
+): Promise<{ rows: number; items: number }> {
+  const { log } = makeShop(shop, { items: seed, users: seed });
+  const { items } = log;
+  if (items.kind !== "dense") throw new Error("expected a made-up shop to have dense features");
+  const user = (k: number) => `user-${String(k).padStart(4, "0")}`;
+  const sku = (k: number) => `sku-${String(k).padStart(3, "0")}`;
+  const lines = [formatCsvRow(["user", "time", "page", "item", "position", "clicked"])];
+  for (let u = 0; u < log.userSplit.length; u++) {
+    const first = log.userEvents[u] ?? 0;
+    for (let event = first; event < (log.userEvents[u + 1] ?? 0); event++) {
+      const time = new Date(OPENED + (event - first) * HOUR + u * 1000).toISOString();
+      const click = log.eventClick[event];
+      for (let row = log.eventRows[event] ?? 0; row < (log.eventRows[event + 1] ?? 0); row++) {
+        const position = row - (log.eventRows[event] ?? 0) + 1;
+        const clicked = click !== NONE && click === row ? 1 : 0;
+        lines.push(formatCsvRow([user(u), time, event, sku(log.rowItem[row] ?? 0), position, clicked]));
+      }
+    }
+  }
+  const known = Array.from({ length: items.count }, (_, k) => {
+    const { category, brand, ...numbers } = describeDemoItem(items.values, k);
+    const figures = Object.values(numbers).map((value) => Number(value.toFixed(6)));
+    return formatCsvRow([sku(k), `category-${category}`, `brand-${brand}`, ...figures]);
+  });
+  const { category: _, brand: __, ...numbers } = describeDemoItem(items.values, 0);
+  const files = {
+    "log.csv": lines,
+    "items.csv": [formatCsvRow(["item", "category", "brand", ...Object.keys(numbers)]), ...known],
+  };
+  using owned = await OwnedFolder.begin(folder, {
+    what: "the example",
+    option: "--out",
+    own: Object.keys(files),
+  });
+  for (const [name, lines] of Object.entries(files)) {
+    await writeFileAtomically(`${folder}/${name}`, lines.join(""));
+  }
+  owned.finish();
+  return { rows: log.rowItem.length, items: items.count };
+}
+
+await runMain(main);

@@ -1,0 +1,84 @@
+/** What `policy compare` prints: the figures of each environment, and differences with the interval that is the wider one. */
+
+import {
+  findDifference,
+  getRewardUnit,
+  groupBySlateSize,
+  listComparedPolicies,
+  listTrainings,
+  type PolicyComparison,
+  summarizeTrainings,
+} from "../../policy/comparison/comparison.ts";
+import { formatSigned, formatSignedRange } from "../../metrics/baseline_verdict.ts";
+import { RIVAL } from "../../policy/comparison/policy_verdict.ts";
+import { describeEnvironment } from "../../report/policy_charts.ts";
+import { formatTable } from "../../cli/table.ts";
+import { formatThousands } from "../../number_text.ts";
+
+/** @param task what tells it from others beside it, see {@link import("../../policy/comparison/comparison.ts").taskNames}; empty for one alone. */
+export function formatComparison(comparison: PolicyComparison, task = ""): string {
+  const { slate, pages, users, environments } = comparison;
+  const columns = [
+    "",
+    `${getRewardUnit(comparison)} a user`,
+    "a page",
+    "click rate",
+    "coverage",
+    "predicted",
+    `less ${RIVAL}`,
+    "95 %",
+  ];
+  const parts = environments.map((environment) => {
+    const rows = listComparedPolicies(comparison).flatMap(({ name }) => {
+      const cells = listTrainings(comparison, name, environment.name);
+      if (cells.length === 0) return [];
+      const mean = (of: Parameters<typeof summarizeTrainings>[1], digits: number) => {
+        const found = summarizeTrainings(cells, of);
+        return found.mean.toFixed(digits) + (found.sd === null ? "" : ` +- ${found.sd.toFixed(digits)}`);
+      };
+      const predicted = cells.flatMap(({ calibration }) => calibration?.predicted ?? []);
+      const difference = name === RIVAL
+        ? undefined
+        : findDifference(comparison, name, RIVAL, environment.name);
+      const range = difference?.interval;
+      return [[
+        cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
+        mean((figures) => figures.return.mean, 2),
+        mean((figures) => figures.rewardAPage.mean, 3),
+        mean((figures) => figures.clickRate.mean, 3),
+        mean((figures) => 100 * figures.coverage, 0) + " %",
+        predicted.length > 0 ? (predicted.reduce((sum, x) => sum + x, 0) / predicted.length).toFixed(2) : "-",
+        difference ? formatSigned(difference.mean) : "-",
+        range ? `${formatSignedRange(range)}, ${difference.wider}` : "-",
+      ]];
+    });
+    return `In ${describeEnvironment(environment)}:\n${formatTable(columns, rows)}`;
+  });
+  return [
+    `${formatThousands(users)} users, ${pages} pages of ${slate} items${task && ` (${task})`}:`,
+    ...parts,
+    "predicted: the clicks that the model which the policies learned on expects of these very pages",
+  ].join("\n\n");
+}
+
+/** Where comparisons are of different slates: reward and click rate of each size, as the published table has them. */
+export function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
+  const groups = groupBySlateSize(comparisons);
+  if (!groups) return undefined;
+  const head = comparisons.flatMap(({ slate }) => [
+    `a page, k = ${slate}`,
+    `click rate, k = ${slate}`,
+  ]);
+  const parts = groups.map(({ environment, rows }) => {
+    const lines = rows.map(({ policy, cells }) => [
+      policy,
+      ...cells.flatMap((own) =>
+        (["rewardAPage", "clickRate"] as const).map((name) =>
+          own.length === 0 ? "-" : summarizeTrainings(own, (figures) => figures[name].mean).mean.toFixed(3)
+        )
+      ),
+    ]);
+    return `In ${describeEnvironment(environment)}:\n${formatTable(["", ...head], lines)}`;
+  });
+  return ["Reward and click rate by the size of the slate:", ...parts].join("\n\n");
+}

@@ -1,0 +1,233 @@
+/** Logs that policies are held against: opened over the items of those who say what is clicked, and what is said of a policy by them. */
+
+import { openData } from "../../cli/open_data.ts";
+import { formatTable } from "../../cli/table.ts";
+import { type Clicks, listUsers } from "../../data/click_log.ts";
+import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
+import { classifyDifference, formatSigned, formatSignedRange } from "../../metrics/baseline_verdict.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { hasSameItems, isSameCatalogue, type UserSelection } from "../simulate/user_selection.ts";
+import type { Exploration } from "../../simulate/exploring_policy.ts";
+import type { Policy } from "../../simulate/policy.ts";
+import type { UsersSource } from "../../simulate/users.ts";
+import { UserError } from "../../user_error.ts";
+import { findDifference, listTrainings, type PolicyComparison } from "../../policy/comparison/comparison.ts";
+import type { MeanEstimate } from "../../policy/comparison/episode_metrics.ts";
+import { RIVAL } from "../../policy/comparison/policy_verdict.ts";
+import { estimators } from "../../policy/evaluation/estimators.ts";
+import {
+  estimateMean,
+  evaluate,
+  isOne,
+  type OffPolicyEvaluation,
+} from "../../policy/evaluation/evaluate_policy.ts";
+import { collectEvidence } from "../../policy/evaluation/evidence.ts";
+import type { PolicyTask } from "../../policy/learning/policy_training_config.ts";
+
+/** A log over the items of some users. @throws UserError for one over others. */
+export async function openLogged(
+  log: string,
+  { data }: UserSelection,
+  memoryRows: number,
+): Promise<OpenedDataset> {
+  const opened = await OpenedDataset.of(
+    await openData({ data: log, memoryRows, seed: 1, resplit: false }, []),
+  );
+  if (hasSameItems(data, opened)) return opened;
+  throw new UserError(
+    `Expected a log over the items of ${data.source.name}, got ${log} with others. Prepare it with --like and the set that the ` +
+      "model was trained on; of a made-up shop simulate it with the same --data-seed.",
+  );
+}
+
+/**
+ * The pages that a policy is evaluated on: of all users, but for those that the model, or the policy, was made of.
+ * @param counted whether the policy is made of the log's train users
+ * @throws UserError for a log that stays on disk, or whose pages are in no order.
+ */
+export function selectEvaluationClicks(
+  { dataset, source, users: ids }: OpenedDataset,
+  { run }: UserSelection,
+  counted = false,
+): { clicks: Clicks; getUserId: (user: number) => string; notes: string[] } {
+  if (!source.log) {
+    throw new UserError(
+      `Expected a log that is read into memory, got ${source.name}, which stays on disk. Raise --memory-rows.`,
+    );
+  }
+  if (dataset.places === "arbitrary" && source.log.rowItem.length > source.log.eventClick.length) {
+    throw new UserError(
+      `Expected a log whose pages have the order in which they were shown, got ${source.name}, where nobody said it: a slate's ` +
+        "chance depends on it. Name it: data log --position.",
+    );
+  }
+  const learned = run?.trainedOn && isSameCatalogue(run.trainedOn, dataset.config);
+  if (!learned && !counted) return { clicks: source.log, getUserId: (user) => ids.of(user), notes: [] };
+  const users = Uint32Array.from([...listUsers(source, "validation"), ...listUsers(source, "test")]).sort();
+  const what = learned ? "the model was trained on" : "say what is popular";
+  return {
+    clicks: source.read(users),
+    getUserId: (user) => ids.of(users[user] ?? NaN),
+    notes: [`The log's train users, who ${what}, are left out.`],
+  };
+}
+
+/** Items of most pages. */
+export function findCommonSlateSize({ eventRows, eventGiven, eventClick }: Clicks): number {
+  const pages = eventClick.keys().filter((e) => !eventGiven?.[e]);
+  const bySize = [...Map.groupBy(pages, (e) => eventRows[e + 1]! - eventRows[e]!)];
+  const [usual] = bySize.sort(([a, own], [b, others]) => others.length - own.length || a - b);
+  return usual?.[0] ?? 1;
+}
+
+/** Pages of the user who has the most. */
+export function findMostPages({ userEvents }: Clicks): number {
+  return userEvents.reduce((most, first, user) => Math.max(most, (userEvents[user + 1] ?? first) - first), 1);
+}
+
+/** ".4756" */
+export const formatDigits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.");
+export const formatRange = ({ interval }: MeanEstimate) =>
+  interval ? `${formatDigits(interval[0])} to ${formatDigits(interval[1])}` : "-";
+
+/** Whether the propensities can be right, which estimates hold, and whether the log agrees with the model. */
+export function describeEvaluation(
+  { estimates: { model }, gap, weight, propensities, factor, off }: OffPolicyEvaluation,
+): string[] {
+  const mean = model?.mean ?? NaN;
+  const by = `off by ${formatSigned(gap.mean, 4)}, 95 %: ${
+    gap.interval ? formatSignedRange(gap.interval, 4) : "-"
+  }`;
+  const both =
+    `the model predicts ${formatDigits(mean)} clicks a page, the log says ${formatDigits(mean - gap.mean)} ` +
+    `(DR${factor === undefined ? "" : ", its weights divided by their mean"}; ${by}).`;
+  const agrees = classifyDifference(gap.interval) === "no significant difference";
+  const weights = `The mean weight is ${formatDigits(weight.mean)} (${formatRange(weight)})`;
+  return [
+    ...(factor === undefined ? [] : [
+      `${weights}: all propensities seem to be ${
+        factor.toPrecision(3)
+      } times the chances that pages were drawn by. SNIPS holds, ` +
+      "which divides by the sum of the weights; IPS, DR, RIPS and Cascade-DR do not.",
+    ]),
+    propensities === "wrong"
+      ? `${weights}, not 1, and no factor of all propensities explains it: either they are not what was drawn by, or the policy ` +
+        "shows what the log never could (another pool, or items after their click: --repeats). Then no estimate from the log holds, " +
+        "and it cannot say whether the model's does."
+      : `The model and the log ${agrees ? "agree" : "disagree"}: ${both}${agrees ? "" : " Believe the log."}`,
+    ...(off !== undefined && !isOne(off[1] / off[0])
+      ? [
+        "The log was not drawn by these scores at that temperature: propensities are " +
+        `${off.map((ratio) => ratio.toPrecision(3)).join(" to ")} times theirs. Then IIPS means nothing.`,
+      ]
+      : []),
+  ];
+}
+
+/** A log, and who says what is clicked on it. */
+export interface LogEvaluationContext {
+  readonly clicks: Clicks;
+  readonly getUserId: (user: number) => string;
+  readonly model: UsersSource;
+  readonly explore: Exploration | undefined;
+  readonly onProgress: (policy: string, done: number, of: number) => void;
+}
+
+/** What a log says of a policy: figures, or why it says nothing. */
+export interface PolicyLogResult {
+  readonly policy: string;
+  readonly evaluation?: OffPolicyEvaluation;
+  readonly refused?: string;
+  /** Of the next page, DR: this policy less greedy, on the same pages. */
+  readonly lessRival?: MeanEstimate;
+}
+
+/** At which a policy draws; undefined where it always shows its best slate. Random slates are drawn whatever is said. */
+export function getTemperature(name: string, explore: Exploration | undefined): number | undefined {
+  return explore?.temperature ?? (name === "random" ? 1 : undefined);
+}
+
+/** What the log says of each policy, in their order. @param repeats of the task: whether items are shown again after their click */
+export async function evaluatePoliciesOnLog(
+  gpu: Gpu,
+  { clicks, getUserId: nameOf, model, explore, onProgress }: LogEvaluationContext,
+  { slate, pages, repeats }: PolicyTask,
+  policies: readonly { readonly name: string; readonly policy: Policy }[],
+): Promise<PolicyLogResult[]> {
+  const found: (PolicyLogResult & { user?: Float64Array; own?: Float64Array })[] = [];
+  for (const { name, policy } of policies) {
+    const temperature = policy.scores && getTemperature(name, explore);
+    const called = temperature === undefined ? name : `${name} at ${temperature}`;
+    try {
+      const evidence = await collectEvidence(gpu, {
+        ...{ log: clicks, nameOf, model, policy, slate, pages, repeats, temperature },
+        onProgress: (done, of) => onProgress(called, done, of),
+      });
+      const own = estimators.dr.terms(evidence).values;
+      found.push({
+        policy: name,
+        evaluation: evaluate(evidence, called, temperature),
+        user: evidence.user,
+        own,
+      });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      found.push({ policy: name, refused: error.message });
+    }
+  }
+  const rival = found.find(({ policy }) => policy === RIVAL)?.own;
+  return found.map(({ user, own, ...told }): PolicyLogResult => {
+    if (!user || !own || !rival || told.policy === RIVAL) return told;
+    return { ...told, lessRival: estimateMean(user, { values: own.map((x, i) => x - rival[i]!) }) };
+  });
+}
+
+/** The same beside the simulators' figures, and where they disagree. */
+export function formatLogComparison(
+  log: string,
+  comparison: PolicyComparison,
+  policies: readonly PolicyLogResult[],
+): string {
+  const [own] = comparison.environments;
+  const rows = policies.map(({ policy, evaluation }) => {
+    const { dr, snips, model } = evaluation?.estimates ?? {};
+    const rates = listTrainings(comparison, policy, own?.name ?? "").map(({ figures }) =>
+      figures.clickRate.mean
+    );
+    const simulated = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
+    const of = (figure: MeanEstimate | undefined) =>
+      figure ? [formatDigits(figure.mean), formatRange(figure)] : ["-", "-"];
+    return [
+      policy,
+      ...of(dr),
+      ...of(snips),
+      model ? formatDigits(model.mean) : "-",
+      Number.isNaN(simulated) ? "-" : formatDigits(simulated),
+    ];
+  });
+  const words = policies.flatMap(({ policy, evaluation, refused, lessRival }) => {
+    if (!evaluation) return [`${policy}: ${refused}`];
+    const simulated = findDifference(comparison, policy, RIVAL, own?.name ?? "")?.interval;
+    const [here, there] = [classifyDifference(simulated), classifyDifference(lessRival?.interval)];
+    const apart = lessRival && here !== there && here !== "no significant difference" &&
+      there !== "no significant difference";
+    return [
+      ...describeEvaluation(evaluation).map((text) => `${policy}: ${text}`),
+      ...(apart
+        ? [
+          `${policy}: over a life in ${own?.name} it is ${here} than ${RIVAL}, on the next page of the ` +
+          `log ${there} (${formatSigned(lessRival.mean, 4)}, 95 %: ` +
+          `${
+            lessRival.interval ? formatSignedRange(lessRival.interval, 4) : "-"
+          }). A policy that plans may ` +
+          "give up clicks now for later ones, which the log does not show; one that is misled, too.",
+        ]
+        : []),
+    ];
+  });
+  return [
+    `Clicks on the next page of ${log}'s users, where the log has them; 95 % over users:`,
+    formatTable(["", "DR", "95 %", "SNIPS", "95 %", "the model there", `a page, ${own?.name}`], rows),
+    ...words,
+  ].join("\n");
+}

@@ -1,0 +1,164 @@
+/** Where policies are compared: with the users that they learned on, those of a second model, and the truth of a made-up shop. */
+
+import { countTrain } from "../../counts/train_counts.ts";
+import { drawShopItems } from "../../data/demo_shop.ts";
+import { expectPagesWithoutClick, type LogSource } from "../../data/log_source.ts";
+import { findShop } from "../../data/shops.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import {
+  type LogSupport,
+  type OpenEnvironment,
+  readLoggedStates,
+} from "../../policy/comparison/compare_policies.ts";
+import { trainHistories } from "../../policy/comparison/support.ts";
+import { isSame, type PolicySubject } from "../../policy/policy_config.ts";
+import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
+import { ShopSource } from "../../simulate/shop_users.ts";
+import type { UsersSource } from "../../simulate/users.ts";
+import { UserError } from "../../user_error.ts";
+import type { EnvironmentOptions } from "../simulate/simulate_options.ts";
+import {
+  areEqualArrays,
+  findAgain,
+  findUsers,
+  getSubject,
+  hasSameItems,
+  type UserSelection,
+} from "../simulate/user_selection.ts";
+import { formatThousands } from "../../number_text.ts";
+
+/** Environments before there is a device. */
+export interface FoundEnvironments {
+  /** Whom the policies were trained on. */
+  readonly own: UserSelection;
+  /** What the tests of the models said of them. */
+  readonly verdicts: readonly string[];
+  open(gpu: Gpu, stack: DisposableStack): OpenedEnvironments;
+}
+
+export interface OpenedEnvironments {
+  /** The one that the policies learned in comes first. */
+  readonly environments: readonly OpenEnvironment[];
+  /** Through whom policies see users. */
+  readonly witness: UsersSource;
+  /** Of the model, or of the shop. */
+  readonly log: LogSource;
+  /** What the log of the witness knows; undefined where it is a truth. */
+  logged(): Promise<LogSupport | undefined>;
+}
+
+/** Pages of a log whose states stand for all. */
+const MOST_HISTORIES = 4096;
+
+/**
+ * @param subject whom the policies were trained on.
+ * @throws UserError for a subject that has changed, or whose log has a click on every page, and for environments over other
+ *   items, or given twice.
+ */
+export async function findEnvironments(
+  subject: PolicySubject,
+  options: EnvironmentOptions,
+): Promise<FoundEnvironments> {
+  const own = await findAgain(subject, options);
+  const second = options.testModel === undefined
+    ? undefined
+    : await secondModel(options.testModel, subject, options);
+  const truth = openShopTruth(subject, own, options);
+  const { data } = own;
+  expectPagesWithoutClick(data.source);
+  if (second) expectSameItems(data, second.data, options.testModel ?? "");
+  return {
+    own,
+    verdicts: [own.verdict, second?.verdict].filter((verdict) => verdict !== undefined),
+    open(gpu, stack) {
+      const witness = own.open(gpu, stack).environment;
+      const environments: OpenEnvironment[] = [{
+        name: describeSubject(subject),
+        role: subject.kind === "truth" ? "truth" : "trained on",
+        source: witness,
+      }];
+      if (second) {
+        const source = second.open(gpu, stack).environment;
+        environments.push({ name: describeSubject(getSubject(second)), role: "second model", source });
+      }
+      if (truth) environments.push({ name: `the ${truth.shop.name} shop`, role: "truth", source: truth });
+      return {
+        ...{ environments, witness, log: data.source },
+        async logged() {
+          if (subject.kind === "truth") return undefined; // it has learned nothing from a log, so nothing is beyond it
+          return {
+            states: await readLoggedStates(gpu, witness, trainHistories(data.source, MOST_HISTORIES)),
+            displays: countTrain(data.source).shown,
+          };
+        },
+      };
+    },
+  };
+}
+
+/** "the model runs/a", "the restless shop". */
+function describeSubject(subject: PolicySubject): string {
+  if (subject.kind === "truth") return `the ${subject.shop} shop`;
+  return `the model ${subject.path.replace(/[/\\]best-loss\.safetensors$/, "")}`;
+}
+
+async function secondModel(
+  model: string,
+  subject: PolicySubject,
+  { memoryRows, uncalibrated }: EnvironmentOptions,
+): Promise<UserSelection> {
+  const own = { model, truth: false, memoryRows, uncalibrated, seed: 1, resplit: false };
+  const found = await findUsers(own);
+  if (!isSame(getSubject(found), subject)) return found;
+  throw new UserError(
+    `Expected --test-model to be another model, got ${model}, which the policies were trained on. Train a second one on other ` +
+      "users: of a made-up shop by --data-users-seed.",
+  );
+}
+
+/** @throws UserError for a shop whose items are not those of the model's log. */
+function openShopTruth(
+  subject: PolicySubject,
+  { data }: UserSelection,
+  { shop: name, dataSeed }: Pick<EnvironmentOptions, "shop" | "dataSeed">,
+): ShopSource | undefined {
+  if (name === undefined) return undefined;
+  const shop = findShop(name);
+  if (!shop) throw new Error(`expected a shop, got ${name}`);
+  if (subject.kind === "truth") {
+    if (subject.shop === name && subject.dataSeed === (dataSeed ?? subject.dataSeed)) return undefined;
+    throw new UserError(
+      `Expected no --shop ${name}: the policies were trained on the truth of the ${subject.shop} shop of --data-seed ` +
+        `${subject.dataSeed}, and are compared there.`,
+    );
+  }
+  const trained = subject.data.kind === "demo" ? subject.data : undefined;
+  const values = drawShopItems(dataSeed ?? trained?.seed ?? 1);
+  const own = getDenseFeatures(data.source);
+  if (!own || !areEqualArrays(own, values)) {
+    throw new UserError(
+      "Expected a shop with the items of the model's log, got --shop " +
+        `${name}${dataSeed === undefined ? "" : ` --data-seed ${dataSeed}`}, which has others: its users ` +
+        "would click on what the policies do not know.",
+    );
+  }
+  return new ShopSource(shop, values);
+}
+
+/** [I, F] dense features of items that are in memory. */
+function getDenseFeatures({ items: { items } }: LogSource): Float32Array | undefined {
+  return items?.kind === "dense" ? items.values : undefined;
+}
+
+/** @throws UserError for others. */
+function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string): void {
+  if (hasSameItems(one, other)) return;
+  const countItems = ({ source }: OpenedDataset) => formatThousands(source.items.shape.count);
+  throw new UserError(
+    `Expected --test-model over the same items, got ${model} over others: ${
+      countItems(other)
+    } items in the ` +
+      `place of ${countItems(one)}, or the same number in another order. Train it on the same data set; of ` +
+      "a made-up shop with the same --data-seed and another --data-users-seed.",
+  );
+}

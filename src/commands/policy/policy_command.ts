@@ -1,0 +1,39 @@
+/** `policy`: policies that choose slates. Each subcommand is a file of its own, and a line here. */
+
+import { Command } from "commander";
+import { version } from "../../version.ts";
+import { runMain } from "../../cli/fail.ts";
+import { parseAndRun } from "../../cli/command_options.ts";
+import { createPolicyCompareCommand } from "./policy_compare.ts";
+import { createPolicyEvaluateCommand } from "./policy_evaluate.ts";
+import { createPolicyRankCommand } from "./policy_rank.ts";
+import { createPolicyTrainCommand } from "./policy_train.ts";
+
+/** @returns the exit code that a subcommand has set. */
+async function main(): Promise<number> {
+  const command = new Command("deno task policy")
+    .description(
+      "Trains policies that choose slates on simulated users, compares them, and asks them for a user's next slate.",
+    )
+    .version(version)
+    .addCommand(createPolicyTrainCommand())
+    .addCommand(createPolicyCompareCommand())
+    .addCommand(createPolicyEvaluateCommand())
+    .addCommand(createPolicyRankCommand())
+    .addHelpText(
+      "after",
+      "\nExamples:\n" +
+        "  deno task policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
+        "  deno task policy train --model runs/a --algorithm cdqn --slate 5 --save-dir runs/cdqn\n" +
+        "  deno task policy train --resume runs/cdqn\n" +
+        "  deno task policy compare runs/cdqn runs/gdqn --test-model runs/b --out compared.html\n" +
+        "  deno task policy evaluate --log runs/data/drawn --policy runs/gdqn --explore plackett-luce:0.5\n" +
+        "  deno task policy rank runs/cdqn --history 3,141,59\n" +
+        "\nA subcommand's options: deno task policy train --help. The guide is src/policy/README.md.",
+    );
+  Deno.exitCode = 0; // a process may run several commands
+  await parseAndRun(command, Deno.args);
+  return Deno.exitCode;
+}
+
+await runMain(main);

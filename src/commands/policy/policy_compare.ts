@@ -1,0 +1,307 @@
+/** `policy compare`: policies with users that they learned on, with others, and with those of the truth. */
+
+import { Command, Option } from "commander";
+import type { Gpu } from "../../gpu/device.ts";
+import { listDifferences, nameTasks, type PolicyComparison } from "../../policy/comparison/comparison.ts";
+import {
+  createGreedyPolicy,
+  findNamedPolicy,
+  type PolicyName,
+  policyNames,
+} from "../../policy/named_policies.ts";
+import { readCurve } from "../../policy/learning/policy_run.ts";
+import { groupPolicies, OpenedPolicy, type PolicyGroup } from "../../policy/trained_policy.ts";
+import {
+  compare,
+  type ComparedPolicy,
+  type CompareOptions,
+  makeDevicePolicy,
+  makeOptimalPolicy,
+} from "../../policy/comparison/compare_policies.ts";
+import { describeSubject } from "../../policy/policy_config.ts";
+import { judgePolicies } from "../../policy/comparison/policy_verdict.ts";
+import { expectPage, writePage } from "../../report/page_shell.ts";
+import { buildPolicyPage } from "../../report/policy_page.ts";
+import { usualPoints } from "../../simulate/host/exact_shop.ts";
+import { ShopSource } from "../../simulate/shop_users.ts";
+import { expectReturns, writeReturns } from "../simulate/simulation_files.ts";
+import { withDevice } from "../simulate/user_selection.ts";
+import { UserError } from "../../user_error.ts";
+import { OUT_FILE } from "../../cli/arguments.ts";
+import { buildStartOptions } from "./episode_setting.ts";
+import {
+  addEnvironmentOptions,
+  createExploreOption,
+  type EnvironmentOptions,
+} from "../simulate/simulate_options.ts";
+import type { Exploration } from "../../simulate/exploring_policy.ts";
+import type { Policy } from "../../simulate/policy.ts";
+import {
+  folder,
+  LARGEST_SEED,
+  makeOutputFileParser,
+  parseWholeNumber,
+  path,
+} from "../../cli/command_options.ts";
+import { formatComparison, formatSlateSizes } from "./format_comparison.ts";
+import { findEnvironments, type OpenedEnvironments } from "./open_environments.ts";
+import {
+  evaluatePoliciesOnLog,
+  formatLogComparison,
+  type LogEvaluationContext,
+  openLogged,
+  type PolicyLogResult,
+  selectEvaluationClicks,
+} from "./log_evaluation.ts";
+import { stepProgress } from "../../cli/progress.ts";
+import { formatThousands } from "../../number_text.ts";
+
+/** Points of (m1, m2, p): 10 s of CPU for 20 pages of a shop of 500 items, or one. */
+const GRIDS = { fine: usualPoints, coarse: [17, 17, 7], none: undefined } as const;
+const DEFAULT_PAGE = "runs/compared.html";
+
+interface Options extends EnvironmentOptions {
+  with: readonly PolicyName[];
+  users: number;
+  optimum: keyof typeof GRIDS;
+  log?: string;
+  explore?: Exploration;
+  seed: number;
+  out: string;
+  json: boolean;
+}
+
+export function createPolicyCompareCommand(): Command {
+  const command = new Command("compare")
+    .description(
+      "Compares policies with each other and with simple ones: on the model that they learned on, on a second one, and on the " +
+        "truth of a made-up shop; everywhere with the same users and the same random numbers.",
+    )
+    .argument(
+      "<policy...>",
+      "folders that policy train wrote; several seeds of a training count as one policy",
+      eachFolder,
+    )
+    .option(
+      "--with <names>",
+      `rivals, of ${policyNames.join(", ")}: greedy shows what the model holds best for this page alone`,
+      rivals,
+      ["greedy", "popular", "random"] as const,
+    )
+    .option("--users <n>", "users of each policy in each environment", parseWholeNumber(2, 2 ** 24), 10_000)
+    .addOption(
+      new Option(
+        "--optimum <grid>",
+        "with a shop: the grid that the values of its states stand on, to compute the best policy",
+      )
+        .choices(["fine", "coarse", "none"]).default("fine"),
+    )
+    .option(
+      "--log <folder>",
+      "a log with propensities: what it says of the next page under each policy, as policy evaluate, beside the simulators' figures",
+      path,
+    )
+    .addOption(
+      createExploreOption("with --log: slates of policies with a score an item are drawn by these there"),
+    )
+    .option("--seed <n>", "of the users and what they draw", parseWholeNumber(0, LARGEST_SEED), 1)
+    .option(OUT_FILE, "the page to write", makeOutputFileParser(".html", ".htm"), DEFAULT_PAGE)
+    .option("--json", "print all figures as JSON", false)
+    .addHelpText(
+      "after",
+      "\nExample:\n  deno task policy compare runs/slateq runs/cdqn --test-model runs/b --shop restless --out compared.html",
+    );
+  addEnvironmentOptions(command, {
+    testModel: "a second model over the same items, of other users",
+    shop: "the truth of the made-up shop that the model's log is of",
+  });
+  return command.action(run);
+}
+
+function returnsBeside(page: string): string {
+  return page.replace(/\.html?$/i, "-returns.csv");
+}
+
+function eachFolder(text: string, before: readonly string[] = []): string[] {
+  return [...before, folder(text)];
+}
+
+function rivals(text: string): PolicyName[] {
+  const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  return names.map((name) => {
+    const known = policyNames.find((rival) => rival === name);
+    if (known) return known;
+    throw new UserError(
+      `Expected --with of ${policyNames.join(", ")}, joined by commas, got ${JSON.stringify(name)}.`,
+    );
+  });
+}
+
+async function run(folders: readonly string[], options: Options): Promise<void> {
+  const { log, explore } = options;
+  if (explore && log === undefined) {
+    throw new UserError(
+      "Expected --explore with --log: in simulators policies show the best slate. Leave it out.",
+    );
+  }
+  expectPage(options.out, "policies");
+  expectReturns(returnsBeside(options.out));
+  const opened = await Promise.all(folders.map((path) => OpenedPolicy.open(path)));
+  const groups = groupPolicies(opened);
+  const [first] = opened;
+  if (!first) throw new Error("expected a policy");
+  const subject = first.config.trainedOn;
+  const found = await findEnvironments(subject, options);
+  const onLog = log === undefined ? undefined : selectEvaluationClicks(
+    await openLogged(log, found.own, options.memoryRows),
+    found.own,
+  );
+  using progress = stepProgress();
+  await withDevice(async (gpu, stack) => {
+    const tried = found.open(gpu, stack);
+    const logged = await tried.logged();
+    const comparisons: PolicyComparison[] = [];
+    const said: PolicyLogResult[][] = [];
+    const notes = [...found.verdicts];
+    const names = nameTasks(groups.map(({ task }) => task));
+    for (const [k, group] of groups.entries()) {
+      const { start: startAs, ...task } = group.task;
+      const own: CompareOptions = {
+        ...{ ...task, startAs, start: buildStartOptions(tried.log, startAs) },
+        ...{ users: options.users, seed: options.seed, logged },
+        onProgress: (title, round, rounds) =>
+          progress.begin({
+            ...{ title: names[k] ? `${names[k]}: ${title}` : title, number: 0, of: 0 },
+            ...{ round, rounds },
+          }),
+      };
+      const contenders = openContenders(gpu, stack, group, tried, options, own);
+      const comparison = await compare(tried.environments, contenders, own);
+      comparisons.push(comparison);
+      if (log === undefined || !onLog) continue;
+      const context: LogEvaluationContext = {
+        ...{ clicks: onLog.clicks, getUserId: onLog.getUserId, model: tried.witness, explore },
+        onProgress: (name, round, rounds) =>
+          progress.begin({ title: `the log under ${name}`, number: 0, of: 0, round, rounds }),
+      };
+      const policies = listLoggedPolicies(stack, group, tried, options);
+      const told = await evaluatePoliciesOnLog(gpu, context, group.task, policies);
+      said.push(told);
+      notes.push(formatLogComparison(log, comparison, told), ...onLog.notes);
+    }
+    progress.stop();
+    gpu.check();
+    await tell(comparisons, opened, { notes, said }, options);
+  });
+}
+
+function openContenders(
+  gpu: Gpu,
+  stack: DisposableStack,
+  { policies, task }: PolicyGroup,
+  { witness, log, environments }: OpenedEnvironments,
+  options: Options,
+  simulated: CompareOptions,
+): ComparedPolicy[] {
+  const device = (policy: string, chooses: Parameters<typeof makeDevicePolicy>[2], only?: "truth") =>
+    makeDevicePolicy(gpu, { policy, seed: null, ...(only && { only }) }, chooses, witness, simulated);
+  const learned = policies.map(({ name, seed, policy }) =>
+    makeDevicePolicy(gpu, { policy: name, seed }, stack.use(policy.policy(witness)), witness, simulated)
+  );
+  const others: ComparedPolicy[] = [];
+  for (const rival of options.with) {
+    others.push(device(rival, findNamedPolicy(rival).make({ log, known: witness })));
+    if (
+      rival === "greedy" && environments.some(({ role, source }) => role === "truth" && source !== witness)
+    ) {
+      others.push(device("greedy on the truth", createGreedyPolicy(), "truth"));
+    }
+  }
+  const truth = environments.find(({ role }) => role === "truth")?.source;
+  const points = GRIDS[options.optimum];
+  // The best plan is one for users who begin without a click.
+  if (truth instanceof ShopSource && points && task.start === "empty") {
+    others.push(makeOptimalPolicy(truth, simulated, points));
+  }
+  return [...learned, ...others];
+}
+
+/** The policies that a log is asked about: one training of each, and the rivals. */
+function listLoggedPolicies(
+  stack: DisposableStack,
+  { policies }: PolicyGroup,
+  { witness, log }: OpenedEnvironments,
+  options: Options,
+): { name: string; policy: Policy }[] {
+  const first = policies.filter(({ name }, k) => policies.findIndex((other) => other.name === name) === k);
+  return [
+    ...first.map(({ name, policy }) => ({ name, policy: stack.use(policy.policy(witness)) })),
+    ...options.with.map((name) => ({ name, policy: findNamedPolicy(name).make({ log, known: witness }) })),
+  ];
+}
+
+async function tell(
+  comparisons: readonly PolicyComparison[],
+  policies: readonly OpenedPolicy[],
+  { notes, said }: {
+    readonly notes: readonly string[];
+    readonly said: readonly (readonly PolicyLogResult[])[];
+  },
+  { out, json, users, seed }: Options,
+): Promise<void> {
+  const [first] = policies;
+  const head = {
+    title: "Policies compared",
+    facts: [
+      ["policies", policies.map(({ path }) => path).join(", ")],
+      ["trained on", first ? describeSubject(first.config.trainedOn) : ""],
+      ["users", formatThousands(users)],
+      ["seed", String(seed)],
+    ] as const,
+    notes,
+    curves: await Promise.all(policies.map(async ({ path, name, config: { training: { seed } } }) => ({
+      name: `${name} (${path}), seed ${seed}`,
+      points: await readCurve(path),
+    }))),
+  };
+  await writePage(out, buildPolicyPage(head, comparisons));
+  await writeReturns(returnsBeside(out), { startedAs: undefined }, listReturns(comparisons));
+  const verdicts = comparisons.map((comparison) => judgePolicies(comparison));
+  if (json) {
+    const all = comparisons.map((comparison, k) => ({
+      ...comparison,
+      differences: listDifferences(comparison),
+      verdicts: verdicts[k],
+      ...(said[k] && { logged: said[k] }),
+    }));
+    console.log(JSON.stringify(all, plain, 2));
+    return;
+  }
+  const names = nameTasks(comparisons);
+  comparisons.forEach((comparison, k) => {
+    if (k > 0) console.log("");
+    console.log(formatComparison(comparison, names[k]));
+    for (const { text } of verdicts[k] ?? []) console.log(`\n${text}`);
+  });
+  for (const note of notes) console.log(`\n${note}`);
+  const beside = formatSlateSizes(comparisons);
+  if (beside !== undefined) console.log(`\n${beside}`);
+  console.log(`\nThe page is ${out}, and the return of each user ${returnsBeside(out)}`);
+}
+
+/** A column for each policy, training and environment, the same users in all. */
+function listReturns(comparisons: readonly PolicyComparison[]): { name: string; returns: Float64Array }[] {
+  const tasks = nameTasks(comparisons);
+  return comparisons.flatMap(({ cells }, k) =>
+    cells.map(({ policy, seed, environment, figures: { returns } }) => ({
+      name: [policy, ...(seed === null ? [] : [`seed ${seed}`]), environment, ...(tasks[k] ? [tasks[k]] : [])]
+        .join("; "),
+      returns,
+    }))
+  );
+}
+
+/** Without what is of every user. */
+function plain(key: string, value: unknown): unknown {
+  return ["returns", "points", "sorted"].includes(key) ? undefined : value;
+}

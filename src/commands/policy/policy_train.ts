@@ -1,0 +1,300 @@
+/** `policy train`: a policy from simulated users; its options, and its folder. */
+
+import process from "node:process";
+import * as v from "../../schema.ts";
+import { Command } from "commander";
+import { expectPagesWithoutClick } from "../../data/log_source.ts";
+import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
+import { expectEmpty, listContents, OwnedFolder } from "../../files/owned_folder.ts";
+import { reuseVariants } from "../../gpu/kernel_variants.ts";
+import {
+  describeSubject,
+  expectItems,
+  expectSubject,
+  hasPolicy,
+  type PolicyConfig,
+  policyConfigSchema,
+  readPolicyConfig,
+} from "../../policy/policy_config.ts";
+import {
+  type LearningCurvePoint,
+  PolicyFolder,
+  type PolicyResult,
+  runPolicy,
+} from "../../policy/learning/policy_run.ts";
+import { readPolicy } from "../../policy/learning/policy_snapshot.ts";
+import { PolicyTrainer } from "../../policy/learning/policy_trainer.ts";
+import {
+  type PolicyTrainingConfig,
+  policyTrainingFields,
+  policyTrainingSchema,
+} from "../../policy/learning/policy_training_config.ts";
+import { UserError } from "../../user_error.ts";
+import { version } from "../../version.ts";
+import { buildStartOptions } from "./episode_setting.ts";
+import {
+  findAgain,
+  findUsers,
+  getSubject,
+  type UserSelection,
+  withDevice,
+} from "../simulate/user_selection.ts";
+import { createOption, folder, type GivenOptions, listGivenOptions } from "../../cli/command_options.ts";
+import {
+  compareMachine,
+  describeMachine,
+  EXIT_INTERRUPTED,
+  getTimestamp,
+  printLine,
+} from "../train/run_stages.ts";
+import { createTrainingProgress } from "../../cli/progress.ts";
+import { quotePath, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
+import { reportAtStop, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
+import { formatThousands } from "../../number_text.ts";
+import { buildConfig } from "../../option.ts";
+import { addUsersOptions, checkUsers, type UserSelectionOptions } from "../simulate/simulate_options.ts";
+
+/** A clip of 0 is none. */
+interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig {
+  saveDir?: string;
+  resume?: string;
+}
+
+type Names = readonly (keyof PolicyTrainingConfig)[];
+
+/** Groups stand in the help in this order, behind what is learned, and from whom. */
+const GROUPS: Readonly<Record<string, Names>> = {
+  Pages: ["slate", "pages", "users", "reward", "start", "repeats", "leave", "patience"],
+  Network: ["hidden", "trunk", "sharePositions"],
+  Learning: [
+    ...["target", "doubleQ", "targetEvery", "discount", "bootstrapAtEnd"] as const,
+    ...["learningRate", "rows", "stepsPerPage", "clip", "huber", "replay"] as const,
+    ...["epsilonStart", "epsilonEnd", "epsilonShare"] as const,
+  ],
+  Evaluation: ["evaluateEvery", "evaluationUsers"],
+};
+
+export function addPolicyTrainOptions(command: Command): Command {
+  const add = (names: Names) => {
+    for (const name of names) {
+      const { option } = policyTrainingFields[name];
+      if (option) command.addOption(createOption(option));
+    }
+  };
+  add(["algorithm", "steps", "seed"]);
+  command.option(SAVE_DIR, "new or empty folder for the policy", folder)
+    .option(RESUME, "go on with the training in this folder, bit for bit; --steps may ask for more", folder);
+  addUsersOptions(command, { seed: "the model's, else 1" });
+  for (const [heading, names] of Object.entries(GROUPS)) {
+    command.optionsGroup(`${heading}:`);
+    add(names);
+  }
+  return command;
+}
+
+/** @throws UserError where it is not said whose clicks to learn from, or begin with, or it is said twice. */
+function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions, "start">): void {
+  checkUsers(options);
+  if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
+    throw new UserError(
+      "Expected --start without --data-users-seed: a policy that is trained on the truth of a shop begins with the clicks of " +
+        "the shop's own users. Leave it out.",
+    );
+  }
+  if (!options.truth || options.model === undefined) return;
+  throw new UserError("Expected --model or --truth, got both. A policy is trained on one kind of users.");
+}
+
+/** The training that the options ask for. @throws UserError for options that make no sense together. */
+export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTrainingConfig {
+  const config = buildConfig(policyTrainingFields, { ...options });
+  const training = v.parse(policyTrainingSchema, { ...config, clip: config.clip === 0 ? null : config.clip });
+  if (training.algorithm !== "cdqn" && (training.target !== "common" || training.sharePositions)) {
+    throw new UserError(
+      `Expected --target and --share-positions with --algorithm cdqn, got them with ${training.algorithm}, which has no ` +
+        "positions.",
+    );
+  }
+  return training;
+}
+
+/** @throws UserError for other options beside --resume. */
+function checkPolicyResume(given: GivenOptions): void {
+  const allowed = ["resume", "steps", "memoryRows"];
+  const extra = [...given].filter(([name]) => !allowed.includes(name)).map(([, flag]) => flag);
+  if (extra.length === 0) return;
+  throw new UserError(
+    `Expected --resume alone or with --steps, got ${extra.join(", ")} too: a resumed training keeps its ` +
+      "settings.",
+  );
+}
+
+export function createPolicyTrainCommand(): Command {
+  const command = new Command("train").description(
+    "Trains a policy on simulated users: those of a learned model, or the truth of a made-up shop. Users, what is " +
+      "remembered of them and the networks stand on the device.",
+  );
+  addPolicyTrainOptions(command);
+  return command.action(async (options: PolicyTrainOptions) => {
+    const stop = stopOnSignals(EXIT_INTERRUPTED);
+    const given = listGivenOptions(command);
+    if (options.resume !== undefined) checkPolicyResume(given);
+    Deno.exitCode = options.resume === undefined
+      ? await begin(options, stop)
+      : await resume(options.resume, options, given.has("steps"), stop);
+  }).addHelpText(
+    "after",
+    "\nExamples:\n" +
+      "  deno task policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
+      "  deno task policy train --model runs/a --algorithm cdqn --slate 5 --steps 1000000\n" +
+      "  deno task policy train --resume runs/gdqn        after Ctrl-C\n" +
+      "\nThe folder holds policy.json, curve.csv with what the policy brought whenever it was evaluated, train.csv with the " +
+      "figures of\nevery page, and last.safetensors. Training is saved between two episodes, at every point of the curve.",
+  );
+}
+
+const NEW_POLICY = { what: "the policy", option: "--save-dir" };
+
+/** @throws UserError for a folder that holds something. */
+function expectNewPolicy(path: string): void {
+  if (!listContents(path)?.includes("policy.json")) return expectEmpty(path, NEW_POLICY);
+  throw new UserError(
+    `Expected a new or empty folder for the policy, but ${path} holds one. Continue it with --resume ` +
+      `${quotePath(path)}, or choose another --save-dir.`,
+  );
+}
+
+async function begin(options: PolicyTrainOptions, stop: StopRequest): Promise<number> {
+  const training = buildPolicyTrainingConfig(options);
+  checkTrainedOn(options);
+  if (options.saveDir !== undefined) expectNewPolicy(options.saveDir);
+  const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is the training's alone
+  const path = options.saveDir ?? `runs/policy-${training.algorithm}-${getTimestamp()}`;
+  return await withTrainer(found, training, undefined, async (trainer, config) => {
+    expectNewPolicy(path);
+    using folder = await OwnedFolder.begin(path, NEW_POLICY);
+    printLine(`policy: ${folder.path}`);
+    return tell(path, training, await goOn(trainer, path, config, stop));
+  });
+}
+
+async function resume(
+  path: string,
+  options: PolicyTrainOptions,
+  stepsGiven: boolean,
+  stop: StopRequest,
+): Promise<number> {
+  if (!await hasPolicy(path)) await readPolicyConfig(path); // says so
+  using _folder = OwnedFolder.open(path);
+  const saved = await readPolicyConfig(path);
+  const training = stepsGiven ? { ...saved.training, steps: options.steps } : saved.training;
+  const found = await findAgain(saved.trainedOn, options);
+  const { name, items } = found.data.source;
+  expectItems(path, saved, name, items.shape.count);
+  return await withTrainer(found, training, saved, async (trainer, config) => {
+    return tell(path, training, await goOn(trainer, path, config, stop));
+  });
+}
+
+async function goOn(
+  trainer: PolicyTrainer,
+  path: string,
+  config: PolicyConfig,
+  stop: StopRequest,
+): Promise<PolicyResult> {
+  if (!await PolicyFolder.hasState(path)) {
+    return await train(trainer, await PolicyFolder.open(path, config), stop);
+  }
+  const { users, steps } = config.training;
+  const snapshot = await readPolicy(path);
+  expectSubject(path, config, snapshot.trainedOn);
+  const done = snapshot.iteration * users;
+  if (snapshot.iteration > trainer.schedule.iterations) {
+    throw new UserError(`Expected --steps of at least ${done}, as so many are done, got ${steps}.`);
+  }
+  trainer.restoreAll(snapshot.state(trainer.specs), path);
+  printLine(`going on after ${formatThousands(done)} pages of users`);
+  return await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
+}
+
+/** @param saved of a training that has begun. */
+async function withTrainer<T>(
+  found: UserSelection,
+  training: PolicyTrainingConfig,
+  saved: PolicyConfig | undefined,
+  use: (trainer: PolicyTrainer, config: PolicyConfig) => Promise<T>,
+): Promise<T> {
+  expectPagesWithoutClick(found.data.source);
+  return await withDevice(async (gpu, stack) => {
+    const source = found.open(gpu, stack).environment;
+    if (saved) {
+      await compareMachine(gpu, saved);
+      // The kernel shapes that the training began with, so that it goes on bit for bit.
+      gpu.useShapes(reuseVariants(saved.shapes, gpu.shapes));
+    }
+    const config = saved ? { ...saved, training } : v.parse(policyConfigSchema, {
+      ...{
+        format: FOLDER_FORMATS.policy,
+        clickgan: version,
+        command: Deno.args,
+        trainedOn: getSubject(found),
+        items: source.itemCount,
+        training,
+      },
+      ...{ ...await describeMachine(gpu), shapes: gpu.shapes },
+    });
+    const { kind, description } = gpu.adapter;
+    printLine(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
+    printLine(`users: ${describeSubject(getSubject(found))}, ${formatThousands(source.itemCount)} items`);
+    if (found.verdict !== undefined) printLine(found.verdict);
+    const start = buildStartOptions(found.data.source, training.start);
+    const trainer = stack.use(await PolicyTrainer.create(gpu, source, training, { start }));
+    const result = await use(trainer, config);
+    gpu.check();
+    return result;
+  });
+}
+
+async function train(trainer: PolicyTrainer, folder: PolicyFolder, stop: StopRequest): Promise<PolicyResult> {
+  const { schedule: { iterations }, config: { users } } = trainer;
+  const names = { loss: "loss", prec1: "return" };
+  const start = trainer.iteration * users;
+  using files = folder;
+  using progress = createTrainingProgress(iterations * users, start, process.stderr, names);
+  const ending = "stopping: the episode that is under way is finished and saved (Ctrl-C again to drop it)";
+  using _told = reportAtStop(stop, progress.note, ending);
+  return await runPolicy(trainer, files, {
+    onPage: ({ iteration, loss }) => progress.update(iteration * users, { loss }),
+    onPoint: (point) => {
+      progress.update(point.userSteps, { prec1: point.return });
+      progress.note(`${formatThousands(point.userSteps)} pages of users: return ${returnText(point)}`);
+    },
+  }, stop.signal);
+}
+
+function returnText(point: LearningCurvePoint): string {
+  return `${point.return.toFixed(3)} +- ${point.standardError.toFixed(3)}`;
+}
+
+/** @returns the exit code. */
+function tell(
+  path: string,
+  { users, pages, evaluationUsers }: PolicyTrainingConfig,
+  { iteration, finished, chosen }: PolicyResult,
+): number {
+  if (!finished) {
+    printLine(`Stopped after ${iteration * users} pages of users; everything is saved in ${path}.`);
+    printLine(`Go on with: deno task policy train --resume ${quotePath(path)}`);
+    return EXIT_INTERRUPTED;
+  }
+  if (chosen) {
+    const { userSteps, clickRate, coverage } = chosen;
+    console.log(
+      `Return ${returnText(chosen)} of ${evaluationUsers} other users over ${pages} pages, by the ` +
+        `weights after ${formatThousands(userSteps)} pages, the curve's best; click rate ` +
+        `${clickRate.toFixed(3)}, ${(100 * coverage).toFixed(0)} % of the catalogue shown.`,
+    );
+  }
+  console.log(`The policy is in ${path}`);
+  return 0;
+}

@@ -1,0 +1,241 @@
+/** The files that `simulate` writes: figures and episodes in a folder, and the pages as a data set in another one. */
+
+import type { IdList } from "../../data/ids.ts";
+import { expectReplaceable } from "../../files/atomic_write.ts";
+import { type RowColumn, rowsMark, type RowsWritten, writeRows } from "../../files/row_file.ts";
+import { type EpisodeLog, listSeenPages, toClickLog } from "../../simulate/episode_log.ts";
+import { listCandidates, type PoolPage } from "../../simulate/pool.ts";
+import { resolveSettings } from "../../simulate/simulator_options.ts";
+import { type Clicks, eventLists } from "../../data/click_log.ts";
+import { writePrepared } from "../../data/sets/prepared_writer.ts";
+import { getFeatureManifest } from "../../data/sets/dataset.ts";
+import { createRandomStream } from "../../data/random.ts";
+import { UserError } from "../../user_error.ts";
+import type { EpisodeSetting } from "../policy/episode_setting.ts";
+import type { SimulateOptions } from "./simulate_options.ts";
+import type { PolicySimulation } from "./simulate_policies.ts";
+import type { SimulationContext } from "./user_selection.ts";
+
+/** A page that a user saw. */
+interface PageRow {
+  readonly user: number;
+  /** The logged user whose clicks they started with; null for nobody's. */
+  readonly startedAs: string | null;
+  readonly page: number;
+  /** k ids. */
+  readonly slate: readonly string[];
+  /** The slot that was clicked, from 0; null for none. */
+  readonly slot: number | null;
+  readonly reward: number;
+  readonly clickChance: number;
+}
+
+/** Columns of k slots. @param starts whether users start as somebody. */
+function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
+  return [
+    { name: "user", type: "INT32", of: ({ user }) => user },
+    ...(starts
+      ? [{
+        name: "started_as",
+        type: "STRING",
+        nullable: true,
+        of: ({ startedAs }) => startedAs,
+      }] satisfies RowColumn<PageRow>[]
+      : []),
+    { name: "page", type: "INT32", of: ({ page }) => page },
+    ...Array.from({ length: slate }, (_, j): RowColumn<PageRow> => ({
+      name: `item_${j + 1}`,
+      type: "STRING",
+      of: (row) => row.slate[j] ?? "",
+    })),
+    {
+      name: "clicked",
+      type: "STRING",
+      nullable: true,
+      of: (row) => row.slot === null ? null : row.slate[row.slot] ?? null,
+    },
+    { name: "place", type: "INT32", nullable: true, of: ({ slot }) => slot },
+    { name: "reward", type: "FLOAT", of: ({ reward }) => reward },
+    { name: "click_chance", type: "FLOAT", of: ({ clickChance }) => clickChance },
+  ];
+}
+
+export interface EpisodeFileOptions {
+  readonly slate: number;
+  readonly items: IdList;
+  /** Whom a user started as; without it all start with nothing. */
+  readonly startedAs?: (user: number) => string | null;
+}
+
+/** By user, then by page. @throws UserError when the file cannot be written. */
+export function writeEpisodes(
+  path: string,
+  options: EpisodeFileOptions,
+  logs: AsyncIterable<EpisodeLog>,
+): Promise<RowsWritten> {
+  async function* rows(): AsyncGenerator<PageRow[]> {
+    for await (const log of logs) {
+      for (let u = 0; u < log.users; u++) yield listRows(log, u, options);
+    }
+  }
+  return writeRows(path, "episodes", listColumns(options.slate, options.startedAs !== undefined), rows());
+}
+
+function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileOptions): PageRow[] {
+  const user = log.firstUser + u;
+  return Array.from(listSeenPages(log, u), ({ page, at, slate, clicked }): PageRow => ({
+    user,
+    startedAs: startedAs?.(user) ?? null,
+    page,
+    slate: Array.from(slate, (item) => items.of(item)),
+    slot: clicked === undefined ? null : log.choices[at]!,
+    reward: log.rewards[at] ?? NaN,
+    clickChance: log.probabilities[at] ?? NaN,
+  }));
+}
+
+/** Takes what is made, such as pages of users, as it comes, and writes it down. */
+export interface RowSink<T = EpisodeLog> {
+  /** Waits until what was put before is taken, so that it does not pile up. @throws what ended the writing, if it has ended. */
+  put(made: T): Promise<void>;
+  /** All was put. @throws UserError when it cannot be written. */
+  finish(): Promise<void>;
+  /** There will be no more: what is not whole is taken back. */
+  abandon(error: unknown): Promise<void>;
+}
+
+export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>): RowSink<T> {
+  const { readable, writable } = new TransformStream<T, T>();
+  const into = writable.getWriter();
+  const done = write(readable);
+  into.closed.catch(() => {}); // whoever puts or finishes is told
+  done.catch((error) => into.abort(error)).catch(() => {}); // who never began to read would let them wait for ever
+  /** What a stream says of its reader's end is not why it has ended. */
+  const orWhyNot = (work: Promise<void>) =>
+    work.catch(async () => {
+      await done;
+      throw new Error("its reader has ended");
+    });
+  return {
+    put: (made) => orWhyNot(into.write(made)),
+    async finish() {
+      await orWhyNot(into.close());
+      await done;
+    },
+    async abandon(error) {
+      await into.abort(error).catch(() => {});
+      await done.catch(() => {});
+    },
+  };
+}
+
+export interface SinkContext {
+  readonly options: SimulateOptions;
+  readonly simulated: SimulationContext;
+  readonly setting: EpisodeSetting;
+}
+
+/** Of the files that the options ask for, in folders that are there. */
+export function createSinks(context: SinkContext): RowSink[] {
+  const { options: { saveDir, episodesFile, writeLog, slate }, simulated: { data }, setting } = context;
+  const episodes = { slate, items: data.items, startedAs: setting.startedAs };
+  return [
+    ...(saveDir !== undefined && episodesFile
+      ? [
+        createSink<EpisodeLog>((logs) =>
+          writeEpisodes(`${saveDir}/episodes.${episodesFile}`, episodes, logs)
+        ),
+      ]
+      : []),
+    ...(writeLog !== undefined ? [createSink(logWriter(context, writeLog))] : []),
+  ];
+}
+
+/** Fewer users leave a part without any. */
+const LEAST_USERS = 7;
+
+/** @throws UserError for too few users to learn from. */
+export function expectEnoughUsers({ writeLog, users }: Pick<SimulateOptions, "writeLog" | "users">): void {
+  if (writeLog === undefined || users >= LEAST_USERS) return;
+  throw new UserError(
+    `Expected --users of at least ${LEAST_USERS} with --write-log, got ${users}: each part of a data set needs some.`,
+  );
+}
+
+/** The part of each user: 70 % train, 15 % validate, 15 % test. */
+function drawParts(users: number, seed: number): Uint8Array {
+  const parts = new Uint8Array(users);
+  createRandomStream(seed, "simulated", "split").sampleWithoutReplacement(users, users).forEach(
+    (user, place) => {
+      parts[user] = place < 0.7 * users ? 0 : place < 0.85 * users ? 1 : 2;
+    },
+  );
+  return parts;
+}
+
+/** What writes the pages that users were shown as a prepared data set over the items of the data. */
+function logWriter(
+  { options, simulated: { data: { dataset, items: itemIds }, words }, setting }: SinkContext,
+  folder: string,
+) {
+  const { policy, slate, explore, users, seed } = options;
+  const drawn = explore ? `, drawn by its scores (Plackett-Luce) at temperature ${explore.temperature}` : "";
+  const note = `simulated: pages of ${slate} items by the policy ${policy}${drawn}; who clicks: ${words}`;
+  const { source } = dataset;
+  const { count } = source.items.shape;
+  const settings = resolveSettings(setting.options, count);
+  const from = explore && { listCandidates: (page: PoolPage) => listCandidates(settings, count, page) };
+  const features = getFeatureManifest(dataset);
+  const parts = drawParts(users, seed);
+  const own = { name: source.name, items: { kind: "one-hot", count: 0 } } as const; // of clicks alone
+  const contents = {
+    name: `simulated-${source.name}`,
+    items: source.items,
+    itemIds,
+    ...(features && { features }),
+    ...(dataset.config.kind === "prepared" && { featuresFrom: dataset.config.path }),
+    places: "shown",
+    notes: [note],
+    ...(from && { lists: eventLists }),
+    command: Deno.args,
+  } as const;
+  return (logs: AsyncIterable<EpisodeLog>) => {
+    async function* clicks(): AsyncGenerator<Clicks> {
+      for await (const log of logs) {
+        const split = (place: number) => parts[log.firstUser + place] ?? 0;
+        yield toClickLog([log], { ...own, split, getStart: setting.getStart, ...from });
+      }
+    }
+    return writePrepared(folder, contents, clicks());
+  };
+}
+
+/** Every file of returns begins with it. */
+const RETURNS_HEAD = { name: "simulated_user" };
+
+/** @throws UserError where {@link writeReturns} would replace something else. */
+export function expectReturns(path: string): void {
+  expectReplaceable(path, rowsMark(path, "returns", [RETURNS_HEAD], false));
+}
+
+/** returns.csv: a row per simulated user, a column per policy. */
+export async function writeReturns(
+  path: string,
+  { startedAs }: Pick<EpisodeSetting, "startedAs">,
+  runs: readonly Pick<PolicySimulation, "name" | "returns">[],
+): Promise<void> {
+  const columns: RowColumn<number>[] = [
+    { ...RETURNS_HEAD, type: "INT32", of: (user) => user },
+    ...(startedAs ? [{ name: "started_as", type: "STRING" as const, nullable: true, of: startedAs }] : []),
+    ...runs.map(({ name, returns }) => ({
+      name,
+      type: "FLOAT" as const,
+      of: (user: number) => returns[user] ?? NaN,
+    })),
+  ];
+  const users = runs[0]?.returns.length ?? 0;
+  async function* rows(): AsyncGenerator<number[]> {
+    yield await Promise.resolve(Array.from({ length: users }, (_, user) => user));
+  }
+  await writeRows(path, "returns", columns, rows(), 1);
+}

@@ -1,0 +1,187 @@
+/** What `simulate` ends with: a table of the policies, the curve by page, what follows in words, and the same in files. */
+
+import { comparePolicies } from "../../policy/comparison/comparison.ts";
+import type { MeanEstimate, PageCurvePoint } from "../../policy/comparison/episode_metrics.ts";
+import {
+  classifyDifference,
+  describeDifference,
+  describeSignificance,
+  formatSigned,
+} from "../../metrics/baseline_verdict.ts";
+import type { SimulateOptions } from "./simulate_options.ts";
+import { type PolicySimulation, RIVALS } from "./simulate_policies.ts";
+import {
+  fitsWidth,
+  formatFittedTable,
+  formatTable,
+  getOutputWidth,
+  type TableColumn,
+  WIDEST,
+} from "../../cli/table.ts";
+import { formatPercent as percentText, formatThousands } from "../../number_text.ts";
+
+/** What the figures are of. */
+export interface SimulationSummary {
+  readonly options: Pick<SimulateOptions, "users" | "pages" | "slate" | "reward" | "leave" | "patience">;
+  /** Who clicks. */
+  readonly words: string;
+  /** I */
+  readonly items: number;
+  /** Why clicks are not counted; undefined where they are. */
+  readonly noClickRate: string | undefined;
+  /** Sentences from elsewhere: what is not known, or was left out. */
+  readonly notes: readonly string[];
+}
+
+const RANGE = "95 %";
+const percent = (share: number) => percentText(share, 1);
+/** A share that may be tiny. */
+const small = (share: number) =>
+  share > 0 && share < 0.001 ? `${(100 * share).toPrecision(1)} %` : percent(share);
+const some = (count: number, what: string) => `${formatThousands(count)} ${what}${count === 1 ? "" : "s"}`;
+const number = (value: number) => Number.isNaN(value) ? "-" : value.toFixed(2).replace(/^-0\.00$/, "0.00");
+const range = ({ interval }: MeanEstimate, text: (value: number) => string) =>
+  interval ? `${text(interval[0])} to ${text(interval[1])}` : "-";
+
+function listResultColumns({ options, noClickRate }: SimulationSummary): TableColumn<PolicySimulation>[] {
+  const counts = noClickRate === undefined;
+  const leaves = options.leave > 0 || options.patience !== undefined;
+  const columns: (TableColumn<PolicySimulation> | false)[] = [
+    { head: "policy", goes: 0, cell: ({ name }) => name },
+    counts && { head: "return", goes: 0, cell: ({ figures }) => number(figures.return.mean) },
+    counts && { head: RANGE, goes: 2, cell: ({ figures }) => range(figures.return, number) },
+    counts && { head: "click rate", goes: 0, cell: ({ figures }) => percent(figures.clickRate.mean) },
+    counts && {
+      head: RANGE,
+      goes: 1,
+      cell: ({ figures }) => range(figures.clickRate, (x) => (100 * x).toFixed(1)),
+    },
+    leaves && { head: "pages", goes: 3, cell: ({ figures }) => number(figures.pages.mean) },
+    { head: "coverage", goes: 4, cell: ({ figures }) => small(figures.coverage) },
+  ];
+  return columns.filter((column) => column !== false);
+}
+
+/** All that is printed. @param width characters of a line; columns go where they do not fit. */
+export function formatResults(
+  told: SimulationSummary,
+  runs: readonly PolicySimulation[],
+  width: number = getOutputWidth(),
+): string {
+  const { options, words, items } = told;
+  const { users, pages, slate } = options;
+  const most = Math.min(width, WIDEST);
+  const { text: figures } = formatFittedTable(listResultColumns(told), runs, most);
+  return [
+    `${some(users, "user")}, ${some(pages, "page")} of ${slate} of ${some(items, "item")}; who clicks: ` +
+    `${words}`,
+    figures,
+    ...curveText(told, runs, most),
+    ...sentences(told, runs, figures.includes(RANGE)),
+  ].join("\n");
+}
+
+/** Pages that the curve is printed at, at most. */
+const POINTS = 6;
+
+function curveText(told: SimulationSummary, runs: readonly PolicySimulation[], width: number): string[] {
+  const { options: { pages, reward }, noClickRate } = told;
+  if (pages < 2) return [];
+  const tables: string[] = [];
+  const add = (title: string, cell: (page: PageCurvePoint) => string) => {
+    let count = Math.min(POINTS, pages);
+    const lines = () => {
+      const at = Array.from(
+        { length: count },
+        (_, k) => Math.round(k * (pages - 1) / Math.max(1, count - 1)),
+      );
+      return formatTable(
+        ["page", ...at.map((page) => String(page + 1))],
+        runs.map(({ name, figures: { byPage } }) => [
+          name,
+          ...at.map((page) => {
+            const own = byPage[page];
+            return own ? cell(own) : "-";
+          }),
+        ]),
+      );
+    };
+    while (count > 2 && !fitsWidth(lines(), width)) count--;
+    tables.push(`\n${title}:\n${lines()}`);
+  };
+  if (noClickRate === undefined) add("Click rate by page", ({ clickRate }) => percent(clickRate.mean));
+  if (reward === "utility") add("Reward by page", ({ reward }) => number(reward.mean));
+  return tables.length > 0 ? [...tables, ""] : [""];
+}
+
+/** @param ranges whether the table has them. */
+function sentences(told: SimulationSummary, runs: readonly PolicySimulation[], ranges: boolean): string[] {
+  const { options: { reward, pages }, noClickRate, notes } = told;
+  const texts: string[] = [];
+  const of = reward === "click" ? "clicks of a user" : "utility of what a user clicked";
+  if (noClickRate === undefined) {
+    texts.push(
+      `return: ${of} over ${some(pages, "page")}${ranges ? `; ${RANGE}: of the resamples of the users` : ""}`,
+    );
+  }
+  texts.push(...differenceWords(told, runs));
+  if (noClickRate !== undefined) texts.push(noClickRate);
+  if (reward === "utility") {
+    const negative = runs.filter(({ figures }) => figures.negativeClicks > 0);
+    const shares = negative.map(({ name, figures }) => `${percent(figures.negativeClicks)} under ${name}`);
+    if (negative.length > 0) {
+      texts.push(
+        `Clicks with a utility below 0: ${shares.join(", ")}. With this reward such a click costs, and ` +
+          "the best policy keeps users from it.",
+      );
+    }
+  }
+  return [...texts, ...notes];
+}
+
+/** How far the first policy is above the others, on the same users. */
+function differenceWords(told: SimulationSummary, runs: readonly PolicySimulation[]): string[] {
+  const [first, ...rivals] = runs;
+  if (!first || told.noClickRate !== undefined) return [];
+  if (rivals.length === 0) {
+    const others = RIVALS.filter((name) => name !== first.name).join(" and ");
+    return [
+      `Nothing stands beside ${first.name}: without --no-rivals ${others} slates are shown to the same users.`,
+    ];
+  }
+  return rivals.map((rival) => {
+    const difference = comparePolicies([first.returns], [rival.returns]);
+    const { mean, interval } = difference;
+    if (!interval) return `${first.name} minus ${rival.name}: ${formatSigned(mean)}, of one user.`;
+    const finding = describeSignificance(classifyDifference(interval), first.name, rival.name);
+    return `${finding}, user by user: ${describeDifference({ difference: mean, interval }, 2)}.`;
+  });
+}
+
+/** What result.json says of the policies: figures that mean nothing are null. */
+export function buildResults(told: SimulationSummary, runs: readonly PolicySimulation[]) {
+  const counts = told.noClickRate === undefined;
+  const [first] = runs;
+  return {
+    noClickRate: told.noClickRate ?? null,
+    notes: told.notes,
+    policies: runs.map(({ name, figures }) => ({
+      policy: name,
+      return: counts ? figures.return : null,
+      rewardAPage: counts ? figures.rewardAPage : null,
+      clickRate: counts ? figures.clickRate : null,
+      pages: figures.pages,
+      coverage: figures.coverage,
+      negativeClicks: told.options.reward === "utility" ? figures.negativeClicks : null,
+      byPage: figures.byPage.map(({ users, clickRate, reward }) => ({
+        users,
+        clickRate: counts ? clickRate : null,
+        reward: counts ? reward : null,
+      })),
+    })),
+    differences: !first || !counts ? [] : runs.slice(1).map((rival) => {
+      const { mean, interval, gain, lose } = comparePolicies([first.returns], [rival.returns]);
+      return { policy: first.name, minus: rival.name, mean, interval, gain, lose };
+    }),
+  };
+}

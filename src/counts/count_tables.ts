@@ -1,0 +1,171 @@
+/** The tables that counts are looked up in, counted on train users. */
+
+import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
+import type { LogSource, OnProgress } from "../data/log_source.ts";
+import {
+  type CountField,
+  type CountsConfig,
+  countTableWidth,
+  countTokenSlots,
+  maxNeighbours,
+  maxTokenSlots,
+  MOST_FIELDS,
+  NO_ITEM,
+} from "./count_columns.ts";
+import { computeCoclickSimilarity, type CountTables } from "./page_counts.ts";
+import {
+  chooseLatestLimit,
+  type ClickPairs,
+  computeClickShares,
+  countPairs,
+  countTrain,
+  forEachItemTokens,
+  isCategory,
+  isIn,
+  type TokenField,
+  type TrainCounts,
+} from "./train_counts.ts";
+
+/** Tokens of an item in one field that the table holds. */
+const SLOTS_A_FIELD = 4;
+
+/** The tables of a source: models and baselines ask for the same. */
+const known = new WeakMap<LogSource, CountTables>();
+
+/**
+ * What counts of a log look at; null where its catalogue is too large for their table.
+ * @param fields which tokens are of one kind; without any, all tokens are one field.
+ */
+export function buildCountsConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
+  const { items } = source;
+  const categories = selectCountFields(items.shape, fields).slice(0, MOST_FIELDS);
+  const most = mostTokens(items, categories);
+  const room = maxTokenSlots(items.shape);
+  const counted: CountField[] = [];
+  categories.forEach(({ first, count }, k) => {
+    const slots = Math.min(SLOTS_A_FIELD, room - countTokenSlots(counted), most[k] ?? 0);
+    if (slots > 0) counted.push({ first, count, slots });
+  });
+  const neighbours = maxNeighbours(items.shape, counted);
+  return neighbours === 0 ? null : { fields: counted, neighbours, latest: chooseLatestLimit(source) };
+}
+
+function selectCountFields(shape: ItemsShape, fields: readonly TokenField[]): readonly TokenField[] {
+  if (shape.kind !== "mixed") return [];
+  const all = fields.length > 0 ? fields : [{ name: "tokens", first: 0, count: shape.tokens }];
+  return all.filter((field) => isCategory(field, shape));
+}
+
+/** The most tokens of each field that an item has. */
+function mostTokens(items: ItemCatalogue, fields: readonly TokenField[]): number[] {
+  const most = fields.map(() => 0);
+  if (fields.length === 0) return most;
+  forEachItemTokens(items, (_, tokens) => {
+    fields.forEach((field, k) => {
+      let own = 0;
+      for (const token of tokens) own += isIn(field, token) ? 1 : 0;
+      most[k] = Math.max(most[k]!, own);
+    });
+  });
+  return most;
+}
+
+/** What is counted of train users. */
+export interface TrainUserCounts {
+  readonly counts: TrainCounts;
+  readonly pairs: ClickPairs;
+}
+
+/** The tables of the train users of a source. @param counted of them, where that is known already */
+export function countTables(
+  source: LogSource,
+  config: CountsConfig,
+  onProgress?: OnProgress,
+  counted?: TrainUserCounts,
+): CountTables {
+  const found = known.get(source);
+  if (found && JSON.stringify(found.config) === JSON.stringify(config)) return found;
+  const { counts, pairs } = counted ?? {
+    counts: countTrain(source, onProgress),
+    pairs: countPairs(source, config.latest, onProgress),
+  };
+  const width = countTableWidth(config);
+  const items = new Float32Array(source.items.shape.count * width);
+  for (let item = 0, at = 0; at < items.length; item++, at += width) {
+    items[at] = counts.shown[item]!;
+    items[at + 1] = counts.clicks[item]!;
+    items[at + 2] = pairs.users[item]!;
+  }
+  writeTokens(items, source.items, config, counts);
+  writeNeighbours(items, config, pairs);
+  const { meanRate, longestPage } = counts;
+  const tables = { config, items, meanRate, longestPage, leastUsers: pairs.least };
+  known.set(source, tables);
+  return tables;
+}
+
+function writeTokens(
+  items: Float32Array,
+  catalogue: ItemCatalogue,
+  config: CountsConfig,
+  counts: TrainCounts,
+): void {
+  if (config.fields.length === 0) return;
+  const width = countTableWidth(config);
+  const shares = computeClickShares(catalogue, counts, config.fields);
+  forEachItemTokens(catalogue, (item, tokens) => {
+    let at = item * width + 4;
+    for (const field of config.fields) {
+      const own = tokens.filter((token) => isIn(field, token));
+      for (let slot = 0; slot < field.slots; slot++, at += 2) {
+        const token = own[slot] ?? -1;
+        items[at] = token;
+        items[at + 1] = shares[token] ?? 0;
+      }
+    }
+  });
+}
+
+/**
+ * Of each item the nearest by cosine, in the order of their ids. They are nearer than the nearest that is left out: who is taken
+ * without their own clicks looks whether a pair would still be there, or a clicked item would have more neighbours than others.
+ */
+function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
+  const width = countTableWidth(config);
+  const { neighbours: M } = config;
+  const behindTokens = 4 + 2 * countTokenSlots(config.fields);
+  const degree = new Uint32Array(users.length + 1);
+  pairs.forEach((a, b) => {
+    degree[a + 1]!++;
+    degree[b + 1]!++;
+  });
+  for (let item = 0; item < users.length; item++) degree[item + 1]! += degree[item]!;
+  const end = degree.slice();
+  const other = new Uint32Array(degree.at(-1)!);
+  const both = new Uint32Array(other.length);
+  pairs.forEach((a, b, count) => {
+    for (const [from, to] of [[a, b], [b, a]] as const) {
+      other[end[from]!] = to;
+      both[end[from]!++] = count;
+    }
+  });
+  const nearness = (k: number) => computeCoclickSimilarity(both[k]!, users[other[k]!]!);
+  for (let item = 0; item < users.length; item++) {
+    const from = degree[item]!;
+    let own = Array.from({ length: end[item]! - from }, (_, k) => from + k);
+    let cutoff = -1;
+    if (own.length > M) {
+      own.sort((a, b) => nearness(b) - nearness(a));
+      cutoff = nearness(own[M]!);
+      own = own.slice(0, M).filter((place) => nearness(place) > cutoff);
+    }
+    items[item * width + 3] = cutoff;
+    own.sort((a, b) => other[a]! - other[b]!);
+    const at = item * width + behindTokens;
+    for (let k = 0; k < M; k++) {
+      const place = own[k];
+      items[at + k] = place === undefined ? NO_ITEM : other[place]!;
+      items[at + M + k] = place === undefined ? 0 : both[place]!;
+    }
+  }
+}

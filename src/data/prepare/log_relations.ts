@@ -1,0 +1,277 @@
+/** The rows of a log as the view `source` of data/log.sql: of files with columns that options name, or of a SELECT. */
+
+import { UserError } from "../../user_error.ts";
+import { quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
+import { describeInexactColumn } from "./features.ts";
+import { formatFlag, type LogOptions } from "./log_options.ts";
+import type { FaultSource } from "./bad_rows.ts";
+import {
+  buildSelectSql,
+  expectColumns,
+  expectIds,
+  findNearestName,
+  openFiles,
+  PLACE,
+  readColumns,
+  type Relation,
+  type RelationColumn,
+  type RequestedColumn,
+} from "./relation.ts";
+import { openSelect } from "./select.ts";
+import type { SourceFile } from "./sources.ts";
+
+/** What a log has, by the columns that a SELECT gives; options name those of files by the same words. */
+export type LogColumn = "user" | "item" | "time" | "clicked" | "page" | "position" | "propensity";
+const LOG_COLUMNS: readonly LogColumn[] = [
+  ...["user", "item", "time", "clicked", "page", "position", "propensity"] as const,
+];
+
+export interface LogRelations {
+  readonly files: readonly SourceFile[];
+  /** The text of a SELECT. */
+  readonly query?: string;
+  /** What each value of a row is called, for messages; undefined where the log does not have it. */
+  readonly names: Readonly<Partial<Record<LogColumn | "given" | "candidates", string>>>;
+  /** The features of the items in a column of a SELECT. */
+  readonly features?: Relation;
+  /** The columns with ids, in words. */
+  readonly ids: string;
+  readonly faults: FaultSource;
+}
+
+/** Makes the view. @throws UserError for files or a SELECT that are not what they should be. */
+export async function openLog(
+  engine: SqlEngine,
+  options: LogOptions,
+  work: string,
+  signal?: AbortSignal,
+): Promise<LogRelations> {
+  const { query, items } = options;
+  const log = query === undefined ? await ofFiles(engine, options, signal) : await openSelect(
+    engine,
+    query,
+    { view: "log", option: "--query", work, signal },
+  );
+  const ofQuery = query === undefined ? undefined : log;
+  const names = ofQuery ? findColumnNames(ofQuery.path, ofQuery.columns, options) : options;
+  const item = items ?? names.item;
+  expectIds(
+    log,
+    (["user", "item", "page"] as const).flatMap((name) => listWantedColumns(names, name, ofQuery)),
+  );
+  await engine.run(
+    `CREATE VIEW source AS ${items === undefined ? buildRowsSql(log, names) : buildListsSql(log, options)}`,
+  );
+  const ids = [names.user, item, names.page].filter((name) => name !== undefined).join(" or ");
+  return {
+    files: log.files,
+    ...("text" in log && typeof log.text === "string" ? { query: log.text } : {}),
+    names: { ...names, item },
+    features: ofQuery && await openFeatureRelation(engine, ofQuery),
+    ids,
+    faults: { view: "checked", counted: "log_read", texts: listFaultMessages({ ...names, item }, ids) },
+  };
+}
+
+function listWantedColumns(
+  names: Readonly<Partial<Record<LogColumn, string>>>,
+  name: LogColumn,
+  ofQuery: unknown,
+): RequestedColumn[] {
+  const column = names[name];
+  return column === undefined ? [] : [{ column, option: ofQuery ? "--query" : formatFlag(name) }];
+}
+
+async function ofFiles(engine: SqlEngine, options: LogOptions, signal?: AbortSignal): Promise<Relation> {
+  const wanted = [
+    ...LOG_COLUMNS.flatMap((name) => listWantedColumns(options, name, undefined)),
+    ...options.items === undefined ? [] : [{ column: options.items, option: "--items" }],
+  ];
+  const log = await openFiles(engine, options.source ?? "", "a log", wanted, signal);
+  const items = log.columns.find(({ name }) => name === options.items);
+  if (items && items.type !== "JSON" && !items.type.endsWith("]")) {
+    throw new UserError(
+      `${log.path}: expected ${items.name} (--items) to be a list of JSON or Parquet, found ${items.type}. A list that is ` +
+        "written as text is read by a SELECT: see data/recipes/text_lists.sql.",
+    );
+  }
+  return log;
+}
+
+/** A row for each displayed item. */
+function buildRowsSql(
+  log: Relation,
+  names: Readonly<Partial<Record<LogColumn | "given" | "candidates", string>>>,
+): string {
+  // The time of a click says that there was one, and which of a page came first.
+  const clickedAt = log.columns.find(({ name, type }) =>
+    name === names.clicked && /^(DATE|TIMESTAMP)/.test(type)
+  );
+  const at = clickedAt && quoteIdentifier(clickedAt.name);
+  const sql = at === undefined
+    ? log.sql
+    : `(SELECT * REPLACE (${at} IS NOT NULL AS ${at}), epoch_us(${at})::DOUBLE AS "click time" FROM ${log.sql})`;
+  const columns: RelationColumn[] = [
+    ...log.columns.map((column) => column === clickedAt ? { ...column, type: "BOOLEAN" } : column),
+    ...clickedAt ? [{ name: "click time", type: "DOUBLE" }] : [],
+  ];
+  const select = buildSelectSql({ ...log, sql, columns }, {
+    user_id: { column: names.user, as: "id" },
+    item_id: { column: names.item, as: "id" },
+    page_id: { column: names.page, as: "id" },
+    time: { column: names.time, as: "text" },
+    clicked: { column: names.clicked, as: "text" },
+    position: { column: names.position, as: "text" },
+    propensity: { column: names.propensity, as: "text" },
+    candidates: { column: names.candidates, as: "items" },
+    given_text: { column: names.given, as: "text" },
+    click_time: { column: clickedAt && "click time", as: "number" },
+  });
+  return `SELECT * EXCLUDE (given_text), NULL::VARCHAR AS part, coalesce(given_text = 'true', false) AS given FROM (${select})`;
+}
+
+/** The same of a log with a row for each page: its items in their order, and the ids of those that were clicked. */
+function buildListsSql(
+  log: Relation,
+  { user, items, page, time, clicked, propensity, propensityOf }: LogOptions,
+): string {
+  const select = buildSelectSql(log, {
+    user_id: { column: user, as: "id" },
+    page_id: { column: page, as: "id" },
+    time: { column: time, as: "text" },
+    list: { column: items, as: "items" },
+    clicks: { column: clicked, as: "ids" },
+    chances: { column: propensity, as: "list" },
+  });
+  return [
+    "SELECT * EXCLUDE (list, clicks, chances, k), list[k] AS item_id, (k - 1)::VARCHAR AS position,",
+    "  CASE WHEN list_has_all(list, clicks) THEN list_contains(clicks, list[k])::VARCHAR END AS clicked,",
+    "  CASE",
+    "    WHEN len(chances) IS NULL OR (len(chances) = 1 AND chances[1] IS NULL) THEN NULL",
+    "    WHEN len(chances) = len(list) THEN coalesce(chances[k], 'none')",
+    `    WHEN len(chances) = 1 AND ${propensityOf !== "item"} THEN chances[1]`,
+    "    ELSE 'as many as there are items: ' || chances::VARCHAR",
+    "  END AS propensity,",
+    // Without ids, pages of a user at one time are pages of their own where they show other items.
+    "  chr(31) || md5(list::VARCHAR) AS part,",
+    "  false AS given, NULL::VARCHAR[] AS candidates, NULL::DOUBLE AS click_time",
+    "FROM (",
+    "  SELECT *, unnest(range(1, 1 + greatest(1, coalesce(len(list), 0)))) AS k",
+    `  FROM (SELECT * REPLACE (list_filter(coalesce(clicks, []), lambda x: x <> '') AS clicks) FROM (${select}))`,
+    ")",
+  ].join("\n");
+}
+
+// The columns of a SELECT.
+
+/** What each column may be: a type as the engine writes it, in words, and whether it must be there. */
+const QUERY_COLUMNS: Readonly<
+  Record<LogColumn | "candidates" | "features" | "given", readonly [RegExp, string, boolean?]>
+> = {
+  user: [/./, "an id", true],
+  item: [/./, "an id", true],
+  time: [/^(U?\w*INT\w*|DECIMAL.*|DOUBLE|FLOAT|VARCHAR|JSON|DATE|TIMESTAMP.*)$/, "a time", true],
+  clicked: [
+    /^(BOOLEAN|U?\w*INT\w*|DECIMAL.*|DOUBLE|FLOAT|VARCHAR|JSON|DATE|TIMESTAMP.*)$/,
+    "true or false, 1 or 0, or the time of the click",
+    true,
+  ],
+  page: [/./, "an id"],
+  position: [/^(U?\w*INT\w*|DECIMAL.*|DOUBLE|FLOAT|VARCHAR|JSON)$/, "a number"],
+  propensity: [/^(U?\w*INT\w*|DECIMAL.*|DOUBLE|FLOAT|VARCHAR|JSON)$/, "a number"],
+  candidates: [/\[\d*\]$/, "a list of ids"],
+  features: [/^STRUCT/, "a struct such as {price: price, brand: brand}"],
+  given: [/^BOOLEAN$/, "true for what was clicked before the log"],
+};
+
+/** What there is of a SELECT. @throws UserError for columns that are missing, unknown or of another type. */
+function findColumnNames(
+  path: string,
+  columns: readonly RelationColumn[],
+  { pages }: LogOptions,
+): LogRelations["names"] {
+  const known = Object.keys(QUERY_COLUMNS);
+  const optional = pages === "sampled" ? ["clicked"] : [];
+  const wanted = Object.entries(QUERY_COLUMNS)
+    .filter(([name, [, , needed]]) => needed === true && !optional.includes(name))
+    .map(([column]) => ({ column, option: "--query" }));
+  expectColumns(path, columns, wanted);
+  for (const { name, type } of columns) {
+    if (PLACE.some((own) => own === name)) continue;
+    const near = findNearestName(
+      name,
+      known.filter((other) => !columns.some((column) => column.name === other)),
+    );
+    const [types, expected] = Object.entries(QUERY_COLUMNS).find(([own]) => own === name)?.[1] ?? [];
+    if (types === undefined) {
+      throw new UserError(
+        `${path}: expected the columns ${known.join(", ")} (and ${
+          PLACE.join(" and ")
+        }, to name bad rows by), found ${name}. ` +
+          (near === undefined ? "Leave it out." : `Is it "${near}"?`),
+      );
+    }
+    if (types.test(type)) continue;
+    throw new UserError(
+      `${path}: expected the column ${name} to be ${expected}, found ${type}. Cast it in the SELECT.`,
+    );
+  }
+  const names = Object.fromEntries(columns.map(({ name }) => [name, name]));
+  const drawn = ["position", "propensity", "candidates", "given"].find((name) => name in names);
+  if (pages === "sampled" && drawn !== undefined) {
+    throw new UserError(
+      `${path}: expected no ${drawn} with --pages sampled, which makes the pages up. Leave it out.`,
+    );
+  }
+  return names;
+}
+
+/** A row for each item and what is known of it, as a table: the SELECT may take long. */
+async function openFeatureRelation(
+  engine: SqlEngine,
+  { path, columns }: Relation,
+): Promise<Relation | undefined> {
+  if (!columns.some(({ name }) => name === "features")) return undefined;
+  await engine.run(
+    "CREATE TABLE log_features AS SELECT DISTINCT * FROM (SELECT item, unnest(features) FROM log)",
+  );
+  return { path, files: [], sql: '"log_features"', columns: await readColumns(engine, '"log_features"') };
+}
+
+function listFaultMessages(names: LogRelations["names"], ids: string): FaultSource["texts"] {
+  const empty = (name: "user" | "item" | "page") => ({
+    kind: `${names[name]} is empty`,
+    expected: `${names[name]} to be an id`,
+    value: `${name}_id`,
+  });
+  const unreadable = (name: LogColumn, expected: string) => ({
+    kind: `${names[name]} cannot be read`,
+    expected: `${names[name]} to be ${expected}`,
+    value: `${name}_text`,
+  });
+  return {
+    inexact: describeInexactColumn(ids),
+    user: empty("user"),
+    item: empty("item"),
+    page: empty("page"),
+    time: unreadable(
+      "time",
+      "a time: a number since 1970, ISO 8601, or a date such as 31.12.2025 (other ways: data/recipes/time_format.sql)",
+    ),
+    "kind of time": {
+      kind: `${names.time} is another kind of time than in most rows`,
+      expected: `${names.time} to be a time of the kind that most rows have`,
+      value: "time_text",
+    },
+    clicked: unreadable("clicked", CLICKED),
+    position: unreadable("position", "a number"),
+    propensity: unreadable("propensity", "a number above 0 and up to 1, or nothing where it is not known"),
+    candidates: {
+      kind: "an item is none of the candidates of its page",
+      expected: "item to be one of the candidates",
+      value: "item_id",
+    },
+  };
+}
+
+const CLICKED = "0, 1, true, false, yes or no (ratings, other words, times: data/recipes/ratings.sql)";

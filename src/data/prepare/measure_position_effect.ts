@@ -1,0 +1,118 @@
+/** Whether a log shows an effect of the place on the page, by `data/describe_places.sql`. */
+
+import type { Manifest } from "../manifest.ts";
+import type { SqlEngine } from "./sql_engine.ts";
+
+/** How often items are clicked at a place, beside what their strengths say: see data/describe_places.sql. */
+export interface PositionStatistics {
+  /** From 1. */
+  readonly place: number;
+  readonly shown: number;
+  readonly clicks: number;
+  /** By the strengths of the items on the page, without an effect of the place. */
+  readonly expected: number;
+  /** clicks / expected: 1 without an effect. */
+  readonly ratio: number;
+  /** Half of the 95 % interval of the ratio. */
+  readonly error: number;
+}
+
+export interface PositionEffect {
+  /** unknown: the pages' order is none; unclear: too few clicks to tell. */
+  readonly verdict: "effect" | "small" | "none" | "unclear" | "unknown";
+  readonly text: string;
+  readonly places: readonly PositionStatistics[];
+}
+
+/** At least so many clicks must be expected at a place, and so many users have some, for its variance to mean something. */
+const LEAST_CLICKS = 10;
+const LEAST_USERS = 30;
+/** Beyond so many standard deviations at one of ten places is chance in 1 of 100 logs without an effect. */
+const MOST_DEVIATIONS = 3.29;
+/** An effect of less matters little. */
+const SMALL = 0.05;
+/** With wider intervals than this, nothing that was found says little. */
+const WIDE = 0.25;
+
+export async function measurePositionEffect(
+  engine: SqlEngine,
+  order: Manifest["places"],
+): Promise<PositionEffect> {
+  const rows = await engine.rows("FROM place_effect");
+  const places = rows.map((row) => {
+    const [clicks, expected, sd] = [row.clicks, row.expected, row.sd].map(Number);
+    return {
+      place: Number(row.place),
+      shown: Number(row.shown),
+      clicks: clicks ?? NaN,
+      expected: expected ?? NaN,
+      ratio: (clicks ?? NaN) / (expected ?? NaN),
+      error: row.sd === null || Number(row.users) < LEAST_USERS
+        ? NaN
+        : 1.96 * (sd ?? NaN) / (expected ?? NaN),
+    };
+  });
+  return summarizePositionEffect(places, order);
+}
+
+/** @param order of the items of a page, as the manifest has it. */
+export function summarizePositionEffect(
+  places: readonly PositionStatistics[],
+  order: Manifest["places"],
+): PositionEffect {
+  if (order === "arbitrary") {
+    return {
+      verdict: "unknown",
+      text:
+        "The order of the items on a page means nothing here, so no effect of the place can be seen. If the log has the " +
+        "place, name its column by --position when you prepare it.",
+      places: [],
+    };
+  }
+  const sure = places.filter(({ expected, error }) => expected >= LEAST_CLICKS && error > 0);
+  const deviations = ({ ratio, error }: PositionStatistics) => 1.96 * Math.abs(ratio - 1) / error;
+  const [most] = sure.toSorted((a, b) => deviations(b) - deviations(a));
+  if (!most || sure.length < 2) {
+    const text =
+      "Too few clicks of items that were shown at several places: whether the place has an effect cannot be told.";
+    return { verdict: "unclear", text, places };
+  }
+  if (deviations(most) < MOST_DEVIATIONS) return { ...nothingFound(sure), places };
+  const found = sure.filter((one) => deviations(one) >= MOST_DEVIATIONS);
+  const largest = found.reduce((a, b) => Math.abs(b.ratio - 1) > Math.abs(a.ratio - 1) ? b : a);
+  const small = Math.abs(largest.ratio - 1) < SMALL;
+  const how = `in place ${largest.place} items are clicked ${
+    times(largest)
+  } as often as the same items over all places`;
+  return {
+    verdict: small ? "small" : "effect",
+    text: small
+      ? `The log shows a small effect of the place: ${how}.`
+      : `The log shows an effect of the place: ${how}. Either people look there first, or the pages were sorted by ` +
+        "something that the items' strengths do not have. A reward that is learned without the place mixes it in; train --position-effect learns it apart.",
+    places,
+  };
+}
+
+function nothingFound(sure: readonly PositionStatistics[]): Omit<PositionEffect, "places"> {
+  const error = Math.max(...sure.map(({ error }) => error));
+  const within = `${(100 * error).toFixed(0)} %`;
+  return error > WIDE
+    ? {
+      verdict: "unclear",
+      text:
+        `No effect of the place can be seen, but there are few clicks: one of less than ${within} may be there.`,
+    }
+    : {
+      verdict: "none",
+      text:
+        `The log shows no effect of the place: at each, items are clicked as often as the same items elsewhere, within ${within}.`,
+    };
+}
+
+/** With its interval of 95 %. */
+function times({ ratio, error }: PositionStatistics): string {
+  return `${ratio.toFixed(2)} times (95 %: ${Math.max(0, ratio - error).toFixed(2)} to ${
+    (ratio + error).toFixed(2)
+  })`;
+}

@@ -1,0 +1,333 @@
+/** Any log of what was displayed and clicked, by `data/log.sql` and what follows it. */
+
+export type { LogOptions } from "./log_options.ts";
+import gapScript from "../../../data/log_gap.sql" with { type: "text" };
+import logScript from "../../../data/log.sql" with { type: "text" };
+import pagesScript from "../../../data/log_pages.sql" with { type: "text" };
+import rowsScript from "../../../data/page_rows.sql" with { type: "text" };
+import sampledScript from "../../../data/log_sampled.sql" with { type: "text" };
+import { forgetRejects, readBadRows } from "./bad_rows.ts";
+import { formatLiteral, type ScriptStep, splitScript, type SqlEngine, type SqlValue } from "./sql_engine.ts";
+import {
+  checkFeatures,
+  checkItems,
+  expectExact,
+  listItemFeatureSteps,
+  openFeatures,
+  READING_FEATURES,
+} from "./features.ts";
+import { DEFAULT_PAGE_SIZE, DEFAULT_SAMPLED_WINDOW, expectShape, type LogOptions } from "./log_options.ts";
+import { type LogRelations, openLog } from "./log_relations.ts";
+import type { PreparationRecipe, PreparedInput } from "./prepare.ts";
+import { UserError } from "../../user_error.ts";
+import { formatThousands } from "../../number_text.ts";
+
+/** @throws UserError for options that do not fit together. */
+export function logRecipe(options: LogOptions): PreparationRecipe {
+  expectShape(options);
+  return (engine, work, signal) => begin(engine, options, work, signal);
+}
+
+async function begin(
+  engine: SqlEngine,
+  options: LogOptions,
+  work: string,
+  signal?: AbortSignal,
+): Promise<PreparedInput> {
+  const source = await openLog(engine, options, work, signal);
+  const { names, query } = source;
+  const features = await openFeatures(
+    engine,
+    options,
+    { item: names.item, own: source.features, work },
+    signal,
+  );
+  const day_first = await dayFirst(engine, names.time);
+  return {
+    sources: [...source.files, ...features.source?.files ?? []],
+    query,
+    steps: [...stepsOfLog(options), ...splitScript(rowsScript)],
+    itemSteps: listItemFeatureSteps(),
+    variables: { ...buildVariables(options, names), ...features.variables, day_first },
+    places: names.position !== undefined || options.items !== undefined ? "shown" : "arbitrary",
+    rowsRead: (engine, { title }) =>
+      engine.number(`SELECT count(*) FROM ${title === READING_FEATURES ? "feature_row" : "log_read"}`),
+    badRows: async (engine, { title }) => {
+      if (title === READING_FEATURES) return await checkFeatures(engine, features);
+      const bad = await readBadRows(engine, source.faults);
+      expectExact(bad, source.ids);
+      await expectTimes(engine, options, names);
+      return bad;
+    },
+    after: async (engine, step) => {
+      await checkItems(engine, features, step);
+      if (step.title === PAGES_DONE) await expectPages(engine, options, names);
+    },
+  };
+}
+
+/** Rows that are looked at for dates whose day and month could change places: a log without pays no more. */
+const DATED_ROWS = 1000;
+
+/**
+ * True if dates such as 31.12.2025 have the day before the month, false for the month first, null for a log without.
+ * @throws UserError unless one of the two fits all of them.
+ */
+async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<boolean | null> {
+  const dates = "SELECT trim(time) AS t FROM source";
+  const some = await engine.number(
+    `SELECT count(*) FROM (${dates} LIMIT ${DATED_ROWS}) WHERE is_local_date(t)`,
+  );
+  const [row = {}] = some === 0 ? [] : await engine.rows(
+    "SELECT count(day) AS days, count(month) AS months, count(coalesce(day, month)) AS dates, " +
+      "arg_min(t, (day IS NULL, t)) AS by_day, arg_min(t, (month IS NULL, t)) AS by_month, " +
+      "any_value(strftime(day, '%Y-%m-%d') ORDER BY day IS NULL, t) AS day_read, " +
+      "any_value(strftime(month, '%Y-%m-%d') ORDER BY month IS NULL, t) AS month_read " +
+      `FROM (SELECT t, local_time(t, true) AS day, local_time(t, false) AS month FROM (${dates}) WHERE is_local_date(t))`,
+  );
+  await forgetRejects(engine); // these rows are read again
+  if (some === 0) return null;
+  const [days, months, all] = [Number(row.days), Number(row.months), Number(row.dates)];
+  if ((days === all) !== (months === all)) return days === all;
+  throw new UserError(
+    `Expected ${time} to have day and month in one order, found dates that ${
+      days === all ? "fit both" : "fit neither"
+    }: with the day first ` +
+      `"${row.by_day}" is ${row.day_read} (${formatThousands(days)} of ${
+        formatThousands(all)
+      } rows can be read), with the month first ` +
+      `"${row.by_month}" is ${row.month_read} (${
+        formatThousands(months)
+      }). Say which by a SELECT: see data/recipes/time_format.sql.`,
+  );
+}
+
+/** The step after which the pages are looked at. */
+const PAGES_DONE = "Looking at the pages";
+
+function stepsOfLog({ pages, pageGap }: LogOptions): ScriptStep[] {
+  const scripts = pages === "sampled"
+    ? [sampledScript]
+    : [...pageGap === undefined ? [] : [gapScript], pagesScript];
+  const done = "DROP VIEW row_read; DROP TABLE IF EXISTS row_of_gap; DROP TABLE log_read";
+  return [...[logScript, ...scripts].flatMap(splitScript), { title: "Leaving the log", sql: done }];
+}
+
+function buildVariables(options: LogOptions, names: LogRelations["names"]): Record<string, SqlValue> {
+  return {
+    with_pages: names.page !== undefined,
+    with_positions: names.position !== undefined,
+    with_candidates: names.candidates !== undefined,
+    propensity_of: names.propensity === undefined ? null : options.propensityOf ?? "page",
+    all_clicked: options.pages === "sampled" && names.clicked === undefined,
+    page_gap_ms: Math.round(1000 * (options.pageGap ?? 0)),
+    page_size: options.pageSize ?? DEFAULT_PAGE_SIZE,
+    window_ms: Math.round(86_400_000 * (options.sampledWindow ?? DEFAULT_SAMPLED_WINDOW)),
+    seed: options.seed ?? 1,
+  };
+}
+
+// What the pages of a log must be, so that a model can learn from them; what is told of them, and what is refused.
+
+const AS_IS = "--pages as-is lets it pass";
+
+/** Numbers are only counted since 1970 where most are within these, in ms: others are years, or count from somewhere else. */
+const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
+
+/** @throws UserError for numbers that, counted since 1970, are no times of a log. */
+async function expectTimes(
+  engine: SqlEngine,
+  { pages }: LogOptions,
+  { time }: LogRelations["names"],
+): Promise<void> {
+  if (pages === "as-is") return;
+  const { from, to } = LOG_TIMES;
+  const text = (time: string) => `strftime(make_timestamp(1000 * ${time}), '%Y-%m-%d %H:%M:%S')`;
+  const [row] = await engine.rows(
+    `SELECT time_kind, ${text("min(time)")} AS first, ${text("max(time)")} AS last FROM log_read ` +
+      "WHERE fault IS NULL AND ends_with(time_kind, 'since 1970') GROUP BY time_kind " +
+      `HAVING count_if(time < ${from} OR time >= ${to}) > count(*) / 2`,
+  );
+  if (!row) return;
+  throw new UserError(
+    `Expected ${time} to be times of a log. As numbers of ${row.time_kind} they would mean ${row.first} to ${row.last}. ` +
+      `Say how they are written by a SELECT: see data/recipes/time_format.sql. Where only their order counts: ${AS_IS}.`,
+  );
+}
+
+/** The columns and options that make a page, for what does not fit. */
+const GUIDE = "data/README.md shows which command fits which log.";
+
+/** Looks at `page_of`. @throws UserError for pages that cannot be what was displayed, unless they are taken as they are. */
+async function expectPages(
+  engine: SqlEngine,
+  options: LogOptions,
+  names: LogRelations["names"],
+): Promise<void> {
+  const { pages = "log", items, pageGap } = options;
+  await expectOnePropensity(engine, options, names);
+  const [row = {}] = await engine.rows(
+    "SELECT count(*) AS pages, count(*) FILTER (items > 1) AS longer, count(*) FILTER (clicks > 0) AS clicked, " +
+      "count(*) FILTER (clicks < items) AS unclicked, count(*) FILTER (has_place_twice) AS twice, " +
+      `count(*) FILTER (span >= ${LONG_MS}) AS long, max(span) AS span, sum(items) AS items, ` +
+      `min(time) = max(time) AS "one time", ${TIMES} FROM page_of`,
+  );
+  const [count, longer, clicked] = [Number(row.pages), Number(row.longer), Number(row.clicked)];
+  if (count === 0) return; // told where users are counted
+  const step = STEPS.find(({ name }) => row[name] === true);
+  const note = async (text: string) => await engine.run(`INSERT INTO note VALUES (${formatLiteral(text)})`);
+  if (count > 1 && row["one time"] === true) {
+    await note("all pages have the same time: those of a user go by their ids");
+  }
+  if (step?.order) {
+    await note(`times are whole ${step.name}s: pages of a user in one ${step.name} go by their ids`);
+  }
+  if (pages === "as-is") return;
+  if (clicked === 0) {
+    const remedy = `Is ${names.clicked} what says so? Ratings and other words: data/recipes/ratings.sql. `;
+    throw new UserError(
+      `Expected clicks, found none on ${
+        formatThousands(count)
+      } pages: there is nothing to learn. ${remedy}${AS_IS}.`,
+    );
+  }
+  const byTime = names.page === undefined && items === undefined && pageGap === undefined &&
+    pages !== "sampled";
+  if (byTime && longer > 0 && step) {
+    const merge = `all rows of a user in one ${step.name} would be one page`;
+    if (step.refused) {
+      throw new UserError(
+        `The times (${names.time}) are whole ${step.name}s: without the pages' ids, ${merge}. Name the column with the id of ` +
+          `the page by --page, or a finer time by --time. If that is what a page is: ${AS_IS}. ${GUIDE}`,
+      );
+    }
+    await note(`times are whole ${step.name}s, and there is no --page: ${merge}`);
+  }
+  if (longer === 0 || Number(row.unclicked) === 0) {
+    throw new UserError(
+      pages !== "sampled" && (longer > 0 || clicked === count)
+        ? allClickedText(count, Number(row.items))
+        : oneItemText(names, pages, count),
+    );
+  }
+  const counts = { count, longer, twice: Number(row.twice), long: Number(row.long), span: Number(row.span) };
+  if (pages === "sampled") return;
+  for (const text of pageWarnings(counts, options, names)) {
+    await engine.run(`INSERT INTO warning VALUES (${formatLiteral(text)})`);
+  }
+}
+
+/** Rows of one page are seldom this far apart. */
+const LONG_MS = 120_000;
+/** A larger share of pages is no accident. */
+const ODD_SHARE = 0.05;
+
+/** Of the pages of a log: how many there are, show several items, hold two at one place, or are long; the longest, in ms. */
+type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
+
+/** Warnings of pages that seem to be several, or parts of one. */
+function pageWarnings(
+  { count, longer, twice, long, span }: PageCounts,
+  { pageGap, query }: LogOptions,
+  { page, position }: LogRelations["names"],
+): string[] {
+  const of = (some: number) =>
+    `${formatThousands(some)} of ${formatThousands(count)} pages (${Math.round(100 * some / count)} %)`;
+  const gap = "--page-gap 10, which makes rows of a user less than 10 seconds apart one page";
+  const apart = page !== undefined
+    ? `If ${page} comes again on later pages of a user, it is no id of a page: ` +
+      (query === undefined
+        ? `name another column by --page, or take ${gap}, in its place.`
+        : `make it one in the SELECT, or take ${gap}, in its place.`)
+    : pageGap !== undefined
+    ? `If these are several pages, make --page-gap smaller than ${pageGap}, or name the column with the id of the page by --page.`
+    : "If these are several pages, name the column with the id of the page by --page.";
+  const warnings: string[] = [];
+  if (long > ODD_SHARE * count) {
+    warnings.push(
+      `${of(long)} have rows that are ${LONG_MS / 60_000} minutes or more apart, up to ${
+        durationText(span)
+      }. ${apart}`,
+    );
+  }
+  if (twice > ODD_SHARE * count) {
+    warnings.push(`${of(twice)} have two items at one ${position}. ${apart}`);
+  }
+  if (count - longer > count / 3) {
+    const whole = page !== undefined
+      ? `If ${page} differs between the rows of one page, name the column that they share by --page, or take ${gap}, in its place.`
+      : pageGap !== undefined
+      ? `If rows of one page are ${pageGap} seconds apart or more, make --page-gap larger.`
+      : `If the rows of one page have times of their own, name the column with the id of the page by --page; or take ${gap}.`;
+    warnings.push(`${of(count - longer)} show one item: it is always ranked right. ${whole}`);
+  }
+  return warnings;
+}
+
+function durationText(ms: number): string {
+  const [unit, length] = ms < 7_200_000
+    ? ["minutes", 60_000] as const
+    : ms < 172_800_000
+    ? ["hours", 3_600_000] as const
+    : ["days", 86_400_000] as const;
+  return `${formatThousands(Math.floor(ms / length))} ${unit}`;
+}
+
+/** @throws UserError for pages whose items have several, unless each item has its own. */
+async function expectOnePropensity(
+  engine: SqlEngine,
+  { propensityOf }: LogOptions,
+  { propensity }: LogRelations["names"],
+): Promise<void> {
+  if (propensity === undefined || propensityOf === "item") return;
+  const several = await engine.number("SELECT count(*) FROM page_of WHERE has_several_propensities");
+  if (several === 0) return;
+  throw new UserError(
+    `Expected one ${propensity} on all rows of a page, found several on ${
+      formatThousands(several)
+    } pages. If each item has its own, ` +
+      "given those before it: --propensity-of item.",
+  );
+}
+
+/** What times may be multiples of, the longest first. One alone says little: an hour or a minute needs several. */
+const STEPS = [
+  { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
+  { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },
+  { name: "minute", ms: 60_000, least: 20, refused: false, order: false },
+] as const;
+/** Also where all are the same time of the day. */
+const TIMES = STEPS.map(({ name, ms, least }) =>
+  `(bool_and(time % ${ms} = 0) AND approx_count_distinct(time) >= ${least}) OR ` +
+  `(min((time % ${ms} + ${ms}) % ${ms}) = max((time % ${ms} + ${ms}) % ${ms}) AND approx_count_distinct(time) >= 20) AS "${name}"`
+).join(", ");
+
+function allClickedText(pages: number, items: number): string {
+  return `Each of the ${formatThousands(items)} items on ${
+    formatThousands(pages)
+  } pages was clicked: this is a log of clicks, which does not ` +
+    "say what was passed over. A model has nothing to tell apart, and prec@1 would be 1.000. Draw items to stand beside each " +
+    `click with --pages sampled, or join what was displayed by a SELECT (data/recipes/clicks_table.sql). If that is what was ` +
+    `displayed: ${AS_IS}. ${GUIDE}`;
+}
+
+function oneItemText(
+  { page, clicked: column }: LogRelations["names"],
+  pages: LogOptions["pages"],
+  count: number,
+): string {
+  if (pages === "sampled") {
+    return `Each of the ${
+      formatThousands(count)
+    } pages shows one item: there is no other one to draw. A log of clicks needs several items.`;
+  }
+  const why = page === undefined
+    ? "no two rows of a user have the same time. Name the column with the id of the page by --page; or let rows of a user " +
+      "less than some seconds apart be one page, with --page-gap 5; or, where the log does not say what stood beside a click, " +
+      "draw it with --pages sampled"
+    : `no two rows of a user have the same ${page}. Name the column that all rows of one page share by --page`;
+  return `Each of the ${
+    formatThousands(count)
+  } pages shows one item: ${why}. Where one item at a time was displayed, prec@1 is always 1 ` +
+    `and only the probability of a click (${column ?? "clicked"}) can be learned: ${AS_IS}. ${GUIDE}`;
+}

@@ -1,0 +1,274 @@
+/** `--like`: what another prepared set has made of its columns, so that a new log is prepared in the same way. */
+
+import { basename } from "node:path";
+import { computeFileChecksum } from "../../files/local_file.ts";
+import { getHashSize } from "../item_ids.ts";
+import type { ColumnShares, FeatureManifest, Manifest, Transform } from "../manifest.ts";
+import { listTableFiles, readManifest } from "../sets/prepared_folder.ts";
+import { VOCABULARY } from "../sets/prepared_writer.ts";
+import { UserError } from "../../user_error.ts";
+import { formatLiteral, type SqlEngine } from "./sql_engine.ts";
+import type { FeatureColumns } from "./feature_columns.ts";
+import { escapeGlob } from "./glob.ts";
+import type { Json } from "@duckdb/node-api";
+
+export interface SourceEncoding {
+  readonly folder: string;
+  /** The columns that it was made of. */
+  readonly columns: FeatureColumns;
+  /** Its items are known by their number alone. */
+  readonly isOneHot: boolean;
+  /** N, where it hashes ids. */
+  readonly hashed: number | undefined;
+  /** What of its own columns was absent, clipped or unknown. */
+  readonly shares: readonly ColumnShares[];
+  /** Whether most values of a column may be unlike those of the set. */
+  readonly allowUnlike: boolean;
+}
+
+const TABLES = `
+CREATE TABLE like_scale (
+  k BIGINT, name VARCHAR, is_time BOOLEAN, is_used BOOLEAN, is_partly BOOLEAN,
+  low DOUBLE, high DOUBLE, scale DOUBLE, mean DOUBLE, sd DOUBLE
+);
+CREATE TABLE like_vocabulary (k BIGINT, value VARCHAR, token UINTEGER);
+CREATE TABLE like_other (k BIGINT, kind VARCHAR);
+CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
+
+/**
+ * Makes the tables like_scale, like_vocabulary, like_other and like_item; they are empty without a folder.
+ * @throws UserError for a set that does not say how its features were made, or options that say it anew.
+ */
+export async function openLike(
+  engine: SqlEngine,
+  { like: folder, itemIds, hashItems, allowUnlike = false }: {
+    readonly like?: string;
+    readonly itemIds?: boolean;
+    readonly hashItems?: number;
+    readonly allowUnlike?: boolean;
+  },
+): Promise<SourceEncoding | undefined> {
+  await engine.run(TABLES);
+  if (hashItems !== undefined && itemIds !== undefined) {
+    const other = itemIds ? "--item-ids" : "--no-item-ids";
+    throw new UserError(`Expected --hash-items or ${other}, got both. Leave one of them out.`);
+  }
+  if (folder === undefined) {
+    if (allowUnlike) {
+      throw new UserError("Expected --like with --allow-unlike: the set that items are prepared like.");
+    }
+    return undefined;
+  }
+  if (itemIds !== undefined || hashItems !== undefined) {
+    throw new UserError(
+      `Expected --like without --item-ids, --no-item-ids and --hash-items: it takes the tokens of ${folder}.`,
+    );
+  }
+  const manifest = await readManifest(folder);
+  const { features } = manifest;
+  expectMeaning(folder, features);
+  const numbers = listScaleRows(features);
+  for (const [k, row] of numbers.entries()) {
+    await engine.run(`INSERT INTO like_scale VALUES (${[k + 1, ...row].map(formatLiteral).join(", ")})`);
+  }
+  const inVocabulary = features.tokens.filter(({ hashed }) => hashed === undefined); // hashed ids come last
+  for (const [k, { other = null }] of inVocabulary.entries()) {
+    await engine.run(`INSERT INTO like_other VALUES (${k + 1}, ${formatLiteral(other)})`);
+  }
+  const fields = features.tokens.filter(({ column }) => column !== null);
+  const isOneHot = features.dense.length === 0 && features.tokens.length === 0;
+  if (inVocabulary.length > 0) {
+    await engine.run(
+      "INSERT INTO like_vocabulary SELECT field + 1, value, token " +
+        `FROM read_parquet(${formatLiteral(escapeGlob(await vocabularyFile(folder, manifest)))})`,
+    );
+  }
+  if (isOneHot) {
+    const files = formatLiteral(listTableFiles(folder, "items").map(escapeGlob));
+    await engine.run(`INSERT INTO like_item SELECT item, id FROM read_parquet(${files})`);
+  }
+  return {
+    folder,
+    isOneHot,
+    hashed: getHashSize(features),
+    shares: manifest.shares,
+    allowUnlike,
+    columns: {
+      dense: numbers.map(([name]) => name),
+      times: numbers.map(([, isTime]) => isTime),
+      tokens: fields.map(({ column }) => column ?? ""),
+      splits: fields.map(({ split }) => split === true),
+    },
+  };
+}
+
+/** @throws UserError for a set that another program made, or an earlier version. */
+function expectMeaning(folder: string, { dense, tokens, idsSha256 }: FeatureManifest): void {
+  const unknown = dense.find(({ transform }) => transform === undefined)?.name ??
+    tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
+  if (unknown === undefined && (dense.length + tokens.length > 0 || idsSha256 !== undefined)) return;
+  throw new UserError(
+    `${folder}: expected a set that this version of deno task data made, but its manifest does not say how ` +
+      `${unknown ?? "its items"} came about. Prepare that set again, then name it with --like.`,
+  );
+}
+
+/** Rows of like_scale, without k. */
+function listScaleRows({ dense }: FeatureManifest) {
+  const columns = [...new Set(dense.flatMap(({ transform }) => transform?.column ?? []))];
+  return columns.map((column) => {
+    const own = dense.flatMap(({ transform }) => transform?.column === column ? [transform] : []);
+    const scale = own.find(({ of }) => of !== "known");
+    const isPartly = own.some(({ of }) => of === "known");
+    const of = scale?.of === "known" ? undefined : scale;
+    return [
+      column,
+      of?.of === "age",
+      of !== undefined,
+      isPartly,
+      of?.low ?? null,
+      of?.high ?? null,
+      of?.log ?? null,
+      of?.mean ?? null,
+      of?.sd ?? null,
+    ] as const;
+  });
+}
+
+/** @throws UserError for a vocabulary that is not what the manifest says. */
+async function vocabularyFile(folder: string, { files }: Manifest): Promise<string> {
+  const path = `${folder}/${VOCABULARY}`;
+  const found = await computeFileChecksum(path);
+  if (files.vocabulary?.sha256 === found.sha256) return path;
+  throw new UserError(
+    `${path} is not what the manifest says (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
+      `${
+        files.vocabulary?.sha256.slice(0, 12) ?? "none"
+      }...): it was damaged or changed. Prepare that set again.`,
+  );
+}
+
+/** @throws UserError for items that have no place in a set of one-hot items. */
+export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEncoding): Promise<void> {
+  const rows = await engine.rows(
+    "SELECT item_id, count(*) OVER () AS n FROM number_of ANTI JOIN like_item USING (item_id) ORDER BY item_id LIMIT 3",
+  );
+  if (rows.length === 0) return;
+  const examples = rows.map(({ item_id }) => `"${item_id}"`).join(", ");
+  throw new UserError(
+    `Expected the items of ${basename(folder)}, found ${
+      rows[0]?.n
+    } others (${examples}). The items of that set are ` +
+      "one-hot: its models know a number for each, and have no place for new ones. Prepare it again with --item-ids, and " +
+      "train on that.",
+  );
+}
+
+/** More is refused of a column, of what the set itself knows of it. */
+const MOST_UNLIKE = 0.5;
+const UNLIKE = [
+  ["clipped", "of the numbers are beyond its scale"],
+  ["unknown", "of the values have no token"],
+  ["absent", "of the items have no value"],
+] as const;
+
+/** @throws UserError where most values of a column, but for the items themselves, are none that the set knows. */
+export async function expectLike(
+  engine: SqlEngine,
+  { folder, shares, allowUnlike }: SourceEncoding,
+): Promise<void> {
+  if (allowUnlike) return;
+  const found = (await readColumnShares(engine)).filter(({ column }) => column !== null).flatMap((here) => {
+    const there = shares.find(({ column }) => column === here.column);
+    const lost = (kind: (typeof UNLIKE)[number][0]) => 1 - (1 - here[kind]) / (1 - (there?.[kind] ?? 0));
+    return UNLIKE.filter(([kind]) => lost(kind) > MOST_UNLIKE)
+      .map(([kind, text]) => `${here.column}: ${(100 * here[kind]).toFixed(1)} % ${text}`);
+  });
+  if (found.length === 0) return;
+  throw new UserError(
+    `Expected items that are described as those of ${folder} are; found ${
+      found.join("; ")
+    }. A model of it cannot know them. ` +
+      "Are units, spellings and columns the same? --allow-unlike lets it pass.",
+  );
+}
+
+// What the manifest of a prepared data set says of its features, and the file of their vocabulary.
+
+type Row = Readonly<Record<string, Json>>;
+
+/** Of the tables that data/item_features.sql makes. */
+export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> {
+  const dense = (await engine.rows("FROM dense_feature ORDER BY place")).map((row) => ({
+    name: String(row.name),
+    meaning: String(row.meaning),
+    transform: parseTransform(row),
+  }));
+  const tokens = (await engine.rows("FROM token_field ORDER BY first")).map((row) => ({
+    name: String(row.name),
+    first: Number(row.first),
+    count: Number(row.count),
+    meaning: String(row.meaning),
+    ...parseVocabulary(row),
+  }));
+  if (dense.length > 0 || tokens.length > 0) return { dense, tokens };
+  const ids = await engine.value(`SELECT ${buildChecksumSql("id", "item")} FROM item`);
+  return { dense, tokens, idsSha256: String(ids) };
+}
+
+/** The same of `column_share`. */
+export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[]> {
+  const rows = await engine.rows("FROM column_share ORDER BY is_token, k");
+  return rows.map(({ column, absent, clipped, unknown }) => ({
+    column: column === null || column === undefined ? null : String(column),
+    absent: Number(absent),
+    clipped: Number(clipped),
+    unknown: Number(unknown),
+  }));
+}
+
+/** A checksum of texts in an order, as SQL; no two lists of texts are written alike. */
+function buildChecksumSql(text: string, order: string): string {
+  return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
+}
+
+function parseTransform(row: Row): Transform {
+  const column = String(row.column);
+  if (row.is_indicator === true) return { of: "known", column };
+  return {
+    of: row.is_time === true ? "age" : "number",
+    column,
+    log: row.scale === null ? null : Number(row.scale),
+    mean: Number(row.mean),
+    sd: Number(row.sd),
+    low: Number(row.low),
+    high: Number(row.high),
+  };
+}
+
+function parseVocabulary(row: Row) {
+  const column = row.column === null ? null : String(row.column);
+  if (row.hashed !== null) return { column, hashed: Number(row.hashed), sha256: String(row.sha256) };
+  return {
+    column,
+    other: row.other === "trained" ? "trained" as const : "mean" as const,
+    ...(row.split === true ? { split: true } : {}),
+    ...(Array.isArray(row.values) ? { values: row.values.map(String) } : {}),
+    sha256: String(row.sha256),
+  };
+}
+
+/**
+ * Writes which token means what: a row for each token, with the place of its field in the manifest, and the value; NULL
+ * for all others.
+ * @returns the rows; 0 where there are no tokens.
+ */
+export async function writeVocabulary(engine: SqlEngine, folder: string): Promise<number> {
+  const rows = await engine.number("SELECT count(*) FROM vocabulary");
+  if (rows === 0) return 0;
+  await engine.run(
+    "COPY (SELECT (dense_rank() OVER (ORDER BY k) - 1)::UINTEGER AS field, value, token FROM vocabulary ORDER BY token) " +
+      `TO ${formatLiteral(`${folder}/${VOCABULARY}`)} (FORMAT parquet, COMPRESSION zstd)`,
+  );
+  return rows;
+}

@@ -1,0 +1,252 @@
+/** The engine that prepares data: DuckDB, on a file of its own, within a limit of memory. */
+
+import type { PreparationStatus } from "../log_source.ts";
+import type { DuckDBConnection, DuckDBInstance, Json } from "@duckdb/node-api";
+import { UserError } from "../../user_error.ts";
+
+/** What a script reads with getvariable(): text, a number, a truth value, or a list of them. */
+export type SqlValue = string | number | boolean | null | readonly SqlValue[];
+
+export interface EngineOptions {
+  /** Folder for the database and for what does not fit in memory; "" for a database in memory alone. */
+  readonly workFolder: string;
+  /** What it may use, as DuckDB writes it: 2GB. */
+  readonly memory: string;
+  readonly threads?: number;
+}
+
+export class EngineStoppedError extends Error {
+  override readonly name = "StoppedError";
+}
+
+export class SqlEngine {
+  private constructor(
+    private readonly instance: DuckDBInstance,
+    private readonly connection: DuckDBConnection,
+  ) {}
+
+  /** @throws UserError when the folder cannot be used or the limit is none. */
+  static async open({ workFolder, memory, threads }: EngineOptions): Promise<SqlEngine> {
+    if (workFolder.includes("?")) {
+      // It would take what is behind it for settings, and look for its log elsewhere.
+      throw new UserError(
+        `Expected a path without a ? for the prepared data, found ${workFolder}. Choose another --out: the data engine ` +
+          "cannot work in such a folder.",
+      );
+    }
+    // Loaded where it is used: 60 MB that a command with a wrong option does without.
+    const duckdb = await import("@duckdb/node-api");
+    const instance = await orUserError(() => duckdb.DuckDBInstance.create(":memory:"));
+    const connection = await instance.connect();
+    const engine = new SqlEngine(instance, connection);
+    // The engine's files there go again with it, and so does the folder, where the engine has made it.
+    const spill = workFolder !== "" ? workFolder : `/tmp/clickgan-spill-${Deno.pid}`;
+    try {
+      await engine.run([
+        `SET memory_limit = ${formatLiteral(memory)}`,
+        ...threads === undefined ? [] : [`SET threads = ${threads}`],
+        ...workFolder === "" && Deno.build.os === "windows"
+          ? []
+          : [`SET temp_directory = ${formatLiteral(spill)}`],
+        // Nothing is fetched, nor taken from the user's folder: what is not built in is not there.
+        "SET autoinstall_known_extensions = false",
+        "SET autoload_known_extensions = false",
+        "SET TimeZone = 'UTC'",
+        // The file is for what does not fit in memory. Nothing is read from it later, so a log of changes, forced to
+        // the disk at every statement, would be for nothing.
+        ...workFolder === "" ? [] : [
+          `ATTACH ${
+            formatLiteral(`${workFolder}/work.duckdb`)
+          } AS work (RECOVERY_MODE no_wal_writes, STORAGE_VERSION 'latest')`,
+          "USE work",
+          "PRAGMA disable_checkpoint_on_shutdown",
+        ],
+      ].join(";\n"));
+    } catch (error) {
+      engine.close();
+      throw error;
+    }
+    return engine;
+  }
+
+  /** Runs statements, one after another. @throws UserError for what the user can mend. */
+  async run(sql: string): Promise<void> {
+    await orUserError(() => this.connection.run(sql));
+  }
+
+  /** All rows, as JSON has them: numbers beyond 2^53 as text. */
+  async rows(sql: string): Promise<Record<string, Json>[]> {
+    const reader = await orUserError(() => this.connection.runAndReadAll(sql));
+    return reader.getRowObjectsJson();
+  }
+
+  /** The first value of the first row. */
+  async value(sql: string): Promise<Json> {
+    const [row] = await this.rows(sql);
+    const [value = null] = Object.values(row ?? {});
+    return value;
+  }
+
+  /** @throws Error when the value is no number. */
+  async number(sql: string): Promise<number> {
+    const value = Number(await this.value(sql));
+    if (Number.isNaN(value)) throw new Error(`expected a number from ${sql}`);
+    return value;
+  }
+
+  async setVariables(variables: Readonly<Record<string, SqlValue>>): Promise<void> {
+    const each = Object.entries(variables).map(([name, value]) =>
+      `SET VARIABLE ${name} = ${formatLiteral(value)}`
+    );
+    await this.run(each.join(";\n"));
+  }
+
+  /**
+   * Runs the steps of a script in order.
+   * @param after called when a step is done. @throws EngineStoppedError once the signal is aborted.
+   */
+  async runSteps(
+    steps: readonly ScriptStep[],
+    { signal, onStep, after }: {
+      readonly signal?: AbortSignal;
+      readonly onStep?: (standing: PreparationStatus) => void;
+      readonly after?: (step: ScriptStep) => Promise<void>;
+    } = {},
+  ): Promise<void> {
+    const interrupt = () => this.connection.interrupt();
+    signal?.addEventListener("abort", interrupt);
+    try {
+      for (const [k, step] of steps.entries()) {
+        const at = { title: step.title, number: k + 1, of: steps.length };
+        const values = step.repeat
+          ? (await this.rows(step.repeat.query)).map((row) => Object.values(row)[0])
+          : [null];
+        for (const [round, value] of values.entries()) {
+          if (signal?.aborted) throw new EngineStoppedError();
+          onStep?.({ ...at, round, rounds: values.length });
+          if (step.repeat) await this.setVariables({ [step.repeat.name]: Number(value) });
+          await this.run(step.sql);
+        }
+        await after?.(step);
+      }
+    } catch (error) {
+      // What an interrupted query says is no fault of anybody.
+      throw signal?.aborted ? new EngineStoppedError() : error;
+    } finally {
+      signal?.removeEventListener("abort", interrupt);
+    }
+  }
+
+  async version(): Promise<string> {
+    return String(await this.value("SELECT version()"));
+  }
+
+  close(): void {
+    this.connection.closeSync();
+    this.instance.closeSync();
+  }
+}
+
+/** A value as SQL has it. */
+export function formatLiteral(value: SqlValue): string {
+  if (value === null) return "NULL";
+  if (typeof value === "string") return `'${value.replaceAll("'", "''")}'`;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  return `[${value.map(formatLiteral).join(", ")}]`;
+}
+
+/** A name as SQL has it. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** What DuckDB says when the input, the disk or the limits are at fault, with what can be done. */
+const REMEDIES: readonly [RegExp, string][] = [
+  [/no space left|disk quota|could not write|failed to write/i, "Free some space, or choose another --out."],
+  [
+    /out of memory|failed to (allocate|pin|offload)/i,
+    "Give more with --memory (such as 4GB), or prepare a part of the users.",
+  ],
+  [
+    /permission denied|read-only file system/i,
+    "Change the permissions, or choose a path that this user may use.",
+  ],
+  [
+    /conversion error|out of range error/i,
+    "Correct the value, or read it by TRY_CAST in the SELECT: what is none is then counted as a bad row.",
+  ],
+  [/no files found/i, "Check the path; a glob must be quoted, so that the shell leaves it alone."],
+  [
+    /not a parquet file|no magic bytes|thrift|TProtocol/i,
+    "The file is damaged, or not a Parquet file: write it again.",
+  ],
+  [
+    /parser state machine/i,
+    "Lines may end in two ways (\\n and \\r\\n), or there is a quote inside a value: write the file again, with one " +
+    "kind of line end, and put values that contain a quote in quotes.",
+  ],
+  [/not utf-8/i, "Convert the file to UTF-8, such as with iconv -f latin1 -t utf-8."],
+  [
+    /csv error|invalid input error|sniff/i,
+    "Correct the file, or describe it by the options that --help lists.",
+  ],
+  [/parquet/i, "The file is damaged, or not a Parquet file: write it again."],
+  [
+    /malformed json|json/i,
+    "Expected one JSON object a line; an array of them is read by a SELECT (data/recipes) with read_json.",
+  ],
+  [/gzip|zstd|decompress/i, "The compressed file is damaged: fetch or write it again."],
+  [
+    /parser error.*memory_limit|unknown unit for memory/i,
+    "Expected a size such as 2GB or 800MB for --memory.",
+  ],
+];
+
+async function orUserError<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof UserError) throw error;
+    const remedy = REMEDIES.find(([pattern]) => pattern.test(error.message))?.[1];
+    if (!remedy) throw error;
+    const [message = ""] = error.message.split(/\s+LINE \d+:/); // behind it is the query
+    const text = message.split("\n").slice(0, 3).join(" ").replace(/\s+/g, " ");
+    const file = /^\s*file\s*=\s*(.+)$/m.exec(message)?.[1];
+    const where = file === undefined || text.includes(file) ? "" : ` at ${file}`;
+    throw new UserError(`The data engine stopped${where}: ${text.slice(0, 400)}\n${remedy}`, {
+      cause: error,
+    });
+  }
+}
+
+// SQL scripts in steps. A script of `data/` is plain SQL; comment lines cut it into steps that have a title:
+//
+//     -- step: Sessions of each visitor
+//     -- step: Pages of a week | for week in (SELECT DISTINCT week FROM viewed ORDER BY week)
+//
+// The second form is run once for each value of the query, with the variable of that name set to it: work that would
+// not fit in memory at once. Values are numbers. Options come as variables: getvariable('gap_ms').
+
+export interface ScriptStep {
+  readonly title: string;
+  readonly sql: string;
+  readonly repeat?: { readonly name: string; readonly query: string };
+}
+
+const HEAD = /^-- step: ([^|\n]+?)(?:\s*\|\s*for (\w+) in \((.*)\))?\s*$/;
+
+/** @throws Error for statements before the first step. */
+export function splitScript(script: string): ScriptStep[] {
+  const steps: { title: string; lines: string[]; repeat?: ScriptStep["repeat"] }[] = [];
+  for (const line of script.split("\n")) {
+    const head = HEAD.exec(line);
+    if (head) {
+      const [, title = "", name, query] = head;
+      steps.push({ title, lines: [], ...(name && query ? { repeat: { name, query } } : {}) });
+    } else if (steps.length > 0) steps.at(-1)?.lines.push(line);
+    else if (line.trim() !== "" && !line.startsWith("--")) {
+      throw new Error(`expected a "-- step: title" before the first statement, found: ${line}`);
+    }
+  }
+  return steps.map(({ lines, ...step }) => ({ ...step, sql: lines.join("\n").trim() }));
+}

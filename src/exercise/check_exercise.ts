@@ -1,0 +1,281 @@
+/**
+ * A reader's kernel: at which size, whether it is right there (what it computes, and the same in other orders), how much it
+ * starts, and the race beside the ladder.
+ */
+
+import type { Gpu } from "../gpu/device.ts";
+import { getConstant, type Kernel } from "../gpu/kernel.ts";
+import { isTexture, isUniform, UNIFORM_BYTES } from "../gpu/memory.ts";
+import { computeInvocations } from "../gpu/program.ts";
+import { readViews } from "../gpu/readback.ts";
+import { formatThousands } from "../number_text.ts";
+import { UserError } from "../user_error.ts";
+import { checkText, type ComparedValues } from "../selftest/finding.ts";
+import { CANARY } from "../selftest/harness.ts";
+import {
+  BoundLadder,
+  type BoundStep,
+  type Ladder,
+  type LadderSize,
+  type LadderStep,
+} from "../ladder/check_ladder.ts";
+import { type LadderStepResult, runLadder } from "../ladder/ladders.ts";
+import { type Exercise, type ExerciseCase, HOLE, listCases, listConstants } from "./exercise.ts";
+
+/** @throws UserError for another count of numbers than the exercise has, or for one that is out of range. */
+export function parseSize({ ladder, refuses }: Exercise, text = ladder.size.join("x")): LadderSize {
+  const size = text.split("x").map(Number);
+  const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= 2 ** 20);
+  const refusal = refuses?.(size);
+  if (right && refusal) throw new UserError(`Expected another --size than ${text}: the exercise ${refusal}.`);
+  if (right && size.length === ladder.size.length) return size;
+  throw new UserError(
+    `Expected --size of numbers in 1..${2 ** 20} joined by x, such as ${ladder.size.join("x")}, got ` +
+      `"${text}".`,
+  );
+}
+
+/** @param onProgress in words */
+interface Taking {
+  readonly size: LadderSize;
+  onProgress(text: string): void;
+}
+
+/**
+ * @param file what the answer is called. @throws UserError for an answer that is wrong.
+ * @returns what it is right at, and how much it starts at the last of these sizes: too large a grid costs time alone
+ */
+export async function checkAll(
+  gpu: Gpu,
+  exercise: Exercise,
+  step: LadderStep,
+  file: string,
+  { size, onProgress }: Taking,
+): Promise<{ cases: string[]; started: string }> {
+  const cases = listCases(exercise, size);
+  let started = "";
+  for (const one of cases) {
+    onProgress(`${exercise.name}: checking at ${one.name}`);
+    started = await checkAnswer(gpu, exercise, step, one, file);
+  }
+  return { cases: cases.map(({ name }) => name), started };
+}
+
+/** The ladder with the answer as its last step. */
+export async function raceExercise(
+  gpu: Gpu,
+  { ladder }: Exercise,
+  step: LadderStep,
+  { size, onProgress, rounds }: Taking & { readonly rounds: number },
+): Promise<LadderStepResult[]> {
+  // It was checked at all sizes, and the ladder's steps are by the tests.
+  const raced: Ladder = { ...ladder, size, oddSizes: [], steps: [...ladder.steps, step] };
+  return await runLadder(gpu, raced, { rounds, onProgress });
+}
+
+function startedText(bound: BoundLadder, { spec }: BoundStep, { size }: ExerciseCase): string {
+  const { kernel, constants } = spec;
+  const [x, y] = computeInvocations(spec.invocations, bound.trial.sizes);
+  const along = [getConstant(kernel, "WORKGROUP", constants), sizeAlongY(kernel)];
+  const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
+  return `It starts ${formatThousands(x)} x ${formatThousands(y)} invocations at ${size.join(" x ")}: ` +
+    `${groups.map(formatThousands).join(" x ")} workgroups of ${along.join(" x ")}.`;
+}
+
+function sizeAlongY(kernel: LadderStep["kernel"]): number {
+  return kernel.constants.has("WORKGROUP_Y") ? getConstant(kernel, "WORKGROUP_Y") : 1;
+}
+
+const entryPattern = /(@compute\b[^{};]*\bfn\s+\w+\s*)\(((?:[^()]|\([^()]*\))*)\)\s*\{/;
+const builtinPattern = /^@builtin\(\s*(\w+)\s*\)\s*(\w+)\s*:\s*(?:vec3u|vec3<u32>|u32)$/;
+/** Neighbours that may run as one vector. */
+const LANES = "8u";
+
+/** What a builtin is in the other order. */
+const builtins: Readonly<Record<string, string>> = {
+  local_invocation_index: "other_index",
+  local_invocation_id: "other_local",
+  global_invocation_id: "other_group * other_size + other_local",
+  workgroup_id: "other_group",
+  num_workgroups: "given_groups",
+};
+
+/**
+ * The kernel in two other orders: neighbours far apart, and the same backwards, workgroups too. None for a function whose
+ * parameters are not builtins each.
+ */
+function otherOrders(own: Kernel): Kernel[] {
+  const [entry, head = "", parameters = ""] = entryPattern.exec(own.source) ?? [];
+  if (entry === undefined) return [];
+  const names = parameters.split(",").map((text) => text.trim()).filter((text) => text !== "");
+  const lets = names.map((text) => {
+    const [, builtin = "", name = ""] = builtinPattern.exec(text) ?? [];
+    return Object.hasOwn(builtins, builtin) ? `let ${name} = ${builtins[builtin]};` : undefined;
+  });
+  if (lets.includes(undefined)) return [];
+  const y = own.constants.has("WORKGROUP_Y") ? "u32(WORKGROUP_Y)" : "1u";
+  const other = (backwards: boolean) =>
+    // In one line: what a driver says of the text names the reader's lines.
+    `${head}(@builtin(local_invocation_index) given_index: u32, @builtin(workgroup_id) given_group: vec3u, ` +
+    `@builtin(num_workgroups) given_groups: vec3u) { ` +
+    [
+      `let other_size = vec3u(u32(WORKGROUP), ${y}, 1u);`,
+      `let other_count = other_size.x * other_size.y;`,
+      `let other_apart = select(given_index, given_index % ${LANES} * (other_count / ${LANES}) + given_index / ${LANES}, ` +
+      `other_count % ${LANES} == 0u);`,
+      `let other_index = ${backwards ? "other_count - 1u - other_apart" : "other_apart"};`,
+      `let other_local = vec3u(other_index % other_size.x, other_index / other_size.x, 0u);`,
+      `let other_group = ${backwards ? "given_groups - vec3u(1u) - given_group" : "given_group"};`,
+      ...lets,
+    ].join(" ");
+  return [false, true].map((backwards) => ({
+    ...own,
+    source: own.source.replace(entry, () => other(backwards)),
+  }));
+}
+
+/**
+ * Runs a step twice on a case: its results are the reference's, and the same bits twice, and nothing else is written. Then its
+ * invocations and workgroups in other orders, which are to give the reference's results, too.
+ * @returns how much it starts. @throws UserError that says what is wrong, with the worst number.
+ */
+export async function checkAnswer(
+  gpu: Gpu,
+  exercise: Exercise,
+  step: LadderStep,
+  one: ExerciseCase,
+  file: string,
+): Promise<string> {
+  using bound = await bindAnswer(gpu, exercise, step, one, file);
+  const [own, ...others] = bound.steps;
+  if (!own) throw new Error(`exercise ${exercise.name}: nothing was bound`);
+  checkUniforms(own, one, file);
+  await bound.prepare();
+  const fault = await findFault(bound, own).catch((error) => {
+    throw gridFault(error, one, file) ?? error;
+  });
+  if (fault) {
+    throw new UserError(`${file} is wrong at ${one.name}: ${fault}${hints(exercise, step, bound)}`);
+  }
+  for (const other of others) {
+    const fault = await findFault(bound, other);
+    if (fault) {
+      throw new UserError(
+        `${file} is wrong at ${one.name} when its invocations run in another order: ${fault}\n` +
+          "Does one read what another writes, without a barrier between them?",
+      );
+    }
+  }
+  return startedText(bound, own, one);
+}
+
+/** @throws UserError: all that fails here, but for the size, is what the reader's text brings with it. */
+async function bindAnswer(gpu: Gpu, exercise: Exercise, step: LadderStep, one: ExerciseCase, file: string) {
+  const open = (gpu: Gpu, size: LadderSize) => {
+    try {
+      return one.open(gpu, size);
+    } catch (error) {
+      const noMemory = error instanceof RangeError && !/call stack/i.test(error.message);
+      if (!(error instanceof Error) || !(noMemory || "share" in error || error instanceof UserError)) {
+        throw error;
+      }
+      const [first = ""] = error.message.split("\n");
+      throw new TooLarge(`${one.name}: ${first.replace(/ Use smaller.*$/, "")} Take a smaller --size.`);
+    }
+  };
+  try {
+    const orders = otherOrders(step.kernel).map((kernel) => ({ ...step, kernel }));
+    return await BoundLadder.open(gpu, { ...exercise.ladder, open, steps: [step, ...orders] }, one.size);
+  } catch (error) {
+    if (error instanceof TooLarge || error instanceof RangeError) throw error;
+    const [first = "", ...rest] = (error instanceof Error ? error.message : String(error)).split("\n");
+    const placed = Object.entries(step.where ?? {}).filter(([, place]) => place !== "uniform");
+    const read = placed.map(([name]) => `${name} stands in a texture: only the line load_${name} reads it.`);
+    throw new UserError([`${file}: ${first}`, ...rest, ...read].join("\n"));
+  }
+}
+
+/** What is said of a grid that the adapter does not take. */
+function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): UserError | undefined {
+  if (!(error instanceof UserError) || !/ needs .* workgroups, but /.test(error.message)) return undefined;
+  const message = error.message.replace(/^.*? needs /, "it asks for ").replace(/ Use smaller.*$/, "");
+  return new UserError(
+    `${file}: line "grid" at ${size}: ${message} Take a smaller --size, or larger workgroups.`,
+  );
+}
+
+/** A size that there is no room for: no fault of the reader's text. */
+class TooLarge extends UserError {}
+
+/** @throws UserError for an input that is too large for the uniform that it is to stand in. */
+function checkUniforms(
+  { step, spec: { views } }: BoundStep,
+  { name: size }: ExerciseCase,
+  file: string,
+): void {
+  for (const [name, place] of Object.entries(step.where ?? {})) {
+    const view = views[name];
+    if (place !== "uniform" || !view || isTexture(view) || isUniform(view)) continue;
+    throw new UserError(
+      `${file}: ${name} has ${formatThousands(view.size)} bytes at ${size}; a uniform has at most ` +
+        `${formatThousands(UNIFORM_BYTES)}.`,
+    );
+  }
+}
+
+/** What in the text may be the reason. */
+function hints(
+  exercise: Exercise,
+  { kernel: { source, constants } }: LadderStep,
+  { target }: BoundLadder,
+): string {
+  const hole = source.split("\n").findIndex((text) => text.includes(HOLE));
+  const missing = [...listConstants(exercise)].filter((name) =>
+    name in (target.constants ?? {}) && !constants.has(name)
+  );
+  return [
+    hole < 0 ? "" : `\nLine ${hole + 1} still says ${HOLE}.`,
+    missing.length === 0 ? "" : `\nNo line begins with "const ${missing[0]} =", so the host does not set it.`,
+  ].join("");
+}
+
+/** What is wrong with an answer, if anything is: its numbers, what it writes beside them, or that two runs differ. */
+async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
+  const [fault] = await bound.checkStep(step);
+  if (!fault) return undefined;
+  if (fault.what === "stray writes") {
+    return `${checkText(fault)}. Leave early in invocations that own nothing; arrayLength counts words ` +
+      "behind an output, too.";
+  }
+  if (fault.what === "two runs") {
+    return `${
+      checkText(fault)
+    }. Do invocations write the same place, or read what others write without a barrier?`;
+  }
+  const { worst, wrong, values } = fault;
+  if (!worst) return checkText(fault);
+  return `${checkText(fault)}. ${wrong} of the ${values} numbers are wrong.${await ofNaN(
+    bound,
+    step,
+    fault,
+  )}`;
+}
+
+/** Where a number is none: whether nothing was written there. */
+async function ofNaN(
+  { trial, outputs }: BoundLadder,
+  { spec }: BoundStep,
+  { worst, what }: ComparedValues,
+): Promise<string> {
+  if (!Number.isNaN(worst?.got)) return "";
+  const view = spec.views[what];
+  const views = view ? [view] : [...outputs.values()];
+  const words = await readViews(trial.arena.gpu, views);
+  const unwritten = words.some((own, k) => {
+    const canaries = views[k] && trial.arena.owns(views[k]) ? trial.arena.canaries : 0;
+    return own.subarray(0, own.length - canaries).includes(CANARY);
+  });
+  return unwritten
+    ? "\nNothing was written to some of its places, or they were read first: is the grid large enough?"
+    : "\nNaN was computed.";
+}

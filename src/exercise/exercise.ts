@@ -1,0 +1,299 @@
+/**
+ * What an exercise of the course is, what an answer to it is checked on, and numbers that are hard to get right. An answer is
+ * a reader's kernel as the step of a ladder: what its text says, how many invocations it wants, and what cannot be run.
+ */
+
+import type { Gpu } from "../gpu/device.ts";
+import { clickDimensions } from "../batch/click_sizes.ts";
+import { padColumns } from "../tape/tensor.ts";
+import type { Ladder, LadderSize, LadderStep } from "../ladder/check_ladder.ts";
+import type { UtilityFunction } from "../ladder/choice_ladder.ts";
+import { type Constants, type Kernel, parseKernel, STEP, STEPS } from "../gpu/kernel.ts";
+import { UserError } from "../user_error.ts";
+
+/** Numbers of a size, by the letters that a file's grid is written in. */
+export type SizeLetters = Readonly<Record<string, number>>;
+
+/** Numbers or a size that a kernel which is nearly right gets wrong, and that drawn ones do not have. */
+export interface HardCase {
+  readonly what: string;
+  readonly size: LadderSize;
+  readonly open: Ladder["open"];
+}
+
+export const createHardCase = (what: string, size: LadderSize, open: Ladder["open"]): HardCase => ({
+  what,
+  size,
+  open,
+});
+
+export interface Exercise {
+  readonly name: string;
+  readonly what: string;
+  /** Of the course, in kernels/course. */
+  readonly chapter: string;
+  /** The file to begin with. */
+  readonly starter: string;
+  /** What it is timed beside. */
+  readonly ladder: Ladder;
+  /** The kernel of its ladder that solves it. */
+  readonly solution: string;
+  /** Checked besides the ladder's sizes. */
+  readonly hard: readonly HardCase[];
+  readonly letters: (size: LadderSize) => SizeLetters;
+  /** Why the starter's way cannot do a size; undefined where it can. */
+  readonly refuses?: (size: LadderSize) => string | undefined;
+}
+
+/** The shipped kernel, as the last step of the ladder has it that is it. */
+export function getSolution({ ladder, solution }: Exercise): LadderStep {
+  const step = ladder.steps.findLast(({ kernel, idea }) =>
+    kernel.name === solution && idea.includes("shipped")
+  );
+  if (!step) throw new Error(`ladder ${ladder.name} ships no ${solution}`);
+  // Words stand behind each output here.
+  const source = step.kernel.source.replace("arrayLength(&weights)", "P4");
+  return { ...step, kernel: { ...step.kernel, source } };
+}
+
+/** A ladder of the shipped kernel alone. */
+export function createShippedLadder(
+  step: Omit<LadderStep, "idea">,
+  ladder: Omit<Ladder, "name" | "steps">,
+): Ladder {
+  return { ...ladder, name: step.kernel.name, steps: [{ ...step, idea: "shipped" }] };
+}
+
+/** Vectors of four that so many columns take. */
+export function countVectors(columns = 1): number {
+  return padColumns(columns) / 4;
+}
+
+export function countChunks(rows = 1): number {
+  return clickDimensions.chunks({ users: 1, events: 1, rows, items: 1 });
+}
+
+/** What a kernel is checked on. */
+export interface ExerciseCase {
+  readonly size: LadderSize;
+  readonly open: Ladder["open"];
+  /** Such as "7 x 3, all utilities about -200". */
+  readonly name: string;
+}
+
+/** All that the answer to an exercise must get right: odd sizes, hard cases, and at last the size that is timed. */
+export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.size): ExerciseCase[] {
+  const getOrdinaryUtility = (one: LadderSize): ExerciseCase => ({
+    size: one,
+    open: ladder.open,
+    name: one.join(" x "),
+  });
+  const special = hard.map(({ what, ...rest }): ExerciseCase => ({
+    ...rest,
+    name: `${rest.size.join(" x ")}, ${what}`,
+  }));
+  return [...ladder.oddSizes.map(getOrdinaryUtility), ...special, getOrdinaryUtility(size)];
+}
+
+/** What records an op on pages of utilities. */
+type OpenPages = (gpu: Gpu, size: LadderSize, utility: UtilityFunction) => ReturnType<Ladder["open"]>;
+
+/** Pages differ by a row; see {@link import("../ladder/choice_ladder.ts").choicePages}. */
+export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
+  return { E, K: page + 1 };
+}
+
+export function createPageCase(
+  open: OpenPages,
+  size: LadderSize,
+  what: string,
+  utility: UtilityFunction,
+): HardCase {
+  return { what, size, open: (gpu, size) => open(gpu, size, utility) };
+}
+
+export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
+
+/** With a workgroup an event, an invocation has several of these rows. */
+export function createLongPageCase(open: OpenPages): HardCase {
+  return createPageCase(open, [3, 300], "long pages", getOrdinaryUtility);
+}
+
+/** @param line where the text stands. @throws UserError for what is no expression, or holds another letter. */
+export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {
+  const known = Object.keys(letters).join(", ");
+  const fault = (found: string) =>
+    new UserError(
+      `line "${line}": expected numbers and the letters ${known} joined by + * / ( ), such as ` +
+        `"${Object.keys(letters)[0]} / 4", got "${text.trim()}": ${found}.`,
+    );
+  const tokens = text.match(/\d+|[A-Za-z]\w*|\S/g) ?? [];
+  let next = 0;
+  const sum = (): number => {
+    let value = product();
+    while (tokens[next] === "+") {
+      next++;
+      value += product();
+    }
+    return value;
+  };
+  const product = (): number => {
+    let value = atom();
+    for (;;) {
+      const sign = tokens[next];
+      if (sign === undefined || sign === "+" || sign === ")") return value;
+      if (sign === "*" || sign === "/") next++;
+      value = sign === "/" ? Math.ceil(value / atom()) : value * atom();
+    }
+  };
+  const atom = (): number => {
+    const token = tokens[next++];
+    if (token === undefined) throw fault("it ends too early");
+    if (token === "-") throw fault("there is no minus");
+    if (/^\d/.test(token)) return Number(token);
+    if (token === "(") {
+      const value = sum();
+      if (tokens[next++] !== ")") throw fault('a ")" is missing');
+      return value;
+    }
+    const value = Object.hasOwn(letters, token) ? letters[token] : undefined;
+    if (value === undefined) throw fault(`"${token}" is none of them`);
+    return value;
+  };
+  const value = sum();
+  if (next < tokens.length) throw fault(`"${tokens[next]}" is too much`);
+  if (!(value >= 1 && Number.isFinite(value))) throw fault(`it is ${value}`);
+  return value;
+}
+
+/** Stands where a starter has a hole. */
+export const HOLE = "YOUR CODE";
+
+/** @param file where the text stands. @throws UserError for a text that cannot be run. */
+export function createAnswerStep(exercise: Exercise, file: string, text: string): LadderStep {
+  const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
+  const shipped = getSolution(exercise);
+  if (text === shipped.kernel.source) {
+    return { ...shipped, kernel: parseKernel(name, text), idea: "yours", changes: 1 };
+  }
+  try {
+    const own = parseKernel(name, text);
+    checkBindings(exercise, own);
+    checkWorkgroup(own);
+    const { invocations, constants } = parseGrid(exercise, text);
+    const where = chooseStorage(shipped.kernel, findLine(text, "where"));
+    return {
+      kernel: own,
+      idea: "yours",
+      changes: 1,
+      takes: listConstants(exercise),
+      where,
+      invocations,
+      constants,
+    };
+  } catch (error) {
+    throw new UserError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Names of a starter's constants. A reader's own constant may have the name of another that the shipped kernel is given. */
+export function listConstants({ name, starter }: Exercise): ReadonlySet<string> {
+  return new Set(parseKernel(name, starter).constants.keys());
+}
+
+/** @throws UserError for a binding that the op's own kernel does not have, for an input that may be written, and for a result that is not bound. */
+function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): void {
+  const wanted = parseKernel(exercise.name, exercise.starter).bindings;
+  const known = getSolution(exercise).kernel.bindings;
+  for (const { name, kind } of bindings) {
+    if (name === STEP || (name === STEPS && constants.has("HEADERS_SEEN"))) continue;
+    const own = known.find((binding) => binding.name === name);
+    if (!own) {
+      throw new UserError(
+        `expected bindings of ${wanted.map(({ name }) => name).join(", ")}, got "${name}".`,
+      );
+    }
+    if (kind === "read_write" && (own.kind === "read" || exercise.ladder.given?.includes(name))) {
+      throw new UserError(`expected a binding var<storage, read> ${name}: it is an input.`);
+    }
+  }
+  for (const { name, kind } of wanted) {
+    if (kind !== "read_write" || bindings.some((own) => own.name === name && own.kind === kind)) continue;
+    throw new UserError(`expected a binding var<storage, read_write> ${name}: it is what is asked for.`);
+  }
+}
+
+/** @throws UserError for a workgroup whose size the host cannot know, and for one that shares memory without a barrier. */
+function checkWorkgroup({ source, constants }: Kernel): void {
+  const code = source.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, "");
+  const [size, , y] = code.match(/@workgroup_size\(\s*WORKGROUP\s*(,\s*(WORKGROUP_Y)\s*)?\)/) ?? [];
+  if (size === undefined) {
+    throw new UserError("expected @workgroup_size(WORKGROUP) or @workgroup_size(WORKGROUP, WORKGROUP_Y).");
+  }
+  if (y === undefined && constants.has("WORKGROUP_Y")) {
+    throw new UserError("expected no constant WORKGROUP_Y, as @workgroup_size(WORKGROUP) does not use it.");
+  }
+  for (const name of ["WORKGROUP", ...(y === undefined ? [] : [y])]) {
+    if (/^\d+u?$/.test(constants.get(name) ?? "")) continue;
+    throw new UserError(`expected a line "const ${name} = 64;", with one number.`);
+  }
+  const [, shared] = code.match(/var<workgroup>\s*(\w+)/) ?? [];
+  if (shared === undefined || /\b(workgroupBarrier|workgroupUniformLoad)\b/.test(code)) return;
+  throw new UserError(
+    `expected a workgroupBarrier(): ${shared} is in workgroup memory, and on a GPU an invocation may read there what ` +
+      "another has not written yet.",
+  );
+}
+
+/** How many invocations are started: of the lines "grid" and "workgroup". */
+function parseGrid(exercise: Exercise, text: string): Pick<LadderStep, "invocations" | "constants"> {
+  const grid = findLine(text, "grid");
+  if (grid === undefined) {
+    throw new UserError(
+      `expected a line that says how many invocations to start, such as "// grid: ` +
+        `${findLine(exercise.starter, "grid")}".`,
+    );
+  }
+  const axes = grid.split(",");
+  if (axes.length > 2) throw new UserError(`expected a grid of one axis or two, got "${grid}".`);
+  const workgroup = findLine(text, "workgroup");
+  const value = (line: string, words: string, size: LadderSize) =>
+    evaluate(words, exercise.letters(size), line);
+  return {
+    constants: (size): Constants =>
+      workgroup === undefined ? {} : { WORKGROUP: value("workgroup", workgroup, size) },
+    invocations: (size) => {
+      const [x = 1, y] = axes.map((axis) => value("grid", axis, size));
+      return [x, y];
+    },
+  };
+}
+
+/** Where inputs are to stand. @param own the op's own kernel @param text such as "input texture, weights uniform" */
+function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["where"] {
+  const places = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
+  const getStorage = (name: string) => bindings.find((binding) => binding.name === name)?.kind;
+  const where: Record<string, typeof places[number]> = {};
+  for (const part of text.split(",").map((part) => part.trim()).filter((part) => part !== "")) {
+    const [name = "", word, ...rest] = part.split(/\s+/);
+    const place = places.find((one) => one === word);
+    if (getStorage(name) === "read_write") {
+      throw new UserError(`expected ${name} to stay in a storage buffer.`);
+    }
+    if (place === undefined || rest.length > 0 || getStorage(name) !== "read") {
+      throw new UserError(
+        `expected "where" to name an input and its place, one of ${places.join(", ")}, got "${part}".`,
+      );
+    }
+    if (where[name]) throw new UserError(`expected "where" to name ${name} once.`);
+    where[name] = place;
+  }
+  return where;
+}
+
+/** What stands in a line "// name: ...". @throws UserError for two of them. */
+function findLine(text: string, name: string): string | undefined {
+  const [line, second] = [...text.matchAll(new RegExp(`^//\\s*${name}\\s*:(.*)$`, "gm"))];
+  if (second) throw new UserError(`expected one line "// ${name}: ...", got two.`);
+  return line?.[1]?.trim();
+}

@@ -1,0 +1,431 @@
+/** The exercises of the course, in its order. */
+
+import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
+import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
+import normText from "../../kernels/batch_norm/batch_norm_input_gradient.wgsl" with { type: "text" };
+import adamStarter from "../../kernels/exercises/adam.wgsl" with { type: "text" };
+import normStarter from "../../kernels/exercises/batch_norm.wgsl" with { type: "text" };
+import drawStarter from "../../kernels/exercises/draw.wgsl" with { type: "text" };
+import inputStarter from "../../kernels/exercises/input_gradient.wgsl" with { type: "text" };
+import clicksStarter from "../../kernels/exercises/last_clicks.wgsl" with { type: "text" };
+import lstmStarter from "../../kernels/exercises/lstm.wgsl" with { type: "text" };
+import lstmBackwardStarter from "../../kernels/exercises/lstm_backward.wgsl" with { type: "text" };
+import matmulStarter from "../../kernels/exercises/matmul.wgsl" with { type: "text" };
+import panelStarter from "../../kernels/exercises/panel.wgsl" with { type: "text" };
+import rankStarter from "../../kernels/exercises/rank.wgsl" with { type: "text" };
+import registersStarter from "../../kernels/exercises/registers.wgsl" with { type: "text" };
+import slateStarter from "../../kernels/exercises/slate_score.wgsl" with { type: "text" };
+import softmaxStarter from "../../kernels/exercises/softmax.wgsl" with { type: "text" };
+import sparsemaxStarter from "../../kernels/exercises/sparsemax.wgsl" with { type: "text" };
+import tableStarter from "../../kernels/exercises/table_gradient.wgsl" with { type: "text" };
+import weightStarter from "../../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
+import sparsemaxText from "../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };
+import clicksText from "../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };
+import tableText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
+import chooseText from "../../kernels/simulate/choose.wgsl" with { type: "text" };
+import slatePanelText from "../../kernels/slates/slate_score_panel.wgsl" with { type: "text" };
+import slateTiledText from "../../kernels/slates/slate_score_tiled.wgsl" with { type: "text" };
+import { getConstant, parseKernel } from "../gpu/kernel.ts";
+import { countPanels, MOST_UNITS, PANEL as ITEM_PANEL } from "../policy/network/slate_score.ts";
+import type { Ladder, LadderSize } from "../ladder/check_ladder.ts";
+import { createChoiceTrial } from "../ladder/choice_ladder.ts";
+import { findLadder } from "../ladder/ladders.ts";
+import { createLstmTrial } from "../ladder/lstm_ladder.ts";
+import { createForwardTrial, makePanelCheck, PANEL } from "../ladder/matmul_ladder.ts";
+import {
+  countChunks,
+  countVectors,
+  createHardCase,
+  createLongPageCase,
+  createPageCase,
+  createShippedLadder,
+  type Exercise,
+  getOrdinaryUtility,
+  getPageLetters,
+  type HardCase,
+  type SizeLetters,
+} from "./exercise.ts";
+import {
+  countAdamParameters,
+  countEvents,
+  createAdamTrial,
+  createLastClicksTrial,
+  createNormTrial,
+  createSlateTrial,
+  createSparsemaxTrial,
+  createTableTrial,
+  drawTrial,
+  rankTrial,
+} from "./trials.ts";
+
+const softmax: Exercise = {
+  name: "softmax",
+  what: "loss and gradient of a choice with a null option",
+  chapter: "1-softmax.md",
+  starter: softmaxStarter,
+  ladder: findLadder("choice"),
+  solution: "choice_nll",
+  hard: [
+    createPageCase(createChoiceTrial, [7, 3], "all utilities about -200", (k) => -200 - k / 4),
+    createPageCase(
+      createChoiceTrial,
+      [8, 3],
+      "one page of about -200 among others",
+      (k, e) => e === 1 ? -200 - k / 4 : getOrdinaryUtility(k, e, 3),
+    ),
+    createPageCase(
+      createChoiceTrial,
+      [8, 3],
+      "the last row of each page far above the others",
+      (k, e, length) => k === length - 1 ? 100 + e / 4 : getOrdinaryUtility(k, e, length),
+    ),
+    createLongPageCase(createChoiceTrial),
+  ],
+  letters: getPageLetters,
+};
+
+function letters([M = 1, K, N]: LadderSize): SizeLetters {
+  return { M, K4: countVectors(K), N4: countVectors(N), C: countChunks(M) };
+}
+
+const largeSums: HardCase = {
+  what: "sums of several hundred, whose exp is infinite",
+  size: [37, 19, 21],
+  open: (gpu, size) => createForwardTrial(gpu, size, 200),
+};
+
+/** What the exercises of the dense layer share. */
+const forward = { ladder: findLadder("forward"), hard: [largeSums], letters };
+
+const matmul: Exercise = {
+  name: "matmul",
+  what: "a dense layer, ELU(X W + b)",
+  ...forward,
+  chapter: "2-matmul.md",
+  starter: matmulStarter,
+  solution: "matmul_forward_tiled",
+};
+
+const inputGradient: Exercise = {
+  name: "input-gradient",
+  what: "the gradient of a dense layer's input",
+  chapter: "2-matmul.md",
+  starter: inputStarter,
+  ladder: findLadder("input"),
+  solution: "matmul_input_gradient_tiled",
+  hard: [],
+  letters,
+};
+
+const weightGradient: Exercise = {
+  name: "weight-gradient",
+  what: "the gradient of a dense layer's weights, in chunks",
+  chapter: "2-matmul.md",
+  starter: weightStarter,
+  ladder: findLadder("weight"),
+  solution: "matmul_weight_gradient_tiled",
+  hard: [],
+  letters,
+};
+
+const panel: Exercise = {
+  name: "panel",
+  what: "a dense layer for a CPU driver, by panels of 16 columns",
+  ...forward,
+  chapter: "12-cpu-driver.md",
+  refuses: makePanelCheck(1, PANEL.study),
+  starter: panelStarter,
+  solution: "matmul_forward_panel",
+};
+
+const registers: Exercise = {
+  name: "registers",
+  what: "a dense layer by tiles, with half the registers",
+  ...forward,
+  chapter: "13-machine-code.md",
+  starter: registersStarter,
+  solution: "matmul_forward_tiled",
+};
+
+function lstmLetters([B = 1, , H]: LadderSize): SizeLetters {
+  return { B, H4: countVectors(H) };
+}
+
+const gatesOf100: HardCase = {
+  what: "gates of up to 100, and users without events",
+  size: [11, 5, 6],
+  open: (gpu, size) => createLstmTrial(gpu, size, true),
+};
+
+const lstm: Exercise = {
+  name: "lstm",
+  what: "an LSTM over the history of every user",
+  chapter: "3-lstm.md",
+  starter: lstmStarter,
+  ladder: findLadder("lstm"),
+  solution: "lstm_forward_group",
+  hard: [gatesOf100],
+  letters: lstmLetters,
+};
+
+const lstmBackward: Exercise = {
+  name: "lstm-backward",
+  what: "back through time",
+  chapter: "3-lstm.md",
+  starter: lstmBackwardStarter,
+  ladder: findLadder("lstm-backward"),
+  solution: "lstm_backward_group",
+  hard: [gatesOf100],
+  letters: lstmLetters,
+};
+
+const rank: Exercise = {
+  name: "rank",
+  what: "how many bits are set before each word: places in sorted order",
+  chapter: "4-batch.md",
+  starter: rankStarter,
+  ladder: createShippedLadder({ kernel: parseKernel("batch_rank", rankText) }, {
+    title: "the bits before each of W words",
+    size: [8192],
+    oddSizes: [[2], [37], [1029]],
+    open: (gpu, size) => rankTrial(gpu, size),
+    dispatch: "batch_rank",
+  }),
+  solution: "batch_rank",
+  hard: [
+    createHardCase("every bit set", [130], (gpu, size) => rankTrial(gpu, size, () => 0xffffffff)),
+    createHardCase(
+      "the first or the last bit of some words alone",
+      [130],
+      (gpu, size) => rankTrial(gpu, size, (w) => [1, 0, 0, 2 ** 31][w % 4] ?? NaN),
+    ),
+  ],
+  letters: ([W = 1]) => ({ W }),
+  refuses: ([W = 1]) => W >= 2 ? undefined : "has a word of items and one of rows at least",
+};
+
+const tableGradient: Exercise = {
+  name: "table-gradient",
+  what: "the gradient of a table, gathered by item",
+  chapter: "5-scatter.md",
+  starter: tableStarter,
+  ladder: createShippedLadder({ kernel: parseKernel("embedding_gradient", tableText) }, {
+    title: "gradient of a table, E events, D items x N columns",
+    size: [2560, 500, 64],
+    oddSizes: [[2, 1, 5], [37, 11, 19], [301, 67, 12]],
+    open: (gpu, size) => createTableTrial(gpu, size),
+    dispatch: "embedding_gradient",
+  }),
+  solution: "embedding_gradient",
+  hard: [
+    createHardCase(
+      "nearly all rows of one item",
+      [600, 5, 9],
+      (gpu, size) => createTableTrial(gpu, size, { getItem: () => 2 }),
+    ),
+    createHardCase(
+      "no click fed anything",
+      [37, 11, 5],
+      (gpu, size) => createTableTrial(gpu, size, { clicks: () => false }),
+    ),
+  ],
+  letters: ([E = 1, D = 1, N]) => ({ E, D, N4: countVectors(N) }),
+};
+
+const batchNorm: Exercise = {
+  name: "batch-norm",
+  what: "the gradient of batch norm's input",
+  chapter: "6-batch-norm.md",
+  starter: normStarter,
+  ladder: createShippedLadder({ kernel: parseKernel("batch_norm_input_gradient", normText) }, {
+    title: "batch norm, gradient of the input, R rows x N columns",
+    size: [12_800, 64],
+    oddSizes: [[3, 5], [37, 19], [1301, 68]],
+    open: (gpu, size) => createNormTrial(gpu, size),
+    dispatch: "batch_norm_input_gradient",
+  }),
+  solution: "batch_norm_input_gradient",
+  hard: [
+    createHardCase(
+      "constant columns, and columns of 1,000 that vary little",
+      [39, 19],
+      (gpu, size) => createNormTrial(gpu, size, true),
+    ),
+  ],
+  letters: ([R = 1, N]) => ({ R, N4: countVectors(N), C: countChunks(R) }),
+};
+
+const adam: Exercise = {
+  name: "adam",
+  what: "a step of Adam, of a gradient in partial sums",
+  chapter: "7-adam.md",
+  starter: adamStarter,
+  ladder: createShippedLadder({ kernel: parseKernel("adam", adamText) }, {
+    title: "Adam, one step of P parameters, rounded up to 64",
+    size: [262_144],
+    oddSizes: [[1], [137], [4099]],
+    open: (gpu, size) => createAdamTrial(gpu, size),
+    dispatch: "adam",
+  }),
+  solution: "adam",
+  hard: [
+    createHardCase(
+      "gradients of 0 and of about epsilon",
+      [37],
+      (gpu, size) => createAdamTrial(gpu, size, true),
+    ),
+  ],
+  letters: (size) => ({ P4: countAdamParameters(size) / 4 }),
+};
+
+const lastClicks: Exercise = {
+  name: "last-clicks",
+  what: "the last clicks before every event, under learned weights",
+  chapter: "8-position-weights.md",
+  starter: clicksStarter,
+  ladder: createShippedLadder({ kernel: parseKernel("pw_state_forward", clicksText) }, {
+    title: "position weights, B users x T events, F features under four weightings",
+    size: [128, 20, 64],
+    oddSizes: [[1, 1, 5], [11, 5, 7], [3, 9, 20]],
+    open: (gpu, size) => createLastClicksTrial(gpu, size),
+    dispatch: "pw_state_forward",
+    constants: ([, , F = 1]) => ({ F }),
+  }),
+  solution: "pw_state_forward",
+  hard: [
+    createHardCase(
+      "more clicks than the window has lags, and users without clicks",
+      [5, 40, 6],
+      (gpu, size) => createLastClicksTrial(gpu, size, true),
+    ),
+  ],
+  letters: (size) => ({ E: countEvents(size), F: size[2] ?? 1, F4: countVectors(size[2]) }),
+};
+
+/** The projection on the simplex: the exact generator of the game, and the reward's gradient against it. */
+const sparsemax: Exercise = {
+  name: "sparsemax",
+  what: "the projection on the simplex: the exact generator",
+  chapter: "9-minimax.md",
+  starter: sparsemaxStarter,
+  ladder: createShippedLadder({ kernel: parseKernel("exact_minimax", sparsemaxText) }, {
+    title: "sparsemax and the reward's gradient, E events x K rows",
+    size: [2560, 10],
+    oddSizes: [[1, 1], [13, 3], [67, 41]],
+    open: (gpu, size) => createSparsemaxTrial(gpu, size),
+    dispatch: "exact_minimax",
+  }),
+  solution: "exact_minimax",
+  hard: [
+    createPageCase(createSparsemaxTrial, [7, 3], "all rows of a page equal", (_, e) => e - 3),
+    createPageCase(
+      createSparsemaxTrial,
+      [8, 3],
+      "utilities about 10,000 and -10,000",
+      (k, e) => (e % 2 === 0 ? 10_000 : -10_000) + (37 * k * k + e) % 64 / 64,
+    ),
+    createLongPageCase(createSparsemaxTrial),
+  ],
+  letters: getPageLetters,
+};
+
+const draw: Exercise = {
+  name: "draw",
+  what: "a click or none, drawn for every simulated user",
+  chapter: "10-simulated-users.md",
+  starter: drawStarter,
+  ladder: createShippedLadder({ kernel: parseKernel("choose", chooseText) }, {
+    title: "a click or none, U users x k items",
+    size: [4096, 10],
+    oddSizes: [[1, 1], [37, 3], [301, 7]],
+    open: (gpu, size) => drawTrial(gpu, size),
+    dispatch: "choose",
+  }),
+  solution: "choose",
+  hard: ([
+    ["utilities of 90 and -90", (z) => z > 0 ? 90 + z : z - 90],
+    ["all utilities about -200", (z) => z - 200],
+    ["all utilities about 30: nobody clicks nothing", (z) => z + 30],
+  ] as const satisfies [string, (normal: number) => number][]).map(([what, utility]) =>
+    createHardCase(what, [130, 3], (gpu, size) => drawTrial(gpu, size, utility))
+  ),
+  letters: ([U = 1, k = 1]) => ({ U, K: k }),
+};
+
+const slateTiled = parseKernel("slate_score_tiled", slateTiledText);
+const slatePanel = parseKernel("slate_score_panel", slatePanelText);
+const tooManyUnits = ([, , L = 1]: LadderSize) =>
+  L % 4 === 0 && L <= MOST_UNITS ? undefined : `has 4, 8, ... or ${MOST_UNITS} hidden units`;
+
+const slateLadder: Ladder = {
+  name: "slate-score",
+  title: "the best of every 32 items, U users x I items, L hidden units",
+  size: [256, 1000, 64],
+  oddSizes: [[1, 1, 4], [37, 33, 12], [67, 130, 64]],
+  open: (gpu, size) => createSlateTrial(gpu, size),
+  dispatch: "slate_score",
+  constants: ([, I = 1]) => ({ ITEMS: I }),
+  steps: [
+    {
+      kernel: slateTiled,
+      idea: "shipped for GPUs",
+      invocations: ([U = 1, I = 1]) => [16 * Math.ceil(countPanels(I) / 2), Math.ceil(U / 4)],
+    },
+    {
+      kernel: slatePanel,
+      idea: "shipped for CPU adapters",
+      invocations: ([U = 1, I = 1]) => {
+        const workgroup = getConstant(slatePanel, "WORKGROUP");
+        return [workgroup * countPanels(I), Math.ceil(U / workgroup)];
+      },
+    },
+  ],
+};
+
+const slateScore: Exercise = {
+  name: "slate-score",
+  what: "the best of every 32 items for each user, by a network of one hidden layer",
+  chapter: "11-slates.md",
+  starter: slateStarter,
+  ladder: slateLadder,
+  solution: "slate_score_tiled",
+  hard: [
+    createHardCase("all scores below -1,000", [37, 70, 8], (gpu, size) =>
+      createSlateTrial(gpu, size, {
+        weights: (n) => -1000 - n,
+        table: (i, n) => 2 + (7 * i + n) % 5 / 4,
+      })),
+    createHardCase(
+      "equal items: the first of them",
+      [37, 70, 8],
+      (gpu, size) =>
+        createSlateTrial(gpu, size, { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, equal: (i) => i % 5 }),
+    ),
+    createHardCase(
+      "nothing but one item left in a panel",
+      [37, 70, 8],
+      (gpu, size) => createSlateTrial(gpu, size, { taken: (u, i) => i % ITEM_PANEL !== u % ITEM_PANEL }),
+    ),
+  ],
+  letters: ([U = 1, I = 1, L]) => ({ U, P: countPanels(I), L4: countVectors(L) }),
+  refuses: tooManyUnits,
+};
+
+export const exercises: readonly Exercise[] = [
+  softmax,
+  matmul,
+  inputGradient,
+  weightGradient,
+  lstm,
+  lstmBackward,
+  rank,
+  tableGradient,
+  batchNorm,
+  adam,
+  lastClicks,
+  sparsemax,
+  draw,
+  slateScore,
+  panel,
+  registers,
+];

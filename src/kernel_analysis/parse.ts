@@ -1,0 +1,294 @@
+/**
+ * Reads WGSL into what a {@link Interpreter} can follow: functions of statements, whole numbers, and places in memory. What it does
+ * not know it refuses by {@link UnreadableKernelError}; nothing is guessed.
+ */
+
+import {
+  call,
+  convertToType,
+  makeAssignment,
+  makeBinary,
+  makeElement,
+  makeLiteral,
+  makeMember,
+  makeNameExpression,
+  makeUnary,
+} from "./expressions.ts";
+import { UnreadableKernelError, WgslTokens } from "./tokens.ts";
+import { makeArrayType, makeStructType, parsePlainType, type WgslType } from "./values.ts";
+import {
+  type Expression,
+  Interpreter,
+  type Statement,
+  type WgslFunction,
+  type WgslModule,
+  type WgslVariable,
+} from "./walk.ts";
+
+/** @param text WGSL with one entry point. @throws UnreadableKernelError */
+export function parseModule(text: string): WgslModule {
+  const parser = new Parser(text);
+  parser.declarations();
+  if (!parser.entry) throw new UnreadableKernelError("it has no entry point");
+  return parser;
+}
+
+/** A text that is one expression. @throws UnreadableKernelError */
+export function parseExpression(text: string): Expression {
+  return new Parser(text).whole();
+}
+
+/** Operators by how strongly they bind. */
+const BINDING: Readonly<Record<string, number>> = {
+  ...{ "||": 1, "&&": 2, "|": 3, "^": 4, "&": 5, "==": 6, "!=": 6 },
+  ...{ "<": 7, "<=": 7, ">": 7, ">=": 7, "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "%": 10 },
+};
+
+const SPACES = ["storage", "uniform", "workgroup"] as const;
+const texel: WgslType = { size: 16, align: 16 };
+
+class Parser extends WgslTokens implements WgslModule {
+  readonly types = new Map<string, WgslType>();
+  readonly constants = new Map<string, Expression>();
+  readonly variables = new Map<string, WgslVariable>();
+  readonly routines = new Map<string, WgslFunction>();
+  entry: WgslFunction | undefined;
+
+  whole(): Expression {
+    const found = this.#expression();
+    this.expect("");
+    return found;
+  }
+
+  /** All that there is: types and lengths before they are used, as anybody writes them. */
+  declarations(): void {
+    while (this.peek() !== "") this.#declaration();
+  }
+
+  #declaration(): void {
+    const isEntry = this.#attributes().has("compute");
+    const word = this.next();
+    if (word === "var") this.#variable();
+    else if (word !== ";") {
+      const name = this.next();
+      if (word === "const") this.#constant(name);
+      else if (word === "alias") this.types.set(name, this.behind("=", () => this.#type()));
+      else if (word === "struct") this.types.set(name, this.#struct());
+      else if (word === "fn") this.#routine(name, isEntry);
+      else if (word === "enable") this.expect(";");
+      else throw new UnreadableKernelError(`the declaration ${word}`);
+    }
+  }
+
+  #constant(name: string): void {
+    const type = this.#typed();
+    this.constants.set(name, convertToType(this.behind("=", () => this.#expression()), type));
+  }
+
+  /** Their names, each with what stands in its brackets. */
+  #attributes(): Map<string, string> {
+    const found = new Map<string, string>();
+    while (this.peek().startsWith("@")) {
+      const [, name = "", inside = ""] = /^@\s*(\w+)\s*\(?([^]*?)\)?$/.exec(this.next()) ?? [];
+      found.set(name, inside.trim());
+    }
+    return found;
+  }
+
+  #struct(): WgslType {
+    this.expect("{");
+    return makeStructType(this.list("}", () => {
+      const given = this.#attributes();
+      const name = this.next();
+      const type = this.behind(":", () => this.#type());
+      const size = Number(given.get("size") ?? type.size);
+      const align = Number(given.get("align") ?? type.align);
+      if (!(size >= 0 && align > 0)) throw new UnreadableKernelError("the place of a field");
+      return { name, type, size, align };
+    }));
+  }
+
+  #variable(): void {
+    const words = this.peek() === "<" ? this.templateText().split(",") : [];
+    const name = this.next();
+    this.expect(":");
+    const type = this.#type();
+    if (this.take("=")) this.#expression();
+    const space = type === texel ? "texture" : SPACES.find((one) => words.includes(one));
+    // What is private to an invocation is as a variable of its function, whose value nobody follows.
+    if (space) this.variables.set(name, { space, type, constant: !words.includes("read_write") });
+  }
+
+  #routine(name: string, isEntry: boolean): void {
+    this.expect("(");
+    const parameters = this.list(")", () => {
+      const builtin = this.#attributes().get("builtin");
+      const name = this.next();
+      this.expect(":");
+      return { name, builtin, type: this.take("ptr") ? this.#pointer() : this.#type() };
+    });
+    const result = this.take("->") ? this.#type() : undefined;
+    const routine = { parameters, result, body: this.#block() };
+    this.routines.set(name, routine);
+    if (isEntry) this.entry = routine;
+  }
+
+  /** Only those to variables of a function: their values are not followed. */
+  #pointer(): undefined {
+    if (!/^function\b/.test(this.templateText())) {
+      throw new UnreadableKernelError("a pointer to shared memory");
+    }
+  }
+
+  #typed(): WgslType | undefined {
+    return this.take(":") ? this.#type() : undefined;
+  }
+
+  #type(): WgslType {
+    const name = this.next();
+    const inTemplate = () => this.template(() => this.#type());
+    if (name.startsWith("texture_") && this.templateText()) return texel;
+    if (name === "atomic") return { ...inTemplate(), whole: false };
+    if (name === "array") {
+      return this.template(() => {
+        const element = this.#type();
+        return makeArrayType(element, this.take(",") ? this.#length() : 0);
+      });
+    }
+    const type = parsePlainType(name, inTemplate) ?? this.types.get(name);
+    if (!type) throw new UnreadableKernelError(`the type ${name}`);
+    return type;
+  }
+
+  /** Of an array: what constants alone make. */
+  #length(): number {
+    const walk = new Interpreter(this, { workgroup: [1, 1], grid: [1, 1, 1], sizes: [], chunks: 0 }, [
+      { group: [0, 0], local: [0, 0] },
+    ]);
+    const length = walk.evaluate(this.#expression(BINDING[">>"]), new Map());
+    if (typeof length !== "number") throw new UnreadableKernelError("the length of an array");
+    return length;
+  }
+
+  #block(): Statement {
+    this.expect("{");
+    const statements: Statement[] = [];
+    const bare = this.peek() === "return";
+    while (!this.take("}")) statements.push(this.#statement());
+    return (walk, mask) => walk.block(statements, mask, bare);
+  }
+
+  #statement(): Statement {
+    if (this.peek() === "{") return this.#block();
+    if (this.take(";")) return () => {};
+    if (this.take("if")) return this.#if();
+    if (this.take("for")) return this.#for();
+    if (/^(while|loop)$/.test(this.peek())) {
+      const condition = this.next() === "while" ? this.#expression() : undefined;
+      const body = this.#block();
+      return (walk, mask) => walk.loop(mask, body, condition);
+    }
+    return this.until(";", () => this.#simple());
+  }
+
+  /** A statement that ends with a semicolon, without it: also the head of a for. */
+  #simple(): Statement {
+    if (/^(let|const|var)$/.test(this.peek())) return this.#local(this.next());
+    if (this.take("return")) {
+      const result = this.peek() === ";" ? undefined : this.#expression();
+      return (walk, mask) => walk.leave(mask, result?.value(walk, mask));
+    }
+    if (this.take("break")) return (walk, mask) => walk.end("broken", mask);
+    if (this.take("continue")) return (walk, mask) => walk.end("continued", mask);
+    const target = this.#unary();
+    if (/^[;)]$/.test(this.peek())) return (walk, mask) => void target.value(walk, mask);
+    const sign = this.next();
+    if (sign === "++" || sign === "--") return makeAssignment(target, makeLiteral(1), sign[0]);
+    if (!sign.endsWith("=")) throw new UnreadableKernelError(`a statement with ${sign}`);
+    return makeAssignment(target, this.#expression(), sign.slice(0, -1));
+  }
+
+  #local(kind: string): Statement {
+    if (this.peek() === "<") this.templateText();
+    const name = this.next();
+    const type = this.#typed();
+    if (kind === "var" && this.peek() !== "=") {
+      // Zero, which is known of a whole number.
+      return (walk) => walk.declare(name, type?.whole ? walk.alike(0) : undefined);
+    }
+    this.expect("=");
+    if (this.peek() === "&") throw new UnreadableKernelError("a pointer that is kept");
+    const { at } = this;
+    const { value } = convertToType(this.#expression(), type);
+    const from = this.textFrom(at);
+    return (walk, mask) => {
+      const values = value(walk, mask);
+      // What begins as nobody knows may be a float, as which whole numbers are no whole numbers.
+      const followed = kind !== "var" || type?.whole || values.some((one) => one !== undefined);
+      walk.declare(name, followed ? values : undefined);
+      if (kind !== "var") walk.note(name, from, values, mask);
+    };
+  }
+
+  #if(): Statement {
+    const condition = this.#expression();
+    const yes = this.#block();
+    const no = !this.take("else") ? undefined : this.take("if") ? this.#if() : this.#block();
+    return (walk, mask) => walk.branch(condition, yes, no, mask);
+  }
+
+  #for(): Statement {
+    this.expect("(");
+    const first = this.take(";") ? undefined : this.until(";", () => this.#simple());
+    const condition = this.take(";") ? undefined : this.until(";", () => this.#expression());
+    const next = this.take(")") ? undefined : this.until(")", () => this.#simple());
+    const body = this.#block();
+    return (walk, mask) =>
+      walk.scoped(() => {
+        first?.(walk, mask);
+        walk.loop(mask, body, condition, next);
+      });
+  }
+
+  #expression(least = 0): Expression {
+    let left = this.#unary();
+    for (let sign = this.peek(); (BINDING[sign] ?? 0) > least; sign = this.peek()) {
+      this.next();
+      left = makeBinary(sign, left, this.#expression(BINDING[sign]));
+    }
+    return left;
+  }
+
+  #unary(): Expression {
+    if (/^[-!~*&]$/.test(this.peek())) return makeUnary(this.next(), this.#unary());
+    let of = this.#operand();
+    for (;;) {
+      if (this.take(".")) of = makeMember(of, this.next());
+      else if (this.take("[")) of = makeElement(of, this.until("]", () => this.#expression()));
+      else return of;
+    }
+  }
+
+  #operand(): Expression {
+    const word = this.next();
+    if (word === "(") return this.until(")", () => this.#expression());
+    if (/^\.?\d/.test(word)) {
+      const [, whole] = /^(0x[\da-f]+|\d+)u?$/i.exec(word) ?? [];
+      return makeLiteral(whole === undefined ? undefined : Number(whole));
+    }
+    if (word === "true" || word === "false") return makeLiteral(word === "true");
+    if (!/^[a-zA-Z_]/.test(word)) throw new UnreadableKernelError(`the sign ${word}`);
+    const isTemplate = /^(array|bitcast|vec\d|mat\dx\d)$/.test(word) && this.peek() === "<";
+    const of = isTemplate ? this.templateText() : "";
+    if (this.take("(")) {
+      const given = this.list(")", () => this.#expression());
+      return call(of === "u32" ? `${word}u` : word + of, given, this);
+    }
+    // Headers of several steps are alike in all that is known of them.
+    if (word === "steps" && this.take("[")) {
+      this.until("]", () => this.#expression());
+      return { value: (walk) => walk.lookup("step") };
+    }
+    return makeNameExpression(word);
+  }
+}

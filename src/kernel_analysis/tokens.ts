@@ -1,0 +1,116 @@
+/** WGSL as a row of words and signs, which is read from its beginning to its end. */
+
+/** What of a text, or of its course, cannot be followed. */
+export class UnreadableKernelError extends Error {}
+
+/** @returns undefined for what is not understood. */
+export function tryRead<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UnreadableKernelError) return undefined;
+    throw error;
+  }
+}
+
+/** Numbers with their suffix, attributes with their brackets, names, and signs. */
+const TOKEN = new RegExp(
+  [
+    /0[xX][\da-fA-F]+[ui]?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[uifh]?/,
+    /@\s*\w+(?:\s*\((?:[^()]|\([^()]*\))*\))?/,
+    /[a-zA-Z_]\w*/,
+    /->|<<=|>>=|<<|>>|[-+*/%&|^<>=!]=|&&|\|\||\+\+|--|\S/,
+  ].map(({ source }) => source).join("|"),
+  "g",
+);
+const COMMENT = /\/\/.*|\/\*[^]*?\*\//g;
+
+/** @throws UnreadableKernelError where something else stands there than what is expected, or nothing. */
+export class WgslTokens {
+  readonly #tokens: { readonly text: string; readonly at: number }[];
+  #k = 0;
+
+  constructor(private readonly text: string) {
+    const plain = text.replace(COMMENT, (comment) => comment.replace(/[^\n]/g, " "));
+    this.#tokens = [...plain.matchAll(TOKEN)].map(({ 0: text, index: at }) => ({ text, at }));
+  }
+
+  /** The next one, which stays; "" at the end. */
+  peek(): string {
+    return this.#tokens[this.#k]?.text ?? "";
+  }
+
+  next(): string {
+    const { text } = this.#tokens[this.#k++] ?? {};
+    if (text === undefined) throw new UnreadableKernelError("the text ends too early");
+    return text;
+  }
+
+  /** Goes on where the next one is this. @returns whether it is. */
+  take(word: string): boolean {
+    const found = this.peek() === word;
+    if (found) this.#k++;
+    return found;
+  }
+
+  expect(word: string): void {
+    if (!this.take(word)) throw new UnreadableKernelError(`"${this.peek()}" where ${word} was expected`);
+  }
+
+  /** What stands behind a sign. */
+  behind<T>(sign: string, read: () => T): T {
+    this.expect(sign);
+    return read();
+  }
+
+  /** What stands before a sign. */
+  until<T>(sign: string, read: () => T): T {
+    const found = read();
+    this.expect(sign);
+    return found;
+  }
+
+  /** What stands between commas, to the sign that closes it. */
+  list<T>(close: string, read: () => T): T[] {
+    const found: T[] = [];
+    while (!this.take(close)) {
+      found.push(read());
+      if (this.take(",")) continue;
+      this.expect(close);
+      break;
+    }
+    return found;
+  }
+
+  /** What stands between < and >. */
+  template<T>(read: () => T): T {
+    this.expect("<");
+    const found = read();
+    const token = this.#tokens[this.#k];
+    if (token?.text === ">>") this.#tokens[this.#k] = { text: ">", at: token.at + 1 };
+    else this.expect(">");
+    return found;
+  }
+
+  /** The same, of whatever it is, without spaces. */
+  templateText(): string {
+    this.expect("<");
+    let inside = "";
+    for (let depth = 1; depth > 0;) {
+      const word = this.next();
+      depth += word === "<" ? 1 : word === ">" ? -1 : word === ">>" ? -2 : 0;
+      inside += word;
+    }
+    return inside.slice(0, -1);
+  }
+
+  /** Where the next one begins in the text. */
+  get at(): number {
+    return this.#tokens[this.#k]?.at ?? this.text.length;
+  }
+
+  /** The text from there to the next one. */
+  textFrom(at: number): string {
+    return this.text.slice(at, this.at).trim();
+  }
+}

@@ -1,0 +1,161 @@
+/** Self-test: every kernel on this adapter beside float64, a row a kernel, with the element that is farthest off. */
+
+import type { AdapterKind } from "../../../gpu/kernel_variants.ts";
+import { type Html, markup } from "../../../report/html.ts";
+import {
+  describeLeftOut,
+  describeVerdict,
+  formatElement,
+  groupByKernel,
+  type KernelFinding,
+  type KindFinding,
+  listFaultyCases,
+} from "../../../selftest/finding.ts";
+import { formatCount, renderScrollTable } from "../../draw/text.ts";
+import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
+import type { Lab } from "../lab_app.ts";
+import type { SelftestRequest } from "../services/kernel_services.ts";
+
+export function showSelftest(root: HTMLElement, lab: Lab): void {
+  root.append(
+    dom`<p class="lead">Every kernel runs on your adapter, on small numbers whose results are known. Outputs and gradients are
+compared with the same in float64. How far off a number may be follows from the rounding of its sums.</p>`,
+    new SelftestView(lab).element,
+  );
+}
+
+/** Which kernels are tried: those for one kind of adapter run on the other, too. */
+const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
+  "for GPUs": ["gpu"],
+  "for CPU adapters": ["cpu"],
+  both: ["gpu", "cpu"],
+};
+
+const NOTHING = { findings: [], seconds: 0 };
+
+const OFF = "Off, of what is allowed (logarithmic, from 0.01 %)";
+const HEADS = ["Kernel", OFF, "Farthest off", "Numbers compared"];
+
+class SelftestView {
+  readonly element: HTMLElement;
+  readonly #notice = new Notice();
+  readonly #standing = element("p", { class: "standing", role: "status" });
+  readonly #progress = element("progress", { max: 1, "aria-label": "Cases that are done", hidden: true });
+  readonly #kinds = element(
+    "select",
+    { id: "selftest-kinds" },
+    ...Object.keys(choices).map((name) => element("option", { value: name }, name)),
+  );
+  readonly #only = element("input", { id: "selftest-only", type: "text", size: 12, placeholder: "all" });
+  /** What the adapter never takes. */
+  readonly #leftOut = element("div", { class: "left-out", hidden: true });
+  readonly #faults = element("div");
+  readonly #table = element("div", { hidden: true }, renderScrollTable("Kernels", "kernels", HEADS, []));
+  readonly #run = button("Run the self-test", () => this.#start());
+  readonly #stop = new StopButton();
+  #findings: KindFinding[] = [];
+  /** What was found before what runs now, and what is shown with it. */
+  #before: { readonly findings: readonly KindFinding[]; readonly seconds: number } = NOTHING;
+
+  constructor(private readonly lab: Lab) {
+    this.element = dom`<div>${this.#notice.element}
+<div class="card"><div class="buttons"><label for="selftest-kinds">Kernels</label>${this.#kinds}
+<label for="selftest-only">Cases with</label>${this.#only}${this.#run}${this.#stop.element}</div>
+${this.#progress}${this.#standing}${this.#leftOut}${this.#faults}</div>
+${this.#table}</div>`;
+  }
+
+  async #start(): Promise<void> {
+    this.#before = NOTHING;
+    this.#leftOut.replaceChildren();
+    await this.#test({ kinds: choices[this.#kinds.value] ?? ["gpu"], only: this.#only.value.trim() });
+  }
+
+  async #test(request: SelftestRequest): Promise<void> {
+    this.#findings = [...this.#before.findings];
+    this.#notice.clear();
+    this.#leftOut.hidden = true;
+    this.#run.disabled = true;
+    this.#progress.hidden = false;
+    this.#show();
+    try {
+      await this.#stop.during((signal) => this.#runAll(request, signal));
+    } catch (error) {
+      this.#standing.textContent = "";
+      this.#notice.fail(error);
+    } finally {
+      this.#run.disabled = false;
+      this.#progress.hidden = true;
+      this.#leftOut.hidden = this.#leftOut.textContent === "";
+    }
+  }
+
+  async #runAll(request: SelftestRequest, signal: AbortSignal): Promise<void> {
+    const { seconds, adapter, leftOut } = await this.lab.call("selftest", "run", request, {
+      signal,
+      onProgress: (progress) => {
+        if (progress.kind === "case") {
+          const { name, number, of } = progress;
+          this.#standing.textContent = `${number} of ${of}: ${name}`;
+          this.#progress.max = of;
+          this.#progress.value = number - 1;
+          return;
+        }
+        this.#findings.push(progress.finding);
+        this.#show();
+      },
+    });
+    const found = { findings: this.#findings, seconds: this.#before.seconds + seconds };
+    this.#standing.textContent = this.#findings.length === 0 && !signal.aborted
+      ? `No case has "${request.only}" in its name.`
+      : describeVerdict(this.#findings, found.seconds, signal.aborted);
+    if (signal.aborted) return;
+    this.#before = found;
+    this.#tellLeftOut(request, leftOut);
+    // What counts is the whole of it.
+    if (request.only === "") {
+      this.lab.keep("selftest", { adapter, leftOut, kernels: groupByKernel(found.findings), ...found });
+    }
+  }
+
+  #tellLeftOut(request: SelftestRequest, kernels: readonly string[]): void {
+    const too = button("Run these, too", () => this.#test({ ...request, leftOut: "alone" }));
+    const parts = [dom`<p>${describeLeftOut(kernels)}</p>`, dom`<div class="buttons">${too}</div>`];
+    this.#leftOut.replaceChildren(...kernels.length === 0 ? [] : parts);
+  }
+
+  #show(): void {
+    const results = groupByKernel(this.#findings).toSorted((a, b) => Number(b.differs) - Number(a.differs));
+    const rows = this.#table.querySelector("tbody"); // alone, so that what is scrolled stays where it is
+    if (rows) fill(rows, markup`${results.map(renderRow)}`);
+    this.#table.hidden = results.length === 0;
+    const faults = listFaultyCases(this.#findings).map(({ head, faults }) =>
+      markup`<li><strong>${head}</strong><ul>${faults.map((text) => markup`<li>${text}</li>`)}</ul></li>`
+    );
+    fill(
+      this.#faults,
+      markup`${faults.length > 0 && markup`<ul class="faults" aria-label="What differs">${faults}</ul>`}`,
+    );
+  }
+}
+
+function renderRow({ kernel, kind, values, differs, worst }: KernelFinding): Html {
+  return markup`<tr class="${differs ? "wrong" : "right"}">
+<th scope="row">${kernel}<small>${kind === "gpu" ? "for GPUs" : "for CPU adapters"}</small></th>
+<td>${renderError(differs, worst)}</td>
+<td class="where">${worst && worst.share > 0 ? `${worst.what} ${formatElement(worst.element)}` : ""}</td>
+<td class="number">${formatCount(values)}</td></tr>`;
+}
+
+/** Powers of ten that a bar stands for. */
+const DECADES = 4;
+
+/** A bar up to what is allowed, on a logarithmic axis, and the share in words. */
+function renderError(differs: boolean, worst: KernelFinding["worst"]): Html {
+  if (!worst) return markup`${differs ? "differs" : "-"}`;
+  const { share, element: { tolerance } } = worst;
+  if (tolerance === 0) return markup`${share === 0 ? "the same bits" : "other bits"}`;
+  const text = share > 1 ? `${share.toPrecision(2)} times too much` : `${(100 * share).toPrecision(2)} %`;
+  const value = Math.max(0, Math.min(1, 1 + Math.log10(share) / DECADES));
+  return markup`<span class="off"><meter min="0" max="1" value="${value}" aria-label="${text}"></meter> ${text}</span>`;
+}

@@ -1,0 +1,246 @@
+/**
+ * The curves of a training that goes on, and a chart of one figure of them with the levels of what does not learn. Drawn in SVG, which
+ * takes its colours from the style sheet, by day, by night and on paper; a library for charts would take a third of what the
+ * page's scripts may have.
+ */
+
+import { formatCsvRow } from "../../../../csv.ts";
+import { chooseWindow } from "../../../../report/curve.ts";
+import { type Html, markup } from "../../../../report/html.ts";
+import type { Criterion } from "../../../../train/best_records.ts";
+import { AxisScale, computeAxisRange, computeTicks, placeNames } from "../../../draw/axes.ts";
+import { formatCount } from "../../../draw/text.ts";
+import { dom, element, fill } from "../../elements.ts";
+import type { BaselineLevel } from "../../services/lab_data.ts";
+import type { ShownStage, TrainProgress, ValidationRow } from "../../services/train_service.ts";
+
+type Steps = Extract<TrainProgress, { kind: "steps" }>;
+
+interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The curves of a stage: every step and validation, thinned to what a chart can show. */
+export class StageCurves {
+  /** A row a step, of a value a column. */
+  readonly #rows: (readonly number[])[] = [];
+  /** Iterations before the first row: of a training that was brought. */
+  #before = 0;
+  readonly validations: ValidationRow[] = [];
+  #best: Steps["best"];
+
+  constructor(public stage: ShownStage) {}
+
+  /** @param progress of steps: those after it are dropped, where a training goes on from an earlier state. */
+  add({ first, rows, validations, best }: Steps): void {
+    if (rows.length > 0) {
+      if (this.#rows.length === 0) this.#before = first - 1;
+      this.#rows.length = Math.min(this.#rows.length, first - 1 - this.#before);
+      this.#rows.push(...rows);
+    }
+    for (const one of validations) {
+      while ((this.validations.at(-1)?.iteration ?? -1) >= one.iteration) this.validations.pop();
+      this.validations.push(one);
+    }
+    this.#best = best ?? this.#best;
+  }
+
+  get iteration(): number {
+    return this.#before + this.#rows.length;
+  }
+  /** Of the last step. */
+  last(column: string): number | undefined {
+    return this.#rows.at(-1)?.[this.#at(column)];
+  }
+  /** Of the last validation. */
+  lastValidation(column: string): number | undefined {
+    return this.validations.at(-1)?.row[this.#at(column)];
+  }
+
+  /** Of all steps, from the first on. */
+  values(column: string): number[] {
+    const at = this.#at(column);
+    return this.#rows.map((row) => row[at] ?? NaN);
+  }
+
+  train(column: string): Point[] {
+    return this.#means(column, this.#rows, (k) => this.#before + k + 1);
+  }
+
+  validation(column: string): Point[] {
+    const { validations } = this;
+    return this.#means(column, validations.map(({ row }) => row), (k) => validations[k]?.iteration ?? NaN);
+  }
+
+  /** Means over windows of iterations: as many as a chart can show. */
+  #means(
+    column: string,
+    rows: readonly (readonly number[])[],
+    iterationOf: (row: number) => number,
+  ): Point[] {
+    const at = this.#at(column);
+    const window = chooseWindow(this.stage.iterations);
+    const sums = new Map<number, { x: number; y: number; count: number }>();
+    rows.forEach((row, k) => {
+      const [x, y = NaN] = [iterationOf(k), row[at]];
+      if (Number.isNaN(y)) return;
+      const key = Math.ceil(x / window);
+      const sum = sums.get(key) ?? { x: 0, y: 0, count: 0 };
+      sums.set(key, { x: sum.x + x, y: sum.y + y, count: sum.count + 1 });
+    });
+    return [...sums.values()].map(({ x, y, count }) => ({ x: x / count, y: y / count }));
+  }
+
+  /** Where the best snapshot by a criterion is. */
+  bestPoint(column: string, criterion: Criterion | undefined): Point | undefined {
+    const iteration = criterion && this.#best?.[criterion];
+    const found = this.validations.find((one) => one.iteration === iteration);
+    return found && { x: found.iteration, y: found.row[this.#at(column)] ?? NaN };
+  }
+
+  /** All of it, a row a step or validation, with the columns of a run's logs. */
+  csv(): string {
+    const rows = this.#rows.map((row, k) => ["train", this.#before + k + 1, ...row]);
+    const validated = this.validations.map(({ iteration, row }) => ["validation", iteration, ...row]);
+    return [["part", "iteration", ...this.stage.columns], ...rows, ...validated].map(formatCsvRow).join("");
+  }
+
+  #at(column: string): number {
+    return this.stage.columns.indexOf(column);
+  }
+}
+
+/** Units of the drawing; it is as wide as its box. */
+const HEIGHT = 280;
+const [LEFT, RIGHT, TOP, BOTTOM] = [44, 10, 8, 34];
+/** Ticks of an axis, about. */
+const TICKS = 5;
+
+/** What a chart shows. */
+export interface ChartFigure {
+  /** Of the curves. */
+  readonly column: string;
+  readonly title: string;
+  /** Which figure of what does not learn is drawn across it. */
+  readonly level?: "loss" | "prec1";
+  /** By which criterion its best validation is marked. */
+  readonly best?: Criterion;
+}
+
+export class LiveChart {
+  readonly element: HTMLElement;
+  readonly #box = element("div", { class: "plot" });
+  readonly #read = element("p", { class: "reading", "aria-hidden": "true" });
+  /** What was drawn last. */
+  #drawn: { readonly curves: StageCurves; readonly levels: readonly BaselineLevel[] } | undefined;
+  #scales:
+    | { readonly x: AxisScale; readonly train: readonly Point[]; readonly validation: readonly Point[] }
+    | undefined;
+
+  constructor(readonly figure: ChartFigure) {
+    const sample = (kind: string, text: string) =>
+      markup`<span><svg width="26" height="12"><path class="${kind}" d="M0 6h26"/></svg>${text}</span>`;
+    const samples = markup`${sample("curve train", "train")}${sample("curve validation", "validation")}${
+      figure.best &&
+      markup`<span><svg width="12" height="12"><circle class="best" cx="6" cy="6" r="5"/></svg>best validation</span>`
+    }${figure.level && sample("level", "without learning, and the best attainable")}`;
+    this.element = dom`<figure><h3>${figure.title}</h3>${this.#box}${this.#read}
+<p class="legend" aria-hidden="true">${samples}</p></figure>`;
+    new ResizeObserver(() => this.#drawn && this.draw(this.#drawn.curves, this.#drawn.levels)).observe(
+      this.#box,
+    );
+    this.#box.addEventListener("pointermove", (event) => this.#point(event));
+    this.#box.addEventListener("pointerleave", () => this.#read.replaceChildren());
+  }
+
+  /** Draws what there is. */
+  draw(curves: StageCurves, levelsOf: readonly BaselineLevel[]): void {
+    this.#drawn = { curves, levels: levelsOf };
+    const width = this.#box.clientWidth;
+    if (width === 0) return; // on a screen that is hidden: it is drawn when it comes back
+    const { column, title, level, best: criterion } = this.figure;
+    const [train, validation] = [curves.train(column), curves.validation(column)];
+    const levels = levelsOf.flatMap((one) => {
+      const y = level && one[level];
+      return y === undefined || Number.isNaN(y) ? [] : [{ name: one.name, y }];
+    });
+    const range = computeAxisRange([...train, ...validation, ...levels].map(({ y }) => y));
+    const x = new AxisScale([0, Math.max(1, curves.stage.iterations, curves.iteration)], [
+      LEFT,
+      width - RIGHT,
+    ]);
+    const y = new AxisScale(range, [HEIGHT - BOTTOM, TOP]);
+    this.#scales = { x, train, validation };
+    const best = curves.bestPoint(column, criterion);
+    const last = validation.at(-1);
+    const words = `${title}. ${
+      last
+        ? `Validation: ${last.y.toFixed(4)} at iteration ${Math.round(last.x)}. `
+        : "Nothing is trained yet. "
+    }${levels.map(({ name, y }) => `${name}: ${y.toFixed(4)}`).join(", ")}`;
+    const heights = levels.map((level) => ({ name: level.name, at: y.at(level.y) }));
+    fill(
+      this.#box,
+      markup`<svg viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}" role="img" aria-label="${words}">
+${axes(x, y, width)}${levelLines(heights, width)}${curve("train", train, x, y)}${
+        curve("validation", validation, x, y)
+      }${best && markup`<circle class="best" cx="${x.at(best.x)}" cy="${y.at(best.y)}" r="5"/>`}</svg>`,
+    );
+  }
+
+  /** Says in figures what the pointer is over. */
+  #point({ offsetX }: PointerEvent): void {
+    const { x, train, validation } = this.#scales ?? {};
+    if (!x || !train || !validation) return;
+    const at = x.from(offsetX);
+    const near = (points: readonly Point[]) =>
+      points.reduce<Point | undefined>(
+        (best, point) => !best || Math.abs(point.x - at) < Math.abs(best.x - at) ? point : best,
+        undefined,
+      );
+    const texts = [["train", near(train)], ["validation", near(validation)]] as const;
+    this.#read.textContent = texts.flatMap(([name, point]) =>
+      point ? [`${name} ${point.y.toFixed(4)} at ${formatCount(point.x)}`] : []
+    ).join(", ");
+  }
+}
+
+function axes(x: AxisScale, y: AxisScale, width: number): Html {
+  const [bottom, right] = [HEIGHT - BOTTOM, width - RIGHT];
+  const across = (kind: string, at: number) =>
+    markup`<line class="${kind}" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`;
+  const below = (at: number, y: number, text: string) =>
+    // The last one would be cut.
+    markup`<text class="tick x" x="${at}" y="${y}"${
+      at > right - 12 && markup` style="text-anchor: end"`
+    }>${text}</text>`;
+  const heights = computeTicks(y.values, TICKS).map((value) =>
+    markup`${across("grid", y.at(value))}<text class="tick y" x="${LEFT - 6}" y="${
+      y.at(value) + 4
+    }">${value}</text>`
+  );
+  const places = computeTicks(x.values, Math.max(2, Math.min(TICKS, width / 90))).map((value) =>
+    below(x.at(value), bottom + 15, value.toLocaleString("en"))
+  );
+  return markup`${heights}${places}${across("axis", bottom)}${
+    below((LEFT + right) / 2, HEIGHT - 3, "iteration")
+  }`;
+}
+
+/** Lines across the chart, each with its name. */
+function levelLines(levels: readonly { readonly name: string; readonly at: number }[], width: number): Html {
+  const right = width - RIGHT;
+  const lines = levels.map(({ at }) =>
+    markup`<line class="level" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`
+  );
+  const names = placeNames(levels).map(({ name, foot }) =>
+    markup`<text class="level-name" x="${right - 4}" y="${foot}">${name}</text>`
+  );
+  return markup`${lines}${names}`;
+}
+
+function curve(kind: string, points: readonly Point[], x: AxisScale, y: AxisScale): Html {
+  const places = points.map((point) => `${x.at(point.x).toFixed(1)},${y.at(point.y).toFixed(1)}`);
+  return markup`<polyline class="curve ${kind}" points="${places.join(" ")}"/>`;
+}

@@ -1,0 +1,225 @@
+/** What is to be trained: the data, the model and the options, as the command `train` takes them. */
+
+import { extractFlag, formatValue } from "../../../../option.ts";
+import type { CallWorker } from "../../connection.ts";
+import { dom, element } from "../../elements.ts";
+import type { TrainRequest } from "../../services/train_service.ts";
+import type { OptionTexts, ShownGroup, ShownOption } from "../../services/option_texts.ts";
+import { DataField } from "./data_field.ts";
+
+/** Options that stand in view; the others are folded away. */
+const IN_VIEW = [
+  "encoder",
+  "lstmUnits",
+  "pwLags",
+  "pwWeightings",
+  "dims",
+  "iterations",
+  "batchSize",
+  "learningRate",
+  "adversarial",
+  "seed",
+];
+
+/** With the words and defaults of the command; what is right is for the worker to say. */
+export class TrainForm {
+  readonly element: HTMLElement;
+  readonly data: DataField;
+  /** None until the worker has said what options there are. */
+  #fields: readonly Field[] = [];
+  /** Of the adversarial stage, which without it say nothing. */
+  #ofStage: ReadonlySet<string> = new Set();
+  #checks = 0;
+  readonly #command = element("code", { class: "command" });
+  readonly #options = element("div", { class: "options" });
+  readonly #fold = element(
+    "details",
+    { open: true },
+    dom`<summary>Options</summary>`,
+    this.#options,
+    dom`<p class="about">The same in a terminal:</p>`,
+    this.#command,
+  );
+
+  /** @param buttons what the form is for. */
+  constructor(private readonly call: CallWorker, buttons: HTMLElement) {
+    this.data = new DataField(() => this.#tellCommand());
+    this.element = element(
+      "form",
+      { class: "card form", "aria-label": "What to train", onsubmit: (event) => event.preventDefault() },
+      this.data.element,
+      buttons,
+      this.#fold,
+    );
+    this.#tellCommand();
+    void this.call("train", "options", undefined).then((groups) => this.#fill(groups));
+  }
+
+  /**
+   * @returns undefined where a field is not as it should be: it says why.
+   * @throws LabError for options that make no sense together.
+   */
+  async read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
+    if (this.#fields.length === 0) return undefined;
+    if (!await this.#check()) {
+      this.#fold.open = true;
+      const bad = this.#fields.find((field) => field.fault !== "");
+      bad?.element.closest("details")?.setAttribute("open", "");
+      bad?.input.focus();
+      return undefined;
+    }
+    const options = await this.call("train", "read", { texts: this.#texts, fromSnapshot });
+    const data = await this.data.read(options.seed);
+    return data && { data, options, fromSnapshot };
+  }
+
+  /** Sets options as they would be typed, and all others to their defaults. */
+  write(texts: OptionTexts): void {
+    for (const field of this.#fields) field.text = texts[field.definition.name] ?? "";
+    this.#changed();
+  }
+
+  /** Where the form stands above what comes of it, on a phone, its options are folded away. */
+  makeWay(): void {
+    if (matchMedia("(max-width: 800px)").matches) this.#fold.open = false;
+  }
+
+  #fill(groups: readonly ShownGroup[]): void {
+    const folds: HTMLElement[] = [];
+    const fields: Field[] = [];
+    for (const { heading, options } of groups) {
+      const own = options.map((definition) => new Field(definition, () => this.#changed()));
+      const inView = own.filter(({ definition }) => IN_VIEW.includes(definition.name));
+      const folded = own.filter((field) => !inView.includes(field)).map(({ element }) => element);
+      this.#options.append(...inView.map(({ element }) => element));
+      const title = heading.replace(/:$/, "");
+      if (folded.length > 0) {
+        folds.push(dom`<div class="fold"><h3 class="group">${title}</h3>${folded}</div>`);
+      }
+      if (options.some(({ name }) => name === "adversarial")) {
+        this.#ofStage = new Set(options.map(({ name }) => name));
+      }
+      fields.push(...own);
+    }
+    this.#fields = fields;
+    this.#options.append(dom`<details><summary>More options</summary>${folds}</details>`);
+    this.#showUsed();
+    this.#tellCommand();
+  }
+
+  #changed(): void {
+    this.#showUsed();
+    this.#tellCommand();
+    void this.#check();
+  }
+
+  /** Of the options that say anything. */
+  get #texts(): OptionTexts {
+    return Object.fromEntries(this.#given().map(({ definition, text }) => [definition.name, text]));
+  }
+
+  #given(): Field[] {
+    return this.#fields.filter((field) => !field.element.hidden && field.text !== "");
+  }
+
+  /** Says at each field what is wrong with it. @returns whether all is right. */
+  async #check(): Promise<boolean> {
+    const check = ++this.#checks;
+    const faults = await this.call("train", "faults", this.#texts);
+    // Unless another one is under way, of what was typed since.
+    if (check === this.#checks) {
+      for (const field of this.#fields) field.fault = faults[field.definition.name] ?? "";
+    }
+    return Object.keys(faults).length === 0;
+  }
+
+  /** Options of an encoder, or of a stage, that was not chosen say nothing. */
+  #showUsed(): void {
+    const text = (wanted: string) =>
+      this.#fields.find(({ definition: { name } }) => name === wanted)?.text ?? "";
+    const encoder = text("encoder") || "lstm";
+    const isUsed = (name: string) => {
+      if (this.#ofStage.has(name)) return name === "adversarial" || Number(text("adversarial")) !== 0;
+      if (name === "lstmUnits") return encoder === "lstm";
+      if (name.startsWith("pw")) return encoder === "pw";
+      return name !== "patience" || text("earlyStopping") !== "";
+    };
+    for (const { definition, element } of this.#fields) element.hidden = !isUsed(definition.name);
+  }
+
+  #tellCommand(): void {
+    const data = this.data.word === "" ? [] : ["--data", this.data.word];
+    const words = ["deno task train", ...data, ...this.#given().flatMap((field) => field.words)];
+    // Each in a part of its own: a line breaks between words, not behind their hyphens.
+    this.#command.replaceChildren(...words.flatMap((word) => [element("span", {}, word), " "]));
+  }
+}
+
+/** An option as a label, an input, what it is for, and what is wrong with it. */
+class Field {
+  readonly element: HTMLElement;
+  readonly input: HTMLInputElement | HTMLSelectElement;
+  readonly #fault = element("p", { class: "error", hidden: true });
+
+  constructor(readonly definition: ShownOption, changed: () => void) {
+    const id = `option-${definition.name}`;
+    this.#fault.id = `${id}-error`;
+    this.input = createInput(definition);
+    this.input.id = id;
+    this.input.setAttribute("aria-describedby", `${id}-about ${this.#fault.id}`);
+    this.input.addEventListener("input", changed);
+    this.element = dom`<div class="field ${definition.kind}">
+<label for="${id}">${extractFlag(definition)}</label>${this.input}
+<p class="about" id="${id}-about">${sentence(definition.about)}</p>${this.#fault}</div>`;
+  }
+
+  /** What was chosen; empty for the default. A switch that was turned is "yes". */
+  get text(): string {
+    const { input, definition } = this;
+    if (definition.kind === "switch") return (input as HTMLInputElement).checked ? "yes" : "";
+    return definition.kind === "choice" && input.value === definition.default ? "" : input.value.trim();
+  }
+  set text(text: string) {
+    const { input, definition } = this;
+    if (definition.kind === "switch") (input as HTMLInputElement).checked = text === "yes";
+    else input.value = text === "" && definition.kind === "choice" ? definition.default ?? "" : text;
+  }
+
+  /** As it would be typed: ["--dims", "32-32"]. */
+  get words(): string[] {
+    const flag = extractFlag(this.definition);
+    return this.definition.kind === "switch" ? [flag] : [flag, this.text];
+  }
+
+  get fault(): string {
+    return this.#fault.textContent ?? "";
+  }
+  set fault(text: string) {
+    this.#fault.textContent = text;
+    this.#fault.hidden = text === "";
+    this.input.setAttribute("aria-invalid", String(text !== ""));
+  }
+}
+
+function createInput(definition: ShownOption): HTMLInputElement | HTMLSelectElement {
+  switch (definition.kind) {
+    case "switch":
+      return element("input", { type: "checkbox" });
+    case "choice": {
+      const names = definition.default === undefined ? ["", ...definition.choices] : definition.choices;
+      const options = names.map((name) => {
+        const selected = name === (definition.default ?? "");
+        return element("option", { value: name, selected }, name === "" ? "never" : name);
+      });
+      return element("select", {}, ...options);
+    }
+    case "value": {
+      const placeholder = formatValue(definition.default);
+      return element("input", { type: "text", autocomplete: "off", spellcheck: "false", placeholder });
+    }
+  }
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1) + ".";
+}

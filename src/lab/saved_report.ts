@@ -1,0 +1,134 @@
+/** All that was measured in the page, as the JSON that `deno task bench --compare` reads. */
+
+import type { AdapterDescription } from "../gpu/device.ts";
+import { checkText, type KindFinding, type SelftestResult } from "../selftest/finding.ts";
+import {
+  type AdapterFigure,
+  BENCH_FORMAT,
+  type BenchReport,
+  type LadderFigures,
+  type SelftestFigures,
+  type StepMeasurement,
+  type TrainingFigures,
+} from "../profile/bench_report.ts";
+
+/** What the screens have measured so far. */
+export interface LabMeasurements {
+  readonly figures: readonly AdapterFigure[];
+  readonly steps: readonly StepMeasurement[];
+  readonly ladders: readonly LadderFigures[];
+  readonly selftest: readonly SelftestFigures[];
+  readonly training?: TrainingFigures;
+}
+
+/**
+ * What was measured, of all that is kept under these names: "training", "selftest", the adapter's "figures", and one for each
+ * step and ladder, such as "step demo LSTM" and "ladder forward 8x8x8". Whoever measures keeps it so: the last of a name counts.
+ */
+export function collectMeasurements(kept: ReadonlyMap<string, unknown>): LabMeasurements {
+  const all = <T>(kind: string) =>
+    [...kept].flatMap(([name, value]) => name.startsWith(`${kind} `) ? [value as T] : []);
+  const selftest = kept.get("selftest") as SelftestResult | undefined;
+  const training = kept.get("training") as TrainingFigures | undefined;
+  return {
+    figures: kept.get("figures") as readonly AdapterFigure[] | undefined ?? [],
+    steps: all<StepMeasurement>("step"),
+    ladders: all<LadderFigures>("ladder"),
+    selftest: selftest ? summarizeSelftest(selftest.findings, selftest.leftOut) : [],
+    training: training && {
+      iteration: training.iteration,
+      msToFirstStep: training.msToFirstStep,
+      stepsPerSecond: training.stepsPerSecond,
+    },
+  };
+}
+
+/** The name under which a step's figures are kept. */
+export function stepName({ workload, model }: StepMeasurement): string {
+  return `step ${workload} ${model}`;
+}
+
+/** The name under which a ladder's figures are kept. */
+export function formatLadderKey({ ladder, size }: LadderFigures): string {
+  return `ladder ${ladder} ${size.join("x")}`;
+}
+
+export interface SavedReportContext {
+  readonly adapter: AdapterDescription;
+  /** As whoever measured calls it; browsers often hide it. */
+  readonly name: string;
+  readonly cores: number;
+  readonly timestamps: boolean;
+  readonly date: Date;
+  /** Of clickgan. */
+  readonly version: string;
+}
+
+export function buildSavedReport(
+  measured: LabMeasurements,
+  { adapter, name, cores, timestamps, date, version }: SavedReportContext,
+): BenchReport {
+  const { kind, vendor, architecture, runtime } = adapter;
+  return {
+    format: BENCH_FORMAT,
+    date: date.toISOString(),
+    version,
+    adapter: { kind, description: name.trim() || formatAdapterName(adapter), vendor, architecture, runtime },
+    // A browser keeps what it compiled as it likes.
+    machine: { cores, timestamps, shaderCache: true },
+    ...{ figures: measured.figures, kernels: [], steps: measured.steps, growth: [] },
+    ...{ ladders: measured.ladders, selftest: measured.selftest, training: measured.training },
+  };
+}
+
+/** What is known of an adapter's name: browsers tell the vendor and the architecture, and often no more. */
+export function formatAdapterName({ description, vendor, architecture }: AdapterDescription): string {
+  if (description !== "" && description !== "unnamed adapter") return description;
+  return [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
+}
+
+/** What of a self-test goes into the file: how many cases, which differ, and which kernels it left out. */
+export function summarizeSelftest(
+  findings: readonly KindFinding[],
+  leftOut: readonly string[] = [],
+): SelftestFigures[] {
+  return (["cpu", "gpu"] as const).flatMap((kind) => {
+    const own = findings.filter((finding) => finding.kind === kind);
+    if (own.length === 0) return [];
+    const differing = own.flatMap(({ name, error, checks }) => {
+      const [first] = checks.filter(({ differs }) => differs);
+      const message = error ?? (first && checkText(first));
+      return message === undefined ? [] : [{ name, message }];
+    });
+    // No adapter leaves out what GPUs take.
+    const without = kind === "cpu" && leftOut.length > 0 ? { leftOut } : {};
+    return [{ kind, cases: own.length, differing, ...without }];
+  });
+}
+
+/** "clickgan-nvidia-ampere-2026-01-02.json" */
+export function formatFileName({ adapter: { description }, date }: BenchReport): string {
+  const name = description.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+  return `clickgan-${name}-${date.slice(0, 10)}.json`;
+}
+
+/** What a saved file holds, a line each. */
+export function listReportContents(
+  { figures, steps, ladders, selftest, training }: LabMeasurements,
+): string[] {
+  const of = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
+  return [
+    ...(figures.length > 0 ? [`${of(figures.length, "figure", "figures")} of the adapter`] : []),
+    ...steps.map(({ workload, model, dispatches }) =>
+      `a step of ${model} on ${workload}: ${of(dispatches.length, "dispatch", "dispatches")}`
+    ),
+    ...ladders.map(({ ladder, size, steps }) =>
+      `ladder ${ladder}, ${size.join(" x ")}: ${of(steps.length, "step", "steps")}`
+    ),
+    ...selftest.map(({ kind, cases, differing, leftOut = [] }) =>
+      `self-test of the ${kind} shapes: ${of(cases, "case", "cases")}, ${differing.length} differing` +
+      (leftOut.length > 0 ? `, without ${of(leftOut.length, "kernel", "kernels")}` : "")
+    ),
+    ...(training ? [`a training of ${of(training.iteration, "iteration", "iterations")}`] : []),
+  ];
+}

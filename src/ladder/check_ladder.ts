@@ -1,0 +1,292 @@
+/**
+ * The steps of a ladder are other texts of one dispatch of an op: what they read was made on the device, and what they write is
+ * what the op is checked by.
+ */
+
+import { buildIndexScope, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
+import { type AccessCounts, countAccesses } from "../kernel_analysis/access_counts.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { buildKernelText, type Constants, type Kernel, STEP, STEPS } from "../gpu/kernel.ts";
+import {
+  asBufferView,
+  makePanelLayout,
+  makeRowLayout,
+  type Memory,
+  toUniformIfSmall,
+  type View,
+  writeMemory,
+} from "../gpu/memory.ts";
+import { type InvocationCounts, Program } from "../gpu/program.ts";
+import { readViews } from "../gpu/readback.ts";
+import { CheckCollector, checkText, type ComparedValues } from "../selftest/finding.ts";
+import { CANARY, isOverlapping, type KernelTrial, runTrial } from "../selftest/harness.ts";
+
+/** "panels": a texture with the input's rows in panels of sixteen columns, see memory.ts. */
+export type InputStorage = "texture" | "panels" | "uniform";
+
+export interface LadderStep {
+  readonly kernel: Kernel;
+  /** From 1; its place among the steps, where it is not said. */
+  readonly number?: number;
+  /** What is new, in a few words. */
+  readonly idea: string;
+  /** Number of the step that this one changes, where it is not the one before. */
+  readonly changes?: number;
+  /** Inputs that stand elsewhere than in a storage buffer. */
+  readonly where?: Readonly<Record<string, InputStorage>>;
+  readonly constants?: (size: LadderSize) => Constants;
+  /** The dispatch's constants that it is given; all that its kernel has, where it is not said. */
+  readonly takes?: ReadonlySet<string>;
+  /** Those of the dispatch, where it is not said. */
+  readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
+  /** Of a kernel that does not split its sums: it writes the first chunk alone. */
+  readonly oneChunk?: boolean;
+  /** Why the kernel cannot do a size; undefined where it can. @param workgroupBytes of memory that the adapter grants. */
+  readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
+}
+
+/** What is as large as an op is wanted: see its ladder's title. */
+export type LadderSize = readonly number[];
+
+export interface Ladder {
+  readonly name: string;
+  readonly title: string;
+  /** Unless another is asked for. */
+  readonly size: LadderSize;
+  /** Small ones at which every step has to be right too. */
+  readonly oddSizes: readonly LadderSize[];
+  /** Records the op at a size, with nothing in textures. @throws UserError for one that it cannot have. */
+  readonly open: (gpu: Gpu, size: LadderSize) => KernelTrial<ClickSizes>;
+  /** What the name of the kernel begins with whose dispatch the steps are other texts of. */
+  readonly dispatch: string;
+  /** Bindings that the op's kernel may write, and does not here: inputs. */
+  readonly given?: readonly string[];
+  /** Constants that texts may have, and the dispatch has not. */
+  readonly constants?: (size: LadderSize) => Constants;
+  readonly steps: readonly LadderStep[];
+  /** Numbers of the steps that lead to the kernel for a GPU; of all, where it is not said. */
+  readonly forGpus?: readonly number[];
+}
+
+/** A ladder with the steps alone that lead to the kernel for a GPU. They keep their numbers. */
+export function selectGpuSteps(ladder: Ladder): Ladder {
+  const steps = ladder.steps.map((step, k) => ({
+    ...step,
+    number: getStepNumber(step, k),
+    changes: getChangedStep(step, k),
+  }));
+  return { ...ladder, steps: steps.filter(({ number }) => ladder.forGpus?.includes(number) ?? true) };
+}
+
+/** @param k its place among the steps. */
+export function getStepNumber({ number }: LadderStep, k: number): number {
+  return number ?? k + 1;
+}
+
+/** The number of the step that a step changes. @param k its place among the steps. */
+export function getChangedStep({ changes }: LadderStep, k: number): number {
+  return changes ?? Math.max(1, k);
+}
+
+/** A step as a dispatch in the place of the op's own. */
+export interface BoundStep {
+  readonly number: number;
+  readonly step: LadderStep;
+  readonly spec: ClickDispatch;
+  readonly encode: (pass: GPUComputePassEncoder) => void;
+  /** What it asks of memory, at this size and by the whole numbers that it reads. */
+  readonly counts: () => AccessCounts;
+  /** Milliseconds that recording took. */
+  readonly hostMs: number;
+}
+
+/** An op in memory, and the steps that can do its size. */
+export class BoundLadder implements Disposable {
+  readonly steps: BoundStep[] = [];
+  /** The op's own dispatch. */
+  readonly target: ClickDispatch;
+  /** Inputs that stand elsewhere for some step, by their name and where; what is copied there once it is made. */
+  readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
+  /** Whole numbers that the dispatch reads, by binding. */
+  #data: Record<string, Uint32Array<ArrayBuffer>> = {};
+
+  /** What its dispatch writes, by binding. */
+  readonly outputs: ReadonlyMap<string, View>;
+
+  private constructor(readonly trial: KernelTrial<ClickSizes>, { name, dispatch, given = [] }: Ladder) {
+    const target = trial.specs.find(({ kernel }) => kernel.name.startsWith(dispatch));
+    if (!target) throw new Error(`ladder ${name}: expected a dispatch of ${dispatch}`);
+    this.target = target;
+    this.outputs = new Map(target.kernel.bindings.flatMap(({ name, kind }) => {
+      const view = target.views[name];
+      return kind === "read_write" && view && !given.includes(name) ? [[name, asBufferView(view)]] : [];
+    }));
+  }
+
+  /** Records an op, and every step that can do it. Nothing runs before {@link prepare}. */
+  static async open(gpu: Gpu, ladder: Ladder, size: LadderSize): Promise<BoundLadder> {
+    const bound = new BoundLadder(ladder.open(gpu, size), ladder);
+    try {
+      for (const [k, step] of ladder.steps.entries()) {
+        if (step.refuses?.(size, gpu.workgroupBytes) === undefined) await bound.#bind(ladder, size, step, k);
+      }
+      return bound;
+    } catch (error) {
+      bound[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async #bind(
+    { name, constants = () => ({}) }: Ladder,
+    size: LadderSize,
+    step: LadderStep,
+    k: number,
+  ): Promise<void> {
+    const { trial: { arena: { gpu }, headers, sizes, offsets }, target } = this;
+    const { kernel, where = {}, takes = kernel.constants } = step;
+    // The size of a workgroup is the text's own.
+    const known = Object.entries({ ...target.constants, ...constants(size) }).filter(([name]) =>
+      name !== "WORKGROUP" && kernel.constants.has(name) && takes.has(name)
+    );
+    const bindings = kernel.bindings.filter(({ name }) => name !== STEP && name !== STEPS);
+    const began = performance.now();
+    const spec: ClickDispatch = {
+      kernel,
+      label: `ladder ${name}, step ${getStepNumber(step, k)}`,
+      constants: { ...Object.fromEntries(known), ...step.constants?.(size) },
+      views: Object.fromEntries(bindings.map(({ name }) => [name, this.#place(name, where[name])])),
+      invocations: step.invocations?.(size) ?? target.invocations,
+      cost: target.cost,
+    };
+    const program = await Program.record(gpu, name, headers, [spec]);
+    this.steps.push({
+      number: getStepNumber(step, k),
+      step,
+      spec,
+      encode: (pass) => program.encodeOne(pass, 0, sizes, offsets.at(-1) ?? 0),
+      counts: () => {
+        const header = { first_entry: 0, counted: sizes.events };
+        return countAccesses(buildKernelText(spec), {
+          ...buildIndexScope(program, 0, sizes),
+          header,
+          data: this.#data,
+        });
+      },
+      hostMs: performance.now() - began,
+    });
+  }
+
+  /** Where a binding's data stand: outputs and buffers where the op has them, others in a copy. */
+  #place(name: string, where?: InputStorage): Memory {
+    const { trial: { arena }, target } = this;
+    const from = target.views[name];
+    if (!from) throw new Error(`${target.label}: nothing is known of binding ${name}`);
+    // A copy has canaries behind it: who reads past the end of a parameter gets no zero, which would be right by chance.
+    if (this.outputs.has(name) || (where === undefined && arena.owns(from))) return from;
+    const buffer = asBufferView(from);
+    const bytes = buffer.size - (arena.owns(from) ? 4 * arena.canaries : 0);
+    if (where === "uniform" && !arena.owns(from)) return toUniformIfSmall(buffer);
+    if (where === "uniform") return toUniformIfSmall({ ...buffer, size: bytes });
+    const key = `${name}, ${where}`;
+    const known = this.#placed.get(key);
+    if (known) return known.to;
+    const layout = where === "panels"
+      ? makePanelLayout(bytes, Number(target.constants?.K4))
+      : makeRowLayout(bytes);
+    const to = where === undefined
+      ? arena.allocate(name, bytes)
+      : arena.allocateTexture(name, bytes, undefined, layout);
+    this.#placed.set(key, { from: { ...buffer, size: bytes }, to });
+    return to;
+  }
+
+  /** Runs the op once, so that all that its dispatch reads is there. @throws what the device says of it. */
+  async prepare(): Promise<void> {
+    const { trial, target } = this;
+    const { gpu } = trial.arena;
+    await runTrial(trial, new CheckCollector());
+    gpu.check();
+    const moves = [...this.#placed.values()];
+    const whole = target.kernel.bindings.filter(({ name, kind }) =>
+      kind === "read" && isWhole(target.kernel, name)
+    );
+    const views = whole.flatMap(({ name }) => target.views[name] ?? []);
+    const words = await readViews(gpu, [...moves.map(({ from }) => from), ...views]);
+    moves.forEach(({ to }, k) => writeMemory(gpu.queue, to, words[k] ?? new Uint32Array()));
+    this.#data = Object.fromEntries(
+      whole.map(({ name }, k) => [name, words[moves.length + k] ?? new Uint32Array()]),
+    );
+  }
+
+  /** Runs the op twice with a step in the place of its dispatch. @returns what differs, that of its numbers first */
+  async checkStep({ spec, step }: BoundStep): Promise<ComparedValues[]> {
+    const { trial, target } = this;
+    const checks = new CheckCollector();
+    await runTrial(trial, checks, {
+      specs: trial.specs.map((own) => own === target ? spec : own),
+      start: () => {
+        for (const view of this.outputs.values()) this.#clear(view, step.oneChunk);
+        trial.start?.();
+      },
+    });
+    trial.arena.gpu.check();
+    const faults = checks.all.filter(({ differs }) => differs).map((check) => this.#named(check));
+    const isRun = ({ what }: ComparedValues) => what === "two runs" || what === "stray writes";
+    return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
+  }
+
+  /** Puts canaries where a step is to write. @param zero zeros, for one that leaves some of it out */
+  #clear(view: View, zero = false): void {
+    const { arena } = this.trial;
+    const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);
+    if (arena.owns(view)) {
+      const words = fill(view.size - 4 * arena.canaries);
+      return arena.begin(view, 0, new Float32Array(words.buffer));
+    }
+    arena.gpu.queue.writeBuffer(view.buffer, view.offset, fill(view.size));
+  }
+
+  /** A check by the names of the dispatch's bindings. */
+  #named(check: ComparedValues): ComparedValues {
+    if (check.what === "stray writes") {
+      const fault = [...this.outputs].reduce((text, [name, output]) => {
+        const own = this.trial.arena.views.find(({ view }) => view === output);
+        return own ? text.replace(` words of ${own.name},`, ` words of ${name},`) : text;
+      }, check.fault ?? "");
+      return { ...check, fault };
+    }
+    const [memory] = [...this.trial.named ?? []].find(([, what]) => what === check.what) ?? [];
+    if (!memory) return check;
+    const [name] = [...this.outputs].find(([, view]) => isOverlapping(view, memory)) ?? [];
+    return { ...check, what: name ?? `${check.what}, which is made of its results,` };
+  }
+
+  [Symbol.dispose](): void {
+    this.trial[Symbol.dispose]();
+  }
+}
+
+/** Whether a binding holds whole numbers. */
+function isWhole({ source }: Kernel, name: string): boolean {
+  return new RegExp(`> ${name}: array<(u32|vec[234]u)>`).test(source);
+}
+
+/** What is wrong with a step, in words; undefined where it gives what the reference gives. */
+export async function findStepFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
+  const [fault] = await bound.checkStep(step);
+  return fault && `wrong, and not timed: ${checkText(fault)}`;
+}
+
+/** The same of all steps that can do a size, by their numbers. */
+export async function findFaultsAtSize(
+  gpu: Gpu,
+  ladder: Ladder,
+  size: LadderSize,
+): Promise<Map<number, string | undefined>> {
+  using bound = await BoundLadder.open(gpu, ladder, size);
+  await bound.prepare();
+  const found = new Map<number, string | undefined>();
+  for (const step of bound.steps) found.set(step.number, await findStepFault(bound, step));
+  return found;
+}

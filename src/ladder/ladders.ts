@@ -1,0 +1,256 @@
+/**
+ * The ladders: from the kernel as one would write it down to the shipped one, one idea a step. Steps that are a file of
+ * their own have its number; the others are shipped kernels, or the same file with an input that stands elsewhere.
+ *
+ * To run a ladder, each step is checked at odd sizes and at its own, and only then those that are right are timed.
+ */
+
+import {
+  BoundLadder,
+  type BoundStep,
+  findFaultsAtSize,
+  findStepFault,
+  getChangedStep,
+  getStepNumber,
+  type Ladder,
+  type LadderSize,
+} from "./check_ladder.ts";
+import { createChoiceTrial, listChoiceSteps } from "./choice_ladder.ts";
+import { createLstmTrial, listLstmSteps } from "./lstm_ladder.ts";
+import {
+  createForwardTrial,
+  createInputTrial,
+  createWeightTrial,
+  listForwardSteps,
+  listInputSteps,
+  listWeightSteps,
+} from "./matmul_ladder.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { computeMedian, timePasses } from "../gpu/profiler.ts";
+import { getCost } from "../gpu/program.ts";
+import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
+import { timeRepeated } from "../profile/measure.ts";
+import { summarizeTimes } from "../profile/timing.ts";
+
+const lstmForGpus = [1, 2, 8, 9, 10, 11];
+
+/** The first two differ in rows and padding alone: one compilation serves both. */
+const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
+
+export const ladders: readonly Ladder[] = [
+  {
+    name: "forward",
+    title: "matmul forward, ELU(X W + b), [M, K] x [K, N]",
+    size: [12_800, 64, 64],
+    oddSizes: oddMatmuls,
+    open: (gpu, size) => createForwardTrial(gpu, size),
+    dispatch: "matmul_forward",
+    steps: listForwardSteps(),
+    forGpus: [1, 2, 3, 4],
+  },
+  {
+    name: "input",
+    title: "matmul, gradient of the input, [M, N] x [K, N]^T",
+    size: [12_800, 64, 64],
+    oddSizes: oddMatmuls.map(([M = 1, K = 1, N = 1]) => [M, N, K]),
+    open: createInputTrial,
+    dispatch: "matmul_input_gradient",
+    steps: listInputSteps(),
+    forGpus: [1, 2, 3],
+  },
+  {
+    name: "weight",
+    title: "matmul, gradient of the weights, [M, K]^T x [M, N]",
+    size: [12_800, 64, 64],
+    oddSizes: [...oddMatmuls, [1027, 12, 9]],
+    open: createWeightTrial,
+    dispatch: "matmul_weight_gradient",
+    steps: listWeightSteps(),
+    forGpus: [1, 2, 3, 4],
+  },
+  {
+    name: "lstm",
+    title: "LSTM forward, B users x T events, H units",
+    size: [128, 20, 20],
+    oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
+    open: (gpu, size) => createLstmTrial(gpu, size),
+    dispatch: "lstm_forward",
+    steps: listLstmSteps("forward"),
+    forGpus: lstmForGpus,
+  },
+  {
+    name: "lstm-backward",
+    title: "LSTM backward, B users x T events, H units",
+    size: [128, 20, 20],
+    oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
+    open: (gpu, size) => createLstmTrial(gpu, size),
+    dispatch: "lstm_backward",
+    steps: listLstmSteps("backward"),
+    forGpus: lstmForGpus,
+  },
+  {
+    name: "choice",
+    title: "choice softmax, loss and gradient, E events x K rows",
+    size: [2560, 10],
+    oddSizes: [[1, 1], [13, 3], [67, 41]],
+    open: (gpu, size) => createChoiceTrial(gpu, size),
+    dispatch: "choice_nll",
+    given: ["u"],
+    steps: listChoiceSteps(),
+  },
+];
+
+/** @throws Error where there is none of that name */
+export function findLadder(name: string): Ladder {
+  const found = ladders.find((ladder) => ladder.name === name);
+  if (!found) throw new Error(`there is no ladder ${name}`);
+  return found;
+}
+
+/** A step as it was timed: over all rounds. Absent times mean that the size cannot be done by it. */
+export interface LadderStepResult extends LadderStepFigure {
+  readonly flops: number;
+  readonly bytes: number;
+  /** Whether it gave other numbers than the reference: the refusal says which. */
+  readonly isWrong: boolean;
+}
+
+export interface LadderOptions {
+  readonly size?: LadderSize;
+  readonly rounds: number;
+  onProgress?(text: string): void;
+}
+
+/** A step that is wrong is not timed; the others are. */
+export async function runLadder(
+  gpu: Gpu,
+  ladder: Ladder,
+  options: LadderOptions,
+): Promise<LadderStepResult[]> {
+  const { size = ladder.size, onProgress = () => {} } = options;
+  onProgress(`${ladder.name}: compiling, and checking at ${size.join(" x ")}`);
+  using bound = await BoundLadder.open(gpu, ladder, size);
+  const { steps, target, trial: { sizes } } = bound;
+  await bound.prepare();
+  const known = new Map<number, Known>();
+  /** Notes what a comparison with the reference came to. */
+  const note = (number: number, fault: string | undefined, more: Partial<Known> = {}) => {
+    const own = known.get(number) ?? { checkedSizes: 0, runMs: 0 };
+    known.set(number, { ...own, ...more, checkedSizes: own.checkedSizes + 1, fault: own.fault ?? fault });
+  };
+  for (const step of steps) {
+    onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`);
+    const compileMs = step.hostMs + await firstRun(gpu, step);
+    const began = performance.now();
+    const fault = await findStepFault(bound, step);
+    const runMs = performance.now() - began;
+    const { storage: { reads, readSectors: sectors }, workgroup: { conflicts } } = step.counts();
+    note(step.number, fault, { compileMs, runMs, counts: { reads, sectors, conflicts } });
+  }
+  // After that: a kernel that is the same at all sizes is compiled once.
+  for (const odd of ladder.oddSizes) {
+    onProgress(`${ladder.name}: checking at ${odd.join(" x ")}`);
+    for (const [number, fault] of await findFaultsAtSize(gpu, ladder, odd)) note(number, fault);
+  }
+  const right = steps.filter(({ number }) => known.get(number)?.fault === undefined);
+  const times = await timeRounds(gpu, ladder.name, right, known, options);
+  /** The machine's speed drifts, so steps are compared within each round. */
+  const ratio = (of: number, to: number) => {
+    const [a, b] = [times.get(of)?.medians ?? [], times.get(to)?.medians ?? []];
+    return a.length * b.length === 0 ? undefined : computeMedian(b.map((time, k) => (a[k] ?? NaN) / time));
+  };
+  return ladder.steps.map((step, k): LadderStepResult => {
+    const { kernel, idea, refuses } = step;
+    const number = getStepNumber(step, k);
+    const own = times.get(number);
+    const before = getChangedStep(step, k);
+    const { fault, counts, compileMs, checkedSizes } = known.get(number) ?? {};
+    return {
+      number,
+      kernel: kernel.name,
+      idea,
+      changes: before,
+      ...getCost(target, sizes),
+      ...(own && { time: { ...summarizeTimes(own.medians), min: own.min, ...own.error } }),
+      gainOnFirst: ratio(1, number),
+      ...(number > 1 && { gain: ratio(before, number) }),
+      ...{ counts, compileMs, checkedSizes },
+      refusal: fault ?? refuses?.(size, gpu.workgroupBytes),
+      isWrong: fault !== undefined,
+    };
+  });
+}
+
+/** What a step came to before it is timed. */
+interface Known extends Pick<LadderStepFigure, "counts" | "compileMs"> {
+  /** At how many sizes it was compared. */
+  readonly checkedSizes: number;
+  /** Its first one. */
+  readonly fault?: string | undefined;
+  /** Milliseconds of what compares it at the ladder's size: two runs, and what is around them. */
+  readonly runMs: number;
+}
+
+interface StepTimes {
+  readonly medians: number[];
+  min: number;
+  error: { error?: number };
+}
+
+/** How often timing a step runs it, about. */
+const RUNS = 7;
+
+/** All steps in turn, round by round. @param known what a run of each takes, to tell how long all will take. */
+async function timeRounds(
+  gpu: Gpu,
+  name: string,
+  steps: readonly BoundStep[],
+  known: ReadonlyMap<number, Known>,
+  { rounds, onProgress = () => {} }: LadderOptions,
+): Promise<Map<number, StepTimes>> {
+  const times = new Map<number, StepTimes>(
+    steps.map(({ number }) => [number, { medians: [], min: Infinity, error: {} }]),
+  );
+  const runMs = ({ number }: BoundStep) => known.get(number)?.runMs ?? 0;
+  const all = rounds * steps.reduce((sum, step) => sum + runMs(step), 0);
+  const began = performance.now();
+  let done = 0;
+  for (let round = 1; round <= rounds; round++) {
+    for (const step of steps) {
+      const { number, encode } = step;
+      const each = done > 0 ? (performance.now() - began) / done : RUNS;
+      onProgress(
+        `${name}: timing, round ${round} of ${rounds}, step ${number}; about ` +
+          `${Math.ceil(each * (all - done) / 1000)} s left`,
+      );
+      const timing = await timeRepeated(gpu, encode, { seconds: 0 });
+      done += runMs(step);
+      const own = times.get(number);
+      if (!own) continue;
+      own.medians.push(timing.median);
+      own.min = Math.min(own.min, timing.min);
+      if (timing.error !== undefined) own.error = { error: timing.error };
+    }
+  }
+  return times;
+}
+
+/** What the first dispatch took longer than the second, in milliseconds: some drivers compile then. */
+async function firstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
+  if (!gpu.hasTimestamps) return 0;
+  const [first = 0] = await timePasses(gpu, [encode]);
+  const [again = 0] = await timePasses(gpu, [encode]);
+  return Math.max(0, first - again) / 1000;
+}
+
+/** What is kept of a ladder's results. */
+export function summarizeLadder(
+  { name }: Ladder,
+  size: LadderSize,
+  results: readonly LadderStepResult[],
+): LadderFigures {
+  const steps = results.map((
+    { flops: _flops, bytes: _bytes, isWrong: _isWrong, ...figure },
+  ): LadderStepFigure => figure);
+  return { ladder: name, size, steps };
+}

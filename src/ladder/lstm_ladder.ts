@@ -1,0 +1,131 @@
+/** The LSTM and its way back: what two ladders record, and their steps. */
+
+import lstmBackNaive from "../../kernels/lstm/lstm_backward_1_naive.wgsl" with { type: "text" };
+import lstmBackWorkgroup from "../../kernels/lstm/lstm_backward_2_workgroup.wgsl" with { type: "text" };
+import lstmBackVectors from "../../kernels/lstm/lstm_backward_3_vectors.wgsl" with { type: "text" };
+import lstmNaive from "../../kernels/lstm/lstm_forward_1_naive.wgsl" with { type: "text" };
+import lstmWorkgroup from "../../kernels/lstm/lstm_forward_2_workgroup.wgsl" with { type: "text" };
+import lstmVectors from "../../kernels/lstm/lstm_forward_3_vectors.wgsl" with { type: "text" };
+import type { Gpu } from "../gpu/device.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import { computeLstmBytes, type LstmDirection, usersPerWorkgroup } from "../gpu/kernel_variants.ts";
+import { groupShape, lstmKernels, type LstmWeightStorage } from "../ops/kernel_selection.ts";
+import { padColumns } from "../tape/tensor.ts";
+import { makeLstm } from "../selftest/ops/encoder_recipes.ts";
+import { createOpTrial, forGpu } from "../selftest/ops/op_run.ts";
+import { createHistoryLog } from "../selftest/small_logs.ts";
+import type { LadderSize, LadderStep } from "./check_ladder.ts";
+
+/** Columns of the features. */
+const F = 3;
+
+/**
+ * An LSTM of H units over [users, events], and its way back; every third user has an event less, and now and then nothing was
+ * clicked. What its cell and its gates hold is checked by the gradients that are made of them.
+ * @param hard every second column of what goes into the gates is up to some hundred, and every fourth user has no events.
+ */
+export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSize, hard = false) {
+  const log = createHistoryLog(users, {
+    events: (user) => hard && user % 4 === 2 ? 0 : Math.max(1, most - (user % 3 === 1 ? 1 : 0)),
+    clicks: (e) => e % 7 !== 3,
+    width: F,
+  });
+  const x = Float32Array.from(
+    { length: F * 4 * H },
+    (_, k) => Math.sin(k + 1) * (hard && k % 2 === 1 ? 100 : 1),
+  );
+  const c = makeLstm(H)({ log, users: Array.from({ length: users }, (_, user) => user) });
+  return createOpTrial(gpu, { ...c, values: new Map([["x", x]]) }, forGpu);
+}
+
+/** What the ways differ in: the study's texts, small inputs that may be uniforms, and what a mat4x4f holds. */
+const WAYS = {
+  forward: {
+    texts: { naive: lstmNaive, workgroup: lstmWorkgroup, vectors: lstmVectors },
+    uniforms: ["weights", "bias"],
+    matrices: "four k at a time, mat4x4f",
+  },
+  backward: {
+    texts: { naive: lstmBackNaive, workgroup: lstmBackWorkgroup, vectors: lstmBackVectors },
+    uniforms: ["weights"],
+    matrices: "four units of the sum at a time, mat4x4f",
+  },
+} as const;
+
+export function listLstmSteps(direction: LstmDirection): LadderStep[] {
+  const { texts: { naive, workgroup, vectors }, uniforms, matrices } = WAYS[direction];
+  const { loop, panel } = lstmKernels[direction];
+  const users = (each: number) => ({
+    constants: () => ({ USERS: each }),
+    invocations: ([users = 1]: LadderSize) => [Math.ceil(users / each)] as const,
+  });
+  const oneEach: LadderStep["invocations"] = ([users = 1]) => [users];
+  const group = (size: LadderSize) => 4 * padColumns(size[2] ?? 1);
+  const name = `lstm_${direction}`;
+  const fours = { kernel: parseKernel(`${name}_3_vectors`, vectors), invocations: oneEach };
+  const where = Object.fromEntries(uniforms.map((input) => [input, "uniform" as const]));
+  return [
+    { kernel: parseKernel(`${name}_1_naive`, naive), idea: "one user an invocation", invocations: oneEach },
+    {
+      kernel: parseKernel(`${name}_2_workgroup`, workgroup),
+      idea: "a workgroup a user",
+      constants: (size) => ({ WORKGROUP: group(size) }),
+      invocations: (size) => [(size[0] ?? 1) * group(size)],
+      refuses: (size) => group(size) <= 256 ? undefined : TOO_MANY,
+    },
+    { ...fours, idea: "four units at a time", changes: 1 },
+    { ...fours, idea: "weights in a uniform buffer", where },
+    { kernel: loop, idea: matrices, where, ...users(1) },
+    {
+      kernel: loop,
+      idea: "four users an invocation (shipped for many units)",
+      where,
+      ...users(4),
+    },
+    {
+      kernel: panel,
+      idea: "weights read once, before the loop (shipped)",
+      invocations: oneEach,
+      where: Object.fromEntries(
+        uniforms.filter((input) => input !== "weights").map((input) => [input, "uniform"]),
+      ),
+      refuses: ([, , units = 1]) => units <= 32 ? undefined : "more than 32 units",
+    },
+    {
+      ...groupStep(direction, () => 1, "cache"),
+      idea: "a unit an invocation, one barrier an event",
+      changes: 2,
+    },
+    { ...groupStep(direction, () => 1, "workgroup"), idea: "weights in workgroup memory" },
+    { ...groupStep(direction, () => 4, "workgroup"), idea: "four users a workgroup" },
+    {
+      ...groupStep(direction, (units) => usersPerWorkgroup("group", units / 4) ?? 1, "registers"),
+      idea: "weights in registers, users for 64 invocations (shipped for GPUs)",
+    },
+  ];
+}
+
+const TOO_MANY = "needs more than 256 invocations a workgroup";
+
+/** The LSTM with an invocation a unit. @param each users of a workgroup, by units. */
+function groupStep(
+  direction: LstmDirection,
+  each: (units: number) => number,
+  weights: LstmWeightStorage,
+): Omit<LadderStep, "idea"> {
+  const units = (size: LadderSize) => padColumns(size[2] ?? 1);
+  const shape = (size: LadderSize) => groupShape(direction, units(size) / 4, each(units(size)), weights);
+  return {
+    kernel: lstmKernels[direction].group,
+    constants: (size) => shape(size).constants,
+    invocations: (size) => [{ of: "users", ...shape(size).invocations }],
+    refuses: (size, workgroupBytes) => {
+      const users = each(units(size));
+      if (users * units(size) > 256) return TOO_MANY;
+      const needed = computeLstmBytes(direction, units(size), users);
+      return weights !== "workgroup" || needed <= workgroupBytes
+        ? undefined
+        : `needs ${needed} bytes of workgroup memory`;
+    },
+  };
+}

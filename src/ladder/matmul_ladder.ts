@@ -1,0 +1,343 @@
+/**
+ * A dense layer [M, K] x [K, N] and its two gradients: what ladders record, and the steps to the shipped kernels.
+ */
+
+import forwardPanelLoop from "../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with {
+  type: "text",
+};
+import forwardPanelGuarded from "../../kernels/matmul/matmul_forward_12_panel_guarded.wgsl" with {
+  type: "text",
+};
+import forwardPanelInterleaved from "../../kernels/matmul/matmul_forward_13_panel_interleaved.wgsl" with {
+  type: "text",
+};
+import forwardPanelIndexed from "../../kernels/matmul/matmul_forward_14_panel_indexed.wgsl" with {
+  type: "text",
+};
+import forwardNaive from "../../kernels/matmul/matmul_forward_1_naive.wgsl" with { type: "text" };
+import forwardTile from "../../kernels/matmul/matmul_forward_2_tile.wgsl" with { type: "text" };
+import forwardRegisters from "../../kernels/matmul/matmul_forward_4_registers.wgsl" with { type: "text" };
+import forwardLanes from "../../kernels/matmul/matmul_forward_5_lanes_over_rows.wgsl" with {
+  type: "text",
+};
+import forwardMatrices from "../../kernels/matmul/matmul_forward_7_matrices.wgsl" with { type: "text" };
+import forwardWide from "../../kernels/matmul/matmul_forward_8_wide.wgsl" with { type: "text" };
+import inputNaive from "../../kernels/matmul/matmul_input_gradient_1_naive.wgsl" with { type: "text" };
+import inputVectors from "../../kernels/matmul/matmul_input_gradient_2_vectors.wgsl" with { type: "text" };
+import inputTransposed from "../../kernels/matmul/matmul_input_gradient_4_transposed.wgsl" with {
+  type: "text",
+};
+import weightNaive from "../../kernels/matmul/matmul_weight_gradient_1_naive.wgsl" with { type: "text" };
+import weightChunks from "../../kernels/matmul/matmul_weight_gradient_2_chunks.wgsl" with { type: "text" };
+import weightOuter from "../../kernels/matmul/matmul_weight_gradient_4_outer.wgsl" with { type: "text" };
+import weightWide from "../../kernels/matmul/matmul_weight_gradient_5_wide.wgsl" with { type: "text" };
+import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { computePanelBytes, formatMatmulKey, getDefaultVariants } from "../gpu/kernel_variants.ts";
+import { padColumns, unpadRows } from "../tape/tensor.ts";
+import { type KernelTrial, listWriters, toFloats } from "../selftest/harness.ts";
+import { makeLinear } from "../selftest/ops/layer_recipes.ts";
+import type { OpCase } from "../selftest/ops/op_bench.ts";
+import { U } from "../selftest/ops/op_batches.ts";
+import { createOpTrial, forGpu, sumPartials } from "../selftest/ops/op_run.ts";
+import { createRowsBatch } from "../selftest/small_logs.ts";
+import type { LadderSize, LadderStep } from "./check_ladder.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import {
+  computeMatmulInvocations,
+  computeWeightGradientInvocations,
+  type MatmulKernel,
+  matmulKernels,
+} from "../ops/kernel_selection.ts";
+
+/** ELU(input weights + bias). @param scale of the input. */
+export function createForwardTrial(
+  gpu: Gpu,
+  [M = 1, K = 1, N = 1]: LadderSize,
+  scale = 1,
+): KernelTrial<ClickSizes> {
+  const x = Float32Array.from({ length: M * K }, (_, k) => scale * Math.sin(k * k + 1));
+  const c = makeLinear(K, N, { input: "none" })(createRowsBatch(M));
+  return createOpTrial(gpu, { ...c, values: new Map([["x", x]]), scale: 0.5, forwardOnly: true }, forGpu);
+}
+
+/** The gradient of the input, times the slope of the layer below; that of the weights in a dispatch of its own. */
+export function createInputTrial(gpu: Gpu, [M = 1, K = 1, N = 1]: LadderSize) {
+  const shapes = getDefaultVariants("gpu");
+  const matmul = { [formatMatmulKey("weight", padColumns(K) / 4, padColumns(N) / 4)]: "rows" } as const;
+  return createOpTrial(gpu, createGradientCase(M, K, N), { shapes: { ...shapes, matmul } });
+}
+
+function createGradientCase(M: number, K: number, N: number): OpCase {
+  const c = makeLinear(K, N, { output: "none", bias: false })(createRowsBatch(M));
+  // A step may add up all rows one after another.
+  return { ...c, tolerance: 4 * U * (M + N + 300) };
+}
+
+/** The gradient of the weights alone, in partial sums that stand one after another as texts expect it: not among others. */
+export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<ClickSizes> {
+  const [M = 1, K = 1, N = 1] = size;
+  const c = createGradientCase(M, K, N);
+  const leaves = c.leaves.map((leaf) => ({ ...leaf, trainable: false }));
+  const trial = createOpTrial(gpu, { ...c, leaves }, forGpu);
+  const { arena, sizes, reference: { gradients: [, expected] } } = trial;
+  const length = padColumns(K) * padColumns(N);
+  const chunks = clickDimensions.chunks(sizes);
+  const partials = arena.allocate("partials of weights", 4 * chunks * length);
+  const views = { partials, places: arena.upload("place", Uint32Array.of(length, 0, 0, 0)) };
+  return {
+    ...trial,
+    specs: trial.specs.map((spec) =>
+      spec.kernel.name.startsWith("matmul_weight") ? withViews(spec, views) : spec
+    ),
+    views: [partials],
+    named: new Map([[partials, "gradient of weights"]]),
+    compare(words, specs, checks) {
+      const by = { kernels: listWriters(specs, partials), what: "gradient of weights" };
+      const found = sumPartials(toFloats(words(partials)), { from: 0, length, stride: length, chunks });
+      const most = expected?.data.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3) ?? NaN;
+      checks.numbers(unpadRows(found, K, N, 1), expected?.data ?? [], {
+        ...{ ...by, columns: N, tolerance: 4 * U * (M + 8) * most, named: () => ` of [${K}, ${N}]` },
+      });
+      const pads = (k: number) => Math.floor(k / padColumns(N)) >= K || k % padColumns(N) >= N;
+      const at = found.findIndex((x, k) => pads(k) && x !== 0 && !Number.isNaN(x));
+      if (at >= 0) checks.holds(false, by.kernels, by.what, `padding is not zero: ${found[at]} at ${at}`);
+    },
+  };
+}
+
+/** A dispatch with some of its bindings elsewhere, of those that its kernel has. */
+function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, views: D["views"]): D {
+  const own = Object.entries(views).filter(([name]) => name in spec.views);
+  return { ...spec, views: { ...spec.views, ...Object.fromEntries(own) } };
+}
+
+export type StepInvocations = NonNullable<LadderStep["invocations"]>;
+
+/** [M, K4, N4] of a matmul's size. */
+export function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
+  return [M, padColumns(K) / 4, padColumns(N) / 4];
+}
+
+/** The most terms that a panel kernel sums over: they are written out in its text. */
+export const PANEL = { study: 64, shipped: 256 };
+/** Why a panel kernel cannot do a size. @param place of the number of terms in the size. @param most that there may be. */
+export const makePanelCheck = (place: 1 | 2, most: number) => (size: LadderSize) =>
+  (size[place] ?? 1) <= most ? undefined : `sums over more than ${most}`;
+const uniformRefuses = (size: LadderSize) => {
+  const [, K4, N4] = toVectorSizes(size);
+  return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB are no uniform";
+};
+/** Of a step that reads its weights from a uniform buffer, and cannot do sizes that do not fit there. */
+const weightsUniform = { where: { weights: "uniform" }, refuses: uniformRefuses } as const;
+
+export function listForwardSteps(): LadderStep[] {
+  return [...tileSteps(), ...registerSteps(), ...panelSteps()];
+}
+
+const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[2], size[0]];
+
+/** An invocation owns a block of rows x 4 n4 columns; neighbours in x own neighbouring rows. */
+function blocks(rows: number, n4: number): StepInvocations {
+  return (size) => {
+    const [M, , N4] = toVectorSizes(size);
+    return [Math.ceil(M / rows), Math.ceil(N4 / n4)];
+  };
+}
+
+/** @param columns of the output: the place of their number in the size */
+function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
+  return {
+    kernel: own,
+    invocations: (size) => computeMatmulInvocations(own, size[0] ?? 1, toVectorSizes(size)[columns]),
+  };
+}
+
+function tileSteps(): LadderStep[] {
+  return [
+    {
+      kernel: parseKernel("matmul_forward_1_naive", forwardNaive),
+      idea: "one output an invocation",
+      invocations: oneEach,
+    },
+    {
+      kernel: parseKernel("matmul_forward_2_tile", forwardTile),
+      idea: "16 x 16 tiles in workgroup memory",
+      invocations: oneEach,
+    },
+    {
+      ...shipped(matmulKernels.forward.tiled, 2),
+      idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
+    },
+  ];
+}
+
+/** No workgroup memory: what an invocation reads serves a block in its registers. */
+function registerSteps(): LadderStep[] {
+  const lanes = {
+    kernel: parseKernel("matmul_forward_5_lanes_over_rows", forwardLanes),
+    invocations: blocks(4, 1),
+  };
+  const rows = shipped(matmulKernels.forward.rows, 2);
+  return [
+    {
+      kernel: parseKernel("matmul_forward_4_registers", forwardRegisters),
+      idea: "4 x 4 in registers, no tile",
+      changes: 1,
+      invocations: (size) => {
+        const [M, , N4] = toVectorSizes(size);
+        return [N4, Math.ceil(M / 4)];
+      },
+    },
+    { ...lanes, idea: "lanes over rows" },
+    { ...lanes, idea: "weights in a uniform buffer", ...weightsUniform },
+    {
+      kernel: parseKernel("matmul_forward_7_matrices", forwardMatrices),
+      idea: "four k at a time, mat4x4f",
+      invocations: blocks(4, 1),
+      ...weightsUniform,
+    },
+    {
+      kernel: parseKernel("matmul_forward_8_wide", forwardWide),
+      idea: "4 x 16 in registers",
+      invocations: blocks(4, 4),
+      ...weightsUniform,
+    },
+    { ...rows, idea: "8 x 16 in registers", where: { weights: "uniform" } },
+    { ...rows, idea: "input in a texture", where: { weights: "uniform", input: "texture" } },
+  ];
+}
+
+/** A panel of the weights, sixteen columns, in workgroup memory; an invocation owns a row. */
+function panelSteps(): LadderStep[] {
+  const inTexture = {
+    /** Of those before the shipped one: by two axes. */
+    invocations: (size: LadderSize) => {
+      const [M, , N4] = toVectorSizes(size);
+      return [Math.ceil(N4 / 4), M] as const;
+    },
+    where: { input: "texture" },
+    refuses: makePanelCheck(1, PANEL.study),
+  } as const;
+  const panel = { ...shipped(matmulKernels.forward.panel, 2), refuses: shippedPanelRefuses };
+  return [
+    {
+      kernel: parseKernel("matmul_forward_11_panel_loop", forwardPanelLoop),
+      idea: "a panel of weights in workgroup memory",
+      ...inTexture,
+    },
+    {
+      kernel: parseKernel("matmul_forward_12_panel_guarded", forwardPanelGuarded),
+      idea: "k written out",
+      ...inTexture,
+    },
+    {
+      kernel: parseKernel("matmul_forward_13_panel_interleaved", forwardPanelInterleaved),
+      idea: "no branch before the store",
+      ...inTexture,
+    },
+    {
+      kernel: parseKernel("matmul_forward_14_panel_indexed", forwardPanelIndexed),
+      idea: "the row read before the first sum",
+      ...inTexture,
+    },
+    { ...panel, idea: "one axis of 256 invocations", where: { input: "texture" } },
+    { ...panel, idea: "the input in panels (shipped)", where: { input: "panels" } },
+  ];
+}
+
+function shippedPanelRefuses(size: LadderSize, workgroupBytes: number): string | undefined {
+  const [, K4, N4] = toVectorSizes(size);
+  const needed = computePanelBytes("forward", K4, N4);
+  return makePanelCheck(1, PANEL.shipped)(size) ??
+    (needed <= workgroupBytes ? undefined : `needs ${needed} bytes of workgroup memory`);
+}
+
+export function listInputSteps(): LadderStep[] {
+  const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[1], size[0]];
+  const transposed = {
+    kernel: parseKernel("matmul_input_gradient_4_transposed", inputTransposed),
+    invocations: (size: LadderSize) => {
+      const [M, K4] = toVectorSizes(size);
+      return [Math.ceil(M / 4), Math.ceil(K4 / 4)] as const;
+    },
+  };
+  const rows = shipped(matmulKernels.input.rows, 1);
+  const panel = {
+    ...shipped(matmulKernels.input.panel, 1),
+    refuses: makePanelCheck(2, PANEL.shipped),
+  };
+  const texture = { output_gradient: "texture", input: "texture" } as const;
+  return [
+    {
+      kernel: parseKernel("matmul_input_gradient_1_naive", inputNaive),
+      idea: "one output an invocation",
+      invocations: oneEach,
+    },
+    {
+      kernel: parseKernel("matmul_input_gradient_2_vectors", inputVectors),
+      idea: "four products at a time, dot",
+      invocations: oneEach,
+    },
+    {
+      ...shipped(matmulKernels.input.tiled, 1),
+      idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
+    },
+    { ...transposed, idea: "4 x 16 in registers, W transposed", changes: 2 },
+    { ...transposed, idea: "weights in a uniform buffer", ...weightsUniform },
+    { ...rows, idea: "8 x 16 in registers", where: { weights: "uniform" } },
+    { ...rows, idea: "what is read in textures", where: { weights: "uniform", ...texture } },
+    { ...panel, idea: "a transposed panel, n written out", where: texture },
+    { ...panel, idea: "the input in panels (shipped)", where: { ...texture, input: "panels" } },
+  ];
+}
+
+export function listWeightSteps(): LadderStep[] {
+  const blocks = (k4: number, n4: number): StepInvocations => (size) => {
+    const [, K4, N4] = toVectorSizes(size);
+    return [Math.ceil(K4 / k4) * Math.ceil(N4 / n4), clickDimensions.inChunks()];
+  };
+  const shipped = (own: MatmulKernel) => {
+    const invocations: StepInvocations = (size) => {
+      const [, K4, N4] = toVectorSizes(size);
+      return computeWeightGradientInvocations(own, K4, N4, clickDimensions);
+    };
+    return { kernel: own, invocations };
+  };
+  const wide = {
+    kernel: parseKernel("matmul_weight_gradient_5_wide", weightWide),
+    invocations: blocks(2, 4),
+  };
+  const four = shipped(matmulKernels.weight.rows);
+  const textures = { where: { input: "texture", output_gradient: "texture" } } as const;
+  return [
+    {
+      kernel: parseKernel("matmul_weight_gradient_1_naive", weightNaive),
+      idea: "one weight an invocation, over all rows",
+      oneChunk: true,
+      invocations: (size) => {
+        const [, K4, N4] = toVectorSizes(size);
+        return [4 * N4, 4 * K4];
+      },
+    },
+    {
+      kernel: parseKernel("matmul_weight_gradient_2_chunks", weightChunks),
+      idea: "rows in chunks",
+      invocations: blocks(1 / 4, 1 / 4),
+    },
+    {
+      ...shipped(matmulKernels.weight.tiled),
+      idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
+    },
+    {
+      kernel: parseKernel("matmul_weight_gradient_4_outer", weightOuter),
+      idea: "4 x 4 in registers, outer products",
+      changes: 2,
+      invocations: blocks(1, 1),
+    },
+    { ...wide, idea: "8 x 16 in registers" },
+    { ...wide, idea: "what is read in textures", ...textures },
+    { ...four, idea: "four rows at a time, mat4x4f", ...textures },
+    { ...four, idea: "the input in panels (shipped)", where: { ...textures.where, input: "panels" } },
+  ];
+}

@@ -1,0 +1,217 @@
+/**
+ * Verdicts: how a difference is classified by its confidence interval, how a model compares with the baselines, and both in words.
+ * All commands, pages and files follow these rules.
+ */
+
+import { meanAndSd } from "../data/mean_sd.ts";
+import { type BaselineName, baselineNames, baselineTitles } from "./baselines/baselines.ts";
+import type { Interval } from "./bootstrap.ts";
+import { formatThousands } from "../number_text.ts";
+import { getMetricTitle } from "./metric_columns.ts";
+import type { MetricGap } from "./test_result.ts";
+
+/** Whether the first of two is better than the second. */
+export type Significance = "better" | "worse" | "no significant difference";
+
+/** Sums in another order, or in f32, differ by as much. */
+const ROUNDING = 1e-6;
+
+/** Classifies a difference. @param interval null where there are too few users or runs for one. */
+export function classifyDifference(
+  interval: Interval | null | undefined,
+  { lowerIsBetter = false }: { readonly lowerIsBetter?: boolean } = {},
+): Significance {
+  const [low, high] = interval ?? [0, 0];
+  if (low <= ROUNDING && high >= -ROUNDING) return "no significant difference";
+  return (low > 0) === lowerIsBetter ? "worse" : "better";
+}
+
+/** Metrics that models are compared by; of the loss (nll) a lower one is better. */
+export type ComparedMetric = "nll" | "prec1" | "prec2" | "piPrec1";
+
+/** A difference of two models in a metric, with its 95 % interval over the test users. */
+export interface MetricDifference {
+  readonly difference: number;
+  /** Null where there are too few users. */
+  readonly interval: Interval | null;
+  readonly is: Significance;
+}
+
+export function compareByMetric(
+  metric: ComparedMetric,
+  { value: difference, interval }: MetricGap,
+): MetricDifference {
+  return { difference, interval, is: classifyDifference(interval, { lowerIsBetter: metric === "nll" }) };
+}
+
+/** A model compared with a baseline. */
+export interface BaselineComparison extends MetricDifference {
+  /** Title of the baseline. */
+  readonly name: string;
+}
+
+/** Differences of a scoring to each baseline, by metric. */
+export type BaselineDifferences = Readonly<
+  Partial<Record<BaselineName, Readonly<Partial<Record<ComparedMetric, MetricGap>>>>>
+>;
+
+/**
+ * Compares a model with the baselines. The strongest baseline is the first.
+ * @param scorings of the model on the same users. Of several, as of seeds, the means of the differences and of the ends of their
+ *   intervals count; these are no nearer to each other than those of the mean.
+ */
+export function compareWithBaselines(
+  scorings: readonly BaselineDifferences[],
+  metric: ComparedMetric,
+): BaselineComparison[] {
+  const comparisons = baselineNames.flatMap((name): BaselineComparison[] => {
+    const found = scorings.flatMap((against) => against[name]?.[metric] ?? []);
+    if (found.length === 0 || found.length < scorings.length) return [];
+    const ends = found.flatMap(({ interval }) => interval ? [interval] : []);
+    const end = (k: 0 | 1) => meanAndSd(ends.map((interval) => interval[k])).mean;
+    const value = meanAndSd(found.map(({ value }) => value)).mean;
+    const interval = ends.length < found.length ? null : [end(0), end(1)] as const;
+    return [{ name: baselineTitles[name], ...compareByMetric(metric, { value, interval }) }];
+  });
+  return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.difference - b.difference));
+}
+
+/** "better" for better than all baselines, "worse" for worse than one. */
+export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
+  if (comparisons.every(({ is }) => is === "better")) return "better";
+  return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
+}
+
+/** A ranking, or probabilities, compared with those of the baselines. */
+export interface BaselineVerdict {
+  /** What is compared, as within a sentence: "best-loss", "the best setting". */
+  readonly subject: string;
+  readonly metric: ComparedMetric;
+  readonly comparisons: readonly BaselineComparison[];
+  /** E.g. "270 test users"; undefined where their number is not known. */
+  readonly users?: string;
+}
+
+/** Describes a verdict in sentences; the first of them names the best baseline, or one that is not beaten. */
+export function describeVerdict({ subject, metric, comparisons, users }: BaselineVerdict): string[] {
+  const [best] = comparisons;
+  if (!best) return [];
+  if (comparisons.every(({ interval }) => !interval)) {
+    return ["There are too few users to say whether the model is better than the baselines."];
+  }
+  const numbers = (one: MetricDifference) =>
+    [`${getMetricTitle(metric)} ${describeDifference(one)}`, ...(users === undefined ? [] : [users])].join(
+      ", ",
+    );
+  if (classifyAgainstBaselines(comparisons) === "better") {
+    return [
+      `${toStart(subject)} is better than every baseline; the best of them is ${best.name}: ${
+        numbers(best)
+      }.`,
+    ];
+  }
+  return (["worse", "no significant difference"] as const).flatMap((is) => {
+    const [first, ...others] = comparisons.filter((one) => one.is === is);
+    if (!first) return [];
+    const baseline = first === best ? `the best baseline (${first.name})` : first.name;
+    const more = others.length === 0
+      ? ""
+      : ` The same holds for ${others.map(({ name }) => name).join(", ")}.`;
+    return [`${describeSignificance(is, subject, baseline)}: ${numbers(first)}.${more}`];
+  });
+}
+
+/** A ranking of test users, of a run or of its result.json. */
+interface Scoring {
+  readonly snapshot: string;
+  readonly users?: number;
+  readonly details?: { readonly figures: Readonly<Partial<Record<string, number | null>>> };
+  readonly against?: BaselineDifferences;
+}
+
+/**
+ * Compares the ranking of a snapshot with the baselines: its reward's, or where there is a generator the better of the two.
+ * @param judged name of the snapshot; the last one where there is none of that name. @param split whose users they are.
+ */
+export function compareRanking(
+  test: readonly Scoring[],
+  judged: string | undefined,
+  split = "test",
+): BaselineVerdict | undefined {
+  const best = test.find(({ snapshot }) => snapshot === judged) ?? test.at(-1);
+  if (!best) return undefined;
+  const { figures = {} } = best.details ?? {};
+  const byPi = (figures.piPrec1 ?? -1) > (figures.prec1 ?? 0);
+  const metric = byPi ? "piPrec1" : "prec1";
+  return {
+    subject: byPi ? `the generator of ${best.snapshot}` : best.snapshot,
+    metric,
+    comparisons: compareWithBaselines([best.against ?? {}], metric),
+    users: describeUsers(best.users, split),
+  };
+}
+
+/** "270 test users" */
+export function describeUsers(count: number | undefined, split = "test"): string | undefined {
+  return count === undefined ? undefined : `${formatThousands(count)} ${split} users`;
+}
+
+/** "In the simulator slateq is worse than greedy" @param place where they are compared, such as "In the simulator" */
+export function describeSignificance(
+  is: Significance,
+  subject: string,
+  other: string,
+  place?: string,
+): string {
+  if (is === "no significant difference") {
+    const none = place === undefined ? "No" : `${place} there is no`;
+    return `${none} significant difference between ${subject} and ${other}`;
+  }
+  const who = place === undefined ? toStart(subject) : `${place} ${subject}`;
+  return `${who} is ${is} than ${other}`;
+}
+
+/** As a sentence begins; names of snapshots and policies stay. */
+function toStart(subject: string): string {
+  return subject.replace(/^the /, "The ");
+}
+
+/** "+0.012, 95 % CI +0.001 to +0.023" */
+export function describeDifference(
+  { difference, interval }: Pick<MetricDifference, "difference" | "interval">,
+  digits = 3,
+): string {
+  return formatSigned(difference, digits) + (interval ? `, ${describeInterval(interval, digits)}` : "");
+}
+
+/** "95 % CI +0.001 to +0.023" */
+export function describeInterval(interval: Interval, digits?: number): string {
+  return `95 % CI ${formatSignedRange(interval, digits)}`;
+}
+
+/** A claim that a difference is above 0, what became of it, and the finding in words. */
+export interface Claim {
+  readonly claim: string;
+  /** undecided: the interval holds both signs. */
+  readonly holds: "yes" | "no" | "undecided";
+  readonly text: string;
+}
+
+/** Judges the claim that a difference is above 0. */
+export function judgeClaim(interval: Interval | null | undefined): Claim["holds"] {
+  const is = classifyDifference(interval);
+  return is === "no significant difference" ? "undecided" : is === "better" ? "yes" : "no";
+}
+
+/** Outcomes of claims in words. */
+export const claimOutcomes = { yes: "supported", no: "contradicted", undecided: "inconclusive" } as const;
+
+/** "+4.21" */
+export function formatSigned(value: number, digits = 2): string {
+  return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(digits)}`;
+}
+
+/** "-0.02 to +4.21" */
+export function formatSignedRange([low, high]: Interval, digits?: number): string {
+  return `${formatSigned(low, digits)} to ${formatSigned(high, digits)}`;
+}

@@ -1,0 +1,284 @@
+/**
+ * What a model has to beat: figures that need no learning, or only counting. A baseline's setting, and the probabilities that
+ * its scores stand for, are chosen on validation users.
+ */
+
+import { type ClickLog, type Clicks, listClickedRows, listUsers } from "../../data/click_log.ts";
+import type { PagePositions } from "../../data/manifest.ts";
+import {
+  countRows,
+  countScored,
+  type LogSource,
+  type OnProgress,
+  toLogSource,
+  walk,
+} from "../../data/log_source.ts";
+import { MetricCollector, type MetricCollectorOptions } from "../metric_collector.ts";
+import type { TestResult } from "../test_result.ts";
+import {
+  chooseLatestLimit,
+  type ClickPairs,
+  countPairs,
+  countTrain,
+  startUserProgress,
+  type TokenField,
+  type TrainCounts,
+} from "../../counts/train_counts.ts";
+import {
+  type BaselineScorer,
+  chance,
+  createCategoryRateScorer,
+  createClickRateScorer,
+  createItemKnnScorer,
+  createLastClickScorer,
+  createLogitScorer,
+} from "./scorers.ts";
+import { computePrecision, listUnclickedRows } from "../../data/ranking.ts";
+import { fitLogit } from "../../counts/logit.ts";
+
+/** What scorers are made of: a log, and what is counted of its train users. */
+interface Known {
+  readonly source: LogSource;
+  /** Which tokens are of one kind. */
+  readonly fields: readonly TokenField[];
+  /** Whether the items of a page stand as they were shown. */
+  readonly placed: boolean;
+  readonly counts: TrainCounts;
+  readonly pairs: ClickPairs;
+  readonly onProgress: OnProgress | undefined;
+}
+
+/** What it is called where people read it, and what it scores by: undefined where the data do not give it. */
+interface Baseline {
+  readonly title: string;
+  scorer(known: Known): BaselineScorer | undefined;
+}
+
+/** All of them, in the order in which they are shown; by the names that they have in result.json. */
+const BASELINES = {
+  random: { title: "random", scorer: () => chance },
+  clickRate: { title: "click rate", scorer: ({ counts }) => createClickRateScorer(counts) },
+  lastClick: { title: "last click", scorer: ({ counts }) => createLastClickScorer(counts) },
+  categoryRate: {
+    title: "category rate",
+    scorer: ({ source, counts, fields }) => createCategoryRateScorer(source.items, counts, fields),
+  },
+  itemKnn: { title: "item-kNN", scorer: ({ pairs, counts }) => createItemKnnScorer(pairs, counts) },
+  logit: {
+    title: "logit on counts",
+    scorer: ({ source, fields, placed, onProgress, ...counted }) =>
+      createLogitScorer(source, fields, placed, counted, onProgress),
+  },
+} as const satisfies Readonly<Record<string, Baseline>>;
+
+/** One of them. */
+export type BaselineName = keyof typeof BASELINES;
+/** In the order in which they are shown. */
+export const baselineNames = Object.keys(BASELINES) as readonly BaselineName[];
+/** What they are called where people read it. */
+export const baselineTitles = Object.fromEntries(
+  baselineNames.map((name) => [name, BASELINES[name].title]),
+) as Readonly<Record<BaselineName, string>>;
+
+/** A baseline's figures, with the setting that is best on the validation users. */
+export interface BaselineResult extends TestResult {
+  /** In words; empty where there is nothing to choose. */
+  readonly setting: string;
+}
+
+/** A scorer with what was chosen for it. */
+interface ChosenScorer extends Choice {
+  readonly scorer: BaselineScorer;
+}
+
+/** Baselines that are counted on the train users of a log, and whose settings are chosen on its validation users. */
+export class FittedBaselines {
+  private constructor(
+    private readonly source: LogSource,
+    private readonly counts: TrainCounts,
+    private readonly scorers: ReadonlyMap<BaselineName, ChosenScorer>,
+  ) {}
+
+  /**
+   * Counts. Without train users there is chance alone; without categories there is no rate of them.
+   * @param fields which tokens are of one kind; see {@link createCategoryRateScorer}. @param places whether those of a page mean something
+   */
+  static of(
+    log: ClickLog | LogSource,
+    fields: readonly TokenField[] = [],
+    onProgress?: OnProgress,
+    places?: PagePositions,
+  ): FittedBaselines {
+    const source = toLogSource(log);
+    const counts = countTrain(source, onProgress);
+    const scorers = new Map<BaselineName, ChosenScorer>();
+    // Chance has nothing to choose: all is equally likely.
+    scorers.set("random", { scorer: chance, setting: 0, logOdds: { offset: 0, slope: 0 } });
+    if (counts.users > 0) {
+      const pairs = countPairs(source, chooseLatestLimit(source), onProgress);
+      const known = { source, fields, placed: places === "shown", counts, pairs, onProgress };
+      for (const name of baselineNames.slice(1)) {
+        const { title, scorer: scorerOf }: Baseline = BASELINES[name];
+        const scorer = scorerOf(known);
+        if (!scorer) continue;
+        scorers.set(name, {
+          scorer,
+          ...choose(source, scorer, startUserProgress(`Settings of ${title}`, onProgress)),
+        });
+      }
+    }
+    return new FittedBaselines(source, counts, scorers);
+  }
+
+  /** What a collector needs to know to take figures of these users. @param eta of a choice model. */
+  collectorOptions(users: ArrayLike<number>, eta?: number): MetricCollectorOptions {
+    const { counts, source } = this;
+    const counted = Array.from(users).filter((user) => countScored(source, user) > 0).length;
+    const isSeen = counts.users > 0 ? (item: number) => counts.shown[item]! > 0 : undefined;
+    return { users: counted, eta, isSeen };
+  }
+
+  /** Their figures on users. */
+  test(users: ArrayLike<number>, onProgress?: OnProgress): Map<BaselineName, BaselineResult> {
+    const collectors = [...this.scorers].map(([name, own]) => {
+      const collector = new MetricCollector(this.collectorOptions(users, own.logOdds && 1));
+      return { name, ...own, collector };
+    });
+    const parts = walk(this.source, Array.from(users), startUserProgress("Baselines", onProgress));
+    for (const { log, users: places } of parts) {
+      for (const { scorer, setting, logOdds, collector } of collectors) {
+        const [ranking = new Float64Array()] = scorer.score(log, places, [setting]);
+        const scores = logOdds ? ranking.map((score) => toUtility(logOdds, score)) : ranking;
+        collector.add({ log, places, scores, ranking, compact: true });
+      }
+    }
+    const hasValidation = listUsers(this.source, "validation").length > 0;
+    return new Map(collectors.map(({ name, scorer, setting, collector }) => {
+      const text = scorer.settings[setting] ?? "";
+      const note = text === "" || hasValidation ? "" : " (not chosen: there are no validation users)";
+      return [name, { ...collector.tested(), setting: text + note }];
+    }));
+  }
+}
+
+/** Displayed items of validation users that settings are compared on, at most. */
+const MOST_ROWS = 2 ** 17;
+
+interface Choice {
+  /** Place in the scorer's settings. */
+  readonly setting: number;
+  /** Undefined without validation users. */
+  readonly logOdds: UtilityScale | undefined;
+}
+
+/** The setting with the best prec@1, the first of equals. @param onPart told how many users are behind it. */
+function choose(
+  source: LogSource,
+  scorer: BaselineScorer,
+  onPart: ((done: number, all: number) => void) | undefined,
+): Choice {
+  const settings = [...scorer.settings.keys()];
+  const hits = new Float64Array(settings.length);
+  const users = firstUsers(source, listUsers(source, "validation"));
+  for (const { log, users: places } of walk(source, users, onPart)) {
+    scorer.score(log, places, settings).forEach((scores, s) => {
+      for (const { start, end, clicked } of listPages(log, places)) {
+        if (clicked.length > 0) hits[s] = hits[s]! + computePrecision(scores, start, end, clicked, 1);
+      }
+    });
+  }
+  const setting = settings.reduce((best, s) => hits[s]! > hits[best]! ? s : best, 0);
+  return { setting, logOdds: fit(source, users, scorer, setting) };
+}
+
+function fit(
+  source: LogSource,
+  users: Uint32Array,
+  scorer: BaselineScorer,
+  setting: number,
+): UtilityScale | undefined {
+  const logScores: Float64Array[] = [];
+  const start = [0];
+  const chosen: number[] = [];
+  const hasNone: boolean[] = [];
+  for (const { log, users: places } of walk(source, users)) {
+    const [scores = new Float64Array()] = scorer.score(log, places, [setting]);
+    for (const page of listPages(log, places)) {
+      // Its first click, or none, is a choice; each further one another, among what is left.
+      for (let j = 0; j < Math.max(1, page.clicked.length); j++) {
+        const left = listUnclickedRows(page.start, page.end, page.clicked.slice(0, j));
+        const first = start.at(-1)!;
+        logScores.push(Float64Array.from(left, (row) => Math.log(scores[row]!)));
+        start.push(first + left.length);
+        chosen.push(page.clicked.length === 0 ? -1 : first + left.indexOf(page.clicked[j]!));
+        hasNone.push(j === 0);
+      }
+    }
+  }
+  const all = new Float64Array(start.at(-1)!);
+  logScores.forEach((own, choice) => all.set(own, start[choice]));
+  return fitLogOdds({ logScores: all, start, chosen, hasNone });
+}
+
+/** Users up to so many rows. */
+function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
+  let rows = 0;
+  return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);
+}
+
+/** The pages to predict, and what was clicked on them, by places among the rows of these users. */
+function* listPages(
+  log: Clicks,
+  users: ArrayLike<number>,
+): Generator<{ start: number; end: number; clicked: number[] }> {
+  let row = 0;
+  for (const user of Array.from(users)) {
+    for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
+      const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
+      if (!log.eventGiven?.[e]) {
+        const clicked = listClickedRows(log, e).map((click) => row + click - first);
+        yield { start: row, end: row + end - first, clicked };
+      }
+      row += end - first;
+    }
+  }
+}
+
+export interface UtilityScale {
+  readonly offset: number;
+  /** 0 or above: the order of the scores stays. */
+  readonly slope: number;
+}
+
+/** Choices with the logarithms of what they are among, one after the other: a page's first click, or none, and each further one. */
+export interface CalibrationSample {
+  /** [rows] */
+  readonly logScores: Float64Array;
+  /** [choices + 1] first row of each. */
+  readonly start: readonly number[];
+  /** [choices] the clicked row, -1 for none. */
+  readonly chosen: readonly number[];
+  /** [choices] whether no click is among them. */
+  readonly hasNone: readonly boolean[];
+}
+
+/** Keeps both finite where nobody clicks, or everybody clicks on what is scored best. */
+const RIDGE = 1e-3;
+
+/** A logit of a constant and the logarithm of the score. @returns undefined without a page. */
+export function fitLogOdds(
+  { logScores, start, chosen, hasNone }: CalibrationSample,
+): UtilityScale | undefined {
+  if (chosen.length === 0) return undefined;
+  const x = new Float64Array(2 * logScores.length);
+  logScores.forEach((score, row) => x.set([1, score], 2 * row));
+  const [offset = 0, slope = 0] = fitLogit({ x, columns: 2, start, chosen, hasNone }, [RIDGE, RIDGE]);
+  if (slope >= 0) return { offset, slope };
+  // Scores that are the wrong way round say nothing: the share of pages without a click is left.
+  return fitLogOdds({ logScores: new Float64Array(logScores.length), start, chosen, hasNone });
+}
+
+/** The utility of a score. */
+function toUtility({ offset, slope }: UtilityScale, score: number): number {
+  return offset + slope * Math.log(score);
+}

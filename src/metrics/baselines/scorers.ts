@@ -1,0 +1,288 @@
+/** What baselines are: scores of displayed items that follow from counts, under settings of which validation picks one. */
+
+import { type Clicks, NONE } from "../../data/click_log.ts";
+import type { ItemCatalogue } from "../../data/item_catalogue.ts";
+import {
+  type ClickPairs,
+  computeClickShares,
+  isCategory,
+  isIn,
+  readLogItems,
+  smoothedClickRate,
+  type TokenField,
+  type TrainCounts,
+} from "../../counts/train_counts.ts";
+import { computeLogitUtilities, fitCounts } from "../../counts/logit.ts";
+import { buildCountsConfig, countTables, type TrainUserCounts } from "../../counts/count_tables.ts";
+import type { LogSource, OnProgress } from "../../data/log_source.ts";
+
+export interface BaselineScorer {
+  /** What can be set, in words; the first where there is nothing to choose by. */
+  readonly settings: readonly string[];
+  /**
+   * Scores what users were shown, from what they clicked before it.
+   * @param log with the catalogue's numbers of items. @param users their places in it.
+   * @param chosen places in `settings`.
+   * @returns for each of them the scores, above 0, of the rows of these users, one user after the other.
+   */
+  score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
+}
+
+/** What scores a displayed item under a setting. */
+type ItemScore = (setting: number) => number;
+/** What scores the items of a page. @param history items that the user clicked before, given ones too, the latest last. */
+type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
+
+/** A scorer that goes through the pages of users in their order, given ones too. @param ofUser what scores a user's pages. */
+export function createPageScorer(
+  settings: readonly string[],
+  ofUser: (log: Clicks) => () => PageScores,
+): BaselineScorer {
+  return {
+    settings,
+    score(log, users, chosen) {
+      const scores = chosen.map(() => new Float64Array(rowsIn(log, users)));
+      const pagesOf = ofUser(log);
+      let to = 0;
+      for (const user of Array.from(users)) {
+        const history: number[] = [];
+        const scoresOn = pagesOf();
+        for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
+          const scoreOf = scoresOn(history);
+          for (let row = log.eventRows[e]!; row < log.eventRows[e + 1]!; row++, to++) {
+            const score = scoreOf(log.rowItem[row]!);
+            for (let s = 0; s < chosen.length; s++) scores[s]![to] = score(chosen[s]!);
+          }
+          const click = log.eventClick[e]!;
+          if (click !== NONE) history.push(log.rowItem[click]!);
+        }
+      }
+      return scores;
+    },
+  };
+}
+
+/** Rows of users. */
+function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): number {
+  return Array.from(users).reduce(
+    (sum, user) => sum + eventRows[userEvents[user + 1]!]! - eventRows[userEvents[user]!]!,
+    0,
+  );
+}
+
+/** All scores the same: each item of a page, and no click, are equally likely. */
+export const chance: BaselineScorer = {
+  settings: [""],
+  score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users)).fill(1)),
+};
+
+/** Items by their clicks per display. */
+export function createClickRateScorer(counts: TrainCounts): BaselineScorer {
+  return createPageScorer([""], () => () => () => (item) => {
+    const rate = smoothedClickRate(counts, item);
+    return () => rate;
+  });
+}
+
+/** How many of the latest clicks may come again. */
+const AGAIN = [1, 3, 10, Infinity];
+
+/** Who clicked an item clicks it again: the items of the latest clicks come first, the latest before the others. */
+export function createLastClickScorer(counts: TrainCounts): BaselineScorer {
+  const settings = AGAIN.map((n) =>
+    n === 1 ? "the last click" : n === Infinity ? "all clicks" : `the last ${n} clicks`
+  );
+  return createPageScorer(settings, () => () => {
+    // Of the user's clicks so far: the place of the latest one on each item.
+    const latest = new Map<number, number>();
+    let known = 0;
+    return (history) => {
+      for (; known < history.length; known++) latest.set(history[known]!, known);
+      return (item) => {
+        const place = latest.get(item) ?? -Infinity;
+        return (setting) =>
+          history.length - place <= AGAIN[setting]! ? 1 + place : smoothedClickRate(counts, item);
+      };
+    };
+  });
+}
+
+/** Clicks that everybody's shares weigh as much as. */
+const PRIORS = [1, 3, 10, 30, 100];
+const MOST_FIELDS = 8;
+
+/**
+ * An item's click rate, times how much more often than others the user clicked on its categories so far.
+ *
+ * With the share of the train users' clicks that fall on a token p_t, and the user's clicks n_t of n so far, a token's lift
+ * is (n_t + a p_t) / ((n + a) p_t), for a prior of `a` clicks. An item's is the mean over its tokens of a field, and the
+ * product over fields. Before the first click it is 1.
+ *
+ * @param fields of the tokens; those with nearly a value an item are no categories. Without any, all tokens are one field.
+ * @returns undefined for items without categories.
+ */
+export function createCategoryRateScorer(
+  catalogue: ItemCatalogue,
+  counts: TrainCounts,
+  fields: readonly TokenField[],
+): BaselineScorer | undefined {
+  const { shape } = catalogue;
+  if (shape.kind !== "mixed") return undefined;
+  const all = fields.length > 0 ? fields : [{ name: "tokens", first: 0, count: shape.tokens }];
+  const own = all.filter((field) => isCategory(field, shape)).slice(0, MOST_FIELDS);
+  if (own.length === 0) return undefined;
+  const fieldSets = [...own.map((field) => [field]), ...(own.length > 1 ? [own] : [])];
+  const settings = fieldSets.flatMap((set) => PRIORS.map((prior) => ({ set, prior })));
+  const shares = computeClickShares(catalogue, counts, own);
+  const texts = settings.map(({ set, prior }) =>
+    `by ${set.map(({ name }) => name).join(" and ")}, prior ${prior}`
+  );
+  return createPageScorer(texts, (log) => {
+    const tokensOf = tokensOfItems(catalogue, log);
+    return () => {
+      const clicks = new UserClicks(own);
+      let known = 0;
+      return (history) => {
+        for (; known < history.length; known++) clicks.add(tokensOf(history[known]!));
+        return (item) => {
+          const rate = smoothedClickRate(counts, item);
+          const tokens = tokensOf(item);
+          return (setting) => {
+            const { set, prior } = settings[setting]!;
+            return rate * set.reduce((lift, field) => lift * clicks.lift(tokens, field, prior, shares), 1);
+          };
+        };
+      };
+    };
+  });
+}
+
+/** Clicks of a user so far, by token and field. An item of several tokens in a field gives each its part. */
+class UserClicks {
+  readonly #ofToken = new Map<number, number>();
+  readonly #ofField = new Map<TokenField, number>();
+
+  constructor(private readonly fields: readonly TokenField[]) {}
+
+  add(tokens: Uint32Array): void {
+    for (const field of this.fields) {
+      const own = tokens.filter((token) => isIn(field, token));
+      for (const token of own) this.#ofToken.set(token, (this.#ofToken.get(token) ?? 0) + 1 / own.length);
+      if (own.length > 0) this.#ofField.set(field, (this.#ofField.get(field) ?? 0) + 1);
+    }
+  }
+
+  lift(tokens: Uint32Array, field: TokenField, prior: number, shares: Float64Array): number {
+    const all = (this.#ofField.get(field) ?? 0) + prior;
+    let [sum, count] = [0, 0];
+    for (const token of tokens) {
+      if (!isIn(field, token)) continue;
+      const share = shares[token]!;
+      sum += ((this.#ofToken.get(token) ?? 0) + prior * share) / (all * share);
+      count++;
+    }
+    return count === 0 ? 1 : sum / count;
+  }
+}
+
+/** Looks up the tokens of items of a log. */
+function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) => Uint32Array {
+  const { items, findItemIndex: placeOf } = readLogItems(catalogue, log);
+  if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
+  const { first, token } = items.tokens;
+  return (item) => token.subarray(first[placeOf(item)], first[placeOf(item) + 1]);
+}
+
+/** How many of the latest clicks have neighbours. */
+const CLICKS = [1, 5, 20];
+/** How the neighbours go with the click rate: first, or as a factor 1 + weight times their mean similarity. */
+const WEIGHTS = [Infinity, 3, 30];
+/** Whether an item that was clicked before is its own neighbour. */
+const ITSELF = [false, true];
+
+const SETTINGS = CLICKS.flatMap((clicks, window) =>
+  WEIGHTS.flatMap((weight) => ITSELF.map((again) => ({ clicks, window, weight, again })))
+);
+
+/**
+ * Item-based nearest neighbours: items that are clicked by the same users as those that the user clicked.
+ * Scores by the cosine of two items: users who clicked both / sqrt(users who clicked the one x the other).
+ */
+export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts): BaselineScorer {
+  const settings = SETTINGS.map(({ clicks, weight, again }) =>
+    [
+      clicks === 1 ? "the last click" : `the last ${clicks} clicks`,
+      weight === Infinity ? "ranked before the click rate" : `weight ${weight}`,
+      ...(again ? ["an item being its own neighbour"] : []),
+    ].join(", ")
+  );
+  return createPageScorer(settings, () => () => (history) => {
+    const recent = listLatest(history, CLICKS.at(-1)!);
+    return (item) => {
+      const rate = smoothedClickRate(counts, item);
+      const similarity = similarities(item, recent, neighbours);
+      return (setting) => {
+        const { window, weight, again } = SETTINGS[setting]!;
+        const mean = similarity[2 * window + (again ? 1 : 0)]!;
+        return weight < Infinity ? rate * (1 + weight * mean) : mean > 0 ? 1 + mean : rate;
+      };
+    };
+  });
+}
+
+/** [windows, without and with itself] mean similarity of an item to the latest clicks. */
+function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
+  const found: number[] = [];
+  let [sum, own, k] = [0, 0, 0];
+  for (const clicks of CLICKS) {
+    for (; k < Math.min(clicks, recent.length); k++) {
+      const other = recent[k]!;
+      if (other === item) own = 1;
+      else {
+        const both = pairs.get(item, other);
+        if (both > 0) sum += both / Math.sqrt(users[item]! * users[other]!);
+      }
+    }
+    const count = Math.max(1, Math.min(clicks, recent.length));
+    found.push(sum / count, (sum + own) / count);
+  }
+  return found;
+}
+
+/** Different items, the latest first, at most so many. */
+function listLatest(history: readonly number[], most: number): number[] {
+  const found = new Set<number>();
+  for (let k = history.length - 1; k >= 0 && found.size < most; k--) found.add(history[k]!);
+  return [...found];
+}
+
+/** Places of a page with an effect of their own. */
+const PLACES = 20;
+/** Seed by which the pages of the logit's fit are drawn, where there are many: it is the same beside all runs on a log. */
+export const LOGIT_SEED = 1;
+
+/**
+ * The conditional logit of econometrics over counts: it is fitted in seconds, and what a network has to beat. Scores exp(u);
+ * see {@link fitCounts}.
+ * @param fields which tokens are of one kind. @param placed whether the items of a page stand as they were shown
+ */
+export function createLogitScorer(
+  source: LogSource,
+  fields: readonly TokenField[],
+  placed: boolean,
+  counted: TrainUserCounts,
+  onProgress?: OnProgress,
+): BaselineScorer | undefined {
+  const config = buildCountsConfig(source, fields);
+  if (!config) return undefined; // a catalogue that is too large for their table
+  const tables = countTables(source, config, onProgress, counted);
+  onProgress?.("Fitting a logit of the counts", 0, 1);
+  const fitted = fitCounts(source, tables, { dense: true, places: placed ? PLACES : 0, seed: LOGIT_SEED });
+  return {
+    settings: [""],
+    score(log, users, chosen) {
+      const scores = computeLogitUtilities(fitted, source, log, users, tables).map(Math.exp);
+      return chosen.map(() => scores);
+    },
+  };
+}

@@ -1,0 +1,240 @@
+/** Collects the figures of a scoring of users, part by part of a log, in memory that does not grow with the users. */
+
+import { type Clicks, listClickedRows, NONE } from "../data/click_log.ts";
+import { type Bootstrap, getBootstrap, MOST_GROUPS } from "./bootstrap.ts";
+import { CalibrationSums, findBin } from "./probability_calibration.ts";
+import {
+  column,
+  columns,
+  computePageSums,
+  computeProbabilities,
+  type EvaluatedPage,
+  figureNames,
+  firstSlice,
+  historyLengths,
+  type MetricName,
+  pageLengths,
+  positions,
+  seen,
+  sliceCount,
+  type SliceKey,
+  slicings,
+} from "./metric_columns.ts";
+import { measure, type MetricSlice, type TestResult, UsersHash } from "./test_result.ts";
+
+/** Slices have fewer events each: coarser groups, and fewer resamples, are enough for them. */
+const SLICE_GROUPS = 200;
+const SLICE_RESAMPLES = 500;
+
+/** Users, what they did, and the scores of what they were shown. */
+export interface ScoredUsers {
+  /** With the catalogue's numbers of items. */
+  readonly log: Clicks;
+  /** Places of the users in it, in the order of all users. */
+  readonly places: ArrayLike<number>;
+  /** Scores of all rows of the log, or with `compact` of the rows of these users, one user after the other. */
+  readonly scores: ArrayLike<number>;
+  /** Which of the two the scores are of. */
+  readonly compact?: boolean;
+  /** Ranks the rows in the place of the scores, which then are utilities alone; of the same rows. */
+  readonly ranking?: ArrayLike<number>;
+  /** What the device found of each event of these users, given ones too: loss, prec@1, prec@2, ...; see train/training_results.ts. */
+  readonly outcomes?: { readonly values: Float32Array; readonly words: number };
+}
+
+/** What a {@link MetricCollector} needs to know before it is given users. */
+export interface MetricCollectorOptions {
+  /** Users that have an event to predict: all of them are to be added, in the same order for all that is compared. */
+  readonly users: number;
+  /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)) of the scores; undefined for a ranking, which has no probabilities. */
+  readonly eta?: number;
+  /** Each item is clicked or not by itself: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) is the product of 1 - P(a). */
+  readonly single?: boolean;
+  /** What a place adds to a utility in probabilities and ranks, from the first on; those behind share the last. */
+  readonly placeEffects?: readonly number[];
+  /** Whether train users were shown an item; undefined where that is not known. */
+  readonly isSeen?: (item: number) => boolean;
+}
+
+/** Adds up users; {@link MetricCollector.tested} gives their figures. */
+export class MetricCollector {
+  readonly #groups: number;
+  readonly #sliceGroups: number;
+  readonly #all: Float64Array;
+  readonly #slices: Float64Array;
+  readonly #clicks: CalibrationSums;
+  readonly #noClicks: CalibrationSums;
+  readonly #sliceClicks: readonly CalibrationSums[];
+  readonly #hash = new UsersHash();
+  #users = 0;
+  /** Whether a page with several clicks was added. */
+  hasSeveral = false;
+
+  /** Without users yet. */
+  constructor(private readonly options: MetricCollectorOptions) {
+    this.#groups = Math.max(1, Math.min(MOST_GROUPS, options.users));
+    this.#sliceGroups = Math.min(SLICE_GROUPS, this.#groups);
+    this.#all = new Float64Array(this.#groups * columns);
+    this.#slices = new Float64Array(sliceCount * this.#sliceGroups * columns);
+    this.#clicks = new CalibrationSums(this.#sliceGroups);
+    this.#noClicks = new CalibrationSums(this.#sliceGroups);
+    this.#sliceClicks = Array.from({ length: sliceCount }, () => new CalibrationSums(1));
+  }
+
+  /** Adds users, after those that were added before. */
+  add(part: ScoredUsers): void {
+    const { log, places, compact } = part;
+    let [row, event] = [0, 0];
+    for (const place of Array.from(places)) {
+      const [first, end] = [log.userEvents[place]!, log.userEvents[place + 1]!];
+      const rows = log.eventRows[first]!;
+      this.#addUser(part, place, compact ? row - rows : 0, event - first);
+      row += log.eventRows[end]! - rows;
+      event += end - first;
+    }
+  }
+
+  /** @param shift from a row's place in the log to that of its score. @param moved from an event's to that of its outcome */
+  #addUser(part: ScoredUsers, place: number, shift: number, moved: number): void {
+    const { log, scores, ranking = scores, outcomes } = part;
+    const { eta, placeEffects = [] } = this.options;
+    let [history, counted] = [0, false];
+    for (let e = log.userEvents[place]!; e < log.userEvents[place + 1]!; e++) {
+      const click = log.eventClick[e]!;
+      if (!log.eventGiven?.[e]) {
+        counted = true;
+        this.#hash.add(this.#users);
+        const [from, to] = [log.eventRows[e]!, log.eventRows[e + 1]!];
+        // In a loop: there are as many rows as in the log, and Float64Array.from() takes long.
+        const [order, logits] = [new Float64Array(to - from), new Float64Array(to - from)];
+        for (let k = 0; k < logits.length; k++) {
+          const effect = placeEffects[Math.min(k, placeEffects.length - 1)] ?? 0;
+          order[k] = ranking[from + shift + k]! + effect;
+          logits[k] = (eta ?? 1) * (scores[from + shift + k]! + effect);
+        }
+        const page: EvaluatedPage = {
+          clicked: listClickedRows(log, e).map((row) => row - from),
+          history,
+          items: log.rowItem.subarray(from, to),
+          ranking: order,
+          logits,
+          ...computeProbabilities(logits, this.options),
+        };
+        const at = (e + moved) * (outcomes?.words ?? 0);
+        this.#addPage(page, outcomes?.values.subarray(at, at + outcomes.words));
+      }
+      if (click !== NONE) history++;
+    }
+    if (counted) this.#users++;
+  }
+
+  #addPage(page: EvaluatedPage, outcome: Float32Array | undefined): void {
+    const { isSeen } = this.options;
+    const sums = computePageSums(page, this.options.single, outcome);
+    this.#hash.add(page.items.length);
+    this.#hash.add(page.clicked[0] ?? NONE);
+    for (const place of page.clicked.slice(1)) this.#hash.add(place);
+    this.hasSeveral ||= page.clicked.length > 1;
+    addTo(this.#all, this.#users % this.#groups, sums);
+    const ofPage = [
+      firstSlice["page length"] + pageLengths.findSlice(page.items.length),
+      firstSlice.history + historyLengths.findSlice(page.history),
+    ];
+    for (const slice of ofPage) this.#addSlice(slice, sums);
+    // The other slices have the rows that are theirs, of any page.
+    for (const ofRows of ["rows", "pClick", "clickedRows"] as const) sums[column[ofRows]] = 0;
+    const ofRow: number[][] = [];
+    for (let k = 0; k < page.items.length; k++) {
+      const slices = [firstSlice.position + positions.findSlice(k + 1)];
+      if (isSeen) slices.push(firstSlice.item + seen.findSlice(isSeen(page.items[k]!)));
+      ofRow.push(slices);
+    }
+    for (const slice of ofRow[page.clicked[0] ?? NONE] ?? []) this.#addSlice(slice, sums);
+    this.#addRows(page, ofPage, ofRow);
+  }
+
+  /** The probabilities of the rows, to the calibration and to the slices by position and item. */
+  #addRows(
+    { chances, clicked, logSum }: EvaluatedPage,
+    ofPage: readonly number[],
+    ofRow: readonly (readonly number[])[],
+  ): void {
+    const group = this.#users % this.#sliceGroups;
+    const hasProbabilities = !Number.isNaN(logSum);
+    if (hasProbabilities) {
+      const p = Math.exp(-logSum);
+      this.#noClicks.add(group, findBin(p), p, clicked.length === 0);
+    }
+    // A choice has the probabilities of a page's first click.
+    const counts = this.options.single ? clicked : clicked.slice(0, 1);
+    chances.forEach((p, k) => {
+      const cell = findBin(p);
+      const happened = counts.includes(k);
+      for (const slice of ofRow[k] ?? []) {
+        const at = (slice * this.#sliceGroups + group) * columns;
+        this.#slices[at + column.rows] = this.#slices[at + column.rows]! + 1;
+        this.#slices[at + column.pClick] = this.#slices[at + column.pClick]! + p;
+        if (happened) this.#slices[at + column.clickedRows] = this.#slices[at + column.clickedRows]! + 1;
+        if (hasProbabilities) this.#sliceClicks[slice]!.add(0, cell, p, happened);
+      }
+      if (!hasProbabilities) return;
+      this.#clicks.add(group, cell, p, happened);
+      for (const slice of ofPage) this.#sliceClicks[slice]!.add(0, cell, p, happened);
+    });
+  }
+
+  #addSlice(slice: number, sums: Float64Array): void {
+    addTo(this.#slices, slice * this.#sliceGroups + this.#users % this.#sliceGroups, sums);
+  }
+
+  /** The figures of all users that were added. */
+  tested(): TestResult {
+    const names = this.#names();
+    const { figures, intervals, resampled } = measure(this.#all, getBootstrap(this.#groups), names);
+    const bootstrap = getBootstrap(this.#sliceGroups, SLICE_RESAMPLES);
+    const click = this.#clicks.calibration(bootstrap);
+    const noClick = this.#noClicks.calibration(bootstrap);
+    const slices = Object.fromEntries(slicings.map(({ by }) => [by, this.#slicesBy(by, names, bootstrap)]));
+    const calibration = this.options.eta === undefined ? undefined : { click, noClick };
+    return {
+      resampled,
+      groups: this.#groups,
+      sums: this.#all,
+      users: this.#hash.text,
+      details: { figures, intervals, ...(calibration ? { calibration } : {}), slices },
+    };
+  }
+
+  /** Figures that this scoring has. */
+  #names(): MetricName[] {
+    const { eta } = this.options;
+    const none = eta === undefined ? ["nll", "pNoClick", "pClick"] : [];
+    return figureNames.filter((name) => !none.includes(name));
+  }
+
+  #slicesBy(by: SliceKey, names: readonly MetricName[], bootstrap: Bootstrap): MetricSlice[] {
+    const byRow = by === "position" || by === "item";
+    const left = ["longerPrec1", "longerPrec2", ...(byRow ? ["noClick", "pNoClick"] : [])];
+    const own = names.filter((name) => !left.includes(name));
+    const all = slicings.find((slicing) => slicing.by === by)?.names ?? [];
+    return all.flatMap((name, place): MetricSlice[] => {
+      const slice = firstSlice[by] + place;
+      const size = this.#sliceGroups * columns;
+      const sums = this.#slices.subarray(slice * size, (slice + 1) * size);
+      const total = (column: number) => {
+        let sum = 0;
+        for (let k = column; k < sums.length; k += columns) sum += sums[k]!;
+        return sum;
+      };
+      if (total(column.rows) === 0) return [];
+      const { figures, intervals } = measure(sums, bootstrap, own);
+      const ece = this.#sliceClicks[slice]?.calibration()?.ece;
+      const events = total(column.events);
+      return [{ name, events, figures, intervals, ...(ece === undefined ? {} : { ece }) }];
+    });
+  }
+}
+
+function addTo(sums: Float64Array, row: number, added: Float64Array): void {
+  for (let c = 0; c < columns; c++) sums[row * columns + c] = sums[row * columns + c]! + added[c]!;
+}

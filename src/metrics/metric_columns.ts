@@ -1,0 +1,231 @@
+/**
+ * What is summed over the events of users and by what it is told apart, what one event adds, and the figures that are ratios
+ * of such sums.
+ */
+
+import { computeChoiceLoss, logSumExp, rankPage } from "../data/ranking.ts";
+
+/** Sums of a group of users. */
+const COLUMNS = [
+  "events",
+  /** Events with a click. */
+  "clicks",
+  /** Those on pages of two items or more. */
+  "longerClicks",
+  /** Those on pages with an item that is not clicked. */
+  "pairs",
+  "rows",
+  /** Rows that were clicked: the first click of each page, or where each item is clicked by itself, all of them. */
+  "clickedRows",
+  "nll",
+  "prec1",
+  "prec2",
+  "longerPrec1",
+  "longerPrec2",
+  "mrr",
+  "ndcg",
+  "auc",
+  "piPrec1",
+  "piPrec2",
+  "noClick",
+  /** The model's probabilities of no click, and of a click on a displayed item. */
+  "pNoClick",
+  "pClick",
+] as const;
+type Column = typeof COLUMNS[number];
+
+/** Place of each column. */
+export const column = Object.fromEntries(COLUMNS.map((name, k) => [name, k])) as Readonly<
+  Record<Column, number>
+>;
+export const columns = COLUMNS.length;
+
+/** A figure: a sum, and what it is divided by; what tables call it. */
+interface Ratio {
+  readonly sum: Column;
+  readonly per: Column;
+  readonly title: string;
+}
+
+/**
+ * The figures of test users. `longer` are without pages of one item; `auc` is without pages of which all is clicked: share
+ * of the other items of a page that are ranked below a clicked one. `pi` are the generator's.
+ */
+const ratios = {
+  nll: { sum: "nll", per: "events", title: "loss" },
+  prec1: { sum: "prec1", per: "clicks", title: "prec@1" },
+  prec2: { sum: "prec2", per: "clicks", title: "prec@2" },
+  longerPrec1: { sum: "longerPrec1", per: "longerClicks", title: "prec@1*" },
+  longerPrec2: { sum: "longerPrec2", per: "longerClicks", title: "prec@2*" },
+  mrr: { sum: "mrr", per: "clicks", title: "MRR" },
+  ndcg: { sum: "ndcg", per: "clicks", title: "NDCG" },
+  auc: { sum: "auc", per: "pairs", title: "AUC" },
+  piPrec1: { sum: "piPrec1", per: "clicks", title: "prec@1 of pi" },
+  piPrec2: { sum: "piPrec2", per: "clicks", title: "prec@2 of pi" },
+  /** Shares of events and of displayed items, and what the model says of them. */
+  noClick: { sum: "noClick", per: "events", title: "no click" },
+  pNoClick: { sum: "pNoClick", per: "events", title: "P(no click)" },
+  clicked: { sum: "clickedRows", per: "rows", title: "clicked" },
+  pClick: { sum: "pClick", per: "rows", title: "P(click)" },
+} as const satisfies Record<string, Ratio>;
+/** What a figure is called in result.json. */
+export type MetricName = keyof typeof ratios;
+export const figureNames = Object.keys(ratios) as readonly MetricName[];
+
+/** What tables call a figure. */
+export function getMetricTitle(name: MetricName): string {
+  return ratios[name].title;
+}
+
+/** A figure of each row of sums [rows, columns]. */
+export function computeMetric(name: MetricName, totals: Float64Array): Float64Array {
+  const { sum, per } = ratios[name];
+  const [above, below] = [column[sum], column[per]];
+  const values = new Float64Array(totals.length / columns);
+  for (let row = 0; row < values.length; row++) {
+    values[row] = totals[row * columns + above]! / totals[row * columns + below]!;
+  }
+  return values;
+}
+
+/** Ranges of a whole number: from each bound to the next; the last has no end. */
+class Ranges {
+  readonly names: readonly string[];
+
+  constructor(private readonly bounds: readonly number[]) {
+    this.names = bounds.map((from, k) => {
+      const next = bounds[k + 1];
+      if (next === undefined) return `${from}+`;
+      return next === from + 1 ? String(from) : `${from}-${next - 1}`;
+    });
+  }
+
+  /** Which of them a number is in. */
+  findSlice(value: number): number {
+    const { bounds } = this;
+    let place = bounds.length - 1;
+    while (place > 0 && value < bounds[place]!) place--;
+    return place;
+  }
+}
+
+export const pageLengths = new Ranges([1, 2, 3, 5, 10, 20, 50]);
+/** Clicks before the page, given ones too. */
+export const historyLengths = new Ranges([0, 1, 3, 6, 11, 21, 51]);
+/** From 1. */
+export const positions = new Ranges([1, 2, 3, 4, 6, 11, 21]);
+/** Whether train users were shown the item. */
+export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: boolean) => isSeen ? 0 : 1 };
+
+/** What events are told apart by. */
+export type SliceKey = "page length" | "history" | "position" | "item";
+
+/** All slices. In a slice by position or by item an event is where its first clicked row is. */
+export const slicings = [
+  { by: "page length", names: pageLengths.names },
+  { by: "history", names: historyLengths.names },
+  { by: "position", names: positions.names },
+  { by: "item", names: seen.names },
+] as const satisfies readonly { by: SliceKey; names: readonly string[] }[];
+
+/** Number of the first slice of each, in one list of all. */
+export const firstSlice = (() => {
+  let next = 0;
+  return Object.fromEntries(slicings.map(({ by, names }) => {
+    const first = next;
+    next += names.length;
+    return [by, first];
+  })) as Readonly<Record<SliceKey, number>>;
+})();
+export const sliceCount = slicings.reduce((sum, { names }) => sum + names.length, 0);
+
+/** One event while it is added. */
+export interface EvaluatedPage {
+  /** Places of the clicked items on the page, in the order of the clicks. */
+  readonly clicked: readonly number[];
+  /** Clicks of the user before it. */
+  readonly history: number;
+  /** What it displays. */
+  readonly items: Uint32Array;
+  /** What the items are ranked by. */
+  readonly ranking: Float64Array;
+  /** Where there are probabilities, eta times the utilities, with what places add. */
+  readonly logits: Float64Array;
+  /** Of each item. */
+  readonly chances: Float64Array;
+  /** -log P(no click); NaN without probabilities. */
+  readonly logSum: number;
+}
+
+/** Probabilities of logits. @param choice see {@link import("./metric_collector.ts").CollectorOptions} */
+export function computeProbabilities(
+  logits: Float64Array,
+  { eta, single }: { readonly eta?: number; readonly single?: boolean },
+): Pick<EvaluatedPage, "chances" | "logSum"> {
+  if (single) {
+    const logSum = logits.reduce((sum, z) => sum + Math.max(0, z) + Math.log1p(Math.exp(-Math.abs(z))), 0);
+    return { chances: logits.map((z) => 1 / (1 + Math.exp(-z))), logSum };
+  }
+  const logSum = eta === undefined ? NaN : logSumExp(logits, 0, logits.length);
+  return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
+}
+
+/** Place of the generator's precision among the outcomes of a game: see makeGameSummary of train/training_results.ts. */
+const PI = 5;
+
+/** The event that is being added: one at a time. */
+const event = new Float64Array(columns);
+
+/**
+ * What an event adds to the columns.
+ * @param single each item is clicked or not by itself. @param outcome what the device found of it.
+ * @returns [columns], which the next call fills anew.
+ */
+export function computePageSums(
+  { ranking: order, logits, chances, clicked, logSum }: EvaluatedPage,
+  single: boolean | undefined,
+  outcome: Float32Array | undefined,
+): Float64Array {
+  const hasClick = clicked.length > 0;
+  // A game's outcome is of the first click alone.
+  const found = clicked.length > 1 ? undefined : outcome;
+  const sums = event.fill(0);
+  sums[column.events] = 1;
+  sums[column.rows] = order.length;
+  sums[column.noClick] = hasClick ? 0 : 1;
+  sums[column.pNoClick] = Math.exp(-logSum);
+  sums[column.pClick] = single ? chances.reduce((sum, p) => sum + p, 0) : 1 - Math.exp(-logSum);
+  sums[column.nll] = found?.[0] ?? computePageLoss(logits, clicked, logSum, single);
+  if (!hasClick) return sums;
+  const ranking = rankPage(order, 0, order.length, clicked);
+  const [prec1, prec2] = [found?.[1] ?? ranking.prec1, found?.[2] ?? ranking.prec2];
+  sums[column.clicks] = 1;
+  sums[column.clickedRows] = single ? clicked.length : 1;
+  sums[column.prec1] = prec1;
+  sums[column.prec2] = prec2;
+  sums[column.mrr] = ranking.mrr;
+  sums[column.ndcg] = ranking.ndcg;
+  sums[column.piPrec1] = outcome?.[PI] ?? NaN;
+  sums[column.piPrec2] = outcome?.[PI + 1] ?? NaN;
+  if (clicked.length < order.length) {
+    sums[column.pairs] = 1;
+    sums[column.auc] = ranking.auc;
+  }
+  if (order.length === 1) return sums;
+  sums[column.longerClicks] = 1;
+  sums[column.longerPrec1] = prec1;
+  sums[column.longerPrec2] = prec2;
+  return sums;
+}
+
+/** -log P(what happened); NaN without probabilities. */
+function computePageLoss(
+  logits: Float64Array,
+  clicked: readonly number[],
+  logSum: number,
+  single: boolean | undefined,
+): number {
+  if (Number.isNaN(logSum)) return NaN;
+  if (single || clicked.length < 2) return clicked.reduce((loss, place) => loss - logits[place]!, logSum);
+  return computeChoiceLoss(logits, 0, logits.length, clicked);
+}

@@ -1,0 +1,217 @@
+/**
+ * Tries policies in environments with the same users and random numbers, and makes a comparison of it: policies on the device,
+ * and the best policy that is known of a made-up shop.
+ */
+
+import type { Gpu } from "../../gpu/device.ts";
+import { joinArrays } from "../../gpu/readback.ts";
+import { Simulator } from "../../simulate/simulator.ts";
+import type { UsersSource } from "../../simulate/users.ts";
+import type { PolicyTask } from "../learning/policy_training_config.ts";
+import type { ComparisonCell, ComparisonEnvironment, PageSupport, PolicyComparison } from "./comparison.ts";
+import { computePageCalibration, computeQConsistency } from "./page_calibration.ts";
+import { computeEpisodeMetrics } from "./episode_metrics.ts";
+import { computeRareShare, LoggedStates } from "./support.ts";
+import { type EpisodePrediction, EVALUATION_EPISODE, tryPolicy } from "./episode_prediction.ts";
+import type { SimulatorOptions } from "../../simulate/simulator_options.ts";
+import type { EpisodeLog } from "../../simulate/episode_log.ts";
+import { createOptimalPolicy, type PlanOptions, ShopPlan } from "../../simulate/host/exact_shop.ts";
+import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
+import type { Policy } from "../../simulate/policy.ts";
+import type { ShopSource } from "../../simulate/shop_users.ts";
+
+/** What the log of the model that the policies learned on knows. */
+export interface LogSupport {
+  readonly states: LoggedStates;
+  /** [I] displays to train users. */
+  readonly displays: ArrayLike<number>;
+}
+
+/** States of these are looked at, evenly taken, where there are more. */
+const MOST_STATES = 50_000;
+/** Users whose states stand for those of the log. */
+const LOGGED_USERS = 4096;
+
+/** What a cell is made with. */
+export interface ComparisonCellOptions {
+  /** I */
+  readonly items: number;
+  /** Whether it is the environment that the policies learned in: what their values are about. */
+  readonly learnedHere: boolean;
+  readonly logged?: LogSupport;
+}
+
+/** @throws RangeError for no trial. */
+export function buildComparisonCell(
+  { policy, seed }: Pick<ComparisonCell, "policy" | "seed">,
+  environment: string,
+  trials: readonly EpisodePrediction[],
+  { items, learnedHere, logged }: ComparisonCellOptions,
+): ComparisonCell {
+  const predicted = trials.flatMap(({ log, witness }) =>
+    witness ? [{ log, predicted: witness.predicted }] : []
+  );
+  const seen = trials.flatMap(({ log, values }) =>
+    values?.count === log.slate ? [presentRows(values.values, log.slate, log.present)] : []
+  );
+  const slate = trials[0]?.log.slate ?? 0;
+  return {
+    ...{ policy, seed, environment },
+    figures: computeEpisodeMetrics(trials.map(({ log }) => log), items),
+    ...(predicted.length > 0 && { calibration: computePageCalibration(predicted) }),
+    ...(logged && predicted.length > 0 && { support: computeSupport(trials, logged) }),
+    ...(learnedHere && slate > 1 && seen.length > 0 &&
+      { consistency: computeQConsistency(joinArrays(seen), slate) }),
+  };
+}
+
+function computeSupport(trials: readonly EpisodePrediction[], { states, displays }: LogSupport): PageSupport {
+  let [beyond, of, rare, shown] = [0, 0, 0, 0];
+  const rows = trials.reduce((sum, { log }) => sum + log.present.length, 0);
+  const step = Math.ceil(rows / MOST_STATES);
+  for (const { log, witness } of trials) {
+    const slates = presentRows(log.slates, log.slate, log.present);
+    rare += computeRareShare(slates, displays) * slates.length;
+    shown += slates.length;
+    if (!witness) continue;
+    const found = states.beyond(witness.states, (row) => row % step === 0 && log.present[row] === 1);
+    beyond += found.beyond;
+    of += found.of;
+  }
+  return { statesBeyond: beyond / of, rareSlots: rare / shown };
+}
+
+/** The rows [.., width] of users who were there. */
+function presentRows<T extends Float32Array | Uint32Array>(
+  values: T,
+  width: number,
+  present: ArrayLike<number>,
+): T {
+  return values.filter((_, k) => present[Math.floor(k / width)] === 1) as T;
+}
+
+/**
+ * The states of logged users after each of their pages, drawn evenly.
+ * @param histories the clicks that a logged user had made by then, oldest first.
+ */
+export async function readLoggedStates(
+  gpu: Gpu,
+  witness: UsersSource,
+  histories: readonly ArrayLike<number>[],
+): Promise<LoggedStates> {
+  const users = Math.min(LOGGED_USERS, Math.max(2, histories.length));
+  const options = { users, slate: 1, pages: 1, repeats: true, start: histories, together: users };
+  using simulator = await Simulator.create(gpu, witness, options);
+  await simulator.reset();
+  const states = await simulator.states();
+  return new LoggedStates(states, states.length / users);
+}
+
+/** An environment that can be tried. */
+export interface OpenEnvironment extends ComparisonEnvironment {
+  readonly source: UsersSource;
+}
+
+type OnPage = (done: number, of: number) => void | Promise<void>;
+
+/** A policy that can be tried. */
+export interface ComparedPolicy {
+  readonly policy: string;
+  /** Seed of its training; null for a policy that is not trained. */
+  readonly seed: number | null;
+  /** The environments that it is tried in; all without it. */
+  readonly only?: ComparisonEnvironment["role"];
+  /** Whether it is the best that is known where it is tried. */
+  readonly isOptimum?: boolean;
+  try(environment: UsersSource, onPage: OnPage): Promise<EpisodePrediction[]>;
+}
+
+/** How a comparison is made. */
+export interface CompareOptions extends SimulatorOptions {
+  readonly reward: "click" | "utility";
+  readonly seed: number;
+  /** As whom users start, in a word: whose clicks `start` has; "empty" by default. */
+  readonly startAs?: PolicyTask["start"];
+  /** What the log of the first model knows; without it nothing is said of support. */
+  readonly logged?: LogSupport;
+  /** Told of every page; may stop the work by throwing. */
+  readonly onProgress?: (what: string, done: number, of: number) => void | Promise<void>;
+}
+
+/**
+ * @param environments the one that the policies learned in first; all over the same catalogue.
+ * @throws UserError for options that do not fit the catalogue or the policies.
+ */
+export async function compare(
+  environments: readonly OpenEnvironment[],
+  contenders: readonly ComparedPolicy[],
+  { logged, onProgress, ...options }: CompareOptions,
+): Promise<PolicyComparison> {
+  const { users, slate, pages, seed, reward, repeats = false, leave = 0, patience = 0 } = options;
+  const { startAs: start = "empty" } = options;
+  const cells: ComparisonCell[] = [];
+  for (const [place, environment] of environments.entries()) {
+    for (const contender of contenders) {
+      const { policy, only } = contender;
+      if (only !== undefined && only !== environment.role) continue;
+      const what = `${policy}${contender.seed === null ? "" : `, seed ${contender.seed}`} in ` +
+        `${environment.name}`;
+      const trials = await contender.try(environment.source, (done, of) => onProgress?.(what, done, of));
+      const about = { learnedHere: place === 0, items: environment.source.itemCount, logged };
+      cells.push(buildComparisonCell(contender, environment.name, trials, about));
+    }
+  }
+  const best = contenders.find(({ isOptimum }) => isOptimum)?.policy;
+  const known = environments.map(({ name, role }): ComparisonEnvironment => {
+    const cell = cells.find(({ policy, environment }) => policy === best && environment === name);
+    return { name, role, ...(cell && { optimum: cell.figures.return.mean }) };
+  });
+  const task = { slate, pages, reward, start, repeats, leave, patience };
+  return { ...task, users, seed, environments: known, cells };
+}
+
+/** A policy that acts on the device. @param witness the model that the policies learned on. */
+export function makeDevicePolicy(
+  gpu: Gpu,
+  about: Pick<ComparedPolicy, "policy" | "seed" | "only">,
+  policy: Policy,
+  witness: UsersSource,
+  options: SimulatorOptions,
+): ComparedPolicy {
+  return {
+    ...about,
+    try: (environment, onPage) => tryPolicy(gpu, environment, witness, policy, options, onPage),
+  };
+}
+
+/** Users that are simulated between two lines of progress. */
+const TOGETHER = 100;
+
+/**
+ * It looks one page ahead by the values of the shop's states. On the host, in float64, with the users and random numbers of
+ * all others.
+ * @param points of the grid that the values stand on.
+ */
+export function makeOptimalPolicy(
+  { shop, values }: ShopSource,
+  options: SimulatorOptions,
+  points: PlanOptions["points"],
+): ComparedPolicy {
+  const { users, slate, pages, reward, seed = 1, leave } = options;
+  return {
+    ...{ policy: "optimum's policy", seed: null, only: "truth", isOptimum: true },
+    async try(_, onPage) {
+      const windows = Math.ceil(users / TOGETHER);
+      await onPage(0, windows);
+      const plan = new ShopPlan(shop, values, { pages, slate, reward, leave, points });
+      const policy = createOptimalPolicy(plan);
+      const logs: EpisodeLog[] = [];
+      for (let firstUser = 0; firstUser < users; firstUser += TOGETHER) {
+        const own = { users: Math.min(TOGETHER, users - firstUser), firstUser, episode: EVALUATION_EPISODE };
+        logs.push(simulateOnHost(plan.dynamics, policy, { ...options, seed, ...own }));
+        await onPage(logs.length, windows);
+      }
+      return logs.map((log) => ({ log }));
+    },
+  };
+}

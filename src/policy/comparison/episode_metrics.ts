@@ -1,0 +1,229 @@
+/** What a policy did in an environment, and the figures of it, over users and by page, with how far they would differ on other users. */
+
+import { Bootstrap, computeInterval, type Interval, MOST_GROUPS } from "../../metrics/bootstrap.ts";
+import type { EpisodeLog } from "../../simulate/episode_log.ts";
+import {
+  computeCoverage,
+  type SimulationMetrics,
+  SimulationTotals,
+} from "../../simulate/simulation_metrics.ts";
+
+/** An episode of users who were stepped together, whoever they are. */
+export type EpisodeBatch = Omit<EpisodeLog, "episode" | "firstUser">;
+
+/** A mean and how far it would differ on other users. */
+export interface MeanEstimate {
+  readonly mean: number;
+  /** In which 95 % of the resamples of users are; null for fewer than two users. */
+  readonly interval: Interval | null;
+}
+
+/** Of whole episodes. */
+interface WholeFigures {
+  /** Reward of a user over all pages. */
+  readonly return: MeanEstimate;
+  /** Reward of a page that was seen. */
+  readonly rewardAPage: MeanEstimate;
+  /** Clicks of a page that was seen. */
+  readonly clickRate: MeanEstimate;
+  /** Share of the catalogue that was shown at least once to somebody. */
+  readonly coverage: number;
+}
+
+/** The figures of a policy in an environment. */
+export interface EpisodeMetrics extends WholeFigures {
+  /** [U] sum of the rewards of a user. */
+  readonly returns: Float64Array;
+  /** By page, from the first. */
+  readonly byPage: readonly PageMetrics[];
+}
+
+/** All users who saw the n-th page; NaN where nobody did. */
+export interface PageMetrics {
+  readonly users: number;
+  readonly clickRate: number;
+  readonly reward: number;
+  /** Mean of P(any click) in the environment. */
+  readonly clickChance: number;
+}
+
+/** Resamples of users. */
+export const RESAMPLES = 2000;
+const bootstraps = new Map<number, Bootstrap>();
+
+/** The same resamples for the same number of users, so that differences are paired. */
+function getResamples(users: number): Bootstrap {
+  const groups = Math.min(users, MOST_GROUPS);
+  const known = bootstraps.get(groups) ?? new Bootstrap(groups, RESAMPLES);
+  bootstraps.set(groups, known);
+  return known;
+}
+
+/**
+ * The ratio of the sums of two columns over users, e.g. clicks by pages, and its interval.
+ * @param over [U]; without it, the mean over users.
+ */
+export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEstimate {
+  const bootstrap = getResamples(values.length);
+  const { groups } = bootstrap;
+  const sums = new Float64Array(2 * groups);
+  values.forEach((value, user) => {
+    const place = 2 * (user % groups);
+    sums[place] = sums[place]! + value;
+    sums[place + 1] = sums[place + 1]! + (over ? over[user]! : 1);
+  });
+  const totals = bootstrap.totals(sums, 2);
+  const resampled = Float64Array.from(
+    { length: bootstrap.resamples },
+    (_, b) => totals[2 * b]! / totals[2 * b + 1]!,
+  );
+  return {
+    mean: sum(values) / (over ? sum(over) : values.length),
+    interval: computeInterval(resampled, groups),
+  };
+}
+
+/**
+ * @param episodes of users who follow one another, with as many pages. @param items how many the catalogue has.
+ * @throws RangeError for arrays that do not fit the sizes, or no users.
+ */
+export function computeEpisodeMetrics(episodes: readonly EpisodeBatch[], items: number): EpisodeMetrics {
+  episodes.forEach(checkSizes);
+  const users = episodes.reduce((sum, log) => sum + log.users, 0);
+  const pages = episodes[0]?.pages ?? 0;
+  if (users === 0 || episodes.some((log) => log.pages !== pages)) {
+    throw new RangeError("expected episodes of users with the same number of pages");
+  }
+  const sums = new SimulationTotals({ users, episodes: 1, pages, slate: episodes[0]?.slate ?? 0, items }, 0);
+  let firstUser = 0;
+  for (const log of episodes) {
+    sums.add({ ...log, episode: 0, firstUser });
+    firstUser += log.users;
+  }
+  const { pages: _, ...whole } = wholeFigures(sums.figures);
+  return {
+    returns: sums.figures.returns,
+    ...whole,
+    byPage: sums.figures.byPage.map((page) => ({
+      users: page.shown,
+      clickRate: page.clicks / page.shown,
+      reward: page.reward / page.shown,
+      clickChance: page.predicted / page.shown,
+    })),
+    coverage: computeCoverage(sums.figures),
+  };
+}
+
+/** Of whole episodes, one of each user. */
+function wholeFigures({ returns, ...counts }: SimulationMetrics) {
+  const [clicks, seen] = [Float64Array.from(counts.clicks), Float64Array.from(counts.seen)];
+  return {
+    return: estimateRatio(returns),
+    rewardAPage: estimateRatio(returns, seen),
+    clickRate: estimateRatio(clicks, seen),
+    pages: estimateRatio(seen),
+  };
+}
+
+/** @throws RangeError for arrays of other sizes. */
+function checkSizes({ users, pages, slate, ...log }: EpisodeBatch): void {
+  const each = pages * users;
+  const expected = { slates: each * slate, choices: each, rewards: each, probabilities: each, present: each };
+  for (const [name, length] of Object.entries(expected)) {
+    const found = log[name as keyof typeof expected].length;
+    if (found === length) continue;
+    throw new RangeError(
+      `expected ${length} ${name} of ${pages} pages of ${slate} items for ${users} users, got ${found}`,
+    );
+  }
+}
+
+function sum(values: Float64Array): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+/** All users who saw the n-th page; NaN where nobody did. */
+export interface PageCurvePoint {
+  readonly users: number;
+  readonly clickRate: MeanEstimate;
+  readonly reward: MeanEstimate;
+}
+
+export interface PolicyMetrics extends WholeFigures {
+  /** Pages that a user saw until they left. */
+  readonly pages: MeanEstimate;
+  /** From the first page. */
+  readonly byPage: readonly PageCurvePoint[];
+  /** Share of the clicks whose reward was below 0; NaN without a click. */
+  readonly negativeClicks: number;
+}
+
+/** Of longer episodes the pages have no intervals: the sums that they need grow with the pages. */
+const MOST_PAGES = 200;
+
+/** Columns of the sums, of each page. */
+const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
+
+/** Adds up the pages of episodes as they come, by groups of users: memory does not grow with the users. */
+export class GroupedMetrics {
+  readonly #groups: number;
+  readonly #columns: number;
+  /** [groups, columns] */
+  readonly #sums: Float64Array;
+  #negative = 0;
+
+  /** @param users all of them. */
+  constructor(users: number, pages: number) {
+    this.#groups = Math.min(users, MOST_GROUPS);
+    this.#columns = pages > MOST_PAGES ? 0 : PAGE.size * pages;
+    this.#sums = new Float64Array(this.#groups * this.#columns);
+  }
+
+  add(log: EpisodeLog): void {
+    const { users, pages, slate, choices, rewards, present } = log;
+    const add = (at: number, value: number) => this.#sums[at] = (this.#sums[at] ?? 0) + value;
+    for (let u = 0; u < users; u++) {
+      const group = ((log.firstUser + u) % this.#groups) * this.#columns;
+      for (let t = 0; t < pages; t++) {
+        const place = t * users + u;
+        if (!present[place]) break; // who has left stays away
+        const clicked = (choices[place] ?? slate) < slate ? 1 : 0;
+        const reward = rewards[place] ?? NaN;
+        if (clicked && reward < 0) this.#negative++;
+        if (this.#columns === 0) continue;
+        const at = group + PAGE.size * t;
+        add(at + PAGE.seen, 1);
+        add(at + PAGE.clicks, clicked);
+        add(at + PAGE.reward, reward);
+      }
+    }
+  }
+
+  /** @param figures of the same episodes, one of each user. */
+  figures(figures: SimulationMetrics): PolicyMetrics {
+    const [columns, groups] = [this.#columns, this.#groups];
+    const bootstrap = getResamples(groups);
+    const totals = columns > 0 ? bootstrap.totals(this.#sums, columns) : undefined;
+    const ofPage = (page: number, column: number, mean: number): MeanEstimate => {
+      if (!totals) return { mean, interval: null };
+      const at = (b: number) => b * columns + PAGE.size * page;
+      const resampled = Float64Array.from(
+        { length: bootstrap.resamples },
+        (_, b) => totals[at(b) + column]! / totals[at(b) + PAGE.seen]!,
+      );
+      return { mean, interval: computeInterval(resampled, groups) };
+    };
+    return {
+      ...wholeFigures(figures),
+      byPage: figures.byPage.map(({ shown, clicks, reward }, page) => ({
+        users: shown,
+        clickRate: ofPage(page, PAGE.clicks, clicks / shown),
+        reward: ofPage(page, PAGE.reward, reward / shown),
+      })),
+      coverage: computeCoverage(figures),
+      negativeClicks: this.#negative / figures.clicks.reduce((sum, own) => sum + own, 0),
+    };
+  }
+}

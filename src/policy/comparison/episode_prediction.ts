@@ -1,0 +1,170 @@
+/**
+ * A policy tried in an environment: what the users do, and what a witness says of it, the model that the policy was trained
+ * on. The witness follows the clicks, and tells how likely it holds a click on each page, and in which state each user is.
+ */
+
+import { joinArrays, readFloats, readViews } from "../../gpu/readback.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import type { EpisodeLog } from "../../simulate/episode_log.ts";
+import { computeChoiceWeights, computeSlateLogits } from "../../simulate/host/dynamics.ts";
+import type { SimulatorOptions } from "../../simulate/simulator_options.ts";
+import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
+import { Simulator } from "../../simulate/simulator.ts";
+import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
+import { type Tensor, unpadRows } from "../../tape/tensor.ts";
+
+/** The episode that policies are tried in: its random numbers are those of no training. */
+export const EVALUATION_EPISODE = 2 ** 30;
+
+/** An episode, and what the witness says of it. */
+export interface EpisodePrediction {
+  readonly log: EpisodeLog;
+  readonly witness?: ModelPredictions;
+  /** The values of the slates, as the policy had them when it chose; of policies that have such values. */
+  readonly values?: SlateValueViews;
+}
+
+/** P(item) is proportional to exp(eta (u + effect of its place)), P(no click) to 1. */
+export interface ChoiceRule {
+  readonly eta: number;
+  /** What the second slot, the third, ... add; those behind the last one as much as it. */
+  readonly places: ArrayLike<number>;
+}
+
+/** Values of slates, see {@link import("../../simulate/policy.ts").SlateValues}. */
+export interface SlateValueViews {
+  /** k, or 1. */
+  readonly count: number;
+  /** [T, U, count] */
+  readonly values: Float32Array<ArrayBuffer>;
+}
+
+/** What a witness says of the pages of an episode. */
+export interface ModelPredictions {
+  /** [T, U, k] the utilities of the items shown. */
+  readonly utilities: Float32Array<ArrayBuffer>;
+  /** [T, U] P(any click) of the pages shown. */
+  readonly predicted: Float32Array<ArrayBuffer>;
+  /** By which utilities and places become probabilities: {@link computeClickProbabilities}. */
+  readonly choice: ChoiceRule;
+  /** [T, U, S] the state in which each page left its user. */
+  readonly states: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * @param witness whose encoder the policy sees the users through; also when others click.
+ * @param options.firstPage see {@link import("../../simulate/simulator.ts").RunOptions}: the witness tells of the pages from it on.
+ * @param onPage told after each page, before the next is played.
+ * @throws UserError for options that do not fit, and for utilities that are no numbers.
+ */
+export async function tryPolicy(
+  gpu: Gpu,
+  environment: UsersSource,
+  witness: UsersSource,
+  policy: Policy,
+  { firstPage = 0, ...options }: SimulatorOptions & { readonly firstPage?: number },
+  onPage?: (done: number, of: number) => void | Promise<void>,
+): Promise<EpisodePrediction[]> {
+  using simulator = await Simulator.create(gpu, environment, options);
+  const watched = new WatchedPolicy(policy, witness);
+  const trials: EpisodePrediction[] = [];
+  const { users, pages } = simulator.settings;
+  const all = (pages - firstPage) * Math.ceil(users / simulator.together);
+  let done = 0;
+  await simulator.run(watched, {
+    ...{ firstEpisode: EVALUATION_EPISODE, firstPage },
+    onPage: async (seen) => {
+      await watched.look(gpu, seen.users, seen.page === firstPage);
+      await onPage?.(++done, all);
+    },
+    onLog: (log) => void trials.push(watched.buildPrediction(log)),
+  });
+  return trials;
+}
+
+/** A policy, and behind it the utilities of its slates as the witness has them. */
+class WatchedPolicy implements Policy {
+  readonly name: string;
+  readonly observes: UsersSource;
+  #recorded:
+    | { readonly slate: number; readonly utilities: Tensor; readonly witness: SimulatedUsers }
+    | undefined;
+  #choice: ChoiceRule | undefined;
+  /** Pages by the users who were stepped together: their log may come when the next ones are under way. */
+  readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
+
+  constructor(private readonly policy: Policy, witness: UsersSource) {
+    if (policy.observes !== undefined && policy.observes !== witness) {
+      throw new Error(`expected ${policy.name} to see users through ${witness.name}`);
+    }
+    [this.name, this.observes] = [policy.name, witness];
+  }
+
+  record(context: PageContext): readonly PageDispatch[] {
+    const chosen = this.policy.record(context);
+    const { page: { slate }, observer: witness, environment } = context;
+    const { dispatches, utilities } = witness.utilities();
+    this.#recorded = { slate, utilities, witness };
+    // Where the witness is who clicks, its utilities are wanted there anyway.
+    return witness === environment ? chosen : [...chosen, ...dispatches];
+  }
+
+  prepare() {
+    return this.policy.prepare();
+  }
+
+  /** Reads what a page came to. One wait. */
+  async look(gpu: Gpu, users: number, isFirst: boolean): Promise<void> {
+    if (!this.#recorded) throw new Error("expected a policy that was recorded");
+    const { slate, utilities, witness } = this.#recorded;
+    if (isFirst) this.#windows.push([]);
+    const rule = this.#choice ??= await readChoiceRule(gpu, witness);
+    const slots = this.policy.values?.();
+    const { columns, groups, stride } = witness.state;
+    const views = [utilities.view, witness.state.view, ...(slots ? [slots.view] : [])];
+    const [u, state, values] = (await readViews(gpu, views)).map((words) => new Float32Array(words.buffer));
+    if (!u || !state) throw new Error("expected utilities and states");
+    this.#windows.at(-1)?.push({
+      utilities: u.slice(0, users * slate),
+      predicted: Float32Array.from(
+        { length: users },
+        (_, user) => 1 - computeClickProbabilities(u.subarray(user * slate, (user + 1) * slate), rule).none,
+      ),
+      states: unpadRows(state, users, columns, groups, stride),
+      ...(values && slots && { values: unpadRows(values, users, slots.count, 1, slots.stride) }),
+    });
+  }
+
+  buildPrediction(log: EpisodeLog): EpisodePrediction {
+    const pages = this.#windows.shift() ?? [];
+    const values = pages.flatMap(({ values }) => values ?? []);
+    const all = (name: "utilities" | "predicted" | "states") => joinArrays(pages.map((page) => page[name]));
+    const choice = this.#choice ?? { eta: 1, places: [] };
+    return {
+      log,
+      witness: {
+        ...{ choice, utilities: all("utilities") },
+        ...{ predicted: all("predicted"), states: all("states") },
+      },
+      ...(values.length > 0 &&
+        { values: { count: this.policy.values?.()?.count ?? 1, values: joinArrays(values) } }),
+    };
+  }
+}
+
+/** By what the utilities of users become clicks. One wait where there are effects of places. */
+export async function readChoiceRule(gpu: Gpu, { eta, placeEffects }: SimulatedUsers): Promise<ChoiceRule> {
+  if (!placeEffects) return { eta, places: [] };
+  const places = await readFloats(gpu, placeEffects.view);
+  return { eta, places: places.slice(0, placeEffects.columns) };
+}
+
+/** P(item in slot j) and P(no click) of a slate, in float64 and without overflow. */
+export function computeClickProbabilities(
+  utilities: ArrayLike<number>,
+  { eta, places }: ChoiceRule,
+): { items: number[]; none: number } {
+  const { none, slots } = computeChoiceWeights(computeSlateLogits(utilities, eta, places));
+  const all = slots.reduce((sum, weight) => sum + weight, none);
+  return { items: Array.from(slots, (weight) => weight / all), none: none / all };
+}

@@ -1,0 +1,160 @@
+/** Verdicts on the policies of a comparison. Each names its environment. */
+
+import {
+  type ComparisonEnvironment,
+  findDifference,
+  getRewardUnit,
+  listComparedPolicies,
+  listTrainings,
+  type PolicyComparison,
+  type PolicyDifference,
+  summarizeTrainings,
+} from "./comparison.ts";
+import {
+  type Claim,
+  classifyDifference,
+  describeInterval,
+  describeSignificance,
+  formatSigned,
+  judgeClaim,
+} from "../../metrics/baseline_verdict.ts";
+
+/** The policy that plans nothing: who is not better than it has gained nothing by planning. */
+export const RIVAL = "greedy";
+/** Where the optimum is less than this share above greedy, planning has nothing to gain. */
+const NOTHING = 0.02;
+
+/** Judges of each learned policy the claim that it is better than greedy. */
+export function judgePolicies(comparison: PolicyComparison): Claim[] {
+  const truth = comparison.environments.find(({ role }) => role === "truth");
+  return listComparedPolicies(comparison).filter(({ learned }) => learned).map(({ name }) =>
+    truth ? onTruth(comparison, name, truth) : inSimulators(comparison, name)
+  );
+}
+
+function onTruth(comparison: PolicyComparison, policy: string, truth: ComparisonEnvironment): Claim {
+  const difference = findDifference(comparison, policy, RIVAL, truth.name);
+  const place = `on the truth (${truth.name})`;
+  const claim = `${policy} is better than ${RIVAL} ${place}`;
+  if (!difference) {
+    return {
+      claim,
+      holds: "undecided",
+      text: `${RIVAL} was not tried ${place}, so ${policy} has no verdict.`,
+    };
+  }
+  const holds = judgeClaim(difference.interval);
+  const words = [
+    describeFinding(comparison, policy, difference, `On the truth (${truth.name})`),
+    ...(holds === "yes" ? [] : simulatorOnly(comparison, policy)),
+    ...headroomWords(truth, policy, difference),
+    ...promiseWords(comparison, policy, truth),
+  ];
+  return { claim, holds, text: words.join(" ") };
+}
+
+/** Says where a simulator shows what the truth does not bear out. */
+function simulatorOnly(comparison: PolicyComparison, policy: string): string[] {
+  const names = comparison.environments.filter(({ role, name }) => {
+    const difference = findDifference(comparison, policy, RIVAL, name);
+    return role !== "truth" && classifyDifference(difference?.interval) === "better";
+  }).map(({ name }) => name);
+  return names.length === 0
+    ? []
+    : [`It is better than ${RIVAL} in the simulator only (${names.join(", ")}).`];
+}
+
+/** Without a truth nothing holds: the best that can be said is what the simulators say. */
+function inSimulators(comparison: PolicyComparison, policy: string): Claim {
+  const found = comparison.environments.flatMap(({ name }) => {
+    const difference = findDifference(comparison, policy, RIVAL, name);
+    return difference ? [{ name, difference, holds: judgeClaim(difference.interval) }] : [];
+  });
+  const [first] = found;
+  const holds = first && found.every((one) => one.holds === first.holds) ? first.holds : "undecided";
+  return {
+    claim: `${policy} is better than ${RIVAL} in the simulator`,
+    holds,
+    text: [
+      ...found.map(({ name, difference }) =>
+        describeFinding(comparison, policy, difference, `In the simulator (${name})`)
+      ),
+      found.length > 1
+        ? "Both are models of the same kind of log: where the log is silent they guess alike, so the second may not reveal " +
+          "a policy that exploits the first. Only users can tell."
+        : "Whether users do the same is not known: only users can tell.",
+    ].join(" "),
+  };
+}
+
+/** "In the simulator (A) slateq is worse than greedy: -2.42 clicks per user (-7.5 %; 95 % CI -2.51 to -2.33 over users)." */
+function describeFinding(
+  comparison: PolicyComparison,
+  policy: string,
+  { mean, rival, interval, wider, trainings, overSeeds }: PolicyDifference,
+  place: string,
+): string {
+  const finding = describeSignificance(classifyDifference(interval), policy, RIVAL, place);
+  const share = comparison.reward === "click" && rival > 0 ? `${percent(mean / rival)}; ` : "";
+  const range = interval && wider
+    ? `${describeInterval(interval)} over ${wider === "users" ? "users" : `${trainings} training seeds`}${
+      overSeeds ? ", the wider interval" : ", of one training"
+    }`
+    : "no interval";
+  return `${finding}: ${formatSigned(mean)} ${getRewardUnit(comparison)} per user (${share}${range}).`;
+}
+
+function headroomWords(
+  { name, optimum }: ComparisonEnvironment,
+  policy: string,
+  difference: PolicyDifference,
+): string[] {
+  const { mean, rival } = difference;
+  if (optimum === undefined || !(rival > 0)) return [];
+  const headroom = optimum / rival - 1;
+  // It is no proven optimum: few users, or a coarse grid, leave it below.
+  const optimal = "the best policy that is known is " +
+    `${headroom < 0 ? `${percent(-headroom).slice(1)} below` : `${percent(headroom)} above`} ${RIVAL}`;
+  if (headroom >= NOTHING) {
+    return [
+      `${optimal[0]!.toUpperCase()}${optimal.slice(1)}; ${policy} reaches ` +
+      `${(100 * (rival + mean) / optimum).toFixed(0)} % of it.`,
+    ];
+  }
+  const behind = mean < 0
+    ? `${policy} stays ${(-100 * mean / rival).toFixed(1)} % behind ${RIVAL}`
+    : `${policy} stays level with ${RIVAL}`;
+  return [`Planning has nothing to gain in ${name}: ${optimal}. ${behind}.`];
+}
+
+/** What the model that the policy was trained on promised, and what came of it. */
+function promiseWords(comparison: PolicyComparison, policy: string, truth: ComparisonEnvironment): string[] {
+  const returnIn = (name: string) => {
+    const cells = listTrainings(comparison, policy, name);
+    return cells.length === 0 ? undefined : summarizeTrainings(cells, (figures) => figures.return.mean).mean;
+  };
+  const real = returnIn(truth.name);
+  const of = (role: ComparisonEnvironment["role"]) =>
+    comparison.environments.flatMap((environment) => {
+      const value = environment.role === role ? returnIn(environment.name) : undefined;
+      return value === undefined ? [] : [{ name: environment.name, value }];
+    });
+  const [promised] = of("trained on");
+  if (!promised || real === undefined || !(real > 0)) return [];
+  const unit = getRewardUnit(comparison);
+  const gap = promised.value / real - 1;
+  const second = of("second model").map(({ name, value }) =>
+    ` By ${name}, which never saw the policy: ${value.toFixed(2)} (${percent(value / real - 1)}).`
+  );
+  return [
+    `Promised by ${promised.name}: ${promised.value.toFixed(2)} ${unit} per user; given by ${truth.name}: ` +
+    `${real.toFixed(2)}, so the promise is ${Math.abs(100 * gap).toFixed(0)} % too ` +
+    `${gap >= 0 ? "high" : "low"}.${second.join("")}`,
+  ];
+}
+
+function percent(share: number): string {
+  const points = 100 * share;
+  const digits = Math.abs(points) < 0.1 ? 2 : Math.abs(points) < 10 ? 1 : 0;
+  return `${points < 0 ? "-" : "+"}${Math.abs(points).toFixed(digits)} %`;
+}

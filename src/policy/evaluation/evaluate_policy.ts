@@ -1,0 +1,255 @@
+/** What a policy would have earned on the next page of each logged state, by all estimators, with intervals over users. */
+
+import { createRandomStream } from "../../data/random.ts";
+import { formatThousands } from "../../number_text.ts";
+import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";
+import { UserError } from "../../user_error.ts";
+import { estimateRatio, type MeanEstimate } from "../comparison/episode_metrics.ts";
+import {
+  computeEffectiveSampleSize,
+  computeLargestWeightShare,
+  estimatePerDecisionDoublyRobust,
+  type EstimatorName,
+  estimators,
+  type EstimatorTerms,
+} from "./estimators.ts";
+import type { LogEvidence } from "./evidence.ts";
+
+/** Least effective sample size as a share of the pages. */
+export const LEAST_SHARE = 0.05;
+/**
+ * Least effective sample size, in pages or users. On logs of a shop whose truth is computed (test/policy/exact_logs.ts) 95 % intervals of
+ * per-decision DR held it in 85 % of those with less than 5, 91 % with 5 to 10, 93 % with 10 to 30, and 94 to 96 % above. The sample
+ * makes its own effective size too large where it lacks the largest weights, so that 50 are asked for.
+ */
+const LEAST_SIZE = 50;
+/** Per-decision DR is of so many pages of a user at most: weights multiply. */
+const MOST_DECISIONS = 5;
+/** Pages of the largest weights that are told of. */
+const LARGEST = 10;
+
+/** What a log says of a policy. */
+export interface OffPolicyEvaluation {
+  readonly pages: number;
+  readonly users: number;
+  /** Pages that are left out: of other sizes, or of no known propensity. */
+  readonly left: number;
+  /** Clicks a page; undefined where the log has not what the estimator needs. */
+  readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
+  /** Clicks on the first pages of each user, and the effective sample size of so many pages, in users. */
+  readonly decisions:
+    | {
+      readonly pages: number;
+      readonly users: number;
+      readonly effective: number;
+      readonly clicks: MeanEstimate;
+    }
+    | undefined;
+  /** (sum w)^2 / (n sum w^2) */
+  readonly effective: number;
+  /** The share of the weight that the ten pages of the largest weights have. */
+  readonly largest: number;
+  /** Mean weight: 1 where the propensities are right, and whatever the policy shows could have been shown. */
+  readonly weight: MeanEstimate;
+  /** Which estimates hold. */
+  readonly propensities: PropensityVerdict;
+  /** All propensities by the chances that pages were drawn by, where they are scaled. */
+  readonly factor: number | undefined;
+  /** Clicks a page that the model predicts too many, by DR; divided by the weights' sum where the propensities are scaled. */
+  readonly gap: MeanEstimate;
+  /** Least and largest ratio of a propensity to that of the scores at the temperature that the log was said to be drawn at. */
+  readonly off: LogEvidence["off"];
+}
+
+/**
+ * right: the mean weight is 1. scaled: all propensities are off by one factor, so that only estimators that divide by the sum of the
+ * weights hold (SNIPS). wrong: none holds.
+ */
+export type PropensityVerdict = "right" | "scaled" | "wrong";
+
+/** @throws UserError for a log that says too little of the policy. @param name of the policy */
+export function evaluate(evidence: LogEvidence, name: string, temperature?: number): OffPolicyEvaluation {
+  expectEnough(evidence, name, temperature);
+  const figure = (terms: EstimatorTerms) => estimateMean(evidence.user, terms);
+  const { weight, slate, q, reward } = evidence;
+  const meanWeight = figure({ values: weight });
+  const propensities = judgePropensities(evidence);
+  const isKnown = (needs: "own" | "prefix") => slate > 1 && !evidence[needs].some(Number.isNaN);
+  return {
+    pages: weight.length,
+    users: new Set(evidence.user).size,
+    left: evidence.left,
+    estimates: Object.fromEntries(
+      Object.entries(estimators).filter(([, { needs }]) => needs === undefined || isKnown(needs))
+        .map(([name, { terms }]) => [name, clip(figure(terms(evidence)), 1)]),
+    ),
+    decisions: propensities === "right" ? estimateDecisions(evidence) : undefined,
+    effective: computeEffectiveSampleSize(weight) / weight.length,
+    largest: computeLargestWeightShare(weight, LARGEST),
+    weight: meanWeight,
+    propensities,
+    factor: propensities === "scaled" ? knownFactor(evidence) ?? 1 / meanWeight.mean : undefined,
+    gap: figure({
+      values: weight.map((w, i) => w * (q[i]! - reward[i]!)),
+      ...(propensities === "scaled" && { over: weight }),
+    }),
+    off: evidence.off,
+  };
+}
+
+/** What float32 makes of the mean weight. */
+const ROUNDING = 1e-4;
+
+/**
+ * The mean weight is 1 where the propensities are right. Where they are off by one factor, the weights still average any function of
+ * the page to its mean under the policy, such as the model's P(click): E[w (q - v)] = 0, whatever the model. Where the policy
+ * shows what the log could not, they do not.
+ */
+function judgePropensities(evidence: LogEvidence): PropensityVerdict {
+  const { user, weight, q, v } = evidence;
+  const contains = (terms: EstimatorTerms, value: number) => {
+    const [low, high] = estimateMean(user, terms).interval ?? [value, value];
+    return low <= value + ROUNDING && high >= value - ROUNDING;
+  };
+  if (knownFactor(evidence) !== undefined) return "scaled";
+  if (contains({ values: weight }, 1)) return "right";
+  return contains({ values: weight.map((w, i) => w * (q[i]! - v[i]!)), over: weight }, 0)
+    ? "scaled"
+    : "wrong";
+}
+
+/** The factor of all propensities, where the scores that the log was drawn by say that it is one, and not 1. */
+function knownFactor({ off: [least, most] = [1, 1] }: LogEvidence): number | undefined {
+  return isOne(most / least) && !isOne(least) ? least : undefined;
+}
+
+/** Whether a ratio of propensities is 1, as far as scores that were computed again can tell. */
+export function isOne(ratio: number): boolean {
+  return Math.abs(Math.log(ratio)) < 1e-2;
+}
+
+/** Within the clicks that so many pages can have. */
+function clip({ mean, interval }: MeanEstimate, pages: number): MeanEstimate {
+  const within = (clicks: number) => Math.min(Math.max(clicks, 0), pages);
+  return { mean: within(mean), interval: interval && [within(interval[0]), within(interval[1])] };
+}
+
+/** A term's figure, resampled over users. @param user [n] whose each page is */
+export function estimateMean(user: ArrayLike<number>, { values, over }: EstimatorTerms): MeanEstimate {
+  const terms = [...Map.groupBy(values.keys(), (i) => user[i]!).values()];
+  const sums = (of: (i: number) => number) =>
+    Float64Array.from(terms, (own) => own.reduce((sum, i) => sum + of(i), 0));
+  return estimateRatio(sums((i) => values[i]!), sums((i) => over ? over[i]! : 1));
+}
+
+/** Of as many first pages as have enough of an effective sample, and of the users whose first pages are all there. */
+function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decisions"] {
+  const { user, page, weight } = evidence;
+  for (let pages = MOST_DECISIONS; pages > 1; pages--) {
+    const last = Array.from(page.keys()).filter((i) =>
+      page[i] === pages - 1 && page[i - pages + 1] === 0 && user[i - pages + 1] === user[i]
+    );
+    const product = (end: number) =>
+      weight.subarray(end - pages + 1, end + 1).reduce((product, w) => product * w, 1);
+    const effective = computeEffectiveSampleSize(Float64Array.from(last, product));
+    if (effective < LEAST_SIZE) continue;
+    const clicks = clip(estimateRatio(estimatePerDecisionDoublyRobust(evidence, last, pages).values), pages);
+    return { pages, users: last.length, effective, clicks };
+  }
+  return undefined;
+}
+
+/** @throws UserError with the reason, and with what would do. */
+function expectEnough({ mu, weight, kept, slate }: LogEvidence, name: string, temperature?: number): void {
+  if (mu.every((chance) => chance === 1)) {
+    throw new UserError(
+      `Expected a log in which each page was drawn, got one in which nothing else could be shown (all propensities are 1): of ` +
+        `what ${name} would show instead it says nothing. Draw pages: simulate --explore plackett-luce:1 --write-log.`,
+    );
+  }
+  const size = computeEffectiveSampleSize(weight);
+  const share = size / weight.length;
+  if (share >= LEAST_SHARE && size >= LEAST_SIZE) return;
+  if (share >= LEAST_SHARE) {
+    throw new UserError(
+      `Expected an effective sample of ${LEAST_SIZE} pages or more, got ${
+        size.toFixed(0)
+      } of ${weight.length} for ${name}. Log ` +
+        "more users, or evaluate a policy that is more like the one that drew them (a temperature nearer to theirs).",
+    );
+  }
+  const percent = `${(100 * share).toPrecision(2)} %`;
+  const hits = weight.reduce((sum, w) => sum + (w > 0 ? 1 : 0), 0);
+  const why = temperature === undefined
+    ? `it always shows one slate, which the log shows on ${formatThousands(hits)} of ` +
+      `${formatThousands(weight.length)} pages`
+    : `at temperature ${temperature} it shows other slates than the log`;
+  const pool = temperature === undefined ? poolFor(slate) : poolAt(kept, slate, temperature);
+  const warmer = kept.length > 0 ? enoughAt(kept, temperature) : undefined;
+  const would = [
+    ...(warmer === undefined
+      ? []
+      : [`the same policy at temperature ${warmer}: --explore plackett-luce:${warmer}`]),
+    `a log of random slates from some ${pool} items a page: simulate --policy random --explore plackett-luce:1 --pool random:${pool}`,
+  ];
+  throw new UserError(
+    `Expected an effective sample of ${100 * LEAST_SHARE} % of the pages or more, got ${percent} for ` +
+      `${name}: ${why}. What would do: ${would.join("; or ")}.`,
+  );
+}
+
+/** The least temperature, of two digits, that has enough of an effective sample on the pages that are kept. */
+function enoughAt(kept: LogEvidence["kept"], temperature = 0.01): number | undefined {
+  for (let t = temperature; t <= WARMEST; t *= 1.25) {
+    const rounded = Number(t.toPrecision(2));
+    const weights = Float64Array.from(
+      kept,
+      ({ scores, shown, mu }) => new PlackettLuce(scores, rounded).chance(shown) / mu,
+    );
+    const mean = weights.reduce((sum, w) => sum + w, 0) / weights.length;
+    // Where pages that weigh much are not in the log, the others weigh alike, and too little.
+    if (computeEffectiveSampleSize(weights) >= LEAST_SHARE * weights.length && Math.abs(mean - 1) < 0.25) {
+      return rounded;
+    }
+  }
+  return undefined;
+}
+
+const WARMEST = 100;
+/** Slates that a pool is tried on. */
+const TRIED = { pages: 300, slates: 8 } as const;
+
+/**
+ * The largest pool, of those tried, whose random slates would have an effective sample for a policy that draws at a temperature:
+ * for N equally likely slates it is 1 / E_pi[N pi(A)].
+ */
+function poolAt(kept: LogEvidence["kept"], slate: number, temperature: number): number {
+  const random = createRandomStream(1, "pools");
+  const some = kept.slice(0, TRIED.pages);
+  const most = some.reduce((most, { scores }) => Math.max(most, scores.length), slate);
+  for (let n = most; n > poolFor(slate); n = Math.floor(n / 1.25)) {
+    let [sum, count] = [0, 0];
+    for (const { scores } of some) {
+      const pool = Math.min(n, scores.length);
+      const own = random.sampleWithoutReplacement(scores.length, pool);
+      const law = new PlackettLuce(Float32Array.from(own, (place) => scores[place]!), temperature);
+      for (let s = 0; s < TRIED.slates; s++, count++) {
+        sum += countSlates(pool, slate) * law.chance(law.draw(slate, () => random.uniform()).places);
+      }
+    }
+    if (count / sum >= LEAST_SHARE) return n;
+  }
+  return poolFor(slate);
+}
+
+/** Ordered slates of k of n items. */
+function countSlates(n: number, slate: number): number {
+  return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
+}
+
+/** The largest pool whose random slates of k would have a policy of one slate on enough pages. */
+function poolFor(slate: number): number {
+  let n = slate;
+  while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;
+  return n;
+}

@@ -1,0 +1,171 @@
+/** Rows to learn from: pages that are drawn from the replay, with the states before and after. */
+
+import drawText from "../../../kernels/slates/replay_draw.wgsl" with { type: "text" };
+import masksText from "../../../kernels/slates/recall_masks.wgsl" with { type: "text" };
+import recallText from "../../../kernels/slates/recall.wgsl" with { type: "text" };
+import statesText from "../../../kernels/slates/recall_states.wgsl" with { type: "text" };
+import type { PhiloxKey } from "../../data/philox.ts";
+import type { Arena } from "../../gpu/arena.ts";
+import { parseKernel } from "../../gpu/kernel.ts";
+import type { View } from "../../gpu/memory.ts";
+import type { DispatchSpec } from "../../gpu/program.ts";
+import { createPool } from "../../simulate/pool.ts";
+import { drawStartHistory, type StartOptions } from "../../simulate/start.ts";
+import { padColumns, type Tensor } from "../../tape/tensor.ts";
+import { countPanels } from "../network/slate_score.ts";
+import type { ReplayBuffer } from "./replay_buffer.ts";
+
+const drawKernel = parseKernel("replay_draw", drawText);
+const recallKernel = parseKernel("recall", recallText);
+const masksKernel = parseKernel("recall_masks", masksText);
+const statesKernel = parseKernel("recall_states", statesText);
+
+export interface ReplaySampleOptions {
+  /** B */
+  readonly rows: number;
+  /** I */
+  readonly items: number;
+  /** S, of the state, without padding: the column behind them is page / T. */
+  readonly stateColumns: number;
+  /** Whether items may be shown again to who clicked them. */
+  readonly repeats: boolean;
+  /** [ceil(I / 32)] bits of items that nobody is shown; none by default. */
+  readonly leftOut?: Uint32Array<ArrayBuffer>;
+  /** What users start an episode with; nothing by default. */
+  readonly start?: StartOptions;
+}
+
+/** Pages that are drawn anew in every step. Bits of masks are panel-major: bit i of word p B + b is item 32 p + i of row b. */
+export class ReplaySample {
+  /** [2 B, S + 1] f32, padded: states and page / T before the pages, and behind them those after. */
+  readonly inputs: View;
+  /** k */
+  get slate(): number {
+    return this.replay.size.slate;
+  }
+  /** Floats from one row of the inputs to the next. */
+  readonly inputStride: number;
+  /** [B, S + 1] before the pages, a part of the inputs. */
+  readonly before: View;
+  /** [B, S + 1] after the pages. */
+  readonly after: View;
+  /** [ceil(I / 32), B] u32: what could not be shown on the pages. */
+  readonly maskBefore: View;
+  /** [ceil(I / 32), B] u32: what can not be shown on the pages after. */
+  readonly maskAfter: View;
+  /** [B, k] u32 */
+  readonly slates: View;
+  /** [B] (slot of the clicked item or k, reward, 1; 0 if the user left, page) f32 */
+  readonly outcome: View;
+  /** [B] (episode's place, page, user, -) u32 */
+  readonly drawn: View;
+  readonly #masks: View;
+  readonly #leftOut: View;
+  /** [episodes, U] (first, end) of what a user of a remembered episode started with, in the history. */
+  readonly #begun: View;
+  readonly #history: View;
+  readonly #ranges = new Map<ArrayLike<number>, readonly [first: number, end: number]>();
+
+  constructor(
+    private readonly arena: Arena,
+    private readonly replay: ReplayBuffer,
+    readonly options: ReplaySampleOptions,
+  ) {
+    const { rows, items, stateColumns, leftOut, start = "empty" } = options;
+    // So that a part of a buffer can be bound by itself.
+    if (rows % 64 !== 0) throw new Error(`expected a multiple of 64 rows to learn from, got ${rows}`);
+    const panels = countPanels(items);
+    this.inputStride = padColumns(stateColumns + 1);
+    const bytes = 4 * rows * this.inputStride;
+    this.inputs = arena.allocate("remembered states", 2 * bytes);
+    [this.before, this.after] = halves(this.inputs, bytes);
+    this.#masks = arena.allocate("masks of remembered pages", 8 * panels * rows);
+    [this.maskBefore, this.maskAfter] = halves(this.#masks, 4 * panels * rows);
+    this.slates = arena.allocate("remembered slates", 4 * rows * replay.size.slate);
+    this.outcome = arena.allocate("remembered outcomes", 16 * rows);
+    this.drawn = arena.allocate("drawn pages", 16 * rows);
+    this.#leftOut = arena.upload("items left out", leftOut ?? createPool("all", items).excluded);
+    const { users, episodes } = replay.size;
+    const histories = start === "empty" ? [] : start;
+    let clicks = 0;
+    for (const own of histories) this.#ranges.set(own, [clicks, clicks += own.length]);
+    const history = new Uint32Array(Math.max(1, clicks));
+    for (const [own, [first]] of this.#ranges) history.set(own, first);
+    this.#history = arena.upload("clicks before the episodes", history);
+    this.#begun = arena.upload("starts of remembered episodes", new Uint32Array(2 * episodes * users));
+  }
+
+  /** Notes what users start an episode with, before it is remembered. @param key that of the episode's users */
+  begin(episode: number, key: PhiloxKey): void {
+    const { options: { start = "empty" }, replay: { size: { users, episodes } } } = this;
+    if (start === "empty") return;
+    const ranges = new Uint32Array(2 * users);
+    for (let user = 0; user < users; user++) {
+      ranges.set(this.#ranges.get(drawStartHistory(start, user, episode, key)) ?? [], 2 * user);
+    }
+    const { buffer, offset } = this.#begun;
+    this.arena.gpu.queue.writeBuffer(buffer, offset + 8 * users * (episode % episodes), ranges);
+  }
+
+  /** Draws, by the step's noise and iteration, and gathers. */
+  dispatches(): DispatchSpec[] {
+    const { replay, drawn, options: { rows, items, stateColumns, repeats } } = this;
+    const { users, pages, slate, stateStride, episodes } = replay.size;
+    const constants = { K: slate, T: pages, USERS: users };
+    const panels = countPanels(items);
+    const vectors = this.inputStride / 4;
+    return [
+      {
+        kernel: drawKernel,
+        label: "draw remembered pages",
+        constants: { SLOTS: episodes, USERS: users },
+        views: { starts: replay.starts, drawn },
+        invocations: [rows],
+      },
+      {
+        kernel: recallKernel,
+        label: "recall pages",
+        constants: { ...constants, S4: stateStride / 4, X4: vectors, TIME: stateColumns },
+        views: {
+          ...{ drawn, states: replay.states, shown: replay.shown, happened: replay.happened },
+          ...{ inputs: this.inputs, slates: this.slates, outcome: this.outcome },
+        },
+        invocations: [rows * vectors],
+      },
+      {
+        kernel: masksKernel,
+        label: "masks of remembered pages",
+        constants: { ...constants, PANELS: panels, REPEATS: repeats },
+        views: {
+          ...{ drawn, shown: replay.shown, happened: replay.happened },
+          ...{ left_out: this.#leftOut, begun: this.#begun, history: this.#history, masks: this.#masks },
+        },
+        invocations: [rows],
+      },
+    ];
+  }
+
+  /** Whole states after the drawn pages, as they were remembered. @param state [B, S], in rows as long as those that were. */
+  statesAfter(state: Tensor): DispatchSpec {
+    const { replay, drawn, options: { rows } } = this;
+    const { users, pages, stateStride } = replay.size;
+    if (state.stride !== stateStride) {
+      throw new Error(
+        `recall: expected states of ${stateStride} floats, got ${state.stride} of ${state.name}`,
+      );
+    }
+    const S4 = stateStride / 4;
+    return {
+      kernel: statesKernel,
+      label: "states after pages",
+      constants: { S4, T: pages, USERS: users },
+      views: { drawn, states: replay.states, state: state.view },
+      invocations: [rows * S4],
+    };
+  }
+}
+
+function halves(view: View, bytes: number): [View, View] {
+  const { buffer, offset } = view;
+  return [{ buffer, offset, size: bytes }, { buffer, offset: offset + bytes, size: bytes }];
+}

@@ -1,0 +1,207 @@
+/** The policies that have a name and are not trained, and the slates that they show. Another one is a function that makes a Policy, and a line below. */
+
+import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
+import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };
+import topText from "../../kernels/simulate/top_slate.wgsl" with { type: "text" };
+import { clickDimensions, type ClickDispatch } from "../batch/click_sizes.ts";
+import type { View } from "../gpu/memory.ts";
+import type { ItemScores, PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
+import type { SimulatedUsers, UsersSource } from "../simulate/users.ts";
+import { recordBestSlate } from "./network/best_slate.ts";
+import { countTrain } from "../counts/train_counts.ts";
+import type { ClickLog } from "../data/click_log.ts";
+import type { LogSource, OnProgress } from "../data/log_source.ts";
+import { UserError } from "../user_error.ts";
+import { purposes } from "../data/philox.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import type { PageBuffers } from "../simulate/page_buffers.ts";
+
+const randomKernel = parseKernel("random_slate", randomText);
+const popularKernel = parseKernel("popular_slate", popularText);
+const topKernel = parseKernel("top_slate", topText);
+
+/** Where slates are written, and what may not be shown. */
+type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
+
+/**
+ * Every item that may be shown equally often in every slot.
+ * @param explore only for users that a draw picks with probability `step.epsilon`, in the place of the slate that is there.
+ */
+export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
+  const { users: USERS, slate: SLATE, items: ITEMS, panels: PANELS, masked, slates } = page;
+  return {
+    kernel: randomKernel,
+    label: explore ? "explore" : "random slate",
+    constants: {
+      SLATE,
+      USERS,
+      PANELS,
+      ITEMS,
+      EXPLORE: explore,
+      EXPLORE_PURPOSE: purposes.EXPLORE,
+      SLATE_PURPOSE: purposes.SLATE,
+    },
+    views: { masked, slate: slates },
+    invocations: ["users"],
+  };
+}
+
+/** The first items of an order that may be shown. @param order [I] u32, all items. */
+export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch {
+  const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
+  return {
+    kernel: popularKernel,
+    label: "popular slate",
+    constants: { SLATE, USERS, ITEMS },
+    views: { order, masked, slate: slates },
+    invocations: ["users"],
+  };
+}
+
+/** The items of the highest scores that may be shown, best first. @param score [users of a chunk, I] f32 */
+export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
+  const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
+  return {
+    kernel: topKernel,
+    label: "top slate",
+    constants: { SLATE, USERS, ITEMS },
+    views: { score, masked, slate: slates },
+    invocations: ["users"],
+  };
+}
+
+/** The greedy policy. @param by the model whose utilities are believed; by default whoever clicks, so that it is greedy in truth. */
+export function createGreedyPolicy(by?: UsersSource): Policy {
+  return {
+    name: by ? `greedy by ${by.name}` : "greedy",
+    ...(by && { observes: by }),
+    record(context: PageContext): readonly PageDispatch[] {
+      const { page, observer, environment, rules } = context;
+      const users = by ? observer : environment;
+      const { users: chunk, dispatches, utilities } = users.catalogue();
+      const best = rules.reward === "click"
+        ? recordTopSlate(page, utilities)
+        : ratioSlate(context, users, utilities);
+      return [{ chunk, rows: page.items, dispatches: [...dispatches, best] }];
+    },
+    prepare: () => [],
+    scores({ page, observer, environment }) {
+      const { users: chunk, dispatches, utilities: scores } = (by ? observer : environment).catalogue();
+      return { chunk, dispatches, scores, stride: page.items };
+    },
+  };
+}
+
+/** Scores that are the same for all users. @param scores [I] */
+function sharedScores({ arena, page }: PageContext, scores: Float32Array<ArrayBuffer>): ItemScores {
+  return {
+    chunk: page.users,
+    dispatches: [],
+    scores: arena.upload("scores of all users", scores),
+    stride: 0,
+  };
+}
+
+function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utilities: View): ClickDispatch {
+  const rows = {
+    arena,
+    dimensions: clickDimensions,
+    rows: "users",
+    items: "items",
+    capacity: page.sizes,
+  } as const;
+  return recordBestSlate(rows, {
+    label: "greedy slate",
+    slate: page.slate,
+    eta,
+    utilities,
+    worthOf: "utility",
+    masked: { view: page.masked, stride: page.users },
+    slates: page.slates,
+    worth: arena.allocate("worth of greedy slates", 4 * page.users),
+  });
+}
+
+/** Displays that an item is taken to have had before any: with the mean click rate. */
+const PRIOR_DISPLAYS = 20;
+
+/**
+ * [I] the click rate of each item among the train users, drawn towards the mean where it was shown seldom.
+ * @throws UserError for a log in which they clicked nothing.
+ */
+export function computePopularity(
+  log: ClickLog | LogSource,
+  onProgress?: OnProgress,
+): Float64Array<ArrayBuffer> {
+  const { shown, clicks } = countTrain(log, onProgress);
+  const sum = (counts: Uint32Array) => counts.reduce((total, count) => total + count, 0);
+  const [allShown, allClicks] = [sum(shown), sum(clicks)];
+  if (allClicks === 0) {
+    throw new UserError("Expected a log with clicks of train users to tell what is popular, found none.");
+  }
+  const prior = PRIOR_DISPLAYS * allClicks / allShown;
+  return Float64Array.from(shown, (count, item) => ((clicks[item] ?? 0) + prior) / (count + PRIOR_DISPLAYS));
+}
+
+/** Shows the items of the highest score. @param score [I] of each item; of equal scores the lowest item comes first. */
+export function createPopularPolicy(score: ArrayLike<number>): Policy {
+  const order = Uint32Array.from({ length: score.length }, (_, item) => item)
+    .sort((a, b) => (score[b] ?? 0) - (score[a] ?? 0) || a - b);
+  return {
+    name: "popular",
+    record({ arena, page }) {
+      if (page.items !== order.length) {
+        throw new UserError(`Expected the popularity of ${page.items} items, got that of ${order.length}.`);
+      }
+      return [recordPopularSlate(page, arena.upload("order of popularity", order))];
+    },
+    prepare: () => [],
+    // At temperature 1 items are drawn in proportion to their click rates.
+    scores: (context) => sharedScores(context, Float32Array.from(score, (rate) => Math.log(rate))),
+  };
+}
+
+/** Shows every item that may be shown equally often in every slot. */
+export const randomPolicy: Policy = {
+  name: "random",
+  record: ({ page }: PageContext): readonly PageDispatch[] => [recordRandomSlate(page)],
+  prepare: () => [],
+  scores: (context) => sharedScores(context, new Float32Array(context.page.items)),
+};
+
+/** What such a policy may be made of. */
+export interface NamedPolicyInputs {
+  readonly log: LogSource;
+  /** Whom the policy sees users through; without them, whoever clicks. */
+  readonly known: UsersSource | undefined;
+  /** Told how much of the log is read. */
+  readonly onProgress?: OnProgress;
+}
+
+export interface NamedPolicy {
+  /** Whether the utilities of all items are computed for every user and page. */
+  readonly scoresItems: boolean;
+  /** @throws UserError where the log says too little for it. */
+  make(material: NamedPolicyInputs): Policy;
+}
+
+const named = {
+  greedy: { scoresItems: true, make: ({ known }) => createGreedyPolicy(known) },
+  popular: {
+    scoresItems: false,
+    make: ({ log, onProgress }) => createPopularPolicy(computePopularity(log, onProgress)),
+  },
+  random: { scoresItems: false, make: () => randomPolicy },
+} as const satisfies Readonly<Record<string, NamedPolicy>>;
+
+export type PolicyName = keyof typeof named;
+/** In the order of the help. */
+export const policyNames = Object.keys(named) as PolicyName[];
+
+/** The policy of a name; undefined for another text. */
+export function findNamedPolicy(name: PolicyName): NamedPolicy;
+export function findNamedPolicy(name: string): NamedPolicy | undefined;
+export function findNamedPolicy(name: string): NamedPolicy | undefined {
+  const known = policyNames.find((one) => one === name);
+  return known && named[known];
+}

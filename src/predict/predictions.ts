@@ -1,0 +1,116 @@
+/** What a model says of every page of a log, shard by shard, so that memory does not follow the log, as rows in a file. */
+
+import { type Clicks, FURTHER_CLICK, listClickedRows } from "../data/click_log.ts";
+import type { IdList } from "../data/ids.ts";
+import { type ChoiceProbabilities, computeChoiceProbabilities } from "../model/choice_probabilities.ts";
+import { addPositionEffects } from "../model/position_effect.ts";
+import type { UserModel } from "../model/user_model.ts";
+import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
+import { NetworkEvaluation } from "../train/network_evaluation.ts";
+import { expectReplaceable } from "../files/atomic_write.ts";
+import { type RowColumn, rowsMark, type RowsWritten, writeRows } from "../files/row_file.ts";
+
+/** A row for each displayed item. */
+export interface Prediction {
+  readonly user: string;
+  /** Number of the page among the user's, from 0. */
+  readonly page: number;
+  /** Place on the page, from 0. */
+  readonly place: number;
+  readonly item: string;
+  readonly utility: number;
+  /** That this item is clicked, of all on the page. */
+  readonly probability: number;
+  /** That none on the page is. */
+  readonly noClick: number;
+  readonly clicked: boolean;
+  /** The number of its click among those of the page, from 1; 0 for none. */
+  readonly clickOrder: number;
+}
+
+export interface PredictOptions {
+  /** Parts in which the users are scored; 0 for as few as fit. */
+  readonly shards: number;
+  /** What each position adds in the probabilities, from the first on; without it each item is as if in the first. */
+  readonly effects?: readonly number[] | undefined;
+  readonly signal: AbortSignal;
+  readonly onShard?: (done: number, all: number) => void;
+}
+
+/**
+ * The rows of all pages of some users that are not given as history, a list a user.
+ * @param model over the data set's items. @param users ascending, each once.
+ * @throws UserError where these users have no page to predict; DOMException when the signal comes.
+ */
+export async function* predictPages(
+  model: UserModel,
+  data: OpenedDataset,
+  users: ArrayLike<number>,
+  { shards, effects, signal, onShard }: PredictOptions,
+): AsyncGenerator<Prediction[]> {
+  const { source, users: userIds, items } = data;
+  const rowsOf = rowsWith(
+    (page) => computeChoiceProbabilities(model.config, addPositionEffects(page, effects)),
+    items,
+  );
+  using evaluation = await NetworkEvaluation.ofModel(model, source, users, { shards });
+  for await (const { users: own, log, utilities } of evaluation.scored(onShard)) {
+    signal.throwIfAborted();
+    for (const [k, user] of own.entries()) yield rowsOf(k, userIds.of(user), log, utilities);
+  }
+}
+
+function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, items: IdList) {
+  return (place: number, user: string, clicks: Clicks, utilities: Float32Array): Prediction[] => {
+    const { userEvents, eventRows, eventGiven, rowItem } = clicks;
+    const rows: Prediction[] = [];
+    let page = -1;
+    for (let e = userEvents[place] ?? 0; e < (userEvents[place + 1] ?? 0); e++) {
+      if (eventGiven?.[e] !== FURTHER_CLICK) page++;
+      if (eventGiven?.[e]) continue;
+      const clicked = listClickedRows(clicks, e);
+      const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
+      const { items: chances, noClick } = probabilitiesOf(utilities.subarray(from, to));
+      for (let row = from; row < to; row++) {
+        rows.push({
+          user,
+          page,
+          place: row - from,
+          item: items.of(rowItem[row] ?? 0),
+          utility: utilities[row] ?? NaN,
+          probability: chances[row - from] ?? NaN,
+          noClick,
+          clicked: clicked.includes(row),
+          clickOrder: clicked.indexOf(row) + 1,
+        });
+      }
+    }
+    return rows;
+  };
+}
+
+/** In the order of the file. */
+const COLUMNS: readonly RowColumn<Prediction>[] = [
+  { name: "user", of: ({ user }) => user, type: "STRING" },
+  { name: "page", of: ({ page }) => page, type: "INT32" },
+  { name: "place", of: ({ place }) => place, type: "INT32" },
+  { name: "item", of: ({ item }) => item, type: "STRING" },
+  { name: "utility", of: ({ utility }) => utility, type: "FLOAT" },
+  { name: "probability", of: ({ probability }) => probability, type: "FLOAT" },
+  { name: "no_click", of: ({ noClick }) => noClick, type: "FLOAT" },
+  { name: "clicked", of: ({ clicked }) => clicked, type: "BOOLEAN" },
+  { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
+];
+
+/** @throws UserError where {@link writePredictions} would replace something else. */
+export function expectPredictions(path: string): void {
+  expectReplaceable(path, rowsMark(path, "predictions", COLUMNS));
+}
+
+/**
+ * Writes lists of rows one after another.
+ * @returns as {@link writeRows}. @throws UserError when the file cannot be written.
+ */
+export function writePredictions(path: string, lists: AsyncIterable<Prediction[]>): Promise<RowsWritten> {
+  return writeRows(path, "predictions", COLUMNS, lists);
+}

@@ -1,0 +1,254 @@
+/** What the adapter does at most, and what the host pays for asking: measured by the probes of kernels/probe. */
+
+import copyText from "../../kernels/probe/copy.wgsl" with { type: "text" };
+import fmaText from "../../kernels/probe/fma.wgsl" with { type: "text" };
+import loadStorageText from "../../kernels/probe/load_storage.wgsl" with { type: "text" };
+import loadStorageVec4Text from "../../kernels/probe/load_storage_vec4.wgsl" with { type: "text" };
+import loadUniformText from "../../kernels/probe/load_uniform.wgsl" with { type: "text" };
+import loadWorkgroupText from "../../kernels/probe/load_workgroup.wgsl" with { type: "text" };
+import loadWorkgroupVec4Text from "../../kernels/probe/load_workgroup_vec4.wgsl" with { type: "text" };
+import noOpText from "../../kernels/probe/no_op.wgsl" with { type: "text" };
+import philoxText from "../../kernels/probe/philox.wgsl" with { type: "text" };
+import type { AdapterFigure, Timing } from "./bench_report.ts";
+import { Arena } from "../gpu/arena.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
+import type { View } from "../gpu/memory.ts";
+import { Program } from "../gpu/program.ts";
+import { readFloats } from "../gpu/readback.ts";
+import { timeHost, timeRepeated } from "./measure.ts";
+import { summarizeTimes } from "./timing.ts";
+import { BUSY, COPIES, FLOOR, FMA } from "./roofline.ts";
+
+const probes = {
+  noOp: parseKernel("no_op", noOpText),
+  fma: parseKernel("fma", fmaText),
+  copy: parseKernel("copy", copyText),
+  philox: parseKernel("philox", philoxText),
+};
+const loads: readonly [name: string, probe: Kernel][] = [
+  ["storage, f32", parseKernel("load_storage", loadStorageText)],
+  ["storage, vec4f", parseKernel("load_storage_vec4", loadStorageVec4Text)],
+  ["uniform, vec4f", parseKernel("load_uniform", loadUniformText)],
+  ["workgroup, f32", parseKernel("load_workgroup", loadWorkgroupText)],
+  ["workgroup, vec4f", parseKernel("load_workgroup_vec4", loadWorkgroupVec4Text)],
+];
+
+/** All that is in kernels/probe. */
+export const probeKernels: readonly Kernel[] = [...Object.values(probes), ...loads.map(([, probe]) => probe)];
+
+/** Of a round of fma.wgsl and of the load probes. */
+const FLOPS_A_ROUND = 96;
+const LOADS_A_ROUND = 8;
+/** Of the most that the adapter does. On a CPU one core of two does a half, with a workgroup alone. */
+const ENOUGH = 3 / 4;
+/** An invocation of fma.wgsl has 12 sums that do not wait for each other, one of a kernel the four of a vector. */
+const KERNEL_SUMS = 12 / 4;
+/** Of philox.wgsl. */
+const COUNTERS = 2 ** 16;
+/** Invocations of a probe: as many as take this long, in microseconds, between these bounds. */
+const PROBE = 2000;
+const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
+/** Sizes of a step's batch: the probes have none. */
+const NOTHING = { users: 0, events: 0, rows: 0, items: 0 };
+
+/** What probes are recorded and timed with. */
+interface Bench {
+  readonly gpu: Gpu;
+  readonly arena: Arena;
+  /** That each probe may take, but for the least number of samples. */
+  readonly seconds: number;
+  /** The header of a step: every kernel binds one. */
+  readonly steps: GPUBuffer;
+  /** A float for each invocation, as most probes write it. */
+  readonly output: View;
+}
+
+type Views = Readonly<Record<string, View>>;
+
+/** @param seconds that each probe may take, but for the least number of samples. */
+export async function measureAdapter(
+  gpu: Gpu,
+  seconds: number,
+  onProgress: (name: string) => void = () => {},
+): Promise<AdapterFigure[]> {
+  using arena = new Arena(gpu, "probes");
+  const steps = arena.allocate("steps", 256).buffer;
+  const output = arena.allocate("output", 4 * INVOCATIONS.most);
+  const bench = { gpu, arena, seconds, steps, output };
+  const seeds = arena.upload("seeds", Float32Array.of(0.999, 0.001));
+  const figures: AdapterFigure[] = [];
+  onProgress(FMA);
+  figures.push(...await multiplyAddRates(bench, seeds));
+  for (const [name, bytes] of COPIES) {
+    onProgress(name);
+    figures.push(await copyRate(bench, name, bytes));
+  }
+  for (const [name, probe] of loads) {
+    onProgress(`load ${name}`);
+    figures.push(await loadRate(bench, name, probe));
+  }
+  onProgress("random words");
+  figures.push(await randomWordRate(bench, seeds));
+  onProgress("host");
+  figures.push(...await hostCosts(bench));
+  gpu.check();
+  return figures;
+}
+
+/** The rate, and how many invocations of a kernel can reach {@link ENOUGH} of it. */
+async function multiplyAddRates(bench: Bench, seeds: View): Promise<AdapterFigure[]> {
+  const views = { seeds, output: bench.output };
+  const { invocations, timing } = await timeWide(bench, probes.fma, views);
+  const flops = FLOPS_A_ROUND * getConstant(probes.fma, "ROUNDS") * invocations;
+  const floor = await time(bench, probes.noOp, { output: bench.output }, 1);
+  let busy = getConstant(probes.fma, "WORKGROUP");
+  for (; busy < invocations; busy *= 2) {
+    const few = await time(bench, probes.fma, views, busy, 0);
+    if (ENOUGH * (few.min - floor.min) / busy <= timing.min / invocations) break;
+  }
+  const kept = KERNEL_SUMS * busy;
+  const same = { median: kept, lower: kept, upper: kept, best: kept, samples: timing.samples };
+  return [computeRate(FMA, "GFLOP/s", flops, timing), { name: BUSY, unit: "invocations", ...same }];
+}
+
+/** @param bytes of what is read and what is written together */
+async function copyRate(bench: Bench, name: string, bytes: number): Promise<AdapterFigure> {
+  const { gpu } = bench;
+  const half = Math.min(bytes / 2, gpu.device.limits.maxStorageBufferBindingSize);
+  using memory = new Arena(gpu, "copy");
+  const views = { input: memory.allocate("input", half), output: memory.allocate("output", half) };
+  return computeRate(name, "GB/s", 2 * half, await time(bench, probes.copy, views, half / 64));
+}
+
+async function loadRate(bench: Bench, name: string, probe: Kernel): Promise<AdapterFigure> {
+  const { arena, output } = bench;
+  const floatsEach = name.endsWith("vec4f") ? 4 : 1;
+  const floats = getConstant(probe, "COUNT") * floatsEach;
+  const input = arena.upload("input", new Float32Array(floats).fill(0.5));
+  const { invocations, timing } = await timeWide(bench, probe, { input, output });
+  const each = LOADS_A_ROUND * getConstant(probe, "ROUNDS") * floatsEach;
+  return computeRate(`load from ${name}`, "G f32/s", each * invocations, timing);
+}
+
+async function randomWordRate(bench: Bench, key: View): Promise<AdapterFigure> {
+  const { arena } = bench;
+  const counters = arena.upload("counters", Uint32Array.from({ length: 4 * COUNTERS }, (_, k) => k));
+  const words = arena.allocate("words", 16 * COUNTERS);
+  const timing = await time(bench, probes.philox, { counters, key, words }, COUNTERS);
+  return computeRate("random words by counter", "G words/s", 4 * COUNTERS, timing);
+}
+
+/** What the host pays for a dispatch, a bind group and a read. */
+async function hostCosts(bench: Bench): Promise<AdapterFigure[]> {
+  const { gpu, steps, output } = bench;
+  const floor = computeCost(FLOOR, await time(bench, probes.noOp, { output }, 1));
+  const noOp = await record(bench, probes.noOp, { output }, 1);
+  const submitOne = () => {
+    const encoder = gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    noOp.encodeOne(pass, 0, NOTHING, 0);
+    pass.end();
+    gpu.queue.submit([encoder.finish()]);
+  };
+  submitOne();
+  return [
+    floor,
+    computeCost(
+      "encoding and submitting one dispatch, on the host",
+      summarizeTimes(timeHost(200, submitOne)),
+    ),
+    computeCost(
+      "createBindGroup of three buffers, on the host",
+      summarizeTimes(bindGroups(gpu, output, steps)),
+    ),
+    computeCost(
+      "reading 4 bytes back, until the host has them",
+      summarizeTimes(await readBacks(gpu, output)),
+    ),
+  ];
+}
+
+/** @param work units of it that take as long as is timed */
+function computeRate(name: string, unit: AdapterFigure["unit"], work: number, timing: Timing): AdapterFigure {
+  const of = (microseconds: number) => work / microseconds / 1000;
+  const { median, min, lower, upper, samples } = timing;
+  return {
+    name,
+    unit,
+    median: of(median),
+    lower: of(upper),
+    upper: of(lower),
+    best: of(min),
+    samples,
+  };
+}
+
+function computeCost(name: string, { median, min, lower, upper, samples }: Timing): AdapterFigure {
+  return { name, unit: "us", median, lower, upper, best: min, samples };
+}
+
+function record(
+  { gpu, steps }: Bench,
+  probe: Kernel,
+  views: Views,
+  invocations: number,
+): Promise<Program<typeof NOTHING>> {
+  return Program.record(gpu, "probe", steps, [{
+    kernel: probe,
+    label: `probe ${probe.name}`,
+    views,
+    invocations: [invocations],
+  }]);
+}
+
+async function time(
+  bench: Bench,
+  probe: Kernel,
+  views: Views,
+  invocations: number,
+  seconds = bench.seconds,
+): Promise<Timing> {
+  const program = await record(bench, probe, views, invocations);
+  return await timeRepeated(bench.gpu, (pass) => program.encodeOne(pass, 0, NOTHING, 0), { seconds });
+}
+
+/** With enough invocations for an adapter of any width. */
+async function timeWide(
+  bench: Bench,
+  probe: Kernel,
+  views: Views,
+): Promise<{ invocations: number; timing: Timing }> {
+  let invocations = INVOCATIONS.least;
+  let timing = await time(bench, probe, views, invocations, 0);
+  while (timing.min < PROBE && invocations < INVOCATIONS.most) {
+    invocations *= 2;
+    timing = await time(bench, probe, views, invocations, 0);
+  }
+  // On a slow adapter these samples are as many as there is time for.
+  const enough = timing.samples * timing.median >= 1e6 * bench.seconds;
+  return { invocations, timing: enough ? timing : await time(bench, probe, views, invocations) };
+}
+
+function bindGroups(gpu: Gpu, { buffer }: View, steps: GPUBuffer): number[] {
+  const visibility = GPUShaderStage.COMPUTE;
+  const layout = gpu.device.createBindGroupLayout({
+    entries: [
+      { binding: 0, visibility, buffer: { type: "read-only-storage" } },
+      { binding: 1, visibility, buffer: { type: "read-only-storage" } },
+      { binding: 2, visibility, buffer: { type: "uniform" } },
+    ],
+  });
+  const entries = [buffer, buffer, steps].map((buffer, binding) => ({ binding, resource: { buffer } }));
+  return timeHost(200, () => void gpu.device.createBindGroup({ layout, entries }));
+}
+
+async function readBacks(gpu: Gpu, { buffer, offset }: View): Promise<number[]> {
+  const times: number[] = [];
+  for (let k = 0; k < 15; k++) {
+    const began = performance.now();
+    await readFloats(gpu, { buffer, offset, size: 4 });
+    times.push(1000 * (performance.now() - began));
+  }
+  return times;
+}

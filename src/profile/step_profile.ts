@@ -1,0 +1,276 @@
+/** What a training step is made of: its dispatches, and what the host does meanwhile. */
+
+import type { DispatchMeasurement, HostTimes, StepMeasurement, Timing } from "./bench_report.ts";
+import { CommandRecorder } from "../gpu/commands.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { listTimedWork, timePasses } from "../gpu/profiler.ts";
+import { chooseClock, type Clock, encodeCommands, isFine, timeRepeated } from "./measure.ts";
+import { summarizeTimes } from "./timing.ts";
+import type { BenchLog, BenchModel, Recording, Steppable } from "./workloads.ts";
+import { isTexture, type View } from "../gpu/memory.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import type { BatchSizes } from "../gpu/sizes.ts";
+
+/** Microseconds of a group of steps, as the trainers have it. */
+const GROUP = 80_000;
+/** Microseconds of a run of steps that is one sample, at least: its first steps are a group of their own. */
+const RUN = 300_000;
+const ROUNDS = { least: 5, most: 11 };
+
+export interface ProfileOptions {
+  /** Time for whole steps in turn with their dispatches, but for the least number of rounds. */
+  readonly seconds: number;
+  /** By default the better one of the device. */
+  readonly clock?: Clock;
+  onProgress?(text: string): void;
+}
+
+/** A step of a model, by its dispatches and as a whole. */
+export async function profileStep(
+  gpu: Gpu,
+  { name, log, users }: BenchLog,
+  model: BenchModel,
+  options: ProfileOptions,
+): Promise<StepMeasurement> {
+  using recording = await model.record(gpu, log, users);
+  return { workload: name, model: model.name, ...await profileRecording(gpu, recording, options) };
+}
+
+/** The same of a model that is recorded. Its weights stay as they are, but for the whole steps that it is trained. */
+export async function profileRecording(
+  gpu: Gpu,
+  recording: Recording,
+  { seconds, clock, onProgress = () => {} }: ProfileOptions,
+): Promise<Omit<StepMeasurement, "workload" | "model">> {
+  const { trainer, sizes } = recording;
+  const gpuBytes = gpu.liveBytes;
+  onProgress("first steps, which compile");
+  const run = await stepRuns(trainer);
+  const profile = await dispatchProfile(gpu, recording, clock);
+  await profile.round();
+  const wanted = Math.floor(1e6 * seconds / run.microseconds);
+  const rounds = Math.max(ROUNDS.least, Math.min(ROUNDS.most, wanted));
+  const walls: number[] = [];
+  // In turn, as a machine that others use is now slower, now faster.
+  for (let round = 1; round <= rounds; round++) {
+    onProgress(`whole steps, round ${round} of ${rounds}`);
+    walls.push(await run.once());
+    await profile.round();
+  }
+  const wall = summarizeTimes(walls);
+  const group = Math.max(1, Math.min(trainer.places, Math.round(GROUP / wall.median)));
+  const host = await timeHostSteps(gpu, recording, group);
+  const dispatches = await profile.results(onProgress);
+  const { users, events, rows, items } = sizes;
+  return { ...{ users, events, rows, items }, dispatches, wall, group, host, gpuBytes };
+}
+
+/** Microseconds a step, as training runs take it: samples of at least three runs. */
+export async function timeSteps(trainer: Steppable, seconds: number): Promise<number[]> {
+  const run = await stepRuns(trainer);
+  const runs = Math.max(3, Math.min(ROUNDS.most, Math.floor(1e6 * seconds / run.microseconds)));
+  const times: number[] = [];
+  while (times.length < runs) times.push(await run.once());
+  return times;
+}
+
+/** Runs of enough steps for a sample; the first ones, which compile, are done. */
+async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; once(): Promise<number> }> {
+  const run = async (steps: number) => {
+    const began = performance.now();
+    await trainer.run(trainer.iteration + steps);
+    return 1000 * (performance.now() - began) / steps;
+  };
+  await run(2);
+  const guess = await run(4);
+  const steps = Math.max(4, Math.ceil(RUN / guess));
+  return { microseconds: steps * guess, once: () => run(steps) };
+}
+
+/**
+ * Times the dispatches of a step, each in a pass of its own, in their order, over and over. Where the clock is too coarse for
+ * one pass, each is repeated instead, on what those before it leave in a step.
+ */
+export async function dispatchProfile(gpu: Gpu, recording: Recording, given?: Clock) {
+  const samples: number[][] = [];
+  const works = () =>
+    recording.step().flatMap(({ program, sizes, offset, slice }) =>
+      listTimedWork(program, sizes, offset, slice).map((work) => ({
+        ...work,
+        spec: program.dispatches[work.dispatch]?.spec,
+      }))
+    );
+  const [first] = works();
+  if (!first?.spec) throw new Error("expected a step with a dispatch");
+  const { spec, encode } = first;
+  const clock = given ?? await preserveState(gpu, spec, () => chooseClock(gpu, encode));
+  const fine = isFine(clock);
+  let warm = false;
+  return {
+    async round(): Promise<void> {
+      if (!fine) return;
+      const times = await timePasses(gpu, works().map(({ encode }) => encode));
+      if (warm) times.forEach((time, k) => (samples[k] ??= []).push(time));
+      warm = true;
+    },
+    async results(onProgress: (text: string) => void): Promise<DispatchMeasurement[]> {
+      const results: DispatchMeasurement[] = [];
+      const all = works();
+      for (const [k, { label, kernel, steps, invocations, flops, bytes, encode, spec }] of all.entries()) {
+        const own = samples[k];
+        if (!own) onProgress(`dispatch ${k + 1} of ${all.length}: ${label}`);
+        const repeat = () => timeRepeated(gpu, encode, { seconds: 0, clock });
+        const timing = own
+          ? summarizeTimes(own)
+          : spec
+          ? await preserveState(gpu, spec, repeat)
+          : await repeat();
+        if (!own) gpu.queue.submit([encodeCommands(gpu, "once", encode)]);
+        results.push({
+          label,
+          kernel,
+          ...(invocations !== undefined && { invocations }),
+          flops,
+          bytes,
+          ...perStep(timing, steps),
+        });
+      }
+      return results;
+    },
+  };
+}
+
+/** The share of one step, of what does the work of several at once. */
+function perStep(timing: Timing, steps: number): Timing {
+  const { median, min, lower, upper, samples, error } = timing;
+  return {
+    median: median / steps,
+    min: min / steps,
+    lower: lower / steps,
+    upper: upper / steps,
+    samples,
+    ...(error !== undefined && { error: error / steps }),
+  };
+}
+
+const HOST_GROUPS = 5;
+
+/** Does what a training run does on the host, group by group, and waits untimed in between. */
+async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Promise<HostTimes> {
+  const { trainer } = recording;
+  const { plan } = trainer;
+  const parts = recording.step();
+  const each = { draw: 0, put: 0, upload: 0, encode: 0, submit: 0 };
+  const time = <T>(what: keyof HostTimes, work: () => T): T => {
+    const began = performance.now();
+    const result = work();
+    each[what] += 1000 * (performance.now() - began) / (HOST_GROUPS * group);
+    return result;
+  };
+  for (let g = 0; g < HOST_GROUPS; g++) {
+    const first = 1 + g * group;
+    const batches = time("draw", () => Array.from({ length: group }, (_, k) => trainer.drawBatch(first + k)));
+    time("put", () => {
+      for (const [k, users] of batches.entries()) {
+        plan.put(k, users, { slot: k, learningRate: 0, iteration: first + k });
+      }
+    });
+    time("upload", () => plan.upload(0, group));
+    const commands = time("encode", () => {
+      const commands = new CommandRecorder(gpu, "steps of a host's profile");
+      for (let k = 0; k < group; k++) {
+        for (const { program, sizes, offset, slice } of parts) {
+          // What lays out several batches at once is there for the first of them.
+          if (k % (slice?.count ?? 1) === 0) program.encode(commands, sizes, offset, slice);
+        }
+      }
+      return commands.finish();
+    });
+    time("submit", () => gpu.queue.submit([commands]));
+    await gpu.workDone();
+  }
+  gpu.check();
+  return each;
+}
+
+/** Microseconds that the dispatches of a step take together. */
+export function dispatchTime({ dispatches }: StepMeasurement): number {
+  return dispatches.reduce((sum, { median }) => sum + median, 0);
+}
+/** The host's own microseconds a step. */
+export function getHostTime({ host }: StepMeasurement): number {
+  return Object.values(host).reduce((sum: number, time: number) => sum + time, 0);
+}
+
+/** The ranges of buffers that a dispatch may write. */
+export function listWrittenRanges<S extends BatchSizes>(
+  { kernel, views }: Pick<DispatchSpec<S>, "kernel" | "views">,
+): { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number }[] {
+  return kernel.bindings.flatMap(({ name, kind }) => {
+    const memory = views[name];
+    if (kind !== "read_write" || !memory) return [];
+    const view: View | undefined = isTexture(memory) ? memory.written?.view : memory;
+    if (!view) return [];
+    const { buffer, offset, slices } = view;
+    const end = offset + view.size + (slices ? slices.stride * (slices.count - 1) : 0);
+    return [{ buffer, offset, size: Math.min(end, buffer.size) - offset }];
+  });
+}
+
+/**
+ * Does something that repeats a dispatch, and puts back what the dispatch writes. Some kernels change what they read: batch_rank
+ * clears the bits that it counts, Adam moves its moments, a gradient is added to what is there. After the repeats everything is as
+ * before them, and one run more leaves what a step leaves.
+ * @throws UserError when the adapter cannot hold a copy of it.
+ */
+export async function preserveState<S extends BatchSizes, T>(
+  gpu: Gpu,
+  spec: Pick<DispatchSpec<S>, "kernel" | "views">,
+  repeat: () => Promise<T>,
+): Promise<T> {
+  const written = listWrittenRanges(spec);
+  const bytes = written.reduce((sum, { size }) => sum + size, 0);
+  const kept = gpu.createBuffer("kept state", bytes, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
+  const copy = (back: boolean) =>
+    CommandRecorder.submit(gpu, "kept state", (commands) => {
+      let offset = 0;
+      for (const view of written) {
+        const own = { buffer: kept, offset, size: view.size };
+        if (back) commands.copy(own, view);
+        else commands.copy(view, own);
+        offset += view.size;
+      }
+    });
+  try {
+    copy(false);
+    const result = await repeat();
+    copy(true);
+    return result;
+  } finally {
+    gpu.destroyBuffer(kept);
+  }
+}
+
+/**
+ * Names of the bindings that a kernel writes and its text reads as well: what it reads is another after each run.
+ * @param text as the driver gets it
+ */
+export function listReadWrittenBindings(
+  { bindings }: Pick<DispatchSpec["kernel"], "bindings">,
+  text: string,
+): string[] {
+  const plain = text.replace(/\/\/.*$/gm, "");
+  // What a constant that is false stands before, such as the sum of a gradient that nobody adds to.
+  const code = plain.replace(
+    /\bif \((\w+)\) \{[^{}]*\}/g,
+    (all, name) => plain.includes(`const ${name} = false;`) ? "" : all,
+  );
+  return bindings.filter(({ kind }) => kind === "read_write").map(({ name }) => name).filter((name) => {
+    if (new RegExp(`\\batomic(?!Store)\\w+\\(\\s*&${name}\\b`).test(code)) return true;
+    // What stands in brackets, at most with one pair within, then what follows: a store is `name[...] =`.
+    const uses = code.matchAll(
+      new RegExp(`\\b${name}\\[(?:[^\\[\\]]|\\[[^\\[\\]]*\\])*\\](\\.\\w+)?\\s*(=(?!=)|\\S)`, "g"),
+    );
+    return [...uses].some(([, , next]) => next !== "=");
+  });
+}

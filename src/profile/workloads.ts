@@ -1,0 +1,323 @@
+/**
+ * What the benches time: programs of real models, their steps and evaluations, recorded as in training; and the batches that
+ * they work on.
+ *
+ * Batches are pages of fixed size drawn evenly, from catalogues of fixed size, so that anyone's machine computes the same. The
+ * letters: B users a batch, T events a user, K items a page.
+ */
+
+import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
+import { createRandomStream } from "../data/random.ts";
+import { buildCountsConfig } from "../counts/count_tables.ts";
+import { MemoryLog } from "../data/log_source.ts";
+import { initializeFromCounts } from "../model/model_counts.ts";
+import { Arena } from "../gpu/arena.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { BatchSlice, Program } from "../gpu/program.ts";
+import { maxSizes } from "../batch/plan.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../model/model_config.ts";
+import { GamePrograms } from "../model/game_programs.ts";
+import { ModelProgram } from "../model/model_program.ts";
+import { UserModel } from "../model/user_model.ts";
+import { AdversarialTrainer, buildGameOptions } from "../train/adversarial_trainer.ts";
+import type { ClickTrainer } from "../train/click_trainer.ts";
+import { choiceSummary, ResultRing } from "../train/training_results.ts";
+import { BestKeeper } from "../train/best_keeper.ts";
+import { defaultAdversarial, defaultTraining } from "../train/training_config.ts";
+import type { TrainedNetwork } from "../train/networks.ts";
+import { Trainer } from "../train/trainer.ts";
+import type { AdamKind } from "../ops/adam.ts";
+
+export interface Workload {
+  readonly name: string;
+  /** Users a batch. The log has {@link LOG_BATCHES} times as many, all of them train users. */
+  readonly users: number;
+  /** Events of each user. */
+  readonly events: number;
+  /** Items a page. */
+  readonly page: number;
+  /** Items of the catalogue. */
+  readonly items: number;
+  /** Dense features of an item; 0 for one-hot. */
+  readonly width: number;
+  /** Mixed features: beside the dense ones each item has its id, a category in each field, and mostly the root of all. */
+  readonly categories?: { readonly fields: number; readonly each: number };
+}
+
+/** How many different batches a workload's log holds. */
+export const LOG_BATCHES = 4;
+
+const catalogue = { items: 5000, width: 64 };
+
+/** Overhead rules in W0, arithmetic in W1; W2 and W5 know nothing of the items but their ids. */
+export const workloads = {
+  W0: { name: "W0", users: 50, events: 2, page: 5, ...catalogue },
+  W4: { name: "W4", users: 128, events: 5, page: 10, ...catalogue },
+  W1: { name: "W1", users: 128, events: 20, page: 10, ...catalogue },
+  W2: { name: "W2", users: 128, events: 20, page: 10, items: 5000, width: 0 },
+  /** One-hot over as many items as Retailrocket's catalogue has. */
+  W5: { name: "W5", users: 128, events: 20, page: 10, items: 250_000, width: 0 },
+} as const satisfies Record<string, Workload>;
+
+/** Mixed features, of which other libraries' peers know nothing. */
+export const mixedWorkload: Workload = {
+  name: "W6",
+  users: 128,
+  events: 20,
+  page: 10,
+  items: 5000,
+  width: 16,
+  categories: { fields: 3, each: 300 },
+};
+
+/** Share of items that have the root category. */
+const ROOT = 0.8;
+
+/** Share of pages on which nothing is clicked. */
+const NO_CLICK = 0.2;
+
+/** The log of a workload: the same bits on every machine. */
+export function createWorkloadLog(workload: Workload): ClickLog {
+  const { name, events, page, items, width, categories } = workload;
+  const users = workload.users * LOG_BATCHES;
+  const random = createRandomStream(1, "workload", name);
+  const pages = users * events;
+  const rowItem = new Uint32Array(pages * page);
+  const eventClick = new Uint32Array(pages);
+  for (let e = 0; e < pages; e++) {
+    for (let k = 0; k < page; k++) rowItem[e * page + k] = random.integer(items);
+    eventClick[e] = random.uniform() < NO_CLICK ? NONE : e * page + random.integer(page);
+  }
+  const features: ItemFeatures = categories
+    ? {
+      kind: "mixed",
+      count: items,
+      width,
+      values: normals(items * width),
+      tokens: drawTokens(items, categories),
+    }
+    : width === 0
+    ? { kind: "one-hot", count: items }
+    : { kind: "dense", count: items, width, values: normals(items * width) };
+  return {
+    name,
+    items: features,
+    userSplit: new Uint8Array(users),
+    userEvents: Uint32Array.from({ length: users + 1 }, (_, u) => u * events),
+    eventRows: Uint32Array.from({ length: pages + 1 }, (_, e) => e * page),
+    eventClick,
+    rowItem,
+  };
+}
+
+function drawTokens(items: number, { fields, each }: NonNullable<Workload["categories"]>): ItemTokens {
+  const random = createRandomStream(1, "workload", "tokens");
+  const root = items + fields * each;
+  const first = [0];
+  const token: number[] = [];
+  for (let item = 0; item < items; item++) {
+    token.push(item);
+    for (let field = 0; field < fields; field++) token.push(items + field * each + random.integer(each));
+    if (random.uniform() < ROOT) token.push(root);
+    first.push(token.length);
+  }
+  return { count: root + 1, first: Uint32Array.from(first), token: Uint32Array.from(token) };
+}
+
+/** A log to draw batches of so many train users from. */
+export interface BenchLog {
+  readonly name: string;
+  readonly log: ClickLog;
+  readonly users: number;
+}
+
+export function createBenchLog(workload: Workload): BenchLog {
+  return { name: workload.name, users: workload.users, log: createWorkloadLog(workload) };
+}
+
+function normals(count: number): Float32Array<ArrayBuffer> {
+  const random = createRandomStream(1, "workload", "features");
+  return Float32Array.from({ length: count }, () => random.normal());
+}
+
+/** A program as a step replays it. */
+export interface RecordedPart {
+  readonly program: Program<ClickSizes>;
+  readonly sizes: ClickSizes;
+  /** Of its header, in bytes. */
+  readonly offset: number;
+  /** With how many batches it works at once, where it is not one. */
+  readonly slice?: BatchSlice;
+}
+
+/** A model on the GPU that is ready to step. Replaying its parts changes no weight: their learning rate is 0. */
+export interface Recording extends Disposable {
+  readonly sizes: ClickSizes;
+  /** What a step replays, in order. Puts the batch again, as training reuses its place. */
+  step(): RecordedPart[];
+  /** Programs of the same model beside its training: evaluation, and keeping the best. */
+  others(): Promise<RecordedPart[]>;
+  readonly trainer: Steppable;
+}
+
+/** What both stages' trainers have, whatever their figures. */
+export type Steppable =
+  & Pick<ClickTrainer<never>, "iteration" | "places" | "plan" | "drawBatch" | "stepPrograms">
+  & {
+    run(to: number): Promise<void>;
+  };
+
+export interface BenchModel {
+  readonly name: string;
+  /** Whether its step is listed; the others are here for the kernels that only they use. */
+  readonly step: boolean;
+  /** Whether it can be recorded over mixed features. */
+  readonly mixed: boolean;
+  record(gpu: Gpu, log: ClickLog, users: number): Promise<Recording>;
+}
+
+const { lstmUnits: _, ...common } = defaultModel;
+const wideAlone: ModelConfig = { ...common, encoder: "none", dims: [], wide: 8, positions: 20 };
+const pwTanh: ModelConfig = { ...defaultPwModel, pwNonlinearity: "tanh" };
+
+export const benchModels: readonly BenchModel[] = [
+  createShannonModel("LSTM", defaultModel, { step: true }),
+  createShannonModel("PW", defaultPwModel, { step: true }),
+  createShannonModel("LSTM counts", defaultModel, { step: true, counts: true }),
+  createShannonModel("PW tanh", pwTanh),
+  createShannonModel("wide alone", wideAlone),
+  createShannonModel("LSTM batch norm", { ...defaultModel, batchNorm: true }),
+  createShannonModel("LSTM item dropout", defaultModel, { itemDropout: 0.2 }),
+  createShannonModel("LSTM row-sparse Adam", defaultModel, { adam: "row-sparse" }),
+  // Products that sum over more than 256 columns, and an LSTM of more than 32 units, take other kernels.
+  createShannonModel("LSTM 36, 16-264-16", { ...defaultModel, lstmUnits: 36, dims: [16, 264, 16] }),
+  game("minimax pair", "network", { step: true }),
+  game("minimax exact", "exact"),
+];
+
+/** The Shannon stage of a model. */
+export function createShannonModel(
+  name: string,
+  config: ModelConfig,
+  { step = false, counts = false, itemDropout = 0, adam = "dense" }: {
+    step?: boolean;
+    counts?: boolean;
+    itemDropout?: number;
+    adam?: AdamKind;
+  } = {},
+): BenchModel {
+  const record = async (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> => {
+    using stack = new DisposableStack();
+    const source = new MemoryLog(log);
+    const own = counts ? { ...config, counts: buildCountsConfig(source, []) } : config;
+    const initial = { seed: 1, start: initializeFromCounts(source, own, 1) };
+    const model = stack.use(new UserModel(gpu, log.items, own, initial));
+    const training = { ...defaultTraining, batchSize: users, itemDropout, adam };
+    const trainer = stack.use(await Trainer.create(model, log, training, { validate: false }));
+    const { plan } = trainer;
+    const { put, layout } = batches(trainer, trainer.program.layout);
+    const part = (program: Program<ClickSizes>): RecordedPart => ({
+      program,
+      sizes: put(),
+      offset: plan.offset(0),
+    });
+    const others = async () => {
+      const arena = kept.use(new Arena(gpu, "bench"));
+      const ring = new ResultRing(arena, 1, choiceSummary.vectors, 1);
+      const options = { name: "evaluation", log: trainer.deviceLog, plan, ring: ring.view };
+      const evaluation = kept.use(await ModelProgram.create(model, options));
+      const network: TrainedNetwork = { prefix: "", parameters: model.parameters, adam: undefined };
+      const keeper = kept.use(
+        await BestKeeper.create([network], gpu, ring, { firstSlot: 0, shards: 1 }, choiceSummary),
+      );
+      return [part(evaluation.program), part(keeper.program)];
+    };
+    const sizes = put();
+    const kept = stack.move();
+    return {
+      sizes,
+      step: () => [layout(), ...stepParts(trainer, put())],
+      others,
+      trainer,
+      [Symbol.dispose]: () => kept.dispose(),
+    };
+  };
+  const tanh = config.encoder === "pw" && config.pwNonlinearity === "tanh";
+  return { name, step, mixed: !tanh, record };
+}
+
+/** What follows the layout in a step on the batch at the first place. */
+function stepParts({ plan, stepPrograms }: Steppable, sizes: ClickSizes): RecordedPart[] {
+  return stepPrograms.map(({ program, header }) => ({ program, sizes, offset: plan.offset(0, header) }));
+}
+
+/** The batches of the first steps, in the first places: as many as are laid out at once in a run of many steps. */
+function batches(
+  trainer: Steppable,
+  program: Program<ClickSizes>,
+): { put(): ClickSizes; layout(): RecordedPart } {
+  const { plan } = trainer;
+  const users = Array.from({ length: plan.slices }, (_, k) => trainer.drawBatch(k + 1));
+  const putAll = () => {
+    const all = users.map((own, k) => plan.put(k, own, { slot: k, learningRate: 0, iteration: k + 1 }));
+    plan.upload(0, all.length);
+    return all;
+  };
+  return {
+    put: () => putAll()[0] ?? nothing,
+    layout: () => {
+      const slice = { index: 0, count: plan.slices };
+      return { program, sizes: maxSizes(putAll()), offset: plan.offset(0), slice };
+    },
+  };
+}
+const nothing: ClickSizes = { users: 0, events: 0, rows: 0, items: 0 };
+
+/** An iteration of the adversarial stage: the generator's step and the reward's. */
+function game(
+  name: string,
+  generator: "network" | "exact",
+  { step = false }: { step?: boolean } = {},
+): BenchModel {
+  const record = async (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> => {
+    using stack = new DisposableStack();
+    const model = stack.use(new UserModel(gpu, log.items, defaultModel, { seed: 1 }));
+    const config = { ...defaultAdversarial, generator, batchSize: users };
+    const options = { seed: 1, evaluationShards: 0, validate: false };
+    const trainer = stack.use(await AdversarialTrainer.create(model, log, config, options));
+    const { plan, programs } = trainer;
+    const { put, layout } = batches(trainer, programs.layout);
+    const others = async () => {
+      const arena = kept.use(new Arena(gpu, "bench"));
+      const ring = arena.allocate("ring", 32 * 2);
+      const evaluation = kept.use(
+        await GamePrograms.evaluation({
+          name: "evaluation",
+          log: trainer.deviceLog,
+          plan,
+          ring,
+          game: buildGameOptions(model, config),
+          reward: model,
+          generator: trainer.generator,
+        }),
+      );
+      return [{ program: evaluation.program, sizes: put(), offset: plan.offset(0) }];
+    };
+    const sizes = put();
+    const kept = stack.move();
+    return {
+      sizes,
+      step: () => [layout(), ...stepParts(trainer, put())],
+      others,
+      trainer,
+      [Symbol.dispose]: () => kept.dispose(),
+    };
+  };
+  return { name, step, mixed: true, record };
+}
+
+/** The models that can be recorded over a log. */
+export function selectModels(log: ClickLog, models: readonly BenchModel[] = benchModels): BenchModel[] {
+  return models.filter(({ mixed }) => mixed || log.items.kind !== "mixed");
+}

@@ -1,0 +1,309 @@
+/**
+ * The report on runs: from their folders to one HTML page that needs nothing beside it. Its head says what came of the runs,
+ * on which data, when, and how long it took.
+ */
+
+import type { ChartDefinition } from "./chart_definition.ts";
+import { buildCharts } from "./charts.ts";
+import { collect } from "./collect.ts";
+import {
+  buildReliabilityCharts,
+  renderComparisonTable,
+  renderMetricDetails,
+  renderMetricsTable,
+} from "./metrics_table.ts";
+import { type Html, markup } from "./html.ts";
+import {
+  noScript,
+  type PageContent,
+  renderCharts,
+  renderNote,
+  renderSection,
+  writePage,
+} from "./page_shell.ts";
+import type { ReportData, ReportModel, ReportRun, Settings, StageResult } from "./report_data.ts";
+import { MISSING, renderClaims, renderFacts, renderTable, type ReportRow } from "./report_tables.ts";
+import type { DataSizes } from "../data/log_source.ts";
+import { formatThousands } from "../number_text.ts";
+import {
+  type BaselineVerdict,
+  classifyAgainstBaselines,
+  compareRanking,
+  compareWithBaselines,
+  describeUsers,
+  describeVerdict,
+  type Significance,
+} from "../metrics/baseline_verdict.ts";
+import {
+  computeMeanAndSd,
+  getMetric,
+  listRankingParts,
+  listSnapshotNames,
+  listSnapshotTests,
+  listTrainedStages,
+} from "./report_parts.ts";
+
+/**
+ * Writes one HTML page about runs; it can be read without the network.
+ *
+ * @param folders runs, seeds folders, or experiments; finished or not
+ * @param out the page, which is replaced if it is there
+ * @throws UserError for folders without a run and for damaged ones, and when the page cannot be written
+ */
+export async function writeReport(folders: readonly string[], out: string): Promise<void> {
+  const data = await collect(folders);
+  await writePage(out, buildReportPage(data, buildCharts(data)));
+}
+
+export function buildReportPage(data: ReportData, charts: readonly ChartDefinition[]): PageContent {
+  const { models, claims, title } = data;
+  const configuration = settingsTables(models, ({ settings }) => settings, "configuration");
+  const main = markup`${claims.length > 0 && renderSection("claims", "Claims", renderClaims(claims))}
+${renderSection("charts", "Charts", chartFigures(charts))}
+${renderSection("test-figures", "Test figures", testFigures(models))}
+${renderSection("configuration", "Configuration", configuration)}
+${renderSection("machine", "Machine", settingsTables(models, ({ machine }) => machine, "machine"))}`;
+  return { kind: "report", title: `${title} - clickgan report`, header: renderHeader(data), main };
+}
+
+function testFigures(models: readonly ReportModel[]): Html {
+  const table = renderMetricsTable(models);
+  if (!table) return markup`<p>No run is finished yet.</p>`;
+  return markup`${table}${renderComparisonTable(models) ?? ""}
+${renderCharts(buildReliabilityCharts(models))}
+${renderMetricDetails(models)}`;
+}
+
+function chartFigures(charts: readonly ChartDefinition[]): Html {
+  return markup`${noScript}
+${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bars")}
+${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
+}
+
+/** What the models were made with, and on: first what they share, then what they differ in. @param what names the tables. */
+function settingsTables(
+  models: readonly ReportModel[],
+  settings: (model: ReportModel) => Settings,
+  what: string,
+): Html {
+  const keys = [...new Set(models.flatMap((model) => [...settings(model).keys()]))];
+  const values = (key: string) => models.map((model) => settings(model).get(key) ?? MISSING);
+  const same = keys.filter((key) => new Set(values(key)).size === 1);
+  const different = keys.filter((key) => !same.includes(key));
+  return markup`${same.length > 0 ? sameTable(same, (key) => values(key)[0] ?? MISSING) : markup``}
+${different.length > 0 ? differentTable(models, different, values, what) : markup``}`;
+}
+
+function sameTable(keys: readonly string[], value: (key: string) => string): Html {
+  const rows = keys.map((key) =>
+    markup`
+<tr><th scope="row">${key}</th><td>${value(key)}</td></tr>`
+  );
+  return markup`<table class="settings">${rows}</table>`;
+}
+
+function differentTable(
+  models: readonly ReportModel[],
+  keys: readonly string[],
+  values: (key: string) => string[],
+  what: string,
+): Html {
+  const rows = keys.map((key): ReportRow => [key, ...values(key)]);
+  const label = `Differences between the models: ${what}`;
+  return markup`<p>Differences:</p>
+${renderTable(label, ["setting", ...models.map(({ name }) => name)], [["", rows]], "differences")}`;
+}
+
+function renderHeader(data: ReportData): Html {
+  const { title, models, notes } = data;
+  const [only] = models;
+  return markup`<h1>${title}</h1>
+${only && models.length === 1 ? oneModel(only) : severalModels(models)}
+${warningsOn(models).map(renderNote)}
+${
+    models.flatMap((model) => {
+      const several = models.length > 1;
+      return listProgressNotes(model).map((text) => renderNote(several ? `${model.name}: ${text}` : text));
+    })
+  }
+${notes.map(renderNote)}`;
+}
+
+function oneModel(model: ReportModel): Html {
+  return markup`${renderOutcome(model)}
+${renderFacts(listFacts(model), getTimeClass)}`;
+}
+
+/** What train said of the figures and what to try, or of several runs how they stand. */
+function renderOutcome(model: ReportModel): readonly Html[] {
+  const [run] = model.runs;
+  const stages = run && model.runs.length === 1 ? listTrainedStages(model) : [];
+  const said = stages.flatMap(({ name, judged }) => {
+    const { test = [], verdict = [] } = run?.stages[name]?.result ?? {};
+    return verdict.length > 0 ? [{ name, judged, test, verdict }] : [];
+  });
+  if (said.length === 0) {
+    return verdictsOn(model).map(({ name, ...verdict }) =>
+      markup`<p class="outcome">${renderVerdictSign(verdict)} ${name}${
+        describeVerdict(verdict).join(" ")
+      }</p>`
+    );
+  }
+  const heads = said.map(({ name, judged, test, verdict: [first = ""] }) => {
+    const own = compareRanking(test, judged);
+    const sign = own && own.comparisons.length > 0 ? markup`${renderVerdictSign(own)} ` : "";
+    const who = stages.length > 1 ? `${name === "shannon" ? "pre-training" : name}: ` : "";
+    return markup`<p class="outcome">${sign}${who}${first}</p>`;
+  });
+  const advice = new Set(said.flatMap(({ verdict }) => verdict.slice(1)));
+  return [...heads, ...[...advice].map((text) => markup`<p>${text}</p>`)];
+}
+
+/** What is the same for all stands above the table. */
+function severalModels(models: readonly ReportModel[]): Html {
+  const facts = models.map(listFacts);
+  const names = (facts[0] ?? []).map(([name]) => name);
+  const values = (k: number) => facts.map((own) => own[k]?.[1] ?? "");
+  const isShared = (k: number) => new Set(values(k)).size === 1 && getTimeClass(names[k] ?? "") !== "time";
+  const shared = names.flatMap((name, k) => isShared(k) ? [[name, values(k)[0] ?? ""] as const] : []);
+  const own = names.flatMap((name, k) => isShared(k) ? [] : [{ name, k }]);
+  const rows = models.map((model, row) =>
+    markup`
+<tr><th scope="row">${model.name}</th><td class="verdicts">${
+      verdictsOn(model).map(({ name, prec1, ...verdict }) => {
+        const [best] = verdict.comparisons;
+        return markup`<div>${renderVerdictSign(verdict)} ${name}prec@1 ${prec1.toFixed(4)} against ${
+          best ? `${(prec1 - best.difference).toFixed(4)} (${best.name})` : MISSING
+        }</div>`;
+      })
+    }</td>${
+      own.map(({ name, k }) => markup`<td class="${getTimeClass(name)}">${values(k)[row] ?? ""}</td>`)
+    }</tr>`
+  );
+  const head = ["model", "verdict", ...own.map(({ name }) => name)];
+  return markup`${renderFacts(shared, getTimeClass)}
+<div class="scroll" tabindex="0" role="region" aria-label="The models">
+<table class="models"><thead><tr>${head.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
+<tbody>${rows}</tbody></table></div>
+<p>${SIGNS.better} better than every baseline, ${
+    SIGNS[NONE]
+  } no significant difference from the best baseline,
+${SIGNS.worse} worse than a baseline</p>`;
+}
+
+const NONE: Significance = "no significant difference";
+const SIGNS = { better: "\u2713", [NONE]: "=", worse: "\u2717" } as const;
+const CLASSES = { better: "better", [NONE]: "alike", worse: "worse" } as const;
+
+function renderVerdictSign({ comparisons }: BaselineVerdict): Html {
+  const is = classifyAgainstBaselines(comparisons);
+  return markup`<span class="${CLASSES[is]}">${SIGNS[is]}</span>`;
+}
+
+/** What tells the time is marked, for those who compare pages. */
+function getTimeClass(name: string): string {
+  return ["finished", "duration"].includes(name) ? "time" : name;
+}
+
+function listFacts(model: ReportModel): [name: string, value: string][] {
+  const { runs, missingSeeds, data, folder } = model;
+  const results = runs.flatMap(({ stages }) => Object.values(stages).map(({ result }) => result));
+  const finished = missingSeeds.length === 0 && results.every((result) => result !== undefined);
+  const known = results.flatMap((result) => result ?? []);
+  const sizes = known.find((result) => result.data)?.data;
+  return [
+    ["data", data],
+    ["sizes", sizes ? sizesText(sizes) : MISSING],
+    ["finished", finished ? formatDate(known) : "not yet"],
+    ["duration", formatRunDuration(known, runs.length)],
+    [runs.length > 1 ? "seeds" : "seed", runs.map(({ seed }) => seed).join(", ")],
+    ["folder", folder],
+  ];
+}
+
+/** Of each data set once. */
+function warningsOn(models: readonly ReportModel[]): string[] {
+  const all = models.flatMap(({ data, runs }) =>
+    runs.flatMap(({ stages }) =>
+      Object.values(stages).flatMap(({ result }) =>
+        (result?.data?.warnings ?? []).map((text) => `Beware of ${data}: ${text}`)
+      )
+    )
+  );
+  return [...new Set(all)];
+}
+
+function sizesText({ users: [train, validation, test], pages, rows, items, hashed }: DataSizes): string {
+  return `${formatThousands(train)} train, ${formatThousands(validation)} validation and ${
+    formatThousands(test)
+  } test ` +
+    `users, ${formatThousands(pages)} pages, ${formatThousands(rows)} displayed items of ` +
+    `${formatThousands(items)}${
+      hashed === undefined ? "" : ` (ids hashed to 2 x ${formatThousands(hashed)} tokens)`
+    }`;
+}
+
+/** Of the result that was written last, to the minute. */
+function formatDate(results: readonly StageResult[]): string {
+  const last = results.flatMap(({ finished }) => finished ?? []).sort().at(-1);
+  return last === undefined ? MISSING : `${last.slice(0, 10)} ${last.slice(11, 16)} UTC`;
+}
+
+function formatRunDuration(results: readonly StageResult[], runs: number): string {
+  const times = results.flatMap(({ sessionSeconds }) => sessionSeconds ?? []);
+  if (times.length === 0) return MISSING;
+  const total = secondsInWords(times.reduce((sum, seconds) => sum + seconds, 0));
+  const session = results.some(({ resumed }) => resumed) ? ", the last session alone" : "";
+  return runs > 1 ? `${total} for ${runs} runs${session}` : `${total}${session}`;
+}
+
+function secondsInWords(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
+}
+
+/** One line for each run that is not finished, e.g. "seed 2 unfinished: iteration 120 of 2,000". */
+export function listProgressNotes(model: ReportModel): string[] {
+  const several = model.runs.length + model.missingSeeds.length > 1;
+  const who = (seed: number) => several ? `seed ${seed} ` : "";
+  return [
+    ...model.runs.flatMap((run) => unfinished(run).map((text) => who(run.seed) + text)),
+    ...model.missingSeeds.map((seed) => `seed ${seed} not begun`),
+  ];
+}
+
+function unfinished({ stages }: ReportRun): string[] {
+  return (["shannon", "adversarial"] as const).flatMap((name) => {
+    const stage = stages[name];
+    if (!stage || stage.result) return [];
+    const of = stage.planned === undefined ? "" : ` of ${formatThousands(stage.planned)}`;
+    const which = name === "adversarial" ? "adversarial stage " : "";
+    return [`${which}unfinished: iteration ${formatThousands(stage.iteration)}${of}`];
+  });
+}
+
+/** A part of a model compared with the baselines, of which there is one at least. */
+interface PartVerdict extends BaselineVerdict {
+  /** What of the model it is, where that has several parts. */
+  readonly name: Html;
+  /** Mean over the runs. */
+  readonly prec1: number;
+}
+
+/** Compares each part that is finished. */
+function verdictsOn(model: ReportModel): PartVerdict[] {
+  const parts = listRankingParts([model]);
+  return parts.flatMap((part) => {
+    const snapshots = listSnapshotNames(part);
+    const subject = snapshots.find((name) => name === part.judged) ?? snapshots.at(-1) ?? "";
+    const tests = listSnapshotTests(part, subject);
+    const metric = part.ranking === "generator" ? "piPrec1" : "prec1";
+    const prec1 = computeMeanAndSd(tests.map((test) => getMetric(test, metric)))?.mean;
+    const comparisons = compareWithBaselines(tests.map(({ against }) => against), metric);
+    if (prec1 === undefined || comparisons.length === 0) return [];
+    const name = parts.length > 1 ? markup`<b>${part.name.slice(model.name.length + 2)}</b>: ` : markup``;
+    return [{ subject, metric, comparisons, users: describeUsers(tests[0]?.users), name, prec1 }];
+  });
+}

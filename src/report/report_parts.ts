@@ -1,0 +1,162 @@
+/** The parts of a model with figures of their own, its stages and in the adversarial stage pi and u, with test figures over seeds. */
+
+import {
+  type StageName,
+  stages as trainedStages,
+  type TrainingStage as TrainedStage,
+} from "../run/stages.ts";
+import type {
+  BaselineMetrics,
+  ReportModel,
+  ReportStage,
+  SnapshotMetrics,
+  StoredMetrics,
+} from "./report_data.ts";
+import { meanAndSd } from "../data/mean_sd.ts";
+import type { MetricName } from "../metrics/metric_columns.ts";
+import { toFiniteOrNull } from "./chart_definition.ts";
+
+export interface ReportPart {
+  readonly name: string;
+  /** The model's place among the models. */
+  readonly colour: number;
+  readonly model: ReportModel;
+  readonly stage: StageName;
+  /** Whose ranking it is: the reward's, or the generator's. */
+  readonly ranking: "reward" | "generator";
+  /** The snapshot by which it is judged. */
+  readonly judged: TrainedStage["judged"];
+}
+
+/** Parts with a loss: the stages. */
+export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
+  return models.flatMap((model, colour) => {
+    const stages = listTrainedStages(model);
+    const suffix = { shannon: ": pre-training", adversarial: ": adversarial" };
+    return stages.map(({ name: stage, judged }): ReportPart => ({
+      name: stages.length > 1 ? model.name + suffix[stage] : model.name,
+      colour,
+      model,
+      stage,
+      ranking: "reward",
+      judged,
+    }));
+  });
+}
+
+/** Parts with a ranking: the Shannon stage's model, the generator and the reward of the adversarial one. */
+export function listRankingParts(models: readonly ReportModel[]): ReportPart[] {
+  return listLossParts(models).flatMap((part): ReportPart[] => {
+    if (part.stage === "shannon") return [part];
+    return [
+      { ...part, name: `${part.model.name}: generator \u03c0`, ranking: "generator" },
+      { ...part, name: `${part.model.name}: reward u` },
+    ];
+  });
+}
+
+/** Stages that at least one of the runs has begun. */
+export function listTrainedStages(model: ReportModel): TrainedStage[] {
+  return trainedStages.filter(({ name }) => model.runs.some(({ stages }) => stages[name]));
+}
+
+/** A part's stage in each of the runs that have begun it. */
+export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stage">): ReportStage[] {
+  return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
+}
+
+/** What the generator's figures are called; it has no others. */
+const PI: Readonly<Record<string, string>> = {
+  prec1: "piPrec1",
+  prec2: "piPrec2",
+  longerPrec1: "longerPiPrec1",
+  longerPrec2: "longerPiPrec2",
+};
+
+/** A figure over runs; the sd is null for fewer than two. */
+export interface MeanAndSd {
+  readonly mean: number;
+  readonly sd: number | null;
+  readonly runs: number;
+}
+
+/** Undefined when no value is a number. */
+export function computeMeanAndSd(values: readonly (number | null | undefined)[]): MeanAndSd | undefined {
+  const present = values.flatMap((value) => value ?? []);
+  if (present.length === 0) return undefined;
+  const { mean, sd } = meanAndSd(present);
+  return { mean, sd: toFiniteOrNull(sd), runs: present.length };
+}
+
+/** A scoring of test users, of a run that ends or of its result.json: a snapshot's, or a baseline's. */
+export type Scoring = Readonly<StoredMetrics> & {
+  readonly iteration?: number;
+  readonly piPrec1?: number | null;
+  readonly piPrec2?: number | null;
+  readonly longerPages: Readonly<Partial<Record<"prec1" | "prec2" | "piPrec1" | "piPrec2", number | null>>>;
+  readonly details?: {
+    readonly figures: Readonly<Partial<Record<string, number | null>>>;
+    readonly intervals: Readonly<Partial<Record<string, readonly [number, number] | null>>>;
+  };
+};
+
+/** What a figure of a ranking is called; none that the generator does not have. */
+export function nameIn(ranking: ReportPart["ranking"], name: MetricName): string | undefined {
+  return ranking === "reward" ? name : PI[name];
+}
+
+/** A figure of a scoring; undefined where it has none. */
+export function getMetric(
+  { nll, prec1, prec2, piPrec1, piPrec2, longerPages: longer, details }: Scoring,
+  name: string | undefined,
+): number | null | undefined {
+  if (name === undefined) return undefined;
+  const top: Readonly<Partial<Record<string, number | null>>> = {
+    ...{ nll, prec1, prec2, piPrec1, piPrec2 },
+    ...{ longerPrec1: longer.prec1, longerPrec2: longer.prec2 },
+    ...{ longerPiPrec1: longer.piPrec1, longerPiPrec2: longer.piPrec2 },
+  };
+  return top[name] ?? details?.figures[name];
+}
+
+/** Names of the snapshots that the part's finished runs were tested with, in their order. */
+export function listSnapshotNames(part: ReportPart): string[] {
+  return [...new Set(listTests(part).flatMap((test) => test.map(({ snapshot }) => snapshot)))];
+}
+
+/** A snapshot's test figures in each run. */
+export function listSnapshotTests(part: ReportPart, snapshot: string): SnapshotMetrics[] {
+  return listTests(part).flatMap((test) => test.filter((figures) => figures.snapshot === snapshot));
+}
+
+function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {
+  return listStageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
+}
+
+/** Models whose test users are the same ones have the same baselines. */
+export interface SharedBaselines {
+  readonly models: readonly ReportModel[];
+  readonly baselines: readonly BaselineMetrics[];
+}
+
+/** Groups the models that are finished by their baselines. */
+export function groupByBaselines(models: readonly ReportModel[]): SharedBaselines[] {
+  const groups = new Map<string, { models: ReportModel[]; baselines: readonly BaselineMetrics[] }>();
+  for (const model of models) {
+    for (const baselines of distinctBaselines(model)) {
+      const key = JSON.stringify(
+        baselines.map(({ name, nll, prec1, prec2 }) => ({ name, figures: { nll, prec1, prec2 } })),
+        (_, value) => typeof value === "number" ? value.toFixed(9) : value,
+      );
+      const group = groups.get(key) ?? { models: [], baselines };
+      if (!group.models.includes(model)) group.models.push(model);
+      groups.set(key, group);
+    }
+  }
+  return [...groups.values()];
+}
+
+function distinctBaselines(model: ReportModel): (readonly BaselineMetrics[])[] {
+  const stages: ReportStage[] = model.runs.flatMap(({ stages }) => Object.values(stages));
+  return stages.flatMap(({ result }) => result && result.shown.length > 0 ? [result.shown] : []);
+}

@@ -1,0 +1,220 @@
+/**
+ * Counts as ONNX: made by user first, how often each item and each token is among the last clicks, then looked up by item, so
+ * that a whole catalogue costs a few hundred words an item, however long the history. See src/counts/page_counts.ts.
+ */
+
+import {
+  type CountsConfig,
+  countTableWidth,
+  countTokenSlots,
+  LAGS,
+  PRIOR,
+  SIMILARITY_FLOOR,
+} from "../../counts/count_columns.ts";
+import { BIAS, FIRST_LAYER, KERNEL, SCALE, TABLE } from "../../model/model_counts.ts";
+import { addLastClicks, type EncoderInputs } from "./onnx_encoders.ts";
+import { FLOAT, type GraphBuilder, type TensorName } from "./graph_builder.ts";
+
+/** What names of the tables begin with that are read on this side of a logarithm. */
+export const COUNTED = "counts/of_items/";
+/** Of a float's logarithm. */
+export const LARGEST_LOG = 89;
+
+/** What the columns are made of. */
+interface CountInputs {
+  readonly graph: GraphBuilder;
+  readonly config: CountsConfig;
+  /** I. */
+  readonly items: number;
+  /** A number of an item in the model's table. */
+  readonly at: (item: number, column: number) => number;
+  /** [users, items] the items displayed, 0 for none. */
+  readonly page: TensorName;
+  /** [users, LAGS] the last clicks' items, 0 for none. */
+  readonly recent: TensorName;
+  /** [users, LAGS] 1 where there is one. */
+  readonly there: TensorName;
+}
+
+/** [users, items, C] standardised. A file knows clicks only: nothing was passed over. */
+export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig): TensorName {
+  const { graph, weight, catalogue, history, clicks } = inputs;
+  const table = weight(TABLE);
+  const width = countTableWidth(config);
+  const last = addLastClicks(inputs, LAGS);
+  const scale = weight(SCALE);
+  const C = scale.length / 3;
+  const of: CountInputs = {
+    graph,
+    config,
+    items: catalogue.shape.count,
+    at: (item, column) => table[item * width + column] ?? NaN,
+    page: graph.op("Max", ["page", [0]]),
+    recent: last.item,
+    there: graph.op("Squeeze", [last.there, [2]]),
+  };
+  const clicked = summed(of, of.items, of.recent, of.there);
+  const again = graph.op("GatherElements", [clicked, of.page], { axis: 1 });
+  const rate = ofItems(of, "rate", (item) => getClickRate(of, item, scale[2 * C] ?? NaN));
+  const passed = graph.op("Mul", [rate, 0]);
+  const columns = [
+    rate,
+    ofItems(of, "shown", (item) => Math.log(1 + of.at(item, 0))),
+    graph.op("Log", [graph.op("Add", [similarity(of, clicked), SIMILARITY_FLOOR])]),
+    column(graph, logOfNext(graph, again)),
+    column(graph, wasLast(of, history, clicks)),
+    passed,
+    ...categories(of),
+    ...[
+      logOfNext(graph, graph.op("Cast", [clicks], { to: FLOAT })),
+      graph.op("Log", [pageLength(graph, scale[2 * C + 1] ?? NaN)]),
+    ]
+      .map((user) => graph.op("Add", [passed, graph.op("Unsqueeze", [user, [1, 2]])])),
+  ];
+  const centred = graph.op("Sub", [
+    graph.op("Concat", columns, { axis: 2 }),
+    graph.tensor("counts/mean", [C], scale.slice(0, C)),
+  ]);
+  return graph.op("Mul", [centred, graph.tensor("counts/scaled", [C], scale.slice(C, 2 * C))]);
+}
+
+/** [users, items, N] what the counts give the first layer. */
+export function addCountsLayer(
+  { graph, weight, tensor }: EncoderInputs,
+  counts: TensorName,
+  N: number,
+): TensorName {
+  return graph.op("MatMul", [counts, tensor(FIRST_LAYER, weight(FIRST_LAYER).length / N, N)]);
+}
+
+/** [users, items, 1] */
+export function addLinearPart({ graph, weight, tensor }: EncoderInputs, counts: TensorName): TensorName {
+  const product = graph.op("MatMul", [counts, tensor(KERNEL, weight(KERNEL).length, 1)]);
+  return graph.op("Add", [product, tensor(BIAS, 1)]);
+}
+
+function getClickRate({ at }: CountInputs, item: number, meanRate: number): number {
+  return Math.log((at(item, 1) + PRIOR * meanRate) / ((at(item, 0) + PRIOR) * meanRate));
+}
+
+/** [users, items, 1] from [users, items]. */
+function column(graph: GraphBuilder, name: TensorName): TensorName {
+  return graph.op("Unsqueeze", [name, [2]]);
+}
+
+function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
+  return graph.op("Log", [graph.op("Add", [name, 1])]);
+}
+
+/** [users, items, 1] a number of each displayed item. */
+function ofItems(
+  { graph, items, page }: CountInputs,
+  name: string,
+  of: (item: number) => number,
+): TensorName {
+  const values = Float32Array.from({ length: items }, (_, item) => of(item));
+  return graph.op("Gather", [graph.tensor(`${COUNTED}${name}`, [items, 1], values), page]);
+}
+
+/** [users, size] the sums of what falls on each place. @param place [users, .] @param value [users, .] */
+function summed(
+  { graph, page }: CountInputs,
+  size: number,
+  place: TensorName,
+  value: TensorName,
+): TensorName {
+  const users = graph.op("Shape", [page], { start: 0, end: 1 });
+  const shape = graph.op("Concat", [users, [size]], { axis: 0 });
+  const zeros = graph.op("Expand", [0, shape]);
+  return graph.op("ScatterElements", [zeros, place, value], { axis: 1, reduction: "add" });
+}
+
+/** [users, items, K] from tables: for each displayed item what stands in [users, .] at its K places, times its K factors. */
+function lookedUp(
+  { graph, items, page }: CountInputs,
+  name: string,
+  from: TensorName,
+  { places, factors }: { places: Int32Array<ArrayBuffer>; factors: Float32Array<ArrayBuffer> },
+): TensorName {
+  const K = places.length / items;
+  const own = graph.op("Gather", [graph.tensor(`${COUNTED}${name}/places`, [items, K], places), page]);
+  const flat = graph.op("Reshape", [own, [0, -1]]);
+  const found = graph.op("GatherElements", [from, flat], { axis: 1 });
+  const factor = graph.op("Gather", [graph.tensor(`${COUNTED}${name}/factors`, [items, K], factors), page]);
+  const shaped = graph.op("Reshape", [found, graph.op("Shape", [factor])]);
+  return graph.op("ReduceSum", [graph.op("Mul", [shaped, factor]), [2]], { keepdims: 1 });
+}
+
+/** [users, items, 1] No item is a neighbour of its own, and each of the last clicks counts once. */
+function similarity(of: CountInputs, clicked: TensorName): TensorName {
+  const { graph, config: { fields, neighbours: M }, items, at } = of;
+  const first = 4 + 2 * countTokenSlots(fields);
+  const users = (item: number) => Math.max(1, at(item, 2));
+  const places = new Int32Array(items * M);
+  const factors = new Float32Array(items * M);
+  for (let k = 0; k < items * M; k++) {
+    const item = Math.floor(k / M);
+    const other = at(item, first + k % M);
+    if (other >= items) continue; // there are fewer
+    places[k] = other;
+    factors[k] = at(item, first + M + k % M) / Math.sqrt(users(item) * users(other));
+  }
+  const different = graph.op("Min", [clicked, 1]);
+  return lookedUp(of, "neighbours", different, { places, factors });
+}
+
+/** [users, items] 1 for the item clicked last. */
+function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName): TensorName {
+  const place = graph.op("Max", [graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), [1]]), [0]]);
+  const last = graph.op("GatherElements", [history, place], { axis: 1 });
+  const same = graph.op("And", [
+    graph.op("Equal", ["page", last]),
+    graph.op("GreaterOrEqual", ["page", [0]]),
+  ]);
+  return graph.op("Cast", [same], { to: FLOAT });
+}
+
+/** [users] items displayed, of 1 to the longest page's. */
+function pageLength(graph: GraphBuilder, longest: number): TensorName {
+  const shown = graph.op("Cast", [graph.op("GreaterOrEqual", ["page", [0]])], { to: FLOAT });
+  const length = graph.op("ReduceSum", [shown, [1]], { keepdims: 0 });
+  return graph.op("Min", [graph.op("Max", [length, 1]), longest]);
+}
+
+/**
+ * [users, items, 1] of each field. A click on an item with T tokens of it counts 1 / T on each, so all q of them together 1; then
+ * the mean over an item's tokens of (q_t + PRIOR share_t) / ((q + PRIOR) share_t) = (sum q_t / (T share_t) + PRIOR) / (q + PRIOR).
+ */
+function categories(of: CountInputs): TensorName[] {
+  const { graph, config: { fields }, items, at, recent, there } = of;
+  let slot = 0;
+  return fields.map(({ first, count, slots: S }, field) => {
+    const from = 4 + 2 * slot;
+    slot += S;
+    const places = new Int32Array(items * S);
+    const [parts, factors] = [new Float32Array(items * S), new Float32Array(items * S)];
+    const none = new Float32Array(items);
+    for (let item = 0; item < items; item++) {
+      const own = Array.from({ length: S }, (_, s) => s).filter((s) => at(item, from + 2 * s) >= 0);
+      none[item] = own.length === 0 ? 1 : 0;
+      for (const s of own) {
+        places[item * S + s] = at(item, from + 2 * s) - first;
+        parts[item * S + s] = 1 / own.length;
+        factors[item * S + s] = 1 / (own.length * at(item, from + 2 * s + 1));
+      }
+    }
+    const name = `category_${field + 1}`;
+    const part = graph.op("Mul", [
+      graph.op("Gather", [graph.tensor(`${COUNTED}${name}/parts`, [items, S], parts), recent]),
+      graph.op("Unsqueeze", [there, [2]]),
+    ]);
+    const place = graph.op("Gather", [graph.tensor(`${COUNTED}${name}/tokens`, [items, S], places), recent]);
+    const flat = [place, part].map((of) => graph.op("Reshape", [of, [0, -1]])) as [TensorName, TensorName];
+    const clicks = graph.op("ReduceSum", [part, [1, 2]], { keepdims: 1 });
+    const lifted = lookedUp(of, name, summed(of, count, ...flat), { places, factors });
+    // Of an item without tokens nothing is known: 1.
+    const missing = graph.op("Mul", [clicks, ofItems(of, `${name}/none`, (item) => none[item] ?? 0)]);
+    const above = graph.op("Add", [graph.op("Add", [lifted, missing]), PRIOR]);
+    return graph.op("Log", [graph.op("Div", [above, graph.op("Add", [clicks, PRIOR])])]);
+  });
+}

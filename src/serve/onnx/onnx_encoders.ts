@@ -1,0 +1,287 @@
+/** The encoders as ONNX: from the numbers of the items clicked to the state's part of the first layer, [users, N]. */
+
+import type { ItemCatalogue } from "../../data/item_catalogue.ts";
+import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/model_config.ts";
+import { type ClickProductNames, FIRST_LAYER } from "../../model/encoders.ts";
+import { formatThousands } from "../../number_text.ts";
+import { UserError } from "../../user_error.ts";
+import { FLOAT, type GraphBuilder, INT32, type TensorName } from "./graph_builder.ts";
+
+/** What an encoder reads and where it is written. */
+export interface EncoderInputs {
+  readonly graph: GraphBuilder;
+  /** The items that the model is over. */
+  readonly catalogue: ItemCatalogue;
+  /** A weight of the model. @throws Error where there is none. */
+  readonly weight: (name: string) => Float32Array<ArrayBuffer>;
+  /** The same as a tensor of the file. */
+  readonly tensor: (name: string, ...dims: readonly number[]) => TensorName;
+  readonly optional: (name: string) => Float32Array<ArrayBuffer> | undefined;
+  /** [users, clicks + 1] the items clicked, oldest first, then -1. */
+  readonly history: TensorName;
+  /** [users] how many there are. */
+  readonly clicks: TensorName;
+}
+
+/** ONNX has the gates i, o, f, c; ours are i, g (its c), f, o. */
+const GATES = [0, 3, 2, 1] as const;
+
+/**
+ * The input product of an item is a row of a table, so the LSTM's own input weights are the identity: it multiplies by 1 and
+ * adds zeros, which is exact.
+ */
+export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
+  const { graph, catalogue, weight, tensor, optional, history, clicks } = inputs;
+  const columns = 4 * H;
+  const N = dims[0] ?? 0;
+  const products = foldItems(catalogue, {
+    kernel: optional("encoder/lstm/input_kernel"),
+    tokens: optional("encoder/lstm/token_table"),
+    columns,
+  });
+  const recurrent = weight("encoder/lstm/recurrent_kernel");
+  const bias = weight("encoder/lstm/bias");
+  /** The column of ours that stands at a place of ONNX's. */
+  const ours = (place: number) => (GATES[Math.floor(place / H)] ?? 0) * H + place % H;
+  const table = Float32Array.from(products, (_, k) => {
+    const column = k % columns;
+    return products[k - column + ours(column)] ?? 0;
+  });
+  const R = Float32Array.from(
+    { length: columns * H },
+    (_, k) => recurrent[(k % H) * columns + ours(Math.floor(k / H))] ?? 0,
+  );
+  const B = Float32Array.from({ length: 2 * columns }, (_, k) => {
+    const forget = Math.floor(k / H) === 2 ? 1 : 0; // TensorFlow adds it inside of the gate
+    return k < columns ? (bias[ours(k)] ?? 0) + forget : 0;
+  });
+  const identity = Float32Array.from(
+    { length: columns * columns },
+    (_, k) => k % (columns + 1) === 0 ? 1 : 0,
+  );
+  const fed = graph.op("Gather", [
+    graph.tensor("encoder/lstm/click_table", [table.length / columns, columns], table),
+    graph.op("Max", [history, [0]]),
+  ]);
+  const state = graph.op(
+    "LSTM",
+    [
+      graph.op("Transpose", [fed], { perm: [1, 0, 2] }),
+      graph.tensor("encoder/lstm/identity", [1, columns, columns], identity),
+      graph.tensor("encoder/lstm/recurrent", [1, columns, H], R),
+      graph.tensor("encoder/lstm/bias", [1, 2 * columns], B),
+      graph.op("Cast", [clicks], { to: INT32 }),
+    ],
+    { hidden_size: H },
+    ["", "lstm_state"],
+  );
+  // A user without clicks has the state 0, whatever a runtime makes of a sequence of no steps.
+  const some = graph.op("Unsqueeze", [graph.op("Greater", [clicks, [0]]), [1]]);
+  const kept = graph.op("Where", [some, graph.op("Squeeze", [state, [0]]), 0]);
+  return addBias(inputs, graph.op("MatMul", [kept, tensor("utility/layer1/state_kernel", H, N)]), N);
+}
+
+function addBias(
+  { graph, tensor }: EncoderInputs,
+  product: TensorName,
+  N: number,
+  bias = LAYER_BIAS,
+): TensorName {
+  return graph.op("Add", [product, tensor(bias, N)]);
+}
+const LAYER_BIAS = "utility/layer1/bias";
+
+/** No history: the bias alone, [1, N]. */
+export function addEmptyState({ tensor }: EncoderInputs, { dims }: ModelConfig): TensorName {
+  return tensor(LAYER_BIAS, 1, dims[0] ?? 0);
+}
+
+/** Without a nonlinearity: [users, N] the weighted sum of the last clicks' products, and a bias. */
+export function addClickProduct(
+  inputs: EncoderInputs,
+  names: ClickProductNames,
+  { m, n, N }: { m: number; n: number; N: number },
+): TensorName {
+  const { graph, catalogue, tensor, optional } = inputs;
+  const last = addLastClicks(inputs, m);
+  const weights = graph.op("Mul", [tensor(names.weights, m, n), last.there]);
+  // A kernel [F n, N] holds the same values in the same order as [F, n N].
+  const table = foldItems(catalogue, {
+    kernel: optional(names.kernel),
+    tokens: optional(names.tokenTable),
+    columns: n * N,
+  });
+  const rows = graph.tensor(names.clickPart, [catalogue.shape.count, n, N], table);
+  return weightedRows(inputs, rows, last.item, weights, { N, bias: names.bias });
+}
+
+/** The last m clicks, most recent first: [users, m] their items, 0 for none; [users, m, 1] 1 where there is one. */
+export function addLastClicks(
+  { graph, history, clicks }: EncoderInputs,
+  m: number,
+): { item: TensorName; there: TensorName } {
+  const lags = Array.from({ length: m }, (_, lag) => lag + 1);
+  const place = graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), lags]);
+  const item = graph.op("GatherElements", [history, graph.op("Max", [place, [0]])], { axis: 1 });
+  const there = graph.op("Cast", [graph.op("GreaterOrEqual", [place, [0]])], { to: FLOAT });
+  return {
+    item: graph.op("Max", [item, [0]]),
+    there: graph.op("Unsqueeze", [there, [2]]),
+  };
+}
+
+/** Position weights: a weighted sum of rows of a table [I, n N], or with tanh what the nonlinearity makes of it. */
+export function addPwState(inputs: EncoderInputs, config: PwModelConfig): TensorName {
+  const { graph, catalogue, weight, tensor } = inputs;
+  const { pwLags: m, pwWeightings: n, pwNonlinearity } = config;
+  const N = config.dims[0] ?? 0;
+  const { kind } = catalogue.shape;
+  if (pwNonlinearity === "none") return addClickProduct(inputs, FIRST_LAYER, { m, n, N });
+  const last = addLastClicks(inputs, m);
+  const weights = graph.op("Mul", [tensor("encoder/pw/weights", m, n), last.there]);
+  if (kind === "dense") return tanhOfDense(inputs, config, last.item, weights);
+  const table = weight(FIRST_LAYER.kernel);
+  const rows = graph.tensor("utility/layer1/click_table", [catalogue.shape.count, n, N], table);
+  const { delta, base } = tanhOfOneHot(inputs, config, { ...last, weights, table });
+  const product = weightedRows(inputs, rows, last.item, delta, { N });
+  return graph.op("Add", [product, graph.tensor("encoder/pw/base", [N], base)]);
+}
+
+/** [users, N] sum over lags and weightings of weights [users, m, n] times rows [I, n, N] of the items, and the bias. */
+function weightedRows(
+  inputs: EncoderInputs,
+  rows: TensorName,
+  item: TensorName,
+  weights: TensorName,
+  { N, bias }: { N: number; bias?: string },
+): TensorName {
+  const { graph } = inputs;
+  const own = graph.op("Gather", [rows, item]);
+  const product = graph.op("Mul", [own, graph.op("Unsqueeze", [weights, [3]])]);
+  return addBias(inputs, graph.op("ReduceSum", [product, [1, 2]], { keepdims: 0 }), N, bias);
+}
+
+/** tanh(sum over lags of W f + bias), [users, F n], times the kernel. */
+function tanhOfDense(
+  inputs: EncoderInputs,
+  config: PwModelConfig,
+  item: TensorName,
+  weights: TensorName,
+): TensorName {
+  const { graph, catalogue, tensor } = inputs;
+  const { pwWeightings: n } = config;
+  const { count, width: F } = catalogue.shape;
+  const N = config.dims[0] ?? 0;
+  const items = catalogue.read(Uint32Array.from({ length: count }, (_, k) => k));
+  if (items.kind !== "dense") throw new Error("dense features in a catalogue of another kind");
+  const features = graph.op("Gather", [graph.tensor("items/features", [count, F], items.values), item]);
+  const sums = graph.op("MatMul", [graph.op("Transpose", [features], { perm: [0, 2, 1] }), weights]);
+  const state = graph.op("Tanh", [
+    graph.op("Add", [graph.op("Reshape", [sums, [-1, F * n]]), tensor("encoder/pw/bias", F * n)]),
+  ]);
+  return addBias(inputs, graph.op("MatMul", [state, tensor("utility/layer1/state_kernel", F * n, N)]), N);
+}
+
+/**
+ * With one-hot features every item has a component tanh(w + bias), w = 0 for those that were not clicked. Their sum is a
+ * constant, the base, to which each clicked item adds tanh(w + bias) - tanh(bias): once, with the weights of all lags that
+ * it stands at.
+ */
+function tanhOfOneHot(
+  { graph, weight, tensor, catalogue }: EncoderInputs,
+  { pwLags: m, pwWeightings: n, dims }: PwModelConfig,
+  { item, there, weights, table }: {
+    item: TensorName;
+    there: TensorName;
+    weights: TensorName;
+    table: Float32Array;
+  },
+): { delta: TensorName; base: Float32Array<ArrayBuffer> } {
+  const N = dims[0] ?? 0;
+  const bias = weight("encoder/pw/bias");
+  const base = new Float64Array(N);
+  table.forEach((value, k) =>
+    base[k % N] = (base[k % N] ?? 0) + Math.tanh(bias[Math.floor(k / N)] ?? 0) * value
+  );
+  const alike = graph.op("Equal", [graph.op("Unsqueeze", [item, [2]]), graph.op("Unsqueeze", [item, [1]])]);
+  const same = graph.op("Mul", [
+    graph.op("Cast", [alike], { to: FLOAT }),
+    graph.op("Transpose", [there], { perm: [0, 2, 1] }),
+  ]);
+  const earlier = Float32Array.from({ length: m * m }, (_, k) => k % m < Math.floor(k / m) ? 1 : 0);
+  const before = graph.op("ReduceSum", [
+    graph.op("Mul", [same, graph.tensor("encoder/pw/earlier", [m, m], earlier)]),
+    [2],
+  ]);
+  const first = graph.op("Cast", [graph.op("Less", [before, 0.5])], { to: FLOAT });
+  const own = graph.op("Gather", [tensor("encoder/pw/bias", catalogue.shape.count, n), item]);
+  const moved = graph.op("Tanh", [graph.op("Add", [graph.op("MatMul", [same, weights]), own])]);
+  const change = graph.op("Sub", [moved, graph.op("Tanh", [own])]);
+  return {
+    delta: graph.op("Mul", [change, graph.op("Mul", [first, there])]),
+    base: Float32Array.from(base),
+  };
+}
+
+/** Items that are folded at once. */
+const ITEMS = 2 ** 14;
+
+export interface ItemWeights {
+  /** [F, C] of dense features; with one-hot items [I, C]. Absent where there are none. */
+  readonly kernel: Float32Array<ArrayBuffer> | undefined;
+  /** [V, C] of tokens. */
+  readonly tokens: Float32Array<ArrayBuffer> | undefined;
+  /** C */
+  readonly columns: number;
+}
+
+/** [I, C] W f of every item, summed in float64. One-hot items have it already. */
+export function foldItems(
+  catalogue: ItemCatalogue,
+  { kernel, tokens, columns }: ItemWeights,
+): Float32Array<ArrayBuffer> {
+  const { kind, count } = catalogue.shape;
+  if (kind === "one-hot") return kernel ?? new Float32Array(count * columns);
+  expectFits(catalogue, 4 * count * columns);
+  const folded = new Float32Array(count * columns);
+  const sum = new Float64Array(columns);
+  for (let first = 0; first < count; first += ITEMS) {
+    const ids = Uint32Array.from({ length: Math.min(ITEMS, count - first) }, (_, k) => first + k);
+    const items = catalogue.read(ids);
+    if (items.kind === "one-hot") throw new Error("one-hot items in a catalogue of another kind");
+    const { width, values } = items;
+    for (let k = 0; k < ids.length; k++) {
+      sum.fill(0);
+      for (let f = 0; f < width; f++) {
+        addRow(sum, kernel, f, values[k * width + f] ?? 0);
+      }
+      if (items.kind === "mixed") {
+        const { first: from, token } = items.tokens;
+        for (let p = from[k] ?? 0; p < (from[k + 1] ?? 0); p++) addRow(sum, tokens, token[p] ?? 0, 1);
+      }
+      folded.set(sum, (first + k) * columns);
+    }
+  }
+  return folded;
+}
+
+/** A protobuf message is smaller than 2 GiB. */
+const MOST_BYTES = 2 ** 31 - 2 ** 20;
+
+/** @throws UserError for tables that are larger than a file may be: said before they are made. */
+export function expectFits({ shape: { count } }: ItemCatalogue, bytes: number): void {
+  if (bytes <= MOST_BYTES) return;
+  throw new UserError(
+    `The model's tables over ${formatThousands(count)} items have at least ${
+      formatThousands(bytes)
+    } bytes, but an ` +
+      `ONNX file holds at most ${formatThousands(MOST_BYTES)}. Export a model with smaller layers, or over ` +
+      "fewer items.",
+  );
+}
+
+function addRow(sum: Float64Array, table: Float32Array | undefined, row: number, factor: number): void {
+  if (!table) return;
+  const start = row * sum.length;
+  for (let c = 0; c < sum.length; c++) sum[c] = (sum[c] ?? 0) + factor * (table[start + c] ?? 0);
+}

@@ -1,0 +1,172 @@
+/** What carries users on from page to page on the device: a step of an LSTM, lists of clicks, rows of some users. */
+
+import passText from "../../kernels/simulate/pass_over.wgsl" with { type: "text" };
+import keepText from "../../kernels/simulate/keep_state.wgsl" with { type: "text" };
+import pushText from "../../kernels/simulate/push_click.wgsl" with { type: "text" };
+import putText from "../../kernels/simulate/put_state.wgsl" with { type: "text" };
+import stepText from "../../kernels/simulate/lstm_step.wgsl" with { type: "text" };
+import takeText from "../../kernels/simulate/take_rows.wgsl" with { type: "text" };
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { Arena } from "../gpu/arena.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import { asBufferView, type View } from "../gpu/memory.ts";
+import { padColumns, type Tensor } from "../tape/tensor.ts";
+import type { ClickLists, PageBuffers } from "./page_buffers.ts";
+import { makePlainTensor } from "./users.ts";
+
+const stepKernel = parseKernel("lstm_step", stepText);
+const pushKernel = parseKernel("push_click", pushText);
+const passKernel = parseKernel("pass_over", passText);
+const takeKernel = parseKernel("take_rows", takeText);
+const keepKernel = parseKernel("keep_state", keepText);
+const putKernel = parseKernel("put_state", putText);
+
+/** What a step of an LSTM reads and changes. */
+export interface LstmStep {
+  /** [items, 4H] or a table [I, 4H]: what an item feeds into the gates. */
+  readonly input: Tensor;
+  /** [events, 4H] W_h h + b */
+  readonly product: Tensor;
+  /** [events, H] */
+  readonly state: Tensor;
+  /** [U, H], laid out like the state. */
+  readonly cell: View;
+}
+
+/** Users move on by the item that they clicked. */
+export function recordLstmStep(page: PageBuffers, { input, product, state, cell }: LstmStep): ClickDispatch {
+  const H4 = state.stride / 4;
+  return {
+    kernel: stepKernel,
+    label: "encoder/lstm/state step",
+    constants: { H4 },
+    views: {
+      event: page.event,
+      input: input.view,
+      product: product.view,
+      state: asBufferView(state.view),
+      cell,
+    },
+    invocations: [{ of: "events", times: H4 }],
+  };
+}
+
+/**
+ * Room for the clicks of all users, before an episode and in it.
+ * @param least room of a user. @throws UserError for more than the adapter holds.
+ */
+export function createClickLists(
+  { users, pages, startClicks }: PageBuffers,
+  arena: Arena,
+  least = 1,
+): ClickLists {
+  const room = Math.max(least, startClicks + pages);
+  return {
+    history: arena.allocate("history", 8 * users),
+    clicks: arena.allocate("clicks", 16 * users * room),
+    room,
+  };
+}
+
+/** The item that each user clicked goes to the end of the user's list. */
+export function pushClick(page: PageBuffers, { history, clicks, room }: ClickLists): ClickDispatch {
+  return {
+    kernel: pushKernel,
+    label: "push click",
+    constants: { LIST: room },
+    views: { event: page.event, history, clicks },
+    invocations: ["users"],
+  };
+}
+
+/** Items a word of {@link passOver}. */
+const PASSED_ITEMS = 8;
+
+/** Words of each user that say how often each item was shown and not clicked. */
+export function countPassWords({ items }: Pick<PageBuffers, "items">): number {
+  return Math.ceil(items / PASSED_ITEMS);
+}
+
+/** A page was shown: counts what of it each user passed over. @param passed [{@link countPassWords}, U] */
+export function passOver(
+  { event, slates, slate: SLATE, users: USERS }: PageBuffers,
+  passed: View,
+): ClickDispatch {
+  return {
+    kernel: passKernel,
+    label: "pass over",
+    constants: { SLATE, USERS },
+    views: { event, slate: slates, passed },
+    invocations: ["users"],
+  };
+}
+
+/** States as they are remembered: what an encoder has made of the clicks, and behind it the last of the clicks. */
+export interface StoredState {
+  /** [events, S] the encoder's. */
+  readonly encoded: Tensor;
+  readonly lists: ClickLists;
+  /** Clicks back that are kept. */
+  readonly lags: number;
+  /** [events, S], in rows that hold the clicks, too. */
+  readonly state: Tensor;
+}
+
+/** Room for the states of all users. */
+export function createStoredState(
+  page: PageBuffers,
+  arena: Arena,
+  { encoded, lists, lags }: Omit<StoredState, "state">,
+): StoredState {
+  const stride = firstKept(encoded) + padColumns(1 + lags);
+  const view = arena.allocate("state and clicks", 4 * stride * page.users);
+  return {
+    encoded,
+    lists,
+    lags,
+    state: makePlainTensor(encoded.name, "events", encoded.columns, stride, view),
+  };
+}
+
+/** Where clicks begin in a row: a network puts a number of its own behind the state, and reads zeros up to a whole vector. */
+function firstKept({ columns }: Tensor): number {
+  return padColumns(columns + 1);
+}
+
+/** Users have moved: writes their states. */
+export function keepState(kept: StoredState): ClickDispatch {
+  return moveState(kept, "keep states", keepKernel);
+}
+
+/** The way back: from states that were remembered to what the encoder had made of the clicks, and the clicks. */
+export function putState(kept: StoredState): ClickDispatch {
+  return moveState(kept, "states of users", putKernel, { LIST: kept.lists.room });
+}
+
+function moveState(
+  { encoded, lists: { history, clicks }, lags, state }: StoredState,
+  label: string,
+  kernel: typeof keepKernel,
+  more: Record<string, number> = {},
+): ClickDispatch {
+  const [S4, X4] = [encoded.stride / 4, state.stride / 4];
+  return {
+    kernel,
+    label,
+    constants: { S4, FIRST4: firstKept(encoded) / 4, X4, LAGS: lags, ...more },
+    views: { encoded: asBufferView(encoded.view), history, clicks, state: state.view },
+    invocations: [{ of: "users", times: X4 }],
+  };
+}
+
+/** The rows of a chunk of users. @param input [events, N] of all users @param output as large as a chunk */
+export function takeRows(input: Tensor, output: View): ClickDispatch {
+  const N4 = input.stride / 4;
+  return {
+    kernel: takeKernel,
+    label: `${input.name} of some users`,
+    constants: { N4 },
+    views: { input: asBufferView(input.view), output },
+    invocations: [{ of: "events", times: N4 }],
+  };
+}

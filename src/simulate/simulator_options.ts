@@ -1,0 +1,131 @@
+/** How users are simulated: what may be left out, and what is refused, of options and of slates that a program writes itself. */
+
+import { UserError } from "../user_error.ts";
+import { createPool, type ItemPool, type PoolOptions } from "./pool.ts";
+import { startClicks, type StartOptions } from "./start.ts";
+import { formatThousands } from "../number_text.ts";
+import type { PageCapacity } from "./page_buffers.ts";
+
+/** How users are simulated. */
+export interface SimulatorOptions {
+  /** How many users. */
+  readonly users: number;
+  /** k, items of a slate. */
+  readonly slate: number;
+  /** T, pages of an episode. */
+  readonly pages: number;
+  /** 32 bits; 1 by default. The same seed gives the same bits on the same adapter. */
+  readonly seed?: number;
+  /** 1 a click (`click`, by default), or the clicked item's utility. */
+  readonly reward?: "click" | "utility";
+  /** Whether clicked items may be shown again; they may not by default. */
+  readonly repeats?: boolean;
+  /** Probability that a user leaves after a page without a click; 0 by default. */
+  readonly leave?: number;
+  /** A user leaves after so many pages in a row without a click; 0, by default: never. */
+  readonly patience?: number;
+  /** Which items may be shown; all by default. */
+  readonly pool?: PoolOptions;
+  /** What users start with; nothing by default. */
+  readonly start?: StartOptions;
+  /** The most users that are stepped together; 4,096 by default. The bits do not depend on it. */
+  readonly together?: number;
+}
+
+/** The options with all defaults, checked. */
+export interface SimulationSettings extends Required<Omit<SimulatorOptions, "pool">> {
+  /** Which items may be shown. */
+  readonly pool: ItemPool;
+}
+
+const TOGETHER = 4096;
+/** A slate's slots need random words of their own: 16 a purpose and slot, 32 bits. */
+const MOST_SLATE = 1024;
+
+/** @throws UserError that says what was expected. */
+export function resolveSettings(options: SimulatorOptions, items: number): SimulationSettings {
+  const { users, slate, pages, seed = 1, reward = "click", repeats = false, leave = 0, patience = 0 } =
+    options;
+  const { start = "empty", together = TOGETHER } = options;
+  wholeNumber("users", users, 1, 2 ** 31);
+  wholeNumber("the slate", slate, 1, MOST_SLATE);
+  wholeNumber("pages", pages, 1, 100_000);
+  wholeNumber("the seed", seed, 0, 2 ** 32 - 1);
+  wholeNumber("patience", patience, 0, 2 ** 31);
+  wholeNumber("users stepped together", together, 1, 2 ** 24);
+  if (!(leave >= 0 && leave <= 1)) {
+    throw new UserError(`Expected the probability to leave to be between 0 and 1, got ${leave}.`);
+  }
+  const pool = createPool(options.pool ?? "all", items);
+  checkStart(start, items);
+  const clicked = repeats ? 0 : startClicks(start) + pages - 1;
+  if (pool.size < slate + clicked) {
+    throw new UserError(
+      `Expected a pool of ${slate + clicked} items or more, got ${pool.size}: a slate of ${slate}` +
+        (clicked > 0 ? `, and ${clicked} that may have been clicked before` : "") +
+        `. Use a smaller slate${clicked > 0 ? ", fewer pages, or let items repeat" : ""}.`,
+    );
+  }
+  if (typeof options.pool === "object" && "random" in options.pool && options.pool.random < slate) {
+    throw new UserError(`Expected a random pool of ${slate} items or more, got ${options.pool.random}.`);
+  }
+  return { users, slate, pages, seed, reward, repeats, leave, patience, pool, start, together };
+}
+
+function wholeNumber(what: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new UserError(
+    `Expected ${what} to be a whole number from ${least} to ${formatThousands(most)}, got ${value}.`,
+  );
+}
+
+function checkStart(start: StartOptions, items: number): void {
+  if (start === "empty") return;
+  if (start.length === 0) throw new UserError("Expected at least one history to start with, got none.");
+  for (const history of start) {
+    for (let s = 0; s < history.length; s++) {
+      const item = history[s] ?? NaN;
+      if (!Number.isInteger(item) || item < 0 || item >= items) {
+        throw new UserError(`Expected histories of items in 0..${items - 1}, got ${item}.`);
+      }
+    }
+  }
+}
+
+/**
+ * Slates as the device takes them.
+ * @param slates [U, k] items. @param clicked what each user has clicked, where that may not be shown again
+ * @throws UserError for a wrong number of items, ones that there are not, and such that no user may see.
+ */
+export function validateSlates(
+  slates: ArrayLike<number>,
+  { users, slate: k, items }: Pick<PageCapacity, "users" | "slate" | "items">,
+  clicked?: readonly ReadonlySet<number>[],
+): Uint32Array<ArrayBuffer> {
+  if (slates.length !== users * k) {
+    throw new UserError(
+      `Expected ${users} slates of ${k} items = ${users * k} numbers, got ${slates.length}.`,
+    );
+  }
+  const words = new Uint32Array(users * k);
+  for (let u = 0; u < users; u++) {
+    const seen = new Set<number>();
+    for (let j = 0; j < k; j++) {
+      const item = slates[u * k + j] ?? NaN;
+      if (!Number.isInteger(item) || item < 0 || item >= items) {
+        throw new UserError(`Expected items in 0..${items - 1}, got ${item} for user ${u}.`);
+      }
+      if (seen.has(item)) {
+        throw new UserError(`Expected each item once in a slate, got ${item} twice for user ${u}.`);
+      }
+      if (clicked?.[u]?.has(item)) {
+        throw new UserError(
+          `Expected no item that was clicked before, got ${item} for user ${u}. Let items repeat, or leave them out.`,
+        );
+      }
+      seen.add(item);
+      words[u * k + j] = item;
+    }
+  }
+  return words;
+}

@@ -1,0 +1,222 @@
+/** What ranks do between steps: begin at one place, validate by shares, become one again, and compare their weights. */
+
+import { CommandRecorder } from "../gpu/commands.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
+import type { BatchPlan, BatchSlot } from "../batch/plan.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { Program } from "../gpu/program.ts";
+import { joinArrays, readFloats, readViews } from "../gpu/readback.ts";
+import { countEvents, countScored, type LogSource } from "../data/log_source.ts";
+import { UserError } from "../user_error.ts";
+import { criteria } from "./best_records.ts";
+import type { SharedStep, StepSums, Validation } from "./steps.ts";
+import type { TrainedNetwork } from "./networks.ts";
+import { SharedGradient } from "../ops/gradient_sum.ts";
+import { expectShares, type ProcessGroup, selectRankShare, shareGradient, write } from "./process_group.ts";
+import type { ResultRing } from "./training_results.ts";
+import type { TrainerState } from "./trainer_state.ts";
+
+/** Steps from one comparison of the weights to the next. */
+const CHECK_EVERY = 100;
+
+/** Puts the mean over the ranks in the place of weights and Adam's moments. Nothing may be in flight. */
+export async function averageOverRanks(
+  gpu: Gpu,
+  ranks: ProcessGroup,
+  networks: readonly TrainedNetwork[],
+): Promise<void> {
+  const views = networks.flatMap(({ parameters, adam }) => [parameters.weights, adam?.m, adam?.v]);
+  for (const view of views.filter((view) => view !== undefined)) {
+    const sum = await ranks.sum(await readFloats(gpu, view));
+    for (let k = 0; k < sum.length; k++) sum[k] = (sum[k] ?? NaN) / ranks.size;
+    write(gpu, view, sum);
+  }
+}
+
+/** Evaluates each rank's share of the validation users, and keeps the weights where the sums of all are the best. */
+export async function validateShared(
+  gpu: Gpu,
+  ranks: ProcessGroup,
+  ring: ResultRing,
+  { evaluation, keeper }: Validation,
+  { n, iteration, patient }: { readonly n: number; readonly iteration: number; readonly patient: boolean },
+): Promise<Float32Array> {
+  const evaluating = new CommandRecorder(gpu, "validation");
+  evaluation.encode(evaluating);
+  gpu.queue.submit([evaluating.finish()]);
+  const shards = ring.shardsView;
+  const own = await readFloats(gpu, shards);
+  const sums = await ranks.sum(ring.sumsAt(own, 0, ring.shards), patient);
+  write(gpu, shards, joinArrays([sums, new Float32Array(own.length - sums.length)]));
+  const keeping = new CommandRecorder(gpu, "keep the best");
+  keeper.encode(keeping, n, iteration);
+  gpu.queue.submit([keeping.finish()]);
+  return sums;
+}
+
+/** A state as rank 0 has it, but for the best snapshots, which rank 0 alone saves. @param own with the same tensors */
+export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
+  const isFirst = ranks.rank === 0;
+  const standing = criteria.map((criterion) => own.best[criterion]);
+  const numbers = [own.iteration, ...standing.flatMap(({ value, iteration }) => [value, iteration])];
+  const words = new Uint32Array(Float64Array.from(numbers).buffer);
+  const [first = words] = await ranks.gather(words, true);
+  const [iteration = 0, ...records] = new Float64Array(first.buffer);
+  const of = (k: number) => ({ value: records[2 * k] ?? NaN, iteration: records[2 * k + 1] ?? NaN });
+  const best = { loss: of(0), prec1: of(1), prec2: of(2) };
+  for (const values of [own.weights, own.m, own.v]) {
+    // All but the first add zeros.
+    for (const [name, own] of values) {
+      values.set(name, await ranks.sum(isFirst ? own : new Float32Array(own.length), true));
+    }
+  }
+  return { ...own, iteration, best };
+}
+
+/** @throws UserError where a rank's weights are not those of rank 0 to the bit, at certain iterations. */
+export async function expectEqualWeights(
+  gpu: Gpu,
+  ranks: ProcessGroup,
+  networks: readonly TrainedNetwork[],
+  { before, iteration }: { readonly before: number; readonly iteration: number },
+): Promise<void> {
+  if (Math.floor(iteration / CHECK_EVERY) === Math.floor(before / CHECK_EVERY)) return;
+  const words = await readViews(gpu, networks.map(({ parameters }) => parameters.weights));
+  const sums = (await ranks.gather(Uint32Array.of(computeChecksum(words)))).map(([sum]) => sum);
+  const odd = sums.findIndex((sum) => sum !== sums[0]);
+  if (odd < 0) return;
+  const found = `those of rank ${odd} have the checksum ${sums[odd]}, those of rank 0 ${sums[0]}`;
+  throw new UserError(
+    `Expected the same weights on all ranks after iteration ${iteration}, but ${found}: their machines compute differently. ` +
+      "Use machines of one kind, with one driver. What was saved before is whole.",
+  );
+}
+
+/** FNV-1a, by words. */
+function computeChecksum(parts: readonly Uint32Array[]): number {
+  let sum = 0x811c9dc5;
+  for (const words of parts) {
+    for (let k = 0; k < words.length; k++) sum = Math.imul(sum ^ (words[k] ?? 0), 0x01000193);
+  }
+  return sum >>> 0;
+}
+
+/** This rank's users of a joined batch, and what the means are taken over in its step. */
+function shareOfBatch(
+  source: LogSource,
+  joined: ArrayLike<number>,
+  { ranks, syncEvery }: Pick<DistributedContext, "ranks" | "syncEvery">,
+): { users: Uint32Array<ArrayBuffer>; counted: number } {
+  const present = Uint32Array.from(joined).filter((user) => countEvents(source, user) > 0);
+  expectShares(ranks, present.length, "users with pages in a batch");
+  const users = selectRankShare(ranks, present);
+  const meant = syncEvery === 1 ? present : users;
+  const counted = meant.reduce((sum, user) => sum + countScored(source, user), 0);
+  // A share may be history alone, which has no gradient.
+  return { users, counted: Math.max(1, counted) };
+}
+
+/** @throws UserError for a share of a batch that is computed in parts: their gradients would come together twice. */
+function expectWhole(parts: number): void {
+  if (parts === 1) return;
+  throw new UserError(
+    `Expected each rank's share of a batch to fit the adapter, and --part-rows, as a whole, got one in up to ${parts} parts. ` +
+      "Start more ranks, use a smaller batch, or --sync-every 2 or more.",
+  );
+}
+
+/** Of {@link import("./click_steps.ts").ClickSteps}. */
+interface SharedSteps {
+  readonly batches: { readonly plan: BatchPlan };
+  readonly programs: {
+    readonly layout: Program<ClickSizes>;
+    readonly phases: readonly {
+      readonly header: number;
+      readonly gradients: readonly Program<ClickSizes>[];
+      readonly shared: SharedGradient<ClickSizes> | undefined;
+    }[];
+  };
+  put(
+    after: number,
+    most: number,
+  ): readonly { readonly counted: number; readonly batches: readonly BatchSlot[] }[];
+}
+
+/**
+ * Step t with other ranks. Of every network in turn: backward, the sum over the ranks, and the update.
+ * @param ring where the step's sums are written. @param own numbers of this rank that travel along.
+ * @param patient others may have much to do before.
+ * @returns over all ranks: the sums of `own`, those of the step's loss, and what its means are taken over. @throws Error without a batch.
+ */
+async function stepShared(
+  steps: SharedSteps,
+  ...[t, ranks, ring, own, patient]: SharedStep
+): Promise<StepSums> {
+  const { batches: { plan }, programs: { phases, layout } } = steps;
+  const { gpu } = plan;
+  const [{ batches: [batch], counted } = { batches: [], counted: NaN }] = steps.put(t - 1, 1);
+  if (!batch) throw new Error("a step without a batch");
+  const place = t % plan.places;
+  const slot = ring.slotsView(ring.ofStep(t), 1);
+  let given = Float32Array.from(own);
+  for (const [k, { header, gradients, shared }] of phases.entries()) {
+    const isLast = k === phases.length - 1;
+    const { tables = [], dense = [] } = shared ?? {};
+    const offset = plan.offset(place, header);
+    CommandRecorder.submit(gpu, `gradients of iteration ${t}`, (commands) => {
+      if (k === 0) layout.encode(commands, batch, plan.offset(place));
+      for (const program of gradients) program.encode(commands, batch, offset);
+      shared?.sum.encode(commands, batch, offset);
+    });
+    const views = [...(shared?.listRowViews(batch) ?? []), ...dense, ...(isLast ? [slot] : [])];
+    const words = await readViews(gpu, views);
+    const sums = isLast ? words.pop() : undefined;
+    const beside = sums ? Float32Array.from([...own, ...new Float32Array(sums.buffer)]) : new Float32Array();
+    const sum = await shareGradient(gpu, ranks, { tables, dense }, words, beside, patient);
+    if (isLast) given = Float32Array.from(sum);
+    if (!shared) continue;
+    const update = new CommandRecorder(gpu, `update of iteration ${t}`);
+    shared.update.encode(update, batch, offset);
+    gpu.queue.submit([update.finish()]);
+  }
+  return { beside: given.subarray(0, own.length), sums: given.subarray(own.length), counted };
+}
+
+/** Said apart from its values, as who publishes the library's types must not ask for them. */
+interface How {
+  readonly average: typeof averageOverRanks;
+  readonly expectEqualWeights: typeof expectEqualWeights;
+  readonly expectShares: typeof expectShares;
+  readonly expectWhole: typeof expectWhole;
+  readonly firstState: typeof broadcastState;
+  readonly SharedGradient: typeof SharedGradient;
+  readonly shareOf: typeof selectRankShare;
+  readonly shareOfBatch: typeof shareOfBatch;
+  readonly stepShared: typeof stepShared;
+  readonly validateShared: typeof validateShared;
+}
+
+const how: How = {
+  average: averageOverRanks,
+  expectEqualWeights,
+  expectShares,
+  expectWhole,
+  firstState: broadcastState,
+  SharedGradient,
+  shareOf: selectRankShare,
+  shareOfBatch,
+  stepShared,
+  validateShared,
+};
+
+/** How a training uses ranks, and all that it does with them: what has one process, as a browser, loads nothing of it. */
+export interface DistributedContext {
+  readonly ranks: ProcessGroup;
+  /** 1: gradients are summed in every step. More: ranks step alone, and after so many steps weights and moments become their mean. */
+  readonly syncEvery: number;
+  readonly how: How;
+}
+
+export function createDistributedContext(ranks: ProcessGroup, syncEvery: number): DistributedContext {
+  return { ranks, syncEvery, how };
+}

@@ -1,0 +1,400 @@
+/** Figures of test users: against the definitions, and intervals against what is known of them. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type ClickLog, NONE } from "../../src/data/click_log.ts";
+import { createRandomStream } from "../../src/data/random.ts";
+import { Bootstrap, computeInterval, MOST_GROUPS } from "../../src/metrics/bootstrap.ts";
+import { CalibrationSums, findBin } from "../../src/metrics/probability_calibration.ts";
+import { MetricCollector } from "../../src/metrics/metric_collector.ts";
+import type { MetricName } from "../../src/metrics/metric_columns.ts";
+import {
+  compareLoadedSums,
+  compareScorings,
+  loadSums,
+  packSums,
+  type TestResult,
+} from "../../src/metrics/test_result.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+
+function near(found: number | undefined, expected: number, what = "", tolerance = 1e-9): void {
+  assert.ok(Math.abs((found ?? NaN) - expected) <= tolerance, `${what}: expected ${expected}, got ${found}`);
+}
+
+/** Pages of one to five items, some without a click, some with several, some given. */
+const log = createSmallLog(43, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1, further: 0.3 });
+const users = Array.from(log.userSplit.keys());
+const random = createRandomStream(7, "scores");
+const scores = Float64Array.from(log.rowItem, () => random.normal());
+const isSeen = (item: number) => item % 3 > 0;
+const ETA = 1.5;
+
+function tested(values: Float64Array, eta: number | undefined, of: ClickLog = log): TestResult {
+  const counted = of.userSplit.length - usersWithoutEvents(of).length;
+  const collector = new MetricCollector({ users: counted, eta, isSeen });
+  collector.add({ log: of, places: Array.from(of.userSplit.keys()), scores: values });
+  return collector.tested();
+}
+
+function usersWithoutEvents(of: ClickLog): number[] {
+  return Array.from(of.userSplit.keys()).filter((user) => {
+    const given = of.eventGiven?.subarray(of.userEvents[user], of.userEvents[user + 1]);
+    return given?.every((x) => x > 0);
+  });
+}
+
+/** An event with its page, by itself. */
+interface Event {
+  readonly scores: number[];
+  /** Places on the page, in the order of the clicks. */
+  readonly clicks: number[];
+  readonly history: number;
+  readonly items: number[];
+}
+
+function events(): Event[] {
+  return users.flatMap((user) => {
+    const found: Event[] = [];
+    let history = 0;
+    for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
+      const [start, end, clicked] = [log.eventRows[e]!, log.eventRows[e + 1]!, log.eventClick[e]!];
+      const items = Array.from(log.rowItem.subarray(start, end));
+      if (log.eventGiven?.[e] === 2) found.at(-1)!.clicks.push(found.at(-1)!.items.indexOf(items[0]!));
+      if (!log.eventGiven?.[e]) {
+        const clicks = clicked === NONE ? [] : [clicked - start];
+        found.push({ scores: Array.from(scores.subarray(start, end)), clicks, history, items });
+      }
+      if (clicked !== NONE) history++;
+    }
+    return found;
+  });
+}
+
+const mean = (values: number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
+
+/** P of each item, and of no click at the end. */
+function probabilities({ scores }: Event): number[] {
+  const weights = [...scores.map((u) => Math.exp(ETA * u)), 1];
+  const sum = weights.reduce((a, b) => a + b);
+  return weights.map((w) => w / sum);
+}
+
+/** -log P of what happened, one click after another. */
+function computeLoss(event: Event): number {
+  const p = probabilities(event);
+  let [left, loss] = [1, 0];
+  event.clicks.forEach((click, j) => {
+    loss -= Math.log(p[click]! / left);
+    // A second click is not among no click.
+    left -= p[click]! + (j === 0 ? p.at(-1)! : 0);
+  });
+  return event.clicks.length === 0 ? -Math.log(p.at(-1)!) : loss;
+}
+
+/** The figures of some events by their definitions; the scores have no ties. */
+function byDefinition(some: readonly Event[]): Partial<Record<MetricName, number>> {
+  const computeRank = ({ scores }: Event, click: number) =>
+    scores.filter((u) => u > scores[click]!).length + 1;
+  const rank = (e: Event) => Math.min(...e.clicks.map((click) => computeRank(e, click)));
+  const gain = (ranks: number[]) => ranks.reduce((sum, rank) => sum + 1 / Math.log2(1 + rank), 0);
+  const clicked = some.filter(({ clicks }) => clicks.length > 0);
+  const longer = clicked.filter(({ scores }) => scores.length > 1);
+  const pairs = clicked.filter(({ scores, clicks }) => clicks.length < scores.length);
+  const auc = ({ scores, clicks }: Event) =>
+    mean(
+      clicks.flatMap((click) =>
+        scores.flatMap((u, k) => clicks.includes(k) ? [] : [scores[click]! > u ? 1 : 0])
+      ),
+    );
+  return {
+    nll: mean(some.map(computeLoss)),
+    prec1: mean(clicked.map((e) => rank(e) === 1 ? 1 : 0)),
+    prec2: mean(clicked.map((e) => rank(e) <= 2 ? 1 : 0)),
+    longerPrec1: mean(longer.map((e) => rank(e) === 1 ? 1 : 0)),
+    mrr: mean(clicked.map((e) => 1 / rank(e))),
+    ndcg: mean(
+      clicked.map((e) =>
+        gain(e.clicks.map((click) => computeRank(e, click))) / gain(e.clicks.map((_, k) => k + 1))
+      ),
+    ),
+    auc: mean(pairs.map(auc)),
+    noClick: mean(some.map(({ clicks }) => clicks.length === 0 ? 1 : 0)),
+    pNoClick: mean(some.map((e) => probabilities(e).at(-1)!)),
+    clicked: mean(some.flatMap(({ scores, clicks }) => scores.map((_, k) => k === clicks[0] ? 1 : 0))),
+    pClick: mean(some.flatMap((e) => probabilities(e).slice(0, -1))),
+  };
+}
+
+Deno.test("all figures are those of their definitions, also by page length, history, position and item", () => {
+  const { details } = tested(scores, ETA);
+  const all = events();
+  const check = (found: typeof details.figures, some: readonly Event[], what: string) => {
+    for (const [name, value] of Object.entries(byDefinition(some))) {
+      if (name === "longerPrec1" && some !== all) continue; // a slice is by length, or too small for it
+      if (Number.isNaN(value)) assert.equal(found[name as MetricName], undefined, `${what} ${name}`);
+      else near(found[name as MetricName], value, `${what} ${name}`);
+    }
+  };
+  check(details.figures, all, "all");
+  const within = (range: string, value: number) => {
+    const [low = NaN, high = range.endsWith("+") ? Infinity : low] = range.split(/[-+]/).filter((x) =>
+      x !== ""
+    )
+      .map(Number);
+    return value >= low && value <= high;
+  };
+  /** What probabilities of these rows are off by. */
+  const computeEce = (rows: readonly { readonly e: Event; readonly k: number }[]) => {
+    const sums = new CalibrationSums(1);
+    for (const { e, k } of rows) {
+      const p = probabilities(e)[k]!;
+      sums.add(0, findBin(p), p, e.clicks[0] === k);
+    }
+    return sums.calibration()!.ece;
+  };
+  const listRows = (some: readonly Event[]) => some.flatMap((e) => e.scores.map((_, k) => ({ e, k })));
+  for (const { name, figures, events, ece } of details.slices["page length"] ?? []) {
+    const some = all.filter(({ scores }) => within(name, scores.length));
+    check(figures, some, name);
+    near(ece, computeEce(listRows(some)), name);
+    assert.equal(events, some.length);
+  }
+  for (const { name, figures, ece } of details.slices.history ?? []) {
+    const some = all.filter(({ history }) => within(name, history));
+    check(figures, some, `history ${name}`);
+    near(ece, computeEce(listRows(some)), name);
+  }
+  const byRow = (by: "position" | "item", isIn: (name: string, e: Event, k: number) => boolean) => {
+    for (const { name, figures, events, ece } of details.slices[by] ?? []) {
+      const own = all.filter((e) => e.clicks.length > 0 && isIn(name, e, e.clicks[0]!));
+      const { nll, prec1, auc } = byDefinition(own);
+      assert.equal(events, own.length);
+      near(figures.nll, nll!, name);
+      near(figures.prec1, prec1!, name);
+      if (!Number.isNaN(auc)) near(figures.auc, auc!, name);
+      const rows = listRows(all).filter(({ e, k }) => isIn(name, e, k));
+      near(ece, computeEce(rows), name);
+      near(figures.pClick, mean(rows.map(({ e, k }) => probabilities(e)[k]!)), name);
+      near(figures.clicked, mean(rows.map(({ e, k }) => e.clicks[0] === k ? 1 : 0)), name);
+    }
+  };
+  byRow("position", (name, _, k) => within(name, k + 1));
+  byRow("item", (name, { items }, k) => isSeen(items[k]!) === (name !== "new"));
+  assert.deepEqual(Object.values(details.slices).map((slices) => slices.length > 1), [
+    true,
+    true,
+    true,
+    true,
+  ]);
+});
+
+Deno.test("a ranking has no loss and no probabilities; parts of a log are as the whole", () => {
+  const { details } = tested(scores, undefined);
+  assert.equal(details.figures.nll, undefined);
+  assert.equal(details.figures.pClick, undefined);
+  assert.equal(details.calibration, undefined);
+  near(details.figures.ndcg, byDefinition(events()).ndcg!);
+  const whole = tested(scores, ETA);
+  const collector = new MetricCollector({ users: 80 - usersWithoutEvents(log).length, eta: ETA, isSeen });
+  for (const places of [users.slice(0, 31), users.slice(31)]) {
+    const rows = places.flatMap((user) => {
+      const [from, to] = [log.eventRows[log.userEvents[user]!]!, log.eventRows[log.userEvents[user + 1]!]!];
+      return Array.from(scores.subarray(from, to));
+    });
+    collector.add({ log, places, scores: rows, compact: true });
+  }
+  assert.deepEqual(collector.tested().details, whole.details);
+});
+
+Deno.test("what the device found of events stands in the place of what the scores say, event by event", () => {
+  const words = 7;
+  const collector = new MetricCollector({ users: 80 - usersWithoutEvents(log).length, eta: ETA, isSeen });
+  const getOutcome = (e: number) => Array.from({ length: words }, (_, word) => e % 11 + word / 8);
+  for (const places of [users.slice(0, 31), users.slice(31)]) {
+    const [from, to] = [log.userEvents[places[0]!]!, log.userEvents[places.at(-1)! + 1]!];
+    const found = Array.from({ length: to - from }, (_, k) => getOutcome(from + k)).flat();
+    collector.add({ log, places, scores, outcomes: { values: Float32Array.from(found), words } });
+  }
+  // Of a page with several clicks the device knows the first: its loss and ranks are those of all clicks.
+  const all = events();
+  const indices = Array.from(log.eventClick.keys()).filter((e) => !log.eventGiven?.[e]);
+  const counted = all.map((event, k) => ({
+    event,
+    outcome: getOutcome(indices[k]!),
+    one: byDefinition([event]),
+  }));
+  const clicked = counted.filter(({ event }) => event.clicks.length > 0);
+  const longer = clicked.filter(({ event }) => event.scores.length > 1);
+  assert.ok(clicked.some(({ event }) => event.clicks.length > 1));
+  const { figures } = collector.tested().details;
+  const expected = (some: typeof counted, name: "nll" | "prec1" | "prec2", word: number) =>
+    mean(some.map(({ event, outcome, one }) => event.clicks.length > 1 ? one[name]! : outcome[word]!));
+  near(figures.nll, expected(counted, "nll", 0));
+  near(figures.prec1, expected(clicked, "prec1", 1));
+  near(figures.prec2, expected(clicked, "prec2", 2));
+  near(figures.longerPrec1, expected(longer, "prec1", 1));
+  near(figures.longerPrec2, expected(longer, "prec2", 2));
+  // The generator is known on the device alone.
+  near(figures.piPrec1, mean(clicked.map(({ outcome }) => outcome[5]!)));
+  near(figures.piPrec2, mean(clicked.map(({ outcome }) => outcome[6]!)));
+  near(figures.mrr, byDefinition(all).mrr!); // which the device does not find
+});
+
+Deno.test("resamples add up each column by itself, however many there are", () => {
+  const [groups, columns] = [6, 19];
+  const sums = Float64Array.from(
+    { length: groups * columns },
+    (_, k) => k % columns === 4 ? 0 : (k * k) % 101,
+  );
+  const bootstrap = new Bootstrap(groups, 40);
+  const all = bootstrap.totals(sums, columns);
+  for (let column = 0; column < columns; column++) {
+    const alone = bootstrap.totals(sums.filter((_, k) => k % columns === column), 1);
+    assert.deepEqual(all.filter((_, k) => k % columns === column), alone, `column ${column}`);
+  }
+  // Only two groups are drawn at a time: what a resample has of one it has not of the other.
+  const two = new Bootstrap(2, 30).totals(Float64Array.of(1, 0, 0, 10), 2);
+  for (let b = 0; b < 30; b++) assert.equal(two[2 * b]! + two[2 * b + 1]! / 10, 2);
+  assert.notEqual(computeInterval(Float64Array.of(1, 2, 3), 2), null);
+});
+
+Deno.test("differences are paired: equal scorings do not differ, and a small change is told from chance", () => {
+  const one = tested(scores, ETA);
+  const same = compareScorings(one, tested(scores.slice(), ETA));
+  assert.deepEqual(same.prec1, { value: 0, interval: [0, 0] });
+  // Utilities that are a little sharper everywhere move each user's loss by about the same.
+  const other = tested(scores.map((u) => u - 0.02), ETA);
+  const { nll } = compareScorings(one, other);
+  const width = ([low, high]: readonly [number, number]) => high - low;
+  near(nll?.value, one.details.figures.nll! - other.details.figures.nll!);
+  assert.ok(width(nll!.interval!) < 0.1 * width(one.details.intervals.nll!));
+});
+
+Deno.test("scorings that were kept in files are compared as those at hand are, where they are of the same users", () => {
+  const [one, other] = [tested(scores, ETA), tested(scores.map((u) => 0.9 * u + 0.1), ETA)];
+  const keep = (...of: TestResult[]) => loadSums(of.map(packSums));
+  const wanted = compareScorings(one, other);
+  for (const name of ["nll", "prec1", "prec2"] as const) {
+    const [is, should] = [compareLoadedSums(keep(one), name, keep(other)), wanted[name]];
+    near(is?.value, should?.value ?? NaN, name, 1e-6);
+    for (const k of [0, 1]) near(is?.interval?.[k], should?.interval?.[k] ?? NaN, name, 1e-6);
+  }
+  assert.equal(compareLoadedSums(keep(one), "piPrec1", keep(other)), undefined, "there is no generator");
+  // Of several scorings the mean is compared.
+  const mean = compareLoadedSums(keep(one, other), "nll", keep(other));
+  near(mean?.value, (wanted.nll?.value ?? NaN) / 2, "the mean of two", 1e-6);
+  const elsewhere = createSmallLog(44, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1 });
+  const strange = tested(Float64Array.from(elsewhere.rowItem, () => 0), ETA, elsewhere);
+  assert.equal(compareLoadedSums(keep(one), "nll", keep(strange)), undefined);
+  assert.equal(keep(one, strange), undefined);
+  for (const sums of ["AAAA", "?"]) assert.equal(loadSums([{ ...packSums(other), sums }]), undefined);
+});
+
+/** Users with one page of one item each, which are clicked or not: the loss is a mean of two values. */
+function coins(count: number): { log: ClickLog; values: Float64Array } {
+  const random = createRandomStream(3, "coins", count);
+  const rows = Uint32Array.from({ length: count + 1 }, (_, k) => k);
+  const log: ClickLog = {
+    name: "coins",
+    items: { kind: "one-hot", count: 1 },
+    userSplit: new Uint8Array(count),
+    userEvents: rows,
+    eventRows: rows,
+    eventClick: Uint32Array.from({ length: count }, (_, k) => random.uniform() < 0.3 ? k : NONE),
+    rowItem: new Uint32Array(count),
+  };
+  return { log, values: new Float64Array(count).fill(Math.log(0.3 / 0.7)) };
+}
+
+Deno.test("an interval is as wide as the standard error says, also where users share a group", () => {
+  for (const count of [400, 20 * MOST_GROUPS]) {
+    const { log, values } = coins(count);
+    const { details, groups } = tested(values, 1, log);
+    assert.equal(groups, Math.min(count, MOST_GROUPS));
+    const share = details.figures.noClick!;
+    const error = Math.sqrt(share * (1 - share) / count);
+    const [low, high] = details.intervals.noClick!;
+    near((high - low) / 2 / (1.96 * error), 1, `${count} users`, 0.12);
+    near((high + low) / 2, share, `${count} users`, 0.3 * error);
+    // The probabilities are right: what is left of the error is chance.
+    const { ece, eceByChance } = details.calibration!.click!;
+    assert.ok(ece < 4 * eceByChance! && eceByChance! < 2 * error, `${ece}, ${eceByChance}`);
+  }
+});
+
+Deno.test("an interval is the middle 95 % of the values, which come in any order, and may be equal", () => {
+  /** Bounds of what is sorted whole. */
+  const sorted = (values: readonly number[]) => {
+    const ascending = values.toSorted((a, b) => a - b);
+    return [0.025, 0.975].map((share) => {
+      const place = share * (ascending.length - 1);
+      const low = ascending[Math.floor(place)]!;
+      return low + (place - Math.floor(place)) * ((ascending[Math.floor(place) + 1] ?? low) - low);
+    });
+  };
+  const value = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer({ min: -1e6, max: 1e6 }));
+  fc.assert(fc.property(fc.array(value, { minLength: 1, maxLength: 200 }), (values) => {
+    assert.deepEqual(computeInterval(Float64Array.of(...values, NaN), 9), sorted(values));
+  }));
+});
+
+Deno.test("users without an event to predict have no part in the resamples", () => {
+  const given = createSmallLog(5, { users: 40, items: 9, width: 0, maxEvents: 2, given: 0.5 });
+  const idle = usersWithoutEvents(given);
+  assert.ok(idle.length > 2);
+  const values = Float64Array.from(given.rowItem, (item) => item / 3);
+  const places = Array.from(given.userSplit.keys()).filter((user) => !idle.includes(user));
+  const collector = new MetricCollector({ users: places.length, eta: 1, isSeen });
+  collector.add({ log: given, places, scores: values });
+  assert.deepEqual(collector.tested().details, tested(values, 1, given).details);
+});
+
+Deno.test("too few users for an interval have none", () => {
+  const { log, values } = coins(1);
+  assert.equal(tested(values, 1, log).details.intervals.noClick, null);
+  assert.equal(computeInterval(Float64Array.of(1, NaN, NaN, NaN), 4), null);
+  const drawn = new Bootstrap(3, 50).totals(Float64Array.of(1, 1, 1), 1);
+  assert.ok(drawn.every((total) => total === 3), "each resample has as many users");
+});
+
+Deno.test("calibration: bins hold about as many cases, and probabilities that are too high are told", () => {
+  const random = createRandomStream(5, "calibration");
+  const sums = new CalibrationSums(50);
+  const wrong = new CalibrationSums(50);
+  for (let k = 0; k < 20_000; k++) {
+    const p = random.uniform() ** 3;
+    const happened = random.uniform() < p;
+    sums.add(k % 50, findBin(p), p, happened);
+    wrong.add(k % 50, findBin(p ** 0.5), p ** 0.5, happened);
+  }
+  const right = sums.calibration(new Bootstrap(50))!;
+  assert.ok(right.bins.length >= 5 && right.bins.length <= 10, `${right.bins.length}`);
+  assert.equal(right.bins.reduce((sum, { cases }) => sum + cases, 0), 20_000);
+  const inside = right.bins.filter(({ predicted, interval }) =>
+    interval && interval[0] <= predicted && predicted <= interval[1]
+  );
+  assert.ok(inside.length >= right.bins.length - 2);
+  assert.ok(right.ece < 0.02 && right.ece < 3 * right.eceByChance!, `${right.ece} ${right.eceByChance}`);
+  const { ece } = wrong.calibration(new Bootstrap(50))!;
+  // The mean of p^(1/2) - p, for p the cube of a uniform number: 1/2.5 - 1/4.
+  near(ece, 0.15, "too high", 0.01);
+  assert.equal(new CalibrationSums(1).calibration(), undefined);
+  // What is the same cannot be divided.
+  const same = new CalibrationSums(1);
+  for (const p of [0.3, 0.3, 0.3, 0.6]) same.add(0, findBin(p), p, true);
+  assert.deepEqual(same.calibration()!.bins.map(({ cases }) => cases), [3, 1]);
+  // The outermost cells have what is beyond, and right odds of a half begin a cell.
+  assert.deepEqual([0, 1e-9, 0.4999, 0.5, 1 - 1e-9, 1].map(findBin), [0, 0, 511, 512, 1023, 1023]);
+  // By hand: the spread of predicted less observed over the resamples.
+  const few = new CalibrationSums(3);
+  for (const [group, happened] of [[0, true], [1, false], [1, true], [2, false]] as const) {
+    few.add(group, findBin(0.4), 0.4, happened);
+  }
+  const bootstrap = new Bootstrap(3, 3);
+  const totals = bootstrap.totals(Float64Array.of(...[1, 1], ...[2, 1], ...[1, 0]), 2);
+  const errors = [0, 1, 2].map((b) => totals[2 * b + 1]! / totals[2 * b]! - 0.4);
+  const squares = errors.reduce((sum, x) => sum + (x - mean(errors)) ** 2, 0);
+  near(few.calibration(bootstrap)?.ece, 0.1);
+  near(few.calibration(bootstrap)?.eceByChance ?? NaN, Math.sqrt(2 / Math.PI * squares / 2));
+  assert.ok(squares > 0);
+});

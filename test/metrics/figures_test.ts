@@ -1,0 +1,310 @@
+/** Which sum of the device becomes which figure, which figure which column, which events count for it; and rankings by hand. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { countTrain } from "../../src/counts/train_counts.ts";
+import { checkLog, type ClickLog, NONE } from "../../src/data/click_log.ts";
+import { computeChoiceMetrics, computePrecision, meanSpearman, rankPage } from "../../src/data/ranking.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { type GameOptions, sparsemax } from "../../src/ops/minimax.ts";
+import { buildRow, stages } from "../../src/run/stages.ts";
+import { evaluateGame } from "../../src/train/adversarial_trainer.ts";
+import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
+import { choiceSummary, makeGameSummary } from "../../src/train/training_results.ts";
+import { withGpu } from "../op_check.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { smallLstm, WIDTH } from "../small_models.ts";
+
+Deno.test("sums become means: each over its own events, none in another's place", () => {
+  // nll, prec@1, prec@2, clicks of the reward; loss_min, prec@1, prec@2 of pi, loss_max.
+  const sums = [6, 1, 3, 4, 20, 2, 3, 10];
+  assert.deepEqual(choiceSummary.means(sums, 12), { nll: 0.5, prec1: 0.25, prec2: 0.75 });
+  const precisions = { prec1: 0.25, prec2: 0.75, piPrec1: 0.5, piPrec2: 0.75 };
+  assert.deepEqual(makeGameSummary(true).means(sums, 12), {
+    nll: 0.5,
+    ...precisions,
+    lossMin: 5,
+    lossMax: 2.5,
+  });
+  assert.deepEqual(makeGameSummary(false).means(sums, 10), {
+    nll: 0.6,
+    ...precisions,
+    lossMin: 2,
+    lossMax: 1,
+  });
+  assert.equal(choiceSummary.bestBy, 0);
+  // The best of a game are loss_min, prec@1 and prec@2 of pi.
+  assert.equal(makeGameSummary(true).bestBy, 1);
+});
+
+Deno.test("every column of a log holds the figure of its name", () => {
+  const figures = { nll: 1, lossMin: 2, lossMax: 3, piPrec1: 4, piPrec2: 5, prec1: 6, prec2: 7 };
+  const named: Record<string, number> = {
+    loss: 1,
+    loss_min: 2,
+    loss_max: 3,
+    pi_prec1: 4,
+    pi_prec2: 5,
+    prec1: 6,
+    prec2: 7,
+  };
+  for (const stage of stages) {
+    assert.deepEqual(
+      buildRow(stage, figures),
+      Object.keys(stage.columns).map((name) => named[name]),
+      stage.name,
+    );
+  }
+});
+
+/** Pages of one to five items, some without a click, some given. */
+const log = createSmallLog(43, { users: 80, items: 30, width: WIDTH, maxPage: 5, given: 0.1 });
+const users = Array.from(log.userSplit.keys());
+
+/** The events whose page is at least so long. */
+function* longEvents(of: ClickLog, least: number): Generator<number> {
+  for (let e = 0; e < of.eventClick.length; e++) {
+    const page = (of.eventRows[e + 1] ?? 0) - (of.eventRows[e] ?? 0);
+    if (page >= least && !of.eventGiven?.[e]) yield e;
+  }
+}
+
+/** Figures of a choice model over some events, by the definition. */
+function over(events: Iterable<number>, utility: ArrayLike<number>) {
+  let [count, clicks, nll, prec1, prec2] = [0, 0, 0, 0, 0];
+  for (const e of events) {
+    const [start = 0, end = 0, click = NONE] = [log.eventRows[e], log.eventRows[e + 1], log.eventClick[e]];
+    let sum = 1;
+    for (let r = start; r < end; r++) sum += Math.exp(utility[r] ?? NaN);
+    nll += Math.log(sum) - (click === NONE ? 0 : utility[click] ?? NaN);
+    count++;
+    if (click === NONE) continue;
+    clicks++;
+    prec1 += computePrecision(utility, start, end, [click], 1);
+    prec2 += computePrecision(utility, start, end, [click], 2);
+  }
+  return { nll: nll / count, prec1: prec1 / clicks, prec2: prec2 / clicks };
+}
+
+function near(found: number | undefined, expected: number, what: string): void {
+  assert.ok(Math.abs((found ?? NaN) - expected) < 1e-5, `${what}: expected ${expected}, got ${found}`);
+}
+
+Deno.test("the figures of longer pages leave out pages of one item, and no others", () =>
+  withGpu(undefined, async (gpu) => {
+    const lengths = [1, 2, 3].map((least) => [...longEvents(log, least)].length);
+    assert.ok((lengths[0] ?? 0) > (lengths[1] ?? 0) && (lengths[1] ?? 0) > (lengths[2] ?? 0), `${lengths}`);
+    using model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
+    using evaluation = await NetworkEvaluation.ofModel(model, log, users, { shards: 3 });
+    const utility = await evaluation.utilities();
+    const { longerPages, ...all } = await evaluation.figures();
+    const whole = over(longEvents(log, 1), utility);
+    const longer = over(longEvents(log, 2), utility);
+    const host = computeChoiceMetrics(log, users, utility);
+    for (const name of ["nll", "prec1", "prec2"] as const) {
+      near(all[name], whole[name], name);
+      near(host[name], whole[name], `${name} of the host`);
+      near(longerPages[name], longer[name], `${name} of longer pages`);
+      assert.notEqual(whole[name], longer[name]);
+    }
+    assert.equal(all.events, lengths[0]);
+  }));
+
+Deno.test("prec@1 and prec@2 of the exact generator are those of sparsemax, the one no larger than the other", () =>
+  withGpu(undefined, async (gpu) => {
+    using model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
+    const game: GameOptions = {
+      eta: 1,
+      generatorEta: 0.3,
+      etaByPage: false,
+      utilityPenalty: 0,
+      skipNoClick: true,
+    };
+    using evaluation = await evaluateGame(model, undefined, game, log, users, { shards: 2 });
+    const utility = await evaluation.utilities();
+    const { longerPages, ...all } = await evaluation.figures();
+    const policy = new Float64Array(utility.length);
+    for (const e of longEvents(log, 1)) {
+      const [start = 0, end = 0] = [log.eventRows[e], log.eventRows[e + 1]];
+      policy.set(sparsemax(Array.from(utility.subarray(start, end), (x) => 0.3 * x)), start);
+    }
+    const [whole, longer] = [1, 2].map((least) => over(longEvents(log, least), policy));
+    near(all.piPrec1, whole?.prec1 ?? NaN, "prec@1");
+    near(all.piPrec2, whole?.prec2 ?? NaN, "prec@2");
+    near(longerPages.piPrec1, longer?.prec1 ?? NaN, "prec@1 of longer pages");
+    near(longerPages.piPrec2, longer?.prec2 ?? NaN, "prec@2 of longer pages");
+    assert.ok(all.piPrec1 < all.piPrec2 - 0.05, `${all.piPrec1} ${all.piPrec2}`);
+  }));
+
+Deno.test("meanSpearman: over pages of two items and more, ties at their mean rank", () => {
+  const pages: ClickLog = {
+    name: "pages",
+    items: { kind: "one-hot", count: 4 },
+    userSplit: Uint8Array.of(0),
+    userEvents: Uint32Array.of(0, 4),
+    eventRows: Uint32Array.of(0, 1, 3, 6, 10),
+    eventClick: Uint32Array.of(0, 1, 3, NONE),
+    rowItem: Uint32Array.of(0, 0, 1, 0, 1, 2, 0, 1, 2, 3),
+  };
+  // The page of one does not count; the page of two is in the same order, that of three has a tie: 3 / sqrt(12).
+  const scores = [5, 1, 2, 1, 1, 2, 4, 3, 2, 1];
+  const truth = [9, 0, 3, 1, 2, 3, 1, 2, 3, 4];
+  const expected = (1 + Math.sqrt(3) / 2 - 1) / 3;
+  assert.ok(Math.abs(meanSpearman(pages, [0], scores, truth) - expected) < 1e-12);
+  const single = { ...pages, userEvents: Uint32Array.of(0, 1) };
+  assert.ok(Number.isNaN(meanSpearman(single, [0], scores, truth)));
+});
+
+/** To the last digits. */
+const exactly = (actual: number, expected: number) =>
+  assert.ok(Math.abs(actual - expected) < 1e-12, `expected ${expected}, got ${actual}`);
+
+Deno.test("precisionAt: no ties", () => {
+  const scores = [9, 3, 1, 2, 9];
+  for (const [clicked, at1, at2] of [[1, 1, 1], [3, 0, 1], [2, 0, 0]] as const) {
+    exactly(computePrecision(scores, 1, 4, [clicked], 1), at1);
+    exactly(computePrecision(scores, 1, 4, [clicked], 2), at2);
+  }
+});
+
+Deno.test("precisionAt: ties count in expectation, whichever row is clicked", () => {
+  for (const clicked of [0, 1, 2, 3]) {
+    exactly(computePrecision([5, 5, 5, 5], 0, 4, [clicked], 1), 1 / 4);
+    exactly(computePrecision([5, 5, 5, 5], 0, 4, [clicked], 2), 1 / 2);
+  }
+  exactly(computePrecision([7, 5, 5, 5], 0, 4, [2], 1), 0);
+  exactly(computePrecision([7, 5, 5, 5], 0, 4, [2], 2), 1 / 3);
+  exactly(computePrecision([7], 0, 1, [0], 1), 1);
+  exactly(computePrecision([7], 0, 1, [0], 2), 1);
+});
+
+/** Every order of the rows. */
+function permutations(rows: number[]): number[][] {
+  if (rows.length === 0) return [[]];
+  return rows.flatMap((row) =>
+    permutations(rows.filter((other) => other !== row)).map((rest) => [row, ...rest])
+  );
+}
+
+Deno.test("precision, MRR, NDCG and AUC of a page are means over all orders in which ties can be broken", () => {
+  fc.assert(fc.property(
+    fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 6 }),
+    fc.nat(),
+    (scores, pick) => {
+      const clicked = scores.flatMap((_, row) =>
+        row === pick % scores.length || pick >> row & 1 ? [row] : []
+      );
+      // Of each order, the ranks of what is clicked, rising.
+      const all = permutations([...scores.keys()]).filter((order) =>
+        order.every((row, place) => place === 0 || scores[order[place - 1]!]! >= scores[row]!)
+      ).map((order) => order.flatMap((row, place) => clicked.includes(row) ? [place + 1] : []));
+      const mean = (of: (ranks: number[]) => number) =>
+        all.reduce((sum, ranks) => sum + of(ranks), 0) / all.length;
+      const gain = (ranks: number[]) => ranks.reduce((sum, rank) => sum + 1 / Math.log2(1 + rank), 0);
+      const others = scores.length - clicked.length;
+      // Those behind a clicked item: all but the clicked ones behind it.
+      const behind = (ranks: number[]) =>
+        ranks.reduce((sum, rank, k) => sum + scores.length - rank - (ranks.length - 1 - k), 0);
+      for (const k of [1, 2] as const) {
+        exactly(
+          computePrecision(scores, 0, scores.length, clicked, k),
+          mean(([first]) => Number(first! <= k)),
+        );
+      }
+      const found = rankPage(scores, 0, scores.length, clicked);
+      exactly(found.mrr, mean(([first]) => 1 / first!));
+      exactly(found.ndcg, mean((ranks) => gain(ranks) / gain(ranks.map((_, k) => k + 1))));
+      if (others === 0) assert.ok(Number.isNaN(found.auc));
+      else exactly(found.auc, mean((ranks) => behind(ranks) / others / ranks.length));
+    },
+  ));
+});
+
+/** User 0: a click on row 1 and a page without a click; user 1: a click on row 5. */
+const tiny: ClickLog = {
+  name: "tiny",
+  items: { kind: "one-hot", count: 3 },
+  userSplit: Uint8Array.of(0, 2),
+  userEvents: Uint32Array.of(0, 2, 3),
+  eventRows: Uint32Array.of(0, 2, 4, 7),
+  eventClick: Uint32Array.of(1, NONE, 5),
+  rowItem: Uint32Array.of(0, 1, 1, 2, 0, 1, 2),
+};
+
+/** Of the ranking alone. */
+function rankingFigures(...of: Parameters<typeof computeChoiceMetrics>) {
+  const { nll: _, ...figures } = computeChoiceMetrics(...of);
+  return figures;
+}
+
+Deno.test("rankings: means over events with a click", () => {
+  assert.deepEqual(rankingFigures(tiny, [0, 1], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1 / 2, prec2: 1 / 2 });
+  assert.deepEqual(rankingFigures(tiny, [0], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1, prec2: 1 });
+  assert.deepEqual(rankingFigures(tiny, [], [0, 1, 0, 1, 3, 1, 2]), { prec1: NaN, prec2: NaN });
+});
+
+Deno.test("a page of several clicks: displays count once, each click once, and its loss is that of one choice after another", () => {
+  // User 0 clicks row 1 and then the item of row 0; user 1 clicks row 2 of three, then the first, then what is left.
+  const several: ClickLog = {
+    ...tiny,
+    userEvents: Uint32Array.of(0, 3, 6),
+    eventRows: Uint32Array.of(0, 2, 3, 5, 8, 9, 10),
+    eventClick: Uint32Array.of(1, 2, NONE, 7, 8, 9),
+    eventGiven: Uint8Array.of(0, 2, 0, 0, 2, 2),
+    rowItem: Uint32Array.of(0, 1, 0, 1, 2, 0, 1, 2, 0, 1),
+  };
+  checkLog(several, []);
+  const u = [0.5, -1, 9, 2, 1, 0.25, 0.75, -0.5, 9, 9];
+  const e = u.map(Math.exp);
+  const likelihood = e[1]! / (1 + e[0]! + e[1]!) * 1 / (1 + e[3]! + e[4]!) *
+    e[7]! / (1 + e[5]! + e[6]! + e[7]!) * e[5]! / (e[5]! + e[6]!);
+  exactly(computeChoiceMetrics(several, [0, 1], u).nll, -Math.log(likelihood) / 3);
+  // Of both pages with a click, the best clicked row is the first of its page.
+  assert.deepEqual(rankingFigures(several, [0, 1], u), { prec1: 1, prec2: 1 });
+  assert.deepEqual(rankingFigures(several, [0], [0, 0, 9, 0, 0]), { prec1: 1, prec2: 1 });
+  const train = { ...several, userSplit: Uint8Array.of(0, 0) };
+  assert.deepEqual(countTrain(train), {
+    users: 2,
+    shown: Uint32Array.of(2, 3, 2),
+    clicks: Uint32Array.of(2, 2, 1),
+    meanRate: (5 + 1) / (7 + 2),
+    longestPage: 3,
+  });
+});
+
+Deno.test("given events are not counted in any figure, nor as shown", () => {
+  // The same with two clicks before the pages, the second of them between them.
+  const given: ClickLog = {
+    ...tiny,
+    userEvents: Uint32Array.of(0, 4, 5),
+    eventRows: Uint32Array.of(0, 1, 3, 4, 6, 9),
+    eventClick: Uint32Array.of(0, 2, 3, NONE, 7),
+    eventGiven: Uint8Array.of(1, 0, 1, 0, 0),
+    rowItem: Uint32Array.of(2, 0, 1, 2, 1, 2, 0, 1, 2),
+  };
+  const scores = [0, 1, 0, 1, 3, 1, 2];
+  const with2 = [-5, 0, 1, 7, 0, 1, 3, 1, 2];
+  assert.deepEqual(rankingFigures(given, [0, 1], with2), rankingFigures(tiny, [0, 1], scores));
+  assert.deepEqual(computeChoiceMetrics(given, [0, 1], with2), computeChoiceMetrics(tiny, [0, 1], scores));
+  const truth = [1, 0, 2, 2, 3, 1, 0];
+  assert.equal(
+    meanSpearman(given, [0, 1], with2, [9, 1, 0, 9, 2, 2, 3, 1, 0]),
+    meanSpearman(tiny, [0, 1], scores, truth),
+  );
+  assert.deepEqual(countTrain(given), countTrain(tiny));
+});
+
+Deno.test("choiceFigures: -log P with no click as utility 0, also where exp overflows", () => {
+  const utility = [0, 1, 0, 1, 3, 1, 2];
+  const e = Math.exp;
+  const expected = [
+    Math.log(1 + e(0) + e(1)) - 1,
+    Math.log(1 + e(0) + e(1)),
+    Math.log(1 + e(3) + e(1) + e(2)) - 1,
+  ];
+  exactly(computeChoiceMetrics(tiny, [0, 1], utility).nll, expected.reduce((sum, x) => sum + x) / 3);
+  // A generator can be walked through once only.
+  exactly(computeChoiceMetrics(tiny, tiny.userSplit.keys(), utility).prec1, 1 / 2);
+  assert.equal(computeChoiceMetrics(tiny, [0], [0, 1000, 0, 1000, 0, 0, 0]).nll, 500);
+  assert.equal(computeChoiceMetrics(tiny, [0], [-1000, -1000, -1000, -1000, 0, 0, 0]).nll, 500);
+});
