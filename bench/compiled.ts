@@ -69,7 +69,7 @@ interface CompiledOptions {
   readonly model: RegExp;
   readonly workload: string[];
   readonly only: RegExp;
-  readonly shapes: AdapterKind;
+  readonly variants: AdapterKind;
   readonly file?: string;
   readonly set: Map<string, string>;
   readonly subgroup?: string;
@@ -98,7 +98,7 @@ export function createCommand(): Command {
     )
     .addOption(createOnlyOption("kernels whose name"))
     .addOption(
-      new Option("--shapes <kind>", "the kernel shapes for this kind of adapter")
+      new Option("--variants <kind>", "the kernel variants for this kind of adapter")
         .choices(["gpu", "cpu"]).default("gpu"),
     )
     .option("--file <file>", "a WGSL text of yours instead, with one entry point", path)
@@ -157,7 +157,7 @@ async function gathering(
   options: CompiledOptions,
   onProgress: (text: string) => void,
 ): Promise<GatheredTexts> {
-  const { file, set, only, model, shapes: kind } = options;
+  const { file, set, only, model, variants: kind } = options;
   if (file !== undefined) return await gatherFile(file, set);
   if (set.size > 0) throw new UserError("Expected --set beside --file: its constants are set by it.");
   const all = await gather({

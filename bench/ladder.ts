@@ -34,7 +34,7 @@ import {
 } from "./study.ts";
 
 interface LadderCommandOptions {
-  readonly shapes?: AdapterKind;
+  readonly variants?: AdapterKind;
   readonly json?: string;
   readonly size?: LadderSize;
   readonly lstmSize?: LadderSize;
@@ -74,7 +74,7 @@ export function createCommand(): Command {
     )
     .addOption(
       new Option(
-        "--shapes <kind>",
+        "--variants <kind>",
         "gpu: only the steps that lead to the kernel for a GPU; cpu: all, the CPU driver's way too (the default)",
       ).choices(["cpu", "gpu"]),
     )
@@ -83,18 +83,18 @@ export function createCommand(): Command {
     .option(...createReadmeOption("ladder NAME", "the tables, and a JSON file beside it"))
     .addHelpText(
       "after",
-      "\nExamples:\n  deno task bench ladder forward --size 25600x64x64\n  deno task bench ladder --shapes gpu",
+      "\nExamples:\n  deno task bench ladder forward --size 25600x64x64\n  deno task bench ladder --variants gpu",
     );
   return own.action((chosen: string[]) => climb(new Set(chosen), own.opts<LadderCommandOptions>()));
 }
 
 async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions): Promise<void> {
-  const { rounds, readme, shapes, json } = options;
-  if (readme !== undefined && shapes === "gpu") {
-    throw new UserError("Expected --readme without --shapes gpu: the tables of a page have all steps.");
+  const { rounds, readme, variants, json } = options;
+  if (readme !== undefined && variants === "gpu") {
+    throw new UserError("Expected --readme without --variants gpu: the tables of a page have all steps.");
   }
   const climbed = ladders.filter(({ name }) => chosen.has(name))
-    .map((ladder) => shapes === "gpu" ? selectGpuSteps(ladder) : ladder);
+    .map((ladder) => variants === "gpu" ? selectGpuSteps(ladder) : ladder);
   if (json !== undefined) expectRecords(json, FORMAT);
   const page = await StudyPage.open(readme, ...climbed.map(({ name }) => `ladder ${name}`));
   const figures: LadderFigures[] = [];

@@ -90,7 +90,7 @@ interface BenchOptions {
   workload: string[];
   data?: string;
   seconds: number;
-  shapes?: AdapterKind;
+  variants?: AdapterKind;
   json: string;
   html?: string;
   compare?: string;
@@ -129,7 +129,7 @@ export function createCommand(): Command {
       0.2,
     )
     .addOption(
-      new Option("--shapes <kind>", "time the kernels for this kind of adapter too, where they differ")
+      new Option("--variants <kind>", "time the kernels for this kind of adapter too, where they differ")
         .choices(["cpu", "gpu"]),
     )
     .option(JSON_FILE, "where the figures go", makeOutputFileParser(".json"), "bench/out/bench.json")
@@ -221,14 +221,14 @@ async function kernelResults(
   gpu: Gpu,
   logs: readonly (() => BenchLog)[],
   models: readonly BenchModel[],
-  options: Pick<BenchOptions, "seconds" | "only" | "shapes"> & Pick<KernelOptions, "onProgress">,
+  options: Pick<BenchOptions, "seconds" | "only" | "variants"> & Pick<KernelOptions, "onProgress">,
 ): Promise<KernelMeasurement[]> {
-  const { seconds, only, shapes, onProgress } = options;
+  const { seconds, only, variants, onProgress } = options;
   const results: KernelMeasurement[] = [];
   const own = { seconds, only, onProgress };
   const compiled = new Map<string, number>();
-  using other = shapes !== undefined && shapes !== gpu.shapes.kind
-    ? await openGpu({ shapesFor: shapes })
+  using other = variants !== undefined && variants !== gpu.variants.kind
+    ? await openGpu({ variantsFor: variants })
     : undefined;
   const otherCompiled = new Map<string, number>();
   for (const log of logs) {
@@ -240,7 +240,7 @@ async function kernelResults(
       ...own,
       compiled: otherCompiled,
       known: new Set(found.keys()),
-      suffix: ` (${shapes} shapes)`,
+      suffix: ` (${variants} variants)`,
     });
     results.push(...more.values());
   }

@@ -83,7 +83,7 @@ export function buildInvocation(
 /** What a command is given. */
 export function completeArguments(command: CommandName, args: readonly string[]): readonly string[] {
   const begins = ["train", "reproduce", "tune"].includes(command) && !args.includes("--resume");
-  return begins ? ["--no-calibration", ...args] : args;
+  return begins ? ["--no-autotune", ...args] : args;
 }
 
 export function runCommand(command: CommandName, ...args: string[]): Promise<CommandResult> {

@@ -1,6 +1,6 @@
 /**
  * The check that every op goes through, as the self-test runs it (src/selftest/ops/op_run.ts), and more than that: the reference
- * against finite differences, gradients that are added to others, the kernel shapes of both kinds of adapter.
+ * against finite differences, gradients that are added to others, the kernel variants of both kinds of adapter.
  */
 
 import assert from "node:assert/strict";
@@ -18,10 +18,10 @@ export { CanaryArena } from "../src/selftest/harness.ts";
 export { computeEventMean, countScoredEvents } from "../src/selftest/ops/op_batches.ts";
 export type { LeafSpec, OpCase } from "../src/selftest/ops/op_bench.ts";
 
-/** A device and what was made of it, by kernel shapes. */
+/** A device and what was made of it, by kernel variants. */
 interface Opened {
   readonly first: Gpu;
-  readonly byShapes: Map<string, Gpu>;
+  readonly byVariants: Map<string, Gpu>;
   readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
 }
 /** That of this file of tests: each is run apart from the others. Undefined while a test uses it. */
@@ -29,17 +29,17 @@ let opened: Opened | undefined;
 
 /**
  * Runs on a device, and checks that nothing failed and nothing is left alive. The tests of a file share it, and so the
- * shaders that it has compiled, whatever the kernel shapes; after a failure the next test gets a new one.
+ * shaders that it has compiled, whatever the kernel variants; after a failure the next test gets a new one.
  */
 export async function withGpu<T>(
-  shapes: AdapterKind | KernelVariants | undefined,
+  variants: AdapterKind | KernelVariants | undefined,
   run: (gpu: Gpu) => Promise<T> | T,
   maxGrid?: number,
 ): Promise<T> {
   const own = opened ?? await open();
   opened = undefined;
-  const gpu = getGpu(own, typeof shapes === "string" ? getDefaultVariants(shapes) : shapes, maxGrid);
-  const before = gpu.shapes;
+  const gpu = getGpu(own, typeof variants === "string" ? getDefaultVariants(variants) : variants, maxGrid);
+  const before = gpu.variants;
   let good = false;
   try {
     const result = await run(gpu);
@@ -60,19 +60,19 @@ export async function withGpu<T>(
 }
 
 async function open(): Promise<Opened> {
-  return { first: await openGpu(), byShapes: new Map(), pipelines: new Map() };
+  return { first: await openGpu(), byVariants: new Map(), pipelines: new Map() };
 }
 
-/** The device with these shapes; its own where there are none. */
+/** The device with these variants; its own where there are none. */
 function getGpu(
-  { first, byShapes, pipelines }: Opened,
-  shapes = first.shapes,
+  { first, byVariants, pipelines }: Opened,
+  variants = first.variants,
   maxGrid = first.maxGrid,
 ): Gpu {
-  const key = JSON.stringify([shapes, maxGrid]);
-  const known = byShapes.get(key);
+  const key = JSON.stringify([variants, maxGrid]);
+  const known = byVariants.get(key);
   if (known) return known;
-  const gpu = new Gpu(first.device, first.device.adapterInfo, shapes, maxGrid);
+  const gpu = new Gpu(first.device, first.device.adapterInfo, variants, maxGrid);
   const compile = gpu.pipeline.bind(gpu);
   gpu.pipeline = (kernel, source, layout) => {
     const text = `${kernel}\n${source}`;
@@ -80,20 +80,20 @@ function getGpu(
     pipelines.set(text, pipeline);
     return pipeline;
   };
-  byShapes.set(key, gpu);
+  byVariants.set(key, gpu);
   return gpu;
 }
 
 addEventListener("unload", () => opened?.first.close());
 
-/** A test of a check as the self-test runs it: what differs fails it. @param shapes of the kernels; the adapter's own if absent */
+/** A test of a check as the self-test runs it: what differs fails it. @param variants of the kernels; the adapter's own if absent */
 export function checkTest(
   name: string,
-  shapes: AdapterKind | KernelVariants | undefined,
+  variants: AdapterKind | KernelVariants | undefined,
   check: NamedCheck["check"],
 ): void {
   Deno.test(name, () =>
-    withGpu(shapes, async (gpu) => {
+    withGpu(variants, async (gpu) => {
       const checks = new CheckCollector();
       await check(gpu, checks);
       assert.ok(checks.all.some(({ values }) => values > 0), "nothing was compared");
@@ -101,12 +101,12 @@ export function checkTest(
     }));
 }
 
-/** Runs the case on the kernel shapes of both kinds of adapter, or on those that are given. */
+/** Runs the case on the kernel variants of both kinds of adapter, or on those that are given. */
 export async function checkOp(
   case_: OpCase,
-  shapes: readonly KernelVariants[] = [getDefaultVariants("cpu"), getDefaultVariants("gpu")],
+  variants: readonly KernelVariants[] = [getDefaultVariants("cpu"), getDefaultVariants("gpu")],
 ): Promise<void> {
-  for (const [k, one] of shapes.entries()) {
+  for (const [k, one] of variants.entries()) {
     await withGpu(one, async (gpu) => {
       await checkOn(gpu, case_, 1, k === 0);
       // Adding to what is there does not depend on sizes: small cases show it.
@@ -118,14 +118,14 @@ export async function checkOp(
 
 /**
  * @param uses how often the op is recorded on the same inputs.
- * @param differences hold the reference against finite differences, which is the same whatever the shapes.
+ * @param differences hold the reference against finite differences, which is the same whatever the variants.
  */
 async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): Promise<void> {
   const checks = new CheckCollector();
   const inspect = differences ? (run: ReferenceRun) => checkFiniteDifferences(c, run) : undefined;
   await runOp(gpu, c, checks, { uses, inspect });
   const wrong = checks.all.filter(({ differs }) => differs);
-  assert.ok(wrong.length === 0, `on ${gpu.shapes.kind}: ${wrong.map(checkText).join("\n")}`);
+  assert.ok(wrong.length === 0, `on ${gpu.variants.kind}: ${wrong.map(checkText).join("\n")}`);
 }
 
 /** A few entries of every input, by central differences in f64. */

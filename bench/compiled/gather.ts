@@ -1,5 +1,5 @@
 /**
- * What is compiled: every text that the models' steps, simulated users and policies take in the kernel shapes of a GPU, and
+ * What is compiled: every text that the models' steps, simulated users and policies take in the kernel variants of a GPU, and
  * its SPIR-V, as Deno's naga writes it. The programs are recorded on this machine's adapter and run nothing; its driver,
  * Mesa's llvmpipe, drops each shader that it is given into a folder.
  */
@@ -128,7 +128,7 @@ export async function watchCompiles<T>(
   return await withTemporaryFolder("spirv", async (folder) => {
     Deno.env.set(DUMP, folder);
     Deno.env.set(NO_CACHE, "true");
-    const gpu = await openGpu({ shapesFor: kind });
+    const gpu = await openGpu({ variantsFor: kind });
     // Nothing that is recorded runs: it would be compiled for this machine, too, which takes longer.
     gpu.queue.submit = () => undefined;
     try {
@@ -195,7 +195,7 @@ async function cutBatches(gpu: Gpu, at: At): Promise<void> {
   for (const [size, adam] of [[SMALL, "dense"], [{ ...SMALL, width: 0 }, "row-sparse"]] as const) {
     const log = createSmallLog(1, size);
     using model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
-    const training = { ...defaultTraining, batchSize: 5, partRows: 12, adam };
+    const training = { ...defaultTraining, batchSize: 5, microBatchRows: 12, adam };
     (await Trainer.create(model, log, training, { validate: false })).destroy();
   }
 }
@@ -204,7 +204,7 @@ async function cutBatches(gpu: Gpu, at: At): Promise<void> {
 async function sumsBySubgroups(gpu: Gpu, at: At): Promise<void> {
   if (!gpu.hasSubgroups) return;
   at("sums by subgroups");
-  const before = gpu.shapes;
+  const before = gpu.variants;
   gpu.useShapes({ ...before, sum: { outcome_sum: "subgroups" } });
   using model = new UserModel(gpu, createSmallLog(1, SMALL).items, defaultModel, { seed: 1 });
   (await Trainer.create(model, createSmallLog(1, SMALL), { ...defaultTraining, batchSize: 5 })).destroy();

@@ -16,7 +16,7 @@ const VARIANTS = [
   "--wide 0",
   "--encoder pw",
   "--encoder none",
-  "--position-effect 0",
+  "--position-bias 0",
   "--learning-rate 0.003",
   "--counts none",
 ];

@@ -36,7 +36,7 @@
 // On llvmpipe  each dispatch wakes llvmpipe's threads; summing the dots here saves one: for 25,600 rows it takes two thirds of
 //              the time of both kernels apart. Other ways to do the softmax, with figures: bench/ladder.md
 // Cost         about 20 flops and 8 bytes a row.
-// Backward     is here, with GRADIENT; of the places in place_gradient.wgsl      Next   outcome_sum.wgsl
+// Backward     is here, with GRADIENT; of the places in position_gradient.wgsl      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;
 const GPU_WORKGROUP = 64;

@@ -13,7 +13,7 @@
 // Work split   one invocation owns four numbers of a user's state.
 // On a GPU     (reasoned, not measured) stores are coalesced; items of a list are 16 bytes apart and read once. Workgroups of 64
 //              fill subgroups; bound by memory.
-// Cost         16 (S4 + X4 + LAGS) bytes a user.      Next   remember.wgsl      Back   put_state.wgsl
+// Cost         16 (S4 + X4 + LAGS) bytes a user.      Next   replay_push.wgsl      Back   put_state.wgsl
 
 const WORKGROUP = 64;
 const S4 = 1u;

@@ -17,7 +17,7 @@
 //              subgroups, whose walks are equally long.
 // On llvmpipe  its share of a page stands in bench/simulate.md
 // Cost         8 bytes a user and panel; with POOL eight Philox counters, some 2,400 integer operations.
-// Next         the policy, which sets the bits of what it picks; choose.wgsl
+// Next         the policy, which sets the bits of what it picks; choose_click.wgsl
 
 const WORKGROUP = 64;
 const USERS = 1u;   // from a panel's word to the next panel's

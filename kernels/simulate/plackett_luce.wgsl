@@ -19,7 +19,7 @@
 //              subgroups.
 // Cost         1 + k / 2 exponentials and 4 + 2 k bytes an item, from cache where a row fits it; 300 integer operations a slot.
 // Accuracy     of a chance: the roundings of z, of I / 32 + 32 additions, by 1 / LEFT where it is a difference, and of a logarithm
-// Next         choose.wgsl, by way of the utilities of the slate
+// Next         choose_click.wgsl, by way of the utilities of the slate
 
 const WORKGROUP = 64;
 const SLATE = 1u;   // k

@@ -9,7 +9,7 @@
 //              wait for the one who has clicked most of the popular items. There are few workgroups of 64, so most cores stay
 //              idle: latency decides.
 // Cost         8 bytes for each item walked over.
-// Next         choose.wgsl, by way of the utilities of the slate
+// Next         choose_click.wgsl, by way of the utilities of the slate
 
 const WORKGROUP = 64;
 const SLATE = 1u;  // k

@@ -9,7 +9,7 @@
 // Work split   one invocation owns four numbers of a user's state.
 // On a GPU     (reasoned, not measured) loads are coalesced; items go to places 16 bytes apart, each written once. Workgroups of
 //              64 fill subgroups; bound by memory.
-// Cost         16 (S4 + X4 + LAGS) bytes a user.      Before   recall_states.wgsl
+// Cost         16 (S4 + X4 + LAGS) bytes a user.      Before   replay_sample_states.wgsl
 
 const WORKGROUP = 64;
 const S4 = 1u;

@@ -17,7 +17,7 @@
 //              cores stay idle: latency decides.
 // On llvmpipe  its share of a page stands in bench/simulate.md
 // Cost         300 integer operations a slot; where most items are masked, two walks of I / 32 words a slot.
-// Next         choose.wgsl, by way of the utilities of the slate
+// Next         choose_click.wgsl, by way of the utilities of the slate
 
 const WORKGROUP = 64;
 const SLATE = 1u;    // k

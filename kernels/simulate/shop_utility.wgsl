@@ -11,7 +11,7 @@
 // On a GPU     (reasoned, not measured) neighbours own neighbouring slots; a user's state is a broadcast, items are gathered.
 //              There are few workgroups of 64, so most cores stay idle: latency decides.
 // Cost         some 40 flops, with a hyperbolic tangent, and 8 bytes a row; 16 a user and item.
-// Next         choose.wgsl or, with ALL, top_slate.wgsl
+// Next         choose_click.wgsl or, with ALL, top_slate.wgsl
 
 const WORKGROUP = 64;
 const EACH = 1u;  // rows of a user

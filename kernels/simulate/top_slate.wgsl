@@ -13,7 +13,7 @@
 //              subgroups; users of a subgroup wait for its longest.
 // On llvmpipe  its share of a page stands in bench/simulate.md, under greedy slates
 // Cost         4 I bytes a user, k times, from cache where a row fits it.
-// Next         choose.wgsl, by way of the utilities of the slate
+// Next         choose_click.wgsl, by way of the utilities of the slate
 
 const WORKGROUP = 64;
 const SLATE = 1u;   // k

@@ -10,7 +10,7 @@
 // Work split   one invocation owns a row.
 // On a GPU     (reasoned, not measured) the launch decides. There are few workgroups of 64, so most cores stay idle: latency
 //              decides.
-// Cost         2 flops and 24 bytes a row.      Before   recall.wgsl
+// Cost         2 flops and 24 bytes a row.      Before   replay_sample.wgsl
 
 const WORKGROUP = 64;
 const T = 1u;

@@ -13,7 +13,7 @@
 //              then a binary one, whose loads are scattered; B is some hundreds. There are few workgroups of 64, so most cores
 //              stay idle: latency decides.
 // Cost         some 300 integer operations, and 4 (2 SLOTS + log2 U) bytes, for each page drawn.
-// Before       replay_starts.wgsl      Next   recall.wgsl, recall_masks.wgsl
+// Before       replay_starts.wgsl      Next   replay_sample.wgsl, replay_sample_masks.wgsl
 
 const WORKGROUP = 64;
 const SLOTS = 1u;

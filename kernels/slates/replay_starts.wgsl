@@ -11,7 +11,7 @@
 // On a GPU     (reasoned, not measured) one workgroup wastes the GPU for microseconds; U is some thousands. An invocation's users
 //              are contiguous, so neighbours' loads are not coalesced, but lines are used up. 64 invocations are two subgroups,
 //              whose sums meet in workgroup memory; 256 would shorten each one's walk and lengthen the sum.
-// Cost         12 bytes a user.      Before   remember.wgsl      Next   replay_draw.wgsl
+// Cost         12 bytes a user.      Before   replay_push.wgsl      Next   replay_draw.wgsl
 
 const WORKGROUP = 64;
 const SLOTS = 1u;

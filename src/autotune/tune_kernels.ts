@@ -1,5 +1,5 @@
 /**
- * Fits kernel shapes to the adapter. It times the variants of each product, and of an LSTM, beside that of the fixed table.
+ * Fits kernel variants to the adapter. It times the variants of each product, and of an LSTM, beside that of the fixed table.
  * Another one is taken only if it is clearly faster in two comparisons. What is timed are the matrix products and the LSTM of
  * a model's training step on a typical batch.
  */

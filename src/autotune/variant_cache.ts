@@ -1,4 +1,4 @@
-/** Kernel shapes that are timed on this adapter, or were timed on it before. */
+/** Kernel variants that are timed on this adapter, or were timed on it before. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -29,7 +29,7 @@ import { Lock } from "../files/lock.ts";
 import { lockBeside } from "../files/owned_folder.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 
-/** What shapes depend on. Where any of it differs, they are calibrated again. */
+/** What variants depend on. Where any of it differs, they are calibrated again. */
 const keySchema = v.strictObject({
   adapter: v.string(),
   driver: v.string(),
@@ -43,7 +43,7 @@ const keySchema = v.strictObject({
 export type VariantCacheKey = v.InferOutput<typeof keySchema>;
 
 const cacheSchema = v.strictObject({
-  entries: v.array(v.strictObject({ for: keySchema, shapes: kernelShapesSchema })),
+  entries: v.array(v.strictObject({ for: keySchema, variants: kernelShapesSchema })),
 });
 type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 
@@ -51,7 +51,7 @@ type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 const MOST_ENTRIES = 100;
 
 /**
- * Kernel shapes that were calibrated, in a file of the user's cache folder: each adapter is calibrated once.
+ * Kernel variants that were calibrated, in a file of the user's cache folder: each adapter is calibrated once.
  * Nothing here throws for a file: with a cache that cannot be used, a run calibrates again.
  */
 export class VariantCache {
@@ -63,20 +63,20 @@ export class VariantCache {
   }
 
   async read(key: VariantCacheKey): Promise<KernelVariants | undefined> {
-    return (await this.#entries()).find((entry) => isSame(entry.for, key))?.shapes;
+    return (await this.#entries()).find((entry) => isSame(entry.for, key))?.variants;
   }
 
-  async write(key: VariantCacheKey, shapes: KernelVariants): Promise<void> {
+  async write(key: VariantCacheKey, variants: KernelVariants): Promise<void> {
     try {
       await makeFolder(this.folder);
-      // Another run may add its own shapes at the same time: they must not be lost.
+      // Another run may add its own variants at the same time: they must not be lost.
       using _ = await Lock.wait(lockBeside(this.file), this.file, () => {});
       const others = (await this.#entries(() => {})).filter((entry) => !isSame(entry.for, key));
-      const entries = [...others, { for: key, shapes }].slice(-MOST_ENTRIES);
+      const entries = [...others, { for: key, variants }].slice(-MOST_ENTRIES);
       await writeJson(this.file, { entries });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      this.say(`The kernel shapes are not kept for the next run: ${firstLine(error)}`);
+      this.say(`The kernel variants are not kept for the next run: ${firstLine(error)}`);
     }
   }
 
@@ -85,7 +85,7 @@ export class VariantCache {
       return (await readJson(this.file, cacheSchema))?.entries ?? [];
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      say(`The cache of kernel shapes is not used: ${firstLine(error)}`);
+      say(`The cache of kernel variants is not used: ${firstLine(error)}`);
       return [];
     }
   }
@@ -120,7 +120,7 @@ export async function fitShapes(
 ): Promise<KernelVariants> {
   const cache = folder === undefined ? undefined : new VariantCache(folder, say);
   using products = createStepKernels(gpu, source, model, users);
-  if (!products) return reuseVariants(undefined, gpu.shapes);
+  if (!products) return reuseVariants(undefined, gpu.variants);
   return await tuneVariantsWith(gpu, products, cache, await buildCacheKey(gpu, products.sizes()), say);
 }
 
@@ -141,15 +141,15 @@ function createStepKernels(
 
 /** The same with any meter. */
 export async function tuneVariantsWith<P>(
-  { shapes: own, adapter }: Pick<Gpu, "shapes" | "adapter">,
+  { variants: own, adapter }: Pick<Gpu, "variants" | "adapter">,
   timeable: TimeableKernels<P>,
   cache: VariantCache | undefined,
   key: VariantCacheKey,
   say: (text: string) => void,
 ): Promise<KernelVariants> {
-  const tell = (shapes: KernelVariants, how: string, gain: TuningResult["gain"] = {}) => {
-    say(`Kernels for ${adapter.description}: ${describe(shapes, gain)} (${how})`);
-    return shapes;
+  const tell = (variants: KernelVariants, how: string, gain: TuningResult["gain"] = {}) => {
+    say(`Kernels for ${adapter.description}: ${describe(variants, gain)} (${how})`);
+    return variants;
   };
   const known = await cache?.read(key);
   if (cache && known && matchAdapter(known, own)) return tell(known, `timed before, kept in ${cache.file}`);
@@ -157,19 +157,19 @@ export async function tuneVariantsWith<P>(
     timeable.products(),
     timeable,
   );
-  const shapes = mergeTunedVariants(own, chosen);
+  const variants = mergeTunedVariants(own, chosen);
   if (compared === 0 && untried.length > 0) {
     // Nothing is kept: a driver that keeps what it compiled may be quicker the next time.
     say(
       `Kernels for ${adapter.description}: the standard ones. No others were tried, as there is no time ` +
         `to compile them: one takes ${neededSeconds.toFixed(1)} s or more here. The next run looks ` +
-        "again; --no-calibration skips this.",
+        "again; --no-autotune skips this.",
     );
-    return shapes;
+    return variants;
   }
-  await cache?.write(key, shapes);
+  await cache?.write(key, variants);
   const rest = untried.length > 0 ? `, without ${untried.join(", ")}` : "";
-  return tell(shapes, `timed in ${seconds.toFixed(1)} s${rest}; --no-calibration skips this`, gain);
+  return tell(variants, `timed in ${seconds.toFixed(1)} s${rest}; --no-autotune skips this`, gain);
 }
 
 function describe({ matmul, lstm = {}, sum = {} }: KernelVariants, gain: TuningResult["gain"]): string {

@@ -47,7 +47,7 @@ export class DeviceItems {
         const stride = padColumns(items.width);
         const bytes = 4 * capacity * stride;
         gpu.requireBindable(bytes, what);
-        this.features = usesTextures(gpu.shapes)
+        this.features = usesTextures(gpu.variants)
           ? this.#arena.allocateTexture(what, bytes, undefined, makeProductLayout(bytes, stride / 4))
           : this.#arena.allocate(what, bytes);
       }

@@ -8,8 +8,8 @@ import { defineFlagOption } from "../option.ts";
 import { getCacheFolder } from "./arguments.ts";
 
 /** Where neither form is given, a GPU is calibrated, a CPU is not. */
-export const calibration = defineFlagOption(
-  "--calibration",
+export const autotune = defineFlagOption(
+  "--autotune",
   "time the kernels on this adapter, once and in under 3 s, and take the fastest (the default on a GPU)",
   "take the standard kernels (the default where the adapter computes on the CPU)",
 );
@@ -25,7 +25,7 @@ export async function chooseVariants(
   sizes: { readonly model: ModelConfig; readonly users: number },
   say: (text: string) => void,
 ): Promise<KernelVariants> {
-  if (!(wanted ?? gpu.adapter.kind === "gpu")) return reuseVariants(undefined, gpu.shapes);
+  if (!(wanted ?? gpu.adapter.kind === "gpu")) return reuseVariants(undefined, gpu.variants);
   const { fitShapes } = await import("../autotune/variant_cache.ts");
   return await fitShapes(gpu, source, sizes, getCacheFolder(), say);
 }

@@ -22,7 +22,7 @@ import { formatTable } from "../cli/table.ts";
 import { formatThousands } from "../number_text.ts";
 
 interface SelftestOptions {
-  shapes: AdapterKind | "both";
+  variants: AdapterKind | "both";
   only?: string;
   every: boolean;
   json: boolean;
@@ -35,7 +35,7 @@ function parseOptions(args: readonly string[]): SelftestOptions {
     )
     .version(version)
     .addOption(
-      new Option("--shapes <kind>", "the kernels for which kind of adapter").choices(["cpu", "gpu", "both"])
+      new Option("--variants <kind>", "the kernels for which kind of adapter").choices(["cpu", "gpu", "both"])
         .default("both"),
     )
     .option("--only <name>", "only cases with this in their names, such as lstm")
@@ -76,7 +76,7 @@ function report(result: SelftestResult): string {
   const others = describeLeftOut(leftOut);
   return [
     adapter ? `${adapter.description} (${adapter.kind}), ${adapter.runtime}\n` : "",
-    formatTable(["kernel", "shapes", "numbers", "off, of what is allowed", "farthest off"], rows),
+    formatTable(["kernel", "variants", "numbers", "off, of what is allowed", "farthest off"], rows),
     ...faults,
     `\n${describeVerdict(findings, seconds)}`,
     ...others === "" ? [] : [`${others} All are run by deno task selftest --every`],
@@ -84,8 +84,8 @@ function report(result: SelftestResult): string {
 }
 
 async function main(): Promise<number> {
-  const { shapes, only, every, json } = parseOptions(Deno.args);
-  const kinds = shapes === "both" ? ["cpu", "gpu"] as const : [shapes];
+  const { variants, only, every, json } = parseOptions(Deno.args);
+  const kinds = variants === "both" ? ["cpu", "gpu"] as const : [variants];
   if (kinds.every((kind) => selectCases(kind, only).length === 0)) {
     const names = new Set(kinds.flatMap((kind) => selectCases(kind).map(({ name }) => name)));
     throw new UserError(

@@ -22,7 +22,7 @@ import weightStarter from "../../kernels/exercises/weight_gradient.wgsl" with { 
 import sparsemaxText from "../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };
 import clicksText from "../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };
 import tableText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
-import chooseText from "../../kernels/simulate/choose.wgsl" with { type: "text" };
+import chooseText from "../../kernels/simulate/choose_click.wgsl" with { type: "text" };
 import slatePanelText from "../../kernels/slates/slate_score_panel.wgsl" with { type: "text" };
 import slateTiledText from "../../kernels/slates/slate_score_tiled.wgsl" with { type: "text" };
 import { getConstant, parseKernel } from "../gpu/kernel.ts";

@@ -46,15 +46,15 @@ export interface AdapterDescription {
 /** How a device is opened; nothing is needed outside of tests. */
 export interface GpuOptions {
   /**
-   * The adapter's own fixed kernel shapes for this kind of adapter, whatever the adapter is. For tests of both.
+   * The adapter's own fixed kernel variants for this kind of adapter, whatever the adapter is. For tests of both.
    * @internal
    */
-  readonly shapesFor?: AdapterKind;
+  readonly variantsFor?: AdapterKind;
   /**
-   * Kernel shapes other than the fixed ones, whatever kind they are for.
+   * Kernel variants other than the fixed ones, whatever kind they are for.
    * @internal
    */
-  readonly shapes?: KernelVariants;
+  readonly variants?: KernelVariants;
   /** The most workgroups along an axis, instead of the adapter's own limit. For tests of long grids. */
   readonly maxGrid?: number;
   /** The most workgroup memory, instead of 32 KiB. For tests of an adapter that grants no more than WebGPU promises. */
@@ -85,18 +85,18 @@ export class Gpu {
   readonly #held = new Map<GPUBuffer | GPUTexture, string>();
   readonly #errors: string[] = [];
   readonly #pipelines = new Map<string, GPUComputePipeline>();
-  #shapes: KernelVariants;
+  #variants: KernelVariants;
   #closed = false;
 
   /** Of a device that is open: {@link openDevice} makes one. @param maxGrid workgroups along an axis, at most. @param bindingBytes that a kernel sees at once. */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
-    shapes: KernelVariants,
+    variants: KernelVariants,
     readonly maxGrid: number,
     readonly bindingBytes: number = device.limits.maxStorageBufferBindingSize,
   ) {
-    this.#shapes = shapes;
+    this.#variants = variants;
     this.adapter = {
       kind: classifyAdapter(info),
       description: formatAdapterName(info),
@@ -117,22 +117,22 @@ export class Gpu {
    * Which kernels the programs that are recorded on it take.
    * @internal
    */
-  get shapes(): KernelVariants {
-    return this.#shapes;
+  get variants(): KernelVariants {
+    return this.#variants;
   }
   /**
    * What is recorded from here on takes these; what stands in memory stays as it is.
    * @throws Error for those of another kind, or with matrices elsewhere.
    * @internal
    */
-  useShapes(shapes: KernelVariants): void {
-    if (!matchAdapter(shapes, this.#shapes)) {
+  useShapes(variants: KernelVariants): void {
+    if (!matchAdapter(variants, this.#variants)) {
       const named = ({ kind, matrices }: KernelVariants) => matrices ? `${kind} with ${matrices}` : kind;
       throw new Error(
-        `expected kernel shapes for the kind ${named(this.#shapes)}, got some for ${named(shapes)}`,
+        `expected kernel variants for the kind ${named(this.#variants)}, got some for ${named(variants)}`,
       );
     }
-    this.#shapes = shapes;
+    this.#variants = variants;
   }
 
   /** Where work is submitted; writes are in order with it. */
@@ -308,8 +308,8 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
   // Deno 2.9.6 grants subgroups where its adapter does not list them, and an adapter that refuses may be asked again.
   const device = await open([...timed, SUBGROUPS]).catch(() => open(timed));
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
-  const shapes = options.shapes ?? chooseDefaultVariants(info, options.shapesFor);
-  return new Gpu(device, info, shapes, maxGrid, options.bindingBytes);
+  const variants = options.variants ?? chooseDefaultVariants(info, options.variantsFor);
+  return new Gpu(device, info, variants, maxGrid, options.bindingBytes);
 }
 
 /** Undefined in a browser that has none, or on a page that may not have it. */
@@ -332,7 +332,7 @@ function classifyAdapter(
  */
 const READS_BUFFERS = /swiftshader/i;
 
-/** The fixed kernel shapes. @param kind of the adapter, or another for a test. */
+/** The fixed kernel variants. @param kind of the adapter, or another for a test. */
 function chooseDefaultVariants(
   info: GPUAdapterInfo,
   kind: AdapterKind = classifyAdapter(info),

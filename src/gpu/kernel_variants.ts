@@ -47,7 +47,7 @@ export const kernelShapesSchema = v.strictObject({
   lstm: v.optional(v.record(v.string(), v.picklist(lstmVariants))),
   sum: v.optional(v.record(v.string(), v.picklist(sumVariants))),
 });
-/** Another variant may sum in another order: with other shapes, results may differ in their last bits. */
+/** Another variant may sum in another order: with other variants, results may differ in their last bits. */
 export interface KernelVariants {
   /** It also decides what stands in uniforms. */
   readonly kind: AdapterKind;
@@ -98,9 +98,9 @@ function isVariant<V extends KernelVariant>(all: readonly V[], variant: KernelVa
   return all.some((one) => one === variant);
 }
 
-/** Whether shapes were made for such an adapter. */
-export function matchAdapter(shapes: AdapterTraits, { kind, matrices }: AdapterTraits): boolean {
-  return shapes.kind === kind && shapes.matrices === matrices;
+/** Whether variants were made for such an adapter. */
+export function matchAdapter(variants: AdapterTraits, { kind, matrices }: AdapterTraits): boolean {
+  return variants.kind === kind && variants.matrices === matrices;
 }
 
 /**
@@ -126,7 +126,7 @@ const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 /** What a kernel is chosen by. */
 export interface VariantContext {
-  readonly shapes: KernelVariants;
+  readonly variants: KernelVariants;
   /** Of workgroup memory that the adapter grants; at least 16,384. */
   readonly workgroupBytes: number;
   /** Whether kernels may use operations of a subgroup. */
@@ -159,22 +159,22 @@ function panelsBy(rows: number): MatmulVariant[] {
  * @param rows of the largest batch.
  */
 export function listMatmulVariants(
-  { shapes, workgroupBytes }: VariantContext,
+  { variants, workgroupBytes }: VariantContext,
   direction: MatmulDirection,
   k4: number,
   n4: number,
   rows: number,
 ): readonly MatmulVariant[] {
-  const { kind } = shapes;
+  const { kind } = variants;
   if (direction === "weight") return kind === "cpu" ? ["rows"] : ["tiled", "rows"];
   const panel = (direction === "forward" ? k4 : n4) <= PANEL_K4[kind] &&
     computePanelBytes(direction, k4, n4) <= workgroupBytes;
   if (kind === "gpu") return panel ? ["tiled", "rows", "panel 128"] : ["tiled", "rows"];
   if (!panel) return ["rows"];
-  return usesTextures(shapes) ? [...panelsBy(rows), "rows"] : ["rows", ...panelsBy(rows)];
+  return usesTextures(variants) ? [...panelsBy(rows), "rows"] : ["rows", ...panelsBy(rows)];
 }
 
-/** @throws UserError for recorded shapes that cannot do the product. */
+/** @throws UserError for recorded variants that cannot do the product. */
 export function chooseMatmulVariant(
   choice: VariantContext,
   direction: MatmulDirection,
@@ -183,7 +183,7 @@ export function chooseMatmulVariant(
   rows: number,
 ): MatmulVariant {
   const key = formatMatmulKey(direction, k4, n4);
-  return pickVariant(key, choice.shapes.matmul[key], listMatmulVariants(choice, direction, k4, n4, rows));
+  return pickVariant(key, choice.variants.matmul[key], listMatmulVariants(choice, direction, k4, n4, rows));
 }
 
 /** Invocations of a workgroup that WebGPU promises. */
@@ -215,24 +215,24 @@ export function computeLstmBytes(direction: LstmDirection, units: number, users:
   return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;
 }
 
-/** @throws UserError for recorded shapes that cannot do the LSTM. */
+/** @throws UserError for recorded variants that cannot do the LSTM. */
 export function chooseLstmVariant(
-  { shapes }: VariantContext,
+  { variants }: VariantContext,
   direction: LstmDirection,
   h4: number,
 ): LstmVariant {
   const key = formatLstmKey(direction, h4);
-  return pickVariant(key, shapes.lstm?.[key], listLstmVariants(h4));
+  return pickVariant(key, variants.lstm?.[key], listLstmVariants(h4));
 }
 
 /** The variants that can do a sum; the first is that of the fixed table. */
-export function sumVariantsFor({ shapes, subgroups }: VariantContext): readonly SumVariant[] {
-  return shapes.kind === "gpu" && subgroups ? sumVariants : ["serial"];
+export function sumVariantsFor({ variants, subgroups }: VariantContext): readonly SumVariant[] {
+  return variants.kind === "gpu" && subgroups ? sumVariants : ["serial"];
 }
 
-/** @param kernel its name. @throws UserError for recorded shapes that cannot do the sum. */
+/** @param kernel its name. @throws UserError for recorded variants that cannot do the sum. */
 export function chooseSumVariant(choice: VariantContext, kernel: string): SumVariant {
-  return pickVariant(kernel, choice.shapes.sum?.[kernel], sumVariantsFor(choice));
+  return pickVariant(kernel, choice.variants.sum?.[kernel], sumVariantsFor(choice));
 }
 
 function pickVariant<V extends KernelVariant>(
@@ -245,6 +245,6 @@ function pickVariant<V extends KernelVariant>(
   if (others.includes(chosen)) return chosen;
   throw new UserError(
     `Expected one of ${[fixed, ...others].join(", ")} for the product ${key}, found ${chosen} in the ` +
-      "kernel shapes. Take it out of the run's config.json.",
+      "kernel variants. Take it out of the run's config.json.",
   );
 }

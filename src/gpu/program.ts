@@ -54,7 +54,7 @@ export interface DispatchNode {
   /** The op's name. */
   readonly op: string;
   readonly direction: "forward" | "backward";
-  /** Tensors with their shapes: "utility/layer1 [rows, 64]". */
+  /** Tensors with their variants: "utility/layer1 [rows, 64]". */
   readonly inputs: readonly string[];
   readonly output: string;
 }
@@ -130,7 +130,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
   ): Promise<Program<S>> {
     const dispatches: Dispatch<S>[] = [];
     for (const spec of specs) {
-      dispatches.push(await recordDispatch(gpu, steps, adaptWorkgroup(gpu.shapes.kind, spec)));
+      dispatches.push(await recordDispatch(gpu, steps, adaptWorkgroup(gpu.variants.kind, spec)));
     }
     return new Program(gpu, name, dispatches);
   }

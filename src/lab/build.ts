@@ -115,7 +115,7 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
   return { chapters, chapterOf, references };
 }
 
-/** A kernel's name without what tells its shapes apart. */
+/** A kernel's name without what tells its variants apart. */
 function stem(kernel: string): string {
   return kernel.replace(/_(tiled|panel|rows|group)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
 }

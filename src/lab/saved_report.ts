@@ -126,7 +126,7 @@ export function listReportContents(
       `ladder ${ladder}, ${size.join(" x ")}: ${of(steps.length, "step", "steps")}`
     ),
     ...selftest.map(({ kind, cases, differing, leftOut = [] }) =>
-      `self-test of the ${kind} shapes: ${of(cases, "case", "cases")}, ${differing.length} differing` +
+      `self-test of the ${kind} variants: ${of(cases, "case", "cases")}, ${differing.length} differing` +
       (leftOut.length > 0 ? `, without ${of(leftOut.length, "kernel", "kernels")}` : "")
     ),
     ...(training ? [`a training of ${of(training.iteration, "iteration", "iterations")}`] : []),

@@ -63,9 +63,9 @@ export function createForwardTrial(
 
 /** The gradient of the input, times the slope of the layer below; that of the weights in a dispatch of its own. */
 export function createInputTrial(gpu: Gpu, [M = 1, K = 1, N = 1]: LadderSize) {
-  const shapes = getDefaultVariants("gpu");
+  const variants = getDefaultVariants("gpu");
   const matmul = { [formatMatmulKey("weight", padColumns(K) / 4, padColumns(N) / 4)]: "rows" } as const;
-  return createOpTrial(gpu, createGradientCase(M, K, N), { shapes: { ...shapes, matmul } });
+  return createOpTrial(gpu, createGradientCase(M, K, N), { variants: { ...variants, matmul } });
 }
 
 function createGradientCase(M: number, K: number, N: number): OpCase {

@@ -179,7 +179,7 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { capacity } = plan;
   const { positions, loss } = reward.config;
   if (positions > 0 || loss !== "choice") {
-    const found = positions > 0 ? `--position-effect ${positions}` : `--loss ${loss}`;
+    const found = positions > 0 ? `--position-bias ${positions}` : `--loss ${loss}`;
     throw new UserError(
       "Expected a reward of choices, whatever their places, for the adversarial stage: its game knows nothing else. Got " +
         `one with ${found}. Leave that or the stage out.`,
@@ -188,7 +188,7 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);
   const createTape = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
     const touchedOnly = adam?.kind === "row-sparse";
-    return new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes, touchedOnly });
+    return new ClickTape(batch, { arena, parameters, capacity, variants: gpu.variants, touchedOnly });
   };
   const moves = training?.reward;
   const mode: RecordingOptions = moves ? { training: true, itemDropout: training.itemDropout } : evaluating;

@@ -83,7 +83,7 @@ export class ItemBlocks {
 
   private constructor(private readonly model: ScorableModel) {
     const { gpu } = model;
-    const rows = Math.min(BLOCK_ITEMS.most[gpu.shapes.kind], model.items.shape.count);
+    const rows = Math.min(BLOCK_ITEMS.most[gpu.variants.kind], model.items.shape.count);
     this.#capacity = { users: 1, events: Math.ceil(rows / EVENT_ROWS), rows, items: rows };
     this.#arena = new Arena(gpu, "item blocks");
     this.#batch = new BlockBatch(model, this.#arena, this.#capacity);
@@ -102,7 +102,7 @@ export class ItemBlocks {
   async #record(states: StateTensors): Promise<void> {
     const [arena, capacity] = [this.#arena, this.#capacity];
     const { gpu, parameters } = this.model;
-    const tape = new ClickTape(this.#batch, { arena, parameters, capacity, shapes: gpu.shapes });
+    const tape = new ClickTape(this.#batch, { arena, parameters, capacity, variants: gpu.variants });
     for (const part of STATE_PARTS) {
       const tensor = states[part];
       if (!tensor) continue;

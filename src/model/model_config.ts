@@ -141,7 +141,7 @@ const commonFields: ConfigFields<CommonModelConfig> = {
     ),
   },
   positions: defineField(
-    "--position-effect [places]",
+    "--position-bias [places]",
     "learn what each of the first places of a page adds to a click's chance, 0 for none; utilities are without it " +
       "(default: 20 where the items of a page stand as they were shown, with --counts none 0)",
     places,

@@ -23,7 +23,7 @@ import { splits } from "../data/click_log.ts";
 import type { ModelConfig } from "./model_config.ts";
 import type { RecordableModel } from "./model_program.ts";
 import { drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_weights.ts";
-import { POSITION_EFFECT } from "./position_effect.ts";
+import { POSITION_BIAS } from "./position_effect.ts";
 import { PART } from "./utility.ts";
 
 /** The names of its weights: [I, .] what is counted of each item; [3, C] means, 1 / sd, (mean rate, longest page, least users); the linear part. */
@@ -104,7 +104,7 @@ export function initializeFromCounts(
     [KERNEL, Float32Array.from(logit.counts)],
     [BIAS, Float32Array.of(logit.bias)],
   ]);
-  if (positions > 0) start.set(POSITION_EFFECT, Float32Array.from(logit.places));
+  if (positions > 0) start.set(POSITION_BIAS, Float32Array.from(logit.places));
   if (logit.dense.length > 0) {
     // (b + A h) . (B f) with b = 1: each of the K columns takes its share.
     const shares = Float32Array.from(

@@ -175,9 +175,9 @@ export function recordModelStep(
   const { capacity } = plan;
   const { parameters } = model;
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);
-  const { shapes } = model.gpu;
+  const { variants } = model.gpu;
   const touchedOnly = training?.adam.kind === "row-sparse";
-  const tape = new ClickTape(batch, { arena, parameters, capacity, shapes, touchedOnly });
+  const tape = new ClickTape(batch, { arena, parameters, capacity, variants, touchedOnly });
   const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
   const scores = model.record(tape, mode);
   const { eta, loss: kind } = model.config;

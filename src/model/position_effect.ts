@@ -11,22 +11,20 @@ import type { ModelConfig } from "./model_config.ts";
 import { drawZeros, type ModelParameter } from "./initial_weights.ts";
 
 /** The name of its parameter. */
-export const POSITION_EFFECT = "position/effect";
+export const POSITION_BIAS = "position/effect";
 
 /** [1, P - 1]: of the second place, the third, ...; those behind the last of P share its effect. */
 export function listPositionParameters({ positions }: ModelConfig): ModelParameter[] {
-  return positions > 0
-    ? [{ name: POSITION_EFFECT, rows: 1, columns: positions - 1, initial: drawZeros }]
-    : [];
+  return positions > 0 ? [{ name: POSITION_BIAS, rows: 1, columns: positions - 1, initial: drawZeros }] : [];
 }
 
 export function recordPositionEffect(tape: ClickTape, { positions }: ModelConfig): Tensor | undefined {
-  return positions > 0 ? tape.parameter(POSITION_EFFECT) : undefined;
+  return positions > 0 ? tape.parameter(POSITION_BIAS) : undefined;
 }
 
 /** The effects that a model has learned, of the first place, the second, ...; undefined for a model without. */
 export function readPositionEffects(weights: Weights): number[] | undefined {
-  const effects = weights.get(POSITION_EFFECT);
+  const effects = weights.get(POSITION_BIAS);
   return effects && [0, ...effects];
 }
 
@@ -49,6 +47,6 @@ export function addPositionEffects(
 
 /** The same weights with a position effect of 0: as if each item stood in the first position. */
 export function withoutPositionEffect(weights: Weights): Weights {
-  const effects = weights.get(POSITION_EFFECT);
-  return effects ? new Map([...weights, [POSITION_EFFECT, new Float32Array(effects.length)]]) : weights;
+  const effects = weights.get(POSITION_BIAS);
+  return effects ? new Map([...weights, [POSITION_BIAS, new Float32Array(effects.length)]]) : weights;
 }

@@ -155,8 +155,8 @@ export class UtilityScorer implements ItemScorer {
     if (!log || !plan) throw new Error("the scorer is destroyed");
     const arena = this.#arena;
     const batch = new BatchIndexBuffers(arena, plan.view, log, plan.capacity, plan);
-    const { gpu: { shapes }, parameters } = model;
-    const tape = new ClickTape(batch, { arena, parameters, capacity: plan.capacity, shapes });
+    const { gpu: { variants }, parameters } = model;
+    const tape = new ClickTape(batch, { arena, parameters, capacity: plan.capacity, variants });
     const tensors = model.recordStates(tape);
     tape.place();
     const forward = tape.forward();

@@ -100,8 +100,8 @@ export function choiceNll(
 }
 
 /** Rows of a page that an invocation holds in registers. A CPU driver has none for them. */
-export function getRegisterRows({ shapes }: VariantContext): number {
-  return shapes.kind === "gpu" ? 16 : 0;
+export function getRegisterRows({ variants }: VariantContext): number {
+  return variants.kind === "gpu" ? 16 : 0;
 }
 
 /** Effects of places are relative to the first, which has none. */

@@ -48,7 +48,7 @@ export function embeddingGradient(
   if (touched) return touched;
   const { ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = table.stride / 4;
-  const shape = getVectorConstants(call.shapes);
+  const shape = getVectorConstants(call.variants);
   const items = Number(table.rows);
   return {
     kernel: allKernel,
@@ -70,7 +70,7 @@ export function eventItemGradient(
 ): ClickDispatch {
   const { ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = stride / 4;
-  const shape = getVectorConstants(call.shapes);
+  const shape = getVectorConstants(call.variants);
   return {
     kernel: allKernel,
     label: `${call.label} gradient by fed item`,

@@ -46,7 +46,7 @@ export function firstLayer(
   expectShape("first_layer", state, "events", item.columns);
   if (counts) expectShape("first_layer", counts.weights, counts.input.columns, state.columns);
   const C4 = counts ? counts.input.stride / 4 : 0;
-  const shape = getVectorConstants(tape.options.shapes);
+  const shape = getVectorConstants(tape.options.variants);
   const made = shape.VECTORS === 1 && !counts ? state.factors?.(MADE_COLUMNS) : undefined;
   const output = tape.tensor(name, "rows", state.columns, { activation: "elu", textured: true });
   const N4 = output.stride / 4;
@@ -105,7 +105,7 @@ function backward(
   dropout: Constants,
 ): ClickDispatch[] {
   const N4 = state.stride / 4;
-  const shape = getVectorConstants(tape.options.shapes);
+  const shape = getVectorConstants(tape.options.variants);
   const { event, ranked, slotFirst, slotItem, sorted } = tape.batch;
   const toState = call.gradient(state);
   const toItem = call.gradient(item);

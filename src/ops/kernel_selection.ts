@@ -1,5 +1,5 @@
 /**
- * Which kernel runs a matrix product or an LSTM: a pure function of direction, sizes, the kernel shapes and the adapter's
+ * Which kernel runs a matrix product or an LSTM: a pure function of direction, sizes, the kernel variants and the adapter's
  * workgroup memory.
  */
 
@@ -103,7 +103,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
 
 /**
  * @param k4 columns of the input / 4. @param n4 columns of the output / 4. @param rows of the largest batch.
- * @throws UserError for recorded shapes that cannot do the product.
+ * @throws UserError for recorded variants that cannot do the product.
  */
 export function selectMatmulKernel(
   direction: MatmulDirection,
@@ -115,7 +115,7 @@ export function selectMatmulKernel(
   return getMatmulKernel(direction, chooseMatmulVariant(choice, direction, k4, n4, rows));
 }
 
-/** A product's dispatch by the kernel that the shapes choose, and the kernels that could do it, too. @param make it. */
+/** A product's dispatch by the kernel that the variants choose, and the kernels that could do it, too. @param make it. */
 export function matmulDispatch<S extends BatchSizes>(
   direction: MatmulDirection,
   k4: number,
@@ -292,12 +292,12 @@ function buildLstmKernelUse(
 
 /** The kernel on a CPU adapter, which nothing else can replace. @param units not padded. */
 function cpuShape(
-  shapes: AdapterTraits,
+  variants: AdapterTraits,
   direction: LstmDirection,
   h4: number,
   units: number,
 ): LstmKernelUse {
-  if (units > PANEL_UNITS || !usesTextures(shapes)) return loopShape(direction, h4, LOOP_USERS);
+  if (units > PANEL_UNITS || !usesTextures(variants)) return loopShape(direction, h4, LOOP_USERS);
   return {
     kernel: lstmKernels[direction].panel,
     constants: { H4: h4 },
@@ -306,9 +306,9 @@ function cpuShape(
 }
 
 /**
- * An LSTM's dispatch by the kernel that the shapes choose and, on a GPU, the kernels that could do it, too.
+ * An LSTM's dispatch by the kernel that the variants choose and, on a GPU, the kernels that could do it, too.
  * @param make it.
- * @throws UserError for recorded shapes that cannot do it.
+ * @throws UserError for recorded variants that cannot do it.
  */
 export function lstmDispatch<S extends BatchSizes>(
   direction: LstmDirection,
@@ -316,7 +316,7 @@ export function lstmDispatch<S extends BatchSizes>(
   choice: VariantContext,
   make: (shape: LstmKernelUse) => DispatchSpec<S>,
 ): DispatchSpec<S> {
-  if (choice.shapes.kind === "cpu") return make(cpuShape(choice.shapes, direction, h4, units));
+  if (choice.variants.kind === "cpu") return make(cpuShape(choice.variants, direction, h4, units));
   const by = (variant: KernelVariant) =>
     make(buildLstmKernelUse(direction, h4, variant, choice.workgroupBytes));
   return {

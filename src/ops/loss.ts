@@ -52,14 +52,14 @@ export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss
   return tape.record({ op, inputs, output, forward, backward, reference });
 }
 
-/** The batch's sums of a loss's output, by the kernel that the shapes choose. */
+/** The batch's sums of a loss's output, by the kernel that the variants choose. */
 export function outcomeSum<S extends BatchSizes>(
   { dimensions, choice }: Pick<Tape<S>, "dimensions" | "choice">,
   { outcome, ring }: OutcomeSums,
 ): DispatchSpec<S> {
   const vectors = outcome.columns / 4;
   const rows = dimensions.named(outcome.rows);
-  const size = choice.shapes.kind === "gpu" ? "GPU_WORKGROUP" : "WORKGROUP";
+  const size = choice.variants.kind === "gpu" ? "GPU_WORKGROUP" : "WORKGROUP";
   const by = (variant: KernelVariant): DispatchSpec<S> => ({
     kernel: variant === "subgroups" ? subgroupsKernel : sumKernel,
     label: `${outcome.name} sum`,

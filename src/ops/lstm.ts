@@ -117,7 +117,7 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
 
 /** On a CPU adapter, what an invocation reads at every event stands in a uniform; panel kernels copy the weights. */
 function oftenRead({ tape }: Cell, { view }: Tensor, copied = false): View {
-  return tape.options.shapes.kind === "cpu" && !copied
+  return tape.options.variants.kind === "cpu" && !copied
     ? toUniformIfSmall(asBufferView(view))
     : asBufferView(view);
 }

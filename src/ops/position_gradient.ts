@@ -1,6 +1,6 @@
 /** The gradient of an effect that rows share by their place on the page; with one place, of a bias of all rows. */
 
-import gradientText from "../../kernels/choice/place_gradient.wgsl" with { type: "text" };
+import gradientText from "../../kernels/choice/position_gradient.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
@@ -9,7 +9,7 @@ import type { Memory } from "../gpu/memory.ts";
 import { add, getElement, makeMatrix, type Matrix } from "../tape/reference.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
-const gradientKernel = parseKernel("place_gradient", gradientText);
+const gradientKernel = parseKernel("position_gradient", gradientText);
 
 /**
  * The dispatch for it: a flop a row.

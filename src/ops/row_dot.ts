@@ -135,7 +135,7 @@ function recordRowDot<S extends BatchSizes, R>(
   const rows = getRowDimension("row_dot", tape, input);
   let sums: OutcomeSums | undefined;
   const addsUp = (asked: OutcomeSums) => {
-    if (sums || tape.options.shapes.kind !== "gpu") return false;
+    if (sums || tape.options.variants.kind !== "gpu") return false;
     sums = asked;
     return true;
   };
@@ -176,7 +176,7 @@ function recordRowDot<S extends BatchSizes, R>(
         bytes: resolveDimension(rows, s) * (32 * K4 + 4),
       }),
     };
-    return [call.shapes.kind === "gpu" ? byGroups(tape, both, input, sums) : both];
+    return [call.variants.kind === "gpu" ? byGroups(tape, both, input, sums) : both];
   };
 
   const inputs = base ? [input, weights, bias, base] : [input, weights, bias];

@@ -40,7 +40,7 @@ export const policyConfigSchema = v.object({
   training: policyTrainingSchema,
   adapter: runConfigSchema.entries.adapter,
   system: v.string(),
-  shapes: runConfigSchema.entries.shapes,
+  variants: runConfigSchema.entries.variants,
 });
 export type PolicyConfig = v.InferOutput<typeof policyConfigSchema>;
 

@@ -149,7 +149,7 @@ function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
 const LOG_COLUMNS = [...new Set(trainedStages.flatMap(({ columns }) => Object.keys(columns)))];
 
 /** Parts of a config that say where a run was made, not what it is. */
-const MACHINE_KEYS = ["clickgan", "adapter", "system", "shapes"];
+const MACHINE_KEYS = ["clickgan", "adapter", "system", "variants"];
 
 export interface FoundRun {
   readonly config: RunConfig;

@@ -57,7 +57,7 @@ Small figures are the range in which 95 % of the resamples of the test users are
 ${longer ? "* and AUC are without pages of one item, which are always ranked right." : ""}</p>
 ${
     renderTable("Table of test figures", ["snapshot", "iteration", ...names.map(getMetricTitle)], [
-      ...parts.map((part) => partRows(part, names)),
+      ...parts.map((part) => microBatchRows(part, names)),
       ...groups.map((group) => baselineRows(group, groups.length > 1, names)),
     ])
   }`;
@@ -73,7 +73,7 @@ function hasPagesOfOne(parts: readonly ReportPart[]): boolean {
   );
 }
 
-function partRows(part: ReportPart, names: readonly MetricName[]): ReportRowGroup {
+function microBatchRows(part: ReportPart, names: readonly MetricName[]): ReportRowGroup {
   const snapshots = listSnapshotNames(part);
   const runs = Math.max(...snapshots.map((snapshot) => listSnapshotTests(part, snapshot).length));
   const rows = snapshots.map((snapshot): ReportRow => {

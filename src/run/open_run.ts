@@ -36,7 +36,7 @@ export class OpenedRun {
     readonly info: SnapshotInfo,
     /** Of the reward, by name. */
     readonly weights: Weights,
-    private readonly shapes: KernelVariants | undefined,
+    private readonly variants: KernelVariants | undefined,
     /**
      * The data that it was trained on; undefined for a snapshot without its run.
      * @internal
@@ -52,7 +52,7 @@ export class OpenedRun {
    */
   model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
     const { source } = this.fit(dataset);
-    gpu.useShapes(reuseVariants(this.shapes, gpu.shapes));
+    gpu.useShapes(reuseVariants(this.variants, gpu.variants));
     return new UserModel(gpu, source.items, this.info.model, { weights: this.weights });
   }
 
@@ -82,8 +82,8 @@ export async function openRun(path: string): Promise<OpenedRun> {
       `Expected a snapshot written by train, got ${file}, which does not say what model it is.`,
     );
   }
-  const { shapes, data } = await readRunConfig(file);
-  return new OpenedRun(file, info, selectNetworkWeights(weights, ""), shapes, data, unfinished);
+  const { variants, data } = await readRunConfig(file);
+  return new OpenedRun(file, info, selectNetworkWeights(weights, ""), variants, data, unfinished);
 }
 
 /** The snapshot that commands take of a run. */
@@ -143,7 +143,7 @@ async function isFolder(path: string): Promise<boolean> {
 const stagesSchema = v.looseObject(stagesConfigSchema.entries);
 
 const configSchema = v.looseObject({
-  shapes: v.fallback(v.optional(kernelShapesSchema), undefined),
+  variants: v.fallback(v.optional(kernelShapesSchema), undefined),
   data: v.fallback(v.optional(runConfigSchema.entries.data), undefined),
 });
 

@@ -32,7 +32,7 @@ export const runConfigSchema = v.pipe(
     /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
     system: v.string(),
     /** Which kernels it runs on; the fixed table where there are none. */
-    shapes: v.optional(kernelShapesSchema),
+    variants: v.optional(kernelShapesSchema),
     /** Of a run of several ranks: how many, and how often they become one. */
     ranks: v.optional(v.strictObject({ size: v.wholeNumber(), syncEvery: v.wholeNumber() })),
   }),

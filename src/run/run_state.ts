@@ -180,7 +180,7 @@ export async function settleBest(path: string, aside: readonly Criterion[]): Pro
   }
 }
 
-/** Returns best weights with what is counted, which is the same in all of a training. @throws UserError for other shapes. */
+/** Returns best weights with what is counted, which is the same in all of a training. @throws UserError for other variants. */
 function withConstants(
   specs: readonly ParameterSpec[],
   best: Weights,

@@ -4,7 +4,7 @@ import type { ChoiceMetrics } from "../data/ranking.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import type { InitialWeights } from "../model/model_counts.ts";
 import { buildGeneratorConfig } from "../model/game_programs.ts";
-import { POSITION_EFFECT } from "../model/position_effect.ts";
+import { POSITION_BIAS } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { AdversarialTrainer } from "../train/adversarial_trainer.ts";
@@ -162,7 +162,7 @@ export function buildStart(
   if (!init) return { initial: { seed }, generator: undefined };
   const generator = selectNetworkWeights(init, GENERATOR_PREFIX);
   const weights = selectNetworkWeights(init, "");
-  if (positions === 0) weights.delete(POSITION_EFFECT);
+  if (positions === 0) weights.delete(POSITION_BIAS);
   return { initial: { weights }, generator: generator.size > 0 ? generator : undefined };
 }
 

@@ -66,7 +66,7 @@ const SLOT = 2;
 
 /** @param columns of an event's outcome */
 async function checkSums(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
-  const choice = { shapes: gpu.shapes, workgroupBytes: 16384, subgroups: gpu.hasSubgroups };
+  const choice = { variants: gpu.variants, workgroupBytes: 16384, subgroups: gpu.hasSubgroups };
   for (const variant of sumVariantsFor(choice)) {
     for (const events of EVENTS) {
       using arena = new CanaryArena(gpu, "sums");
@@ -74,9 +74,9 @@ async function checkSums(gpu: Gpu, checks: CheckCollector, columns: number): Pro
       const view = arena.allocate("outcome", 4 * values.length);
       const ring = arena.allocate("ring", 4 * columns * (SLOT + 2));
       const sizes = { rows: 1, events, items: 1 };
-      const shapes = { ...gpu.shapes, sum: { outcome_sum: variant } };
+      const variants = { ...gpu.variants, sum: { outcome_sum: variant } };
       const outcome = { name: "outcome", rows: "events" as const, columns, view };
-      const specs = [outcomeSum({ dimensions, choice: { ...choice, shapes } }, { outcome, ring })];
+      const specs = [outcomeSum({ dimensions, choice: { ...choice, variants } }, { outcome, ring })];
       const encode = await recordStep(arena, dimensions, specs, { sizes, counted: 1 }, { slot: SLOT });
       const before = drawNormals(columns * (SLOT + 2), "ring", events);
       const [found] = await runTwice(arena, checks, specs, {
@@ -131,7 +131,7 @@ function opCase(name: string, make: CaseFactory, batches: readonly TestBatch[], 
   return {
     name,
     async check(gpu, checks) {
-      const before = gpu.shapes;
+      const before = gpu.variants;
       if (chosen) gpu.useShapes({ ...before, ...chosen });
       try {
         for (const batch of batches) await runOp(gpu, make(batch), checks);
@@ -216,7 +216,7 @@ function opCases(kind: AdapterKind): NamedCheck[] {
 /** Some kernels, run on numbers whose results are known in f64. */
 export interface SelftestCase {
   readonly name: string;
-  /** Runs it. Throws nothing: what fails is in the finding. @param gpu with the kernel shapes of the case's kind */
+  /** Runs it. Throws nothing: what fails is in the finding. @param gpu with the kernel variants of the case's kind */
   readonly run: (gpu: Gpu) => Promise<CaseFinding>;
 }
 

@@ -249,7 +249,7 @@ export function listFaultyCases(findings: readonly KindFinding[]): { head: strin
     .filter(({ faults }) => faults.length > 0)
     .map(({ finding, faults }) => {
       const who = findBlamedKernels(finding).join(", ") || "the message";
-      return { head: `${finding.name} (${finding.kind} shapes): look at ${who}`, faults };
+      return { head: `${finding.name} (${finding.kind} variants): look at ${who}`, faults };
     });
 }
 

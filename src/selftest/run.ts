@@ -25,28 +25,28 @@ export function formatTextureName(name: string): string {
   return `${name}, from textures`;
 }
 
-/** What an adapter leaves out by its own kernel shapes. */
+/** What an adapter leaves out by its own kernel variants. */
 export interface UnusedKernels {
   /** Names of the cases that have them. */
   readonly cases: readonly string[];
   /** Names of the kernels, sorted. */
   readonly kernels: readonly string[];
-  /** The shapes that take them. */
-  readonly shapes: KernelVariants;
+  /** The variants that take them. */
+  readonly variants: KernelVariants;
 }
 
 /**
- * @param own the adapter's shapes for a kind of adapter.
+ * @param own the adapter's variants for a kind of adapter.
  * @param only of cases with this in their names.
  * @returns undefined where nothing is left out.
  */
 export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels | undefined {
-  const shapes = getDefaultVariants(own.kind);
-  if (usesTextures(own) || !usesTextures(shapes)) return undefined;
+  const variants = getDefaultVariants(own.kind);
+  if (usesTextures(own) || !usesTextures(variants)) return undefined;
   const cases = Object.keys(NEED_TEXTURES).filter((name) => name.includes(only));
   if (cases.length === 0) return undefined;
   const kernels = [...new Set(cases.flatMap((name) => NEED_TEXTURES[name] ?? []))].sort();
-  return { cases, kernels, shapes };
+  return { cases, kernels, variants };
 }
 
 /** What is done with kernels that the adapter never takes: they are named; run after the others; or run alone. */
@@ -67,8 +67,8 @@ export interface SelftestOptions {
   readonly stopped?: () => boolean;
 }
 
-/** Opens a device whose kernel shapes are those asked for: the adapter's own for a kind of adapter, or others. */
-export type OpenSelftest = (options: Pick<GpuOptions, "shapesFor" | "shapes">) => Promise<Gpu>;
+/** Opens a device whose kernel variants are those asked for: the adapter's own for a kind of adapter, or others. */
+export type OpenSelftest = (options: Pick<GpuOptions, "variantsFor" | "variants">) => Promise<Gpu>;
 
 /** Cases of one kind, and the device that they run on. */
 interface Part {
@@ -101,9 +101,9 @@ export async function runSelftest(
     for (const kind of kinds) {
       const cases = selectCases(kind, only);
       if (cases.length === 0) continue;
-      const gpu = await opening({ shapesFor: kind });
+      const gpu = await opening({ variantsFor: kind });
       if (choice !== "alone") parts.push({ kind, gpu, cases });
-      const left = findUnusedKernels(gpu.shapes, only);
+      const left = findUnusedKernels(gpu.variants, only);
       if (!left) continue;
       if (choice === "named") leftOut.push(...left.kernels);
       else parts.push(await openPart(left, opening));
@@ -127,11 +127,11 @@ export async function runSelftest(
 }
 
 /** What an adapter leaves out, on a device that takes it. */
-async function openPart({ cases, shapes }: UnusedKernels, open: OpenSelftest): Promise<Part> {
-  const { kind } = shapes;
+async function openPart({ cases, variants }: UnusedKernels, open: OpenSelftest): Promise<Part> {
+  const { kind } = variants;
   const own = selectCases(kind).filter(({ name }) => cases.includes(name)).map((one) => ({
     ...one,
     name: formatTextureName(one.name),
   }));
-  return { kind, gpu: await open({ shapes }), cases: own };
+  return { kind, gpu: await open({ variants }), cases: own };
 }

@@ -1,6 +1,6 @@
 /** Users click. */
 
-import chooseText from "../../kernels/simulate/choose.wgsl" with { type: "text" };
+import chooseText from "../../kernels/simulate/choose_click.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { purposes } from "../data/philox.ts";
 import { parseKernel } from "../gpu/kernel.ts";

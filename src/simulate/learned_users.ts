@@ -153,7 +153,7 @@ export class LearnedUsers implements SimulatedUsers {
         ? arena.allocate("passed over", 4 * padColumns(countPassWords(page) * page.users))
         : undefined;
       const batch = new PageBatch(page, this.#items, { lists: this.#lists, passed: this.#passed });
-      this.#tape = new ClickTape(batch, { arena, parameters, capacity: page.sizes, shapes: gpu.shapes });
+      this.#tape = new ClickTape(batch, { arena, parameters, capacity: page.sizes, variants: gpu.variants });
       this.#lstm = config.encoder === "lstm" ? this.#carriedLstm(config.lstmUnits) : undefined;
       this.#utilities = materialize(
         model.record(this.#tape, { ...evaluating, given: { lstm: this.#lstm?.state } }),
@@ -293,7 +293,7 @@ export class LearnedUsers implements SimulatedUsers {
   #makeCatalogue() {
     const { page, arena, model: { gpu, parameters } } = this;
     const { items } = page;
-    const users = Math.max(1, Math.min(page.users, Math.floor(CHUNK_ROWS[gpu.shapes.kind] / items)));
+    const users = Math.max(1, Math.min(page.users, Math.floor(CHUNK_ROWS[gpu.variants.kind] / items)));
     const shown = {
       event: arena.upload("events of all items", encodeEmptyEvents(users, items)),
       rowItem: arena.upload(
@@ -303,7 +303,7 @@ export class LearnedUsers implements SimulatedUsers {
     };
     const capacity = { users, events: users, rows: users * items, items };
     const batch = new PageBatch(page, this.#items, { passed: this.#passed, all: shown });
-    const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
+    const tape = new ClickTape(batch, { arena, parameters, capacity, variants: gpu.variants });
     const taken: ClickDispatch[] = [];
     const take = (name: string): Tensor | undefined => {
       const whole = this.#output(name);

@@ -24,7 +24,7 @@ export interface TapeOptions<S extends BatchSizes> {
   readonly parameters: ParameterArena;
   /** The largest batch; buffers are made for it. */
   readonly capacity: S;
-  readonly shapes: KernelVariants;
+  readonly variants: KernelVariants;
   /** Gradients of tables are made only for the rows that the batch touches, for row-sparse Adam. */
   readonly touchedOnly?: boolean;
 }
@@ -49,8 +49,8 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
   /** What kernels of matrix products are chosen by. */
   get choice(): VariantContext {
-    const { arena: { gpu }, shapes } = this.options;
-    return { shapes, workgroupBytes: gpu.workgroupBytes, subgroups: gpu.hasSubgroups };
+    const { arena: { gpu }, variants } = this.options;
+    return { variants, workgroupBytes: gpu.workgroupBytes, subgroups: gpu.hasSubgroups };
   }
   parameter(name: string): Tensor {
     return this.options.parameters.get(name);
@@ -109,10 +109,10 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     extent: Pick<Tensor, "rows" | "stride">,
     layout?: typeof makeProductLayout,
   ): Memory {
-    const { arena, shapes, capacity } = this.options;
+    const { arena, variants, capacity } = this.options;
     const bytes = computeTensorBytes(extent);
     const most = evaluateSize(bytes, capacity);
-    if (!layout || !usesTextures(shapes)) return arena.allocate(name, most);
+    if (!layout || !usesTextures(variants)) return arena.allocate(name, most);
     return arena.allocateTexture(name, most, bytes, layout(most, extent.stride / 4));
   }
 

@@ -93,7 +93,7 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
       options;
     const source = openTrainingSource(clicks, model.shape, validate);
     checkClicks(source);
-    const make = async (partRows: number) => {
+    const make = async (microBatchRows: number) => {
       using stack = new DisposableStack();
       const { networks, generator, adam } = createPlayers(model, config, options, stack);
       const game = buildGameOptions(model, config);
@@ -102,7 +102,7 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
         gpu: model.gpu,
         source,
         schedule: { ...config, seed },
-        partRows,
+        microBatchRows,
         batchOption: "--adversarial-batch-size",
         rates: "--reward-learning-rate or --generator-learning-rate",
         headers: gameHeaders(config),
@@ -121,7 +121,7 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
       const programs = stack.use(await setUp.record(() => GamePrograms.create(recording)));
       return new AdversarialTrainer(model, generator, config, programs, setUp, stack.move());
     };
-    return await fitTraining(config.partRows, make);
+    return await fitTraining(config.microBatchRows, make);
   }
 }
 

@@ -54,7 +54,7 @@ export interface ClickStage<F extends ChoiceMetrics> {
   readonly source: LogSource;
   readonly schedule: ClickSchedule;
   /** Rows of a part at most: a batch with more is cut. */
-  readonly partRows: number;
+  readonly microBatchRows: number;
   /** The option that sets the batch size. */
   readonly batchOption: string;
   /** The options that set its learning rates. */
@@ -99,7 +99,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
   stage: ClickStage<F>,
   stack: DisposableStack,
 ): Promise<ClickStageContext<F>> {
-  const { gpu, source, schedule: { seed, batchSize }, networks, summary, partRows, together } = stage;
+  const { gpu, source, schedule: { seed, batchSize }, networks, summary, microBatchRows, together } = stage;
   const trainUsers = listUsers(source, "train");
   checkBatchSize(batchSize, trainUsers, stage.batchOption);
   const arena = stack.use(new Arena(gpu, stage.name));
@@ -108,7 +108,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
   if (ranks) how?.expectShares(ranks, batchSize, `users in a batch (${stage.batchOption})`);
   const whole = computeBatchCapacity(source, "all", Math.ceil(batchSize / (ranks?.size ?? 1)));
   const single = computeBatchCapacity(source, "all", 1);
-  const cut = cutFor(whole, single, partRows);
+  const cut = cutFor(whole, single, microBatchRows);
   const { capacity, parts } = cut;
   const training = stack.use(
     new TrainingLog(gpu, source, whole, stage.batchOption, stage.windowBatches, stage.counted),

@@ -120,7 +120,7 @@ function shareOfBatch(
 function expectWhole(parts: number): void {
   if (parts === 1) return;
   throw new UserError(
-    `Expected each rank's share of a batch to fit the adapter, and --part-rows, as a whole, got one in up to ${parts} parts. ` +
+    `Expected each rank's share of a batch to fit the adapter, and --micro-batch-rows, as a whole, got one in up to ${parts} parts. ` +
       "Start more ranks, use a smaller batch, or --sync-every 2 or more.",
   );
 }

@@ -60,7 +60,7 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
   ): Promise<Trainer> {
     parseConfig(trainingConfigSchema, config, "training");
     const source = openTrainingSource(clicks, model.shape, validate);
-    const make = async (partRows: number) => {
+    const make = async (microBatchRows: number) => {
       using stack = new DisposableStack();
       const adam = stack.use(new AdamState(model.parameters, config.adam));
       const setUp = await setUpClicks({
@@ -68,7 +68,7 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
         gpu: model.gpu,
         source,
         schedule: config,
-        partRows,
+        microBatchRows,
         batchOption: "--batch-size",
         rates: "--learning-rate",
         headers: 1,
@@ -87,7 +87,7 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
       const program = stack.use(await setUp.record(() => ModelProgram.create(model, options)));
       return new Trainer(model, config, program, setUp, stack.move());
     };
-    return await fitTraining(config.partRows, make);
+    return await fitTraining(config.microBatchRows, make);
   }
 }
 

@@ -29,7 +29,7 @@ export interface StageConfig {
   /** B, users a batch; all events of a sampled user are in the batch. */
   batchSize: number;
   /** Rows that are computed at once at most: a batch with more is cut into parts of whole users. Null: as many as fit. */
-  partRows: number | null;
+  microBatchRows: number | null;
   /** Iterations from one validation to the next. */
   validateEvery: number;
   /** Which rows of the items' tables a step moves: see {@link import("../ops/adam.ts").AdamKind}. */
@@ -57,7 +57,7 @@ export interface TrainingConfig extends StageConfig {
 }
 
 /** How both stages move the weights. */
-export const optimiserFields: ConfigFields<Pick<StageConfig, "adam" | "partRows">> = {
+export const optimiserFields: ConfigFields<Pick<StageConfig, "adam" | "microBatchRows">> = {
   adam: defineField(
     "--adam <kind>",
     "dense moves every row of a table in every step; row-sparse moves only the rows of the items in the batch, so that " +
@@ -65,8 +65,8 @@ export const optimiserFields: ConfigFields<Pick<StageConfig, "adam" | "partRows"
     oneOf(adamKinds),
     "dense",
   ),
-  partRows: defineField(
-    "--part-rows <n>",
+  microBatchRows: defineField(
+    "--micro-batch-rows <n>",
     "displayed items that are computed at once: a batch with more is cut into parts of whole users, whose gradients are " +
       "added up (default: as many as fit the adapter)",
     orNull(whole(1)),

@@ -28,7 +28,7 @@ export interface SearchSpace {
 }
 
 export const NO_ITEM_IDS = "--no-item-ids";
-export const POSITION_EFFECT = "--position-effect";
+export const POSITION_BIAS = "--position-bias";
 
 /** Settings worth a try on any log, most of all where the time is too short for many random ones: quick learners first. */
 const KNOWN: readonly TuneSetting[] = [
@@ -38,7 +38,7 @@ const KNOWN: readonly TuneSetting[] = [
   { "--encoder": "none", "--dims": "none", "--learning-rate": "0.005", "--weight-decay": "1" },
   { "--weight-decay": "10", "--item-dropout": "0.2" },
   { "--wide": "16", "--weight-decay": "0.01" },
-  { [POSITION_EFFECT]: "0" },
+  { [POSITION_BIAS]: "0" },
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
@@ -58,7 +58,7 @@ export function listInapplicableFlags(
 ): ReadonlySet<string> {
   return new Set([
     ...(findItemIdField(features) ? [] : [NO_ITEM_IDS]),
-    ...(places === "shown" ? [] : [POSITION_EFFECT]),
+    ...(places === "shown" ? [] : [POSITION_BIAS]),
   ]);
 }
 
@@ -125,7 +125,7 @@ function drawn(random: Random, space: SearchSpace): TuneSetting {
   const shrinkage = logUniform(random, SHRINKAGE);
   if (random.uniform() < 2 / 3) setting["--weight-decay"] = short(shrinkage / step);
   if (random.uniform() < 0.5) setting["--item-dropout"] = drawOne(random, DROPOUT);
-  if (random.uniform() < 0.2) setting[POSITION_EFFECT] = "0";
+  if (random.uniform() < 0.2) setting[POSITION_BIAS] = "0";
   return setting;
 }
 

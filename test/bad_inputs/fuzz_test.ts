@@ -97,7 +97,7 @@ Deno.test("a damaged log in the paper's layout is refused, or read as it stands"
     assert.ok(read > 100, `only ${read} were read`);
   }));
 
-Deno.test("a damaged safetensors file is refused, or holds what its shapes say", async () => {
+Deno.test("a damaged safetensors file is refused, or holds what its variants say", async () => {
   const { tensors, metadata } = makeGoodSnapshot();
   const few = new Map(
     [...tensors].slice(0, 3).map(([name, { shape: [, columns = 1], data }]) =>

@@ -79,7 +79,7 @@ const system: readonly BadInput[] = [
   ),
   makeBadInput(
     "a cache folder that is a file does not stop a training",
-    `${TRAIN} --no-calibration`,
+    `${TRAIN} --no-autotune`,
     makeAll(makePaperFile(), makeFile("cache", "")),
     "Results are in ",
     { env: { XDG_CACHE_HOME: "DIR/cache" }, code: 0, leaves: ["run/"] },

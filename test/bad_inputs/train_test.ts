@@ -121,7 +121,7 @@ const data: readonly BadInput[] = [
   ),
   makeBadInput(
     "positions where the order of a page is none",
-    "train --data DIR/set --position-effect",
+    "train --data DIR/set --position-bias",
     makePreparedSet({ manifest: { places: "arbitrary" } }),
     "the items of its pages stand in no order that was shown",
   ),

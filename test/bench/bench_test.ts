@@ -63,13 +63,13 @@ const NOT_TIMED = [
   ],
 ];
 
-Deno.test("the bench times every kernel of a step, with the shapes of both kinds of adapter", async () => {
+Deno.test("the bench times every kernel of a step, with the variants of both kinds of adapter", async () => {
   const timed = new Set<string>();
-  for (const shapes of ["cpu", "gpu"] as const) {
-    await withGpu(shapes, async (gpu) => {
+  for (const variants of ["cpu", "gpu"] as const) {
+    await withGpu(variants, async (gpu) => {
       const mixed = { ...tiny, categories: { fields: 2, each: 5 } };
       // What kernels there are for tables does not depend on the adapter.
-      for (const workload of shapes === "gpu" ? [tiny] : [tiny, { ...tiny, width: 0 }, mixed]) {
+      for (const workload of variants === "gpu" ? [tiny] : [tiny, { ...tiny, width: 0 }, mixed]) {
         const { log, users } = createBenchLog(workload);
         for (const model of selectModels(log)) {
           using recording = await model.record(gpu, log, users);

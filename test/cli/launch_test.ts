@@ -176,7 +176,7 @@ async function launchTraining(folder: string, data: string) {
   const script = new URL("../../src/cli/launch.ts", import.meta.url).href;
   const run = `${folder}/run`;
   const sizes = ["--batch-size", "12", "--dims", "8", "--lstm-units", "4"];
-  const args = ["--data", data, "--save-dir", run, ...sizes, "--no-calibration"];
+  const args = ["--data", data, "--save-dir", run, ...sizes, "--no-autotune"];
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...[

@@ -32,7 +32,7 @@ const VALUES = parseRows(`
   --evaluation-shards | Expected a whole number of at least 0 | ["0.5"]
   --validation-users | Expected a whole number of at least 1 | ["all"]
   --patience | Expected a whole number of at least 1 | ["0"]
-  --part-rows | Expected a whole number of at least 1 | ["0"]
+  --micro-batch-rows | Expected a whole number of at least 1 | ["0"]
   --lstm-units | Expected a whole number in 1..1024 | ["1025"]
   --pw-lags | Expected a whole number in 1..64 | ["65"]
   --pw-weightings | Expected a whole number in 1..16 | ["17"]

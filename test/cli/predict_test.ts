@@ -5,7 +5,7 @@ import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { listClickedRows, NONE } from "../../src/data/click_log.ts";
 import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
 import { defaultModel } from "../../src/model/model_config.ts";
-import { POSITION_EFFECT, readPositionEffects } from "../../src/model/position_effect.ts";
+import { POSITION_BIAS, readPositionEffects } from "../../src/model/position_effect.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { type Prediction, predictPages, writePredictions } from "../../src/predict/predictions.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
@@ -82,7 +82,7 @@ Deno.test("the loss recomputed from the predictions of logged positions is that 
         using model = new UserModel(gpu, data.source.items, { ...config, loss, eta: 1.5, positions: 3 }, {
           seed: 4,
         });
-        const weights = new Map([...await model.weights(), [POSITION_EFFECT, Float32Array.of(-0.7, 0.9)]]);
+        const weights = new Map([...await model.weights(), [POSITION_BIAS, Float32Array.of(-0.7, 0.9)]]);
         model.setWeights(weights);
         const users = Uint32Array.from({ length: 30 }, (_, user) => user);
         using evaluation = await NetworkEvaluation.ofModel(model, data.source, users);

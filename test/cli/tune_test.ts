@@ -28,7 +28,7 @@ import {
   listArguments,
   listInapplicableFlags,
   NO_ITEM_IDS,
-  POSITION_EFFECT,
+  POSITION_BIAS,
   type SearchSpace,
   type TuneSetting,
 } from "../../src/tune/space.ts";
@@ -94,13 +94,13 @@ Deno.test("tune: the first setting is the default, and all are different and und
   const brand = { name: "brand", first: 0, count: 4, meaning: "" };
   const features = { dense: [], tokens: [brand, { ...brand, name: "item", first: 4 }] };
   const whole = settings(60, { ...space, fixed: listInapplicableFlags({ features, places: "shown" }) });
-  const placeless = whole.filter((setting) => setting[POSITION_EFFECT] === "0");
+  const placeless = whole.filter((setting) => setting[POSITION_BIAS] === "0");
   assert.ok(placeless.length > 3 && placeless.length < 25);
   for (const setting of whole) {
     const places = placeless.includes(setting) ? 0 : 20;
     assert.equal(parseTrainArguments(listArguments(setting), tinyData).model.positions, places);
   }
-  assert.ok(all.every((setting) => setting[POSITION_EFFECT] === undefined), "places mean nothing");
+  assert.ok(all.every((setting) => setting[POSITION_BIAS] === undefined), "places mean nothing");
   const less = whole.filter((setting) => setting[NO_ITEM_IDS] === "");
   assert.ok(less.length > 15 && less.every((setting) => listArguments(setting).includes(NO_ITEM_IDS)));
   assert.match(describeSetting(less[0] ?? {}), /^no item-ids, learning-rate/);
@@ -108,7 +108,7 @@ Deno.test("tune: the first setting is the default, and all are different and und
 
 Deno.test("tune: what is fixed is in no setting, and a space that is used up has an end", () => {
   const fixed = NOTHING_OF_DATA.union(
-    new Set(["--encoder", "--dims", "--wide", "--learning-rate", "--weight-decay", "--position-effect"]),
+    new Set(["--encoder", "--dims", "--wide", "--learning-rate", "--weight-decay", "--position-bias"]),
   );
   const all = settings(60, { ...space, fixed });
   // Only the dropout is left: 0.1, 0.2, 0.3, 0.5, and none.

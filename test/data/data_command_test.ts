@@ -256,9 +256,12 @@ Deno.test("the guide's commands run as they stand", async () => {
     splitArguments("--model runs/first --users 40 --pages 2 --slate 3 --write-log runs/data/drawn"),
   );
   await data.ok(splitArguments("merge runs/data/example runs/data/drawn --out runs/data/both"));
-  const next = commands.find((words) => words.includes("--like")) ?? assert.fail();
+  const next = commands.find((words) => words.includes("--encoding-from")) ?? assert.fail();
   for (const set of ["drawn", "both"]) {
-    const line = next.join(" ").replace("--like runs/data/example", `--like runs/data/${set}`);
+    const line = next.join(" ").replace(
+      "--encoding-from runs/data/example",
+      `--encoding-from runs/data/${set}`,
+    );
     await data.ok(splitArguments(`${line.replace(/^data /, "")}-${set}`)); // --out is its last option
     for (const file of ["items.parquet", "pages.parquet", "vocabulary.parquet"]) {
       const bytes = (path: string) => Deno.readFileSync(`${folder}/runs/data/${path}/${file}`);

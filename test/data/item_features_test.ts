@@ -1,4 +1,4 @@
-/** What `data log` makes of the columns of items: scales, ages, tokens, and the same again for another log (--like). */
+/** What `data log` makes of the columns of items: scales, ages, tokens, and the same again for another log (--encoding-from). */
 
 import assert from "node:assert/strict";
 import { describeDifference } from "../../src/data/feature_meaning.ts";
@@ -202,7 +202,7 @@ function nextMonth(): Record<"log.csv" | "items.csv", string> {
   return { "log.csv": rows, "items.csv": makeCsv(items) };
 }
 
-Deno.test("items: --like prepares another log with the columns, scales and tokens of a set, whatever the order", async () => {
+Deno.test("items: --encoding-from prepares another log with the columns, scales and tokens of a set, whatever the order", async () => {
   const next = nextMonth();
   const files = { ...shopFiles, "next.csv": next["log.csv"], "next_items.csv": next["items.csv"] };
   const folder = await makeFolderWith(files);
@@ -232,10 +232,12 @@ Deno.test("items: --like prepares another log with the columns, scales and token
   }
   await Deno.writeTextFile(`${folder}/less.csv`, "item,price\nsku-1,2\n");
   const wrong: Record<string, FeatureOptions> = {
-    "Expected --like without --tokens": { tokens: ["brand"] },
-    "Expected --features with --like: … price, rating": { features: undefined },
+    "Expected --encoding-from without --tokens": { tokens: ["brand"] },
+    "Expected --features with --encoding-from: … price, rating": { features: undefined },
     "Expected a prepared data set": { like: folder },
-    'expected a column "rating" (--like)… add it to the features': { features: `${folder}/less.csv` },
+    'expected a column "rating" (--encoding-from)… add it to the features': {
+      features: `${folder}/less.csv`,
+    },
   };
   for (const [says, options] of Object.entries(wrong)) {
     const like = first.folder;
@@ -243,7 +245,7 @@ Deno.test("items: --like prepares another log with the columns, scales and token
   }
 });
 
-Deno.test("items: --like refuses columns that it mostly does not know, and says how much of each it does not", async () => {
+Deno.test("items: --encoding-from refuses columns that it mostly does not know, and says how much of each it does not", async () => {
   const folder = await makeFolderWith(shopFiles);
   const { folder: like, manifest } = await prepareIn(folder, recipe(folder));
   const shares = new Map(manifest.shares.map(({ column, ...shares }) => [column, shares]));
@@ -252,11 +254,11 @@ Deno.test("items: --like refuses columns that it mostly does not know, and says 
   type Item = (typeof shop.items)[number];
   const changed = async (
     change: (item: Item) => Record<string, string | undefined>,
-    allowUnlike = false,
+    allowUnknownValues = false,
   ) => {
     const items = makeCsv(shop.items.map((item) => ({ ...item, ...change(item) })));
     await Deno.writeTextFile(`${folder}/other.csv`, items);
-    return recipe(folder, { features: `${folder}/other.csv`, like, allowUnlike });
+    return recipe(folder, { features: `${folder}/other.csv`, like, allowUnknownValues });
   };
   const cents = ({ price = "" }: Item) => ({ price: price === "" ? "" : `${100 * Number(price)}` });
   const capitals = ({ category = "" }: Item) => ({ category: category.toUpperCase() });
@@ -264,7 +266,7 @@ Deno.test("items: --like refuses columns that it mostly does not know, and says 
   const few = (item: Item) => item.item?.endsWith("7") ? {} : { rating: "" };
   for (
     const [change, says] of [
-      [cents, "price: #.# % of the numbers are beyond its scale…--allow-unlike"],
+      [cents, "price: #.# % of the numbers are beyond its scale…--allow-unknown-values"],
       [capitals, "category: 100.0 % of the values have no token"],
       [swapped, "category: 100.0 % …; brand: 100.0 % "],
       [few, /rating: 9\d\.\d % of the items have no value/],
@@ -275,12 +277,12 @@ Deno.test("items: --like refuses columns that it mostly does not know, and says 
   assert.match(told.manifest.notes.join("\n"), /no token for, .*: category 100\.0 %/);
   await expectPrepareRefusal(
     folder,
-    recipe(folder, { allowUnlike: true }),
-    /Expected --like with --allow-unlike/,
+    recipe(folder, { allowUnknownValues: true }),
+    /Expected --encoding-from with --allow-unknown-values/,
   );
 });
 
-Deno.test("items: --like with one-hot items keeps their numbers, and has no place for others", async () => {
+Deno.test("items: --encoding-from with one-hot items keeps their numbers, and has no place for others", async () => {
   const folder = await makeFolderWith(shopFiles);
   const bare = { features: undefined, itemIds: false };
   const first = await prepareIn(folder, recipe(folder, bare));
@@ -327,7 +329,7 @@ Deno.test("items: a model scores a set whose features mean the same, and refuses
   assert.deepEqual(notes, []);
   await expectRefusal(
     () => fit(other),
-    "The model was trained on items whose features mean something else than those of …: … there, … here…--like",
+    "The model was trained on items whose features mean something else than those of …: … there, … here…--encoding-from",
   );
   // Made by another program, which does not say what its tokens are.
   await fit(first, {

@@ -1,4 +1,4 @@
-/** One small log in the shapes of data/recipes: the same pages, written in other ways. */
+/** One small log in the variants of data/recipes: the same pages, written in other ways. */
 
 import { makeCsv } from "./made_logs.ts";
 

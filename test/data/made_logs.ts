@@ -1,5 +1,5 @@
 /**
- * Two made-up logs of other shapes than the demo shop, each with its truth: impressions of news, and a shop whose items come
+ * Two made-up logs of other variants than the demo shop, each with its truth: impressions of news, and a shop whose items come
  * with raw numbers. As in the demo shop a user is what they clicked before, so that no model can be better than
  * `computeTruthMetrics`.
  *

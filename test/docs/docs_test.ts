@@ -275,7 +275,7 @@ const STAND_INS = {
   parallel: 'shift 2; words=""; while [ "$1" != ::: ]; do words="$words $1"; shift; done; shift\n' +
     'for one in "$@"; do $(echo "$words" | sed "s/{}/$one/g") & done; wait',
   deno:
-    'shift 2; case "$*" in *--resume*) set -- "$@" --no-report;; *) set -- "$@" --no-calibration --iterations 4 ' +
+    'shift 2; case "$*" in *--resume*) set -- "$@" --no-report;; *) set -- "$@" --no-autotune --iterations 4 ' +
     "--batch-size 9 --validate-every 2 --dims 8 --lstm-units 4 --no-report;; esac\n" +
     `exec '${Deno.execPath()}' run --no-check --quiet --frozen --node-modules-dir=none --config '${config}' -A '${launcher}' -A '${trainModule}' "$@"`,
 };

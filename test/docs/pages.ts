@@ -111,14 +111,14 @@ export function isNotRun({ task, args: [first] }: ShownCommand): boolean {
 
 /** What is added to a command, so that it ends soon. The last value of an option counts. */
 const SHORTER: Readonly<Record<string, readonly string[]>> = {
-  train: splitArguments("--iterations 4 --validate-every 2 --batch-size 12 --no-calibration --no-report"),
+  train: splitArguments("--iterations 4 --validate-every 2 --batch-size 12 --no-autotune --no-report"),
   simulate: ["--users", "30", "--pages", "3"],
   "policy train": splitArguments(
     "--steps 384 --users 64 --pages 3 --slate 3 --rows 64 --hidden 8 --trunk 8 --evaluation-users 30",
   ),
   "policy compare": ["--users", "30", "--optimum", "coarse"],
   "policy rank": [],
-  tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.01", "--no-calibration"],
+  tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.01", "--no-autotune"],
   reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "10", "--models", "fine-tuned-64-64"],
 };
 const SHORTER_ADVERSARIAL = splitArguments(

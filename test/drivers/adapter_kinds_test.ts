@@ -55,8 +55,8 @@ function named(info: Partial<GPUAdapterInfo>, more: object = {}): GPU {
 }
 
 Deno.test("where matrices stand follows from what an adapter says of itself", async () => {
-  const getVariants = async (info: Partial<GPUAdapterInfo>, shapesFor?: "cpu" | "gpu") =>
-    (await openDevice({ shapesFor }, named(info))).shapes;
+  const getVariants = async (info: Partial<GPUAdapterInfo>, variantsFor?: "cpu" | "gpu") =>
+    (await openDevice({ variantsFor }, named(info))).variants;
   const deno = { description: "SwiftShader Device (Subzero)" };
   const chromium = { vendor: "google", architecture: "swiftshader" };
   for (const info of [deno, chromium, { ...chromium, isFallbackAdapter: true }]) {
@@ -76,16 +76,16 @@ Deno.test("where matrices stand follows from what an adapter says of itself", as
 });
 
 Deno.test("products from buffers are done by rows; panels stay what a calibration may try", () => {
-  const choice = (shapes: KernelVariants) => ({ shapes, workgroupBytes: 32768, subgroups: false });
-  const variants = (shapes: KernelVariants, k4 = 16) =>
-    listMatmulVariants(choice(shapes), "forward", k4, 16, 5000);
+  const choice = (variants: KernelVariants) => ({ variants, workgroupBytes: 32768, subgroups: false });
+  const variants = (variants: KernelVariants, k4 = 16) =>
+    listMatmulVariants(choice(variants), "forward", k4, 16, 5000);
   assert.deepEqual(variants(textures), ["panel 256", "panel 128", "panel 64", "rows"]);
   assert.deepEqual(variants(buffers), ["rows", "panel 256", "panel 128", "panel 64"]);
   assert.deepEqual([variants(textures, 65), variants(buffers, 65)], [["rows"], ["rows"]]);
   assert.deepEqual(listMatmulVariants(choice(buffers), "weight", 16, 16, 5000), ["rows"]);
 });
 
-Deno.test("recorded shapes are taken where matrices stand alike", () => {
+Deno.test("recorded variants are taken where matrices stand alike", () => {
   const matmul = { "forward 64x64": "rows" } as const;
   assert.deepEqual(reuseVariants({ ...textures, matmul }, textures), { ...textures, matmul });
   assert.deepEqual(reuseVariants({ ...buffers, matmul }, buffers), { ...buffers, matmul });
@@ -98,11 +98,11 @@ Deno.test("recorded shapes are taken where matrices stand alike", () => {
   assert.deepEqual(reuseVariants(undefined, buffers), buffers);
 });
 
-Deno.test("shapes that have matrices elsewhere are refused on an open device", () =>
+Deno.test("variants that have matrices elsewhere are refused on an open device", () =>
   withGpu(buffers, (gpu) => {
     assert.throws(
       () => gpu.useShapes(textures),
-      /expected kernel shapes for the kind cpu with buffers, got some for cpu/,
+      /expected kernel variants for the kind cpu with buffers, got some for cpu/,
     );
     gpu.useShapes({ ...buffers, matmul: { "forward 8x8": "panel 64" } });
     return Promise.resolve();
@@ -129,11 +129,11 @@ Deno.test("a run that was begun with textures goes on with buffers, and the othe
       const folder = `${path}/${one.matrices ?? "textures"}`;
       await Deno.mkdir(folder);
       const training = { ...defaultTraining, batchSize: 13, iterations: 12, validateEvery: 4 };
-      const config = makeRunConfig({ model, training, shapes: one });
+      const config = makeRunConfig({ model, training, variants: one });
       const data = createDataset(new MemoryLog(log), config.data);
       const losses: number[] = [];
-      const session = (shapes: KernelVariants, upTo?: number) =>
-        withGpu(shapes, async (gpu) => {
+      const session = (variants: KernelVariants, upTo?: number) =>
+        withGpu(variants, async (gpu) => {
           const stop = new AbortController();
           const onStep = ({ iteration, nll }: { iteration: number; nll?: number }) => {
             losses.push(nll ?? NaN);
@@ -145,7 +145,7 @@ Deno.test("a run that was begun with textures goes on with buffers, and the othe
             { gpu, data, init: undefined, signal: stop.signal, ...own },
             { onStep },
           );
-          assert.deepEqual(gpu.shapes, shapes);
+          assert.deepEqual(gpu.variants, variants);
           return result;
         });
       await session(one, 4);
@@ -157,9 +157,9 @@ Deno.test("a run that was begun with textures goes on with buffers, and the othe
 
 Deno.test("whoever goes on with a run is told that its kernels are others, or its machine; a file of the lab's page says it", () => {
   const adapter = { kind: "cpu", description: "a", vendor: "", architecture: "", runtime: "r" } as const;
-  const by = (shapes?: KernelVariants, description = "a") => ({
-    ...{ clickgan: "0", system: "s", shapes },
-    adapter: { ...adapter, kind: shapes?.kind ?? "cpu", description, driver: "1" },
+  const by = (variants?: KernelVariants, description = "a") => ({
+    ...{ clickgan: "0", system: "s", variants },
+    adapter: { ...adapter, kind: variants?.kind ?? "cpu", description, driver: "1" },
   });
   const other = { ...buffers, matmul: { "forward 64x64": "panel 64" } } as const;
   assert.deepEqual(listChanges(by(buffers), by(other)), []); // what was recorded is taken
@@ -172,10 +172,10 @@ Deno.test("whoever goes on with a run is told that its kernels are others, or it
     "kernels: for matrices in textures (was for matrices in buffers)",
   ]);
   assert.deepEqual(listChanges(by(textures), by(getDefaultVariants("gpu"))), ["kind: gpu (was cpu)"]);
-  const [one, two] = [textures, buffers].map((shapes) => describeAdapter({ adapter, shapes }));
+  const [one, two] = [textures, buffers].map((variants) => describeAdapter({ adapter, variants }));
   assert.equal(one, JSON.stringify(adapter)); // as files have it that are older than this choice
   assert.notEqual(one, two);
-  assert.equal(two, describeAdapter({ adapter, shapes: other }));
+  assert.equal(two, describeAdapter({ adapter, variants: other }));
 });
 
 const names = Object.keys(LEAST) as LimitName[];
@@ -224,7 +224,7 @@ Deno.test("the page says how many weights outside of tables fit: partial sums of
 Deno.test("16 KiB of workgroup memory: another kernel takes what a panel is too small for, with the same losses", async () => {
   const log = createSmallLog(21, { users: 30, items: 41, width: 5, maxEvents: 3, maxPage: 4 });
   const train = async (workgroupBytes: number) => {
-    using gpu = await openGpu({ shapesFor: "cpu", workgroupBytes });
+    using gpu = await openGpu({ variantsFor: "cpu", workgroupBytes });
     using model = new UserModel(gpu, log.items, { ...defaultModel, lstmUnits: 3, dims: [256, 5] }, {
       seed: 1,
     });

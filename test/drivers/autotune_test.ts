@@ -1,4 +1,4 @@
-/** Calibration by a clock that the test sets; its cache; and runs that keep the shapes they began with. */
+/** Calibration by a clock that the test sets; its cache; and runs that keep the variants they began with. */
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
@@ -153,7 +153,7 @@ const key: VariantCacheKey = {
   sizes: ["forward 64x64 2^20 flops"],
 };
 const gpuLike = {
-  shapes: { kind: "cpu" as const, matmul: {} },
+  variants: { kind: "cpu" as const, matmul: {} },
   adapter: {
     kind: "cpu" as const,
     description: "a card",
@@ -170,8 +170,8 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
     const cache = new VariantCache(`${folder}/new/clickgan`, say);
     const fit = async (its: VariantCacheKey, faster: MatmulVariant) => {
       const meter = new FakeMeter((_, variant) => (variant === faster ? 50 : 100));
-      const shapes = await tuneVariantsWith(gpuLike, meter, cache, its, say);
-      return { variant: shapes.matmul["forward 64x64"], measured: meter.prepared.length > 0 };
+      const variants = await tuneVariantsWith(gpuLike, meter, cache, its, say);
+      return { variant: variants.matmul["forward 64x64"], measured: meter.prepared.length > 0 };
     };
     assert.deepEqual(await fit(key, "panel 64"), { variant: "panel 64", measured: true });
     assert.deepEqual(await fit(key, "rows"), { variant: "panel 64", measured: false });
@@ -210,7 +210,7 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
     assert.deepEqual(await tuneVariantsWith(gpuLike, meter, nowhere, key, say), { kind: "cpu", matmul: {} });
     assert.match(
       said.join("\n"),
-      /^The kernel shapes are not kept for the next run: cannot make the folder/m,
+      /^The kernel variants are not kept for the next run: cannot make the folder/m,
     );
   }));
 
@@ -218,7 +218,7 @@ Deno.test("a CPU adapter takes the fixed table, a GPU is calibrated, unless an o
   /** Whether it begins to time. */
   const times = async (kind: AdapterKind, wanted?: boolean) => {
     let began = false;
-    const gpu = { shapes: { kind, matmul: {} }, adapter: { ...gpuLike.adapter, kind } };
+    const gpu = { variants: { kind, matmul: {} }, adapter: { ...gpuLike.adapter, kind } };
     const source = new Proxy({} as LogSource, {
       get() {
         began = true;
@@ -237,7 +237,7 @@ Deno.test("a CPU adapter takes the fixed table, a GPU is calibrated, unless an o
 const log = createSmallLog(3, { users: 60, items: 20, width: 4 });
 const small = { ...defaultModel, dims: [8, 8], lstmUnits: 4 };
 
-Deno.test("the products of a step are timed by each variant, on both kinds of shapes", async () => {
+Deno.test("the products of a step are timed by each variant, on both kinds of variants", async () => {
   for (const kind of ["cpu", "gpu"] as const) {
     await withGpu(kind, async (gpu) => {
       using step = new StepProducts(gpu, log, small, 12);
@@ -260,7 +260,7 @@ Deno.test("the products of a step are timed by each variant, on both kinds of sh
       if (sum) {
         const both = await Promise.all(sum.variants.map((variant) => step.prepare(sum.key, variant)));
         assert.ok((await step.time(both)).every((time) => time > 0 && time < 1e6));
-        assert.deepEqual(mergeTunedVariants(gpu.shapes, { outcome_sum: "subgroups" }).sum, {
+        assert.deepEqual(mergeTunedVariants(gpu.variants, { outcome_sum: "subgroups" }).sum, {
           outcome_sum: "subgroups",
         });
       }
@@ -333,7 +333,7 @@ Deno.test("where the clock is rounded, as browsers do, a product is repeated unt
   });
 });
 
-Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever the cache says", () =>
+Deno.test("a run keeps the variants it began with: resumed bit for bit, whatever the cache says", () =>
   withSmallLog(async (folder, data) => {
     const cache = `${folder}/cache`;
     const json = (path: string) => JSON.parse(Deno.readTextFileSync(path));
@@ -341,39 +341,39 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
     await using trainings = new CommandSeries("train", { env: await makeCacheEnvironment(cache) });
     const run = async (name: string, ...args: string[]) => {
       const where = ["--data", data, "--save-dir", `${folder}/${name}`, "--no-report", ...sizes];
-      const result = await trainings.ok([...where, "--calibration", ...args]);
+      const result = await trainings.ok([...where, "--autotune", ...args]);
       return result.stderr;
     };
     await run("measured", "--iterations", "8");
     const file = `${cache}/clickgan/kernel_shapes.json`;
     const { entries } = json(file);
-    const kind = entries[0].shapes.kind;
+    const kind = entries[0].variants.kind;
     const products: string[] = entries[0].for.sizes.map((size: string) => size.replace(/ 2\^.*/, ""));
     const set = (variant: MatmulVariant) => {
       const keys = products.filter((product) => product.startsWith("forward"));
-      const shapes: KernelVariants = { kind, matmul: Object.fromEntries(keys.map((k) => [k, variant])) };
-      Deno.writeTextFileSync(file, JSON.stringify({ entries: [{ ...entries[0], shapes }] }));
-      return shapes;
+      const variants: KernelVariants = { kind, matmul: Object.fromEntries(keys.map((k) => [k, variant])) };
+      Deno.writeTextFileSync(file, JSON.stringify({ entries: [{ ...entries[0], variants }] }));
+      return variants;
     };
-    const shapes = set("rows");
+    const variants = set("rows");
     assert.match(await run("whole", "--iterations", "40"), /timed before, kept in/);
     await run("part", "--iterations", "16");
     set("panel 256");
     const resumed = await trainings.ok(["--resume", `${folder}/part`, "--iterations", "40"]);
     assert.doesNotMatch(resumed.stderr, /Kernels for/);
     const config = json(`${folder}/part/config.json`);
-    assert.deepEqual([config.shapes, json(`${folder}/whole/config.json`).shapes], [shapes, shapes]);
+    assert.deepEqual([config.variants, json(`${folder}/whole/config.json`).variants], [variants, variants]);
     for (const name of ["train.csv", "validation.csv", "last.safetensors", "best-loss.safetensors"]) {
       const read = (run: string) => Deno.readFileSync(`${folder}/${run}/${name}`);
       assert.deepEqual(read("part"), read("whole"), name);
     }
 
     const plain = ["--data", data, "--save-dir", `${folder}/plain`, "--no-report", ...sizes];
-    const fixed = await trainings.run([...plain, "--iterations", "40"]); // with --no-calibration
+    const fixed = await trainings.run([...plain, "--iterations", "40"]); // with --no-autotune
     assert.equal(fixed.code, 0, fixed.stderr);
     assert.doesNotMatch(fixed.stderr, /Kernels for/);
-    assert.deepEqual(json(`${folder}/plain/config.json`).shapes, { kind, matmul: {} });
-    // The shapes matter for the bits, so that the comparison above says something.
+    assert.deepEqual(json(`${folder}/plain/config.json`).variants, { kind, matmul: {} });
+    // The variants matter for the bits, so that the comparison above says something.
     const last = (run: string) => Deno.readFileSync(`${folder}/${run}/last.safetensors`);
     assert.notDeepEqual(last("plain"), last("whole"));
 

@@ -175,7 +175,7 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   const chosen = (k4: number, n4: number, kind: "cpu" | "gpu", workgroupBytes = 32768) =>
     (["forward", "input", "weight"] as const).map((direction) =>
       selectMatmulKernel(direction, k4, n4, 5000, {
-        shapes: getDefaultVariants(kind),
+        variants: getDefaultVariants(kind),
         workgroupBytes,
         subgroups: false,
       }).name
@@ -192,11 +192,11 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   assert.deepEqual(chosen(64, 64, "cpu", 16511), [rows[0], panel[1], rows[2]]);
   assert.deepEqual(chosen(63, 64, "cpu", 16384), panel);
 
-  const shapes: KernelVariants = {
+  const variants: KernelVariants = {
     kind: "cpu",
     matmul: { "forward 64x8": "panel 64", "input 64x8": "rows", "forward 260x8": "panel 64" },
   };
-  const choice = { shapes, workgroupBytes: 32768, subgroups: false };
+  const choice = { variants, workgroupBytes: 32768, subgroups: false };
   const panelRows = (k4: number, rows: number) =>
     selectMatmulKernel("forward", k4, 2, rows, choice).own.WORKGROUP;
   assert.equal(panelRows(16, 5000), 64);

@@ -55,7 +55,7 @@ Deno.test("checks name the worst element, what was not read, and where it stands
 /** One case, on kernels of which some may have another text. */
 async function run(only: string, change?: (name: string, source: string) => string): Promise<KindFinding[]> {
   const open = async (): Promise<Gpu> => {
-    const gpu = await openGpu({ shapesFor: "cpu" });
+    const gpu = await openGpu({ variantsFor: "cpu" });
     const compile = gpu.pipeline.bind(gpu);
     if (change) gpu.pipeline = (name, source, layout) => compile(name, change(name, source), layout);
     return gpu;
@@ -133,7 +133,8 @@ Deno.test("kernels that an adapter never takes are named, or run, too, on a devi
   };
   const others = { names: [`${only} (cpu)`], leftOut: [], last: "1 of 1" };
   // As SwiftShader's, on whatever adapter this is.
-  const buffers: OpenSelftest = ({ shapes = getDefaultVariants("cpu", "buffers") }) => openGpu({ shapes });
+  const buffers: OpenSelftest = ({ variants = getDefaultVariants("cpu", "buffers") }) =>
+    openGpu({ variants });
   assert.deepEqual(await run(buffers), { ...others, has: false, leftOut: ["row_dot_sum"] });
   const more = `${only}, from textures (cpu)`;
   assert.deepEqual(await run(buffers, "too"), {
@@ -141,8 +142,8 @@ Deno.test("kernels that an adapter never takes are named, or run, too, on a devi
     ...{ has: true, names: [...others.names, more], last: "2 of 2" },
   });
   assert.deepEqual(await run(buffers, "alone"), { leftOut: [], has: true, names: [more], last: "1 of 1" });
-  const textures: OpenSelftest = ({ shapesFor = "cpu", shapes = getDefaultVariants(shapesFor) }) =>
-    openGpu({ shapes });
+  const textures: OpenSelftest = ({ variantsFor = "cpu", variants = getDefaultVariants(variantsFor) }) =>
+    openGpu({ variants });
   assert.deepEqual(await run(textures, "too"), { ...others, has: true });
 });
 
@@ -154,10 +155,10 @@ Deno.test("names of cases are all different", () => {
 });
 
 Deno.test("selftest: a table, JSON, and names that no case has", async () => {
-  const shown = await runOk("selftest", "--shapes", "cpu", "--only", "page: fill");
+  const shown = await runOk("selftest", "--variants", "cpu", "--only", "page: fill");
   assert.match(
     shown.stdout,
-    /kernel +shapes +numbers[^]*\nfill +cpu +140 +exact[^]*\nAll agree: 1 kernel, 1 case, \d/,
+    /kernel +variants +numbers[^]*\nfill +cpu +140 +exact[^]*\nAll agree: 1 kernel, 1 case, \d/,
   );
   const json = await runCommand("selftest", "--only", "page: fill", "--every", "--json");
   const { adapter, kernels, findings, leftOut } = JSON.parse(json.stdout);

@@ -1,5 +1,5 @@
 /**
- * Every shader text through Tint, without an adapter: what models of all kinds compile on the kernel shapes of both kinds
+ * Every shader text through Tint, without an adapter: what models of all kinds compile on the kernel variants of both kinds
  * of adapter, the steps of the ladders, and the probes. Tint refuses what naga lets pass, as barriers in divergent flow.
  * The models train, too: on an adapter with no more than WebGPU promises, whose every call Dawn checks. And whether the
  * self-test has every kernel, and would notice if it computed nothing, as here, where buffers hold zeros.
@@ -118,8 +118,8 @@ const cases: Case[] = [
     ]);
   }),
   // Batches that are cut into parts.
-  { log: logs.dense, model: lstm, training: { partRows: 12 } },
-  { log: logs.oneHot, model: lstm, training: { partRows: 12, adam: "row-sparse" } },
+  { log: logs.dense, model: lstm, training: { microBatchRows: 12 } },
+  { log: logs.oneHot, model: lstm, training: { microBatchRows: 12, adam: "row-sparse" } },
   ...[logs.dense, logs.oneHot, logs.mixed].flatMap((log): Case[] => [
     { log, model: none, training: { itemDropout: 0.2 } },
     { log, model: { ...none, wide: 0 }, training: { adam: "row-sparse" } },
@@ -239,7 +239,7 @@ async function onLongTicks(gpu: Gpu, work: () => Promise<unknown>): Promise<void
  * device of Dawn is closed as its file ends, as `withGpu` does, the process of all tests crashes.
  */
 async function withDawn(kind: AdapterKind, run: (gpu: Gpu) => Promise<void>): Promise<void> {
-  using gpu = await openGpu({ shapes: getDefaultVariants(kind) });
+  using gpu = await openGpu({ variants: getDefaultVariants(kind) });
   await run(gpu);
   gpu.check();
   assert.equal(gpu.liveBuffers, 0, `buffers left alive: ${gpu.liveBufferLabels.join(", ")}`);
@@ -259,7 +259,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
       }
       await learnFromUsers(gpu, kind);
       if (kind === "gpu") {
-        gpu.useShapes({ ...gpu.shapes, sum: { outcome_sum: "subgroups" } });
+        gpu.useShapes({ ...gpu.variants, sum: { outcome_sum: "subgroups" } });
         for (const game of [undefined, {}]) await train(gpu, { log: logs.dense, model: lstm, game }, 3);
       }
       if (kind === "cpu") {
@@ -409,15 +409,15 @@ Deno.test("self-test: what an adapter with matrices in buffers leaves out is all
   );
 });
 
-/** The kernels that each case compiles. @param cpu the adapter's own shapes for CPU adapters. */
+/** The kernels that each case compiles. @param cpu the adapter's own variants for CPU adapters. */
 async function kernelsByCase(
   cpu: KernelVariants,
   options: Pick<SelftestOptions, "kinds" | "leftOut">,
 ): Promise<Map<string, Set<string>>> {
   const kernels = new Map<string, Set<string>>();
   let now = "";
-  await runSelftest(async ({ shapesFor, shapes = shapesFor === "cpu" ? cpu : undefined }) => {
-    const gpu = await openGpu({ shapesFor, shapes });
+  await runSelftest(async ({ variantsFor, variants = variantsFor === "cpu" ? cpu : undefined }) => {
+    const gpu = await openGpu({ variantsFor, variants });
     const compile = gpu.pipeline.bind(gpu);
     gpu.pipeline = (kernel, ...text) => {
       kernels.get(now)?.add(kernel);

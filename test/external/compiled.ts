@@ -1,4 +1,4 @@
-/** What GPUs' compilers make of all kernels in the shapes of a GPU: nothing that would slow every GPU down, or a reason for it. */
+/** What GPUs' compilers make of all kernels in the variants of a GPU: nothing that would slow every GPU down, or a reason for it. */
 
 import assert from "node:assert/strict";
 import {
@@ -19,7 +19,7 @@ import { withEmptyFolder } from "../run/folder_check.ts";
 const WHOLE = ["navi31", "gfx1201", "mi200"];
 
 Deno.test(
-  "in the shapes of a GPU no kernel spills; lanes, subgroups and loads are as they should, or have a reason",
+  "in the variants of a GPU no kernel spills; lanes, subgroups and loads are as they should, or have a reason",
   {
     ignore,
   },

@@ -10,7 +10,7 @@ const mpirun = hasMpirun();
 if (!mpirun) {
   console.log("skipped: Open MPI's mpirun is not here, so training by ranks in processes is not tried");
 }
-const SMALL = "--no-calibration --batch-size 12 --dims 8 --lstm-units 4 --counts none";
+const SMALL = "--no-autotune --batch-size 12 --dims 8 --lstm-units 4 --counts none";
 
 function hasMpirun(): boolean {
   try {

@@ -26,7 +26,7 @@ export async function makeLongLog(folder: string): Promise<void> {
 }
 
 const OUT = "out";
-const SMALL = splitArguments("--dims 8 --lstm-units 4 --batch-size 12 --no-calibration --no-report");
+const SMALL = splitArguments("--dims 8 --lstm-units 4 --batch-size 12 --no-autotune --no-report");
 const SHANNON = splitArguments(SMALL, "--iterations 20 --validate-every 5");
 const ADVERSARIAL = splitArguments(
   "--adversarial 10 --adversarial-validate-every 5 --adversarial-batch-size 12",
@@ -106,8 +106,8 @@ export const scenarios: readonly FaultScenario[] = [
   trained("train, adversarial stage alone", [...SHANNON, ...ADVERSARIAL, "--no-pretrain"]),
   {
     ...trained(
-      "train, kernel shapes kept in the cache",
-      splitArguments("--dims 8 --lstm-units 4 --batch-size 12 --no-report --iterations 10 --calibration"),
+      "train, kernel variants kept in the cache",
+      splitArguments("--dims 8 --lstm-units 4 --batch-size 12 --no-report --iterations 10 --autotune"),
     ),
     fastClock: true,
     outcome: async (folder) => {
@@ -142,7 +142,7 @@ export const scenarios: readonly FaultScenario[] = [
     command: "reproduce",
     args: splitArguments(
       `--data log.tsv --save-dir ${OUT} --seeds 1 --iterations 10 --adversarial 10`,
-      "--models fine-tuned-64-64 --readme notes.md --no-calibration",
+      "--models fine-tuned-64-64 --readme notes.md --no-autotune",
     ),
     prepare: async (folder) => {
       writePaperFile(`${folder}/log.tsv`, createSmallLog(31, { users: 330, items: 30, width: 0 }));

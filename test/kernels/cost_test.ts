@@ -106,7 +106,7 @@ const gathered = (m: number, from: number, K: number, N: number, copies = 1): Pa
 
 for (const kind of ["cpu", "gpu"] as const) {
   for (const [K, N, input] of [[1, 1, "none"], [5, 17, "elu"], [64, 32, "elu"]] as const) {
-    costCase(`linear ${K} -> ${N}, ${kind} shapes`, makeLinear(K, N, { input })(few), {
+    costCase(`linear ${K} -> ${N}, ${kind} variants`, makeLinear(K, N, { input })(few), {
       "y forward": ({ rows }) => product(rows, K, N),
       ...(kind === "gpu" ? { "y gradients": ({ rows, chunks }) => gradients(rows, K, N, chunks) } : {
         "y gradient of weights": ({ rows, chunks }) => product(rows, K, N, chunks),

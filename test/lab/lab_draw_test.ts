@@ -406,7 +406,7 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
   assert.equal(read.ladders?.[0]?.steps.length, 5);
   assert.deepEqual(listReportContents(first), [
     "ladder forward, 8 x 8 x 8: 5 steps",
-    "self-test of the gpu shapes: 3 cases, 0 differing",
+    "self-test of the gpu variants: 3 cases, 0 differing",
   ]);
   const check = { kernels: ["k"], what: "output", values: 4 };
   const found = summarizeSelftest([

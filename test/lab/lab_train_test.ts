@@ -29,7 +29,7 @@ const read = (texts: Record<string, string>, fromSnapshot = false) =>
 /** With an option of every kind away from its default. */
 const OPTIONS = {
   ...{ encoder: "pw", pwLags: "3", dims: "4-3", wide: "2", batchNorm: "yes", kernelSd: "0.2", seed: "7" },
-  ...{ iterations: "30", batchSize: "4", earlyStopping: "loss", partRows: "50", validationUsers: "8" },
+  ...{ iterations: "30", batchSize: "4", earlyStopping: "loss", microBatchRows: "50", validationUsers: "8" },
   ...{ adversarial: "20", adversarialValidateEvery: "5", behaviourDims: "6-2", generator: "exact" },
   ...{ etaByPage: "yes", countNoClick: "yes", utilityPenalty: "0.5", pretrain: "" },
 };
@@ -40,7 +40,7 @@ Deno.test("options that are written out are those that were read", () => {
   const given = Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== ""));
   const typed = Object.fromEntries(Object.entries(OPTIONS).filter(([, text]) => text !== ""));
   // What follows from the data is written out, too.
-  assert.deepEqual(given, { ...typed, learningRate: "0.001", positionEffect: "0" });
+  assert.deepEqual(given, { ...typed, learningRate: "0.001", positionBias: "0" });
   assert.deepEqual(read(texts), config);
   assert.equal(formatOptionTexts(read({ kernelSd: "0.1" })).kernelSd, "0.1");
   assert.ok(config.model.counts);
@@ -52,7 +52,7 @@ Deno.test("options that make no sense together are refused as by the command", (
     assert.throws(() => read(texts, fromSnapshot), message);
   refused({ generatorEta: "2" }, /^UserError: Expected --adversarial <n> with --generator-eta, got none/);
   refused({ adversarial: "5" }, /--adversarial-validate-every of at most the 5 iterations/);
-  refused({ adversarial: "500", positionEffect: "4" }, /either --position-effect or --adversarial/);
+  refused({ adversarial: "500", positionBias: "4" }, /either --position-bias or --adversarial/);
   refused({ adversarial: "500", pretrain: "yes" }, /either --no-pretrain .* or --init/, true);
   assert.equal(read({ adversarial: "500" }, true).pretrain, false);
   // Without a Shannon stage its schedule says nothing.

@@ -80,7 +80,7 @@ async function withNorm(
   const sizes = batches.map((b, k) => plan.put(k, b, { slot: 0, learningRate: 0, iteration: 0 }));
   plan.upload(0, batches.length);
   const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity);
-  const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
+  const tape = new ClickTape(batch, { arena, parameters, capacity, variants: gpu.variants });
   const input = tape.tensor("x", "rows", N);
   const output = recordNorm(tape, input, training);
   tape.place();

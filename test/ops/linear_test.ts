@@ -26,9 +26,9 @@ function linearCase(
   b: TestBatch,
   K: number,
   N: number,
-  { shapes, once, ...recipe }: LinearRecipe & { once?: boolean; shapes?: readonly KernelVariants[] } = {},
+  { variants, once, ...recipe }: LinearRecipe & { once?: boolean; variants?: readonly KernelVariants[] } = {},
 ) {
-  return checkOp({ ...makeLinear(K, N, recipe)(b), once }, shapes);
+  return checkOp({ ...makeLinear(K, N, recipe)(b), once }, variants);
 }
 const onCpu = [getDefaultVariants("cpu")];
 /** Inputs and outputs of most tests, so that they share texts: odd, less than a tile of 64, more than a panel of 16. */
@@ -36,18 +36,18 @@ const [K, N] = [5, 17];
 Deno.test("linear: sizes of one", () => linearCase(few, 1, 1, { once: true }));
 Deno.test("linear: one more than a tile and than a panel's part", () => linearCase(few, 65, 67));
 Deno.test("linear: as much as a panel holds, in four parts", () =>
-  linearCase(few, 256, 255, { once: true, shapes: onCpu }));
+  linearCase(few, 256, 255, { once: true, variants: onCpu }));
 Deno.test("linear: a batch of one row", () => linearCase(one, K, N, { once: true }));
 Deno.test("linear: several chunks", () => linearCase(chunks, K, N));
 Deno.test("linear: many rows, no bias, no activation", () =>
   linearCase(many, K, N, { input: "none", output: "none", bias: false }));
 Deno.test("linear: more than a panel holds, weights beyond a uniform binding", () =>
-  linearCase(few, 260, 72, { once: true, shapes: onCpu }));
+  linearCase(few, 260, 72, { once: true, variants: onCpu }));
 Deno.test("linear: ReLU", () => {
   // As of matrices too wide for a panel: sixteen columns and some more, eight rows at a time and one more.
   const rows: KernelVariants = { kind: "cpu", matmul: { "forward 20x8": "rows", "input 20x8": "rows" } };
-  const shapes = [getDefaultVariants("cpu"), rows, getDefaultVariants("gpu")];
-  return linearCase(noClicks, 18, 7, { input: "relu", output: "relu", once: true, shapes });
+  const variants = [getDefaultVariants("cpu"), rows, getDefaultVariants("gpu")];
+  return linearCase(noClicks, 18, 7, { input: "relu", output: "relu", once: true, variants });
 });
 Deno.test("linear: the variants that the fixed table does not choose", () => {
   const of = (
@@ -59,7 +59,7 @@ Deno.test("linear: the variants that the fixed table does not choose", () => {
     kind,
     matmul: { "forward 8x8": forward, "input 8x8": input, "weight 8x8": weight },
   });
-  const shapes = [
+  const variants = [
     of("cpu", "panel 64", "panel 256"),
     of("cpu", "panel 256", "panel 64"),
     of("gpu", "panel 128", "rows"),
@@ -69,7 +69,7 @@ Deno.test("linear: the variants that the fixed table does not choose", () => {
     of("gpu", "tiled", "rows", "tiled"),
     getDefaultVariants("cpu", "buffers"),
   ];
-  return linearCase(many, 5, 7, { shapes });
+  return linearCase(many, 5, 7, { variants });
 });
 for (const [name, b] of Object.entries({ few, many, noClicks })) {
   for (const [rows, gather] of Object.entries({ "distinct items": distinctItems, "fed items": eventItems })) {

@@ -37,7 +37,7 @@ const NOT_KEPT = 45;
  * The fixed kernels of a CPU adapter have a text of their own for each number of vectors of units. Those of a GPU differ in a
  * constant alone, so that few sizes do, and one for the others that a calibration may choose.
  */
-function shapesFor(units: number, batch: unknown): KernelVariants[] {
+function variantsFor(units: number, batch: unknown): KernelVariants[] {
   const fixed = [getDefaultVariants("cpu"), getDefaultVariants("gpu")];
   if (units === NOT_KEPT) return fixed.slice(1);
   if (units === KEPT) return fixed;
@@ -63,7 +63,7 @@ for (const [name, b] of Object.entries({ one, few, many, given, noClicks, longer
       checkOp({
         ...makeLstm(H)(b),
         once: !addedUp.includes(H) || !(b === few || b === longer),
-      }, shapesFor(H, b)));
+      }, variantsFor(H, b)));
   }
 }
 for (const [name, b] of Object.entries(mixed)) {

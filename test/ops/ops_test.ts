@@ -58,17 +58,17 @@ import { makeRecentClicks, makeRowCounts } from "../../src/selftest/ops/encoder_
 
 /**
  * An op on some batches. A size that has one batch alone is there for its own edges: it is recorded once, as adding to other
- * gradients is a text of its own and alike at all sizes. @param shapes of the kernels, where they are not those of both kinds of
+ * gradients is a text of its own and alike at all sizes. @param variants of the kernels, where they are not those of both kinds of
  * adapter
  */
 function op(
   name: string,
   batches: readonly TestBatch[],
   make: CaseFactory,
-  shapes?: readonly KernelVariants[],
+  variants?: readonly KernelVariants[],
 ): void {
   Deno.test(name, async () => {
-    for (const batch of batches) await checkOp({ once: batches.length === 1, ...make(batch) }, shapes);
+    for (const batch of batches) await checkOp({ once: batches.length === 1, ...make(batch) }, variants);
   });
 }
 
@@ -145,10 +145,10 @@ const fusedShapes = (K: number, N: number): KernelVariants[] => [
 ];
 for (const [K, N] of [[5, 3], [64, 64], [64, 68]] as const) {
   // The layer makes the products on the way, but for whoever asks second. How many rows a batch has decides how large a panel is.
-  const [own, shapes] = [N === 64 ? [few, chunks] : [few], fusedShapes(K, N)];
-  op(`row_dot: made by a layer of ${K} x ${N}`, own, makeRowDotOfLayer(K, N), shapes);
+  const [own, variants] = [N === 64 ? [few, chunks] : [few], fusedShapes(K, N)];
+  op(`row_dot: made by a layer of ${K} x ${N}`, own, makeRowDotOfLayer(K, N), variants);
   const all = K === 5 ? [one, few, given, further, noClicks] : [few];
-  op(`choice_nll: of a fused last layer of ${K} x ${N}`, all, makeChoiceOfLayer(K, N), shapes);
+  op(`choice_nll: of a fused last layer of ${K} x ${N}`, all, makeChoiceOfLayer(K, N), variants);
 }
 
 const predicted = [one, few, many, chunks, given, further, noClicks];
@@ -189,7 +189,7 @@ for (const touchedOnly of [false, true]) {
 }
 
 for (const kind of ["cpu", "gpu"] as const) {
-  for (const { name, check } of sumCases) checkTest(`${name}, ${kind} shapes`, kind, check);
+  for (const { name, check } of sumCases) checkTest(`${name}, ${kind} variants`, kind, check);
 }
 
 const none: CountField[] = [];

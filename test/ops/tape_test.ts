@@ -1,4 +1,4 @@
-/** The tape says what is wrong with a model: shapes, ops without a gradient, parameters and results without a use. */
+/** The tape says what is wrong with a model: variants, ops without a gradient, parameters and results without a use. */
 
 import assert from "node:assert/strict";
 import { asBufferView } from "../../src/gpu/memory.ts";
@@ -33,7 +33,7 @@ const loss = { train: true, eta: 1 };
 const w: ParameterSpec = { name: "w", rows: 4, columns: 8 };
 const dot: ParameterSpec[] = [{ name: "v", rows: 1, columns: 8 }, { name: "c", rows: 1, columns: 1 }];
 
-Deno.test("tape: wrong shapes are named", () =>
+Deno.test("tape: wrong variants are named", () =>
   withTape([w, ...dot, { name: "table", rows: 5, columns: 8 }], (tape) => {
     const x = tape.tensor("x", "rows", 5);
     const p = (name: string) => tape.parameter(name);

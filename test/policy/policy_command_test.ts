@@ -293,7 +293,7 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
 
     const bandit =
       `--source ${folder}/bandit.csv --user uid --item sku --time ts --clicked label --propensity mu`;
-    await ran("data", "log", bandit, "--pages as-is --like", set, "--out", bandits);
+    await ran("data", "log", bandit, "--pages as-is --encoding-from", set, "--out", bandits);
     const single = await figures("--policy random --log", bandits);
     assert.equal(single.pages, 400);
     assert.ok(Math.abs(single.estimates.ips.mean - single.estimates.logged.mean) < 1e-6);

@@ -126,7 +126,7 @@ Deno.test("a model's data are those that its run was trained on, unless others a
       /^error: Expected --data, or a model in its run's folder: \S+ stands in no run that says what it was trained on\.\n$/,
     );
     const data = { kind: "paper", path: "log.tsv", sha256: "0", resplit: 4 };
-    await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ data, shapes: "damaged" }));
+    await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ data, variants: "damaged" }));
     assert.deepEqual((await openRun(folder)).trainedOn, data);
     await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ data: { kind: "new" } }));
     assert.equal((await openRun(folder)).trainedOn, undefined);

@@ -145,19 +145,22 @@ function countsIn64(p: Parameters64, config: CountsConfig) {
 const close = (found = NaN, wanted = NaN, within: number, what: string) =>
   assert.ok(Math.abs(found - wanted) < within, `${what}: ${found}, expected ${wanted}`);
 
-const cases:
-  readonly (readonly [name: string, config: ModelConfig, kind: SimulatedModelKind, shapes?: AdapterKind])[] =
-    [
-      ["LSTM", lstm, "dense"],
-      ["LSTM", lstm, "dense", "gpu"],
-      ["LSTM", { ...lstm, positions: 3, eta: 1.5 }, "one-hot"],
-      ["PW", pw, "dense"],
-      ["PW", pw, "one-hot", "gpu"],
-      ["PW with tanh", tanh, "one-hot"],
-      ["wide alone", { ...none, dims: [], wide: 3 }, "mixed"],
-      ["counts, wide LSTM", addCounts("mixed", { ...lstm, wide: 3 }), "mixed"],
-      ["counts, PW", addCounts("dense", pw), "dense"],
-    ];
+const cases: readonly (readonly [
+  name: string,
+  config: ModelConfig,
+  kind: SimulatedModelKind,
+  variants?: AdapterKind,
+])[] = [
+  ["LSTM", lstm, "dense"],
+  ["LSTM", lstm, "dense", "gpu"],
+  ["LSTM", { ...lstm, positions: 3, eta: 1.5 }, "one-hot"],
+  ["PW", pw, "dense"],
+  ["PW", pw, "one-hot", "gpu"],
+  ["PW with tanh", tanh, "one-hot"],
+  ["wide alone", { ...none, dims: [], wide: 3 }, "mixed"],
+  ["counts, wide LSTM", addCounts("mixed", { ...lstm, wide: 3 }), "mixed"],
+  ["counts, PW", addCounts("dense", pw), "dense"],
+];
 
 /** A user of a log: the utilities of each page, and the state behind the last. */
 function walkedOn(dynamics: HostDynamics<State64>, log: ClickLog, user: number) {
@@ -179,9 +182,9 @@ function popularOnHost<S>(): HostPolicy<S> {
   return popularByOrder(items.sort((a, b) => b * 7 % 160 - a * 7 % 160));
 }
 
-for (const [name, config, kind, shapes = "cpu"] of cases) {
-  Deno.test(`trajectories: ${name}, ${kind} items, ${shapes} shapes: as the model in float64`, () =>
-    withGpu(shapes, async (gpu) => {
+for (const [name, config, kind, variants = "cpu"] of cases) {
+  Deno.test(`trajectories: ${name}, ${kind} items, ${variants} variants: as the model in float64`, () =>
+    withGpu(variants, async (gpu) => {
       const log = logs[kind];
       const weights = drawSomeWeights(log, config);
       using model = new UserModel(gpu, log.items, config, { weights });
@@ -355,9 +358,9 @@ async function utilitiesIn(
   return await readFloats(gpu, utilities);
 }
 
-for (const [name, kind, config, shapes = "cpu"] of remembered) {
-  Deno.test(`utilities in a remembered state are those of the clicks that led to it: ${name}, ${kind} items, ${shapes}`, () =>
-    withGpu(shapes, async (gpu) => {
+for (const [name, kind, config, variants = "cpu"] of remembered) {
+  Deno.test(`utilities in a remembered state are those of the clicks that led to it: ${name}, ${kind} items, ${variants}`, () =>
+    withGpu(variants, async (gpu) => {
       const log = logs[kind];
       const items = log.items.count;
       using model = new UserModel(gpu, log.items, config, { weights: drawSomeWeights(log, config) });

@@ -164,9 +164,9 @@ async function scoresBefore(
   );
 }
 
-for (const [kind, config, shapes = "cpu"] of greedyCases) {
-  Deno.test(`greedy: the best items that were not clicked, ${kind} items, ${shapes}`, () =>
-    withGpu(shapes, async (gpu) => {
+for (const [kind, config, variants = "cpu"] of greedyCases) {
+  Deno.test(`greedy: the best items that were not clicked, ${kind} items, ${variants}`, () =>
+    withGpu(variants, async (gpu) => {
       const log = logs[kind];
       using model = new UserModel(gpu, log.items, config, { weights: drawSomeWeights(log, config) });
       const source = new LearnedSource(model);

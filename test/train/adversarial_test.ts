@@ -78,7 +78,7 @@ for (const [kind, data, names] of played) {
   const log = allLogs[data];
   for (const name of names) {
     const [config, more] = cases[name];
-    Deno.test(`ten minimax pairs follow the f64 trajectory: ${name}, ${data}, ${kind} shapes`, () =>
+    Deno.test(`ten minimax pairs follow the f64 trajectory: ${name}, ${data}, ${kind} variants`, () =>
       withGpu(kind, async (gpu) => {
         using own = await createGameTraining(gpu, log, config, { ...small, ...more }, { validate: false });
         await follow(own, log);

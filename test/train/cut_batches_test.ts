@@ -105,15 +105,15 @@ Deno.test("what does not fit is tried in smaller parts; a user who does not fit 
 type Stage = (
   gpu: Gpu,
   log: ClickLog,
-  partRows: number | null,
+  microBatchRows: number | null,
 ) => Promise<TestTraining<Trainer | AdversarialTrainer>>;
 
-const inParts = (more: Partial<TrainingConfig> = {}): Stage => (gpu, log, partRows) =>
-  createShannonTraining(gpu, log, config, { learningRate: 0.01, validateEvery: 3, partRows, ...more });
-const gameInParts = (more: Partial<AdversarialConfig> = {}): Stage => (gpu, log, partRows) =>
+const inParts = (more: Partial<TrainingConfig> = {}): Stage => (gpu, log, microBatchRows) =>
+  createShannonTraining(gpu, log, config, { learningRate: 0.01, validateEvery: 3, microBatchRows, ...more });
+const gameInParts = (more: Partial<AdversarialConfig> = {}): Stage => (gpu, log, microBatchRows) =>
   createGameTraining(gpu, log, config, {
     ...{ validateEvery: 3, behaviourSd: 0.3, generatorWarmup: 0 },
-    ...{ generatorLearningRate: 0.01, rewardLearningRate: 0.005, partRows, ...more },
+    ...{ generatorLearningRate: 0.01, rewardLearningRate: 0.005, microBatchRows, ...more },
   });
 
 const cases: [name: string, log: string, Stage][] = [
@@ -236,8 +236,8 @@ const TABLE_BYTES = 64 * ITEMS;
 const manyItems = createSmallLog(31, { users: 60, items: ITEMS, width: 0, maxEvents: 6, maxPage: 7 });
 
 /** The same device, of which a kernel sees at most so many bytes at once. */
-function narrow({ device, shapes, maxGrid }: Gpu, bindingBytes: number): Gpu {
-  return new Gpu(device, device.adapterInfo, shapes, maxGrid, bindingBytes);
+function narrow({ device, variants, maxGrid }: Gpu, bindingBytes: number): Gpu {
+  return new Gpu(device, device.adapterInfo, variants, maxGrid, bindingBytes);
 }
 
 interface Bound extends Disposable {
@@ -245,7 +245,7 @@ interface Bound extends Disposable {
   readonly model: UserModel;
 }
 const SHARED = { validateEvery: 3, weightDecay: 0.1 } as const;
-const sparse = { ...SHARED, adam: "row-sparse", partRows: 60 } as const;
+const sparse = { ...SHARED, adam: "row-sparse", microBatchRows: 60 } as const;
 const wide: ModelConfig = { ...smallLstm, wide: 5 };
 const trainings: Record<string, (gpu: Gpu) => Promise<Bound>> = {
   "dense Adam": (gpu) => createShannonTraining(gpu, manyItems, wide, SHARED),

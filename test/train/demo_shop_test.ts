@@ -15,7 +15,7 @@ function between(value: number, low: number, high: number, what: string): void {
   assert.ok(value >= low && value <= high, `expected ${what} in ${low}..${high}, got ${value}`);
 }
 
-Deno.test("demo shop: shapes", () => {
+Deno.test("demo shop: variants", () => {
   checkLog(log);
   assert.equal(log.userSplit.length, 2000);
   assert.equal(log.items.kind === "dense" && log.items.width, demoFeatures);

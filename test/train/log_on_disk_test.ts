@@ -116,12 +116,14 @@ async function shannonOn(
   clicks: ClickLog | LogSource,
   config: ModelConfig,
   windowBatches?: number,
-  partRows: number | null = null,
+  microBatchRows: number | null = null,
 ) {
   const begun = beginning(gpu, clicks, config);
-  using own = await createShannonTraining(gpu, clicks, begun, { ...training, partRows }, { windowBatches });
+  using own = await createShannonTraining(gpu, clicks, begun, { ...training, microBatchRows }, {
+    windowBatches,
+  });
   const { model, trainer } = own;
-  assert.equal(trainer.batchParts > 1, partRows !== null);
+  assert.equal(trainer.batchParts > 1, microBatchRows !== null);
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
   return await outcome(
     trainer,

@@ -255,7 +255,7 @@ Deno.test("ranks: shares take each user once; more ranks than users, or shares i
     );
   };
   await refused(14, {}, /no more ranks than users in a batch/);
-  await refused(2, { partRows: 5 }, /share of a batch to fit the adapter, and --part-rows/);
+  await refused(2, { microBatchRows: 5 }, /share of a batch to fit the adapter, and --micro-batch-rows/);
 });
 
 Deno.test("ranks are known by Open MPI's environment and by Slurm's", () => {

@@ -101,7 +101,7 @@ async function fitAll() {
 /** Some four standard errors of a coefficient, for 4,200 pages. */
 const NEAR = 0.12;
 
-Deno.test("--position-effect tells the place's part of a click from the item's; utilities are without it", async () => {
+Deno.test("--position-bias tells the place's part of a click from the item's; utilities are without it", async () => {
   const { plain, placed, first } = await (fits ??= fitAll());
   // Without it the ranker's feature seems to be liked.
   assert.ok(plain.sorted > 0.4, `${plain.sorted}`);
@@ -160,7 +160,7 @@ Deno.test("a reward that is not of choices alone has no adversarial stage", () =
     for (const more of [{ positions: 4 }, { loss: "logistic" } as const]) {
       await assert.rejects(
         createGameTraining(gpu, log, { ...logit, ...more }),
-        /Expected a reward of choices.* Got one with (--position-effect 4|--loss logistic)/,
+        /Expected a reward of choices.* Got one with (--position-bias 4|--loss logistic)/,
       );
     }
   }));
@@ -171,8 +171,8 @@ Deno.test("options of the simple models", () => {
   assert.deepEqual(model(), defaultModel);
   assert.deepEqual(model("--encoder", "none", "--dims", "none"), logit);
   const rival = { ...logit, dims: [64, 64], wide: 8, loss: "logistic", positions: 20 };
-  assert.deepEqual(model("--encoder", "none", "--wide", "--loss", "logistic", "--position-effect"), rival);
-  const numbers = model("--wide", "3", "--position-effect", "4");
+  assert.deepEqual(model("--encoder", "none", "--wide", "--loss", "logistic", "--position-bias"), rival);
+  const numbers = model("--wide", "3", "--position-bias", "4");
   assert.deepEqual([numbers.wide, numbers.positions], [3, 4]);
   assert.throws(
     () => model("--dims", "none"),
@@ -182,10 +182,10 @@ Deno.test("options of the simple models", () => {
     () => model("--encoder", "none", "--dims", "none", "--batch-norm"),
     /Expected hidden layers with/,
   );
-  assert.throws(() => model("--position-effect", "1"), /Expected a whole number in 2\.\.1000, got "1"/);
+  assert.throws(() => model("--position-bias", "1"), /Expected a whole number in 2\.\.1000, got "1"/);
   assert.throws(
-    () => model("--position-effect", "--adversarial", "200"),
-    /Expected either --position-effect or --adversarial, got both/,
+    () => model("--position-bias", "--adversarial", "200"),
+    /Expected either --position-bias or --adversarial, got both/,
   );
 });
 
@@ -200,5 +200,5 @@ Deno.test("options: what is not given follows from the log; the paper's model ha
   assert.deepEqual(given(tinyData, "--adversarial", "200"), [8, 0, 1e-3, 0.1]);
   assert.deepEqual(given(tinyData, "--loss", "logistic"), [8, 0, 1e-3, 0.1]);
   assert.deepEqual(given(tinyData, "--counts", "none"), [0, 0, learningRate, weightDecay]);
-  assert.deepEqual(given(tinyData, "--wide", "0", "--position-effect", "4"), [0, 4, 1e-3, 0.1]);
+  assert.deepEqual(given(tinyData, "--wide", "0", "--position-bias", "4"), [0, 4, 1e-3, 0.1]);
 });

@@ -29,7 +29,7 @@ for (const [name, one] of Object.entries(scoreCases)) {
       assert.deepEqual(backwards.reverse(), together.slice(2, 9));
       // Blocks of items, apart from the history, have those of a page of the catalogue. A GPU adds in another order.
       const all = Uint32Array.from({ length: one.log.items.count }, (_, item) => item);
-      const most = gpu.shapes.kind === "gpu" ? 1e-6 : 0;
+      const most = gpu.variants.kind === "gpu" ? 1e-6 : 0;
       for (const { history } of requests.slice(0, 6)) {
         const page = await model.score({ history, page: all });
         for (const candidates of [all, all.filter((item) => item % 7 > 1)]) {

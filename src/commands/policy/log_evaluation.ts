@@ -35,7 +35,7 @@ export async function openLogged(
   );
   if (hasSameItems(data, opened)) return opened;
   throw new UserError(
-    `Expected a log over the items of ${data.source.name}, got ${log} with others. Prepare it with --like and the set that the ` +
+    `Expected a log over the items of ${data.source.name}, got ${log} with others. Prepare it with --encoding-from and the set that the ` +
       "model was trained on; of a made-up shop simulate it with the same --data-seed.",
   );
 }

@@ -229,8 +229,8 @@ async function withTrainer<T>(
     const source = found.open(gpu, stack).environment;
     if (saved) {
       await compareMachine(gpu, saved);
-      // The kernel shapes that the training began with, so that it goes on bit for bit.
-      gpu.useShapes(reuseVariants(saved.shapes, gpu.shapes));
+      // The kernel variants that the training began with, so that it goes on bit for bit.
+      gpu.useShapes(reuseVariants(saved.variants, gpu.variants));
     }
     const config = saved ? { ...saved, training } : v.parse(policyConfigSchema, {
       ...{
@@ -241,7 +241,7 @@ async function withTrainer<T>(
         items: source.itemCount,
         training,
       },
-      ...{ ...await describeMachine(gpu), shapes: gpu.shapes },
+      ...{ ...await describeMachine(gpu), variants: gpu.variants },
     });
     const { kind, description } = gpu.adapter;
     printLine(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);

@@ -89,7 +89,7 @@ async function main(): Promise<number> {
     using _folder = before ? OwnedFolder.open(path) : await OwnedFolder.begin(path, EXPERIMENTS);
     for (const { folder } of models) await expectSameData(`${path}/${folder}`, data);
     const experiment = await openExperiment(path, options, models);
-    const work: Work = { gpu, data, path, experiment, calibration: options.calibration, stop };
+    const work: Work = { gpu, data, path, experiment, autotune: options.autotune, stop };
     const isDone = options.jobs > 1
       ? await trainInJobs(work, models, options.jobs)
       : await trainInTurn(work, models);
@@ -109,7 +109,7 @@ interface Work {
   /** The folder of the experiments. */
   readonly path: string;
   readonly experiment: Experiment;
-  readonly calibration: boolean | undefined;
+  readonly autotune: boolean | undefined;
   readonly stop: StopRequest;
 }
 
@@ -231,12 +231,12 @@ async function readOrCreateSeeds(work: Work, model: ExperimentModel): Promise<Se
 
 /** The config of a model's first seed. */
 async function configFor(
-  { gpu, data, experiment, calibration }: Work,
+  { gpu, data, experiment, autotune }: Work,
   model: ExperimentModel,
 ): Promise<RunConfig> {
   const sizes = { model: model.model, users: getBatchSize(model) };
-  const shapes = await chooseVariants(calibration, gpu, data.source, sizes, printLine);
-  return await createRunConfig(gpu, data, trainedAs(model, experiment, experiment.seeds[0]), { shapes });
+  const variants = await chooseVariants(autotune, gpu, data.source, sizes, printLine);
+  return await createRunConfig(gpu, data, trainedAs(model, experiment, experiment.seeds[0]), { variants });
 }
 
 /** What a model is trained by. */

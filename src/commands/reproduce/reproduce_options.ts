@@ -9,7 +9,7 @@ import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { README, SAVE_DIR } from "../../cli/arguments.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
-import { calibration } from "../../cli/choose_variants.ts";
+import { autotune } from "../../cli/choose_variants.ts";
 import { addShopSeeds, createDataOption, RESPLIT, type ShopSeedOptions } from "../../cli/open_data.ts";
 import {
   addOptions,
@@ -35,7 +35,7 @@ export interface ReproduceOptions extends ShopSeedOptions {
   models?: string[];
   readme?: string;
   /** No default: it depends on the adapter. */
-  calibration?: boolean;
+  autotune?: boolean;
 }
 
 /** @throws {UserError} for anything that is not understood */
@@ -87,7 +87,7 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
       "\nExamples:\n  deno task reproduce --data yelp.txt\n" +
         "  deno task reproduce --data yelp.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64",
     );
-  addOptions(command, [calibration]);
+  addOptions(command, [autotune]);
   const options = parse<ReproduceOptions>(command, args);
   checkSeeds(options.seed, options.seeds);
   return options;

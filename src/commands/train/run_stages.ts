@@ -114,7 +114,7 @@ async function goOnWith(
       ...shown.events,
       onParts: (parts) =>
         shown.note(
-          `a batch is computed in up to ${parts} parts of whole users, as it is larger than the adapter or --part-rows allows`,
+          `a batch is computed in up to ${parts} parts of whole users, as it is larger than the adapter or --micro-batch-rows allows`,
         ),
       onValidation: (r) => {
         shown.events.onValidation?.(r);
@@ -204,8 +204,8 @@ export async function createRunConfig(
   gpu: Gpu,
   data: Dataset,
   trained: StagesConfig,
-  { shapes, init, command = Deno.args }: {
-    readonly shapes: KernelVariants;
+  { variants, init, command = Deno.args }: {
+    readonly variants: KernelVariants;
     readonly init?: string;
     readonly command?: string[];
   },
@@ -219,7 +219,7 @@ export async function createRunConfig(
     ...trained,
     init: init === undefined ? null : await describeInit(init),
     ...await describeMachine(gpu),
-    shapes,
+    variants,
   });
 }
 
@@ -264,11 +264,15 @@ export function getTimestamp(): string {
 }
 
 /** What a run was computed by. */
-type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "shapes">;
+type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Says so where bits may differ from here on. Call it before the device takes the recorded kernel shapes. */
+/** Says so where bits may differ from here on. Call it before the device takes the recorded kernel variants. */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
-  const changes = listChanges(then, { ...await describeMachine(gpu), clickgan: version, shapes: gpu.shapes });
+  const changes = listChanges(then, {
+    ...await describeMachine(gpu),
+    clickgan: version,
+    variants: gpu.variants,
+  });
   if (changes.length === 0) return;
   printLine(
     "The run began elsewhere, or with other kernels. It goes on, but not with the same bits as it would have then. What " +
@@ -277,19 +281,21 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
   for (const change of changes) printLine(`  ${change}`);
 }
 
-/** What differs, a line each. @param now with the adapter's own kernel shapes */
+/** What differs, a line each. @param now with the adapter's own kernel variants */
 export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
   const [was, is] = [listParts(then), listParts(now)];
   const changes = Object.entries(was).filter(([name, value]) => is[name] !== value)
     .map(([name, value]) => `${name}: ${is[name]} (was ${value})`);
-  const { shapes } = then;
+  const { variants } = then;
   // Of another kind: the kind above says it.
-  if (!shapes || !now.shapes || shapes.kind !== now.shapes.kind || matchAdapter(shapes, now.shapes)) {
+  if (
+    !variants || !now.variants || variants.kind !== now.variants.kind || matchAdapter(variants, now.variants)
+  ) {
     return changes;
   }
   return [
     ...changes,
-    `kernels: for ${describeMatrixMemory(now.shapes)} (was for ${describeMatrixMemory(shapes)})`,
+    `kernels: for ${describeMatrixMemory(now.variants)} (was for ${describeMatrixMemory(variants)})`,
   ];
 }
 

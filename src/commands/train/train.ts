@@ -99,8 +99,11 @@ async function begin({ options, given, stop, ranks }: Asked): Promise<number> {
     const shared = { gpu, data, ranks, signal: stop.signal };
     if (follows) return await follow({ ...shared, init: undefined }, ranks, await receiveConfigs(ranks));
     const sizes = { model: trained.model, users: trained.training.batchSize };
-    const shapes = await chooseVariants(options.calibration, gpu, data.source, sizes, printLine);
-    const config = { ...await createRunConfig(gpu, data, trained, { shapes, init: init?.path }), ranks: own };
+    const variants = await chooseVariants(options.autotune, gpu, data.source, sizes, printLine);
+    const config = {
+      ...await createRunConfig(gpu, data, trained, { variants, init: init?.path }),
+      ranks: own,
+    };
     const context: RunContext = { ...shared, init: init?.snapshot.weights };
     const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${getTimestamp()}`;
     expectNewRun(path);

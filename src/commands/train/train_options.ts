@@ -11,7 +11,7 @@ import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { quotePath, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
-import { calibration } from "../../cli/choose_variants.ts";
+import { autotune } from "../../cli/choose_variants.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
 import {
   addGroup,
@@ -41,7 +41,7 @@ interface RunOptions extends ShopSeedOptions {
   report: boolean;
   syncEvery: number;
   /** No default: it depends on the adapter. */
-  calibration?: boolean;
+  autotune?: boolean;
 }
 
 export type TrainOptions = RunOptions & StagesOptions;
@@ -118,7 +118,7 @@ export function addTrainOptions(command: Command): Command {
       parseWholeNumber(1, 2 ** 20),
       1,
     );
-  addOptions(command, [calibration]);
+  addOptions(command, [autotune]);
   for (const group of stagesGroups) addGroup(command, group);
   return command;
 }

@@ -57,7 +57,7 @@ async function main(): Promise<number> {
     for (const [number, candidate] of standing.candidates.entries()) {
       await expectRun(getSettingFolder(path, number), candidate);
     }
-    const runs = new TuneRuns(gpu, data, trainArguments, options.calibration, stop.signal);
+    const runs = new TuneRuns(gpu, data, trainArguments, options.autotune, stop.signal);
     const space: SearchSpace = {
       seed: options.seed,
       fixed: given.union(listInapplicableFlags(data)),

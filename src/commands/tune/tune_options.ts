@@ -13,7 +13,7 @@ import { defaultTraining, type StagesConfig } from "../../train/training_config.
 import { version } from "../../version.ts";
 import { JOBS, removeOptions, SAVE_DIR } from "../../cli/arguments.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
-import { calibration } from "../../cli/choose_variants.ts";
+import { autotune } from "../../cli/choose_variants.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
 
 import {
@@ -41,7 +41,7 @@ export interface TuneOptions extends ShopSeedOptions {
   /** Settings that are trained side by side. */
   readonly jobs: number;
   /** No default: it depends on the adapter. */
-  readonly calibration?: boolean;
+  readonly autotune?: boolean;
 }
 
 const BUDGET = "--budget <minutes>";
@@ -50,7 +50,7 @@ const CRITERION = "--criterion <figure>";
 const HELP = `
 Searched are the encoder, the hidden layers, the wide part, the learning rate, the weight decay and
 the item dropout; where the data set has item ids, whether they are used; and where the items of a
-page stand as they were shown, --position-effect.
+page stand as they were shown, --position-bias.
 Options of train that you give are the same in all runs, and are not searched.
 
 Examples:
@@ -104,7 +104,7 @@ function addSearchOptions(command: Command): Command {
       parseWholeNumber(0, LARGEST_SEED),
       defaultTraining.seed,
     );
-  return addOptions(command, [calibration]);
+  return addOptions(command, [autotune]);
 }
 
 /** What `train` would train with these arguments. @throws {UserError} for what it does not take */

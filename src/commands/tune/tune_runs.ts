@@ -32,14 +32,14 @@ export class TuneRuns {
   /** The data without item ids, where there are some that can be left out. */
   readonly #withoutIds: Dataset | undefined;
   /** By the sizes that they depend on: a search asks again and again. */
-  readonly #shapes = new Map<string, KernelVariants>();
+  readonly #variants = new Map<string, KernelVariants>();
 
-  /** @param options of train that hold for all settings, as typed. @param calibration what the option says, if it is given. */
+  /** @param options of train that hold for all settings, as typed. @param autotune what the option says, if it is given. */
   constructor(
     private readonly gpu: Gpu,
     private readonly data: Dataset,
     private readonly options: readonly string[],
-    private readonly calibration: boolean | undefined,
+    private readonly autotune: boolean | undefined,
     private readonly signal: AbortSignal,
   ) {
     if (findItemIdField(data.features)) this.#withoutIds = removeItemIds(data);
@@ -70,9 +70,9 @@ export class TuneRuns {
     const command = this.#arguments(setting);
     const data = this.getData(setting);
     const { model, training } = parseTrainArguments(command, data);
-    const shapes = await this.#getVariants(data.source, { model, users: training.batchSize });
+    const variants = await this.#getVariants(data.source, { model, users: training.batchSize });
     const trained = { model, training: { ...training, iterations }, pretrain: true, adversarial: null };
-    return await createRunConfig(this.gpu, data, trained, { shapes, command });
+    return await createRunConfig(this.gpu, data, trained, { variants, command });
   }
 
   #arguments(setting: TuneSetting): string[] {
@@ -89,10 +89,10 @@ export class TuneRuns {
     sizes: Parameters<typeof chooseVariants>[3],
   ): Promise<KernelVariants> {
     const key = JSON.stringify([source.items.shape, sizes]);
-    const known = this.#shapes.get(key);
+    const known = this.#variants.get(key);
     if (known) return known;
-    const found = await chooseVariants(this.calibration, this.gpu, source, sizes, () => {});
-    this.#shapes.set(key, found);
+    const found = await chooseVariants(this.autotune, this.gpu, source, sizes, () => {});
+    this.#variants.set(key, found);
     return found;
   }
 }

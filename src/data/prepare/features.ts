@@ -64,13 +64,13 @@ export const featureOptions = {
     RARE_BELOW,
   ),
   like: defineValueOption(
-    "--like <folder>",
+    "--encoding-from <folder>",
     "prepare the items as this prepared set has them, with its columns, tokens and scales: for models that were trained on it",
     { parse: parseFolder },
   ),
-  allowUnlike: defineFlagOption(
-    "--allow-unlike",
-    "with --like: also if most values of a column are none that the set knows",
+  allowUnknownValues: defineFlagOption(
+    "--allow-unknown-values",
+    "with --encoding-from: also if most values of a column are none that the set knows",
   ),
 };
 export type FeatureOptions = OptionValues<typeof featureOptions>;
@@ -174,13 +174,13 @@ function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | 
   ) {
     if (!given) continue;
     throw new UserError(
-      `Expected --like without ${option}: it takes the columns and tokens of ${like.folder}.`,
+      `Expected --encoding-from without ${option}: it takes the columns and tokens of ${like.folder}.`,
     );
   }
   return {
     dense: like.columns.dense,
     tokens: like.columns.tokens,
-    options: { dense: "--like", tokens: "--like" },
+    options: { dense: "--encoding-from", tokens: "--encoding-from" },
   };
 }
 
@@ -218,7 +218,9 @@ async function withoutFeatures(
   const missing = [...like?.columns.dense ?? [], ...like?.columns.tokens ?? []];
   if (like && missing.length > 0) {
     throw new UserError(
-      `Expected --features with --like: the items of ${like.folder} have the columns ${missing.join(", ")}.`,
+      `Expected --features with --encoding-from: the items of ${like.folder} have the columns ${
+        missing.join(", ")
+      }.`,
     );
   }
   await engine.run(NO_FEATURES);

@@ -34,7 +34,7 @@ export const logOptions = {
   ),
   position: defineNameOption(
     "--position <column>",
-    "the item's place on the page; it orders the items, which train --position-effect looks at (default: by their ids)",
+    "the item's place on the page; it orders the items, which train --position-bias looks at (default: by their ids)",
   ),
   clicked: defineNameOption(
     "--clicked <column>",

@@ -89,7 +89,7 @@ export function summarizePositionEffect(
     text: small
       ? `The log shows a small effect of the place: ${how}.`
       : `The log shows an effect of the place: ${how}. Either people look there first, or the pages were sorted by ` +
-        "something that the items' strengths do not have. A reward that is learned without the place mixes it in; train --position-effect learns it apart.",
+        "something that the items' strengths do not have. A reward that is learned without the place mixes it in; train --position-bias learns it apart.",
     places,
   };
 }

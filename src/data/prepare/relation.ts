@@ -167,8 +167,8 @@ export function expectColumns(
     ? "What is within a column is read by a SELECT: see data/recipes/nested_names.sql."
     : option === "--query"
     ? `Name it in the SELECT: ... AS ${column}.`
-    : option === "--like"
-    ? "The set of --like is made of it: add it to the features."
+    : option === "--encoding-from"
+    ? "The set of --encoding-from is made of it: add it to the features."
     : `Name the column with ${option}.`;
   throw new UserError(
     `${path}${isCsv ? ":1" : ""}: expected a column "${column}" (${option}), found ${there}. ${hint}`,

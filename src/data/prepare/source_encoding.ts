@@ -1,4 +1,4 @@
-/** `--like`: what another prepared set has made of its columns, so that a new log is prepared in the same way. */
+/** `--encoding-from`: what another prepared set has made of its columns, so that a new log is prepared in the same way. */
 
 import { basename } from "node:path";
 import { computeFileChecksum } from "../../files/local_file.ts";
@@ -23,7 +23,7 @@ export interface SourceEncoding {
   /** What of its own columns was absent, clipped or unknown. */
   readonly shares: readonly ColumnShares[];
   /** Whether most values of a column may be unlike those of the set. */
-  readonly allowUnlike: boolean;
+  readonly allowUnknownValues: boolean;
 }
 
 const TABLES = `
@@ -41,11 +41,11 @@ CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
  */
 export async function openLike(
   engine: SqlEngine,
-  { like: folder, itemIds, hashItems, allowUnlike = false }: {
+  { like: folder, itemIds, hashItems, allowUnknownValues = false }: {
     readonly like?: string;
     readonly itemIds?: boolean;
     readonly hashItems?: number;
-    readonly allowUnlike?: boolean;
+    readonly allowUnknownValues?: boolean;
   },
 ): Promise<SourceEncoding | undefined> {
   await engine.run(TABLES);
@@ -54,14 +54,16 @@ export async function openLike(
     throw new UserError(`Expected --hash-items or ${other}, got both. Leave one of them out.`);
   }
   if (folder === undefined) {
-    if (allowUnlike) {
-      throw new UserError("Expected --like with --allow-unlike: the set that items are prepared like.");
+    if (allowUnknownValues) {
+      throw new UserError(
+        "Expected --encoding-from with --allow-unknown-values: the set that items are prepared like.",
+      );
     }
     return undefined;
   }
   if (itemIds !== undefined || hashItems !== undefined) {
     throw new UserError(
-      `Expected --like without --item-ids, --no-item-ids and --hash-items: it takes the tokens of ${folder}.`,
+      `Expected --encoding-from without --item-ids, --no-item-ids and --hash-items: it takes the tokens of ${folder}.`,
     );
   }
   const manifest = await readManifest(folder);
@@ -92,7 +94,7 @@ export async function openLike(
     isOneHot,
     hashed: getHashSize(features),
     shares: manifest.shares,
-    allowUnlike,
+    allowUnknownValues,
     columns: {
       dense: numbers.map(([name]) => name),
       times: numbers.map(([, isTime]) => isTime),
@@ -109,7 +111,7 @@ function expectMeaning(folder: string, { dense, tokens, idsSha256 }: FeatureMani
   if (unknown === undefined && (dense.length + tokens.length > 0 || idsSha256 !== undefined)) return;
   throw new UserError(
     `${folder}: expected a set that this version of deno task data made, but its manifest does not say how ` +
-      `${unknown ?? "its items"} came about. Prepare that set again, then name it with --like.`,
+      `${unknown ?? "its items"} came about. Prepare that set again, then name it with --encoding-from.`,
   );
 }
 
@@ -175,9 +177,9 @@ const UNLIKE = [
 /** @throws UserError where most values of a column, but for the items themselves, are none that the set knows. */
 export async function expectLike(
   engine: SqlEngine,
-  { folder, shares, allowUnlike }: SourceEncoding,
+  { folder, shares, allowUnknownValues }: SourceEncoding,
 ): Promise<void> {
-  if (allowUnlike) return;
+  if (allowUnknownValues) return;
   const found = (await readColumnShares(engine)).filter(({ column }) => column !== null).flatMap((here) => {
     const there = shares.find(({ column }) => column === here.column);
     const lost = (kind: (typeof UNLIKE)[number][0]) => 1 - (1 - here[kind]) / (1 - (there?.[kind] ?? 0));
@@ -189,7 +191,7 @@ export async function expectLike(
     `Expected items that are described as those of ${folder} are; found ${
       found.join("; ")
     }. A model of it cannot know them. ` +
-      "Are units, spellings and columns the same? --allow-unlike lets it pass.",
+      "Are units, spellings and columns the same? --allow-unknown-values lets it pass.",
   );
 }
 

@@ -248,7 +248,7 @@ export function fitDataset(
   if (difference !== undefined) {
     throw new UserError(
       `${what} was trained on items whose features mean something else than those of ${name}: ${difference}. ` +
-        "Prepare this log with --like and the set that the model was trained on.",
+        "Prepare this log with --encoding-from and the set that the model was trained on.",
     );
   }
   // Items that are known by features may be others, and as many as there are, if the features mean the same.

@@ -215,7 +215,7 @@ export function expectSameFeatures(first: MergePart, part: MergePart): void {
   if (difference === undefined) return;
   throw new UserError(
     `Expected the items of ${part.name} to be known by the same features as those of ${first.name}: ${difference}. ` +
-      "Prepare this log with --like and the other set.",
+      "Prepare this log with --encoding-from and the other set.",
   );
 }
 

@@ -43,7 +43,7 @@ export interface PreparedContents {
   readonly warnings?: readonly string[];
   /** What the features of the items mean; names alone are made up where that is not known. */
   readonly features?: FeatureManifest;
-  /** The prepared set whose features these are: `--like` needs its vocabulary. */
+  /** The prepared set whose features these are: `--encoding-from` needs its vocabulary. */
   readonly featuresFrom?: string;
   readonly places?: PagePositions;
   /** Which lists of {@link Clicks} the pages have columns for. */
@@ -128,7 +128,7 @@ export async function writePrepared(
   return manifest;
 }
 
-/** Copies what `--like` needs beside the manifest's features. @returns nothing where they are not all the features of that set. */
+/** Copies what `--encoding-from` needs beside the manifest's features. @returns nothing where they are not all the features of that set. */
 async function copyVocabulary(
   folder: string,
   from: string | undefined,

@@ -265,7 +265,7 @@ export interface MachineCode {
 export function renderMachineCode({ compiler, gpu, names, kernels }: MachineCode, kernel: string): Html {
   const found = kernels.find((one) => one.kernel === kernel);
   if (!found) {
-    return markup`<p>Nothing is recorded of ${kernel}: only kernels in the shapes of a GPU are compiled for one.</p>`;
+    return markup`<p>Nothing is recorded of ${kernel}: only kernels in the variants of a GPU are compiled for one.</p>`;
   }
   const facts = found.facts.map((value, k) => [names[k] ?? "", value] as const);
   const more = found.lines - found.code.length;

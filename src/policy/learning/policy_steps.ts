@@ -132,7 +132,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
       ...adam.dispatches({ dimensions: learnDimensions, touched: new Map() }),
     ];
     return new PolicySteps(parts, headers, {
-      recall: await record("recall", recall.dispatches()),
+      recall: await record("replay_sample", recall.dispatches()),
       between: await lesson.between?.(),
       learn: await record("learn", [
         ...lesson.next,

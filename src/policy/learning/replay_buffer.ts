@@ -2,10 +2,10 @@
  * What is remembered of simulated users: a ring of whole episodes on the device, of which pages are drawn evenly.
  *
  * Users step together, so an episode is a block: a state more than pages, and the state after a page is the next one. An
- * episode overwrites the oldest; where that is follows from its number, which the host counts. See `remember.wgsl`.
+ * episode overwrites the oldest; where that is follows from its number, which the host counts. See `replay_push.wgsl`.
  */
 
-import rememberText from "../../../kernels/slates/remember.wgsl" with { type: "text" };
+import rememberText from "../../../kernels/slates/replay_push.wgsl" with { type: "text" };
 import startsText from "../../../kernels/slates/replay_starts.wgsl" with { type: "text" };
 import type { Arena } from "../../gpu/arena.ts";
 import { parseKernel } from "../../gpu/kernel.ts";
@@ -15,7 +15,7 @@ import { readViews } from "../../gpu/readback.ts";
 import type { Tensor } from "../../tape/tensor.ts";
 import { UserError } from "../../user_error.ts";
 
-const rememberKernel = parseKernel("remember", rememberText);
+const rememberKernel = parseKernel("replay_push", rememberText);
 const startsKernel = parseKernel("replay_starts", startsText);
 
 /** The bit of a remembered choice that says that the user left after it. As in the kernels. */

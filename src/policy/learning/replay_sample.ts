@@ -1,9 +1,9 @@
 /** Rows to learn from: pages that are drawn from the replay, with the states before and after. */
 
 import drawText from "../../../kernels/slates/replay_draw.wgsl" with { type: "text" };
-import masksText from "../../../kernels/slates/recall_masks.wgsl" with { type: "text" };
-import recallText from "../../../kernels/slates/recall.wgsl" with { type: "text" };
-import statesText from "../../../kernels/slates/recall_states.wgsl" with { type: "text" };
+import masksText from "../../../kernels/slates/replay_sample_masks.wgsl" with { type: "text" };
+import recallText from "../../../kernels/slates/replay_sample.wgsl" with { type: "text" };
+import statesText from "../../../kernels/slates/replay_sample_states.wgsl" with { type: "text" };
 import type { PhiloxKey } from "../../data/philox.ts";
 import type { Arena } from "../../gpu/arena.ts";
 import { parseKernel } from "../../gpu/kernel.ts";
@@ -16,9 +16,9 @@ import { countPanels } from "../network/slate_score.ts";
 import type { ReplayBuffer } from "./replay_buffer.ts";
 
 const drawKernel = parseKernel("replay_draw", drawText);
-const recallKernel = parseKernel("recall", recallText);
-const masksKernel = parseKernel("recall_masks", masksText);
-const statesKernel = parseKernel("recall_states", statesText);
+const recallKernel = parseKernel("replay_sample", recallText);
+const masksKernel = parseKernel("replay_sample_masks", masksText);
+const statesKernel = parseKernel("replay_sample_states", statesText);
 
 export interface ReplaySampleOptions {
   /** B */

@@ -56,7 +56,7 @@ export function allocateRows<S extends BatchSizes>(
 ): Memory {
   const used = { of: rows, times: 4 * floats };
   const bytes = evaluateSize(used, capacity);
-  if (!usesTextures(arena.gpu.shapes)) return arena.allocate(name, bytes);
+  if (!usesTextures(arena.gpu.variants)) return arena.allocate(name, bytes);
   return arena.allocateTexture(name, bytes, used, makeRowLayout(bytes));
 }
 
@@ -71,7 +71,7 @@ export function createTape<S extends BatchSizes, R>(
   parameters: ParameterArena,
 ): Tape<S, R> {
   const { arena, dimensions, capacity } = rows;
-  return new Tape<S, R>({ arena, dimensions, parameters, capacity, shapes: arena.gpu.shapes });
+  return new Tape<S, R>({ arena, dimensions, parameters, capacity, variants: arena.gpu.variants });
 }
 
 const inputKernel = parseKernel("state_input", inputText);

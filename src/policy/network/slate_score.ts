@@ -91,7 +91,7 @@ export function recordSlateScore<S extends BatchSizes>(
 ): DispatchSpec<S> {
   const { items, units, views, to, label } = score;
   expectUnits(units);
-  const { kind } = rows.arena.gpu.shapes;
+  const { kind } = rows.arena.gpu.variants;
   const own = kernels[kind];
   const panels = countPanels(items);
   const workgroup = getConstant(own, "WORKGROUP");

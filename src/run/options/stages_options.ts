@@ -45,7 +45,7 @@ import { UserError } from "../../user_error.ts";
 type ByData =
   & Pick<CommonModelConfig, "wide">
   & Pick<TrainingConfig, "batchSize" | "learningRate" | "weightDecay">
-  & { /** Places; 0 for none. */ positionEffect: number };
+  & { /** Places; 0 for none. */ positionBias: number };
 
 type ModelOptions =
   & Omit<LstmModelConfig, "encoder" | "kernelSd" | "wide" | "counts" | "positions">
@@ -134,7 +134,7 @@ export function checkTogether(options: StagesOptions, given: GivenOptions): void
 }
 
 function checkModel(options: StagesOptions): void {
-  const { encoder, dims, batchNorm, positionEffect = 0, loss, adversarial } = options;
+  const { encoder, dims, batchNorm, positionBias = 0, loss, adversarial } = options;
   if (dims.length === 0 && encoder !== "none") {
     throw new UserError(
       `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers its state would not ` +
@@ -146,8 +146,8 @@ function checkModel(options: StagesOptions): void {
       "Expected hidden layers with --batch-norm, got --dims none. Leave one of the two out.",
     );
   }
-  if ((positionEffect > 0 || loss !== "choice") && adversarial > 0) {
-    const other = positionEffect > 0 ? "--position-effect" : `--loss ${loss}`;
+  if ((positionBias > 0 || loss !== "choice") && adversarial > 0) {
+    const other = positionBias > 0 ? "--position-bias" : `--loss ${loss}`;
     throw new UserError(
       `Expected either ${other} or --adversarial, got both: the game of the adversarial stage is of choices, whatever ` +
         "their places. Leave one of the two out.",
@@ -234,12 +234,12 @@ function withDefaults<
   T extends Partial<ByData> & Pick<StagesOptions, "counts" | "loss"> & { readonly adversarial?: number },
 >(options: T, { source, places }: Pick<ModelData, "source" | "places">): T & ByData {
   const { learningRate, weightDecay, batchSize } = defaultTraining;
-  const paper: ByData = { wide: 0, positionEffect: 0, batchSize, learningRate, weightDecay };
+  const paper: ByData = { wide: 0, positionBias: 0, batchSize, learningRate, weightDecay };
   // The game of the adversarial stage is of choices, whatever their places.
   const placed = places === "shown" && !options.adversarial && options.loss === "choice";
   const own: ByData = {
     wide: WIDE,
-    positionEffect: placed ? PLACES : 0,
+    positionBias: placed ? PLACES : 0,
     batchSize: batchFor(source),
     learningRate: LEARNING_RATE,
     weightDecay: WEIGHT_DECAY,
@@ -301,7 +301,7 @@ export function expectPlaces(
     ? "a file in the paper's layout has no places, and in the paper's own the click is always the last row"
     : "the items of its pages stand in no order that was shown";
   throw new UserError(
-    `Expected data whose places are known with --position-effect, got ${name}: ${why}. Prepare the log with deno task ` +
-      "data log --position <column>, or leave --position-effect out.",
+    `Expected data whose places are known with --position-bias, got ${name}: ${why}. Prepare the log with deno task ` +
+      "data log --position <column>, or leave --position-bias out.",
   );
 }

@@ -177,7 +177,7 @@ export function createOpBench(
     "log" | "users" | "parameters" | "touchedOnly" | "counted"
   >,
   stack: DisposableStack,
-  shapes: KernelVariants = gpu.shapes,
+  variants: KernelVariants = gpu.variants,
 ) {
   const capacity = computeBatchCapacity(log, users, users.length);
   const arena = stack.use(new CanaryArena(gpu, "test"));
@@ -190,7 +190,7 @@ export function createOpBench(
     arena,
     parameters: stack.use(new ParameterArena(gpu, parameters)),
     capacity: sizes,
-    shapes,
+    variants,
     touchedOnly,
   });
   /** The same batch as references read it. */

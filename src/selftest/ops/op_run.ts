@@ -44,15 +44,15 @@ export interface OpRunOptions {
   readonly uses?: 1 | 2;
   readonly inspect?: (run: ReferenceRun) => void;
   /** Instead of the device's own. */
-  readonly shapes?: KernelVariants;
+  readonly variants?: KernelVariants;
 }
 
 /** Matrix products and LSTMs as a GPU has them: one kernel binds all that any text of theirs reads, in buffers. */
-export const forGpu: OpRunOptions = { shapes: getDefaultVariants("gpu") };
+export const forGpu: OpRunOptions = { variants: getDefaultVariants("gpu") };
 
 /** Other ops as the adapter has them, but with everything in buffers: a text says what it wants elsewhere. */
-export function useBuffers({ shapes: { kind } }: Gpu): OpRunOptions {
-  return { shapes: getDefaultVariants(kind, kind === "cpu" ? "buffers" : undefined) };
+export function useBuffers({ variants: { kind } }: Gpu): OpRunOptions {
+  return { variants: getDefaultVariants(kind, kind === "cpu" ? "buffers" : undefined) };
 }
 
 const RUNS = 2;
@@ -81,10 +81,10 @@ export interface OpTrial extends KernelTrial<ClickSizes> {
 export function createOpTrial(
   gpu: Gpu,
   c: OpCase,
-  { uses = 1, inspect, shapes }: OpRunOptions = {},
+  { uses = 1, inspect, variants }: OpRunOptions = {},
 ): OpTrial {
   using stack = new DisposableStack();
-  const bench = createOpBench(gpu, c, stack, shapes);
+  const bench = createOpBench(gpu, c, stack, variants);
   const { arena, plan, tape, sizes } = bench;
   const inputs = drawInputs(tape, c);
   const op = recordOp(bench, c, inputs.leaves, uses);

@@ -130,7 +130,7 @@ async function compareRemembered(
   checks: CheckCollector,
 ): Promise<void> {
   const held = await readViews(gpu, [states, shown, happened, lengths, starts]);
-  const by = { kernels: ["remember"] };
+  const by = { kernels: ["replay_push"] };
   const wantedStates = episodes.flatMap(listStates).flatMap((one) => Array.from(one));
   checks.same(toFloats(held[0]), wantedStates, { ...by, what: "states", columns: STRIDE });
   const pages = episodes.flatMap(({ pages }) => pages);
@@ -168,7 +168,7 @@ async function compareRecalled(
   });
   const statesAfter = (pages: number) =>
     wanted.flatMap((seen) => [...getState(episodes, seen, pages), (seen.page + pages) / PAGES]);
-  const by = { kernels: ["recall"], tolerance: 2e-7 };
+  const by = { kernels: ["replay_sample"], tolerance: 2e-7 };
   checks.numbers(toFloats(states), statesAfter(0), {
     ...by,
     what: "states before the pages",
@@ -181,7 +181,7 @@ async function compareRecalled(
   });
   const wantedWhole = wanted.flatMap((seen) => [...getState(episodes, seen, 1), 0]);
   checks.same(toFloats(wholes), wantedWhole, {
-    kernels: ["recall_states"],
+    kernels: ["replay_sample_states"],
     what: "whole states after the pages",
     columns: STRIDE,
   });
@@ -189,7 +189,7 @@ async function compareRecalled(
   checks.same(shown, wantedSlates, { ...by, what: "slates", columns: SLATE });
   const wantedOutcomes = wanted.flatMap((seen) => getOutcome(episodes, seen));
   checks.same(toFloats(outcomes), wantedOutcomes, { ...by, what: "outcomes", columns: 4 });
-  const masked = { kernels: ["recall_masks"], columns: BATCH };
+  const masked = { kernels: ["replay_sample_masks"], columns: BATCH };
   checks.same(masks, buildMasks(episodes, wanted, recall), { ...masked, what: "what could not be shown" });
   checks.same(nextMasks, buildMasks(episodes, wanted, recall, 1), {
     ...masked,
@@ -246,7 +246,7 @@ export async function createReplayBench(
   const seen = { state: makePlainTensor("state", USERS, COLUMNS, STRIDE, state), slates, outcomes, alive };
   const headers = new StepHeaders(arena, dimensions, 1);
   const begin = await recordRunner(headers, arena, "begin", replay.begin(seen));
-  const remember = await recordRunner(headers, arena, "remember", replay.remember(seen));
+  const remember = await recordRunner(headers, arena, "replay_push", replay.remember(seen));
   const after = arena.allocate("states after", 4 * rows * STRIDE);
   const whole = recall.statesAfter(makePlainTensor("states after", rows, COLUMNS, STRIDE, after));
   const draw = await recordRunner(headers, arena, "draw", [...recall.dispatches(), whole]);
@@ -294,8 +294,8 @@ export async function checkReplay(gpu: Gpu, checks: CheckCollector, repeats = fa
   draw();
   await compareRemembered(arena, replay, episodes, checks);
   await compareRecalled(arena, recall, after, episodes, checks);
-  const others = ["replay_draw", "recall", "recall_masks", "recall_states"];
-  await arena.check(checks, ["remember", "replay_starts", ...others]);
+  const others = ["replay_draw", "replay_sample", "replay_sample_masks", "replay_sample_states"];
+  await arena.check(checks, ["replay_push", "replay_starts", ...others]);
 }
 
 async function checkTargets(gpu: Gpu, checks: CheckCollector): Promise<void> {

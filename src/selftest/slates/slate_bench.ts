@@ -70,7 +70,7 @@ export function createSlateBench(
       return view;
     },
     textured: (name, data) => {
-      const memory = usesTextures(gpu.shapes)
+      const memory = usesTextures(gpu.variants)
         ? arena.allocateTexture(name, data.byteLength)
         : arena.allocate(name, data.byteLength);
       writeMemory(gpu.queue, memory, data);

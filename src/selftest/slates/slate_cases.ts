@@ -90,7 +90,7 @@ export function scoreTrial<S extends BatchSizes>(
   { scored, plain = false }: { readonly scored: ScoredRows; readonly plain?: boolean },
 ): KernelTrial<S> {
   const { base, table, weights, taken, equal } = scored;
-  const kernels = [gpu.shapes.kind === "cpu" ? "slate_score_panel" : "slate_score_tiled"];
+  const kernels = [gpu.variants.kind === "cpu" ? "slate_score_panel" : "slate_score_tiled"];
   const panels = countPanels(items);
   const best = arena.allocate("best", 8 * panels * R);
   const scores = arena.allocate("scores", 4 * PANEL * panels * R);

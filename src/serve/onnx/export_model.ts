@@ -3,7 +3,7 @@
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import { nonFiniteWeightsError } from "../../model/choice_probabilities.ts";
 import type { ModelConfig } from "../../model/model_config.ts";
-import { POSITION_EFFECT, readPositionEffects } from "../../model/position_effect.ts";
+import { POSITION_BIAS, readPositionEffects } from "../../model/position_effect.ts";
 import { HISTORY, isWide, LAGS, PART } from "../../model/utility.ts";
 import { batchNormConstants } from "../../ops/batch_norm.ts";
 import type { Weights } from "../../tape/parameters.ts";
@@ -242,7 +242,7 @@ function effectsOnPage(graph: GraphBuilder, effects: readonly number[]): TensorN
   const ones = graph.op("Expand", [[1], graph.op("Shape", ["page"], { start: 1, end: 2 })]);
   const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]); // those that are not zero: all
   return graph.op("Gather", [
-    graph.tensor(POSITION_EFFECT, [effects.length], Float32Array.from(effects)),
+    graph.tensor(POSITION_BIAS, [effects.length], Float32Array.from(effects)),
     positions,
   ]);
 }

@@ -149,7 +149,7 @@ function selftestService(worker: LabWorker) {
             only,
             leftOut,
             onCase: ({ name, kind, number, of }) =>
-              progress({ kind: "case", name: `${name}, ${kind} shapes`, number, of }),
+              progress({ kind: "case", name: `${name}, ${kind} variants`, number, of }),
             onFinding: (finding) => progress({ kind: "finding", finding }),
             stopped: () => signal.aborted,
           }),

@@ -90,7 +90,7 @@ function expectSameFeatures(what: string, { features }: SnapshotInfo, data: LabD
   if (difference === undefined) return;
   throw new UserError(
     `${what} was trained on items whose features mean something else than those of ${data.source.name}: ${difference}. ` +
-      "Prepare this log with --like and the set that the model was trained on.",
+      "Prepare this log with --encoding-from and the set that the model was trained on.",
   );
 }
 

@@ -220,7 +220,7 @@ export class TrainService {
     });
     const { name } = data.source;
     progress({ kind: "data", facts: summarizeData(data), note: describePages(name, data.source) ?? "" });
-    expectPlaces(name, data, { positions: options.positionEffect ?? 0 });
+    expectPlaces(name, data, { positions: options.positionBias ?? 0 });
     return info ? fitData("The model of the snapshot", info, data) : data;
   }
 
@@ -241,7 +241,7 @@ export class TrainService {
     if (trainer.batchParts > 1) {
       note(
         `A batch is computed in up to ${trainer.batchParts} parts of whole users, as it is larger than the adapter or ` +
-          "--part-rows allows.",
+          "--micro-batch-rows allows.",
       );
     }
     const watch = stage.hasLikelihood ? undefined : new RewardWatch();

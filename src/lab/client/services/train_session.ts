@@ -364,6 +364,8 @@ function filledWeights(
  * What the bits of a training depend on beside its settings and data, as its file has it.
  * @returns the same text where a training goes on bit for bit.
  */
-export function describeAdapter({ adapter, shapes: { matrices } }: Pick<Gpu, "adapter" | "shapes">): string {
+export function describeAdapter(
+  { adapter, variants: { matrices } }: Pick<Gpu, "adapter" | "variants">,
+): string {
   return JSON.stringify({ ...adapter, matrices });
 }

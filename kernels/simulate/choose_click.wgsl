@@ -1,4 +1,4 @@
-// choose.wgsl - every user clicks an item of their slate, or none; the log of the page
+// choose_click.wgsl - every user clicks an item of their slate, or none; the log of the page
 //
 //   utility [U, k]   slate [U, k] items   place [P - 1] what the second place, the third, ... add; the last for all behind it
 //   z_j = ETA (utility_j + place_j)      P(j) = exp(z_j) / (1 + sum exp(z))      P(no click) = 1 / (1 + sum exp(z))

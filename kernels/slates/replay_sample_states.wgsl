@@ -1,8 +1,8 @@
-// recall_states.wgsl - the whole states after the pages that were drawn, to put users into them
+// replay_sample_states.wgsl - the whole states after the pages that were drawn, to put users into them
 //
 //   drawn [B] (slot, page, user, -)
-//   states [SLOTS, T + 1, USERS, S4 vectors], as remember.wgsl leaves them
-//   state [B, S4 vectors]      after each page; recall.wgsl gives networks the part that policies see
+//   states [SLOTS, T + 1, USERS, S4 vectors], as replay_push.wgsl leaves them
+//   state [B, S4 vectors]      after each page; replay_sample.wgsl gives networks the part that policies see
 //
 // For          both kinds of adapter
 // Grid         B S4 invocations in workgroups of 64.
@@ -27,7 +27,7 @@ struct Step {
 @group(0) @binding(3) var<uniform> step: Step;
 
 @compute @workgroup_size(WORKGROUP)
-fn recall_states(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+fn replay_sample_states(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
   if (i >= step.size.x * S4) { return; }
   let page = drawn[i / S4];

@@ -1,4 +1,4 @@
-// place_gradient.wgsl - partial sums of a row's gradient by its place on the page
+// position_gradient.wgsl - partial sums of a row's gradient by its place on the page
 //
 //   source [R]    d loss / d what the place's effect is added to       event [E]   (first row, end row, -, -)
 //   partials[chunk, k] = sum over the events of a chunk of source at place SKIP + k; the last has those behind it, too
@@ -37,7 +37,7 @@ struct Step {
 @group(0) @binding(3) var<uniform> step: Step;
 
 @compute @workgroup_size(WORKGROUP)
-fn place_gradient(@builtin(global_invocation_id) id: vec3u) {
+fn position_gradient(@builtin(global_invocation_id) id: vec3u) {
   let place = id.x % PADDED;
   let chunk = id.x / PADDED;
   if (chunk >= step.chunks) { return; }

@@ -1,4 +1,4 @@
-// recall_masks.wgsl - which items the users of drawn pages could not be shown: what they had clicked before, and after the page
+// replay_sample_masks.wgsl - which items the users of drawn pages could not be shown: what they had clicked before, and after the page
 //
 //   drawn [B] (slot, page, user, -)      shown [SLOTS, T, USERS, K]      happened [SLOTS, T, USERS] (slot | LEFT, reward)
 //   left_out [PANELS]          bits of items that nobody is shown; bit i of word p is item 32 p + i
@@ -36,7 +36,7 @@ struct Step {
 @group(0) @binding(7) var<uniform> step: Step;
 
 @compute @workgroup_size(WORKGROUP)
-fn recall_masks(@builtin(global_invocation_id) id: vec3u) {
+fn replay_sample_masks(@builtin(global_invocation_id) id: vec3u) {
   let b = id.x;
   let rows = step.size.x;
   if (b >= rows) { return; }

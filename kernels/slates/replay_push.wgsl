@@ -1,4 +1,4 @@
-// remember.wgsl - puts a page that all simulated users have seen into the ring of remembered episodes
+// replay_push.wgsl - puts a page that all simulated users have seen into the ring of remembered episodes
 //
 //   state [U, S4 vectors]      slates [U, K]      outcome [T, U] (slot of the clicked item or K, reward, -, -)
 //   alive [U]                  after the page; 0 of users who have left
@@ -11,7 +11,7 @@
 //   else    state is what users start from: states[0], and nothing else
 //
 // Users step together, so an episode is a block of T + 1 states, and the state after a page is the next entry: half of what
-// pairs of states would take. The clicks before a page are in the episode too; recall_masks.wgsl makes the masks of them.
+// pairs of states would take. The clicks before a page are in the episode too; replay_sample_masks.wgsl makes the masks of them.
 //
 // For          both kinds of adapter
 // Grid         U S4 invocations in workgroups of 64.

@@ -1,7 +1,7 @@
-// recall.wgsl - the pages that were drawn: the states before and after, the slate, and what came of it
+// replay_sample.wgsl - the pages that were drawn: the states before and after, the slate, and what came of it
 //
 //   drawn [B] (slot, page, user, -)
-//   states [SLOTS, T + 1, USERS, S4 vectors]      shown [SLOTS, T, USERS, K]      happened [SLOTS, T, USERS], as remember.wgsl
+//   states [SLOTS, T + 1, USERS, S4 vectors]      shown [SLOTS, T, USERS, K]      happened [SLOTS, T, USERS], as replay_push.wgsl
 //                              leaves them
 //   inputs [2 B, X4 vectors]   what a network reads: the state, with page / T in column TIME; rows 0 .. B - 1 are before the
 //                              page, B .. 2 B - 1 after it
