@@ -131,7 +131,7 @@ export class UtilityScorer implements ItemScorer {
     this.#run(program, [{ history, page: [0] }]);
     const parts = STATE_PARTS.flatMap((part) => {
       const tensor = tensors[part];
-      return tensor ? [{ part, view: rowOf(tensor, history.length) }] : [];
+      return tensor ? [{ part, view: findRow(tensor, history.length) }] : [];
     });
     const rows = await readViews(this.model.gpu, parts.map(({ view }) => view));
     return Object.fromEntries(parts.map(({ part }, k) => [part, new Float32Array(rows[k]!.buffer)]));
@@ -189,7 +189,7 @@ export class UtilityScorer implements ItemScorer {
 }
 
 /** The row of an event. */
-function rowOf({ view, stride }: Tensor, event: number): View {
+function findRow({ view, stride }: Tensor, event: number): View {
   const buffer = asBufferView(view);
   return { ...buffer, offset: buffer.offset + 4 * stride * event, size: 4 * stride };
 }

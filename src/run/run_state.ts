@@ -71,12 +71,12 @@ export async function savedStage(path: string): Promise<SavedStage | undefined> 
     const iteration = v.safeParse(iterationSchema, metadata.iteration);
     if (!best || !iteration.success) return undefined;
     const keepsStart = names.some((name) => name.startsWith(BEST_PREFIXES.loss));
-    const keptOf = (criterion: Criterion) => {
+    const readKept = (criterion: Criterion) => {
       const { value, iteration } = best[criterion];
       if (!Number.isFinite(value)) return undefined;
       return criterion === "loss" && keepsStart ? 0 : iteration;
     };
-    const kept = { loss: keptOf("loss"), prec1: keptOf("prec1"), prec2: keptOf("prec2") };
+    const kept = { loss: readKept("loss"), prec1: readKept("prec1"), prec2: readKept("prec2") };
     return { iteration: iteration.output, best, isGame: metadata.game !== undefined, kept };
   } catch (error) {
     if (error instanceof UserError) return undefined;
@@ -95,13 +95,13 @@ export async function findBest(path: string, criterion: Criterion): Promise<stri
   if (!await pathExists(aside)) return found;
   const saved = await savedStage(path);
   if (!saved) return found;
-  const iterationOf = async (path: string) => Number((await readSnapshotHeader(path)).metadata.iteration);
+  const readIteration = async (path: string) => Number((await readSnapshotHeader(path)).metadata.iteration);
   const belongs = (iteration: number) => iteration === saved.kept[criterion];
   if (found) {
-    const own = await iterationOf(found);
+    const own = await readIteration(found);
     if (belongs(own) || own > saved.iteration) return found;
   }
-  return belongs(await iterationOf(aside)) ? aside : found;
+  return belongs(await readIteration(aside)) ? aside : found;
 }
 
 /**

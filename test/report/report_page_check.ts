@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import type { ChartDefinition } from "../../src/report/chart_definition.ts";
-import { buildCsv } from "../../src/report/client/csv.ts";
+import { buildCsv } from "../../src/report/client/chart_csv.ts";
 import { dark, light, resolveColour, type Theme } from "../../src/report/theme.ts";
 import { openChromium } from "../chromium.ts";
 import { expectFits, withPage } from "./offline_page.ts";

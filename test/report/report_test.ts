@@ -14,7 +14,7 @@ import {
   type ChartPoint,
 } from "../../src/report/chart_definition.ts";
 import { buildCharts } from "../../src/report/charts.ts";
-import { buildCsv } from "../../src/report/client/csv.ts";
+import { buildCsv } from "../../src/report/client/chart_csv.ts";
 import { collect, parseLog } from "../../src/report/collect.ts";
 import { chooseWindow, computeCurve } from "../../src/report/curve.ts";
 import { buildReportPage, listProgressNotes, writeReport } from "../../src/report/report_page.ts";

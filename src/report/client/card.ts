@@ -3,7 +3,7 @@
 import type { Chart, ChartConfiguration } from "chart.js";
 import type { ChartDefinition } from "../chart_definition.ts";
 import { light, resolveColour, type Theme } from "../theme.ts";
-import { buildCsv } from "./csv.ts";
+import { buildCsv } from "./chart_csv.ts";
 import { makeChart } from "./defaults.ts";
 
 export class ChartCard {
