@@ -334,14 +334,14 @@ const draw: Exercise = {
   what: "a click or none, drawn for every simulated user",
   chapter: "10-simulated-users.md",
   starter: drawStarter,
-  ladder: createShippedLadder({ kernel: parseKernel("choose", chooseText) }, {
+  ladder: createShippedLadder({ kernel: parseKernel("choose_click", chooseText) }, {
     title: "a click or none, U users x k items",
     size: [4096, 10],
     oddSizes: [[1, 1], [37, 3], [301, 7]],
     open: (gpu, size) => drawTrial(gpu, size),
-    dispatch: "choose",
+    dispatch: "choose_click",
   }),
-  solution: "choose",
+  solution: "choose_click",
   hard: ([
     ["utilities of 90 and -90", (z) => z > 0 ? 90 + z : z - 90],
     ["all utilities about -200", (z) => z - 200],

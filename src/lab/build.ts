@@ -33,9 +33,13 @@ const INSTEAD = {
 export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const page = await buildBundle({ entry: entry("main.ts"), format: "iife" });
-  const worker = await buildBundle({ entry: entry("worker.ts"), format: "iife", kernels: "from a table" });
+  const worker = await buildBundle({
+    entry: entry("worker_main.ts"),
+    format: "iife",
+    kernels: "from a table",
+  });
   const checks = await buildBundle({
-    entry: entry("services/kernels.ts"),
+    entry: entry("services/kernel_services.ts"),
     format: "esm",
     kernels: "from a table",
   });

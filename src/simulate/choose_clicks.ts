@@ -10,7 +10,7 @@ import type { SimulationSettings } from "./simulator_options.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 import type { SimulatedUsers } from "./users.ts";
 
-const chooseKernel = parseKernel("choose", chooseText);
+const chooseKernel = parseKernel("choose_click", chooseText);
 
 /** What counts, and when users leave. */
 export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patience">;
@@ -42,7 +42,7 @@ export function choose(
   const { slate: SLATE, users: USERS } = page;
   return {
     kernel: chooseKernel,
-    label: "choose",
+    label: "choose_click",
     constants: {
       SLATE,
       USERS,

@@ -144,7 +144,7 @@ export function chooseTrial(
     compare(words, specs, checks) {
       const found = toFloats(words(log.outcomes));
       const { outcomes, states, clicks, events } = episodeOnHost(page, offer, found);
-      const kernels = ["choose"];
+      const kernels = ["choose_click"];
       checks.numbers(found, outcomes, {
         ...{ kernels, what, columns: 4 },
         // Slots and rewards are exact; chances are near 1 at most, of exponentials of up to 100.
