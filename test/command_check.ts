@@ -62,12 +62,7 @@ function prepare(
   env: Readonly<Record<string, string>> = {},
 ): Deno.Command {
   const started = buildInvocation(command, args, env);
-  return new Deno.Command(Deno.execPath(), {
-    ...started,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
+  return new Deno.Command(Deno.execPath(), { ...started, stdin: "null", stdout: "piped", stderr: "piped" });
 }
 
 /** How Deno is started for a command: a run that begins takes the fixed table of kernels, unless told otherwise. */

@@ -125,10 +125,7 @@ const logs: readonly BadInput[] = [
     `${LOG} --source DIR/log.csv --out "DIR/it's"`,
     makeFile("log.csv", good),
     "--data '…it'\\''s'",
-    {
-      code: 0,
-      leaves: ["it's/"],
-    },
+    { code: 0, leaves: ["it's/"] },
   ),
 ];
 

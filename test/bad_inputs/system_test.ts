@@ -38,20 +38,14 @@ const system: readonly BadInput[] = [
     "train --data DIR/none.tsv",
     makeNothing,
     "none.tsv",
-    {
-      shell: FULL,
-      only,
-    },
+    { shell: FULL, only },
   ),
   makeBadInput(
     "standard error is full: a failure keeps its exit code",
     "train --data DIR/none.tsv",
     makeNothing,
     "it ended with 1",
-    {
-      shell: `"$@" 2>/dev/full; code=$?; echo "error: it ended with $code" >&2; exit $code`,
-      only,
-    },
+    { shell: `"$@" 2>/dev/full; code=$?; echo "error: it ended with $code" >&2; exit $code`, only },
   ),
   makeBadInput("standard error is full: a training ends well", TRAIN, makePaperFile(), "Results are in ", {
     ...{ shell: `exec "$@" 2>/dev/full`, only, code: 0, leaves: ["run/"] },

@@ -322,10 +322,7 @@ const stages: readonly BadInput[] = [
     "its folder holds the user's notes, which stay",
     makeFile("old/adversarial/notes.txt", "mine"),
     "after the adversarial stage",
-    {
-      code: 0,
-      leaves: ["old/", ...OLD],
-    },
+    { code: 0, leaves: ["old/", ...OLD] },
   ),
   stage(
     "a snapshot to start from is gone",

@@ -351,10 +351,7 @@ const simulations: readonly BadInput[] = [
     "weights of the adversarial stage",
     `simulate ${GIVEN}`,
     makeAll(makePaperFile(), makeGameSnapshot()),
-    [
-      "adversarial stage",
-      "--uncalibrated",
-    ],
+    ["adversarial stage", "--uncalibrated"],
   ),
   makeBadInput(
     "a model that is cut",

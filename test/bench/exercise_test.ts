@@ -169,11 +169,7 @@ const wrong: readonly Wrong[] = [
     [" && ((bits >> (i % 32u)) & 1u) == 0u", ""],
   ]],
   // Constants, grids and places that mean something else.
-  [
-    "rank",
-    /"const WORDS ="/,
-    [["const WORDS", "const COUNT"], [">= WORDS", ">= COUNT"]],
-  ],
+  ["rank", /"const WORDS ="/, [["const WORDS", "const COUNT"], [">= WORDS", ">= COUNT"]]],
   ["rank", /line "grid" at 37: it asks for \d+ x 1 workgroups/, [["// grid: W", "// grid: 10000000 W"]]],
   ["rank", /expected no constant WORKGROUP_Y/, [["const WORDS", "const WORKGROUP_Y = 4;\nconst WORDS"]]],
   ["rank", /line "grid": .*: there is no minus/, [["// grid: W", "// grid: W - 1"]]],

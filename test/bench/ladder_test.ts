@@ -85,10 +85,7 @@ Deno.test("a step that is wrong is not timed, and does not keep the others from 
       changed("if (e >= step.size.y)", "if (e + 1u >= step.size.y)"), // nothing is written for the last event
       { ...naive, changes: 2 },
     ];
-    const results = await runLadder(gpu, { ...ladder, oddSizes: [[5, 2]], steps }, {
-      size,
-      rounds: 1,
-    });
+    const results = await runLadder(gpu, { ...ladder, oddSizes: [[5, 2]], steps }, { size, rounds: 1 });
     const [right, wrong, short, last] = results;
     assert.match(
       wrong?.refusal ?? "",

@@ -29,9 +29,7 @@ const jobs: Record<string, ClickganJob> = {
     createSmallLog(41, { users: 40, items: 23, width: 0, maxEvents: 6, maxPage: 7 }),
     "lstm",
     9,
-    {
-      file: "small",
-    },
+    { file: "small" },
   ),
   even: makeJob(
     createWorkloadLog({ name: "tiny", users: 7, events: 4, page: 3, items: 19, width: 6 }),

@@ -140,10 +140,7 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
   await using data = new CommandSeries("data");
   const refused = await data.run(args);
   assert.equal(refused.code, 1);
-  assert.match(
-    refused.stderr,
-    /a new or empty folder for the prepared data, but .*out holds notes\.txt/,
-  );
+  assert.match(refused.stderr, /a new or empty folder for the prepared data, but .*out holds notes\.txt/);
   assert.ok(listFiles(`${folder}/out`).includes("pages.parquet"));
   await Deno.remove(`${folder}/out/notes.txt`);
   await Deno.writeTextFile(`${folder}/raw/log.csv`, makeLog(200)); // it is soon done

@@ -158,11 +158,7 @@ const wrong: Record<string, string[][]> = {
   ) => [part, changed(column, rowNamed[row] ?? Number(row), value), says === "ALSO" ? ALSO : says]),
   "a column of a wrong type is refused, with a value of it": types.map((
     [part = "", column = "", value = "", says = ""],
-  ) => [
-    part,
-    `SELECT * REPLACE (${value.replaceAll(/\bx\b/g, `"${column}"`)} AS "${column}") FROM t`,
-    says,
-  ]),
+  ) => [part, `SELECT * REPLACE (${value.replaceAll(/\bx\b/g, `"${column}"`)} AS "${column}") FROM t`, says]),
   "missing, surplus and nested columns, and rows that do not add up are refused": tables,
 };
 for (const [name, cases] of Object.entries(wrong)) {

@@ -78,10 +78,7 @@ Deno.test("a prepared data set has the ids of its tables, or numbers where there
     const data = await openDataset(folder);
     assert.equal(data.users.of(3), "u3");
     assert.equal(data.item("i11"), 11);
-    assert.deepEqual(
-      Array.from(data.readHistory(data.user("u4"))),
-      listClicks(4),
-    );
+    assert.deepEqual(Array.from(data.readHistory(data.user("u4"))), listClicks(4));
     assert.throws(
       () => data.user("i1"),
       /Expected the id of a user of .* got "i1".*It has 30 users; the first is "u0"/,

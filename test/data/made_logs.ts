@@ -220,10 +220,7 @@ export function makeCsv(rows: readonly Readonly<Record<string, unknown>>[]): str
 
 /** The log as `data log` reads it (user, page, time, item, position, clicked), and its items. */
 export function logFiles({ rows, items }: NewsLog): { "log.csv": string; "items.csv": string } {
-  return {
-    "log.csv": makeCsv(rows.map(({ utility: _, ...row }) => row)),
-    "items.csv": makeCsv(items),
-  };
+  return { "log.csv": makeCsv(rows.map(({ utility: _, ...row }) => row)), "items.csv": makeCsv(items) };
 }
 
 /** The same in MIND's layout. */

@@ -61,9 +61,7 @@ Deno.test("data log: what is no probability is a bad row; several a page are ref
       /mu to be a number above 0 and up to 1/,
     );
   }
-  const folder = await makeFolderWith({
-    "log.csv": HEAD + row("0.5") + "a,y,1600000001,0,p1,2,0.25\n",
-  });
+  const folder = await makeFolderWith({ "log.csv": HEAD + row("0.5") + "a,y,1600000001,0,p1,2,0.25\n" });
   await expectPrepareRefusal(folder, makeRecipe(`${folder}/log.csv`, options), /--propensity-of item/);
 });
 

@@ -73,8 +73,7 @@ Deno.test("pages: every command is a task, and is run by a test", () => {
 for (const path of RUN) {
   Deno.test(`pages: the commands of ${path} run as they stand, but for iterations and sizes`, async () => {
     const page = readPages().find((page) => page.path === path) ?? assert.fail(`no page ${path}`);
-    const shown = listShownCommands(page)
-      .filter((command) => !isNotRun(command) && !isParsed(command))
+    const shown = listShownCommands(page).filter((command) => !isNotRun(command) && !isParsed(command))
       .flatMap((command) => [...neededBy(command), command]);
     assert.ok(shown.length > 0);
     await withEmptyFolder(async (folder) => {

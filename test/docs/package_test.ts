@@ -121,10 +121,7 @@ const { log } = makeDemoShop(1);
 const { items } = computeChoiceProbabilities(defaultModel, Array.from(listUsers(log, "test").subarray(0, 3), () => 0));
 console.log(items.every((probability) => probability === 0.25));`,
     );
-    assert.equal(
-      await run(folder, Deno.execPath(), "run", "--quiet", "--allow-env", "use.ts"),
-      "true\n",
-    );
+    assert.equal(await run(folder, Deno.execPath(), "run", "--quiet", "--allow-env", "use.ts"), "true\n");
     const npm = await new Deno.Command("npm", { args: ["--version"] }).output().catch(() => undefined);
     if (npm?.success) {
       const [packed] = JSON.parse(await run(`${folder}/package`, "npm", "pack", "--dry-run", "--json"));

@@ -38,12 +38,7 @@ const buffers = getDefaultVariants("cpu", "buffers");
 
 /** An adapter that says this of itself, and computes nothing. @param more of it, that is not as most have it */
 function named(info: Partial<GPUAdapterInfo>, more: object = {}): GPU {
-  const device = {
-    limits: LEAST,
-    lost: new Promise(() => {}),
-    addEventListener() {},
-    destroy() {},
-  };
+  const device = { limits: LEAST, lost: new Promise(() => {}), addEventListener() {}, destroy() {} };
   const adapter = {
     info: { vendor: "", architecture: "", device: "", description: "", isFallbackAdapter: false, ...info },
     limits: LEAST,

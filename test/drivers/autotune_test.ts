@@ -154,13 +154,7 @@ const key: VariantCacheKey = {
 };
 const gpuLike = {
   variants: { kind: "cpu" as const, matmul: {} },
-  adapter: {
-    kind: "cpu" as const,
-    description: "a card",
-    vendor: "",
-    architecture: "",
-    runtime: "Deno/0",
-  },
+  adapter: { kind: "cpu" as const, description: "a card", vendor: "", architecture: "", runtime: "Deno/0" },
 };
 
 Deno.test("the cache: a hit measures nothing, another driver, kernel text or size misses", () =>
@@ -295,9 +289,7 @@ Deno.test("a validation with sums by subgroups has the losses of one without", a
 /** How many dispatches a pass encodes. */
 function countDispatches(encode: EncodePass): number {
   let count = 0;
-  const pass = new Proxy({}, {
-    get: (_, name) => () => void (name === "dispatchWorkgroups" && count++),
-  });
+  const pass = new Proxy({}, { get: (_, name) => () => void (name === "dispatchWorkgroups" && count++) });
   encode(pass as GPUComputePassEncoder);
   return count;
 }

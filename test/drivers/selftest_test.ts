@@ -44,10 +44,7 @@ Deno.test("checks name the worst element, what was not read, and where it stands
   assert.equal(unread?.fault, "expected 1 numbers, found 0");
   assert.deepEqual([same?.differs, same?.worst?.tolerance], [false, 0]);
   const texts = listFaults({ name: "case", kernels: ["k"], checks: checks.all });
-  assert.match(
-    texts[0] ?? "",
-    /^k: output \[1, 1\]: expected 4, got 4\.3, off by 0\.3 with 0\.1 allowed$/,
-  );
+  assert.match(texts[0] ?? "", /^k: output \[1, 1\]: expected 4, got 4\.3, off by 0\.3 with 0\.1 allowed$/);
   assert.equal(texts.at(-1), "k: stray writes: behind x");
   assert.equal(stray?.differs, true);
 });

@@ -104,10 +104,7 @@ const cases: Case[] = [
   { log: logs.dense, model: { ...lstm, dims: [512, 8] } },
   ...(allSizes ? [4, 8, 12, 16, 20, 24, 28, 32, 1, 33, 64, 250] : [4, 32, 33, 250]).map((
     lstmUnits,
-  ): Case => ({
-    log: logs.dense,
-    model: { ...lstm, lstmUnits },
-  })),
+  ): Case => ({ log: logs.dense, model: { ...lstm, lstmUnits } })),
   ...[...Object.values(logs), ...others].flatMap((log) => {
     const tokens = log.items.kind === "mixed";
     return [lstm, pw, ...(tokens ? [] : [pwTanh])].flatMap((model): Case[] => [

@@ -20,9 +20,7 @@ const WHOLE = ["navi31", "gfx1201", "mi200"];
 
 Deno.test(
   "in the variants of a GPU no kernel spills; lanes, subgroups and loads are as they should, or have a reason",
-  {
-    ignore,
-  },
+  { ignore },
   () =>
     withEmptyFolder(async (folder) => {
       const { report } = await compileAll(folder, "--gpu", WHOLE.join(","));

@@ -44,11 +44,7 @@ class SecondStarts implements AsyncDisposable {
     try {
       let series = this.#series.get(command);
       if (series === undefined) {
-        series = new CommandSeries(command, {
-          cwd: place,
-          env: await makeEnvironment(place),
-          asGiven: true,
-        });
+        series = new CommandSeries(command, { cwd: place, env: await makeEnvironment(place), asGiven: true });
         this.#series.set(command, series);
       }
       return await series.run(args);

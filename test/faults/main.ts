@@ -98,13 +98,11 @@ await runMain(async () => {
     )
     .option("--only <text>", "commands whose name contains this", "")
     .action(points);
-  command.command("kills")
-    .description("kills of a training, or of its launcher, at random moments")
+  command.command("kills").description("kills of a training, or of its launcher, at random moments")
     .option("--kills <n>", "how many", parseWholeNumber(1), 100)
     .option("--seed <n>", "of the moments", parseWholeNumber(0, 2 ** 32 - 1), 1)
     .action(kills);
-  command.command("races")
-    .description("two commands in one folder")
+  command.command("races").description("two commands in one folder")
     .option("--rounds <n>", "of each race", parseWholeNumber(1), 10)
     .action(allRaces);
   try {

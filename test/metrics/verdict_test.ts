@@ -108,20 +108,14 @@ Deno.test("the generator is judged where it ranks better than the reward", () =>
   const found = describeTest([game], adversarialStage, config(), ITEMS, 5000);
   assert.match(found.join("\n"), /^The generator of best-prec1 is worse than /);
   const worse = { ...game, details: details(0.5, { piPrec1: 0.4 }) };
-  assert.match(
-    describeTest([worse], adversarialStage, config(), ITEMS, 5000)[0] ?? "",
-    /^best-prec1/,
-  );
+  assert.match(describeTest([worse], adversarialStage, config(), ITEMS, 5000)[0] ?? "", /^best-prec1/);
 });
 
 Deno.test("a best validation at the end or at the beginning is told with what to try", () => {
   const best = (
     iteration: number,
   ) => [snapshot("best-loss", iteration, ALL), snapshot("best-prec1", 900, ALL)];
-  assert.match(
-    verdict(best(1990)),
-    /best near the end.*1,990 of 2,000.*--resume with --iterations 4000/,
-  );
+  assert.match(verdict(best(1990)), /best near the end.*1,990 of 2,000.*--resume with --iterations 4000/);
   assert.match(verdict(best(40)), /best at iteration 40 of 2,000.*over-fits at once.*--weight-decay 10/);
   const tried = verdict(best(0), { weightDecay: 10, itemDropout: 0.2, earlyStopping: "loss" });
   assert.match(tried, /a larger --weight-decay, a smaller --learning-rate/);

@@ -74,12 +74,7 @@ Deno.test("texture layout: kernels, copies and the host find the same numbers", 
         const bytes = 16 * rows * vectors;
         const sizes = { users: 0, events: 0, rows, items: 0 };
         const input = arena.allocateTexture("input", bytes, undefined, layout);
-        const output = arena.allocateTexture(
-          "output",
-          bytes,
-          { of: "rows", times: 16 * vectors },
-          layout,
-        );
+        const output = arena.allocateTexture("output", bytes, { of: "rows", times: 16 * vectors }, layout);
         const values = Float32Array.from({ length: 4 * rows * vectors }, (_, k) => k + 1);
         writeMemory(gpu.queue, input, values);
         const header = arena.upload("step", new Uint32Array(64).fill(rows * vectors));

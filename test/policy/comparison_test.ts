@@ -231,9 +231,7 @@ Deno.test("cells: of many states each n-th is looked at", () => {
       log,
       witness,
       values,
-    }], {
-      ...{ items: 1, learnedHere: true, logged: { states, displays: [20] } },
-    });
+    }], { ...{ items: 1, learnedHere: true, logged: { states, displays: [20] } } });
     assert.deepEqual([support, consistency], [{ statesBeyond: expected, rareSlots: 0 }, undefined]);
   }
 });

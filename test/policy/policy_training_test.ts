@@ -211,10 +211,7 @@ Deno.test("policy training: values are what random slates bring, where users lea
     const { byPage } = await learned.evaluate(4000);
     for (let page = 0; page < 4; page++) {
       const { shown = NaN } = byPage[page] ?? {};
-      const left = byPage.slice(page).reduce(
-        (sum, { reward }, k) => sum + discount ** k * reward / shown,
-        0,
-      );
+      const left = byPage.slice(page).reduce((sum, { reward }, k) => sum + discount ** k * reward / shown, 0);
       assert.ok(Math.abs((values[page] ?? NaN) - left) < 0.08, `page ${page}: ${values[page]} of ${left}`);
     }
   }));

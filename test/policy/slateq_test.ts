@@ -71,10 +71,7 @@ Deno.test("slateq: best slates by the weights that learn, their worth by older o
     const drawnRows = Uint32Array.from({ length: 4 * rows }, (_, k) => k % 4 === 2 ? Math.floor(k / 4) : 0);
     write(recall.drawn, drawnRows);
     const { states } = replay;
-    write(
-      { ...states, offset: states.offset + 4 * x.length },
-      x.map((value, i) => i % 4 === 3 ? 0 : value),
-    );
+    write({ ...states, offset: states.offset + 4 * x.length }, x.map((value, i) => i % 4 === 3 ? 0 : value));
     write(recall.maskAfter, makeMaskBits(rows, items, taken));
     const headers = new StepHeaders(arena, learnDimensions, 1);
     const batch = computeLearnSizes(rows, slate, items);

@@ -229,10 +229,7 @@ Deno.test("trainings that differ in their seed alone are one policy; slates of a
   ]);
   assert.deepEqual(
     groups.map(({ task, policies }) => [task.slate, policies.map(({ name, seed }) => `${name}, ${seed}`)]),
-    [
-      [3, ["cdqn (a1), 1", "cdqn (a1), 2", "cdqn (chained), 1", "gdqn, 1"]],
-      [5, ["cdqn, 1"]],
-    ],
+    [[3, ["cdqn (a1), 1", "cdqn (a1), 2", "cdqn (chained), 1", "gdqn, 1"]], [5, ["cdqn, 1"]]],
   );
   const [alike] = groupPolicies([opened("x/p", { rows: 128 }), opened("y/p", { rows: 64 })]);
   assert.deepEqual(alike?.policies.map(({ name }) => name), ["cdqn (x/p)", "cdqn (y/p)"]);

@@ -48,10 +48,7 @@ const figures = (snapshot: string, nll: number, prec1: number, prec2: number, ha
   };
   return {
     ...{ snapshot, iteration: 4, nll, prec1, prec2, longerPages: { nll, prec1: null, prec2: null } },
-    against: {
-      random: against(BASELINES.random.prec1),
-      clickRate: against(BASELINES.clickRate.prec1),
-    },
+    against: { random: against(BASELINES.random.prec1), clickRate: against(BASELINES.clickRate.prec1) },
   };
 };
 const TEST = [figures("best-loss", 1.5, 0.3, 0.4), figures("best-prec1", 1.75, 0.5, 0.6)];
@@ -186,14 +183,7 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
     writeRun(`${folder}/run`, { shannon: FINISHED });
     const data = await collect([`${folder}/run`]);
     const charts = buildCharts(data);
-    assert.deepEqual(listIds(charts), [
-      "test-nll",
-      "test-prec1",
-      "test-prec2",
-      "loss",
-      "prec1",
-      "prec2",
-    ]);
+    assert.deepEqual(listIds(charts), ["test-nll", "test-prec1", "test-prec2", "loss", "prec1", "prec2"]);
     const loss = curvesIn(charts, "loss");
     assert.deepEqual(loss.map((one) => [one.label, listX(one), listY(one)]), [
       ["validation", [0, 2, 4], [2.25, 1.75, 1.125]],
@@ -472,10 +462,7 @@ Deno.test("models of one name are told apart, and a folder named twice is one", 
   withEmptyFolder(async (folder) => {
     for (const name of ["a/run", "b/run"]) writeRun(`${folder}/${name}`, { shannon: FINISHED });
     const data = await collect([`${folder}/a/run`, `${folder}/b/run`, `${folder}/a/run/`]);
-    assert.deepEqual(data.models.map(({ name }) => name), [
-      `run (${folder}/a/run)`,
-      `run (${folder}/b/run)`,
-    ]);
+    assert.deepEqual(data.models.map(({ name }) => name), [`run (${folder}/a/run)`, `run (${folder}/b/run)`]);
   }));
 
 Deno.test("the page's script is what its sources say; else: deno task build report", async () => {

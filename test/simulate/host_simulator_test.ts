@@ -128,11 +128,7 @@ Deno.test("random pools: each item is in as many as another", () => {
 });
 
 Deno.test("host simulator: the states are those of the clicks, and the reward is 1 or the utility", () => {
-  const found = simulateOnHost(shop, createRandomPolicy(), {
-    ...sizes,
-    reward: "utility",
-    discount: 0.9,
-  });
+  const found = simulateOnHost(shop, createRandomPolicy(), { ...sizes, reward: "utility", discount: 0.9 });
   for (let u = 0; u < sizes.users; u++) {
     let state = shop.initial();
     let sum = 0;

@@ -363,8 +363,7 @@ Deno.test("episodes are a row a page, by the ids of the data; who left has no mo
     assert.equal(rows, 3);
     assert.equal(
       await Deno.readTextFile(`${folder}/e.csv`),
-      "user,started_as,page,item_1,item_2,clicked,place,reward,click_chance\n" +
-        "5,,0,i0,i1,,,0,0.25\n" +
+      "user,started_as,page,item_1,item_2,clicked,place,reward,click_chance\n" + "5,,0,i0,i1,,,0,0.25\n" +
         "5,,1,i4,i5,i4,0,0.100000001,0.75\n" +
         '6,u6,0,i2,"a ""b"", c","a ""b"", c",1,1,0.5\n',
     );

@@ -192,9 +192,7 @@ Deno.test("a minimax pair takes at most 45 dispatches with the default layers", 
       for (const config of [defaultModel, defaultPwModel]) {
         using own = await createGameTraining(gpu, log, config, {
           behaviourDims: defaultAdversarial.behaviourDims,
-        }, {
-          validate: false,
-        });
+        }, { validate: false });
         const { trainer } = own;
         const programs = [trainer.programs.layout, ...trainer.stepPrograms.map(({ program }) => program)];
         const parts = programs.map(({ dispatches }) => dispatches.length);

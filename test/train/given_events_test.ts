@@ -28,10 +28,7 @@ import {
   type TrainingPage,
 } from "./trainings.ts";
 
-const models: Record<string, ModelConfig> = {
-  LSTM: smallLstm,
-  PW: smallPw,
-};
+const models: Record<string, ModelConfig> = { LSTM: smallLstm, PW: smallPw };
 const given = createSmallLog(31, { ...SIZE, width: WIDTH, given: 0.4 });
 
 Deno.test("given events are no pages of a log's size", () => {

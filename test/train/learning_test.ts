@@ -222,10 +222,7 @@ interface ReferenceFigures {
 }
 const lstm = { model: defaultModel, best: [80, 170] } as const;
 const pw = { model: defaultPwModel, best: [80, 200] } as const;
-const tanh = {
-  model: { ...defaultPwModel, pwNonlinearity: "tanh" },
-  best: [150, 260],
-} as const;
+const tanh = { model: { ...defaultPwModel, pwNonlinearity: "tanh" }, best: [150, 260] } as const;
 const norm = { model: { ...defaultModel, batchNorm: true }, best: [150, 320] } as const;
 const references = ([
   ["LSTM", "yelp.txt", lstm, [0.8747, 0.07], [0.7332, 0.05], [0.8709, 0.04], [0.99, 1]],

@@ -142,9 +142,7 @@ async function gameOn(
   using own = await createGameTraining(gpu, clicks, beginning(gpu, clicks, config), {
     ...adversarial,
     generator,
-  }, {
-    ...{ seed: 2, evaluationShards: 2, windowBatches },
-  });
+  }, { ...{ seed: 2, evaluationShards: 2, windowBatches } });
   const { model, trainer } = own;
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
   const options = buildGameOptions(model, trainer.config);
@@ -381,9 +379,7 @@ async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<st
   const data = createDataset(source, config.data);
   const through = async (stage: TrainingStage) => {
     const stop = new AbortController();
-    const events: RunCallbacks = {
-      onStep: ({ iteration }) => iteration === stopAt && stop.abort(),
-    };
+    const events: RunCallbacks = { onStep: ({ iteration }) => iteration === stopAt && stop.abort() };
     const run = { gpu, data, init: undefined, signal: stop.signal, path, config };
     const first = await runStage(stage, run, events);
     if (stopAt === undefined) return first;

@@ -38,10 +38,7 @@ const logs = {
   "tokens alone": createSmallLog(22, { ...SIZE, width: 0, tokens: 20 }),
 };
 const both = logs["tokens and dense features"];
-const models: Record<string, ModelConfig> = {
-  LSTM: smallLstm,
-  PW: smallPw,
-};
+const models: Record<string, ModelConfig> = { LSTM: smallLstm, PW: smallPw };
 /** With one of which no number fills its vectors. */
 const all: Record<string, ModelConfig> = {
   ...models,
