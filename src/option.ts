@@ -1,25 +1,25 @@
 /**
- * Options as data, each stated once: how it is written, what it is for, its range and its default. A field of a config that an
- * option sets has it beside its schema. The config's schema and defaults, the command line and the fields of the lab's form
- * follow from that, so all have the same words and refuse the same values.
+ * Options as data: each is defined once with its flags, help, range and default, beside the schema of the config field that
+ * it sets. The config's schema and defaults, the command line and the fields of the lab's form are derived from that, so all
+ * have the same words and refuse the same values.
  */
 
 import * as v from "./schema.ts";
 import { UserError } from "./user_error.ts";
 
-/** What an option does not take. The message says what was expected; which option it is, says whoever asks. */
+/** Error for a value that an option does not accept. The message tells what was expected; the caller adds the option. */
 export class InvalidValueError extends UserError {}
 
-/** What values there are: in a config, and as text. */
+/** Range of values, in a config and as text. */
 export interface ValueRange<T> {
   readonly schema: v.GenericSchema<unknown, T>;
-  /** @throws InvalidValueError for what it does not take. */
+  /** @throws InvalidValueError for other values. */
   parse(text: string): T;
-  /** All there are, where they are a few words. */
+  /** All values, if they are a few words. */
   readonly choices?: readonly string[];
 }
 
-/** A whole number of `least` or more as text. @throws InvalidValueError from what it returns, as all of these. */
+/** Returns a parser of whole numbers of `least` or more. The parser throws InvalidValueError, as all of these do. */
 export function makeWholeNumberParser(
   least: number,
   most = Number.MAX_SAFE_INTEGER,
@@ -32,12 +32,12 @@ export function makeWholeNumberParser(
   };
 }
 
-/** What accepts numbers (https://standardschema.dev). */
+/** A schema of numbers (https://standardschema.dev). */
 export interface NumberSchema {
   readonly "~standard": { validate(value: unknown): object };
 }
 
-/** A number that a schema accepts. @param expected such numbers, in words. */
+/** Returns a parser of the numbers that a schema accepts. @param expected such numbers, in words. */
 export function makeNumberParser(schema: NumberSchema, expected: string): (text: string) => number {
   return (text) => {
     const value = text.trim() === "" ? NaN : Number(text);
@@ -47,22 +47,20 @@ export function makeNumberParser(schema: NumberSchema, expected: string): (text:
   };
 }
 
-/** A whole number in a range. */
 export function whole(least: number, most?: number): ValueRange<number> {
   return { schema: v.whole(least, most), parse: makeWholeNumberParser(least, most) };
 }
 
-/** Numbers that a schema takes. @param expected such numbers, in words */
+/** Returns the range of numbers of a schema. @param expected such numbers, in words */
 function numbers(schema: v.GenericSchema<unknown, number>, expected: string): ValueRange<number> {
   return { schema, parse: makeNumberParser(schema, expected) };
 }
 
-/** A number above 0. */
 export function positive(most: number): ValueRange<number> {
   return numbers(v.positive(most), `a number above 0 and at most ${most}`);
 }
 
-/** A number in a range, with its ends. */
+/** Returns a range with both limits included. */
 export function between(least: number, most: number): ValueRange<number> {
   return numbers(v.between(least, most), `a number from ${least} to ${most}`);
 }
@@ -70,7 +68,7 @@ export function between(least: number, most: number): ValueRange<number> {
 const MOST_LAYERS = 8;
 const WIDEST_LAYER = 4096;
 
-/** Sizes of layers such as 64-64; with `least` 0 also none. */
+/** Returns the range of layer sizes such as 64-64; with `least` 0 also none. */
 export function layers(least: 0 | 1): ValueRange<number[]> {
   return {
     schema: v.pipe(v.array(v.whole(1, WIDEST_LAYER)), v.minLength(least), v.maxLength(MOST_LAYERS)),
@@ -86,51 +84,48 @@ export function layers(least: 0 | 1): ValueRange<number[]> {
   };
 }
 
-/** One of a few words. */
 export function oneOf<const T extends string>(choices: readonly T[]): ValueRange<T> {
   const schema = v.picklist(choices);
   return { schema, choices, parse: (text) => v.parse(schema, text) };
 }
 
-/** The same, or null where the option is not given. */
+/** Returns the range extended by null, for an option that is not given. */
 export function orNull<T>({ schema, ...range }: ValueRange<T>): ValueRange<T | null> {
   return { ...range, schema: v.nullable(schema) };
 }
 
-/** How an option is written and what it is for. */
+/** Flags and help of an option. */
 interface Common {
-  /** As commander has it: "--lstm-units <n>". */
+  /** Flags in commander's syntax: "--lstm-units <n>". */
   readonly flags: string;
   /** Its name among the values: `lstmUnits`. */
   readonly name: string;
   readonly about: string;
 }
 
-/** An option with a value. */
 export interface ValueOption extends Common {
   readonly kind: "value";
-  /** @throws InvalidValueError for what it does not take. */
+  /** @throws InvalidValueError for other values. */
   parse(text: string): unknown;
-  /** Undefined where it depends on others: `about` says on which. */
+  /** Undefined if it depends on others, which `about` names. */
   readonly default?: unknown;
-  /** What is taken for an option that is named without a value; undefined where it needs one. */
+  /** Value of an option that is named without one; undefined if it needs one. */
   readonly preset?: string;
 }
 
-/** One of a few words. */
+/** An option with one of a few words. */
 export interface ChoiceOption extends Common {
   readonly kind: "choice";
   readonly choices: readonly string[];
-  /** Undefined for none of them. */
   readonly default?: string;
 }
 
-/** Yes or no; `--no-...` is yes by default. */
+/** A boolean option; `--no-...` is true by default. */
 export interface SwitchOption extends Common {
   readonly kind: "switch";
-  /** Undefined where it matters whether it was given. */
+  /** Undefined if it matters whether the option was given. */
   readonly default: boolean | undefined;
-  /** What its `--no-` form says, where it has both. */
+  /** Help of its `--no-` form, if it has both. */
   readonly otherwise?: string;
 }
 
@@ -141,19 +136,19 @@ export type TypedOption<T> = OptionDefinition & { readonly type?: T };
 
 type Table = Readonly<Record<string, TypedOption<unknown>>>;
 type TypeOf<O> = O extends { readonly type?: infer T } ? Exclude<T, undefined> : never;
-/** What options say, by their names, where they stand in a table by these. */
+/** Values of a table of options, by its keys. */
 export type OptionValues<O extends Table> = { readonly [K in keyof O]?: TypeOf<O[K]> };
 
-/** Options that belong together, under a heading. */
+/** Options with a common heading. */
 export interface OptionGroup {
   readonly heading: string;
   readonly options: readonly OptionDefinition[];
 }
 
-/** Options that were given: the flag of each by its name, in the order of the help. */
+/** Options on the command line: the flag of each by its name, in the order of the help. */
 export type GivenOptions = ReadonlyMap<string, string>;
 
-/** An option alone, which sets no field of a config by itself. @param preset see {@link ValueOption} */
+/** Defines an option that sets no field of a config by itself. @param preset see {@link ValueOption} */
 export function defineValueOption<T>(
   flags: string,
   about: string,
@@ -173,33 +168,33 @@ export function defineValueOption<T>(
   return { kind: "value", ...common, parse, default: standard ?? undefined, preset };
 }
 
-/** @param flags with `--no-`, it is yes by default. */
+/** @param flags with `--no-`, it is true by default. */
 export function defineSwitchOption(flags: string, about: string): SwitchOption & TypedOption<boolean> {
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
 
-/** Says whether it was given. @param otherwise see {@link SwitchOption} */
+/** Defines an option that is true if it was given. @param otherwise see {@link SwitchOption} */
 export function defineFlagOption(flags: string, about: string, otherwise?: string): TypedOption<boolean> {
   return { ...defineSwitchOption(flags, about), default: undefined, otherwise };
 }
 
-/** An option that names something. */
+/** Defines an option with a name. */
 export function defineNameOption(flags: string, about: string): TypedOption<string> {
   return defineValueOption(flags, about, { parse: (text) => anyText(text, "a name") });
 }
 
-/** @param expected what it is, in words. @throws InvalidValueError for none, as {@link parsePath} and {@link parseFolder}. */
+/** @param expected the text, in words. @throws InvalidValueError for blank text, as {@link parsePath} and {@link parseFolder}. */
 function anyText(text: string, expected: string): string {
   if (text.trim() !== "") return text;
   throw new InvalidValueError(`Expected ${expected}, got nothing.`);
 }
 
-/** Parses the path of a file or a folder. @throws InvalidValueError for none, and for bytes that are no UTF-8. */
+/** Parses the path of a file or a folder. @throws InvalidValueError for blank text, and for bytes that are not UTF-8. */
 export function parsePath(text: string): string {
   return utf8Path(text, "a path");
 }
 
-/** Names that are no UTF-8 arrive with U+FFFD in the place of their bytes, so they would name another file. */
+/** Refuses names that are not UTF-8: they arrive with U+FFFD in place of their bytes, so they would name another file. */
 function utf8Path(text: string, expected: string): string {
   if (!text.includes("\uFFFD")) return anyText(text, expected);
   throw new InvalidValueError(
@@ -212,12 +207,12 @@ export function parseFolder(text: string): string {
   return utf8Path(text, "the path of a folder");
 }
 
-/** The flag alone: "--lstm-units". */
+/** Returns the flag alone: "--lstm-units". */
 export function extractFlag({ flags }: Pick<OptionDefinition, "flags">): string {
   return flags.replace(/ .*/, "");
 }
 
-/** "--batch-size <n>" is `batchSize`, "--no-pretrain" is `pretrain`. */
+/** Converts "--batch-size <n>" to `batchSize`, "--no-pretrain" to `pretrain`. */
 function extractName(flags: string): string {
   return extractFlag({ flags }).replace(/^--(no-)?/, "").replace(
     /-(\w)/g,
@@ -225,30 +220,28 @@ function extractName(flags: string): string {
   );
 }
 
-/** A value as it would be typed; "" for none. */
+/** Formats a value as it would be typed; "" for none. */
 export function formatValue(value: unknown): string {
   if (Array.isArray(value)) return value.join("-") || "none";
   return String(value ?? "");
 }
 
-/** A field of a config. */
 export interface ConfigField<T> {
   readonly schema: v.GenericSchema<unknown, T>;
   readonly standard: T;
-  /** What sets it; undefined where no option does. */
+  /** Option that sets it; undefined if there is none. */
   readonly option?: OptionDefinition;
 }
 
-/** All fields of a config. */
 export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 
 interface FieldOptions {
-  /** Whether the default of the option is another one, which follows from the data or the other options, as `about` says. */
+  /** True if the option's default differs, because it follows from the data or other options, as `about` explains. */
   readonly depends?: boolean;
   readonly preset?: string;
 }
 
-/** A field that an option with a value sets. */
+/** Defines a field that an option with a value sets. */
 export function defineField<T>(
   flags: string,
   about: string,
@@ -260,19 +253,19 @@ export function defineField<T>(
   return { ...defineFixedField(range, standard), option };
 }
 
-/** A field that a switch turns away from its default, whatever the switch is called. */
+/** Defines a field whose option inverts its default, whatever the option is called. */
 export function defineSwitchField(flags: string, about: string, standard: boolean): ConfigField<boolean> {
   return { ...defineFixedField({ schema: v.boolean() }, standard), option: defineSwitchOption(flags, about) };
 }
 
-/** A field that no option sets. */
+/** Defines a field that no option sets. */
 export function defineFixedField<T>({ schema }: Pick<ValueRange<T>, "schema">, standard: T): ConfigField<T> {
   return { schema, standard };
 }
 
 type Entries<T> = { readonly [K in keyof T]: v.GenericSchema<unknown, T[K]> };
 
-/** What the fields must be, for the schema of their config. */
+/** Returns the schemas of the fields, for the schema of their config. */
 export function buildSchemaEntries<T>(fields: ConfigFields<T>): Entries<T> {
   return mapped(fields, ({ schema }) => schema) as unknown as Entries<T>;
 }
@@ -281,12 +274,11 @@ export function getDefaults<T>(fields: ConfigFields<T>): T {
   return mapped(fields, ({ standard }) => standard) as T;
 }
 
-/** The options that set fields. */
 export function listOptions(fields: Readonly<Record<string, ConfigField<unknown>>>): OptionDefinition[] {
   return Object.values(fields).flatMap(({ option }) => option ?? []);
 }
 
-/** What options say of fields: a field whose option is not given has its default. @param values by the options' names. */
+/** Builds a config: a field whose option is not given has its default. @param values by the options' names. */
 export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<string, unknown>>): T {
   return mapped(fields, ({ standard, option }) => {
     if (!option) return standard;
@@ -297,7 +289,7 @@ export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<
   }) as T;
 }
 
-/** What is to be said by the options of fields for a config; the reverse of {@link buildConfig}. */
+/** Returns the option values that give a config; the reverse of {@link buildConfig}. */
 export function getOptionValues<T>(fields: ConfigFields<T>, config: T): Record<string, unknown> {
   const values = Object.values(mapped(fields, ({ option, standard }, name) => {
     const value = config[name];

@@ -1,34 +1,31 @@
-/** Schemas of what comes from outside: valibot, which is small enough for a page to carry, and what JSON needs beside it. */
+/** Schemas of external data: valibot, which is small enough for a web page, with additions for JSON. */
 
 import * as v from "valibot";
 
 export * from "valibot";
 
-/** A number that is finite, as JSON's `1e999` is not. */
+/** Returns a schema of finite numbers; JSON's `1e999` is not finite. */
 export const finiteNumber = () => v.pipe(v.number(), v.finite());
 
-/** Any whole number. */
 export const wholeNumber = () => v.pipe(v.number(), v.safeInteger());
 
-/** A whole number in a range. */
 export const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
   v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most));
 
-/** A finite number of at least `least`. */
 export const atLeast = (least: number) => v.pipe(v.number(), v.finite(), v.minValue(least));
 
-/** A number above 0, up to `most`. */
+/** Returns a schema of numbers above 0, up to `most`. */
 export const positive = (most = Number.MAX_VALUE) => v.pipe(v.number(), v.gtValue(0), v.maxValue(most));
 
-/** A number in a range, with its ends. */
+/** Returns a schema of numbers with both limits included. */
 export const between = (least: number, most: number) =>
   v.pipe(v.number(), v.minValue(least), v.maxValue(most));
 
-/** Of a value that was refused, as it is shown. */
+/** Characters of a refused value that a message shows. */
 const LONGEST_MESSAGE = 200;
 const SIGNS = { ">=": "at least", "<=": "at most", ">": "more than" } as const;
 
-/** What a schema refused, a line each: where, what was expected, what stands there. */
+/** Describes what a schema refused, a line each: path, expected and found. */
 export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string {
   return issues.map((issue) => {
     const place = v.getDotPath(issue);
@@ -36,7 +33,7 @@ export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string 
   }).join("\n");
 }
 
-/** Without what a damaged file could do to a terminal: it quotes values as they are. */
+/** Removes control characters, which a damaged file could send to a terminal. */
 export function describeIssue({ message, expected }: v.BaseIssue<unknown>): string {
   if (message.startsWith("Invalid key: ")) return expected === "never" ? "not known" : "missing";
   const plain = message.replace(/^Invalid [a-z ]+: E(xpected .*?) but received /s, "e$1, got ")

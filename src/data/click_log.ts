@@ -1,54 +1,51 @@
 /**
  * A click log in memory: users, their events (pages) in time order, the displayed rows of each event.
  *
- * Letters as everywhere in this project: U users, E events, R rows (one per event and displayed item),
- * I items, F item features.
+ * Array sizes, as everywhere in this project: U users, E events, R rows (one per event and displayed item), I items, F item
+ * features.
  */
 
 import { UserError } from "../user_error.ts";
 
 /** Marks "no click" where the index of a row is expected. The same value as `NONE` in the kernels. */
 export const NONE = 0xffffffff;
-/** Marks a given event in the place of its clicked row, in a batch. The same value as `GIVEN` in the kernels. */
+/** Replaces the clicked row of a context event in a batch. The same value as `GIVEN` in the kernels. */
 export const GIVEN = 0xfffffffe;
 /**
- * Added to the row of a further click, which is one of the page before it: that stands in the place of the clicked row, in
- * a batch. The same value as `FURTHER` in the kernels.
+ * Is added to the clicked row of an additional click in a batch, which is a row of the page before it. The same value as
+ * `FURTHER` in the kernels.
  */
 export const FURTHER = 0x80000000;
 
-/** What {@link Clicks.eventGiven} says of an event of which nothing is predicted: it was clicked before the log begins. */
+/** Code in {@link Clicks.eventGiven} of a context event: clicked before the log begins, it sets the state and is not predicted. */
 export const GIVEN_HISTORY = 1;
-/** Another click on the page before it: that page's prediction is of all of its clicks. */
+/** Code in {@link Clicks.eventGiven} of an additional click on the page before it, whose likelihood covers all of its clicks. */
 export const FURTHER_CLICK = 2;
 
-/** Whether something is predicted of an event of a batch, by what it has in the place of the clicked row. */
+/** Returns true if an event of a batch is predicted. @param click its clicked row, or a mark. */
 export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
-/** Which part of the log a user belongs to. All events of a user are in one part. */
+/** Part of the log that a user belongs to. All events of a user are in one part. */
 export type Split = "train" | "validation" | "test";
 /** `splits[k]` is the name of the code k in {@link ClickLog.userSplit}; the paper's files use the same codes. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
- * Tokens of the items: ids, categories, whatever has a row of its own in a table. Several fields share the numbers
- * 0 .. count - 1, each from an offset of its own on.
+ * Tokens of the items: ids, categories, or any value with a row of its own in a table. Several fields share the numbers 0 ..
+ * count - 1, each from its own offset.
  */
 export interface ItemTokens {
   /** V, rows of a token table. */
   readonly count: number;
   /** [I+1] first token of each item. */
   readonly first: Uint32Array<ArrayBuffer>;
-  /** [P] the tokens of item i are those from first[i] to first[i + 1], each at most once; there may be none. */
+  /** [P] tokens of item i are those from first[i] to first[i + 1], each at most once; an item may have none. */
   readonly token: Uint32Array<ArrayBuffer>;
 }
 
-/**
- * What is known of the items: nothing but their ids (one-hot), a dense feature vector each, or tokens, beside which
- * there may be dense features (mixed).
- */
+/** Features of the items: ids alone (one-hot), a dense feature vector per item, or tokens with or without dense features (mixed). */
 export type ItemFeatures =
   | { readonly kind: "one-hot"; readonly count: number }
   | {
@@ -69,7 +66,7 @@ export type ItemFeatures =
     readonly tokens: ItemTokens;
   };
 
-/** What users were shown and what they clicked, of items that are numbered. */
+/** Pages that users were shown and what they clicked there, with items by number. */
 export interface Clicks {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
@@ -80,28 +77,28 @@ export interface Clicks {
   /** [E] the row that was clicked, or {@link NONE}. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
   /**
-   * [E] 0 for a page to predict, else {@link GIVEN_HISTORY} or {@link FURTHER_CLICK}: one row, clicked, which the encoder is
-   * fed as any click, but nothing is predicted of it. Absent: all are predicted. A page of several clicks is an event of
-   * its own with the first of them, and behind it one for each of the others, whose item is on the page. Batch
-   * normalisation takes their rows into the batch's statistics as any other.
+   * [E] 0 for a predicted page, else {@link GIVEN_HISTORY} or {@link FURTHER_CLICK}: one clicked row, which the encoder reads
+   * as any click and which is not predicted. Absent: all are predicted. A page with several clicks is one event with the
+   * first of them, followed by one event per additional click. Batch normalisation includes the rows of these events in its
+   * statistics.
    */
   readonly eventGiven?: Uint8Array<ArrayBuffer>;
-  /** [R] the item displayed. */
+  /** [R] the displayed item. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
   /**
-   * [E] by which chance each page was shown, of those who drew it: one number for the page as a whole, or one for each of its
-   * items in their order, given those before it; none where it is not known. Absent: of no page. A log that stays on disk has none.
+   * [E] propensity of each page: the probability of the page as a whole, or one per item in their order, each conditional on
+   * the items before it; empty where unknown. Absent: unknown for all pages. A log that stays on disk has none.
    */
   readonly eventPropensities?: readonly (readonly number[])[];
-  /** [E] what each page was drawn from; none: from all items, as far as its user had not clicked them. Absent: of no page. */
+  /** [E] items that each page was drawn from; empty: all items that its user had not clicked. Absent: empty for all pages. */
   readonly eventCandidates?: readonly (readonly number[])[];
 }
 
-/** What of {@link Clicks} is a list for each event, and may be absent. */
+/** Optional fields of {@link Clicks} with a list per event. */
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** The lists of events from `make`, those without anything in them left out. */
+/** Builds the lists of events with `make`, without those that are empty throughout. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -109,20 +106,17 @@ export function buildEventLists(
   return Object.fromEntries(made.filter(([, lists]) => lists.some(({ length }) => length > 0)));
 }
 
-/** A log with the items that it shows. `checkLog` says whether its numbers fit together. */
+/** A log with the items that it shows. `checkLog` checks that its numbers are consistent. */
 export interface ClickLog extends Clicks {
   /** Short name for reports, e.g. "demo" or the file's name. */
   readonly name: string;
-  /** [I] what is known of the items; rows name them by their number, 0 to I - 1. */
+  /** [I] features of the items; rows refer to items by number, 0 to I - 1. */
   readonly items: ItemFeatures;
-  /** [I] the catalogue's numbers of the items, where the log has numbers of its own. */
+  /** [I] numbers of the items in the catalogue, where the log has its own numbers. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
 }
 
-/**
- * The rows of a page that were clicked, in the order of the clicks; none without a click.
- * @param e an event that is not given.
- */
+/** Returns the clicked rows of a page in click order; empty without a click. @param e event that is not a context event. */
 export function listClickedRows(log: Clicks, e: number): number[] {
   const { eventRows, eventClick, eventGiven, rowItem } = log;
   const click = eventClick[e] ?? NONE;
@@ -133,7 +127,7 @@ export function listClickedRows(log: Clicks, e: number): number[] {
   return rows;
 }
 
-/** The users of one part of the log, in ascending order. */
+/** Returns the users of one part of the log, in ascending order. */
 export function listUsers(log: Pick<ClickLog, "userSplit">, split: Split): Uint32Array<ArrayBuffer> {
   const code = splits.indexOf(split);
   const users = new Uint32Array(log.userSplit.reduce((count, c) => count + (c === code ? 1 : 0), 0));
@@ -145,10 +139,10 @@ export function listUsers(log: Pick<ClickLog, "userSplit">, split: Split): Uint3
 }
 
 /**
- * Throws a {@link UserError} that names the first fault of a log: lengths and starts that do not fit, an
- * event without rows, a clicked row that is not displayed, a given event that is not a single click, a further click of
- * nothing that its page shows or on what is clicked already, an item out of range, a feature that is not finite, a token
- * out of range or twice an item, a needed split without users.
+ * Checks a log. @throws UserError naming the first fault: inconsistent lengths or starts, an event without rows, a clicked
+ * row that is not displayed, a context event that is not a single click, an additional click on an item that its page does
+ * not show or that is clicked already, an item out of range, a feature that is not finite, a token out of range or repeated,
+ * a needed split without users.
  */
 export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void {
   const fail = (fault: string): never => {
@@ -200,7 +194,7 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
   checkSplits(log.name, userSplit, needed);
 }
 
-/** Whether what is given are single clicks, and further clicks on items of their page that are not clicked yet. */
+/** Checks that context events are single clicks, and additional clicks are on items of their page that are not clicked yet. */
 function checkGiven(
   { userSplit, userEvents, eventRows, eventClick, rowItem }: ClickLog,
   eventGiven: Uint8Array,
@@ -210,7 +204,7 @@ function checkGiven(
     fail(`eventGiven has ${eventGiven.length} entries, expected one per event = ${eventClick.length}`);
   }
   for (let user = 0; user < userSplit.length; user++) {
-    /** What the last page shows that is not clicked yet; nothing where there was no click. */
+    /** Items of the last page that are not clicked yet; empty where it has no click. */
     let left = new Set<number>();
     for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
       const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;
@@ -257,7 +251,7 @@ function checkTokens(
 ): void {
   if (count < 1) fail(`there are ${count} tokens, expected at least one; without tokens items are dense`);
   checkStarts("tokens.first", first, "item", items, "tokens.token", token.length, fail);
-  /** The last item that has a token, and one more. */
+  /** 1 + the last item that has the token. */
   const seen = new Uint32Array(count);
   for (let item = 0; item < items; item++) {
     for (let p = first[item]!; p < first[item + 1]!; p++) {
@@ -271,9 +265,7 @@ function checkTokens(
   }
 }
 
-/**
- * Checks that `starts` [count + 1] begins at 0, never falls and ends at the length of what it points into.
- */
+/** Checks that `starts` [count + 1] begins at 0, never falls and ends at the length of what it points into. */
 function checkStarts(
   name: string,
   starts: Uint32Array,

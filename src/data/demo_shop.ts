@@ -1,12 +1,11 @@
 /**
- * A made-up shop whose click log comes with its truth, so that a learned model can be held against the best
- * one there is. Made in the process from a seed: the same seed gives the same log. Which shops there are: shops.ts.
+ * A synthetic shop whose click log comes with its ground truth, so that a learned model can be compared with the best
+ * possible one. The same seed gives the same log. shops.ts lists the shops.
  *
  * Each user sees pages of items drawn at random and clicks one item or none, by the choice model
  *   P(a | s, page) = exp(u_a) / (1 + sum_i exp(u_i)),   u = utility(s, f_a),
- * where the state s is a function of the items clicked on earlier pages and of nothing else: users have no
- * traits of their own. A model that sees the clicks can therefore be as good as the truth, and no model can
- * be better.
+ * where the state s is a function of the items clicked on earlier pages and of nothing else: users have no traits of their
+ * own. A model that sees the clicks can therefore be as good as the truth, and no model can be better.
  */
 
 import { type ClickLog, NONE, splits } from "./click_log.ts";
@@ -27,13 +26,13 @@ import {
 export interface DemoOptions {
   /** U, 7 or more: fewer would leave a part of the log without users. */
   readonly users: number;
-  /** I, as many as a page shows or more. */
+  /** I, at least the items of a page. */
   readonly items: number;
-  /** Items on a page, all different. */
+  /** Items per page, all different. */
   readonly pageSize: number;
-  /** Events of a user: uniform in minEvents..maxEvents. */
+  /** Events per user are uniform in minEvents..maxEvents. */
   readonly minEvents: number;
-  /** The most events of a user. */
+  /** Maximum events per user. */
   readonly maxEvents: number;
 }
 
@@ -45,17 +44,17 @@ const demoDefaults: DemoOptions = {
   maxEvents: 22,
 };
 
-/** What is known of the shop beyond its log. */
+/** Ground truth of the shop beyond its log. */
 export interface DemoTruth {
-  /** [R] the true utility of each logged row in the state its user was in. */
+  /** [R] true utility of each logged row in the user's state at that time. */
   readonly utility: Float64Array<ArrayBuffer>;
 }
 
-/** A shop: what a model may learn from, and what it should have learned. */
+/** A synthetic log and its ground truth. */
 export interface DemoShop {
-  /** What the users were shown and what they clicked. */
+  /** The synthetic log. */
   readonly log: ClickLog;
-  /** Why they did. */
+  /** Its ground truth. */
   readonly truth: DemoTruth;
 }
 
@@ -90,7 +89,7 @@ function choose(utility: Float64Array, random: Random): number {
   return weight.length;
 }
 
-/** 70 % of the users train, 15 % validate, 15 % test. */
+/** Assigns 70 % of the users to train, 15 % to validation, 15 % to test. */
 function splitUsers(users: number, random: Random): Uint8Array<ArrayBuffer> {
   const split = new Uint8Array(users);
   const order = random.sampleWithoutReplacement(users, users);
@@ -101,11 +100,10 @@ function splitUsers(users: number, random: Random): Uint8Array<ArrayBuffer> {
   return split;
 }
 
-/** Which shop of a kind is made: shops with the same `items` sell the same things, to others where `users` differ. */
+/** Seeds of a shop: shops with the same `items` sell the same items, to different users where `users` differ. */
 export interface ShopSeeds {
-  /** Of the items. */
   readonly items: number;
-  /** Of the users, the pages that they see, their clicks, and which of them train, validate and test. */
+  /** Seed of the users, the pages that they see, their clicks, and the split. */
   readonly users: number;
 }
 
@@ -123,7 +121,7 @@ export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): 
   return makeShop(demo, { items: seed, users: seed }, options);
 }
 
-/** [I, F] the items of a seed: the same in all shops. */
+/** Draws the items [I, F] of a seed, which are the same in all shops. */
 export function drawShopItems(seed: number, count: number = demoDefaults.items): Float32Array<ArrayBuffer> {
   return makeItems(count, createRandomStream(seed, "demo", "items"));
 }
@@ -178,7 +176,7 @@ export function makeShop(
   return { log, truth: { utility: Float64Array.from(rowUtility) } };
 }
 
-/** The figures of the truth itself on some users: up to chance, no model does better. */
+/** Computes the metrics of the true utilities on some users: no model does better, except by chance. */
 export function computeAttainable(log: ClickLog, truth: DemoTruth, users: Iterable<number>): ChoiceMetrics {
   return computeChoiceMetrics(log, users, truth.utility);
 }

@@ -22,14 +22,14 @@ export class GrowingArray<
     this.#array[this.#length++] = value;
   }
 
-  /** What was pushed so far, in memory of its own. */
+  /** Returns a copy of the values so far. */
   values(): T {
     const values = new this.kind(this.#length);
     values.set(this.#array.subarray(0, this.#length));
     return values;
   }
 
-  /** The first so many, which are gone from here. */
+  /** Removes and returns the first `count` values. */
   shift(count: number): T {
     const first = new this.kind(count);
     first.set(this.#array.subarray(0, count));

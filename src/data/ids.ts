@@ -1,52 +1,48 @@
-/** What users and items are called in the source of a log, and their numbers in it. */
+/** Ids of users and items in the source of a log, and their numbers. */
 
 import * as v from "../schema.ts";
 import { GrowingArray } from "./growing_array.ts";
 import { UserError } from "../user_error.ts";
 
-/** Ids of the users, or of the items, by their numbers. */
+/** Ids of the users, or of the items, by number. */
 export interface IdList {
-  /** How many numbers there are. */
+  /** Number of ids. */
   readonly count: number;
-  /** The source's id of a number. */
+  /** Returns the source's id of a number. */
   of(number: number): string;
-  /** The number of an id; of an item in several versions the latest one's. Undefined for an id that there is not. */
+  /** Returns the number of an id, of the latest version of an item; undefined for an unknown id. */
   findIndex(id: string): number | undefined;
-  /** The numbers of all ids, ascending: of an item in several versions the latest one's. */
+  /** Returns the numbers of all ids, ascending, of the latest versions of items. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 
-/** Ids that are the numbers themselves. */
+/** Ids that equal the numbers. */
 export class NumberIds implements IdList {
-  /** Of so many. */
   constructor(readonly count: number) {}
 
-  /** The number as text. */
   of(number: number): string {
     return String(number);
   }
 
-  /** Takes a number as it is written. */
   findIndex(id: string): number | undefined {
     return /^(0|[1-9]\d{0,9})$/.test(id) && Number(id) < this.count ? Number(id) : undefined;
   }
 
-  /** All of them. */
   latest(): Uint32Array<ArrayBuffer> {
     return new Uint32Array(this.count).map((_, number) => number);
   }
 }
 
-/** Ids as a source has them. */
+/** Ids as the source writes them. */
 export class TextIds implements IdList {
-  /** In the order of the numbers; later versions of an item have larger ones. */
+  /** @param list ids in the order of the numbers; later versions of an item have larger numbers. */
   constructor(private readonly list: TextList) {}
 
   get count(): number {
     return this.list.length;
   }
 
-  /** The source's id; of a number beyond the list, which a wider model may have, the number. */
+  /** Returns the source's id; the number itself beyond the list, as a wider model may have it. */
   of(number: number): string {
     return this.list.at(number) ?? String(number);
   }
@@ -60,7 +56,7 @@ export class TextIds implements IdList {
   }
 }
 
-/** An id in JSON, as text. */
+/** Id in JSON, as text. */
 export const idSchema = v.pipe(
   v.union([v.string(), v.wholeNumber()], "expected an id, a text or a whole number"),
   v.transform(String),
@@ -68,9 +64,8 @@ export const idSchema = v.pipe(
 const listSchema = v.array(idSchema);
 
 /**
- * The ids that a text names: a JSON list, which can write any id, or what `separator` separates, as it stands, as " x" may
- * be another item than "x". None for an empty text.
- * @throws UserError for a JSON list of something else.
+ * Parses ids: a JSON list, which can write any id, or texts between separators, kept exactly, as " x" may be another item
+ * than "x". An empty text has none. @throws UserError for a JSON list of anything else.
  */
 export function parseIds(text: string, separator: string | RegExp): string[] {
   if (text === "") return [];
@@ -90,13 +85,13 @@ function listIn(text: string): unknown {
   }
 }
 
-// Many short texts in little memory: their bytes one after another, some 20 a text instead of 100.
+// Many short texts in little memory: their bytes one after another, some 20 per text instead of 100.
 
 export class TextList {
   readonly #decoder = new TextDecoder();
   #index: TextIndex | undefined;
 
-  /** @param bytes of all texts, one after another. @param ends of each in them. */
+  /** @param bytes of all texts, one after another. @param ends of each text in them. */
   constructor(private readonly bytes: Uint8Array, private readonly ends: Float64Array) {}
 
   static of(texts: Iterable<string>): TextList {
@@ -109,7 +104,7 @@ export class TextList {
     return this.ends.length;
   }
 
-  /** Undefined for a number that no text has. */
+  /** Returns undefined for a number beyond the list. */
   at(k: number): string | undefined {
     const end = this.ends[k];
     return end === undefined
@@ -117,7 +112,7 @@ export class TextList {
       : this.#decoder.decode(this.bytes.subarray(this.ends[k - 1] ?? 0, end));
   }
 
-  /** The last place of a text. What finds it is made when it is first asked for: 8 to 15 bytes a text. */
+  /** Returns the last position of a text. The first call builds the index: 8 to 15 bytes per text. */
   findLast(text: string): number | undefined {
     const bytes = new TextEncoder().encode(text);
     const { index } = this;
@@ -125,7 +120,7 @@ export class TextList {
     return index.marks[slot] === 0 ? undefined : index.places[slot];
   }
 
-  /** The last place of each different text, ascending. */
+  /** Returns the last position of each distinct text, ascending. */
   lasts(): Uint32Array<ArrayBuffer> {
     const { marks, places } = this.index;
     const isLast = new Uint8Array(this.length);
@@ -151,7 +146,7 @@ export class TextList {
     return this.#index = index;
   }
 
-  /** Where a text stands, or else would stand: the first free slot from that of its hash on. */
+  /** Returns the slot of a text, or the first free slot after its hash. */
   #findSlot(
     { marks, places }: TextIndex,
     hash: number,
@@ -174,14 +169,14 @@ export class TextList {
   }
 }
 
-/** Where texts stand, by the hash of their bytes. Most slots of other texts show by their mark, which is near in memory. */
+/** Positions of texts by the hash of their bytes. Marks, which are adjacent in memory, rule out most slots of other texts. */
 interface TextIndex {
-  /** Seven bits of the hash, and 1 more; 0 for a free slot. */
+  /** Seven bits of the hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;
   readonly places: Uint32Array;
 }
 
-/** FNV-1a, with its bits mixed. */
+/** Computes FNV-1a and mixes its bits. */
 function hashBytes(bytes: Uint8Array, from: number, end: number): number {
   let hash = 0x811c9dc5;
   for (let k = from; k < end; k++) hash = Math.imul(hash ^ (bytes[k] ?? 0), 0x01000193);
@@ -193,7 +188,6 @@ function computeMark(hash: number): number {
   return 1 + (hash >>> 25);
 }
 
-/** Takes texts one by one. */
 export class TextListWriter {
   #bytes = new Uint8Array(1024);
   readonly #ends = new GrowingArray(Float64Array);
@@ -212,7 +206,7 @@ export class TextListWriter {
       if (code < 0x80) this.#bytes[at++] = code;
       else at = -1;
     }
-    // Beyond ASCII; the encoder takes ten times as long for a short text.
+    // Beyond ASCII. For a short text the encoder takes ten times as long.
     if (at < 0) at = this.#used + this.#encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written;
     this.#used = at;
     this.#ends.push(this.#used);
@@ -222,7 +216,7 @@ export class TextListWriter {
     return this.#ends.length;
   }
 
-  /** Nothing may be pushed behind it. What is reserved beyond the texts was never written, and takes no memory. */
+  /** Returns the list; nothing may be pushed afterwards. Reserved bytes beyond the texts were never written and take no memory. */
   done(): TextList {
     return new TextList(this.#bytes.subarray(0, this.#used), this.#ends.values());
   }

@@ -1,17 +1,16 @@
 /**
- * All that is known of the items: in memory, or in a file that is read item by item. What training needs of a batch is
- * read for that batch alone, so that a catalogue may grow with the log and memory need not.
+ * Features of the items: in memory, or in a file that is read item by item. Training reads the items of one batch at a time,
+ * so that a catalogue may be larger than memory.
  */
 
 import type { Clicks, ItemFeatures, ItemTokens } from "./click_log.ts";
 import { UserError } from "../user_error.ts";
 
-/** What a model's shape depends on: I, F (I with one-hot features), and V with mixed ones. */
+/** Sizes that a model's shape depends on: I, F (I with one-hot features), and V with mixed ones. */
 export type ItemsShape =
   | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
 
-/** The shape of features that are in memory. */
 export function getItemsShape(items: ItemFeatures): ItemsShape {
   const { kind, count } = items;
   if (kind === "mixed") return { kind, count, width: items.width, tokens: items.tokens.count };
@@ -20,37 +19,34 @@ export function getItemsShape(items: ItemFeatures): ItemsShape {
 
 /** The items of a log, read as a batch needs them: {@link MemoryItems} in memory, `PackedItems` in a file. */
 export interface ItemCatalogue {
-  /** How many items there are, and what is known of each. */
+  /** Number of items and sizes of their features. */
   readonly shape: ItemsShape;
-  /** [most + 1] how many items have so many tokens; empty for items without. */
+  /** [most + 1] number of items by number of tokens; empty for items without tokens. */
   readonly tokenCounts: Uint32Array;
-  /** All of it, where it is in memory. */
+  /** All features, if they are in memory. */
   readonly items: ItemFeatures | undefined;
-  /**
-   * The features of these items, in this order.
-   * @param ids ascending, each once. @throws UserError for data that are damaged.
-   */
+  /** Returns the features of these items, in this order. @param ids ascending, each once. @throws UserError for damaged data. */
   read(ids: Uint32Array): ItemFeatures;
 }
 
 /** Items that are in memory, as a catalogue. */
 export class MemoryItems implements ItemCatalogue {
-  /** How many items there are, and what is known of each. */
+  /** Number of items and sizes of their features. */
   readonly shape: ItemsShape;
   #tokenCounts: Uint32Array | undefined;
 
-  /** Takes features as they are. @throws {UserError} for sizes that do not fit together, or a token that there is not */
+  /** Wraps the features without a copy. @throws {UserError} for inconsistent sizes, or a token out of range */
   constructor(readonly items: ItemFeatures) {
     if (items.kind !== "one-hot") checkFeatures(items);
     this.shape = getItemsShape(items);
   }
 
-  /** [most + 1] how many items have so many tokens, counted when it is first asked for; empty for items without. */
+  /** [most + 1] number of items by number of tokens, counted at the first use; empty for items without tokens. */
   get tokenCounts(): Uint32Array {
     return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
   }
 
-  /** A copy of the features of these items, in this order; of one-hot items all of them. @param ids ascending, each once. */
+  /** Returns a copy of the features of these items, in this order; all items if one-hot. @param ids ascending, each once. */
   read(ids: Uint32Array): ItemFeatures {
     const { items } = this;
     if (items.kind === "one-hot") return items;
@@ -84,12 +80,11 @@ function checkFeatures({ count, width, values, ...more }: Exclude<ItemFeatures, 
   );
 }
 
-/** Takes features for what they are. */
 export function toCatalogue(items: ItemFeatures | ItemCatalogue): ItemCatalogue {
   return "read" in items ? items : new MemoryItems(items);
 }
 
-/** Chunks of a catalogue as one. @param shape of them; the count is theirs. */
+/** Concatenates chunks of a catalogue. @param shape of the items; its count is not used. */
 export function joinItems(
   { kind, width, ...more }: ItemsShape,
   chunks: readonly ItemFeatures[],
@@ -132,7 +127,7 @@ function countTokens({ first }: ItemTokens): Uint32Array {
   return counts;
 }
 
-/** The most tokens that so many distinct items can have. @param tokenCounts of the catalogue. */
+/** Returns the largest number of tokens that `items` distinct items can have. @param tokenCounts of the catalogue. */
 export function boundTokens(tokenCounts: Uint32Array, items: number): number {
   let [left, tokens] = [items, 0];
   for (let size = tokenCounts.length - 1; size > 0 && left > 0; size--) {
@@ -144,8 +139,8 @@ export function boundTokens(tokenCounts: Uint32Array, items: number): number {
 }
 
 /**
- * Clicks on items of a catalogue, as clicks on the items that they show: those are numbered anew in the same order, and
- * have their features beside them. One-hot items keep their numbers: these are their features.
+ * Renumbers the items of clicks to those that they show, in the same order, and reads their features. One-hot items keep
+ * their numbers, which are their features.
  */
 export function restrictToOwnItems(
   clicks: Clicks,
@@ -161,7 +156,7 @@ export function restrictToOwnItems(
   return { rowItem: rowItem.map((id) => findSortedIndex(ids, id)), items: catalogue.read(ids), itemIds: ids };
 }
 
-/** Place of a number among ascending ones, by bisection. */
+/** Returns the position of a number among ascending ones, by bisection. */
 export function findSortedIndex(ascending: Uint32Array, number: number): number {
   let [low, high] = [0, ascending.length];
   while (high - low > 1) {
@@ -172,7 +167,7 @@ export function findSortedIndex(ascending: Uint32Array, number: number): number 
   return low;
 }
 
-/** Ascending, each once. */
+/** Returns the numbers ascending, each once. */
 export function sortUnique(numbers: Uint32Array): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(numbers).sort().filter((id, k, all) => id !== all[k - 1]);
 }

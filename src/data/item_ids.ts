@@ -1,7 +1,4 @@
-/**
- * Item ids: the tokens by which items are known one by one, beside the features that they share. A model may leave them out,
- * without another data set.
- */
+/** Item ids: tokens that identify single items, in addition to shared features. A model may ignore them without another data set. */
 
 import { getItemsShape, type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
 import type { FeatureManifest } from "./manifest.ts";
@@ -9,12 +6,12 @@ import type { ItemFeatures } from "./click_log.ts";
 
 type Field = FeatureManifest["tokens"][number];
 
-/** What `deno task data` calls their field. */
+/** Field name of item ids in the manifests that `deno task data` writes. */
 const ITEM_IDS = "item";
 
 const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
 
-/** The item ids of a set that knows more of its items than these; they are the last of its tokens. */
+/** Returns the field of the item ids, the last of the tokens, if the set has other features as well. */
 export function findItemIdField(features: FeatureManifest | undefined): Field | undefined {
   const field = features?.tokens.find(isIds);
   if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;
@@ -22,33 +19,30 @@ export function findItemIdField(features: FeatureManifest | undefined): Field | 
   return isLast ? field : undefined;
 }
 
-/** N of a set whose item ids are hashed to twice N tokens. */
+/** Returns N of a set whose item ids are hashed to twice N tokens. */
 export function getHashSize(features: FeatureManifest | undefined): number | undefined {
   return features?.tokens.find(({ hashed }) => hashed !== undefined)?.hashed;
 }
 
-/** What of a data set says something of its items. */
+/** The parts of a data set that describe its items. */
 export interface ItemData {
   readonly source: { readonly items: { readonly shape: ItemsShape } };
   readonly features: FeatureManifest | undefined;
 }
 
-/** What of the items may help a model that does not know it yet. */
+/** Describes features that the items lack and that may help a model. */
 export function describeUnusedFeatures({ source: { items: { shape } }, features }: ItemData): string {
   const knowsIds = shape.kind === "one-hot" || features?.tokens.some(isIds);
   return knowsIds ? "more features of the items" : "item ids beside the features";
 }
 
-/**
- * @param tokens how many are left, from 0 on.
- * @throws Error for items that would be known by nothing.
- */
+/** Keeps only the first `tokens` tokens. @throws Error for items that would have no features left. */
 export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogue {
   if (items.items) return new MemoryItems(cut(items.items, tokens));
   return new FewerTokens(items, tokens);
 }
 
-/** The same of a catalogue in a file. */
+/** A catalogue in a file without its last tokens. */
 class FewerTokens implements ItemCatalogue {
   readonly items: undefined = undefined;
   readonly shape: ItemsShape;
@@ -57,7 +51,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Those of the whole catalogue: no item has more. */
+  /** Counts of the whole catalogue, as an upper bound. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

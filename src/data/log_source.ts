@@ -1,6 +1,6 @@
 /**
- * Where a click log comes from: memory, or a file that is read user by user. What training needs of a batch is read for
- * that batch alone, so that a log may be larger than memory.
+ * A click log in memory, or in a file that is read user by user. Training reads the users of one batch at a time, so that a
+ * log may be larger than memory.
  */
 
 import {
@@ -17,19 +17,19 @@ import {
 import { type ItemCatalogue, MemoryItems, restrictToOwnItems } from "./item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 
-/** Running numbers by user, and the part of each: all of a log that is always in memory, 13 bytes a user. */
+/** Offsets of each user's events and rows, and the user's part: the index that is always in memory, 13 bytes per user. */
 export interface UserIndex {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] events before each user's. */
+  /** [U+1] number of events before each user's. */
   readonly userEvents: Uint32Array<ArrayBuffer>;
-  /** [U+1] rows before each user's. */
+  /** [U+1] number of rows before each user's. */
   readonly userRows: Uint32Array<ArrayBuffer>;
-  /** [U+1] events before each user's that are not given. */
+  /** [U+1] number of predicted events before each user's. */
   readonly userCounted: Uint32Array<ArrayBuffer>;
 }
 
-/** Of the users' events those that are predicted, with their rows; and clicks that only move the state: given, or further ones on a page. */
+/** Counts the predicted events, their rows, and the clicks that only update the state: context events and additional clicks. */
 export function computeLogSize(
   { userEvents, userRows, userCounted }: UserIndex,
 ): { events: number; rows: number; given: number } {
@@ -41,21 +41,20 @@ export function computeLogSize(
 export interface LogSource extends UserIndex {
   /** Short name for reports, e.g. "demo" or the file's name. */
   readonly name: string;
-  /** The items that its rows display. */
+  /** Items that its rows display. */
   readonly items: ItemCatalogue;
-  /** The whole log, where it is in memory. */
+  /** The whole log, if it is in memory. */
   readonly log: ClickLog | undefined;
   /**
-   * What these users did, in this order, with the catalogue's numbers of items.
-   * @param users ascending, each once.
-   * @throws UserError for data that are damaged.
+   * Returns the clicks of these users, in this order, with the catalogue's item numbers.
+   * @param users ascending, each once. @throws UserError for damaged data.
    */
   read(users: Uint32Array): Clicks;
-  /** The same clicks over another catalogue, or with the users dealt out in another way. */
+  /** Returns the same clicks with another catalogue, or another split of the users. */
   with(change: { readonly items?: ItemCatalogue; readonly userSplit?: UserIndex["userSplit"] }): LogSource;
 }
 
-/** A log that is in memory, as a source. It copies nothing but the running numbers of users. */
+/** A log in memory, as a source. It copies nothing but the offsets of users. */
 export class MemoryLog implements LogSource {
   readonly userRows: Uint32Array<ArrayBuffer>;
   readonly userCounted: Uint32Array<ArrayBuffer>;
@@ -64,8 +63,8 @@ export class MemoryLog implements LogSource {
   readonly items: ItemCatalogue;
 
   /**
-   * Counts the rows of each user, and the events that are not given.
-   * @throws {UserError} for item features that do not fit together; {@link checkLog} checks the rest
+   * Counts the rows and the predicted events of each user.
+   * @throws {UserError} for inconsistent item features; {@link checkLog} checks the rest
    */
   constructor(readonly log: ClickLog) {
     this.items = new MemoryItems(log.items);
@@ -82,7 +81,7 @@ export class MemoryLog implements LogSource {
     }
   }
 
-  /** The log's. */
+  /** Name of the log. */
   get name(): string {
     return this.log.name;
   }
@@ -93,7 +92,7 @@ export class MemoryLog implements LogSource {
     return this.log.userEvents;
   }
 
-  /** A copy of what these users did. @param users ascending, each once. */
+  /** Returns a copy of the clicks of these users. @param users ascending, each once. */
   read(users: Uint32Array): Clicks {
     const { log } = this;
     const window = makeWindow(this, users);
@@ -117,28 +116,27 @@ export class MemoryLog implements LogSource {
     return { ...window, ...lists };
   }
 
-  /** The same clicks. @param change its catalogue, if it has one, is in memory: another one is not taken. */
+  /** Returns the same clicks. @param change may have a catalogue only if that is in memory. */
   with({ items, userSplit = this.userSplit }: Parameters<LogSource["with"]>[0]): MemoryLog {
     return new MemoryLog({ ...this.log, userSplit, items: items?.items ?? this.log.items });
   }
 }
 
-/** Takes a log for what it is. */
 export function toLogSource(clicks: ClickLog | LogSource): LogSource {
   return "read" in clicks ? clicks : new MemoryLog(clicks);
 }
 
-/** A log of these users alone, over the items that they were shown. @throws UserError as {@link LogSource.read}. */
+/** Returns a log of these users alone, over the items that they were shown. @throws UserError as {@link LogSource.read}. */
 export function readLog(source: LogSource, users: Uint32Array): ClickLog {
   return toClickLog(source, source.read(users));
 }
 
-/** Clicks of a source as a log over the items that they show. @param clicks with the catalogue's numbers of items. */
+/** Converts clicks of a source to a log over the items that they show. @param clicks with the catalogue's item numbers. */
 export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
 
-/** These users, with events and rows that are still to be filled in. */
+/** Returns the index of these users, with events and rows still to be filled in. */
 export function makeWindow(
   { userSplit, userEvents, userRows, userCounted }: UserIndex,
   users: Uint32Array,
@@ -161,41 +159,38 @@ export function makeWindow(
   };
 }
 
-/**
- * Checks what can be checked without reading what is on disk: that is checked when it is read.
- * @throws UserError as {@link checkLog}.
- */
+/** Checks a log, if it is in memory; a log on disk is checked when it is read. @throws UserError as {@link checkLog}. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);
 }
 
-/** Rows that are read at once where a source is walked through: 12 bytes each, at least, in memory. */
+/** Rows that are read at once in a pass over a source: at least 12 bytes each in memory. */
 const WALK_ROWS = 2 ** 20;
 
-/** Told what is under way, and how much of how much is done. */
+/** Receives the current task and its progress. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
-/** How far a preparation is. Here, as its display is not to load the engine, which has 140 MB. */
+/** Progress of a preparation. It is defined here because its display must not load the engine, which has 140 MB. */
 export interface PreparationStatus {
   readonly title: string;
-  /** Number of the step in its script, from 1, and how many there are; 0 of 0 for work that is no step of it. */
+  /** Number of the step in its script, from 1, and number of steps; 0 of 0 for work outside a script. */
   readonly number: number;
   readonly of: number;
-  /** Rounds of a repeated step that are done, and all of them; 0 of 1 otherwise. */
+  /** Completed rounds of a repeated step, and all of them; 0 of 1 otherwise. */
   readonly round: number;
   readonly rounds: number;
 }
 
-/** Work that is no step of a script. */
+/** Returns the status of work outside a script. */
 export function makeStatus(title: string): PreparationStatus {
   return { title, number: 0, of: 0, round: 0, rounds: 1 };
 }
 
 /**
- * The users, in their order, as logs that hold them: all in one where the log is in memory, else in parts.
- * @param users ascending, each once. @param onPart told how many users are behind it.
- * @returns each part with the places of its users in it.
+ * Yields the users, in order, as logs that contain them: one if the log is in memory, else several.
+ * @param users ascending, each once. @param onPart receives the number of users done.
+ * @returns each part with the positions of its users in it.
  */
 export function* walk(
   source: LogSource,
@@ -221,20 +216,18 @@ export function* walk(
   }
 }
 
-/** Displayed items of a user. */
 export function countRows({ userRows }: UserIndex, user: number): number {
   return (userRows[user + 1] ?? 0) - (userRows[user] ?? 0);
 }
-/** Events of a user. */
 export function countEvents({ userEvents }: UserIndex, user: number): number {
   return (userEvents[user + 1] ?? 0) - (userEvents[user] ?? 0);
 }
-/** Events of a user that are not given. */
+/** Counts the predicted events of a user. */
 export function countScored({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
 
-/** Whether one of the users has a page that is predicted, with a click or without one. */
+/** Returns true if one of the users has a predicted page with a click, or without one. */
 function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boolean {
   for (const { log, users: places } of walk(source, users)) {
     for (const user of places) {
@@ -246,18 +239,18 @@ function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boo
   return false;
 }
 
-/** Whether a part's users clicked on anything that is not given. */
+/** Returns true if the users of a part clicked on a predicted page. */
 export function hasClicks(source: LogSource, split: Split): boolean {
   return hasPage(source, listUsers(source, split), true);
 }
 
-/** Whether users were ever shown a page and clicked nothing; of the train users, where there are some. */
+/** Returns true if users, of the train part if it has any, were shown a page and clicked nothing. */
 export function hasPagesWithoutClick(source: LogSource): boolean {
   const train = listUsers(source, "train");
   return hasPage(source, train.length > 0 ? train : Uint32Array.from(source.userSplit.keys()), false);
 }
 
-/** @throws UserError for a log with a click on every page: the level of utilities, which plans rest on, is not known there. */
+/** @throws UserError for a log with a click on every page, which does not determine the level of utilities that plans need. */
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(
@@ -267,18 +260,17 @@ export function expectPagesWithoutClick(source: LogSource): void {
   );
 }
 
-/** How large the data of a training are. */
+/** Sizes of the data of a training. */
 export interface DataSizes {
-  /** Train, validation, test. */
+  /** Counts of train, validation and test users. */
   readonly users: readonly [number, number, number];
-  /** Without clicks that are given as history. */
+  /** Predicted pages. */
   readonly pages: number;
-  /** Displayed items of the pages. */
   readonly rows: number;
   readonly items: number;
-  /** N, where their ids are hashed to twice N tokens. */
+  /** N, if item ids are hashed to twice N tokens. */
   readonly hashed?: number;
-  /** What a prepared set's manifest warns of. */
+  /** Warnings of a prepared set's manifest. */
   readonly warnings?: readonly string[];
 }
 

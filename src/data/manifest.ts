@@ -1,4 +1,4 @@
-/** manifest.json: what a prepared data set is, and how it was made. */
+/** manifest.json: describes a prepared data set and how it was prepared. */
 
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
@@ -9,86 +9,77 @@ const count = v.whole(0);
 const fileSchema = v.object({
   rows: count,
   bytes: count,
-  /** In hexadecimal. */
   sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
 });
 
 const number = v.finiteNumber();
 const positive = v.pipe(number, v.gtValue(0));
 
-/** How a dense feature is made of a column of the items: 1 where the column has a value, else 0. */
+/** A dense feature that is 1 where a column of the items has a value, else 0. */
 export interface PresenceTransform {
-  /** What it is of. */
   of: "known";
-  /** Name of the column. */
   column: string;
 }
 
-/** How a dense feature is made of a column of the items: (t(x) - mean) / sd; 0 where there is no value. */
+/** A dense feature (t(x) - mean) / sd of a column of the items; 0 where there is no value. */
 export interface NumberTransform {
   /** x is the column's number, or the item's age in days at the end of the log. */
   of: "number" | "age";
-  /** Name of the column. */
   column: string;
   /** t(x) = sign(x) ln(1 + |x| / log); null for t(x) = x. */
   log: number | null;
-  /** Of t(x). */
+  /** Mean of t(x). */
   mean: number;
-  /** Of t(x). */
+  /** Standard deviation of t(x). */
   sd: number;
-  /** What x is at least brought to. */
+  /** Lower limit: x is clipped to it. */
   low: number;
-  /** What x is at most brought to. */
+  /** Upper limit: x is clipped to it. */
   high: number;
 }
 
-/** How a dense feature is made of a column of the items. */
+/** Transform of a column of the items into a dense feature. */
 export type Transform = PresenceTransform | NumberTransform;
 
-/** What a place of `dense` means. */
+/** A feature in the list `dense`. */
 export interface DenseFeature {
-  /** Of the feature. */
   name: string;
-  /** In words. */
+  /** Explanation for readers. */
   meaning: string;
-  /** Where that is known. */
   transform?: Transform;
 }
 
-/** What some tokens mean: those from `first` to `first + count`. */
+/** A field of tokens: those from `first` to `first + count`. */
 export interface TokenFeature {
-  /** Of the feature. */
   name: string;
-  /** The first of its tokens. */
   first: number;
-  /** How many it has. */
   count: number;
-  /** In words. */
+  /** Explanation for readers. */
   meaning: string;
-  /** The column that the values are of; null for the ids of the items. */
+  /** Column of the values; null for item ids. */
   column?: string | null;
-  /** Whether a text of the column is several values, separated by |. */
+  /** True if a text of the column contains several values, separated by |. */
   split?: boolean;
   /**
-   * Whether the last token is that of all other values. It is trained where train users were shown some of them; else a
-   * snapshot has the mean of the field's rows there, and no item of the set has it.
+   * State of the last token, if it stands for all other values: trained, where train users were shown some of them; otherwise
+   * a snapshot stores the mean of the field's rows there, and no item of the set has it.
    */
   other?: "trained" | "mean";
-  /** N of ids that are hashed: each item has one of the first N tokens and one of the last N. */
+  /** N of hashed ids: each item has one of the first N tokens and one of the last N. */
   hashed?: number;
-  /** The values in the order of their tokens, where they are few. */
+  /** Values in token order, if they are few. */
   values?: string[];
-  /** Of all values in this order. */
+  /** Checksum of all values in token order. */
   sha256?: string;
 }
 
-/** What the features of a set mean. Whoever makes a set with another engine may leave out all but names and numbers. */
+/** Meaning of the features of a set. A set that another engine wrote may leave out all but names and numbers. */
 export interface FeatureManifest {
-  /** In the order of their places. */
+  /** Features in the order of the list `dense`. */
   dense: DenseFeature[];
-  /** Each with tokens of its own. */
+  /** Fields, each with tokens of its own. */
   tokens: TokenFeature[];
-  /** Of the items' ids in their order, where items are known by their number alone. */
+  /** Checksum of the item ids in order, if the items are one-hot. */
   idsSha256?: string;
 }
 
@@ -105,7 +96,6 @@ const transformSchema = v.variant("of", [
   }),
 ]);
 
-/** What {@link FeatureManifest} must be. */
 export const featuresSchema = v.object({
   dense: v.array(v.object({
     name: v.string(),
@@ -129,69 +119,63 @@ export const featuresSchema = v.object({
 
 const share = v.between(0, 1);
 
-/** Of a column, null for the items themselves, of which shares: of the items, without a value; of the values, the others. */
+/** Shares of a column (null: the item ids): of the items, those without a value; of the values, the other shares. */
 const sharesSchema = v.object({
   column: v.nullable(v.string()),
   absent: share,
-  /** Numbers beyond the scale. */
+  /** Share of the numbers that were clipped. */
   clipped: share,
-  /** Texts without a token of their own. */
+  /** Share of the texts without a token of their own. */
   unknown: share,
 });
-/** Shares of a column of the items. */
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
-/**
- * Only `format`, `version` and `features` are needed to read a data set: whoever makes one with another engine may leave
- * out the rest.
- */
+/** Schema of the manifest. Only `format`, `version` and `features` are needed to read a data set that another engine wrote. */
 export const manifestSchema = v.object({
   format: v.literal("clickgan-dataset"),
   version: v.literal(1),
   name: v.optional(v.pipe(v.string(), v.minLength(1)), "prepared"),
   features: featuresSchema,
-  /** How far the items are those that the features were made by. */
+  /** Shares of items that the features describe poorly. */
   shares: v.optional(v.array(sharesSchema), []),
-  /** The files, without .parquet; what is listed is checked. */
+  /** Files, without .parquet. The files listed here are checked. */
   files: v.optional(v.record(v.picklist(["users", "items", "pages", "vocabulary"]), fileSchema), {}),
   counts: v.optional(v.object({
     users: v.object({ train: count, validation: count, test: count }),
     items: count,
     pages: count,
-    /** Displayed items of all pages. */
     rows: count,
     clicks: count,
-    /** Pages that are given as history: they start the state and are not predicted. */
+    /** Context events, which set the user's state and are not predicted. */
     given: count,
-    /** Pages whose propensity is known; left out where there are none. */
+    /** Pages with a known propensity; absent if there are none. */
     propensities: v.optional(count),
   })),
-  /** Whether the items of a page are in the order in which they were shown; left out where nobody said. */
+  /** Order of the items of a page; absent if unknown. */
   places: v.optional(v.picklist(["shown", "arbitrary"])),
-  /** What of the source is not in the data set, and how often. */
+  /** Number of rows or items of the source that are left out, by reason. */
   skipped: v.optional(v.record(v.string(), count), {}),
-  /** How the source was understood, where that was inferred. */
+  /** Inferences about the source. */
   notes: v.optional(v.array(v.string()), []),
-  /** What a model or a reader may be fooled by. */
+  /** Warnings of properties that may mislead a model or a reader. */
   warnings: v.optional(v.array(v.string())),
-  /** The exact arguments. */
   command: v.optional(v.array(v.string()), []),
   sources: v.optional(v.array(v.object({ path: v.string(), bytes: count })), []),
-  /** The SELECT that read them, where there was one. */
+  /** The SELECT that read the sources, if there was one. */
   query: v.optional(v.string()),
   clickgan: v.optional(v.string()),
   duckdb: v.optional(v.string()),
 });
 export type Manifest = v.InferOutput<typeof manifestSchema>;
-/** Whether the items of a page are in the order in which they were shown. */
+/** Order of the items of a page: as they were shown, or arbitrary. */
 export type PagePositions = "shown" | "arbitrary";
 
 export const MANIFEST = "manifest.json";
 
-/** A model has a row of numbers for each token, in memory and on the device. */
+/** Limit of the tokens: a model has a row of numbers per token, in memory and on the device. */
 const MOST_TOKENS = 100_000_000;
 
-/** A manifest from its text. @param path for messages. @throws UserError for what is none. */
+/** Parses a manifest. @param path for messages. @throws UserError for text that is not a manifest. */
 export function parseManifest(path: string, text: string): Manifest {
   let json: unknown;
   try {
@@ -207,7 +191,7 @@ export function parseManifest(path: string, text: string): Manifest {
   throw new UserError(`${path} is not a manifest of a prepared data set: ${v.describeIssues(parsed.issues)}`);
 }
 
-/** @throws UserError for fields of tokens that have none, that share numbers, or that reach beyond what a model can have. */
+/** @throws UserError for token fields that are empty, that overlap, or that exceed the limit of a model. */
 function expectTokens(path: string, { features: { tokens } }: Manifest): void {
   const fields = tokens.toSorted((a, b) => a.first - b.first);
   for (const [k, { name, first, count }] of fields.entries()) {

@@ -1,4 +1,4 @@
-/** Mean and sample standard deviation of `values`: the sd is NaN for fewer than two, the mean for none. */
+/** Returns mean and sample standard deviation: the sd is NaN for fewer than two values, the mean for none. */
 export function meanAndSd(values: readonly number[]): { mean: number; sd: number } {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
   const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);

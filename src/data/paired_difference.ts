@@ -1,18 +1,16 @@
-/** Whether two ways differ, seed by seed. */
-
 import jstat from "jstat";
 import { meanAndSd } from "./mean_sd.ts";
 
-/** The mean of the differences a - b, one for each seed, and its 95 % confidence interval by Student's t. */
+/** Mean of the differences a - b, one per seed, with its 95 % confidence interval by Student's t. */
 export interface PairedDifference {
   readonly mean: number;
-  /** Both infinite for a single seed, which says nothing of the spread. */
+  /** Both limits are infinite for a single seed, which gives no estimate of the spread. */
   readonly low: number;
   readonly high: number;
   readonly count: number;
 }
 
-/** @param a, b figures of the same seeds in the same order. @throws RangeError for lists of unlike lengths, or none */
+/** @param a, b metrics of the same seeds in the same order. @throws RangeError for lists of different lengths, or none */
 export function computePairedDifference(a: readonly number[], b: readonly number[]): PairedDifference {
   const count = a.length;
   if (count === 0 || count !== b.length) {

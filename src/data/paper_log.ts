@@ -1,25 +1,25 @@
 /**
- * The log of a tab-separated text of the paper (Chen et al., ICML 2019): one line per event and displayed item,
+ * Parses the tab-separated text of the paper (Chen et al., ICML 2019): one line per event and displayed item,
  *   SessionId Time ItemId is_click raw_index session_new_index item_new_index tr_val_tst
- * Needed are session_new_index (the user), Time, item_new_index (the item), is_click (0 or 1) and tr_val_tst
- * (0 train, 1 validation, 2 test), in any order; other columns are skipped. Rows of one user with equal Time
- * are one event; times are told apart exactly, nanoseconds beyond 2^53 as well. An event may have several clicked items: its
- * first click is drawn, as the text does not say it, and so are the others.
+ * Required are session_new_index (the user), Time, item_new_index (the item), is_click (0 or 1) and tr_val_tst (0 train, 1
+ * validation, 2 test), in any order; other columns are ignored. Rows of one user with equal Time are one event; times are
+ * compared exactly, including nanoseconds beyond 2^53. An event may have several clicked items: the text does not tell their
+ * order, so it is drawn.
  */
 
 import { type ClickLog, FURTHER_CLICK, NONE, type Split, splits } from "./click_log.ts";
 import { createRandomStream } from "./random.ts";
 import { UserError } from "../user_error.ts";
 
-/** A text is one string, and V8's end at 2^29 characters: a file of more bytes than this is not read. */
+/** Larger files are not read: the text is one string, and V8 limits strings to 2^29 characters. */
 export const MOST_PAPER_BYTES = 500_000_000;
 
 /**
- * A log with one-hot items (ids 0 to the largest in the text).
+ * Parses a log with one-hot items (ids 0 to the largest in the text).
  *
- * Users are the distinct ids, in ascending order, renumbered from 0; events are sorted by Time; the rows of
- * an event keep the text's order. As in the paper's preparation, a row equal to an earlier one in (user,
- * Time, item) is dropped, and if any of them is clicked, a clicked one is kept.
+ * Users are the distinct ids, in ascending order, renumbered from 0; events are sorted by Time; the rows of an event keep the
+ * text's order. As in the paper's preparation, a row equal to an earlier one in (user, Time, item) is dropped, and if any of
+ * them is clicked, a clicked one is kept.
  *
  * @param path of the text, for messages; its last part names the log. @param needed parts that must have users.
  * @throws UserError with path and line where there is one
@@ -39,7 +39,7 @@ export function parsePaperLog(path: string, text: string, needed: readonly Split
   return buildLog(path, rows);
 }
 
-/** The ids of its users, in the order of their numbers. @throws UserError as {@link parsePaperLog}. */
+/** Returns the ids of the users, in the order of their numbers. @throws UserError as {@link parsePaperLog}. */
 export function parsePaperUsers(path: string, text: string): number[] {
   return [...parseRows(path, text).splitOf.keys()].sort((a, b) => a - b);
 }
@@ -91,13 +91,12 @@ function buildLog(path: string, rows: Rows): ClickLog {
   };
 }
 
-/** The rows by user and Time; those of one event in the file's order. */
+/** Sorts the rows by user and Time; rows of one event keep the file's order. */
 function sortedRows({ line, user, time, rest }: Rows): Uint32Array {
   const order = Uint32Array.from(line, (_, row) => row);
   return order.sort((a, b) => user[a]! - user[b]! || time[a]! - time[b]! || rest[a]! - rest[b]! || a - b);
 }
 
-/** Where the event that starts at `start` ends. */
 function endOfEvent(path: string, rows: Rows, order: Uint32Array, start: number): number {
   const { user, time, rest } = rows;
   const first = order[start]!;
@@ -109,7 +108,7 @@ function endOfEvent(path: string, rows: Rows, order: Uint32Array, start: number)
   return order.length;
 }
 
-/** The rows of an event, each item once. A clicked row that replaces another moves to its own place. */
+/** Returns the rows of an event, each item once. A clicked row that replaces another keeps its own position. */
 function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[] {
   const kept = new Map<number, number>();
   for (const row of event) {
@@ -121,7 +120,7 @@ function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[]
   return [...kept.values()];
 }
 
-/** The clicked rows of an event, in an order that is drawn by its first line: that of the rows would make places matter. */
+/** Returns the clicked rows of an event in an order drawn by its first line; the order of the rows would look like position bias. */
 function drawClickOrder({ line, click }: Rows, event: readonly number[]): number[] {
   const clicked = event.filter((row) => click[row] === 1);
   if (clicked.length < 2) return clicked;
@@ -129,7 +128,7 @@ function drawClickOrder({ line, click }: Rows, event: readonly number[]): number
   return Array.from(random.sampleWithoutReplacement(clicked.length, clicked.length), (k) => clicked[k]!);
 }
 
-/** @throws UserError for two Times that differ and are one as doubles: their rows would become one event. */
+/** @throws UserError for two different Times that are equal as doubles: their rows would become one event. */
 function expectSameTime(path: string, { line, user, time, digits }: Rows, a: number, b: number): void {
   const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
@@ -139,32 +138,30 @@ function expectSameTime(path: string, { line, user, time, digits }: Rows, a: num
   );
 }
 
-// Rows of a file in the paper's layout, as its text has them. Lines are split by hand: the format has no quoting (a quote
-// in a SessionId is a plain character).
+// Lines are split by hand: the format has no quoting (a quote in a SessionId is a plain character).
 
 const columns = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
 type Column = typeof columns[number];
 
-/** One-hot items cost memory per possible id; an id above this is a raw id, not an index. */
+/** Limit of item_new_index: one-hot items cost memory per possible id, and an id above this is a raw id, not an index. */
 const maxItem = 10_000_000;
 
-/** The columns of the file, a place per row. */
+/** Columns of the file, with an entry per row. */
 const noRows = () => ({
   line: new Array<number>(),
   user: new Array<number>(),
-  /** The double next to the Time, and what a whole number has beyond it. */
+  /** Time as the nearest double, and the rest of a whole number. */
   time: new Array<number>(),
   rest: new Array<number>(),
-  /** All digits of a Time that is not a whole number and has more digits than a double, by its row. */
+  /** All digits of a fractional Time with more digits than a double, by row. */
   digits: new Map<number, string>(),
   item: new Array<number>(),
   click: new Array<number>(),
-  /** Split code of each user in the file. */
   splitOf: new Map<number, number>(),
 });
 type Rows = Readonly<ReturnType<typeof noRows>>;
 
-/** @throws {UserError} with file and line for what is no row, or a user in two parts */
+/** @throws {UserError} with file and line for a malformed row, or a user in two parts */
 function parseRows(path: string, text: string): Rows {
   if (text.trim() === "") {
     throw new UserError(
@@ -191,9 +188,8 @@ function parseRows(path: string, text: string): Rows {
 }
 
 interface Header {
-  /** Where each needed column is in a row. */
+  /** Position of each required column in a row. */
   readonly place: Readonly<Record<Column, number>>;
-  /** How many columns there are. */
   readonly width: number;
 }
 
@@ -259,11 +255,11 @@ function parseRow(path: string, line: number, content: string, { place, width }:
 }
 
 interface Time {
-  /** The double next to it. */
+  /** Nearest double. */
   readonly time: number;
-  /** What a whole number has beyond the double. */
+  /** Difference between a whole number and the double. */
   readonly rest: number;
-  /** All digits, of what is no whole number and has more of them than a double. */
+  /** All digits of a fractional Time with more digits than a double. */
   readonly digits?: string;
 }
 
@@ -307,15 +303,13 @@ function addRow(
   rows.click.push(click);
 }
 
-// Decimal numbers as text: when they are the same, and what a double keeps of them.
-
-/** Digits that a double keeps, whatever they are. */
+/** Digits that every double keeps. */
 const EXACT_DIGITS = 15;
-/** Digits of a whole number that is exact as a double and a second one, of what the first leaves. */
+/** Digits that two doubles keep: the nearest one, and the rest. */
 const MOST_DIGITS = 30;
 export const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
-/** The same text for the same number, however it is written. @param text matches {@link DECIMAL}. */
+/** Returns the same text for equal numbers, however they are written. @param text matches {@link DECIMAL}. */
 export function canonicalizeNumber(text: string): string {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];

@@ -1,4 +1,4 @@
-/** Parquet files that others wrote, a row group at a time. */
+/** Reads Parquet files written by any engine, one row group at a time. */
 
 import {
   type AsyncBuffer,
@@ -10,41 +10,38 @@ import {
 import { compressors } from "hyparquet-compressors";
 import { UserError } from "../user_error.ts";
 
-/** A file that is open. */
 export interface OpenFile extends Disposable {
-  /** Of the file. */
   readonly byteLength: number;
-  /** The bytes from `start` to `end`, the file's end by default. */
+  /** Reads the bytes from `start` to `end`, the file's end by default. */
   slice(start: number, end?: number): ArrayBuffer | Promise<ArrayBuffer>;
 }
 
 /** A file of a table. */
 export interface TableFile {
-  /** For messages. */
   readonly path: string;
   /** @throws UserError for a file that cannot be opened. */
   open(): OpenFile;
 }
 
-/** A column of a row group; its values are still to be checked one by one. */
+/** A column of a row group; its values are not checked yet. */
 export type ColumnValues = ArrayLike<unknown>;
-/** Stands for a column that is not there, or not wanted. */
+/** Replaces a column that is missing or not requested. */
 export const ABSENT: ColumnValues = [];
 
-/** Rows of a file before a row group, and in it. */
+/** Range of rows of a row group in its file. */
 export interface RowRange {
   readonly before: number;
   readonly rows: number;
 }
 
-/** Which columns are to be read, and whether they must be there; undefined for those that are not. */
+/** Columns to read, and whether they are required; undefined for columns to skip. */
 export type RequiredColumns<Name extends string> = Readonly<Record<Name, "needed" | "optional" | undefined>>;
 
 /**
  * Reads some columns of a file; memory is that of one row group.
- * @param take called for each row group in order, with the columns as named.
- * @returns how many rows there are.
- * @throws UserError for a file that is missing, damaged, or encrypted, lacks a column, or has one twice.
+ * @param take receives the columns of each row group, in order.
+ * @returns the number of rows.
+ * @throws UserError for a file that is missing, damaged or encrypted, lacks a column, or has one twice.
  */
 export async function readParquet<Name extends string>(
   table: TableFile,
@@ -76,7 +73,7 @@ export async function readParquet<Name extends string>(
   }
 }
 
-/** @throws UserError for a file that does not begin and end as one. @param remedy what to do then. */
+/** @throws UserError for a file that does not begin and end as Parquet. @param remedy advice for the message. */
 export async function expectParquet(table: TableFile, remedy: string): Promise<void> {
   const { path } = table;
   using file = table.open();
@@ -97,10 +94,10 @@ function damaged(path: string, error: unknown, remedy: string): UserError {
 
 const MAGIC = "PAR1";
 const ENCRYPTED = "PARE";
-/** Magic, length of the metadata, magic: less is no file of the kind. */
+/** Bytes of magic, length of the metadata, magic: a smaller file is not Parquet. */
 const LEAST_BYTES = 12;
 
-/** Where the first bytes are missing, the metadata at the end point to wrong places. */
+/** Checks the first and last bytes: without the first bytes the offsets in the metadata are wrong. */
 async function expectMagic(path: string, file: OpenFile): Promise<void> {
   const { byteLength } = file;
   if (byteLength === 0) throw new UserError(`${path} is empty. Prepare the data again.`);
@@ -118,10 +115,10 @@ function expectPlain(path: string, { row_groups }: FileMetaData): void {
   }
 }
 
-/** What hyparquet reads by itself. */
+/** Codecs that hyparquet decodes itself. */
 const OWN_CODECS = ["UNCOMPRESSED", "SNAPPY"];
 
-/** @throws UserError for a compression that cannot be read here: a page carries fewer than a host. */
+/** @throws UserError for a codec that is not supported here: a page supports fewer than a host. */
 function expectCodecs(path: string, { row_groups }: FileMetaData): void {
   const others = Object.entries(compressors).filter(([, read]) => read).map(([codec]) => codec);
   const known = new Set([...OWN_CODECS, ...others]);
@@ -140,7 +137,7 @@ function encrypted(path: string): UserError {
   );
 }
 
-/** @returns those columns that are there, each once. */
+/** @returns the columns that exist, each once. */
 function expectColumns<Name extends string>(
   path: string,
   metadata: FileMetaData,
@@ -171,7 +168,7 @@ async function readGroup<Name extends string>(
   there: readonly Name[],
   { before, rows }: RowRange,
 ): Promise<Record<Name, ColumnValues>> {
-  // Whatever fails in onChunk would be lost: it only takes down what there is.
+  // Errors that onChunk throws would be lost, so it only collects.
   const chunks: { readonly name: string; readonly data: ColumnValues; readonly from: number }[] = [];
   await parquetRead({
     file,
@@ -201,25 +198,23 @@ async function readGroup<Name extends string>(
   return read;
 }
 
-// Values of Parquet files that others wrote, whatever type their column has: whether each is allowed there. Nothing is
-// rounded, cut off, or read as 0. For a value that is not allowed the functions return -1 or NaN and throw nothing: they
-// are called for millions of values.
+// Checks of values of any Parquet type. Nothing is rounded, truncated, or read as 0. For an invalid value the functions
+// return -1 or NaN and throw nothing: they are called for millions of values.
 
-/** A whole number of 0 to less than `end`; -1 for anything else, NULL as well. */
+/** Returns a whole number of 0 to less than `end`; -1 for anything else, including NULL. */
 export function toWholeNumber(value: unknown, end: number): number {
-  // 64-bit integers: what rounds here is beyond any end.
+  // 64-bit integers: values that are rounded here are beyond any end.
   const number = typeof value === "bigint" ? Number(value) : value;
   return typeof number === "number" && number >= 0 && number < end && Number.isInteger(number) ? number : -1;
 }
 
-/** The 32-bit float next to a number; NaN for anything else, NULL and what is beyond such floats as well. */
+/** Returns the nearest 32-bit float; NaN for anything else, including NULL and numbers out of range. */
 export function toFloat32(value: unknown): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   const float = typeof number === "number" ? Math.fround(number) : NaN;
   return Number.isFinite(float) ? float : NaN;
 }
 
-/** A value as a message has it. */
 export function formatValue(value: unknown): string {
   if (value === null || value === undefined) return "NULL";
   if (typeof value === "string" && /^[a-z][\w.-]{0,59}$/i.test(value)) return value;

@@ -1,35 +1,33 @@
 /**
- * Random words by counter: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+ * Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
  *
- * Four words follow from a counter and a key alone. So any page of any simulated user can be computed again by itself, on the
- * host and on the device, with the same bits: kernels that draw have the same functions in WGSL, word for word
- * (kernels/probe/philox.wgsl).
+ * Counter and key alone determine four words. So any page of any simulated user can be recomputed by itself, on the host and
+ * on the device, with the same bits: kernels have the same functions in WGSL (kernels/probe/philox.wgsl).
  *
  *   counter = (user, episode, page, purpose)     key = the seed
  */
 
-/** What a draw is for, so that the draws of a page do not depend on each other. Where a purpose needs several slots: {@link getSlotPurpose}. */
+/** Purposes of draws, so that the draws of a page are independent. Purposes with several slots use {@link getSlotPurpose}. */
 export const purposes = {
-  /** Which item of the slate is clicked, or none. */
+  /** Clicked item of the slate, or none. */
   CHOICE: 0,
-  /** Whether a policy explores, and with what. */
+  /** Exploration of a policy. */
   EXPLORE: 1,
-  /** A random slate. */
   SLATE: 2,
-  /** Whether a user leaves. */
+  /** End of a user's episode. */
   LEAVE: 3,
-  /** Which logged user a simulated one starts from. */
+  /** Logged user whose history a simulated one starts from. */
   START: 4,
-  /** Which remembered pages are learned from. */
+  /** Sampled pages of the replay buffer. */
   REPLAY: 5,
-  /** Which items a page may show. */
+  /** Candidate items of a page. */
   POOL: 6,
 } as const;
 
-/** Purposes are below this. */
+/** Exclusive upper limit of the purposes. */
 const PURPOSES = 16;
 
-/** The purpose of a slot, 0 and up: each has its own words. */
+/** Returns the purpose of a slot, 0 and up: each has its own words. */
 export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }
@@ -39,7 +37,7 @@ export type PhiloxCounter = [number, number, number, number];
 /** Two whole numbers in 0..2^32 - 1. */
 export type PhiloxKey = readonly [number, number];
 
-/** The key of a seed, a whole number of 0..2^53 - 1. @throws RangeError for another one. */
+/** Returns the key of a seed. @param seed a whole number of 0..2^53 - 1. @throws RangeError for any other number. */
 export function makeKey(seed: number): PhiloxKey {
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new RangeError(`Expected a seed to be a whole number of 0 or more, got ${seed}`);
@@ -47,7 +45,7 @@ export function makeKey(seed: number): PhiloxKey {
   return [seed >>> 0, Math.floor(seed / 2 ** 32)];
 }
 
-/** The upper 32 bits of a product, by four products of 16 bits, as a device has no longer ones. */
+/** Returns the upper 32 bits of a product from four 16-bit products, because WGSL has no 64-bit integers. */
 export function multiplyHigh(a: number, b: number): number {
   const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
   const low = Math.imul(a0, b0) >>> 0;
@@ -57,7 +55,7 @@ export function multiplyHigh(a: number, b: number): number {
   return (Math.imul(a1, b1) + (middle0 >>> 16) + (middle1 >>> 16) + (carry >>> 16)) >>> 0;
 }
 
-/** The words of a counter: user, episode, page, purpose. */
+/** Computes the four words of a counter (user, episode, page, purpose). */
 export function computePhilox(counter: Readonly<PhiloxCounter>, key: PhiloxKey): PhiloxCounter {
   let [x, y, z, w] = counter;
   let [k0, k1] = key;
@@ -71,7 +69,7 @@ export function computePhilox(counter: Readonly<PhiloxCounter>, key: PhiloxKey):
   return [x >>> 0, y >>> 0, z >>> 0, w >>> 0];
 }
 
-/** The upper 24 bits of a word as a number in [0, 1): a multiple of 2^-24, which an f32 holds exactly. */
+/** Converts the upper 24 bits of a word to a number in [0, 1): a multiple of 2^-24, which an f32 represents exactly. */
 export function toUniform24(word: number): number {
   return (word >>> 8) * 2 ** -24;
 }

@@ -1,4 +1,4 @@
-/** The pages of a prepared data set, held against what its users say of them, as the clicks of whole users. */
+/** Reads the pages of a prepared data set as clicks of whole users, and checks them against the table of users. */
 
 import {
   buildEventLists,
@@ -33,17 +33,17 @@ const PAGE_COLUMNS = {
 
 type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
 
-/** Throws for page k of a row group. */
+/** Throws an error about page k of a row group. */
 type Fail = (k: number, expected: string, found: string) => never;
 
-/** Users whose pages are read and that are not handed over; a further click is an event with a row of its own. */
+/** Users whose pages are read but not handed over yet; an additional click is an event with its own row. */
 class Pending {
-  /** Events up to the end of each user. */
+  /** Number of events up to the end of each user. */
   userEnds: number[] = [];
   readonly sizes = new GrowingArray(Uint32Array);
-  /** Place of the click on its page, or {@link NONE}. */
+  /** Position of the click on its page, or {@link NONE}. */
   readonly places = new GrowingArray(Uint32Array);
-  /** As eventGiven of {@link Clicks}. */
+  /** Values of eventGiven in {@link Clicks}. */
   readonly given = new GrowingArray(Uint8Array);
   readonly items = new GrowingArray(Uint32Array);
   readonly lists: Readonly<Record<typeof eventLists[number], (readonly number[])[]>> = {
@@ -59,7 +59,7 @@ class Pending {
     this.lists.eventCandidates.push(candidates);
   }
 
-  /** The users that have ended, which are gone from here. */
+  /** Removes and returns the finished users. */
   shift(): Omit<Clicks, "userSplit"> {
     const userEvents = Uint32Array.from([0].concat(this.userEnds));
     this.userEnds = [];
@@ -81,20 +81,19 @@ class Pending {
 }
 
 export class PageReader {
-  /** Counts of all pages so far. */
   pages = 0;
   rows = 0;
   clicks = 0;
   given = 0;
   propensities = 0;
-  /** Whose turn it is, and the first one who is not handed over. */
+  /** Current user, and the first one who is not handed over. */
   #user = 0;
   #first = 0;
   readonly #pending = new Pending();
 
   /**
-   * @param folder of the data set. @param items how many there are.
-   * @param take given the clicks of whole users, in order: after each row group, or at once in the end.
+   * @param folder of the data set. @param items number of items.
+   * @param take receives the clicks of whole users, in order: after each row group, or once at the end.
    */
   constructor(
     private readonly folder: string,
@@ -106,8 +105,8 @@ export class PageReader {
 
   /**
    * Reads the pages of a file, a row group at a time.
-   * @param onPages told how many pages are read so far.
-   * @throws {UserError} for pages that do not fit users and items: out of order, an item or a click that is not there
+   * @param onPages receives the number of pages so far.
+   * @throws {UserError} for pages that do not match users and items: out of order, an unknown item or click
    */
   async read(table: TableFile, onPages: (pages: number) => void): Promise<void> {
     await readParquet(table, PAGE_COLUMNS, (columns, { before, rows: count }) => {
@@ -124,7 +123,7 @@ export class PageReader {
     });
   }
 
-  /** Hands over the last ones. @throws {UserError} where users says more or fewer pages and displayed items than were read */
+  /** Hands over the last users. @throws {UserError} if users announces other numbers of pages and displayed items */
   end(): void {
     const { userPages, userRows } = this.users;
     const [pages, rows] = [userPages.at(-1) ?? 0, userRows.at(-1) ?? 0];
@@ -165,7 +164,7 @@ export class PageReader {
     else if (click !== NONE) this.clicks += 1 + also.length;
   }
 
-  /** Whether page k is the next one of the user whose turn it is. */
+  /** Checks that page k is the next one of the current user. */
   #expectUser(columns: PageColumns, k: number, fail: Fail): void {
     const { userPages, userSplit: { length: users } } = this.users;
     this.#endUsers();
@@ -180,7 +179,7 @@ export class PageReader {
     fail(k, expected, formatValue(columns.page[k]));
   }
 
-  /** Goes on to the user of the next page. */
+  /** Moves on to the user of the next page. */
   #endUsers(): void {
     const { userPages, userRows, userSplit: { length: users } } = this.users;
     for (; this.#user < users && this.pages >= (userPages[this.#user + 1] ?? 0); this.#user++) {
@@ -197,7 +196,7 @@ export class PageReader {
   }
 }
 
-/** The items of a page. @param count how many there are. */
+/** Parses the items of a page. @param count number of items. */
 function parseItems(page: unknown, count: number, k: number, fail: Fail): readonly number[] {
   if (!Array.isArray(page) || page.length === 0) {
     return fail(k, "a list of displayed items", Array.isArray(page) ? "none" : formatValue(page));
@@ -208,7 +207,7 @@ function parseItems(page: unknown, count: number, k: number, fail: Fail): readon
   });
 }
 
-/** The place of the clicked item on a page of so many items, or {@link NONE}. */
+/** Returns the position of the clicked item on a page, or {@link NONE}. */
 function parseClick(click: unknown, size: number, k: number, fail: Fail): number {
   if (click === null || click === undefined) return NONE;
   const place = toWholeNumber(click, size);
@@ -219,7 +218,7 @@ function parseClick(click: unknown, size: number, k: number, fail: Fail): number
 
 const NO_MORE: readonly number[] = [];
 
-/** The places of a page's further clicks. Its items and its first click are as they should be. */
+/** Returns the positions of a page's additional clicks. Its items and its first click are valid. */
 function parseFurtherClicks({ items, clicked, also }: PageColumns, k: number, fail: Fail): readonly number[] {
   const shown: unknown = items[k];
   const found = parseList(also, k, fail, "also", "for no further click");
@@ -241,7 +240,7 @@ function parseFurtherClicks({ items, clicked, also }: PageColumns, k: number, fa
   return fail(k, expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** What a page has of a column of lists; nothing without the column. @param none what an empty list says */
+/** Returns a page's value in a column of lists; empty without the column. @param none meaning of an empty list */
 function parseList(
   column: ColumnValues,
   k: number,
@@ -254,7 +253,6 @@ function parseList(
   return fail(k, `${name} to be a list, an empty one ${none}`, formatValue(found));
 }
 
-/** By which chance a page was shown. */
 function parsePropensities(columns: PageColumns, size: number, k: number, fail: Fail): readonly number[] {
   const found = parseList(columns.propensities, k, fail, "propensities", "where they are not known");
   if (found.length === 0) return NO_MORE;
@@ -265,7 +263,6 @@ function parsePropensities(columns: PageColumns, size: number, k: number, fail: 
   return fail(k, expected, found.map(formatValue).join(", "));
 }
 
-/** What a page was drawn from. */
 function parseCandidates(columns: PageColumns, count: number, k: number, fail: Fail): readonly number[] {
   const found = parseList(columns.candidates, k, fail, "candidates", "where all items were");
   if (found.length === 0) return NO_MORE;
@@ -278,7 +275,7 @@ function parseCandidates(columns: PageColumns, count: number, k: number, fail: F
   return fail(k, expected, found.map(formatValue).join(", "));
 }
 
-/** Whether a page is given as history. */
+/** Returns true for a context event. */
 function parseContextFlag(columns: PageColumns, size: number, click: number, k: number, fail: Fail): boolean {
   const given = columns.given === ABSENT ? false : columns.given[k];
   if (given === false) return false;

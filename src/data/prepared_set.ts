@@ -1,7 +1,6 @@
 /**
- * Reads a prepared data set: Parquet files of users, items and pages, and a manifest. data/README.md has the schema. Whoever
- * wrote it, each value that is read is as it says, or is refused. The files may be in a folder on disk, or files that a reader
- * dropped on a page.
+ * Reads a prepared data set: Parquet files of users, items and pages, and a manifest (schema: data/README.md). Each value is
+ * checked, whichever engine wrote it. The files may be in a folder on disk, or files that a reader dropped on a page.
  */
 
 import type { Manifest } from "./manifest.ts";
@@ -25,8 +24,7 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Reads the users.
-   * @param onUsers told how many users are read so far, and of how many, where the manifest says it.
-   * @throws UserError for users that are not as they should be.
+   * @param onUsers receives the users so far, and their number if the manifest has it. @throws UserError for invalid users.
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;
@@ -52,16 +50,14 @@ export class PreparedSet implements PreparedUsers {
   get pages(): number {
     return this.userPages.at(-1) ?? 0;
   }
-  /** Displayed items of all pages. */
   get rows(): number {
     return this.userRows.at(-1) ?? 0;
   }
-  /** Short name for reports. */
   get name(): string {
     return this.manifest.name;
   }
 
-  /** What its features say of so many items. */
+  /** Returns the shape of `count` items with these features. */
   shape(count: number): ItemsShape {
     const { dense: { length: width }, tokens: fields } = this.manifest.features;
     const tokens = fields.reduce((most, { first, count }) => Math.max(most, first + count), 0);
@@ -71,7 +67,7 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Hands over all items in order, a row group at a time.
-   * @returns how many they are. @throws UserError for items that are not as the manifest says.
+   * @returns their number. @throws UserError for items that do not match the manifest.
    */
   async readItems(take: (chunk: ItemFeatures) => void, onProgress?: OnProgress): Promise<number> {
     const { counts, files } = this.manifest;
@@ -92,10 +88,10 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Hands over the clicks of whole users in order, on pages of so many items; memory is that of a row group.
-   * @param atOnce all of them together, in the end.
-   * @returns how many there are of each.
-   * @throws UserError when they do not fit users and items: out of order, too few, an item or a click that is not there.
+   * Hands over the clicks of whole users in order; memory is that of a row group.
+   * @param items number of items. @param atOnce true to hand over all of them together at the end.
+   * @returns the number of each. @throws UserError for pages that do not match users and items: out of order, too few, an
+   * unknown item.
    */
   async readClicks(
     items: number,
@@ -116,7 +112,7 @@ export class PreparedSet implements PreparedUsers {
     return pages;
   }
 
-  /** @throws UserError for another number than the manifest says. */
+  /** @throws UserError if the manifest has another number. */
   #expectCount(what: string, expected: number | undefined, found: number): void {
     if (expected === undefined || expected === found) return;
     throw new UserError(
@@ -126,9 +122,9 @@ export class PreparedSet implements PreparedUsers {
 }
 
 /**
- * A prepared data set as a log in memory.
- * @param onProgress told which part is being read, how much of it is done, and how much there is.
- * @throws UserError for a set that is damaged or does not fit together.
+ * Reads a prepared data set as a log in memory.
+ * @param onProgress receives the current table and its progress.
+ * @throws UserError for a set that is damaged or inconsistent.
  */
 export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress): Promise<MemoryLog> {
   const itemChunks: ItemFeatures[] = [];

@@ -1,4 +1,4 @@
-/** The users of a prepared data set. */
+/** Reads the tables of users and items of a prepared data set. */
 
 import { type ItemFeatures, splits } from "./click_log.ts";
 import {
@@ -17,41 +17,34 @@ import type { OnProgress } from "./log_source.ts";
 import type { Manifest } from "./manifest.ts";
 import { type IdList, NumberIds, TextIds, type TextList, TextListWriter } from "./ids.ts";
 
-/** The tables of a prepared data set. */
 export type TableName = "users" | "items" | "pages";
 
-/** The files of a prepared data set. */
 export interface SetFiles {
-  /** Of the set, for messages. */
   readonly folder: string;
-  /** What the set says of itself. */
   readonly manifest: Manifest;
-  /** The files of a table, in order. @throws UserError where there are none. */
+  /** Returns the files of a table, in order. @throws UserError if there are none. */
   part(part: TableName): readonly TableFile[];
 }
 
 export interface PreparedUsers {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] running numbers of pages, and of what they display. */
+  /** [U+1] number of pages and of displayed items before each user's. */
   readonly userPages: Uint32Array<ArrayBuffer>;
   readonly userRows: Uint32Array<ArrayBuffer>;
 }
 
 const USER_COLUMNS = { user: "needed", split: "needed", pages: "needed", rows: "needed" } as const;
 
-/** Pages and rows are numbered in 31 and 32 bits. */
+/** Limits of the 31-bit and 32-bit numbers of pages and rows. */
 export const MOST_PAGES = 2 ** 31;
 const MOST_ROWS = 2 ** 32;
 
-/**
- * @param onUsers told how many are read so far.
- * @throws {UserError} for what is no user, or more pages and rows than can be numbered
- */
+/** @param onUsers receives the number of users so far. @throws {UserError} for an invalid user, or too many pages or rows */
 export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
   const { folder } = files;
   const userSplit = new GrowingArray(Uint8Array);
-  // As doubles, to see where they go beyond 32 bits.
+  // Doubles, to detect an overflow of 32 bits.
   let [pages, shown] = [0, 0];
   const userPages = new GrowingArray(Uint32Array);
   const userRows = new GrowingArray(Uint32Array);
@@ -80,7 +73,7 @@ export async function readUsers(files: SetFiles, onUsers: (done: number) => void
   return { userSplit: userSplit.values(), userPages: userPages.values(), userRows: userRows.values() };
 }
 
-/** What row k says, which must be of this user. */
+/** Parses row k, which must be this user's. */
 function parseUser(
   path: string,
   columns: Readonly<Record<keyof typeof USER_COLUMNS, ColumnValues>>,
@@ -107,15 +100,12 @@ function parseUser(
   return { split, pages, rows };
 }
 
-// The items of a prepared data set, as its manifest says.
-
 const MOST_ITEMS = 2 ** 32;
 
 /**
  * Hands over the items of a file, a row group at a time.
- * @param before items of the files before.
- * @returns how many there are up to its end.
- * @throws UserError for what is no item, feature or token as the manifest says.
+ * @param before items of the files before. @returns the items up to its end.
+ * @throws UserError for an item, feature or token that does not match the manifest.
  */
 export async function readItems(
   table: TableFile,
@@ -160,10 +150,10 @@ export async function readItems(
   return items;
 }
 
-/** Throws for the item that is being read. */
+/** Throws an error about the current item. */
 type Fail = (expected: string, found: string) => never;
 
-/** Reads the numbers of an item. @param into takes them at its beginning. */
+/** Reads the dense features of an item. @param into receives them at its beginning. */
 function readDense(dense: unknown, columns: Manifest["features"]["dense"], into: Float32Array, fail: Fail) {
   const width = columns.length;
   if (!Array.isArray(dense) || dense.length !== width) {
@@ -184,7 +174,7 @@ function readDense(dense: unknown, columns: Manifest["features"]["dense"], into:
   }
 }
 
-/** Adds the tokens of an item. @param V how many tokens there are. */
+/** Adds the tokens of an item. @param V number of tokens. */
 function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<ArrayBuffer>>, fail: Fail) {
   if (!Array.isArray(tokens)) return fail("tokens to be a list, an empty one for none", formatValue(tokens));
   for (let place = 0; place < tokens.length; place++) {
@@ -195,7 +185,7 @@ function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<A
   if (hasTwice(tokens)) fail("each token once", tokens.slice(0, 100).join(", "));
 }
 
-/** Most items have few tokens: comparing them is faster than a set. */
+/** Most items have few tokens, for which comparing pairs is faster than a set. */
 const FEW = 16;
 
 function hasTwice(values: readonly unknown[]): boolean {
@@ -206,14 +196,12 @@ function hasTwice(values: readonly unknown[]): boolean {
   return false;
 }
 
-// The ids that the tables of a prepared data set give its users and items.
-
-/** A table that gives ids: its files, and the column of the numbers. */
+/** Tables with ids, and their column of numbers. */
 const NUMBERS = { users: "user", items: "item" } as const;
 
 /**
- * Reads the column `id` of a table. Where there is none, the numbers are the ids.
- * @param count of the users or items that there must be. @throws UserError as {@link readTexts}.
+ * Reads the column `id` of a table. Without it, the numbers are the ids.
+ * @param count expected number of users or items. @throws UserError as {@link readTexts}.
  */
 export async function readIds(
   files: SetFiles,
@@ -226,9 +214,8 @@ export async function readIds(
 }
 
 /**
- * Reads a column of texts, one for each user or item; undefined where there is no such column.
- * @param count of the users or items that there must be.
- * @throws UserError for what is no text, or another number of them.
+ * Reads a text column with a value per user or item; undefined without such a column.
+ * @param count expected number of users or items. @throws UserError for other types, or another number of values.
  */
 export async function readTexts(
   files: SetFiles,

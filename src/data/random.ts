@@ -1,17 +1,15 @@
 /**
- * Everything random in the project comes from here: streams of random numbers that are named, not passed
- * around.
+ * All randomness of the project comes from here: streams of random numbers that are named, not passed around.
  *
- * A stream is found by a seed and a path, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share
- * state: step 700 draws the same batch whether or not the 699 steps before it were run, which is what lets a
- * run be resumed.
+ * A seed and a path name a stream, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share state: step 700 draws
+ * the same batch whether or not the 699 steps before it were run, which is what lets a run be resumed.
  */
 
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 
-/** The bijective finalizer of MurmurHash3: every bit of the word reaches every bit of the result. */
+/** Computes MurmurHash3's bijective finalizer: every bit of the word affects every bit of the result. */
 function mix(word: number): number {
   word = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
   word = Math.imul(word ^ (word >>> 13), 0xc2b2ae35);
@@ -27,7 +25,7 @@ function hashPath(path: readonly (number | string)[]): number[] {
   };
   for (const part of path) {
     if (typeof part === "string") {
-      // The tag keeps "7" and 7 apart, the length keeps ("ab", "c") and ("a", "bc") apart.
+      // The tag separates "7" from 7, the length separates ("ab", "c") from ("a", "bc").
       absorb(0x5354);
       absorb(part.length);
       for (let i = 0; i < part.length; i++) absorb(part.charCodeAt(i));
@@ -42,11 +40,11 @@ function hashPath(path: readonly (number | string)[]): number[] {
       absorb(Math.floor(part / 2 ** 32));
     }
   }
-  // An all-zero state would stay zero for ever.
+  // An all-zero state would stay zero.
   return [mix(a ^ 0x13198a2e), mix(b ^ 0x03707344), mix(a + b), mix(a ^ Math.imul(b, 0x9e3779b1)) || 1];
 }
 
-/** One stream of random numbers; see {@link createRandomStream}. */
+/** A stream of random numbers; see {@link createRandomStream}. */
 export class Random {
   readonly #generator;
   #spareNormal: number | undefined;
@@ -56,12 +54,12 @@ export class Random {
     this.#generator = xoroshiro128plusFromState(state);
   }
 
-  /** Uniform in [0, 1), a multiple of 2^-53. */
+  /** Returns a number uniform in [0, 1), a multiple of 2^-53. */
   uniform(): number {
     return uniformFloat64(this.#generator);
   }
 
-  /** A whole number, uniform in 0..n-1 without bias; n is 1..2^32. */
+  /** Returns a whole number, uniform in 0..n-1 without bias; n is 1..2^32. */
   integer(n: number): number {
     if (!Number.isInteger(n) || n < 1 || n > 2 ** 32) {
       throw new RangeError(`Expected n to be a whole number in 1..2^32, got ${n}`);
@@ -69,7 +67,7 @@ export class Random {
     return uniformInt(this.#generator, 0, n - 1);
   }
 
-  /** Normal with mean 0 and standard deviation 1 (Marsaglia's polar method). */
+  /** Returns a normal number with mean 0 and standard deviation 1 (Marsaglia's polar method). */
   normal(): number {
     const spare = this.#spareNormal;
     if (spare !== undefined) {
@@ -87,7 +85,7 @@ export class Random {
     }
   }
 
-  /** As {@link normal}, drawn again while outside -2..2 (its standard deviation is then about .880). */
+  /** Returns a {@link normal} number, drawn again while outside -2..2 (its standard deviation is then about .880). */
   truncatedNormal(): number {
     while (true) {
       const x = this.normal();
@@ -96,8 +94,8 @@ export class Random {
   }
 
   /**
-   * k different numbers of 0..n-1 in random order: the first k places of a Fisher-Yates shuffle. Takes time
-   * and memory for k, not n, as only the places that were swapped are kept.
+   * Returns k different numbers of 0..n-1 in random order: the first k steps of a Fisher-Yates shuffle. Takes time and memory
+   * for k, not n, because only swapped positions are stored.
    */
   sampleWithoutReplacement(n: number, k: number): Uint32Array<ArrayBuffer> {
     if (!Number.isInteger(k) || k < 0 || k > n) {
@@ -115,8 +113,8 @@ export class Random {
 }
 
 /**
- * The stream of a seed and a path. The same seed and path give the same numbers; streams of different ones
- * are independent for all practical purposes (the generator's state is a hash of them).
+ * Creates the stream of a seed and a path. The same seed and path give the same numbers; streams of different ones are
+ * independent for all practical purposes (the generator's state is a hash of them).
  *
  * @example
  * ```ts ignore

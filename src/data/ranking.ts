@@ -1,8 +1,8 @@
-/** Figures of a ranking of displayed items, with ties counted in expectation. */
+/** Metrics of a ranking of displayed items, as expectations over ties. */
 
 import { type Clicks, listClickedRows } from "./click_log.ts";
 
-/** How many rows of a page are scored higher than a clicked one, how many the same, itself included, and the clicked ones of these. */
+/** Number of rows of a page with a higher score than a clicked one, with the same score (itself included), and clicked ones among these. */
 interface Standing {
   greater: number;
   same: number;
@@ -27,7 +27,7 @@ function rankClickedRow(
   return { greater, same, own };
 }
 
-/** Of the clicked row that is scored highest. */
+/** Returns the rank counts of the clicked row with the highest score. */
 function bestStanding(
   scores: ArrayLike<number>,
   start: number,
@@ -39,9 +39,9 @@ function bestStanding(
 }
 
 /**
- * The probability that one of the rows `clicked` is among the top k of the rows `start..end-1` when they are ranked by
- * descending score and ties are broken at random. (Never by place: in the paper's files the click is the last
- * row of each page.)
+ * Returns the probability that one of the rows `clicked` is among the top k of the rows `start..end-1` when they are ranked
+ * by descending score and ties are broken at random. (Never by position: in the paper's files the click is the last row of
+ * each page.)
  *
  * With g rows scored strictly higher than the best of them and t rows scored the same, it is 0 if g >= k. With one clicked
  * row it is else min(1, (k - g) / t).
@@ -61,7 +61,7 @@ export function computePrecision(
 function atTop({ greater, same, own }: Standing, k: number): number {
   if (greater >= k) return 0;
   if (own === 1) return Math.min(1, (k - greater) / same);
-  // That all of the places left go to others.
+  // Probability that other rows take all remaining positions.
   let none = 1;
   for (let place = 0; place < Math.min(k - greater, same); place++) {
     none *= (same - own - place) / (same - place);
@@ -69,17 +69,17 @@ function atTop({ greater, same, own }: Standing, k: number): number {
   return 1 - none;
 }
 
-/** How a page with a click is ranked. Every figure is the mean over the orders in which ties can be broken. */
+/** Ranking metrics of a page with a click. Every metric is the mean over the orders of ties. */
 export interface PageRanking {
-  /** Whether a clicked item is ranked first. */
+  /** 1 if a clicked item is ranked first. */
   readonly prec1: number;
-  /** Whether it is ranked first or second. */
+  /** 1 if a clicked item is ranked first or second. */
   readonly prec2: number;
   /** 1 / rank of the first clicked item. */
   readonly mrr: number;
-  /** The sum of 1 / log2(1 + rank) over the clicked items, in parts of the most that it can be: they are what is relevant. */
+  /** DCG of the clicked items, the sum of 1 / log2(1 + rank), divided by the ideal DCG. */
   readonly ndcg: number;
-  /** Share of the pairs of a clicked item and another that rank the clicked one higher; NaN where all are clicked. */
+  /** Share of the pairs of a clicked and another item that rank the clicked one higher; NaN if all are clicked. */
   readonly auc: number;
 }
 
@@ -109,7 +109,7 @@ export function rankPage(
   };
 }
 
-/** Mean of 1 / rank of the first of the clicked rows among those that are scored the same. */
+/** Returns the mean of 1 / rank of the first clicked row among those with the same score. */
 function firstReciprocal({ greater, same, own }: Standing): number {
   if (own === 1) return reciprocals.mean(greater, same);
   let [sum, chance] = [0, own / same];
@@ -120,13 +120,13 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Sums of what a rank is worth, for ranks 1, 2, 3, ..., computed as far as they are asked for. */
+/** Cumulative worths of the ranks 1, 2, 3, ..., computed on demand. */
 class RankWorths {
   readonly #upTo = [0];
 
   constructor(private readonly worth: (rank: number) => number) {}
 
-  /** Mean over the ranks before + 1 .. before + count. */
+  /** Returns the mean over the ranks before + 1 .. before + count. */
   mean(before: number, count: number): number {
     if (count === 1) return this.worth(before + 1);
     const upTo = this.#upTo;
@@ -139,23 +139,23 @@ class RankWorths {
 const reciprocals = new RankWorths((rank) => 1 / rank);
 const discounts = new RankWorths((rank) => 1 / Math.log2(1 + rank));
 
-/** Means over the events of some users, but those that are given; NaN where there is no event to take a mean of. */
+/** Means over the predicted events of some users; NaN without such events. */
 export interface RankingMetrics {
-  /** Share of pages that have a clicked item ranked first; those without a click are not counted. */
+  /** Share of the pages with a click that rank a clicked item first. */
   prec1: number;
-  /** Share of pages that have one ranked first or second. */
+  /** Share of the pages with a click that rank a clicked item first or second. */
   prec2: number;
 }
 
-/** {@link RankingMetrics}, and the loss for what is a choice model and not only a ranking. */
+/** {@link RankingMetrics}, and the loss of a choice model. */
 export interface ChoiceMetrics extends RankingMetrics {
-  /** Mean over events, those without a click included, of -log P(what happened). */
+  /** Mean of -log P(page) over events, including those without a click. */
   nll: number;
 }
 
 /**
- * The figures of a choice model with utilities `utility` [R]: P(a | page) = exp(u_a) / (1 + sum exp(u_i)),
- * where the 1 is the choice to click nothing.
+ * Computes the metrics of a choice model with utilities `utility` [R]: P(a | page) = exp(u_a) / (1 + sum exp(u_i)), where the
+ * 1 is the choice to click nothing.
  */
 export function computeChoiceMetrics(
   log: Clicks,
@@ -180,8 +180,8 @@ export function computeChoiceMetrics(
 }
 
 /**
- * log(1 + sum exp(u)) of a page: minus the log of the probability that nothing is clicked.
- * @param none whether no click is among the choices: the 1
+ * Returns log(1 + sum exp(u)) of a page: minus the log of the probability of no click.
+ * @param none true if no click is among the choices: the 1
  */
 export function logSumExp(utility: ArrayLike<number>, start: number, end: number, none = true): number {
   let top = none ? 0 : -Infinity;
@@ -192,8 +192,8 @@ export function logSumExp(utility: ArrayLike<number>, start: number, end: number
 }
 
 /**
- * -log P(what happened on a page): its first click is a choice among its rows and no click, each further one among the rows
- * that are not clicked yet. @param clicked rows, in the order of the clicks
+ * Returns -log P(page): the first click is a choice among the rows and no click, each additional one among the rows that are
+ * not clicked yet. @param clicked rows, in the order of the clicks
  */
 export function computeChoiceLoss(
   utility: ArrayLike<number>,
@@ -209,14 +209,13 @@ export function computeChoiceLoss(
   return loss;
 }
 
-/** The rows of a page but these. */
 export function listUnclickedRows(start: number, end: number, clicked: readonly number[]): number[] {
   return Array.from({ length: end - start }, (_, k) => start + k).filter((row) => !clicked.includes(row));
 }
 
 /**
- * How alike two scorings rank the items of a page: the mean over pages of Spearman's correlation, 1 for the same order.
- * Ties take their mean rank; pages of one item are left out, and a page that a scoring does not tell apart counts as 0.
+ * Returns how similarly two scorings rank the items of a page: the mean over pages of Spearman's correlation, 1 for the same
+ * order. Ties take their mean rank; pages of one item are left out, and a page with equal scores counts as 0.
  *
  * @param scores, truth [R]
  * @returns NaN without a page of two items
@@ -239,7 +238,7 @@ export function meanSpearman(
   return sum / pages;
 }
 
-/** Ranks 1..K of the rows start..end-1, ascending. */
+/** Returns the ranks 1..K of the rows start..end-1, ascending. */
 function meanRanks(scores: ArrayLike<number>, start: number, end: number): number[] {
   return Array.from({ length: end - start }, (_, k) => {
     let below = 0, same = 0;
@@ -251,7 +250,7 @@ function meanRanks(scores: ArrayLike<number>, start: number, end: number): numbe
   });
 }
 
-/** Pearson's correlation; 0 where one of the two is constant. */
+/** Returns Pearson's correlation; 0 if one of the two is constant. */
 function correlation(a: readonly number[], b: readonly number[]): number {
   const mean = (a.length + 1) / 2; // of ranks
   let ab = 0, aa = 0, bb = 0;

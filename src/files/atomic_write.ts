@@ -1,9 +1,9 @@
 /**
- * Files that are either whole or not there.
+ * Files that are either complete or absent.
  *
- * Until the new contents of `train.csv` are whole they stand beside it in a temporary file, `.train.csv.clickgan-tmp`. Its
- * writer holds the operating system's lock on it; one that nobody holds was left by a process that was killed. The next
- * process that writes `train.csv` overwrites it, and the next one that owns the folder removes it.
+ * The new contents of `train.csv` are first written to a temporary file beside it, `.train.csv.clickgan-tmp`. Its writer
+ * holds the operating system's lock on it; an unlocked one was left by a process that was killed. The next process that
+ * writes `train.csv` overwrites it, and the next one that owns the folder removes it.
  */
 
 import { UserError } from "../user_error.ts";
@@ -13,19 +13,19 @@ import { basename, dirname, join } from "node:path";
 import { isAtPath, openLocked, tryLock } from "./lock.ts";
 import { isHeld, requireMakeable, requireWritable } from "./write_scope.ts";
 
-/** What a file holds: text (written as UTF-8), bytes, or several runs of bytes one after another. */
+/** Contents of a file: text (written as UTF-8), bytes, or several runs of bytes one after another. */
 export type FileContents = string | Uint8Array | readonly Uint8Array[];
 
-/** How long a file is waited for that another process is writing. */
+/** Maximum wait for a file that another process is writing. */
 const MOST_SECONDS = 30;
 const LOOK_MS = 20;
-/** Pieces are written together up to so many bytes. */
+/** Smaller pieces are joined up to this size. */
 const RUN_BYTES = 2 ** 20;
 
 /**
- * Writes a file so that its name stands for the old contents or for all of the new ones, never for a part: the
- * bytes go to a temporary file in the same folder, are forced to the disk, and only then take the final name. What
- * stood there keeps its permissions.
+ * Writes a file so that its name refers to the old contents or to all of the new ones, never to a part: the bytes go to a
+ * temporary file in the same folder, are forced to the disk, and only then take the final name. The permissions of the old
+ * file stay.
  *
  * @param mark see {@link expectReplaceable}
  * @throws {UserError} naming the path, the cause and the remedy; the temporary file is removed
@@ -37,8 +37,8 @@ export function writeFileAtomically(path: string, contents: FileContents, mark?:
 }
 
 /**
- * The same for contents that are made piece by piece, as they may be larger than memory.
- * @param make hands over the pieces in order; what it throws takes the file back.
+ * Writes contents piece by piece, as they may be larger than memory.
+ * @param make writes the pieces in order; if it throws, the temporary file is removed.
  */
 export async function writeAtomically(
   path: string,
@@ -76,11 +76,11 @@ async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> 
 const SEARCHED = 4096;
 
 /**
- * Looks whether a file may be written at a path: nothing is there, or a regular file that is this process's own (it holds
- * the lock of the file or of a folder above it) or carries a mark. What is reached through a link is never replaced.
- * @param mark a text near the beginning or the end of every file of this kind, and in no other file. A line of its own has
- * a newline at both ends.
- * @returns the permissions that the file keeps. @throws UserError otherwise; errors of the file system as they are.
+ * Checks that a file may be written at a path: nothing exists there, or a regular file that is this process's own (it holds
+ * the lock of the file or of a folder above it) or carries a mark. A file behind a link is never replaced.
+ * @param mark a text near the beginning or the end of every file of this kind, and in no other file. A line of its own has a
+ * newline at both ends.
+ * @returns the permissions that the file keeps. @throws UserError otherwise; errors of the file system unchanged.
  */
 export function expectReplaceable(path: string, mark?: string): number | undefined {
   const info = regularFile(path);
@@ -98,9 +98,9 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
 }
 
 /**
- * Looks whether a file may be written in its place: nothing is there, or a regular file without a second name (a hard link),
- * which would be written to as well.
- * @throws UserError otherwise; errors of the file system as they are.
+ * Checks that a file may be written in its place: nothing exists there, or a regular file without a second name (a hard
+ * link), which would change as well.
+ * @throws UserError otherwise; errors of the file system unchanged.
  */
 export function expectSole(path: string): void {
   if ((regularFile(path)?.nlink ?? 1) === 1) return;
@@ -111,7 +111,7 @@ export function expectSole(path: string): void {
   );
 }
 
-/** What stands at a path, without following a link; undefined for nothing. @throws UserError for no regular file. */
+/** Returns the file at a path, without following a link; undefined for nothing. @throws UserError unless it is a regular file. */
 function regularFile(path: string): Deno.FileInfo | undefined {
   let info: Deno.FileInfo;
   try {
@@ -157,9 +157,8 @@ async function waitForTemporary(path: string): Promise<TemporaryFile> {
 }
 
 /**
- * Makes a folder and the folders above it; one that is there already is fine.
- *
- * @throws {UserError} when a file is in the way or the place cannot be written to
+ * Creates a folder and the folders above it, unless they exist.
+ * @throws {UserError} if a file is in the way or the folder cannot be written to
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
@@ -174,7 +173,7 @@ function pieces(contents: FileContents): readonly Uint8Array[] {
   return contents instanceof Uint8Array ? [contents] : contents;
 }
 
-/** The same bytes in fewer runs: a snapshot has dozens of small tensors, and each write is a call of the system. */
+/** Joins pieces into fewer runs: a snapshot has dozens of small tensors, and each write is a system call. */
 function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   let waiting: Uint8Array[] = [];
   let length = 0;
@@ -192,24 +191,23 @@ function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   if (length > 0) yield Buffer.concat(waiting);
 }
 
-/** `write` may take only a part of a large piece. */
+/** Writes all bytes, because `write` may take only a part of a large piece. */
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }
 
 const ENDING = ".clickgan-tmp";
 
-/** The temporary name of a file that will be at `path`. */
 export function makeTemporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}${ENDING}`);
 }
 
-/** Whether a name is one that {@link makeTemporaryName} gives. */
+/** Returns true for a name that {@link makeTemporaryName} gives. */
 export function isTemporaryName(name: string): boolean {
   return name.startsWith(".") && name.endsWith(ENDING) && name.length > ENDING.length + 1;
 }
 
-/** An empty file that this process alone writes to. */
+/** An empty file that only this process writes to. */
 export interface TemporaryFile {
   readonly file: Deno.FsFile;
   readonly path: string;
@@ -218,7 +216,7 @@ export interface TemporaryFile {
 /**
  * Opens the temporary file of the one that will be at `path`, empty.
  * @returns undefined while another process writes it.
- * @throws UserError when something else has its name; errors of the file system as they are.
+ * @throws UserError if something else has its name; errors of the file system unchanged.
  */
 export function openTemporary(path: string): TemporaryFile | undefined {
   const temporary = makeTemporaryName(path);
@@ -233,7 +231,7 @@ export function openTemporary(path: string): TemporaryFile | undefined {
   return { file, path: temporary };
 }
 
-/** Removes the temporary files of a folder whose writers are gone. Errors of the file system as they are. */
+/** Removes the temporary files of a folder whose writers have ended. Errors of the file system are unchanged. */
 export function removeTemporaries(folder: string): void {
   for (const { name, isFile } of [...Deno.readDirSync(folder)]) {
     if (!isFile || !isTemporaryName(name)) continue;
@@ -247,12 +245,12 @@ export function removeTemporaries(folder: string): void {
   }
 }
 
-/** For cleaning up behind an error: what cannot be removed now is removed by the next owner. */
+/** Cleans up after an error: a file that cannot be removed now is removed by the next owner. */
 export function removeTemporary({ file, path }: TemporaryFile): void {
   try {
     Deno.removeSync(path);
   } catch {
-    // Gone, or beyond our reach: the error that led here is the one to report.
+    // Already removed, or not removable: the error that led here is the one to report.
   }
   file.close();
 }

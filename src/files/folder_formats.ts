@@ -1,12 +1,10 @@
-/** How a folder that a command made is known as one. */
-
 import { dirname, join } from "node:path";
 import { parseJson } from "./json_file.ts";
 import { readTextSync } from "./local_file.ts";
 
 /**
- * The kinds of folders that commands make. A JSON file in each of them says its kind as `format`: by that, and nothing else,
- * a folder is known as one that this program made.
+ * Kinds of folders that commands create. A JSON file in each of them has the kind as `format`. Only that identifies a folder
+ * of this program.
  */
 export const FOLDER_FORMATS = {
   dataset: "clickgan-dataset",
@@ -18,14 +16,14 @@ export const FOLDER_FORMATS = {
   simulation: "clickgan-simulation",
 } as const;
 
-/** Names of the files that say it. */
+/** Names of the files with a `format`. */
 const NAMES = ["config", "seeds", "experiment", "tune", "policy", "manifest", "result"].map((name) =>
   `${name}.json`
 );
-/** Bytes; a larger file says nothing of its folder. */
+/** Size limit in bytes; larger files are ignored. */
 const MOST_BYTES = 2 ** 26;
 
-/** Returns the nearest folder, from this one up, that a command made; undefined where there is none. */
+/** Returns the nearest folder, from this one up, that a command created; undefined if there is none. */
 export function findMadeFolder(folder: string): string | undefined {
   if (NAMES.some((name) => saysFormat(join(folder, name)))) return folder;
   return dirname(folder) === folder ? undefined : findMadeFolder(dirname(folder));

@@ -1,4 +1,4 @@
-/** JSON files of a known form. */
+/** JSON files with a schema. */
 
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
@@ -21,19 +21,19 @@ export async function readJson<T>(file: string, schema: v.GenericSchema<unknown,
 
 /**
  * Replaces the file as a whole, one of the same `format` if the value has it.
- * @throws UserError when it cannot be written, or is another one (see expectReplaceable).
+ * @throws UserError if it cannot be written, or is a different file (see expectReplaceable).
  */
 export function writeJson(file: string, value: object): Promise<void> {
   return writeFileAtomically(file, JSON.stringify(value, null, 2) + "\n", formatMark(value));
 }
 
-/** The mark of a JSON file whose first key is `format`, on the second line. */
+/** Returns the mark of a JSON file whose first key is `format`, on the second line. */
 export function formatMark(value: object, indent = "  "): string | undefined {
   if (!("format" in value) || typeof value.format !== "string") return undefined;
   return `\n{\n${indent}"format": ${JSON.stringify(value.format)}`;
 }
 
-/** Undefined for text that is no JSON. */
+/** Returns undefined for text that is not JSON. */
 export function parseJson(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? "");

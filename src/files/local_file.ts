@@ -1,6 +1,6 @@
 /**
- * Files that a user names, and what is wrong with them in the user's words. They are regular ones on this machine: anything else
- * may keep a reader waiting for ever.
+ * Files that a user names, and errors about them in the user's words. They must be regular files on this machine: any other
+ * kind may block a reader forever.
  */
 
 import { UserError } from "../user_error.ts";
@@ -41,7 +41,7 @@ export function explainFileError(error: unknown, doing: string, path: string): u
 /** Characters of a path that a message shows. */
 const MOST_SHOWN = 300;
 
-/** A path as a message has it: on one line, and not without end. */
+/** Formats a path for a message: on one line, with limited length. */
 export function formatPath(path: string): string {
   if (path === "") return '"" (an empty path)';
   // deno-lint-ignore no-control-regex
@@ -50,7 +50,7 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** Cause and remedy by the operating system's code of the error; another remedy where something was to be read. */
+/** Cause and remedy by the operating system's error code; another remedy for reading. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
@@ -117,8 +117,8 @@ export function expectLocal(path: string): void {
 }
 
 /**
- * A regular file, or a link to one.
- * @throws UserError for what is not there, cannot be looked at, or is something else; it is not opened.
+ * Returns the information of a regular file, or a link to one.
+ * @throws UserError for a path that is missing, cannot be read, or is something else; it is not opened.
  */
 export function expectFile(path: string): Deno.FileInfo {
   let info: Deno.FileInfo;
@@ -134,9 +134,9 @@ export function expectFile(path: string): Deno.FileInfo {
 }
 
 /**
- * Opens a file to read it. Every file that a user may have put in its place is opened here, or is read by the functions
- * below: a FIFO or a device would keep its reader waiting, deaf to Ctrl-C.
- * @throws UserError for what is neither file nor folder, which is not opened; errors of the file system as they are.
+ * Opens a file for reading. Every file that a user may have replaced is opened here, or is read by the functions below: a
+ * FIFO or a device would block its reader, which then ignores Ctrl-C.
+ * @throws UserError for anything but a file or a folder, which is not opened; errors of the file system unchanged.
  */
 export function openFile(path: string): Deno.FsFile {
   expectReadable(path);
@@ -149,7 +149,6 @@ export async function readText(path: string): Promise<string> {
   return await Deno.readTextFile(path);
 }
 
-/** As {@link readText}. */
 export function readTextSync(path: string): string {
   expectReadable(path);
   return Deno.readTextFileSync(path);
@@ -161,18 +160,17 @@ export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> 
   return await Deno.readFile(path);
 }
 
-/** As {@link readBytes}. */
 export function readBytesSync(path: string): Uint8Array<ArrayBuffer> {
   expectReadable(path);
   return Deno.readFileSync(path);
 }
 
-/** Lets folders pass: reading one fails at once. */
+/** Accepts folders: reading one fails at once. */
 function expectReadable(path: string): void {
   if (!Deno.statSync(path).isDirectory) expectFile(path);
 }
 
-/** The error to throw for a path that cannot be looked at: a link into nowhere is said to be one. */
+/** Returns the error to throw for a path that cannot be read; it names a broken link. */
 export function explainMissing(error: unknown, path: string): unknown {
   if (!(error instanceof Deno.errors.NotFound)) return explainFileError(error, "read", path);
   let target: string;
@@ -187,7 +185,7 @@ export function explainMissing(error: unknown, path: string): unknown {
   );
 }
 
-/** What something that is no regular file is, in words. */
+/** Describes something that is not a regular file. */
 export function describeFileKind(info: Deno.FileInfo): string {
   if (info.isDirectory) return "a folder";
   if (info.isFifo) return "a FIFO (a named pipe)";
@@ -201,8 +199,8 @@ function suggestRemedy(info: Deno.FileInfo): string {
 }
 
 /**
- * SHA-256 of a file of any size, in hexadecimal, in bounded memory.
- * @param also takes the bytes, too. @throws UserError for a file that cannot be read.
+ * Computes the SHA-256 of a file of any size, in hexadecimal, in bounded memory.
+ * @param also receives the same bytes. @throws UserError for a file that cannot be read.
  */
 export async function computeFileChecksum(
   path: string,

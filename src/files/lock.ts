@@ -1,22 +1,22 @@
 /**
- * Locks that the operating system holds for a process (flock), so that a crash frees them. A lock is a file of its own;
- * in it stands who holds it.
+ * Locks that the operating system holds for a process (flock), so that a crash frees them. A lock is a file of its own, which
+ * names its holder.
  */
 
 import { UserError } from "../user_error.ts";
 import { explainFileError } from "./local_file.ts";
 import { holdPlace, requireWritable } from "./write_scope.ts";
 
-/** How often a waiting process looks again. */
+/** Interval at which a waiting process tries again. */
 const LOOK_MS = 100;
 
-/** A holder may remove its file as often as we look. */
+/** A holder may remove its file between any two tries. */
 const MOST_TRIES = 100;
 
-/** What a file system without locks answers. */
+/** Error codes of file systems without locks. */
 const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];
 
-/** Whether the lock was free and is ours now; a file system without locks has all of them free. */
+/** Returns true if the lock was free and is now held; always true on a file system without locks. */
 export function tryLock(file: Deno.FsFile): boolean {
   try {
     return file.tryLockSync(true);
@@ -26,7 +26,7 @@ export function tryLock(file: Deno.FsFile): boolean {
   }
 }
 
-/** Whether an open file still stands at `path`: another process may have removed or replaced it. */
+/** Returns true if an open file is still at `path`: another process may have removed or replaced it. */
 export function isAtPath(file: Deno.FsFile, path: string): boolean {
   const own = file.statSync();
   try {
@@ -39,10 +39,10 @@ export function isAtPath(file: Deno.FsFile, path: string): boolean {
 }
 
 /**
- * Opens a file that this process alone writes to, with what stands in it.
+ * Opens a file that only this process writes to, with its contents.
  * @param purpose of the file, for the message: "a lock"
  * @returns undefined while another process holds it.
- * @throws UserError when something else has its name; errors of the file system as they are.
+ * @throws UserError if something else has its name; errors of the file system unchanged.
  */
 export function openLocked(path: string, purpose: string): Deno.FsFile | undefined {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
@@ -80,15 +80,15 @@ export class Lock implements Disposable {
       file.truncateSync(0);
       file.writeSync(new TextEncoder().encode(`${ourselves()}\n`));
     } catch {
-      // A full disk: it is locked all the same, by "another process".
+      // A full disk: the lock is held all the same, by "another process".
     }
   }
 
   /**
    * Takes a lock.
-   * @param path of its file, which stands there as long as the lock is held.
-   * @param what is locked, a file or folder: "runs/x". This process may replace the files there until it lets go.
-   * @throws UserError that says who holds it, when another process does.
+   * @param path of its file, which exists as long as the lock is held.
+   * @param what is locked, a file or folder: "runs/x". This process may replace the files there until it releases the lock.
+   * @throws UserError that names the holder if another process has the lock.
    */
   static take(path: string, what: string): Lock {
     const taken = Lock.#try(path, what);
@@ -98,10 +98,7 @@ export class Lock implements Disposable {
     );
   }
 
-  /**
-   * Waits for a lock.
-   * @param onWait told who holds it, once, when there is something to wait for.
-   */
+  /** Waits for a lock. @param onWait receives the holder, once, if the lock is not free. */
   static async wait(path: string, what: string, onWait: (holder: string) => void): Promise<Lock> {
     for (let told = false;; told = true) {
       const taken = Lock.#try(path, what);
@@ -125,7 +122,7 @@ export class Lock implements Disposable {
     try {
       Deno.removeSync(this.path); // while it is held: nobody else's is removed
     } catch {
-      // It is gone with its folder, or beyond our reach: a lock file that nobody holds is free.
+      // Removed with its folder, or not removable: an unlocked lock file is free.
     }
     this.file.close();
   }

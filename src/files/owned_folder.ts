@@ -1,11 +1,11 @@
 /**
- * A folder that this process alone writes to: what locks it, what in it may be removed, and when it counts as new. The
+ * A folder that only this process writes to: its lock, the files that may be removed in it, and when it counts as new. The
  * commands that write a run, several runs or a data set own their folder as long as they work.
  *
- * In an owned folder only two things are ever removed: the lock's file, and temporary files whose writers were killed.
- * All else is written under names of its own, and replaced as a whole. What is made in one go and cannot be gone on with has
- * a sign in it until it is whole: it is taken back where it does not get so far, and the next command that begins there
- * removes what a killed one wrote.
+ * In an owned folder only two things are ever removed: the lock's file, and temporary files whose writers were killed. All
+ * other files are written under names of their own, and replaced as a whole. Output that is made in one go and cannot be
+ * resumed has a sign in it until it is complete: on failure it is removed, and the next command that begins there removes
+ * what a killed one wrote.
  */
 
 import { basename, dirname, join, relative } from "node:path";
@@ -16,27 +16,27 @@ import { Lock } from "./lock.ts";
 import { requireWritable } from "./write_scope.ts";
 
 const LOCK = ".clickgan.lock";
-/** Marks a folder that is not whole: it is the first file there, and the last one to go. */
+/** Marks an incomplete folder: the first file there, and the last one to be removed. */
 export const SIGN = ".clickgan-partial";
 const SIGN_TEXT = "A command is making this, or did not finish: the next one removes it.\n";
 
-/** The lock of something that is not a folder yet, beside it. */
+/** Returns the path of the lock beside something that is not a folder yet. */
 export function lockBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}${LOCK}`);
 }
 
-/** Whether a name is one that this program gives a lock or a temporary file: it is nobody's data. */
+/** Returns true for a name that this program gives a lock or a temporary file: it is not the user's data. */
 export function isOwnName(name: string): boolean {
   return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
 }
 
-/** What a folder is for, and the option that names it, for messages: "the run", "--save-dir". */
+/** Purpose of a folder, and the option that names it, for messages: "the run", "--save-dir". */
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** All files that are made there, where they are made in one go, with a {@link SIGN}. */
+  /** All files of output that is made in one go, with a {@link SIGN}. */
   readonly own?: readonly string[];
-  /** Names of what is worked with until then. */
+  /** Names of working files until then. */
   readonly work?: RegExp;
 }
 
@@ -44,18 +44,18 @@ export class OwnedFolder implements Disposable {
   private constructor(
     readonly path: string,
     private readonly lock: Lock,
-    /** Whether the folder was made for this; it is removed again if nothing was written to it. */
+    /** True if the folder was created for this; it is removed again if nothing was written to it. */
     private readonly made: boolean,
   ) {}
 
-  /** Of what is made in one go, as long as it is not whole. */
+  /** Purpose of output made in one go, while it is incomplete. */
   #unfinished: FolderPurpose | undefined;
 
   /**
-   * Makes a new folder, or takes an empty one.
-   * @param together the folders that are made in one go, in their order, where there are several. The first one's sign names them
-   * all and is the last to go: as long as it is there none of them is whole, and the same command may begin again.
-   * @throws UserError when there is something in it, another process writes to it, or it cannot be written to.
+   * Creates a new folder, or takes an empty one.
+   * @param together the folders that are made in one go, in order, if there are several. The first one's sign names them all
+   * and is removed last: as long as it exists, none of them is complete, and the same command may begin again.
+   * @throws UserError if the folder is not empty, another process writes to it, or it cannot be written to.
    */
   static async begin(
     path: string,
@@ -84,7 +84,7 @@ export class OwnedFolder implements Disposable {
     }
   }
 
-  /** Takes a folder that is there. @throws UserError when it is not, or another process writes to it. */
+  /** Takes an existing folder. @throws UserError if it does not exist, or another process writes to it. */
   static open(path: string): OwnedFolder {
     if (listContents(path) === undefined) {
       throw new UserError(`Expected a folder at ${path}, found nothing. Check the path.`);
@@ -103,12 +103,12 @@ export class OwnedFolder implements Disposable {
     }
   }
 
-  /** Says that all is there that was to be made. @throws UserError when the folder cannot be written to. */
+  /** Marks the output as complete. @throws UserError if the folder cannot be written to. */
   finish(): void {
     OwnedFolder.finishAll([this]);
   }
 
-  /** The same of folders that are made together, in the order in which they were begun. */
+  /** Marks folders that are made together as complete, in the order in which they were begun. */
   static finishAll(folders: readonly OwnedFolder[]): void {
     for (const folder of folders.toReversed()) {
       removeFiles(folder.path, (name) => folder.#unfinished?.work?.test(name) === true);
@@ -117,14 +117,14 @@ export class OwnedFolder implements Disposable {
     for (const folder of folders) folder.#unfinished = undefined;
   }
 
-  /** Gives the folder back; what was made in it goes where it is not whole. */
+  /** Releases the folder; incomplete output is removed. */
   [Symbol.dispose](): void {
     try {
       const unfinished = this.#unfinished;
       if (unfinished) removeFiles(this.path, (name) => isPurposeName(unfinished, name));
       if (unfinished) this.finish();
     } catch {
-      // The next one removes it.
+      // The next owner removes it.
     }
     this.lock[Symbol.dispose]();
     if (!this.made) return;
@@ -132,7 +132,7 @@ export class OwnedFolder implements Disposable {
       removeTemporaries(this.path);
       Deno.removeSync(this.path); // does nothing to a folder that holds something
     } catch {
-      // It holds what was written.
+      // It contains output.
     }
   }
 }
@@ -147,14 +147,14 @@ function removeFiles(folder: string, isMeant: (name: string) => boolean): void {
   }
 }
 
-/** Whether a name is one of what is made in one go, or is worked with. */
+/** Returns true for names of output that is made in one go, and of working files. */
 function isPurposeName({ own = [], work }: FolderPurpose, name: string): boolean {
   return own.includes(name) || work?.test(name) === true;
 }
 
 /**
- * Looks whether a folder could be begun; what this program leaves when it is killed early does not count.
- * @param together see {@link OwnedFolder.begin}. @throws UserError when it holds something, or is no folder.
+ * Checks that a folder could be begun; files that this program leaves when it is killed early are ignored.
+ * @param together see {@link OwnedFolder.begin}. @throws UserError if it is not empty, or not a folder.
  */
 export function expectEmpty(path: string, purpose: FolderPurpose, together: readonly string[] = []): void {
   const names = listContents(path) ?? [];
@@ -167,7 +167,7 @@ export function expectEmpty(path: string, purpose: FolderPurpose, together: read
   );
 }
 
-/** Whether the sign of the first of several folders names a folder. */
+/** Returns true if the sign of the first of several folders names a folder. */
 function isNamed(path: string, first: string | undefined): boolean {
   if (first === undefined) return false;
   try {
@@ -179,8 +179,8 @@ function isNamed(path: string, first: string | undefined): boolean {
 }
 
 /**
- * The names in a folder, sorted, without a lock and temporary files of this program; undefined where nothing is.
- * @throws UserError when it is no folder, or cannot be read.
+ * Returns the names in a folder, sorted, without locks and temporary files of this program; undefined if it does not exist.
+ * @throws UserError if it is not a folder, or cannot be read.
  */
 export function listContents(path: string): string[] | undefined {
   try {

@@ -1,25 +1,24 @@
-/** Files of rows that are made one after another: CSV, or Parquet in row groups. They appear whole, or not at all. */
+/** Files of rows that are written one after another: CSV, or Parquet in row groups. They are complete, or absent. */
 
 import { ByteWriter, type ColumnSource, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { type Cell, formatCsvRow, isFormula } from "../csv.ts";
 import { writeAtomically } from "./atomic_write.ts";
 import { UserError } from "../user_error.ts";
 
-/** A column of a file, made of rows of a kind. */
+/** A column of a file, computed from rows of some type. */
 export interface RowColumn<Row> {
-  /** In the file. */
   readonly name: string;
-  /** In Parquet. */
+  /** Type in Parquet. */
   readonly type: "STRING" | "INT32" | "FLOAT" | "BOOLEAN";
-  /** Whether some rows have nothing there. */
+  /** True if some rows have no value. */
   readonly nullable?: boolean;
   of(row: Row): Exclude<Cell, undefined>;
 }
 
-/** Rows that are written at once, and those of the last list. */
+/** Rows per write, and per Parquet row group. */
 const ROWS = 2 ** 16;
 
-/** What was written: rows, and the cells of a CSV file that a spreadsheet may take for formulas. */
+/** Counts of written rows, and of cells of a CSV file that a spreadsheet may take for formulas. */
 export interface RowsWritten {
   readonly rows: number;
   readonly formulas: number;
@@ -28,11 +27,14 @@ export interface RowsWritten {
 type Write = (bytes: Uint8Array) => Promise<void>;
 type Groups<Row> = AsyncIterable<readonly Row[]>;
 
-/** Endings of files that can be written. */
+/** Supported file extensions. */
 export const ROW_FORMATS = ["csv", "parquet"] as const;
 export type RowFormat = (typeof ROW_FORMATS)[number];
 
-/** The format that a file's name says. @param what the file is for, in messages. @throws UserError for another ending. */
+/**
+ * Returns the format of a file by its extension. @param what purpose of the file, for messages. @throws UserError for another
+ * extension.
+ */
 function parseRowFormat(path: string, what: string): RowFormat {
   const ending = path.replace(/^.*\./, "").toLowerCase();
   const format = ROW_FORMATS.find((name) => name === ending);
@@ -43,10 +45,10 @@ function parseRowFormat(path: string, what: string): RowFormat {
 }
 
 /**
- * Writes lists of rows one after another, in the format that the file's name says.
- * @param what the file is for, in messages. @param shared the first columns that all files of this kind have, and no other:
- * by them an earlier file is known as one that may be replaced.
- * @throws UserError when the file cannot be written.
+ * Writes lists of rows one after another, in the format of the file's extension.
+ * @param what purpose of the file, for messages. @param shared the first columns of all files of this kind, and of no other:
+ * they identify an earlier file that may be replaced.
+ * @throws UserError if the file cannot be written.
  */
 export async function writeRows<Row>(
   path: string,
@@ -77,8 +79,8 @@ export async function writeRows<Row>(
 }
 
 /**
- * The mark of a file of rows: the beginning of a header, or what Parquet names its maker.
- * @param isWhole whether nothing follows the columns
+ * Returns the mark of a file of rows: the beginning of a header, or the creator's name in Parquet.
+ * @param isWhole true if no other columns follow
  */
 export function rowsMark(
   path: string,
@@ -95,7 +97,7 @@ function findMaker(what: string): string {
   return `clickgan ${what}`;
 }
 
-/** @returns how many cells begin as formulas do. */
+/** @returns the number of cells that begin as formulas do. */
 async function writeCsv<Row>(
   columns: readonly RowColumn<Row>[],
   groups: Groups<Row>,
@@ -104,7 +106,7 @@ async function writeCsv<Row>(
   let formulas = 0;
   const counted = (cell: Cell): Cell => {
     if (isFormula(cell)) formulas++;
-    // Nine digits tell all 32-bit floats apart.
+    // Nine digits identify every 32-bit float.
     return typeof cell === "number" ? Number(cell.toPrecision(9)) : cell;
   };
   const encoder = new TextEncoder();
@@ -140,7 +142,7 @@ async function writeParquet<Row>(
   );
 }
 
-/** Writes a Parquet file, each group of its rows as soon as it is there. */
+/** Writes a Parquet file, each row group as soon as it is available. */
 export async function writeParquetGroups(
   schema: ParquetWriter["schema"],
   groups: AsyncIterable<ColumnSource[]>,
@@ -154,7 +156,7 @@ export async function writeParquetGroups(
   await file.finish();
 }
 
-/** Hands over what is written after each row group. */
+/** Hands over the written bytes after each row group. */
 class FlushingWriter extends ByteWriter {
   constructor(private readonly write: Write) {
     super();

@@ -1,7 +1,7 @@
 /**
  * Confines a command to its own outputs. Deno's permissions let it write anywhere, as its arguments are not known when it
- * starts; once they are parsed, every write of this program is checked against what they name. (Native code, such as the
- * data engine, is not confined.)
+ * starts; once they are parsed, every write of this program is checked against the outputs that they name. (Native code, such
+ * as the data engine, is not confined.)
  */
 
 import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from "node:path";
@@ -21,14 +21,14 @@ export function allowWrites(path: string): void {
   try {
     outputs?.push(Deno.realPathSync(path)); // what a link leads to is written in its place
   } catch {
-    // Nothing is there yet.
+    // Does not exist yet.
   }
 }
 
 /**
- * Returns the path if this command may write, rename or remove it: it is an output or within one, or stands beside an output
+ * Returns the path if this command may write, rename or remove it: it is an output or within one, or lies beside an output
  * with a name made of the output's, such as a lock, a temporary file or "page-returns.csv" beside "page.html".
- * @throws Error otherwise, as that is a fault of the program
+ * @throws Error otherwise, because that is a fault of the program
  */
 export function requireWritable(path: string): string {
   if (outputs === undefined) return path;
@@ -37,13 +37,13 @@ export function requireWritable(path: string): string {
   throw new Error(`expected to write to ${outputs.join(", ")} alone, was about to write to ${place}`);
 }
 
-/** Returns the path of a folder that may be made: as for {@link requireWritable}, or an output lies within it. */
+/** Returns the path of a folder that may be created: as for {@link requireWritable}, or an output lies within it. */
 export function requireMakeable(path: string): string {
   const place = resolve(path);
   return outputs?.some((output) => isWithin(output, place)) ? path : requireWritable(path);
 }
 
-/** What this process holds a lock on, without links. */
+/** Paths that this process holds a lock on, without links. */
 const locked = new Set<string>();
 
 /** Counts a file or folder as this process's own until the result is disposed of. */
@@ -59,7 +59,7 @@ export function isHeld(path: string): boolean {
   return [...locked].some((held) => isWithin(place, held));
 }
 
-/** Where something stands, or would stand, without links, and the nearest folder above it that is there. */
+/** Resolves the links of a path that may not exist, and finds the nearest existing folder above it. */
 export function resolvePath(path: string): { place: string; above: string } {
   let [place, above] = ["", ""];
   let isReal = true;
@@ -73,7 +73,7 @@ export function resolvePath(path: string): { place: string; above: string } {
   return { place, above };
 }
 
-/** Undefined where nothing is, or nothing that can be looked at. */
+/** Returns undefined for a path that does not exist or cannot be read. */
 export function tryRealPath(path: string): string | undefined {
   try {
     return Deno.realPathSync(path);

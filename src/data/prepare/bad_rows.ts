@@ -1,34 +1,30 @@
-/** Rows of a source that cannot be read. They are counted and shown by what is in them; too many of them are an error. */
+/** Rows of a source that cannot be read. They are counted and reported with examples; too many of them are an error. */
 
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 import type { Json } from "@duckdb/node-api";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** A larger share of bad rows is refused. */
+/** Largest accepted share of bad rows. */
 const MOST_BAD = 0.01;
-/** Bad rows of a kind that are shown. */
+/** Examples that are shown per kind. */
 const MOST_EXAMPLES = 3;
 
 export interface BadRow {
-  /** Its file, with the row of Parquet from 1; else its user and item. */
+  /** File, with the Parquet row from 1; else file, user and item. */
   readonly place: string;
-  /** What was expected and found. */
   readonly fault: string;
 }
 
-/** Bad rows of one reading. */
+/** Bad rows of one pass over a source. */
 export interface BadRowSummary {
   readonly total: number;
-  /** How many there are, by kind. */
   readonly counts: ReadonlyMap<string, number>;
-  /** The first ones of each kind. */
   readonly examples: readonly BadRow[];
 }
 
 export const noBadRows: BadRowSummary = { total: 0, counts: new Map(), examples: [] };
 
-/** The sum of several readings. */
 export function mergeBadRows(parts: readonly BadRowSummary[]): BadRowSummary {
   const counts = new Map<string, number>();
   for (const [kind, n] of parts.flatMap((part) => [...part.counts])) {
@@ -41,7 +37,7 @@ export function mergeBadRows(parts: readonly BadRowSummary[]): BadRowSummary {
   };
 }
 
-/** Counts by kind and the first examples of each, a line each. */
+/** Formats the counts by kind and the examples, one per line. */
 export function formatBadRows({ counts, examples }: BadRowSummary): string {
   return [
     ...[...counts].map(([kind, n]) => `  ${formatThousands(n)} x ${kind}`),
@@ -49,13 +45,13 @@ export function formatBadRows({ counts, examples }: BadRowSummary): string {
   ].join("\n");
 }
 
-/** A value that may be long, on one line. */
+/** Shortens a value to one line. */
 export function shortenValue(text: string): string {
   const line = text.replace(/\s+/g, " ").trim();
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }
 
-/** Blank lines hold no row; those before a row come with it. */
+/** Blank lines are not rows; the reader attaches those before a row to it. */
 const REJECTS = `
   SELECT DISTINCT ON (file_path, line_byte_position)
     file_path, ltrim(csv_line, E'\\r\\n') AS csv_line, error_type, error_message
@@ -64,8 +60,8 @@ const REJECTS = `
   ORDER BY file_path, line_byte_position, error_type, column_idx`;
 
 /**
- * What the readers of CSV put aside since the last call (store_rejects).
- * @throws UserError for a quote that is never closed: everything behind it would be lost as one row.
+ * Collects the rows that the CSV readers rejected since the last call (store_rejects).
+ * @throws UserError for a quote that is never closed: all text behind it would be lost as one row.
  */
 export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   const tables = await engine.number(
@@ -93,14 +89,14 @@ export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   };
 }
 
-/** Before rows are read again that were read before: the bad ones among them would be counted twice. */
+/** Must run before rows are read a second time: otherwise the bad ones would be counted twice. */
 export async function forgetRejects(engine: SqlEngine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }
 
 /**
- * @param rows counts all of them, the bad ones among them.
- * @throws UserError for bad rows beyond the share that is let pass; with `strict`, for a single one.
+ * @param rows counts all rows, including the bad ones.
+ * @throws UserError for more bad rows than are accepted; with `strict`, for the first one.
  */
 export async function rejectIfTooBad(
   bad: BadRowSummary,
@@ -140,12 +136,12 @@ function rejectText({ error_message, csv_line }: Readonly<Record<string, Json>>)
   return `${message.split("\n")[0]}: ${line}`;
 }
 
-/** What is said of a fault. */
+/** Error message for a rejected row. */
 export interface FaultMessage {
-  /** As in "3 x price cannot be read". */
+  /** Text after the count, as in "3 x price cannot be read". */
   readonly kind: string;
   readonly expected: string;
-  /** Column of the view that holds the value at fault. */
+  /** Column of the view that contains the faulty value. */
   readonly value: string;
 }
 
@@ -157,7 +153,7 @@ export interface FaultSource {
   readonly texts: Readonly<Record<string, FaultMessage>>;
 }
 
-/** The counts by kind, and the first rows of each with their places. */
+/** Counts the bad rows by kind, and locates the first ones of each. */
 export async function readBadRows(
   engine: SqlEngine,
   { view, counted, texts }: FaultSource,
@@ -189,7 +185,7 @@ export async function readBadRows(
   };
 }
 
-/** Its row where the reader says it; else whose it is, to look for. */
+/** Formats file and row if the reader reports them; else file, user and item. */
 function formatRowLocation(row: Readonly<Record<string, Json>>): string {
   if (row.row !== null && row.row !== undefined) return `${row.file}:${row.row}`;
   const who = ["user", "item"].flatMap((name) =>

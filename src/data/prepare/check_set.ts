@@ -1,4 +1,4 @@
-/** Whether a prepared set is as training takes it: what does not hold of one that another engine wrote, by `data/check.sql`. */
+/** Checks a prepared set that another engine wrote, and lists its faults by `data/check.sql`. */
 
 import script from "../../../data/check.sql" with { type: "text" };
 import * as v from "../../schema.ts";
@@ -20,9 +20,8 @@ import { escapeGlob } from "./glob.ts";
 const PARTS = ["users", "items", "pages"] as const;
 
 /**
- * Reads all of a set as training does; counts and checksums that its manifest lacks are added to it.
- * @returns the manifest as it is now, and whether something was added.
- * @throws UserError that lists what does not hold.
+ * Reads all of a set as training does, and adds missing counts and checksums to its manifest.
+ * @returns the manifest, and whether something was added. @throws UserError that lists all faults.
  */
 export async function check(
   folder: string,
@@ -67,7 +66,7 @@ async function countSet(set: PreparedSet): Promise<Manifest["counts"]> {
   return { users, items, pages, rows, clicks, given, ...propensities > 0 ? { propensities } : {} };
 }
 
-/** The error with all that does not hold; as it is where SQL cannot read the tables, or finds nothing. */
+/** Returns the error with all faults; the error itself if SQL cannot read the tables, or finds no fault. */
 async function explained(folder: string, memory: string, error: UserError): Promise<UserError> {
   const engine = await SqlEngine.open({ workFolder: "", memory });
   try {

@@ -1,4 +1,4 @@
-/** What there is in a prepared data set, by `data/describe.sql`, and warnings of what fools people. */
+/** Describes a prepared data set by `data/describe.sql`, and warns of properties that mislead. */
 
 import { type ScriptStep, splitScript, SqlEngine } from "./sql_engine.ts";
 import { type LogSource, makeStatus, type PreparationStatus } from "../log_source.ts";
@@ -15,22 +15,22 @@ import script from "../../../data/describe.sql" with { type: "text" };
 import placesScript from "../../../data/describe_places.sql" with { type: "text" };
 import { formatThousands } from "../../number_text.ts";
 
-/** Figures of the users of one part; NaN where there is nothing to take a mean of. */
+/** Statistics of one part; NaN where there is no data for a mean. */
 export interface SplitStatistics {
   readonly split: string;
   readonly users: number;
   readonly events: number;
   readonly rows: number;
   readonly clicks: number;
-  /** The loss of utilities that are all 0. */
+  /** Loss of a model whose utilities are all 0. */
   readonly uniformLoss: number;
-  /** Shares of displayed and of clicked items that the train part does not show; of clicked ones it has no click of. */
+  /** Shares of displayed and of clicked items that the train part does not show; share of clicked items without a click there. */
   readonly unseenShown: number;
   readonly unseenClicked: number;
   readonly neverClicked: number;
 }
 
-/** Figures on a part of what is counted on the train users; absent where the data do not give it. */
+/** Metrics of the baselines on a part, counted on the train users; absent where the data do not have them. */
 export type BaselinePrecisions =
   & { readonly split: Split }
   & Readonly<Record<"nll" | "prec1" | "prec2", Readonly<Partial<Record<BaselineName, number>>>>>;
@@ -38,20 +38,20 @@ export type BaselinePrecisions =
 export interface DataDescription {
   readonly manifest: Manifest;
   readonly items: number;
-  /** Items by their id: one for all versions. */
+  /** Distinct item ids: one per item, whatever its versions. */
   readonly ids: number;
   readonly given: number;
   readonly parts: readonly SplitStatistics[];
-  /** Figures of the baselines, as training has them, of whole parts but the train part; empty for a set that is too large for memory. */
+  /** Baselines on the validation and test part, as in training; empty for a set that is too large for memory. */
   readonly baselines: readonly BaselinePrecisions[];
   /** Pages by number of items. */
   readonly pageSizes: readonly { size: number; pages: number }[];
-  /** Clicks by place on the page, of pages of two items or more. */
+  /** Clicks by position on the page, of pages with at least two items. */
   readonly clickPlaces: readonly { place: number; clicks: number }[];
   readonly placeEffect: PositionEffect;
-  /** Of how many pages it is known by which chance they were shown; the least and the median of these chances. */
+  /** Pages with a known propensity; minimum and median of the propensities. */
   readonly propensities: { readonly pages: number; readonly least: number; readonly median: number };
-  /** Least, quartiles and most. */
+  /** Minimum, quartiles and maximum. */
   readonly eventsPerUser: readonly number[];
   readonly warnings: readonly string[];
 }
@@ -75,7 +75,7 @@ export async function describe(
   }
 }
 
-/** What {@link describe} warns of in the set that an engine has written; it is left in another database. */
+/** Lists the warnings of {@link describe} for the set that an engine has written; the engine keeps it in another database. */
 export async function listSetWarnings(
   engine: SqlEngine,
   folder: string,
@@ -107,7 +107,7 @@ async function countedWarnings(engine: SqlEngine, parts: readonly SplitStatistic
   return listWarnings(Object.fromEntries(Object.entries(suspicion).map(([k, v]) => [k, Number(v)])), parts);
 }
 
-/** What the steps of data/describe.sql have counted. */
+/** Collects the counts of data/describe.sql. */
 async function buildDescription(
   engine: SqlEngine,
   manifest: Manifest,
@@ -133,7 +133,7 @@ async function buildDescription(
     propensities: await propensitiesIn(engine),
     placeEffect: await measurePositionEffect(engine, manifest.places),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
-    // Those of the pages as the log had them are known to data log alone.
+    // Only data log knows the warnings of the original pages.
     warnings: [...new Set([...manifest.warnings ?? [], ...await countedWarnings(engine, parts)])],
   };
 }
@@ -162,8 +162,8 @@ function readStatistics(row: Readonly<Record<string, unknown>>): SplitStatistics
 }
 
 /**
- * Read as training reads it: figures of what it would refuse mean nothing.
- * @returns with the log, where it goes into memory. @throws UserError as {@link openPreparedSet}.
+ * Reads a set as training does, because statistics of a set that training refuses mean nothing.
+ * @returns it with the log, if that fits into memory. @throws UserError as {@link openPreparedSet}.
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
   const set = await openPreparedSet(folder);
@@ -184,10 +184,10 @@ function baselinesOn(log: LogSource, { features, places }: Manifest): BaselinePr
   });
 }
 
-/** Counts of what fools people: see `suspicion` in data/describe.sql. */
+/** Counts of suspicious properties: see `suspicion` in data/describe.sql. */
 type Suspicion = Readonly<Record<string, number>>;
 
-/** What a model or a reader may be fooled by, in plain words. */
+/** Lists the warnings in plain words. */
 export function listWarnings(s: Suspicion, parts: readonly SplitStatistics[]): string[] {
   return [...placeWarnings(s), ...pageWarnings(s), ...partWarnings(parts)];
 }
@@ -195,7 +195,7 @@ export function listWarnings(s: Suspicion, parts: readonly SplitStatistics[]): s
 const share = (part: number | undefined, whole: number | undefined) => whole ? (part ?? 0) / whole : 0;
 const percent = (x: number) => `${(100 * x).toFixed(0)} %`;
 
-/** Warns of a place of the page that is clicked more often than by chance. */
+/** Warns of a position that is clicked more often than by chance. */
 function placeWarnings(s: Suspicion): string[] {
   const last = share(s.last_clicks, s.clicks);
   const most = share(s.most_clicks, s.clicks);
@@ -214,7 +214,7 @@ function placeWarnings(s: Suspicion): string[] {
   ];
 }
 
-/** Warns of pages that are too easy, and users of whom nothing is known. */
+/** Warns of pages that are too easy, and of users without history. */
 function pageWarnings(s: Suspicion): string[] {
   const warnings: string[] = [];
   const n = (count: number | undefined) => formatThousands(count ?? 0);

@@ -1,40 +1,40 @@
-/** Which columns of a table of items are numbers, times and tokens: by their types, or by what is written in them. */
+/** Finds the columns of an item table that are numbers, times and tokens: by their types, or by their values. */
 
 import { UserError } from "../../user_error.ts";
 import { forgetRejects, shortenValue } from "./bad_rows.ts";
 import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
 import { buildSelectSql, type Relation } from "./relation.ts";
 
-/** The columns that are features. */
+/** Columns that become features. */
 export interface FeatureColumns {
   /** Numbers and times. */
   readonly dense: readonly string[];
-  /** For each of them whether it is a time. */
+  /** For each dense column, true if it is a time. */
   readonly times: readonly boolean[];
   readonly tokens: readonly string[];
-  /** For each of them whether a value is several, separated by |. */
+  /** For each token column, true if a text contains several values, separated by |. */
   readonly splits: readonly boolean[];
 }
 
 export const NO_COLUMNS: FeatureColumns = { dense: [], times: [], tokens: [], splits: [] };
 
-/** Columns that the user, or the set that is followed, names. */
+/** Columns that the user names, or the set of `--encoding-from`. */
 export interface NamedColumns {
   readonly dense: readonly string[] | undefined;
   readonly tokens: readonly string[] | undefined;
-  /** The options that name them, for messages. */
+  /** Names of the options, for messages. */
   readonly options: { readonly dense: string; readonly tokens: string };
 }
 
 const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
 const TOKEN = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
 const TIME = /^(DATE|TIMESTAMP.*)$/;
-/** A text that is a date, which is not told of 03/04/1995. A regular expression of the engine. */
+/** A regular expression of the engine for dates whose order of day and month is not known, such as 03/04/1995. */
 const DATE_LIKE = String.raw`(\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{4}[./]\d{1,2}[./]\d{1,2})([T ].*)?`;
 
 const theItem: ColumnKind = { kind: "other", example: "the items themselves (their tokens: --item-ids)" };
 
-/** @throws UserError for a column that was named and cannot be what it should. */
+/** @throws UserError for a named column that does not have the expected type. */
 export async function chooseColumns(
   engine: SqlEngine,
   source: Relation,
@@ -99,15 +99,14 @@ async function noteColumns(engine: SqlEngine, kinds: ReadonlyMap<string, ColumnK
 
 interface ColumnKind {
   readonly kind: "number" | "time" | "date" | "token" | "empty" | "other";
-  /** An example of what is in it, for a message. */
+  /** An example of the values, for messages. */
   readonly example: string;
-  /** Numbers without fractions. */
   readonly isWhole?: boolean;
-  /** Text with several values, separated by |. */
+  /** True for text with several values, separated by |. */
   readonly isSplit?: boolean;
 }
 
-/** What is in each column but the item's, of the whole file. */
+/** Classifies all columns except the item's, over the whole file. */
 async function classifyColumns(
   engine: SqlEngine,
   source: Relation,
@@ -167,7 +166,7 @@ async function classifyColumns(
   return kinds;
 }
 
-/** What is counted of the column k. */
+/** Builds the statistics of column k. */
 function buildStatisticsSql(k: number): string {
   const x = quoteIdentifier(`x${k}`);
   const number = `TRY_CAST(${x} AS DOUBLE)`;
@@ -181,12 +180,12 @@ function buildStatisticsSql(k: number): string {
     `min(${number}) AS low${k}, max(${number}) AS high${k}`;
 }
 
-/** Seconds or milliseconds since 1970, from 2001 to 2049. Prices and counts of all items are not all in so narrow a range. */
+/** True for seconds or milliseconds since 1970, from 2001 to 2049. Prices and counts do not all lie in so narrow a range. */
 function isEpoch(low: number, high: number): boolean {
   return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
 }
 
-/** Whether what | separates are values that come again, as the genres of films do. */
+/** True if the parts between | repeat, as the genres of films do. */
 async function hasFewerParts(engine: SqlEngine, select: string, column: string): Promise<boolean> {
   const x = quoteIdentifier(column);
   const [row = {}] = await engine.rows(

@@ -1,4 +1,4 @@
-/** What is known of items: a table's columns as a view for item_features.sql, or what another set has made of such columns. */
+/** Item features: the columns of a table as a view for item_features.sql, or as another set has encoded them. */
 
 import {
   defineFlagOption,
@@ -20,13 +20,13 @@ import timesScript from "../../../data/times.sql" with { type: "text" };
 import featuresScript from "../../../data/item_features.sql" with { type: "text" };
 import { formatThousands } from "../../number_text.ts";
 
-/** As many gradients as an embedding row needs to be more than its random start. */
+/** Gradients that an embedding row needs to differ from its random start. */
 const RARE_BELOW = 10;
 
-/** Two tables of so many rows are more than an adapter takes today. */
+/** Two tables with this many rows exceed the storage binding of today's adapters. */
 const MOST_BUCKETS = 10_000_000;
 
-/** What is known of the items, and how they are told apart. */
+/** Options for item features and item ids. */
 export const featureOptions = {
   features: defineNameOption(
     "--features <files>",
@@ -75,7 +75,7 @@ export const featureOptions = {
 };
 export type FeatureOptions = OptionValues<typeof featureOptions>;
 
-/** Names of columns; none for an empty text. */
+/** Parses names of columns; none for an empty text. */
 function columnNames(text: string): string[] {
   const list = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
   if (new Set(list).size === list.length) return list;
@@ -86,21 +86,21 @@ export interface PreparedFeatures {
   readonly source: Relation | undefined;
   readonly columns: FeatureColumns;
   readonly faults: FaultSource | undefined;
-  /** The columns whose values must be exact, in words. */
+  /** Columns whose values must be exact, for messages. */
   readonly ids: string;
   readonly like: SourceEncoding | undefined;
-  /** Whether the user chose the columns of tokens. */
+  /** True if the user chose the token columns. */
   readonly areTokensNamed: boolean;
   readonly variables: Readonly<Record<string, SqlValue>>;
 }
 
-/** The step of page_rows.sql that reads them. */
+/** The step of page_rows.sql that reads the features. */
 export const READING_FEATURES = "Reading item features";
 
-/** The steps of items, which come when the users have their parts. */
+/** Returns the steps for items, which run once the users have their parts. */
 export const listItemFeatureSteps = (): ScriptStep[] => splitScript(featuresScript);
 
-/** Looks at what a step has made. @throws UserError for items or text that cannot be features. */
+/** Checks the result of a step. @throws UserError for items or text that cannot be features. */
 export async function checkItems(
   engine: SqlEngine,
   { like, areTokensNamed }: PreparedFeatures,
@@ -117,7 +117,7 @@ export async function checkItems(
   );
 }
 
-/** Makes the view feature_source. @throws UserError for a file that is not what it should be. */
+/** Creates the view feature_source. @throws UserError for an invalid file. */
 export async function openFeatures(
   engine: SqlEngine,
   options: FeatureOptions,
@@ -146,7 +146,7 @@ export async function openFeatures(
   return { source, columns, ids, like, variables, faults, areTokensNamed: options.tokens !== undefined };
 }
 
-/** The table of items: in files, of a SELECT, or in a column of the log. */
+/** Opens the table of items: files, a SELECT, or a column of the log. */
 async function openSource(
   engine: SqlEngine,
   { features }: FeatureOptions,
@@ -163,7 +163,7 @@ async function openSource(
   return await openSelect(engine, features, { view: "features", option: "--features", work, signal });
 }
 
-/** The columns that options name. @throws UserError for options that name them where another set does. */
+/** Returns the columns that options name. @throws UserError for options that conflict with `--encoding-from`. */
 function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | undefined) {
   if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
   for (
@@ -184,7 +184,7 @@ function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | 
   };
 }
 
-/** The options of page_rows.sql and item_features.sql. */
+/** Returns the variables of page_rows.sql and item_features.sql. */
 function itemVariables(
   { dense, times, tokens, splits }: FeatureColumns,
   withFeatures: boolean,
@@ -205,7 +205,7 @@ function itemVariables(
   };
 }
 
-/** An empty view. @throws {UserError} for options that name columns of no file */
+/** Creates an empty view. @throws {UserError} for options that name columns without a file */
 async function withoutFeatures(
   engine: SqlEngine,
   options: FeatureOptions,
@@ -237,11 +237,11 @@ async function withoutFeatures(
   };
 }
 
-/** The view feature_source where there is no table of items. */
+/** The view feature_source without a table of items. */
 const NO_FEATURES = "CREATE VIEW feature_source AS " +
   "SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
 
-/** The views feature_row, with the fault of each row, and feature_source of the rows without one. */
+/** Creates the views feature_row, with the fault of each row, and feature_source with the good rows. */
 async function makeViews(
   engine: SqlEngine,
   source: Relation,
@@ -288,8 +288,8 @@ export function describeInexactColumn(column: string) {
 }
 
 /**
- * @param ids the columns, in words.
- * @throws UserError for ids that floating point numbers do not hold: leaving these out would not set the others apart.
+ * @param ids the columns, for messages.
+ * @throws UserError for ids in floating point columns that are not exact: skipping them would not make the others distinct.
  */
 export function expectExact({ counts, examples }: BadRowSummary, ids: string): void {
   const { kind, expected } = describeInexactColumn(ids);
@@ -304,7 +304,7 @@ export function expectExact({ counts, examples }: BadRowSummary, ids: string): v
   );
 }
 
-/** The first item of which several rows with different values were read. */
+/** Finds the first item with several rows of different values. */
 async function itemTwice(engine: SqlEngine): Promise<string | undefined> {
   const [twice] = await engine.rows(
     "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",
@@ -312,7 +312,7 @@ async function itemTwice(engine: SqlEngine): Promise<string | undefined> {
   return twice && String(twice.item_id);
 }
 
-/** Bad rows of the features. @throws UserError for an item that is there with different values, or a number without end. */
+/** Counts the bad rows of the features. @throws UserError for an item with conflicting rows, or an infinite number. */
 export async function checkFeatures(
   engine: SqlEngine,
   { source, columns, faults, ids }: PreparedFeatures,

@@ -1,24 +1,23 @@
 /**
- * Which files a path with *, ? or [...] stands for. The engine has globs of its own, but they leave out files that cannot
- * be opened, and read the name of a folder as a pattern. Here nothing is left out in silence.
+ * Expands paths with *, ? or [...]. The engine's own globs skip files that cannot be opened, and treat the name of a folder
+ * as a pattern. Here no file is skipped silently.
  */
 
 import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
-/** A pattern with .. behind it: such a path is made shorter before it is looked for, and the pattern with it. */
+/** A pattern followed by ..: such a path is shortened before the search, and the pattern with it. */
 const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
-/** A path that the engine takes as it stands. */
+/** Escapes a path so that the engine takes it literally. */
 export function escapeGlob(path: string): string {
   return path.replace(/[*?[]/g, "[$&]");
 }
 
 /**
- * The files that a pattern stands for, in the order of their names. A path that is there as it stands is no pattern. ** is any
- * folders, also none.
- * @throws UserError for a match that cannot be opened, such as a link into nowhere, and for a folder that cannot be read.
+ * Returns the matching files, sorted by name. A path that exists literally is not a pattern. ** matches any folders, or none.
+ * @throws UserError for a match that cannot be opened, such as a broken link, and for a folder that cannot be read.
  */
 export function expandGlob(pattern: string): string[] {
   if (!CLIMBS.test(pattern) && isThere(pattern)) return [pattern];
@@ -31,18 +30,18 @@ export function expandGlob(pattern: string): string[] {
   return [...found].filter((path) => !isFolder(path)).sort();
 }
 
-/** @param base "" or what ends with a slash. */
+/** @param base "" or a path that ends with a slash. */
 function walk(base: string, [part, ...rest]: readonly string[], found: Set<string>): void {
   if (part === undefined) return;
   if (part === "**") {
-    // Also the files of the folder itself.
+    // ** also matches the folder itself.
     walk(base, rest.length > 0 ? rest : ["*"], found);
     for (const name of namesIn(base)) {
       if (isFolder(base + name) && !leadsBack(base, name)) walk(`${base}${name}/`, [part, ...rest], found);
     }
     return;
   }
-  // A folder that is there as it is written is no pattern either.
+  // A folder that exists literally is not a pattern either.
   const plain = !MAGIC.test(part) || (rest.length > 0 && isThere(base + part));
   const names = plain ? [part] : namesIn(base).filter((name) => toPattern(part).test(name));
   for (const name of names) {
@@ -56,7 +55,7 @@ function walk(base: string, [part, ...rest]: readonly string[], found: Set<strin
 function namesIn(base: string): string[] {
   const folder = base === "" ? "." : base;
   try {
-    // The lock of the data set that is being made may lie among the sources.
+    // The lock of the data set that is being written may lie among the sources.
     return Array.from(Deno.readDirSync(folder), ({ name }) => name).filter((name) => !isOwnName(name)).sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
@@ -64,7 +63,7 @@ function namesIn(base: string): string[] {
   }
 }
 
-/** Whether the path is there, be it a link into nowhere. */
+/** Returns true if the path exists, including a broken link. */
 function isThere(path: string): boolean {
   try {
     Deno.lstatSync(path);
@@ -75,7 +74,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** @throws UserError for a link into nowhere: what it was for would be missing. */
+/** @throws UserError for a broken link, because its files would be missing. */
 function isFolder(path: string): boolean {
   if (!isThere(path)) return false;
   try {
@@ -86,7 +85,7 @@ function isFolder(path: string): boolean {
   }
 }
 
-/** Whether a link leads to a folder that it is in: ** would never end. */
+/** Returns true if a link leads to a folder that contains it: ** would never end. */
 function leadsBack(base: string, name: string): boolean {
   if (!Deno.lstatSync(base + name).isSymlink) return false;
   const here = Deno.realPathSync(base === "" ? "." : base);

@@ -1,4 +1,4 @@
-/** What a log looks like, by the options of `data log`: files of a usual shape, or a SELECT; which of them fit together. */
+/** Options of `data log` that describe a log: files of a usual shape, or a SELECT; and which of them are compatible. */
 
 import {
   defineNameOption,
@@ -51,7 +51,6 @@ export const logOptions = {
     oneOf(["page", "item"]),
   ),
 
-  // What a page is.
   pageGap: defineValueOption(
     "--page-gap <seconds>",
     "without --page: rows of a user less than this apart are one page (default: those at one time)",
@@ -93,12 +92,12 @@ function positive(text: string): number {
 
 const WHERE = "data/README.md shows what fits which log.";
 
-/** Options that a SELECT says by its columns. */
+/** Options that a SELECT replaces by its columns. */
 const OF_FILES: readonly (keyof LogOptions)[] = [
   ...["source", "user", "time", "item", "items", "page", "position", "clicked", "propensity"] as const,
 ];
 
-/** Pairs of options of which the second one makes no sense with the first, and why. */
+/** Pairs of incompatible options, with the reason. */
 const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptions, why: string])[] = [
   ...OF_FILES.map((name) => ["query", name, "the columns of the SELECT say it"] as const),
   ["item", "items", "a row is an item or a page"],
@@ -107,11 +106,11 @@ const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptio
   ["items", "position", "the list has the order"],
 ];
 
-/** Of sampled pages only, and what they have no use for. */
+/** Options for sampled pages only, and options that these exclude. */
 const SAMPLED: readonly (keyof LogOptions)[] = ["pageSize", "sampledWindow"];
 const NOT_SAMPLED: readonly (keyof LogOptions)[] = ["items", "position", "propensity", "pageGap"];
 
-/** @throws UserError for options that do not fit together, or do not say what was displayed and clicked. */
+/** @throws UserError for incompatible options, or without columns for displayed and clicked items. */
 export function expectShape(options: LogOptions): void {
   const has = (name: keyof LogOptions) => options[name] !== undefined;
   for (const [first, second, why] of APART) {
@@ -160,12 +159,12 @@ export function expectShape(options: LogOptions): void {
   }
 }
 
-/** The option as it is typed. */
+/** Returns the option as it is typed. */
 export function formatFlag(name: keyof LogOptions): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** Options and commands that were removed, each with the SELECT that does the same. */
+/** Removed options and commands, each with the SELECT that replaces it. */
 export const REMOVED_OPTIONS: Readonly<Record<string, string>> = {
   ...{ "date": "dates_in_parts", "time-format": "time_format", "format": "delimiter" },
   ...{ "clicked-any": "ratings", "clicked-from": "ratings", "clicked-values": "ratings" },

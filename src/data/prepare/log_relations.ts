@@ -1,4 +1,4 @@
-/** The rows of a log as the view `source` of data/log.sql: of files with columns that options name, or of a SELECT. */
+/** The rows of a log as the view `source` of data/log.sql: from files with columns that options name, or from a SELECT. */
 
 import { UserError } from "../../user_error.ts";
 import { quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
@@ -20,7 +20,7 @@ import {
 import { openSelect } from "./select.ts";
 import type { SourceFile } from "./sources.ts";
 
-/** What a log has, by the columns that a SELECT gives; options name those of files by the same words. */
+/** Columns of a log, as a SELECT names them; options of the same names give the columns of files. */
 export type LogColumn = "user" | "item" | "time" | "clicked" | "page" | "position" | "propensity";
 const LOG_COLUMNS: readonly LogColumn[] = [
   ...["user", "item", "time", "clicked", "page", "position", "propensity"] as const,
@@ -28,18 +28,17 @@ const LOG_COLUMNS: readonly LogColumn[] = [
 
 export interface LogRelations {
   readonly files: readonly SourceFile[];
-  /** The text of a SELECT. */
   readonly query?: string;
-  /** What each value of a row is called, for messages; undefined where the log does not have it. */
+  /** Name of each column in the source, for messages; undefined where the log lacks it. */
   readonly names: Readonly<Partial<Record<LogColumn | "given" | "candidates", string>>>;
-  /** The features of the items in a column of a SELECT. */
+  /** Item features in a column of a SELECT. */
   readonly features?: Relation;
-  /** The columns with ids, in words. */
+  /** Columns with ids, for messages. */
   readonly ids: string;
   readonly faults: FaultSource;
 }
 
-/** Makes the view. @throws UserError for files or a SELECT that are not what they should be. */
+/** Creates the view. @throws UserError for invalid files, or an invalid SELECT. */
 export async function openLog(
   engine: SqlEngine,
   options: LogOptions,
@@ -98,12 +97,12 @@ async function ofFiles(engine: SqlEngine, options: LogOptions, signal?: AbortSig
   return log;
 }
 
-/** A row for each displayed item. */
+/** Builds a row per displayed item. */
 function buildRowsSql(
   log: Relation,
   names: Readonly<Partial<Record<LogColumn | "given" | "candidates", string>>>,
 ): string {
-  // The time of a click says that there was one, and which of a page came first.
+  // The time of a click implies a click, and orders the clicks of a page.
   const clickedAt = log.columns.find(({ name, type }) =>
     name === names.clicked && /^(DATE|TIMESTAMP)/.test(type)
   );
@@ -130,7 +129,7 @@ function buildRowsSql(
   return `SELECT * EXCLUDE (given_text), NULL::VARCHAR AS part, coalesce(given_text = 'true', false) AS given FROM (${select})`;
 }
 
-/** The same of a log with a row for each page: its items in their order, and the ids of those that were clicked. */
+/** Builds the same for a log with a row per page: its items in order, and the ids of the clicked ones. */
 function buildListsSql(
   log: Relation,
   { user, items, page, time, clicked, propensity, propensityOf }: LogOptions,
@@ -152,7 +151,7 @@ function buildListsSql(
     `    WHEN len(chances) = 1 AND ${propensityOf !== "item"} THEN chances[1]`,
     "    ELSE 'as many as there are items: ' || chances::VARCHAR",
     "  END AS propensity,",
-    // Without ids, pages of a user at one time are pages of their own where they show other items.
+    // Without page ids, a user's pages at one time are separate if they show different items.
     "  chr(31) || md5(list::VARCHAR) AS part,",
     "  false AS given, NULL::VARCHAR[] AS candidates, NULL::DOUBLE AS click_time",
     "FROM (",
@@ -162,9 +161,7 @@ function buildListsSql(
   ].join("\n");
 }
 
-// The columns of a SELECT.
-
-/** What each column may be: a type as the engine writes it, in words, and whether it must be there. */
+/** Type of each column as the engine writes it, the type in words, and whether the column is required. */
 const QUERY_COLUMNS: Readonly<
   Record<LogColumn | "candidates" | "features" | "given", readonly [RegExp, string, boolean?]>
 > = {
@@ -184,7 +181,7 @@ const QUERY_COLUMNS: Readonly<
   given: [/^BOOLEAN$/, "true for what was clicked before the log"],
 };
 
-/** What there is of a SELECT. @throws UserError for columns that are missing, unknown or of another type. */
+/** Finds the columns of a SELECT. @throws UserError for columns that are missing, unknown or of another type. */
 function findColumnNames(
   path: string,
   columns: readonly RelationColumn[],
@@ -226,7 +223,7 @@ function findColumnNames(
   return names;
 }
 
-/** A row for each item and what is known of it, as a table: the SELECT may take long. */
+/** Stores the features in a table with a row per item, because the SELECT may take long. */
 async function openFeatureRelation(
   engine: SqlEngine,
   { path, columns }: Relation,

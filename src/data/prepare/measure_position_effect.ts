@@ -1,37 +1,37 @@
-/** Whether a log shows an effect of the place on the page, by `data/describe_places.sql`. */
+/** Measures the effect of the position on the page, by `data/describe_places.sql`. */
 
 import type { Manifest } from "../manifest.ts";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** How often items are clicked at a place, beside what their strengths say: see data/describe_places.sql. */
+/** Click statistics of a position, compared with the strengths of its items: see data/describe_places.sql. */
 export interface PositionStatistics {
-  /** From 1. */
+  /** Position from 1. */
   readonly place: number;
   readonly shown: number;
   readonly clicks: number;
-  /** By the strengths of the items on the page, without an effect of the place. */
+  /** Expected clicks by the strengths of the items on the page, without a position effect. */
   readonly expected: number;
   /** clicks / expected: 1 without an effect. */
   readonly ratio: number;
-  /** Half of the 95 % interval of the ratio. */
+  /** Half width of the 95 % interval of the ratio. */
   readonly error: number;
 }
 
 export interface PositionEffect {
-  /** unknown: the pages' order is none; unclear: too few clicks to tell. */
+  /** unknown: the manifest gives no order; unclear: too few clicks. */
   readonly verdict: "effect" | "small" | "none" | "unclear" | "unknown";
   readonly text: string;
   readonly places: readonly PositionStatistics[];
 }
 
-/** At least so many clicks must be expected at a place, and so many users have some, for its variance to mean something. */
+/** A position needs at least this many expected clicks, and this many users with some, for a meaningful variance. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** Beyond so many standard deviations at one of ten places is chance in 1 of 100 logs without an effect. */
+/** A deviation of this many standard deviations at one of ten positions occurs by chance in 1 of 100 logs. */
 const MOST_DEVIATIONS = 3.29;
-/** An effect of less matters little. */
+/** Smaller effects matter little. */
 const SMALL = 0.05;
-/** With wider intervals than this, nothing that was found says little. */
+/** With wider intervals a missing effect is not evidence. */
 const WIDE = 0.25;
 
 export async function measurePositionEffect(
@@ -55,7 +55,7 @@ export async function measurePositionEffect(
   return summarizePositionEffect(places, order);
 }
 
-/** @param order of the items of a page, as the manifest has it. */
+/** @param order of the items of a page, from the manifest. */
 export function summarizePositionEffect(
   places: readonly PositionStatistics[],
   order: Manifest["places"],
@@ -110,7 +110,7 @@ function nothingFound(sure: readonly PositionStatistics[]): Omit<PositionEffect,
     };
 }
 
-/** With its interval of 95 %. */
+/** Formats the ratio with its 95 % interval. */
 function times({ ratio, error }: PositionStatistics): string {
   return `${ratio.toFixed(2)} times (95 %: ${Math.max(0, ratio - error).toFixed(2)} to ${
     (ratio + error).toFixed(2)

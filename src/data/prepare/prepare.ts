@@ -1,4 +1,4 @@
-/** From a source to a prepared data set: what every preparation does around its own SQL. */
+/** Prepares a data set from a source: the parts that are common to all recipes. */
 
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
@@ -20,25 +20,22 @@ import roundsScript from "../../../data/rounds.sql" with { type: "text" };
 import usersScript from "../../../data/users.sql" with { type: "text" };
 import preparedScript from "../../../data/prepared.sql" with { type: "text" };
 
-/** What all preparations have options for. */
+/** Options of all preparations. */
 export interface PrepareOptions {
   readonly out: string;
   readonly split: "hash" | "time";
   /** Shares of the users in the train and the validation part; the rest is the test part. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** The first bad row ends it. */
+  /** True to stop at the first bad row. */
   readonly strict: boolean;
-  /** What DuckDB may use, such as 2GB. */
+  /** Memory limit of DuckDB, such as 2GB. */
   readonly memory: string;
   readonly threads?: number;
-  /** Of a longer user, the last events are kept. */
+  /** Number of last events that are kept per user. */
   readonly maxEvents?: number;
 }
 
-/**
- * How one kind of source is read: looks at it before anything is read.
- * @throws UserError for a source that is not what it should be.
- */
+/** Opens one kind of source and checks it before anything is read. @throws UserError for an invalid source. */
 export type PreparationRecipe = (
   engine: SqlEngine,
   workFolder: string,
@@ -47,20 +44,19 @@ export type PreparationRecipe = (
 
 export interface PreparedInput {
   readonly sources: readonly SourceFile[];
-  /** The SELECT that read it, where there is one. */
+  /** The SELECT that read the source, if there is one. */
   readonly query?: string;
   readonly variables: Readonly<Record<string, SqlValue>>;
-  /** Ends with the pages that `data/users.sql` takes. */
+  /** Steps that end with the pages that `data/users.sql` takes. */
   readonly steps: readonly ScriptStep[];
-  /** Run when the parts of the users are known; ends with the tables of items that `data/prepared.sql` takes. */
+  /** Steps that run once the users have their parts; they end with the item tables that `data/prepared.sql` takes. */
   readonly itemSteps: readonly ScriptStep[];
-  /** Rows that a step read, but for those that the reader put aside; asked for only where there are bad ones. */
+  /** Counts the rows that a step read, without those that the reader rejected; called only if there are bad ones. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
-  /** Bad rows that a step's own SQL found. */
+  /** Counts the bad rows that a step's own SQL found. */
   badRows(engine: SqlEngine, step: ScriptStep): Promise<BadRowSummary>;
-  /** Looks at what a step has made. @throws UserError for what cannot be learned from. */
+  /** Checks the result of a step. @throws UserError for data that cannot be learned from. */
   after(engine: SqlEngine, step: ScriptStep): Promise<void>;
-  /** Whether the items of a page are in the order in which they were shown. */
   readonly places: Manifest["places"];
 }
 
@@ -75,7 +71,7 @@ export interface PreparationResult {
   readonly bad: BadRowSummary;
 }
 
-/** Its files, and what the engine and recipes work with. */
+/** Files of the set, and working files of the engine and recipes. */
 const OUT: FolderPurpose = {
   ...{ what: "the prepared data", option: "--out" },
   own: OWN_FILES,
@@ -83,9 +79,9 @@ const OUT: FolderPurpose = {
 };
 
 /**
- * Makes a prepared data set; where it does not become whole, nothing is left.
+ * Prepares a data set; if it fails, no files are left.
  * @param command the arguments, for the manifest.
- * @throws UserError for a source, folder or limit at fault; EngineStoppedError once the signal is aborted.
+ * @throws UserError for an invalid source, folder or limit; EngineStoppedError once the signal is aborted.
  */
 export async function prepare(
   recipe: PreparationRecipe,
@@ -153,7 +149,6 @@ export async function prepare(
   }
 }
 
-/** A data set is called by its folder. */
 function getDatasetName(path: string): string {
   return basename(resolve(path)) || "prepared";
 }

@@ -1,4 +1,4 @@
-/** Any log of what was displayed and clicked, by `data/log.sql` and what follows it. */
+/** Prepares a log of displayed and clicked items, by `data/log.sql` and the scripts that follow it. */
 
 export type { LogOptions } from "./log_options.ts";
 import gapScript from "../../../data/log_gap.sql" with { type: "text" };
@@ -22,7 +22,7 @@ import type { PreparationRecipe, PreparedInput } from "./prepare.ts";
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** @throws UserError for options that do not fit together. */
+/** @throws UserError for incompatible options. */
 export function logRecipe(options: LogOptions): PreparationRecipe {
   expectShape(options);
   return (engine, work, signal) => begin(engine, options, work, signal);
@@ -66,12 +66,12 @@ async function begin(
   };
 }
 
-/** Rows that are looked at for dates whose day and month could change places: a log without pays no more. */
+/** Rows that are searched for dates with an ambiguous order of day and month; a log without such dates costs no more. */
 const DATED_ROWS = 1000;
 
 /**
- * True if dates such as 31.12.2025 have the day before the month, false for the month first, null for a log without.
- * @throws UserError unless one of the two fits all of them.
+ * Returns true if dates such as 31.12.2025 have the day first, false if the month, null for a log without such dates.
+ * @throws UserError unless exactly one order fits all of them.
  */
 async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<boolean | null> {
   const dates = "SELECT trim(time) AS t FROM source";
@@ -102,7 +102,7 @@ async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<bo
   );
 }
 
-/** The step after which the pages are looked at. */
+/** The step after which the pages are checked. */
 const PAGES_DONE = "Looking at the pages";
 
 function stepsOfLog({ pages, pageGap }: LogOptions): ScriptStep[] {
@@ -127,14 +127,14 @@ function buildVariables(options: LogOptions, names: LogRelations["names"]): Reco
   };
 }
 
-// What the pages of a log must be, so that a model can learn from them; what is told of them, and what is refused.
+// Checks of the pages: warnings and errors.
 
 const AS_IS = "--pages as-is lets it pass";
 
-/** Numbers are only counted since 1970 where most are within these, in ms: others are years, or count from somewhere else. */
+/** Numbers count as times since 1970 only if most are in this range, in ms: others are years, or have another origin. */
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
-/** @throws UserError for numbers that, counted since 1970, are no times of a log. */
+/** @throws UserError for numbers that are not plausible times since 1970. */
 async function expectTimes(
   engine: SqlEngine,
   { pages }: LogOptions,
@@ -155,10 +155,9 @@ async function expectTimes(
   );
 }
 
-/** The columns and options that make a page, for what does not fit. */
 const GUIDE = "data/README.md shows which command fits which log.";
 
-/** Looks at `page_of`. @throws UserError for pages that cannot be what was displayed, unless they are taken as they are. */
+/** Checks `page_of`. @throws UserError for pages that cannot have been displayed, unless `--pages as-is` accepts them. */
 async function expectPages(
   engine: SqlEngine,
   options: LogOptions,
@@ -217,15 +216,15 @@ async function expectPages(
   }
 }
 
-/** Rows of one page are seldom this far apart. */
+/** Rows of one page are seldom further apart. */
 const LONG_MS = 120_000;
-/** A larger share of pages is no accident. */
+/** A larger share of odd pages is not an accident. */
 const ODD_SHARE = 0.05;
 
-/** Of the pages of a log: how many there are, show several items, hold two at one place, or are long; the longest, in ms. */
+/** Number of pages: all, with several items, with two items at one position, and long ones; longest duration in ms. */
 type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
 
-/** Warnings of pages that seem to be several, or parts of one. */
+/** Warns of pages that seem to be several, or parts of one. */
 function pageWarnings(
   { count, longer, twice, long, span }: PageCounts,
   { pageGap, query }: LogOptions,
@@ -273,7 +272,7 @@ function durationText(ms: number): string {
   return `${formatThousands(Math.floor(ms / length))} ${unit}`;
 }
 
-/** @throws UserError for pages whose items have several, unless each item has its own. */
+/** @throws UserError for pages whose items have different propensities, unless each item has its own. */
 async function expectOnePropensity(
   engine: SqlEngine,
   { propensityOf }: LogOptions,
@@ -290,13 +289,13 @@ async function expectOnePropensity(
   );
 }
 
-/** What times may be multiples of, the longest first. One alone says little: an hour or a minute needs several. */
+/** Units that times may be multiples of, the longest first. Hours and minutes need several distinct times as evidence. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },
   { name: "minute", ms: 60_000, least: 20, refused: false, order: false },
 ] as const;
-/** Also where all are the same time of the day. */
+/** Includes logs where all have the same time of day. */
 const TIMES = STEPS.map(({ name, ms, least }) =>
   `(bool_and(time % ${ms} = 0) AND approx_count_distinct(time) >= ${least}) OR ` +
   `(min((time % ${ms} + ${ms}) % ${ms}) = max((time % ${ms} + ${ms}) % ${ms}) AND approx_count_distinct(time) >= 20) AS "${name}"`

@@ -1,4 +1,4 @@
-/** Rows that users bring, in files or by a SELECT of theirs: which columns there are, and how their values are read. */
+/** Rows of a user's files or SELECT: their columns, and how values are read. */
 
 import { expectParquet } from "../parquet.ts";
 import { openParquetFile } from "../sets/prepared_folder.ts";
@@ -9,20 +9,20 @@ import { checkCompressed, findFiles, readCsvHeader, readJsonKeys, type SourceFil
 
 export interface RelationColumn {
   readonly name: string;
-  /** As the engine writes it; VARCHAR for CSV, JSON for JSON lines. */
+  /** DuckDB type; VARCHAR for CSV, JSON for JSON lines. */
   readonly type: string;
 }
 
 export interface Relation {
-  /** What it is called in messages: its first file, or that of the SELECT. */
+  /** Path for messages: the first file, or that of the SELECT. */
   readonly path: string;
-  /** What stands behind FROM. */
+  /** SQL after FROM. */
   readonly sql: string;
   readonly columns: readonly RelationColumn[];
   readonly files: readonly SourceFile[];
 }
 
-/** Columns that say where a row stands: as the engine calls them. */
+/** The engine's columns for the location of a row. */
 export const PLACE = ["filename", "file_row_number"] as const;
 
 /** A column that the user named by an option. */
@@ -38,9 +38,9 @@ const ENDINGS: Readonly<Record<string, Format>> = {
 };
 
 /**
- * The rows of files of one format with the same columns: CSV with a header, TSV, JSON lines or Parquet.
+ * Opens files of one format with the same columns: CSV with a header, TSV, JSON lines or Parquet.
  * @param pattern a path or a glob. @param what for messages, such as "a log".
- * @throws UserError for files that are not there, damaged, of several kinds, or without a wanted column.
+ * @throws UserError for files that are missing, damaged, of several kinds, or lack a requested column.
  */
 export async function openFiles(
   engine: SqlEngine,
@@ -72,7 +72,7 @@ export async function openFiles(
   expectColumns(path, columns, wanted, format === "csv");
   for (const other of others) {
     const own = await columnsIn(engine, other, format);
-    // Keys of JSON may be left out where there is nothing to say.
+    // JSON keys may be missing in some files.
     if (format === "json") expectColumns(other, own, wanted, false);
     else expectSame(path, columns, other, own);
   }
@@ -134,13 +134,13 @@ async function columnsIn(engine: SqlEngine, path: string, format: Format): Promi
   return names.map((name) => ({ name, type: "VARCHAR" }));
 }
 
-/** The columns of what stands behind FROM. */
+/** Returns the columns of the SQL after FROM. */
 export async function readColumns(engine: SqlEngine, sql: string): Promise<RelationColumn[]> {
   const rows = await engine.rows(`DESCRIBE FROM ${sql}`);
   return rows.map((row) => ({ name: String(row.column_name), type: String(row.column_type) }));
 }
 
-/** @throws UserError for a wanted column that is not there. */
+/** @throws UserError for a requested column that is missing. */
 export function expectColumns(
   path: string,
   columns: readonly RelationColumn[],
@@ -175,7 +175,7 @@ export function expectColumns(
   );
 }
 
-/** Whether one of these is called as values are: where the first line of a file is no header. */
+/** Returns true if a name looks like a value, because the first line of the file is not a header. */
 function isNoHeader(names: readonly string[]): boolean {
   return names.some((name) => /^-?\d+(\.\d+)?$/.test(name) || /^\d{4}-\d\d-\d\d([T ][\d:.,]+)?/.test(name));
 }
@@ -196,7 +196,7 @@ function expectSame(
   );
 }
 
-/** The name that was probably meant. */
+/** Returns the most similar name. */
 export function findNearestName(name: string, names: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
   return names.find((other) => plain(other) === plain(name)) ??
@@ -205,7 +205,7 @@ export function findNearestName(name: string, names: readonly string[]): string 
     );
 }
 
-/** @throws UserError for a column of ids that are lists, structs or the like. */
+/** @throws UserError for an id column that contains lists, structs or the like. */
 export function expectIds({ path, columns }: Relation, ids: readonly RequestedColumn[]): void {
   for (const { column, option } of ids) {
     const type = columns.find(({ name }) => name === column)?.type ?? "";
@@ -216,15 +216,13 @@ export function expectIds({ path, columns }: Relation, ids: readonly RequestedCo
   }
 }
 
-// Values come as text, as they are written.
-
 /**
- * What a value is read as: an id must be exact, items are a list of ids, ids one or a list of them, a list one text or several,
- * numbers and times are text to be cast.
+ * Type to read: an exact id, a list of ids (items), one id or a list of them (ids), one text or a list (list), or text to be
+ * cast to numbers and times.
  */
 export type ColumnType = "id" | "text" | "list" | "items" | "ids" | "number";
 
-/** A value, and what of it a floating point number may have lost; "" where it cannot. */
+/** SQL of a value, and of the part that a floating point number may have lost; "" if none. */
 interface Read {
   readonly value: string;
   readonly inexact: string;
@@ -236,12 +234,12 @@ const NONE: Readonly<Record<ColumnType, string>> = {
 };
 
 /**
- * A query with a row for each row of a relation:
+ * Builds a query with a row per row of a relation:
  *
- *     file, row           where it is, where that is known: of Parquet the row from 1
- *     inexact             an id that is a floating point number and no exact whole one, or a value of a list that is one
- *                         beyond those that are exact, as text: others may have become the same number
- *     and a column for each of `values`, NULL where there is no value or none is wanted: text, lists of text, numbers
+ *     file, row           location, if known: the row is Parquet's, from 1
+ *     inexact             an id in a floating point column that is not an exact whole number, or such a value of a list, as text:
+ *                         different ids may have become the same number
+ *     and a column per entry of `values`, NULL where there is no value or no column: text, lists of text, numbers
  */
 export function buildSelectSql(
   { sql, columns, path }: Relation,
@@ -290,7 +288,7 @@ function buildValueSql(column: string, type: string, as: ColumnType): Read {
     return { value: `[${value}]`, inexact };
   }
   const float = type === "DOUBLE" || type === "FLOAT";
-  // Behind the last exact one, the next number is the same.
+  // Beyond the last exact number several ids map to one value.
   const small = `abs(${column}) < ${type === "FLOAT" ? 2 ** 24 : 2 ** 53}`;
   if (as === "list") {
     return {
@@ -301,13 +299,13 @@ function buildValueSql(column: string, type: string, as: ColumnType): Read {
   if (!float) return { value: text, inexact: "" };
   const whole = `${column} = floor(${column}) AND ${small}`;
   const value = `CASE WHEN ${whole} THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) `;
-  // What has no value is NaN in a column of floats.
+  // A missing value is NaN in a column of floats.
   return as === "id"
     ? { value: `${value}END`, inexact: `CASE WHEN NOT isnan(${column}) AND NOT (${whole}) THEN ${text} END` }
     : { value: `${value}ELSE ${text} END`, inexact: "" };
 }
 
-/** Whole numbers of any length come as they are written, and those of programs that know floats only are whole. */
+/** Keeps whole numbers of any length as written; numbers with a zero fraction, as programs without integers write them, are whole. */
 function jsonValue(column: string, as: ColumnType): Read {
   const kind = (x: string) => `json_type(${x})`;
   const text = (x: string) => `json_extract_string(${x}, '$')`;

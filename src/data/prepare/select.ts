@@ -1,6 +1,6 @@
 /**
- * A SELECT that a user wrote in a file, as a view: over the readers of the data engine, such as read_csv and read_parquet. The
- * engine itself says what it reads; what writes, attaches or sets something is no SELECT, and no function that does so is let in.
+ * Opens a user's SELECT as a view over the readers of the data engine, such as read_csv and read_parquet. The engine's parser
+ * tells what it reads. Statements that write, attach or set something are refused, and so are functions that do so.
  */
 
 import { resolve } from "node:path";
@@ -11,12 +11,12 @@ import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts"
 import { checkCompressed, findFiles } from "./sources.ts";
 import { readColumns, type Relation } from "./relation.ts";
 
-/** Functions that a FROM may have; the readers first. */
+/** Functions that are allowed in FROM; the readers first. */
 const READERS =
   /^(read_(csv|json|ndjson|json_objects|ndjson_objects)(_auto)?|read_(parquet|text|blob)|parquet_scan)$/;
 const OTHERS = /^(range|generate_series|unnest|repeat)$/;
 
-/** What the engine makes of a text that it parses. */
+/** The engine's parse tree of a text. */
 const parsedSchema = v.looseObject({
   error: v.boolean(),
   error_type: v.optional(v.string(), ""),
@@ -26,9 +26,9 @@ const parsedSchema = v.looseObject({
 });
 
 /**
- * Makes a view of the only SELECT in a file.
- * @param work the folder that is made, which nothing is read from.
- * @throws UserError for what is no SELECT, or reads what is no file of this machine.
+ * Creates a view of the only SELECT in a file.
+ * @param work the output folder, which must not be read.
+ * @throws UserError for text that is not a SELECT, or that reads anything but files of this machine.
  */
 export async function openSelect(
   engine: SqlEngine,
@@ -61,14 +61,14 @@ export async function openSelect(
   return { path: own.path, text, sql, files: [own, ...files], columns: await readColumns(engine, sql) };
 }
 
-/** What the engine says of a SELECT, with the line of the file. */
+/** Converts the engine's error to one with the line of the file. */
 function explain(path: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof UserError) return error;
   const [what = "", line] = error.message.split(/\s+LINE (\d+):/);
   return new UserError(`${path}${line === undefined ? "" : `:${line}`}: ${what.trim()}`, { cause: error });
 }
 
-/** The paths and globs that a text reads. @throws UserError for a text that is not one SELECT over readers. */
+/** Lists the paths and globs that a text reads. @throws UserError for a text that is not one SELECT over readers. */
 async function listReadPaths(engine: SqlEngine, path: string, text: string): Promise<string[]> {
   const json = String(await engine.value(`SELECT json_serialize_sql(${formatLiteral(text)})`));
   const { error, error_type, error_message, position, statements } = v.parse(parsedSchema, JSON.parse(json));
@@ -98,11 +98,11 @@ const constantSchema = v.looseObject({
 });
 const listSchema = v.looseObject({ function_name: v.literal("list_value"), children: v.array(v.unknown()) });
 
-/** The paths and globs below a node of a parsed SELECT. */
+/** Lists the paths and globs below a node of a parsed SELECT. */
 function readBy(path: string, node: unknown): string[] {
   if (typeof node !== "object" || node === null) return [];
   const table = v.safeParse(tableSchema, node);
-  // A name with a dot or a slash is that of a file: a table of the SELECT's own has none.
+  // A name with a dot or a slash is a file: tables of the SELECT itself have neither.
   if (table.success && /[./\\]/.test(table.output.table_name)) return [table.output.table_name];
   const called = v.safeParse(functionSchema, node);
   const below = Object.values(node).flatMap((child) => readBy(path, child));
@@ -116,7 +116,7 @@ function readBy(path: string, node: unknown): string[] {
   );
 }
 
-/** The texts of a constant, or of a list of constants. */
+/** Returns the texts of a constant, or of a list of constants. */
 function namesIn(path: string, reader: string, node: unknown): string[] {
   const constant = v.safeParse(constantSchema, node);
   if (constant.success) return [constant.output.value.value];

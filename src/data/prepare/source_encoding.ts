@@ -1,4 +1,4 @@
-/** `--encoding-from`: what another prepared set has made of its columns, so that a new log is prepared in the same way. */
+/** `--encoding-from`: prepares a new log with the feature encoding of another prepared set. */
 
 import { basename } from "node:path";
 import { computeFileChecksum } from "../../files/local_file.ts";
@@ -14,15 +14,15 @@ import type { Json } from "@duckdb/node-api";
 
 export interface SourceEncoding {
   readonly folder: string;
-  /** The columns that it was made of. */
+  /** Columns of the source that the features came from. */
   readonly columns: FeatureColumns;
-  /** Its items are known by their number alone. */
+  /** True if its items have no other features than their number. */
   readonly isOneHot: boolean;
-  /** N, where it hashes ids. */
+  /** N, if it hashes ids. */
   readonly hashed: number | undefined;
-  /** What of its own columns was absent, clipped or unknown. */
+  /** Shares of its columns that were absent, clipped or unknown. */
   readonly shares: readonly ColumnShares[];
-  /** Whether most values of a column may be unlike those of the set. */
+  /** True if most values of a column may differ from those of the set. */
   readonly allowUnknownValues: boolean;
 }
 
@@ -36,8 +36,8 @@ CREATE TABLE like_other (k BIGINT, kind VARCHAR);
 CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
 
 /**
- * Makes the tables like_scale, like_vocabulary, like_other and like_item; they are empty without a folder.
- * @throws UserError for a set that does not say how its features were made, or options that say it anew.
+ * Creates the tables like_scale, like_vocabulary, like_other and like_item; they are empty without a folder.
+ * @throws UserError for a set that does not describe its encoding, or options that conflict with it.
  */
 export async function openLike(
   engine: SqlEngine,
@@ -104,7 +104,7 @@ export async function openLike(
   };
 }
 
-/** @throws UserError for a set that another program made, or an earlier version. */
+/** @throws UserError for a set of another program, or of an earlier version. */
 function expectMeaning(folder: string, { dense, tokens, idsSha256 }: FeatureManifest): void {
   const unknown = dense.find(({ transform }) => transform === undefined)?.name ??
     tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
@@ -115,7 +115,7 @@ function expectMeaning(folder: string, { dense, tokens, idsSha256 }: FeatureMani
   );
 }
 
-/** Rows of like_scale, without k. */
+/** Returns the rows of like_scale, without k. */
 function listScaleRows({ dense }: FeatureManifest) {
   const columns = [...new Set(dense.flatMap(({ transform }) => transform?.column ?? []))];
   return columns.map((column) => {
@@ -137,7 +137,7 @@ function listScaleRows({ dense }: FeatureManifest) {
   });
 }
 
-/** @throws UserError for a vocabulary that is not what the manifest says. */
+/** @throws UserError for a vocabulary that does not match the manifest. */
 async function vocabularyFile(folder: string, { files }: Manifest): Promise<string> {
   const path = `${folder}/${VOCABULARY}`;
   const found = await computeFileChecksum(path);
@@ -150,7 +150,7 @@ async function vocabularyFile(folder: string, { files }: Manifest): Promise<stri
   );
 }
 
-/** @throws UserError for items that have no place in a set of one-hot items. */
+/** @throws UserError for unknown items in a set of one-hot items. */
 export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEncoding): Promise<void> {
   const rows = await engine.rows(
     "SELECT item_id, count(*) OVER () AS n FROM number_of ANTI JOIN like_item USING (item_id) ORDER BY item_id LIMIT 3",
@@ -166,7 +166,7 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
   );
 }
 
-/** More is refused of a column, of what the set itself knows of it. */
+/** Largest accepted share of values of a column that the set does not know. */
 const MOST_UNLIKE = 0.5;
 const UNLIKE = [
   ["clipped", "of the numbers are beyond its scale"],
@@ -174,7 +174,7 @@ const UNLIKE = [
   ["absent", "of the items have no value"],
 ] as const;
 
-/** @throws UserError where most values of a column, but for the items themselves, are none that the set knows. */
+/** @throws UserError if the set does not know most values of a column, except for item ids. */
 export async function expectLike(
   engine: SqlEngine,
   { folder, shares, allowUnknownValues }: SourceEncoding,
@@ -195,11 +195,9 @@ export async function expectLike(
   );
 }
 
-// What the manifest of a prepared data set says of its features, and the file of their vocabulary.
-
 type Row = Readonly<Record<string, Json>>;
 
-/** Of the tables that data/item_features.sql makes. */
+/** Reads the features from the tables of data/item_features.sql. */
 export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> {
   const dense = (await engine.rows("FROM dense_feature ORDER BY place")).map((row) => ({
     name: String(row.name),
@@ -218,7 +216,7 @@ export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> 
   return { dense, tokens, idsSha256: String(ids) };
 }
 
-/** The same of `column_share`. */
+/** Reads the shares from `column_share`. */
 export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[]> {
   const rows = await engine.rows("FROM column_share ORDER BY is_token, k");
   return rows.map(({ column, absent, clipped, unknown }) => ({
@@ -229,7 +227,7 @@ export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[
   }));
 }
 
-/** A checksum of texts in an order, as SQL; no two lists of texts are written alike. */
+/** Builds the SQL of a checksum of texts in an order; different lists of texts have different inputs. */
 function buildChecksumSql(text: string, order: string): string {
   return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
 }
@@ -261,9 +259,9 @@ function parseVocabulary(row: Row) {
 }
 
 /**
- * Writes which token means what: a row for each token, with the place of its field in the manifest, and the value; NULL
- * for all others.
- * @returns the rows; 0 where there are no tokens.
+ * Writes the vocabulary: a row per token, with the index of its field in the manifest and the value; NULL for all other
+ * values.
+ * @returns the rows; 0 without tokens.
  */
 export async function writeVocabulary(engine: SqlEngine, folder: string): Promise<number> {
   const rows = await engine.number("SELECT count(*) FROM vocabulary");

@@ -1,4 +1,4 @@
-/** The files of a source: which there are, whether they are whole, and what columns they have. */
+/** Files of a source: finds them, checks that they are complete, and reads their columns. */
 
 import { createReadStream } from "node:fs";
 import { type Transform, Writable } from "node:stream";
@@ -14,10 +14,7 @@ export interface SourceFile {
   readonly bytes: number;
 }
 
-/**
- * The files that a path or glob stands for, in the order of their names.
- * @throws UserError when there are none, or one of them is no file that can be read.
- */
+/** Returns the files of a path or glob, sorted by name. @throws UserError if there are none, or if one cannot be read. */
 export function findFiles(pattern: string, what: string): SourceFile[] {
   expectLocal(pattern);
   const files = expandGlob(pattern).map((path) => ({ path, bytes: expectFile(path).size }));
@@ -29,10 +26,7 @@ export function findFiles(pattern: string, what: string): SourceFile[] {
   );
 }
 
-/**
- * Reads compressed files to their end: the engine reads one that was cut off as if it were a shorter one.
- * @throws UserError for one that is damaged.
- */
+/** Reads compressed files to their end, because the engine accepts a truncated one silently. @throws UserError for a damaged file. */
 export async function checkCompressed(files: readonly SourceFile[], signal?: AbortSignal): Promise<void> {
   for (const { path } of files) {
     const decoder = createDecoder(path);
@@ -54,8 +48,8 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
 }
 
 /**
- * Lines of a text file as one column; chr(1) is in no sane text. Lines may end in either way (not strict); where they end in both
- * there are more blank ones.
+ * Builds SQL that reads the lines of a text file as one column; text does not contain chr(1). Lines may end in either way
+ * (not strict); a file with both line ends gives extra blank lines.
  */
 function linesSql(path: string): string {
   return `read_csv(${
@@ -64,7 +58,7 @@ function linesSql(path: string): string {
     "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false)";
 }
 
-/** The names in the header of a CSV file. @throws UserError for an empty file, and for a quote that is not closed. */
+/** Reads the header of a CSV file. @throws UserError for an empty file, and for a quote that is not closed. */
 export async function readCsvHeader(engine: SqlEngine, path: string, delimiter: string): Promise<string[]> {
   const line = await engine.value(`SELECT line FROM ${linesSql(path)} LIMIT 1`);
   if (line === null) throw new UserError(`${path} is empty. Expected a header line and rows.`);
@@ -76,10 +70,10 @@ export async function readCsvHeader(engine: SqlEngine, path: string, delimiter: 
   );
 }
 
-/** How many JSON lines of a file are looked at for the keys that there are. */
+/** JSON lines of a file that are searched for keys. */
 const JSON_SAMPLE = 10_000;
 
-/** The keys in the first lines of a file of JSON lines, in the order of the alphabet. */
+/** Returns the keys in the first lines of a JSON lines file, sorted. */
 export async function readJsonKeys(engine: SqlEngine, path: string): Promise<string[]> {
   const objects = `SELECT line FROM ${linesSql(path)} ` +
     `WHERE json_valid(line) AND json_type(line) = 'OBJECT' LIMIT ${JSON_SAMPLE}`;
@@ -89,7 +83,7 @@ export async function readJsonKeys(engine: SqlEngine, path: string): Promise<str
   return rows.map(({ name }) => String(name));
 }
 
-/** @returns the values of a record of CSV, and whether the last one's quote is still open. */
+/** @returns the values of a CSV record, and whether the last one's quote is still open. */
 function splitCsvLine(text: string, delimiter: string): { fields: string[]; open: boolean } {
   const fields: string[] = [];
   for (let at = 0;;) {
@@ -112,23 +106,22 @@ function splitCsvLine(text: string, delimiter: string): { fields: string[]; open
   }
 }
 
-/** What decompresses a file (.gz or .zst); undefined for a plain one. */
+/** Returns the decompressor of a file (.gz or .zst); undefined for a plain one. */
 function createDecoder(path: string): Transform | undefined {
   if (/\.gz$/i.test(path)) return createGunzip();
   return /\.zst$/i.test(path) ? createZstdDecompress() : undefined;
 }
 
-// Whether a zstd file is whole (RFC 8878): the decoders read what was cut off as if it were shorter. Walks from block to block,
-// reading their headers alone.
+// Checks that a zstd file is complete (RFC 8878), because the decoders accept a truncated one. Reads only the block headers.
 
 const FRAME = 0xfd2fb528;
-/** The first of 16 numbers of frames that hold no data. */
+/** First of the 16 magic numbers of frames without data. */
 const SKIPPABLE = 0x184d2a50;
 const RLE = 1;
 const RESERVED = 3;
 const CUT = "unexpected end of file";
 
-/** @returns what is wrong; undefined for a whole file. */
+/** @returns the fault; undefined for a complete file. */
 export async function checkZstd(path: string): Promise<string | undefined> {
   using file = openFile(path);
   const { size } = await file.stat();
@@ -163,7 +156,7 @@ export async function checkZstd(path: string): Promise<string | undefined> {
   return at > size ? CUT : size === 0 ? "nothing in it" : undefined;
 }
 
-/** A whole number, little-endian; undefined where the file ends before. */
+/** Reads a whole number, little-endian; undefined at the end of the file. */
 async function numberAt(file: Deno.FsFile, at: number, bytes: number): Promise<number | undefined> {
   const buffer = new Uint8Array(bytes);
   await file.seek(at, Deno.SeekMode.Start);

@@ -1,16 +1,16 @@
-/** The engine that prepares data: DuckDB, on a file of its own, within a limit of memory. */
+/** The data engine: DuckDB with a file of its own and a memory limit. */
 
 import type { PreparationStatus } from "../log_source.ts";
 import type { DuckDBConnection, DuckDBInstance, Json } from "@duckdb/node-api";
 import { UserError } from "../../user_error.ts";
 
-/** What a script reads with getvariable(): text, a number, a truth value, or a list of them. */
+/** Value of getvariable() in a script: text, a number, a boolean, or a list of them. */
 export type SqlValue = string | number | boolean | null | readonly SqlValue[];
 
 export interface EngineOptions {
-  /** Folder for the database and for what does not fit in memory; "" for a database in memory alone. */
+  /** Folder for the database and for data that does not fit in memory; "" for a database in memory alone. */
   readonly workFolder: string;
-  /** What it may use, as DuckDB writes it: 2GB. */
+  /** Memory limit, as DuckDB writes it: 2GB. */
   readonly memory: string;
   readonly threads?: number;
 }
@@ -25,21 +25,21 @@ export class SqlEngine {
     private readonly connection: DuckDBConnection,
   ) {}
 
-  /** @throws UserError when the folder cannot be used or the limit is none. */
+  /** @throws UserError for an invalid folder or limit. */
   static async open({ workFolder, memory, threads }: EngineOptions): Promise<SqlEngine> {
     if (workFolder.includes("?")) {
-      // It would take what is behind it for settings, and look for its log elsewhere.
+      // DuckDB would parse the text after ? as settings, and put its log elsewhere.
       throw new UserError(
         `Expected a path without a ? for the prepared data, found ${workFolder}. Choose another --out: the data engine ` +
           "cannot work in such a folder.",
       );
     }
-    // Loaded where it is used: 60 MB that a command with a wrong option does without.
+    // Loaded on demand: 60 MB, which a command with a wrong option does not need.
     const duckdb = await import("@duckdb/node-api");
     const instance = await orUserError(() => duckdb.DuckDBInstance.create(":memory:"));
     const connection = await instance.connect();
     const engine = new SqlEngine(instance, connection);
-    // The engine's files there go again with it, and so does the folder, where the engine has made it.
+    // The engine deletes its files there, and the folder if it created it.
     const spill = workFolder !== "" ? workFolder : `/tmp/clickgan-spill-${Deno.pid}`;
     try {
       await engine.run([
@@ -48,12 +48,12 @@ export class SqlEngine {
         ...workFolder === "" && Deno.build.os === "windows"
           ? []
           : [`SET temp_directory = ${formatLiteral(spill)}`],
-        // Nothing is fetched, nor taken from the user's folder: what is not built in is not there.
+        // Only built-in extensions: nothing is fetched, nor loaded from the user's folder.
         "SET autoinstall_known_extensions = false",
         "SET autoload_known_extensions = false",
         "SET TimeZone = 'UTC'",
-        // The file is for what does not fit in memory. Nothing is read from it later, so a log of changes, forced to
-        // the disk at every statement, would be for nothing.
+        // The file holds data that does not fit in memory. It is not read again later, so a write-ahead log, synced at every
+        // statement, would be wasted.
         ...workFolder === "" ? [] : [
           `ATTACH ${
             formatLiteral(`${workFolder}/work.duckdb`)
@@ -69,25 +69,24 @@ export class SqlEngine {
     return engine;
   }
 
-  /** Runs statements, one after another. @throws UserError for what the user can mend. */
+  /** Runs statements in order. @throws UserError for errors that the user can fix. */
   async run(sql: string): Promise<void> {
     await orUserError(() => this.connection.run(sql));
   }
 
-  /** All rows, as JSON has them: numbers beyond 2^53 as text. */
+  /** Returns all rows as JSON: numbers beyond 2^53 as text. */
   async rows(sql: string): Promise<Record<string, Json>[]> {
     const reader = await orUserError(() => this.connection.runAndReadAll(sql));
     return reader.getRowObjectsJson();
   }
 
-  /** The first value of the first row. */
   async value(sql: string): Promise<Json> {
     const [row] = await this.rows(sql);
     const [value = null] = Object.values(row ?? {});
     return value;
   }
 
-  /** @throws Error when the value is no number. */
+  /** @throws Error for a value that is not a number. */
   async number(sql: string): Promise<number> {
     const value = Number(await this.value(sql));
     if (Number.isNaN(value)) throw new Error(`expected a number from ${sql}`);
@@ -101,10 +100,7 @@ export class SqlEngine {
     await this.run(each.join(";\n"));
   }
 
-  /**
-   * Runs the steps of a script in order.
-   * @param after called when a step is done. @throws EngineStoppedError once the signal is aborted.
-   */
+  /** Runs the steps of a script in order. @param after called after each step. @throws EngineStoppedError once the signal is aborted. */
   async runSteps(
     steps: readonly ScriptStep[],
     { signal, onStep, after }: {
@@ -130,7 +126,7 @@ export class SqlEngine {
         await after?.(step);
       }
     } catch (error) {
-      // What an interrupted query says is no fault of anybody.
+      // The message of an interrupted query means nothing.
       throw signal?.aborted ? new EngineStoppedError() : error;
     } finally {
       signal?.removeEventListener("abort", interrupt);
@@ -147,7 +143,6 @@ export class SqlEngine {
   }
 }
 
-/** A value as SQL has it. */
 export function formatLiteral(value: SqlValue): string {
   if (value === null) return "NULL";
   if (typeof value === "string") return `'${value.replaceAll("'", "''")}'`;
@@ -155,12 +150,11 @@ export function formatLiteral(value: SqlValue): string {
   return `[${value.map(formatLiteral).join(", ")}]`;
 }
 
-/** A name as SQL has it. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** What DuckDB says when the input, the disk or the limits are at fault, with what can be done. */
+/** Remedies for DuckDB errors that the input, the disk or the limits cause. */
 const REMEDIES: readonly [RegExp, string][] = [
   [/no space left|disk quota|could not write|failed to write/i, "Free some space, or choose another --out."],
   [
@@ -219,13 +213,13 @@ async function orUserError<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-// SQL scripts in steps. A script of `data/` is plain SQL; comment lines cut it into steps that have a title:
+// SQL scripts in steps. A script of `data/` is plain SQL; comment lines divide it into steps with titles:
 //
 //     -- step: Sessions of each visitor
 //     -- step: Pages of a week | for week in (SELECT DISTINCT week FROM viewed ORDER BY week)
 //
-// The second form is run once for each value of the query, with the variable of that name set to it: work that would
-// not fit in memory at once. Values are numbers. Options come as variables: getvariable('gap_ms').
+// The second form runs once per value of the query, with the variable of that name set to it, for work that would not fit in
+// memory at once. Values are numbers. Options are variables: getvariable('gap_ms').
 
 export interface ScriptStep {
   readonly title: string;

@@ -1,4 +1,4 @@
-/** The data set of a run, from what its config says of it: in memory, or on disk if it is large. */
+/** Opens the data set of a run from its config: in memory, or on disk if it is large. */
 
 import { type ClickLog, listUsers, splits } from "../click_log.ts";
 import { makeShop } from "../demo_shop.ts";
@@ -16,14 +16,14 @@ import { computeFileChecksum } from "../../files/local_file.ts";
 import { findItemIdField, removeTokens } from "../item_ids.ts";
 import * as v from "../../schema.ts";
 
-/** What a run is trained on. */
+/** Data set that a run is trained on. */
 export type DataConfig =
   | {
-    /** A made-up shop. */
+    /** A synthetic shop. */
     kind: "demo";
-    /** Of its items, and of its users unless `usersSeed` is given. */
+    /** Seed of the items, and of the users if `usersSeed` is absent. */
     seed: number;
-    /** Which one of the shops; "demo" where it is not given. */
+    /** Name of the shop; "demo" if absent. */
     shop?: string;
     usersSeed?: number;
   }
@@ -37,12 +37,12 @@ export type DataConfig =
   | {
     kind: "prepared";
     path: string;
-    /** Of its files, all together. */
+    /** Checksum of all its files. */
     sha256: string;
     resplit: number | null;
-    /** A log of more displayed items than this stays on disk. */
+    /** Limit of displayed items; a larger log stays on disk. */
     memoryRows: number;
-    /** Whether items are known one by one, where the set says so, or by their features alone. */
+    /** True to use the item ids of the set; false to use features alone. */
     itemIds: boolean;
   };
 
@@ -64,36 +64,36 @@ export const dataConfigSchema: v.GenericSchema<unknown, DataConfig> = v.variant(
   }),
 ]);
 
-/** A prepared data set of at most so many displayed items is read into memory: 12 bytes each, there and on the device. */
+/** Limit of displayed items of a prepared data set that is read into memory: 12 bytes each, there and on the device. */
 export const MEMORY_ROWS = 4_000_000;
 
 export interface Dataset {
   readonly config: DataConfig;
-  /** Its `log` is there only where the whole log is in memory. */
+  /** Its `log` is defined only if the whole log is in memory. */
   readonly source: LogSource;
-  /** What the features of its items mean, where it says so: of a prepared data set. */
+  /** Meaning of the item features, if a prepared data set describes it. */
   readonly features: FeatureManifest | undefined;
-  /** Whether the items of its pages are in the order in which they were shown, where that is known. */
+  /** Order of the items of its pages, if known. */
   readonly places: PagePositions | undefined;
-  /** What its manifest warns of; of users who were dealt out anew, nobody knows. */
+  /** Warnings of the manifest; undefined for a new split, which they may not apply to. */
   readonly warnings?: readonly string[];
-  /** [R] the true utility of every row, where it is known: of a log in memory. */
+  /** [R] true utility of every row, if known: of a log in memory. */
   readonly truth: Float64Array | undefined;
 }
 
-/** How a data set is opened. All parts must have users, unless it says which. */
+/** Options for opening a data set. By default all parts must have users. */
 export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
-  /** Of a made-up shop: the seed of its items and users; without it, `seed`. */
+  /** Seed of the items and users of a synthetic shop; `seed` by default. */
   readonly dataSeed?: number;
-  /** Of a made-up shop: the seed of its users alone, so that others visit the same items. */
+  /** Seed of the users of a synthetic shop, so that other users visit the same items. */
   readonly usersSeed?: number;
-  /** False: items are known by their features alone. */
+  /** False to use item features alone. */
   readonly itemIds?: boolean;
 }
 
 /**
- * A made-up shop by its name, a prepared data set (a folder), or a file in the paper's layout.
- * @param seed of a made-up shop, and of a new split. @throws UserError for data that cannot be used.
+ * Opens a synthetic shop by its name, a prepared data set (a folder), or a file in the paper's layout.
+ * @param seed of a synthetic shop, and of a new split. @throws UserError for invalid data.
  */
 export async function openDataset(
   source: string,
@@ -144,7 +144,7 @@ async function openWhole(
   return dealtOut(new MemoryLog(log), { kind: "paper", path: source, sha256, resplit: dealt });
 }
 
-/** Opens the data of a run again. @throws UserError when they have changed since. */
+/** Opens the data of a run again. @throws UserError if they have changed since. */
 export async function reopenDataset(config: DataConfig, options: OpenOptions = {}): Promise<Dataset> {
   if (config.kind === "demo") return madeUp(config);
   const { path, resplit } = config;
@@ -188,12 +188,12 @@ function isFolder(path: string): boolean {
   }
 }
 
-/** A data set whose truth is not known. @param config what a run records of it, to open it again. */
+/** Returns a data set without ground truth. @param config that a run records, to open it again. */
 export function createDataset(source: LogSource, config: DataConfig): Dataset {
   return { config, source, features: undefined, places: undefined, truth: undefined };
 }
 
-/** A set whose items are known by their features alone. @throws UserError for one without item ids, or without features. */
+/** Returns the set without item ids. @throws UserError for one without item ids, or without other features. */
 export function removeItemIds(data: Dataset): Dataset {
   const { source, features, config } = data;
   const field = findItemIdField(features);
@@ -216,22 +216,22 @@ const shopFeatures: FeatureManifest = {
   tokens: [],
 };
 
-/** What the features of its items mean, for a set that is written; of a made-up shop, too. */
+/** Returns the meaning of the item features, for a set that is written; also for a synthetic shop. */
 export function getFeatureManifest({ features, config }: Dataset): FeatureManifest | undefined {
   return features ?? (config.kind === "demo" ? shopFeatures : undefined);
 }
 
-/** What a model says of the items that it was trained on. */
+/** Items that a model was trained on. */
 export interface ModelItems {
   readonly items: ItemsShape;
-  /** Undefined where the data did not say it. */
+  /** Undefined if the data did not describe them. */
   readonly features?: FeatureManifest;
 }
 
 /**
- * The data set over a model's items.
- * @param what the model. @param onNote told what cannot be compared.
- * @throws UserError for a log over other items, or items whose features mean something else.
+ * Aligns the data set with a model's items.
+ * @param what the model. @param onNote receives a note on features that cannot be compared.
+ * @throws UserError for a log over other items, or items whose features have another meaning.
  */
 export function fitDataset(
   whole: Dataset,
@@ -239,7 +239,7 @@ export function fitDataset(
   what: string,
   onNote: (text: string) => void = console.error,
 ): Dataset {
-  // A model that was trained without them does without them here.
+  // A model that was trained without item ids ignores them here.
   const data = features && !findItemIdField(features) && findItemIdField(whole.features)
     ? removeItemIds(whole)
     : whole;
@@ -251,7 +251,7 @@ export function fitDataset(
         "Prepare this log with --encoding-from and the set that the model was trained on.",
     );
   }
-  // Items that are known by features may be others, and as many as there are, if the features mean the same.
+  // With the same features the items may differ, and so may their number.
   const anyCount = features !== undefined && data.features !== undefined && items.kind !== "one-hot";
   const wanted = anyCount ? { ...items, count: data.source.items.shape.count } : items;
   const source = fitSource(data.source, wanted, what);
@@ -272,7 +272,7 @@ export function fitDataset(
   return { ...data, source };
 }
 
-/** The whole log of a data set. @throws UserError where it stays on disk. */
+/** Returns the whole log of a data set. @throws UserError if it stays on disk. */
 export function readWholeLog({ source }: Dataset): ClickLog {
   if (source.log) return source.log;
   throw new UserError(
@@ -281,7 +281,7 @@ export function readWholeLog({ source }: Dataset): ClickLog {
   );
 }
 
-/** Deals the users out anew at random; each part keeps its size. */
+/** Redraws the split; each part keeps its size. */
 function resplitUsers(source: LogSource, seed: number): Uint8Array<ArrayBuffer> {
   const users = source.userSplit.length;
   const order = createRandomStream(seed, "split").sampleWithoutReplacement(users, users);

@@ -1,6 +1,6 @@
 /**
- * Several data sets as one. Users follow one another with the parts that they are in; items are the same where their id and
- * what is known of them is, so one that has changed since is a version of its own.
+ * Merges data sets. Users are concatenated and keep their parts; items are equal if their id and features are, so a changed
+ * item becomes a new version.
  */
 
 import { createHash } from "node:crypto";
@@ -17,17 +17,16 @@ import type { OpenedDataset } from "./opened_dataset.ts";
 import { readManifest, setFiles } from "./prepared_folder.ts";
 import { type PreparedContents, writePrepared } from "./prepared_writer.ts";
 
-/** A data set that becomes a part of another one. It is read into memory. */
+/** A data set to merge. It is read into memory. */
 export interface MergePart {
-  /** What the column `source` calls it. */
+  /** Its name in the column `source`. */
   readonly name: string;
   readonly data: OpenedDataset;
 }
 
-/** What came of it. */
 export interface MergeResult {
   readonly manifest: Manifest;
-  /** Items that the first part does not have. */
+  /** Number of items that the first part does not have. */
   readonly newItems: number;
 }
 
@@ -35,9 +34,8 @@ export interface MergeResult {
 const TOGETHER = 1000;
 
 /**
- * Writes them as a prepared data set.
- * @param folder that is there.
- * @throws UserError for items that are known by other features, and what {@link writePrepared} throws.
+ * Writes the parts as one prepared data set.
+ * @param folder that exists. @throws UserError for items with different features, and as {@link writePrepared}.
  */
 export async function mergeSets(
   folder: string,
@@ -77,7 +75,7 @@ export async function mergeSets(
     userTexts: { id: (user) => users.ids[user] ?? "", source: (user) => users.sources[user] ?? "" },
     ...(items.features && { features: items.features }),
     ...(first.data.dataset.config.kind === "prepared" && { featuresFrom: first.data.dataset.config.path }),
-    // Of pages in an unknown order among others nothing is known.
+    // If one part's order is unknown, the order of the merged pages is.
     ...(place && places.every((own) => own === place) && { places: place }),
     notes: parts.map(({ name, data: { source: { userSplit } } }) =>
       `merged: ${userSplit.length} users of ${name}`
@@ -91,11 +89,11 @@ export async function mergeSets(
   return { manifest, newItems: items.count - (numbers[0]?.length ?? 0) };
 }
 
-/** @throws UserError for the same data under two names: every user of theirs would count twice. */
+/** @throws UserError for the same data under two names: all of its users would count twice. */
 function expectDistinct(parts: readonly MergePart[]): void {
   const seen = new Map<string, string>();
   for (const { name, data: { dataset: { config } } } of parts) {
-    // Without its path a set is known by the checksum of its contents, a made-up one by its seeds.
+    // Without its path, the checksum of its contents identifies a set, or the seeds of a synthetic one.
     const contents = JSON.stringify({ ...config, path: undefined });
     const before = seen.get(contents);
     if (before !== undefined) {
@@ -108,7 +106,7 @@ function expectDistinct(parts: readonly MergePart[]): void {
   }
 }
 
-/** A warning where pages were drawn from all items of their set, which are not all items any more. */
+/** Warns of pages that were drawn from all items of their set, which are not all items of the merged one. */
 function drawnFrom(
   { name, data: { source: { log, items: { shape: { count } } } } }: MergePart,
   all: number,
@@ -123,7 +121,7 @@ function drawnFrom(
   ];
 }
 
-/** Ids that nobody else has, and where each user comes from: of a set that was merged before, its own parts. */
+/** Unique ids, and the source of each user: the original parts of a set that was merged before. */
 class MergedUsers {
   readonly ids: string[] = [];
   readonly sources: string[] = [];
@@ -150,12 +148,12 @@ class MergedUsers {
   }
 }
 
-/** An id that nobody has: its own, or with the name of its set in front. */
+/** Returns a unique id: the user's own, or with the name of the set in front. */
 function unlike(id: string, taken: ReadonlySet<string>, name: string): string {
   return taken.has(id) ? unlike(`${name}/${id}`, taken, name) : id;
 }
 
-/** The catalogues of all parts as one: the first one's items, and behind them what others have besides. */
+/** Merged catalogue: the first part's items, followed by new items of the others. */
 class MergedItems {
   readonly #ids: string[] = [];
   readonly #chunks: ItemFeatures[] = [];
@@ -165,7 +163,7 @@ class MergedItems {
 
   get features(): FeatureManifest | undefined {
     const features = getFeatureManifest(this.first.data.dataset);
-    // The numbers of one-hot items are those of more ids now.
+    // The checksum of one-hot ids does not cover the added ids.
     return features?.idsSha256 === undefined ? features : undefined;
   }
 
@@ -173,7 +171,7 @@ class MergedItems {
     return this.#ids.length;
   }
 
-  /** @returns the number here of each of its items. */
+  /** @returns the new number of each of its items. */
   add(part: MergePart): Uint32Array {
     const { data: { items: ids, source: { items } } } = part;
     expectSameFeatures(this.first, part);
@@ -183,7 +181,7 @@ class MergedItems {
     const numbers = all.map((item) => {
       const id = ids.of(item);
       const version = hashItemVersion(id, own, item);
-      // The first one's numbers stay, also of versions that are alike.
+      // Items of the first part keep their numbers, including identical versions.
       const found = part === this.first ? undefined : this.#numbers.get(version);
       if (found !== undefined) return found;
       this.#numbers.set(version, this.count);
@@ -204,7 +202,7 @@ class MergedItems {
   }
 }
 
-/** @throws UserError for a part whose items are known by something else than the first one's. */
+/** @throws UserError for a part with other item features than the first one. */
 export function expectSameFeatures(first: MergePart, part: MergePart): void {
   const [one, other] = [first.data.dataset, part.data.dataset];
   const [there, here] = [getFeatureManifest(one), getFeatureManifest(other)];
@@ -224,7 +222,7 @@ function shapeText(shape: ItemsShape): string {
   return `${shape.width} numbers${shape.kind === "mixed" ? ` and ${shape.tokens} tokens` : ""}`;
 }
 
-/** An item's id, and what is known of it, in short. */
+/** Returns a checksum of an item's id and features. */
 function hashItemVersion(id: string, items: ItemFeatures, item: number): string {
   if (items.kind === "one-hot") return id;
   const values = items.values.subarray(item * items.width, (item + 1) * items.width);

@@ -1,4 +1,4 @@
-/** A data set for whoever works with users and items by the ids that they have in its source. */
+/** A data set with the ids of users and items in its source. */
 
 import type { LogSource, OnProgress } from "../log_source.ts";
 import { type IdList, NumberIds, TextIds, TextList } from "../ids.ts";
@@ -12,21 +12,18 @@ import { readManifest, setFiles } from "./prepared_folder.ts";
 
 /** Users, pages and items of a data set, with their ids. */
 export class OpenedDataset {
-  /**
-   * Use {@link openDataset}.
-   * @internal
-   */
+  /** Use {@link openDataset}. @internal */
   constructor(
     /** @internal */
     readonly dataset: Dataset,
-    /** The users' ids by their numbers in the log. */
+    /** The users' ids by number. */
     readonly users: IdList,
-    /** The items' ids by their numbers. */
+    /** The items' ids by number. */
     readonly items: IdList,
   ) {}
 
   /**
-   * Reads the ids: of a prepared data set its columns `id`, of a file in the paper's layout the numbers that stand there.
+   * Reads the ids: the columns `id` of a prepared data set, or the numbers of a file in the paper's layout.
    * @throws UserError for ids that cannot be read.
    * @internal
    */
@@ -42,22 +39,22 @@ export class OpenedDataset {
     return new OpenedDataset(dataset, userIds, await readIds(files, "items", items, onProgress));
   }
 
-  /** The log: what trainers and evaluations take. */
+  /** The log, for trainers and evaluations. */
   get source(): LogSource {
     return this.dataset.source;
   }
 
-  /** The number of a user. @throws UserError for an id that no user has. */
+  /** Returns the number of a user. @throws UserError for an unknown id. */
   user(id: string): number {
     return this.users.findIndex(id) ?? this.#missing("user", id, this.users);
   }
 
-  /** The number of an item, of several versions the latest one's. @throws UserError for an id that no item has. */
+  /** Returns the number of an item, of its latest version. @throws UserError for an unknown id. */
   item(id: string): number {
     return this.items.findIndex(id) ?? this.#missing("item", id, this.items);
   }
 
-  /** The items that a user clicked, oldest first. @param user their number. */
+  /** Returns the items that a user clicked, oldest first. @param user their number. */
   readHistory(user: number): Uint32Array<ArrayBuffer> {
     const { eventClick, rowItem } = this.source.read(Uint32Array.of(user));
     return Uint32Array.from(eventClick.filter((row) => row !== NONE), (row) => rowItem[row] ?? 0);
@@ -74,13 +71,14 @@ export class OpenedDataset {
 }
 
 /**
- * Opens a data set: a made-up shop ("demo" or "restless"), a prepared one (a folder), or a file in the paper's layout.
+ * Opens a data set: a synthetic shop ("demo" or "restless"), a prepared one (a folder), or a file in the paper's layout.
  *
- * @param options.seed of a made-up shop; 1 by default. @param options.usersSeed of its users alone, so that others visit the
+ * @param options.seed of a synthetic shop; 1 by default. @param options.usersSeed of its users alone, so that others visit
+ * the
  *   same items.
- * @param options.cache a folder that a prepared set of more than four million displayed items is packed into; nothing else is
- *   written. @param options.memoryRows another limit.
- * @throws UserError for data that cannot be used.
+ * @param options.cache a folder for packed sets of more than four million displayed items; nothing else is written.
+ * @param options.memoryRows another limit.
+ * @throws UserError for invalid data.
  */
 export async function openDataset(
   path: string,

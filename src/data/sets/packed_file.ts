@@ -1,10 +1,10 @@
 /**
- * Files of little-endian words that are read by position: what packed logs and packed items share.
+ * Files of little-endian words that are read by position: the common part of packed logs and packed items.
  *
- * The last words of the header are checksums (CRC-32): of the file's name, so that one file is not taken for another; of
- * all that follows the header; and of the header itself. They are checked once, when the file is opened, in a megabyte of
- * memory. That takes a pass over the file: 0.03 s for 400 MB that the system holds in memory, otherwise the time to read
- * it. What is read later is only checked for numbers that do not fit together.
+ * The last words of the header are checksums (CRC-32): of the file's name, so that one file is not taken for another; of all
+ * that follows the header; and of the header itself. They are checked once, when the file is opened, in a megabyte of memory:
+ * 0.03 s for 400 MB in the system's cache, otherwise the time to read the file. Later reads only check that numbers are
+ * consistent.
  */
 
 import { requireWritable } from "../../files/write_scope.ts";
@@ -18,22 +18,21 @@ type Words = Uint32Array | Uint8Array | Float32Array;
 
 /** The system cannot read or write the file. */
 export class PackedFileError extends UserError {}
-/** The file is not as it was written. */
+/** The contents of the file have changed. */
 export class DamagedPackedFileError extends UserError {
-  /** @param fault which file it is, and what is wrong with it. */
+  /** @param fault the file and its fault. */
   constructor(readonly fault: string) {
     super(`${fault}. Delete it: it will be made again from the data set.`);
   }
 }
 
-/** Words of a header. */
 export const HEADER_WORDS = 16;
-/** Where the checksums are in it. */
+/** Words of the header with the checksums. */
 const [NAME_SUM, BODY_SUM, HEADER_SUM] = [13, 14, 15];
-/** Bytes that are read at once to check a file. */
+/** Bytes per read when a file is checked. */
 const CHECKED_AT_ONCE = 2 ** 20;
 
-/** Writes the checksums into a header. @param body of all behind it. */
+/** Writes the checksums into a header. @param body checksum of all words behind it. */
 export function writeChecksums(header: Uint32Array, path: string, body: number): void {
   header[NAME_SUM] = crc32(basename(path));
   header[BODY_SUM] = body;
@@ -49,11 +48,11 @@ export class PackedFile {
     readonly path: string,
     private readonly what: string,
     private readonly file: Deno.FsFile,
-    /** Bytes. */
+    /** File size in bytes. */
     readonly size: number,
   ) {}
 
-  /** @param what it is, for messages. @throws UserError for a file that cannot be read. */
+  /** @param what kind of the file, for messages. @throws UserError for a file that cannot be read. */
   static open(path: string, what: string): PackedFile {
     try {
       expectFile(path);
@@ -65,8 +64,8 @@ export class PackedFile {
   }
 
   /**
-   * The header: magic (2), version, and what is the file's own. The whole file is checked against its checksums.
-   * @throws UserError for a file that is none of these, or was altered.
+   * Reads the header: magic (2), version, and the file's own words. The whole file is checked against its checksums.
+   * @throws UserError for a file of another kind, or a changed one.
    */
   header(magic: readonly number[], version: number): Uint32Array {
     const header = new Uint32Array(HEADER_WORDS);
@@ -97,7 +96,7 @@ export class PackedFile {
     return sum;
   }
 
-  /** Fills an array from a place of the file. @param position bytes. */
+  /** Fills an array from the file. @param position in bytes. */
   readAt(position: number, array: Words): void {
     const bytes = toBytes(array);
     try {
@@ -121,15 +120,15 @@ export class PackedFile {
   }
 }
 
-/** Takes its name when it is whole. */
+/** Writes a file, which gets its name when it is complete. */
 export class PackedFileWriter implements Disposable {
   #open = true;
-  /** Checksum of what was appended. */
+  /** Checksum of the appended words. */
   #sum = 0;
 
   private constructor(readonly path: string, private readonly temporary: TemporaryFile) {}
 
-  /** The header is left empty until {@link finish}. @throws UserError where the file cannot be made. */
+  /** Leaves the header empty until {@link finish}. @throws UserError if the file cannot be created. */
   static create(path: string): PackedFileWriter {
     try {
       const temporary = openTemporary(path);
@@ -149,7 +148,7 @@ export class PackedFileWriter implements Disposable {
     this.#sum = crc32(toBytes(array), this.#sum);
   }
 
-  /** Ends the file and gives it its name. @param own words of the header. @throws UserError where it cannot be written. */
+  /** Ends the file and gives it its name. @param own words of the header. @throws UserError if it cannot be written. */
   finish(own: readonly number[]): void {
     const header = new Uint32Array(HEADER_WORDS);
     header.set(own);
@@ -174,7 +173,7 @@ export class PackedFileWriter implements Disposable {
     }
   }
 
-  /** Takes an unfinished file back. */
+  /** Removes an unfinished file. */
   [Symbol.dispose](): void {
     if (this.#open) removeTemporary(this.temporary);
     this.#open = false;
@@ -186,7 +185,7 @@ function writeAll(file: Deno.FsFile, array: Words): void {
   for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
 }
 
-/** What the system says, told apart from what is wrong with a file. */
+/** Converts a system error to a {@link PackedFileError}. */
 function explained(error: unknown, doing: string, path: string): unknown {
   if (error instanceof UserError) return error;
   const found = explainFileError(error, doing, path);

@@ -1,11 +1,11 @@
 /**
- * A catalogue in one file, to be read item by item.
+ * A catalogue in one file that is read item by item.
  *
  *   header     16 words: magic (2), version, kind (0 one-hot, 1 dense, 2 mixed), items I, features F, tokens V, all tokens
  *              of all items P, C below, then 0; three checksums
- *   items      of each item, in order: its F features, f32; its tokens, words
- *   index      with mixed ones: [I+1] words of items before each
- *   counts     [C] words: how many items have 0, 1, 2, ... tokens
+ *   items      per item, in order: its F features, f32; its tokens, words
+ *   index      mixed only: [I+1] number of words before each item
+ *   counts     [C] words: number of items with 0, 1, 2, ... tokens
  */
 
 import type { ItemFeatures } from "../click_log.ts";
@@ -14,20 +14,19 @@ import { HEADER_WORDS, PackedFile, PackedFileWriter } from "./packed_file.ts";
 import { GrowingArray } from "../growing_array.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Magic, version and kinds of the file. */
 const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
 const VERSION = 2;
 const KINDS = ["one-hot", "dense", "mixed"] as const;
 
-/** Words that are read at once: items of a batch are often close to each other. */
+/** Words per read: items of a batch are often close to each other. */
 const BLOCK = 4096;
 
 /**
- * A catalogue in a file that `PackedItemsWriter` wrote. In memory are two blocks of 16 KiB, and 4 bytes for each number of
- * tokens that an item can have.
+ * A catalogue in a file that `PackedItemsWriter` wrote. It keeps two blocks of 16 KiB in memory, and 4 bytes per possible
+ * number of tokens of an item.
  */
 export class PackedItems implements ItemCatalogue, Disposable {
-  /** It is never in memory as a whole. */
+  /** Always undefined: the catalogue is never in memory as a whole. */
   readonly items: undefined = undefined;
   readonly #index: Block;
   readonly #words: Block;
@@ -46,7 +45,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
 
   /**
    * Opens a file and checks all of it against its checksums, in a megabyte of memory.
-   * @throws {UserError} for a file that cannot be read, is none of these, or was altered
+   * @throws {UserError} for a file that cannot be read, is of another kind, or has changed
    */
   static open(path: string): PackedItems {
     const file = PackedFile.open(path, "catalogue");
@@ -70,9 +69,8 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 
   /**
-   * The features of these items, in this order; of one-hot items all of them, which takes no reading.
-   * @param ids ascending, each once.
-   * @throws {UserError} for a file that cannot be read, or has no such item
+   * Returns the features of these items, in this order; all items if one-hot, which reads nothing.
+   * @param ids ascending, each once. @throws {UserError} for a file that cannot be read, or an unknown item
    */
   read(ids: Uint32Array): ItemFeatures {
     const { shape } = this;
@@ -110,14 +108,14 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 }
 
-/** A part of a file, of which one stretch is in memory. Word by word: arrays for each item would be slower by far. */
+/** A section of a file with one stretch of it in memory. It returns single words, because an array per item would be far slower. */
 class Block {
   #first = 0;
   #end = 0;
   readonly #words = new Uint32Array(BLOCK);
   readonly #floats = new Float32Array(this.#words.buffer);
 
-  /** @param start word of the file where the part begins. @param length words of it. */
+  /** @param start first word of the section in the file. @param length words of the section. */
   constructor(
     private readonly file: PackedFile,
     private readonly start: number,
@@ -128,12 +126,12 @@ class Block {
     return this.#words[this.#place(at)] ?? 0;
   }
 
-  /** The words from `first` on, which are f32. */
+  /** Copies words from `first` on as f32. */
   copyFloats(first: number, count: number, target: Float32Array, place: number): void {
     for (let k = 0; k < count; k++) target[place + k] = this.#floats[this.#place(first + k)] ?? 0;
   }
 
-  /** Where a word stands in memory. */
+  /** Returns the position of a word in memory. */
   #place(at: number): number {
     if (at < this.#first || at >= this.#end) this.#read(at);
     return at - this.#first;
@@ -148,10 +146,10 @@ class Block {
   }
 }
 
-/** Words are counted in u32. */
+/** Limit of u32 word counts. */
 const MOST = 2 ** 32 - 1;
 
-/** Writes a catalogue chunk by chunk: what is in memory is 4 bytes an item with tokens, and the chunk at hand. */
+/** Writes a catalogue chunk by chunk. Memory: 4 bytes per item with tokens, and the current chunk. */
 export class PackedItemsWriter implements Disposable {
   readonly #index = new GrowingArray(Uint32Array);
   readonly #tokenCounts: number[] = [];
@@ -164,15 +162,14 @@ export class PackedItemsWriter implements Disposable {
   }
 
   /**
-   * Begins a file beside `path`, which takes its place when it is finished.
-   * @param shape of the items; its count is not used: how many there are shows in the end.
-   * @throws {UserError} where the file cannot be made
+   * Begins a temporary file, which gets the name `path` when it is finished.
+   * @param shape of the items; its count is not used. @throws {UserError} if the file cannot be created
    */
   static create(path: string, shape: ItemsShape): PackedItemsWriter {
     return new PackedItemsWriter(PackedFileWriter.create(path), shape);
   }
 
-  /** Appends items of the same kind. @throws UserError for a catalogue beyond what the file can count. */
+  /** Appends items of the same kind. @throws UserError for a catalogue beyond the file's u32 counts. */
   write(items: ItemFeatures): void {
     this.#count += items.count;
     if (items.kind === "one-hot") return;
@@ -200,7 +197,7 @@ export class PackedItemsWriter implements Disposable {
     this.file.append(words);
   }
 
-  /** Ends the file and gives it its name. @throws UserError where it cannot be written. */
+  /** Ends the file and gives it its name. @throws UserError if it cannot be written. */
   finish(): void {
     const { shape } = this;
     const counts = Uint32Array.from(this.#tokenCounts, (items) => items ?? 0);
@@ -212,7 +209,7 @@ export class PackedItemsWriter implements Disposable {
     this.file.finish([...MAGIC, VERSION, ...own]);
   }
 
-  /** Takes an unfinished file back. */
+  /** Removes an unfinished file. */
   [Symbol.dispose](): void {
     this.file[Symbol.dispose]();
   }

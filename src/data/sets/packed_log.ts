@@ -1,15 +1,15 @@
 /**
- * A click log in one file, to be read by position: the users' events and rows one after another, then an index by user.
+ * A click log in one file that is read by position: the users' events and rows one after another, then an index by user.
  *
  *   header     16 words: magic (2), version, users U, events E, rows R, then 0; three checksums
- *   users      of each user, in order:
- *                events   pairs of words: rows of the page (top bit: the event is given; the next bit, too: it is a further
- *                         click), place of the click or NONE
- *                rows     words: the item displayed
+ *   users      per user, in order:
+ *                events   pairs of words: rows of the page (top bit: not predicted; the next bit, too: an additional
+ *                         click), position of the click or NONE
+ *                rows     words: the displayed item
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
  * All words are little-endian u32. User u's events begin at byte 64 + 8 userEvents[u] + 4 userRows[u]: a user is one read,
- * and so are users that follow each other.
+ * and so are consecutive users.
  */
 
 import { type Clicks, FURTHER_CLICK, GIVEN_HISTORY, type ItemFeatures, NONE } from "../click_log.ts";
@@ -19,12 +19,11 @@ import { HEADER_WORDS, PackedFile, PackedFileWriter } from "./packed_file.ts";
 import { GrowingArray } from "../growing_array.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Magic and version of the file. */
 const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
 const VERSION = 3;
-/** Set in the rows of a page whose event is given. */
+/** Flag in a page's number of rows: the event is not predicted. */
 const GIVEN_BIT = 0x80000000;
-/** Set in that of a further click, too. */
+/** Additional flag of an additional click. */
 const FURTHER_BIT = 0x40000000;
 
 function computeOffset(
@@ -35,11 +34,11 @@ function computeOffset(
 }
 
 /**
- * A log in a file that `PackedLogWriter` wrote. In memory are the index, 13 bytes a user, and the longest run of users that
- * was read at once.
+ * A log in a file that `PackedLogWriter` wrote. It keeps the index in memory, 13 bytes per user, and the longest run of users
+ * that was read at once.
  */
 export class PackedLog implements LogSource, Disposable {
-  /** It is never in memory as a whole. */
+  /** Always undefined: the log is never in memory as a whole. */
   readonly log: undefined = undefined;
   /** Grows to the longest run of users that was read at once. */
   #words = new Uint32Array();
@@ -57,7 +56,7 @@ export class PackedLog implements LogSource, Disposable {
   /**
    * Opens a file and checks all of it against its checksums, in a megabyte of memory.
    * @param name of the log, for reports. @param items that its rows display.
-   * @throws {UserError} for a file that cannot be read, is none of these, or was altered.
+   * @throws {UserError} for a file that cannot be read, is of another kind, or has changed.
    */
   static open(path: string, name: string, items: ItemFeatures | ItemCatalogue): PackedLog {
     const file = PackedFile.open(path, "click log");
@@ -76,7 +75,7 @@ export class PackedLog implements LogSource, Disposable {
     }
   }
 
-  /** Reads from the same file: what closes one closes the other. */
+  /** Returns a log that shares the file: closing one closes the other. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
     const { name, file, userEvents, userRows, userCounted } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
@@ -84,9 +83,8 @@ export class PackedLog implements LogSource, Disposable {
   }
 
   /**
-   * What these users did, by one read of the file for each run of neighbours.
-   * @param users ascending, each once.
-   * @throws {UserError} for a file that cannot be read, or that shows an item that there is not
+   * Returns the clicks of these users, with one read per run of neighbours.
+   * @param users ascending, each once. @throws {UserError} for a file that cannot be read, or an unknown item
    */
   read(users: Uint32Array): Clicks {
     const window = makeWindow(this, users);
@@ -100,7 +98,7 @@ export class PackedLog implements LogSource, Disposable {
     return window;
   }
 
-  /** Users that follow each other in the file. @param place in the window, moved on. */
+  /** Reads consecutive users. @param place in the window, moved on. */
   #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
     const position = computeOffset(this, first);
     const length = (computeOffset(this, first + count) - position) / 4;
@@ -141,12 +139,11 @@ export class PackedLog implements LogSource, Disposable {
   }
 }
 
-/** Events and rows are counted in u32. */
+/** Limit of u32 event and row counts. */
 const MOST = 2 ** 32 - 1;
 
 /**
- * Writes a packed log user by user: what is in memory is the index, and the chunk at hand. The file takes its name when it
- * is whole.
+ * Writes a packed log user by user. Memory: the index, and the current chunk. The file gets its name when it is complete.
  *
  * @example
  * ```ts ignore
@@ -166,12 +163,12 @@ export class PackedLogWriter implements Disposable {
     for (const running of [this.#events, this.#rows, this.#counted]) running.push(0);
   }
 
-  /** Begins a file beside `path`, which takes its place when it is finished. @throws {UserError} where it cannot be made */
+  /** Begins a temporary file, which gets the name `path` when it is finished. @throws {UserError} if it cannot be created */
   static create(path: string): PackedLogWriter {
     return new PackedLogWriter(PackedFileWriter.create(path));
   }
 
-  /** Appends users with all of their events, in order. @throws UserError for a log beyond what the file can count. */
+  /** Appends users with all of their events, in order. @throws UserError for a log beyond the file's u32 counts. */
   write({ userSplit, userEvents, eventRows, eventClick, eventGiven, rowItem }: Clicks): void {
     const totals = this.#totals;
     const events = (userEvents.at(-1) ?? 0) - (userEvents[0] ?? 0);
@@ -216,7 +213,7 @@ export class PackedLogWriter implements Disposable {
     this.file.append(words.subarray(0, at));
   }
 
-  /** Ends the file and gives it its name. @throws UserError where it cannot be written. */
+  /** Ends the file and gives it its name. @throws UserError if it cannot be written. */
   finish(): void {
     const { events, rows } = this.#totals;
     const split = this.#split.values();
@@ -225,7 +222,7 @@ export class PackedLogWriter implements Disposable {
     this.file.finish([...MAGIC, VERSION, split.length, events, rows]);
   }
 
-  /** Takes an unfinished file back. */
+  /** Removes an unfinished file. */
   [Symbol.dispose](): void {
     this.file[Symbol.dispose]();
   }

@@ -18,21 +18,21 @@ import { Lock } from "../../files/lock.ts";
 import { lockBeside } from "../../files/owned_folder.ts";
 
 export interface PreparedOptions {
-  /** Parts that must have users; none, by default. */
+  /** Parts that must have users; none by default. */
   readonly needed?: readonly Split[];
-  /** A set of more displayed items than this stays on disk. */
+  /** Limit of displayed items; a larger set stays on disk. */
   readonly memoryRows: number;
-  /** Where such a set is kept in the layout that training reads; undefined where the system names no place. */
+  /** Folder for packed sets; undefined if the system has no cache folder. */
   readonly cache?: string;
-  /** Told which part is being read, how much of it is done, and how much there is. */
+  /** Receives the current table and its progress. */
   readonly onProgress?: OnProgress;
-  /** Told what is worth a line. */
+  /** Receives notes for the user. */
   readonly onNote?: (text: string) => void;
 }
 
 /**
- * @returns the log, a checksum of all that it was read from, and what its manifest says.
- * @throws UserError for a folder that is no prepared data set, was damaged, or does not fit together.
+ * @returns the log, a checksum of its files, and its manifest.
+ * @throws UserError for a folder that is not a prepared data set, is damaged, or is inconsistent.
  */
 export async function openPrepared(
   folder: string,
@@ -66,7 +66,7 @@ export async function openPrepared(
   }
 }
 
-/** @param path of its two files in the cache, without their endings. */
+/** @param path of its two files in the cache, without their extensions. */
 async function pack(
   set: PreparedSet,
   path: string,
@@ -91,7 +91,7 @@ async function pack(
   }
 }
 
-/** Of all files, in order. @throws UserError for one that is not as the manifest says. */
+/** Returns the checksum of all files, in order. @throws UserError for one that does not match the manifest. */
 async function digest(set: PreparedSet): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify(set.manifest.features));
   for (const part of ["users", "items", "pages"] as const) {
@@ -100,7 +100,7 @@ async function digest(set: PreparedSet): Promise<string> {
   return hash.digest("hex");
 }
 
-/** @returns as {@link computeTableChecksum}. @throws UserError for a part that is not as the manifest says. */
+/** @returns as {@link computeTableChecksum}. @throws UserError for a table that does not match the manifest. */
 export async function expectChecksum({ folder, manifest }: PreparedSet, part: TableName) {
   const found = await computeTableChecksum(folder, part);
   const recorded = manifest.files[part];
@@ -113,9 +113,7 @@ export async function expectChecksum({ folder, manifest }: PreparedSet, part: Ta
   );
 }
 
-// Packed files in the cache folder: made when they are first asked for, and made anew when they are damaged.
-
-/** Opens a file of the cache: it is made where there is none, and made anew where it is not as it was written. */
+/** Opens a file of the cache. It is created if it is missing, and created again if it is damaged. */
 async function openPacked<T>(
   path: string,
   open: (path: string) => T,
@@ -134,7 +132,7 @@ async function openPacked<T>(
   };
   const found = await usable();
   if (found !== undefined) return found;
-  // Another process may be packing the same data set: it is waited for, and its file taken.
+  // Another process may be packing the same data set: waits for it, and uses its file.
   let waited = false;
   using _lock = await inCache(
     path,
@@ -150,7 +148,7 @@ async function openPacked<T>(
   return open(path);
 }
 
-/** Makes the folder, and clears what killed processes left in it. @throws PackedFileError when the system refuses. */
+/** Creates the folder, and removes leftovers of killed processes. @throws PackedFileError for system errors. */
 async function makeCache(folder: string): Promise<void> {
   await inCache(folder, async () => {
     await makeFolder(folder);
@@ -158,7 +156,7 @@ async function makeCache(folder: string): Promise<void> {
   });
 }
 
-/** Has what the system says of the cache told as such. */
+/** Runs work whose system errors become errors of the cache. */
 async function inCache<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -1,5 +1,3 @@
-/** Files in the layout of the paper; see data/paper_log.ts. */
-
 import type { ClickLog, Split } from "../click_log.ts";
 import { MOST_PAPER_BYTES, parsePaperLog, parsePaperUsers } from "../paper_log.ts";
 import {
@@ -14,15 +12,13 @@ import { formatThousands } from "../../number_text.ts";
 
 /**
  * Reads a file of the paper's layout into a log with one-hot items (ids 0 to the largest in the file).
- *
- * @param needed parts that must have users; all, by default.
- * @throws UserError with file and line where there is one
+ * @param needed parts that must have users; all by default. @throws UserError with file and line where there is one
  */
 export function readPaperFile(path: string, needed?: readonly Split[]): ClickLog {
   return parsePaperLog(path, readText(path), needed);
 }
 
-/** The ids of its users, in the order of their numbers. @throws UserError as {@link readPaperFile}. */
+/** Returns the ids of its users, in the order of their numbers. @throws UserError as {@link readPaperFile}. */
 export function readPaperUsers(path: string): number[] {
   return parsePaperUsers(path, readText(path));
 }

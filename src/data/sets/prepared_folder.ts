@@ -1,5 +1,3 @@
-/** A prepared data set in a folder. */
-
 import { createHash } from "node:crypto";
 import { MANIFEST, type Manifest, parseManifest } from "../manifest.ts";
 import {
@@ -19,13 +17,13 @@ import type { OpenFile, TableFile } from "../parquet.ts";
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** A larger one is no list of what there is. */
+/** Limit of a manifest's size. */
 const MOST_BYTES = 2 ** 26;
 
 /**
  * Reads manifest and users.
- * @param onUsers told how many users are read so far, and of how many, where the manifest says it.
- * @throws UserError for a folder that is no prepared data set, or a damaged one.
+ * @param onUsers receives the users so far, and their number if the manifest has it.
+ * @throws UserError for a folder that is not a prepared data set, or a damaged one.
  */
 export async function openPreparedSet(
   folder: string,
@@ -34,12 +32,12 @@ export async function openPreparedSet(
   return await PreparedSet.open(setFiles(folder, await readManifest(folder)), onUsers);
 }
 
-/** The files of a set whose manifest was read. */
+/** Returns the files of a set whose manifest was read. */
 export function setFiles(folder: string, manifest: Manifest): SetFiles {
   return { folder, manifest, part: (part) => listTableFiles(folder, part).map(openParquetFile) };
 }
 
-/** @throws UserError when the folder is no prepared data set. */
+/** @throws UserError for a folder that is not a prepared data set. */
 export async function readManifest(folder: string): Promise<Manifest> {
   expectLocal(folder);
   const path = `${folder}/${MANIFEST}`;
@@ -70,11 +68,9 @@ function isMissing(error: unknown): boolean {
     (error instanceof UserError && error.cause instanceof Deno.errors.NotFound);
 }
 
-// Which files a part of a prepared data set consists of.
-
 /**
- * The files of a part, in order: `users.parquet`, or the files of a folder `users` by name.
- * @throws UserError for none, for both, and for what stands among them and would be left out.
+ * Lists the files of a table, in order: `users.parquet`, or the files of a folder `users` by name.
+ * @throws UserError for none, for both, and for other files that would be ignored.
  */
 export function listTableFiles(folder: string, part: TableName): string[] {
   const single = `${folder}/${part}.parquet`;
@@ -103,7 +99,7 @@ export function listTableFiles(folder: string, part: TableName): string[] {
   );
 }
 
-/** Hidden files and those that begin with _ are marks of the engine that wrote the folder. */
+/** Skips hidden files and those that begin with _, which are marks of the engine that wrote the folder. */
 function namesIn(folder: string): string[] {
   const names: string[] = [];
   try {
@@ -122,7 +118,7 @@ function namesIn(folder: string): string[] {
   return names;
 }
 
-/** Undefined where there is nothing. @throws UserError for what cannot be looked at, such as a link into nowhere. */
+/** Returns undefined if nothing exists. @throws UserError for a path that cannot be read, such as a broken link. */
 function tryStat(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
@@ -142,8 +138,8 @@ function isLink(path: string): boolean {
 }
 
 /**
- * The checksum of a part: of its files one after another, as `cat` gives them.
- * @returns with the path of its file or folder, and the checksum of each file.
+ * Computes the checksum of a table: of its files one after another, as `cat` gives them.
+ * @returns it with the path of its file or folder, and the checksum of each file.
  */
 export async function computeTableChecksum(
   folder: string,
@@ -163,9 +159,7 @@ export async function computeTableChecksum(
   return { path: `${folder}/${part}`, bytes, sha256: whole.digest("hex"), each };
 }
 
-// A Parquet file on disk.
-
-/** The file at a path. It is looked at when it is opened. */
+/** Returns the file at a path, which is checked when it is opened. */
 export function openParquetFile(path: string): TableFile {
   return { path, open: () => toOpenFile(open(path)) };
 }

@@ -1,4 +1,4 @@
-/** Writes clicks as a prepared data set, whole users one after another: what `PreparedSet` reads. */
+/** Writes clicks of whole users as a prepared data set, which `PreparedSet` reads. */
 
 import * as v from "../../schema.ts";
 import { createHash } from "node:crypto";
@@ -31,42 +31,40 @@ import {
 import { type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { writeParquetGroups } from "../../files/row_file.ts";
 
-/** What of a data set is known before its clicks. */
+/** Everything about a data set except its clicks. */
 export interface PreparedContents {
-  /** Short, for reports. */
   readonly name: string;
   readonly items: ItemCatalogue;
   readonly itemIds: IdList;
-  /** Texts of each user besides their part, by the names of their columns, such as their ids. */
+  /** Text columns of the users, such as their ids. */
   readonly userTexts?: Readonly<Record<string, (user: number) => string>>;
-  /** What is to be known before it is used. */
   readonly warnings?: readonly string[];
-  /** What the features of the items mean; names alone are made up where that is not known. */
+  /** Meaning of the item features; generic names if it is unknown. */
   readonly features?: FeatureManifest;
-  /** The prepared set whose features these are: `--encoding-from` needs its vocabulary. */
+  /** The prepared set that these features come from: `--encoding-from` needs its vocabulary. */
   readonly featuresFrom?: string;
   readonly places?: PagePositions;
-  /** Which lists of {@link Clicks} the pages have columns for. */
+  /** Lists of {@link Clicks} that the pages have columns for. */
   readonly lists?: readonly (keyof typeof LIST_COLUMNS)[];
-  /** How it was made, for the reader. */
+  /** Explanations for readers. */
   readonly notes: readonly string[];
   readonly command: readonly string[];
 }
 
 /** Rows of a row group. */
 const GROUP = 2 ** 16;
-/** The parts, in the order in which they are written. */
+/** Tables in the order in which they are written. */
 const PARTS = ["pages", "users", "items"] as const;
 
-/** Names of all files of a set, in the order in which they appear. */
+/** Names of all files of a set, in the order in which they are written. */
 export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
 
-/** The file of the values that tokens stand for, in a set whose features `data` has made. */
+/** Values of the tokens, in a set whose features `data` has made. */
 export const VOCABULARY = "vocabulary.parquet";
-/** All that may be written of a set. */
+/** All possible files of a set. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
 
-/** Has a set written in a new folder; where it does not become whole, nothing is left. @throws UserError for a folder that holds something. */
+/** Writes a set in a new folder; if it fails, no files are left. @throws UserError for a folder that is not empty. */
 export async function writeNewSet<T>(
   path: string,
   purpose: FolderPurpose,
@@ -80,8 +78,8 @@ export async function writeNewSet<T>(
 
 /**
  * Writes users in the order in which they come, numbered from 0.
- * @param folder that is there. @param chunks whole users each.
- * @throws UserError when a file cannot be written. What was written before stays: without its manifest it is no data set.
+ * @param folder that exists. @param chunks whole users each.
+ * @throws UserError when a file cannot be written. Written files stay: without a manifest they are not a data set.
  */
 export async function writePrepared(
   folder: string,
@@ -128,7 +126,10 @@ export async function writePrepared(
   return manifest;
 }
 
-/** Copies what `--encoding-from` needs beside the manifest's features. @returns nothing where they are not all the features of that set. */
+/**
+ * Copies the data that `--encoding-from` needs besides the manifest's features. @returns nothing if the features are not all
+ * of that set.
+ */
 async function copyVocabulary(
   folder: string,
   from: string | undefined,
@@ -154,7 +155,7 @@ async function readAll(path: string): Promise<Uint8Array> {
 }
 
 type Element = ParquetWriter["schema"][number];
-/** Columns of a row group, in the order of the schema. */
+/** Columns of a row group, in schema order. */
 type Columns = readonly (readonly unknown[])[];
 
 function plain(
@@ -208,7 +209,7 @@ function itemSchema({ shape }: ItemCatalogue): Element[] {
   ]);
 }
 
-/** @returns how many rows it has. */
+/** @returns the number of rows. */
 async function writePart(
   path: string,
   schema: Element[],
@@ -226,18 +227,18 @@ async function writePart(
   return rows;
 }
 
-/** Names of the columns of a schema: those that are no part of a list. */
+/** Returns the names of the columns of a schema, without the inner elements of lists. */
 function listColumnNames(schema: readonly Element[]): string[] {
   return schema.slice(1).filter(({ name }) => name !== "list" && name !== "element").map(({ name }) => name);
 }
 
-/** What is known of users when their pages are written. */
+/** Rows of the users table, collected while their pages are written. */
 class UserRows {
   readonly #split = new GrowingArray(Uint8Array);
   readonly #pages = new GrowingArray(Uint32Array);
   readonly #rows = new GrowingArray(Uint32Array);
   readonly sums = { rows: 0, clicks: 0, given: 0 };
-  /** Pages whose propensity is known. */
+  /** Pages with a known propensity. */
   propensities = 0;
 
   get count(): number {
@@ -257,7 +258,7 @@ class UserRows {
     return counts;
   }
 
-  /** @param texts of a user, each a column behind the others. */
+  /** @param texts of a user, each an additional column. */
   async *groups(texts: readonly ((user: number) => string)[]): AsyncGenerator<Columns> {
     const [split, pages, rows] = [this.#split.values(), this.#pages.values(), this.#rows.values()];
     for (let first = 0; first < split.length; first += GROUP) {
@@ -339,7 +340,7 @@ function listTokens(
   return Array.from({ length: count }, (_, k) => Array.from(token.subarray(first[k], first[k + 1])));
 }
 
-/** Features that nobody has named; one-hot items by a checksum of their ids, as `deno task data` has it. */
+/** Returns generic feature names; for one-hot items a checksum of their ids, as in `deno task data`. */
 function namesOnly({ items: { shape }, itemIds, name }: PreparedContents): FeatureManifest {
   if (shape.kind === "one-hot") {
     const hash = createHash("sha256");
