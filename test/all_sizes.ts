@@ -1,5 +1,5 @@
 /**
- * Whether sweeps take all of their sizes and variants, as `deno task test:special sizes` has it, or those without which a mistake
- * in a kernel could go unnoticed: each further size is a text of its own for the driver to compile.
+ * True if sweeps take all sizes (`deno task test:special sizes`). Otherwise they take those that find every
+ * mistake in a kernel, because the driver compiles each further size separately.
  */
 export const allSizes = Deno.env.get("ALL_SIZES") === "yes";

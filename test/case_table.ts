@@ -1,9 +1,7 @@
-/** Cases of tests as tables of text: a line each, and what a message must say as it reads. */
-
 import assert from "node:assert/strict";
 import { UserError } from "../src/user_error.ts";
 
-/** The rows of a table: a line each, with " | " between its cells. A line that is indented further goes on with the row before it. */
+/** Parses a table of a row per line and cells between " | ". A further indented line continues its row. */
 export function parseRows(table: string): string[][] {
   const lines = table.replace(/^\n|\n *$/g, "").split("\n");
   const indent = /^ */.exec(lines[0] ?? "")?.[0] ?? "";
@@ -11,15 +9,15 @@ export function parseRows(table: string): string[][] {
   return rows.map((row) => row.trim().split(/ *\| +/));
 }
 
-/** A message that has this text in it: … is anything, # is digits. */
+/** Returns a pattern for messages that contain this text: … is anything, # is digits. */
 export function toPattern(text: string): RegExp {
   const plain = text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
   return new RegExp(plain.replaceAll("…", "[^]*").replaceAll("#", "\\d+"));
 }
 
 /**
- * Work that ends with a UserError.
- * @param says what its message has in it. @param what is done, for messages. @returns the message.
+ * Asserts that work ends with a UserError. @param says text in its message. @param what is done, for
+ * messages. @returns the message
  */
 export async function expectRefusal(
   work: () => unknown,

@@ -1,13 +1,11 @@
-/** How likely counts are, where it is known what to expect of them. */
-
 import jstat from "jstat";
 
-/** The probability of a chi-square as large. */
+/** Returns the probability of a chi-square at least as large. */
 export function computeTailProbability(chiSquare: number, degrees: number): number {
   return 1 - jstat.chisquare.cdf(chiSquare, degrees);
 }
 
-/** The probability of counts as far from what is expected, or further; cells that are expected fewer than five times are one. */
+/** Returns the probability of counts at least as unlikely; cells expected below five are merged. */
 export function computeCountsProbability(found: readonly number[], expected: readonly number[]): number {
   const cells: { o: number; e: number }[] = [];
   const rare = { o: 0, e: 0 };

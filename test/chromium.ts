@@ -1,24 +1,20 @@
-/** The browser that pages are tried in, and that benches of the lab measure in. */
-
 import { existsSync } from "node:fs";
 import type { Browser } from "playwright-core";
 
 const PATH = "/usr/bin/chromium";
-/** WebGPU on what Chromium finds: a GPU, or its own software adapter. */
 const WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--ignore-gpu-blocklist"];
 const FLAGS = {
   any: WEBGPU,
-  /** On its software adapter, whatever else there is. */
   software: [...WEBGPU, "--use-webgpu-adapter=swiftshader"],
   none: ["--disable-features=WebGPU"],
 };
 
-/** Takes all permissions: its driver looks at places of the system that no smaller one covers. */
+/** Needs all permissions, because its driver reads system paths that no smaller one covers. */
 export async function openChromium(executablePath: string, webgpu: keyof typeof FLAGS): Promise<Browser> {
   const { chromium } = await import("playwright-core");
   return await chromium.launch({ executablePath, args: ["--no-sandbox", ...FLAGS[webgpu]] });
 }
-/** The path of Debian's Chromium, installed first where that can be done; else why there is none. */
+/** Returns the path of Debian's Chromium, installed first if possible, or why there is none. */
 export async function findChromium(): Promise<string | { missing: string }> {
   if (existsSync(PATH)) return PATH;
   const release = await Deno.readTextFile("/etc/os-release").catch(() => "");

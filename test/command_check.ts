@@ -1,5 +1,3 @@
-/** Runs the commands as a user does: in a process of their own, with the permissions that the launcher gives them. */
-
 import assert from "node:assert/strict";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { describeProcess } from "../src/cli/launch.ts";
@@ -9,8 +7,8 @@ import { createSmallLog } from "../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "./run/folder_check.ts";
 
 /**
- * How the software driver compiles as `deno task test` has it: it optimises no shader, and computes four numbers at once instead
- * of eight, which is less code. What each setting gains is in test/README.md.
+ * Compiler settings of `deno task test`: no optimisation, and four numbers at once instead of eight, which is
+ * less code. test/README.md has the gain of each.
  */
 export const AS_TESTS_HAVE_IT: Readonly<Record<string, string>> = {
   GALLIVM_PERF: "nopt",
@@ -18,8 +16,8 @@ export const AS_TESTS_HAVE_IT: Readonly<Record<string, string>> = {
 };
 
 /**
- * As users have it, for what a test starts. All settings or none: the driver's cache keeps optimised shaders apart, but not
- * widths, so a user's training would find there what was compiled for another width.
+ * Compiler settings of users. Set all or none: the driver's cache distinguishes optimised shaders but not
+ * widths, so a user's training would find shaders of another width.
  */
 export const AS_USERS_HAVE_IT: Readonly<Record<string, string>> = Object.fromEntries(
   Object.keys(AS_TESTS_HAVE_IT).map((name) => [name, ""]),
@@ -46,7 +44,7 @@ export type CommandName =
   | "selftest"
   | "data";
 
-/** Arguments, as a shell takes them from a text: blanks part them, quotes keep them together. Lists are taken as they are. */
+/** Splits arguments as a shell does: blanks separate them, quotes keep them together. */
 export function splitArguments(...parts: readonly (string | readonly string[])[]): string[] {
   return parts.flatMap((part) =>
     typeof part === "string"
@@ -65,7 +63,7 @@ function prepare(
   return new Deno.Command(Deno.execPath(), { ...started, stdin: "null", stdout: "piped", stderr: "piped" });
 }
 
-/** How Deno is started for a command: a run that begins takes the fixed table of kernels, unless told otherwise. */
+/** Returns the Deno invocation of a command; a new run takes the fixed table of kernels by default. */
 export function buildInvocation(
   command: CommandName,
   args: readonly string[],
@@ -75,7 +73,6 @@ export function buildInvocation(
   return { args: started.args, env: { ...started.env, ...env } };
 }
 
-/** What a command is given. */
 export function completeArguments(command: CommandName, args: readonly string[]): readonly string[] {
   const begins = ["train", "reproduce", "tune"].includes(command) && !args.includes("--resume");
   return begins ? ["--no-autotune", ...args] : args;
@@ -85,14 +82,12 @@ export function runCommand(command: CommandName, ...args: string[]): Promise<Com
   return runProcess(prepare(command, args));
 }
 
-/** The same, of a command that ends well. */
 export async function runOk(command: CommandName, ...args: string[]): Promise<CommandResult> {
   const ended = await runCommand(command, ...args);
   assert.equal(ended.code, 0, ended.stderr);
   return ended;
 }
 
-/** The same with variables of its environment. */
 export function runCommandWith(
   env: Readonly<Record<string, string>>,
   command: CommandName,
@@ -103,7 +98,7 @@ export function runCommandWith(
 
 let denoFolder: Promise<string> | undefined;
 
-/** What makes a folder the cache of a command; those of Deno and of the driver stay. */
+/** Makes a folder the cache of a command; the caches of Deno and of the driver stay. */
 export async function makeCacheEnvironment(folder: string): Promise<Record<string, string>> {
   const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] });
   const DENO_DIR = await (denoFolder ??= runProcess(info).then(({ stdout }) => JSON.parse(stdout).denoDir));
@@ -112,7 +107,6 @@ export async function makeCacheEnvironment(folder: string): Promise<Record<strin
   return { DENO_DIR, MESA_SHADER_CACHE_DIR, XDG_CACHE_HOME: folder, LOCALAPPDATA: folder };
 }
 
-/** How a process ended, and what it said. */
 export async function runProcess(process: Deno.Command): Promise<CommandResult> {
   const { code, stdout, stderr } = await process.output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -132,7 +126,6 @@ export function interruptCommand(
   return signalCommand("SIGINT", when, command, ...args);
 }
 
-/** The same with any signal. */
 export async function signalCommand(
   signal: Deno.Signal,
   when: RegExp,
@@ -153,7 +146,6 @@ export async function signalCommand(
   return { code: (await child.status).code, stderr };
 }
 
-/** Writes a log in the paper's layout. */
 export function writePaperFile(path: string, log: ClickLog): void {
   const lines = ["session_new_index\tTime\titem_new_index\tis_click\ttr_val_tst"];
   log.userSplit.forEach((split, user) => {
@@ -167,7 +159,6 @@ export function writePaperFile(path: string, log: ClickLog): void {
   Deno.writeTextFileSync(path, lines.join("\n") + "\n");
 }
 
-/** A script in a process of its own. @param flags of Deno, permissions among them */
 export function runScript(
   script: URL,
   flags: readonly string[],
@@ -184,13 +175,11 @@ export function runScript(
   );
 }
 
-/** Shaders that were compiled before are good enough here. */
 export const WITH_CACHE = { MESA_SHADER_CACHE_DISABLE: "false" };
 
 const BENCH_PERMISSIONS = ["read", "env", "write", "run", "ffi", "sys=cpus,uid", "net=127.0.0.1"]
   .map((name) => `--allow-${name}`);
 
-/** The bench as its task starts it. @param args of `deno task bench` */
 export function runBench(
   args: readonly string[],
   { env, ...more }: Pick<Deno.CommandOptions, "cwd" | "env"> = {},
@@ -200,8 +189,8 @@ export function runBench(
 }
 
 /**
- * What a script beside this file prints as JSON. It runs in a process of its own, on shaders that the driver optimised, which
- * are two to three times as fast: for tests that compute for longer than the .9 s that a process takes.
+ * Runs a script of the test folder in its own process and returns the JSON it prints. Its shaders are
+ * optimised, two to three times as fast: for work that takes longer than the 0.9 s of a process.
  */
 export async function runScriptForJson(script: string, ...args: string[]): Promise<unknown> {
   const flags = ["--allow-read", "--allow-env", "--allow-ffi"];
@@ -211,7 +200,6 @@ export async function runScriptForJson(script: string, ...args: string[]): Promi
   return JSON.parse(stdout);
 }
 
-/** A folder with a small log in it, which is removed afterwards. */
 export async function withSmallLog(use: (folder: string, file: string) => Promise<void>): Promise<void> {
   await withEmptyFolder(async (folder) => {
     const file = `${folder}/small.tsv`;
@@ -220,7 +208,6 @@ export async function withSmallLog(use: (folder: string, file: string) => Promis
   });
 }
 
-/** What a stage of a run leaves in its folder. */
 export const STAGE_FILES = [
   "best-loss.safetensors",
   "best-prec1.safetensors",
@@ -232,19 +219,17 @@ export const STAGE_FILES = [
   "validation.csv",
 ];
 
-/** Snapshots and logs of two stages are equal, bit for bit. */
 export function assertSameStage(a: string, b: string): void {
   for (const file of STAGE_FILES.filter((name) => !name.endsWith(".json"))) {
     assert.deepEqual(Deno.readFileSync(`${a}/${file}`), Deno.readFileSync(`${b}/${file}`), file);
   }
 }
 
-/** Names of the files in a folder, sorted. */
 export function listFiles(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map((entry) => entry.name).sort();
 }
 
-/** With a disk of so many bytes ("8k") as a folder that is made for it; without use, and said so, where none can be mounted. */
+/** Calls `use` with a disk of this size ("8k"), or reports that none can be mounted. */
 export async function withSmallDisk(disk: string, size: string, use: () => Promise<void>): Promise<void> {
   await Deno.mkdir(disk);
   const args = ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk];

@@ -1,7 +1,7 @@
 /**
- * A command that a test starts many times, in one process: to start one, and to load the program, takes .15 to .2 s of CPU,
- * and what is refused takes nothing else. The process has the permissions of the command's task. What a process is asked for,
- * such as signals, its end, or the device for itself, takes one of its own: `command_check.ts`.
+ * Runs a command many times in one process: a start takes 0.15 to 0.2 s of CPU, almost all that a refusal
+ * takes. The process has the permissions of the command's task. Tests of signals, of the end of a process or
+ * of the device need a process of their own: `command_check.ts`.
  */
 
 import assert from "node:assert/strict";
@@ -13,10 +13,10 @@ import { type CommandName, type CommandResult, completeArguments, splitArguments
 import type { SeriesRequest } from "./series_host.ts";
 
 export interface SeriesOptions {
-  /** Where relative paths start; the folder of this name may be another one at each start. */
+  /** Working directory; the folder of this name may be another one at each start. */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Nothing is added to what it is given; a run that begins says itself that it takes the fixed table of kernels. */
+  /** Passes arguments unchanged; a new run must then request the fixed table of kernels. */
   readonly asGiven?: boolean;
 }
 
@@ -26,7 +26,6 @@ export class CommandSeries implements AsyncDisposable {
   #started: Started | undefined;
   #rest = "";
 
-  /** The process starts with the first command. */
   constructor(command: CommandName, options: SeriesOptions = {}) {
     this.#command = command;
     this.#options = options;
@@ -48,7 +47,7 @@ export class CommandSeries implements AsyncDisposable {
     return { process, requests: process.stdin.getWriter(), replies };
   }
 
-  /** Starts the command. @param limitMs longer is a failure, and the end of the series. */
+  /** @param limitMs a longer run is a failure and ends the series */
   async run(args: readonly string[], limitMs = 90_000): Promise<CommandResult> {
     const { process, requests, replies } = this.#started ??= this.#start();
     const limit = setTimeout(() => process.kill("SIGKILL"), limitMs);
@@ -63,14 +62,12 @@ export class CommandSeries implements AsyncDisposable {
     }
   }
 
-  /** Starts a command that ends well. @param line its arguments, as they are typed or in a list */
   async ok(line: string | readonly string[]): Promise<CommandResult> {
     const ended = await this.run(listArguments(line));
     assert.equal(ended.code, 0, ended.stderr);
     return ended;
   }
 
-  /** Starts a command that is refused in words. @returns what it said */
   async refused(line: string | readonly string[], says: RegExp): Promise<string> {
     const { code, stderr } = await this.run(listArguments(line));
     assert.equal(code, 1, stderr);

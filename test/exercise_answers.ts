@@ -1,5 +1,3 @@
-/** Answers to the exercises: what stands in a starter, and what fills its hole in the place of it. */
-
 import assert from "node:assert/strict";
 import type { Exercise } from "../src/exercise/exercise.ts";
 
@@ -211,7 +209,6 @@ const answers: Readonly<Record<string, readonly (readonly [from: string, to: str
   ],
 };
 
-/** A starter with its holes filled. */
 export function fillStarter({ name, starter }: Exercise): string {
   const holes = answers[name] ?? assert.fail(`no answer to ${name}`);
   return holes.reduce((text, [from, to]) => {
@@ -220,10 +217,10 @@ export function fillStarter({ name, starter }: Exercise): string {
   }, starter);
 }
 
-/** An exercise, what an answer forgets, where that is found, and what of a right answer is replaced. */
+/** An exercise, what the answer omits, the expected finding, and the replacements in a correct answer. */
 type NearlyRight = readonly [exercise: string, string, RegExp, ...(readonly [from: string, to: string])[]];
 
-/** Answers that are right at the first odd sizes, and wrong. */
+/** Wrong answers that are correct at the first odd sizes. */
 export const nearlyRight: readonly NearlyRight[] = [
   ["softmax", "no click in the maximum", /, all utilities about -200/, [
     "var most = 0.0;",

@@ -1,7 +1,7 @@
 /**
- * The whole model again, in f64 and straight from the formulas: features are concatenated for every displayed row,
- * one-hot vectors are vectors, events are walked one by one, gradients are written out by hand. It shares nothing with
- * the kernels or the tape but the names of the parameters.
+ * The whole model in f64, straight from the formulas: features are concatenated for every displayed row,
+ * one-hot vectors are vectors, events are processed one by one, gradients are derived by hand. It shares only
+ * the parameter names with the kernels and the tape.
  */
 
 import { adamReference } from "../src/ops/adam.ts";
@@ -15,9 +15,9 @@ export interface Shape64 {
   /** Units of the LSTM. */
   readonly H: number;
   readonly dims: readonly number[];
-  /** Position weights in its place: m lags, n weightings. */
+  /** Position weights instead of the LSTM: m lags, n weightings. */
   readonly pw?: { readonly m: number; readonly n: number; readonly tanh: boolean };
-  /** No history in its place. */
+  /** No history instead of the LSTM. */
   readonly none?: boolean;
   /** Columns of the wide part; without hidden layers 0 is the linear model. */
   readonly wide?: number;
@@ -47,7 +47,6 @@ export function toParameters64(
 const zerosLike = (m: number[][]) => m.map((row) => row.map(() => 0));
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-/** Adds factor times x to y. */
 function addScaled(y: number[], factor: number, x: readonly number[]): void {
   for (let j = 0; j < y.length; j++) y[j] = (y[j] ?? NaN) + factor * (x[j] ?? NaN);
 }
@@ -57,7 +56,7 @@ function dot(a: readonly number[], b: readonly number[]): number {
   return sum;
 }
 
-/** y = x W + b; most of a one-hot x is 0. */
+/** Returns x W + b; most of a one-hot x is 0. */
 export function computeAffine64(x: number[], W: number[][], b: number[]): number[] {
   const y = [...b];
   x.forEach((xi, i) => {
@@ -65,7 +64,7 @@ export function computeAffine64(x: number[], W: number[][], b: number[]): number
   });
   return y;
 }
-/** Adds x^T dy to dW and dy to db. @returns of dx the first `wanted`. */
+/** Adds x^T dy to dW and dy to db. @returns the first `wanted` entries of dx */
 function affineBackward(
   x: number[],
   W: number[][],
@@ -81,21 +80,20 @@ function affineBackward(
   return W.slice(0, wanted).map((row) => dot(row, dy));
 }
 
-/** What a batch's pages are, and where their clicks. */
 export interface Page64 {
   readonly u: number[];
-  /** Place on the page, or -1. */
+  /** Position on the page, or -1. */
   readonly clicked: number;
-  /** History, of which nothing is predicted: its slopes are 0, and it does not count. */
+  /** Context event: its slopes are 0, and it does not count. */
   readonly given: boolean;
 }
 
-/** d loss / d output for every row of a page; none where gradients are not asked for. */
+/** d loss / d output for every row of a page; undefined if no gradients are needed. */
 type Slopes = (page: Page64, index: number) => number[] | undefined;
 
 /**
- * A network over a batch: its output for every row of every page, and the gradient of every parameter for given slopes
- * of the outputs.
+ * Computes the output of a network for every row of every page of a batch, and the gradient of every
+ * parameter for given slopes of the outputs.
  */
 export function computeNetwork64(log: ClickLog, users: ArrayLike<number>, p: Parameters64, shape: Shape64) {
   const pages: Page64[] = [];
@@ -103,7 +101,7 @@ export function computeNetwork64(log: ClickLog, users: ArrayLike<number>, p: Par
   return { pages, gradients: (slopes: Slopes) => walk64(log, users, p, shape, slopes) };
 }
 
-/** Mean loss of a batch, the utilities of its rows in order, and the gradient of every parameter . */
+/** Returns the mean loss of a batch, the utilities of its rows, and the gradient of every parameter. */
 export function computeLossAndGradients64(
   log: ClickLog,
   users: ArrayLike<number>,
@@ -144,30 +142,26 @@ export function computeLossAndGradients64(
   };
 }
 
-/** A user, by what they have clicked. */
 export interface User64 {
   /** Features of the clicked items, oldest first. */
   readonly clicks: readonly number[][];
-  /** Of the LSTM. */
   readonly h: number[];
   readonly c: number[];
-  /** What the last click gave the LSTM, and the sums of its gates. */
+  /** Input of the LSTM at the last click, and the sums of its gates. */
   readonly x: number[];
   readonly z: number[];
 }
 
-/** What is known of an item besides its features: what that adds to the first layer's sums, and to the utility. */
+/** Contributions of an item's counts to the first layer's sums and to the utility. */
 export interface Counted64 {
   readonly layer: readonly number[];
   readonly term: number;
 }
 
-/** The way there: users, carried on by one click at a time, and what items are worth to them. */
 export class Forward64 {
   readonly F: number;
-  /** Of the state that the first layer sees. */
+  /** Size of the state that the first layer gets. */
   readonly D: number;
-  /** The concatenated kernels. */
   readonly lstmW: number[][];
   readonly layerW: number[][][];
   readonly layerB: number[][];
@@ -200,7 +194,6 @@ export class Forward64 {
     this.#initial = { clicks: [], h: zeros, c: zeros, x: [], z: [] };
   }
 
-  /** What the model sees of an item: its features, or a one-hot vector. */
   features(item: number): number[] {
     const { items } = this;
     const found = this.#features.get(item) ??
@@ -229,7 +222,6 @@ export class Forward64 {
     return { clicks: past, h: own, c: cell, x, z };
   }
 
-  /** What the first layer and the wide part see of a user. */
   seen({ clicks, h }: User64) {
     const { pw, none } = this.shape;
     const recent = pw ? clicks.slice(-pw.m).reverse() : [];
@@ -239,7 +231,7 @@ export class Forward64 {
     return { recent, state, wide: this.wide?.state(clicks) };
   }
 
-  /** @returns the input of each layer and the last one's output, and the utility */
+  /** @returns the input of each layer, the output of the last one, and the utility */
   row({ state, wide }: ReturnType<Forward64["seen"]>, item: number, counted?: Counted64) {
     const f = this.features(item);
     let x = [...state, ...f];
@@ -258,7 +250,6 @@ export class Forward64 {
   }
 }
 
-/** Walks the batch there and back. */
 function walk64(
   log: ClickLog,
   users: ArrayLike<number>,
@@ -394,7 +385,7 @@ function walk64(
   return gradients;
 }
 
-/** [F n], feature k under weighting j at k n + j. @param recent features of the last clicks, the latest first. */
+/** Returns [F n], feature k under weighting j at k n + j. @param recent features of clicks, latest first */
 function pwState64(
   recent: readonly number[][],
   F: number,
@@ -412,7 +403,7 @@ function pwState64(
   });
 }
 
-/** The wide part, (b + A h) . (B f), h = sum over the last clicks of w_lag f_lag; without A it is b . (B f), b = 1. */
+/** (b + A h) . (B f), h = sum over the last clicks of w_lag f_lag; without A it is b . (B f), b = 1. */
 class Wide64 {
   readonly #gradients: Parameters64 = new Map();
 
@@ -427,7 +418,7 @@ class Wide64 {
     return this.#gradients;
   }
 
-  /** @param clicks features of what was clicked, the latest last. */
+  /** @param clicks features of the clicked items, latest last */
   state(clicks: readonly number[][]) {
     const { p, K } = this;
     const of = (name: string) => p.get(`wide/${name}`) ?? [];
@@ -464,7 +455,6 @@ class Wide64 {
   }
 }
 
-/** Adam over all parameters, in f64. */
 export class Adam64 {
   readonly #m = new Map<string, number[][]>();
   readonly #v = new Map<string, number[][]>();
@@ -484,7 +474,6 @@ export class Adam64 {
   }
 }
 
-/** Training in f64: each step's loss and gradients, and the parameters after the last. */
 export interface Trajectory64 {
   readonly steps: readonly { readonly loss: number; readonly gradients: Parameters64 }[];
   readonly end: Parameters64;
@@ -492,8 +481,8 @@ export interface Trajectory64 {
 const trajectories = new WeakMap<ClickLog, Map<string, Trajectory64>>();
 
 /**
- * Steps of Adam over batches, from a start that it moves. Whoever starts from the same on another kind of adapter is given
- * the same trajectory.
+ * Runs steps of Adam over batches and updates the start in place. The same start on another kind of adapter
+ * gets the same trajectory without a second run.
  */
 export function trainTrajectory64(
   log: ClickLog,

@@ -1,5 +1,3 @@
-/** Prepared data sets as another engine would write them, and change them. */
-
 import assert from "node:assert/strict";
 import { type ClickLog, FURTHER_CLICK, listClickedRows } from "../src/data/click_log.ts";
 import { formatLiteral } from "../src/data/prepare/sql_engine.ts";
@@ -9,12 +7,11 @@ import { expectRefusal } from "./case_table.ts";
 import { createSmallLog } from "../src/selftest/small_logs.ts";
 
 interface Shape {
-  /** Parquet files of pages, and rows of a row group. */
   readonly files?: number;
   readonly rowGroup?: number;
 }
 
-/** Writes a log as another engine would: SQL over values, and the least manifest. */
+/** Writes a log as another engine would: SQL over values, and a minimal manifest. */
 export async function writeSet(
   folder: string,
   log: ClickLog,
@@ -78,14 +75,13 @@ export async function writeSet(
   await Deno.writeTextFile(`${folder}/manifest.json`, JSON.stringify(manifest));
 }
 
-/** Writes a part anew, by a query over its rows `t` */
 export async function rewrite(folder: string, part: string, sql: string): Promise<void> {
   const path = formatLiteral(`${folder}/${part}.parquet`);
   const engine = await getSharedEngine();
   await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${path}; COPY (${sql}) TO ${path} (FORMAT parquet)`);
 }
 
-/** 30 users, 12 items of two features and tokens of 9, some pages given, some with several clicks. */
+/** 30 users, 12 items with two features and 9 tokens, some context pages, some pages with several clicks. */
 export const foreignLog = createSmallLog(21, {
   users: 30,
   items: 12,
@@ -94,7 +90,6 @@ export const foreignLog = createSmallLog(21, {
   given: 0.3,
   further: 0.3,
 });
-/** The events of its pages, in their order. */
 export const foreignPages = [...foreignLog.eventClick.keys()].filter((e) =>
   foreignLog.eventGiven?.[e] !== FURTHER_CLICK
 );
@@ -106,7 +101,6 @@ async function makeTemplate(): Promise<string> {
   return folder;
 }
 
-/** A folder with that log as a prepared data set. */
 export async function copySet(): Promise<string> {
   const from = await (template ??= makeTemplate());
   const folder = await makeFolderWith();
@@ -114,12 +108,10 @@ export async function copySet(): Promise<string> {
   return folder;
 }
 
-/** The same for a test that is one expression. */
 export async function withCopy(use: (folder: string) => Promise<void>): Promise<void> {
   await use(await copySet());
 }
 
-/** Training refuses it, on one line. */
 export async function expectTrainRefusal(
   folder: string,
   says: RegExp | string,

@@ -1,8 +1,8 @@
-/** The files of kernels/: a folder a family of kernels. One with a number in its name is a step of a ladder. */
+/** Files of kernels/: one folder per family of kernels. A number in a name marks a step of a ladder. */
 
 const kernels = new URL("../kernels/", import.meta.url);
 
-/** Those of the program, the ladders' steps before them, what measures the adapter, and what a reader fills in. */
+/** Kernels of the program, earlier steps of ladders, measurements of adapters, and exercises. */
 export type KernelKind = "shipped" | "steps" | "probe" | "exercises";
 
 /** @returns paths within kernels/ */
@@ -20,7 +20,7 @@ function getKernelKind(path: string): KernelKind {
   return /_\d+_/.test(path) ? "steps" : "shipped";
 }
 
-/** Where its file is, within kernels/. @throws Error for a kernel that is not shipped and no step. */
+/** Returns the path within kernels/. @throws Error unless the kernel is shipped or a step */
 export function findKernelPath(name: string): string {
   const path = listKernelFiles("shipped", "steps").find((path) => getKernelName(path) === name);
   if (path === undefined) throw new Error(`kernels/ has no ${name}.wgsl`);
@@ -32,31 +32,26 @@ export function readKernelFile(path: string): string {
   return Deno.readTextFileSync(new URL(path, kernels));
 }
 
-/** The name of the kernel in a file. */
 export function getKernelName(path: string): string {
   return path.replace(/^.*\//, "").replace(/\.wgsl$/, "");
 }
 
-/** Names of all kernels of some kinds. */
 export function listKernelNames(...kinds: readonly KernelKind[]): string[] {
   return listKernelFiles(...kinds).map(getKernelName).sort();
 }
 
-/** Whether a kernel is for adapters that are a CPU alone: its header says so. @param path within kernels/ */
+/** @param path within kernels/ */
 export function isForCpu(path: string): boolean {
   return /^\/\/ For {2,}a CPU adapter/m.test(readKernelFile(path));
 }
 
-/** The comment that a kernel's text begins with. @param path within kernels/ */
+/** Returns the comment at the start of a kernel. @param path within kernels/ */
 export function readHeader(path: string): string {
   const text = readKernelFile(path);
   return text.slice(0, text.search(/^(?!\/\/)/m));
 }
 
-/**
- * What follows a label: up to the next label of its line, or with the lines that continue it.
- * @returns undefined without the label.
- */
+/** Returns the text after a label: up to the next label of its line, or with the lines that continue it. */
 export function findHeaderPart(path: string, label: string): string | undefined {
   const found = readHeader(path).match(
     new RegExp(`(?:^// | {3})${label} {2,}(.+?)(?= {3,}[A-Z]|$)((?:\\n// {2,}.*)*)`, "m"),

@@ -1,5 +1,3 @@
-/** A comparison of made-up policies: nobody was simulated, the numbers only look like it. */
-
 import { createRandomStream, type Random } from "../src/data/random.ts";
 import type { ComparisonCell, PolicyComparison } from "../src/policy/comparison/comparison.ts";
 import { computePageCalibration, computeQConsistency } from "../src/policy/comparison/page_calibration.ts";

@@ -1,6 +1,6 @@
 /**
- * The check that every op goes through, as the self-test runs it (src/selftest/ops/op_run.ts), and more than that: the reference
- * against finite differences, gradients that are added to others, the kernel variants of both kinds of adapter.
+ * The check of every op: that of the self-test (src/selftest/ops/op_run.ts), the reference against finite
+ * differences, gradients that are added to others, and the kernel variants of both kinds of adapters.
  */
 
 import assert from "node:assert/strict";
@@ -18,18 +18,16 @@ export { CanaryArena } from "../src/selftest/harness.ts";
 export { computeEventMean, countScoredEvents } from "../src/selftest/ops/op_batches.ts";
 export type { LeafSpec, OpCase } from "../src/selftest/ops/op_bench.ts";
 
-/** A device and what was made of it, by kernel variants. */
 interface Opened {
   readonly first: Gpu;
   readonly byVariants: Map<string, Gpu>;
   readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
 }
-/** That of this file of tests: each is run apart from the others. Undefined while a test uses it. */
 let opened: Opened | undefined;
 
 /**
- * Runs on a device, and checks that nothing failed and nothing is left alive. The tests of a file share it, and so the
- * shaders that it has compiled, whatever the kernel variants; after a failure the next test gets a new one.
+ * Runs on a device; asserts that nothing failed and nothing is left alive. The tests of a file share the
+ * device and its compiled shaders, for all kernel variants; after a failure the next test gets a new one.
  */
 export async function withGpu<T>(
   variants: AdapterKind | KernelVariants | undefined,
@@ -63,7 +61,6 @@ async function open(): Promise<Opened> {
   return { first: await openGpu(), byVariants: new Map(), pipelines: new Map() };
 }
 
-/** The device with these variants; its own where there are none. */
 function getGpu(
   { first, byVariants, pipelines }: Opened,
   variants = first.variants,
@@ -86,7 +83,7 @@ function getGpu(
 
 addEventListener("unload", () => opened?.first.close());
 
-/** A test of a check as the self-test runs it: what differs fails it. @param variants of the kernels; the adapter's own if absent */
+/** @param variants of the kernels; by default the adapter's own */
 export function checkTest(
   name: string,
   variants: AdapterKind | KernelVariants | undefined,
@@ -101,7 +98,6 @@ export function checkTest(
     }));
 }
 
-/** Runs the case on the kernel variants of both kinds of adapter, or on those that are given. */
 export async function checkOp(
   case_: OpCase,
   variants: readonly KernelVariants[] = [getDefaultVariants("cpu"), getDefaultVariants("gpu")],
@@ -117,8 +113,8 @@ export async function checkOp(
 }
 
 /**
- * @param uses how often the op is recorded on the same inputs.
- * @param differences hold the reference against finite differences, which is the same whatever the variants.
+ * @param uses times that the op is recorded on the same inputs. @param differences compares the reference
+ * with finite differences, which do not depend on variants
  */
 async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): Promise<void> {
   const checks = new CheckCollector();
@@ -128,7 +124,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): 
   assert.ok(wrong.length === 0, `on ${gpu.variants.kind}: ${wrong.map(checkText).join("\n")}`);
 }
 
-/** A few entries of every input, by central differences in f64. */
+/** Compares a few entries of every input with central differences in f64. */
 function checkFiniteDifferences(c: OpCase, { node, inputs, gradients, loss }: ReferenceRun): void {
   const random = createRandomStream(11, "finite differences");
   const h = 1e-5;

@@ -1,5 +1,3 @@
-/** Prepared data sets as tests make and read them. */
-
 import { dirname } from "node:path";
 import type { Json } from "@duckdb/node-api";
 import { expectRefusal } from "./case_table.ts";
@@ -31,7 +29,7 @@ async function fill(folder: string, files: Files): Promise<void> {
   }
 }
 
-/** A folder with these files in it, which is removed when all tests of the file have ended. */
+/** Creates a folder with these files, removed when all tests of the file have ended. */
 export async function makeFolderWith(files: Files = {}): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-data-" });
   await fill(folder, files);
@@ -39,7 +37,6 @@ export async function makeFolderWith(files: Files = {}): Promise<string> {
   return folder;
 }
 
-/** The same, removed when it has been used. */
 export async function withFolder(files: Files, use: (folder: string) => Promise<void>): Promise<void> {
   await withEmptyFolder(async (folder) => {
     await fill(folder, files);
@@ -47,7 +44,6 @@ export async function withFolder(files: Files, use: (folder: string) => Promise<
   });
 }
 
-/** Prepares into a folder of its own below `folder`. */
 export function prepareIn(
   folder: string,
   recipe: PreparationRecipe,
@@ -57,14 +53,13 @@ export function prepareIn(
   return prepare(recipe, { ...defaults, out, ...options }, ["test"]);
 }
 
-/** The recipe, with the users in rounds of so many rows; null: as memory allows. */
+/** Returns the recipe with users in rounds of so many rows; null: as memory allows. */
 export const prepareInRounds =
   (recipe: PreparationRecipe, rows_at_once: number | null): PreparationRecipe => async (...args) => {
     const begun = await recipe(...args);
     return { ...begun, variables: { ...begun.variables, rows_at_once } };
   };
 
-/** A preparation that ends with a UserError. */
 export async function expectPrepareRefusal(
   folder: string,
   recipe: PreparationRecipe,
@@ -73,7 +68,7 @@ export async function expectPrepareRefusal(
   await expectRefusal(() => prepareIn(folder, recipe), says);
 }
 
-/** Rows of a query (which does not begin with WITH) over a prepared data set, whose parts are users, items and pages. */
+/** Returns rows of a query (not beginning with WITH) over the parts users, items and pages of a set. */
 export async function query(folder: string, sql: string): Promise<Record<string, Json>[]> {
   const parts = ["users", "items", "pages"].map((part) =>
     `${part} AS (FROM ${formatLiteral(`${folder}/${part}.parquet`)})`
@@ -81,7 +76,7 @@ export async function query(folder: string, sql: string): Promise<Record<string,
   return await (await getSharedEngine()).rows(`WITH ${parts.join(", ")} ${sql}`);
 }
 
-/** Every page with its user's id, its items' ids, and those of the clicks in their order; in the order of the file. */
+/** Returns every page in the file's order: ids of its user and items, and clicked ids in order. */
 export async function readPages(
   folder: string,
 ): Promise<{ user: string; time: string; items: string[]; clicked: string | null }[]> {
@@ -106,12 +101,10 @@ export async function readPages(
   });
 }
 
-/** Checksums of the three files. */
 export function listChecksums({ manifest }: PreparationResult): string[] {
   return (["users", "items", "pages"] as const).map((part) => manifest.files[part]?.sha256 ?? "none");
 }
 
-/** The same rows in the order of numbers that are drawn for them. */
 export function shuffleBy<T>(rows: readonly T[], draw: () => number): T[] {
   return rows.map((row) => ({ row, key: draw() })).sort((a, b) => a.key - b.key).map(({ row }) => row);
 }
@@ -130,22 +123,21 @@ async function open(): Promise<SqlEngine> {
   return engine;
 }
 
-/** Queries of several tests may meet in it: what one of them needs is one call of the engine. */
+/** Queries of several tests may interleave in it: dependent statements must be one call. */
 export function getSharedEngine(): Promise<SqlEngine> {
   return opened ??= open();
 }
 
-/** Writes a Parquet file of a query. */
 export async function writeParquet(path: string, sql: string, more = ""): Promise<void> {
   await (await getSharedEngine()).run(`COPY (${sql}) TO ${formatLiteral(path)} (FORMAT parquet${more})`);
 }
 
 const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemIds: false, rareBelow: 1 };
-/** Pages as they stand: small logs have pages of one item. */
+/** Keeps pages as logged, because small logs have pages of one item. */
 export const makeRecipe = (source: string, more: Partial<LogOptions> = {}) =>
   logRecipe({ ...columns, source, pages: "as-is", ...more });
 
-/** Prepares `name` of a folder with these files. @param more `features` is a file of the folder. */
+/** @param more `features` is a file of the folder */
 export async function prepareFiles(
   files: Files,
   name: string,
@@ -167,6 +159,6 @@ export async function expectRejection(
   await expectRefusal(() => prepareFiles(files, name, more, options), says);
 }
 
-/** Rows that are right, so that a few bad ones are less than 1 %. */
+/** Good rows, so that a few bad ones are less than 1 %. */
 export const makeGoodRows = (n: number) =>
   Array.from({ length: n }, (_, k) => `u${k},i${k % 7},${1_600_000_000 + k},1\n`).join("");

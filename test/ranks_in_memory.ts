@@ -1,5 +1,3 @@
-/** Ranks that are no processes: they meet in memory. */
-
 import assert from "node:assert/strict";
 import type { ProcessGroup } from "../src/train/process_group.ts";
 

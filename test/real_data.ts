@@ -1,8 +1,6 @@
-/** Where the tests find the real data sets, which may not be shipped with the project. */
-
 /**
- * The path of a file of `../shared/data`, seen from the project's root, or undefined where it is not there;
- * then a line says which tests are skipped. Use it as `ignore: path === undefined`.
+ * Returns the path of a file of `../shared/data`, seen from the project's root, or undefined where it is
+ * missing; then a line says which tests are skipped. Use it as `ignore: path === undefined`.
  */
 export function findRealData(name: string): string | undefined {
   const path = new URL(`../../shared/data/${name}`, import.meta.url);

@@ -1,4 +1,4 @@
-/** Models of all kinds over items of all kinds, with weights that are no special case, and pages to score. */
+/** Models of all kinds over items of all kinds, with non-trivial weights, and pages to score. */
 
 import type { ClickLog } from "../src/data/click_log.ts";
 import { getItemsShape } from "../src/data/item_catalogue.ts";
@@ -62,8 +62,8 @@ export const scoreCases: Readonly<Record<string, ScoreCase>> = {
 };
 
 /**
- * Weights of about the size of trained ones, no bias 0, no statistic of batch normalisation at its start; what is counted is of
- * the log.
+ * Draws weights of about the size of trained ones: no bias is 0, no statistic of batch normalisation is at
+ * its start. Counts are those of the log.
  */
 export function drawWeights({ log, config }: ScoreCase, seed = 5): Weights {
   const random = createRandomStream(seed, "scored weights");
@@ -87,8 +87,8 @@ export function drawWeights({ log, config }: ScoreCase, seed = 5): Weights {
 const LONG = [19, 20, 25, 20];
 
 /**
- * Histories of no click, one, a few, more than the lags, and with repeated items; pages of one item and more. The longest
- * ones begin at the 13th, and repeat items.
+ * Draws histories of no click, one, a few, more than the lags, and with repeated items, and pages of one item
+ * and more. From the 13th on they are the longest and repeat items.
  */
 export function drawRequests({ log }: ScoreCase, count = 12): ScoringRequest[] {
   const random = createRandomStream(7, "requests");

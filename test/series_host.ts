@@ -1,9 +1,8 @@
 /**
- * One process that runs a command again and again, for `command_series.ts`. A line of standard input is what the command is
- * given, a line of standard output how it ended and what it said. Its argument is the command.
- *
- * A command's script runs anew each time, as a module of another name; the modules below it stay loaded, and the
- * device stays open. Its `Deno.exit` ends the command alone.
+ * One process that runs a command repeatedly, for `command_series.ts`: a line of standard input has the
+ * arguments, a line of standard output the exit code and the output. Its argument is the command. Each run
+ * loads the command's script again, as a module of another name; the modules below it stay loaded, and the
+ * device stays open. `Deno.exit` ends the run alone.
  */
 
 import process from "node:process";
@@ -13,7 +12,6 @@ const { module } = readTask(Deno.args[0] as TaskName);
 const [exit, log, error] = [Deno.exit, console.log, console.error];
 const [writeOut, writeError] = [process.stdout.write, process.stderr.write];
 
-/** What ends a command in the place of the process. */
 class Exit extends Error {}
 
 const encoder = new TextEncoder();
@@ -24,13 +22,11 @@ const own = new WritableStream<string>({
   },
 }).getWriter();
 
-/** A line of standard input. */
 export interface SeriesRequest {
   readonly args: readonly string[];
   readonly cwd?: string;
 }
 
-/** Runs the command once. */
 async function run(number: number, { args, cwd }: SeriesRequest) {
   if (cwd !== undefined) Deno.chdir(cwd); // the folder of this name may be another one now
   const said = { stdout: "", stderr: "" };
@@ -74,7 +70,6 @@ for await (const chunk of lines) {
 }
 exit(0);
 
-/** From now on in this process. */
 function keepDevice(): void {
   const { gpu } = navigator;
   const [adapters, devices] = [GPUAdapter.prototype, GPUDevice.prototype];

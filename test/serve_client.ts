@@ -1,4 +1,4 @@
-/** Asks a service: `serve_client.ts URL CALLS.json REQUESTS CLIENTS`. Prints the result of the load as JSON. */
+/** `serve_client.ts URL CALLS.json REQUESTS CLIENTS` sends requests and prints the load's result as JSON. */
 
 import { load } from "../bench/serve_load.ts";
 

@@ -1,5 +1,3 @@
-/** A service that a test starts as a user does. */
-
 import assert from "node:assert/strict";
 import type { LoadRequest } from "../bench/serve_load.ts";
 import { getItemsShape } from "../src/data/item_catalogue.ts";
@@ -12,7 +10,7 @@ import { drawRequests, scoreCases } from "./score_cases.ts";
 
 const { config, log } = scoreCases["LSTM, one-hot"] ?? assert.fail();
 
-/** A service over a small log, and calls with the utilities that they must give. */
+/** Starts a service over a small log, with calls and the utilities that they must return. */
 export async function withService(
   use: (
     service: { url: string; calls: string; child: Deno.ChildProcess; model: string; data: string },
@@ -52,7 +50,6 @@ export async function withService(
   });
 }
 
-/** The exit code of a process, and what it said on standard error. */
 export async function waitForProcess(child: Deno.ChildProcess): Promise<{ code: number; stderr: string }> {
   const [{ code }, stderr] = await Promise.all([child.status, new Response(child.stderr).text()]);
   return { code, stderr };

@@ -1,5 +1,3 @@
-/** Small models whose users are simulated, and how tests run them. */
-
 import { buildCountsConfig } from "../src/counts/count_tables.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { getItemsShape } from "../src/data/item_catalogue.ts";
@@ -38,17 +36,15 @@ export const none: ModelConfig = { ...common, encoder: "none" };
 
 export type SimulatedModelKind = keyof typeof logs;
 
-/** Pages of many users over the items of a log, to count. */
 function countedLog({ items }: ClickLog): MemoryLog {
   return new MemoryLog({ ...createSmallLog(34, { ...size, users: 150, maxEvents: 8, width: 0 }), items });
 }
 
-/** The model with counts. */
 export function addCounts(kind: SimulatedModelKind, config: ModelConfig): ModelConfig {
   return { ...config, counts: buildCountsConfig(countedLog(logs[kind]), []) };
 }
 
-/** Weights that make users differ and clicks likely; tables of counts are those of many users. */
+/** Weights with which users differ and clicks are likely; tables of counts are those of many users. */
 export function drawSomeWeights(log: ClickLog, config: ModelConfig): Weights {
   const start = initializeFromCounts(countedLog(log), config, 1);
   return new Map(
@@ -60,7 +56,6 @@ export function drawSomeWeights(log: ClickLog, config: ModelConfig): Weights {
   );
 }
 
-/** Logs of a run. */
 export async function playEpisodes(
   simulator: Simulator,
   policy: Policy,
@@ -71,7 +66,6 @@ export async function playEpisodes(
   return found;
 }
 
-/** Histories. */
 export const start = [[3, 17], [], [40, 2, 2, 9, 31], [8]];
 export const run: SimulatorOptions = { users: 45, slate: 3, pages: 11, seed: 5, start };
 export const key = makeKey(5);

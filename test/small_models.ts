@@ -1,24 +1,23 @@
 /**
- * The models of the tests that are about something else than sizes. Each distinct text of a kernel is compiled once, which
- * takes .1 to 4 s of CPU, and a text depends on sizes in vectors of four alone. So all of these have layers of two vectors and
- * an LSTM of one, no size fills its vectors, and tests take features of two vectors with them ({@link WIDTH}).
+ * Models of tests that are not about sizes. Each distinct text of a kernel is compiled once, which takes 0.1
+ * to 4 s of CPU, and depends on sizes in vectors of four alone. So all have layers of two vectors and an LSTM
+ * of one, no size fills its vectors, and tests take features of two vectors with them ({@link WIDTH}).
  */
 
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/model_config.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
 import { createSmallLog } from "../src/selftest/small_logs.ts";
 
-/** Dense features of an item. */
+/** Dense features per item. */
 export const WIDTH = 7;
 
 export const smallLstm = { ...defaultModel, lstmUnits: 3, dims: [7, 5] } satisfies ModelConfig;
 export const smallPw = { ...defaultPwModel, pwLags: 3, kernelSd: 0.3, dims: [7, 5] } satisfies ModelConfig;
 
 const { lstmUnits: _, ...common } = defaultModel;
-/** No encoder; default layers. */
 export const noHistory: ModelConfig = { ...common, encoder: "none" };
 
-/** Whose pages stand as they were shown. */
+/** Pages stay as they were shown. */
 export const tinyData = {
   source: new MemoryLog(createSmallLog(1, { users: 9, items: 5, width: 2 })),
   places: "shown",

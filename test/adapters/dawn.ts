@@ -1,6 +1,6 @@
 /**
- * The self-test on Dawn, Chromium's WebGPU: over the Vulkan driver that is installed, or in Chromium on its software adapter.
- * `deno run ... dawn.ts ONLY EVERY [CHROMIUM]`. Prints JSON.
+ * Runs the self-test on Dawn, Chromium's WebGPU: over the installed Vulkan driver, or in Chromium on its
+ * software adapter. `deno run ... dawn.ts ONLY EVERY [CHROMIUM]` prints JSON.
  */
 
 import { fileURLToPath } from "node:url";

@@ -1,6 +1,6 @@
 /**
- * `deno task test:special adapters`: the self-test by every implementation of WebGPU that is at hand. wgpu is Deno's, Dawn is
- * Chromium's; Dawn runs over the same driver as Deno, and in Chromium over SwiftShader, its own software adapter.
+ * `deno task test:special adapters` runs the self-test on every WebGPU implementation found: wgpu (Deno's),
+ * Dawn (Chromium's) on the same driver, and Dawn in Chromium on SwiftShader, its software adapter.
  */
 
 import { Command } from "commander";
@@ -23,7 +23,6 @@ interface Options {
 const MARKERS = "selftest adapters";
 const here = (file: string) => new URL(file, import.meta.url).href;
 
-/** How each is started. The script beside this one takes `--only` and `--every` of the self-test, in this order. */
 const implementations: readonly {
   readonly name: string;
   readonly script: string;
@@ -50,20 +49,18 @@ const implementations: readonly {
   },
 ];
 
-/** What an implementation said, in a row. */
 export interface AdapterOutcome {
   readonly name: string;
-  /** As `formatSelftestJson` writes it. */
   readonly result: SelftestResult & { readonly kernels: readonly KernelFinding[] };
   readonly faults: readonly string[];
 }
 
-/** JSON has text for numbers that it does not know. */
+/** JSON stores NaN and infinities as text. */
 function known(_: string, value: unknown): unknown {
   return value === "NaN" || value === "Infinity" || value === "-Infinity" ? Number(value) : value;
 }
 
-/** @throws UserError where it printed no JSON */
+/** @throws UserError if it printed no JSON */
 export function parseOutcome(name: string, stdout: string, stderr: string): AdapterOutcome {
   try {
     const result: AdapterOutcome["result"] = JSON.parse(stdout, known);

@@ -1,10 +1,11 @@
-/** The self-test in a browser: `selftest(only, every)` gives its JSON. dawn.ts takes it as it is, and bundles it for Chromium. */
-
 import { openDevice } from "../../src/gpu/device.ts";
 import { formatSelftestJson } from "../../src/selftest/finding.ts";
 import { runSelftest } from "../../src/selftest/run.ts";
 
-/** @param only cases with this in their names. @param every too what an adapter never takes. @param tell gets a line a case. */
+/**
+ * @param only text in names. @param every adds kernels that no adapter selects. @param tell gets a line per
+ * case
+ */
 export async function runSelftestPage(
   only: string,
   every: boolean,

@@ -1,9 +1,8 @@
 /**
- * A corpus of bad inputs: the files, the command, and how it must end. A case runs with the permissions of the
- * command's task. The cases of one command share a process, unless a case says how its process starts.
- *
- * Every case must also hold what follows: the command ends in time, with a message and without a stack trace; nothing that was
- * there is altered or gone, and nothing is left behind but what the case names.
+ * A corpus of bad inputs: files, command and expected end. A case runs with the permissions of the command's
+ * task; the cases of one command share a process, unless a case says how its process starts. Each case also
+ * checks that the command ends in time, with a message and without a stack trace, that no file was altered or
+ * removed, and that only the named files are left behind.
  */
 
 import assert from "node:assert/strict";
@@ -12,22 +11,20 @@ import { CommandSeries } from "../command_series.ts";
 import { parseRows, toPattern } from "../case_table.ts";
 import { readTree } from "./files.ts";
 
-/** Makes files in the case's folder. */
 export type FileMaker = (folder: string) => Promise<void> | void;
 
 export interface BadInput {
   readonly name: string;
   /** The command and its arguments; DIR is the case's folder. */
   readonly run: readonly string[];
-  /** What is in the folder before. */
   readonly files: FileMaker;
-  /** What must be said; of a command that succeeds, on either output. */
+  /** Patterns that standard error must match, or either output if the command succeeds. */
   readonly says: readonly RegExp[];
-  /** 1 unless given: a mistake of the user. */
+  /** 1 by default: a mistake of the user. */
   readonly code: number;
-  /** What may be there afterwards that was not before: paths in the folder, or the beginning of them ("run/"). */
+  /** Paths, or their beginnings ("run/"), that may exist afterwards although they did not before. */
   readonly leaves: readonly string[];
-  /** The command is run by a shell, as "$@", e.g. `exec "$@" >/dev/full`. */
+  /** A shell runs the command as "$@", e.g. `exec "$@" >/dev/full`. */
   readonly shell?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** The system must be able to make the files. */
@@ -36,7 +33,7 @@ export interface BadInput {
 
 export type BadInputOptions = Partial<Omit<BadInput, "name" | "run" | "files">>;
 
-/** A case. @param run the command and its arguments, a text of {@link splitArguments}. @param says a text of {@link toPattern}, or several. */
+/** @param run the command and arguments, for {@link splitArguments}. @param says for {@link toPattern} */
 export function makeBadInput(
   name: string,
   run: string | readonly string[],
@@ -48,7 +45,7 @@ export function makeBadInput(
   return { name, run: split, files, says: [says].flat().map(toPattern), code: 1, leaves: [], ...more };
 }
 
-/** Cases that have the same files, a line of a table each ({@link parseRows}): a name, the arguments behind `run`, and what must be said. */
+/** Creates cases from a table ({@link parseRows}): name, arguments after `run`, expected message. */
 export function makeCases(files: FileMaker, run: string, more: BadInputOptions = {}) {
   return (text: TemplateStringsArray, ...values: readonly string[]): BadInput[] =>
     parseRows(String.raw(text, ...values)).map(([name = "", args = "", ...says]) =>
@@ -56,20 +53,17 @@ export function makeCases(files: FileMaker, run: string, more: BadInputOptions =
     );
 }
 
-/** No files. */
 export const makeNothing: FileMaker = () => {};
 
-/** Makes the files of each, one after another. */
 export function makeAll(...makers: readonly FileMaker[]): FileMaker {
   return async (folder) => {
     for (const make of makers) await make(folder);
   };
 }
 
-/** Longer is a hang. */
 const LIMIT_MS = 90_000;
 
-/** Folders that the commands write to unless they are told otherwise: a case must not write into the project. */
+/** Default output folders; a case must not write into the project. */
 const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: string]>> = {
   train: ["--save-dir", "DIR/run"],
   reproduce: ["--save-dir", "DIR/experiments"],
@@ -77,7 +71,7 @@ const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: str
   data: ["--out", "DIR/out"],
 };
 
-/** Runs each case as a test. One call per file of tests: its cases share their processes. */
+/** Runs each case as a test. Call it once per test file, because its cases share processes. */
 export function assertRefused(themes: Readonly<Record<string, readonly BadInput[]>>): void {
   const shared = new Shared();
   for (const [theme, cases] of Object.entries(themes)) {
@@ -88,11 +82,9 @@ export function assertRefused(themes: Readonly<Record<string, readonly BadInput[
   Deno.test.afterAll(() => shared.close());
 }
 
-/** Processes that cases share, one for each command. */
 class Shared {
   readonly #open = new Map<CommandName, CommandSeries>();
 
-  /** Runs a case in the process of its command. */
   async run(one: BadInput, folder: string): Promise<Ended> {
     const command = getCommand(one);
     const series = this.#open.get(command) ?? new CommandSeries(command);
@@ -111,7 +103,6 @@ class Shared {
   }
 }
 
-/** All cases do but those that say how their process starts. */
 function sharesProcess(one: BadInput): boolean {
   return one.shell === undefined && one.env === undefined;
 }
@@ -156,7 +147,6 @@ interface Ended {
 
 const getCommand = ({ run: [command] }: BadInput) => command as CommandName;
 
-/** What a case's command is given. */
 function listArguments(one: BadInput, folder: string): string[] {
   return withOutput(getCommand(one), one.run.slice(1)).map((text) => text.replaceAll("DIR", folder));
 }
@@ -189,7 +179,6 @@ async function start(one: BadInput, folder: string): Promise<Ended> {
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr), late };
 }
 
-/** The arguments with a folder of the case to write to, unless they name one. */
 function withOutput(command: CommandName, args: readonly string[]): readonly string[] {
   const [option, folder] = OUTPUTS[command] ?? [];
   if (option === undefined || folder === undefined) return args;

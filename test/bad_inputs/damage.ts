@@ -1,17 +1,13 @@
-/** Random damage to texts, bytes and JSON values; what it is made of shrinks to what matters. */
-
 import fc from "fast-check";
 
 /** With CLICKGAN_FUZZ=N, N times as many cases are tried, and others. */
 const TIMES = Number(Deno.env.get("CLICKGAN_FUZZ") ?? 1);
 
-/** How often a property is tried; always on the same cases. */
 export const countRuns = (count: number) => ({ numRuns: count * TIMES, seed: 13 + TIMES });
 
-/** Where something happens, as a share of the length. */
+/** A position as a share of the length. */
 const place = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
 
-/** Texts that break readers. */
 export const nasty: fc.Arbitrary<string> = fc.constantFrom(
   ...[
     "",
@@ -48,7 +44,6 @@ function withLines(change: (lines: string[], a: number, b: number) => void): fc.
   });
 }
 
-/** Characters, lines and fields that are cut, doubled, swapped or replaced. @param separator of fields. */
 export function drawDamagedText(separator: string, most = 4): fc.Arbitrary<Edit<string>> {
   const character = fc.tuple(
     place,
@@ -77,7 +72,6 @@ export function drawDamagedText(separator: string, most = 4): fc.Arbitrary<Edit<
   ], most);
 }
 
-/** Bytes that are flipped, cut, put in or overwritten. */
 export const damagedBytes: fc.Arbitrary<Edit<Uint8Array<ArrayBuffer>>> = edited([
   fc.tuple(place, fc.integer({ min: 0, max: 255 })).map(([a, value]) => (bytes: Uint8Array<ArrayBuffer>) => {
     const out = bytes.slice();
@@ -91,7 +85,6 @@ export const damagedBytes: fc.Arbitrary<Edit<Uint8Array<ArrayBuffer>>> = edited(
   }),
 ], 3);
 
-/** Values of a JSON text that are replaced, taken out or added, anywhere in it. */
 export const damagedJson: fc.Arbitrary<Edit<string>> = edited([
   fc.tuple(fc.nat(), fc.jsonValue({ maxDepth: 2 }), fc.constantFrom("replace", "remove", "add"), nasty).map(
     ([place, value, what, name]) => (text: string) => {

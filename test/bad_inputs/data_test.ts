@@ -1,7 +1,4 @@
-/**
- * What `data` refuses, one example per source and kind of input, and what it leaves behind. What readers refuse value by value
- * is tested in test/data.
- */
+/** Refusals of `data`, one per source and kind of input. test/data has refusals of single values. */
 
 import {
   assertRefused,
@@ -18,7 +15,7 @@ import { makePaperFile, makePreparedSet } from "./good_inputs.ts";
 const ENGINE = "--memory 500MB --threads 1";
 const LOG = `data log --user uid --item sku --time ts --clicked label ${ENGINE}`;
 const HEAD = "uid,sku,ts,label\n";
-/** A page of two items for each of so many users, the first clicked. */
+/** One page of two items per user, the first clicked. */
 const rows = (users: number) =>
   Array.from({ length: users }, (_, k) => `u${k},a,${1600000000 + k},1\nu${k},b,${1600000000 + k},0\n`).join(
     "",
@@ -31,7 +28,6 @@ const csv = (name: string, text: string | Uint8Array, says: string | string[], m
   log(name, "DIR/log.csv", makeFile("log.csv", text), says, more);
 const of = (name: string, path: string, contents: string | Uint8Array, says: string) =>
   log(name, `DIR/${path}`, makeFile(path, contents), says);
-/** It is prepared. */
 const fine = { code: 0, leaves: ["out/"] };
 
 const logs: readonly BadInput[] = [

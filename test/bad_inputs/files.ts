@@ -1,12 +1,9 @@
-/** Files, links and folders of a case, texts with damage, and what is in a folder. */
-
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import type { FileMaker } from "./corpus.ts";
 
 export type FileContent = string | Uint8Array;
 
-/** A file; folders above it are made. */
 export function makeFile(name: string, contents: FileContent): FileMaker {
   return (folder) => {
     const path = `${folder}/${name}`;
@@ -20,12 +17,12 @@ export function makeFolder(name: string): FileMaker {
   return (folder) => Deno.mkdirSync(`${folder}/${name}`, { recursive: true });
 }
 
-/** A symbolic link; DIR in the target is the case's folder. */
+/** Makes a symbolic link; DIR in the target is the case's folder. */
 export function link(name: string, target: string): FileMaker {
   return (folder) => Deno.symlinkSync(target.replaceAll("DIR", folder), `${folder}/${name}`);
 }
 
-/** A named pipe, which nobody writes to. */
+/** Makes a named pipe without a writer. */
 export function makeFifo(name: string): FileMaker {
   return async (folder) => {
     const { success } = await new Deno.Command("mkfifo", { args: [`${folder}/${name}`] }).output();
@@ -33,7 +30,6 @@ export function makeFifo(name: string): FileMaker {
   };
 }
 
-/** A file of zeros that takes no room. */
 export function makeSparseFile(name: string, bytes: number): FileMaker {
   return async (folder) => {
     await Deno.create(`${folder}/${name}`).then((file) => file.close());
@@ -41,22 +37,19 @@ export function makeSparseFile(name: string, bytes: number): FileMaker {
   };
 }
 
-/** Takes a file away that another maker made. */
 export function removeFile(name: string): FileMaker {
   return (folder) => Deno.removeSync(`${folder}/${name}`, { recursive: true });
 }
 
-/** Alters a file that another maker made. */
 export function alterFile(name: string, change: (bytes: Uint8Array<ArrayBuffer>) => FileContent): FileMaker {
   return (folder) => makeFile(name, change(Deno.readFileSync(`${folder}/${name}`)))(folder);
 }
 
-/** The same as text. */
 export function alterText(name: string, change: (text: string) => FileContent): FileMaker {
   return (folder) => makeFile(name, change(Deno.readTextFileSync(`${folder}/${name}`)))(folder);
 }
 
-/** Values of a JSON file by their paths, such as "training.seed"; undefined takes one out. */
+/** Sets values of a JSON file by path, such as "training.seed"; undefined removes one. */
 export function alterJson(name: string, values: Readonly<Record<string, unknown>>): FileMaker {
   return alterText(name, (text) => {
     const json: unknown = JSON.parse(text);
@@ -82,15 +75,13 @@ export function cut(name: string, bytes: number): FileMaker {
 }
 
 export const compressText = (text: string): Uint8Array => new Uint8Array(gzipSync(text));
-/** A line of a text, from 1, changed. */
 export function alterLine(number: number, change: (line: string) => string): (text: string) => string {
   return (text) => text.split("\n").map((own, k) => (k + 1 === number ? change(own) : own)).join("\n");
 }
 
-/** Bytes of a file that is compared by what it holds. */
+/** Bytes up to which files are compared by content. */
 const LARGEST = 2 ** 28;
 
-/** What is in a folder, to compare: every path with what it is and what it holds. */
 export async function readTree(folder: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   await walk(folder, "", found);

@@ -1,6 +1,6 @@
 /**
- * Readers under random damage, and options at random: what comes out is a UserError, or a value that is right; never another exception.
- * The seeds are fixed, so that what holds today holds tomorrow.
+ * Readers under random damage, and random options: the result is a UserError or a correct value, never
+ * another exception. The seeds are fixed.
  */
 
 import fc from "fast-check";
@@ -42,7 +42,7 @@ import {
 } from "../../src/train/training_config.ts";
 import { addPolicyTrainOptions, buildPolicyTrainingConfig } from "../../src/commands/policy/policy_train.ts";
 
-/** @param what is read, for messages. @returns undefined where it is refused as it should be. */
+/** @param what is read, for messages. @returns undefined if it is refused with a UserError */
 async function outcome<T>(read: () => T | Promise<T>, what = ""): Promise<T | undefined> {
   try {
     return await read();
@@ -52,7 +52,6 @@ async function outcome<T>(read: () => T | Promise<T>, what = ""): Promise<T | un
   }
 }
 
-/** What a text in the paper's layout holds, read in the plainest way. */
 function countRows(text: string): { rows: number; pages: number; clicks: number } {
   const [header = "", ...lines] = text.replace(/^\ufeff/, "").split("\n").map((line) =>
     line.replace(/\r$/, "")
@@ -264,7 +263,6 @@ const option = fc.oneof(
   fc.constantFrom(...FLAGS).map((name) => [name]),
   fc.string({ maxLength: 6 }).map((text) => [text]),
 );
-/** Help and version end the process, as they should. */
 const asks = (arg: string) => /^(-[^-]*[hV]|--help|--version)/.test(arg);
 
 Deno.test("no option of policy train, or of reproduce, takes a number that no training could have", async () => {

@@ -1,5 +1,3 @@
-/** Logs in the paper's layout, prepared data sets, snapshots of a small model and runs of it, good or with damage. */
-
 import { writePaperFile } from "../command_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { type FileMaker, makeAll } from "./corpus.ts";
@@ -19,7 +17,7 @@ export const COLUMNS = ["session_new_index", "Time", "item_new_index", "is_click
 
 let text: string | undefined;
 
-/** 90 users, a third in each part, over 30 items. */
+/** Returns a log of 90 users, a third per split, over 30 items. */
 export function makePaperText(): string {
   if (text === undefined) {
     const path = Deno.makeTempFileSync({ prefix: "clickgan-bad-" });
@@ -33,7 +31,6 @@ export function makePaperText(): string {
   return text;
 }
 
-/** log.tsv; without a change it is a good one. */
 export function makePaperFile(
   change: (text: string) => FileContent = (text) => text,
   name = "log.tsv",
@@ -41,12 +38,11 @@ export function makePaperFile(
   return (folder) => makeFile(name, change(makePaperText()))(folder);
 }
 
-/** A log of these rows, in the order of the columns. */
 export function makePaperRows(rows: readonly (readonly (string | number)[])[]): FileMaker {
   return makeFile("log.tsv", [COLUMNS, ...rows].map((row) => row.join("\t")).join("\n") + "\n");
 }
 
-/** Rows of `users` users in a part, from user `first` on, with a page of `page` items each whose first is clicked. */
+/** Returns rows of users of a split, each with one page of `page` items of which the first is clicked. */
 export function makeUserRows(
   first: number,
   users: number,
@@ -61,16 +57,15 @@ export function makeUserRows(
   return rows;
 }
 
-/** SQL that makes a table anew, from its good rows t. */
+/** SQL per table that computes its damaged rows from its good rows `t`. */
 export interface TableDamage {
   readonly users?: string;
   readonly items?: string;
   readonly pages?: string;
-  /** Of the manifest. */
   readonly manifest?: string | Readonly<Record<string, unknown>>;
 }
 
-/** A set of 90 users over 30 items with two dense features, in the folder `set`. */
+/** Makes the folder `set`: 90 users, 30 items with two dense features. */
 export function makePreparedSet({ manifest = {}, ...tables }: TableDamage = {}): FileMaker {
   return async (folder) => {
     const set = `${folder}/set`;
@@ -93,7 +88,6 @@ export const goodManifest = {
 export const SMALL_MODEL: ModelConfig = { ...defaultModel, lstmUnits: 4, dims: [8] };
 const SMALL_ITEMS: ItemsShape = { kind: "one-hot", count: 30, width: 30 };
 
-/** What a file holds, to be altered. */
 export interface SnapshotContents {
   readonly tensors: Map<string, TensorData>;
   readonly metadata: Record<string, string>;
@@ -117,7 +111,6 @@ export function makeGoodSnapshot(kind = "best-loss", iteration = 4, items = SMAL
   return { tensors, metadata };
 }
 
-/** A snapshot; without a change it is a good one. */
 export function makeSnapshot(
   change: (holds: SnapshotContents) => unknown = () => {},
   name = "model.safetensors",
@@ -129,7 +122,6 @@ export function makeSnapshot(
   };
 }
 
-/** A snapshot of the adversarial stage. */
 export const makeGameSnapshot = (change: object = {}): FileMaker =>
   makeSnapshot(({ metadata }) => {
     const usual = {
@@ -143,7 +135,6 @@ export const makeGameSnapshot = (change: object = {}): FileMaker =>
     metadata.game = JSON.stringify({ ...usual, ...change });
   });
 
-/** Gives a tensor another shape, the values staying as they are. */
 export function reshapeTensor(
   name: string,
   shape: (old: readonly number[]) => number[],
@@ -155,7 +146,6 @@ export function reshapeTensor(
   };
 }
 
-/** Sets values of a tensor: all of them, or the one at a place. */
 export function setTensorValue(name: string, value: number, at?: number): (holds: SnapshotContents) => void {
   return ({ tensors }) => {
     const tensor = tensors.get(name);
@@ -169,7 +159,7 @@ export function setTensorValue(name: string, value: number, at?: number): (holds
 
 const HEADER = "iteration,loss,prec1,prec2\n";
 
-/** log.tsv, and the folder `old` of a run on it; the changes are made to it in order. */
+/** Makes log.tsv and the run `old` on it, then applies the changes in order. */
 export function run(...changes: readonly FileMaker[]): FileMaker {
   return makeAll(makePaperFile(), writeRun, ...changes);
 }
@@ -231,12 +221,11 @@ const writeRun: FileMaker = async (folder) => {
   for (const make of files) await make(folder);
 };
 
-/** What a snapshot says of a log. */
 export function computeLogMark(text: string): { bytes: number; sha256: string } {
   return { bytes: text.length, sha256: createHash("sha256").update(text).digest("hex") };
 }
 
-/** The folder `s` of two seeds, of which the first has begun; the changes are made to it in order. */
+/** Makes the folder `s` of two seeds, of which the first has started, and applies the changes in order. */
 export function makeSeedsFolder(list: unknown = [1, 2], ...changes: readonly FileMaker[]): FileMaker {
   return makeAll(run(), (folder) => {
     Deno.mkdirSync(`${folder}/s`);
@@ -249,7 +238,6 @@ export function makeSeedsFolder(list: unknown = [1, 2], ...changes: readonly Fil
   }, ...changes);
 }
 
-/** The folder `old` of a run whose Shannon stage is done and whose adversarial stage is to come. */
 export function makeRunBeforeAdversarial(...changes: readonly FileMaker[]): FileMaker {
   const adversarial = {
     ...defaultAdversarial,

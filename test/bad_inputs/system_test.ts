@@ -1,5 +1,3 @@
-/** Outputs that are full or closed, and an environment that lacks something. */
-
 import {
   assertRefused,
   type BadInput,
@@ -12,14 +10,13 @@ import { splitArguments } from "../command_check.ts";
 import { makeFile, makeFolder } from "./files.ts";
 import { makePaperFile, makePaperText, makeSnapshot, run } from "./good_inputs.ts";
 
-/** A training that ends at once. */
 const QUICK = "--batch-size 12 --iterations 2 --validate-every 1 --dims 8 --lstm-units 4";
 const TRAIN = `train --data DIR/log.tsv ${QUICK}`;
 const EVALUATE = "evaluate --model DIR/model.safetensors --data DIR/log.tsv";
 
 const only = Deno.build.os === "linux";
 const FULL = `exec "$@" >/dev/full`;
-/** Standard output is full: what was to be printed there goes to standard error, and the command has failed. */
+/** Standard output is full: the text goes to standard error and the command fails. */
 const full = (name: string, args: string, files: FileMaker, says: string[], leaves: string[] = []) =>
   makeBadInput(`standard output is full: ${name}`, args, files, [
     "error: standard output could not be written (the disk is full",

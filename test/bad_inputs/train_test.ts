@@ -1,6 +1,6 @@
 /**
- * What `train` refuses, or leaves as it is: data, and the runs and snapshots that it goes on with or starts from. What readers
- * refuse value by value is tested beside them: options_test.ts, paper_file_test.ts, foreign_set_test.ts, snapshot_test.ts,
+ * Refusals of `train`: data, and runs and snapshots that it resumes or starts from. Refusals of single values
+ * are tested with their readers: options_test.ts, paper_file_test.ts, foreign_set_test.ts, snapshot_test.ts,
  * csv_log_test.ts.
  */
 
@@ -41,14 +41,12 @@ import {
 } from "./good_inputs.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 
-/** Settings of a run that ends at once. */
 const QUICK = "--batch-size 5 --iterations 2 --validate-every 1 --dims 4 --lstm-units 4";
 const train = (name: string, files: FileMaker, says: string) =>
   makeBadInput(name, `train --data DIR/log.tsv ${QUICK}`, files, says);
 const onSet = (name: string, files: FileMaker, says: string) =>
   makeBadInput(name, `train --data DIR/set ${QUICK}`, files, says);
 
-/** Users of pages of so many items, in all three parts. @param clicks whether the first item of each is clicked */
 const allParts = (page: number, clicks = true) => [
   ...makeUserRows(0, 8, 0, page, clicks),
   ...makeUserRows(8, 2, 1, page, clicks),
@@ -156,12 +154,10 @@ const saveDirs: readonly BadInput[] = [
 const resume = (name: string, files: FileMaker, says: string | string[]) =>
   makeBadInput(name, "train --resume DIR/old", files, says);
 const OLD = ["config.json", "train.csv", "validation.csv", "last.safetensors"].map((name) => `old/${name}`);
-/** It goes on, and writes to these. */
 const goesOn = {
   code: 0,
   leaves: ["old/", ...OLD, ...["loss", "prec1", "prec2"].map((name) => `old/best-${name}.safetensors`)],
 };
-/** Metadata of the last snapshot, changed. */
 const last = (change: (metadata: Record<string, string>) => void) =>
   run(alterFile("old/last.safetensors", (bytes) => {
     const { tensors, metadata } = decodeSafetensors(bytes, "last");
@@ -297,7 +293,7 @@ const starts: readonly BadInput[] = [
 
 const seed = (name: string, change: FileMaker, says: string, more = {}) =>
   makeBadInput(`seeds: ${name}`, "train --resume DIR/s", makeSeedsFolder([1], change), says, more);
-/** The Shannon stage has its test figures before the other one is begun. */
+/** The Shannon stage has test metrics before the adversarial stage begins. */
 const stage = (name: string, change: FileMaker, says: string, more = {}) =>
   makeBadInput(`adversarial: ${name}`, "train --resume DIR/old", makeRunBeforeAdversarial(change), says, {
     leaves: ["old/result.json"],
@@ -343,7 +339,6 @@ const stages: readonly BadInput[] = [
 
 const LINUX = { only: Deno.build.os === "linux" };
 
-/** Paths that are no log. */
 const paths: readonly BadInput[] = [
   ...makeCases(makeNothing, "train --data")`
     demo in capitals | DEMO | DEMO

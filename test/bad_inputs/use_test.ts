@@ -1,5 +1,3 @@
-/** What the commands refuse that use, compare, search or simulate models, and those about reports and policies. */
-
 import {
   assertRefused,
   type BadInput,
@@ -131,7 +129,6 @@ const models: readonly BadInput[] = [
   `,
 ];
 
-/** A log of so many train users. */
 const log = (users: number) =>
   makePaperRows([
     ...makeUserRows(0, users, 0),
@@ -150,7 +147,6 @@ const SEARCH = {
   rungs: [],
   settings: [],
 };
-/** A tune.json in the folder of a search. */
 const search = (json: unknown): FileMaker => (path) =>
   makeFile("tune/tune.json", JSON.stringify(json).replaceAll("DIR", path))(path);
 

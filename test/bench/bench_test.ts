@@ -1,5 +1,3 @@
-/** The bench: that no kernel is left out, what its files hold, what it calls noise, and the command. */
-
 import assert from "node:assert/strict";
 import { kinds } from "../../bench/logs/make.ts";
 import { chooseUsers } from "../../bench/simulate.ts";
@@ -50,7 +48,10 @@ import { computeRooflinePosition } from "../../src/profile/roofline.ts";
 
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
-/** Simulated users and slates have benches of their own; the others run where a batch or a table does not fit the device, for policies, or by choice. */
+/**
+ * Simulated users and slates have their own benches. The other kernels here run if a batch or a table exceeds
+ * the device's limits, for policies, or on request.
+ */
 const NOT_TIMED = [
   ...listKernelFiles("shipped").filter((path) => /^(simulate|slates)\//.test(path)).map(getKernelName),
   ...[
@@ -429,7 +430,6 @@ fn main() {
   assert.deepEqual(listReadWrittenBindings(parseKernel("made", text), text), ["b"]);
 });
 
-/** All that the dispatches of a step may write, as bits. */
 async function written(recording: Recording): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const { program } of recording.step()) {

@@ -1,5 +1,3 @@
-/** What is asked of the figures that the compiler gives of a kernel. */
-
 import assert from "node:assert/strict";
 import { describeMissingCompiler } from "../../bench/compiled/vulkan.ts";
 import * as v from "../../src/schema.ts";
@@ -8,7 +6,6 @@ import { runBench } from "../command_check.ts";
 
 const missing = describeMissingCompiler();
 if (missing !== undefined) console.log(`Skipped: kernels compiled for GPUs, as ${missing}`);
-/** Whether there is no compiler to test. */
 export const ignore = missing !== undefined;
 
 const widths = v.record(v.string(), v.number());
@@ -42,19 +39,18 @@ export async function compileAll(
   return { report: v.parse(reportSchema, JSON.parse(await Deno.readTextFile(json))), stdout };
 }
 
-/** What a kernel's header says behind "compiled:". */
+/** Returns the part of a kernel's header after "compiled:". */
 function compiledPart(kernel: string): string {
   const [, said = ""] = /compiled:((?:.*\n\/\/ {3})*.*)/.exec(readHeader(findKernelPath(kernel))) ?? [];
   return said.replaceAll(/\n\/\/\s*/g, " ");
 }
 
-/** The number that it gives a reason for: "lanes 20, because ...". */
+/** Returns the number that the header gives a reason for: "lanes 20, because ...". */
 function excused(kernel: string, what: "lanes" | "subgroups" | "loads"): number | undefined {
   const found = compiledPart(kernel).match(new RegExp(`\\b${what} (\\d+), because \\w`))?.[1];
   return found === undefined ? undefined : Number(found);
 }
 
-/** Whether the figures that a header has of navi31 are those of one of its texts. */
 function isCurrent(kernel: string, facts: CompiledChecksReport["texts"][number]["facts"]): boolean {
   const [, vgprs, subgroups] = compiledPart(kernel).match(/navi31 (\d+) VGPRs, (\d+) subgroups/) ?? [];
   return vgprs === undefined ||
@@ -64,8 +60,8 @@ function isCurrent(kernel: string, facts: CompiledChecksReport["texts"][number][
 }
 
 /**
- * Where a kernel spills, and where its lanes, subgroups or loads are few without a reason in its header, or enough with one.
- * @param gpus that everything was compiled for.
+ * Lists kernels that spill, and kernels with few lanes, subgroups or loads without a reason in the header, or
+ * with a reason that does not apply. @param gpus that everything was compiled for
  */
 export function listCompiledFaults(
   { texts, compiler }: CompiledChecksReport,
@@ -94,24 +90,21 @@ export function listCompiledFaults(
   });
 }
 
-/** Whether a SIMD holds fewer than the eight subgroups that a kernel should leave room for, or on CDNA four. */
+/** True below 8 subgroups per SIMD, or 4 on CDNA. */
 function areFew({ gpu, subgroups }: { gpu: string; subgroups: number }): boolean {
   return subgroups < (gpu === "mi200" ? 4 : 8);
 }
 
-/** Whether a kernel reads vectors of four floats as a whole. */
 function readsVectors(kernel: string): boolean {
   const text = readKernelFile(findKernelPath(kernel));
   const names = [...text.matchAll(/var<storage, read> (\w+): array<vec4f>/g)].map(([, name]) => name);
   return names.some((name) => new RegExp(`\\b${name}\\[(?:[^[\\]]|\\[[^\\]]*\\])*\\](?!\\.)`).test(text));
 }
 
-/** What is shown in the chapter about machine code: its excerpts, and its table. */
 export const chapter = Deno.readTextFileSync(
   new URL("../../kernels/course/13-machine-code.md", import.meta.url),
 );
 
-/** Whether what is shown is of this compiler. */
 export function isCompiler(compiler: string): boolean {
   return chapter.replaceAll(/\s+/g, " ").includes(`of ${compiler}.`);
 }

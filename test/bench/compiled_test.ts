@@ -1,4 +1,4 @@
-/** `deno task bench compiled`, with two kernels; all of them are in test/external/compiled.ts. */
+/** `deno task bench compiled` with two kernels; test/external/compiled.ts has all kernels. */
 
 import assert from "node:assert/strict";
 import { readAssembly } from "../../bench/compiled/assembly.ts";

@@ -1,5 +1,3 @@
-/** The exercises: what is right passes, what is wrong is named, and the command writes a file to begin with. */
-
 import assert from "node:assert/strict";
 import { compileWithTint } from "../../bench/exercise.ts";
 import {
@@ -28,13 +26,11 @@ const kernelText = (name: string) => readKernelFile(findKernelPath(name));
 
 type Which = (exercise: Exercise) => readonly ExerciseCase[];
 
-/** The second odd size: each is compiled for itself. */
+/** The second odd size; each size is compiled separately. */
 const odd: Which = (exercise) => listCases(exercise).slice(1, 2);
-/** The hard cases alone. */
 const hard: Which = (exercise) =>
   listCases(exercise).slice(exercise.ladder.oddSizes.length).slice(0, exercise.hard.length);
 
-/** Checks a text as an answer. */
 async function check(
   gpu: Gpu,
   exercise: Exercise,
@@ -98,12 +94,11 @@ Deno.test("exercises: what is right at odd sizes alone fails a hard case", () =>
     await check(gpu, named("softmax"), `// grid: 64 E\n${workgroup}`, hard);
   }));
 
-/** A choice for an answer. */
 const choice = `// grid: E\n${kernelText("choice_nll_3_online")}`;
 
 type Changes = readonly (readonly [from: string, to: string])[];
 
-/** Replaces parts of a text; instead of no part it adds to the end of the kernel. */
+/** Replaces parts of a text; an empty part appends to the kernel's end. */
 function changed(text: string, changes: Changes): string {
   return changes.reduce(
     (text, [from, to]) =>
@@ -112,7 +107,7 @@ function changed(text: string, changes: Changes): string {
   );
 }
 
-/** A right answer to an exercise of which something is replaced, what is said of that, and of which cases. */
+/** A correct answer with replacements, the expected message, and the cases to run. */
 type Wrong = readonly [exercise: string, says: RegExp, changes: Changes, which?: Which];
 
 const wrong: readonly Wrong[] = [

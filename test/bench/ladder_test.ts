@@ -1,5 +1,3 @@
-/** The ladders: every step is right at odd sizes, the command prints its table, and a wrong step is refused. */
-
 import assert from "node:assert/strict";
 import { getJsonPath, listLadderCells, readLadders } from "../../bench/ladder.ts";
 import {
@@ -53,7 +51,7 @@ for (const name of ["lstm", "lstm-backward"]) {
     }));
 }
 
-/** Kernels that take long to compile, and are tried in lstm_test.ts and below. So is what is shipped as it is here, by the ops. */
+/** Kernels that are slow to compile are tested in lstm_test.ts and below, shipped kernels with the ops. */
 const ELSEWHERE = ["lstm_forward", "lstm_backward", "lstm_forward_panel", "lstm_backward_panel"];
 
 for (const ladder of ladders) {
@@ -146,14 +144,14 @@ Deno.test("the command prints a row a step", () =>
   }));
 
 /**
- * Rungs of the panel kernels. What they sum over is written out, each vector behind a condition of its own, by one line for
- * all of them (kernel_headers_test.ts). The ops' tests have the rungs 1, 2, 4, 5, 8, 9, 16, 17, 33 and 64; here are others in
- * between, at the borders of parts. Only the kernel itself is compiled, which is a ladder's last step but for those of GPUs.
+ * Numbers of vectors for panel kernels, at borders of parts that the ops' tests leave out (they have 1, 2, 4,
+ * 5, 8, 9, 16, 17, 33 and 64). One line generates the code of all vectors (kernel_headers_test.ts). Only the
+ * kernel itself is compiled, which is the last step of a ladder before those of GPUs.
  */
 const vectors = allSizes ? [32, 48, 49] : [49];
-/** Up to 32 units, in fours; lstm_test.ts has 1, 2 and 5. */
+/** Multiples of 4 up to 32; lstm_test.ts has 1, 2 and 5. */
 const units = allSizes ? [8] : [];
-/** So many columns are so many vectors, padded but for every fourth. */
+/** Columns that fill `vectors` vectors, with padding except for every fourth. */
 const columns = (vectors: number) => 4 * vectors - vectors % 4;
 
 const rungs: Record<string, LadderSize[]> = {

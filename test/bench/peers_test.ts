@@ -1,5 +1,3 @@
-/** The comparison with other libraries: that the peers compute what clickgan does, and that one that does not is found. */
-
 import assert from "node:assert/strict";
 import { createClickganPeer } from "../../bench/peers/clickgan.ts";
 import { type ClickganJob, makeJob, type PeerJob, readJob, writeJob } from "../../bench/peers/job.ts";
@@ -23,7 +21,7 @@ import { createWorkloadLog } from "../../src/profile/workloads.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
-/** Ragged pages and histories, one-hot items, no click at all now and then; and pages of one length, dense features. */
+/** Ragged pages, one-hot items, some pages without a click; and pages of one length, dense features. */
 const jobs: Record<string, ClickganJob> = {
   ragged: makeJob(
     createSmallLog(41, { users: 40, items: 23, width: 0, maxEvents: 6, maxPage: 7 }),
@@ -87,7 +85,6 @@ Deno.test("a job is read as it was written", () =>
     assert.deepEqual(await readJob(file), job);
   }));
 
-/** Runs the scripts of peers. @param seconds of each */
 function measured(entries: readonly PeerEntry[], rounds: number, seconds: number, say = (_: string) => {}) {
   const command = (_: PeerEntry, { args, environment }: PeerEntry["variants"][number]) => ({
     ...{ program: Deno.execPath(), args: ["eval", ...args], environment },
@@ -95,7 +92,6 @@ function measured(entries: readonly PeerEntry[], rounds: number, seconds: number
   return measure(entries, { rounds, seconds, signal: new AbortController().signal, say, command });
 }
 
-/** A peer whose process answers with these losses, then with the last of them. */
 function fakePeer(key: string, losses: readonly number[], more = ""): PeerEntry {
   const script = `
     const say = (m) => console.log("@peer " + JSON.stringify(m));
@@ -152,7 +148,6 @@ Deno.test("a page keeps what was measured on other processors", () =>
 
 Deno.test("each PyTorch is found once, and has a name of its own", () =>
   withEmptyFolder(async (folder) => {
-    /** A program that answers as a Python with such a torch. */
     const python = async (name: string, file: string, version: string, blas: string) => {
       const said = JSON.stringify({ file, version, blas, made: `made of ${blas}`, card: false });
       await Deno.writeTextFile(`${folder}/${name}`, `#!/bin/sh\necho '${said}'\n`, { mode: 0o755 });

@@ -1,5 +1,3 @@
-/** `train --adversarial` from the outside: both stages, stopping and going on, --init of a run, bad options. */
-
 import assert from "node:assert/strict";
 import {
   assertSameStage,

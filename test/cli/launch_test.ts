@@ -1,5 +1,3 @@
-/** How a command is started: its permissions, what it may write to and fetch, the driver that it needs, and how its end is told. */
-
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
@@ -18,7 +16,6 @@ import { listFiles, runCommand, withSmallLog } from "../command_check.ts";
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 import config from "../../deno.json" with { type: "json" };
 
-/** Tasks that the launcher starts. */
 const LAUNCHED = (Object.keys(config.tasks) as TaskName[]).filter((name) =>
   /launch\.ts/.test(config.tasks[name].command)
 );
@@ -98,7 +95,6 @@ Deno.test("cacheFolder finds the user's cache", () => {
   assert.equal(folder({}, "linux"), undefined);
 });
 
-/** A machine whose probes answer `answers` in turn. */
 function machine(answers: (AdapterSummary | null)[], changes: Partial<SetupHost> = {}) {
   const log: string[] = [];
   const host: SetupHost = {
@@ -171,7 +167,7 @@ Deno.test("exitCodeOf tells mistakes of the user from faults", async () => {
   assert.match(fault.said[1] ?? "", /please report it/);
 });
 
-/** Starts `train` by the launcher, in a folder, and waits until it trains. @returns also what it says from then on. */
+/** Starts `train` by the launcher and waits until it trains. @returns also what it prints from then on */
 async function launchTraining(folder: string, data: string) {
   const script = new URL("../../src/cli/launch.ts", import.meta.url).href;
   const run = `${folder}/run`;
@@ -263,7 +259,7 @@ Deno.test("a signal that ended a process is described, unless a user asked for t
 // What a command fetches on a fresh machine: the packages that it uses, and nothing by `deno task` itself.
 
 const root = new URL("../../", import.meta.url);
-/** Where nobody answers: what needs the network fails at once. */
+/** Nothing listens here: what needs the network fails at once. */
 const NOWHERE = "http://127.0.0.1:9";
 const NO_NETWORK = {
   HTTPS_PROXY: NOWHERE,
@@ -273,7 +269,7 @@ const NO_NETWORK = {
   NO_COLOR: "1",
 };
 
-/** A dependency of types alone has no code, and is not fetched. */
+/** A type-only dependency has no code and is not fetched. */
 const dependencySchema = v.object({ code: v.optional(v.object({ specifier: v.optional(v.string(), "") })) });
 const graphSchema = v.object({
   modules: v.array(v.object({
@@ -292,11 +288,10 @@ const lockSchema = v.object({
     }),
   ),
 });
-/** Names of the packages of modules and of all that they depend on; those of other systems are left out. */
 async function listPackages(...modules: string[]): Promise<string[]> {
   const lock = v.parse(lockSchema, JSON.parse(await Deno.readTextFile(new URL("deno.lock", root))));
   const keys = Object.keys(lock.npm);
-  /** The lock file leaves the version out where there is but one. */
+  /** The lock file omits the version if there is only one. */
   const findLockKey = (name: string) => keys.find((key) => key === name || getPackageName(key) === name);
   const found = new Set<string>();
   const add = (key: string) => {

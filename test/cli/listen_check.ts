@@ -1,9 +1,12 @@
-/** An answer in parts, one that nobody waits for, and what is late; then starts the lab and asks it what a browser would not; a process of its own, as the tests may not use the network. */
+/**
+ * Checks the server: an answer in parts, an unread one, late requests. Then starts the lab and sends requests
+ * that no browser sends. It is a process of its own, because tests may not use the network.
+ */
 
 import assert from "node:assert/strict";
 import { listen } from "../../src/serve/listen.ts";
 
-/** Of the lab: fewer than it allows connections. */
+/** File descriptors of the lab: fewer than the connections that it allows. */
 const DESCRIPTORS = 80;
 const IDLE = 120;
 
@@ -41,7 +44,6 @@ const port = Number(/127\.0\.0\.1:(\d+)/.exec((await output.read()).value ?? "")
 
 const connect = (to = port) => Deno.connect({ hostname: "127.0.0.1", port: to });
 
-/** What comes until the other side closes. */
 async function answerTo(connection: Deno.TcpConn, text: string): Promise<string> {
   await connection.write(new TextEncoder().encode(text));
   return await new Response(connection.readable).text().catch(() => "");
@@ -49,7 +51,7 @@ async function answerTo(connection: Deno.TcpConn, text: string): Promise<string>
 
 const UNFINISHED = "GET / HTTP/1.1\r\nX: ";
 
-/** Headers may take less long than the whole request does: of two that never end, the one whose body is missing is older. */
+/** Headers have less time than the request: of two unfinished ones, the one without a body is older. */
 async function firstToEnd(): Promise<string> {
   const [older, newer] = [await connect(server.port), await connect(server.port)];
   const host = `Host: 127.0.0.1:${server.port}`;

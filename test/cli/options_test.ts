@@ -1,5 +1,3 @@
-/** Options that are not understood, or make no sense together, are refused in words; and what no command may write to. */
-
 import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
 import { buildStagesConfig } from "../../src/run/options/stages_options.ts";
@@ -17,7 +15,6 @@ import { folder, parse, path } from "../../src/cli/command_options.ts";
 import { expectApart } from "../../src/cli/outputs.ts";
 import { makeFifo, makeFile } from "../bad_inputs/files.ts";
 
-/** Options with values that they do not take, as JSON, and what is said of each. */
 const VALUES = parseRows(`
   --seed | Expected a whole number in 0..4294967295
     | ["", " ", "-1", "4294967296", "1.5", "1e3", "0x10", "NaN", "Infinity", "-0", "1,000", "\u0661", "+1",

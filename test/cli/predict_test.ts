@@ -1,5 +1,3 @@
-/** Predictions in files, and the commands that use a trained model. */
-
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { listClickedRows, NONE } from "../../src/data/click_log.ts";

@@ -1,5 +1,3 @@
-/** `reproduce`: paired tests, claims, stopping and going on, and the table in a Markdown file. */
-
 import assert from "node:assert/strict";
 import { computePairedDifference } from "../../src/data/paired_difference.ts";
 import {

@@ -1,5 +1,3 @@
-/** Tables of results: what is trained for them is kept, and what came of it stands in the right cells. */
-
 import { isUserError } from "../run/folder_check.ts";
 import assert from "node:assert/strict";
 import { likelihoodTable, modelsTable, referenceTable, testFigures } from "../../bench/results/models.ts";
@@ -55,7 +53,6 @@ function makeResult(loss: number, prec1: number) {
   };
 }
 
-/** The cells of a table, by the first cell of their row. */
 function parseTable(text: string): Record<string, string[]> {
   const rows = text.split("\n").filter((line) => line.startsWith("| "));
   return Object.fromEntries(rows.map((row) => {
@@ -111,7 +108,6 @@ const OWN = "the model a";
 const SECOND = "the model b";
 const SHOP = "the restless shop";
 
-/** A comparison in which everything that a policy does brings so much. */
 function makeComparison(slate: number, policies: Readonly<Record<string, readonly (number | null)[]>>) {
   const environments = [
     { name: OWN, role: "trained on" },

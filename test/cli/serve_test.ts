@@ -1,5 +1,3 @@
-/** The service: what it answers, what it refuses and why, and how it ends; over HTTP, too, as a user starts it and the lab. */
-
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { LoadResult } from "../../bench/serve_load.ts";
@@ -23,7 +21,7 @@ import { waitForProcess, withService } from "../service.ts";
 const one: ScoreCase = scoreCases["LSTM, dense"] ?? assert.fail();
 const data = await OpenedDataset.of(createDataset(new MemoryLog(one.log), { kind: "demo", seed: 1 }));
 
-/** Utility of an item: its number, and a thousandth for each click. Answers when it is told to, if it is to be slow. */
+/** Scores an item as its number plus 0.001 per click; a slow scorer answers on request. */
 class FakeScorer implements BatchScorer {
   readonly room = { users: 4, events: 10_000, rows: 20_000 };
   readonly batches: number[] = [];
@@ -51,7 +49,6 @@ class FakeScorer implements BatchScorer {
   }
 }
 
-/** A service over items whose model only says what its config is. */
 function makeService(scorer: BatchScorer, options: Partial<ServiceOptions> = {}): Service {
   const model = { config: one.config } as UserModel;
   return new Service(model, data, scorer, { ...defaultService, ...options });
@@ -63,7 +60,6 @@ function post(service: Service, path: string, body: unknown, headers = JSON_TYPE
   const text = typeof body === "string" ? body : JSON.stringify(body);
   return service.handle({ method: "POST", path, headers, body: new Blob([text]).stream() });
 }
-/** What a service answers, and whether that is well. */
 async function ask(service: Service, path: string, body: unknown, headers = JSON_TYPE) {
   const answer = await post(service, path, body, headers);
   return { status: answer.status, body: await answer.json() };
@@ -451,7 +447,7 @@ Deno.test("when scoring fails, requests hear of it, and the service says that it
   assert.equal((await (await get(service, "/health")).json()).status, "failed");
 });
 
-/** The load of a client in a process of its own, as the tests may not use the network. */
+/** Runs the clients in another process, because tests may not use the network. */
 async function clientLoad(
   url: string,
   calls: string,

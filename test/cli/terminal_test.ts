@@ -1,5 +1,3 @@
-/** What is said on a terminal: progress, tables, and hints that are pasted into a shell, which give the path and run nothing. */
-
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
@@ -21,7 +19,6 @@ const LINE_START = /[\r\n]|\x1b\[1G/;
 // deno-lint-ignore no-control-regex
 const CONTROLS = /\x1b(\[[\d?]*[A-Za-z]|\d)/g;
 
-/** Collects what is written. */
 function recorder(isTTY: boolean, columns?: number) {
   const texts: string[] = [];
   return { isTTY, columns, texts, write: (text: string) => texts.push(text) };
@@ -132,7 +129,6 @@ Deno.test("table aligns numbers to the right and columns with any text to the le
   assert.deepEqual(lines.slice(2), ["lstm          1  3", "attention  1234  too slow"]);
 });
 
-/** What a shell makes of lines such as `printf '%s\0' word`, all in one process. */
 async function words(lines: readonly string[], shell = "sh"): Promise<string[]> {
   const { stdout, success } = await new Deno.Command(shell, {
     args: ["-c", lines.join("\n")],

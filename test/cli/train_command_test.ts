@@ -1,5 +1,3 @@
-/** `train` and `evaluate` from the outside: what a run leaves behind, stopping and going on, starting from a file, and trainings that cannot go on. */
-
 import assert from "node:assert/strict";
 import { defaultModel } from "../../src/model/model_config.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
@@ -26,7 +24,7 @@ const RUN_FILES = [...STAGE_FILES, "report.html"].sort();
 const SIZES = "--batch-size 12 --dims 8 --lstm-units 4";
 const SMALL = `${SIZES} --validate-every 4`;
 
-/** Most runs are trained in one process, and are what the tests share: they read, and write into folders of their own. */
+/** Most runs are trained in one process and shared: tests read them, and write into folders of their own. */
 const folder = await Deno.makeTempDir({ prefix: "clickgan-train-" });
 const data = `${folder}/small.tsv`;
 writePaperFile(data, createSmallLog(31, { users: 90, items: 30, width: 0 }));
@@ -36,13 +34,10 @@ Deno.test.afterAll(async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-/** Trains, or goes on. */
 const train = (line: string) => trainings.ok(line);
 
-/** What runs that are stopped end as: long enough to be stopped on the way. */
 const LONG = `--data ${data} ${SIZES} --validate-every 20 --iterations 400`;
 let made: Promise<string> | undefined;
-/** The folder of two seeds, 1 and 2, that were not stopped. */
 function wholeSeeds(): Promise<string> {
   const path = `${folder}/seeds-400`;
   return made ??= train(`${LONG} --save-dir ${path} --seeds 2`).then(() => path);
@@ -53,7 +48,6 @@ function rows(path: string): string[] {
 }
 const json = (path: string) => JSON.parse(Deno.readTextFileSync(path));
 
-/** All results of two runs are equal, bit for bit. */
 function assertSameRun(a: string, b: string): void {
   assertSameStage(a, b);
   assert.deepEqual(json(`${a}/result.json`).test, json(`${b}/result.json`).test);

@@ -1,5 +1,3 @@
-/** The search of `tune`: what it tries, in which order, in how much time, what it says at the end; and as a user runs it. */
-
 import assert from "node:assert/strict";
 import { parseTrainArguments, parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import {
@@ -45,7 +43,6 @@ import {
 import { CommandSeries } from "../command_series.ts";
 import { tinyData } from "../small_models.ts";
 
-/** Undefined where train refuses the arguments. */
 function trainedOn(args: readonly string[]): ReturnType<typeof parseTrainArguments> | undefined {
   try {
     return parseTrainArguments(args, tinyData);
@@ -55,7 +52,7 @@ function trainedOn(args: readonly string[]): ReturnType<typeof parseTrainArgumen
   }
 }
 
-/** Of a set without item ids, in whose pages places mean nothing. */
+/** A set without item ids whose positions carry no meaning. */
 const NOTHING_OF_DATA = listInapplicableFlags({ features: undefined, places: "arbitrary" });
 const space: SearchSpace = {
   seed: 3,
@@ -137,14 +134,13 @@ Deno.test("tune: rungs are multiples of the validations, the last is the whole t
   assert.deepEqual(listRungs(10, 10), [10]);
 });
 
-/** Settings whose loss falls to a floor of their own, on a machine that is as fast as it is. */
+/** Settings whose loss falls to its own floor, on a machine of some speed. */
 interface World {
   readonly secondsEach: number;
   readonly setUp: number;
   readonly budget: number;
   readonly iterations: number;
   readonly jobs?: number;
-  /** Stops the search once so many trainings are done. */
   readonly stopAfter?: number;
 }
 
@@ -153,7 +149,6 @@ const STEP = 10;
 async function searched(world: World, before?: { standing: SearchState; spent: number }) {
   let clock = 0;
   const stop = new AbortController();
-  /** Trainings under way, and when each ends. */
   const under: { readonly number: number; readonly at: number; readonly end: () => void }[] = [];
   let most = 0;
   const kept: { standing: SearchState; spent: number }[] = [];
@@ -210,7 +205,6 @@ async function searched(world: World, before?: { standing: SearchState; spent: n
   return { ...await searching, kept, trained, most };
 }
 
-/** No iteration is trained twice. */
 function assertOnce(trained: readonly { number: number; from: number; to: number }[]): void {
   const reached = new Map<number, number>();
   for (const { number, from, to } of trained) {
@@ -219,7 +213,6 @@ function assertOnce(trained: readonly { number: number; from: number; to: number
   }
 }
 
-/** How many that may go on have come so far. */
 const farther = ({ candidates }: SearchState, rung: number) =>
   candidates.filter((one) => one.end === "open" && hasReached(one, rung)).length;
 
@@ -349,7 +342,7 @@ Deno.test("tune: the table and the command of a setting", () => {
 
 type Bounds = readonly [number, number] | null;
 
-/** A snapshot with prec@1 .4 and loss 1.5 beside two baselines. @param loss of the range of its loss minus theirs. */
+/** A snapshot with prec@1 0.4 and loss 1.5, and two baselines. @param loss interval of loss minus theirs */
 const tested = (click: Bounds, rate: Bounds, loss: Bounds = [-0.4, -0.2]) => {
   const against = (value: number, interval: Bounds) => ({
     prec1: { value, interval },
@@ -385,7 +378,6 @@ Deno.test("tune: says whether the best setting is better than the baselines, by 
   assert.deepEqual(describeTuneVerdict(judgeBestSetting(none, CHOICE), FINALISTS), []);
 });
 
-/** Sums of users with four pages each, of which some are ranked right. */
 function paired(right: (user: number) => number): StoredSums {
   const groups = 200;
   const sums = new Float64Array(groups * columns);
@@ -445,14 +437,13 @@ Deno.test("tune: says where a training was cut short by the budget", () => {
   assert.match(describeBudget(61.5, 60), /1\.5 s more than its budget/);
 });
 
-/** Only the dropout is searched: five settings, which end before the clock does. */
+/** Only the dropout is searched: five settings, which end before the time does. */
 const FEW = [
   ...["--encoder", "lstm", "--lstm-units", "4", "--dims", "8", "--wide", "0"],
   ...["--learning-rate", "0.002", "--weight-decay", "1"],
   ...["--iterations", "90", "--batch-size", "12", "--budget", "5"],
 ];
 
-/** What a search leaves but for the seconds that it took. */
 function leftBy(path: string) {
   const tune = JSON.parse(Deno.readTextFileSync(`${path}/tune.json`));
   const settings = tune.settings.map(({ options, iterations, end }: Record<string, unknown>) => ({

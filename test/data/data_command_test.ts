@@ -1,5 +1,3 @@
-/** `data` from the outside: what it says, what it leaves behind, how it stops, the guide's commands, and what is learned from what it makes. */
-
 import assert from "node:assert/strict";
 import { stepLine, stepProgress } from "../../src/cli/progress.ts";
 import { describe, listWarnings } from "../../src/data/prepare/describe.ts";
@@ -29,7 +27,7 @@ import {
 
 const START = 1_433_000_000_000;
 
-/** Users who each see a page of three items and click the second; the names of the columns are those of the options. */
+/** Users who each see a page of three items and click the second; columns are named like the options. */
 function makeLog(users: number): string {
   const lines = ["user,time,item,position,clicked"];
   for (let u = 0; u < users; u++) {
@@ -38,9 +36,7 @@ function makeLog(users: number): string {
   return lines.join("\n") + "\n";
 }
 const LOG = "log --user user --time time --item item --position position --clicked clicked --source";
-/** Of clicks alone, which takes longer. */
 const SAMPLED = "log --user user --time time --item item --pages sampled --source";
-/** What is known of the items: a category. */
 const items = "item,category,price\n" +
   Array.from({ length: 20 }, (_, k) => `${k},c${k % 3},${k}\n`).join("");
 
@@ -93,7 +89,6 @@ Deno.test("a preparation that is stopped leaves nothing behind", async () => {
   assert.deepEqual(listFiles(folder), ["raw"]);
 });
 
-/** Users who see three pages of three items: with two clicks, with one, and with none. */
 function severalClicks(users: number): string {
   const lines = ["uid,sku,ts,label"];
   for (let u = 0; u < users; u++) {

@@ -1,5 +1,3 @@
-/** What is wrong with a log is told, with its place: rows, features, files, and ids and times that are none. */
-
 import assert from "node:assert/strict";
 import { zstdCompressSync } from "node:zlib";
 import { listFiles } from "../command_check.ts";
@@ -190,7 +188,6 @@ Deno.test("bad rows of several readings are counted together", () => {
 // Ids and times that cannot be told apart any more, or are none.
 
 const csv = "uid,sku,ts,label\n" + makeGoodRows(9);
-/** A value of a row of JSON that may have been another one, and what is said of it. */
 const lost = parseRows(`
   uid | 9007199254740993.0 | found floating point numbers … in 1 rows…log.ndjson…: expected uid or sku
   sku | 9007199254740992.0

@@ -1,5 +1,3 @@
-/** Any log of displayed items to prepared data: small cases with the answer written out. */
-
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SqlEngine } from "../../src/data/prepare/sql_engine.ts";
@@ -268,7 +266,7 @@ Deno.test("the engine's file is no record that could be read again: no log of ch
 
 // What holds of any log that is prepared.
 
-/** Rows of a log in which everything meets: few items and times, and users who each have a few rows. */
+/** Rows of a log with many coincidences: few items and times, and few rows per user. */
 const logRow = fc.record({
   uid: fc.tuple(fc.constantFrom("a", "b", "a,b", 'q"q', "9007199254740993"), fc.constantFrom("", "1", "2"))
     .map((parts) => parts.join("")),
@@ -278,7 +276,7 @@ const logRow = fc.record({
   page: fc.constantFrom("p", "q", "p1"),
   pos: fc.integer({ min: 0, max: 3 }),
 });
-/** A preparation costs the same for one small log and for several in one, so they come together; and a few rows alone. */
+/** A preparation costs the same for one small log or several, so they come together; some have few rows. */
 const LOGS = [
   fc.array(logRow, { minLength: 1, maxLength: 120 }),
   fc.array(logRow, { minLength: 1, maxLength: 3 }),

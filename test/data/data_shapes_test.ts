@@ -1,5 +1,3 @@
-/** The shapes of logs that options name: the same pages come of them all; what does not fit is refused with the reason. */
-
 import assert from "node:assert/strict";
 import { Command } from "commander";
 import { createPreparationCommands } from "../../src/commands/data/preparations.ts";
@@ -18,7 +16,6 @@ import {
 } from "../prepared_folder.ts";
 import { clicksOnly, listExpectedPages, shapeFiles } from "./log_shapes.ts";
 
-/** What `deno task data` with these arguments makes; names of files are those of the folder. */
 async function prepared(
   folder: string,
   args: string | readonly string[],
@@ -42,14 +39,12 @@ async function refuses(folder: string, args: string, says: string): Promise<void
   await expectRefusal(() => prepared(folder, args), says, args);
 }
 
-/** The commands of the section of the guide that has them, without `deno task data`. */
 function shownShapes(): string[][] {
   const guide = Deno.readTextFileSync(new URL("../../data/README.md", import.meta.url));
   const section = guide.split("\n## ").find((text) => text.startsWith("Your log looks like this")) ?? "";
   return [...section.matchAll(/^deno task data (log .*)$/gm)].map(([, args = ""]) => args.split(" "));
 }
 
-/** A log of two items a page, at these times. */
 const timed = (...times: string[]) =>
   "uid,sku,label,ts\n" + times.map((time, k) => `u${k},a,1,${time}\nu${k},b,0,${time}\n`).join("");
 const lines = (head: string, count: number, row: (k: number) => string) =>
@@ -61,7 +56,6 @@ const DAYS = lines(
 );
 const list = (more: Record<string, unknown>) =>
   JSON.stringify({ uid: "u", ts: 1_600_000_000, shown: ["a", "b"], clicked: null, ...more }) + "\n";
-/** Logs that are odd in one thing. */
 const oddFiles = {
   "clicks_only.csv": clicksOnly,
   "years.csv": timed("2009", "2010"),
@@ -198,7 +192,6 @@ const COLUMNS = "--user uid --item sku --time ts";
 const BY_USER = "--user uid --item sku --clicked label --page uid";
 const LIST = "--user uid --time ts --items shown --clicked clicked";
 const PAGED = `${COLUMNS} --clicked label --page request --position pos`;
-/** Logs with options that do not fit, and what is said of them. */
 const REFUSED = parseRows(`
   log.csv --user uid --time ts --clicked label
     | Expected --item (a row for each displayed item) or --items (…); found none

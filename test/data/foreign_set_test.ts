@@ -1,8 +1,3 @@
-/**
- * Prepared data sets that others wrote, and wrongly: rows, files and manifests are refused, with the place, the column, and what is expected and found; and what is
- * made wrong at random ends with a message, whatever it is that is wrong.
- */
-
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { listUsers, NONE } from "../../src/data/click_log.ts";
@@ -24,21 +19,19 @@ import {
 } from "../foreign_set.ts";
 import { makeFolderWith } from "../prepared_folder.ts";
 
-/** Rows of a part by what they are. */
+/** Row numbers by what the rows are. */
 const rowNamed: Record<string, number> = {
-  /** A page of two items or more. */
   wide: foreignPages.findIndex((e) =>
     (foreignLog.eventRows[e + 1] ?? 0) - (foreignLog.eventRows[e] ?? 0) > 1
   ),
   given: foreignPages.findIndex((e) => foreignLog.eventGiven?.[e] === 1),
-  /** A page of several clicks, and one without a click. */
   several: foreignPages.findIndex((e) => foreignLog.eventGiven?.[e + 1] === 2),
   idle: foreignPages.findIndex((e) => foreignLog.eventClick[e] === NONE),
 };
 const ALSO =
   "expected also to be places on its page of # items whose items are clicked once, and none without a click, found";
 
-/** One value of a column is another: part, column, row from 0, value in SQL (x is the old one), what is said. */
+/** One changed value: part, column, row from 0, value in SQL (x is the old one), message. */
 const values = parseRows(`
   users | user | 3 | NULL | users.parquet: user 3: expected users numbered 0, 1, 2, ... in order, found NULL
   users | user | 3 | 3.25::DOUBLE | user 3: expected users numbered … found 3.25
@@ -95,14 +88,13 @@ const values = parseRows(`
   pages | given | 4 | NULL | page 5: expected given to be true or false, found NULL
 `);
 
-/** A query for the part with one value changed. */
 const changed = (column: string, row: number, value: string) =>
   `SELECT * EXCLUDE n REPLACE (CASE WHEN n = ${row} THEN ${
     value.replaceAll(/\bx\b/g, `"${column}"`)
   } ELSE "${column}" END AS "${column}") ` +
   "FROM (SELECT *, row_number() OVER () - 1 AS n FROM t)";
 
-/** A whole column is of another type: part, column, value of every row, what is said. */
+/** A column of another type: part, column, value of every row, message. */
 const types = parseRows(`
   users | user | x::VARCHAR | users.parquet: user 0: expected users numbered … found "0"
   users | pages | true | user 0: expected pages to be a whole number … found true
@@ -127,7 +119,7 @@ const types = parseRows(`
   pages | given | 'false' | page 1: expected given to be true or false, found false
 `);
 
-/** Rows and columns: part, query over its rows t, what is said. */
+/** Changed rows and columns: part, query over its rows t, message. */
 const tables = parseRows(`
   users | FROM t LIMIT 0 | expected at least one user, found none
   items | FROM t LIMIT 0 | expected at least one item, found none
@@ -151,7 +143,6 @@ const tables = parseRows(`
     | expected the columns user, split, pages, rows, user, split, pages, rows are missing; found u
 `);
 
-/** Part, query over its rows t, what is said. */
 const wrong: Record<string, string[][]> = {
   "a value that is not what it is to be is refused, with its place": values.map((
     [part = "", column = "", row = "", value = "", says = ""],
@@ -182,7 +173,7 @@ const kinds: Record<string, string> = {
   truth: "true",
 };
 const whole = Object.keys(kinds);
-/** What may become of a value of each column, such that it is wrong whatever it was. */
+/** Values per column that are wrong whatever the old value was. */
 const columns: [part: string, column: string, kinds: string[], list?: boolean][] = [
   ["users", "user", whole],
   ["users", "split", ["NULL", "wrong type"]],
@@ -312,7 +303,6 @@ Deno.test("check adds counts and checksums once; a file that changed since is re
 
 // Files and manifests.
 
-/** What is said of files that are no whole ones, and how they come to be so. */
 const files: Readonly<Record<string, (folder: string) => Promise<void> | void>> = {
   "pages.parquet: not a Parquet file, or a damaged one (it does not begin as one)": (f) =>
     cut(f, "pages", 50),
@@ -348,7 +338,6 @@ const files: Readonly<Record<string, (folder: string) => Promise<void> | void>> 
   "Expected pages.parquet, or a folder pages of Parquet files": (f) => Deno.remove(`${f}/pages.parquet`),
 };
 
-/** The name of one column of pages becomes another's. */
 async function renamed(folder: string, from: string, to: string): Promise<void> {
   const bytes = await Deno.readFile(`${folder}/pages.parquet`);
   const latin1 = new TextDecoder("latin1").decode(bytes).replaceAll(from, to);
@@ -420,7 +409,6 @@ const counts = {
   clicks: 0,
   given: 0,
 };
-/** Changes after which it is no manifest. */
 const none: readonly Record<string, unknown>[] = [
   { format: "x" },
   fields({ first: 0, count: 2 ** 60 }),
@@ -429,7 +417,6 @@ const none: readonly Record<string, unknown>[] = [
   fields({ first: 0.5, count: 1 }),
   { counts: { ...counts, clicks: undefined } },
 ];
-/** What is said of a manifest, and its changes. */
 const manifests: Readonly<Record<string, Record<string, unknown>>> = {
   '"t" has the tokens 0 to 999999999999, expected at most 100,000,000 in all: a model has a row': fields({
     first: 0,

@@ -1,5 +1,3 @@
-/** The ids of users and items, as their source has them; item ids as tokens: left out, and hashed. */
-
 import assert from "node:assert/strict";
 import { NumberIds, parseIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
@@ -128,7 +126,6 @@ const items = new MemoryItems({
   values: Float32Array.of(1, 2, 3),
   tokens,
 });
-/** The same as if it were in a file. */
 const onDisk: ItemCatalogue = {
   shape: items.shape,
   tokenCounts: items.tokenCounts,
@@ -212,7 +209,6 @@ const folder = await makeFolderWith(logFiles(makeShopLog(3, { users: 60, items: 
 const prepared = (more: FeatureOptions, log = "log.csv") =>
   prepareIn(folder, logRecipe({ ...columns, source: `${folder}/${log}`, ...more }));
 
-/** As the page about data has it. */
 function hashTokens(id: string, first: number, buckets: number): number[] {
   const md5 = createHash("md5").update(id).digest("hex");
   const hash = (digit: number) => Number.parseInt(md5.slice(digit, digit + 8), 16) % buckets;

@@ -1,5 +1,3 @@
-/** What `data log` makes of the columns of items: scales, ages, tokens, and the same again for another log (--encoding-from). */
-
 import assert from "node:assert/strict";
 import { describeDifference } from "../../src/data/feature_meaning.ts";
 import type { FeatureManifest } from "../../src/data/manifest.ts";
@@ -34,7 +32,6 @@ interface Row {
   readonly tokens: readonly number[];
 }
 
-/** What each item has, by its id. */
 async function readItems({ folder }: PreparationResult): Promise<Map<string, Row>> {
   const rows = await query(folder, "SELECT id, dense, tokens FROM items");
   const numbers = (list: unknown) => Array.isArray(list) ? list.map(Number) : [];
@@ -43,7 +40,6 @@ async function readItems({ folder }: PreparationResult): Promise<Map<string, Row
   );
 }
 
-/** Ids that train users were shown, with the number of their rows. */
 async function trainRows({ folder }: PreparationResult): Promise<Map<string, number>> {
   const rows = await query(
     folder,
@@ -185,7 +181,7 @@ Deno.test("describe: who comes with a history does not begin with nothing", asyn
   assert.equal(await warned({ ...news, history: new Map() }), true);
 });
 
-/** Another month: other columns first, one category renamed, half of the items new. */
+/** The log of another month: other columns first, one category renamed, half of the items new. */
 function nextMonth(): Record<"log.csv" | "items.csv", string> {
   const log: NewsLog = makeShopLog(3, { users: 30, items: 80, events: 3 });
   const renamed = (id: string) => Number(id.replace("sku-", "")) > 40 ? `new-${id}` : id;

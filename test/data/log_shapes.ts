@@ -1,18 +1,15 @@
-/** One small log in the variants of data/recipes: the same pages, written in other ways. */
-
 import { makeCsv } from "./made_logs.ts";
 
-/** A page as it was shown: items in their order, and the clicked one. */
 interface Page {
   readonly user: string;
   readonly page: string;
-  /** In seconds. */
+  /** Seconds since 1970. */
   readonly time: number;
   readonly items: readonly string[];
   readonly clicked: string | null;
 }
 
-/** Pages of 3 and 4 items out of 7, in no order of their ids; each third without a click. */
+/** Pages of 3 and 4 of 7 items, not in the order of their ids; every third page has no click. */
 const shownPages: readonly Page[] = Array.from({ length: 24 }, (_, k) => {
   const items = Array.from({ length: 3 + k % 2 }, (_, place) => `i${(5 * place + 2 * k) % 7}`);
   return {
@@ -24,7 +21,6 @@ const shownPages: readonly Page[] = Array.from({ length: 24 }, (_, k) => {
   };
 });
 
-/** As pagesOf of prepared_folder.ts has them. */
 export const listExpectedPages = () =>
   shownPages.toSorted((a, b) => a.user < b.user ? -1 : a.user > b.user ? 1 : a.time - b.time).map((
     { user, time, items, clicked },
@@ -35,7 +31,6 @@ export const listExpectedPages = () =>
     clicked,
   }));
 
-/** A row for each displayed item. */
 const rows = shownPages.flatMap(({ items, clicked, ...page }) =>
   items.map((item, place) => ({ ...page, item, place, clicked: item === clicked }))
 );
@@ -53,14 +48,12 @@ const who = ({ user, page, time }: { user: string; page: string; time: number })
 });
 const shown = ({ item, place, ...row }: (typeof rows)[number]) => ({ ...who(row), sku: item, pos: place });
 
-/** The date, and the time of day as many write it. */
 const onDay = (row: (typeof rows)[number]) => {
   const { ts: _, ...rest } = shown(row);
   const [day = "", clock = ""] = iso(row.time).slice(0, 19).split("T");
   return { ...rest, day, clock: clock.replace(/^0/, "") };
 };
 
-/** Files of each shape by their names. */
 export const shapeFiles: Readonly<Record<string, string>> = {
   "log.csv": makeCsv(rows.map((row) => ({ ...shown(row), label: row.clicked ? 1 : 0 }))),
   "days.csv": makeCsv(rows.map((row) => ({ ...onDay(row), label: row.clicked ? 1 : 0 }))),
@@ -141,7 +134,7 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     "uid,account,agreed\nvu0,u0,yes\nvu1,u1,no\nvu2,u2,yes\nvu3,u3,no\nvu4,u4,yes\nvu5,u5,yes\n",
 };
 
-/** A log of clicks: 40 users with 10 clicks each over three weeks, of items whose popularity falls. */
+/** A log of clicks: 40 users with 10 clicks each over three weeks, on items whose popularity falls. */
 export const clicksOnly = makeCsv(
   Array.from({ length: 400 }, (_, k) => ({
     uid: `u${k % 40}`,

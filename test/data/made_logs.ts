@@ -1,12 +1,10 @@
 /**
- * Two made-up logs of other variants than the demo shop, each with its truth: impressions of news, and a shop whose items come
- * with raw numbers. As in the demo shop a user is what they clicked before, so that no model can be better than
- * `computeTruthMetrics`.
- *
- *   news    MIND's layout; pages of 2 to 40 items; a history before the log; few of the items are described; topics and
- *           age decide
- *   shop    prices over five decades, nulls, dates, rare brands, a constant; the price beside what the user is used to,
- *           the rating, the age and the category decide
+ * Two synthetic logs besides the demo shop, each with its truth: `news` in MIND's layout, and `shop` with raw
+ * item numbers. As in the demo shop, a user is the sequence of their clicks, so no model can be better than
+ * `computeTruthMetrics`. In `news`, pages have 2 to 40 items, users have a history before the log, few items
+ * are described, and topics and age decide. In `shop`, prices span five decades, with nulls, dates, rare
+ * brands and a constant; the price relative to the user's usual one, the rating, the age and the category
+ * decide.
  */
 
 import { createRandomStream, type Random } from "../../src/data/random.ts";
@@ -19,26 +17,25 @@ export interface MadeRow {
   /** Milliseconds since 1970. */
   readonly time: number;
   readonly item: string;
-  /** Place on the page, from 1. */
+  /** Position on the page, from 1. */
   readonly position: number;
   readonly clicked: boolean;
-  /** The true utility; no click has 0. */
+  /** True utility; no click has 0. */
   readonly utility: number;
 }
 
 export interface NewsLog {
-  /** By user, then page, then position. */
   readonly rows: readonly MadeRow[];
-  /** A row for each item that is described, the id under `item`; "" where something is not known. */
+  /** One row per described item, with its id in `item`; "" for an unknown value. */
   readonly items: readonly Readonly<Record<string, string>>[];
-  /** What a user clicked before the log, the oldest first. */
+  /** Clicks of a user before the log, oldest first. */
   readonly history: ReadonlyMap<string, readonly string[]>;
 }
 
 export interface MadeSizes {
   readonly users: number;
   readonly items: number;
-  /** Pages of a user, on average. */
+  /** Mean number of pages per user. */
   readonly events: number;
 }
 
@@ -48,23 +45,21 @@ const SPAN = 28 * DAY;
 
 interface Item {
   readonly id: string;
-  /** What users come to like by clicking it. */
+  /** Taste that users gain by clicking the item. */
   readonly traits: Float64Array;
-  /** What all users see in it. */
   readonly appeal: number;
-  /** When it came; it is on no page before. */
+  /** Time of release; the item is on no earlier page. */
   readonly born: number;
 }
 
 interface World extends MadeSizes {
-  /** Item k, and what is known of it; nothing where it is not described. */
   readonly item: (k: number, random: Random) => readonly [Item, Readonly<Record<string, string>>?];
   readonly pageSize: (random: Random) => number;
-  /** How many clicks a user has made before the log. */
+  /** Clicks of a user before the log. */
   readonly given: number;
-  /** Items are shown for so long. */
+  /** Time for which an item is shown. */
   readonly life: number;
-  /** How much of the taste a click leaves. */
+  /** Share of the taste that remains after a click. */
   readonly keeps: number;
   readonly utility: (item: Item, taste: Float64Array, time: number) => number;
 }
@@ -113,14 +108,13 @@ function simulate(seed: number, kind: string, sizes: Partial<MadeSizes>, usual: 
   return { rows, history, items: known.flatMap(([, about]) => about ? [about] : []) };
 }
 
-/** Different items that are there at the time. */
 function draw(items: readonly Item[], { pageSize, life }: World, time: number, random: Random): Item[] {
   const there = items.filter(({ born }) => born <= time && time < born + life);
   const size = Math.min(pageSize(random), there.length);
   return [...random.sampleWithoutReplacement(there.length, size)].flatMap((k) => there[k] ?? []);
 }
 
-/** The place that is clicked; the length of the page for none. */
+/** Draws the clicked position; the length of the page means no click. */
 function choose(utilities: readonly number[], random: Random): number {
   const weights = utilities.map(Math.exp);
   let left = random.uniform() * weights.reduce((sum, weight) => sum + weight, 1);
@@ -136,10 +130,8 @@ const oneHot = (size: number, ...places: number[]) => {
 const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, x, k) => sum + x * (b[k] ?? 0), 0);
 const days = (from: number, to: number) => (to - from) / DAY;
 
-/** From 1 to twice so many, but one. */
 const around = (events: number, random: Random) => 1 + random.integer(2 * events - 1);
 
-/** One of twenty items is described: news.tsv has it. */
 export function makeNewsLog(seed: number, sizes: Partial<MadeSizes> = {}): NewsLog {
   const topics = 10;
   return simulate(seed, "news", sizes, {
@@ -192,7 +184,7 @@ export function makeShopLog(seed: number, sizes: Partial<MadeSizes> = {}): NewsL
   });
 }
 
-/** What the truth itself scores: mean loss, and prec@1 of the pages with a click. */
+/** Returns mean loss and prec@1 (over pages with a click) of the truth. */
 export function computeTruthMetrics(rows: readonly MadeRow[]): { loss: number; prec1: number } {
   let [events, clicks, loss, prec1] = [0, 0, 0, 0];
   for (const page of Map.groupBy(rows, ({ page }) => page).values()) {
@@ -206,7 +198,6 @@ export function computeTruthMetrics(rows: readonly MadeRow[]): { loss: number; p
   return { loss: loss / events, prec1: prec1 / clicks };
 }
 
-/** A header and a line a row; what has a comma is quoted. */
 export function makeCsv(rows: readonly Readonly<Record<string, unknown>>[]): string {
   const names = Object.keys(rows[0] ?? {});
   const text = (value: unknown) => {
@@ -218,12 +209,10 @@ export function makeCsv(rows: readonly Readonly<Record<string, unknown>>[]): str
   ).join("");
 }
 
-/** The log as `data log` reads it (user, page, time, item, position, clicked), and its items. */
 export function logFiles({ rows, items }: NewsLog): { "log.csv": string; "items.csv": string } {
   return { "log.csv": makeCsv(rows.map(({ utility: _, ...row }) => row)), "items.csv": makeCsv(items) };
 }
 
-/** The same in MIND's layout. */
 export function makeMindFiles(
   { rows, items, history }: NewsLog,
 ): Record<"behaviors.tsv" | "news.tsv", string> {
@@ -242,7 +231,6 @@ export function makeMindFiles(
   return { "behaviors.tsv": text(lines), "news.tsv": text(news) };
 }
 
-/** How `data log` reads a folder with these files. */
 export async function makeMindRecipe(folder: string): Promise<PreparationRecipe> {
   for (const name of ["mind.sql", "mind_news.sql"]) {
     const text = await Deno.readTextFile(new URL(`../../data/recipes/${name}`, import.meta.url));

@@ -1,5 +1,3 @@
-/** Packed logs: what is written is what is read, user by user, and what is damaged is refused. */
-
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { checkLog, type ClickLog, type Clicks, type ItemFeatures, NONE } from "../../src/data/click_log.ts";
@@ -28,7 +26,7 @@ const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 let files = 0;
 
-/** @param chunk users that are written at once. */
+/** @param chunk users per write */
 function pack(log: ClickLog, chunk: number): string {
   const path = `${folder}/${files++}.clicks`;
   const source = new MemoryLog(log);
@@ -191,7 +189,6 @@ function packItems(chunks: readonly ItemFeatures[], whole: ItemFeatures): string
   return path;
 }
 
-/** Items from `first` to `end` of a catalogue. */
 function part(items: ItemFeatures, first: number, end: number): ItemFeatures {
   if (items.kind === "one-hot") return { kind: items.kind, count: end - first };
   return new MemoryItems(items).read(Uint32Array.from({ length: end - first }, (_, k) => first + k));
@@ -296,7 +293,6 @@ function whole(source: LogSource): ClickLog {
   return readLog(source, Uint32Array.from(cachedLog.userSplit.keys()));
 }
 
-/** How a file of the cache may come to be another one. */
 const alterations: Record<string, (bytes: Uint8Array, path: string) => Uint8Array> = {
   "a bit of its header": (bytes) => flipped(bytes, 8 * 21),
   "a bit of its middle": (bytes) => flipped(bytes, 4 * bytes.length),
@@ -366,7 +362,7 @@ Deno.test("a cache that cannot be written to is named, with the ways out", async
 
 // Packed files as tests alter them.
 
-/** Gives an altered file the checksums of what it now holds, so that what reads it must see by itself what is wrong. */
+/** Recomputes the checksums of an altered file, so that its reader must find the error itself. */
 function resealed(bytes: Uint8Array, path: string): Uint8Array {
   const own = bytes.slice();
   if (own.length < 4 * HEADER_WORDS) return own;
@@ -374,14 +370,12 @@ function resealed(bytes: Uint8Array, path: string): Uint8Array {
   return own;
 }
 
-/** The file with one bit turned over. */
 function flipped(bytes: Uint8Array, bit: number): Uint8Array {
   const own = bytes.slice();
   own[bit >> 3] = (own[bit >> 3] ?? 0) ^ (1 << (bit & 7));
   return own;
 }
 
-/** A file with any bit turned over, with bytes moved, or under another name is refused. @param altered a path for it. */
 function refusesAltered(original: string, altered: string, open: (path: string) => Disposable): void {
   const whole = Deno.readFileSync(original);
   const sealed = resealed(whole, basename(altered));

@@ -18,7 +18,7 @@ const header = ["session_new_index", "Time", "item_new_index", "is_click", "tr_v
 /** Users 0, 1 and 2 in train, validation and test, a page each. */
 const good = ["0 10 0 0 0", "0 10 1 1 0", "1 5 1 1 1", "2 5 2 1 2"];
 
-/** Writes lines (columns separated by spaces, tabs in the file), hands the path on and removes the file. */
+/** Writes lines (spaces become tabs), calls `use` with the path and removes the file. */
 function withFile<T>(lines: string[], use: (path: string) => T, ending = "\n"): T {
   const folder = Deno.makeTempDirSync();
   const path = `${folder}/log.tsv`;
@@ -30,7 +30,6 @@ function withFile<T>(lines: string[], use: (path: string) => T, ending = "\n"): 
   }
 }
 
-/** Reads rows below the usual header. */
 function read(...rows: string[]): ClickLog {
   return withFile([header.join(" "), ...rows], readPaperFile);
 }
@@ -94,7 +93,7 @@ Deno.test("readPaperFile: other columns, any order, CRLF, blank lines and a byte
   assert.deepEqual(withFile([...lines, "", ""], readPaperFile, "\r\n"), expected);
 });
 
-/** A row that is wrong below a header and a blank line, before good ones; and what is said of it. */
+/** Wrong rows, written between a header with a blank line and good rows, and the expected messages. */
 const faults = parseRows(`
   0 10 0 0          | :3: expected 5 tab-separated values as in the header, found 4
   0 10 0 0 0 0      | :3: expected 5 … found 6
@@ -115,7 +114,6 @@ const faults = parseRows(`
   [header.join(" "), "", row.replace("_", ""), ...good],
   says,
 ]);
-/** Other files, and what is said of them. */
 const files: [lines: string[], says: string][] = [
   [[], ": the file is empty"],
   [[header.join(" ")], ": a header and no rows"],
@@ -197,9 +195,8 @@ Deno.test("canonical: two texts are the same if, and only if, they are the same 
 Deno.test("checkLog names what does not fit", () => {
   const u32 = (...values: number[]) => Uint32Array.from(values);
   const given = (...values: number[]) => ({ eventGiven: Uint8Array.from(values) });
-  /** Events of one row, of which the last has no click. */
   const singles = { eventRows: u32(0, 1, 2, 3), eventClick: u32(0, 1, NONE), rowItem: u32(0, 1, 2) };
-  /** A page of items 0, 1, 2 with a click on 1, and further ones. */
+  /** A page of items 0, 1, 2 with a click on 1, and additional clicks. */
   const several = (clicks: number[], kinds = [0, 2, 2], click = 1) => ({
     userEvents: u32(0, 3, 3, 3),
     eventRows: u32(0, 3, 4, 5),
@@ -246,7 +243,6 @@ Deno.test("checkLog names what does not fit", () => {
   }
 });
 
-/** Of the genuine files: users and events of each part, and what is longest and widest. */
 const counts = {
   "yelp.txt": {
     ...{ users: [703, 351, 352], items: 804, events: [841, 447, 437] },

@@ -1,5 +1,3 @@
-/** Random words by counter: known answers, the same words on the device, and one text of them in all kernels. */
-
 import assert from "node:assert/strict";
 import {
   computePhilox,
@@ -18,7 +16,7 @@ import philoxText from "../../kernels/probe/philox.wgsl" with { type: "text" };
 import { listKernelFiles, readKernelFile } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 
-/** Of Random123, the authors' own implementation. */
+/** Known answers of Random123, the authors' own implementation. */
 const known: readonly [counter: PhiloxCounter, key: [number, number], words: string][] = [
   [[0, 0, 0, 0], [0, 0], "6627e8d5 e169c58d bc57ac4c 9b00dbd8"],
   [

@@ -1,5 +1,3 @@
-/** Whether a log shows an effect of the place: on logs whose truth is known. */
-
 import assert from "node:assert/strict";
 import { splitScript, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
 import {
@@ -10,10 +8,10 @@ import {
 import script from "../../data/describe_places.sql" with { type: "text" };
 
 /**
- * Pages of 3 to 12 of 60 items, clicked by strength, by the effect of the place, and by chance: the best ones, if the best is
- * better than no click. The order of a page's clicks is drawn.
- * @param order by what a page is sorted: SQL of the item's strength `w` and a random number `x`.
- * @param effect what is added to the utility at `place`. @param clicks SQL of how many.
+ * Returns SQL of pages with 3 to 12 of 60 items, clicked by strength, position effect and chance: the best
+ * ones, if the best beats no click. The order of a page's clicks is random. @param order SQL by which a page
+ * is sorted, of the item's strength `w` and a random number `x`. @param effect added to the utility at
+ * `place`. @param clicks SQL of the number of clicks
  */
 const shop = (order: string, effect: string, users: number, clicks: string) => `
 CREATE MACRO chance(a, b, c) AS (hash(a, b, c) % 1000003 + 0.5) / 1000003;

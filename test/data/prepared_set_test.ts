@@ -1,5 +1,3 @@
-/** Prepared data sets: read as training reads them, in memory and on disk, from one file or many; written; and several as one. */
-
 import assert from "node:assert/strict";
 import { type ClickLog, type Clicks, eventLists } from "../../src/data/click_log.ts";
 import { PreparedSet, readPreparedLog } from "../../src/data/prepared_set.ts";
@@ -21,7 +19,6 @@ import type { FeatureManifest } from "../../src/data/manifest.ts";
 import { mergeSets } from "../../src/data/sets/merge.ts";
 import { CommandSeries } from "../command_series.ts";
 
-/** It is in memory, as it was written by another name. */
 const expectRead = ({ log }: LogSource, { name: _, ...expected }: ClickLog) => {
   const { name: __, ...read } = log ?? assert.fail("expected it in memory");
   assert.deepEqual(read, expected);
@@ -105,7 +102,6 @@ Deno.test("a set is read from bytes in memory, too, as a page does with files th
   assert.deepEqual([...told], ["Reading items", "Reading pages"]);
 });
 
-/** The log's users in parts of a few. */
 function chunks(log: ClickLog, each: number): ReadableStream<Clicks> {
   const users = Uint32Array.from(log.userSplit.keys());
   const parts = Array.from(
@@ -195,7 +191,6 @@ const later = createSmallLog(3, { users: 15, items: 12, width: 3 });
 const sku = (k: number) => `sku ${k}`;
 const all = Array.from({ length: 12 }, (_, k) => sku(k));
 
-/** What users did, in the ids of their set. */
 function told({ source, items, users }: Awaited<ReturnType<typeof openDataset>>, user: number) {
   const { rowItem, eventGiven, ...own } = source.read(Uint32Array.of(user));
   return {

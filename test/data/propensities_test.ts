@@ -1,5 +1,3 @@
-/** Propensities of a log: read from CSV, JSON lines and lists, checked, kept by data sets, and told. */
-
 import assert from "node:assert/strict";
 import { describe } from "../../src/data/prepare/describe.ts";
 import { readPreparedLog } from "../../src/data/prepared_set.ts";

@@ -1,5 +1,3 @@
-/** `data log --query`: what is a SELECT and what is none, what it may read, which columns it has, and what is said of the rest. */
-
 import assert from "node:assert/strict";
 import { type LogOptions, logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { listFiles } from "../command_check.ts";
@@ -19,7 +17,7 @@ import {
 const LOG = "uid,sku,ts,label\n" + makeGoodRows(300);
 const COLUMNS = "uid AS user, sku AS item, ts AS time, label AS clicked";
 
-/** A SELECT in a folder with these files, DIR standing for it. */
+/** Writes a SELECT over these files; DIR is their folder. */
 async function written(text: string, files: Files = {}): Promise<string> {
   const folder = await makeFolderWith({ "log.csv": LOG, ...files });
   await Deno.writeTextFile(`${folder}/log.sql`, text.replaceAll("DIR", folder));
@@ -36,7 +34,6 @@ async function refuses(text: string, says: string, files?: Files, more?: Partial
   assert.deepEqual(listFiles(folder), before, text);
 }
 
-/** Texts that are no SELECT over files, and what is said of them. */
 const NONE = parseRows(`
   COPY (SELECT 1) TO 'DIR/x.csv' | log.sql: expected one SELECT, found another statement
   ATTACH 'DIR/x.db' | expected one SELECT, found another statement
@@ -78,7 +75,6 @@ Deno.test("query: what is no single SELECT over whole files of this machine is r
   await refuses("SELECT\n  uid,\n  nobody\nFROM 'DIR/log.csv'", 'log.sql:3: Binder Error…"nobody" not found');
 });
 
-/** Columns that do not fit, and what is said of them. */
 const WRONG = parseRows(`
   uid AS user, sku AS item, ts AS time | expected a column "clicked" (--query), found user, item, time
   uid AS users, sku AS item, ts AS time, label AS clicked | expected a column "user" (--query)…Is it "users"?

@@ -1,5 +1,3 @@
-/** Every SELECT of data/recipes, on a small log of its shape. */
-
 import assert from "node:assert/strict";
 import { type LogOptions, logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
@@ -61,7 +59,6 @@ const files = {
   ),
 };
 
-/** A folder with all files, and with the recipes, whose files are those of the folder. */
 const folder = await makeFolderWith(files);
 await writeParquet(`${folder}/month-1.parquet`, `FROM read_csv('${folder}/month.csv') WHERE pos < 2`);
 await writeParquet(
@@ -81,7 +78,6 @@ async function prepared(name: string, more: Partial<LogOptions> = {}): Promise<P
 
 const pages = listExpectedPages();
 const agreed = pages.filter(({ user }) => !["u1", "u3"].includes(user));
-/** Recipes of the small log, and its pages where they are fewer. */
 const SMALL: Readonly<Record<string, typeof pages>> = {
   "clicks_by_time.sql": pages,
   "clicks_table.sql": pages,

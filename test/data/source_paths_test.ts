@@ -1,5 +1,3 @@
-/** What a path of a source stands for: globs, odd names, links, and what is no file of this machine. */
-
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe } from "../../src/data/prepare/describe.ts";
@@ -187,7 +185,7 @@ Deno.test("folders and files whose names hold *, ? or [ are read as they are nam
 
 Deno.test("describe reads what training reads, and says what is wrong with the rest", async () => {
   const log = createSmallLog(4, { users: 30, items: 6, width: 2 });
-  /** The figures of a set with parts that are changed at once. Means are sums in whatever order. */
+  /** The order in which the engine adds up a mean is not fixed. */
   const computeMetrics = async (...changes: readonly string[]) => {
     const folder = await makeFolderWith();
     await writeSet(folder, log);

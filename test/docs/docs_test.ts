@@ -1,5 +1,3 @@
-/** The pages hold what they say: links lead somewhere, commands run as they stand or have their options, scripts run. */
-
 import assert from "node:assert/strict";
 import { runBenchCommand } from "../../bench/main.ts";
 import { readTask, type TaskName } from "../../src/cli/launch.ts";
@@ -28,7 +26,7 @@ const { name, tasks }: { name: string; tasks: Record<string, { command: string }
   Deno.readTextFileSync(new URL("deno.json", root)),
 );
 
-/** Commands that differ from one that runs here by options that a short run takes no notice of: they are parsed. */
+/** Commands that are only parsed: they differ from one that runs here by options that a short run ignores. */
 const PARSED: Readonly<Record<string, string>> = {
   "src/run/README.md: deno task reproduce --data yelp.txt": "src/tune/experiment/README.md, with --readme",
   "src/tune/experiment/README.md: deno task reproduce --data rsc.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64":
@@ -42,7 +40,6 @@ const PARSERS: Readonly<Record<string, (args: readonly string[]) => unknown>> = 
 };
 
 const POLICIES = "src/policy/README.md";
-/** Pages whose commands run here, each page in one folder, in order. */
 const RUN = [
   "README.md",
   "src/run/README.md",
@@ -50,9 +47,9 @@ const RUN = [
   "src/simulate/README.md",
   POLICIES,
 ];
-/** Its commands train as long as they say: data_command_test.ts. */
+/** data_command_test.ts runs its commands with their full length. */
 const GUIDE = "data/README.md";
-/** Its commands are what the job prints: test/external/spark.ts. */
+/** test/external/spark.ts checks its commands: the job prints them. */
 const SPARK = "data/spark/README.md";
 
 Deno.test("pages: every link leads to a file that is there, and to a heading of it", () => {
@@ -104,10 +101,9 @@ Deno.test("pages: the commands that are not run, as another is all but the same,
   for (const { task, args } of parsed) (PARSERS[task] ?? assert.fail(task))(args);
 });
 
-/** What was trained already, for all pages. */
 const made: TrainedRuns = new Map();
 
-/** A page speaks of a run that it does not make: runs/lstm. */
+/** A page refers to a run that it does not train: runs/lstm. */
 function neededBy(command: ShownCommand): ShownCommand[] {
   if (!command.args.includes("runs/lstm")) return [];
   return [{ ...command, task: "train", args: ["--data", "log.tsv", "--save-dir", "runs/lstm"] }];
@@ -128,10 +124,8 @@ Deno.test("pages: the options of the tables of results, which take hours, are un
   }
 });
 
-/** How many scripts a page has. */
 const SCRIPTS = { "kernels/README.md": 1, "src/README.md": 2, "src/simulate/README.md": 1, [POLICIES]: 1 };
 
-/** The scripts of a page, in order; they stand in the repository's folder. */
 function listScripts({ text }: MarkdownPage): string[] {
   const shown = [...text.matchAll(/```ts\n([^]*?)```/g)].map(([, script = ""]) => script);
   return shown.filter((script) => script.includes(`"${name}"`));
@@ -171,7 +165,6 @@ Deno.test("code that a page shows of a file stands there, line by line", () => {
   assert.ok(excerpts > 0);
 });
 
-/** Runs a script of a page, its first if not told otherwise. @param cwd where its relative paths start. */
 async function printed(path: keyof typeof SCRIPTS, cwd: string = root.pathname, place = 0): Promise<string> {
   const page = readPages().find((page) => page.path === path) ?? assert.fail(path);
   const script = new URL(
@@ -204,16 +197,14 @@ Deno.test("a kernel of one's own runs on one's own numbers", async () => {
   assert.match(stdout, /\[ 1, 4, 9, 20\.25 \]/);
 });
 
-/** Commands that no test runs as they stand: their options and names are there. */
+/** Commands that no test runs as shown: their options and names must exist. */
 const shown = readPages().flatMap(listShownCommands).filter(isNotRun);
 const listOptions = ({ args }: ShownCommand) => args.filter((word) => word.startsWith("--"));
 
-/** Tasks that are Deno's own test runner. */
 const TESTS = ["test", "ok"];
 
 const said = new Map<string, Promise<string>>();
 
-/** What a script says of itself; several pages show the same. */
 function saidBy(script: string, ...args: string[]): Promise<string> {
   const key = [script, ...args].join(" ");
   const text = said.get(key) ??
@@ -222,7 +213,6 @@ function saidBy(script: string, ...args: string[]): Promise<string> {
   return text;
 }
 
-/** What a command says of itself, and what the commands of its lists do that are named first. */
 async function readHelp({ task, args }: ShownCommand): Promise<string> {
   const [, file = "", own = ""] = tasks[task]?.command.match(/([\w/]+\.ts)(.*)$/) ?? [];
   const script = file === "src/cli/launch.ts" ? readTask(task as TaskName).module : file;
@@ -261,14 +251,13 @@ Deno.test("pages: files of tests and exercises that commands name are there", ()
   }
 });
 
-/** The recipes for many runs. */
 const [, section = ""] = Deno.readTextFileSync(new URL("src/run/README.md", root)).split("\n## Many runs\n");
 const [slurm = "", parallel = ""] = [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, script]) => script);
 const [launcher, config] = ["src/cli/launch.ts", "deno.json"].map((path) => new URL(path, root).pathname);
 
 const trainModule = readTask("train").module;
 
-/** Programs of these names, for Slurm, and for GNU parallel where it is not installed. A training is short, on the log beside it. */
+/** Stand-ins for Slurm, and for GNU parallel if it is missing. They train briefly on the log beside them. */
 const STAND_INS = {
   srun: 'while case "$1" in --*) true;; *) false;; esac; do shift; done\nexec "$@"',
   parallel: 'shift 2; words=""; while [ "$1" != ::: ]; do words="$words $1"; shift; done; shift\n' +

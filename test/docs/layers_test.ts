@@ -7,7 +7,7 @@ import { readdirSync } from "node:fs";
 const COMMANDS = "commands";
 const COMMAND = /^commands\/|\/build_package\.ts$/;
 
-/** From the lowest to the highest; those of one line may use each other. A folder in a folder has a line of its own or none. */
+/** Layers from the lowest up; those of one line may use each other. A nested folder may have its own line. */
 const LAYERS = [
   ["user_error.ts", "number_text.ts", "csv.ts", "version.ts", "deno_flags.ts", "schema.ts", "option.ts"],
   ["gpu", "kernel_analysis"],
@@ -38,7 +38,6 @@ const LAYERS = [
 
 const SRC = new URL("../../src/", import.meta.url);
 
-/** Files of src by their paths in it, each with the files there that it imports. */
 function readImports(): Map<string, string[]> {
   const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((path) =>
     path.endsWith(".ts")
@@ -72,7 +71,7 @@ Deno.test("no file of src imports from a layer above its own", () => {
   assert.deepEqual(up, []);
 });
 
-/** From here on layers may ask for Deno, Node.js and files. */
+/** Layers from here on may use Deno, Node.js and files. */
 const HOST = "gpu/host/";
 
 Deno.test("nothing below the host asks for Deno or Node.js", () => {
@@ -84,7 +83,7 @@ Deno.test("nothing below the host asks for Deno or Node.js", () => {
   assert.deepEqual(asking, []);
 });
 
-/** These know nothing of clicks: they work for batches of any kind. */
+/** Folders that know nothing of clicks: they work for batches of any kind. */
 const GENERAL = ["gpu", "tape"];
 
 Deno.test("the device and the tape use nothing that knows what a batch is", () => {
@@ -108,7 +107,10 @@ Deno.test("no file of src imports itself by way of others", () => {
   for (const file of imports.keys()) visit(file, []);
 });
 
-/** Those who read what comes with the program, with Deno or with the system; who makes kernels; what a native library wrote. */
+/**
+ * Modules that may open files directly: they read what the program, Deno or the system ships, build kernels,
+ * or read what a native library wrote.
+ */
 const OPENS_ITSELF =
   /^src\/(files|lab\/build|report\/page_shell|serve\/bundle\/|cli\/build_kernels|gpu\/host\/driver)|^bench\/compiled\/gather/;
 

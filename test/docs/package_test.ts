@@ -1,8 +1,3 @@
-/**
- * The library as a package: what JSR and npm ask of it, and that it runs from there. For browsers it bundles, asks for nothing
- * of a host, has a size that a page can bear, and trains.
- */
-
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -37,7 +32,7 @@ import {
   trainingConfigSchema,
 } from "../../src/train/training_config.ts";
 
-/** Fails to compile for types that are not the same. */
+/** Fails to compile unless the types are the same. */
 function same<A, B>(_: [A] extends [B] ? ([B] extends [A] ? true : never) : never): void {}
 
 Deno.test("the configs that are documented are those that are checked", () => {
@@ -65,7 +60,7 @@ Deno.test("what a config is refused for is named with its place; what was found 
   );
 });
 
-/** The same for each run of a checkout: what Deno finds out about modules, in 6 s of CPU, it keeps by path and content. */
+/** Reused by all runs of a checkout: Deno stores its analysis of modules (6 s of CPU) by path and content. */
 const folder = join(
   tmpdir(),
   `clickgan-package${new URL("..", import.meta.url).pathname.replace(/\W+/g, "-")}`,
@@ -140,7 +135,6 @@ async function run(cwd: string, command: string, ...args: string[]): Promise<str
 
 // For browsers.
 
-/** Folders of src with what needs Deno or files. */
 const HOST = [
   "gpu/host",
   "files",
@@ -152,12 +146,11 @@ const HOST = [
   "report",
   "autotune",
 ];
-/** Bytes of the script as it runs, before compression. */
+/** Bytes of the script before compression. */
 const MOST_BYTES = { code: 240_000, kernels: 190_000 };
 
 type Library = typeof source;
 
-/** The losses of two steps. */
 async function train({ openDevice, UserModel, Trainer, defaultTraining }: Library): Promise<number[]> {
   const log = createSmallLog(21, { users: 30, items: 41, width: WIDTH, maxEvents: 3, maxPage: 4 });
   using gpu = await runAlone(() => openDevice());

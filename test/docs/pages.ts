@@ -1,6 +1,6 @@
 /**
- * The Markdown pages of the repository: their links, headings and commands, which run as they stand in a folder with small
- * files of the names that they use.
+ * Markdown pages of the repository: links, headings and commands. Commands run as shown, in a folder with
+ * small files of the names that they use.
  */
 
 import assert from "node:assert/strict";
@@ -16,32 +16,27 @@ import { makeLongLog } from "../faults/scenarios.ts";
 const root = new URL("../../", import.meta.url);
 
 export interface MarkdownPage {
-  /** From the repository's root. */
+  /** Path from the repository's root. */
   readonly path: string;
   readonly text: string;
 }
 
-/** A command as a page shows it. */
 export interface ShownCommand {
   readonly page: string;
-  /** "train". */
   readonly task: string;
   readonly args: readonly string[];
-  /** As it stands, without its comment. */
+  /** The line as shown, without its comment. */
   readonly line: string;
 }
 
-/** Folders without pages of the repository. */
 const SKIPPED = /^(\..*|node_modules|runs|out)$/;
 
-/** All pages, sorted. */
 export function readPages(): MarkdownPage[] {
   const exclude = (path: string) => SKIPPED.test(basename(path));
   const paths = globSync("**/*.md", { cwd: fileURLToPath(root), exclude });
   return paths.sort().map((path) => ({ path, text: Deno.readTextFileSync(new URL(path, root)) }));
 }
 
-/** Relative links that lead nowhere: to no file, or to no heading of it. */
 export function findBrokenLinks({ path, text }: MarkdownPage): string[] {
   const prose = text.replace(/```[^]*?```/g, "");
   return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target ?? "").filter((target) => {
@@ -57,14 +52,12 @@ export function findBrokenLinks({ path, text }: MarkdownPage): string[] {
   });
 }
 
-/** What a heading is linked by. */
 function anchors(text: string): string[] {
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
     (heading ?? "").toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-")
   );
 }
 
-/** The commands in the shell blocks of a page, in order. */
 export function listShownCommands({ path, text }: MarkdownPage): ShownCommand[] {
   return [...text.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block]) =>
     (block ?? "").split("\n").flatMap((full) => {
@@ -77,7 +70,7 @@ export function listShownCommands({ path, text }: MarkdownPage): ShownCommand[] 
   );
 }
 
-/** Commands that are not run as they stand, by task, or by task and its first word: the test that runs it otherwise, or why none does. */
+/** Commands not run as shown, by task, or task and first word: the test that runs them, or why none does. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   ok: "it is what runs this test",
   test: "it is what runs this test",
@@ -104,12 +97,11 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "build kernels": "the ladders of the panels are what is generated",
 };
 
-/** Whether a command of the pages is not run as it stands. */
 export function isNotRun({ task, args: [first] }: ShownCommand): boolean {
   return Object.hasOwn(NOT_RUN, task) || Object.hasOwn(NOT_RUN, `${task} ${first}`);
 }
 
-/** What is added to a command, so that it ends soon. The last value of an option counts. */
+/** Options that make a command end soon; the last value of an option counts. */
 const SHORTER: Readonly<Record<string, readonly string[]>> = {
   train: splitArguments("--iterations 4 --validate-every 2 --batch-size 12 --no-autotune --no-report"),
   simulate: ["--users", "30", "--pages", "3"],
@@ -126,7 +118,7 @@ const SHORTER_ADVERSARIAL = splitArguments(
   "--generator-warmup 1 --behaviour-dims 8",
 );
 
-/** What gives a model the size of the other tests' models, so that their shaders do. */
+/** Returns options that give a model the size of the other tests' models, so that it uses their shaders. */
 function smaller(task: string, args: readonly string[]): string[] {
   const says = (option: string) => args.includes(option);
   if (task === "tune") return ["--dims", "8", "--encoder", "lstm", "--lstm-units", "4"];
@@ -137,7 +129,6 @@ function smaller(task: string, args: readonly string[]): string[] {
   return ["--dims", "8", ...(says("--encoder") ? [] : ["--lstm-units", "4"]), ...counts];
 }
 
-/** Files and folders that a page speaks of. */
 export async function fillSandbox(folder: string, { text }: MarkdownPage): Promise<void> {
   for (const name of ["yelp.txt", "rsc.txt", "log.tsv"]) {
     writePaperFile(`${folder}/${name}`, createSmallLog(31, { users: 330, items: 30, width: 0 }));
@@ -150,7 +141,6 @@ export async function fillSandbox(folder: string, { text }: MarkdownPage): Promi
   if (text.includes("logs/")) await fillLogs(folder);
 }
 
-/** A log as Parquet, which takes the data engine, and its items. */
 async function fillLogs(folder: string): Promise<void> {
   await makeLongLog(folder);
   await Deno.mkdir(`${folder}/logs`);
@@ -168,23 +158,21 @@ async function fillLogs(folder: string): Promise<void> {
   await Deno.writeTextFile(`${folder}/items.csv`, items.replace("item,", "sku,"));
 }
 
-/** The files of the runs that were trained, by what said so: the arguments without the folder. */
 export type TrainedRuns = Map<string, ReadonlyMap<string, Uint8Array>>;
 
 /**
- * Runs the commands of a page in a folder; those of one task share a process. A training that another page shows, too, only
- * into another folder, is not run again: its folder is a copy.
+ * Runs the commands of a page in a folder; those of one task share a process. A training that another page
+ * shows with another folder is copied, not repeated.
  */
 export class PageRunner implements AsyncDisposable {
   readonly #series = new Map<string, CommandSeries>();
 
-  /** @param made what other pages trained. */
   constructor(
     private readonly folder: string,
     private readonly made: TrainedRuns,
   ) {}
 
-  /** @returns what it printed. @throws AssertionError when it fails. */
+  /** @returns what it printed. @throws AssertionError if it fails */
   async run(command: ShownCommand): Promise<string> {
     const { page, task, line } = command;
     const args = shortenArguments(command);
@@ -202,7 +190,7 @@ export class PageRunner implements AsyncDisposable {
     return stdout;
   }
 
-  /** Folders that are named by the second: another run may come within it. */
+  /** Removes folders named by the second, because another run may come within it. */
   async #removeTimed(): Promise<void> {
     const runs = `${this.folder}/runs`;
     for (const { name } of existsSync(runs) ? Deno.readDirSync(runs) : []) {
@@ -224,7 +212,6 @@ export class PageRunner implements AsyncDisposable {
   }
 }
 
-/** What a command is given: what the page shows, and what makes it short. */
 function shortenArguments({ task, args }: ShownCommand): string[] {
   const begins = !args.includes("--resume");
   const name = task === "policy" ? `policy ${args[0]}` : task;
@@ -234,7 +221,7 @@ function shortenArguments({ task, args }: ShownCommand): string[] {
   return [...args, ...shorter, ...game, ...seeds, ...smaller(task, args)];
 }
 
-/** Where a training writes to, if it says so and is a single one, and the rest of its arguments, less what is the default. */
+/** Returns the folder of a single training that names one, and its other arguments without defaults. */
 function findRun(args: readonly string[]): { path: string; trained: string } | undefined {
   const at = args.indexOf("--save-dir");
   const path = args[at + 1];

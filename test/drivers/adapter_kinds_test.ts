@@ -1,8 +1,3 @@
-/**
- * Kinds of adapters: CPU adapters whose products read buffers, not textures, and a run that changes adapters; what is asked of an
- * adapter, and what is said of one that has less. That WebGPU's default limits are enough is in shader_texts_test.ts.
- */
-
 import assert from "node:assert/strict";
 import { openDevice } from "../../src/gpu/device.ts";
 import {
@@ -36,7 +31,7 @@ import { defaultModel } from "../../src/model/model_config.ts";
 const textures = getDefaultVariants("cpu");
 const buffers = getDefaultVariants("cpu", "buffers");
 
-/** An adapter that says this of itself, and computes nothing. @param more of it, that is not as most have it */
+/** @param more properties that differ from those of most adapters */
 function named(info: Partial<GPUAdapterInfo>, more: object = {}): GPU {
   const device = { limits: LEAST, lost: new Promise(() => {}), addEventListener() {}, destroy() {} };
   const adapter = {

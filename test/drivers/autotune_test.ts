@@ -1,5 +1,3 @@
-/** Calibration by a clock that the test sets; its cache; and runs that keep the variants they began with. */
-
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import {
@@ -45,10 +43,9 @@ const two: TunableKernel[] = [{ key: "forward 64x64", variants: panels }, {
   variants: panels,
 }];
 
-/** Microseconds of a variant, the n-th time that it runs. */
+/** Microseconds of a variant at its n-th run. */
 type Times = (key: string, variant: KernelVariant, n: number) => number;
 
-/** Its clock is moved by what it is asked to do. */
 class FakeMeter implements TimeableKernels<{ key: string; variant: KernelVariant }> {
   clock = 0;
   readonly prepared: string[] = [];
@@ -209,7 +206,6 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
   }));
 
 Deno.test("a CPU adapter takes the fixed table, a GPU is calibrated, unless an option says otherwise", async () => {
-  /** Whether it begins to time. */
   const times = async (kind: AdapterKind, wanted?: boolean) => {
     let began = false;
     const gpu = { variants: { kind, matmul: {} }, adapter: { ...gpuLike.adapter, kind } };
@@ -286,7 +282,6 @@ Deno.test("a validation with sums by subgroups has the losses of one without", a
   }
 });
 
-/** How many dispatches a pass encodes. */
 function countDispatches(encode: EncodePass): number {
   let count = 0;
   const pass = new Proxy({}, { get: (_, name) => () => void (name === "dispatchWorkgroups" && count++) });
@@ -298,7 +293,6 @@ Deno.test("where the clock is rounded, as browsers do, a product is repeated unt
   await withGpu("cpu", async (gpu) => {
     for (const each of [2, 5, 80, 700, 9000]) {
       let now = 0;
-      /** Of dispatches of so many microseconds. */
       const rounded: PassClock = {
         step: 100,
         time: (passes) =>

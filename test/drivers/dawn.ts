@@ -1,14 +1,14 @@
 /**
- * Dawn, Chromium's WebGPU, on its null backend: no adapter is needed, every shader goes through Tint, every call is
- * checked, nothing is computed and buffers hold zeros. It grants exactly the limits that WebGPU promises everywhere.
+ * Dawn, Chromium's WebGPU, on its null backend: it needs no adapter, compiles every shader with Tint and
+ * checks every call; it computes nothing, and buffers hold zeros. It grants exactly WebGPU's default limits.
  */
 
 import type { Gpu } from "../../src/gpu/device.ts";
 
 /**
- * From here on `navigator.gpu` is Dawn's, for all of this test file. Each test closes the devices that it opens: one that is
- * closed as the file ends, or not at all, makes the process of all tests crash, at a jump to no address.
- * @returns why it cannot be: where the package has no binary for the machine. Undefined where it is.
+ * Makes `navigator.gpu` Dawn's for this test file. Each test must close its devices before the file ends;
+ * otherwise the process of all tests crashes. @returns the reason if the package has no binary for this
+ * machine
  */
 export async function useDawn(): Promise<string | undefined> {
   try {
@@ -23,27 +23,23 @@ export async function useDawn(): Promise<string | undefined> {
   }
 }
 
-/** A text that does not compile, or a pipeline that is beyond the limits. */
 export interface ShaderFault {
   readonly kernel: string;
-  /** Its constants, as they stand in the text. */
   readonly constants: string;
   readonly message: string;
 }
 
-/** The shader texts that were compiled, each once, and what is wrong with them. */
 export class ShaderTexts {
   readonly #faults = new Map<string, ShaderFault | undefined>();
   readonly #kernels = new Set<string>();
 
-  /** Names of the kernels. */
   get kernels(): string[] {
     return [...this.#kernels].sort();
   }
   get count(): number {
     return this.#faults.size;
   }
-  /** Where texts of one kernel fail alike, the first is enough. */
+  /** Returns only the first of equal faults of a kernel. */
   get faults(): ShaderFault[] {
     const byMessage = new Map<string, ShaderFault>();
     for (const fault of this.#faults.values()) {
@@ -54,8 +50,8 @@ export class ShaderTexts {
   }
 
   /**
-   * Notes all that a device compiles. What fails is noted, not thrown, so that one look finds everything.
-   * @param workgroupBytes of memory that may be asked for, beyond what Dawn grants.
+   * Records all that a device compiles. Failures are recorded, not thrown, so that one run finds all. @param
+   * workgroupBytes of memory that may be requested, beyond what Dawn grants
    */
   watch(gpu: Gpu, workgroupBytes = 0): void {
     const compile = gpu.pipeline.bind(gpu);
@@ -79,7 +75,7 @@ export class ShaderTexts {
   }
 }
 
-/** A pipeline that a program can be recorded with; it must not be run. */
+/** Returns a pipeline for recording a program; it must not run. */
 function standIn(device: GPUDevice): GPUComputePipeline {
   const module = device.createShaderModule({ code: "@compute @workgroup_size(1) fn nothing() {}" });
   return device.createComputePipeline({ layout: "auto", compute: { module } });

@@ -1,5 +1,3 @@
-/** The device layer: what goes wrong is said, by the kernel's name; nothing stays alive; steps are timed; what is read is what stands there. */
-
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
 import { Arena } from "../../src/gpu/arena.ts";

@@ -1,5 +1,3 @@
-/** The self-test: what it says of kernels that are right, of one that is broken, and as a command. */
-
 import assert from "node:assert/strict";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { getDefaultVariants } from "../../src/gpu/kernel_variants.ts";
@@ -49,7 +47,6 @@ Deno.test("checks name the worst element, what was not read, and where it stands
   assert.equal(stray?.differs, true);
 });
 
-/** One case, on kernels of which some may have another text. */
 async function run(only: string, change?: (name: string, source: string) => string): Promise<KindFinding[]> {
   const open = async (): Promise<Gpu> => {
     const gpu = await openGpu({ variantsFor: "cpu" });
@@ -62,7 +59,7 @@ async function run(only: string, change?: (name: string, source: string) => stri
   return [...findings];
 }
 
-/** Small faults. The numbers of the second and the third kernel are read by other kernels alone. */
+/** Only other kernels read the numbers of the second and the third kernel. */
 const broken = [
   { kernel: "shop_step", from: "0.3 * item", to: "0.301 * item", only: "users of a shop", what: /states \[/ },
   {

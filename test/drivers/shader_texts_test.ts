@@ -1,8 +1,8 @@
 /**
- * Every shader text through Tint, without an adapter: what models of all kinds compile on the kernel variants of both kinds
- * of adapter, the steps of the ladders, and the probes. Tint refuses what naga lets pass, as barriers in divergent flow.
- * The models train, too: on an adapter with no more than WebGPU promises, whose every call Dawn checks. And whether the
- * self-test has every kernel, and would notice if it computed nothing, as here, where buffers hold zeros.
+ * Compiles every shader text with Tint, without an adapter: models of all kinds on both kinds of kernel
+ * variants, ladder steps and probes. Tint refuses code that naga accepts, such as barriers in divergent flow.
+ * The models also train on an adapter with WebGPU's default limits, whose every call Dawn checks. The
+ * self-test must cover every kernel, and fail where buffers hold zeros, as here.
  */
 
 import assert from "node:assert/strict";
@@ -66,7 +66,7 @@ const logs = {
   oneHot: createSmallLog(4, { ...size, width: 0 }),
   mixed: createSmallLog(5, { ...size, width: 5, tokens: 12 }),
 };
-/** What is particular to these is how many vectors a row of features has, or that it has none. */
+/** Vectors per row of features, or none. */
 const ofRows = [{ width: 256 }, { width: 1 }, { width: 0, tokens: 12 }];
 const others = allSizes ? ofRows.map((own, k) => createSmallLog(k, { ...size, ...own })) : [];
 const lstm = { ...defaultModel, dims: [8, 8] };
@@ -79,13 +79,12 @@ interface Case {
   readonly log: ClickLog;
   readonly model: ModelConfig;
   readonly training?: Partial<TrainingConfig>;
-  /** Plays the game of the adversarial stage instead. */
   readonly game?: Partial<AdversarialConfig> | undefined;
 }
 
 /**
- * Vectors that a panel sums over: of a part, which is written once, all; the borders between parts, and what is beyond the
- * last. And widths that fill no vector.
+ * Vectors that a panel sums over: all of a part, which is written once; the borders of parts; beyond the
+ * last; and widths that fill no vector.
  */
 const vectors = allSizes
   ? [...Array.from({ length: 17 }, (_, k) => k + 1), 31, 32, 33, 47, 48, 49, 63, 64, 65, 66]
@@ -95,7 +94,7 @@ const layers = Array.from({ length: Math.ceil(widths.length / 8) }, (_, k) => wi
 
 const ends = [layers[0] ?? [], layers.at(-1) ?? []];
 
-/** What is written out for a width is written out for CPU adapters. */
+/** Code that is generated per width is generated for CPU adapters. */
 const cpuCases: Case[] = layers.map((dims) => ({ log: logs.dense, model: { ...lstm, dims } }));
 
 const cases: Case[] = [
@@ -134,7 +133,6 @@ const cases: Case[] = [
   ),
 ];
 
-/** Records a case with all that training, validation and scoring compile, and runs a few steps. */
 async function train(
   gpu: Gpu,
   { log, model: config, training, game }: Case,
@@ -178,7 +176,6 @@ const smallPolicy = {
   replay: 256,
 };
 
-/** Users of a made-up shop and of models, under every policy. */
 async function simulate(gpu: Gpu): Promise<void> {
   const shop = new ShopSource(restless, drawShopItems(1, 40));
   const counts = buildCountsConfig(new MemoryLog(logs.mixed), []);
@@ -200,10 +197,9 @@ async function simulate(gpu: Gpu): Promise<void> {
   for (const model of models) model.destroy();
 }
 
-/** Hidden units: of those that the score kernels' sums are written out for, on CPU adapters. */
+/** Hidden units for which the score kernels' sums are generated on CPU adapters. */
 const units = allSizes ? Array.from({ length: 16 }, (_, k) => 4 * (k + 1)) : [4, 64];
 
-/** What learns from simulated users, and chooses their slates. */
 async function learnFromUsers(gpu: Gpu, kind: AdapterKind): Promise<void> {
   const source = new ShopSource(restless, drawShopItems(1, 40));
   const all = [
@@ -215,10 +211,7 @@ async function learnFromUsers(gpu: Gpu, kind: AdapterKind): Promise<void> {
   }
 }
 
-/**
- * Nothing takes time here, so that what is timed would be repeated thousands of times. By a clock whose ticks grow it takes
- * long, and is done a few times.
- */
+/** Nothing takes time here, so timed work would repeat thousands of times; long ticks prevent that. */
 async function onLongTicks(gpu: Gpu, work: () => Promise<unknown>): Promise<void> {
   const { now } = performance;
   let [time, tick] = [0, 1];
@@ -232,8 +225,8 @@ async function onLongTicks(gpu: Gpu, work: () => Promise<unknown>): Promise<void
 }
 
 /**
- * With a device of its own: who watches it, and limits that are changed, are for one use. It is closed at once: where a
- * device of Dawn is closed as its file ends, as `withGpu` does, the process of all tests crashes.
+ * Opens a device for one use, because watchers and changed limits must not be shared. It is closed at once:
+ * closing a device of Dawn at the end of a file, as `withGpu` does, crashes the process of all tests.
  */
 async function withDawn(kind: AdapterKind, run: (gpu: Gpu) => Promise<void>): Promise<void> {
   using gpu = await openGpu({ variants: getDefaultVariants(kind) });
@@ -353,7 +346,6 @@ Deno.test("self-test: every kernel is compiled, compared, and missed where it co
     [],
   );
 
-  /** Kernels behind some checks. */
   const behind = (some: (check: KindFinding["checks"][number]) => boolean) =>
     [...new Set(findings.flatMap(({ checks }) => checks.filter(some).flatMap(({ kernels }) => kernels)))]
       .sort();
@@ -406,7 +398,7 @@ Deno.test("self-test: what an adapter with matrices in buffers leaves out is all
   );
 });
 
-/** The kernels that each case compiles. @param cpu the adapter's own variants for CPU adapters. */
+/** @param cpu the adapter's own variants for CPU adapters */
 async function kernelsByCase(
   cpu: KernelVariants,
   options: Pick<SelftestOptions, "kinds" | "leftOut">,

@@ -1,4 +1,4 @@
-/** What GPUs' compilers make of all kernels in the variants of a GPU: nothing that would slow every GPU down, or a reason for it. */
+/** Compiles all kernels for GPUs: none may be slow on every GPU without a stated reason. */
 
 import assert from "node:assert/strict";
 import {
@@ -13,8 +13,8 @@ import { findKernelPath, isForCpu, listKernelNames } from "../kernel_files.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
 /**
- * GPUs that everything is compiled for: what headers have figures of, what holds the fewest subgroups of all RDNA, and CDNA.
- * navi21 has as many registers as gfx1201.
+ * GPUs that everything is compiled for: the one that headers measure, the one with the fewest subgroups of
+ * all RDNA, and CDNA. navi21 has as many registers as gfx1201.
  */
 const WHOLE = ["navi31", "gfx1201", "mi200"];
 
@@ -87,5 +87,5 @@ Deno.test("the chapter's machine code and figures are what the compiler gives, w
     assert.ok(rows >= 6);
   }));
 
-/** A row of the chapter's table: a kernel, lanes, VGPRs, spilled ones, subgroups, instructions. */
+/** A row of the chapter's table: kernel, lanes, VGPRs, spilled VGPRs, subgroups, instructions. */
 const ROW = /^\| (\[.*\)|the same) +\| (32|64) +\| (\d+) +\| (\d+) +\| (\d+) +\| (\d+) +\|$/gm;

@@ -1,10 +1,9 @@
-/** The Gymnasium environments (`pip install gymnasium`; `stable-baselines3`, too, for its agents), against a service. */
+/** Gymnasium environments (`pip install gymnasium stable-baselines3`) against a service. */
 
 import assert from "node:assert/strict";
 import { runProcess } from "../command_check.ts";
 import { waitForProcess, withService } from "../service.ts";
 
-/** Python where it can import packages. */
 async function pythonWith(packages: string): Promise<string | undefined> {
   const args = ["-c", `import ${packages}`];
   const found = new Deno.Command("python3", { args, stdout: "null", stderr: "null" });

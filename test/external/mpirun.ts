@@ -20,7 +20,7 @@ function hasMpirun(): boolean {
   }
 }
 
-/** Two ranks to their end. @param second what the second one is given beside. */
+/** @param second additional arguments of the second rank */
 async function ranks(args: string, second = ""): Promise<{ code: number; text: string }> {
   const { args: own, env: { [LAUNCHER_VARIABLE]: _, ...env } } = buildInvocation(
     "train",
@@ -89,7 +89,6 @@ Deno.test({
     }),
 });
 
-/** Ids of the ranks' processes. */
 function readProcessIds(run: string): number[] {
   const { stdout } = new Deno.Command("pgrep", { args: ["-f", `^[^ ]*deno run .*${run}`] }).outputSync();
   return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "").map(Number);

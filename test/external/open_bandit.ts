@@ -1,4 +1,4 @@
-/** Estimators beside those of Open Bandit Pipeline (`pip install obp`), of the same arrays. */
+/** Estimators against those of Open Bandit Pipeline (`pip install obp`) on the same arrays. */
 
 import assert from "node:assert/strict";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -6,7 +6,6 @@ import { estimators } from "../../src/policy/evaluation/estimators.ts";
 import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
 import { assertNear, computeEstimate, listRange, makeColumns, sumNumbers } from "../policy/estimates.ts";
 
-/** A Python with obp, for whoever has one. */
 const PYTHON = Deno.env.get("OBP_PYTHON") ?? "python3";
 
 async function obp(input: unknown): Promise<Record<string, number> | undefined> {

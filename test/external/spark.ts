@@ -1,4 +1,4 @@
-/** Logs that Spark has cleaned, in 1 and 8 parts: what `data log` makes of them is what it makes of the logs themselves. */
+/** Logs that Spark cleaned, in 1 and 8 parts: `data log` makes the same of them as of the original logs. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -10,13 +10,12 @@ import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { getSharedEngine, makeFolderWith, prepareIn, writeParquet } from "../prepared_folder.ts";
 import { makeCsv, makeShopLog } from "../data/made_logs.ts";
 
-/** A Python with pyspark, for whoever has one. */
 const PYTHON = Deno.env.get("SPARK_PYTHON") ?? "python3";
 const getPath = (path: string) => new URL(path, import.meta.url).pathname;
 
 const endsSchema = v.array(v.object({ said: v.string(), refused: v.string() }));
 
-/** How each case ended: what the job said, and why it refused, or ""; undefined without Spark. */
+/** Returns the output and the refusal (or "") of each case; undefined without Spark. */
 async function spark(cases: readonly (readonly string[])[]) {
   const input = await Deno.makeTempFile();
   try {
@@ -35,18 +34,17 @@ async function spark(cases: readonly (readonly string[])[]) {
 
 interface Log {
   readonly name: string;
-  /** Beside user, item, time and clicked. */
+  /** Columns besides user, item, time and clicked. */
   readonly columns: readonly ("page" | "position" | "propensity")[];
   /** The log, or a query that writes it as Parquet. */
   readonly csv?: string;
   readonly sql?: string;
   /** Seconds of --page-gap. */
   readonly gap?: number;
-  /** Whether pages are looked at; as they are, by default. */
   readonly pages?: "log";
-  /** In 1 part, too; that of 8 with the whole set. */
+  /** Also tests 1 part, and the whole set of 8 parts. */
   readonly whole?: boolean;
-  /** Both refuse it. */
+  /** Both programs refuse it. */
   readonly refused?: boolean;
 }
 
@@ -56,12 +54,11 @@ const broken =
   ",a,T,1,p1,1;\\N,a,T,1,p1,1;u1,,T,1,p1,1;u1,a,,1,p1,1;u1,a,yesterday,1,p1,1;u1,a,2020-02-30,1,p1,1;" +
   "u1,a,2020-01-01T00:00:00Z,1,p1,1;u1,a,T,,p1,1;u1,a,T,perhaps,p1,1;u1,a,T,1,,1;u1,a,T,1,p1,first;" +
   "u1,a,T,1,p1,inf;u1,a;u1,a,T,1,p1,1,long";
-/** Several clicks, an item twice, ids with spaces, quotes and line ends, words for clicks, one page id of two users. */
+/** Several clicks, a repeated item, ids with spaces, quotes and line ends, a page id of two users. */
 const kept = "u1,a,T, TRUE ,p1,2;u1,b,T,yes,p1, 1e0;u1,b,T.25,n,p1,3.5;u1,c,T,1.0,p1,3;" +
   ' u1,"say ""a, b""",T,f,p1,-1;"u1\nU",ü\u{1f600}, 1600000001.0005 ,t,p1,0';
 const rows = `${broken};${kept}`.replaceAll(",T", `,${T}`).split(";");
 
-/** Each of them behind a hundred and fifty good ones. */
 const dirty = HEAD + rows.map((line, k) => {
   const good = Array.from({ length: 150 }, (_, j) => {
     const [page, time] = [j >> 2, Number(T) + 40 * k + (j >> 2)];
@@ -77,7 +74,6 @@ const DATES = [
   ...["1-Mar-2020", "01 MAR 2020", "1969-12-31 23:59:59.9995", "2020-03-01 09:05:58.1234567"],
   ...["2020-03-01 24:00:00", "2020-03-01 09:05:58.000001+18:00", "0001-01-01"],
 ];
-/** Drawn rows, with these times. */
 function drawn(times: readonly string[], seed: number): string {
   const row = fc.tuple(
     fc.constantFrom("u1", "u2", "u3", "U", " ", "ä", "z9"),
@@ -90,7 +86,7 @@ function drawn(times: readonly string[], seed: number): string {
   return HEAD + fc.sample(row, { numRuns: 300, seed }).map((values) => `${values}\n`).join("");
 }
 
-/** Ids that are numbers, in a struct and as floats; times of several digits; chances of some pages. */
+/** Numeric ids in a struct and as floats; times of several digits; propensities of some pages. */
 const TYPED = `SELECT {id: if(k = 7, NULL, k % 20)} AS user, if(k = 11, 'nan'::DOUBLE, k * 7 % 13) AS item,
   make_timestamp(1600000000000123 + k // 3 * 500) AS time, k % 3 = 0 AS clicked, k // 3 AS page,
   if(k = 30, NULL, k % 3 / 2)::FLOAT AS position, CASE WHEN k % 6 < 3 THEN 0.1 END AS propensity
@@ -125,13 +121,11 @@ const listNames = (log: Log) => ({
   ...{ user: log.sql ? "user.id" : "user", item: "item", time: "time", clicked: "clicked" },
   ...Object.fromEntries(log.columns.map((name) => [name, name])),
 });
-/** What the parts have, with times that may be of any year. */
 const shownSelect = (files: string, { columns }: Log) =>
   "SELECT user_id AS user, item_id AS item, page_id AS page, epoch_ms(time) AS time, clicked" +
   columns.filter((name) => name !== "page").map((name) => `, ${name}`).join("") +
   ` FROM read_parquet(${formatLiteral(files)})`;
 
-/** What a foreign set has of the tables. */
 const OF_SET = {
   users: '"user"::BIGINT AS "user", id, split, pages::BIGINT AS pages, "rows"::BIGINT AS "rows"',
   items: "item::BIGINT AS item, id",
@@ -140,7 +134,6 @@ const OF_SET = {
     "clicked::BIGINT AS clicked, also::BIGINT[] AS also",
 };
 
-/** Two tables have the same rows in the same order. */
 async function same(ours: string, theirs: string, columns: string, what: string): Promise<void> {
   const engine = await getSharedEngine();
   const rows = (path: string) => engine.rows(`SELECT ${columns} FROM read_parquet(${formatLiteral(path)})`);
@@ -189,7 +182,7 @@ Deno.test("spark: a log that the job has cleaned makes the set that data log mak
     const recipe = logRecipe({ ...read, pages: log.pages ?? "as-is", itemIds: false });
     return prepareIn(folder, recipe, { shares: { train: 0.8, validation: 0.1 } });
   };
-  /** The log itself; of a struct, by a SELECT. */
+  /** A log with a struct is prepared by a SELECT. */
   const itself = async (log: Log) => {
     const { user, ...names } = listNames(log);
     if (!log.sql) return { source: source(log), user, ...names };

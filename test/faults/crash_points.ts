@@ -1,6 +1,6 @@
 /**
- * Crash points: a command meets a fault at one of its file operations, and is started again; several at once, beside what comes
- * of each scenario without a fault.
+ * Crash points: a command meets a fault at one of its file operations and is started again. The result is
+ * compared with that of the scenario without a fault.
  */
 
 import { createHash } from "node:crypto";
@@ -17,37 +17,33 @@ export const hows: readonly FaultKind[] = ["kill", "ENOSPC", "EIO"];
 export interface FaultScenario {
   readonly name: string;
   readonly command: CommandName;
-  /** Relative to the folder that it is run in. */
+  /** Paths are relative to the folder that it runs in. */
   readonly args: readonly string[];
-  /** Writes what the command needs into an empty folder. */
   prepare(folder: string): Promise<void>;
-  /** What is started after a fault; the same again, by default. */
+  /** Returns the arguments after a fault; the same by default. */
   again?(folder: string): Promise<readonly string[]>;
-  /** A second start may be refused with a message that matches where the first one had written all that it writes. */
+  /** A second start may be refused with this message if the first had written all files. */
   readonly refusal?: RegExp;
-  /** Also where nothing fails the clock must run fast: what is measured by it decides what is written. */
+  /** The clock must run fast without a fault, too, because measured time decides what is written. */
   readonly fastClock?: boolean;
-  /** What is compared; all files that are not among those that {@link prepare} wrote, by default. */
+  /** Returns the files to compare; by default all that {@link prepare} did not write. */
   outcome?(folder: string): Promise<Map<string, string>>;
 }
 
-/** Starts a command in a folder. */
 export type ScenarioStarter = (
   folder: string,
   command: CommandName,
   args: readonly string[],
 ) => Promise<CommandResult>;
 
-/** What came of a crash point. */
 export interface CrashVerdict {
   readonly outcome: "equal" | "refused" | "done without" | "failed";
-  /** What went wrong, or was said. */
   readonly text: string;
 }
 
 /**
- * How many operations a fault of each kind can meet, and what comes of a scenario without one. Its clock runs fast; a second
- * start, whose clock does not, must give the same.
+ * Counts the operations that a fault of each kind can meet, and returns the result without a fault. Its clock
+ * runs fast; a second start with the normal clock must give the same.
  */
 export async function traceScenario(
   scenario: FaultScenario,
@@ -64,10 +60,9 @@ export async function traceScenario(
 }
 
 /**
- * Meets a fault, and starts again. What comes of the second start follows from the files that it finds: where they are
- * those of an earlier point, to the byte, it has been tried.
- * @param base what {@link FaultScenario.prepare} wrote. @param known what came of second starts, by the files they found.
- * @param again starts it the second time, if not in a process of its own.
+ * Injects a fault and starts again. The result of the second start follows from its files: equal files are
+ * not tried again. @param base folder that {@link FaultScenario.prepare} wrote. @param known results of
+ * second starts by their files. @param again starts the second time, by default a process
  */
 export async function tryPoint(
   scenario: FaultScenario,
@@ -123,7 +118,10 @@ async function startAgain(
     : failed("ends otherwise than undisturbed", text);
 }
 
-/** All that a second start can find: every folder and file, the cache too; of a lock that it is there, as its text is for people. */
+/**
+ * Returns all that a second start can find: every folder and file, the cache too. Of a lock only its
+ * existence counts, because its text is for people.
+ */
 async function readState(folder: string): Promise<string> {
   const lines = (await listEntries(folder)).map(async ({ path, isDirectory }) => {
     if (isDirectory) return `${path}/`;
@@ -132,7 +130,6 @@ async function readState(folder: string): Promise<string> {
   return (await Promise.all(lines)).sort().join("\n");
 }
 
-/** All that is below a folder, by its path from there. */
 async function listEntries(folder: string): Promise<{ path: string; isDirectory: boolean }[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries.map((entry) => ({
@@ -162,12 +159,12 @@ export async function readOutcome(
   return files;
 }
 
-/** All but locks, temporary files, and others of a name, which do no harm where they could not be removed. */
+/** Leaves out locks, temporary files, and others of a name, which do no harm if they could not be removed. */
 function withoutOwn(files: ReadonlyMap<string, string>, other = ""): Map<string, string> {
   return new Map([...files].filter(([path]) => !isOwnName(basename(path)) && basename(path) !== other));
 }
 
-/** Contents of all files by their path; without what tells the time, and without the cache. */
+/** Returns contents of all files by path, without times and without the cache. */
 export async function readFilesBelow(folder: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const { path, isDirectory } of await listEntries(folder)) {
@@ -201,7 +198,6 @@ export function findDifference(
   return undefined;
 }
 
-/** Works in a copy of a folder, which is removed afterwards. */
 export async function withCopy<T>(base: string, work: (folder: string) => Promise<T>): Promise<T> {
   return await withEmptyFolder(async (folder) => {
     await cp(base, folder, { recursive: true });
@@ -210,12 +206,10 @@ export async function withCopy<T>(base: string, work: (folder: string) => Promis
 }
 
 export interface PreparedScenario {
-  /** What {@link FaultScenario.prepare} wrote. */
   readonly base: string;
-  /** Operations that a fault of each kind can meet. */
   readonly counts: Record<FaultKind, number>;
   readonly expected: Map<string, string>;
-  /** Milliseconds that it takes. */
+  /** Milliseconds that the scenario takes. */
   readonly usual: number;
 }
 
@@ -235,7 +229,6 @@ async function prepare(scenario: FaultScenario): Promise<PreparedScenario> {
   return { base, ...found, usual: performance.now() - began };
 }
 
-/** Removes what was prepared. */
 export async function removePrepared(): Promise<void> {
   for (const one of prepared.values()) await Deno.remove((await one).base, { recursive: true });
   prepared.clear();
@@ -250,20 +243,15 @@ export interface TriedPoint {
 }
 
 export interface PointOptions {
-  /** Of the points of a scenario and a kind of fault, one in so many. */
+  /** One in so many points of a scenario and a kind of fault is tried. */
   readonly every: number;
-  /** The first of them. */
   readonly first: number;
-  /** Kinds of faults; all of them if absent. */
   readonly how?: readonly FaultKind[];
-  /** How many at once. */
   readonly jobs: number;
-  /** What starts a command the second time, if not a process for each. */
   readonly again?: ScenarioStarter;
   readonly onTried?: (tried: TriedPoint) => void;
 }
 
-/** @returns all that was tried. */
 export async function tryPoints(
   scenarios: readonly FaultScenario[],
   { every, first, jobs, how: chosen = hows, again, onTried }: PointOptions,

@@ -1,4 +1,4 @@
-/** A part of `deno task test:special faults` that is quick: some crash points of every command, a race, a few kills. */
+/** The quick part of `deno task test:special faults`: some crash points, a race, a few kills. */
 
 import assert from "node:assert/strict";
 import type { CommandName, CommandResult } from "../command_check.ts";
@@ -9,7 +9,7 @@ import { killAtRandom, raceRounds, races } from "./races.ts";
 import { makeEnvironment } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
 
-/** One point in so many of each kind of fault, and the first of them: one of each kind at least, and some more of reads and writes. */
+/** One in `every` points of a kind of fault, from `first` on: at least one each, more of reads and writes. */
 const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> = {
   "train, both stages": [300, 4],
   "train --seeds": [399, 4],
@@ -23,8 +23,8 @@ const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> =
 };
 
 /**
- * Second starts in one process for each command, where `deno task test:special faults` gives each its own: one after another, each
- * folder in its turn at the place that the process may write to.
+ * Second starts share one process per command (`deno task test:special faults` starts a process each): each
+ * folder in turn is moved to the path that the process may write to.
  */
 class SecondStarts implements AsyncDisposable {
   readonly #series = new Map<CommandName, CommandSeries>();

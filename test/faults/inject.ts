@@ -14,12 +14,10 @@ const request = new URL(import.meta.url).searchParams;
 const how = request.get("how");
 const at = Number(request.get("at"));
 
-/** An operation that changes nothing only fails with EIO: to be killed before a read is to be killed after a write. */
+/** Operations that change nothing only fail with EIO: a kill before a read equals a kill after a write. */
 const CHANGING = /^(open:w|write|truncate|sync|rename|remove|mkdir|chmod|writeFile|writeTextFile)/;
-/** Those that need space. */
 const GROWING = /^(open:w|write|mkdir|writeFile|writeTextFile)/;
 
-/** Where the driver's files are, and those of them that are open. */
 const DRIVER = "/usr/";
 const driverFiles = new WeakSet<object>();
 
@@ -31,12 +29,11 @@ function failure(code: "ENOSPC" | "EIO"): Error {
   return Object.assign(new Error(text), { code });
 }
 
-/** Whether an operation can meet a kind of fault. */
 function counts(how: string | null, name: string): boolean {
   return how === "EIO" || CHANGING.test(name);
 }
 
-/** @param half does a half of it. */
+/** @param half performs half of the operation */
 function meet(name: string, what: string, half: () => void = () => {}): void {
   if (how === "none") return;
   if (what.startsWith(DRIVER)) return; // the driver's version is read there: a run does without it, and says so
@@ -66,7 +63,6 @@ function writeTrace(line: string): void {
   Deno.stderr.writeSync(encoder.encode(`${line}\n`));
 }
 
-/** Replaces a method with one that meets its fate first. */
 function wrap<T extends object, K extends keyof T & string>(
   owner: T,
   name: K,

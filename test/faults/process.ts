@@ -1,20 +1,17 @@
-/** Commands in a folder of their own, with a cache of their own, directly or by the launcher. */
-
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { readTask } from "../../src/cli/launch.ts";
 import { LAUNCHER_VARIABLE } from "../../src/cli/stop.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { type CommandName, type CommandResult, makeCacheEnvironment } from "../command_check.ts";
 
-/** How a process ended, and what it said. */
 export type ProcessEnd = CommandResult & { readonly signal: Deno.Signal | null };
 
 const ROOT = new URL("../../", import.meta.url);
 const INJECT = new URL("inject.ts", import.meta.url).href;
-/** No command of these takes longer, however slow the machine. */
+/** No command takes longer, even on a slow machine. */
 const MOST_MS = 180_000;
 
-/** Runs a command in a folder. @param fault see inject.ts; none, if not given. */
+/** @param fault see inject.ts; none by default */
 export async function run(
   folder: string,
   command: CommandName,
@@ -28,7 +25,6 @@ export async function run(
   return await waitForEnd(start(folder, ["--no-prompt", ...permissions, ...preload, module, ...args], own));
 }
 
-/** Starts a command as its task does, by the launcher. */
 export async function launch(
   folder: string,
   command: CommandName,
@@ -50,7 +46,6 @@ function start(folder: string, args: readonly string[], env: Record<string, stri
   }).spawn();
 }
 
-/** Waits for the end of a process; one that hangs is killed. */
 export async function waitForEnd(child: Deno.ChildProcess): Promise<ProcessEnd> {
   const timer = setTimeout(() => child.kill("SIGKILL"), MOST_MS);
   const { code, signal, stdout, stderr } = await child.output();
@@ -59,12 +54,10 @@ export async function waitForEnd(child: Deno.ChildProcess): Promise<ProcessEnd> 
   return { code, signal, stdout: decode(stdout), stderr: decode(stderr) };
 }
 
-/** Whether a command was refused, or failed, with a message. */
 export function isMessage({ code, stderr }: CommandResult): boolean {
   return code === 1 && /^error: \S/m.test(stderr) && !/^ {4}at |fault in the program/m.test(stderr);
 }
 
-/** What a command in a folder has: the cache in it. */
 export function makeEnvironment(folder: string): Promise<Record<string, string>> {
   return makeCacheEnvironment(`${folder}/cache`);
 }

@@ -1,6 +1,6 @@
 /**
- * Kills at random moments, of a command or of its launcher, until a run has come to its end all the same; and races: of two
- * commands that want the same folder at the same time one does its work, the other is told who does.
+ * Random kills of a command or its launcher, until a run ends correctly all the same; and races: of two
+ * commands on one folder one does its work, and the other is refused.
  */
 
 import { setTimeout as pause } from "node:timers/promises";
@@ -23,8 +23,8 @@ export interface KillOptions {
 }
 
 /**
- * Runs a scenario again and again, each killed a few times on the way and gone on with.
- * @returns how many runs came to their end, and what was wrong with those that did not end as if nothing had been.
+ * Runs a scenario repeatedly, each run killed and resumed a few times. @returns the number of runs that
+ * ended, and the faults of those that differ from a run without kills
  */
 export async function killAtRandom(
   { scenario, kills, random, onKill }: KillOptions,
@@ -55,10 +55,7 @@ async function nextArgs(scenario: FaultScenario, folder: string): Promise<readon
   return await scenario.again?.(folder) ?? scenario.args;
 }
 
-/**
- * Goes on until a run is whole: a folder that is still held, by a command whose launcher was killed, is tried again.
- * @returns what was wrong.
- */
+/** Resumes until a run is complete; waits while an orphaned command holds the folder. @returns the fault */
 async function toItsEnd(
   scenario: FaultScenario,
   base: string,
@@ -74,7 +71,7 @@ async function toItsEnd(
   return "the folder stayed locked";
 }
 
-/** Kills the command; or its launcher, and the command is to end by itself. */
+/** Kills the command; or its launcher, after which the command must end by itself. */
 async function kill(launcher: Deno.ChildProcess, itself: boolean): Promise<void> {
   for (const pid of itself ? [launcher.pid] : await listChildren(launcher.pid)) {
     try {
@@ -85,7 +82,7 @@ async function kill(launcher: Deno.ChildProcess, itself: boolean): Promise<void>
   }
 }
 
-/** Linux tells; elsewhere the launcher is killed alone. */
+/** Linux lists them; elsewhere only the launcher is killed. */
 async function listChildren(pid: number): Promise<number[]> {
   const found: number[] = [];
   try {
@@ -102,7 +99,7 @@ async function listChildren(pid: number): Promise<number[]> {
 export interface Race {
   readonly name: string;
   readonly scenario: FaultScenario;
-  /** The first one's launcher is killed before the second starts: the command that it leaves ends by itself. */
+  /** Kills the first launcher before the second starts: the command that it leaves ends by itself. */
   readonly orphan: boolean;
 }
 
@@ -123,10 +120,9 @@ function named(name: string): FaultScenario {
   return found;
 }
 
-/** What the second is told: who holds the folder, or that it is done already. */
+/** Messages to the second: who owns the folder, or that the run is complete. */
 const REFUSAL = /is being written by (process \d+|another process)|to be free .* found|folder for .* holds /;
 
-/** @returns what was wrong in each round that went wrong. */
 export async function raceRounds(
   race: Race,
   rounds: number,
@@ -143,10 +139,7 @@ export async function raceRounds(
   return failures;
 }
 
-/**
- * @param stagger milliseconds between the two.
- * @returns what was wrong; undefined when one did its work, the other was refused, and nothing of it shows.
- */
+/** @param stagger milliseconds between the two. @returns undefined if one won and the other was refused */
 async function oneRound(
   { scenario, orphan }: Race,
   base: string,

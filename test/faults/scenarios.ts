@@ -1,4 +1,4 @@
-/** The commands whose file operations are made to fail, each as small as it can be and still write all that it writes. */
+/** Commands whose file operations are made to fail: as small as possible, and writing all their files. */
 
 import { splitArguments, writePaperFile } from "../command_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
@@ -6,7 +6,6 @@ import { pathExists } from "../../src/files/local_file.ts";
 import { type FaultScenario, readFilesBelow } from "./crash_points.ts";
 import { run } from "./process.ts";
 
-/** A log with a row for each displayed item, and what is known of the items. */
 export async function makeLongLog(folder: string): Promise<void> {
   const rows = ["user,item,time,clicked,page"];
   for (let u = 0; u < 60; u++) {
@@ -38,7 +37,7 @@ async function paperLog(folder: string): Promise<void> {
   await Promise.resolve();
 }
 
-/** Goes on with a run that has begun, as its own message says; begins it otherwise. */
+/** Resumes a run that has begun, as its own message says; otherwise starts it. */
 function trained(name: string, args: readonly string[], more: Partial<FaultScenario> = {}): FaultScenario {
   const all = ["--data", "log.tsv", "--save-dir", OUT, ...args];
   return {
@@ -55,7 +54,6 @@ function trained(name: string, args: readonly string[], more: Partial<FaultScena
   };
 }
 
-/** A file that a command of the same kind makes first. */
 async function made(
   folder: string,
   command: FaultScenario["command"],
@@ -65,7 +63,6 @@ async function made(
   if (code !== 0) throw new Error(stderr);
 }
 
-/** A run that was killed about half-way. */
 async function halfTrained(folder: string): Promise<void> {
   await paperLog(folder);
   await run(

@@ -1,5 +1,3 @@
-/** What kernels ask of memory: counted by hand, by the kernels themselves on the device, and never guessed. */
-
 import assert from "node:assert/strict";
 import { type AccessCounts, countAccesses } from "../../src/kernel_analysis/access_counts.ts";
 import type { IndexScope } from "../../src/kernel_analysis/values.ts";
@@ -10,7 +8,7 @@ import { withGpu } from "../op_check.ts";
 
 const scope = { workgroup: [64, 1], grid: [3, 1, 1], sizes: [2, 5, 1000, 7], chunks: 4 } as const;
 
-/** Counts of a kernel with these statements, 64 invocations a workgroup. */
+/** Counts a kernel of these statements with 64 invocations per workgroup. */
 function countKernel(body: string, more: Partial<IndexScope> = {}, declared = ""): AccessCounts {
   const text = `const WORKGROUP = 64;
 struct Step { size: vec4u }

@@ -1,6 +1,6 @@
 /**
- * What every dispatch says it costs, against a count by hand: the bench divides by it, so that a factor too many would
- * pass for speed. `p(n)` are n columns with their padding; an f32 is 4 bytes.
+ * The cost of every dispatch against a count by hand: the bench divides by it, so a factor too many would
+ * look like speed. `p(n)` is n columns with padding; an f32 has 4 bytes.
  */
 
 import assert from "node:assert/strict";
@@ -51,10 +51,9 @@ import { createOpBench, drawInputs, type OpCase, recordOp } from "../../src/self
 import { countWidth } from "../../src/counts/count_columns.ts";
 import { withGpu } from "../op_check.ts";
 
-/** FLOPs and bytes. */
 type Pair = readonly [flops: number, bytes: number];
 
-/** Two batches; the first has one chunk of rows, the second three. */
+/** The first batch has one chunk of rows, the second three. */
 const batches = [
   { users: 3, events: 5, rows: 17, items: 4, chunks: 1 },
   { users: 4, events: 19, rows: 600, items: 6, chunks: 3 },
@@ -63,7 +62,7 @@ type Counts = typeof batches[number];
 
 const p = (columns: number) => 4 * Math.ceil(columns / 4);
 
-/** Of every dispatch by its label. */
+/** Costs by the label of the dispatch. */
 type Expected = Readonly<Record<string, (s: Counts) => Pair>>;
 
 function assertCosts(specs: readonly DispatchSpec[], expected: Expected): void {
@@ -76,7 +75,6 @@ function assertCosts(specs: readonly DispatchSpec[], expected: Expected): void {
   }
 }
 
-/** The dispatches of an op and its gradients, as the checks of ops record it. */
 function costCase(name: string, own: OpCase, expected: Expected, kind: AdapterKind = "cpu"): void {
   Deno.test(`cost: ${name}`, () =>
     withGpu(kind, (gpu) => {
@@ -93,14 +91,14 @@ const product = (m: number, K: number, N: number, copies = 1): Pair => [
   4 * (m * (p(K) + p(N)) + copies * p(K) * p(N)),
 ];
 
-/** Both in one dispatch: the output's gradient is read once, and so is the input, whose gradient is written. */
+/** One dispatch reads the output's gradient and the input once, and writes the input's gradient. */
 const gradients = (m: number, K: number, N: number, chunks: number): Pair => [
   4 * m * K * N,
   4 * (m * (2 * p(K) + p(N)) + (1 + chunks) * p(K) * p(N)),
 ];
 
 const plus = ([flops, bytes]: Pair, more: number): Pair => [flops, bytes + more];
-/** A product whose input's rows are picked from a matrix of `from`. */
+/** A product whose input rows are gathered from a matrix of `from` rows. */
 const gathered = (m: number, from: number, K: number, N: number, copies = 1): Pair =>
   plus(product(m, K, N, copies), -4 * Math.max(0, m - from) * p(K));
 
@@ -249,7 +247,7 @@ for (const tanh of [false, true]) {
       4 * events * (m * p(n) + (tanh ? 2 * p(F * n) : 0)),
     ],
   });
-  /** @param own floats of an event beside the rows of the table that clicks pick, and of the output or its gradient */
+  /** @param own floats per event besides the gathered rows of the table and the output or its gradient */
   const look = ({ events }: Counts, own: number): Pair => [
     2 * events * m * n * N,
     4 * events * ((n + 1) * p(N) + own),
@@ -275,7 +273,6 @@ for (const tanh of [false, true]) {
   });
 }
 
-/** Tokens of the `count` items that have the most. */
 function mostTokens({ items }: ClickLog, count: number): number {
   if (items.kind !== "mixed") throw new Error("expected tokens");
   const { first } = items.tokens;

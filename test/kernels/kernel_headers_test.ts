@@ -1,6 +1,6 @@
 /**
- * What stands in every kernel: its header, its grid, its relatives, the part of the step that it reads, loops as they are
- * built; and what of its file changes on the way to the driver: the four things that kernel.ts names, and no more.
+ * Requirements of every kernel file: header, grid, related kernels, used step fields, generated loops. Only
+ * the four changes that kernel.ts names may happen on the way to the driver.
  */
 
 import assert from "node:assert/strict";
@@ -30,7 +30,6 @@ import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
 const root = new URL("../../", import.meta.url);
 
-/** The kernels that a text names. */
 function kernelsIn(text: string | undefined): string[] {
   return (text?.match(/\w+\.wgsl/g) ?? []).map(getKernelName);
 }
@@ -38,7 +37,6 @@ function kernelsIn(text: string | undefined): string[] {
 const shipped = listKernelFiles("shipped");
 const all = listKernelFiles("shipped", "steps", "probe");
 
-/** Says which of some kernels fails a check. */
 function each(paths: readonly string[], check: (path: string) => boolean, expected: string): void {
   const failed = paths.filter((path) => !check(path));
   assert.deepEqual(failed, [], `expected of every header ${expected}`);
@@ -132,7 +130,6 @@ const stepHeader = [
 ];
 const getByteSize = (fields: number) => (fields === 0 ? 0 : 16 + 4 * (fields - 1));
 
-/** Fields of a kernel's `struct Step`, without comments. */
 function listFields(text: string): string[] {
   const [, body] = text.replaceAll(/\/\/.*/g, "").match(/\bstruct Step \{([^}]*)\}/) ?? [];
   assert.ok(body !== undefined, "no struct Step");
@@ -179,7 +176,6 @@ async function listDispatches(gpu: Gpu, config: ModelConfig): Promise<ClickDispa
   return programs.flatMap(({ dispatches }) => dispatches.map(({ spec }) => spec));
 }
 
-/** What a changed line of the file is, of a dispatch. */
 function classifyLine(line: string, { kernel, constants = {}, views }: ClickDispatch): string | undefined {
   const [, constant] = line.match(/^const (\w+)\b.* = /) ?? [];
   if (constant !== undefined) return constant in constants ? "constant" : undefined;
@@ -248,17 +244,14 @@ Deno.test("kernel text: turns of a written-out loop that a size needs none of ar
 
 const course = new URL("kernels/course/", root);
 
-/** The chapter of the CPU driver. */
 const CPU = 12;
 
-/** By the numbers in their names. */
 const chapters = [...Deno.readDirSync(course)].map(({ name }) => ({
   name,
   number: Number(name.match(/^(\d+)-[a-z-]+\.md$/)?.[1]),
   text: Deno.readTextFileSync(new URL(name, course)),
 })).sort((a, b) => a.number - b.number);
 
-/** The paths of a text's links, without what stands behind #. */
 function links(text: string): string[] {
   return [...text.matchAll(/\]\(([^)#]+)(#[^)]*)?\)/g)].map(([, path]) => path ?? "");
 }

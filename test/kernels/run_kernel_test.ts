@@ -1,5 +1,3 @@
-/** One kernel on numbers of one's own: what it computes, and what is refused before it could compute something else. */
-
 import assert from "node:assert/strict";
 import { type KernelArray, runKernel } from "../../src/gpu/run_kernel.ts";
 import { withGpu } from "../op_check.ts";

@@ -1,6 +1,6 @@
 /**
- * `deno task test:special gallery` takes the pictures of src/lab/gallery.md again. It opens the lab in Chromium, on its software
- * adapter, and uses it as a reader would.
+ * `deno task test:special gallery` takes the pictures of src/lab/gallery.md again. It uses the lab in
+ * Chromium, on its software adapter, as a reader would.
  */
 
 import type { Page } from "playwright-core";
@@ -14,12 +14,10 @@ import { clickButton, openScreen, setOptions, withLab } from "./lab_window.ts";
 
 const FOLDER = new URL("../../src/lab/gallery/", import.meta.url);
 const WIDTH = 1280;
-/** Software, on a machine that may do other things. */
 const PATIENCE = { timeout: 240_000 };
-/** A model that a software adapter trains in half a minute, and that has learned something then. */
+/** A software adapter trains this model in half a minute, with a useful result. */
 const MODEL = { lstmUnits: "8", dims: "16-16", batchSize: "20", learningRate: "0.01", iterations: "400" };
 
-/** What a picture shows of the page: from its top, or from an element of it, so many pixels down. */
 interface View {
   readonly from?: string;
   readonly height: number;
@@ -97,7 +95,7 @@ async function pictures(page: Page): Promise<void> {
   await take("save", { height: 560 });
 }
 
-/** @returns WebP: a third of what the same takes as PNG. */
+/** @returns WebP, a third of the size of PNG */
 async function takePicture(page: Page, { from, height }: View): Promise<Uint8Array> {
   await page.mouse.move(0, 0);
   await page.evaluate("document.activeElement.blur()");

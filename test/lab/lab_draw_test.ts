@@ -1,5 +1,3 @@
-/** What the lab draws and says, from plain data: no browser. */
-
 import assert from "node:assert/strict";
 import { collectKernelTexts } from "../../src/lab/build.ts";
 import type { DispatchSummary, KernelSummary } from "../../src/lab/client/services/step_service.ts";
@@ -58,7 +56,6 @@ const dispatch = (label: string, median: number, more: Partial<TimedDispatch> = 
   ...timing(median, 1),
   ...more,
 });
-/** What is written has all of this. */
 function assertHas(text: string, ...parts: readonly string[]): void {
   for (const part of parts) assert.ok(text.includes(part), part);
 }
@@ -305,7 +302,7 @@ Deno.test("a dispatch's panel: figures, ownership, tape node, text, derivation a
   assert.match(copy, /A copy, and no kernel/);
 });
 
-/** A step of a ladder. @param changes the step that it changes. @param gain on that one */
+/** @param changes the step that it changes. @param gain over that step */
 function rung(
   number: number,
   idea: string,

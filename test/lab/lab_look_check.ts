@@ -1,6 +1,6 @@
 /**
- * The lab where a screenshot would have to be looked at: on paper, to whoever goes through it by the keyboard, while a model
- * trains, and on an adapter that has less than is needed.
+ * Checks of the lab that would need a look at screenshots: on paper, by keyboard, during training, and on an
+ * adapter below the required limits.
  */
 
 import assert from "node:assert/strict";
@@ -8,9 +8,8 @@ import type { Page } from "playwright-core";
 import { clickButton, expectFine, openScreen, setOptions } from "./lab_window.ts";
 
 const SCREENS = ["train", "step", "ladders", "exercise", "selftest", "user", "save"];
-/** Pixels of a sheet of A4 between its margins. */
+/** Pixels of an A4 sheet between its margins. */
 const SHEET = { width: 700, height: 1000 };
-/** Stops of the tab key on a screen, at most. */
 const STOPS = 80;
 
 async function eachScreen(
@@ -25,7 +24,7 @@ async function eachScreen(
   }
 }
 
-/** Paper is white, has nothing to press, and cuts nothing. */
+/** Asserts that paper is white, has no buttons and cuts nothing off. */
 export async function checkPaper(page: Page, screens = SCREENS): Promise<void> {
   await page.setViewportSize(SHEET);
   await page.emulateMedia({ media: "print", colorScheme: "dark" });
@@ -52,7 +51,7 @@ export async function checkPaper(page: Page, screens = SCREENS): Promise<void> {
   await page.setViewportSize({ width: 1280, height: 900 });
 }
 
-/** While a model trains: nothing wrong on the screen or on paper; on a phone, what goes on comes into view. */
+/** Asserts that screen and paper are correct during training; on a phone the progress comes into view. */
 export async function checkUnderWay(page: Page): Promise<void> {
   await openScreen(page, "train");
   await setOptions(page, { iterations: "100000", batchSize: "5", validateEvery: "1000" });
@@ -72,7 +71,7 @@ export async function checkUnderWay(page: Page): Promise<void> {
   await page.locator("text=/^Stopped after [\\d,]+ of 100,000 iterations. It can go on.$/").waitFor();
 }
 
-/** The tab key leads through each screen, and what has the focus is in view with a line around it. */
+/** Asserts that the tab key leads through each screen, and the focus is in view with a line around it. */
 export async function checkKeyboard(page: Page): Promise<void> {
   await eachScreen(page, async (screen) => {
     const stops = new Set<string>();
@@ -101,7 +100,6 @@ const LESS = {
   maxComputeWorkgroupStorageSize: 8192,
   maxComputeInvocationsPerWorkgroup: 128,
 };
-/** What is pressed on each screen that computes. */
 const PRESSED = {
   step: "Measure a step",
   ladders: "Climb all ladders",
@@ -125,7 +123,7 @@ const SMALLER = `{
 }
 `;
 
-/** Runs before the page's own scripts, and puts the same before those of its worker. */
+/** Runs before the scripts of the page and of its worker. */
 export const SMALLER_ADAPTER = `${SMALLER}
 globalThis.Blob = class extends Blob {
   constructor(parts, options) {
@@ -133,7 +131,7 @@ globalThis.Blob = class extends Blob {
   }
 };`;
 
-/** The limits, what was found and what to do stand above every screen; whoever asks in vain is sent there. */
+/** Asserts that every screen shows the limits, the adapter's values and what to do. */
 export async function checkSmaller(page: Page): Promise<void> {
   const above = page.locator("header + .notice.error");
   await above.waitFor();

@@ -1,5 +1,3 @@
-/** The lab's screens that measure, in a browser: the step of a model that was trained, a ladder, exercises, and the file of what they found. */
-
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { readBench } from "../../bench/study.ts";
@@ -8,7 +6,6 @@ import { exercises } from "../../src/exercise/exercises.ts";
 import { fillStarter } from "../exercise_answers.ts";
 import { clickButton, expectFine, HASTY, openScreen, PATIENT, saveBy, waitForElement } from "./lab_window.ts";
 
-/** Measures a step of the model that the screen Train has, and opens a dispatch by the keyboard. */
 export async function checkStep(page: Page): Promise<void> {
   await page.evaluate(HASTY);
   await page.click("nav >> text=Look inside a step");
@@ -55,7 +52,6 @@ export async function checkStep(page: Page): Promise<void> {
   await expectFine(page, "Look inside a step");
 }
 
-/** Climbs the shortest ladder. */
 export async function checkLadder(page: Page): Promise<void> {
   await page.click("nav >> text=Ladders");
   const rung = page.locator(".rung", { hasText: "choice softmax" });
@@ -67,7 +63,7 @@ export async function checkLadder(page: Page): Promise<void> {
   await expectFine(page, "Ladders");
 }
 
-/** What is right passes, what is wrong and what does not compile is told, and texts are kept. */
+/** Asserts that correct answers pass, wrong ones and compile errors are reported, and texts are kept. */
 export async function checkExercises(page: Page): Promise<void> {
   const softmax = exercises.find(({ name }) => name === "softmax") ?? assert.fail();
   await openScreen(page, "exercise=softmax");
@@ -128,7 +124,6 @@ export async function checkExercises(page: Page): Promise<void> {
   await said("There is no exercise stairs.");
 }
 
-/** Saves the step and the ladder; the bench reads the file. */
 export async function checkSaved(page: Page, folder: string): Promise<void> {
   await page.click("nav >> text=Save");
   await page.fill("#save-name", "a software adapter");

@@ -1,4 +1,7 @@
-/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with index.html, own.tsv, log.csv and its sets in it. */
+/**
+ * Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`. The folder has index.html,
+ * own.tsv, log.csv and its sets.
+ */
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
@@ -36,22 +39,19 @@ const [executablePath = "", folder = ""] = Deno.args;
 
 const ITERATIONS = 80;
 const VALIDATE_EVERY = "40";
-/** Of a log that takes seconds to read. */
 const LONG_ROWS = 2_000_000;
-/** Iterations of the adversarial stage. */
 const GAMES = 40;
-/** A batch of the demo shop: so many that no training is over before its Stop is heard. */
+/** Large enough that no training of the demo shop ends before Stop is handled. */
 const USERS = 50;
-/** Of a loss in the browser from the same in Deno: sums are added up in another order by neither, but exp and tanh differ. */
+/** Tolerance of a loss against Deno's: both add in the same order, but exp and tanh differ. */
 const TOLERANCE = 1e-5;
 
-/** What the page keeps of a training. */
 interface Kept {
   readonly losses: readonly number[];
   readonly iteration: number;
 }
 
-/** Begins a training: what the last one has kept is not taken for its. */
+/** Starts a training whose results cannot be mistaken for those of the last one. */
 async function pressTrain(page: Page): Promise<void> {
   await page.evaluate(`lab.kept.delete("training")`);
   await clickButton(page, "Train");
@@ -59,7 +59,7 @@ async function pressTrain(page: Page): Promise<void> {
 
 const keptIn = (page: Page, name = "training") => page.evaluate<Kept>(`lab.kept.get("${name}")`);
 
-/** Presses Stop when the first steps are told of: from outside, a fast training could be over before. */
+/** Presses Stop when the first steps are reported: from outside, a fast training could have ended. */
 const STOP_AT_ONCE = `(() => {
   const numbers = document.querySelector(".numbers");
   const observer = new MutationObserver(() => {
@@ -70,10 +70,9 @@ const STOP_AT_ONCE = `(() => {
   observer.observe(numbers, { subtree: true, childList: true });
 })()`;
 
-/** The screen Train waits for its reader. */
 const IDLE = `![...document.querySelectorAll("#screen-train .main")].some(({ disabled }) => disabled)`;
 
-/** Stop is heard, whatever the worker is in the midst of. @param what it says that it does */
+/** Asserts that Stop works during a task of the worker. @param what the page shows as the task */
 async function expectStop(page: Page, what: string, says = "Stopped."): Promise<void> {
   await clickButton(page, "Train");
   await waitForElement(page, ".doing", what);
@@ -82,7 +81,7 @@ async function expectStop(page: Page, what: string, says = "Stopped."): Promise<
   await waitUntil(page, IDLE);
 }
 
-/** The losses of the demo shop are Deno's. @returns what those of the adversarial stage are there. */
+/** Asserts that the losses of the demo shop equal Deno's. @returns those of the adversarial stage */
 async function checkDemo(page: Page): Promise<readonly number[]> {
   await setOptions(page, { lstmUnits: "x" });
   await waitForElement(page, "#option-lstmUnits-error", 'Expected a whole number in 1..1024, got "x".');
@@ -117,7 +116,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   return expected.adversarial;
 }
 
-/** After the first stage the adversarial one: stopped, saved, gone on with, and gone on with from the file. */
+/** Runs the adversarial stage: stopped, saved, resumed, and resumed from the file. */
 async function checkAdversarial(page: Page, expected: readonly number[]): Promise<void> {
   await page.click("nav >> text=Train");
   await setOptions(page, { adversarial: String(GAMES) });
@@ -165,7 +164,7 @@ function expectNear(what: string, found: readonly number[], expected: readonly n
   console.log(`${what} differ from Deno's by ${far.toExponential(1)} at most`);
 }
 
-/** Of both stages. @param games iterations of the adversarial one. */
+/** @param games iterations of the adversarial stage */
 async function denoLosses(
   data: ModelData & { readonly source: MemoryLog },
   dims: readonly number[],
@@ -201,7 +200,7 @@ async function denoLosses(
   return { shannon, adversarial };
 }
 
-/** A click is remembered, and changes what the model expects of the same page. */
+/** Asserts that a click is remembered and changes the predictions for the same page. */
 async function checkUser(page: Page): Promise<void> {
   await page.click("nav >> text=Be the user");
   await page.locator(".page .item").first().waitFor();
@@ -220,7 +219,7 @@ async function checkUser(page: Page): Promise<void> {
   await expectFine(page, "Be the user");
 }
 
-/** Kernels are compared with float64, and the list says so. All of them take minutes in software. */
+/** Compares some kernels with float64: all of them take minutes in software. */
 async function checkSelftest(page: Page): Promise<void> {
   await page.click("nav >> text=Self-test");
   await page.selectOption("#selftest-kinds", "both");
@@ -249,7 +248,7 @@ async function checkSelftest(page: Page): Promise<void> {
   await page.evaluate(PATIENT);
 }
 
-/** Such kernels take long to compile: here the worker says that it has left one out, and runs another in its place. */
+/** The worker reports that it left out a kernel that is slow to compile, and runs another instead. */
 const LEAVES_OUT = `globalThis.answer = lab.call;
 lab.call = async (service, method, { leftOut, ...request }, options) => {
   if (leftOut === "alone") request = { kinds: ["cpu"], only: "page: fill" };
@@ -257,7 +256,6 @@ lab.call = async (service, method, { leftOut, ...request }, options) => {
   return { ...found, leftOut: leftOut === "alone" ? [] : ["made_up"] };
 };`;
 
-/** Drops a file or a folder from the disk, as the reader does it by hand. */
 async function dropOn(page: Page, path: string): Promise<void> {
   const place = page.locator("#screen-train .drop");
   await place.scrollIntoViewIfNeeded();
@@ -270,7 +268,7 @@ async function dropOn(page: Page, path: string): Promise<void> {
   await session.detach();
 }
 
-/** A prepared set trains as in Deno; of the CSV that it was made of the command is shown; what is no set is refused. */
+/** Asserts that a prepared set trains as in Deno, its CSV gives a command, and other files are refused. */
 async function checkOwnData(page: Page): Promise<void> {
   await page.click("nav >> text=Train");
   await page.selectOption("#data", "own");
@@ -335,7 +333,7 @@ async function checkOwnData(page: Page): Promise<void> {
   await expectSame("set-items", [() => page.setInputFiles("#data-file", listFiles("set-items"))]);
 }
 
-/** The reader's own log trains, stops, goes on after the loss of the device, and its snapshot is saved and brought back. */
+/** Asserts that a user's log trains, stops, survives a device loss, and its snapshot is saved and loaded. */
 async function checkOwnLog(page: Page): Promise<void> {
   await page.click("nav >> text=Train");
   await page.selectOption("#data", "own");
@@ -357,7 +355,6 @@ async function checkOwnLog(page: Page): Promise<void> {
   await waitForText(page, "best-loss.safetensors: best-loss, after");
 }
 
-/** Whoever comes back to a tab that was hidden is told what browsers do with such tabs. */
 async function checkHidden(page: Page): Promise<void> {
   await page.evaluate(`(() => {
     const [now, hide] = [performance.now.bind(performance), (hidden) => {
@@ -373,7 +370,6 @@ async function checkHidden(page: Page): Promise<void> {
   await waitForText(page, "This tab was hidden for 30 s. Browsers slow hidden tabs down");
 }
 
-/** Without WebGPU the page says what to do. */
 async function checkWithout(): Promise<void> {
   const browser = await openChromium(executablePath, "none");
   try {

@@ -1,5 +1,3 @@
-/** The lab: its scripts, the files that it is given, its page in a browser with a device of its own, and what it saves. */
-
 import assert from "node:assert/strict";
 import { parseManifest } from "../../src/data/manifest.ts";
 import { formatLiteral, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
@@ -18,7 +16,7 @@ import { prepareIn, withFolder } from "../prepared_folder.ts";
 
 const page = await buildLab();
 
-/** Of the scripts of the page and of its worker together, before compression. */
+/** Bytes of the page's and the worker's scripts together, before compression. */
 const MOST_BYTES = 435_000;
 const toBytes = (text = "") => new TextEncoder().encode(text).length;
 
@@ -100,7 +98,6 @@ Deno.test("the script that reads files reads what other engines compress, withou
   URL.revokeObjectURL(url);
 });
 
-/** Files that a reader of the page gives it. */
 const files = (texts: Record<string, BlobPart>) =>
   Object.entries(texts).map(([path, bytes]) => ({ path, file: new File([bytes], path) }));
 

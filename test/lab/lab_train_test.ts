@@ -1,5 +1,3 @@
-/** What the lab's page keeps of a training: its options as texts, and all of it in one file. */
-
 import assert from "node:assert/strict";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
@@ -26,7 +24,6 @@ const source = new MemoryLog(log);
 const read = (texts: Record<string, string>, fromSnapshot = false) =>
   buildStagesConfig(readOptions({ texts, fromSnapshot }), { source });
 
-/** With an option of every kind away from its default. */
 const OPTIONS = {
   ...{ encoder: "pw", pwLags: "3", dims: "4-3", wide: "2", batchNorm: "yes", kernelSd: "0.2", seed: "7" },
   ...{ iterations: "30", batchSize: "4", earlyStopping: "loss", microBatchRows: "50", validationUsers: "8" },

@@ -1,15 +1,12 @@
-/** The lab in a window of Chromium, and what all that is tried there does with it. */
-
 import axe from "axe-core";
 import assert from "node:assert/strict";
 import type { Browser, Locator, Page } from "playwright-core";
 import { expectFits, withPage } from "../report/offline_page.ts";
 
-/** Software, on a machine that does other things. */
 const PATIENCE_MS = 120_000;
 const DESK = { width: 1280, height: 900 };
 
-/** @param before a script that runs before the page's own. */
+/** @param before a script that runs before the page's own */
 export function withLab(
   browser: Browser,
   folder: string,
@@ -28,7 +25,7 @@ export function withLab(
   });
 }
 
-/** Waits for an expression of the page to be true; the page's policy keeps others from doing it inside of the page. */
+/** Waits from outside the page, because its policy forbids evaluating the expression inside. */
 export async function waitUntil(page: Page, expression: string): Promise<void> {
   const end = performance.now() + PATIENCE_MS;
   while (!await page.evaluate<boolean>(expression)) {
@@ -37,7 +34,6 @@ export async function waitUntil(page: Page, expression: string): Promise<void> {
   }
 }
 
-/** Waits for an element with this text. */
 export function waitForElement(
   page: Page | Locator,
   element: string,
@@ -46,7 +42,7 @@ export function waitForElement(
   return page.locator(element, { hasText }).waitFor();
 }
 
-/** Waits for this text: `/.../` for a regular expression. */
+/** Waits for this text; `/.../` is a regular expression. */
 export function waitForText(page: Page, text: string): Promise<void> {
   return page.locator(`text=${text}`).waitFor();
 }
@@ -55,7 +51,6 @@ export function clickButton(page: Page | Locator, name: string): Promise<void> {
   return page.getByRole("button", { name, exact: true }).click();
 }
 
-/** Presses a button that saves a file. */
 export async function saveBy(page: Page, name: string, path: string): Promise<string> {
   const download = page.waitForEvent("download");
   await clickButton(page, name);
@@ -64,7 +59,6 @@ export async function saveBy(page: Page, name: string, path: string): Promise<st
   return saved.suggestedFilename();
 }
 
-/** By the page's address: "step" or "step/adam". */
 export function openScreen(page: Page, screen: string): Promise<void> {
   return page.evaluate(`location.hash = "${screen}"`);
 }
@@ -73,7 +67,6 @@ export async function setOptions(page: Page, options: Readonly<Record<string, st
   for (const [name, value] of Object.entries(options)) await page.fill(`#option-${name}`, value);
 }
 
-/** By axe. */
 export async function expectNoFaults(page: Page, what: string): Promise<void> {
   const found = await page.evaluate<string[]>(
     `(async () => {
@@ -85,7 +78,6 @@ export async function expectNoFaults(page: Page, what: string): Promise<void> {
   assert.deepEqual(found, [], what);
 }
 
-/** No fault, and nothing wider than a phone. */
 export async function expectFine(page: Page, what: string): Promise<void> {
   await expectNoFaults(page, what);
   await page.setViewportSize({ ...DESK, width: 390 });
@@ -93,12 +85,11 @@ export async function expectFine(page: Page, what: string): Promise<void> {
   await page.setViewportSize(DESK);
 }
 
-/** Has the page measure for a hundredth of the time, and race in two rounds: what it shows is the same. */
+/** Makes the page measure for a hundredth of the time and race in two rounds; it shows the same. */
 export const HASTY = `globalThis.answer = lab.call;
 lab.call = (service, method, request, options) => {
   const { seconds = 0, rounds = 0 } = request ?? {};
   const less = { ...(seconds > 0 && { seconds: seconds / 100 }), ...(rounds > 0 && { rounds: 2 }) };
   return answer(service, method, seconds + rounds > 0 ? { ...request, ...less } : request, options);
 };`;
-/** Takes its time again. */
 export const PATIENT = "lab.call = answer";

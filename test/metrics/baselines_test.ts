@@ -56,7 +56,7 @@ Deno.test("the click rate counts train users only", () => {
   );
 });
 
-/** Clicks of a user before each event, the latest last, and where its rows are. */
+/** Yields the clicks of a user before each event, latest last, and the location of its rows. */
 function* listPages(of: ClickLog) {
   for (let user = 0; user < of.userSplit.length; user++) {
     const history: number[] = [];

@@ -1,5 +1,3 @@
-/** Figures of test users: against the definitions, and intervals against what is known of them. */
-
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
@@ -21,7 +19,7 @@ function near(found: number | undefined, expected: number, what = "", tolerance 
   assert.ok(Math.abs((found ?? NaN) - expected) <= tolerance, `${what}: expected ${expected}, got ${found}`);
 }
 
-/** Pages of one to five items, some without a click, some with several, some given. */
+/** Pages of one to five items, some without a click, some with several, some context events. */
 const log = createSmallLog(43, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1, further: 0.3 });
 const users = Array.from(log.userSplit.keys());
 const random = createRandomStream(7, "scores");
@@ -43,10 +41,9 @@ function usersWithoutEvents(of: ClickLog): number[] {
   });
 }
 
-/** An event with its page, by itself. */
 interface Event {
   readonly scores: number[];
-  /** Places on the page, in the order of the clicks. */
+  /** Clicked positions in the order of the clicks. */
   readonly clicks: number[];
   readonly history: number;
   readonly items: number[];
@@ -72,14 +69,14 @@ function events(): Event[] {
 
 const mean = (values: number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
 
-/** P of each item, and of no click at the end. */
+/** Returns P of each item, followed by P(no click). */
 function probabilities({ scores }: Event): number[] {
   const weights = [...scores.map((u) => Math.exp(ETA * u)), 1];
   const sum = weights.reduce((a, b) => a + b);
   return weights.map((w) => w / sum);
 }
 
-/** -log P of what happened, one click after another. */
+/** Returns -log P of the clicks, one after another. */
 function computeLoss(event: Event): number {
   const p = probabilities(event);
   let [left, loss] = [1, 0];
@@ -91,7 +88,7 @@ function computeLoss(event: Event): number {
   return event.clicks.length === 0 ? -Math.log(p.at(-1)!) : loss;
 }
 
-/** The figures of some events by their definitions; the scores have no ties. */
+/** Computes the metrics of events by their definitions; the scores have no ties. */
 function byDefinition(some: readonly Event[]): Partial<Record<MetricName, number>> {
   const computeRank = ({ scores }: Event, click: number) =>
     scores.filter((u) => u > scores[click]!).length + 1;
@@ -143,7 +140,6 @@ Deno.test("all figures are those of their definitions, also by page length, hist
       .map(Number);
     return value >= low && value <= high;
   };
-  /** What probabilities of these rows are off by. */
   const computeEce = (rows: readonly { readonly e: Event; readonly k: number }[]) => {
     const sums = new CalibrationSums(1);
     for (const { e, k } of rows) {
@@ -290,7 +286,7 @@ Deno.test("scorings that were kept in files are compared as those at hand are, w
   for (const sums of ["AAAA", "?"]) assert.equal(loadSums([{ ...packSums(other), sums }]), undefined);
 });
 
-/** Users with one page of one item each, which are clicked or not: the loss is a mean of two values. */
+/** Users with one page of one item, clicked or not: the loss is a mean of two values. */
 function coins(count: number): { log: ClickLog; values: Float64Array } {
   const random = createRandomStream(3, "coins", count);
   const rows = Uint32Array.from({ length: count + 1 }, (_, k) => k);
@@ -323,7 +319,6 @@ Deno.test("an interval is as wide as the standard error says, also where users s
 });
 
 Deno.test("an interval is the middle 95 % of the values, which come in any order, and may be equal", () => {
-  /** Bounds of what is sorted whole. */
   const sorted = (values: readonly number[]) => {
     const ascending = values.toSorted((a, b) => a - b);
     return [0.025, 0.975].map((share) => {

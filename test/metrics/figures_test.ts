@@ -1,5 +1,3 @@
-/** Which sum of the device becomes which figure, which figure which column, which events count for it; and rankings by hand. */
-
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { countTrain } from "../../src/counts/train_counts.ts";
@@ -57,11 +55,10 @@ Deno.test("every column of a log holds the figure of its name", () => {
   }
 });
 
-/** Pages of one to five items, some without a click, some given. */
+/** Pages of one to five items, some without a click, some context events. */
 const log = createSmallLog(43, { users: 80, items: 30, width: WIDTH, maxPage: 5, given: 0.1 });
 const users = Array.from(log.userSplit.keys());
 
-/** The events whose page is at least so long. */
 function* longEvents(of: ClickLog, least: number): Generator<number> {
   for (let e = 0; e < of.eventClick.length; e++) {
     const page = (of.eventRows[e + 1] ?? 0) - (of.eventRows[e] ?? 0);
@@ -69,7 +66,6 @@ function* longEvents(of: ClickLog, least: number): Generator<number> {
   }
 }
 
-/** Figures of a choice model over some events, by the definition. */
 function over(events: Iterable<number>, utility: ArrayLike<number>) {
   let [count, clicks, nll, prec1, prec2] = [0, 0, 0, 0, 0];
   for (const e of events) {
@@ -155,7 +151,6 @@ Deno.test("meanSpearman: over pages of two items and more, ties at their mean ra
   assert.ok(Number.isNaN(meanSpearman(single, [0], scores, truth)));
 });
 
-/** To the last digits. */
 const exactly = (actual: number, expected: number) =>
   assert.ok(Math.abs(actual - expected) < 1e-12, `expected ${expected}, got ${actual}`);
 
@@ -178,7 +173,6 @@ Deno.test("precisionAt: ties count in expectation, whichever row is clicked", ()
   exactly(computePrecision([7], 0, 1, [0], 2), 1);
 });
 
-/** Every order of the rows. */
 function permutations(rows: number[]): number[][] {
   if (rows.length === 0) return [[]];
   return rows.flatMap((row) =>
@@ -231,7 +225,6 @@ const tiny: ClickLog = {
   rowItem: Uint32Array.of(0, 1, 1, 2, 0, 1, 2),
 };
 
-/** Of the ranking alone. */
 function rankingFigures(...of: Parameters<typeof computeChoiceMetrics>) {
   const { nll: _, ...figures } = computeChoiceMetrics(...of);
   return figures;

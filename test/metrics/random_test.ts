@@ -1,5 +1,3 @@
-/** Random numbers: their distributions, and that every kind of parameter begins with the right ones. */
-
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ItemsShape } from "../../src/data/item_catalogue.ts";
@@ -16,7 +14,7 @@ import { HISTORY } from "../../src/model/utility.ts";
 
 const draws = 40_000;
 
-/** Checks a mean of `draws` numbers against its expectation, 5 standard errors wide. */
+/** Asserts that a mean of `draws` numbers is within 5 standard errors of its expectation. */
 function closeMean(values: number[], expected: number, sd: number): void {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
   const tolerance = 5 * sd / Math.sqrt(values.length);
@@ -153,7 +151,6 @@ Deno.test("sampleWithoutReplacement: every ordered sample equally often", () => 
 const near = (actual: number, expected: number, what: string) =>
   assert.ok(Math.abs(actual - expected) < 1e-12, `${what}: expected ${expected}, got ${actual}`);
 
-/** What a value is a multiple of, if it is a uniform draw of -1..1. */
 function estimateLimit(initial: (random: ReturnType<typeof createRandomStream>) => number): number {
   return initial(createRandomStream(3)) / (2 * createRandomStream(3).uniform() - 1);
 }

@@ -1,5 +1,3 @@
-/** What a run says at its end: the table, and the sentences below it. */
-
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import type { BaselineName } from "../../src/metrics/baselines/baselines.ts";

@@ -1,5 +1,3 @@
-/** Adam with its sums of partial gradients, weight decay, tables, statistics and windows, against f64. */
-
 import assert from "node:assert/strict";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { CheckCollector, expectAll } from "../../src/selftest/finding.ts";
@@ -12,7 +10,7 @@ import {
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
 import { withGpu } from "../op_check.ts";
 
-/** Sizes of which some end in padding, within a row and behind; in an order that the arena has to change. */
+/** Sizes of which some end in padding, within a row and at its end, in an order that the arena changes. */
 const specs: ParameterSpec[] = [
   { name: "table", rows: 90, columns: 5, table: true },
   { name: "kernel", rows: 9, columns: 17, decays: true },

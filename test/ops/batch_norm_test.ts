@@ -1,5 +1,3 @@
-/** Batch norm: the op in training, evaluation, its running statistics, and numbers that are hard on it. */
-
 import assert from "node:assert/strict";
 import { BatchIndexBuffers } from "../../src/batch/batch_buffers.ts";
 import { DeviceLog } from "../../src/batch/device_log.ts";
@@ -51,17 +49,16 @@ Deno.test("batch_norm: an input that is not trained", () =>
 
 interface Norm {
   readonly parameters: ParameterArena;
-  /** Runs place k of the plan on [rows, N] values and reads output and gradient of the input, all dy being `dy`. */
+  /** Runs slot k of the plan on [rows, N] values; returns output and input gradient for dy = `dy`. */
   run(
     place: number,
     x: Matrix,
     dy?: (row: number, column: number) => number,
   ): Promise<{ y: Matrix; dx: Matrix; raw: Float32Array }>;
-  /** Rows of each place. */
   readonly rows: number[];
 }
 
-/** The op alone, a place of the plan for each list of users. */
+/** Records the op alone, with a slot of the plan per list of users. */
 async function withNorm(
   gpu: Gpu,
   log: ClickLog,
@@ -112,7 +109,7 @@ async function withNorm(
   });
 }
 
-/** Mean and biased variance of each column in f64. */
+/** Returns mean and biased variance of each column in f64. */
 function computeMoments(x: Matrix): { mean: number[]; variance: number[] } {
   const column = (j: number) => Array.from({ length: x.rows }, (_, i) => getElement(x, i, j));
   const average = (values: number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
@@ -137,7 +134,6 @@ function close(
   });
 }
 
-/** Parameters of N columns; running statistics as Keras starts them. */
 function makeStart(N: number): Weights {
   const row = (value: (j: number) => number) => Float32Array.from({ length: N }, (_, j) => value(j));
   return new Map([

@@ -1,5 +1,3 @@
-/** Dense layers through {@link checkOp}: a size for each edge of a kernel, and other kernels than usual. */
-
 import {
   type AdapterKind,
   getDefaultVariants,
@@ -21,7 +19,7 @@ import {
 import { type LinearRecipe, makeLinear } from "../../src/selftest/ops/layer_recipes.ts";
 import { checkOp } from "../op_check.ts";
 
-/** @param once not recorded twice */
+/** @param once records the op only once */
 function linearCase(
   b: TestBatch,
   K: number,
@@ -31,7 +29,7 @@ function linearCase(
   return checkOp({ ...makeLinear(K, N, recipe)(b), once }, variants);
 }
 const onCpu = [getDefaultVariants("cpu")];
-/** Inputs and outputs of most tests, so that they share texts: odd, less than a tile of 64, more than a panel of 16. */
+/** Sizes of most tests, which share texts: odd, below a tile of 64, above a panel of 16. */
 const [K, N] = [5, 17];
 Deno.test("linear: sizes of one", () => linearCase(few, 1, 1, { once: true }));
 Deno.test("linear: one more than a tile and than a panel's part", () => linearCase(few, 65, 67));

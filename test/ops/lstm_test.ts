@@ -1,6 +1,6 @@
 /**
- * The LSTM through {@link checkOp}: less than a vector of units, two, five as by default, and one more than a panel kernel has
- * units for. Its other sizes are in ladder_test.ts.
+ * The LSTM by {@link checkOp}: less than a vector of units, two, the default five, and one more than panel
+ * kernels support. ladder_test.ts has the other sizes.
  */
 
 import {
@@ -29,13 +29,13 @@ import {
 import { makeLstm, makeLstmOverTable } from "../../src/selftest/ops/encoder_recipes.ts";
 import { checkOp } from "../op_check.ts";
 
-/** More units than a GPU's registers hold the weights of, and more than workgroup memory has room for. */
+/** More units than a GPU's registers or workgroup memory hold the weights of. */
 const KEPT = 33;
 const NOT_KEPT = 45;
 
 /**
- * The fixed kernels of a CPU adapter have a text of their own for each number of vectors of units. Those of a GPU differ in a
- * constant alone, so that few sizes do, and one for the others that a calibration may choose.
+ * The fixed kernels of CPU adapters have a text per number of vectors. Those of GPUs differ in a constant
+ * alone, so a few sizes suffice, and one for the others that autotuning may choose.
  */
 function variantsFor(units: number, batch: unknown): KernelVariants[] {
   const fixed = [getDefaultVariants("cpu"), getDefaultVariants("gpu")];
@@ -53,9 +53,9 @@ function onGpu(h4: number, variant: LstmVariant): KernelVariants {
   return { kind: "gpu", matmul: {}, lstm };
 }
 
-/** Units of those that are recorded twice: with a panel kernel, and beyond what it has units for. */
+/** Units recorded twice: with a panel kernel, and beyond its limit. */
 const addedUp: readonly number[] = [5, KEPT];
-/** All of four neighbours have several events: the users of one invocation. */
+/** All four neighbouring users of an invocation have several events. */
 const longer = createBatch(8, { users: 9, items: 7, width: 5, maxEvents: 9, noClick: 0.1 });
 for (const [name, b] of Object.entries({ one, few, many, given, noClicks, longer })) {
   for (const H of b === longer ? [KEPT, NOT_KEPT] : b === few ? [1, 5, 20] : [5]) {

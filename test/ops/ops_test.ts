@@ -1,4 +1,4 @@
-/** The other ops through {@link checkOp}: a line a case. Sizes 1, 3, 5, 17 and the tiles' edges. Counts come last. */
+/** The other ops by {@link checkOp}, a line per case: sizes 1, 3, 5, 17 and the tiles' edges, then counts. */
 
 import assert from "node:assert/strict";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
@@ -57,9 +57,9 @@ import { logOfPages, type TrainingPage } from "../train/trainings.ts";
 import { makeRecentClicks, makeRowCounts } from "../../src/selftest/ops/encoder_recipes.ts";
 
 /**
- * An op on some batches. A size that has one batch alone is there for its own edges: it is recorded once, as adding to other
- * gradients is a text of its own and alike at all sizes. @param variants of the kernels, where they are not those of both kinds of
- * adapter
+ * Checks an op on some batches. A size with a single batch is recorded once, because adding to other
+ * gradients is a text of its own and alike at all sizes. @param variants by default those of both kinds of
+ * adapters
  */
 function op(
   name: string,
@@ -137,7 +137,7 @@ for (const [K, vectors] of [[3, 1], [17, 2], [80, 3]] as const) {
   op(`row_dot: ${K} columns, with sums of ${vectors} vectors`, batches, make, [getDefaultVariants("gpu")]);
 }
 
-/** A layer's product as panels do it, and by rows; of little ones also on a GPU. */
+/** Products of a layer by panels and by rows; small ones also on a GPU. */
 const fusedShapes = (K: number, N: number): KernelVariants[] => [
   getDefaultVariants("cpu"),
   { kind: "cpu", matmul: { [`forward ${padColumns(K)}x${padColumns(N)}`]: "rows" } },
@@ -252,7 +252,7 @@ const rules: GameOptions[] = [
   { eta: 3, generatorEta: 1.6, etaByPage: true, utilityPenalty: 0.8, skipNoClick: true },
 ];
 
-/** utilityPenalty / 2 times the mean over the page of (u - mean u)^2, a mean over events. */
+/** Returns utilityPenalty / 2 times the mean over events of the mean over the page of (u - mean u)^2. */
 function computePenalty(u: Matrix, { log, users }: Pick<OpCase, "log" | "users">, game: GameOptions): number {
   const { events } = buildReferenceBatch(log, users);
   let sum = 0;

@@ -1,5 +1,3 @@
-/** The ops of the position-weights encoder: through {@link checkOp}, and facts that hold exactly. */
-
 import assert from "node:assert/strict";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -30,7 +28,7 @@ import { checkOp, withGpu } from "../op_check.ts";
 const { one, long, wide, noClicks, fresh, chunks, rare } = clicks;
 const batches = { one, long, wide, noClicks, fresh };
 
-/** @param of an op of these sizes. Each other size than the usual one has texts of its own to compile. */
+/** Each size other than the usual one compiles texts of its own. */
 const cases =
   (of: (sizes: PwSizes) => CaseFactory) => (name: string, b: TestBatch, own: Partial<PwSizes> = {}) =>
     Deno.test(name, () => checkOp({ ...of({ ...usualPw, ...own })(b), once: Object.keys(own).length > 0 }));
@@ -72,14 +70,13 @@ for (const [name, b] of Object.entries({ ...batches, chunks })) byEvent(`pw_tabl
 byEvent("pw_table: by event, 64 columns", long, { columns: 64 });
 byEvent("pw_table: by event, 8 weightings", wide, { columns: 6, lags: 3, weightings: 8 });
 
-/** Values of a parameter by row and column. */
 interface Value extends ParameterSpec {
   readonly value: (row: number, column: number) => number;
 }
 
 /**
- * What is built over a batch of a log, for a fixed gradient of the output: its output, gradients by name, and what every
- * event and lag adds to those of the weights.
+ * Evaluates a graph over a batch for a fixed gradient of the output: output, gradients by name, and the
+ * contributions of every event and lag to those of the weights.
  */
 async function evaluate(
   gpu: Gpu,
@@ -121,7 +118,7 @@ async function evaluate(
   };
 }
 
-/** A constant [I, F] on the device. */
+/** Creates a constant [I, F] on the device. */
 function constant(tape: ClickTape, rows: number, columns: number, value: Value["value"]): Tensor {
   const data = Float32Array.from(
     { length: rows * columns },

@@ -1,5 +1,3 @@
-/** The tape says what is wrong with a model: variants, ops without a gradient, parameters and results without a use. */
-
 import assert from "node:assert/strict";
 import { asBufferView } from "../../src/gpu/memory.ts";
 import {

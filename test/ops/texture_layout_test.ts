@@ -1,5 +1,3 @@
-/** Layouts of textures: every vector has a place of its own, and kernels, copies and the host mean the same one. */
-
 import assert from "node:assert/strict";
 import { Arena } from "../../src/gpu/arena.ts";
 import { CommandRecorder } from "../../src/gpu/commands.ts";
@@ -16,7 +14,7 @@ import {
 } from "../../src/gpu/memory.ts";
 import { withGpu } from "../op_check.ts";
 
-/** Rows x vectors a row; a line has 2,048 rows of a panel. */
+/** Rows x vectors per row; a line has 2,048 rows of a panel. */
 const shapes = [[1, 8], [37, 9], [2048, 8], [2049, 13], [4096, 64]] as const;
 
 function layouts(rows: number, vectors: number): [string, TextureLayout][] {

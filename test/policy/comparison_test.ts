@@ -1,5 +1,3 @@
-/** The figures that policies are compared by, on made-up episodes whose answers are known; and the page about them. */
-
 import assert from "node:assert/strict";
 import {
   comparePolicies,
@@ -37,7 +35,7 @@ import { judgePolicies } from "../../src/policy/comparison/policy_verdict.ts";
 const near = (a: number, b: number, tolerance = 1e-9) =>
   assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
 
-/** Two users, three pages of two items; the second leaves after the second page. */
+/** Two users, three pages of two items; the second user leaves after the second page. */
 const log: EpisodeLog = {
   ...{ episode: 0, firstUser: 0 },
   users: 2,
@@ -168,7 +166,7 @@ Deno.test("calibration: predicted less realised, by page and a user, of those wh
   );
 });
 
-/** The trial of the log, with a state of one number after each page, and values of the slates. */
+/** Predictions for the log, with a state of one number after each page and values of the slates. */
 function makeTrial(states: readonly number[], values?: readonly number[]): EpisodePrediction {
   return {
     log,
@@ -271,7 +269,7 @@ Deno.test("support: one state in a hundred of the log's own is far out; correlat
   near(computeRareShare([5], [100]), 1);
 });
 
-/** Cells with returns around a mean, so that all users agree on the difference. */
+/** Cells with returns around a mean, such that all users have the same difference. */
 function cell(policy: string, seed: number | null, environment: string, mean: number): ComparisonCell {
   const users = 40;
   const log = {
@@ -307,7 +305,6 @@ const A = { name: "A", role: "trained on" } as const;
 const B = { name: "B", role: "second model" } as const;
 const restless = { name: "restless shop", role: "truth", optimum: 15.19 } as const;
 
-/** The only verdict of a comparison, which holds or not, and says this. */
 function verdict(comparison: PolicyComparison, holds: Claim["holds"], ...says: RegExp[]): Claim {
   const [found = assert.fail(), ...others] = judgePolicies(comparison);
   assert.deepEqual([found.holds, others], [holds, []]);
@@ -373,7 +370,6 @@ const ENVIRONMENTS = ["model A", "model B", "restless shop"];
 const parts = { style: "", script: "" };
 const [three, five] = [makeComparison(3), makeComparison(5)];
 
-/** The charts of a page, each of which has a figure of its own. */
 function chartsIn(page: string): ChartDefinition[] {
   const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
   const charts: ChartDefinition[] = JSON.parse(json);

@@ -1,5 +1,3 @@
-/** Arrays for estimators, and what they estimate. */
-
 import assert from "node:assert/strict";
 import type { EstimatorTerms, EvidenceColumns } from "../../src/policy/evaluation/estimators.ts";
 import { estimateMean } from "../../src/policy/evaluation/evaluate_policy.ts";
@@ -12,7 +10,6 @@ export const computeEstimate = (terms: EstimatorTerms) =>
   estimateMean(listRange(terms.values.length), terms).mean;
 export const sumNumbers = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
 
-/** Of a slate of k, where nothing else is said. */
 export const makeColumns = (given: Partial<EvidenceColumns>, slate = 1): EvidenceColumns => {
   const no = toFloat64Array();
   const pages = { weight: no, reward: no, q: no, v: no };

@@ -1,4 +1,4 @@
-/** Logs of a shop so small that the clicks of a policy can be summed exactly over all slates and all that users may click. */
+/** Logs of a shop so small that the clicks of a policy can be summed exactly over all slates and clicks. */
 
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -13,10 +13,10 @@ const ITEMS = listRange(8);
 const slates = ITEMS.flatMap((a) => ITEMS.filter((b) => a !== b).map((b) => [a, b]));
 const values = drawShopItems(1, ITEMS.length);
 const truth = new ShopDynamics(restless, values);
-/** Of a model that does not know what tires users; slates are drawn by its utilities. */
+/** A model that ignores the users' fatigue; slates are drawn by its utilities. */
 const model = new ShopDynamics({ ...restless, fatigue: 0 }, values);
 
-/** What is known of each slate in a state: P(click on each item) in truth, and P(click) of the model. */
+/** Slates in a state, with the true P(click on each item) and the model's P(click). */
 class Page {
   readonly clicks: number[][];
   readonly predicted: number[];
@@ -34,7 +34,6 @@ class Page {
     this.#utilities = model.utilities(state, ITEMS);
   }
 
-  /** The chance of each slate of the first items of the catalogue. */
   chances(temperature: number, pool = ITEMS.length): number[] {
     const key = `${temperature} ${pool}`;
     const law = new PlackettLuce(this.#utilities.map((u, item) => item < pool ? u : -Infinity), temperature);
@@ -58,7 +57,7 @@ const mean = (chances: readonly number[], of: (slate: number) => number) =>
 
 const exact = new Map<string, number>();
 
-/** The exact mean number of clicks on the first pages, of slates that are drawn at a temperature. */
+/** Returns the exact mean number of clicks on the first pages for slates drawn at a temperature. */
 export function computeExactClicks(temperature: number, left: number, state = truth.initial()): number {
   if (left === 0) return 0;
   const key = [temperature, left, ...Object.values(state)].join();
@@ -74,13 +73,13 @@ export function computeExactClicks(temperature: number, left: number, state = tr
   return found;
 }
 
-/** A log, and the exact mean number of clicks per page of the policy in the states of the log. */
+/** A log, and the policy's exact mean number of clicks per page in the states of the log. */
 export interface ExactLog {
   readonly evidence: LogEvidence;
   readonly exact: number;
 }
 
-/** Draws a log at a temperature of 1. @param temperature of the policy. @param pool the log shows the first items alone. */
+/** Draws a log at temperature 1. @param temperature of the policy. @param pool number of items shown */
 export function drawLog(seed: number, users: number, temperature: number, pool = ITEMS.length): ExactLog {
   const random = createRandomStream(seed, "exact log");
   const draw = (chances: readonly number[]) => {

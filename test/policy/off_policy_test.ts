@@ -1,5 +1,3 @@
-/** What a log says of a policy: estimators by hand, weights of logs that were drawn, and what is refused. */
-
 import assert from "node:assert/strict";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -49,7 +47,6 @@ import { computeCountsProbability } from "../chi_square.ts";
 import { withGpu } from "../op_check.ts";
 import { addCounts, drawSomeWeights, logs, lstm, none, playEpisodes, pw } from "../simulated_models.ts";
 
-/** All slates of 3 of so many items, and the chance of each. */
 const slatesBy = (law: PlackettLuce, items: number) =>
   listRange(items ** 3).map((n) => [n % items, Math.floor(n / items) % items, Math.floor(n / items ** 2)])
     .filter((slate) => new Set(slate).size === 3)
@@ -142,7 +139,6 @@ Deno.test("Plackett-Luce: the chance of an item in a slot is its share of all sl
   }
 });
 
-/** The share of logs whose 95 % interval holds the exact value. */
 const coverage = (figures: readonly { readonly figure?: MeanEstimate; readonly exact: number }[]) =>
   sumNumbers(figures.map(({ figure, exact }) => {
     const [low, high] = figure?.interval ?? [NaN, NaN];
@@ -219,7 +215,7 @@ Deno.test("propensities that are off by a factor are told from others that are w
   }
 });
 
-/** The log of a policy that explores, over a pool of its own, and what it says of the policy at a temperature. */
+/** The log of an exploring policy over its own pool, and the evidence about the policy at a temperature. */
 async function drawn(
   gpu: Gpu,
   source: UsersSource,
@@ -245,13 +241,13 @@ const computeShare = ({ weight }: LogEvidence) => computeEffectiveSampleSize(wei
 const ITEMS = 41;
 const options = { users: 70, slate: 2, pages: 5, seed: 3 };
 
-/** Each page weighs 1: the policy sees the log's users as it saw them when it drew. */
+/** Each page weighs 1 because the policy sees the users as the log's policy saw them. */
 function expectOnes({ weight, prefix, own, off = [1, 1] }: LogEvidence, pages: number): void {
   assert.equal(weight.length, pages);
   for (const one of [...weight, ...prefix, ...own, ...off]) assertNear(one, 1, 2e-4);
 }
 
-/** One slate always: pages weigh 1 by the chance of that, or 0, and 1 in the mean. */
+/** Pages of a fixed slate weigh 1 / P(slate) or 0, and 1 in the mean. */
 function expectHits({ weight, mu, user }: LogEvidence, least: number): void {
   const hits = weight.filter((w) => w > 0);
   assert.ok(hits.length > least && hits.length < weight.length);

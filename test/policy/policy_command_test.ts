@@ -1,6 +1,6 @@
 /**
- * `policy train` from the outside: what it leaves and says, Ctrl-C, and going on bit for bit; `policy compare` and `rank`: what
- * they print, leave and refuse; and a shop's log that was drawn, from the table to what it says of other policies: `policy evaluate`.
+ * `policy train`: output, Ctrl-C and exact resume; `policy compare` and `rank`: output and refusals; `policy
+ * evaluate` on a shop's log, from the table to the estimates of other policies.
  */
 
 import assert from "node:assert/strict";
@@ -75,7 +75,6 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
   await Deno.remove(folder, { recursive: true });
 });
 
-/** A folder whose files were changed by hand is not gone on with, and no file of it changes. */
 async function refusesChanged(policies: CommandSeries, path: string): Promise<void> {
   const read = () =>
     listFiles(path).map((name) => [`${path}/${name}`, Deno.readFileSync(`${path}/${name}`)] as const);
@@ -111,7 +110,6 @@ async function refusesChanged(policies: CommandSeries, path: string): Promise<vo
   }
 }
 
-/** Opened again, the policy brings what the curve's highest point says. */
 async function opens(path: string): Promise<void> {
   await withGpu(undefined, async (gpu) => {
     const opened = await openPolicy(path);
@@ -208,13 +206,12 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
   }));
 
 const [ITEMS, USERS, PAGES] = [8, 160, 6];
-/** What everybody thinks of the items. */
 const utilities = Array.from({ length: ITEMS }, (_, item) => 0.5 * item - 2.5);
 const makePage = (slate: readonly number[], uniform = 0) =>
   choose(computeSlateLogits(slate.map((item) => utilities[item]!)), uniform);
 const sumNumbers = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
 
-/** A row for each displayed item; pages of two are drawn by a rule of their shop, which wrote down by which chance. */
+/** One row per displayed item; a rule of the shop draws pages of two and logs their propensities. */
 function shopLog(): string {
   const random = createRandomStream(1, "shop");
   const law = new PlackettLuce(utilities.map((u) => u / 3), 1);
@@ -232,7 +229,7 @@ function shopLog(): string {
   return rows.join("\n") + "\n";
 }
 
-/** Pages of one item, each as likely as any: nobody has to say in which order they were shown. */
+/** Uniformly drawn pages of one item, which need no positions. */
 function banditLog(): string {
   const random = createRandomStream(2, "bandit");
   const rows = Array.from({ length: 50 * ITEMS }, (_, n) => {

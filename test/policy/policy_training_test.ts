@@ -1,8 +1,3 @@
-/**
- * The training of policies by a learner that can be checked: resuming, the schedule and values; and the folder of a training: what
- * it leaves, goes on from, and refuses.
- */
-
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
@@ -41,7 +36,7 @@ import { readSafetensors, writeSafetensors } from "../../src/run/snapshot_file.t
 
 const step = `struct Step { size: vec4u, first_entry: u32, slot: u32 }`;
 
-/** The value of a row is the weight of its page, which stands behind the state as page / T; past the last page that of the last. */
+/** Value of a row: the weight of its page, which is stored after the state as page / T. */
 const ofPage =
   `fn mask(input: vec4f) -> vec4f { return vec4f(vec4u(min(u32(input.w * 4.0 + 0.5), 3u)) == vec4u(0, 1, 2, 3)); }`;
 const valueKernel = parseKernel(
@@ -87,7 +82,6 @@ fn fit() {
 }`,
 );
 
-/** What random slates are worth. */
 class ValueLearner implements Learner {
   readonly policy = randomPolicy;
   readonly parameters: ParameterArena;
@@ -283,7 +277,6 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
     for (const path of [straight, stopped]) await Deno.remove(path, { recursive: true });
   }));
 
-/** What is wrong with a snapshot is said, and changes nothing. */
 async function refuses(gpu: Gpu, path: string): Promise<void> {
   using one = await trainer(gpu);
   const { tensors, metadata } = await readSafetensors(getPolicyPath(path));

@@ -1,7 +1,7 @@
 /**
- * Q-networks: what they choose beside f64, position by position, and the gradients of what they learn; the kernels that choose
- * slates and remember pages, and the bound on a gradient's length, as the self-test checks them, at more sizes and on harder
- * rows; and that the ring of remembered episodes is drawn evenly, and put back to the bit.
+ * Q-networks: choices against f64, position by position, and gradients; the kernels that choose slates, store
+ * pages and clip gradients, at more sizes and on harder rows than in the self-test; uniform draws from the
+ * replay buffer, and its restoring to the bit.
  */
 
 import assert from "node:assert/strict";
@@ -53,7 +53,7 @@ const shapes = [makeShape("cascade", 3), makeShape("shared", 3)];
 
 const [R, I] = [70, 37];
 
-/** Slates of 70 rows, of what of 37 items is not taken; or the values of what could follow the beginnings of given slates. */
+/** Chooses slates for 70 rows from the items of 37 that are not taken, or evaluates continuations. */
 async function acted(
   gpu: Gpu,
   shape: QShape,
@@ -208,7 +208,6 @@ for (const [name, own] of Object.entries(learned)) {
     }));
 }
 
-/** The mean of the loss by the formula alone. */
 function meanLoss(
   q64: Q64,
   x: (row: number) => number[],

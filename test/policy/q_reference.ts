@@ -1,4 +1,4 @@
-/** A Q-network in f64 on the host, in the plainest way, for checking what the device chooses and learns. */
+/** A Q-network in f64 on the host, as simple as possible, to check choices and learning of the device. */
 
 import type { QShape } from "../../src/policy/network/q_network.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
@@ -19,7 +19,7 @@ export class Q64 {
     return values;
   }
 
-  /** x W, of a part of W's columns. */
+  /** Returns x W for a range of columns of W. */
   #product(x: readonly number[], name: string, columns: number, first: number, count: number): number[] {
     const w = this.#of(name);
     return Array.from(
@@ -39,7 +39,6 @@ export class Q64 {
     return Array.from({ length: itemColumns }, (_, c) => this.vectors[item * itemColumns + c] ?? NaN);
   }
 
-  /** Column c of the part of the state alone. */
   value(z: readonly number[], c: number): number {
     const { kind, slate, zero } = this.shape;
     const columns = kind === "item" ? (zero ? 2 : 1) : slate;
@@ -47,7 +46,7 @@ export class Q64 {
     return sum + (this.#of("value/bias")[c] ?? NaN);
   }
 
-  /** What goes into ReLU for the last item of a slate's beginning; of single items the last alone counts. */
+  /** Returns the input of ReLU for a partial slate's last item; for single items the last alone counts. */
   before(z: readonly number[], items: readonly number[]): number[] {
     const { kind, slate, units } = this.shape;
     const j = items.length - 1;
@@ -72,7 +71,7 @@ export class Q64 {
     return Array.from({ length: units }, (_, n) => parts.reduce((sum, part) => sum + (part[n] ?? NaN), 0));
   }
 
-  /** Q^j of the first j + 1 items; of single items that of the last. */
+  /** Returns Q^j of the first j + 1 items; for single items that of the last. */
   q(x: readonly number[], items: readonly number[]): number {
     const { kind, units } = this.shape;
     const z = this.trunk(x);

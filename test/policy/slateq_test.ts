@@ -1,5 +1,3 @@
-/** SlateQ on the device: the worth of the best slates after remembered pages, beside the host. */
-
 import assert from "node:assert/strict";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { computeShopUtility, demoFeatures, findShop, getItemFeatures } from "../../src/data/shops.ts";
@@ -124,7 +122,6 @@ Deno.test("slateq: best slates by the weights that learn, their worth by older o
     assert.ok(moved > rows / 2, "both sets of weights say the same: the case is weak");
   }));
 
-/** With whom the algorithms learn: the users of a model that looks back at clicks. */
 const learning: readonly (readonly [AlgorithmName, name: string, ModelConfig])[] = [
   ["slateq", "counts, wide LSTM", addCounts("mixed", { ...lstm, wide: 3 })],
   ["cdqn", "counts, PW", addCounts("mixed", pw)],
@@ -188,7 +185,7 @@ Deno.test("a user is ranked as on the page of an episode that they are on, with 
 Deno.test("huber: errors of values above 1 count less, in the lessons of both kinds of learners", () =>
   withGpu(undefined, async (gpu) => {
     for (const algorithm of ["slateq", "gdqn"] as const) {
-      /** Of the first lesson, by the first weights: the same pages, and the same errors. */
+      /** Loss of the first update with the initial weights: the same pages and errors. */
       const computeLoss = async (huber: boolean) => {
         const own = { ...sizes, algorithm, reward: "utility", steps: 64 * 4 * 2, huber } as const;
         using trainer = await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, ...own });

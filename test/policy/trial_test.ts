@@ -1,5 +1,3 @@
-/** A policy tried on simulated users, with a witness who follows what they click. */
-
 import assert from "node:assert/strict";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import {
@@ -206,13 +204,12 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
     ]);
   }));
 
-/** [U, k] the values 1, 2 of every slate. */
+/** Allocates [U, k]: the values 1, 2 of every slate. */
 function allocateValues(arena: Arena): View {
   const { users, slate } = options;
   return arena.upload("values", Float32Array.from({ length: users * slate }, (_, k) => 1 + k % slate));
 }
 
-/** A trained policy as its folder says it is; it is not opened. */
 function opened(path: string, training: Partial<PolicyTrainingConfig>, dataSeed = 1): OpenedPolicy {
   const trainedOn = { kind: "truth", shop: "restless", dataSeed };
   const config = { items: ITEMS, trainedOn, training: { ...defaultPolicyTraining, ...training } };

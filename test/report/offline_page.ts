@@ -1,9 +1,7 @@
-/** A page that is read from the disk, in a window without a network. */
-
 import assert from "node:assert/strict";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 
-/** Whatever goes wrong in the page is an error at the end. */
+/** Opens a page from disk without a network; any error in the page fails at the end. */
 export async function withPage(
   browser: Browser,
   options: BrowserContextOptions,
@@ -26,7 +24,6 @@ export async function withPage(
   }
 }
 
-/** Nothing is wider than the window. @returns the window's width */
 export async function expectFits(page: Page): Promise<number> {
   const [scroll = 0, inner = 0] = await page.evaluate<number[]>(
     "[document.documentElement.scrollWidth, innerWidth]",

@@ -1,19 +1,15 @@
-/** Folders to report on, written by hand: runs, seeds and experiments, with or without an adversarial stage. */
-
 import { defaultModel } from "../../src/model/model_config.ts";
 import { defaultTraining } from "../../src/train/training_config.ts";
 
-/** Rows of a log; text is written as it stands, e.g. "NaN". */
+/** Rows of a log; text such as "NaN" is written as it is. */
 export type LogRows = readonly (readonly (number | string)[])[];
 
 export interface StageFileContents {
   readonly train?: LogRows;
   readonly validation?: LogRows;
-  /** Test figures by snapshot; absent in a stage that is not finished. */
+  /** Test metrics by snapshot; absent in an unfinished stage. */
   readonly test?: readonly Record<string, unknown>[];
-  /** What train said of them. */
   readonly verdict?: readonly string[];
-  /** Iterations that the result says are done. */
   readonly iteration?: number;
 }
 
@@ -106,7 +102,7 @@ export function writeJson(file: string, value: unknown): void {
   Deno.writeTextFileSync(file, JSON.stringify(value, null, 2) + "\n");
 }
 
-/** All figures of a scoring, as wide as they get. */
+/** Returns all metrics of a scoring, as wide as they get. */
 function makeDetails(prec1: number) {
   const names = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc", "pClick", "clicked", "pNoClick", "noClick"];
   const measured = {
@@ -120,7 +116,7 @@ function makeDetails(prec1: number) {
   };
 }
 
-/** A run of so many iterations, with curves that rise; higher ones with a higher `skill`, and other ones with each seed. */
+/** A run with rising curves; a higher `skill` gives higher ones, and each seed others. */
 function risingRun(seed: number, skill: number, stages: readonly ("shannon" | "adversarial")[]): RunFiles {
   const iterations = 60;
   const rows = (step: number, columns: number) =>
@@ -155,7 +151,6 @@ function risingRun(seed: number, skill: number, stages: readonly ("shannon" | "a
   };
 }
 
-/** An experiment of six models, as `reproduce` writes it. */
 export function writeExperiment(folder: string, seeds: readonly number[]): void {
   const models = [
     { name: "Baseline 64-64", skill: 0.95, stages: ["shannon"] },

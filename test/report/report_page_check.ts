@@ -1,4 +1,4 @@
-/** Opens reports in Chromium: `deno run ... report_page_check.ts CHROMIUM RUN EXPERIMENT POLICIES`, each with a report.html. */
+/** `deno run ... report_page_check.ts CHROMIUM RUN EXPERIMENT POLICIES`, each with a report.html. */
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
@@ -10,10 +10,8 @@ import { expectFits, withPage } from "./offline_page.ts";
 
 const [executablePath = "", run = "", experiment = "", policies = ""] = Deno.args;
 
-/** What the page's charts hold; the library's own objects do not leave the browser. */
 interface Shown {
   readonly id: string;
-  /** Of its first curve or bar. */
   readonly colour: string;
   readonly curves: readonly { readonly label: string; readonly points: readonly unknown[] }[];
   /** Pixels that are neither grey nor empty. */
@@ -39,18 +37,16 @@ const definitionsIn = (page: Page) =>
   page.evaluate<ChartDefinition[]>(`JSON.parse(document.getElementById("chart-data").textContent)`);
 const shownIn = (page: Page) => page.evaluate<Shown[]>(SHOWN);
 
-/** Rows of a CSV file, as numbers. */
 function csv(file: string): number[][] {
   return Deno.readTextFileSync(file).trim().split("\n").slice(1).map((row) => row.split(",").map(Number));
 }
 
-/** The colour of a chart's first curve or bar in a theme. */
 function colourIn(theme: Theme, { config: { data } }: ChartDefinition): string {
   const { borderColor = "" } = data.datasets.find(({ isDecoration }) => !isDecoration) ?? {};
   return resolveColour(theme, typeof borderColor === "string" ? borderColor : borderColor[0] ?? "");
 }
 
-/** What the charts show once they have these colours, or a minute later: the page hears of a theme after us. */
+/** Returns what the charts show in these colours, or after a minute: the page learns of a theme after us. */
 async function shownInColours(page: Page, colours: ReadonlyMap<string, string>): Promise<Shown[]> {
   const end = performance.now() + 60_000;
   for (;;) {
@@ -60,7 +56,6 @@ async function shownInColours(page: Page, colours: ReadonlyMap<string, string>):
   }
 }
 
-/** All charts are there, drawn, in the theme's colours, and nothing is wider than the window. */
 async function checkDrawn(page: Page, theme: Theme): Promise<void> {
   const definitions = await definitionsIn(page);
   const colours = new Map(definitions.map((definition) => [definition.id, colourIn(theme, definition)]));
@@ -80,7 +75,6 @@ async function checkDrawn(page: Page, theme: Theme): Promise<void> {
   assert.ok(cut <= 0, `${cut} pixels of the test figures are cut off`);
 }
 
-/** On A4 between the page's margins nothing is cut off, with all folds open. */
 async function checkPaper(page: Page): Promise<void> {
   const size = page.viewportSize();
   await page.setViewportSize({ width: Math.floor((210 - 2 * 12) / 25.4 * 96), height: 900 });
@@ -95,7 +89,6 @@ async function checkPaper(page: Page): Promise<void> {
   if (size) await page.setViewportSize(size);
 }
 
-/** What is drawn is what the run's logs hold. */
 async function checkValues(page: Page): Promise<void> {
   const shown = await shownIn(page);
   const curve = (id: string, label: string, stage = 0) => {
@@ -148,7 +141,7 @@ async function checkDownloads(page: Page): Promise<void> {
   assert.equal((await shownIn(page)).length, (await definitionsIn(page)).length, "a copy was left behind");
 }
 
-/** A curve that is switched off stays so in other colours; on paper all is light, and comes back. */
+/** Asserts that a hidden curve stays hidden in another theme; on paper all is light until printing ends. */
 async function checkThemes(page: Page): Promise<void> {
   const button = page.locator("#loss .legend button").first();
   const visible = () =>
@@ -173,7 +166,6 @@ async function checkThemes(page: Page): Promise<void> {
   assert.equal(await visible(), true);
 }
 
-/** Numbers on hover: of every curve the point nearest in x. */
 async function checkTooltip(page: Page): Promise<void> {
   await page.locator("#prec1 canvas").scrollIntoViewIfNeeded();
   await page.locator("#prec1 canvas").hover();

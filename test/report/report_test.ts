@@ -1,5 +1,3 @@
-/** `report`: what it reads, what it draws, the page in a browser, and the command. */
-
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { makeFolder } from "../../src/files/atomic_write.ts";
@@ -40,7 +38,7 @@ import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 const COLUMNS = ["loss", "prec1", "prec2"];
 const TRAIN = [[1, 2, 0.1, 0.2], [2, 1.5, 0.2, 0.3], [3, 1.25, "NaN", "NaN"], [4, 1, 0.4, 0.5]];
 const VALIDATION = [[0, 2.25, 0.1, 0.2], [2, 1.75, 0.25, 0.375], [4, 1.125, 0.5, 0.625]];
-/** @param half the width of the intervals of its differences to the baselines. */
+/** @param half half the width of the intervals of its differences to the baselines */
 const figures = (snapshot: string, nll: number, prec1: number, prec2: number, half = 0.02) => {
   const against = (rival: number) => {
     const value = prec1 - rival;
@@ -63,7 +61,6 @@ function chartIn(charts: readonly ChartDefinition[], id: string): ChartDefinitio
   return charts.find((chart) => chart.id === id) ?? assert.fail(`no chart ${id}`);
 }
 
-/** Curves of a chart, each with its marks. */
 function curvesIn(
   charts: readonly ChartDefinition[],
   id: string,
@@ -83,7 +80,6 @@ function barsIn(charts: readonly ChartDefinition[], id: string): readonly ChartP
   return datasets[0]?.data ?? assert.fail("no bars");
 }
 
-/** Lines across, or upright ones. */
 function linesIn(charts: readonly ChartDefinition[], id: string, axis: "x" | "y") {
   const { annotations = [] } = chartIn(charts, id).config.options.plugins?.annotation ?? {};
   return Object.values(annotations).flatMap((line) =>
@@ -357,7 +353,7 @@ Deno.test("losses that span a decade have a logarithmic axis", () =>
     assert.equal(await getAxis(), "logarithmic");
   }));
 
-/** What is kept of 200 users with four pages each. @param right pages of a user that are ranked right. */
+/** Sums of 200 users with four pages each. @param right pages of a user that are ranked correctly */
 function kept(right: (user: number) => number, users = "a") {
   const groups = 200;
   const sums = new Float64Array(groups * columns);
@@ -504,7 +500,6 @@ Deno.test({
     }),
 });
 
-/** Of made-up figures. */
 async function writePolicyPage(file: string): Promise<void> {
   const head = { title: "Policies", facts: [], notes: [] };
   const page = renderPage(buildPolicyPage(head, [makeComparison(3)]), await readPageParts());

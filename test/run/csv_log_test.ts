@@ -5,7 +5,6 @@ import { CsvLog, type LogFile } from "../../src/run/csv_log.ts";
 import { computeLogMark } from "../bad_inputs/good_inputs.ts";
 import { isUserError, withEmptyFolder } from "./folder_check.ts";
 
-/** Runs `body` with the path of a log in an empty folder. */
 function withPath(body: (path: string) => void): Promise<void> {
   return withEmptyFolder((folder) => body(`${folder}/log.csv`));
 }

@@ -1,5 +1,3 @@
-/** What tests of files share: a folder that goes again, a run's config, and errors that are the user's to mend. */
-
 import assert from "node:assert/strict";
 import { defaultModel } from "../../src/model/model_config.ts";
 import { type RunConfig, runConfigSchema } from "../../src/run/run_config.ts";
@@ -7,7 +5,6 @@ import * as v from "../../src/schema.ts";
 import { defaultTraining } from "../../src/train/training_config.ts";
 import { UserError } from "../../src/user_error.ts";
 
-/** An empty folder, which is removed afterwards. */
 export async function withEmptyFolder<T>(body: (folder: string) => Promise<T> | T): Promise<T> {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
   try {
@@ -17,7 +14,7 @@ export async function withEmptyFolder<T>(body: (folder: string) => Promise<T> | 
   }
 }
 
-/** The config of a run that no command began. @param more beside a Shannon stage on the demo data */
+/** @param more besides a Shannon stage on the demo data */
 export function makeRunConfig(more: Partial<RunConfig>): RunConfig {
   return v.parse(runConfigSchema, {
     ...{
@@ -37,7 +34,7 @@ export function makeRunConfig(more: Partial<RunConfig>): RunConfig {
   });
 }
 
-/** A check for assert.throws and assert.rejects: a UserError whose message matches all of these. */
+/** Returns a check for assert.throws and assert.rejects: a UserError whose message matches all of these. */
 export function isUserError(...messages: readonly RegExp[]): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof UserError, String(error));

@@ -1,5 +1,3 @@
-/** Files that are whole or not there, folders that one process owns, and what is said where the system fails. */
-
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import {
@@ -90,7 +88,6 @@ Deno.test("writing a file and making a folder explain what is in the way", () =>
 
 const RUN = { what: "it", option: "--there" };
 
-/** A process that runs a script of two imports, and then waits to be killed. */
 async function otherProcess(script: string): Promise<Disposable> {
   const imports = `
     import { OwnedFolder } from ${JSON.stringify(import.meta.resolve("../../src/files/owned_folder.ts"))};
@@ -116,7 +113,7 @@ async function otherProcess(script: string): Promise<Disposable> {
   };
 }
 
-/** Until the system has freed what a killed process held. */
+/** Retries until the system has released what a killed process held. */
 async function eventually<T>(work: () => T | Promise<T>): Promise<T> {
   for (let tries = 0;; tries++) {
     try {

@@ -1,5 +1,3 @@
-/** Folders of runs: what they may hold, and what becomes of it when a command is refused; which snapshot one stands for; seeds. */
-
 import assert from "node:assert/strict";
 import { listFiles, runCommand, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
@@ -17,12 +15,10 @@ import { isUserError, makeRunConfig, withEmptyFolder } from "./folder_check.ts";
 
 const SMALL = "--batch-size 12 --dims 8 --lstm-units 4 --iterations 20 --no-report";
 
-/** What a test is given: a folder with a small log in it, and a process for the runs there. */
 interface Runs {
   readonly folder: string;
   readonly data: string;
   readonly train: CommandSeries;
-  /** A command that is refused changes nothing in the folder. */
   refused(line: string, says: RegExp): Promise<void>;
 }
 

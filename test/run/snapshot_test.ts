@@ -1,5 +1,3 @@
-/** Files of tensors, and the snapshots of models in them: they read back as they were written, and what is damaged is refused. */
-
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import assert from "node:assert/strict";
@@ -24,7 +22,6 @@ import { expectRefusal } from "../case_table.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
 import { isUserError, withEmptyFolder } from "./folder_check.ts";
 
-/** A file with this header text and these data bytes. */
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array<ArrayBuffer> {
   const json = new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
   const dataBytes = typeof data === "number" ? new Uint8Array(data) : data;
@@ -201,7 +198,6 @@ Deno.test("readSafetensors and writeSafetensors name the path", () =>
 
 // Snapshots of another model, of other items, or whose metadata are damaged.
 
-/** Reads a good snapshot with a change, and compares its weights with the parameters of the model that it names. */
 function read(change: (holds: SnapshotContents) => unknown): void {
   const holds = makeGoodSnapshot();
   change(holds);

@@ -1,6 +1,6 @@
 /**
- * The optimum of the made-up shops: against enumeration, against its own policy, and the figures that the pages state; and the
- * slate of the highest expected value, against all slates.
+ * The optimum of the synthetic shops: against enumeration, against its own policy, and the numbers on the
+ * pages; and the slate of the highest expected value, against all slates.
  */
 
 import assert from "node:assert/strict";
@@ -28,7 +28,6 @@ import {
 import { runBench } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 
-/** All sets of k of some items. */
 function* listSets(items: readonly number[], k: number): Generator<number[]> {
   if (k === 0) return yield [];
   for (let first = 0; first + k <= items.length; first++) {
@@ -139,7 +138,7 @@ Deno.test("grid: what is linear in each number is exact between the points, and 
   );
 });
 
-/** V with repeats by trying all slates in all states that clicks lead to. */
+/** Returns V with repeats by trying all slates in all states that clicks lead to. */
 function enumerated(shop: ShopTruth, values: Float32Array, pages: number, discount: number): number {
   const items = values.length / 16;
   const known = new Map<string, number>();
@@ -211,7 +210,6 @@ Deno.test("plan: users who leave, and random pools: its value is what its policy
   }
 });
 
-/** A page of a user who is in a state, and may be shown everything. */
 function makePage({ dynamics, options: { pages, slate } }: ShopPlan, state: ShopState, page: number) {
   const words = (): [number, number, number, number] => [0, 0, 0, 0];
   const masked = new Uint8Array(dynamics.items);

@@ -1,5 +1,3 @@
-/** Simulated users on the host: what is chosen, what a user sees again, who leaves, and values that are known exactly. */
-
 import assert from "node:assert/strict";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { computePhilox, makeKey } from "../../src/data/philox.ts";
@@ -151,7 +149,6 @@ Deno.test("host simulator: the choice of another log can be followed", () => {
   for (let t = 0; t < sizes.pages; t++) assert.equal(choices[t * sizes.users], t % 4);
 });
 
-/** Nobody clicks, or everybody does. */
 function always(u: number): HostDynamics<number> {
   return {
     name: "always",
@@ -234,7 +231,7 @@ Deno.test("random policy: every item that may be shown in every slot equally oft
   assert.deepEqual([...popular.slates], [9, 2, 9, 2, 9, 2]);
 });
 
-/** Users whose state is the last three of three items that they clicked, oldest first, as a string. */
+/** States of users: the last three clicks on three items, oldest first, as a string. */
 const sequences = ["", ..."012"].flatMap((a) => a === "" ? [""] : ["", ..."012"].map((b) => a + b))
   .flatMap((start) => start.length < 2 ? [start] : ["", ..."012"].map((c) => start + c));
 const drawn = createRandomStream(9, "sequences");
@@ -250,7 +247,7 @@ const tabular: HostDynamics<string> = {
 };
 const fixed: HostPolicy<string> = { name: "fixed", slate: ({ state }) => shownIn.get(state) ?? [] };
 
-/** The value of every state under the fixed policy, for ever: V = r + discount P V, solved by elimination. */
+/** Returns the value of every state under the fixed policy: V = r + discount P V, solved by elimination. */
 function exactValues(discount: number, leave: number, reward: "click" | "utility"): Map<string, number> {
   const n = sequences.length;
   const rows = sequences.map((state, i) => {

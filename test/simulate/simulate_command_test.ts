@@ -1,8 +1,3 @@
-/**
- * `simulate` as a user runs it: what it prints and writes, that it can be stopped, and that its logs are what they say, of a shop and
- * of a model; and whom the options of simulate and policy name, and that a policy finds again whom it was trained on.
- */
-
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { createSink, writeEpisodes } from "../../src/commands/simulate/simulation_files.ts";
@@ -53,7 +48,6 @@ import {
   makeUserRows as madeUsers,
 } from "../bad_inputs/good_inputs.ts";
 
-/** Rows of a CSV file without quotes, by the names of its columns. */
 async function readRows(path: string): Promise<Record<string, string>[]> {
   const [head = "", ...lines] = (await Deno.readTextFile(path)).trim().split("\n");
   const names = head.split(",");
@@ -189,7 +183,6 @@ Deno.test("a truth is found again by its shop and the seed of its items", async 
   assert.ok(!hasSameItems(found.data, (await findAgain({ ...subject, dataSeed: 4 }, GIVEN)).data));
 });
 
-/** A model of the items of a made-up shop, in a run that says so if there is one. */
 async function shopModel(folder: string, data?: DataConfig): Promise<string> {
   const items = getItemsShape({ kind: "dense", count: 500, width: demoFeatures, values: drawShopItems(1) });
   const { tensors, metadata } = makeGoodSnapshot("best-loss", 4, items);
@@ -259,7 +252,6 @@ Deno.test("a sink's pages arrive in order, one at a time; what ends the writing 
 
 const SIZES = { users: 23, pages: 5, slate: 2, items: 30 };
 
-/** Users who leave with some probability after each page. */
 function madeEpisode(seed: number, rate: number, firstUser = 0, users = SIZES.users): EpisodeLog {
   const { pages, slate, items } = SIZES;
   const random = createRandomStream(seed, "made episode", firstUser);
@@ -426,7 +418,6 @@ Deno.test("where no page is without a click, clicks are not counted: neither rat
   assert.deepEqual(results.differences, []);
 });
 
-/** Nobody was simulated: each page is clicked with this probability. */
 function made(name: string, rate: number, pages: number) {
   const [users, items] = [40, 20];
   const random = createRandomStream(1, "made", name);
@@ -451,7 +442,6 @@ function chartsIn(simulation: SimulationPageData): { page: string; charts: Chart
   return { page, charts };
 }
 
-/** Of the first curve, or of the bars. */
 function pointsIn(charts: readonly ChartDefinition[], id: string) {
   const { datasets = [] } = charts.find((chart) => chart.id === id)?.config.data ?? {};
   return datasets.find(({ isDecoration }) => !isDecoration)?.data ?? assert.fail(`no chart ${id}`);

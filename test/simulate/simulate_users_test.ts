@@ -1,6 +1,6 @@
 /**
- * Trajectories of simulated users, of learned models and of made-up shops, beside the same in float64 on the host; and utilities that
- * follow from a remembered state, as SlateQ learns by them, beside the model's own, which knows the clicks.
+ * Trajectories of simulated users, of learned models and of synthetic shops, against f64 on the host; and
+ * utilities from a stored state, as SlateQ uses them, against the model's own from the clicks.
  */
 
 import assert from "node:assert/strict";
@@ -75,22 +75,20 @@ import type { SimulatedUsers } from "../../src/simulate/users.ts";
  * device simulates to what the model is.
  */
 
-/** What a user has clicked, and what the LSTM has made of it. */
 interface State64 extends User64 {
-  /** The clicked items, the latest first. */
+  /** Clicked items, latest first. */
   readonly recent: readonly number[];
-  /** How often items were shown before and not clicked; see {@link shownTo}. */
+  /** Times that items were shown without a click; see {@link shownTo}. */
   readonly passed?: ReadonlyMap<number, number>;
 }
 
-/** A page was shown. @param click the clicked item */
 function shownTo(state: State64, shown: ArrayLike<number>, click: number): State64 {
   const passed = new Map(state.passed);
   for (const item of Array.from(shown)) if (item !== click) passed.set(item, (passed.get(item) ?? 0) + 1);
   return { ...state, passed };
 }
 
-/** @param p by the model's names, see `toParameters64`. @param eta of the choice model. @param counts of the model's config */
+/** @param p by the model's names (`toParameters64`). @param eta of the choice model */
 function modelDynamics(
   items: ItemFeatures,
   p: Parameters64,
@@ -118,7 +116,6 @@ function modelDynamics(
   };
 }
 
-/** What the counts give the first layer, and the utility. */
 function countsIn64(p: Parameters64, config: CountsConfig) {
   const of = (name: string) => p.get(`counts/${name}`) ?? [];
   const [mean = [], scaled = [], [meanRate = NaN, longestPage = NaN, leastUsers = NaN] = []] = of("scale");
@@ -162,7 +159,6 @@ const cases: readonly (readonly [
   ["counts, PW", addCounts("dense", pw), "dense"],
 ];
 
-/** A user of a log: the utilities of each page, and the state behind the last. */
 function walkedOn(dynamics: HostDynamics<State64>, log: ClickLog, user: number) {
   let state = dynamics.initial();
   const utilities: number[][] = [];
@@ -176,7 +172,6 @@ function walkedOn(dynamics: HostDynamics<State64>, log: ClickLog, user: number) 
   return { utilities, state };
 }
 
-/** By the same score as in the test. */
 function popularOnHost<S>(): HostPolicy<S> {
   const items = Array.from({ length: 160 }, (_, item) => item);
   return popularByOrder(items.sort((a, b) => b * 7 % 160 - a * 7 % 160));
@@ -268,7 +263,7 @@ for (
       const dynamics = new ShopDynamics(restless, values);
       let [near, nearTies] = [0, 0];
       const at = (user: number, page: number) => page * 100 + user;
-      /** The device's slate: the host's, but for items whose utilities f32 cannot tell apart. */
+      /** The device's slate may differ from the host's in items whose utilities are equal in f32. */
       const follows: HostPolicy<ShopState> = {
         name,
         slate(page) {
@@ -307,7 +302,7 @@ for (
 }
 
 const [users, slate, pages] = [9, 3, 12];
-/** Some start with more clicks than are looked at. */
+/** Some users start with more clicks than the model looks back at. */
 const start = [[3, 17], [], Array.from({ length: 26 }, (_, k) => 7 * k % 41), [8]];
 const remembered: readonly (readonly [name: string, SimulatedModelKind, ModelConfig, AdapterKind?])[] = [
   ["LSTM", "dense", lstm],
@@ -319,7 +314,6 @@ const remembered: readonly (readonly [name: string, SimulatedModelKind, ModelCon
   ["counts, wide, no history", "mixed", addCounts("mixed", { ...none, wide: 3 })],
 ];
 
-/** Random slates, until the users have some history. @returns it, and the states that they are in. */
 async function lived(gpu: Gpu, source: LearnedSource) {
   const options = { users, slate, pages, seed: 5, repeats: true, start } as const;
   using simulator = await Simulator.create(gpu, source, options);
@@ -335,7 +329,6 @@ async function lived(gpu: Gpu, source: LearnedSource) {
   return { states, histories };
 }
 
-/** Writes whole states, and reads what users think of all items in them. */
 async function utilitiesIn(
   made: SimulatedUsers,
   page: PageBuffers,

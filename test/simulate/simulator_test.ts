@@ -1,6 +1,7 @@
 /**
- * The simulator: the same bits however many are stepped together, greedy slates, what follows exactly, what is refused; and the kernels of a
- * page at more sizes than the self-test has. The laws of what is drawn are the host's: host_simulator_test.ts.
+ * The simulator: equal bits for any number of users stepped together, greedy slates, exact consequences,
+ * refusals; and the kernels of a page at more sizes than in the self-test. host_simulator_test.ts tests the
+ * distributions of the draws.
  */
 
 import assert from "node:assert/strict";
@@ -113,7 +114,6 @@ Deno.test("bits: the same however many are stepped together, twice, and for epis
     }
   }));
 
-/** Greedy, with smaller chunks of users than there is room for. */
 function greedyInChunks(chunk: number): Policy {
   return {
     name: "greedy in chunks",
@@ -130,7 +130,7 @@ const greedyCases: readonly (readonly [SimulatedModelKind, ModelConfig, AdapterK
   ["one-hot", pw],
   ["mixed", addCounts("mixed", { ...lstm, wide: 3 }), "gpu"],
 ];
-/** [U, I] of all items after the pages before t, each at the head of a slate: as an evaluation of a log with these pages has them. */
+/** Returns [U, I] scores of all items after the pages before t, each item at the head of a slate. */
 async function scoresBefore(
   model: UserModel,
   items: ItemFeatures,
@@ -408,7 +408,6 @@ Deno.test("what cannot be simulated is refused, with what was expected", () =>
     );
   }));
 
-/** A check of the self-test's kernels of a page, draw by draw, on a page of another size. */
 function pageTest(name: string, room: Parameters<typeof makePageCheck>[0], check: PageCheck): void {
   checkTest(`${name}: ${room.users} users, ${room.items} items`, undefined, makePageCheck(room, check));
 }

@@ -15,11 +15,11 @@ import { runMain } from "../../src/cli/fail.ts";
 import { type CommandName, runOk, splitArguments, startCommand, writePaperFile } from "../command_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
-/** So small that a second has hundreds of steps: what a step leaves behind adds up sooner. */
+/** Steps so short that a second has hundreds: what a step leaves behind adds up sooner. */
 const SMALL = "--batch-size 12 --dims 16-8 --lstm-units 6 --no-report";
 const GAME = "--adversarial 20000 --behaviour-dims 8 --adversarial-batch-size 12";
 
-/** Returns the commands that run. @param folder has log.tsv, and the run that `serve`, the first, takes. */
+/** @param folder has log.tsv, and the run that `serve`, the first, takes */
 const commandsIn = (folder: string): readonly (readonly [CommandName, string])[] => [
   ["serve", `--model ${folder}/run --data ${folder}/log.tsv --port 0`],
   ["train", `--data ${folder}/log.tsv --save-dir ${folder}/models --seeds 1000 ${GAME} ${SMALL}`],
@@ -31,20 +31,19 @@ const commandsIn = (folder: string): readonly (readonly [CommandName, string])[]
   ],
 ];
 
-/** What a process holds at one moment; memory in MiB. */
+/** Measurements of a process at one moment; memory in MiB. */
 interface Sample {
-  /** Its own memory, without mapped files: what a leak makes larger. */
+  /** Its own memory, without mapped files, where a leak shows. */
   readonly memory: number;
-  /** Of that, what is shared between processes by name: the driver llvmpipe keeps the GPU's memory there. */
+  /** Part of it that processes share by name: the driver llvmpipe stores the GPU's memory there. */
   readonly gpu: number;
   readonly threads: number;
   readonly handles: number;
 }
 
-/** Allowed rise per hour. A step that keeps 40 bytes, or a request that keeps 100, exceeds that of the memory. */
+/** Allowed rise per hour. A step that keeps 40 bytes, or a request 100, exceeds that of the memory. */
 const ALLOWED: Readonly<Record<keyof Sample, number>> = { memory: 20, gpu: 4, threads: 6, handles: 6 };
 
-/** Returns undefined for a process that has ended. */
 function sampleProcess(pid: number): Sample | undefined {
   try {
     const status = Deno.readTextFileSync(`/proc/${pid}/status`);
@@ -56,13 +55,11 @@ function sampleProcess(pid: number): Sample | undefined {
   }
 }
 
-/** A command that runs until it is stopped. */
 class LongCommand {
   readonly name: string;
   readonly samples: { readonly hours: number; readonly sample: Sample }[] = [];
   readonly #child: Deno.ChildProcess;
   readonly #outputs: Promise<unknown>;
-  /** The end of what it has printed. */
   last = "";
   running = true;
 
@@ -73,7 +70,6 @@ class LongCommand {
     this.#child.status.then(() => this.running = false);
   }
 
-  /** Keeps the end of what the process prints: an hour's output is long. */
   async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
       this.last = (this.last + text).slice(-2000);
@@ -85,7 +81,7 @@ class LongCommand {
     if (sample) this.samples.push({ hours, sample });
   }
 
-  /** Stops it as Ctrl-C does. @returns what went wrong. */
+  /** Stops it as Ctrl-C does. @returns the errors */
   async stop(): Promise<string[]> {
     const early = !this.running;
     if (!early) this.#child.kill("SIGINT");
@@ -96,7 +92,7 @@ class LongCommand {
   }
 }
 
-/** Asks the service for utilities until the signal. @returns how often it answered, and what went wrong. */
+/** Requests utilities until the signal. @returns the number of answers, and the errors */
 async function askService(service: LongCommand, signal: AbortSignal) {
   let [answers, url]: [number, string | undefined] = [0, undefined];
   while (!signal.aborted && service.running) {
@@ -115,15 +111,14 @@ async function askService(service: LongCommand, signal: AbortSignal) {
   return { answers, failed: [] };
 }
 
-/** A measurement, and when it was made. */
 export interface SoakPoint {
   readonly hours: number;
   readonly value: number;
 }
 
 /**
- * Returns the slope of a series per hour by Theil and Sen: the median of the slopes of all pairs of points. A garbage collector's
- * saw-tooth, and single points that are far off, do not move it. It is 0 where there is no pair.
+ * Returns the slope of a series per hour by Theil and Sen: the median of the slopes of all pairs of points, 0
+ * without pairs. The saw-tooth of a garbage collector and outliers do not move it.
  */
 export function computeSlope(points: readonly SoakPoint[]): number {
   const slopes = points.flatMap(({ hours, value }, k) =>
@@ -132,7 +127,6 @@ export function computeSlope(points: readonly SoakPoint[]): number {
   return computeMedianValue(slopes) ?? 0;
 }
 
-/** Returns the median, undefined for no values. */
 function computeMedianValue(values: readonly number[]): number | undefined {
   const sorted = Float64Array.from(values).sort();
   const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
@@ -140,16 +134,15 @@ function computeMedianValue(values: readonly number[]): number | undefined {
 }
 
 /**
- * Returns whether a series rises no faster than allowed.
- * @param allowed rise per hour. A series shorter than an hour may rise by as much in all: what a slope is uncertain by
- *   (collections, threads that come and go) is a rise that does not become smaller with the time.
+ * Returns true if a series rises no faster than allowed. @param allowed rise per hour. A series shorter than
+ * an hour may rise by as much in all, because the uncertainty of a slope (collections, threads that come and
+ * go) does not shrink with the time.
  */
 export function isFlat(points: readonly SoakPoint[], allowed: number): boolean {
   const hours = (points.at(-1)?.hours ?? 0) - (points[0]?.hours ?? 0);
   return points.length > 1 && computeSlope(points) * hours <= allowed * Math.max(1, hours);
 }
 
-/** Returns a line for each quantity of a command, and whether none of them rises. */
 function judge({ name, samples }: LongCommand, warmUpHours: number): { lines: string[]; passes: boolean } {
   const counted = samples.filter(({ hours }) => hours >= warmUpHours);
   const quantities = Object.entries(ALLOWED) as [keyof Sample, number][];

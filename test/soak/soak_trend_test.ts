@@ -1,5 +1,3 @@
-/** The soak's verdict on series that are known. */
-
 import assert from "node:assert/strict";
 import { createRandomStream } from "../../src/data/random.ts";
 import { computeSlope, isFlat, type SoakPoint } from "./soak.ts";

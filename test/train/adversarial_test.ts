@@ -1,5 +1,3 @@
-/** The adversarial stage as a whole: against an f64 trajectory, its dispatches, resuming, what ends it early, and its warning. */
-
 import assert from "node:assert/strict";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/model_config.ts";
@@ -52,7 +50,7 @@ function softmax(z: readonly number[]): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** What the generator ascends, of one page. */
+/** Returns the objective that the generator maximises, for one page. */
 function computeValue({ u }: Page64, pi: readonly number[], config: AdversarialConfig): number {
   const eta = computePageEta(config, u.length);
   return u.reduce((sum, x, k) => sum + (pi[k] ?? NaN) * (x - (pi[k] ?? NaN) / (2 * eta)), 0);
@@ -87,14 +85,13 @@ for (const [kind, data, names] of played) {
 }
 
 interface Follow64 {
-  /** Of each iteration; the figures are of the last reward step. */
   readonly figures: readonly { readonly lossMin: number; readonly lossMax: number }[];
   readonly reward: Parameters64;
-  /** Undefined for the exact one. */
+  /** Undefined for the exact generator. */
   readonly generator: Parameters64 | undefined;
 }
 
-/** Iterations in f64, from weights that it moves. */
+/** Runs iterations in f64 and updates the weights in place. */
 function follow64(
   log: ClickLog,
   model: ModelConfig,
@@ -157,7 +154,6 @@ function follow64(
   return { figures, reward, generator };
 }
 
-/** Ten iterations here and in f64, side by side. */
 async function follow({ model, trainer }: TestTraining<AdversarialTrainer>, log: ClickLog): Promise<void> {
   const { config } = trainer;
   const specs = (of: ModelConfig) => listModelParameters(getItemsShape(log.items), of);

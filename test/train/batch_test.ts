@@ -1,5 +1,3 @@
-/** The batch kernels against their plain twin on the CPU. */
-
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BatchIndexBuffers } from "../../src/batch/batch_buffers.ts";
@@ -18,7 +16,7 @@ import { withGpu } from "../op_check.ts";
 import { logOfPages, type TrainingPage } from "./trainings.ts";
 import { createSmallLog, drawPermutation } from "../../src/selftest/small_logs.ts";
 
-/** Lays the batches out one after another in the same place, then side by side, and compares each with its twin. */
+/** Builds batches one after another in the same memory, then side by side; compares with the reference. */
 async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number[])[]): Promise<void> {
   const most = Math.max(...batches.map((users) => users.length));
   const users = batches.flat();
@@ -77,7 +75,6 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
   }
 }
 
-/** A slice of the batch's arrays against the batch's twin. */
 async function compare(
   gpu: Gpu,
   log: ClickLog,

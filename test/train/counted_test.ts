@@ -1,7 +1,7 @@
 /**
- * Models with counts: what a training starts from, whose own pages are left out of what was counted, and the logit that is
- * fitted; and which weights a training ends with: what it started from, unless the lowest validation loss is lower by more
- * than chance.
+ * Models with counts: initial values of a training, whose own pages are left out of the counts, and the
+ * fitted logit. A training ends with the weights that it started from, unless the lowest validation loss is
+ * significantly lower.
  */
 
 import assert from "node:assert/strict";
@@ -37,7 +37,6 @@ import { createShannonTraining } from "./trainings.ts";
 
 const size = { users: 60, items: 30, width: 0, tokens: 7, maxEvents: 6, maxPage: 6 };
 const log = createSmallLog(5, size);
-/** Other users of the same items. */
 const other: ClickLog = { ...createSmallLog(6, size), items: log.items };
 const counts = { fields: [{ first: 0, count: 7, slots: 2 }], neighbours: 8, latest: 500 };
 const config: ModelConfig = { ...noHistory, dims: [], counts };
@@ -136,7 +135,7 @@ Deno.test("a train user is counted as if the log had been without them, also whe
 
 const COLUMNS = 3;
 
-/** Choices among two to five rows, half of them with no click among them. */
+/** Choices among two to five rows, half of them with the option of no click. */
 function makeChoices(count: number): LogitSample {
   const random = createRandomStream(5, "choices");
   const [x, start, chosen, hasNone]: [number[], number[], number[], boolean[]] = [[], [0], [], []];
@@ -151,7 +150,7 @@ function makeChoices(count: number): LogitSample {
   return { x: Float64Array.from(x), columns: COLUMNS, start, chosen, hasNone };
 }
 
-/** Minus the logarithm of the likelihood, and the penalty. */
+/** Returns the negative log-likelihood plus the penalty. */
 function loss({ x, start, chosen, hasNone }: LogitSample, w: ArrayLike<number>, ridge: number[]): number {
   let sum = ridge.reduce((sum, r, k) => sum + r / 2 * w[k]! ** 2, 0);
   Array.from(chosen).forEach((click, choice) => {

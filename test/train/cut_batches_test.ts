@@ -1,5 +1,3 @@
-/** Adapters with little room: batches that are cut into parts, and parameters that are more than a binding. */
-
 import assert from "node:assert/strict";
 import type { ClickSizes } from "../../src/batch/click_sizes.ts";
 import { computeBatchCapacity, countScoredEvents, cutFor, cutUsers } from "../../src/batch/plan.ts";
@@ -101,7 +99,6 @@ Deno.test("what does not fit is tried in smaller parts; a user who does not fit 
   );
 });
 
-/** A trainer of a stage on a log, with parts of so many rows. */
 type Stage = (
   gpu: Gpu,
   log: ClickLog,
@@ -231,11 +228,10 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
 // Parameters that are more than a binding together, and one that is larger by itself.
 
 const ITEMS = 2000;
-/** Of the table of an LSTM of 3 units. */
+/** Bytes of the table of an LSTM of 3 units. */
 const TABLE_BYTES = 64 * ITEMS;
 const manyItems = createSmallLog(31, { users: 60, items: ITEMS, width: 0, maxEvents: 6, maxPage: 7 });
 
-/** The same device, of which a kernel sees at most so many bytes at once. */
 function narrow({ device, variants, maxGrid }: Gpu, bindingBytes: number): Gpu {
   return new Gpu(device, device.adapterInfo, variants, maxGrid, bindingBytes);
 }

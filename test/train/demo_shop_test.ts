@@ -47,7 +47,7 @@ Deno.test("demo shop: other sizes, and sizes that cannot be", () => {
   assert.throws(() => makeDemoShop(1, { users: 10.5 }), RangeError);
 });
 
-/** Probabilities of the rows of an event and, last, of no click. */
+/** Returns the probabilities of an event's rows and, last, of no click. */
 function choices(event: number): number[] {
   const weights = [...truth.utility.subarray(log.eventRows[event], log.eventRows[event + 1]), 0].map(
     Math.exp,

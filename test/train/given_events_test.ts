@@ -1,5 +1,3 @@
-/** Events that are given as history move the state, and nothing else comes of them; further clicks are of the page before them. */
-
 import assert from "node:assert/strict";
 import {
   checkLog,
@@ -39,7 +37,6 @@ Deno.test("given events are no pages of a log's size", () => {
   assert.deepEqual(computeLogSize(new MemoryLog(log)), { events: 2, rows: 5, given: 3 });
 });
 
-/** Users with a history that is given, and one page. */
 function pagesAfterHistory(
   { items }: ClickLog,
   users: readonly { history: number[]; page: number[]; clicked: number }[],
@@ -150,7 +147,10 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
     );
   }));
 
-/** Pages of four of nine items, clicked by strength one after another until the user has enough. @param copies as once: a page a click. */
+/**
+ * Pages of four of nine items, clicked by strength one after another until the user has enough. @param copies
+ * writes a page per click
+ */
 function severalClicks(users: number, copies = false): ClickLog {
   const random = createRandomStream(3, "several clicks");
   const makePages = () =>

@@ -1,5 +1,3 @@
-/** Nothing that training makes grows with its length, and nothing of it stays. An hour of it: test/soak. */
-
 import v8 from "node:v8";
 import vm from "node:vm";
 import assert from "node:assert/strict";
@@ -21,7 +19,7 @@ import { withSmallLog } from "../command_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm } from "../small_models.ts";
 
-/** Collects all garbage. @throws Error where V8 cannot be told to. */
+/** Collects all garbage. @throws Error if V8 does not allow it */
 async function collectGarbage(): Promise<void> {
   v8.setFlagsFromString("--expose-gc");
   const gc: unknown = vm.runInNewContext("gc");
@@ -33,13 +31,10 @@ async function collectGarbage(): Promise<void> {
   }
 }
 
-/** Objects that came, and are not held. */
 type Flock = WeakRef<object>[];
 const add = (flock: Flock, member: object) => void flock.push(new WeakRef(member));
-/** How many are still there; collect garbage before. */
 const aliveIn = (flock: Flock) => flock.filter((member) => member.deref() !== undefined).length;
 
-/** Methods of prototypes that return what they make. */
 type Maker = readonly [prototype: object, method: string];
 
 const STANDING: readonly Maker[] = [
@@ -58,13 +53,11 @@ const PASSING: readonly Maker[] = [
 interface Made {
   /** Buffers, textures, bind groups and pipelines. */
   readonly standing: Flock;
-  /** Encoders, passes, command buffers and mapped ranges: what each submission makes anew. */
+  /** Encoders, passes, command buffers and mapped ranges, which each submission creates. */
   readonly passing: Flock;
-  /** Event listeners that were added and not removed. */
   readonly listeners: number;
 }
 
-/** Does the work, and watches what it makes on the GPU. */
 async function watched(work: () => Promise<void>): Promise<Made> {
   const [standing, passing]: [Flock, Flock] = [[], []];
   const restore = [
@@ -82,7 +75,7 @@ async function watched(work: () => Promise<void>): Promise<Made> {
   return { standing, passing, listeners };
 }
 
-/** Tells of what a method returns, an object that stands for nothing else where it returns none. @returns what undoes it */
+/** Reports each object that a method returns, or a new one. @returns a function that undoes it */
 function intercept([prototype, method]: Maker, tell: (made: object) => void): () => void {
   const own = Object.getOwnPropertyDescriptor(prototype, method);
   const original: unknown = own?.value;
@@ -100,7 +93,7 @@ const SHORT = { batchSize: 12, validateEvery: 10 };
 const TRAINING = { ...defaultTraining, ...SHORT };
 const GAME = { ...defaultAdversarial, ...SHORT, behaviourDims: [8] };
 const STEPS = 50;
-/** Objects that a collector may take for used, by what stands on the stack; each group of steps makes more. */
+/** Objects that a collector may keep because of the stack; each group of steps creates more. */
 const FEW = 2;
 
 async function withGpu(use: (gpu: Gpu) => Promise<void>): Promise<void> {
@@ -110,7 +103,7 @@ async function withGpu(use: (gpu: Gpu) => Promise<void>): Promise<void> {
   assert.deepEqual(gpu.liveBufferLabels, []);
 }
 
-/** A training of `steps` makes nothing that stands but what a short one makes, and the rest can be collected. */
+/** Asserts that a training of `steps` keeps no more objects than a short one; all others are collected. */
 async function checkLength<F extends ChoiceMetrics>(gpu: Gpu, trainer: ClickTrainer<F>): Promise<void> {
   await trainer.run(STEPS); // its first groups are smaller, as their time is not known
   const { signal } = new AbortController();
@@ -187,8 +180,8 @@ Deno.test("what names the driver does not hold the driver's file", async () => {
 });
 
 /**
- * Those of this process's open files that stand in a folder; none where the system does not tell. Asked by another program,
- * as Deno itself may not look. Other handles do not count: tests that run beside this one open some.
+ * Returns this process's open files in a folder; none where the system does not list them. Another program
+ * lists them, because Deno may not. Other handles do not count, because concurrent tests open some.
  */
 async function openFilesIn(folder: string): Promise<string[]> {
   if (Deno.build.os !== "linux") return [];

@@ -1,5 +1,3 @@
-/** What changes from one iteration to the next, and follows from the seed and its number alone: batch, noise, rate. */
-
 import assert from "node:assert/strict";
 import { listUsers } from "../../src/data/click_log.ts";
 import { toLogSource } from "../../src/data/log_source.ts";
@@ -21,7 +19,7 @@ import { createGameTraining, createShannonTraining, type TestTraining } from "./
 
 const log = createSmallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
 const model = { ...defaultModel, lstmUnits: 4, dims: [6] };
-/** Too small to move a weight by a bit that counts. */
+/** Learning rate too small to change a relevant bit of a weight. */
 const STILL = 1e-12;
 
 interface AnyTrainer {
@@ -131,7 +129,7 @@ for (const rate of [0.1, 0.5, 0.9]) {
     }));
 }
 
-/** Which rows hide their item: the layer over items of 1 and a state of 0 shows it. */
+/** Returns which rows hide their item: the layer over items of 1 and a state of 0 shows it. */
 async function readMask(gpu: Gpu, itemDropout: number, noise: number): Promise<boolean[]> {
   using stack = new DisposableStack();
   const { arena, plan, batch, tape, sizes } = createOpBench(gpu, { ...chunks, parameters: [] }, stack);

@@ -1,6 +1,6 @@
 /**
- * That it learns: as much of the demo's truth as is claimed, on the paper's data what an independent program found, and in
- * the adversarial stage no worse a reward, whatever the lengths of pages.
+ * Learning finds as much of the demo's truth as is claimed, on the paper's data what an independent program
+ * found, and in the adversarial stage no worse a reward, whatever the lengths of pages.
  */
 
 import assert from "node:assert/strict";
@@ -28,25 +28,21 @@ import { allSizes } from "../all_sizes.ts";
 import { assertWithin, createShannonTraining } from "./trainings.ts";
 import { meanSpearman } from "../../src/data/ranking.ts";
 
-/** A training with the defaults, and games that start from what was the best by prec@1 after so many iterations. */
 interface Training {
   readonly model: ModelConfig;
   readonly iterations: number;
   readonly games?: { readonly after: number; readonly generators: readonly Generator[] };
 }
 type Generator = AdversarialConfig["generator"];
-/** Iterations of a game: what is held of the policy, from 500 on, for some validations. */
+/** Iterations of an adversarial stage: metrics from 500 on, for some validations. */
 const GAMES = 600;
 
-/** What came of one of several; of what failed, only why. */
 type Came<T> = T | { readonly failure: string };
 function finished<T extends object>(came: Came<T> | undefined): T {
   return came && !("failure" in came) ? came : assert.fail(came?.failure ?? "nothing came of it");
 }
 
-/** What a training came to. */
 interface Trained {
-  /** Of the best snapshots. */
   readonly test: Readonly<Record<Criterion, EvaluationMetrics>>;
   readonly best: BestRecords;
   /** prec@1 on the train users, mean of the last 100 iterations. */
@@ -95,8 +91,8 @@ async function play(model: UserModel, log: ClickLog, generator: Generator) {
 }
 
 /**
- * A fiftieth of the default's steps at 25 times its rate; the exact generator needs no time to follow. With a penalty that is a
- * sum over the page, 0.02 as it was, pages of 40 lose 0.03 and mixed ones 0.02.
+ * A fiftieth of the default's steps at 25 times its rate; the exact generator needs no time to follow. With a
+ * penalty that is a sum over the page, 0.02 as it was, pages of 40 lose 0.03 and mixed ones 0.02.
  */
 const hurried = {
   ...defaultAdversarial,
@@ -105,9 +101,8 @@ const hurried = {
   batchSize: 25,
 } as const;
 
-/** Items on the pages of a shop. */
 type Sizes = readonly number[];
-/** Mean Spearman with the truth over the validation users, before the adversarial stage and after it. */
+/** Mean Spearman correlation with the truth on validation users, before and after the adversarial stage. */
 interface Ranking {
   readonly before: number;
   readonly after: number;
@@ -134,8 +129,8 @@ async function rankings(gpu: Gpu, sizes: Sizes): Promise<Ranking> {
 const EVENTS = { minEvents: 4, maxEvents: 10 };
 
 /**
- * A log of users of several shops over the same items.
- * @param pageSizes items on the pages of each shop; all shops have as many users. @param users of all of them.
+ * Returns a log of users of several shops over the same items. @param pageSizes items per page of each shop;
+ * all shops have as many users. @param users of all shops
  */
 function pagedShop(seed: number, pageSizes: readonly number[], users: number): DemoShop {
   const shops = pageSizes.map((pageSize) =>
@@ -166,7 +161,6 @@ function pagedShop(seed: number, pageSizes: readonly number[], users: number): D
   return { log, truth: { utility: Float64Array.from(utility) } };
 }
 
-/** What the shops' pages are asked for by, in the place of a file. */
 const PAGES = "pages";
 
 // In a process of its own, as the driver optimises shaders for a whole process or not at all.
@@ -207,7 +201,7 @@ Deno.test("demo shop, 600 iterations: 97 % of the attainable prec@1, log-likelih
     assert.ok(loss <= 1.03, `${loss} times the truth's own loss`);
   }));
 
-/** Mean over five seeds of the reference; one seed may be off by three of its standard deviations and our spread. */
+/** Means over five seeds of the reference; one seed may differ by three of its sds plus our spread. */
 interface ReferenceFigures {
   readonly name: string;
   readonly file: string;
@@ -215,9 +209,9 @@ interface ReferenceFigures {
   readonly nll: readonly [number, number];
   readonly prec1: readonly [number, number];
   readonly prec2: readonly [number, number];
-  /** Iterations among which the best loss is. */
+  /** Range of the iterations with the best loss. */
   readonly best: readonly [number, number];
-  /** prec@1 on the train users in the last 100 of the default's iterations, where the reference gives it. */
+  /** prec@1 on the train users in the last 100 of the default's iterations, if the reference has it. */
   readonly last?: readonly [number, number];
 }
 const lstm = { model: defaultModel, best: [80, 170] } as const;
@@ -238,7 +232,6 @@ const references = ([
 
 const FILES = ["yelp.txt", "rsc.txt"];
 const paths = new Map(FILES.map((file) => [file, findRealData(file)]));
-/** A game with each is played on the first of the files. */
 const GENERATORS = allSizes ? ["network", "exact"] as const : ["network"] as const;
 
 Deno.test({

@@ -1,5 +1,3 @@
-/** Logs that stay on disk: the same bits as from memory, and what is read follows the batches, not the log. */
-
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import { FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
@@ -32,7 +30,7 @@ import { createGameTraining, createShannonTraining } from "./trainings.ts";
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
-/** Of much: a list of all differences would take gigabytes. */
+/** Compares without listing all differences, which would take gigabytes. */
 function checkEqual<T>(found: T, expected: T, what: string): void {
   assert.ok(isDeepStrictEqual(found, expected), `${what}: not the same bits`);
 }
@@ -41,7 +39,6 @@ interface DiskLog extends Disposable {
   readonly source: PackedLog;
 }
 
-/** Clicks and items in files. */
 function packed(log: ClickLog): DiskLog {
   const path = `${folder}/${crypto.randomUUID()}`;
   using writer = PackedLogWriter.create(`${path}.clicks`);
@@ -68,7 +65,6 @@ const logs: Record<string, ClickLog> = {
   mixed: createSmallLog(5, { users: 150, items: 60, width: 3, tokens: 7, maxEvents: 6 }),
   "events given": createSmallLog(9, { users: 150, items: 60, width: 0, maxEvents: 6, given: 0.4 }),
 };
-/** The tokens of the mixed log in two fields. */
 const counts = {
   fields: [{ first: 0, count: 4, slots: 2 }, { first: 4, count: 3, slots: 1 }],
   neighbours: 8,
@@ -76,7 +72,6 @@ const counts = {
 };
 const counted: ModelConfig = { ...smallLstm, counts };
 
-/** A model that begins as trainings do. */
 function beginning(gpu: Gpu, clicks: ClickLog | LogSource, config: ModelConfig): UserModel {
   return new UserModel(gpu, clicks.items, config, initializeOnLog(toLogSource(clicks), config, { seed: 4 }));
 }
@@ -96,9 +91,8 @@ const adversarial = {
   rewardLearningRate: 0.01,
 };
 
-/** Of which there are several windows, and four validations. */
+/** Steps for several windows and four validations. */
 const STEPS = 15;
-/** All that comes of these steps: figures of every step and validation, weights, moments, best snapshots, test figures. */
 async function outcome<F extends ChoiceMetrics>(
   trainer: ClickTrainer<F>,
   evaluate: () => Promise<NetworkEvaluation<F>>,
@@ -153,7 +147,7 @@ async function gameOn(
   );
 }
 
-/** What a log holds has nothing to do with the encoder: each has another, and another generator of the game. */
+/** The content of a log does not depend on the encoder: each log has another one, and another generator. */
 const cases: readonly (readonly [data: string, config: ModelConfig, generator: "network" | "exact"])[] = [
   ["dense", smallLstm, "exact"],
   ["one-hot", smallPw, "network"],
@@ -186,11 +180,9 @@ Deno.test("batches in parts from disk as from memory", () =>
     }
   }));
 
-/** A source that says what is read of it. */
 class Watched implements LogSource {
   readonly log = undefined;
   readonly reads: { users: number; rows: number }[] = [];
-  /** Of each time that features are read. */
   readonly itemsRead: number[] = [];
   readonly items: ItemCatalogue;
   constructor(private readonly memory: MemoryLog) {
@@ -230,7 +222,7 @@ class Watched implements LogSource {
   }
 }
 
-/** Users of two events of three items each, of a catalogue of 40, or of one that grows with the log. */
+/** Users of two events of three items each, over 40 items or a number that grows with the log. */
 function evenLog(users: number, growing: boolean): ClickLog {
   const count = growing ? 2 * users : 40;
   return {
@@ -368,7 +360,7 @@ Deno.test("baselines and the products to be calibrated are those of the log in m
     }
   }));
 
-/** A run of both stages in a folder of its own. @param stopAt iteration of each stage after which it is interrupted. */
+/** Runs both stages in a new folder. @param stopAt iteration of each stage at which it is interrupted */
 async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<string, unknown>> {
   const path = `${folder}/run-${crypto.randomUUID()}`;
   const config = makeRunConfig({

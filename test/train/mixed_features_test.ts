@@ -1,6 +1,6 @@
 /**
- * Mixed features: tokens are dense features of zeros and ones, so a model over them is the dense model over the matrix
- * [I, V + F], in f64 and on the GPU.
+ * Mixed features: tokens are dense features of zeros and ones, so a model over them is the dense model over
+ * the matrix [I, V + F], in f64 and on the GPU.
  */
 
 import assert from "node:assert/strict";
@@ -39,7 +39,7 @@ const logs = {
 };
 const both = logs["tokens and dense features"];
 const models: Record<string, ModelConfig> = { LSTM: smallLstm, PW: smallPw };
-/** With one of which no number fills its vectors. */
+/** Includes a model whose sizes fill no vector. */
 const all: Record<string, ModelConfig> = {
   ...models,
   "wide & deep": { ...noHistory, dims: [7, 5], wide: 5 },
@@ -74,7 +74,6 @@ for (const [kind, name, shapes] of followed) {
   }
 }
 
-/** The losses of training steps, their validations, and the weights in the end. */
 async function train(gpu: Gpu, log: ClickLog, config: ModelConfig, weights: Weights, more = {}) {
   using own = await createShannonTraining(gpu, log, config, { ...training, ...more }, { weights });
   const { trainer, model } = own;

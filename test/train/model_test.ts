@@ -1,5 +1,3 @@
-/** The whole model against an f64 trajectory, gradients by name, scoring, and what a batch of other sizes costs. */
-
 import assert from "node:assert/strict";
 import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -41,9 +39,8 @@ const models = {
 } satisfies Record<string, ModelConfig>;
 
 /**
- * Which models follow which log on which kernels: each model with each kind of items, each kernel of both kinds of adapters. Ops of
- * other sizes are tested in test/ops. CPU adapters have two places for matrices; what is special about the second is in
- * adapter_kinds_test.ts.
+ * Each model with each kind of items, each kernel of both kinds of adapters. test/ops has ops of other sizes.
+ * CPU adapters store matrices in two ways; adapter_kinds_test.ts tests the second.
  */
 const followed: readonly [
   kind: "cpu" | "gpu" | "cpu, buffers",

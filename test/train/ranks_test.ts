@@ -1,5 +1,3 @@
-/** Several ranks in one process: the same training as one process with the joined batch, and the same bits on all of them. */
-
 import assert from "node:assert/strict";
 import { toLogSource } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
@@ -35,7 +33,6 @@ import { isUserError } from "../run/folder_check.ts";
 type Any = TestTraining<ClickTrainer<ChoiceMetrics>>;
 type Make = (gpu: Gpu, together?: DistributedContext) => Promise<Any>;
 
-/** What a training told, and where it stands at the end. */
 /** @param stopAt an iteration at whose result it is told to stop */
 async function trained({ trainer }: Any, to: number, stopAt?: number) {
   const stop = new AbortController();
@@ -52,7 +49,6 @@ async function trained({ trainer }: Any, to: number, stopAt?: number) {
   return { steps, validations, state: { ...await trainer.state(), snapshots: {} } };
 }
 
-/** As many trainings, which share their batches. */
 async function withRanks<T>(
   gpu: Gpu,
   make: Make,
@@ -75,7 +71,7 @@ const sparse = { ...every, adam: "row-sparse" } as const;
 const tokens = createSmallLog(5, { ...SIZE, width: WIDTH, tokens: 7 });
 const given = createSmallLog(24, { ...SIZE, width: 0, given: 0.4 });
 const oneHot = logs["one-hot"];
-/** Of whose batches a share has more rows than a chunk of partial sums. */
+/** A rank's share of a batch has more rows than a chunk of partial sums. */
 const long = createSmallLog(21, { ...SIZE, maxEvents: 12, maxPage: 14, width: WIDTH });
 
 const cases: Record<string, Make> = {
@@ -114,7 +110,7 @@ for (const [name, make] of Object.entries(cases)) {
   });
 }
 
-/** The mean of two states' weights and moments, in f32. */
+/** Returns the mean of two states' weights and moments, in f32. */
 function computeMean([a, b]: readonly TrainerState[]): TrainerState {
   if (!a || !b) return assert.fail("two states");
   const mean = (of: "weights" | "m" | "v") =>
@@ -195,7 +191,7 @@ Deno.test("ranks: a state is that of rank 0, its best validations included", asy
 Deno.test("ranks: they pause where one of them wants to, and not where none does", async () => {
   using gpu = await openGpu();
   const make: Make = (gpu, together) => createShannonTraining(gpu, oneHot, small, every, { together });
-  /** The second rank is not asked whether it wants to. @returns where the first one has paused */
+  /** Only the first rank is asked. @returns the iterations at which it paused */
   const listPauses = async (wanted: number) => {
     const pauses: number[] = [];
     let steps = 0;

@@ -1,4 +1,4 @@
-/** The simple models and losses on a log whose truth is known: pages are sorted by what users do not care for. */
+/** Simple models and losses on a log with known truth: pages are sorted by what users do not care about. */
 
 import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -24,7 +24,7 @@ import {
 
 const PAGE = 5;
 const [EVENTS, USERS, ITEMS] = [6, 900, 40];
-/** Of no click, of what the ranker sorts by, and of what users like. */
+/** Coefficients of no click, of the ranker's sort key, and of the users' taste. */
 const TRUTH = { bias: -0.5, weights: [0, 1] } as const;
 const EFFECTS = [0, -0.7, -1.2, -1.5, -1.7];
 
@@ -48,7 +48,7 @@ const log = sortedLog();
 const { lstmUnits: _, ...common } = defaultModel;
 const logit: ModelConfig = { ...common, encoder: "none", dims: [] };
 
-/** The conditional logit at the end of a training on all train users at once: its loss is convex, so it is the best one. */
+/** The conditional logit after training on all train users at once: its loss is convex, so it is optimal. */
 async function fitted(gpu: Gpu, more: Partial<ModelConfig>) {
   const config = { ...logit, ...more } as ModelConfig;
   const training = { batchSize: listUsers(log, "train").length, learningRate: 0.05 };
@@ -75,7 +75,6 @@ async function fitted(gpu: Gpu, more: Partial<ModelConfig>) {
   };
 }
 
-/** What a model came to. */
 type Fitted = Awaited<ReturnType<typeof fitted>>;
 
 // In a process of its own, as the driver optimises shaders for a whole process or not at all.
@@ -87,7 +86,6 @@ if (import.meta.main && Deno.args.length > 0) {
   console.log(JSON.stringify(all));
 }
 
-/** What they came to on all train users. */
 let fits: Promise<Record<"plain" | "placed" | "first" | "single", Fitted>> | undefined;
 async function fitAll() {
   const configs = [{}, { positions: PAGE }, { positions: 3 }, { loss: "logistic" }];

@@ -1,4 +1,4 @@
-/** Row-sparse Adam against f64 and against dense Adam; what a batch does not touch must keep its bits. */
+/** Row-sparse Adam against f64 and dense Adam; rows that a batch does not use must keep their bits. */
 
 import assert from "node:assert/strict";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
@@ -66,7 +66,7 @@ const training = {
   itemDropout: 0.2,
 } satisfies Partial<TrainingConfig>;
 
-/** Every user is shown all of the 7 items and clicks them in turn. */
+/** Users who are shown all 7 items and click them in turn. */
 function wholeLog(): ClickLog {
   const all = [0, 1, 2, 3, 4, 5, 6];
   const users = Array.from(
@@ -91,12 +91,10 @@ for (const [name, config] of Object.entries(models)) {
 
 /** Rare items: a batch shows about a quarter of them and feeds fewer. */
 const rare = createSmallLog(22, { users: 60, items: 150, width: 0, maxEvents: 6, maxPage: 4 });
-/** Rare tokens, several an item. */
 const rareTokens = createSmallLog(25, { ...SIZE, items: 200, width: WIDTH, tokens: 150 });
-/** Tables of displayed items; those of the others are of fed ones. */
+/** Tables of displayed items; the others are of fed ones. */
 const DISPLAYED = /^(utility\/layer1|wide)\/(item_kernel|token_table)$/;
 
-/** What a batch touches of a table. */
 function touchedBy(log: ClickLog, users: ArrayLike<number>, table: string): Set<number> {
   const batch = buildReferenceBatch(log, users);
   const fed = () => batch.events.map(({ fed }) => fed).filter((item) => item !== NONE);
@@ -105,7 +103,6 @@ function touchedBy(log: ClickLog, users: ArrayLike<number>, table: string): Set<
   const { first, token } = log.items.tokens;
   return new Set(items.flatMap((item) => Array.from(token.subarray(first[item], first[item + 1]))));
 }
-/** The tables that a model's batches touch by row. */
 function listTables(parameters: ParameterArena): ParameterSpec[] {
   return parameters.specs.filter(({ name, table }) => table && !name.endsWith("pw/bias"));
 }

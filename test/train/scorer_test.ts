@@ -1,5 +1,3 @@
-/** Pages that are scored together, here and in onnxruntime by an exported model, and what probabilities follow from utilities. */
-
 import assert from "node:assert/strict";
 import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
@@ -111,7 +109,7 @@ Deno.test("recommend ranks the whole catalogue, block by block", async () => {
   }
 });
 
-/** Lists of items as [rows, longest], filled up with -1. */
+/** Returns lists of items as [rows, longest], padded with -1. */
 function padded(lists: readonly ArrayLike<number>[]): Tensor {
   const longest = Math.max(...lists.map(({ length }) => length));
   const values = BigInt64Array.from(

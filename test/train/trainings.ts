@@ -1,5 +1,3 @@
-/** Small trainings: logs, a model with what trains it, both freed where the test ends, and how near weights are to others. */
-
 import assert from "node:assert/strict";
 import { type ClickLog, NONE } from "../../src/data/click_log.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
@@ -22,18 +20,16 @@ import { Trainer } from "../../src/train/trainer.ts";
 import { type Parameters64, toParameters64, trainTrajectory64 } from "../f64_model.ts";
 import { WIDTH } from "../small_models.ts";
 
-/** Of small logs: 60 users, 41 items. */
 export const SIZE = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
-/** Of each kind of items. */
 export const logs = {
   dense: createSmallLog(21, { ...SIZE, width: WIDTH }),
   "one-hot": createSmallLog(22, { ...SIZE, width: 0 }),
 } as const;
 
-/** What a user was shown, which of it they clicked (-1: nothing), and whether it is given: see {@link ClickLog}. */
+/** Displayed items, the click (-1: none), and the kind of event: see {@link ClickLog}. */
 export type TrainingPage = readonly [items: readonly number[], click: number, given?: number];
 
-/** A log of the pages of each user. @param split of a user's number; all are to be trained on if absent */
+/** @param split of a user's number; by default all are train users */
 export function logOfPages(
   items: ClickLog["items"],
   users: readonly (readonly TrainingPage[])[],
@@ -54,20 +50,17 @@ export function logOfPages(
   };
 }
 
-/** Where each of these begins, and where the last one ends. */
+/** Returns the start of each part, and the end of the last. */
 function computeBorders(lengths: readonly number[]): Uint32Array<ArrayBuffer> {
   let end = 0;
   return Uint32Array.from([0, ...lengths], (length) => end += length);
 }
 
-/** What a training is to begin with, and what a trainer is made with. */
 type Options = Parameters<typeof Trainer.create>[3] & {
-  /** Of the model's weights. */
   readonly seed?: number;
   readonly weights?: Weights;
 };
 
-/** A model and its trainer. */
 export class TestTraining<T extends { destroy(): void }> implements Disposable {
   constructor(readonly model: UserModel, readonly trainer: T) {}
 
@@ -77,7 +70,7 @@ export class TestTraining<T extends { destroy(): void }> implements Disposable {
   }
 }
 
-/** A Shannon stage of a model, which is freed with it. @param more of the config, beside batches of 13 users. */
+/** Creates a Shannon stage that frees its model. @param more config besides batches of 13 users */
 export async function createShannonTraining(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
@@ -92,7 +85,7 @@ export async function createShannonTraining(
   );
 }
 
-/** An adversarial stage, with a small behaviour network. @param more of the config, beside batches of 13 users. */
+/** Creates an adversarial stage with a small generator. @param more config besides batches of 13 users */
 export async function createGameTraining(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
@@ -108,7 +101,6 @@ export async function createGameTraining(
   );
 }
 
-/** A training of a model, which is freed where it cannot be. */
 async function over<T extends { destroy(): void }>(
   model: UserModel,
   create: (model: UserModel) => Promise<T>,
@@ -121,9 +113,7 @@ async function over<T extends { destroy(): void }>(
   }
 }
 
-/**
- * A training after `end` steps. One that stops after `part` of them, and another that goes on from its state, come to the same.
- */
+/** Asserts that `end` steps equal a training that stops after `part` of them and resumes from its state. */
 export async function checkResumedAlike<T extends Trainer | AdversarialTrainer>(
   make: () => Promise<TestTraining<T>>,
   part: number,
@@ -151,7 +141,7 @@ export function assertWithin(
   assert.ok(gap <= within, `${what}: expected ${expected} +- ${within}, got ${found}`);
 }
 
-/** @param tolerance of the largest value of each parameter, or of `least` where that is less. @param free names that are left out. */
+/** @param tolerance relative to the largest value of a parameter, at least `least`. @param free left out */
 export function assertNear(
   what: string,
   found: ReadonlyMap<string, Float32Array>,
@@ -172,7 +162,7 @@ export function assertNear(
   }
 }
 
-/** With position weights that matter: they start at 0.0001. */
+/** Sets position weights that matter: they start at 0.0001. */
 export async function withPositionWeights(model: UserModel): Promise<UserModel> {
   const { config } = model;
   if (config.encoder !== "pw") return model;
@@ -181,7 +171,7 @@ export async function withPositionWeights(model: UserModel): Promise<UserModel> 
   return model;
 }
 
-/** The names of a table of tokens and of the kernel of the dense features below it: together the wide model's. */
+/** Names of a token table and of the kernel of the dense features below it: together the wide model's. */
 const PARTS = [
   ["encoder/lstm/token_table", "encoder/lstm/input_kernel"],
   ["utility/layer1/token_table", "utility/layer1/item_kernel"],
@@ -190,7 +180,7 @@ const PARTS = [
   ["wide/state_token_table", "wide/state_kernel"],
 ] as const;
 
-/** Weights of a model over mixed features, or their gradients, as those of the dense model over the wide matrix. */
+/** Converts weights or gradients over mixed features to those of the dense model over the wide matrix. */
 export function toWideWeights(weights: Weights): Weights {
   const joined = new Map(weights);
   for (const prefix of ["", "generator/"]) {
@@ -204,7 +194,7 @@ export function toWideWeights(weights: Weights): Weights {
   return joined;
 }
 
-/** Ten steps here and in f64, side by side: losses, gradients, and the weights in the end. Frees the model. */
+/** Compares ten steps with f64: losses, gradients and final weights. Frees the model. */
 export async function followTrajectory(model: UserModel, log: ClickLog): Promise<void> {
   const learningRate = 0.01;
   using own = await createShannonTraining(model.gpu, log, model, { learningRate }, { validate: false });
@@ -230,7 +220,7 @@ export async function followTrajectory(model: UserModel, log: ClickLog): Promise
   assertNear("weight", toWideWeights(await model.weights()), end, 2e-3);
 }
 
-/** Names what differs: a message with all of two large states takes minutes to make. */
+/** Names only what differs: a message with two large states takes minutes to make. */
 export function assertSameState(found: TrainerState, expected: TrainerState): void {
   assert.deepEqual([found.iteration, found.best], [expected.iteration, expected.best]);
   for (const part of ["weights", "m", "v"] as const) assertSame(found[part], expected[part], part);
