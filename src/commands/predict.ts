@@ -1,4 +1,4 @@
-/** `predict`: utilities and probabilities of every page of a log, in a file. */
+/** `predict`: writes utilities and probabilities of every page of a log to a file. */
 
 import { Command, Option } from "commander";
 import { listUsers, type Split, splits } from "../data/click_log.ts";
@@ -67,7 +67,7 @@ Example:
   return parse<PredictOptions>(command, args);
 }
 
-/** The effects that probabilities count, and which they are in words. @throws UserError for positions that are not known. */
+/** Returns the position effects of the probabilities, and their description. @throws UserError for unknown positions. */
 function getPositionEffects(
   positions: PredictOptions["positions"],
   weights: Weights,

@@ -1,4 +1,4 @@
-/** `recommend`: the best items of the catalogue for a user, or for a list of clicks. */
+/** `recommend`: prints the best items of the catalogue for a user, or for a list of clicks. */
 
 import { Command } from "commander";
 import { parseIds } from "../data/ids.ts";
@@ -39,7 +39,6 @@ function parseOptions(args: readonly string[]): RecommendOptions {
   return parse<RecommendOptions>(command, args);
 }
 
-/** The clicks that are asked about. */
 function readHistory(data: OpenedDataset, { user, history }: RecommendOptions): Uint32Array {
   if (user !== undefined) return data.readHistory(data.user(user));
   return Uint32Array.from(parseIds(history ?? "", ","), (id) => data.item(id));

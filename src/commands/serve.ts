@@ -1,4 +1,4 @@
-/** `serve`: a model behind HTTP, on this machine alone. */
+/** `serve`: HTTP service of a model, on this machine only. */
 
 import { Command } from "commander";
 import { expectFinite } from "../model/choice_probabilities.ts";
@@ -13,14 +13,14 @@ import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { EXIT_INTERRUPTED, printLine } from "./train/run_stages.ts";
 import { stopOnSignals, type StopRequest } from "../cli/stop.ts";
 
-/** How long requests that are under way are waited for at the end. */
+/** Longest wait for requests in flight at the end. */
 const GRACE_MS = 10_000;
 
-/** Connections besides those of {@link ServeOptions.maxRequests}: kept open, and asking for nothing now. */
+/** Connections beyond {@link ServeOptions.maxRequests}: open without a request. */
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** In a row, so that the last answers have left. */
+/** Checks in a row without requests, so that the last responses have been sent. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {
@@ -90,7 +90,7 @@ async function serve(
 ): Promise<number> {
   using stack = new DisposableStack();
   const scorer = stack.use(await createServiceScorer(model, options));
-  // The first request is not to wait for what is set up once.
+  // The first request does not wait for one-time initialisation.
   const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
   expectFinite(utilities);
   await scorer.scoreItems(await scorer.encode([]), Uint32Array.of(0));
@@ -119,7 +119,7 @@ async function serve(
   return 0;
 }
 
-/** When nothing is under way any more; a client that keeps its connection open is not waited for. */
+/** Waits until no request is in flight; open idle connections are ignored. */
 async function answered(service: Service): Promise<void> {
   const began = performance.now();
   let free = 0;

@@ -1,4 +1,4 @@
-/** The policies that have a name and are not trained, and the slates that they show. Another one is a function that makes a Policy, and a line below. */
+/** Named policies that are not trained, and their slates. A new one needs a function that returns a Policy, and a line below. */
 
 import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
 import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };
@@ -20,12 +20,12 @@ const randomKernel = parseKernel("random_slate", randomText);
 const popularKernel = parseKernel("popular_slate", popularText);
 const topKernel = parseKernel("top_slate", topText);
 
-/** Where slates are written, and what may not be shown. */
+/** Output slates and the mask of excluded items. */
 type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
 
 /**
- * Every item that may be shown equally often in every slot.
- * @param explore only for users that a draw picks with probability `step.epsilon`, in the place of the slate that is there.
+ * Records uniformly random slates of the items that may be shown.
+ * @param explore only for users selected with probability `step.epsilon`; their slates are overwritten.
  */
 export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, panels: PANELS, masked, slates } = page;
@@ -46,7 +46,7 @@ export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispa
   };
 }
 
-/** The first items of an order that may be shown. @param order [I] u32, all items. */
+/** Records slates of the first allowed items of an order. @param order [I] u32, all items. */
 export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -58,7 +58,7 @@ export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch
   };
 }
 
-/** The items of the highest scores that may be shown, best first. @param score [users of a chunk, I] f32 */
+/** Records slates of the allowed items with the highest scores, best first. @param score [users of a chunk, I] f32 */
 export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -70,7 +70,7 @@ export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   };
 }
 
-/** The greedy policy. @param by the model whose utilities are believed; by default whoever clicks, so that it is greedy in truth. */
+/** Returns the greedy policy. @param by model whose utilities are maximised; by default the environment's (true) utilities. */
 export function createGreedyPolicy(by?: UsersSource): Policy {
   return {
     name: by ? `greedy by ${by.name}` : "greedy",
@@ -92,7 +92,7 @@ export function createGreedyPolicy(by?: UsersSource): Policy {
   };
 }
 
-/** Scores that are the same for all users. @param scores [I] */
+/** Returns scores that are the same for all users. @param scores [I] */
 function sharedScores({ arena, page }: PageContext, scores: Float32Array<ArrayBuffer>): ItemScores {
   return {
     chunk: page.users,
@@ -122,12 +122,12 @@ function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utili
   });
 }
 
-/** Displays that an item is taken to have had before any: with the mean click rate. */
+/** Pseudo-impressions with the mean click rate that are added to each item. */
 const PRIOR_DISPLAYS = 20;
 
 /**
- * [I] the click rate of each item among the train users, drawn towards the mean where it was shown seldom.
- * @throws UserError for a log in which they clicked nothing.
+ * Returns [I] click rates of items among the train users, shrunk towards the mean where an item has few impressions.
+ * @throws UserError for a log without clicks of train users.
  */
 export function computePopularity(
   log: ClickLog | LogSource,
@@ -143,7 +143,7 @@ export function computePopularity(
   return Float64Array.from(shown, (count, item) => ((clicks[item] ?? 0) + prior) / (count + PRIOR_DISPLAYS));
 }
 
-/** Shows the items of the highest score. @param score [I] of each item; of equal scores the lowest item comes first. */
+/** Returns a policy that shows the items with the highest scores. @param score [I]; ties: the lowest item comes first. */
 export function createPopularPolicy(score: ArrayLike<number>): Policy {
   const order = Uint32Array.from({ length: score.length }, (_, item) => item)
     .sort((a, b) => (score[b] ?? 0) - (score[a] ?? 0) || a - b);
@@ -161,7 +161,7 @@ export function createPopularPolicy(score: ArrayLike<number>): Policy {
   };
 }
 
-/** Shows every item that may be shown equally often in every slot. */
+/** Shows uniformly random slates. */
 export const randomPolicy: Policy = {
   name: "random",
   record: ({ page }: PageContext): readonly PageDispatch[] => [recordRandomSlate(page)],
@@ -169,19 +169,18 @@ export const randomPolicy: Policy = {
   scores: (context) => sharedScores(context, new Float32Array(context.page.items)),
 };
 
-/** What such a policy may be made of. */
+/** Inputs of named policies. */
 export interface NamedPolicyInputs {
   readonly log: LogSource;
-  /** Whom the policy sees users through; without them, whoever clicks. */
+  /** Model through which the policy sees users; by default the environment. */
   readonly known: UsersSource | undefined;
-  /** Told how much of the log is read. */
   readonly onProgress?: OnProgress;
 }
 
 export interface NamedPolicy {
-  /** Whether the utilities of all items are computed for every user and page. */
+  /** True if the utilities of all items are computed for every user and page. */
   readonly scoresItems: boolean;
-  /** @throws UserError where the log says too little for it. */
+  /** @throws UserError for a log with too little data for the policy. */
   make(material: NamedPolicyInputs): Policy;
 }
 
@@ -195,10 +194,9 @@ const named = {
 } as const satisfies Readonly<Record<string, NamedPolicy>>;
 
 export type PolicyName = keyof typeof named;
-/** In the order of the help. */
+/** Names in the order of the help. */
 export const policyNames = Object.keys(named) as PolicyName[];
 
-/** The policy of a name; undefined for another text. */
 export function findNamedPolicy(name: PolicyName): NamedPolicy;
 export function findNamedPolicy(name: string): NamedPolicy | undefined;
 export function findNamedPolicy(name: string): NamedPolicy | undefined {

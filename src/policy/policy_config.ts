@@ -1,4 +1,4 @@
-/** policy.json of a trained policy: all that is needed to repeat its training, and whom it was trained on. */
+/** policy.json of a trained policy: the config that repeats its training, and the users that it was trained on. */
 
 import * as v from "../schema.ts";
 import { pathExists } from "../files/local_file.ts";
@@ -10,29 +10,29 @@ import { policyTrainingSchema } from "./learning/policy_training_config.ts";
 
 const madeUpSchema = v.strictObject({
   kind: v.literal("truth"),
-  /** The made-up shop. */
+  /** Kind of the synthetic shop. */
   shop: v.string(),
   /** Seed of its items. */
   dataSeed: v.wholeNumber(),
 });
 const modelSchema = v.strictObject({
   kind: v.literal("model"),
-  /** The snapshot's file, when the policy was trained. */
+  /** Path of the snapshot when the policy was trained. */
   path: v.string(),
-  /** Of that file: a policy fits no other model. */
+  /** Checksum of the snapshot: a policy fits no other model. */
   sha256: v.string(),
-  /** What the model was opened over. */
+  /** Data with which the model was opened. */
   data: runConfigSchema.entries.data,
 });
 
-/** Whom a policy was trained on: a learned model, or the truth of a made-up shop. */
+/** Users that a policy was trained on: a learned model, or the ground truth of a synthetic shop. */
 const subjectSchema = v.variant("kind", [madeUpSchema, modelSchema]);
 export type PolicySubject = v.InferOutput<typeof subjectSchema>;
 
 export const policyConfigSchema = v.object({
   format: v.literal(FOLDER_FORMATS.policy),
   clickgan: v.string(),
-  /** The arguments as given, for the reader. */
+  /** Arguments as given, for information. */
   command: v.array(v.string()),
   trainedOn: subjectSchema,
   /** I */
@@ -46,7 +46,7 @@ export type PolicyConfig = v.InferOutput<typeof policyConfigSchema>;
 
 const NAME = "policy.json";
 
-/** @throws UserError when there is no policy, or its file is damaged. */
+/** @throws UserError if there is no policy, or its file is damaged. */
 export async function readPolicyConfig(path: string): Promise<PolicyConfig> {
   const config = await readJson(`${path}/${NAME}`, policyConfigSchema);
   if (!config) {
@@ -55,17 +55,17 @@ export async function readPolicyConfig(path: string): Promise<PolicyConfig> {
   return config;
 }
 
-/** Whether a folder has a policy's file, whatever is in it. */
+/** True if a folder has a policy's file, which may be damaged. */
 export function hasPolicy(path: string): Promise<boolean> {
   return pathExists(`${path}/${NAME}`);
 }
 
-/** @throws UserError when the file cannot be written. */
+/** @throws UserError if the file cannot be written. */
 export async function writePolicyConfig(path: string, config: PolicyConfig): Promise<void> {
   await writeJson(`${path}/${NAME}`, config);
 }
 
-/** @throws UserError where the file says another number of items than the users have whom the policy was trained on. */
+/** @throws UserError if the file has another number of items than the users that the policy was trained on. */
 export function expectItems(path: string, { items }: PolicyConfig, users: string, itemCount: number): void {
   if (itemCount === items) return;
   throw new UserError(
@@ -75,11 +75,11 @@ export function expectItems(path: string, { items }: PolicyConfig, users: string
 }
 
 /**
- * @param saved in words, as a snapshot of the policy says it.
- * @throws UserError where the file says other users than those whom the policy was trained on.
+ * @param saved subject in the policy's snapshot, as {@link describeSubject} formats it.
+ * @throws UserError if the file names other users than the snapshot.
  */
 export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: string): void {
-  // A model's file may have been moved: its checksum stays.
+  // A model's file may have been moved: the checksum identifies it.
   const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
   if (saved.endsWith(own)) return;
   throw new UserError(
@@ -88,7 +88,7 @@ export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: 
   );
 }
 
-/** A subject in words: "the truth of the restless shop of --data-seed 1". */
+/** Formats a subject: "the truth of the restless shop of --data-seed 1". */
 export function describeSubject(subject: PolicySubject): string {
   if (subject.kind === "truth") {
     return `the truth of the ${subject.shop} shop of --data-seed ${subject.dataSeed}`;
@@ -96,14 +96,14 @@ export function describeSubject(subject: PolicySubject): string {
   return `the model ${subject.path} (sha256 ${subject.sha256.slice(0, 12)})`;
 }
 
-/** Whether both are the same users: a model's file may have been moved, or opened over other data. */
+/** True if both are the same users. A model's file may have been moved, or opened with other data. */
 export function isSame(one: PolicySubject, other: PolicySubject): boolean {
   return one.kind === "truth"
     ? other.kind === "truth" && other.shop === one.shop && other.dataSeed === one.dataSeed
     : other.kind === "model" && other.sha256 === one.sha256;
 }
 
-/** @throws UserError where a policy was trained on somebody else: what it knows of users and items would mean nothing. */
+/** @throws UserError if a policy was trained on other users: its weights would have no meaning for these. */
 export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
   if (isSame(trainedOn, given)) return;
   throw new UserError(

@@ -1,4 +1,4 @@
-/** A trained policy, from its folder, as whoever uses it needs it; what a policy shows a user next; and which trainings belong together. */
+/** Trained policies from their folders, the slate that a policy shows next, and groups of comparable trainings. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { describeMissingScores, hasScores } from "../simulate/exploring_policy.ts";
@@ -21,21 +21,21 @@ import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_trainin
 
 /** A policy that was trained by `deno task policy train`. */
 export interface TrainedPolicy {
-  /** Its folder. */
+  /** Folder of the policy. */
   readonly path: string;
-  /** What it is called in tables: its algorithm. */
+  /** Name in tables: its algorithm. */
   readonly name: string;
   /**
-   * The policy on simulated users. Free it by `destroy` when nothing runs any more.
-   * @param observes whom it was trained on: it sees users through them, whoever clicks.
-   * @throws UserError for another catalogue, and, when it is recorded, for slates or pages that it was not trained for.
+   * Returns the policy for simulated users. Release it by `destroy` after its last use.
+   * @param observes the users that it was trained on: the policy sees users through them in any environment.
+   * @throws UserError for another catalogue, and, when recorded, for slates or pages that it was not trained for.
    */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**
-   * The slate that it shows a user next. It has values only for users as it was trained on: those who began with clicks where
-   * it was trained with `--start`, otherwise those who clicked on pages before this one.
-   * @param users whom it was trained on. @param history items that the user clicked, oldest first, by their numbers.
-   * @throws UserError for items and pages that there are not, and too few items that are left to show.
+   * Returns the slate that it shows a user next. It has values only for users like those in training: with clicks before the first
+   * page if it was trained with `--start`, otherwise with at most one click per earlier page.
+   * @param users the users that it was trained on. @param history numbers of the items that the user clicked, oldest first.
+   * @throws UserError for unknown items and pages, and for too few items left to show.
    */
   rank(
     gpu: Gpu,
@@ -45,12 +45,12 @@ export interface TrainedPolicy {
   ): Promise<RankedSlate>;
 }
 
-/** Opens the folder of a policy that was trained. @throws UserError for a folder without one, or a damaged one. */
+/** Opens the folder of a trained policy. @throws UserError for a folder without one, or a damaged one. */
 export async function openPolicy(path: string): Promise<TrainedPolicy> {
   return await OpenedPolicy.open(path);
 }
 
-/** Whom a slate is for. */
+/** The user and page to rank for. */
 export interface RankRequest {
   /** Items that the user clicked, oldest first; they are not shown again. */
   readonly history: ArrayLike<number>;
@@ -58,41 +58,41 @@ export interface RankRequest {
   readonly slate: number;
   /** T, pages that the policy plans for. */
   readonly pages: number;
-  /** Which of them this one is, from 0 on; 0 by default. */
+  /** Current page, from 0; 0 by default. */
   readonly page?: number;
 }
 
-/** Where a user stands who is shown a slate. */
+/** Options of {@link TrainedPolicy.rank}. */
 export interface RankOptions {
-  /** The page that they are shown, from 1 to as many as the policy was trained for; the first by default. */
+  /** Current page, from 1 to the number of pages that the policy was trained for; the first by default. */
   readonly page?: number;
 }
 
 /** An item of a slate. */
 export interface RankedItem {
-  /** Its number. */
+  /** Number of the item. */
   readonly item: number;
-  /** As the model has it. */
+  /** Utility by the model. */
   readonly utility: number;
   /** P(click) on this slate. */
   readonly probability: number;
-  /** Of a cascade, Q^j: what it expects of the slate up to and with this item, and of all later pages. */
+  /** Q^j of a cascade: predicted return of this page and all later ones, given the slate up to this item. */
   readonly value?: number;
 }
 
-/** A slate, in the order in which it is shown. */
+/** A slate, in display order. */
 export interface RankedSlate {
-  /** k of them. */
+  /** [k] */
   readonly items: readonly RankedItem[];
   /** P(no click). */
   readonly noClick: number;
-  /** The rewards that the policy expects of this page and all later ones, where it has such values. */
+  /** Predicted return of this page and all later ones, if the policy has such values. */
   readonly value?: number;
 }
 
 /**
- * @param users whom the policy was trained on: through them it sees this user, too.
- * @throws UserError for items that there are not, and a slate larger than what is left to show.
+ * @param users the users that the policy was trained on, through which it sees this user.
+ * @throws UserError for unknown items, and a slate larger than the number of items left to show.
  */
 export async function rank(
   gpu: Gpu,
@@ -104,9 +104,9 @@ export async function rank(
   const items = Array.from({ length: users.itemCount }, (_, item) => item).filter((item) =>
     !clicked.has(item)
   );
-  // What was clicked leaves the pool by the list, so that it need not last for all pages.
+  // Clicked items are removed from the pool, so that it need not last for all pages.
   const pool = { repeats: true, ...(clicked.size > 0 && { start: [history], pool: { items } }) };
-  // A user from this page on.
+  // The user is simulated from this page on.
   const options = { users: 1, slate, pages, firstPage: page, ...pool };
   const [trial] = await tryPolicy(gpu, users, users, policy, options);
   if (!trial?.witness) throw new Error("expected a user");
@@ -121,17 +121,13 @@ export async function rank(
   return { items: shown, noClick: none, ...(value !== undefined && { value }) };
 }
 
-/** A policy that was trained: its settings, whom it was trained on, and its weights. */
 export class OpenedPolicy implements TrainedPolicy {
-  /** Use {@link OpenedPolicy.open}. */
   constructor(
-    /** Its folder. */
     readonly path: string,
     readonly config: PolicyConfig,
     readonly snapshot: PolicySnapshot,
   ) {}
 
-  /** Opens the folder of a policy that was trained. @throws UserError for a folder without one, or a damaged one. */
   static async open(path: string): Promise<OpenedPolicy> {
     const [config, snapshot] = [await readPolicyConfig(path), await readPolicy(path)];
     expectSubject(path, config, snapshot.trainedOn);
@@ -193,18 +189,17 @@ export class OpenedPolicy implements TrainedPolicy {
     using stack = new DisposableStack();
     const policy = stack.use(this.policy(users));
     const found = await rank(gpu, users, policy, { history, slate, pages, page: page - 1 });
-    // Nobody has clicked more often than they were shown a page, unless they began with clicks: such values were not learned.
+    // Training without start clicks never has more clicks than earlier pages: such values were not learned.
     if (start !== "empty" || history.length < page) return found;
     const items = found.items.map(({ value: _, ...item }) => item);
     return { items, noClick: found.noClick };
   }
 }
 
-/** Policies over slates and episodes of one kind. */
+/** Policies with the same slate size and episodes. */
 export interface PolicyGroup {
-  /** Of all of them. */
   readonly task: PolicyTask;
-  /** Trainings that differ in their seed alone have one name. */
+  /** Trainings that differ in the seed alone have one name. */
   readonly policies: readonly {
     readonly name: string;
     readonly seed: number;
@@ -212,7 +207,7 @@ export interface PolicyGroup {
   }[];
 }
 
-/** @throws UserError for policies that were trained on different users, and for a training that is given twice. */
+/** @throws UserError for policies that were trained on different users, and for a duplicate training. */
 export function groupPolicies(policies: readonly OpenedPolicy[]): PolicyGroup[] {
   const [first] = policies;
   if (!first) throw new UserError("Expected the folder of a policy or more, got none.");

@@ -1,4 +1,4 @@
-/** Whose turn on the device it is: requests that wait together are scored together, longer work is done in pieces. */
+/** Schedules the device: waiting requests are scored in one batch, and longer work runs in pieces. */
 
 import type { ItemScorer } from "../model/item_blocks.ts";
 import {
@@ -8,7 +8,7 @@ import {
   type UtilityScorer,
 } from "../model/scorer.ts";
 
-/** What scores, and how much it takes at once. */
+/** Scorer and its capacity. */
 export type BatchScorer = Pick<UtilityScorer, "room" | "score"> & ItemScorer;
 
 interface Waiting {
@@ -18,16 +18,16 @@ interface Waiting {
 }
 
 /**
- * One batch is on the device at a time. What arrives meanwhile waits, and makes the next one: alone a request waits for
- * nobody, and under load batches grow by themselves. Pieces of longer work, the blocks of a catalogue, take turns with
- * batches: a batch waits for one piece at most, and a piece for one batch and the pieces before it.
+ * One batch is on the device at a time. Requests that arrive meanwhile make the next one, so a single request does not wait and
+ * batches grow with the load. Pieces of longer work (blocks of a catalogue) alternate with batches: a batch waits for at most one
+ * piece, and a piece for one batch and the pieces before it.
  */
 export class Batcher {
   #queue: Waiting[] = [];
   readonly #pieces: (() => Promise<void>)[] = [];
   #running = false;
 
-  /** @param onBatch told of each batch that was scored. */
+  /** @param onBatch called for each scored batch. */
   constructor(
     private readonly scorer: BatchScorer,
     private readonly onBatch: (requests: number, rows: number, seconds: number) => void = () => {},
@@ -38,7 +38,7 @@ export class Batcher {
     return this.#queue.length;
   }
 
-  /** The utilities of a page. @throws Error for a request that does not fit the scorer's room, or what scoring threw. */
+  /** Scores a page. @throws Error for a request beyond the scorer's capacity, and errors of scoring. */
   submit(request: ScoringRequest): Promise<Float32Array<ArrayBuffer>> {
     if (!fits(computeScorerCapacity([request]), this.scorer.room)) {
       throw new Error("a request that does not fit a batch");
@@ -49,7 +49,7 @@ export class Batcher {
     });
   }
 
-  /** Runs a piece of longer work when it is its turn. @throws what the piece throws. */
+  /** Runs a piece of longer work in its turn. @throws errors of the piece. */
   do<T>(piece: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#pieces.push(() => piece().then(resolve, reject));
@@ -79,7 +79,7 @@ export class Batcher {
     }
   }
 
-  /** As many of the first that wait as fit. */
+  /** Removes as many waiting requests as fit, oldest first. */
   #take(): Waiting[] {
     const requests = this.#queue.map(({ request }) => request);
     let count = 0;

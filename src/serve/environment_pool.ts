@@ -1,4 +1,4 @@
-/** The model's users behind the service: environments that a program in any language steps through, page by page. */
+/** Simulated users of the model in the service: environments that a client in any language steps page by page. */
 
 import { expectPagesWithoutClick } from "../data/log_source.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
@@ -8,27 +8,27 @@ import { Simulator } from "../simulate/simulator.ts";
 import { UserError } from "../user_error.ts";
 import type { CloseRequest, EnvironmentStepRequest, ResetRequest } from "./requests.ts";
 
-/** Environments at a time. */
+/** Most environments at once. */
 const MOST = 64;
-/** An environment that nobody asked for so long makes room for a new one. */
+/** An environment without requests for this long may be replaced by a new one. */
 const IDLE_MS = 600_000;
 
-/** An environment's users, and what comes after what is under way for them. */
+/** An environment, and the queue of its requests. */
 interface Kept {
   readonly simulator: Simulator;
-  /** When it was asked for last, in the clock of `performance.now()`. */
+  /** Time of the last request, by `performance.now()`. */
   lastUse: number;
   turn: Promise<unknown>;
 }
 
-/** No further environment can be made now. */
+/** Thrown if no further environment can be created now. */
 export class TooManyEnvironmentsError extends UserError {}
 
 export class EnvironmentPool {
-  /** By their names, the last asked for at the end. */
+  /** Environments by name, the most recently used last. */
   readonly #kept = new Map<string, Kept>();
   #made = 0;
-  /** Environments that are being made. */
+  /** Number of environments that are being created. */
   #making = 0;
 
   constructor(
@@ -37,7 +37,7 @@ export class EnvironmentPool {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Users without a click, of a new environment or of one that is there. @throws UserError for options that do not fit. */
+  /** Resets a new or an existing environment: users without a click. @throws UserError for options that do not fit. */
   async reset({ environment, episode, ...options }: ResetRequest) {
     let name = environment;
     if (name === undefined) {
@@ -61,7 +61,7 @@ export class EnvironmentPool {
     });
   }
 
-  /** Shows each user a slate. @throws UserError for slates that may not be shown: the users stay where they are. */
+  /** Shows each user a slate. @throws UserError for invalid slates; the users' states stay. */
   async step({ environment, slates }: EnvironmentStepRequest) {
     return await this.#inTurn(environment, async ({ simulator }) => {
       const { slate } = simulator.settings;
@@ -78,7 +78,7 @@ export class EnvironmentPool {
     });
   }
 
-  /** Ends an environment, after what is under way for it. @throws UserError for one that is not there. */
+  /** Ends an environment after its pending requests. @throws UserError for an unknown one. */
   async close({ environment }: CloseRequest): Promise<void> {
     await this.#inTurn(environment, ({ simulator }) => {
       this.#kept.delete(environment);
@@ -87,7 +87,7 @@ export class EnvironmentPool {
     });
   }
 
-  /** Frees the GPU. */
+  /** Releases the device memory. */
   destroy(): void {
     for (const { simulator } of this.#kept.values()) simulator.destroy();
     this.#kept.clear();
@@ -109,7 +109,7 @@ export class EnvironmentPool {
     return name;
   }
 
-  /** Ends the environment that was idle longest, if there are as many as there may be. @throws TooManyEnvironmentsError */
+  /** Ends the environment that was idle longest if the limit is reached. @throws TooManyEnvironmentsError */
   async #makeRoom(): Promise<void> {
     const [oldest] = this.#kept;
     if (this.#kept.size + this.#making <= MOST) return;
@@ -123,7 +123,7 @@ export class EnvironmentPool {
     await this.close({ environment });
   }
 
-  /** What is asked of an environment is done one after another. */
+  /** Runs requests of an environment one after another. */
   async #inTurn<T>(name: string, work: (kept: Kept) => Promise<T>): Promise<T> {
     const kept = this.#kept.get(name);
     if (!kept) {
@@ -144,7 +144,7 @@ export class EnvironmentPool {
   }
 }
 
-/** [U][S] what policies know of users. */
+/** Reads the users' states [U][S]. */
 async function readStates(simulator: Simulator): Promise<number[][]> {
   const { users } = simulator.settings;
   const states = await simulator.states();

@@ -1,7 +1,4 @@
-/**
- * HTTP on a port of this machine: who is answered, how long a request may take to arrive, and how many connections there
- * are. `serve` and `lab` both listen by it.
- */
+/** HTTP server on a port of this machine, for `serve` and `lab`: accepted hosts, timeouts and the limit of connections. */
 
 import { type IncomingHttpHeaders, type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { Duplex } from "node:stream";
@@ -10,41 +7,41 @@ import { UserError } from "../user_error.ts";
 
 export const HOST = "127.0.0.1";
 
-/** Names by which a browser or a program on this machine asks for it. */
+/** Host names that stand for this machine. */
 const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
 
-/** Within which the headers must be here, the whole request, and what is written; then the connection is closed. */
+/** Time limits for the headers, the whole request and a write; then the connection is closed. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;
 const LOOK_MS = 1000;
 
-/** A request. Its body is read at most once. */
+/** An HTTP request. Its body can be read once. */
 export interface ServiceRequest {
   readonly method: string;
-  /** Without what follows a question mark. */
+  /** Path without query. */
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: AsyncIterable<Uint8Array>;
-  /** Whether nobody waits for the answer any more. */
+  /** Returns true if the client has disconnected. */
   readonly isGone?: () => boolean;
 }
 
 export interface ListenOptions {
   readonly port: number;
-  /** Names of this machine besides the loopback ones, such as that of a proxy. */
+  /** Further host names of this machine, such as a proxy's. */
   readonly allowHost: readonly string[];
-  /** The most connections at once; one too many is closed. Where the system gives fewer descriptors, others wait. */
+  /** Most connections at once; more are closed. If the system has fewer descriptors, others wait. */
   readonly connections: number;
 }
 
 export interface ServiceListener {
   readonly port: number;
-  /** Takes no further connection. */
+  /** Stops accepting connections. */
   close(): void;
 }
 
-/** @throws UserError for a port that is taken or not permitted. */
+/** @throws UserError for a port that is in use or not permitted. */
 export function listen(
   { port, allowHost, connections }: ListenOptions,
   handle: (asked: ServiceRequest) => Response | Promise<Response>,
@@ -78,8 +75,8 @@ function listenerOn(port: number): Deno.TcpListener {
 }
 
 /**
- * Connections are taken here and not by the server: it takes all that come before it counts them, and when descriptors have
- * run out it never takes another.
+ * Accepts connections in place of Node's server, which accepts all pending ones before it counts them, and never accepts again after
+ * it ran out of descriptors.
  */
 async function acceptAll(
   listener: Deno.TcpListener,
@@ -102,7 +99,7 @@ async function acceptAll(
   }
 }
 
-/** Node's server for connections that somebody else takes: it looks at their time as it does when it listens. */
+/** Node's server for connections that are accepted elsewhere; its timeouts work as if it listened. */
 class InjectedServer extends Server {
   constructor(answer: (request: IncomingMessage, response: ServerResponse) => void) {
     const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };
@@ -118,10 +115,10 @@ class InjectedSocket extends Duplex {
 
   constructor(private readonly connection: Deno.TcpConn) {
     super();
-    connection.setNoDelay(true); // an answer is written in parts, of which none is to wait for the client to confirm another
+    connection.setNoDelay(true); // parts of a response do not wait for acknowledgements
   }
 
-  /** As of a socket of Node.js, for a connection that is kept and asks for nothing. */
+  /** Closes an idle keep-alive connection, as Node's socket does. */
   setTimeout(ms: number): this {
     clearTimeout(this.#timer);
     this.#timer = ms > 0 ? setTimeout(() => this.destroy(), ms) : undefined;
@@ -162,9 +159,9 @@ class InjectedSocket extends Duplex {
 }
 
 /**
- * Returns the refusal of a request that a page of another site may have sent. Such a page can have its own name point here
- * and so read what this machine answers (DNS rebinding): Host shows it. Or it sends requests from elsewhere: Origin shows
- * it, and where a browser sends no Origin, Sec-Fetch-Site does. A link that a user follows is answered: no page reads that.
+ * Returns the refusal of a request that a page of another site may have sent. Such a page can resolve its own name to this machine
+ * and read its responses (DNS rebinding), which Host reveals; or it sends cross-site requests, which Origin reveals, or
+ * Sec-Fetch-Site if the browser sends no Origin. A link that a user follows is allowed, because no page reads the response.
  */
 function findRefusal(
   { rawHeaders, headers }: IncomingMessage,
@@ -199,13 +196,13 @@ function buildRequest(request: IncomingMessage, response: ServerResponse): Servi
     method,
     path: url.replace(/[?#].*$/, ""),
     headers,
-    // Otherwise the connection would be closed before a refusal of the body is sent.
+    // Otherwise the connection would close before a refusal of the body is sent.
     body: request.iterator({ destroyOnReturn: false }),
     isGone: () => response.destroyed,
   };
 }
 
-/** At once, or, where the answer says that it comes in parts, no faster than they are taken. */
+/** Sends a response at once or, if it is chunked, no faster than the client reads. */
 async function send(answer: Response, response: ServerResponse): Promise<void> {
   const inParts = answer.headers.has("transfer-encoding") ? answer.body : null;
   const body = inParts ? undefined : new Uint8Array(await answer.arrayBuffer());

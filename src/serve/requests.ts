@@ -1,4 +1,4 @@
-/** What the service is asked: JSON bodies, and the user's own ids in them. */
+/** Requests of the service: JSON bodies with the data set's ids. */
 
 import * as v from "../schema.ts";
 import { idSchema } from "../data/ids.ts";
@@ -6,16 +6,16 @@ import type { ScoringRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 
-/** The most items and simulated users that a request may have, and items that all users of an environment are shown. */
+/** Most ids in a history and on a page, most recommendations, simulated users, and items shown in an environment. */
 export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096, shown: 2 ** 24 } as const;
 
 const ids = (most: number) => v.pipe(v.array(idSchema), v.maxLength(most, `expected at most ${most} ids`));
 const whose = {
-  /** A user of the data set, whose clicks there are the history; of many the last ones. */
+  /** User of the data set, whose clicks there are the history; only the most recent ones up to the limit. */
   user: v.optional(idSchema),
-  /** The items clicked, oldest first. */
+  /** Clicked items, oldest first. */
   history: v.optional(ids(LIMITS.history)),
-  /** Whether ids that the data set does not have are left out instead of refused: items that came after it. */
+  /** True if ids that the data set lacks (newer items) are ignored instead of refused. */
   skipUnknown: v.optional(v.boolean(), false),
 };
 type Whose = {
@@ -33,7 +33,7 @@ const scoreSchema = v.pipe(
   v.strictObject({
     ...whose,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id")),
-    /** Where probabilities take the items to stand: as on the page, or each in the first position. */
+    /** Positions for the probabilities: as on the page, or the first position for each item. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
   requireOne(),
@@ -50,9 +50,9 @@ const recommendSchema = v.pipe(
 const share = v.between(0, 1);
 const resetSchema = v.pipe(
   v.strictObject({
-    /** One that is there; its users begin anew. */
+    /** Existing environment, whose users start again. */
     environment: v.optional(v.string()),
-    /** Of which users draw other numbers. */
+    /** Number that selects the users' random numbers. */
     episode: v.optional(v.whole(0, 2 ** 32 - 1), 0),
     users: v.optional(v.whole(1, LIMITS.users)),
     slate: v.optional(v.whole(1, 1024)),
@@ -75,35 +75,32 @@ const resetSchema = v.pipe(
 );
 const stepSchema = v.strictObject({
   environment: v.string(),
-  /** The items of each user's slate, by their numbers: what a network puts out. */
+  /** Item numbers of each user's slate, as a network outputs them. */
   slates: v.array(v.array(v.whole(0, 2 ** 32 - 1))),
 });
 
 const closeSchema = v.strictObject({ environment: v.string() });
 
-/** The environment that ends. */
 export type CloseRequest = v.InferOutput<typeof closeSchema>;
-/** Whose pages begin. */
 export type ResetRequest = v.InferOutput<typeof resetSchema>;
-/** What is shown to them next. */
 export type EnvironmentStepRequest = v.InferOutput<typeof stepSchema>;
 
-/** @throws UserError for a body that is none. */
+/** @throws UserError for an invalid body. */
 export function readReset(body: string): ResetRequest {
   return parse(resetSchema, body);
 }
 
-/** @throws UserError for a body that is none. */
+/** @throws UserError for an invalid body. */
 export function readStep(body: string): EnvironmentStepRequest {
   return parse(stepSchema, body);
 }
 
-/** @throws UserError for a body that is none. */
+/** @throws UserError for an invalid body. */
 export function readClose(body: string): CloseRequest {
   return parse(closeSchema, body);
 }
 
-/** A body as JSON of a form. @throws UserError that says what is wrong where. */
+/** Parses and validates a JSON body. @throws UserError that names path and problem. */
 function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   let json: unknown;
   try {
@@ -117,16 +114,15 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   throw new UserError(v.describeIssues(parsed.issues.slice(0, 1)));
 }
 
-/** A page to score. */
 export interface ScoreRequest extends ScoringRequest {
-  /** Places on the page as it was asked for of the items that are scored; the others are unknown. */
+  /** Positions of the known items on the requested page. */
   readonly places: readonly number[];
-  /** How many items it was asked for. */
+  /** Number of requested items. */
   readonly asked: number;
   readonly positions: "page" | "first";
 }
 
-/** @throws UserError for a body that is none, or ids that the data set does not have. */
+/** @throws UserError for an invalid body, or ids that the data set lacks. */
 export function readScore(data: OpenedDataset, body: string): ScoreRequest {
   const { page, positions, ...rest } = parse(scoreSchema, body);
   const found = resolveItems(data, "page", page, rest.skipUnknown);
@@ -157,7 +153,7 @@ function resolveHistory(data: OpenedDataset, { user, history = [], skipUnknown }
   return resolveItems(data, "history", history, skipUnknown).map(({ number }) => number);
 }
 
-/** The numbers of ids, and their places among them. */
+/** Returns the numbers of ids, and their indices in the list. */
 function resolveItems(
   data: OpenedDataset,
   what: string,

@@ -1,4 +1,4 @@
-/** The HTTP service: what each address answers. It listens nowhere itself, so tests call it as a function. */
+/** The HTTP service: responses of each route. It does not listen itself, so tests call it as a function. */
 
 import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
@@ -16,26 +16,26 @@ import { EnvironmentPool, TooManyEnvironmentsError } from "./environment_pool.ts
 import { LIMITS, readClose, readRecommend, readReset, readScore, readStep } from "./requests.ts";
 
 export interface ServiceOptions {
-  /** Requests that are answered at once; more are turned away. */
+  /** Most requests in flight; further ones are refused. */
   readonly maxRequests: number;
-  /** Bytes of a body. */
+  /** Largest body in bytes. */
   readonly maxBody: number;
-  /** Requests that are scored in one dispatch. */
+  /** Most requests per dispatch. */
   readonly maxBatch: number;
-  /** Whether the utilities are no log-odds, those of the adversarial stage: such users cannot be simulated. */
+  /** True if the utilities are not log-odds (adversarial stage): such users cannot be simulated. */
   readonly uncalibrated?: boolean;
-  /** What each position adds in probabilities, from the first on; undefined for a model without a position effect. */
+  /** Position effects in probabilities, from the first position; undefined for a model without. */
   readonly effects?: readonly number[] | undefined;
 }
 
 export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 18, maxBatch: 256 };
 
-/** Rows of a dispatch: at least one request of the largest size, and a few of usual ones. */
+/** Rows per dispatch: at least one request of the largest size, and a few usual ones. */
 const ROWS = 2 ** 15;
-/** Ids of {@link Service.items} that are written at once. */
+/** Ids of {@link Service.items} per chunk. */
 const ITEMS_A_PART = 2 ** 13;
 
-/** An answer other than 200. */
+/** Response with a status other than 200. */
 class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -46,7 +46,7 @@ class Refusal extends Error {
   }
 }
 
-/** The scorer that a service batches for. */
+/** Creates the scorer of a service. */
 export function createServiceScorer(model: UserModel, { maxBatch }: ServiceOptions): Promise<UtilityScorer> {
   return UtilityScorer.create(model, { users: maxBatch, events: ROWS / 2, rows: ROWS });
 }
@@ -56,15 +56,15 @@ export class Service {
   readonly #batcher: Batcher;
   readonly #environments: EnvironmentPool;
   readonly #candidates: Uint32Array<ArrayBuffer>;
-  /** The scorer, which waits for its turn on the device at each call. */
+  /** Scorer of the catalogue, which waits for its turn on the device at each call. */
   readonly #items: ItemScorer;
   #inFlight = 0;
   #closing = false;
   #failed = false;
 
   /**
-   * @param onFault told of what goes wrong here rather than in a request. After a fault in scoring, such as a device that
-   *   was lost, {@link failed} says so.
+   * @param onFault called for errors of the service rather than of a request. After a fault in scoring, such as a lost device,
+   *   {@link failed} is true.
    */
   constructor(
     private readonly model: UserModel,
@@ -92,17 +92,17 @@ export class Service {
     };
   }
 
-  /** Requests to score that are under way. */
+  /** Number of requests in flight. */
   get underWay(): number {
     return this.#inFlight;
   }
 
-  /** Whether scoring failed: the service cannot go on. */
+  /** True if scoring failed: the service cannot continue. */
   get failed(): boolean {
     return this.#failed;
   }
 
-  /** From now on new requests are turned away; those that are under way are answered. */
+  /** Refuses new requests from now on; requests in flight are answered. */
   shutDown(): void {
     this.#closing = true;
   }
@@ -139,7 +139,7 @@ export class Service {
     }
   }
 
-  /** Bounds what is under way. @throws Refusal for a request too many. */
+  /** Limits requests in flight. @throws Refusal beyond the limit. */
   async #admitted(work: () => Promise<Response>): Promise<Response> {
     if (this.#closing) throw new Refusal(503, "the service is ending", { Connection: "close" });
     const { maxRequests } = this.options;
@@ -156,9 +156,9 @@ export class Service {
     }
   }
 
-  /** @throws Refusal for a body that is not JSON by its type, is too large, or breaks off. */
+  /** @throws Refusal for a body that is not JSON by type, too large, or incomplete. */
   async #readBody({ headers, body }: ServiceRequest): Promise<string> {
-    // A page of another site may send other types without asking first.
+    // A page of another site can send other types without a preflight request.
     const type = headers["content-type"] ?? "";
     if (!/^application\/json\s*(;|$)/i.test(type)) {
       throw new Refusal(415, `expected content-type: application/json, found ${JSON.stringify(type)}`);
@@ -180,7 +180,7 @@ export class Service {
     return text + decoder.decode();
   }
 
-  /** Work of the device: what goes wrong there, other than what was asked, is the end. */
+  /** Runs device work: errors other than of the request are fatal. */
   async #onDevice<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -211,7 +211,7 @@ export class Service {
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
-  /** The ids of the items, by their numbers; in parts, as they may be more than a text can have. */
+  /** Streams the ids of the items by number, because the list may exceed the largest string. */
   items(): Response {
     const { items, source: { items: { shape: { count } } } } = this.data;
     function* parts(): Generator<string> {
@@ -226,7 +226,7 @@ export class Service {
     return new Response(ReadableStream.from(parts()).pipeThrough(new TextEncoderStream()), { headers });
   }
 
-  /** Frees what it made on the device. Nothing may be under way. */
+  /** Releases its device memory. Nothing may be in flight. */
   [Symbol.dispose](): void {
     this.#environments.destroy();
   }
@@ -238,7 +238,7 @@ export class Service {
     const effects = positions === "first" ? undefined : this.options.effects;
     const logits = addPositionEffects(utilities, effects, places);
     const { items, noClick } = computeChoiceProbabilities(this.model.config, logits);
-    /** The values of the items as they were asked for; null for those that are unknown. */
+    /** Returns values in the order of the request; null for unknown items. */
     const asked = (values: ArrayLike<number>) => {
       const all = Array<number | null>(request.asked).fill(null);
       places.forEach((place, k) => all[place] = values[k] ?? null);

@@ -1,11 +1,11 @@
-/** Counts and times of the service, in Prometheus' text form. */
+/** Counters and histograms of the service in Prometheus' text format. */
 
-/** Values by their labels, such as `endpoint="/score"`; "" without. */
+/** Values by labels, such as `endpoint="/score"`; "" for none. */
 type Series = Map<string, number>;
 
-/** Upper bounds of the buckets of times, in seconds. */
+/** Upper bounds of time buckets, in seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-/** Of the requests of a batch. */
+/** Upper bounds of batch size buckets. */
 const REQUESTS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 class Counter {
@@ -57,7 +57,6 @@ function line(name: string, labels: string, value: number): string {
   return `${name}${labels === "" ? "" : `{${labels}}`} ${value}\n`;
 }
 
-/** All that the service counts. */
 export class ServiceMetrics {
   readonly requests = new Counter("clickgan_requests_total", "Requests that were answered, by status.");
   readonly seconds = new Histogram(
@@ -69,7 +68,7 @@ export class ServiceMetrics {
   readonly batchSeconds = new Histogram("clickgan_batch_seconds", "Time of a dispatch.", SECONDS);
   readonly rows = new Counter("clickgan_rows_total", "Rows scored: clicks of histories and items of pages.");
 
-  /** @param gauges what holds now, by name: a help text and a value. */
+  /** @param gauges current values by name: help text and value. */
   text(gauges: Readonly<Record<string, readonly [help: string, value: number]>>): string {
     const now = Object.entries(gauges).map(([name, [help, value]]) =>
       head({ name, help }, "gauge") + line(name, "", value)

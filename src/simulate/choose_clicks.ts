@@ -1,4 +1,4 @@
-/** Users click. */
+/** Choice of clicks on the device. */
 
 import chooseText from "../../kernels/simulate/choose_click.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -12,7 +12,7 @@ import type { SimulatedUsers } from "./users.ts";
 
 const chooseKernel = parseKernel("choose_click", chooseText);
 
-/** What counts, and when users leave. */
+/** Reward of a click, and when users leave. */
 export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patience">;
 
 /** The log of an episode on the device. */
@@ -23,7 +23,7 @@ export interface LogViews {
   readonly outcomes: View;
 }
 
-/** Room for the log of an episode. @throws UserError for more than the adapter holds. */
+/** Allocates the log of an episode. @throws UserError beyond the adapter's memory. */
 export function logViews({ arena, users, slate, pages }: PageBuffers): LogViews {
   return {
     slates: arena.allocate("log of slates", 4 * pages * users * slate),
@@ -31,7 +31,7 @@ export function logViews({ arena, users, slate, pages }: PageBuffers): LogViews 
   };
 }
 
-/** Each user clicks an item of the slate or none. @param utilities [rows, 1] of the slates */
+/** Records each user's click on an item of the slate or none. @param utilities [rows, 1] of the slates */
 export function choose(
   page: PageBuffers,
   { eta, placeEffects }: Pick<SimulatedUsers, "eta" | "placeEffects">,

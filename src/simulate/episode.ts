@@ -1,4 +1,4 @@
-/** An episode of all users of a page: recorded once, replayed without a wait between pages. */
+/** An episode of all users of a page: recorded once, executed without a wait between pages. */
 
 import type { Arena } from "../gpu/arena.ts";
 import type { CommandRecorder } from "../gpu/commands.ts";
@@ -12,19 +12,18 @@ import type { PageDispatch, Policy } from "./policy.ts";
 import type { StartClicks } from "./start.ts";
 import type { SimulatedUsers } from "./users.ts";
 
-/** What an episode is made of. */
 export interface EpisodeParts {
-  /** For the policy's buffers and the headers. */
+  /** Arena of the policy's buffers and the headers. */
   readonly arena: Arena;
   readonly page: PageBuffers;
   readonly environment: SimulatedUsers;
   readonly policy: Policy;
-  /** How the policy sees the users; the environment itself by default. */
+  /** Model through which the policy sees the users; the environment by default. */
   readonly observer?: SimulatedUsers;
   readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: StartClicks;
   readonly log: LogViews;
-  /** What else runs on every page: before the policy, when states and masks are those it sees, and at the page's end. */
+  /** Additional dispatches of every page: before the policy sees states and masks, and at the page's end. */
   readonly before?: readonly PageDispatch[];
   readonly after?: readonly PageDispatch[];
 }
@@ -39,7 +38,7 @@ export class Episode {
     private readonly programs: Record<"prepare" | "begin" | "feed" | "page", PageProgram>,
   ) {}
 
-  /** Records everything. @throws Error that names the kernel that fails. */
+  /** Records the programs. @throws Error that names the kernel that fails. */
   static async create(parts: EpisodeParts): Promise<Episode> {
     const { arena, page, environment, policy, starts, rules, observer = environment } = parts;
     const observers = observer === environment ? [environment] : [environment, observer];
@@ -74,16 +73,16 @@ export class Episode {
     return new Episode(page.startClicks, starts, headers, programs);
   }
 
-  /** Weights were set anew: tables are made again before the next episode. */
+  /** Marks tables as outdated after weights were set: they are computed before the next episode. */
   weightsChanged(): void {
     this.#prepared = false;
   }
 
-  /** Appends what comes before the first page, and sends what its kernels read. Earlier episodes may still be in flight. */
+  /** Encodes the start of an episode and uploads its headers. Earlier episodes may still be in flight. */
   begin(commands: CommandRecorder, key: EpisodeKey): void {
     const { starts, headers, programs, startClicks } = this;
     starts.put(key.users, key.firstUser, key.episode, makeKey(key.seed));
-    // The first place clears the buffers of all users, whoever takes part. The next feed what users start with.
+    // Slot 0 clears the buffers of all users, also of those who take no part. The next slots feed the start clicks.
     headers.put(key, (place) => Math.max(0, place - 1 - (place <= startClicks ? 0 : startClicks)));
     if (!this.#prepared) programs.prepare.encode(commands, 0);
     this.#prepared = true;
@@ -91,7 +90,7 @@ export class Episode {
     for (let s = 0; s < startClicks; s++) programs.feed.encode(commands, 1 + s);
   }
 
-  /** Appends a page, 0 to T - 1, of the episode that was begun last. */
+  /** Encodes a page, 0 to T - 1, of the episode that began last. */
   page(commands: CommandRecorder, page: number): void {
     this.programs.page.encode(commands, 1 + this.startClicks + page);
   }

@@ -1,4 +1,4 @@
-/** What happened in an episode: the slates that users saw, and what they did. */
+/** Log of an episode: displayed slates and realised clicks. */
 
 import { buildEventLists, type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -8,35 +8,35 @@ import type { View } from "../gpu/memory.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 import type { PoolPage } from "./pool.ts";
 
-/** An episode of users who were stepped together, by pages. */
+/** Log of an episode of users who were simulated together, by pages. */
 export interface EpisodeLog {
-  /** Its number. */
+  /** Number of the episode. */
   readonly episode: number;
-  /** The number of the first user. */
+  /** Number of the first user. */
   readonly firstUser: number;
-  /** How many there are. */
+  /** Number of users. */
   readonly users: number;
   /** T, pages of the episode. */
   readonly pages: number;
   /** Items of a slate. */
   readonly slate: number;
-  /** [T, U, k] the items shown. */
+  /** [T, U, k] the shown items. */
   readonly slates: Uint32Array<ArrayBuffer>;
-  /** [T, U] the slot that was clicked, k for none. */
+  /** [T, U] the clicked slot, k for none. */
   readonly choices: Uint32Array<ArrayBuffer>;
   /** [T, U] */
   readonly rewards: Float32Array<ArrayBuffer>;
-  /** [T, U] P(any click), as those who click have it. */
+  /** [T, U] P(any click) by the environment. */
   readonly probabilities: Float32Array<ArrayBuffer>;
-  /** [T, U] 1 where the user was there, 0 after the user had left. */
+  /** [T, U] 1 if the user saw the page, 0 after the user had left. */
   readonly present: Uint8Array<ArrayBuffer>;
-  /** [T, U, k] logarithms of the chance of each item, given those before it; of policies that draw. */
+  /** [T, U, k] log-probability of each item given those before it, for policies that draw. */
   readonly chances?: Float32Array<ArrayBuffer>;
 }
 
 /**
- * The pages that a user saw, in their order: where they stand in the arrays of the log, their slates, and the item that was clicked,
- * undefined for none. @param user from the log's first on
+ * Yields the pages that a user saw in order: index in the arrays of the log, slate, and the clicked item or undefined.
+ * @param user from the log's first on
  */
 export function* listSeenPages(
   { users, pages, slate: k, slates, choices, present }: EpisodeLog,
@@ -50,7 +50,6 @@ export function* listSeenPages(
   }
 }
 
-/** Room for what will happen. */
 export function createEmptyLog(
   sizes: Pick<EpisodeLog, "episode" | "firstUser" | "users" | "pages" | "slate">,
 ): EpisodeLog {
@@ -65,7 +64,7 @@ export function createEmptyLog(
   };
 }
 
-/** Reads the log of the episode that was played last; one wait. @param chances of the policy, where it draws */
+/** Reads the log of the episode that was simulated last; waits once. @param chances of the policy, if it draws */
 export async function readLog(
   gpu: Gpu,
   page: PageBuffers,
@@ -97,26 +96,24 @@ export async function readLog(
   return log;
 }
 
-/** What a click log of episodes needs beside them. */
 export interface EpisodeLogOptions {
-  /** Of the log. */
+  /** Name of the log. */
   readonly name: string;
-  /** The catalogue. */
   readonly items: ItemFeatures;
-  /** The part of the log, 0 to 2, that a user belongs to, by the user's place among all; see {@link everyFewUsers}. */
+  /** Returns the split of a user (0 to 2) by index among all users; see {@link everyFewUsers}. */
   readonly split?: (user: number) => number;
-  /** What the users of an episode started with: given events, before the pages. */
+  /** Returns the start clicks of a user's episode: context events before the pages. */
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
-  /** What pages that were drawn were drawn from; without it, from all that their users had not clicked. */
+  /** Returns the items that a drawn page was drawn from; by default all that the user had not clicked. */
   readonly listCandidates?: (page: PoolPage) => readonly number[];
 }
 
-/** Of seven users who follow one another five train, one validates and one tests: simulated users are all alike. */
+/** Splits seven consecutive users into five for training, one for validation and one for testing: users are exchangeable. */
 function everyFewUsers(user: number): number {
   return user % 7 === 2 ? 1 : user % 7 === 5 ? 2 : 0;
 }
 
-/** Episodes as a log of clicks that a model can be trained on: each user of an episode is a user of the log. */
+/** Converts episodes to a click log that a model can be trained on: each user of an episode is a user of the log. */
 export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogOptions): ClickLog {
   const {
     name,

@@ -1,4 +1,4 @@
-/** Policies that explore: slates drawn by their scores, with the chance of each. */
+/** Exploring policies: slates are drawn by scores, and their probabilities are logged. */
 
 import drawnText from "../../kernels/simulate/plackett_luce.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -11,23 +11,23 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const drawnKernel = parseKernel("plackett_luce", drawnText);
 
-/** How slates are drawn by scores: `plackett-luce`, at a temperature above 0. */
+/** Distribution of slates by scores: Plackett-Luce, with a temperature above 0. */
 export interface Exploration {
-  /** What scores are divided by: the higher, the nearer to chance. */
+  /** Divisor of the scores: the higher, the closer to uniform. */
   readonly temperature: number;
 }
 
-/** Numbers beyond these are no temperature in float32. */
+/** Range of temperatures that float32 supports. */
 export const TEMPERATURES = { least: 1e-3, most: 1e6 } as const;
 
-/** Whether a policy has a score for each item. */
+/** True if a policy has a score for each item. */
 export function hasScores(policy: Policy): policy is Policy & Required<Pick<Policy, "scores">> {
   return policy.scores !== undefined;
 }
 
 /**
- * A policy whose slates are drawn by the scores of another one (Plackett-Luce), as kernels/simulate/plackett_luce.wgsl has it.
- * @throws UserError for a policy without a score an item, and for no temperature.
+ * Returns a policy that draws slates by the scores of another one (Plackett-Luce, kernels/simulate/plackett_luce.wgsl).
+ * @throws UserError for a policy without a score per item, and for a temperature out of range.
  */
 export function createExploringPolicy(policy: Policy, { temperature }: Exploration): Policy {
   if (!hasScores(policy)) throw new UserError(describeMissingScores(policy.name));
@@ -52,14 +52,13 @@ export function createExploringPolicy(policy: Policy, { temperature }: Explorati
   };
 }
 
-/** What slates are drawn by. */
 interface DrawnBy extends Pick<ItemScores, "scores" | "stride"> {
   readonly temperature: number;
-  /** [T, U, k] f32: where the logarithms of the chances go. */
+  /** [T, U, k] f32 output: log-probabilities. */
   readonly chances: View;
 }
 
-/** Slates drawn by scores, one item after another. */
+/** Records the draw of slates by scores, one item after another. */
 export function recordPlackettLuce(
   page: Pick<PageBuffers, "users" | "slate" | "items" | "masked" | "slates">,
   { scores, stride, temperature, chances }: DrawnBy,
@@ -74,7 +73,7 @@ export function recordPlackettLuce(
   };
 }
 
-/** Why a policy cannot explore by scores. */
+/** Formats the error for a policy without scores. */
 export function describeMissingScores(name: string): string {
   return `Expected a policy that scores each item by itself (greedy, popular, random, or a trained gdqn) to draw slates by ` +
     `scores, got ${name}: what it holds of an item depends on the rest of the slate.`;

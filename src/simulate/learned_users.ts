@@ -1,4 +1,4 @@
-/** Users as a learned model has them: its encoder is carried from page to page, and its utility says what they click. */
+/** Simulated users of a learned model: its encoder's state is kept from page to page, and its utilities determine clicks. */
 
 import { materialize } from "../ops/row_dot.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -42,13 +42,13 @@ import {
 } from "./recurrent_state.ts";
 import { fill } from "./pool.ts";
 
-/** A trained model that can be put on a device: what `openRun` gives. */
+/** Trained model, as `openRun` returns it, that can be loaded on a device. */
 export interface TrainedModel<Data> {
-  /** Where it is from, for messages. */
+  /** Path of the run, for messages. */
   readonly path: string;
-  /** Whether it was trained in a game, the adversarial stage. */
+  /** Has `game` if it was trained in the adversarial stage. */
   readonly info: { readonly game?: unknown };
-  /** The model over the items of a data set. */
+  /** Loads the model over the items of a data set. */
   model(gpu: Gpu, data: Data): UserModel;
 }
 
@@ -58,8 +58,8 @@ export class LearnedSource implements UsersSource {
   readonly itemCount: number;
 
   /**
-   * The users of a model.
-   * @param name for reports. @throws UserError for a model of clicks that are independent of each other, which are no choice.
+   * Creates the users of a model.
+   * @param name for reports. @throws UserError for a model of independent clicks, which defines no choice.
    */
   constructor(readonly model: UserModel, readonly name = "the model") {
     this.itemCount = model.shape.count;
@@ -72,9 +72,9 @@ export class LearnedSource implements UsersSource {
   }
 
   /**
-   * The users of a trained model.
-   * @param options.uncalibrated takes weights of the adversarial stage all the same.
-   * @throws UserError for such weights: their utilities rank, but are no log-odds of a click.
+   * Creates the users of a trained model.
+   * @param options.uncalibrated accepts weights of the adversarial stage.
+   * @throws UserError for such weights by default: their utilities rank, but are not log-odds of a click.
    */
   static ofRun<Data>(
     gpu: Gpu,
@@ -98,7 +98,7 @@ export class LearnedSource implements UsersSource {
   }
 
   /**
-   * Users on a page.
+   * Allocates the users of a page.
    * @internal
    */
   users(page: PageBuffers, arena = page.arena): SimulatedUsers {
@@ -106,10 +106,10 @@ export class LearnedSource implements UsersSource {
   }
 }
 
-/** Rows of a chunk of users whose utilities of all items are wanted. On a GPU (reasoned, not measured) more fill it. */
+/** Rows (users x items) of a chunk. On a GPU more are needed to fill it (reasoned, not measured). */
 const CHUNK_ROWS = { cpu: 2 ** 15, gpu: 2 ** 18 } as const;
 
-/** Clicks back that a model looks at; 0 where all that it knows of them is an LSTM's state. */
+/** Returns the number of recent clicks that a model reads; 0 if it reads the state of an LSTM alone. */
 function countLags(config: ModelConfig): number {
   return Math.max(
     config.encoder === "pw" ? config.pwLags : 0,
@@ -126,12 +126,12 @@ export class LearnedUsers implements SimulatedUsers {
   readonly #tape: ClickTape;
   readonly #utilities: Tensor;
   readonly #lists: ClickLists | undefined;
-  /** Of a model with counts: what users passed over. */
+  /** Counts of items passed over, for a model with counts. */
   readonly #passed: View | undefined;
-  /** Of a model that looks back at clicks: the state with the last of them. */
+  /** State with the recent clicks, for a model that reads them. */
   readonly #kept: StoredState | undefined;
   readonly #lstm: LstmStep | undefined;
-  /** Of the model: the dispatches by what their rows are counted by. */
+  /** Dispatches of the model by the dimension of their rows. */
   readonly #dispatches: Record<"items" | "product" | "events" | "rows", readonly ClickDispatch[]>;
   #catalogue:
     | { readonly tables: readonly ClickDispatch[]; readonly utilities: CatalogueUtilities }
@@ -207,7 +207,7 @@ export class LearnedUsers implements SimulatedUsers {
     return [...(this.#kept ? [putState(this.#kept)] : []), ...this.#dispatches.events];
   }
 
-  /** What follows where clicks, or an LSTM's state, have changed. */
+  /** Returns the dispatches that follow a change of clicks or of the LSTM's state. */
   #moved(): ClickDispatch[] {
     return [...this.#dispatches.events, ...(this.#kept ? [keepState(this.#kept)] : [])];
   }
@@ -224,7 +224,7 @@ export class LearnedUsers implements SimulatedUsers {
     this.#items.destroy();
   }
 
-  /** The state and the cell of an LSTM, and the products that a step reads. */
+  /** Allocates state and cell of an LSTM, and records the products that a step reads. */
   #carriedLstm(units: number): LstmStep {
     const stride = padColumns(units);
     const { users } = this.page;
@@ -241,7 +241,7 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** @param product what the step of an LSTM reads, apart from what follows from its state and from the clicks */
+  /** Groups dispatches by the dimension of their rows. @param product input of an LSTM's step, which runs before the others */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
@@ -251,12 +251,12 @@ export class LearnedUsers implements SimulatedUsers {
     };
   }
 
-  /** The output of a node, if there is one of that name. */
+  /** Returns the output of the node with a name, if there is one. */
   #output(name: string): Tensor | undefined {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
-  /** The state that policies see, where the tape makes it. */
+  /** Returns the state for policies if it is a tensor of the tape. */
   #madeState(): Tensor | undefined {
     if (this.#lstm) return undefined;
     return this.#output("encoder/pw/state") ??
@@ -264,11 +264,11 @@ export class LearnedUsers implements SimulatedUsers {
       this.#output("wide/state_part");
   }
 
-  /** [events, S]: an LSTM's h; of position weights the state, or what it gives the first layer where it is never made. */
+  /** Returns the state for policies [events, S]: an LSTM's h; with position weights the state, or its product in the first layer. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#madeState();
     if (made) return { ...made, trainable: false };
-    // Without an encoder policies see no difference between users.
+    // Without an encoder policies cannot distinguish users.
     return makePlainTensor(
       "no state",
       "events",
@@ -278,7 +278,7 @@ export class LearnedUsers implements SimulatedUsers {
     );
   }
 
-  /** [I, G]: dense features, otherwise what the model makes of an item. */
+  /** Returns the item vectors for policies [I, G]: dense features, otherwise the model's item part. */
   #vectorsForPolicies(): Tensor {
     const { items } = this.page;
     const features = this.model.shape.kind === "dense"

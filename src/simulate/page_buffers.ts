@@ -1,4 +1,4 @@
-/** A page of all simulated users: where it stands on the device. */
+/** Device buffers of a page of all simulated users. */
 
 import { countBitWords } from "../batch/device_log.ts";
 import type { ClickBatch } from "../batch/click_tape.ts";
@@ -10,9 +10,9 @@ import type { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 
-/** How large a page is. */
+/** Sizes of a page. */
 export interface PageCapacity {
-  /** U, users that are stepped together. */
+  /** U, users that are simulated together. */
   readonly users: number;
   /** k, items of a slate. */
   readonly slate: number;
@@ -20,11 +20,10 @@ export interface PageCapacity {
   readonly items: number;
   /** T, pages of an episode. */
   readonly pages: number;
-  /** The most clicks that a user starts with. */
+  /** Most clicks that a user starts with. */
   readonly startClicks: number;
 }
 
-/** The sizes of a page of so many users. */
 export function computePageSizes(
   { slate, items }: Pick<PageCapacity, "slate" | "items">,
   users: number,
@@ -32,7 +31,7 @@ export function computePageSizes(
   return { users, events: users, rows: users * slate, items };
 }
 
-/** Events of users who have clicked nothing of their pages of so many rows; see {@link PageBuffers.event}. */
+/** Encodes events without a click for users with pages of `rows` rows; see {@link PageBuffers.event}. */
 export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
@@ -40,9 +39,9 @@ export function encodeEmptyEvents(users: number, rows: number): Uint32Array<Arra
 }
 
 /**
- * The buffers of a page, one set for all who work on it: the policy, whoever clicks, and observers.
+ * Buffers of a page that policy, environment and observers share.
  *
- * Bits of items stand by panels of 32: bit i of word[panel * U + u] is item 32 * panel + i of user u.
+ * Masks are stored by panels of 32 items: bit i of word[panel * U + u] is item 32 * panel + i of user u.
  */
 export class PageBuffers implements PageCapacity {
   readonly users: number;
@@ -50,22 +49,22 @@ export class PageBuffers implements PageCapacity {
   readonly items: number;
   readonly pages: number;
   readonly startClicks: number;
-  /** ceil(I / 32), words of bits a user. */
+  /** ceil(I / 32), mask words per user. */
   readonly panels: number;
   /** [U] vec4u: first row u k, end u k + k, clicked row or NONE, clicked item or NONE. */
   readonly event: View;
-  /** [U, k] u32: the items shown. */
+  /** [U, k] u32: the shown items. */
   readonly slates: View;
   /** [I] u32: 0, 1, 2, ... All items are the items of a page's batch. */
   readonly allItems: View;
-  /** [panels, U] bits: what a user has clicked in this episode, and before it. */
+  /** [panels, U] bits: items that a user has clicked in this episode or before it. */
   readonly clicked: View;
-  /** [panels, U] bits: what may not be shown on this page. Who picks an item sets its bit. */
+  /** [panels, U] bits: items that may not be shown on this page. A policy sets the bits of the items that it chooses. */
   readonly masked: View;
-  /** [U] u32: 0 for a user who has left, otherwise 1 + pages in a row without a click. After `choose`: at the page's end. */
+  /** [U] u32: 0 for a user who has left, otherwise 1 + pages in a row without a click. Updated by `choose`. */
   readonly alive: View;
 
-  /** @throws UserError for more than the adapter holds. */
+  /** @throws UserError beyond the adapter's memory. */
   constructor(readonly gpu: Gpu, readonly arena: Arena, room: PageCapacity) {
     const { users, slate, items, pages, startClicks } = room;
     [this.users, this.slate, this.items, this.pages] = [users, slate, items, pages];
@@ -79,23 +78,22 @@ export class PageBuffers implements PageCapacity {
     this.alive = arena.allocate("alive", 4 * users);
   }
 
-  /** The sizes of a page of all users. */
   get sizes(): ClickSizes {
     return computePageSizes(this, this.users);
   }
 }
 
-/** Where the clicks of users stand who are carried from page to page. */
+/** Lists of the users' clicks on the device. */
 export interface ClickLists {
-  /** [U] (clicks so far, place behind the last of them in `clicks`) */
+  /** [U] (clicks so far, index in `clicks` after the last one) */
   readonly history: View;
-  /** [U, room] vec4u a click, the item in its last number; a user's stand one after another. */
+  /** [U, room] vec4u per click with the item in its last component, in order. */
   readonly clicks: View;
-  /** Clicks of a user, at most. */
+  /** Most clicks of a user. */
   readonly room: number;
 }
 
-/** What ops read of a page: user u is event u, and its rows are those of the slate. */
+/** A page as a batch of the model's ops: user u is event u, and its rows are those of the slate. */
 export class PageBatch implements ClickBatch {
   readonly event: View;
   readonly rowItem: View;
@@ -104,9 +102,8 @@ export class PageBatch implements ClickBatch {
   readonly passed?: ClickBatch["passed"];
 
   /**
-   * @param items of the model whose ops read the page. @param more.lists where it looks back at clicks.
-   * @param more.passed where it looks at what was passed over. @param more.all other events and rows than the page's: those of
-   *   all items for some of its users, who see them on such pages.
+   * @param items of the model. @param more.lists clicks, for a model that reads them. @param more.passed counts of items passed over.
+   * @param more.all events and rows in place of the page's: all items for some of its users.
    */
   constructor(
     readonly page: PageBuffers,
@@ -130,7 +127,7 @@ export class PageBatch implements ClickBatch {
   get clicks(): View | undefined {
     return this.more.lists?.clicks;
   }
-  // What only a batch of a log has: the ops that are recorded over pages never ask for it.
+  // Members that only a batch of a log has. Ops that are recorded over pages do not read them.
   get plan(): View {
     return missing("plan");
   }

@@ -1,4 +1,4 @@
-/** Dispatches of the pages of an episode as programs, and their step headers: for all users of a page, and for each chunk of them. */
+/** Programs of an episode's pages, and their step headers: for all users of a page, and for chunks of them. */
 
 import { clickDimensions, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -9,20 +9,20 @@ import type { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Program } from "../gpu/program.ts";
 
-/** Which users of which episode, and with which numbers. */
+/** Users and random numbers of an episode. */
 export interface EpisodeKey {
-  /** How many users, at most U. */
+  /** Number of users, at most U. */
   readonly users: number;
-  /** The number of the first of them: random numbers follow from a user's own. */
+  /** Number of the first user. A user's random numbers depend on its own number. */
   readonly firstUser: number;
   readonly episode: number;
   /** 32 bits. */
   readonly seed: number;
-  /** Probability of a random slate on each page, for policies that explore. */
+  /** Probability of a random slate per page, for policies that explore. */
   readonly epsilon?: number | ((page: number) => number);
 }
 
-/** One chunk of users: its sizes, and where its header stands behind that of the page. */
+/** A chunk of users: its sizes, and the index of its header after the header of the page. */
 interface Chunk {
   readonly first: number;
   readonly header: number;
@@ -40,7 +40,7 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /** @param places pages that are held at once. @param dispatches whose chunks need headers. */
+  /** @param places pages whose headers are held at once. @param dispatches whose chunks need headers. */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,
@@ -61,14 +61,13 @@ export class PageHeaders {
     this.#headers = new StepHeaders(arena, clickDimensions, places * header);
   }
 
-  /** As {@link import("../gpu/program.ts").Program.record} wants it. */
   get buffer(): GPUBuffer {
     return this.#headers.buffer;
   }
 
   /**
-   * Sets all places and sends them. The first is of all users that there is room for, whoever takes part: what begins an
-   * episode. @param pageOf the number of the page in a place, from 0 on.
+   * Writes and uploads the headers of all pages. Slot 0 covers the capacity, also users who take no part: it starts an episode.
+   * @param pageOf returns the page of a slot, from 0.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
     this.#users = key.users;
@@ -91,17 +90,17 @@ export class PageHeaders {
     this.#headers.upload(0, this.places * this.#each);
   }
 
-  /** Where the header of all users of a place stands. */
+  /** Returns the offset of the header for all users. */
   offset(place: number): number {
     return this.#headers.offset(place * this.#each);
   }
 
-  /** The sizes of a page, as it was put last. */
+  /** Returns the sizes of a page, as written last. */
   sizes(place: number): ClickSizes {
     return computePageSizes(this.room, place === 0 ? this.room.users : this.#users);
   }
 
-  /** The chunks that have users, and where their headers stand. */
+  /** Returns sizes and header offsets of the chunks that have users. */
   chunks(part: ChunkedDispatches, place: number): { readonly sizes: ClickSizes; readonly offset: number }[] {
     return this.#withUsers(this.#chunks.get(formatHeaderKey(part)) ?? []).map(({ header, sizes }) => ({
       sizes,
@@ -109,7 +108,6 @@ export class PageHeaders {
     }));
   }
 
-  /** The chunks that have users, with their sizes. */
   #withUsers(chunks: readonly Chunk[]) {
     return chunks.filter(({ first }) => first < this.#users).map(({ header, first, users: most, rows }) => {
       const users = Math.min(most, this.#users - first);
@@ -123,13 +121,13 @@ function formatHeaderKey({ chunk, rows }: ChunkedDispatches): string {
   return `${chunk} ${rows}`;
 }
 
-/** Dispatches that follow one another and see the same headers. */
+/** Consecutive dispatches with the same headers. */
 interface Part {
   readonly program: Program<ClickSizes>;
   readonly chunked: ChunkedDispatches | undefined;
 }
 
-/** A program, the sizes that it sees, and where its header stands, in bytes. */
+/** A program, its sizes, and the offset of its header in bytes. */
 export interface PageCall {
   readonly program: Program<ClickSizes>;
   readonly sizes: ClickSizes;
@@ -164,7 +162,7 @@ export class PageProgram {
     return new PageProgram(headers, parts);
   }
 
-  /** What the page of a place runs, in order; of users by chunks, a program for each chunk. */
+  /** Returns the program calls of a page, in order; one per chunk for chunked dispatches. */
   calls(place: number): PageCall[] {
     const { headers } = this;
     return this.parts.flatMap(({ program, chunked }) => {
@@ -175,7 +173,6 @@ export class PageProgram {
     });
   }
 
-  /** Appends the page of a place. */
   encode(commands: CommandRecorder, place: number): void {
     for (const { program, sizes, offset } of this.calls(place)) program.encode(commands, sizes, offset);
   }

@@ -1,4 +1,4 @@
-/** What chooses slates. Adding a policy is a file that implements this. */
+/** Interface of policies, which choose slates. A new policy implements it. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -9,59 +9,57 @@ import type { SimulatedUsers, UsersSource } from "./users.ts";
 
 /** Dispatches that run once for each chunk of the users, from `step.first_entry` on. */
 export interface ChunkedDispatches {
-  /** Users of a chunk, at most. */
+  /** Most users of a chunk. */
   readonly chunk: number;
-  /** Rows of a user in the sizes that its dispatches see. */
+  /** Rows per user in the sizes of the dispatches. */
   readonly rows: number;
   readonly dispatches: readonly ClickDispatch[];
 }
 
-/** A dispatch for all users of a page, or dispatches by chunks of them. */
 export type PageDispatch = ClickDispatch | ChunkedDispatches;
 
-/** What a policy is recorded with. */
+/** Context in which a policy is recorded. */
 export interface PageContext {
-  /** For the policy's own buffers; it lives as long as the page. */
+  /** For the policy's own buffers; lives as long as the page. */
   readonly arena: Arena;
-  /** The policy writes its `slates`, and sets the bits of what it picks in `masked`. The page's number is `step.page`. */
+  /** The policy writes its `slates`, and sets the bits of the chosen items in `masked`. The page's number is `step.page`. */
   readonly page: PageBuffers;
-  /** How the policy sees the users. */
+  /** The policy's view of the users. */
   readonly observer: SimulatedUsers;
-  /** Who clicks. */
+  /** Users who click. */
   readonly environment: SimulatedUsers;
-  /** What a click counts, and when users leave. */
+  /** Reward of a click, and when users leave. */
   readonly rules: EpisodeRules;
 }
 
-/** What writes a slate for every user of a page. */
+/** A policy writes a slate for every user of a page. */
 export interface Policy {
-  /** For reports. */
+  /** Name in reports. */
   readonly name: string;
-  /** Whose encoder it sees the users through; by default that of whoever clicks. */
+  /** Model through whose encoder it sees the users; by default the environment. */
   readonly observes?: UsersSource;
   /**
-   * Dispatches that write `slates`. Called once for each page of other buffers.
+   * Records dispatches that write `slates`. Called once for each set of page buffers.
    * @internal
    */
   record(page: PageContext): readonly PageDispatch[];
   /**
-   * Once after {@link record}, and again after its weights changed: tables.
+   * Returns dispatches that compute tables; run after {@link record}, and again after weights have changed.
    * @internal
    */
   prepare(): readonly ClickDispatch[];
   /**
-   * What the slates of the page that was recorded last were chosen for; of policies that have such values.
+   * Returns the Q-values of the slates of the page recorded last, if the policy has them.
    * @internal
    */
   values?(): SlateValueView | undefined;
   /**
-   * A score of each item, by which slates may be drawn; of policies that have such. In the place of {@link record}.
+   * Records a score per item from which slates can be drawn, if the policy has them. Replaces {@link record}.
    * @internal
    */
   scores?(page: PageContext): ItemScores;
   /**
-   * [T, U, k] f32, of the page that was recorded last: logarithms of the chance of each item that was shown, given those before
-   * it; of policies that draw.
+   * Returns [T, U, k] f32 of the page recorded last: log-probability of each shown item given those before it, for policies that draw.
    * @internal
    */
   chances?(): View | undefined;
@@ -69,20 +67,20 @@ export interface Policy {
 
 /** Scores of all items, by chunks of the users. */
 export interface ItemScores {
-  /** Of all users, before the chunks. */
+  /** Dispatches for all users, before the chunks. */
   readonly before?: readonly ClickDispatch[];
-  /** Users of a chunk, at most. */
+  /** Most users of a chunk. */
   readonly chunk: number;
-  /** Of a chunk. */
+  /** Dispatches of a chunk. */
   readonly dispatches: readonly ClickDispatch[];
-  /** [chunk, stride] f32, of which the first I; a stride of 0: all users have the same. */
+  /** [chunk, stride] f32, the first I columns; stride 0: all users have the same scores. */
   readonly scores: View;
   readonly stride: number;
 }
 
 /**
- * [U, stride] f32, of which the first `count`: k values of the slate, as the policy saw it with each slot, or the one of the
- * whole slate. The last one is the value of the slate: the rewards of this page and of all later ones.
+ * [U, stride] f32, the first `count` columns: k values of the slate, one per slot, or the value of the whole slate. The last column
+ * is the value of the slate: the predicted reward of this page and all later ones.
  */
 export interface SlateValueView {
   readonly view: View;

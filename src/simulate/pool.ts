@@ -1,4 +1,4 @@
-/** Which items a page may show: all, some that are drawn for each page, or a list; and what of them a user may still see. */
+/** Candidate items of a page: all, a random pool per page, or a list; minus items that a user may not see again. */
 
 import { countBitWords } from "../batch/device_log.ts";
 import { computePhilox, getSlotPurpose, makeKey, type PhiloxCounter, purposes } from "../data/philox.ts";
@@ -11,25 +11,25 @@ import type { View } from "../gpu/memory.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 
 /**
- * `all` items; a `random` pool of some n items a page, each in it with probability n / I; or the items of a list. A random
- * pool that leaves a user fewer items than a slate counts for nothing on that page.
+ * `all` items; a `random` pool of about n items per page, each with probability n / I; or a list of items. A random pool that
+ * leaves a user fewer items than a slate is ignored on that page.
  */
 export type PoolOptions =
   | "all"
   | { readonly random: number }
   | { readonly items: ArrayLike<number> };
 
-/** A pool as the page's kernels see it. */
+/** Pool in the form of the page's kernels. */
 export interface ItemPool {
-  /** 0 without a random pool: an item is in the page's pool where its random word is below this. */
+  /** An item is in the page's random pool if its random word is below this; 0 without a random pool. */
   readonly threshold: number;
-  /** [panels] bits of items that are shown to nobody, those behind the last item among them. */
+  /** [panels] bits of items that are never shown, including those after the last item. */
   readonly excluded: Uint32Array<ArrayBuffer>;
-  /** How many items are left. */
+  /** Number of allowed items. */
   readonly size: number;
 }
 
-/** @throws UserError for items that there are not, one that comes twice, or a random pool that no catalogue has. */
+/** @throws UserError for unknown or repeated items, or a random pool larger than the catalogue. */
 export function createPool(options: PoolOptions, items: number): ItemPool {
   const listed = typeof options === "object" && "items" in options ? options.items : undefined;
   const excluded = new Uint32Array(countBitWords(items)).fill(listed ? 0xffffffff : 0);
@@ -64,7 +64,7 @@ function computeThreshold(count: number, items: number): number {
   return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
 }
 
-/** [I] 1 for the items of a page's random pool. @param words the random words of the user's page, for a purpose */
+/** Returns [I] 1 for the items of a page's random pool. @param words returns the page's random words for a purpose */
 export function drawRandomPool(
   threshold: number,
   items: number,
@@ -79,19 +79,19 @@ export function drawRandomPool(
   return pool;
 }
 
-/** A page of a simulated user, to tell what it was drawn from. */
+/** A page of a simulated user, for which candidates are listed. */
 export interface PoolPage {
   readonly user: number;
   readonly episode: number;
   readonly page: number;
   /** k */
   readonly slate: number;
-  /** What the user had clicked before it. */
+  /** Items that the user had clicked before. */
   readonly clicked: ReadonlySet<number>;
 }
 
 /**
- * The items that a page was drawn from; none where these are all that the user had not clicked before.
+ * Returns the items that a page was drawn from; an empty list stands for all that the user had not clicked before.
  * @param setting of the simulation: its pool, whether clicked items are shown again, and its seed.
  */
 export function listCandidates(
@@ -117,7 +117,7 @@ export function listCandidates(
 const fillKernel = parseKernel("fill", fillText);
 const maskKernel = parseKernel("page_mask", maskText);
 
-/** One word in `count` words of each user's. */
+/** Sets `count` words per user. */
 export function fill(label: string, words: View, count: number, value = 0): ClickDispatch {
   return {
     kernel: fillKernel,
@@ -128,7 +128,7 @@ export function fill(label: string, words: View, count: number, value = 0): Clic
   };
 }
 
-/** What a page begins with: `masked` says what may not be shown. @param repeats clicked items may be shown again. */
+/** Records the mask of excluded items at the start of a page. @param repeats clicked items may be shown again. */
 export function recordPageMask(
   page: PageBuffers,
   pool: ItemPool,

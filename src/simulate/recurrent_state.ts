@@ -1,4 +1,4 @@
-/** What carries users on from page to page on the device: a step of an LSTM, lists of clicks, rows of some users. */
+/** State of simulated users between pages on the device: LSTM step, lists of clicks, stored states. */
 
 import passText from "../../kernels/simulate/pass_over.wgsl" with { type: "text" };
 import keepText from "../../kernels/simulate/keep_state.wgsl" with { type: "text" };
@@ -21,19 +21,19 @@ const takeKernel = parseKernel("take_rows", takeText);
 const keepKernel = parseKernel("keep_state", keepText);
 const putKernel = parseKernel("put_state", putText);
 
-/** What a step of an LSTM reads and changes. */
+/** Operands of an LSTM step. */
 export interface LstmStep {
-  /** [items, 4H] or a table [I, 4H]: what an item feeds into the gates. */
+  /** [items, 4H] or a table [I, 4H]: an item's input to the gates. */
   readonly input: Tensor;
   /** [events, 4H] W_h h + b */
   readonly product: Tensor;
   /** [events, H] */
   readonly state: Tensor;
-  /** [U, H], laid out like the state. */
+  /** [U, H], same layout as the state. */
   readonly cell: View;
 }
 
-/** Users move on by the item that they clicked. */
+/** Records an LSTM step with the clicked items. */
 export function recordLstmStep(page: PageBuffers, { input, product, state, cell }: LstmStep): ClickDispatch {
   const H4 = state.stride / 4;
   return {
@@ -52,8 +52,8 @@ export function recordLstmStep(page: PageBuffers, { input, product, state, cell 
 }
 
 /**
- * Room for the clicks of all users, before an episode and in it.
- * @param least room of a user. @throws UserError for more than the adapter holds.
+ * Allocates lists for the clicks of all users, before an episode and in it.
+ * @param least capacity per user. @throws UserError beyond the adapter's memory.
  */
 export function createClickLists(
   { users, pages, startClicks }: PageBuffers,
@@ -68,7 +68,7 @@ export function createClickLists(
   };
 }
 
-/** The item that each user clicked goes to the end of the user's list. */
+/** Appends the item that each user clicked to the user's list. */
 export function pushClick(page: PageBuffers, { history, clicks, room }: ClickLists): ClickDispatch {
   return {
     kernel: pushKernel,
@@ -79,15 +79,15 @@ export function pushClick(page: PageBuffers, { history, clicks, room }: ClickLis
   };
 }
 
-/** Items a word of {@link passOver}. */
+/** Items per word of {@link passOver}. */
 const PASSED_ITEMS = 8;
 
-/** Words of each user that say how often each item was shown and not clicked. */
+/** Returns the words per user that count how often each item was shown and not clicked. */
 export function countPassWords({ items }: Pick<PageBuffers, "items">): number {
   return Math.ceil(items / PASSED_ITEMS);
 }
 
-/** A page was shown: counts what of it each user passed over. @param passed [{@link countPassWords}, U] */
+/** Counts the items of a page that each user passed over. @param passed [{@link countPassWords}, U] */
 export function passOver(
   { event, slates, slate: SLATE, users: USERS }: PageBuffers,
   passed: View,
@@ -101,18 +101,17 @@ export function passOver(
   };
 }
 
-/** States as they are remembered: what an encoder has made of the clicks, and behind it the last of the clicks. */
+/** States in stored form: the encoder's state, then the recent clicks. */
 export interface StoredState {
-  /** [events, S] the encoder's. */
+  /** [events, S] state of the encoder. */
   readonly encoded: Tensor;
   readonly lists: ClickLists;
-  /** Clicks back that are kept. */
+  /** Recent clicks that are stored. */
   readonly lags: number;
-  /** [events, S], in rows that hold the clicks, too. */
+  /** [events, S], in rows that contain the clicks as well. */
   readonly state: Tensor;
 }
 
-/** Room for the states of all users. */
 export function createStoredState(
   page: PageBuffers,
   arena: Arena,
@@ -128,17 +127,17 @@ export function createStoredState(
   };
 }
 
-/** Where clicks begin in a row: a network puts a number of its own behind the state, and reads zeros up to a whole vector. */
+/** Returns the column where clicks begin: a network appends a number to the state, and reads zeros up to a full vector. */
 function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }
 
-/** Users have moved: writes their states. */
+/** Writes the stored states after users have changed. */
 export function keepState(kept: StoredState): ClickDispatch {
   return moveState(kept, "keep states", keepKernel);
 }
 
-/** The way back: from states that were remembered to what the encoder had made of the clicks, and the clicks. */
+/** Restores encoder state and clicks from stored states. */
 export function putState(kept: StoredState): ClickDispatch {
   return moveState(kept, "states of users", putKernel, { LIST: kept.lists.room });
 }
@@ -159,7 +158,7 @@ function moveState(
   };
 }
 
-/** The rows of a chunk of users. @param input [events, N] of all users @param output as large as a chunk */
+/** Copies the rows of a chunk of users. @param input [events, N] of all users @param output as large as a chunk */
 export function takeRows(input: Tensor, output: View): ClickDispatch {
   const N4 = input.stride / 4;
   return {

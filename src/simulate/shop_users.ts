@@ -1,4 +1,4 @@
-/** The users of a made-up shop as they are: the truth. */
+/** Users of a synthetic shop: the ground truth. */
 
 import stepText from "../../kernels/simulate/shop_step.wgsl" with { type: "text" };
 import utilityText from "../../kernels/simulate/shop_utility.wgsl" with { type: "text" };
@@ -28,10 +28,10 @@ import type { PageBuffers } from "./page_buffers.ts";
 const utilityKernel = parseKernel("shop_utility", utilityText);
 const stepKernel = parseKernel("shop_step", stepText);
 
-/** Rows of a chunk of users whose utilities of all items are wanted. */
+/** Rows (users x items) of a chunk. */
 const CHUNK_ROWS = 2 ** 18;
 
-/** [I, 4] style1, style2, price, and what is the same for everybody: the appeal and the shop's constant. */
+/** Returns [I, 4] style1, style2, price, and the part that is the same for all users: appeal and the shop's constant. */
 function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {
   const { style, price } = places;
   const count = values.length / demoFeatures;
@@ -39,28 +39,28 @@ function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuf
   for (let item = 0; item < count; item++) {
     const f = getItemFeatures(values, item);
     const p = f[price] ?? 0;
-    // Before the first click nothing but the price depends on the user.
+    // Before the first click only the price term depends on the user.
     const appeal = computeShopUtility(shop, firstState, f) + 0.3 * p * p;
     table.set([f[style] ?? 0, f[style + 1] ?? 0, p, appeal], 4 * item);
   }
   return table;
 }
 
-/** The truth of a made-up shop, for pages of any size. */
+/** Ground truth of a synthetic shop, for pages of any size. */
 export class ShopSource implements UsersSource {
-  /** For reports. */
+  /** Name in reports. */
   readonly name: string;
   /** I, items of the catalogue. */
   readonly itemCount: number;
 
-  /** The users of a shop. @param values [I, F] the shop's items, as its log has them. */
+  /** Creates the users of a shop. @param values [I, F] the shop's items, as in its log. */
   constructor(readonly shop: ShopTruth, readonly values: Float32Array) {
     this.name = `the ${shop.name} shop`;
     this.itemCount = values.length / demoFeatures;
   }
 
   /**
-   * Users on a page.
+   * Allocates the users of a page.
    * @internal
    */
   users(page: PageBuffers, arena = page.arena): SimulatedUsers {
@@ -70,7 +70,7 @@ export class ShopSource implements UsersSource {
 
 class ShopUsers implements SimulatedUsers {
   readonly name: string;
-  /** [events, 3]: running means of both style coordinates and of the price of what was clicked. */
+  /** [events, 3]: running means of both style coordinates and of the price of the clicked items. */
   readonly state: Tensor;
   readonly itemVectors: Tensor;
   readonly eta = 1;
@@ -114,7 +114,7 @@ class ShopUsers implements SimulatedUsers {
     }];
   }
 
-  /** They click by what they clicked. */
+  /** Returns nothing: only clicks change the users of a shop. */
   shown(): ClickDispatch[] {
     return [];
   }

@@ -1,25 +1,25 @@
-/** What came of episodes, in numbers. */
+/** Metrics of simulated episodes. */
 
 import { UserError } from "../user_error.ts";
 import type { EpisodeLog } from "./episode_log.ts";
 
-/** Sums over the users who were there on a page. */
+/** Sums over the users who saw a page. */
 export interface PageTotals {
-  /** Users who were there. */
+  /** Users who saw the page. */
   readonly shown: number;
   /** Clicks of these users. */
   readonly clicks: number;
-  /** Their rewards. */
+  /** Sum of rewards. */
   readonly reward: number;
-  /** Sum of P(any click): what those who click expected of themselves. */
+  /** Sum of P(any click) by the environment. */
   readonly predicted: number;
 }
 
-/** What came of the episodes of all users. */
+/** Metrics of the episodes of all users. */
 export interface SimulationMetrics {
-  /** How many users. */
+  /** Number of users. */
   readonly users: number;
-  /** Episodes of each user. */
+  /** Episodes per user. */
   readonly episodes: number;
   /** T, pages of an episode. */
   readonly pages: number;
@@ -31,31 +31,31 @@ export interface SimulationMetrics {
   readonly clicks: Uint32Array<ArrayBuffer>;
   /** [episodes, users] pages until the user left. */
   readonly seen: Uint32Array<ArrayBuffer>;
-  /** [pages] over all users and episodes. */
+  /** [pages] totals over all users and episodes. */
   readonly byPage: readonly PageTotals[];
-  /** [I] how often each item was shown. */
+  /** [I] impressions of each item. */
   readonly itemShown: Uint32Array<ArrayBuffer>;
-  /** [I] how often it was clicked. */
+  /** [I] clicks on each item. */
   readonly itemClicked: Uint32Array<ArrayBuffer>;
 }
 
-/** The share of the catalogue that was shown at least once. */
+/** Returns the share of the catalogue that was shown at least once. */
 export function computeCoverage({ itemShown }: Pick<SimulationMetrics, "itemShown">): number {
   return itemShown.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0) / itemShown.length;
 }
 
-/** The mean return of an episode. */
+/** Returns the mean return of an episode. */
 export function meanReturn({ returns }: Pick<SimulationMetrics, "returns">): number {
   return returns.reduce((sum, own) => sum + own, 0) / returns.length;
 }
 
-/** Clicks a page that was seen. */
+/** Returns clicks per displayed page. */
 export function computeClickRate({ byPage }: Pick<SimulationMetrics, "byPage">): number {
   const sum = (of: (page: PageTotals) => number) => byPage.reduce((total, page) => total + of(page), 0);
   return sum(({ clicks }) => clicks) / sum(({ shown }) => shown);
 }
 
-/** Adds up episodes as they come. */
+/** Accumulates episodes. */
 export class SimulationTotals {
   readonly figures: SimulationMetrics;
   readonly #byPage: { shown: number; clicks: number; reward: number; predicted: number }[];
@@ -82,7 +82,7 @@ export class SimulationTotals {
     };
   }
 
-  /** @throws UserError for a probability that is no number. */
+  /** @throws UserError for a probability that is not a number. */
   add(log: EpisodeLog): void {
     const { users, pages, slate: k, present, choices, rewards, probabilities, slates } = log;
     const { returns, clicks, seen, itemShown, itemClicked } = this.figures;

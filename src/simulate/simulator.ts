@@ -1,4 +1,4 @@
-/** Simulated users: all are stepped together on the device, under a policy or page by page. */
+/** Simulated users on the device, stepped together by a policy or page by page. */
 
 import { makeKey } from "../data/philox.ts";
 import { Arena } from "../gpu/arena.ts";
@@ -25,45 +25,45 @@ import type { Policy } from "./policy.ts";
 import { drawStartHistory, StartClicks, startClicks } from "./start.ts";
 import type { SimulatedUsers, UsersSource } from "./users.ts";
 
-/** How {@link Simulator.run} is run. */
+/** Options of {@link Simulator.run}. */
 export interface SimulatorRunOptions {
-  /** Episodes of each user; 1 by default. */
+  /** Episodes per user; 1 by default. */
   readonly episodes?: number;
-  /** The number of the first; 0 by default. Random numbers follow from it. */
+  /** Number of the first episode; 0 by default. Random numbers depend on it. */
   readonly firstEpisode?: number;
-  /** The first page that is played, from 0 on; 0 by default. Nothing is known of those before it. */
+  /** First page, from 0; 0 by default. Earlier pages have no data. */
   readonly firstPage?: number;
-  /** Told after each group of pages; also what is awaited, so that it may stop the run by throwing. */
+  /** Called and awaited after each group of pages; may stop the run by throwing. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
-  /** Told after each page, alone in its submission and awaited: what it reads of the device is what the page left there. */
+  /** Called and awaited after each page, which is submitted alone: device buffers hold the result of this page. */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
-  /** Gets the log of each episode of users who were stepped together, in order. */
+  /** Receives the log of each episode and window of users, in order. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;
 }
 
-/** What a page of {@link Simulator.step} came to, by user. */
+/** Outcome of a page of {@link Simulator.step}, by user. */
 export interface StepOutcome {
   /** [U] */
   readonly reward: Float32Array<ArrayBuffer>;
-  /** [U] the slot that was clicked, k for none. */
+  /** [U] the clicked slot, k for none. */
   readonly choice: Uint32Array<ArrayBuffer>;
-  /** [U] P(any click), as those who click have it. */
+  /** [U] P(any click) by the environment. */
   readonly probability: Float32Array<ArrayBuffer>;
-  /** [U] 1 where the user has left, on this page or before. */
+  /** [U] 1 if the user has left, on this page or before. */
   readonly terminated: Uint8Array<ArrayBuffer>;
-  /** Whether this was the last page. */
+  /** True if this was the last page. */
   readonly truncated: boolean;
 }
 
-/** Pages that are submitted at once. A wait for them costs nothing, as the next are under way. */
+/** Pages per submission. Waiting for a group costs nothing while the next one runs. */
 const PAGES_A_SUBMIT = 8;
-/** The most bytes that is taken by what users have passed over, four times the bits of items: less than any adapter binds. */
+/** Most bytes of the counts of items passed over, four times the bits of items: below the binding limit of any adapter. */
 const PASSED_BYTES = 112 * 2 ** 20;
-/** The most rows of all slates: hidden layers have a row for each. */
+/** Most rows of all slates: hidden layers have a row for each. */
 const SLATE_ROWS = 2 ** 18;
 
 /**
- * Simulated users: a learned model's, or those of a made-up shop.
+ * Simulated users of a learned model or a synthetic shop.
  *
  * @example
  * ```ts ignore
@@ -77,9 +77,9 @@ export class Simulator {
   readonly #environment: SimulatedUsers;
   readonly #log: LogViews;
   readonly #starts: StartClicks;
-  /** Of slates that are given. */
+  /** Episode whose slates the caller provides. */
   #given: Episode | undefined;
-  /** Of {@link step}. */
+  /** Position of {@link step}. */
   #standing: { readonly episode: number; page: number } | undefined;
   #clicked: Set<number>[] = [];
   readonly #stack: DisposableStack;
@@ -87,10 +87,10 @@ export class Simulator {
   private constructor(
     /** @internal */
     readonly gpu: Gpu,
-    /** Who is simulated. */
+    /** Simulated users. */
     readonly source: UsersSource,
     /**
-     * With all defaults filled in.
+     * Options with all defaults.
      * @internal
      */
     readonly settings: SimulationSettings,
@@ -110,8 +110,8 @@ export class Simulator {
   }
 
   /**
-   * Users of a source, on the device.
-   * @throws UserError for options that do not fit the catalogue or each other, and for more than the adapter holds.
+   * Loads the users of a source on the device.
+   * @throws UserError for options that do not fit the catalogue or each other, and beyond the adapter's memory.
    */
   static create(gpu: Gpu, source: UsersSource, options: SimulatorOptions): Promise<Simulator> {
     return new Promise((resolve) =>
@@ -125,8 +125,8 @@ export class Simulator {
   }
 
   /**
-   * All users under a policy, each for some episodes. Nothing is waited for between pages.
-   * @throws UserError for utilities that are no numbers, and what the policy throws.
+   * Simulates all users under a policy. It does not wait between pages.
+   * @throws UserError for utilities that are not numbers, and errors of the policy.
    */
   async run(policy: Policy, options: SimulatorRunOptions = {}): Promise<SimulationMetrics> {
     const { episodes = 1, firstEpisode = 0, firstPage = 0, onProgress, onPage, onLog } = options;
@@ -142,7 +142,7 @@ export class Simulator {
     const all = episodes * windows * groups;
     let done = 0;
     this.#standing = undefined; // the users of step() are those of this run from here on
-    /** What became of the log of the episode before, which is read while the next is played. */
+    /** Reading of the previous episode's log, which overlaps with the next episode. */
     let before: Promise<void> | undefined;
     const take = async (reading: Promise<EpisodeLog>, earlier: Promise<void> | undefined) => {
       const log = await reading;
@@ -174,7 +174,7 @@ export class Simulator {
     return sums.figures;
   }
 
-  /** Starts an episode for {@link step}. @param episode its number: random numbers follow from it. */
+  /** Starts an episode for {@link step}. @param episode its number, on which random numbers depend. */
   async reset(episode = 0): Promise<void> {
     const { users, seed } = this.settings;
     if (users > this.together) {
@@ -195,8 +195,8 @@ export class Simulator {
   }
 
   /**
-   * Shows a slate to every user. One wait.
-   * @param slates [U, k] items. Those of users who have left are not looked at.
+   * Shows a slate to every user. Waits once.
+   * @param slates [U, k] items. Those of users who have left are ignored.
    * @throws UserError before {@link reset} and after the last page, and for slates that no user may see.
    */
   async step(slates: ArrayLike<number>): Promise<StepOutcome> {
@@ -233,7 +233,7 @@ export class Simulator {
     };
   }
 
-  /** [U, S] what is known of each user from their clicks, as the encoder of whoever clicks has it. Waits for the GPU. */
+  /** Reads [U, S] the users' states by the environment's encoder. Waits for the GPU. */
   async states(): Promise<Float32Array<ArrayBuffer>> {
     const { state } = this.#environment;
     const { users } = this.settings;
@@ -241,16 +241,16 @@ export class Simulator {
     return unpadRows(values, Math.min(users, this.together), state.columns, state.groups, state.stride);
   }
 
-  /** Frees the GPU. Nothing may be under way. */
+  /** Releases the device memory. Nothing may be in flight. */
   destroy(): void {
     this.#stack.dispose();
   }
-  /** As `destroy`, for blocks that hold it by `using`. */
+  /** Calls `destroy`, for `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }
 
-  /** Submits an episode, and waits for no more than the group of pages before the last. */
+  /** Submits an episode; at most two groups of pages are in flight. */
   async #play(
     episode: Episode,
     key: EpisodeKey,
@@ -275,12 +275,12 @@ export class Simulator {
     }
   }
 
-  /** Resolves when the device has done what was submitted so far. */
+  /** Resolves when the device has finished all submitted work. */
   async #reached(): Promise<void> {
     await readViews(this.gpu, [{ ...this.#page.alive, size: 4 }]);
   }
 
-  /** Records a policy, with an arena of its own. @param stack gets what is freed in the end. */
+  /** Records a policy with its own arena. @param stack receives what is disposed at the end. */
   #record(policy: Policy, stack: DisposableStack): Promise<Episode> {
     const { observes } = policy;
     if (observes && observes.itemCount !== this.source.itemCount) {

@@ -1,4 +1,4 @@
-/** How users are simulated: what may be left out, and what is refused, of options and of slates that a program writes itself. */
+/** Options of simulations, their defaults, and validation of options and of slates that a program provides. */
 
 import { UserError } from "../user_error.ts";
 import { createPool, type ItemPool, type PoolOptions } from "./pool.ts";
@@ -6,9 +6,9 @@ import { startClicks, type StartOptions } from "./start.ts";
 import { formatThousands } from "../number_text.ts";
 import type { PageCapacity } from "./page_buffers.ts";
 
-/** How users are simulated. */
+/** Options of a simulation. */
 export interface SimulatorOptions {
-  /** How many users. */
+  /** Number of users. */
   readonly users: number;
   /** k, items of a slate. */
   readonly slate: number;
@@ -16,33 +16,33 @@ export interface SimulatorOptions {
   readonly pages: number;
   /** 32 bits; 1 by default. The same seed gives the same bits on the same adapter. */
   readonly seed?: number;
-  /** 1 a click (`click`, by default), or the clicked item's utility. */
+  /** Reward of a click: 1 (`click`, by default), or the clicked item's utility. */
   readonly reward?: "click" | "utility";
-  /** Whether clicked items may be shown again; they may not by default. */
+  /** True if clicked items may be shown again; false by default. */
   readonly repeats?: boolean;
   /** Probability that a user leaves after a page without a click; 0 by default. */
   readonly leave?: number;
-  /** A user leaves after so many pages in a row without a click; 0, by default: never. */
+  /** Pages in a row without a click after which a user leaves; 0, by default: never. */
   readonly patience?: number;
-  /** Which items may be shown; all by default. */
+  /** Items that may be shown; all by default. */
   readonly pool?: PoolOptions;
-  /** What users start with; nothing by default. */
+  /** Clicks that users start with; none by default. */
   readonly start?: StartOptions;
-  /** The most users that are stepped together; 4,096 by default. The bits do not depend on it. */
+  /** Most users that are stepped together; 4,096 by default. The bits do not depend on it. */
   readonly together?: number;
 }
 
-/** The options with all defaults, checked. */
+/** Validated options with all defaults. */
 export interface SimulationSettings extends Required<Omit<SimulatorOptions, "pool">> {
-  /** Which items may be shown. */
+  /** Items that may be shown. */
   readonly pool: ItemPool;
 }
 
 const TOGETHER = 4096;
-/** A slate's slots need random words of their own: 16 a purpose and slot, 32 bits. */
+/** Each slot needs its own random words: 16 per purpose and slot, 32 bits. */
 const MOST_SLATE = 1024;
 
-/** @throws UserError that says what was expected. */
+/** @throws UserError that names the expected value. */
 export function resolveSettings(options: SimulatorOptions, items: number): SimulationSettings {
   const { users, slate, pages, seed = 1, reward = "click", repeats = false, leave = 0, patience = 0 } =
     options;
@@ -93,9 +93,9 @@ function checkStart(start: StartOptions, items: number): void {
 }
 
 /**
- * Slates as the device takes them.
- * @param slates [U, k] items. @param clicked what each user has clicked, where that may not be shown again
- * @throws UserError for a wrong number of items, ones that there are not, and such that no user may see.
+ * Validates slates and converts them for the device.
+ * @param slates [U, k] items. @param clicked items of each user that may not be shown again
+ * @throws UserError for a wrong number of items, unknown items, and slates that a user may not see.
  */
 export function validateSlates(
   slates: ArrayLike<number>,

@@ -1,4 +1,4 @@
-/** What users start with: nothing, or the clicks of users who were logged. */
+/** Start clicks of simulated users: none, or those of logged users. */
 
 import feedText from "../../kernels/simulate/feed_click.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -10,15 +10,15 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const feedKernel = parseKernel("feed_click", feedText);
 
-/** `empty`, or histories, items clicked, oldest first: each simulated user draws one of them for each episode. */
+/** `empty`, or histories (clicked items, oldest first), of which each simulated user draws one per episode. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
 
-/** The most clicks that a user starts with. */
+/** Returns the most clicks that a user starts with. */
 export function startClicks(start: StartOptions): number {
   return start === "empty" ? 0 : start.reduce((most, { length }) => Math.max(most, length), 0);
 }
 
-/** What a user starts an episode with. */
+/** Draws the start clicks of a user's episode. */
 export function drawStartHistory(
   start: StartOptions,
   user: number,
@@ -30,9 +30,9 @@ export function drawStartHistory(
   return start[Math.floor(word / 2 ** 32 * start.length)] ?? [];
 }
 
-/** The clicks that users start with, on the device. */
+/** Start clicks on the device. */
 export class StartClicks {
-  /** [S, U] item or NONE; a word at least. */
+  /** [S, U] item or NONE; at least one word. */
   readonly view: View;
   readonly #items: Uint32Array<ArrayBuffer>;
 
@@ -41,7 +41,7 @@ export class StartClicks {
     this.view = page.arena.allocate("starts", this.#items.byteLength);
   }
 
-  /** Sends what these users start an episode with. */
+  /** Uploads the start clicks of an episode. */
   put(users: number, firstUser: number, episode: number, key: PhiloxKey): void {
     const { page } = this;
     if (page.startClicks === 0) return;
@@ -53,7 +53,7 @@ export class StartClicks {
     page.gpu.queue.writeBuffer(this.view.buffer, this.view.offset, this.#items);
   }
 
-  /** Users click what they start with in the place `step.page`. */
+  /** Records clicks on the start item with index `step.page`. */
   feed(): ClickDispatch {
     const { users: USERS, event, clicked } = this.page;
     return {

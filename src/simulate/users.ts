@@ -1,4 +1,4 @@
-/** Who is simulated, and how others see them: the interfaces. Adding a kind of users is a file that implements one. */
+/** Interfaces of simulated users. A new kind of users implements them. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -6,20 +6,20 @@ import type { Memory, View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 
-/** What the users of a page think of their slates. */
+/** Utilities of the users' slates. */
 export interface SlateUtilities {
   readonly dispatches: readonly ClickDispatch[];
   /** [rows, 1], stride 1: row u k + j for the item in slot j of user u. */
   readonly utilities: Tensor;
 }
 
-/** What some of the users think of all items: users are taken in chunks, as U I rows are many. */
+/** Utilities of all items for chunks of users, because U I rows are too many at once. */
 export interface CatalogueUtilities {
-  /** Users of a chunk, at most. */
+  /** Most users of a chunk. */
   readonly users: number;
   /**
-   * For the users from `step.first_entry` on. The sizes of a chunk of c users are c users, c events, c I rows, I items.
-   * Places: see {@link SimulatedUsers.placeEffects}; utilities are without.
+   * Dispatches for the users from `step.first_entry` on. The sizes of a chunk of c users are c users, c events, c I rows, I items.
+   * Utilities exclude position effects, see {@link SimulatedUsers.placeEffects}.
    */
   readonly dispatches: readonly ClickDispatch[];
   /** [users, I] f32 */
@@ -27,54 +27,54 @@ export interface CatalogueUtilities {
 }
 
 /**
- * Users of a page, a row a user: a learned model's, or those of a made-up shop. They click, or a policy sees those who do through
- * them. They live as long as the page that they were made for.
+ * Users of a page, one row each, of a learned model or a synthetic shop. They are the environment, or a policy's view of it. They
+ * live as long as their page.
  */
 export interface SimulatedUsers extends Disposable {
   readonly name: string;
   /**
-   * [events, S]: before the page is shown; what policies see. Rows may be longer than S + 1: behind it stands what else is
-   * needed to put users into a remembered state, the last clicks.
+   * [events, S]: state before the page, as policies see it. Rows may be longer than S + 1: the rest stores the recent clicks, which
+   * are needed to restore a user from the state.
    */
   readonly state: Tensor;
-  /** [I, G], a constant: what is known of items. Dense features, otherwise what the model makes of an item, frozen. */
+  /** [I, G], a constant: dense item features, otherwise the model's item part, frozen. */
   readonly itemVectors: Tensor;
-  /** Once, after weights were set: tables of the items. */
+  /** Returns dispatches that compute item tables, once after weights were set. */
   prepare(): ClickDispatch[];
-  /** Users without a click. */
+  /** Returns dispatches that set users to the state without a click. */
   reset(): ClickDispatch[];
-  /** Moves users by what they clicked, `page.event[u].w`; who clicked nothing stays. */
+  /** Returns dispatches that update users by their click, `page.event[u].w`; users without a click stay. */
   step(): ClickDispatch[];
-  /** A page was shown to them. The first clicks that users are fed are not: they stand on no page. */
+  /** Returns dispatches that run after a displayed page. Start clicks have no page. */
   shown(): ClickDispatch[];
-  /** Frees what does not stand in the arena that it was made with. */
+  /** Releases memory outside the arena. */
   [Symbol.dispose](): void;
-  /** P(item) is proportional to exp(eta (u + effect of its place)), P(no click) to 1. */
+  /** P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to 1. */
   readonly eta: number;
-  /** [P - 1] what the second place, the third, ... add to a utility; undefined where places do not count. */
+  /** [P - 1] effects of the second position, the third, ...; undefined without position effects. */
   readonly placeEffects: Tensor | undefined;
-  /** After whole rows of `state` were written from outside: what utilities follow from. These users are not stepped further. */
+  /** Returns dispatches that restore users after their `state` was written. Such users are not stepped. */
   fromState(): readonly ClickDispatch[];
-  /** In the state that they are in. */
+  /** Returns utilities of the slates in the current state. */
   utilities(): SlateUtilities;
-  /** In the state that they are in. May be asked for several times: the buffers are the same. */
+  /** Returns utilities of all items in the current state. Repeated calls return the same buffers. */
   catalogue(): CatalogueUtilities;
 }
 
-/** What users are made of, for pages of any size: a model, or a shop. */
+/** Source of users for pages of any size: a model or a shop. */
 export interface UsersSource {
-  /** For reports. */
+  /** Name in reports. */
   readonly name: string;
   /** I, items of the catalogue. */
   readonly itemCount: number;
   /**
-   * Users on a page. @param arena for their memory; the page's by default.
+   * Allocates the users of a page. @param arena for their memory; the page's by default.
    * @internal
    */
   users(page: PageBuffers, arena?: Arena): SimulatedUsers;
 }
 
-/** A constant, or what a kernel writes, that no gradient flows into. */
+/** Returns a tensor without gradient: a constant, or a kernel's output. */
 export function makePlainTensor(
   name: string,
   rows: Tensor["rows"],

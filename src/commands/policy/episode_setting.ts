@@ -1,4 +1,4 @@
-/** What the options of an episode come to over a data set: the items of a pool, and whose clicks users start with. */
+/** Resolves the options of an episode for a data set: items of the pool, and start clicks of users. */
 
 import { expectFile, expectLocal, explainFileError, readTextSync } from "../../files/local_file.ts";
 import { listUsers, NONE, type Split } from "../../data/click_log.ts";
@@ -14,13 +14,13 @@ import type { EpisodeOptions, PoolArgument } from "../simulate/simulate_options.
 
 export interface EpisodeSetting {
   readonly options: SimulatorOptions;
-  /** The clicks that a simulated user starts with. */
+  /** Returns the start clicks of a simulated user. */
   getStart(user: number): ArrayLike<number>;
-  /** The id of the logged user whose clicks these are; undefined where all start with nothing. */
+  /** Returns the id of the logged user who made these clicks; undefined if users start without clicks. */
   readonly startedAs: ((user: number) => string | null) | undefined;
 }
 
-/** @throws UserError for a part of the log without users, and for a pool of items that the data do not have. */
+/** @throws UserError for a split without users, and for a pool with items that the data set lacks. */
 export function buildEpisodeSetting(
   { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed }: EpisodeOptions,
   data: OpenedDataset,
@@ -51,12 +51,12 @@ export function buildEpisodeSetting(
   };
 }
 
-/** What users start with: nothing, or the clicks of users of a part. @throws UserError for a part without users. */
+/** Returns the start clicks: none, or those of the users of a split. @throws UserError for a split without users. */
 export function buildStartOptions(source: LogSource, start: "empty" | Split): StartOptions {
   return start === "empty" ? "empty" : readHistories(source, start).histories;
 }
 
-/** What users of a part have clicked, oldest first, each in an array of its own. */
+/** Reads the clicks of a split's users, oldest first, each in its own array. */
 function readHistories(
   source: LogSource,
   part: Split,
@@ -103,7 +103,7 @@ function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions 
   return { items: [...places.keys()] };
 }
 
-/** The ids of a file, a line each or a JSON list; their places from 1. Empty lines are none. */
+/** Reads the ids of a file, one per line or a JSON list, with positions from 1. Empty lines are skipped. */
 function idsOfFile(path: string): { id: string; place: number }[] {
   expectLocal(path);
   expectFile(path);

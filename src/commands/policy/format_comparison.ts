@@ -1,4 +1,4 @@
-/** What `policy compare` prints: the figures of each environment, and differences with the interval that is the wider one. */
+/** Output of `policy compare`: metrics per environment, and differences with the wider interval. */
 
 import {
   findDifference,
@@ -15,7 +15,7 @@ import { describeEnvironment } from "../../report/policy_charts.ts";
 import { formatTable } from "../../cli/table.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** @param task what tells it from others beside it, see {@link import("../../policy/comparison/comparison.ts").taskNames}; empty for one alone. */
+/** @param task settings in which it differs from other comparisons, see {@link import("../../policy/comparison/comparison.ts").nameTasks}; empty for a single one. */
 export function formatComparison(comparison: PolicyComparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const columns = [
@@ -61,7 +61,7 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
   ].join("\n\n");
 }
 
-/** Where comparisons are of different slates: reward and click rate of each size, as the published table has them. */
+/** Formats reward and click rate by slate size, as in the published table; undefined for other comparisons. */
 export function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
   const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;

@@ -1,4 +1,4 @@
-/** Logs that policies are held against: opened over the items of those who say what is clicked, and what is said of a policy by them. */
+/** Off-policy evaluation in commands: logs over the items of the users' model, and the text of an evaluation. */
 
 import { openData } from "../../cli/open_data.ts";
 import { formatTable } from "../../cli/table.ts";
@@ -24,7 +24,7 @@ import {
 import { collectEvidence } from "../../policy/evaluation/evidence.ts";
 import type { PolicyTask } from "../../policy/learning/policy_training_config.ts";
 
-/** A log over the items of some users. @throws UserError for one over others. */
+/** Opens a log. @throws UserError for other items than the users'. */
 export async function openLogged(
   log: string,
   { data }: UserSelection,
@@ -41,9 +41,9 @@ export async function openLogged(
 }
 
 /**
- * The pages that a policy is evaluated on: of all users, but for those that the model, or the policy, was made of.
- * @param counted whether the policy is made of the log's train users
- * @throws UserError for a log that stays on disk, or whose pages are in no order.
+ * Selects the pages to evaluate on: those of all users who were not used to train the model or the policy.
+ * @param counted true if the policy counts the log's train users
+ * @throws UserError for a log on disk, or with unknown positions.
  */
 export function selectEvaluationClicks(
   { dataset, source, users: ids }: OpenedDataset,
@@ -72,7 +72,7 @@ export function selectEvaluationClicks(
   };
 }
 
-/** Items of most pages. */
+/** Returns the size of most pages. */
 export function findCommonSlateSize({ eventRows, eventGiven, eventClick }: Clicks): number {
   const pages = eventClick.keys().filter((e) => !eventGiven?.[e]);
   const bySize = [...Map.groupBy(pages, (e) => eventRows[e + 1]! - eventRows[e]!)];
@@ -80,17 +80,17 @@ export function findCommonSlateSize({ eventRows, eventGiven, eventClick }: Click
   return usual?.[0] ?? 1;
 }
 
-/** Pages of the user who has the most. */
+/** Returns the most pages of a user. */
 export function findMostPages({ userEvents }: Clicks): number {
   return userEvents.reduce((most, first, user) => Math.max(most, (userEvents[user + 1] ?? first) - first), 1);
 }
 
-/** ".4756" */
+/** Formats four digits: ".4756". */
 export const formatDigits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.");
 export const formatRange = ({ interval }: MeanEstimate) =>
   interval ? `${formatDigits(interval[0])} to ${formatDigits(interval[1])}` : "-";
 
-/** Whether the propensities can be right, which estimates hold, and whether the log agrees with the model. */
+/** Describes whether the propensities are plausible, which estimates are valid, and whether the log agrees with the model. */
 export function describeEvaluation(
   { estimates: { model }, gap, weight, propensities, factor, off }: OffPolicyEvaluation,
 ): string[] {
@@ -124,7 +124,7 @@ export function describeEvaluation(
   ];
 }
 
-/** A log, and who says what is clicked on it. */
+/** A log, and the model that predicts its clicks. */
 export interface LogEvaluationContext {
   readonly clicks: Clicks;
   readonly getUserId: (user: number) => string;
@@ -133,21 +133,21 @@ export interface LogEvaluationContext {
   readonly onProgress: (policy: string, done: number, of: number) => void;
 }
 
-/** What a log says of a policy: figures, or why it says nothing. */
+/** Evaluation of a policy on a log, or the reason why it has none. */
 export interface PolicyLogResult {
   readonly policy: string;
   readonly evaluation?: OffPolicyEvaluation;
   readonly refused?: string;
-  /** Of the next page, DR: this policy less greedy, on the same pages. */
+  /** DR on the next page: this policy minus greedy, on the same pages. */
   readonly lessRival?: MeanEstimate;
 }
 
-/** At which a policy draws; undefined where it always shows its best slate. Random slates are drawn whatever is said. */
+/** Returns the temperature of a policy's slates; undefined if it always shows its best slate. Random slates have 1. */
 export function getTemperature(name: string, explore: Exploration | undefined): number | undefined {
   return explore?.temperature ?? (name === "random" ? 1 : undefined);
 }
 
-/** What the log says of each policy, in their order. @param repeats of the task: whether items are shown again after their click */
+/** Evaluates policies on a log in their order. @param repeats of the task: items are shown again after their click */
 export async function evaluatePoliciesOnLog(
   gpu: Gpu,
   { clicks, getUserId: nameOf, model, explore, onProgress }: LogEvaluationContext,
@@ -182,7 +182,7 @@ export async function evaluatePoliciesOnLog(
   });
 }
 
-/** The same beside the simulators' figures, and where they disagree. */
+/** Formats estimates from the log next to simulated click rates, and contradictions between them. */
 export function formatLogComparison(
   log: string,
   comparison: PolicyComparison,

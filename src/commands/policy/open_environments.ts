@@ -1,4 +1,4 @@
-/** Where policies are compared: with the users that they learned on, those of a second model, and the truth of a made-up shop. */
+/** Environments of a comparison: the users that policies were trained on, a second model's, and a synthetic shop's ground truth. */
 
 import { countTrain } from "../../counts/train_counts.ts";
 import { drawShopItems } from "../../data/demo_shop.ts";
@@ -27,33 +27,32 @@ import {
 } from "../simulate/user_selection.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Environments before there is a device. */
+/** Environments before a device is opened. */
 export interface FoundEnvironments {
-  /** Whom the policies were trained on. */
+  /** Users that the policies were trained on. */
   readonly own: UserSelection;
-  /** What the tests of the models said of them. */
+  /** Test verdicts of the models. */
   readonly verdicts: readonly string[];
   open(gpu: Gpu, stack: DisposableStack): OpenedEnvironments;
 }
 
 export interface OpenedEnvironments {
-  /** The one that the policies learned in comes first. */
+  /** The environment of the training comes first. */
   readonly environments: readonly OpenEnvironment[];
-  /** Through whom policies see users. */
+  /** Users through which policies observe. */
   readonly witness: UsersSource;
-  /** Of the model, or of the shop. */
+  /** Log of the model or the shop. */
   readonly log: LogSource;
-  /** What the log of the witness knows; undefined where it is a truth. */
+  /** Returns the support by the observer's log; undefined for a ground truth. */
   logged(): Promise<LogSupport | undefined>;
 }
 
-/** Pages of a log whose states stand for all. */
+/** Most pages of the log that represent its states. */
 const MOST_HISTORIES = 4096;
 
 /**
- * @param subject whom the policies were trained on.
- * @throws UserError for a subject that has changed, or whose log has a click on every page, and for environments over other
- *   items, or given twice.
+ * @param subject the users that the policies were trained on.
+ * @throws UserError for a changed subject, a log with a click on every page, and environments with other items or given twice.
  */
 export async function findEnvironments(
   subject: PolicySubject,
@@ -96,7 +95,7 @@ export async function findEnvironments(
   };
 }
 
-/** "the model runs/a", "the restless shop". */
+/** Formats "the model runs/a" or "the restless shop". */
 function describeSubject(subject: PolicySubject): string {
   if (subject.kind === "truth") return `the ${subject.shop} shop`;
   return `the model ${subject.path.replace(/[/\\]best-loss\.safetensors$/, "")}`;
@@ -116,7 +115,7 @@ async function secondModel(
   );
 }
 
-/** @throws UserError for a shop whose items are not those of the model's log. */
+/** @throws UserError for a shop with other items than the model's log. */
 function openShopTruth(
   subject: PolicySubject,
   { data }: UserSelection,
@@ -145,12 +144,12 @@ function openShopTruth(
   return new ShopSource(shop, values);
 }
 
-/** [I, F] dense features of items that are in memory. */
+/** Returns [I, F] dense features of items in memory. */
 function getDenseFeatures({ items: { items } }: LogSource): Float32Array | undefined {
   return items?.kind === "dense" ? items.values : undefined;
 }
 
-/** @throws UserError for others. */
+/** @throws UserError for other items. */
 function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string): void {
   if (hasSameItems(one, other)) return;
   const countItems = ({ source }: OpenedDataset) => formatThousands(source.items.shape.count);

@@ -1,4 +1,4 @@
-/** `policy`: policies that choose slates. Each subcommand is a file of its own, and a line here. */
+/** `policy`: policies that choose slates. Each subcommand has its own file, and a line here. */
 
 import { Command } from "commander";
 import { version } from "../../version.ts";
@@ -9,7 +9,7 @@ import { createPolicyEvaluateCommand } from "./policy_evaluate.ts";
 import { createPolicyRankCommand } from "./policy_rank.ts";
 import { createPolicyTrainCommand } from "./policy_train.ts";
 
-/** @returns the exit code that a subcommand has set. */
+/** @returns the exit code of the subcommand. */
 async function main(): Promise<number> {
   const command = new Command("deno task policy")
     .description(

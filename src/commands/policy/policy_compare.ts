@@ -1,4 +1,4 @@
-/** `policy compare`: policies with users that they learned on, with others, and with those of the truth. */
+/** `policy compare`: compares policies on the users of their training, on a second model's users, and on a ground truth. */
 
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
@@ -56,7 +56,7 @@ import {
 import { stepProgress } from "../../cli/progress.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Points of (m1, m2, p): 10 s of CPU for 20 pages of a shop of 500 items, or one. */
+/** Points of (m1, m2, p): 10 s of CPU for 20 pages of a shop of 500 items, or 1 s. */
 const GRIDS = { fine: usualPoints, coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
 
@@ -219,14 +219,14 @@ function openContenders(
   }
   const truth = environments.find(({ role }) => role === "truth")?.source;
   const points = GRIDS[options.optimum];
-  // The best plan is one for users who begin without a click.
+  // The optimum is computed for users who start without a click.
   if (truth instanceof ShopSource && points && task.start === "empty") {
     others.push(makeOptimalPolicy(truth, simulated, points));
   }
   return [...learned, ...others];
 }
 
-/** The policies that a log is asked about: one training of each, and the rivals. */
+/** Lists the policies to evaluate on a log: one training of each, and the rivals. */
 function listLoggedPolicies(
   stack: DisposableStack,
   { policies }: PolicyGroup,
@@ -289,7 +289,7 @@ async function tell(
   console.log(`\nThe page is ${out}, and the return of each user ${returnsBeside(out)}`);
 }
 
-/** A column for each policy, training and environment, the same users in all. */
+/** Lists a column per policy, training and environment, with the same users. */
 function listReturns(comparisons: readonly PolicyComparison[]): { name: string; returns: Float64Array }[] {
   const tasks = nameTasks(comparisons);
   return comparisons.flatMap(({ cells }, k) =>
@@ -301,7 +301,7 @@ function listReturns(comparisons: readonly PolicyComparison[]): { name: string; 
   );
 }
 
-/** Without what is of every user. */
+/** Omits arrays over users. */
 function plain(key: string, value: unknown): unknown {
   return ["returns", "points", "sorted"].includes(key) ? undefined : value;
 }

@@ -1,4 +1,4 @@
-/** `policy evaluate`: what a policy would have earned on logged pages, before anybody sees it. */
+/** `policy evaluate`: estimates from logged pages what a policy would earn. */
 
 import { Command, Option } from "commander";
 import { createMemoryRowsOption } from "../../cli/open_data.ts";
@@ -94,7 +94,7 @@ async function run(options: Options): Promise<void> {
   using progress = createDelayedProgress();
   await withDevice(async (gpu, stack) => {
     const { environment: model } = found.open(gpu, stack);
-    // The log's train users say what is popular.
+    // Popularity is counted on the log's train users.
     const policy = opened
       ? stack.use(opened.policy(model))
       : openNamedPolicy(options.policy, { data: logged, known: undefined }).policy;
@@ -119,7 +119,7 @@ async function run(options: Options): Promise<void> {
   });
 }
 
-/** Who says what is clicked, and the log, over the same items. */
+/** Opens the users who click, and a log over the same items. */
 async function usersAndLog(
   { log, model, shop, dataSeed, memoryRows }: Options,
   opened: OpenedPolicy | undefined,
@@ -145,7 +145,6 @@ async function usersAndLog(
   return { found, logged: await openLogged(log, found, memoryRows) };
 }
 
-/** What is said of an evaluation. */
 function evaluationText(
   name: string,
   log: string,

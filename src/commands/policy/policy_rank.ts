@@ -1,4 +1,4 @@
-/** `policy rank`: what a policy shows a user next, by the items that they clicked. */
+/** `policy rank`: prints the next slate for a user's clicks. */
 
 import { Command } from "commander";
 import { type IdList, parseIds } from "../../data/ids.ts";

@@ -1,4 +1,4 @@
-/** `policy train`: a policy from simulated users; its options, and its folder. */
+/** `policy train`: options and folder of a training. */
 
 import process from "node:process";
 import * as v from "../../schema.ts";
@@ -54,7 +54,7 @@ import { formatThousands } from "../../number_text.ts";
 import { buildConfig } from "../../option.ts";
 import { addUsersOptions, checkUsers, type UserSelectionOptions } from "../simulate/simulate_options.ts";
 
-/** A clip of 0 is none. */
+/** Options of `policy train`; clip 0 stands for null. */
 interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig {
   saveDir?: string;
   resume?: string;
@@ -62,7 +62,7 @@ interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig 
 
 type Names = readonly (keyof PolicyTrainingConfig)[];
 
-/** Groups stand in the help in this order, behind what is learned, and from whom. */
+/** Option groups in the order of the help, after algorithm and users. */
 const GROUPS: Readonly<Record<string, Names>> = {
   Pages: ["slate", "pages", "users", "reward", "start", "repeats", "leave", "patience"],
   Network: ["hidden", "trunk", "sharePositions"],
@@ -92,7 +92,7 @@ export function addPolicyTrainOptions(command: Command): Command {
   return command;
 }
 
-/** @throws UserError where it is not said whose clicks to learn from, or begin with, or it is said twice. */
+/** @throws UserError if the users to train on, or their start clicks, are not specified or specified twice. */
 function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions, "start">): void {
   checkUsers(options);
   if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
@@ -105,7 +105,7 @@ function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions,
   throw new UserError("Expected --model or --truth, got both. A policy is trained on one kind of users.");
 }
 
-/** The training that the options ask for. @throws UserError for options that make no sense together. */
+/** Returns the training config of the options. @throws UserError for options that contradict each other. */
 export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTrainingConfig {
   const config = buildConfig(policyTrainingFields, { ...options });
   const training = v.parse(policyTrainingSchema, { ...config, clip: config.clip === 0 ? null : config.clip });
@@ -118,7 +118,7 @@ export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTr
   return training;
 }
 
-/** @throws UserError for other options beside --resume. */
+/** @throws UserError for other options together with --resume. */
 function checkPolicyResume(given: GivenOptions): void {
   const allowed = ["resume", "steps", "memoryRows"];
   const extra = [...given].filter(([name]) => !allowed.includes(name)).map(([, flag]) => flag);
@@ -155,7 +155,7 @@ export function createPolicyTrainCommand(): Command {
 
 const NEW_POLICY = { what: "the policy", option: "--save-dir" };
 
-/** @throws UserError for a folder that holds something. */
+/** @throws UserError for a folder that is not empty. */
 function expectNewPolicy(path: string): void {
   if (!listContents(path)?.includes("policy.json")) return expectEmpty(path, NEW_POLICY);
   throw new UserError(
@@ -217,7 +217,7 @@ async function goOn(
   return await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
 }
 
-/** @param saved of a training that has begun. */
+/** @param saved config of a training to resume. */
 async function withTrainer<T>(
   found: UserSelection,
   training: PolicyTrainingConfig,
@@ -229,7 +229,7 @@ async function withTrainer<T>(
     const source = found.open(gpu, stack).environment;
     if (saved) {
       await compareMachine(gpu, saved);
-      // The kernel variants that the training began with, so that it goes on bit for bit.
+      // The recorded kernel variants, so that a resumed training has the same bits.
       gpu.useShapes(reuseVariants(saved.variants, gpu.variants));
     }
     const config = saved ? { ...saved, training } : v.parse(policyConfigSchema, {

@@ -1,4 +1,4 @@
-/** `simulate`: slates for simulated users, and what came of them. */
+/** `simulate`: shows slates to simulated users and reports the outcome. */
 
 import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
@@ -90,7 +90,7 @@ const FOLDERS = {
   writeLog: { what: "the simulated log", option: "--write-log", own: OWN_FILES },
 } as const satisfies Record<string, FolderPurpose>;
 
-/** What is done sooner is not worth a line in a pipe. */
+/** Progress is not logged to a pipe before this time. */
 const SILENT_MS = 2000;
 
 async function main(): Promise<number> {
@@ -156,7 +156,7 @@ async function main(): Promise<number> {
   });
 }
 
-/** A trained policy shows slates, and as many pages, as it was trained for, to users who start so, unless others are asked for. */
+/** Applies slate, pages and start of a trained policy where the options do not name others. */
 function asTrained(
   options: SimulateOptions,
   given: GivenOptions,
@@ -171,7 +171,7 @@ function asTrained(
   };
 }
 
-/** The policy that is asked for, and its rivals. A rival that the data say too little for is left out. */
+/** Opens the policy and its rivals. A rival for which the data are insufficient is omitted with a note. */
 async function chosen(
   options: SimulateOptions,
   opened: OpenedPolicy | undefined,

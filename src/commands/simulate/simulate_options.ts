@@ -1,4 +1,4 @@
-/** The options of `simulate`; who clicks, and where policies are tried, as options of other commands, too. */
+/** Options of `simulate`, and options for users and environments that other commands share. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Split } from "../../data/click_log.ts";
@@ -28,10 +28,10 @@ import { type Exploration, TEMPERATURES } from "../../simulate/exploring_policy.
 import type { SimulationSettings } from "../../simulate/simulator_options.ts";
 import { findShop, shopNames, shops } from "../../data/shops.ts";
 
-/** `all` items, some `random` ones for each page, or those of a file. */
+/** `all` items, about `random` ones per page, or those of a file. */
 export type PoolArgument = "all" | { readonly random: number } | { readonly file: string };
 
-/** How users are simulated, whoever they are. */
+/** Options of an episode for any users. */
 export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool" | "patience" | "together"> {
   start: "empty" | Split;
   pool: PoolArgument;
@@ -40,11 +40,11 @@ export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool
 
 export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
   resplit: boolean;
-  /** A name, or the folder of a trained one. */
+  /** Name, or folder of a trained policy. */
   policy: string;
-  /** Slates are drawn by its scores. */
+  /** Draws slates by the policy's scores. */
   explore?: Exploration;
-  /** False: this policy alone. */
+  /** False for no rivals. */
   rivals: boolean;
   saveDir?: string;
   episodesFile?: RowFormat;
@@ -62,7 +62,6 @@ each user under each policy, and episodes.csv or episodes.parquet where --episod
 
 greedy scores the whole catalogue on every page: its time grows with users x pages x items.`;
 
-/** Options of an episode, for whatever simulates users. */
 function addEpisodeOptions(command: Command): Command {
   return command
     .optionsGroup("Users and pages:")
@@ -96,7 +95,7 @@ function addEpisodeOptions(command: Command): Command {
     );
 }
 
-/** How slates are drawn by scores. @param about what for */
+/** Creates --explore. @param about its purpose */
 export function createExploreOption(about: string): Option {
   return new Option("--explore <how>", `${about}: plackett-luce:<temperature>`).argParser(exploration);
 }
@@ -120,7 +119,7 @@ function pool(text: string): PoolArgument {
   return { file: path(text) };
 }
 
-/** @throws UserError for anything that is not understood, or makes no sense together. */
+/** @throws UserError for invalid or contradictory options. */
 export function parseSimulateOptions(
   args: readonly string[],
 ): { options: SimulateOptions; given: GivenOptions } {
@@ -179,18 +178,17 @@ export interface UserSelectionOptions extends ShopSeedOptions {
   uncalibrated: boolean;
 }
 
-/** A made-up shop by its name. @param about what it is for. */
+/** Creates --shop. @param about its purpose. */
 export function createShopOption(about: string): Option {
   return new Option("--shop <name>", about).choices(shops.map(({ name }) => name));
 }
 
-/** Its seed. */
 function ofThatShop(): Option {
   const about = "seed of that shop, where the model does not say it";
   return new Option("--data-seed <n>", about).argParser(parseWholeNumber(0, LARGEST_SEED));
 }
 
-/** @param beside what --model is beside --truth, if it may be there. @param seed the seed of a shop without one, in words. */
+/** @param beside purpose of --model together with --truth, if that is allowed. @param seed default of the shop's seed, in words. */
 export function addUsersOptions(
   command: Command,
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},
@@ -220,7 +218,7 @@ export function addUsersOptions(
   return addShopSeeds(command, seed).addOption(createMemoryRowsOption());
 }
 
-/** @throws UserError where it is not said who clicks, or it is said twice. */
+/** @throws UserError if the users who click are not specified, or specified twice. */
 export function checkUsers({ model, data, shop, truth, uncalibrated }: UserSelectionOptions): void {
   if (shop !== undefined && data !== undefined) {
     throw new UserError("Expected either --shop or --data, got both. Leave one of them out.");
@@ -255,7 +253,7 @@ export interface EnvironmentOptions
   testModel?: string;
 }
 
-/** @param about what the shop's users and those of the second model are for. */
+/** @param about purpose of the shop and of the second model. */
 export function addEnvironmentOptions(
   command: Command,
   about: { readonly shop: string; readonly testModel: string },

@@ -1,4 +1,4 @@
-/** The policies of `simulate`, by their names or their folders; and the same users, with the same random numbers, under each. */
+/** Policies of `simulate` by name or folder, and the simulation of the same users under each. */
 
 import type { OnProgress } from "../../data/log_source.ts";
 import { findNamedPolicy, policyNames } from "../../policy/named_policies.ts";
@@ -15,34 +15,33 @@ import type { EpisodeSetting } from "../policy/episode_setting.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { SimulateOptions, UserSelectionOptions } from "./simulate_options.ts";
 
-/** How many users are stepped together: the more an item costs them, the fewer, so that progress is seen. */
+/** Limits the users that are stepped together by the cost per item, so that progress is visible. */
 export interface BatchPace {
-  /** Users x items between two looks at the progress, about, on a CPU; Infinity for a policy that does not score all items. */
+  /** Users x items between two progress updates, on a CPU; Infinity for a policy that does not score all items. */
   readonly scores: number;
-  /** Fewer would leave the kernels idle. */
+  /** Fewer users would leave the kernels idle. */
   readonly least: number;
 }
 
 const NO_SCORES: BatchPace = { scores: Infinity, least: 1 };
-/** The layers of the utility for each item. */
+/** Policies that compute the utility network for each item. */
 const BY_UTILITY: BatchPace = { scores: 2 ** 19, least: 8 };
-/** A few operations a unit of the network for each item, for 128 users at a time. */
+/** Policies that compute a few operations per network unit and item, for 128 users at a time. */
 const BY_VALUES: BatchPace = { scores: 2 ** 23, least: 128 };
 
-/** What every policy is held against. */
+/** Baseline policies. */
 export const RIVALS = ["random", "popular"] as const;
 
-/** A policy that is ready to be shown users. */
 export interface ReadyPolicy {
-  /** As it is called in tables and files. */
+  /** Name in tables and files. */
   readonly name: string;
   readonly policy: Policy;
   readonly pace: BatchPace;
 }
 
 /**
- * Looks what is asked for before anything else is opened.
- * @returns the policy of a folder, undefined for one that has a name. @throws UserError for neither.
+ * Finds the policy before anything else is opened.
+ * @returns the policy of a folder, undefined for a named one. @throws UserError for neither.
  */
 export async function findPolicy(name: string): Promise<OpenedPolicy | undefined> {
   if (findNamedPolicy(name)) return undefined;
@@ -53,7 +52,7 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
   );
 }
 
-/** @throws UserError for a policy that there is not, or that the data say too little for. */
+/** @throws UserError for an unknown policy, or insufficient data. */
 export function openNamedPolicy(
   name: string,
   { data: { source: log }, known }: Pick<SimulationContext, "data" | "known">,
@@ -65,7 +64,7 @@ export function openNamedPolicy(
   return { name, policy, pace: named.scoresItems ? BY_UTILITY : NO_SCORES };
 }
 
-/** A policy that was trained sees users through whom it was trained on. @throws UserError where those are gone, or have other items. */
+/** Opens a trained policy, which observes users through those of its training. @throws UserError if these are missing, or have other items. */
 export async function openTrainedPolicy(
   opened: OpenedPolicy,
   simulated: SimulationContext,
@@ -77,7 +76,6 @@ export async function openTrainedPolicy(
   return { name: opened.name, policy, pace: byUtility ? BY_UTILITY : BY_VALUES };
 }
 
-/** What came of a policy. */
 export interface PolicySimulation {
   readonly name: string;
   readonly figures: PolicyMetrics;
@@ -87,15 +85,15 @@ export interface PolicySimulation {
 
 export interface SimulationCallbacks {
   readonly signal: AbortSignal;
-  /** How many users of all policies are done, and how many there are. */
+  /** Called with the number of simulated users over all policies, and the total. */
   onUsers(done: number, of: number): void;
-  /** Gets the pages of the first policy, in the order of the users. */
+  /** Receives the pages of the first policy, in the order of the users. */
   readonly onLog?: (log: EpisodeLog) => Promise<void>;
 }
 
-/** Users that are stepped together, at most. */
+/** Most users that are stepped together. */
 const MOST = 4096;
-/** On a GPU (reasoned, not measured) so many times as many fill it, and are done as soon. */
+/** A GPU takes this many times as many users (reasoned, not measured). */
 const ON_GPU = 64;
 
 function together(gpu: Gpu, items: number, { scores, least }: BatchPace): number {
@@ -103,7 +101,7 @@ function together(gpu: Gpu, items: number, { scores, least }: BatchPace): number
   return Math.max(least, Math.min(MOST, Math.floor(fit)));
 }
 
-/** @throws UserError as {@link Simulator.create}; what `signal` was aborted with. */
+/** @throws UserError as {@link Simulator.create}; the reason of an aborted `signal`. */
 export async function runPolicies(
   { gpu, environment }: Pick<SimulationContext, "gpu" | "environment">,
   { options }: Pick<EpisodeSetting, "options">,
@@ -133,7 +131,7 @@ export async function runPolicies(
   return runs;
 }
 
-/** @throws UserError where they have changed since, or have other items than those who click. */
+/** @throws UserError if the users of the training have changed, or have other items than the simulated ones. */
 export async function openTrainingUsers(
   { path, config: { trainedOn } }: OpenedPolicy,
   { gpu, stack, found: { truth, model }, environment, known, data }: SimulationContext,

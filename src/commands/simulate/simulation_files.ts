@@ -1,4 +1,4 @@
-/** The files that `simulate` writes: figures and episodes in a folder, and the pages as a data set in another one. */
+/** Files of `simulate`: metrics and episodes in a folder, and the pages as a data set in another one. */
 
 import type { IdList } from "../../data/ids.ts";
 import { expectReplaceable } from "../../files/atomic_write.ts";
@@ -16,21 +16,21 @@ import type { SimulateOptions } from "./simulate_options.ts";
 import type { PolicySimulation } from "./simulate_policies.ts";
 import type { SimulationContext } from "./user_selection.ts";
 
-/** A page that a user saw. */
+/** A displayed page. */
 interface PageRow {
   readonly user: number;
-  /** The logged user whose clicks they started with; null for nobody's. */
+  /** Logged user whose clicks they started with; null for none. */
   readonly startedAs: string | null;
   readonly page: number;
-  /** k ids. */
+  /** k item ids. */
   readonly slate: readonly string[];
-  /** The slot that was clicked, from 0; null for none. */
+  /** Clicked slot from 0; null for none. */
   readonly slot: number | null;
   readonly reward: number;
   readonly clickChance: number;
 }
 
-/** Columns of k slots. @param starts whether users start as somebody. */
+/** Lists the columns for k slots. @param starts true if users start with clicks. */
 function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
   return [
     { name: "user", type: "INT32", of: ({ user }) => user },
@@ -63,11 +63,11 @@ function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
 export interface EpisodeFileOptions {
   readonly slate: number;
   readonly items: IdList;
-  /** Whom a user started as; without it all start with nothing. */
+  /** Returns the logged user whose clicks a user started with; without it all start without clicks. */
   readonly startedAs?: (user: number) => string | null;
 }
 
-/** By user, then by page. @throws UserError when the file cannot be written. */
+/** Writes episodes by user, then by page. @throws UserError if the file cannot be written. */
 export function writeEpisodes(
   path: string,
   options: EpisodeFileOptions,
@@ -94,13 +94,13 @@ function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileO
   }));
 }
 
-/** Takes what is made, such as pages of users, as it comes, and writes it down. */
+/** Writer that receives its data, such as pages of users, in pieces. */
 export interface RowSink<T = EpisodeLog> {
-  /** Waits until what was put before is taken, so that it does not pile up. @throws what ended the writing, if it has ended. */
+  /** Waits until earlier pieces are written, which bounds memory. @throws the error that ended the writing. */
   put(made: T): Promise<void>;
-  /** All was put. @throws UserError when it cannot be written. */
+  /** Completes the file. @throws UserError if it cannot be written. */
   finish(): Promise<void>;
-  /** There will be no more: what is not whole is taken back. */
+  /** Cancels the writing and removes an incomplete file. */
   abandon(error: unknown): Promise<void>;
 }
 
@@ -110,7 +110,7 @@ export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>
   const done = write(readable);
   into.closed.catch(() => {}); // whoever puts or finishes is told
   done.catch((error) => into.abort(error)).catch(() => {}); // who never began to read would let them wait for ever
-  /** What a stream says of its reader's end is not why it has ended. */
+  /** The error of the reader is the reason; the stream's own error is not. */
   const orWhyNot = (work: Promise<void>) =>
     work.catch(async () => {
       await done;
@@ -135,7 +135,7 @@ export interface SinkContext {
   readonly setting: EpisodeSetting;
 }
 
-/** Of the files that the options ask for, in folders that are there. */
+/** Creates the sinks of the requested files in existing folders. */
 export function createSinks(context: SinkContext): RowSink[] {
   const { options: { saveDir, episodesFile, writeLog, slate }, simulated: { data }, setting } = context;
   const episodes = { slate, items: data.items, startedAs: setting.startedAs };
@@ -151,10 +151,10 @@ export function createSinks(context: SinkContext): RowSink[] {
   ];
 }
 
-/** Fewer users leave a part without any. */
+/** Fewer users leave a split empty. */
 const LEAST_USERS = 7;
 
-/** @throws UserError for too few users to learn from. */
+/** @throws UserError for too few users. */
 export function expectEnoughUsers({ writeLog, users }: Pick<SimulateOptions, "writeLog" | "users">): void {
   if (writeLog === undefined || users >= LEAST_USERS) return;
   throw new UserError(
@@ -162,7 +162,7 @@ export function expectEnoughUsers({ writeLog, users }: Pick<SimulateOptions, "wr
   );
 }
 
-/** The part of each user: 70 % train, 15 % validate, 15 % test. */
+/** Draws the split of each user: 70 % train, 15 % validation, 15 % test. */
 function drawParts(users: number, seed: number): Uint8Array {
   const parts = new Uint8Array(users);
   createRandomStream(seed, "simulated", "split").sampleWithoutReplacement(users, users).forEach(
@@ -173,7 +173,7 @@ function drawParts(users: number, seed: number): Uint8Array {
   return parts;
 }
 
-/** What writes the pages that users were shown as a prepared data set over the items of the data. */
+/** Returns a function that writes the displayed pages as a prepared data set. */
 function logWriter(
   { options, simulated: { data: { dataset, items: itemIds }, words }, setting }: SinkContext,
   folder: string,
@@ -210,10 +210,10 @@ function logWriter(
   };
 }
 
-/** Every file of returns begins with it. */
+/** First column of every file of returns. */
 const RETURNS_HEAD = { name: "simulated_user" };
 
-/** @throws UserError where {@link writeReturns} would replace something else. */
+/** @throws UserError if {@link writeReturns} would overwrite another file. */
 export function expectReturns(path: string): void {
   expectReplaceable(path, rowsMark(path, "returns", [RETURNS_HEAD], false));
 }

@@ -1,4 +1,4 @@
-/** What `simulate` ends with: a table of the policies, the curve by page, what follows in words, and the same in files. */
+/** Results of `simulate`: table of the policies, curve by page, conclusions, and the same for files. */
 
 import { comparePolicies } from "../../policy/comparison/comparison.ts";
 import type { MeanEstimate, PageCurvePoint } from "../../policy/comparison/episode_metrics.ts";
@@ -20,22 +20,22 @@ import {
 } from "../../cli/table.ts";
 import { formatPercent as percentText, formatThousands } from "../../number_text.ts";
 
-/** What the figures are of. */
+/** Context of the results. */
 export interface SimulationSummary {
   readonly options: Pick<SimulateOptions, "users" | "pages" | "slate" | "reward" | "leave" | "patience">;
-  /** Who clicks. */
+  /** Description of the users who click. */
   readonly words: string;
   /** I */
   readonly items: number;
-  /** Why clicks are not counted; undefined where they are. */
+  /** Reason why clicks are not reported; undefined if they are. */
   readonly noClickRate: string | undefined;
-  /** Sentences from elsewhere: what is not known, or was left out. */
+  /** Further notes: missing or omitted results. */
   readonly notes: readonly string[];
 }
 
 const RANGE = "95 %";
 const percent = (share: number) => percentText(share, 1);
-/** A share that may be tiny. */
+/** Formats a share that may be tiny. */
 const small = (share: number) =>
   share > 0 && share < 0.001 ? `${(100 * share).toPrecision(1)} %` : percent(share);
 const some = (count: number, what: string) => `${formatThousands(count)} ${what}${count === 1 ? "" : "s"}`;
@@ -62,7 +62,7 @@ function listResultColumns({ options, noClickRate }: SimulationSummary): TableCo
   return columns.filter((column) => column !== false);
 }
 
-/** All that is printed. @param width characters of a line; columns go where they do not fit. */
+/** Formats all output. @param width characters per line; columns that do not fit are omitted. */
 export function formatResults(
   told: SimulationSummary,
   runs: readonly PolicySimulation[],
@@ -81,7 +81,7 @@ export function formatResults(
   ].join("\n");
 }
 
-/** Pages that the curve is printed at, at most. */
+/** Most pages at which the curve is printed. */
 const POINTS = 6;
 
 function curveText(told: SimulationSummary, runs: readonly PolicySimulation[], width: number): string[] {
@@ -114,7 +114,7 @@ function curveText(told: SimulationSummary, runs: readonly PolicySimulation[], w
   return tables.length > 0 ? [...tables, ""] : [""];
 }
 
-/** @param ranges whether the table has them. */
+/** @param ranges true if the table has intervals. */
 function sentences(told: SimulationSummary, runs: readonly PolicySimulation[], ranges: boolean): string[] {
   const { options: { reward, pages }, noClickRate, notes } = told;
   const texts: string[] = [];
@@ -139,7 +139,7 @@ function sentences(told: SimulationSummary, runs: readonly PolicySimulation[], r
   return [...texts, ...notes];
 }
 
-/** How far the first policy is above the others, on the same users. */
+/** Describes the differences of the first policy from the others, on the same users. */
 function differenceWords(told: SimulationSummary, runs: readonly PolicySimulation[]): string[] {
   const [first, ...rivals] = runs;
   if (!first || told.noClickRate !== undefined) return [];
@@ -158,7 +158,7 @@ function differenceWords(told: SimulationSummary, runs: readonly PolicySimulatio
   });
 }
 
-/** What result.json says of the policies: figures that mean nothing are null. */
+/** Returns the policies' part of result.json; metrics without meaning are null. */
 export function buildResults(told: SimulationSummary, runs: readonly PolicySimulation[]) {
   const counts = told.noClickRate === undefined;
   const [first] = runs;

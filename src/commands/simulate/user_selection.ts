@@ -1,4 +1,4 @@
-/** Whom the options of a command name: a trained model, the truth of a made-up shop, or both, with their data; and on a device. */
+/** Users that the options of a command name: a learned model, a synthetic shop's ground truth, or both, with their data. */
 
 import { dirname, join } from "node:path";
 import { findShop, shopNames } from "../../data/shops.ts";
@@ -20,34 +20,34 @@ import type { DataConfig } from "../../data/sets/dataset.ts";
 import { hasPagesWithoutClick } from "../../data/log_source.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 
-/** A learned model, as a policy that is trained on it names it. */
+/** Learned model as the subject of a policy's training. */
 export type ModelSubject = Extract<PolicySubject, { kind: "model" }>;
-/** The truth of a made-up shop, as a policy that is trained on it names it. */
+/** Ground truth of a synthetic shop as the subject of a policy's training. */
 export type TruthSubject = Extract<PolicySubject, { kind: "truth" }>;
 
-/** Whom the options name, before there is a device: a model, a truth, or both. */
+/** Users before a device is opened: a model, a ground truth, or both. */
 export interface UserSelection {
-  /** Over the model's items, where there is one. */
+  /** Data over the model's items, if there is a model. */
   readonly data: OpenedDataset;
   readonly model: ModelSubject | undefined;
   readonly truth: TruthSubject | undefined;
-  /** Of the model. */
+  /** Run of the model. */
   readonly run: OpenedRun | undefined;
-  /** What its test said of the model, and by how much its log's click rates are too high, in words; undefined for a truth. */
+  /** Test verdict of the model, and the bias of its click rates, in words; undefined for a ground truth. */
   readonly verdict: string | undefined;
-  /** On the device, over the catalogue. @param stack gets what is freed in the end. */
+  /** Opens the users on a device. @param stack receives what is disposed at the end. */
   open(gpu: Gpu, stack: DisposableStack): UserEnvironment;
 }
 
-/** The same on a device. */
+/** Users on a device. */
 export interface UserEnvironment {
-  /** Who clicks: the truth where it is named. */
+  /** Users who click: the ground truth if it is named. */
   readonly environment: UsersSource;
-  /** What policies know of users, where it is not whoever clicks: the model beside a truth. */
+  /** Model through which policies observe a ground truth; undefined if they observe the environment itself. */
   readonly known: UsersSource | undefined;
 }
 
-/** Who clicks, as a policy that is trained on them names them. */
+/** Returns the users who click as the subject of a policy's training. */
 export function getSubject({ truth, model }: UserSelection): PolicySubject {
   const subject = truth ?? model;
   if (subject) return subject;
@@ -55,9 +55,9 @@ export function getSubject({ truth, model }: UserSelection): PolicySubject {
 }
 
 /**
- * @param options checked by {@link import("./simulate_options.ts").checkUsers}; `seed` of a made-up shop without a seed of its own, and
- *   of `resplit`.
- * @throws UserError for a model that is not there or over other items, and a truth that is not known.
+ * @param options checked by {@link import("./simulate_options.ts").checkUsers}; `seed` is the default seed of a synthetic shop, and the
+ *   seed of `resplit`.
+ * @throws UserError for a missing model or one over other items, and an unknown ground truth.
  */
 export async function findUsers(
   options: UserSelectionOptions & { readonly seed: number; readonly resplit: boolean },
@@ -74,7 +74,7 @@ export async function findUsers(
   return foundTruth(await OpenedDataset.of(await openData({ ...options, data }, [])));
 }
 
-/** Finds again whom a policy was trained on. @throws UserError where that has changed. */
+/** Finds the users that a policy was trained on. @throws UserError if they have changed. */
 export async function findAgain(
   subject: PolicySubject,
   options: Pick<UserSelectionOptions, "memoryRows">,
@@ -92,7 +92,7 @@ export async function findAgain(
   );
 }
 
-/** @throws UserError for a shop with other items than the model's: policies would know those, and users click on others. */
+/** @throws UserError for a shop with other items than the model's, which policies would not know. */
 async function expectOwnShop(
   { run: { path, trainedOn }, data }: { run: OpenedRun; data: OpenedDataset },
   { dataSeed }: Pick<UserSelectionOptions, "dataSeed">,
@@ -121,7 +121,7 @@ async function foundModel(
   { truth, uncalibrated }: Pick<UserSelectionOptions, "truth" | "uncalibrated">,
 ): Promise<UserSelection> {
   const { sha256 } = await computeFileChecksum(run.path);
-  // What stands beside a run that goes on is of a model before this one.
+  // The result of an unfinished run belongs to an earlier model.
   const tested = run.unfinished ? [] : await verdictBeside(run.path);
   const verdict = tested.length === 0 ? undefined : `The test of ${dirname(run.path)}: ${tested.join(" ")}`;
   const shop = truth ? foundTruth(data) : undefined;
@@ -160,8 +160,8 @@ function foundTruth(data: OpenedDataset): UserSelection {
 const resultSchema = v.looseObject({ verdict: v.optional(v.array(v.string()), []) });
 
 /**
- * What the test users said of a model, by the `result.json` beside its snapshot: whoever is simulated by it is no better than that.
- * Nothing where there is none, or it cannot be read: a model may be used without its run.
+ * Reads the test verdict in the `result.json` next to a snapshot: simulated users are no better than the model. Returns nothing if the
+ * file is missing or unreadable, because a model may be used without its run.
  */
 async function verdictBeside(snapshot: string): Promise<readonly string[]> {
   try {
@@ -172,13 +172,13 @@ async function verdictBeside(snapshot: string): Promise<readonly string[]> {
   }
 }
 
-/** Whether both are known to be over the same items by what a run records of them: a shop's seed, a set's checksum. */
+/** True if both have the same items according to a run's record: a shop's seed, a data set's checksum. */
 export function isSameCatalogue(one: DataConfig, other: DataConfig): boolean {
   const of = (data: DataConfig) => data.kind === "demo" ? data.seed : data.sha256;
   return of(one) === of(other);
 }
 
-/** As many items with the same ids in the same order and, where they are in memory, the same features. */
+/** True if both have the same ids in the same order and, where they are in memory, the same features. */
 export function hasSameItems(one: OpenedDataset, other: OpenedDataset): boolean {
   const [a, b] = [one.source.items, other.source.items];
   if (a.shape.count !== b.shape.count) return false;
@@ -195,27 +195,25 @@ function sameFeatures(a: ItemFeatures, b: ItemFeatures): boolean {
   return areEqualArrays(a.tokens.first, b.tokens.first) && areEqualArrays(a.tokens.token, b.tokens.token);
 }
 
-/** Whether both have the same numbers at the same places. */
 export function areEqualArrays(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
   for (let k = 0; k < a.length; k++) if (a[k] !== b[k]) return false;
   return a.length === b.length;
 }
 
-/** A command's users, opened. */
 export interface SimulationContext extends UserEnvironment {
   readonly gpu: Gpu;
-  /** What is freed in the end, before the device is. */
+  /** Disposed before the device. */
   readonly stack: DisposableStack;
-  /** Whom the options name. */
+  /** Users that the options name. */
   readonly found: UserSelection;
   readonly data: OpenedDataset;
-  /** Who clicks, in words: "the users of runs/a/best-loss.safetensors". */
+  /** Description of the users who click: "the users of runs/a/best-loss.safetensors". */
   readonly words: string;
-  /** Why clicks say nothing here; undefined where they do. */
+  /** Reason why clicks have no meaning here; undefined if they have. */
   readonly noClickRate: string | undefined;
 }
 
-/** @throws UserError as {@link findUsers}, and for a model whose utilities are no log-odds. */
+/** @throws UserError as {@link findUsers}, and for a model whose utilities are not log-odds. */
 export async function withSimulated<T>(
   options: SimulateOptions,
   use: (simulated: SimulationContext) => Promise<T>,
@@ -238,7 +236,7 @@ export async function withSimulated<T>(
   });
 }
 
-/** A device, and what is made on it, for as long as they are used. */
+/** Runs with a device and a stack that is disposed before it. */
 export async function withDevice<T>(use: (gpu: Gpu, stack: DisposableStack) => Promise<T>): Promise<T> {
   using gpu = await openGpu();
   using stack = new DisposableStack();

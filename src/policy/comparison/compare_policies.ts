@@ -1,7 +1,4 @@
-/**
- * Tries policies in environments with the same users and random numbers, and makes a comparison of it: policies on the device,
- * and the best policy that is known of a made-up shop.
- */
+/** Compares policies in environments with the same users and random numbers: policies on the device, and the best known policy of a synthetic shop. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { joinArrays } from "../../gpu/readback.ts";
@@ -20,28 +17,26 @@ import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
 
-/** What the log of the model that the policies learned on knows. */
+/** Logged states and impression counts of the model that the policies were trained on. */
 export interface LogSupport {
   readonly states: LoggedStates;
-  /** [I] displays to train users. */
+  /** [I] impressions for train users. */
   readonly displays: ArrayLike<number>;
 }
 
-/** States of these are looked at, evenly taken, where there are more. */
+/** At most this many states, evenly spaced, are measured. */
 const MOST_STATES = 50_000;
-/** Users whose states stand for those of the log. */
+/** Logged users whose states define the ellipsoid. */
 const LOGGED_USERS = 4096;
 
-/** What a cell is made with. */
 export interface ComparisonCellOptions {
-  /** I */
   readonly items: number;
-  /** Whether it is the environment that the policies learned in: what their values are about. */
+  /** True for the environment that the policies were trained in: their Q-values refer to it. */
   readonly learnedHere: boolean;
   readonly logged?: LogSupport;
 }
 
-/** @throws RangeError for no trial. */
+/** @throws RangeError without an episode. */
 export function buildComparisonCell(
   { policy, seed }: Pick<ComparisonCell, "policy" | "seed">,
   environment: string,
@@ -81,7 +76,7 @@ function computeSupport(trials: readonly EpisodePrediction[], { states, displays
   return { statesBeyond: beyond / of, rareSlots: rare / shown };
 }
 
-/** The rows [.., width] of users who were there. */
+/** Returns the rows [.., width] of users who had not left. */
 function presentRows<T extends Float32Array | Uint32Array>(
   values: T,
   width: number,
@@ -91,8 +86,8 @@ function presentRows<T extends Float32Array | Uint32Array>(
 }
 
 /**
- * The states of logged users after each of their pages, drawn evenly.
- * @param histories the clicks that a logged user had made by then, oldest first.
+ * Simulates logged users and returns their states after each page, drawn evenly.
+ * @param histories clicks of a logged user up to that page, oldest first.
  */
 export async function readLoggedStates(
   gpu: Gpu,
@@ -107,39 +102,36 @@ export async function readLoggedStates(
   return new LoggedStates(states, states.length / users);
 }
 
-/** An environment that can be tried. */
 export interface OpenEnvironment extends ComparisonEnvironment {
   readonly source: UsersSource;
 }
 
 type OnPage = (done: number, of: number) => void | Promise<void>;
 
-/** A policy that can be tried. */
 export interface ComparedPolicy {
   readonly policy: string;
-  /** Seed of its training; null for a policy that is not trained. */
+  /** Training seed; null for a policy that is not trained. */
   readonly seed: number | null;
-  /** The environments that it is tried in; all without it. */
+  /** Role of the environments in which it is compared; all by default. */
   readonly only?: ComparisonEnvironment["role"];
-  /** Whether it is the best that is known where it is tried. */
+  /** True for the best known policy. */
   readonly isOptimum?: boolean;
   try(environment: UsersSource, onPage: OnPage): Promise<EpisodePrediction[]>;
 }
 
-/** How a comparison is made. */
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  /** As whom users start, in a word: whose clicks `start` has; "empty" by default. */
+  /** Origin of the clicks in `start`; "empty" by default. */
   readonly startAs?: PolicyTask["start"];
-  /** What the log of the first model knows; without it nothing is said of support. */
+  /** Log of the first model; without it support is not computed. */
   readonly logged?: LogSupport;
-  /** Told of every page; may stop the work by throwing. */
+  /** Called for every page; may cancel by throwing. */
   readonly onProgress?: (what: string, done: number, of: number) => void | Promise<void>;
 }
 
 /**
- * @param environments the one that the policies learned in first; all over the same catalogue.
+ * @param environments the one that the policies were trained in comes first; all have the same catalogue.
  * @throws UserError for options that do not fit the catalogue or the policies.
  */
 export async function compare(
@@ -170,7 +162,7 @@ export async function compare(
   return { ...task, users, seed, environments: known, cells };
 }
 
-/** A policy that acts on the device. @param witness the model that the policies learned on. */
+/** Returns a policy that runs on the device. @param observer the model that the policies were trained on. */
 export function makeDevicePolicy(
   gpu: Gpu,
   about: Pick<ComparedPolicy, "policy" | "seed" | "only">,
@@ -184,13 +176,13 @@ export function makeDevicePolicy(
   };
 }
 
-/** Users that are simulated between two lines of progress. */
+/** Users that are simulated between two progress lines. */
 const TOGETHER = 100;
 
 /**
- * It looks one page ahead by the values of the shop's states. On the host, in float64, with the users and random numbers of
- * all others.
- * @param points of the grid that the values stand on.
+ * Returns a policy that looks one page ahead by the values of the shop's states. It runs on the host in float64, with the same
+ * users and random numbers as all others.
+ * @param points of the grid on which values are stored.
  */
 export function makeOptimalPolicy(
   { shop, values }: ShopSource,

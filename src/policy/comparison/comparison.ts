@@ -1,7 +1,4 @@
-/**
- * Policies x environments x trainings, as plain data: what the table, the verdict and the page are made of; and how far a policy
- * is above another one in the same environment, over users and over trainings.
- */
+/** Results of policies x environments x training seeds as plain data, and differences between policies over users and seeds. */
 
 import { computePairedDifference } from "../../data/paired_difference.ts";
 import type { Interval } from "../../metrics/bootstrap.ts";
@@ -10,37 +7,36 @@ import type { PolicyTask } from "../learning/policy_training_config.ts";
 import type { PageCalibration, QConsistency } from "./page_calibration.ts";
 import { meanAndSd } from "../../data/mean_sd.ts";
 
-/** What an interval of a difference is over. */
 export type IntervalScope = "users" | "training seeds";
 
 export interface PolicyDifference {
-  /** Return of the policy less that of its rival, a user, mean over trainings. */
+  /** Mean difference of returns per user, policy minus rival, over trainings. */
   readonly mean: number;
-  /** The rival's return. */
+  /** The rival's return per user. */
   readonly rival: number;
-  /** 95 % interval over resamples of users, who are the same for both; null for fewer than two. */
+  /** 95 % bootstrap interval over users, paired; null for fewer than two users. */
   readonly overUsers: Interval | null;
-  /** 95 % interval of Student's t over trainings; null where there is one of each alone. */
+  /** 95 % interval of Student's t over trainings; null if each policy was trained once. */
   readonly overSeeds: Interval | null;
-  /** The wider of the two, which is what is printed. */
+  /** The wider of the two intervals: the one that is printed. */
   readonly interval: Interval | null;
   readonly wider: IntervalScope | null;
-  /** How many trainings the mean is over. */
+  /** Trainings that the mean is over. */
   readonly trainings: number;
-  /** Share of users whose return, as a mean over trainings, is lower than with the rival; and higher. */
+  /** Share of users whose mean return over trainings is lower than with the rival; and higher. */
   readonly lose: number;
   readonly gain: number;
-  /** Differences of users, ascending, at evenly spaced places from the first to the last: at most {@link PLACES}. */
+  /** Differences per user, ascending; at most {@link PLACES}, evenly spaced, first and last included. */
   readonly sorted: Float64Array;
 }
 
-/** Points of a curve of all users. */
+/** Points of the curve over users. */
 export const PLACES = 201;
 
 /**
- * @param policy, rival the returns [U] of the same users, for each training; one that is not trained has one. Trainings are
- *   paired in their order, as far as both have some; where one has a single one, that is taken for all.
- * @throws RangeError for other users, or none
+ * @param policy, rival returns [U] of the same users, for each training. Trainings are paired in order, as far as both have some;
+ *   a policy with one training is paired with all trainings of the other.
+ * @throws RangeError for different or no users.
  */
 export function comparePolicies(
   policy: readonly Float64Array[],
@@ -88,7 +84,7 @@ function average(values: Float64Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** At most {@link PLACES} of them, the first and the last among these. */
+/** Selects at most {@link PLACES} values, the first and the last included. */
 function selectQuantiles(ascending: Float64Array): Float64Array {
   const count = Math.min(PLACES, ascending.length);
   if (count === ascending.length) return ascending;
@@ -98,7 +94,6 @@ function selectQuantiles(ascending: Float64Array): Float64Array {
   );
 }
 
-/** Each setting in words. */
 const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) => string } = {
   slate: (slate) => `slates of ${slate}`,
   pages: (pages) => `${pages} pages`,
@@ -110,10 +105,7 @@ const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) =>
   patience: (patience) => patience > 0 ? `a patience of ${patience}` : "endless patience",
 };
 
-/**
- * A name for each of some tasks: its slates, and of the other settings those in which they differ. "slates of 3, 20 pages".
- * Empty for a task alone.
- */
+/** Names tasks by slate size and by each setting in which they differ, e.g. "slates of 3, 20 pages". A single task has an empty name. */
 export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   if (tasks.length < 2) return tasks.map(() => "");
   const names = Object.keys(WORDS) as (keyof PolicyTask)[];
@@ -122,50 +114,50 @@ export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   return tasks.map((task) => told.map((name) => word(name, task)).join(", "));
 }
 
-/** What an environment is to the policies: the model that they learned on, another model, or who really clicks. */
+/** Relation of an environment to the policies: the model they were trained on, another model, or the ground truth. */
 export type EnvironmentRole = "trained on" | "second model" | "truth";
 
 export interface ComparisonEnvironment {
-  /** Unique, short: it stands beside every figure. */
+  /** Unique and short: it labels every metric. */
   readonly name: string;
   readonly role: EnvironmentRole;
-  /** The return of the best policy that is known, where the truth can be computed. */
+  /** Return of the best known policy, where the ground truth can be computed. */
   readonly optimum?: number;
 }
 
-/** What of a policy's pages the log supports. */
+/** Overlap of a policy's pages with the log. */
 export interface PageSupport {
-  /** Share of the states that are farther out than 99 % of the logged ones. */
+  /** Share of states that are farther out than 99 % of the logged ones. */
   readonly statesBeyond: number;
-  /** Share of the shown items with fewer than 20 displays in the log. */
+  /** Share of shown items with fewer than 20 impressions in the log. */
   readonly rareSlots: number;
 }
 
-/** A policy, of one training, in an environment. */
+/** Results of a policy (one training) in an environment. */
 export interface ComparisonCell {
   readonly policy: string;
-  /** Seed of its training; null for a policy that is not trained. */
+  /** Training seed; null for a policy that is not trained. */
   readonly seed: number | null;
   readonly environment: string;
   readonly figures: EpisodeMetrics;
-  /** What the model that the policy was trained on says of its pages here. */
+  /** Calibration of the model that the policy was trained on, on the policy's pages here. */
   readonly calibration?: PageCalibration;
   readonly support?: PageSupport;
-  /** Of policies with Q-values alone. */
+  /** Only for policies with Q-values. */
   readonly consistency?: readonly QConsistency[];
 }
 
-/** Of one task: slates of k items, T pages. */
+/** Comparison for one task: slates of k items, T pages. */
 export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;
-  /** Those of the policies that learned first; see {@link listComparedPolicies}. */
+  /** The environment that policies were trained in comes first; see {@link listComparedPolicies}. */
   readonly environments: readonly ComparisonEnvironment[];
-  /** In every environment the same policies and seeds. */
+  /** Every environment has the same policies and seeds. */
   readonly cells: readonly ComparisonCell[];
 }
 
-/** Names of the policies, in their order; those that were trained first. */
+/** Returns the names of the policies in their order, trained ones first. */
 export function listComparedPolicies({ cells }: PolicyComparison): { name: string; learned: boolean }[] {
   const learned = (wanted: boolean) =>
     [
@@ -174,7 +166,7 @@ export function listComparedPolicies({ cells }: PolicyComparison): { name: strin
   return [...learned(true), ...learned(false)];
 }
 
-/** The cells of a policy in an environment, one for each training. */
+/** Returns the cells of a policy in an environment, one per training. */
 export function listTrainings(
   { cells }: PolicyComparison,
   policy: string,
@@ -183,7 +175,7 @@ export function listTrainings(
   return cells.filter((cell) => cell.policy === policy && cell.environment === environment);
 }
 
-/** A figure's mean over trainings, and its spread. */
+/** Returns mean and standard deviation of a metric over trainings. */
 export function summarizeTrainings(
   cells: readonly ComparisonCell[],
   figure: (figures: EpisodeMetrics) => number,
@@ -192,7 +184,7 @@ export function summarizeTrainings(
   return { mean, sd: Number.isNaN(sd) ? null : sd };
 }
 
-/** Undefined where one of both was not tried in the environment. */
+/** Returns undefined if either policy was not run in the environment. */
 export function findDifference(
   comparison: PolicyComparison,
   policy: string,
@@ -205,7 +197,6 @@ export function findDifference(
   return mine.length > 0 && theirs.length > 0 ? comparePolicies(mine, theirs) : undefined;
 }
 
-/** A difference, with who differs and where. */
 export interface NamedDifference {
   readonly environment: string;
   readonly policy: string;
@@ -213,7 +204,7 @@ export interface NamedDifference {
   readonly difference: PolicyDifference;
 }
 
-/** Of every learned policy and each of the others, in every environment. */
+/** Lists the differences of every learned policy from each other policy, in every environment. */
 export function listDifferences(comparison: PolicyComparison): NamedDifference[] {
   const policies = listComparedPolicies(comparison);
   return comparison.environments.flatMap(({ name: environment }) =>
@@ -228,15 +219,14 @@ export function listDifferences(comparison: PolicyComparison): NamedDifference[]
   );
 }
 
-/** What a reward is called in a sentence. */
 export function getRewardUnit({ reward }: PolicyComparison): string {
   return reward === "click" ? "clicks" : "utility";
 }
 
-/** A policy in an environment. */
+/** Results of a policy in an environment by slate size. */
 export interface SlateSizeRow {
   readonly policy: string;
-  /** Of each comparison, the policy's trainings; none where it was not tried. */
+  /** The policy's trainings per comparison; empty where it was not run. */
   readonly cells: readonly (readonly ComparisonCell[])[];
 }
 
@@ -245,7 +235,7 @@ export interface SlateSizeGroup {
   readonly rows: readonly SlateSizeRow[];
 }
 
-/** Undefined where the comparisons are not of different slates alone. */
+/** Returns undefined unless the comparisons differ in the slate size alone. */
 export function groupBySlateSize(comparisons: readonly PolicyComparison[]): SlateSizeGroup[] | undefined {
   const [first] = comparisons;
   if (!first || comparisons.length < 2) return undefined;

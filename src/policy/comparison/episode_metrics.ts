@@ -1,4 +1,4 @@
-/** What a policy did in an environment, and the figures of it, over users and by page, with how far they would differ on other users. */
+/** Metrics of a policy in an environment, over users and by page, with bootstrap intervals over users. */
 
 import { Bootstrap, computeInterval, type Interval, MOST_GROUPS } from "../../metrics/bootstrap.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
@@ -8,37 +8,35 @@ import {
   SimulationTotals,
 } from "../../simulate/simulation_metrics.ts";
 
-/** An episode of users who were stepped together, whoever they are. */
+/** Episode of users who were simulated together. */
 export type EpisodeBatch = Omit<EpisodeLog, "episode" | "firstUser">;
 
-/** A mean and how far it would differ on other users. */
 export interface MeanEstimate {
   readonly mean: number;
-  /** In which 95 % of the resamples of users are; null for fewer than two users. */
+  /** 95 % bootstrap interval over users; null for fewer than two users. */
   readonly interval: Interval | null;
 }
 
-/** Of whole episodes. */
+/** Metrics of whole episodes. */
 interface WholeFigures {
-  /** Reward of a user over all pages. */
+  /** Reward per user over all pages. */
   readonly return: MeanEstimate;
-  /** Reward of a page that was seen. */
+  /** Reward per displayed page. */
   readonly rewardAPage: MeanEstimate;
-  /** Clicks of a page that was seen. */
+  /** Clicks per displayed page. */
   readonly clickRate: MeanEstimate;
-  /** Share of the catalogue that was shown at least once to somebody. */
+  /** Share of the catalogue that was shown at least once. */
   readonly coverage: number;
 }
 
-/** The figures of a policy in an environment. */
+/** Metrics of a policy in an environment. */
 export interface EpisodeMetrics extends WholeFigures {
-  /** [U] sum of the rewards of a user. */
+  /** [U] sum of the rewards per user. */
   readonly returns: Float64Array;
-  /** By page, from the first. */
   readonly byPage: readonly PageMetrics[];
 }
 
-/** All users who saw the n-th page; NaN where nobody did. */
+/** Means over the users who saw the n-th page; NaN if nobody did. */
 export interface PageMetrics {
   readonly users: number;
   readonly clickRate: number;
@@ -47,11 +45,10 @@ export interface PageMetrics {
   readonly clickChance: number;
 }
 
-/** Resamples of users. */
 export const RESAMPLES = 2000;
 const bootstraps = new Map<number, Bootstrap>();
 
-/** The same resamples for the same number of users, so that differences are paired. */
+/** Returns the same resamples for the same number of users, so that differences are paired. */
 function getResamples(users: number): Bootstrap {
   const groups = Math.min(users, MOST_GROUPS);
   const known = bootstraps.get(groups) ?? new Bootstrap(groups, RESAMPLES);
@@ -60,8 +57,8 @@ function getResamples(users: number): Bootstrap {
 }
 
 /**
- * The ratio of the sums of two columns over users, e.g. clicks by pages, and its interval.
- * @param over [U]; without it, the mean over users.
+ * Estimates the ratio of the sums of two columns over users, e.g. clicks / pages, with an interval.
+ * @param over [U]; by default the number of users.
  */
 export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEstimate {
   const bootstrap = getResamples(values.length);
@@ -84,7 +81,7 @@ export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEs
 }
 
 /**
- * @param episodes of users who follow one another, with as many pages. @param items how many the catalogue has.
+ * @param episodes consecutive users, the same number of pages. @param items size of the catalogue.
  * @throws RangeError for arrays that do not fit the sizes, or no users.
  */
 export function computeEpisodeMetrics(episodes: readonly EpisodeBatch[], items: number): EpisodeMetrics {
@@ -114,7 +111,6 @@ export function computeEpisodeMetrics(episodes: readonly EpisodeBatch[], items: 
   };
 }
 
-/** Of whole episodes, one of each user. */
 function wholeFigures({ returns, ...counts }: SimulationMetrics) {
   const [clicks, seen] = [Float64Array.from(counts.clicks), Float64Array.from(counts.seen)];
   return {
@@ -144,7 +140,7 @@ function sum(values: Float64Array): number {
   return total;
 }
 
-/** All users who saw the n-th page; NaN where nobody did. */
+/** Means over the users who saw the n-th page; NaN if nobody did. */
 export interface PageCurvePoint {
   readonly users: number;
   readonly clickRate: MeanEstimate;
@@ -152,21 +148,20 @@ export interface PageCurvePoint {
 }
 
 export interface PolicyMetrics extends WholeFigures {
-  /** Pages that a user saw until they left. */
+  /** Pages per user. */
   readonly pages: MeanEstimate;
-  /** From the first page. */
   readonly byPage: readonly PageCurvePoint[];
-  /** Share of the clicks whose reward was below 0; NaN without a click. */
+  /** Share of clicks with a reward below 0; NaN without a click. */
   readonly negativeClicks: number;
 }
 
-/** Of longer episodes the pages have no intervals: the sums that they need grow with the pages. */
+/** Longer episodes have no intervals by page: their sums grow with the pages. */
 const MOST_PAGES = 200;
 
-/** Columns of the sums, of each page. */
+/** Columns of the sums of each page. */
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
 
-/** Adds up the pages of episodes as they come, by groups of users: memory does not grow with the users. */
+/** Adds up episodes by groups of users, so that memory does not grow with the users. */
 export class GroupedMetrics {
   readonly #groups: number;
   readonly #columns: number;
@@ -174,7 +169,7 @@ export class GroupedMetrics {
   readonly #sums: Float64Array;
   #negative = 0;
 
-  /** @param users all of them. */
+  /** @param users all users of the simulation. */
   constructor(users: number, pages: number) {
     this.#groups = Math.min(users, MOST_GROUPS);
     this.#columns = pages > MOST_PAGES ? 0 : PAGE.size * pages;
@@ -201,7 +196,7 @@ export class GroupedMetrics {
     }
   }
 
-  /** @param figures of the same episodes, one of each user. */
+  /** @param totals metrics of the same episodes, one per user. */
   figures(figures: SimulationMetrics): PolicyMetrics {
     const [columns, groups] = [this.#columns, this.#groups];
     const bootstrap = getResamples(groups);

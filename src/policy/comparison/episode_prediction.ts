@@ -1,6 +1,6 @@
 /**
- * A policy tried in an environment: what the users do, and what a witness says of it, the model that the policy was trained
- * on. The witness follows the clicks, and tells how likely it holds a click on each page, and in which state each user is.
+ * Runs a policy in an environment and records what the observer predicts: the model that the policy was trained on. The observer
+ * follows the users' clicks and predicts P(any click) of each page; its states of the users are recorded as well.
  */
 
 import { joinArrays, readFloats, readViews } from "../../gpu/readback.ts";
@@ -13,21 +13,21 @@ import { Simulator } from "../../simulate/simulator.ts";
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
-/** The episode that policies are tried in: its random numbers are those of no training. */
+/** Episode number of evaluations: no training uses its random numbers. */
 export const EVALUATION_EPISODE = 2 ** 30;
 
-/** An episode, and what the witness says of it. */
+/** An episode with the observer's predictions. */
 export interface EpisodePrediction {
   readonly log: EpisodeLog;
   readonly witness?: ModelPredictions;
-  /** The values of the slates, as the policy had them when it chose; of policies that have such values. */
+  /** Q-values of the slates when they were chosen, for policies that have them. */
   readonly values?: SlateValueViews;
 }
 
-/** P(item) is proportional to exp(eta (u + effect of its place)), P(no click) to 1. */
+/** P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to 1. */
 export interface ChoiceRule {
   readonly eta: number;
-  /** What the second slot, the third, ... add; those behind the last one as much as it. */
+  /** Effects of the second position, the third, ...; later positions have the effect of the last. */
   readonly places: ArrayLike<number>;
 }
 
@@ -39,23 +39,23 @@ export interface SlateValueViews {
   readonly values: Float32Array<ArrayBuffer>;
 }
 
-/** What a witness says of the pages of an episode. */
+/** Observer's predictions for the pages of an episode. */
 export interface ModelPredictions {
-  /** [T, U, k] the utilities of the items shown. */
+  /** [T, U, k] utilities of the shown items. */
   readonly utilities: Float32Array<ArrayBuffer>;
-  /** [T, U] P(any click) of the pages shown. */
+  /** [T, U] P(any click) of the shown pages. */
   readonly predicted: Float32Array<ArrayBuffer>;
-  /** By which utilities and places become probabilities: {@link computeClickProbabilities}. */
+  /** Turns utilities and positions into probabilities: {@link computeClickProbabilities}. */
   readonly choice: ChoiceRule;
-  /** [T, U, S] the state in which each page left its user. */
+  /** [T, U, S] state of each user after each page. */
   readonly states: Float32Array<ArrayBuffer>;
 }
 
 /**
- * @param witness whose encoder the policy sees the users through; also when others click.
- * @param options.firstPage see {@link import("../../simulate/simulator.ts").RunOptions}: the witness tells of the pages from it on.
- * @param onPage told after each page, before the next is played.
- * @throws UserError for options that do not fit, and for utilities that are no numbers.
+ * @param observer the encoder through which the policy sees users, also when another model clicks.
+ * @param options.firstPage first page to play and predict, see {@link import("../../simulate/simulator.ts").RunOptions}.
+ * @param onPage called after each page, before the next is played.
+ * @throws UserError for options that do not fit, and for utilities that are not numbers.
  */
 export async function tryPolicy(
   gpu: Gpu,
@@ -82,7 +82,7 @@ export async function tryPolicy(
   return trials;
 }
 
-/** A policy, and behind it the utilities of its slates as the witness has them. */
+/** Adds the observer's utilities of the chosen slates to a policy. */
 class WatchedPolicy implements Policy {
   readonly name: string;
   readonly observes: UsersSource;
@@ -90,7 +90,7 @@ class WatchedPolicy implements Policy {
     | { readonly slate: number; readonly utilities: Tensor; readonly witness: SimulatedUsers }
     | undefined;
   #choice: ChoiceRule | undefined;
-  /** Pages by the users who were stepped together: their log may come when the next ones are under way. */
+  /** Pages by window of users who are simulated together: a window's log may arrive while the next one runs. */
   readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, witness: UsersSource) {
@@ -105,7 +105,7 @@ class WatchedPolicy implements Policy {
     const { page: { slate }, observer: witness, environment } = context;
     const { dispatches, utilities } = witness.utilities();
     this.#recorded = { slate, utilities, witness };
-    // Where the witness is who clicks, its utilities are wanted there anyway.
+    // The environment computes its utilities anyway.
     return witness === environment ? chosen : [...chosen, ...dispatches];
   }
 
@@ -113,7 +113,7 @@ class WatchedPolicy implements Policy {
     return this.policy.prepare();
   }
 
-  /** Reads what a page came to. One wait. */
+  /** Reads the utilities and states of a page. Waits once. */
   async look(gpu: Gpu, users: number, isFirst: boolean): Promise<void> {
     if (!this.#recorded) throw new Error("expected a policy that was recorded");
     const { slate, utilities, witness } = this.#recorded;
@@ -152,14 +152,14 @@ class WatchedPolicy implements Policy {
   }
 }
 
-/** By what the utilities of users become clicks. One wait where there are effects of places. */
+/** Reads the choice rule of users. Waits once if there are position effects. */
 export async function readChoiceRule(gpu: Gpu, { eta, placeEffects }: SimulatedUsers): Promise<ChoiceRule> {
   if (!placeEffects) return { eta, places: [] };
   const places = await readFloats(gpu, placeEffects.view);
   return { eta, places: places.slice(0, placeEffects.columns) };
 }
 
-/** P(item in slot j) and P(no click) of a slate, in float64 and without overflow. */
+/** Computes P(click on slot j) and P(no click) of a slate, in float64 and without overflow. */
 export function computeClickProbabilities(
   utilities: ArrayLike<number>,
   { eta, places }: ChoiceRule,

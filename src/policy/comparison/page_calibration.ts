@@ -1,39 +1,35 @@
-/**
- * Whether users do on a policy's own pages what a model says they do: what it predicts of the very pages that they saw, beside the
- * clicks that they made; and whether a cascade's values agree with each other.
- */
+/** Calibration of a model on a policy's own pages (predicted against realised clicks), and consistency of a cascade's Q-values. */
 
 import type { Interval } from "../../metrics/bootstrap.ts";
 import { type EpisodeBatch, estimateRatio, type MeanEstimate } from "./episode_metrics.ts";
 
 export interface PredictedPage {
-  /** Mean of the predicted P(any click) of the users who saw the page; NaN where nobody did. */
+  /** Mean predicted P(any click) over the users who saw the page; NaN if nobody did. */
   readonly predicted: number;
-  /** Share of them who clicked. */
+  /** Share of those users who clicked. */
   readonly realised: number;
-  /** Of predicted less realised; null for fewer than two users. */
+  /** Interval of predicted minus realised; null for fewer than two users. */
   readonly gap: Interval | null;
 }
 
 export interface PageCalibration {
-  /** By page, from the first. */
   readonly pages: readonly PredictedPage[];
-  /** Clicks a user over all pages that the model predicts. */
+  /** Clicks per user over all pages that the model predicts. */
   readonly predicted: number;
-  /** And those that were made. */
+  /** Realised clicks per user. */
   readonly realised: number;
-  /** Predicted less realised. */
+  /** Predicted minus realised clicks per user. */
   readonly gap: MeanEstimate;
 }
 
-/** Episodes, and what a model says of their pages. */
+/** Episodes with a model's predictions for their pages. */
 export interface PredictedEpisodes {
   readonly log: EpisodeBatch;
   /** [T, U] P(any click). */
   readonly predicted: Float32Array;
 }
 
-/** @param episodes of users who follow one another. @throws RangeError for predictions of other pages. */
+/** @param episodes of consecutive users. @throws RangeError for predictions of other pages. */
 export function computePageCalibration(episodes: readonly PredictedEpisodes[]): PageCalibration {
   const users = episodes.reduce((sum, { log }) => sum + log.users, 0);
   const pages = episodes[0]?.log.pages ?? 0;
@@ -73,25 +69,24 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
 }
 
 /**
- * Whether the Q-values of a cascade agree with each other: each Q^j says what is to be had from its place in the slate on
- * if the rest is chosen as well as can be, so on the slate that the policy chooses itself all should be Q^k.
+ * Agreement of the Q-values of a cascade: each Q^j predicts the return if the remaining positions are filled optimally, so on the
+ * policy's own slate every Q^j should equal Q^k.
  */
 
 export interface QConsistency {
   /** j, from 1 to k - 1. */
   readonly position: number;
-  /** Root of the mean square of Q^j - Q^k over the states. */
+  /** Root mean square of Q^j - Q^k over the states. */
   readonly rmse: number;
-  /** rmse by the mean of Q^k. */
+  /** rmse divided by the mean of Q^k. */
   readonly relative: number;
-  /** [points] of Q^k, Q^j: at most {@link POINTS}, evenly taken of the states. */
+  /** [points] (Q^k, Q^j) of at most {@link POINTS} evenly spaced states. */
   readonly points: readonly (readonly [last: number, own: number])[];
 }
 
-/** Points of a scatter. */
 const POINTS = 300;
 
-/** @param q [n, k] the values of the items of n slates, as they were chosen. @throws RangeError for none. */
+/** @param q [n, k] Q-values of the items of n chosen slates. @throws RangeError for an empty array. */
 export function computeQConsistency(q: Float32Array, slate: number): QConsistency[] {
   const n = q.length / slate;
   if (!(n >= 1) || !Number.isInteger(n)) {

@@ -19,12 +19,12 @@ import {
   judgeClaim,
 } from "../../metrics/baseline_verdict.ts";
 
-/** The policy that plans nothing: who is not better than it has gained nothing by planning. */
+/** Baseline without planning: a learned policy must be better to have gained from planning. */
 export const RIVAL = "greedy";
-/** Where the optimum is less than this share above greedy, planning has nothing to gain. */
+/** If the optimum exceeds greedy by less than this share, planning cannot gain. */
 const NOTHING = 0.02;
 
-/** Judges of each learned policy the claim that it is better than greedy. */
+/** Judges for each learned policy whether it is better than greedy. */
 export function judgePolicies(comparison: PolicyComparison): Claim[] {
   const truth = comparison.environments.find(({ role }) => role === "truth");
   return listComparedPolicies(comparison).filter(({ learned }) => learned).map(({ name }) =>
@@ -53,7 +53,7 @@ function onTruth(comparison: PolicyComparison, policy: string, truth: Comparison
   return { claim, holds, text: words.join(" ") };
 }
 
-/** Says where a simulator shows what the truth does not bear out. */
+/** Lists the simulators in which the policy is better, for a policy that is not better on the truth. */
 function simulatorOnly(comparison: PolicyComparison, policy: string): string[] {
   const names = comparison.environments.filter(({ role, name }) => {
     const difference = findDifference(comparison, policy, RIVAL, name);
@@ -64,7 +64,7 @@ function simulatorOnly(comparison: PolicyComparison, policy: string): string[] {
     : [`It is better than ${RIVAL} in the simulator only (${names.join(", ")}).`];
 }
 
-/** Without a truth nothing holds: the best that can be said is what the simulators say. */
+/** Judges a policy in simulators alone. */
 function inSimulators(comparison: PolicyComparison, policy: string): Claim {
   const found = comparison.environments.flatMap(({ name }) => {
     const difference = findDifference(comparison, policy, RIVAL, name);
@@ -112,7 +112,7 @@ function headroomWords(
   const { mean, rival } = difference;
   if (optimum === undefined || !(rival > 0)) return [];
   const headroom = optimum / rival - 1;
-  // It is no proven optimum: few users, or a coarse grid, leave it below.
+  // Not a proven optimum: with few users or a coarse grid it can be below greedy.
   const optimal = "the best policy that is known is " +
     `${headroom < 0 ? `${percent(-headroom).slice(1)} below` : `${percent(headroom)} above`} ${RIVAL}`;
   if (headroom >= NOTHING) {
@@ -127,7 +127,7 @@ function headroomWords(
   return [`Planning has nothing to gain in ${name}: ${optimal}. ${behind}.`];
 }
 
-/** What the model that the policy was trained on promised, and what came of it. */
+/** Describes predicted and realised return of the policy. */
 function promiseWords(comparison: PolicyComparison, policy: string, truth: ComparisonEnvironment): string[] {
   const returnIn = (name: string) => {
     const cells = listTrainings(comparison, policy, name);

@@ -1,24 +1,24 @@
 /**
- * How much of what a policy does the log knows: where a policy leads users to states, or shows items, that the log hardly
- * has, a model of the log has guessed what they do there.
+ * Support of a policy's pages by the log: where a policy leads users to states, or shows items, that the log hardly contains,
+ * the model extrapolates.
  */
 
 import { FURTHER_CLICK, listUsers, NONE } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
 import { createRandomStream } from "../../data/random.ts";
 
-/** Logged states beyond this share of them are far out. */
+/** Share of logged states inside the ellipsoid. */
 const USUAL = 0.99;
-/** An item with fewer logged displays is hardly known. */
+/** Items with fewer logged impressions count as rare. */
 const FEW_DISPLAYS = 20;
-/** Of the mean variance: keeps numbers that never vary from making everything infinitely far. */
+/** Share of the mean variance that is added to each: keeps constant columns from making every distance infinite. */
 const RIDGE = 1e-6;
 
-/** The ellipsoid that holds 99 % of the logged states. */
+/** Ellipsoid that contains 99 % of the logged states. */
 export class LoggedStates {
   readonly #mean: Float64Array;
   readonly #factor: Float64Array;
-  /** The Mahalanobis distance, squared, that 1 % of the logged states are beyond. */
+  /** Squared Mahalanobis distance that 1 % of the logged states exceed. */
   readonly limit: number;
 
   /** @param states [n, width], two or more. */
@@ -52,7 +52,7 @@ export class LoggedStates {
     this.limit = distances[Math.min(n - 1, Math.ceil(USUAL * n) - 1)]!;
   }
 
-  /** Squared Mahalanobis distance of a row of states [.., width] from the mean of the logged ones. */
+  /** Returns the squared Mahalanobis distance of a row of states [.., width] from the mean of the logged ones. */
   distance(states: Float32Array, row: number): number {
     const { width } = this;
     const from = new Float64Array(width);
@@ -60,7 +60,7 @@ export class LoggedStates {
     return solveLower(this.#factor, width, from).reduce((sum, value) => sum + value * value, 0);
   }
 
-  /** How many of the states [.., width] are farther out than 99 % of the logged ones. @param counts which rows; all without it. */
+  /** Counts states [.., width] that are farther out than 99 % of the logged ones. @param counts selects rows; all by default. */
   beyond(
     states: Float32Array,
     counts: (row: number) => boolean = () => true,
@@ -75,16 +75,14 @@ export class LoggedStates {
   }
 }
 
-/** Share of the shown items that have fewer than {@link FEW_DISPLAYS} displays in the log. @param displays [I] in the log. */
+/** Returns the share of shown items with fewer than {@link FEW_DISPLAYS} impressions in the log. @param displays [I] impressions. */
 export function computeRareShare(slates: ArrayLike<number>, displays: ArrayLike<number>): number {
   let rare = 0;
   for (let k = 0; k < slates.length; k++) if ((displays[slates[k]!] ?? 0) < FEW_DISPLAYS) rare++;
   return rare / slates.length;
 }
 
-/** Symmetric positive definite matrices in float64, by rows: factors, and what is solved by them. */
-
-/** The lower factor L [n, n] of A = L L'. @param a [n, n] of which the lower half is read. @throws RangeError where A is not positive definite. */
+/** Returns the lower factor L [n, n] of A = L L', by rows. @param a [n, n], lower half. @throws RangeError if A is not positive definite. */
 export function decomposeCholesky(a: Float64Array, n: number): Float64Array {
   const l = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
@@ -99,7 +97,7 @@ export function decomposeCholesky(a: Float64Array, n: number): Float64Array {
   return l;
 }
 
-/** x of L x = b, written over b. */
+/** Solves L x = b in place and returns b. */
 export function solveLower(l: Float64Array, n: number, b: Float64Array): Float64Array {
   for (let i = 0; i < n; i++) {
     let sum = b[i]!;
@@ -110,8 +108,8 @@ export function solveLower(l: Float64Array, n: number, b: Float64Array): Float64
 }
 
 /**
- * The clicks of train users up to and with some of their pages, drawn evenly over all of them.
- * @param most how many, at most. @throws RangeError for a log without a page of a train user.
+ * Returns the clicks of train users up to and including some of their pages, drawn evenly over all pages.
+ * @param most at most this many. @throws RangeError for a log without a page of a train user.
  */
 export function trainHistories(source: LogSource, most: number): Uint32Array<ArrayBuffer>[] {
   const found: Uint32Array<ArrayBuffer>[] = [];
@@ -126,7 +124,7 @@ export function trainHistories(source: LogSource, most: number): Uint32Array<Arr
         if (row !== NONE) clicks.push(log.rowItem[row]!);
         // A page ends with its last click.
         if (event + 1 < end && log.eventGiven?.[event + 1] === FURTHER_CLICK) continue;
-        // Each page so far is kept with the same probability.
+        // Reservoir sampling: each page so far is kept with the same probability.
         const place = found.length < most ? found.length : random.integer(pages + 1);
         pages++;
         if (place < most) found[place] = Uint32Array.from(clicks);

@@ -1,34 +1,33 @@
 /**
- * What a policy pi would have earned on pages that another one, mu, has drawn: a table of estimators, in float64.
+ * Off-policy estimators, in float64: the clicks that a policy pi would have earned on pages that were drawn by another policy, mu.
  *
  * n pages, in the order of the log; r_i the reward of a page, A_i its slate, s_i the user's state on it;
  * w_i = pi(A_i | s_i) / mu(A_i | s_i). A model adds q_i = r_hat(s_i, A_i) and v_i = E_pi r_hat(s_i, .).
- * Of slates, [n, k]: r_il the reward of slot l, and what the estimator takes for each slot. Those of slates are as Open Bandit
- * Pipeline 0.5.5 defines them (obp/ope/estimators_slate.py, https://github.com/st-tech/zr-obp).
+ * For slates, [n, k]: r_il is the reward of slot l; the other columns are per slot, too. Slate estimators are defined as in Open
+ * Bandit Pipeline 0.5.5 (obp/ope/estimators_slate.py, https://github.com/st-tech/zr-obp).
  *
- * Each gives terms, whose sum by what they are over is the estimate. So it can be told of any users, and resampled over them.
+ * An estimator returns terms; the estimate is sum(values) / sum(over), so it can be resampled over users.
  */
 
 import type { LogEvidence } from "./evidence.ts";
 
-/** Terms of an estimate: the sum of `values`, by that of `over`. */
+/** Terms of an estimate: sum(values) / sum(over). */
 export interface EstimatorTerms {
   /** [n] */
   readonly values: Float64Array;
-  /** [n]; 1 each without it. */
+  /** [n]; 1 each by default. */
   readonly over?: Float64Array;
 }
 
-/** What estimates are made of, page by page, or slot by slot. */
+/** Columns that estimators read, per page or per slot. */
 export type EvidenceColumns = Pick<
   LogEvidence,
   "slate" | "weight" | "reward" | "q" | "v" | "slotReward" | "prefix" | "own" | "slotQ" | "slotV"
 >;
 
 interface Estimator {
-  /** As it is told. */
   readonly title: string;
-  /** Weights of slots, which a log may not give. */
+  /** Importance weights of slots, which not every log has. */
   readonly needs?: "own" | "prefix";
   terms(of: EvidenceColumns): EstimatorTerms;
 }
@@ -46,16 +45,16 @@ const all = {
     terms: ({ weight, reward, q, v }) => ({ values: weight.map((w, i) => v[i]! + w * (reward[i]! - q[i]!)) }),
   },
   /**
-   * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): mean of sum_l w_il r_il, where w_il is the ratio of the chances of
-   * the slot's item in this slot, whatever stands in the others. Right where a click on an item depends on that item alone.
+   * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): mean of sum_l w_il r_il, where w_il is the ratio of the probabilities
+   * of the item in this slot, summed over the other slots. Unbiased if a click on an item depends on that item alone.
    */
   iips: {
     ...{ title: "IIPS, of slates", needs: "own" },
     terms: ({ slate, own, slotReward }) => bySlate(slate, own.map((w, at) => w * slotReward[at]!)),
   },
   /**
-   * Reward-interaction IPS (McInerney et al. 2020; obp's SlateRewardInteractionIPS): the same by w_i,1:l, the ratio of the chances of
-   * the first l items. Right where a click depends on no item below.
+   * Reward-interaction IPS (McInerney et al. 2020; obp's SlateRewardInteractionIPS): as IIPS with w_i,1:l, the ratio of the
+   * probabilities of the first l items. Unbiased if a click does not depend on items below.
    */
   rips: {
     ...{ title: "RIPS, of slates", needs: "prefix" },
@@ -63,8 +62,8 @@ const all = {
   },
   /**
    * Cascade doubly robust (Kiyohara et al. 2022; obp's SlateCascadeDoublyRobust): mean of
-   * sum_l w_i,1:l (r_il - Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]. As right as RIPS, whatever Q is. Obp fits Q to the
-   * rewards of the slot and of those below, which varies least.
+   * sum_l w_i,1:l (r_il - Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]. Unbiased where RIPS is, for any Q. Obp fits Q to the
+   * rewards of the slot and of those below, which has the least variance.
    */
   cascadeDr: {
     ...{ title: "Cascade-DR, of slates", needs: "prefix" },
@@ -77,14 +76,14 @@ const all = {
 } as const satisfies Record<string, Estimator>;
 
 export type EstimatorName = keyof typeof all;
-/** In the order in which they are told. */
+/** Estimators in the order in which they are printed. */
 export const estimators: Readonly<Record<EstimatorName, Estimator>> = all;
 
 function weighed({ weight, reward }: EvidenceColumns): EstimatorTerms {
   return { values: weight.map((w, i) => w * reward[i]!) };
 }
 
-/** [n] sums of [n, k]. */
+/** Sums [n, k] to [n]. */
 function bySlate(slate: number, terms: Float64Array): EstimatorTerms {
   const sums = (_: unknown, i: number) => sumValues(terms.subarray(i * slate, (i + 1) * slate));
   return { values: Float64Array.from({ length: terms.length / slate }, sums) };
@@ -98,9 +97,9 @@ function sumValues(values: ArrayLike<number>): number {
 
 /**
  * Per-decision doubly robust (Jiang and Li 2016; per-decision weights: Precup et al. 2000) of the first pages of each user: mean
- * over users of sum_t w_1 .. w_t (r_t - q_t) + w_1 .. w_t-1 v_t, pages of a user following one another. What is predicted is the
- * page's own reward, so that it is right for the sum of the rewards whatever the model, and no plan has to be played.
- * @param pages of each user; the user's last one stands at the place in `last`. @returns a term a user
+ * over users of sum_t w_1 .. w_t (r_t - q_t) + w_1 .. w_t-1 v_t over consecutive pages. The model predicts each page's own reward,
+ * so the estimate is unbiased for the sum of the rewards with any model, without rollouts.
+ * @param last index of each user's last page. @param pages pages per user. @returns one term per user
  */
 export function estimatePerDecisionDoublyRobust(
   { weight, reward, q, v }: EvidenceColumns,
@@ -120,14 +119,14 @@ export function estimatePerDecisionDoublyRobust(
   };
 }
 
-/** The effective sample size (Kish 1965): (sum w)^2 / sum w^2; 0 where all weights are 0. */
+/** Returns the effective sample size (Kish 1965): (sum w)^2 / sum w^2; 0 if all weights are 0. */
 export function computeEffectiveSampleSize(weight: Float64Array): number {
   const most = weight.reduce((most, w) => Math.max(most, w), 0);
   const scaled = weight.map((w) => w / most); // so that no square overflows
   return most === 0 ? 0 : sumValues(scaled) ** 2 / sumValues(scaled.map((w) => w * w));
 }
 
-/** The share of the weight that the pages of the largest weights have. */
+/** Returns the share of the total weight that the pages with the largest weights have. */
 export function computeLargestWeightShare(weight: Float64Array, pages: number): number {
   const sorted = weight.toSorted();
   return sumValues(sorted.subarray(Math.max(0, sorted.length - pages))) / sumValues(sorted);

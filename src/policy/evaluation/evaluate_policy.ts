@@ -1,4 +1,4 @@
-/** What a policy would have earned on the next page of each logged state, by all estimators, with intervals over users. */
+/** Off-policy evaluation: clicks of a policy on the next page of each logged state, by all estimators, with intervals over users. */
 
 import { createRandomStream } from "../../data/random.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -18,25 +18,25 @@ import type { LogEvidence } from "./evidence.ts";
 /** Least effective sample size as a share of the pages. */
 export const LEAST_SHARE = 0.05;
 /**
- * Least effective sample size, in pages or users. On logs of a shop whose truth is computed (test/policy/exact_logs.ts) 95 % intervals of
- * per-decision DR held it in 85 % of those with less than 5, 91 % with 5 to 10, 93 % with 10 to 30, and 94 to 96 % above. The sample
- * makes its own effective size too large where it lacks the largest weights, so that 50 are asked for.
+ * Least effective sample size, in pages or users. On logs of a shop with a computed truth (test/policy/exact_logs.ts) 95 % intervals
+ * of per-decision DR contained it in 85 % of the logs with an effective size below 5, 91 % with 5 to 10, 93 % with 10 to 30, and 94
+ * to 96 % above. A sample that lacks the largest weights overestimates its effective size, so 50 are required.
  */
 const LEAST_SIZE = 50;
-/** Per-decision DR is of so many pages of a user at most: weights multiply. */
+/** Per-decision DR uses at most this many pages per user, because weights multiply. */
 const MOST_DECISIONS = 5;
-/** Pages of the largest weights that are told of. */
+/** Pages with the largest weights whose share is reported. */
 const LARGEST = 10;
 
-/** What a log says of a policy. */
+/** Off-policy evaluation of a policy on a log. */
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Pages that are left out: of other sizes, or of no known propensity. */
+  /** Pages that are left out: of another size, or without a propensity. */
   readonly left: number;
-  /** Clicks a page; undefined where the log has not what the estimator needs. */
+  /** Clicks per page; undefined where the log lacks what the estimator needs. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
-  /** Clicks on the first pages of each user, and the effective sample size of so many pages, in users. */
+  /** Clicks on the first `pages` pages of each user, and the effective sample size in users. */
   readonly decisions:
     | {
       readonly pages: number;
@@ -47,27 +47,27 @@ export interface OffPolicyEvaluation {
     | undefined;
   /** (sum w)^2 / (n sum w^2) */
   readonly effective: number;
-  /** The share of the weight that the ten pages of the largest weights have. */
+  /** Share of the total weight that the ten largest weights have. */
   readonly largest: number;
-  /** Mean weight: 1 where the propensities are right, and whatever the policy shows could have been shown. */
+  /** Mean weight: 1 if the propensities are correct and the log could show everything that the policy shows. */
   readonly weight: MeanEstimate;
-  /** Which estimates hold. */
+  /** Decides which estimates are valid. */
   readonly propensities: PropensityVerdict;
-  /** All propensities by the chances that pages were drawn by, where they are scaled. */
+  /** Factor by which all propensities are off, where they are scaled. */
   readonly factor: number | undefined;
-  /** Clicks a page that the model predicts too many, by DR; divided by the weights' sum where the propensities are scaled. */
+  /** Clicks per page that the model overpredicts, by DR; divided by the sum of the weights where propensities are scaled. */
   readonly gap: MeanEstimate;
-  /** Least and largest ratio of a propensity to that of the scores at the temperature that the log was said to be drawn at. */
+  /** Least and largest ratio of a logged propensity to the one of the scores at the stated temperature of the log. */
   readonly off: LogEvidence["off"];
 }
 
 /**
  * right: the mean weight is 1. scaled: all propensities are off by one factor, so that only estimators that divide by the sum of the
- * weights hold (SNIPS). wrong: none holds.
+ * weights are valid (SNIPS). wrong: no estimator is valid.
  */
 export type PropensityVerdict = "right" | "scaled" | "wrong";
 
-/** @throws UserError for a log that says too little of the policy. @param name of the policy */
+/** @throws UserError for a log that overlaps too little with the policy. @param name of the policy */
 export function evaluate(evidence: LogEvidence, name: string, temperature?: number): OffPolicyEvaluation {
   expectEnough(evidence, name, temperature);
   const figure = (terms: EstimatorTerms) => estimateMean(evidence.user, terms);
@@ -97,13 +97,13 @@ export function evaluate(evidence: LogEvidence, name: string, temperature?: numb
   };
 }
 
-/** What float32 makes of the mean weight. */
+/** Float32 error of the mean weight. */
 const ROUNDING = 1e-4;
 
 /**
- * The mean weight is 1 where the propensities are right. Where they are off by one factor, the weights still average any function of
- * the page to its mean under the policy, such as the model's P(click): E[w (q - v)] = 0, whatever the model. Where the policy
- * shows what the log could not, they do not.
+ * The mean weight is 1 if the propensities are correct. If they are off by one factor, the weights still average any function of the
+ * page to its mean under the policy, such as the model's P(click): E[w (q - v)] = 0 for any model. If the policy shows what the
+ * log could not show, neither holds.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;
@@ -118,23 +118,23 @@ function judgePropensities(evidence: LogEvidence): PropensityVerdict {
     : "wrong";
 }
 
-/** The factor of all propensities, where the scores that the log was drawn by say that it is one, and not 1. */
+/** Returns the factor of all propensities if the scores that drew the log show that it is constant and not 1. */
 function knownFactor({ off: [least, most] = [1, 1] }: LogEvidence): number | undefined {
   return isOne(most / least) && !isOne(least) ? least : undefined;
 }
 
-/** Whether a ratio of propensities is 1, as far as scores that were computed again can tell. */
+/** True if a ratio of propensities is 1 within the error of recomputed scores. */
 export function isOne(ratio: number): boolean {
   return Math.abs(Math.log(ratio)) < 1e-2;
 }
 
-/** Within the clicks that so many pages can have. */
+/** Limits an estimate to the clicks that so many pages can have. */
 function clip({ mean, interval }: MeanEstimate, pages: number): MeanEstimate {
   const within = (clicks: number) => Math.min(Math.max(clicks, 0), pages);
   return { mean: within(mean), interval: interval && [within(interval[0]), within(interval[1])] };
 }
 
-/** A term's figure, resampled over users. @param user [n] whose each page is */
+/** Estimates a ratio of terms, resampled over users. @param user [n] user of each page */
 export function estimateMean(user: ArrayLike<number>, { values, over }: EstimatorTerms): MeanEstimate {
   const terms = [...Map.groupBy(values.keys(), (i) => user[i]!).values()];
   const sums = (of: (i: number) => number) =>
@@ -142,7 +142,7 @@ export function estimateMean(user: ArrayLike<number>, { values, over }: Estimato
   return estimateRatio(sums((i) => values[i]!), sums((i) => over ? over[i]! : 1));
 }
 
-/** Of as many first pages as have enough of an effective sample, and of the users whose first pages are all there. */
+/** Estimates the largest number of first pages with enough effective sample, over the users who have all of them. */
 function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decisions"] {
   const { user, page, weight } = evidence;
   for (let pages = MOST_DECISIONS; pages > 1; pages--) {
@@ -159,7 +159,7 @@ function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decision
   return undefined;
 }
 
-/** @throws UserError with the reason, and with what would do. */
+/** @throws UserError with the reason and a remedy. */
 function expectEnough({ mu, weight, kept, slate }: LogEvidence, name: string, temperature?: number): void {
   if (mu.every((chance) => chance === 1)) {
     throw new UserError(
@@ -198,7 +198,7 @@ function expectEnough({ mu, weight, kept, slate }: LogEvidence, name: string, te
   );
 }
 
-/** The least temperature, of two digits, that has enough of an effective sample on the pages that are kept. */
+/** Returns the least temperature (two digits) with a sufficient effective sample on the kept pages. */
 function enoughAt(kept: LogEvidence["kept"], temperature = 0.01): number | undefined {
   for (let t = temperature; t <= WARMEST; t *= 1.25) {
     const rounded = Number(t.toPrecision(2));
@@ -207,7 +207,7 @@ function enoughAt(kept: LogEvidence["kept"], temperature = 0.01): number | undef
       ({ scores, shown, mu }) => new PlackettLuce(scores, rounded).chance(shown) / mu,
     );
     const mean = weights.reduce((sum, w) => sum + w, 0) / weights.length;
-    // Where pages that weigh much are not in the log, the others weigh alike, and too little.
+    // A mean far from 1 means that pages with large weights are missing from the log.
     if (computeEffectiveSampleSize(weights) >= LEAST_SHARE * weights.length && Math.abs(mean - 1) < 0.25) {
       return rounded;
     }
@@ -216,11 +216,11 @@ function enoughAt(kept: LogEvidence["kept"], temperature = 0.01): number | undef
 }
 
 const WARMEST = 100;
-/** Slates that a pool is tried on. */
+/** Pages and slates on which a pool is tested. */
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
- * The largest pool, of those tried, whose random slates would have an effective sample for a policy that draws at a temperature:
+ * Returns the largest tested pool whose random slates have a sufficient effective sample for a policy that draws at a temperature:
  * for N equally likely slates it is 1 / E_pi[N pi(A)].
  */
 function poolAt(kept: LogEvidence["kept"], slate: number, temperature: number): number {
@@ -242,12 +242,12 @@ function poolAt(kept: LogEvidence["kept"], slate: number, temperature: number): 
   return poolFor(slate);
 }
 
-/** Ordered slates of k of n items. */
+/** Counts ordered slates of k of n items. */
 function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
-/** The largest pool whose random slates of k would have a policy of one slate on enough pages. */
+/** Returns the largest pool whose random slates of k contain a fixed slate often enough. */
 function poolFor(slate: number): number {
   let n = slate;
   while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;

@@ -1,4 +1,4 @@
-/** What the pages of a log say of a policy, page by page: by how much it would have shown each more often, and what a model holds of both. */
+/** Evidence of a log about a policy, page by page: importance weights and model predictions. */
 
 import { type Clicks, NONE } from "../../data/click_log.ts";
 import {
@@ -16,50 +16,50 @@ import { selectTopSlate } from "../../simulate/host/host_best_slate.ts";
 import { UserError } from "../../user_error.ts";
 import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pages.ts";
 
-/** A log, and a policy. */
+/** Log and policy to evaluate. */
 export interface LogEvidenceOptions extends ReplayOptions {
-  /** At which the policy's slates are drawn by its scores; without it, it shows the best ones. */
+  /** Temperature at which the policy draws slates by its scores; by default it shows the best ones. */
   readonly temperature?: number;
-  /** At which the log's were drawn by the same scores, where that is known: what independent IPS needs. */
+  /** Temperature at which the log was drawn by the same scores, if known; independent IPS needs it. */
   readonly loggedTemperature?: number;
-  /** Ids of users, for messages; their numbers by default. */
+  /** Returns the id of a user for messages; its number by default. */
   readonly nameOf?: (user: number) => string;
-  /** Slates that an expectation under the policy is the mean of; 32 by default. */
+  /** Slates per page that estimate an expectation under the policy; 32 by default. */
   readonly draws?: number;
 }
 
-/** A page as it is weighed. [k] a number a slot. */
+/** Evidence of a page; [k] has a number per slot. */
 interface Row {
-  /** Numbers of its user, and of the page among the user's. */
+  /** Number of the user, and of the page among the user's pages. */
   readonly user: number;
   readonly page: number;
-  /** The chance of the page, of those who logged it. */
+  /** Propensity of the page under the logging policy. */
   readonly mu: number;
-  /** 1 where anything was clicked; [k] by slot. */
+  /** 1 if anything was clicked; [k] by slot. */
   readonly reward: number;
   readonly slotReward: readonly number[];
   /** pi / mu of the slate. */
   readonly weight: number;
-  /** [k] pi / mu of the slate's first items; NaN where mu is of pages alone. */
+  /** [k] pi / mu of the first items of the slate; NaN if mu is known of whole pages only. */
   readonly prefix: readonly number[];
-  /** [k] pi / mu of the item in its slot, whatever stands above; NaN where mu of it is not known. */
+  /** [k] pi / mu of the item in its slot, summed over the items above; NaN if its mu is not known. */
   readonly own: readonly number[];
-  /** P(click) of the model: on the page shown, and under the policy. */
+  /** Model's P(click) on the shown page, and its mean under the policy. */
   readonly q: number;
   readonly v: number;
-  /** [k] the same of the last item of the page that ends in a slot. */
+  /** [k] the same for the last item of the page up to a slot. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }
 
-/** All of them: [n], or [n k] slot after slot. Pages of a user follow one another. */
+/** Columns [n], or [n k] slot after slot. Pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Of some pages what other temperatures are tried on: the scores of candidates, the places of what was shown, and mu. */
+  /** Pages on which other temperatures are tested: scores of the candidates, indices of the shown ones, and mu. */
   readonly kept: readonly Kept[];
-  /** Pages that are left out: of other sizes, of no known propensity, or beyond those gone through. */
+  /** Pages that are left out: of another size, without a propensity, or beyond the limit of pages per user. */
   readonly left: number;
-  /** mu by that of the scores at the temperature that the log was said to be drawn at: the least and the largest. */
+  /** Least and largest ratio of mu to the one of the scores at the stated temperature of the log. */
   readonly off: readonly [least: number, most: number] | undefined;
 };
 
@@ -70,11 +70,10 @@ interface Kept {
 }
 
 const DRAWS = 32;
-/** Those of five pages are multiplied, in float64. */
+/** Limit for one weight: the weights of five pages are multiplied in float64. */
 const LARGEST_WEIGHT = 1e60;
-/** Pages that other temperatures are tried on. */
+/** Pages on which other temperatures are tested. */
 const KEPT = 2000;
-/** Of what is drawn here. */
 const KEY: PhiloxKey = makeKey(1);
 
 const NO_PROPENSITIES =
@@ -82,7 +81,7 @@ const NO_PROPENSITIES =
   "never could be, and what was not shown by chance, look alike. Log pages that are drawn (simulate --explore plackett-luce:1 " +
   "--write-log), or name their column (data log --propensity).";
 
-/** Reads the pages of a log. @throws UserError for a log without propensities, or with slates that could not be shown. */
+/** Collects the evidence of a log. @throws UserError for a log without propensities, or with slates that could not be shown. */
 export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Promise<LogEvidence> {
   const { log, policy, temperature, loggedTemperature } = options;
   if (!log.eventPropensities) throw new UserError(NO_PROPENSITIES);
@@ -116,8 +115,8 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
 }
 
 /**
- * Undefined where it is not known by which chance the page was shown. @param kept gets what other temperatures are tried on
- * @returns the page, and mu by that of the scores at the log's temperature; 1 where that is not known.
+ * Returns the evidence of a page with the ratio of mu to the one of the scores at the log's temperature (1 if that is not known);
+ * undefined for a page without a propensity. @param kept receives pages on which other temperatures are tested
  */
 function buildRow(
   page: ReplayedPage,
@@ -181,7 +180,7 @@ function buildRow(
   };
 }
 
-/** Where the items of a page stand among the candidates. @throws UserError for one that is none. */
+/** Returns the indices of a page's items among the candidates. @throws UserError for an item that is not a candidate. */
 function findCandidateIndices(
   { eventRows, rowItem }: Clicks,
   event: number,
@@ -198,7 +197,7 @@ function findCandidateIndices(
   });
 }
 
-/** By which chance the policy shows slates of the candidates: by scores, or one slate always, as at a temperature of 0. */
+/** Returns the policy's distribution of slates: by scores, or a fixed slate, as at temperature 0. */
 function buildSlateDistribution(
   { candidates, chosen }: ReplayedPage,
   k: number,
@@ -214,7 +213,7 @@ function buildSlateDistribution(
   return new PlackettLuce(ranks, 1);
 }
 
-/** What the model holds of the page that was shown, and of those that the policy shows. */
+/** Returns the model's predictions for the shown page and for slates of the policy. */
 function predicted(
   { candidates, utilities, choice: { eta, places } }: ReplayedPage,
   law: PlackettLuce,
@@ -226,7 +225,7 @@ function predicted(
   const sum = (slate: readonly number[]) =>
     slate.reduce((sum, place, j) => sum + Math.exp(logit(place, j)), 0);
   const any = (slate: readonly number[]) => 1 - 1 / (1 + sum(slate));
-  /** P(click on the last item of a page). @param others 1, and the weights of those above */
+  /** P(click on the last item of a page). @param others 1 + the weights of the items above */
   const last = (place: number, j: number, others: number) => 1 / (1 + others * Math.exp(-logit(place, j)));
   const others = shown.map((_, j) => 1 + sum(shown.slice(0, j)));
   return {

@@ -1,6 +1,6 @@
 /**
- * Logged pages, gone through again: what a model holds of all items at each of them, and what a policy makes of that. Users
- * move on by what they clicked in the log, whatever the policy would have shown.
+ * Replay of logged pages: predictions of a model for all items at each page, and the policy's response. The state of a user follows
+ * the logged clicks, independent of what the policy would have shown.
  */
 
 import { countBitWords } from "../../batch/device_log.ts";
@@ -16,41 +16,40 @@ import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type ChoiceRule, readChoiceRule } from "../comparison/episode_prediction.ts";
 
-/** Which pages of a log are gone through, and by whom. */
+/** Selects the logged pages to replay, the model and the policy. */
 export interface ReplayOptions {
   readonly log: Clicks;
-  /** Who says what is clicked, and what users think of items. */
+  /** Users model: predicts clicks and utilities. */
   readonly model: UsersSource;
   readonly policy: Policy;
-  /** k: pages of other sizes move their users by their clicks, and are not told of. */
+  /** k. Pages of other sizes update the users' states but are not reported. */
   readonly slate: number;
-  /** T: only the first so many pages of each user, for which a trained policy has a state. */
+  /** T: at most this many first pages per user, because a trained policy has states for no more. */
   readonly pages: number;
-  /** Whether items may be shown again after their click. */
+  /** True if items can be shown again after their click. */
   readonly repeats: boolean;
-  /** Told how many users are done. */
+  /** Called with the number of replayed users. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
 }
 
-/** A page of the log. What it has of the device is valid until the next one. */
+/** A logged page. Its device data is valid until the next page. */
 export interface ReplayedPage {
-  /** Numbers of the user in the log, and of the page among the user's, from 0 on. */
+  /** Number of the user in the log, and of the page among the user's pages, from 0. */
   readonly user: number;
   readonly page: number;
-  /** Its event in the log. */
   readonly event: number;
-  /** The items that it might have shown, ascending. */
+  /** Items that could have been shown, ascending. */
   readonly candidates: readonly number[];
-  /** [I] as the model has them on a page of k, and by what they become clicks. */
+  /** [I] utilities by the model on a page of k, and the rule that turns them into clicks. */
   readonly utilities: Float32Array;
   readonly choice: ChoiceRule;
-  /** [I] of the policy; undefined where it has no score an item. */
+  /** [I] scores of the policy; undefined if it has no score per item. */
   readonly scores: Float32Array | undefined;
-  /** [k] what it shows; of policies without scores. */
+  /** [k] slate of the policy, if it has no scores. */
   readonly chosen: Uint32Array | undefined;
 }
 
-/** What a user did. */
+/** Logged pages and clicks of a user. */
 interface LoggedUser {
   readonly user: number;
   /** Items clicked before the first page. */
@@ -70,18 +69,18 @@ function readLoggedUser(log: Clicks, user: number): LoggedUser {
   return { user, before, pages };
 }
 
-/** An item, and where it stood on the page; nowhere where it was clicked elsewhere. */
+/** A click: the item and its slot; undefined for an additional click outside the page. */
 interface Click {
   readonly item: number;
   readonly slot: number | undefined;
 }
 
-/** Users x items that are looked at together: a page of them is read in one wait. */
+/** Users x items that are replayed at once: their page is read back in one wait. */
 const TOGETHER_ITEMS = 2 ** 15;
 
 /**
- * Goes through all users of a log. @param take gets each page of k items, by groups of users, page after page
- * @throws UserError as the policy, and for a page that shows what may not be shown.
+ * Replays all users of a log. @param take receives each page of k items, by groups of users, page after page
+ * @throws UserError as the policy does, and for a page with items that could not be shown.
  */
 export async function replayPages(
   gpu: Gpu,
@@ -104,12 +103,12 @@ export async function replayPages(
   gpu.check();
 }
 
-/** What a policy is asked for on each page. */
+/** Recorded dispatches of a policy, and where their result is. */
 interface Asked {
   readonly dispatches: readonly PageDispatch[];
-  /** Scores, or the slates themselves. */
+  /** Scores or slates. */
   readonly view: View;
-  /** Of scores: from a user's to the next user's. */
+  /** Distance between the scores of two users; undefined for slates. */
   readonly stride: number | undefined;
 }
 
@@ -127,7 +126,7 @@ class Replay {
     private readonly programs: Record<"prepare" | "begin" | "look" | "shown" | "step", PageProgram>,
   ) {}
 
-  /** @param stack gets what is freed in the end. */
+  /** @param stack receives what is disposed at the end. */
   static async create(
     gpu: Gpu,
     options: ReplayOptions,
@@ -159,7 +158,7 @@ class Replay {
     return new Replay(gpu, options, page, environment, asked, asBufferView(utilities), headers, programs);
   }
 
-  /** The pages of some users, in their order, page after page. */
+  /** Replays some users in order, page after page. */
   async run(users: readonly LoggedUser[], take: (page: ReplayedPage) => void): Promise<void> {
     const { options: { log, slate: k }, programs, page: { pages, users: U, items: I } } = this;
     const key = { users: users.length, firstUser: 0, episode: 0, seed: 0 };
@@ -208,7 +207,7 @@ class Replay {
     }
   }
 
-  /** What a page might have shown. */
+  /** Returns the candidates of a page. */
   #candidates(event: number, clicked: ReadonlySet<number>): readonly number[] {
     const { log, repeats } = this.options;
     const listed = log.eventCandidates?.[event] ?? [];
@@ -217,7 +216,7 @@ class Replay {
     return repeats ? all : all.filter((item) => !clicked.has(item));
   }
 
-  /** Words of utilities, and of what the policy makes of them. One wait. */
+  /** Reads utilities and the policy's result. Waits once. */
   async #look(t: number, may: readonly (readonly number[])[]) {
     const { gpu, page, asked: { view, stride }, programs } = this;
     if (stride === undefined) this.#write(page.masked, buildMask(page, may));
@@ -228,7 +227,7 @@ class Replay {
     return { utilities: utilities32, own, scores: new Float32Array(own.buffer) };
   }
 
-  /** Users saw their page, and clicked. */
+  /** Shows a page to users and applies their clicks. */
   #show(slates: Uint32Array<ArrayBuffer>, clicks: readonly (Click | undefined)[]): void {
     const { page, programs } = this;
     this.#write(page.slates, slates);
@@ -236,7 +235,7 @@ class Replay {
     this.#submit([[programs.shown, 1], [programs.step, 1]]);
   }
 
-  /** Users click an item that stands on no page. */
+  /** Applies clicks on items that are not on a page. */
   #click(items: readonly (number | undefined)[]): void {
     const clicks = items.map((item) => item === undefined ? undefined : { item, slot: undefined });
     this.#write(this.page.event, encodeEvents(this.page, clicks));
@@ -254,7 +253,7 @@ class Replay {
   }
 }
 
-/** @param known what is computed anyway */
+/** @param known view that is computed in any case */
 function recordPolicy(policy: Policy, known: View, context: PageContext): Asked {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };
@@ -264,7 +263,7 @@ function recordPolicy(policy: Policy, known: View, context: PageContext): Asked 
   return { dispatches: [...before, ...own], view, stride };
 }
 
-/** Bits of all but the candidates. */
+/** Sets the bits of all items except the candidates. */
 function buildMask(
   { users, items }: PageBuffers,
   may: readonly (readonly number[])[],
@@ -276,7 +275,6 @@ function buildMask(
   return bits;
 }
 
-/** What users clicked, as kernels read it. */
 function encodeEvents(
   { users, slate }: PageBuffers,
   clicks: readonly (Click | undefined)[],

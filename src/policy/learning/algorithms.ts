@@ -1,11 +1,11 @@
 /**
- * The algorithms. Another one is a name in config.ts, and a line below or a learner of its own.
+ * The algorithms. A new one needs a name in policy_training_config.ts, and a line below or its own learner.
  *
- * CDQN: a cascade of values, one a position of the slate. Each position takes the best item, given those before it. All are
- * regressed on what the whole slate came to: the common target, as published. Or, chained, each on the best that the next
- * position could have done by the older weights, and only the last on what the slate came to.
+ * CDQN: a cascade of Q-values, one per position of the slate. Each position takes the best item given those before it. With the
+ * common target, as published, all are regressed on the return of the whole slate. With the chained target, each is regressed on the
+ * best value of the next position under the target network, and only the last on the return of the slate.
  *
- * GDQN: a value an item, and that of a slate is their sum. The best slate has the items of the largest values.
+ * GDQN: a Q-value per item; the value of a slate is their sum. The best slate has the items with the largest values.
  *
  * SlateQ: see slateq.ts.
  */
@@ -33,12 +33,12 @@ import {
 import { type QCounts, qLoss, type QLossBatch } from "./q_loss.ts";
 import { SlateQLearner } from "./slateq.ts";
 
-/** What an algorithm that learns the value of whole slates does in its own way. */
+/** Differences between the algorithms that learn the value of whole slates. */
 interface Variant {
   kind(config: PolicyTrainingConfig): QKind;
-  /** Which of a slate's values the loss is of. */
+  /** Values of a slate that the loss is computed on. */
   readonly counts: QCounts;
-  /** The value of slates: which columns of their values [R, k]. */
+  /** Columns of the values [R, k] whose sum is the value of the slate. */
   worth(slate: number): Pick<NextValue, "first" | "count">;
 }
 
@@ -51,14 +51,14 @@ const variants: Readonly<Record<"cdqn" | "gdqn", Variant>> = {
   gdqn: { kind: () => "item", counts: "sum", worth: (slate) => ({ first: 0, count: slate }) },
 };
 
-/** What makes the learner of each. */
+/** Creates the learner of each algorithm. */
 export const algorithms: Readonly<Record<AlgorithmName, LearnerFactory>> = {
   cdqn: (subject) => new QLearner(subject, "cdqn"),
   gdqn: (subject) => new QLearner(subject, "gdqn"),
   slateq: (subject) => new SlateQLearner(subject),
 };
 
-/** A network that is trained on the value of whole slates. */
+/** Learner that is trained on the value of whole slates. */
 class QLearner extends NetworkLearner {
   readonly #variant: Variant;
 
@@ -89,7 +89,7 @@ class QLearner extends NetworkLearner {
     const masked = { view: recall.maskAfter, stride: count };
     const copy = doubleQ ? "online" : "older";
     const best = chooseByPosition(network, rows, { copy, input: after, slates, masked });
-    /** The values of slates. Bases are changed by what they are asked for, so each has its own. */
+    /** Values of slates. A tape changes the base tensor that it reads, so each call has its own. */
     const valued = (copy: WeightCopy, input: Tensor, slates: View) => {
       const tape = createTape<LearnSizes, QLossBatch>(rows, network.parameters);
       const state = network.state(tape, copy, input);
@@ -98,7 +98,7 @@ class QLearner extends NetworkLearner {
     const next = valued("older", after, slates);
     next.tape.place();
     const { tape, q } = valued("online", before, recall.slates);
-    /** The best that each next position could have done; positions of single items do not differ. */
+    /** Best value of each next position; positions of per-item values do not differ. */
     const chained = config.target === "chained" && network.shape.kind !== "item"
       ? chooseByPosition(network, rows, {
         ...{ copy: "older", input: before, slates: recall.slates, given: true },

@@ -1,7 +1,4 @@
-/**
- * What an algorithm is to the training: a network that acts, and that learns from remembered pages. What learners have in common:
- * one Q-network that acts on a page, explores, and learns.
- */
+/** Interface between algorithms and training, and their common part: one Q-network that acts on a page, explores, and learns. */
 
 import type { CommandRecorder } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -23,28 +20,27 @@ import { QNetwork, type QShape } from "../network/q_network.ts";
 import { recordStateInput, type SlateRows } from "../network/slate_rows.ts";
 
 /**
- * Remembered pages that are learned from at once, rows of them, one a page, the rows' slots, and items of the catalogue: B, B,
- * B k, I. They stand where clicks count users, events, rows and items, so that both share shaders.
+ * Sizes of a training batch: pages, rows (one per page), their slots, and items of the catalogue: B, B, B k, I. They are in the
+ * positions of users, events, rows and items of click logs, so that both share shaders.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 export type LearnDispatch = DispatchSpec<LearnSizes>;
 
 export const learnDimensions = new Dimensions<LearnSizes>(["pages", "rows", "slots", "items"], "rows");
 
-/** The sizes of a batch of so many remembered pages. */
+/** Returns the sizes of a batch of `rows` replayed pages. */
 export function computeLearnSizes(rows: number, slate: number, items: number): LearnSizes {
   return { pages: rows, rows, slots: rows * slate, items };
 }
 
-/** Scores of all items that are held at once. */
+/** Most scores (users x items) in memory at once. */
 const CHUNK_SCORES = 2 ** 20;
 
-/** What a learner learns from. */
 export interface TrainingBatch {
   readonly recall: ReplaySample;
-  /** [B] what the value of each page is to become; written between {@link RecordedUpdate.next} and `fit`. */
+  /** [B] target value of each page; written between {@link RecordedUpdate.next} and `fit`. */
   readonly wanted: View;
-  /** At `step.slot`: (sum of the losses, sum of the values of the slates shown, 0, 0). */
+  /** At `step.slot`: (sum of the losses, sum of the values of the shown slates, 0, 0). */
   readonly ring: View;
 }
 
@@ -56,61 +52,59 @@ export interface NextValue {
   readonly count: number;
 }
 
-/** The dispatches of a step of the optimiser, without the optimiser. */
+/** Dispatches of a training step, without the optimiser. */
 export interface RecordedUpdate {
-  /** The value of the best slate after each page. */
+  /** Value of the best slate after each page. */
   readonly nextValue: NextValue;
   /**
-   * Programs over batches of another kind, that run between the recall of the pages and {@link next}.
-   * @returns what appends them
+   * Records programs over batches of another kind, which run between the replay sample and {@link next}.
+   * @returns a function that encodes them
    */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
-  /** What computes it. */
+  /** Computes {@link nextValue}. */
   readonly next: readonly LearnDispatch[];
-  /** The loss, and the gradients of all parameters. */
+  /** Loss, and gradients of all parameters. */
   readonly fit: readonly LearnDispatch[];
-  /** What follows when the weights have moved: tables of items. */
+  /** Runs after the weights have changed: updates tables of items. */
   readonly moved: readonly LearnDispatch[];
-  /** What follows when the older copy of the weights was set anew. */
+  /** Runs after the weights were copied to the target network. */
   readonly copied: readonly LearnDispatch[];
 }
 
-/** What a learner is made for. */
 export interface LearnerSubject {
   readonly gpu: Gpu;
   readonly config: PolicyTrainingConfig;
-  /** How the policy sees users: its states, and what is known of items. */
+  /** The policy's view of the users: their states and the item vectors. */
   readonly observer: SimulatedUsers;
-  /** Whom the observer sees users as. */
+  /** Users model of the observer. */
   readonly source: UsersSource;
 }
 
-/** Makes the learner of an algorithm, with the weights that the config's seed draws. */
+/** Creates the learner of an algorithm, with weights drawn by the config's seed. */
 export type LearnerFactory = (subject: LearnerSubject) => Learner;
 
-/** A network that acts and learns. */
 export interface Learner extends Disposable {
-  /** Chooses slates by the weights as they are; explores with `step.epsilon`. */
+  /** Chooses slates by the current weights; explores with `step.epsilon`. */
   readonly policy: Policy;
   readonly parameters: ParameterArena;
-  /** The older copy of all weights, that values slates of the next page; laid out like them. */
+  /** Weights of the target network, which values slates of the next page; same layout as the parameters. */
   readonly older: View;
-  /** Records how it learns; once. */
+  /** Records the training step; may be called once. */
   record(lesson: TrainingBatch): RecordedUpdate;
 }
 
-/** How an algorithm's values are laid out: what of the network's shape is its own. */
+/** Part of the network's shape that the algorithm defines. */
 export type ValueLayout = Pick<QShape, "kind" | "zero">;
 
-/** A network that acts, and is trained. An algorithm says which slates are best, and how a lesson goes. */
+/** Q-network with policy and training step. A subclass defines which slates are best, and the update. */
 export abstract class NetworkLearner implements Learner {
   readonly policy: Policy;
   protected readonly network: QNetwork;
-  /** Of the lessons. */
+  /** Memory of the training steps. */
   protected readonly arena: Arena;
-  /** Of the page that was recorded last: what makes the tables of the weights that learn. */
+  /** Dispatches of the page recorded last that update the tables of the online weights. */
   #tables: readonly ClickDispatch[] = [];
-  /** What the slates of that page are worth to the network; undefined where an algorithm does not say. */
+  /** Q-values of the slates of that page; undefined if the algorithm has none. */
   protected values: SlateValueView | undefined;
 
   constructor(name: string, shape: ValueLayout, protected readonly subject: LearnerSubject) {
@@ -122,7 +116,7 @@ export abstract class NetworkLearner implements Learner {
     this.policy = {
       name,
       record: (page) => this.#act(page),
-      // Where a slate's value is a sum of its items' values.
+      // The value of a slate is a sum over items, so items have scores.
       ...(shape.kind === "item" && !shape.zero && { scores: (page) => this.#scores(page) }),
       prepare: () => this.#tables,
       values: () => this.values,
@@ -136,7 +130,7 @@ export abstract class NetworkLearner implements Learner {
     return this.network.older;
   }
 
-  /** The dispatches that write the best slates of a page, and set the bits of their items. */
+  /** Returns dispatches that write the best slates of a page, and set the bits of their items. */
   protected abstract best(
     context: PageContext,
     rows: SlateRows<ClickSizes>,
@@ -158,7 +152,7 @@ export abstract class NetworkLearner implements Learner {
     return { before: [dispatch, ...before], chunk, dispatches: [scored], scores, stride };
   }
 
-  /** How the network sees a page. */
+  /** Records the network's input for a page. */
   #seen({ page, observer, arena }: PageContext) {
     const { slates, masked, users } = page;
     const rows = createPageRows(arena, page);
@@ -174,12 +168,12 @@ export abstract class NetworkLearner implements Learner {
   }
 }
 
-/** The rows of a page, as networks take them. */
+/** Returns the rows of a page in the form that networks take. */
 export function createPageRows(arena: Arena, page: PageBuffers): SlateRows<ClickSizes> {
   return { arena, dimensions: clickDimensions, rows: "events", items: "items", capacity: page.sizes };
 }
 
-/** Remembered pages, as networks take them. */
+/** Returns the rows of a replay sample in the form that networks take. */
 export function createLearnRows(
   arena: Arena,
   { options: { rows, items }, slate }: ReplaySample,
@@ -188,7 +182,7 @@ export function createLearnRows(
   return { arena, dimensions: learnDimensions, rows: "rows", items: "items", capacity };
 }
 
-/** The inputs of the network, before pages or after them. */
+/** Returns the network's input before or after the sampled pages. */
 export function getNetworkInput(
   { options, inputStride, before, after }: ReplaySample,
   when: "before" | "after",

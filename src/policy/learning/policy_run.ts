@@ -1,7 +1,6 @@
 /**
- * The training of a policy from its first page, or from where it stopped, to its last; all of it in its folder: `policy.json`,
- * `train.csv` with the figures of every page, `curve.csv` with what the policy brought whenever it was evaluated, and
- * `last.safetensors`, from which its training goes on, and which has the best weights so far.
+ * Training of a policy from its first page, or from a saved state, to its last. Its folder has `policy.json`, `train.csv` (metrics of
+ * every page), `curve.csv` (metrics of every evaluation), and `last.safetensors` (training state and best weights so far).
  */
 
 import { pathExists, readText } from "../../files/local_file.ts";
@@ -26,7 +25,7 @@ import type { TrainingStepResult } from "../../train/training_results.ts";
 const TRAIN = ["iteration", "loss", "q", "reward", "epsilon"];
 const CURVE = ["user_steps", "return", "standard_error", "click_rate", "coverage"];
 
-/** A point of the curve. */
+/** A point of the learning curve. */
 export interface LearningCurvePoint {
   readonly userSteps: number;
   readonly return: number;
@@ -36,26 +35,26 @@ export interface LearningCurvePoint {
   readonly coverage: number;
 }
 
-/** The caller owns the folder (files/owned_folder.ts) as long as it is open. */
+/** Files of a training. The caller owns the folder (files/owned_folder.ts) while it is open. */
 export class PolicyFolder {
   private constructor(
     readonly path: string,
     readonly config: PolicyConfig,
-    /** What stood there when this was opened. */
+    /** Snapshot in the folder when it was opened. */
     readonly before: PolicySnapshot | undefined,
     private readonly train: CsvLog,
     private readonly curve: CsvLog,
   ) {}
 
-  /** Whether a training has saved anything to go on from. */
+  /** True if a training has saved a state to resume. */
   static hasState(path: string): Promise<boolean> {
     return pathExists(getPolicyPath(path));
   }
 
   /**
-   * Starts a training's files; or opens them to go on with it, and cuts logs back to where they stood.
-   * @param before what stands there, of a training that has begun.
-   * @throws UserError when the folder cannot be written, holds what would be lost, or files are not what they were.
+   * Starts a training's files; or opens them to resume it, and truncates logs to their marks.
+   * @param before snapshot of a training to resume.
+   * @throws UserError if the folder cannot be written, contains other files, or files have changed.
    */
   static async open(path: string, config: PolicyConfig, before?: PolicySnapshot): Promise<PolicyFolder> {
     const { marks, iteration } = before ?? {};
@@ -92,7 +91,7 @@ export class PolicyFolder {
     this.curve.append([userSteps, point.return, standardError, clickRate, coverage]);
   }
 
-  /** Writes the logs, and the snapshot as a whole. */
+  /** Writes the logs and the snapshot. */
   async save(specs: readonly ParameterSpec[], state: PolicyState, best?: BestWeights): Promise<void> {
     this.train.flush();
     this.curve.flush();
@@ -115,7 +114,7 @@ export class PolicyFolder {
   }
 }
 
-/** The points of a policy's curve so far; none where it cannot be read. */
+/** Returns the points of a policy's curve so far; none if it cannot be read. */
 export async function readCurve(path: string): Promise<LearningCurvePoint[]> {
   const text = await readText(`${path}/curve.csv`).catch(() => "");
   return text.split("\n").slice(1).flatMap((line): LearningCurvePoint[] => {
@@ -126,21 +125,18 @@ export async function readCurve(path: string): Promise<LearningCurvePoint[]> {
   });
 }
 
-/** What a training tells. */
 export interface PolicyCallbacks {
   onPage?(result: TrainingStepResult<PolicyStepMetrics>): void;
   onPoint?(point: LearningCurvePoint): void;
 }
 
-/** What came of a session. */
 export interface PolicyResult {
   readonly iteration: number;
   readonly finished: boolean;
-  /** What the weights of the curve's highest point bring other users, once it is finished: the curve's have chosen them. */
+  /** Evaluation of the best weights on other users at the end, because the curve's users selected the weights. */
   readonly chosen: LearningCurvePoint | undefined;
 }
 
-/** A point of the curve from the figures of an evaluation. */
 function curvePoint(userSteps: number, figures: SimulationMetrics): LearningCurvePoint {
   const { returns } = figures;
   const mean = meanReturn(figures);
@@ -155,9 +151,9 @@ function curvePoint(userSteps: number, figures: SimulationMetrics): LearningCurv
 }
 
 /**
- * Trains to the end. Between two episodes, at each point of the curve, it is saved: from there a resumed training goes on bit
- * for bit. When `signal` is aborted the episode under way is finished and saved. The trainer has the best weights in the end.
- * @throws DivergedError; what was saved before stays.
+ * Trains to the end. It saves at each point of the curve, between two episodes; a training resumed from there has the same bits.
+ * If `signal` is aborted, the current episode is finished and saved. At the end the trainer has the best weights.
+ * @throws DivergedError; earlier saves stay.
  */
 export async function runPolicy(
   trainer: PolicyTrainer,

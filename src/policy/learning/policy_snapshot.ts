@@ -1,4 +1,4 @@
-/** A policy's snapshot: weights, and all that its training goes on from, as a safetensors file. */
+/** Snapshot of a policy (weights and training state) as a safetensors file. */
 
 import * as v from "../../schema.ts";
 import { parseJson } from "../../files/json_file.ts";
@@ -14,21 +14,20 @@ import { replayParts, type ReplayState } from "./replay_buffer.ts";
 
 const FORMAT = "clickgan-policy-1";
 
-/** Before the names of tensors that are not the last weights: Adam's, the older copy, the best weights, what is remembered. */
+/** Prefixes of tensors that are not the last weights: Adam's, the target network, the best weights, the replay buffer. */
 const PREFIXES = { m: "adam.m/", v: "adam.v/", older: "older/", best: "best/" } as const;
 const REPLAY = "replay/";
 
 const marksSchema = v.strictObject({ train: logMarkSchema, curve: logMarkSchema });
-/** Where the logs of a training stood. */
+/** Marks in the logs of a training at a snapshot. */
 export type PolicyLogMarks = v.InferOutput<typeof marksSchema>;
 
 const bestSchema = v.strictObject({ userSteps: v.whole(0), return: v.finiteNumber() });
-/** The highest point of a curve, and the weights that it is of. */
+/** Highest point of a curve, and its weights. */
 export interface BestWeights extends v.InferOutput<typeof bestSchema> {
   readonly weights: Weights;
 }
 
-/** Where a policy's snapshot stands. */
 export function getPolicyPath(path: string): string {
   return `${path}/last.safetensors`;
 }
@@ -73,27 +72,25 @@ export async function writePolicy(
   });
 }
 
-/** What a policy's file holds. */
 export interface PolicySnapshot {
   readonly iteration: number;
-  /** Whom it was trained on, in the words of describeSubject. */
+  /** Users model that it was trained on, as describeSubject formats it. */
   readonly trainedOn: string;
   readonly marks: PolicyLogMarks;
   /**
-   * Those that the policy acts by, the best ones where it was evaluated. By name.
+   * Returns the weights that the policy acts by: the best ones if it was evaluated.
    * @param specs of its network. @throws UserError for weights of another network, or damaged ones.
    */
   weights(specs: readonly ParameterSpec[]): Weights;
-  /** Undefined where it was not evaluated. @throws UserError as {@link weights}. */
+  /** Returns undefined if the policy was not evaluated. @throws UserError as {@link weights}. */
   best(specs: readonly ParameterSpec[]): BestWeights | undefined;
-  /** What its training goes on from. @throws UserError as {@link weights}, and for a part that is missing. */
+  /** Returns the training state. @throws UserError as {@link weights}, and for missing tensors. */
   state(specs: readonly ParameterSpec[]): PolicyState;
 }
 
 /**
- * Reads a policy's snapshot.
  * @param path the policy's folder.
- * @throws UserError for a file that is missing, damaged, or no policy's.
+ * @throws UserError for a file that is missing, damaged, or not a policy's snapshot.
  */
 export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const file = getPolicyPath(path);

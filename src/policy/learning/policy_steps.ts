@@ -1,4 +1,4 @@
-/** The steps of a policy's training: a page of all users, what is learned after it, and what changes from page to page. */
+/** Steps of a policy's training: a page for all users, training steps after it, and the schedule. */
 
 import { adamRate, type AdamState } from "../../ops/adam.ts";
 import type { PolicyTrainingConfig } from "./policy_training_config.ts";
@@ -16,15 +16,15 @@ import { computeLearnSizes, learnDimensions, type Learner, type LearnSizes } fro
 import type { ReplaySample } from "./replay_sample.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
-/** From here on, as a share of the training, the rate is {@link LATE_RATE} of what it was. */
+/** From this share of the training on, the learning rate is multiplied by {@link LATE_RATE}. */
 const LATE = 0.75;
 const LATE_RATE = 0.2;
 
-/** An iteration is a page of all users and what is learned after it; t = 1, 2, ... */
+/** An iteration is a page for all users and the training steps after it; t = 1, 2, ... */
 export class PolicySchedule {
-  /** In whole episodes. */
+  /** Number of iterations: whole episodes. */
   readonly iterations: number;
-  /** Iterations from one evaluation, and snapshot, to the next: whole episodes. */
+  /** Iterations between two evaluations and snapshots: whole episodes. */
   readonly evaluateEvery: number;
 
   constructor(readonly config: PolicyTrainingConfig) {
@@ -34,51 +34,49 @@ export class PolicySchedule {
     this.evaluateEvery = pages * episodes(evaluateEvery);
   }
 
-  /** From 0 on. */
+  /** Returns the page of iteration t, from 0. */
   getPage(t: number): number {
     return (t - 1) % this.config.pages;
   }
 
-  /** From 0 on. */
+  /** Returns the episode of iteration t, from 0. */
   getEpisode(t: number): number {
     return Math.floor((t - 1) / this.config.pages);
   }
 
-  /** The last iteration of the episode that iteration t is in, or before. */
+  /** Returns the last iteration of the episode that contains iteration t. */
   endOfEpisode(t: number): number {
     return this.config.pages * Math.ceil(t / this.config.pages);
   }
 
-  /** Probability of a random slate on the page of iteration t. */
+  /** Returns the probability of a random slate on the page of iteration t. */
   epsilon(t: number): number {
     const { epsilonStart, epsilonEnd, epsilonShare } = this.config;
     const done = (t - 1) / Math.max(1, epsilonShare * this.iterations);
     return epsilonStart + (epsilonEnd - epsilonStart) * Math.min(1, done);
   }
 
-  /** Steps of the optimiser before iteration t. Nothing is learned in the first episode. */
+  /** Returns the optimiser's steps before iteration t. The first episode has none. */
   learnedBefore(t: number): number {
     return this.config.stepsPerPage * Math.max(0, t - 1 - this.config.pages);
   }
 
-  /** Steps of the optimiser in iteration t. */
   stepsIn(t: number): number {
     return t > this.config.pages ? this.config.stepsPerPage : 0;
   }
 
-  /** Adam's rate of step n = 1, 2, ... of the optimiser, in iteration t. */
+  /** Returns Adam's rate for step n = 1, 2, ... of the optimiser, in iteration t. */
   rate(t: number, n: number): number {
     const { learningRate } = this.config;
     return adamRate(t > LATE * this.iterations ? LATE_RATE * learningRate : learningRate, n);
   }
 }
 
-/** A page and its lessons. */
+/** A page and its training steps. */
 interface PolicyBatch extends CountedBatch {
   readonly iteration: number;
 }
 
-/** What the steps are made of. */
 export interface PolicyStepsParts {
   readonly arena: Arena;
   readonly schedule: PolicySchedule;
@@ -86,14 +84,14 @@ export interface PolicyStepsParts {
   readonly learner: Learner;
   readonly adam: AdamState;
   readonly recall: ReplaySample;
-  /** Of the users who are learned from; it remembers their pages. */
+  /** Episode of the training users; it writes their pages to the replay buffer. */
   readonly episode: Episode;
-  /** [T, U] of the episode under way. */
+  /** [T, U] outcomes of the current episode. */
   readonly outcomes: View;
   readonly items: number;
 }
 
-/** Parts of the ring that an iteration has: one for each step of the optimiser, and one for the page. */
+/** Returns the slots of the result ring per iteration: one per training step, and one for the page. */
 export function countRingParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
   return stepsPerPage + 1;
 }
@@ -109,7 +107,7 @@ interface Programs {
 
 export class PolicySteps implements Steps<number, PolicyBatch> {
   readonly slices = 1;
-  /** Whether the tables of the older weights are to be made before anything is learned. */
+  /** True if the tables of the target network must be computed before training. */
   #stale = true;
 
   private constructor(
@@ -149,7 +147,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   put(after: number, most: number): PolicyBatch[] {
     const { schedule, items, ring } = this.parts;
     const { config } = schedule;
-    // The headers of an episode's pages are sent when it begins, before its commands: one episode a group.
+    // The headers of an episode's pages are uploaded before its commands: one episode per group.
     const count = Math.min(most, schedule.endOfEpisode(after + 1) - after);
     const { rows, seed: noise, stepsPerPage, slate } = config;
     const sizes = computeLearnSizes(rows, slate, items);
@@ -177,7 +175,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     });
   }
 
-  /** Weights were set from outside. */
+  /** Marks tables as outdated after weights were set from outside. */
   weightsChanged(): void {
     this.#stale = true;
   }

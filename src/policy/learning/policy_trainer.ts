@@ -1,4 +1,4 @@
-/** Trains a policy on simulated users: they are stepped, remembered and learned from on the device. */
+/** Trains a policy on simulated users: simulation, replay buffer and training steps run on the device. */
 
 import { makeKey } from "../../data/philox.ts";
 import { Arena } from "../../gpu/arena.ts";
@@ -25,16 +25,16 @@ import { countRingParts, PolicySchedule, PolicySteps } from "./policy_steps.ts";
 import { ReplaySample } from "./replay_sample.ts";
 import { countEpisodes, ReplayBuffer, type ReplayPage, type ReplayState } from "./replay_buffer.ts";
 
-/** Iterations whose results are held at once: a group of steps is an episode at most. */
+/** Iterations whose results are held at once: a group of steps is at most an episode. */
 const PLACES = 256;
 
-/** What a page and its lessons came to. */
+/** Metrics of an iteration. */
 export interface PolicyStepMetrics {
-  /** Mean over the lessons' pages; 0 as long as nothing is learned. */
+  /** Mean over the replayed pages; 0 before the first training step. */
   readonly loss: number;
-  /** Mean value of the slates that were learned from. */
+  /** Mean Q-value of the replayed slates. */
   readonly q: number;
-  /** Mean reward of the page over the users who were there; they explore. */
+  /** Mean reward per user who saw the page, exploration included. */
   readonly reward: number;
 }
 
@@ -49,19 +49,18 @@ const policySummary: MetricSummary<PolicyStepMetrics> = {
   loss: ({ loss, reward }) => loss + reward,
 };
 
-/** Everything that a resumed training needs to go on bit for bit. It is taken between two episodes. */
+/** State that a resumed training needs for the same bits. It is taken between two episodes. */
 export interface PolicyState {
   readonly trainer: TrainerState;
-  /** The older copy of the weights, that values slates of the next page. */
+  /** Weights of the target network. */
   readonly older: Weights;
   readonly replay: ReplayState;
 }
 
-/** What a training may be told beside its config. */
 export interface PolicyTrainerOptions {
-  /** What users start with, as the config has it. */
+  /** Clicks that users start with; must agree with the config. */
   readonly start?: StartOptions;
-  /** What learns; by default what the config names. */
+  /** Creates the learner; by default the one that the config names. */
   readonly makeLearner?: LearnerFactory;
 }
 
@@ -86,9 +85,9 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 
   /**
-   * Puts users, network and replay on the device and records the steps.
-   * @param source who is learned from.
-   * @throws UserError for a config out of range, options that do not fit the catalogue, or sizes beyond the adapter.
+   * Allocates users, network and replay buffer on the device and records the steps.
+   * @param source simulated users to train on.
+   * @throws UserError for a config out of range, options that do not fit the catalogue, or sizes beyond the adapter's limits.
    */
   static async create(
     gpu: Gpu,
@@ -139,12 +138,11 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     });
   }
 
-  /** Chooses slates by the current weights. */
   get policy(): Policy {
     return this.own.learner.policy;
   }
 
-  /** What the policy brings when it does not explore. Nothing may be in flight. @param episode its random numbers. */
+  /** Simulates the policy without exploration. Nothing may be in flight. @param episode selects the random numbers. */
   async evaluate(
     users = this.config.evaluationUsers,
     episode = CURVE_EPISODE,
@@ -158,13 +156,13 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     return this.schedule.config;
   }
 
-  /** Puts other weights, and the same as their older copy. Nothing may be in flight. */
+  /** Sets the weights, and the same for the target network. Nothing may be in flight. */
   override setWeights(weights: Weights): void {
     super.setWeights(weights);
     this.#writeOlder(weights);
   }
 
-  /** Reads everything that {@link restoreAll} takes, between two episodes. Nothing may be in flight. */
+  /** Reads the state for {@link restoreAll}, between two episodes. Nothing may be in flight. */
   async stateOfAll(): Promise<PolicyState> {
     if (this.iteration % this.config.pages !== 0) {
       throw new Error(`expected to be between two episodes, not after page ${this.iteration}`);
@@ -177,7 +175,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     };
   }
 
-  /** Puts the training where it, or another one, stood. @param from for messages. @throws UserError for a damaged replay. */
+  /** Restores a saved state. @param from file name for messages. @throws UserError for a damaged replay buffer. */
   restoreAll({ trainer, older, replay }: PolicyState, from: string): void {
     this.own.replay.restore(replay, this.own.source.itemCount, from);
     this.restore(trainer);
@@ -197,5 +195,5 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 }
 
-/** The number of the episode that curves are of: random numbers that no training reaches, and no comparison takes. */
+/** Episode number of curves: no training and no comparison uses its random numbers. */
 export const CURVE_EPISODE = 2 ** 31;

@@ -1,4 +1,4 @@
-/** What values are to become, how far they are from it, and what pages bring. */
+/** Targets and loss of Q-values, and the reward of pages. */
 
 import pageRewardText from "../../../kernels/slates/page_reward.wgsl" with { type: "text" };
 import qTargetText from "../../../kernels/slates/q_target.wgsl" with { type: "text" };
@@ -19,7 +19,7 @@ import { findRowDimension, type SlateRows } from "../network/slate_rows.ts";
 const targetKernel = parseKernel("q_target", qTargetText);
 const rewardKernel = parseKernel("page_reward", pageRewardText);
 
-/** What the values of remembered pages are to become: `wanted` [B], of their outcomes [B] and the values of what can follow. */
+/** Computes the target values [B] of replayed pages from their outcomes [B] and the values of the next pages. */
 export function qTarget(
   { rows, pages, discount, bootstrapAtEnd }: Pick<
     PolicyTrainingConfig,
@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** What a page of all users brought, to `step.slot`. @param views [T, U] outcomes of the episode under way; the ring. */
+/** Writes the reward of a page of all users to `step.slot`. @param views [T, U] outcomes of the current episode; the ring. */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },
@@ -56,13 +56,13 @@ export function pageReward(
 
 const lossKernel = parseKernel("q_loss", lossText);
 
-/** Which of a slate's values count: each by itself, their sum, or that of the outcome alone. */
+/** Values of a slate in the loss: each one, their sum, or the value of the outcome. */
 export type QCounts = "each" | "sum" | "outcome";
 
-/** What the f64 reference reads of a batch. */
+/** Columns of a batch that the f64 reference reads. */
 export interface QLossBatch extends SlateBatch {
   readonly wanted: readonly number[];
-  /** [R] the column of the outcome */
+  /** [R] column of the outcome */
   readonly outcome: readonly number[];
   /** [R, columns] */
   readonly chained?: readonly (readonly number[])[];
@@ -74,17 +74,17 @@ export interface QLoss {
   readonly counts: QCounts;
   /** [R] f32 */
   readonly wanted: View;
-  /** [R] vec4f, its first number the column of the outcome */
+  /** [R] vec4f; the first component is the column of the outcome */
   readonly outcome: View;
-  /** [R, stride]: column c + 1 is what column c is to become, for all but the last. */
+  /** [R, stride]: column c + 1 is the target of column c, for all but the last. */
   readonly chained?: { readonly view: View; readonly stride: number };
-  /** Errors above 1 count by their size, not by its square. */
+  /** TD errors above 1 count linearly. */
   readonly huber?: boolean;
-  /** At the step's slot: (sum of the losses, sum of the values of what was shown, 0, 0). */
+  /** At the step's slot: (sum of the losses, sum of the values of the shown slates, 0, 0). */
   readonly ring: View | undefined;
 }
 
-/** [R, 4] (loss, value of what was shown, 0, 0). */
+/** Records the loss [R, 4]: (loss, value of the shown slate, 0, 0). */
 export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   tape: Tape<S, R>,
   rows: SlateRows<S>,
@@ -117,7 +117,7 @@ export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   });
 }
 
-/** The same in f64. The gradient is that of the mean. */
+/** Returns the f64 reference. Its gradient is the gradient of the mean loss. */
 function qLossReference({ counts, huber }: Pick<QLoss, "counts" | "huber">): ReferenceOp<QLossBatch> {
   const off = (d: number): [loss: number, slope: number] =>
     huber && Math.abs(d) > 1 ? [2 * Math.abs(d) - 1, 2 * Math.sign(d)] : [d * d, 2 * d];

@@ -1,8 +1,8 @@
 /**
- * What is remembered of simulated users: a ring of whole episodes on the device, of which pages are drawn evenly.
+ * Replay buffer: a ring of whole episodes on the device, from which pages are sampled uniformly.
  *
- * Users step together, so an episode is a block: a state more than pages, and the state after a page is the next one. An
- * episode overwrites the oldest; where that is follows from its number, which the host counts. See `replay_push.wgsl`.
+ * Users are simulated together, so an episode is a block with one state more than pages: the state after a page is the state before
+ * the next. A new episode overwrites the oldest; its slot follows from its number, which the host counts. See `replay_push.wgsl`.
  */
 
 import rememberText from "../../../kernels/slates/replay_push.wgsl" with { type: "text" };
@@ -18,41 +18,41 @@ import { UserError } from "../../user_error.ts";
 const rememberKernel = parseKernel("replay_push", rememberText);
 const startsKernel = parseKernel("replay_starts", startsText);
 
-/** The bit of a remembered choice that says that the user left after it. As in the kernels. */
+/** Bit of a stored choice: the user left after it. The kernels have the same. */
 export const LEFT = 0x80000000;
 
-/** What is remembered, and how much of it. */
+/** Sizes of a replay buffer. */
 export interface ReplayCapacity {
-  /** U, stepped together. */
+  /** U, simulated together. */
   readonly users: number;
-  /** T, of an episode. */
+  /** T, per episode. */
   readonly pages: number;
   /** k */
   readonly slate: number;
   /** Floats of a user's state, with padding: a multiple of 4. */
   readonly stateStride: number;
-  /** Episodes, of which one is under way. */
+  /** Episodes, including the current one. */
   readonly episodes: number;
 }
 
-/** What a page leaves to be remembered. */
+/** Data of a page that is stored in the buffer. */
 export interface ReplayPage {
-  /** [U, S] what is known of the users after the page; before the first one, what they start from. */
+  /** [U, S] states of the users after the page; before the first page, their initial states. */
   readonly state: Tensor;
-  /** [U, k] u32: the items shown. */
+  /** [U, k] u32: the shown items. */
   readonly slates: View;
   /** [T, U] (slot of the clicked item or k, reward, -, -) f32 */
   readonly outcomes: View;
-  /** [U] after the page; 0 of users who have left, u32 */
+  /** [U] u32, after the page: 0 for users who have left. */
   readonly alive: View;
 }
 
-/** What is remembered, by its parts. */
+/** Arrays of the buffer. */
 export const replayParts = ["states", "shown", "happened", "lengths"] as const;
-/** Everything that is remembered, as it is kept in a file. */
+/** Content of the buffer as it is saved. */
 export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Array<ArrayBuffer>>>;
 
-/** Episodes of the ring for so many pages of users, at least: those that are whole, and the one under way. */
+/** Returns the episodes of a ring with at least `remembered` user pages in whole episodes, plus the current one. */
 export function countEpisodes(
   remembered: number,
   { users, pages }: Pick<ReplayCapacity, "users" | "pages">,
@@ -60,7 +60,7 @@ export function countEpisodes(
   return Math.ceil(remembered / (users * pages)) + 1;
 }
 
-/** The ring. Its memory is that of the arena. */
+/** Ring of episodes. The arena owns its memory. */
 export class ReplayBuffer {
   /** [episodes, T + 1, U, S] f32 */
   readonly states: View;
@@ -68,12 +68,12 @@ export class ReplayBuffer {
   readonly shown: View;
   /** [episodes, T, U] (slot of the clicked item or k, with {@link LEFT}; the reward's bits) */
   readonly happened: View;
-  /** [episodes, U] pages that the user has seen, u32 */
+  /** [episodes, U] u32: pages that the user has seen */
   readonly lengths: View;
-  /** [episodes, U + 1] where the pages of a user begin among those of the episode, u32 */
+  /** [episodes, U + 1] u32: index of a user's first page among those of the episode */
   readonly starts: View;
 
-  /** @throws UserError when the adapter cannot hold or bind that many. */
+  /** @throws UserError if the adapter cannot allocate or bind that much memory. */
   constructor(private readonly arena: Arena, readonly size: ReplayCapacity) {
     const { users, pages, slate, stateStride, episodes } = size;
     if (episodes < 2) throw new Error(`expected a ring of 2 episodes or more, got ${episodes}`);
@@ -85,12 +85,12 @@ export class ReplayBuffer {
     this.starts = arena.allocate("replay: starts", 4 * episodes * (users + 1));
   }
 
-  /** What remembers the states that users start an episode from. */
+  /** Stores the initial states of an episode. */
   begin(seen: ReplayPage): DispatchSpec[] {
     return [this.#remember(seen, false)];
   }
 
-  /** What remembers a page, after the state has moved. */
+  /** Stores a page, after the states were updated. */
   remember(seen: ReplayPage): DispatchSpec[] {
     const { episodes } = this.size;
     return [this.#remember(seen, true), {
@@ -121,16 +121,16 @@ export class ReplayBuffer {
     };
   }
 
-  /** Reads all of it. Waits; nothing may be in flight. */
+  /** Reads the whole buffer. Waits; nothing may be in flight. */
   async state(): Promise<ReplayState> {
     const words = await readViews(this.arena.gpu, replayParts.map((name) => this[name]));
     return Object.fromEntries(replayParts.map((name, k) => [name, words[k]])) as ReplayState;
   }
 
   /**
-   * Puts back what was read. Nothing may be in flight.
-   * @param items of the catalogue. @param from what it was read from, for messages.
-   * @throws UserError for what is of another size, or cannot have been remembered.
+   * Restores a saved state. Nothing may be in flight.
+   * @param items of the catalogue. @param from file name for messages.
+   * @throws UserError for other sizes, and for values out of range.
    */
   restore(state: ReplayState, items: number, from: string): void {
     this.#expectWhole(state, items, from);

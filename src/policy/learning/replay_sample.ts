@@ -1,4 +1,4 @@
-/** Rows to learn from: pages that are drawn from the replay, with the states before and after. */
+/** Batches of pages that are sampled from the replay buffer, with the states before and after. */
 
 import drawText from "../../../kernels/slates/replay_draw.wgsl" with { type: "text" };
 import masksText from "../../../kernels/slates/replay_sample_masks.wgsl" with { type: "text" };
@@ -25,43 +25,43 @@ export interface ReplaySampleOptions {
   readonly rows: number;
   /** I */
   readonly items: number;
-  /** S, of the state, without padding: the column behind them is page / T. */
+  /** S, columns of the state without padding; the column behind them is page / T. */
   readonly stateColumns: number;
-  /** Whether items may be shown again to who clicked them. */
+  /** True if items can be shown again to users who clicked them. */
   readonly repeats: boolean;
-  /** [ceil(I / 32)] bits of items that nobody is shown; none by default. */
+  /** [ceil(I / 32)] bits of excluded items; none by default. */
   readonly leftOut?: Uint32Array<ArrayBuffer>;
-  /** What users start an episode with; nothing by default. */
+  /** Clicks that users start an episode with; none by default. */
   readonly start?: StartOptions;
 }
 
-/** Pages that are drawn anew in every step. Bits of masks are panel-major: bit i of word p B + b is item 32 p + i of row b. */
+/** Pages sampled for each training step. Masks are panel-major: bit i of word p B + b is item 32 p + i of row b. */
 export class ReplaySample {
-  /** [2 B, S + 1] f32, padded: states and page / T before the pages, and behind them those after. */
+  /** [2 B, S + 1] f32, padded: states and page / T before the pages, then those after. */
   readonly inputs: View;
   /** k */
   get slate(): number {
     return this.replay.size.slate;
   }
-  /** Floats from one row of the inputs to the next. */
+  /** Floats per row of the inputs. */
   readonly inputStride: number;
-  /** [B, S + 1] before the pages, a part of the inputs. */
+  /** [B, S + 1] before the pages, part of the inputs. */
   readonly before: View;
   /** [B, S + 1] after the pages. */
   readonly after: View;
-  /** [ceil(I / 32), B] u32: what could not be shown on the pages. */
+  /** [ceil(I / 32), B] u32: items excluded on the pages. */
   readonly maskBefore: View;
-  /** [ceil(I / 32), B] u32: what can not be shown on the pages after. */
+  /** [ceil(I / 32), B] u32: items excluded on the next pages. */
   readonly maskAfter: View;
   /** [B, k] u32 */
   readonly slates: View;
   /** [B] (slot of the clicked item or k, reward, 1; 0 if the user left, page) f32 */
   readonly outcome: View;
-  /** [B] (episode's place, page, user, -) u32 */
+  /** [B] (slot of the episode, page, user, -) u32 */
   readonly drawn: View;
   readonly #masks: View;
   readonly #leftOut: View;
-  /** [episodes, U] (first, end) of what a user of a remembered episode started with, in the history. */
+  /** [episodes, U] (first, end): range in the history of the clicks that a user started an episode with. */
   readonly #begun: View;
   readonly #history: View;
   readonly #ranges = new Map<ArrayLike<number>, readonly [first: number, end: number]>();
@@ -72,7 +72,7 @@ export class ReplaySample {
     readonly options: ReplaySampleOptions,
   ) {
     const { rows, items, stateColumns, leftOut, start = "empty" } = options;
-    // So that a part of a buffer can be bound by itself.
+    // A multiple of 64 rows, so that half of a buffer can be bound.
     if (rows % 64 !== 0) throw new Error(`expected a multiple of 64 rows to learn from, got ${rows}`);
     const panels = countPanels(items);
     this.inputStride = padColumns(stateColumns + 1);
@@ -95,7 +95,7 @@ export class ReplaySample {
     this.#begun = arena.upload("starts of remembered episodes", new Uint32Array(2 * episodes * users));
   }
 
-  /** Notes what users start an episode with, before it is remembered. @param key that of the episode's users */
+  /** Stores the start clicks of an episode, before it begins. @param key random key of the episode's users */
   begin(episode: number, key: PhiloxKey): void {
     const { options: { start = "empty" }, replay: { size: { users, episodes } } } = this;
     if (start === "empty") return;
@@ -107,7 +107,7 @@ export class ReplaySample {
     this.arena.gpu.queue.writeBuffer(buffer, offset + 8 * users * (episode % episodes), ranges);
   }
 
-  /** Draws, by the step's noise and iteration, and gathers. */
+  /** Returns the dispatches that sample pages, by the step's noise and iteration, and gather their data. */
   dispatches(): DispatchSpec[] {
     const { replay, drawn, options: { rows, items, stateColumns, repeats } } = this;
     const { users, pages, slate, stateStride, episodes } = replay.size;
@@ -145,7 +145,7 @@ export class ReplaySample {
     ];
   }
 
-  /** Whole states after the drawn pages, as they were remembered. @param state [B, S], in rows as long as those that were. */
+  /** Copies the padded states after the sampled pages. @param state [B, S] with the row stride of the buffer. */
   statesAfter(state: Tensor): DispatchSpec {
     const { replay, drawn, options: { rows } } = this;
     const { users, pages, stateStride } = replay.size;

@@ -1,6 +1,6 @@
 /**
- * SlateQ: a value of the click on each item and one of no click, learned from what happened. A slate is worth their mean by
- * the choice model, and the best slate is found exactly; for that it needs what users think of all items.
+ * SlateQ: Q-values of a click on each item and of no click, learned from realised outcomes. The value of a slate is their mean under
+ * the choice model, and the best slate is found exactly; this needs the users' utilities of all items.
  */
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
@@ -28,7 +28,7 @@ import { qLoss, type QLossBatch } from "./q_loss.ts";
 import type { ReplaySample } from "./replay_sample.ts";
 
 export class SlateQLearner extends NetworkLearner {
-  /** Remembered states, as users who are in them. */
+  /** Simulated users in the sampled states. */
   #users: SimulatedUsers | undefined;
 
   constructor(subject: LearnerSubject) {
@@ -65,7 +65,7 @@ export class SlateQLearner extends NetworkLearner {
     };
   }
 
-  /** What the best slates after remembered pages are worth, as users think of items in the states after them. */
+  /** Records the values of the best slates after replayed pages, by the users' utilities in the states after them. */
   async #after(recall: ReplaySample, worth: View): Promise<(commands: CommandRecorder) => void> {
     const { gpu, source, config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, rows: count, pages } = config;

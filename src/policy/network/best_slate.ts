@@ -1,4 +1,4 @@
-/** The slate whose expected value is the largest: exact, where clicks follow the choice model. */
+/** Slate with the largest expected value, exact if clicks follow the choice model. */
 
 import ratioText from "../../../kernels/slates/slate_ratio.wgsl" with { type: "text" };
 import { type Constants, parseKernel } from "../../gpu/kernel.ts";
@@ -10,17 +10,17 @@ import { allocateUnused, countItems, findRowDimension, type SlateRows } from "./
 
 const ratioKernel = parseKernel("slate_ratio", ratioText);
 
-/** Items of a slate that can be exact. */
+/** Most items of a slate for which the exact search is supported. */
 const MOST_EXACT = 16;
 
-/** Bits of items that may not be chosen: bit i of word p stride + r is item 32 p + i of row r. */
+/** Bits of excluded items: bit i of word p stride + r is item 32 p + i of row r. */
 export interface ItemMask {
   readonly view: View;
-  /** From one panel's words to the next. */
+  /** Words per panel. */
   readonly stride: number;
 }
 
-/** Who clicks what. */
+/** Choice model of the users. */
 export interface ChoiceModel {
   /** k */
   readonly slate: number;
@@ -32,23 +32,23 @@ export interface BestSlateInputs extends ChoiceModel {
   readonly label: string;
   /** [rows of a chunk, I] */
   readonly utilities: View;
-  /** What a click on an item is worth: its utility, and no click nothing; or by a network. */
+  /** Value of a click on an item: its utility, with 0 for no click; or the network's values. */
   readonly worthOf: "utility" | {
-    /** [rows of a chunk, stride], beside a part of the row */
+    /** [rows of a chunk, stride], without the part that depends on the row alone */
     readonly scores: View;
     readonly stride: number;
-    /** [R, stride] (the part of the row, the value of no click) */
+    /** [R, stride] (part of the row, value of no click) */
     readonly values: View;
     readonly valueStride: number;
   };
   readonly masked: ItemMask;
   /** [R, k] u32 */
   readonly slates: View;
-  /** [R] f32: what the slate is worth. */
+  /** [R] f32: value of the slate. */
   readonly worth: View;
 }
 
-/** The best slate of the rows from `step.first_entry` on. @throws UserError for a larger slate than it takes. */
+/** Records the best slates of the rows from `step.first_entry` on. @throws UserError for slates beyond the exact limit. */
 export function recordBestSlate<S extends BatchSizes>(
   rows: SlateRows<S>,
   best: BestSlateInputs,
@@ -77,14 +77,14 @@ export interface SlateWorthInputs extends ChoiceModel {
   readonly label: string;
   /** [R, k] */
   readonly utilities: View;
-  /** [R, stride] of each slot, and behind them of no click */
+  /** [R, stride] of each slot, then of no click */
   readonly values: View;
   readonly stride: number;
   /** [R] f32 */
   readonly worth: View;
 }
 
-/** What slates are worth. @throws as {@link recordBestSlate} */
+/** Records the values of slates. @throws as {@link recordBestSlate} */
 export function recordSlateWorth<S extends BatchSizes>(
   rows: SlateRows<S>,
   slate: SlateWorthInputs,

@@ -1,4 +1,4 @@
-/** The slate of every row by a Q-network: the best item of the catalogue, position by position; or the slate of the largest expected value. */
+/** Choice of slates by a Q-network: the best item position by position, or the slate with the largest expected value. */
 
 import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
@@ -20,7 +20,7 @@ import type { QNetwork, QState, WeightCopy } from "./q_network.ts";
 import { type ItemMask, recordBestSlate } from "./best_slate.ts";
 import { allocateRows, countItems, countRows, createTape, type SlateRows } from "./slate_rows.ts";
 
-/** What slates are chosen by, and where they go. */
+/** Inputs and outputs of the choice of slates. */
 export interface SlateChoiceViews {
   readonly copy: WeightCopy;
   /** [R, inputs] */
@@ -29,19 +29,19 @@ export interface SlateChoiceViews {
   readonly slates: View;
   /** Bits of chosen items are set. */
   readonly masked: ItemMask;
-  /** The slates are there already: then q_rj is the value of the best item after the first j of row r's slate. */
+  /** True if the slates exist already: then q_rj is the value of the best item after the first j of row r's slate. */
   readonly given?: boolean;
 }
 
-/** What chooses, and what it is worth. */
+/** Dispatches that choose slates, and the slates' values. */
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [R, stride] f32, of which the first k: Q^j of the first j + 1 items. Of a network of single items it is of no use. */
+  /** [R, stride] f32, the first k columns: Q^j of the first j + 1 items. Not meaningful for a network of kind `item`. */
   readonly q: View;
   readonly stride: number;
 }
 
-/** The best items, one a position. The catalogue is scored once a position, as what is taken is masked. */
+/** Chooses the best item per position. The catalogue is scored for each position, because chosen items are masked. */
 export function chooseByPosition<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -51,7 +51,7 @@ export function chooseByPosition<S extends BatchSizes>(
   const panels = countPanels(countItems(rows));
   const best = rows.arena.allocate("best of panels", 8 * panels * countRows(rows));
   const { forward, choice: begun } = begin(network, rows, { ...act, best });
-  // Values of single items are those of slate_value.
+  // A network of kind `item` gets its values from slate_value.
   const choice = kind === "item"
     ? { ...begun, q: rows.arena.allocate("sums of values", 4 * slate * countRows(rows)), stride: slate }
     : begun;
@@ -63,16 +63,15 @@ export function chooseByPosition<S extends BatchSizes>(
   return { dispatches, q: choice.q, stride: choice.stride };
 }
 
-/** What is chosen, and where its worth goes. */
 export interface ExactChoiceViews extends SlateChoiceViews {
   /** [R] f32 */
   readonly worth: View;
 }
 
 /**
- * The slates whose expected value is the largest, by a network of single items and what users think of all items: the
- * dispatches, those that see all items by chunks of the rows. @param users in the states of the rows.
- * @throws UserError for slates that are too large to be exact.
+ * Chooses the slates with the largest expected value, by a network of kind `item` and the users' utilities of all items.
+ * Dispatches over the catalogue process the rows in chunks. @param users in the states of the rows.
+ * @throws UserError for slates beyond the exact limit.
  */
 export function chooseExactly(
   network: QNetwork,
@@ -91,7 +90,7 @@ export function chooseExactly(
   return [...before, { chunk, rows: countItems(rows), dispatches: [...dispatches, scored, best] }];
 }
 
-/** The values of all items by a network of single items, by chunks of the rows; and the values of the rows' states. */
+/** Computes the values of all items by a network of kind `item`, in chunks of the rows; and the values of the rows' states. */
 export function scoreItems(
   network: QNetwork,
   rows: SlateRows<ClickSizes>,
@@ -119,21 +118,21 @@ export function scoreItems(
   return { before: [...forward, firstBase(choice)], scored, scores, stride, values: choice.state.values };
 }
 
-/** What the dispatches of all positions work on. */
+/** Operands that the dispatches of all positions share. */
 interface PositionChoice<S extends BatchSizes> extends SlateChoiceViews {
   readonly network: QNetwork;
   readonly rows: SlateRows<S>;
   readonly state: QState;
-  /** Of each panel: see {@link recordSlatePick}. */
+  /** [panels, R]: see {@link recordSlatePick}. */
   readonly best: View;
-  /** [R, stride] where the values of what is picked are added. */
+  /** [R, stride]: the values of chosen items are added here. */
   readonly q: View;
   readonly stride: number;
-  /** The base of the position that is scored next. */
+  /** Base of the next position. */
   readonly current: Memory;
 }
 
-/** Makes the rows' states into bases and values. */
+/** Computes bases and values from the rows' states. */
 function begin<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -150,12 +149,12 @@ function begin<S extends BatchSizes>(
   };
 }
 
-/** Before the first position: its base is that of the state alone. */
+/** Copies the base of the state alone, before the first position. */
 function firstBase<S extends BatchSizes>(choice: PositionChoice<S>): DispatchSpec<S> {
   return pick(choice, "first base", 0, { ...buildPickSettings(choice, -1), later4: 0, panels: 0 });
 }
 
-/** The best item of each panel, for a position. */
+/** Finds the best item of each panel for a position. */
 function score<S extends BatchSizes>(
   { network, rows, copy, masked, best, current: base }: PositionChoice<S>,
   position: number,
@@ -171,7 +170,7 @@ function score<S extends BatchSizes>(
   });
 }
 
-/** The best item of all into the position, its value, and the base of the next one. @param position whose table is read. */
+/** Writes the best item, its value, and the next base. @param position whose table is read. */
 function pick<S extends BatchSizes>(
   { network, rows, copy, slates, masked, given, state: { bases }, best, q, current }: PositionChoice<S>,
   label: string,
@@ -188,14 +187,14 @@ function pick<S extends BatchSizes>(
   });
 }
 
-/** How the kernels work at a position; -1 is before the first one. */
+/** Returns the kernels' settings for a position; -1 is before the first one. */
 function buildPickSettings<S extends BatchSizes>(
   { network, rows, masked, stride, state: { bases } }: PositionChoice<S>,
   position: number,
 ): PickSettings {
   const { kind, slate, units } = network.shape;
   const units4 = units / 4;
-  // The base of single items is the same for all positions: it is made once.
+  // All positions of kind `item` have the same base: it is computed once.
   const isLast = position + 1 === slate || (kind === "item" && position >= 0);
   return {
     ...{ items: countItems(rows), maskStride: masked.stride, slate, position, ...network.layout(position) },

@@ -1,4 +1,4 @@
-/** A Q-network: its parts and parameters; on the device its weights, an older copy of them, and what both make of the catalogue. */
+/** Q-network: structure and parameters; on the device the online weights, the target weights, and item tables of both. */
 
 import { drawInitialWeights, type ModelParameter } from "../../model/initial_weights.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
@@ -15,8 +15,8 @@ import type { Tape } from "../../tape/tape.ts";
 import { countItems, createTape, type SlateRows } from "./slate_rows.ts";
 
 /**
- * What is valued. `cascade`: the whole slate at each of its positions, by what was chosen before, with a net a position.
- * `shared`: the same by one net, with a bias a position, that gets the sum of what was chosen. `item`: each item alone.
+ * Kind of Q-values. `cascade`: the value of the whole slate at each position, given the items before it, with a net per position.
+ * `shared`: the same with one net, a bias per position, and the sum of the items before. `item`: a value per item.
  */
 export type QKind = "cascade" | "shared" | "item";
 
@@ -37,36 +37,36 @@ export interface QShape {
   readonly inputs: number;
   /** G */
   readonly itemColumns: number;
-  /** With `item`: a value of a page without a click, beside those of its items. */
+  /** With `item`: adds a value of a page without a click. */
   readonly zero?: boolean;
 }
 
-/** Nets, one a position or one for all: as many bases has a row, and as many different products an item. */
+/** Returns the number of nets: one per position or one in total. A row has as many bases, an item as many different products. */
 export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
-/** Columns that the product of an item in a slot has: its own part, and what it adds to later positions. */
+/** Returns the columns of the product of an item in a slot: its own part, and its part in later positions. */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : kind === "shared" ? 2 : 1);
 }
 
-/** Columns of the part of the state alone: one a position, or one for all items, and that of no click. */
+/** Returns the columns of the values of the state alone: one per position, or one for all items and one for no click. */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
 
-/** Columns of the values of a slate: one a position, and that of no click. */
+/** Returns the columns of a slate's values: one per position, and one for no click. */
 export function countValueColumns({ slate, zero }: QShape): number {
   return slate + (zero ? 1 : 0);
 }
 
-/** Name of the weights [G, width] of a product of items. @param product from 0 on */
+/** Returns the name of the weights [G, width] of a product of items. @param product from 0 */
 export function getItemKernelName(product: number): string {
   return `item${product + 1}/kernel`;
 }
 
-/** @throws Error for a shape that the kernels do not take. */
+/** @throws Error for a shape that the kernels do not support. */
 export function listQParameters(shape: QShape): ModelParameter[] {
   const { kind, slate, units, trunk, inputs, itemColumns, zero } = shape;
   expectUnits(units);
@@ -79,7 +79,7 @@ export function listQParameters(shape: QShape): ModelParameter[] {
     ...{ name, rows, columns },
     initial: (random) => (2 * random.uniform() - 1) / Math.sqrt(fanIn),
   });
-  /** A dense layer of one position's net. Its biases are drawn, too: with zeros, all kinks of ReLU go through the origin. */
+  /** A dense layer. Its biases are random, too: with zeros, all kinks of ReLU go through the origin. */
   const layer = (name: string, rows: number, columns: number, fanIn = rows): ModelParameter[] => [
     drawn(`${name}/kernel`, rows, columns, fanIn),
     drawn(`${name}/bias`, 1, columns, fanIn),
@@ -98,28 +98,28 @@ export function listQParameters(shape: QShape): ModelParameter[] {
   ];
 }
 
-/** Which weights: those that are trained, or their older copy. */
+/** Copy of the weights: the trained ones, or those of the target network. */
 export type WeightCopy = "online" | "older";
 
-/** What a copy's weights make of the catalogue: [I, width] for each product of items. See {@link getProductWidth}. */
+/** Item tables of a copy: [I, width] for each product of items. See {@link getProductWidth}. */
 export type QTables = readonly View[];
 
-/** What a row's state is made into. */
+/** Parts of the Q-values that depend on the state alone. */
 export interface QState {
-  /** [R, L] for each base: a row's stand side by side. */
+  /** [R, L] for each base; the bases of a row are adjacent. */
   readonly bases: Tensor;
-  /** [R, values] the part of the state alone. */
+  /** [R, values]: linear part of the values. */
   readonly values: Tensor;
 }
 
 export class QNetwork {
   readonly parameters: ParameterArena;
-  /** The older copy of the weights, laid out like them. */
+  /** Weights of the target network; same layout as the parameters. */
   readonly older: View;
   readonly tables: Readonly<Record<WeightCopy, QTables>>;
   readonly #arena: Arena;
 
-  /** @param items I. @param seed draws its weights. @throws Error for a shape that cannot be; UserError for one too large. */
+  /** @param items I. @param seed draws the weights. @throws Error for an invalid shape; UserError for one that is too large. */
   constructor(readonly gpu: Gpu, readonly shape: QShape, readonly items: number, seed: number) {
     const declared = listQParameters(shape);
     this.parameters = new ParameterArena(gpu, declared);
@@ -135,33 +135,33 @@ export class QNetwork {
     this.parameters.write(weights, this.older.buffer);
   }
 
-  /** All weights of a copy, in the order of the arena. */
+  /** Returns all weights of a copy, in the order of the arena. */
   weights(copy: WeightCopy): View {
     const { weights, length } = this.parameters;
     const { buffer } = copy === "online" ? weights : this.older;
     return { buffer, offset: 0, size: 4 * length };
   }
 
-  /** What a copy's weights make of the catalogue for a position of the slate. @throws Error for one that it has not. */
+  /** Returns the item table of a copy for a position of the slate. @throws Error for a position without a table. */
   table(copy: WeightCopy, position: number): View {
     const table = this.tables[copy][this.shape.kind === "cascade" ? position : 0];
     if (!table) throw new Error(`there is no table of position ${position}`);
     return table;
   }
 
-  /** A parameter of a copy. Gradients flow into those that are trained. */
+  /** Returns a parameter of a copy. Gradients flow into the online weights alone. */
   parameter(name: string, copy: WeightCopy): Tensor {
     const own = this.parameters.get(name);
     if (copy === "online") return own;
     return { ...own, trainable: false, view: { ...asBufferView(own.view), buffer: this.older.buffer } };
   }
 
-  /** The first vector of a parameter among all weights. */
+  /** Returns the offset of a parameter among all weights, in vectors of four. */
   first4(name: string): number {
     return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
-  /** Where kernels find the parts of a position, in vectors of four; -1 is before the first one. */
+  /** Returns the offsets of a position's parts, in vectors of four; -1 is before the first position. */
   layout(
     position: number,
   ): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
@@ -179,7 +179,7 @@ export class QNetwork {
   }
 
   /**
-   * What makes the tables of a copy, after its weights have moved. Before anything else reads them.
+   * Records the computation of a copy's tables, which must run whenever its weights have changed.
    * @param itemVectors [I, G], a constant
    */
   makeTables<S extends BatchSizes>(
@@ -223,7 +223,7 @@ export class QNetwork {
     return tape.forward();
   }
 
-  /** Records what becomes of states. @param input [R, inputs] */
+  /** Records bases and values of states. @param input [R, inputs] */
   state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>

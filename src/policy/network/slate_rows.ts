@@ -1,4 +1,4 @@
-/** The rows that slates are chosen for, or learned from: users of a page, or remembered rows; and what a network is told of them. */
+/** Rows for which slates are chosen or trained: users of a page, or replayed pages; and the network's input for them. */
 
 import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import type { Arena } from "../../gpu/arena.ts";
@@ -18,8 +18,8 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
 /**
- * Which of a batch's sizes count rows and items, and where their buffers are made. Batches that count both at the same
- * places, as clicks count events and items, share shaders.
+ * Dimensions of a batch that count rows and items, and the arena of their buffers. Batches with both at the same index, as clicks
+ * count events and items, share shaders.
  */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;
@@ -30,7 +30,7 @@ export interface SlateRows<S extends BatchSizes> {
   readonly capacity: S;
 }
 
-/** Rows of a batch; of the largest by default. */
+/** Returns the rows of a batch; of the largest by default. */
 export function countRows<S extends BatchSizes>(
   { rows, capacity }: SlateRows<S>,
   sizes: S = capacity,
@@ -38,17 +38,17 @@ export function countRows<S extends BatchSizes>(
   return resolveDimension(rows, sizes);
 }
 
-/** I */
+/** Returns I. */
 export function countItems<S extends BatchSizes>({ items, capacity }: SlateRows<S>): number {
   return resolveDimension(items, capacity);
 }
 
-/** Which of `step.size` counts the rows. */
+/** Returns the index of `step.size` that counts the rows. */
 export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: SlateRows<S>): number {
   return dimensions.index(rows);
 }
 
-/** Floats of each row that kernels read. On llvmpipe a texture: numbers of a buffer take as long as their products. */
+/** Allocates floats for each row. On llvmpipe as a texture, because reading a buffer takes as long as the multiplication. */
 export function allocateRows<S extends BatchSizes>(
   { arena, rows, capacity }: SlateRows<S>,
   name: string,
@@ -60,12 +60,12 @@ export function allocateRows<S extends BatchSizes>(
   return arena.allocateTexture(name, bytes, used, makeRowLayout(bytes));
 }
 
-/** For a binding that a kernel writes only with other constants. */
+/** Allocates a placeholder for a binding that the kernel does not use with these constants. */
 export function allocateUnused({ arena }: { readonly arena: Arena }): View {
   return arena.allocate("unwritten", 16);
 }
 
-/** A tape over such rows. @typeParam R what its references read of a batch */
+/** Creates a tape for such rows. @typeParam R columns of a batch that its references read */
 export function createTape<S extends BatchSizes, R>(
   rows: SlateRows<S>,
   parameters: ParameterArena,
@@ -76,7 +76,7 @@ export function createTape<S extends BatchSizes, R>(
 
 const inputKernel = parseKernel("state_input", inputText);
 
-/** [R, S + 1] the state, and behind it step.page / T. @param pages T */
+/** Records the input [R, S + 1]: the state, then step.page / T. @param pages T */
 export function recordStateInput<S extends BatchSizes>(
   rows: SlateRows<S>,
   state: Tensor,

@@ -1,6 +1,6 @@
 /**
- * The score of every item for every row, the best of each panel of items, or all of them; and the best of all into the next slot.
- * What differs between the positions of a slate is data: kernels have one text for all of them.
+ * Scores every item for every row, and keeps the best of each panel of items, or all scores; then writes the best item to the next
+ * slot. The differences between positions are data, so all of them share one shader.
  */
 
 import type { Arena } from "../../gpu/arena.ts";
@@ -13,15 +13,14 @@ import type { BatchSizes } from "../../gpu/sizes.ts";
 import { allocateUnused, countRows, findRowDimension, type SlateRows } from "./slate_rows.ts";
 import pickText from "../../../kernels/slates/slate_pick.wgsl" with { type: "text" };
 
-/** Items whose bits are a word, and of which a score kernel keeps the best. */
+/** Items per word of a mask, and per panel of a score kernel. */
 export const PANEL = 32;
 
-/** How many panels a catalogue has. */
 export function countPanels(items: number): number {
   return Math.ceil(items / PANEL);
 }
 
-/** In the order of the kernels' `struct Place`. Numbers that end with 4 count vectors of four. */
+/** Fields in the order of the kernels' `struct Place`. Names that end with 4 count vectors of four. */
 const fields = [
   "items",
   "maskStride",
@@ -41,15 +40,13 @@ const fields = [
   "panels",
 ] as const;
 
-/** See the comments of `struct Place` in kernels/slates/slate_pick.wgsl. What is left out is 0. */
+/** Fields of `struct Place` in kernels/slates/slate_pick.wgsl. Omitted fields are 0. */
 export type PickSettings = Partial<Readonly<Record<typeof fields[number], number>>>;
 
-/** A place as kernels read it. */
 export function encodePickSettings(place: PickSettings): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(fields, (field) => place[field] ?? 0);
 }
 
-/** Uploads a place. @param name for the buffer's label */
 export function uploadPlace(arena: Arena, name: string, place: PickSettings): View {
   return arena.upload(`place: ${name}`, encodePickSettings(place));
 }
@@ -59,7 +56,7 @@ const kernels = {
   gpu: parseKernel("slate_score_tiled", tiledText),
 } as const;
 
-/** Hidden units that the kernels take: their sum is written out for so many. */
+/** Most hidden units of the kernels, whose sums are unrolled. */
 export const MOST_UNITS = 64;
 
 export interface SlateScoreInputs {
@@ -78,13 +75,13 @@ export interface SlateScoreInputs {
     readonly place: View;
   };
   /**
-   * Where the results go: the best of each panel, [panels, R] (value's bits, item or NONE), of the items whose bit in
+   * Destination: the best item of each panel, [panels, R] (value's bits, item or NONE), among the items whose bit in
    * `masked` [panels, R] is not set; or all scores, [R of a chunk, 32 panels], of the rows from `step.first_entry` on.
    */
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
 }
 
-/** The dispatch. @throws Error for hidden units that the kernels do not take. */
+/** @throws Error for hidden units that the kernels do not support. */
 export function recordSlateScore<S extends BatchSizes>(
   rows: SlateRows<S>,
   score: SlateScoreInputs,
@@ -131,12 +128,12 @@ const pickKernel = parseKernel("slate_pick", pickText);
 export interface SlatePickInputs {
   readonly label: string;
   readonly units: number;
-  /** The slates are there already. */
+  /** True if the slates exist already. */
   readonly given?: boolean;
   readonly views: {
-    /** [panels, R] of {@link import("./slate_score.ts").slateScore}; any buffer without panels */
+    /** [panels, R] of {@link recordSlateScore}; any buffer if there are no panels */
     readonly best: View;
-    /** [I, .] of the position */
+    /** [I, .] table of the position */
     readonly table: View;
     readonly weights: View;
     /** [R, .] */
@@ -146,13 +143,12 @@ export interface SlatePickInputs {
     readonly slates: View;
     /** [R, .] */
     readonly q: View;
-    /** [R, L] the next position's base */
+    /** [R, L] base of the next position */
     readonly current: Memory;
     readonly place: View;
   };
 }
 
-/** The dispatch. */
 export function recordSlatePick<S extends BatchSizes>(
   rows: SlateRows<S>,
   pick: SlatePickInputs,

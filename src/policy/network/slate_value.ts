@@ -1,4 +1,4 @@
-/** slate_value: the values of given slates, one a position, or one an item and one without a click; with gradients. */
+/** Values of existing slates: one per position, or one per item and one for no click; with gradients. */
 
 import backwardText from "../../../kernels/slates/slate_value_backward.wgsl" with { type: "text" };
 import forwardText from "../../../kernels/slates/slate_value_forward.wgsl" with { type: "text" };
@@ -29,7 +29,7 @@ import { countRows, findRowDimension, type SlateRows } from "./slate_rows.ts";
 const forwardKernel = parseKernel("slate_value_forward", forwardText);
 const backwardKernel = parseKernel("slate_value_backward", backwardText);
 
-/** What the f64 reference reads of a batch: the slates, a row each. */
+/** Slates of a batch as the f64 reference reads them, one per row. */
 export interface SlateBatch {
   readonly slates: readonly (readonly number[])[];
 }
@@ -44,8 +44,8 @@ export interface SlateValueInputs {
 }
 
 /**
- * [R, columns] the values of slates: Q^j of the first j + 1 items, or of each item, and then of no click. It reads the tables
- * of its copy and changes the bases. Gradients flow only through the weights that are trained.
+ * Records the values [R, columns] of slates: Q^j of the first j + 1 items, or of each item, then of no click. It reads the tables of
+ * its copy and modifies the bases. Gradients flow into the online weights alone.
  */
 export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   tape: Tape<S, R>,
@@ -75,13 +75,13 @@ export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   });
 }
 
-/** The parameters that values depend on, beside those of the state. */
+/** Parameters of slate values, apart from those of the state. */
 interface ValueParameters {
-  /** Of the output. */
+  /** Weights of the output. */
   readonly weights: Tensor;
-  /** Of positions, where one net is for all of them. */
+  /** Biases of positions, if they share one net. */
   readonly bias: Tensor | undefined;
-  /** Of the products of items that the tables hold. */
+  /** Weights of the item products in the tables. */
   readonly products: readonly Tensor[];
 }
 
@@ -95,17 +95,17 @@ function getParameters(network: QNetwork, copy: WeightCopy): ValueParameters {
   };
 }
 
-/** What forward and backward work on. */
+/** Operands of the forward and backward pass. */
 interface SlateValue extends SlateValueInputs {
   readonly output: Tensor;
   readonly parameters: ValueParameters;
-  /** [R, k L] hidden units of each slot, for the way back. */
+  /** [R, k L] hidden units of each slot, for the backward pass. */
   readonly hidden: View;
-  /** [R] u32: the items in a slot of all rows. */
+  /** [R] u32: items of all rows in a slot. */
   readonly slotItems: (slot: number) => View;
 }
 
-/** A dispatch a slot, as each adds to the bases of those behind it. */
+/** Records a dispatch per slot, because each adds to the bases of later slots. */
 function forward<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -130,7 +130,7 @@ function forward<S extends BatchSizes>(
   });
 }
 
-/** In the order of the kernel's `struct Slot`, which says what they are (kernels/slates/slate_value_forward.wgsl). */
+/** Fields in the order of the kernel's `struct Slot`, documented in kernels/slates/slate_value_forward.wgsl. */
 const slotFields = [
   "slate",
   "position",
@@ -150,7 +150,7 @@ const slotFields = [
 ] as const;
 type Slot = Readonly<Record<typeof slotFields[number], number>>;
 
-/** What differs between the slots of given slates, as data: there is one text for all of them. */
+/** Returns the differences between slots as data, so that all slots share one shader. */
 function encodeSlot(network: QNetwork, position: number, qStride: number): Slot {
   const { shape } = network;
   const { kind, slate, units, zero } = shape;
@@ -179,11 +179,11 @@ function backward<S extends BatchSizes>(
   ];
 }
 
-/** Gradients of the products of the items, [R, width] for each slot: one behind the other in a buffer. */
+/** Gradients of the item products, [R, width] for each slot, concatenated in a buffer. */
 interface Parts {
   readonly all: View;
   readonly slots: readonly View[];
-  /** Of all slots together. */
+  /** Columns of all slots. */
   readonly columns: number;
 }
 
@@ -201,7 +201,7 @@ function allocateParts<S extends BatchSizes>(call: OpCall<S>, rows: SlateRows<S>
   return { all, slots, columns };
 }
 
-/** Back through the hidden units: to the bases and values, the products of the items, the output's weights and the bias. */
+/** Backpropagates through the hidden units to bases, values, item products, output weights and bias. */
 function hiddenGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -245,7 +245,7 @@ function hiddenGradients<S extends BatchSizes>(
   };
 }
 
-/** From the products of the items to their weights: a dispatch a slot. */
+/** Backpropagates from item products to their weights: a dispatch per slot. */
 function productGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -267,7 +267,7 @@ function productGradients<S extends BatchSizes>(
   });
 }
 
-/** The same in f64: inputs bases, values, item vectors, output weights, products, bias of positions. */
+/** Returns the f64 reference. Inputs: bases, values, item vectors, output weights, products, bias of positions. */
 function slateValueReference(shape: QShape): ReferenceOp<SlateBatch> {
   return ([bases, values, vectors, output, ...rest], { slates }) => {
     if (!bases || !values || !vectors || !output) throw new Error("slate_value: inputs are missing");
@@ -278,7 +278,7 @@ function slateValueReference(shape: QShape): ReferenceOp<SlateBatch> {
   };
 }
 
-/** What the reference is given. */
+/** Operands of the reference. */
 interface Given64 extends SlateBatch {
   readonly shape: QShape;
   readonly bases: Matrix;
@@ -333,7 +333,7 @@ function gradients64(given: Given64, gradient: Matrix): Matrix[] {
   return [dBases, dValues, makeZeros(vectors), dOutput, ...dProducts, ...(dBias ? [dBias] : [])];
 }
 
-/** Hidden unit n of position j. */
+/** Computes hidden unit n of position j. */
 function hidden64(given: Given64, row: number, j: number, n: number): number {
   const { shape, bases, vectors, products, bias } = given;
   let z = getElement(bases, row, baseAt(shape, j, n)) + (bias ? getElement(bias, 0, j * shape.units + n) : 0);
@@ -346,7 +346,7 @@ function hidden64(given: Given64, row: number, j: number, n: number): number {
   return Math.max(0, z);
 }
 
-/** Each product that goes into hidden unit n of position j: whose item, which weights, which of their columns. */
+/** Lists the products in hidden unit n of position j: item, weights, and column of the weights. */
 function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
   return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || kind !== "item").map((m) => ({
@@ -356,12 +356,12 @@ function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: 
   }));
 }
 
-/** The column of unit n of position j in the bases and the output weights. */
+/** Returns the column of unit n of position j in the bases and the output weights. */
 function baseAt({ kind, units }: QShape, j: number, n: number): number {
   return (kind === "cascade" ? j * units : 0) + n;
 }
 
-/** The column of position j in the values of the state alone. */
+/** Returns the column of position j in the values of the state alone. */
 function valueAt({ kind }: QShape, j: number): number {
   return kind === "item" ? 0 : j;
 }

@@ -1,8 +1,8 @@
 /**
  * The library as a package for JSR and npm: `deno task build package` writes a folder to publish from, and a tarball.
  *
- * The folder has what src/mod.ts imports and no more, and names only the packages that it uses. Kernels become modules,
- * as neither the registries nor other programs import WGSL as text.
+ * The folder has only what src/mod.ts imports, and names only the packages that it uses. Kernels become modules, because neither the
+ * registries nor other programs import WGSL as text.
  */
 
 import { dirname, relative, resolve } from "node:path";
@@ -16,17 +16,17 @@ import { DENO_FLAGS } from "../../deno_flags.ts";
 import { UserError } from "../../user_error.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-/** Files that every package has beside its modules. */
+/** Files of every package apart from its modules. */
 const LICENCES = ["LICENSE", "CHANGELOG.md"];
 
 export interface StagedPackage {
-  /** Of the folder to publish from. */
+  /** Folder to publish from. */
   readonly folder: string;
-  /** What `npm publish` takes. */
+  /** Tarball for `npm publish`. */
   readonly tarball: string;
 }
 
-/** Makes the package and has Deno check it as it does before publishing. @param folder new or empty. @throws UserError where it is not */
+/** Builds the package and runs Deno's checks for publishing. @param folder new or empty. @throws UserError otherwise */
 export async function buildPackage(folder: string): Promise<StagedPackage> {
   const staged = `${folder}/package`;
   const tarball = `${folder}/clickgan-${config.version}.tgz`;
@@ -53,7 +53,7 @@ async function write(file: string, text: string): Promise<void> {
   await writeFileAtomically(file, text);
 }
 
-/** Paths of the local files that a module is made of, by the graph that Deno sees. */
+/** Returns the local files of a module's import graph. */
 async function listModules(path: string): Promise<string[]> {
   const graph: unknown = JSON.parse(await deno(ROOT, "info", "--json", ...DENO_FLAGS, path));
   if (typeof graph !== "object" || graph === null || !("modules" in graph) || !Array.isArray(graph.modules)) {
@@ -68,7 +68,7 @@ function kernelModule(text: string): string {
   return `const text: string = ${JSON.stringify(text)};\nexport default text;\n`;
 }
 
-/** `from "./k.wgsl" with { type: "text" }` becomes `from "./k.wgsl.ts"`. */
+/** Replaces `from "./k.wgsl" with { type: "text" }` by `from "./k.wgsl.ts"`. */
 function withKernelModules(text: string): string {
   return text.replace(/from "([^"]+\.wgsl)" with \{\s*type: "text",?\s*\}/g, 'from "$1.ts"');
 }
@@ -81,12 +81,12 @@ function packageConfig(used: ReadonlySet<string>) {
   return {
     ...{ name, version, license, exports, compilerOptions },
     imports: Object.fromEntries(own),
-    // The folder may stand where git ignores it.
+    // The folder may be ignored by git.
     publish: { exclude: ["!src", "!kernels", "!README.md", ...LICENCES.map((file) => `!${file}`)] },
   };
 }
 
-/** What src/README.md says of the library. */
+/** Returns the library section of src/README.md. */
 async function readme(): Promise<string> {
   const page = await Deno.readTextFile(`${ROOT}src/README.md`);
   const [, section = ""] = page.split(/^## As a library$/m);
@@ -94,7 +94,7 @@ async function readme(): Promise<string> {
   return `# clickgan\n\nLearns from click logs what users would click, by hand-written WGSL kernels. It needs Deno.\n${text}`;
 }
 
-/** @returns what it printed. @throws UserError with what it said, when it fails */
+/** @returns stdout. @throws UserError with stderr on failure */
 async function deno(cwd: string, ...args: string[]): Promise<string> {
   const env = { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd, env }).output();

@@ -1,6 +1,6 @@
 /**
- * Bundles a script for browsers, with the packages that it uses, and the kernels as text or without it. Packages are in Deno's
- * cache, which the bundler does not know; Deno says where.
+ * Bundles a script for browsers with its packages, and the kernels as text or without it. Packages are in Deno's cache, whose paths
+ * the bundler gets from Deno.
  */
 
 import * as esbuild from "esbuild";
@@ -9,36 +9,35 @@ import { fileURLToPath } from "node:url";
 import { DENO_FLAGS } from "../../deno_flags.ts";
 import { formatTableEntry } from "./kernel_table.ts";
 
-/** What is bundled, and how. */
 export interface BundleOptions {
-  /** Path of the module that the script begins with. */
+  /** Path of the entry module. */
   readonly entry: string;
-  /** "iife" for a script that stands in a page or a worker, "esm" for a module. */
+  /** "iife" for a script in a page or a worker, "esm" for a module. */
   readonly format: "iife" | "esm";
   /** True by default. */
   readonly minify?: boolean;
-  /** A comment that the script begins with. */
+  /** Comment at the start of the script. */
   readonly banner?: string;
-  /** The kernels' text: in the script as it is (the default) or without comments, or in a table that is given to it. */
+  /** Kernel texts: in the script as they are (the default) or without comments, or in a separate table. */
   readonly kernels?: "whole" | "without comments" | "from a table";
-  /** Folders of packages that Deno does not find for the entry, by the packages' names. */
+  /** Folders of packages that Deno does not find for the entry, by package name. */
   readonly folders?: Readonly<Record<string, string>>;
-  /** Texts of modules that stand in for others, by the name that these are imported by. */
+  /** Texts of modules that replace others, by import name. */
   readonly instead?: Readonly<Record<string, string>>;
 }
 
-/** A script that is bundled. */
+/** A bundled script. */
 export interface Bundle {
   readonly text: string;
-  /** What it was made of, by paths from the repository's folder, each with the bytes that it takes in the script. */
+  /** Sources by path from the repository's folder, each with its bytes in the script. */
   readonly inputs: ReadonlyMap<string, number>;
 }
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /**
- * One at a time, as the bundler is a process that is stopped at the end.
- * @returns the same bytes for the same sources, on any machine. @throws Error with all that the bundler says
+ * Builds one bundle at a time, because the bundler is a process that is stopped at the end.
+ * @returns the same bytes for the same sources on any machine. @throws Error with the bundler's messages
  */
 export async function buildBundle(options: BundleOptions): Promise<Bundle> {
   const { entry, format, minify = true, banner, folders, instead = {}, kernels = "whole" } = options;
@@ -57,7 +56,7 @@ export async function buildBundle(options: BundleOptions): Promise<Bundle> {
       metafile: true,
       absWorkingDir: ROOT,
       logLevel: "silent",
-      // Fields that are declared alone take no place.
+      // Omits fields that are only declared.
       tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
       plugins: [kernelsAs(kernels), standIns(instead), fromDenoCache(packages)],
       ...(banner === undefined ? {} : { banner: { js: banner } }),
@@ -72,7 +71,7 @@ export async function buildBundle(options: BundleOptions): Promise<Bundle> {
   }
 }
 
-/** Bytes of a script as it runs: those of its code, and those of the kernels' text in it. */
+/** Measures a script: bytes of its code, and of the kernel texts in it. */
 export function measureBundle({ text, inputs }: Bundle): { readonly code: number; readonly kernels: number } {
   const kernels = [...inputs].reduce((sum, [path, bytes]) => sum + (path.endsWith(".wgsl") ? bytes : 0), 0);
   return { code: new TextEncoder().encode(text).length - kernels, kernels };
@@ -102,7 +101,7 @@ function standIns(texts: Readonly<Record<string, string>>): esbuild.Plugin {
   };
 }
 
-/** A package is found from within its own folder, by its own name; by its path, where it does not say what it exports. */
+/** Resolves a package from its own folder by name; by path if it declares no exports. */
 function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {
   const found = "found"; // asks the bundler, and not this once more
   return {
@@ -119,7 +118,7 @@ function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {
   };
 }
 
-/** Where the packages that a module uses are, by name. */
+/** Returns the folders of the packages that a module uses, by name. */
 async function packageFolders(entry: string): Promise<Map<string, string>> {
   const { stdout, success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", ...DENO_FLAGS, entry],
@@ -128,11 +127,11 @@ async function packageFolders(entry: string): Promise<Map<string, string>> {
   const { npmPackages }: { npmPackages: Record<string, { name: string; localPath: string }> } = JSON.parse(
     new TextDecoder().decode(stdout),
   );
-  // Relative where Deno's own folder (DENO_DIR) was named so.
+  // The paths are relative if DENO_DIR is.
   return new Map(Object.values(npmPackages).map(({ name, localPath }) => [name, resolve(localPath)]));
 }
 
-/** The text of a file of a package that a module uses. */
+/** Reads a file of a package that a module uses. */
 export async function readPackageFile(entry: string, name: string, file: string): Promise<string> {
   const folder = (await packageFolders(entry)).get(name);
   if (folder === undefined) throw new Error(`${entry} uses no package ${name}`);
@@ -140,8 +139,8 @@ export async function readPackageFile(entry: string, name: string, file: string)
 }
 
 /**
- * A kernel's text without comments, which no driver needs and which are a good third of it, and what they leave behind: lines
- * that are empty, spaces at both ends of lines. One stays before a constant of a function, as the host sets those without.
+ * Removes comments (a good third of a kernel), empty lines, and spaces at both ends of lines. One space stays before a constant of a
+ * function: the host sets constants without indentation.
  */
 export function stripComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>

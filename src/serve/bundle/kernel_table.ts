@@ -1,24 +1,24 @@
 /**
- * Kernels' texts apart from the script that uses them. A page that shows kernels carries their files as data; the script needs
- * no copy of them: it finds each by its name in a table, which stands there before the script begins.
+ * Kernel texts in a separate table. A page that shows kernels contains their files as data, so its script needs no second copy: it
+ * reads each by name from a table that is defined before the script runs.
  */
 
-/** The table's name, for the script. */
+/** Name of the table in the script. */
 const TABLE = "WGSL";
 
-/** A kernel's name in the table: its file's, without the ending. An exercise has the name of what it leads to. */
+/** Returns a kernel's name in the table: its file name without extension. Exercises have the name of the kernel they lead to. */
 export function getKernelKey(path: string): string {
   const name = path.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   return /[/\\]exercises[/\\]/.test(path) ? `exercise_${name}` : name;
 }
 
-/** What stands in the script in the place of a kernel's text. */
+/** Returns the expression that replaces a kernel's text in the script. */
 export function formatTableEntry(path: string): string {
   return `${TABLE}.${getKernelKey(path)}`;
 }
 
-/** What is to run before the script. @param kernels WGSL by name, as JSON */
+/** Returns code to run before the script. @param kernels WGSL by name, as JSON */
 export function buildTableScript(kernels: string): string {
-  // Scripts that are loaded later find it, too, also where this one is a module.
+  // A global, so that scripts that are loaded later find it even if this one is a module.
   return `globalThis.${TABLE}=${kernels};\n`;
 }

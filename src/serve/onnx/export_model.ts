@@ -1,4 +1,4 @@
-/** A trained model as an ONNX file: from the numbers of items clicked and displayed to utilities and probabilities. */
+/** Export of a trained model to ONNX: item numbers of clicks and page in, utilities and probabilities out. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import { nonFiniteWeightsError } from "../../model/choice_probabilities.ts";
@@ -21,10 +21,10 @@ import {
 import { encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
 
 const PRODUCER = "clickgan";
-/** Near the beginning of every exported file: the field of the producer's name (2, of bytes), its length and the name. */
+/** Start of every exported file: the field of the producer's name (2, bytes), its length and the name. */
 export const ONNX_MARK = `\x12${String.fromCharCode(PRODUCER.length)}${PRODUCER}`;
 
-/** Operators of ONNX 1.12, which runtimes have had since 2022. */
+/** Operators of ONNX 1.12, supported by runtimes since 2022. */
 const OPSET = 17;
 const IR_VERSION = 8;
 const LARGEST_FLOAT = 2 ** 127;
@@ -32,15 +32,15 @@ const LARGEST_FLOAT = 2 ** 127;
 export interface ExportedModel {
   readonly config: ModelConfig;
   readonly catalogue: ItemCatalogue;
-  /** Of the reward, by name. */
+  /** Weights of the reward, by name. */
   readonly weights: Weights;
-  /** What is to stand in the file beside the graph. */
+  /** Metadata of the file. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
- * The bytes of the file.
- * @throws UserError for a model that is larger than such a file may be, or whose utilities may be no finite numbers.
+ * Returns the bytes of the file.
+ * @throws UserError for a model beyond the size limit, or whose utilities may overflow.
  */
 export function exportModel({ config, catalogue, weights, metadata }: ExportedModel): Uint8Array {
   const graph = new GraphBuilder();
@@ -89,12 +89,12 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
 }
 
 /**
- * How large what is computed may become: on its way a number is multiplied by each tensor once at most, be it one row of it
- * (of a table) or a sum over its rows (of a kernel).
+ * Returns an upper bound of all computed values: a value is multiplied by each tensor at most once, by one row (of a table) or a sum
+ * over rows (of a kernel).
  */
 function boundValues({ nodes, initializers }: GraphBuilder): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
-  // Counts are logarithms, however large what they are of.
+  // Counts are logarithms of bounded numbers.
   let bound = initializers.some(({ name }) => name.startsWith(COUNTED)) ? LARGEST_LOG : 1;
   for (const { name, dims, dataType, rawData: { buffer, byteOffset, length } } of initializers) {
     if (dataType !== FLOAT || name.startsWith(COUNTED)) continue;
@@ -111,14 +111,14 @@ function boundValues({ nodes, initializers }: GraphBuilder): number {
   return bound;
 }
 
-/** [users, clicks + 1] with a column of -1 more, so that there is one at least. */
+/** Appends a column of -1, so that there is at least one: [users, clicks + 1]. */
 function paddedHistory(graph: GraphBuilder): TensorName {
   const users = graph.op("Shape", ["history"], { start: 0, end: 1 });
   const column = graph.op("Concat", [users, [1]], { axis: 0 });
   return graph.op("Concat", ["history", graph.op("Expand", [[-1], column])], { axis: 1 });
 }
 
-/** [users, items, 1]; -1 on a page counts as item 0 here. */
+/** Adds the utility [users, items, 1]; -1 on a page is read as item 0. */
 function utility(inputs: EncoderInputs, config: ModelConfig): TensorName {
   const { graph, tensor } = inputs;
   const bias = tensor("utility/output/bias", 1);
@@ -131,7 +131,7 @@ function utility(inputs: EncoderInputs, config: ModelConfig): TensorName {
   return parts.reduce((sum, part) => graph.op("Add", [part, sum]), bias);
 }
 
-/** [users or 1, N] */
+/** Adds the encoder's state [users or 1, N]. */
 function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
   switch (config.encoder) {
     case "lstm":
@@ -143,7 +143,7 @@ function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
   }
 }
 
-/** [users, items, K] what the displayed items give a part of the model. */
+/** Adds the item part [users, items, K] of a layer for the displayed items. */
 function displayed(inputs: EncoderInputs, part: string, columns: number): TensorName {
   const { graph, catalogue, optional } = inputs;
   const items = foldItems(catalogue, {
@@ -157,7 +157,7 @@ function displayed(inputs: EncoderInputs, part: string, columns: number): Tensor
   ]);
 }
 
-/** [users, items, 1] */
+/** Adds the wide part [users, items, 1]. */
 function widePart(inputs: EncoderInputs, { wide: K }: ModelConfig): TensorName {
   const { graph } = inputs;
   if (K === 0) return displayed(inputs, PART, 1);
@@ -166,7 +166,7 @@ function widePart(inputs: EncoderInputs, { wide: K }: ModelConfig): TensorName {
   return graph.op("ReduceSum", [crossed, [2]], { keepdims: 1 });
 }
 
-/** [users, items, 1], without the last bias */
+/** Adds the hidden layers [users, items, 1], without the last bias. */
 function hiddenLayers(
   inputs: EncoderInputs,
   config: ModelConfig,
@@ -188,7 +188,7 @@ function hiddenLayers(
   return graph.op("MatMul", [hidden, tensor("utility/output/kernel", dims.at(-1) ?? 0, 1)]);
 }
 
-/** Batch normalisation by its running averages: a factor and a shift a column. */
+/** Adds batch normalisation by its running averages: a factor and a shift per column. */
 function normalised(
   graph: GraphBuilder,
   { batchNorm, dims }: ModelConfig,
@@ -212,7 +212,7 @@ function normalised(
   return graph.op("Add", [scaled, graph.tensor(`${name}/shift`, [columns], Float32Array.from(shifts))]);
 }
 
-/** A softmax over the page and no click, whose utility is 0. @param effects of positions, from the first on */
+/** Adds a softmax over the page and no click, whose utility is 0. @param effects of positions, from the first */
 function outputs(
   graph: GraphBuilder,
   { eta, loss }: ModelConfig,
@@ -237,10 +237,10 @@ function outputs(
   graph.op("Squeeze", [graph.op("Slice", [all, [0], [1], [1]]), [1]], {}, ["no_click"]);
 }
 
-/** [1, items]: what each position of the page adds to a utility. */
+/** Adds the position effects of a page, [1, items]. */
 function effectsOnPage(graph: GraphBuilder, effects: readonly number[]): TensorName {
   const ones = graph.op("Expand", [[1], graph.op("Shape", ["page"], { start: 1, end: 2 })]);
-  const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]); // those that are not zero: all
+  const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]); // all indices
   return graph.op("Gather", [
     graph.tensor(POSITION_BIAS, [effects.length], Float32Array.from(effects)),
     positions,

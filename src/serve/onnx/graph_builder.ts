@@ -1,6 +1,6 @@
 /**
- * Builds an ONNX graph: each op is named by its result, and constants are tensors of the file. Of the protobuf schema there is
- * what an exported model has: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
+ * Builder of an ONNX graph: each op is named by its result, and constants are tensors of the file. The protobuf schema has only the
+ * fields of an exported model: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
  */
 
 import protobuf from "protobufjs";
@@ -27,11 +27,11 @@ message Model {
 }`;
 const model = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType("Model");
 
-/** Types of tensors. */
+/** Tensor types. */
 export const FLOAT = 1;
 export const INT32 = 6;
 export const INT64 = 7;
-/** Types of attributes. */
+/** Attribute types. */
 const ATTRIBUTE = { int: 2, string: 3, ints: 7 } as const;
 
 interface Tensor {
@@ -75,12 +75,12 @@ interface Model {
   readonly metadataProps: readonly { readonly key: string; readonly value: string }[];
 }
 
-/** A model as the bytes of its file. */
+/** Encodes a model as the bytes of its file. */
 export function encodeModel(value: Model): Uint8Array {
   return model.encode(model.create({ ...value })).finish();
 }
 
-/** A tensor of the graph, by its name. */
+/** Name of a tensor in the graph. */
 export type TensorName = string;
 
 export class GraphBuilder {
@@ -88,7 +88,7 @@ export class GraphBuilder {
   readonly initializers: Tensor[] = [];
 
   /**
-   * Adds a node with one result. @param input tensors; numbers, and lists of whole numbers, are constants.
+   * Adds a node and returns its result. @param input tensors; numbers, and lists of whole numbers, are constants.
    * @param attributes whole numbers, texts, or lists of whole numbers.
    */
   op(
@@ -109,7 +109,7 @@ export class GraphBuilder {
     return output.at(-1) ?? "";
   }
 
-  /** A tensor of the model, or a table of places in other tensors. */
+  /** Adds a weight of the model, or a table of indices. */
   tensor(
     name: TensorName,
     dims: readonly number[],
@@ -123,7 +123,7 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Kept once. */
+  /** Returns the tensor of a constant, which is stored once. */
   #constant(value: number | readonly number[]): TensorName {
     const isFloat = typeof value === "number";
     const name = isFloat
@@ -137,7 +137,7 @@ export class GraphBuilder {
   }
 }
 
-/** An input or output. @param dims names of its dimensions. */
+/** Describes an input or output. @param dims names of its dimensions. */
 export function makeValueInfo(
   name: TensorName,
   elemType: number,

@@ -1,6 +1,6 @@
 /**
- * Counts as ONNX: made by user first, how often each item and each token is among the last clicks, then looked up by item, so
- * that a whole catalogue costs a few hundred words an item, however long the history. See src/counts/page_counts.ts.
+ * Count features as ONNX: the graph counts each item and token among a user's recent clicks, then looks the counts up by item. So a
+ * catalogue costs a few hundred words per item for any length of history. See src/counts/page_counts.ts.
  */
 
 import {
@@ -15,28 +15,28 @@ import { BIAS, FIRST_LAYER, KERNEL, SCALE, TABLE } from "../../model/model_count
 import { addLastClicks, type EncoderInputs } from "./onnx_encoders.ts";
 import { FLOAT, type GraphBuilder, type TensorName } from "./graph_builder.ts";
 
-/** What names of the tables begin with that are read on this side of a logarithm. */
+/** Prefix of tables that are read inside a logarithm. */
 export const COUNTED = "counts/of_items/";
-/** Of a float's logarithm. */
+/** Logarithm of the largest float. */
 export const LARGEST_LOG = 89;
 
-/** What the columns are made of. */
+/** Inputs of the count columns. */
 interface CountInputs {
   readonly graph: GraphBuilder;
   readonly config: CountsConfig;
-  /** I. */
+  /** I */
   readonly items: number;
-  /** A number of an item in the model's table. */
+  /** Returns a column of an item in the model's table. */
   readonly at: (item: number, column: number) => number;
-  /** [users, items] the items displayed, 0 for none. */
+  /** [users, items] displayed items, 0 for none. */
   readonly page: TensorName;
-  /** [users, LAGS] the last clicks' items, 0 for none. */
+  /** [users, LAGS] items of the last clicks, 0 for none. */
   readonly recent: TensorName;
-  /** [users, LAGS] 1 where there is one. */
+  /** [users, LAGS] 1 for a click, 0 for none. */
   readonly there: TensorName;
 }
 
-/** [users, items, C] standardised. A file knows clicks only: nothing was passed over. */
+/** Adds the standardised columns [users, items, C]. A file contains clicks only, so no item was passed over. */
 export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig): TensorName {
   const { graph, weight, catalogue, history, clicks } = inputs;
   const table = weight(TABLE);
@@ -78,7 +78,7 @@ export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig):
   return graph.op("Mul", [centred, graph.tensor("counts/scaled", [C], scale.slice(C, 2 * C))]);
 }
 
-/** [users, items, N] what the counts give the first layer. */
+/** Adds the counts' part of the first layer, [users, items, N]. */
 export function addCountsLayer(
   { graph, weight, tensor }: EncoderInputs,
   counts: TensorName,
@@ -87,7 +87,7 @@ export function addCountsLayer(
   return graph.op("MatMul", [counts, tensor(FIRST_LAYER, weight(FIRST_LAYER).length / N, N)]);
 }
 
-/** [users, items, 1] */
+/** Adds the linear part of the counts, [users, items, 1]. */
 export function addLinearPart({ graph, weight, tensor }: EncoderInputs, counts: TensorName): TensorName {
   const product = graph.op("MatMul", [counts, tensor(KERNEL, weight(KERNEL).length, 1)]);
   return graph.op("Add", [product, tensor(BIAS, 1)]);
@@ -97,7 +97,7 @@ function getClickRate({ at }: CountInputs, item: number, meanRate: number): numb
   return Math.log((at(item, 1) + PRIOR * meanRate) / ((at(item, 0) + PRIOR) * meanRate));
 }
 
-/** [users, items, 1] from [users, items]. */
+/** Reshapes [users, items] to [users, items, 1]. */
 function column(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Unsqueeze", [name, [2]]);
 }
@@ -106,7 +106,7 @@ function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Log", [graph.op("Add", [name, 1])]);
 }
 
-/** [users, items, 1] a number of each displayed item. */
+/** Adds a value per displayed item, [users, items, 1]. */
 function ofItems(
   { graph, items, page }: CountInputs,
   name: string,
@@ -116,7 +116,7 @@ function ofItems(
   return graph.op("Gather", [graph.tensor(`${COUNTED}${name}`, [items, 1], values), page]);
 }
 
-/** [users, size] the sums of what falls on each place. @param place [users, .] @param value [users, .] */
+/** Sums values by index: [users, size]. @param place [users, .] @param value [users, .] */
 function summed(
   { graph, page }: CountInputs,
   size: number,
@@ -129,7 +129,7 @@ function summed(
   return graph.op("ScatterElements", [zeros, place, value], { axis: 1, reduction: "add" });
 }
 
-/** [users, items, K] from tables: for each displayed item what stands in [users, .] at its K places, times its K factors. */
+/** Looks up K values of [users, .] per displayed item by a table of indices, and weights them: [users, items, 1]. */
 function lookedUp(
   { graph, items, page }: CountInputs,
   name: string,
@@ -145,7 +145,7 @@ function lookedUp(
   return graph.op("ReduceSum", [graph.op("Mul", [shaped, factor]), [2]], { keepdims: 1 });
 }
 
-/** [users, items, 1] No item is a neighbour of its own, and each of the last clicks counts once. */
+/** Adds the similarity [users, items, 1]. An item is not its own neighbour, and repeated clicks count once. */
 function similarity(of: CountInputs, clicked: TensorName): TensorName {
   const { graph, config: { fields, neighbours: M }, items, at } = of;
   const first = 4 + 2 * countTokenSlots(fields);
@@ -155,7 +155,7 @@ function similarity(of: CountInputs, clicked: TensorName): TensorName {
   for (let k = 0; k < items * M; k++) {
     const item = Math.floor(k / M);
     const other = at(item, first + k % M);
-    if (other >= items) continue; // there are fewer
+    if (other >= items) continue; // fewer than M neighbours
     places[k] = other;
     factors[k] = at(item, first + M + k % M) / Math.sqrt(users(item) * users(other));
   }
@@ -163,7 +163,7 @@ function similarity(of: CountInputs, clicked: TensorName): TensorName {
   return lookedUp(of, "neighbours", different, { places, factors });
 }
 
-/** [users, items] 1 for the item clicked last. */
+/** Adds [users, items]: 1 for the item of the last click. */
 function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName): TensorName {
   const place = graph.op("Max", [graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), [1]]), [0]]);
   const last = graph.op("GatherElements", [history, place], { axis: 1 });
@@ -174,7 +174,7 @@ function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName
   return graph.op("Cast", [same], { to: FLOAT });
 }
 
-/** [users] items displayed, of 1 to the longest page's. */
+/** Adds [users]: number of displayed items, between 1 and the longest page's. */
 function pageLength(graph: GraphBuilder, longest: number): TensorName {
   const shown = graph.op("Cast", [graph.op("GreaterOrEqual", ["page", [0]])], { to: FLOAT });
   const length = graph.op("ReduceSum", [shown, [1]], { keepdims: 0 });
@@ -182,7 +182,7 @@ function pageLength(graph: GraphBuilder, longest: number): TensorName {
 }
 
 /**
- * [users, items, 1] of each field. A click on an item with T tokens of it counts 1 / T on each, so all q of them together 1; then
+ * Adds [users, items, 1] for each field. A click on an item with T tokens counts 1 / T for each, so q clicks sum to q; the column is
  * the mean over an item's tokens of (q_t + PRIOR share_t) / ((q + PRIOR) share_t) = (sum q_t / (T share_t) + PRIOR) / (q + PRIOR).
  */
 function categories(of: CountInputs): TensorName[] {
@@ -212,7 +212,7 @@ function categories(of: CountInputs): TensorName[] {
     const flat = [place, part].map((of) => graph.op("Reshape", [of, [0, -1]])) as [TensorName, TensorName];
     const clicks = graph.op("ReduceSum", [part, [1, 2]], { keepdims: 1 });
     const lifted = lookedUp(of, name, summed(of, count, ...flat), { places, factors });
-    // Of an item without tokens nothing is known: 1.
+    // An item without tokens gets the neutral value 1.
     const missing = graph.op("Mul", [clicks, ofItems(of, `${name}/none`, (item) => none[item] ?? 0)]);
     const above = graph.op("Add", [graph.op("Add", [lifted, missing]), PRIOR]);
     return graph.op("Log", [graph.op("Div", [above, graph.op("Add", [clicks, PRIOR])])]);

@@ -1,4 +1,4 @@
-/** The encoders as ONNX: from the numbers of the items clicked to the state's part of the first layer, [users, N]. */
+/** Encoders as ONNX: from item numbers of the clicks to the state's part of the first layer, [users, N]. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/model_config.ts";
@@ -7,19 +7,18 @@ import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 import { FLOAT, type GraphBuilder, INT32, type TensorName } from "./graph_builder.ts";
 
-/** What an encoder reads and where it is written. */
+/** Inputs of an encoder, and the graph that it is added to. */
 export interface EncoderInputs {
   readonly graph: GraphBuilder;
-  /** The items that the model is over. */
   readonly catalogue: ItemCatalogue;
-  /** A weight of the model. @throws Error where there is none. */
+  /** Returns a weight of the model. @throws Error for an unknown name. */
   readonly weight: (name: string) => Float32Array<ArrayBuffer>;
-  /** The same as a tensor of the file. */
+  /** Adds a weight as a tensor of the file. */
   readonly tensor: (name: string, ...dims: readonly number[]) => TensorName;
   readonly optional: (name: string) => Float32Array<ArrayBuffer> | undefined;
-  /** [users, clicks + 1] the items clicked, oldest first, then -1. */
+  /** [users, clicks + 1] clicked items, oldest first, then -1. */
   readonly history: TensorName;
-  /** [users] how many there are. */
+  /** [users] number of clicks. */
   readonly clicks: TensorName;
 }
 
@@ -27,8 +26,8 @@ export interface EncoderInputs {
 const GATES = [0, 3, 2, 1] as const;
 
 /**
- * The input product of an item is a row of a table, so the LSTM's own input weights are the identity: it multiplies by 1 and
- * adds zeros, which is exact.
+ * Adds the LSTM. An item's input product is a row of a table, so the input weights of the ONNX op are the identity: multiplying by 1
+ * and adding zeros is exact.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, catalogue, weight, tensor, optional, history, clicks } = inputs;
@@ -41,7 +40,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
   });
   const recurrent = weight("encoder/lstm/recurrent_kernel");
   const bias = weight("encoder/lstm/bias");
-  /** The column of ours that stands at a place of ONNX's. */
+  /** Returns our column for a column of ONNX. */
   const ours = (place: number) => (GATES[Math.floor(place / H)] ?? 0) * H + place % H;
   const table = Float32Array.from(products, (_, k) => {
     const column = k % columns;
@@ -52,7 +51,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
     (_, k) => recurrent[(k % H) * columns + ours(Math.floor(k / H))] ?? 0,
   );
   const B = Float32Array.from({ length: 2 * columns }, (_, k) => {
-    const forget = Math.floor(k / H) === 2 ? 1 : 0; // TensorFlow adds it inside of the gate
+    const forget = Math.floor(k / H) === 2 ? 1 : 0; // TensorFlow adds it inside the gate
     return k < columns ? (bias[ours(k)] ?? 0) + forget : 0;
   });
   const identity = Float32Array.from(
@@ -75,7 +74,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
     { hidden_size: H },
     ["", "lstm_state"],
   );
-  // A user without clicks has the state 0, whatever a runtime makes of a sequence of no steps.
+  // A user without clicks has state 0, independent of how a runtime treats an empty sequence.
   const some = graph.op("Unsqueeze", [graph.op("Greater", [clicks, [0]]), [1]]);
   const kept = graph.op("Where", [some, graph.op("Squeeze", [state, [0]]), 0]);
   return addBias(inputs, graph.op("MatMul", [kept, tensor("utility/layer1/state_kernel", H, N)]), N);
@@ -91,12 +90,12 @@ function addBias(
 }
 const LAYER_BIAS = "utility/layer1/bias";
 
-/** No history: the bias alone, [1, N]. */
+/** Adds the state without an encoder: the bias [1, N]. */
 export function addEmptyState({ tensor }: EncoderInputs, { dims }: ModelConfig): TensorName {
   return tensor(LAYER_BIAS, 1, dims[0] ?? 0);
 }
 
-/** Without a nonlinearity: [users, N] the weighted sum of the last clicks' products, and a bias. */
+/** Adds position weights without a nonlinearity: [users, N] the weighted sum of the last clicks' products, and a bias. */
 export function addClickProduct(
   inputs: EncoderInputs,
   names: ClickProductNames,
@@ -105,7 +104,7 @@ export function addClickProduct(
   const { graph, catalogue, tensor, optional } = inputs;
   const last = addLastClicks(inputs, m);
   const weights = graph.op("Mul", [tensor(names.weights, m, n), last.there]);
-  // A kernel [F n, N] holds the same values in the same order as [F, n N].
+  // A kernel [F n, N] has the same memory layout as [F, n N].
   const table = foldItems(catalogue, {
     kernel: optional(names.kernel),
     tokens: optional(names.tokenTable),
@@ -115,7 +114,7 @@ export function addClickProduct(
   return weightedRows(inputs, rows, last.item, weights, { N, bias: names.bias });
 }
 
-/** The last m clicks, most recent first: [users, m] their items, 0 for none; [users, m, 1] 1 where there is one. */
+/** Returns the last m clicks, most recent first: [users, m] items, 0 for none; [users, m, 1] 1 for a click. */
 export function addLastClicks(
   { graph, history, clicks }: EncoderInputs,
   m: number,
@@ -130,7 +129,7 @@ export function addLastClicks(
   };
 }
 
-/** Position weights: a weighted sum of rows of a table [I, n N], or with tanh what the nonlinearity makes of it. */
+/** Adds position weights: a weighted sum of rows of a table [I, n N], or its tanh. */
 export function addPwState(inputs: EncoderInputs, config: PwModelConfig): TensorName {
   const { graph, catalogue, weight, tensor } = inputs;
   const { pwLags: m, pwWeightings: n, pwNonlinearity } = config;
@@ -147,7 +146,7 @@ export function addPwState(inputs: EncoderInputs, config: PwModelConfig): Tensor
   return graph.op("Add", [product, graph.tensor("encoder/pw/base", [N], base)]);
 }
 
-/** [users, N] sum over lags and weightings of weights [users, m, n] times rows [I, n, N] of the items, and the bias. */
+/** Adds [users, N]: sum over lags and weightings of weights [users, m, n] times rows [I, n, N] of the items, and the bias. */
 function weightedRows(
   inputs: EncoderInputs,
   rows: TensorName,
@@ -161,7 +160,7 @@ function weightedRows(
   return addBias(inputs, graph.op("ReduceSum", [product, [1, 2]], { keepdims: 0 }), N, bias);
 }
 
-/** tanh(sum over lags of W f + bias), [users, F n], times the kernel. */
+/** Adds tanh(sum over lags of W f + bias), [users, F n], times the kernel. */
 function tanhOfDense(
   inputs: EncoderInputs,
   config: PwModelConfig,
@@ -183,9 +182,9 @@ function tanhOfDense(
 }
 
 /**
- * With one-hot features every item has a component tanh(w + bias), w = 0 for those that were not clicked. Their sum is a
- * constant, the base, to which each clicked item adds tanh(w + bias) - tanh(bias): once, with the weights of all lags that
- * it stands at.
+ * Returns tanh position weights for one-hot features. Every item has a component tanh(w + bias), with w = 0 for items that were not
+ * clicked. Their sum is a constant, the base, to which each clicked item adds tanh(w + bias) - tanh(bias) once, with the weights of
+ * all its lags.
  */
 function tanhOfOneHot(
   { graph, weight, tensor, catalogue }: EncoderInputs,
@@ -227,15 +226,15 @@ function tanhOfOneHot(
 const ITEMS = 2 ** 14;
 
 export interface ItemWeights {
-  /** [F, C] of dense features; with one-hot items [I, C]. Absent where there are none. */
+  /** [F, C] for dense features; [I, C] for one-hot items. Absent if there are none. */
   readonly kernel: Float32Array<ArrayBuffer> | undefined;
-  /** [V, C] of tokens. */
+  /** [V, C] for tokens. */
   readonly tokens: Float32Array<ArrayBuffer> | undefined;
   /** C */
   readonly columns: number;
 }
 
-/** [I, C] W f of every item, summed in float64. One-hot items have it already. */
+/** Computes [I, C] W f of every item, summed in float64. One-hot items have it already. */
 export function foldItems(
   catalogue: ItemCatalogue,
   { kernel, tokens, columns }: ItemWeights,
@@ -268,7 +267,7 @@ export function foldItems(
 /** A protobuf message is smaller than 2 GiB. */
 const MOST_BYTES = 2 ** 31 - 2 ** 20;
 
-/** @throws UserError for tables that are larger than a file may be: said before they are made. */
+/** @throws UserError for tables beyond the file limit, before they are computed. */
 export function expectFits({ shape: { count } }: ItemCatalogue, bytes: number): void {
   if (bytes <= MOST_BYTES) return;
   throw new UserError(

@@ -1,4 +1,4 @@
-/** Who clicks, in f64 and one user at a time: what simulated users on the device are held against; and which item they click. */
+/** Reference dynamics of simulated users and their choice model, in f64, one user at a time. */
 
 import {
   advanceShopState,
@@ -10,26 +10,24 @@ import {
   type ShopTruth,
 } from "../../data/shops.ts";
 
-/** Which item of a slate is clicked: the choice model, and a draw by one uniform number. */
-
-/** What a uniform number falls on. */
+/** Outcome of a draw by a uniform number. */
 export interface UniformChoice {
-  /** The slot that is clicked, k for none. */
+  /** The clicked slot, k for none. */
   readonly slot: number;
   /** P(any click). */
   readonly clickChance: number;
-  /** How far the number is from one that falls on something else: below the rounding of f32 the device may choose otherwise. */
+  /** Distance of the number from one with another outcome: below the rounding of f32 the device may choose differently. */
   readonly margin: number;
 }
 
-/** Weights relative to the largest, so that nothing overflows. */
+/** Choice weights relative to the largest, so that none overflows. */
 export interface ChoiceWeights {
   readonly none: number;
   /** [k] */
   readonly slots: Float64Array;
 }
 
-/** exp of each logit, by the largest of them. @param logits [k] of the slots; that of no click is 0. */
+/** Computes exp(logit - largest logit). @param logits [k] of the slots; no click has logit 0. */
 export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
   let most = 0;
   for (let j = 0; j < logits.length; j++) most = Math.max(most, logits[j]!);
@@ -39,8 +37,8 @@ export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
 }
 
 /**
- * The inverse of the distribution function, over no click first and then the slots in order: policies that are simulated
- * with the same numbers share what they can of the pages without a click.
+ * Inverts the distribution function over no click first, then the slots in order: policies that are simulated with the same
+ * numbers share as many pages without a click as possible.
  *
  * @param logits [k] of the slots. @param uniform in [0, 1)
  */
@@ -61,7 +59,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): UniformChoic
   return { slot, clickChance: clicks / total, margin: margin / total };
 }
 
-/** The logits of a slate. @param utilities of its items. @param effects what the second place, the third, ... add */
+/** Computes the logits of a slate. @param utilities of its items. @param effects of the second position, the third, ... */
 export function computeSlateLogits(
   utilities: ArrayLike<number>,
   eta = 1,
@@ -73,24 +71,24 @@ export function computeSlateLogits(
   );
 }
 
-/** @typeParam S the state of a user; it is never changed, each click makes another one */
+/** @typeParam S immutable state of a user */
 export interface HostDynamics<S> {
   readonly name: string;
   /** I, items of the catalogue. */
   readonly items: number;
-  /** P(item) is proportional to exp(eta (u + effect of its place)), P(no click) to 1. 1 where it is not given. */
+  /** P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to 1; 1 by default. */
   readonly eta?: number;
-  /** What the second place, the third, ... add to a utility; the last for all behind it. */
+  /** Effects of the second position, the third, ...; later positions have the effect of the last. */
   readonly placeEffects?: readonly number[];
-  /** Without a click. */
+  /** Returns the state without a click. */
   initial(): S;
-  /** Utilities of some items, in their order, without effects of places. */
+  /** Returns utilities of items in their order, without position effects. */
   utilities(state: S, items: ArrayLike<number>): Float64Array;
-  /** After a click on an item. */
+  /** Returns the state after a click on an item. */
   next(state: S, item: number): S;
 }
 
-/** The truth of a made-up shop. */
+/** Dynamics of a synthetic shop's ground truth. */
 export class ShopDynamics implements HostDynamics<ShopState> {
   readonly name: string;
   readonly items: number;

@@ -1,12 +1,12 @@
 /**
- * The optimum of a made-up shop, computed. A user's state is three numbers (m1, m2, p), so that the value of a state fits a
- * grid. If clicked items may be shown again, with t pages left
+ * Computed optimum of a synthetic shop. A user's state is three numbers (m1, m2, p), so the values of states fit a grid.
+ * If clicked items may be shown again, with t pages left
  *
  *   V_t(s) = max over A, |A| = k, of [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i)       v_i = exp(u_i(s))
  *
- * by fractional programming (slate_ratio.ts), and V between the points of the grid by trilinear interpolation. Repeats are a
- * relaxation: V bounds what is possible without. {@link createOptimalPolicy} looks one page ahead by V, among the items that may be
- * shown; what it gains is a lower bound of the optimum.
+ * by fractional programming (slate_ratio.ts), with trilinear interpolation of V. Repeats are a relaxation: V is an upper bound
+ * without them. {@link createOptimalPolicy} looks one page ahead by V among the allowed items; its return is a lower bound of the
+ * optimum.
  */
 
 import { createRandomStream } from "../../data/random.ts";
@@ -23,32 +23,32 @@ import { ShopDynamics } from "./dynamics.ts";
 import { type HostOptions, type HostPolicy, scoreCatalogue } from "./host_simulator.ts";
 import { findBestSlate, SlateSearch } from "./host_best_slate.ts";
 
-/** As users are simulated; of random pools V is a mean. */
+/** Options of the simulation; with random pools V is a mean over pools. */
 export interface PlanOptions
   extends Pick<HostOptions, "pages" | "slate" | "reward" | "discount" | "leave" | "randomPool"> {
-  /** Points of the grid along m1, m2, p; odd numbers, so that the first state is a point. */
+  /** Grid points along m1, m2, p; odd numbers, so that the first state is a point. */
   readonly points?: readonly [m1: number, m2: number, p: number];
-  /** Told how many of the pages are done. */
+  /** Called after each page. */
   readonly onProgress?: (done: number, all: number) => void;
 }
 
-/** Random pools that a page is a mean over. */
+/** Random pools per page that V is averaged over. */
 const POOLS = 64;
 
-/** Within some .3 % of the value of a much finer grid, in seconds. */
+/** Within 0.3 % of the value of a much finer grid, in seconds. */
 export const usualPoints = [33, 33, 17] as const;
 
-/** The states that clicks lead to: styles are in -2..2, prices in -1..1. */
+/** Range of reachable states: styles are in -2..2, prices in -1..1. */
 const RANGES = [[-2, 2], [-2, 2], [-1, 1]] as const;
 
-/** Values of the states of a shop. */
+/** Values of a shop's states. */
 export class ShopPlan {
   readonly dynamics: ShopDynamics;
   readonly #grid: InterpolationGrid;
-  /** V_0 = 0, V_1, ..., V_T at the points. */
+  /** V_0 = 0, V_1, ..., V_T at the grid points. */
   readonly #values: Float64Array[];
 
-  /** Computes it: 10 s of CPU with the usual grid, 500 items and 20 pages. */
+  /** Computes the values: 10 s of CPU with the usual grid, 500 items and 20 pages. */
   constructor(readonly shop: ShopTruth, values: Float32Array, readonly options: PlanOptions) {
     this.dynamics = new ShopDynamics(shop, values);
     this.#grid = new InterpolationGrid(RANGES, options.points ?? usualPoints);
@@ -60,20 +60,20 @@ export class ShopPlan {
     }
   }
 
-  /** What the best policy that may repeat items still gains. @param left pages that are left, 0..T */
+  /** Returns the future return of the best policy that may repeat items. @param left remaining pages, 0..T */
   value({ m1, m2, p }: ShopState, left: number): number {
     const values = this.#values[left];
     if (values) return this.#grid.at(values, m1, m2, p);
     throw new RangeError(`Expected 0..${this.options.pages} pages left, got ${left}`);
   }
 
-  /** What nobody exceeds, up to the error of the grid: the value of the first state. */
+  /** Upper bound of the return, up to the error of the grid: the value of the first state. */
   get bound(): number {
     return this.value(firstState, this.options.pages);
   }
 }
 
-/** The slate that is best by one page and the plan's values behind it. It must be asked within the plan's pages and slate. */
+/** Returns the policy that maximises one page plus the plan's values. Pages and slate must be those of the plan. */
 export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   const { reward = "click", discount = 1, leave = 0 } = plan.options;
   return {
@@ -90,13 +90,13 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   };
 }
 
-/** One page back at all points of a grid. All that does not depend on the page is made once. */
+/** Backward step of one page at all grid points. Data that does not depend on the page is computed once. */
 class Sweep {
   /** [points, I] exp(u) */
   readonly #weights: Float64Array;
-  /** [points, k] the best slate of the page behind: where the search on this one starts. */
+  /** [points, k] the best slate with one page less: the start of the search. */
   readonly #slates: Uint32Array;
-  /** Of each axis, [points of the axis, I]: the cell where a click leads, and how far into it. */
+  /** [points of the axis, I] for each axis: cell of the state after a click, and position in it. */
   readonly #cell: readonly Uint32Array[];
   readonly #share: readonly Float64Array[];
   readonly #items: number;
@@ -120,7 +120,7 @@ class Sweep {
         this.#weights[point * items + item] = Math.exp(computeShopUtility(shop, state, features[item]!));
       }
     });
-    // Each mean moves by itself.
+    // Each mean moves independently.
     const moved = grid.axes.map((axis, a) =>
       Array.from(axis, (x) =>
         features.map((f) => {
@@ -137,7 +137,7 @@ class Sweep {
     this.#slates = Uint32Array.from({ length: grid.size * slate }, (_, k) => k % slate);
   }
 
-  /** V_t of V_{t-1}. */
+  /** Computes V_t from V_{t-1}. */
   onePage(behind: Float64Array): Float64Array {
     const { grid, options: { slate: k, reward = "click", discount = 1, leave = 0 } } = this;
     const items = this.#items;
@@ -170,7 +170,7 @@ class Sweep {
     return found;
   }
 
-  /** The pools that a page is a mean over, others for each page; undefined where all items may be shown. */
+  /** Draws the pools of a page; undefined if all items may be shown. */
   #pools(): Uint32Array[] | undefined {
     const { slate, randomPool: n } = this.options;
     if (n === undefined) return undefined;
@@ -181,7 +181,7 @@ class Sweep {
     });
   }
 
-  /** [I] V at the states that clicks lead to from a point: trilinear. */
+  /** Interpolates [I] V at the states after a click from a grid point. */
   #after(behind: Float64Array, x: number, y: number, z: number, to: Float64Array): void {
     const items = this.#items;
     const [, ny, nz] = [0, this.grid.axes[1].length, this.grid.axes[2].length];
@@ -205,11 +205,11 @@ class Sweep {
 
 type Three<T> = readonly [T, T, T];
 
-/** A regular grid over three numbers, and trilinear interpolation between its points. */
+/** Regular grid over three numbers, with trilinear interpolation. */
 export class InterpolationGrid {
-  /** The coordinates of the points along each axis. */
+  /** Coordinates of the points along each axis. */
   readonly axes: Three<Float64Array>;
-  /** Points in all; that at (i, j, k) is number (i * n1 + j) * n2 + k. */
+  /** Number of points; point (i, j, k) has index (i * n1 + j) * n2 + k. */
   readonly size: number;
   readonly #first: Three<number>;
   readonly #step: Three<number>;
@@ -228,7 +228,7 @@ export class InterpolationGrid {
     this.size = points[0] * points[1] * points[2];
   }
 
-  /** Calls with the number and the coordinates of every point, in order. */
+  /** Calls with index and coordinates of every point, in order. */
   each(use: (point: number, x: number, y: number, z: number) => void): void {
     let point = 0;
     for (const x of this.axes[0]) {
@@ -236,7 +236,7 @@ export class InterpolationGrid {
     }
   }
 
-  /** In which cell of an axis a coordinate is, and how far into it, 0..1; what is outside counts as the nearest end. */
+  /** Returns the cell of a coordinate on an axis, and its position in the cell, 0..1; values outside are clipped. */
   locate(axis: number, x: number): { readonly cell: number; readonly share: number } {
     const last = this.axes[axis]!.length - 1;
     const place = Math.min(Math.max((x - this.#first[axis]!) / this.#step[axis]!, 0), last);
@@ -244,7 +244,7 @@ export class InterpolationGrid {
     return { cell, share: place - cell };
   }
 
-  /** The value at a place. @param values one for each point */
+  /** Interpolates at a position. @param values one per point */
   at(values: Float64Array, x: number, y: number, z: number): number {
     const [ny, nz] = [this.axes[1].length, this.axes[2].length];
     const [i, j, k] = [this.locate(0, x), this.locate(1, y), this.locate(2, z)];

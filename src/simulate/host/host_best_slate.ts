@@ -1,18 +1,18 @@
 /**
- * The slate of the highest expected value, exactly.
+ * Exact slate with the highest expected value.
  *
  *   Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i)      w_i = exp(logit of i), w0 = 1: no click; over all A of k items
  *
- * Fractional programming (Dinkelbach): A is the best one if no slate has sum_A w_i (q_i - Q(A)) above that of A, and the best
- * slate by this sum is a top-k. So one goes from slate to slate by top-k until Q grows no more; each round raises it.
+ * Fractional programming (Dinkelbach): A is optimal if no slate has a larger sum_A w_i (q_i - Q(A)) than A, and the slate that
+ * maximises this sum is a top-k. So the search goes from slate to slate by top-k until Q grows no more; each round raises it.
  */
 
-/** Whether an item may not be shown: anything but 0. */
+/** Mask of items: any value but 0 excludes the item. */
 export type MaskValues = ArrayLike<number>;
 
 /**
- * The k items of the highest scores, best first; of equal ones the lowest number.
- * @param scores [I] no NaN. @throws RangeError for fewer than k items that may be shown.
+ * Returns the k items with the highest scores, best first; ties: the lowest number first.
+ * @param scores [I] no NaN. @throws RangeError for fewer than k allowed items.
  */
 export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: MaskValues): number[] {
   const slate = new Array<number>(k);
@@ -21,7 +21,7 @@ export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: Ma
   throw new RangeError(`Expected a slate of at most the ${count} items that may be shown, got ${k}`);
 }
 
-/** @param slate gets the best. @param items instead of 0, 1, ..., count - 1. @returns how many there are, at most a slate */
+/** @param slate output. @param items candidates; 0, 1, ..., count - 1 by default. @returns number of items found, at most k */
 function selectTop(
   scores: ArrayLike<number>,
   slate: number[] | Uint32Array,
@@ -45,28 +45,28 @@ function selectTop(
 }
 
 export interface SlateProblem {
-  /** [I] weights of the items, relative to that of no click or scaled together with it. */
+  /** [I] weights of the items, relative to the one of no click or scaled together with it. */
   readonly weights: ArrayLike<number>;
-  /** Of no click; 1 by default. */
+  /** Weight of no click; 1 by default. */
   readonly noneWeight?: number;
-  /** [I] what is gained if the item is clicked, of either sign. */
+  /** [I] value of a click on the item, of either sign. */
   readonly values: ArrayLike<number>;
-  /** What is gained if nothing is clicked. */
+  /** Value of no click. */
   readonly noneValue: number;
 }
 
 export interface SlateSolution {
-  /** Of the highest weight x (value - Q), that first. */
+  /** Items by descending weight x (value - Q). */
   readonly slate: number[];
   /** Q of the slate. */
   readonly value: number;
-  /** Q of the slates on the way, growing; the last is `value`. */
+  /** Q of the slates during the search, increasing; the last is `value`. */
   readonly path: number[];
-  /** How often the catalogue was gone through. */
+  /** Passes over the catalogue. */
   readonly rounds: number;
 }
 
-/** Up to rounding: what changes Q by less than its last bits decides nothing. @param k items of a slate, 1 or more. @throws RangeError for fewer than k items that may be shown. */
+/** Finds the best slate up to rounding: differences in the last bits of Q are ignored. @param k 1 or more. @throws RangeError for fewer than k allowed items. */
 export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskValues): SlateSolution {
   const slate = Uint32Array.from(selectTopSlate(problem.weights, k, masked));
   const path: number[] = [];
@@ -74,15 +74,15 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
   return { slate: Array.from(slate), value, path, rounds: 1 + path.length };
 }
 
-/** Which items a search is among, all by default. */
+/** Candidates of a search, all by default. */
 interface Among {
   readonly items?: ArrayLike<number>;
   readonly masked?: MaskValues | undefined;
-  /** Gets Q of the slates on the way. */
+  /** Receives Q of the slates during the search. */
   readonly path?: number[];
 }
 
-/** What searches for many best slates need, made once. */
+/** Search for best slates with reused memory. */
 export class SlateSearch {
   /** [I] */
   readonly #scores: Float64Array;
@@ -93,7 +93,7 @@ export class SlateSearch {
     this.#next = new Uint32Array(slate);
   }
 
-  /** @param slate where the search starts, and which is the best in the end. @returns its Q */
+  /** @param slate start of the search; receives the best slate. @returns its Q */
   best(problem: SlateProblem, slate: Uint32Array, { items, masked, path }: Among): number {
     const { weights, values } = problem;
     const [scores, next] = [this.#scores, this.#next];

@@ -1,7 +1,7 @@
 /**
- * Simulated users on the host: in f64, one user after another, straight from the definition. It draws by the words that the
- * device draws by (data/philox.ts), so that both can be compared click by click. Its policies are random, popular, and greedy,
- * which is exact for either reward.
+ * Reference simulator on the host: f64, one user after another, directly from the definition. It uses the random words of the device
+ * (data/philox.ts), so that both can be compared click by click. Its policies are random, popular, and greedy, which is exact for
+ * either reward.
  */
 
 import {
@@ -26,7 +26,7 @@ import type { SimulatorOptions } from "../simulator_options.ts";
 import { createPool, drawRandomPool } from "../pool.ts";
 import { findBestSlate, selectTopSlate } from "./host_best_slate.ts";
 
-/** What a policy sees of a user before a page. */
+/** Input of a policy for a user's page. */
 export interface HostPage<S> {
   readonly dynamics: HostDynamics<S>;
   readonly state: S;
@@ -37,20 +37,19 @@ export interface HostPage<S> {
   readonly pages: number;
   /** k */
   readonly slate: number;
-  /** [I] 1 for what may not be shown. */
+  /** [I] 1 for items that may not be shown. */
   readonly masked: Uint8Array;
-  /** Four random words of this page, for a purpose (see data/philox.ts). */
+  /** Returns four random words of this page for a purpose (see data/philox.ts). */
   readonly words: (purpose: number) => PhiloxCounter;
 }
 
-/** What chooses the slates. */
 export interface HostPolicy<S> {
   readonly name: string;
-  /** k different items that are not masked. */
+  /** Returns k different items that are not masked. */
   slate(page: HostPage<S>): ArrayLike<number>;
 }
 
-/** A draw, as it is made. */
+/** A user's choice on a page. */
 export interface HostDraw extends UniformChoice {
   readonly user: number;
   readonly page: number;
@@ -61,31 +60,30 @@ export interface HostDraw extends UniformChoice {
 export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "start" | "together"> {
   readonly seed: number;
   readonly episode?: number;
-  /** Number of the first user: users have the same numbers, and so the same draws, whatever others are simulated. */
+  /** Number of the first user. A user's draws depend on this number alone. */
   readonly firstUser?: number;
-  /** What a reward counts that comes a page later. 1 by default. */
+  /** Factor on a reward one page later; 1 by default. */
   readonly discount?: number;
-  /** n: some n items may be shown on a page, drawn anew for each; see {@link import("../pool.ts").PoolOptions}. */
+  /** n: about n items may be shown on a page, drawn for each page; see {@link import("../pool.ts").PoolOptions}. */
   readonly randomPool?: number;
-  /** Items that a user has clicked before, oldest first. */
+  /** Returns the items that a user has clicked before, oldest first. */
   readonly history?: (user: number) => ArrayLike<number>;
-  /** The slot that counts as clicked, k for none, in the place of what was drawn: to follow a log. */
+  /** Returns the clicked slot (k for none) that replaces the drawn one: to follow a log. */
   readonly follow?: (drawn: HostDraw) => number;
 }
 
-/** What happened. */
 export interface HostEpisodes<S> extends EpisodeLog {
   /** [U] sum of the discounted rewards. */
   readonly returns: Float64Array;
   /** [U] pages seen. */
   readonly length: Uint32Array;
-  /** [U] 1 for users who left before the pages were over: nothing comes behind. 0: the pages ended, the user would go on. */
+  /** [U] 1 for users who left before the last page, 0 for users whose episode was cut. */
   readonly terminated: Uint8Array;
-  /** [U] behind the last page. */
+  /** [U] states after the last page. */
   readonly states: readonly S[];
 }
 
-/** Simulates an episode of every user. @throws RangeError for slates of the wrong length or with items that are masked or shown twice. */
+/** Simulates an episode of every user. @throws RangeError for slates of the wrong length, or with masked or repeated items. */
 export function simulateOnHost<S>(
   dynamics: HostDynamics<S>,
   policy: HostPolicy<S>,
@@ -119,7 +117,6 @@ export function simulateOnHost<S>(
   return found;
 }
 
-/** A user in an episode. */
 class OneUser<S> {
   state: S;
   page = 0;
@@ -128,7 +125,7 @@ class OneUser<S> {
   left = false;
   #withoutClick = 0;
   readonly #masked: Uint8Array;
-  /** Of the random pool; 0 without one. */
+  /** Threshold of the random pool; 0 without one. */
   readonly #threshold: number;
 
   constructor(
@@ -144,7 +141,7 @@ class OneUser<S> {
     for (const item of Array.from(options.history?.(user) ?? [])) this.#click(item);
   }
 
-  /** Shows a page. */
+  /** Simulates a page. */
   step(policy: HostPolicy<S>): HostDraw & { readonly reward: number } {
     const { dynamics, options, user, page } = this;
     const { pages, slate: k, discount = 1, reward: kind = "click" } = options;
@@ -174,14 +171,14 @@ class OneUser<S> {
     if (!this.options.repeats) this.#masked[item] = 1;
   }
 
-  /** A page without a click: the state stays, and the user may leave. */
+  /** Ends a page without a click: the state stays, and the user may leave. */
   #pass(words: (purpose: number) => PhiloxCounter): void {
     const { leave = 0, patience = 0 } = this.options;
     this.#withoutClick++;
     this.left = toUniform24(words(purposes.LEAVE)[0]) < leave || this.#withoutClick === patience;
   }
 
-  /** [I] 1 for what may not be shown on this page. A pool that leaves too few items counts for nothing. */
+  /** Returns [I] 1 for items that may not be shown on this page. A pool with too few items is ignored. */
   #pageMask(words: (purpose: number) => PhiloxCounter): Uint8Array {
     if (this.#threshold === 0) return this.#masked;
     const pool = drawRandomPool(this.#threshold, this.#masked.length, words);
@@ -205,12 +202,12 @@ class OneUser<S> {
   }
 }
 
-/** Every item that may be shown equally often in every slot, by the draws of kernels/simulate/random_slate.wgsl. */
+/** Returns the policy of uniformly random slates, with the draws of kernels/simulate/random_slate.wgsl. */
 export function createRandomPolicy<S>(): HostPolicy<S> {
   return { name: "random", slate: drawSlate };
 }
 
-/** A slate of {@link createRandomPolicy}. */
+/** Draws a slate of {@link createRandomPolicy}. */
 export function drawSlate(
   { masked, slate, words }: Pick<HostPage<unknown>, "masked" | "slate" | "words">,
 ): number[] {
@@ -222,7 +219,7 @@ export function drawSlate(
   });
 }
 
-/** Three tries among all items, and then a rank among those that are free: each of them equally likely. */
+/** Draws a free item uniformly: three tries among all items, then a rank among the free ones. */
 function drawItem(taken: Uint8Array, words: readonly number[]): number {
   for (const word of words.slice(0, 3)) {
     const item = multiplyHigh(word, taken.length);
@@ -235,7 +232,7 @@ function drawItem(taken: Uint8Array, words: readonly number[]): number {
   throw new RangeError("Expected an item that may be shown, found none");
 }
 
-/** The first items of an order that may be shown. @param order item numbers, best first */
+/** Returns a policy that shows the first allowed items of an order. @param order item numbers, best first */
 export function createHostPopularPolicy<S>(order: ArrayLike<number>): HostPolicy<S> {
   const items = Array.from(order);
   return {
@@ -253,13 +250,13 @@ export function createHostPopularPolicy<S>(order: ArrayLike<number>): HostPolicy
 
 let all = new Uint32Array(0);
 
-/** 0, 1, ..., I - 1. */
+/** Returns 0, 1, ..., I - 1. */
 function allItems(count: number): Uint32Array {
   if (all.length !== count) all = Uint32Array.from({ length: count }, (_, item) => item);
   return all;
 }
 
-/** All items of a user's catalogue, with their utilities and the weights of the choice model. */
+/** Returns the utilities of all items for a user, and the weights of the choice model. */
 export function scoreCatalogue<S>({ dynamics, state }: HostPage<S>): {
   readonly utilities: Float64Array;
   readonly noneWeight: number;
@@ -270,7 +267,7 @@ export function scoreCatalogue<S>({ dynamics, state }: HostPage<S>): {
   return { utilities, noneWeight: none, weights: slots };
 }
 
-/** The slate that gains most on this page, whatever comes after. Of effects of places it knows nothing. */
+/** Returns the policy that maximises the reward of this page alone. It ignores position effects. */
 export function createHostGreedyPolicy<S>(reward: "click" | "utility" = "click"): HostPolicy<S> {
   return {
     name: "greedy",

@@ -1,23 +1,22 @@
 /**
- * Slates drawn by scores, one item after another (Plackett-Luce), in float64: what kernels/simulate/plackett_luce.wgsl draws.
+ * Slates drawn by scores, one item after another (Plackett-Luce), in float64: reference of kernels/simulate/plackett_luce.wgsl.
  *
- *   P(slot j shows i | the slots before it) = exp(z_i) / sum over what is left of exp(z)        z = score / temperature
+ *   P(slot j shows i | the slots before it) = exp(z_i) / sum over the remaining items of exp(z)        z = score / temperature
  */
 
-/** Of what is left, less than this share of all is summed anew: a difference would have lost it. */
+/** Below this share of the total weight, the rest is summed again: a difference would have lost its digits. */
 const LOST = 1e-6;
-/** What stands for a score that is no number: see the kernel. */
+/** Replacement of a score that is not finite, as in the kernel. */
 const LOWEST = -1e30;
 
-/** A slate that was drawn. */
 interface DrawnSlate {
-  /** k places in the scores, as they are shown. */
+  /** k indices of scores, in display order. */
   readonly places: number[];
-  /** How far the draws were from falling on another item, least over the slots: a probability. */
+  /** Smallest distance of a draw from another item over the slots, as a probability. */
   readonly margin: number;
 }
 
-/** The chances of slates by some scores. */
+/** Distribution of slates by scores. */
 export class PlackettLuce {
   readonly #z: Float64Array;
   /** exp(z - the largest z) */
@@ -25,7 +24,7 @@ export class PlackettLuce {
   readonly #most: number;
   readonly #all: number;
 
-  /** @param scores of all that may be shown. @param temperature above 0; small ones show the items of the highest scores */
+  /** @param scores of all candidates. @param temperature above 0; small values show the items with the highest scores */
   constructor(scores: ArrayLike<number>, temperature: number) {
     this.#z = Float64Array.from(scores, (x) => (Number.isFinite(x) ? x : LOWEST) / temperature);
     this.#most = this.#z.reduce((most, z) => Math.max(most, z), -Infinity);
@@ -33,7 +32,7 @@ export class PlackettLuce {
     this.#all = this.#weights.reduce((sum, weight) => sum + weight, 0);
   }
 
-  /** Logarithms of the chance of each item of a slate, given those before it. @param slate places in the scores, each once */
+  /** Returns the log-probability of each item of a slate given those before it. @param slate indices of scores, each once */
   chances(slate: readonly number[]): number[] {
     return slate.map((place, j) => {
       const { most, sum } = this.#left(slate.slice(0, j));
@@ -41,12 +40,12 @@ export class PlackettLuce {
     });
   }
 
-  /** The chance of a slate. */
+  /** Returns the probability of a slate. */
   chance(slate: readonly number[]): number {
     return Math.exp(this.chances(slate).reduce((sum, log) => sum + log, 0));
   }
 
-  /** The chances of all places of the next slot; 0 for what is shown before it. @param before places */
+  /** Returns the probabilities of all items in the next slot; 0 for items in earlier slots. @param before indices */
   next(before: readonly number[]): Float64Array {
     const { weights, sum } = this.#left(before);
     const chances = weights.map((weight) => weight / sum);
@@ -55,9 +54,9 @@ export class PlackettLuce {
   }
 
   /**
-   * The chance of an item in a slot, whatever stands above: a mean over what others draw for the slots above, each weighed by how
-   * likely the item is left out of them. So it is above 0 also where the item is nearly always above.
-   * @param uniform a number of [0, 1) for each draw and slot
+   * Estimates the marginal probability of an item in a slot: a mean over draws of the slots above from the other items, weighted by
+   * the probability that these slots leave the item out. So it is above 0 even if the item is nearly always above.
+   * @param uniform a number of [0, 1) per draw and slot
    */
   inSlot(
     place: number,
@@ -81,7 +80,7 @@ export class PlackettLuce {
     return sum / known;
   }
 
-  /** A slate of k, by a uniform number of [0, 1) a slot. */
+  /** Draws a slate of k with a uniform number of [0, 1) per slot. */
   draw(k: number, uniform: (slot: number) => number): DrawnSlate {
     const drawn = { places: [] as number[], margin: 1 };
     for (let slot = 0; slot < k; slot++) {
@@ -104,7 +103,7 @@ export class PlackettLuce {
     return drawn;
   }
 
-  /** What is left when some are shown: weights relative to exp(most), and their sum. */
+  /** Returns the weights relative to exp(most) without the shown items, and their sum. */
   #left(before: readonly number[]): { weights: Float64Array; most: number; sum: number } {
     const rest = before.reduce((sum, place) => sum - this.#weights[place]!, this.#all);
     if (rest > LOST * this.#all) return { weights: this.#weights, most: this.#most, sum: rest };
