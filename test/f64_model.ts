@@ -333,7 +333,6 @@ function walk64(
       const { x, z, c: cNext } = own;
       if (wanted && !pw && !none) trace.push({ x, z, c: before.c, cNext, fed, ds });
     }
-    // Back through time.
     let [dh, dc] = [own.h.map(() => 0), own.h.map(() => 0)];
     for (const { x, z, c: before, cNext, fed, ds } of trace.reverse()) {
       if (fed) {

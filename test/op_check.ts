@@ -46,7 +46,6 @@ export async function withGpu<T>(
     good = true;
     return result;
   } finally {
-    // Two that ran at once had a device each: one is kept.
     if (good && !opened) {
       gpu.useShapes(before);
       opened = own;
@@ -105,7 +104,7 @@ export async function checkOp(
   for (const [k, one] of variants.entries()) {
     await withGpu(one, async (gpu) => {
       await checkOn(gpu, case_, 1, k === 0);
-      // Adding to what is there does not depend on sizes: small cases show it.
+      // Accumulation does not depend on sizes: small cases show it.
       const twice = !case_.once && !case_.loss && !case_.touchedOnly && case_.users.length < 10;
       if (twice) await checkOn(gpu, case_, 2, false);
     });
@@ -128,7 +127,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): 
 function checkFiniteDifferences(c: OpCase, { node, inputs, gradients, loss }: ReferenceRun): void {
   const random = createRandomStream(11, "finite differences");
   const h = 1e-5;
-  // The reference is the same whatever the size, and takes long for many rows.
+  // The reference does not depend on the size, and takes long for many rows.
   const trials = c.users.length < 10 ? 8 : 2;
   node.inputs.forEach((t, index) => {
     if (!t.trainable) return;

@@ -3,12 +3,8 @@ import type { Json } from "@duckdb/node-api";
 import { expectRefusal } from "./case_table.ts";
 import { withEmptyFolder } from "./run/folder_check.ts";
 import { formatLiteral, SqlEngine } from "../src/data/prepare/sql_engine.ts";
-import {
-  type PreparationRecipe,
-  type PreparationResult,
-  prepare,
-  type PrepareOptions,
-} from "../src/data/prepare/prepare.ts";
+import type { PreparationRecipe, PreparationResult, PrepareOptions } from "../src/data/prepare/prepare.ts";
+import { prepare } from "../src/data/prepare/prepare.ts";
 import { type LogOptions, logRecipe } from "../src/data/prepare/prepare_log.ts";
 
 export const defaults: Omit<PrepareOptions, "out"> = {
@@ -118,7 +114,7 @@ let opened: Promise<SqlEngine> | undefined;
 
 async function open(): Promise<SqlEngine> {
   const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
-  // Tests write a file anew within the time that a file system tells apart.
+  // Tests rewrite a file within the resolution of file times.
   await engine.run("SET enable_external_file_cache = false");
   return engine;
 }

@@ -4,13 +4,8 @@ import { getItemsShape } from "../src/data/item_catalogue.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
 import { makeKey } from "../src/data/philox.ts";
 import { createRandomStream } from "../src/data/random.ts";
-import {
-  defaultModel,
-  defaultPwModel,
-  type LstmModelConfig,
-  type ModelConfig,
-  type PwModelConfig,
-} from "../src/model/model_config.ts";
+import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../src/model/model_config.ts";
+import { defaultModel, defaultPwModel } from "../src/model/model_config.ts";
 import { initializeFromCounts } from "../src/model/model_counts.ts";
 import { listModelParameters } from "../src/model/user_model.ts";
 import type { EpisodeLog } from "../src/simulate/episode_log.ts";

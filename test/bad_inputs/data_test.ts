@@ -1,14 +1,7 @@
 /** Refusals of `data`, one per source and kind of input. test/data has refusals of single values. */
 
-import {
-  assertRefused,
-  type BadInput,
-  type FileMaker,
-  makeAll,
-  makeBadInput,
-  makeCases,
-  makeNothing,
-} from "./corpus.ts";
+import type { BadInput, FileMaker } from "./corpus.ts";
+import { assertRefused, makeAll, makeBadInput, makeCases, makeNothing } from "./corpus.ts";
 import { compressText, cut, link, makeFifo, makeFile } from "./files.ts";
 import { makePaperFile, makePreparedSet } from "./good_inputs.ts";
 

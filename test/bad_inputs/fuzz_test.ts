@@ -238,8 +238,6 @@ Deno.test("a damaged raw log is refused, or prepared into a set that can be read
     assert.ok(made > 3, `only ${made} were made`);
   }));
 
-// Options at random: they are refused in words, or make configs that a run would take.
-
 const { options } = addTrainOptions(new Command());
 const listNames = (wanted: (option: Option) => boolean) =>
   options.filter(wanted).flatMap(({ long }) => long ?? []);

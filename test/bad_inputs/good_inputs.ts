@@ -83,8 +83,6 @@ export const goodManifest = {
   features: { dense: [{ name: "price" }, { name: "age" }], tokens: [] },
 };
 
-// Snapshots of a small model over the 30 items of the small log, and runs of it.
-
 export const SMALL_MODEL: ModelConfig = { ...defaultModel, lstmUnits: 4, dims: [8] };
 const SMALL_ITEMS: ItemsShape = { kind: "one-hot", count: 30, width: 30 };
 

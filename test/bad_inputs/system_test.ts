@@ -1,11 +1,5 @@
-import {
-  assertRefused,
-  type BadInput,
-  type FileMaker,
-  makeAll,
-  makeBadInput,
-  makeNothing,
-} from "./corpus.ts";
+import type { BadInput, FileMaker } from "./corpus.ts";
+import { assertRefused, makeAll, makeBadInput, makeNothing } from "./corpus.ts";
 import { splitArguments } from "../command_check.ts";
 import { makeFile, makeFolder } from "./files.ts";
 import { makePaperFile, makePaperText, makeSnapshot, run } from "./good_inputs.ts";

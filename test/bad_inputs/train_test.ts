@@ -4,15 +4,8 @@
  * csv_log_test.ts.
  */
 
-import {
-  assertRefused,
-  type BadInput,
-  type FileMaker,
-  makeAll,
-  makeBadInput,
-  makeCases,
-  makeNothing,
-} from "./corpus.ts";
+import type { BadInput, FileMaker } from "./corpus.ts";
+import { assertRefused, makeAll, makeBadInput, makeCases, makeNothing } from "./corpus.ts";
 import {
   alterFile,
   alterJson,

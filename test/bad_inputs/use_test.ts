@@ -1,12 +1,5 @@
-import {
-  assertRefused,
-  type BadInput,
-  type FileMaker,
-  makeAll,
-  makeBadInput,
-  makeCases,
-  makeNothing,
-} from "./corpus.ts";
+import type { BadInput, FileMaker } from "./corpus.ts";
+import { assertRefused, makeAll, makeBadInput, makeCases, makeNothing } from "./corpus.ts";
 import { alterText, cut, link, makeFifo, makeFile, makeFolder, removeFile } from "./files.ts";
 import {
   makeGameSnapshot,

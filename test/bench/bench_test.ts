@@ -16,13 +16,8 @@ import {
   timeHost,
   timeRepeated,
 } from "../../src/profile/measure.ts";
-import {
-  benchModels,
-  createBenchLog,
-  type Recording,
-  selectModels,
-  type Workload,
-} from "../../src/profile/workloads.ts";
+import type { Recording, Workload } from "../../src/profile/workloads.ts";
+import { benchModels, createBenchLog, selectModels } from "../../src/profile/workloads.ts";
 import {
   dispatchProfile,
   listReadWrittenBindings,
@@ -69,7 +64,7 @@ Deno.test("the bench times every kernel of a step, with the variants of both kin
   for (const variants of ["cpu", "gpu"] as const) {
     await withGpu(variants, async (gpu) => {
       const mixed = { ...tiny, categories: { fields: 2, each: 5 } };
-      // What kernels there are for tables does not depend on the adapter.
+      // Which kernels exist for tables does not depend on the adapter.
       for (const workload of variants === "gpu" ? [tiny] : [tiny, { ...tiny, width: 0 }, mixed]) {
         const { log, users } = createBenchLog(workload);
         for (const model of selectModels(log)) {
@@ -93,7 +88,7 @@ Deno.test("quartiles, a fitted line, and where work stands under the roofline", 
   assert.ok(Math.abs(line.slope - 2) < 1e-9 && Math.abs(line.constant - 3) < 1e-9 && line.error < 1e-9);
   assert.throws(() => fitLine([{ x: 1, y: 2 }]), /different x/);
   const ceilings = { flops: 100, bandwidth: 10, floor: 30, busy: 128 };
-  // 10 MFLOP and 10 MB: 1 FLOP a byte, so 10 GFLOP/s at most, in 1,000 us.
+  // 10 MFLOP and 10 MB: 1 FLOP per byte, so at most 10 GFLOP/s, in 1,000 us.
   const memory = computeRooflinePosition({ flops: 1e7, bytes: 1e7 }, 2000, ceilings);
   assert.deepEqual(memory, { gflops: 5, gbs: 5, intensity: 1, share: 0.5, bound: "memory" });
   assert.equal(computeRooflinePosition({ flops: 1e9, bytes: 1e6 }, 2e4, ceilings).bound, "arithmetic");
@@ -301,7 +296,7 @@ Deno.test("the command prints tables and changes, and writes figures, page and a
       assert.ok([median, lower, upper, best].every((value) => value > 0 && Number.isFinite(value)), name);
       assert.ok(lower <= median && median <= upper, name);
     }
-    // Training lays out many batches at once, an evaluation one.
+    // Training builds many batches at once, an evaluation one.
     const layout = ["batch_expand", "batch_rank", "batch_group"];
     assert.deepEqual(kernels.map(({ kernel }) => kernel), [...layout, ...layout]);
     assert.ok(kernels.every(({ median, compileMs }) => median > 0 && compileMs > 0));
@@ -533,7 +528,7 @@ Deno.test("bench simulate: the command measures all kinds, and writes its table"
 
 Deno.test("bench logs: a made-up log is prepared whole, and nobody predicts it better than who knows its truth", () =>
   withEmptyFolder(async (folder) => {
-    // One with all that is planted, and one with several clicks of a page.
+    // One log with all that is planted, and one with several clicks per page.
     const only = /^(all|several)$/;
     const args = ["logs", "made", "--users", "100", "--only", only.source];
     const { code, stderr } = await runBench(args, { cwd: folder });
@@ -549,7 +544,7 @@ Deno.test("bench logs: a made-up log is prepared whole, and nobody predicts it b
       assert.equal(places, "shown");
       const fields = [...features.dense, ...features.tokens].map((field: { name: string }) => field.name);
       for (const column of columns) assert.ok(fields.includes(column), `${name}: ${fields}`);
-      // By Gibbs' inequality, and as no ranking has more of the chance at its top than that of the chances.
+      // By Gibbs' inequality, and because no ranking has more probability at its top than the true one.
       assert.ok(truth.loss <= history.loss + 1e-9 && truth.prec1 >= history.prec1 - 1e-9, name);
       assert.ok(noClick > 0.05 && noClick < 0.6, `${name}: ${noClick}`);
     }

@@ -55,7 +55,7 @@ Deno.test("machine code is read: loops, multiply-adds, widths, waits", () => {
   assert.deepEqual([loop?.depth, loop?.instructions, loop?.vector, loop?.fma], [2, 6, 4, 2]);
   assert.equal(loop?.lines[0], "BB2:");
   assert.equal(loop?.lines.length, 7);
-  // CDNA, and a loop that is left where the one that computes is written out.
+  // CDNA, and an early exit from a loop before its unrolled body.
   const cdna = "BB0:\n  s_add_u32 s0, s0, 1\n  ds_write_b128 v1, v[4:7]\n  s_cbranch_scc0 BB0\n" +
     "BB1:\n  buffer_load_dwordx4 v[0:3], v4, s[0:3], 0 offen\n  v_fma_f32 v0, v1, v2, v3\n  s_endpgm";
   const written = readAssembly(cdna);

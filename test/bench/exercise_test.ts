@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { compileWithTint } from "../../bench/exercise.ts";
-import {
-  createAnswerStep,
-  evaluate,
-  type Exercise,
-  type ExerciseCase,
-  HOLE,
-  listCases,
-} from "../../src/exercise/exercise.ts";
+import type { Exercise, ExerciseCase } from "../../src/exercise/exercise.ts";
+import { createAnswerStep, evaluate, HOLE, listCases } from "../../src/exercise/exercise.ts";
 import { checkAnswer, parseSize, raceExercise } from "../../src/exercise/check_exercise.ts";
 import { exercises } from "../../src/exercise/exercises.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
@@ -83,7 +77,7 @@ Deno.test("exercises: what is right at odd sizes alone fails a hard case", () =>
       await check(gpu, named(name), text);
       assert.match(await fault(gpu, named(name), text, hard), where, `${name} forgets ${what}`);
     }
-    // A workgroup an event that deals out one row to each invocation.
+    // One workgroup per event that assigns one row to each invocation.
     const workgroup = kernelText("choice_nll_2_workgroup").replace(
       "const WORKGROUP = 32;",
       "const WORKGROUP = 64;",
@@ -111,7 +105,6 @@ function changed(text: string, changes: Changes): string {
 type Wrong = readonly [exercise: string, says: RegExp, changes: Changes, which?: Which];
 
 const wrong: readonly Wrong[] = [
-  // The worst number.
   [
     "softmax",
     /^mine\.wgsl is wrong at 13 x 3: outcome \[(\d+), 0\] of \[13, 4\] \(page \1: u = [-\d.]+(, [-\d.]+)*; (no click|a click on its row \d+)\): expected [\d.]+, got [\d.]+, off by [\d.]+ with .* allowed\. \d+ of the 52 numbers are wrong\.$/,
@@ -121,7 +114,7 @@ const wrong: readonly Wrong[] = [
     "if (w >= WORDS)",
     "if (w >= WORDS || w == 5u)",
   ]]],
-  // Stray writes, no bound, padding that is no zero, numbers that are none.
+  // Stray writes, no bound, padding other than zero, NaN.
   [
     "softmax",
     /stray writes: behind the 52 words of outcome, in word 52\./,
@@ -137,7 +130,7 @@ const wrong: readonly Wrong[] = [
     ["  partials[chunk", "  if (n + 1u == N) { sum = 77.0; }\n  partials[chunk"],
   ]],
   ["softmax", /NaN was computed|or they were read first/, [["u_gradient[r] = ", "u_gradient[r] += "]]],
-  // An input that may be written, and what is not set back before the second run.
+  // An input that may be written, and state that is not reset before the second run.
   ["softmax", /expected a binding var<storage, read> u: it is an input/, [
     ["var<storage, read> u:", "var<storage, read_write> u:"],
   ]],
@@ -149,7 +142,6 @@ const wrong: readonly Wrong[] = [
     ["  v[i] = BETA2", "  let own = BETA2"],
     ["(sqrt(v[i]) + EPSILON)", "(sqrt(own) + EPSILON)"],
   ]],
-  // What a CPU driver forgives.
   [
     "table-gradient",
     /gradient of t, .*\[0, \d\] of \[1, 5\]/,
@@ -159,11 +151,10 @@ const wrong: readonly Wrong[] = [
   ["rank", /a workgroupBarrier\(\): counts is in workgroup memory/, [
     ["const WORDS", "var<workgroup> counts: array<u32, WORKGROUP>;\nconst WORDS"],
   ]],
-  // Items that cannot be chosen.
   ["slate-score", /best \[\d+, \d+\] \(of panel \d and user \d+: item \d+\)/, [
     [" && ((bits >> (i % 32u)) & 1u) == 0u", ""],
   ]],
-  // Constants, grids and places that mean something else.
+  // Constants, grids and offsets with another meaning.
   ["rank", /"const WORDS ="/, [["const WORDS", "const COUNT"], [">= WORDS", ">= COUNT"]]],
   ["rank", /line "grid" at 37: it asks for \d+ x 1 workgroups/, [["// grid: W", "// grid: 10000000 W"]]],
   ["rank", /expected no constant WORKGROUP_Y/, [["const WORDS", "const WORKGROUP_Y = 4;\nconst WORDS"]]],
@@ -326,7 +317,6 @@ Deno.test("deno task exercise: lists, writes a file once, refuses it as it was w
     await refused(/^error: exercises\/softmax\.wgsl is wrong at/m, "softmax");
     assert.equal(await Deno.readTextFile(file), `${starter}\n`);
     await refused(/there is no file other\.wgsl/, "softmax", "--file", "other.wgsl");
-    // A kernel that does not end.
     const end = "if (e >= step.size.y) { return; }";
     const spin = "var k = e; while (k != NONE) { k = (k + 1u) & 0xffffu; outcome[e] = vec4f(f32(k)); }";
     await Deno.writeTextFile(file, replaced(choice, end, `${end} ${spin}`));

@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { getJsonPath, listLadderCells, readLadders } from "../../bench/ladder.ts";
-import {
-  findFaultsAtSize,
-  type Ladder,
-  type LadderSize,
-  selectGpuSteps,
-} from "../../src/ladder/check_ladder.ts";
+import type { Ladder, LadderSize } from "../../src/ladder/check_ladder.ts";
+import { findFaultsAtSize, selectGpuSteps } from "../../src/ladder/check_ladder.ts";
 import { findLadder, ladders, runLadder } from "../../src/ladder/ladders.ts";
 import { createLstmTrial } from "../../src/ladder/lstm_ladder.ts";
 import { parseKernel } from "../../src/gpu/kernel.ts";
@@ -45,7 +41,7 @@ for (const name of ["lstm", "lstm-backward"]) {
       const ladder = selectGpuSteps(findLadder(name));
       const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_group"));
       assert.equal(steps.length, 4);
-      // The texts of the odd size below, so that nothing more is compiled.
+      // The texts of the odd size below, so that no more is compiled.
       const rare: Ladder = { ...ladder, steps, open: (gpu, size) => createLstmTrial(gpu, size, true) };
       expectRight(await findFaultsAtSize(gpu, rare, [11, 5, 6]));
     }));

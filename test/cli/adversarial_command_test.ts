@@ -40,7 +40,6 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
       more: string,
       ...options: string[]
     ) => [...splitArguments(`--data ${data} --save-dir ${folder}/${name} ${more}`), ...options];
-    // From the finished run, in one of its own: the same stage, as it starts from the same snapshot.
     const tuned = `${folder}/tuned`;
     await series.ok(train("tuned", `--init ${run}`, ...GAME));
     assert.deepEqual(listFiles(tuned), ["adversarial", "config.json", "report.html"]);
@@ -48,7 +47,6 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
       Deno.readTextFileSync(`${tuned}/adversarial/train.csv`),
       Deno.readTextFileSync(`${run}/adversarial/train.csv`),
     );
-    // And its reward goes on in a Shannon stage.
     await series.ok(train("again", `--init ${snapshot} --no-report`, ...SHANNON));
   }));
 

@@ -5,12 +5,8 @@ import { describeProcess, describeSignal, readTask, type TaskName } from "../../
 import { getCacheFolder } from "../../src/cli/arguments.ts";
 import { allowWrites, confineWrites, requireWritable } from "../../src/files/write_scope.ts";
 import { EXIT_FAULT, EXIT_USER_ERROR, runToExitCode } from "../../src/cli/fail.ts";
-import {
-  type AdapterSummary,
-  CHILD_ENVIRONMENT,
-  ensureAdapter,
-  type SetupHost,
-} from "../../src/cli/setup.ts";
+import type { AdapterSummary, SetupHost } from "../../src/cli/setup.ts";
+import { CHILD_ENVIRONMENT, ensureAdapter } from "../../src/cli/setup.ts";
 import { UserError } from "../../src/user_error.ts";
 import { listFiles, runCommand, withSmallLog } from "../command_check.ts";
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
@@ -255,8 +251,6 @@ Deno.test("a signal that ended a process is described, unless a user asked for t
   assert.match(describeSignal("SIGSEGV") ?? "", /SIGSEGV: it crashed, most likely in the graphics driver/);
   assert.match(describeSignal("SIGQUIT") ?? "", /SIGQUIT/);
 });
-
-// What a command fetches on a fresh machine: the packages that it uses, and nothing by `deno task` itself.
 
 const root = new URL("../../", import.meta.url);
 /** Nothing listens here: what needs the network fails at once. */

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { computePairedDifference } from "../../src/data/paired_difference.ts";
-import {
-  experimentModels,
-  type ModelOutcome,
-  readOutcome,
-  type SeedOutcome,
-  supportsItems,
-  testClaims,
-} from "../../src/tune/experiment.ts";
+import type { ModelOutcome, SeedOutcome } from "../../src/tune/experiment.ts";
+import { experimentModels, readOutcome, supportsItems, testClaims } from "../../src/tune/experiment.ts";
 import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";

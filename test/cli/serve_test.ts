@@ -134,7 +134,6 @@ Deno.test("environments: pages of the model's users are those of a simulator, in
         }
         await refused("/step", { environment, slates: [[0, 1]] }, /at most 3 pages/);
       }
-      // Two that ask at once wait for each other.
       const both = await Promise.all([
         own("/reset", { environment }),
         own("/reset", { environment, episode: 5 }),
@@ -150,7 +149,6 @@ Deno.test("environments: pages of the model's users are those of a simulator, in
       const ids = await (await get(service, "/items")).json();
       assert.equal(ids.items[3], data.items.of(3));
       assert.equal((await (await get(service, "/health")).json()).status, "ok");
-      // What is refused takes nobody's place.
       const { config } = scoreCases["LSTM, one-hot"] ?? assert.fail();
       const many = new UserModel(gpu, { kind: "one-hot", count: 100 }, config, { seed: 1 });
       const wide = new Service(many, data, new FakeScorer(), defaultService);

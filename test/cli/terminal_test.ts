@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  createDelayedProgress,
-  createTrainingProgress,
-  formatProgressLine,
-  type ProgressMetrics,
-} from "../../src/cli/progress.ts";
+import type { ProgressMetrics } from "../../src/cli/progress.ts";
+import { createDelayedProgress, createTrainingProgress, formatProgressLine } from "../../src/cli/progress.ts";
 import { formatTable } from "../../src/cli/table.ts";
 import { quotePath, quoteShellWord } from "../../src/cli/arguments.ts";
 

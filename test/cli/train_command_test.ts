@@ -108,7 +108,7 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
   );
   assert.deepEqual(figures.minus.differences, paired.differences);
   assert.deepEqual(figures.baselines, baselines);
-  // A log of test users alone, which need not show every item of the catalogue.
+  // Users of validation do not affect training.
   const some = Deno.readTextFileSync(data).split("\n").filter((line, k) => k === 0 || /\t2$/.test(line));
   const shortened = some.filter((line) => !/\t29\t/.test(line)).join("\n");
   Deno.writeTextFileSync(`${folder}/test.tsv`, shortened);
@@ -159,7 +159,7 @@ Deno.test("--adam row-sparse and --validation-users stand in the run's config, a
   assert.deepEqual([training.adam, adversarial.adam], ["row-sparse", "row-sparse"]);
   assert.equal(training.validationUsers, 5);
 
-  // Whom a run is validated on does not change what it is trained on.
+  // Each seed equals a run of that seed alone.
   await train(`${common} --adam row-sparse --save-dir ${all} --iterations 12`);
   assert.equal(json(`${all}/config.json`).training.validationUsers, null);
   assert.notEqual(rows(`${all}/validation.csv`)[1], rows(`${whole}/validation.csv`)[1]);
@@ -185,7 +185,6 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
   const lasts = json(`${path}/result.json`).runs.map((r: { test: { nll: number }[] }) => r.test.at(-1)?.nll);
   assert.equal(new Set(lasts).size, 3);
   for (const seed of [7, 8, 9]) assert.equal(json(`${path}/seed-${seed}/config.json`).training.seed, seed);
-  // Each is the run that its seed alone would be.
   const alone = `${folder}/alone`;
   await train(`${common} --save-dir ${alone} --seed 8`);
   assertSameRun(alone, `${path}/seed-8`);
@@ -251,7 +250,7 @@ Deno.test("a run killed at any point goes on as if it had not been", async () =>
   const common = `--data ${data} --iterations 40 ${SMALL} --save-dir`;
   const whole = `${folder}/whole`;
   await train(`${common} ${whole}`);
-  // As it stands after the first save, before the first step: the state of a run of no iterations.
+  // The state after the first save, before the first step: that of a run of no iterations.
   const killed = `${folder}/killed`;
   const child = startCommand("train", ...splitArguments(`${common} ${killed} --iterations 4000000`));
   while (!await pathExists(`${killed}/last.safetensors`)) {
@@ -264,7 +263,7 @@ Deno.test("a run killed at any point goes on as if it had not been", async () =>
   await train(`--resume ${killed} --iterations 40`);
   assertSameRun(whole, killed);
 
-  // Killed between a best snapshot and the `last` it belongs to, and between `last` and giving it its name.
+  // Killed between a best snapshot and its `last`, and between `last` and its rename.
   const twice = `${folder}/twice`;
   await train(`${common} ${twice} --iterations 12`);
   Deno.renameSync(`${twice}/best-loss.safetensors`, `${twice}/best-loss.aside.safetensors`);

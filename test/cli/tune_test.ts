@@ -11,15 +11,8 @@ import { createRandomStream } from "../../src/data/random.ts";
 import { column, columns } from "../../src/metrics/metric_columns.ts";
 import { packSums, type StoredSums } from "../../src/metrics/test_result.ts";
 import { formatSettingsCsv, type SettingRow, trainArguments } from "../../src/tune/tune_folder.ts";
-import {
-  findBestValidation,
-  findWinner,
-  hasReached,
-  listRungs,
-  search,
-  type SearchCandidate,
-  type SearchState,
-} from "../../src/tune/search.ts";
+import type { SearchCandidate, SearchState } from "../../src/tune/search.ts";
+import { findBestValidation, findWinner, hasReached, listRungs, search } from "../../src/tune/search.ts";
 import {
   describeSetting,
   drawSetting,
@@ -81,7 +74,7 @@ Deno.test("tune: the first setting is the default, and all are different and und
   for (const setting of all.slice(1)) {
     const { model, training } = parseTrainArguments(listArguments(setting), tinyData);
     assert.equal(training.earlyStopping, "loss");
-    // What a step takes off the kernels is never much.
+    // Weight decay shrinks kernels by little per step.
     assert.ok(training.weightDecay * training.learningRate < 0.025, describeSetting(setting));
     assert.equal(setting["--encoder"] ?? "lstm", model.encoder);
   }
@@ -274,7 +267,6 @@ Deno.test("tune: a search that is stopped at any moment goes on as if it had not
     const rest = await searched(world, last);
     assert.deepEqual(rest.standing, whole.standing);
   }
-  // One that has ended does nothing more, and goes on with a larger budget.
   const ended = { standing: whole.standing, spent: whole.spentSeconds };
   assert.deepEqual((await searched(world, ended)).trained, []);
   const longer = await searched({ ...world, budget: 240 }, ended);
@@ -290,7 +282,6 @@ Deno.test("tune: a larger budget takes the default and the best one on, to where
     assert.ok(cut && cut.iterations < 200, `${cut?.iterations}`);
     const before = { standing: short.standing, spent: short.spentSeconds };
     assert.deepEqual((await searched({ ...world, budget: 62 }, before)).standing.rungs, short.standing.rungs);
-    // The default needs 200 or 600 s; 30 % of the budget are its own.
     const long = await searched({ ...world, budget: 2400 }, before);
     const { candidates, rungs } = long.standing;
     assert.ok(long.spentSeconds <= 2400 + world.setUp && long.trained[0]?.number === 0);
@@ -497,7 +488,7 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
     const winner = result.settings.find(({ number }: { number: number }) => number === result.winner);
     assert.equal(winner.validation.loss, best);
 
-    // The command of the best setting trains it again, to the bit.
+    // The command of the best setting reproduces it bit for bit.
     const [deno, task, train, ...own] = result.command.split(" ");
     assert.deepEqual([deno, task, train], ["deno", "task", "train"]);
     await runOk("train", ...own, "--save-dir", `${folder}/again`, "--no-report");

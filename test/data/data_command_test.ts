@@ -70,7 +70,7 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
   assert.deepEqual(result.data.warnings, manifest.warnings);
   await train.ok(["--resume", `${folder}/memory`, "--iterations", "9"]);
 
-  // A data set that changed is not the one that the run began with.
+  // A changed data set is refused.
   manifest.features.dense[0].meaning = "something else";
   await Deno.writeTextFile(`${out}/manifest.json`, JSON.stringify(manifest));
   const other = await train.run(["--resume", `${folder}/memory`, "--iterations", "12"]);
@@ -130,7 +130,7 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
   assert.notEqual(killed.code, 0);
   assert.ok([SIGN, "work.duckdb"].every((name) => listFiles(`${folder}/out`).includes(name)));
   await Deno.writeTextFile(`${folder}/out/pages.parquet`, "half a file");
-  // What this program did not write stays, and so does all else.
+  // Files of others stay.
   await Deno.writeTextFile(`${folder}/out/notes.txt`, "mine");
   await using data = new CommandSeries("data");
   const refused = await data.run(args);
@@ -263,8 +263,6 @@ Deno.test("the guide's commands run as they stand", async () => {
   await train.ok([...splitArguments("--data runs/data/next-drawn --save-dir runs/next"), ...shorter]);
 });
 
-// The made-up logs from their raw files to a trained model, with the defaults of `data` and a quick training.
-
 const figures = v.looseObject({ nll: v.finiteNumber(), prec1: v.finiteNumber() });
 const resultSchema = v.looseObject({
   test: v.array(figures),
@@ -301,7 +299,7 @@ for (const [name, log] of logs) {
     const own = shown.baselines.find(({ split }) => split === "test");
     assert.deepEqual([own?.prec1.logit, own?.nll.logit], [logit.prec1, logit.nll]);
     assert.equal(own?.prec1.clickRate, clickRate.prec1);
-    // A part of the way from a uniform guess to the truth, which a scale that is wrong does not let it go.
+    // Part of the way from a uniform guess to the truth, which a wrong scale prevents.
     const truth = computeTruthMetrics(log.rows);
     const way = (from: number, found: number, to: number) => (found - from) / (to - from);
     assert.ok(way(random.nll, best.nll, truth.loss) > 0.1, `loss ${best.nll} of ${truth.loss}`);

@@ -16,12 +16,8 @@ import {
   writeParquet,
 } from "../prepared_folder.ts";
 import { expectRefusal, parseRows, toPattern } from "../case_table.ts";
-import {
-  type BadRowSummary,
-  formatBadRows,
-  mergeBadRows,
-  rejectIfTooBad,
-} from "../../src/data/prepare/bad_rows.ts";
+import type { BadRowSummary } from "../../src/data/prepare/bad_rows.ts";
+import { formatBadRows, mergeBadRows, rejectIfTooBad } from "../../src/data/prepare/bad_rows.ts";
 
 Deno.test("log: bad rows are counted by kind, and shown by file, user and item with what was found", async () => {
   const log = "uid,sku,ts,label,page\n" + `"a\nb",x,1600000000,1,1\n` + // two lines, and right
@@ -79,7 +75,6 @@ Deno.test("log: bad rows of JSON lines are counted, those of Parquet have row nu
     '{"uid": 1, "ts": 1600000000, "label": 1}\n' + "[1]\n" +
     '{"uid": 1, "sku": "x", "ts": 1600000000, "label": 1, "pos": "first"}' + "\n" + row.repeat(500);
   const { bad: ofJson } = await prepareFiles({ "log.ndjson": json }, "log.ndjson", { position: "pos" });
-  // What is no object has no user.
   assert.deepEqual(Object.fromEntries(ofJson.counts), {
     "uid is empty": 2,
     "sku is empty": 1,
@@ -101,7 +96,6 @@ Deno.test("log: bad rows of JSON lines are counted, those of Parquet have row nu
 
 Deno.test("log: features that cannot be used are told", async () => {
   const log = "uid,sku,ts,label\na,1,1600000000,1\na,2,1600000000,0\n";
-  // Of lines joined by a space, and the columns that are named.
   const cases = parseRows(`
     id,x 1,2 | | f.csv:1: expected a column "sku" (--features-key), found id, x. Name the column with --features-key
     sku,x 1,2 1,3 | | f.csv: expected one row for each item, found several with different values for the item "1"
@@ -115,12 +109,10 @@ Deno.test("log: features that cannot be used are told", async () => {
     const files = { "log.csv": log, "f.csv": lines.replaceAll(" ", "\n") + "\n" };
     await expectRejection(files, "log.csv", { ...Object.fromEntries(columns), features: "f.csv" }, says);
   }
-  // The same row twice is one; what is not displayed may be anything.
   const fine = "sku,x\n1,2\n1,2\n9,1e300\n";
   const { manifest } = await prepareFiles({ "log.csv": log, "f.csv": fine }, "log.csv", {
     features: "f.csv",
   });
-  // One value says no more than that it is known.
   assert.deepEqual(manifest.features.dense.map(({ name }) => name), ["x_known"]);
 });
 
@@ -157,8 +149,6 @@ Deno.test("log: files that do not go together, or hold what an id cannot be, are
   assert.deepEqual(listFiles(folder), ["a.parquet", "b.parquet"]);
 });
 
-// How many bad rows end a preparation: the share itself does not, one row more does.
-
 const bad = (total: number): BadRowSummary => ({
   total,
   counts: new Map([["price cannot be read", total]]),
@@ -184,8 +174,6 @@ Deno.test("bad rows of several readings are counted together", () => {
   assert.deepEqual([...counts], [["price cannot be read", 3]]);
   assert.deepEqual(examples.map(({ place }) => place), ["log.csv:7", "a.csv"]);
 });
-
-// Ids and times that cannot be told apart any more, or are none.
 
 const csv = "uid,sku,ts,label\n" + makeGoodRows(9);
 const lost = parseRows(`
@@ -239,7 +227,6 @@ Deno.test("keys and tokens of features that floats do not hold are refused, howe
   }
   await write('["a", 9007199254740993, 1.5, 12345678901234567890123]');
   const { manifest } = await prepareIn(folder, withFeatures("f.ndjson"));
-  // Five values, and the token that rare and new ones share.
   assert.deepEqual(manifest.features.tokens.map(({ count }) => count), [6]);
 });
 

@@ -61,7 +61,7 @@ b,x,1600000001,1,p2,0.5
   const more = { page: "request", position: "pos" };
   const { folder } = await prepareFiles({ "log.txt": log }, "log.txt", more);
   assert.deepEqual(await readPages(folder), [
-    // Both at one time: by page id, as text.
+    // Both at one time: ordered by page id as text.
     { user: "a", time: "2020-09-13 12:26:41", items: ["x"], clicked: "x" },
     { user: "a", time: "2020-09-13 12:26:41", items: ["x", "w", "z", "y"], clicked: "y" },
     { user: "b", time: "2020-09-13 12:26:41", items: ["x"], clicked: "x" },
@@ -263,8 +263,6 @@ Deno.test("the engine's file is no record that could be read again: no log of ch
     engine.close();
   }
 });
-
-// What holds of any log that is prepared.
 
 /** Rows of a log with many coincidences: few items and times, and few rows per user. */
 const logRow = fc.record({

@@ -205,7 +205,6 @@ Deno.test("any value that is made wrong in any way ends with a message that name
     fc.asyncProperty(corruption, async ({ part, column, list, kind, row }) => {
       const folder = await copySet();
       const sql = kinds[kind] ?? "";
-      // With the wrong type, the whole column is of it.
       const other = kind === "wrong type" ? "VARCHAR" : kind === "truth" ? "BOOLEAN" : undefined;
       const old = other ? `"${column}"::${other}${list ? "[]" : ""}` : `"${column}"`;
       const one = sql.replaceAll(
@@ -300,8 +299,6 @@ Deno.test("check adds counts and checksums once; a file that changed since is re
   await expectTrainRefusal(folder, `${folder}/pages is not what the manifest says`);
   await assert.rejects(checked, /pages is not what the manifest says/);
 });
-
-// Files and manifests.
 
 const files: Readonly<Record<string, (folder: string) => Promise<void> | void>> = {
   "pages.parquet: not a Parquet file, or a damaged one (it does not begin as one)": (f) =>

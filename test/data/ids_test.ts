@@ -111,8 +111,6 @@ Deno.test("a file in the paper's layout has the ids that stand there", () =>
     assert.equal(data.item("4"), 4);
   }));
 
-// Items without the tokens that they have one by one: in memory as in a file, in training as in scoring.
-
 /** Two categories, then a token for each of three items; the last item has no category. */
 const tokens: ItemTokens = {
   count: 5,
@@ -201,8 +199,6 @@ Deno.test("a set without item ids: what its config says, and models with and wit
   assert.throws(() => fit(less, whole), /category, item there, category here/);
   assert.throws(() => removeItemIds(less), /UserError: .*with --no-item-ids/);
 });
-
-// Item ids as two hashed tokens (`data log --hash-items`): the same words everywhere, from the log to simulated users.
 
 const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
 const folder = await makeFolderWith(logFiles(makeShopLog(3, { users: 60, items: 80, events: 4 })));

@@ -12,15 +12,8 @@ import { describe } from "../../src/data/prepare/describe.ts";
 import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
-import {
-  logFiles,
-  makeCsv,
-  makeMindFiles,
-  makeMindRecipe,
-  makeNewsLog,
-  makeShopLog,
-  type NewsLog,
-} from "./made_logs.ts";
+import type { NewsLog } from "./made_logs.ts";
+import { logFiles, makeCsv, makeMindFiles, makeMindRecipe, makeNewsLog, makeShopLog } from "./made_logs.ts";
 import { expectPrepareRefusal, makeFolderWith, prepareIn, query } from "../prepared_folder.ts";
 
 const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
@@ -319,7 +312,6 @@ Deno.test("items: a model scores a set whose features mean the same, and refuses
   const fit = async (set: PreparationResult, model: ModelItems = said) =>
     fitDataset(await open(set), model, "The model", (note) => notes.push(note));
   await fit(first);
-  // Another number of items, and the same meaning.
   assert.notEqual((await open(like)).source.items.shape.count, shape.count);
   await fit(like);
   assert.deepEqual(notes, []);
@@ -327,7 +319,6 @@ Deno.test("items: a model scores a set whose features mean the same, and refuses
     () => fit(other),
     "The model was trained on items whose features mean something else than those of …: … there, … here…--encoding-from",
   );
-  // Made by another program, which does not say what its tokens are.
   await fit(first, {
     items: shape,
     features: features && { ...features, tokens: features.tokens.map(({ sha256: _, ...field }) => field) },

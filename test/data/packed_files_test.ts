@@ -179,8 +179,6 @@ Deno.test("a file with any bit turned over, bytes moved, or another name is refu
   refusesAltered(pack(log, 4), `${folder}/altered`, open);
 });
 
-// Packed items: what is written is what is read, item by item, and what is damaged is refused.
-
 function packItems(chunks: readonly ItemFeatures[], whole: ItemFeatures): string {
   const path = `${folder}/${files++}.items`;
   using writer = PackedItemsWriter.create(path, getItemsShape(whole));
@@ -275,8 +273,6 @@ Deno.test("a packed catalogue with any bit turned over, bytes moved, or another 
   refusesAltered(packItems([items], items), `${folder}/altered`, (path) => PackedItems.open(path));
 });
 
-// The cache's packed files: what was altered is made anew, and a cache that cannot be written to is said to be one.
-
 const cachedLog = createSmallLog(31, { users: 40, items: 20, width: 2, tokens: 9 });
 
 async function openCached(
@@ -359,8 +355,6 @@ Deno.test("a cache that cannot be written to is named, with the ways out", async
     assert.ok(listFiles(`${disk}/logs`).every((name) => !name.endsWith(".tmp")));
   });
 });
-
-// Packed files as tests alter them.
 
 /** Recomputes the checksums of an altered file, so that its reader must find the error itself. */
 function resealed(bytes: Uint8Array, path: string): Uint8Array {

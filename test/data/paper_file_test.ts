@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  checkLog,
-  type ClickLog,
-  listClickedRows,
-  listUsers,
-  NONE,
-  type Split,
-  splits,
-} from "../../src/data/click_log.ts";
+import type { ClickLog, Split } from "../../src/data/click_log.ts";
+import { checkLog, listClickedRows, listUsers, NONE, splits } from "../../src/data/click_log.ts";
 import { canonicalizeNumber, parsePaperLog } from "../../src/data/paper_log.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import { expectRefusal, parseRows, toPattern } from "../case_table.ts";
@@ -123,7 +116,7 @@ const files: [lines: string[], says: string][] = [
   ],
   [[`${header.join(" ")} Time`, "0 10 0 0 0 11"], ":1: expected one column Time, found several. Rename"],
   [[header.join(","), "0,1,2,1,0"], "session_new_index, … are missing…separated by commas"],
-  // Only more than a double tells these apart.
+  // Only more digits than a double has distinguish these.
   [
     [header.join(" "), "0 1.00000000000000001 0 0 0", "0 1.00000000000000002 1 0 0", ...good.slice(2)],
     ":3: user 0 has a Time here and another one in line 2 …both are read as 1. Write fewer",
@@ -158,7 +151,7 @@ Deno.test("readPaperFile: times are apart where they differ in a nanosecond or i
   assert.equal(events("1600000000000000003", "1600000000000000001", "1600000000000000002"), "0:1 1:2 2:0");
   assert.equal(events("-1600000000000000003", "-1600000000000000001", "+5"), "0:0 1:1 2:2");
   assert.equal(events("9007199254740993", "9007199254740992", "9007199254740994"), "0:1 1:0 2:2");
-  // What is the same number is one event, and the digits of a double's own text are its number.
+  // Equal numbers are one event, and the digits of a double's own text are its number.
   assert.equal(events("10", "1e1", "10.0", "+10.", "1.0e+1"), "0:0 0:1 0:2 0:3 0:4");
   assert.equal(events("1396808691.2950001", "1396808691.29500010", "01396808691.2950001"), "0:0 0:1 0:2");
   assert.equal(events("0.30000000000000004", "0.3"), "0:1 1:0");

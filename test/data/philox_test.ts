@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  computePhilox,
-  getSlotPurpose,
-  makeKey,
-  type PhiloxCounter,
-  purposes,
-  toUniform24,
-} from "../../src/data/philox.ts";
+import type { PhiloxCounter } from "../../src/data/philox.ts";
+import { computePhilox, getSlotPurpose, makeKey, purposes, toUniform24 } from "../../src/data/philox.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { CommandRecorder } from "../../src/gpu/commands.ts";
 import { parseKernel } from "../../src/gpu/kernel.ts";

@@ -55,7 +55,7 @@ Deno.test("place effect: found where it is, and not where pages are only sorted 
     const none = await effect("x", "0");
     assert.equal(none.verdict, "none", none.text);
     assert.equal(none.places.length, 10);
-    // Sorted by strength, the first one is clicked most, and so are its likes elsewhere.
+    // Sorted by strength, the first item is clicked most, and so are its equals elsewhere.
     const sorted = await effect("-w + 2 * x", "0");
     assert.ok(["none", "small"].includes(sorted.verdict), JSON.stringify(sorted));
     const looked = await effect("x", "if(place = 1, 0.7, 0)");
@@ -65,7 +65,7 @@ Deno.test("place effect: found where it is, and not where pages are only sorted 
       first && second && first.ratio - first.error > 1.3 && second.ratio < 1,
       JSON.stringify(looked.places),
     );
-    // Of several clicks, each is a choice among what was not clicked yet.
+    // Each of several clicks is a choice among the items not clicked yet.
     const several = "1 + (user + page) % 3";
     const noneOfSeveral = await effect("x", "0", 1000, several);
     assert.equal(noneOfSeveral.verdict, "none", JSON.stringify(noneOfSeveral));

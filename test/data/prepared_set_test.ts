@@ -151,8 +151,6 @@ for (
     }));
 }
 
-// Several data sets as one: whose pages they are, which items are the same, and what their sets said of them.
-
 const ids = (texts: readonly string[]) => new TextIds(TextList.of(texts));
 const makeFeatures = (width: number): FeatureManifest => ({
   dense: Array.from({ length: width }, (_, k) => ({ name: `f${k}`, meaning: "a number" })),

@@ -152,7 +152,6 @@ Deno.test("query: the features of the items in a struct of each row, or by a SEL
     "expected one row for each item, found several with different values",
     { "items.csv": items },
   );
-  // The next log, by the columns of that one.
   const like = await prepareIn(own, recipe(own, { like: one.folder, itemIds: undefined }));
   assert.deepEqual(like.manifest.features, one.manifest.features);
 });

@@ -205,7 +205,6 @@ Deno.test("describe reads what training reads, and says what is wrong with the r
   };
   for (const [change, says] of Object.entries(wrong)) await expectRefusal(() => computeMetrics(change), says);
   const figures = await computeMetrics();
-  // None of these changes a figure.
   const fine = `
     items: SELECT * EXCLUDE id | users: SELECT * EXCLUDE id | pages: SELECT * EXCLUDE page
     items: SELECT * REPLACE (item * 7 AS id) | pages: SELECT * EXCLUDE given
@@ -242,7 +241,7 @@ Deno.test("faultOfZstd tells a whole file from one that is cut anywhere but betw
 Deno.test("faultOfZstd walks over a frame of many blocks, and a block that repeats one byte", async () => {
   const noise = new Uint8Array(400_000).map((_, k) => Math.floor(256 * Math.abs(Math.sin(k * k))));
   const many = new Uint8Array(zstdCompressSync(noise));
-  // A frame of one segment of 100 bytes; its only block says: so often "a".
+  // A frame of one segment of 100 bytes, whose only block repeats "a".
   const block = (100 << 3) | (1 << 1) | 1;
   const repeated = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 100, block & 255, block >> 8, 0, 97);
   assert.equal(zstdDecompressSync(repeated).toString(), "a".repeat(100));

@@ -9,17 +9,8 @@ import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_op
 import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import { runOk, runScript, writePaperFile } from "../command_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
-import {
-  fillSandbox,
-  findBrokenLinks,
-  isNotRun,
-  listShownCommands,
-  type MarkdownPage,
-  PageRunner,
-  readPages,
-  type ShownCommand,
-  type TrainedRuns,
-} from "./pages.ts";
+import type { MarkdownPage, ShownCommand, TrainedRuns } from "./pages.ts";
+import { fillSandbox, findBrokenLinks, isNotRun, listShownCommands, PageRunner, readPages } from "./pages.ts";
 
 const root = new URL("../../", import.meta.url);
 const { name, tasks }: { name: string; tasks: Record<string, { command: string }> } = JSON.parse(
@@ -77,7 +68,6 @@ for (const path of RUN) {
       await fillSandbox(folder, page);
       await using runner = new PageRunner(folder, made);
       for (const command of shown) assert.notEqual(await runner.run(command), "", command.line);
-      // The scripts that use what the commands made: a data set and a run, and policies.
       if (path === "README.md") {
         assert.match(
           await printed("src/README.md", folder, 1),
@@ -115,7 +105,6 @@ Deno.test("pages: the options of the tables of results, which take hours, are un
   );
   assert.ok(shown.length >= 2);
   for (const { args, line } of shown) {
-    // The page is looked for before anything is measured.
     await assert.rejects(
       runBenchCommand([...args, "--readme", "nowhere/page.md"]),
       /nowhere\/page\.md/,

@@ -133,8 +133,6 @@ async function run(cwd: string, command: string, ...args: string[]): Promise<str
   return stdout;
 }
 
-// For browsers.
-
 const HOST = [
   "gpu/host",
   "files",

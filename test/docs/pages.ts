@@ -122,9 +122,8 @@ const SHORTER_ADVERSARIAL = splitArguments(
 function smaller(task: string, args: readonly string[]): string[] {
   const says = (option: string) => args.includes(option);
   if (task === "tune") return ["--dims", "8", "--encoder", "lstm", "--lstm-units", "4"];
-  // A snapshot has its sizes.
   if (task !== "train" || says("--resume") || says("--init") || says("none")) return [];
-  // A made-up shop has so many users that to fit counts takes as long as all else.
+  // A synthetic shop has so many users that fitting counts takes as long as all else.
   const counts = says("restless") || !says("--data") ? ["--counts", "none"] : [];
   return ["--dims", "8", ...(says("--encoder") ? [] : ["--lstm-units", "4"]), ...counts];
 }

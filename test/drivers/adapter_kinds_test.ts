@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { openDevice } from "../../src/gpu/device.ts";
-import {
-  getDefaultVariants,
-  type KernelVariants,
-  listMatmulVariants,
-  reuseVariants,
-} from "../../src/gpu/kernel_variants.ts";
+import type { KernelVariants } from "../../src/gpu/kernel_variants.ts";
+import { getDefaultVariants, listMatmulVariants, reuseVariants } from "../../src/gpu/kernel_variants.ts";
 import { computeRequiredLimits, LEAST, type LimitName } from "../../src/gpu/limits.ts";
 import { findBlamedKernels } from "../../src/selftest/finding.ts";
 import { listSelftestCases } from "../../src/selftest/cases.ts";
@@ -54,7 +50,7 @@ Deno.test("where matrices stand follows from what an adapter says of itself", as
     assert.deepEqual(await getVariants(info, "cpu"), buffers);
     assert.deepEqual(await getVariants(info, "gpu"), getDefaultVariants("gpu"));
   }
-  // Software that nobody has measured is taken to be like llvmpipe.
+  // Software that nobody has measured is treated like llvmpipe.
   const llvmpipe = { description: "llvmpipe (LLVM 19.1.7, 256 bits)" };
   const warp = { description: "Microsoft Basic Render Driver" };
   for (const info of [llvmpipe, warp, { isFallbackAdapter: true }]) {

@@ -1,18 +1,9 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import {
-  BUDGET,
-  type PassClock,
-  StepProducts,
-  type TunableKernel,
-  tuneKernels,
-} from "../../src/autotune/tune_kernels.ts";
-import {
-  type TimeableKernels,
-  tuneVariantsWith,
-  VariantCache,
-  type VariantCacheKey,
-} from "../../src/autotune/variant_cache.ts";
+import type { PassClock, TunableKernel } from "../../src/autotune/tune_kernels.ts";
+import { BUDGET, StepProducts, tuneKernels } from "../../src/autotune/tune_kernels.ts";
+import type { TimeableKernels, VariantCacheKey } from "../../src/autotune/variant_cache.ts";
+import { tuneVariantsWith, VariantCache } from "../../src/autotune/variant_cache.ts";
 import type { LogSource } from "../../src/data/log_source.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
@@ -94,7 +85,7 @@ Deno.test("calibration: the fixed variant stays unless another is clearly faster
   const fastest: Times = (_, variant) =>
     ({ "panel 128": 60, "panel 64": 50 } as const)[variant as string] ?? 100;
   assert.deepEqual(await chosen(fastest), { "forward 64x64": "panel 64", "input 64x64": "panel 64" });
-  // Fast by chance in the five rounds of the first comparison, not in the second.
+  // Fast by chance in the five rounds of the first comparison, but not in the second.
   assert.deepEqual(await chosen((_, variant, n) => (variant === "panel 64" && n < 5 ? 50 : 100)), {});
   // A disturbance of some rounds does not move a median.
   assert.deepEqual(await chosen((_, variant, n) => (variant === "panel 256" && n % 5 < 2 ? 900 : 100)), {});
@@ -135,7 +126,7 @@ Deno.test("calibration: what training needs costs nothing, and what is compiled 
   const one = await tuneKernels(two, new FakeMeter(fast, () => 1900));
   assert.deepEqual([one.compared, one.chosen], [1, { "forward 64x64": "panel 128" }]);
   assert.equal(one.neededSeconds, 1.9);
-  // The second of a sort takes longer than the first let expect, and more than there is time for.
+  // The second of a kind takes longer than predicted from the first, and more than the remaining time.
   let n = 0;
   const late = await tuneKernels(two, new FakeMeter(fast, () => (n++ === 0 ? 1500 : 2500)));
   assert.deepEqual([late.compared, late.chosen], [1, { "forward 64x64": "panel 128" }]);
@@ -187,7 +178,7 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
       assert.deepEqual(await fit(key, "panel 64"), { variant: "rows", measured: false });
       said.length = 0;
     }
-    // Where there was no time to try anything, it is said, and nothing is kept.
+    // Without time to try anything, a message is printed and nothing is stored.
     const none = { ...key, driver: "3.0" };
     const slow = new FakeMeter(() => 100, () => 3000);
     assert.deepEqual(await tuneVariantsWith(gpuLike, slow, cache, none, say), { kind: "cpu", matmul: {} });
@@ -195,7 +186,7 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
     assert.deepEqual(await fit(none, "rows"), { variant: "rows", measured: true });
     said.length = 0;
 
-    // A file stands where the folder should be.
+    // A file is in the folder's place.
     const nowhere = new VariantCache(cache.file, say);
     const meter = new FakeMeter(() => 100);
     assert.deepEqual(await tuneVariantsWith(gpuLike, meter, nowhere, key, say), { kind: "cpu", matmul: {} });
@@ -306,7 +297,7 @@ Deno.test("where the clock is rounded, as browsers do, a product is repeated unt
       const product = step.products().find(({ key }) => key === "forward 8x8") ?? assert.fail();
       const ready = await step.prepare(product.key, product.variants[0] ?? assert.fail());
       assert.equal(countDispatches(ready.encode), ready.repeats);
-      // 3,000 us are wanted; less only where the most repeats do not last as long.
+      // 3,000 us are required, less only if the maximum of repeats is shorter.
       const lasts = each * ready.repeats;
       const wanted = Math.min(3000, 1024 * each);
       assert.ok(

@@ -63,7 +63,7 @@ export class ShaderTexts {
         return pipeline;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        // By then Tint has found nothing.
+        // Tint found no fault before that.
         const asked = Number(
           message.match(/total use of workgroup storage \((\d+) bytes\)/)?.[1] ?? Infinity,
         );

@@ -74,7 +74,6 @@ Deno.test("views of all kinds and sizes are read together, small ones through on
       Uint32Array.from({ length: words }, (_, i) => (k + 1) * 1_000_003 + i)
     );
     const views = wanted.map((words, k) => {
-      // Some in textures: one line, many lines of one number of vectors.
       const texture = k === 3 || k === 7;
       const bytes = texture ? 16 * Math.ceil(words.length / 4) : words.byteLength;
       const view = texture ? arena.allocateTexture(`view ${k}`, bytes) : arena.allocate(`view ${k}`, bytes);
@@ -283,8 +282,6 @@ Deno.test("of this Deno, a map is there when the call returns", () =>
     assert.equal(StagingPool.of(gpu).mapsAtOnce, true);
     return Promise.resolve();
   }));
-
-// How many threads the software driver gets, and that results depend neither on it nor on how it compiles.
 
 Deno.test("two threads a core, none for small steps or with one core, and what the user says", () => {
   assert.equal(chooseDriverThreads(2), "4");

@@ -34,22 +34,14 @@ import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { DivergedError } from "../../src/train/training_results.ts";
-import {
-  type AdversarialConfig,
-  defaultAdversarial,
-  defaultTraining,
-  type TrainingConfig,
-} from "../../src/train/training_config.ts";
+import type { AdversarialConfig, TrainingConfig } from "../../src/train/training_config.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
 import { fillStarter } from "../exercise_answers.ts";
 import { listKernelNames } from "../kernel_files.ts";
-import {
-  findUnusedKernels,
-  formatTextureName,
-  runSelftest,
-  type SelftestOptions,
-} from "../../src/selftest/run.ts";
+import type { SelftestOptions } from "../../src/selftest/run.ts";
+import { findUnusedKernels, formatTextureName, runSelftest } from "../../src/selftest/run.ts";
 import { findBlamedKernels, type KindFinding } from "../../src/selftest/finding.ts";
 import { openGpu } from "../open_alone.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
@@ -113,7 +105,7 @@ const cases: Case[] = [
       { log, model, game: { behaviourDims: [256, 8] } },
     ]);
   }),
-  // Batches that are cut into parts.
+  // Micro-batches.
   { log: logs.dense, model: lstm, training: { microBatchRows: 12 } },
   { log: logs.oneHot, model: lstm, training: { microBatchRows: 12, adam: "row-sparse" } },
   ...[logs.dense, logs.oneHot, logs.mixed].flatMap((log): Case[] => [
@@ -155,7 +147,7 @@ async function train(
     const specs = choices.flatMap(({ variants, by }) => variants.map(by));
     await Program.record(gpu, "variants", trainer.plan.steps, specs);
   }
-  // Of zeros some figures are no numbers.
+  // Some metrics of zeros are NaN.
   await trainer.run(steps).catch((error) => assert.ok(error instanceof DivergedError, String(error)));
   trainer.destroy();
   if (steps > 0) await model.score({ history: [1, 2], page: [0, 3] });
@@ -259,7 +251,6 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
       }
     });
   }
-  // With more memory, other kernels are chosen.
   let larger = 0;
   await withDawn("cpu", async (gpu) => {
     const { limits } = gpu.device;
@@ -356,7 +347,7 @@ Deno.test("self-test: every kernel is compiled, compared, and missed where it co
     expected,
     "kernels that are missed",
   );
-  // A case that passes where nothing is computed is no test.
+  // A case that passes without computation is no test.
   const weak = findings.filter((finding) => findBlamedKernels(finding).length === 0).map(({ name, kind }) =>
     `${name}, ${kind}`
   );

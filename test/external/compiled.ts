@@ -1,14 +1,8 @@
 /** Compiles all kernels for GPUs: none may be slow on every GPU without a stated reason. */
 
 import assert from "node:assert/strict";
-import {
-  chapter,
-  compileAll,
-  type CompiledChecksReport,
-  ignore,
-  isCompiler,
-  listCompiledFaults,
-} from "../bench/compiled_checks.ts";
+import type { CompiledChecksReport } from "../bench/compiled_checks.ts";
+import { chapter, compileAll, ignore, isCompiler, listCompiledFaults } from "../bench/compiled_checks.ts";
 import { findKernelPath, isForCpu, listKernelNames } from "../kernel_files.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 

@@ -170,7 +170,6 @@ Deno.test("spark: a log that the job has cleaned makes the set that data log mak
       `no pyspark in ${PYTHON}, or no Java: not run (pip install pyspark, and SPARK_PYTHON)`,
     );
   }
-  // It says the commands that the page has.
   const commands = (await Deno.readTextFile(getPath("../../data/spark/README.md"))).match(
     /^deno task data .*/gm,
   );

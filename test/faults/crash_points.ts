@@ -76,7 +76,7 @@ export async function tryPoint(
   return await withCopy(base, async (folder) => {
     const first = await run(folder, scenario.command, scenario.args, `how=${how}&at=${at}`);
     if (first.code === 0) {
-      // What failed was something that a command can do without.
+      // The failed operation was optional for the command.
       const text = findDifference(expected, withoutOwn(await readOutcome(scenario, base, folder), SIGN));
       return text === undefined
         ? { outcome: "done without", text: "" }

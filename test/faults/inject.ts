@@ -135,6 +135,6 @@ for (
   wrap(file, name, (_, self) => [name, isDriverFile(self) ? DRIVER : ""]);
 }
 
-// Snapshots are due every 20 seconds: by this clock every few steps.
+// Snapshots are due every 20 seconds, by this clock every few steps.
 let now = 0;
 performance.now = () => now += 500;

@@ -4,13 +4,8 @@
  */
 
 import { setTimeout as pause } from "node:timers/promises";
-import {
-  type FaultScenario,
-  findDifference,
-  prepareScenario,
-  readOutcome,
-  withCopy,
-} from "./crash_points.ts";
+import type { FaultScenario } from "./crash_points.ts";
+import { findDifference, prepareScenario, readOutcome, withCopy } from "./crash_points.ts";
 import { isMessage, launch, type ProcessEnd, waitForEnd } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
 
@@ -131,7 +126,7 @@ export async function raceRounds(
   const { base, expected, usual } = await prepareScenario(race.scenario);
   const failures: string[] = [];
   for (let round = 0; round < rounds; round++) {
-    // From both at once to the second when the first is nearly done.
+    // From a simultaneous start to a second that starts when the first is nearly done.
     const fault = await oneRound(race, base, expected, usual * round / rounds);
     if (fault !== undefined) failures.push(`round ${round + 1}: ${fault}`);
     onRound?.(round + 1);

@@ -100,7 +100,7 @@ Deno.test("access counts: what follows from data is not readable, and is read wh
     1,
     16.5,
   ]);
-  // Whoever may have returned is there perhaps, however plain what follows is.
+  // After a conditional return, the presence of an invocation is unknown.
   assert.deepEqual(asked("if (list[0] > 3u) { return; } out[id.x] = f[id.x];"), [unknown, unknown, unknown]);
   assert.deepEqual(asked("var k = id.x; if (f[0] > 0.0) { k = 0u; } out[k] = f[k];"), [2, 1, unknown]);
   assert.deepEqual(asked("while (f[0] > 0.0) { out[id.x] = 1.0; }"), [unknown, unknown, unknown]);
@@ -171,7 +171,7 @@ Deno.test("access counts: each invocation of batch norm writes its own ROWS rows
 
 Deno.test("access counts: a subgroup is 32 neighbours", () => {
   const path = findKernelPath("outcome_sum_subgroups");
-  // A turn of the events, and a lane's eighth of 64 sums.
+  // One round of the events, and a lane's eighth of 64 sums.
   const { storage, workgroup } = countAccesses(readKernelFile(path).replace("= 256;", "= 64;"), scope);
   assert.deepEqual([storage.reads, workgroup.reads, workgroup.writes], [5 / 64, 2, 1]);
 });
@@ -184,7 +184,8 @@ Deno.test("access counts: an uncoalesced product shows its sectors, and a tile i
     using bound = await BoundLadder.open(gpu, { ...ladder, steps }, [256, 64, 64]);
     const [tiled, registers, overRows] = bound.steps.map(({ counts }) => counts());
     const sectors = (counts: AccessCounts | undefined) => Number(counts?.storage.readSectors);
-    // 16 invocations ask for 16 vectors of a row of W, and the same element of the input; 8 for the same vector, and 8 rows.
+    // 16 invocations read 16 vectors of a row of W and the same element of the input; 8 the same vector, and
+    // 8 rows.
     assert.equal(sectors(registers), (64 * (8 + 4) + 4 * 8) / (64 * 5 + 4));
     assert.equal(sectors(overRows), (64 * (1 + 4 * 8) + 4) / (64 * 5 + 4));
     assert.ok(sectors(overRows) > sectors(registers));

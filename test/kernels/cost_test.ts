@@ -313,7 +313,7 @@ costCase("mixed_product, touched rows", makeMixedProduct("items", 12, { touchedO
   "y gradient of t": ({ items }) =>
     touchedCost(items, (sums) => Math.min(sums, items) + Math.min(sums, getTokenCount(rareTokens))),
 });
-// Of 20 clicks back two words each, behind two; each item is looked for among 8 neighbours by bisection.
+// Binary search finds each item among 8 neighbours; 20 clicks are two words each, behind two.
 costCase("counts", makeRowCounts(few, [], 8, 5), {
   "recent forward": ({ events }) => [0, 8 * events * 42],
   "counts forward": ({ events, rows }) => {
@@ -337,7 +337,6 @@ for (const { log } of [oneHot, rareTokens]) {
         "batch group": ({ rows }) => [0, 48 * rows],
       });
       if (log.items.kind === "mixed") {
-        // Of displayed items and of clicked ones.
         const pairs = ({ items, events }: Counts) =>
           mostTokens(log, items) + mostTokens(log, Math.min(items, events));
         const all = 2 * countBitWords(mostTokens(log, Infinity)) + 1;
@@ -370,7 +369,7 @@ Deno.test("cost: adam, a parameter and a partial sum at a time", () =>
     const view = arena.allocate("list", 1024);
     const touched = new Map([[table, { count: "items" as const, list: view, gradient: view }]]);
     assertCosts(adam.dispatches({ dimensions: clickDimensions, touched }), {
-      // The table goes by row; what is left are the summed parameters.
+      // The table is sparse; the summed parameters remain.
       adam: ({ chunks }) => [10 * summed + summed * chunks, 28 * summed + 4 * summed * chunks],
       "adam of touched rows of table": ({ items }) => [10 * items * 8, 28 * items * 8],
     });

@@ -68,7 +68,6 @@ Deno.test("a header says for which adapter its kernel is, and names the twin for
     (path) => /^(both kinds of adapter$|a GPU$|a GPU with subgroups$|a CPU adapter)/.test(kind(path)),
     "a kind of adapter",
   );
-  // What a calibration alone chooses stands beside a kernel that does the same everywhere.
   const oneKind = shipped.filter((path) =>
     !["both kinds of adapter", "a GPU with subgroups"].includes(kind(path))
   );
@@ -144,9 +143,9 @@ for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
       const [rest] = fields.slice(-1).filter((field) => field.startsWith("@size"));
       const own = rest ? fields.slice(0, -1) : fields;
       assert.deepEqual(own, stepHeader.slice(0, own.length), path);
-      // One that sees the headers of several steps knows where the next begins.
+      // A kernel that sees the headers of several steps has their stride.
       if (rest) assert.equal(rest, `@size(${STEP_STRIDE - getByteSize(own.length)}) rest: u32`, path);
-      // What an exercise has to read is for its reader to find.
+      // Readers must find what an exercise reads.
       const last = own.at(-1)?.split(":")[0] ?? "";
       assert.ok(
         own.length === 1 || kind === "exercises" || text.includes(`step.${last}`),
@@ -215,7 +214,6 @@ Deno.test("kernel text: nothing changes but constants, uniforms, textures and tu
     });
   }
   const all = ["constant", "load", "store", "texture", "turn", "uniform"].map((change) => `cpu: ${change}`);
-  // On a GPU nothing stands in textures.
   assert.deepEqual([...found.keys()].sort(), [...all, "gpu: constant", "gpu: uniform"]);
 });
 

@@ -44,7 +44,6 @@ export async function checkStep(page: Page): Promise<void> {
   assert.equal(await panel.locator("h3").innerText(), "adam");
   await panel.locator("summary", { hasText: "a GPU's compiler" }).click();
   await waitForElement(panel, "details.machine", "buffer_load");
-  // An address leads to a kernel, and an opened one has it.
   await openScreen(page, "step/choice_nll");
   await panel.locator(".path", { hasText: "choice_nll.wgsl" }).first().waitFor();
   await clickButton(page, "adam");

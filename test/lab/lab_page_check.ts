@@ -290,7 +290,6 @@ async function checkOwnData(page: Page): Promise<void> {
   await train();
   await waitForElement(page, ".notice", "changed.tsv: the browser cannot read the file any more (");
   const [header = "", ...rows] = Deno.readTextFileSync(`${folder}/own.tsv`).trimEnd().split("\n");
-  // The same sessions over and over, under numbers of their own.
   const sessions = 1 + Math.max(...rows.map((row) => Number(row.split("\t")[0])));
   const repeated = Array.from(
     { length: Math.ceil(LONG_ROWS / rows.length) },
@@ -341,7 +340,7 @@ async function checkOwnLog(page: Page): Promise<void> {
   await setOptions(page, { iterations: "4", validateEvery: "2" });
   await pressTrain(page);
   await waitUntil(page, `lab.kept.get("training")?.iteration === 4`);
-  // Until the test users have been asked, too: who asks for the device while it is lost opens it anew.
+  // Wait for the test users as well: a request while the device is lost opens it again.
   await waitUntil(page, IDLE);
   await page.evaluate(`lab.call("adapter", "lose")`);
   await page.locator(".device.lost").waitFor();

@@ -36,7 +36,6 @@ Deno.test("options that are written out are those that were read", () => {
   const texts = formatOptionTexts(config);
   const given = Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== ""));
   const typed = Object.fromEntries(Object.entries(OPTIONS).filter(([, text]) => text !== ""));
-  // What follows from the data is written out, too.
   assert.deepEqual(given, { ...typed, learningRate: "0.001", positionBias: "0" });
   assert.deepEqual(read(texts), config);
   assert.equal(formatOptionTexts(read({ kernelSd: "0.1" })).kernelSd, "0.1");
@@ -52,7 +51,6 @@ Deno.test("options that make no sense together are refused as by the command", (
   refused({ adversarial: "500", positionBias: "4" }, /either --position-bias or --adversarial/);
   refused({ adversarial: "500", pretrain: "yes" }, /either --no-pretrain .* or --init/, true);
   assert.equal(read({ adversarial: "500" }, true).pretrain, false);
-  // Without a Shannon stage its schedule says nothing.
   assert.ok(read({ adversarial: "500", iterations: "1" }, true));
   refused({ adversarial: "500", iterations: "1" }, /Expected --validate-every of at most the 1 iterations/);
 });
@@ -78,7 +76,6 @@ Deno.test("options that changed are named, but for those that may", () => {
 Deno.test("a training comes back out of its file as it was; a file that lacks a part of it is refused", () => {
   const config = read(OPTIONS);
   const specs = listModelParameters(getItemsShape(log.items), config.model);
-  // What is counted stays in all of a training.
   const weights = (from: number): Weights =>
     new Map(
       specs.map(({ name, rows, columns, constant }, k) => [

@@ -16,7 +16,7 @@ export function withLab(
   return withPage(browser, { viewport: DESK }, async (page) => {
     page.setDefaultTimeout(PATIENCE_MS);
     await page.addInitScript(before);
-    // The page of Be the user is drawn anew each time: here always the same one.
+    // The page of "Be the user" is drawn again each time; here it is always the same.
     await page.addInitScript(
       "let drawn = 0; Math.random = () => (drawn = (drawn * 16807 + 12345) % 2147483647) / 2147483647;",
     );

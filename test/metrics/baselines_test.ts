@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  type BaselineName,
-  type BaselineResult,
-  fitLogOdds,
-  FittedBaselines,
-} from "../../src/metrics/baselines/baselines.ts";
+import type { BaselineName, BaselineResult } from "../../src/metrics/baselines/baselines.ts";
+import { fitLogOdds, FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
 import {
   createCategoryRateScorer,
   createItemKnnScorer,
@@ -94,7 +90,6 @@ Deno.test("last click: the latest clicked items first, the others by their click
 Deno.test("item-kNN: the mean cosine of clicks of the same train users", () => {
   const counts = countTrain(small);
   const scorer = createItemKnnScorer(countPairs(new MemoryLog(small), 500), counts);
-  // By the definition, over sets of users.
   const clickers = Array.from({ length: 12 }, () => new Set<number>());
   for (let user = 0; user < small.userSplit.length; user++) {
     if (small.userSplit[user] !== 0) continue;
@@ -178,7 +173,6 @@ Deno.test("the setting that is best on validation users is taken", () => {
     userSplit: Uint8Array.from({ length: count }, (_, k) => k % 3),
     userEvents: users,
     eventRows: rows,
-    // Of two items that take turns, the one that was not clicked last.
     eventClick: Uint32Array.from(
       { length: count * pages },
       (_, e) => 4 * e + pair[Math.floor(e / pages)]![e % 3 === 0 ? 1 : 0]!,
@@ -229,7 +223,7 @@ Deno.test("counts of pairs: exact while there is room; then those that are to go
 Deno.test("scores have the log-odds that make what validation users did most likely, in their order", () => {
   const random = createRandomStream(9, "log-odds");
   const start = [0], clicked: number[] = [], logScores: number[] = [];
-  // Every fourth choice is a further click of its page: no click is not among it.
+  // Every fourth choice is an additional click, without the option of no click.
   const hasNone = Array.from({ length: 2000 }, (_, k) => k % 4 < 3);
   for (const none of hasNone) {
     const scores = Array.from({ length: 1 + random.integer(6) }, () => random.normal());
@@ -255,7 +249,6 @@ Deno.test("scores have the log-odds that make what validation users did most lik
     assert.ok(loss(found.offset + da, found.slope + db) > least);
   }
   assert.equal(fitLogOdds({ logScores: new Float64Array(), start: [0], chosen: [], hasNone: [] }), undefined);
-  // Scores that are the wrong way round say nothing; nobody who clicks has finite log-odds.
   assert.equal(fitLogOdds({ ...pages, logScores: pages.logScores.map((x) => -x) })?.slope, 0);
   const never = fitLogOdds({ ...pages, chosen: clicked.map(() => -1), hasNone: hasNone.map(() => true) });
   assert.ok(never && Number.isFinite(never.offset) && never.offset < -3);

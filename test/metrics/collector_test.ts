@@ -6,13 +6,8 @@ import { Bootstrap, computeInterval, MOST_GROUPS } from "../../src/metrics/boots
 import { CalibrationSums, findBin } from "../../src/metrics/probability_calibration.ts";
 import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import type { MetricName } from "../../src/metrics/metric_columns.ts";
-import {
-  compareLoadedSums,
-  compareScorings,
-  loadSums,
-  packSums,
-  type TestResult,
-} from "../../src/metrics/test_result.ts";
+import type { TestResult } from "../../src/metrics/test_result.ts";
+import { compareLoadedSums, compareScorings, loadSums, packSums } from "../../src/metrics/test_result.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
 function near(found: number | undefined, expected: number, what = "", tolerance = 1e-9): void {
@@ -82,7 +77,6 @@ function computeLoss(event: Event): number {
   let [left, loss] = [1, 0];
   event.clicks.forEach((click, j) => {
     loss -= Math.log(p[click]! / left);
-    // A second click is not among no click.
     left -= p[click]! + (j === 0 ? p.at(-1)! : 0);
   });
   return event.clicks.length === 0 ? -Math.log(p.at(-1)!) : loss;
@@ -211,7 +205,7 @@ Deno.test("what the device found of events stands in the place of what the score
     const found = Array.from({ length: to - from }, (_, k) => getOutcome(from + k)).flat();
     collector.add({ log, places, scores, outcomes: { values: Float32Array.from(found), words } });
   }
-  // Of a page with several clicks the device knows the first: its loss and ranks are those of all clicks.
+  // For a page with several clicks the device has the first; loss and ranks include all clicks.
   const all = events();
   const indices = Array.from(log.eventClick.keys()).filter((e) => !log.eventGiven?.[e]);
   const counted = all.map((event, k) => ({
@@ -230,7 +224,6 @@ Deno.test("what the device found of events stands in the place of what the score
   near(figures.prec2, expected(clicked, "prec2", 2));
   near(figures.longerPrec1, expected(longer, "prec1", 1));
   near(figures.longerPrec2, expected(longer, "prec2", 2));
-  // The generator is known on the device alone.
   near(figures.piPrec1, mean(clicked.map(({ outcome }) => outcome[5]!)));
   near(figures.piPrec2, mean(clicked.map(({ outcome }) => outcome[6]!)));
   near(figures.mrr, byDefinition(all).mrr!); // which the device does not find
@@ -248,7 +241,7 @@ Deno.test("resamples add up each column by itself, however many there are", () =
     const alone = bootstrap.totals(sums.filter((_, k) => k % columns === column), 1);
     assert.deepEqual(all.filter((_, k) => k % columns === column), alone, `column ${column}`);
   }
-  // Only two groups are drawn at a time: what a resample has of one it has not of the other.
+  // Only two groups are resampled, so their draws exclude each other.
   const two = new Bootstrap(2, 30).totals(Float64Array.of(1, 0, 0, 10), 2);
   for (let b = 0; b < 30; b++) assert.equal(two[2 * b]! + two[2 * b + 1]! / 10, 2);
   assert.notEqual(computeInterval(Float64Array.of(1, 2, 3), 2), null);
@@ -312,7 +305,7 @@ Deno.test("an interval is as wide as the standard error says, also where users s
     const [low, high] = details.intervals.noClick!;
     near((high - low) / 2 / (1.96 * error), 1, `${count} users`, 0.12);
     near((high + low) / 2, share, `${count} users`, 0.3 * error);
-    // The probabilities are right: what is left of the error is chance.
+    // The probabilities are correct: the remaining error is chance.
     const { ece, eceByChance } = details.calibration!.click!;
     assert.ok(ece < 4 * eceByChance! && eceByChance! < 2 * error, `${ece}, ${eceByChance}`);
   }
@@ -374,11 +367,10 @@ Deno.test("calibration: bins hold about as many cases, and probabilities that ar
   // The mean of p^(1/2) - p, for p the cube of a uniform number: 1/2.5 - 1/4.
   near(ece, 0.15, "too high", 0.01);
   assert.equal(new CalibrationSums(1).calibration(), undefined);
-  // What is the same cannot be divided.
   const same = new CalibrationSums(1);
   for (const p of [0.3, 0.3, 0.3, 0.6]) same.add(0, findBin(p), p, true);
   assert.deepEqual(same.calibration()!.bins.map(({ cases }) => cases), [3, 1]);
-  // The outermost cells have what is beyond, and right odds of a half begin a cell.
+  // The outermost bins include everything beyond; odds of exactly a half begin a bin.
   assert.deepEqual([0, 1e-9, 0.4999, 0.5, 1 - 1e-9, 1].map(findBin), [0, 0, 511, 512, 1023, 1023]);
   // By hand: the spread of predicted less observed over the resamples.
   const few = new CalibrationSums(3);

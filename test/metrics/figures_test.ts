@@ -31,7 +31,6 @@ Deno.test("sums become means: each over its own events, none in another's place"
     lossMax: 1,
   });
   assert.equal(choiceSummary.bestBy, 0);
-  // The best of a game are loss_min, prec@1 and prec@2 of pi.
   assert.equal(makeGameSummary(true).bestBy, 1);
 });
 
@@ -237,7 +236,7 @@ Deno.test("rankings: means over events with a click", () => {
 });
 
 Deno.test("a page of several clicks: displays count once, each click once, and its loss is that of one choice after another", () => {
-  // User 0 clicks row 1 and then the item of row 0; user 1 clicks row 2 of three, then the first, then what is left.
+  // User 0 clicks row 1, then the item of row 0; user 1 clicks row 2 of three, then the first, then the rest.
   const several: ClickLog = {
     ...tiny,
     userEvents: Uint32Array.of(0, 3, 6),
@@ -252,7 +251,6 @@ Deno.test("a page of several clicks: displays count once, each click once, and i
   const likelihood = e[1]! / (1 + e[0]! + e[1]!) * 1 / (1 + e[3]! + e[4]!) *
     e[7]! / (1 + e[5]! + e[6]! + e[7]!) * e[5]! / (e[5]! + e[6]!);
   exactly(computeChoiceMetrics(several, [0, 1], u).nll, -Math.log(likelihood) / 3);
-  // Of both pages with a click, the best clicked row is the first of its page.
   assert.deepEqual(rankingFigures(several, [0, 1], u), { prec1: 1, prec2: 1 });
   assert.deepEqual(rankingFigures(several, [0], [0, 0, 9, 0, 0]), { prec1: 1, prec2: 1 });
   const train = { ...several, userSplit: Uint8Array.of(0, 0) };
@@ -266,7 +264,7 @@ Deno.test("a page of several clicks: displays count once, each click once, and i
 });
 
 Deno.test("given events are not counted in any figure, nor as shown", () => {
-  // The same with two clicks before the pages, the second of them between them.
+  // The same with two context clicks before the pages.
   const given: ClickLog = {
     ...tiny,
     userEvents: Uint32Array.of(0, 4, 5),
@@ -296,7 +294,6 @@ Deno.test("choiceFigures: -log P with no click as utility 0, also where exp over
     Math.log(1 + e(3) + e(1) + e(2)) - 1,
   ];
   exactly(computeChoiceMetrics(tiny, [0, 1], utility).nll, expected.reduce((sum, x) => sum + x) / 3);
-  // A generator can be walked through once only.
   exactly(computeChoiceMetrics(tiny, tiny.userSplit.keys(), utility).prec1, 1 / 2);
   assert.equal(computeChoiceMetrics(tiny, [0], [0, 1000, 0, 1000, 0, 0, 0]).nll, 500);
   assert.equal(computeChoiceMetrics(tiny, [0], [-1000, -1000, -1000, -1000, 0, 0, 0]).nll, 500);

@@ -177,7 +177,7 @@ Deno.test("glorotUniform: in +- sqrt(6 / (fan in + fan out))", () => {
   }
 });
 
-// An LSTM's kernel is one matrix [F + H, 4H] of which the parts that it stands in here are rows: one fan for all.
+// An LSTM's kernel is one matrix [F + H, 4H] of which these parts are rows: one fan for all.
 const fanIn: Record<string, number> = {
   dense: 7 + 6,
   "one-hot": 11 + 6,

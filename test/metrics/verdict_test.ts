@@ -134,7 +134,6 @@ Deno.test("a best validation at the end or at the beginning is told with what to
     /; it ranks by places, too\./,
   );
   assert.doesNotMatch(kept, /over-fits/);
-  // Too few validations to say anything.
   assert.doesNotMatch(verdict(best(10), {}, 12), /iteration/);
 });
 

@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { CheckCollector, expectAll } from "../../src/selftest/finding.ts";
-import {
-  compareMoves,
-  type MovedArenas,
-  type OptimiserRun,
-  runMoves,
-} from "../../src/selftest/optimiser_bench.ts";
+import type { MovedArenas, OptimiserRun } from "../../src/selftest/optimiser_bench.ts";
+import { compareMoves, runMoves } from "../../src/selftest/optimiser_bench.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
 import { withGpu } from "../op_check.ts";
 

@@ -210,7 +210,8 @@ Deno.test("batch_norm: a mean that is large against the spread costs no more dig
       const { variance } = computeMoments(x);
       await run(0, x);
       const found = (await parameters.read()).get("variance");
-      // Of a variance of 1 only a hundredth is moved; E[x^2] - E[x]^2 in f32 would be off by 600 at a mean of 10^4.
+      // Statistics move by 1 % of a variance of 1; E[x^2] - E[x]^2 in f32 would be off by 600 at a mean of
+      // 10^4.
       const batch = Array.from(found ?? [], (v) => (v - 0.99) / 0.01);
       close(batch, variance, 2e-4, "variance");
     });

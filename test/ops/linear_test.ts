@@ -1,21 +1,9 @@
-import {
-  type AdapterKind,
-  getDefaultVariants,
-  type KernelVariants,
-  type MatmulVariant,
-} from "../../src/gpu/kernel_variants.ts";
+import type { AdapterKind, KernelVariants, MatmulVariant } from "../../src/gpu/kernel_variants.ts";
+import { getDefaultVariants } from "../../src/gpu/kernel_variants.ts";
 import { distinctItems, eventItems } from "../../src/ops/embedding.ts";
 import { linear } from "../../src/ops/linear.ts";
-import {
-  chunks,
-  few,
-  getDenseWidth,
-  many,
-  noClicks,
-  one,
-  type TestBatch,
-  U,
-} from "../../src/selftest/ops/op_batches.ts";
+import type { TestBatch } from "../../src/selftest/ops/op_batches.ts";
+import { chunks, few, getDenseWidth, many, noClicks, one, U } from "../../src/selftest/ops/op_batches.ts";
 import { type LinearRecipe, makeLinear } from "../../src/selftest/ops/layer_recipes.ts";
 import { checkOp } from "../op_check.ts";
 
@@ -62,7 +50,7 @@ Deno.test("linear: the variants that the fixed table does not choose", () => {
     of("cpu", "panel 256", "panel 64"),
     of("gpu", "panel 128", "rows"),
     of("gpu", "rows", "panel 128"),
-    // Each of the two gradients in tiles, without the other.
+    // Each gradient in tiles, without the other.
     of("gpu", "tiled", "tiled"),
     of("gpu", "tiled", "rows", "tiled"),
     getDefaultVariants("cpu", "buffers"),

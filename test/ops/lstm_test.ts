@@ -3,13 +3,8 @@
  * kernels support. ladder_test.ts has the other sizes.
  */
 
-import {
-  formatLstmKey,
-  getDefaultVariants,
-  type KernelVariants,
-  listLstmVariants,
-  type LstmVariant,
-} from "../../src/gpu/kernel_variants.ts";
+import type { KernelVariants, LstmVariant } from "../../src/gpu/kernel_variants.ts";
+import { formatLstmKey, getDefaultVariants, listLstmVariants } from "../../src/gpu/kernel_variants.ts";
 import { padColumns } from "../../src/tape/tensor.ts";
 import { lstm } from "../../src/ops/lstm.ts";
 import {

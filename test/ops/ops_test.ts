@@ -116,7 +116,7 @@ Deno.test("a leaf that has no gradient, of the kernels or of the reference, is n
     await assert.rejects(checkOp(one), new RegExp(`op's ${where} .* of its input "\\w+".*trainable: false`));
   }
 });
-// Up to 32 columns of the state are multiplied on the way, on a GPU.
+// A GPU multiplies up to 32 columns of the state in the same dispatch.
 for (const [N, S] of [[17, 5], [64, 20], [5, 33]] as const) {
   const batches = S === 5 ? [one, few, chunks] : [few];
   op(`first_layer: ${N} columns, over a layer of ${S}`, batches, makeFirstLayerOfState(N, S));
@@ -130,7 +130,7 @@ for (const K of [1, 3, 17, 32, 64]) {
   const activation = K % 2 ? undefined : K === 32 ? "relu" : "elu";
   op(`row_dot: ${K} columns`, K === 17 ? [one, few, chunks] : [few], makeRowDot(K, activation));
 }
-// What adds up the outcomes of a loss on the way back: fewer events than a workgroup has invocations, and more.
+// The backward pass adds up the outcomes of a loss: fewer events than invocations of a workgroup, and more.
 for (const [K, vectors] of [[3, 1], [17, 2], [80, 3]] as const) {
   const batches = K === 17 ? [one, few, chunks] : [few];
   const make = makeRowDotWithSums(K, vectors, "elu");
@@ -144,7 +144,8 @@ const fusedShapes = (K: number, N: number): KernelVariants[] => [
   ...(K === 5 ? [getDefaultVariants("gpu")] : []),
 ];
 for (const [K, N] of [[5, 3], [64, 64], [64, 68]] as const) {
-  // The layer makes the products on the way, but for whoever asks second. How many rows a batch has decides how large a panel is.
+  // The layer also computes the row dots, only for its first reader. The rows of a batch decide the panel's
+  // size.
   const [own, variants] = [N === 64 ? [few, chunks] : [few], fusedShapes(K, N)];
   op(`row_dot: made by a layer of ${K} x ${N}`, own, makeRowDotOfLayer(K, N), variants);
   const all = K === 5 ? [one, few, given, further, noClicks] : [few];
@@ -158,10 +159,10 @@ const ofPage = (recipe: ChoiceRecipe): CaseFactory => (b) => ({
 });
 op("choice_nll", predicted, ofPage({ eta: 1 }));
 op("choice_nll: eta 3", [few, given], ofPage({ eta: 3 }));
-// At 100 whole pages lie so far below no click, or above it, that one of the exponentials would overflow.
+// At 100 whole pages are so far below or above no click that one of the exponentials would overflow.
 op("choice_nll: utilities of 100", [few, further, noClicks], ofPage({ scale: 100, eta: 1 }));
 op("choice_nll: utilities that are equal", [few, given, further], ofPage({ whole: true, eta: 1 }));
-// Effects of places two to four: pages of one item have none, and long pages share the last.
+// Effects of positions two to four: pages of one item have none, and long pages share the last.
 op("choice_nll: places", predicted, makeChoice({ place: true }));
 op("choice_nll: logistic", [one, few, given, further, noClicks], ofPage({ eta: 2, loss: "logistic" }));
 op("choice_nll: logistic, utilities of 100", [few], ofPage({ scale: 100, eta: 1, loss: "logistic" }));
@@ -266,11 +267,11 @@ function computePenalty(u: Matrix, { log, users }: Pick<OpCase, "log" | "users">
 }
 
 for (const [k, game] of rules.entries()) {
-  // The plain game is the other one without what is particular to it.
+  // The plain game omits what is particular to the others.
   for (const [name, batch] of Object.entries(k === 0 ? { few } : games)) {
     const ofReward: OpCase["loss"] = (output, [u]) =>
       computeEventMean(output, 4, batch) + computePenalty(u ?? assert.fail(), batch, game);
-    // Of many whole numbers some are equal.
+    // Some of many whole numbers are equal.
     const whole = name === "many";
     for (const player of ["generator", "reward"] as const) {
       const own = makeMinimax(player, game)(batch);

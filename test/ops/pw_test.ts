@@ -51,7 +51,7 @@ for (const tanh of [false, true]) {
 
   const table = cases((sizes) => makePwTable(tanh, sizes));
   for (const [name, b] of Object.entries(batches)) table(`pw_table: ${sigma}, ${name}`, b);
-  // Lags, weightings and columns have edges of their own: each of these sizes is one of all three.
+  // Lags, weightings and columns have separate edges: each size is one of all three.
   const sizes = tanh ? [[64, 16, 17]] as const : [[1, 1, 1], [20, 3, 17], [64, 16, 64]] as const;
   for (const [lags, n, columns] of sizes) {
     const name = `pw_table: ${sigma}, ${lags} lags, ${n} weightings, ${columns} columns`;
@@ -63,7 +63,7 @@ for (const tanh of [false, true]) {
   table(`pw_table: ${sigma}, several chunks`, chunks, { columns: 8 });
 }
 cases((sizes) => makePwTable(false, sizes, true))("pw_table: none, touched rows", rare);
-// With tanh every row has a gradient, whatever the batch touches.
+// With tanh every row has a gradient, in sparse batches too.
 cases((sizes) => makePwTable(true, sizes, true))("pw_table: tanh, all rows", chunks);
 const byEvent = cases(makePwTableByEvent);
 for (const [name, b] of Object.entries({ ...batches, chunks })) byEvent(`pw_table: by event, ${name}`, b);

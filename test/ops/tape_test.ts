@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { asBufferView } from "../../src/gpu/memory.ts";
-import {
-  type BatchSizes,
-  Dimensions,
-  evaluateSize,
-  resolveDimension,
-  type SizeExpression,
-} from "../../src/gpu/sizes.ts";
+import type { BatchSizes, SizeExpression } from "../../src/gpu/sizes.ts";
+import { Dimensions, evaluateSize, resolveDimension } from "../../src/gpu/sizes.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { rowDot } from "../../src/ops/row_dot.ts";
 import { padRows, unpadRows } from "../../src/tape/tensor.ts";
@@ -134,7 +129,6 @@ Deno.test("padding: each of the parts of a row to a multiple of four, and back",
   const packed = padRows(values, 2, 6, 2);
   assert.deepEqual(Array.from(packed), [1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0, 10, 11, 12, 0]);
   assert.deepEqual(Array.from(unpadRows(packed, 2, 6, 2)), values);
-  // Nothing to pad: a copy, as long as the rows say, of whatever numbers.
   const whole = Array.from({ length: 20 }, (_, k) => k);
   for (const move of [padRows, unpadRows]) {
     for (const data of [whole, Float32Array.from(whole), Float64Array.from(whole)]) {

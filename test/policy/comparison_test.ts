@@ -23,10 +23,8 @@ import {
 } from "../../src/policy/comparison/support.ts";
 import { computePageCalibration, computeQConsistency } from "../../src/policy/comparison/page_calibration.ts";
 import { computeEpisodeMetrics, estimateRatio } from "../../src/policy/comparison/episode_metrics.ts";
-import {
-  buildComparisonCell,
-  type ComparisonCellOptions,
-} from "../../src/policy/comparison/compare_policies.ts";
+import type { ComparisonCellOptions } from "../../src/policy/comparison/compare_policies.ts";
+import { buildComparisonCell } from "../../src/policy/comparison/compare_policies.ts";
 import type { EpisodePrediction } from "../../src/policy/comparison/episode_prediction.ts";
 import { createEmptyLog, type EpisodeLog } from "../../src/simulate/episode_log.ts";
 import type { Claim } from "../../src/metrics/baseline_verdict.ts";
@@ -96,7 +94,7 @@ Deno.test("differences: users are paired, and the wider interval is told with wh
   const users = 500;
   const luck = Float64Array.from({ length: users }, () => 100 * random.uniform());
   const above = (by: number) => luck.map((value, user) => value + by + (user % 2 === 0 ? 0.1 : -0.1));
-  // One training: what differs between users falls out of a paired difference.
+  // One training: common differences cancel in a paired difference.
   const one = comparePolicies([above(1)], [luck]);
   near(one.mean, 1);
   near(one.rival, luck.reduce((sum, value) => sum + value, 0) / users);
@@ -109,7 +107,7 @@ Deno.test("differences: users are paired, and the wider interval is told with wh
   assert.deepEqual([three.wider, three.trainings], ["training seeds", 3]);
   assert.deepEqual(three.interval, three.overSeeds);
   near(three.interval?.[1] ?? NaN, 1 + 4.30265 / Math.sqrt(3), 1e-4);
-  // Trainings that agree: users are what is uncertain.
+  // Trainings that agree: the uncertainty is that of users.
   const alike = comparePolicies([above(1), above(1.0001)], [luck]);
   assert.equal(alike.wider, "users");
   assert.deepEqual(alike.interval, alike.overUsers);
@@ -152,7 +150,7 @@ Deno.test("calibration: predicted less realised, by page and a user, of those wh
   near(said, 2.5 / 2);
   near(realised, 1);
   near(gap.mean, 0.25);
-  // Of two users a resample has one, both or the other; who left has no gap.
+  // A resample of two users has one, both or the other; a user who left has no gap.
   assert.deepEqual(pages.map(({ gap }) => gap), [[-0.25, 0.25], [-0.5, 0.5], [0.5, 0.5]]);
   assert.deepEqual(gap.interval, [-0.25, 0.75]);
   const gone = { ...log, present: Uint8Array.of(1, 1, 1, 1, 0, 0) };
@@ -185,7 +183,7 @@ Deno.test("cells: what users who were there did, the states that they were in an
     displays: Array.from({ length: 20 }, (_, item) => item < 6 ? 20 : 19),
   };
   const options = { items: 20, learnedHere: true, logged };
-  // The last page was seen by nobody: neither its state counts, nor its items, nor what its slate was held for.
+  // No user saw the last page: its state, items and slate values do not count.
   const states = [0, 5, 0, 0, -5, 5];
   const q = [[1, 2], [2, 2], [4, 4], [3, 2], [2, 2], [9, 100]];
   const one = makeTrial(states, q.flat());
@@ -197,7 +195,6 @@ Deno.test("cells: what users who were there did, the states that they were in an
   const [first] = cell.consistency ?? [];
   near(first?.rmse ?? NaN, Math.sqrt(2 / 5));
   near(first?.relative ?? NaN, Math.sqrt(2 / 5) / (12 / 5));
-  // What is not known is not told.
   const told = (trial: EpisodePrediction, more: Partial<ComparisonCellOptions> = {}) => {
     const { consistency, support, calibration } = buildComparisonCell(about, "A", [trial], {
       ...options,
@@ -398,7 +395,6 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
   assert.match(page, /<h1>Policies &lt;compared&gt;<\/h1>/);
   assert.equal(page.match(/On the truth \(restless shop\) (cdqn|slateq) is better than greedy/g)?.length, 4);
   assert.match(page, /<th scope="row">slateq \(3 trainings\)<\/th><td>\d\.\d\d ± 0\.\d\d/);
-  // The published table: both sizes in one.
   const table = page.match(/aria-label="Policies by the size of the slate">(.*?)<\/table>/s)?.[1] ?? "";
   const heads = ["policy", ...[3, 5].flatMap((k) => [`reward a page, k = ${k}`, `click rate, k = ${k}`])];
   assert.deepEqual([...table.matchAll(/<th scope="col">(.*?)<\/th>/g)].map(([, name]) => name), heads);

@@ -11,11 +11,8 @@ import {
   estimators,
 } from "../../src/policy/evaluation/estimators.ts";
 import { estimateMean, evaluate } from "../../src/policy/evaluation/evaluate_policy.ts";
-import {
-  collectEvidence,
-  type LogEvidence,
-  type LogEvidenceOptions,
-} from "../../src/policy/evaluation/evidence.ts";
+import type { LogEvidence, LogEvidenceOptions } from "../../src/policy/evaluation/evidence.ts";
+import { collectEvidence } from "../../src/policy/evaluation/evidence.ts";
 import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named_policies.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/policy_training_config.ts";
 import type { PolicySnapshot } from "../../src/policy/learning/policy_snapshot.ts";
@@ -109,7 +106,6 @@ Deno.test("Plackett-Luce: the chances of all slates of 3 of 8 items sum to 1, an
   const all = slatesBy(law, 8);
   assert.equal(all.length, 8 * 7 * 6);
   assertNear(sumNumbers(all.map(({ chance }) => chance)), 1);
-  // Also where one item has nearly all the weight, which a difference of sums would lose.
   const cold = new PlackettLuce([0, 1, 40, -3, 2, 0.5, -1, 3], 0.05);
   assertNear(sumNumbers(slatesBy(cold, 8).map(({ chance }) => chance)), 1);
   const random = createRandomStream(3, "slates");
@@ -291,7 +287,6 @@ Deno.test("a log that popular or random slates were drawn by weighs 1 for them; 
     for (const policy of [createPopularPolicy(rates), randomPolicy]) {
       expectOnes(await drawn(gpu, shop, policy, options, { loggedTemperature: 1.5 }), 350);
     }
-    // Without a temperature greedy shows one slate.
     const pages = { ...options, users: 400, pool: { random: 4 } };
     expectHits(await drawn(gpu, shop, createGreedyPolicy(), pages, { temperature: undefined }), 100);
   }));
@@ -326,7 +321,6 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1 for it; othe
         () => createExploringPolicy(policy, { temperature: 1 }),
         /scores each item by itself/,
       );
-      // As it is, it shows one slate of the pool.
       const pages = { ...options, users: 300, pool: { random: 4 } };
       expectHits(await drawn(gpu, shop, randomPolicy, pages, { policy, temperature: undefined }), 50);
     }
@@ -336,7 +330,6 @@ Deno.test("what a log cannot say is refused with the reason, and with what would
   withGpu(undefined, async (gpu) => {
     const one = await drawn(gpu, shop, createGreedyPolicy(), options, { temperature: undefined });
     const refusal = await expectRefusal(() => evaluate(one, "greedy"), /it always shows one slate/);
-    // The temperature that it names does.
     const named = Number(/plackett-luce:([\d.]+);/.exec(refusal)?.[1]);
     const warmer = await drawn(gpu, shop, createGreedyPolicy(), options, { temperature: named });
     assert.ok(computeShare(warmer) >= 0.05, `temperature ${named}`);

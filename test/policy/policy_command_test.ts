@@ -11,14 +11,8 @@ import { CURVE_EPISODE } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/simulation_metrics.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
-import {
-  type CommandName,
-  interruptCommand,
-  listFiles,
-  runOk,
-  splitArguments,
-  withSmallLog,
-} from "../command_check.ts";
+import type { CommandName } from "../command_check.ts";
+import { interruptCommand, listFiles, runOk, splitArguments, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { withGpu } from "../op_check.ts";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -179,7 +173,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     assert.equal(ranked.clicks, 2);
     assert.equal(ranked.items.length, 2);
     assert.equal(ranked.value, ranked.items[1].value);
-    // Nobody has clicked twice before the second page: values of that were never learned.
+    // Before the second page no user has clicked twice: such values were never learned.
     const early = JSON.parse(await run("rank", policy, "--history", "3,14", "--page", "2", "--json"));
     assert.deepEqual([early.value, early.items[1].value], [undefined, undefined]);
     assert.doesNotMatch(await run("rank", policy, "--history", "3,14"), /The policy expects/);
@@ -190,7 +184,6 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     );
     assert.ok(Math.abs(sum - 1) < 1e-9);
 
-    // One that learns from users who have clicked before knows what to expect of them on its first page.
     const more = ["--algorithm", "slateq", "--start", "test", ...TRAIN, "--save-dir", started];
     await run("train", "--model", a, ...more);
     assert.match(await run("rank", started, "--history", "3,14"), /The policy expects \d/);
@@ -200,7 +193,6 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     await refused(/Expected --test-model to be another model/, ...compare, "--test-model", a);
     await refused(/Expected a shop with the items of the model's log/, ...compare, "--shop", "restless");
     await refused(/Expected trainings of other seeds/, ...compare, policy);
-    // Another model in the place of the one that the policy was trained on.
     Deno.copyFileSync(`${b}/best-loss.safetensors`, `${a}/best-loss.safetensors`);
     await refused(/has changed since its training began/, "rank", policy);
   }));
@@ -295,7 +287,7 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
     assert.equal(single.pages, 400);
     assert.ok(Math.abs(single.estimates.ips.mean - single.estimates.logged.mean) < 1e-6);
 
-    // What simulate draws from pools is a log like it, and weighs 1 for who drew it.
+    // Logs that simulate draws from pools weigh 1 for their own policy.
     const draw =
       "--policy greedy --explore plackett-luce:0.8 --pool random:5 --users 60 --pages 3 --slate 2 --no-rivals";
     await ran("simulate", "--model", run, draw, "--write-log", drawn);

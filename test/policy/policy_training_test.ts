@@ -6,10 +6,8 @@ import { Arena } from "../../src/gpu/arena.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { parseKernel } from "../../src/gpu/kernel.ts";
 import { asBufferView } from "../../src/gpu/memory.ts";
-import {
-  defaultPolicyTraining,
-  type PolicyTrainingConfig,
-} from "../../src/policy/learning/policy_training_config.ts";
+import type { PolicyTrainingConfig } from "../../src/policy/learning/policy_training_config.ts";
+import { defaultPolicyTraining } from "../../src/policy/learning/policy_training_config.ts";
 import type { Learner, LearnerSubject, TrainingBatch } from "../../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { randomPolicy } from "../../src/policy/named_policies.ts";
@@ -150,7 +148,7 @@ Deno.test("policy training: resumed between two episodes it gives the same bits,
       },
     });
     assert.ok(new Set(rewards.slice(0, 4)).size > 1, "each page has its own");
-    // Slates are random in training, too: pages bring what those of an evaluation bring.
+    // Slates are random in training, too: its pages return what those of an evaluation return.
     const { byPage } = await whole.evaluate(4000);
     byPage.forEach(({ reward, shown }, page) => {
       const own = rewards.filter((_, t) => t % 4 === page).reduce((sum, r) => sum + r, 0) / (iterations / 4);
@@ -168,7 +166,6 @@ Deno.test("policy training: resumed between two episodes it gives the same bits,
     using resumed = await trainer(gpu);
     resumed.restoreAll(await stepped.stateOfAll(), "it");
     const rest: string[] = [];
-    // An evaluation in between changes nothing.
     await resumed.evaluate();
     await resumed.run(iterations, { onStep: (result) => void rest.push(JSON.stringify(result)) });
     assert.deepEqual(rest, figures.slice(24));
@@ -253,7 +250,7 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
     assert.deepEqual(points, [0, 2560, 5120, 7680]);
     assert.deepEqual(await readPolicyConfig(straight), config);
 
-    // Stopped in the middle of an episode, twice: the episode is finished.
+    // Stopped twice within an episode, which is finished.
     let done = 0;
     for (const stopAt of [9, 50, Infinity]) {
       using one = await trainer(gpu);

@@ -328,7 +328,6 @@ Deno.test("replay: read, put back and gone on with, it holds the same bits; dama
     for (let episode = 0; episode < 6; episode++) whole.remember(createEpisode(episode), episode);
     const state = await whole.replay.state();
     resumed.replay.restore(state, ITEMS, "it");
-    // What users had begun with is known by the numbers of their episodes.
     for (let episode = 6 - RING; episode < 6; episode++) resumed.recall.begin(episode, makeKey(SEED));
     const held = [];
     for (const { replay, recall, remember, draw } of rings) {

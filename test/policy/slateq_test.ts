@@ -51,7 +51,7 @@ Deno.test("slateq: best slates by the weights that learn, their worth by older o
     const recall = new ReplaySample(arena, replay, { rows, items, stateColumns: 3, repeats: false });
     const [wanted, ring] = [arena.allocate("wanted", 4 * rows), arena.allocate("ring", 64)];
     const lesson = learner.record({ recall, wanted, ring });
-    // Two sets of weights, states after the pages, and what cannot be shown then.
+    // Each row is a user's page; the next state is stored behind the previous one.
     const drawn = (seed: string) =>
       new Map(learner.parameters.specs.map(({ name, rows, columns }) => [
         name,
@@ -64,7 +64,6 @@ Deno.test("slateq: best slates by the weights that learn, their worth by older o
     const taken = (row: number, item: number) => (item * 7 + row) % 4 === 0;
     const write = ({ buffer, offset }: View, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>) =>
       gpu.queue.writeBuffer(buffer, offset, data);
-    // Each row is the page of a user; the state after it stands behind that before it.
     write(recall.after, x);
     const drawnRows = Uint32Array.from({ length: 4 * rows }, (_, k) => k % 4 === 2 ? Math.floor(k / 4) : 0);
     write(recall.drawn, drawnRows);
@@ -138,7 +137,6 @@ async function learnsAndResumes(gpu: Gpu, algorithm: AlgorithmName, model: Model
     ...{ ...defaultPolicyTraining, ...sizes, algorithm, steps: 64 * 4 * 4 },
     ...{ replay: 64 * 8, targetEvery: 3, evaluationUsers: 50, start: "train" },
   };
-  // What users have clicked before is shown to them no more, and its value is learned of by nobody.
   const start = [[], Array.from({ length: 18 }, (_, k) => 2 * k), [7, 8]];
   const { items } = logs.mixed;
   using users = new UserModel(gpu, items, model, { weights: drawSomeWeights(logs.mixed, model) });

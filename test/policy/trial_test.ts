@@ -21,10 +21,8 @@ import {
 } from "../../src/policy/comparison/compare_policies.ts";
 import { computeClickProbabilities, tryPolicy } from "../../src/policy/comparison/episode_prediction.ts";
 import { createGreedyPolicy, randomPolicy } from "../../src/policy/named_policies.ts";
-import {
-  defaultPolicyTraining,
-  type PolicyTrainingConfig,
-} from "../../src/policy/learning/policy_training_config.ts";
+import type { PolicyTrainingConfig } from "../../src/policy/learning/policy_training_config.ts";
+import { defaultPolicyTraining } from "../../src/policy/learning/policy_training_config.ts";
 import { groupPolicies, OpenedPolicy, rank } from "../../src/policy/trained_policy.ts";
 import type { PolicyConfig } from "../../src/policy/policy_config.ts";
 import type { PolicySnapshot } from "../../src/policy/learning/policy_snapshot.ts";
@@ -79,7 +77,6 @@ Deno.test("a witness that is the truth agrees with it on every page, and has the
       }
     }
     assert.ok(clicks > 3 && clicks < users * pages);
-    // Users who are stepped in groups are the same users.
     const groups = await tryPolicy(gpu, shop, witness, randomPolicy, { ...options, together: 5 });
     assert.deepEqual(groups.map(({ log }) => log.users), [5, 4]);
     const first = groups.map(({ log, witness }) => [...witness?.predicted.subarray(0, log.users) ?? []]);
@@ -115,7 +112,7 @@ Deno.test("a slate for a history: what the policy shows next, what it is held fo
     assert.equal(value, 2, "that of the last slot");
     assert.deepEqual(items.map(({ value }) => value), [1, 2]);
     assert.equal(best.value, undefined);
-    // What is left need not last for all pages.
+    // The remaining items need not suffice for all pages.
     const long = Array.from({ length: 38 }, (_, k) => k < 5 ? k : k + 1);
     const last = await rank(gpu, shop, randomPolicy, { history: long, slate: 2, pages: 4 });
     assert.deepEqual(last.items.map(({ item }) => item).sort((a, b) => a - b), [5, 39]);
@@ -186,7 +183,8 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
       { name: "A", role: "trained on" },
       { name: "the restless shop", role: "truth", optimum: best?.figures.return.mean },
     ]);
-    // It has the users of all others: the first page is full of the best items, and they click on more than of random ones.
+    // It has the users of all others: the first page has the best items, and users click more than on random
+    // ones.
     assert.ok((findDifference(found, "optimum's policy", "random", "the restless shop")?.mean ?? 0) > 0.5);
     assert.deepEqual(found.cells.map(({ policy, environment }) => [policy, environment]), [
       ...["valued", "random"].map((policy) => [policy, "A"]),
@@ -197,7 +195,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
     assert.deepEqual(valuedCell?.figures, randomCell?.figures, "the same slates, the same users");
     assert.equal(findDifference(found, "valued", "random", "A")?.mean, 0);
     assert.equal(findDifference(found, "exact", "random", "the restless shop")?.lose, 0);
-    // Values are told where the policy learned, and nowhere else: here 1 and 2 on all pages.
+    // Values are compared only where the policy learned: here 1 and 2 on all pages.
     assert.deepEqual(found.cells.map(({ consistency }) => consistency?.map(({ rmse }) => rmse)), [
       [1],
       ...Array.from({ length: 5 }, () => undefined),

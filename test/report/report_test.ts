@@ -2,14 +2,12 @@ import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { makeFolder } from "../../src/files/atomic_write.ts";
 import { BUNDLE, bundleClient } from "../../src/report/build_client.ts";
+import type { ChartDataset, ChartDefinition, ChartPoint } from "../../src/report/chart_definition.ts";
 import {
   buildBarChart,
   buildLineChart,
   buildScatterChart,
   buildStackChart,
-  type ChartDataset,
-  type ChartDefinition,
-  type ChartPoint,
 } from "../../src/report/chart_definition.ts";
 import { buildCharts } from "../../src/report/charts.ts";
 import { buildCsv } from "../../src/report/client/chart_csv.ts";
@@ -237,7 +235,6 @@ Deno.test("runs over seeds have means, bands and notes on what is not finished",
     assert.deepEqual(loss.data.map(({ runs }) => runs), [3, 3, 2, 2]);
     assert.deepEqual(listY(loss), [7 / 3, 5.5 / 3, 1.75, 1.5]);
     assert.ok(Math.abs((loss.data[3]?.sd ?? NaN) - Math.SQRT1_2) < 1e-12);
-    // Of a run that is not finished, the best so far.
     assert.deepEqual(validation?.marks, [{ x: 4, y: 1.125 }, { x: 4, y: 1.125 }, { x: 2, y: 1.75 }]);
     const [bar] = barsIn(charts, "test-nll");
     assert.deepEqual([bar?.x, bar?.runs], [2, 2]);
@@ -274,7 +271,7 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
     const validation = (id: string) =>
       curvesIn(charts, id).filter(({ label }) => label.endsWith("validation"));
     assert.deepEqual(validation("prec2").map((one) => listY(one).at(-1)), [0.625, 0.25, 0.5, 0.25, 0.5]);
-    // The adversarial stage stands behind the first one, which has 4 iterations.
+    // The adversarial stage follows the first one, which has 4 iterations.
     assert.deepEqual(validation("prec1").map((one) => [listX(one)[0], one.offset]), [
       ...[[0, 0], [4, 4], [4, 4], [0, 0], [0, 0]],
     ]);
@@ -283,7 +280,6 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
     }
     assert.deepEqual(linesIn(charts, "adversarial-losses", "x"), []);
     assert.deepEqual(curvesIn(charts, "adversarial-losses")[3]?.data.map(({ y }) => y), [0.75, 1]);
-    // The adversarial stage's best snapshot is the one whose generator is best.
     assert.deepEqual(validation("prec2").map(({ marks }) => marks.length), [1, 1, 0, 1, 0]);
     assert.deepEqual(validation("adversarial-losses").map(({ marks }) => marks), [
       ...[[{ x: 0, y: -0.75 }], [], [{ x: 0, y: -0.75 }], []],
@@ -321,7 +317,7 @@ Deno.test("the page has the sign and the words of one verdict: beside the baseli
     assert.match(await outcome(0.25, 0.02), /class="worse".*is worse than/);
     const said = await outcome(0.25, 0.02, ["It ranks badly.", "Try <this>."]);
     assert.match(said, /<span class="worse">.<\/span> It ranks badly\.\n<p>Try &lt;this&gt;\.\n$/);
-    // Of seeds the means, and of several models a line each.
+    // Several seeds show their mean, several models a line each.
     const seed = (seed: number, prec1: number) => ({
       ...{ seed, shannon: { ...FINISHED, test: [figures("best-loss", 1.5, prec1, 0.5)] } },
     });

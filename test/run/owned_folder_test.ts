@@ -40,7 +40,7 @@ Deno.test("atomicWriteFile keeps the old contents when it fails, and removes its
     using _held = holdPlace(folder);
     const path = `${folder}/file`;
     await writeFileAtomically(path, "old");
-    // Bytes that cannot be had stand for a disk that is full half-way: Deno gives /dev/full to no test.
+    // Missing bytes simulate a disk that becomes full: Deno gives /dev/full to no test.
     const full = Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
     const half = {
       length: 2 ** 20,
@@ -341,14 +341,11 @@ Deno.test("folders that are made together are begun again until the last sign is
       }
     }
     assert.throws(expectBegun, isUserError(/first holds a\.csv/));
-    // Of a command that made the second one alone, and was killed.
     Deno.writeTextFileSync(`${paths[1]}/${SIGN}`, "");
     for (const order of [paths, paths.toReversed()]) {
       assert.throws(() => expectEmpty(`${folder}/first`, purpose, order), isUserError(/first holds a\.csv/));
     }
   }));
-
-// Failures of the system become a line that says what happened and what to do; faults of the program stay faults.
 
 const coded = (code: string, message = `system: ${code}`) => Object.assign(new Error(message), { code });
 const notCapable = (what: string) => new Deno.errors.NotCapable(what);

@@ -137,7 +137,6 @@ Deno.test("--seeds: every seed trains with itself, in a folder of its own", () =
   for (const seed of seeds.seeds) {
     const own = getSeedConfig(seeds, seed);
     assert.equal(own.training.seed, seed);
-    // The data are those of the first seed: seeds compare trainings, not splits.
     assert.deepEqual({ ...own, training: { ...own.training, seed: 7 } }, config);
   }
   assert.equal(config.training.seed, 7);

@@ -11,13 +11,8 @@ import {
 import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { checkWeights, listModelParameters } from "../../src/model/user_model.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
-import {
-  makeGoodSnapshot,
-  reshapeTensor,
-  setTensorValue,
-  SMALL_MODEL,
-  type SnapshotContents,
-} from "../bad_inputs/good_inputs.ts";
+import type { SnapshotContents } from "../bad_inputs/good_inputs.ts";
+import { makeGoodSnapshot, reshapeTensor, setTensorValue, SMALL_MODEL } from "../bad_inputs/good_inputs.ts";
 import { expectRefusal } from "../case_table.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
 import { isUserError, withEmptyFolder } from "./folder_check.ts";
@@ -196,8 +191,6 @@ Deno.test("readSafetensors and writeSafetensors name the path", () =>
     await assert.rejects(writeSafetensors(`${path}/x`, new Map()), UserError);
   }));
 
-// Snapshots of another model, of other items, or whose metadata are damaged.
-
 function read(change: (holds: SnapshotContents) => unknown): void {
   const holds = makeGoodSnapshot();
   change(holds);
@@ -215,7 +208,6 @@ const named = (change: Readonly<Record<string, string>>) => ({ metadata }: Snaps
   void Object.assign(metadata, change);
 
 const cases: readonly [says: string, ...changes: ((holds: SnapshotContents) => unknown)[]][] = [
-  // As many values in another order.
   [
     `${KERNEL}: expected the shape [… found [`,
     reshapeTensor(KERNEL, ([rows = 0, columns = 0]) => [columns, rows]),
@@ -226,7 +218,6 @@ const cases: readonly [says: string, ...changes: ((holds: SnapshotContents) => u
     "utility/layer1/bias: expected the shape [1, 8], found [8]",
     reshapeTensor("utility/layer1/bias", () => [8]),
   ],
-  // Values.
   [
     `model.safetensors: expected finite numbers, found NaN in ${BIAS}, element 0`,
     setTensorValue(BIAS, NaN, 0),
@@ -236,11 +227,9 @@ const cases: readonly [says: string, ...changes: ((holds: SnapshotContents) => u
     `expected ${BIAS} to be F32, found U32`,
     ({ tensors }) => tensors.set(BIAS, { shape: [1, 1], data: new Uint32Array(1) }),
   ],
-  // Names.
   [`${BIAS} [1, 1] is missing`, ({ tensors }) => tensors.delete(BIAS)],
   ["head/kernel is no parameter of this model", ({ tensors }) => tensors.set("head/kernel", oneValue)],
   ["__proto__ is no parameter of this model", ({ tensors }) => tensors.set("__proto__", oneValue)],
-  // What it says of itself.
   [
     "model.safetensors: its metadata is not of a clickgan-1 snapshot",
     named({ format: "clickgan-9" }),

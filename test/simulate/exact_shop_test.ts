@@ -240,7 +240,7 @@ Deno.test("plan: where later pages do not count, it shows the items of the highe
   const run = (policy: HostPolicy<ShopState>) =>
     simulateOnHost(plan.dynamics, policy, { users: 50, seed: 1, pages: 3, slate: 4 }).slates;
   assert.deepEqual(run(createOptimalPolicy(plan)), run(createHostGreedyPolicy()));
-  // Nor do they on the last page. In restless it is on the page before that a narrow taste counts.
+  // Nor do they on the last page. In restless a narrow taste counts on the page before.
   const policy = createOptimalPolicy(new ShopPlan(restless, values, { ...asked, discount: 1 }));
   const differ = (page: number) =>
     [0.4, 0.8, 1.2, 1.6].filter((m1) => {

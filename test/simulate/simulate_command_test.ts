@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { createSink, writeEpisodes } from "../../src/commands/simulate/simulation_files.ts";
-import {
-  buildResults,
-  formatResults,
-  type SimulationSummary,
-} from "../../src/commands/simulate/simulation_results.ts";
+import type { SimulationSummary } from "../../src/commands/simulate/simulation_results.ts";
+import { buildResults, formatResults } from "../../src/commands/simulate/simulation_results.ts";
 import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { computeEpisodeMetrics, GroupedMetrics } from "../../src/policy/comparison/episode_metrics.ts";
@@ -207,7 +204,7 @@ Deno.test("the shop of a model is the one that it was trained in, whatever --see
         /with the items of the model/,
       );
     }
-    // Without its run nothing says which shop it was; one that is named is believed.
+    // Without the run the shop is unknown; a named one is accepted.
     const alone = { ...given, model: await shopModel(`${folder}/alone`), shop: "restless", truth: true };
     await assert.rejects(findUsers(alone), /Expected --data-seed/);
     assert.equal((await findUsers({ ...alone, dataSeed: 5 })).truth?.dataSeed, 5);
@@ -327,7 +324,6 @@ Deno.test("of a long episode the pages have means without intervals; of one user
   ]);
   assert.deepEqual(found.return, { mean: 101, interval: null });
   assert.equal(found.coverage, 0.5);
-  // What is of a user's pages is nobody else's.
   const other = { ...long, firstUser: 1, rewards: new Float32Array(pages) };
   const { figures: both } = figures([long, other], 2, sizes);
   assert.deepEqual([both.return.mean, both.pages.mean, both.byPage[0]?.users], [101 / 2, pages, 2]);

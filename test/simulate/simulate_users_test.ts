@@ -7,22 +7,10 @@ import assert from "node:assert/strict";
 import { type CountsConfig, countWidth } from "../../src/counts/count_columns.ts";
 import { NOTHING_OWN, writeItemCounts } from "../../src/counts/page_counts.ts";
 import { checkLog, type ClickLog, type ItemFeatures, NONE } from "../../src/data/click_log.ts";
-import {
-  choose,
-  computeSlateLogits,
-  type HostDynamics,
-  ShopDynamics,
-} from "../../src/simulate/host/dynamics.ts";
-import {
-  computeAffine64,
-  type Counted64,
-  Forward64,
-  getShape64,
-  type Parameters64,
-  type Shape64,
-  toParameters64,
-  type User64,
-} from "../f64_model.ts";
+import type { HostDynamics } from "../../src/simulate/host/dynamics.ts";
+import { choose, computeSlateLogits, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
+import type { Counted64, Parameters64, Shape64, User64 } from "../f64_model.ts";
+import { computeAffine64, Forward64, getShape64, toParameters64 } from "../f64_model.ts";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { computePhilox, purposes, toUniform24 } from "../../src/data/philox.ts";
@@ -216,7 +204,7 @@ for (const [name, config, kind, variants = "cpu"] of cases) {
           const found: number = episode.choices[own] ?? NaN;
           if (margin < 1e-5) near++;
           else assert.equal(found, slot, `user ${user}, page ${t}`);
-          // What happened is as likely as the model says, by its own entropy.
+          // The log-likelihood of the events matches the model's entropy.
           const logs = [...logits, 0].map((x) => x + Math.log1p(-chance));
           const entropy = -logs.reduce((sum, x) => sum + Math.exp(x) * x, 0);
           surprise += -(logs[found] ?? NaN) - entropy;
@@ -366,7 +354,6 @@ for (const [name, kind, config, variants = "cpu"] of remembered) {
       const made = source.users(page);
       const found = await utilitiesIn(made, page, arena, states);
       made[Symbol.dispose]();
-      // On pages of a slate's length, which counts know of.
       const all = Array.from({ length: items }, (_, item) => item);
       const wanted = await model.scoreAll(
         histories.flatMap((history) =>

@@ -30,12 +30,8 @@ import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { OpenedRun } from "../../src/run/open_run.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
-import {
-  createEmptyLog,
-  type EpisodeLog,
-  listSeenPages,
-  toClickLog,
-} from "../../src/simulate/episode_log.ts";
+import type { EpisodeLog } from "../../src/simulate/episode_log.ts";
+import { createEmptyLog, listSeenPages, toClickLog } from "../../src/simulate/episode_log.ts";
 import { computeClickRate, computeCoverage, meanReturn } from "../../src/simulate/simulation_metrics.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import type { SimulatorOptions } from "../../src/simulate/simulator_options.ts";
@@ -70,7 +66,7 @@ Deno.test("of a large catalogue fewer are stepped together: all that is known of
     const count = 100_000;
     const counts = { fields: [], neighbours: 2, latest: 3 };
     const items = { kind: "dense", count, width: 1, values: new Float32Array(count) } as const;
-    // Nothing was counted, but for a rate and a length of page that have logarithms.
+    // All counts are zero, except for a rate and a page length that have logarithms.
     const start = new Map([[
       SCALE,
       Float32Array.of(...new Array<number>(16).fill(0), 0.1, 9, 1, 0, 0, 0, 0, 0),

@@ -23,7 +23,7 @@ const GAME = "--adversarial 20000 --behaviour-dims 8 --adversarial-batch-size 12
 const commandsIn = (folder: string): readonly (readonly [CommandName, string])[] => [
   ["serve", `--model ${folder}/run --data ${folder}/log.tsv --port 0`],
   ["train", `--data ${folder}/log.tsv --save-dir ${folder}/models --seeds 1000 ${GAME} ${SMALL}`],
-  // Short episodes, so that the memory of pages is full after a minute.
+  // Short episodes fill the replay buffer within a minute.
   [
     "policy",
     `train --shop restless --truth --save-dir ${folder}/policy --steps 1000000000 --users 32 --rows 64 ` +

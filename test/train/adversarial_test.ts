@@ -9,14 +9,8 @@ import { criteria } from "../../src/train/best_records.ts";
 import { type AdversarialTrainer, RewardWatch } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial } from "../../src/train/training_config.ts";
 import { GENERATOR_PREFIX, selectNetworkWeights } from "../../src/train/networks.ts";
-import {
-  Adam64,
-  computeNetwork64,
-  getShape64,
-  type Page64,
-  type Parameters64,
-  toParameters64,
-} from "../f64_model.ts";
+import type { Page64, Parameters64 } from "../f64_model.ts";
+import { Adam64, computeNetwork64, getShape64, toParameters64 } from "../f64_model.ts";
 import { countScoredEvents, withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, smallPw, WIDTH } from "../small_models.ts";
@@ -170,11 +164,10 @@ async function follow({ model, trainer }: TestTraining<AdversarialTrainer>, log:
   for (const [k, { lossMin, lossMax }] of figures.entries()) {
     const result = await trainer.step(batches[k]);
     assertWithin(`loss_min ${k + 1}`, result.lossMin, lossMin, 1e-4);
-    // The level of u moves nothing, so that its gradient is rounding noise, which Adam takes for a gradient.
+    // The level of u has no effect, so its gradient is rounding noise, which Adam scales to full steps.
     if (k === 0 && config.rewardSteps < 2) assertWithin("loss_max", result.lossMax, lossMax, 1e-4);
   }
   const after = await trainer.weights();
-  // Levels are left out, as above.
   const free = { least: 1e-3, free: "utility/output/bias" };
   assertNear("reward", selectNetworkWeights(after, ""), reward, 4e-3, free);
   if (generator) {
@@ -261,7 +254,7 @@ Deno.test("pages of one item, nobody with a history, no clicks at all: figures o
       createGameTraining(gpu, log, smallLstm, { ...small, batchSize: 10 }),
       /Expected clicks among the train users/,
     );
-    // The Shannon stage learns from such a log that nobody clicks.
+    // On such a log the Shannon stage learns that no user clicks.
     using own = await createShannonTraining(gpu, log, smallLstm, { batchSize: 10, learningRate: 0.01 });
     const losses: number[] = [];
     await own.trainer.run(60, { onStep: ({ nll }) => losses.push(nll) });
@@ -312,7 +305,6 @@ Deno.test("a reward that falls is told once on the way and once at the end; a sm
   assert.equal(fallen.texts.length, 1);
   assert.match(fallen.texts[0] ?? "", /was 0\.213 before its first step and is 0\.190 after iteration 200/);
   assert.match(fallen.verdict ?? "", /0\.136 after iteration 300.*--generator exact/);
-  // It came back.
   const back = told(400, 0.5, 0.42, 0.5);
   assert.deepEqual([back.texts.length, back.verdict], [1, undefined]);
   for (const quiet of [told(4000, 0.528, 0.511), told(60, 0.5, 0.44), told(9, NaN, NaN), told(9)]) {

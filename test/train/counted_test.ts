@@ -56,7 +56,6 @@ Deno.test("weights that a training starts from keep how they read counts, and th
   const C = (own.get(SCALE)?.length ?? 0) / 3;
   assert.deepEqual(found.weights.get(SCALE)?.subarray(0, 2 * C), theirs.get(SCALE)?.subarray(0, 2 * C));
   assert.deepEqual(found.weights.get(SCALE)?.subarray(2 * C), own.get(SCALE)?.subarray(2 * C));
-  // On its own log nothing changes.
   assert.deepEqual(initializeOnLog(new MemoryLog(log), config, { weights: own }), { weights: own });
 });
 
@@ -117,7 +116,6 @@ Deno.test("a train user is counted as if the log had been without them, also whe
   assert.ok(pairs.least > 2, `${pairs.least} users`);
   let [same, users] = [0, 0];
   for (let user = 0; user < 400; user += 9) {
-    // The same log, but that this user is a test user.
     const without = counted({ ...clicks, userSplit: clicks.userSplit.map((_, u) => u === user ? 2 : 0) });
     if (without.pairs.least !== pairs.least) continue;
     const own = computeRowCounts(clicks, [user], tables, config.latest);
@@ -224,10 +222,9 @@ Deno.test("weights that are better than the start by no more than chance give wa
     await trainer.run(20);
     const trained = await trainer.state();
     assert.ok(trained.best.loss.iteration > 0);
-    // What is kept as the best is far better than weights that know nothing: it stays.
+    // The best snapshot is far better than untrained weights: it stays.
     const nonsense = new Map([...start].map(([name, values]) => [name, values.map(() => 0.5)]));
     assert.equal(await new StartChoice(trainer, () => nonsense).choose(), undefined);
-    // And no better than itself.
     const best = await trainer.snapshot("loss");
     const kept = await new StartChoice(trainer, () => best).choose();
     assert.equal(kept?.record.iteration, 0);
@@ -260,7 +257,7 @@ Deno.test("a run that is killed at any moment stands for the weights of a run th
         });
         return path;
       };
-      // Every file appears by a rename: what a kill leaves is what stands before or behind one.
+      // Every file appears by a rename: a kill leaves the files before or after one.
       const left: string[] = [];
       const copy = () => {
         const to = `${folder}/left-${left.length}`;

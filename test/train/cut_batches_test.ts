@@ -10,11 +10,8 @@ import { openGpu } from "../open_alone.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
 import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import {
-  type AdversarialConfig,
-  defaultTraining,
-  type TrainingConfig,
-} from "../../src/train/training_config.ts";
+import type { AdversarialConfig, TrainingConfig } from "../../src/train/training_config.ts";
+import { defaultTraining } from "../../src/train/training_config.ts";
 import { fitMicroBatches, fitTraining } from "../../src/train/fit_memory.ts";
 import type { BatchTrainer } from "../../src/train/batch_trainer.ts";
 import { Trainer } from "../../src/train/trainer.ts";
@@ -150,9 +147,9 @@ for (const [name, data, stage] of cases) {
         }
       }
       const [one, several] = [await whole.trainer.state(), await cut.trainer.state()];
-      // Levels are what the game leaves free.
+      // The game does not determine levels.
       assertNear("weight", several.weights, one.weights, 4e-3, { least: 1e-3, free: "utility/output/bias" });
-      // Rows that row-sparse Adam leaves alone have no moments.
+      // Rows without a sparse update have no moments.
       for (const [tensor, v] of one.v) {
         const own = several.v.get(tensor) ?? assert.fail();
         v.forEach((x, k) => assert.equal(x === 0, own[k] === 0, `v of ${tensor}[${k}]: ${x} and ${own[k]}`));
@@ -224,8 +221,6 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
   const table = { name: "item_table", rows: gpu.device.limits.maxBufferSize, columns: 2, table: true };
   assert.throws(() => new ParameterArena(gpu, [table]), /items.*--hash-items/);
 });
-
-// Parameters that are more than a binding together, and one that is larger by itself.
 
 const ITEMS = 2000;
 /** Bytes of the table of an LSTM of 3 units. */

@@ -57,7 +57,7 @@ function choices(event: number): number[] {
 }
 
 Deno.test("demo shop: clicks are as frequent as the truth says, within 3 standard errors", () => {
-  // By place on the page (the last is no click), and by how probable the choice was.
+  // By position on the page (the last is no click), and by the probability of the choice.
   const byPlace = Array.from({ length: 11 }, () => ({ expected: 0, variance: 0, observed: 0 }));
   const byChance = Array.from({ length: 10 }, () => ({ expected: 0, variance: 0, observed: 0 }));
   for (let event = 0; event < events; event++) {
@@ -104,7 +104,6 @@ Deno.test("demo shop: the best attainable is in its range and far above the base
   assert.ok(Math.abs((tested.get("random")?.details.figures.nll ?? NaN) - Math.log(11)) < 1e-9);
   assert.ok(Math.abs(prec1("random") - 0.1) < 1e-9);
   assert.ok(prec1("clickRate") < best - 0.2);
-  // Users like what they clicked: neighbours of it are better than chance, and far from the truth.
   assert.ok(prec1("itemKnn") > prec1("clickRate") + 0.1 && prec1("itemKnn") < best - 0.08);
 });
 

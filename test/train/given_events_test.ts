@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  checkLog,
-  type ClickLog,
-  FURTHER_CLICK,
-  GIVEN_HISTORY,
-  listUsers,
-  NONE,
-} from "../../src/data/click_log.ts";
+import type { ClickLog } from "../../src/data/click_log.ts";
+import { checkLog, FURTHER_CLICK, GIVEN_HISTORY, listUsers, NONE } from "../../src/data/click_log.ts";
 import { computeLogSize, MemoryLog } from "../../src/data/log_source.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { computeChoiceMetrics } from "../../src/data/ranking.ts";
@@ -17,14 +11,8 @@ import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import {
-  assertWithin,
-  createGameTraining,
-  createShannonTraining,
-  logOfPages,
-  SIZE,
-  type TrainingPage,
-} from "./trainings.ts";
+import type { TrainingPage } from "./trainings.ts";
+import { assertWithin, createGameTraining, createShannonTraining, logOfPages, SIZE } from "./trainings.ts";
 
 const models: Record<string, ModelConfig> = { LSTM: smallLstm, PW: smallPw };
 const given = createSmallLog(31, { ...SIZE, width: WIDTH, given: 0.4 });
@@ -92,7 +80,6 @@ for (const [name, config] of Object.entries(models)) {
       );
       assert.equal(figures.events, events.filter((flag) => flag === 0).length);
       assert.ok(figures.events < events.length);
-      // The validations of a run take the same mean.
       const validations: number[] = [];
       await trainer.run(2, { onValidation: ({ nll }) => validations.push(nll) });
       assertWithin("validation", validations[0], expected.nll, 1e-5);
@@ -119,7 +106,7 @@ Deno.test("a game's figures leave given events out", () =>
 
 Deno.test("users of whom nothing is to be predicted make no batch, and are passed over in an evaluation", () =>
   withGpu(undefined, async (gpu) => {
-    // User 0 has two given events and no other; users 1 and 2 end with one, and with a page.
+    // User 0 has two context events only; users 1 and 2 end with one, and with a page.
     const past = (item: number): TrainingPage => [[item], 0, GIVEN_HISTORY];
     const log = logOfPages({ kind: "one-hot", count: 5 }, [
       [past(1), past(2)],

@@ -24,7 +24,7 @@ async function collectGarbage(): Promise<void> {
   v8.setFlagsFromString("--expose-gc");
   const gc: unknown = vm.runInNewContext("gc");
   if (typeof gc !== "function") throw new Error("V8 has no gc");
-  // What the running job has looked at stays until it ends; finalisers run in jobs of their own.
+  // Objects that the running job looked at stay until it ends; finalisers run in jobs of their own.
   for (let k = 0; k < 2; k++) {
     await new Promise((resolve) => setTimeout(resolve, 0));
     gc();

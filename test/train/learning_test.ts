@@ -11,11 +11,8 @@ import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/
 import { UserModel } from "../../src/model/user_model.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type BestRecords, criteria, type Criterion } from "../../src/train/best_records.ts";
-import {
-  type AdversarialConfig,
-  defaultAdversarial,
-  defaultTraining,
-} from "../../src/train/training_config.ts";
+import type { AdversarialConfig } from "../../src/train/training_config.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
 import { type EvaluationMetrics, NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import type { GameMetrics, ValidationResult } from "../../src/train/training_results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
@@ -180,8 +177,8 @@ if (import.meta.main && Deno.args.length > 0) {
   Deno.exit();
 }
 
-// By the command that keeps what it prints on a page, as users have it: 600 steps on shaders that are not optimised take
-// three times as long.
+// The command stores its output on a page, with users' settings: 600 steps on unoptimised shaders take three
+// times as long.
 Deno.test("demo shop, 600 iterations: 97 % of the attainable prec@1, log-likelihood within 3 % of the truth's", () =>
   withFolder({}, async (folder) => {
     const page = `${folder}/page.md`;
@@ -239,12 +236,11 @@ Deno.test({
   ignore: [...paths.values()].includes(undefined),
   fn: async (t) => {
     const asked = FILES.map((file) => references.filter((reference) => reference.file === file));
-    // A process for each file; the second finds the shaders of the first in the driver's cache.
+    // One process per file; the second finds the shaders of the first in the driver's cache.
     const trained: Came<Trained>[][] = [];
     for (const [k, own] of asked.entries()) {
       const trainings = own.map(({ model, last, name }): Training => ({
         model,
-        // The best losses of the others are reached before.
         iterations: last ? defaultTraining.iterations : 400,
         games: k === 0 && name === "LSTM" ? { after: 600, generators: GENERATORS } : undefined,
       }));

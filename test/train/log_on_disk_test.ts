@@ -240,7 +240,6 @@ function evenLog(users: number, growing: boolean): ClickLog {
         },
       }
       : { kind: "one-hot", count },
-    // Ten validation and ten test users.
     userSplit: Uint8Array.from({ length: users }, (_, u) => (u < 10 ? 1 : u < 20 ? 2 : 0)),
     userEvents: Uint32Array.from({ length: users + 1 }, (_, u) => 2 * u),
     eventRows: Uint32Array.from({ length: 2 * users + 1 }, (_, e) => 3 * e),
@@ -260,7 +259,6 @@ const followsBatches = (growing: boolean) =>
       const { model, trainer } = own;
       capacities.push(trainer.deviceLog.capacity);
       const before = source.reads.splice(0);
-      // Nobody, for the window to begin with, and the validation users.
       assert.deepEqual(before.map((read) => read.users), [0, 10]);
       let groups = 0;
       await trainer.run(200, { onStep: () => groups = source.reads.length });
@@ -329,7 +327,7 @@ Deno.test("validation users: as many as are wanted, the same for a seed, from me
 Deno.test("too many validation users of a log on disk are refused before anything is read", () =>
   withGpu(undefined, async (gpu) => {
     const source = new Watched(new MemoryLog(evenLog(30, false)));
-    // Ten validation users of 600,000 rows each, as far as the index says.
+    // Ten validation users of 600,000 rows each, according to the index.
     Object.defineProperty(source, "userRows", {
       value: Uint32Array.from({ length: 31 }, (_, u) => 600_000 * Math.min(u, 10) + 6 * Math.max(0, u - 10)),
     });

@@ -71,7 +71,7 @@ for (const [kind, name, shapes] of followed) {
     Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${shape}, ${kind} shapes`, () =>
       withGpu(kind === "cpu, buffers" ? getDefaultVariants("cpu", "buffers") : kind, async (gpu) => {
         const model = new UserModel(gpu, log.items, config, { seed: 5 });
-        // With tanh they stay at their start of 0.0001: near 0 it has to be exact, too.
+        // With tanh they stay at their start of 0.0001, near 0, where it must be exact, too.
         const moved = config.encoder === "pw" && config.pwNonlinearity === "none";
         await followTrajectory(moved ? await withPositionWeights(model) : model, log);
       }));
@@ -125,7 +125,6 @@ Deno.test("score gives the utilities of the f64 model, for any history", () =>
       for (const length of [0, 1, 5, 30]) {
         const history = Array.from({ length }, (_, k) => (7 * k) % 41);
         const found = await model.score({ history, page });
-        // The same as a log of one user who clicked the history on pages of one item.
         const single = logOfPages(log.items, [[...history.map((item): TrainingPage => [[item], 0]), [
           page,
           -1,
@@ -200,11 +199,9 @@ Deno.test("validation figures and snapshots are those of the weights at their it
       prec1: validations.reduce((a, b) => (b.prec1 > a.prec1 ? b : a)),
       prec2: validations.reduce((a, b) => (b.prec2 > a.prec2 ? b : a)),
     };
-    // One that is the best before the first step has the iteration of none; its value has not.
     for (const { value } of Object.values(trainer.best)) assert.ok(Number.isFinite(value));
     const iterations = criteria.map((criterion) => best[criterion].iteration);
     assert.equal(new Set(iterations).size, 3, `one is the best twice (${iterations}): the test is weak`);
-    // Another training that stops there has the same weights, and the f64 model the same figures for them.
     for (const criterion of criteria) {
       assert.equal(trainer.best[criterion].iteration, best[criterion].iteration);
       using stopped = await make();
@@ -280,7 +277,6 @@ Deno.test("a step takes any users of the log; one that is refused leaves no trac
     const expected = computeLossAndGradients64(mixed, long, parameters, getShape64(smallLstm));
     assertWithin("loss", nll, expected.loss, 1e-5);
     trainer.destroy();
-    // A refused step does not swallow the validation before the first one.
     using fresh = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
     await assert.rejects(fresh.step([40]));
     const validations: number[] = [];
@@ -288,7 +284,7 @@ Deno.test("a step takes any users of the log; one that is refused leaves no trac
     assert.deepEqual(validations, [0, 10, 20]);
   }));
 
-// Activations and comparisons must not swallow what is no finite number.
+// Activations and comparisons must not swallow NaN or infinities.
 for (const [kind, width] of [["cpu", 0], ["gpu", WIDTH]] as const) {
   Deno.test(`NaN and infinity reach the loss: ${width ? "dense" : "one-hot"}, ${kind} shapes`, () =>
     withGpu(kind, async (gpu) => {
@@ -303,7 +299,7 @@ for (const [kind, width] of [["cpu", 0], ["gpu", WIDTH]] as const) {
           using run = await make();
           run.model.setWeights(broken);
           await assert.rejects(run.trainer.run(1), DivergedError, `${value} in ${name}`);
-          // Nor is it ever the best.
+          // NaN is never the best.
           assert.equal(run.trainer.best.loss.value, Infinity, `${value} in ${name} became the best`);
           for (const criterion of criteria) {
             const kept = (await run.trainer.snapshot(criterion)).get(name) ?? assert.fail();

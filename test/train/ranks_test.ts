@@ -9,25 +9,16 @@ import { defaultAdversarial, defaultTraining } from "../../src/train/training_co
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";
 import { selectRankShare } from "../../src/train/process_group.ts";
-import {
-  broadcastState,
-  createDistributedContext,
-  type DistributedContext,
-} from "../../src/train/distributed_context.ts";
+import type { DistributedContext } from "../../src/train/distributed_context.ts";
+import { broadcastState, createDistributedContext } from "../../src/train/distributed_context.ts";
 import type { TrainingStepResult, ValidationResult } from "../../src/train/training_results.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { UserError } from "../../src/user_error.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { createRanksInMemory } from "../ranks_in_memory.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import {
-  assertNear,
-  createGameTraining,
-  createShannonTraining,
-  logs,
-  SIZE,
-  type TestTraining,
-} from "./trainings.ts";
+import type { TestTraining } from "./trainings.ts";
+import { assertNear, createGameTraining, createShannonTraining, logs, SIZE } from "./trainings.ts";
 import { isUserError } from "../run/folder_check.ts";
 
 type Any = TestTraining<ClickTrainer<ChoiceMetrics>>;

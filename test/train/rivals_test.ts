@@ -14,13 +14,8 @@ import { buildStagesConfig, type ModelData } from "../../src/run/options/stages_
 import { tinyData } from "../small_models.ts";
 import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import { runScriptForJson } from "../command_check.ts";
-import {
-  assertWithin,
-  createGameTraining,
-  createShannonTraining,
-  logOfPages,
-  type TrainingPage,
-} from "./trainings.ts";
+import type { TrainingPage } from "./trainings.ts";
+import { assertWithin, createGameTraining, createShannonTraining, logOfPages } from "./trainings.ts";
 
 const PAGE = 5;
 const [EVENTS, USERS, ITEMS] = [6, 900, 40];
@@ -101,7 +96,6 @@ const NEAR = 0.12;
 
 Deno.test("--position-bias tells the place's part of a click from the item's; utilities are without it", async () => {
   const { plain, placed, first } = await (fits ??= fitAll());
-  // Without it the ranker's feature seems to be liked.
   assert.ok(plain.sorted > 0.4, `${plain.sorted}`);
   assertWithin("weight of the ranker's feature", placed.sorted, TRUTH.weights[0], NEAR);
   assertWithin("weight of what is liked", placed.liked, TRUTH.weights[1], NEAR);
@@ -109,14 +103,12 @@ Deno.test("--position-bias tells the place's part of a click from the item's; ut
   EFFECTS.forEach((effect, k) =>
     assertWithin(`effect of place ${k}`, placed.effects?.[k], effect, k === 0 ? 0 : 2 * NEAR)
   );
-  // All behind the third share one effect, between theirs.
   const shared = first.effects?.[2] ?? NaN;
   assert.ok(shared < -1.2 && shared > -1.7, `${shared}`);
   assert.equal(first.effects?.length, 3);
-  // What is said of logged pages counts it: they are better explained, and ranked no worse.
   assert.ok(placed.figures.nll < plain.figures.nll - 0.01, `${placed.figures.nll}, ${plain.figures.nll}`);
   assert.ok(placed.figures.prec1 > plain.figures.prec1, `${placed.figures.prec1}, ${plain.figures.prec1}`);
-  // The host's figures agree with the device's, and with what happened.
+  // The host's metrics agree with the device's, and with the log.
   const places = listUsers(log, "test");
   const collector = new MetricCollector({ users: places.length, eta: 1, placeEffects: placed.effects });
   collector.add({ log, places, scores: placed.utilities });
@@ -146,7 +138,7 @@ Deno.test("--loss logistic: probabilities of single items that add up to the cli
     assertWithin("P(click)", host.pClick, host.clicked ?? NaN, 0.012);
   }
   assertWithin("P(no click) of a choice", choice.host.pNoClick, choice.host.noClick ?? NaN, 0.06);
-  // Independent clicks leave room for several on a page: more pages without any, and a worse likelihood.
+  // Independent clicks allow several per page: more pages without any, and a worse likelihood.
   const room = (single.host.pNoClick ?? NaN) - (single.host.noClick ?? NaN);
   assert.ok(room > 0.06, `${room}`);
   assert.ok(single.device.nll > choice.device.nll + 0.02, `${single.device.nll}, ${choice.device.nll}`);

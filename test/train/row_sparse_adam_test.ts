@@ -26,8 +26,6 @@ import {
 
 const RATE = 0.01;
 
-// The kernel by itself.
-
 const specs: ParameterSpec[] = [
   { name: "by event", rows: 90, columns: 6, groups: 2, table: true },
   { name: "kernel", rows: 9, columns: 17, decays: true },
@@ -42,7 +40,7 @@ checkTest(
   undefined,
   async (gpu, checks) => {
     const found = await runMoves(gpu, checks, moves);
-    // What is before, between and behind the two tables, and each of them.
+    // The ranges before, between and after the two tables, and each table.
     assert.equal(found.dispatches, 3 + 2);
     compareMoves(found, moves, () => ["adam_rows"], checks, { tolerance: 2e-6 });
     for (const most of [256, 1024]) {
@@ -51,8 +49,6 @@ checkTest(
     }
   },
 );
-
-// In training.
 
 const models: Record<string, ModelConfig> = {
   LSTM: smallLstm,
@@ -151,7 +147,7 @@ for (const [name, config, log] of followed) {
             const decay = decays ? RATE * training.weightDecay : 0;
             adamReference(own, [g], { t, learningRate: RATE, decay });
             const expected = [...own.w, ...own.m, ...own.v];
-            // A gradient near epsilon says little about the step.
+            // A gradient near epsilon determines the step poorly.
             expected.forEach((x, k) => {
               assertWithin(`${name} ${i}`, found[k], x, k === 0 ? 2e-6 : 1e-6 * Math.abs(x) + 1e-9);
             });
@@ -168,13 +164,11 @@ for (const [name, config, log] of followed) {
 
 Deno.test("row-sparse training is resumed bit for bit, and keeps the best of a model of many windows of invocations", () =>
   withGpu(undefined, async (gpu) => {
-    // More parameters than the copy of a snapshot has invocations, times four.
     const log = { ...rare, items: { kind: "one-hot", count: 4000 } } as const;
     const config = { ...training, adam: "row-sparse", learningRate: 1e-3, validateEvery: 3 } as const;
     const make = () => createShannonTraining(gpu, log, defaultModel, config, { seed: 6 });
     using whole = await checkResumedAlike(make, 7, 15);
     assert.ok(whole.model.parameters.length > 2 * 4 * 2 ** 16);
-    // Another training that stops at the best iteration has the weights of the snapshot.
     using third = await make();
     await third.trainer.run(whole.trainer.best.loss.iteration);
     assert.ok(third.trainer.iteration > 0);
@@ -219,7 +213,7 @@ for (const generator of ["network", "exact"] as const) {
             assert.deepEqual(now, old, `${prefix}${name} of item ${item}`);
             for (const moment of [state.m, state.v]) assert.ok(part(moment, item).every((x) => x === 0));
           }
-          // Not all: a page of one item, or an event without a click, has a gradient of zero.
+          // Not all: a page of one item and an event without a click have a gradient of zero.
           assert.ok(moved > touched.size / 2, `${moved} of ${touched.size}`);
         }
       }

@@ -22,10 +22,11 @@ for (const [name, one] of Object.entries(scoreCases)) {
       for (const [k, request] of requests.entries()) {
         assert.deepEqual(Array.from(together[k] ?? []), await model.score(request), `page ${k}`);
       }
-      // In another order and company, a page keeps its utilities.
+      // A page's utilities do not depend on its order or its neighbours.
       const backwards = await model.scoreAll(requests.slice(2, 9).reverse());
       assert.deepEqual(backwards.reverse(), together.slice(2, 9));
-      // Blocks of items, apart from the history, have those of a page of the catalogue. A GPU adds in another order.
+      // Blocks of items without the history have the utilities of a catalogue page. A GPU adds in another
+      // order.
       const all = Uint32Array.from({ length: one.log.items.count }, (_, item) => item);
       const most = gpu.variants.kind === "gpu" ? 1e-6 : 0;
       for (const { history } of requests.slice(0, 6)) {
@@ -144,7 +145,7 @@ for (const [name, one] of Object.entries(scoreCases)) {
       const catalogue = new MemoryItems(one.log.items);
       const file = exportModel({ config: one.config, catalogue, weights, metadata: {} });
       for (const [name, values] of weights) {
-        // What is divided by a variance is small, and of what is counted there are logarithms.
+        // Divisors must not be small, and counts have logarithms.
         if (/variance$|^counts.table/.test(name)) continue;
         const large = new Map([...weights, [name, new Float32Array(values.length).fill(3e38)]]);
         const overflow = () => exportModel({ config: one.config, catalogue, weights: large, metadata: {} });
@@ -153,7 +154,7 @@ for (const [name, one] of Object.entries(scoreCases)) {
       const session = await InferenceSession.create(file);
       try {
         const all = drawRequests(one, 16);
-        // Alone as well: without history there is not a single step.
+        // Alone as well: without a history there is no step.
         for (
           const requests of [all, [{ history: [], page: [3] }], [{ history: [5, 5, 5, 5], page: [1, 2] }]]
         ) {

@@ -10,11 +10,8 @@ import type { Weights } from "../../src/tape/parameters.ts";
 import { criteria } from "../../src/train/best_records.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { type AdversarialOptions, AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import {
-  type AdversarialConfig,
-  defaultAdversarial,
-  defaultTraining,
-} from "../../src/train/training_config.ts";
+import type { AdversarialConfig } from "../../src/train/training_config.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
 import type { TrainingConfig } from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { type Parameters64, toParameters64, trainTrajectory64 } from "../f64_model.ts";
