@@ -8,7 +8,7 @@ import { Argument, type Command, InvalidArgumentError, Option } from "commander"
 import { JSON_FILE } from "../src/cli/arguments.ts";
 import { makeOutputFileParser, parseWholeNumber } from "../src/cli/command_options.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { countText } from "../src/kernel_analysis/access_counts.ts";
+import { formatAccessCount } from "../src/kernel_analysis/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_variants.ts";
 import { type Ladder, type LadderSize, selectGpuSteps } from "../src/ladder/check_ladder.ts";
 import { ladders, type LadderStepResult, runLadder, summarizeLadder } from "../src/ladder/ladders.ts";
@@ -187,7 +187,7 @@ export function listLadderCells(results: readonly LadderStepResult[], first = "o
       times(step.gainOnFirst),
       times(step.gain),
       step.number === 1 ? "-" : String(step.changes),
-      ...([step.counts?.reads, step.counts?.sectors, step.counts?.conflicts].map(countText)),
+      ...([step.counts?.reads, step.counts?.sectors, step.counts?.conflicts].map(formatAccessCount)),
     ]),
   };
 }

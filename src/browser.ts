@@ -1,6 +1,6 @@
 /**
- * clickgan as a library for browsers: the kernels, the tape, models, trainers and simulated users. It asks for WebGPU and for
- * nothing of Deno, Node.js or files; a test bundles it and looks. src/mod.ts has all of this and what needs files.
+ * clickgan as a library for browsers: kernels, tape, models, trainers and simulated users. It needs WebGPU, and nothing of
+ * Deno, Node.js or files; a test checks that. src/mod.ts exports all of this and what needs files.
  *
  * @module
  */

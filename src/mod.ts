@@ -1,7 +1,6 @@
 /**
- * clickgan as a library: what its commands are made of.
- *
- * A click log becomes a model by way of a {@link Trainer}; src/README.md shows it in twenty lines.
+ * clickgan as a library; its commands use the same modules. src/README.md trains a model with a {@link Trainer} in twenty
+ * lines.
  *
  * @module
  */

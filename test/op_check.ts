@@ -47,7 +47,7 @@ export async function withGpu<T>(
     return result;
   } finally {
     if (good && !opened) {
-      gpu.useShapes(before);
+      gpu.setVariants(before);
       opened = own;
     } else {
       gpu.close();

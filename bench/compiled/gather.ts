@@ -167,7 +167,7 @@ export async function gather(options: GatherOptions): Promise<GatheredTexts> {
           return [{ label, text, flops, bytes, workgroups, steps: count }];
         });
         const alone = parts.flatMap(({ program }) => program.dispatches).flatMap(({ spec }) =>
-          (spec.choices ?? []).flatMap(({ variants, by }) => variants.slice(0, 1).map(by))
+          (spec.choices ?? []).flatMap(({ variants, buildDispatch: by }) => variants.slice(0, 1).map(by))
         );
         // What makes two products in one dispatch has a kernel for each of them, too.
         await Program.record(watcher.gpu, "alone", recording.trainer.plan.steps, alone);
@@ -205,10 +205,10 @@ async function sumsBySubgroups(gpu: Gpu, at: At): Promise<void> {
   if (!gpu.hasSubgroups) return;
   at("sums by subgroups");
   const before = gpu.variants;
-  gpu.useShapes({ ...before, sum: { outcome_sum: "subgroups" } });
+  gpu.setVariants({ ...before, sum: { outcome_sum: "subgroups" } });
   using model = new UserModel(gpu, createSmallLog(1, SMALL).items, defaultModel, { seed: 1 });
   (await Trainer.create(model, createSmallLog(1, SMALL), { ...defaultTraining, batchSize: 5 })).destroy();
-  gpu.useShapes(before);
+  gpu.setVariants(before);
 }
 
 /** Items, users and slates of simulated pages. */

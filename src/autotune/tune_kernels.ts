@@ -247,7 +247,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   /** Of products of the same sizes the one with the most rows stands for all. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
-    const flops = fixed ? getCost(choice.by(fixed), this.#sizes).flops : 0;
+    const flops = fixed ? getCost(choice.buildDispatch(fixed), this.#sizes).flops : 0;
     if (flops > (this.#choices.get(choice.key)?.flops ?? 0)) this.#choices.set(choice.key, { choice, flops });
   }
 
@@ -269,7 +269,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     const found = this.#choices.get(key);
     if (!found) throw new Error(`there is no product ${key}`);
     const program = await Program.record(this.gpu, "calibration", this.#plan.steps, [
-      found.choice.by(variant),
+      found.choice.buildDispatch(variant),
     ]);
     const once: EncodePass = (pass) => program.encodeOne(pass, 0, this.#sizes, this.#plan.offset(0));
     const clock = this.clock ?? await this.#clock(once);

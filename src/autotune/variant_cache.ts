@@ -3,8 +3,8 @@
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import {
-  kernelShapesSchema,
   type KernelVariants,
+  kernelVariantsSchema,
   matchAdapter,
   mergeTunedVariants,
   reuseVariants,
@@ -43,7 +43,7 @@ const keySchema = v.strictObject({
 export type VariantCacheKey = v.InferOutput<typeof keySchema>;
 
 const cacheSchema = v.strictObject({
-  entries: v.array(v.strictObject({ for: keySchema, variants: kernelShapesSchema })),
+  entries: v.array(v.strictObject({ for: keySchema, variants: kernelVariantsSchema })),
 });
 type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 

@@ -1,4 +1,4 @@
-/** The batch on the GPU: from the users that the plan names to events, rows, distinct items, and rows by item. */
+/** Index buffers of the batches on the GPU: the users of the plan become events, rows, distinct items, and rows by item. */
 
 import expandText from "../../kernels/batch/batch_expand.wgsl" with { type: "text" };
 import groupText from "../../kernels/batch/batch_group.wgsl" with { type: "text" };
@@ -18,14 +18,12 @@ const rankKernel = parseKernel("batch_rank", rankText);
 const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
-/** Memory that all slices may take. */
 const SLICE_BYTES = 8 * 2 ** 20;
-/** Slices stand this many places apart, so that each array's begin where a binding may. */
-const SLICE_PLACES = 64;
+/** Slices are padded to a multiple of this many elements, so that each slice begins where a binding may begin. */
+const SLICE_ALIGNMENT = 64;
 
 /**
- * Index arrays of the batches of the next steps, side by side, as many as the plan has slices; see the headers of the
- * batch kernels for their layouts.
+ * Index arrays of the batches of the next steps, one slice per batch. The headers of the batch kernels define their layouts.
  */
 export class BatchIndexBuffers implements ClickBatch {
   readonly event: View;
@@ -55,10 +53,10 @@ export class BatchIndexBuffers implements ClickBatch {
     this.#itemWords = countBitWords(log.itemBits);
     this.#words = this.#itemWords + countBitWords(log.capacity.rows);
     const { events, rows, items } = capacity;
-    const sliced = (name: string, bytesEach: number, places: number, room = places): View => {
-      const size = bytesEach * places;
+    const sliced = (name: string, bytesEach: number, elements: number, room = elements): View => {
+      const size = bytesEach * elements;
       const count = steps.slices;
-      const stride = bytesEach * apart(room);
+      const stride = bytesEach * padSlots(room);
       const { buffer, offset } = arena.allocate(name, stride * (count - 1) + size);
       return { buffer, offset, size, slices: { count, stride } };
     };
@@ -78,14 +76,14 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.log.items;
   }
   get facts(): LogCountSummary {
-    return this.log.facts ?? withoutFacts();
+    return this.log.facts ?? throwMissingCounts();
   }
 
   /**
-   * How many batches are laid out side by side. More of them save dispatches; memory and the uniform of their headers set a
-   * limit. @param headersEach of a place in the plan.
+   * Returns the number of slices. More slices save dispatches; memory and the uniform of the step headers limit them.
+   * @param headersEach headers per slot of the plan.
    */
-  static slicesFor(
+  static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,
     headersEach = 1,
@@ -96,8 +94,9 @@ export class BatchIndexBuffers implements ClickBatch {
   }
 
   /**
-   * The batch's items by token, which gradients of token tables walk along. Made when first asked for, so an evaluation has
-   * none. @throws Error after {@link ownDispatches}, and for items without tokens.
+   * The batch's items sorted by token, which the gradients of token tables need. Created on first use, so an evaluation has
+   * none.
+   * @throws Error after {@link ownDispatches}, and for items without tokens.
    */
   get tokenPairs(): TokenPairs {
     const { tokens } = this.items;
@@ -110,23 +109,23 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  /** What a step does with its own batch before all else, after {@link layout}. */
+  /** Returns the dispatches that each step runs first on its own batch, after {@link layout}. */
   ownDispatches(): ClickDispatch[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];
   }
 
-  /** Lays out the batches of as many steps at once as there are slices. */
+  /** Returns the dispatches that build the batches of one step per slice. */
   layout(): ClickDispatch[] {
     const { log, event, eventItem, history, row, ranked, rowItem, slotItem, slotFirst, sorted } = this;
     const ITEM_WORDS = this.#itemWords;
     const bits = this.#bits;
     const HEADERS = this.#steps.headersEach;
     const HEADERS_SEEN = HEADERS * this.#steps.slices;
-    const EVENTS = apart(this.capacity.events);
-    const ROWS = apart(this.capacity.rows);
-    const SLOTS = apart(this.capacity.items + 1);
-    const WORDS = apart(this.#words);
+    const EVENTS = padSlots(this.capacity.events);
+    const ROWS = padSlots(this.capacity.rows);
+    const SLOTS = padSlots(this.capacity.items + 1);
+    const WORDS = padSlots(this.#words);
     return [
       {
         kernel: expandKernel,
@@ -136,7 +135,7 @@ export class BatchIndexBuffers implements ClickBatch {
           plan: this.plan,
           log_event: log.event,
           log_row: log.row,
-          ...wholes({ event, event_item: eventItem, row, bits, history }),
+          ...viewAllSlices({ event, event_item: eventItem, row, bits, history }),
         },
         invocations: ["events"],
         cost: (s) => ({ flops: 0, bytes: 52 * s.events + 36 * s.rows }),
@@ -145,7 +144,7 @@ export class BatchIndexBuffers implements ClickBatch {
         kernel: rankKernel,
         label: "batch rank",
         constants: { WORDS: this.#words, HEADERS_SEEN, SLICE: WORDS },
-        views: wholes({ bits, ranked }),
+        views: viewAllSlices({ bits, ranked }),
         invocations: [1],
         cost: () => ({ flops: 0, bytes: 20 * this.#words }),
       },
@@ -164,7 +163,14 @@ export class BatchIndexBuffers implements ClickBatch {
         views: {
           log_row: log.row,
           log_item: log.item,
-          ...wholes({ row, ranked, row_item: rowItem, slot_item: slotItem, slot_first: slotFirst, sorted }),
+          ...viewAllSlices({
+            row,
+            ranked,
+            row_item: rowItem,
+            slot_item: slotItem,
+            slot_first: slotFirst,
+            sorted,
+          }),
         },
         invocations: ["rows"],
         cost: (s) => ({ flops: 0, bytes: 48 * s.rows }),
@@ -173,17 +179,17 @@ export class BatchIndexBuffers implements ClickBatch {
   }
 }
 
-function withoutFacts(): never {
-  throw new Error("the log was put on the device without what counts need of it");
+function throwMissingCounts(): never {
+  throw new Error("expected a log that was uploaded with counts");
 }
 
-/** Places from a slice to the next. */
-function apart(places: number): number {
-  return SLICE_PLACES * Math.ceil(places / SLICE_PLACES);
+/** Returns the elements from one slice to the next. */
+function padSlots(elements: number): number {
+  return SLICE_ALIGNMENT * Math.ceil(elements / SLICE_ALIGNMENT);
 }
 
-/** All slices of views. */
-function wholes(views: Readonly<Record<string, View>>): Record<string, View> {
+/** Returns views that cover all slices. */
+function viewAllSlices(views: Readonly<Record<string, View>>): Record<string, View> {
   const whole = ({ buffer, offset, size, slices }: View): View => {
     return { buffer, offset, size: size + (slices ? slices.stride * (slices.count - 1) : 0) };
   };

@@ -1,4 +1,4 @@
-/** What a batch of clicks counts, and what a kernel knows of itself at these sizes. */
+/** Sizes of a batch of clicks. */
 
 import { computeGrid, type DispatchSpec, onlySlice, type Program } from "../gpu/program.ts";
 import { Dimensions } from "../gpu/sizes.ts";
@@ -11,7 +11,10 @@ export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
-/** What a kernel of a recorded program may know of itself. @throws UserError for a grid that the adapter does not take. */
+/**
+ * Returns the values that the index expressions of a dispatch depend on.
+ * @throws UserError for a grid that the adapter does not take.
+ */
 export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,
@@ -24,7 +27,7 @@ export function buildIndexScope(
     workgroup: own.workgroup,
     grid: computeGrid(own, sizes, slice, gpu.maxGrid),
     sizes: clickDimensions.names.map((name) => sizes[name]),
-    chunks: clickDimensions.chunks(sizes),
+    chunks: clickDimensions.countChunks(sizes),
     bytes: Object.fromEntries(Object.entries(own.spec.views).map(([name, { size }]) => [name, size])),
   };
 }

@@ -1,4 +1,4 @@
-/** The tape over batches of clicks: ops find the batch's index arrays at it. */
+/** The tape over batches of clicks; it gives ops the batch's index arrays. */
 
 import type { ReferenceOp } from "../tape/reference.ts";
 import type { OpCall } from "../tape/node.ts";
@@ -11,7 +11,6 @@ import type { LogCountSummary } from "./device_log.ts";
 import type { TokenPairs } from "./token_pairs.ts";
 
 export type ClickCall = OpCall<ClickSizes>;
-/** An op's f64 reference that reads the batch. */
 export type ClickReference = ReferenceOp<ReferenceBatch>;
 
 export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
@@ -20,32 +19,31 @@ export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
   }
 }
 
-/** Index arrays of a batch: of a log's users as a rule (batch_buffers.ts). Their layouts stand in the headers of the batch kernels. */
+/**
+ * Index arrays of a batch, usually of users of a log (batch_buffers.ts). The headers of the batch kernels define their
+ * layouts.
+ */
 export interface ClickBatch {
-  /** The batch's users in the plan. */
   readonly plan: View;
   readonly items: DeviceItems;
   readonly event: View;
   readonly eventItem: View;
   readonly history: View;
-  /**
-   * Where the clicks before an event stand, if not in `event` before it: a list in which `history` says where they end. An
-   * entry is that of an event that was clicked.
-   */
+  /** Clicked events before each event, if `event` does not hold them: a list; `history` holds its end for each event. */
   readonly clicks?: View;
   readonly row: View;
-  /** What counts know of the log's rows and items. Absent on a page whose items are the catalogue's. */
+  /** Counts of the log's rows and items. Absent on a page whose items are the catalogue's. */
   readonly facts?: LogCountSummary;
-  /** [words, users]: see kernels/simulate/pass_over.wgsl; of simulated users. */
+  /** [words, users] bits of simulated users, see kernels/simulate/pass_over.wgsl. */
   readonly passed?: { readonly view: View; readonly users: number };
-  /** Items of a page, where the rows of an event are not those of one page. */
+  /** Items per page, if the rows of an event belong to several pages. */
   readonly pageLength?: number;
-  /** Where a row's item stands among the batch's distinct items; of one-hot items its number. */
+  /** Slot of each row's item among the distinct items of the batch; with one-hot items the item's number. */
   readonly rowItem: View;
   readonly slotItem: View;
   readonly slotFirst: View;
   readonly sorted: View;
   readonly ranked: View;
-  /** The batch's items by token. @throws Error where there are none. */
+  /** The batch's items by token. @throws Error if the items have no tokens. */
   readonly tokenPairs: TokenPairs;
 }

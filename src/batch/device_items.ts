@@ -8,20 +8,20 @@ import { usesTextures } from "../gpu/kernel_variants.ts";
 import { makeProductLayout, type Memory, type View, writeMemory } from "../gpu/memory.ts";
 import { padColumns, padRows } from "../tape/tensor.ts";
 
-/** One-hot features need no memory here: their embedding rows are parameters. */
+/** Features and tokens of items. One-hot features need no memory here: their embedding rows are parameters. */
 export class DeviceItems {
   readonly #arena: Arena;
   readonly kind: ItemFeatures["kind"];
-  /** F; the number of items with one-hot features. */
+  /** F; with one-hot features the number of items. */
   readonly width: number;
-  /** [capacity, F] padded to whole vectors; absent with one-hot features, and with mixed ones without dense ones. */
+  /** [capacity, F] padded to whole vectors. Absent for one-hot features, and for mixed features without dense ones. */
   readonly features: Memory | undefined;
-  /** Of mixed features. */
+  /** Present for mixed features alone. */
   readonly tokens: DeviceTokens | undefined;
   #written: ItemFeatures | undefined;
 
   /**
-   * @param capacity items that there is room for. @param tokenCounts of the catalogue that they are of.
+   * @param capacity largest number of items. @param tokenCounts of the catalogue.
    * @throws UserError for features that the adapter cannot hold.
    */
   constructor(
@@ -58,13 +58,13 @@ export class DeviceItems {
     }
   }
 
-  /** Puts other items of the same kind in the place of the last. @throws Error beyond the capacity. */
+  /** Replaces the items by others of the same kind. @throws Error beyond the capacity. */
   write(items: ItemFeatures): void {
     if (items === this.#written || items.kind === "one-hot") return;
     const { count, width, values } = items;
     if (items.kind !== this.kind || width !== this.width || count > this.capacity) {
       throw new Error(
-        `${count} ${items.kind} items x ${width} do not fit ${this.capacity} ${this.kind} ones x ${this.width}`,
+        `expected at most ${this.capacity} ${this.kind} items x ${this.width}, got ${count} ${items.kind} x ${width}`,
       );
     }
     if (items.kind === "mixed") this.tokens?.write(items.tokens);
@@ -79,32 +79,30 @@ export class DeviceItems {
   }
 }
 
-/** What there is room for. */
+/** Largest numbers of items, tokens (V), and pairs of an item and one of its tokens. */
 interface TokenCapacity {
   readonly items: number;
-  /** V */
   readonly tokens: number;
-  /** Of an item and one of its tokens. */
   readonly pairs: number;
 }
 
-/** The tokens of a catalogue with mixed features on the GPU, and the fixed order of its (item, token) pairs by token. */
+/** Tokens of a catalogue with mixed features on the GPU, and the fixed order of its (item, token) pairs by token. */
 export class DeviceTokens {
   /** V */
   readonly count: number;
-  /** P, pairs of an item and one of its tokens, at most. */
+  /** P, the largest number of pairs of an item and one of its tokens. */
   readonly pairs: number;
-  /** [I+1] first pair of an item. */
+  /** [I+1] first pair of each item. */
   readonly itemFirst: View;
-  /** [P] the token of a pair; pairs stand by item. */
+  /** [P] token of each pair; pairs are ordered by item. */
   readonly token: View;
   readonly #place: View;
   readonly #tokenFirst: View;
   #host: ItemTokens;
-  /** Whether somebody asks for the order by token, which gradients alone go by: it takes V steps to make. */
+  /** True once the order by token is needed. Only gradients need it, and it takes V steps to compute. */
   #isOrdered = false;
 
-  /** @param tokenCounts of the catalogue. @throws UserError for too many tokens. */
+  /** @throws UserError for too many tokens. */
   constructor(
     private readonly gpu: Gpu,
     arena: Arena,
@@ -122,17 +120,17 @@ export class DeviceTokens {
     this.#tokenFirst = arena.allocate("first item of tokens", 4 * (tokens + 1));
   }
 
-  /** What was written, which the references read. */
+  /** The tokens that were written last; the f64 references read them. */
   get host(): ItemTokens {
     return this.#host;
   }
 
-  /** [P] place of a pair among all pairs sorted by token. */
+  /** [P] position of each pair among all pairs sorted by token. */
   get place(): View {
     return this.#ordered(this.#place);
   }
 
-  /** [V+1] place of a token's first pair among them. */
+  /** [V+1] position of each token's first pair in that order. */
   get tokenFirst(): View {
     return this.#ordered(this.#tokenFirst);
   }
@@ -145,13 +143,13 @@ export class DeviceTokens {
     return view;
   }
 
-  /** @param host tokens of at most as many items as there is room for. */
+  /** @throws Error beyond the capacity. */
   write(host: ItemTokens): void {
     const { count, first, token } = host;
     if (count !== this.count || 4 * first.length > this.itemFirst.size || token.length > this.pairs) {
       throw new Error(
-        `${token.length} of ${count} tokens of ${first.length - 1} items exceed ${this.pairs} of ` +
-          `${this.count}`,
+        `expected at most ${this.pairs} pairs of items and ${this.count} tokens, got ${token.length} pairs of ` +
+          `${first.length - 1} items and ${count} tokens`,
       );
     }
     this.#host = host;
@@ -164,8 +162,8 @@ export class DeviceTokens {
     if (token.length > 0) queue.writeBuffer(this.#place.buffer, 0, place);
   }
 
-  /** The most pairs that so many distinct items can have. */
-  pairsAtMost(items: number): number {
+  /** Returns the largest number of pairs that so many distinct items can have. */
+  boundPairs(items: number): number {
     return boundTokens(this.tokenCounts, items);
   }
 }

@@ -1,4 +1,4 @@
-/** A click log on the GPU, where it stays: a step only names the users that it takes. */
+/** A click log on the GPU. It is uploaded once; a step only names the users that it takes. */
 
 import { packOwnCounts } from "../counts/page_counts.ts";
 import { type ClickLog, FURTHER_CLICK, type ItemFeatures, listClickedRows, NONE } from "../data/click_log.ts";
@@ -9,9 +9,8 @@ import type { View } from "../gpu/memory.ts";
 import { UserError } from "../user_error.ts";
 import { DeviceItems } from "./device_items.ts";
 
-/** How large a log may become; buffers are made for it. */
+/** Largest log that the buffers hold. */
 export interface LogCapacity {
-  /** Of all users. */
   readonly events: number;
   /** Displayed items, of all events. */
   readonly rows: number;
@@ -19,71 +18,66 @@ export interface LogCapacity {
   readonly items: number;
 }
 
-/** What counts know of a log beside its tables. */
+/** What the count features need of a log besides their tables. */
 export interface LogCountSummary {
-  /** [rows of the log] (what of the counts is the user's own, the catalogue's number of the item) */
+  /** [rows of the log] (the user's own part of the counts, the item's number in the catalogue) */
   readonly fact: View;
-  /** [items of the log] the catalogue's numbers of the log's items */
+  /** [items of the log] their numbers in the catalogue */
   readonly itemId: View;
 }
 
-/** A log that models with counts read. */
+/** How the log of a model with counts was counted. */
 export interface LogWithCounts {
-  /** Where its train users were counted: how many of their latest clicks are in the pairs. See {@link packOwnCounts}. */
+  /** If its train users were counted: how many of their latest clicks are in the pairs. See {@link packOwnCounts}. */
   readonly latest?: number;
 }
 
-/** Marks a given event in the log on the device. The same value as in `batch_expand.wgsl`. */
+/** Marks a context event in the log on the device. `batch_expand.wgsl` has the same value. */
 const GIVEN_BIT = 0x80000000;
-/** And one that is a further click. */
+/** Marks an additional click of a page. */
 const FURTHER_BIT = 0x40000000;
 
-/** Words of bits for a count of things. */
 export function countBitWords(count: number): number {
   return Math.ceil(count / 32);
 }
 
-/** All users' events and rows, and the items that they show. Kernels lay out a batch of it. */
+/** All users' events and rows, and the items that they show. Kernels build each batch from it. */
 export class DeviceLog {
   readonly #arena: Arena;
-  /** Whether the device has the numbers of all items, which are the catalogue's. */
+  /** True if `itemId` holds the numbers of all items of the catalogue. */
   #hasAllIds = false;
-  /**
-   * What is known of the items.
-   * @internal
-   */
+  /** @internal */
   readonly items: DeviceItems;
-  /** What there is room for. */
   readonly capacity: LogCapacity;
   /**
    * [E+1] first row, clicked row or NONE, clicks before the event with {@link GIVEN_BIT} and {@link FURTHER_BIT}, item
-   * clicked or NONE. The clicked row of a further click is its page's.
+   * clicked or NONE. The clicked row of an additional click is its page's.
    * @internal
    */
   readonly event: View;
-  /** How many bits say which items a batch has: one for each item shown, or with one-hot items for all of the catalogue. */
+  /** Bits that mark the items of a batch: one per item shown; with one-hot items one per item of the catalogue. */
   readonly itemBits: number;
   /**
-   * [R] bit of the row's item, its place among the items that the log shows, the row's place among all sorted by item
+   * [R] bit of the row's item, the item's position among the items that the log shows, the row's position among all rows
+   * sorted by item
    * @internal
    */
   readonly row: View;
   /**
-   * [items that the log shows] (the item, place of its first row among all rows sorted by item)
+   * [items that the log shows] (the item, position of its first row among all rows sorted by item)
    * @internal
    */
   readonly item: View;
   /**
-   * Only with counts.
+   * Present with counts alone.
    * @internal
    */
   readonly facts: LogCountSummary | undefined;
 
   /**
    * Uploads a log.
-   * @param capacity by default, the log's own. @param tokenCounts of the catalogue that further logs are over.
-   * @param counts for models with counts: whether its train users were counted.
-   * @throws UserError when the log exceeds what a kernel can see at once.
+   * @param capacity by default the log's own. @param tokenCounts of the catalogue of later logs.
+   * @throws UserError if the log exceeds what a kernel can bind.
    */
   constructor(
     readonly gpu: Gpu,
@@ -117,7 +111,7 @@ export class DeviceLog {
     }
   }
 
-  /** Puts another log in the place of the last, over items of the same kind. @throws Error beyond the capacity. */
+  /** Replaces the log by another one over items of the same kind. @throws Error beyond the capacity. */
   write(log: ClickLog): void {
     const { eventRows, eventClick, eventGiven, rowItem } = log;
     const [events, rows] = [eventClick.length, rowItem.length];
@@ -132,7 +126,7 @@ export class DeviceLog {
     }
     const event = new Uint32Array(4 * (events + 1));
     let clicks = 0;
-    /** Of the last page. */
+    /** Additional clicks of the last page. */
     let clicked: number[] = [];
     for (let e = 0; e <= events; e++) {
       const click = eventClick[e] ?? NONE;
@@ -171,24 +165,22 @@ export class DeviceLog {
     this.#hasAllIds = !ids;
   }
 
-  /** Frees the GPU. */
   [Symbol.dispose](): void {
     this.items.destroy();
     this.#arena.destroy();
   }
 }
 
-/** Of a log that is kept in memory. */
 function tooLargeLog({ message, share }: LimitError, rows: number): UserError {
   return new UserError(
-    `Expected a log that fits the adapter as a whole, as it is kept in memory: ${message} A prepared data set (deno task ` +
-      `data) stays on disk with --memory-rows ${Math.floor(share * rows)}`,
+    `Expected a log that fits on the adapter: ${message} Or prepare the data set (deno task data) and set ` +
+      `--memory-rows ${Math.floor(share * rows)}, which keeps it on disk.`,
   );
 }
 
 /**
- * The rows in a fixed order by item, by a counting sort: rows of an item keep their order. See {@link DeviceLog}. Of many items
- * only those that are shown are counted.
+ * Sorts the rows by item with a counting sort: rows of an item keep their order. See {@link DeviceLog}. If the catalogue has
+ * more items than the log has rows, only the shown items are counted.
  */
 function orderByItem(
   rowItem: Uint32Array<ArrayBuffer>,
@@ -197,11 +189,11 @@ function orderByItem(
   const ids = rowItem.length < count ? sortUnique(rowItem) : undefined;
   const items = ids?.length ?? count;
   const own = ids ? rowItem.map((id) => findSortedIndex(ids, id)) : rowItem;
-  /** Rows of each item, then the place of its next one. */
+  /** Rows of each item, then the position of its next row. */
   const next = new Uint32Array(items);
   for (const id of own) next[id] = (next[id] ?? 0) + 1;
   const item: number[] = [];
-  /** Places of the items shown. */
+  /** Positions of the items that are shown. */
   const place = new Uint32Array(items);
   let before = 0;
   for (let id = 0; id < items; id++) {

@@ -1,8 +1,8 @@
 /**
- * The plan: which users each of the next steps takes. All that a step uploads.
+ * The plan: the users of each of the next steps. Nothing else is uploaded for a step.
  *
- * Batches that are too large for the device are cut into parts of whole users, which are computed one after another. A user
- * stays whole, as their state runs through all of their events.
+ * Batches that are too large for the device are split into micro-batches of whole users, which are computed one after
+ * another. A user is never split, because the state runs through all of the user's events.
  */
 
 import type { ClickLog, Clicks } from "../data/click_log.ts";
@@ -14,16 +14,15 @@ import type { View } from "../gpu/memory.ts";
 import { StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
-/** A batch in its place. */
+/** Sizes of a batch in a slot of the plan. */
 export type BatchSlot = ClickSizes & {
-  /** Events that are not given: what means are taken over. */
+  /** Scored events (no context events), which means are taken over. */
   readonly counted: number;
 };
 
 /**
- * A ring of places for steps. Each holds the batch's users with their running numbers of events and rows (16 bytes a
- * user) and a header of sizes. Writes are ordered with submitted work, so a place may be reused while earlier steps
- * are still in flight.
+ * A ring of slots for steps. A slot holds the batch's users with their running numbers of events and rows (16 bytes per
+ * user), and step headers. Writes are ordered with submitted work, so a slot may be reused while earlier steps are in flight.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -35,19 +34,16 @@ export class BatchPlan {
   #stamp = 0;
 
   /**
-   * @param capacity the most that a step may take: what its program's buffers are made for.
-   * @param places how many steps are held at once.
-   * @param headersEach of a place: programs that work on one batch may differ in the rest of it.
-   * @param slices batches that are laid out side by side, from places that follow one another.
+   * @param capacity largest batch, for which the program's buffers are made. @param places slots of the ring.
+   * @param headersEach headers per slot: programs that work on one batch may differ in the rest of the header.
+   * @param slices batches that are built at once, from consecutive slots.
    */
   constructor(
     readonly gpu: Gpu,
     readonly log: ClickLog,
     readonly capacity: ClickSizes,
     readonly places: number,
-    /** Headers of a place. */
     readonly headersEach = 1,
-    /** Batches that are laid out side by side. */
     readonly slices = 1,
   ) {
     this.#arena = new Arena(gpu, "plan");
@@ -60,24 +56,24 @@ export class BatchPlan {
     this.#userStamps = new Uint32Array(log.userSplit.length);
   }
 
-  /** The headers, as {@link import("../gpu/program.ts").Program.record} wants them. */
+  /** The step headers, for {@link import("../gpu/program.ts").Program.record}. */
   get steps(): GPUBuffer {
     return this.#headers.buffer;
   }
 
-  /** Byte offset of a place's header, as {@link import("../gpu/program.ts").Program.encode} wants it. */
+  /** Returns the byte offset of a slot's header, for {@link import("../gpu/program.ts").Program.encode}. */
   offset(place: number, header = 0): number {
     return this.#headers.offset(place, header);
   }
 
   /**
-   * Sets a place; {@link upload} sends it.
-   * @param purpose of its headers, one for each that differs: the last stands for the rest.
-   * @param log where the users stand, if it is not the plan's own.
-   * @param of what means are taken over, of a batch that these users are only a part of.
+   * Writes a slot; {@link upload} sends it.
+   * @param purpose settings of its headers; the last one is used for the remaining headers.
+   * @param log the users' log, if it is not the plan's own.
+   * @param of scored events of the whole batch, if these users are a micro-batch.
    * @returns the sizes of the batch.
-   * @throws UserError for a user that the log does not have or that comes twice, or for users without a single event to
-   *   predict, unless others of the batch have some.
+   * @throws UserError for a user that the log does not have or that comes twice, or for users without a scored event, unless
+   * other micro-batches have some.
    */
   put(
     place: number,
@@ -87,22 +83,22 @@ export class BatchPlan {
     of?: number,
   ): BatchSlot {
     if (users.length > this.capacity.users) {
-      throw new UserError(`Expected at most ${this.capacity.users} users a batch, got ${users.length}.`);
+      throw new UserError(`Expected at most ${this.capacity.users} users per batch, got ${users.length}.`);
     }
     const first = place * (this.capacity.users + 1);
     const { sizes, given } = this.#putUsers(first, users, log);
     const { events, rows, items } = sizes;
     if (events === 0) {
-      throw new UserError(`Expected a batch with events; its ${users.length} users have none.`);
+      throw new UserError(`Expected a batch with events, got ${users.length} users without any.`);
     }
     if (given === events && !of) {
       throw new UserError(
-        `Expected a batch with events to predict; all ${events} events of its ${users.length} users are given ` +
-          `as history.`,
+        `Expected a batch with events to predict, got ${users.length} users whose ${events} events are all ` +
+          `context events.`,
       );
     }
     const counted = of ?? events - given;
-    // A write past the end of a buffer is dropped without an error.
+    // WebGPU drops a write past the end of a buffer without an error.
     if (events > this.capacity.events || rows > this.capacity.rows || items > this.capacity.items) {
       const { capacity } = this;
       throw new Error(
@@ -114,7 +110,7 @@ export class BatchPlan {
     return { ...sizes, counted };
   }
 
-  /** Sets the users' entries, and one behind them, from entry `first` on. @returns what is in the batch */
+  /** Writes the users' entries from entry `first` on, and a last one with the totals. */
   #putUsers(first: number, users: ArrayLike<number>, log: ClickLog): { sizes: ClickSizes; given: number } {
     const { userEvents, eventRows, eventGiven } = log;
     if (log.userSplit.length > this.#userStamps.length) {
@@ -142,7 +138,7 @@ export class BatchPlan {
     return { sizes: { users: users.length, events, rows, items }, given };
   }
 
-  /** How many items of these rows have not had this stamp before; now they have it. */
+  /** Stamps the items of these rows. @returns the number of items that did not have this stamp before. */
   #newItems(rowItem: Uint32Array, from: number, to: number, stamp: number): number {
     let items = 0;
     for (let r = from; r < to; r++) {
@@ -154,7 +150,7 @@ export class BatchPlan {
     return items;
   }
 
-  /** Sends the places from `first` on. */
+  /** Uploads `count` slots from `first` on. */
   upload(first: number, count: number): void {
     const words = 4 * (this.capacity.users + 1);
     const entries = this.#entries.subarray(first * words, (first + count) * words);
@@ -162,7 +158,7 @@ export class BatchPlan {
     this.#headers.upload(first, count);
   }
 
-  /** Sends `count` places, from number `first` on; behind the last place comes the first. */
+  /** Uploads `count` slots from number `first` on; the first slot follows the last. */
   uploadRing(first: number, count: number): void {
     const start = first % this.places;
     const straight = Math.min(count, this.places - start);
@@ -182,7 +178,7 @@ export function duplicateUserError(user: number): UserError {
   return new UserError(`Expected each user once in a batch, got ${user} twice.`);
 }
 
-/** Of each dimension the most that one of several batches has. */
+/** Returns the largest size of several batches in each dimension. */
 export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   const largest = (of: keyof ClickSizes) => Math.max(...batches.map((sizes) => sizes[of]));
   return {
@@ -193,17 +189,14 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/**
- * The largest batch of `count` of these users: no batch has more of anything than the users with the most.
- * Buffers made for it hold every batch.
- */
+/** Returns a bound for the sizes of any batch of `count` of these users: in each dimension the sum of the largest users. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
   count: number,
 ): ClickSizes {
   const source = toLogSource(log);
-  // No array of numbers: there may be millions of users.
+  // Not an array of numbers, because there may be millions of users.
   const sizes = new Uint32Array(users === "all" ? source.userSplit.length : users.length);
   const largest = (sizeOf: (user: number) => number) => {
     for (let k = 0; k < sizes.length; k++) sizes[k] = sizeOf(users === "all" ? k : users[k] ?? 0);
@@ -214,30 +207,30 @@ export function computeBatchCapacity(
   return { users: count, events, rows, items: Math.min(rows, source.items.shape.count) };
 }
 
-/** What a part may have of rows and of events. */
+/** Largest numbers of rows and events of a micro-batch. */
 export type MicroBatchLimit = Pick<ClickSizes, "rows" | "events">;
 
-/** How batches are cut, and what the largest part has. */
+/** How batches are split into micro-batches. */
 export interface MicroBatchPlan {
   readonly limit: MicroBatchLimit;
-  /** Of any part. */
+  /** Largest sizes of a micro-batch. */
   readonly capacity: ClickSizes;
-  /** Parts of a batch at most. */
+  /** Largest number of micro-batches per batch. */
   readonly parts: number;
 }
 
 /**
- * @param whole the largest batch. @param single the most that one user has.
- * @param rows that a part may have; a user with more is a part of their own.
+ * @param whole the largest batch. @param single the sizes of the largest user.
+ * @param rows limit of a micro-batch; a user with more rows is a micro-batch alone.
  */
-export function cutFor(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
+export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;
   const limit = {
     rows: Math.max(single.rows, rows),
     events: Math.max(single.events, Math.ceil(share * whole.events)),
   };
-  // Two parts that follow one another have more than the limit of rows, or of events.
+  // Two consecutive micro-batches together exceed the limit of rows or of events.
   const pairs = Math.floor(whole.rows / limit.rows) + Math.floor(whole.events / limit.events);
   return {
     limit,
@@ -247,10 +240,10 @@ export function cutFor(whole: ClickSizes, single: ClickSizes, rows: number): Mic
 }
 
 /**
- * The users in their order, in as few parts as one after another takes.
- * @param log where they stand. @throws UserError for a user who comes twice: no part may tell.
+ * Splits users, in their order, into as few micro-batches as possible.
+ * @throws UserError for a user who comes twice, which no micro-batch could detect alone.
  */
-export function cutUsers(log: Clicks, users: ArrayLike<number>, limit: MicroBatchLimit): number[][] {
+export function splitMicroBatches(log: Clicks, users: ArrayLike<number>, limit: MicroBatchLimit): number[][] {
   const { userEvents, eventRows } = log;
   const parts: number[][] = [];
   const seen = new Set<number>();
@@ -271,7 +264,7 @@ export function cutUsers(log: Clicks, users: ArrayLike<number>, limit: MicroBatc
   return parts;
 }
 
-/** Events of these users that are not given. */
+/** Counts the events of these users that are not context events. */
 export function countScoredEvents({ userEvents, eventGiven }: Clicks, users: ArrayLike<number>): number {
   let counted = 0;
   for (const user of Array.from(users)) {

@@ -1,4 +1,4 @@
-/** What the batch kernels compute, on the CPU in the plainest way. For checking them and for the f64 references. */
+/** The batch computed on the CPU in the simplest way, to check the batch kernels and for the f64 references. */
 
 import { packOwnCounts } from "../counts/page_counts.ts";
 import { type ClickLog, FURTHER, FURTHER_CLICK, GIVEN, NONE } from "../data/click_log.ts";
@@ -6,23 +6,25 @@ import { type ClickLog, FURTHER, FURTHER_CLICK, GIVEN, NONE } from "../data/clic
 export interface ReferenceBatch {
   /** [B+1] first event of each user. */
   readonly userFirst: number[];
-  /** [E] first row, end row, clicked row or NONE or GIVEN or FURTHER and the page's row, item fed to the encoder or NONE. */
+  /**
+   * [E] first row, end row, click (the clicked row, NONE, GIVEN, or FURTHER + the page's row), item fed to the encoder or
+   * NONE.
+   */
   readonly events: { first: number; end: number; click: number; fed: number }[];
-  /** [E] clicks of the user before the event, and the end of the user's events. */
+  /** [E] the user's clicks before the event, and the end of the user's events. */
   readonly history: { clicks: number; end: number }[];
   /** [R] event, row of the log, item, and the event if this row's click is fed to the encoder. */
   readonly rows: { event: number; logRow: number; item: number; fedEvent: number }[];
-  /** [R] place of the row's item among the distinct items. */
+  /** [R] slot of the row's item. */
   readonly rowSlot: number[];
   /** [D] distinct items, ascending. */
   readonly slotItem: number[];
-  /** [R] what of the counts is the user's own, see {@link packOwnCounts}. */
+  /** [R] the user's own part of the counts, see {@link packOwnCounts}. */
   readonly own: Uint32Array;
-  /** Of the step's header: rules what is random in it. */
+  /** Random seed of the step's header. */
   readonly noise: number;
 }
 
-/** @param latest see {@link packOwnCounts} */
 export function buildReferenceBatch(
   log: ClickLog,
   users: ArrayLike<number>,
@@ -43,7 +45,7 @@ export function buildReferenceBatch(
     for (let e = from; e < to; e++) {
       const [rowFrom, rowTo] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
       const click = log.eventClick[e] ?? NONE;
-      // The click of a user's last event is fed to nobody.
+      // The click of a user's last event is not fed, because no event follows it.
       const feeds = click !== NONE && e + 1 < to;
       const first = rows.length;
       const kind = log.eventGiven?.[e] ?? 0;

@@ -1,4 +1,4 @@
-/** The batch's (item, token) pairs sorted by token: once of all distinct items, once of those that are fed. */
+/** The batch's (item, token) pairs sorted by token: one list of all distinct items, one of the items that are fed. */
 
 import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
 import groupText from "../../kernels/scatter/token_group.wgsl" with { type: "text" };
@@ -14,7 +14,7 @@ const markKernel = parseKernel("token_mark", markText);
 const rankKernel = parseKernel("batch_rank", rankText);
 const groupKernel = parseKernel("token_group", groupText);
 
-/** The parts of a batch that its pairs are made from; see batch_group.wgsl. */
+/** Index arrays of rows by item; see batch_group.wgsl. */
 export interface RowsByItem {
   readonly slotItem: View;
   readonly slotFirst: View;
@@ -23,11 +23,10 @@ export interface RowsByItem {
 }
 
 export class TokenPairs {
-  /** [.] (slot of the item, token; V more in the list of fed items) */
+  /** (slot of the item, token; in the list of fed items token + V) */
   readonly pair: View;
-  /** Ranks of two lists of {@link words} words, and of one word more: its rank is the number of all pairs. */
+  /** Ranks of two lists of {@link words} words, and one more word whose rank is the number of all pairs. */
   readonly ranked: View;
-  /** Words of a list's bits. */
   readonly words: number;
   readonly #bits: View;
 
@@ -38,7 +37,7 @@ export class TokenPairs {
     capacity: ClickSizes,
   ) {
     this.words = countBitWords(tokens.pairs);
-    this.pair = arena.allocate("token pairs", 8 * Math.max(1, this.atMost(capacity)));
+    this.pair = arena.allocate("token pairs", 8 * Math.max(1, this.boundPairs(capacity)));
     this.#bits = arena.allocate("bits of token pairs", 4 * this.#allWords);
     this.ranked = arena.allocate("ranked token pairs", 8 * this.#allWords);
   }
@@ -47,9 +46,9 @@ export class TokenPairs {
     return 2 * this.words + 1;
   }
 
-  /** The most pairs of both lists. */
-  atMost({ items, events }: ClickSizes): number {
-    return this.tokens.pairsAtMost(items) + this.tokens.pairsAtMost(Math.min(items, events));
+  /** Returns the largest number of pairs of both lists. */
+  boundPairs({ items, events }: ClickSizes): number {
+    return this.tokens.boundPairs(items) + this.tokens.boundPairs(Math.min(items, events));
   }
 
   dispatches(): ClickDispatch[] {
@@ -72,7 +71,7 @@ export class TokenPairs {
           bits,
         },
         invocations: ["items"],
-        cost: (s) => ({ flops: 0, bytes: 20 * s.rows + 8 * this.atMost(s) }),
+        cost: (s) => ({ flops: 0, bytes: 20 * s.rows + 8 * this.boundPairs(s) }),
       },
       {
         kernel: rankKernel,
@@ -95,7 +94,7 @@ export class TokenPairs {
           pair,
         },
         invocations: ["items"],
-        cost: (s) => ({ flops: 0, bytes: 24 * this.atMost(s) }),
+        cost: (s) => ({ flops: 0, bytes: 24 * this.boundPairs(s) }),
       },
     ];
   }

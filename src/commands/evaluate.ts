@@ -204,7 +204,7 @@ async function score(
   shards: number,
   onProgress: OnProgress,
 ): Promise<Scored> {
-  gpu.useShapes(reuseVariants((await readRunConfig(path)).variants, gpu.variants));
+  gpu.setVariants(reuseVariants((await readRunConfig(path)).variants, gpu.variants));
   const { model: config, game } = info;
   const { users } = tested;
   using stack = new DisposableStack();

@@ -70,7 +70,7 @@ export function countVectors(columns = 1): number {
 }
 
 export function countChunks(rows = 1): number {
-  return clickDimensions.chunks({ users: 1, events: 1, rows, items: 1 });
+  return clickDimensions.countChunks({ users: 1, events: 1, rows, items: 1 });
 }
 
 /** What a kernel is checked on. */

@@ -171,7 +171,7 @@ export function countAdamParameters([P = 1]: LadderSize): number {
 export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const P = countAdamParameters(size);
   const sizes = { users: 1, events: 1, rows: ADAM.rows, items: 1 };
-  const chunks = clickDimensions.chunks(sizes);
+  const chunks = clickDimensions.countChunks(sizes);
   const scaled = (name: string, length: number, by = 1) =>
     drawNormals(length, name, P).map((x, k) => by * x * (hard ? [0, 1e-8, 1][k % P % 3] ?? NaN : 1));
   const [w, m, partials] = [drawNormals(P, "w"), scaled("m", P, 0.1), scaled("partials", chunks * P)];
@@ -186,7 +186,7 @@ export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): Kerne
   const adam = stack.use(
     new AdamState(stack.use(new ParameterArena(gpu, [{ name: "p", rows: 4, columns: P / 4 }]))),
   );
-  const [spec] = adam.dispatches({ dimensions: clickDimensions, touched: new Map() });
+  const [spec] = adam.dispatches({ dimensions: clickDimensions, sparseRows: new Map() });
   if (!spec) throw new Error("expected a dispatch of Adam");
   // What a kernel makes of the numbers behind its own is seen: they are numbers.
   const arena = new CanaryArena(gpu, "adam", 64, BEHIND);

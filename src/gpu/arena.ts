@@ -1,10 +1,10 @@
-/** Arenas: buffers that live and die together. */
+/** Arenas: buffers that are freed together. */
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, makeRowLayout, type TextureLayout, type TextureView, type View } from "./memory.ts";
 import type { SizeExpression } from "./sizes.ts";
 
-/** Offsets of bindings must be multiples of this on every adapter. */
+/** Alignment in bytes of binding offsets that every adapter accepts. */
 const BINDING_ALIGNMENT = 256;
 
 export function alignBinding(bytes: number): number {
@@ -12,8 +12,8 @@ export function alignBinding(bytes: number): number {
 }
 
 /**
- * A set of buffers of one purpose. Each tensor is a buffer of its own, because WebGPU forbids a dispatch to read one
- * part of a buffer and write another; they are destroyed together.
+ * A set of buffers that are freed together. Each tensor is a buffer of its own, because WebGPU forbids a dispatch to read one
+ * part of a buffer and write another.
  */
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
@@ -22,7 +22,6 @@ export class Arena {
 
   constructor(readonly gpu: Gpu, readonly purpose: string) {}
 
-  /** Bytes held. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -34,9 +33,8 @@ export class Arena {
     return this.allocateUnbound(name, bytes);
   }
 
-  /** Like {@link allocate}, for buffers that are seen through windows and may exceed one binding. */
+  /** Allocates like {@link allocate}, for buffers that are bound in windows and may exceed one binding. */
   allocateUnbound(name: string, bytes: number): View {
-    // Kernels read and write all of it, and it can be uploaded, cleared and read back.
     const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const usage = STORAGE | UNIFORM | COPY_SRC | COPY_DST;
     const buffer = this.gpu.createBuffer(`${this.purpose}: ${name}`, bytes, usage);
@@ -46,9 +44,9 @@ export class Arena {
   }
 
   /**
-   * A texture for vectors of four f32.
-   * @param used how much of it a batch has, where kernels write it; undefined where only the host does.
-   * @throws UserError when the adapter cannot hold that many.
+   * Allocates a texture for vectors of four f32.
+   * @param used bytes that a batch uses, if kernels write it; undefined if only the host does.
+   * @throws UserError if the adapter does not support the size.
    */
   allocateTexture(
     name: string,
@@ -61,7 +59,7 @@ export class Arena {
     this.#textures.push(texture);
     this.#bytes += BYTES_PER_TEXEL * width * height;
     if (!used) return { texture, layout, size: bytes };
-    // Whole lines: a copy takes nothing less.
+    // Whole lines, because a copy takes whole lines.
     const view = this.allocate(`${name}, as written`, BYTES_PER_TEXEL * width * height);
     return { texture, layout, size: bytes, written: { view, bytes: used } };
   }

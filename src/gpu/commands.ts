@@ -8,30 +8,28 @@ export class CommandRecorder {
   readonly #encoder: GPUCommandEncoder;
   #pass: GPUComputePassEncoder | undefined;
 
-  /** @param label of it, for messages. */
   constructor(gpu: Gpu, private readonly label: string) {
     this.#encoder = gpu.device.createCommandEncoder({ label });
   }
 
-  /** Submits commands of their own. @param encode puts them in. */
+  /** Records commands with `encode` and submits them. */
   static submit(gpu: Gpu, label: string, encode: (commands: CommandRecorder) => void): void {
     const commands = new CommandRecorder(gpu, label);
     encode(commands);
     gpu.queue.submit([commands.finish()]);
   }
 
-  /** Where dispatches go: one pass for as long as nothing is copied. */
+  /** The current pass; a copy ends it. */
   get pass(): GPUComputePassEncoder {
     return this.#pass ??= this.#encoder.beginComputePass({ label: this.label });
   }
 
-  /** Copies what kernels wrote into the texture that others read, as much as a batch of these sizes has. */
+  /** Copies what kernels wrote for a batch of these sizes into the texture that other kernels read. */
   copyToTexture(view: TextureView, sizes: BatchSizes): void {
     this.#endPass();
     copyWritten(this.#encoder, view, sizes);
   }
 
-  /** Copies the bytes of a view to one of the same size. */
   copy(from: View, to: View): void {
     this.#endPass();
     this.#encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.size);
@@ -48,7 +46,7 @@ export class CommandRecorder {
   }
 }
 
-/** See {@link CommandRecorder.copyToTexture}. @throws Error for a texture that no kernel writes. */
+/** Encodes {@link CommandRecorder.copyToTexture}. @throws Error for a texture that no kernel writes. */
 export function copyWritten(
   encoder: GPUCommandEncoder,
   { texture, layout, written }: TextureView,

@@ -12,75 +12,70 @@ import { computeRequiredLimits } from "./limits.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./memory.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** More than the adapter can hold, or see at once. */
+/** A request beyond a limit of the adapter. */
 export class LimitError extends UserError {
-  /**
-   * An error whose message says what to do.
-   * @param share of what was asked for that the adapter has room for, below 1.
-   */
+  /** @param share fraction of the request that the adapter has room for, below 1. */
   constructor(message: string, readonly share: number) {
     super(message);
   }
 }
 
-/** A feature of WebGPU's that an adapter may have. */
 const SUBGROUPS: GPUFeatureName = "subgroups";
 
-/** Names what a run was computed on; part of every run's config. */
+/** Adapter of a run; part of every run's config. */
 export interface AdapterDescription {
   /**
-   * What its kernels are shaped for.
+   * Kind of kernels that suit it.
    * @internal
    */
   readonly kind: AdapterKind;
-  /** As the driver has it, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
+  /** The driver's text, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
   readonly description: string;
-  /** As the driver has it; may be empty. */
+  /** The driver's text; may be empty. */
   readonly vendor: string;
-  /** As the driver has it; may be empty. */
+  /** The driver's text; may be empty. */
   readonly architecture: string;
   /** Runtime that drives the adapter, e.g. "Deno/2.9.6". */
   readonly runtime: string;
 }
 
-/** How a device is opened; nothing is needed outside of tests. */
+/** Options of {@link openDevice}. */
 export interface GpuOptions {
   /**
-   * The adapter's own fixed kernel variants for this kind of adapter, whatever the adapter is. For tests of both.
+   * Uses the default kernel variants of this kind of adapter, whatever the adapter is. For tests.
    * @internal
    */
   readonly variantsFor?: AdapterKind;
   /**
-   * Kernel variants other than the fixed ones, whatever kind they are for.
+   * Kernel variants instead of the default ones.
    * @internal
    */
   readonly variants?: KernelVariants;
-  /** The most workgroups along an axis, instead of the adapter's own limit. For tests of long grids. */
+  /** Largest number of workgroups along an axis, instead of the adapter's limit. For tests of long grids. */
   readonly maxGrid?: number;
-  /** The most workgroup memory, instead of 32 KiB. For tests of an adapter that grants no more than WebGPU promises. */
+  /** Bytes of workgroup memory instead of 32 KiB. For tests of adapters with WebGPU's minimum. */
   readonly workgroupBytes?: number;
-  /** The most bytes that a kernel may see at once, instead of the adapter's own limit. For tests of what does not fit. */
+  /** Largest binding in bytes, instead of the adapter's limit. For tests of what does not fit. */
   readonly bindingBytes?: number;
-  /** What a user can do where there is no adapter; what a browser's user can do, by default. */
-  readonly withoutAdapter?: string;
+  /** Advice to the user if there is no adapter; by default for users of a browser. */
+  readonly noAdapterHint?: string;
 }
 
 const BROWSER =
-  "Use a current Chrome, Edge, Safari or Firefox, and see that it may use the graphics card (hardware acceleration). " +
-  "In Chrome and Edge chrome://gpu says why there is none; chrome://flags/#enable-unsafe-webgpu, and on Linux " +
-  "#enable-vulkan, allow it for cards that are not on their lists. In Firefox it is dom.webgpu.enabled of about:config.";
+  "Use a current Chrome, Edge, Safari or Firefox, and enable hardware acceleration. In Chrome and Edge chrome://gpu " +
+  "shows why there is none; chrome://flags/#enable-unsafe-webgpu, and on Linux #enable-vulkan, enable it for cards " +
+  "that are not on their lists. In Firefox set dom.webgpu.enabled in about:config.";
 const INSECURE =
-  "Browsers give none to a page that came by plain http from elsewhere: open it by https, by http://localhost (deno task " +
-  "lab does so), or from the disk.";
+  "Browsers offer WebGPU only to secure pages: open this page by https, by http://localhost (as deno task lab does), or " +
+  "from the disk.";
 
 /**
- * An open device. Everything on the GPU is made through it, so that it can say what is alive and what failed.
+ * An open device. Everything on the GPU is created through it, so it knows what is alive and what failed.
  *
- * Errors that WebGPU reports without a caller ("uncaptured") are silent by default: a wrong dispatch is skipped
- * and the program computes garbage. Here they are kept, and {@link Gpu.check} throws them.
+ * WebGPU reports some errors without a caller ("uncaptured"). By default they are silent: a wrong dispatch is skipped and the
+ * program computes garbage. This class collects them, and {@link Gpu.check} throws them.
  */
 export class Gpu {
-  /** What it computes on. */
   readonly adapter: AdapterDescription;
   readonly #held = new Map<GPUBuffer | GPUTexture, string>();
   readonly #errors: string[] = [];
@@ -88,7 +83,10 @@ export class Gpu {
   #variants: KernelVariants;
   #closed = false;
 
-  /** Of a device that is open: {@link openDevice} makes one. @param maxGrid workgroups along an axis, at most. @param bindingBytes that a kernel sees at once. */
+  /**
+   * Wraps an open device; {@link openDevice} opens one.
+   * @param maxGrid largest number of workgroups along an axis. @param bindingBytes largest binding.
+   */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
@@ -109,67 +107,64 @@ export class Gpu {
       if (event instanceof GPUUncapturedErrorEvent) this.#errors.push(event.error.message);
     });
     device.lost.then((info) => {
-      if (!this.#closed) this.#errors.push(`the device was lost (${info.reason}): ${info.message}`);
+      if (!this.#closed) this.#errors.push(`device lost (${info.reason}): ${info.message}`);
     });
   }
 
   /**
-   * Which kernels the programs that are recorded on it take.
+   * Kernel variants of the programs that are recorded on the device.
    * @internal
    */
   get variants(): KernelVariants {
     return this.#variants;
   }
   /**
-   * What is recorded from here on takes these; what stands in memory stays as it is.
-   * @throws Error for those of another kind, or with matrices elsewhere.
+   * Sets the kernel variants of programs that are recorded later; memory that is allocated keeps its layout.
+   * @throws Error for variants of another kind of adapter or another layout of matrices.
    * @internal
    */
-  useShapes(variants: KernelVariants): void {
+  setVariants(variants: KernelVariants): void {
     if (!matchAdapter(variants, this.#variants)) {
       const named = ({ kind, matrices }: KernelVariants) => matrices ? `${kind} with ${matrices}` : kind;
       throw new Error(
-        `expected kernel variants for the kind ${named(this.#variants)}, got some for ${named(variants)}`,
+        `expected kernel variants for the adapter kind ${named(this.#variants)}, got ${named(variants)}`,
       );
     }
     this.#variants = variants;
   }
 
-  /** Where work is submitted; writes are in order with it. */
+  /** Queue of submitted work and writes, which run in order. */
   get queue(): GPUQueue {
     return this.device.queue;
   }
-  /** Whether passes can be timed. */
+  /** True if passes can be timed. */
   get hasTimestamps(): boolean {
     return this.device.features.has("timestamp-query");
   }
-  /** Of workgroup memory that the adapter grants. */
   get workgroupBytes(): number {
     return this.device.limits.maxComputeWorkgroupStorageSize;
   }
-  /** Whether kernels may use operations of a subgroup. */
+  /** True if kernels may use subgroup operations. */
   get hasSubgroups(): boolean {
     return this.device.features.has(SUBGROUPS);
   }
-  /** Buffers and textures that were created here and not destroyed. 0 at the end of a program that cleans up. */
+  /** Number of buffers and textures that are not destroyed. 0 at the end of a program that cleans up. */
   get liveBuffers(): number {
     return this.#held.size;
   }
-  /** Bytes of the live buffers. */
   get liveBytes(): number {
     const bytes = (held: GPUBuffer | GPUTexture) =>
       held instanceof GPUBuffer ? held.size : BYTES_PER_TEXEL * held.width * held.height;
     return [...this.#held.keys()].reduce((sum, held) => sum + bytes(held), 0);
   }
-  /** Labels of the live buffers, for the message of a test that found some. */
   get liveBufferLabels(): string[] {
     return [...this.#held.values()];
   }
 
   /**
-   * Makes a buffer that counts as live until {@link destroyBuffer}.
-   * @param bytes size; at least 4 and rounded up to a multiple of 4 here.
-   * @throws UserError when the adapter cannot hold a buffer of that size.
+   * Creates a buffer, which counts as live until {@link destroyBuffer}.
+   * @param bytes rounded up to a multiple of 4, at least 4.
+   * @throws UserError if the adapter does not support that size.
    */
   createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
@@ -179,12 +174,12 @@ export class Gpu {
     return buffer;
   }
 
-  /** Frees a buffer that was made here; does nothing when it is freed already. */
+  /** Frees a buffer of {@link createBuffer}; does nothing if it is freed already. */
   destroyBuffer(buffer: GPUBuffer): void {
     if (this.#held.delete(buffer)) buffer.destroy();
   }
 
-  /** A storage texture. @throws UserError when the adapter has none of that size. */
+  /** Creates a storage texture. @throws UserError if the adapter does not support that size. */
   createTexture(label: string, size: readonly [width: number, height: number]): GPUTexture {
     this.#require("maxTextureDimension2D", Math.max(...size), label, "texels");
     const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_SRC | GPUTextureUsage.COPY_DST;
@@ -193,12 +188,14 @@ export class Gpu {
     return texture;
   }
 
-  /** Frees a texture that was made here; does nothing when it is freed already. */
   destroyTexture(texture: GPUTexture): void {
     if (this.#held.delete(texture)) texture.destroy();
   }
 
-  /** Makes sure that kernels can see so much at once. @param what for the message. @throws UserError when a binding of that size exceeds what a kernel can see at once. */
+  /**
+   * Checks the size of a binding. @param what name for the message.
+   * @throws UserError if it exceeds the largest binding.
+   */
   requireBindable(bytes: number, what: string): void {
     this.#require("maxStorageBufferBindingSize", bytes, what);
   }
@@ -219,7 +216,7 @@ export class Gpu {
     );
   }
 
-  /** The pipeline for a shader source, compiled once. Errors name the kernel and the line in its source. */
+  /** Returns the pipeline of a shader source, which is compiled once. Errors name the kernel and the line in its source. */
   async pipeline(
     kernel: string,
     source: string,
@@ -229,7 +226,7 @@ export class Gpu {
     const known = this.#pipelines.get(key);
     if (known) return known;
     let made = await this.#compile(kernel, source, layout);
-    // The standard and browsers demand the line; naga, which Deno has, does not know it yet.
+    // The standard and browsers require the line; naga, Deno's compiler, does not support it yet.
     if (made.error && source.includes(ENABLE_SUBGROUPS)) {
       made = await this.#compile(kernel, source.replace(ENABLE_SUBGROUPS, ""), layout);
     }
@@ -256,46 +253,50 @@ export class Gpu {
   }
 
   /**
-   * Waits until all that was submitted so far has run. Deno asks every 10 ms, so a wait takes 11 ms or more, however little
-   * there was to do: nothing waits like this inside a training step. Results need no wait before they are read; a read waits
-   * by itself. It throws nothing of what failed meanwhile: {@link check} does.
+   * Waits until all submitted work has run. Deno polls every 10 ms, so a wait takes 11 ms or more; no training step waits
+   * like this. Reading results needs no wait before, because a read waits by itself. Errors of the work are not thrown here
+   * but by {@link check}.
    */
   async workDone(): Promise<void> {
     await this.queue.onSubmittedWorkDone();
   }
 
-  /** Looks for errors that nobody was told. @throws Error with all that WebGPU has reported so far. Cheap: call it wherever results are read. */
+  /**
+   * Throws the uncaptured errors so far. Cheap: call it wherever results are read. @throws Error with all that WebGPU has
+   * reported.
+   */
   check(): void {
     if (this.#errors.length === 0) return;
     const errors = this.#errors.splice(0);
     throw new Error(`WebGPU reported ${errors.length} error(s):\n${errors.slice(0, 5).join("\n")}`);
   }
 
-  /** Destroys the device and all of its buffers. Call {@link check} before, to see what failed unseen. */
+  /** Destroys the device and all of its buffers. Call {@link check} before, to see uncaptured errors. */
   close(): void {
     this.#closed = true;
     for (const memory of this.#held.keys()) memory.destroy();
     this.#held.clear();
     this.device.destroy();
   }
-  /** {@link close}, at the end of a `using`. */
   [Symbol.dispose](): void {
     this.close();
   }
 }
 
 /**
- * Opens an adapter, wherever this runs: nothing of Deno or of a browser is asked for but WebGPU. Limits are WebGPU's
- * defaults with two exceptions; see limits.ts.
+ * Opens an adapter in any runtime with WebGPU. Limits are WebGPU's defaults with the exceptions of limits.ts.
  *
- * @param gpu where adapters come from.
- * @throws UserError when there is no adapter, or one whose limits are too low.
+ * @param gpu source of adapters.
+ * @throws UserError if there is no adapter, or if its limits are too low.
  */
 export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined = webgpu()): Promise<Gpu> {
   const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
-    const { withoutAdapter = Reflect.get(globalThis, "isSecureContext") === false ? INSECURE : BROWSER } =
-      options;
+    const {
+      noAdapterHint: withoutAdapter = Reflect.get(globalThis, "isSecureContext") === false
+        ? INSECURE
+        : BROWSER,
+    } = options;
     throw new UserError(`Expected a WebGPU adapter, found none. ${withoutAdapter}`);
   }
   const { info, limits, features } = adapter;
@@ -305,19 +306,19 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
   const timed = features.has("timestamp-query") ? ["timestamp-query" as const] : [];
   const open = (requiredFeatures: GPUFeatureName[]) =>
     adapter.requestDevice({ label: "clickgan", requiredFeatures, requiredLimits });
-  // Deno 2.9.6 grants subgroups where its adapter does not list them, and an adapter that refuses may be asked again.
+  // Deno 2.9.6 grants subgroups though its adapter does not list them. An adapter that refuses can be asked again.
   const device = await open([...timed, SUBGROUPS]).catch(() => open(timed));
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
   const variants = options.variants ?? chooseDefaultVariants(info, options.variantsFor);
   return new Gpu(device, info, variants, maxGrid, options.bindingBytes);
 }
 
-/** Undefined in a browser that has none, or on a page that may not have it. */
+/** Returns WebGPU; undefined in a browser without it, or on a page that may not use it. */
 function webgpu(): GPU | undefined {
   return navigator.gpu;
 }
 
-/** Drivers that compute on the CPU, by names that they go by where nothing else tells them apart. */
+/** Names of drivers that compute on the CPU, for runtimes that do not set `isFallbackAdapter`. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
 
 function classifyAdapter(
@@ -327,12 +328,12 @@ function classifyAdapter(
 }
 
 /**
- * CPU adapters that read buffers faster than textures, by Deno's name and by Chromium's. Measured are SwiftShader and
- * llvmpipe alone (bench/ladder.md, "SwiftShader"); all others are taken to be like llvmpipe.
+ * CPU adapters that read buffers faster than textures, by their names in Deno and Chromium. SwiftShader and llvmpipe are
+ * measured (bench/ladder.md, "SwiftShader"); all others are assumed to be like llvmpipe.
  */
 const READS_BUFFERS = /swiftshader/i;
 
-/** The fixed kernel variants. @param kind of the adapter, or another for a test. */
+/** Returns the default kernel variants. @param kind of the adapter, or another one for a test. */
 function chooseDefaultVariants(
   info: GPUAdapterInfo,
   kind: AdapterKind = classifyAdapter(info),
@@ -342,7 +343,7 @@ function chooseDefaultVariants(
   return getDefaultVariants(kind, buffers ? "buffers" : undefined);
 }
 
-/** Browsers give no description; of the vendor and the architecture they often tell. */
+/** Returns a name of the adapter. Browsers give no description, but often the vendor and the architecture. */
 function formatAdapterName({ description, device, vendor, architecture }: GPUAdapterInfo): string {
   return description || device || [vendor, architecture].filter((name) => name).join(" ") ||
     "unnamed adapter";

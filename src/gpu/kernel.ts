@@ -1,4 +1,4 @@
-/** A hand-written kernel: its WGSL text, what is read out of it, so that it is written once, and the text that the driver gets. */
+/** A hand-written kernel: its WGSL text, the interface that is parsed from it, and the text that the driver gets. */
 
 import type { AdapterKind } from "./kernel_variants.ts";
 import {
@@ -20,32 +20,29 @@ export interface KernelBinding {
 }
 
 export interface Kernel {
-  /** File name without `.wgsl`. */
   readonly name: string;
   readonly source: string;
   readonly bindings: readonly KernelBinding[];
-  /** Defaults of its constants by name, as they are written: "8u". */
+  /** Defaults of its constants by name, as text: "8u". */
   readonly constants: ReadonlyMap<string, string>;
-  /** Its index is x + y * (width of the grid): one long axis may be folded into two. */
+  /** True if its index is x + y * (width of the grid), so that a long axis may be folded into two. */
   readonly foldable: boolean;
 }
 
-/** Values for constants of a kernel, by name. */
 export type Constants = Readonly<Record<string, number | boolean>>;
 
-/** The name of the uniform that every kernel binds last; see {@link import("./step.ts")}. */
+/** Name of the uniform that every kernel binds last; see {@link import("./step.ts")}. */
 export const STEP = "step";
-/** What a kernel binds instead that works for several steps at once, an array of the same. */
+/** Name of the array of step headers that a multi-step kernel binds instead. */
 export const STEPS = "steps";
 
-/** The line of a text that uses operations of a subgroup. */
 export const ENABLE_SUBGROUPS = "enable subgroups;";
 
-/** A constant of a kernel's text: its name, its type where that is written, and its default. */
+/** A constant of a kernel's text: name, optional type, default. */
 const constantPattern = /^const (\w+)(\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
 const bindingPattern = /@group\(0\)\s*@binding\((\d+)\)\s*var<([^>]+)>\s*(\w+)\s*:/g;
 
-/** Reads a kernel's interface from its text, so that it is written once, in WGSL. */
+/** Parses a kernel's interface from its text. @throws Error for wrong binding numbers and a missing step. */
 export function parseKernel(name: string, source: string): Kernel {
   const bindings = [...source.matchAll(bindingPattern)].map(([, index, space, binding]): KernelBinding => {
     const kind = (space ?? "").replace(/\s/g, "");
@@ -69,42 +66,43 @@ export function parseKernel(name: string, source: string): Kernel {
   return { name, source, bindings, constants, foldable: source.includes("num_workgroups") };
 }
 
-/** Whether a kernel works for several steps at once, a slice of its grid (z) for each. */
+/** True if a kernel works for several steps at once, with a slice of its grid (z) per step. */
 export function isMultiStep({ bindings }: Pick<Kernel, "bindings">): boolean {
   return bindings.at(-1)?.name === STEPS;
 }
 
-/** A number in a kernel's text, e.g. its workgroup size, so that grids follow from the kernel itself. */
+/** Returns a numeric constant of a kernel, e.g. its workgroup size. @throws Error if it has none of that name. */
 export function getConstant(
   { name: kernel, constants }: Pick<Kernel, "name" | "constants">,
   name: string,
-  given: Constants = {},
+  values: Constants = {},
 ): number {
-  const value = given[name];
+  const value = values[name];
   if (typeof value === "number") return value;
   const [, number] = constants.get(name)?.match(/^(\d+)u?$/) ?? [];
   if (number === undefined) throw new Error(`kernel ${kernel} has no numeric constant ${name}`);
   return Number(number);
 }
 
-/** A dispatch with what its kernel's text has for a GPU: workgroups of whole subgroups, where a CPU driver wants fewer invocations. */
+/** Returns a dispatch with `GPU_WORKGROUP` on a GPU: whole subgroups, where a CPU driver needs fewer invocations. */
 export function adaptWorkgroup<U extends KernelTextInputs>(kind: AdapterKind, use: U): U {
   const { kernel, constants } = use;
   if (kind !== "gpu" || !kernel.constants.has("GPU_WORKGROUP")) return use;
   return { ...use, constants: { WORKGROUP: getConstant(kernel, "GPU_WORKGROUP"), ...constants } };
 }
 
-/** What the text of a dispatch follows from. */
+/** Inputs of {@link buildKernelText}. */
 export interface KernelTextInputs {
   readonly kernel: Kernel;
   readonly constants?: Constants;
-  /** What each of the kernel's bindings but `step` sees, by name. */
+  /** Memory of each binding but `step`, by name. */
   readonly views: Readonly<Record<string, Memory>>;
 }
 
 /**
- * @throws Error for a constant that the kernel does not declare, for one that a turn asks for and that is no number, and
- *   for a binding that the kernel reads or writes without the line that is to change.
+ * Returns the text that the driver compiles.
+ * @throws Error for a constant that the kernel does not declare, for one that an unrolled iteration needs and that is no
+ * number, and for a binding without the line that has to change.
  */
 export function buildKernelText({ kernel, constants = {}, views }: KernelTextInputs): string {
   for (const name of Object.keys(constants)) {
@@ -113,23 +111,23 @@ export function buildKernelText({ kernel, constants = {}, views }: KernelTextInp
   let text = "";
   for (const piece of splitKernel(kernel)) text += typeof piece === "string" ? piece : piece(constants);
   for (const [name, view] of Object.entries(views)) {
-    if (isUniform(view)) text = inUniform(kernel, text, name, view);
-    else if (isTexture(view) && reads(kernel, name)) text = readTexture(kernel, text, name, view);
+    if (isUniform(view)) text = bindAsUniform(kernel, text, name, view);
+    else if (isTexture(view) && isReadOnly(kernel, name)) text = readTexture(kernel, text, name, view);
     else if (isTexture(view)) text = writeTexture(kernel, text, name, view);
   }
   return text;
 }
 
-/** A piece of a kernel's text: the same in all dispatches, or what the constants make of it. */
+/** A piece of a kernel's text: fixed, or a function of the constants. */
 type Piece = string | ((constants: Constants) => string);
-/** A kernel is cut once: to look for its constants in each of a training's dispatches delays its start. */
-const cut = new WeakMap<Kernel, readonly Piece[]>();
+/** Pieces of kernels, because searching for constants in each dispatch of a training would delay its start. */
+const piecesOf = new WeakMap<Kernel, readonly Piece[]>();
 
 function splitKernel(kernel: Kernel): readonly Piece[] {
-  const known = cut.get(kernel);
+  const known = piecesOf.get(kernel);
   if (known) return known;
   const { source } = kernel;
-  const changing = [...constantsIn(source), ...turnsIn(kernel)].sort((a, b) => a.at - b.at);
+  const changing = [...findConstants(source), ...findUnrolledTurns(kernel)].sort((a, b) => a.at - b.at);
   const pieces: Piece[] = [];
   let end = 0;
   for (const { at, text, piece } of changing) {
@@ -137,37 +135,37 @@ function splitKernel(kernel: Kernel): readonly Piece[] {
     end = at + text.length;
   }
   pieces.push(source.slice(end));
-  cut.set(kernel, pieces);
+  piecesOf.set(kernel, pieces);
   return pieces;
 }
 
-/** What changes: where it begins, how it is written, and what becomes of it. */
-interface Changing {
+/** A part of the text that depends on constants. */
+interface Substitution {
   readonly at: number;
   readonly text: string;
   readonly piece: (constants: Constants) => string;
 }
 
-function* constantsIn(source: string): Generator<Changing> {
+function* findConstants(source: string): Generator<Substitution> {
   for (
     const { index: at, 0: text, 1: name = "", 2: type = "", 3: value = "" } of source.matchAll(
       constantPattern,
     )
   ) {
-    const piece = ({ [name]: given }: Constants) =>
-      given === undefined ? text : `const ${name}${type} = ${literal(given, value)};`;
+    const piece = ({ [name]: own }: Constants) =>
+      own === undefined ? text : `const ${name}${type} = ${formatLiteral(own, value)};`;
     yield { at, text, piece };
   }
 }
 
-/** Writes a value in the type of the default that it replaces: `8u` -> u32, `0.5` -> float, `true` -> bool. */
-function literal(value: number | boolean, default_: string): string {
+/** Formats a value in the type of the default that it replaces: `8u` -> u32, `0.5` -> float, `true` -> bool. */
+function formatLiteral(value: number | boolean, default_: string): string {
   if (typeof value === "boolean") return String(value);
   if (default_.trim().endsWith("u")) return `${value}u`;
   return default_.includes(".") && Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
-function* turnsIn(kernel: Kernel): Generator<Changing> {
+function* findUnrolledTurns(kernel: Kernel): Generator<Substitution> {
   for (const loop of kernel.source.matchAll(writtenOut)) {
     for (const { index, 0: text, 1: name = "", 2: n } of loop[0].matchAll(turn)) {
       const piece = (constants: Constants) => getConstant(kernel, name, constants) > Number(n) ? text : "";
@@ -176,16 +174,15 @@ function* turnsIn(kernel: Kernel): Generator<Changing> {
   }
 }
 const writtenOut = /^ *\/\/ unrolled, n = [^]*?\/\/ end of n$/gm;
-/** `first`, where a part of a loop begins, is 0 or more. */
+/** `first`, the beginning of a part of a loop, is 0 or more. */
 const turn = /^ *if \((\w+) > (?:first \+ )?(\d+)u\) \{.*\}$/gm;
 
-/** Whether a kernel only reads a binding. */
-function reads(kernel: Kernel, name: string): boolean {
+function isReadOnly(kernel: Kernel, name: string): boolean {
   return kernel.bindings.some((binding) => binding.name === name && binding.kind === "read");
 }
 
-/** A uniform has a fixed size. */
-function inUniform(kernel: Kernel, text: string, name: string, { size }: UniformView): string {
+/** Declares a binding as a uniform, which has a fixed size. */
+function bindAsUniform(kernel: Kernel, text: string, name: string, { size }: UniformView): string {
   const declaration = `var<storage, read> ${name}: array<vec4f>;`;
   if (!text.includes(declaration)) {
     throw new Error(`kernel ${kernel.name}: ${name} cannot be a uniform without the line "${declaration}"`);
@@ -197,7 +194,7 @@ function readTexture(kernel: Kernel, text: string, name: string, { layout }: Tex
   const head = `fn load_${name}(i: u32) -> vec4f`;
   const line = `${head} { return ${name}[i]; }`;
   if (!text.includes(line)) {
-    throw new Error(`kernel ${kernel.name}: ${name} cannot stand in a texture without the line "${line}"`);
+    throw new Error(`kernel ${kernel.name}: ${name} cannot be a texture without the line "${line}"`);
   }
   return text
     .replace(line, `${head} { return textureLoad(${name}, ${formatTexelCode(layout)}); }`)
@@ -207,13 +204,13 @@ function readTexture(kernel: Kernel, text: string, name: string, { layout }: Tex
     );
 }
 
-/** The kernel writes a buffer, in the order of the texture. */
+/** Makes the kernel write a buffer in the texture's order. */
 function writeTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
   if (layout.rowVectors === 1) return text; // row by row
   const head = `fn store_${name}(i: u32, value: vec4f)`;
   const line = `${head} { ${name}[i] = value; }`;
   if (!text.includes(line)) {
-    throw new Error(`kernel ${kernel.name}: ${name} cannot stand in panels without the line "${line}"`);
+    throw new Error(`kernel ${kernel.name}: ${name} cannot be stored in panels without the line "${line}"`);
   }
   return text.replace(line, `${head} { ${name}[${formatTexelIndexCode(layout)}] = value; }`);
 }

@@ -1,4 +1,4 @@
-/** The limits that the kernels ask of an adapter: WebGPU's defaults, and more room where an adapter has it. */
+/** Limits that the kernels request: WebGPU's defaults, and more where an adapter supports it. */
 
 import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
@@ -15,10 +15,9 @@ const NAMES = [
   "maxComputeWorkgroupSizeX",
   "maxComputeWorkgroupsPerDimension",
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
-/** A limit that a device is asked for. */
 export type LimitName = typeof NAMES[number];
 
-/** WebGPU's defaults, which every adapter of its core has. With less than any of these some model does not train. */
+/** WebGPU's defaults, which every core adapter has. With less than any of these some model does not train. */
 export const LEAST: Readonly<Record<LimitName, number>> = {
   maxStorageBuffersPerShaderStage: 8,
   maxStorageTexturesPerShaderStage: 4,
@@ -33,13 +32,13 @@ export const LEAST: Readonly<Record<LimitName, number>> = {
 };
 
 /**
- * Up to where more is asked for, where an adapter has it:
+ * Upper bounds of what is requested, where an adapter supports more than the default:
  *
- * - the size of a buffer. A model over many items needs arenas of more than the default 256 MiB.
- * - the size of a binding, which is what a kernel sees of a buffer. A table of items or tokens must fit into one; its default is
- *   128 MiB, and many cards bind 2 GiB or more. An arena of several tables may be larger: kernels see it through windows.
- * - workgroup memory. A panel of 256 inputs takes 16,512 bytes. Where there is less, another kernel does the product (see
- *   kernel_shapes.ts).
+ * - the size of a buffer. A model of many items needs arenas beyond the default 256 MiB.
+ * - the size of a binding. A table of items or tokens must fit into one; the default is 128 MiB, and many cards bind 2 GiB or
+ * more. An arena of several tables may be larger: kernels access it in windows.
+ * - workgroup memory. A panel of 256 inputs takes 16,512 bytes. With less, another kernel computes the product (see
+ * kernel_variants.ts).
  */
 const MOST: Readonly<Partial<Record<LimitName, number>>> = {
   maxBufferSize: Infinity,
@@ -48,9 +47,9 @@ const MOST: Readonly<Partial<Record<LimitName, number>>> = {
 };
 
 /**
- * What to ask of an adapter.
- * @param limits of the adapter. @param most lower bounds of what is asked for, for tests. @param adapter its name, for errors.
- * @throws UserError for an adapter that has less of something than the kernels need; it names the limit.
+ * Returns the limits to request from an adapter.
+ * @param adapter its name, for errors. @param most upper bounds, for tests.
+ * @throws UserError for an adapter below a default limit; it names the limit.
  */
 export function computeRequiredLimits(
   limits: Readonly<Record<LimitName, number>>,
@@ -60,12 +59,11 @@ export function computeRequiredLimits(
   const short = NAMES.filter((name) => limits[name] < LEAST[name]);
   if (short.length > 0) {
     const list = short.map((name) =>
-      `${name} of at least ${formatThousands(LEAST[name])}, found ${formatThousands(limits[name])}`
+      `${name} is ${formatThousands(limits[name])}, expected at least ${formatThousands(LEAST[name])}`
     );
     throw new UserError(
-      `Expected an adapter with WebGPU's default limits, got ${adapter}, which has less: ` +
-        `${list.join("; ")}. Use another adapter or a newer driver; a browser may have the limits of its ` +
-        "compatibility mode, which has less.",
+      `Expected an adapter with WebGPU's default limits, got ${adapter}: ${list.join("; ")}. ` +
+        "Use another adapter or a newer driver, and no compatibility mode of a browser.",
     );
   }
   return Object.fromEntries(

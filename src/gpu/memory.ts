@@ -165,31 +165,31 @@ export function computeTexelIndex(layout: TextureLayout, i: number): number {
 
 /** The texel of vector `i` in WGSL. */
 export function formatTexelCode(layout: TextureLayout): string {
-  const { x, y } = texelTexts(layout);
+  const { x, y } = formatTexelCoordinates(layout);
   return `vec2u(${x}, ${y})`;
 }
 
 /** {@link computeTexelIndex} in WGSL. */
 export function formatTexelIndexCode(layout: TextureLayout): string {
-  const { x, y } = texelTexts(layout);
+  const { x, y } = formatTexelCoordinates(layout);
   return `(${y}) * ${layout.width}u + ${x}`;
 }
 
-function texelTexts(layout: TextureLayout): { x: string; y: string } {
+function formatTexelCoordinates(layout: TextureLayout): { x: string; y: string } {
   const { rowVectors, panelVectors, panels, lineRows } = layout;
-  const [row, column] = [quotient("i", rowVectors), rest("i", rowVectors)];
+  const [row, column] = [formatQuotient("i", rowVectors), formatRemainder("i", rowVectors)];
   return {
-    x: `${rest(row, lineRows)} * ${panelVectors}u + ${rest(column, panelVectors)}`,
-    y: `${quotient(row, lineRows)} * ${panels}u + ${quotient(column, panelVectors)}`,
+    x: `${formatRemainder(row, lineRows)} * ${panelVectors}u + ${formatRemainder(column, panelVectors)}`,
+    y: `${formatQuotient(row, lineRows)} * ${panels}u + ${formatQuotient(column, panelVectors)}`,
   };
 }
 
 /** A division in WGSL. By a power of two it is a shift, as WGSL guards every division against zero. */
-function quotient(a: string, by: number): string {
+function formatQuotient(a: string, by: number): string {
   if (by === 1) return a;
   return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;
 }
-function rest(a: string, by: number): string {
+function formatRemainder(a: string, by: number): string {
   if (by === 1) return "0u";
   return Number.isInteger(Math.log2(by)) ? `(${a} & ${by - 1}u)` : `(${a} % ${by}u)`;
 }
@@ -218,7 +218,7 @@ function packTexels<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayB
   // Moved as integers: moved as a float, a NaN may change its bits.
   const texels = new Uint32Array(4 * layout.width * layout.height);
   const given = new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length);
-  eachVector(layout, given.length, (at, place) => {
+  forEachVector(layout, given.length, (at, place) => {
     for (let k = 0; k < 4; k++) texels[place + k] = given[at + k] ?? 0;
   });
   return (matrix instanceof Float32Array ? new Float32Array(texels.buffer) : texels) as Words;
@@ -231,13 +231,17 @@ export function unpackTexels(
   length: number,
 ): Uint32Array<ArrayBuffer> {
   const matrix = new Uint32Array(length);
-  eachVector(layout, length, (at, place) => {
+  forEachVector(layout, length, (at, place) => {
     for (let k = 0; k < 4; k++) matrix[at + k] = texels[place + k] ?? 0;
   });
   return matrix;
 }
 
 /** Visits each vector: its first word in the matrix, and its first word among the texels. */
-function eachVector(layout: TextureLayout, words: number, visit: (at: number, place: number) => void): void {
+function forEachVector(
+  layout: TextureLayout,
+  words: number,
+  visit: (at: number, place: number) => void,
+): void {
   for (let i = 0; 4 * i < words; i++) visit(4 * i, 4 * computeTexelIndex(layout, i));
 }

@@ -46,7 +46,7 @@ export interface KernelChoice<S extends BatchSizes = BatchSizes> {
   /** It takes as long as its longest chain of steps, however few its FLOPs. */
   readonly serial?: boolean;
   /** The dispatch by one of them, alone. */
-  by(variant: KernelVariant): DispatchSpec<S>;
+  buildDispatch(variant: KernelVariant): DispatchSpec<S>;
 }
 
 /** The node of the tape that a dispatch was made for. */
@@ -228,7 +228,7 @@ async function recordDispatch<S extends BatchSizes>(
   );
   const layout = gpu.device.createBindGroupLayout({
     label: kernel.name,
-    entries: kernel.bindings.map((b) => layoutEntry(b, views[b.name])),
+    entries: kernel.bindings.map((b) => createLayoutEntry(b, views[b.name])),
   });
   const pipelineLayout = gpu.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] });
   const pipeline = await gpu.pipeline(kernel.name, buildKernelText(spec), pipelineLayout);
@@ -236,7 +236,7 @@ async function recordDispatch<S extends BatchSizes>(
     gpu.device.createBindGroup({
       label: where,
       layout,
-      entries: kernel.bindings.map((b) => bound(gpu, steps, spec, b, slice)),
+      entries: kernel.bindings.map((b) => createEntry(gpu, steps, spec, b, slice)),
     });
   gpu.device.pushErrorScope("validation");
   const bindGroups = [bind(0)];
@@ -254,7 +254,7 @@ async function recordDispatch<S extends BatchSizes>(
 }
 
 /** What a binding of a dispatch sees. @param slice of its views. @throws Error for a binding without a view. */
-function bound<S extends BatchSizes>(
+function createEntry<S extends BatchSizes>(
   gpu: Gpu,
   steps: GPUBuffer,
   { kernel, constants, views, label }: DispatchSpec<S>,
@@ -280,7 +280,7 @@ function bound<S extends BatchSizes>(
   return { binding, resource: { buffer: view.buffer, offset, size: view.size } };
 }
 
-function layoutEntry(binding: KernelBinding, memory: Memory | undefined): GPUBindGroupLayoutEntry {
+function createLayoutEntry(binding: KernelBinding, memory: Memory | undefined): GPUBindGroupLayoutEntry {
   const entry = { binding: binding.index, visibility: GPUShaderStage.COMPUTE };
   const read = binding.kind === "read";
   if (read && memory && isTexture(memory)) {

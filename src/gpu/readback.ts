@@ -30,7 +30,7 @@ export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<
     }
   });
   gpu.queue.submit([encoder.finish()]);
-  for (const buffer of buffers) staging.submitted(buffer);
+  for (const buffer of buffers) staging.startMapping(buffer);
   const words: Uint32Array<ArrayBuffer>[] = [];
   await Promise.all(buffers.map((buffer, which) =>
     staging.read(buffer, (range) => {
@@ -89,9 +89,9 @@ export class ReadbackQueue {
     const copy = this.gpu.device.createCommandEncoder({ label: "results" });
     copy.copyBufferToBuffer(this.view.buffer, this.view.offset, staging.buffer, 0, this.view.size);
     this.gpu.queue.submit([commands, copy.finish()]);
-    this.#staging.submitted(staging);
+    this.#staging.startMapping(staging);
     this.#pending.push(staging);
-    await this.#staging.turn();
+    await this.#staging.yieldToEvents();
   }
 
   /** The view as it was after the oldest submitted work. @throws Error for what WebGPU reported. */
@@ -142,7 +142,7 @@ export interface StagingBuffer {
   readonly buffer: GPUBuffer;
   readonly size: number;
   /** Its map was awaited once. */
-  ready: boolean;
+  mappedBefore: boolean;
   mapped?: Promise<void>;
 }
 
@@ -150,9 +150,9 @@ export interface StagingBuffer {
 export class StagingPool {
   /** Whether a map waits for the device, and may then be read without a further wait. */
   get mapsAtOnce(): boolean {
-    return this.#mapsAtOnce;
+    return this.#mapsSynchronously;
   }
-  #mapsAtOnce = MAPS_AT_ONCE.test(navigator.userAgent);
+  #mapsSynchronously = MAPS_AT_ONCE.test(navigator.userAgent);
   /** Those that nobody uses, by their size. */
   readonly #free = new Map<number, StagingBuffer[]>();
 
@@ -176,15 +176,19 @@ export class StagingPool {
   take(bytes: number): StagingBuffer {
     const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
     if (bytes > MOST_KEPT) {
-      return { buffer: this.gpu.createBuffer("read-back", bytes, usage), size: bytes, ready: false };
+      return { buffer: this.gpu.createBuffer("read-back", bytes, usage), size: bytes, mappedBefore: false };
     }
     const size = 2 ** Math.ceil(Math.log2(Math.max(LEAST, bytes)));
     return this.#free.get(size)?.pop() ??
-      { buffer: this.gpu.device.createBuffer({ label: "read-back", size, usage }), size, ready: false };
+      {
+        buffer: this.gpu.device.createBuffer({ label: "read-back", size, usage }),
+        size,
+        mappedBefore: false,
+      };
   }
 
   /** To be called when what it shall hold is submitted: begins to map it, where that does not wait. */
-  submitted(staging: StagingBuffer): void {
+  startMapping(staging: StagingBuffer): void {
     if (!this.mapsAtOnce) staging.mapped = staging.buffer.mapAsync(GPUMapMode.READ);
   }
 
@@ -201,13 +205,13 @@ export class StagingPool {
     try {
       const mapped = staging.mapped ?? buffer.mapAsync(GPUMapMode.READ);
       const now = () => use((at, bytes) => buffer.getMappedRange(at, bytes));
-      const early = this.#mapsAtOnce && staging.ready;
+      const early = this.#mapsSynchronously && staging.mappedBefore;
       if (early) mapped.catch(() => {});
       else await mapped;
-      const used = early ? await this.#orLater(now, mapped) : now();
+      const used = early ? await this.#useWhenMapped(now, mapped) : now();
       buffer.unmap();
-      this.#giveBack(staging);
-      if (performance.now() - this.#lastTurn > MOST_MS) await this.turn();
+      this.#recycle(staging);
+      if (performance.now() - this.#lastTurn > MOST_MS) await this.yieldToEvents();
       this.gpu.check();
       return used;
     } catch (error) {
@@ -220,18 +224,18 @@ export class StagingPool {
   }
 
   /** What is there at once, or else when it is mapped: npm's Dawn runs in the same runtime, and maps as browsers do. */
-  async #orLater<T>(now: () => T, mapped: Promise<void>): Promise<T> {
+  async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();
     } catch {
-      this.#mapsAtOnce = false;
+      this.#mapsSynchronously = false;
       await mapped;
       return now();
     }
   }
 
   /** Where reads do not wait, lets all others have a turn: signals, timers, servers. */
-  async turn(): Promise<void> {
+  async yieldToEvents(): Promise<void> {
     if (!this.mapsAtOnce) return;
     // A timer of 0 takes 1 to 2 ms. A message takes .01, but Deno hears no signal meanwhile.
     await new Promise((resolve) => setTimeout(resolve, 0));
@@ -244,10 +248,10 @@ export class StagingPool {
     else buffer.destroy();
   }
 
-  #giveBack(staging: StagingBuffer): void {
+  #recycle(staging: StagingBuffer): void {
     if (staging.size > MOST_KEPT) return this.drop(staging);
     const free = this.#free.get(staging.size) ?? [];
     this.#free.set(staging.size, free);
-    free.push({ ...staging, ready: true, mapped: undefined });
+    free.push({ ...staging, mappedBefore: true, mapped: undefined });
   }
 }

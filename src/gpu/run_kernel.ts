@@ -42,14 +42,14 @@ export async function runKernel<const O extends Readonly<Record<string, number |
 ): Promise<KernelOutputs<O>> {
   const [, name = "kernel"] = /@compute[^{]*?\bfn\s+(\w+)/.exec(text) ?? [];
   const parsed = parseKernel(name, text);
-  expectWorkgroup(parsed, constants);
+  assertWorkgroup(parsed, constants);
   using arena = new Arena(gpu, name);
   const step = new Uint32Array(STEP_STRIDE / 4);
   step.set([x, y]);
   const before = Object.entries(outputs).map(([name, given]) =>
     [name, typeof given === "number" ? new Float32Array(given) : given] as const
   );
-  for (const [name, data] of [...Object.entries(inputs), ...before]) expectArray(text, name, data);
+  for (const [name, data] of [...Object.entries(inputs), ...before]) assertArray(text, name, data);
   const written = before.map(([name, data]) => [name, arena.upload(name, toWords(data))] as const);
   const given = Object.entries(inputs).map(([name, data]) => [name, arena.upload(name, toWords(data))]);
   const program = await Program.record(gpu, name, arena.upload("step", step).buffer, [{
@@ -72,7 +72,7 @@ export async function runKernel<const O extends Readonly<Record<string, number |
 }
 
 /** The host starts as many workgroups as the constants say, so the attribute must say the same. */
-function expectWorkgroup(kernel: Kernel, constants: Constants | undefined): void {
+function assertWorkgroup(kernel: Kernel, constants: Constants | undefined): void {
   const [, sizes = ""] = /@workgroup_size\(([^)]*)\)/.exec(kernel.source) ?? [];
   const [found = 1, foundY = 1] = sizes.split(",").map((size) => size.trim()).filter((size) => size !== "")
     .map((size) => /^\d/.test(size) ? parseInt(size) : getConstant(kernel, size, constants));
@@ -92,7 +92,7 @@ function expectWorkgroup(kernel: Kernel, constants: Constants | undefined): void
 const ARRAYS = { f32: "Float32Array", u32: "Uint32Array", i32: "Int32Array" } as const;
 
 /** @throws Error for no array of numbers, or one of another type than the binding's elements. */
-function expectArray(text: string, name: string, data: unknown): void {
+function assertArray(text: string, name: string, data: unknown): void {
   const [, type = ""] = new RegExp(`var<[^>]+>\\s*${name}\\s*:\\s*([^;]+);`).exec(text) ?? [];
   const element = /\b(f32|u32|i32)\b/.exec(type)?.[1] ??
     { f: "f32", u: "u32", i: "i32" }[/x?[234]([fui])/.exec(type)?.[1] ?? ""];

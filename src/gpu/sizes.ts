@@ -59,7 +59,7 @@ const CHUNK_ROWS = 256;
 export class Dimensions<S extends BatchSizes = BatchSizes> {
   /**
    * @param names at most four.
-   * @param chunked the one whose size says into how many chunks the batch is cut; see {@link chunks}.
+   * @param chunked the one whose size says into how many chunks the batch is cut; see {@link countChunks}.
    */
   constructor(readonly names: readonly DimName<S>[], readonly chunked: DimName<S>) {
     if (names.length > 4) throw new Error(`expected at most four dimensions, got ${names.join(", ")}`);
@@ -68,11 +68,11 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
 
   /** Index of a dimension in `step.size`. @throws Error for a number of rows that is fixed, and for an unknown name. */
   index(dim: Dim): number {
-    return this.names.indexOf(this.named(dim));
+    return this.names.indexOf(this.resolveName(dim));
   }
 
   /** The dimension as one of this kind. @throws Error as {@link index}. */
-  named(dim: Dim): DimName<S> {
+  resolveName(dim: Dim): DimName<S> {
     const name = this.names.find((name) => name === dim);
     if (name === undefined) throw new Error(`expected one of ${this.names.join(", ")}, got ${dim}`);
     return name;
@@ -83,12 +83,12 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
    * It follows from the batch alone, so that the order of every sum does too.
    * @param times as many for each chunk.
    */
-  inChunks(times = 1): ScaledSize<S> {
+  scaleByChunks(times = 1): ScaledSize<S> {
     return { of: this.chunked, per: CHUNK_ROWS, times, least: times, most: times * MAX_CHUNKS };
   }
 
   /** The same of a batch. */
-  chunks(sizes: S): number {
-    return evaluateSize(this.inChunks(), sizes);
+  countChunks(sizes: S): number {
+    return evaluateSize(this.scaleByChunks(), sizes);
   }
 }

@@ -111,7 +111,7 @@ function writeStepHeader<S extends BatchSizes>(
   );
   target.setUint32(offset + 16, first, true);
   target.setUint32(offset + 20, purpose.slot, true);
-  target.setUint32(offset + 24, dimensions.chunks(sizes), true);
+  target.setUint32(offset + 24, dimensions.countChunks(sizes), true);
   target.setFloat32(offset + 28, purpose.learningRate, true);
   target.setUint32(offset + 32, purpose.iteration, true);
   target.setFloat32(offset + 36, purpose.decay ?? 0, true);

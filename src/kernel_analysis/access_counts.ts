@@ -85,7 +85,7 @@ export function countAccesses(text: string, scope: IndexScope): AccessCounts {
     return true;
   });
   if (!isReadable) return { variables: [], storage: nothingRead, workgroup: nothingRead };
-  const [shared, others] = bySpace([...variables.values()]);
+  const [shared, others] = splitBySpace([...variables.values()]);
   return {
     variables: [...variables].map(([name, one]) => ({
       name,
@@ -108,7 +108,7 @@ function listWorkgroup({ workgroup: [wx, wy] }: IndexScope, group: Invocation["g
 }
 
 /** What has been asked one way. */
-interface Sum {
+interface AccessSum {
   /** Of invocations. */
   asked: number;
   /** Of subgroups whose addresses are known, and what these took: sectors, or turns too many. */
@@ -119,7 +119,7 @@ interface Sum {
   anywhere: boolean;
 }
 
-const none = (): Sum => ({ asked: 0, known: 0, taken: 0, perhaps: false, anywhere: false });
+const none = (): AccessSum => ({ asked: 0, known: 0, taken: 0, perhaps: false, anywhere: false });
 
 class Tally {
   readonly read = none();
@@ -152,13 +152,13 @@ class Tally {
     }
     sum.known++;
     sum.taken += space === "workgroup"
-      ? turnsTooMany(pieces(addresses, type.size, WORD))
-      : pieces(addresses, type.size, SECTOR).length;
+      ? countConflicts(listSegments(addresses, type.size, WORD))
+      : listSegments(addresses, type.size, SECTOR).length;
   }
 }
 
 /** Numbers of the pieces of memory that some addresses lie in, each once. */
-function pieces(addresses: readonly number[], size: number, piece: number): number[] {
+function listSegments(addresses: readonly number[], size: number, piece: number): number[] {
   const found: number[] = [];
   for (const at of addresses) {
     for (let k = Math.floor(at / piece); k * piece < at + size; k++) found.push(k);
@@ -167,43 +167,43 @@ function pieces(addresses: readonly number[], size: number, piece: number): numb
   return found.filter((one, k) => one !== found[k - 1]);
 }
 
-function turnsTooMany(words: readonly number[]): number {
+function countConflicts(words: readonly number[]): number {
   const banks = new Array<number>(BANKS).fill(0);
   for (const word of words) banks[word % BANKS] = (banks[word % BANKS] ?? 0) + 1;
   return Math.max(...banks) - Math.ceil(words.length / BANKS);
 }
 
 /** What is in workgroup memory, and what is not. */
-function bySpace(tallies: readonly Tally[]): [shared: Tally[], others: Tally[]] {
+function splitBySpace(tallies: readonly Tally[]): [shared: Tally[], others: Tally[]] {
   const isShared = ({ space }: Tally) => space === "workgroup";
   return [tallies.filter(isShared), tallies.filter((one) => !isShared(one))];
 }
 
 function summarizeRequests(tallies: readonly Tally[], invocations: number): LoadRequests {
-  const [shared, others] = bySpace(tallies);
+  const [shared, others] = splitBySpace(tallies);
   return {
-    reads: times(tallies.map(({ read }) => read), invocations),
-    writes: times(tallies.map(({ write }) => write), invocations),
-    readSectors: mean(others.map(({ read }) => read)),
-    writeSectors: mean(others.map(({ write }) => write)),
-    conflicts: mean(shared.flatMap(({ read, write }) => [read, write])),
+    reads: averagePerInvocation(tallies.map(({ read }) => read), invocations),
+    writes: averagePerInvocation(tallies.map(({ write }) => write), invocations),
+    readSectors: averagePerSubgroup(others.map(({ read }) => read)),
+    writeSectors: averagePerSubgroup(others.map(({ write }) => write)),
+    conflicts: averagePerSubgroup(shared.flatMap(({ read, write }) => [read, write])),
   };
 }
 
-function times(sums: readonly Sum[], invocations: number): AccessCount {
+function averagePerInvocation(sums: readonly AccessSum[], invocations: number): AccessCount {
   if (sums.some(({ perhaps }) => perhaps)) return "unreadable";
   const asked = sums.reduce((all, one) => all + one.asked, 0);
   return sums.length === 0 ? undefined : asked === 0 ? 0 : asked / invocations;
 }
 
-function mean(sums: readonly Sum[]): AccessCount {
+function averagePerSubgroup(sums: readonly AccessSum[]): AccessCount {
   if (sums.some(({ perhaps, anywhere }) => perhaps || anywhere)) return "unreadable";
   const known = sums.reduce((all, one) => all + one.known, 0);
   return known === 0 ? undefined : sums.reduce((all, one) => all + one.taken, 0) / known;
 }
 
 /** "8", "1.3", "-" of what there is nothing of. */
-export function countText(count: AccessCount): string {
+export function formatAccessCount(count: AccessCount): string {
   if (count === undefined) return "-";
   return count === "unreadable" ? "not readable" : String(Number(count.toPrecision(3)));
 }

@@ -21,17 +21,17 @@ import type {
 } from "./walk.ts";
 
 export function makeLiteral(known: WgslValue): Expression {
-  return { value: (walk) => walk.alike(known) };
+  return { value: (walk) => walk.broadcast(known) };
 }
 
 /** A variable, a constant, or a parameter. */
 export function makeNameExpression(name: string): Expression {
   return {
     value(walk, mask) {
-      const place = walk.memory(name);
+      const place = walk.getReference(name);
       return place ? walk.load(place, mask) : walk.lookup(name);
     },
-    place: (walk) => walk.memory(name),
+    reference: (walk) => walk.getReference(name),
     name,
   };
 }
@@ -47,11 +47,11 @@ export function makeUnary(sign: string, of: Expression): Expression {
   }
   return {
     value(walk, mask) {
-      if (of.place?.(walk, mask)) throw new UnreadableKernelError("a pointer to shared memory");
+      if (of.reference?.(walk, mask)) throw new UnreadableKernelError("a pointer to shared memory");
       if (of.name) walk.assign(of.name, walk.unknown(), mask); // whoever has the pointer may change it
       return walk.unknown();
     },
-    ...(of.place && { place: of.place }),
+    ...(of.reference && { reference: of.reference }),
   };
 }
 
@@ -64,7 +64,7 @@ export function makeBinary(sign: string, left: Expression, right: Expression): E
         return a.map((one, k) => applyBinary(sign, one, b[k]));
       }
       const ends = sign === "||";
-      const wanted = walk.narrowed(mask, a, ends);
+      const wanted = walk.narrow(mask, a, ends);
       const b = wanted ? right.value(walk, wanted) : walk.unknown();
       return a.map((one, k) => one === ends || b[k] === ends ? ends : one === undefined ? undefined : b[k]);
     },
@@ -72,13 +72,13 @@ export function makeBinary(sign: string, left: Expression, right: Expression): E
 }
 
 /** A part of a value, or of a place in memory, which is read there and not as a whole. */
-function part(
+function makePart(
   of: Expression,
   placeOf: (place: MemoryReference, walk: Interpreter, mask: InvocationMask) => MemoryReference,
   value: (walk: Interpreter, mask: InvocationMask) => WgslValue[],
 ): Expression {
   const place = (walk: Interpreter, mask: InvocationMask) => {
-    const whole = of.place?.(walk, mask);
+    const whole = of.reference?.(walk, mask);
     return whole && placeOf(whole, walk, mask);
   };
   return {
@@ -86,7 +86,7 @@ function part(
       const found = place(walk, mask);
       return found ? walk.load(found, mask) : value(walk, mask);
     },
-    place,
+    reference: place,
     isPart: true,
     ...(of.name !== undefined && { name: of.name }),
   };
@@ -96,7 +96,7 @@ const getField = (value: WgslValue, name: string) => typeof value === "object" ?
 
 /** `of.name` */
 export function makeMember(of: Expression, name: string): Expression {
-  return part(of, (place) => {
+  return makePart(of, (place) => {
     const found = findMember(place.type, name);
     if (!found) throw new UnreadableKernelError(`.${name}`);
     return { ...place, type: found.type, at: place.at.map((at) => at === undefined ? at : at + found.at) };
@@ -105,7 +105,7 @@ export function makeMember(of: Expression, name: string): Expression {
 
 /** `of[index]` */
 export function makeElement(of: Expression, index: Expression): Expression {
-  return part(of, (place, walk, mask) => {
+  return makePart(of, (place, walk, mask) => {
     const { element, stride = 0 } = place.type;
     if (!element) throw new UnreadableKernelError(`an element of ${place.name}`);
     const indices = index.value(walk, mask);
@@ -121,17 +121,17 @@ export function makeElement(of: Expression, index: Expression): Expression {
 }
 
 /** A function of the module or of WGSL, or what makes a value of a type. */
-export function call(
+export function makeCall(
   name: string,
   given: readonly Expression[],
   { routines, types }: WgslModule,
 ): Expression {
   const [first, ...others] = given;
   if (name === "arrayLength") {
-    return { value: (walk, mask) => walk.alike(walk.getArrayLength(first?.place?.(walk, mask))) };
+    return { value: (walk, mask) => walk.broadcast(walk.getArrayLength(first?.reference?.(walk, mask))) };
   }
   if (/^(workgroupUniformLoad|atomic\w+|textureLoad|textureStore)$/.test(name)) {
-    return { value: (walk, mask) => accessed(name, first, others, walk, mask) };
+    return { value: (walk, mask) => accessMemory(name, first, others, walk, mask) };
   }
   return {
     value(walk, mask) {
@@ -151,7 +151,7 @@ export function call(
 }
 
 /** What reads or writes memory that it is given a pointer to, or a texture. */
-function accessed(
+function accessMemory(
   name: string,
   first: Expression | undefined,
   others: readonly Expression[],
@@ -159,7 +159,7 @@ function accessed(
   mask: InvocationMask,
 ): WgslValue[] {
   for (const { value } of others) value(walk, mask);
-  const found = first?.place?.(walk, mask);
+  const found = first?.reference?.(walk, mask);
   if (!found) throw new UnreadableKernelError(`${name} of what is not known`);
   const place = { ...found, atomic: name.startsWith("atomic") };
   if (name === "workgroupUniformLoad" || name === "atomicLoad") return walk.load(place, mask);
@@ -178,7 +178,7 @@ export function makeAssignment(target: Expression, from: Expression, sign = ""):
       return values.map((one, k) => applyBinary(sign, old[k], one));
     };
     const { name } = target;
-    const place = target.place?.(walk, mask);
+    const place = target.reference?.(walk, mask);
     if (place) walk.store(place, after(() => walk.load(place, mask)), mask);
     else if (name === undefined || target.isPart) {
       // Indices of a part are read, too; a part of a variable is not followed.

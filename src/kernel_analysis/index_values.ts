@@ -22,13 +22,13 @@ const nothing: IndexValues = { lines: [], idle: false, getValue: () => undefined
 /** @param text WGSL with one entry point. @returns what an invocation of it computes; of what is not understood, nothing. */
 export function traceIndexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
   const module = tryRead(() => parseModule(text));
-  const repeated = repeatedNames(text);
+  const repeated = findRepeatedNames(text);
   return (invocation) =>
     (module && tryRead(() => runInvocation(module, scope, invocation, repeated))) ?? nothing;
 }
 
 /** Names that stand for more than one value, or may. */
-function repeatedNames(text: string): string[] {
+function findRepeatedNames(text: string): string[] {
   const body = text.replace(/\/\/.*/g, "").replace(/[^]*?@compute/, "");
   const declared = [...body.matchAll(/\b(let|var|const)\s+(\w+)/g)];
   const names = declared.map(([, , name = ""]) => name);

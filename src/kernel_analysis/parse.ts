@@ -4,10 +4,10 @@
  */
 
 import {
-  call,
   convertToType,
   makeAssignment,
   makeBinary,
+  makeCall,
   makeElement,
   makeLiteral,
   makeMember,
@@ -72,7 +72,7 @@ class Parser extends WgslTokens implements WgslModule {
     else if (word !== ";") {
       const name = this.next();
       if (word === "const") this.#constant(name);
-      else if (word === "alias") this.types.set(name, this.behind("=", () => this.#type()));
+      else if (word === "alias") this.types.set(name, this.readAfter("=", () => this.#type()));
       else if (word === "struct") this.types.set(name, this.#struct());
       else if (word === "fn") this.#routine(name, isEntry);
       else if (word === "enable") this.expect(";");
@@ -82,7 +82,7 @@ class Parser extends WgslTokens implements WgslModule {
 
   #constant(name: string): void {
     const type = this.#typed();
-    this.constants.set(name, convertToType(this.behind("=", () => this.#expression()), type));
+    this.constants.set(name, convertToType(this.readAfter("=", () => this.#expression()), type));
   }
 
   /** Their names, each with what stands in its brackets. */
@@ -97,10 +97,10 @@ class Parser extends WgslTokens implements WgslModule {
 
   #struct(): WgslType {
     this.expect("{");
-    return makeStructType(this.list("}", () => {
+    return makeStructType(this.readList("}", () => {
       const given = this.#attributes();
       const name = this.next();
-      const type = this.behind(":", () => this.#type());
+      const type = this.readAfter(":", () => this.#type());
       const size = Number(given.get("size") ?? type.size);
       const align = Number(given.get("align") ?? type.align);
       if (!(size >= 0 && align > 0)) throw new UnreadableKernelError("the place of a field");
@@ -121,7 +121,7 @@ class Parser extends WgslTokens implements WgslModule {
 
   #routine(name: string, isEntry: boolean): void {
     this.expect("(");
-    const parameters = this.list(")", () => {
+    const parameters = this.readList(")", () => {
       const builtin = this.#attributes().get("builtin");
       const name = this.next();
       this.expect(":");
@@ -146,11 +146,11 @@ class Parser extends WgslTokens implements WgslModule {
 
   #type(): WgslType {
     const name = this.next();
-    const inTemplate = () => this.template(() => this.#type());
+    const inTemplate = () => this.readTemplate(() => this.#type());
     if (name.startsWith("texture_") && this.templateText()) return texel;
-    if (name === "atomic") return { ...inTemplate(), whole: false };
+    if (name === "atomic") return { ...inTemplate(), isU32: false };
     if (name === "array") {
-      return this.template(() => {
+      return this.readTemplate(() => {
         const element = this.#type();
         return makeArrayType(element, this.take(",") ? this.#length() : 0);
       });
@@ -188,7 +188,7 @@ class Parser extends WgslTokens implements WgslModule {
       const body = this.#block();
       return (walk, mask) => walk.loop(mask, body, condition);
     }
-    return this.until(";", () => this.#simple());
+    return this.readBefore(";", () => this.#simple());
   }
 
   /** A statement that ends with a semicolon, without it: also the head of a for. */
@@ -196,10 +196,10 @@ class Parser extends WgslTokens implements WgslModule {
     if (/^(let|const|var)$/.test(this.peek())) return this.#local(this.next());
     if (this.take("return")) {
       const result = this.peek() === ";" ? undefined : this.#expression();
-      return (walk, mask) => walk.leave(mask, result?.value(walk, mask));
+      return (walk, mask) => walk.recordReturn(mask, result?.value(walk, mask));
     }
-    if (this.take("break")) return (walk, mask) => walk.end("broken", mask);
-    if (this.take("continue")) return (walk, mask) => walk.end("continued", mask);
+    if (this.take("break")) return (walk, mask) => walk.exitLoop("broken", mask);
+    if (this.take("continue")) return (walk, mask) => walk.exitLoop("continued", mask);
     const target = this.#unary();
     if (/^[;)]$/.test(this.peek())) return (walk, mask) => void target.value(walk, mask);
     const sign = this.next();
@@ -214,7 +214,7 @@ class Parser extends WgslTokens implements WgslModule {
     const type = this.#typed();
     if (kind === "var" && this.peek() !== "=") {
       // Zero, which is known of a whole number.
-      return (walk) => walk.declare(name, type?.whole ? walk.alike(0) : undefined);
+      return (walk) => walk.declare(name, type?.isU32 ? walk.broadcast(0) : undefined);
     }
     this.expect("=");
     if (this.peek() === "&") throw new UnreadableKernelError("a pointer that is kept");
@@ -224,9 +224,9 @@ class Parser extends WgslTokens implements WgslModule {
     return (walk, mask) => {
       const values = value(walk, mask);
       // What begins as nobody knows may be a float, as which whole numbers are no whole numbers.
-      const followed = kind !== "var" || type?.whole || values.some((one) => one !== undefined);
+      const followed = kind !== "var" || type?.isU32 || values.some((one) => one !== undefined);
       walk.declare(name, followed ? values : undefined);
-      if (kind !== "var") walk.note(name, from, values, mask);
+      if (kind !== "var") walk.trace(name, from, values, mask);
     };
   }
 
@@ -239,12 +239,12 @@ class Parser extends WgslTokens implements WgslModule {
 
   #for(): Statement {
     this.expect("(");
-    const first = this.take(";") ? undefined : this.until(";", () => this.#simple());
-    const condition = this.take(";") ? undefined : this.until(";", () => this.#expression());
-    const next = this.take(")") ? undefined : this.until(")", () => this.#simple());
+    const first = this.take(";") ? undefined : this.readBefore(";", () => this.#simple());
+    const condition = this.take(";") ? undefined : this.readBefore(";", () => this.#expression());
+    const next = this.take(")") ? undefined : this.readBefore(")", () => this.#simple());
     const body = this.#block();
     return (walk, mask) =>
-      walk.scoped(() => {
+      walk.inScope(() => {
         first?.(walk, mask);
         walk.loop(mask, body, condition, next);
       });
@@ -264,14 +264,14 @@ class Parser extends WgslTokens implements WgslModule {
     let of = this.#operand();
     for (;;) {
       if (this.take(".")) of = makeMember(of, this.next());
-      else if (this.take("[")) of = makeElement(of, this.until("]", () => this.#expression()));
+      else if (this.take("[")) of = makeElement(of, this.readBefore("]", () => this.#expression()));
       else return of;
     }
   }
 
   #operand(): Expression {
     const word = this.next();
-    if (word === "(") return this.until(")", () => this.#expression());
+    if (word === "(") return this.readBefore(")", () => this.#expression());
     if (/^\.?\d/.test(word)) {
       const [, whole] = /^(0x[\da-f]+|\d+)u?$/i.exec(word) ?? [];
       return makeLiteral(whole === undefined ? undefined : Number(whole));
@@ -281,12 +281,12 @@ class Parser extends WgslTokens implements WgslModule {
     const isTemplate = /^(array|bitcast|vec\d|mat\dx\d)$/.test(word) && this.peek() === "<";
     const of = isTemplate ? this.templateText() : "";
     if (this.take("(")) {
-      const given = this.list(")", () => this.#expression());
-      return call(of === "u32" ? `${word}u` : word + of, given, this);
+      const given = this.readList(")", () => this.#expression());
+      return makeCall(of === "u32" ? `${word}u` : word + of, given, this);
     }
     // Headers of several steps are alike in all that is known of them.
     if (word === "steps" && this.take("[")) {
-      this.until("]", () => this.#expression());
+      this.readBefore("]", () => this.#expression());
       return { value: (walk) => walk.lookup("step") };
     }
     return makeNameExpression(word);

@@ -58,20 +58,20 @@ export class WgslTokens {
   }
 
   /** What stands behind a sign. */
-  behind<T>(sign: string, read: () => T): T {
+  readAfter<T>(sign: string, read: () => T): T {
     this.expect(sign);
     return read();
   }
 
   /** What stands before a sign. */
-  until<T>(sign: string, read: () => T): T {
+  readBefore<T>(sign: string, read: () => T): T {
     const found = read();
     this.expect(sign);
     return found;
   }
 
   /** What stands between commas, to the sign that closes it. */
-  list<T>(close: string, read: () => T): T[] {
+  readList<T>(close: string, read: () => T): T[] {
     const found: T[] = [];
     while (!this.take(close)) {
       found.push(read());
@@ -83,7 +83,7 @@ export class WgslTokens {
   }
 
   /** What stands between < and >. */
-  template<T>(read: () => T): T {
+  readTemplate<T>(read: () => T): T {
     this.expect("<");
     const found = read();
     const token = this.#tokens[this.#k];

@@ -14,12 +14,12 @@ export interface WgslType {
   readonly stride?: number;
   readonly fields?: ReadonlyMap<string, { readonly at: number; readonly type: WgslType }>;
   /** Whether it is a u32, which an index may be made of. */
-  readonly whole?: boolean;
+  readonly isU32?: boolean;
 }
 
 const word: WgslType = { size: 4, align: 4 };
 const SCALARS: Readonly<Record<string, WgslType>> = {
-  u32: { ...word, whole: true },
+  u32: { ...word, isU32: true },
   ...{ i32: word, f32: word, bool: word, f16: { size: 2, align: 2 } },
 };
 const SUFFIX: Readonly<Record<string, string>> = { u: "u32", i: "i32", f: "f32", h: "f16" };
@@ -105,14 +105,14 @@ export function applyUnary(sign: string, value: WgslValue): WgslValue {
   return sign === "~" && typeof value === "number" ? ~value >>> 0 : undefined;
 }
 
-const numbers = (of: (...values: number[]) => number) => (...values: WgslValue[]): WgslValue =>
+const liftNumbers = (of: (...values: number[]) => number) => (...values: WgslValue[]): WgslValue =>
   values.every((value) => typeof value === "number") ? of(...values as number[]) : undefined;
 
 /** Functions of WGSL whose values are followed. */
 export const BUILTINS: Readonly<Record<string, (...values: WgslValue[]) => WgslValue>> = {
-  min: numbers((a, b) => Math.min(a, b)),
-  max: numbers((a, b) => Math.max(a, b)),
-  clamp: numbers((x, low, high) => Math.min(Math.max(x, low), high)),
+  min: liftNumbers((a, b) => Math.min(a, b)),
+  max: liftNumbers((a, b) => Math.max(a, b)),
+  clamp: liftNumbers((x, low, high) => Math.min(Math.max(x, low), high)),
   // Beside a float a whole number is one, too.
   select: (no, yes, which) => [no, yes, which].includes(undefined) ? undefined : which ? yes : no,
   u32: (value) => typeof value === "boolean" ? Number(value) : value,
@@ -135,7 +135,7 @@ export function makeStructure(type: WgslType | undefined) {
 
 /** What a value is as one of a type: a number that is declared as i32 or f32 does not count as one. */
 export function convertValue(value: WgslValue, type: WgslType | undefined): WgslValue {
-  const foreign = type !== undefined && !type.whole && !type.element && !type.fields;
+  const foreign = type !== undefined && !type.isU32 && !type.element && !type.fields;
   return foreign && typeof value === "number" ? undefined : value;
 }
 

@@ -22,10 +22,10 @@ export const [OFF, PERHAPS, ON] = [0, 1, 2] as const;
 export type InvocationMask = Uint8Array;
 
 /** Those of a mask, or nobody. */
-const somebody = (mask: InvocationMask) => mask.some((state) => state !== OFF) ? mask : undefined;
+const nonEmpty = (mask: InvocationMask) => mask.some((state) => state !== OFF) ? mask : undefined;
 
 /** Statements of an invocation that are followed: some seconds. */
-const PATIENCE = 20_000_000;
+const MAX_STATEMENTS = 20_000_000;
 
 export type AddressSpace = "storage" | "uniform" | "workgroup" | "texture";
 
@@ -46,7 +46,7 @@ export interface Expression {
   /** Of each invocation; of one that is switched off, anything. */
   readonly value: (walk: Interpreter, mask: InvocationMask) => WgslValue[];
   /** Where it stands, if that is in memory which invocations share. */
-  readonly place?: (walk: Interpreter, mask: InvocationMask) => MemoryReference | undefined;
+  readonly reference?: (walk: Interpreter, mask: InvocationMask) => MemoryReference | undefined;
   /** Of a variable, or of a part of one. */
   readonly name?: string;
   readonly isPart?: boolean;
@@ -95,7 +95,7 @@ export interface InterpreterOptions {
 }
 
 /** Who has left: a loop, or this turn of it. */
-interface Left {
+interface LoopExits {
   readonly broken: InvocationMask;
   readonly continued: InvocationMask;
 }
@@ -105,7 +105,7 @@ interface Frame {
   readonly scopes: Map<string, WgslValue[] | undefined>[];
   readonly returned: InvocationMask;
   readonly result: WgslValue[];
-  left: Left | undefined;
+  exits: LoopExits | undefined;
 }
 
 export class Interpreter {
@@ -120,8 +120,8 @@ export class Interpreter {
   #frame: Frame;
   #depth = 0;
   /** Statements are under way that nobody knows to be reached. */
-  #unsure = 0;
-  #done = 0;
+  #uncertain = 0;
+  #executed = 0;
 
   constructor(
     private readonly module: WgslModule,
@@ -135,10 +135,10 @@ export class Interpreter {
 
   /** What the entry point is given, of the first invocation. */
   get builtins(): [name: string, value: WgslValue][] {
-    return [...this.#given()].map(([name, [value]]) => [name, value]);
+    return [...this.#arguments()].map(([name, [value]]) => [name, value]);
   }
 
-  #given(): Map<string, WgslValue[]> {
+  #arguments(): Map<string, WgslValue[]> {
     return new Map(
       this.module.entry?.parameters.map(({ name, builtin = "" }) => [
         name,
@@ -149,13 +149,13 @@ export class Interpreter {
 
   /** Follows the entry point. @throws UnreadableKernelError */
   run(): void {
-    this.#frame = this.#makeFrame(this.#given());
+    this.#frame = this.#makeFrame(this.#arguments());
     this.module.entry?.body(this, this.#all());
   }
 
   /** Evaluates an expression with some names of the first invocation. */
   evaluate({ value }: Expression, names: ReadonlyMap<string, WgslValue>): WgslValue {
-    this.#frame = this.#makeFrame(new Map([...names].map(([name, one]) => [name, this.alike(one)])));
+    this.#frame = this.#makeFrame(new Map([...names].map(([name, one]) => [name, this.broadcast(one)])));
     return value(this, this.#all())[0];
   }
 
@@ -164,23 +164,23 @@ export class Interpreter {
   }
 
   /** The same of all invocations. */
-  alike(value: WgslValue): WgslValue[] {
+  broadcast(value: WgslValue): WgslValue[] {
     return new Array<WgslValue>(this.lanes).fill(value);
   }
 
   unknown(): WgslValue[] {
-    return this.alike(undefined);
+    return this.broadcast(undefined);
   }
 
   #makeFrame(names: Map<string, WgslValue[] | undefined>): Frame {
     const returned = new Uint8Array(this.lanes);
-    return { scopes: [names], returned, result: this.unknown(), left: undefined };
+    return { scopes: [names], returned, result: this.unknown(), exits: undefined };
   }
 
   lookup(name: string): WgslValue[] {
     const { scopes } = this.#frame;
     const scope = scopes.findLast((scope) => scope.has(name));
-    return scope ? scope.get(name) ?? this.unknown() : this.alike(this.#constant(name));
+    return scope ? scope.get(name) ?? this.unknown() : this.broadcast(this.#constant(name));
   }
 
   #constant(name: string): WgslValue {
@@ -199,25 +199,25 @@ export class Interpreter {
   }
 
   /** Where a variable of the module stands; undefined where a name of the function hides it, and of what is not in memory. */
-  memory(name: string): MemoryReference | undefined {
+  getReference(name: string): MemoryReference | undefined {
     const variable = this.module.variables.get(name);
     if (!variable || name === "step" || this.#frame.scopes.some((scope) => scope.has(name))) return undefined;
     const { space, type } = variable;
-    return { name, space, type, at: this.alike(0) as number[] };
+    return { name, space, type, at: this.broadcast(0) as number[] };
   }
 
   load(place: MemoryReference, mask: InvocationMask): WgslValue[] {
     this.access(place, "read", mask);
     if (this.#isShared(place)) {
-      return this.alike(this.#shared.has(place.name) ? this.#shared.get(place.name) : 0);
+      return this.broadcast(this.#shared.has(place.name) ? this.#shared.get(place.name) : 0);
     }
     const data = this.module.variables.get(place.name)?.constant ? this.scope.data?.[place.name] : undefined;
-    const { whole, element } = place.type;
-    if (!data || !(whole || (element?.whole && !element.element))) return this.unknown();
+    const { isU32, element } = place.type;
+    if (!data || !(isU32 || (element?.isU32 && !element.element))) return this.unknown();
     const word = (at: number) => data[at / 4];
     return place.at.map((at) => {
       if (at === undefined) return undefined;
-      if (whole) return word(at);
+      if (isU32) return word(at);
       const count = place.type.size / 4;
       return makeVector(Array.from({ length: count }, (_, k) => word(at + 4 * k)));
     });
@@ -240,7 +240,7 @@ export class Interpreter {
   }
 
   #isShared({ space, name }: MemoryReference): boolean {
-    return space === "workgroup" && this.module.variables.get(name)?.type.whole === true;
+    return space === "workgroup" && this.module.variables.get(name)?.type.isU32 === true;
   }
 
   access(place: MemoryReference, kind: "read" | "write", mask: InvocationMask): void {
@@ -260,12 +260,12 @@ export class Interpreter {
   }
 
   /** A let or const, and what it is computed from: a line of the entry point. */
-  note(name: string, from: string, [value]: readonly WgslValue[], mask: InvocationMask): void {
-    if (this.#depth > 0 || this.#unsure > 0 || mask[0] === OFF || typeof value !== "number") return;
+  trace(name: string, from: string, [value]: readonly WgslValue[], mask: InvocationMask): void {
+    if (this.#depth > 0 || this.#uncertain > 0 || mask[0] === OFF || typeof value !== "number") return;
     this.lines.push({ name, from, value });
   }
 
-  scoped(act: () => void): void {
+  inScope(act: () => void): void {
     const { scopes } = this.#frame;
     scopes.push(new Map());
     act();
@@ -275,12 +275,14 @@ export class Interpreter {
   /** @param bare whether it begins with a return. */
   block(statements: readonly Statement[], mask: InvocationMask, bare: boolean): void {
     if (bare && this.#depth === 0 && mask[0] === ON) this.idle = true;
-    this.scoped(() => {
+    this.inScope(() => {
       for (const statement of statements) {
         const live = this.#live(mask);
         if (!live) return;
-        this.#done += this.lanes;
-        if (this.#done > PATIENCE) throw new UnreadableKernelError("it takes too many turns to follow");
+        this.#executed += this.lanes;
+        if (this.#executed > MAX_STATEMENTS) {
+          throw new UnreadableKernelError("it takes too many turns to follow");
+        }
         statement(this, live);
       }
     });
@@ -288,14 +290,14 @@ export class Interpreter {
 
   /** Who of these is still there; undefined for nobody. */
   #live(mask: InvocationMask): InvocationMask | undefined {
-    const { returned, left } = this.#frame;
-    return somebody(mask.map((state, k) => {
+    const { returned, exits: left } = this.#frame;
+    return nonEmpty(mask.map((state, k) => {
       const gone = Math.max(returned[k] ?? OFF, left?.broken[k] ?? OFF, left?.continued[k] ?? OFF);
       return Math.min(state, ON - gone);
     }));
   }
 
-  leave(mask: InvocationMask, values?: readonly WgslValue[]): void {
+  recordReturn(mask: InvocationMask, values?: readonly WgslValue[]): void {
     const { returned, result } = this.#frame;
     mask.forEach((state, k) => {
       if (state === OFF) return;
@@ -305,8 +307,8 @@ export class Interpreter {
     });
   }
 
-  end(which: keyof Left, mask: InvocationMask): void {
-    const left = this.#frame.left?.[which];
+  exitLoop(which: keyof LoopExits, mask: InvocationMask): void {
+    const left = this.#frame.exits?.[which];
     if (!left) throw new UnreadableKernelError(`${which} outside of a loop`);
     mask.forEach((state, k) => mark(left, k, state));
   }
@@ -327,8 +329,8 @@ export class Interpreter {
   }
 
   /** Those that go on where a condition is not `ends`; undefined for nobody. */
-  narrowed(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
-    return somebody(mask.map((state, k) => {
+  narrow(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
+    return nonEmpty(mask.map((state, k) => {
       const value = condition[k];
       return value === ends ? OFF : value === undefined ? Math.min(state, PERHAPS) : state;
     }));
@@ -337,25 +339,25 @@ export class Interpreter {
   branch(condition: Expression, yes: Statement, no: Statement | undefined, mask: InvocationMask): void {
     const values = condition.value(this, mask);
     const unknown = Number(values.some((value, k) => mask[k] !== OFF && value === undefined));
-    this.#unsure += unknown;
-    const [then, otherwise] = [this.narrowed(mask, values, false), this.narrowed(mask, values, true)];
+    this.#uncertain += unknown;
+    const [then, otherwise] = [this.narrow(mask, values, false), this.narrow(mask, values, true)];
     if (then) yes(this, then);
     if (otherwise) no?.(this, otherwise);
-    this.#unsure -= unknown;
+    this.#uncertain -= unknown;
   }
 
   /** Turns as long as somebody is surely in it; whoever is there perhaps is followed through one turn. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
-    const before = this.#frame.left;
-    const left: Left = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };
-    this.#frame.left = left;
-    this.#unsure++;
+    const before = this.#frame.exits;
+    const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };
+    this.#frame.exits = left;
+    this.#uncertain++;
     let turning: InvocationMask | undefined = this.options.skipsLoops
       ? mask.map((state) => Math.min(state, PERHAPS))
       : mask;
     while (turning) {
       const live: InvocationMask | undefined = this.#live(turning);
-      const inside = live && (condition ? this.narrowed(live, condition.value(this, live), false) : live);
+      const inside = live && (condition ? this.narrow(live, condition.value(this, live), false) : live);
       if (!inside) break;
       body(this, inside);
       left.continued.fill(OFF);
@@ -366,8 +368,8 @@ export class Interpreter {
       condition?.value(this, turning); // perhaps it is asked again
       break;
     }
-    this.#unsure--;
-    this.#frame.left = before;
+    this.#uncertain--;
+    this.#frame.exits = before;
   }
 }
 

@@ -8,7 +8,7 @@ import lstmWorkgroup from "../../kernels/lstm/lstm_forward_2_workgroup.wgsl" wit
 import lstmVectors from "../../kernels/lstm/lstm_forward_3_vectors.wgsl" with { type: "text" };
 import type { Gpu } from "../gpu/device.ts";
 import { parseKernel } from "../gpu/kernel.ts";
-import { computeLstmBytes, type LstmDirection, usersPerWorkgroup } from "../gpu/kernel_variants.ts";
+import { computeLstmBytes, countGroupUsers, type LstmDirection } from "../gpu/kernel_variants.ts";
 import { groupShape, lstmKernels, type LstmWeightStorage } from "../ops/kernel_selection.ts";
 import { padColumns } from "../tape/tensor.ts";
 import { makeLstm } from "../selftest/ops/encoder_recipes.ts";
@@ -99,7 +99,7 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
     { ...groupStep(direction, () => 1, "workgroup"), idea: "weights in workgroup memory" },
     { ...groupStep(direction, () => 4, "workgroup"), idea: "four users a workgroup" },
     {
-      ...groupStep(direction, (units) => usersPerWorkgroup("group", units / 4) ?? 1, "registers"),
+      ...groupStep(direction, (units) => countGroupUsers("group", units / 4) ?? 1, "registers"),
       idea: "weights in registers, users for 64 invocations (shipped for GPUs)",
     },
   ];

@@ -82,7 +82,7 @@ export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<Click
   const trial = createOpTrial(gpu, { ...c, leaves }, forGpu);
   const { arena, sizes, reference: { gradients: [, expected] } } = trial;
   const length = padColumns(K) * padColumns(N);
-  const chunks = clickDimensions.chunks(sizes);
+  const chunks = clickDimensions.countChunks(sizes);
   const partials = arena.allocate("partials of weights", 4 * chunks * length);
   const views = { partials, places: arena.upload("place", Uint32Array.of(length, 0, 0, 0)) };
   return {
@@ -295,7 +295,7 @@ export function listInputSteps(): LadderStep[] {
 export function listWeightSteps(): LadderStep[] {
   const blocks = (k4: number, n4: number): StepInvocations => (size) => {
     const [, K4, N4] = toVectorSizes(size);
-    return [Math.ceil(K4 / k4) * Math.ceil(N4 / n4), clickDimensions.inChunks()];
+    return [Math.ceil(K4 / k4) * Math.ceil(N4 / n4), clickDimensions.scaleByChunks()];
   };
   const shipped = (own: MatmulKernel) => {
     const invocations: StepInvocations = (size) => {

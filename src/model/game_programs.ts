@@ -188,7 +188,13 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);
   const createTape = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
     const touchedOnly = adam?.kind === "row-sparse";
-    return new ClickTape(batch, { arena, parameters, capacity, variants: gpu.variants, touchedOnly });
+    return new ClickTape(batch, {
+      arena,
+      parameters,
+      capacity,
+      variants: gpu.variants,
+      sparseGradients: touchedOnly,
+    });
   };
   const moves = training?.reward;
   const mode: RecordingOptions = moves ? { training: true, itemDropout: training.itemDropout } : evaluating;

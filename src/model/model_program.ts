@@ -177,7 +177,7 @@ export function recordModelStep(
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);
   const { variants } = model.gpu;
   const touchedOnly = training?.adam.kind === "row-sparse";
-  const tape = new ClickTape(batch, { arena, parameters, capacity, variants, touchedOnly });
+  const tape = new ClickTape(batch, { arena, parameters, capacity, variants, sparseGradients: touchedOnly });
   const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
   const scores = model.record(tape, mode);
   const { eta, loss: kind } = model.config;

@@ -166,7 +166,7 @@ export class UserModel implements ItemScorer {
    */
   async gradients(): Promise<Weights> {
     const gradients = await this.parameters.read(this.parameters.gradient.buffer);
-    for (const name of this.parameters.touchedOnly) gradients.delete(name);
+    for (const name of this.parameters.sparseTables) gradients.delete(name);
     for (const { name, constant } of this.parameters.specs) if (constant) gradients.delete(name);
     return gradients;
   }

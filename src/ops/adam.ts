@@ -29,7 +29,7 @@ export const adamKinds = ["dense", "row-sparse"] as const satisfies readonly Ada
 export interface GradientViews<S extends BatchSizes> {
   readonly dimensions: Dimensions<S>;
   /** Tables whose gradient is made by touched row. */
-  readonly touched: ReadonlyMap<Tensor, SparseRows<S>>;
+  readonly sparseRows: ReadonlyMap<Tensor, SparseRows<S>>;
 }
 
 /** Adam's two moments of every parameter, laid out like the weights. */
@@ -50,11 +50,11 @@ export class AdamState {
    *   tests.
    */
   dispatches<S extends BatchSizes>(
-    { dimensions, touched }: GradientViews<S>,
+    { dimensions, sparseRows: touched }: GradientViews<S>,
     most: number = this.parameters.gpu.bindingBytes,
   ): DispatchSpec<S>[] {
     return [
-      ...this.parameters.rangesWithout(touched.keys()).flatMap((range) => splitBindingRanges(range, most))
+      ...this.parameters.listRangesWithout(touched.keys()).flatMap((range) => splitBindingRanges(range, most))
         .map((window) => this.#denseDispatch(dimensions, window)),
       ...[...touched].map(([table, rows]) => this.#rowsDispatch(dimensions, table, rows)),
     ];
@@ -92,8 +92,8 @@ export class AdamState {
       },
       invocations: [window.size / 16],
       cost: (s) => ({
-        flops: 2.5 * window.size + sums * dimensions.chunks(s),
-        bytes: 7 * window.size + 4 * sums * dimensions.chunks(s),
+        flops: 2.5 * window.size + sums * dimensions.countChunks(s),
+        bytes: 7 * window.size + 4 * sums * dimensions.countChunks(s),
       }),
     };
   }
@@ -116,7 +116,7 @@ export class AdamState {
         DECAYS: parameters.decaying.some(({ start, end }) => start <= at && at < end),
       },
       views: {
-        touched: list,
+        sparseRows: list,
         gradient,
         weights: of(parameters.weights),
         m: of(this.m),

@@ -152,10 +152,10 @@ function trainingForward<S extends BatchSizes>(norm: TrainingNorm<S>): DispatchS
       label: `${name} statistics`,
       constants: { M, N4 },
       views: { input: input.view, chunk_statistics: chunkSums },
-      invocations: [dimensions.inChunks(N4)],
+      invocations: [dimensions.scaleByChunks(N4)],
       cost: (s) => ({
         flops: 4 * resolveDimension(rows, s) * N,
-        bytes: 16 * N4 * (resolveDimension(rows, s) + 2 * dimensions.chunks(s)),
+        bytes: 16 * N4 * (resolveDimension(rows, s) + 2 * dimensions.countChunks(s)),
       }),
     },
     {
@@ -195,10 +195,10 @@ function backward<S extends BatchSizes>(norm: TrainingNorm<S>, call: OpCall<S>):
       chunk_sums: chunkSums,
       ...partialViews(call, toScale, { bias: toShift }),
     },
-    invocations: [dimensions.inChunks(N4)],
+    invocations: [dimensions.scaleByChunks(N4)],
     cost: (s) => ({
       flops: 4 * resolveDimension(rows, s) * N,
-      bytes: 16 * N4 * (2 * resolveDimension(rows, s) + 4 * dimensions.chunks(s)),
+      bytes: 16 * N4 * (2 * resolveDimension(rows, s) + 4 * dimensions.countChunks(s)),
     }),
   }];
   const target = call.gradient(input);

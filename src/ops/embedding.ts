@@ -88,8 +88,8 @@ export function sparseEmbeddingGradient(
   table: Tensor,
   source: Memory,
 ): ClickDispatch | undefined {
-  if (!tape.options.touchedOnly) return undefined;
-  const touched = call.touches(table, "events", tape.saved(`${table.name} touched`, "events", 1));
+  if (!tape.options.sparseGradients) return undefined;
+  const touched = call.sparseGradient(table, "events", tape.saved(`${table.name} touched`, "events", 1));
   if (!touched) return undefined;
   const { event, ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = table.stride / 4;

@@ -47,7 +47,7 @@ export function firstLayer(
   if (counts) expectShape("first_layer", counts.weights, counts.input.columns, state.columns);
   const C4 = counts ? counts.input.stride / 4 : 0;
   const shape = getVectorConstants(tape.options.variants);
-  const made = shape.VECTORS === 1 && !counts ? state.factors?.(MADE_COLUMNS) : undefined;
+  const made = shape.VECTORS === 1 && !counts ? state.deferLinear?.(MADE_COLUMNS) : undefined;
   const output = tape.tensor(name, "rows", state.columns, { activation: "elu", textured: true });
   const N4 = output.stride / 4;
   const dropout = dropoutConstants(itemDropout);
@@ -112,7 +112,7 @@ function backward(
   if (!toState || !toItem) throw new Error(`first_layer: ${item.name} and ${state.name} must be trainable`);
   const table = isTable(item);
   // By distinct item, as with dense features; or a row for every item of the catalogue.
-  const touched = table ? call.touches(item, "items", slotItem) : undefined;
+  const touched = table ? call.sparseGradient(item, "items", slotItem) : undefined;
   const ITEMS = table && !touched ? Number(item.rows) : 0;
   const itemRows = (s: ClickSizes) => ITEMS || s.items;
   return [{

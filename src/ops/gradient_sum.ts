@@ -63,10 +63,10 @@ export class GradientSum<S extends BatchSizes> {
     const update = await record("update", adam.dispatches(gradients, most));
     if (!inParts) return new GradientSum(update, undefined);
     const { parameters } = adam;
-    const { dimensions, touched } = gradients;
+    const { dimensions, sparseRows: touched } = gradients;
     const total = arena.allocateUnbound("gradient of the parts before", 4 * parameters.length);
     const tables = [...touched].map(([table, rows]) => ({ table, rows, marks: findRowMarks(table, arena) }));
-    const dense = parameters.rangesWithout(touched.keys()).flatMap((range) =>
+    const dense = parameters.listRangesWithout(touched.keys()).flatMap((range) =>
       splitBindingRanges(range, most)
     );
     const adding = (part: MicroBatchPart) =>
@@ -81,7 +81,7 @@ export class GradientSum<S extends BatchSizes> {
       first: await adding({ first: true, last: false }),
       inner: await adding({ first: false, last: false }),
       last: await adding({ first: false, last: true }),
-      update: await record("update", adam.dispatches({ dimensions, touched: sums }, most)),
+      update: await record("update", adam.dispatches({ dimensions, sparseRows: sums }, most)),
     };
     return new GradientSum(update, { programs, marks: tables.map(({ marks }) => marks) });
   }
@@ -195,7 +195,7 @@ export class SharedGradient<S extends BatchSizes> {
    */
   static async create<S extends BatchSizes>(
     adam: AdamState,
-    { dimensions, touched }: GradientViews<S>,
+    { dimensions, sparseRows: touched }: GradientViews<S>,
     steps: GPUBuffer,
     arena: Arena,
     ranks: number,
@@ -219,14 +219,14 @@ export class SharedGradient<S extends BatchSizes> {
     const unused = arena.allocateUnbound("sums of chunks", Math.max(16, 4 * summed));
     const adding = splitBindingRanges(summed, most)
       .map((window) => addDispatch(adam, unused, window, { first: true, last: true }));
-    const whole = parameters.rangesWithout(touched.keys()).map(({ start, end }) => {
+    const whole = parameters.listRangesWithout(touched.keys()).map(({ start, end }) => {
       const from = Math.max(start, summed);
       return { buffer: gradient.buffer, offset: 4 * from, size: 4 * Math.max(0, end - from) };
     });
     const dense = [{ ...partials, size: 4 * summed }, ...whole].filter(({ size }) => size > 0);
     return new SharedGradient(
       await Program.record(gpu, "sums of chunks", steps, adding),
-      await Program.record(gpu, "update", steps, adam.dispatches({ dimensions, touched: sums })),
+      await Program.record(gpu, "update", steps, adam.dispatches({ dimensions, sparseRows: sums })),
       [...touched.values()],
       dense,
       tables,

@@ -121,7 +121,7 @@ function byItem({ tape, item, state, N4, constants }: ItemTerm, call: ClickCall)
   const { row, ranked, slotFirst, slotItem, sorted } = tape.batch;
   const table = isTable(item);
   // By distinct item, as with dense features; or a row for every item of the catalogue.
-  const touched = table ? call.touches(item, "items", slotItem) : undefined;
+  const touched = table ? call.sparseGradient(item, "items", slotItem) : undefined;
   const ITEMS = table && !touched ? Number(item.rows) : 0;
   return {
     kernel: gradientKernel,

@@ -24,6 +24,7 @@ import {
   chooseLstmVariant,
   chooseMatmulVariant,
   computeLstmBytes,
+  countGroupUsers,
   formatLstmKey,
   formatMatmulKey,
   type KernelVariant,
@@ -33,7 +34,6 @@ import {
   lstmVariants,
   type MatmulDirection,
   type MatmulVariant,
-  usersPerWorkgroup,
   usesTextures,
   type VariantContext,
 } from "../gpu/kernel_variants.ts";
@@ -133,7 +133,7 @@ export function matmulDispatch<S extends BatchSizes>(
     choices: [{
       key: formatMatmulKey(direction, k4, n4),
       variants: listMatmulVariants(choice, direction, k4, n4, rows),
-      by: (variant) => by(getMatmulKernel(direction, variant)),
+      buildDispatch: (variant) => by(getMatmulKernel(direction, variant)),
     }],
   };
 }
@@ -176,8 +176,8 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
   dimensions: Dimensions<S>,
 ): InvocationCounts<S> {
   return kernel.shape === "tiled"
-    ? [16 * Math.ceil(k4 / 16) * Math.ceil(n4 / 16), dimensions.inChunks(16)]
-    : [dimensions.inChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
+    ? [16 * Math.ceil(k4 / 16) * Math.ceil(n4 / 16), dimensions.scaleByChunks(16)]
+    : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
 /** Of {@link gradientsKernel}: along y first the chunks of each block of columns, then the blocks of rows. */
@@ -188,7 +188,7 @@ export function computeGradientsInvocations<S extends BatchSizes>(
   dimensions: Dimensions<S>,
 ): InvocationCounts<S> {
   const groups = (s: S) =>
-    Math.ceil(n4 / 16) * dimensions.chunks(s) + Math.ceil(resolveDimension(rows, s) / 64);
+    Math.ceil(n4 / 16) * dimensions.countChunks(s) + Math.ceil(resolveDimension(rows, s) / 64);
   return [16 * Math.ceil(k4 / 16), { of: groups, times: 16 }];
 }
 
@@ -285,7 +285,7 @@ function buildLstmKernelUse(
 ): LstmKernelUse {
   const known = lstmVariants.find((one) => one === variant);
   if (!known) throw new Error(`there is no ${variant} kernel of an LSTM`);
-  const users = usersPerWorkgroup(known, h4);
+  const users = countGroupUsers(known, h4);
   if (users === undefined) return loopShape(direction, h4, 1);
   return groupShape(direction, h4, users, chooseLstmWeightStorage(direction, 4 * h4, users, bytes));
 }
@@ -321,6 +321,11 @@ export function lstmDispatch<S extends BatchSizes>(
     make(buildLstmKernelUse(direction, h4, variant, choice.workgroupBytes));
   return {
     ...by(chooseLstmVariant(choice, direction, h4)),
-    choices: [{ key: formatLstmKey(direction, h4), variants: listLstmVariants(h4), serial: true, by }],
+    choices: [{
+      key: formatLstmKey(direction, h4),
+      variants: listLstmVariants(h4),
+      serial: true,
+      buildDispatch: by,
+    }],
   };
 }

@@ -93,8 +93,8 @@ export function linear<S extends BatchSizes, R>(
     groups: weights.groups,
     activation,
     textured: true,
-    dots,
-    factors,
+    rowDots: dots,
+    deferLinear: factors,
   });
 
   const product = { input, weights, bias, rows, gather };
@@ -159,7 +159,7 @@ function bothGradients<S extends BatchSizes>(
       const m = resolveDimension(rows, s);
       return {
         flops: 4 * m * input.columns * weights.columns,
-        bytes: 16 * (2 * m * K4 + m * N4 + (1 + dimensions.chunks(s)) * 4 * K4 * N4),
+        bytes: 16 * (2 * m * K4 + m * N4 + (1 + dimensions.countChunks(s)) * 4 * K4 * N4),
       };
     },
     choices: [...ofWeights.choices ?? [], ...ofInput.choices ?? []],
@@ -295,7 +295,7 @@ export function weightGradient<S extends BatchSizes>(
       return {
         flops: 2 * m * columns * g.weights.columns,
         bytes: 16 * (estimateDistinctRows(m, g.input.rows, s) * K4 + m * (secondK4 + N4) +
-          call.dimensions.chunks(s) * 4 * (K4 + secondK4) * N4),
+          call.dimensions.countChunks(s) * 4 * (K4 + secondK4) * N4),
       };
     },
   }));

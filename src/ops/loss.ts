@@ -7,7 +7,7 @@
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
 import subgroupsText from "../../kernels/choice/outcome_sum_subgroups.wgsl" with { type: "text" };
 import { getConstant, parseKernel } from "../gpu/kernel.ts";
-import { chooseSumVariant, type KernelVariant, sumVariantsFor } from "../gpu/kernel_variants.ts";
+import { chooseSumVariant, type KernelVariant, listSumVariants } from "../gpu/kernel_variants.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type BatchSizes, resolveDimension } from "../gpu/sizes.ts";
@@ -46,7 +46,7 @@ export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss
     const target = moved && call.gradient(moved);
     if (target?.accumulate) throw new Error(`${op}: expected ${moved?.name} to have no other use`);
     const dispatch = loss.dispatch(call, target?.view ?? unused);
-    if (!ring || moved?.addsUp?.({ outcome: output, ring })) return [dispatch];
+    if (!ring || moved?.sumOutcomes?.({ outcome: output, ring })) return [dispatch];
     return [dispatch, outcomeSum(tape, { outcome: output, ring })];
   };
   return tape.record({ op, inputs, output, forward, backward, reference });
@@ -58,7 +58,7 @@ export function outcomeSum<S extends BatchSizes>(
   { outcome, ring }: OutcomeSums,
 ): DispatchSpec<S> {
   const vectors = outcome.columns / 4;
-  const rows = dimensions.named(outcome.rows);
+  const rows = dimensions.resolveName(outcome.rows);
   const size = choice.variants.kind === "gpu" ? "GPU_WORKGROUP" : "WORKGROUP";
   const by = (variant: KernelVariant): DispatchSpec<S> => ({
     kernel: variant === "subgroups" ? subgroupsKernel : sumKernel,
@@ -72,7 +72,9 @@ export function outcomeSum<S extends BatchSizes>(
     }),
   });
   const key = sumKernel.name;
-  const variants = sumVariantsFor(choice);
+  const variants = listSumVariants(choice);
   const chosen = by(chooseSumVariant(choice, key));
-  return variants.length > 1 ? { ...chosen, choices: [{ key, variants, serial: true, by }] } : chosen;
+  return variants.length > 1
+    ? { ...chosen, choices: [{ key, variants, serial: true, buildDispatch: by }] }
+    : chosen;
 }

@@ -143,7 +143,7 @@ export function tokenSum(
   const { slotItem, event, items: { tokens } } = tape.batch;
   if (!tokens) throw new Error(`${call.label}: expected items with tokens`);
   const N4 = table.stride / 4;
-  const sums = (s: ClickSizes) => tokens.pairsAtMost(s[rows]);
+  const sums = (s: ClickSizes) => tokens.boundPairs(s[rows]);
   return {
     kernel: sumKernel,
     label: `${call.label} tokens`,
@@ -183,8 +183,8 @@ export function tokenGradient(
   const byItem = FED ? tape.saved(`${call.label} gradient by fed item`, "items", table.stride) : undefined;
   const V = tokens.count;
   const N4 = table.stride / 4;
-  const chunksAtMost = (s: ClickSizes) => Math.floor(pairs.atMost(s) / CHUNK);
-  const sums = (s: ClickSizes) => tokens.pairsAtMost(Math.min(s.items, s[rows]));
+  const chunksAtMost = (s: ClickSizes) => Math.floor(pairs.boundPairs(s) / CHUNK);
+  const sums = (s: ClickSizes) => tokens.boundPairs(Math.min(s.items, s[rows]));
   /** Of the source: a row for each distinct item. */
   const read = (s: ClickSizes) => Math.min(sums(s), s.items, s[rows]);
   const { capacity } = tape.options;
@@ -203,8 +203,8 @@ export function tokenGradient(
   if (byItem) specs.unshift(eventItemGradient(tape, call, source, table.stride, byItem));
   const label = `${call.label} gradient of ${table.name}`;
   const places = { of: sums, most: Math.max(1, sums(capacity)) };
-  const touched = tape.options.touchedOnly
-    ? call.touches(table, places, tape.saved(`${table.name} touched`, places.most, 1))
+  const touched = tape.options.sparseGradients
+    ? call.sparseGradient(table, places, tape.saved(`${table.name} touched`, places.most, 1))
     : undefined;
   if (touched) {
     const { list, gradient } = touched;

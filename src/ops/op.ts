@@ -13,7 +13,7 @@ export function getRowDimension<S extends BatchSizes>(
   { dimensions }: { readonly dimensions: Dimensions<S> },
   input: Tensor,
 ): DimName<S> {
-  if (typeof input.rows === "string") return dimensions.named(input.rows);
+  if (typeof input.rows === "string") return dimensions.resolveName(input.rows);
   throw new Error(
     `${op}: expected ${input.name} to have a row for each part of the batch, got ${formatShape(input)}`,
   );

@@ -36,7 +36,7 @@ export function positionGradient(
       ACCUMULATE: accumulate,
     },
     views: { source, event: batch.event, partials: view },
-    invocations: [dimensions.inChunks(effect.stride)],
+    invocations: [dimensions.scaleByChunks(effect.stride)],
     cost: (s) => ({ flops: s.rows, bytes: 4 * s.rows + 8 * s.events * effect.columns }),
   };
 }

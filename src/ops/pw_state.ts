@@ -125,7 +125,7 @@ function backward(state: PwState, call: ClickCall): ClickDispatch[] {
         output_gradient,
         ...partialViews(call, toWeights, { bias: toBias }),
       },
-      invocations: [tape.dimensions.inChunks(m * blocks + (TANH ? COLUMNS4 : 0))],
+      invocations: [tape.dimensions.scaleByChunks(m * blocks + (TANH ? COLUMNS4 : 0))],
       cost: (s) => ({
         flops: s.events * (m * n + (TANH ? 4 * F * n : 0)),
         bytes: 16 * s.events * (m * blocks + (TANH ? 2 * COLUMNS4 : 0)),

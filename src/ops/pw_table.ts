@@ -210,7 +210,7 @@ function eventGradients(
         ACCUMULATE: toWeights.accumulate,
       },
       views: { history, products, output_gradient, sums, ...partialViews(call, toWeights, { bias: toBias }) },
-      invocations: [tape.dimensions.inChunks(m * blocks + N4)],
+      invocations: [tape.dimensions.scaleByChunks(m * blocks + N4)],
       cost: (s) => ({ flops: s.events * (m * n + N), bytes: 16 * s.events * (m * blocks + N4) }),
     },
     {

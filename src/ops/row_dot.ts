@@ -86,7 +86,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
   }
 
   #dotsBelow(): RowDots | undefined {
-    return this.inputs.input.dots?.(this.inputs.weights);
+    return this.inputs.input.rowDots?.(this.inputs.weights);
   }
 
   #readBy(by: "made" | "sums" | "factors", dots: () => RowDots | undefined): { readonly output: Tensor } {
@@ -139,7 +139,7 @@ function recordRowDot<S extends BatchSizes, R>(
     sums = asked;
     return true;
   };
-  const output = tape.tensor(name, rows, 1, { stride: 1, addsUp });
+  const output = tape.tensor(name, rows, 1, { stride: 1, sumOutcomes: addsUp });
   const K = input.columns;
   const K4 = input.stride / 4;
 
@@ -170,7 +170,7 @@ function recordRowDot<S extends BatchSizes, R>(
         input_gradient: target?.view ?? call.unwritten,
         ...partialViews(call, toWeights, { bias: call.partials(bias) }),
       },
-      invocations: [dimensions.inChunks(K4)],
+      invocations: [dimensions.scaleByChunks(K4)],
       cost: (s) => ({
         flops: 5 * resolveDimension(rows, s) * K,
         bytes: resolveDimension(rows, s) * (32 * K4 + 4),
@@ -194,7 +194,7 @@ function byGroups<S extends BatchSizes, R>(
   const own = sums && outcomeSum(tape, sums);
   const VECTORS = sums ? sums.outcome.columns / 4 : 0;
   const blocks = Math.ceil(input.stride / 4 / GROUP_COLUMNS);
-  const groups = (s: S) => VECTORS + blocks * dimensions.chunks(s);
+  const groups = (s: S) => VECTORS + blocks * dimensions.countChunks(s);
   return {
     ...both,
     kernel: backwardKernels.gpu,
@@ -222,7 +222,7 @@ function forwardDispatch<S extends BatchSizes>(
   output: Tensor,
   dots: RowDots | undefined,
 ): DispatchSpec<S> {
-  const rows = dimensions.named(output.rows);
+  const rows = dimensions.resolveName(output.rows);
   const M = dimensions.index(rows);
   const label = `${output.name} forward`;
   if (dots && !base) {

@@ -5,7 +5,7 @@ import * as v from "../schema.ts";
 import { pathExists } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { kernelShapesSchema, type KernelVariants, reuseVariants } from "../gpu/kernel_variants.ts";
+import { type KernelVariants, kernelVariantsSchema, reuseVariants } from "../gpu/kernel_variants.ts";
 import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { selectNetworkWeights } from "../train/networks.ts";
@@ -52,7 +52,7 @@ export class OpenedRun {
    */
   model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
     const { source } = this.fit(dataset);
-    gpu.useShapes(reuseVariants(this.variants, gpu.variants));
+    gpu.setVariants(reuseVariants(this.variants, gpu.variants));
     return new UserModel(gpu, source.items, this.info.model, { weights: this.weights });
   }
 
@@ -143,7 +143,7 @@ async function isFolder(path: string): Promise<boolean> {
 const stagesSchema = v.looseObject(stagesConfigSchema.entries);
 
 const configSchema = v.looseObject({
-  variants: v.fallback(v.optional(kernelShapesSchema), undefined),
+  variants: v.fallback(v.optional(kernelVariantsSchema), undefined),
   data: v.fallback(v.optional(runConfigSchema.entries.data), undefined),
 });
 

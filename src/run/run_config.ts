@@ -6,7 +6,7 @@ import { dataConfigSchema } from "../data/sets/dataset.ts";
 import { pathExists } from "../files/local_file.ts";
 import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
-import { kernelShapesSchema } from "../gpu/kernel_variants.ts";
+import { kernelVariantsSchema } from "../gpu/kernel_variants.ts";
 import { stagesConfigSchema } from "../train/training_config.ts";
 import { UserError } from "../user_error.ts";
 
@@ -32,7 +32,7 @@ export const runConfigSchema = v.pipe(
     /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
     system: v.string(),
     /** Which kernels it runs on; the fixed table where there are none. */
-    variants: v.optional(kernelShapesSchema),
+    variants: v.optional(kernelVariantsSchema),
     /** Of a run of several ranks: how many, and how often they become one. */
     ranks: v.optional(v.strictObject({ size: v.wholeNumber(), syncEvery: v.wholeNumber() })),
   }),

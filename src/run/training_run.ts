@@ -222,7 +222,7 @@ async function withTrainer<T>(
   const { gpu, data: { source }, config, ranks } = run;
   const joint = ranks && createDistributedContext(ranks, config.ranks?.syncEvery ?? 1);
   // The kernel variants that the run began with, so that it goes on bit for bit.
-  gpu.useShapes(reuseVariants(config.variants, gpu.variants));
+  gpu.setVariants(reuseVariants(config.variants, gpu.variants));
   const { initial, generator } = buildStart(start.init, config.training.seed, config.model);
   const counted = start.begins ? initializeOnLog(source, config.model, initial, events.onProgress) : initial;
   using model = new UserModel(gpu, source.items, config.model, counted);

@@ -5,9 +5,9 @@ import {
   type AdapterKind,
   formatLstmKey,
   type KernelVariants,
+  listSumVariants,
   type LstmVariant,
   type MatmulVariant,
-  sumVariantsFor,
 } from "../gpu/kernel_variants.ts";
 import { batchCases } from "./batch_cases.ts";
 import { type CaseFinding, CheckCollector, type NamedCheck } from "./finding.ts";
@@ -67,7 +67,7 @@ const SLOT = 2;
 /** @param columns of an event's outcome */
 async function checkSums(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const choice = { variants: gpu.variants, workgroupBytes: 16384, subgroups: gpu.hasSubgroups };
-  for (const variant of sumVariantsFor(choice)) {
+  for (const variant of listSumVariants(choice)) {
     for (const events of EVENTS) {
       using arena = new CanaryArena(gpu, "sums");
       const values = drawNormals(events * columns, "outcome", events);
@@ -132,11 +132,11 @@ function opCase(name: string, make: CaseFactory, batches: readonly TestBatch[], 
     name,
     async check(gpu, checks) {
       const before = gpu.variants;
-      if (chosen) gpu.useShapes({ ...before, ...chosen });
+      if (chosen) gpu.setVariants({ ...before, ...chosen });
       try {
         for (const batch of batches) await runOp(gpu, make(batch), checks);
       } finally {
-        gpu.useShapes(before);
+        gpu.setVariants(before);
       }
     },
   };

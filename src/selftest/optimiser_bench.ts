@@ -61,7 +61,7 @@ export function drawStartWeights(specs: readonly ParameterSpec[]): Weights {
 
 /** A gradient of each part of a batch, the same every time: [chunk]. None of a statistic. */
 function drawGradients({ name, rows, columns, table, statistic }: ParameterSpec, t: number, part: number) {
-  const chunks = statistic ? 0 : table ? 1 : dimensions.chunks(getSizes(t));
+  const chunks = statistic ? 0 : table ? 1 : dimensions.countChunks(getSizes(t));
   return listIndices(chunks).map((k) => drawNormals(rows * columns, name, t, part, k));
 }
 

@@ -58,7 +58,7 @@ export async function checkClip(
   const arena = stack.use(new CanaryArena(gpu, "clip"));
   const { summed, length, partials, gradient } = parameters;
   const sizes = { rows, events: 1, items: 1 };
-  const chunks = dimensions.chunks(sizes);
+  const chunks = dimensions.countChunks(sizes);
   const draw = (count: number, name: string) => drawNormals(count, name, rows).map((x) => scale * x);
   const given = { partials: draw(summed * chunks, "partials"), gradient: draw(length, "gradient") };
   const total = Float64Array.from(given.gradient);

@@ -25,7 +25,7 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
    * Where to write the gradient of a table by touched row instead: for an op of which a batch touches only some rows.
    * Undefined when the whole gradient is wanted. @param list see {@link SparseRows}
    */
-  touches(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
+  sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   /** A small buffer that kernels read, and nothing writes after. */
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**

@@ -65,7 +65,7 @@ export class ParameterArena {
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
   /** Names of tables whose gradient the last recorded training makes for touched rows alone, not in {@link gradient}. */
-  readonly touchedOnly: Set<string> = new Set();
+  readonly sparseTables: Set<string> = new Set();
   #gradient: View | undefined;
   #partials: View | undefined;
 
@@ -127,17 +127,17 @@ export class ParameterArena {
   #allocateWeights(): View {
     // Tables are larger than all the rest where that matters.
     const table = this.specs.find(({ table }) => table);
-    return orRefused(
+    return mapLimitError(
       () => this.#arena.allocateUnbound("weights", 4 * this.length),
-      (error) => table ? tooLarge(error, table) : error,
+      (error) => table ? tooLargeError(error, table) : error,
     );
   }
 
   /** @throws UserError for layers that are too large together. */
   #allocatePartials(): View {
-    return orRefused(
+    return mapLimitError(
       () => this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * MAX_CHUNKS)),
-      (error) => ofLayers(error, this.summed, "weights outside of tables"),
+      (error) => layersTooLargeError(error, this.summed, "weights outside of tables"),
     );
   }
 
@@ -187,7 +187,7 @@ export class ParameterArena {
   }
 
   /** The parts of the arena without these parameters, in order. */
-  rangesWithout(parameters: Iterable<Tensor>): ArenaRange[] {
+  listRangesWithout(parameters: Iterable<Tensor>): ArenaRange[] {
     const ranges: ArenaRange[] = [];
     let start = 0;
     const places = [...parameters].map(({ view }) => asBufferView(view)).sort((a, b) => a.offset - b.offset);
@@ -223,7 +223,7 @@ export class ParameterArena {
 }
 
 /** @param refusal of what is larger than a limit. */
-function orRefused<T>(make: () => T, refusal: (error: LimitError) => UserError): T {
+function mapLimitError<T>(make: () => T, refusal: (error: LimitError) => UserError): T {
   try {
     return make();
   } catch (error) {
@@ -234,32 +234,35 @@ function orRefused<T>(make: () => T, refusal: (error: LimitError) => UserError):
 /** @throws UserError for a parameter that no kernel can see at once. */
 function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
   const what = `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`;
-  orRefused(() => gpu.requireBindable(computeParameterBytes(spec), what), (error) => tooLarge(error, spec));
+  mapLimitError(
+    () => gpu.requireBindable(computeParameterBytes(spec), what),
+    (error) => tooLargeError(error, spec),
+  );
 }
 
 /** @returns the error with how large the parameter may be, and what makes it smaller. */
-function tooLarge(error: LimitError, spec: ParameterSpec): UserError {
+function tooLargeError(error: LimitError, spec: ParameterSpec): UserError {
   const { rows, columns, table, constant } = spec;
   if (constant) {
     return new UserError(`${error.message} Train without what is counted of items: --counts none`);
   }
-  if (!table) return ofLayers(error, columns, "columns");
+  if (!table) return layersTooLargeError(error, columns, "columns");
   return new UserError(
     `${error.message} At this width at most ${
-      fitting(error, rows)
+      formatFitting(error, rows)
     } items or tokens fit; --dims and --lstm-units set ` +
       "the width. Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items).",
   );
 }
 
-function ofLayers(error: LimitError, count: number, what: string): UserError {
-  const most = fitting(error, count);
+function layersTooLargeError(error: LimitError, count: number, what: string): UserError {
+  const most = formatFitting(error, count);
   return new UserError(
     `${error.message} At most ${most} ${what} fit; --dims, --behaviour-dims and --lstm-units set them.`,
   );
 }
 
-const fitting = ({ share }: LimitError, count: number) => formatThousands(Math.floor(share * count));
+const formatFitting = ({ share }: LimitError, count: number) => formatThousands(Math.floor(share * count));
 
 function computeParameterBytes(spec: ParameterSpec): number {
   return computeParameterSize(spec.rows, padColumns(spec.columns, spec.groups));

@@ -26,14 +26,14 @@ export interface TapeOptions<S extends BatchSizes> {
   readonly capacity: S;
   readonly variants: KernelVariants;
   /** Gradients of tables are made only for the rows that the batch touches, for row-sparse Adam. */
-  readonly touchedOnly?: boolean;
+  readonly sparseGradients?: boolean;
 }
 
 /** @typeParam S sizes of its batches @typeParam R what f64 references read of a batch */
 export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   readonly nodes: TapeNode<S, R>[] = [];
   /** The tables whose gradient {@link backward} makes only for the rows that the batch touches. */
-  readonly touched: Map<Tensor, SparseRows<S>> = new Map();
+  readonly sparseRows: Map<Tensor, SparseRows<S>> = new Map();
   readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
   /** Give tensors their memory; undefined once that is done. */
@@ -218,7 +218,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
       gradient: (input) => {
         if (!input.trainable) return undefined;
         const accumulate = claim(input);
-        parameters.touchedOnly.delete(input.name);
+        parameters.sparseTables.delete(input.name);
         return { view: this.getGradient(input), accumulate, activation: input.activation };
       },
       partials: (parameter) => {
@@ -229,17 +229,17 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
         const accumulate = claim(parameter);
         return { view: parameters.partials, stride: parameters.summed, at: place.offset, accumulate };
       },
-      touches: (table, count, list) => {
-        if (!this.options.touchedOnly) return undefined;
+      sparseGradient: (table, count, list) => {
+        if (!this.options.sparseGradients) return undefined;
         // Two ops may touch different rows; each row must be moved once.
-        if (this.touched.has(table)) {
+        if (this.sparseRows.has(table)) {
           throw new Error(`${table.name} is used twice: expected one op that says which rows are touched`);
         }
         const places = typeof count === "object" ? count.most : count;
         const gradient = this.saved(`gradient of touched rows of ${table.name}`, places, table.stride);
         const rows = { count, list, gradient };
-        this.touched.set(table, rows);
-        parameters.touchedOnly.add(table.name);
+        this.sparseRows.set(table, rows);
+        parameters.sparseTables.add(table.name);
         return rows;
       },
     };

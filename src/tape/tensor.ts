@@ -37,17 +37,17 @@ export interface Tensor {
    * Asks the layer that makes it to multiply each row by `weights` [1, columns] as well, while the row is in registers. Absent, or
    * undefined, where it does not do that.
    */
-  readonly dots?: (weights: Tensor) => RowDots | undefined;
+  readonly rowDots?: (weights: Tensor) => RowDots | undefined;
   /**
    * Asks the layer that would make it, of `most` inputs or fewer, to leave that to its one reader. Absent, or undefined, where it
    * does not do that.
    */
-  readonly factors?: (most: number) => DeferredLinear | undefined;
+  readonly deferLinear?: (most: number) => DeferredLinear | undefined;
   /**
    * Asks the op that makes it to add up the outcomes of the loss that reads it, in the dispatch of its gradients. Absent, or false,
    * where it does not do that.
    */
-  readonly addsUp?: (sums: OutcomeSums) => boolean;
+  readonly sumOutcomes?: (sums: OutcomeSums) => boolean;
 }
 
 /** Sums over a batch for the host. */
@@ -112,9 +112,9 @@ export function padRows(
   groups: number,
 ): Float32Array<ArrayBuffer> {
   const stride = padColumns(columns, groups);
-  if (stride === columns) return copied(data, rows * columns);
+  if (stride === columns) return copyFloats(data, rows * columns);
   const out = new Float32Array(stride * rows);
-  eachElement(rows, columns, groups, (packed, at) => out[at] = data[packed] ?? 0);
+  forEachElement(rows, columns, groups, (packed, at) => out[at] = data[packed] ?? 0);
   return out;
 }
 
@@ -126,21 +126,21 @@ export function unpadRows(
   groups: number,
   stride = padColumns(columns, groups),
 ): Float32Array<ArrayBuffer> {
-  if (stride === columns) return copied(data, rows * columns);
+  if (stride === columns) return copyFloats(data, rows * columns);
   const out = new Float32Array(rows * columns);
-  eachElement(rows, columns, groups, (packed, at) => out[packed] = data[at] ?? 0, stride);
+  forEachElement(rows, columns, groups, (packed, at) => out[packed] = data[at] ?? 0, stride);
   return out;
 }
 
 /** What needs no padding goes in one piece: tables of many items have tens of millions of values. */
-function copied(data: ArrayLike<number>, length: number): Float32Array<ArrayBuffer> {
+function copyFloats(data: ArrayLike<number>, length: number): Float32Array<ArrayBuffer> {
   const out = new Float32Array(length);
   const values = data instanceof Float32Array ? data : Float32Array.from(data);
   out.set(values.subarray(0, length));
   return out;
 }
 
-function eachElement(
+function forEachElement(
   rows: number,
   columns: number,
   groups: number,

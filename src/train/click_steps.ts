@@ -5,9 +5,9 @@ import {
   type BatchPlan,
   type BatchSlot,
   countScoredEvents,
-  cutUsers,
   maxSizes,
   type MicroBatchPlan,
+  splitMicroBatches,
 } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import { createRandomStream } from "../data/random.ts";
@@ -99,7 +99,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, together } = this.batches;
     const first = t * cut.parts % plan.places;
-    const parts = cut.parts > 1 ? cutUsers(log, users, cut.limit) : [users];
+    const parts = cut.parts > 1 ? splitMicroBatches(log, users, cut.limit) : [users];
     const of = counted ?? (parts.length > 1 ? countScoredEvents(log, users) : undefined);
     const before = (together?.ranks.rank ?? 0) * cut.parts;
     const batches = parts.map((own, part) => {

@@ -2,7 +2,7 @@
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { DeviceLog, LogWithCounts } from "../batch/device_log.ts";
-import { BatchPlan, computeBatchCapacity, countScoredEvents, cutFor } from "../batch/plan.ts";
+import { BatchPlan, computeBatchCapacity, countScoredEvents, planMicroBatches } from "../batch/plan.ts";
 import { type ClickLog, listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
 import type { ChoiceMetrics } from "../data/ranking.ts";
@@ -108,14 +108,14 @@ export async function setUpClicks<F extends ChoiceMetrics>(
   if (ranks) how?.expectShares(ranks, batchSize, `users in a batch (${stage.batchOption})`);
   const whole = computeBatchCapacity(source, "all", Math.ceil(batchSize / (ranks?.size ?? 1)));
   const single = computeBatchCapacity(source, "all", 1);
-  const cut = cutFor(whole, single, microBatchRows);
+  const cut = planMicroBatches(whole, single, microBatchRows);
   const { capacity, parts } = cut;
   const training = stack.use(
     new TrainingLog(gpu, source, whole, stage.batchOption, stage.windowBatches, stage.counted),
   );
   const places = placesFor(batchSize, parts);
   // Parts of one batch are laid out one by one, as each is added to what came before.
-  const slices = parts > 1 ? 1 : BatchIndexBuffers.slicesFor(training.deviceLog, capacity, stage.headers);
+  const slices = parts > 1 ? 1 : BatchIndexBuffers.countSlices(training.deviceLog, capacity, stage.headers);
   const plan = stack.use(new BatchPlan(gpu, training.log, capacity, places * parts, stage.headers, slices));
   const record = <T>(make: () => Promise<T>) => fitMicroBatches(cut, single, make);
   const common = { ...stage, training, plan, cut, trainUsers, record };

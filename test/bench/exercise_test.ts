@@ -224,7 +224,7 @@ Deno.test("exercises: where inputs stand is the answer's to say, and what cannot
       ["input", /got "input"/],
       ["output texture", /expected output to stay in a storage buffer/],
       ["input texture uniform", /got "input texture uniform"/],
-      ["weights texture", /weights cannot stand in a texture without the line "fn load_weights/],
+      ["weights texture", /weights cannot be a texture without the line "fn load_weights/],
     ];
     for (const [where, message] of broken) {
       assert.match(await fault(gpu, panel, replaced(text, line, `// where: ${where}`)), message);

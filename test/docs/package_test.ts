@@ -19,7 +19,7 @@ import { runAlone } from "../open_alone.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
 import { buildPackage } from "../../src/serve/bundle/build_package.ts";
-import type { kernelShapesSchema, KernelVariants } from "../../src/gpu/kernel_variants.ts";
+import type { KernelVariants, kernelVariantsSchema } from "../../src/gpu/kernel_variants.ts";
 import { runProcess } from "../command_check.ts";
 import { defaultModel, type ModelConfig, modelConfigSchema } from "../../src/model/model_config.ts";
 import type { gameSchema, SnapshotGame } from "../../src/run/snapshot/snapshot.ts";
@@ -39,7 +39,7 @@ Deno.test("the configs that are documented are those that are checked", () => {
   same<v.InferOutput<typeof modelConfigSchema>, ModelConfig>(true);
   same<v.InferOutput<typeof trainingConfigSchema>, TrainingConfig>(true);
   same<v.InferOutput<typeof adversarialConfigSchema>, AdversarialConfig>(true);
-  same<v.InferOutput<typeof kernelShapesSchema>, KernelVariants>(true);
+  same<v.InferOutput<typeof kernelVariantsSchema>, KernelVariants>(true);
   same<v.InferOutput<typeof gameSchema>, SnapshotGame>(true);
   same<v.InferOutput<typeof featuresSchema>, FeatureManifest>(true);
   same<v.InferOutput<typeof manifestSchema>["places"], PagePositions | undefined>(true);

@@ -87,10 +87,10 @@ Deno.test("recorded variants are taken where matrices stand alike", () => {
 Deno.test("variants that have matrices elsewhere are refused on an open device", () =>
   withGpu(buffers, (gpu) => {
     assert.throws(
-      () => gpu.useShapes(textures),
+      () => gpu.setVariants(textures),
       /expected kernel variants for the kind cpu with buffers, got some for cpu/,
     );
-    gpu.useShapes({ ...buffers, matmul: { "forward 8x8": "panel 64" } });
+    gpu.setVariants({ ...buffers, matmul: { "forward 8x8": "panel 64" } });
     return Promise.resolve();
   }));
 
@@ -197,7 +197,7 @@ Deno.test("an adapter with less than WebGPU's defaults is refused before a devic
 Deno.test("where there is no adapter, each host says what to do", async () => {
   const none = { requestAdapter: () => Promise.resolve(null) } as unknown as GPU;
   await assert.rejects(openDevice({}, none), /found none\. Use a current Chrome/);
-  await assert.rejects(openDevice({ withoutAdapter: "Plug one in." }, none), /found none\. Plug one in\./);
+  await assert.rejects(openDevice({ noAdapterHint: "Plug one in." }, none), /found none\. Plug one in\./);
 });
 
 Deno.test("the page says how many weights outside of tables fit: partial sums of all of them are one binding", async () => {

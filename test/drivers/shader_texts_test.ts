@@ -144,7 +144,7 @@ async function train(
   for (
     const { spec: { choices = [] } } of trainer.stepPrograms.flatMap(({ program }) => program.dispatches)
   ) {
-    const specs = choices.flatMap(({ variants, by }) => variants.map(by));
+    const specs = choices.flatMap(({ variants, buildDispatch: by }) => variants.map(by));
     await Program.record(gpu, "variants", trainer.plan.steps, specs);
   }
   // Some metrics of zeros are NaN.
@@ -241,7 +241,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
       }
       await learnFromUsers(gpu, kind);
       if (kind === "gpu") {
-        gpu.useShapes({ ...gpu.variants, sum: { outcome_sum: "subgroups" } });
+        gpu.setVariants({ ...gpu.variants, sum: { outcome_sum: "subgroups" } });
         for (const game of [undefined, {}]) await train(gpu, { log: logs.dense, model: lstm, game }, 3);
       }
       if (kind === "cpu") {

@@ -361,14 +361,14 @@ Deno.test("cost: adam, a parameter and a partial sum at a time", () =>
     const parameters = new ParameterArena(gpu, specs);
     const adam = new AdamState(parameters);
     const { length, summed } = parameters;
-    assertCosts(adam.dispatches({ dimensions: clickDimensions, touched: new Map() }), {
+    assertCosts(adam.dispatches({ dimensions: clickDimensions, sparseRows: new Map() }), {
       adam: ({ chunks }) => [10 * length + summed * chunks, 28 * length + 4 * summed * chunks],
     });
     const arena = new Arena(gpu, "cost");
     const table = parameters.get("table");
     const view = arena.allocate("list", 1024);
     const touched = new Map([[table, { count: "items" as const, list: view, gradient: view }]]);
-    assertCosts(adam.dispatches({ dimensions: clickDimensions, touched }), {
+    assertCosts(adam.dispatches({ dimensions: clickDimensions, sparseRows: touched }), {
       // The table is sparse; the summed parameters remain.
       adam: ({ chunks }) => [10 * summed + summed * chunks, 28 * summed + 4 * summed * chunks],
       "adam of touched rows of table": ({ items }) => [10 * items * 8, 28 * items * 8],

@@ -204,7 +204,7 @@ Deno.test("batch_norm: a mean that is large against the spread costs no more dig
     const random = createRandomStream(6, "large mean");
     await withNorm(gpu, many.log, [many.users], 3, true, async ({ parameters, rows, run }) => {
       const [count = 0] = rows;
-      assert.ok(clickDimensions.chunks({ users: 0, events: 0, rows: count, items: 0 }) > 2);
+      assert.ok(clickDimensions.countChunks({ users: 0, events: 0, rows: count, items: 0 }) > 2);
       parameters.write(makeStart(3));
       const x = makeMatrix(count, 3, (_, j) => Math.fround(10 ** (j + 2) + random.normal()));
       const { variance } = computeMoments(x);

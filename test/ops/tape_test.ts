@@ -111,7 +111,7 @@ Deno.test("tape: recorded, then placed, then dispatched, each node once", () =>
 Deno.test("tape: a table whose rows are touched apart is used once", () => {
   const table: ParameterSpec = { name: "table", rows: 5, columns: 8, table: true };
   return withTape([table, ...dot], ({ batch, options }) => {
-    const tape = new ClickTape(batch, { ...options, touchedOnly: true });
+    const tape = new ClickTape(batch, { ...options, sparseGradients: true });
     const hidden = ["h", "again"].map((name) =>
       firstLayer(tape, name, {
         item: tape.parameter("table"),
@@ -168,12 +168,15 @@ Deno.test("dimensions: four at most, and only their own names", () => {
     () => resolveDimension("rows", { slates: 3, transitions: 600 }),
     /a batch of slates, transitions has no dimension rows/,
   );
-  assert.deepEqual([0, 256, 257, 5000].map((transitions) => dimensions.chunks({ slates: 1, transitions })), [
-    1,
-    1,
-    2,
-    16,
-  ]);
+  assert.deepEqual(
+    [0, 256, 257, 5000].map((transitions) => dimensions.countChunks({ slates: 1, transitions })),
+    [
+      1,
+      1,
+      2,
+      16,
+    ],
+  );
 });
 
 Deno.test("amounts follow from the sizes of a batch: how many, in blocks of how many, in bounds", () => {
@@ -189,13 +192,13 @@ Deno.test("amounts follow from the sizes of a batch: how many, in blocks of how 
     [{ of: "slates", times: 2, least: 11 }, 11],
     [{ of: "slates", times: 2, most: 9 }, 9],
     [{ of: ({ slates, transitions }) => slates * transitions, times: 2 }, 3000],
-    [dimensions.inChunks(), 2],
-    [dimensions.inChunks(16), 32],
+    [dimensions.scaleByChunks(), 2],
+    [dimensions.scaleByChunks(16), 32],
   ];
   for (const [amount, wanted] of amounts) {
     assert.equal(evaluateSize(amount, sizes), wanted, JSON.stringify(amount));
   }
-  assert.equal(evaluateSize(dimensions.inChunks(16), { slates: 0, transitions: 0 }), 16);
-  assert.equal(evaluateSize(dimensions.inChunks(16), { slates: 0, transitions: 10_000 }), 256);
+  assert.equal(evaluateSize(dimensions.scaleByChunks(16), { slates: 0, transitions: 0 }), 16);
+  assert.equal(evaluateSize(dimensions.scaleByChunks(16), { slates: 0, transitions: 10_000 }), 256);
   assert.throws(() => evaluateSize<BatchSizes>({ of: "rows" }, sizes), /has no dimension rows/);
 });

@@ -270,7 +270,7 @@ const clipped = [
 ];
 
 for (const rows of [1, 700]) {
-  const chunks = dimensions.chunks({ rows, events: 1, items: 1 });
+  const chunks = dimensions.countChunks({ rows, events: 1, items: 1 });
   for (const scale of [1e-3, 2]) {
     checkTest(
       `gradient_clip: a gradient ${scale > 1 ? "longer" : "shorter"} than the bound, ${chunks} chunks`,

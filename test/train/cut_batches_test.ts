@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import type { ClickSizes } from "../../src/batch/click_sizes.ts";
-import { computeBatchCapacity, countScoredEvents, cutFor, cutUsers } from "../../src/batch/plan.ts";
+import {
+  computeBatchCapacity,
+  countScoredEvents,
+  planMicroBatches,
+  splitMicroBatches,
+} from "../../src/batch/plan.ts";
 import { DeviceLog } from "../../src/batch/device_log.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
@@ -53,9 +58,9 @@ Deno.test("a cut keeps all users in their order, within its limits and its numbe
       ClickSizes,
     ];
     for (let trial = 0; trial < 100; trial++) {
-      const cut = cutFor(whole, single, 1 + random.integer(whole.rows));
+      const cut = planMicroBatches(whole, single, 1 + random.integer(whole.rows));
       const users = drawPermutation(trial, 60).slice(0, 13);
-      const parts = cutUsers(log, users, cut.limit);
+      const parts = splitMicroBatches(log, users, cut.limit);
       assert.deepEqual(parts.flat(), users);
       assert.ok(parts.length <= cut.parts, `${parts.length} parts, expected at most ${cut.parts}`);
       for (const part of parts) {
@@ -68,9 +73,13 @@ Deno.test("a cut keeps all users in their order, within its limits and its numbe
         countScoredEvents(log, users),
       );
     }
-    assert.deepEqual(cutFor(whole, single, whole.rows), { limit: whole, capacity: whole, parts: 1 });
+    assert.deepEqual(planMicroBatches(whole, single, whole.rows), {
+      limit: whole,
+      capacity: whole,
+      parts: 1,
+    });
   }
-  assert.throws(() => cutUsers(logs.dense, [3, 5, 3], { rows: 9, events: 9 }), UserError);
+  assert.throws(() => splitMicroBatches(logs.dense, [3, 5, 3], { rows: 9, events: 9 }), UserError);
 });
 
 Deno.test("what does not fit is tried in smaller parts; a user who does not fit is told what to do", async () => {
@@ -78,7 +87,7 @@ Deno.test("what does not fit is tried in smaller parts; a user who does not fit 
   const single = { users: 1, events: 700, rows: 28_000, items: 900 };
   const tried: number[] = [];
   const room = (rows: number) => (most: number) => {
-    const cut = cutFor(whole, single, most);
+    const cut = planMicroBatches(whole, single, most);
     return fitMicroBatches(cut, single, () => {
       tried.push(cut.capacity.rows);
       if (cut.capacity.rows <= rows) return Promise.resolve(cut);

@@ -115,7 +115,7 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
     ]);
     using own = await createShannonTraining(gpu, log, smallLstm, { batchSize: 3 }, { validate: false });
     const { model, trainer } = own;
-    await assert.rejects(trainer.step([0]), /all 2 events of its 1 users are given as history/);
+    await assert.rejects(trainer.step([0]), /got 1 users whose 2 events are all context events/);
     using evaluation = await NetworkEvaluation.ofModel(model, log, [0, 1, 2], {
       deviceLog: trainer.deviceLog,
     });

@@ -230,7 +230,7 @@ async function withTrainer<T>(
     if (saved) {
       await compareMachine(gpu, saved);
       // The recorded kernel variants, so that a resumed training has the same bits.
-      gpu.useShapes(reuseVariants(saved.variants, gpu.variants));
+      gpu.setVariants(reuseVariants(saved.variants, gpu.variants));
     }
     const config = saved ? { ...saved, training } : v.parse(policyConfigSchema, {
       ...{

@@ -1,57 +1,59 @@
 /**
- * The driver behind an adapter: its version, which WebGPU does not tell, but the file system does in common cases; and how
- * many threads it gets.
+ * The driver of an adapter: its version, which WebGPU does not report but the file system does in common cases, and its
+ * number of threads.
  *
- * llvmpipe, the driver that computes on the CPU, by itself takes one thread a core. Here it gets two a
- * core, or for small steps none of its own. Results do not depend on it, bit for bit.
+ * llvmpipe, the driver that computes on the CPU, starts one thread per core by default. This program gives it two threads per
+ * core, or none for small steps. Results do not depend on it, bit for bit.
  *
- * Why two a core: llvmpipe divides the workgroups of a dispatch evenly among its threads, once, and the next dispatch waits
- * for the slowest thread. With one thread a core, anything else that runs for a moment delays a whole dispatch. The host
- * code of this program runs all the time, as it encodes the next steps. Two threads of a core fill each other's gaps. On two
- * cores, by three pairs of runs of `bench peers`, a step of W1 takes 5 % less, one of yelp some 18 % less. Four a core are no
- * better.
+ * Why two per core: llvmpipe divides the workgroups of a dispatch evenly among its threads, once, and the next dispatch waits
+ * for the slowest thread. With one thread per core, anything else that runs for a moment delays a whole dispatch, and the
+ * host code of this program runs all the time, as it encodes the next steps. Two threads on a core fill each other's gaps. On
+ * two cores (three pairs of runs of `bench peers`) a step of W1 takes 5 % less, one of yelp some 18 % less. Four per core are
+ * no better.
  *
- * Why none for small steps: to wake threads for a dispatch and to wait for them costs three quarters of a tiny step's
- * time. Without threads of its own (0) the driver computes on the thread that reads its commands. That leaves the
- * other core to the host. Two cores, 64-64 units, the time of a step with 0 threads beside 4: 8 rows 0.62, yelp's 227 rows
- * 0.84, 500 rows 0.91, 750 rows 1, 1,000 rows 1.14. So it is for steps alone; a whole training on yelp with its validations
- * (890 rows' worth an iteration) takes 0.94 of the time and 0.72 of the CPU, one of 1,900 rows' worth 1.1 of the time.
+ * Why none for small steps: waking threads for a dispatch and waiting for them costs three quarters of a tiny step's time.
+ * Without threads of its own (0) the driver computes on the thread that reads its commands, and the other core is free for
+ * the host. Time of a step with 0 threads relative to 4, on two cores with 64-64 units: 8 rows 0.62, yelp's 227 rows 0.84,
+ * 500 rows 0.91, 750 rows 1, 1,000 rows 1.14. A whole training on yelp with its validations (work of 890 rows per iteration)
+ * takes 0.94 of the time and 0.72 of the CPU time; one of 1,900 rows per iteration takes 1.1 of the time.
  *
- * None, too, for a process that has one core, as beside others (`--jobs`): there is no second one whose gaps could be filled.
+ * Also none for a process with one core (`--jobs`): there is no second core whose gaps could be filled.
  */
 
 import { Buffer } from "node:buffer";
 
 const VARIABLE = "LP_NUM_THREADS";
-/** Cores of a process that has others beside it; without it, all of the machine. */
+/** Cores of a process that runs in parallel with others; by default all cores of the machine. */
 export const CORES_VARIABLE = "CLICKGAN_CORES";
 /** The variables that {@link setDriverThreads} needs permission for. */
 export const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
-/** The most that llvmpipe takes. */
+/** Largest number of threads of llvmpipe. */
 const MOST = 32;
 
-/** FLOPs up to which a step with its share of the validation is small: about 1,000 rows through hidden layers of 64-64. */
+/**
+ * A step with its share of the validation is small up to this number of FLOPs: about 1,000 rows through hidden layers of
+ * 64-64.
+ */
 const SMALL_STEP = 3e7;
 
 /**
- * How many threads. @param cores of the machine. @param own the user's setting, which comes first.
- * @param flops of a training step, if it is known
+ * Returns the number of threads. @param own the user's setting, which takes precedence. @param flops of a training step, if
+ * known.
  */
 export function chooseDriverThreads(cores: number, own?: string, flops = Infinity): string {
   return own ?? (flops < SMALL_STEP || cores === 1 ? "0" : String(Math.min(MOST, 2 * cores)));
 }
 
-/** The environment for a process whose driver gets so many. */
+/** Returns the environment that sets the driver's threads for a process. */
 export function buildDriverEnvironment(flops?: number): Record<string, string> {
   const cores = Number(Deno.env.get(CORES_VARIABLE)) || navigator.hardwareConcurrency;
   return { [VARIABLE]: chooseDriverThreads(cores, Deno.env.get(VARIABLE), flops) };
 }
 
 /**
- * Sets them for this process, if it has the permission, until the result is disposed. Call it before the first adapter is
- * asked for: the driver reads the variable once. Other drivers do not know it.
- *
- * The variable does not stay: a process that this one starts would take it for the user's own.
+ * Sets the driver's threads for this process, if it has the permission, until the result is disposed. Call it before the
+ * first adapter is requested, because the driver reads the variable once. The variable is removed again: a process that this
+ * one starts would take it for the user's setting.
  */
 export function setDriverThreads(flops?: number): Disposable {
   const isGranted = (variable: string) =>
@@ -66,7 +68,7 @@ export function setDriverThreads(flops?: number): Disposable {
 
 const MESA_MANIFESTS = "/usr/share/vulkan/icd.d";
 
-/** E.g. "Mesa 25.0.7" for llvmpipe or "NVIDIA 550.54.14"; "unknown" where it cannot be found out. */
+/** Returns e.g. "Mesa 25.0.7" for llvmpipe or "NVIDIA 550.54.14"; "unknown" if it is not found. */
 export async function readDriverVersion(adapter: string): Promise<string> {
   try {
     if (/nvidia/i.test(adapter)) {
@@ -80,18 +82,18 @@ export async function readDriverVersion(adapter: string): Promise<string> {
         const manifest = await Deno.readTextFile(`${MESA_MANIFESTS}/${name}`);
         const library: unknown = JSON.parse(manifest)?.ICD?.library_path;
         if (typeof library !== "string") continue;
-        const version = mesaVersion(library);
+        const version = findMesaVersion(library);
         if (version) return version;
       }
     }
   } catch {
-    // Not this system, or not for us to read: it stays unknown.
+    // Another system, or no permission: the version stays unknown.
   }
   return "unknown";
 }
 
-/** A Mesa library carries its version as text, "Mesa 25.0.7-2+deb13u1" or the like. */
-function mesaVersion(library: string): string | undefined {
+/** Finds the version in a Mesa library, which holds it as text: "Mesa 25.0.7-2+deb13u1" or the like. */
+function findMesaVersion(library: string): string | undefined {
   const folders = library.startsWith("/")
     ? [""]
     : ["/usr/lib/x86_64-linux-gnu/", "/usr/lib/aarch64-linux-gnu/", "/usr/lib/", "/usr/lib64/"];
@@ -111,7 +113,7 @@ const VERSION = /^Mesa \d+\.\d+\.\d+[-+\w.]*/;
 const LONGEST = 64;
 const CHUNK = 1 << 18;
 
-/** Looks for it a part of the file at a time: as one text, its 20 MB take several times as long, at the start of every run. */
+/** Searches a file part by part: as one text, its 20 MB would take several times as long, at the start of every run. */
 export function findVersionInFile(path: string): string | undefined {
   using file = Deno.openSync(path);
   const bytes = Buffer.alloc(CHUNK);

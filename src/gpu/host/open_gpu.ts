@@ -1,16 +1,16 @@
-/** The device of this program where it runs on Deno. Browsers have none of this: they call `openDevice`. */
+/** Opens the device on Deno. Browsers call `openDevice` instead. */
 
 import { type Gpu, type GpuOptions, openDevice } from "../device.ts";
 import { setDriverThreads } from "./driver.ts";
 import { watchKernels } from "./watchdog.ts";
 
-/** How a device is opened; nothing is needed outside of tests. */
+/** Options of {@link openGpu}. */
 export interface OpenGpuOptions extends GpuOptions {
-  /** FLOPs of a training step, if they are known: they decide how many threads a software driver takes. */
+  /** FLOPs of a training step, if known: they decide how many threads a software driver gets. */
   readonly stepFlops?: number;
   /**
-   * How long the device may take until results can be read: then the process ends with an error. A kernel whose loop does not
-   * end would block it otherwise, timers and signal handlers included.
+   * Seconds to wait for results, after which the process ends with an error. A kernel with an endless loop would otherwise
+   * block it, timers and signal handlers included.
    */
   readonly kernelSeconds?: number;
 }
@@ -18,13 +18,13 @@ export interface OpenGpuOptions extends GpuOptions {
 const INSTALL = "Run `deno task setup`: it installs a software Vulkan driver or says what to install.";
 
 /**
- * Opens the default adapter; see `openDevice`. A software driver that was not asked for one before gets as many threads as
- * suit it.
- * @throws UserError when there is no adapter, or one whose limits are too low.
+ * Opens the default adapter; see `openDevice`. Sets the number of threads of a software driver if no adapter was requested
+ * before.
+ * @throws UserError if there is no adapter, or if its limits are too low.
  */
 export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuOptions = {}): Promise<Gpu> {
   using _threads = setDriverThreads(stepFlops);
-  const gpu = await openDevice({ withoutAdapter: INSTALL, ...options });
+  const gpu = await openDevice({ noAdapterHint: INSTALL, ...options });
   if (kernelSeconds !== undefined) watchKernels(gpu, kernelSeconds);
   return gpu;
 }

@@ -1,19 +1,19 @@
-/** Ends this process where a kernel does not end: Deno's event loop stands still as long as it waits for the device. */
+/** Ends this process if a kernel does not end: Deno's event loop is blocked while it waits for the device. */
 
 import { Worker } from "node:worker_threads";
 import type { Gpu } from "../device.ts";
 import { StagingPool } from "../readback.ts";
 
-/** What the thread that watches is given. */
+/** Arguments of the watchdog thread. */
 interface Watch {
-  /** [calls that may wait for the device, calls that have begun or ended]. */
+  /** [calls that may wait for the device, calls that have begun or ended] */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
 
 /**
- * From now on the process ends, by SIGTERM and with an error on standard error, once a submission or a read has waited for the
- * device for so many seconds. Every five seconds of a wait are told.
+ * Ends the process, by SIGTERM and with an error on standard error, once a submission or a read has waited for the device for
+ * `seconds`. A wait is reported every five seconds.
  */
 export function watchKernels(gpu: Gpu, seconds: number): void {
   const state = new Int32Array(new SharedArrayBuffer(8));
@@ -25,7 +25,7 @@ export function watchKernels(gpu: Gpu, seconds: number): void {
     Atomics.add(state, 1, 1);
   };
   StagingPool.of(gpu).onWait = count;
-  // Behind a kernel that does not end the next submission does not return, either.
+  // After a kernel that does not end, the next submission does not return either.
   const submit = gpu.queue.submit.bind(gpu.queue);
   gpu.queue.submit = (commands) => {
     count(1);
@@ -37,7 +37,7 @@ export function watchKernels(gpu: Gpu, seconds: number): void {
   };
 }
 
-/** Runs in a thread of its own, so that it knows nothing but its argument. */
+/** Runs in a thread of its own, so it may use nothing but its argument. */
 function watch({ state, seconds }: Watch): void {
   const write = (text: string) =>
     Deno.stderr.writeSync(
@@ -51,7 +51,7 @@ function watch({ state, seconds }: Watch): void {
     const waited = Math.floor((performance.now() - since) / 1000);
     if (waited >= seconds) {
       write(
-        `error: expected the kernel to end within ${seconds} s, and it did not: does a loop lack an end? ` +
+        `error: the kernel did not end within ${seconds} s. Check that its loops end. ` +
           "If it only takes long, raise the limit (exercise --limit, or kernelSeconds of openGpu).",
       );
       Deno.kill(Deno.pid, "SIGTERM");

@@ -2,7 +2,7 @@
 
 import { highlightText, languages } from "prism-code-editor/prism";
 import type { DispatchMeasurement, ShippedLadder } from "../../profile/bench_report.ts";
-import { countAccesses, countText, type LoadRequests } from "../../kernel_analysis/access_counts.ts";
+import { countAccesses, formatAccessCount, type LoadRequests } from "../../kernel_analysis/access_counts.ts";
 import { Html, markup } from "../../report/html.ts";
 import { renderFacts } from "../../report/report_tables.ts";
 import { computeRooflinePosition, type RooflineCeilings } from "../../profile/roofline.ts";
@@ -137,7 +137,7 @@ function renderMeasurements(timed: DispatchMeasurement, ceilings: RooflineCeilin
 function countsTable(code: KernelSummary): Html {
   const { variables, storage, workgroup } = countAccesses(code.text, code);
   const row = (name: string | Html, { reads, readSectors, writes, writeSectors, conflicts }: LoadRequests) =>
-    [name, ...[reads, readSectors, writes, writeSectors, conflicts].map(countText)] as const;
+    [name, ...[reads, readSectors, writes, writeSectors, conflicts].map(formatAccessCount)] as const;
   const all = [["all buffers and textures", storage], ["all workgroup memory", workgroup]] as const;
   const rows = [
     ...variables.map((own) => row(markup`<code>${own.name}</code>`, own)),

@@ -1,6 +1,6 @@
 /** A ladder on this adapter beside the same on the repository's machine: which ideas win on one and lose on the other. */
 
-import { countText } from "../../kernel_analysis/access_counts.ts";
+import { formatAccessCount } from "../../kernel_analysis/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
 import type { LadderFigures, LadderStepFigure, ShippedLadder, Timing } from "../../profile/bench_report.ts";
 import { estimateMedianError } from "../../profile/timing.ts";
@@ -155,7 +155,9 @@ function countsText({ counts }: ComparedStep): Html | undefined {
   const { reads, sectors, conflicts } = counts;
   const named = [[reads, "reads"], [sectors, "sectors a read"], [conflicts, "bank conflicts"]] as const;
   return markup`<br>${
-    named.filter(([count]) => count !== undefined).map(([count, what]) => `${what} ${countText(count)}`).join(
+    named.filter(([count]) => count !== undefined).map(([count, what]) =>
+      `${what} ${formatAccessCount(count)}`
+    ).join(
       ", ",
     )
   }`;

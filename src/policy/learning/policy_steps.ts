@@ -127,7 +127,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
       Program.record(gpu, name, headers.buffer, specs);
     const update = [
       ...(clip === null ? [] : gradientClip(learner.parameters, clip, arena)),
-      ...adam.dispatches({ dimensions: learnDimensions, touched: new Map() }),
+      ...adam.dispatches({ dimensions: learnDimensions, sparseRows: new Map() }),
     ];
     return new PolicySteps(parts, headers, {
       recall: await record("replay_sample", recall.dispatches()),

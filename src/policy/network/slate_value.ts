@@ -241,7 +241,7 @@ function hiddenGradients<S extends BatchSizes>(
       parts: parts.all,
       ...partialViews(call, toWeights, { bias: toBias }),
     },
-    invocations: [units / 4, call.dimensions.inChunks()],
+    invocations: [units / 4, call.dimensions.scaleByChunks()],
   };
 }
 

@@ -63,7 +63,7 @@ export function makeRowDotWithSums(K: number, vectors: number, activation?: Acti
       leaves: [...own.leaves, { name: "o", rows: "events", columns: 4 * vectors, trainable: false }],
       build: (tape, t) => {
         const u = own.build(tape, t);
-        u.addsUp?.({ outcome: t("o"), ring: tape.options.arena.allocate("ring", 16 * vectors) });
+        u.sumOutcomes?.({ outcome: t("o"), ring: tape.options.arena.allocate("ring", 16 * vectors) });
         return u;
       },
       sumsOf: "o",

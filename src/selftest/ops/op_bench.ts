@@ -191,7 +191,7 @@ export function createOpBench(
     parameters: stack.use(new ParameterArena(gpu, parameters)),
     capacity: sizes,
     variants,
-    touchedOnly,
+    sparseGradients: touchedOnly,
   });
   /** The same batch as references read it. */
   const batch64 = buildReferenceBatch(log, users, NOISE, counted?.latest);

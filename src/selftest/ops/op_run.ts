@@ -304,7 +304,7 @@ interface GradientIn {
 
 function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
   const { parameters } = tape.options;
-  const touched = tape.touched.get(tensor);
+  const touched = tape.sparseRows.get(tensor);
   const place = tensor.parameter;
   if (touched) {
     const whole = parameters.gradientView(tensor);
@@ -330,7 +330,7 @@ function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
   if (!place || place.table) return { ...own, read: (words) => toFloats(words(memory)) };
   const { summed } = parameters;
   const length = asBufferView(tensor.view).size / 4;
-  const chunks = clickDimensions.chunks(sizes);
+  const chunks = clickDimensions.countChunks(sizes);
   return {
     ...own,
     read: (words) =>
