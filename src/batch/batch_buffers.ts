@@ -22,9 +22,7 @@ const SLICE_BYTES = 8 * 2 ** 20;
 /** Slices are padded to a multiple of this many elements, so that each slice begins where a binding may begin. */
 const SLICE_ALIGNMENT = 64;
 
-/**
- * Index arrays of the batches of the next steps, one slice per batch. The headers of the batch kernels define their layouts.
- */
+/** Index arrays of the batches of the next steps, one slice per batch. The headers of the batch kernels define their layouts. */
 export class BatchIndexBuffers implements ClickBatch {
   readonly event: View;
   readonly eventItem: View;

@@ -24,10 +24,7 @@ const SUBGROUPS: GPUFeatureName = "subgroups";
 
 /** Adapter of a run; part of every run's config. */
 export interface AdapterDescription {
-  /**
-   * Kind of kernels that suit it.
-   * @internal
-   */
+  /** Kind of kernels that suit it. @internal */
   readonly kind: AdapterKind;
   /** The driver's text, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
   readonly description: string;
@@ -41,15 +38,9 @@ export interface AdapterDescription {
 
 /** Options of {@link openDevice}. */
 export interface GpuOptions {
-  /**
-   * Uses the default kernel variants of this kind of adapter, whatever the adapter is. For tests.
-   * @internal
-   */
+  /** Uses the default kernel variants of this kind of adapter, whatever the adapter is. For tests. @internal */
   readonly variantsFor?: AdapterKind;
-  /**
-   * Kernel variants instead of the default ones.
-   * @internal
-   */
+  /** Kernel variants instead of the default ones. @internal */
   readonly variants?: KernelVariants;
   /** Largest number of workgroups along an axis, instead of the adapter's limit. For tests of long grids. */
   readonly maxGrid?: number;
@@ -111,10 +102,7 @@ export class Gpu {
     });
   }
 
-  /**
-   * Kernel variants of the programs that are recorded on the device.
-   * @internal
-   */
+  /** Kernel variants of the programs that are recorded on the device. @internal */
   get variants(): KernelVariants {
     return this.#variants;
   }
@@ -192,10 +180,7 @@ export class Gpu {
     if (this.#held.delete(texture)) texture.destroy();
   }
 
-  /**
-   * Checks the size of a binding. @param what name for the message.
-   * @throws UserError if it exceeds the largest binding.
-   */
+  /** Checks the size of a binding. @param what name for the message. @throws UserError if it exceeds the largest binding. */
   requireBindable(bytes: number, what: string): void {
     this.#require("maxStorageBufferBindingSize", bytes, what);
   }

@@ -136,9 +136,7 @@ export function computePanelBytes(direction: "forward" | "input", k4: number, n4
 /** Time to copy a panel, in rows of its product. */
 const PANEL_COPY = 19;
 
-/**
- * Returns the panels, fastest for so many rows first. A workgroup computes all of its rows, also those past the batch's end.
- */
+/** Returns the panels, fastest for so many rows first. A workgroup computes all of its rows, also those past the batch's end. */
 function rankPanels(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>

@@ -1,52 +1,53 @@
 /**
- * Where a kernel finds its data: a range of a buffer, as storage or as a uniform, or a storage texture.
+ * Memory that a kernel accesses: a range of a buffer, as storage or as a uniform, or a storage texture.
  *
- * Why textures: a CPU that poses as a GPU (llvmpipe) reads storage number by number, each after a bounds check of its own.
- * It fetches a texel of four f32 whole, in a third of the instructions (bench/ladder.md, "How llvmpipe runs a kernel").
- * Storing a texel takes longer than storing to a buffer. So kernels write a buffer, which is copied into the texture after
- * them: both together take half of what textureStore takes.
+ * Why textures: llvmpipe, a software adapter, reads storage number by number, each with its own bounds check. It fetches a
+ * texel of four f32 as a whole, with a third of the instructions (bench/ladder.md, "How llvmpipe runs a kernel"). Storing a
+ * texel takes longer than storing to a buffer. So kernels write a buffer, which is then copied into the texture: together
+ * half the time of textureStore.
  *
- * On such an adapter the matrices that products read again and again stand in textures, and nothing else does. What
- * this changes in a kernel's text is said in kernel.ts. SwiftShader, another CPU that poses as a GPU, reads a texture
- * no faster than a buffer: there all matrices stand in buffers (kernel_shapes.ts).
+ * On such an adapter only the matrices that products read many times are stored in textures. kernel.ts changes the kernel's
+ * text accordingly. SwiftShader, another software adapter, reads a texture no faster than a buffer: there all matrices are
+ * stored in buffers (kernel_variants.ts).
  *
- * Vectors of four f32 stand in a texture one a texel, row by row, or in panels of sixteen columns.
+ * A texel holds a vector of four f32. Vectors are stored row by row, or in panels of sixteen columns. In panels, the sixteen
+ * numbers of a row in a panel (64 bytes) are followed by those of the next row, not by the row's next panel.
  *
- * In panels, the sixteen numbers that one row has in a panel, 64 bytes, are followed by those of the next row, not by the
- * row's next panel.
- *
- * Why panels: some kernels read a panel's part of every row. Row by row, that is one cache line in four, or in a wide layer
- * one in sixteen. No prefetcher of a CPU follows such a pattern, so every eight rows wait for main memory once. Side by side
- * the lines arrive in time; what the gradients gain is in bench/ladder.md. Blocks of 512 rows in panels gain half of that,
- * blocks of 2,048 rows all of it. A matrix that is read by whole rows, as gradients are, stands row by row.
+ * Why panels: some kernels read one panel of every row. Row by row, that is one cache line in four, or in a wide layer one in
+ * sixteen. No prefetcher of a CPU follows such a pattern, so every eight rows wait for main memory once. Side by side the
+ * lines arrive in time; bench/ladder.md has the gain of the gradients. Blocks of 512 rows in panels gain half of that, blocks
+ * of 2,048 rows all of it. A matrix that is read by whole rows, as gradients are, is stored row by row.
  */
 
 import type { SizeExpression } from "./sizes.ts";
 
-/** A range of a buffer that a kernel sees. */
+/** A range of a buffer that a kernel binds. */
 export interface View {
   readonly buffer: GPUBuffer;
-  /** Bytes; a multiple of 256. */
+  /** In bytes, a multiple of 256. */
   readonly offset: number;
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number;
-  /** The view is the first of several: batches are laid out side by side. */
-  readonly slices?: { readonly count: number; /** Bytes from one to the next. */ readonly stride: number };
+  /** The view is the first of several slices, one per batch. */
+  readonly slices?: { readonly count: number; /** In bytes. */ readonly stride: number };
 }
 
-/** Vectors of four f32, one a texel. */
+/** A texture with a vector of four f32 per texel. */
 export interface TextureView {
   readonly texture: GPUTexture;
   readonly layout: TextureLayout;
-  /** Bytes of the vectors that count. */
+  /** Bytes of the matrix. */
   readonly size: number;
-  /** The buffer that kernels write instead, laid out alike, and how much of it a batch has; absent if only the host writes. */
+  /**
+   * The buffer that kernels write instead, in the same layout, and the bytes that a batch uses; absent if only the host
+   * writes.
+   */
   readonly written?: { readonly view: View; readonly bytes: SizeExpression };
 }
 
 /**
- * A small range of a buffer that kernels only read, as a uniform: llvmpipe reads it with fewer instructions than storage. At
- * most 64 KiB.
+ * A range of a buffer, at most 64 KiB, that kernels read as a uniform: llvmpipe reads it with fewer instructions than
+ * storage.
  */
 export interface UniformView extends View {
   readonly uniform: true;
@@ -58,10 +59,10 @@ export function isTexture(memory: Memory): memory is TextureView {
   return "texture" in memory;
 }
 
-/** Bytes that a uniform binding may have on every adapter. */
+/** Largest uniform binding in bytes on every adapter. */
 export const UNIFORM_BYTES = 65536;
 
-/** The view as a uniform if it fits one, otherwise as it is. */
+/** Returns the view as a uniform if it fits one, otherwise unchanged. */
 export function toUniformIfSmall(view: View): View {
   const uniform: UniformView = { ...view, uniform: true };
   return view.size <= UNIFORM_BYTES ? uniform : view;
@@ -71,13 +72,13 @@ export function isUniform(memory: Memory): memory is UniformView {
   return "uniform" in memory && memory.uniform === true;
 }
 
-/** @throws Error for a texture, where only a buffer can be used. */
+/** @throws Error for a texture. */
 export function asBufferView(memory: Memory): View {
   if (isTexture(memory)) throw new Error(`expected a buffer, got the texture ${memory.texture.label}`);
   return memory;
 }
 
-/** Writes whole vectors of four, from the start on. */
+/** Writes whole vectors of four from the beginning of the memory. */
 export function writeMemory(
   queue: GPUQueue,
   memory: Memory,
@@ -101,40 +102,39 @@ export function writeMemory(
   }
 }
 
-/** Texels of a line; the largest that every adapter has. */
+/** Texels per line; the largest width that every adapter supports. */
 const TEXTURE_WIDTH = 8192;
 export const TEXTURE_FORMAT = "rgba32float";
 export const BYTES_PER_TEXEL = 16;
 
-/** Vectors that a row has in a panel: 64 bytes. */
+/** Vectors of a row in a panel: 64 bytes. */
 const PANEL_VECTORS = 4;
-/** So many texels are 256 bytes: a copy of several lines takes only multiples of that. */
+/** Texels in 256 bytes: a copy of several lines takes only multiples of that. */
 const WIDTH_STEP = 16;
 
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Vectors of a row: columns / 4. Row by row it is 1: each vector counts as a row. */
+  /** Vectors of a row: columns / 4. 1 if stored row by row: each vector counts as a row. */
   readonly rowVectors: number;
-  /** Vectors of a row that stand side by side. */
+  /** Vectors of a row that are stored side by side. */
   readonly panelVectors: number;
-  /** Panels of a row. The last may be narrower; its place is as wide. */
+  /** Panels of a row. The last may be narrower, but takes the same space. */
   readonly panels: number;
-  /** Rows of a panel in one line. The panels of these rows are lines that follow one another. */
+  /** Rows of a panel in one line. The panels of these rows are consecutive lines. */
   readonly lineRows: number;
 }
 
-/** @param bytes of the matrix. */
 export function makeRowLayout(bytes: number): TextureLayout {
   return makeTextureLayout(bytes, 1, 1);
 }
 
-/** @param bytes of the matrix. @param rowVectors its columns / 4. */
+/** @param rowVectors columns of the matrix / 4. */
 export function makePanelLayout(bytes: number, rowVectors: number): TextureLayout {
   return makeTextureLayout(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** For a matrix that products read: in panels, unless a row is shorter than two cache lines. As {@link makePanelLayout}. */
+/** Returns the layout of a matrix that products read: panels, unless a row is shorter than two cache lines. */
 export function makeProductLayout(bytes: number, rowVectors: number): TextureLayout {
   return rowVectors >= 2 * PANEL_VECTORS ? makePanelLayout(bytes, rowVectors) : makeRowLayout(bytes);
 }
@@ -154,7 +154,7 @@ function makeTextureLayout(bytes: number, rowVectors: number, panelVectors: numb
   };
 }
 
-/** The place of vector i of the matrix, row by row, among the texture's texels, line by line. */
+/** Returns the index of vector i of the matrix, row by row, among the texture's texels, line by line. */
 export function computeTexelIndex(layout: TextureLayout, i: number): number {
   const { width, rowVectors, panelVectors, panels, lineRows } = layout;
   const row = Math.floor(i / rowVectors);
@@ -163,13 +163,13 @@ export function computeTexelIndex(layout: TextureLayout, i: number): number {
   return line * width + (row % lineRows) * panelVectors + column % panelVectors;
 }
 
-/** The texel of vector `i` in WGSL. */
+/** Returns WGSL for the texel of vector `i`. */
 export function formatTexelCode(layout: TextureLayout): string {
   const { x, y } = formatTexelCoordinates(layout);
   return `vec2u(${x}, ${y})`;
 }
 
-/** {@link computeTexelIndex} in WGSL. */
+/** Returns WGSL for {@link computeTexelIndex}. */
 export function formatTexelIndexCode(layout: TextureLayout): string {
   const { x, y } = formatTexelCoordinates(layout);
   return `(${y}) * ${layout.width}u + ${x}`;
@@ -184,7 +184,7 @@ function formatTexelCoordinates(layout: TextureLayout): { x: string; y: string }
   };
 }
 
-/** A division in WGSL. By a power of two it is a shift, as WGSL guards every division against zero. */
+/** Formats a division in WGSL. By a power of two it is a shift, because WGSL guards every division against zero. */
 function formatQuotient(a: string, by: number): string {
   if (by === 1) return a;
   return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;
@@ -194,54 +194,54 @@ function formatRemainder(a: string, by: number): string {
   return Number.isInteger(Math.log2(by)) ? `(${a} & ${by - 1}u)` : `(${a} % ${by}u)`;
 }
 
-/** Lines of a texture, each of which begins with so many texels of the matrix. */
+/** Consecutive lines of a texture, with the number of texels that the matrix has at the beginning of each. */
 export interface TextureRegion {
   readonly line: number;
   readonly lines: number;
   readonly texels: number;
 }
 
-/** The regions that the first `bytes` of the matrix take. */
+/** Returns the regions of the first `bytes` of the matrix. */
 export function listRegions(layout: TextureLayout, bytes: number): TextureRegion[] {
   const { width, rowVectors, panelVectors, panels, lineRows } = layout;
   const rows = Math.ceil(bytes / BYTES_PER_TEXEL / rowVectors);
   const whole = { line: 0, lines: panels * Math.floor(rows / lineRows), texels: width };
-  const begun = { line: whole.lines, lines: panels, texels: panelVectors * (rows % lineRows) };
-  return [whole, begun].filter(({ lines, texels }) => lines * texels > 0);
+  const last = { line: whole.lines, lines: panels, texels: panelVectors * (rows % lineRows) };
+  return [whole, last].filter(({ lines, texels }) => lines * texels > 0);
 }
 
-/** The texels of a matrix, line by line. Where it has nothing there are zeros. */
+/** Returns the texels of a matrix, line by line, with zeros where it has nothing. */
 function packTexels<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(
   layout: TextureLayout,
   matrix: Words,
 ): Words {
-  // Moved as integers: moved as a float, a NaN may change its bits.
+  // Copied as integers, because copying a NaN as a float may change its bits.
   const texels = new Uint32Array(4 * layout.width * layout.height);
-  const given = new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length);
-  forEachVector(layout, given.length, (at, place) => {
-    for (let k = 0; k < 4; k++) texels[place + k] = given[at + k] ?? 0;
+  const words = new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length);
+  forEachVector(layout, words.length, (at, texel) => {
+    for (let k = 0; k < 4; k++) texels[texel + k] = words[at + k] ?? 0;
   });
   return (matrix instanceof Float32Array ? new Float32Array(texels.buffer) : texels) as Words;
 }
 
-/** The inverse of {@link packTexels}. @param length of the matrix, in words. */
+/** Inverts {@link packTexels}. @param length of the matrix, in words. */
 export function unpackTexels(
   layout: TextureLayout,
   texels: Uint32Array<ArrayBuffer>,
   length: number,
 ): Uint32Array<ArrayBuffer> {
   const matrix = new Uint32Array(length);
-  forEachVector(layout, length, (at, place) => {
-    for (let k = 0; k < 4; k++) matrix[at + k] = texels[place + k] ?? 0;
+  forEachVector(layout, length, (at, texel) => {
+    for (let k = 0; k < 4; k++) matrix[at + k] = texels[texel + k] ?? 0;
   });
   return matrix;
 }
 
-/** Visits each vector: its first word in the matrix, and its first word among the texels. */
+/** Visits each vector with its first word in the matrix and its first word among the texels. */
 function forEachVector(
   layout: TextureLayout,
   words: number,
-  visit: (at: number, place: number) => void,
+  visit: (at: number, texel: number) => void,
 ): void {
   for (let i = 0; 4 * i < words; i++) visit(4 * i, 4 * computeTexelIndex(layout, i));
 }

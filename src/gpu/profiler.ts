@@ -1,4 +1,4 @@
-/** Times passes by timestamp queries: what a bench measures with. Slower than a replay, as every pass is apart. */
+/** Times passes by timestamp queries, for benches. Slower than a replay, because each dispatch is a pass of its own. */
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
@@ -6,21 +6,20 @@ import { computeInvocations, type Cost, getCost, onlySlice, type Program } from 
 import { readViews } from "./readback.ts";
 import { type BatchSizes, evaluateSize } from "./sizes.ts";
 
-/** What a pass is filled with. */
 export type EncodePass = (pass: GPUComputePassEncoder) => void;
 
-/** What stands between passes. */
+/** Commands between passes. */
 export interface PassBoundary {
   between(encoder: GPUCommandEncoder): void;
 }
 
-/** Timestamps that a query set of WebGPU holds at most, two a pass. */
+/** Largest number of timestamps in a query set of WebGPU; a pass takes two. */
 const MOST_QUERIES = 4096;
 
 /**
- * Runs passes, and what stands between them, one after another in one submission.
+ * Runs passes, and commands between them, in order in one submission.
  * @returns microseconds of each; timestamps are nanoseconds, as on llvmpipe and NVIDIA.
- * @throws Error where the adapter has no timestamps, or for more passes than a query set holds.
+ * @throws Error if the adapter has no timestamps, or for more passes than a query set holds.
  */
 export async function timePasses(
   gpu: Gpu,
@@ -40,7 +39,7 @@ export async function timePasses(
       encoder.beginComputePass({ timestampWrites }).end();
     passes.forEach((encode, k) => {
       if (typeof encode !== "function") {
-        // From the end of an empty pass to the beginning of another.
+        // Timed from the end of an empty pass to the beginning of another.
         mark({ querySet, endOfPassWriteIndex: 2 * k });
         encode.between(encoder);
         mark({ querySet, beginningOfPassWriteIndex: 2 * k + 1 });
@@ -63,20 +62,20 @@ export async function timePasses(
   }
 }
 
-/** A dispatch, or the copies into textures that follow it. */
+/** A dispatch or the copies into textures that follow it, for timing. */
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** For how many steps it does this at once. Its time is that of all of them, its cost that of one. */
+  /** Steps that it serves at once. Its time is that of all these steps, its cost that of one. */
   readonly steps: number;
-  /** Of all these steps together; absent for copies. */
+  /** Invocations for all these steps together; absent for copies. */
   readonly invocations?: number;
-  /** Which dispatch of its program it is, or follows. */
+  /** Index of the dispatch in its program; of copies, of the dispatch before them. */
   readonly dispatch: number;
   readonly encode: EncodePass | PassBoundary;
 }
 
-/** All that a program does, in order: what a profile times one by one. */
+/** Returns all dispatches and copies of a program in order, for a profile. */
 export function listTimedWork<S extends BatchSizes>(
   program: Program<S>,
   sizes: S,

@@ -1,7 +1,7 @@
 /**
- * A recorded program: the dispatches that make a step, each a pipeline, a bind group and a grid that is a function
- * of the batch's sizes. Recording creates everything for the first slice, the first replay of another one the bind
- * groups of all; replaying creates nothing else.
+ * A recorded program: the dispatches of a step. Each has a pipeline, a bind group, and a grid that is a function of the
+ * batch's sizes. Recording creates everything for the first slice; the first replay of another slice creates the bind groups
+ * of all slices. Replaying creates nothing else.
  */
 
 import { UserError } from "../user_error.ts";
@@ -23,43 +23,42 @@ import { type BatchSizes, evaluateSize, type SizeExpression } from "./sizes.ts";
 import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 
 /**
- * Work of one dispatch: floating-point operations, and bytes that have to move at least once. A number counts once where it is
- * read, however often, and once where it is written. Of rows that an index picks those count that must differ, as far as the
- * sizes tell. Lists of indices and small weights may be left out.
+ * Work of one dispatch: floating-point operations, and bytes that have to move at least once. A number that is read counts
+ * once, however often it is read, and a number that is written counts once. Of rows that an index selects, only the distinct
+ * ones count, as far as the sizes determine their number. Lists of indices and small weights may be left out.
  */
 export interface Cost {
   readonly flops: number;
   readonly bytes: number;
 }
 
-/** Returns the work of a dispatch, which is none where its spec does not say it. */
+/** Returns the work of a dispatch; zero if its spec does not define it. */
 export function getCost<S extends BatchSizes>({ cost }: Pick<DispatchSpec<S>, "cost">, sizes: S): Cost {
   return cost?.(sizes) ?? { flops: 0, bytes: 0 };
 }
 
-/** Which other kernels can do a dispatch, or a part of it. */
+/** Kernel variants that can compute a dispatch or a part of it. */
 export interface KernelChoice<S extends BatchSizes = BatchSizes> {
-  /** See formatMatmulKey and formatLstmKey, and a sum's kernel, of {@link import("./kernel_variants.ts")}. */
+  /** See formatMatmulKey and formatLstmKey in {@link import("./kernel_variants.ts")}; for a sum the kernel's name. */
   readonly key: string;
-  /** The first is that of the fixed table. */
+  /** The default variant comes first. */
   readonly variants: readonly KernelVariant[];
-  /** It takes as long as its longest chain of steps, however few its FLOPs. */
+  /** True if its time is that of its longest chain of steps, however few its FLOPs. */
   readonly serial?: boolean;
-  /** The dispatch by one of them, alone. */
+  /** Returns the dispatch with one of the variants. */
   buildDispatch(variant: KernelVariant): DispatchSpec<S>;
 }
 
-/** The node of the tape that a dispatch was made for. */
+/** Node of the tape that a dispatch belongs to. */
 export interface DispatchNode {
-  /** The op's name. */
   readonly op: string;
   readonly direction: "forward" | "backward";
-  /** Tensors with their variants: "utility/layer1 [rows, 64]". */
+  /** Tensors with their shapes: "utility/layer1 [rows, 64]". */
   readonly inputs: readonly string[];
   readonly output: string;
 }
 
-/** 1 along y where it is not said. */
+/** Invocations along x and y; y is 1 by default. */
 export type InvocationCounts<S extends BatchSizes = BatchSizes> = readonly [
   x: SizeExpression<S>,
   y?: SizeExpression<S>,
@@ -72,25 +71,25 @@ export function computeInvocations<S extends BatchSizes>(
   return [evaluateSize(x, sizes), evaluateSize(y, sizes)];
 }
 
-/** @typeParam S the sizes that its grid depends on; by default none, so that it fits every kind of batch */
+/** A dispatch to record. @typeParam S sizes that its grid depends on; by default none, so that it fits every kind of batch */
 export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelTextInputs {
-  /** Invocations wanted along x and y; they are rounded up to workgroups here. */
+  /** Invocations to run along x and y; they are rounded up to whole workgroups. */
   readonly invocations: InvocationCounts<S>;
-  /** Absent where no bench divides by it. */
+  /** Absent if no bench needs it. */
   readonly cost?: (sizes: S) => Cost;
-  /** What the dispatch is for, e.g. "utility/layer2 forward". */
+  /** Purpose of the dispatch, e.g. "utility/layer2 forward". */
   readonly label: string;
-  /** Of a matrix product, and on a GPU of an LSTM and of a sum that a subgroup may do: other kernels for it, or for each of its parts. */
+  /** Other kernels for the dispatch or for each of its parts: of a matrix product, and on a GPU of an LSTM and of a sum. */
   readonly choices?: readonly KernelChoice<S>[];
-  /** Absent for what no node asked for: the batch, the optimiser. */
+  /** Absent for dispatches without a node: the batch, the optimiser. */
   readonly node?: DispatchNode;
 }
 
-/** Which of the batches that are laid out side by side a replay works on. */
+/** The slice of a replay, among the batches that are built at once. */
 export interface BatchSlice {
-  /** The batch that the kernels of a step read. */
+  /** Index of the batch that the kernels of a step read. */
   readonly index: number;
-  /** How many batches there are for kernels that {@link isMultiStep work for several steps} at once. */
+  /** Number of batches for kernels that {@link isMultiStep work for several steps} at once. */
   readonly count: number;
 }
 export const onlySlice: BatchSlice = { index: 0, count: 1 };
@@ -98,15 +97,16 @@ export const onlySlice: BatchSlice = { index: 0, count: 1 };
 interface Dispatch<S extends BatchSizes> {
   readonly spec: DispatchSpec<S>;
   readonly pipeline: GPUComputePipeline;
-  /** How many slices its views have. */
   readonly slices: number;
-  /** By slice: of the first alone until another is asked for, as single steps never do; making one takes longer than encoding a dispatch. */
+  /**
+   * Bind groups by slice: only that of the first slice until another one is used, which single steps never do. Creating a
+   * bind group takes longer than encoding a dispatch.
+   */
   readonly bindGroups: GPUBindGroup[];
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
-  /** See {@link isMultiStep}. */
   readonly manySteps: boolean;
-  /** Textures whose buffers it writes. */
+  /** Textures whose buffers it writes, to copy afterwards. */
   readonly copies: readonly TextureView[];
 }
 
@@ -135,15 +135,12 @@ export class Program<S extends BatchSizes = BatchSizes> {
     return new Program(gpu, name, dispatches);
   }
 
-  /**
-   * Appends the whole program, with the header at `stepOffset` bytes.
-   * @param sizes of the batch, or the largest of several.
-   */
+  /** Encodes the whole program, with the header at `stepOffset` bytes. @param sizes of the batch, or the largest of several. */
   encode(commands: CommandRecorder, sizes: S, stepOffset: number, slice = onlySlice): void {
     for (let k = 0; k < this.dispatches.length; k++) this.encodeStep(commands, k, sizes, stepOffset, slice);
   }
 
-  /** Appends one dispatch, and the copies into textures that follow it. */
+  /** Encodes one dispatch, and the copies into textures that follow it. */
   encodeStep(
     commands: CommandRecorder,
     index: number,
@@ -155,7 +152,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     for (const view of this.dispatches[index]?.copies ?? []) commands.copyToTexture(view, sizes);
   }
 
-  /** Appends one dispatch alone: what the profiler times in a pass of its own. */
+  /** Encodes one dispatch alone, which the profiler times in a pass of its own. */
   encodeOne(
     pass: GPUComputePassEncoder,
     index: number,
@@ -183,9 +180,9 @@ export class Program<S extends BatchSizes = BatchSizes> {
 const offsets = new Uint32Array(1);
 
 /**
- * Workgroups of a dispatch along x, y and z; a long x of a foldable kernel is folded into y.
- * @param workgroup invocations of one along x and y. @param maxGrid workgroups along an axis, at most.
- * @throws UserError for a grid that the adapter does not take.
+ * Computes the workgroups of a dispatch along x, y and z; a long x of a foldable kernel is folded into y.
+ * @param workgroup invocations of one along x and y. @param maxGrid largest number of workgroups along an axis.
+ * @throws UserError for a grid that exceeds it.
  */
 export function computeGrid<S extends BatchSizes>(
   { spec, workgroup, manySteps }: Pick<Dispatch<S>, "spec" | "workgroup" | "manySteps">,
@@ -219,7 +216,7 @@ async function recordDispatch<S extends BatchSizes>(
   const known = new Set(kernel.bindings.map((b) => b.name));
   for (const name of Object.keys(views)) {
     if (!known.has(name)) {
-      throw new Error(`${where}: no binding is called ${name}; there are ${[...known].join(", ")}`);
+      throw new Error(`${where}: expected a binding among ${[...known].join(", ")}, got ${name}`);
     }
   }
   const slices = Math.max(
@@ -253,7 +250,7 @@ async function recordDispatch<S extends BatchSizes>(
   return { spec, pipeline, slices, bindGroups, bind, workgroup, manySteps: isMultiStep(kernel), copies };
 }
 
-/** What a binding of a dispatch sees. @param slice of its views. @throws Error for a binding without a view. */
+/** Creates the entry of a binding. @throws Error for a binding without a view. */
 function createEntry<S extends BatchSizes>(
   gpu: Gpu,
   steps: GPUBuffer,
@@ -268,11 +265,11 @@ function createEntry<S extends BatchSizes>(
   }
   const where = `${label} (kernel ${kernel.name})`;
   const view = views[name];
-  if (!view) throw new Error(`${where}: nothing is given for binding ${name}`);
+  if (!view) throw new Error(`${where}: expected a view for binding ${name}`);
   if (isTexture(view)) {
     if (kind === "read") return { binding, resource: view.texture.createView() };
     const { written } = view;
-    if (!written) throw new Error(`${where}: ${name} stands in a texture that is only read`);
+    if (!written) throw new Error(`${where}: ${name} is a read-only texture`);
     return { binding, resource: { buffer: written.view.buffer, size: written.view.size } };
   }
   if (!isUniform(view)) gpu.requireBindable(view.size, `${label}: ${name}`);

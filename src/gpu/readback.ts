@@ -1,14 +1,17 @@
-/** Reading results. A wait may cost 10 ms or more whatever its size (see {@link StagingPool}), so nothing here is called inside a training step. */
+/**
+ * Reads results back to the host. A wait may take 10 ms or more whatever the size (see {@link StagingPool}), so nothing here
+ * is called inside a training step.
+ */
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from "./memory.ts";
 
-/** Where a texture may be copied to. */
+/** Alignment in bytes of a copied texture. */
 const ALIGNMENT = 256;
-/** Views share a buffer of up to so many bytes: it takes longer to make one than to copy a small view. */
+/** Views share a staging buffer of at most this many bytes: creating a buffer takes longer than copying a small view. */
 const MOST_SHARED = 2 ** 20;
 
-/** Copies buffers and textures to the host in one wait. Words are raw: a Float32Array over the same buffer has the floats. */
+/** Copies buffers and textures to the host in one wait. The words are raw: read floats through a Float32Array over the buffer. */
 export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
   const views = memories.map((memory) => isTexture(memory) && memory.written ? memory.written.view : memory);
   const { places, sizes } = planStaging(views.map(stagingBytes));
@@ -47,7 +50,7 @@ export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<
   return words;
 }
 
-/** One after the other in as few buffers as may be. @returns a place for each, and how large the buffers are. */
+/** Places ranges one after another in as few buffers as possible. @returns the place of each, and the buffers' sizes. */
 function planStaging(lengths: readonly number[]) {
   const sizes: number[] = [];
   const places = lengths.map((bytes) => {
@@ -65,7 +68,7 @@ function stagingBytes(view: Memory): number {
   return isTexture(view) ? BYTES_PER_TEXEL * view.texture.width * view.texture.height : view.size;
 }
 
-/** Reads of one view that go on while later work is encoded. Each is copied in the queue's order, and waited for when it is taken. */
+/** Pending reads of one view while later work is encoded. Each is copied in the queue's order, and awaited when it is taken. */
 export class ReadbackQueue {
   readonly #staging: StagingPool;
   readonly #pending: StagingBuffer[] = [];
@@ -74,16 +77,16 @@ export class ReadbackQueue {
     this.#staging = StagingPool.of(gpu);
   }
 
-  /** Reads not yet taken. */
+  /** Number of reads that are not taken yet. */
   get length(): number {
     return this.#pending.length;
   }
-  /** Whether {@link take} waits for all that was submitted, so that what comes next is to be submitted after it. */
+  /** True if {@link take} waits for all submitted work, so that later work should be submitted after it. */
   get waitsForAll(): boolean {
     return this.#staging.mapsAtOnce;
   }
 
-  /** Submits work and after it a copy of the view. Others have a turn meanwhile. */
+  /** Submits work and then a copy of the view. Yields to other events. */
   async submit(commands: GPUCommandBuffer): Promise<void> {
     const staging = this.#staging.take(this.view.size);
     const copy = this.gpu.device.createCommandEncoder({ label: "results" });
@@ -94,14 +97,14 @@ export class ReadbackQueue {
     await this.#staging.yieldToEvents();
   }
 
-  /** The view as it was after the oldest submitted work. @throws Error for what WebGPU reported. */
+  /** Returns the view as it was after the oldest submitted work. @throws Error that WebGPU reported. */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
     if (!next) throw new Error("no read is under way");
     return await this.#staging.read(next, (range) => new Float32Array(range(0, this.view.size).slice(0)));
   }
 
-  /** Waits for what is under way and frees its buffers. */
+  /** Waits for the pending reads and frees their buffers. */
   async destroy(): Promise<void> {
     await Promise.allSettled(this.#pending.map(({ mapped }) => mapped));
     for (const staging of this.#pending.splice(0)) this.#staging.drop(staging);
@@ -113,7 +116,7 @@ export async function readFloats(gpu: Gpu, view: Memory): Promise<Float32Array<A
   return new Float32Array(words?.buffer ?? new ArrayBuffer(0));
 }
 
-/** One after another. */
+/** Concatenates arrays. */
 export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -125,35 +128,35 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
 }
 
 /**
- * Deno's mapAsync waits for the device by itself: when the call returns, the range is there, and awaiting its promise only adds
- * the 10 ms or more until Deno looks. That holds of a buffer whose map was awaited once before; with a new one Deno panics. It
- * was seen of this version, and is taken of no other: elsewhere each map is awaited.
+ * Deno's mapAsync waits for the device by itself: when the call returns, the range is mapped, and awaiting its promise only
+ * adds the 10 ms or more until Deno polls. That holds for a buffer whose map was awaited once before; with a new one Deno
+ * panics. It was observed in this version and is assumed of no other: elsewhere each map is awaited.
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
-/** No larger buffer is kept: to copy it out takes longer than the wait. */
+/** Largest buffer that is kept: copying a larger one takes longer than the wait. */
 const MOST_KEPT = 2 ** 20;
-/** The smallest, in bytes. */
+/** Smallest staging buffer in bytes. */
 const LEAST = 2 ** 12;
-/** Reads that do not wait leave no turn to signals, timers and servers: they get one after so many ms. */
+/** Milliseconds between yields to signals, timers and servers, which reads that do not wait would block. */
 const MOST_MS = 100;
 
 export interface StagingBuffer {
   readonly buffer: GPUBuffer;
   readonly size: number;
-  /** Its map was awaited once. */
+  /** True if its map was awaited once. */
   mappedBefore: boolean;
   mapped?: Promise<void>;
 }
 
-/** Buffers that results are copied to, for the host to read. Small ones are kept and used again. */
+/** Staging buffers, to which results are copied for the host. Small ones are kept and reused. */
 export class StagingPool {
-  /** Whether a map waits for the device, and may then be read without a further wait. */
+  /** True if mapping waits for the device, so that a mapped range can be read at once. */
   get mapsAtOnce(): boolean {
     return this.#mapsSynchronously;
   }
   #mapsSynchronously = MAPS_AT_ONCE.test(navigator.userAgent);
-  /** Those that nobody uses, by their size. */
+  /** Unused buffers by size. */
   readonly #free = new Map<number, StagingBuffer[]>();
 
   /** Called with 1 before a read waits for the device, and with -1 after it. */
@@ -165,14 +168,14 @@ export class StagingPool {
 
   static readonly #ofGpu = new WeakMap<Gpu, StagingPool>();
 
-  /** A device has one. What it keeps goes with the device, and does not count as live. */
+  /** Returns the pool of a device. Its buffers are freed with the device, and do not count as live. */
   static of(gpu: Gpu): StagingPool {
     const staging = StagingPool.#ofGpu.get(gpu) ?? new StagingPool(gpu);
     StagingPool.#ofGpu.set(gpu, staging);
     return staging;
   }
 
-  /** A buffer of at least so many bytes, for one {@link read}. @throws UserError for more than the adapter can hold. */
+  /** Returns a buffer of at least so many bytes, for one {@link read}. @throws UserError beyond the adapter's limit. */
   take(bytes: number): StagingBuffer {
     const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
     if (bytes > MOST_KEPT) {
@@ -187,14 +190,14 @@ export class StagingPool {
       };
   }
 
-  /** To be called when what it shall hold is submitted: begins to map it, where that does not wait. */
+  /** Starts mapping a buffer, if that does not wait. Call it after submitting the copy into the buffer. */
   startMapping(staging: StagingBuffer): void {
     if (!this.mapsAtOnce) staging.mapped = staging.buffer.mapAsync(GPUMapMode.READ);
   }
 
   /**
-   * Waits for what was copied to it, and takes it back.
-   * @param use is given what reads a range of it: offset and bytes. @throws Error for what WebGPU reported.
+   * Waits for the copy into a buffer, reads it, and recycles the buffer.
+   * @param use receives a function that reads a range: offset and bytes. @throws Error that WebGPU reported.
    */
   async read<T>(
     staging: StagingBuffer,
@@ -223,7 +226,7 @@ export class StagingPool {
     }
   }
 
-  /** What is there at once, or else when it is mapped: npm's Dawn runs in the same runtime, and maps as browsers do. */
+  /** Reads at once, or if that fails when the buffer is mapped: npm's Dawn runs in the same runtime, and maps as browsers do. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();
@@ -234,15 +237,14 @@ export class StagingPool {
     }
   }
 
-  /** Where reads do not wait, lets all others have a turn: signals, timers, servers. */
+  /** Yields to signals, timers and servers, if reads do not wait. */
   async yieldToEvents(): Promise<void> {
     if (!this.mapsAtOnce) return;
-    // A timer of 0 takes 1 to 2 ms. A message takes .01, but Deno hears no signal meanwhile.
+    // A timer of 0 takes 1 to 2 ms. A message takes 0.01 ms, but Deno handles no signal meanwhile.
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#lastTurn = performance.now();
   }
 
-  /** Frees it unread. */
   drop({ buffer, size }: StagingBuffer): void {
     if (size > MOST_KEPT) this.gpu.destroyBuffer(buffer);
     else buffer.destroy();

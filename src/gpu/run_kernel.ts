@@ -1,4 +1,4 @@
-/** One kernel, once, on numbers of one's own: the shortest way to try something. */
+/** Runs one kernel once on given arrays: the shortest way to try a kernel. */
 
 import { Arena } from "./arena.ts";
 import { CommandRecorder } from "./commands.ts";
@@ -8,32 +8,31 @@ import { Program } from "./program.ts";
 import { readFloats } from "./readback.ts";
 import { STEP_STRIDE } from "./step.ts";
 
-/** Numbers of a binding: array<f32>, array<u32> or array<i32>, or vectors, matrices and atomics of these. */
+/** Array of a binding: array<f32>, array<u32> or array<i32>, or vectors, matrices and atomics of these. */
 export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 /** Inputs and outputs of {@link runKernel}, by the names of the kernel's bindings. */
 export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
-  /** By the names of the bindings. */
   readonly inputs: Readonly<Record<string, KernelArray>>;
-  /** How many floats an output has, which are 0 before; or an array whose type, length and values it has before. */
+  /** Number of floats of an output, initially 0; or an array that defines its type, length and initial values. */
   readonly outputs: O;
-  /** Values in the place of those in the text. */
+  /** Values that replace those in the text. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
-  /** Along x and y. They are rounded up to workgroups, and the kernel finds them in `step.x` and `step.y`. */
+  /** Invocations along x and y, rounded up to workgroups. The kernel finds the numbers in `step.x` and `step.y`. */
   readonly invocations: readonly [x: number, y?: number];
 }
 
-/** Outputs of a kernel: an array of the type that was passed for it, of floats where that was a number. */
+/** Outputs of a kernel: an array of the requested type, of floats for a number. */
 export type KernelOutputs<O> = {
   [Name in keyof O]: O[Name] extends KernelArray ? O[Name] : Float32Array<ArrayBuffer>;
 };
 
 /**
- * Runs a kernel once. On Deno one that does not end blocks the process, unless `kernelSeconds` of `openGpu` ends it.
+ * Runs a kernel once. On Deno a kernel that does not end blocks the process, unless `kernelSeconds` of `openGpu` ends it.
  * @param text WGSL; its last binding is `var<uniform> step: vec4u`, and its workgroups have `WORKGROUP` invocations along x
- *   and, if it declares that constant, `WORKGROUP_Y` along y
+ * and, if it declares that constant, `WORKGROUP_Y` along y
  * @throws Error for arrays of another type than the text declares, for a workgroup of another size than the constants, and
- *   for what the driver, or its interface, has against the text.
+ * for errors of the driver or its compiler.
  */
 export async function runKernel<const O extends Readonly<Record<string, number | KernelArray>>>(
   gpu: Gpu,
@@ -46,24 +45,24 @@ export async function runKernel<const O extends Readonly<Record<string, number |
   using arena = new Arena(gpu, name);
   const step = new Uint32Array(STEP_STRIDE / 4);
   step.set([x, y]);
-  const before = Object.entries(outputs).map(([name, given]) =>
-    [name, typeof given === "number" ? new Float32Array(given) : given] as const
+  const before = Object.entries(outputs).map(([name, output]) =>
+    [name, typeof output === "number" ? new Float32Array(output) : output] as const
   );
   for (const [name, data] of [...Object.entries(inputs), ...before]) assertArray(text, name, data);
   const written = before.map(([name, data]) => [name, arena.upload(name, toWords(data))] as const);
-  const given = Object.entries(inputs).map(([name, data]) => [name, arena.upload(name, toWords(data))]);
+  const read = Object.entries(inputs).map(([name, data]) => [name, arena.upload(name, toWords(data))]);
   const program = await Program.record(gpu, name, arena.upload("step", step).buffer, [{
     ...{ kernel: parsed, label: name, constants, invocations: [x, y] },
-    views: { ...Object.fromEntries(given), ...Object.fromEntries(written) },
+    views: { ...Object.fromEntries(read), ...Object.fromEntries(written) },
   }]);
   CommandRecorder.submit(gpu, name, (commands) => program.encode(commands, {}, 0));
   const found: Record<string, KernelArray> = {};
   for (const [k, [name, view]] of written.entries()) {
     const floats = await readFloats(gpu, view);
-    const like = before[k]?.[1];
-    found[name] = like instanceof Uint32Array
+    const initial = before[k]?.[1];
+    found[name] = initial instanceof Uint32Array
       ? new Uint32Array(floats.buffer)
-      : like instanceof Int32Array
+      : initial instanceof Int32Array
       ? new Int32Array(floats.buffer)
       : floats;
   }
@@ -71,7 +70,7 @@ export async function runKernel<const O extends Readonly<Record<string, number |
   return found as KernelOutputs<O>;
 }
 
-/** The host starts as many workgroups as the constants say, so the attribute must say the same. */
+/** Checks that the attribute and the constants agree, because the host computes the grid from the constants. */
 function assertWorkgroup(kernel: Kernel, constants: Constants | undefined): void {
   const [, sizes = ""] = /@workgroup_size\(([^)]*)\)/.exec(kernel.source) ?? [];
   const [found = 1, foundY = 1] = sizes.split(",").map((size) => size.trim()).filter((size) => size !== "")
@@ -82,23 +81,22 @@ function assertWorkgroup(kernel: Kernel, constants: Constants | undefined): void
   throw new Error(
     `kernel ${kernel.name}: expected a workgroup of WORKGROUP${
       ownY > 1 ? " x WORKGROUP_Y" : ""
-    } = ${own} x ${ownY} ` +
-      `invocations, found @workgroup_size(${sizes}). Write @workgroup_size(WORKGROUP${
-        ownY > 1 ? ", WORKGROUP_Y" : ""
-      }).`,
+    } = ${own} x ` +
+      `${ownY} invocations, got @workgroup_size(${sizes}). ` +
+      `Write @workgroup_size(WORKGROUP${ownY > 1 ? ", WORKGROUP_Y" : ""}).`,
   );
 }
 
 const ARRAYS = { f32: "Float32Array", u32: "Uint32Array", i32: "Int32Array" } as const;
 
-/** @throws Error for no array of numbers, or one of another type than the binding's elements. */
+/** @throws Error if `data` is not an array of the binding's element type. */
 function assertArray(text: string, name: string, data: unknown): void {
   const [, type = ""] = new RegExp(`var<[^>]+>\\s*${name}\\s*:\\s*([^;]+);`).exec(text) ?? [];
   const element = /\b(f32|u32|i32)\b/.exec(type)?.[1] ??
     { f: "f32", u: "u32", i: "i32" }[/x?[234]([fui])/.exec(type)?.[1] ?? ""];
-  const expected = Object.entries(ARRAYS).filter(([own]) => element === undefined || own === element).map((
-    [, array],
-  ) => array);
+  const expected = Object.entries(ARRAYS).filter(([own]) => own === (element ?? own)).map(([, array]) =>
+    array
+  );
   const found = Object.prototype.toString.call(data).slice(8, -1);
   if (expected.some((array) => array === found)) return;
   const declared = type === "" ? "" : `, as the kernel declares ${type}`;

@@ -1,66 +1,66 @@
 /**
- * The uniform that all kernels of a step share: the sizes of its batch and where its results go.
+ * The step header: a uniform that all kernels of a step share, with the sizes of its batch and the slot of its results.
  *
- * A program is recorded once; a step is replayed with another offset into a buffer of such headers. So a batch of
- * other sizes costs nothing but 256 bytes.
+ * A program is recorded once; a step replays it with another offset into a buffer of such headers. So a batch of other sizes
+ * costs only 256 bytes.
  */
 
 import type { Arena } from "./arena.ts";
 import { type BatchSizes, type Dimensions, resolveDimension } from "./sizes.ts";
 
-/** What a step is besides its batch. */
+/** Settings of a step besides its batch. */
 export interface StepSettings {
-  /** Slot of the result ring that the step writes. */
+  /** Slot of the result ring to write. */
   readonly slot: number;
-  /** Adam's bias-corrected rate of this iteration; 0 where nothing is trained. */
+  /** Adam's bias-corrected rate of this iteration; 0 without training. */
   readonly learningRate: number;
-  /** Iterations completed before this step, for the record of the best one. */
+  /** Iterations completed before this step, for the record of the best iteration. */
   readonly iteration: number;
-  /** The share that weight decay takes off the parameters that decay: learning rate x weight decay. */
+  /** Fraction that weight decay subtracts from the parameters that decay: learning rate x weight decay. */
   readonly decay?: number;
-  /** The seed of what is random in the step, 32 bits. */
+  /** Random seed of the step, 32 bits. */
   readonly noise?: number;
-  /** Of a step that simulates users. */
+  /** Present for a step that simulates users. */
   readonly page?: SimulatedPage;
 }
 
-/** The page that a step shows to all simulated users. */
+/** Page that a step shows to all simulated users. */
 export interface SimulatedPage {
-  /** From 0 on, of the episode. */
+  /** Index within the episode. */
   readonly page: number;
   readonly episode: number;
-  /** The number of the first user: random numbers follow from a user's own number. */
+  /** Number of the first user; random numbers depend on each user's number. */
   readonly firstUser: number;
-  /** Probability that a slate is drawn at random instead of chosen. */
+  /** Probability of a random slate. */
   readonly epsilon?: number;
 }
 
-/** The batch of a step. */
 export interface StepBatch<S extends BatchSizes> {
   readonly sizes: S;
-  /** How many things means are taken over: of clicks, the events that are not given. */
+  /** Denominator of means; for clicks the number of scored events. */
   readonly counted: number;
-  /** Where the batch starts in its plan, in entries; 0 where there is none. */
+  /** First entry of the batch in its plan; 0 without a plan. */
   readonly first: number;
 }
 
-/** Bytes from one header to the next: the least offset that every adapter takes for a uniform. */
+/** Bytes from one header to the next: the smallest offset of a uniform that every adapter accepts. */
 export const STEP_STRIDE = 256;
-/** Bytes of a header that kernels see. */
+/** Bytes of a header that kernels read. */
 export const STEP_BYTES = 64;
 
 /**
- * The headers of steps, in places that are used again. Writes are ordered with submitted work, so a place may be set
- * anew while earlier steps are still in flight.
+ * Step headers in slots that are reused. Writes are ordered with submitted work, so a slot may be overwritten while earlier
+ * steps are in flight.
  */
 export class StepHeaders<S extends BatchSizes> {
-  /** As {@link import("./program.ts").Program.record} wants it. */
+  /** The buffer for {@link import("./program.ts").Program.record}. */
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
   /**
-   * @param places how many steps are held at once. @param each headers of a place: programs that work on one batch may
-   *   differ in the rest of it. @param seen how many places a kernel for several steps sees, from any place on.
+   * @param places number of slots. @param each headers per slot: programs that work on one batch may differ in the rest of
+   * the header.
+   * @param seen slots that a multi-step kernel reads from any slot on.
    */
   constructor(
     private readonly arena: Arena,
@@ -74,14 +74,14 @@ export class StepHeaders<S extends BatchSizes> {
     this.buffer = arena.allocate("headers", this.#values.byteLength + behind).buffer;
   }
 
-  /** Byte offset of a header, as {@link import("./program.ts").Program.encode} wants it. */
+  /** Returns the byte offset of a header, for {@link import("./program.ts").Program.encode}. */
   offset(place: number, header = 0): number {
     return (place * this.each + header) * STEP_STRIDE;
   }
 
   /**
-   * Sets the headers of a place; {@link upload} sends them.
-   * @param purpose of its headers, one for each that differs: the last stands for the rest.
+   * Writes the headers of a slot; {@link upload} sends them. @param purpose settings of the headers; the last one is used for
+   * the remaining headers.
    */
   put(place: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
@@ -91,7 +91,7 @@ export class StepHeaders<S extends BatchSizes> {
     }
   }
 
-  /** Sends the places from `first` on. */
+  /** Uploads `count` slots from `first` on. */
   upload(first: number, count: number): void {
     const [from, to] = [this.offset(first), this.offset(first + count)];
     this.arena.gpu.queue.writeBuffer(this.buffer, from, new Uint8Array(this.#values.buffer, from, to - from));

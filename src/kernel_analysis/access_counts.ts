@@ -1,10 +1,10 @@
 /**
- * What a kernel asks of memory, counted without a clock or a device: by its own index expressions, at the sizes at hand, of
- * a workgroup in the middle of its grid. Memory is asked as GPUs do it: 32 invocations together, in sectors of 32 bytes;
- * workgroup memory in 32 banks, each of which gives one word of 4 bytes a turn.
+ * Memory accesses of a kernel, counted without a device: from its own index expressions, at given sizes, for a workgroup in the
+ * middle of its grid. Accesses are grouped as on GPUs: 32 invocations together, in sectors of 32 bytes; workgroup memory in 32
+ * banks, each of which serves one word of 4 bytes per cycle.
  *
- * As the text has it: a compiler may do what is read twice once. What follows from data is not readable, unless whoever asks
- * has the data; nothing is guessed.
+ * The counts are those of the text: a compiler may merge two reads of the same element. Accesses that depend on data are
+ * unreadable, unless the caller supplies the data; nothing is guessed.
  */
 
 import { parseModule } from "./parse.ts";
@@ -24,19 +24,19 @@ const SECTOR = 32;
 const BANKS = 32;
 const WORD = 4;
 
-/** A count; "unreadable" where it depends on what the text does not tell; undefined where there is nothing to count. */
+/** A count; "unreadable" if the text does not determine it; undefined if there is nothing to count. */
 export type AccessCount = number | "unreadable" | undefined;
 
-/** What is asked of a variable, or of several. */
+/** Accesses to one or several variables. */
 export interface LoadRequests {
-  /** Times that an invocation reads it, on average over those of the workgroup that ask for anything. */
+  /** Reads per invocation, averaged over the invocations of the workgroup with any access. */
   readonly reads: AccessCount;
   readonly writes: AccessCount;
-  /** Sectors that a subgroup's read touches, and its write, on average. Of storage buffers alone. */
+  /** Average number of sectors per read, and per write, of a subgroup. For storage buffers alone. */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;
   /**
-   * Turns that a subgroup's access waits beyond those that its words need if they lie evenly in the banks, on average. Of
+   * Average number of extra cycles per access of a subgroup, beyond those for words that are spread evenly over the banks. For
    * workgroup memory alone.
    */
   readonly conflicts: AccessCount;
@@ -49,9 +49,7 @@ export interface VariableCounts extends LoadRequests {
 
 export interface AccessCounts {
   readonly variables: readonly VariableCounts[];
-  /** Buffers and textures together. */
   readonly storage: LoadRequests;
-  /** All workgroup memory. */
   readonly workgroup: LoadRequests;
 }
 
@@ -64,7 +62,7 @@ export function countAccesses(text: string, scope: IndexScope): AccessCounts {
     for (const [name, { space }] of module.variables) {
       if (space !== "uniform") variables.set(name, new Tally(space));
     }
-    // Launches that are shared differ by z. Where a grid is too large in the middle, its first workgroup has something to do.
+    // Fused launches differ by z. If the middle workgroup is idle because the grid is too large, the first one is counted.
     for (let z = 0; z < scope.grid[2]; z++) {
       const middle = [Math.floor((scope.grid[0] - 1) / 2), Math.floor((scope.grid[1] - 1) / 2), z] as const;
       for (const group of [middle, [0, 0, z]] as const) {
@@ -107,26 +105,26 @@ function listWorkgroup({ workgroup: [wx, wy] }: IndexScope, group: Invocation["g
   );
 }
 
-/** What has been asked one way. */
+/** Sums over the reads or over the writes of a variable. */
 interface AccessSum {
-  /** Of invocations. */
-  asked: number;
-  /** Of subgroups whose addresses are known, and what these took: sectors, or turns too many. */
+  /** Accesses of invocations. */
+  accesses: number;
+  /** Accesses of subgroups with known addresses, and their sectors or extra cycles. */
   known: number;
-  taken: number;
-  /** Somebody asks who is there perhaps; somebody asks where nobody knows. */
+  cost: number;
+  /** True if an invocation accesses it that may be inactive; true if an address is unknown. */
   perhaps: boolean;
   anywhere: boolean;
 }
 
-const none = (): AccessSum => ({ asked: 0, known: 0, taken: 0, perhaps: false, anywhere: false });
+const none = (): AccessSum => ({ accesses: 0, known: 0, cost: 0, perhaps: false, anywhere: false });
 
 class Tally {
   readonly read = none();
   readonly write = none();
   constructor(readonly space: AddressSpace) {}
 
-  /** @param first number of the subgroup's first invocation */
+  /** @param first number of the subgroup's first invocation. */
   add(
     { space, at, type, atomic = false }: MemoryReference,
     kind: "read" | "write",
@@ -135,29 +133,29 @@ class Tally {
   ): void {
     const sum = this[kind];
     const addresses: number[] = [];
-    let asked = 0;
+    let active = 0;
     for (let k = first; k < Math.min(first + SUBGROUP, mask.length); k++) {
       const address = at[k];
       if (mask[k] === PERHAPS) sum.perhaps = true;
       if (mask[k] !== ON) continue;
-      asked++;
+      active++;
       if (address !== undefined) addresses.push(address);
     }
-    if (asked === 0) return;
-    sum.asked += asked;
-    // Where textures have their texels, and how atomics on one word wait, only the driver knows.
-    if (addresses.length < asked || space === "texture" || (atomic && space === "workgroup")) {
+    if (active === 0) return;
+    sum.accesses += active;
+    // Only the driver knows the addresses of texels, and how atomics on one word wait.
+    if (addresses.length < active || space === "texture" || (atomic && space === "workgroup")) {
       sum.anywhere = true;
       return;
     }
     sum.known++;
-    sum.taken += space === "workgroup"
+    sum.cost += space === "workgroup"
       ? countConflicts(listSegments(addresses, type.size, WORD))
       : listSegments(addresses, type.size, SECTOR).length;
   }
 }
 
-/** Numbers of the pieces of memory that some addresses lie in, each once. */
+/** Returns the numbers of the segments of memory that these addresses lie in, each once. */
 function listSegments(addresses: readonly number[], size: number, piece: number): number[] {
   const found: number[] = [];
   for (const at of addresses) {
@@ -173,7 +171,6 @@ function countConflicts(words: readonly number[]): number {
   return Math.max(...banks) - Math.ceil(words.length / BANKS);
 }
 
-/** What is in workgroup memory, and what is not. */
 function splitBySpace(tallies: readonly Tally[]): [shared: Tally[], others: Tally[]] {
   const isShared = ({ space }: Tally) => space === "workgroup";
   return [tallies.filter(isShared), tallies.filter((one) => !isShared(one))];
@@ -192,17 +189,17 @@ function summarizeRequests(tallies: readonly Tally[], invocations: number): Load
 
 function averagePerInvocation(sums: readonly AccessSum[], invocations: number): AccessCount {
   if (sums.some(({ perhaps }) => perhaps)) return "unreadable";
-  const asked = sums.reduce((all, one) => all + one.asked, 0);
-  return sums.length === 0 ? undefined : asked === 0 ? 0 : asked / invocations;
+  const accesses = sums.reduce((all, one) => all + one.accesses, 0);
+  return sums.length === 0 ? undefined : accesses === 0 ? 0 : accesses / invocations;
 }
 
 function averagePerSubgroup(sums: readonly AccessSum[]): AccessCount {
   if (sums.some(({ perhaps, anywhere }) => perhaps || anywhere)) return "unreadable";
   const known = sums.reduce((all, one) => all + one.known, 0);
-  return known === 0 ? undefined : sums.reduce((all, one) => all + one.taken, 0) / known;
+  return known === 0 ? undefined : sums.reduce((all, one) => all + one.cost, 0) / known;
 }
 
-/** "8", "1.3", "-" of what there is nothing of. */
+/** Formats a count: "8", "1.3", "-" if there is nothing to count. */
 export function formatAccessCount(count: AccessCount): string {
   if (count === undefined) return "-";
   return count === "unreadable" ? "not readable" : String(Number(count.toPrecision(3)));

@@ -1,4 +1,4 @@
-/** What expressions of WGSL are worth, and what they read and write: built by the parser, followed by a {@link Interpreter}. */
+/** Expressions of WGSL: their values and memory accesses. The parser builds them, and an {@link Interpreter} evaluates them. */
 
 import { UnreadableKernelError } from "./tokens.ts";
 import {
@@ -24,7 +24,6 @@ export function makeLiteral(known: WgslValue): Expression {
   return { value: (walk) => walk.broadcast(known) };
 }
 
-/** A variable, a constant, or a parameter. */
 export function makeNameExpression(name: string): Expression {
   return {
     value(walk, mask) {
@@ -36,7 +35,7 @@ export function makeNameExpression(name: string): Expression {
   };
 }
 
-/** As one of a type, where there is one. */
+/** Converts an expression to a type, if there is one. */
 export function convertToType(of: Expression, type: WgslType | undefined): Expression {
   return { value: (walk, mask) => of.value(walk, mask).map((one) => convertValue(one, type)) };
 }
@@ -48,7 +47,7 @@ export function makeUnary(sign: string, of: Expression): Expression {
   return {
     value(walk, mask) {
       if (of.reference?.(walk, mask)) throw new UnreadableKernelError("a pointer to shared memory");
-      if (of.name) walk.assign(of.name, walk.unknown(), mask); // whoever has the pointer may change it
+      if (of.name) walk.assign(of.name, walk.unknown(), mask); // it may be changed through the pointer
       return walk.unknown();
     },
     ...(of.reference && { reference: of.reference }),
@@ -71,22 +70,22 @@ export function makeBinary(sign: string, left: Expression, right: Expression): E
   };
 }
 
-/** A part of a value, or of a place in memory, which is read there and not as a whole. */
+/** Makes an expression of a part of a value, or of a reference to memory, of which only the part is read. */
 function makePart(
   of: Expression,
-  placeOf: (place: MemoryReference, walk: Interpreter, mask: InvocationMask) => MemoryReference,
+  select: (whole: MemoryReference, walk: Interpreter, mask: InvocationMask) => MemoryReference,
   value: (walk: Interpreter, mask: InvocationMask) => WgslValue[],
 ): Expression {
-  const place = (walk: Interpreter, mask: InvocationMask) => {
+  const reference = (walk: Interpreter, mask: InvocationMask) => {
     const whole = of.reference?.(walk, mask);
-    return whole && placeOf(whole, walk, mask);
+    return whole && select(whole, walk, mask);
   };
   return {
     value(walk, mask) {
-      const found = place(walk, mask);
+      const found = reference(walk, mask);
       return found ? walk.load(found, mask) : value(walk, mask);
     },
-    reference: place,
+    reference,
     isPart: true,
     ...(of.name !== undefined && { name: of.name }),
   };
@@ -94,7 +93,7 @@ function makePart(
 
 const getField = (value: WgslValue, name: string) => typeof value === "object" ? value[name] : undefined;
 
-/** `of.name` */
+/** Makes `of.name`. */
 export function makeMember(of: Expression, name: string): Expression {
   return makePart(of, (place) => {
     const found = findMember(place.type, name);
@@ -103,7 +102,7 @@ export function makeMember(of: Expression, name: string): Expression {
   }, (walk, mask) => of.value(walk, mask).map((one) => getField(one, name)));
 }
 
-/** `of[index]` */
+/** Makes `of[index]`. */
 export function makeElement(of: Expression, index: Expression): Expression {
   return makePart(of, (place, walk, mask) => {
     const { element, stride = 0 } = place.type;
@@ -120,7 +119,7 @@ export function makeElement(of: Expression, index: Expression): Expression {
   });
 }
 
-/** A function of the module or of WGSL, or what makes a value of a type. */
+/** Makes a call of a function of the module or of WGSL, or of a type's constructor. */
 export function makeCall(
   name: string,
   given: readonly Expression[],
@@ -150,7 +149,7 @@ export function makeCall(
   };
 }
 
-/** What reads or writes memory that it is given a pointer to, or a texture. */
+/** Evaluates a builtin that reads or writes memory through a pointer or a texture. */
 function accessMemory(
   name: string,
   first: Expression | undefined,
@@ -160,7 +159,7 @@ function accessMemory(
 ): WgslValue[] {
   for (const { value } of others) value(walk, mask);
   const found = first?.reference?.(walk, mask);
-  if (!found) throw new UnreadableKernelError(`${name} of what is not known`);
+  if (!found) throw new UnreadableKernelError(`${name} of unknown memory`);
   const place = { ...found, atomic: name.startsWith("atomic") };
   if (name === "workgroupUniformLoad" || name === "atomicLoad") return walk.load(place, mask);
   if (name !== "textureStore") walk.access(place, "read", mask);
@@ -168,7 +167,7 @@ function accessMemory(
   return walk.unknown();
 }
 
-/** @param sign of what is done with the old value; "" where that does not matter. */
+/** @param sign operator of a compound assignment, otherwise "". */
 export function makeAssignment(target: Expression, from: Expression, sign = ""): Statement {
   return (walk, mask) => {
     const values = from.value(walk, mask);
@@ -181,7 +180,7 @@ export function makeAssignment(target: Expression, from: Expression, sign = ""):
     const place = target.reference?.(walk, mask);
     if (place) walk.store(place, after(() => walk.load(place, mask)), mask);
     else if (name === undefined || target.isPart) {
-      // Indices of a part are read, too; a part of a variable is not followed.
+      // Evaluates the indices of a part; a part of a variable is not tracked.
       target.value(walk, mask);
       if (name !== undefined) walk.assign(name, walk.unknown(), mask);
     } else walk.assign(name, after(() => walk.lookup(name)), mask);

@@ -1,7 +1,7 @@
 /**
- * What an invocation makes of its own number: the whole numbers that a kernel computes before it reads anything, such as
- * `let row = id.x / N4;`. They are found by reading the kernel's text as the driver gets it, so they say which elements an
- * invocation owns without anybody having written it down twice. What depends on data, or on a loop, stays unknown.
+ * Index values of an invocation: the whole numbers that a kernel computes from the invocation's number before it reads anything,
+ * such as `let row = id.x / N4;`. They are computed from the kernel's text as the driver gets it, so they show the elements that
+ * an invocation owns without a second definition. Values that depend on data or on a loop stay unknown.
  */
 
 import { parseExpression, parseModule } from "./parse.ts";
@@ -11,15 +11,18 @@ import { tryRead } from "./tokens.ts";
 
 export interface IndexValues {
   readonly lines: readonly TracedLine[];
-  /** It ends before it does anything, as the grid is larger than what there is to do. */
+  /** True if it returns at once, because the grid is larger than the work. */
   readonly idle: boolean;
-  /** A subscript in the kernel's body; undefined where it depends on more than lines that are known. */
+  /** Returns the value of a subscript in the kernel's body; undefined if it depends on more than known lines. */
   getValue(subscript: string): number | undefined;
 }
 
 const nothing: IndexValues = { lines: [], idle: false, getValue: () => undefined };
 
-/** @param text WGSL with one entry point. @returns what an invocation of it computes; of what is not understood, nothing. */
+/**
+ * Returns a function that traces an invocation; for a text that is not understood it returns no values.
+ * @param text WGSL with one entry point.
+ */
 export function traceIndexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
   const module = tryRead(() => parseModule(text));
   const repeated = findRepeatedNames(text);
@@ -27,7 +30,7 @@ export function traceIndexValues(text: string, scope: IndexScope): (invocation: 
     (module && tryRead(() => runInvocation(module, scope, invocation, repeated))) ?? nothing;
 }
 
-/** Names that stand for more than one value, or may. */
+/** Returns names that have or may have more than one value. */
 function findRepeatedNames(text: string): string[] {
   const body = text.replace(/\/\/.*/g, "").replace(/[^]*?@compute/, "");
   const declared = [...body.matchAll(/\b(let|var|const)\s+(\w+)/g)];

@@ -1,6 +1,6 @@
 /**
- * Reads WGSL into what a {@link Interpreter} can follow: functions of statements, whole numbers, and places in memory. What it does
- * not know it refuses by {@link UnreadableKernelError}; nothing is guessed.
+ * Parses WGSL for an {@link Interpreter}: functions, statements, whole numbers, and references to memory. What it does not
+ * support it rejects with {@link UnreadableKernelError}; nothing is guessed.
  */
 
 import {
@@ -25,7 +25,7 @@ import {
   type WgslVariable,
 } from "./walk.ts";
 
-/** @param text WGSL with one entry point. @throws UnreadableKernelError */
+/** @throws UnreadableKernelError also for a text without an entry point. */
 export function parseModule(text: string): WgslModule {
   const parser = new Parser(text);
   parser.declarations();
@@ -33,12 +33,12 @@ export function parseModule(text: string): WgslModule {
   return parser;
 }
 
-/** A text that is one expression. @throws UnreadableKernelError */
+/** Parses one expression. @throws UnreadableKernelError */
 export function parseExpression(text: string): Expression {
   return new Parser(text).whole();
 }
 
-/** Operators by how strongly they bind. */
+/** Precedence of operators. */
 const BINDING: Readonly<Record<string, number>> = {
   ...{ "||": 1, "&&": 2, "|": 3, "^": 4, "&": 5, "==": 6, "!=": 6 },
   ...{ "<": 7, "<=": 7, ">": 7, ">=": 7, "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "%": 10 },
@@ -60,7 +60,7 @@ class Parser extends WgslTokens implements WgslModule {
     return found;
   }
 
-  /** All that there is: types and lengths before they are used, as anybody writes them. */
+  /** Parses all declarations; types and lengths must precede their uses. */
   declarations(): void {
     while (this.peek() !== "") this.#declaration();
   }
@@ -85,7 +85,7 @@ class Parser extends WgslTokens implements WgslModule {
     this.constants.set(name, convertToType(this.readAfter("=", () => this.#expression()), type));
   }
 
-  /** Their names, each with what stands in its brackets. */
+  /** Parses attributes: their names, and the text in their brackets. */
   #attributes(): Map<string, string> {
     const found = new Map<string, string>();
     while (this.peek().startsWith("@")) {
@@ -103,7 +103,7 @@ class Parser extends WgslTokens implements WgslModule {
       const type = this.readAfter(":", () => this.#type());
       const size = Number(given.get("size") ?? type.size);
       const align = Number(given.get("align") ?? type.align);
-      if (!(size >= 0 && align > 0)) throw new UnreadableKernelError("the place of a field");
+      if (!(size >= 0 && align > 0)) throw new UnreadableKernelError("the offset of a field");
       return { name, type, size, align };
     }));
   }
@@ -115,7 +115,7 @@ class Parser extends WgslTokens implements WgslModule {
     const type = this.#type();
     if (this.take("=")) this.#expression();
     const space = type === texel ? "texture" : SPACES.find((one) => words.includes(one));
-    // What is private to an invocation is as a variable of its function, whose value nobody follows.
+    // A private variable is treated like a variable of a function whose value is not tracked.
     if (space) this.variables.set(name, { space, type, constant: !words.includes("read_write") });
   }
 
@@ -133,7 +133,7 @@ class Parser extends WgslTokens implements WgslModule {
     if (isEntry) this.entry = routine;
   }
 
-  /** Only those to variables of a function: their values are not followed. */
+  /** Parses a pointer to a variable of a function, whose value is not tracked. */
   #pointer(): undefined {
     if (!/^function\b/.test(this.templateText())) {
       throw new UnreadableKernelError("a pointer to shared memory");
@@ -160,7 +160,7 @@ class Parser extends WgslTokens implements WgslModule {
     return type;
   }
 
-  /** Of an array: what constants alone make. */
+  /** Parses the length of an array, which depends on constants alone. */
   #length(): number {
     const walk = new Interpreter(this, { workgroup: [1, 1], grid: [1, 1, 1], sizes: [], chunks: 0 }, [
       { group: [0, 0], local: [0, 0] },
@@ -191,7 +191,7 @@ class Parser extends WgslTokens implements WgslModule {
     return this.readBefore(";", () => this.#simple());
   }
 
-  /** A statement that ends with a semicolon, without it: also the head of a for. */
+  /** Parses a statement up to its semicolon; also the parts of a for. */
   #simple(): Statement {
     if (/^(let|const|var)$/.test(this.peek())) return this.#local(this.next());
     if (this.take("return")) {
@@ -213,7 +213,7 @@ class Parser extends WgslTokens implements WgslModule {
     const name = this.next();
     const type = this.#typed();
     if (kind === "var" && this.peek() !== "=") {
-      // Zero, which is known of a whole number.
+      // It is initialised to zero, which is tracked for a u32.
       return (walk) => walk.declare(name, type?.isU32 ? walk.broadcast(0) : undefined);
     }
     this.expect("=");
@@ -223,7 +223,7 @@ class Parser extends WgslTokens implements WgslModule {
     const from = this.textFrom(at);
     return (walk, mask) => {
       const values = value(walk, mask);
-      // What begins as nobody knows may be a float, as which whole numbers are no whole numbers.
+      // A variable with an unknown initial value may be a float, whose whole numbers are not tracked.
       const followed = kind !== "var" || type?.isU32 || values.some((one) => one !== undefined);
       walk.declare(name, followed ? values : undefined);
       if (kind !== "var") walk.trace(name, from, values, mask);
@@ -284,7 +284,7 @@ class Parser extends WgslTokens implements WgslModule {
       const given = this.readList(")", () => this.#expression());
       return makeCall(of === "u32" ? `${word}u` : word + of, given, this);
     }
-    // Headers of several steps are alike in all that is known of them.
+    // All known fields are the same in the headers of several steps.
     if (word === "steps" && this.take("[")) {
       this.readBefore("]", () => this.#expression());
       return { value: (walk) => walk.lookup("step") };

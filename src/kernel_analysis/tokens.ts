@@ -1,9 +1,9 @@
-/** WGSL as a row of words and signs, which is read from its beginning to its end. */
+/** WGSL as a sequence of tokens. */
 
-/** What of a text, or of its course, cannot be followed. */
+/** A construct of a kernel that the analysis does not support. */
 export class UnreadableKernelError extends Error {}
 
-/** @returns undefined for what is not understood. */
+/** @returns undefined after an {@link UnreadableKernelError}. */
 export function tryRead<T>(read: () => T): T | undefined {
   try {
     return read();
@@ -13,7 +13,7 @@ export function tryRead<T>(read: () => T): T | undefined {
   }
 }
 
-/** Numbers with their suffix, attributes with their brackets, names, and signs. */
+/** Numbers with their suffix, attributes with their brackets, names, and operators. */
 const TOKEN = new RegExp(
   [
     /0[xX][\da-fA-F]+[ui]?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[uifh]?/,
@@ -25,7 +25,7 @@ const TOKEN = new RegExp(
 );
 const COMMENT = /\/\/.*|\/\*[^]*?\*\//g;
 
-/** @throws UnreadableKernelError where something else stands there than what is expected, or nothing. */
+/** Methods throw UnreadableKernelError for an unexpected token. */
 export class WgslTokens {
   readonly #tokens: { readonly text: string; readonly at: number }[];
   #k = 0;
@@ -35,7 +35,7 @@ export class WgslTokens {
     this.#tokens = [...plain.matchAll(TOKEN)].map(({ 0: text, index: at }) => ({ text, at }));
   }
 
-  /** The next one, which stays; "" at the end. */
+  /** Returns the next token without consuming it; "" at the end. */
   peek(): string {
     return this.#tokens[this.#k]?.text ?? "";
   }
@@ -46,7 +46,7 @@ export class WgslTokens {
     return text;
   }
 
-  /** Goes on where the next one is this. @returns whether it is. */
+  /** Consumes the next token if it is `word`. @returns true if so. */
   take(word: string): boolean {
     const found = this.peek() === word;
     if (found) this.#k++;
@@ -57,20 +57,20 @@ export class WgslTokens {
     if (!this.take(word)) throw new UnreadableKernelError(`"${this.peek()}" where ${word} was expected`);
   }
 
-  /** What stands behind a sign. */
+  /** Consumes `sign`, then reads. */
   readAfter<T>(sign: string, read: () => T): T {
     this.expect(sign);
     return read();
   }
 
-  /** What stands before a sign. */
+  /** Reads, then consumes `sign`. */
   readBefore<T>(sign: string, read: () => T): T {
     const found = read();
     this.expect(sign);
     return found;
   }
 
-  /** What stands between commas, to the sign that closes it. */
+  /** Reads a comma-separated list up to `close`. */
   readList<T>(close: string, read: () => T): T[] {
     const found: T[] = [];
     while (!this.take(close)) {
@@ -82,7 +82,7 @@ export class WgslTokens {
     return found;
   }
 
-  /** What stands between < and >. */
+  /** Reads between < and >. */
   readTemplate<T>(read: () => T): T {
     this.expect("<");
     const found = read();
@@ -92,7 +92,7 @@ export class WgslTokens {
     return found;
   }
 
-  /** The same, of whatever it is, without spaces. */
+  /** Returns the text between < and > without spaces. */
   templateText(): string {
     this.expect("<");
     let inside = "";
@@ -104,12 +104,12 @@ export class WgslTokens {
     return inside.slice(0, -1);
   }
 
-  /** Where the next one begins in the text. */
+  /** Offset of the next token in the text. */
   get at(): number {
     return this.#tokens[this.#k]?.at ?? this.text.length;
   }
 
-  /** The text from there to the next one. */
+  /** Returns the text from `at` to the next token. */
   textFrom(at: number): string {
     return this.text.slice(at, this.at).trim();
   }

@@ -1,19 +1,17 @@
 /**
- * Types and values of WGSL: how they lie in memory (https://www.w3.org/TR/WGSL/#memory-layouts), and what is known of those of
- * an invocation, whole numbers and conditions, by WGSL's own arithmetic.
- * What a kernel knows of itself before it reads anything is an {@link IndexScope}.
+ * Types and values of WGSL: their memory layout (https://www.w3.org/TR/WGSL/#memory-layouts), and the known whole numbers and
+ * conditions of an invocation, in WGSL's arithmetic. An {@link IndexScope} holds what a kernel knows before it reads anything.
  */
 
-/** Sizes in bytes. */
+/** A type of WGSL. Sizes are in bytes. */
 export interface WgslType {
   readonly size: number;
   readonly align: number;
-  /** Of vectors, matrices and arrays. */
+  /** Present for vectors, matrices and arrays. */
   readonly element?: WgslType;
-  /** From one element to the next. */
   readonly stride?: number;
   readonly fields?: ReadonlyMap<string, { readonly at: number; readonly type: WgslType }>;
-  /** Whether it is a u32, which an index may be made of. */
+  /** True for a u32, which indices are computed from. */
   readonly isU32?: boolean;
 }
 
@@ -24,7 +22,7 @@ const SCALARS: Readonly<Record<string, WgslType>> = {
 };
 const SUFFIX: Readonly<Record<string, string>> = { u: "u32", i: "i32", f: "f32", h: "f16" };
 
-/** u32, vec4f, mat4x4<f32>. @param given reads what stands in a template. @returns undefined for other names. */
+/** Parses u32, vec4f, mat4x4<f32>. @param given reads the type in a template. @returns undefined for other names. */
 export function parsePlainType(name: string, given: () => WgslType): WgslType | undefined {
   const [, kind, counts = "", suffix = ""] = /^(vec|mat)(\d(?:x\d)?)([uifh]?)$/.exec(name) ?? [];
   if (!kind) return SCALARS[name];
@@ -38,7 +36,7 @@ function vectorType(element: WgslType, count: number): WgslType {
   return { size, align: count === 3 ? 4 * element.size : size, element, stride: element.size };
 }
 
-/** @param count 0 for an array that is as long as its binding */
+/** @param count 0 for a runtime-sized array. */
 export function makeArrayType(element: WgslType, count: number): WgslType {
   const stride = roundUp(element.size, element.align);
   return { size: stride * count, align: element.align, element, stride };
@@ -47,7 +45,7 @@ export function makeArrayType(element: WgslType, count: number): WgslType {
 export interface StructMember {
   readonly name: string;
   readonly type: WgslType;
-  /** What its attributes say, or its type. */
+  /** From its attributes or its type. */
   readonly size: number;
   readonly align: number;
 }
@@ -66,7 +64,7 @@ export function makeStructType(members: readonly StructMember[]): WgslType {
 
 const roundUp = (size: number, to: number) => Math.ceil(size / to) * to;
 
-/** Where a member, or some components of a vector, lies in a type; undefined where it has none. */
+/** Returns the offset and type of a member, or of components of a vector; undefined if there is none. */
 export function findMember(
   { fields, element, stride = 0 }: WgslType,
   name: string,
@@ -78,7 +76,7 @@ export function findMember(
   return { at: low * stride, type };
 }
 
-/** A whole number, a condition, or a vector or structure of them; undefined where nobody knows it. */
+/** A whole number, a condition, or a vector or structure of them; undefined if unknown. */
 export type WgslValue = number | boolean | undefined | StructValue;
 export interface StructValue {
   readonly [name: string]: WgslValue;
@@ -92,14 +90,14 @@ const OPERATE: Readonly<Record<string, (a: number, b: number) => number | boolea
   ...{ "/": (a, b) => Math.trunc(a / b), "%": (a, b) => a % b },
 };
 
-/** What is negative or above 32 bits depends on a type, and on who wraps it: it counts as unknown. */
+/** Applies a binary operator. Negative results and those beyond 32 bits depend on types and wrapping: they are unknown. */
 export function applyBinary(sign: string, a: WgslValue, b: WgslValue): WgslValue {
   if (typeof a !== "number" || typeof b !== "number") return undefined;
   const value = OPERATE[sign]?.(a, b);
   return typeof value !== "number" || (value >= 0 && value < 2 ** 32) ? value : undefined;
 }
 
-/** Of signs before an operand. */
+/** Applies a prefix operator. */
 export function applyUnary(sign: string, value: WgslValue): WgslValue {
   if (sign === "!" && typeof value === "boolean") return !value;
   return sign === "~" && typeof value === "number" ? ~value >>> 0 : undefined;
@@ -108,12 +106,12 @@ export function applyUnary(sign: string, value: WgslValue): WgslValue {
 const liftNumbers = (of: (...values: number[]) => number) => (...values: WgslValue[]): WgslValue =>
   values.every((value) => typeof value === "number") ? of(...values as number[]) : undefined;
 
-/** Functions of WGSL whose values are followed. */
+/** Functions of WGSL whose values are tracked. */
 export const BUILTINS: Readonly<Record<string, (...values: WgslValue[]) => WgslValue>> = {
   min: liftNumbers((a, b) => Math.min(a, b)),
   max: liftNumbers((a, b) => Math.max(a, b)),
   clamp: liftNumbers((x, low, high) => Math.min(Math.max(x, low), high)),
-  // Beside a float a whole number is one, too.
+  // A whole number is a float if the other argument is one.
   select: (no, yes, which) => [no, yes, which].includes(undefined) ? undefined : which ? yes : no,
   u32: (value) => typeof value === "boolean" ? Number(value) : value,
   vec2u: (...values) => values.length === 2 ? makeVector(values) : undefined,
@@ -125,7 +123,7 @@ export function makeVector(values: readonly WgslValue[]): StructValue {
   return Object.fromEntries(values.map((value, k) => ["xyzw"[k], value]));
 }
 
-/** What makes a value of a type, if it is a structure. */
+/** Returns the constructor of a structure type, otherwise undefined. */
 export function makeStructure(type: WgslType | undefined) {
   if (!type?.fields) return undefined;
   const fields = [...type.fields];
@@ -133,40 +131,37 @@ export function makeStructure(type: WgslType | undefined) {
     Object.fromEntries(fields.map(([name, { type }], k) => [name, convertValue(values[k], type)]));
 }
 
-/** What a value is as one of a type: a number that is declared as i32 or f32 does not count as one. */
+/** Converts a value to a type: a number that is declared as i32 or f32 becomes unknown. */
 export function convertValue(value: WgslValue, type: WgslType | undefined): WgslValue {
   const foreign = type !== undefined && !type.isU32 && !type.element && !type.fields;
   return foreign && typeof value === "number" ? undefined : value;
 }
 
-/** Invocations that ask together. */
+/** Invocations of a subgroup. */
 export const SUBGROUP = 32;
 
-/** What a kernel may know besides its constants. */
+/** Values that a kernel's index expressions depend on besides its constants. */
 export interface IndexScope {
-  /** Invocations of a workgroup. */
   readonly workgroup: readonly [x: number, y: number];
-  /** Workgroups; z is a batch each, of what lays out several. */
+  /** Workgroups; z counts batches in kernels for several steps. */
   readonly grid: readonly [x: number, y: number, z: number];
-  /** `step.size`: of clicks, users, events, rows, items. */
+  /** `step.size`; for clicks users, events, rows, items. */
   readonly sizes: readonly number[];
-  /** Partial sums of each weight gradient. */
+  /** Partial sums per weight gradient. */
   readonly chunks: number;
-  /** Further fields of the step's header, by their names in WGSL. */
+  /** More fields of the step's header, by their names in WGSL. */
   readonly header?: Readonly<Record<string, number>>;
-  /** Bytes of bindings, by name. */
   readonly bytes?: Readonly<Record<string, number>>;
-  /** Whole numbers that bindings hold, by name. */
   readonly data?: Readonly<Record<string, Uint32Array>>;
 }
 
-/** One of all invocations of a dispatch, by its place. */
+/** Position of an invocation in a dispatch. */
 export interface Invocation {
   readonly group: readonly [x: number, y: number, z?: number];
   readonly local: readonly [x: number, y: number];
 }
 
-/** @param kind its name in WGSL; undefined for what nobody follows */
+/** @param kind name of the builtin in WGSL. @returns undefined for a builtin that is not tracked. */
 export function getBuiltin(
   kind: string,
   { workgroup: [wx, wy], grid }: IndexScope,

@@ -1,8 +1,8 @@
 /**
- * Follows invocations of a kernel side by side, as a subgroup does: all take the same statement, and those are switched off
- * that did not get there. It knows whole numbers that follow from constants, sizes and the number of an invocation, and from
- * data where they are given. What depends on other data is unknown; whoever gets somewhere by an unknown condition is there
- * perhaps, and what is done there counts for nothing but as unknown.
+ * Interprets invocations of a kernel in lockstep, as a subgroup runs: all execute the same statement, and a mask switches off
+ * those that did not reach it. It tracks whole numbers that depend on constants, sizes, the invocation's number, and on data that
+ * the caller supplies. Other values are unknown. After an unknown condition an invocation is "perhaps" active, and its writes
+ * make values unknown.
  */
 
 import {
@@ -16,45 +16,43 @@ import {
 } from "./values.ts";
 import { UnreadableKernelError } from "./tokens.ts";
 
-/** An invocation is not there, is perhaps, or is. */
+/** States of an invocation: inactive, perhaps active, active. */
 export const [OFF, PERHAPS, ON] = [0, 1, 2] as const;
-/** Of each invocation. */
+/** State of each invocation. */
 export type InvocationMask = Uint8Array;
 
-/** Those of a mask, or nobody. */
+/** Returns a mask, or undefined if all invocations are off. */
 const nonEmpty = (mask: InvocationMask) => mask.some((state) => state !== OFF) ? mask : undefined;
 
-/** Statements of an invocation that are followed: some seconds. */
+/** Largest number of interpreted statements; takes some seconds. */
 const MAX_STATEMENTS = 20_000_000;
 
 export type AddressSpace = "storage" | "uniform" | "workgroup" | "texture";
 
-/** Where invocations read or write. */
+/** Memory that invocations read or write. */
 export interface MemoryReference {
   readonly name: string;
   readonly space: AddressSpace;
   readonly type: WgslType;
-  /** Bytes from the variable's beginning, of each invocation. */
+  /** Byte offset in the variable, per invocation. */
   readonly at: readonly (number | undefined)[];
   readonly atomic?: boolean;
 }
 
-/** What is done with each invocation of a mask. */
 export type Statement = (walk: Interpreter, mask: InvocationMask) => void;
 
 export interface Expression {
-  /** Of each invocation; of one that is switched off, anything. */
+  /** Value per invocation; arbitrary for an inactive one. */
   readonly value: (walk: Interpreter, mask: InvocationMask) => WgslValue[];
-  /** Where it stands, if that is in memory which invocations share. */
+  /** Its memory, if invocations share that. */
   readonly reference?: (walk: Interpreter, mask: InvocationMask) => MemoryReference | undefined;
-  /** Of a variable, or of a part of one. */
+  /** Name of the variable that it is, or is a part of. */
   readonly name?: string;
   readonly isPart?: boolean;
 }
 
-/** A function of WGSL. */
 export interface WgslFunction {
-  /** Without a type: a pointer. */
+  /** A pointer has no type. */
   readonly parameters: readonly {
     readonly name: string;
     readonly builtin: string | undefined;
@@ -64,7 +62,7 @@ export interface WgslFunction {
   readonly body: Statement;
 }
 
-/** What a text declares, by name. */
+/** Declarations of a text, by name. */
 export interface WgslModule {
   readonly types: ReadonlyMap<string, WgslType>;
   readonly constants: ReadonlyMap<string, Expression>;
@@ -76,32 +74,32 @@ export interface WgslModule {
 export interface WgslVariable {
   readonly space: AddressSpace;
   readonly type: WgslType;
-  /** Whether no kernel changes it meanwhile. */
+  /** True if the kernel cannot write it. */
   readonly constant: boolean;
 }
 
-/** A line of the kernel whose value is known. */
+/** A declaration of the kernel with a known value. */
 export interface TracedLine {
   readonly name: string;
-  /** What the kernel computes it from. */
+  /** Text of the initialiser. */
   readonly from: string;
   readonly value: number;
 }
 
 export interface InterpreterOptions {
   readonly onAccess?: Interpreter["access"];
-  /** Whether loops are passed over as if nothing was known of how often they turn. */
+  /** True if loops are interpreted with an unknown number of iterations. */
   readonly skipsLoops?: boolean;
 }
 
-/** Who has left: a loop, or this turn of it. */
+/** Invocations that left a loop, or its current iteration. */
 interface LoopExits {
   readonly broken: InvocationMask;
   readonly continued: InvocationMask;
 }
 
 interface Frame {
-  /** Absent values are not followed. */
+  /** Undefined values are not tracked. */
   readonly scopes: Map<string, WgslValue[] | undefined>[];
   readonly returned: InvocationMask;
   readonly result: WgslValue[];
@@ -110,16 +108,16 @@ interface Frame {
 
 export class Interpreter {
   readonly lanes: number;
-  /** Of the entry point: what it computes outside of loops, of the first invocation. */
+  /** Values of the first invocation in the entry point, outside of loops. */
   readonly lines: TracedLine[] = [];
-  /** The first invocation ends before it does anything. */
+  /** True if the first invocation returns at once. */
   idle = false;
   readonly #constants = new Map<string, WgslValue>();
-  /** Whole numbers in workgroup memory, which begin as zeros. What stands in arrays there is not followed. */
+  /** Whole numbers in workgroup memory, initially zero. Elements of arrays are not tracked. */
   readonly #shared = new Map<string, WgslValue>();
   #frame: Frame;
   #depth = 0;
-  /** Statements are under way that nobody knows to be reached. */
+  /** Depth of statements that are perhaps not reached. */
   #uncertain = 0;
   #executed = 0;
 
@@ -133,7 +131,7 @@ export class Interpreter {
     this.#frame = this.#makeFrame(new Map());
   }
 
-  /** What the entry point is given, of the first invocation. */
+  /** Arguments of the entry point for the first invocation. */
   get builtins(): [name: string, value: WgslValue][] {
     return [...this.#arguments()].map(([name, [value]]) => [name, value]);
   }
@@ -147,13 +145,13 @@ export class Interpreter {
     );
   }
 
-  /** Follows the entry point. @throws UnreadableKernelError */
+  /** Interprets the entry point. @throws UnreadableKernelError */
   run(): void {
     this.#frame = this.#makeFrame(this.#arguments());
     this.module.entry?.body(this, this.#all());
   }
 
-  /** Evaluates an expression with some names of the first invocation. */
+  /** Evaluates an expression for the first invocation, with these names. */
   evaluate({ value }: Expression, names: ReadonlyMap<string, WgslValue>): WgslValue {
     this.#frame = this.#makeFrame(new Map([...names].map(([name, one]) => [name, this.broadcast(one)])));
     return value(this, this.#all())[0];
@@ -163,7 +161,7 @@ export class Interpreter {
     return new Uint8Array(this.lanes).fill(ON);
   }
 
-  /** The same of all invocations. */
+  /** Returns the same value for all invocations. */
   broadcast(value: WgslValue): WgslValue[] {
     return new Array<WgslValue>(this.lanes).fill(value);
   }
@@ -198,7 +196,7 @@ export class Interpreter {
     return { ...header, size: { x, y, z, w }, chunks };
   }
 
-  /** Where a variable of the module stands; undefined where a name of the function hides it, and of what is not in memory. */
+  /** Returns a reference to a variable of the module; undefined if a local name hides it, and for what is not in memory. */
   getReference(name: string): MemoryReference | undefined {
     const variable = this.module.variables.get(name);
     if (!variable || name === "step" || this.#frame.scopes.some((scope) => scope.has(name))) return undefined;
@@ -223,7 +221,7 @@ export class Interpreter {
     });
   }
 
-  /** Elements of an array that is as long as its binding. */
+  /** Returns the number of elements of a runtime-sized array. */
   getArrayLength(place: MemoryReference | undefined): number | undefined {
     const { name = "", type: { stride } = {}, at: [at] = [] } = place ?? {};
     const bytes = this.scope.bytes?.[name];
@@ -247,7 +245,7 @@ export class Interpreter {
     this.options.onAccess?.(place, kind, mask);
   }
 
-  /** @param values absent: they are not followed, whatever it is given. */
+  /** @param values undefined for a variable that is not tracked. */
   declare(name: string, values: WgslValue[] | undefined): void {
     this.#frame.scopes.at(-1)?.set(name, values);
   }
@@ -259,7 +257,7 @@ export class Interpreter {
     scope?.set(name, before.map((old, k) => mask[k] === OFF ? old : mask[k] === ON ? values[k] : undefined));
   }
 
-  /** A let or const, and what it is computed from: a line of the entry point. */
+  /** Records a let or const of the entry point as a traced line. */
   trace(name: string, from: string, [value]: readonly WgslValue[], mask: InvocationMask): void {
     if (this.#depth > 0 || this.#uncertain > 0 || mask[0] === OFF || typeof value !== "number") return;
     this.lines.push({ name, from, value });
@@ -272,7 +270,7 @@ export class Interpreter {
     scopes.pop();
   }
 
-  /** @param bare whether it begins with a return. */
+  /** @param bare true if the block begins with a return. */
   block(statements: readonly Statement[], mask: InvocationMask, bare: boolean): void {
     if (bare && this.#depth === 0 && mask[0] === ON) this.idle = true;
     this.inScope(() => {
@@ -281,18 +279,18 @@ export class Interpreter {
         if (!live) return;
         this.#executed += this.lanes;
         if (this.#executed > MAX_STATEMENTS) {
-          throw new UnreadableKernelError("it takes too many turns to follow");
+          throw new UnreadableKernelError("too many statements");
         }
         statement(this, live);
       }
     });
   }
 
-  /** Who of these is still there; undefined for nobody. */
+  /** Returns those of a mask that are still active; undefined if there are none. */
   #live(mask: InvocationMask): InvocationMask | undefined {
-    const { returned, exits: left } = this.#frame;
+    const { returned, exits } = this.#frame;
     return nonEmpty(mask.map((state, k) => {
-      const gone = Math.max(returned[k] ?? OFF, left?.broken[k] ?? OFF, left?.continued[k] ?? OFF);
+      const gone = Math.max(returned[k] ?? OFF, exits?.broken[k] ?? OFF, exits?.continued[k] ?? OFF);
       return Math.min(state, ON - gone);
     }));
   }
@@ -301,16 +299,16 @@ export class Interpreter {
     const { returned, result } = this.#frame;
     mask.forEach((state, k) => {
       if (state === OFF) return;
-      // Whoever has perhaps returned before, with something else, gives what nobody knows.
+      // An invocation that has perhaps returned another value before returns an unknown value.
       result[k] = state === ON && returned[k] === OFF ? values?.[k] : undefined;
       mark(returned, k, state);
     });
   }
 
   exitLoop(which: keyof LoopExits, mask: InvocationMask): void {
-    const left = this.#frame.exits?.[which];
-    if (!left) throw new UnreadableKernelError(`${which} outside of a loop`);
-    mask.forEach((state, k) => mark(left, k, state));
+    const exits = this.#frame.exits?.[which];
+    if (!exits) throw new UnreadableKernelError(`${which} outside of a loop`);
+    mask.forEach((state, k) => mark(exits, k, state));
   }
 
   call(
@@ -328,7 +326,7 @@ export class Interpreter {
     return result;
   }
 
-  /** Those that go on where a condition is not `ends`; undefined for nobody. */
+  /** Returns those of a mask whose condition is not `ends`; undefined if there are none. */
   narrow(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
     return nonEmpty(mask.map((state, k) => {
       const value = condition[k];
@@ -346,7 +344,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Turns as long as somebody is surely in it; whoever is there perhaps is followed through one turn. */
+  /** Interprets iterations while an invocation is certainly active; those that are perhaps active run one iteration. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };
@@ -365,7 +363,7 @@ export class Interpreter {
       if (!turning) break;
       next?.(this, turning);
       if (turning.includes(ON)) continue;
-      condition?.value(this, turning); // perhaps it is asked again
+      condition?.value(this, turning); // it is perhaps evaluated again
       break;
     }
     this.#uncertain--;
@@ -373,7 +371,7 @@ export class Interpreter {
   }
 }
 
-/** Notes that somebody has left; what was sure stays so. */
+/** Marks an invocation as having left; a certain exit stays certain. */
 function mark(left: InvocationMask, k: number, state: number): void {
   left[k] = Math.max(left[k] ?? OFF, state);
 }

@@ -107,7 +107,7 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
       }];
     }),
   );
-  const tape = { dimensions, touched: lists };
+  const tape = { dimensions, sparseRows: lists };
   const program = await Program.record(gpu, "adam", headers.buffer, adam.dispatches(tape, most));
   const sum = parts && await GradientSum.create(adam, tape, headers.buffer, arena, { inParts: true, most });
   const write = (buffer: GPUBuffer, offset: number, data: Float32Array<ArrayBuffer>) =>

@@ -1,4 +1,4 @@
-/** All parameters of a model in one flat arena, and its twins: gradients, and partial sums of gradients. */
+/** All parameters of a model in one flat arena, with arenas of gradients and of partial sums of gradients. */
 
 import { alignBinding, Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
@@ -11,31 +11,28 @@ import { formatThousands } from "../number_text.ts";
 
 /** A parameter of a model: a matrix [rows, columns]. */
 export interface ParameterSpec {
-  /** Path-like, e.g. "utility/layer1/bias"; the name of the tensor in snapshots. */
+  /** A path, e.g. "utility/layer1/bias"; also the name of the tensor in snapshots. */
   readonly name: string;
-  /** 1 for a vector. */
   readonly rows: number;
-  /** Without padding. */
   readonly columns: number;
-  /** Equal parts of a row that are padded separately; 4 for the gates of an LSTM. */
+  /** Equal parts of a row that are padded separately, e.g. 4 for the gates of an LSTM. */
   readonly groups?: number;
-  /** A row per item of the catalogue, or per token; see {@link import("./tensor.ts").ParameterPlace}. */
+  /** True for a row per item of the catalogue or per token; see {@link import("./tensor.ts").ParameterLocation}. */
   readonly table?: boolean;
-  /** A kernel: weight decay shrinks it. */
+  /** True if weight decay shrinks it. */
   readonly decays?: boolean;
   /**
-   * Not a weight but a running average, which a kernel writes itself. Its gradient stays zero, so that Adam leaves it alone;
-   * snapshots hold it like any parameter.
+   * True for a running average, which a kernel writes itself. Its gradient stays zero, so that Adam leaves it alone; snapshots
+   * hold it like any parameter.
    */
   readonly statistic?: boolean;
   /**
-   * Not a weight but a table that is counted and stays: it has a buffer of its own, no gradient and no moments. Snapshots hold
-   * it like any parameter.
+   * True for a table of fixed counts: it has a buffer of its own, no gradient and no moments. Snapshots hold it like any
+   * parameter.
    */
   readonly constant?: boolean;
 }
 
-/** Floats `start` to `end` of an arena. */
 export interface ArenaRange {
   readonly start: number;
   readonly end: number;
@@ -47,29 +44,27 @@ export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 /**
  * Weights and gradients of a model, in this order:
  *
- *     summed, decaying | summed | statistics | tables, decaying | tables
+ * summed, decaying | summed | statistics | tables, decaying | tables
  *
- * The gradient of a summed parameter is a sum over the batch; those take the first `summed` floats. A range of the
- * arenas that a kernel sees is at most one binding: see {@link splitBindingRanges}.
+ * The gradient of a summed parameter is a sum over the batch; those take the first `summed` floats. A kernel binds at most one
+ * binding's size of the arenas: see {@link splitBindingRanges}.
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();
-  /** Values of the constants, without padding. */
   readonly #constants = new Map<string, Float32Array<ArrayBuffer>>();
   readonly #arena: Arena;
-  /** Floats of the whole arena. */
   readonly length: number;
-  /** Floats of the leading part whose gradients are summed over chunks of the batch. */
+  /** Floats of the leading part whose gradients are summed over chunks. */
   readonly summed: number;
-  /** What weight decay shrinks, of the summed parameters and of the tables. */
+  /** Ranges that weight decay shrinks. */
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
-  /** Names of tables whose gradient the last recorded training makes for touched rows alone, not in {@link gradient}. */
+  /** Names of tables with a sparse gradient in the last recorded training, which is not in {@link gradient}. */
   readonly sparseTables: Set<string> = new Set();
   #gradient: View | undefined;
   #partials: View | undefined;
 
-  /** @throws UserError when the adapter cannot hold or bind them; it names the parameter and the limit. */
+  /** @throws UserError if they exceed a limit of the adapter; it names the parameter and the limit. */
   constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[]) {
     const places = new Map<string, number>();
     let offset = 0;
@@ -114,18 +109,18 @@ export class ParameterArena {
     }
   }
 
-  /** Laid out like the weights. Made when first asked for: a model that only scores needs none. */
+  /** Gradients in the layout of the weights. Created on first use, because a model that only scores needs none. */
   get gradient(): View {
     return this.#gradient ??= this.#arena.allocateUnbound("gradients", 4 * this.length);
   }
-  /** [MAX_CHUNKS, summed]; a vector at least, so that it can be bound where all parameters are tables. */
+  /** [MAX_CHUNKS, summed]; at least a vector, so that it can be bound if all parameters are tables. */
   get partials(): View {
     return this.#partials ??= this.#allocatePartials();
   }
 
-  /** @throws UserError for parameters that are too large together: it says how many items may be. */
+  /** @throws UserError for parameters that are too large together; it names the possible number of items. */
   #allocateWeights(): View {
-    // Tables are larger than all the rest where that matters.
+    // Where that happens, tables are larger than all the rest.
     const table = this.specs.find(({ table }) => table);
     return mapLimitError(
       () => this.#arena.allocateUnbound("weights", 4 * this.length),
@@ -133,7 +128,6 @@ export class ParameterArena {
     );
   }
 
-  /** @throws UserError for layers that are too large together. */
   #allocatePartials(): View {
     return mapLimitError(
       () => this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * MAX_CHUNKS)),
@@ -141,11 +135,11 @@ export class ParameterArena {
     );
   }
 
-  /** @throws Error for a name that the model does not have. */
+  /** @throws Error for an unknown name. */
   get(name: string): Tensor {
     const tensor = this.#byName.get(name);
     if (!tensor) {
-      throw new Error(`no parameter is called ${name}; there are ${[...this.#byName.keys()].join(", ")}`);
+      throw new Error(`expected a parameter among ${this.names().join(", ")}, got ${name}`);
     }
     return tensor;
   }
@@ -154,7 +148,7 @@ export class ParameterArena {
     return [...this.#byName.keys()];
   }
 
-  /** The values of a constant as they were written; undefined for any other name. */
+  /** Returns the values of a constant as written; undefined for any other name. */
   constant(name: string): Float32Array | undefined {
     return this.#constants.get(name);
   }
@@ -164,7 +158,7 @@ export class ParameterArena {
   }
 
   /**
-   * Uploads values; parameters that are not named keep theirs, and constants are among the weights alone.
+   * Uploads values; parameters that are not named keep theirs. Constants are only written to the weights.
    * @throws Error for a wrong name or length.
    */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
@@ -186,7 +180,7 @@ export class ParameterArena {
     }
   }
 
-  /** The parts of the arena without these parameters, in order. */
+  /** Returns the ranges of the arena without these parameters, in order. */
   listRangesWithout(parameters: Iterable<Tensor>): ArenaRange[] {
     const ranges: ArenaRange[] = [];
     let start = 0;
@@ -200,8 +194,8 @@ export class ParameterArena {
   }
 
   /**
-   * Reads an arena of this layout (weights by default; gradients, moments, a snapshot) by name, and beside it the constants as
-   * they were written. One wait.
+   * Reads an arena of this layout (weights by default; gradients, moments, a snapshot) by name, and the constants as written. One
+   * wait.
    */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const weights: Weights = new Map();
@@ -222,7 +216,7 @@ export class ParameterArena {
   }
 }
 
-/** @param refusal of what is larger than a limit. */
+/** Runs `make`, and converts its LimitError. */
 function mapLimitError<T>(make: () => T, refusal: (error: LimitError) => UserError): T {
   try {
     return make();
@@ -231,7 +225,7 @@ function mapLimitError<T>(make: () => T, refusal: (error: LimitError) => UserErr
   }
 }
 
-/** @throws UserError for a parameter that no kernel can see at once. */
+/** @throws UserError for a parameter beyond the largest binding. */
 function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
   const what = `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`;
   mapLimitError(
@@ -240,25 +234,25 @@ function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
   );
 }
 
-/** @returns the error with how large the parameter may be, and what makes it smaller. */
+/** Adds to the error the largest possible size of the parameter, and the options that make it smaller. */
 function tooLargeError(error: LimitError, spec: ParameterSpec): UserError {
   const { rows, columns, table, constant } = spec;
   if (constant) {
-    return new UserError(`${error.message} Train without what is counted of items: --counts none`);
+    return new UserError(`${error.message} Or train without counts: --counts none.`);
   }
   if (!table) return layersTooLargeError(error, columns, "columns");
   return new UserError(
     `${error.message} At this width at most ${
       formatFitting(error, rows)
-    } items or tokens fit; --dims and --lstm-units set ` +
-      "the width. Or prepare the log with features of the items (--features), or with hashes of their ids (--hash-items).",
+    } items or tokens fit: reduce --dims or ` +
+      "--lstm-units, or prepare the log with item features (--features) or hashed ids (--hash-items).",
   );
 }
 
 function layersTooLargeError(error: LimitError, count: number, what: string): UserError {
   const most = formatFitting(error, count);
   return new UserError(
-    `${error.message} At most ${most} ${what} fit; --dims, --behaviour-dims and --lstm-units set them.`,
+    `${error.message} At most ${most} ${what} fit: reduce --dims, --behaviour-dims or --lstm-units.`,
   );
 }
 
@@ -269,8 +263,8 @@ function computeParameterBytes(spec: ParameterSpec): number {
 }
 
 /**
- * Cuts floats of an arena into ranges of at most `most` bytes, aligned for binding, as views of each buffer.
- * @param range of the whole arena, from 0 on, or a part that starts where a parameter does.
+ * Splits floats of an arena into ranges of at most `most` bytes, aligned for binding, as views of each buffer.
+ * @param range of the arena from 0 on, or a part that starts at a parameter.
  */
 export function splitBindingRanges(
   range: number | ArenaRange,

@@ -1,8 +1,8 @@
-/** The ops in f64 on the CPU: written for clarity, to check kernels against. Never used to train. */
+/** Helpers of the ops' f64 references on the CPU, which are written for clarity and check the kernels. Never used to train. */
 
 import type { Activation } from "./tensor.ts";
 
-/** A dense matrix [rows, columns] in f64, row-major, without padding. */
+/** A dense matrix [rows, columns] in f64, row-major. */
 export interface Matrix {
   readonly rows: number;
   readonly columns: number;
@@ -10,8 +10,8 @@ export interface Matrix {
 }
 
 /**
- * Computes an op from the values of its inputs, in the order of the node's `inputs`, and returns the function that
- * takes the gradient of the output (after the activation) to the gradients of the inputs (after theirs).
+ * Computes an op from the values of its inputs, in the order of the node's `inputs`. Returns the output and the function from its
+ * gradient (after the activation) to the gradients of the inputs (after theirs).
  *
  * @typeParam R what it reads of a batch; nothing by default
  */
@@ -32,7 +32,7 @@ export function makeMatrix(
   return { rows, columns, data };
 }
 
-/** Element (row, column). @throws RangeError outside of the matrix: a reference must not read what is not there. */
+/** @throws RangeError outside of the matrix. */
 export function getElement(m: Matrix, row: number, column: number): number {
   const value = m.data[row * m.columns + column];
   if (value === undefined || column >= m.columns) {
@@ -45,12 +45,12 @@ export function add(m: Matrix, row: number, column: number, value: number): void
   m.data[row * m.columns + column] = getElement(m, row, column) + value;
 }
 
-/** a b, with either transposed. */
+/** Returns a b, with either transposed. */
 export function multiplyMatrices(a: Matrix, b: Matrix, transposeA = false, transposeB = false): Matrix {
   const [rows, inner] = transposeA ? [a.columns, a.rows] : [a.rows, a.columns];
   const [others, columns] = transposeB ? [b.columns, b.rows] : [b.rows, b.columns];
   if (others !== inner) throw new RangeError(`expected [${inner}, ...], found [${others}, ${columns}]`);
-  // How far it is to the next row and column: tests spend most of their time here, and at() takes three times as long.
+  // Strides to the next row and column: tests spend most of their time here, and getElement takes three times as long.
   const [nextRow, nextA] = transposeA ? [1, a.columns] : [a.columns, 1];
   const [nextB, nextColumn] = transposeB ? [1, b.columns] : [b.columns, 1];
   return makeMatrix(rows, columns, (i, j) => {
@@ -71,7 +71,7 @@ export function sumColumns(a: Matrix): Matrix {
 export function applyElu(z: number): number {
   return z > 0 ? z : Math.expm1(z);
 }
-/** ELU' from the output y = ELU(z). */
+/** Returns ELU' from the output y = ELU(z). */
 function eluSlope(y: number): number {
   return y > 0 ? 1 : y + 1;
 }
@@ -79,21 +79,20 @@ export function applySigmoid(z: number): number {
   return 1 / (1 + Math.exp(-z));
 }
 
-/** The gradient of what went into ELU, from the gradient of its output. */
+/** Returns the gradient of what went into ELU. */
 export function backpropagateElu(output: Matrix, gradient: Matrix): Matrix {
   return backpropagateActivation("elu", output, gradient);
 }
 
-/** An activation of a number; without one, the number. */
 export function applyActivation(activation: Activation | undefined, z: number): number {
   return activation === "elu" ? applyElu(z) : activation === "relu" ? Math.max(0, z) : z;
 }
-/** Its slope, from its output. */
+/** Returns the slope of an activation from its output y. */
 export function computeActivationSlope(activation: Activation | undefined, y: number): number {
   return activation === "elu" ? eluSlope(y) : activation === "relu" && y <= 0 ? 0 : 1;
 }
 
-/** The gradient of what went into an activation, from the gradient of its output. */
+/** Returns the gradient of what went into an activation, from the gradient of its output. */
 export function backpropagateActivation(
   activation: Activation | undefined,
   output: Matrix,

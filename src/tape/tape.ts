@@ -19,26 +19,25 @@ import { computeTensorBytes, formatShape, padColumns, type Tensor } from "./tens
 
 export interface TapeOptions<S extends BatchSizes> {
   readonly arena: Arena;
-  /** Of its batches. */
   readonly dimensions: Dimensions<S>;
   readonly parameters: ParameterArena;
-  /** The largest batch; buffers are made for it. */
+  /** Largest batch, for which buffers are allocated. */
   readonly capacity: S;
   readonly variants: KernelVariants;
-  /** Gradients of tables are made only for the rows that the batch touches, for row-sparse Adam. */
+  /** True if tables get sparse gradients, for row-sparse Adam. */
   readonly sparseGradients?: boolean;
 }
 
 /** @typeParam S sizes of its batches @typeParam R what f64 references read of a batch */
 export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   readonly nodes: TapeNode<S, R>[] = [];
-  /** The tables whose gradient {@link backward} makes only for the rows that the batch touches. */
+  /** Sparse gradients of tables, from {@link backward}. */
   readonly sparseRows: Map<Tensor, SparseRows<S>> = new Map();
   readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
-  /** Give tensors their memory; undefined once that is done. */
+  /** Allocations of tensors; undefined once they are done. */
   #unplaced: (() => void)[] | undefined = [];
-  /** Nodes whose dispatches forward are made. */
+  /** Nodes whose forward dispatches were returned. */
   readonly #run = new Set<TapeNode<S, R>>();
   #unwritten: View | undefined;
 
@@ -47,7 +46,6 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   get dimensions(): Dimensions<S> {
     return this.options.dimensions;
   }
-  /** What kernels of matrix products are chosen by. */
   get choice(): VariantContext {
     const { arena: { gpu }, variants } = this.options;
     return { variants, workgroupBytes: gpu.workgroupBytes, subgroups: gpu.hasSubgroups };
@@ -57,9 +55,9 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Makes a tensor for an op's output, or a constant when `trainable` is false. {@link place} gives it memory, unless it
-   * is given with its view.
-   * @param more.textured all kernels that read it can read a texture; it gets one where that is faster.
+   * Creates a tensor for an op's output, or a constant if `trainable` is false. {@link place} allocates it, unless it comes with
+   * its view.
+   * @param more.textured true if all kernels that read it can read a texture; it gets one where that is faster.
    */
   tensor(
     name: string,
@@ -92,18 +90,18 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return tensor;
   }
 
-  /** A buffer beside the output, for what backward needs: [rows, columns] floats. */
+  /** Allocates a buffer for values that backward needs: [rows, columns] floats. */
   saved(name: string, rows: Dim<S>, columns: number): View {
     const { arena, capacity } = this.options;
     return arena.allocate(name, evaluateSize(computeTensorBytes({ rows, stride: columns }), capacity));
   }
 
-  /** The same, for a matrix that products read again and again. */
+  /** Allocates like {@link saved}, for a matrix that products read many times. */
   savedForProducts(name: string, rows: Dim<S>, columns: number): Memory {
     return this.#allocate(name, { rows, stride: columns }, makeRowLayout);
   }
 
-  /** @param layout of a matrix that products read many times: on some CPU adapters that is faster from a texture. */
+  /** @param layout of a matrix that products read many times: some CPU adapters read it faster from a texture. */
   #allocate(
     name: string,
     extent: Pick<Tensor, "rows" | "stride">,
@@ -120,14 +118,14 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return this.nodes.some(({ inputs, rereads }) => inputs.includes(tensor) && rereads?.includes(tensor));
   }
 
-  /** @throws Error when the tape is placed. */
+  /** @throws Error if the tape is placed. */
   record(node: TapeNode<S, R>): Tensor {
     this.#expectUnplaced(node.op);
     this.nodes.push(node);
     return node.output;
   }
 
-  /** Gives all tensors memory. Where one stands depends on who reads it, so all ops are recorded before. */
+  /** Allocates all tensors. The memory of a tensor depends on the ops that read it, so all ops are recorded before. */
   place(): void {
     for (const place of this.#unplaced ?? []) place();
     this.#unplaced = undefined;
@@ -139,9 +137,9 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * The dispatches that compute the outputs of nodes, in their order. Each node is asked once.
-   * @param part of the tape: the nodes behind one output, or up to one, or with so many rows; all by default.
-   * @throws Error for a node that was asked before.
+   * Returns the dispatches that compute the outputs of nodes, in order. Each node is used once.
+   * @param part of the tape: the nodes after one output, or up to one, or with so many rows; all by default.
+   * @throws Error for a node that was used before.
    */
   forward(
     part: { readonly after?: Tensor; readonly upTo?: Tensor; readonly rows?: Dim<S> } = {},
@@ -150,7 +148,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     const nodes = this.nodes.slice(requireTensor(part.after), part.upTo && requireTensor(part.upTo));
     return nodes.flatMap((node) => {
       if (part.rows !== undefined && node.output.rows !== part.rows) return [];
-      if (this.#run.has(node)) throw new Error(`${node.output.name} was computed before`);
+      if (this.#run.has(node)) throw new Error(`expected ${node.output.name} to be computed once`);
       const dispatches = node.forward(this.#call(node));
       this.#run.add(node);
       return tagDispatches(node, "forward", dispatches);
@@ -158,10 +156,9 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * The dispatches that compute the gradients of all parameters, from the last node back.
-   * @param given outputs whose gradient is there already: of the loss, by default, which is the last node.
-   * @throws Error for an op without a gradient, for a node whose output nobody uses, and for a parameter that has no
-   *   part in the result.
+   * Returns the dispatches that compute the gradients of all parameters, from the last node back.
+   * @param given outputs whose gradient exists already; by default the loss, the last node.
+   * @throws Error for an op without a gradient, for a node whose output is unused, and for an unused parameter.
    */
   backward(given: readonly Tensor[] = this.nodes.slice(-1).map((node) => node.output)): DispatchSpec<S>[] {
     const specs: DispatchSpec<S>[] = [];
@@ -183,7 +180,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return specs;
   }
 
-  /** Where a tensor's gradient stands. @throws Error when it has none. */
+  /** Returns the memory of a tensor's gradient. */
   getGradient(tensor: Tensor): Memory {
     if (tensor.parameter) return this.options.parameters.gradientView(tensor);
     const known = this.#gradients.get(tensor);
@@ -196,7 +193,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   #call(node: TapeNode<S, R>): OpCall<S> {
     const { arena, dimensions, capacity, parameters } = this.options;
-    /** Marks a tensor as written and says whether it was before. */
+    /** Marks a tensor as written. @returns true if it was before. */
     const claim = (tensor: Tensor): boolean => {
       const before = this.#written.has(tensor);
       this.#written.add(tensor);
@@ -224,19 +221,19 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
       partials: (parameter) => {
         const place = parameter.parameter;
         if (!place || place.table || place.statistic) {
-          throw new Error(`${parameter.name} is no parameter that is summed over the batch`);
+          throw new Error(`expected a parameter that is summed over the batch, got ${parameter.name}`);
         }
         const accumulate = claim(parameter);
         return { view: parameters.partials, stride: parameters.summed, at: place.offset, accumulate };
       },
       sparseGradient: (table, count, list) => {
         if (!this.options.sparseGradients) return undefined;
-        // Two ops may touch different rows; each row must be moved once.
+        // Two ops may use different rows, but each row must be updated once.
         if (this.sparseRows.has(table)) {
-          throw new Error(`${table.name} is used twice: expected one op that says which rows are touched`);
+          throw new Error(`expected one op with a sparse gradient of ${table.name}, got two`);
         }
-        const places = typeof count === "object" ? count.most : count;
-        const gradient = this.saved(`gradient of touched rows of ${table.name}`, places, table.stride);
+        const most = typeof count === "object" ? count.most : count;
+        const gradient = this.saved(`sparse gradient of ${table.name}`, most, table.stride);
         const rows = { count, list, gradient };
         this.sparseRows.set(table, rows);
         parameters.sparseTables.add(table.name);
@@ -246,7 +243,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 }
 
-/** The dispatches, each with the node that it was made for. */
+/** Returns the dispatches, each with its node. */
 function tagDispatches<S extends BatchSizes, R>(
   { op, inputs, output }: TapeNode<S, R>,
   direction: DispatchNode["direction"],

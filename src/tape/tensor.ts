@@ -1,6 +1,4 @@
-/**
- * What the tape computes with: matrices on the GPU whose rows may be counted by the batch. Rows are padded to whole vectors.
- */
+/** Tensors of the tape: matrices on the GPU, whose number of rows may depend on the batch. */
 
 import type { Memory, View } from "../gpu/memory.ts";
 import type { BatchSizes, Dim, SizeExpression } from "../gpu/sizes.ts";
@@ -10,55 +8,54 @@ export type Activation = "elu" | "relu";
 /**
  * A matrix [rows, columns] in f32, row-major.
  *
- * Rows are padded to whole vectors of four, so that every kernel can load vec4f: the columns of each of `groups`
- * equal parts (the four gates of an LSTM; otherwise one part) are padded to a multiple of 4. Padding is always zero:
- * zero weights give zero activations, these zero gradients, and these zero Adam steps. Only the utility, one number a
- * row that scalar kernels read, stands without (stride 1).
+ * Rows are padded to whole vectors of four, so that every kernel can load vec4f: the columns of each of `groups` equal parts (the
+ * four gates of an LSTM; otherwise one part) are padded to a multiple of 4. Padding is always zero: zero weights give zero
+ * activations, these zero gradients, and these zero Adam steps. Only the utility, one number per row that scalar kernels read,
+ * has no padding (stride 1).
  */
 export interface Tensor {
   readonly name: string;
   readonly rows: Dim;
   readonly columns: number;
   readonly groups: number;
-  /** Floats from one row to the next. */
   readonly stride: number;
   readonly view: Memory;
   /**
-   * The tensor is the output of this activation. Its gradient buffer then holds the gradient of what went *into* the
-   * activation: whoever produces it multiplies by the derivative, which follows from the output: ELU' = min(y, 0) + 1, and
-   * ReLU' = 1 where y > 0, else 0.
+   * The tensor is the output of this activation. Its gradient buffer then holds the gradient of what went *into* the activation:
+   * the op that writes it multiplies by the derivative, computed from the output: ELU' = min(y, 0) + 1, and ReLU' = 1 for y > 0,
+   * else 0.
    */
   readonly activation?: Activation;
-  /** A parameter's place in the arena; absent for activations and constants. */
+  /** A parameter's location in the arena; absent for activations and constants. */
   readonly parameter?: ParameterLocation;
-  /** Whether anything trainable lies below. */
+  /** True if it depends on trainable parameters. */
   readonly trainable: boolean;
   /**
-   * Asks the layer that makes it to multiply each row by `weights` [1, columns] as well, while the row is in registers. Absent, or
-   * undefined, where it does not do that.
+   * Asks the layer that computes the tensor to multiply each row by `weights` [1, columns] as well, while the row is in
+   * registers. Absent, or returns undefined, if the layer does not support it.
    */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
   /**
-   * Asks the layer that would make it, of `most` inputs or fewer, to leave that to its one reader. Absent, or undefined, where it
-   * does not do that.
+   * Asks the layer that would compute the tensor, of at most `most` inputs, to leave that to its one reader. Absent, or returns
+   * undefined, if the layer does not support it.
    */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
   /**
-   * Asks the op that makes it to add up the outcomes of the loss that reads it, in the dispatch of its gradients. Absent, or false,
-   * where it does not do that.
+   * Asks the op that computes the tensor to add up the outcomes of the loss that reads it, in the dispatch of its gradients.
+   * Absent, or returns false, if the op does not support it.
    */
   readonly sumOutcomes?: (sums: OutcomeSums) => boolean;
 }
 
-/** Sums over a batch for the host. */
+/** Outcomes to sum over a batch for the host. */
 export interface OutcomeSums {
-  /** [events, 4 v]: v vectors of four for each event */
+  /** [events, 4 v]: v vectors of four per event */
   readonly outcome: Pick<Tensor, "name" | "rows" | "columns" | "view">;
-  /** [., v] vec4f: they go to the step's slot. */
+  /** [slots, v] vec4f: the sums are written to the step's slot. */
   readonly ring: View;
 }
 
-/** A dense layer that its one reader makes on its way: input weights + bias. */
+/** A dense layer that its one reader computes: input weights + bias. */
 export interface DeferredLinear {
   /** [rows, K] */
   readonly input: Tensor;
@@ -68,7 +65,7 @@ export interface DeferredLinear {
   readonly bias: Tensor;
 }
 
-/** Products of a row with one vector, in parts: the columns of each of `panels` equal parts of the row. */
+/** Dot products of rows with one vector, in parts: one per `panels` equal parts of the columns. */
 export interface RowDots {
   /** [rows, panels] f32, rows padded to whole vectors */
   readonly view: View;
@@ -76,11 +73,10 @@ export interface RowDots {
 }
 
 export interface ParameterLocation {
-  /** First float in the arenas of weights, gradients and moments. */
   readonly offset: number;
-  /** The rows belong to items of the catalogue, or to tokens: the gradient is written by row, not summed over chunks. */
+  /** True if rows belong to items of the catalogue or to tokens: the gradient is written by row, not summed over chunks. */
   readonly table: boolean;
-  /** A running average that a kernel writes itself; not trainable. */
+  /** True for a running average that a kernel writes itself; not trainable. */
   readonly statistic: boolean;
 }
 
@@ -92,14 +88,13 @@ export function padColumns(columns: number, groups = 1): number {
   return groups * 4 * Math.ceil(columns / groups / 4);
 }
 
-/** Bytes that a tensor takes; rows of a parameter are padded to a multiple of 4 as well. */
+/** Returns the bytes of a tensor; rows of a parameter are also padded to a multiple of 4. */
 export function computeTensorBytes<S extends BatchSizes>(
   { rows, stride }: { readonly rows: Dim<S>; readonly stride: number },
 ): SizeExpression<S> {
   return typeof rows === "number" ? computeParameterSize(rows, stride) : { of: rows, times: 4 * stride };
 }
 
-/** @param stride floats between rows */
 export function computeParameterSize(rows: number, stride: number): number {
   return 16 * stride * Math.ceil(rows / 4);
 }
@@ -118,7 +113,7 @@ export function padRows(
   return out;
 }
 
-/** The inverse of {@link padRows}. @param stride floats between rows, where more stands behind them. */
+/** Inverts {@link padRows}. @param stride floats from one row to the next. */
 export function unpadRows(
   data: ArrayLike<number>,
   rows: number,
@@ -132,7 +127,7 @@ export function unpadRows(
   return out;
 }
 
-/** What needs no padding goes in one piece: tables of many items have tens of millions of values. */
+/** Copies at once what needs no padding: tables of many items have tens of millions of values. */
 function copyFloats(data: ArrayLike<number>, length: number): Float32Array<ArrayBuffer> {
   const out = new Float32Array(length);
   const values = data instanceof Float32Array ? data : Float32Array.from(data);

@@ -106,11 +106,11 @@ Deno.test("errors name the kernel: source line, missing and unknown views, inval
     );
     await assert.rejects(
       record(spec({})),
-      /double it \(kernel double\): nothing is given for binding values/,
+      /double it \(kernel double\): expected a view for binding values/,
     );
     await assert.rejects(
       record(spec({ values, more: values })),
-      /no binding is called more; there are values, step/,
+      /expected a binding among values, step, got more/,
     );
     await assert.rejects(record(spec({ values: { ...values, offset: 4 } })), /double it \(kernel double\)/);
   }));

@@ -43,10 +43,10 @@ Deno.test("all invocations run, whatever the size of the workgroup, also one tha
     }
     assert.deepEqual(await runKernel(gpu, kernelText(), { ...run, constants: { WORKGROUP: 16 } }), expected);
     for (const size of ["16", "WORKGROUP, 2", "1"]) {
-      await assert.rejects(runKernel(gpu, kernelText({ size }), run), /found @workgroup_size\(/);
+      await assert.rejects(runKernel(gpu, kernelText({ size }), run), /got @workgroup_size\(/);
     }
     const fixed = { ...run, constants: { WORKGROUP: 16 } };
-    await assert.rejects(runKernel(gpu, kernelText({ size: "64" }), fixed), /found @workgroup_size\(64\)/);
+    await assert.rejects(runKernel(gpu, kernelText({ size: "64" }), fixed), /got @workgroup_size\(64\)/);
   }));
 
 Deno.test("arrays of another type than the kernel declares are refused", () =>

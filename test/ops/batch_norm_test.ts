@@ -310,5 +310,8 @@ Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradien
       training: true,
     });
     other.place();
-    assert.throws(() => other.backward([wrong]), /mean is no parameter that is summed over the batch/);
+    assert.throws(
+      () => other.backward([wrong]),
+      /expected a parameter that is summed over the batch, got mean/,
+    );
   }));

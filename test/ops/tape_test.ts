@@ -56,7 +56,7 @@ Deno.test("tape: wrong variants are named", () =>
       () => lstm(tape, "s", { features: x, inputWeights: p("table"), weights: p("w"), bias: p("c") }),
       /lstm: expected table to be \[5, 16\]/,
     );
-    assert.throws(() => tape.parameter("none"), /no parameter is called none; there are w, v, c, table/);
+    assert.throws(() => tape.parameter("none"), /expected a parameter among w, v, c, table, got none/);
   }));
 
 Deno.test("tape: an unused parameter, an unused result, a missing gradient", async () => {
@@ -102,9 +102,9 @@ Deno.test("tape: recorded, then placed, then dispatched, each node once", () =>
       /again: expected all ops to be recorded before the tape is placed/,
     );
     assert.equal(tape.forward({ upTo: h }).length, 1);
-    assert.throws(() => tape.forward(), /h was computed before/);
+    assert.throws(() => tape.forward(), /expected h to be computed once/);
     assert.deepEqual(tape.forward({ after: h }).map(({ label }) => label), ["u forward"]);
-    assert.throws(() => tape.forward({ after: h }), /u was computed before/);
+    assert.throws(() => tape.forward({ after: h }), /expected u to be computed once/);
     assert.ok(u.view);
   }));
 
@@ -120,7 +120,7 @@ Deno.test("tape: a table whose rows are touched apart is used once", () => {
     );
     tape.place();
     tape.forward();
-    assert.throws(() => tape.backward(hidden), /table is used twice: expected one op that says which rows/);
+    assert.throws(() => tape.backward(hidden), /expected one op with a sparse gradient of table, got two/);
   });
 });
 
