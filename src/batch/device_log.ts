@@ -18,7 +18,7 @@ export interface LogCapacity {
   readonly items: number;
 }
 
-/** What the count features need of a log besides their tables. */
+/** Per-row and per-item inputs of the count features. */
 export interface LogCountSummary {
   /** [rows of the log] (the user's own part of the counts, the item's number in the catalogue) */
   readonly fact: View;
@@ -26,7 +26,7 @@ export interface LogCountSummary {
   readonly itemId: View;
 }
 
-/** How the log of a model with counts was counted. */
+/** A log for a model with counts. */
 export interface LogWithCounts {
   /** If its train users were counted: how many of their latest clicks are in the pairs. See {@link packOwnCounts}. */
   readonly latest?: number;

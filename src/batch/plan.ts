@@ -210,7 +210,7 @@ export function computeBatchCapacity(
 /** Largest numbers of rows and events of a micro-batch. */
 export type MicroBatchLimit = Pick<ClickSizes, "rows" | "events">;
 
-/** How batches are split into micro-batches. */
+/** A rule that splits batches into micro-batches. */
 export interface MicroBatchPlan {
   readonly limit: MicroBatchLimit;
   /** Largest sizes of a micro-batch. */

@@ -64,7 +64,6 @@ export class Arena {
     return { texture, layout, size: bytes, written: { view, bytes: used } };
   }
 
-  /** Uploads an array into a new buffer. */
   upload(name: string, data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): View {
     const view = this.allocate(name, data.byteLength);
     if (data.byteLength > 0) this.gpu.queue.writeBuffer(view.buffer, 0, data);

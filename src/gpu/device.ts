@@ -36,7 +36,6 @@ export interface AdapterDescription {
   readonly runtime: string;
 }
 
-/** Options of {@link openDevice}. */
 export interface GpuOptions {
   /** Uses the default kernel variants of this kind of adapter, whatever the adapter is. For tests. @internal */
   readonly variantsFor?: AdapterKind;

@@ -91,7 +91,6 @@ export function adaptWorkgroup<U extends KernelTextInputs>(kind: AdapterKind, us
   return { ...use, constants: { WORKGROUP: getConstant(kernel, "GPU_WORKGROUP"), ...constants } };
 }
 
-/** Inputs of {@link buildKernelText}. */
 export interface KernelTextInputs {
   readonly kernel: Kernel;
   readonly constants?: Constants;

@@ -8,7 +8,6 @@ import { type BatchSizes, evaluateSize } from "./sizes.ts";
 
 export type EncodePass = (pass: GPUComputePassEncoder) => void;
 
-/** Commands between passes. */
 export interface PassBoundary {
   between(encoder: GPUCommandEncoder): void;
 }

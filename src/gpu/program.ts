@@ -49,7 +49,6 @@ export interface KernelChoice<S extends BatchSizes = BatchSizes> {
   buildDispatch(variant: KernelVariant): DispatchSpec<S>;
 }
 
-/** Node of the tape that a dispatch belongs to. */
 export interface DispatchNode {
   readonly op: string;
   readonly direction: "forward" | "backward";

@@ -77,7 +77,6 @@ export class ReadbackQueue {
     this.#staging = StagingPool.of(gpu);
   }
 
-  /** Number of reads that are not taken yet. */
   get length(): number {
     return this.#pending.length;
   }
@@ -116,7 +115,6 @@ export async function readFloats(gpu: Gpu, view: Memory): Promise<Float32Array<A
   return new Float32Array(words?.buffer ?? new ArrayBuffer(0));
 }
 
-/** Concatenates arrays. */
 export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -156,7 +154,6 @@ export class StagingPool {
     return this.#mapsSynchronously;
   }
   #mapsSynchronously = MAPS_AT_ONCE.test(navigator.userAgent);
-  /** Unused buffers by size. */
   readonly #free = new Map<number, StagingBuffer[]>();
 
   /** Called with 1 before a read waits for the device, and with -1 after it. */

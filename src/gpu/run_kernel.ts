@@ -16,7 +16,6 @@ export interface KernelRun<O extends Readonly<Record<string, number | KernelArra
   readonly inputs: Readonly<Record<string, KernelArray>>;
   /** Number of floats of an output, initially 0; or an array that defines its type, length and initial values. */
   readonly outputs: O;
-  /** Values that replace those in the text. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
   /** Invocations along x and y, rounded up to workgroups. The kernel finds the numbers in `step.x` and `step.y`. */
   readonly invocations: readonly [x: number, y?: number];

@@ -38,7 +38,6 @@ export function parseExpression(text: string): Expression {
   return new Parser(text).whole();
 }
 
-/** Precedence of operators. */
 const BINDING: Readonly<Record<string, number>> = {
   ...{ "||": 1, "&&": 2, "|": 3, "^": 4, "&": 5, "==": 6, "!=": 6 },
   ...{ "<": 7, "<=": 7, ">": 7, ">=": 7, "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "%": 10 },

@@ -18,7 +18,6 @@ import { UnreadableKernelError } from "./tokens.ts";
 
 /** States of an invocation: inactive, perhaps active, active. */
 export const [OFF, PERHAPS, ON] = [0, 1, 2] as const;
-/** State of each invocation. */
 export type InvocationMask = Uint8Array;
 
 /** Returns a mask, or undefined if all invocations are off. */
@@ -29,7 +28,6 @@ const MAX_STATEMENTS = 20_000_000;
 
 export type AddressSpace = "storage" | "uniform" | "workgroup" | "texture";
 
-/** Memory that invocations read or write. */
 export interface MemoryReference {
   readonly name: string;
   readonly space: AddressSpace;
@@ -62,7 +60,6 @@ export interface WgslFunction {
   readonly body: Statement;
 }
 
-/** Declarations of a text, by name. */
 export interface WgslModule {
   readonly types: ReadonlyMap<string, WgslType>;
   readonly constants: ReadonlyMap<string, Expression>;

@@ -56,7 +56,6 @@ export class ParameterArena {
   readonly length: number;
   /** Floats of the leading part whose gradients are summed over chunks. */
   readonly summed: number;
-  /** Ranges that weight decay shrinks. */
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
   /** Names of tables with a sparse gradient in the last recorded training, which is not in {@link gradient}. */

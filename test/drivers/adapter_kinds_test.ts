@@ -88,7 +88,7 @@ Deno.test("variants that have matrices elsewhere are refused on an open device",
   withGpu(buffers, (gpu) => {
     assert.throws(
       () => gpu.setVariants(textures),
-      /expected kernel variants for the kind cpu with buffers, got some for cpu/,
+      /expected kernel variants for the adapter kind cpu with buffers, got cpu/,
     );
     gpu.setVariants({ ...buffers, matmul: { "forward 8x8": "panel 64" } });
     return Promise.resolve();

@@ -209,7 +209,7 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   assert.equal(selectMatmulKernel("input", 16, 2, 5000, choice).name, rows[1]);
   assert.throws(
     () => selectMatmulKernel("forward", 65, 2, 5000, choice),
-    /Expected one of rows for the product forward 260x8, found panel 64/,
+    /Expected a kernel variant of forward 260x8 among rows, got panel 64/,
   );
 });
 

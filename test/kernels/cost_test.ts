@@ -392,7 +392,7 @@ Deno.test("cost: the comparison of a validation with the best", () =>
 
 const timed: readonly (readonly [exercise: string, size: number[], expected: Expected])[] = [
   // A utility and an item are read, the item is written to the log.
-  ["draw", [37, 3], { choose: ({ users, rows }) => [30 * rows, 12 * rows + 40 * users] }],
+  ["draw", [37, 3], { choose_click: ({ users, rows }) => [30 * rows, 12 * rows + 40 * users] }],
   // Of each of three panels the mask is read; the best score and its item are written.
   ["slate-score", [37, 70, 8], {
     score: ({ users }) => [3 * users * 70 * 8, 4 * 8 * (users + 70) + 12 * users * 3],

@@ -4,7 +4,6 @@ import { Worker } from "node:worker_threads";
 import type { Gpu } from "../device.ts";
 import { StagingPool } from "../readback.ts";
 
-/** Arguments of the watchdog thread. */
 interface Watch {
   /** [calls that may wait for the device, calls that have begun or ended] */
   readonly state: Int32Array<SharedArrayBuffer>;
