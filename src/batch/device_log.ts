@@ -63,9 +63,15 @@ export class DeviceLog {
    * @internal
    */
   readonly row: View;
-  /** [items that the log shows] (the item, position of its first row among all rows sorted by item) @internal */
+  /**
+   * [items that the log shows] (the item, position of its first row among all rows sorted by item)
+   * @internal
+   */
   readonly item: View;
-  /** Present with counts alone. @internal */
+  /**
+   * Present with counts alone.
+   * @internal
+   */
   readonly facts: LogCountSummary | undefined;
 
   /**

@@ -24,7 +24,10 @@ const SUBGROUPS: GPUFeatureName = "subgroups";
 
 /** Adapter of a run; part of every run's config. */
 export interface AdapterDescription {
-  /** Kind of kernels that suit it. @internal */
+  /**
+   * Kind of kernels that suit it.
+   * @internal
+   */
   readonly kind: AdapterKind;
   /** The driver's text, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
   readonly description: string;
@@ -36,10 +39,17 @@ export interface AdapterDescription {
   readonly runtime: string;
 }
 
+/** Options of {@link openDevice}. */
 export interface GpuOptions {
-  /** Uses the default kernel variants of this kind of adapter, whatever the adapter is. For tests. @internal */
+  /**
+   * Uses the default kernel variants of this kind of adapter, whatever the adapter is. For tests.
+   * @internal
+   */
   readonly variantsFor?: AdapterKind;
-  /** Kernel variants instead of the default ones. @internal */
+  /**
+   * Kernel variants instead of the default ones.
+   * @internal
+   */
   readonly variants?: KernelVariants;
   /** Largest number of workgroups along an axis, instead of the adapter's limit. For tests of long grids. */
   readonly maxGrid?: number;
@@ -66,6 +76,7 @@ const INSECURE =
  * program computes garbage. This class collects them, and {@link Gpu.check} throws them.
  */
 export class Gpu {
+  /** Adapter of the device. */
   readonly adapter: AdapterDescription;
   readonly #held = new Map<GPUBuffer | GPUTexture, string>();
   readonly #errors: string[] = [];
@@ -101,7 +112,10 @@ export class Gpu {
     });
   }
 
-  /** Kernel variants of the programs that are recorded on the device. @internal */
+  /**
+   * Kernel variants of the programs that are recorded on the device.
+   * @internal
+   */
   get variants(): KernelVariants {
     return this.#variants;
   }
@@ -128,6 +142,7 @@ export class Gpu {
   get hasTimestamps(): boolean {
     return this.device.features.has("timestamp-query");
   }
+  /** Largest workgroup memory. */
   get workgroupBytes(): number {
     return this.device.limits.maxComputeWorkgroupStorageSize;
   }
@@ -139,11 +154,13 @@ export class Gpu {
   get liveBuffers(): number {
     return this.#held.size;
   }
+  /** Bytes of the live buffers and textures. */
   get liveBytes(): number {
     const bytes = (held: GPUBuffer | GPUTexture) =>
       held instanceof GPUBuffer ? held.size : BYTES_PER_TEXEL * held.width * held.height;
     return [...this.#held.keys()].reduce((sum, held) => sum + bytes(held), 0);
   }
+  /** Labels of the live buffers and textures. */
   get liveBufferLabels(): string[] {
     return [...this.#held.values()];
   }
@@ -175,6 +192,7 @@ export class Gpu {
     return texture;
   }
 
+  /** Frees a texture of {@link createTexture}; does nothing if it is freed already. */
   destroyTexture(texture: GPUTexture): void {
     if (this.#held.delete(texture)) texture.destroy();
   }
@@ -262,6 +280,7 @@ export class Gpu {
     this.#held.clear();
     this.device.destroy();
   }
+  /** Calls {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -13,9 +13,11 @@ export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> |
 
 /** Inputs and outputs of {@link runKernel}, by the names of the kernel's bindings. */
 export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
+  /** By the names of the bindings. */
   readonly inputs: Readonly<Record<string, KernelArray>>;
   /** Number of floats of an output, initially 0; or an array that defines its type, length and initial values. */
   readonly outputs: O;
+  /** Values that replace those in the text. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
   /** Invocations along x and y, rounded up to workgroups. The kernel finds the numbers in `step.x` and `step.y`. */
   readonly invocations: readonly [x: number, y?: number];

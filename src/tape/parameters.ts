@@ -13,7 +13,9 @@ import { formatThousands } from "../number_text.ts";
 export interface ParameterSpec {
   /** A path, e.g. "utility/layer1/bias"; also the name of the tensor in snapshots. */
   readonly name: string;
+  /** 1 for a vector. */
   readonly rows: number;
+  /** Without padding. */
   readonly columns: number;
   /** Equal parts of a row that are padded separately, e.g. 4 for the gates of an LSTM. */
   readonly groups?: number;

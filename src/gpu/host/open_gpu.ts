@@ -4,6 +4,7 @@ import { type Gpu, type GpuOptions, openDevice } from "../device.ts";
 import { setDriverThreads } from "./driver.ts";
 import { watchKernels } from "./watchdog.ts";
 
+/** Options of {@link openGpu}. */
 export interface OpenGpuOptions extends GpuOptions {
   /** FLOPs of a training step, if known: they decide how many threads a software driver gets. */
   readonly stepFlops?: number;
