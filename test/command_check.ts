@@ -45,7 +45,7 @@ export type CommandName =
   | "data";
 
 /** Splits arguments as a shell does: blanks separate them, quotes keep them together. */
-export function splitArguments(...parts: readonly (string | readonly string[])[]): string[] {
+export function splitArgs(...parts: readonly (string | readonly string[])[]): string[] {
   return parts.flatMap((part) =>
     typeof part === "string"
       ? [...part.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)]
@@ -118,7 +118,7 @@ export function startCommand(command: CommandName, ...args: string[]): Deno.Chil
 }
 
 /** Starts a command and sends it SIGINT once its error output matches. */
-export function interruptCommand(
+export function interrupt(
   when: RegExp,
   command: CommandName,
   ...args: string[]

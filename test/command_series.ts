@@ -9,7 +9,7 @@ import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { LAUNCHER_VARIABLE } from "../src/cli/stop.ts";
 import { readTask } from "../src/cli/launch.ts";
-import { type CommandName, type CommandResult, completeArguments, splitArguments } from "./command_check.ts";
+import { type CommandName, type CommandResult, completeArguments, splitArgs } from "./command_check.ts";
 import type { SeriesRequest } from "./series_host.ts";
 
 export interface SeriesOptions {
@@ -101,7 +101,7 @@ export class CommandSeries implements AsyncDisposable {
 }
 
 function listArguments(line: string | readonly string[]): readonly string[] {
-  return typeof line === "string" ? splitArguments(line) : line;
+  return typeof line === "string" ? splitArgs(line) : line;
 }
 
 interface Started {

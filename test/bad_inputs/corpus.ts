@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { buildInvocation, type CommandName, makeCacheEnvironment, splitArguments } from "../command_check.ts";
+import { buildInvocation, type CommandName, makeCacheEnvironment, splitArgs } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { parseRows, toPattern } from "../case_table.ts";
 import { readTree } from "./files.ts";
@@ -33,15 +33,15 @@ export interface BadInput {
 
 export type BadInputOptions = Partial<Omit<BadInput, "name" | "run" | "files">>;
 
-/** @param run the command and arguments, for {@link splitArguments}. @param says for {@link toPattern} */
-export function makeBadInput(
+/** @param run the command and arguments, for {@link splitArgs}. @param says for {@link toPattern} */
+export function makeCase(
   name: string,
   run: string | readonly string[],
   files: FileMaker,
   says: string | readonly string[],
   more: BadInputOptions = {},
 ): BadInput {
-  const split = typeof run === "string" ? splitArguments(run) : run;
+  const split = typeof run === "string" ? splitArgs(run) : run;
   return { name, run: split, files, says: [says].flat().map(toPattern), code: 1, leaves: [], ...more };
 }
 
@@ -49,7 +49,7 @@ export function makeBadInput(
 export function makeCases(files: FileMaker, run: string, more: BadInputOptions = {}) {
   return (text: TemplateStringsArray, ...values: readonly string[]): BadInput[] =>
     parseRows(String.raw(text, ...values)).map(([name = "", args = "", ...says]) =>
-      makeBadInput(name, `${run} ${args}`, files, says, more)
+      makeCase(name, `${run} ${args}`, files, says, more)
     );
 }
 

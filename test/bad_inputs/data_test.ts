@@ -1,9 +1,9 @@
 /** Refusals of `data`, one per source and kind of input. test/data has refusals of single values. */
 
 import type { BadInput, FileMaker } from "./corpus.ts";
-import { assertRefused, makeAll, makeBadInput, makeCases, makeNothing } from "./corpus.ts";
+import { assertRefused, makeAll, makeCase, makeCases, makeNothing } from "./corpus.ts";
 import { compressText, cut, link, makeFifo, makeFile } from "./files.ts";
-import { makePaperFile, makePreparedSet } from "./good_inputs.ts";
+import { makeLog, makeSet } from "./good_inputs.ts";
 
 const ENGINE = "--memory 500MB --threads 1";
 const LOG = `data log --user uid --item sku --time ts --clicked label ${ENGINE}`;
@@ -16,7 +16,7 @@ const rows = (users: number) =>
 const good = HEAD + rows(20);
 
 const log = (name: string, source: string, files: FileMaker, says: string | string[], more = {}) =>
-  makeBadInput(name, `${LOG} --source '${source}'`, files, says, more);
+  makeCase(name, `${LOG} --source '${source}'`, files, says, more);
 const csv = (name: string, text: string | Uint8Array, says: string | string[], more = {}) =>
   log(name, "DIR/log.csv", makeFile("log.csv", text), says, more);
 const of = (name: string, path: string, contents: string | Uint8Array, says: string) =>
@@ -90,26 +90,26 @@ const logs: readonly BadInput[] = [
     fine,
   ),
   ...["SELECT 1; COPY (SELECT 1) TO 'DIR/x.csv'", "SELECT 1 FROM missing"].map((text) =>
-    makeBadInput(
+    makeCase(
       `the text ${text}`,
       `data log --query DIR/log.sql ${ENGINE}`,
       makeFile("log.sql", text),
       "log.sql",
     )
   ),
-  makeBadInput(
+  makeCase(
     "a SELECT that is not there",
     `data log --query DIR/log.sql ${ENGINE}`,
     makeNothing,
     "found no such file",
   ),
-  makeBadInput(
+  makeCase(
     "features that are not there",
     `${LOG} --source DIR/log.csv --features DIR/f.csv`,
     makeFile("log.csv", good),
     "f.csv",
   ),
-  makeBadInput(
+  makeCase(
     "a quoted name",
     `${LOG} --source DIR/log.csv --out "DIR/it's"`,
     makeFile("log.csv", good),
@@ -129,34 +129,34 @@ const others: readonly BadInput[] = [
     describe: no folder | data describe DIR/none | Expected a prepared data set
     check: no folder | data check DIR/none | Expected a prepared data set
   `,
-  makeBadInput(
+  makeCase(
     "merge: items of other features",
     "data merge demo DIR/log.tsv",
-    makePaperFile(),
+    makeLog(),
     "same features as those of demo",
   ),
-  makeBadInput(
+  makeCase(
     "example: files of the user's",
     "data example --out DIR/x",
     makeFile("x/log.csv", "mine"),
     "log.csv",
   ),
-  makeBadInput(
+  makeCase(
     "describe: a table that is cut",
     "data describe DIR/set",
-    makeAll(makePreparedSet(), cut("set/pages.parquet", 300)),
+    makeAll(makeSet(), cut("set/pages.parquet", 300)),
     "pages.parquet",
   ),
-  makeBadInput(
+  makeCase(
     "check: a table that is cut",
     "data check DIR/set",
-    makeAll(makePreparedSet(), cut("set/pages.parquet", 300)),
+    makeAll(makeSet(), cut("set/pages.parquet", 300)),
     "pages.parquet",
   ),
-  makeBadInput(
+  makeCase(
     "check: items counted from 1",
     "data check DIR/set",
-    makePreparedSet({ pages: "SELECT * REPLACE (list_transform(items, lambda i: i + 1) AS items) FROM t" }),
+    makeSet({ pages: "SELECT * REPLACE (list_transform(items, lambda i: i + 1) AS items) FROM t" }),
     "pages.parquet:#: expected items of the table of items, found 30",
   ),
 ];

@@ -37,7 +37,7 @@ export function makeSparseFile(name: string, bytes: number): FileMaker {
   };
 }
 
-export function removeFile(name: string): FileMaker {
+export function remove(name: string): FileMaker {
   return (folder) => Deno.removeSync(`${folder}/${name}`, { recursive: true });
 }
 

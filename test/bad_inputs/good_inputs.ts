@@ -31,7 +31,7 @@ export function makePaperText(): string {
   return text;
 }
 
-export function makePaperFile(
+export function makeLog(
   change: (text: string) => FileContent = (text) => text,
   name = "log.tsv",
 ): FileMaker {
@@ -66,7 +66,7 @@ export interface TableDamage {
 }
 
 /** Makes the folder `set`: 90 users, 30 items with two dense features. */
-export function makePreparedSet({ manifest = {}, ...tables }: TableDamage = {}): FileMaker {
+export function makeSet({ manifest = {}, ...tables }: TableDamage = {}): FileMaker {
   return async (folder) => {
     const set = `${folder}/set`;
     Deno.mkdirSync(set);
@@ -159,7 +159,7 @@ const HEADER = "iteration,loss,prec1,prec2\n";
 
 /** Makes log.tsv and the run `old` on it, then applies the changes in order. */
 export function run(...changes: readonly FileMaker[]): FileMaker {
-  return makeAll(makePaperFile(), writeRun, ...changes);
+  return makeAll(makeLog(), writeRun, ...changes);
 }
 
 const writeRun: FileMaker = async (folder) => {
@@ -224,7 +224,7 @@ export function computeLogMark(text: string): { bytes: number; sha256: string } 
 }
 
 /** Makes the folder `s` of two seeds, of which the first has started, and applies the changes in order. */
-export function makeSeedsFolder(list: unknown = [1, 2], ...changes: readonly FileMaker[]): FileMaker {
+export function makeSeeds(list: unknown = [1, 2], ...changes: readonly FileMaker[]): FileMaker {
   return makeAll(run(), (folder) => {
     Deno.mkdirSync(`${folder}/s`);
     Deno.renameSync(`${folder}/old`, `${folder}/s/seed-1`);

@@ -1,8 +1,8 @@
 import type { BadInput, FileMaker } from "./corpus.ts";
-import { assertRefused, makeAll, makeBadInput, makeNothing } from "./corpus.ts";
-import { splitArguments } from "../command_check.ts";
+import { assertRefused, makeAll, makeCase, makeNothing } from "./corpus.ts";
+import { splitArgs } from "../command_check.ts";
 import { makeFile, makeFolder } from "./files.ts";
-import { makePaperFile, makePaperText, makeSnapshot, run } from "./good_inputs.ts";
+import { makeLog, makePaperText, makeSnapshot, run } from "./good_inputs.ts";
 
 const QUICK = "--batch-size 12 --iterations 2 --validate-every 1 --dims 8 --lstm-units 4";
 const TRAIN = `train --data DIR/log.tsv ${QUICK}`;
@@ -12,64 +12,64 @@ const only = Deno.build.os === "linux";
 const FULL = `exec "$@" >/dev/full`;
 /** Standard output is full: the text goes to standard error and the command fails. */
 const full = (name: string, args: string, files: FileMaker, says: string[], leaves: string[] = []) =>
-  makeBadInput(`standard output is full: ${name}`, args, files, [
+  makeCase(`standard output is full: ${name}`, args, files, [
     "error: standard output could not be written (the disk is full",
     ...says,
   ], { shell: FULL, only, leaves });
 
 const system: readonly BadInput[] = [
-  full("train", TRAIN, makePaperFile(), ["Results are in ", "Test users:"], ["run/"]),
-  full("evaluate --json", `${EVALUATE} --json`, makeAll(makePaperFile(), makeSnapshot()), ['"prec1"']),
+  full("train", TRAIN, makeLog(), ["Results are in ", "Test users:"], ["run/"]),
+  full("evaluate --json", `${EVALUATE} --json`, makeAll(makeLog(), makeSnapshot()), ['"prec1"']),
   full("--help", "train --help", makeNothing, ["Usage: deno task train"]),
   full("--version", "report --version", makeNothing, []),
   full("data example", "data example", makeNothing, ["log.csv"], ["out/"]),
   full("report", "report DIR/old", run(), ["The report is"], ["old/report.html"]),
-  makeBadInput(
+  makeCase(
     "standard output is full: a failure keeps its own words",
     "train --data DIR/none.tsv",
     makeNothing,
     "none.tsv",
     { shell: FULL, only },
   ),
-  makeBadInput(
+  makeCase(
     "standard error is full: a failure keeps its exit code",
     "train --data DIR/none.tsv",
     makeNothing,
     "it ended with 1",
     { shell: `"$@" 2>/dev/full; code=$?; echo "error: it ended with $code" >&2; exit $code`, only },
   ),
-  makeBadInput("standard error is full: a training ends well", TRAIN, makePaperFile(), "Results are in ", {
+  makeCase("standard error is full: a training ends well", TRAIN, makeLog(), "Results are in ", {
     ...{ shell: `exec "$@" 2>/dev/full`, only, code: 0, leaves: ["run/"] },
   }),
-  makeBadInput("standard output is closed", "train --data DIR/none.tsv", makeNothing, "none.tsv", {
+  makeCase("standard output is closed", "train --data DIR/none.tsv", makeNothing, "none.tsv", {
     shell: `exec "$@" >&-`,
     only,
   }),
-  makeBadInput("a reader that goes away is no failure", "train --help", makeNothing, "Usage", {
+  makeCase("a reader that goes away is no failure", "train --help", makeNothing, "Usage", {
     ...{ shell: `"$@" | head -n 1`, only, code: 0 },
   }),
-  makeBadInput(
+  makeCase(
     "a log whose name is odd is read",
-    ["train", "--data", 'DIR/it\'s "$(odd)" \u96ea.tsv', ...splitArguments(QUICK)],
+    ["train", "--data", 'DIR/it\'s "$(odd)" \u96ea.tsv', ...splitArgs(QUICK)],
     makeFile('it\'s "$(odd)" \u96ea.tsv', makePaperText()),
     "90 users, 242 events",
     { code: 0, leaves: ["run/"] },
   ),
-  makeBadInput(
+  makeCase(
     "no temporary folder is needed",
     "data log --source DIR/log.csv --user u --item i --time t --clicked c",
     makeFile("log.csv", "u,i,t,c\na,x,1600000000,1\na,y,1600000000,0\n"),
     "1 pages with 2 displayed items",
     { env: { TMPDIR: "/nowhere" }, code: 0, leaves: ["out/"] },
   ),
-  makeBadInput(
+  makeCase(
     "a cache folder that is a file does not stop a training",
     `${TRAIN} --no-autotune`,
-    makeAll(makePaperFile(), makeFile("cache", "")),
+    makeAll(makeLog(), makeFile("cache", "")),
     "Results are in ",
     { env: { XDG_CACHE_HOME: "DIR/cache" }, code: 0, leaves: ["run/"] },
   ),
-  makeBadInput(
+  makeCase(
     "a set that is to stay on disk, and a cache folder that is a file",
     `train --data DIR/set --memory-rows 0 ${QUICK}`,
     makeAll(makeFile("cache", ""), makeFolder("set")),

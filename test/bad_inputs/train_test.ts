@@ -5,7 +5,7 @@
  */
 
 import type { BadInput, FileMaker } from "./corpus.ts";
-import { assertRefused, makeAll, makeBadInput, makeCases, makeNothing } from "./corpus.ts";
+import { assertRefused, makeAll, makeCase, makeCases, makeNothing } from "./corpus.ts";
 import {
   alterFile,
   alterJson,
@@ -17,15 +17,15 @@ import {
   makeFile,
   makeFolder,
   makeSparseFile,
-  removeFile,
+  remove,
 } from "./files.ts";
 import {
   makeGoodSnapshot,
-  makePaperFile,
+  makeLog,
   makePaperRows,
-  makePreparedSet,
   makeRunBeforeAdversarial,
-  makeSeedsFolder,
+  makeSeeds,
+  makeSet,
   makeSnapshot,
   makeUserRows,
   reshapeTensor,
@@ -36,9 +36,9 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/saf
 
 const QUICK = "--batch-size 5 --iterations 2 --validate-every 1 --dims 4 --lstm-units 4";
 const train = (name: string, files: FileMaker, says: string) =>
-  makeBadInput(name, `train --data DIR/log.tsv ${QUICK}`, files, says);
+  makeCase(name, `train --data DIR/log.tsv ${QUICK}`, files, says);
 const onSet = (name: string, files: FileMaker, says: string) =>
-  makeBadInput(name, `train --data DIR/set ${QUICK}`, files, says);
+  makeCase(name, `train --data DIR/set ${QUICK}`, files, says);
 
 const allParts = (page: number, clicks = true) => [
   ...makeUserRows(0, 8, 0, page, clicks),
@@ -53,26 +53,26 @@ const data: readonly BadInput[] = [
     a made-up shop without item ids | --data demo --no-item-ids | Expected a data set with item ids and other features
     the seed of a shop with a file | --data log.tsv --data-seed 2 | Expected --data-seed with the data of a made-up shop
   `,
-  makeBadInput(
+  makeCase(
     "a name with a quote, whose hint must not run",
     ["train", "--resume", "DIR/it's $(touch x)", "--dims", "8"],
     makeNothing,
     "--init '…it'\\''s $(touch x)/last.safetensors'",
   ),
-  ...makeCases(makePaperFile(), "train --data DIR/log.tsv")`
+  ...makeCases(makeLog(), "train --data DIR/log.tsv")`
     more users a batch than there are | --batch-size 31 | Expected a batch of at most 30 users | --batch-size 31
     a batch of more users than any number of bytes | --batch-size 9007199254740991
       | Expected a batch of at most 30 users
     an adversarial batch of more users than there are | --adversarial 200
       | Expected a batch of at most 30 users | --adversarial-batch-size 100
   `,
-  train("a row that is cut", makePaperFile((text) => text.slice(0, -12)), "log.tsv:#: expected"),
+  train("a row that is cut", makeLog((text) => text.slice(0, -12)), "log.tsv:#: expected"),
   train(
     "a NUL byte",
-    makePaperFile(alterLine(5, (l) => l.replace("\t", "\0\t"))),
+    makeLog(alterLine(5, (l) => l.replace("\t", "\0\t"))),
     "log.tsv:5: expected session_new_index",
   ),
-  train("a log that is compressed", makePaperFile(compressText), "log.tsv"),
+  train("a log that is compressed", makeLog(compressText), "log.tsv"),
   train("an empty log", makeFile("log.tsv", ""), "the file is empty"),
   train("only pages of one item, each clicked", makePaperRows(allParts(1)), "--pages sampled"),
   {
@@ -84,45 +84,37 @@ const data: readonly BadInput[] = [
     makeFolder("set"),
     "Expected a prepared data set, a folder with a manifest.json",
   ),
-  onSet(
-    "a manifest that is none",
-    makePreparedSet({ manifest: "[]" }),
-    "is not a manifest of a prepared data set",
-  ),
-  onSet(
-    "a table of pages that is cut",
-    makeAll(makePreparedSet(), cut("set/pages.parquet", 300)),
-    "pages.parquet",
-  ),
+  onSet("a manifest that is none", makeSet({ manifest: "[]" }), "is not a manifest of a prepared data set"),
+  onSet("a table of pages that is cut", makeAll(makeSet(), cut("set/pages.parquet", 300)), "pages.parquet"),
   onSet("a set that is a loop of links", link("set", "DIR/set"), "set"),
   onSet(
     "a displayed item that there is not",
-    makePreparedSet({ pages: "SELECT * REPLACE ([30]::UINTEGER[] AS items) FROM t" }),
+    makeSet({ pages: "SELECT * REPLACE ([30]::UINTEGER[] AS items) FROM t" }),
     "set/pages.parquet",
   ),
   onSet(
     "no train users",
-    makePreparedSet({ users: "SELECT * REPLACE ('test' AS split) FROM t" }),
+    makeSet({ users: "SELECT * REPLACE ('test' AS split) FROM t" }),
     "has no train users",
   ),
   onSet(
     "a dangling link in the place of a table",
-    makeAll(makePreparedSet(), removeFile("set/pages.parquet"), link("set/pages.parquet", "DIR/gone")),
+    makeAll(makeSet(), remove("set/pages.parquet"), link("set/pages.parquet", "DIR/gone")),
     "pages",
   ),
-  makeBadInput(
+  makeCase(
     "positions where the order of a page is none",
     "train --data DIR/set --position-bias",
-    makePreparedSet({ manifest: { places: "arbitrary" } }),
+    makeSet({ manifest: { places: "arbitrary" } }),
     "the items of its pages stand in no order that was shown",
   ),
 ];
 
 const saveDir = (name: string, path: string, files: FileMaker, says: string | string[]) =>
-  makeBadInput(
+  makeCase(
     name,
     `train --data DIR/log.tsv --batch-size 12 --save-dir "${path}"`,
-    makeAll(makePaperFile(), files),
+    makeAll(makeLog(), files),
     says,
   );
 
@@ -145,7 +137,7 @@ const saveDirs: readonly BadInput[] = [
 ];
 
 const resume = (name: string, files: FileMaker, says: string | string[]) =>
-  makeBadInput(name, "train --resume DIR/old", files, says);
+  makeCase(name, "train --resume DIR/old", files, says);
 const OLD = ["config.json", "train.csv", "validation.csv", "last.safetensors"].map((name) => `old/${name}`);
 const goesOn = {
   code: 0,
@@ -175,7 +167,7 @@ const resumed: readonly BadInput[] = [
   resume("a config nested 100,000 deep", run(makeFile("old/config.json", "[".repeat(100_000))), DAMAGED),
   resume(
     "a config that is a folder",
-    run(removeFile("old/config.json"), makeFolder("old/config.json")),
+    run(remove("old/config.json"), makeFolder("old/config.json")),
     "config.json",
   ),
   resume("a path with NUL", config({ "data.path": "a\0b" }), "error: "),
@@ -195,7 +187,7 @@ const resumed: readonly BadInput[] = [
     ),
     ...goesOn,
   },
-  resume("no last snapshot", run(removeFile("old/last.safetensors")), "last.safetensors"),
+  resume("no last snapshot", run(remove("old/last.safetensors")), "last.safetensors"),
   resume("a last snapshot that is cut", run(cut("old/last.safetensors", -1)), "last.safetensors…truncated"),
   resume(
     "a last snapshot that says nothing of its logs",
@@ -207,7 +199,7 @@ const resumed: readonly BadInput[] = [
     last((m) => void (m.iteration = "3")),
     "a snapshot of iteration 4",
   ),
-  resume("no best snapshot", run(removeFile("old/best-prec1.safetensors")), "best-prec1.safetensors"),
+  resume("no best snapshot", run(remove("old/best-prec1.safetensors")), "best-prec1.safetensors"),
   resume(
     "a best snapshot of another iteration",
     run(makeSnapshot(({ metadata }) => void (metadata.iteration = "2"), "old/best-loss.safetensors")),
@@ -218,12 +210,8 @@ const resumed: readonly BadInput[] = [
     run(alterFile("old/train.csv", (log) => log.slice(0, -9))),
     "is not the log that the run wrote",
   ),
-  resume(
-    "a log that is a folder",
-    run(removeFile("old/train.csv"), makeFolder("old/train.csv")),
-    "train.csv",
-  ),
-  makeBadInput(
+  resume("a log that is a folder", run(remove("old/train.csv"), makeFolder("old/train.csv")), "train.csv"),
+  makeCase(
     "an extension that fails leaves the config",
     "train --resume DIR/old --iterations 9",
     run(cut("old/best-loss.safetensors", 100)),
@@ -232,13 +220,7 @@ const resumed: readonly BadInput[] = [
 ];
 
 const init = (name: string, from: string, files: FileMaker, says: string | string[], more = {}) =>
-  makeBadInput(
-    `--init: ${name}`,
-    `train --data DIR/log.tsv --init ${from} --batch-size 12`,
-    files,
-    says,
-    more,
-  );
+  makeCase(`--init: ${name}`, `train --data DIR/log.tsv --init ${from} --batch-size 12`, files, says, more);
 const KERNEL = "utility/layer1/item_kernel";
 const huge = makeSnapshot((holds) => {
   for (const name of makeGoodSnapshot().tensors.keys()) setTensorValue(name, 3e38)(holds);
@@ -248,47 +230,44 @@ const starts: readonly BadInput[] = [
   init(
     "a transposed kernel",
     "DIR/model.safetensors",
-    makeAll(
-      makePaperFile(),
-      makeSnapshot(reshapeTensor(KERNEL, ([rows = 0, columns = 0]) => [columns, rows])),
-    ),
+    makeAll(makeLog(), makeSnapshot(reshapeTensor(KERNEL, ([rows = 0, columns = 0]) => [columns, rows]))),
     `${KERNEL}: expected the shape`,
   ),
   init(
     "another model than the options say",
     "DIR/model.safetensors --dims 9 --lstm-units 4",
-    makeAll(makePaperFile(), makeSnapshot()),
+    makeAll(makeLog(), makeSnapshot()),
     "utility/layer1/bias: expected 9 values [1, 9], got 8",
   ),
-  init("weights whose loss is not finite", "DIR/model.safetensors", makeAll(makePaperFile(), huge), [
+  init("weights whose loss is not finite", "DIR/model.safetensors", makeAll(makeLog(), huge), [
     "is not a finite number",
     "smaller weights to start from",
   ], { leaves: ["run/"] }),
   init(
     "a folder of seeds",
     "DIR/s",
-    makeAll(makePaperFile(), makeFile("s/seeds.json", "{}")),
+    makeAll(makeLog(), makeFile("s/seeds.json", "{}")),
     "name one of its seeds",
   ),
   init(
     "a run without its best snapshot",
     "DIR/old",
-    run(removeFile("old/best-prec1.safetensors")),
+    run(remove("old/best-prec1.safetensors")),
     "a best-prec1 snapshot",
   ),
   init(
     "a run on other data",
     "DIR/old",
-    makeAll(run(), makePaperFile((text) => text + "\n")),
+    makeAll(run(), makeLog((text) => text + "\n")),
     "of a run on the same data",
   ),
 ];
 
 const seed = (name: string, change: FileMaker, says: string, more = {}) =>
-  makeBadInput(`seeds: ${name}`, "train --resume DIR/s", makeSeedsFolder([1], change), says, more);
+  makeCase(`seeds: ${name}`, "train --resume DIR/s", makeSeeds([1], change), says, more);
 /** The Shannon stage has test metrics before the adversarial stage begins. */
 const stage = (name: string, change: FileMaker, says: string, more = {}) =>
-  makeBadInput(`adversarial: ${name}`, "train --resume DIR/old", makeRunBeforeAdversarial(change), says, {
+  makeCase(`adversarial: ${name}`, "train --resume DIR/old", makeRunBeforeAdversarial(change), says, {
     leaves: ["old/result.json"],
     ...more,
   });
@@ -296,12 +275,12 @@ const stage = (name: string, change: FileMaker, says: string, more = {}) =>
 const stages: readonly BadInput[] = [
   seed("a list of text", alterJson("s/seeds.json", { seeds: ["1"] }), "seeds.json is damaged"),
   seed("no seeds", alterJson("s/seeds.json", { seeds: [] }), "seeds.json is damaged"),
-  seed("data that are gone", removeFile("log.tsv"), "log.tsv"),
+  seed("data that are gone", remove("log.tsv"), "log.tsv"),
   seed("a snapshot that is cut", cut("s/seed-1/last.safetensors", 99), "last.safetensors"),
-  seed("a folder that is a file", makeAll(removeFile("s/seed-1"), makeFile("s/seed-1", "mine")), "seed-1"),
+  seed("a folder that is a file", makeAll(remove("s/seed-1"), makeFile("s/seed-1", "mine")), "seed-1"),
   seed(
     "a folder that holds something else, which stays as it is",
-    makeAll(removeFile("s/seed-1"), makeFile("s/seed-1/notes.txt", "mine")),
+    makeAll(remove("s/seed-1"), makeFile("s/seed-1/notes.txt", "mine")),
     "Results are in",
     { code: 0, leaves: ["s/"] },
   ),
@@ -313,11 +292,7 @@ const stages: readonly BadInput[] = [
     "after the adversarial stage",
     { code: 0, leaves: ["old/", ...OLD] },
   ),
-  stage(
-    "a snapshot to start from is gone",
-    removeFile("old/best-prec1.safetensors"),
-    "best-prec1.safetensors",
-  ),
+  stage("a snapshot to start from is gone", remove("old/best-prec1.safetensors"), "best-prec1.safetensors"),
   stage(
     "a snapshot of the other stage",
     makeSnapshot(undefined, "old/adversarial/last.safetensors"),
@@ -346,7 +321,7 @@ const paths: readonly BadInput[] = [
     a file of /proc that says it is empty | /proc/self/status | /proc/self/status
     a file of /proc that cannot be read | /proc/self/mem | /proc/self/mem
   `,
-  makeBadInput("a name on two lines", ["train", "--data", "DIR/a\nb.tsv"], makeNothing, "no such file"),
+  makeCase("a name on two lines", ["train", "--data", "DIR/a\nb.tsv"], makeNothing, "no such file"),
   train("a dangling link", link("log.tsv", "DIR/gone"), "log.tsv"),
   train("a FIFO", makeFifo("log.tsv"), "FIFO"),
   train(
@@ -354,7 +329,7 @@ const paths: readonly BadInput[] = [
     makeSparseFile("log.tsv", 1e11),
     "100,000,000,000 bytes…expected at most 500,000,000",
   ),
-  ...makeCases(makePaperFile(), `train --data DIR/log.tsv ${QUICK} --save-dir`, LINUX)`
+  ...makeCases(makeLog(), `train --data DIR/log.tsv ${QUICK} --save-dir`, LINUX)`
     a run in /proc | /proc/clickgan | /proc/clickgan
     a run below a device | /dev/null/run | /dev/null
     a run in the place of a device | /dev/full | /dev/full

@@ -1,12 +1,12 @@
 import type { BadInput, FileMaker } from "./corpus.ts";
-import { assertRefused, makeAll, makeBadInput, makeCases, makeNothing } from "./corpus.ts";
-import { alterText, cut, link, makeFifo, makeFile, makeFolder, removeFile } from "./files.ts";
+import { assertRefused, makeAll, makeCase, makeCases, makeNothing } from "./corpus.ts";
+import { alterText, cut, link, makeFifo, makeFile, makeFolder, remove } from "./files.ts";
 import {
   makeGameSnapshot,
-  makePaperFile,
+  makeLog,
   makePaperRows,
-  makePreparedSet,
-  makeSeedsFolder,
+  makeSeeds,
+  makeSet,
   makeSnapshot,
   makeUserRows,
   run,
@@ -16,7 +16,7 @@ import {
 
 const MODEL = "--model DIR/model.safetensors";
 const GIVEN = `${MODEL} --data DIR/log.tsv`;
-const given = makeAll(makePaperFile(), makeSnapshot());
+const given = makeAll(makeLog(), makeSnapshot());
 const OTHER_ITEMS = makeAll(makePaperRows([[0, 1, 30, 1, 2]]), makeSnapshot());
 const NO_VALIDATION = makeAll(makePaperRows(makeUserRows(0, 3, 2)), makeSnapshot());
 
@@ -55,23 +55,23 @@ const models: readonly BadInput[] = [
     predict: no users of the part | predict ${GIVEN} --split validation --out DIR/p.csv | users with events to predict, found none
     simulate: no users of the part | simulate ${GIVEN} --start validation | Expected validation users in log.tsv to start as
   `,
-  makeBadInput(
+  makeCase(
     "evaluate: dense items",
     `evaluate ${MODEL} --data DIR/set`,
-    makeAll(makePreparedSet(), makeSnapshot()),
+    makeAll(makeSet(), makeSnapshot()),
     "is over 30 one-hot items, but prepared shows 30 dense items of 2 features",
   ),
-  makeBadInput(
+  makeCase(
     "evaluate: a generator that is not there",
     `evaluate ${GIVEN}`,
-    makeAll(makePaperFile(), makeGameSnapshot({ generator: SMALL_MODEL })),
+    makeAll(makeLog(), makeGameSnapshot({ generator: SMALL_MODEL })),
     "is missing",
   ),
-  makeBadInput(
+  makeCase(
     "evaluate: weights whose utilities overflow",
     `evaluate ${GIVEN}`,
     makeAll(
-      makePaperFile(),
+      makeLog(),
       makeSnapshot((holds) => {
         setTensorValue("utility/output/kernel", 3e38, 0)(holds);
         setTensorValue("utility/layer1/bias", 3e38, 0)(holds);
@@ -79,23 +79,23 @@ const models: readonly BadInput[] = [
     ),
     "Expected utilities and losses that are finite numbers",
   ),
-  makeBadInput(
+  makeCase(
     "evaluate: a folder without a snapshot",
     `evaluate ${GIVEN}`,
-    makeAll(makePaperFile(), makeFolder("model.safetensors")),
+    makeAll(makeLog(), makeFolder("model.safetensors")),
     "a folder without them",
   ),
-  makeBadInput(
+  makeCase(
     "evaluate: a snapshot that is a FIFO",
     `evaluate ${GIVEN}`,
-    makeAll(makePaperFile(), makeFifo("model.safetensors")),
+    makeAll(makeLog(), makeFifo("model.safetensors")),
     "a regular file",
   ),
   ...makeCases(given, `predict ${GIVEN} --out`)`
     predict: a file of another kind | DIR/p.xlsx | ends in .parquet or .csv
     predict: a folder that is not there | DIR/x/p.csv | no such file or folder
   `,
-  makeBadInput(
+  makeCase(
     "predict: a link to the log",
     `predict ${GIVEN} --out DIR/p.csv`,
     makeAll(given, link("p.csv", "DIR/log.tsv")),
@@ -129,7 +129,7 @@ const log = (users: number) =>
     ...makeUserRows(users + 9, 9, 2),
   ]);
 const tune = (name: string, files: FileMaker, says: string) =>
-  makeBadInput(`tune: ${name}`, "tune --data DIR/log.tsv", makeAll(log(60), files), says);
+  makeCase(`tune: ${name}`, "tune --data DIR/log.tsv", makeAll(log(60), files), says);
 const SEARCH = {
   format: "clickgan-tune",
   clickgan: "0.1.0",
@@ -145,7 +145,7 @@ const search = (json: unknown): FileMaker => (path) =>
 
 const FEW = "--seeds 1 --models baseline-64-64 --iterations 10";
 const reproduce = (name: string, args: string, files: FileMaker, says: string) =>
-  makeBadInput(`reproduce: ${name}`, `reproduce --data DIR/log.tsv ${args}`, files, says);
+  makeCase(`reproduce: ${name}`, `reproduce --data DIR/log.tsv ${args}`, files, says);
 const experiment = (change: object) => {
   const models = [{ name: "Baseline 64-64", folder: "baseline-64-64" }];
   const good = {
@@ -208,9 +208,9 @@ const searches: readonly BadInput[] = [
 ];
 
 const report = (name: string, files: FileMaker, says: string, more = {}) =>
-  makeBadInput(name, "report DIR/old", files, says, more);
+  makeCase(name, "report DIR/old", files, says, more);
 const result = (text: string) => run(makeFile("old/result.json", text));
-const NO_LOGS = makeAll(removeFile("old/train.csv"), removeFile("old/validation.csv"));
+const NO_LOGS = makeAll(remove("old/train.csv"), remove("old/validation.csv"));
 
 const reports: readonly BadInput[] = [
   ...makeCases(makeNothing, "report")`
@@ -223,12 +223,7 @@ const reports: readonly BadInput[] = [
   report("a loop of links", link("old", "DIR/old"), "old"),
   report("a FIFO", makeFifo("old"), "old"),
   report("a seeds.json of no seeds", makeFile("old/seeds.json", '{"seeds":[]}'), "seeds.json is damaged"),
-  makeBadInput(
-    "seeds that have not begun",
-    "report DIR/s",
-    makeSeedsFolder([1], removeFile("s/seed-1")),
-    "found none yet",
-  ),
+  makeCase("seeds that have not begun", "report DIR/s", makeSeeds([1], remove("s/seed-1")), "found none yet"),
   ...makeCases(run(makeFolder("none"), makeFolder("p.html")), "report DIR/old")`
     a good run and one that is none | DIR/none | found none of these files
     a page of another ending | --out DIR/config.json | Expected a file that ends in .html
@@ -251,11 +246,7 @@ const reports: readonly BadInput[] = [
     result('{"iteration": 4, "test": {}}'),
     "result.json is damaged",
   ),
-  report(
-    "a log that is a folder",
-    run(removeFile("old/train.csv"), makeFolder("old/train.csv")),
-    "train.csv",
-  ),
+  report("a log that is a folder", run(remove("old/train.csv"), makeFolder("old/train.csv")), "train.csv"),
   report(
     "a log that is binary",
     run(makeFile("old/train.csv", "\0\n\0\n")),
@@ -293,7 +284,7 @@ const reports: readonly BadInput[] = [
 
 const SHOP = "simulate --shop demo --truth --users 10 --pages 2";
 const pool = (name: string, text: string, says: string) =>
-  makeBadInput(`a pool ${name}`, `${SHOP} --pool DIR/pool.txt`, makeFile("pool.txt", text), says);
+  makeCase(`a pool ${name}`, `${SHOP} --pool DIR/pool.txt`, makeFile("pool.txt", text), says);
 
 const simulations: readonly BadInput[] = [
   ...makeCases(makeNothing, "simulate")`
@@ -336,29 +327,29 @@ const simulations: readonly BadInput[] = [
     a plan for users who always click | policy train --save-dir DIR/policy ${GIVEN} --reward utility
       | Expected a log that has pages without a click
   `,
-  makeBadInput(
+  makeCase(
     "weights of the adversarial stage",
     `simulate ${GIVEN}`,
-    makeAll(makePaperFile(), makeGameSnapshot()),
+    makeAll(makeLog(), makeGameSnapshot()),
     ["adversarial stage", "--uncalibrated"],
   ),
-  makeBadInput(
+  makeCase(
     "a model that is cut",
     `simulate ${GIVEN}`,
     makeAll(given, cut("model.safetensors", -9)),
     "model.safetensors",
   ),
-  makeBadInput(
+  makeCase(
     "a policy that is damaged",
     `${SHOP} --policy DIR/p`,
     makeFile("p/policy.json", '{"clickgan": 1'),
     "policy.json",
   ),
-  makeBadInput("a folder that holds something", `${SHOP} --save-dir DIR/run`, makeFile("run/a.txt", "a"), [
+  makeCase("a folder that holds something", `${SHOP} --save-dir DIR/run`, makeFile("run/a.txt", "a"), [
     "Expected a new or empty folder for the figures",
     "run holds a.txt",
   ]),
-  makeBadInput(
+  makeCase(
     "a log where something is",
     `${SHOP} --write-log DIR/log`,
     makeFile("log/a.txt", "a"),
@@ -398,13 +389,13 @@ const policies: readonly BadInput[] = [
     rank: an empty slate | rank DIR/policy --slate 0 | in 1..1024
     rank: no policy | rank DIR/policy | Expected the folder of a policy
   `,
-  makeBadInput(
+  makeCase(
     "a damaged policy.json",
     "policy train --resume DIR/policy",
     makeFile("policy/policy.json", "{}"),
     "policy.json is damaged",
   ),
-  makeBadInput(
+  makeCase(
     "train: a folder that holds something",
     `policy train --save-dir DIR/policy ${TRUTH}`,
     makeFile("policy/notes.txt", "x"),

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import {
   assertSameStage,
-  interruptCommand,
+  interrupt,
   listFiles,
   runOk,
-  splitArguments,
+  splitArgs,
   STAGE_FILES,
   withSmallLog,
 } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 
-const SMALL = splitArguments("--batch-size 12 --dims 8 --lstm-units 4 --validate-every 4");
-const GAME = splitArguments(
+const SMALL = splitArgs("--batch-size 12 --dims 8 --lstm-units 4 --validate-every 4");
+const GAME = splitArgs(
   "--adversarial 20 --adversarial-batch-size 12 --adversarial-validate-every 5 --behaviour-dims 8 --generator-warmup 6",
 );
 const SHANNON = ["--iterations", "12", ...SMALL];
@@ -39,7 +39,7 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
       name: string,
       more: string,
       ...options: string[]
-    ) => [...splitArguments(`--data ${data} --save-dir ${folder}/${name} ${more}`), ...options];
+    ) => [...splitArgs(`--data ${data} --save-dir ${folder}/${name} ${more}`), ...options];
     const tuned = `${folder}/tuned`;
     await series.ok(train("tuned", `--init ${run}`, ...GAME));
     assert.deepEqual(listFiles(tuned), ["adversarial", "config.json", "report.html"]);
@@ -57,11 +57,11 @@ Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone a
     await using series = new CommandSeries("train");
     for (const [name, options] of [["both", SHANNON], ["alone", [...SMALL, "--no-pretrain"]]] as const) {
       const args = (run: string) => [
-        ...splitArguments(`--data ${data} --save-dir ${folder}/${run} --no-report`),
+        ...splitArgs(`--data ${data} --save-dir ${folder}/${run} --no-report`),
         ...options,
       ];
       await series.ok([...args(`${name}-whole`), ...game.with(1, "220")]);
-      const stopped = await interruptCommand(/\d\/200/, "train", ...args(`${name}-part`), ...long);
+      const stopped = await interrupt(/\d\/200/, "train", ...args(`${name}-part`), ...long);
       assert.equal(stopped.code, 130, stopped.stderr);
       const part = `${folder}/${name}-part`;
       await series.ok(`--resume ${part} --adversarial 220 --no-report`);
@@ -74,15 +74,13 @@ Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone a
 Deno.test("seeds go through both stages, with position weights and batch norm, stopping early", () =>
   withSmallLog(async (folder, data) => {
     const path = `${folder}/seeds`;
-    const options = splitArguments(
-      "--encoder pw --pw-nonlinearity tanh --batch-norm --eta 2 --generator exact",
-    );
-    const stop = splitArguments("--early-stopping loss --patience 8 --weight-decay 1 --item-dropout 0.2");
+    const options = splitArgs("--encoder pw --pw-nonlinearity tanh --batch-norm --eta 2 --generator exact");
+    const stop = splitArgs("--early-stopping loss --patience 8 --weight-decay 1 --item-dropout 0.2");
     const game = GAME.filter((arg) => arg !== "--behaviour-dims" && arg !== "8");
     const { stdout } = await runOk(
       "train",
-      ...splitArguments(`--data ${data} --save-dir ${path} --seeds 2 --iterations 300 --batch-size 12`),
-      ...splitArguments("--dims 8-5 --validate-every 4"),
+      ...splitArgs(`--data ${data} --save-dir ${path} --seeds 2 --iterations 300 --batch-size 12`),
+      ...splitArgs("--dims 8-5 --validate-every 4"),
       ...[...options, ...stop, ...game],
     );
     assert.match(stdout, /Test users, adversarial stage, mean \+- sd over 2 seeds/);

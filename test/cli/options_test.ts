@@ -6,7 +6,7 @@ import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import { parseSimulateOptions } from "../../src/commands/simulate/simulate_options.ts";
 import { addPolicyTrainOptions, buildPolicyTrainingConfig } from "../../src/commands/policy/policy_train.ts";
 import { expectRefusal, parseRows } from "../case_table.ts";
-import { runScript, splitArguments } from "../command_check.ts";
+import { runScript, splitArgs } from "../command_check.ts";
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 import { tinyData } from "../small_models.ts";
 import { Command } from "commander";
@@ -165,7 +165,7 @@ const COMMANDS: Readonly<Record<string, [read: (args: string[]) => unknown, case
 for (const [command, [read, cases]] of Object.entries(COMMANDS)) {
   Deno.test(`${command} refuses options that it does not understand, or that make no sense together`, async () => {
     for (const [line = "", says = ""] of parseRows(cases)) {
-      await expectRefusal(() => read(splitArguments(line)), says, line);
+      await expectRefusal(() => read(splitArgs(line)), says, line);
     }
   });
 }

@@ -5,14 +5,7 @@ import { experimentModels, readOutcome, supportsItems, testClaims } from "../../
 import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";
-import {
-  interruptCommand,
-  runCommand,
-  runOk,
-  splitArguments,
-  withSmallLog,
-  writePaperFile,
-} from "../command_check.ts";
+import { interrupt, runCommand, runOk, splitArgs, withSmallLog, writePaperFile } from "../command_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 
@@ -115,16 +108,9 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
       readme,
       "before\n<!-- reproduce log -->\nold\n<!-- end of reproduce log -->\nafter\n",
     );
-    const args = splitArguments(
-      `--data ${data} --save-dir ${path} --iterations 10 --adversarial 10 --seeds 2`,
-    );
+    const args = splitArgs(`--data ${data} --save-dir ${path} --iterations 10 --adversarial 10 --seeds 2`);
     const models = ["--models", "fine-tuned-64-64", "--readme", readme];
-    const stopped = await interruptCommand(
-      /Baseline 64-64 \(1 of 2\), seed 2/,
-      "reproduce",
-      ...args,
-      ...models,
-    );
+    const stopped = await interrupt(/Baseline 64-64 \(1 of 2\), seed 2/, "reproduce", ...args, ...models);
     assert.equal(stopped.code, 130, stopped.stderr);
     assert.match(stopped.stderr, /Go on with the same command/);
     const before = Deno.readTextFileSync(`${path}/baseline-64-64/seed-1/result.json`);
@@ -143,7 +129,7 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
     assert.doesNotMatch(notes, /old/);
     const other = await runCommand(
       "reproduce",
-      ...splitArguments(`--data ${data} --save-dir ${path} --iterations 30 --seeds 2`),
+      ...splitArgs(`--data ${data} --save-dir ${path} --iterations 30 --seeds 2`),
     );
     assert.equal(other.code, 1);
     assert.match(other.stderr, /iterations is 10 there and 30 here\. Choose another --save-dir/);

@@ -4,12 +4,12 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/saf
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import {
   assertSameStage,
-  interruptCommand,
+  interrupt,
   listFiles,
   runCommand,
   runOk,
   signalCommand,
-  splitArguments,
+  splitArgs,
   STAGE_FILES,
   startCommand,
   withSmallDisk,
@@ -55,7 +55,7 @@ function assertSameRun(a: string, b: string): void {
 
 Deno.test("train leaves a complete run, and evaluate agrees with its test figures", async () => {
   const run = `${folder}/run`;
-  const args = splitArguments(`--data ${data} --save-dir ${run} --iterations 30 ${SMALL}`);
+  const args = splitArgs(`--data ${data} --save-dir ${run} --iterations 30 ${SMALL}`);
   const { stdout } = await runOk("train", ...args);
   for (const row of ["best-loss", "best-prec1", "best-prec2", "last", "random", "click rate", "item-kNN"]) {
     assert.match(stdout, new RegExp(`^${row} `, "m"));
@@ -129,10 +129,10 @@ Deno.test("a run that is extended or interrupted and resumed is the run that nev
   assertSameRun(whole, extended);
 
   const stopped = `${folder}/stopped`;
-  const { code, stderr: text } = await interruptCommand(
+  const { code, stderr: text } = await interrupt(
     /\d+\/400/,
     "train",
-    ...splitArguments(`${LONG} --save-dir ${stopped}`),
+    ...splitArgs(`${LONG} --save-dir ${stopped}`),
   );
   assert.equal(code, 130, text);
   assert.match(text, /Stopped after iteration \d+; everything is saved/);
@@ -205,8 +205,8 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
 Deno.test("seeds that are interrupted go on, and end as if they had not been", async () => {
   const whole = await wholeSeeds();
   const stopped = `${folder}/stopped-seeds`;
-  const common = splitArguments(`${LONG} --seeds 2 --save-dir ${stopped}`);
-  const { code, stderr } = await interruptCommand(/seed 2\n[^]*\d+\/400/, "train", ...common);
+  const common = splitArgs(`${LONG} --seeds 2 --save-dir ${stopped}`);
+  const { code, stderr } = await interrupt(/seed 2\n[^]*\d+\/400/, "train", ...common);
   assert.equal(code, 130, stderr);
   assert.match(stderr, new RegExp(`1 of 2 seeds; everything is saved in ${stopped}`));
   assert.ok(!listFiles(stopped).includes("result.json"));
@@ -220,8 +220,8 @@ Deno.test("seeds side by side have the same bits, name one that fails, and outli
   const path = `${folder}/jobs`;
   const held = `${path}/seed-2`;
   const isFree = async (seed: string) => !await pathExists(`${path}/${seed}/.clickgan.lock`);
-  const common = splitArguments(`${LONG} --seeds 2 --jobs 2 --save-dir ${path}`);
-  const stopped = await interruptCommand(/seed 1: \d+\/400/, "train", ...common);
+  const common = splitArgs(`${LONG} --seeds 2 --jobs 2 --save-dir ${path}`);
+  const stopped = await interrupt(/seed 1: \d+\/400/, "train", ...common);
   assert.equal(stopped.code, 130, stopped.stderr);
   assert.match(stopped.stderr, /of 2 seeds; everything is saved in/);
   assert.ok(await isFree("seed-1") && await isFree("seed-2"), "no child is left");
@@ -252,7 +252,7 @@ Deno.test("a run killed at any point goes on as if it had not been", async () =>
   await train(`${common} ${whole}`);
   // The state after the first save, before the first step: that of a run of no iterations.
   const killed = `${folder}/killed`;
-  const child = startCommand("train", ...splitArguments(`${common} ${killed} --iterations 4000000`));
+  const child = startCommand("train", ...splitArgs(`${common} ${killed} --iterations 4000000`));
   while (!await pathExists(`${killed}/last.safetensors`)) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -25,14 +25,7 @@ import {
 } from "../../src/tune/space.ts";
 import { UserError } from "../../src/user_error.ts";
 import { pathExists } from "../../src/files/local_file.ts";
-import {
-  interruptCommand,
-  runOk,
-  signalCommand,
-  splitArguments,
-  startCommand,
-  withSmallLog,
-} from "../command_check.ts";
+import { interrupt, runOk, signalCommand, splitArgs, startCommand, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { tinyData } from "../small_models.ts";
 
@@ -327,7 +320,7 @@ Deno.test("tune: the table and the command of a setting", () => {
       "1,1.25,0.5,0.75,500,2000,open,3.0,loss,pw\n0,1.5,,,500,2000,open,3.0,,\n",
   );
   const args = trainArguments(["--data", "x.txt"], row({ iterations: 670 }), 2000);
-  assert.deepEqual(args, splitArguments("--data x.txt --encoder pw --early-stopping loss --iterations 670"));
+  assert.deepEqual(args, splitArgs("--data x.txt --encoder pw --early-stopping loss --iterations 670"));
   assert.ok(!trainArguments([], row({}), 2000).includes("--iterations"));
 });
 
@@ -461,7 +454,7 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
     killed.kill("SIGKILL");
     await killed.output();
     const jobs = [...args(parts), "--jobs", "2"];
-    const stopped = await interruptCommand(/best val loss .*: setting 0/, "tune", ...jobs);
+    const stopped = await interrupt(/best val loss .*: setting 0/, "tune", ...jobs);
     assert.equal(stopped.code, 130, stopped.stderr);
     assert.match(stopped.stderr, /Go on with the same command/);
     await signalCommand("SIGKILL", /adapter/, "tune", ...args(parts));

@@ -3,12 +3,12 @@ import { stepLine, stepProgress } from "../../src/cli/progress.ts";
 import { describe, listWarnings } from "../../src/data/prepare/describe.ts";
 import { SIGN } from "../../src/files/owned_folder.ts";
 import {
-  interruptCommand,
+  interrupt,
   listFiles,
   runCommand,
   runOk,
   signalCommand,
-  splitArguments,
+  splitArgs,
   withSmallDisk,
 } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
@@ -47,13 +47,13 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
   await using data = new CommandSeries("data");
   await using train = new CommandSeries("train");
   const prepared = await data.ok(
-    splitArguments(LOG, `${folder}/log.csv --shares 60-20-20 --features ${folder}/items.csv --out`, out),
+    splitArgs(LOG, `${folder}/log.csv --shares 60-20-20 --features ${folder}/items.csv --out`, out),
   );
   assert.match(prepared.stdout, /^200 pages with 600 displayed items of \d+, 200 clicks; users: \d+ train/m);
   const made = ["items.parquet", "manifest.json", "pages.parquet", "users.parquet", "vocabulary.parquet"];
   assert.deepEqual(listFiles(out), made);
   const manifest = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
-  assert.deepEqual(manifest.command.slice(0, 13), splitArguments(LOG, `${folder}/log.csv`));
+  assert.deepEqual(manifest.command.slice(0, 13), splitArgs(LOG, `${folder}/log.csv`));
   assert.match(manifest.duckdb, /^v\d/);
   assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/log.csv`)).size);
 
@@ -64,7 +64,7 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
   const options = "--iterations 6 --validate-every 3 --batch-size 8 --dims 8 --lstm-units 4".split(" ");
   await train.ok(["--data", out, ...memory, ...options]);
   const model = `${folder}/memory/last.safetensors`;
-  const evaluated = await runOk("evaluate", ...splitArguments("--json --model", model, "--data", out));
+  const evaluated = await runOk("evaluate", ...splitArgs("--json --model", model, "--data", out));
   const result = JSON.parse(await Deno.readTextFile(`${folder}/memory/result.json`));
   assert.equal(JSON.parse(evaluated.stdout).nll, result.test.at(-1).nll);
   assert.deepEqual(result.data.warnings, manifest.warnings);
@@ -78,12 +78,12 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
   assert.match(other.stderr, /has changed since the run began/);
 });
 
-const sampled = (folder: string) => splitArguments(SAMPLED, `${folder}/raw/log.csv --out ${folder}/out`);
+const sampled = (folder: string) => splitArgs(SAMPLED, `${folder}/raw/log.csv --out ${folder}/out`);
 
 Deno.test("a preparation that is stopped leaves nothing behind", async () => {
   const folder = await makeFolderWith({ "raw/log.csv": makeLog(60_000) });
   const args = sampled(folder);
-  const { code, stderr } = await interruptCommand(/Who competes|Pages drawn/, "data", ...args);
+  const { code, stderr } = await interrupt(/Who competes|Pages drawn/, "data", ...args);
   assert.equal(code, 130, stderr);
   assert.match(stderr, /Stopped; the unfinished data set was removed\./);
   assert.deepEqual(listFiles(folder), ["raw"]);
@@ -158,7 +158,7 @@ Deno.test("data on a full disk says so and leaves nothing", async () => {
   // Full when the engine makes its file, and when the pages are written.
   for (const [size, says] of [["8k", /work\.duckdb/], ["50k", /pages\.parquet/]] as const) {
     await withSmallDisk(disk, size, async () => {
-      const args = splitArguments(LOG, `${folder}/raw/log.csv --out ${disk}/out`);
+      const args = splitArgs(LOG, `${folder}/raw/log.csv --out ${disk}/out`);
       const { code, stderr } = await runCommand("data", ...args);
       assert.equal(code, 1, stderr);
       assert.match(stderr, says);
@@ -245,22 +245,22 @@ Deno.test("the guide's commands run as they stand", async () => {
   // A log is prepared like simulated or merged pages as like the set whose features they have.
   await using simulate = new CommandSeries("simulate", { cwd: folder });
   await simulate.ok(
-    splitArguments("--model runs/first --users 40 --pages 2 --slate 3 --write-log runs/data/drawn"),
+    splitArgs("--model runs/first --users 40 --pages 2 --slate 3 --write-log runs/data/drawn"),
   );
-  await data.ok(splitArguments("merge runs/data/example runs/data/drawn --out runs/data/both"));
+  await data.ok(splitArgs("merge runs/data/example runs/data/drawn --out runs/data/both"));
   const next = commands.find((words) => words.includes("--encoding-from")) ?? assert.fail();
   for (const set of ["drawn", "both"]) {
     const line = next.join(" ").replace(
       "--encoding-from runs/data/example",
       `--encoding-from runs/data/${set}`,
     );
-    await data.ok(splitArguments(`${line.replace(/^data /, "")}-${set}`)); // --out is its last option
+    await data.ok(splitArgs(`${line.replace(/^data /, "")}-${set}`)); // --out is its last option
     for (const file of ["items.parquet", "pages.parquet", "vocabulary.parquet"]) {
       const bytes = (path: string) => Deno.readFileSync(`${folder}/runs/data/${path}/${file}`);
       assert.deepEqual(bytes(`next-${set}`), bytes("next"), file);
     }
   }
-  await train.ok([...splitArguments("--data runs/data/next-drawn --save-dir runs/next"), ...shorter]);
+  await train.ok([...splitArgs("--data runs/data/next-drawn --save-dir runs/next"), ...shorter]);
 });
 
 const figures = v.looseObject({ nll: v.finiteNumber(), prec1: v.finiteNumber() });
@@ -288,7 +288,7 @@ for (const [name, log] of logs) {
     const shares = { train: 0.7, validation: 0.15 };
     const { folder: set } = await prepareIn(folder, recipe, { shares });
     const small = "--dims 8 --lstm-units 4 --iterations 80 --learning-rate 3e-3 --batch-size 30 --no-report";
-    await trainings.ok(["--data", set, "--save-dir", `${runs}/${name}`, ...splitArguments(small)]);
+    await trainings.ok(["--data", set, "--save-dir", `${runs}/${name}`, ...splitArgs(small)]);
     const { test: [best], baselines: { random, clickRate, logit } } = v.parse(
       resultSchema,
       JSON.parse(await Deno.readTextFile(`${runs}/${name}/result.json`)),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SqlEngine } from "../../src/data/prepare/sql_engine.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
-import { listFiles, splitArguments } from "../command_check.ts";
+import { listFiles, splitArgs } from "../command_check.ts";
 import {
   compressGzip,
   expectRejection,
@@ -76,7 +76,7 @@ Deno.test("log: ids beyond 2^53 stay exact in CSV, JSON lines and Parquet", asyn
   const ofCsv = await prepareFiles({ "log.csv": csv }, "log.csv");
   assert.deepEqual(await readUsers(ofCsv), ids.toSorted());
   assert.deepEqual((await query(ofCsv.folder, "SELECT id FROM items")).map(({ id }) => id), ids.toSorted());
-  const whole = splitArguments(
+  const whole = splitArgs(
     "9007199254740992 9007199254740993 18446744073709551615 123456789012345678901234567890",
   );
   const json = whole.map((id) => `{"uid": ${id}, "sku": "${id}", "ts": 1600000000, "label": true}\n\n`).join(

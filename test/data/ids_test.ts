@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { NumberIds, parseIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { expectRefusal } from "../case_table.ts";
-import { runCommand, splitArguments, writePaperFile } from "../command_check.ts";
+import { runCommand, splitArgs, writePaperFile } from "../command_check.ts";
 import { foreignLog, rewrite, withCopy } from "../foreign_set.ts";
 import { makeFolderWith, prepareIn, query, withFolder } from "../prepared_folder.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
@@ -248,7 +248,7 @@ Deno.test("hashed ids: two tokens of an item's id behind those of its features, 
 
 Deno.test("hashed ids: a model of them recommends items by their own ids, is simulated, and refuses other hashes", async () => {
   const ran = async (command: Parameters<typeof runCommand>[0], ...args: string[]) => {
-    const { code, stdout, stderr } = await runCommand(command, ...splitArguments(...args));
+    const { code, stdout, stderr } = await runCommand(command, ...splitArgs(...args));
     assert.equal(code, 0, stderr);
     return stdout + stderr;
   };
@@ -265,7 +265,7 @@ Deno.test("hashed ids: a model of them recommends items by their own ids, is sim
   const other = await prepared({ hashItems: 60 });
   const refused = await runCommand(
     "evaluate",
-    ...splitArguments(`--model ${run}/best-loss.safetensors --data ${other.folder}`),
+    ...splitArgs(`--model ${run}/best-loss.safetensors --data ${other.folder}`),
   );
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /hashed to 50 there, hashed to 60 here/);

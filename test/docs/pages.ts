@@ -9,7 +9,7 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { formatLiteral, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { type CommandName, splitArguments, writePaperFile } from "../command_check.ts";
+import { type CommandName, splitArgs, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { makeLongLog } from "../faults/scenarios.ts";
 
@@ -64,7 +64,7 @@ export function listShownCommands({ path, text }: MarkdownPage): ShownCommand[] 
       const line = full.replace(/\s#.*$/, "").trim();
       const [, command] = line.match(/^(?:npx -y deno@[\d.]+|deno) task (.*)$/) ?? [];
       if (command === undefined) return [];
-      const [task = "", ...args] = splitArguments(command);
+      const [task = "", ...args] = splitArgs(command);
       return [{ page: path, task, args, line }];
     })
   );
@@ -103,9 +103,9 @@ export function isNotRun({ task, args: [first] }: ShownCommand): boolean {
 
 /** Options that make a command end soon; the last value of an option counts. */
 const SHORTER: Readonly<Record<string, readonly string[]>> = {
-  train: splitArguments("--iterations 4 --validate-every 2 --batch-size 12 --no-autotune --no-report"),
+  train: splitArgs("--iterations 4 --validate-every 2 --batch-size 12 --no-autotune --no-report"),
   simulate: ["--users", "30", "--pages", "3"],
-  "policy train": splitArguments(
+  "policy train": splitArgs(
     "--steps 384 --users 64 --pages 3 --slate 3 --rows 64 --hidden 8 --trunk 8 --evaluation-users 30",
   ),
   "policy compare": ["--users", "30", "--optimum", "coarse"],
@@ -113,7 +113,7 @@ const SHORTER: Readonly<Record<string, readonly string[]>> = {
   tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.01", "--no-autotune"],
   reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "10", "--models", "fine-tuned-64-64"],
 };
-const SHORTER_ADVERSARIAL = splitArguments(
+const SHORTER_ADVERSARIAL = splitArgs(
   "--adversarial 4 --adversarial-validate-every 2 --adversarial-batch-size 12",
   "--generator-warmup 1 --behaviour-dims 8",
 );

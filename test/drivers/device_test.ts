@@ -21,7 +21,7 @@ import {
   AS_TESTS_HAVE_IT,
   AS_USERS_HAVE_IT,
   runCommandWith,
-  splitArguments,
+  splitArgs,
   withSmallLog,
 } from "../command_check.ts";
 import { withGpu } from "../op_check.ts";
@@ -315,7 +315,7 @@ Deno.test("what the driver is told is gone when it has read it, and what the use
 Deno.test("the bits of a training depend neither on the driver's threads nor on how it compiles", () =>
   withSmallLog(async (folder, data) => {
     // The tests run without threads, on shaders that the driver did not optimise, four numbers wide.
-    const args = splitArguments(
+    const args = splitArgs(
       "--dims 8 --lstm-units 4 --counts none --batch-size 30 --iterations 6 --validate-every 3 --no-report --data",
       data,
     );

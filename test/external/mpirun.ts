@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { pathExists } from "../../src/files/local_file.ts";
 import { LAUNCHER_VARIABLE } from "../../src/cli/stop.ts";
 import { readLast } from "../../src/run/run_state.ts";
-import { buildInvocation, runCommand, runProcess, splitArguments, withSmallLog } from "../command_check.ts";
+import { buildInvocation, runCommand, runProcess, splitArgs, withSmallLog } from "../command_check.ts";
 
 const mpirun = hasMpirun();
 if (!mpirun) {
@@ -24,7 +24,7 @@ function hasMpirun(): boolean {
 async function ranks(args: string, second = ""): Promise<{ code: number; text: string }> {
   const { args: own, env: { [LAUNCHER_VARIABLE]: _, ...env } } = buildInvocation(
     "train",
-    splitArguments(args),
+    splitArgs(args),
   ); // mpirun is its parent
   const script = 'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then exec "$@" $SECOND; else exec "$@"; fi';
   const command = ["bash", "-c", script, "rank", Deno.execPath(), ...own];
@@ -52,7 +52,7 @@ Deno.test({
       const { code, text } = await ranks(run("two", 60));
       assert.equal(code, 0, text);
       assert.match(text, /2 ranks: \d+\.\d % of the time/);
-      assert.equal((await runCommand("train", ...splitArguments(run("one", 100)))).code, 0);
+      assert.equal((await runCommand("train", ...splitArgs(run("one", 100)))).code, 0);
       const refused = await runCommand("train", "--resume", `${folder}/two`);
       assert.equal(refused.code, 1);
       assert.match(refused.stderr, /mpirun -n 2 deno task train --resume/);

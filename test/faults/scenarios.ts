@@ -1,6 +1,6 @@
 /** Commands whose file operations are made to fail: as small as possible, and writing all their files. */
 
-import { splitArguments, writePaperFile } from "../command_check.ts";
+import { splitArgs, writePaperFile } from "../command_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { pathExists } from "../../src/files/local_file.ts";
 import { type FaultScenario, readFilesBelow } from "./crash_points.ts";
@@ -25,9 +25,9 @@ export async function makeLongLog(folder: string): Promise<void> {
 }
 
 const OUT = "out";
-const SMALL = splitArguments("--dims 8 --lstm-units 4 --batch-size 12 --no-autotune --no-report");
-const SHANNON = splitArguments(SMALL, "--iterations 20 --validate-every 5");
-const ADVERSARIAL = splitArguments(
+const SMALL = splitArgs("--dims 8 --lstm-units 4 --batch-size 12 --no-autotune --no-report");
+const SHANNON = splitArgs(SMALL, "--iterations 20 --validate-every 5");
+const ADVERSARIAL = splitArgs(
   "--adversarial 10 --adversarial-validate-every 5 --adversarial-batch-size 12",
   "--generator-warmup 3 --behaviour-dims 8",
 );
@@ -74,8 +74,8 @@ async function halfTrained(folder: string): Promise<void> {
   if (!await pathExists(`${folder}/${OUT}/last.safetensors`)) throw new Error("the run was killed too early");
 }
 
-const LONG_SOURCE = splitArguments("log --source log.csv --features items.csv");
-const LONG = splitArguments("--user user --item item --time time --clicked clicked --page page");
+const LONG_SOURCE = splitArgs("log --source log.csv --features items.csv");
+const LONG = splitArgs("--user user --item item --time time --clicked clicked --page page");
 
 function prepared(name: string, args: readonly string[], prepare: FaultScenario["prepare"]): FaultScenario {
   return {
@@ -87,10 +87,10 @@ function prepared(name: string, args: readonly string[], prepare: FaultScenario[
   };
 }
 
-const packed = splitArguments(`--data set --memory-rows 0 --save-dir ${OUT}`, SHANNON);
+const packed = splitArgs(`--data set --memory-rows 0 --save-dir ${OUT}`, SHANNON);
 
 const SHOP = ["--shop", "restless", "--truth"];
-const policy = splitArguments(
+const policy = splitArgs(
   "train",
   SHOP,
   "--algorithm gdqn --slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64",
@@ -104,7 +104,7 @@ export const scenarios: readonly FaultScenario[] = [
   {
     ...trained(
       "train, kernel variants kept in the cache",
-      splitArguments("--dims 8 --lstm-units 4 --batch-size 12 --no-report --iterations 10 --autotune"),
+      splitArgs("--dims 8 --lstm-units 4 --batch-size 12 --no-report --iterations 10 --autotune"),
     ),
     fastClock: true,
     outcome: async (folder) => {
@@ -137,7 +137,7 @@ export const scenarios: readonly FaultScenario[] = [
   {
     name: "reproduce",
     command: "reproduce",
-    args: splitArguments(
+    args: splitArgs(
       `--data log.tsv --save-dir ${OUT} --seeds 1 --iterations 10 --adversarial 10`,
       "--models fine-tuned-64-64 --readme notes.md --no-autotune",
     ),
@@ -178,7 +178,7 @@ export const scenarios: readonly FaultScenario[] = [
   {
     name: "simulate",
     command: "simulate",
-    args: splitArguments(
+    args: splitArgs(
       SHOP,
       "--no-rivals --users 20 --pages 3 --slate 2 --episodes-file csv",
       `--save-dir ${OUT} --write-log ${OUT}-log`,

@@ -12,7 +12,7 @@ import { meanReturn } from "../../src/simulate/simulation_metrics.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import type { CommandName } from "../command_check.ts";
-import { interruptCommand, listFiles, runOk, splitArguments, withSmallLog } from "../command_check.ts";
+import { interrupt, listFiles, runOk, splitArgs, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { withGpu } from "../op_check.ts";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -25,11 +25,7 @@ const SIZES = "--slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --e
 Deno.test("policy train is stopped, goes on, and leaves what a training leaves that was not", async () => {
   const folder = await Deno.makeTempDir();
   const [straight, stopped] = [`${folder}/straight`, `${folder}/stopped`];
-  const args = splitArguments(
-    "train --shop restless --truth --algorithm gdqn",
-    SIZES,
-    "--evaluate-every 1280",
-  );
+  const args = splitArgs("train --shop restless --truth --algorithm gdqn", SIZES, "--evaluate-every 1280");
   const first = await runOk("policy", ...args, "--steps", "2560", "--save-dir", straight);
   assert.match(first.stderr, /^users: the truth of the restless shop of --data-seed 1, 500 items/m);
   assert.match(first.stderr, /^1,280 pages of users: return \d\.\d{3} \+- 0\.\d{3}/m);
@@ -39,7 +35,7 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
   assert.deepEqual(listFiles(straight), files);
 
   const long = [...args, "--steps", "2560000", "--save-dir", stopped];
-  const halted = await interruptCommand(/^1,280 pages of users/m, "policy", ...long);
+  const halted = await interrupt(/^1,280 pages of users/m, "policy", ...long);
   assert.equal(halted.code, 130, halted.stderr);
   assert.match(halted.stderr, /everything is saved in .*\nGo on with: deno task policy train --resume/);
   // A row of train.csv is a page of 64 users. Two more episodes of 4 pages follow.
@@ -53,7 +49,7 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
   assert.match(again.stderr, /^going on after [\d,]+ pages of users/m);
   assert.deepEqual(listFiles(stopped), files);
   // It shows users slates of the size that it was trained for, through those that it was trained on.
-  const shop = splitArguments("--shop restless --truth --users 50 --no-rivals --policy", [straight]);
+  const shop = splitArgs("--shop restless --truth --users 50 --no-rivals --policy", [straight]);
   const shown = await simulations.ok(shop);
   assert.match(shown.stdout, /^50 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /);
   const wider = /^error: Expected slates of 2 on 4 pages, for which the policy of .* was trained/m;
@@ -125,10 +121,10 @@ async function opens(path: string): Promise<void> {
   });
 }
 
-const MODEL = splitArguments(
+const MODEL = splitArgs(
   "--iterations 2 --validate-every 1 --batch-size 12 --resplit --no-report --dims 8 --lstm-units 4 --wide 3",
 );
-const TRAIN = splitArguments(SIZES, "--steps 1024");
+const TRAIN = splitArgs(SIZES, "--steps 1024");
 
 Deno.test("policies of a model: compared with a second one, ranked by ids, and refused where they do not belong", () =>
   withSmallLog(async (folder, file) => {
@@ -243,7 +239,7 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
     await using policies = new CommandSeries("policy");
     const series: Partial<Record<CommandName, CommandSeries>> = { data, train, simulate, policy: policies };
     const ran = async (command: CommandName, ...args: string[]) =>
-      (await (series[command] ?? assert.fail(command)).ok(splitArguments(...args))).stdout;
+      (await (series[command] ?? assert.fail(command)).ok(splitArgs(...args))).stdout;
     const columns = "--user uid --item sku --time ts --clicked label --page request --position pos";
     const log = `log --source ${folder}/log.csv`;
     await ran("data", log, columns, "--propensity mu --shares 50-10-40 --out", set);
@@ -275,7 +271,7 @@ Deno.test("a shop's own log that was drawn says what other policies would have e
     assert.match(text, /^SNIPS +\.\d{4} +\.\d{4} to \.\d{4}$/m);
     assert.match(text, /The log's train users, who the model was trained on, are left out/);
 
-    const refused = (says: RegExp, ...args: string[]) => policies.refused(splitArguments(...args), says);
+    const refused = (says: RegExp, ...args: string[]) => policies.refused(splitArgs(...args), says);
     await refused(/--repeats/, ...asked, "--policy greedy --explore plackett-luce:1");
     await refused(/found none in the log/, ...asked, "--policy random --repeats --slate 3");
     await refused(/Expected --model \(a run\) or --shop/, "evaluate --policy greedy --log", set);

@@ -14,7 +14,7 @@ import { expectEmpty, listContents, OwnedFolder, SIGN } from "../../src/files/ow
 import { explainFileError, formatPath, pathExists } from "../../src/files/local_file.ts";
 import { UserError } from "../../src/user_error.ts";
 import { explainFailure } from "../../src/cli/fail.ts";
-import { listFiles, splitArguments } from "../command_check.ts";
+import { listFiles, splitArgs } from "../command_check.ts";
 import { makeFifo } from "../bad_inputs/files.ts";
 import { holdPlace } from "../../src/files/write_scope.ts";
 
@@ -97,9 +97,7 @@ async function otherProcess(script: string): Promise<Disposable> {
     args: [
       "run",
       ...DENO_FLAGS,
-      ...splitArguments(
-        `--no-prompt --allow-read --allow-write data:text/typescript,${encodeURIComponent(code)}`,
-      ),
+      ...splitArgs(`--no-prompt --allow-read --allow-write data:text/typescript,${encodeURIComponent(code)}`),
     ],
     stdout: "piped",
     stderr: "inherit",

@@ -24,7 +24,7 @@ import {
 } from "../../src/data/shops.ts";
 import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
-import { interruptCommand, listFiles, runOk, splitArguments, withSmallLog } from "../command_check.ts";
+import { interrupt, listFiles, runOk, splitArgs, withSmallLog } from "../command_check.ts";
 import {
   findAgain,
   findUsers,
@@ -59,10 +59,10 @@ Deno.test("a shop's own users: figures, episodes and log say the same, and the l
     const [run, log] = [`${folder}/run`, `${folder}/log`];
     const { stdout } = await runOk(
       "simulate",
-      ...splitArguments(
+      ...splitArgs(
         "--shop restless --truth --data-seed 3 --policy popular --no-rivals --users 300 --pages 8",
       ),
-      ...splitArguments("--slate 4 --leave 0.1 --start test --episodes-file csv --save-dir", [
+      ...splitArgs("--slate 4 --leave 0.1 --start test --episodes-file csv --save-dir", [
         run,
         "--write-log",
         log,
@@ -133,10 +133,10 @@ Deno.test("a shop's own users: figures, episodes and log say the same, and the l
 
 Deno.test("Ctrl-C ends a simulation: nothing is left of it", () =>
   withFolder({}, async (folder) => {
-    const { code, stderr } = await interruptCommand(
+    const { code, stderr } = await interrupt(
       /\d+\/20,000/,
       "simulate",
-      ...splitArguments(`--shop demo --truth --users 10000 --save-dir ${folder}/run --episodes-file parquet`),
+      ...splitArgs(`--shop demo --truth --users 10000 --save-dir ${folder}/run --episodes-file parquet`),
       ...["--write-log", `${folder}/log`],
     );
     assert.equal(code, 130);

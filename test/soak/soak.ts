@@ -12,7 +12,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { makeNumberParser } from "../../src/cli/command_options.ts";
 import { UserError } from "../../src/user_error.ts";
 import { runMain } from "../../src/cli/fail.ts";
-import { type CommandName, runOk, splitArguments, startCommand, writePaperFile } from "../command_check.ts";
+import { type CommandName, runOk, splitArgs, startCommand, writePaperFile } from "../command_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
 /** Steps so short that a second has hundreds: what a step leaves behind adds up sooner. */
@@ -65,7 +65,7 @@ class LongCommand {
 
   constructor(command: CommandName, args: string) {
     this.name = command;
-    this.#child = startCommand(command, ...splitArguments(args));
+    this.#child = startCommand(command, ...splitArgs(args));
     this.#outputs = Promise.all([this.#read(this.#child.stdout), this.#read(this.#child.stderr)]);
     this.#child.status.then(() => this.running = false);
   }
@@ -162,7 +162,7 @@ async function soak(minutes: number, folder: string): Promise<number> {
   writePaperFile(`${folder}/log.tsv`, createSmallLog(31, { users: 90, items: 30, width: 0 }));
   const first =
     `--data ${folder}/log.tsv --save-dir ${folder}/run --iterations 20 --validate-every 10 ${SMALL}`;
-  await runOk("train", ...splitArguments(first));
+  await runOk("train", ...splitArgs(first));
   const end = new AbortController();
   Deno.addSignalListener("SIGINT", () => end.abort());
   const commands = commandsIn(folder).map(([command, args]) => new LongCommand(command, args));

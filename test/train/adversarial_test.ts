@@ -17,12 +17,12 @@ import { smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import {
   assertNear,
   assertWithin,
-  checkResumedAlike,
-  createGameTraining,
-  createShannonTraining,
+  checkResume,
   logs,
   SIZE,
   type TestTraining,
+  trainGame,
+  trainShannon,
 } from "./trainings.ts";
 
 const small: AdversarialConfig = {
@@ -72,7 +72,7 @@ for (const [kind, data, names] of played) {
     const [config, more] = cases[name];
     Deno.test(`ten minimax pairs follow the f64 trajectory: ${name}, ${data}, ${kind} variants`, () =>
       withGpu(kind, async (gpu) => {
-        using own = await createGameTraining(gpu, log, config, { ...small, ...more }, { validate: false });
+        using own = await trainGame(gpu, log, config, { ...small, ...more }, { validate: false });
         await follow(own, log);
       }));
   }
@@ -179,7 +179,7 @@ Deno.test("a minimax pair takes at most 45 dispatches with the default layers", 
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
       for (const config of [defaultModel, defaultPwModel]) {
-        using own = await createGameTraining(gpu, log, config, {
+        using own = await trainGame(gpu, log, config, {
           behaviourDims: defaultAdversarial.behaviourDims,
         }, { validate: false });
         const { trainer } = own;
@@ -194,18 +194,14 @@ Deno.test("a minimax pair takes at most 45 dispatches with the default layers", 
 Deno.test("a stage that is resumed is the stage that never stopped; the state holds both players", () =>
   withGpu(undefined, async (gpu) => {
     const config = { ...small, itemDropout: 0.3, weightDecay: 0.1, generatorWarmup: 4 };
-    using whole = await checkResumedAlike(
-      () => createGameTraining(gpu, logs.dense, smallLstm, config),
-      9,
-      20,
-    );
+    using whole = await checkResume(() => trainGame(gpu, logs.dense, smallLstm, config), 9, 20);
     const state = await whole.trainer.state();
     assert.ok([...state.weights.keys()].some((name) => name.startsWith(GENERATOR_PREFIX)));
   }));
 
 Deno.test("the best weights of a stage are those of the iteration that validated best", () =>
   withGpu(undefined, async (gpu) => {
-    using training = await createGameTraining(gpu, logs.dense, smallLstm, {
+    using training = await trainGame(gpu, logs.dense, smallLstm, {
       rewardLearningRate: 0.02,
       validateEvery: 2,
     });
@@ -225,7 +221,7 @@ Deno.test("the best weights of a stage are those of the iteration that validated
 Deno.test("warm-up and --reward-steps 0 leave the reward as it is", () =>
   withGpu(undefined, async (gpu) => {
     for (const more of [{ generatorWarmup: 6 }, { rewardSteps: 0 }]) {
-      using own = await createGameTraining(gpu, logs["one-hot"], smallLstm, { ...small, ...more });
+      using own = await trainGame(gpu, logs["one-hot"], smallLstm, { ...small, ...more });
       const { model, trainer } = own;
       const before = await model.weights();
       await trainer.run(6);
@@ -242,7 +238,7 @@ Deno.test("pages of one item, nobody with a history, no clicks at all: figures o
     const noHistory = createSmallLog(4, { users: 40, items: 9, width: 0, maxEvents: 1 });
     for (const log of [single, noHistory]) {
       for (const generator of ["network", "exact"] as const) {
-        using own = await createGameTraining(gpu, log, smallLstm, { ...small, generator, batchSize: 10 });
+        using own = await trainGame(gpu, log, smallLstm, { ...small, generator, batchSize: 10 });
         await own.trainer.run(10, {
           onStep: (r) =>
             Object.entries(r).forEach(([name, x]) => assert.ok(Number.isFinite(x), `${name}: ${x}`)),
@@ -251,11 +247,11 @@ Deno.test("pages of one item, nobody with a history, no clicks at all: figures o
     }
     const log = { ...single, eventClick: new Uint32Array(single.eventClick.length).fill(NONE) };
     await assert.rejects(
-      createGameTraining(gpu, log, smallLstm, { ...small, batchSize: 10 }),
+      trainGame(gpu, log, smallLstm, { ...small, batchSize: 10 }),
       /Expected clicks among the train users/,
     );
     // On such a log the Shannon stage learns that no user clicks.
-    using own = await createShannonTraining(gpu, log, smallLstm, { batchSize: 10, learningRate: 0.01 });
+    using own = await trainShannon(gpu, log, smallLstm, { batchSize: 10, learningRate: 0.01 });
     const losses: number[] = [];
     await own.trainer.run(60, { onStep: ({ nll }) => losses.push(nll) });
     assert.ok(losses.every(Number.isFinite) && (losses.at(-1) ?? NaN) < 0.5 * (losses[0] ?? NaN));
@@ -266,7 +262,7 @@ Deno.test("early stopping ends at the same iteration whatever the pace, and item
     const ends: number[] = [];
     const config = { learningRate: 0.02, validateEvery: 5, patience: 20, earlyStopping: "loss" } as const;
     for (const pause of [false, true]) {
-      using own = await createShannonTraining(gpu, logs["one-hot"], smallLstm, config);
+      using own = await trainShannon(gpu, logs["one-hot"], smallLstm, config);
       const { trainer } = own;
       let best = Infinity;
       await trainer.run(1000, {
@@ -287,7 +283,7 @@ const after = (counted: number) => (prec1: number, k: number) => ({ iteration: 1
 Deno.test("early stopping lets a training go on as long as each validation is better than all before", () =>
   withGpu(undefined, async (gpu) => {
     const config = { learningRate: 0.02, validateEvery: 2, patience: 2, earlyStopping: "loss" } as const;
-    using training = await createShannonTraining(gpu, logs.dense, smallLstm, config);
+    using training = await trainShannon(gpu, logs.dense, smallLstm, config);
     const losses: number[] = [];
     await training.trainer.run(200, { onValidation: ({ nll }) => void losses.push(nll) });
     const worse = losses.findIndex((loss, k) => k > 0 && loss >= Math.min(...losses.slice(0, k)));

@@ -33,7 +33,7 @@ import { defaultTraining } from "../../src/train/training_config.ts";
 import { makeRunConfig, withEmptyFolder } from "../run/folder_check.ts";
 import { createDataset } from "../../src/data/sets/dataset.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
-import { createShannonTraining } from "./trainings.ts";
+import { trainShannon } from "./trainings.ts";
 
 const size = { users: 60, items: 30, width: 0, tokens: 7, maxEvents: 6, maxPage: 6 };
 const log = createSmallLog(5, size);
@@ -184,7 +184,7 @@ const placedLog = createSmallLog(41, { users: 120, items: 20, width: 3, noClick:
 const withTrainer = (use: (trainer: Trainer, start: Weights) => Promise<void>) =>
   withGpu(undefined, async (gpu) => {
     const small = { ...defaultModel, lstmUnits: 4, dims: [6] };
-    using own = await createShannonTraining(gpu, placedLog, small, {
+    using own = await trainShannon(gpu, placedLog, small, {
       batchSize: 15,
       learningRate: 0.01,
       validateEvery: 5,

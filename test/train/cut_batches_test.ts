@@ -31,11 +31,11 @@ import {
   assertNear,
   assertSameState,
   assertWithin,
-  createGameTraining,
-  createShannonTraining,
   logs,
   SIZE,
   type TestTraining,
+  trainGame,
+  trainShannon,
 } from "./trainings.ts";
 
 const cutLogs: Record<string, ClickLog> = {
@@ -112,9 +112,9 @@ type Stage = (
 ) => Promise<TestTraining<Trainer | AdversarialTrainer>>;
 
 const inParts = (more: Partial<TrainingConfig> = {}): Stage => (gpu, log, microBatchRows) =>
-  createShannonTraining(gpu, log, config, { learningRate: 0.01, validateEvery: 3, microBatchRows, ...more });
+  trainShannon(gpu, log, config, { learningRate: 0.01, validateEvery: 3, microBatchRows, ...more });
 const gameInParts = (more: Partial<AdversarialConfig> = {}): Stage => (gpu, log, microBatchRows) =>
-  createGameTraining(gpu, log, config, {
+  trainGame(gpu, log, config, {
     ...{ validateEvery: 3, behaviourSd: 0.3, generatorWarmup: 0 },
     ...{ generatorLearningRate: 0.01, rewardLearningRate: 0.005, microBatchRows, ...more },
   });
@@ -201,7 +201,7 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
   const losses: number[][] = [];
   for (const bindingBytes of [undefined, 120_000]) {
     using gpu = await openGpu({ bindingBytes });
-    const own = await createShannonTraining(gpu, log, wide, training);
+    const own = await trainShannon(gpu, log, wide, training);
     const { model, trainer } = own;
     assert.equal(trainer.batchParts > 1, bindingBytes !== undefined);
     const seen: number[] = [];
@@ -248,10 +248,10 @@ const SHARED = { validateEvery: 3, weightDecay: 0.1 } as const;
 const sparse = { ...SHARED, adam: "row-sparse", microBatchRows: 60 } as const;
 const wide: ModelConfig = { ...smallLstm, wide: 5 };
 const trainings: Record<string, (gpu: Gpu) => Promise<Bound>> = {
-  "dense Adam": (gpu) => createShannonTraining(gpu, manyItems, wide, SHARED),
-  "row-sparse Adam, of a batch in parts": (gpu) => createShannonTraining(gpu, manyItems, wide, sparse),
+  "dense Adam": (gpu) => trainShannon(gpu, manyItems, wide, SHARED),
+  "row-sparse Adam, of a batch in parts": (gpu) => trainShannon(gpu, manyItems, wide, sparse),
   "the game, of a batch in parts": (gpu) =>
-    createGameTraining(gpu, manyItems, smallLstm, { ...sparse, generatorWarmup: 2 }),
+    trainGame(gpu, manyItems, smallLstm, { ...sparse, generatorWarmup: 2 }),
 };
 for (const [name, make] of Object.entries(trainings)) {
   Deno.test(`parameters larger together than a binding are trained to the same bits: ${name}`, () =>

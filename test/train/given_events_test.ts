@@ -12,7 +12,7 @@ import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import type { TrainingPage } from "./trainings.ts";
-import { assertWithin, createGameTraining, createShannonTraining, logOfPages, SIZE } from "./trainings.ts";
+import { assertWithin, logOfPages, SIZE, trainGame, trainShannon } from "./trainings.ts";
 
 const models: Record<string, ModelConfig> = { LSTM: smallLstm, PW: smallPw };
 const given = createSmallLog(31, { ...SIZE, width: WIDTH, given: 0.4 });
@@ -48,7 +48,7 @@ for (const [name, config] of Object.entries(models)) {
         { history: [40], page: [1], clicked: 0 },
       ];
       const log = pagesAfterHistory(given, users);
-      using own = await createShannonTraining(gpu, log, config, { batchSize: 4 }, { validate: false });
+      using own = await trainShannon(gpu, log, config, { batchSize: 4 }, { validate: false });
       let expected = 0;
       for (const { history, page, clicked } of users) {
         const u = await own.model.score({ history, page });
@@ -62,7 +62,7 @@ for (const [name, config] of Object.entries(models)) {
   Deno.test(`figures of an evaluation leave given events out: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const sizes = { batchSize: 9, validateEvery: 2, evaluationShards: 3 };
-      using own = await createShannonTraining(gpu, given, config, sizes);
+      using own = await trainShannon(gpu, given, config, sizes);
       const { model, trainer } = own;
       const users = listUsers(given, "validation");
       using evaluation = await NetworkEvaluation.ofModel(model, given, users, {
@@ -89,9 +89,7 @@ for (const [name, config] of Object.entries(models)) {
 Deno.test("a game's figures leave given events out", () =>
   withGpu(undefined, async (gpu) => {
     for (const skipNoClick of [false, true]) {
-      using own = await createGameTraining(gpu, given, smallLstm, { batchSize: 9, skipNoClick }, {
-        validate: false,
-      });
+      using own = await trainGame(gpu, given, smallLstm, { batchSize: 9, skipNoClick }, { validate: false });
       const { model, trainer } = own;
       const users = listUsers(given, "test");
       const played = buildGameOptions(model, trainer.config);
@@ -113,7 +111,7 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
       [[[3, 4], 1], past(0)],
       [past(1), [[2, 3], -1]],
     ]);
-    using own = await createShannonTraining(gpu, log, smallLstm, { batchSize: 3 }, { validate: false });
+    using own = await trainShannon(gpu, log, smallLstm, { batchSize: 3 }, { validate: false });
     const { model, trainer } = own;
     await assert.rejects(trainer.step([0]), /got 1 users whose 2 events are all context events/);
     using evaluation = await NetworkEvaluation.ofModel(model, log, [0, 1, 2], {
@@ -129,7 +127,7 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
     );
     const none = { ...log, eventClick: log.eventClick.with(2, NONE) };
     await assert.rejects(
-      createGameTraining(gpu, none, smallLstm, { batchSize: 3 }, { validate: false }),
+      trainGame(gpu, none, smallLstm, { batchSize: 3 }, { validate: false }),
       /Expected clicks among the train users/,
     );
   }));
@@ -168,7 +166,7 @@ Deno.test("where pages hold several clicks, P(no click) is that of pages as user
     checkLog(log, ["train", "test"]);
     const config = { ...noHistory, dims: [] };
     const catchError = async (on: ClickLog) => {
-      using own = await createShannonTraining(gpu, on, config, { batchSize: 250, learningRate: 0.1 }, {
+      using own = await trainShannon(gpu, on, config, { batchSize: 250, learningRate: 0.1 }, {
         validate: false,
       });
       const { model, trainer } = own;

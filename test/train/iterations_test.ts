@@ -15,7 +15,7 @@ import { createOpBench } from "../../src/selftest/ops/op_bench.ts";
 import { chunks } from "../../src/selftest/ops/op_batches.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { createGameTraining, createShannonTraining, type TestTraining } from "./trainings.ts";
+import { type TestTraining, trainGame, trainShannon } from "./trainings.ts";
 
 const log = createSmallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
 const model = { ...defaultModel, lstmUnits: 4, dims: [6] };
@@ -33,15 +33,12 @@ const stages: Record<
   (gpu: Gpu, seed: number, itemDropout: number) => Promise<TestTraining<AnyTrainer>>
 > = {
   Shannon: (gpu, seed, itemDropout) =>
-    createShannonTraining(gpu, log, model, { seed, batchSize: 15, learningRate: STILL, itemDropout }, {
+    trainShannon(gpu, log, model, { seed, batchSize: 15, learningRate: STILL, itemDropout }, {
       ...{ seed: 1, validate: false },
     }),
   adversarial: (gpu, seed, itemDropout) => {
     const rates = { generatorLearningRate: STILL, rewardLearningRate: STILL, generatorWarmup: 0 };
-    return createGameTraining(gpu, log, model, { ...rates, batchSize: 15, itemDropout }, {
-      seed,
-      validate: false,
-    });
+    return trainGame(gpu, log, model, { ...rates, batchSize: 15, itemDropout }, { seed, validate: false });
   },
 };
 
@@ -166,10 +163,8 @@ Deno.test("learning rate: both stages take the staircase down where it has a bor
       const found: number[] = [];
       for (const kind of ["Shannon", "adversarial"] as const) {
         using own = kind === "Shannon"
-          ? await createShannonTraining(gpu, log, model, { batchSize: 15, learningRate: 1e-3 }, {
-            validate: false,
-          })
-          : await createGameTraining(gpu, log, model, { ...rates, batchSize: 15, behaviourSd: 0.3 }, {
+          ? await trainShannon(gpu, log, model, { batchSize: 15, learningRate: 1e-3 }, { validate: false })
+          : await trainGame(gpu, log, model, { ...rates, batchSize: 15, behaviourSd: 0.3 }, {
             validate: false,
           });
         const { trainer } = own;

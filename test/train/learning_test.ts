@@ -22,7 +22,7 @@ import { AS_USERS_HAVE_IT, runBench, runScriptForJson } from "../command_check.t
 import { withFolder } from "../prepared_folder.ts";
 import { findRealData } from "../real_data.ts";
 import { allSizes } from "../all_sizes.ts";
-import { assertWithin, createShannonTraining } from "./trainings.ts";
+import { assertWithin, trainShannon } from "./trainings.ts";
 import { meanSpearman } from "../../src/data/ranking.ts";
 
 interface Training {
@@ -109,7 +109,7 @@ async function rankings(gpu: Gpu, sizes: Sizes): Promise<Ranking> {
   const { log, truth } = pagedShop(3, sizes, sizes[0] === 40 ? 100 : 300);
   const users = listUsers(log, "validation");
   const training = { batchSize: 25, learningRate: 3e-3 };
-  using begun = await createShannonTraining(gpu, log, defaultModel, training, { seed: 1, validate: false });
+  using begun = await trainShannon(gpu, log, defaultModel, training, { seed: 1, validate: false });
   const { model } = begun;
   await begun.trainer.run(150);
   const options = { seed: 1, evaluationShards: 0, validate: false };

@@ -25,7 +25,7 @@ import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { makeRunConfig } from "../run/folder_check.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
-import { createGameTraining, createShannonTraining } from "./trainings.ts";
+import { trainGame, trainShannon } from "./trainings.ts";
 
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -113,9 +113,7 @@ async function shannonOn(
   microBatchRows: number | null = null,
 ) {
   const begun = beginning(gpu, clicks, config);
-  using own = await createShannonTraining(gpu, clicks, begun, { ...training, microBatchRows }, {
-    windowBatches,
-  });
+  using own = await trainShannon(gpu, clicks, begun, { ...training, microBatchRows }, { windowBatches });
   const { model, trainer } = own;
   assert.equal(trainer.batchParts > 1, microBatchRows !== null);
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
@@ -133,7 +131,7 @@ async function gameOn(
   generator: "network" | "exact",
   windowBatches?: number,
 ) {
-  using own = await createGameTraining(gpu, clicks, beginning(gpu, clicks, config), {
+  using own = await trainGame(gpu, clicks, beginning(gpu, clicks, config), {
     ...adversarial,
     generator,
   }, { ...{ seed: 2, evaluationShards: 2, windowBatches } });
@@ -253,7 +251,7 @@ const followsBatches = (growing: boolean) =>
     const capacities: unknown[] = [];
     for (const users of [1000, 20_000]) {
       const source = new Watched(new MemoryLog(evenLog(users, growing)));
-      using own = await createShannonTraining(gpu, source, smallLstm, { ...training, batchSize: 5 }, {
+      using own = await trainShannon(gpu, source, smallLstm, { ...training, batchSize: 5 }, {
         windowBatches: 8,
       });
       const { model, trainer } = own;
@@ -290,10 +288,7 @@ Deno.test("a step by hand takes any users of a log on disk; those that are refus
     const disk = files.source;
     const results: unknown[] = [];
     for (const clicks of [log, disk]) {
-      using own = await createShannonTraining(gpu, clicks, smallLstm, training, {
-        validate: false,
-        windowBatches: 1,
-      });
+      using own = await trainShannon(gpu, clicks, smallLstm, training, { validate: false, windowBatches: 1 });
       const { model, trainer } = own;
       await assert.rejects(trainer.step([150]), /Expected a user in 0\.\.149, got 150/);
       await assert.rejects(trainer.step([-1]), /Expected a user in 0\.\.149, got -1/);
@@ -311,7 +306,7 @@ Deno.test("validation users: as many as are wanted, the same for a seed, from me
     using files = packed(log);
     const disk = files.source;
     const validations = async (clicks: ClickLog | LogSource, change: Partial<typeof training>) => {
-      using own = await createShannonTraining(gpu, clicks, smallLstm, { ...training, ...change });
+      using own = await trainShannon(gpu, clicks, smallLstm, { ...training, ...change });
       const seen: number[] = [];
       await own.trainer.run(5, { onValidation: ({ nll }) => seen.push(nll) });
       return seen[0];
@@ -332,7 +327,7 @@ Deno.test("too many validation users of a log on disk are refused before anythin
       value: Uint32Array.from({ length: 31 }, (_, u) => 600_000 * Math.min(u, 10) + 6 * Math.max(0, u - 10)),
     });
     await assert.rejects(
-      createShannonTraining(gpu, source, smallLstm, { ...training, batchSize: 2 }),
+      trainShannon(gpu, source, smallLstm, { ...training, batchSize: 2 }),
       (error) =>
         error instanceof UserError &&
         /at most 4,194,304 displayed items.*the 10 of even have 6,000,000.*--validation-users 6$/.test(

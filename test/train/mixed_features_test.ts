@@ -23,12 +23,12 @@ import { createSmallLog, toDenseLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import {
   assertWithin,
-  createGameTraining,
-  createShannonTraining,
   followTrajectory,
   SIZE,
   type TestTraining,
   toWideWeights,
+  trainGame,
+  trainShannon,
   withPositionWeights,
 } from "./trainings.ts";
 import { isUserError } from "../run/folder_check.ts";
@@ -75,7 +75,7 @@ for (const [kind, name, shapes] of followed) {
 }
 
 async function train(gpu: Gpu, log: ClickLog, config: ModelConfig, weights: Weights, more = {}) {
-  using own = await createShannonTraining(gpu, log, config, { ...training, ...more }, { weights });
+  using own = await trainShannon(gpu, log, config, { ...training, ...more }, { weights });
   const { trainer, model } = own;
   const losses: number[] = [];
   await trainer.run(20, {
@@ -121,7 +121,7 @@ for (const [name, config] of Object.entries(models)) {
       };
       const run = async (log: ClickLog, weights?: Weights) => {
         const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 5 }));
-        using played = await createGameTraining(gpu, log, model, own);
+        using played = await trainGame(gpu, log, model, own);
         const { trainer } = played;
         if (weights) trainer.setWeights(weights);
         const start = await trainer.weights();
@@ -150,8 +150,8 @@ for (const [name, config] of Object.entries(models)) {
         const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 3 }));
         const more = { adam, validateEvery: 5 };
         using own: TestTraining<Trainer | AdversarialTrainer> = plays
-          ? await createGameTraining(gpu, log, model, { ...more, generatorWarmup: 0 })
-          : await createShannonTraining(gpu, log, model, { ...training, ...more });
+          ? await trainGame(gpu, log, model, { ...more, generatorWarmup: 0 })
+          : await trainShannon(gpu, log, model, { ...training, ...more });
         const { trainer } = own;
         await trainer.run(15);
         return await trainer.state();

@@ -15,12 +15,12 @@ import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import {
   assertWithin,
-  createShannonTraining,
   followTrajectory,
   logOfPages,
   logs,
   SIZE,
   type TrainingPage,
+  trainShannon,
   withPositionWeights,
 } from "./trainings.ts";
 
@@ -145,7 +145,7 @@ Deno.test("a step has at most 24 dispatches", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
       const config = { ...defaultModel, lstmUnits: 20, dims: [64, 64] };
-      using own = await createShannonTraining(gpu, log, config, { batchSize: 10 }, { validate: false });
+      using own = await trainShannon(gpu, log, config, { batchSize: 10 }, { validate: false });
       const { trainer } = own;
       const programs = [trainer.program.layout, ...trainer.stepPrograms.map(({ program }) => program)];
       const dispatches = programs.reduce((sum, { dispatches }) => sum + dispatches.length, 0);
@@ -156,7 +156,7 @@ Deno.test("a step has at most 24 dispatches", () =>
 Deno.test("same seed, same bits; another seed, other bits", () =>
   withGpu(undefined, async (gpu) => {
     const run = async (seed: number) => {
-      using own = await createShannonTraining(gpu, logs.dense, smallLstm, { seed, batchSize: 11 }, { seed });
+      using own = await trainShannon(gpu, logs.dense, smallLstm, { seed, batchSize: 11 }, { seed });
       const losses: number[] = [];
       await own.trainer.run(30, {
         onStep: (r) => losses.push(r.nll),
@@ -174,7 +174,7 @@ Deno.test("steps by hand and steps in groups give the same bits", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
       const run = async (byHand: boolean) => {
-        using own = await createShannonTraining(gpu, log, smallLstm, { batchSize: 11 }, { validate: false });
+        using own = await trainShannon(gpu, log, smallLstm, { batchSize: 11 }, { validate: false });
         const { trainer, model } = own;
         assert.ok(trainer.plan.slices > 4, `${trainer.plan.slices} batches at once: the case is weak`);
         if (byHand) { for (let k = 0; k < 45; k++) await trainer.step(); }
@@ -189,7 +189,7 @@ Deno.test("validation figures and snapshots are those of the weights at their it
   withGpu(undefined, async (gpu) => {
     const log = logs["one-hot"];
     const training = { batchSize: 9, learningRate: 0.02, validateEvery: 3, evaluationShards: 3 };
-    const make = () => createShannonTraining(gpu, log, smallLstm, training, { seed: 4 });
+    const make = () => trainShannon(gpu, log, smallLstm, training, { seed: 4 });
     using own = await make();
     const { trainer } = own;
     const validations: { iteration: number; nll: number; prec1: number; prec2: number }[] = [];
@@ -247,7 +247,7 @@ Deno.test("a grid longer than an axis is folded, and gives the same bits; what c
   const log = createSmallLog(8, { users: 600, items: 300, width: 3, maxEvents: 4, maxPage: 6 });
   const run = (maxGrid?: number) =>
     withGpu("cpu", async (gpu) => {
-      using own = await createShannonTraining(gpu, log, smallLstm, { batchSize: 150 }, { validate: false });
+      using own = await trainShannon(gpu, log, smallLstm, { batchSize: 150 }, { validate: false });
       const { nll } = await own.trainer.step();
       return { nll, gradients: await own.model.gradients(), weights: await own.model.weights() };
     }, maxGrid);
@@ -289,8 +289,7 @@ for (const [kind, width] of [["cpu", 0], ["gpu", WIDTH]] as const) {
   Deno.test(`NaN and infinity reach the loss: ${width ? "dense" : "one-hot"}, ${kind} shapes`, () =>
     withGpu(kind, async (gpu) => {
       const log = createSmallLog(1, { users: 30, items: 12, width, maxEvents: 6 });
-      const make = () =>
-        createShannonTraining(gpu, log, { ...smallLstm, dims: [6, 7, 5] }, { batchSize: 10 });
+      const make = () => trainShannon(gpu, log, { ...smallLstm, dims: [6, 7, 5] }, { batchSize: 10 });
       using first = await make();
       const good = await first.model.weights();
       for (const value of [NaN, Infinity]) {
@@ -314,7 +313,7 @@ Deno.test("one broken utility of a page is enough", () =>
   withGpu(undefined, async (gpu) => {
     const log = createSmallLog(1, { users: 30, items: 12, width: 0, maxPage: 6, noClick: 0.5 });
     const make = () =>
-      createShannonTraining(gpu, log, { ...smallLstm, dims: [6] }, { batchSize: 10 }, { validate: false });
+      trainShannon(gpu, log, { ...smallLstm, dims: [6] }, { batchSize: 10 }, { validate: false });
     using first = await make();
     const good = await first.model.weights();
     const kernel = good.get("utility/layer1/item_kernel") ?? assert.fail();

@@ -18,7 +18,7 @@ import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { createRanksInMemory } from "../ranks_in_memory.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import type { TestTraining } from "./trainings.ts";
-import { assertNear, createGameTraining, createShannonTraining, logs, SIZE } from "./trainings.ts";
+import { assertNear, logs, SIZE, trainGame, trainShannon } from "./trainings.ts";
 import { isUserError } from "../run/folder_check.ts";
 
 type Any = TestTraining<ClickTrainer<ChoiceMetrics>>;
@@ -66,20 +66,18 @@ const oneHot = logs["one-hot"];
 const long = createSmallLog(21, { ...SIZE, maxEvents: 12, maxPage: 14, width: WIDTH });
 
 const cases: Record<string, Make> = {
-  "dense features, several chunks": (gpu, together) =>
-    createShannonTraining(gpu, long, small, every, { together }),
+  "dense features, several chunks": (gpu, together) => trainShannon(gpu, long, small, every, { together }),
   "PW, weight decay": (gpu, together) =>
-    createShannonTraining(gpu, oneHot, { ...smallPw, dims: [6] }, { ...every, weightDecay: 1 }, { together }),
-  "row-sparse": (gpu, together) => createShannonTraining(gpu, oneHot, small, sparse, { together }),
-  "row-sparse tokens": (gpu, together) => createShannonTraining(gpu, tokens, small, sparse, { together }),
-  "no history, events given": (gpu, together) =>
-    createShannonTraining(gpu, given, noHistory, every, { together }),
+    trainShannon(gpu, oneHot, { ...smallPw, dims: [6] }, { ...every, weightDecay: 1 }, { together }),
+  "row-sparse": (gpu, together) => trainShannon(gpu, oneHot, small, sparse, { together }),
+  "row-sparse tokens": (gpu, together) => trainShannon(gpu, tokens, small, sparse, { together }),
+  "no history, events given": (gpu, together) => trainShannon(gpu, given, noHistory, every, { together }),
   "both players, row-sparse": (gpu, together) =>
-    createGameTraining(gpu, oneHot, small, { ...sparse, generatorWarmup: 3 }, { together }),
+    trainGame(gpu, oneHot, small, { ...sparse, generatorWarmup: 3 }, { together }),
   "two steps of each player": (gpu, together) =>
-    createGameTraining(gpu, logs.dense, small, { ...every, generatorSteps: 2, rewardSteps: 2 }, { together }),
+    trainGame(gpu, logs.dense, small, { ...every, generatorSteps: 2, rewardSteps: 2 }, { together }),
   "the exact generator": (gpu, together) =>
-    createGameTraining(gpu, logs.dense, small, { ...every, generator: "exact" }, { together }),
+    trainGame(gpu, logs.dense, small, { ...every, generator: "exact" }, { together }),
 };
 
 for (const [name, make] of Object.entries(cases)) {
@@ -115,7 +113,7 @@ function computeMean([a, b]: readonly TrainerState[]): TrainerState {
 Deno.test("ranks: --sync-every 4 is four steps of each on its share, then the mean of weights and moments", async () => {
   using gpu = await openGpu();
   const make: Make = (gpu, together) =>
-    createShannonTraining(gpu, oneHot, small, sparse, { together, validate: together !== undefined });
+    trainShannon(gpu, oneHot, small, sparse, { together, validate: together !== undefined });
   const [first, second] = await withRanks(
     gpu,
     make,
@@ -146,7 +144,7 @@ Deno.test("ranks: --sync-every 4 is four steps of each on its share, then the me
 
 Deno.test("ranks: all begin where rank 0 stands, and stop at the same step when one of them is told to", async () => {
   using gpu = await openGpu();
-  const make: Make = (gpu, together) => createShannonTraining(gpu, oneHot, small, every, { together });
+  const make: Make = (gpu, together) => trainShannon(gpu, oneHot, small, every, { together });
   using before = await make(gpu);
   const begun = (await trained(before, 4)).state;
   const whole = await withRanks(gpu, make, [2], (of) => {
@@ -181,7 +179,7 @@ Deno.test("ranks: a state is that of rank 0, its best validations included", asy
 
 Deno.test("ranks: they pause where one of them wants to, and not where none does", async () => {
   using gpu = await openGpu();
-  const make: Make = (gpu, together) => createShannonTraining(gpu, oneHot, small, every, { together });
+  const make: Make = (gpu, together) => trainShannon(gpu, oneHot, small, every, { together });
   /** Only the first rank is asked. @returns the iterations at which it paused */
   const listPauses = async (wanted: number) => {
     const pauses: number[] = [];
@@ -205,7 +203,7 @@ Deno.test("ranks: they pause where one of them wants to, and not where none does
 Deno.test("ranks: weights that differ on one of them are found, by all", async () => {
   using gpu = await openGpu();
   const make: Make = (gpu, together) =>
-    createShannonTraining(gpu, oneHot, small, { validateEvery: 200 }, { together });
+    trainShannon(gpu, oneHot, small, { validateEvery: 200 }, { together });
   const results = await withRanks(gpu, make, [2], async (of) => {
     const [first, second] = of;
     const bias = "utility/output/bias";
@@ -237,7 +235,7 @@ Deno.test("ranks: shares take each user once; more ranks than users, or shares i
   const refused = async (size: number, more: object, message: RegExp) => {
     const joint = createDistributedContext(createRanksInMemory(size)[0] ?? assert.fail(), 1);
     await assert.rejects(
-      createShannonTraining(gpu, oneHot, small, { ...every, ...more }, { together: joint }),
+      trainShannon(gpu, oneHot, small, { ...every, ...more }, { together: joint }),
       isUserError(message),
     );
   };

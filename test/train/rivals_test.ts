@@ -15,7 +15,7 @@ import { tinyData } from "../small_models.ts";
 import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import { runScriptForJson } from "../command_check.ts";
 import type { TrainingPage } from "./trainings.ts";
-import { assertWithin, createGameTraining, createShannonTraining, logOfPages } from "./trainings.ts";
+import { assertWithin, logOfPages, trainGame, trainShannon } from "./trainings.ts";
 
 const PAGE = 5;
 const [EVENTS, USERS, ITEMS] = [6, 900, 40];
@@ -47,7 +47,7 @@ const logit: ModelConfig = { ...common, encoder: "none", dims: [] };
 async function fitted(gpu: Gpu, more: Partial<ModelConfig>) {
   const config = { ...logit, ...more } as ModelConfig;
   const training = { batchSize: listUsers(log, "train").length, learningRate: 0.05 };
-  using own = await createShannonTraining(gpu, log, config, training, { seed: 1, validate: false });
+  using own = await trainShannon(gpu, log, config, training, { seed: 1, validate: false });
   const { model, trainer } = own;
   await trainer.run(150);
   const weights = await model.weights();
@@ -149,7 +149,7 @@ Deno.test("a reward that is not of choices alone has no adversarial stage", () =
   withGpu(undefined, async (gpu) => {
     for (const more of [{ positions: 4 }, { loss: "logistic" } as const]) {
       await assert.rejects(
-        createGameTraining(gpu, log, { ...logit, ...more }),
+        trainGame(gpu, log, { ...logit, ...more }),
         /Expected a reward of choices.* Got one with (--position-bias 4|--loss logistic)/,
       );
     }

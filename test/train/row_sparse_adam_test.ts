@@ -16,12 +16,12 @@ import {
   assertSame,
   assertSameState,
   assertWithin,
-  checkResumedAlike,
-  createGameTraining,
-  createShannonTraining,
+  checkResume,
   logOfPages,
   SIZE,
+  trainGame,
   type TrainingPage,
+  trainShannon,
 } from "./trainings.ts";
 
 const RATE = 0.01;
@@ -77,7 +77,7 @@ for (const [name, config] of Object.entries(models)) {
     withGpu(undefined, async (gpu) => {
       const log = wholeLog();
       const run = async (adam: AdamKind) => {
-        using own = await createShannonTraining(gpu, log, config, { ...training, adam }, { seed: 3 });
+        using own = await trainShannon(gpu, log, config, { ...training, adam }, { seed: 3 });
         await own.trainer.run(15);
         return await own.trainer.state();
       };
@@ -113,10 +113,8 @@ const followed: readonly [string, ModelConfig, ClickLog][] = [
 for (const [name, config, log] of followed) {
   Deno.test(`row-sparse training follows f64 from dense gradients, step by step: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      using own = await createShannonTraining(gpu, log, config, { ...training, adam: "row-sparse" }, {
-        seed: 3,
-      });
-      using other = await createShannonTraining(gpu, log, config, training, { seed: 3, validate: false });
+      using own = await trainShannon(gpu, log, config, { ...training, adam: "row-sparse" }, { seed: 3 });
+      using other = await trainShannon(gpu, log, config, training, { seed: 3, validate: false });
       const [{ model, trainer }, { model: twin, trainer: dense }] = [own, other];
       const dispatches = (of: typeof trainer) => of.stepPrograms.flatMap(({ program }) => program.dispatches);
       if (log === rare) assert.equal(dispatches(trainer).length, dispatches(dense).length + 2);
@@ -166,8 +164,8 @@ Deno.test("row-sparse training is resumed bit for bit, and keeps the best of a m
   withGpu(undefined, async (gpu) => {
     const log = { ...rare, items: { kind: "one-hot", count: 4000 } } as const;
     const config = { ...training, adam: "row-sparse", learningRate: 1e-3, validateEvery: 3 } as const;
-    const make = () => createShannonTraining(gpu, log, defaultModel, config, { seed: 6 });
-    using whole = await checkResumedAlike(make, 7, 15);
+    const make = () => trainShannon(gpu, log, defaultModel, config, { seed: 6 });
+    using whole = await checkResume(make, 7, 15);
     assert.ok(whole.model.parameters.length > 2 * 4 * 2 ** 16);
     using third = await make();
     await third.trainer.run(whole.trainer.best.loss.iteration);
@@ -188,10 +186,10 @@ for (const generator of ["network", "exact"] as const) {
         generatorWarmup: 0,
         adam: "row-sparse",
       };
-      const make = () => createGameTraining(gpu, rare, { ...smallLstm, kernelSd: 0.3 }, config);
+      const make = () => trainGame(gpu, rare, { ...smallLstm, kernelSd: 0.3 }, config);
       using start = await make();
       const before = await start.trainer.weights();
-      using whole = await checkResumedAlike(make, 2, 4);
+      using whole = await checkResume(make, 2, 4);
       const state = await whole.trainer.state();
 
       const users = new Set([1, 2, 3, 4].flatMap((t) => Array.from(whole.trainer.drawBatch(t))));

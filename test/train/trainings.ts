@@ -53,10 +53,7 @@ function computeBorders(lengths: readonly number[]): Uint32Array<ArrayBuffer> {
   return Uint32Array.from([0, ...lengths], (length) => end += length);
 }
 
-type Options = Parameters<typeof Trainer.create>[3] & {
-  readonly seed?: number;
-  readonly weights?: Weights;
-};
+type Options = Parameters<typeof Trainer.create>[3] & { readonly seed?: number; readonly weights?: Weights };
 
 export class TestTraining<T extends { destroy(): void }> implements Disposable {
   constructor(readonly model: UserModel, readonly trainer: T) {}
@@ -68,7 +65,7 @@ export class TestTraining<T extends { destroy(): void }> implements Disposable {
 }
 
 /** Creates a Shannon stage that frees its model. @param more config besides batches of 13 users */
-export async function createShannonTraining(
+export async function trainShannon(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
   of: ModelConfig | UserModel,
@@ -83,7 +80,7 @@ export async function createShannonTraining(
 }
 
 /** Creates an adversarial stage with a small generator. @param more config besides batches of 13 users */
-export async function createGameTraining(
+export async function trainGame(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
   of: ModelConfig | UserModel,
@@ -111,7 +108,7 @@ async function over<T extends { destroy(): void }>(
 }
 
 /** Asserts that `end` steps equal a training that stops after `part` of them and resumes from its state. */
-export async function checkResumedAlike<T extends Trainer | AdversarialTrainer>(
+export async function checkResume<T extends Trainer | AdversarialTrainer>(
   make: () => Promise<TestTraining<T>>,
   part: number,
   end: number,
@@ -194,7 +191,7 @@ export function toWideWeights(weights: Weights): Weights {
 /** Compares ten steps with f64: losses, gradients and final weights. Frees the model. */
 export async function followTrajectory(model: UserModel, log: ClickLog): Promise<void> {
   const learningRate = 0.01;
-  using own = await createShannonTraining(model.gpu, log, model, { learningRate }, { validate: false });
+  using own = await trainShannon(model.gpu, log, model, { learningRate }, { validate: false });
   const { trainer } = own;
   const dense = log.items.kind === "mixed" ? toDenseLog(log) : log;
   const specs = listModelParameters(getItemsShape(dense.items), model.config);
