@@ -112,7 +112,7 @@ export async function withCopy(use: (folder: string) => Promise<void>): Promise<
   await use(await copySet());
 }
 
-export async function expectTrainRefusal(
+export async function expectRefused(
   folder: string,
   says: RegExp | string,
   what?: string,

@@ -21,14 +21,14 @@ function getKernelKind(path: string): KernelKind {
 }
 
 /** Returns the path within kernels/. @throws Error unless the kernel is shipped or a step */
-export function findKernelPath(name: string): string {
+export function findKernel(name: string): string {
   const path = listKernelFiles("shipped", "steps").find((path) => getKernelName(path) === name);
   if (path === undefined) throw new Error(`kernels/ has no ${name}.wgsl`);
   return path;
 }
 
 /** @param path within kernels/ */
-export function readKernelFile(path: string): string {
+export function readKernel(path: string): string {
   return Deno.readTextFileSync(new URL(path, kernels));
 }
 
@@ -42,12 +42,12 @@ export function listKernelNames(...kinds: readonly KernelKind[]): string[] {
 
 /** @param path within kernels/ */
 export function isForCpu(path: string): boolean {
-  return /^\/\/ For {2,}a CPU adapter/m.test(readKernelFile(path));
+  return /^\/\/ For {2,}a CPU adapter/m.test(readKernel(path));
 }
 
 /** Returns the comment at the start of a kernel. @param path within kernels/ */
 export function readHeader(path: string): string {
-  const text = readKernelFile(path);
+  const text = readKernel(path);
   return text.slice(0, text.search(/^(?!\/\/)/m));
 }
 

@@ -56,7 +56,7 @@ export const prepareInRounds =
     return { ...begun, variables: { ...begun.variables, rows_at_once } };
   };
 
-export async function expectPrepareRefusal(
+export async function expectRefused(
   folder: string,
   recipe: PreparationRecipe,
   says: RegExp | string,

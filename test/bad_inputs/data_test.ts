@@ -54,19 +54,9 @@ const logs: readonly BadInput[] = [
     "files of one format",
   ),
   of("an ending that is not known", "log.xlsx", good, "expected a file whose name ends in .csv"),
-  of(
-    "gzip that is cut",
-    "log.csv.gz",
-    compressText(good).slice(0, 60),
-    "the compressed file is cut off or damaged",
-  ),
+  of("cut gzip", "log.csv.gz", compressText(good).slice(0, 60), "the compressed file is cut off or damaged"),
   of("Parquet that is text", "log.parquet", good, "log.parquet"),
-  of(
-    "JSON nested 10,000 deep",
-    "log.json",
-    `{"uid":${"[".repeat(10_000)}${"]".repeat(10_000)}}\n`,
-    "log.json",
-  ),
+  of("JSON 10,000 deep", "log.json", `{"uid":${"[".repeat(10_000)}${"]".repeat(10_000)}}\n`, "log.json"),
   csv("an empty file", "", "log.csv is empty"),
   csv("a header alone", HEAD, "Nothing is left of the source"),
   csv("NUL bytes", new Uint8Array(2000), "log.csv"),
@@ -83,26 +73,11 @@ const logs: readonly BadInput[] = [
     "20 pages",
     fine,
   ),
-  csv(
-    "ids of any text",
-    HEAD + '"$(touch x)","\'; DROP TABLE users; --",1600000000,1\n' + rows(1),
-    "2 pages",
-    fine,
-  ),
+  csv("odd ids", HEAD + '"$(touch x)","\'; DROP TABLE users; --",1600000000,1\n' + rows(1), "2 pages", fine),
   ...["SELECT 1; COPY (SELECT 1) TO 'DIR/x.csv'", "SELECT 1 FROM missing"].map((text) =>
-    makeCase(
-      `the text ${text}`,
-      `data log --query DIR/log.sql ${ENGINE}`,
-      makeFile("log.sql", text),
-      "log.sql",
-    )
+    makeCase(`text ${text}`, `data log --query DIR/log.sql ${ENGINE}`, makeFile("log.sql", text), "log.sql")
   ),
-  makeCase(
-    "a SELECT that is not there",
-    `data log --query DIR/log.sql ${ENGINE}`,
-    makeNothing,
-    "found no such file",
-  ),
+  makeCase("a missing SELECT", `data log --query DIR/log.sql ${ENGINE}`, makeNothing, "found no such file"),
   makeCase(
     "features that are not there",
     `${LOG} --source DIR/log.csv --features DIR/f.csv`,
@@ -129,18 +104,8 @@ const others: readonly BadInput[] = [
     describe: no folder | data describe DIR/none | Expected a prepared data set
     check: no folder | data check DIR/none | Expected a prepared data set
   `,
-  makeCase(
-    "merge: items of other features",
-    "data merge demo DIR/log.tsv",
-    makeLog(),
-    "same features as those of demo",
-  ),
-  makeCase(
-    "example: files of the user's",
-    "data example --out DIR/x",
-    makeFile("x/log.csv", "mine"),
-    "log.csv",
-  ),
+  makeCase("merge: features", "data merge demo DIR/log.tsv", makeLog(), "same features as those of demo"),
+  makeCase("example: user's files", "data example --out DIR/x", makeFile("x/log.csv", "mine"), "log.csv"),
   makeCase(
     "describe: a table that is cut",
     "data describe DIR/set",

@@ -19,14 +19,7 @@ import { UserError } from "../../src/user_error.ts";
 import { countRuns, damagedBytes, damagedJson, drawDamagedText, nasty } from "./damage.ts";
 import { makeRecipe, prepareIn, withFolder } from "../prepared_folder.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
-import {
-  COLUMNS,
-  computeLogMark,
-  goodManifest,
-  makeGoodSnapshot,
-  makePaperText,
-  run,
-} from "./good_inputs.ts";
+import { COLUMNS, computeLogMark, goodManifest, makeGoodSnapshot, makeLogText, run } from "./good_inputs.ts";
 import * as v from "../../src/schema.ts";
 import { Command, type Option } from "commander";
 import { parse } from "../../src/cli/command_options.ts";
@@ -74,7 +67,7 @@ function countRows(text: string): { rows: number; pages: number; clicks: number 
 
 Deno.test("a damaged log in the paper's layout is refused, or read as it stands", () =>
   withEmptyFolder(async (folder) => {
-    const good = makePaperText().split("\n").slice(0, 60).join("\n") + "\n";
+    const good = makeLogText().split("\n").slice(0, 60).join("\n") + "\n";
     const path = `${folder}/log.tsv`;
     let read = 0;
     await fc.assert(

@@ -18,7 +18,7 @@ export const COLUMNS = ["session_new_index", "Time", "item_new_index", "is_click
 let text: string | undefined;
 
 /** Returns a log of 90 users, a third per split, over 30 items. */
-export function makePaperText(): string {
+export function makeLogText(): string {
   if (text === undefined) {
     const path = Deno.makeTempFileSync({ prefix: "clickgan-bad-" });
     try {
@@ -35,7 +35,7 @@ export function makeLog(
   change: (text: string) => FileContent = (text) => text,
   name = "log.tsv",
 ): FileMaker {
-  return (folder) => makeFile(name, change(makePaperText()))(folder);
+  return (folder) => makeFile(name, change(makeLogText()))(folder);
 }
 
 export function makePaperRows(rows: readonly (readonly (string | number)[])[]): FileMaker {

@@ -2,7 +2,7 @@ import type { BadInput, FileMaker } from "./corpus.ts";
 import { assertRefused, makeAll, makeCase, makeNothing } from "./corpus.ts";
 import { splitArgs } from "../command_check.ts";
 import { makeFile, makeFolder } from "./files.ts";
-import { makeLog, makePaperText, makeSnapshot, run } from "./good_inputs.ts";
+import { makeLog, makeLogText, makeSnapshot, run } from "./good_inputs.ts";
 
 const QUICK = "--batch-size 12 --iterations 2 --validate-every 1 --dims 8 --lstm-units 4";
 const TRAIN = `train --data DIR/log.tsv ${QUICK}`;
@@ -51,7 +51,7 @@ const system: readonly BadInput[] = [
   makeCase(
     "a log whose name is odd is read",
     ["train", "--data", 'DIR/it\'s "$(odd)" \u96ea.tsv', ...splitArgs(QUICK)],
-    makeFile('it\'s "$(odd)" \u96ea.tsv', makePaperText()),
+    makeFile('it\'s "$(odd)" \u96ea.tsv', makeLogText()),
     "90 users, 242 events",
     { code: 0, leaves: ["run/"] },
   ),

@@ -79,11 +79,7 @@ const data: readonly BadInput[] = [
     ...train("users who never click have no precision", makePaperRows(allParts(3, false)), "prec@1 -"),
     ...{ code: 0, leaves: ["run/"] },
   },
-  onSet(
-    "a folder without a manifest",
-    makeFolder("set"),
-    "Expected a prepared data set, a folder with a manifest.json",
-  ),
+  onSet("no manifest", makeFolder("set"), "Expected a prepared data set, a folder with a manifest.json"),
   onSet("a manifest that is none", makeSet({ manifest: "[]" }), "is not a manifest of a prepared data set"),
   onSet("a table of pages that is cut", makeAll(makeSet(), cut("set/pages.parquet", 300)), "pages.parquet"),
   onSet("a set that is a loop of links", link("set", "DIR/set"), "set"),
@@ -123,12 +119,7 @@ const saveDirs: readonly BadInput[] = [
     "holds .keep",
     "Choose another --save-dir",
   ]),
-  saveDir(
-    "a config.json of another program",
-    "DIR/mine",
-    makeFile("mine/config.json", "{}"),
-    "Continue it with --resume",
-  ),
+  saveDir("a foreign config", "DIR/mine", makeFile("mine/config.json", "{}"), "Continue it with --resume"),
   saveDir("a quoted name", "DIR/it's", makeFile("it's/config.json", "{}"), "--resume '…it'\\''s'"),
   saveDir("below a file", "DIR/log.tsv/run", makeNothing, "log.tsv"),
   saveDir("a link to nothing", "DIR/gone", link("gone", "DIR/nowhere/deep"), "gone"),
@@ -165,18 +156,10 @@ const resumed: readonly BadInput[] = [
   resume("a config with a setting more", config({ "training.momentum": 0.9 }), DAMAGED),
   resume("a config of data of no kind", config({ "data.kind": "csv" }), DAMAGED),
   resume("a config nested 100,000 deep", run(makeFile("old/config.json", "[".repeat(100_000))), DAMAGED),
-  resume(
-    "a config that is a folder",
-    run(remove("old/config.json"), makeFolder("old/config.json")),
-    "config.json",
-  ),
+  resume("a folder as config", run(remove("old/config.json"), makeFolder("old/config.json")), "config.json"),
   resume("a path with NUL", config({ "data.path": "a\0b" }), "error: "),
   resume("data that are gone", config({ "data.path": "/nowhere/log.tsv" }), "/nowhere/log.tsv"),
-  resume(
-    "data that have changed",
-    run(alterFile("log.tsv", (log) => Uint8Array.of(...log, 10))),
-    "has changed since",
-  ),
+  resume("changed data", run(alterFile("log.tsv", (log) => Uint8Array.of(...log, 10))), "has changed since"),
   resume("more users a batch", config({ "training.batchSize": 31 }), "Expected a batch of at most 30 users"),
   resume("other layers than the snapshot", config({ "model.dims": [9] }), "utility/layer1/bias"),
   {
@@ -189,16 +172,8 @@ const resumed: readonly BadInput[] = [
   },
   resume("no last snapshot", run(remove("old/last.safetensors")), "last.safetensors"),
   resume("a last snapshot that is cut", run(cut("old/last.safetensors", -1)), "last.safetensors…truncated"),
-  resume(
-    "a last snapshot that says nothing of its logs",
-    last((m) => void delete m.logs),
-    "does not hold the state",
-  ),
-  resume(
-    "a last snapshot of another iteration",
-    last((m) => void (m.iteration = "3")),
-    "a snapshot of iteration 4",
-  ),
+  resume("a last snapshot without logs", last((m) => void delete m.logs), "does not hold the state"),
+  resume("another iteration", last((m) => void (m.iteration = "3")), "a snapshot of iteration 4"),
   resume("no best snapshot", run(remove("old/best-prec1.safetensors")), "best-prec1.safetensors"),
   resume(
     "a best snapshot of another iteration",
@@ -243,24 +218,9 @@ const starts: readonly BadInput[] = [
     "is not a finite number",
     "smaller weights to start from",
   ], { leaves: ["run/"] }),
-  init(
-    "a folder of seeds",
-    "DIR/s",
-    makeAll(makeLog(), makeFile("s/seeds.json", "{}")),
-    "name one of its seeds",
-  ),
-  init(
-    "a run without its best snapshot",
-    "DIR/old",
-    run(remove("old/best-prec1.safetensors")),
-    "a best-prec1 snapshot",
-  ),
-  init(
-    "a run on other data",
-    "DIR/old",
-    makeAll(run(), makeLog((text) => text + "\n")),
-    "of a run on the same data",
-  ),
+  init("seeds' folder", "DIR/s", makeAll(makeLog(), makeFile("s/seeds.json", "{}")), "name one of its seeds"),
+  init("no best snapshot", "DIR/old", run(remove("old/best-prec1.safetensors")), "a best-prec1 snapshot"),
+  init("other data", "DIR/old", makeAll(run(), makeLog((text) => text + "\n")), "of a run on the same data"),
 ];
 
 const seed = (name: string, change: FileMaker, says: string, more = {}) =>
@@ -298,11 +258,7 @@ const stages: readonly BadInput[] = [
     makeSnapshot(undefined, "old/adversarial/last.safetensors"),
     "adversarial/last.safetensors",
   ),
-  stage(
-    "a config without a generator",
-    alterJson("old/config.json", { "adversarial.generator": undefined }),
-    DAMAGED,
-  ),
+  stage("no generator", alterJson("old/config.json", { "adversarial.generator": undefined }), DAMAGED),
 ];
 
 const LINUX = { only: Deno.build.os === "linux" };
@@ -324,11 +280,7 @@ const paths: readonly BadInput[] = [
   makeCase("a name on two lines", ["train", "--data", "DIR/a\nb.tsv"], makeNothing, "no such file"),
   train("a dangling link", link("log.tsv", "DIR/gone"), "log.tsv"),
   train("a FIFO", makeFifo("log.tsv"), "FIFO"),
-  train(
-    "a file of 100 GB",
-    makeSparseFile("log.tsv", 1e11),
-    "100,000,000,000 bytes…expected at most 500,000,000",
-  ),
+  train("100 GB", makeSparseFile("log.tsv", 1e11), "100,000,000,000 bytes…expected at most 500,000,000"),
   ...makeCases(makeLog(), `train --data DIR/log.tsv ${QUICK} --save-dir`, LINUX)`
     a run in /proc | /proc/clickgan | /proc/clickgan
     a run below a device | /dev/null/run | /dev/null

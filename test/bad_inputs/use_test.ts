@@ -167,7 +167,7 @@ const searches: readonly BadInput[] = [
     reproduce: an unknown model | reproduce --models baseline | Expected --models among baseline-64-64,
     reproduce: no file | reproduce --data DIR/log.tsv | log.tsv
   `,
-  tune("a folder that holds something else", makeFile("tune/notes.txt", "x"), "holds notes.txt"),
+  tune("a foreign folder", makeFile("tune/notes.txt", "x"), "holds notes.txt"),
   tune("a search that is a folder", makeFolder("tune/tune.json"), "tune.json"),
   tune("a search that is an array", search([]), "tune.json is damaged"),
   tune("a search of an iteration below 0", search({ ...SEARCH, rungs: [-10] }), "tune.json is damaged"),
@@ -191,18 +191,8 @@ const searches: readonly BadInput[] = [
     "README.md to have the lines <!-- reproduce log -->",
   ),
   reproduce("a README that is not there", `--readme DIR/README.md ${FEW}`, log(120), "README.md"),
-  reproduce(
-    "a folder that holds something else",
-    "",
-    makeAll(log(120), makeFile("experiments/n.txt", "x")),
-    "holds n.txt",
-  ),
-  reproduce(
-    "an experiment of other data",
-    "",
-    experiment({ data: "other.tsv" }),
-    "but data is other.tsv there",
-  ),
+  reproduce("a foreign folder", "", makeAll(log(120), makeFile("experiments/n.txt", "x")), "holds n.txt"),
+  reproduce("other data", "", experiment({ data: "other.tsv" }), "but data is other.tsv there"),
   reproduce("an experiment of no seeds", "", experiment({ seeds: [] }), "experiment.json is damaged"),
   reproduce("a model that is none", "", experiment({ models: [{ name: 1 }] }), "experiment.json is damaged"),
 ];
@@ -234,24 +224,12 @@ const reports: readonly BadInput[] = [
   `,
   report("a config that is cut", run(cut("old/config.json", 99)), "config.json is damaged"),
   report("neither rows nor logs", run(NO_LOGS), "found none yet"),
-  report(
-    "a result without rows",
-    run(NO_LOGS, makeFile("old/result.json", '{"iteration":4,"test":[]}')),
-    "found no row",
-  ),
+  report("no rows", run(NO_LOGS, makeFile("old/result.json", '{"iteration":4,"test":[]}')), "found no row"),
   report("a result that is an array", result("[]"), "result.json is damaged"),
   report("a result whose iteration is text", result('{"iteration": "4"}'), "result.json is damaged"),
-  report(
-    "a result whose test is an object",
-    result('{"iteration": 4, "test": {}}'),
-    "result.json is damaged",
-  ),
+  report("a test as an object", result('{"iteration": 4, "test": {}}'), "result.json is damaged"),
   report("a log that is a folder", run(remove("old/train.csv"), makeFolder("old/train.csv")), "train.csv"),
-  report(
-    "a log that is binary",
-    run(makeFile("old/train.csv", "\0\n\0\n")),
-    "train.csv:1: expected a header",
-  ),
+  report("a binary log", run(makeFile("old/train.csv", "\0\n\0\n")), "train.csv:1: expected a header"),
   report("an experiment that is empty", makeFile("old/experiment.json", ""), "experiment.json is damaged"),
   report(
     "an experiment whose folder leads out",
@@ -301,27 +279,11 @@ const simulations: readonly BadInput[] = [
     a log of too few users | --write-log DIR/log --users 6 | Expected --users of at least 7
   `,
   pool("of nothing", "\n\n", "expected the ids of the items"),
-  pool(
-    "with an item that is not there",
-    "1\n2\n500\n",
-    'pool.txt:3: expected the id of an item of demo, got "500"',
-  ),
-  pool(
-    "with a space before an item",
-    "1\n 2\n3\n",
-    'pool.txt:2: expected the id of an item of demo, got " 2"',
-  ),
-  pool(
-    "with an item twice",
-    "1\n2\n3\n1\n",
-    'pool.txt:4: expected each item once, got "1", which stands at 1 already',
-  ),
+  pool("with an unknown item", "1\n2\n500\n", 'pool.txt:3: expected the id of an item of demo, got "500"'),
+  pool("with a leading space", "1\n 2\n3\n", 'pool.txt:2: expected the id of an item of demo, got " 2"'),
+  pool("repeated", "1\n2\n3\n1\n", 'pool.txt:4: expected each item once, got "1", which stands at 1 already'),
   pool("that runs out", "1\n2\n3\n", "Expected a pool of 4 items or more, got 3"),
-  pool(
-    "as a JSON list",
-    '[1, "2",\n3, "5\\n"]\n',
-    'pool.txt:4: expected the id of an item of demo, got "5\\n"',
-  ),
+  pool("as JSON", '[1, "2",\n3, "5\\n"]\n', 'pool.txt:4: expected the id of an item of demo, got "5\\n"'),
   ...makeCases(makeAll(makePaperRows(makeUserRows(0, 3, 0)), makeSnapshot()), "")`
     utilities of users who always click | simulate ${GIVEN} --reward utility | Expected --reward click: every page of log.tsv
     a plan for users who always click | policy train --save-dir DIR/policy ${GIVEN} --reward utility

@@ -24,13 +24,7 @@ import {
   listWrittenRanges,
 } from "../../src/profile/step_profile.ts";
 import { estimateMedianError, summarizeTimes } from "../../src/profile/timing.ts";
-import {
-  findKernelPath,
-  getKernelName,
-  listKernelFiles,
-  listKernelNames,
-  readKernelFile,
-} from "../kernel_files.ts";
+import { findKernel, getKernelName, listKernelFiles, listKernelNames, readKernel } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 import { probeKernels } from "../../src/profile/adapter_ceilings.ts";
 import type { BenchReport } from "../../src/profile/bench_report.ts";
@@ -225,11 +219,7 @@ Deno.test("a change within the spreads is noise; beyond them it is one, and rate
     "W0 LSTM: batch rank": "gone",
   });
   assert.equal(verdicts({ kernels: [makeKernel("W0 LSTM: adam", 121, 10)] })["W0 LSTM: adam"], "worse");
-  assert.equal(
-    verdicts({ kernels: [] })["W0 LSTM: adam"],
-    undefined,
-    "a part that was not measured is not gone",
-  );
+  assert.equal(verdicts({ kernels: [] })["W0 LSTM: adam"], undefined, "unmeasured parts remain");
 });
 
 Deno.test("without timestamps the wall clock is used", () =>
@@ -399,7 +389,7 @@ Deno.test("calls on the host are timed one by one, and on a rounded clock in sam
 
 Deno.test("which kernels read what they write is found in their texts", () => {
   const found = (name: string, set: readonly string[] = []) => {
-    const file = readKernelFile(findKernelPath(name));
+    const file = readKernel(findKernel(name));
     const text = set.reduce(
       (all, flag) => all.replace(`const ${flag} = false;`, `const ${flag} = true;`),
       file,
@@ -467,11 +457,7 @@ Deno.test("dispatches that are repeated on a coarse clock leave the bits of one 
 Deno.test("bench simulate: a peer that computes something else is found", () => {
   const right = { probability: 1e-7, slates: 0, loss: 1e-5, q: 1e-5 };
   assert.equal(findSimulationDisagreement(right), undefined);
-  assert.equal(
-    findSimulationDisagreement({ probability: 1e-7, slates: 0 }),
-    undefined,
-    "no lesson of many items",
-  );
+  assert.equal(findSimulationDisagreement({ probability: 1e-7, slates: 0 }), undefined, "many items");
   const wrong = { probability: 1e-3, slates: 0.02, loss: 3e-4, q: null };
   for (const [name, value] of Object.entries(wrong)) {
     assert.match(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describeMissingCompiler } from "../../bench/compiled/vulkan.ts";
 import * as v from "../../src/schema.ts";
-import { findKernelPath, readHeader, readKernelFile } from "../kernel_files.ts";
+import { findKernel, readHeader, readKernel } from "../kernel_files.ts";
 import { runBench } from "../command_check.ts";
 
 const missing = describeMissingCompiler();
@@ -41,7 +41,7 @@ export async function compileAll(
 
 /** Returns the part of a kernel's header after "compiled:". */
 function compiledPart(kernel: string): string {
-  const [, said = ""] = /compiled:((?:.*\n\/\/ {3})*.*)/.exec(readHeader(findKernelPath(kernel))) ?? [];
+  const [, said = ""] = /compiled:((?:.*\n\/\/ {3})*.*)/.exec(readHeader(findKernel(kernel))) ?? [];
   return said.replaceAll(/\n\/\/\s*/g, " ");
 }
 
@@ -96,7 +96,7 @@ function areFew({ gpu, subgroups }: { gpu: string; subgroups: number }): boolean
 }
 
 function readsVectors(kernel: string): boolean {
-  const text = readKernelFile(findKernelPath(kernel));
+  const text = readKernel(findKernel(kernel));
   const names = [...text.matchAll(/var<storage, read> (\w+): array<vec4f>/g)].map(([, name]) => name);
   return names.some((name) => new RegExp(`\\b${name}\\[(?:[^[\\]]|\\[[^\\]]*\\])*\\](?!\\.)`).test(text));
 }

@@ -7,7 +7,7 @@ import { exercises } from "../../src/exercise/exercises.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { UserError } from "../../src/user_error.ts";
 import { fillStarter, nearlyRight } from "../exercise_answers.ts";
-import { findKernelPath, readKernelFile } from "../kernel_files.ts";
+import { findKernel, readKernel } from "../kernel_files.ts";
 import { runScript } from "../command_check.ts";
 import { withGpu } from "../op_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
@@ -16,7 +16,7 @@ function named(name: string): Exercise {
   return exercises.find((exercise) => exercise.name === name) ?? assert.fail(`no exercise ${name}`);
 }
 
-const kernelText = (name: string) => readKernelFile(findKernelPath(name));
+const kernelText = (name: string) => readKernel(findKernel(name));
 
 type Which = (exercise: Exercise) => readonly ExerciseCase[];
 

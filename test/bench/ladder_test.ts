@@ -5,7 +5,7 @@ import { findFaultsAtSize, selectGpuSteps } from "../../src/ladder/check_ladder.
 import { findLadder, ladders, runLadder } from "../../src/ladder/ladders.ts";
 import { createLstmTrial } from "../../src/ladder/lstm_ladder.ts";
 import { parseKernel } from "../../src/gpu/kernel.ts";
-import { findKernelPath, listKernelNames, readKernelFile } from "../kernel_files.ts";
+import { findKernel, listKernelNames, readKernel } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import { runBench } from "../command_check.ts";
@@ -24,7 +24,7 @@ Deno.test("every kernel with a number in its name is a step, and its number and 
     const ends = steps.filter(({ idea }) => /\(shipped( for GPUs)?\)$/.test(idea));
     assert.ok(ends.some(({ idea }) => idea.endsWith("(shipped)")), name);
     for (const { kernel: { name, source } } of ends) {
-      assert.equal(source, readKernelFile(findKernelPath(name)), "is shipped");
+      assert.equal(source, readKernel(findKernel(name)), "is shipped");
     }
   }
   assert.deepEqual([...used].sort(), listKernelNames("steps"));

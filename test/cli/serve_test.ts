@@ -336,11 +336,7 @@ Deno.test("ids that the data set does not have are left out where that is asked 
   const first = (await ask(service, "/score", { ...body, positions: "first" })).body;
   const plain = (await ask(makeService(new FakeScorer()), "/score", body)).body;
   assert.deepEqual(first, { ...plain, positions: "first" });
-  assert.notDeepEqual(
-    probabilities,
-    plain.probabilities,
-    "an item stands where the page has it, unknown ones included",
-  );
+  assert.notDeepEqual(probabilities, plain.probabilities, "positions count unknown items");
   const none = await ask(service, "/score", { ...body, page: ["new"] });
   assert.equal(none.status, 400);
   assert.match(none.body.error, /^page: the data set has none of these items/);

@@ -4,7 +4,7 @@ import { listFiles } from "../command_check.ts";
 import type { LogOptions } from "../../src/data/prepare/prepare_log.ts";
 import {
   compressGzip,
-  expectPrepareRefusal,
+  expectRefused,
   expectRejection,
   type Files,
   makeFolderWith,
@@ -145,7 +145,7 @@ Deno.test("log: files that do not go together, or hold what an id cannot be, are
     await writeParquet(`${folder}/${name}.parquet`, sql);
   }
   const says = "found uid VARCHAR, sku INTEGER, …a.parquet, and uid VARCHAR, sku VARCHAR, …b.parquet";
-  await expectPrepareRefusal(folder, makeRecipe(`${folder}/*.parquet`), says);
+  await expectRefused(folder, makeRecipe(`${folder}/*.parquet`), says);
   assert.deepEqual(listFiles(folder), ["a.parquet", "b.parquet"]);
 });
 
@@ -202,7 +202,7 @@ Deno.test("keys and tokens of features that floats do not hold are refused, howe
     `SELECT ${item} AS sku, ${brand} AS brand, 1.5 AS price UNION ALL SELECT k, k, k FROM range(1000) AS r(k)`;
   const refusesTable = async (sql: string, says: RegExp) => {
     await writeParquet(`${folder}/f.parquet`, sql);
-    await expectPrepareRefusal(folder, withFeatures("f.parquet"), says);
+    await expectRefused(folder, withFeatures("f.parquet"), says);
   };
   const says =
     /Expected sku or brand to be text or whole numbers, found floating point numbers .* in 1 rows.*\n.*f\.parquet:1: /;
@@ -223,7 +223,7 @@ Deno.test("keys and tokens of features that floats do not hold are refused, howe
     );
   for (const bad of ["9007199254740993.0", '["a", 9007199254740993.0]', "[1e30]"]) {
     await write(bad);
-    await expectPrepareRefusal(folder, withFeatures("f.ndjson"), /Expected sku or brand to be text/);
+    await expectRefused(folder, withFeatures("f.ndjson"), /Expected sku or brand to be text/);
   }
   await write('["a", 9007199254740993, 1.5, 12345678901234567890123]');
   const { manifest } = await prepareIn(folder, withFeatures("f.ndjson"));

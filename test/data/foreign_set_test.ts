@@ -10,7 +10,7 @@ import { check } from "../../src/data/prepare/check_set.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import {
   copySet,
-  expectTrainRefusal,
+  expectRefused,
   foreignLog,
   foreignPages,
   rewrite,
@@ -157,7 +157,7 @@ for (const [name, cases] of Object.entries(wrong)) {
     for (const [part = "", sql = "", says = ""] of cases) {
       const folder = await copySet();
       await rewrite(folder, part, sql);
-      await expectTrainRefusal(folder, says, `${part}: ${sql}`);
+      await expectRefused(folder, says, `${part}: ${sql}`);
     }
   });
 }
@@ -220,7 +220,7 @@ Deno.test("any value that is made wrong in any way ends with a message that name
           list ? `list_concat([${wrong}], "${column}"[2:]${other ? `::${other}[]` : ""})` : wrong
         } ELSE ${old} END AS "${column}") FROM (SELECT *, row_number() OVER () - 1 AS n FROM t)`,
       );
-      await expectTrainRefusal(
+      await expectRefused(
         folder,
         new RegExp(`\\b${column}s?\\b`),
         `${part}.${column} of row ${row}: ${kind}`,
@@ -242,7 +242,7 @@ Deno.test("rows in any other order are refused", async () => {
         part,
         `SELECT * EXCLUDE n FROM (SELECT *, row_number() OVER () - 1 AS n FROM t) ORDER BY ${order}`,
       );
-      await expectTrainRefusal(
+      await expectRefused(
         folder,
         /expected (users|items) numbered|expected (user|page) \d+/,
         `${part} ${first} <> ${second}`,
@@ -296,7 +296,7 @@ Deno.test("check adds counts and checksums once; a file that changed since is re
   assert.equal(again.manifest.counts?.pages, foreignPages.length);
   await openPrepared(folder, { memoryRows: Infinity });
   await rewrite(folder, "pages/part-00001", "SELECT *, 1 AS more FROM t");
-  await expectTrainRefusal(folder, `${folder}/pages is not what the manifest says`);
+  await expectRefused(folder, `${folder}/pages is not what the manifest says`);
   await assert.rejects(checked, /pages is not what the manifest says/);
 });
 
@@ -368,7 +368,7 @@ Deno.test("files that are no whole Parquet files are refused by name", async () 
   for (const [says, change] of Object.entries(files)) {
     const folder = await copySet();
     await change(folder);
-    await expectTrainRefusal(folder, says);
+    await expectRefused(folder, says);
   }
 });
 
@@ -387,7 +387,7 @@ Deno.test("a FIFO in a data set is not waited for", async () => {
       undefined
     );
     if (made?.success) {
-      await expectTrainRefusal(folder, /expected a (regular|Parquet) file, found a FIFO/, name);
+      await expectRefused(folder, /expected a (regular|Parquet) file, found a FIFO/, name);
     }
   }
 });

@@ -166,11 +166,7 @@ Deno.test("item ids are the last tokens by that name, of a set that knows more o
   assert.equal(findItemIdField({ ...features, dense: [] })?.first, 2);
   const [category, item] = features.tokens;
   assert.ok(category && item);
-  assert.equal(
-    findItemIdField({ dense: [], tokens: [{ ...item, first: 0 }] }),
-    undefined,
-    "nothing else is known",
-  );
+  assert.equal(findItemIdField({ dense: [], tokens: [{ ...item, first: 0 }] }), undefined, "no other");
   assert.equal(findItemIdField({ dense: [], tokens: [category] }), undefined);
   const column = { ...features, tokens: [category, { ...item, column: "item" }] };
   assert.equal(findItemIdField(column), undefined, "a column of the features by this name");

@@ -14,7 +14,7 @@ import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
 import type { NewsLog } from "./made_logs.ts";
 import { logFiles, makeCsv, makeMindFiles, makeMindRecipe, makeNewsLog, makeShopLog } from "./made_logs.ts";
-import { expectPrepareRefusal, makeFolderWith, prepareIn, query } from "../prepared_folder.ts";
+import { expectRefused, makeFolderWith, prepareIn, query } from "../prepared_folder.ts";
 
 const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
 const recipe = (folder: string, more: FeatureOptions = {}, log = "log.csv") =>
@@ -139,7 +139,7 @@ Deno.test("items: values between | are tokens of their own, if they come again; 
   assert.equal(prepared.manifest.features.tokens.length, 1);
   const says =
     "Expected title (--tokens) to have values that several items share, found # values for # items";
-  await expectPrepareRefusal(folder, recipe(folder, { tokens: ["title"] }), says);
+  await expectRefused(folder, recipe(folder, { tokens: ["title"] }), says);
 });
 
 Deno.test("items: most without features have a token each by default, with one for new and rare ones", async () => {
@@ -230,7 +230,7 @@ Deno.test("items: --encoding-from prepares another log with the columns, scales 
   };
   for (const [says, options] of Object.entries(wrong)) {
     const like = first.folder;
-    await expectPrepareRefusal(folder, recipe(folder, { ...more, like, ...options }, "next.csv"), says);
+    await expectRefused(folder, recipe(folder, { ...more, like, ...options }, "next.csv"), says);
   }
 });
 
@@ -260,11 +260,11 @@ Deno.test("items: --encoding-from refuses columns that it mostly does not know, 
       [swapped, "category: 100.0 % …; brand: 100.0 % "],
       [few, /rating: 9\d\.\d % of the items have no value/],
     ] as const
-  ) await expectPrepareRefusal(folder, await changed(change), says);
+  ) await expectRefused(folder, await changed(change), says);
   const told = await prepareIn(folder, await changed(capitals, true));
   assert.equal(told.manifest.shares.find(({ column }) => column === "category")?.unknown, 1);
   assert.match(told.manifest.notes.join("\n"), /no token for, .*: category 100\.0 %/);
-  await expectPrepareRefusal(
+  await expectRefused(
     folder,
     recipe(folder, { allowUnknownValues: true }),
     /Expected --encoding-from with --allow-unknown-values/,
@@ -287,7 +287,7 @@ Deno.test("items: --encoding-from with one-hot items keeps their numbers, and ha
   );
   await Deno.writeTextFile(`${folder}/new.csv`, some.replaceAll("sku-1,", "sku-x,"));
   const says = 'Expected the items of …, found 1 others ("sku-x")';
-  await expectPrepareRefusal(folder, recipe(folder, likeFirst, "new.csv"), says);
+  await expectRefused(folder, recipe(folder, likeFirst, "new.csv"), says);
 });
 
 Deno.test("items: a model scores a set whose features mean the same, and refuses others with what differs", async () => {

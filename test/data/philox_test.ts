@@ -7,7 +7,7 @@ import { parseKernel } from "../../src/gpu/kernel.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readViews } from "../../src/gpu/readback.ts";
 import philoxText from "../../kernels/probe/philox.wgsl" with { type: "text" };
-import { listKernelFiles, readKernelFile } from "../kernel_files.ts";
+import { listKernelFiles, readKernel } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 
 /** Known answers of Random123, the authors' own implementation. */
@@ -105,7 +105,7 @@ Deno.test("philox: every kernel that draws has its functions as they stand in pr
   const canonical = block(philoxText);
   assert.ok(canonical?.includes("fn uniform24("));
   for (const path of listKernelFiles("shipped", "steps", "probe", "exercises")) {
-    const text = readKernelFile(path);
+    const text = readKernel(path);
     if (/\bfn (philox|mulhi|uniform24)\(/.test(text)) assert.equal(block(text), canonical, path);
   }
 });

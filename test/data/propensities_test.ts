@@ -8,7 +8,7 @@ import { NumberIds } from "../../src/data/ids.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { GIVEN_HISTORY, NONE } from "../../src/data/click_log.ts";
 import { expectRefusal } from "../case_table.ts";
-import { expectPrepareRefusal, makeFolderWith, makeRecipe, prepareFiles, query } from "../prepared_folder.ts";
+import { expectRefused, makeFolderWith, makeRecipe, prepareFiles, query } from "../prepared_folder.ts";
 import { rewrite } from "../foreign_set.ts";
 
 const HEAD = "uid,sku,ts,label,request,pos,mu\n";
@@ -53,14 +53,14 @@ Deno.test("data log: what is no probability is a bad row; several a page are ref
     const folder = await makeFolderWith({
       "log.csv": HEAD + row(mu) + row(mu) + "b,y,1600000001,1,p2,1,1\n",
     });
-    await expectPrepareRefusal(
+    await expectRefused(
       folder,
       makeRecipe(`${folder}/log.csv`, options),
       /mu to be a number above 0 and up to 1/,
     );
   }
   const folder = await makeFolderWith({ "log.csv": HEAD + row("0.5") + "a,y,1600000001,0,p1,2,0.25\n" });
-  await expectPrepareRefusal(folder, makeRecipe(`${folder}/log.csv`, options), /--propensity-of item/);
+  await expectRefused(folder, makeRecipe(`${folder}/log.csv`, options), /--propensity-of item/);
 });
 
 Deno.test("data describe: of how many pages the propensity is known, the least and the median", async () => {

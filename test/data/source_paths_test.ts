@@ -7,7 +7,7 @@ import type { PreparationRecipe } from "../../src/data/prepare/prepare.ts";
 import { checkZstd, findFiles } from "../../src/data/prepare/sources.ts";
 import { expectRefusal, parseRows } from "../case_table.ts";
 import {
-  expectPrepareRefusal,
+  expectRefused,
   makeFolderWith,
   makeGoodRows,
   makeRecipe,
@@ -124,32 +124,24 @@ Deno.test("a source that is no readable file of this machine is refused by name"
     "only local files are read. Name it without file://": `file://${folder}/a.csv`,
   };
   for (const [says, source] of Object.entries(cases)) {
-    await expectPrepareRefusal(folder, makeRecipe(source), says);
+    await expectRefused(folder, makeRecipe(source), says);
   }
   const others: PreparationRecipe[] = [
     makeRecipe(at("a.csv"), { features: "s3://bucket/f.csv" }),
     makeRecipe("gs://bucket/a.csv"),
   ];
-  for (const other of others) await expectPrepareRefusal(folder, other, /only local files are read/);
+  for (const other of others) await expectRefused(folder, other, /only local files are read/);
   await assert.rejects(describe("s3://bucket/set", "500MB"), /UserError: .*only local files are read/);
-  await expectPrepareRefusal(
-    folder,
-    makeRecipe(at("a.csv"), { features: at("dangling.csv") }),
-    /is a link to/,
-  );
+  await expectRefused(folder, makeRecipe(at("a.csv"), { features: at("dangling.csv") }), /is a link to/);
   if (await fifo(at("fifo.csv"))) {
     await Deno.remove(at("dangling.csv"));
-    await expectPrepareRefusal(
+    await expectRefused(
       folder,
       makeRecipe(at("fifo.csv")),
       /fifo\.csv: expected a regular file, found a FIFO/,
     );
-    await expectPrepareRefusal(
-      folder,
-      makeRecipe(at("*.csv")),
-      /fifo\.csv: expected a regular file, found a FIFO/,
-    );
-    await expectPrepareRefusal(folder, makeRecipe(at("a.csv"), { features: at("fifo.csv") }), /found a FIFO/);
+    await expectRefused(folder, makeRecipe(at("*.csv")), /fifo\.csv: expected a regular file, found a FIFO/);
+    await expectRefused(folder, makeRecipe(at("a.csv"), { features: at("fifo.csv") }), /found a FIFO/);
   }
   assert.throws(
     () => findFiles(at("none"), "a log"),
@@ -170,7 +162,7 @@ Deno.test("folders and files whose names hold *, ? or [ are read as they are nam
     if (described) assert.ok((await describe(out, "500MB")).items > 0);
     return [Object.values(counts?.users ?? {}).reduce((sum, n) => sum + n, 0), bad.examples.length];
   };
-  await expectPrepareRefusal(
+  await expectRefused(
     odd,
     makeRecipe(`${odd}/log[2].csv`),
     /Expected a path without a \? for the prepared data/,

@@ -56,10 +56,7 @@ function getLayer(file: string): number {
   if (COMMAND.test(file)) return findLine(COMMANDS);
   const inside = findLine(`${first}/${second}`);
   const layer = inside >= 0 ? inside : findLine(first);
-  assert.ok(
-    layer >= 0,
-    `Expected src/${first} in the list of layers in test/docs/layers_test.ts, found none.`,
-  );
+  assert.ok(layer >= 0, `Expected src/${first} in the list of layers in test/docs/layers_test.ts.`);
   return layer;
 }
 

@@ -14,7 +14,7 @@ import * as source from "../../src/browser.ts";
 import { parseKernel } from "../../src/gpu/kernel.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { buildBundle, measureBundle, stripComments } from "../../src/serve/bundle/bundle.ts";
-import { listKernelFiles, readKernelFile } from "../kernel_files.ts";
+import { listKernelFiles, readKernel } from "../kernel_files.ts";
 import { runAlone } from "../open_alone.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
@@ -195,7 +195,7 @@ Deno.test("src/browser.ts bundles without Deno, Node.js and files, stays small, 
 });
 
 Deno.test("without comments kernels have the same code and interface", () => {
-  const texts = listKernelFiles("shipped").map(readKernelFile);
+  const texts = listKernelFiles("shipped").map(readKernel);
   const code = (text: string) => text.replace(/\/\/.*/g, "").replace(/\s+/g, " ").trim();
   for (const text of texts) {
     const plain = stripComments(text);

@@ -300,10 +300,7 @@ Deno.test("where the clock is rounded, as browsers do, a product is repeated unt
       // 3,000 us are required, less only if the maximum of repeats is shorter.
       const lasts = each * ready.repeats;
       const wanted = Math.min(3000, 1024 * each);
-      assert.ok(
-        lasts >= 0.8 * wanted && lasts <= Math.max(1.3 * wanted, each),
-        `${lasts} us of ${each} us each`,
-      );
+      assert.ok(lasts >= 0.8 * wanted && lasts <= Math.max(1.3 * wanted, each), `${lasts} us of ${each}`);
       const times = await step.time([ready, ready]);
       assert.ok(times.every((time) => Math.abs(time - each) <= 0.1 * each), `${times} of ${each} us`);
     }

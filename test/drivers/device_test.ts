@@ -104,10 +104,7 @@ Deno.test("errors name the kernel: source line, missing and unknown views, inval
       record(spec({ values }, { kernel: broken })),
       /kernel broken does not compile[^]*broken[^]*UNKNOWN/,
     );
-    await assert.rejects(
-      record(spec({})),
-      /double it \(kernel double\): expected a view for binding values/,
-    );
+    await assert.rejects(record(spec({})), /double it \(kernel double\): expected a view for binding values/);
     await assert.rejects(
       record(spec({ values, more: values })),
       /expected a binding among values, step, got more/,

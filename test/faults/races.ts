@@ -101,11 +101,7 @@ export interface Race {
 export const races: readonly Race[] = [
   { name: "two data log into one --out", scenario: named("data log"), orphan: false },
   { name: "two --resume of one run", scenario: named("train --resume"), orphan: false },
-  {
-    name: "kill -9 of the launcher, and --resume beside it",
-    scenario: named("train --resume"),
-    orphan: true,
-  },
+  { name: "kill -9 of the launcher, and --resume", scenario: named("train --resume"), orphan: true },
   { name: "two reproduce", scenario: named("reproduce"), orphan: false },
 ];
 

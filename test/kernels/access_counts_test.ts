@@ -3,7 +3,7 @@ import { type AccessCounts, countAccesses } from "../../src/kernel_analysis/acce
 import type { IndexScope } from "../../src/kernel_analysis/values.ts";
 import { BoundLadder } from "../../src/ladder/check_ladder.ts";
 import { findLadder } from "../../src/ladder/ladders.ts";
-import { findKernelPath, listKernelFiles, readKernelFile } from "../kernel_files.ts";
+import { findKernel, listKernelFiles, readKernel } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 
 const scope = { workgroup: [64, 1], grid: [3, 1, 1], sizes: [2, 5, 1000, 7], chunks: 4 } as const;
@@ -150,7 +150,7 @@ Deno.test("access counts: of workgroup memory whole numbers are followed, for lo
 
 Deno.test("access counts: every kernel of the repository is understood", () => {
   for (const path of listKernelFiles("shipped", "steps", "exercises", "probe")) {
-    const { variables, storage } = countAccesses(readKernelFile(path), scope);
+    const { variables, storage } = countAccesses(readKernel(path), scope);
     assert.ok(variables.length > 0, path);
     for (const count of [storage.reads, storage.writes, storage.readSectors]) {
       assert.ok(typeof count !== "number" || (count >= 0 && Number.isFinite(count)), `${path}: ${count}`);
@@ -164,15 +164,15 @@ Deno.test("access counts: each invocation of batch norm writes its own ROWS rows
   for (
     const [name, writes] of [["forward", 128 + 4 / 4], ["input_gradient", 128], ["running", 16]] as const
   ) {
-    const text = readKernelFile(findKernelPath(`batch_norm_${name}`));
+    const text = readKernel(findKernel(`batch_norm_${name}`));
     assert.equal(countAccesses(text, { ...scope, grid: [1, 1, 1] }).storage.writes, writes, name);
   }
 });
 
 Deno.test("access counts: a subgroup is 32 neighbours", () => {
-  const path = findKernelPath("outcome_sum_subgroups");
+  const path = findKernel("outcome_sum_subgroups");
   // One round of the events, and a lane's eighth of 64 sums.
-  const { storage, workgroup } = countAccesses(readKernelFile(path).replace("= 256;", "= 64;"), scope);
+  const { storage, workgroup } = countAccesses(readKernel(path).replace("= 256;", "= 64;"), scope);
   assert.deepEqual([storage.reads, workgroup.reads, workgroup.writes], [5 / 64, 2, 1]);
 });
 

@@ -8,12 +8,12 @@ import { unrollLoops } from "../../src/cli/build_kernels.ts";
 import { STEP_STRIDE } from "../../src/gpu/step.ts";
 import {
   findHeaderPart,
-  findKernelPath,
+  findKernel,
   getKernelName,
   isForCpu,
   listKernelFiles,
   listKernelNames,
-  readKernelFile,
+  readKernel,
 } from "../kernel_files.ts";
 import { exercises } from "../../src/exercise/exercises.ts";
 import { ladders } from "../../src/ladder/ladders.ts";
@@ -51,8 +51,7 @@ Deno.test("a header has the parts that a reader looks for", () => {
 
 Deno.test("a header says how many invocations are started, and that its workgroups are as large as the text has them", () => {
   each(all, (path) => {
-    const size = (name: string) =>
-      new RegExp(`^const ${name} = (\\d+);`, "m").exec(readKernelFile(path))?.[1];
+    const size = (name: string) => new RegExp(`^const ${name} = (\\d+);`, "m").exec(readKernel(path))?.[1];
     const [x, y] = [size("WORKGROUP"), size("WORKGROUP_Y")];
     const own = new RegExp(`\\b${y === undefined ? x : `${x} x ${y}`}\\b`);
     return own.test(findHeaderPart(path, "Grid") ?? "");
@@ -61,7 +60,7 @@ Deno.test("a header says how many invocations are started, and that its workgrou
 
 Deno.test("a header says for which adapter its kernel is, and names the twin for the other kind", () => {
   const twins = (path: string) =>
-    kernelsIn(findHeaderPart(path, isForCpu(path) ? "On a GPU" : "On a CPU adapter")).map(findKernelPath);
+    kernelsIn(findHeaderPart(path, isForCpu(path) ? "On a GPU" : "On a CPU adapter")).map(findKernel);
   const kind = (path: string) => findHeaderPart(path, "For") ?? "";
   each(
     shipped,
@@ -72,16 +71,8 @@ Deno.test("a header says for which adapter its kernel is, and names the twin for
     !["both kinds of adapter", "a GPU with subgroups"].includes(kind(path))
   );
   each(oneKind, (path) => twins(path).length > 0, "a twin");
-  each(
-    shipped,
-    (path) => twins(path).every((twin) => twins(twin).includes(path)),
-    "a twin that names it, too",
-  );
-  each(
-    shipped,
-    (path) => twins(path).every((twin) => isForCpu(twin) !== isForCpu(path)),
-    "a twin of the other kind",
-  );
+  each(shipped, (path) => twins(path).every((twin) => twins(twin).includes(path)), "a mutual twin");
+  each(shipped, (path) => twins(path).every((twin) => isForCpu(twin) !== isForCpu(path)), "another kind");
 });
 
 Deno.test("a header names the way back, and that names the way forth", () => {
@@ -91,7 +82,7 @@ Deno.test("a header names the way back, and that names the way forth", () => {
   each(backward, (path) => kernelsIn(findHeaderPart(path, "Forward")).length > 0, 'the part "Forward"');
   const answers = (path: string) =>
     kernelsIn(findHeaderPart(path, "Backward")).every((back) =>
-      kernelsIn(findHeaderPart(findKernelPath(back), "Forward")).includes(getKernelName(path))
+      kernelsIn(findHeaderPart(findKernel(back), "Forward")).includes(getKernelName(path))
     );
   each(shipped, answers, "that its way back names it");
 });
@@ -99,7 +90,7 @@ Deno.test("a header names the way back, and that names the way forth", () => {
 Deno.test("every file that a kernel's text names is there", async () => {
   const names = new Set(listKernelNames("shipped", "steps", "probe"));
   for (const path of all) {
-    const [, ...lines] = readKernelFile(path).split("\n");
+    const [, ...lines] = readKernel(path).split("\n");
     const comments = lines.flatMap((line) => line.match(/\/\/.*/g) ?? []).join("\n");
     for (const name of kernelsIn(comments)) {
       assert.ok(names.has(name), `${path} names ${name}, which is not in kernels/`);
@@ -138,7 +129,7 @@ function listFields(text: string): string[] {
 for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
   Deno.test(`step: every kernel of ${kind} declares the part of the stepHeader that it reads`, () => {
     for (const path of listKernelFiles(kind)) {
-      const text = readKernelFile(path);
+      const text = readKernel(path);
       const fields = listFields(text);
       const [rest] = fields.slice(-1).filter((field) => field.startsWith("@size"));
       const own = rest ? fields.slice(0, -1) : fields;
@@ -158,7 +149,7 @@ for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
 Deno.test("kernels: written out again, unrolled loops give the text that is checked in", () => {
   let loops = 0;
   for (const path of listKernelFiles("shipped", "steps")) {
-    const text = readKernelFile(path);
+    const text = readKernel(path);
     loops += text.split("// unrolled, n = ").length - 1;
     assert.equal(unrollLoops(text), text, `kernels/${path} differs: run deno task build kernels`);
   }

@@ -45,7 +45,7 @@ import {
 } from "../../src/lab/saved_report.ts";
 import * as v from "../../src/schema.ts";
 import { benchReport, type LadderFigures, type Timing } from "../../src/profile/bench_report.ts";
-import { getKernelName, isForCpu, listKernelFiles, readKernelFile } from "../kernel_files.ts";
+import { getKernelName, isForCpu, listKernelFiles, readKernel } from "../kernel_files.ts";
 
 const timing = (median: number, spread = 0) => ({
   ...{ median, min: median - spread, samples: 5 },
@@ -217,7 +217,7 @@ Deno.test("index values: of every kernel of a step the numbers that its work spl
     ...{ lstm_forward_group: ["first_user", "unit"], batch_expand: ["e"], batch_group: ["r"] },
   };
   for (const path of listKernelFiles("shipped")) {
-    const text = readKernelFile(path);
+    const text = readKernel(path);
     const scope = { workgroup: [16, 16], grid: [1, 1, 1], sizes: [9, 99, 999, 99], chunks: 4 } as const;
     const { lines } = traceIndexValues(text, scope)({ group: [0, 0], local: [0, 0] });
     const names = lines.map(({ name }) => name);

@@ -230,11 +230,7 @@ Deno.test("initialWeights: every parameter, seed and network has a stream of its
   assert.equal(new Set(first).size, 6);
   const b = drawInitialWeights(specs, 1).get("b") ?? assert.fail();
   assert.equal(b.length, 15);
-  assert.deepEqual(
-    drawInitialWeights(specs.slice(1), 1).get("b"),
-    b,
-    "b does not depend on what stands before it",
-  );
+  assert.deepEqual(drawInitialWeights(specs.slice(1), 1).get("b"), b, "b does not depend on its offset");
 });
 
 Deno.test("weight decay takes kernels and tables, and nothing else; the wide part begins with a mean of the past", () => {

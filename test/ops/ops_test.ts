@@ -97,7 +97,7 @@ for (const N of [1, 5, 11, 16, 17]) {
 op("first_layer: rows hide their items", [chunks], makeFirstLayer(5, 0.9));
 for (const [N, C] of [[5, 3], [17, 8], [64, 12]] as const) {
   op(
-    `first_layer: ${N} columns and ${C} counts`,
+    `first_layer: ${N} columns, ${C} counts`,
     N === 17 ? [few, chunks] : [few],
     makeFirstLayerOfCounts(N, C),
   );

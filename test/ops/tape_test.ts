@@ -170,12 +170,7 @@ Deno.test("dimensions: four at most, and only their own names", () => {
   );
   assert.deepEqual(
     [0, 256, 257, 5000].map((transitions) => dimensions.countChunks({ slates: 1, transitions })),
-    [
-      1,
-      1,
-      2,
-      16,
-    ],
+    [1, 1, 2, 16],
   );
 });
 

@@ -89,11 +89,7 @@ Deno.test("texture layout: kernels, copies and the host find the same numbers", 
           const [where, view] of [["texture", { texture, layout, size: bytes }], ["buffer", output]] as const
         ) {
           const found = await readFloats(gpu, view);
-          assert.deepEqual(
-            found,
-            values.map((x) => -x),
-            `${rows} rows of ${vectors} vectors ${name}, ${where}`,
-          );
+          assert.deepEqual(found, values.map((x) => -x), `${rows} x ${vectors} vectors ${name}, ${where}`);
         }
       }
     }

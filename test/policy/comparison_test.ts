@@ -206,11 +206,7 @@ Deno.test("cells: what users who were there did, the states that they were in an
   assert.deepEqual(told(one, { learnedHere: false }), [false, true, true]);
   assert.deepEqual(told(one, { logged: undefined }), [true, false, true]);
   assert.deepEqual(told({ log: one.log }), [false, false, false]);
-  assert.deepEqual(
-    told(makeTrial(states, [1, 2, 3, 4, 5, 6])),
-    [false, true, true],
-    "a value of the slate alone",
-  );
+  assert.deepEqual(told(makeTrial(states, [1, 2, 3, 4, 5, 6])), [false, true, true], "values alone");
 });
 
 Deno.test("cells: of many states each n-th is looked at", () => {

@@ -327,11 +327,7 @@ Deno.test("the page has the sign and the words of one verdict: beside the baseli
     const page = renderPage(buildReportPage(data, buildCharts(data)), { style: "", script: "" });
     assert.match(page, /<span class="better">.<\/span> prec@1 0\.3800 against 0\.3000 \(click rate\)<\/div>/);
     assert.match(page, /not yet/);
-    assert.equal(
-      page.match(/class="(better|alike|worse)"/g)?.length,
-      1,
-      "what is not finished has no verdict",
-    );
+    assert.equal(page.match(/class="(better|alike|worse)"/g)?.length, 1, "unfinished: no verdict");
   }));
 
 Deno.test("losses that span a decade have a logarithmic axis", () =>
