@@ -105,7 +105,7 @@ export async function checkOp(
     await withGpu(one, async (gpu) => {
       await checkOn(gpu, case_, 1, k === 0);
       // Accumulation does not depend on sizes: small cases show it.
-      const twice = !case_.once && !case_.loss && !case_.touchedOnly && case_.users.length < 10;
+      const twice = !case_.once && !case_.loss && !case_.sparse && case_.users.length < 10;
       if (twice) await checkOn(gpu, case_, 2, false);
     });
   }

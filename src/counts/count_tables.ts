@@ -1,4 +1,4 @@
-/** The tables that counts are looked up in, counted on train users. */
+/** Count tables of train users. */
 
 import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
@@ -26,15 +26,15 @@ import {
   type TrainCounts,
 } from "./train_counts.ts";
 
-/** Tokens of an item in one field that the table holds. */
-const SLOTS_A_FIELD = 4;
+/** Most slots per item and field. */
+const SLOTS_PER_FIELD = 4;
 
-/** The tables of a source: models and baselines ask for the same. */
+/** Cache of the tables per source, which models and baselines share. */
 const known = new WeakMap<LogSource, CountTables>();
 
 /**
- * What counts of a log look at; null where its catalogue is too large for their table.
- * @param fields which tokens are of one kind; without any, all tokens are one field.
+ * Returns the config of a log's counts; null if its catalogue is too large for the table.
+ * @param fields of tokens; without any, all tokens are one field.
  */
 export function buildCountsConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
@@ -43,7 +43,7 @@ export function buildCountsConfig(source: LogSource, fields: readonly TokenField
   const room = maxTokenSlots(items.shape);
   const counted: CountField[] = [];
   categories.forEach(({ first, count }, k) => {
-    const slots = Math.min(SLOTS_A_FIELD, room - countTokenSlots(counted), most[k] ?? 0);
+    const slots = Math.min(SLOTS_PER_FIELD, room - countTokenSlots(counted), most[k] ?? 0);
     if (slots > 0) counted.push({ first, count, slots });
   });
   const neighbours = maxNeighbours(items.shape, counted);
@@ -56,7 +56,7 @@ function selectCountFields(shape: ItemsShape, fields: readonly TokenField[]): re
   return all.filter((field) => isCategory(field, shape));
 }
 
-/** The most tokens of each field that an item has. */
+/** Returns the largest number of tokens per item of each field. */
 function mostTokens(items: ItemCatalogue, fields: readonly TokenField[]): number[] {
   const most = fields.map(() => 0);
   if (fields.length === 0) return most;
@@ -70,13 +70,12 @@ function mostTokens(items: ItemCatalogue, fields: readonly TokenField[]): number
   return most;
 }
 
-/** What is counted of train users. */
 export interface TrainUserCounts {
   readonly counts: TrainCounts;
   readonly pairs: ClickPairs;
 }
 
-/** The tables of the train users of a source. @param counted of them, where that is known already */
+/** Builds the tables of the train users of a source. @param counted their counts, if known */
 export function countTables(
   source: LogSource,
   config: CountsConfig,
@@ -127,13 +126,14 @@ function writeTokens(
 }
 
 /**
- * Of each item the nearest by cosine, in the order of their ids. They are nearer than the nearest that is left out: who is taken
- * without their own clicks looks whether a pair would still be there, or a clicked item would have more neighbours than others.
+ * Writes each item's nearest items by cosine, in the order of their ids, and as cutoff the similarity of the nearest one that
+ * is left out. When a user's own clicks are subtracted, the cutoff shows whether a pair would still be in the table; otherwise
+ * clicked items would have more neighbours than others.
  */
 function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
   const width = countTableWidth(config);
   const { neighbours: M } = config;
-  const behindTokens = 4 + 2 * countTokenSlots(config.fields);
+  const neighboursOffset = 4 + 2 * countTokenSlots(config.fields);
   const degree = new Uint32Array(users.length + 1);
   pairs.forEach((a, b) => {
     degree[a + 1]!++;
@@ -149,23 +149,23 @@ function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pai
       both[end[from]!++] = count;
     }
   });
-  const nearness = (k: number) => computeCoclickSimilarity(both[k]!, users[other[k]!]!);
+  const similarity = (k: number) => computeCoclickSimilarity(both[k]!, users[other[k]!]!);
   for (let item = 0; item < users.length; item++) {
     const from = degree[item]!;
     let own = Array.from({ length: end[item]! - from }, (_, k) => from + k);
     let cutoff = -1;
     if (own.length > M) {
-      own.sort((a, b) => nearness(b) - nearness(a));
-      cutoff = nearness(own[M]!);
-      own = own.slice(0, M).filter((place) => nearness(place) > cutoff);
+      own.sort((a, b) => similarity(b) - similarity(a));
+      cutoff = similarity(own[M]!);
+      own = own.slice(0, M).filter((index) => similarity(index) > cutoff);
     }
     items[item * width + 3] = cutoff;
     own.sort((a, b) => other[a]! - other[b]!);
-    const at = item * width + behindTokens;
+    const at = item * width + neighboursOffset;
     for (let k = 0; k < M; k++) {
-      const place = own[k];
-      items[at + k] = place === undefined ? NO_ITEM : other[place]!;
-      items[at + M + k] = place === undefined ? 0 : both[place]!;
+      const index = own[k];
+      items[at + k] = index === undefined ? NO_ITEM : other[index]!;
+      items[at + M + k] = index === undefined ? 0 : both[index]!;
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The conditional logit of econometrics: a choice whose utilities are linear in what is known of each item. It is fitted to
- * any choices, or to train users by the counts and the numbers that are known of items.
+ * Conditional logit: a choice model with utilities that are linear in the features of each item. It is fitted to any choices,
+ * or to train users with counts and dense features.
  */
 
 import { logSumExp } from "../data/ranking.ts";
@@ -12,13 +12,12 @@ import { computeRowCounts, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
 /**
- * Choices with what is known of what they are among, one after the other: of a page its first click, or none, and each further
- * one among the rest.
+ * Choices, each with the features of its options: the first click of a page (or none), and each additional click among the
+ * remaining items.
  */
 export interface LogitSample {
   /** [rows, D] */
   readonly x: Float64Array;
-  /** D. */
   readonly columns: number;
   /** [choices + 1] first row of each. */
   readonly start: ArrayLike<number>;
@@ -31,18 +30,18 @@ export interface LogitSample {
 const MOST_STEPS = 30;
 
 /**
- * The weights w [D] that make what was clicked most likely, where u = x w and no click has the utility 0, by Newton's method:
- * the loss is convex.
- * @param ridge [D] penalty ridge / 2 w^2 of each on the sum of the losses, above 0: it keeps all finite where nobody clicks,
- *   or everybody on what is best.
+ * Returns the weights w [D] that maximise the likelihood, with u = x w and utility 0 for no click, by Newton's method: the loss
+ * is convex.
+ * @param ridge [D] penalties ridge / 2 w^2 added to the sum of the losses, above 0: they keep the weights finite if nobody
+ * clicks, or if everybody clicks the best item.
  */
 export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float64Array<ArrayBuffer> {
-  let best = pointAt(choices, new Float64Array(choices.columns), ridge);
+  let best = evaluatePoint(choices, new Float64Array(choices.columns), ridge);
   for (let step = 0; step < MOST_STEPS; step++) {
     const move = newtonStep(choices, best, ridge);
     let [size, next] = [1, best];
     do {
-      next = pointAt(choices, best.w.map((value, k) => value - size * move[k]!), ridge);
+      next = evaluatePoint(choices, best.w.map((value, k) => value - size * move[k]!), ridge);
       size /= 2;
     } while (!(next.loss <= best.loss) && size > 1e-6);
     if (!(next.loss < best.loss - 1e-9 * best.loss)) break;
@@ -51,7 +50,7 @@ export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float6
   return best.w;
 }
 
-/** Weights, and what follows from them; the loss is with the penalty. */
+/** Weights with their loss, which includes the penalty. */
 interface Point {
   readonly w: Float64Array<ArrayBuffer>;
   readonly loss: number;
@@ -59,9 +58,9 @@ interface Point {
   readonly p: Float64Array;
 }
 
-function pointAt(choices: LogitSample, w: Float64Array<ArrayBuffer>, ridge: ArrayLike<number>): Point {
+function evaluatePoint(choices: LogitSample, w: Float64Array<ArrayBuffer>, ridge: ArrayLike<number>): Point {
   const { x, columns, start, chosen, hasNone } = choices;
-  // First the utilities u = x w.
+  // p first holds the utilities u = x w.
   const p = new Float64Array(x.length / columns);
   for (let row = 0, at = 0; row < p.length; row++) {
     for (let k = 0; k < columns; k++) p[row]! += x[at++]! * w[k]!;
@@ -76,7 +75,7 @@ function pointAt(choices: LogitSample, w: Float64Array<ArrayBuffer>, ridge: Arra
   return { w, loss, p };
 }
 
-/** Gradient by the inverse of the second derivatives: sum over rows of P x x', less that over pages of their means'. */
+/** Returns the gradient times the inverse Hessian: sum over rows of P x x' minus the sum over choices of mean x mean x'. */
 function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<number>): Float64Array {
   const { x, columns: D, start, chosen } = choices;
   const gradient = w.map((value, k) => ridge[k]! * value);
@@ -95,24 +94,24 @@ function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<numb
   return solve(hessian, gradient);
 }
 
-/** The lower half of to += sum over rows of p x x'. Two rows at once: what they are added to is read and written once. */
+/** Adds p x x' of all rows to the lower half of `to`. Two rows at once: their sum is read and written once. */
 function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   const D = Math.sqrt(to.length);
   for (let row = 0; row < p.length; row += 2) {
     const a = row * D;
-    // Behind an odd last row it stands for another, times 0.
+    // After an odd last row a copy of it is used, times 0.
     const b = row + 1 < p.length ? a + D : a;
     const [pa = 0, pb = 0] = p.subarray(row, row + 2);
     for (let k = 0; k < D; k++) {
       const fa = pa * x[a + k]!;
       const fb = pb * x[b + k]!;
-      if (!fa && !fb) continue; // of places, and of words that few items have
+      if (!fa && !fb) continue; // zeros of positions and of rare words
       for (let j = 0; j <= k; j++) to[k * D + j]! += fa * x[a + j]! + fb * x[b + j]!;
     }
   }
 }
 
-/** A x = b for a positive definite matrix, whose lower half is used up, by Cholesky's decomposition. @param x first b */
+/** Solves A x = b for a positive definite matrix, whose lower half is overwritten, by Cholesky's decomposition. @param x first b */
 function solve(lower: Float64Array, x: Float64Array): Float64Array {
   const D = x.length;
   for (let k = 0; k < D; k++) {
@@ -131,52 +130,49 @@ function solve(lower: Float64Array, x: Float64Array): Float64Array {
   return x;
 }
 
-/** What else than counts a logit knows. */
+/** Features of a logit other than counts. */
 export interface LogitOptions {
-  /** Whether it knows the dense features of items. */
+  /** True to use the dense features of items. */
   readonly dense: boolean;
-  /** Places of the page with an effect of their own, the last for all behind it; 0 for none. */
+  /** Positions with an effect of their own, the last one for all further ones; 0 for none. */
   readonly places: number;
-  /** Which pages are drawn where there are many. */
+  /** Seed of the sample of pages, if there are many. */
   readonly seed: number;
 }
 
-/** u = bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + effect of the place */
+/** u = bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + effect of the position */
 export interface CountsLogit {
-  /** [C] means of the counts over the pages of the fit, and 1 / their standard deviations. */
+  /** [C] means of the counts over the sample, and 1 / their standard deviations. */
   readonly mean: Float64Array;
   readonly scaled: Float64Array;
-  /** [C], of standardised counts. */
+  /** [C] weights of standardised counts. */
   readonly counts: Float64Array;
   readonly bias: number;
-  /** [F], none without dense features. */
+  /** [F] weights, empty without dense features. */
   readonly dense: Float64Array;
-  /** [places - 1], that of the first being 0. */
+  /** [places - 1] effects relative to the first position. */
   readonly places: Float64Array;
 }
 
-/** Multiply-adds of a fit's second derivatives, at most: a second or two. */
+/** Most multiply-adds for a fit's second derivatives: a second or two. */
 const FIT_WORK = 4e8;
 const FIT_PAGES = 20_000;
-/** Penalty on w^2, of a page; on the bias of all. */
+/** Penalties on w^2: per page, and on the bias for all. */
 const RIDGE = 1e-3;
 const BIAS_RIDGE = 1e-3;
-/** Numbers of an item, at most: the work goes by their square. */
+/** Widest dense features: the work grows with the square of the width. */
 const MOST_DENSE = 64;
 
-/** Fits it, each train user taken without their own pages. */
+/** Fits the logit; each train user's own pages are subtracted from the counts. */
 export function fitCounts(source: LogSource, tables: CountTables, options: LogitOptions): CountsLogit {
   const C = countWidth(tables.config);
-  const F = options.dense ? denseWidth(source) : 0;
+  const F = options.dense ? getDenseWidth(source) : 0;
   const P = Math.max(0, options.places - 1);
   const columns = C + F + 1 + P;
   const pages = drawLogitSample(source, tables, options.seed, { C, F, P, columns });
   const { mean, scaled } = standardise(pages, C + F);
   const penalty = RIDGE * pages.chosen.length;
-  const w = fitLogit(
-    pages,
-    Array.from({ length: columns }, (_, k) => k === C + F ? BIAS_RIDGE : penalty),
-  );
+  const w = fitLogit(pages, Array.from({ length: columns }, (_, k) => k === C + F ? BIAS_RIDGE : penalty));
   const dense = w.slice(C, C + F).map((weight, k) => weight * scaled[C + k]!);
   const bias = w[C + F]! - dense.reduce((sum, weight, k) => sum + weight * mean[C + k]!, 0);
   return {
@@ -189,7 +185,7 @@ export function fitCounts(source: LogSource, tables: CountTables, options: Logit
   };
 }
 
-/** [rows] utilities of the rows of these users, who were not counted, with the effects of their places on the page. */
+/** Returns the utilities [rows] of users who were not counted, with position effects. */
 export function computeLogitUtilities(
   { mean, scaled, counts, bias, dense, places }: CountsLogit,
   source: LogSource,
@@ -199,7 +195,7 @@ export function computeLogitUtilities(
 ): Float64Array {
   const C = counts.length;
   const x = computeRowCounts(log, users, tables, undefined);
-  const values = dense.length > 0 ? denseReader(source, log) : undefined;
+  const values = dense.length > 0 ? makeDenseReader(source, log) : undefined;
   const utilities = new Float64Array(x.length / C);
   let row = 0;
   for (const user of Array.from(users)) {
@@ -216,21 +212,21 @@ export function computeLogitUtilities(
   return utilities;
 }
 
-function denseWidth({ items: { shape } }: LogSource): number {
+function getDenseWidth({ items: { shape } }: LogSource): number {
   return shape.kind !== "one-hot" && shape.width <= MOST_DENSE ? shape.width : 0;
 }
 
-/** Looks up the dense features of items of a log. */
-function denseReader(source: LogSource, log: Clicks): (item: number) => Float32Array {
-  const { items, findItemIndex: placeOf } = readLogItems(source.items, log);
+/** Returns a function that looks up the dense features of items of a log. */
+function makeDenseReader(source: LogSource, log: Clicks): (item: number) => Float32Array {
+  const { items, findItemIndex } = readLogItems(source.items, log);
   if (items.kind === "one-hot") throw new Error("expected items with dense features");
   const { width, values } = items;
-  return (item) => values.subarray(placeOf(item) * width, (placeOf(item) + 1) * width);
+  return (item) => values.subarray(findItemIndex(item) * width, (findItemIndex(item) + 1) * width);
 }
 
 /**
- * Choices of train users, drawn by the seed: as many as a fit takes in its time. A row has C counts, F dense features, 1 for the
- * bias, and P for its place on the page.
+ * Draws choices of train users, as many as a fit can use in its time. A row has C counts, F dense features, 1 for the bias, and
+ * P position indicators.
  */
 function drawLogitSample(
   source: LogSource,
@@ -239,12 +235,12 @@ function drawLogitSample(
   { C, F, P, columns }: { C: number; F: number; P: number; columns: number },
 ): LogitSample {
   const [x, start, chosen, hasNone]: [number[], number[], number[], boolean[]] = [[], [0], [], []];
-  const placed = Array.from({ length: P + 1 }, (_, place) => {
-    return Array.from({ length: P + 1 }, (_, k) => k === 0 || k === place ? 1 : 0);
+  const positions = Array.from({ length: P + 1 }, (_, position) => {
+    return Array.from({ length: P + 1 }, (_, k) => k === 0 || k === position ? 1 : 0);
   });
-  for (const { log, users } of walk(source, usersOfSample(source, columns, seed))) {
+  for (const { log, users } of walk(source, sampleUsers(source, columns, seed))) {
     const counts = computeRowCounts(log, users, tables, tables.config.latest);
-    const dense = F > 0 ? denseReader(source, log) : undefined;
+    const dense = F > 0 ? makeDenseReader(source, log) : undefined;
     let row = 0;
     for (const user of users) {
       for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
@@ -259,7 +255,7 @@ function drawLogitSample(
             if (r === clicks[j]) chosen[chosen.length - 1] = x.length / columns;
             const at = C * (row + r - first);
             const known = dense?.(log.rowItem[r]!) ?? [];
-            x.push(...counts.subarray(at, at + C), ...known, ...placed[Math.min(r - first, P)]!);
+            x.push(...counts.subarray(at, at + C), ...known, ...positions[Math.min(r - first, P)]!);
           }
           start.push(x.length / columns);
         }
@@ -270,7 +266,7 @@ function drawLogitSample(
   return { x: new Float64Array(x), columns, start, chosen, hasNone };
 }
 
-function usersOfSample(source: LogSource, columns: number, seed: number): number[] {
+function sampleUsers(source: LogSource, columns: number, seed: number): number[] {
   const train = listUsers(source, "train");
   const order = createRandomStream(seed, "pages of the logit").sampleWithoutReplacement(
     train.length,
@@ -279,8 +275,8 @@ function usersOfSample(source: LogSource, columns: number, seed: number): number
   const mostRows = FIT_WORK / columns ** 2;
   let [rows, pages] = [0, 0];
   const users: number[] = [];
-  for (const place of order) {
-    const user = train[place]!;
+  for (const index of order) {
+    const user = train[index]!;
     rows += source.userRows[user + 1]! - source.userRows[user]!;
     pages += source.userCounted[user + 1]! - source.userCounted[user]!;
     if (users.length > 0 && (rows > mostRows || pages > FIT_PAGES)) break;
@@ -289,21 +285,21 @@ function usersOfSample(source: LogSource, columns: number, seed: number): number
   return users.sort((a, b) => a - b);
 }
 
-/** Standardises the first columns of the pages. @returns their means, and 1 / their standard deviations. */
+/** Standardises the first columns. @returns their means, and 1 / their standard deviations. */
 function standardise({ x, columns }: LogitSample, count: number) {
   const rows = Math.max(1, x.length / columns);
   const [mean, variance] = [new Float64Array(count), new Float64Array(count)];
   for (let at = 0; at < x.length; at += columns) {
     for (let k = 0; k < count; k++) mean[k]! += x[at + k]! / rows;
   }
-  // About the mean: the mean square less its square would leave rounding alone where all are the same, 1e-6 and more.
+  // Centred first: mean square minus squared mean would leave rounding errors of 1e-6 and more for a constant column.
   for (let at = 0; at < x.length; at += columns) {
     for (let k = 0; k < count; k++) {
       x[at + k]! -= mean[k]!;
       variance[k]! += x[at + k]! ** 2 / rows;
     }
   }
-  // A column that is the same everywhere says nothing.
+  // A constant column gets no weight.
   const scaled = variance.map((variance) => variance > 1e-12 ? 1 / Math.sqrt(variance) : 0);
   for (let at = 0; at < x.length; at += columns) {
     for (let k = 0; k < count; k++) x[at + k]! *= scaled[k]!;

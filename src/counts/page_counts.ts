@@ -1,6 +1,6 @@
 /**
- * The counts of displayed items in float64: what `kernels/pw/row_counts.wgsl` computes, for fits, baselines and tests; and along
- * a log what of them is a user's own.
+ * Count features in float64, equal to those of `kernels/pw/row_counts.wgsl`, for fits, baselines and tests; and the users' own
+ * counts along a log.
  */
 
 import {
@@ -18,33 +18,33 @@ import {
 import { type Clicks, listClickedRows, NONE, splits } from "../data/click_log.ts";
 import { findLatestClicks } from "./train_counts.ts";
 
-/** The counts of a set of train users: a row of each item, see columns.ts, and clicks a display of all. */
+/** Counts of a set of train users; count_columns.ts describes the rows. */
 export interface CountTables {
   readonly config: CountsConfig;
   /** [I, {@link countTableWidth}] */
   readonly items: Float32Array<ArrayBuffer>;
-  /** Clicks a display of all items: what an item without displays has. */
+  /** Clicks per display of all items; prior for items without displays. */
   readonly meanRate: number;
-  /** Items on the longest page that was counted: a longer one, such as a whole catalogue, is taken for one of these. */
+  /** Items on the longest counted page; longer pages, such as a whole catalogue, are clipped to this length. */
   readonly longestPage: number;
-  /** Users of an item whose pairs were counted, at least. */
+  /** Fewest users of an item whose pairs were counted. */
   readonly leastUsers: number;
 }
 
-/** What a user did before a page. */
+/** Actions of a user before a page. */
 export interface PageHistory {
-  /** Items clicked, the latest first; of more than {@link LAGS} the latest are enough. */
+  /** Items clicked, the latest first; the latest {@link LAGS} are enough. */
   readonly recent: ArrayLike<number>;
-  /** All clicks before the page. */
+  /** Number of all clicks before the page. */
   readonly clicks: number;
 }
 
-/** Of a user whose pages are not among those that were counted. */
-export const NOTHING_OWN: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
+/** Own counts of a user who was not counted. */
+export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
 
 /**
- * Writes the counts of an item on a page, not standardised, into `to` from `at` on.
- * @param pageLength items displayed. @param own what of the counts is the user's own.
+ * Writes the counts of an item on a page, not standardised, into `to` from index `at` on.
+ * @param pageLength items displayed. @param own counts that are the user's own.
  */
 export function writeItemCounts(
   tables: CountTables,
@@ -61,26 +61,26 @@ export function writeItemCounts(
   const displays = Math.max(0, items[row]! - own.shown);
   const clicked = Math.max(0, items[row + 1]! - own.clicks);
   const lags = Math.min(LAGS, recent.length);
-  let again = 0;
-  for (let lag = 0; lag < lags; lag++) again += recent[lag] === item ? 1 : 0;
+  let repeats = 0;
+  for (let lag = 0; lag < lags; lag++) repeats += recent[lag] === item ? 1 : 0;
   to[at] = Math.log((clicked + PRIOR * meanRate) / ((displays + PRIOR) * meanRate));
   to[at + 1] = Math.log(1 + displays);
-  to[at + 2] = Math.log(similarity(tables, item, recent, lags, own) + SIMILARITY_FLOOR);
-  to[at + 3] = Math.log(1 + again);
+  to[at + 2] = Math.log(computeSimilarity(tables, item, recent, lags, own) + SIMILARITY_FLOOR);
+  to[at + 3] = Math.log(1 + repeats);
   to[at + 4] = lags > 0 && recent[0] === item ? 1 : 0;
   to[at + 5] = Math.log(1 + own.passed);
   let slot = 0;
   config.fields.forEach(({ slots }, field) => {
-    to[at + 6 + field] = Math.log(lift(items, width, row + 4 + 2 * slot, 4 + 2 * slot, slots, recent, lags));
+    to[at + 6 + field] = Math.log(computeLift(items, width, row + 4 + 2 * slot, 4 + 2 * slot, slots, recent, lags));
     slot += slots;
   });
-  const behind = at + countWidth(config) - 2;
-  to[behind] = Math.log(1 + clicks);
-  to[behind + 1] = Math.log(Math.min(pageLength, longestPage));
+  const last = at + countWidth(config) - 2;
+  to[last] = Math.log(1 + clicks);
+  to[last + 1] = Math.log(Math.min(pageLength, longestPage));
 }
 
-/** The sum over the user's different last clicks of the cosine with the item: users of both / sqrt(users x users). */
-function similarity(
+/** Returns the sum over the user's distinct last clicks of the cosine with the item: users of both / sqrt(users x users). */
+function computeSimilarity(
   { config, items, leastUsers }: CountTables,
   item: number,
   recent: ArrayLike<number>,
@@ -91,13 +91,13 @@ function similarity(
   const first = item * width + 4 + 2 * countTokenSlots(config.fields);
   const { neighbours } = config;
   const users = items[item * width + 2]! - (inPairs ? 1 : 0);
-  // Without the user's own clicks its pairs would not have been counted.
+  // Without the user's own clicks the item's pairs would not have been counted.
   if (paired && users < leastUsers) return 0;
   const cutoff = items[item * width + 3]!;
   let sum = 0;
   for (let lag = 0; lag < lags; lag++) {
     const other = recent[lag]!;
-    if (other === item || before(recent, lag)) continue;
+    if (other === item || isRepeated(recent, lag)) continue;
     let [low, high] = [0, neighbours];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -115,21 +115,22 @@ function similarity(
   return sum;
 }
 
-/** How near another item is to one. One user who clicked both says little: others come first. */
+/** Returns the similarity of another item to an item. One user who clicked both is weak evidence, hence - 0.5. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }
 
-function before(recent: ArrayLike<number>, lag: number): boolean {
+function isRepeated(recent: ArrayLike<number>, lag: number): boolean {
   for (let k = 0; k < lag; k++) if (recent[k] === recent[lag]) return true;
   return false;
 }
 
 /**
- * Mean over the item's tokens of a field of how much more often the user clicked on them than all users do, 1 without.
- * @param own first of the item's slots of the field. @param within the first slot of the field in any item's row.
+ * Returns the mean lift over the item's tokens in a field: how much more often the user clicked on them than all users do; 1
+ * without tokens.
+ * @param own index of the item's slots of the field. @param within index of the field's slots in any item's row.
  */
-function lift(
+function computeLift(
   items: Float32Array,
   width: number,
   own: number,
@@ -165,19 +166,19 @@ function lift(
 const TRAIN = splits.indexOf("train");
 
 /**
- * [R] words of {@link packOwn}: what of the counts is the user's own.
- * @param latest of a log whose train users were counted: how many of their latest clicks are in the pairs. Undefined: of a
- *   log that was not counted, whose users have nothing of their own in the tables.
+ * Returns words of {@link packOwn} [R].
+ * @param latest number of latest clicks per user in the pairs, for a log whose train users were counted; undefined for a log
+ * that was not counted, whose users have no own counts.
  */
 export function packOwnCounts(log: Clicks, latest: number | undefined): Uint32Array<ArrayBuffer> {
   const own = new Uint32Array(log.rowItem.length);
   for (let user = 0; user < log.userSplit.length; user++) {
-    ownOfUser(log, user, findCountedUser(log, user, latest), own);
+    writeOwnCounts(log, user, findCountedUser(log, user, latest), own);
   }
   return own;
 }
 
-/** Of a user of another part than the train part nothing is in the tables. */
+/** Returns `latest` for users of the train part; other users are not in the tables. */
 function findCountedUser(
   { userSplit }: Clicks,
   user: number,
@@ -186,7 +187,7 @@ function findCountedUser(
   return userSplit[user] === TRAIN ? latest : undefined;
 }
 
-function ownOfUser(log: Clicks, user: number, latest: number | undefined, own: Uint32Array): void {
+function writeOwnCounts(log: Clicks, user: number, latest: number | undefined, own: Uint32Array): void {
   const { userEvents, eventRows, eventGiven, rowItem } = log;
   const [from, end] = [userEvents[user]!, userEvents[user + 1]!];
   const passed = new Map<number, number>();
@@ -195,7 +196,7 @@ function ownOfUser(log: Clicks, user: number, latest: number | undefined, own: U
   for (let e = from; e < end; e++) {
     if (eventGiven?.[e]) continue;
     const clicked = new Set(listClickedRows(log, e).map((row) => rowItem[row]!));
-    // Before the page: an item that stands on it twice must not tell that it is not clicked.
+    // As of before the page: an item displayed twice must not reveal that it is not clicked.
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) own[row] = passed.get(rowItem[row]!) ?? 0;
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) {
       const item = rowItem[row]!;
@@ -219,7 +220,7 @@ function ownOfUser(log: Clicks, user: number, latest: number | undefined, own: U
 }
 
 /**
- * [rows, C] the counts of all rows of these users, one user after the other, not standardised; given pages have some, too.
+ * Returns the counts [rows, C] of all rows of these users, user after user, not standardised; rows of context events are zero.
  * @param log with the catalogue's numbers of items. @param latest see {@link packOwnCounts}.
  */
 export function computeRowCounts(
@@ -238,7 +239,7 @@ export function computeRowCounts(
   let at = 0;
   const own = new Uint32Array(rowItem.length);
   for (const user of Array.from(users)) {
-    ownOfUser(log, user, findCountedUser(log, user, latest), own);
+    writeOwnCounts(log, user, findCountedUser(log, user, latest), own);
     let recent: number[] = [];
     let clicks = 0;
     for (let e = userEvents[user]!; e < userEvents[user + 1]!; e++) {

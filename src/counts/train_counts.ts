@@ -1,6 +1,6 @@
 /**
- * What is counted on train users: how often they were shown each item and clicked it, what share of the clicks falls on each
- * token, and which pairs of items are clicked by the same users. Pairs are counted in bounded memory.
+ * Counts of train users: displays and clicks per item, the share of clicks per token, and pairs of items that the same users
+ * clicked. Pairs are counted in bounded memory.
  */
 
 import {
@@ -16,21 +16,20 @@ import { PRIOR } from "./count_columns.ts";
 import { type LogSource, type OnProgress, toLogSource, walk } from "../data/log_source.ts";
 import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
 
-/** 8 bytes an item. */
+/** Counts per item, 8 bytes each. */
 export interface TrainCounts {
-  /** Users of the train part. */
   readonly users: number;
-  /** [I] how often each item was displayed. */
+  /** [I] displays of each item. */
   readonly shown: Uint32Array;
-  /** [I] how often it was clicked. */
+  /** [I] clicks on each item. */
   readonly clicks: Uint32Array;
-  /** Clicks a display of all items, between 0 and 1. */
+  /** Clicks per display of all items, between 0 and 1. */
   readonly meanRate: number;
   /** Items on the longest page, at least 1. */
   readonly longestPage: number;
 }
 
-/** Counts what train users were shown and clicked, a page of several clicks once; events that are given do not count. */
+/** Counts displays and clicks of train users, a page of several clicks once; context events do not count. */
 export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): TrainCounts {
   const source = toLogSource(log);
   const shown = new Uint32Array(source.items.shape.count);
@@ -40,12 +39,12 @@ export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): 
   for (const { log, users } of walk(source, train, startUserProgress("Counting clicks", onProgress))) {
     for (const user of users) {
       for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
-        const given = log.eventGiven?.[event];
-        if (given === GIVEN_HISTORY) continue;
+        const context = log.eventGiven?.[event];
+        if (context === GIVEN_HISTORY) continue;
         longestPage = Math.max(longestPage, log.eventRows[event + 1]! - log.eventRows[event]!);
         for (
           let row = log.eventRows[event]!;
-          given !== FURTHER_CLICK && row < log.eventRows[event + 1]!;
+          context !== FURTHER_CLICK && row < log.eventRows[event + 1]!;
           row++
         ) {
           shown[log.rowItem[row]!]!++;
@@ -59,57 +58,54 @@ export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): 
   return { users: train.length, shown, clicks, meanRate: (sum(clicks) + 1) / (sum(shown) + 2), longestPage };
 }
 
-/** Clicks per display of an item, as if it had had 5 displays more, clicked as the mean item's are: 0 < rate < 1. */
+/** Returns the click rate of an item smoothed with 5 displays at the average rate: 0 < rate < 1. */
 export function smoothedClickRate({ shown, clicks, meanRate }: TrainCounts, item: number): number {
   return (clicks[item]! + PRIOR * meanRate) / (shown[item]! + PRIOR);
 }
 
-/** Tells of users that are walked through. */
+/** Returns a progress callback for a walk through users. */
 export function startUserProgress(what: string, onProgress: OnProgress | undefined) {
   return onProgress && ((done: number, all: number) => onProgress(what, done, all));
 }
 
-/** A field of tokens: the tokens first .. first + count - 1 are its values. */
+/** Field of tokens, whose values are the tokens first .. first + count - 1. */
 export interface TokenField {
-  /** What people call it. */
+  /** Name in the log. */
   readonly name: string;
-  /** Its first token. */
   readonly first: number;
-  /** How many it has. */
   readonly count: number;
-  /** Of hashed ids: items that share a token have nothing else in common. */
+  /** Set for hashed ids: items that share a token have nothing else in common. */
   readonly hashed?: number;
 }
 
 /** Items whose tokens are read at once. */
 const CHUNK = 2 ** 16;
 
-/** A field with nearly a value an item is no category, and neither are hashed ids. */
+/** Returns true for a category: not for a field with nearly one value per item, nor for hashed ids. */
 export function isCategory({ count, hashed }: TokenField, items: ItemsShape): boolean {
   return hashed === undefined && count > 1 && 2 * count <= items.count;
 }
 
-/** Whether a token is of a field. */
 export function isIn({ first, count }: Pick<TokenField, "first" | "count">, token: number): boolean {
   return token >= first && token < first + count;
 }
 
-/** The features of the items of a log, and where an item's stand among them: read at once where they are not in memory. */
+/** Returns the features of the items of a log, and a function from item to index among them; reads items on disk at once. */
 export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   if (catalogue.items) return { items: catalogue.items, findItemIndex: (item: number) => item };
   const ids = rowItem.slice().sort().filter((id, k, all) => id !== all[k - 1]);
-  const places = new Map(Array.from(ids, (id, place) => [id, place]));
-  return { items: catalogue.read(ids), findItemIndex: (item: number) => places.get(item) ?? NaN };
+  const indices = new Map(Array.from(ids, (id, index) => [id, index]));
+  return { items: catalogue.read(ids), findItemIndex: (item: number) => indices.get(item) ?? NaN };
 }
 
-/** The tokens of these items. @param ids ascending, each once. @throws Error for items without tokens. */
-function tokensIn(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens {
+/** Reads the tokens of items. @param ids ascending and distinct. @throws Error for items without tokens. */
+function readTokens(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens {
   const items = catalogue.read(ids);
   if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
   return items.tokens;
 }
 
-/** Goes through the tokens of all items; none for items without tokens. */
+/** Visits the tokens of all items; none for items without tokens. */
 export function forEachItemTokens(
   catalogue: ItemCatalogue,
   visit: (item: number, tokens: Uint32Array) => void,
@@ -118,12 +114,12 @@ export function forEachItemTokens(
   if (shape.kind !== "mixed") return;
   for (let first = 0; first < shape.count; first += CHUNK) {
     const ids = Uint32Array.from({ length: Math.min(CHUNK, shape.count - first) }, (_, k) => first + k);
-    const tokens = tokensIn(catalogue, ids);
+    const tokens = readTokens(catalogue, ids);
     ids.forEach((id, k) => visit(id, tokens.token.subarray(tokens.first[k], tokens.first[k + 1])));
   }
 }
 
-/** [V] share of a field's clicks in the train part that fall on each token, as if each had one click more. */
+/** Returns the share of a field's train clicks per token [V], with one pseudo-click each. */
 export function computeClickShares(
   catalogue: ItemCatalogue,
   { clicks }: TrainCounts,
@@ -147,33 +143,32 @@ export function computeClickShares(
 }
 
 const SMALLEST = 2 ** 12;
-/** 12 bytes each, so 48 MiB. */
+/** Of 12 bytes each: 48 MiB. */
 const MOST_SLOTS = 2 ** 22;
 
-/** The share of the slots that are taken at most. */
+/** Largest share of used slots. */
 const FULL = 0.6;
 
-/** A hash table with open addressing. It grows up to its most slots; then whoever fills it says which pairs go. */
+/** Hash table of pairs with open addressing. It grows up to `mostSlots`; then the caller drops pairs by {@link keep}. */
 export class PairCounts {
   #low = new Uint32Array(SMALLEST);
   #high = new Uint32Array(SMALLEST);
-  /** 0 for a slot that is free. */
+  /** 0 for a free slot. */
   #count = new Uint32Array(SMALLEST);
   #used = 0;
 
   constructor(private readonly mostSlots = MOST_SLOTS) {}
 
-  /** Pairs that are known. */
   get size(): number {
     return this.#used;
   }
 
-  /** Whether some are to go, by {@link keep}, before many more are added. */
+  /** True if pairs must be dropped by {@link keep} before many more are added. */
   get isFull(): boolean {
     return this.#used > FULL * this.mostSlots;
   }
 
-  /** Counts a pair of different items, in whichever order. */
+  /** Counts a pair of distinct items in either order. */
   add(a: number, b: number): void {
     this.#put(Math.min(a, b), Math.max(a, b), 1);
     if (this.#used > FULL * this.#count.length && this.#count.length < this.mostSlots) {
@@ -181,17 +176,17 @@ export class PairCounts {
     }
   }
 
-  /** Forgets all other pairs. */
+  /** Drops all other pairs. */
   keep(isKept: (a: number, b: number) => boolean): void {
     this.#rebuild(this.#count.length, isKept);
   }
 
-  /** 0 for a pair that is not known. */
+  /** Returns the count of a pair, 0 for an unknown one. */
   get(a: number, b: number): number {
     return this.#count[this.#findSlot(Math.min(a, b), Math.max(a, b))]!;
   }
 
-  /** All pairs that are known, in no particular order. */
+  /** Visits all pairs, in no particular order. */
   forEach(visit: (a: number, b: number, count: number) => void): void {
     this.#count.forEach((count, slot) => {
       if (count > 0) visit(this.#low[slot]!, this.#high[slot]!, count);
@@ -208,7 +203,7 @@ export class PairCounts {
     this.#count[slot] = this.#count[slot]! + count;
   }
 
-  /** Where a pair stands, or would stand. */
+  /** Returns the slot of a pair, or the free slot for it. */
   #findSlot(low: number, high: number): number {
     const mask = this.#count.length - 1;
     let hash = Math.imul(low ^ (low >>> 15), 0x2c1b3c6d) + Math.imul(high, 0x9e3779b1);
@@ -233,27 +228,26 @@ export class PairCounts {
   }
 }
 
-/** Pairs of all users, at most, that are counted. */
+/** Most pairs of all users. */
 const MOST_PAIRS = 20_000_000;
-/** Different items of a user, at most. */
+/** Most distinct items per user. */
 const MOST_CLICKS = 500;
 
-/** Pairs of items that train users clicked. */
 export interface ClickPairs {
-  /** [I] users who clicked an item, among their latest. */
+  /** [I] users who clicked an item, among their latest clicks. */
   readonly users: Uint32Array;
-  /** Of items that at least {@link least} users clicked. */
+  /** Pairs of items with at least {@link least} users each. */
   readonly pairs: PairCounts;
   /**
-   * 1 where there is room for all pairs. By their items' users and not by how often they occur: one more user, who is to be left
-   * out later, could lift a pair that would have been forgotten over a limit on that, and so tell what this user clicked.
+   * 1 if all pairs fit. The limit is on the users of the items, not on the count of a pair: a user whose counts are subtracted
+   * later could have lifted a pair above such a limit, which would reveal this user's clicks.
    */
   readonly least: number;
 }
 
 /**
- * Counts them; clicks that are given count, too.
- * @param latest see {@link chooseLatestLimit}. @param pairs to count in, of another size than usual.
+ * Counts pairs; clicks of context events count, too.
+ * @param latest see {@link chooseLatestLimit}. @param pairs table to count in, for tests of its limit.
  */
 export function countPairs(
   source: LogSource,
@@ -264,8 +258,8 @@ export function countPairs(
   const train = listUsers(source, "train");
   const users = new Uint32Array(source.items.shape.count);
   const each = (what: string, take: (items: number[]) => void) => {
-    for (const { log, users: places } of walk(source, train, startUserProgress(what, onProgress))) {
-      for (const user of places) take(findLatestClicks(log, user, latest));
+    for (const { log, users: walked } of walk(source, train, startUserProgress(what, onProgress))) {
+      for (const user of walked) take(findLatestClicks(log, user, latest));
     }
   };
   each("Counting users of items", (items) => items.forEach((item) => users[item]!++));
@@ -283,7 +277,7 @@ export function countPairs(
   return { users, pairs, least };
 }
 
-/** Different items of a user, the latest clicked first. */
+/** Returns the distinct items of a user, the latest clicked first. */
 export function findLatestClicks(log: Clicks, user: number, most: number): number[] {
   const found = new Set<number>();
   for (let e = log.userEvents[user + 1]! - 1; e >= log.userEvents[user]! && found.size < most; e--) {
@@ -294,8 +288,8 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
 }
 
 /**
- * Different items of a user, the latest clicked, whose pairs are counted: fewer where there would be too many pairs, as if each
- * event had a click on another item.
+ * Returns the number of distinct items per user whose pairs are counted: fewer if there were too many pairs with a click on
+ * another item in each event.
  */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;

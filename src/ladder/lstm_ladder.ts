@@ -9,7 +9,7 @@ import lstmVectors from "../../kernels/lstm/lstm_forward_3_vectors.wgsl" with { 
 import type { Gpu } from "../gpu/device.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import { computeLstmBytes, countGroupUsers, type LstmDirection } from "../gpu/kernel_variants.ts";
-import { groupShape, lstmKernels, type LstmWeightStorage } from "../ops/kernel_selection.ts";
+import { lstmKernels, type LstmWeightStorage, makeGroupUse } from "../ops/kernel_selection.ts";
 import { padColumns } from "../tape/tensor.ts";
 import { makeLstm } from "../selftest/ops/encoder_recipes.ts";
 import { createOpTrial, forGpu } from "../selftest/ops/op_run.ts";
@@ -114,7 +114,7 @@ function groupStep(
   weights: LstmWeightStorage,
 ): Omit<LadderStep, "idea"> {
   const units = (size: LadderSize) => padColumns(size[2] ?? 1);
-  const shape = (size: LadderSize) => groupShape(direction, units(size) / 4, each(units(size)), weights);
+  const shape = (size: LadderSize) => makeGroupUse(direction, units(size) / 4, each(units(size)), weights);
   return {
     kernel: lstmKernels[direction].group,
     constants: (size) => shape(size).constants,

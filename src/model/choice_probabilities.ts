@@ -1,25 +1,23 @@
-/** From the utilities of a page to the probabilities of its clicks, on the host. */
+/** Click probabilities of a page from its utilities, on the host. */
 
 import { UserError } from "../user_error.ts";
 import type { ModelConfig } from "./model_config.ts";
 
-/** How likely each item of a page is clicked, and that none is. Of a model of choices they add up to 1. */
+/** Click probabilities of a page; with choice likelihood they add up to 1. */
 export interface ChoiceProbabilities {
-  /** Of each item, in the page's order. */
+  /** Probability of a click on each item, in the page's order. */
   readonly items: Float64Array<ArrayBuffer>;
-  /** That nothing is clicked. */
   readonly noClick: number;
 }
 
-/** The error of weights that make utilities which are no finite numbers. */
+/** Returns the error for weights that lead to non-finite utilities. */
 export function nonFiniteWeightsError(got: number | string): UserError {
   return new UserError(
-    `Expected utilities that are finite numbers, got ${got}: the model's weights are too large, so nothing that ` +
-      "it says means anything. Use another snapshot.",
+    `Expected utilities that are finite numbers, got ${got}: the model's weights are too large. Use another snapshot.`,
   );
 }
 
-/** @throws UserError for a utility that is no finite number. */
+/** @throws UserError for a non-finite utility. */
 export function expectFinite(utilities: ArrayLike<number>): void {
   for (let k = 0; k < utilities.length; k++) {
     if (Number.isFinite(utilities[k])) continue;
@@ -28,11 +26,11 @@ export function expectFinite(utilities: ArrayLike<number>): void {
 }
 
 /**
- * P(a) = exp(eta u_a) / (1 + sum exp(eta u)), with the largest exponent taken out, so that nothing overflows. With the
- * logistic loss each item is clicked or not by itself: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) = product of 1 - P(a).
- * @param utilities with what positions add to them, where a model has a position effect: see
- *   {@link import("./position_effect.ts").addPositionEffects}.
- * @throws UserError for utilities that are no finite numbers.
+ * Returns P(a) = exp(eta u_a) / (1 + sum exp(eta u)), with the largest exponent subtracted against overflow. With the logistic
+ * loss items are clicked independently: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) = product of 1 - P(a).
+ * @param utilities including position effects, if the model has some: see {@link
+ * import("./position_effect.ts").addPositionEffects}.
+ * @throws UserError for non-finite utilities.
  */
 export function computeChoiceProbabilities(
   { eta, loss }: Pick<ModelConfig, "eta"> & Partial<Pick<ModelConfig, "loss">>,

@@ -1,7 +1,6 @@
 /**
- * The encoders, which make the state before each event from the items clicked so far. The LSTM: see
- * kernels/course/3-lstm.md. Position weights, the last clicks under learned weightings: see
- * kernels/course/8-position-weights.md.
+ * Encoders, which compute the state before each event from the items clicked so far: the LSTM (kernels/course/3-lstm.md), and
+ * position weights, the last clicks under learned weightings (kernels/course/8-position-weights.md).
  */
 
 import type { DeviceItems } from "../batch/device_items.ts";
@@ -18,8 +17,9 @@ import { pwState } from "../ops/pw_state.ts";
 import { pwTable } from "../ops/pw_table.ts";
 
 /**
- * TensorFlow's BasicLSTMCell: one Glorot-uniform kernel [F + H, 4H], here in two parts, gates i, g, f, o; bias 0. With
- * mixed features [V + F + H, 4H] in three, the first a table of the tokens; the second is left out when F = 0.
+ * Lists the parameters of TensorFlow's BasicLSTMCell: one Glorot-uniform kernel [F + H, 4H], here split into two, gates i, g,
+ * f, o; bias 0. With mixed features [V + F + H, 4H] is split into three, the first a table of the tokens; the second is left
+ * out if F = 0.
  */
 export function listLstmParameters(
   items: ItemsShape,
@@ -45,7 +45,7 @@ export function listLstmParameters(
   ];
 }
 
-/** The names of the encoder's parameters. */
+/** Names of the LSTM's parameters. */
 export const LSTM = {
   input: "encoder/lstm/input_kernel",
   tokens: "encoder/lstm/token_table",
@@ -53,10 +53,10 @@ export const LSTM = {
   bias: "encoder/lstm/bias",
 } as const;
 
-/** [events, N]: the state's part of the first layer, with its bias. @param carried [events, H] a state that is there. */
-export function recordLstmState(tape: ClickTape, items: DeviceItems, carried?: Tensor): Tensor {
+/** Records the state's term in the first layer, with its bias: [events, N]. @param recurrent [events, H] a known LSTM state. */
+export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
   const features = recordItemFeatures(tape, items);
-  const state = carried ?? lstm(tape, "encoder/lstm/state", {
+  const state = recurrent ?? lstm(tape, "encoder/lstm/state", {
     features,
     inputWeights: features || !items.tokens ? tape.parameter(LSTM.input) : undefined,
     tokenTable: items.tokens && tape.parameter(LSTM.tokens),
@@ -70,14 +70,15 @@ export function recordLstmState(tape: ClickTape, items: DeviceItems, carried?: T
   });
 }
 
-/** As the released code draws them. */
+/** Initial position weights, as in the released code. */
 const INITIAL_WEIGHT = 0.0001;
 
 /**
- * The state has a component for every feature k and weighting j, at k n + j, so the first layer's kernel for it is
- * [F n, N]. With one-hot features it stands as a table [I, n N] with the same values in the same order, and the state
- * is never made: what it would give the first layer is a weighted sum of the table's rows. With mixed features it is not
- * made, either: each click is looked up in the product of its item with a table [V, n N] and a kernel [F, n N].
+ * Lists the parameters of position weights.
+ * The state has a component per feature k and weighting j, at k n + j, so the first layer's kernel for it is [F n, N]. With
+ * one-hot features the kernel is stored as a table [I, n N] with the same values in the same order, and the state is never
+ * computed: its term in the first layer is a weighted sum of rows of the table. With mixed features the state is not computed
+ * either: each click is looked up in the product of its item with a table [V, n N] and a kernel [F, n N].
  * @throws UserError for tanh with mixed features.
  */
 export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
@@ -99,7 +100,7 @@ export function listPwParameters(items: ItemsShape, config: PwModelConfig): Mode
   ];
 }
 
-/** The names of the parameters of a product with the last clicks, and of what is made on the way to it. */
+/** Names of the parameters of a product with the last clicks, and of its intermediate results. */
 export interface ClickProductNames {
   /** [m, n] */
   readonly weights: string;
@@ -111,7 +112,7 @@ export interface ClickProductNames {
   readonly clickPart: string;
 }
 
-/** Of the first layer. */
+/** Names for the first layer. */
 export const FIRST_LAYER: ClickProductNames = {
   weights: "encoder/pw/weights",
   bias: "utility/layer1/bias",
@@ -121,7 +122,7 @@ export const FIRST_LAYER: ClickProductNames = {
   clickPart: "utility/layer1/click_part",
 };
 
-/** The kernel of the dense features, or of one-hot ones, and the table of the tokens. */
+/** Lists the kernel of dense or one-hot features, and the table of tokens. */
 export function listClickKernels(
   items: ItemsShape,
   { kernel, tokenTable }: Pick<ClickProductNames, "kernel" | "tokenTable">,
@@ -143,7 +144,7 @@ export function listClickKernels(
     : [{ name: kernel, rows: F * n, columns: N, decays: true, initial }];
 }
 
-/** [events, N]: the product of the last clicks, each with its position's weights, and a bias. @param itemBias for tanh */
+/** Records the product of the last clicks, each with its position's weights, plus a bias: [events, N]. @param itemBias for tanh */
 export function recordClickProduct(
   tape: ClickTape,
   name: string,
@@ -155,7 +156,7 @@ export function recordClickProduct(
   const layerBias = tape.parameter(names.bias);
   const tables = { table: names.tokenTable, kernel: names.kernel };
   const features = recordItemFeatures(tape, items);
-  // Where clicks stand in lists, the items of the batch are the catalogue, whose products are made once.
+  // In a batch with lists of clicks, the items of the batch are the catalogue: its products are computed once.
   const rows = tape.batch.clicks ? "items" : "events";
   const mixed = recordMixedFeatures(tape, names.clickPart, items, tables, rows);
   if (mixed) return pwTable(tape, name, { table: mixed, weights, layerBias });
@@ -165,7 +166,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** [events, N]: the state's part of the first layer, with its bias. */
+/** Records the state's term in the first layer, with its bias: [events, N]. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

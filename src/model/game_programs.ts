@@ -1,9 +1,8 @@
 /**
- * The adversarial stage as recorded programs over one batch: what is shared, a step of the generator, a step of the
- * reward. The trainer decides which of them an iteration replays, and how often.
- *
- * The generator pi says how users would act: a network of the reward's build whose outputs are the logits of a softmax over
- * what is displayed. See kernels/course/9-minimax.md.
+ * Recorded programs of the adversarial stage over one batch: shared parts, a step of the generator, a step of the reward. The
+ * trainer decides which of them an iteration replays, and how often.
+ * The generator pi models the users' actions: a network like the reward's, whose outputs are the logits of a softmax over the
+ * displayed items. See kernels/course/9-minimax.md.
  */
 
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
@@ -34,7 +33,7 @@ import {
   type WeightUpdate,
 } from "./model_program.ts";
 
-/** The generator beside a reward model: the same encoder, layers of its own, and nothing else. */
+/** Returns the config of the generator for a reward model: the same encoder, layers of its own, and nothing else. */
 export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
@@ -67,39 +66,39 @@ export function createGenerator(
 export interface GameProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Its capacity is the programs'. */
+  /** Plan whose capacity the programs have. */
   readonly plan: BatchPlan;
-  /** [., 2] vec4f slots for the sums of {@link minimax}. */
+  /** Slots for the sums of {@link minimax}, [., 2] vec4f. */
   readonly ring: View;
   readonly game: GameOptions;
   readonly reward: RecordableModel;
-  /** Undefined for the exact one. */
+  /** Undefined for the exact generator. */
   readonly generator: UserModel | undefined;
-  /** Absent: only evaluate. A reward without Adam stays as it is. */
+  /** Undefined in an evaluation. A player without Adam is not trained. */
   readonly training?: {
     readonly reward: AdamState | undefined;
     readonly generator: AdamState | undefined;
     readonly itemDropout: number;
-    /** Whether there are batches in several parts. */
-    readonly inParts?: boolean;
-    /** Where several processes share a batch. */
+    /** True if there are batches of several micro-batches. */
+    readonly accumulates?: boolean;
+    /** Set for distributed training. */
     readonly shared?: GradientExchangeFactory;
   };
 }
 
-/** Dispatches by what they are for. */
+/** Dispatches of the programs. */
 interface GameSpecs {
-  /** Lays out the batches of as many steps as the plan has slices. */
+  /** Layout of the batches of as many steps as the plan has slices. */
   readonly layout: ClickDispatch[];
-  /** What the step's own batch still needs after that. */
+  /** Further indices of the step's own batch. */
   readonly batch: ClickDispatch[];
-  /** Utilities of the reward as it stands. */
+  /** Utilities of the reward. */
   readonly utilities: ClickDispatch[];
-  /** The generator's logits as it stands. */
-  readonly acting: ClickDispatch[];
-  /** The generator's gradients, behind the utilities and its logits. */
+  /** Logits of the generator. */
+  readonly logits: ClickDispatch[];
+  /** Gradients of the generator, which follow utilities and logits. */
   readonly generator: ClickDispatch[];
-  /** Losses, and the reward's gradients where it is trained, behind the utilities and the generator's logits. */
+  /** Losses and, in training, gradients of the reward, which follow utilities and logits. */
   readonly reward: ClickDispatch[];
   readonly generatorTape: ClickTape | undefined;
   readonly rewardTape: ClickTape;
@@ -108,9 +107,9 @@ interface GameSpecs {
   readonly u: Tensor;
 }
 
-/** A player's part of a step. */
+/** Programs of a player's step. */
 export interface PlayerPrograms extends WeightUpdate {
-  /** Its losses and gradients, behind the utilities and the generator's logits. */
+  /** Losses and gradients, which follow utilities and logits. */
   readonly gradients: Program<ClickSizes>;
 }
 
@@ -119,8 +118,8 @@ export class GamePrograms {
     readonly layout: Program<ClickSizes>,
     readonly batch: Program<ClickSizes>,
     readonly utilities: Program<ClickSizes>,
-    /** The generator's logits; nothing of the exact one. */
-    readonly acting: Program<ClickSizes>,
+    /** Logits of the generator; empty for the exact one. */
+    readonly logits: Program<ClickSizes>,
     readonly generator: PlayerPrograms,
     readonly reward: PlayerPrograms,
     /** [events, 8]; see {@link minimax} */
@@ -128,12 +127,12 @@ export class GamePrograms {
     readonly arena: Arena,
   ) {}
 
-  /** @throws UserError when the batch exceeds what the adapter can hold. */
+  /** @throws UserError if the batch exceeds the limits of the adapter. */
   static async create(options: GameProgramOptions): Promise<GamePrograms> {
     const { plan, name, training = {} } = options;
     using stack = new DisposableStack();
     const arena = stack.use(new Arena(plan.gpu, name));
-    const specs = gameSpecs(options, arena);
+    const specs = recordGame(options, arena);
     const record = (part: string, dispatches: ClickDispatch[]) =>
       Program.record(plan.gpu, `${name} ${part}`, plan.steps, dispatches);
     const player = async (name: "generator" | "reward", tape: ClickTape | undefined) => ({
@@ -144,7 +143,7 @@ export class GamePrograms {
       await record("layout", specs.layout),
       await record("batch", specs.batch),
       await record("utilities", specs.utilities),
-      await record("acting", specs.acting),
+      await record("logits", specs.logits),
       await player("generator", specs.generatorTape),
       await player("reward", specs.rewardTape),
       specs.outcomes,
@@ -154,15 +153,15 @@ export class GamePrograms {
     return programs;
   }
 
-  /** One program that evaluates both players as they stand. */
+  /** Records one program that evaluates both players with their current weights. */
   static async evaluation(
     options: Omit<GameProgramOptions, "training">,
   ): Promise<{ program: Program<ClickSizes>; outcomes: Tensor; utilities: Tensor } & Disposable> {
     const { plan, name } = options;
     using stack = new DisposableStack();
     const arena = stack.use(new Arena(plan.gpu, name));
-    const { layout, batch, utilities, acting, reward, outcomes, u } = gameSpecs(options, arena);
-    const dispatches = [...layout, ...batch, ...utilities, ...acting, ...reward];
+    const { layout, batch, utilities, logits, reward, outcomes, u } = recordGame(options, arena);
+    const dispatches = [...layout, ...batch, ...utilities, ...logits, ...reward];
     const program = await Program.record(plan.gpu, name, plan.steps, dispatches);
     const kept = stack.move();
     return { program, outcomes, utilities: u, [Symbol.dispose]: () => kept.dispose() };
@@ -173,33 +172,27 @@ export class GamePrograms {
   }
 }
 
-/** @throws UserError for a reward that the game is not defined for. */
-function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
+/** @throws UserError for a reward with a likelihood that the game is not defined for. */
+function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
   const { capacity } = plan;
   const { positions, loss } = reward.config;
   if (positions > 0 || loss !== "choice") {
     const found = positions > 0 ? `--position-bias ${positions}` : `--loss ${loss}`;
     throw new UserError(
-      "Expected a reward of choices, whatever their places, for the adversarial stage: its game knows nothing else. Got " +
-        `one with ${found}. Leave that or the stage out.`,
+      `Expected a reward with --loss choice and --position-bias 0 for the adversarial stage, got ${found}. ` +
+        "Leave out that option or the stage.",
     );
   }
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);
   const createTape = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
-    const touchedOnly = adam?.kind === "row-sparse";
-    return new ClickTape(batch, {
-      arena,
-      parameters,
-      capacity,
-      variants: gpu.variants,
-      sparseGradients: touchedOnly,
-    });
+    const sparse = adam?.kind === "row-sparse";
+    return new ClickTape(batch, { arena, parameters, capacity, variants: gpu.variants, sparseGradients: sparse });
   };
-  const moves = training?.reward;
-  const mode: RecordingOptions = moves ? { training: true, itemDropout: training.itemDropout } : evaluating;
+  const rewardAdam = training?.reward;
+  const mode: RecordingOptions = rewardAdam ? { training: true, itemDropout: training.itemDropout } : evaluating;
 
-  const rewardTape = createTape(reward, moves);
+  const rewardTape = createTape(reward, rewardAdam);
   const u = materialize(reward.record(rewardTape, mode));
   const generatorTape = generator && createTape(generator, training?.generator);
   const logits = generatorTape && generator.record(generatorTape, { ...mode, itemDropout: 0 });
@@ -207,23 +200,23 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
     minimax(generatorTape, "minimax", { u, logits }, undefined, "generator", game);
   }
   const outcomes = logits
-    ? minimax(rewardTape, "minimax", { u, logits }, ring, moves ? "reward" : undefined, game)
-    : exactMinimax(rewardTape, "exact minimax", u, ring, moves !== undefined, game).outcomes;
+    ? minimax(rewardTape, "minimax", { u, logits }, ring, rewardAdam ? "reward" : undefined, game)
+    : exactMinimax(rewardTape, "exact minimax", u, ring, rewardAdam !== undefined, game).outcomes;
 
   rewardTape.place();
   generatorTape?.place();
   const utilities = rewardTape.forward({ upTo: u });
   const last = logits && getMaterialized(logits);
-  const acting = generatorTape?.forward({ upTo: last }) ?? [];
+  const logitDispatches = generatorTape?.forward({ upTo: last }) ?? [];
   const generatorGradients = generatorTape && training?.generator
     ? [...generatorTape.forward({ after: last }), ...generatorTape.backward()]
     : [];
-  const losses = [...rewardTape.forward({ after: u }), ...(moves ? rewardTape.backward() : [])];
+  const losses = [...rewardTape.forward({ after: u }), ...(rewardAdam ? rewardTape.backward() : [])];
   return {
     layout: batch.layout(),
     batch: batch.ownDispatches(),
     utilities,
-    acting,
+    logits: logitDispatches,
     generator: generatorGradients,
     reward: losses,
     generatorTape,

@@ -1,34 +1,30 @@
-/** What the parts of a model declare: parameters, and how each is drawn at the start. */
+/** Parameters of a model, and how each is drawn initially. */
 
 import { createRandomStream, type Random } from "../data/random.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 
-/** A parameter of a model, and its start. */
 export interface ModelParameter extends ParameterSpec {
-  /**
-   * Draws one initial value.
-   * @internal
-   */
+  /** Draws one initial value. @internal */
   readonly initial: (random: Random) => number;
 }
 
 export const drawZeros = (): number => 0;
 export const drawOnes = (): number => 1;
 
-/** Normal with standard deviation `sd`, cut at two of them. */
+/** Returns a draw from a normal distribution with standard deviation `sd`, truncated at 2 sd. */
 export function makeTruncatedNormal(sd: number): (random: Random) => number {
   return (random) => sd * random.truncatedNormal();
 }
 
-/** Glorot and Bengio 2010: uniform in +- sqrt(6 / (fan in + fan out)). */
+/** Returns a draw by Glorot and Bengio (2010): uniform in +- sqrt(6 / (fan in + fan out)). */
 export function makeGlorotUniform(fanIn: number, fanOut: number): (random: Random) => number {
   const limit = Math.sqrt(6 / (fanIn + fanOut));
   return (random) => limit * (2 * random.uniform() - 1);
 }
 
 /**
- * The initial weights of a seed; each parameter has a stream of its own, so that adding one moves no other.
- * @param prefix tells networks of one seed apart that have parameters of the same names.
+ * Draws the initial weights from a seed; each parameter has its own stream, so that a new one does not change the others.
+ * @param prefix distinguishes networks of one seed whose parameters have the same names.
  */
 export function drawInitialWeights(
   parameters: readonly ModelParameter[],
@@ -38,7 +34,7 @@ export function drawInitialWeights(
   return new Map(parameters.map(({ name, rows, columns, initial }) => {
     const random = createRandomStream(seed, "weights", prefix + name);
     const weights = new Float32Array(rows * columns);
-    // In a loop: a table of a large catalogue has millions of them, and Float32Array.from() takes long.
+    // A loop, because Float32Array.from() is slow for the millions of values of a large catalogue's table.
     for (let k = 0; k < weights.length; k++) weights[k] = initial(random);
     return [name, weights];
   }));

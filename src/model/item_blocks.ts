@@ -1,10 +1,10 @@
 /**
- * Scores many items for one user: what the history gives is computed once, the items are scored in blocks.
+ * Scores many items for one user: the state is computed once, the items are scored in blocks.
  *
  *   u(item) = MLP(W_item item + W_state state), where W_state state is the same for all items
  *
- * A block is laid out as events of a few rows each, all with the user's state, because kernels share out the events among
- * their invocations. An item's utility does not depend on the other items of its block.
+ * A block is laid out as events of a few rows each, all with the user's state, because kernels distribute events over
+ * invocations. An item's utility does not depend on the other items of its block.
  */
 
 import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
@@ -24,61 +24,57 @@ import { materialize } from "../ops/row_dot.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { type EncodedState, evaluating, type RecordableModel } from "./model_program.ts";
 
-/** A model whose items can be scored apart from the history. */
+/** Model whose items can be scored with a state that is computed before. */
 export interface ScorableModel extends RecordableModel {
   readonly items: ItemCatalogue;
-  /**
-   * Records the parts of the state that {@link RecordableModel.record} takes as given.
-   * @internal
-   */
+  /** Records the tensors of the state, which {@link RecordableModel.record} takes as `encoded`. @internal */
   recordStates(tape: ClickTape): StateTensors;
 }
 
-/** Parts of a user's state. */
+/** Tensors of a user's state. */
 export const STATE_PARTS = ["first", "wide", "recent"] as const;
 type StatePart = typeof STATE_PARTS[number];
-/** The parts on a tape, a row for each event. */
+/** Tensors of the state on a tape, a row per event. */
 export type StateTensors = Pick<EncodedState, StatePart>;
-/** What a user's history gives the utility of every item; which parts there are follows from the model. */
+/** Terms of a user's history in the utility of every item; which of them exist depends on the model. */
 export interface UserState {
-  /** The first layer's part, with its bias. */
+  /** Term in the first layer, with its bias. */
   readonly first?: Float32Array<ArrayBuffer>;
-  /** The wide part's. */
+  /** Term in the wide part. */
   readonly wide?: Float32Array<ArrayBuffer>;
-  /** The last clicks, which counts look back at. */
+  /** Last clicks, for the counts. */
   readonly recent?: Float32Array<ArrayBuffer>;
 }
 
-/** What scores many items for one user: a {@link import("./user_model.ts").UserModel}, or what shares one among requests. */
+/** Scorer of many items for one user: a {@link import("./user_model.ts").UserModel}, or one that several requests share. */
 export interface ItemScorer {
-  /** Items of a block that takes a few ms, so that other requests have their turn between blocks. */
+  /** Items of a block that takes a few ms, so that other requests are served between blocks. */
   readonly blockItems: number;
-  /** Computes what the utilities of all items follow from after a history: items clicked, oldest first. */
+  /** Computes the state after a history: items clicked, oldest first. */
   encode(history: ArrayLike<number>): Promise<UserState>;
-  /** The utilities of items, ascending, each once. Counts take the catalogue for the page. */
+  /** Returns the utilities of items, ascending and distinct. For the counts, the catalogue is the page. */
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Items of a block: the first, and the most. On a GPU (reasoned, not measured) more fill it. */
+/** Items of the first block and of the largest. A GPU needs more to be busy (reasoned, not measured). */
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
-/** How long a block shall take. */
+/** Target duration of a block. */
 const BLOCK_MS = 5;
 
-/** Rows of an event: few, so that a block has many events, but each has a copy of the state. */
+/** Rows per event: few, so that a block has many events; but each event has a copy of the state. */
 const EVENT_ROWS = 32;
 
-/** The program of a block. */
+/** Program that scores a block. */
 export class ItemBlocks {
   readonly #arena: Arena;
   readonly #batch: BlockBatch;
   readonly #headers: StepHeaders<ClickSizes>;
-  /** The state's tensors by their part. */
   readonly #parts = new Map<StatePart, Tensor>();
   readonly #capacity: ClickSizes;
   #program: Program<ClickSizes> | undefined;
   #utilities: ReadbackQueue | undefined;
   #items: number = BLOCK_ITEMS.first;
-  /** The state that the device has. */
+  /** State on the device. */
   #state: UserState | undefined;
 
   private constructor(private readonly model: ScorableModel) {
@@ -90,7 +86,7 @@ export class ItemBlocks {
     this.#headers = new StepHeaders(this.#arena, clickDimensions, 1);
   }
 
-  /** @param states of a tape of the model's. @throws UserError for a block that the adapter has no room for. */
+  /** @param states recorded on a tape of the model. @throws UserError for a block that exceeds the limits of the adapter. */
   static async create(model: ScorableModel, states: StateTensors): Promise<ItemBlocks> {
     using stack = new DisposableStack();
     const blocks = stack.use(new ItemBlocks(model));
@@ -111,19 +107,19 @@ export class ItemBlocks {
       this.#parts.set(part, { name, rows: "events", columns, groups, stride, view, trainable: false });
     }
     const utilities = materialize(
-      this.model.record(tape, { ...evaluating, given: Object.fromEntries(this.#parts) }),
+      this.model.record(tape, { ...evaluating, encoded: Object.fromEntries(this.#parts) }),
     );
     tape.place();
     this.#utilities = new ReadbackQueue(gpu, asBufferView(utilities.view));
     this.#program = await Program.record(gpu, "item blocks", this.#headers.buffer, tape.forward());
   }
 
-  /** {@link ItemScorer.blockItems}, by the time of the blocks before; at most as many as there is room for. */
+  /** {@link ItemScorer.blockItems}, from the time of earlier blocks; limited by the capacity. */
   get items(): number {
     return Math.min(Math.ceil(this.#items), this.#capacity.rows);
   }
 
-  /** The utilities of items of one block, ascending. One call at a time; waits for the GPU. */
+  /** Returns the utilities of items of one block, ascending. One call at a time; waits for the GPU. */
   async score(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
     const { gpu } = this.model;
     const [program, utilities] = [this.#program, this.#utilities];
@@ -138,14 +134,14 @@ export class ItemBlocks {
     this.#headers.upload(0, 1);
     const commands = new CommandRecorder(gpu, "item block");
     program.encode(commands, sizes, this.#headers.offset(0));
-    await utilities.submit(commands.finish()); // others have a turn while the device computes
+    await utilities.submit(commands.finish()); // other tasks run while the device computes
     const found = await utilities.take();
     const fit = rows * BLOCK_MS / (performance.now() - began);
     this.#items = Math.min(2 * this.#items, Math.max(this.#items / 2, fit, EVENT_ROWS), this.#capacity.rows);
     return found.subarray(0, rows);
   }
 
-  /** Gives each event a copy of the state. */
+  /** Writes a copy of the state for each event. */
   #writeState(state: UserState): void {
     if (state === this.#state) return;
     for (const [part, { stride, view }] of this.#parts) {
@@ -167,7 +163,7 @@ export class ItemBlocks {
   }
 }
 
-/** What ops read of a block. Rows are numbered as its items are. */
+/** Batch of a block: rows are numbered as its items are. */
 class BlockBatch implements ClickBatch {
   readonly items: DeviceItems;
   readonly event: View;
@@ -175,19 +171,14 @@ class BlockBatch implements ClickBatch {
   readonly rowItem: View;
   readonly slotItem: View;
   readonly facts?: LogCountSummary;
-  /** The catalogue counts as one page. */
   readonly pageLength: number;
-  /** Rows that the events are laid out for. */
+  /** Rows of the current layout of the events. */
   #rows = 0;
 
-  constructor(
-    private readonly model: ScorableModel,
-    arena: Arena,
-    { rows, events }: ClickSizes,
-  ) {
+  constructor(private readonly model: ScorableModel, arena: Arena, { rows, events }: ClickSizes) {
     const { gpu, items: catalogue, config } = model;
     this.pageLength = catalogue.shape.count;
-    const places = Uint32Array.from({ length: rows }, (_, row) => row);
+    const rowNumbers = Uint32Array.from({ length: rows }, (_, row) => row);
     this.event = arena.allocate("events", 16 * events);
     this.row = arena.upload(
       "rows",
@@ -196,21 +187,21 @@ class BlockBatch implements ClickBatch {
         (_, k) => [Math.floor(k / 4 / EVENT_ROWS), k / 4, 0, 0][k % 4] ?? 0,
       ),
     );
-    this.rowItem = arena.upload("row_item", places);
-    this.slotItem = arena.upload("slot_item", places);
+    this.rowItem = arena.upload("row_item", rowNumbers);
+    this.slotItem = arena.upload("slot_item", rowNumbers);
     if (config.counts) {
       this.facts = { fact: arena.allocate("facts of rows", 8 * rows), itemId: this.slotItem };
     }
     this.items = new DeviceItems(gpu, catalogue.read(Uint32Array.of(0)), rows, catalogue.tokenCounts);
   }
 
-  /** Puts these items in the place of the last. */
+  /** Replaces the items. */
   write(items: Uint32Array<ArrayBuffer>): void {
     const { gpu: { queue }, items: catalogue } = this.model;
     if (catalogue.shape.kind === "one-hot") queue.writeBuffer(this.rowItem.buffer, 0, items);
     else this.items.write(catalogue.read(items));
     if (this.facts) {
-      const facts = new Uint32Array(2 * items.length); // nothing of the user's own is known of them
+      const facts = new Uint32Array(2 * items.length); // the user's own counts are zero
       items.forEach((item, row) => facts[2 * row + 1] = item);
       queue.writeBuffer(this.facts.fact.buffer, 0, facts);
     }
@@ -224,30 +215,30 @@ class BlockBatch implements ClickBatch {
     queue.writeBuffer(this.event.buffer, 0, events);
   }
 
-  // What only a batch of a log has: the ops that are recorded over blocks never ask for it.
+  // Only a batch of a log has these: ops that are recorded over blocks do not read them.
   get plan(): View {
-    return missing("plan");
+    return throwMissing("plan");
   }
   get eventItem(): View {
-    return missing("event_item");
+    return throwMissing("event_item");
   }
   get history(): View {
-    return missing("history");
+    return throwMissing("history");
   }
   get slotFirst(): View {
-    return missing("slot_first");
+    return throwMissing("slot_first");
   }
   get sorted(): View {
-    return missing("sorted");
+    return throwMissing("sorted");
   }
   get ranked(): View {
-    return missing("ranked");
+    return throwMissing("ranked");
   }
   get tokenPairs(): TokenPairs {
-    return missing("token pairs");
+    return throwMissing("token pairs");
   }
 }
 
-function missing(what: string): never {
-  throw new Error(`a block of items has no ${what}: expected an op that does without`);
+function throwMissing(what: string): never {
+  throw new Error(`a block of items has no ${what}: expected an op that does not read it`);
 }

@@ -1,4 +1,4 @@
-/** The items' features as the tape sees them. */
+/** Features of items on the tape. */
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { type ItemCatalogue, type ItemsShape, toCatalogue } from "../data/item_catalogue.ts";
@@ -11,12 +11,12 @@ import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelParameter } from "./initial_weights.ts";
 
-/** V; undefined for items without tokens. */
+/** Returns V, the number of tokens; undefined for items without tokens. */
 export function getTokenCount(items: ItemsShape): number | undefined {
   return items.kind === "mixed" ? items.tokens : undefined;
 }
 
-function shapeText(items: ItemsShape): string {
+function formatItemsShape(items: ItemsShape): string {
   const tokens = getTokenCount(items);
   const parts = [
     ...(tokens === undefined ? [] : [`${tokens} tokens`]),
@@ -26,17 +26,16 @@ function shapeText(items: ItemsShape): string {
 }
 
 /**
- * A source of clicks over a model's items: itself, or with one-hot items widened to the model's catalogue, since a log
- * need not show every item.
- * @param what the model, for the message.
- * @throws UserError for a source over other items.
+ * Returns a source over the items of a model: itself, or with one-hot items extended to the model's catalogue, since a log need
+ * not show every item.
+ * @param what the model, for the message. @throws UserError for a source over other items.
  */
-export function fitSource(source: LogSource, wanted: ItemsShape, what: string): LogSource {
-  const items = fitItems(source, wanted, what);
+export function alignSourceToModel(source: LogSource, wanted: ItemsShape, what: string): LogSource {
+  const items = alignItems(source, wanted, what);
   return items === source.items ? source : source.with({ items });
 }
 
-function fitItems({ name, items }: LogSource, wanted: ItemsShape, what: string): ItemCatalogue {
+function alignItems({ name, items }: LogSource, wanted: ItemsShape, what: string): ItemCatalogue {
   const found = items.shape;
   if (found.kind === wanted.kind) {
     const same = found.count === wanted.count && found.width === wanted.width;
@@ -46,12 +45,12 @@ function fitItems({ name, items }: LogSource, wanted: ItemsShape, what: string):
     }
   }
   throw new UserError(
-    `${what} is over ${shapeText(wanted)}, but ${name} shows ${shapeText(found)}. Use a log over the ` +
+    `${what} is over ${formatItemsShape(wanted)}, but ${name} shows ${formatItemsShape(found)}. Use a log over the ` +
       "same items.",
   );
 }
 
-/** The constant [capacity, F] of dense features; undefined without, as one-hot ones and tokens never become a matrix. */
+/** Returns the constant [capacity, F] of dense features; undefined without: one-hot features and tokens are not stored as a matrix. */
 export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor | undefined {
   if (!items.features) return undefined;
   return tape.tensor("items/features", items.capacity, items.width, {
@@ -61,8 +60,8 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
 }
 
 /**
- * W f of mixed features, f = tokens beside dense features; undefined for items without tokens.
- * @param names of the parameters: a token table [V, N], and a kernel [F, N] where there are dense features.
+ * Records W f of mixed features, f = (tokens, dense features); undefined for items without tokens.
+ * @param names of the parameters: a token table [V, N], and a kernel [F, N] for dense features.
  */
 export function recordMixedFeatures(
   tape: ClickTape,
@@ -77,7 +76,7 @@ export function recordMixedFeatures(
   return mixedProduct(tape, name, { table: tape.parameter(names.table), dense }, rows);
 }
 
-/** The parameters of {@link recordItemLayer}: a kernel [F, N], a table of tokens [V, N], or with one-hot features a table [I, N]. */
+/** Lists the parameters of {@link recordItemLayer}: a kernel [F, N], a token table [V, N], or with one-hot features a table [I, N]. */
 export function listItemKernels(
   items: ItemsShape,
   part: string,
@@ -94,13 +93,13 @@ export function listItemKernels(
   ];
 }
 
-/** W f [items, N], a row for each distinct item of the batch; with one-hot features the table [I, N] itself. */
+/** Records W f [items, N], a row per distinct item of the batch; with one-hot features it is the table [I, N] itself. */
 export function recordItemLayer(tape: ClickTape, items: DeviceItems, part: string): Tensor {
   const names = { table: `${part}/token_table`, kernel: `${part}/item_kernel` };
   return recordItemProduct(tape, `${part}/item_part`, items, names);
 }
 
-/** The same with parameters of other names. */
+/** Records W f as {@link recordItemLayer} with parameters of any names. */
 export function recordItemProduct(
   tape: ClickTape,
   name: string,

@@ -1,4 +1,4 @@
-/** What a model is, in numbers. Part of every run's config and of every snapshot's metadata. */
+/** Config of a model. Part of every run's config and of every snapshot's metadata. */
 
 import { type CountsConfig, countTokenSlots, MOST_FIELDS, MOST_SLOTS } from "../counts/count_columns.ts";
 import {
@@ -19,65 +19,60 @@ import {
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
-/** What all models have. */
+/** Fields of all models. */
 export interface CommonModelConfig {
-  /** Sizes of the utility's hidden layers. */
   dims: number[];
-  /** Batch normalisation after each hidden layer. */
   batchNorm: boolean;
-  /** Standard deviation that the utility's kernels are drawn with. */
+  /** Initial standard deviation of the utility's kernels. */
   kernelSd: number;
-  /** How sharply users choose by utility: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
+  /** Inverse temperature of the choice: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   eta: number;
-  /** K, columns of the wide part, a product of the last clicks with the item; 0 for none. */
+  /** K, rank of the wide part, a product of the last clicks with the item; 0 for none. */
   wide: number;
-  /** What P(what happened on a page) follows from: one choice a page, or each item clicked or not by itself. */
+  /** Likelihood of a page: one choice per page, or independent clicks. */
   loss: "choice" | "logistic";
-  /** What of the counts of train users is an input of the utility; null for the paper's model, which has none. */
+  /** Count features that the utility network gets; null for the paper's model, which has none. */
   counts: CountsConfig | null;
-  /** P, places of a page with an effect of their own on what is clicked, which utilities are without; 0 for none. */
+  /** P, positions of a page with an effect of their own on clicks, which is not part of the utilities; 0 for none. */
   positions: number;
 }
 
-/** A model with an LSTM over all clicks. */
+/** Model with an LSTM over all clicks. */
 export interface LstmModelConfig extends CommonModelConfig {
-  /** How the history becomes a state. */
   encoder: "lstm";
   /** H, size of the LSTM's state. */
   lstmUnits: number;
 }
 
-/** A model with position weights over the last clicks. */
+/** Model with position weights over the last clicks. */
 export interface PwModelConfig extends CommonModelConfig {
-  /** How the history becomes a state. */
   encoder: "pw";
-  /** m, how many clicks back the state looks. */
+  /** m, last clicks in the state. */
   pwLags: number;
-  /** n, how many learned weightings of them make up the state. */
+  /** n, learned weightings of these clicks. */
   pwWeightings: number;
-  /** none: as the paper's code has it; tanh: with a bias, as its Eq. 4. */
+  /** none: as in the paper's code; tanh: with a bias, as in its Eq. 4. */
   pwNonlinearity: "none" | "tanh";
 }
 
-/** A model without a history; with `dims: []` the conditional logit. */
+/** Model without a history; with `dims: []` the conditional logit. */
 export interface NoneModelConfig extends CommonModelConfig {
-  /** How the history becomes a state. */
   encoder: "none";
 }
 
-/** What a model is; {@link defaultModel} and {@link defaultPwModel} are two. */
+/** Config of a model; for defaults see {@link defaultModel} and {@link defaultPwModel}. */
 export type ModelConfig = LstmModelConfig | PwModelConfig | NoneModelConfig;
 
-/** @throws UserError that says what is wrong where. */
+/** @throws UserError that names the invalid field. */
 export function parseConfig<T>(schema: v.GenericSchema<unknown, T>, config: unknown, what: string): T {
   const parsed = v.safeParse(schema, config);
   if (parsed.success) return parsed.output;
   throw new UserError(`The ${what} config is not valid: ${v.describeIssues(parsed.issues)}`);
 }
 
-/** No effects, or those of at least two places: one place alone says nothing. */
-const places: ValueRange<number> = {
-  schema: v.pipe(v.whole(0, 1000), v.check((places) => places !== 1, "expected 0, or at least 2 places")),
+/** No effects, or those of at least two positions: they are relative to the first. */
+const positionCount: ValueRange<number> = {
+  schema: v.pipe(v.whole(0, 1000), v.check((count) => count !== 1, "expected 0, or at least 2 positions")),
   parse: (text) => text === "0" ? 0 : makeWholeNumberParser(2, 1000)(text),
 };
 
@@ -125,26 +120,26 @@ const commonFields: ConfigFields<CommonModelConfig> = {
   ),
   loss: defineField(
     "--loss <kind>",
-    "-log P(what happened) with one choice a page, or the logistic loss: each item is clicked or not by itself",
+    "likelihood of a page: choice (at most one item is chosen) or logistic (items are clicked independently)",
     oneOf(["choice", "logistic"]),
     "choice",
   ),
-  // Which counts there are depends on the items: the option only says whether there are any.
+  // The columns depend on the items: the option only turns them on or off.
   counts: {
     ...defineFixedField<CountsConfig | null>({ schema: countsSchema }, null),
     option: defineValueOption(
       "--counts <which>",
-      "what counting knows of an item is an input of its utility: click rates, categories, similar items, repeats; none is " +
-        "the paper's model",
+      "count features of an item as inputs of its utility: click rates, categories, similar items, repeats; none is the " +
+        "paper's model",
       oneOf(["all", "none"]),
       "all",
     ),
   },
   positions: defineField(
-    "--position-bias [places]",
-    "learn what each of the first places of a page adds to a click's chance, 0 for none; utilities are without it " +
-      "(default: 20 where the items of a page stand as they were shown, with --counts none 0)",
-    places,
+    "--position-bias [positions]",
+    "learn effects of the first positions of a page on clicks, 0 for none; utilities do not include them " +
+      "(default: 20 if the log has items in display order, with --counts none 0)",
+    positionCount,
     0,
     { depends: true, preset: "20" },
   ),
@@ -158,13 +153,13 @@ const lstmFields: ConfigFields<Omit<LstmModelConfig, "encoder">> = {
 const pwFields: ConfigFields<Omit<PwModelConfig, "encoder">> = {
   pwLags: defineField(
     "--pw-lags <n>",
-    "position weights: how many of the last clicks they use; the paper says 20, its code uses 19",
+    "position weights: number of last clicks; the paper says 20, its code uses 19",
     whole(1, 64),
     20,
   ),
   pwWeightings: defineField(
     "--pw-weightings <n>",
-    "position weights: how many weighted sums of these clicks are the state",
+    "position weights: number of weighted sums of these clicks in the state",
     whole(1, 16),
     4,
   ),
@@ -178,20 +173,17 @@ const pwFields: ConfigFields<Omit<PwModelConfig, "encoder">> = {
   kernelSd: { ...commonFields.kernelSd, standard: 0.001 }, // its kernels start small
 };
 
-/** Fields of the models, by their encoder. */
 export const modelFields = { lstm: lstmFields, pw: pwFields, none: commonFields } as const;
 
 const { dims: _, ...entries } = buildSchemaEntries(commonFields);
 const hidden = { dims: layers(1).schema, ...entries };
 
-/** What a {@link ModelConfig} must be. test/docs/package_test.ts holds them together. */
+/** Schema of a {@link ModelConfig}. test/docs/package_test.ts checks that they agree. */
 export const modelConfigSchema = v.variant("encoder", [
   v.strictObject({ encoder: v.literal("lstm"), ...buildSchemaEntries(lstmFields), ...hidden }),
   v.strictObject({ encoder: v.literal("pw"), ...buildSchemaEntries(pwFields), ...hidden }),
   v.strictObject({ encoder: v.literal("none"), ...buildSchemaEntries(commonFields) }),
 ]);
 
-/** The LSTM encoder's defaults. */
 export const defaultModel: LstmModelConfig = { encoder: "lstm", ...getDefaults(lstmFields) };
-/** The position-weights encoder's defaults; its kernels start small. */
 export const defaultPwModel: PwModelConfig = { encoder: "pw", ...getDefaults(pwFields) };

@@ -1,9 +1,10 @@
 /**
- * What counting knows enters the utility: u = linear part of the counts + the rest, which reads them, too.
+ * Counts in the utility: u = linear part of the counts + a network that reads them as well.
  *
  *   u_a = w c_a + b + network(counts, features, state)
  *
- * The linear part is fitted first, as it is convex, and all else begins at zero: a training starts as that conditional logit.
+ * The linear part is fitted first, because it is convex, and the network starts at zero: training starts from that
+ * conditional logit.
  */
 
 import type { ClickTape } from "../batch/click_tape.ts";
@@ -26,20 +27,20 @@ import { drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_w
 import { POSITION_BIAS } from "./position_effect.ts";
 import { PART } from "./utility.ts";
 
-/** The names of its weights: [I, .] what is counted of each item; [3, C] means, 1 / sd, (mean rate, longest page, least users); the linear part. */
+/** Names of the weights: [I, .] count table; [3, C] means, 1 / sd, (mean rate, longest page, fewest users); the linear part. */
 export const TABLE = "counts/table";
 export const SCALE = "counts/scale";
 export const KERNEL = "counts/kernel";
 export const BIAS = "counts/bias";
-/** What the counts give the first layer, [C, N]. */
+/** Kernel of the counts in the first layer, [C, N]. */
 export const FIRST_LAYER = "utility/layer1/count_kernel";
 const WIDE_ITEM_KERNEL = `${PART}/item_kernel`;
-/** Of an event, where the users of a page are carried on. */
+/** Last clicks per event, for a simulation that carries them over. */
 export const RECENT = "counts/recent";
 
 const TRAIN = splits.indexOf("train");
 
-export function countParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
+export function listCountParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
   const { counts, dims: [first], kernelSd } = config;
   if (!counts) return [];
   const C = countWidth(counts);
@@ -59,28 +60,28 @@ export function countParameters(items: ItemsShape, config: ModelConfig): ModelPa
   ];
 }
 
-/** [rows, C] counts of a batch; undefined for a model without. @param recent where users are carried on */
+/** Records the counts of a batch [rows, C]; undefined for a model without. @param recent last clicks that are known already */
 export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
-  const clicks = recent ?? recentPart(tape, counts);
+  const clicks = recent ?? recordRecentClicks(tape, counts);
   return rowCounts(tape, "counts/of_rows", { recent: clicks, table, scale }, counts);
 }
 
-/** [events, .] the last clicks that counts look back at. */
-export function recentPart(tape: ClickTape, counts: CountsConfig): Tensor {
+/** Records the last clicks that counts use, [events, .]. */
+export function recordRecentClicks(tape: ClickTape, counts: CountsConfig): Tensor {
   return recentClicks(tape, RECENT, tape.parameter(TABLE), counts);
 }
 
-/** [rows, 1] the linear part, added to what the rest of the model makes of a row. */
+/** Records the sum of the linear part and of the utility `base` [rows, 1]. */
 export function addLinearPart(tape: ClickTape, counts: Tensor, base: Tensor): ClickScores {
   const parts = { input: counts, weights: tape.parameter(KERNEL), bias: tape.parameter(BIAS), base };
   return new UnmaterializedScores(tape, "counts/utility", parts);
 }
 
 /**
- * What a model with counts starts from: the tables of the train users, and the conditional logit that is fitted on them, each
- * user taken without their own pages. Its part of the dense features stands in the wide part, where there is one.
+ * Returns the weights that a model with counts starts from: the tables of the train users, and the conditional logit fitted on
+ * them, with each user's own pages subtracted. Its weights of dense features are put into the wide part, if there is one.
  */
 export function initializeFromCounts(
   source: LogSource,
@@ -97,7 +98,7 @@ export function initializeFromCounts(
   const scale = new Float32Array(3 * C);
   scale.set(logit.mean, 0);
   scale.set(logit.scaled, C);
-  scale.set(ofAllItems(tables), 2 * C);
+  scale.set(listScaleConstants(tables), 2 * C);
   const start: Weights = new Map([
     [TABLE, tables.items],
     [SCALE, scale],
@@ -106,7 +107,7 @@ export function initializeFromCounts(
   ]);
   if (positions > 0) start.set(POSITION_BIAS, Float32Array.from(logit.places));
   if (logit.dense.length > 0) {
-    // (b + A h) . (B f) with b = 1: each of the K columns takes its share.
+    // (b + A h) . (B f) with b = 1: the weights are split evenly over the K columns.
     const shares = Float32Array.from(
       { length: wide * logit.dense.length },
       (_, k) => logit.dense[Math.floor(k / wide)]! / wide,
@@ -116,19 +117,19 @@ export function initializeFromCounts(
   return start;
 }
 
-/** The third row of the scale, as far as it is used. */
-function ofAllItems({ meanRate, longestPage, leastUsers }: CountTables): readonly number[] {
+/** Returns the entries of the third row of the scale. */
+function listScaleConstants({ meanRate, longestPage, leastUsers }: CountTables): readonly number[] {
   return [meanRate, longestPage, leastUsers];
 }
 
-/** What a model is made with: weights that are drawn, some of which are given, or all of them. */
+/** Initial weights: drawn from a seed, except for those of `start`, or all given. */
 export type InitialWeights = { readonly seed: number; readonly start?: Weights } | {
   readonly weights: Weights;
 };
 
 /**
- * What a training on a log begins with: what is counted is of its own train users, as they are taken without their own pages.
- * Weights keep the means and deviations by which they learned to read the counts.
+ * Returns the initial weights for training on a log, with counts of its train users. Given weights keep the means and
+ * deviations with which they were trained.
  */
 export function initializeOnLog(
   source: LogSource,
@@ -142,15 +143,15 @@ export function initializeOnLog(
     return { seed, start: initializeFromCounts(source, config, seed, onProgress) };
   }
   const scale = initial.weights.get(SCALE)?.slice();
-  if (!scale) return initial; // the model says what is missing
+  if (!scale) return initial; // the model's constructor reports it
   const tables = countTables(source, config.counts, onProgress);
-  scale.set(ofAllItems(tables), 2 * countWidth(config.counts));
+  scale.set(listScaleConstants(tables), 2 * countWidth(config.counts));
   return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
 }
 
 /**
- * What a log has to know for the counts of a model, undefined for a model without: its train users are taken without their own
- * pages where it is they whom the model has counted, whoever asks.
+ * Returns the settings of a log for a model's counts, undefined for a model without: if the model counted its train users,
+ * their own pages are subtracted.
  */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,

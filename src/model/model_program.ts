@@ -1,4 +1,4 @@
-/** A step of a model as a recorded program: forward over a batch, and for training all gradients and Adam. */
+/** A step of a model as a recorded program: the forward pass over a batch, and in training all gradients and Adam. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import { ClickTape } from "../batch/click_tape.ts";
@@ -18,47 +18,42 @@ import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { recordPositionEffect } from "./position_effect.ts";
 
-/** How a model is recorded. */
+/** Options for recording a model. */
 export interface RecordingOptions {
-  /** In training batch normalisation takes the batch's statistics, and rows may hide their items. */
+  /** True for batch normalisation by the batch's statistics, and item dropout. */
   readonly training: boolean;
   readonly itemDropout: number;
-  /** What of the history is there already. */
-  readonly given?: EncodedState;
+  /** Encoded history, as far as it is known already. */
+  readonly encoded?: EncodedState;
 }
 
-/** What is made of the history, where that is not left to the model's encoder. */
+/** Encoded history that replaces the model's encoder. */
 export interface EncodedState {
-  /** [events, H] an LSTM's state. */
+  /** [events, H] state of an LSTM. */
   readonly lstm?: Tensor;
-  /** [events, N] what the history gives the first layer, with its bias. */
+  /** [events, N] term in the first layer, with its bias. */
   readonly first?: Tensor;
-  /** [events, K] the same of the wide part. */
+  /** [events, K] term in the wide part. */
   readonly wide?: Tensor;
-  /** [events, .] the last clicks that counts look back at. */
+  /** [events, .] last clicks, for the counts. */
   readonly recent?: Tensor;
 }
 export const evaluating: RecordingOptions = { training: false, itemDropout: 0 };
 
-/** What programs and evaluations need of a model. */
+/** Model as programs and evaluations use it. */
 export interface RecordableModel {
-  /** Where it stands. */
   readonly gpu: Gpu;
-  /** What it is. */
   readonly config: ModelConfig;
-  /**
-   * Its weights.
-   * @internal
-   */
+  /** @internal */
   readonly parameters: ParameterArena;
   /**
-   * Records the model on a tape, over the items of its batch. @returns [rows, 1] utilities; who reads them says how they are made
+   * Records the model on a tape, over the items of its batch. @returns [rows, 1] utilities
    * @internal
    */
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
-/** What a log has to know for the counts of a model, none of whose users were counted; undefined for a model without. */
+/** Returns the settings of a log whose users were not counted; undefined for a model without counts. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   return config.counts ? {} : undefined;
 }
@@ -66,24 +61,24 @@ export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): L
 export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Its capacity is the program's. */
+  /** Plan whose capacity the program has. */
   readonly plan: BatchPlan;
-  /** vec4f slots for sums of loss, prec@1, prec@2, clicks. */
+  /** Slots, vec4f, for the sums of loss, prec@1, prec@2, clicks. */
   readonly ring: View;
-  /** Absent: only evaluate. */
+  /** Undefined in an evaluation. */
   readonly training?: ModelTraining;
 }
 
 export interface ModelTraining {
   readonly adam: AdamState;
   readonly itemDropout: number;
-  /** Whether there are batches in several parts. */
-  readonly inParts?: boolean;
-  /** Where several processes share a batch. */
+  /** True if there are batches of several micro-batches. */
+  readonly accumulates?: boolean;
+  /** Set for distributed training. */
   readonly shared?: GradientExchangeFactory;
 }
 
-/** Makes what takes the place of Adam behind a tape's backward, where several processes share a batch. */
+/** Creates the exchange of gradients that replaces the local sum in distributed training. */
 export type GradientExchangeFactory = (
   adam: AdamState,
   tape: ClickTape,
@@ -91,35 +86,34 @@ export type GradientExchangeFactory = (
   arena: Arena,
 ) => Promise<SharedGradient<ClickSizes>>;
 
-/** What follows a network's gradients in a step; both undefined of a network that stays as it is. */
+/** Update of a network after its gradients; both are undefined for a network that is not trained. */
 export interface WeightUpdate {
-  /** Moves the weights by the gradients of all parts of the batch. */
+  /** Sums the gradients of all micro-batches and updates the weights. */
   readonly sum: GradientSum<ClickSizes> | undefined;
-  /** In the place of the sum, where several processes share a batch. */
+  /** Replaces `sum` in distributed training. */
   readonly shared: SharedGradient<ClickSizes> | undefined;
 }
 
-/** @param tape of the network; its backward is recorded. */
+/** @param tape of the network, with its backward pass recorded. */
 export async function recordUpdate(
   adam: AdamState | undefined,
   tape: ClickTape | undefined,
-  { inParts = false, shared }: Pick<ModelTraining, "inParts" | "shared">,
+  { accumulates = false, shared }: Pick<ModelTraining, "accumulates" | "shared">,
   steps: GPUBuffer,
   arena: Arena,
 ): Promise<WeightUpdate> {
   if (!adam || !tape) return { sum: undefined, shared: undefined };
   return shared
     ? { sum: undefined, shared: await shared(adam, tape, steps, arena) }
-    : { sum: await GradientSum.create(adam, tape, steps, arena, { inParts }), shared: undefined };
+    : { sum: await GradientSum.create(adam, tape, steps, arena, { accumulates }), shared: undefined };
 }
 
 export class ModelProgram {
   private constructor(
-    /** Lays out the batches of as many steps as the plan has slices; empty in an evaluation, whose program does that itself. */
+    /** Layout of the batches of as many steps as the plan has slices; empty in an evaluation, whose program includes it. */
     readonly layout: Program<ClickSizes>,
-    /** Forward, and in training the gradients. */
+    /** Forward pass, and in training the gradients. */
     readonly program: Program<ClickSizes>,
-    /** What follows it in training. */
     readonly update: WeightUpdate,
     /** [rows, 1] */
     readonly utilities: Tensor,
@@ -128,7 +122,7 @@ export class ModelProgram {
     readonly arena: Arena,
   ) {}
 
-  /** @throws UserError when the batch exceeds what the adapter can hold. */
+  /** @throws UserError if the batch exceeds the limits of the adapter. */
   static async create(model: RecordableModel, options: ModelProgramOptions): Promise<ModelProgram> {
     const { plan, name } = options;
     using stack = new DisposableStack();
@@ -137,10 +131,10 @@ export class ModelProgram {
     const record = (part: string, dispatches: readonly ClickDispatch[]) =>
       Program.record(model.gpu, part, plan.steps, dispatches);
     const { training = {} } = options;
-    const apart = options.training !== undefined;
+    const isSeparate = options.training !== undefined;
     const programs = new ModelProgram(
-      await record(`${name} layout`, apart ? layout : []),
-      await record(name, apart ? gradients : [...layout, ...gradients]),
+      await record(`${name} layout`, isSeparate ? layout : []),
+      await record(name, isSeparate ? gradients : [...layout, ...gradients]),
       await recordUpdate(options.training?.adam, tape, training, plan.steps, arena),
       utilities,
       outcomes,
@@ -155,18 +149,17 @@ export class ModelProgram {
   }
 }
 
-/** The dispatches of a step, and where its results stand. */
+/** Dispatches of a step, and its results. */
 export interface RecordedModelStep {
-  /** Of the batch. */
   readonly layout: readonly ClickDispatch[];
-  /** Forward, and in training the gradients, partial sums of them as a rule. */
+  /** Forward pass and, in training, gradients, mostly as partial sums. */
   readonly gradients: readonly ClickDispatch[];
   readonly utilities: Tensor;
   readonly outcomes: Tensor;
   readonly tape: ClickTape;
 }
 
-/** @param arena for everything that the step writes. */
+/** @param arena for all buffers that the step writes. */
 export function recordModelStep(
   model: RecordableModel,
   { log, plan, ring, training }: ModelProgramOptions,
@@ -176,18 +169,18 @@ export function recordModelStep(
   const { parameters } = model;
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);
   const { variants } = model.gpu;
-  const touchedOnly = training?.adam.kind === "row-sparse";
-  const tape = new ClickTape(batch, { arena, parameters, capacity, variants, sparseGradients: touchedOnly });
+  const sparse = training?.adam.kind === "row-sparse";
+  const tape = new ClickTape(batch, { arena, parameters, capacity, variants, sparseGradients: sparse });
   const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
   const scores = model.record(tape, mode);
   const { eta, loss: kind } = model.config;
-  const place = recordPositionEffect(tape, model.config);
-  const loss = { train: training !== undefined, eta, loss: kind, place };
+  const positionEffect = recordPositionEffect(tape, model.config);
+  const loss = { train: training !== undefined, eta, loss: kind, positionEffect };
   const outcomes = choiceNll(tape, "choice", scores, ring, loss);
   tape.place();
   const forward = tape.forward();
   const backward = training ? tape.backward() : [];
-  // Comes last: what gradients need of the batch is known only after they are recorded.
+  // Last: the indices that the gradients need are known only after they are recorded.
   const own = batch.ownDispatches();
   return {
     layout: batch.layout(),

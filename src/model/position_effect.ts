@@ -1,7 +1,7 @@
 /**
- * What a place on the page adds to a click's chance, whatever stands there. It takes part in the likelihood of a logged page,
- * in training and in every loss that is reported, and in the probabilities of a page. Utilities, and what ranks by them, are
- * without: as if each item stood in the first place, whose effect is 0.
+ * Effect of an item's position on its click probability, whatever the item. It is part of the likelihood of a logged page, in
+ * training and in every reported loss, and of the probabilities of a page. Utilities and rankings do not include it: they are
+ * those of items in the first position, whose effect is 0.
  */
 
 import type { ClickTape } from "../batch/click_tape.ts";
@@ -10,10 +10,9 @@ import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { drawZeros, type ModelParameter } from "./initial_weights.ts";
 
-/** The name of its parameter. */
 export const POSITION_BIAS = "position/effect";
 
-/** [1, P - 1]: of the second place, the third, ...; those behind the last of P share its effect. */
+/** Lists [1, P - 1]: effects of the second position, the third, ...; positions after P share the last one. */
 export function listPositionParameters({ positions }: ModelConfig): ModelParameter[] {
   return positions > 0 ? [{ name: POSITION_BIAS, rows: 1, columns: positions - 1, initial: drawZeros }] : [];
 }
@@ -22,16 +21,16 @@ export function recordPositionEffect(tape: ClickTape, { positions }: ModelConfig
   return positions > 0 ? tape.parameter(POSITION_BIAS) : undefined;
 }
 
-/** The effects that a model has learned, of the first place, the second, ...; undefined for a model without. */
+/** Returns the learned effects of the first position, the second, ...; undefined for a model without. */
 export function readPositionEffects(weights: Weights): number[] | undefined {
   const effects = weights.get(POSITION_BIAS);
   return effects && [0, ...effects];
 }
 
 /**
- * Adds to the utilities of a page what the position of each item adds: probabilities follow from the sums.
- * @param effects those of {@link readPositionEffects}; undefined adds nothing
- * @param positions of the items on the page, from 0; by default they are in the order of the page
+ * Adds position effects to the utilities of a page; probabilities are computed from the sums.
+ * @param effects of {@link readPositionEffects}; undefined adds nothing
+ * @param positions of the items on the page, from 0; by default the order of the utilities
  */
 export function addPositionEffects(
   utilities: ArrayLike<number>,
@@ -45,7 +44,7 @@ export function addPositionEffects(
   );
 }
 
-/** The same weights with a position effect of 0: as if each item stood in the first position. */
+/** Returns the weights with position effects of 0, as if each item were in the first position. */
 export function withoutPositionEffect(weights: Weights): Weights {
   const effects = weights.get(POSITION_BIAS);
   return effects ? new Map([...weights, [POSITION_BIAS, new Float32Array(effects.length)]]) : weights;

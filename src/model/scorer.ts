@@ -1,4 +1,4 @@
-/** Scores pages for histories, several at once: the model's forward program over a log of as many users. */
+/** Scores pages for histories, several at once: the model's forward program over a log with a user per page. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -25,7 +25,7 @@ import {
 } from "./item_blocks.ts";
 import { loadUncountedLog, ModelProgram } from "./model_program.ts";
 
-/** What is to be scored: items by their numbers. */
+/** History and page to be scored, as item numbers. */
 export interface ScoringRequest {
   /** Items clicked, oldest first; may be empty. */
   readonly history: ArrayLike<number>;
@@ -33,17 +33,16 @@ export interface ScoringRequest {
   readonly page: ArrayLike<number>;
 }
 
-/** How much is scored at once. */
+/** Capacity of a scorer. */
 export interface ScorerCapacity {
-  /** Pages. */
   readonly users: number;
-  /** Clicks of all histories, and a page for each user. */
+  /** Clicks of all histories, plus one page per user. */
   readonly events: number;
-  /** Clicks of all histories, and items of all pages. */
+  /** Clicks of all histories, plus items of all pages. */
   readonly rows: number;
 }
 
-/** The room that these requests take. */
+/** Returns the capacity that these requests need. */
 export function computeScorerCapacity(requests: readonly ScoringRequest[]): ScorerCapacity {
   let [events, rows] = [0, 0];
   for (const { history, page } of requests) {
@@ -53,7 +52,7 @@ export function computeScorerCapacity(requests: readonly ScoringRequest[]): Scor
   return { users: requests.length, events, rows };
 }
 
-/** Rounded up to powers of two, and no smaller than it was: what grows slowly does not compile anew each time. */
+/** Rounds up to powers of two, and to at least the former capacity, so that slow growth does not compile again each time. */
 export function roundCapacity(
   room: ScorerCapacity,
   before: ScorerCapacity = { users: 1, events: 32, rows: 32 },
@@ -74,7 +73,7 @@ export class UtilityScorer implements ItemScorer {
     this.#arena = new Arena(model.gpu, "scorer");
   }
 
-  /** @throws UserError for more room than the adapter has. */
+  /** @throws UserError for a capacity beyond the adapter. */
   static async create(model: ScorableModel, room: ScorerCapacity): Promise<UtilityScorer> {
     using stack = new DisposableStack();
     const scorer = stack.use(new UtilityScorer(model, room));
@@ -103,8 +102,8 @@ export class UtilityScorer implements ItemScorer {
   }
 
   /**
-   * The utilities of each page. One call at a time; waits for the GPU.
-   * @param requests at least one, within the room; {@link checkPage} checks their items.
+   * Returns the utilities of each page. One call at a time; waits for the GPU.
+   * @param requests at least one, within the capacity; {@link checkPage} checks their items.
    */
   async score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     const { gpu } = this.model;
@@ -125,7 +124,7 @@ export class UtilityScorer implements ItemScorer {
     return this.#blocks?.items ?? BLOCK_ITEMS.first;
   }
 
-  /** See {@link ItemScorer}; within the room. One call at a time, as {@link score}. */
+  /** See {@link ItemScorer}; within the capacity. One call at a time, as {@link score}. */
   async encode(history: ArrayLike<number>): Promise<UserState> {
     const { tensors, program } = this.#states ??= await this.#recordStates();
     this.#run(program, [{ history, page: [0] }]);
@@ -137,7 +136,7 @@ export class UtilityScorer implements ItemScorer {
     return Object.fromEntries(parts.map(({ part }, k) => [part, new Float32Array(rows[k]!.buffer)]));
   }
 
-  /** See {@link ItemScorer}; block by block. One call at a time, as {@link score}. */
+  /** See {@link ItemScorer}. One call at a time, as {@link score}. */
   async scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
     this.#states ??= await this.#recordStates();
     const blocks = this.#blocks ??= await ItemBlocks.create(this.model, this.#states.tensors);
@@ -188,13 +187,13 @@ export class UtilityScorer implements ItemScorer {
   }
 }
 
-/** The row of an event. */
+/** Returns the row of an event. */
 function findRow({ view, stride }: Tensor, event: number): View {
   const buffer = asBufferView(view);
   return { ...buffer, offset: buffer.offset + 4 * stride * event, size: 4 * stride };
 }
 
-/** @throws UserError for an empty page or an item that the catalogue does not have. */
+/** @throws UserError for an empty page or an item that is not in the catalogue. */
 export function checkPage(items: number, { history, page }: ScoringRequest): void {
   if (page.length === 0) throw new UserError("Expected a page of at least one item, got an empty one.");
   for (const list of [history, page]) {
@@ -207,7 +206,7 @@ export function checkPage(items: number, { history, page }: ScoringRequest): voi
   }
 }
 
-/** A user a request: a page of one item for each click of the history, then the page in question. */
+/** Builds a log with a user per request: a page of one item per click of the history, then the page to be scored. */
 function buildRequestLog(items: ItemCatalogue, requests: readonly ScoringRequest[]): ClickLog {
   const { users, events, rows } = computeScorerCapacity(requests);
   const userEvents = new Uint32Array(users + 1);

@@ -1,4 +1,4 @@
-/** The user model: parameters on the GPU, and how they become utilities. */
+/** The user model: parameters on the GPU, and the utilities computed from them. */
 
 import type { ItemFeatures } from "../data/click_log.ts";
 import { type ItemCatalogue, type ItemsShape, toCatalogue } from "../data/item_catalogue.ts";
@@ -11,10 +11,10 @@ import type { ClickTape } from "../batch/click_tape.ts";
 import type { LogWithCounts } from "../batch/device_log.ts";
 import {
   addLinearPart,
-  countParameters,
+  listCountParameters,
   FIRST_LAYER,
   type InitialWeights,
-  recentPart,
+  recordRecentClicks,
   recordCounts,
 } from "./model_counts.ts";
 import { type ModelConfig, modelConfigSchema, parseConfig } from "./model_config.ts";
@@ -37,29 +37,29 @@ import {
   listWideParameters,
   recordUtility,
   recordWideUtility,
-  wideState,
+  recordWideState,
 } from "./utility.ts";
 import { linear } from "../ops/linear.ts";
 import { asBufferView } from "../gpu/memory.ts";
 
-/** The parameters of a model of this shape, in the order of its arenas and snapshots. */
+/** Lists the parameters of a model, in the order of its arenas and snapshots. */
 export function listModelParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
   return [
-    ...encoderParameters(items, config),
+    ...listEncoderParameters(items, config),
     ...listUtilityParameters(items, config),
     ...listWideParameters(items, config),
-    ...countParameters(items, config),
+    ...listCountParameters(items, config),
     ...listPositionParameters(config),
   ];
 }
 
-/** All weights that a model begins with, by name. @param parameters its own: those that are drawn follow from their order */
+/** Returns all initial weights of a model by name. @param parameters of the model; drawn weights depend on their order */
 export function resolveWeights(parameters: readonly ModelParameter[], initial: InitialWeights): Weights {
   if ("weights" in initial) return initial.weights;
   return new Map([...drawInitialWeights(parameters, initial.seed), ...(initial.start ?? [])]);
 }
 
-function encoderParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
+function listEncoderParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
   switch (config.encoder) {
     case "lstm":
       return listLstmParameters(items, config);
@@ -71,8 +71,8 @@ function encoderParameters(items: ItemsShape, config: ModelConfig): ModelParamet
 }
 
 /**
- * A model of users who are shown pages of items (Chen et al., ICML 2019): an encoder of what a user clicked so far and
- * a utility for each displayed item, both trained as the likelihood of the clicks.
+ * Model of users who are shown pages of items (Chen et al., ICML 2019): an encoder of what a user clicked so far and a utility
+ * per displayed item, trained together by maximum likelihood.
  *
  * @example
  * ```ts ignore
@@ -82,29 +82,20 @@ function encoderParameters(items: ItemsShape, config: ModelConfig): ModelParamet
  * ```
  */
 export class UserModel implements ItemScorer {
-  /** With all defaults filled in. */
   readonly config: ModelConfig;
-  /**
-   * What {@link score} reads the features of items from.
-   * @internal
-   */
+  /** Items whose features {@link score} reads. @internal */
   readonly items: ItemCatalogue;
-  /**
-   * Its weights, on the GPU.
-   * @internal
-   */
+  /** Weights on the GPU. @internal */
   readonly parameters: ParameterArena;
   #scorer: UtilityScorer | undefined;
-  /** Ends with the last score asked for: one at a time, as they share the scorer's buffers. */
+  /** Resolves after the last score: scores share the scorer's buffers, so they run one at a time. */
   #scores: Promise<unknown> = Promise.resolve();
 
   /**
-   * A model of this config, with the weights of a seed or your own.
-   *
-   * @param items what {@link score} reads; the weights depend on its shape alone.
-   * @param initial a seed to draw the weights from, with `start` in the place of some of them (a model with counts needs that of
-   *   `initializeFromCounts`), or the weights by name, [rows, columns] each.
-   * @throws UserError for a config out of range, weights of another shape, or a model beyond the adapter.
+   * @param items whose features {@link score} reads; the weights depend on their shape alone.
+   * @param initial a seed to draw the weights from, with `start` replacing some of them (a model with counts needs those of
+   * `initializeFromCounts`), or the weights by name, [rows, columns] each.
+   * @throws UserError for a config out of range, weights of another shape, or a model beyond the limits of the adapter.
    */
   constructor(
     /** @internal */
@@ -121,7 +112,7 @@ export class UserModel implements ItemScorer {
     this.parameters.write(resolveWeights(specs, initial));
   }
 
-  /** Kind, count and widths of the items that it is over. */
+  /** Kind, number and widths of the model's items. */
   get shape(): ItemsShape {
     return this.items.shape;
   }
@@ -135,34 +126,31 @@ export class UserModel implements ItemScorer {
   recordStates(tape: ClickTape): StateTensors {
     const { config } = this;
     return {
-      first: config.dims.length > 0 ? statePart(tape, config, evaluating) : undefined,
-      wide: wideState(tape, tape.batch.items, config),
-      recent: config.counts ? recentPart(tape, config.counts) : undefined,
+      first: config.dims.length > 0 ? recordStateTerm(tape, config, evaluating) : undefined,
+      wide: recordWideState(tape, tape.batch.items, config),
+      recent: config.counts ? recordRecentClicks(tape, config.counts) : undefined,
     };
   }
 
-  /**
-   * What a log on the device has to know for its counts; undefined for a model without.
-   * @internal
-   */
+  /** Settings of a log on the device for the model's counts; undefined for a model without. @internal */
   get counted(): LogWithCounts | undefined {
     return this.config.counts ? { latest: this.config.counts.latest } : undefined;
   }
 
-  /** All weights by name. Waits for the GPU. */
+  /** Reads all weights by name. Waits for the GPU. */
   weights(): Promise<Weights> {
     return this.parameters.read();
   }
 
-  /** Replaces all weights. @throws UserError unless names and sizes are the model's. */
+  /** Replaces all weights. @throws UserError if names or sizes differ from the model's. */
   setWeights(weights: Weights): void {
     checkWeights(this.parameters.specs, weights);
     this.parameters.write(weights);
   }
 
   /**
-   * All gradients of the last training step by name, except those of tables that row-sparse Adam moves: these are made only
-   * for the rows that the batch touches. Waits for the GPU.
+   * Reads all gradients of the last training step by name, except those of tables with row-sparse Adam, which exist only for
+   * the rows of the batch. Waits for the GPU.
    */
   async gradients(): Promise<Weights> {
     const gradients = await this.parameters.read(this.parameters.gradient.buffer);
@@ -172,10 +160,9 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * The utilities of a page for a user with this history. P(click a) = exp(u_a) / (1 + sum exp(u)).
-   *
-   * @param request items clicked, oldest first, may be none; items displayed, at least one.
-   * @throws UserError for an item that the catalogue does not have.
+   * Returns the utilities of a page for a user with this history. P(click a) = exp(u_a) / (1 + sum exp(u)).
+   * @param request items clicked, oldest first, possibly none; items displayed, at least one.
+   * @throws UserError for an item that is not in the catalogue.
    */
   async score(request: ScoringRequest): Promise<number[]> {
     const [utilities = new Float32Array()] = await this.scoreAll([request]);
@@ -183,7 +170,7 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * The utilities of several pages, each for a user of its own, in one dispatch.
+   * Returns the utilities of several pages, each for its own user, in one dispatch.
    * @throws UserError as {@link score}, or for more than the adapter holds at once.
    */
   async scoreAll(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
@@ -204,16 +191,13 @@ export class UserModel implements ItemScorer {
     return await this.#withScorer(computeScorerCapacity([request]), (scorer) => scorer.encode(history));
   }
 
-  /** See {@link ItemScorer}. @param state after {@link encode}, with the same weights */
-  async scoreItems(
-    state: UserState,
-    items: Uint32Array<ArrayBuffer>,
-  ): Promise<Float32Array<ArrayBuffer>> {
+  /** See {@link ItemScorer}. @param state of {@link encode} with the same weights */
+  async scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
     const room = { users: 1, events: 1, rows: 1 };
     return await this.#withScorer(room, (scorer) => scorer.scoreItems(state, items));
   }
 
-  /** Runs after all that was asked for before, with a scorer that has the room. */
+  /** Runs after all earlier calls, with a scorer of at least this capacity. */
   async #withScorer<T>(room: ScorerCapacity, use: (scorer: UtilityScorer) => Promise<T>): Promise<T> {
     const next = this.#scores.then(async () => {
       const old = this.#scorer;
@@ -228,28 +212,23 @@ export class UserModel implements ItemScorer {
     return await next;
   }
 
-  /** Frees the GPU. No {@link score} may be under way. */
+  /** Frees the GPU's memory. No {@link score} may be pending. */
   destroy(): void {
     this.#scorer?.[Symbol.dispose]();
     this.parameters[Symbol.dispose]();
   }
-  /** As `destroy`, for blocks that hold it by `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }
 }
 
-/** Records what a model's config describes. */
-export function recordModel(
-  tape: ClickTape,
-  config: ModelConfig,
-  options: RecordingOptions,
-): ClickScores {
+/** Records the model of a config. */
+export function recordModel(tape: ClickTape, config: ModelConfig, options: RecordingOptions): ClickScores {
   const { items } = tape.batch;
-  const counts = recordCounts(tape, config, options.given?.recent);
+  const counts = recordCounts(tape, config, options.encoded?.recent);
   const hidden = config.dims.length > 0
     ? recordUtility(tape, items, config, {
-      state: statePart(tape, config, options),
+      state: recordStateTerm(tape, config, options),
       counts: counts && { input: counts, weights: tape.parameter(FIRST_LAYER) },
     }, options)
     : tape.parameter("utility/output/bias");
@@ -257,24 +236,23 @@ export function recordModel(
   return counts ? addLinearPart(tape, counts, materialize(base)) : base;
 }
 
-/** [events, N]: what the history gives the first layer, with its bias. */
-function statePart(tape: ClickTape, config: ModelConfig, { given }: RecordingOptions): Tensor {
+/** Records the term of the history in the first layer, with its bias: [events, N]. */
+function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: RecordingOptions): Tensor {
   const { items } = tape.batch;
-  if (given?.first) return given.first;
+  if (encoded?.first) return encoded.first;
   switch (config.encoder) {
     case "lstm":
-      return recordLstmState(tape, items, given?.lstm);
+      return recordLstmState(tape, items, encoded?.lstm);
     case "pw":
       return recordPwState(tape, items, config);
     case "none":
-      return noStatePart(tape);
+      return recordBiasTerm(tape);
   }
 }
 
 /**
- * Refuses values that may stand in another order than the model's: a kernel that is transposed, or a flat one, whose order
- * nobody can know. {@link checkWeights} checks their number.
- *
+ * Rejects tensors whose order may differ from the model's: a transposed kernel, or a flat one, whose order is unknown. {@link
+ * checkWeights} checks the number of values.
  * @param shapes of the tensors by the parameters' names. @param what holds them.
  * @throws UserError for a parameter whose tensor has as many values in another shape.
  */
@@ -294,14 +272,11 @@ export function checkShapes(
   if (problems.length === 0) return;
   throw new UserError(
     `${what} does not fit the model:\n  ${problems.join("\n  ")}\n` +
-      "Write each tensor with the shape that is expected (transpose it if it lies the other way).",
+      "Write each tensor with the shape that is expected (transpose it if necessary).",
   );
 }
 
-/**
- * @param what whose weights they are, for the message.
- * @throws UserError that lists what is missing, unknown, or of another size.
- */
+/** @param what the weights, for the message. @throws UserError that lists missing, unknown and wrong-sized weights. */
 export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, what = "The weights"): void {
   const problems: string[] = [];
   const known = new Set(specs.map((spec) => spec.name));
@@ -313,15 +288,15 @@ export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, 
     }
   }
   for (const name of weights.keys()) {
-    if (!known.has(name)) problems.push(`${name} is no parameter of this model`);
+    if (!known.has(name)) problems.push(`${name} is not a parameter of this model`);
   }
   if (problems.length > 0) {
     throw new UserError(`${what} do not fit the model:\n  ${problems.join("\n  ")}`);
   }
 }
 
-/** [events, N]: the first layer's bias for every event, as a product with the number 1. */
-function noStatePart(tape: ClickTape): Tensor {
+/** Records the first layer's bias for every event, as a product with the number 1: [events, N]. */
+function recordBiasTerm(tape: ClickTape): Tensor {
   const { arena, capacity } = tape.options;
   const ones = tape.tensor("encoder/none", "events", 1, {
     view: arena.allocate("a one for each event", 16 * capacity.events),

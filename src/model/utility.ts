@@ -1,14 +1,13 @@
 /**
  * The utility u = MLP([s ; f]) of every displayed row, and its wide part.
- *
- * The wide part is added to the hidden layers, or takes their place: a linear model of the item, and of pairs of what was
- * clicked and what is displayed.
+ * The wide part is added to the hidden layers, or replaces them: a linear model of the item, and of pairs of clicked and
+ * displayed items.
  *
  *   (b + A h) . (B f)       b [K], A, B: of the clicks and of the item      h = sum over the last clicks of w_lag f_lag
  *
- * b . B f is the linear model of the item; (A h) . (B f) has a weight for each pair of a clicked feature and a displayed one,
- * as the crosses of a wide & deep model, but of rank K: the pairs of two catalogues are too many for a weight each. Without
- * hidden layers and K = 0 it is the linear model itself, W f, the conditional logit.
+ * b . B f is the linear model of the item; (A h) . (B f) has a weight per pair of a clicked and a displayed feature, like the
+ * crosses of a wide & deep model, but of rank K, because two catalogues have too many pairs for a weight each. Without hidden
+ * layers and with K = 0 it is the linear model W f itself, the conditional logit.
  */
 
 import type { DeviceItems } from "../batch/device_items.ts";
@@ -27,16 +26,16 @@ import { itemTerm } from "../ops/item_term.ts";
 import { type ClickProductNames, listClickKernels, recordClickProduct } from "./encoders.ts";
 
 /**
- * Hidden layers of `dims`, ELU after each (and batch normalisation after that, as an option), and a linear scalar. The
- * first kernel [D + F, N] stands in two parts: the item's here, with a table of its own for tokens, the state's with the
- * encoder. Without hidden layers a bias is left.
+ * Lists hidden layers of `dims`, with ELU (and optional batch normalisation) after each, and a linear scalar output. The first
+ * kernel [D + F, N] is split into two: the item's is listed here, with a table of its own for tokens, the state's with the
+ * encoder. Without hidden layers only a bias is left.
  */
 export function listUtilityParameters(
   items: ItemsShape,
   { dims, kernelSd, batchNorm, counts }: ModelConfig,
 ): ModelParameter[] {
   const initial = makeTruncatedNormal(kernelSd);
-  // With counts the training starts as a logit of them: nothing else counts at first.
+  // With counts the training starts from a logit of them: the network's output is zero at first.
   const initialOutput = counts ? drawZeros : initial;
   const outputBias = { name: "utility/output/bias", rows: 1, columns: 1, initial: drawZeros };
   const [first] = dims;
@@ -44,13 +43,13 @@ export function listUtilityParameters(
   const parameters: ModelParameter[] = [
     ...listItemKernels(items, "utility/layer1", first, initial),
     { name: "utility/layer1/bias", rows: 1, columns: first, initial: drawZeros },
-    ...(batchNorm ? normParameters("utility/layer1", first) : []),
+    ...(batchNorm ? listNormParameters("utility/layer1", first) : []),
   ];
   dims.slice(1).forEach((columns, k) => {
     const layer = `utility/layer${k + 2}`;
     parameters.push({ name: `${layer}/kernel`, rows: dims[k] ?? 0, columns, decays: true, initial });
     parameters.push({ name: `${layer}/bias`, rows: 1, columns, initial: drawZeros });
-    if (batchNorm) parameters.push(...normParameters(layer, columns));
+    if (batchNorm) parameters.push(...listNormParameters(layer, columns));
   });
   parameters.push({
     name: "utility/output/kernel",
@@ -63,7 +62,7 @@ export function listUtilityParameters(
   return parameters;
 }
 
-function normParameters(layer: string, columns: number): ModelParameter[] {
+function listNormParameters(layer: string, columns: number): ModelParameter[] {
   const name = `${layer}/batch_norm`;
   return [
     { name: `${name}/scale`, rows: 1, columns, initial: drawOnes },
@@ -74,9 +73,9 @@ function normParameters(layer: string, columns: number): ModelParameter[] {
 }
 
 /**
- * @param parts state [events, N]: what the state gives the first layer, with its bias, the encoder's to make; counts
- *   [rows, C] and their kernel [C, N]
- * @returns [rows, 1]
+ * Records the hidden layers and the output [rows, 1].
+ * @param parts state [events, N]: the encoder's term in the first layer, with its bias; counts [rows, C] and their kernel [C,
+ * N]
  */
 export function recordUtility(
   tape: ClickTape,
@@ -89,19 +88,16 @@ export function recordUtility(
   const item = recordItemLayer(tape, items, "utility/layer1");
   const normalise = (input: Tensor, layer: number) => {
     if (!normalised) return input;
-    const of = (name: string) => parameter(`layer${layer}/batch_norm/${name}`);
+    const getNorm = (name: string) => parameter(`layer${layer}/batch_norm/${name}`);
     return batchNorm(tape, `utility/layer${layer}/batch_norm`, {
       input,
-      scale: of("scale"),
-      shift: of("shift"),
-      mean: of("mean"),
-      variance: of("variance"),
+      scale: getNorm("scale"),
+      shift: getNorm("shift"),
+      mean: getNorm("mean"),
+      variance: getNorm("variance"),
     }, options);
   };
-  let hidden = normalise(
-    firstLayer(tape, "utility/layer1", { item, ...parts }, options),
-    1,
-  );
+  let hidden = normalise(firstLayer(tape, "utility/layer1", { item, ...parts }, options), 1);
   for (let layer = 2; layer <= dims.length; layer++) {
     const dense = linear(tape, `utility/layer${layer}`, {
       input: hidden,
@@ -114,14 +110,14 @@ export function recordUtility(
   return new UnmaterializedScores(tape, "utility/output", last);
 }
 
-/** Clicks back. */
+/** Last clicks in the wide part. */
 export const LAGS = defaultPwModel.pwLags;
-/** Of the kernels at the start, whatever the encoder's: b starts as ones, so that they are of use at once. */
+/** Initial standard deviation of the kernels. b starts with ones, so that they get gradients at once. */
 const INITIAL_SD = 0.1;
 
-/** Before the names of its parameters. */
+/** Prefix of the names of the parameters. */
 export const PART = "wide";
-/** Of its product with the last clicks. */
+/** Names for the product with the last clicks. */
 export const HISTORY: ClickProductNames = {
   weights: `${PART}/weights`,
   bias: `${PART}/bias`,
@@ -131,7 +127,6 @@ export const HISTORY: ClickProductNames = {
   clickPart: `${PART}/click_part`,
 };
 
-/** Whether there is a wide part. */
 export function isWide({ wide, dims }: ModelConfig): boolean {
   return wide > 0 || dims.length === 0;
 }
@@ -145,20 +140,20 @@ export function listWideParameters(items: ItemsShape, config: ModelConfig): Mode
     { name: HISTORY.weights, rows: LAGS, columns: 1, initial: () => 1 / LAGS },
     { name: HISTORY.bias, rows: 1, columns: K, initial: drawOnes },
     ...listClickKernels(items, HISTORY, 1, K, initial),
-    // With counts the training starts as a logit of them: the item's side gives nothing at first.
+    // With counts the training starts from a logit of them: the item's side is zero at first.
     ...listItemKernels(items, PART, K, config.counts ? drawZeros : initial),
   ];
 }
 
-/** [rows, 1]: the wide part, added to `base`: the hidden layers' utility, or a bias where there are none. */
+/** Records the sum of the wide part and of `base` [rows, 1]: the hidden layers' utility, or a bias if there are none. */
 export function recordWideUtility(
   tape: ClickTape,
   items: DeviceItems,
   config: ModelConfig,
   base: Tensor,
-  { itemDropout, given }: RecordingOptions,
+  { itemDropout, encoded }: RecordingOptions,
 ): Tensor {
-  const state = given?.wide ?? wideState(tape, items, config);
+  const state = encoded?.wide ?? recordWideState(tape, items, config);
   return itemTerm(
     tape,
     `${PART}/utility`,
@@ -167,7 +162,7 @@ export function recordWideUtility(
   );
 }
 
-/** [events, K]: what the history gives the wide part; undefined for a model without, and for K = 0. */
-export function wideState(tape: ClickTape, items: DeviceItems, { wide: K }: ModelConfig): Tensor | undefined {
+/** Records the term of the history in the wide part [events, K]; undefined without a wide part, and for K = 0. */
+export function recordWideState(tape: ClickTape, items: DeviceItems, { wide: K }: ModelConfig): Tensor | undefined {
   return K > 0 ? recordClickProduct(tape, `${PART}/state_part`, items, HISTORY) : undefined;
 }

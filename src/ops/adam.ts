@@ -1,4 +1,4 @@
-/** The end of a step: adds up partial sums and moves the parameters by Adam. One dispatch, and one for each sparse table. */
+/** Adam: adds up partial sums and updates the weights. One dispatch per window of the arena, and one per sparse table. */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam/adam_rows.wgsl" with { type: "text" };
@@ -18,21 +18,21 @@ const rowsKernel = parseKernel("adam_rows", rowsText);
 const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
- * Which parameters a step moves. `dense`: all, as if every gradient that the batch does not give were zero.
- * `row-sparse`: of a table with a row per item or token, only the rows that the batch touches; the others keep weights and
- * moments, and the step's cost does not depend on the catalogue. See `adam_rows.wgsl` for what this changes.
+ * Parameters that a step updates. `dense`: all; a missing gradient counts as zero. `row-sparse`: of tables with a row per item
+ * or token only the rows in the batch; other rows keep weights and moments, and the cost of a step does not depend on the
+ * catalogue. `adam_rows.wgsl` explains how this differs.
  */
 export type AdamKind = "dense" | "row-sparse";
 export const adamKinds = ["dense", "row-sparse"] as const satisfies readonly AdamKind[];
 
-/** What a tape's backward leaves for Adam. */
+/** Gradients that a tape's backward pass leaves for Adam. */
 export interface GradientViews<S extends BatchSizes> {
   readonly dimensions: Dimensions<S>;
-  /** Tables whose gradient is made by touched row. */
+  /** Tables with a sparse gradient. */
   readonly sparseRows: ReadonlyMap<Tensor, SparseRows<S>>;
 }
 
-/** Adam's two moments of every parameter, laid out like the weights. */
+/** Adam's two moments of every parameter, in the layout of the weights. */
 export class AdamState {
   readonly #arena: Arena;
   readonly m: View;
@@ -45,18 +45,18 @@ export class AdamState {
   }
 
   /**
-   * One for each window of the arena, and one for each table of which the batch touches some rows.
-   * @param gradients the tape whose backward they follow. @param most bytes of a window; as many as can be bound, but for
-   *   tests.
+   * Returns one dispatch per window of the arena and one per sparse table.
+   * @param gradients the tape whose backward pass comes before. @param most bytes of a window; smaller than a binding only in
+   * tests.
    */
   dispatches<S extends BatchSizes>(
-    { dimensions, sparseRows: touched }: GradientViews<S>,
+    { dimensions, sparseRows }: GradientViews<S>,
     most: number = this.parameters.gpu.bindingBytes,
   ): DispatchSpec<S>[] {
     return [
-      ...this.parameters.listRangesWithout(touched.keys()).flatMap((range) => splitBindingRanges(range, most))
+      ...this.parameters.listRangesWithout(sparseRows.keys()).flatMap((range) => splitBindingRanges(range, most))
         .map((window) => this.#denseDispatch(dimensions, window)),
-      ...[...touched].map(([table, rows]) => this.#rowsDispatch(dimensions, table, rows)),
+      ...[...sparseRows].map(([table, rows]) => this.#rowsDispatch(dimensions, table, rows)),
     ];
   }
 
@@ -66,7 +66,7 @@ export class AdamState {
   ): DispatchSpec<S> {
     const { weights, gradient, partials, summed, decaying } = this.parameters;
     const first = window.offset / 4;
-    /** A place in the arena as one of the window, in vectors of four. */
+    /** Converts an offset in the arena to one in the window, in vectors of four. */
     const inWindow = (float: number) => Math.min(Math.max(float - first, 0), window.size / 4) / 4;
     const [decay1, decay2] = decaying;
     const sums = 4 * inWindow(summed);
@@ -104,23 +104,23 @@ export class AdamState {
     { count, list, gradient }: SparseRows<S>,
   ): DispatchSpec<S> {
     const { parameters } = this;
-    const at = table.parameter?.offset ?? NaN;
-    const of = ({ buffer }: View): View => ({ ...asBufferView(table.view), buffer });
+    const offset = table.parameter?.offset ?? NaN;
+    const rowsIn = ({ buffer }: View): View => ({ ...asBufferView(table.view), buffer });
     return {
       kernel: rowsKernel,
-      label: `adam of touched rows of ${table.name}`,
+      label: `adam of sparse rows of ${table.name}`,
       constants: {
         ...adamConstants,
         N4: table.stride / 4,
         ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
-        DECAYS: parameters.decaying.some(({ start, end }) => start <= at && at < end),
+        DECAYS: parameters.decaying.some(({ start, end }) => start <= offset && offset < end),
       },
       views: {
-        sparseRows: list,
+        touched: list,
         gradient,
-        weights: of(parameters.weights),
-        m: of(this.m),
-        v: of(this.v),
+        weights: rowsIn(parameters.weights),
+        m: rowsIn(this.m),
+        v: rowsIn(this.v),
       },
       invocations: [scaleListLength(table.stride / 4, count)],
       cost: (s) => ({
@@ -135,19 +135,19 @@ export class AdamState {
   }
 }
 
-/** The rate of iteration t = 1, 2, ...: lr sqrt(1 - b2^t) / (1 - b1^t), as TensorFlow folds the bias correction in. */
+/** Returns the rate of iteration t = 1, 2, ...: lr sqrt(1 - b2^t) / (1 - b1^t), with the bias correction folded in as in TensorFlow. */
 export function adamRate(learningRate: number, t: number): number {
   const { BETA1, BETA2 } = adamConstants;
   return learningRate * Math.sqrt(1 - BETA2 ** t) / (1 - BETA1 ** t);
 }
 
-/** Weights, and Adam's means of their gradients and of the squares of these. */
+/** Weights, and Adam's means of the gradients (m) and of their squares (v). */
 export type AdamReferenceState = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>;
 
 /**
- * Step t = 1, 2, ... in f64, in place. The textbook's numbers stand here once more: whoever compares with this notices where
- * those above change.
- * @param decay of the weight itself, as a share of it
+ * Updates w, m and v in place by step t = 1, 2, ... in f64. The textbook's constants are repeated, so that a comparison shows a
+ * change of those above.
+ * @param decay of the weight, as a share of it
  */
 export function adamReference(
   { w, m, v }: AdamReferenceState,

@@ -1,4 +1,4 @@
-/** batch_norm: each column normalised over the rows of the batch, as Keras' BatchNormalization does. */
+/** batch_norm: normalises each column over the rows of the batch, as Keras' BatchNormalization does. */
 
 import forwardText from "../../kernels/batch_norm/batch_norm_forward.wgsl" with { type: "text" };
 import inputGradientText from "../../kernels/batch_norm/batch_norm_input_gradient.wgsl" with { type: "text" };
@@ -7,8 +7,7 @@ import statisticsText from "../../kernels/batch_norm/batch_norm_statistics.wgsl"
 import weightGradientText from "../../kernels/batch_norm/batch_norm_weight_gradient.wgsl" with {
   type: "text",
 };
-import { slopeConstants } from "./op.ts";
-import { expectShape, getRowDimension, partialViews } from "./op.ts";
+import { expectShape, getRowDimension, partialViews, slopeConstants } from "./op.ts";
 import { getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { asBufferView, type View } from "../gpu/memory.ts";
@@ -31,7 +30,6 @@ const runningKernel = parseKernel("batch_norm_running", runningText);
 const weightGradientKernel = parseKernel("batch_norm_weight_gradient", weightGradientText);
 const inputGradientKernel = parseKernel("batch_norm_input_gradient", inputGradientText);
 
-/** Keras' defaults. */
 export const batchNormConstants = { EPSILON: 1e-3, MOMENTUM: 0.99 } as const;
 const { EPSILON, MOMENTUM } = batchNormConstants;
 
@@ -49,10 +47,9 @@ export interface BatchNormInputs {
 }
 
 /**
- * [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. In training mu and var are the batch's, and the running
- * ones move by a hundredth towards them with each run; otherwise they are the running ones, and there is no gradient.
- * About 7 R N flops forward, 11 R N backward.
- *
+ * Returns [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. Training uses the batch's mu and var and moves the running
+ * ones by a hundredth towards them; otherwise the running ones are used and there is no gradient. About 7 R N flops forward, 11
+ * R N backward.
  * @throws Error for shapes that do not fit.
  */
 export function batchNorm<S extends BatchSizes, R>(
@@ -67,7 +64,7 @@ export function batchNorm<S extends BatchSizes, R>(
   if (!options.training) {
     return tape.record({ ...node, forward: () => runningForward(norm), reference: runningReference });
   }
-  // One buffer for both: nobody reads forward's chunk statistics any more when backward writes its sums.
+  // One buffer for both: backward writes its sums after the last read of forward's chunk statistics.
   const chunkSums = tape.saved(`${name}/chunks`, 2 * MAX_CHUNKS, input.stride);
   const normaliser = tape.saved(`${name}/normaliser`, 2, input.stride);
   const training = { ...norm, chunkSums, normaliser };
@@ -79,13 +76,13 @@ export function batchNorm<S extends BatchSizes, R>(
   });
 }
 
-/** What its dispatches follow from. */
+/** Inputs, output and sizes of the op. */
 interface Norm<S extends BatchSizes> extends BatchNormInputs {
   readonly name: string;
   readonly output: Tensor;
   readonly dimensions: Dimensions<S>;
   readonly rows: DimName<S>;
-  /** Which of step.size counts the rows. */
+  /** Index of the number of rows in step.size. */
   readonly M: number;
   readonly N: number;
   readonly N4: number;
@@ -136,7 +133,7 @@ function runningForward<S extends BatchSizes>(norm: Norm<S>): DispatchSpec<S>[] 
       variance: variance.view,
       output: output.view,
     },
-    invocations: [inStretches(runningKernel, norm)],
+    invocations: [countInvocations(runningKernel, norm)],
     cost: (s) => ({ flops: 3 * resolveDimension(rows, s) * N, bytes: 32 * resolveDimension(rows, s) * N4 }),
   }];
 }
@@ -169,7 +166,7 @@ function trainingForward<S extends BatchSizes>(norm: TrainingNorm<S>): DispatchS
         normaliser,
         output: output.view,
       },
-      invocations: [inStretches(forwardKernel, norm)],
+      invocations: [countInvocations(forwardKernel, norm)],
       cost: (s) => ({ flops: 3 * resolveDimension(rows, s) * N, bytes: 32 * resolveDimension(rows, s) * N4 }),
     },
   ];
@@ -182,12 +179,7 @@ function backward<S extends BatchSizes>(norm: TrainingNorm<S>, call: OpCall<S>):
   const specs: DispatchSpec<S>[] = [{
     kernel: weightGradientKernel,
     label: `${name} gradient of scale and shift`,
-    constants: {
-      M,
-      N4,
-      ACCUMULATE_SCALE: toScale.accumulate,
-      ACCUMULATE_SHIFT: toShift.accumulate,
-    },
+    constants: { M, N4, ACCUMULATE_SCALE: toScale.accumulate, ACCUMULATE_SHIFT: toShift.accumulate },
     views: {
       input: input.view,
       normaliser,
@@ -215,19 +207,19 @@ function backward<S extends BatchSizes>(norm: TrainingNorm<S>, call: OpCall<S>):
         scale: scale.view,
         input_gradient: target.view,
       },
-      invocations: [inStretches(inputGradientKernel, norm)],
+      invocations: [countInvocations(inputGradientKernel, norm)],
       cost: (s) => ({ flops: 7 * resolveDimension(rows, s) * N, bytes: 48 * resolveDimension(rows, s) * N4 }),
     });
   }
   return specs;
 }
 
-/** An invocation for four columns of each stretch of the kernel's ROWS rows. */
-function inStretches<S extends BatchSizes>(kernel: Kernel, { rows, N4 }: Norm<S>): SizeExpression<S> {
+/** Returns one invocation per four columns of each block of ROWS rows, a constant of the kernel. */
+function countInvocations<S extends BatchSizes>(kernel: Kernel, { rows, N4 }: Norm<S>): SizeExpression<S> {
   return { of: rows, per: getConstant(kernel, "ROWS"), times: N4 };
 }
 
-/** The least range of the weights that holds these parameters, and where each starts in it, in floats. */
+/** Returns the smallest range of the weights that contains these parameters, and the offset of each in it, in floats. */
 function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
   const views = parameters.map((p) => asBufferView(p.view));
   const offset = Math.min(...views.map((v) => v.offset));
@@ -268,7 +260,7 @@ const runningReference: ReferenceOp = ([input, scale, shift, mean, variance]) =>
   return { output, backward: () => [] };
 };
 
-/** The biased variance, and everything that backward sends through it. */
+/** Reference with the batch's biased variance, through which backward sends gradients too. */
 export const trainingReference: ReferenceOp = ([input, scale, shift]) => {
   if (!input || !scale || !shift) throw new Error("batch_norm: expected input, scale and shift");
   const { rows, columns } = input;
@@ -279,7 +271,7 @@ export const trainingReference: ReferenceOp = ([input, scale, shift]) => {
   return {
     output: scaled(xhat, scale, shift),
     backward(gradient) {
-      // Link by link: y = g xhat + b, xhat = d (var + eps)^-1/2, var = mean of d^2, d = x - mean of x.
+      // Step by step: y = g xhat + b, xhat = d (var + eps)^-1/2, var = mean of d^2, d = x - mean of x.
       const toXhat = makeMatrix(
         rows,
         columns,

@@ -1,7 +1,7 @@
 /**
- * choice_nll: mean negative log-likelihood of what the users did, with "no click" as an option of utility 0, and each further
- * click of a page a choice among what is not clicked yet. Other kinds: each row is clicked or not by itself, and a row's place
- * on its page has an effect.
+ * choice_nll: mean negative log-likelihood of the users' choices. "No click" is an option of utility 0; each additional click
+ * on a page is a choice among the items not clicked yet. With `logistic`, rows are clicked independently. A position effect can
+ * be added.
  */
 
 import lossText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" };
@@ -22,52 +22,51 @@ import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.t
 const lossKernel = parseKernel("choice_nll", lossText);
 
 /**
- * What the loss, -log P(what happened on a page), takes for granted: choices; or that each row is clicked or not
- * by itself, P(click) = 1 / (1 + exp(-eta u)), the logistic loss.
+ * Likelihood of a page, whose negative logarithm is the loss: `choice`, or `logistic`, where each row is clicked independently
+ * with P(click) = 1 / (1 + exp(-eta u)).
  */
 export type PageLikelihood = "choice" | "logistic";
 
 export interface ChoiceOptions {
-  /** Whether the gradient is made as well. */
+  /** True to compute the gradient as well. */
   readonly train: boolean;
   /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   readonly eta: number;
   readonly loss?: PageLikelihood;
   /**
-   * Parameter [1, P]: added to the utility of a page's second row, its third, ..., the last to all rows behind; in the
-   * loss, its gradient and the ranks.
+   * Position effects, parameter [1, P]: added to the utilities of a page's second row, its third, ...; the last one to all
+   * further rows. They enter loss, gradient and ranks.
    */
-  readonly place?: Tensor;
+  readonly positionEffect?: Tensor;
 }
 
 /**
- * [events, 4]: loss, prec@1, prec@2, and 1 where there was a click; zeros for a given event and for a
- * further click. Their sums go to `ring` at the
- * step's slot. With `train` the gradient of the mean loss is made as well.
- *
- * @param scores [rows, 1] utilities; where the layer below them makes dots, this op adds them up. @param ring [.] vec4f.
- * @throws Error for another shape.
+ * Returns [events, 4]: loss, prec@1, prec@2, and 1 if there was a click; zeros for a context event and for an additional click.
+ * Their sums are written to `ring` at the slot of the step. With `train` the gradient of the mean loss is computed as well.
+ * @param scores [rows, 1] utilities; if the layer below makes partial dot products, this op adds them up. @param ring [.]
+ * vec4f. @throws Error for another shape.
  */
 export function choiceNll(
   tape: ClickTape,
   name: string,
   scores: ClickScores,
   ring: View,
-  { train, eta, loss = "choice", place }: ChoiceOptions,
+  { train, eta, loss = "choice", positionEffect }: ChoiceOptions,
 ): Tensor {
   const sums = scores instanceof UnmaterializedScores ? scores.sums() : undefined;
   const u = sums?.output ?? materialize(scores);
   const dots = sums?.dots;
   expectShape("choice_nll", u, "rows", 1);
-  if (place) expectShape("choice_nll", place, 1, place.columns);
+  if (positionEffect) expectShape("choice_nll", positionEffect, 1, positionEffect.columns);
   const PANELS = dots?.panels ?? 0;
   const output = tape.tensor(name, "events", 4);
   return recordLoss(tape, {
     op: "choice_nll",
-    inputs: place ? [u, place] : [u],
+    inputs: positionEffect ? [u, positionEffect] : [u],
     output,
-    moved: train ? u : undefined,
-    backward: (call) => place ? [positionGradient(tape, call, place, tape.getGradient(u), SKIP)] : [],
+    target: train ? u : undefined,
+    backward: (call) =>
+      positionEffect ? [positionGradient(tape, call, positionEffect, tape.getGradient(u), SKIP)] : [],
     dispatch: (call, gradient) => ({
       kernel: lossKernel,
       label: `${name} forward${train ? " and gradient" : ""}`,
@@ -76,7 +75,7 @@ export function choiceNll(
         ETA: eta,
         PANELS,
         HELD: getRegisterRows(call),
-        PLACES: place?.columns ?? 0,
+        PLACES: positionEffect?.columns ?? 0,
         LOGISTIC: loss === "logistic",
       },
       views: {
@@ -84,7 +83,7 @@ export function choiceNll(
         event: tape.batch.event,
         dots: dots?.view ?? call.unwritten,
         bias: sums ? asBufferView(sums.bias.view) : call.unwritten,
-        place: place?.view ?? call.unwritten,
+        place: positionEffect?.view ?? call.unwritten,
         outcome: output.view,
         u_gradient: gradient,
       },
@@ -99,28 +98,35 @@ export function choiceNll(
   });
 }
 
-/** Rows of a page that an invocation holds in registers. A CPU driver has none for them. */
+/** Returns the rows of a page that an invocation keeps in registers: none with a CPU driver. */
 export function getRegisterRows({ variants }: VariantContext): number {
   return variants.kind === "gpu" ? 16 : 0;
 }
 
-/** Effects of places are relative to the first, which has none. */
+/** Rows without an effect: position effects are relative to the first row. */
 const SKIP = 1;
 
 export const reference =
-  (eta: number, loss: PageLikelihood = "choice"): ClickReference => ([u, place], batch) => {
+  (eta: number, loss: PageLikelihood = "choice"): ClickReference => ([u, positionEffect], batch) => {
     if (!u) throw new Error("choice_nll: expected utilities");
     const z = makeMatrix(u.rows, 1, (r) => {
-      const effect = place && getPositionIndex(batch, r, place.columns, SKIP);
-      return eta * (getElement(u, r, 0) + (place && effect !== undefined ? getElement(place, 0, effect) : 0));
+      const effect = positionEffect && getPositionIndex(batch, r, positionEffect.columns, SKIP);
+      return eta *
+        (getElement(u, r, 0) +
+          (positionEffect && effect !== undefined ? getElement(positionEffect, 0, effect) : 0));
     });
     const output = makeMatrix(batch.events.length, 4);
     batch.events.forEach(({ first, end, click }, e) => {
       if (!isPredicted(click)) return;
-      const of = (m: Matrix) => Array.from({ length: end - first }, (_, k) => getElement(m, first + k, 0));
+      const getPage = (m: Matrix) =>
+        Array.from({ length: end - first }, (_, k) => getElement(m, first + k, 0));
       const clicked = listClickedRows(batch, e).map((row) => row - first);
       output.data.set(
-        [lossOf[loss](of(z), clicked), ...computeTopShares(of(z), clicked), clicked.length > 0 ? 1 : 0],
+        [
+          lossOf[loss](getPage(z), clicked),
+          ...computeTopShares(getPage(z), clicked),
+          clicked.length > 0 ? 1 : 0,
+        ],
         4 * e,
       );
     });
@@ -128,14 +134,14 @@ export const reference =
       output,
       backward() {
         const gradient = meanLossGradient(z, batch, eta, loss);
-        return place
-          ? [gradient, positionGradientReference(batch, gradient, place.columns, SKIP)]
+        return positionEffect
+          ? [gradient, positionGradientReference(batch, gradient, positionEffect.columns, SKIP)]
           : [gradient];
       },
     };
   };
 
-/** The rows of a page that were clicked, in order. @param e its event */
+/** Returns the clicked rows of a page, in order of the clicks. @param e its event */
 function listClickedRows({ events }: ReferenceBatch, e: number): number[] {
   const clicks: number[] = [];
   for (let next = e; next < events.length; next++) {
@@ -146,13 +152,13 @@ function listClickedRows({ events }: ReferenceBatch, e: number): number[] {
   return clicks;
 }
 
-/** Loss, prec@1, prec@2, and 1 with a click, of one page. @param clicked places on the page */
+/** Returns loss, prec@1, prec@2, and 1 with a click, of one page. @param clicked positions on the page */
 export function choiceOutcome(page: readonly number[], clicked: readonly number[], eta: number): number[] {
   const loss = lossOf.choice(page.map((x) => eta * x), clicked);
   return [loss, ...computeTopShares(page, clicked), clicked.length > 0 ? 1 : 0];
 }
 
-/** -log P(what happened) of one page of logits. */
+/** Negative log-likelihood of one page of logits. */
 const lossOf: Record<PageLikelihood, (z: readonly number[], clicked: readonly number[]) => number> = {
   choice: (z, clicked) => computeChoiceLoss(z, 0, z.length, clicked),
   logistic: (z, clicked) =>
@@ -162,7 +168,7 @@ const lossOf: Record<PageLikelihood, (z: readonly number[], clicked: readonly nu
     ),
 };
 
-/** prec@1 and prec@2 of a ranking of one page, ties in expectation; 0 without a click. */
+/** Returns prec@1 and prec@2 of the ranking of one page, in expectation over ties; 0 without a click. */
 export function computeTopShares(page: readonly number[], clicked: readonly number[]): [number, number] {
   if (clicked.length === 0) return [0, 0];
   return [
@@ -171,12 +177,12 @@ export function computeTopShares(page: readonly number[], clicked: readonly numb
   ];
 }
 
-/** Events that means are taken over: those of which something is predicted. */
+/** Returns the number of predicted events, over which means are taken. */
 function countedEvents({ events }: ReferenceBatch): number {
   return events.filter(({ click }) => isPredicted(click)).length;
 }
 
-/** d (mean loss) / d u: the op is a loss, so no gradient flows into it. @param z [rows, 1] logits */
+/** Returns d (mean loss) / d u. @param z [rows, 1] logits */
 function meanLossGradient(z: Matrix, batch: ReferenceBatch, eta: number, loss: PageLikelihood): Matrix {
   const gradient = makeMatrix(z.rows, 1);
   const counted = countedEvents(batch);
@@ -187,7 +193,7 @@ function meanLossGradient(z: Matrix, batch: ReferenceBatch, eta: number, loss: P
       const p = loss === "logistic" ? applySigmoid(getElement(z, r, 0)) : 0;
       gradient.data[r] = eta * (p - (clicks.includes(r) ? 1 : 0)) / counted;
     }
-    // The choices of a page: of its first click, or of none, and of each further one.
+    // The choices of a page: first click or none, then each additional click.
     for (let j = 0; loss === "choice" && j < Math.max(1, clicks.length); j++) {
       const left = listUnclickedRows(first, end, clicks.slice(0, j));
       const most = Math.max(...left.map((r) => getElement(z, r, 0)), ...(j === 0 ? [0] : []));

@@ -1,10 +1,7 @@
-/**
- * Look-ups of a batch of clicks: features of its items, a row for each distinct one or for each event, and the gradient of a
- * table that events look their fed item up in.
- */
+/** Look-ups of a batch of clicks: rows of distinct items or of events' clicked items, and the gradient of a table looked up by event. */
 
 import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
-import touchedText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };
+import rowsText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };
 import type { ClickBatch, ClickCall, ClickTape } from "../batch/click_tape.ts";
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
@@ -19,12 +16,12 @@ import type { Tensor } from "../tape/tensor.ts";
 
 export type ClickGather = Gather<ClickSizes, ReferenceBatch>;
 
-/** [items] each distinct item of the batch. */
+/** Gathers a row per distinct item of the batch, [items]. */
 export function distinctItems({ slotItem }: ClickBatch): ClickGather {
   return { rows: "items", index: slotItem, of: (batch) => batch.slotItem };
 }
 
-/** [events] the item that each event feeds; an event that feeds none takes the first item, and nobody reads its row. */
+/** Gathers the row of the item that each event feeds, [events]; an event that feeds none gathers the first item, whose row is not read. */
 export function eventItems({ eventItem }: ClickBatch): ClickGather {
   return {
     rows: "events",
@@ -34,9 +31,9 @@ export function eventItems({ eventItem }: ClickBatch): ClickGather {
 }
 
 const allKernel = parseKernel("embedding_gradient", allText);
-const touchedKernel = parseKernel("embedding_gradient_rows", touchedText);
+const rowsKernel = parseKernel("embedding_gradient_rows", rowsText);
 
-/** The dispatch for all rows of the table, or those that the batch touches. @param source [events, N] */
+/** Returns the dispatch for the gradient of all rows of the table, or of the rows in the batch. @param source [events, N] */
 export function embeddingGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -44,8 +41,8 @@ export function embeddingGradient(
   source: Memory,
   target: GradientTarget,
 ): ClickDispatch {
-  const touched = sparseEmbeddingGradient(tape, call, table, source);
-  if (touched) return touched;
+  const sparse = sparseEmbeddingGradient(tape, call, table, source);
+  if (sparse) return sparse;
   const { ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = table.stride / 4;
   const shape = getVectorConstants(call.variants);
@@ -60,7 +57,7 @@ export function embeddingGradient(
   };
 }
 
-/** The dispatch that sums over the events feeding each distinct item. @param source [events, N] @param output [items, N] */
+/** Returns the dispatch that sums over the events that feed each distinct item. @param source [events, N] @param output [items, N] */
 export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -81,7 +78,7 @@ export function eventItemGradient(
   };
 }
 
-/** The dispatch for the rows of fed items alone; undefined where all rows are wanted. @param source [events, N] */
+/** Returns the dispatch for the rows of fed items alone; undefined if the gradient is dense. @param source [events, N] */
 export function sparseEmbeddingGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -89,12 +86,12 @@ export function sparseEmbeddingGradient(
   source: Memory,
 ): ClickDispatch | undefined {
   if (!tape.options.sparseGradients) return undefined;
-  const touched = call.sparseGradient(table, "events", tape.saved(`${table.name} touched`, "events", 1));
-  if (!touched) return undefined;
+  const sparse = call.sparseGradient(table, "events", tape.saved(`rows of ${table.name} in the batch`, "events", 1));
+  if (!sparse) return undefined;
   const { event, ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = table.stride / 4;
   return {
-    kernel: touchedKernel,
+    kernel: rowsKernel,
     label: `${call.label} gradient of ${table.name}`,
     constants: { N4 },
     views: {
@@ -104,8 +101,8 @@ export function sparseEmbeddingGradient(
       slot_first: slotFirst,
       sorted,
       row,
-      touched: touched.list,
-      output: touched.gradient,
+      touched: sparse.list,
+      output: sparse.gradient,
     },
     invocations: [{ of: "events", times: N4 }],
     cost: (s) => ({

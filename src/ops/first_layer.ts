@@ -1,4 +1,4 @@
-/** first_layer: ELU(item part + state part + W counts), the first hidden layer of a row from its factored products. */
+/** first_layer: ELU(item term + state term + W counts), the first hidden layer of each row, from factored products. */
 
 import backwardText from "../../kernels/matmul/first_layer_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/matmul/first_layer_forward.wgsl" with { type: "text" };
@@ -21,20 +21,20 @@ const forwardKernel = parseKernel("first_layer_forward", forwardText);
 const backwardKernel = parseKernel("first_layer_backward", backwardText);
 
 export interface FirstLayerInputs {
-  /** [items, N]: a row per distinct item of the batch; or a table parameter [I, N] with one-hot features */
+  /** [items, N], a row per distinct item of the batch; or a table parameter [I, N] with one-hot features */
   readonly item: Tensor;
   /** [events, N] */
   readonly state: Tensor;
-  /** what counting knows of a row: constant [rows, C], C at most 12, and parameter [C, N] */
+  /** Count features: constant [rows, C], C at most 12, and parameter [C, N] */
   readonly counts?: { readonly input: Tensor; readonly weights: Tensor };
 }
 
 export interface FirstLayerOptions {
-  /** Probability, in training, that a row hides its item; 0 for never. */
+  /** Probability, in training, that a row's item is hidden; 0 for never. */
   readonly itemDropout?: number;
 }
 
-/** [rows, N]. About 2 R N (1 + C) flops and R N exponentials. @throws Error for shapes that do not fit. */
+/** Returns [rows, N]. About 2 R N (1 + C) flops and R N exponentials. @throws Error for shapes that do not fit. */
 export function firstLayer(
   tape: ClickTape,
   name: string,
@@ -47,7 +47,7 @@ export function firstLayer(
   if (counts) expectShape("first_layer", counts.weights, counts.input.columns, state.columns);
   const C4 = counts ? counts.input.stride / 4 : 0;
   const shape = getVectorConstants(tape.options.variants);
-  const made = shape.VECTORS === 1 && !counts ? state.deferLinear?.(MADE_COLUMNS) : undefined;
+  const fused = shape.VECTORS === 1 && !counts ? state.deferLinear?.(FUSED_COLUMNS) : undefined;
   const output = tape.tensor(name, "rows", state.columns, { activation: "elu", textured: true });
   const N4 = output.stride / 4;
   const dropout = dropoutConstants(itemDropout);
@@ -55,22 +55,22 @@ export function firstLayer(
   const forward = (): ClickDispatch[] => [{
     kernel: forwardKernel,
     label: `${name} forward`,
-    constants: { N4, C4, S4: made ? made.input.stride / 4 : 0, ...shape, ...dropout },
+    constants: { N4, C4, S4: fused ? fused.input.stride / 4 : 0, ...shape, ...dropout },
     views: {
       item: item.view,
-      state: (made?.bias ?? state).view,
+      state: (fused?.bias ?? state).view,
       event: tape.batch.event,
       row_item: tape.batch.rowItem,
-      counts: (counts?.input ?? made?.input ?? state).view,
-      count_kernel: (counts?.weights ?? made?.weights ?? state).view,
+      counts: (counts?.input ?? fused?.input ?? state).view,
+      count_kernel: (counts?.weights ?? fused?.weights ?? state).view,
       output: output.view,
     },
     invocations: [{ of: "events", times: Math.ceil(N4 / shape.VECTORS) }],
     cost: (s) => ({
       flops: (3 + 2 * (counts?.input.columns ?? 0)) * s.rows * output.columns +
-        2 * s.events * (made?.input.columns ?? 0) * output.columns,
-      bytes: 16 * N4 * (s.items + (made ? 0 : s.events) + s.rows) + 16 * C4 * (s.rows + 4 * N4) +
-        4 * (made?.input.stride ?? 0) * (s.events + 4 * N4),
+        2 * s.events * (fused?.input.columns ?? 0) * output.columns,
+      bytes: 16 * N4 * (s.items + (fused ? 0 : s.events) + s.rows) + 16 * C4 * (s.rows + 4 * N4) +
+        4 * (fused?.input.stride ?? 0) * (s.events + 4 * N4),
     }),
   }];
 
@@ -95,8 +95,8 @@ export function firstLayer(
   });
 }
 
-/** Columns of a state whose product with the kernel is made on the way, on a GPU. */
-const MADE_COLUMNS = 32;
+/** Widest state whose product with the weights is computed in this op, on a GPU. */
+const FUSED_COLUMNS = 32;
 
 function backward(
   tape: ClickTape,
@@ -111,13 +111,13 @@ function backward(
   const toItem = call.gradient(item);
   if (!toState || !toItem) throw new Error(`first_layer: ${item.name} and ${state.name} must be trainable`);
   const table = isTable(item);
-  // By distinct item, as with dense features; or a row for every item of the catalogue.
-  const touched = table ? call.sparseGradient(item, "items", slotItem) : undefined;
-  const ITEMS = table && !touched ? Number(item.rows) : 0;
+  // A row per distinct item, as with dense features; or a row per item of the catalogue.
+  const sparse = table ? call.sparseGradient(item, "items", slotItem) : undefined;
+  const ITEMS = table && !sparse ? Number(item.rows) : 0;
   const itemRows = (s: ClickSizes) => ITEMS || s.items;
   return [{
     kernel: backwardKernel,
-    label: `${call.label} gradients of both parts`,
+    label: `${call.label} gradients of item and state`,
     constants: {
       N4,
       ITEMS,
@@ -133,39 +133,35 @@ function backward(
       slot_first: slotFirst,
       sorted,
       state_gradient: toState.view,
-      item_gradient: touched?.gradient ?? toItem.view,
+      item_gradient: sparse?.gradient ?? toItem.view,
     },
     invocations: [{ of: "events", plus: ITEMS || "items", times: Math.ceil(N4 / shape.VECTORS) }],
-    cost: (s) => ({
-      flops: 2 * s.rows * state.columns,
-      bytes: 16 * N4 * (s.rows + s.events + itemRows(s)),
-    }),
+    cost: (s) => ({ flops: 2 * s.rows * state.columns, bytes: 16 * N4 * (s.rows + s.events + itemRows(s)) }),
   }];
 }
 
-/** What kernels know of item dropout. */
 export function dropoutConstants(itemDropout: number): Constants {
-  return { KEPT: keptNoise(itemDropout), KEPT_SCALE: 1 / (1 - itemDropout) };
+  return { KEPT: getLargestKeptNoise(itemDropout), KEPT_SCALE: 1 / (1 - itemDropout) };
 }
 
-/** What a row's item counts in a step: 0 where it is hidden. */
+/** Returns the factor of a row's item in a training step: 0 if it is hidden. */
 export function computeDropoutScale(row: number, stepNoise: number, itemDropout: number): number {
-  return computeDropoutNoise(row, stepNoise) <= keptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0;
+  return computeDropoutNoise(row, stepNoise) <= getLargestKeptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0;
 }
 
-/** The largest noise of a row that keeps its item: a share of all 2^32. */
-function keptNoise(itemDropout: number): number {
+/** Returns the largest noise, of 2^32, of a row that keeps its item. */
+function getLargestKeptNoise(itemDropout: number): number {
   return Math.round((1 - itemDropout) * 2 ** 32) - 1;
 }
 
-/** The noise of a row of the batch, as the kernels compute it. */
+/** Returns the noise of a row of the batch, as the kernels compute it. */
 function computeDropoutNoise(row: number, stepNoise: number): number {
   const state = (Math.imul(row ^ stepNoise, 747796405) + 2891336453) >>> 0;
   const word = Math.imul((state >>> ((state >>> 28) + 4)) ^ state, 277803737) >>> 0;
   return ((word >>> 22) ^ word) >>> 0;
 }
 
-/** Whether a tensor is a table with a row per item of the catalogue. @throws Error for a table that is none. */
+/** Returns true for a table with a row per item of the catalogue. @throws Error for another tensor with a fixed number of rows. */
 export function isTable(tensor: Tensor): boolean {
   if (typeof tensor.rows !== "number") return false;
   if (!tensor.parameter?.table) throw new Error(`expected ${formatShape(tensor)} to be a table parameter`);
@@ -174,8 +170,8 @@ export function isTable(tensor: Tensor): boolean {
 
 function reference(oneHot: boolean, itemDropout: number): ClickReference {
   return ([item, state, counts, weights], batch) => {
-    if (!item || !state) throw new Error("first_layer: expected an item and a state part");
-    const place = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
+    if (!item || !state) throw new Error("first_layer: expected an item and a state");
+    const itemRow = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
     const event = (r: number) => batch.rows[r]?.event ?? 0;
     const scale = (r: number) => computeDropoutScale(r, batch.noise, itemDropout);
     const counted = counts && weights && multiplyMatrices(counts, weights);
@@ -184,7 +180,7 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
       item.columns,
       (r, j) =>
         applyElu(
-          scale(r) * getElement(item, place(r), j) + getElement(state, event(r), j) +
+          scale(r) * getElement(item, itemRow(r), j) + getElement(state, event(r), j) +
             (counted ? getElement(counted, r, j) : 0),
         ),
     );
@@ -196,7 +192,7 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
         const dState = makeMatrix(state.rows, state.columns);
         for (let r = 0; r < dz.rows; r++) {
           for (let j = 0; j < dz.columns; j++) {
-            add(dItem, place(r), j, scale(r) * getElement(dz, r, j));
+            add(dItem, itemRow(r), j, scale(r) * getElement(dz, r, j));
             add(dState, event(r), j, getElement(dz, r, j));
           }
         }

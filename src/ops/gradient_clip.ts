@@ -1,4 +1,4 @@
-/** A bound on the length of the whole gradient, before Adam: two dispatches. */
+/** Gradient clipping by global norm, before Adam: two dispatches. */
 
 import clipText from "../../kernels/adam/gradient_clip.wgsl" with { type: "text" };
 import normText from "../../kernels/adam/gradient_norm.wgsl" with { type: "text" };
@@ -14,8 +14,8 @@ const clipKernel = parseKernel("gradient_clip", clipText);
 const PARTS = 16;
 
 /**
- * What makes a gradient that is longer than `most` as short as that.
- * @param arena for the sums of squares. @throws UserError for more parameters than a kernel sees at once.
+ * Returns the dispatches that scale a gradient longer than `most` to that length.
+ * @param arena for the sums of squares. @throws UserError for more parameters than a kernel can bind at once.
  */
 export function gradientClip(parameters: ParameterArena, most: number, arena: Arena): DispatchSpec[] {
   const { partials, gradient, length, summed } = parameters;

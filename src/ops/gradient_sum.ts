@@ -1,11 +1,9 @@
 /**
- * What follows the gradients of a step before Adam.
- *
- * A batch is one or more parts, computed one after another. The gradients of the only part move the weights at once; those of
- * several are added up first, as each part leaves its gradients where the next writes its own.
- *
- * Of a batch that several processes share each has a part of its users. The gradient is read, and the sum over all takes its
- * place. Of tables with row-sparse Adam only the rows travel that a batch touches.
+ * Gradient accumulation over micro-batches and over processes, between backward and Adam.
+ * A batch is one or more micro-batches, computed one after another. The gradients of a single micro-batch update the weights at
+ * once; those of several are added up first, as each one overwrites the gradients of the one before.
+ * In distributed training each process computes the gradients of its share of a batch's users; their sum over all processes
+ * replaces them. Of tables with row-sparse Adam only the rows of the batch are exchanged.
  */
 
 import addText from "../../kernels/adam/gradient_add.wgsl" with { type: "text" };
@@ -26,52 +24,53 @@ import type { AdamState, GradientViews } from "./adam.ts";
 const addKernel = parseKernel("gradient_add", addText);
 const rowsKernel = parseKernel("gradient_rows_add", rowsText);
 
-/** Which of a batch's parts. */
-export interface MicroBatchPart {
+/** Position of a micro-batch in its batch. */
+export interface MicroBatchPosition {
   readonly first: boolean;
   readonly last: boolean;
 }
 
-/** The programs for batches of several parts. */
-interface PartSums<S extends BatchSizes> {
+/** Programs for batches of several micro-batches. */
+interface AccumulationPrograms<S extends BatchSizes> {
   readonly programs: Readonly<Record<"first" | "inner" | "last" | "update", Program<S>>>;
   readonly marks: readonly { readonly blank: View; readonly mark: View }[];
 }
 
-/** Moves the weights by the sum of the gradients of a batch's parts. */
+/** Updates the weights by the sum of the gradients of a batch's micro-batches. */
 export class GradientSum<S extends BatchSizes> {
   private constructor(
-    /** Moves the weights by the gradients of a batch of one part. */
+    /** Updates the weights by the gradients of a batch of one micro-batch. */
     readonly update: Program<S>,
-    private readonly sums: PartSums<S> | undefined,
+    private readonly sums: AccumulationPrograms<S> | undefined,
   ) {}
 
   /**
-   * @param gradients the tape whose backward it follows. @param steps the buffer of step headers. @param arena for the sums.
-   * @param options.inParts whether there are batches of several parts.
-   * @param options.most bytes of a window; as many as can be bound, but for tests.
+   * @param gradients the tape whose backward pass comes before. @param steps the buffer of step headers. @param arena for the
+   * sums.
+   * @param options.accumulates true if there are batches of several micro-batches. @param options.most bytes of a window;
+   * smaller than a binding only in tests.
    */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     gradients: GradientViews<S>,
     steps: GPUBuffer,
     arena: Arena,
-    { inParts, most = arena.gpu.bindingBytes }: { readonly inParts: boolean; readonly most?: number },
+    { accumulates, most = arena.gpu.bindingBytes }: { readonly accumulates: boolean; readonly most?: number },
   ): Promise<GradientSum<S>> {
     const record = (name: string, specs: readonly DispatchSpec<S>[]) =>
       Program.record(arena.gpu, name, steps, specs);
     const update = await record("update", adam.dispatches(gradients, most));
-    if (!inParts) return new GradientSum(update, undefined);
+    if (!accumulates) return new GradientSum(update, undefined);
     const { parameters } = adam;
-    const { dimensions, sparseRows: touched } = gradients;
-    const total = arena.allocateUnbound("gradient of the parts before", 4 * parameters.length);
-    const tables = [...touched].map(([table, rows]) => ({ table, rows, marks: findRowMarks(table, arena) }));
-    const dense = parameters.listRangesWithout(touched.keys()).flatMap((range) =>
+    const { dimensions, sparseRows } = gradients;
+    const total = arena.allocateUnbound("gradient of earlier micro-batches", 4 * parameters.length);
+    const tables = [...sparseRows].map(([table, rows]) => ({ table, rows, marks: findRowMarks(table, arena) }));
+    const dense = parameters.listRangesWithout(sparseRows.keys()).flatMap((range) =>
       splitBindingRanges(range, most)
     );
-    const adding = (part: MicroBatchPart) =>
-      record("gradients of a part", [
-        ...dense.map((window) => addDispatch(adam, total, window, part)),
+    const adding = (position: MicroBatchPosition) =>
+      record("gradients of a micro-batch", [
+        ...dense.map((window) => addDispatch(adam, total, window, position)),
         ...tables.map(({ table, rows, marks }) =>
           rowsDispatch(dimensions, table, rows, marks.mark, parameters.gradientView(table))
         ),
@@ -87,19 +86,19 @@ export class GradientSum<S extends BatchSizes> {
   }
 
   /**
-   * Appends what follows the gradients of a part; behind the last one the weights are moved.
-   * @param slice that the only part of a batch is laid out in.
-   * @throws Error for one of several parts, where batches have one.
+   * Encodes the dispatches that follow the backward pass of a micro-batch; the last one updates the weights.
+   * @param slice in which the only micro-batch of a batch is laid out. @throws Error for one of several micro-batches, if
+   * `accumulates` was false.
    */
   encode(
     commands: CommandRecorder,
     sizes: S,
     offset: number,
-    { first, last }: MicroBatchPart,
+    { first, last }: MicroBatchPosition,
     slice?: BatchSlice,
   ): void {
     if (first && last) return this.update.encode(commands, sizes, offset, slice);
-    if (!this.sums) throw new Error("expected a batch of one part");
+    if (!this.sums) throw new Error("expected a batch of one micro-batch");
     const { programs, marks } = this.sums;
     if (first) { for (const { blank, mark } of marks) commands.copy(blank, mark); }
     programs[first ? "first" : last ? "last" : "inner"].encode(commands, sizes, offset);
@@ -107,19 +106,19 @@ export class GradientSum<S extends BatchSizes> {
   }
 }
 
-/** Adds the gradient of a part to those before, for a window of the arena. @param total of the parts before */
+/** Returns the dispatch that adds the gradient of a micro-batch to the total, for a window of the arena. */
 function addDispatch(
   { parameters }: AdamState,
   total: View,
   window: { readonly offset: number; readonly size: number },
-  { first, last }: MicroBatchPart,
+  { first, last }: MicroBatchPosition,
 ): DispatchSpec {
   const { gradient, partials, summed } = parameters;
   const start = window.offset / 4;
   const summed4 = Math.min(Math.max(summed - start, 0), window.size / 4) / 4;
   return {
     kernel: addKernel,
-    label: "add gradients of a part",
+    label: "add gradients of a micro-batch",
     constants: { FIRST: first, LAST: last, P4: summed / 4, FIRST4: start / 4, SUMMED4: summed4 },
     views: {
       partials,
@@ -139,7 +138,7 @@ function rowsDispatch<S extends BatchSizes>(
 ): DispatchSpec<S> {
   return {
     kernel: rowsKernel,
-    label: `add gradients of touched rows of ${table.name}`,
+    label: `add gradients of sparse rows of ${table.name}`,
     constants: {
       N4: table.stride / 4,
       ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
@@ -149,7 +148,7 @@ function rowsDispatch<S extends BatchSizes>(
   };
 }
 
-/** The rows that any part has touched: each stands at its own place of the list. */
+/** Returns the rows of all micro-batches: each is in the list at the position of its number. */
 function summedRows<S extends BatchSizes>(
   { parameters }: AdamState,
   table: Tensor,
@@ -162,40 +161,40 @@ function summedRows<S extends BatchSizes>(
 function findRowMarks(table: Tensor, arena: Arena): { blank: View; mark: View } {
   const none = new Uint32Array(Number(table.rows)).fill(NONE);
   return {
-    blank: arena.upload(`no touched rows of ${table.name}`, none),
-    mark: arena.upload(`touched rows of ${table.name}`, none),
+    blank: arena.upload(`no rows of ${table.name}`, none),
+    mark: arena.upload(`rows in the batch of ${table.name}`, none),
   };
 }
 
-/** A table of which only touched rows travel. */
+/** Table of which only the rows in a batch are exchanged. */
 export interface SharedTable {
   readonly table: Tensor;
-  /** Rows that one process touches in a batch, at most. */
-  readonly places: number;
-  /** Where the rows that any process touches are to be written, then NONE, and their gradients. */
+  /** Most rows that one process has in a batch. */
+  readonly maxRows: number;
+  /** Rows of all processes, then NONE, and their gradients. */
   readonly list: View;
   readonly gradient: View;
 }
 
 export class SharedGradient<S extends BatchSizes> {
   private constructor(
-    /** Adds up partial sums, after backward. */
+    /** Adds up partial sums, after the backward pass. */
     readonly sum: Program<S>,
-    /** Moves the weights by the sum over the ranks. */
+    /** Updates the weights by the sum over the ranks. */
     readonly update: Program<S>,
-    private readonly touched: readonly SparseRows<S>[],
-    /** What travels whole. */
+    private readonly sparseRows: readonly SparseRows<S>[],
+    /** Gradients that are exchanged whole. */
     readonly dense: readonly View[],
     readonly tables: readonly SharedTable[],
   ) {}
 
   /**
-   * @param gradients the tape whose backward it follows. @param steps the buffer of step headers. @param arena for the sums.
-   * @param ranks how many share a batch.
+   * @param gradients the tape whose backward pass comes before. @param steps the buffer of step headers. @param arena for the
+   * sums. @param ranks that share a batch.
    */
   static async create<S extends BatchSizes>(
     adam: AdamState,
-    { dimensions, sparseRows: touched }: GradientViews<S>,
+    { dimensions, sparseRows }: GradientViews<S>,
     steps: GPUBuffer,
     arena: Arena,
     ranks: number,
@@ -203,23 +202,23 @@ export class SharedGradient<S extends BatchSizes> {
     const { parameters } = adam;
     const { gpu, gradient, partials, summed } = parameters;
     const most = gpu.bindingBytes;
-    const tables = [...touched].map(([table, { list }]): SharedTable => {
-      const places = list.size / 4;
-      const union = Math.min(Number(table.rows), ranks * places);
+    const tables = [...sparseRows].map(([table, { list }]): SharedTable => {
+      const maxRows = list.size / 4;
+      const union = Math.min(Number(table.rows), ranks * maxRows);
       return {
-        ...{ table, places },
+        ...{ table, maxRows },
         list: arena.allocate(`rows of ${table.name} of all ranks`, 4 * union),
         gradient: arena.allocate(`gradient of these rows of ${table.name}`, 4 * union * table.stride),
       };
     });
     const sums = new Map(tables.map(({ table, list, gradient }) => {
-      const places = list.size / 4;
-      return [table, { count: { of: () => places, most: places }, list, gradient }];
+      const maxRows = list.size / 4;
+      return [table, { count: { of: () => maxRows, most: maxRows }, list, gradient }];
     }));
     const unused = arena.allocateUnbound("sums of chunks", Math.max(16, 4 * summed));
     const adding = splitBindingRanges(summed, most)
       .map((window) => addDispatch(adam, unused, window, { first: true, last: true }));
-    const whole = parameters.listRangesWithout(touched.keys()).map(({ start, end }) => {
+    const whole = parameters.listRangesWithout(sparseRows.keys()).map(({ start, end }) => {
       const from = Math.max(start, summed);
       return { buffer: gradient.buffer, offset: 4 * from, size: 4 * Math.max(0, end - from) };
     });
@@ -227,15 +226,15 @@ export class SharedGradient<S extends BatchSizes> {
     return new SharedGradient(
       await Program.record(gpu, "sums of chunks", steps, adding),
       await Program.record(gpu, "update", steps, adam.dispatches({ dimensions, sparseRows: sums })),
-      [...touched.values()],
+      [...sparseRows.values()],
       dense,
       tables,
     );
   }
 
-  /** Where the touched rows stand: of each table its list, and its gradient. */
+  /** Returns, for each sparse table, the views of its list of rows and of their gradient. */
   listRowViews(sizes: S): View[] {
-    return this.touched.flatMap(({ count, list, gradient }, k) => {
+    return this.sparseRows.flatMap(({ count, list, gradient }, k) => {
       const bytes = 4 * evaluateSize(count, sizes);
       return [{ ...list, size: bytes }, { ...gradient, size: bytes * (this.tables[k]?.table.stride ?? 0) }];
     });

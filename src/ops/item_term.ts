@@ -1,4 +1,4 @@
-/** item_term: a term of the utility that is a product of two short vectors, of the event and of the item. */
+/** item_term: a term of the utility that is the dot product of an event vector and an item vector. */
 
 import backwardText from "../../kernels/scatter/item_term_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/scatter/item_term_forward.wgsl" with { type: "text" };
@@ -17,18 +17,18 @@ const backwardKernel = parseKernel("item_term_backward", backwardText);
 const gradientKernel = parseKernel("item_term_gradient", gradientText);
 
 export interface ItemTermInputs {
-  /** [items, N]: a row per distinct item of the batch; or a table parameter [I, N] with one-hot features */
+  /** [items, N], a row per distinct item of the batch; or a table parameter [I, N] with one-hot features */
   readonly item: Tensor;
-  /** [events, N]; without it N is 1, and the term is the item's number alone */
+  /** [events, N]; without it N is 1, and the term is a scalar per item */
   readonly state?: Tensor;
-  /** [rows, 1] what the term is added to, which no other op may read, or parameter [1, 1] */
+  /** Summand: [rows, 1], which no other op may read, or parameter [1, 1] */
   readonly base: Tensor;
 }
 
 /**
- * [rows, 1]: base + state . item. 2 R N flops forward, 4 R N backward.
- * @param itemDropout probability, in training, that a row hides its item: it then has no term.
- * @throws Error for shapes that do not fit.
+ * Returns [rows, 1]: base + state . item. 2 R N flops forward, 4 R N backward.
+ * @param itemDropout probability, in training, that a row's item is hidden: its term is then zero. @throws Error for shapes
+ * that do not fit.
  */
 export function itemTerm(
   tape: ClickTape,
@@ -72,7 +72,7 @@ export function itemTerm(
     inputs: state ? [item, base, state] : [item, base],
     output,
     forward,
-    backward: (call) => [...byEvent(term, call), byItem(term, call), ...ofBias(term, call)],
+    backward: (call) => [...stateGradient(term, call), itemGradient(term, call), ...biasGradient(term, call)],
     reference: reference(oneHot, itemDropout),
   });
 }
@@ -83,18 +83,18 @@ interface ItemTerm extends ItemTermInputs {
   readonly constants: Constants;
 }
 
-/** The gradient of the event's vector. What the term is added to has the output's own. */
-function byEvent({ tape, item, state, base, N4, constants }: ItemTerm, call: ClickCall): ClickDispatch[] {
+/** Returns the dispatch for the gradient of the event's vector. The base has the gradient of the output. */
+function stateGradient(
+  { tape, item, state, base, N4, constants }: ItemTerm,
+  call: ClickCall,
+): ClickDispatch[] {
   const toState = state && call.gradient(state);
   if (!base.parameter) call.passGradient(base);
   if (!toState) return [];
   return [{
     kernel: backwardKernel,
     label: `${call.label} gradients by event`,
-    constants: {
-      ...ofTerm(constants),
-      ACCUMULATE_STATE: toState.accumulate,
-    },
+    constants: { ...dropStateConstant(constants), ACCUMULATE_STATE: toState.accumulate },
     views: {
       source: call.outputGradient(),
       item: item.view,
@@ -110,23 +110,23 @@ function byEvent({ tape, item, state, base, N4, constants }: ItemTerm, call: Cli
   }];
 }
 
-/** Without what only the way forward and the gradient by item ask. */
-function ofTerm({ STATE: _, ...constants }: Constants): Constants {
+/** Drops the constant that only the other two kernels have. */
+function dropStateConstant({ STATE: _, ...constants }: Constants): Constants {
   return constants;
 }
 
-function byItem({ tape, item, state, N4, constants }: ItemTerm, call: ClickCall): ClickDispatch {
+function itemGradient({ tape, item, state, N4, constants }: ItemTerm, call: ClickCall): ClickDispatch {
   const toItem = call.gradient(item);
   if (!toItem) throw new Error(`item_term: ${item.name} must be trainable`);
   const { row, ranked, slotFirst, slotItem, sorted } = tape.batch;
   const table = isTable(item);
-  // By distinct item, as with dense features; or a row for every item of the catalogue.
-  const touched = table ? call.sparseGradient(item, "items", slotItem) : undefined;
-  const ITEMS = table && !touched ? Number(item.rows) : 0;
+  // A row per distinct item, as with dense features; or a row per item of the catalogue.
+  const sparse = table ? call.sparseGradient(item, "items", slotItem) : undefined;
+  const ITEMS = table && !sparse ? Number(item.rows) : 0;
   return {
     kernel: gradientKernel,
     label: `${call.label} gradient by item`,
-    constants: { ...constants, ITEMS, ACCUMULATE: !touched && toItem.accumulate },
+    constants: { ...constants, ITEMS, ACCUMULATE: !sparse && toItem.accumulate },
     views: {
       source: call.outputGradient(),
       state: (state ?? item).view,
@@ -134,7 +134,7 @@ function byItem({ tape, item, state, N4, constants }: ItemTerm, call: ClickCall)
       ranked,
       slot_first: slotFirst,
       sorted,
-      item_gradient: touched?.gradient ?? toItem.view,
+      item_gradient: sparse?.gradient ?? toItem.view,
     },
     invocations: [{ of: ITEMS || "items", times: N4 }],
     cost: (s) => ({
@@ -144,21 +144,21 @@ function byItem({ tape, item, state, N4, constants }: ItemTerm, call: ClickCall)
   };
 }
 
-function ofBias({ tape, base }: ItemTerm, call: ClickCall): ClickDispatch[] {
+function biasGradient({ tape, base }: ItemTerm, call: ClickCall): ClickDispatch[] {
   return base.parameter ? [positionGradient(tape, call, base, call.outputGradient())] : [];
 }
 
 function reference(oneHot: boolean, itemDropout: number): ClickReference {
   return ([item, base, state], batch) => {
-    if (!item || !base) throw new Error("item_term: expected an item's part and a base");
-    const place = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
+    if (!item || !base) throw new Error("item_term: expected an item vector and a base");
+    const itemRow = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
     const event = (r: number) => batch.rows[r]?.event ?? 0;
     const bias = base.rows === 1 && batch.rows.length !== 1;
     const scale = (r: number) => computeDropoutScale(r, batch.noise, itemDropout);
     const factor = (r: number, k: number) => scale(r) * (state ? getElement(state, event(r), k) : 1);
     const output = makeMatrix(batch.rows.length, 1, (r) => {
       let sum = getElement(base, bias ? 0 : r, 0);
-      for (let k = 0; k < item.columns; k++) sum += factor(r, k) * getElement(item, place(r), k);
+      for (let k = 0; k < item.columns; k++) sum += factor(r, k) * getElement(item, itemRow(r), k);
       return sum;
     });
     return {
@@ -168,9 +168,14 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
         const dState = state && makeMatrix(state.rows, state.columns);
         for (let r = 0; r < gradient.rows; r++) {
           for (let k = 0; k < item.columns; k++) {
-            add(dItem, place(r), k, factor(r, k) * getElement(gradient, r, 0));
+            add(dItem, itemRow(r), k, factor(r, k) * getElement(gradient, r, 0));
             if (dState) {
-              add(dState, event(r), k, scale(r) * getElement(item, place(r), k) * getElement(gradient, r, 0));
+              add(
+                dState,
+                event(r),
+                k,
+                scale(r) * getElement(item, itemRow(r), k) * getElement(gradient, r, 0),
+              );
             }
           }
         }

@@ -1,7 +1,4 @@
-/**
- * Which kernel runs a matrix product or an LSTM: a pure function of direction, sizes, the kernel variants and the adapter's
- * workgroup memory.
- */
+/** Selection of the kernel for a matrix product or an LSTM: a function of direction, sizes, kernel variants and workgroup memory. */
 
 import forwardPanelText from "../../kernels/matmul/matmul_forward_panel.wgsl" with { type: "text" };
 import forwardRowsText from "../../kernels/matmul/matmul_forward_rows.wgsl" with { type: "text" };
@@ -42,14 +39,14 @@ import type { DispatchSpec, InvocationCounts } from "../gpu/program.ts";
 import { type BatchSizes, type Dim, type Dimensions, resolveDimension } from "../gpu/sizes.ts";
 
 /**
- * What a matmul kernel does: an invocation has a row of a panel of sixteen columns, a block of rows, or a part of a tile
- * that its workgroup shares.
+ * Work of an invocation of a matmul kernel: one row of a panel of sixteen columns, a block of rows, or part of a tile that its
+ * workgroup shares.
  */
 export type MatmulStructure = "panel" | "rows" | "tiled";
 
 export interface MatmulKernel extends Kernel {
-  readonly shape: MatmulStructure;
-  /** Constants that make it the variant that it is. */
+  readonly structure: MatmulStructure;
+  /** Constants of this variant. */
   readonly own: Constants;
 }
 
@@ -70,11 +67,11 @@ export const matmulKernels = {
   },
 } as const;
 
-/** Both gradients of a dense layer that a GPU makes in tiles, in one dispatch. */
+/** Computes both gradients of a dense layer in tiles, in one dispatch on a GPU. */
 export const gradientsKernel = parseKernel("matmul_gradients_tiled", gradientsTiledText);
 
-function matmul(shape: MatmulStructure, name: string, text: string): MatmulKernel {
-  return { ...parseKernel(name, text), shape, own: {} };
+function matmul(structure: MatmulStructure, name: string, text: string): MatmulKernel {
+  return { ...parseKernel(name, text), structure, own: {} };
 }
 
 const variants: Readonly<Record<MatmulDirection, Partial<Record<KernelVariant, MatmulKernel>>>> = {
@@ -88,7 +85,7 @@ function panels(panel: MatmulKernel): Partial<Record<MatmulVariant, MatmulKernel
   return { "panel 64": of(64), "panel 128": of(128), "panel 256": of(256) };
 }
 
-/** The texts of all matmul kernels: timings of other texts do not hold for these. */
+/** Joins the texts of all matmul kernels; recorded timings are valid for the same texts only. */
 export function joinMatmulTexts(): string {
   return Object.values(matmulKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join(
     "",
@@ -103,7 +100,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
 
 /**
  * @param k4 columns of the input / 4. @param n4 columns of the output / 4. @param rows of the largest batch.
- * @throws UserError for recorded variants that cannot do the product.
+ * @throws UserError if a recorded variant cannot compute the product.
  */
 export function selectMatmulKernel(
   direction: MatmulDirection,
@@ -115,7 +112,7 @@ export function selectMatmulKernel(
   return getMatmulKernel(direction, chooseMatmulVariant(choice, direction, k4, n4, rows));
 }
 
-/** A product's dispatch by the kernel that the variants choose, and the kernels that could do it, too. @param make it. */
+/** Returns a product's dispatch by the chosen kernel, with the other kernels that could compute it. @param make builds a dispatch. */
 export function matmulDispatch<S extends BatchSizes>(
   direction: MatmulDirection,
   k4: number,
@@ -138,20 +135,20 @@ export function matmulDispatch<S extends BatchSizes>(
   };
 }
 
-/** How many panels of 16 columns a kernel splits its result into; 0 for kernels without. @param columns4 its width / 4. */
+/** Returns the number of panels of 16 columns that a kernel splits its result into, 0 without panels. @param columns4 its width / 4. */
 export function countPanels(kernel: MatmulKernel, columns4: number): number {
-  return kernel.shape === "panel" ? Math.ceil(columns4 / 4) : 0;
+  return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
 /**
- * Into how many parts the product of a row with a vector falls that a kernel makes on its way: one for each panel, or one where
- * a tile has the whole row; 0 where it makes none.
+ * Returns the number of partial dot products per row that a kernel can compute along with its output: one per panel, or one if
+ * a tile has the whole row; else 0.
  */
 export function countDotParts(kernel: MatmulKernel, columns4: number): number {
-  return kernel.shape === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
+  return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
 
-/** Invocations that a matmul kernel wants, by the rows of the batch and the width of what it writes (in fours). */
+/** Returns the invocations of a matmul kernel, from the rows of the batch and the width of its output (in fours). */
 export function computeMatmulInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   rows: Dim<S>,
@@ -159,28 +156,28 @@ export function computeMatmulInvocations<S extends BatchSizes>(
 ): InvocationCounts<S> {
   const panels = countPanels(kernel, columns4);
   if (panels > 0) {
-    // Workgroups of the same rows follow one another, so they find the rows in cache.
+    // Workgroups of the same rows are consecutive, so they find the rows in cache.
     const owned = getConstant(kernel, "WORKGROUP", kernel.own);
     return [owned * panels, { of: rows, per: owned }];
   }
-  return kernel.shape === "tiled"
+  return kernel.structure === "tiled"
     ? [16 * Math.ceil(columns4 / 16), { of: rows, per: 4 }]
     : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
-/** The same for the weight gradient, which is split into blocks of weights and chunks of rows. */
+/** Returns the invocations of a weight gradient kernel, which works on blocks of weights and chunks of rows. */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,
   n4: number,
   dimensions: Dimensions<S>,
 ): InvocationCounts<S> {
-  return kernel.shape === "tiled"
+  return kernel.structure === "tiled"
     ? [16 * Math.ceil(k4 / 16) * Math.ceil(n4 / 16), dimensions.scaleByChunks(16)]
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/** Of {@link gradientsKernel}: along y first the chunks of each block of columns, then the blocks of rows. */
+/** Returns the invocations of {@link gradientsKernel}: along y first the chunks of each block of columns, then the blocks of rows. */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,
@@ -192,9 +189,9 @@ export function computeGradientsInvocations<S extends BatchSizes>(
   return [16 * Math.ceil(k4 / 16), { of: groups, times: 16 }];
 }
 
-/** Where a matmul kernel's weights stand: in a uniform for kernels of a CPU adapter that walk along k. Panels copy them. */
+/** Binds a matmul kernel's weights: as a uniform for kernels of a CPU adapter that walk along k. Panels copy the weights. */
 export function bindMatmulWeights(kernel: MatmulKernel, weights: View): View {
-  return kernel.shape === "rows" ? toUniformIfSmall(weights) : weights;
+  return kernel.structure === "rows" ? toUniformIfSmall(weights) : weights;
 }
 
 export const lstmKernels = {
@@ -210,37 +207,37 @@ export const lstmKernels = {
   },
 } as const;
 
-/** The texts of all LSTM kernels: timings of other texts do not hold for these. */
+/** Joins the texts of all LSTM kernels; recorded timings are valid for the same texts only. */
 export function joinLstmTexts(): string {
   return Object.values(lstmKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join("");
 }
 
 /**
- * The most units that the panel kernels' products are written out for, on llvmpipe. SwiftShader takes some thirty times as
- * long to compile them as the loop, and runs them little faster (bench/ladder.md, "SwiftShader").
+ * Most units for which the panel kernels' products are unrolled, on llvmpipe. SwiftShader takes some thirty times as long to
+ * compile them as the loop, and runs them little faster (bench/ladder.md, "SwiftShader").
  */
 const PANEL_UNITS = 32;
-/** Users of an invocation of the loop on a CPU adapter: weights that were read serve all of them. */
+/** Users per invocation of the loop kernel on a CPU adapter: they share each weight that is read. */
 const LOOP_USERS = 4;
 
-/** A kernel, and how it wants to be called. */
+/** LSTM kernel with its constants and number of invocations. */
 export interface LstmKernelUse {
   readonly kernel: Kernel;
   readonly constants: Constants;
-  /** So many, for so many users each. */
+  /** `times` invocations per `per` users. */
   readonly invocations: { readonly times: number; readonly per: number };
 }
 
-/** Where a group has its weights: each invocation its unit's, all in the workgroup's memory, or nowhere but in the cache. */
+/** Storage of the weights of a workgroup: each invocation holds those of its unit, the workgroup holds all, or none are copied. */
 export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 
 /**
- * The units whose weights an invocation holds, at most: RADV writes out loops of up to 32 turns, and what is indexed in a loop
- * that stays one is no register.
+ * Most units whose weights an invocation holds: RADV unrolls loops of up to 32 turns, and an array that is indexed in a loop is
+ * not in registers.
  */
 const HELD_UNITS = 32;
 
-/** @param units padded. */
+/** @param units padded to a multiple of 4. */
 export function chooseLstmWeightStorage(
   direction: LstmDirection,
   units: number,
@@ -251,8 +248,8 @@ export function chooseLstmWeightStorage(
   return computeLstmBytes(direction, units, users) <= workgroupBytes ? "workgroup" : "cache";
 }
 
-/** @param h4 units / 4. @param users of a workgroup. */
-export function groupShape(
+/** @param h4 units / 4. @param users per workgroup. */
+export function makeGroupUse(
   direction: LstmDirection,
   h4: number,
   users: number,
@@ -267,8 +264,8 @@ export function groupShape(
   };
 }
 
-/** An invocation for each `users` users. */
-function loopShape(direction: LstmDirection, h4: number, users: number): LstmKernelUse {
+/** Returns the loop kernel with one invocation per `users` users. */
+function makeLoopUse(direction: LstmDirection, h4: number, users: number): LstmKernelUse {
   return {
     kernel: lstmKernels[direction].loop,
     constants: { H4: h4, USERS: users },
@@ -276,7 +273,7 @@ function loopShape(direction: LstmDirection, h4: number, users: number): LstmKer
   };
 }
 
-/** @throws Error for a variant that is none of an LSTM. */
+/** @throws Error if the variant is not one of an LSTM. */
 function buildLstmKernelUse(
   direction: LstmDirection,
   h4: number,
@@ -286,37 +283,32 @@ function buildLstmKernelUse(
   const known = lstmVariants.find((one) => one === variant);
   if (!known) throw new Error(`there is no ${variant} kernel of an LSTM`);
   const users = countGroupUsers(known, h4);
-  if (users === undefined) return loopShape(direction, h4, 1);
-  return groupShape(direction, h4, users, chooseLstmWeightStorage(direction, 4 * h4, users, bytes));
+  if (users === undefined) return makeLoopUse(direction, h4, 1);
+  return makeGroupUse(direction, h4, users, chooseLstmWeightStorage(direction, 4 * h4, users, bytes));
 }
 
-/** The kernel on a CPU adapter, which nothing else can replace. @param units not padded. */
-function cpuShape(
+/** Returns the only kernel for a CPU adapter. @param units not padded. */
+function selectCpuUse(
   variants: AdapterTraits,
   direction: LstmDirection,
   h4: number,
   units: number,
 ): LstmKernelUse {
-  if (units > PANEL_UNITS || !usesTextures(variants)) return loopShape(direction, h4, LOOP_USERS);
-  return {
-    kernel: lstmKernels[direction].panel,
-    constants: { H4: h4 },
-    invocations: { times: 1, per: 1 },
-  };
+  if (units > PANEL_UNITS || !usesTextures(variants)) return makeLoopUse(direction, h4, LOOP_USERS);
+  return { kernel: lstmKernels[direction].panel, constants: { H4: h4 }, invocations: { times: 1, per: 1 } };
 }
 
 /**
- * An LSTM's dispatch by the kernel that the variants choose and, on a GPU, the kernels that could do it, too.
- * @param make it.
- * @throws UserError for recorded variants that cannot do it.
+ * Returns an LSTM's dispatch by the chosen kernel with, on a GPU, the other kernels that could compute it.
+ * @param make builds a dispatch. @throws UserError for recorded variants that cannot compute it.
  */
 export function lstmDispatch<S extends BatchSizes>(
   direction: LstmDirection,
   { h4, units }: { readonly h4: number; readonly units: number },
   choice: VariantContext,
-  make: (shape: LstmKernelUse) => DispatchSpec<S>,
+  make: (use: LstmKernelUse) => DispatchSpec<S>,
 ): DispatchSpec<S> {
-  if (choice.variants.kind === "cpu") return make(cpuShape(choice.variants, direction, h4, units));
+  if (choice.variants.kind === "cpu") return make(selectCpuUse(choice.variants, direction, h4, units));
   const by = (variant: KernelVariant) =>
     make(buildLstmKernelUse(direction, h4, variant, choice.workgroupBytes));
   return {

@@ -1,5 +1,3 @@
-/** linear: output = act(input W + b), a dense layer. */
-
 import type { Cost, DispatchSpec } from "../gpu/program.ts";
 import { asBufferView, type Memory, type View } from "../gpu/memory.ts";
 import { type BatchSizes, type DimName, estimateDistinctRows, resolveDimension } from "../gpu/sizes.ts";
@@ -29,13 +27,12 @@ import {
   selectMatmulKernel,
 } from "./kernel_selection.ts";
 
-/** Rows of a constant that are taken by an index of the batch, instead of one after another. */
+/** Index by which rows of a constant are gathered. */
 export interface Gather<S extends BatchSizes, R> {
-  /** The dimension that counts them. */
   readonly rows: DimName<S>;
-  /** [rows] u32: the input's row for each */
+  /** Row of the input for each row of the output, [rows] u32. */
   readonly index: View;
-  /** The same in a reference batch. */
+  /** Index in a reference batch. */
   readonly of: (batch: R) => readonly number[];
 }
 
@@ -53,7 +50,7 @@ export interface LinearInputs {
 }
 
 /**
- * A dense layer [M, N]; FLOPs 2 M K N forward, the same again for each gradient.
+ * Records a dense layer, act(input W + b) [M, N]: 2 M K N flops forward, and again for each gradient.
  * @throws Error for shapes that do not fit.
  */
 export function linear<S extends BatchSizes, R>(
@@ -73,7 +70,7 @@ export function linear<S extends BatchSizes, R>(
   const K4 = input.stride / 4;
   const N4 = weights.stride / 4;
   let dot: Dot | undefined;
-  const dots = (by: Tensor): RowDots | undefined => {
+  const rowDots = (by: Tensor): RowDots | undefined => {
     const panels = countDotParts(
       selectMatmulKernel("forward", K4, N4, resolveDimension(rows, tape.options.capacity), tape.choice),
       N4,
@@ -83,31 +80,31 @@ export function linear<S extends BatchSizes, R>(
     dot = { weights: by, panels, view: tape.saved(`${name} dots`, rows, 4 * Math.ceil(panels / 4)) };
     return dot;
   };
-  let left = false;
-  const factors = (most: number) => {
+  let isFused = false;
+  const deferLinear = (most: number) => {
     if (!bias || activation || gather || dot || K > most) return undefined;
-    left = true;
+    isFused = true;
     return { input, weights, bias };
   };
   const output = tape.tensor(name, rows, weights.columns, {
     groups: weights.groups,
     activation,
     textured: true,
-    rowDots: dots,
-    deferLinear: factors,
+    rowDots,
+    deferLinear,
   });
 
   const product = { input, weights, bias, rows, gather };
   const forward = (call: OpCall<S>) =>
-    left ? [] : [forwardProduct(call, { ...product, activation, output: output.view, dot })];
+    isFused ? [] : [forwardProduct(call, { ...product, activation, output: output.view, dot })];
   const backward = (call: OpCall<S>) => {
     const outputGradient = call.outputGradient();
-    const ofWeights = weightGradient(call, { ...product, outputGradient });
-    const ofInput = inputGradient(call, product, outputGradient);
+    const toWeights = weightGradient(call, { ...product, outputGradient });
+    const toInput = inputGradient(call, product, outputGradient);
     const { weight, input } = matmulKernels;
-    return ofWeights.kernel === weight.tiled && ofInput?.kernel === input.tiled
-      ? [bothGradients(call, product, ofWeights, ofInput)]
-      : [ofWeights, ...(ofInput ? [ofInput] : [])];
+    return toWeights.kernel === weight.tiled && toInput?.kernel === input.tiled
+      ? [bothGradients(call, product, toWeights, toInput)]
+      : [toWeights, ...(toInput ? [toInput] : [])];
   };
 
   const inputs = bias ? [input, weights, bias] : [input, weights];
@@ -122,7 +119,7 @@ export function linear<S extends BatchSizes, R>(
   });
 }
 
-/** What a matmul works on. */
+/** Operands of a matrix product. */
 interface Product<S extends BatchSizes> {
   readonly input: Tensor;
   readonly weights: Tensor;
@@ -139,21 +136,21 @@ function productCost<S extends BatchSizes>(s: S, { input, weights, rows }: Produ
   };
 }
 
-/** Both gradients of tiles in one dispatch. */
+/** Merges both gradients in tiles into one dispatch. */
 function bothGradients<S extends BatchSizes>(
   { label, dimensions }: OpCall<S>,
   { input, weights, rows }: Product<S>,
-  ofWeights: DispatchSpec<S>,
-  ofInput: DispatchSpec<S>,
+  toWeights: DispatchSpec<S>,
+  toInput: DispatchSpec<S>,
 ): DispatchSpec<S> {
   const [K4, N4] = [input.stride / 4, weights.stride / 4];
-  const { index: _index, second: _second, ...views } = ofWeights.views;
-  const { BIAS = false, ACCUMULATE: ACCUMULATE_WEIGHTS = false } = ofWeights.constants ?? {};
+  const { index: _index, second: _second, ...views } = toWeights.views;
+  const { BIAS = false, ACCUMULATE: ACCUMULATE_WEIGHTS = false } = toWeights.constants ?? {};
   return {
     kernel: gradientsKernel,
     label: `${label} gradients`,
-    constants: { ...ofInput.constants, BIAS, ACCUMULATE_WEIGHTS },
-    views: { ...views, ...ofInput.views },
+    constants: { ...toInput.constants, BIAS, ACCUMULATE_WEIGHTS },
+    views: { ...views, ...toInput.views },
     invocations: computeGradientsInvocations(rows, K4, N4, dimensions),
     cost: (s) => {
       const m = resolveDimension(rows, s);
@@ -162,11 +159,11 @@ function bothGradients<S extends BatchSizes>(
         bytes: 16 * (2 * m * K4 + m * N4 + (1 + dimensions.countChunks(s)) * 4 * K4 * N4),
       };
     },
-    choices: [...ofWeights.choices ?? [], ...ofInput.choices ?? []],
+    choices: [...toWeights.choices ?? [], ...toInput.choices ?? []],
   };
 }
 
-/** The dispatch for the gradient of the input; none where nothing below it is trainable. */
+/** Returns the dispatch for the gradient of the input; undefined if no input below is trainable. */
 function inputGradient<S extends BatchSizes>(
   call: OpCall<S>,
   product: Product<S>,
@@ -195,25 +192,25 @@ function inputGradient<S extends BatchSizes>(
     invocations: computeMatmulInvocations(kernel, rows, K4),
     cost: (s) => {
       const { flops, bytes } = productCost(s, product);
-      // The slope of the input's activation follows from the input.
+      // The slope of the input's activation is computed from the input.
       return { flops, bytes: bytes + (target.activation ? 16 * K4 * resolveDimension(rows, s) : 0) };
     },
   }));
 }
 
-/** A vector that each row of the output is multiplied by. */
+/** Vector that each row of the output is multiplied by. */
 interface Dot extends RowDots {
   /** parameter [1, N] */
   readonly weights: Tensor;
 }
 
-/** The dispatch for act(input W + b); the LSTM uses it, too. @param p.dot for a kernel that makes it. */
+/** Returns the dispatch for act(input W + b), which the LSTM uses as well. @param p.dot for a kernel that computes it. */
 export function forwardProduct<S extends BatchSizes>(
   call: OpCall<S>,
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
-  /** Calibration tries other kernels, too. */
+  /** Autotuning also tries kernels that make no such products, or another number of them. */
   const buildDot = (kernel: MatmulKernel) => countDotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
   return matmulDispatch("forward", K4, N4, resolveDimension(p.rows, call.capacity), call, (kernel) => ({
     kernel,
@@ -233,7 +230,7 @@ export function forwardProduct<S extends BatchSizes>(
       weights: bindMatmulWeights(kernel, asBufferView(p.weights.view)),
       bias: p.bias?.view ?? asBufferView(p.weights.view),
       output: p.output,
-      ...(kernel.shape !== "rows" && {
+      ...(kernel.structure !== "rows" && {
         dot_weights: asBufferView((p.dot ?? p).weights.view),
         dots: p.dot?.view ?? call.unwritten,
       }),
@@ -251,8 +248,9 @@ export function forwardProduct<S extends BatchSizes>(
 }
 
 /**
- * The dispatch for the gradients of weights and bias.
- * @param g.second another input, with weights of its own and the same output gradient: both matrices get theirs at once.
+ * Returns the dispatch for the gradients of weights and bias.
+ * @param g.second another input with weights of its own and the same output gradient: one dispatch computes both weight
+ * gradients.
  */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,

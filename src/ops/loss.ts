@@ -1,7 +1,6 @@
 /**
- * Losses: the last op of a tape. A loss and its gradient are one dispatch. Both need the same softmax of a page, which is
- * at hand only there, and a dispatch of its own for the gradient would read the page again. So the gradient is made on the
- * way forward, and backward has little left to do.
+ * Losses: the last op of a tape. One dispatch computes a loss and its gradient, because both need the same softmax of a page; a
+ * separate dispatch would read the page again. So the gradient is computed in the forward pass.
  */
 
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
@@ -19,40 +18,40 @@ import type { OutcomeSums, Tensor } from "../tape/tensor.ts";
 const sumKernel = parseKernel("outcome_sum", sumText);
 const subgroupsKernel = parseKernel("outcome_sum_subgroups", subgroupsText);
 
-/** The texts of the kernels that are timed: timings of other texts do not hold for these. */
+/** Texts of the kernels that are timed; recorded timings are valid for the same texts only. */
 export const sumTexts = sumText + subgroupsText;
 
 export interface Loss<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
-  /** [events, 4 v]: what each event adds to v vectors of four sums. */
+  /** Summands of each event: v vectors of four, [events, 4 v]. */
   readonly output: Tensor;
-  /** The input that it is differentiated by, with no other use; undefined to evaluate. */
-  readonly moved: Tensor | undefined;
-  /** Further gradients, made on the way back. */
+  /** Input to differentiate by, which has no other use; undefined in an evaluation. */
+  readonly target: Tensor | undefined;
+  /** Dispatches for further gradients, in the backward pass. */
   readonly backward?: (call: OpCall<S>) => DispatchSpec<S>[];
-  /** The dispatch of loss and gradient. @param gradient of `moved`; in an evaluation a few bytes, not to be written. */
+  /** Returns the dispatch of loss and gradient. @param gradient of the input; in an evaluation a few bytes, not to be written. */
   dispatch(call: OpCall<S>, gradient: Memory): DispatchSpec<S>;
-  /** [., v] vec4f: where the sums go, at the step's slot; undefined where nobody reads them. */
+  /** Destination of the sums, at the slot of the step: [., v] vec4f; undefined if they are not read. */
   readonly ring: View | undefined;
   readonly reference: ReferenceOp<R>;
 }
 
-/** @throws Error, when dispatches are made, where something else has a gradient for what is moved. */
+/** @throws Error, when dispatches are made, if another op has a gradient for the differentiated input. */
 export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss<S, R>): Tensor {
-  const { op, inputs, output, moved, ring, reference, backward = () => [] } = loss;
+  const { op, inputs, output, target, ring, reference, backward = () => [] } = loss;
   const unused = tape.saved(`${output.name} unused`, 4, 4);
   const forward = (call: OpCall<S>): DispatchSpec<S>[] => {
-    const target = moved && call.gradient(moved);
-    if (target?.accumulate) throw new Error(`${op}: expected ${moved?.name} to have no other use`);
-    const dispatch = loss.dispatch(call, target?.view ?? unused);
-    if (!ring || moved?.sumOutcomes?.({ outcome: output, ring })) return [dispatch];
+    const gradient = target && call.gradient(target);
+    if (gradient?.accumulate) throw new Error(`${op}: expected ${target?.name} to have no other use`);
+    const dispatch = loss.dispatch(call, gradient?.view ?? unused);
+    if (!ring || target?.sumOutcomes?.({ outcome: output, ring })) return [dispatch];
     return [dispatch, outcomeSum(tape, { outcome: output, ring })];
   };
   return tape.record({ op, inputs, output, forward, backward, reference });
 }
 
-/** The batch's sums of a loss's output, by the kernel that the variants choose. */
+/** Returns the dispatch that sums a loss's output over the batch, by the chosen kernel. */
 export function outcomeSum<S extends BatchSizes>(
   { dimensions, choice }: Pick<Tape<S>, "dimensions" | "choice">,
   { outcome, ring }: OutcomeSums,
@@ -74,7 +73,5 @@ export function outcomeSum<S extends BatchSizes>(
   const key = sumKernel.name;
   const variants = listSumVariants(choice);
   const chosen = by(chooseSumVariant(choice, key));
-  return variants.length > 1
-    ? { ...chosen, choices: [{ key, variants, serial: true, buildDispatch: by }] }
-    : chosen;
+  return variants.length > 1 ? { ...chosen, choices: [{ key, variants, serial: true, buildDispatch: by }] } : chosen;
 }

@@ -1,4 +1,4 @@
-/** lstm: the state before every event, from the items that the user clicked before it. */
+/** lstm: the recurrent state before every event, from the items that the user clicked before. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { estimateDistinctRows } from "../gpu/sizes.ts";
@@ -32,11 +32,11 @@ import {
 } from "./mixed_product.ts";
 
 export interface LstmInputs {
-  /** constant [I, F]; absent with one-hot features, whose product is a row of `inputWeights` */
+  /** constant [I, F]; absent with one-hot features, where the product is a row of `inputWeights` */
   readonly features?: Tensor;
-  /** parameter [F, 4H]; gates i, g, f, o. With one-hot features a table [I, 4H]; absent for tokens alone */
+  /** parameter [F, 4H], gates i, g, f, o. With one-hot features a table [I, 4H]; absent if items have tokens alone */
   readonly inputWeights?: Tensor;
-  /** table parameter [V, 4H] of mixed features: an item's tokens add their rows to the product */
+  /** table parameter [V, 4H] of mixed features: the rows of an item's tokens are added to the product */
   readonly tokenTable?: Tensor;
   /** parameter [H, 4H], recurrent */
   readonly weights: Tensor;
@@ -45,8 +45,8 @@ export interface LstmInputs {
 }
 
 /**
- * [events, H], zero before a user's first event. TensorFlow's BasicLSTMCell: forget bias 1 inside the sigmoid.
- * 2 E 4H (F + H) flops forward, twice that backward. The input product is made for all events at once.
+ * Returns [events, H], zero before a user's first event. TensorFlow's BasicLSTMCell: forget bias 1 inside the sigmoid. 2 E 4H
+ * (F + H) flops forward, twice that backward. The input product is computed for all events at once.
  * @throws Error for shapes that do not fit.
  */
 export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor {
@@ -67,20 +67,19 @@ export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor 
   });
 }
 
-/** What its dispatches follow from. */
+/** Inputs, output and buffers of the op. */
 interface Cell extends LstmInputs {
   readonly tape: ClickTape;
   readonly name: string;
   readonly output: Tensor;
   readonly H: number;
   readonly H4: number;
-  /** Dense features and their weights. */
   readonly dense: { readonly input: Tensor; readonly weights: Tensor } | undefined;
-  /** One-hot features' table, which is looked up by item. */
+  /** Table of one-hot features, which is looked up by item. */
   readonly lookedUp: Tensor | undefined;
-  /** [events, 4H] the products of the items that the events feed, where they are made. */
-  readonly made: View | undefined;
-  /** These, or the table that is looked up. */
+  /** Input products of the items that the events feed, [events, 4H]; undefined if a table is looked up. */
+  readonly products: View | undefined;
+  /** Input products, or the table that is looked up. */
   readonly input: Memory;
   /** [events, H] */
   readonly cells: View;
@@ -88,7 +87,6 @@ interface Cell extends LstmInputs {
   readonly gates: View;
 }
 
-/** @throws Error for shapes that do not fit. */
 function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   const { features, inputWeights, tokenTable, weights, bias } = inputs;
   const H = Number(weights.rows);
@@ -106,59 +104,62 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   const output = tape.tensor(name, "events", H);
   const cells = tape.saved(`${name} cell`, "events", output.stride);
   const gates = tape.saved(`${name} gates`, "events", 4 * output.stride);
-  const made = dense || tokenTable ? tape.saved(`${name} input`, "events", 4 * output.stride) : undefined;
-  const input = lookedUp?.view ?? made;
+  const products = dense || tokenTable ? tape.saved(`${name} input`, "events", 4 * output.stride) : undefined;
+  const input = lookedUp?.view ?? products;
   if (!input) {
     throw new Error("lstm: expected features with input weights, a table of them, or a token table");
   }
   const H4 = output.stride / 4;
-  return { ...inputs, tape, name, output, H, H4, dense, lookedUp, made, input, cells, gates };
+  return { ...inputs, tape, name, output, H, H4, dense, lookedUp, products, input, cells, gates };
 }
 
-/** On a CPU adapter, what an invocation reads at every event stands in a uniform; panel kernels copy the weights. */
-function oftenRead({ tape }: Cell, { view }: Tensor, copied = false): View {
+/** Binds weights that an invocation reads at every event: as a uniform on a CPU adapter, unless the kernel copies them. */
+function bindWeights({ tape }: Cell, { view }: Tensor, copied = false): View {
   return tape.options.variants.kind === "cpu" && !copied
     ? toUniformIfSmall(asBufferView(view))
     : asBufferView(view);
 }
 
-/** The rows of the input product: an item for each event. */
-function fed({ batch }: ClickTape) {
+/** Gathers the rows of the input product: the fed item of each event. */
+function gatherFedItems({ batch }: ClickTape) {
   return { rows: "events", gather: eventItems(batch) } as const;
 }
 
 function forward(lstm: Cell, call: ClickCall): ClickDispatch[] {
-  const { tape, name, output, H, H4, dense, lookedUp, tokenTable, input, made, cells: cell, gates } = lstm;
+  const { tape, name, output, H, H4, dense, lookedUp, tokenTable, input, products, cells: cell, gates } =
+    lstm;
   const specs = [
-    lstmDispatch("forward", { h4: H4, units: H }, tape.choice, (shape): ClickDispatch => ({
-      kernel: shape.kernel,
+    lstmDispatch("forward", { h4: H4, units: H }, tape.choice, (use): ClickDispatch => ({
+      kernel: use.kernel,
       label: `${name} forward`,
-      constants: { ...shape.constants, TABLE: lookedUp !== undefined },
+      constants: { ...use.constants, TABLE: lookedUp !== undefined },
       views: {
         plan: tape.batch.plan,
         event: tape.batch.event,
         input,
-        weights: oftenRead(lstm, lstm.weights, shape.kernel === lstmKernels.forward.panel),
-        bias: oftenRead(lstm, lstm.bias),
+        weights: bindWeights(lstm, lstm.weights, use.kernel === lstmKernels.forward.panel),
+        bias: bindWeights(lstm, lstm.bias),
         state: output.view,
         cell,
         gates,
       },
-      invocations: [{ of: "users", ...shape.invocations }],
+      invocations: [{ of: "users", ...use.invocations }],
       cost: (s) => ({
         flops: s.events * 8 * H * H,
         bytes: 16 * H4 * (4 * estimateDistinctRows(s.events, lookedUp?.rows ?? "events", s) + 6 * s.events),
       }),
     })),
   ];
-  if (!made) return specs;
+  if (!products) return specs;
   const own = { ...call, label: `${name} input` };
-  const parts: ClickDispatch[] = [];
+  const inputSpecs: ClickDispatch[] = [];
   if (dense) {
-    parts.push(forwardProduct(own, { ...fed(tape), ...dense, bias: undefined, output: made }));
+    inputSpecs.push(
+      forwardProduct(own, { ...gatherFedItems(tape), ...dense, bias: undefined, output: products }),
+    );
   }
-  if (tokenTable) parts.push(tokenSum(tape, own, tokenTable, made, "events", dense !== undefined));
-  return [...parts, ...specs];
+  if (tokenTable) inputSpecs.push(tokenSum(tape, own, tokenTable, products, "events", dense !== undefined));
+  return [...inputSpecs, ...specs];
 }
 
 function backward(lstm: Cell, call: ClickCall): ClickDispatch[] {
@@ -166,27 +167,27 @@ function backward(lstm: Cell, call: ClickCall): ClickDispatch[] {
   const gateGradient = tape.savedForProducts(`${name} gate gradient`, "events", 4 * output.stride);
   const stateGradient = call.outputGradient();
   const specs = [
-    lstmDispatch("backward", { h4: H4, units: H }, tape.choice, (shape): ClickDispatch => ({
-      kernel: shape.kernel,
+    lstmDispatch("backward", { h4: H4, units: H }, tape.choice, (use): ClickDispatch => ({
+      kernel: use.kernel,
       label: `${name} gradient of gates`,
-      constants: shape.constants,
+      constants: use.constants,
       views: {
         plan: tape.batch.plan,
         event: tape.batch.event,
-        weights: oftenRead(lstm, lstm.weights, shape.kernel === lstmKernels.backward.panel),
+        weights: bindWeights(lstm, lstm.weights, use.kernel === lstmKernels.backward.panel),
         cell,
         gates,
         state_gradient: stateGradient,
         gate_gradient: gateGradient,
       },
-      invocations: [{ of: "users", ...shape.invocations }],
+      invocations: [{ of: "users", ...use.invocations }],
       cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
     })),
   ];
   const recurrent = { input: output, weights: lstm.weights };
   const rest = { bias: lstm.bias, outputGradient: gateGradient };
   if (dense) {
-    specs.push(weightGradient(call, { ...fed(tape), ...dense, second: recurrent, ...rest }));
+    specs.push(weightGradient(call, { ...gatherFedItems(tape), ...dense, second: recurrent, ...rest }));
   } else {
     specs.push(weightGradient(call, { ...recurrent, rows: "events", gather: undefined, ...rest }));
   }
@@ -196,7 +197,7 @@ function backward(lstm: Cell, call: ClickCall): ClickDispatch[] {
   return specs;
 }
 
-/** Tokens as the dense features that they stand for. */
+/** Reference that treats tokens as multi-hot dense features. */
 function tokenReference(tokens: ItemTokens): ClickReference {
   return (inputs, batch) => {
     const [bias, weights, table, kernel, features] = [...inputs].reverse();
@@ -217,14 +218,14 @@ function tokenReference(tokens: ItemTokens): ClickReference {
         if (!dWide) throw new Error("lstm: expected a gradient of the input weights");
         const dTable = sliceRows(dWide, 0, table.rows);
         if (!features) return [dTable, ...rest];
-        const dFeatures = makeMatrix(features.rows, features.columns); // a constant: nobody asks
+        const dFeatures = makeMatrix(features.rows, features.columns); // a constant has no gradient
         return [dFeatures, sliceRows(dWide, table.rows, dWide.rows), dTable, ...rest];
       },
     };
   };
 }
 
-/** What one event leaves behind for the way back. */
+/** Intermediate results of one event, for the backward pass. */
 interface Saved {
   readonly event: number;
   readonly item: number;
@@ -233,7 +234,7 @@ interface Saved {
   readonly tanhCell: number[];
 }
 
-/** @param features undefined with one-hot ones. */
+/** @param features undefined if they are one-hot. */
 export function reference(
   features: Matrix | undefined,
   inputWeights: Matrix | undefined,
@@ -243,7 +244,7 @@ export function reference(
 ): ReturnType<ClickReference> {
   if (!inputWeights || !weights || !bias) throw new Error("lstm: expected input weights, weights and bias");
   const H = weights.rows;
-  /** What the item feeds into the gates: its features times W, or a row of W. */
+  /** Input of each item to the gates: its features times W, or a row of W. */
   const product = features ? productOf(features, inputWeights) : inputWeights;
   const output = makeMatrix(batch.events.length, H);
   const saved: Saved[] = [];
@@ -282,13 +283,13 @@ export function reference(
       }
       const rest = [productOf(output, dGates, true), sumColumns(dGates)];
       if (!features) return [dProduct, ...rest];
-      const dFeatures = makeMatrix(features.rows, features.columns); // a constant: nobody asks
+      const dFeatures = makeMatrix(features.rows, features.columns); // a constant has no gradient
       return [dFeatures, productOf(features, dProduct, true), ...rest];
     },
   };
 }
 
-/** [events, 4H], back through time. */
+/** Returns the gradient of the gates [events, 4H] by backpropagation through time. */
 function gateGradients(
   gradient: Matrix,
   weights: Matrix,

@@ -24,35 +24,36 @@ import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.t
 const gameKernel = parseKernel("minimax", gameText);
 const exactKernel = parseKernel("exact_minimax", exactText);
 
-/** Vectors of four sums that an event's outcome has. */
+/** Vectors of four sums per event. */
 export const MINIMAX_VECTORS = 2;
 
 export interface GameOptions {
-  /** Of the choice, in the likelihood of u. */
+  /** Inverse temperature of the choice, in the likelihood of u. */
   readonly eta: number;
-  /** Of the regulariser, eta above: the larger, the sharper the generator, which answers u with sparsemax(eta u). */
+  /** Eta of the regulariser above: the larger, the sharper the generator, whose best answer to u is sparsemax(eta u). */
   readonly generatorEta: number;
-  /** {@link generatorEta} is divided by the items of a page, so that the regulariser is K / (2 eta) sum pi^2. */
+  /** True to divide {@link generatorEta} by the items of a page: the regulariser is then K / (2 eta) sum pi^2. */
   readonly etaByPage: boolean;
-  /** Pulls the utilities of a page together: adds penalty / 2 mean (u - mean u of the page)^2 to the reward's loss. */
+  /** Penalty on differences within a page: adds penalty / 2 mean (u - mean u of the page)^2 to the reward's loss. */
   readonly utilityPenalty: number;
-  /** Leave events without a click out: pi has no null action to hold against them. */
+  /** True to leave out events without a click, because pi has no null action. */
   readonly skipNoClick: boolean;
 }
 
 export interface MinimaxInputs {
   /** [rows, 1] utilities, of the reward */
   readonly u: Tensor;
-  /** [rows, 1] of the generator, whose last layer this op multiplies itself */
+  /** [rows, 1] logits of the generator, whose last layer this op computes itself */
   readonly logits: ClickScores;
 }
 
-/** Who moves; the other one's output is taken as it is. Undefined to evaluate. */
+/** Player that is trained, while the other one's output is a constant; undefined in an evaluation. */
 export type GamePlayer = "generator" | "reward" | undefined;
 
 /**
- * [events, 8]: nll, prec@1, prec@2 of u, 1 with a click; loss_min, prec@1, prec@2 of pi, loss_max; zeros for a given event.
- * With a ring their sums go there, at the step's slot. About 40 R flops. @throws Error for shapes that do not fit.
+ * Returns [events, 8]: nll, prec@1, prec@2 of u, 1 with a click; loss_min, prec@1, prec@2 of pi, loss_max; zeros for a context
+ * event. With a ring their sums are written to it at the slot of the step. About 40 R flops. @throws Error for shapes that do
+ * not fit.
  */
 export function minimax(
   tape: ClickTape,
@@ -72,7 +73,7 @@ export function minimax(
     op: "minimax",
     inputs: [u, logits],
     output,
-    moved: player && (player === "generator" ? logits : u),
+    target: player && (player === "generator" ? logits : u),
     dispatch: (_, gradient) => ({
       kernel: gameKernel,
       label: `${name}${player ? ` and gradient of the ${player}` : ""}`,
@@ -114,7 +115,7 @@ function gameConstants(
   };
 }
 
-/** The generator's eta on a page of so many items. */
+/** Returns the generator's eta on a page of `items` items. */
 export function computePageEta(
   { generatorEta, etaByPage }: Pick<GameOptions, "generatorEta" | "etaByPage">,
   items: number,
@@ -123,8 +124,9 @@ export function computePageEta(
 }
 
 /**
- * [events, 8] as {@link minimax}, against the exact generator pi = sparsemax(eta u), whose value on each row goes to
- * `policy`. @throws Error for another shape.
+ * Returns [events, 8] as {@link minimax}, against the exact generator pi = sparsemax(eta u), which is written to `policy`
+ * [rows].
+ * @throws Error for another shape.
  */
 export function exactMinimax(
   tape: ClickTape,
@@ -141,7 +143,7 @@ export function exactMinimax(
     op: "exact_minimax",
     inputs: [u],
     output,
-    moved: train ? u : undefined,
+    target: train ? u : undefined,
     dispatch: (call, gradient) => ({
       kernel: exactKernel,
       label: `${name}${train ? " and gradient of the reward" : ""}`,
@@ -159,7 +161,7 @@ export function exactMinimax(
   return { outcomes, policy };
 }
 
-/** The Euclidean projection of `z` on the simplex (Martins and Astudillo 2016), by sorting. */
+/** Returns the Euclidean projection of `z` on the simplex (Martins and Astudillo 2016), by sorting. */
 export function sparsemax(z: readonly number[]): number[] {
   const sorted = [...z].sort((a, b) => b - a);
   let [sum, tau] = [0, 0];
@@ -177,14 +179,14 @@ function softmax(z: readonly number[]): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** One event, in plain numbers. The first click stands for its page. */
+/** Page of one event, of which only the first click is used. */
 interface Page {
   readonly first: number;
   readonly clicked: number | undefined;
   readonly u: number[];
   readonly pi: number[];
   readonly counts: boolean;
-  readonly given: boolean;
+  readonly isContext: boolean;
 }
 
 function buildPages(
@@ -195,14 +197,14 @@ function buildPages(
 ): Page[] {
   return batch.events.map(({ first, end, click }) => {
     const page = Array.from({ length: end - first }, (_, k) => getElement(u, first + k, 0));
-    const given = !isPredicted(click);
-    const clicked = given || click === NONE ? undefined : click - first;
-    const counts = !given && (clicked !== undefined || !options.skipNoClick);
-    return { first, clicked, u: page, pi: policy(first, page), counts, given };
+    const isContext = !isPredicted(click);
+    const clicked = isContext || click === NONE ? undefined : click - first;
+    const counts = !isContext && (clicked !== undefined || !options.skipNoClick);
+    return { first, clicked, u: page, pi: policy(first, page), counts, isContext };
   });
 }
 
-/** @param ranking what pi ranks a page by. */
+/** @param ranking returns the scores that the generator ranks a page by. */
 function computeOutcomes(
   pages: readonly Page[],
   ranking: (page: Page) => number[],
@@ -210,8 +212,8 @@ function computeOutcomes(
 ): Matrix {
   const output = makeMatrix(pages.length, 8);
   pages.forEach((page, e) => {
-    const { u, pi, clicked, counts, given } = page;
-    if (given) return;
+    const { u, pi, clicked, counts, isContext } = page;
+    if (isContext) return;
     const lossMax = counts ? computeGameValue(u, pi, options) : 0;
     const lossMin = counts ? lossMax - (clicked === undefined ? 0 : u[clicked] ?? NaN) : 0;
     const own = [lossMin, ...computeTopShares(ranking(page), toList(clicked)), lossMax];
@@ -231,10 +233,10 @@ function computeGameValue(u: readonly number[], pi: readonly number[], options: 
 const toList = (clicked: number | undefined) => clicked === undefined ? [] : [clicked];
 
 function countScoredPages(pages: readonly Page[]): number {
-  return pages.filter(({ given }) => !given).length;
+  return pages.filter(({ isContext }) => !isContext).length;
 }
 
-/** d mean (loss_min + penalty) / d u, for pi as it is. */
+/** Returns d mean (loss_min + penalty) / d u for fixed pi. */
 function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }: GameOptions): Matrix {
   const gradient = makeMatrix(rows, 1);
   const counted = countScoredPages(pages);
@@ -248,7 +250,7 @@ function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }
   return gradient;
 }
 
-/** d (-mean loss_max) / d logits through the softmax. */
+/** Returns d (-mean loss_max) / d logits through the softmax. */
 function generatorGradient(pages: readonly Page[], rows: number, options: GameOptions): Matrix {
   const gradient = makeMatrix(rows, 1);
   const counted = countScoredPages(pages);
@@ -263,7 +265,7 @@ function generatorGradient(pages: readonly Page[], rows: number, options: GameOp
   return gradient;
 }
 
-/** In f64, for checks. */
+/** Returns the op in f64. */
 export function gameReference(player: GamePlayer, options: GameOptions): ClickReference {
   return ([u, logits], batch) => {
     if (!u || !logits) throw new Error("minimax: expected utilities and logits");

@@ -1,13 +1,12 @@
 /**
- * mixed_product: W f of items with mixed features, f = tokens beside dense features.
- *
- * Ops over mixed features share the tokens' part of a product, its gradient, and both in f64. A token is a feature
- * that is 1 for the items that have it and 0 for the others, so W f is a sum of the rows of W of an item's tokens.
+ * mixed_product: W f for items with mixed features, f = (tokens, dense features).
+ * Ops over mixed features share the token part of a product, its gradient and their references. A token is a feature that is 1
+ * for the items that have it and 0 for others, so its part of W f is the sum of the rows of an item's tokens.
  */
 
 import chunksText from "../../kernels/scatter/token_gradient_chunks.wgsl" with { type: "text" };
 import gradientText from "../../kernels/scatter/token_gradient.wgsl" with { type: "text" };
-import touchedText from "../../kernels/scatter/token_gradient_rows.wgsl" with { type: "text" };
+import rowsText from "../../kernels/scatter/token_gradient_rows.wgsl" with { type: "text" };
 import sumText from "../../kernels/scatter/token_sum.wgsl" with { type: "text" };
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
@@ -26,14 +25,14 @@ import { estimateDistinctRows } from "../gpu/sizes.ts";
 export interface MixedProductInputs {
   /** table parameter [V, N] */
   readonly table: Tensor;
-  /** constant [I, F] and parameter [F, N]; absent where tokens are all that is known of the items */
+  /** constant [I, F] and parameter [F, N]; absent if items have tokens alone */
   readonly dense?: { readonly features: Tensor; readonly weights: Tensor };
 }
 
 /**
- * [items, N], a row per distinct item of the batch, or [events, N], a row per event, of the item that it feeds; the rows
- * of events that feed none are not to be read, and their gradients must be zero.
- * 2 rows F N flops, and N for each token of an item; the same backward.
+ * Returns [items, N], a row per distinct item of the batch, or [events, N], a row per event, of the item that it feeds; rows of
+ * events that feed none must not be read, and their gradients must be zero. 2 rows F N flops, and N per token of an item; the
+ * same backward.
  * @throws Error for shapes that do not fit, or items without tokens.
  */
 export function mixedProduct(
@@ -77,7 +76,7 @@ export function mixedProduct(
     op: "mixed_product",
     inputs: dense ? [table, dense.features, dense.weights] : [table],
     output,
-    // Not the output: its gradient is read by token, in scattered rows, and textures are slow at that.
+    // Not the output: its gradient is read by token, in scattered rows, for which textures are slow.
     rereads: dense ? [dense.features] : [],
     forward,
     backward,
@@ -85,7 +84,7 @@ export function mixedProduct(
   });
 }
 
-/** Tokens as the dense features that they stand for. */
+/** Reference that treats tokens as multi-hot dense features. */
 function reference(tokens: ItemTokens, rows: TokenRows): ClickReference {
   return ([table, features, kernel], batch) => {
     if (!table) throw new Error("mixed_product: expected a token table");
@@ -94,7 +93,7 @@ function reference(tokens: ItemTokens, rows: TokenRows): ClickReference {
     const items = rows === "items" ? batch.slotItem : batch.events.map(({ fed }) => fed);
     const x = makeMatrix(items.length, V + (features?.columns ?? 0), (i, k) => {
       const item = items[i] ?? NONE;
-      // An event that feeds no item gathers the dense features of the first: nobody reads the row.
+      // An event that feeds no item gathers the dense features of the first one; the row is not read.
       if (k >= V && features) return getElement(features, item === NONE ? 0 : item, k - V);
       return item === NONE ? 0 : getElement(hot, item, k);
     });
@@ -112,13 +111,13 @@ function reference(tokens: ItemTokens, rows: TokenRows): ClickReference {
 
 const sumKernel = parseKernel("token_sum", sumText);
 const chunksKernel = parseKernel("token_gradient_chunks", chunksText);
-const touchedKernel = parseKernel("token_gradient_rows", touchedText);
+const rowsKernel = parseKernel("token_gradient_rows", rowsText);
 const gradientKernel = parseKernel("token_gradient", gradientText);
 
-/** Pairs of a chunk, whose sum is made apart. */
+/** Pairs per chunk, whose sum is computed first. */
 const CHUNK = getConstant(gradientKernel, "CHUNK");
 
-/** A row for each distinct item of the batch, or for each event, of the item that it feeds. */
+/** Rows of the output: one per distinct item of the batch, or one per event, of the item that it feeds. */
 export type TokenRows = "items" | "events";
 
 /** @throws Error for a batch whose items have no tokens. */
@@ -129,8 +128,8 @@ export function getTokens({ batch }: ClickTape): DeviceTokens {
 }
 
 /**
- * The dispatch for the sum of the table's rows of each item's tokens.
- * @param table [V, N] @param output [rows, N] @param add to what is there: the product of dense features.
+ * Returns the dispatch that sums the table's rows of each item's tokens.
+ * @param table [V, N] @param output [rows, N] @param add true to add to the output, which has the product of dense features.
  */
 export function tokenSum(
   tape: ClickTape,
@@ -165,8 +164,8 @@ export function tokenSum(
 }
 
 /**
- * The dispatches for the gradient of the table, all rows of it or those of the batch's tokens.
- * @param source [rows, N] the gradient of what {@link tokenSum} gave.
+ * Returns the dispatches for the gradient of the table, of all its rows or of the batch's tokens.
+ * @param source [rows, N] the gradient of the output of {@link tokenSum}.
  */
 export function tokenGradient(
   tape: ClickTape,
@@ -185,16 +184,16 @@ export function tokenGradient(
   const N4 = table.stride / 4;
   const chunksAtMost = (s: ClickSizes) => Math.floor(pairs.boundPairs(s) / CHUNK);
   const sums = (s: ClickSizes) => tokens.boundPairs(Math.min(s.items, s[rows]));
-  /** Of the source: a row for each distinct item. */
+  /** Returns the rows of the source that are read, one per distinct item. */
   const read = (s: ClickSizes) => Math.min(sums(s), s.items, s[rows]);
   const { capacity } = tape.options;
   const most = Math.max(1, chunksAtMost(capacity));
-  const chunk = tape.saved(`${call.label} stretches of tokens`, most, table.stride);
+  const chunk = tape.saved(`${call.label} chunks of tokens`, most, table.stride);
   const constants = { N4, TOKENS: V, LIST_WORDS: pairs.words, FED, CHUNK };
   const views = { source: byItem ?? source, pair, ranked, chunk };
   const specs: ClickDispatch[] = [{
     kernel: chunksKernel,
-    label: `${call.label} stretches of ${table.name}`,
+    label: `${call.label} chunks of ${table.name}`,
     constants,
     views,
     invocations: [{ of: chunksAtMost, times: N4 }],
@@ -202,16 +201,16 @@ export function tokenGradient(
   }];
   if (byItem) specs.unshift(eventItemGradient(tape, call, source, table.stride, byItem));
   const label = `${call.label} gradient of ${table.name}`;
-  const places = { of: sums, most: Math.max(1, sums(capacity)) };
-  const touched = tape.options.sparseGradients
-    ? call.sparseGradient(table, places, tape.saved(`${table.name} touched`, places.most, 1))
+  const listLength = { of: sums, most: Math.max(1, sums(capacity)) };
+  const sparse = tape.options.sparseGradients
+    ? call.sparseGradient(table, listLength, tape.saved(`rows of ${table.name} in the batch`, listLength.most, 1))
     : undefined;
-  if (touched) {
-    const { list, gradient } = touched;
+  if (sparse) {
+    const { list, gradient } = sparse;
     specs.push({
-      kernel: touchedKernel,
+      kernel: rowsKernel,
       label,
-      constants: { ...constants, PLACES: places.most },
+      constants: { ...constants, PLACES: listLength.most },
       views: { ...views, token_first: tokens.tokenFirst, touched: list, output: gradient },
       invocations: [{ of: sums, times: N4 }],
       cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (read(s) + Math.min(sums(s), V)) * N4 }),
@@ -229,7 +228,7 @@ export function tokenGradient(
   return specs;
 }
 
-/** [I, V]: 1 for the tokens that an item has. */
+/** Returns [I, V] with 1 for the tokens of each item. */
 export function multiHot({ count, first, token }: ItemTokens): Matrix {
   const hot = makeMatrix(first.length - 1, count);
   for (let item = 0; item < hot.rows; item++) {
@@ -239,16 +238,16 @@ export function multiHot({ count, first, token }: ItemTokens): Matrix {
 }
 
 export function concatColumns(a: Matrix, b: Matrix): Matrix {
-  const of = (
+  const get = (
     i: number,
     j: number,
   ) => (j < a.columns ? getElement(a, i, j) : getElement(b, i, j - a.columns));
-  return makeMatrix(a.rows, a.columns + b.columns, of);
+  return makeMatrix(a.rows, a.columns + b.columns, get);
 }
 
 export function concatRows(a: Matrix, b: Matrix): Matrix {
-  const of = (i: number, j: number) => (i < a.rows ? getElement(a, i, j) : getElement(b, i - a.rows, j));
-  return makeMatrix(a.rows + b.rows, a.columns, of);
+  const get = (i: number, j: number) => (i < a.rows ? getElement(a, i, j) : getElement(b, i - a.rows, j));
+  return makeMatrix(a.rows + b.rows, a.columns, get);
 }
 
 export function sliceRows(a: Matrix, from: number, to: number): Matrix {

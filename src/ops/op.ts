@@ -1,4 +1,4 @@
-/** What ops have in common: checks of shapes, and what kernels are told of activations and partial sums. */
+/** Helpers of ops: checks of shapes, and constants and views that kernels share. */
 
 import type { Constants } from "../gpu/kernel.ts";
 import type { AdapterTraits } from "../gpu/kernel_variants.ts";
@@ -7,7 +7,7 @@ import type { BatchSizes, Dim, Dimensions, DimName, SizeExpression } from "../gp
 import type { ListLength, PartialTarget } from "../tape/node.ts";
 import { type Activation, formatShape, type Tensor } from "../tape/tensor.ts";
 
-/** The dimension that counts the rows of an op's input. @throws Error for a fixed number of rows. */
+/** Returns the dimension that counts the rows of an op's input. @throws Error for a fixed number of rows. */
 export function getRowDimension<S extends BatchSizes>(
   op: string,
   { dimensions }: { readonly dimensions: Dimensions<S> },
@@ -15,11 +15,11 @@ export function getRowDimension<S extends BatchSizes>(
 ): DimName<S> {
   if (typeof input.rows === "string") return dimensions.resolveName(input.rows);
   throw new Error(
-    `${op}: expected ${input.name} to have a row for each part of the batch, got ${formatShape(input)}`,
+    `${op}: expected ${input.name} to have rows that the batch counts, got ${formatShape(input)}`,
   );
 }
 
-/** @throws Error that names the op, what it expected and what it got. */
+/** @throws Error that names the op, the expected shape and the actual one. */
 export function expectShape(op: string, tensor: Tensor, rows: Dim, columns: number): void {
   if (tensor.rows !== rows || tensor.columns !== columns) {
     throw new Error(
@@ -28,38 +28,38 @@ export function expectShape(op: string, tensor: Tensor, rows: Dim, columns: numb
   }
 }
 
-/** For a kernel that applies it to its output. */
+/** Returns the constants of a kernel that applies an activation to its output. */
 export function activationConstants(activation: Activation | undefined): Constants {
   return { ELU: activation === "elu", ...(activation === "relu" && { RELU: true }) };
 }
 
-/** For a kernel that multiplies a gradient by its slope. */
+/** Returns the constants of a kernel that multiplies a gradient by the slope of an activation. */
 export function slopeConstants({ activation }: { readonly activation: Activation | undefined }): Constants {
   return { ELU: activation !== undefined, ...(activation === "relu" && { RELU: true }) };
 }
 
 /**
- * What a kernel that writes partial sums binds. The places are data, not constants of the kernel: layers of one size then share
- * a shader, wherever their weights stand.
+ * Returns the views of a kernel that writes partial sums. Offsets are data, not constants of the kernel: layers of one size
+ * then share a shader, at whatever offset their weights are.
  */
 export function partialViews(
   call: { upload(name: string, data: Uint32Array<ArrayBuffer>): View },
   weights: PartialTarget,
   { second, bias }: { readonly second?: PartialTarget; readonly bias?: PartialTarget } = {},
 ): { partials: View; places: View } {
-  const places = Uint32Array.of(weights.stride, weights.at, second?.at ?? 0, bias?.at ?? 0);
-  return { partials: weights.view, places: call.upload("places of partial sums", places) };
+  const offsets = Uint32Array.of(weights.stride, weights.at, second?.at ?? 0, bias?.at ?? 0);
+  return { partials: weights.view, places: call.upload("offsets of partial sums", offsets) };
 }
 
-/** Vectors of four columns that an invocation owns. A GPU wants neighbours to read neighbours, llvmpipe few that walk. */
+/** Returns the vectors of four columns per invocation. On a GPU neighbours should read neighbours; llvmpipe wants few, longer ones. */
 export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS: number } {
   return { VECTORS: kind === "gpu" ? 1 : 4 };
 }
 
-/** So many for each place. */
+/** Returns a size of `times` per entry of a list. */
 export function scaleListLength<S extends BatchSizes>(
   times: number,
-  places: ListLength<S>,
+  length: ListLength<S>,
 ): SizeExpression<S> {
-  return { of: typeof places === "object" ? places.of : places, times };
+  return { of: typeof length === "object" ? length.of : length, times };
 }

@@ -1,4 +1,4 @@
-/** The gradient of an effect that rows share by their place on the page; with one place, of a bias of all rows. */
+/** The gradient of an effect that rows at the same position share; with one position, of a bias of all rows. */
 
 import gradientText from "../../kernels/choice/position_gradient.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -12,9 +12,9 @@ import type { Tensor } from "../tape/tensor.ts";
 const gradientKernel = parseKernel("position_gradient", gradientText);
 
 /**
- * The dispatch for it: a flop a row.
- * @param effect parameter [1, P], of a page's places from number `skip` on; rows behind them share the last.
- * @param source [rows, 1] the gradient of what the effect is added to.
+ * Returns the dispatch for it: one flop per row.
+ * @param effect parameter [1, P], of a page's positions from `skip` on; further rows share the last. @param source [rows, 1]
+ * the gradient of the sum that the effect is part of.
  */
 export function positionGradient(
   { batch, dimensions }: ClickTape,
@@ -41,7 +41,7 @@ export function positionGradient(
   };
 }
 
-/** Which of the effects a row has; undefined for none. */
+/** Returns the index of the effect of a row, undefined for rows without one. */
 export function getPositionIndex(
   batch: ReferenceBatch,
   row: number,
@@ -49,11 +49,11 @@ export function getPositionIndex(
   skip = 0,
 ): number | undefined {
   const event = batch.events[batch.rows[row]?.event ?? 0];
-  const place = row - (event?.first ?? 0) - skip;
-  return place < 0 ? undefined : Math.min(place, effects - 1);
+  const position = row - (event?.first ?? 0) - skip;
+  return position < 0 ? undefined : Math.min(position, effects - 1);
 }
 
-/** The same in f64. @param source [rows, 1] */
+/** Computes the gradient in f64. @param source [rows, 1] */
 export function positionGradientReference(
   batch: ReferenceBatch,
   source: Matrix,

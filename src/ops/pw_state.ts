@@ -22,12 +22,12 @@ export interface PwStateInputs {
   readonly features: Tensor;
   /** parameter [m, n], row 0 for the most recent click */
   readonly weights: Tensor;
-  /** parameter [1, F n]: with it sigma is tanh, without it there is none */
+  /** parameter [1, F n]: with it sigma is tanh, without it the identity */
   readonly bias?: Tensor;
 }
 
 /**
- * [events, F n], column k n + j for feature k under weighting j: sigma(sum over the last m clicks of weights_lag,j
+ * Returns [events, F n], column k n + j for feature k under weighting j: sigma(sum over the last m clicks of weights_lag,j
  * feature_k + bias). Missing clicks add nothing. At most 2 E m F n flops forward, the same backward.
  * @throws Error for shapes that do not fit.
  */
@@ -52,7 +52,6 @@ export function pwState(tape: ClickTape, name: string, { features, weights, bias
   });
 }
 
-/** What its dispatches follow from. */
 interface PwState extends PwStateInputs {
   readonly tape: ClickTape;
   readonly name: string;
@@ -64,13 +63,13 @@ function getPwSizes({ features, weights, bias, output }: PwState) {
   const [m, n, blocks] = [Number(weights.rows), weights.columns, weights.stride / 4];
   const TANH = bias !== undefined;
   const constants = { LAGS: m, WEIGHTINGS: n, COLUMNS4, TANH };
-  const known = (s: ClickSizes) => estimateDistinctRows(s.events, features.rows, s);
-  return { F, F4, COLUMNS4, m, n, blocks, TANH, constants, known };
+  const countFeatureRows = (s: ClickSizes) => estimateDistinctRows(s.events, features.rows, s);
+  return { F, F4, COLUMNS4, m, n, blocks, TANH, constants, countFeatureRows };
 }
 
 function forward(state: PwState): ClickDispatch[] {
   const { tape, name, features, weights, bias, output } = state;
-  const { F, F4, COLUMNS4, m, n, constants, known } = getPwSizes(state);
+  const { F, F4, COLUMNS4, m, n, constants, countFeatureRows } = getPwSizes(state);
   return [{
     kernel: forwardKernel,
     label: `${name} forward`,
@@ -84,13 +83,16 @@ function forward(state: PwState): ClickDispatch[] {
       state: output.view,
     },
     invocations: [{ of: "events", times: F4 }],
-    cost: (s) => ({ flops: 2 * s.events * m * F * n, bytes: 16 * (known(s) * F4 + s.events * COLUMNS4) }),
+    cost: (s) => ({
+      flops: 2 * s.events * m * F * n,
+      bytes: 16 * (countFeatureRows(s) * F4 + s.events * COLUMNS4),
+    }),
   }];
 }
 
 function backward(state: PwState, call: ClickCall): ClickDispatch[] {
   const { tape, name, features, weights, bias, output } = state;
-  const { F, F4, COLUMNS4, m, n, blocks, TANH, constants, known } = getPwSizes(state);
+  const { F, F4, COLUMNS4, m, n, blocks, TANH, constants, countFeatureRows } = getPwSizes(state);
   const { event, history } = tape.batch;
   const output_gradient = call.outputGradient();
   const products = tape.saved(`${name} products`, "events", m * weights.stride);
@@ -108,16 +110,13 @@ function backward(state: PwState, call: ClickCall): ClickDispatch[] {
       invocations: [{ of: "events", times: Math.ceil(m / 4) * blocks }],
       cost: (s) => ({
         flops: 2 * s.events * m * F * n,
-        bytes: 16 * (known(s) * F4 + s.events * ((TANH ? 2 : 1) * COLUMNS4 + m * blocks)),
+        bytes: 16 * (countFeatureRows(s) * F4 + s.events * ((TANH ? 2 : 1) * COLUMNS4 + m * blocks)),
       }),
     },
     {
       kernel: weightKernel,
       label: `${name} gradient of weights`,
-      constants: {
-        ...constants,
-        ACCUMULATE: toWeights.accumulate,
-      },
+      constants: { ...constants, ACCUMULATE: toWeights.accumulate },
       views: {
         history,
         products,
@@ -134,7 +133,7 @@ function backward(state: PwState, call: ClickCall): ClickDispatch[] {
   ];
 }
 
-/** The items of the last m clicks before every event, the most recent first. */
+/** Returns the items of the last m clicks before every event, the most recent first. */
 export function lastClicks(batch: ReferenceBatch, m: number): number[][] {
   return batch.userFirst.slice(0, -1).flatMap((from, user) => {
     const clicks: number[] = [];

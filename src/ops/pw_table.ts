@@ -1,6 +1,6 @@
 /**
- * pw_table: the first layer over a state of position weights, as a sum of rows: of a table for one-hot features, of each
- * click's product for mixed ones.
+ * pw_table: the first layer over a state of position weights, as a sum of rows: of a table for one-hot features, of the product
+ * of each click's item for mixed ones.
  */
 
 import baseText from "../../kernels/pw/pw_base.wgsl" with { type: "text" };
@@ -37,22 +37,22 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
-   * table parameter [I, n N] of n groups: the first layer's weights of item i under weighting j are group j of row i; or
-   * [events, n N], for each event the product of these weights with the features of the item that it feeds. Over a batch
-   * whose clicks stand in lists, [items, n N], such a product for every item
+   * table parameter [I, n N] of n groups: the first layer's weights of item i under weighting j are group j of row i. Or
+   * [events, n N]: for each event the product of these weights with the features of the item that it feeds. Or, in a batch with
+   * lists of clicks, [items, n N]: such a product per item
    */
   readonly table: Tensor;
   /** parameter [m, n], row 0 for the most recent click */
   readonly weights: Tensor;
   /** parameter [1, N]: the first layer's */
   readonly layerBias: Tensor;
-  /** table parameter [I, n]: with it sigma is tanh, without it there is none */
+  /** table parameter [I, n]: with it sigma is tanh, without it the identity */
   readonly itemBias?: Tensor;
 }
 
 /**
- * [events, N]: what {@link import("./linear.ts").linear} makes of {@link import("./pw_state.ts").pwState} over one-hot
- * features, without the state. At most 2 E m n N flops forward, twice that backward; with tanh 2 I n N more each way.
+ * Returns [events, N]: {@link import("./linear.ts").linear} of {@link import("./pw_state.ts").pwState} over one-hot features,
+ * without computing the state. At most 2 E m n N flops forward, twice that backward; with tanh 2 I n N more in each direction.
  * @throws Error for shapes that do not fit.
  */
 export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): Tensor {
@@ -68,15 +68,15 @@ export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): T
   });
 }
 
-/** What its dispatches follow from. */
+/** Inputs, output and sizes of the op. */
 interface TableSum extends PwTableInputs {
   readonly tape: ClickTape;
   readonly name: string;
   readonly output: Tensor;
-  /** The table has a row for each event, not for each item. */
+  /** True if the table has a row per event instead of per item. */
   readonly BY_EVENT: boolean;
   readonly TANH: boolean;
-  /** With tanh. */
+  /** Undefined without tanh. */
   readonly window: Window | undefined;
   readonly coefficient: Memory;
   readonly I: number;
@@ -84,11 +84,10 @@ interface TableSum extends PwTableInputs {
   readonly n: number;
   readonly N: number;
   readonly N4: number;
-  /** Vectors of four that the weights of a lag take. */
+  /** Vectors of four per lag of the weights. */
   readonly blocks: number;
 }
 
-/** @throws Error for shapes that do not fit. */
 function allocateTableSum(tape: ClickTape, name: string, inputs: PwTableInputs): TableSum {
   const { table, weights, layerBias, itemBias } = inputs;
   const m = Number(weights.rows);
@@ -122,13 +121,13 @@ function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** FLOPs of the sums. @param read vectors for all events, of the table. @param each and for one, of what is its own. */
-function sumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
+/** Returns the cost of the sums. @param read vectors of the table for all events. @param each vectors per event of other data. */
+function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }
 
-/** Vectors of the table that the clicks of a batch pick. */
-function picked({ table, n, N4 }: TableSum, s: ClickSizes): number {
+/** Returns the vectors of the table that the clicks of a batch select. */
+function countSelectedVectors({ table, n, N4 }: TableSum, s: ClickSizes): number {
   return estimateDistinctRows(s.events, table.rows, s) * n * N4;
 }
 
@@ -151,7 +150,7 @@ function forward(sum: TableSum): ClickDispatch[] {
         output: output.view,
       },
       invocations: [{ of: "events", per: 4, times: N4 }],
-      cost: (s) => sumCost(sum, s, picked(sum, s), N4 + (TANH ? m * blocks : 0)),
+      cost: (s) => estimateSumCost(sum, s, countSelectedVectors(sum, s), N4 + (TANH ? m * blocks : 0)),
     },
   ];
 }
@@ -160,7 +159,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   const { tape, name, table, BY_EVENT, TANH, n, N4, blocks } = sum;
   const toTable = call.gradient(table);
   if (!toTable) throw new Error(`pw_table: ${table.name} must be trainable`);
-  // One row more with tanh: the total over all events.
+  // With tanh there is one more row: the total over all events.
   const row = n * N4 + (TANH ? blocks : 0);
   const rows = tape.options.capacity.events + (TANH ? 1 : 0);
   const source = BY_EVENT
@@ -169,11 +168,11 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   const specs = eventGradients(sum, call, source, BY_EVENT && toTable.accumulate, row);
   if (BY_EVENT) return specs;
   // With tanh every item of the catalogue has a gradient.
-  const touched = TANH ? undefined : sparseEmbeddingGradient(tape, call, table, source);
-  return [...specs, ...(touched ? [touched] : itemGradients(sum, call, source, toTable))];
+  const sparse = TANH ? undefined : sparseEmbeddingGradient(tape, call, table, source);
+  return [...specs, ...(sparse ? [sparse] : itemGradients(sum, call, source, toTable))];
 }
 
-/** The dispatches for the gradients by event, by weight, and by click. @param source where those by click go */
+/** Returns the dispatches for the gradients by event, by weight, and by click. @param source destination of those by click */
 function eventGradients(
   sum: TableSum,
   call: ClickCall,
@@ -200,15 +199,12 @@ function eventGradients(
       constants: { ...constants, BY_EVENT },
       views: { event, history, table: table.view, coefficient, output_gradient, products },
       invocations: [{ of: "events", times: Math.ceil(m / 4) * blocks }],
-      cost: (s) => sumCost(sum, s, picked(sum, s), N4 + (TANH ? 4 : 1) * m * blocks),
+      cost: (s) => estimateSumCost(sum, s, countSelectedVectors(sum, s), N4 + (TANH ? 4 : 1) * m * blocks),
     },
     {
       kernel: weightKernel,
       label: `${name} gradient of weights`,
-      constants: {
-        ...constants,
-        ACCUMULATE: toWeights.accumulate,
-      },
+      constants: { ...constants, ACCUMULATE: toWeights.accumulate },
       views: { history, products, output_gradient, sums, ...partialViews(call, toWeights, { bias: toBias }) },
       invocations: [tape.dimensions.scaleByChunks(m * blocks + N4)],
       cost: (s) => ({ flops: s.events * (m * n + N), bytes: 16 * s.events * (m * blocks + N4) }),
@@ -219,12 +215,12 @@ function eventGradients(
       constants: { ...constants, BY_EVENT, ACCUMULATE },
       views: { event, history, coefficient, output_gradient, products, sums, output: source },
       invocations: [{ of: "events", plus: TANH ? 1 : 0, times: (TANH ? N4 + 1 : N4) * blocks }],
-      cost: (s) => sumCost(sum, s, 0, N4 + row + (TANH ? 2 * m * blocks : 0)),
+      cost: (s) => estimateSumCost(sum, s, 0, N4 + row + (TANH ? 2 * m * blocks : 0)),
     },
   ];
 }
 
-/** The dispatches that sum the gradients of clicks by item: for the table, and with tanh for the items' biases. */
+/** Returns the dispatches that sum the gradients of clicks by item: for the table, and with tanh for the items' biases. */
 function itemGradients(
   { tape, name, table, itemBias, TANH, I, n, N, N4, blocks }: TableSum,
   call: ClickCall,
@@ -266,7 +262,7 @@ interface Window {
   forward(): ClickDispatch[];
 }
 
-/** What tanh needs before the look-up: the sum over the catalogue, and how each click of an event changes it. */
+/** Allocates the inputs of tanh: the sum over the catalogue, and the change of it by each click of an event. */
 function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): Window {
   const { table, weights, layerBias, itemBias } = inputs;
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
@@ -313,7 +309,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   };
 }
 
-/** By definition: the whole state [E, I n], then the layer. @param byEvent each event feeds an item of its own. */
+/** Reference by definition: the whole state [E, I n], then the layer. @param byEvent true if each event feeds an item of its own. */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
   const events = byEvent

@@ -1,4 +1,4 @@
-/** row_counts: what counting knows of every displayed item, from tables and the user's last clicks; nothing learns through it. */
+/** row_counts: count features of every displayed item, from tables and the user's last clicks; it has no gradient. */
 
 import countsText from "../../kernels/pw/row_counts.wgsl" with { type: "text" };
 import recentText from "../../kernels/pw/recent_clicks.wgsl" with { type: "text" };
@@ -24,13 +24,14 @@ import type { Tensor } from "../tape/tensor.ts";
 const recentKernel = parseKernel("recent_clicks", recentText);
 const countsKernel = parseKernel("row_counts", countsText);
 
-/** Numbers of an event in {@link recentClicks}. */
+/** Returns the numbers per event in {@link recentClicks}. */
 function recentWidth({ fields }: CountsConfig): number {
   return 2 + LAGS * (2 + countTokenSlots(fields));
 }
 
 /**
- * [events, {@link recentWidth}], without a gradient: the last clicks before every event; see kernels/pw/recent_clicks.wgsl.
+ * Records the last clicks before every event [events, {@link recentWidth}], without a gradient; see
+ * kernels/pw/recent_clicks.wgsl.
  * @param table constant [I, {@link countTableWidth}]
  */
 export function recentClicks(tape: ClickTape, name: string, table: Tensor, config: CountsConfig): Tensor {
@@ -73,7 +74,7 @@ export function recentClicks(tape: ClickTape, name: string, table: Tensor, confi
   return tape.record({ op: "recent_clicks", inputs: [table], output, forward, reference });
 }
 
-/** Items clicked before an event, the latest first. */
+/** Returns the items clicked before an event, the latest first. */
 function listRecentItems({ events, history }: ReferenceBatch, event: number): number[] {
   const recent: number[] = [];
   const lags = Math.min(history[event]!.clicks, LAGS);
@@ -89,11 +90,11 @@ export interface RowCountsInputs {
   readonly recent: Tensor;
   /** constant [I, {@link countTableWidth}] */
   readonly table: Tensor;
-  /** constant [3, C]: means, 1 / standard deviations, then clicks a display of all items, the longest page, and the least users */
+  /** constant [3, C]: means; 1 / standard deviations; then clicks per display of all items, longest page, and fewest users */
   readonly scale: Tensor;
 }
 
-/** [rows, C], without a gradient; see kernels/pw/row_counts.wgsl. @throws Error for shapes that do not fit. */
+/** Returns [rows, C], without a gradient; see kernels/pw/row_counts.wgsl. @throws Error for shapes that do not fit. */
 export function rowCounts(
   tape: ClickTape,
   name: string,

@@ -1,4 +1,4 @@
-/** row_dot: one number a row, the last layer of the utility. */
+/** row_dot: one number per row, the last layer of the utility. */
 
 import backwardText from "../../kernels/choice/row_dot_backward.wgsl" with { type: "text" };
 import backwardGroupText from "../../kernels/choice/row_dot_backward_group.wgsl" with { type: "text" };
@@ -23,7 +23,7 @@ const backwardKernels = {
   cpu: parseKernel("row_dot_backward", backwardText),
   gpu: parseKernel("row_dot_backward_group", backwardGroupText),
 };
-/** Columns of a workgroup on a GPU, in fours. */
+/** Vectors of four columns per workgroup on a GPU. */
 const GROUP_COLUMNS = 16;
 
 export interface RowDotInputs {
@@ -33,17 +33,17 @@ export interface RowDotInputs {
   readonly weights: Tensor;
   /** parameter [1, 1] */
   readonly bias: Tensor;
-  /** [rows, 1] what is added to it; no other op may read it */
+  /** [rows, 1] summand, which no other op may read */
   readonly base?: Tensor;
 }
 
 /**
- * A network's last layer as a value: base + bias + input . weights, one number a row. Who reads it says how it is computed: by a
- * dispatch of its own, or on the reader's way, which saves one.
+ * Last layer of a network before it is computed: base + bias + input . weights, one number per row. The op that reads it
+ * selects how: by a dispatch of its own, or inside the reading kernel, which saves a dispatch.
  */
 export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown> {
   #read:
-    | { readonly by: "made" | "sums" | "factors"; readonly output: Tensor; readonly dots?: RowDots }
+    | { readonly by: "dispatch" | "sums" | "factors"; readonly output: Tensor; readonly dots?: RowDots }
     | undefined;
 
   /** @throws Error for shapes that do not fit. */
@@ -56,14 +56,14 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     if (base) expectShape("row_dot", base, rows, 1);
   }
 
-  /** [rows, 1], made by a dispatch. 2 R K flops forward, 5 R K backward. */
-  made(): Tensor {
-    return this.#readBy("made", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
+  /** Returns [rows, 1], computed by a dispatch. 2 R K flops forward, 5 R K backward. */
+  compute(): Tensor {
+    return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
   /**
-   * [rows, 1], which the reader adds up of the products that the layer below makes while its rows are in registers; undefined
-   * where it makes none.
+   * Returns [rows, 1] that the reader sums from partial dot products, which the layer below computes while its rows are in
+   * registers; undefined if it does not.
    */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const { bias, base } = this.inputs;
@@ -71,7 +71,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return dots && { ...this.#readBy("sums", () => dots), dots, bias };
   }
 
-  /** [rows, 1], for which the reader multiplies `input` by `weights`. @throws Error where there is a base. */
+  /** Returns [rows, 1] for a reader that multiplies `input` by `weights` itself. @throws Error if there is a base. */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (this.inputs.base) {
       throw new Error(`row_dot: expected ${this.name} to have no base, as its reader multiplies`);
@@ -79,7 +79,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return { ...this.#readBy("factors", () => undefined), ...this.inputs };
   }
 
-  /** What it was read as. @throws Error before. */
+  /** Output, after an op has read the scores. @throws Error before. */
   get output(): Tensor {
     if (!this.#read) throw new Error(`row_dot: expected ${this.name} to be read by an op first`);
     return this.#read.output;
@@ -89,64 +89,65 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return this.inputs.input.rowDots?.(this.inputs.weights);
   }
 
-  #readBy(by: "made" | "sums" | "factors", dots: () => RowDots | undefined): { readonly output: Tensor } {
+  #readBy(by: "dispatch" | "sums" | "factors", dots: () => RowDots | undefined): { readonly output: Tensor } {
     if (!this.#read) {
-      const made = { by, dots: dots() };
-      this.#read = { ...made, output: recordRowDot(this.tape, this.name, this.inputs, made) };
+      const reading = { by, dots: dots() };
+      this.#read = { ...reading, output: recordRowDot(this.tape, this.name, this.inputs, reading) };
     }
     if (this.#read.by !== by) {
-      throw new Error(`row_dot: ${this.name} is ${this.#read.by} already, expected one way to read it`);
+      throw new Error(
+        `row_dot: ${this.name} is read as ${this.#read.by} already, expected one way to read it`,
+      );
     }
     return this.#read;
   }
 }
 
-/** Rows of one number: there, or still to be made. */
+/** Scores [rows, 1], computed or not yet. */
 export type Scores<S extends BatchSizes = BatchSizes, R = unknown> = Tensor | UnmaterializedScores<S, R>;
 
-/** Of clicks. */
 export type ClickScores = Scores<ClickSizes, ReferenceBatch>;
 
-/** [rows, 1] */
+/** Returns [rows, 1], computed by a dispatch if it is not yet. */
 export function materialize<S extends BatchSizes, R>(scores: Scores<S, R>): Tensor {
-  return scores instanceof UnmaterializedScores ? scores.made() : scores;
+  return scores instanceof UnmaterializedScores ? scores.compute() : scores;
 }
 
-/** [rows, 1], as it is read already. @throws Error before. */
+/** Returns the output of scores that an op has read. @throws Error before. */
 export function getMaterialized<S extends BatchSizes, R>(scores: Scores<S, R>): Tensor {
   return scores instanceof UnmaterializedScores ? scores.output : scores;
 }
 
-/** [rows, 1]: {@link UnmaterializedScores}, made by a dispatch. @throws Error for shapes that do not fit. */
+/** Records {@link UnmaterializedScores} [rows, 1] that are computed by a dispatch. @throws Error for shapes that do not fit. */
 export function rowDot<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
   inputs: RowDotInputs,
 ): Tensor {
-  return new UnmaterializedScores(tape, name, inputs).made();
+  return new UnmaterializedScores(tape, name, inputs).compute();
 }
 
 function recordRowDot<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
   { input, weights, bias, base }: RowDotInputs,
-  { by, dots }: { readonly by: "made" | "sums" | "factors"; readonly dots: RowDots | undefined },
+  { by, dots }: { readonly by: "dispatch" | "sums" | "factors"; readonly dots: RowDots | undefined },
 ): Tensor {
   const rows = getRowDimension("row_dot", tape, input);
   let sums: OutcomeSums | undefined;
-  const addsUp = (asked: OutcomeSums) => {
+  const sumOutcomes = (outcomeSums: OutcomeSums) => {
     if (sums || tape.options.variants.kind !== "gpu") return false;
-    sums = asked;
+    sums = outcomeSums;
     return true;
   };
-  const output = tape.tensor(name, rows, 1, { stride: 1, sumOutcomes: addsUp });
+  const output = tape.tensor(name, rows, 1, { stride: 1, sumOutcomes });
   const K = input.columns;
   const K4 = input.stride / 4;
 
   const { dimensions } = tape;
   const M = dimensions.index(rows);
   const forward = (): DispatchSpec<S>[] =>
-    by === "made" ? [forwardDispatch(dimensions, { input, weights, bias, base }, output, dots)] : [];
+    by === "dispatch" ? [forwardDispatch(dimensions, { input, weights, bias, base }, output, dots)] : [];
 
   const backward = (call: OpCall<S>): DispatchSpec<S>[] => {
     const target = call.gradient(input);
@@ -176,15 +177,18 @@ function recordRowDot<S extends BatchSizes, R>(
         bytes: resolveDimension(rows, s) * (32 * K4 + 4),
       }),
     };
-    return [call.variants.kind === "gpu" ? byGroups(tape, both, input, sums) : both];
+    return [call.variants.kind === "gpu" ? gradientsByGroup(tape, both, input, sums) : both];
   };
 
   const inputs = base ? [input, weights, bias, base] : [input, weights, bias];
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** The gradients as a GPU makes them, by a workgroup for each chunk of rows and {@link GROUP_COLUMNS}, and with them the sums of a loss. */
-function byGroups<S extends BatchSizes, R>(
+/**
+ * Computes the gradients by one workgroup per chunk of rows and {@link GROUP_COLUMNS}, on a GPU, and the sums of a loss along
+ * with them.
+ */
+function gradientsByGroup<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   both: DispatchSpec<S>,
   input: Tensor,
@@ -203,7 +207,7 @@ function byGroups<S extends BatchSizes, R>(
     views: {
       ...both.views,
       outcome: (sums?.outcome ?? input).view,
-      // Two bindings that may be written must not see one buffer.
+      // Two writable bindings must not share a buffer.
       ring: sums?.ring ?? tape.saved(`${both.label}: no ring`, 4, 4),
     },
     invocations: [{ of: groups, times: getConstant(backwardKernels.gpu, "WORKGROUP") }],
@@ -215,7 +219,7 @@ function byGroups<S extends BatchSizes, R>(
   };
 }
 
-/** The dispatch forward. @param dots of the input's rows with the weights, where the input's op makes them */
+/** @param dots partial dot products of the input's rows with the weights, if the op of the input makes them */
 function forwardDispatch<S extends BatchSizes>(
   dimensions: Dimensions<S>,
   { input, weights, bias, base }: RowDotInputs,
@@ -268,9 +272,7 @@ const reference: ReferenceOp = ([input, weights, bias, base]) => {
       1,
       (r) => getElement(dots, r, 0) + getElement(bias, 0, 0) + (base ? getElement(base, r, 0) : 0),
     ),
-    backward: (
-      gradient,
-    ) => [
+    backward: (gradient) => [
       multiplyMatrices(gradient, weights),
       multiplyMatrices(gradient, input, true),
       sumColumns(gradient),

@@ -22,9 +22,9 @@ const ERRORS = 1.28;
 /** [users] sums of the loss over the events of each, by the networks as they stand. */
 export async function lossByUser(evaluation: NetworkEvaluation<StageMetrics>): Promise<Float64Array> {
   const sums: number[] = [];
-  await evaluation.figures(undefined, ({ log, places, outcomes, words }) => {
+  await evaluation.evaluate(undefined, ({ log, indices, outcomes, words }) => {
     let e = 0;
-    for (const place of places) {
+    for (const place of indices) {
       let sum = 0;
       for (let event = log.userEvents[place] ?? 0; event < (log.userEvents[place + 1] ?? 0); event++) {
         if (!log.eventGiven?.[event]) sum += outcomes[words * e] ?? NaN;

@@ -12,7 +12,7 @@ import { selectNetworkWeights } from "../train/networks.ts";
 import { UserError } from "../user_error.ts";
 import { type DataConfig, type Dataset, fitDataset } from "../data/sets/dataset.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
-import { earlyEnd, noBest } from "../train/best_records.ts";
+import { computeEarlyEnd, noBest } from "../train/best_records.ts";
 import { stagesConfigSchema } from "../train/training_config.ts";
 import { formatThousands } from "../number_text.ts";
 import { runConfigSchema } from "./run_config.ts";
@@ -124,7 +124,7 @@ export async function describeUnfinished(path: string): Promise<string | undefin
     if (saved && saved.isGame === stage.hasLikelihood) return undefined; // the folder of the second stage alone
     const { iteration, best } = saved ?? { iteration: 0, best: noBest };
     const iterations = stage.iterations(config);
-    if (iteration >= iterations || iteration >= earlyEnd(stage.schedule(config), best)) continue;
+    if (iteration >= iterations || iteration >= computeEarlyEnd(stage.schedule(config), best)) continue;
     return `The run in ${path} is unfinished: iteration ${formatThousands(iteration)} of ${
       formatThousands(iterations)
     } of its ` +

@@ -55,13 +55,13 @@ export interface TrainingStage {
   /** When it validates, and ends early. */
   schedule(config: StagesConfig): ValidationSchedule;
   withIterations<C extends StagesConfig>(config: C, iterations: number): C;
-  /** @param generator weights to start from, where the stage has one; drawn if not given. @param together of several ranks. */
+  /** @param generator weights to start from, where the stage has one; drawn if not given. @param distributed set for several ranks. */
   create(
     model: UserModel,
     data: Pick<Dataset, "source">,
     config: StagesConfig,
     generator: Weights | undefined,
-    together?: DistributedContext,
+    distributed?: DistributedContext,
   ): Promise<ClickTrainer<StageMetrics>>;
   /** What the snapshots say of the generator; undefined without one. */
   game(model: ModelConfig, config: StagesConfig): SnapshotGame | undefined;
@@ -84,8 +84,8 @@ export const shannonStage: TrainingStage = {
   iterations: ({ training }) => training.iterations,
   schedule: ({ training }) => training,
   withIterations: (config, iterations) => ({ ...config, training: { ...config.training, iterations } }),
-  create: (model, { source }, { training }, _, together) =>
-    Trainer.create(model, source, training, { together }),
+  create: (model, { source }, { training }, _, distributed) =>
+    Trainer.create(model, source, training, { distributed }),
   game: () => undefined,
 };
 
@@ -119,9 +119,9 @@ export const adversarialStage: TrainingStage = {
     ...config,
     adversarial: { ...getAdversarialConfig(config), iterations },
   }),
-  create(model, { source }, config, generatorWeights, together) {
+  create(model, { source }, config, generatorWeights, distributed) {
     const { seed, evaluationShards, validationUsers } = config.training;
-    const options = { seed, evaluationShards, validationUsers, generatorWeights, together };
+    const options = { seed, evaluationShards, validationUsers, generatorWeights, distributed };
     return AdversarialTrainer.create(model, source, getAdversarialConfig(config), options);
   },
   game(model, config) {

@@ -122,9 +122,9 @@ export class TestedUsers {
     const collector = new MetricCollector({ ...this.counted.collectorOptions(this.users, eta), ...choice });
     let utilities: Float32Array | undefined;
     if (truth && source.log) utilities = new Float32Array(truth.length).fill(NaN);
-    const figures = await evaluation.figures(onShard, (part) => {
-      const { log, places, utilities: scores, outcomes: values, words } = part;
-      collector.add({ log, places, scores, compact: true, outcomes: { values, words } });
+    const figures = await evaluation.evaluate(onShard, (part) => {
+      const { log, indices, utilities: scores, outcomes: values, words } = part;
+      collector.add({ log, places: indices, scores, compact: true, outcomes: { values, words } });
       if (utilities) scatterUtilities(source, part, utilities);
     });
     const spearman = utilities && truth && source.log &&

@@ -6,7 +6,7 @@ import { computeDataSizes, type DataSizes, type LogSource, type OnProgress } fro
 import type { Gpu } from "../gpu/device.ts";
 import { reuseVariants } from "../gpu/kernel_variants.ts";
 import { initializeOnLog } from "../model/model_counts.ts";
-import { fitSource } from "../model/item_features.ts";
+import { alignSourceToModel } from "../model/item_features.ts";
 import { listModelParameters, resolveWeights, UserModel } from "../model/user_model.ts";
 import { expectResumable, readLast, restoreState, settleBest } from "./run_state.ts";
 import type { Weights } from "../tape/parameters.ts";
@@ -157,7 +157,7 @@ async function resumeStage(
   const folder = stage.folder(run.path);
   const last = await readLast(folder);
   // The data are those that the run began with: only the shape is to be fitted.
-  const source = fitSource(run.data.source, last.info.items, `The run in ${run.path}`);
+  const source = alignSourceToModel(run.data.source, last.info.items, `The run in ${run.path}`);
   const data = { ...run.data, source };
   // What it began with is compared with its best validation.
   const start = { init: undefined, begins: isFitted(stage, run.config) };
@@ -182,7 +182,7 @@ export async function expectRestorable(stages: readonly TrainingStage[], run: Tr
     const folder = stage.folder(run.path);
     if (!await RunFolder.hasState(folder)) continue;
     const last = await readLast(folder);
-    const source = fitSource(run.data.source, last.info.items, `The run in ${run.path}`);
+    const source = alignSourceToModel(run.data.source, last.info.items, `The run in ${run.path}`);
     const alone = { ...run, data: { ...run.data, source }, ranks: undefined };
     await withTrainer(stage, alone, {}, { init: undefined, begins: false }, async ({ trainer }) => {
       await restoreState(folder, last, trainer.specs);
@@ -202,7 +202,7 @@ async function tellItems({ ranks }: TrainingRun, { items }: LogSource): Promise<
 export async function followStage(stage: TrainingStage, run: TrainingRun, ranks: MpiRanks): Promise<boolean> {
   const { data, signal } = run;
   const shape: ItemsShape = JSON.parse((await gatherTexts(ranks, ""))[0] ?? "");
-  const source = fitSource(data.source, shape, "The run of rank 0");
+  const source = alignSourceToModel(data.source, shape, "The run of rank 0");
   const start = { init: undefined, begins: false };
   return await withTrainer(stage, { ...run, data: { ...data, source } }, {}, start, async ({ trainer }) => {
     const iterations = stage.iterations(run.config);
@@ -268,7 +268,7 @@ async function train(training: Training, folder: RunFolder): Promise<StageRunRes
   let saved = began;
   let pauseMs = 1000 * SAVE_SECONDS;
   const before = ranks?.spent;
-  if (trainer.batchParts > 1) events.onParts?.(trainer.batchParts);
+  if (trainer.microBatches > 1) events.onParts?.(trainer.microBatches);
   try {
     await trainer.run(iterations, {
       onStep: (result) => {

@@ -171,7 +171,7 @@ function opCases(kind: AdapterKind): NamedCheck[] {
     opCase("row_dot, made by a layer", makeRowDotOfLayer(12, 84), [chunks]),
     opCase("mixed_product", makeMixedProduct("items", 12), [mixed.few, mixed.many]),
     opCase("mixed_product, of fed items", makeMixedProduct("events", 12), [mixed.few, mixed.many]),
-    opCase("mixed_product, touched rows", makeMixedProduct("items", 12, { touchedOnly: true }), [rareTokens]),
+    opCase("mixed_product, touched rows", makeMixedProduct("items", 12, { sparse: true }), [rareTokens]),
     opCase("first_layer", makeFirstLayer(17), on),
     opCase("first_layer, rows that hide their items", makeFirstLayer(17, 0.2), [chunks]),
     opCase("first_layer, with counts", makeFirstLayerOfCounts(17, 9), on),

@@ -116,7 +116,7 @@ async function checkBest(gpu: Gpu, checks: CheckCollector): Promise<void> {
     gpu.queue.writeBuffer(ring.view.buffer, 16 * ring.firstShard, Float32Array.from(sums.flat()));
     CommandRecorder.submit(gpu, "best", (commands) => keeper.encode(commands, n, n));
     const total = Float64Array.from(sums[0], (x, k) => x + (sums[1][k] ?? NaN));
-    const found = ring.sumsAt(await readFloats(gpu, ring.view), ring.ofValidation(n));
+    const found = ring.sumsAt(await readFloats(gpu, ring.view), ring.validationSlot(n));
     checks.same(found, total, { kernels: ["best_compare"], what: `sums of validation ${n}` });
     const isBetter = (criterion: Criterion) => better.some((one) => one === criterion);
     wanted = new Map([...wanted].map(([criterion, w]) => [criterion, isBetter(criterion) ? weights : w]));

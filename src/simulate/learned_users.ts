@@ -156,7 +156,7 @@ export class LearnedUsers implements SimulatedUsers {
       this.#tape = new ClickTape(batch, { arena, parameters, capacity: page.sizes, variants: gpu.variants });
       this.#lstm = config.encoder === "lstm" ? this.#carriedLstm(config.lstmUnits) : undefined;
       this.#utilities = materialize(
-        model.record(this.#tape, { ...evaluating, given: { lstm: this.#lstm?.state } }),
+        model.record(this.#tape, { ...evaluating, encoded: { lstm: this.#lstm?.state } }),
       );
       this.placeEffects = recordPositionEffect(this.#tape, config);
       this.#tape.place();
@@ -312,12 +312,12 @@ export class LearnedUsers implements SimulatedUsers {
       taken.push(takeRows(whole, view));
       return makePlainTensor(name, "events", whole.columns, whole.stride, view);
     };
-    const given: EncodedState = {
+    const encoded: EncodedState = {
       first: take("utility/layer1/state_part"),
       wide: take("wide/state_part"),
       recent: take(RECENT),
     };
-    const utilities = materialize(this.model.record(tape, { ...evaluating, given }));
+    const utilities = materialize(this.model.record(tape, { ...evaluating, encoded }));
     tape.place();
     const { items: tables, rows } = this.#byRows(tape, undefined);
     return {

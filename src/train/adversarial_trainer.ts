@@ -1,11 +1,9 @@
 /**
- * The adversarial stage: reward and generator in turn, in the minimax with the L2 regulariser. See
- * kernels/course/9-minimax.md.
- *
- * An iteration takes one batch. The generator steps on it (as often as the config says) against the reward as it stands,
- * then the reward against the generator as it has become. What each measure for its stability does is in
- * src/model/README.md.
- * {@link RewardWatch} tells when the stage makes the reward worse than it found it.
+ * The adversarial stage: reward and generator are trained in turn, in the minimax with the L2 regulariser
+ * (kernels/course/9-minimax.md).
+ * | An iteration uses one batch: the generator steps on it (as often as the config says) against the current reward, then the
+ * reward against the updated generator. src/model/README.md explains each measure for stability. {@link RewardWatch} warns if
+ * the stage makes the reward worse.
  */
 
 import type { ClickLog } from "../data/click_log.ts";
@@ -33,54 +31,48 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { openTrainingSource } from "./training_log.ts";
 import type { ClickPrograms, TrainingPhase, UpdateSettings } from "./click_steps.ts";
 
-/** What the adversarial stage needs beside its config. */
+/** Options of the adversarial stage other than its config. */
 export interface AdversarialOptions {
-  /** Rules everything random. */
+  /** Seed of everything random. */
   readonly seed: number;
   readonly evaluationShards: number;
-  /** At most so many users validate; all of them if null or absent. */
+  /** Most validation users; null or absent: all of them. */
   readonly validationUsers?: number | null;
-  /** The generator's weights; drawn if not given. */
+  /** Weights of the generator; drawn if absent. */
   readonly generatorWeights?: Weights;
   /** False for a trainer that is only stepped by hand. */
   readonly validate?: boolean;
-  /** Of a log on disk: batches that are read at once. */
+  /** Batches that are read at once, for a log on disk. */
   readonly windowBatches?: number;
-  /** Of a training that several processes share, of the same model on the same log. */
-  readonly together?: DistributedContext;
+  /** Set for distributed training, of the same model on the same log. */
+  readonly distributed?: DistributedContext;
 }
 
-/** What the game's kernels need of the configs. */
+/** Returns the options of the game's kernels. */
 export function buildGameOptions(model: UserModel, config: AdversarialConfig): GameOptions {
   const { generatorEta, etaByPage, utilityPenalty, skipNoClick } = config;
   return { eta: model.config.eta, generatorEta, etaByPage, utilityPenalty, skipNoClick };
 }
 
-/** Trains a reward and a generator against each other. */
 export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   private constructor(
-    /** The reward; it stays when the trainer is freed. */
+    /** The reward; it is kept when the trainer is freed. */
     readonly model: UserModel,
-    /** Undefined for the exact one. */
+    /** Undefined for the exact generator. */
     readonly generator: UserModel | undefined,
-    /** What it was made with. */
     readonly config: AdversarialConfig,
-    /**
-     * Parts of an iteration, recorded.
-     * @internal
-     */
+    /** Recorded programs of an iteration. @internal */
     readonly programs: GamePrograms,
     clicks: ClickStageContext<GameMetrics>,
     stack: DisposableStack,
   ) {
-    super(clicks, gameSteps(config, programs), stack);
+    super(clicks, combinePrograms(config, programs), stack);
   }
 
   /**
-   * Puts the log on the device and records an iteration.
-   * @param model the reward, as it starts.
-   * @throws UserError for a config out of range, a log that does not fit together or has no clicks to learn from, or
-   *   sizes beyond the adapter.
+   * Uploads the log and records an iteration.
+   * @param model the reward with its initial weights. @throws UserError for a config out of range, a log that does not fit the
+   * model or has no clicks to learn from, or sizes beyond the limits of the adapter.
    */
   static async create(
     model: UserModel,
@@ -89,7 +81,7 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
     options: AdversarialOptions,
   ): Promise<AdversarialTrainer> {
     parseConfig(adversarialConfigSchema, config, "adversarial");
-    const { seed, validate = true, windowBatches, together, evaluationShards, validationUsers = null } =
+    const { seed, validate = true, windowBatches, distributed, evaluationShards, validationUsers = null } =
       options;
     const source = openTrainingSource(clicks, model.shape, validate);
     checkClicks(source);
@@ -105,9 +97,9 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
         microBatchRows,
         batchOption: "--adversarial-batch-size",
         rates: "--reward-learning-rate or --generator-learning-rate",
-        headers: gameHeaders(config),
+        headers: countHeaders(config),
         windowBatches,
-        together,
+        distributed,
         validation: validate ? { shards: evaluationShards, users: validationUsers } : undefined,
         networks,
         counted: model.counted,
@@ -125,7 +117,7 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   }
 }
 
-/** The networks that move, and their optimisers. */
+/** Creates the networks that are trained, and their optimisers. */
 function createPlayers(
   model: UserModel,
   config: AdversarialConfig,
@@ -146,7 +138,7 @@ function createPlayers(
   return { networks, generator, adam: { reward, generator: adam } };
 }
 
-/** Both players on a fixed set of users; see {@link EvaluationContext}. */
+/** Creates the evaluation of both players on a fixed set of users; see {@link EvaluationContext}. */
 export function evaluateGame(
   model: UserModel,
   generator: UserModel | undefined,
@@ -164,15 +156,7 @@ export function evaluateGame(
     ...how,
     counted: how.counted ?? loadCountedLog(model, source, users),
     record: (plan, ring, log) =>
-      GamePrograms.evaluation({
-        name: "evaluation",
-        log,
-        plan,
-        ring,
-        game,
-        reward: model,
-        generator,
-      }),
+      GamePrograms.evaluation({ name: "evaluation", log, plan, ring, game, reward: model, generator }),
   });
 }
 
@@ -183,87 +167,87 @@ function checkClicks(source: LogSource): void {
   );
 }
 
-/** Steps of the generator in an iteration: none of the exact one. */
+/** Returns the generator's steps per iteration: none for the exact one. */
 function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): number {
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** A header for each step of the generator, then for each of the reward (which also stands for the batch). */
-function gameHeaders(config: AdversarialConfig): number {
+/** Returns the number of headers: one per step of the generator, then one per step of the reward (at least one, for the batch). */
+function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
 
-/** How the players' programs make an iteration, as often as the config says. */
-function gameSteps(config: AdversarialConfig, programs: GamePrograms): ClickPrograms {
+/** Combines the players' programs into an iteration. */
+function combinePrograms(config: AdversarialConfig, programs: GamePrograms): ClickPrograms {
   return {
     layout: programs.layout,
-    moves: (t) => gameMoves(config, t),
-    phases: gamePhases(config, programs),
+    settings: (t) => listSettings(config, t),
+    phases: listPhases(config, programs),
   };
 }
 
-/** A phase for each step of a player, with a header each. */
-function gamePhases(config: AdversarialConfig, programs: GamePrograms): TrainingPhase[] {
-  const { batch, utilities, acting, generator, reward } = programs;
+/** Returns a phase per step of a player, with a header each. */
+function listPhases(config: AdversarialConfig, programs: GamePrograms): TrainingPhase[] {
+  const { batch, utilities, logits, generator, reward } = programs;
   const generatorSteps = countGeneratorSteps(config);
-  return Array.from({ length: gameHeaders(config) }, (_, header) => {
+  return Array.from({ length: countHeaders(config) }, (_, header) => {
     const player = header < generatorSteps ? generator : reward;
-    // What the player before has moved is computed again.
-    const moved = header > generatorSteps ? utilities : acting;
+    // The outputs of the player that was updated last are recomputed.
+    const updated = header > generatorSteps ? utilities : logits;
     return {
       ...player,
       header,
-      gradients: [batch, utilities, acting, player.gradients],
-      again: [moved, player.gradients],
+      gradients: [batch, utilities, logits, player.gradients],
+      recompute: [updated, player.gradients],
     };
   });
 }
 
-/** One for each header. The reward waits while the generator warms up. */
-function gameMoves(config: AdversarialConfig, t: number): UpdateSettings[] {
+/** Returns the settings for each header. The reward is not updated while the generator warms up. */
+function listSettings(config: AdversarialConfig, t: number): UpdateSettings[] {
   const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } = config;
   const generatorSteps = countGeneratorSteps(config);
-  const move = (rate: number, steps: number, k: number, decay: number): UpdateSettings => ({
+  const toSettings = (rate: number, steps: number, k: number, decay: number): UpdateSettings => ({
     learningRate: steps > 0 ? adamRate(rate, (t - 1) * steps + k + 1) : 0,
     decay: rate * decay,
   });
   const generatorRate = scheduleLearningRate(generatorLearningRate, t);
-  const waits = generatorSteps > 0 && t <= generatorWarmup;
-  const rewardRate = waits ? 0 : scheduleLearningRate(rewardLearningRate, t);
+  const isWarmup = generatorSteps > 0 && t <= generatorWarmup;
+  const rewardRate = isWarmup ? 0 : scheduleLearningRate(rewardLearningRate, t);
   return Array.from(
-    { length: gameHeaders(config) },
+    { length: countHeaders(config) },
     (_, header) =>
       header < generatorSteps
-        ? move(generatorRate, generatorSteps, header, 0)
-        : move(rewardRate, rewardSteps, header - generatorSteps, weightDecay),
+        ? toSettings(generatorRate, generatorSteps, header, 0)
+        : toSettings(rewardRate, rewardSteps, header - generatorSteps, weightDecay),
   );
 }
 
-/** By this share of its prec@1 a reward may fall: a little of it comes back, as the start is the best of many validations. */
-const FALL = 0.05;
-/** And by so many standard errors of its prec@1. */
-const ERRORS = 2;
+/** Tolerated drop of the reward's prec@1, relative: a small drop is expected, as the start is the best of many validations. */
+const RELATIVE_DROP = 0.05;
+/** Tolerated drop in standard errors of prec@1. */
+const STANDARD_ERRORS = 2;
 
 type Validation = Pick<ValidationResult<GameMetrics>, "iteration" | "prec1" | "counted">;
 
-/** Looks at the validations of a stage, from the one before its first step on. */
+/** Watches the validations of a stage, from the one before its first step. */
 export class RewardWatch {
   #start: Validation | undefined;
   #last: Validation | undefined;
-  #told = false;
+  #warned = false;
 
   /** Takes the next validation. @returns a warning, the first time that there is reason for one */
   take(validation: Validation): string | undefined {
     this.#start ??= validation;
     this.#last = validation;
-    if (this.#told || !this.#hasFallen()) return undefined;
-    this.#told = true;
-    return this.#text();
+    if (this.#warned || !this.#hasFallen()) return undefined;
+    this.#warned = true;
+    return this.#formatWarning();
   }
 
-  /** What is to be said at the end: a warning if the reward ends worse than it began. */
+  /** Returns a warning if the reward ends worse than it began. */
   verdict(): string | undefined {
-    return this.#hasFallen() ? this.#text() : undefined;
+    return this.#hasFallen() ? this.#formatWarning() : undefined;
   }
 
   #hasFallen(): boolean {
@@ -271,17 +255,16 @@ export class RewardWatch {
     if (!start || !last) return false;
     const { prec1, counted } = start;
     const error = Math.sqrt(prec1 * (1 - prec1) / counted);
-    return prec1 - last.prec1 > Math.max(FALL * prec1, ERRORS * error);
+    return prec1 - last.prec1 > Math.max(RELATIVE_DROP * prec1, STANDARD_ERRORS * error);
   }
 
-  #text(): string {
-    const figure = ({ prec1 }: Validation) => prec1.toFixed(3);
+  #formatWarning(): string {
+    const format = ({ prec1 }: Validation) => prec1.toFixed(3);
     const [start, last] = [this.#start, this.#last];
     if (!start || !last) return "";
     return "WARNING: this stage makes the reward worse: prec@1 of the validation users was " +
-      `${figure(start)} ` +
-      `${start.iteration === 0 ? "before its first step" : `after iteration ${start.iteration}`} and is ` +
-      `${figure(last)} after iteration ${last.iteration}. Use the reward that the stage began with, or ` +
+      `${format(start)} ${start.iteration === 0 ? "before its first step" : `after iteration ${start.iteration}`} and is ` +
+      `${format(last)} after iteration ${last.iteration}. Use the reward from before the stage, or ` +
       "try --generator exact, a smaller --reward-learning-rate, --utility-penalty 0.";
   }
 }

@@ -1,8 +1,7 @@
 /**
- * The engine of all training: many steps in flight, no waiting between them. A group of steps, with the validations that
- * fall among them, is one command buffer; results come back through a ring that is read while later groups run.
- *
- * What is trained, and on what, it does not know: see {@link import("./steps.ts").Steps}.
+ * The engine of all training: many steps in flight, without waiting between them. A group of steps, with the validations due
+ * among them, is one command buffer; results are read from a ring while later groups run.
+ * | What is trained, and on which batches, is behind {@link import("./steps.ts").Steps}.
  */
 
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
@@ -10,12 +9,12 @@ import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import {
   type BestRecords,
   type Criterion,
-  earlyEnd,
+  computeEarlyEnd,
   improveRecords,
   noBest,
   type ValidationSchedule,
 } from "./best_records.ts";
-import { encodeGroup, listResults, type StepGroup, type StepGroupParts } from "./steps.ts";
+import { encodeGroup, listResults, type StepGroup, type StepGroupInputs } from "./steps.ts";
 import {
   DivergedError,
   type MetricSummary,
@@ -35,97 +34,88 @@ import {
 
 /** Groups of steps in flight: one runs while the next waits in the queue. */
 const IN_FLIGHT = 2;
-/** How long a group should take: long against a read-back (up to 11 ms), short against a user's patience. */
+/** Target duration of a group: long compared with a read-back (up to 11 ms), short for a user who waits. */
 const GROUP_MS = 80;
-/** The first group of a run is by so much smaller, as the device waits while it is encoded. */
+/** Divisor of the first group's size, because the device is idle while it is encoded. */
 const FIRST_GROUP = 8;
 
-/** What a run tells, and asks. */
+/** Callbacks of a run. */
 export interface TrainingCallbacks<F> {
-  /** Called for every step, in order. */
+  /** Called after every step, in order. */
   onStep?(result: TrainingStepResult<F>): void;
-  /** Called for every validation, in order. */
+  /** Called after every validation, in order. */
   onValidation?(result: ValidationResult<F>): void;
   /** Called between groups, when everything up to `iteration` is done; the state may be read. */
   onPause?(iteration: number): Promise<void> | void;
-  /** Whether {@link onPause} is wanted: it drains what is in flight. */
+  /** Returns true to get {@link onPause}, for which the queue is drained. */
   wantsPause?(): boolean;
 }
 
-/** What a training is made of. C: what an iteration takes. F: the figures of a batch. */
-export interface TrainerComponents<C, F> extends StepGroupParts<C> {
+/** Components of a training. C: input of an iteration. F: metrics of a batch. */
+export interface TrainerComponents<C, F> extends StepGroupInputs<C> {
   readonly summary: MetricSummary<F>;
   readonly networks: readonly TrainedNetwork[];
   readonly schedule: ValidationSchedule;
-  /** The options that set its learning rates. */
+  /** Options that set the learning rates, for messages. */
   readonly rates: string;
-  /** Of a training that several processes share. */
-  readonly together?: DistributedContext;
-  /** Everything to be freed in the end. */
+  /** Set for distributed training. */
+  readonly distributed?: DistributedContext;
+  /** Resources to free in the end. */
   readonly stack: DisposableStack;
 }
 
-/** Trains networks: step by step, or many steps at once. C: what an iteration takes. F: the figures of a batch. */
+/** Trains networks: step by step, or many steps at once. C: input of an iteration. F: metrics of a batch. */
 export class BatchTrainer<C, F> {
   #iteration = 0;
   /** Steps in the last group of the last run. */
   #groupSize = 2;
   #best: BestRecords = noBest;
-  /** The last iteration after which a validation was encoded. */
+  /** Last iteration after which a validation was encoded. */
   #validated = -1;
 
   /** @internal */
   protected constructor(
-    /**
-     * What it is made of.
-     * @internal
-     */
-    protected readonly parts: TrainerComponents<C, F>,
+    /** @internal */
+    protected readonly components: TrainerComponents<C, F>,
   ) {}
 
-  /** Steps done. */
   get iteration(): number {
     return this.#iteration;
   }
-  /** The best validations so far. */
   get best(): BestRecords {
     return this.#best;
   }
-  /** Steps that one command buffer may hold. */
+  /** Largest number of steps in a command buffer. */
   get places(): number {
-    return this.parts.ring.places;
+    return this.components.ring.steps;
   }
-  /** Of all networks' parameters, as their weights are named in {@link state}. */
+  /** Parameters of all networks, named as in {@link state}. */
   get specs(): ParameterSpec[] {
-    return joinParameterSpecs(this.parts.networks);
+    return joinParameterSpecs(this.components.networks);
   }
 
-  /**
-   * The error of a loss that is no finite number.
-   * @internal
-   */
+  /** Returns the error for a non-finite loss. @internal */
   diverged(iteration: number): DivergedError {
-    return new DivergedError(iteration, this.parts.rates);
+    return new DivergedError(iteration, this.components.rates);
   }
 
-  /** Whether early stopping has ended the training. */
+  /** True if early stopping has ended the training. */
   get stopped(): boolean {
-    return this.#iteration >= this.#earlyEnd();
+    return this.#iteration >= this.#computeEarlyEnd();
   }
 
-  /** The iteration at which early stopping ends the training unless a validation up to it is better. */
-  #earlyEnd(): number {
-    const { schedule, validation } = this.parts;
-    return validation ? earlyEnd(schedule, this.#best) : Infinity;
+  /** Returns the iteration at which early stopping ends the training unless a validation up to it is better. */
+  #computeEarlyEnd(): number {
+    const { schedule, validation } = this.components;
+    return validation ? computeEarlyEnd(schedule, this.#best) : Infinity;
   }
 
   /**
-   * One step on a batch of your choice, or on what the next iteration takes. Waits for its result: to train,
-   * use {@link run}.
-   * @throws UserError for what makes no batch. @throws DivergedError when its loss is no finite number.
+   * Trains one step, on the given batch or on that of the next iteration. Waits for its result: to train, use {@link run}.
+   * @throws UserError for an invalid batch. @throws DivergedError for a non-finite loss.
    */
   async step(batch?: C): Promise<TrainingStepResult<F>> {
-    const { gpu, ring } = this.parts;
+    const { gpu, ring } = this.components;
     const group = this.#encode(this.#iteration, 1, batch);
     gpu.queue.submit([group.commands]);
     const [result] = this.#take(group, await readFloats(gpu, ring.view), {});
@@ -134,14 +124,13 @@ export class BatchTrainer<C, F> {
   }
 
   /**
-   * Trains up to iteration `to`, validating on the way (before the first step too). Returns early, with everything
-   * that was begun done, once `signal` is aborted or early stopping is due.
-   *
-   * @throws DivergedError when a loss is no finite number.
+   * Trains up to iteration `to`, with the validations due (one before the first step too). Returns early, with all submitted
+   * steps done, once `signal` is aborted or early stopping is due.
+   * @throws DivergedError for a non-finite loss.
    */
   async run(to: number, callbacks: TrainingCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {
-    if (this.parts.together) return await this.#runTogether(this.parts.together, to, callbacks, signal);
-    const reads = new ReadbackQueue(this.parts.gpu, this.parts.ring.view);
+    if (this.components.distributed) return await this.#runDistributed(this.components.distributed, to, callbacks, signal);
+    const reads = new ReadbackQueue(this.components.gpu, this.components.ring.view);
     const groups: StepGroup[] = [];
     let submitted = this.#iteration;
     let size = Math.max(2, Math.ceil(this.#groupSize / FIRST_GROUP));
@@ -151,7 +140,7 @@ export class BatchTrainer<C, F> {
       const group = groups.shift();
       if (!group) return;
       const now = performance.now();
-      // Sizes do not touch results, only how often the host looks.
+      // Sizes do not touch results, only collectives often the host looks.
       const stepMs = (now - last) / group.batches.length;
       last = now;
       size = Math.max(1, Math.min(2 * size, this.places, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))));
@@ -160,11 +149,11 @@ export class BatchTrainer<C, F> {
     };
     try {
       while (!signal?.aborted) {
-        // Nothing is begun behind the earliest end that is known: where a run stops must not depend on the host's pace.
-        let end = Math.min(to, this.#earlyEnd());
+        // Nothing is submitted after the earliest known end: the last step must not depend on the host's speed.
+        let end = Math.min(to, this.#computeEarlyEnd());
         while (submitted >= end && reads.length > 0) {
           await takeOne();
-          end = Math.min(to, this.#earlyEnd());
+          end = Math.min(to, this.#computeEarlyEnd());
         }
         if (submitted >= end) break;
         if (callbacks.wantsPause?.()) {
@@ -173,7 +162,7 @@ export class BatchTrainer<C, F> {
           last = performance.now();
         }
         const group = this.#encode(submitted, Math.min(size, end - submitted));
-        // Encoded while the device works on the last: where a read waits for all that was submitted, that one is taken first.
+        // Encoded while the device works on the last group: if a read waits for all submitted work, that group is taken first.
         while (reads.waitsForAll && reads.length > 0) await takeOne();
         groups.push(group);
         await reads.submit(group.commands);
@@ -186,121 +175,121 @@ export class BatchTrainer<C, F> {
     }
   }
 
-  /** {@link run} of one of several ranks. It stops and validates where the ranks are at one. */
-  async #runTogether(
-    together: DistributedContext,
+  /** Runs one of several ranks, which stop and validate at synchronisation points. */
+  async #runDistributed(
+    distributed: DistributedContext,
     to: number,
     callbacks: TrainingCallbacks<F>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { gpu, networks, ring, validation, schedule: { validateEvery } } = this.parts;
-    const { ranks, how } = together;
-    this.restore(await how.firstState(ranks, await this.state()));
-    let standing = { stops: false, pauses: false };
+    const { gpu, networks, ring, validation, schedule: { validateEvery } } = this.components;
+    const { ranks, collectives } = distributed;
+    this.restore(await collectives.broadcastState(ranks, await this.state()));
+    let pending = { stops: false, pauses: false };
     for (let patient = true;;) {
       const before = this.#iteration;
       if (validation && before % validateEvery === 0 && before > this.#validated) {
         this.#validated = before;
         const at = { n: before / validateEvery, iteration: before, patient };
-        const sums = await how.validateShared(gpu, ranks, ring, validation, at);
-        this.#tellValidation(before, sums, callbacks);
+        const sums = await collectives.validateShared(gpu, ranks, ring, validation, at);
+        this.#reportValidation(before, sums, callbacks);
       }
-      if (standing.pauses && callbacks.wantsPause) await callbacks.onPause?.(before);
-      const end = Math.min(to, this.#earlyEnd());
-      if (standing.stops || before >= end) return;
-      const asks = [signal?.aborted ?? false, callbacks.wantsPause?.() ?? false].map(Number);
-      const [stops, pauses] = await this.#advance(together, end, asks, patient, callbacks);
-      await how.expectEqualWeights(gpu, ranks, networks, { before, iteration: this.#iteration });
-      standing = { stops: stops !== 0, pauses: pauses !== 0 };
-      patient = standing.pauses;
+      if (pending.pauses && callbacks.wantsPause) await callbacks.onPause?.(before);
+      const end = Math.min(to, this.#computeEarlyEnd());
+      if (pending.stops || before >= end) return;
+      const requests = [signal?.aborted ?? false, callbacks.wantsPause?.() ?? false].map(Number);
+      const [stops, pauses] = await this.#advance(distributed, end, requests, patient, callbacks);
+      await collectives.expectEqualWeights(gpu, ranks, networks, { before, iteration: this.#iteration });
+      pending = { stops: stops !== 0, pauses: pauses !== 0 };
+      patient = pending.pauses;
     }
   }
 
-  /** Up to where the ranks are at one again. @param asks of this rank. @returns their sums over all. */
+  /** Trains up to the next synchronisation point. @param requests of this rank. @returns their sums over all ranks. */
   async #advance(
-    { ranks, syncEvery, how }: DistributedContext,
+    { ranks, syncEvery, collectives }: DistributedContext,
     end: number,
-    asks: number[],
+    requests: number[],
     patient: boolean,
     callbacks: TrainingCallbacks<F>,
   ): Promise<Float32Array> {
-    const { gpu, ring, steps, networks, summary } = this.parts;
+    const { gpu, ring, steps, networks, summary } = this.components;
     const after = this.#iteration;
     if (syncEvery === 1) {
       if (!steps.stepShared) throw new Error("expected steps that ranks can share");
-      const { beside, sums, counted } = await steps.stepShared(after + 1, ranks, ring, asks, patient);
-      this.#tell(after + 1, summary.means(sums, counted), callbacks);
-      return beside;
+      const { extra, sums, counted } = await steps.stepShared(after + 1, ranks, ring, requests, patient);
+      this.#report(after + 1, summary.means(sums, counted), callbacks);
+      return extra;
     }
-    const own = await this.#alone(after, Math.min(end, after + syncEvery - after % syncEvery));
-    const all = await ranks.sum(Float32Array.from([...asks, ...own.flat()]), patient);
-    let at = asks.length;
+    const own = await this.#trainAlone(after, Math.min(end, after + syncEvery - after % syncEvery));
+    const all = await ranks.sum(Float32Array.from([...requests, ...own.flat()]), patient);
+    let offset = requests.length;
     for (const [k, { length }] of own.entries()) {
-      const sums = all.subarray(at, at += length);
-      this.#tell(after + 1 + k, summary.means(sums, sums[length - 1] ?? NaN), callbacks);
+      const sums = all.subarray(offset, offset += length);
+      this.#report(after + 1 + k, summary.means(sums, sums[length - 1] ?? NaN), callbacks);
     }
-    await how.average(gpu, ranks, networks);
-    return all.subarray(0, asks.length);
+    await collectives.averageOverRanks(gpu, ranks, networks);
+    return all.subarray(0, requests.length);
   }
 
-  /** Steps of this rank alone. @returns of each, its sums, and what the means are taken over. */
-  async #alone(after: number, to: number): Promise<number[][]> {
-    const { gpu, ring } = this.parts;
+  /** Trains this rank alone. @returns per step its sums, then the number of events in its means. */
+  async #trainAlone(after: number, to: number): Promise<number[][]> {
+    const { gpu, ring } = this.components;
     const own: number[][] = [];
     for (let t = after; t < to;) {
-      const parts = { ...this.parts, validation: undefined };
-      const group = encodeGroup(parts, { after: t, most: Math.min(to - t, ring.places), validated: t });
+      const components = { ...this.components, validation: undefined };
+      const group = encodeGroup(components, { after: t, most: Math.min(to - t, ring.steps), validated: t });
       gpu.queue.submit([group.commands]);
       const values = await readFloats(gpu, ring.view);
-      for (const { counted, parts } of group.batches) {
-        own.push([...ring.sumsAt(values, ring.ofStep(++t), parts), counted]);
+      for (const { counted, microBatches } of group.batches) {
+        own.push([...ring.sumsAt(values, ring.stepSlot(++t), microBatches), counted]);
       }
     }
     return own;
   }
 
-  /** @throws DivergedError for a loss that is no finite number. */
-  #tell(iteration: number, figures: F, callbacks: TrainingCallbacks<F>): TrainingStepResult<F> {
-    if (!Number.isFinite(this.parts.summary.loss(figures))) throw this.diverged(iteration);
+  /** @throws DivergedError for a non-finite loss. */
+  #report(iteration: number, metrics: F, callbacks: TrainingCallbacks<F>): TrainingStepResult<F> {
+    if (!Number.isFinite(this.components.summary.loss(metrics))) throw this.diverged(iteration);
     this.#iteration = iteration;
-    const result = { iteration, ...figures };
+    const result = { iteration, ...metrics };
     callbacks.onStep?.(result);
     return result;
   }
 
-  /** @throws DivergedError for a loss that is no finite number. */
-  #tellValidation(iteration: number, sums: Float32Array, callbacks: TrainingCallbacks<F>): void {
-    const { summary, validation, rates } = this.parts;
+  /** @throws DivergedError for a non-finite loss. */
+  #reportValidation(iteration: number, sums: Float32Array, callbacks: TrainingCallbacks<F>): void {
+    const { summary, validation, rates } = this.components;
     const counted = validation?.counted ?? NaN;
     this.#best = improveRecords(this.#best, sums.subarray(4 * summary.bestBy), iteration);
-    const figures = summary.means(sums, counted);
-    if (!Number.isFinite(summary.loss(figures))) throw new DivergedError(iteration, rates, "validation loss");
-    callbacks.onValidation?.({ iteration, ...figures, best: this.#best, counted });
+    const metrics = summary.means(sums, counted);
+    if (!Number.isFinite(summary.loss(metrics))) throw new DivergedError(iteration, rates, "validation loss");
+    callbacks.onValidation?.({ iteration, ...metrics, best: this.#best, counted });
   }
 
   #encode(after: number, most: number, own?: C): StepGroup {
-    const group = encodeGroup(this.parts, { after, most, validated: this.#validated, own });
+    const group = encodeGroup(this.components, { after, most, validated: this.#validated, own });
     this.#validated = group.validations.at(-1) ?? this.#validated;
     return group;
   }
 
-  /** Takes a finished group's results. @param values the ring as it was after the group. */
+  /** Takes the results of a finished group. @param values the ring after the group. */
   #take(group: StepGroup, values: Float32Array, callbacks: TrainingCallbacks<F>): TrainingStepResult<F>[] {
-    const { ring, summary, schedule } = this.parts;
+    const { ring, summary, schedule } = this.components;
     const steps: TrainingStepResult<F>[] = [];
     let broken: DivergedError | undefined;
     for (const { kind, iteration } of listResults(group)) {
       if (kind === "step") {
-        const { counted, parts } = group.batches[iteration - group.after - 1] ?? { counted: NaN };
-        const figures = summary.means(ring.sumsAt(values, ring.ofStep(iteration), parts), counted);
-        if (broken && Number.isFinite(summary.loss(figures))) throw broken;
-        steps.push(this.#tell(iteration, figures, callbacks));
+        const { counted, microBatches } = group.batches[iteration - group.after - 1] ?? { counted: NaN };
+        const metrics = summary.means(ring.sumsAt(values, ring.stepSlot(iteration), microBatches), counted);
+        if (broken && Number.isFinite(summary.loss(metrics))) throw broken;
+        steps.push(this.#report(iteration, metrics, callbacks));
       } else {
-        const sums = ring.sumsAt(values, ring.ofValidation(iteration / schedule.validateEvery));
+        const sums = ring.sumsAt(values, ring.validationSlot(iteration / schedule.validateEvery));
         try {
-          this.#tellValidation(iteration, sums, callbacks);
+          this.#reportValidation(iteration, sums, callbacks);
         } catch (error) {
-          // Weights that break the validation before the first step break that step too, as a rule: it is told first.
+          // Weights that break the validation before the first step usually break that step too, whose error is thrown first.
           if (!(error instanceof DivergedError) || iteration > group.after) throw error;
           broken = error;
         }
@@ -309,49 +298,46 @@ export class BatchTrainer<C, F> {
     return steps;
   }
 
-  /** The weights that were best on the validation users. @throws Error for a trainer that does not validate. */
+  /** Returns the weights that were best on the validation users. @throws Error for a trainer that does not validate. */
   async snapshot(criterion: Criterion): Promise<Weights> {
-    if (!this.parts.validation) throw new Error("this trainer does not validate");
-    const weights = await this.parts.validation.keeper.snapshot(criterion);
+    if (!this.components.validation) throw new Error("this trainer does not validate");
+    const weights = await this.components.validation.keeper.snapshot(criterion);
     if (!weights) throw new Error("this trainer has not validated yet");
     return weights;
   }
 
-  /** All weights as they stand. Nothing may be in flight. */
+  /** Reads all current weights. Nothing may be in flight. */
   weights(): Promise<Weights> {
-    return readWeights(this.parts.networks);
+    return readWeights(this.components.networks);
   }
 
-  /** Replaces all weights. Nothing may be in flight. */
   setWeights(weights: Weights): void {
-    writeWeights(this.parts.networks, weights);
+    writeWeights(this.components.networks, weights);
   }
 
-  /** Reads everything that {@link restore} takes. Nothing may be in flight. */
+  /** Reads the state that {@link restore} takes. Nothing may be in flight. */
   state(): Promise<TrainerState> {
-    return readState(this.#holders, { iteration: this.#iteration, best: this.#best });
+    return readState(this.#stateBuffers, { iteration: this.#iteration, best: this.#best });
   }
 
-  /** What its state stands in. */
-  get #holders(): StateBuffers {
-    const { networks, validation } = this.parts;
+  get #stateBuffers(): StateBuffers {
+    const { networks, validation } = this.components;
     return { networks, keeper: validation?.keeper };
   }
 
-  /** Puts the training where another one, or this one, stood. Nothing may be in flight. */
+  /** Continues from the state of this or another training. Nothing may be in flight. */
   restore(state: TrainerState): void {
-    writeState(this.#holders, state);
+    writeState(this.#stateBuffers, state);
     this.#iteration = state.iteration;
     this.#best = state.best;
-    // The validation of this iteration belongs to the earlier session, but for that before the first step.
+    // The validation of this iteration was in the earlier session, except for the one before the first step.
     this.#validated = state.iteration > 0 ? state.iteration : -1;
   }
 
-  /** Frees what it made; the model that it trains stays. */
+  /** Frees what the trainer allocated; the model is kept. */
   destroy(): void {
-    this.parts.stack.dispose();
+    this.components.stack.dispose();
   }
-  /** As `destroy`, for blocks that hold it by `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

@@ -1,6 +1,6 @@
 /**
- * Keeps the weights of the best validations on the device. The device decides which are the best; the host learns it many
- * steps later.
+ * Keeps the weights of the best validations on the device. The device decides which are the best; the host reads the result
+ * many steps later.
  */
 
 import compareText from "../../kernels/adam/best_compare.wgsl" with { type: "text" };
@@ -21,10 +21,10 @@ import type { MetricSummary, ResultRing } from "./training_results.ts";
 const compareKernel = parseKernel("best_compare", compareText);
 const keepKernel = parseKernel("keep_best", keepText);
 
-/** At most. Where there are more vectors, an invocation takes several. */
+/** Most invocations; with more vectors, an invocation takes several. */
 const KEEP_INVOCATIONS = 2 ** 16;
 
-/** A copy of every network's weights. */
+/** Copies of every network's weights. */
 type Copies = ReadonlyMap<TrainedNetwork, View>;
 
 /** A validation has no batch of its own. */
@@ -36,14 +36,14 @@ export class BestKeeper {
     private readonly networks: readonly TrainedNetwork[],
     private readonly ring: ResultRing,
     private readonly headers: StepHeaders<typeof nothing["sizes"]>,
-    /** Compares the sums of a validation with the best, and copies all weights where they are better. */
+    /** Compares the sums of a validation with the best, and copies all weights if they are better. */
     readonly program: Program,
     private readonly record: View,
     private readonly snapshots: Readonly<Record<Criterion, Copies>>,
     private readonly arena: Arena,
   ) {}
 
-  /** @param shards where in the ring the sums of a validation's shards stand. @param summary what they are sums of */
+  /** @param shards ring slots of the sums of a validation's shards. @param summary meaning of the sums */
   static async create(
     networks: readonly TrainedNetwork[],
     gpu: Gpu,
@@ -52,7 +52,7 @@ export class BestKeeper {
     summary: Pick<MetricSummary<never>, "vectors" | "bestBy">,
   ): Promise<BestKeeper> {
     const arena = new Arena(gpu, "best snapshots");
-    const headers = new StepHeaders(arena, noBatch, ring.places);
+    const headers = new StepHeaders(arena, noBatch, ring.steps);
     const record = arena.allocate("record", 48);
     const copies = (criterion: Criterion): Copies =>
       new Map(networks.map((network) => {
@@ -70,12 +70,12 @@ export class BestKeeper {
     return keeper;
   }
 
-  /** Appends what follows the shards of validation number n, after `iteration` steps. */
+  /** Encodes the comparison that follows the shards of validation number n, after `iteration` steps. */
   encode(commands: CommandRecorder, n: number, iteration: number): void {
-    const place = n % this.ring.places;
-    this.headers.put(place, nothing, { slot: this.ring.ofValidation(n), learningRate: 0, iteration });
-    this.headers.upload(place, 1);
-    this.program.encode(commands, nothing.sizes, this.headers.offset(place));
+    const slot = n % this.ring.steps;
+    this.headers.put(slot, nothing, { slot: this.ring.validationSlot(n), learningRate: 0, iteration });
+    this.headers.upload(slot, 1);
+    this.program.encode(commands, nothing.sizes, this.headers.offset(slot));
   }
 
   /** Reads the weights that were best by a criterion. */
@@ -83,7 +83,7 @@ export class BestKeeper {
     return readJoined(this.networks, (network) => this.snapshots[criterion].get(network)?.buffer);
   }
 
-  /** Puts back what an earlier session had reached. */
+  /** Restores the records and weights of an earlier session. */
   restore(best: BestRecords, weights: Partial<Record<Criterion, Weights>>): void {
     const { gpu } = this.arena;
     const values = Float32Array.from(criteria, (criterion) => best[criterion].value);
@@ -102,7 +102,7 @@ export class BestKeeper {
   }
 }
 
-/** Slots of the ring. */
+/** Ring slots of a validation's shards. */
 interface Shards {
   readonly firstSlot: number;
   readonly shards: number;
@@ -124,7 +124,7 @@ function compare(
   };
 }
 
-/** @param limit bytes that a kernel sees at once. */
+/** @param limit bytes that a kernel can bind. */
 function keep(
   network: TrainedNetwork,
   best: View,

@@ -1,30 +1,29 @@
-/** Which validations were the best, as the host knows it. */
+/** The best validations, as the host records them. */
 
 import * as v from "../schema.ts";
 
-/** What a snapshot is the best by: least loss, most prec@1, most prec@2 on the validation users. */
+/** Criterion of the best snapshot: least loss, largest prec@1, largest prec@2 on the validation users. */
 export type Criterion = "loss" | "prec1" | "prec2";
 /** All criteria, in the order of the device's record. */
 export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly Criterion[];
 
-/** The best value so far (a sum over the validation events, in f32 as the device compares it) and when it was reached. */
+/** Best value so far (a sum over the validation events, in f32 as the device compares it), and its iteration. */
 export interface BestRecord {
   /** Infinite before the first validation. */
   readonly value: number;
-  /** The weights were those after so many steps. */
+  /** Steps after which the weights were the best. */
   readonly iteration: number;
 }
-/** When a training validates, and when it ends early. */
+/** Schedule of validations and early stopping. */
 export interface ValidationSchedule {
-  /** Iterations from one validation to the next. */
   readonly validateEvery: number;
-  /** Stop when this figure has not improved for `patience` iterations; null: never. */
+  /** Stop when this metric has not improved for `patience` iterations; null: never. */
   readonly earlyStopping: Criterion | null;
   readonly patience: number;
 }
 
 /** Returns the iteration at which early stopping ends a training unless a validation up to it is better. */
-export function earlyEnd(
+export function computeEarlyEnd(
   { earlyStopping, patience, validateEvery }: ValidationSchedule,
   best: BestRecords,
 ): number {
@@ -32,7 +31,6 @@ export function earlyEnd(
   return Math.ceil((best[earlyStopping].iteration + patience) / validateEvery) * validateEvery;
 }
 
-/** The best value by each criterion. */
 export type BestRecords = Readonly<Record<Criterion, BestRecord>>;
 
 export const noBest: BestRecords = {
@@ -42,7 +40,8 @@ export const noBest: BestRecords = {
 };
 
 /**
- * The same comparison as `best_compare.wgsl`: the first of equals stays, a loss that is not finite is never the best.
+ * Returns the updated records by the same comparison as `best_compare.wgsl`: of equals the first stays, and a non-finite loss
+ * is never the best.
  * @param sums of a loss, prec@1, prec@2
  */
 export function improveRecords(best: BestRecords, sums: ArrayLike<number>, iteration: number): BestRecords {
@@ -57,7 +56,7 @@ export function improveRecords(best: BestRecords, sums: ArrayLike<number>, itera
   };
 }
 
-// JSON has no infinities: null stands for "none yet".
+// JSON has no infinities: null means that there is none yet.
 const record = v.object({ value: v.nullable(v.finiteNumber()), iteration: v.wholeNumber() });
 const schema = v.pipe(
   v.string(),
@@ -69,7 +68,7 @@ export function formatBestRecords(best: BestRecords): string {
   return JSON.stringify(best);
 }
 
-/** @returns undefined for a text that is none of {@link formatBestRecords}. */
+/** @returns undefined for a text that {@link formatBestRecords} did not write. */
 export function parseBestRecords(text: string | undefined): BestRecords | undefined {
   const { success, output } = v.safeParse(schema, text);
   if (!success) return undefined;

@@ -1,4 +1,4 @@
-/** Steps on batches of clicks: users are drawn, put into the plan, and laid out before a stage's programs run on them. */
+/** Steps on batches of clicks: users are drawn, put into the plan, and laid out; then the programs of a stage run on them. */
 
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import {
@@ -19,46 +19,46 @@ import type { DistributedContext } from "./distributed_context.ts";
 import type { SharedStep, Steps, StepSums } from "./steps.ts";
 import type { TrainingLog } from "./training_log.ts";
 
-/** How a step moves the weights. */
+/** Settings by which a step updates the weights. */
 export type UpdateSettings = Pick<StepSettings, "learningRate" | "decay">;
 
-/** What a stage makes of a batch. */
+/** Programs of a stage. */
 export interface ClickPrograms {
   /** Lays out batches, a slice each. */
   readonly layout: Program<ClickSizes>;
-  /** How iteration t moves the weights: one for each header of its place. */
-  moves(t: number): readonly UpdateSettings[];
-  /** An iteration; each phase goes through all parts of the batch. */
+  /** Returns the settings of iteration t, one per header. */
+  settings(t: number): readonly UpdateSettings[];
+  /** Phases of an iteration; each one goes through all micro-batches. */
   readonly phases: readonly TrainingPhase[];
 }
 
-/** What an iteration does to one network. */
+/** Phase of an iteration, which updates one network. */
 export interface TrainingPhase extends WeightUpdate {
-  /** Of its place: says how the weights move. */
+  /** Index of the header with the settings. */
   readonly header: number;
-  /** Forward, and the gradients of a part that has just been laid out. */
+  /** Forward pass and gradients of a micro-batch after its layout. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** The same of the only part, which stands as the phase before has left it. */
-  readonly again: readonly Program<ClickSizes>[];
+  /** Programs that replace `gradients` for a batch of one micro-batch after an earlier phase: the rest is still valid. */
+  readonly recompute: readonly Program<ClickSizes>[];
 }
 
-/** Where the batches come from, and where they go. */
+/** Source of the batches, and the plan for them. */
 export interface ClickBatches {
   readonly training: TrainingLog;
   readonly plan: BatchPlan;
-  /** How batches are cut that are too large. */
+  /** Limits by which large batches are split. */
   readonly cut: MicroBatchPlan;
   readonly trainUsers: Uint32Array;
-  /** `batchSize`: users that an iteration draws. */
+  /** `batchSize`: users per iteration. */
   readonly schedule: { readonly seed: number; readonly batchSize: number };
-  /** Of a training that several processes share. */
-  readonly together?: DistributedContext;
+  /** Set for distributed training. */
+  readonly distributed?: DistributedContext;
 }
 
-/** A batch in the plan, in one part as a rule: they stand in places that follow one another. */
+/** Batch in the plan; its micro-batches are in consecutive plan slots. */
 export interface PlannedStep {
   readonly counted: number;
-  readonly parts: number;
+  readonly microBatches: number;
   readonly batches: readonly BatchSlot[];
 }
 
@@ -69,23 +69,23 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return this.batches.plan.slices;
   }
 
-  /** @returns train users, all of them different */
+  /** Returns distinct train users. */
   draw(t: number): Uint32Array {
     const { trainUsers, schedule } = this.batches;
     const random = createRandomStream(schedule.seed, "batch", t);
-    const places = random.sampleWithoutReplacement(trainUsers.length, schedule.batchSize);
-    return places.map((place) => trainUsers[place] ?? 0);
+    const indices = random.sampleWithoutReplacement(trainUsers.length, schedule.batchSize);
+    return indices.map((index) => trainUsers[index] ?? 0);
   }
 
-  /** @throws UserError for a user that the log does not have or that comes twice, or users without events to predict. */
+  /** @throws UserError for an unknown or repeated user, or users without events to predict. */
   put(after: number, most: number, own?: ArrayLike<number>): PlannedStep[] {
     const { training, plan, cut } = this.batches;
-    // All that can be refused comes first, so that a refused batch leaves nothing half done.
+    // All checks come first, so that a rejected batch changes nothing.
     const counts: (number | undefined)[] = [];
     const taken = training.take(most, (k) => {
       const users = own ?? this.draw(after + 1 + k);
-      if (!this.batches.together) return users;
-      const share = this.batches.together.how.shareOfBatch(training.source, users, this.batches.together);
+      if (!this.batches.distributed) return users;
+      const share = this.batches.distributed.collectives.shareOfBatch(training.source, users, this.batches.distributed);
       counts[k] = share.counted;
       return share.users;
     });
@@ -95,56 +95,52 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return placed;
   }
 
-  /** Sets the places of iteration t. @param counted what means are taken over, if not the users' own events */
+  /** Fills the plan slots of iteration t. @param counted events in the means, if not the users' own */
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
-    const { plan, cut, schedule, together } = this.batches;
+    const { plan, cut, schedule, distributed } = this.batches;
     const first = t * cut.parts % plan.places;
-    const parts = cut.parts > 1 ? splitMicroBatches(log, users, cut.limit) : [users];
-    const of = counted ?? (parts.length > 1 ? countScoredEvents(log, users) : undefined);
-    const before = (together?.ranks.rank ?? 0) * cut.parts;
-    const batches = parts.map((own, part) => {
-      const common = {
-        slot: first + part,
-        iteration: t,
-        noise: computeStepNoise(schedule.seed, t, before + part),
-      };
+    const userLists = cut.parts > 1 ? splitMicroBatches(log, users, cut.limit) : [users];
+    const meanOver = counted ?? (userLists.length > 1 ? countScoredEvents(log, users) : undefined);
+    const before = (distributed?.ranks.rank ?? 0) * cut.parts;
+    const batches = userLists.map((own, k) => {
+      const common = { slot: first + k, iteration: t, noise: computeStepNoise(schedule.seed, t, before + k) };
       return plan.put(
-        first + part,
+        first + k,
         own,
-        this.programs.moves(t).map((move) => ({ ...common, ...move })),
+        this.programs.settings(t).map((own) => ({ ...common, ...own })),
         log,
-        of,
+        meanOver,
       );
     });
-    return { counted: batches[0]?.counted ?? NaN, parts: batches.length, batches };
+    return { counted: batches[0]?.counted ?? NaN, microBatches: batches.length, batches };
   }
 
-  encodeLayout(commands: CommandRecorder, steps: readonly PlannedStep[], place: number): void {
+  encodeLayout(commands: CommandRecorder, steps: readonly PlannedStep[], slot: number): void {
     const { plan, cut } = this.batches;
-    const batches = steps.flatMap((step) => (step.parts === 1 ? step.batches : []));
+    const batches = steps.flatMap((step) => (step.microBatches === 1 ? step.batches : []));
     if (batches.length === 0) return;
     const slices = { index: 0, count: batches.length };
-    this.programs.layout.encode(commands, maxSizes(batches), plan.offset(place * cut.parts), slices);
+    this.programs.layout.encode(commands, maxSizes(batches), plan.offset(slot * cut.parts), slices);
   }
 
-  /** The programs of an iteration on a batch of one part that is laid out, in order. @returns each with the header of its place */
-  get programsOfOne(): { readonly program: Program<ClickSizes>; readonly header: number }[] {
-    return this.programs.phases.flatMap(({ header, gradients, again, sum }, phase) => {
-      const programs = [...phase > 0 ? again : gradients, ...sum ? [sum.update] : []];
+  /** Programs of an iteration on a batch of one micro-batch after its layout, in order, each with the index of its header. */
+  get wholeBatchPrograms(): { readonly program: Program<ClickSizes>; readonly header: number }[] {
+    return this.programs.phases.flatMap(({ header, gradients, recompute, sum }, phase) => {
+      const programs = [...phase > 0 ? recompute : gradients, ...sum ? [sum.update] : []];
       return programs.map((program) => ({ program, header }));
     });
   }
 
-  encode(commands: CommandRecorder, { batches }: PlannedStep, place: number, index: number): void {
+  encode(commands: CommandRecorder, { batches }: PlannedStep, slot: number, index: number): void {
     const { plan, cut } = this.batches;
-    const first = place * cut.parts;
+    const first = slot * cut.parts;
     const isWhole = batches.length === 1;
     const slice = isWhole ? { index, count: 1 } : onlySlice;
-    for (const [phase, { header, gradients, again, sum }] of this.programs.phases.entries()) {
+    for (const [phase, { header, gradients, recompute, sum }] of this.programs.phases.entries()) {
       batches.forEach((part, k) => {
         const offset = plan.offset(first + k, header);
         if (!isWhole) this.programs.layout.encode(commands, part, plan.offset(first + k));
-        for (const program of isWhole && phase > 0 ? again : gradients) {
+        for (const program of isWhole && phase > 0 ? recompute : gradients) {
           program.encode(commands, part, offset, slice);
         }
         sum?.encode(commands, part, offset, { first: k === 0, last: k === batches.length - 1 }, slice);
@@ -152,15 +148,15 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     }
   }
 
-  /** Step t with other ranks: see {@link import("./distributed_context.ts").stepShared}. */
+  /** Runs step t with other ranks: see {@link import("./distributed_context.ts").stepShared}. */
   stepShared(...step: SharedStep): Promise<StepSums> {
-    const { together } = this.batches;
-    if (!together) throw new Error("expected a training that ranks share");
-    return together.how.stepShared(this, ...step);
+    const { distributed } = this.batches;
+    if (!distributed) throw new Error("expected a training that ranks share");
+    return distributed.collectives.stepShared(this, ...step);
   }
 }
 
-/** What rules item dropout in iteration t; parts of a batch have noise of their own. */
-export function computeStepNoise(seed: number, t: number, part = 0): number {
-  return createRandomStream(seed, "noise", t, ...(part > 0 ? [part] : [])).integer(2 ** 32);
+/** Returns the seed of item dropout in iteration t; each micro-batch has its own. */
+export function computeStepNoise(seed: number, t: number, microBatch = 0): number {
+  return createRandomStream(seed, "noise", t, ...(microBatch > 0 ? [microBatch] : [])).integer(2 ** 32);
 }

@@ -1,4 +1,4 @@
-/** What all stages that train on clicks have in common: the log on the device, the plan, the ring, the validation. */
+/** Set-up of all stages that train on clicks: the log on the device, the plan, the ring, the validation. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { DeviceLog, LogWithCounts } from "../batch/device_log.ts";
@@ -21,145 +21,145 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
-/** Steps that the ring holds at most, and as many validations; fewer for batches of very many users. */
-const MOST_PLACES = 256;
-/** Users in all places of the plan, at 16 bytes. */
+/** Most steps in the ring, and as many validations; fewer for batches of very many users. */
+const MOST_STEPS = 256;
+/** Users in all slots of the plan, at 16 bytes. */
 const PLAN_USERS = 2 ** 20;
 
-/** How a stage draws its batches and validates; part of its config. */
+/** Schedule of a stage's batches and validations; part of its config. */
 export interface ClickSchedule extends ValidationSchedule {
-  /** Rules everything random. */
+  /** Seed of everything random. */
   readonly seed: number;
-  /** Users a batch. */
+  /** Users per batch. */
   readonly batchSize: number;
 }
 
 /** Users to evaluate a stage's networks on. */
 export interface EvaluationUserSet<F extends ChoiceMetrics> {
   readonly log: ClickLog | LogSource;
-  /** Where the whole log stands; undefined to read each shard when it is evaluated. */
+  /** Device log with the whole log; if undefined, each shard is read when it is evaluated. */
   readonly deviceLog: DeviceLog | undefined;
   readonly users: ArrayLike<number>;
-  /** 0 for as few as fit. */
+  /** Number of shards, 0 for as few as fit. */
   readonly shards: number;
   readonly makeRing?: EvaluationOptions<F>["makeRing"];
 }
 
-/** What a stage brings. */
+/** Definition of a stage. */
 export interface ClickStage<F extends ChoiceMetrics> {
-  /** In messages about memory. */
+  /** For messages about memory. */
   readonly name: string;
   readonly gpu: Gpu;
-  /** Over the items of the model: see {@link import("./training_log.ts").trainingSource}. */
+  /** Source over the items of the model: see {@link import("./training_log.ts").openTrainingSource}. */
   readonly source: LogSource;
   readonly schedule: ClickSchedule;
-  /** Rows of a part at most: a batch with more is cut. */
+  /** Most rows per micro-batch: larger batches are split. */
   readonly microBatchRows: number;
-  /** The option that sets the batch size. */
+  /** Option that sets the batch size, for messages. */
   readonly batchOption: string;
-  /** The options that set its learning rates. */
+  /** Options that set the learning rates, for messages. */
   readonly rates: string;
-  /** Headers of a step: its programs that work on one batch may differ in how they move the weights. */
+  /** Headers per step, one for each update with settings of its own. */
   readonly headers: number;
-  /** Of a log on disk: batches that are read at once. */
+  /** Batches that are read at once, for a log on disk. */
   readonly windowBatches?: number;
-  /** Of a training that several processes share: a batch is of all of them. */
-  readonly together?: DistributedContext;
-  /** Undefined for a trainer that is only stepped by hand. `users`: at most so many; null for all. */
+  /** Set for distributed training: each process takes its share of a batch. */
+  readonly distributed?: DistributedContext;
+  /** Undefined for a trainer that is only stepped by hand. `users`: most validation users; null for all. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
-  /** Of models with counts. */
+  /** Set for models with counts. */
   readonly counted: LogWithCounts | undefined;
   readonly summary: MetricSummary<F>;
-  /** An evaluation of its networks as they stand. */
+  /** Creates an evaluation of the stage's networks. */
   evaluate(on: EvaluationUserSet<F>): Promise<NetworkEvaluation<F>>;
 }
 
 interface ClickValidation<F extends ChoiceMetrics> {
   readonly counted: number;
-  /** Of this rank's share of the users. */
+  /** Evaluation of this rank's share of the users. */
   readonly evaluation: NetworkEvaluation<F>;
   readonly keeper: BestKeeper;
-  /** Makes one of all the users, where they are shared out. */
+  /** Creates an evaluation on all users, if each rank has a share. */
   readonly whole: (() => Promise<NetworkEvaluation<F>>) | undefined;
 }
 
-/** A stage with all that it needs but its programs, which are recorded over the plan, the log and the ring. */
+/** Stage with everything but its programs, which are recorded over the plan, the log and the ring. */
 export interface ClickStageContext<F extends ChoiceMetrics>
   extends ClickBatches, Omit<TrainerComponents<never, F>, "steps" | "validation" | "stack"> {
   readonly validation: ClickValidation<F> | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
-  /** Makes what computes batches or parts of them. @throws as {@link fitMicroBatches}. */
+  /** Records programs for batches or micro-batches. @throws as {@link fitMicroBatches}. */
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 
-/** @param stack takes what is made. @throws UserError for fewer train users than a batch takes, or sizes beyond the adapter. */
+/** @param stack takes the resources. @throws UserError for fewer train users than the batch size, or sizes beyond the adapter. */
 export async function setUpClicks<F extends ChoiceMetrics>(
   stage: ClickStage<F>,
   stack: DisposableStack,
 ): Promise<ClickStageContext<F>> {
-  const { gpu, source, schedule: { seed, batchSize }, networks, summary, microBatchRows, together } = stage;
+  const { gpu, source, schedule: { seed, batchSize }, networks, summary, microBatchRows, distributed } = stage;
   const trainUsers = listUsers(source, "train");
   checkBatchSize(batchSize, trainUsers, stage.batchOption);
   const arena = stack.use(new Arena(gpu, stage.name));
-  // Any user may be stepped on by hand, so all of them count.
-  const { ranks, how } = together ?? {};
-  if (ranks) how?.expectShares(ranks, batchSize, `users in a batch (${stage.batchOption})`);
-  const whole = computeBatchCapacity(source, "all", Math.ceil(batchSize / (ranks?.size ?? 1)));
+  // Any user may be stepped on by hand, so the capacity covers all of them.
+  const { ranks, collectives } = distributed ?? {};
+  if (ranks) collectives?.expectShares(ranks, batchSize, `users in a batch (${stage.batchOption})`);
+  const full = computeBatchCapacity(source, "all", Math.ceil(batchSize / (ranks?.size ?? 1)));
   const single = computeBatchCapacity(source, "all", 1);
-  const cut = planMicroBatches(whole, single, microBatchRows);
+  const cut = planMicroBatches(full, single, microBatchRows);
   const { capacity, parts } = cut;
   const training = stack.use(
-    new TrainingLog(gpu, source, whole, stage.batchOption, stage.windowBatches, stage.counted),
+    new TrainingLog(gpu, source, full, stage.batchOption, stage.windowBatches, stage.counted),
   );
-  const places = placesFor(batchSize, parts);
-  // Parts of one batch are laid out one by one, as each is added to what came before.
+  const steps = chooseRingSteps(batchSize, parts);
+  // Micro-batches of one batch are laid out one by one, because each is added to the sum of those before.
   const slices = parts > 1 ? 1 : BatchIndexBuffers.countSlices(training.deviceLog, capacity, stage.headers);
-  const plan = stack.use(new BatchPlan(gpu, training.log, capacity, places * parts, stage.headers, slices));
+  const plan = stack.use(new BatchPlan(gpu, training.log, capacity, steps * parts, stage.headers, slices));
   const record = <T>(make: () => Promise<T>) => fitMicroBatches(cut, single, make);
   const common = { ...stage, training, plan, cut, trainUsers, record };
   if (!stage.validation) {
-    const ring = new ResultRing(arena, places, summary.vectors, 0, parts);
+    const ring = new ResultRing(arena, steps, summary.vectors, 0, parts);
     return { ...common, ring, validation: undefined };
   }
   const { shards, users: most } = stage.validation;
   const validating = openValidationLog(gpu, training, { seed, most }, (log) => stack.use(log));
   let ring: ResultRing | undefined;
   const makeRing = (shards: number) => {
-    ring = new ResultRing(arena, places, summary.vectors, shards, parts);
+    ring = new ResultRing(arena, steps, summary.vectors, shards, parts);
     return { view: ring.view, firstSlot: ring.firstShard };
   };
   const present = validating.users.filter((user) => countScoredEvents(validating.log, [user]) > 0);
-  if (ranks) how?.expectShares(ranks, present.length, "validation users with pages");
-  const users = ranks && how ? how.shareOf(ranks, present) : validating.users;
+  if (ranks) collectives?.expectShares(ranks, present.length, "validation users with pages");
+  const users = ranks && collectives ? collectives.selectRankShare(ranks, present) : validating.users;
   const evaluation = stack.use(await stage.evaluate({ ...validating, users, shards, makeRing }));
   if (!ring) throw new Error("the validation has made no ring");
   const keeper = stack.use(await BestKeeper.create(networks, gpu, ring, evaluation, summary));
   const counted = ranks ? countScoredEvents(validating.log, present) : evaluation.counted;
-  const wholeOf = ranks && (() => stage.evaluate({ ...validating, shards }));
-  return { ...common, ring, validation: { counted, evaluation, keeper, whole: wholeOf } };
+  const whole = ranks && (() => stage.evaluate({ ...validating, shards }));
+  return { ...common, ring, validation: { counted, evaluation, keeper, whole } };
 }
 
 /**
- * How a step's gradients come together before Adam, as its programs are recorded.
- * @throws UserError for a share of a batch that is computed in parts: their gradients would come together twice.
+ * Returns how the gradients of a step are combined before Adam.
+ * @throws UserError for micro-batches in synchronous distributed training: their gradients would be summed twice.
  */
-export function chooseGradientExchange({ cut: { parts }, together }: Pick<ClickBatches, "cut" | "together">) {
-  const joint = together?.syncEvery === 1 ? together : undefined;
-  joint?.how.expectWhole(parts);
-  const shared: GradientExchangeFactory | undefined = joint &&
-    ((...of) => joint.how.SharedGradient.create(...of, joint.ranks.size));
-  return { inParts: parts > 1, shared };
+export function chooseGradientExchange({ cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">) {
+  const synchronous = distributed?.syncEvery === 1 ? distributed : undefined;
+  synchronous?.collectives.expectWhole(parts);
+  const shared: GradientExchangeFactory | undefined = synchronous &&
+    ((...of) => synchronous.collectives.SharedGradient.create(...of, synchronous.ranks.size));
+  return { accumulates: parts > 1, shared };
 }
 
-/** How many steps a ring holds: each part of a batch has a place of its own in the plan. */
-function placesFor(batchSize: number, parts: number): number {
-  const inPlan = Math.min(MOST_PLACES, Math.floor(PLAN_USERS / (batchSize + 1)));
+/** Returns the steps that a ring holds: each micro-batch has a slot in the plan. */
+function chooseRingSteps(batchSize: number, parts: number): number {
+  const inPlan = Math.min(MOST_STEPS, Math.floor(PLAN_USERS / (batchSize + 1)));
   return Math.max(4, Math.floor(inPlan / parts));
 }
 
-/** @throws UserError when there are fewer train users than a batch takes. */
+/** @throws UserError if there are fewer train users than the batch size. */
 export function checkBatchSize(batchSize: number, trainUsers: Uint32Array, option: string): void {
   if (batchSize <= trainUsers.length) return;
   throw new UserError(
@@ -168,7 +168,7 @@ export function checkBatchSize(batchSize: number, trainUsers: Uint32Array, optio
   );
 }
 
-/** Trains on users of a click log. A batch is given as the users' numbers, all different. */
+/** Trains on users of a click log. A batch is a list of distinct user numbers. */
 export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLike<number>, F> {
   readonly #clicks: ClickStageContext<F>;
   readonly #steps: ClickSteps;
@@ -181,50 +181,35 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     this.#steps = steps;
   }
 
-  /**
-   * Users of the steps in flight.
-   * @internal
-   */
+  /** Users of the steps in flight. @internal */
   get plan(): BatchPlan {
     return this.#clicks.plan;
   }
-  /** Parts that its largest batch is computed in: 1 where it fits the device as a whole. */
-  get batchParts(): number {
+  /** Micro-batches of the largest batch: 1 if it fits the device as a whole. */
+  get microBatches(): number {
     return this.#clicks.cut.parts;
   }
-  /**
-   * Where the log stands: the whole log, or the users of the next steps of a log on disk.
-   * @internal
-   */
+  /** The whole log, or for a log on disk the users of the next steps. @internal */
   get deviceLog(): DeviceLog {
     return this.#clicks.training.deviceLog;
   }
 
-  /**
-   * The programs of an iteration on a batch of one part that is laid out, in order, each with the header of its place.
-   * @internal
-   */
-  get stepPrograms(): ClickSteps["programsOfOne"] {
-    return this.#steps.programsOfOne;
+  /** Programs of an iteration on a batch of one micro-batch, in order, each with the index of its header. @internal */
+  get stepPrograms(): ClickSteps["wholeBatchPrograms"] {
+    return this.#steps.wholeBatchPrograms;
   }
 
-  /** The train users of iteration t. */
+  /** Returns the train users of iteration t. */
   drawBatch(t: number): Uint32Array {
     return this.#steps.draw(t);
   }
 
-  /**
-   * Takes these batches instead of those that it draws, as what is compared with other programs must.
-   * @internal
-   */
-  takeBatches(batchOf: (t: number) => Uint32Array): void {
-    this.#steps.draw = batchOf;
+  /** Replaces the drawn batches, for comparisons with other programs. @internal */
+  takeBatches(drawBatch: (t: number) => Uint32Array): void {
+    this.#steps.draw = drawBatch;
   }
 
-  /**
-   * Of the networks as they stand, on the users whom it validates on; undefined for a trainer that does not.
-   * @internal
-   */
+  /** Calls `use` with the evaluation on all validation users; undefined for a trainer that does not validate. @internal */
   async withValidation<T>(use: (evaluation: NetworkEvaluation<F> | undefined) => Promise<T>): Promise<T> {
     const { evaluation, whole } = this.#clicks.validation ?? {};
     const own = await whole?.();
@@ -236,7 +221,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
   }
 
   /**
-   * Of the networks as they stand, on any users of the log. The caller frees it.
+   * Creates an evaluation of the networks on any users of the log. The caller frees it.
    * @param shards 0 for as few as fit. @throws UserError without users with events to predict.
    */
   evaluation(users: ArrayLike<number>, shards: number): Promise<NetworkEvaluation<F>> {

@@ -1,4 +1,4 @@
-/** What ranks do between steps: begin at one place, validate by shares, become one again, and compare their weights. */
+/** Distributed training: ranks start from the same state, share validations, average or exchange gradients, and compare weights. */
 
 import { CommandRecorder } from "../gpu/commands.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -16,10 +16,10 @@ import { expectShares, type ProcessGroup, selectRankShare, shareGradient, write 
 import type { ResultRing } from "./training_results.ts";
 import type { TrainerState } from "./trainer_state.ts";
 
-/** Steps from one comparison of the weights to the next. */
+/** Iterations between comparisons of the weights. */
 const CHECK_EVERY = 100;
 
-/** Puts the mean over the ranks in the place of weights and Adam's moments. Nothing may be in flight. */
+/** Replaces weights and Adam's moments by their means over the ranks. Nothing may be in flight. */
 export async function averageOverRanks(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -33,7 +33,7 @@ export async function averageOverRanks(
   }
 }
 
-/** Evaluates each rank's share of the validation users, and keeps the weights where the sums of all are the best. */
+/** Evaluates each rank's share of the validation users, and keeps the weights if the sums over all ranks are the best. */
 export async function validateShared(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -54,26 +54,26 @@ export async function validateShared(
   return sums;
 }
 
-/** A state as rank 0 has it, but for the best snapshots, which rank 0 alone saves. @param own with the same tensors */
+/** Returns the state of rank 0, except for the best snapshots, which only rank 0 saves. @param own with the same tensors */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
-  const standing = criteria.map((criterion) => own.best[criterion]);
-  const numbers = [own.iteration, ...standing.flatMap(({ value, iteration }) => [value, iteration])];
+  const records = criteria.map((criterion) => own.best[criterion]);
+  const numbers = [own.iteration, ...records.flatMap(({ value, iteration }) => [value, iteration])];
   const words = new Uint32Array(Float64Array.from(numbers).buffer);
   const [first = words] = await ranks.gather(words, true);
-  const [iteration = 0, ...records] = new Float64Array(first.buffer);
-  const of = (k: number) => ({ value: records[2 * k] ?? NaN, iteration: records[2 * k + 1] ?? NaN });
-  const best = { loss: of(0), prec1: of(1), prec2: of(2) };
-  for (const values of [own.weights, own.m, own.v]) {
-    // All but the first add zeros.
-    for (const [name, own] of values) {
-      values.set(name, await ranks.sum(isFirst ? own : new Float32Array(own.length), true));
+  const [iteration = 0, ...values] = new Float64Array(first.buffer);
+  const getRecord = (k: number) => ({ value: values[2 * k] ?? NaN, iteration: values[2 * k + 1] ?? NaN });
+  const best = { loss: getRecord(0), prec1: getRecord(1), prec2: getRecord(2) };
+  for (const tensors of [own.weights, own.m, own.v]) {
+    // All other ranks add zeros.
+    for (const [name, own] of tensors) {
+      tensors.set(name, await ranks.sum(isFirst ? own : new Float32Array(own.length), true));
     }
   }
   return { ...own, iteration, best };
 }
 
-/** @throws UserError where a rank's weights are not those of rank 0 to the bit, at certain iterations. */
+/** Compares weights at certain iterations. @throws UserError if a rank's weights differ from those of rank 0 in any bit. */
 export async function expectEqualWeights(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -88,11 +88,11 @@ export async function expectEqualWeights(
   const found = `those of rank ${odd} have the checksum ${sums[odd]}, those of rank 0 ${sums[0]}`;
   throw new UserError(
     `Expected the same weights on all ranks after iteration ${iteration}, but ${found}: their machines compute differently. ` +
-      "Use machines of one kind, with one driver. What was saved before is whole.",
+      "Use machines of one kind, with one driver. Snapshots saved before are valid.",
   );
 }
 
-/** FNV-1a, by words. */
+/** Returns the FNV-1a hash by words. */
 function computeChecksum(parts: readonly Uint32Array[]): number {
   let sum = 0x811c9dc5;
   for (const words of parts) {
@@ -101,7 +101,7 @@ function computeChecksum(parts: readonly Uint32Array[]): number {
   return sum >>> 0;
 }
 
-/** This rank's users of a joined batch, and what the means are taken over in its step. */
+/** Returns this rank's users of a joint batch, and the number of events in the means of its step. */
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,
@@ -110,22 +110,22 @@ function shareOfBatch(
   const present = Uint32Array.from(joined).filter((user) => countEvents(source, user) > 0);
   expectShares(ranks, present.length, "users with pages in a batch");
   const users = selectRankShare(ranks, present);
-  const meant = syncEvery === 1 ? present : users;
-  const counted = meant.reduce((sum, user) => sum + countScored(source, user), 0);
-  // A share may be history alone, which has no gradient.
+  const counting = syncEvery === 1 ? present : users;
+  const counted = counting.reduce((sum, user) => sum + countScored(source, user), 0);
+  // A share may have context events alone, which have no gradient.
   return { users, counted: Math.max(1, counted) };
 }
 
-/** @throws UserError for a share of a batch that is computed in parts: their gradients would come together twice. */
+/** @throws UserError for a share of a batch in micro-batches: their gradients would be summed twice. */
 function expectWhole(parts: number): void {
   if (parts === 1) return;
   throw new UserError(
-    `Expected each rank's share of a batch to fit the adapter, and --micro-batch-rows, as a whole, got one in up to ${parts} parts. ` +
+    `Expected each rank's share of a batch to fit the adapter, and --micro-batch-rows, as a whole, got one in up to ${parts} micro-batches. ` +
       "Start more ranks, use a smaller batch, or --sync-every 2 or more.",
   );
 }
 
-/** Of {@link import("./click_steps.ts").ClickSteps}. */
+/** The part of {@link import("./click_steps.ts").ClickSteps} that is needed here. */
 interface SharedSteps {
   readonly batches: { readonly plan: BatchPlan };
   readonly programs: {
@@ -143,10 +143,11 @@ interface SharedSteps {
 }
 
 /**
- * Step t with other ranks. Of every network in turn: backward, the sum over the ranks, and the update.
- * @param ring where the step's sums are written. @param own numbers of this rank that travel along.
- * @param patient others may have much to do before.
- * @returns over all ranks: the sums of `own`, those of the step's loss, and what its means are taken over. @throws Error without a batch.
+ * Runs step t with other ranks: for each network the backward pass, the sum over the ranks, and the update.
+ * @param ring for the step's sums. @param own numbers of this rank to sum along. @param patient true if other ranks may be busy
+ * before.
+ * @returns over all ranks: the sums of `own`, those of the step's loss, and the number of events in its means. @throws Error
+ * without a batch.
  */
 async function stepShared(
   steps: SharedSteps,
@@ -156,67 +157,67 @@ async function stepShared(
   const { gpu } = plan;
   const [{ batches: [batch], counted } = { batches: [], counted: NaN }] = steps.put(t - 1, 1);
   if (!batch) throw new Error("a step without a batch");
-  const place = t % plan.places;
-  const slot = ring.slotsView(ring.ofStep(t), 1);
-  let given = Float32Array.from(own);
+  const slot = t % plan.places;
+  const ringSlot = ring.slotsView(ring.stepSlot(t), 1);
+  let result = Float32Array.from(own);
   for (const [k, { header, gradients, shared }] of phases.entries()) {
     const isLast = k === phases.length - 1;
     const { tables = [], dense = [] } = shared ?? {};
-    const offset = plan.offset(place, header);
+    const offset = plan.offset(slot, header);
     CommandRecorder.submit(gpu, `gradients of iteration ${t}`, (commands) => {
-      if (k === 0) layout.encode(commands, batch, plan.offset(place));
+      if (k === 0) layout.encode(commands, batch, plan.offset(slot));
       for (const program of gradients) program.encode(commands, batch, offset);
       shared?.sum.encode(commands, batch, offset);
     });
-    const views = [...(shared?.listRowViews(batch) ?? []), ...dense, ...(isLast ? [slot] : [])];
+    const views = [...(shared?.listRowViews(batch) ?? []), ...dense, ...(isLast ? [ringSlot] : [])];
     const words = await readViews(gpu, views);
     const sums = isLast ? words.pop() : undefined;
-    const beside = sums ? Float32Array.from([...own, ...new Float32Array(sums.buffer)]) : new Float32Array();
-    const sum = await shareGradient(gpu, ranks, { tables, dense }, words, beside, patient);
-    if (isLast) given = Float32Array.from(sum);
+    const extra = sums ? Float32Array.from([...own, ...new Float32Array(sums.buffer)]) : new Float32Array();
+    const sum = await shareGradient(gpu, ranks, { tables, dense }, words, extra, patient);
+    if (isLast) result = Float32Array.from(sum);
     if (!shared) continue;
     const update = new CommandRecorder(gpu, `update of iteration ${t}`);
     shared.update.encode(update, batch, offset);
     gpu.queue.submit([update.finish()]);
   }
-  return { beside: given.subarray(0, own.length), sums: given.subarray(own.length), counted };
+  return { extra: result.subarray(0, own.length), sums: result.subarray(own.length), counted };
 }
 
-/** Said apart from its values, as who publishes the library's types must not ask for them. */
-interface How {
-  readonly average: typeof averageOverRanks;
+/** A separate type, so that the library's published types do not depend on the functions. */
+interface Collectives {
+  readonly averageOverRanks: typeof averageOverRanks;
   readonly expectEqualWeights: typeof expectEqualWeights;
   readonly expectShares: typeof expectShares;
   readonly expectWhole: typeof expectWhole;
-  readonly firstState: typeof broadcastState;
+  readonly broadcastState: typeof broadcastState;
   readonly SharedGradient: typeof SharedGradient;
-  readonly shareOf: typeof selectRankShare;
+  readonly selectRankShare: typeof selectRankShare;
   readonly shareOfBatch: typeof shareOfBatch;
   readonly stepShared: typeof stepShared;
   readonly validateShared: typeof validateShared;
 }
 
-const how: How = {
-  average: averageOverRanks,
+const collectives: Collectives = {
+  averageOverRanks,
   expectEqualWeights,
   expectShares,
   expectWhole,
-  firstState: broadcastState,
+  broadcastState,
   SharedGradient,
-  shareOf: selectRankShare,
+  selectRankShare,
   shareOfBatch,
   stepShared,
   validateShared,
 };
 
-/** How a training uses ranks, and all that it does with them: what has one process, as a browser, loads nothing of it. */
+/** Ranks of a training and its collective operations, which a single process, as in a browser, does not load. */
 export interface DistributedContext {
   readonly ranks: ProcessGroup;
-  /** 1: gradients are summed in every step. More: ranks step alone, and after so many steps weights and moments become their mean. */
+  /** 1: gradients are summed in every step. More: ranks step alone, and after so many steps weights and moments are averaged. */
   readonly syncEvery: number;
-  readonly how: How;
+  readonly collectives: Collectives;
 }
 
 export function createDistributedContext(ranks: ProcessGroup, syncEvery: number): DistributedContext {
-  return { ranks, syncEvery, how };
+  return { ranks, syncEvery, collectives };
 }

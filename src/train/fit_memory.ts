@@ -1,6 +1,6 @@
 /**
- * How it is found out what the device has room for: batches of a training are cut into smaller parts, and users who are evaluated
- * into smaller shards, until they fit.
+ * Fits a training to the device's memory: batches are split into smaller micro-batches, and evaluated users into smaller
+ * shards, until they fit.
  */
 
 import { computeBatchCapacity, type MicroBatchPlan } from "../batch/plan.ts";
@@ -10,36 +10,37 @@ import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
 import { countRows, type LogSource } from "../data/log_source.ts";
 
-/** Rows of a part, of a batch that does not fit as a whole: 32 MiB for each hidden layer of 64. */
-const PART_ROWS = 2 ** 17;
+/** Most rows per micro-batch of a batch that does not fit as a whole: 32 MiB for each hidden layer of 64. */
+const MICRO_BATCH_ROWS = 2 ** 17;
 
-/** A part of a batch does not fit. */
-class PartTooLarge extends Error {
-  /** @param rows that would fit, as far as is known. */
+/** Thrown if a micro-batch does not fit. */
+class MicroBatchTooLarge extends Error {
+  /** @param rows estimate of the rows that would fit. */
   constructor(readonly rows: number) {
-    super(`a part of a batch may have ${rows} rows`);
+    super(`a micro-batch may have ${rows} rows`);
   }
 }
 
 /**
- * Makes a training whose batches fit the device.
- * @param most rows of a part; null for as many as fit. @param make the training, with parts of so many rows at most.
+ * Creates a training whose batches fit the device.
+ * @param most rows per micro-batch; null for as many as fit. @param make creates the training with at most `rows` per
+ * micro-batch.
  */
 export async function fitTraining<T>(most: number | null, make: (rows: number) => Promise<T>): Promise<T> {
   for (let rows = most ?? Infinity;;) {
     try {
       return await make(rows);
     } catch (error) {
-      if (!(error instanceof PartTooLarge)) throw error;
+      if (!(error instanceof MicroBatchTooLarge)) throw error;
       ({ rows } = error);
     }
   }
 }
 
 /**
- * What is made for the parts of a cut.
- * @param single the most that one user has.
- * @throws what {@link fitTraining} tries again with smaller parts. @throws UserError where one user is too large.
+ * Creates something sized for the micro-batches of a plan.
+ * @param single size of the largest user. @throws an error on which {@link fitTraining} tries smaller micro-batches. @throws
+ * UserError if one user is too large.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,
@@ -50,13 +51,13 @@ export async function fitMicroBatches<T>(
     return await make();
   } catch (error) {
     if (!(error instanceof LimitError)) throw error;
-    const rows = Math.floor(Math.min(PART_ROWS, error.share * capacity.rows));
-    if (capacity.rows > single.rows) throw new PartTooLarge(Math.max(1, rows));
+    const rows = Math.floor(Math.min(MICRO_BATCH_ROWS, error.share * capacity.rows));
+    if (capacity.rows > single.rows) throw new MicroBatchTooLarge(Math.max(1, rows));
     throw userTooLargeError(error, single);
   }
 }
 
-/** @param single what the largest user has. */
+/** @param single size of the largest user. */
 export function userTooLargeError({ share, message }: LimitError, { events, rows }: ClickSizes): UserError {
   return new UserError(
     `Expected users that fit the adapter one by one, but the largest has ${
@@ -69,13 +70,13 @@ export function userTooLargeError({ share, message }: LimitError, { events, rows
   );
 }
 
-/** A shard without an explicit count takes at most this many rows: 32 MiB for each hidden layer of 64. */
+/** Most rows per shard if their number is not set: 32 MiB for each hidden layer of 64. */
 const SHARD_ROWS = 2 ** 17;
 
 /**
- * Makes something of users that are cut into shards: again with smaller ones, until they fit.
- * @param shards 0 for as few as fit. @param make throws a LimitError for shards that do not.
- * @throws UserError where the number of shards is given, or one user does not fit.
+ * Creates something for users in shards, with smaller shards until they fit.
+ * @param shards 0 for as few as fit. @param make throws a LimitError for shards that do not fit.
+ * @throws UserError if the number of shards is set and too small, or one user does not fit.
  */
 export async function makeInShards<T>(
   source: LogSource,
@@ -91,16 +92,16 @@ export async function makeInShards<T>(
       return await make(splitIntoShards(source, users, rows));
     } catch (error) {
       if (!(error instanceof LimitError)) throw error;
-      rows = smallerShards(error, source, users, rows, shards);
+      rows = shrinkShards(error, source, users, rows, shards);
     }
   }
 }
 
 /**
- * Rows of a shard that fit, as far as is known.
- * @param rows that did not. @throws UserError where the number of shards is given, or one user does not fit.
+ * Returns an estimate of the rows per shard that fit.
+ * @param rows that did not. @throws UserError if the number of shards is set, or one user does not fit.
  */
-function smallerShards(
+function shrinkShards(
   error: LimitError,
   source: LogSource,
   users: Uint32Array,
@@ -118,7 +119,7 @@ function smallerShards(
   return Math.max(1, Math.floor(error.share * rows));
 }
 
-/** The users in their order, cut so that no shard has more than so many rows, but for a user with more. */
+/** Splits users in their order into shards of at most `most` rows, except for single users with more. */
 function splitIntoShards(source: LogSource, users: Uint32Array, most: number): Uint32Array[] {
   const out: number[][] = [];
   let rows = Infinity;

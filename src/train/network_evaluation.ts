@@ -1,4 +1,4 @@
-/** Evaluates networks on a fixed set of users, in shards that fit the device. */
+/** Evaluation of networks on a fixed set of users, in shards that fit the device. */
 
 import { DeviceLog, type LogWithCounts } from "../batch/device_log.ts";
 import { BatchPlan, type BatchSlot, computeBatchCapacity, maxSizes } from "../batch/plan.ts";
@@ -26,40 +26,40 @@ import { ModelProgram, type RecordableModel } from "../model/model_program.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceSummary, type MetricSummary } from "./training_results.ts";
 
-/** Figures over the events of some users. */
+/** Metrics over the events of some users. */
 export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
-  /** The same over events whose page has two items or more: pages of one are always ranked right. */
+  /** Metrics over events whose page has at least two items: a page of one item is always ranked correctly. */
   readonly longerPages: F;
   readonly events: number;
 };
 
-/** A program that evaluates the batch in a place of its plan. */
+/** Program that evaluates the batch in a slot of its plan. */
 export interface EvaluationProgram extends Disposable {
   readonly program: Program<ClickSizes>;
-  /** [events, 4 vectors] what each event adds to the sums */
+  /** [events, 4 vectors] summands of each event */
   readonly outcomes: Tensor;
-  /** [rows, 1] the reward's utilities */
+  /** [rows, 1] utilities of the reward */
   readonly utilities: Tensor;
 }
 
 export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly gpu: Gpu;
   readonly source: LogSource;
-  /** Where the whole log stands. If undefined, each shard is read from the source when it is evaluated. */
+  /** Device log with the whole log; if undefined, each shard is read from the source when it is evaluated. */
   readonly deviceLog?: DeviceLog;
-  /** They have at least one event that is not given. */
+  /** Users with at least one event to predict. */
   readonly users: ArrayLike<number>;
-  /** As few as fit, by default and for 0. */
+  /** Number of shards; as few as fit by default and for 0. */
   readonly shards?: number;
   readonly summary: MetricSummary<F>;
   record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
-  /** Where the shards' sums go, from `firstSlot` on; a ring of its own if not given. */
+  /** Creates the ring for the shards' sums, from `firstSlot` on; by default the evaluation has its own. */
   makeRing?(shards: number): { view: View; firstSlot: number };
-  /** For a reward with counts, where shards are read one by one. */
+  /** Set for a reward with counts, if shards are read one by one. */
   readonly counted?: LogWithCounts;
 }
 
-/** Of a model: how it is evaluated. */
+/** Options of a model's evaluation. */
 export type EvaluationContext<F extends ChoiceMetrics = ChoiceMetrics> = Pick<
   EvaluationOptions<F>,
   "deviceLog" | "shards" | "makeRing" | "counted"
@@ -68,64 +68,61 @@ export type EvaluationContext<F extends ChoiceMetrics = ChoiceMetrics> = Pick<
 /** Users that are evaluated at once. */
 interface Shard {
   readonly users: Uint32Array;
-  /** Undefined before it is read. */
+  /** Undefined before the shard is read. */
   readonly sizes: BatchSlot | undefined;
 }
 
-/** Users of an evaluation, and the utilities of what they were shown. */
+/** Users of an evaluation, and the utilities of the items displayed to them. */
 export interface UserUtilities {
-  /** Their numbers in the whole log. */
+  /** Numbers of the users in the whole log. */
   readonly users: Uint32Array;
-  /** What they did, with the catalogue's numbers of items; of other users as well, where all are in memory. */
+  /** Their clicks, with the catalogue's numbers of items; and those of other users, if the whole log is in memory. */
   readonly log: Clicks;
-  /** Where each of them stands in it. */
-  readonly places: Uint32Array;
-  /** Of the rows of these users, one user after the other; more behind them means nothing. */
+  /** Indices of the users in `log`. */
+  readonly indices: Uint32Array;
+  /** Utilities of the rows of these users, user after user; the rest of the array is undefined. */
   readonly utilities: Float32Array;
 }
 
-/** The same, with what the device found of each event. */
+/** Utilities and outcomes of users. */
 export interface UserOutcomes extends UserUtilities {
-  /** [events of these users, given ones too, words] what each adds to the sums; see train/training_results.ts. */
+  /** [events of these users with context events, words] summands of each event; see train/training_results.ts. */
   readonly outcomes: Float32Array;
-  /** Numbers of an event in `outcomes`. */
+  /** Numbers per event in `outcomes`. */
   readonly words: number;
 }
 
 /**
- * Networks on a fixed set of users. Events that are given are not evaluated. A shard's users are evaluated at once;
- * where the whole log is not on the device, each shard is read when it is its turn.
+ * Evaluation of networks on a fixed set of users. Context events are not evaluated. The users of a shard are evaluated at once;
+ * if the whole log is not on the device, each shard is read in its turn.
  */
 export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   private constructor(
     private readonly options: EvaluationOptions<F>,
-    /** Events of all shards, but those that are given. */
+    /** Events of all shards without context events. */
     readonly counted: number,
     /** First ring slot of the shards' sums. */
     readonly firstSlot: number,
-    /**
-     * What evaluates a shard.
-     * @internal
-     */
+    /** Evaluates a shard. @internal */
     readonly program: EvaluationProgram,
-    private readonly parts: readonly Shard[],
+    private readonly shardList: readonly Shard[],
     private readonly plan: BatchPlan,
-    /** Holds one shard at a time, where the whole log is not on the device. */
+    /** Holds one shard at a time, if the whole log is not on the device. */
     private readonly window: DeviceLog | undefined,
     private readonly stack: DisposableStack,
   ) {}
 
-  /** Ring slots of the shards' sums. */
+  /** Number of shards. */
   get shards(): number {
-    return this.parts.length;
+    return this.shardList.length;
   }
 
-  /** Of the reward model alone. */
+  /** Creates the evaluation of a reward model alone. */
   static ofModel(
     model: RecordableModel,
     log: ClickLog | LogSource,
     users: ArrayLike<number>,
-    how: EvaluationContext = {},
+    context: EvaluationContext = {},
   ): Promise<NetworkEvaluation> {
     const source = toLogSource(log);
     return NetworkEvaluation.create({
@@ -134,24 +131,23 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
       users,
       summary: choiceSummary,
       record: (plan, ring, log) => ModelProgram.create(model, { name: "evaluation", log, plan, ring }),
-      ...how,
-      counted: how.counted ?? loadCountedLog(model, source, users),
+      ...context,
+      counted: context.counted ?? loadCountedLog(model, source, users),
     });
   }
 
   /**
-   * Records the program and cuts the users into shards.
-   * @throws UserError without users with events to predict, or for shards beyond the adapter.
-   * @internal
+   * Records the program and splits the users into shards.
+   * @throws UserError without users with events to predict, or for shards beyond the limits of the adapter. @internal
    */
   static async create<F extends ChoiceMetrics>(options: EvaluationOptions<F>): Promise<NetworkEvaluation<F>> {
     const { source, shards = 0 } = options;
     const users = Uint32Array.from(options.users).filter((user) => countScored(source, user) > 0);
     if (users.length === 0) throw new UserError("Expected users with events to predict, found none.");
-    return await makeInShards(source, users, shards, (parts) => NetworkEvaluation.#ofShards(options, parts));
+    return await makeInShards(source, users, shards, (parts) => NetworkEvaluation.#createShards(options, parts));
   }
 
-  static async #ofShards<F extends ChoiceMetrics>(
+  static async #createShards<F extends ChoiceMetrics>(
     options: EvaluationOptions<F>,
     shardUsers: readonly Uint32Array[],
   ): Promise<NetworkEvaluation<F>> {
@@ -165,18 +161,18 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     const window = resident
       ? undefined
       : stack.use(new DeviceLog(gpu, log, capacity, source.items.tokenCounts, options.counted));
-    const standing = window ?? deviceLog;
-    if (!standing) throw new Error("an evaluation without a log");
-    const places = resident ? shardUsers.length : 1;
-    const plan = stack.use(new BatchPlan(gpu, log, capacity, places));
-    const { view, firstSlot } = options.makeRing?.(places) ??
-      { view: arena.allocate("ring", 16 * summary.vectors * places), firstSlot: 0 };
+    const openLog = window ?? deviceLog;
+    if (!openLog) throw new Error("an evaluation without a log");
+    const slots = resident ? shardUsers.length : 1;
+    const plan = stack.use(new BatchPlan(gpu, log, capacity, slots));
+    const { view, firstSlot } = options.makeRing?.(slots) ??
+      { view: arena.allocate("ring", 16 * summary.vectors * slots), firstSlot: 0 };
     const parts = shardUsers.map((users, k): Shard => ({
       users,
       sizes: resident && plan.put(k, users, { slot: firstSlot + k, learningRate: 0, iteration: 0 }),
     }));
-    if (resident) plan.upload(0, places);
-    const program = stack.use(await options.record(plan, view, standing));
+    if (resident) plan.upload(0, slots);
+    const program = stack.use(await options.record(plan, view, openLog));
     const counted = shardUsers.reduce(
       (sum, part) => sum + sumOverUsers(part, (user) => countScored(source, user)),
       0,
@@ -185,23 +181,21 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Appends all shards to a pass. Nothing waits.
-   * @throws Error for shards that are still to be read.
-   * @internal
+   * Encodes all shards. Nothing waits.
+   * @throws Error for shards that are read one by one. @internal
    */
   encode(commands: CommandRecorder): void {
-    this.parts.forEach(({ sizes }, k) => {
+    this.shardList.forEach(({ sizes }, k) => {
       if (!sizes) throw new Error("this evaluation reads its shards one by one: it cannot be part of a pass");
       this.program.program.encode(commands, sizes, this.plan.offset(k));
     });
   }
 
   /**
-   * Evaluates the networks as they stand, and sums in f64. Waits for the GPU, once a shard.
-   * @param onShard told how many shards are behind it.
-   * @param onUsers handed what the figures are made of, shard by shard.
+   * Evaluates the networks with their current weights, and sums in f64. Waits for the GPU once per shard.
+   * @param onShard gets the number of finished shards. @param onUsers gets the utilities and outcomes, shard by shard.
    */
-  async figures(
+  async evaluate(
     onShard?: (done: number, all: number) => void,
     onUsers?: (part: UserOutcomes) => void,
   ): Promise<EvaluationMetrics<F>> {
@@ -209,13 +203,13 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     const words = 4 * summary.vectors;
     const all = new Sums(words);
     const longer = new Sums(words);
-    for (const [k, shard] of this.parts.entries()) {
-      onShard?.(k, this.parts.length);
+    for (const [k, shard] of this.shardList.entries()) {
+      onShard?.(k, this.shardList.length);
       const { log, users } = this.#submit(k, shard);
       const outcomes = await readFloats(gpu, this.program.outcomes.view);
       if (onUsers) {
         const utilities = await readFloats(gpu, this.program.utilities.view);
-        onUsers({ users: shard.users, log, places: Uint32Array.from(users), utilities, outcomes, words });
+        onUsers({ users: shard.users, log, indices: Uint32Array.from(users), utilities, outcomes, words });
       }
       let e = 0;
       for (const user of Array.from(users)) {
@@ -232,7 +226,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     if (!all.sums.every(Number.isFinite)) {
       throw new UserError(
         "Expected utilities and losses that are finite numbers, but those of this model on these users are not: its " +
-          "weights are too large, so none of its figures means anything. Use another snapshot; if it was just trained, " +
+          "weights are too large, so its metrics are meaningless. Use another snapshot; if it was just trained, " +
           "train with a smaller learning rate.",
       );
     }
@@ -241,22 +235,20 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * The reward's utilities, shard by shard, so that memory does not follow the log. Waits for the GPU, once a shard.
-   * @param onShard told how many shards are behind it.
+   * Computes the reward's utilities shard by shard, so that memory does not grow with the log. Waits for the GPU once per
+   * shard.
+   * @param onShard gets the number of finished shards.
    */
   async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<UserUtilities> {
-    for (const [k, shard] of this.parts.entries()) {
-      onShard?.(k, this.parts.length);
+    for (const [k, shard] of this.shardList.entries()) {
+      onShard?.(k, this.shardList.length);
       const { log, users } = this.#submit(k, shard);
       const utilities = await readFloats(this.options.gpu, this.program.utilities.view);
-      yield { users: shard.users, log, places: Uint32Array.from(users), utilities };
+      yield { users: shard.users, log, indices: Uint32Array.from(users), utilities };
     }
   }
 
-  /**
-   * [R of the log] the reward's utilities of the rows of the users with events to predict, NaN for all others. Waits for
-   * the GPU, once a shard.
-   */
+  /** Returns the reward's utilities [R of the log] for users with events to predict, NaN for others. Waits for the GPU once per shard. */
   async utilities(): Promise<Float32Array> {
     const { source } = this.options;
     const all = new Float32Array(source.userRows.at(-1) ?? 0).fill(NaN);
@@ -264,38 +256,37 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     return all;
   }
 
-  /** Evaluates a shard. @returns the clicks that its users stand in, and their places there. */
+  /** Evaluates a shard. @returns the clicks of its users, and their indices there. */
   #submit(k: number, shard: Shard): { log: Clicks; users: ArrayLike<number> } {
     const { gpu, source } = this.options;
     let { users, sizes } = shard;
     let log: Clicks = this.plan.log;
-    let place = k;
+    let slot = k;
     if (this.window) {
       log = source.read(users);
       const own = toClickLog(source, log);
       users = Uint32Array.from(users.keys());
       this.window.write(own);
-      place = 0;
-      sizes = this.plan.put(place, users, { slot: this.firstSlot, learningRate: 0, iteration: 0 }, own);
-      this.plan.upload(place, 1);
+      slot = 0;
+      sizes = this.plan.put(slot, users, { slot: this.firstSlot, learningRate: 0, iteration: 0 }, own);
+      this.plan.upload(slot, 1);
     }
     CommandRecorder.submit(gpu, "evaluation", (commands) => {
-      if (sizes) this.program.program.encode(commands, sizes, this.plan.offset(place));
+      if (sizes) this.program.program.encode(commands, sizes, this.plan.offset(slot));
     });
     return { log, users };
   }
 
-  /** Frees what it made; the log and the networks stay. */
+  /** Frees what the evaluation allocated; the log and the networks are kept. */
   destroy(): void {
     this.stack.dispose();
   }
-  /** As `destroy`, for blocks that hold it by `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }
 }
 
-/** Puts the utilities of a part where its rows are in the whole log. */
+/** Copies the utilities of some users to their rows of the whole log. */
 export function scatterUtilities(
   source: LogSource,
   { users, utilities }: UserUtilities,

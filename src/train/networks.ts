@@ -1,20 +1,20 @@
-/** The networks that a trainer moves, as one set of named weights. The names of the second network carry a prefix. */
+/** The networks that a trainer updates, as one set of named weights. The names of the second network have a prefix. */
 
 import type { AdamState } from "../ops/adam.ts";
 import type { ParameterArena, ParameterSpec, Weights } from "../tape/parameters.ts";
 
-/** Before the names of the generator's parameters, in snapshots and states. */
+/** Prefix of the generator's parameters, in snapshots and states. */
 export const GENERATOR_PREFIX = "generator/";
 
 export interface TrainedNetwork {
   /** "" for the reward, {@link GENERATOR_PREFIX} for the generator. */
   readonly prefix: string;
   readonly parameters: ParameterArena;
-  /** Absent for a network that stays as it is. */
+  /** Undefined for a network that is not trained. */
   readonly adam: AdamState | undefined;
 }
 
-/** What is read or written of every network. */
+/** Selects the buffer of a network that is read or written. */
 export type BufferSelector = (network: TrainedNetwork) => GPUBuffer | undefined;
 
 export function joinParameterSpecs(networks: readonly TrainedNetwork[]): ParameterSpec[] {
@@ -23,11 +23,11 @@ export function joinParameterSpecs(networks: readonly TrainedNetwork[]): Paramet
   );
 }
 
-/** One wait a network. Networks without that buffer count as zeros. */
-export async function readJoined(networks: readonly TrainedNetwork[], of: BufferSelector): Promise<Weights> {
+/** Reads a buffer of all networks, with one wait per network. Networks without the buffer have zeros. */
+export async function readJoined(networks: readonly TrainedNetwork[], select: BufferSelector): Promise<Weights> {
   const joined: Weights = new Map();
   for (const network of networks) {
-    const buffer = of(network);
+    const buffer = select(network);
     if (!buffer) {
       for (const { name, rows, columns } of network.parameters.specs) {
         joined.set(network.prefix + name, new Float32Array(rows * columns));
@@ -42,14 +42,14 @@ export async function readJoined(networks: readonly TrainedNetwork[], of: Buffer
 }
 
 /** @throws Error for a name or length that no network has. */
-export function writeJoined(networks: readonly TrainedNetwork[], weights: Weights, of: BufferSelector): void {
+export function writeJoined(networks: readonly TrainedNetwork[], weights: Weights, select: BufferSelector): void {
   for (const network of networks) {
-    const buffer = of(network);
+    const buffer = select(network);
     if (buffer) network.parameters.write(selectNetworkWeights(weights, network.prefix), buffer);
   }
 }
 
-/** The weights of one network by its own names. */
+/** Returns the weights of one network by its own names. */
 export function selectNetworkWeights(weights: Weights, prefix: string): Weights {
   const part: Weights = new Map();
   for (const [name, values] of weights) {

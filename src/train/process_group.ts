@@ -1,7 +1,4 @@
-/**
- * Several processes that train one model, each on its share of every batch: what the trainers ask of them, and how their
- * gradients become one. What carries it all is the host's (run/ranks/).
- */
+/** Interface to the processes of distributed training, and the sum of their gradients. src/run/ranks/ implements the transport. */
 
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
@@ -15,15 +12,16 @@ export interface ProcessGroup {
   readonly rank: number;
   readonly size: number;
   /**
-   * The sum of what all give, equally many each. It is added up in the order of ranks: the same bits on all, and every time.
-   * @param patient another one may have much to do before.
+   * Returns the sum of the arrays of all ranks, of equal length. Ranks are added in order, so the bits are the same on all of
+   * them.
+   * @param patient true if another rank may be busy before.
    */
   sum(values: Float32Array<ArrayBuffer>, patient?: boolean): Promise<Float32Array<ArrayBuffer>>;
-  /** What each gives, equally many, in the order of ranks. */
+  /** Returns the arrays of all ranks, of equal length, in the order of ranks. */
   gather(values: Uint32Array<ArrayBuffer>, patient?: boolean): Promise<Uint32Array<ArrayBuffer>[]>;
 }
 
-/** What of all a rank takes: as many as the others, or one more; all ranks together take each once. */
+/** Returns a rank's share, a contiguous range: shares partition `all`, and their sizes differ by at most one. */
 export function selectRankShare(
   { rank, size }: Pick<ProcessGroup, "rank" | "size">,
   all: Uint32Array<ArrayBuffer>,
@@ -32,7 +30,7 @@ export function selectRankShare(
   return all.subarray(start(rank), start(rank + 1));
 }
 
-/** @throws UserError for fewer users than ranks. @param what they are */
+/** @throws UserError for fewer users than ranks. @param what the users, for the message */
 export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number, what: string): void {
   if (users >= size) return;
   throw new UserError(
@@ -41,54 +39,51 @@ export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number
 }
 
 /**
- * Puts the sum of all ranks' gradients of one network where Adam reads it.
- * @param own what was read of {@link SharedGradient.listRowViews}, then of its dense views. @param beside what travels with it, too.
- * @returns the sum of that
+ * Writes the sum of all ranks' gradients of one network to the buffers that Adam reads.
+ * @param own contents of {@link SharedGradient.listRowViews}, then of the dense views. @param extra numbers to sum along.
+ * @returns the sum of `extra`
  */
 export async function shareGradient<S extends BatchSizes>(
   gpu: Gpu,
   ranks: ProcessGroup,
   { tables, dense }: Pick<SharedGradient<S>, "tables" | "dense">,
   own: readonly Uint32Array[],
-  beside: Float32Array,
+  extra: Float32Array,
   patient: boolean,
 ): Promise<Float32Array> {
   const floats = own.map(({ buffer }) => new Float32Array(buffer));
-  const touched: { readonly rows: readonly number[]; readonly values: Float32Array }[] = [];
-  for (const [k, { table: { stride }, places }] of tables.entries()) {
-    const list = new Uint32Array(places).fill(NONE);
+  const sparse: { readonly rows: readonly number[]; readonly values: Float32Array }[] = [];
+  for (const [k, { table: { stride }, maxRows }] of tables.entries()) {
+    const list = new Uint32Array(maxRows).fill(NONE);
     list.set(own[2 * k] ?? []);
     const all = await ranks.gather(list, patient);
     const rows = [...new Set(all.flatMap((list) => [...list]))].filter((row) => row !== NONE);
-    const place = new Map(rows.map((row, at) => [row, at]));
+    const index = new Map(rows.map((row, k) => [row, k]));
     const values = new Float32Array(rows.length * stride);
     own[2 * k]?.forEach((row, n) => {
       const gradient = floats[2 * k + 1]?.subarray(n * stride, (n + 1) * stride) ?? [];
-      if (row !== NONE) values.set(gradient, stride * (place.get(row) ?? 0));
+      if (row !== NONE) values.set(gradient, stride * (index.get(row) ?? 0));
     });
-    touched.push({ rows, values });
+    sparse.push({ rows, values });
   }
   const whole = floats.slice(2 * tables.length);
-  const sum = await ranks.sum(
-    joinArrays([beside, ...whole, ...touched.map(({ values }) => values)]),
-    patient,
-  );
-  let at = beside.length;
-  const next = (length: number) => sum.subarray(at, at += length);
+  const sum = await ranks.sum(joinArrays([extra, ...whole, ...sparse.map(({ values }) => values)]), patient);
+  let offset = extra.length;
+  const next = (length: number) => sum.subarray(offset, offset += length);
   for (const view of dense) write(gpu, view, next(view.size / 4));
-  touched.forEach(({ rows, values }, k) => {
+  sparse.forEach(({ rows, values }, k) => {
     const { list, gradient } = tables[k]!;
-    const of = new Uint32Array(list.size / 4).fill(NONE);
-    of.set(rows);
-    write(gpu, list, of);
+    const padded = new Uint32Array(list.size / 4).fill(NONE);
+    padded.set(rows);
+    write(gpu, list, padded);
     write(gpu, gradient, next(values.length));
   });
-  return sum.subarray(0, beside.length);
+  return sum.subarray(0, extra.length);
 }
 
 const NONE = 0xffffffff;
 
-/** Puts values where a view begins, as part of the device's queue. */
+/** Writes values to the start of a view, in the order of the device's queue. */
 export function write(gpu: Gpu, { buffer, offset }: View, values: Float32Array | Uint32Array): void {
   if (values.length > 0) gpu.queue.writeBuffer(buffer, offset, values as Float32Array<ArrayBuffer>);
 }

@@ -1,4 +1,4 @@
-/** The Shannon stage: the likelihood of what users did, which is the minimax with its generator in closed form. */
+/** The Shannon stage: maximum likelihood of the clicks, which is the minimax with its generator in closed form. */
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -21,17 +21,12 @@ import { choiceSummary } from "./training_results.ts";
 import type { DistributedContext } from "./distributed_context.ts";
 import { openTrainingSource } from "./training_log.ts";
 
-/** Trains a model by the likelihood of the clicks. */
 export class Trainer extends ClickTrainer<ChoiceMetrics> {
   private constructor(
-    /** What it trains; it stays when the trainer is freed. */
+    /** Trained model; it is kept when the trainer is freed. */
     readonly model: UserModel,
-    /** What it was made with. */
     readonly config: TrainingConfig,
-    /**
-     * A step, recorded.
-     * @internal
-     */
+    /** Recorded step. @internal */
     readonly program: ModelProgram,
     clicks: ClickStageContext<ChoiceMetrics>,
     stack: DisposableStack,
@@ -40,22 +35,21 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
   }
 
   /**
-   * Puts the log on the device and records the step.
-   * @param model what is trained, from its weights as they stand.
-   * @param clicks train users, and validation users where it validates.
-   * @param options.validate false for a trainer that is only stepped by hand.
-   * @param options.windowBatches of a log on disk: batches that are read at once.
-   * @param options.together of a training that several processes share, of the same model on the same log.
-   * @throws UserError for a config out of range, a log that does not fit together, or sizes beyond the adapter.
+   * Uploads the log and records the step.
+   * @param model trained from its current weights. @param clicks train users, and validation users if it validates.
+   * @param options.validate false for a trainer that is only stepped by hand. @param options.windowBatches batches that are
+   * read at once, for a log on disk. @param options.distributed set for distributed training, of the same model on the same
+   * log.
+   * @throws UserError for a config out of range, a log that does not fit the model, or sizes beyond the limits of the adapter.
    */
   static async create(
     model: UserModel,
     clicks: ClickLog | LogSource,
     config: TrainingConfig,
-    { validate = true, windowBatches, together }: {
+    { validate = true, windowBatches, distributed }: {
       validate?: boolean;
       windowBatches?: number;
-      together?: DistributedContext;
+      distributed?: DistributedContext;
     } = {},
   ): Promise<Trainer> {
     parseConfig(trainingConfigSchema, config, "training");
@@ -73,7 +67,7 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
         rates: "--learning-rate",
         headers: 1,
         windowBatches,
-        together,
+        distributed,
         validation: validate ? { shards: config.evaluationShards, users: config.validationUsers } : undefined,
         counted: model.counted,
         networks: [{ prefix: "", parameters: model.parameters, adam }],
@@ -97,10 +91,10 @@ function recordStepPrograms(
 ): ClickPrograms {
   return {
     layout,
-    moves(t) {
+    settings(t) {
       const rate = scheduleLearningRate(config.learningRate, t);
       return [{ learningRate: adamRate(rate, t), decay: rate * config.weightDecay }];
     },
-    phases: [{ ...update, header: 0, gradients: [program], again: [] }],
+    phases: [{ ...update, header: 0, gradients: [program], recompute: [] }],
   };
 }

@@ -1,33 +1,30 @@
-/** What a training stands at. */
 
 import type { Weights } from "../tape/parameters.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 import { type BestRecords, criteria, type Criterion } from "./best_records.ts";
 import { type BufferSelector, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
 
-/** Everything that a resumed training needs to go on bit for bit; the generator's names carry its prefix. */
+/** State from which a resumed training continues bit for bit; the generator's names have its prefix. */
 export interface TrainerState {
-  /** Steps done. */
   readonly iteration: number;
-  /** Of all networks. */
+  /** Weights of all networks. */
   readonly weights: Weights;
-  /** Adam's first moments; zeros of a network that stays as it is. */
+  /** Adam's first moments; zeros for a network that is not trained. */
   readonly m: Weights;
-  /** Adam's second moments; zeros of a network that stays as it is. */
+  /** Adam's second moments; zeros for a network that is not trained. */
   readonly v: Weights;
-  /** The best validations so far. */
   readonly best: BestRecords;
-  /** The weights that were the best, of a training that validates. */
+  /** Weights of the best validations, if the training validates. */
   readonly snapshots: Partial<Record<Criterion, Weights>>;
 }
 
-/** What a state is read from, and written to. */
+/** Buffers that a state is read from and written to. */
 export interface StateBuffers {
   readonly networks: readonly TrainedNetwork[];
   readonly keeper: BestKeeper | undefined;
 }
 
-/** Waits for the device. Nothing may be in flight. */
+/** Reads the state. Waits for the device. Nothing may be in flight. */
 export async function readState(
   { networks, keeper }: StateBuffers,
   { iteration, best }: Pick<TrainerState, "iteration" | "best">,
@@ -53,7 +50,7 @@ const BUFFERS = {
   v: ({ adam }) => adam?.v.buffer,
 } satisfies Record<string, BufferSelector>;
 
-/** Puts a state back. @throws Error for a name or length that no network has. */
+/** Restores a state. @throws Error for a name or length that no network has. */
 export function writeState({ networks, keeper }: StateBuffers, state: TrainerState): void {
   writeWeights(networks, state.weights);
   writeJoined(networks, state.m, BUFFERS.m);
@@ -61,7 +58,7 @@ export function writeState({ networks, keeper }: StateBuffers, state: TrainerSta
   keeper?.restore(state.best, state.snapshots);
 }
 
-/** All weights as they stand. Waits for the device. */
+/** Reads all current weights. Waits for the device. */
 export function readWeights(networks: readonly TrainedNetwork[]): Promise<Weights> {
   return readJoined(networks, BUFFERS.weights);
 }

@@ -1,6 +1,6 @@
 /**
- * How a model is trained. Part of every run's config. A field stands in its interface with its type, and in the table of fields
- * with its option, range and default; all else follows (src/option.ts).
+ * Training config, part of every run's config. Each field has its type in an interface, and its option, range and default in a
+ * table of fields, from which everything else is derived (src/option.ts).
  */
 
 import * as v from "../schema.ts";
@@ -22,59 +22,58 @@ import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "./best_records.ts";
 import { modelConfigSchema } from "../model/model_config.ts";
 
-/** What both stages have. */
+/** Fields of both stages. */
 export interface StageConfig {
-  /** Steps of the optimiser. */
   iterations: number;
-  /** B, users a batch; all events of a sampled user are in the batch. */
+  /** B, users per batch, with all of their events. */
   batchSize: number;
-  /** Rows that are computed at once at most: a batch with more is cut into parts of whole users. Null: as many as fit. */
+  /** Most rows that are computed at once: larger batches are split into micro-batches of whole users. Null: as many as fit. */
   microBatchRows: number | null;
-  /** Iterations from one validation to the next. */
+  /** Iterations between validations. */
   validateEvery: number;
-  /** Which rows of the items' tables a step moves: see {@link import("../ops/adam.ts").AdamKind}. */
+  /** Rows of the items' tables that a step updates: see {@link import("../ops/adam.ts").AdamKind}. */
   adam: AdamKind;
-  /** Share of a kernel that every step takes off it, times the learning rate (AdamW's decoupled form). */
+  /** Share of a kernel that a step subtracts, times the learning rate (AdamW's decoupled form). */
   weightDecay: number;
-  /** Probability that a displayed row hides its item in training. */
+  /** Probability that a displayed row's item is hidden in training. */
   itemDropout: number;
-  /** Stop when this validation figure has not improved for `patience` iterations; null: never. */
+  /** Stop when this validation metric has not improved for `patience` iterations; null: never. */
   earlyStopping: Criterion | null;
-  /** Iterations without a better validation after which early stopping stops. */
+  /** Iterations without a better validation after which training stops. */
   patience: number;
 }
 
-/** How the Shannon stage is trained. */
+/** Config of the Shannon stage. */
 export interface TrainingConfig extends StageConfig {
-  /** Rules everything random: weights, batches, the demo data, a new split. */
+  /** Seed of everything random: weights, batches, the demo data, a new split. */
   seed: number;
   /** Of Adam; times 0.96 after every 100,000 iterations. */
   learningRate: number;
-  /** Parts in which validation and test users are evaluated; more parts need less memory. 0: as few as fit. */
+  /** Shards in which validation and test users are evaluated; more shards need less memory. 0: as few as fit. */
   evaluationShards: number;
-  /** At most so many validation users, drawn once by the seed; null: all. It holds for both stages. */
+  /** Most validation users, drawn once by the seed; null: all. It holds for both stages. */
   validationUsers: number | null;
 }
 
-/** How both stages move the weights. */
+/** Options of the optimiser, for both stages. */
 export const optimiserFields: ConfigFields<Pick<StageConfig, "adam" | "microBatchRows">> = {
   adam: defineField(
     "--adam <kind>",
-    "dense moves every row of a table in every step; row-sparse moves only the rows of the items in the batch, so that " +
-      "with one-hot items or tokens a larger catalogue does not slow a step down",
+    "dense updates every row of a table in every step; row-sparse updates only the rows of the items in the batch: " +
+      "the cost of a step does not grow with the catalogue",
     oneOf(adamKinds),
     "dense",
   ),
   microBatchRows: defineField(
     "--micro-batch-rows <n>",
-    "displayed items that are computed at once: a batch with more is cut into parts of whole users, whose gradients are " +
-      "added up (default: as many as fit the adapter)",
+    "displayed items that are computed at once: a larger batch is split into micro-batches of whole users, whose " +
+      "gradients are added up (default: as many as fit the adapter)",
     orNull(whole(1)),
     null,
   ),
 };
 
-/** What keeps both stages from over-fitting. */
+/** Options against overfitting, for both stages. */
 export const overFittingFields: ConfigFields<
   Pick<StageConfig, "weightDecay" | "itemDropout" | "earlyStopping" | "patience">
 > = {
@@ -93,8 +92,8 @@ export const overFittingFields: ConfigFields<
     0,
   ),
   earlyStopping: defineField(
-    "--early-stopping <figure>",
-    "stop when this validation figure no longer improves",
+    "--early-stopping <metric>",
+    "stop when this validation metric no longer improves",
     orNull(oneOf(criteria)),
     null,
   ),
@@ -102,10 +101,9 @@ export const overFittingFields: ConfigFields<
 };
 
 const learningRate = positive(10);
-/** Of a run: of all that is random. */
 export const LARGEST_SEED = 2 ** 32 - 1;
 
-/** Fields of the Shannon stage alone; the defaults are those of the paper's scripts. */
+/** Fields of the Shannon stage alone, with the defaults of the paper's scripts. */
 export const shannonFields: ConfigFields<
   Omit<TrainingConfig, "seed" | keyof typeof optimiserFields | keyof typeof overFittingFields>
 > = {
@@ -127,7 +125,7 @@ export const shannonFields: ConfigFields<
   validateEvery: defineField("--validate-every <n>", "iterations between validations", whole(1), 10),
   evaluationShards: defineField(
     "--evaluation-shards <n>",
-    "number of parts in which users are evaluated: more parts need less memory; 0: as few as fit",
+    "number of shards in which users are evaluated: more shards need less memory; 0: as few as fit",
     whole(0),
     0,
   ),
@@ -142,7 +140,7 @@ export const shannonFields: ConfigFields<
 export const trainingFields: ConfigFields<TrainingConfig> = {
   seed: defineField(
     "--seed <n>",
-    "seed of all that is random: weights, batches, dropout, a made-up shop, a new split",
+    "seed of all that is random: weights, batches, dropout, a synthetic shop, a new split",
     whole(0, LARGEST_SEED),
     1,
   ),
@@ -150,47 +148,41 @@ export const trainingFields: ConfigFields<TrainingConfig> = {
   ...optimiserFields,
   ...overFittingFields,
 };
-/** What a {@link TrainingConfig} must be. */
 export const trainingConfigSchema = v.strictObject(buildSchemaEntries(trainingFields));
-/** The Shannon stage of the paper's scripts. */
+/** Shannon stage of the paper's scripts. */
 export const defaultTraining: TrainingConfig = getDefaults(trainingFields);
 
-/** How the adversarial stage is trained. */
+/** Config of the adversarial stage. */
 export interface AdversarialConfig extends StageConfig {
-  /** A network of its own, or the exact inner maximum. */
+  /** A network, or the exact inner maximum. */
   generator: "network" | "exact";
   /** Sizes of the generator's hidden layers. */
   behaviourDims: number[];
-  /** Standard deviation that the generator's kernels are drawn with. */
+  /** Initial standard deviation of the generator's kernels. */
   behaviourSd: number;
-  /** Steps of the generator, then of the reward, in every iteration, on the same batch. */
+  /** Steps of the generator per iteration, before those of the reward on the same batch. */
   generatorSteps: number;
-  /** 0 freezes the reward, as the paper's code does. */
+  /** 0 freezes the reward, as in the paper's code. */
   rewardSteps: number;
-  /** Iterations at the start in which the generator moves alone, to catch up with the reward. */
+  /** Iterations at the start that train only the generator, until it matches the reward. */
   generatorWarmup: number;
-  /** Of the generator's Adam. */
   generatorLearningRate: number;
-  /** Of the reward's Adam. */
   rewardLearningRate: number;
-  /** See {@link import("../ops/minimax.ts").GameOptions}, as of all that follows. 1 is the paper's. */
+  /** See {@link import("../ops/minimax.ts").GameOptions} for this and the following fields. The paper uses 1. */
   generatorEta: number;
-  /** Whether generatorEta is divided by the items of a page. */
   etaByPage: boolean;
-  /** Weight of how far the utilities of a page are apart. */
   utilityPenalty: number;
-  /** Whether events without a click do not count. */
   skipNoClick: boolean;
 }
 
-/** Fields of the adversarial stage alone: one that stays stable. src/model/README.md says by what. */
+/** Fields of the adversarial stage alone. src/model/README.md explains why their defaults are stable. */
 export const gameFields: ConfigFields<
   Omit<AdversarialConfig, keyof typeof optimiserFields | keyof typeof overFittingFields>
 > = {
   iterations: defineFixedField(whole(1, 2 ** 31), 5000), // --adversarial, which is 0 for no stage
   generator: defineField(
     "--generator <kind>",
-    "a network of its own, or the exact inner maximum (sparsemax of the utilities)",
+    "a network, or the exact inner maximum (sparsemax of the utilities)",
     oneOf(["network", "exact"]),
     "network",
   ),
@@ -215,7 +207,7 @@ export const gameFields: ConfigFields<
   ),
   generatorWarmup: defineField(
     "--generator-warmup <n>",
-    "iterations at the start in which only the generator moves",
+    "iterations at the start that train only the generator",
     whole(0, 2 ** 31),
     500,
   ),
@@ -233,18 +225,18 @@ export const gameFields: ConfigFields<
   ),
   generatorEta: defineField(
     "--generator-eta <x>",
-    "eta in the regulariser 1/(2 eta) sum pi^2: the best answer to u is pi = sparsemax(eta u); the paper has 1",
+    "eta in the regulariser 1/(2 eta) sum pi^2: the best answer to u is pi = sparsemax(eta u); the paper uses 1",
     positive(1000),
     2,
   ),
   etaByPage: defineSwitchField(
     "--no-eta-by-page",
-    "the same eta on pages of any length, as the paper has it",
+    "use the same eta on pages of any length, as in the paper",
     true,
   ),
   utilityPenalty: defineField(
     "--utility-penalty <x>",
-    "pulls the utilities of a page together: adds x/2 times the mean of (u - mean u)^2 to the reward's loss",
+    "penalty on utility differences within a page: adds x/2 times the mean of (u - mean u)^2 to the reward's loss",
     between(0, 1000),
     0.1,
   ),
@@ -267,16 +259,12 @@ export const adversarialFields: ConfigFields<AdversarialConfig> = {
   ...optimiserFields,
   ...overFittingFields,
 };
-/**
- * What an {@link AdversarialConfig} must be; see kernels/course/9-minimax.md and
- * {@link import("./adversarial_trainer.ts")}.
- * @internal
- */
+/** @internal */
 export const adversarialConfigSchema = v.strictObject(buildSchemaEntries(adversarialFields));
-/** An adversarial stage that stays stable: src/model/README.md says by what. */
+/** Stable defaults of the adversarial stage: see src/model/README.md. */
 export const defaultAdversarial: AdversarialConfig = getDefaults(adversarialFields);
 
-/** The game of the paper, whose regulariser is 1/2 sum pi^2: what `reproduce` plays. src/model/README.md compares them. */
+/** The paper's game, with the regulariser 1/2 sum pi^2, as `reproduce` plays it. src/model/README.md compares them. */
 export const paperAdversarial: AdversarialConfig = {
   ...defaultAdversarial,
   generatorEta: 1,
@@ -284,18 +272,18 @@ export const paperAdversarial: AdversarialConfig = {
   utilityPenalty: 0.4,
 };
 
-/** The rate of iteration t = 1, 2, ...: the released code's staircase. */
+/** Returns the learning rate of iteration t = 1, 2, ...: the released code's staircase. */
 export function scheduleLearningRate(learningRate: number, t: number): number {
   return learningRate * 0.96 ** Math.floor((t - 1) / 100000);
 }
 
 export const stagesConfigSchema = v.strictObject({
   model: modelConfigSchema,
-  /** Of the Shannon stage; its seed is that of both. */
+  /** Config of the Shannon stage; both stages use its seed. */
   training: trainingConfigSchema,
-  /** Whether there is a Shannon stage. */
+  /** True if there is a Shannon stage. */
   pretrain: v.boolean(),
-  /** The adversarial stage after it, or alone; null for none. */
+  /** Adversarial stage after the Shannon stage, or alone; null for none. */
   adversarial: v.nullable(adversarialConfigSchema),
 });
 export type StagesConfig = v.InferOutput<typeof stagesConfigSchema>;

@@ -1,7 +1,6 @@
 /**
- * The log as training reads it. A log in memory is on the device as a whole; of a log on disk, only the users of the next
- * steps are. Writes to the device are ordered with the steps, so one window is enough: the next users overwrite it once
- * all steps before them are encoded.
+ * The log as training reads it. A log in memory is uploaded as a whole; of a log on disk only the users of the next steps are.
+ * Uploads are ordered with the steps, so one window is enough: the next users overwrite it after all earlier steps are encoded.
  */
 
 import { DeviceLog, type LogCapacity, type LogWithCounts } from "../batch/device_log.ts";
@@ -19,19 +18,19 @@ import { createRandomStream } from "../data/random.ts";
 import { UserError } from "../user_error.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
-import { fitSource } from "../model/item_features.ts";
+import { alignSourceToModel } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** Batches of mean size that a window holds, if it does not become too large. */
+/** Batches of mean size in a window, if it does not become too large. */
 const WINDOW_BATCHES = 64;
-/** At 12 and 16 bytes on the device, and as many again on the host; beside them the features of the items that they show. */
+/** 12 and 16 bytes on the device, and as many on the host, plus the features of the displayed items. */
 const WINDOW_ROWS = 2 ** 21;
 const WINDOW_EVENTS = 2 ** 20;
-/** Rows of validation users that stay on the device, of a log on disk. */
+/** Most rows of validation users on the device, for a log on disk. */
 const VALIDATION_ROWS = 2 ** 22;
 
-/** @throws UserError for a log that does not fit together, or the model. */
+/** @throws UserError for a log that does not fit the model or has no users to train or validate on. */
 export function openTrainingSource(
   clicks: ClickLog | LogSource,
   shape: ItemsShape,
@@ -39,26 +38,27 @@ export function openTrainingSource(
 ): LogSource {
   const source = toLogSource(clicks);
   checkSource(source, validates ? splits : ["train"]);
-  return fitSource(source, shape, "The model");
+  return alignSourceToModel(source, shape, "The model");
 }
 
-/** Batches whose users stand on the device. */
+/** Batches whose users are on the device. */
 export interface DeviceBatches {
   readonly log: ClickLog;
-  /** Their users, as places in the log. */
+  /** Users of each batch, as indices in the log. */
   readonly batches: readonly ArrayLike<number>[];
-  /** Puts the log on the device, once the batches are known to be good. */
+  /** Uploads the log, after the batches are checked. */
   send(): void;
 }
 
 export class TrainingLog {
   readonly deviceLog: DeviceLog;
-  /** The whole log; of a log on disk, one without users. */
+  /** The whole log, or one without users for a log on disk. */
   readonly log: ClickLog;
 
   /**
-   * @param capacity of a batch of any users. @param batchOption the option that sets its users.
-   * @param counted for models with counts. @param windowBatches how many batches of mean size a window holds; it always holds one of any size.
+   * @param capacity of a batch of any users. @param batchOption option that sets the batch size.
+   * @param counted for models with counts. @param windowBatches batches of mean size in a window, which always holds at least
+   * one batch of any users.
    */
   constructor(
     gpu: Gpu,
@@ -69,21 +69,21 @@ export class TrainingLog {
     readonly counted?: LogWithCounts,
   ) {
     this.log = source.log ?? readLog(source, new Uint32Array());
-    const window = source.log ? undefined : windowCapacity(source, capacity, windowBatches);
+    const window = source.log ? undefined : computeWindowCapacity(source, capacity, windowBatches);
     try {
       this.deviceLog = new DeviceLog(gpu, this.log, window, source.items.tokenCounts, counted);
     } catch (error) {
       if (!(error instanceof LimitError)) throw error;
       throw new UserError(
         `Expected batches whose pages fit the adapter: ${error.message} ` +
-          `So many users fit: ${batchOption} ${Math.max(1, Math.floor(error.share * capacity.users))}`,
+          `Use ${batchOption} ${Math.max(1, Math.floor(error.share * capacity.users))}`,
       );
     }
   }
 
   /**
-   * As many of `count` batches as the device takes at once, at least one.
-   * @param users of batch k. @throws UserError for users that the log does not have.
+   * Takes as many of `count` batches as fit the device at once, at least one.
+   * @param users returns the users of batch k. @throws UserError for unknown users.
    */
   take(count: number, users: (k: number) => ArrayLike<number>): DeviceBatches {
     const { source, deviceLog } = this;
@@ -96,7 +96,7 @@ export class TrainingLog {
     let [events, rows] = [0, 0];
     while (taken.length < count) {
       const batch = users(taken.length);
-      const fresh = this.#distinct(batch).filter((user) => !present.has(user));
+      const fresh = this.#checkUsers(batch).filter((user) => !present.has(user));
       for (const user of fresh) {
         events += countEvents(source, user);
         rows += countRows(source, user);
@@ -106,16 +106,16 @@ export class TrainingLog {
       for (const user of fresh) present.add(user);
       taken.push(batch);
     }
-    // Ascending: rows of an item then stand in the same order as in the whole log, and sums have the same bits.
+    // Ascending: rows of an item are then in the same order as in the whole log, and sums have the same bits.
     const all = Uint32Array.from(present).sort();
-    const places = new Map(Array.from(all, (user, place) => [user, place]));
+    const indices = new Map(Array.from(all, (user, index) => [user, index]));
     const log = readLog(source, all);
-    const batches = taken.map((batch) => Uint32Array.from(batch, (user) => places.get(user) ?? 0));
+    const batches = taken.map((batch) => Uint32Array.from(batch, (user) => indices.get(user) ?? 0));
     return { log, batches, send: () => deviceLog.write(log) };
   }
 
-  /** @throws UserError for a user that the log does not have, or that comes twice. */
-  #distinct(batch: ArrayLike<number>): number[] {
+  /** @throws UserError for an unknown or repeated user. */
+  #checkUsers(batch: ArrayLike<number>): number[] {
     const users = this.source.userSplit.length;
     const seen = new Set<number>();
     for (const user of Array.from(batch)) {
@@ -131,8 +131,8 @@ export class TrainingLog {
   }
 }
 
-/** No more than the log, no less than any batch. */
-function windowCapacity(source: LogSource, batch: ClickSizes, batches: number): LogCapacity {
+/** Returns the capacity of a window: at least that of any batch, at most that of the log. */
+function computeWindowCapacity(source: LogSource, batch: ClickSizes, batches: number): LogCapacity {
   const share = batches * batch.users / Math.max(1, source.userSplit.length);
   const room = (least: number, all: number, most: number) =>
     Math.min(all, Math.max(least, Math.min(most, Math.ceil(share * all))));
@@ -144,17 +144,16 @@ function windowCapacity(source: LogSource, batch: ClickSizes, batches: number): 
   };
 }
 
-/** The users by whom the best weights are chosen. */
+/** Users on whom the best weights are selected. */
 export interface ValidationLog {
   readonly log: ClickLog;
   readonly deviceLog: DeviceLog;
-  /** Their places in the log. */
+  /** Indices of the users in `log`. */
   readonly users: Uint32Array;
 }
 
 /**
- * @param most users, drawn by the seed; null for all.
- * @param keep takes what is to be freed in the end.
+ * @param most users, drawn by the seed; null for all. @param keep takes ownership of the device log.
  * @throws UserError for too many users of a log on disk.
  */
 export function openValidationLog(
@@ -189,5 +188,5 @@ function validationUsers(source: LogSource, seed: number, most: number | null): 
   if (most === null || most >= all.length) return all;
   const chosen = createRandomStream(seed, "validation users").sampleWithoutReplacement(all.length, most)
     .sort();
-  return chosen.map((place) => all[place] ?? 0);
+  return chosen.map((index) => all[index] ?? 0);
 }

@@ -1,7 +1,4 @@
-/**
- * What comes back from the device, the sums of steps and validations, and what a training tells of it: their figures, or
- * that it has diverged.
- */
+/** Results of steps and validations from the device: sums, the metrics computed from them, and the error of a diverged training. */
 
 import { UserError } from "../user_error.ts";
 import type { BestRecords } from "./best_records.ts";
@@ -10,34 +7,24 @@ import { MINIMAX_VECTORS } from "../ops/minimax.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/memory.ts";
 
-/** One training step: the figures F of its batch before the update. */
+/** Result of a training step: the metrics F of its batch before the update. */
 export type TrainingStepResult<F> = F & {
   /** From 1 on. */
   readonly iteration: number;
 };
 
-/** Figures F of the validation batch, with the weights as they are after an iteration. */
+/** Result of a validation: metrics F with the weights after an iteration. */
 export type ValidationResult<F> = TrainingStepResult<F> & {
-  /** The best validations so far, this one included. */
+  /** The best validations so far, including this one. */
   readonly best: BestRecords;
-  /** Events that the figures are means over; of precisions, those of them with a click. */
+  /** Number of events in the means; precisions are means over those with a click. */
   readonly counted: number;
 };
 
-/** A loss is no finite number any more. */
+/** Thrown for a non-finite loss. */
 export class DivergedError extends UserError {
-  /**
-   * An error whose message says which loss it is, and what to do.
-   * @param iteration the one of that loss.
-   * @param rates the options that are too large.
-   * @param loss which.
-   */
-  constructor(
-    /** Whose loss it is. */
-    readonly iteration: number,
-    rates: string,
-    loss = "loss",
-  ) {
+  /** @param iteration of that loss. @param rates options that set the learning rate. @param loss its name. */
+  constructor(readonly iteration: number, rates: string, loss = "loss") {
     super(
       `The ${loss} of iteration ${iteration} is not a finite number: training has diverged. ` +
         `Use a smaller ${rates}, or smaller weights to start from; snapshots from before it are kept.`,
@@ -45,19 +32,19 @@ export class DivergedError extends UserError {
   }
 }
 
-/** How sums over events become figures. */
+/** Converts sums over events to metrics. */
 export interface MetricSummary<F> {
-  /** Vectors of four sums that a slot of the ring holds. */
+  /** Vectors of four sums per ring slot. */
   readonly vectors: number;
-  /** Which of them holds what snapshots are the best by: a loss, prec@1, prec@2. */
+  /** Index of the vector that selects snapshots: a loss, prec@1, prec@2. */
   readonly bestBy: number;
-  /** @param counted what means are taken over. */
+  /** @param counted number of events in the means. */
   means(sums: ArrayLike<number>, counted: number): F;
-  /** Finite as long as a training goes well. */
-  loss(figures: F): number;
+  /** Returns the loss, which is finite unless the training has diverged. */
+  loss(metrics: F): number;
 }
 
-/** Sums of {@link import("../ops/choice_nll.ts").choiceNll}: loss over all events, precision over those with a click. */
+/** Summary of {@link import("../ops/choice_nll.ts").choiceNll}: loss over all events, precision over those with a click. */
 export const choiceSummary: MetricSummary<ChoiceMetrics> = {
   vectors: 1,
   bestBy: 0,
@@ -70,11 +57,11 @@ function choiceMeans(sums: ArrayLike<number>, events: number): ChoiceMetrics {
   return { nll: nll / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
 }
 
-/** Of a game: nll, prec1 and prec2 are the reward's; NaN where there is nothing to take a mean of. */
+/** Metrics of a game: nll, prec1 and prec2 are the reward's; NaN without events to take a mean of. */
 export interface GameMetrics extends ChoiceMetrics {
-  /** What the reward descends. */
+  /** Loss that the reward minimises. */
   readonly lossMin: number;
-  /** What the generator ascends. */
+  /** Value that the generator maximises. */
   readonly lossMax: number;
   /** prec@1 of the generator. */
   readonly piPrec1: number;
@@ -82,7 +69,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Sums of {@link import("../ops/minimax.ts").minimax}. @param skipNoClick losses are over events with a click alone. */
+/** Summary of {@link import("../ops/minimax.ts").minimax}. @param skipNoClick true for losses over events with a click alone. */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,
@@ -105,56 +92,52 @@ export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics
 }
 
 /**
- * Sums on the device, in slots of some vectors of four f32: one slot for each part of the last steps' batches, one for each
- * of as many validations, and behind them one for each shard of a validation. A slot is used again after `places` steps.
+ * Ring of sums on the device, in slots of vectors of four f32: one slot per micro-batch of the last steps, one for each of as
+ * many validations, then one per shard of a validation. A slot is reused after `steps` steps.
  */
 export class ResultRing {
-  /** [(parts + 1) places + shards, 4 vectors] f32 */
+  /** [(microBatches + 1) steps + shards, 4 vectors] f32 */
   readonly view: View;
 
   /**
-   * @param places steps whose sums are held at once, and as many validations.
-   * @param vectors of a slot. @param shards of a validation; 0 without one. @param parts of a batch at most.
+   * @param steps whose sums are kept, and as many validations. @param vectors per slot.
+   * @param shards of a validation; 0 without one. @param microBatches of the largest batch.
    */
   constructor(
     arena: Arena,
-    readonly places: number,
+    readonly steps: number,
     private readonly vectors: number,
     readonly shards: number,
-    private readonly parts = 1,
+    private readonly microBatches = 1,
   ) {
-    this.view = arena.allocate("ring", 16 * vectors * ((parts + 1) * places + shards));
+    this.view = arena.allocate("ring", 16 * vectors * ((microBatches + 1) * steps + shards));
   }
 
-  /** Slot of the first shard. */
   get firstShard(): number {
-    return (this.parts + 1) * this.places;
+    return (this.microBatches + 1) * this.steps;
   }
 
-  /** Where the sums of the shards stand. */
+  /** Views the slots of the shards. */
   get shardsView(): View {
     return this.slotsView(this.firstShard, this.shards);
   }
-  /** Some slots, from this one on. */
+  /** Views consecutive slots. */
   slotsView(slot: number, slots: number): View {
     const bytes = 16 * this.vectors;
     return { ...this.view, offset: this.view.offset + bytes * slot, size: bytes * slots };
   }
 
-  /** Slot of the step of iteration t, or of the first part of its batch; those of the others follow. */
-  ofStep(t: number): number {
-    return t % this.places * this.parts;
+  /** Returns the slot of the step of iteration t, or of its first micro-batch, which the others follow. */
+  stepSlot(t: number): number {
+    return t % this.steps * this.microBatches;
   }
 
-  /** Slot of validation number n. */
-  ofValidation(n: number): number {
-    return this.parts * this.places + n % this.places;
+  /** Returns the slot of validation number n. */
+  validationSlot(n: number): number {
+    return this.microBatches * this.steps + n % this.steps;
   }
 
-  /**
-   * @param values the whole ring, as it was read. @param slots that are added up, from this one on.
-   * @returns [4 vectors] the sums
-   */
+  /** @param values the whole ring, as it was read. @param slots to add up, from `slot` on. @returns [4 vectors] the sums */
   sumsAt(values: Float32Array, slot: number, slots = 1): Float32Array<ArrayBuffer> {
     const words = 4 * this.vectors;
     const sums = values.slice(slot * words, (slot + 1) * words);

@@ -84,7 +84,7 @@ Deno.test("the loss recomputed from the predictions of logged positions is that 
         model.setWeights(weights);
         const users = Uint32Array.from({ length: 30 }, (_, user) => user);
         using evaluation = await NetworkEvaluation.ofModel(model, data.source, users);
-        const { nll, events } = await evaluation.figures();
+        const { nll, events } = await evaluation.evaluate();
         const computeLoss = async (effects: readonly number[] | undefined) => {
           const path = `${folder}/p.csv`;
           await writePredictions(path, predictPages(model, data, users, { shards: 0, effects, signal }));

@@ -307,7 +307,7 @@ for (const rows of ["items", "events"] as const) {
     },
   });
 }
-costCase("mixed_product, touched rows", makeMixedProduct("items", 12, { touchedOnly: true })(rareTokens), {
+costCase("mixed_product, touched rows", makeMixedProduct("items", 12, { sparse: true })(rareTokens), {
   "y tokens": ({ items }) => touchedCost(items, (sums) => items + Math.min(sums, getTokenCount(rareTokens))),
   "y stretches of t": ({ items }) => touchedCost(items, (sums) => Math.min(sums, items)),
   "y gradient of t": ({ items }) =>

@@ -92,7 +92,7 @@ Deno.test("the figures of longer pages leave out pages of one item, and no other
     using model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
     using evaluation = await NetworkEvaluation.ofModel(model, log, users, { shards: 3 });
     const utility = await evaluation.utilities();
-    const { longerPages, ...all } = await evaluation.figures();
+    const { longerPages, ...all } = await evaluation.evaluate();
     const whole = over(longEvents(log, 1), utility);
     const longer = over(longEvents(log, 2), utility);
     const host = computeChoiceMetrics(log, users, utility);
@@ -117,7 +117,7 @@ Deno.test("prec@1 and prec@2 of the exact generator are those of sparsemax, the 
     };
     using evaluation = await evaluateGame(model, undefined, game, log, users, { shards: 2 });
     const utility = await evaluation.utilities();
-    const { longerPages, ...all } = await evaluation.figures();
+    const { longerPages, ...all } = await evaluation.evaluate();
     const policy = new Float64Array(utility.length);
     for (const e of longEvents(log, 1)) {
       const [start = 0, end = 0] = [log.eventRows[e], log.eventRows[e + 1]];

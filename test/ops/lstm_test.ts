@@ -88,11 +88,11 @@ for (const [name, b] of Object.entries(mixed)) {
   });
 }
 for (
-  const [name, b, touchedOnly] of [
+  const [name, b, sparse] of [
     ["", oneHot, false],
     [", items that are not shown", rareItems, false],
     [", touched rows", rareItems, true],
   ] as const
 ) {
-  Deno.test(`lstm: one-hot table${name}`, () => checkOp(makeLstmOverTable(6, touchedOnly)(b)));
+  Deno.test(`lstm: one-hot table${name}`, () => checkOp(makeLstmOverTable(6, sparse)(b)));
 }

@@ -87,7 +87,7 @@ for (const rows of ["items", "events"] as const) {
   for (const N of [5, 11, 17]) {
     op(`mixed_product: ${rows}, ${N} columns`, [manyTokens], makeMixedProduct(rows, N));
   }
-  op(`mixed_product: ${rows}, touched rows`, [rareTokens], makeMixedProduct(rows, 17, { touchedOnly: true }));
+  op(`mixed_product: ${rows}, touched rows`, [rareTokens], makeMixedProduct(rows, 17, { sparse: true }));
 }
 
 for (const N of [1, 5, 11, 16, 17]) {
@@ -178,13 +178,13 @@ op("item_term: an item's number and a bias", [few, chunks], (b) => ({
   build: (tape, t) => itemTerm(tape, "u", { item: t("item"), base: t("b") }),
   tolerance: 4 * U * 400,
 }));
-for (const touchedOnly of [false, true]) {
-  op(`item_term: one-hot table${touchedOnly ? ", touched rows" : ""}`, [rareItems], (b) => ({
+for (const sparse of [false, true]) {
+  op(`item_term: one-hot table${sparse ? ", touched rows" : ""}`, [rareItems], (b) => ({
     ...b,
     leaves: [{ name: "state", rows: "events", columns: 3 }],
     parameters: [{ name: "item", rows: 300, columns: 3, table: true }, { name: "b", rows: 1, columns: 1 }],
     build: (tape, t) => itemTerm(tape, "u", { item: t("item"), state: t("state"), base: t("b") }),
-    touchedOnly,
+    sparse,
     tolerance: 4 * U * 400,
   }));
 }

@@ -228,8 +228,8 @@ const cases: readonly [says: string, ...changes: ((holds: SnapshotContents) => u
     ({ tensors }) => tensors.set(BIAS, { shape: [1, 1], data: new Uint32Array(1) }),
   ],
   [`${BIAS} [1, 1] is missing`, ({ tensors }) => tensors.delete(BIAS)],
-  ["head/kernel is no parameter of this model", ({ tensors }) => tensors.set("head/kernel", oneValue)],
-  ["__proto__ is no parameter of this model", ({ tensors }) => tensors.set("__proto__", oneValue)],
+  ["head/kernel is not a parameter of this model", ({ tensors }) => tensors.set("head/kernel", oneValue)],
+  ["__proto__ is not a parameter of this model", ({ tensors }) => tensors.set("__proto__", oneValue)],
   [
     "model.safetensors: its metadata is not of a clickgan-1 snapshot",
     named({ format: "clickgan-9" }),

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { type CountsConfig, countWidth } from "../../src/counts/count_columns.ts";
-import { NOTHING_OWN, writeItemCounts } from "../../src/counts/page_counts.ts";
+import { NO_OWN_COUNTS, writeItemCounts } from "../../src/counts/page_counts.ts";
 import { checkLog, type ClickLog, type ItemFeatures, NONE } from "../../src/data/click_log.ts";
 import type { HostDynamics } from "../../src/simulate/host/dynamics.ts";
 import { choose, computeSlateLogits, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
@@ -117,7 +117,7 @@ function countsIn64(p: Parameters64, config: CountsConfig) {
     passed = 0,
   ): Counted64 => {
     const raw = new Float64Array(countWidth(config));
-    writeItemCounts(tables, item, history, pageLength, { ...NOTHING_OWN, passed }, raw, 0);
+    writeItemCounts(tables, item, history, pageLength, { ...NO_OWN_COUNTS, passed }, raw, 0);
     const c = Array.from(raw, (x, k) => (x - (mean[k] ?? NaN)) * (scaled[k] ?? NaN));
     const zeros = (kernel[0] ?? []).map(() => 0);
     return {

@@ -78,7 +78,7 @@ async function computeLoss(
 ): Promise<number> {
   const users = listUsers(clicks, "train");
   using evaluation = await NetworkEvaluation.ofModel(model, clicks, users, { shards: 1, counted });
-  return (await evaluation.figures()).nll;
+  return (await evaluation.evaluate()).nll;
 }
 
 Deno.test("a page longer than any that was counted is taken for the longest", () =>
@@ -211,7 +211,7 @@ Deno.test("losses by user are those of the events that are evaluated", () =>
   withTrainer(async (trainer) => {
     using evaluation = await trainer.evaluation(listUsers(placedLog, "validation"), 3);
     const byUser = await lossByUser(evaluation);
-    const { nll, events } = await evaluation.figures();
+    const { nll, events } = await evaluation.evaluate();
     assert.equal(byUser.length, listUsers(placedLog, "validation").length);
     const sum = byUser.reduce((a, b) => a + b);
     assert.ok(Math.abs(sum / (nll * events) - 1) < 1e-6, `${sum} ${nll * events}`);

@@ -134,8 +134,8 @@ for (const [name, data, stage] of cases) {
       const log = cutLogs[data] ?? assert.fail();
       using whole = await stage(gpu, log, null);
       using cut = await stage(gpu, log, 60);
-      assert.equal(whole.trainer.batchParts, 1);
-      assert.ok(cut.trainer.batchParts > 2);
+      assert.equal(whole.trainer.microBatches, 1);
+      assert.ok(cut.trainer.microBatches > 2);
       const figures: Record<string, number>[][] = [];
       for (const { trainer } of [whole, cut]) {
         const seen: Record<string, number>[] = [];
@@ -203,7 +203,7 @@ Deno.test("an adapter with little room gets smaller parts and shards by itself; 
     using gpu = await openGpu({ bindingBytes });
     const own = await trainShannon(gpu, log, wide, training);
     const { model, trainer } = own;
-    assert.equal(trainer.batchParts > 1, bindingBytes !== undefined);
+    assert.equal(trainer.microBatches > 1, bindingBytes !== undefined);
     const seen: number[] = [];
     await trainer.run(3, { onStep: ({ nll }) => seen.push(nll), onValidation: ({ nll }) => seen.push(nll) });
     losses.push(seen);

@@ -69,7 +69,7 @@ for (const [name, config] of Object.entries(models)) {
         deviceLog: trainer.deviceLog,
         shards: 2,
       });
-      const figures = await evaluation.figures();
+      const figures = await evaluation.evaluate();
       const utilities = await evaluation.utilities();
       const expected = computeChoiceMetrics(given, users, utilities);
       for (const key of ["nll", "prec1", "prec2"] as const) {
@@ -95,7 +95,7 @@ Deno.test("a game's figures leave given events out", () =>
       const played = buildGameOptions(model, trainer.config);
       const { generator, deviceLog } = trainer;
       using evaluation = await evaluateGame(model, generator, played, given, users, { deviceLog });
-      const { nll, lossMin, lossMax } = await evaluation.figures();
+      const { nll, lossMin, lossMax } = await evaluation.evaluate();
       const expected = computeChoiceMetrics(given, users, await evaluation.utilities());
       assertWithin("loss", nll, expected.nll, 1e-5);
       assert.ok(Number.isFinite(lossMin) && Number.isFinite(lossMax));
@@ -118,7 +118,7 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
       deviceLog: trainer.deviceLog,
     });
     assert.equal(evaluation.counted, 2);
-    const before = await evaluation.figures();
+    const before = await evaluation.evaluate();
     const { nll } = await trainer.step([0, 1, 2]);
     assertWithin("loss", nll, before.nll, 1e-6);
     await assert.rejects(
@@ -176,11 +176,17 @@ Deno.test("where pages hold several clicks, P(no click) is that of pages as user
       const users = Uint32Array.from(log.userSplit.keys());
       const collector = new MetricCollector({ users: users.length, eta: 1 });
       using evaluation = await NetworkEvaluation.ofModel(model, log, users);
-      await evaluation.figures(
+      await evaluation.evaluate(
         undefined,
-        ({ log, places, utilities, outcomes, words }) =>
+        ({ log, indices, utilities, outcomes, words }) =>
           collector.add({
-            ...{ log, places, scores: utilities, compact: true, outcomes: { values: outcomes, words } },
+            ...{
+              log,
+              places: indices,
+              scores: utilities,
+              compact: true,
+              outcomes: { values: outcomes, words },
+            },
           }),
       );
       const { figures } = collector.tested().details;

@@ -65,7 +65,7 @@ async function train(
   const test: Partial<Record<Criterion, EvaluationMetrics>> = {};
   for (const criterion of criteria) {
     model.setWeights(await trainer.snapshot(criterion));
-    test[criterion] = await evaluation.figures();
+    test[criterion] = await evaluation.evaluate();
   }
   const { best } = trainer;
   for (const part of [evaluation, trainer]) part.destroy();

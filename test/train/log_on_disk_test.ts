@@ -102,7 +102,7 @@ async function outcome<F extends ChoiceMetrics>(
   assert.equal(seen.length, STEPS + 4);
   const state = await trainer.state();
   using evaluation = await evaluate();
-  return { seen, state, test: await evaluation.figures() };
+  return { seen, state, test: await evaluation.evaluate() };
 }
 
 async function shannonOn(
@@ -115,7 +115,7 @@ async function shannonOn(
   const begun = beginning(gpu, clicks, config);
   using own = await trainShannon(gpu, clicks, begun, { ...training, microBatchRows }, { windowBatches });
   const { model, trainer } = own;
-  assert.equal(trainer.batchParts > 1, microBatchRows !== null);
+  assert.equal(trainer.microBatches > 1, microBatchRows !== null);
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
   return await outcome(
     trainer,
@@ -267,7 +267,7 @@ const followsBatches = (growing: boolean) =>
       assert.ok(read <= 200 * 5, `${read} users were read for 200 batches of 5`);
       using test = await NetworkEvaluation.ofModel(model, source, listUsers(source, "test"), { shards: 4 });
       source.reads.length = 0;
-      const { events } = await test.figures();
+      const { events } = await test.evaluate();
       assert.equal(events, 20);
       assert.ok(source.reads.length >= 4 && source.reads.every(({ users }) => users <= 3));
       assert.ok(source.itemsRead.every((items) => items <= 240), `${Math.max(...source.itemsRead)} items`);

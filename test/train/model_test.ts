@@ -230,7 +230,7 @@ Deno.test("weights, configs and logs that do not fit are refused", () =>
     assert.throws(() => model.setWeights(missing), /utility\/output\/bias \[1, 1\] is missing/);
     assert.throws(
       () => model.setWeights(new Map([...weights, ["x", new Float32Array(1)]])),
-      /x is no parameter/,
+      /x is not a parameter/,
     );
     const training = { ...defaultTraining, batchSize: 5 };
     await assert.rejects(Trainer.create(model, log, { ...training, batchSize: 21 }), /at most 20 users/);

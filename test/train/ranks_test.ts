@@ -22,7 +22,7 @@ import { assertNear, logs, SIZE, trainGame, trainShannon } from "./trainings.ts"
 import { isUserError } from "../run/folder_check.ts";
 
 type Any = TestTraining<ClickTrainer<ChoiceMetrics>>;
-type Make = (gpu: Gpu, together?: DistributedContext) => Promise<Any>;
+type Make = (gpu: Gpu, distributed?: DistributedContext) => Promise<Any>;
 
 /** @param stopAt an iteration at whose result it is told to stop */
 async function trained({ trainer }: Any, to: number, stopAt?: number) {
@@ -66,18 +66,20 @@ const oneHot = logs["one-hot"];
 const long = createSmallLog(21, { ...SIZE, maxEvents: 12, maxPage: 14, width: WIDTH });
 
 const cases: Record<string, Make> = {
-  "dense features, several chunks": (gpu, together) => trainShannon(gpu, long, small, every, { together }),
-  "PW, weight decay": (gpu, together) =>
-    trainShannon(gpu, oneHot, { ...smallPw, dims: [6] }, { ...every, weightDecay: 1 }, { together }),
-  "row-sparse": (gpu, together) => trainShannon(gpu, oneHot, small, sparse, { together }),
-  "row-sparse tokens": (gpu, together) => trainShannon(gpu, tokens, small, sparse, { together }),
-  "no history, events given": (gpu, together) => trainShannon(gpu, given, noHistory, every, { together }),
-  "both players, row-sparse": (gpu, together) =>
-    trainGame(gpu, oneHot, small, { ...sparse, generatorWarmup: 3 }, { together }),
-  "two steps of each player": (gpu, together) =>
-    trainGame(gpu, logs.dense, small, { ...every, generatorSteps: 2, rewardSteps: 2 }, { together }),
-  "the exact generator": (gpu, together) =>
-    trainGame(gpu, logs.dense, small, { ...every, generator: "exact" }, { together }),
+  "dense features, several chunks": (gpu, distributed) =>
+    trainShannon(gpu, long, small, every, { distributed }),
+  "PW, weight decay": (gpu, distributed) =>
+    trainShannon(gpu, oneHot, { ...smallPw, dims: [6] }, { ...every, weightDecay: 1 }, { distributed }),
+  "row-sparse": (gpu, distributed) => trainShannon(gpu, oneHot, small, sparse, { distributed }),
+  "row-sparse tokens": (gpu, distributed) => trainShannon(gpu, tokens, small, sparse, { distributed }),
+  "no history, events given": (gpu, distributed) =>
+    trainShannon(gpu, given, noHistory, every, { distributed }),
+  "both players, row-sparse": (gpu, distributed) =>
+    trainGame(gpu, oneHot, small, { ...sparse, generatorWarmup: 3 }, { distributed }),
+  "two steps of each player": (gpu, distributed) =>
+    trainGame(gpu, logs.dense, small, { ...every, generatorSteps: 2, rewardSteps: 2 }, { distributed }),
+  "the exact generator": (gpu, distributed) =>
+    trainGame(gpu, logs.dense, small, { ...every, generator: "exact" }, { distributed }),
 };
 
 for (const [name, make] of Object.entries(cases)) {
@@ -112,8 +114,8 @@ function computeMean([a, b]: readonly TrainerState[]): TrainerState {
 
 Deno.test("ranks: --sync-every 4 is four steps of each on its share, then the mean of weights and moments", async () => {
   using gpu = await openGpu();
-  const make: Make = (gpu, together) =>
-    trainShannon(gpu, oneHot, small, sparse, { together, validate: together !== undefined });
+  const make: Make = (gpu, distributed) =>
+    trainShannon(gpu, oneHot, small, sparse, { distributed, validate: distributed !== undefined });
   const [first, second] = await withRanks(
     gpu,
     make,
@@ -144,7 +146,7 @@ Deno.test("ranks: --sync-every 4 is four steps of each on its share, then the me
 
 Deno.test("ranks: all begin where rank 0 stands, and stop at the same step when one of them is told to", async () => {
   using gpu = await openGpu();
-  const make: Make = (gpu, together) => trainShannon(gpu, oneHot, small, every, { together });
+  const make: Make = (gpu, distributed) => trainShannon(gpu, oneHot, small, every, { distributed });
   using before = await make(gpu);
   const begun = (await trained(before, 4)).state;
   const whole = await withRanks(gpu, make, [2], (of) => {
@@ -179,7 +181,7 @@ Deno.test("ranks: a state is that of rank 0, its best validations included", asy
 
 Deno.test("ranks: they pause where one of them wants to, and not where none does", async () => {
   using gpu = await openGpu();
-  const make: Make = (gpu, together) => trainShannon(gpu, oneHot, small, every, { together });
+  const make: Make = (gpu, distributed) => trainShannon(gpu, oneHot, small, every, { distributed });
   /** Only the first rank is asked. @returns the iterations at which it paused */
   const listPauses = async (wanted: number) => {
     const pauses: number[] = [];
@@ -202,8 +204,8 @@ Deno.test("ranks: they pause where one of them wants to, and not where none does
 
 Deno.test("ranks: weights that differ on one of them are found, by all", async () => {
   using gpu = await openGpu();
-  const make: Make = (gpu, together) =>
-    trainShannon(gpu, oneHot, small, { validateEvery: 200 }, { together });
+  const make: Make = (gpu, distributed) =>
+    trainShannon(gpu, oneHot, small, { validateEvery: 200 }, { distributed });
   const results = await withRanks(gpu, make, [2], async (of) => {
     const [first, second] = of;
     const bias = "utility/output/bias";
@@ -235,7 +237,7 @@ Deno.test("ranks: shares take each user once; more ranks than users, or shares i
   const refused = async (size: number, more: object, message: RegExp) => {
     const joint = createDistributedContext(createRanksInMemory(size)[0] ?? assert.fail(), 1);
     await assert.rejects(
-      trainShannon(gpu, oneHot, small, { ...every, ...more }, { together: joint }),
+      trainShannon(gpu, oneHot, small, { ...every, ...more }, { distributed: joint }),
       isUserError(message),
     );
   };

@@ -54,7 +54,7 @@ async function fitted(gpu: Gpu, more: Partial<ModelConfig>) {
   using test = await NetworkEvaluation.ofModel(model, log, listUsers(log, "test"), {
     deviceLog: trainer.deviceLog,
   });
-  const figures = await test.figures();
+  const figures = await test.evaluate();
   const utilities = await test.utilities();
   const scores = await model.score({ history: [3], page: [7, 0, 21] });
   const [bias = NaN] = weights.get("utility/output/bias") ?? [];

@@ -8,7 +8,7 @@ import type { PreparedOptions } from "./packed_set.ts";
 import { readPaperFile } from "./paper_file.ts";
 import { createRandomStream } from "../random.ts";
 import { UserError } from "../../user_error.ts";
-import { fitSource } from "../../model/item_features.ts";
+import { alignSourceToModel } from "../../model/item_features.ts";
 import { describeDifference, listUnknownFeatures } from "../feature_meaning.ts";
 import type { ItemsShape } from "../item_catalogue.ts";
 import type { FeatureManifest, PagePositions } from "../manifest.ts";
@@ -254,7 +254,7 @@ export function fitDataset(
   // With the same features the items may differ, and so may their number.
   const anyCount = features !== undefined && data.features !== undefined && items.kind !== "one-hot";
   const wanted = anyCount ? { ...items, count: data.source.items.shape.count } : items;
-  const source = fitSource(data.source, wanted, what);
+  const source = alignSourceToModel(data.source, wanted, what);
   const unknown = features && data.features ? listUnknownFeatures(features, data.features) : [];
   if (unknown.length > 0) {
     onNote(

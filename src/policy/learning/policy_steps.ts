@@ -120,7 +120,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     const { arena, schedule: { config }, ring, learner, adam, recall, outcomes } = parts;
     const { gpu } = arena;
     const { rows, clip } = config;
-    const headers = new StepHeaders(arena, learnDimensions, ring.places, countRingParts(config));
+    const headers = new StepHeaders(arena, learnDimensions, ring.steps, countRingParts(config));
     const wanted = arena.allocate("wanted values", 4 * rows);
     const lesson = learner.record({ recall, wanted, ring: ring.view });
     const record = (name: string, specs: readonly DispatchSpec<LearnSizes>[]) =>
@@ -153,7 +153,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     const sizes = computeLearnSizes(rows, slate, items);
     return Array.from({ length: count }, (_, k) => {
       const iteration = after + 1 + k;
-      const place = iteration % ring.places;
+      const place = iteration % ring.steps;
       const page = {
         page: schedule.getPage(iteration),
         episode: schedule.getEpisode(iteration),
@@ -162,7 +162,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
       const purposes = Array.from({ length: stepsPerPage + 1 }, (_, step): StepSettings => {
         const before = schedule.learnedBefore(iteration) + step;
         return {
-          slot: ring.ofStep(iteration) + step,
+          slot: ring.stepSlot(iteration) + step,
           learningRate: step < schedule.stepsIn(iteration) ? schedule.rate(iteration, before + 1) : 0,
           iteration: before,
           noise,

@@ -95,7 +95,7 @@ export function qLoss<S extends BatchSizes, R extends QLossBatch>(
     op: "q_loss",
     inputs: [q],
     output,
-    moved: q,
+    target: q,
     dispatch: (call, gradient) => ({
       kernel: lossKernel,
       label: call.label,

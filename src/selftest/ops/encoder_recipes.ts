@@ -27,7 +27,7 @@ export function makeLstm(H: number): CaseFactory {
   });
 }
 
-export function makeLstmOverTable(H: number, touchedOnly: boolean): CaseFactory {
+export function makeLstmOverTable(H: number, sparse: boolean): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [],
@@ -38,7 +38,7 @@ export function makeLstmOverTable(H: number, touchedOnly: boolean): CaseFactory 
     ],
     build: (tape, t) => lstm(tape, "s", { inputWeights: t("x"), weights: t("w"), bias: t("b") }),
     scale: 0.5,
-    touchedOnly,
+    sparse,
     tolerance: 4 * U * 300,
   });
 }
@@ -69,7 +69,7 @@ export function makePwState(tanh: boolean, { columns, lags, weightings } = usual
 export function makePwTable(
   tanh: boolean,
   { columns, lags, weightings: n } = usualPw,
-  touchedOnly = false,
+  sparse = false,
 ): CaseFactory {
   return (b) => {
     const I = b.log.items.count;
@@ -86,7 +86,7 @@ export function makePwTable(
         const itemBias = tanh ? t("c") : undefined;
         return pwTable(tape, "z", { table: t("table"), weights: t("w"), layerBias: t("b"), itemBias });
       },
-      touchedOnly,
+      sparse,
       scale: 0.7,
       tolerance: 4 * U * 400,
     };

@@ -103,10 +103,10 @@ export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
 export function makeMixedProduct(
   rows: "items" | "events",
   columns: number,
-  { groups, touchedOnly = false }: { readonly groups?: number; readonly touchedOnly?: boolean } = {},
+  { groups, sparse = false }: { readonly groups?: number; readonly sparse?: boolean } = {},
 ): CaseFactory {
   return (b) => {
-    const F = touchedOnly ? 0 : getDenseWidth(b);
+    const F = sparse ? 0 : getDenseWidth(b);
     return {
       ...b,
       leaves: F > 0 ? [{ name: "f", rows: b.log.items.count, columns: F, trainable: false }] : [],
@@ -118,7 +118,7 @@ export function makeMixedProduct(
         const dense = F > 0 ? { features: t("f"), weights: t("w") } : undefined;
         return mixedProduct(tape, "y", { table: t("t"), dense }, rows);
       },
-      touchedOnly,
+      sparse,
       tolerance: 4 * U * 300,
     };
   };
@@ -167,13 +167,13 @@ export function makeFirstLayerOfCounts(columns: number, C: number): CaseFactory 
   });
 }
 
-export function makeFirstLayerOfTable(columns: number, touchedOnly: boolean): CaseFactory {
+export function makeFirstLayerOfTable(columns: number, sparse: boolean): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [{ name: "state", rows: "events", columns }],
     parameters: [{ name: "item", rows: b.log.items.count, columns, table: true }],
     build: (tape, t) => firstLayer(tape, "h", { item: t("item"), state: t("state") }),
-    touchedOnly,
+    sparse,
     tolerance: 4 * U * 64,
   });
 }

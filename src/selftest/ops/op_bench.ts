@@ -56,7 +56,7 @@ export interface OpCase {
   /** Relative to the largest value: c 2^-24 K, from the op's longest sum. */
   readonly tolerance: number;
   /** Gradients of tables are wanted for the rows alone that the batch touches. */
-  readonly touchedOnly?: boolean;
+  readonly sparse?: boolean;
   /** Not tried with the op recorded twice, which compiles its gradients' shaders once more. For all but a few sizes. */
   readonly once?: boolean;
   /** The op is a loss: what is differentiated, of its output and its inputs. */
@@ -172,9 +172,9 @@ export type OpBench = ReturnType<typeof createOpBench>;
 /** @param stack is to free it. */
 export function createOpBench(
   gpu: Gpu,
-  { log, users, parameters, touchedOnly, counted }: Pick<
+  { log, users, parameters, sparse, counted }: Pick<
     OpCase,
-    "log" | "users" | "parameters" | "touchedOnly" | "counted"
+    "log" | "users" | "parameters" | "sparse" | "counted"
   >,
   stack: DisposableStack,
   variants: KernelVariants = gpu.variants,
@@ -191,7 +191,7 @@ export function createOpBench(
     parameters: stack.use(new ParameterArena(gpu, parameters)),
     capacity: sizes,
     variants,
-    sparseGradients: touchedOnly,
+    sparseGradients: sparse,
   });
   /** The same batch as references read it. */
   const batch64 = buildReferenceBatch(log, users, NOISE, counted?.latest);

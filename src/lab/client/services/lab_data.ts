@@ -6,7 +6,7 @@ import type { ItemsShape } from "../../../data/item_catalogue.ts";
 import { computeDataSizes, type DataSizes, type LogSource, MemoryLog } from "../../../data/log_source.ts";
 import { parseManifest } from "../../../data/manifest.ts";
 import { findShop, shopNames, type ShopTruth } from "../../../data/shops.ts";
-import { fitSource } from "../../../model/item_features.ts";
+import { alignSourceToModel } from "../../../model/item_features.ts";
 import type { SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
 import { shownBaselines, type TestedData, TestedUsers } from "../../../run/tested_users.ts";
 import { UserError } from "../../../user_error.ts";
@@ -81,7 +81,7 @@ export function isSameData(a: DataChoice, b: DataChoice): boolean {
  */
 export function fitData(what: string, info: SnapshotInfo, data: LabData): LabData {
   expectSameFeatures(what, info, data);
-  return { ...data, source: fitSource(data.source, info.items, what) };
+  return { ...data, source: alignSourceToModel(data.source, info.items, what) };
 }
 
 /** @throws UserError for items whose features mean something else than those of the model. */

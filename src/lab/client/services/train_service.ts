@@ -238,9 +238,9 @@ export class TrainService {
     const { trainer, stage, iterations } = session;
     const note = (text: string | undefined) => text && progress({ kind: "note", text });
     progress({ kind: "stage", stage: shownStage(stage, iterations) });
-    if (trainer.batchParts > 1) {
+    if (trainer.microBatches > 1) {
       note(
-        `A batch is computed in up to ${trainer.batchParts} parts of whole users, as it is larger than the adapter or ` +
+        `A batch is computed in up to ${trainer.microBatches} parts of whole users, as it is larger than the adapter or ` +
           "--micro-batch-rows allows.",
       );
     }
