@@ -71,7 +71,9 @@ export function writeItemCounts(
   to[at + 5] = Math.log(1 + own.passed);
   let slot = 0;
   config.fields.forEach(({ slots }, field) => {
-    to[at + 6 + field] = Math.log(computeLift(items, width, row + 4 + 2 * slot, 4 + 2 * slot, slots, recent, lags));
+    to[at + 6 + field] = Math.log(
+      computeLift(items, width, row + 4 + 2 * slot, 4 + 2 * slot, slots, recent, lags),
+    );
     slot += slots;
   });
   const last = at + countWidth(config) - 2;

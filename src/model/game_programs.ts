@@ -187,10 +187,18 @@ function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);
   const createTape = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
     const sparse = adam?.kind === "row-sparse";
-    return new ClickTape(batch, { arena, parameters, capacity, variants: gpu.variants, sparseGradients: sparse });
+    return new ClickTape(batch, {
+      arena,
+      parameters,
+      capacity,
+      variants: gpu.variants,
+      sparseGradients: sparse,
+    });
   };
   const rewardAdam = training?.reward;
-  const mode: RecordingOptions = rewardAdam ? { training: true, itemDropout: training.itemDropout } : evaluating;
+  const mode: RecordingOptions = rewardAdam
+    ? { training: true, itemDropout: training.itemDropout }
+    : evaluating;
 
   const rewardTape = createTape(reward, rewardAdam);
   const u = materialize(reward.record(rewardTape, mode));

@@ -45,7 +45,9 @@ function alignItems({ name, items }: LogSource, wanted: ItemsShape, what: string
     }
   }
   throw new UserError(
-    `${what} is over ${formatItemsShape(wanted)}, but ${name} shows ${formatItemsShape(found)}. Use a log over the ` +
+    `${what} is over ${formatItemsShape(wanted)}, but ${name} shows ${
+      formatItemsShape(found)
+    }. Use a log over the ` +
       "same items.",
   );
 }

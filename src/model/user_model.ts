@@ -11,11 +11,11 @@ import type { ClickTape } from "../batch/click_tape.ts";
 import type { LogWithCounts } from "../batch/device_log.ts";
 import {
   addLinearPart,
-  listCountParameters,
   FIRST_LAYER,
   type InitialWeights,
-  recordRecentClicks,
+  listCountParameters,
   recordCounts,
+  recordRecentClicks,
 } from "./model_counts.ts";
 import { type ModelConfig, modelConfigSchema, parseConfig } from "./model_config.ts";
 import { listLstmParameters, listPwParameters, recordLstmState, recordPwState } from "./encoders.ts";
@@ -36,8 +36,8 @@ import {
   listUtilityParameters,
   listWideParameters,
   recordUtility,
-  recordWideUtility,
   recordWideState,
+  recordWideUtility,
 } from "./utility.ts";
 import { linear } from "../ops/linear.ts";
 import { asBufferView } from "../gpu/memory.ts";

@@ -163,6 +163,10 @@ export function recordWideUtility(
 }
 
 /** Records the term of the history in the wide part [events, K]; undefined without a wide part, and for K = 0. */
-export function recordWideState(tape: ClickTape, items: DeviceItems, { wide: K }: ModelConfig): Tensor | undefined {
+export function recordWideState(
+  tape: ClickTape,
+  items: DeviceItems,
+  { wide: K }: ModelConfig,
+): Tensor | undefined {
   return K > 0 ? recordClickProduct(tape, `${PART}/state_part`, items, HISTORY) : undefined;
 }

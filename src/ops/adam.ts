@@ -54,7 +54,9 @@ export class AdamState {
     most: number = this.parameters.gpu.bindingBytes,
   ): DispatchSpec<S>[] {
     return [
-      ...this.parameters.listRangesWithout(sparseRows.keys()).flatMap((range) => splitBindingRanges(range, most))
+      ...this.parameters.listRangesWithout(sparseRows.keys()).flatMap((range) =>
+        splitBindingRanges(range, most)
+      )
         .map((window) => this.#denseDispatch(dimensions, window)),
       ...[...sparseRows].map(([table, rows]) => this.#rowsDispatch(dimensions, table, rows)),
     ];

@@ -86,7 +86,7 @@ export function sparseEmbeddingGradient(
   source: Memory,
 ): ClickDispatch | undefined {
   if (!tape.options.sparseGradients) return undefined;
-  const sparse = call.sparseGradient(table, "events", tape.saved(`rows of ${table.name} in the batch`, "events", 1));
+  const sparse = call.sparseGradient(table, "events", tape.saved(`${table.name} rows`, "events", 1));
   if (!sparse) return undefined;
   const { event, ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = table.stride / 4;

@@ -64,7 +64,11 @@ export class GradientSum<S extends BatchSizes> {
     const { parameters } = adam;
     const { dimensions, sparseRows } = gradients;
     const total = arena.allocateUnbound("gradient of earlier micro-batches", 4 * parameters.length);
-    const tables = [...sparseRows].map(([table, rows]) => ({ table, rows, marks: findRowMarks(table, arena) }));
+    const tables = [...sparseRows].map(([table, rows]) => ({
+      table,
+      rows,
+      marks: findRowMarks(table, arena),
+    }));
     const dense = parameters.listRangesWithout(sparseRows.keys()).flatMap((range) =>
       splitBindingRanges(range, most)
     );

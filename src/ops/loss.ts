@@ -73,5 +73,7 @@ export function outcomeSum<S extends BatchSizes>(
   const key = sumKernel.name;
   const variants = listSumVariants(choice);
   const chosen = by(chooseSumVariant(choice, key));
-  return variants.length > 1 ? { ...chosen, choices: [{ key, variants, serial: true, buildDispatch: by }] } : chosen;
+  return variants.length > 1
+    ? { ...chosen, choices: [{ key, variants, serial: true, buildDispatch: by }] }
+    : chosen;
 }

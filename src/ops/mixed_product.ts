@@ -203,7 +203,7 @@ export function tokenGradient(
   const label = `${call.label} gradient of ${table.name}`;
   const listLength = { of: sums, most: Math.max(1, sums(capacity)) };
   const sparse = tape.options.sparseGradients
-    ? call.sparseGradient(table, listLength, tape.saved(`rows of ${table.name} in the batch`, listLength.most, 1))
+    ? call.sparseGradient(table, listLength, tape.saved(`${table.name} rows`, listLength.most, 1))
     : undefined;
   if (sparse) {
     const { list, gradient } = sparse;

@@ -109,7 +109,8 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
   );
   const tape = { dimensions, sparseRows: lists };
   const program = await Program.record(gpu, "adam", headers.buffer, adam.dispatches(tape, most));
-  const sum = parts && await GradientSum.create(adam, tape, headers.buffer, arena, { accumulates: true, most });
+  const sum = parts &&
+    await GradientSum.create(adam, tape, headers.buffer, arena, { accumulates: true, most });
   const write = (buffer: GPUBuffer, offset: number, data: Float32Array<ArrayBuffer>) =>
     gpu.queue.writeBuffer(buffer, offset, data);
   const putGradients = (spec: ParameterSpec, t: number, part: number) => {

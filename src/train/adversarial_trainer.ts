@@ -263,7 +263,9 @@ export class RewardWatch {
     const [start, last] = [this.#start, this.#last];
     if (!start || !last) return "";
     return "WARNING: this stage makes the reward worse: prec@1 of the validation users was " +
-      `${format(start)} ${start.iteration === 0 ? "before its first step" : `after iteration ${start.iteration}`} and is ` +
+      `${format(start)} ${
+        start.iteration === 0 ? "before its first step" : `after iteration ${start.iteration}`
+      } and is ` +
       `${format(last)} after iteration ${last.iteration}. Use the reward from before the stage, or ` +
       "try --generator exact, a smaller --reward-learning-rate, --utility-penalty 0.";
   }

@@ -8,8 +8,8 @@ import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import {
   type BestRecords,
-  type Criterion,
   computeEarlyEnd,
+  type Criterion,
   improveRecords,
   noBest,
   type ValidationSchedule,
@@ -129,7 +129,9 @@ export class BatchTrainer<C, F> {
    * @throws DivergedError for a non-finite loss.
    */
   async run(to: number, callbacks: TrainingCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {
-    if (this.components.distributed) return await this.#runDistributed(this.components.distributed, to, callbacks, signal);
+    if (this.components.distributed) {
+      return await this.#runDistributed(this.components.distributed, to, callbacks, signal);
+    }
     const reads = new ReadbackQueue(this.components.gpu, this.components.ring.view);
     const groups: StepGroup[] = [];
     let submitted = this.#iteration;

@@ -85,7 +85,11 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     const taken = training.take(most, (k) => {
       const users = own ?? this.draw(after + 1 + k);
       if (!this.batches.distributed) return users;
-      const share = this.batches.distributed.collectives.shareOfBatch(training.source, users, this.batches.distributed);
+      const share = this.batches.distributed.collectives.shareOfBatch(
+        training.source,
+        users,
+        this.batches.distributed,
+      );
       counts[k] = share.counted;
       return share.users;
     });

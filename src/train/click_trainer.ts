@@ -99,7 +99,8 @@ export async function setUpClicks<F extends ChoiceMetrics>(
   stage: ClickStage<F>,
   stack: DisposableStack,
 ): Promise<ClickStageContext<F>> {
-  const { gpu, source, schedule: { seed, batchSize }, networks, summary, microBatchRows, distributed } = stage;
+  const { gpu, source, schedule: { seed, batchSize }, networks, summary, microBatchRows, distributed } =
+    stage;
   const trainUsers = listUsers(source, "train");
   checkBatchSize(batchSize, trainUsers, stage.batchOption);
   const arena = stack.use(new Arena(gpu, stage.name));
@@ -145,7 +146,9 @@ export async function setUpClicks<F extends ChoiceMetrics>(
  * Returns how the gradients of a step are combined before Adam.
  * @throws UserError for micro-batches in synchronous distributed training: their gradients would be summed twice.
  */
-export function chooseGradientExchange({ cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">) {
+export function chooseGradientExchange(
+  { cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">,
+) {
   const synchronous = distributed?.syncEvery === 1 ? distributed : undefined;
   synchronous?.collectives.expectWhole(parts);
   const shared: GradientExchangeFactory | undefined = synchronous &&

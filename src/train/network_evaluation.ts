@@ -144,7 +144,12 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     const { source, shards = 0 } = options;
     const users = Uint32Array.from(options.users).filter((user) => countScored(source, user) > 0);
     if (users.length === 0) throw new UserError("Expected users with events to predict, found none.");
-    return await makeInShards(source, users, shards, (parts) => NetworkEvaluation.#createShards(options, parts));
+    return await makeInShards(
+      source,
+      users,
+      shards,
+      (parts) => NetworkEvaluation.#createShards(options, parts),
+    );
   }
 
   static async #createShards<F extends ChoiceMetrics>(

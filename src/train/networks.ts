@@ -24,7 +24,10 @@ export function joinParameterSpecs(networks: readonly TrainedNetwork[]): Paramet
 }
 
 /** Reads a buffer of all networks, with one wait per network. Networks without the buffer have zeros. */
-export async function readJoined(networks: readonly TrainedNetwork[], select: BufferSelector): Promise<Weights> {
+export async function readJoined(
+  networks: readonly TrainedNetwork[],
+  select: BufferSelector,
+): Promise<Weights> {
   const joined: Weights = new Map();
   for (const network of networks) {
     const buffer = select(network);
@@ -42,7 +45,11 @@ export async function readJoined(networks: readonly TrainedNetwork[], select: Bu
 }
 
 /** @throws Error for a name or length that no network has. */
-export function writeJoined(networks: readonly TrainedNetwork[], weights: Weights, select: BufferSelector): void {
+export function writeJoined(
+  networks: readonly TrainedNetwork[],
+  weights: Weights,
+  select: BufferSelector,
+): void {
   for (const network of networks) {
     const buffer = select(network);
     if (buffer) network.parameters.write(selectNetworkWeights(weights, network.prefix), buffer);

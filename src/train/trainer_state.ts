@@ -1,4 +1,3 @@
-
 import type { Weights } from "../tape/parameters.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 import { type BestRecords, criteria, type Criterion } from "./best_records.ts";

@@ -27,7 +27,12 @@ export function makeChoice({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe)
     parameters: place ? [{ name: "place", rows: 1, columns: 3 }] : [],
     build: (tape, t) => {
       const ring = tape.options.arena.allocate("ring", 16);
-      const options = { train: true, eta, ...(place && { positionEffect: t("place") }), ...(loss && { loss }) };
+      const options = {
+        train: true,
+        eta,
+        ...(place && { positionEffect: t("place") }),
+        ...(loss && { loss }),
+      };
       return choiceNll(tape, "loss", t("u"), ring, options);
     },
     scale,
