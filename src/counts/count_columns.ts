@@ -13,13 +13,17 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 
 /** Category field: tokens first .. first + count - 1, of which the table holds at most `slots` per item. */
 export interface CountField {
+  /** First token. */
   readonly first: number;
+  /** Number of tokens. */
   readonly count: number;
+  /** Slots per item in the table. */
   readonly slots: number;
 }
 
 /** Config of a model's counts. Part of the model config. */
 export interface CountsConfig {
+  /** Category fields. */
   fields: CountField[];
   /** M, nearest items that are kept per item. */
   neighbours: number;

@@ -72,7 +72,9 @@ export function startUserProgress(what: string, onProgress: OnProgress | undefin
 export interface TokenField {
   /** Name in the log. */
   readonly name: string;
+  /** First token. */
   readonly first: number;
+  /** Number of tokens. */
   readonly count: number;
   /** Set for hashed ids: items that share a token have nothing else in common. */
   readonly hashed?: number;

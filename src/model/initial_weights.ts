@@ -4,7 +4,10 @@ import { createRandomStream, type Random } from "../data/random.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 
 export interface ModelParameter extends ParameterSpec {
-  /** Draws one initial value. @internal */
+  /**
+   * Draws one initial value.
+   * @internal
+   */
   readonly initial: (random: Random) => number;
 }
 

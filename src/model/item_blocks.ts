@@ -27,7 +27,10 @@ import { type EncodedState, evaluating, type RecordableModel } from "./model_pro
 /** Model whose items can be scored with a state that is computed before. */
 export interface ScorableModel extends RecordableModel {
   readonly items: ItemCatalogue;
-  /** Records the tensors of the state, which {@link RecordableModel.record} takes as `encoded`. @internal */
+  /**
+   * Records the tensors of the state, which {@link RecordableModel.record} takes as `encoded`.
+   * @internal
+   */
   recordStates(tape: ClickTape): StateTensors;
 }
 

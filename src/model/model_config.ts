@@ -21,7 +21,9 @@ import { UserError } from "../user_error.ts";
 
 /** Fields of all models. */
 export interface CommonModelConfig {
+  /** Sizes of the utility's hidden layers. */
   dims: number[];
+  /** Batch normalisation after each hidden layer. */
   batchNorm: boolean;
   /** Initial standard deviation of the utility's kernels. */
   kernelSd: number;
@@ -39,6 +41,7 @@ export interface CommonModelConfig {
 
 /** Model with an LSTM over all clicks. */
 export interface LstmModelConfig extends CommonModelConfig {
+  /** Encoder of the history. */
   encoder: "lstm";
   /** H, size of the LSTM's state. */
   lstmUnits: number;
@@ -46,6 +49,7 @@ export interface LstmModelConfig extends CommonModelConfig {
 
 /** Model with position weights over the last clicks. */
 export interface PwModelConfig extends CommonModelConfig {
+  /** Encoder of the history. */
   encoder: "pw";
   /** m, last clicks in the state. */
   pwLags: number;
@@ -57,6 +61,7 @@ export interface PwModelConfig extends CommonModelConfig {
 
 /** Model without a history; with `dims: []` the conditional logit. */
 export interface NoneModelConfig extends CommonModelConfig {
+  /** Encoder of the history. */
   encoder: "none";
 }
 
@@ -185,5 +190,7 @@ export const modelConfigSchema = v.variant("encoder", [
   v.strictObject({ encoder: v.literal("none"), ...buildSchemaEntries(commonFields) }),
 ]);
 
+/** Defaults of a model with an LSTM. */
 export const defaultModel: LstmModelConfig = { encoder: "lstm", ...getDefaults(lstmFields) };
+/** Defaults of a model with position weights, whose kernels start small. */
 export const defaultPwModel: PwModelConfig = { encoder: "pw", ...getDefaults(pwFields) };

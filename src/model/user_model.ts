@@ -82,16 +82,24 @@ function listEncoderParameters(items: ItemsShape, config: ModelConfig): ModelPar
  * ```
  */
 export class UserModel implements ItemScorer {
+  /** Config, complete with defaults. */
   readonly config: ModelConfig;
-  /** Items whose features {@link score} reads. @internal */
+  /**
+   * Items whose features {@link score} reads.
+   * @internal
+   */
   readonly items: ItemCatalogue;
-  /** Weights on the GPU. @internal */
+  /**
+   * Weights on the GPU.
+   * @internal
+   */
   readonly parameters: ParameterArena;
   #scorer: UtilityScorer | undefined;
   /** Resolves after the last score: scores share the scorer's buffers, so they run one at a time. */
   #scores: Promise<unknown> = Promise.resolve();
 
   /**
+   * Creates a model with the given or drawn weights.
    * @param items whose features {@link score} reads; the weights depend on their shape alone.
    * @param initial a seed to draw the weights from, with `start` replacing some of them (a model with counts needs those of
    * `initializeFromCounts`), or the weights by name, [rows, columns] each.
@@ -132,7 +140,10 @@ export class UserModel implements ItemScorer {
     };
   }
 
-  /** Settings of a log on the device for the model's counts; undefined for a model without. @internal */
+  /**
+   * Settings of a log on the device for the model's counts; undefined for a model without.
+   * @internal
+   */
   get counted(): LogWithCounts | undefined {
     return this.config.counts ? { latest: this.config.counts.latest } : undefined;
   }
@@ -217,6 +228,7 @@ export class UserModel implements ItemScorer {
     this.#scorer?.[Symbol.dispose]();
     this.parameters[Symbol.dispose]();
   }
+  /** Same as `destroy`, for `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

@@ -54,14 +54,19 @@ export function buildGameOptions(model: UserModel, config: AdversarialConfig): G
   return { eta: model.config.eta, generatorEta, etaByPage, utilityPenalty, skipNoClick };
 }
 
+/** Trains a reward and a generator against each other. */
 export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   private constructor(
     /** The reward; it is kept when the trainer is freed. */
     readonly model: UserModel,
     /** Undefined for the exact generator. */
     readonly generator: UserModel | undefined,
+    /** Config of the stage. */
     readonly config: AdversarialConfig,
-    /** Recorded programs of an iteration. @internal */
+    /**
+     * Recorded programs of an iteration.
+     * @internal
+     */
     readonly programs: GamePrograms,
     clicks: ClickStageContext<GameMetrics>,
     stack: DisposableStack,

@@ -79,9 +79,11 @@ export class BatchTrainer<C, F> {
     protected readonly components: TrainerComponents<C, F>,
   ) {}
 
+  /** Number of finished steps. */
   get iteration(): number {
     return this.#iteration;
   }
+  /** Best validations so far. */
   get best(): BestRecords {
     return this.#best;
   }
@@ -94,7 +96,10 @@ export class BatchTrainer<C, F> {
     return joinParameterSpecs(this.components.networks);
   }
 
-  /** Returns the error for a non-finite loss. @internal */
+  /**
+   * Returns the error for a non-finite loss.
+   * @internal
+   */
   diverged(iteration: number): DivergedError {
     return new DivergedError(iteration, this.components.rates);
   }
@@ -313,6 +318,7 @@ export class BatchTrainer<C, F> {
     return readWeights(this.components.networks);
   }
 
+  /** Replaces all weights. Nothing may be in flight. */
   setWeights(weights: Weights): void {
     writeWeights(this.components.networks, weights);
   }
@@ -340,6 +346,7 @@ export class BatchTrainer<C, F> {
   destroy(): void {
     this.components.stack.dispose();
   }
+  /** Same as `destroy`, for `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

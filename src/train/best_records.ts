@@ -31,6 +31,7 @@ export function computeEarlyEnd(
   return Math.ceil((best[earlyStopping].iteration + patience) / validateEvery) * validateEvery;
 }
 
+/** Best value by each criterion. */
 export type BestRecords = Readonly<Record<Criterion, BestRecord>>;
 
 export const noBest: BestRecords = {

@@ -184,7 +184,10 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     this.#steps = steps;
   }
 
-  /** Users of the steps in flight. @internal */
+  /**
+   * Users of the steps in flight.
+   * @internal
+   */
   get plan(): BatchPlan {
     return this.#clicks.plan;
   }
@@ -192,12 +195,18 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
   get microBatches(): number {
     return this.#clicks.cut.parts;
   }
-  /** The whole log, or for a log on disk the users of the next steps. @internal */
+  /**
+   * The whole log, or for a log on disk the users of the next steps.
+   * @internal
+   */
   get deviceLog(): DeviceLog {
     return this.#clicks.training.deviceLog;
   }
 
-  /** Programs of an iteration on a batch of one micro-batch, in order, each with the index of its header. @internal */
+  /**
+   * Programs of an iteration on a batch of one micro-batch, in order, each with the index of its header.
+   * @internal
+   */
   get stepPrograms(): ClickSteps["wholeBatchPrograms"] {
     return this.#steps.wholeBatchPrograms;
   }
@@ -207,12 +216,18 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     return this.#steps.draw(t);
   }
 
-  /** Replaces the drawn batches, for comparisons with other programs. @internal */
+  /**
+   * Replaces the drawn batches, for comparisons with other programs.
+   * @internal
+   */
   takeBatches(drawBatch: (t: number) => Uint32Array): void {
     this.#steps.draw = drawBatch;
   }
 
-  /** Calls `use` with the evaluation on all validation users; undefined for a trainer that does not validate. @internal */
+  /**
+   * Calls `use` with the evaluation on all validation users; undefined for a trainer that does not validate.
+   * @internal
+   */
   async withValidation<T>(use: (evaluation: NetworkEvaluation<F> | undefined) => Promise<T>): Promise<T> {
     const { evaluation, whole } = this.#clicks.validation ?? {};
     const own = await whole?.();

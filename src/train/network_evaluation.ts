@@ -103,7 +103,10 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     readonly counted: number,
     /** First ring slot of the shards' sums. */
     readonly firstSlot: number,
-    /** Evaluates a shard. @internal */
+    /**
+     * Evaluates a shard.
+     * @internal
+     */
     readonly program: EvaluationProgram,
     private readonly shardList: readonly Shard[],
     private readonly plan: BatchPlan,
@@ -138,7 +141,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
 
   /**
    * Records the program and splits the users into shards.
-   * @throws UserError without users with events to predict, or for shards beyond the limits of the adapter. @internal
+   * @throws UserError without users with events to predict, or for shards beyond the limits of the adapter.
+   * @internal
    */
   static async create<F extends ChoiceMetrics>(options: EvaluationOptions<F>): Promise<NetworkEvaluation<F>> {
     const { source, shards = 0 } = options;
@@ -187,7 +191,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
 
   /**
    * Encodes all shards. Nothing waits.
-   * @throws Error for shards that are read one by one. @internal
+   * @throws Error for shards that are read one by one.
+   * @internal
    */
   encode(commands: CommandRecorder): void {
     this.shardList.forEach(({ sizes }, k) => {
@@ -286,6 +291,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   destroy(): void {
     this.stack.dispose();
   }
+  /** Same as `destroy`, for `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

@@ -21,12 +21,17 @@ import { choiceSummary } from "./training_results.ts";
 import type { DistributedContext } from "./distributed_context.ts";
 import { openTrainingSource } from "./training_log.ts";
 
+/** Trains a model by maximum likelihood of the clicks. */
 export class Trainer extends ClickTrainer<ChoiceMetrics> {
   private constructor(
     /** Trained model; it is kept when the trainer is freed. */
     readonly model: UserModel,
+    /** Config of the stage. */
     readonly config: TrainingConfig,
-    /** Recorded step. @internal */
+    /**
+     * Recorded step.
+     * @internal
+     */
     readonly program: ModelProgram,
     clicks: ClickStageContext<ChoiceMetrics>,
     stack: DisposableStack,

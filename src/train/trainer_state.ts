@@ -5,6 +5,7 @@ import { type BufferSelector, readJoined, type TrainedNetwork, writeJoined } fro
 
 /** State from which a resumed training continues bit for bit; the generator's names have its prefix. */
 export interface TrainerState {
+  /** Number of finished steps. */
   readonly iteration: number;
   /** Weights of all networks. */
   readonly weights: Weights;
@@ -12,6 +13,7 @@ export interface TrainerState {
   readonly m: Weights;
   /** Adam's second moments; zeros for a network that is not trained. */
   readonly v: Weights;
+  /** Best validations so far. */
   readonly best: BestRecords;
   /** Weights of the best validations, if the training validates. */
   readonly snapshots: Partial<Record<Criterion, Weights>>;

@@ -24,6 +24,7 @@ import { modelConfigSchema } from "../model/model_config.ts";
 
 /** Fields of both stages. */
 export interface StageConfig {
+  /** Steps of the optimiser. */
   iterations: number;
   /** B, users per batch, with all of their events. */
   batchSize: number;
@@ -166,12 +167,17 @@ export interface AdversarialConfig extends StageConfig {
   rewardSteps: number;
   /** Iterations at the start that train only the generator, until it matches the reward. */
   generatorWarmup: number;
+  /** Learning rate of the generator. */
   generatorLearningRate: number;
+  /** Learning rate of the reward. */
   rewardLearningRate: number;
   /** See {@link import("../ops/minimax.ts").GameOptions} for this and the following fields. The paper uses 1. */
   generatorEta: number;
+  /** True to divide generatorEta by the items of a page. */
   etaByPage: boolean;
+  /** Weight of the penalty on utility differences within a page. */
   utilityPenalty: number;
+  /** True to leave out events without a click. */
   skipNoClick: boolean;
 }
 
