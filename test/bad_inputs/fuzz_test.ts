@@ -89,7 +89,7 @@ Deno.test("a damaged log in the paper's layout is refused, or read as it stands"
     assert.ok(read > 100, `only ${read} were read`);
   }));
 
-Deno.test("a damaged safetensors file is refused, or holds what its variants say", async () => {
+Deno.test("a damaged safetensors file is refused, or has the shapes of its header", async () => {
   const { tensors, metadata } = makeGoodSnapshot();
   const few = new Map(
     [...tensors].slice(0, 3).map(([name, { shape: [, columns = 1], data }]) =>
@@ -108,7 +108,7 @@ Deno.test("a damaged safetensors file is refused, or holds what its variants say
   );
 });
 
-Deno.test("a snapshot whose header is damaged is refused, or says what it is", () =>
+Deno.test("a snapshot with a damaged header is refused, or keeps its metadata", () =>
   withEmptyFolder(async (folder) => {
     const { tensors, metadata } = makeGoodSnapshot();
     const path = `${folder}/model.safetensors`;
@@ -128,7 +128,7 @@ Deno.test("a snapshot whose header is damaged is refused, or says what it is", (
     );
   }));
 
-Deno.test("damaged JSON files of a run, of seeds, of an experiment and of a data set are refused, or fit their schema", () =>
+Deno.test("damaged JSON of a run, seeds, an experiment or a data set is refused, or fits its schema", () =>
   withEmptyFolder(async (folder) => {
     await run()(folder);
     const config = Deno.readTextFileSync(`${folder}/old/config.json`);
@@ -171,7 +171,7 @@ Deno.test("damaged JSON files of a run, of seeds, of an experiment and of a data
     }
   }));
 
-Deno.test("a damaged log of a run is refused, or drawn with ascending iterations and numbers alone", async () => {
+Deno.test("a damaged log of a run is refused, or plotted with ascending iterations", async () => {
   const good = "iteration,loss,prec1\n" +
     Array.from({ length: 9 }, (_, k) => `${k + 1},1.${k},0.5\n`).join("");
   await fc.assert(
@@ -188,7 +188,7 @@ Deno.test("a damaged log of a run is refused, or drawn with ascending iterations
   );
 });
 
-Deno.test("a damaged log of a run is refused before a run goes on, or is what it was", () =>
+Deno.test("a damaged log of a run is refused before a resume, or equals the original", () =>
   withEmptyFolder(async (folder) => {
     const good = "iteration,loss\n" + Array.from({ length: 9 }, (_, k) => `${k + 1},1.${k}\n`).join("");
     const path = `${folder}/train.csv`;
@@ -256,7 +256,7 @@ const option = fc.oneof(
 );
 const asks = (arg: string) => /^(-[^-]*[hV]|--help|--version)/.test(arg);
 
-Deno.test("no option of policy train, or of reproduce, takes a number that no training could have", async () => {
+Deno.test("no option of policy train or reproduce accepts a number that no training could have", async () => {
   const numbers = [0, 1, 64, 2 ** 31, 2 ** 31 + 1, 2 ** 32, 2 ** 40 + 1, Number.MAX_SAFE_INTEGER, 1e300, -1];
   for (const { long, argChoices } of addPolicyTrainOptions(new Command()).options) {
     for (const number of argChoices ? [] : numbers) {
@@ -279,7 +279,7 @@ Deno.test("no option of policy train, or of reproduce, takes a number that no tr
   }
 });
 
-Deno.test("options of train at random", async () => {
+Deno.test("random options of train are refused, or make a valid config", async () => {
   let taken = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(option, { maxLength: 4 }), async (options) => {

@@ -75,7 +75,7 @@ Deno.test("the bench times every kernel of a step, with the variants of both kin
   assert.deepEqual(probeKernels.map(({ name }) => name).sort(), listKernelNames("probe"));
 });
 
-Deno.test("quartiles, a fitted line, and where work stands under the roofline", () => {
+Deno.test("quartiles, a fitted line, and the position under the roofline are correct", () => {
   assert.deepEqual(summarizeTimes([5, 1, 3, 2, 4]), { median: 3, min: 1, lower: 2, upper: 4, samples: 5 });
   assert.throws(() => summarizeTimes([]), /expected samples/);
   const line = fitLine([10, 20, 40].map((x) => ({ x, y: 3 + 2 * x })));
@@ -174,7 +174,7 @@ const report: BenchReport = {
   }, { kind: "cpu", cases: 70, differing: [], leftOut: ["lstm_forward_panel"] }],
 };
 
-Deno.test("figures are read as they were written; others are refused", () =>
+Deno.test("measurements are read back as they were written; others are refused", () =>
   withEmptyFolder(async (folder) => {
     const file = `${folder}/deep/bench.json`;
     await writeRecords(file, report);
@@ -187,7 +187,7 @@ Deno.test("figures are read as they were written; others are refused", () =>
     await assert.rejects(readBench(file), isUserError(/bench\.json is damaged[^]*kernels/));
   }));
 
-Deno.test("a change within the spreads is noise; beyond them it is one, and rates count the other way", () => {
+Deno.test("a change within the spreads is noise; beyond them it counts, and rates count inversely", () => {
   const verdicts = (after: Partial<BenchReport>) =>
     Object.fromEntries(compare(report, { ...report, ...after }).map(({ id, verdict }) => [id, verdict]));
   const same = compare(report, report);
@@ -236,7 +236,7 @@ Deno.test("without timestamps the wall clock is used", () =>
     assert.ok(wall.samples >= 5 && wall.min > 0 && wall.min <= wall.lower && wall.lower <= wall.upper);
   }));
 
-Deno.test("growth: a refusal by the adapter is a point with the limit's name, and memory is counted", () =>
+Deno.test("growth: a refusal by the adapter is a point with the limit's name, and memory is recorded", () =>
   withGpu(undefined, async (gpu) => {
     const axis: GrowthAxis = {
       name: "items, one-hot",
@@ -260,7 +260,7 @@ Deno.test("growth: a refusal by the adapter is a point with the limit's name, an
     assert.equal(listSlopeCells(points).rows.length, 1);
   }));
 
-Deno.test("the command prints tables and changes, and writes figures, page and a table between markers", () =>
+Deno.test("the command prints tables and changes, and writes results, page and a table between markers", () =>
   withEmptyFolder(async (folder) => {
     const readme = `${folder}/README.md`;
     await Deno.writeTextFile(readme, "before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n");
@@ -305,7 +305,7 @@ Deno.test("the command prints tables and changes, and writes figures, page and a
     );
   }));
 
-Deno.test("what is no part, workload, pattern, file, size or number is refused", async () => {
+Deno.test("unknown parts, workloads, patterns, files, sizes and numbers are refused", async () => {
   const wrong: [args: string[], message: RegExp][] = [
     [["kernles"], /Allowed choices are adapter, kernels, steps, growth/],
     [["--workload", "W9"], /Expected one of W0, .*got "W9"/],
@@ -333,13 +333,13 @@ Deno.test("what is no part, workload, pattern, file, size or number is refused",
   assert.equal(stdout, "");
 });
 
-Deno.test("every study has a command of its name", async () => {
+Deno.test("every study has a command with its name", async () => {
   for (const name of Object.keys(studies)) {
     assert.match((await loadCommand(name)).helpInformation(), new RegExp(`^Usage: deno task bench ${name}`));
   }
 });
 
-Deno.test("records of figures stand in lines of their own", () => {
+Deno.test("JSON records of measurements are on separate lines", () => {
   const value = { a: 1, b: undefined, c: [], d: [1, 2], e: [{ x: [{ z: 2 }] }, { x: 3 }] };
   const text = formatRecordsJson(value);
   assert.equal(text, '{\n "a": 1,\n "c": [],\n "d": [1,2],\n "e": [\n  {"x":[{"z":2}]},\n  {"x":3}\n ]\n}');
@@ -347,7 +347,7 @@ Deno.test("records of figures stand in lines of their own", () => {
   assert.equal(formatRecordsJson([{ x: 1 }, { x: 2 }]), '[\n {"x":1},\n {"x":2}\n]');
 });
 
-Deno.test("the step of a clock is what all its times are multiples of", () => {
+Deno.test("the step of a clock is the common divisor of its times", () => {
   assert.equal(findClockStep([300, 500, 400]), 100);
   assert.equal(findClockStep([0.032, 1.6, 2.048]), 0.032);
   assert.equal(findClockStep([12.345, 7.001]), 0.001);
@@ -355,7 +355,7 @@ Deno.test("the step of a clock is what all its times are multiples of", () => {
   assert.equal(findClockStep([0, 0]), undefined);
 });
 
-Deno.test("a sample lasts fifty steps of its clock, and a fine clock asks for no more than a millisecond", () => {
+Deno.test("a sample lasts 50 clock steps, and with a fine clock at most a millisecond", () => {
   const clock = (kind: Clock["kind"], step: number): Clock => ({ kind, step, latency: 0 });
   assert.deepEqual(getSampleLimits(clock("timestamps", 0.001)), { sample: 1000, most: 256 });
   assert.deepEqual(getSampleLimits(clock("timestamps", 100)), { sample: 5000, most: 2 ** 14 });
@@ -366,14 +366,14 @@ Deno.test("a sample lasts fifty steps of its clock, and a fine clock asks for no
   assert.ok(!isFine(clock("queue", 0.001)));
 });
 
-Deno.test("how sure a time is: by its quartiles, or by its clock", () => {
+Deno.test("the error of a time follows from its quartiles or its clock", () => {
   const timing = summarizeTimes([10, 12, 14, 16, 18]);
   assert.equal(estimateMedianError(timing), 2);
   assert.equal(estimateMedianError({ ...timing, error: 3 }), 3);
   assert.equal(estimateMedianError({ ...timing, error: 1 }), 2);
 });
 
-Deno.test("calls on the host are timed one by one, and on a rounded clock in samples of many", () => {
+Deno.test("host calls are timed one by one, and on a rounded clock in samples of many", () => {
   let time = 0;
   const rounded = (step: number) => () => {
     time += 1e-4; // a look at the clock takes a little
@@ -387,7 +387,7 @@ Deno.test("calls on the host are timed one by one, and on a rounded clock in sam
   for (const each of [...fine, ...coarse]) assert.ok(Math.abs(each - 10) < 1.2, `${each} us`);
 });
 
-Deno.test("which kernels read what they write is found in their texts", () => {
+Deno.test("kernels that read what they write are found by their texts", () => {
   const found = (name: string, set: readonly string[] = []) => {
     const file = readKernel(findKernel(name));
     const text = set.reduce(
@@ -427,7 +427,7 @@ async function written(recording: Recording): Promise<Map<string, string>> {
   return found;
 }
 
-Deno.test("dispatches that are repeated on a coarse clock leave the bits of one step", () =>
+Deno.test("dispatches repeated on a coarse clock leave the bits of one step", () =>
   withGpu(undefined, async (gpu) => {
     const model = benchModels.find(({ name }) => name === "LSTM") ?? assert.fail();
     const { log } = createBenchLog(tiny);
@@ -454,7 +454,7 @@ Deno.test("dispatches that are repeated on a coarse clock leave the bits of one 
     assert.deepEqual(differing, []);
   }));
 
-Deno.test("bench simulate: a peer that computes something else is found", () => {
+Deno.test("bench simulate: a peer with other results is found", () => {
   const right = { probability: 1e-7, slates: 0, loss: 1e-5, q: 1e-5 };
   assert.equal(findSimulationDisagreement(right), undefined);
   assert.equal(findSimulationDisagreement({ probability: 1e-7, slates: 0 }), undefined, "many items");
@@ -467,7 +467,7 @@ Deno.test("bench simulate: a peer that computes something else is found", () => 
   }
 });
 
-Deno.test("bench simulate: a lesson is of the first episode's pages and of the one page of the second, equally often", () => {
+Deno.test("bench simulate: updates use pages of both episodes equally often", () => {
   const [rows, users, pages] = [2560, 4, 3];
   const drawn = drawReplayPages(rows, { users, pages }, 1);
   assert.equal(drawn.length, 3 * rows);
@@ -512,7 +512,7 @@ Deno.test("bench simulate: the command measures all kinds, and writes its table"
     assert.ok(rows.every(([, , , ms]) => Number(ms) > 0), text);
   }));
 
-Deno.test("bench logs: a made-up log is prepared whole, and nobody predicts it better than who knows its truth", () =>
+Deno.test("bench logs: a synthetic log is prepared completely, and only the truth predicts it best", () =>
   withEmptyFolder(async (folder) => {
     // One log with all that is planted, and one with several clicks per page.
     const only = /^(all|several)$/;

@@ -11,7 +11,7 @@ import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 import { compileAll, ignore, listCompiledFaults } from "./compiled_checks.ts";
 
 Deno.test(
-  "two kernels of a step spill nothing, and are as their headers say",
+  "two kernels of a step do not spill and match their headers",
   { ignore },
   () =>
     withEmptyFolder(async (folder) => {
@@ -45,7 +45,7 @@ BB4:
 	(then repeated 3 times)
 	s_endpgm                               ; bfb00000`;
 
-Deno.test("machine code is read: loops, multiply-adds, widths, waits", () => {
+Deno.test("machine code is parsed: loops, multiply-adds, widths, waits", () => {
   const { loop, byDepth, ...all } = readAssembly(listing);
   assert.deepEqual(byDepth, [6, 3, 6]);
   assert.deepEqual([all.instructions, all.vector, all.fma, all.flops], [15, 4, 2, 5]);
@@ -64,7 +64,7 @@ Deno.test("machine code is read: loops, multiply-adds, widths, waits", () => {
   }]);
 });
 
-Deno.test("a model of time: the largest of memory, vector instructions, latency and launch", () => {
+Deno.test("the time model takes the maximum of memory, vector instructions, latency and launch", () => {
   const [card] = cards;
   assert.ok(card);
   const facts: CompiledFacts = {
@@ -100,7 +100,7 @@ Deno.test("a model of time: the largest of memory, vector instructions, latency 
 });
 
 Deno.test(
-  "a text of one's own is compiled with its constants, and refused with a reason",
+  "a user's text is compiled with its constants, or refused with a reason",
   { ignore },
   () =>
     withEmptyFolder(async (folder) => {
@@ -136,11 +136,11 @@ Deno.test(
     }),
 );
 
-Deno.test("where RADV is missing it is said what to install", () => {
+Deno.test("without RADV the command prints what to install", () => {
   assert.match(describeMissingCompiler(["/nowhere"]) ?? "", /no RADV[^]*apt-get install mesa-vulkan-drivers/);
 });
 
-Deno.test("reckoned times stand beside what the same dispatch took", () => {
+Deno.test("estimated times are compared with measured ones of the same dispatch", () => {
   assert.equal(findCard("AMD Radeon RX 7900 XTX (RADV NAVI31)")?.family, "navi31");
   assert.equal(findCard("llvmpipe (LLVM 19.1.7, 256 bits)"), undefined);
   const dispatch = (label: string, us: number, steps = 1) => {

@@ -46,7 +46,7 @@ function replaced(text: string, from: string, to: string): string {
   return text.replace(from, to);
 }
 
-Deno.test("exercises: every starter compiles, is wrong, and says where its hole is", () =>
+Deno.test("exercises: every starter compiles, is wrong, and shows its hole", () =>
   withGpu(undefined, async (gpu) => {
     for (const exercise of exercises) {
       const message = await fault(gpu, exercise, exercise.starter);
@@ -56,7 +56,7 @@ Deno.test("exercises: every starter compiles, is wrong, and says where its hole 
     }
   }));
 
-Deno.test("exercises: every starter is right when its holes are filled, and is timed", () =>
+Deno.test("exercises: every completed starter is correct and is timed", () =>
   withGpu(undefined, async (gpu) => {
     for (const exercise of exercises) {
       await check(gpu, exercise, fillStarter(exercise), (one) => [...odd(one), ...hard(one)]);
@@ -70,7 +70,7 @@ Deno.test("exercises: every starter is right when its holes are filled, and is t
 
 const filled = (name: string) => fillStarter(named(name));
 
-Deno.test("exercises: what is right at odd sizes alone fails a hard case", () =>
+Deno.test("exercises: answers that are correct only at odd sizes fail a hard case", () =>
   withGpu(undefined, async (gpu) => {
     for (const [name, what, where, ...changes] of nearlyRight) {
       const text = changes.reduce((text, [from, to]) => replaced(text, from, to), filled(name));
@@ -172,7 +172,7 @@ const wrong: readonly Wrong[] = [
 
 const answerTo = (name: string) => name === "softmax" ? choice : filled(name);
 
-Deno.test("exercises: what is wrong with an answer is told", () =>
+Deno.test("exercises: faults of an answer are reported", () =>
   withGpu(undefined, async (gpu) => {
     await check(gpu, named("softmax"), choice);
     for (const [name, says, changes, which] of wrong) {
@@ -181,7 +181,7 @@ Deno.test("exercises: what is wrong with an answer is told", () =>
     }
   }));
 
-Deno.test("exercises: what cannot be run is told with its place", () =>
+Deno.test("exercises: a text that cannot run is reported with its position", () =>
   withGpu(undefined, async (gpu) => {
     const softmax = named("softmax");
     const { starter } = softmax;
@@ -207,7 +207,7 @@ Deno.test("exercises: what cannot be run is told with its place", () =>
     for (const [text, message] of broken) assert.match(await fault(gpu, softmax, text), message);
   }));
 
-Deno.test("exercises: where inputs stand is the answer's to say, and what cannot be is told", () =>
+Deno.test("exercises: an answer chooses its memory, and invalid choices are reported", () =>
   withGpu(undefined, async (gpu) => {
     const panel = named("panel");
     const text = filled("panel");
@@ -231,7 +231,7 @@ Deno.test("exercises: where inputs stand is the answer's to say, and what cannot
     }
   }));
 
-Deno.test("exercises: who reads what a neighbour writes is wrong in another order", () =>
+Deno.test("exercises: an answer that reads a neighbour's writes fails in another order", () =>
   withGpu(undefined, async (gpu) => {
     const softmax = named("softmax");
     const tree = `// grid: 32 E\n${kernelText("choice_nll_2_workgroup")}`;
@@ -261,7 +261,7 @@ Deno.test("exercises: Tint refuses a barrier that some invocations miss, with it
   assert.match(early.split("\n")[parseInt(fault) - 1] ?? "", /workgroupBarrier/);
 });
 
-Deno.test("exercises: constants are the answer's own, but for those of the starter; so is the workgroup's size", () =>
+Deno.test("exercises: answers define constants and workgroup size, except those of the starter", () =>
   withGpu(undefined, async (gpu) => {
     const lstm = named("lstm");
     const one = listCases(lstm)[1] ?? assert.fail();
@@ -289,7 +289,7 @@ Deno.test("exercises: grids are sums, products and divisions that round up", () 
   }
 });
 
-Deno.test("deno task exercise: lists, writes a file once, refuses it as it was written, and times what is right", () =>
+Deno.test("deno task exercise: lists, writes a file once, refuses an unchanged one, times a correct one", () =>
   withEmptyFolder(async (folder) => {
     const root = new URL("../../", import.meta.url);
     const permissions = ["--allow-read", "--allow-env", "--allow-write", "--allow-ffi"];

@@ -11,7 +11,7 @@ import { withEmptyFolder } from "../run/folder_check.ts";
 import { runBench } from "../command_check.ts";
 import { allSizes } from "../all_sizes.ts";
 
-Deno.test("every kernel with a number in its name is a step, and its number and name are the file's", () => {
+Deno.test("every numbered kernel is a ladder step with the number and name of its file", () => {
   const used = new Set<string>();
   for (const { name, steps } of ladders) {
     for (const [k, { kernel }] of steps.entries()) {
@@ -36,7 +36,7 @@ function expectRight(faults: ReadonlyMap<number, string | undefined>): void {
 }
 
 for (const name of ["lstm", "lstm-backward"]) {
-  Deno.test(`ladder ${name}, a unit an invocation: gates of up to 100, and users without events`, () =>
+  Deno.test(`ladder ${name}, one unit per invocation: gates of up to 100, and users without events`, () =>
     withGpu(undefined, async (gpu) => {
       const ladder = selectGpuSteps(findLadder(name));
       const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_group"));
@@ -51,7 +51,7 @@ for (const name of ["lstm", "lstm-backward"]) {
 const ELSEWHERE = ["lstm_forward", "lstm_backward", "lstm_forward_panel", "lstm_backward_panel"];
 
 for (const ladder of ladders) {
-  Deno.test(`every step of ladder ${ladder.name} gives the reference's result at odd sizes`, () =>
+  Deno.test(`every step of ladder ${ladder.name} matches the reference at odd sizes`, () =>
     withGpu(undefined, async (gpu) => {
       const steps = ladder.steps.filter(({ kernel, idea }) =>
         allSizes || !(ELSEWHERE.includes(kernel.name) || /\(shipped[^)]*\)$/.test(idea))
@@ -62,7 +62,7 @@ for (const ladder of ladders) {
     }));
 }
 
-Deno.test("a step that is wrong is not timed, and does not keep the others from it", () =>
+Deno.test("a wrong step is not timed and does not stop the others", () =>
   withGpu(undefined, async (gpu) => {
     const ladder = findLadder("choice");
     const [naive] = ladder.steps;
@@ -101,7 +101,7 @@ Deno.test("a step that is wrong is not timed, and does not keep the others from 
     assert.ok(rows.every((row) => row.length === head.length));
   }));
 
-Deno.test("a size that a step cannot do leaves it out", () =>
+Deno.test("a step that does not support a size is left out", () =>
   withGpu(undefined, async (gpu) => {
     const ladder = findLadder("input");
     const steps = ladder.steps.slice(-1);
@@ -114,7 +114,7 @@ Deno.test("a size that a step cannot do leaves it out", () =>
     assert.match(listLadderCells([result]).rows[0]?.join(" ") ?? "", /sums over more than 256 - -/);
   }));
 
-Deno.test("the command prints a row a step", () =>
+Deno.test("the command prints one row per step", () =>
   withEmptyFolder(async (folder) => {
     const page = `${folder}/page.md`;
     await Deno.writeTextFile(page, "<!-- ladder choice -->\nold\n<!-- end of ladder choice -->\n");

@@ -45,7 +45,7 @@ async function computeLosses(peer: Peer): Promise<number[]> {
 
 const gpuTest = { sanitizeOps: false, sanitizeResources: false };
 Deno.test({
-  name: "TensorFlow.js and jax-js take clickgan's steps",
+  name: "TensorFlow.js and jax-js reproduce clickgan's steps",
   ...gpuTest,
   async fn() {
     const own = jobs["ragged"] ?? assert.fail();
@@ -64,7 +64,7 @@ Deno.test({
   },
 });
 
-Deno.test("steps at another rate, on other batches, or left out are a disagreement", async () => {
+Deno.test("another learning rate, other batches or missing steps count as a disagreement", async () => {
   const { job } = jobs["even"] ?? assert.fail();
   const losses = async (job: PeerJob) => await computeLosses(await createTensorflowPeer(job, "wasm"));
   const expected = await losses(job);
@@ -77,7 +77,7 @@ Deno.test("steps at another rate, on other batches, or left out are a disagreeme
   assert.match(findDisagreement(expected, expected.with(3, NaN)) ?? "", /^the loss of step 4 is NaN/);
 });
 
-Deno.test("a job is read as it was written", () =>
+Deno.test("a job is read back as it was written", () =>
   withEmptyFolder(async (folder) => {
     const { job } = jobs["ragged"] ?? assert.fail();
     const file = `${folder}/job.safetensors`;
@@ -104,7 +104,7 @@ function fakePeer(key: string, losses: readonly number[], more = ""): PeerEntry 
   return { key, name: key, program: "deno", variants, models: ["lstm"] };
 }
 
-Deno.test("a wrong loss and a failure are told in the table, and do not end the comparison", async () => {
+Deno.test("a wrong loss or a failure appears in the table and does not end the comparison", async () => {
   const right = Array.from({ length: COMPARED_STEPS }, (_, k) => 2 - 0.01 * k);
   const entries = [
     fakePeer("clickgan", right),
@@ -134,7 +134,7 @@ Deno.test("a wrong loss and a failure are told in the table, and do not end the 
   });
 });
 
-Deno.test("a page keeps what was measured on other processors", () =>
+Deno.test("a page keeps results of other processors", () =>
   withEmptyFolder(async (folder) => {
     const file = `${folder}/page.md`;
     const table = "| a |\n| --- |";
@@ -146,7 +146,7 @@ Deno.test("a page keeps what was measured on other processors", () =>
     assert.equal(await Deno.readTextFile(file), text("new", `**AMD**, 2 cores:\n\n${table}\n\n`));
   }));
 
-Deno.test("each PyTorch is found once, and has a name of its own", () =>
+Deno.test("each PyTorch is found once and has a unique name", () =>
   withEmptyFolder(async (folder) => {
     const python = async (name: string, file: string, version: string, blas: string) => {
       const said = JSON.stringify({ file, version, blas, made: `made of ${blas}`, card: false });
@@ -166,7 +166,7 @@ Deno.test("each PyTorch is found once, and has a name of its own", () =>
     await assert.rejects(findTorches([wheel, `${folder}/none`]), /none -c "import torch" fails/);
   }));
 
-Deno.test("each PyTorch has turns, and a row of its own in table and summary", () => {
+Deno.test("each PyTorch takes turns and has its own row in table and summary", () => {
   const torch = (name: string, card: boolean): Torch => ({ python: `/${name}`, name, made: name, card });
   const torches = [torch("PyTorch A", false), torch("PyTorch B", true)];
   const asked = roster.filter(({ key }) => ["clickgan", "torch", "torch-cuda"].includes(key));

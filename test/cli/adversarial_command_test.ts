@@ -15,7 +15,7 @@ const GAME = splitArgs(
   "--adversarial 20 --adversarial-batch-size 12 --adversarial-validate-every 5 --behaviour-dims 8 --generator-warmup 6",
 );
 const SHANNON = ["--iterations", "12", ...SMALL];
-Deno.test("both stages in one folder, with their logs, snapshots and figures; evaluate agrees with them", () =>
+Deno.test("both stages share a folder with logs, snapshots and metrics; evaluate agrees with them", () =>
   withSmallLog(async (folder, data) => {
     const run = `${folder}/run`;
     const trained = await runOk("train", "--data", data, "--save-dir", run, ...SHANNON, ...GAME);
@@ -50,7 +50,7 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
     await series.ok(train("again", `--init ${snapshot} --no-report`, ...SHANNON));
   }));
 
-Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone and after the Shannon stage", () =>
+Deno.test("an interrupted adversarial stage resumes bit for bit, alone and after the Shannon stage", () =>
   withSmallLog(async (folder, data) => {
     const game = GAME.with(GAME.indexOf("--adversarial-validate-every") + 1, "20");
     const long = game.with(1, "200");
@@ -71,7 +71,7 @@ Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone a
     await series.refused(late, /has begun from its Shannon stage/);
   }));
 
-Deno.test("seeds go through both stages, with position weights and batch norm, stopping early", () =>
+Deno.test("seeds train both stages, with position weights and batch norm, stopping early", () =>
   withSmallLog(async (folder, data) => {
     const path = `${folder}/seeds`;
     const options = splitArgs("--encoder pw --pw-nonlinearity tanh --batch-norm --eta 2 --generator exact");

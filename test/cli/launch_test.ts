@@ -27,14 +27,14 @@ Deno.test("a command may use the network only if it serves, and run native code 
   assert.deepEqual(having("-A").concat(having("--allow-all"), having("--allow-sys")), []);
 });
 
-Deno.test("no task asks whether there is a newer Deno", () => {
+Deno.test("no task checks for a newer Deno", () => {
   for (const [name, { command }] of Object.entries(config.tasks)) {
     if (/deno (run|test) /.test(command)) assert.match(command, /^DENO_NO_UPDATE_CHECK=1 /, name);
   }
   assert.equal(CHILD_ENVIRONMENT.DENO_NO_UPDATE_CHECK, "1");
 });
 
-Deno.test("a process writes to its outputs, within them and beside them, and nowhere else", () =>
+Deno.test("a process writes to its outputs, within them and next to them, and nowhere else", () =>
   withEmptyFolder((folder) => {
     Deno.mkdirSync(`${folder}/real`);
     Deno.symlinkSync(`${folder}/real`, `${folder}/link`);
@@ -62,7 +62,7 @@ Deno.test("a process writes to its outputs, within them and beside them, and now
     return Promise.resolve();
   }));
 
-Deno.test("a command that would write elsewhere than its arguments name is stopped", () =>
+Deno.test("a command that would write outside the paths of its arguments is stopped", () =>
   withEmptyFolder(async (folder) => {
     const fault = `${folder}/fault.ts`;
     const scope = import.meta.resolve("../../src/files/atomic_write.ts");
@@ -109,7 +109,7 @@ function machine(answers: (AdapterSummary | null)[], changes: Partial<SetupHost>
 
 const llvmpipe: AdapterSummary = { description: "llvmpipe", software: true };
 
-Deno.test("ensureAdapter installs a software driver as root where there is no adapter, and says so first", async () => {
+Deno.test("ensureAdapter announces and installs a software driver as root if there is no adapter", async () => {
   const found = machine([llvmpipe]);
   assert.deepEqual(await ensureAdapter(found.host), llvmpipe);
   assert.deepEqual(found.log, []);
@@ -122,7 +122,7 @@ Deno.test("ensureAdapter installs a software driver as root where there is no ad
   ]);
 });
 
-Deno.test("ensureAdapter says what to do when there is no adapter", async () => {
+Deno.test("ensureAdapter reports what to do without an adapter", async () => {
   const command = /sudo apt-get update && sudo apt-get install -y libvulkan1 mesa-vulkan-drivers/;
   const cases: [Partial<SetupHost>, RegExp][] = [
     [{ isRoot: () => false }, command],
@@ -146,7 +146,7 @@ Deno.test("ensureAdapter says what to do when there is no adapter", async () => 
   assert.match(log.join("\n"), /E: update failed\n[^]*E: install failed/);
 });
 
-Deno.test("exitCodeOf tells mistakes of the user from faults", async () => {
+Deno.test("exitCodeOf separates user mistakes from faults", async () => {
   const run = async (main: () => Promise<number | void>) => {
     const said: string[] = [];
     return { code: await runToExitCode(main, (text) => said.push(text)), said };
@@ -205,7 +205,7 @@ async function launchTraining(folder: string, data: string) {
   return { child, run, trainer: Number(trainer), rest: () => read(/(?!)/) };
 }
 
-Deno.test("a command that is killed is told of, with the way to go on", () =>
+Deno.test("a killed command is reported with the way to resume", () =>
   withSmallLog(async (folder, data) => {
     const { child, run, trainer, rest } = await launchTraining(folder, data);
     Deno.kill(trainer, "SIGKILL");
@@ -216,7 +216,7 @@ Deno.test("a command that is killed is told of, with the way to go on", () =>
     assert.equal(code, 0, stderr); // the folder is free, and what was saved is whole
   }));
 
-Deno.test("a command whose launcher is killed saves what it has, and ends", () =>
+Deno.test("a command whose launcher is killed saves its state and ends", () =>
   withSmallLog(async (folder, data) => {
     const { child, run, rest } = await launchTraining(folder, data);
     const beside = await runCommand("train", "--resume", run);
@@ -323,7 +323,7 @@ const HEAVY =
   /^(@duckdb\/|@tensorflow\/|@jax-js\/|@esbuild\/|onnxruntime-)|^(esbuild|playwright-core|chart\.js|fast-check)$/;
 const heavy = (packages: readonly string[]) => packages.filter((name) => HEAVY.test(name));
 
-Deno.test("training, evaluation, reports and experiments use small packages, and few", async () => {
+Deno.test("training, evaluation, reports and experiments use few and small packages", async () => {
   for (const name of LAUNCHED.filter((name) => name !== "data")) {
     const packages = await listPackages(readTask(name).module);
     assert.deepEqual(heavy(packages), [], name);
@@ -332,17 +332,17 @@ Deno.test("training, evaluation, reports and experiments use small packages, and
   }
 });
 
-Deno.test("the launcher and the set-up use no package: they start at once", async () => {
+Deno.test("the launcher and the set-up use no package", async () => {
   assert.deepEqual(await listPackages("src/cli/launch.ts", "src/cli/setup.ts"), []);
 });
 
-Deno.test("of what is large, the data commands use the engine alone", async () => {
+Deno.test("data commands load only the engine of the large packages", async () => {
   const found = heavy(await listPackages("src/commands/data/data_command.ts"));
   assert.ok(found.length > 0);
   for (const name of found) assert.match(name, /^@duckdb\//);
 });
 
-Deno.test("deno task fetches nothing, and its commands their own packages", async () => {
+Deno.test("deno task downloads nothing, and each command only its own packages", async () => {
   const { nodeModulesDir, unstable, tasks } = config;
   assert.equal(nodeModulesDir, "manual");
   // Without it Deno fetches the whole lock file for any module.

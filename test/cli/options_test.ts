@@ -163,7 +163,7 @@ const COMMANDS: Readonly<Record<string, [read: (args: string[]) => unknown, case
 };
 
 for (const [command, [read, cases]] of Object.entries(COMMANDS)) {
-  Deno.test(`${command} refuses options that it does not understand, or that make no sense together`, async () => {
+  Deno.test(`${command} refuses unknown options and contradictory ones`, async () => {
     for (const [line = "", says = ""] of parseRows(cases)) {
       await expectRefusal(() => read(splitArgs(line)), says, line);
     }
@@ -211,7 +211,7 @@ function given(args: readonly string[]): object {
   return parse(command, args);
 }
 
-Deno.test("no output is, or lies within, what a command reads or what another one made", () =>
+Deno.test("an output that a command reads, or that another one created, is refused", () =>
   withEmptyFolder(async (dir) => {
     for (const [name, text] of Object.entries(files)) makeFile(name, text)(dir);
     Deno.symlinkSync(`${dir}/log.csv`, `${dir}/link.csv`);
@@ -258,7 +258,7 @@ Deno.test("no output is, or lies within, what a command reads or what another on
     assert.throws(() => expectApart(output, [log]), isUserError(/what its run names/));
   }));
 
-Deno.test("lab --build writes over its own page alone", () =>
+Deno.test("lab --build overwrites only its own page", () =>
   withEmptyFolder(async (dir) => {
     const script = new URL("../../src/commands/lab.ts", import.meta.url);
     const build = (name: string) => runScript(script, ["--allow-all"], ["--build", `${dir}/${name}`]);

@@ -21,7 +21,7 @@ async function collected(lists: AsyncIterable<Prediction[]>): Promise<Prediction
   return (await Array.fromAsync(lists)).flat();
 }
 
-Deno.test("predictions are the utilities of each page by the ids of the log, in memory and on disk alike", () =>
+Deno.test("predictions are the utilities of each page by log ids, from memory and from disk", () =>
   withCopy((folder) =>
     withGpu(undefined, async (gpu) => {
       const data = await openDataset(folder);
@@ -72,7 +72,7 @@ Deno.test("predictions are the utilities of each page by the ids of the log, in 
     })
   ));
 
-Deno.test("the loss recomputed from the predictions of logged positions is that of an evaluation", () =>
+Deno.test("the loss recomputed from predictions and logged positions is that of an evaluation", () =>
   withCopy((folder) =>
     withGpu(undefined, async (gpu) => {
       const data = await openDataset(folder);
@@ -128,7 +128,7 @@ async function* lists(): AsyncGenerator<Prediction[]> {
   for (let k = 0; k < rows.length; k += 999) yield rows.slice(k, k + 999);
 }
 
-Deno.test("a Parquet file has all rows as they are, in groups", () =>
+Deno.test("a Parquet file has all rows unchanged, in row groups", () =>
   withFolder({}, async (folder) => {
     const path = `${folder}/p.parquet`;
     assert.deepEqual(await writePredictions(path, lists()), { rows: rows.length, formulas: 0 });
@@ -140,7 +140,7 @@ Deno.test("a Parquet file has all rows as they are, in groups", () =>
     assert.deepEqual(listFiles(folder), ["p.parquet"]);
   }));
 
-Deno.test("a CSV file has all rows, quoted where it must be, floats and formulas as they are, which are counted", () =>
+Deno.test("a CSV file has all rows: quoted if necessary, exact floats, formulas unchanged and counted", () =>
   withFolder({}, async (folder) => {
     const path = `${folder}/P.CSV`;
     const formulas = rows.filter(({ item }) => item === "=1+1").length;
@@ -163,7 +163,7 @@ Deno.test("a CSV file has all rows, quoted where it must be, floats and formulas
     });
   }));
 
-Deno.test("predictions that end early leave the old file, and nothing beside it; a file of something else is not replaced", () =>
+Deno.test("interrupted predictions keep the old file and leave no other; foreign files are not replaced", () =>
   withFolder({ "log.csv": "user,item\n" }, async (folder) => {
     for (const name of ["p.csv", "p.parquet"]) await writePredictions(`${folder}/${name}`, lists());
     const before = Deno.readFileSync(`${folder}/p.csv`);

@@ -37,7 +37,7 @@ function model(folder: string, seeds: SeedOutcome[]): ModelOutcome {
   return { model: experimentModels.find((m) => m.folder === folder) ?? assert.fail(folder), seeds };
 }
 
-Deno.test("a finished run that lacks a figure is refused, with the file and what to do", () =>
+Deno.test("a finished run without a metric is refused, with the file and what to do", () =>
   withEmptyFolder(async (path) => {
     const [model] = experimentModels;
     assert.ok(model);
@@ -98,7 +98,7 @@ Deno.test("claims are supported, contradicted or undecided by the interval of th
   assert.deepEqual(testClaims([baseline]), [], "claims about models that were not trained are left out");
 });
 
-Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refuses other settings in its folder", () =>
+Deno.test("reproduce stops, resumes, repeats nothing, writes its table, and refuses other settings in its folder", () =>
   withSmallLog(async (folder) => {
     const data = `${folder}/log.tsv`;
     writePaperFile(data, createSmallLog(31, { users: 330, items: 30, width: 0 }));
@@ -140,7 +140,7 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
     assert.equal(Deno.readTextFileSync(`${path}/experiment.json`), experiment);
   }));
 
-Deno.test("which models mixed features cannot be given is known before anything is trained", () => {
+Deno.test("models that mixed features exclude are refused before training", () => {
   const shape = getItemsShape(createSmallLog(1, { users: 3, items: 5, width: 2, tokens: 4 }).items);
   for (const model of experimentModels) {
     const make = () => listModelParameters(shape, model.model);

@@ -63,7 +63,7 @@ function parseTable(text: string): Record<string, string[]> {
 
 const none = () => assert.fail("asks for nothing more");
 
-Deno.test("results: models of both data sets, mean and sd over seeds, each figure from its own snapshot", () =>
+Deno.test("results: models of both data sets, mean and sd over seeds, each metric from its own snapshot", () =>
   withFolder({}, async (folder) => {
     const runs = madeRuns(
       folder,
@@ -79,7 +79,7 @@ Deno.test("results: models of both data sets, mean and sd over seeds, each figur
     assert.ok(runs.asked.every((asked) => /^train --data (papers\/yelp\.txt|demo) --seeds 3 /.test(asked)));
   }));
 
-Deno.test("results: the likelihood with and without what there is against over-fitting, seed by seed", () =>
+Deno.test("results: the likelihood with and without regularisation, seed by seed", () =>
   withFolder({}, async (folder) => {
     const runs = madeRuns(
       folder,
@@ -92,7 +92,7 @@ Deno.test("results: the likelihood with and without what there is against over-f
     assert.equal(difference, "-.100 (-.100 to -.100)");
   }));
 
-Deno.test("results: models beside another implementation's figures", () =>
+Deno.test("results: models compared with metrics of another implementation", () =>
   withFolder({}, async (folder) => {
     const runs = madeRuns(folder, (_, seed) => makeResult(seed / 10, 0.5), none);
     const text = await referenceTable.make(runs);
@@ -133,7 +133,7 @@ function makeComparison(slate: number, policies: Readonly<Record<string, readonl
   return { ...{ slate, pages: 20, users: 10000 }, environments, cells, differences };
 }
 
-Deno.test("results: trainings on the truth, from the least to the most, beside the optimum and greedy", async () => {
+Deno.test("results: trainings on the truth in ascending order, compared with the optimum and greedy", async () => {
   const printed: string[] = [];
   const runs = madeRuns("", none, (command, args) => {
     printed.push(`${command} ${args.join(" ")}`);
@@ -152,7 +152,7 @@ Deno.test("results: trainings on the truth, from the least to the most, beside t
   ]);
 });
 
-Deno.test("results: what simulate prints, with the folder's name as on the page", async () => {
+Deno.test("results: the output of simulate, with the folder's name on the page", async () => {
   const runs = madeRuns(
     "kept",
     none,
@@ -171,7 +171,7 @@ Deno.test("results: slates of two sizes, in three environments", async () => {
   assert.deepEqual(parseTable(text)["CDQN"], [".603", ".605", ".553", ".555", ".503", ".505"]);
 });
 
-Deno.test("results: what models promise of policies, and what the shop gives", async () => {
+Deno.test("results: predicted returns of policies, and returns in the shop", async () => {
   const runs = madeRuns("", none, () => [makeComparison(3, { CDQN: [1, 2, 3], greedy: [null] })]);
   const rows = parseTable(await secondModelTable.make(runs));
   assert.deepEqual(rows["CDQN"], [
@@ -180,7 +180,7 @@ Deno.test("results: what models promise of policies, and what the shop gives", a
   assert.equal(rows["greedy"]?.[3], "");
 });
 
-Deno.test("results: a training that is done is not done again, unless something else is asked of it", () =>
+Deno.test("results: a finished training is repeated only for other settings", () =>
   withFolder({}, async (folder) => {
     const data = `${folder}/log.txt`;
     writePaperFile(data, createSmallLog(3, { users: 30, items: 12, width: 4 }));

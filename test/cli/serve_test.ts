@@ -68,7 +68,7 @@ const get = (service: Service, path: string) =>
   service.handle({ method: "GET", path, headers: {}, body: new Blob([]).stream() });
 const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 
-Deno.test("the service scores a page as the model does, by ids", () =>
+Deno.test("the service scores a page by ids as the model does", () =>
   withGpu(undefined, async (gpu) => {
     using model = new UserModel(gpu, one.log.items, one.config, { weights: drawWeights(one) });
     using stack = new DisposableStack();
@@ -97,7 +97,7 @@ Deno.test("the service scores a page as the model does, by ids", () =>
     assert.deepEqual(answer.body, { items });
   }));
 
-Deno.test("environments: pages of the model's users are those of a simulator, in turn, and what cannot be shown changes nothing", () =>
+Deno.test("environments: users' pages are those of a simulator, in turn; invalid slates change nothing", () =>
   withGpu(undefined, async (gpu) => {
     const model = new UserModel(gpu, one.log.items, one.config, { weights: drawWeights(one) });
     const service = new Service(model, data, new FakeScorer(), defaultService);
@@ -168,7 +168,7 @@ Deno.test("environments: pages of the model's users are those of a simulator, in
     }
   }));
 
-Deno.test("as many environments as may be are kept; a further one is refused until one ends or was idle for long", () =>
+Deno.test("environments above the limit are refused until one ends or idles for long", () =>
   withGpu(undefined, async (gpu) => {
     const { config } = scoreCases["LSTM, one-hot"] ?? assert.fail();
     using model = new UserModel(gpu, { kind: "one-hot", count: 100 }, config, { seed: 1 });
@@ -189,7 +189,7 @@ Deno.test("as many environments as may be are kept; a further one is refused unt
     environments.destroy();
   }));
 
-Deno.test("a large catalogue: all of its ids, and an end of what is recommended where nobody waits for it", async () => {
+Deno.test("a large catalogue is scored with all ids; recommending stops when no client waits", async () => {
   const count = 20_000;
   const log = new MemoryLog({ ...one.log, items: { kind: "one-hot", count } });
   const large = await OpenedDataset.of(createDataset(log, { kind: "demo", seed: 1 }));
@@ -209,7 +209,7 @@ Deno.test("a large catalogue: all of its ids, and an end of what is recommended 
   assert.equal(service.failed, false);
 });
 
-Deno.test("a page waits for one block of each catalogue that is ranked, and a ranking for the pages before it", async () => {
+Deno.test("a page waits for one block of each ranking, and a ranking for earlier pages", async () => {
   const scorer = new FakeScorer(true);
   const batcher = new Batcher(scorer);
   const block = () => batcher.do(() => scorer.scoreItems({}, Uint32Array.of(1)));
@@ -225,7 +225,7 @@ Deno.test("a page waits for one block of each catalogue that is ranked, and a ra
   assert.deepEqual(scorer.batches, [0, 2, 0, 2, 0, 0, 0]);
 });
 
-Deno.test("requests that arrive while a dispatch runs make the next one together, and each gets its own answer", async () => {
+Deno.test("requests during a dispatch form the next batch, and each gets its own answer", async () => {
   const scorer = new FakeScorer(true);
   const batcher = new Batcher(scorer);
   const answers = Array.from({ length: 10 }, (_, k) => batcher.submit({ history: [], page: [k, 40 - k] }));
@@ -240,7 +240,7 @@ Deno.test("requests that arrive while a dispatch runs make the next one together
   assert.throws(() => batcher.submit({ history: Array(10_000).fill(0), page: [0] }), /does not fit/);
 });
 
-Deno.test("a batch is cut where its clicks and rows would not fit", async () => {
+Deno.test("a batch is split at the limit of clicks and rows", async () => {
   const scorer = new FakeScorer();
   const sizes: number[] = [];
   const score = scorer.score.bind(scorer);
@@ -256,7 +256,7 @@ Deno.test("a batch is cut where its clicks and rows would not fit", async () => 
   assert.deepEqual(sizes, [1, 2, 2, 1]);
 });
 
-Deno.test("what the service cannot answer is refused with a reason", async () => {
+Deno.test("invalid requests are refused with a reason", async () => {
   const service = makeService(new FakeScorer(), { maxBody: 300 });
   const cases: [string, unknown, number, RegExp][] = [
     ["/score", "{", 400, /^the body is not JSON: /],
@@ -322,7 +322,7 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
   assert.match((await ask(makeService(new FakeScorer()), "/score", long)).body.error, /at most 4096 ids/);
 });
 
-Deno.test("ids that the data set does not have are left out where that is asked for", async () => {
+Deno.test("unknown ids are left out on request", async () => {
   const service = makeService(new FakeScorer(), { effects: [0, -0.5, 0.5, 2] });
   const { body: known } = await ask(makeService(new FakeScorer(), { effects: [-0.5, 0.5] }), "/score", {
     history: [3, 4],
@@ -344,7 +344,7 @@ Deno.test("ids that the data set does not have are left out where that is asked 
   assert.deepEqual(answer.body.items.map(({ item }: { item: string }) => item), ["40", "39"]);
 });
 
-Deno.test("any body is answered, or refused as the client's fault", async () => {
+Deno.test("any body is answered, or refused as a client error", async () => {
   const service = makeService(new FakeScorer());
   const id = fc.oneof(
     fc.integer({ min: -2, max: 45 }),
@@ -378,7 +378,7 @@ Deno.test("any body is answered, or refused as the client's fault", async () => 
   assert.ok(!service.failed);
 });
 
-Deno.test("requests beyond the limit are turned away at once; those under way are answered, also at the end", async () => {
+Deno.test("requests beyond the limit are refused at once; earlier ones are answered, also at the end", async () => {
   const scorer = new FakeScorer(true);
   const service = makeService(scorer, { maxRequests: 3 });
   const score = () => post(service, "/score", { history: [1, 2], page: [5] });
@@ -402,7 +402,7 @@ Deno.test("requests beyond the limit are turned away at once; those under way ar
   }
 });
 
-Deno.test("metrics are counts and times in Prometheus' text form", async () => {
+Deno.test("metrics are counts and times in the text format of Prometheus", async () => {
   const service = makeService(new FakeScorer());
   await post(service, "/score", { history: [1, 2], page: [5, 6] });
   await post(service, "/score", { history: [1, 2], page: [5, 6, 7] });
@@ -427,7 +427,7 @@ Deno.test("metrics are counts and times in Prometheus' text form", async () => {
   }
 });
 
-Deno.test("when scoring fails, requests hear of it, and the service says that it cannot go on", async () => {
+Deno.test("after a scoring failure, requests get an error and the service reports that it must end", async () => {
   const failures: unknown[] = [];
   const broken = new FakeScorer();
   broken.score = () => Promise.reject(new Error("the device was lost"));
@@ -459,7 +459,7 @@ async function clientLoad(
   return JSON.parse(stdout);
 }
 
-Deno.test("serve answers every request with its own utilities, also while it ends", () =>
+Deno.test("serve answers every request with its own utilities, also during shutdown", () =>
   withService(async ({ url, calls, child, model, data }) => {
     const { requests, lost, mixedUp } = await clientLoad(url, calls, 600, 24);
     assert.deepEqual({ requests, lost, mixedUp }, { requests: 600, lost: 0, mixedUp: 0 });
@@ -480,7 +480,7 @@ Deno.test("serve answers every request with its own utilities, also while it end
   }));
 
 Deno.test(
-  "what listens answers its own names alone, closes what is late, and outlives more connections than descriptors",
+  "the server accepts only its own names, closes slow clients, and survives more connections than descriptors",
   { ignore: Deno.build.os === "windows" },
   async () => {
     const flags = ["--allow-read", "--allow-run", "--allow-net=127.0.0.1"];

@@ -20,7 +20,7 @@ function recorder(isTTY: boolean, columns?: number) {
   return { isTTY, columns, texts, write: (text: string) => texts.push(text) };
 }
 
-Deno.test("what takes long is shown on a terminal, whose line it leaves, and not in a pipe", () => {
+Deno.test("progress is shown on a terminal, restores its line, and is absent in a pipe", () => {
   const [terminal, pipe] = [recorder(true, 80), recorder(false)];
   for (const output of [terminal, pipe]) {
     const progress = createDelayedProgress(output, 0);
@@ -39,7 +39,7 @@ Deno.test("what takes long is shown on a terminal, whose line it leaves, and not
   assert.deepEqual(sooner.texts, []);
 });
 
-Deno.test("progressLine never exceeds the width, drops the bar first, and keeps what matters most", () => {
+Deno.test("progressLine stays within the width: the bar goes first, the essentials last", () => {
   const names = { loss: "loss_min", prec1: "pi prec@1" };
   const whole = formatProgressLine({ ...standing, names }, 120, 0);
   assert.match(whole, /^1,500\/20,000 .*loss_min 3\.1416 .*val pi prec@1 0\.400 .*6m10s left$/);
@@ -52,7 +52,7 @@ Deno.test("progressLine never exceeds the width, drops the bar first, and keeps 
   }
 });
 
-Deno.test("progressLine leaves out what is not known, and reckons the time left from this session alone", () => {
+Deno.test("progressLine omits unknown values, and estimates the remaining time from this session", () => {
   const left = (iteration: number, seconds: number, start = 500) =>
     formatProgressLine({ iteration, total: 1000, start, seconds, figures: {} }, 80, 0);
   assert.equal(left(0, 0, 0), "0/1,000");
@@ -72,7 +72,7 @@ Deno.test("trainingProgress writes about ten plain lines where there is no termi
   assert.match(output.texts.at(-1) ?? "", /^1,000\/1,000 {2}loss 0\.0010 {2}took 0s\n$/);
 });
 
-Deno.test("a line has the validation of its own iteration, which comes after the step, or says which it has", () => {
+Deno.test("a progress line shows the validation of its iteration, or names the iteration", () => {
   const output = recorder(false);
   const progress = createTrainingProgress(100, 0, output);
   for (let i = 0; i <= 100; i++) {
@@ -136,7 +136,7 @@ async function words(lines: readonly string[], shell = "sh"): Promise<string[]> 
 }
 
 Deno.test({
-  name: "a shell gives the text of a word back, whatever is in it",
+  name: "a shell parses a quoted word back to its text",
   ignore: Deno.build.os === "windows",
   fn: async () => {
     const nasty = fc.constantFrom(...`'"\\\n-~*! ;&`, "$(touch x)", "`id`");
@@ -162,7 +162,7 @@ Deno.test({
   },
 });
 
-Deno.test("a plain path stays as it is, for people to read", () => {
+Deno.test("a plain path stays unquoted", () => {
   for (const path of ["runs/yelp-20260101", "/a/b.c", "../x", "a@b:c"]) assert.equal(quotePath(path), path);
   assert.equal(quotePath("-x"), "./-x");
   assert.equal(quotePath("it's"), `'it'\\''s'`);

@@ -53,7 +53,7 @@ function assertSameRun(a: string, b: string): void {
   assert.deepEqual(json(`${a}/result.json`).test, json(`${b}/result.json`).test);
 }
 
-Deno.test("train leaves a complete run, and evaluate agrees with its test figures", async () => {
+Deno.test("train leaves a complete run, and evaluate agrees with its test metrics", async () => {
   const run = `${folder}/run`;
   const args = splitArgs(`--data ${data} --save-dir ${run} --iterations 30 ${SMALL}`);
   const { stdout } = await runOk("train", ...args);
@@ -120,7 +120,7 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
   assert.match(shown.stdout, /^Train users are among these/m);
 });
 
-Deno.test("a run that is extended or interrupted and resumed is the run that never stopped, bit for bit", async () => {
+Deno.test("an extended or resumed run equals an uninterrupted one, bit for bit", async () => {
   const whole = `${await wholeSeeds()}/seed-1`;
   const extended = `${folder}/extended`;
   await train(`${LONG} --save-dir ${extended} --iterations 25`);
@@ -143,7 +143,7 @@ Deno.test("a run that is extended or interrupted and resumed is the run that nev
   assertSameRun(whole, stopped);
 });
 
-Deno.test("--adam row-sparse and --validation-users stand in the run's config, and such a run is resumed bit for bit", async () => {
+Deno.test("--adam row-sparse and --validation-users are stored in the config, and such a run resumes bit for bit", async () => {
   const common = `--data ${data} ${SMALL} --no-report`;
   const few = `${common} --validation-users 5`;
   const game = "--adversarial-batch-size 12 --adversarial-validate-every 5 --behaviour-dims 8";
@@ -202,7 +202,7 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
   );
 });
 
-Deno.test("seeds that are interrupted go on, and end as if they had not been", async () => {
+Deno.test("interrupted seeds resume and end as uninterrupted ones", async () => {
   const whole = await wholeSeeds();
   const stopped = `${folder}/stopped-seeds`;
   const common = splitArgs(`${LONG} --seeds 2 --save-dir ${stopped}`);
@@ -215,7 +215,7 @@ Deno.test("seeds that are interrupted go on, and end as if they had not been", a
   for (const seed of ["seed-1", "seed-2"]) assertSameRun(`${whole}/${seed}`, `${stopped}/${seed}`);
 });
 
-Deno.test("seeds side by side have the same bits, name one that fails, and outlive Ctrl-C and a kill", async () => {
+Deno.test("parallel seeds have the same bits, report a failed one, and survive Ctrl-C and a kill", async () => {
   const whole = await wholeSeeds();
   const path = `${folder}/jobs`;
   const held = `${path}/seed-2`;
@@ -246,7 +246,7 @@ Deno.test("seeds side by side have the same bits, name one that fails, and outli
   for (const seed of ["seed-1", "seed-2"]) assertSameRun(`${whole}/${seed}`, `${path}/${seed}`);
 });
 
-Deno.test("a run killed at any point goes on as if it had not been", async () => {
+Deno.test("a run killed at any point resumes as if uninterrupted", async () => {
   const common = `--data ${data} --iterations 40 ${SMALL} --save-dir`;
   const whole = `${folder}/whole`;
   await train(`${common} ${whole}`);
@@ -284,7 +284,7 @@ Deno.test("a new split keeps the sizes of the parts and follows from the seed", 
   assert.notDeepEqual(clickRate(`${await wholeSeeds()}/seed-1`), one);
 });
 
-Deno.test("a loss that is no number ends training, says when, and keeps what was good", async () => {
+Deno.test("a NaN loss ends training, reports the iteration, and keeps the best snapshots", async () => {
   const short = `${SMALL} --iterations 4 --validate-every 2`;
   const run = `${folder}/good`;
   await train(`--data ${data} --save-dir ${run} ${short}`);

@@ -58,7 +58,7 @@ function settings(count: number, space: SearchSpace): TuneSetting[] {
   return all;
 }
 
-Deno.test("tune: the first setting is the default, and all are different and understood by train", () => {
+Deno.test("tune: the first setting is the default; all differ and train accepts them", () => {
   const all = settings(60, space);
   assert.deepEqual(all[0], {});
   assert.equal(new Set(all.map(describeSetting)).size, 60);
@@ -89,7 +89,7 @@ Deno.test("tune: the first setting is the default, and all are different and und
   assert.match(describeSetting(less[0] ?? {}), /^no item-ids, learning-rate/);
 });
 
-Deno.test("tune: what is fixed is in no setting, and a space that is used up has an end", () => {
+Deno.test("tune: fixed options are in no setting, and an exhausted space ends", () => {
   const fixed = NOTHING_OF_DATA.union(
     new Set(["--encoder", "--dims", "--wide", "--learning-rate", "--weight-decay", "--position-bias"]),
   );
@@ -114,7 +114,7 @@ Deno.test("tune: what is fixed is in no setting, and a space that is used up has
   assert.ok(pw.some((setting) => setting["--pw-nonlinearity"] === "tanh"));
 });
 
-Deno.test("tune: rungs are multiples of the validations, the last is the whole training", () => {
+Deno.test("tune: rungs are multiples of the validations, and the last is a complete training", () => {
   assert.deepEqual(listRungs(2000, 10), [670, 2000]);
   assert.deepEqual(listRungs(90, 10), [30, 90]);
   assert.deepEqual(listRungs(10, 10), [10]);
@@ -211,7 +211,7 @@ const WORLDS: readonly World[] = [
 ];
 
 for (const world of WORLDS) {
-  Deno.test(`tune: ${world.budget} s at ${world.secondsEach} s an iteration are held, and the default is beaten or equalled`, async () => {
+  Deno.test(`tune: a budget of ${world.budget} s at ${world.secondsEach} s per iteration holds, and the result is no worse than the default`, async () => {
     const { standing, spentSeconds, trained } = await searched(world);
     const { candidates, rungs, criterion } = standing;
     assert.ok(spentSeconds <= world.budget + world.setUp, `${spentSeconds}`);
@@ -232,7 +232,7 @@ for (const world of WORLDS) {
   });
 }
 
-Deno.test("tune: settings side by side are more in the same time, each trained once up to where it stands", async () => {
+Deno.test("tune: parallel settings fit the same time, and no iteration is trained twice", async () => {
   const world = { secondsEach: 0.1, setUp: 2, budget: 600, iterations: 2000 };
   const one = await searched(world);
   const three = await searched({ ...world, jobs: 3 });
@@ -249,7 +249,7 @@ Deno.test("tune: settings side by side are more in the same time, each trained o
   assert.ok(far <= 0.45 * farther(three.standing, 670) + 4, `${far}`);
 });
 
-Deno.test("tune: a search that is stopped at any moment goes on as if it had not been", async () => {
+Deno.test("tune: a search stopped at any moment resumes as if uninterrupted", async () => {
   const world = { secondsEach: 0.01, setUp: 0.3, budget: 120, iterations: 900 };
   const whole = await searched(world);
   assert.ok(whole.trained.length > 20);
@@ -267,7 +267,7 @@ Deno.test("tune: a search that is stopped at any moment goes on as if it had not
   assert.ok(longer.trained.every(({ number }) => number > 0), "the default is at its end");
 });
 
-Deno.test("tune: a larger budget takes the default and the best one on, to where train would have ended", async () => {
+Deno.test("tune: a larger budget continues the default and the best setting to the end", async () => {
   for (const secondsEach of [0.1, 0.3]) {
     const world = { secondsEach, setUp: 1, budget: 60, iterations: 2000 };
     const short = await searched(world);
@@ -290,7 +290,7 @@ Deno.test("tune: a larger budget takes the default and the best one on, to where
   }
 });
 
-Deno.test("tune: its options are its own and those of train, which hold for all settings", () => {
+Deno.test("tune: options of train hold for all settings", () => {
   const args = ["--data", "x.txt", "--budget=3", "--dims", "8", "--criterion", "prec1", "--save-dir", "here"];
   const { options, trainArguments: rest, given } = parseTuneOptions(args);
   assert.equal(options.budget, 3);
@@ -347,7 +347,7 @@ const FINALISTS: SearchSummary = {
 };
 const CHOICE = { criterion: "loss", isChoice: true } as const;
 
-Deno.test("tune: says whether the best setting is better than the baselines, by ranks and by probabilities", () => {
+Deno.test("tune: reports if the best setting beats the baselines in ranking and probabilities", () => {
   const text = (of: Parameters<typeof tested>, isChoice: boolean) =>
     describeTuneVerdict(judgeBestSetting(tested(...of), { ...CHOICE, isChoice }), FINALISTS).join("\n");
   const NONE = /NO SETTING IS BETTER/;
@@ -380,7 +380,7 @@ function paired(right: (user: number) => number): StoredSums {
   });
 }
 
-Deno.test("tune: says how far the best setting is from the default, on the same users", () => {
+Deno.test("tune: reports the difference of the best setting from the default on the same users", () => {
   const text = (best: StoredSums, usual: StoredSums) => {
     const [own] = tested([0.05, 0.15], [0.01, 0.09]);
     assert.ok(own);
@@ -405,7 +405,7 @@ Deno.test("tune: says how far the best setting is from the default, on the same 
   assert.doesNotMatch(text(usual, { ...usual, users: "b" }), /minus the default/, "other users are no pairs");
 });
 
-Deno.test("tune: says where a training was cut short by the budget", () => {
+Deno.test("tune: reports trainings that the budget cut short", () => {
   const usual = row({ number: 0, setting: {} });
   const text = (rows: SettingRow[], winner: SettingRow) =>
     listCautions({ ...FINALISTS, rows, winner }).join("\n");
@@ -441,7 +441,7 @@ function leftBy(path: string) {
   return { rungs: tune.rungs, settings, runs };
 }
 
-Deno.test("tune: stopped and killed, it goes on as if it had not been; its words, files and command are right", () =>
+Deno.test("tune: stopped and killed, it resumes without a difference; messages, files and command are correct", () =>
   withSmallLog(async (folder, data) => {
     const args = (path: string) => ["--data", data, "--save-dir", path, ...FEW];
     const [whole, parts] = [`${folder}/whole`, `${folder}/parts`];

@@ -80,7 +80,7 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
 
 const sampled = (folder: string) => splitArgs(SAMPLED, `${folder}/raw/log.csv --out ${folder}/out`);
 
-Deno.test("a preparation that is stopped leaves nothing behind", async () => {
+Deno.test("an interrupted preparation leaves nothing behind", async () => {
   const folder = await makeFolderWith({ "raw/log.csv": makeLog(60_000) });
   const args = sampled(folder);
   const { code, stderr } = await interrupt(/Who competes|Pages drawn/, "data", ...args);
@@ -101,7 +101,7 @@ function severalClicks(users: number): string {
   return lines.join("\n") + "\n";
 }
 
-Deno.test("a page of several clicks is one page: of the log, to describe, to a training and to what it says of no click", () =>
+Deno.test("a page of several clicks is one page in the log, in describe and in training", () =>
   withFolder({ "log.csv": severalClicks(60) }, async (folder) => {
     const { folder: set, manifest } = await prepareIn(folder, logRecipeOf(`${folder}/log.csv`));
     // 60 of 180 pages have no click; the 60 of two clicks count once.
@@ -123,7 +123,7 @@ Deno.test("a page of several clicks is one page: of the log, to describe, to a t
     assert.ok(Math.abs(pNoClick - noClick) < 0.03, `P(no click) is ${pNoClick}`);
   }));
 
-Deno.test("what a killed preparation leaves is removed by the next one", async () => {
+Deno.test("the next preparation removes the files of a killed one", async () => {
   const folder = await makeFolderWith({ "raw/log.csv": makeLog(60_000) });
   const args = sampled(folder);
   const killed = await signalCommand("SIGKILL", /Who competes|Pages drawn/, "data", ...args);
@@ -152,7 +152,7 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
   assert.equal((await describe(`${folder}/out`, "500MB")).parts.length, 3);
 });
 
-Deno.test("data on a full disk says so and leaves nothing", async () => {
+Deno.test("data on a full disk reports an error and leaves nothing", async () => {
   const folder = await makeFolderWith({ "raw/log.csv": makeLog(3000) });
   const disk = `${folder}/disk`;
   // Full when the engine makes its file, and when the pages are written.
@@ -168,7 +168,7 @@ Deno.test("data on a full disk says so and leaves nothing", async () => {
   }
 });
 
-Deno.test("warnings come for what they name and for nothing else", () => {
+Deno.test("each warning appears only for its cause", () => {
   const fine = {
     ...{ pages: 100, clicks: 80, place_by_chance: 0.2, most_clicks: 20, most_place: 1, last_clicks: 16 },
     ...{ pages_of_one: 2, users: 50, users_of_one: 10, pages_with_twice: 0, twice_clicked: 0 },
@@ -198,7 +198,7 @@ Deno.test("warnings come for what they name and for nothing else", () => {
   assert.match(listWarnings(fine, parts.slice(0, 2))[0] ?? "", /The test part has no users/);
 });
 
-Deno.test("progress of steps fits a terminal's line, and is a line a step elsewhere", () => {
+Deno.test("step progress fits a terminal's line, and is one line per step elsewhere", () => {
   const standing = { title: "Pages drawn for clicks", number: 10, of: 17, round: 2, rounds: 19 };
   assert.equal(stepLine(standing, 12.7, 20).length, 20);
   let written = "";
@@ -210,7 +210,7 @@ Deno.test("progress of steps fits a terminal's line, and is a line a step elsewh
   assert.equal(written, "10/17 Pages drawn for clicks\n11/17 Numbers of items\n");
 });
 
-Deno.test("the guide's commands run as they stand", async () => {
+Deno.test("the guide's commands run as shown", async () => {
   const guide = await Deno.readTextFile(new URL("../../data/README.md", import.meta.url));
   const blocks = guide.matchAll(/<!-- The tests run these commands\. -->\n+```sh\n([^]*?)```/g);
   const commands = [...blocks].flatMap(([, block = ""]) => block.trim().split("\n"))
@@ -279,7 +279,7 @@ const trainings = new CommandSeries("train");
 Deno.test.afterAll(() => trainings[Symbol.asyncDispose]());
 
 for (const [name, log] of logs) {
-  Deno.test(`made logs: ${name} as it comes is learned from`, async () => {
+  Deno.test(`synthetic logs: training learns from ${name} in its raw form`, async () => {
     const folder = await makeFolderWith(name === "news" ? makeMindFiles(log) : logFiles(log));
     const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
     const recipe = name === "news"

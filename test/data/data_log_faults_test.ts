@@ -94,7 +94,7 @@ Deno.test("log: bad rows of JSON lines are counted, those of Parquet have row nu
   assert.match(formatBadRows(bad), /log\.parquet:9: expected label to be .*, found "2"/);
 });
 
-Deno.test("log: features that cannot be used are told", async () => {
+Deno.test("log: unusable features are reported", async () => {
   const log = "uid,sku,ts,label\na,1,1600000000,1\na,2,1600000000,0\n";
   const cases = parseRows(`
     id,x 1,2 | | f.csv:1: expected a column "sku" (--features-key), found id, x. Name the column with --features-key
@@ -116,7 +116,7 @@ Deno.test("log: features that cannot be used are told", async () => {
   assert.deepEqual(manifest.features.dense.map(({ name }) => name), ["x_known"]);
 });
 
-Deno.test("log: files that do not go together, or hold what an id cannot be, are told", async () => {
+Deno.test("log: incompatible files and invalid ids are reported", async () => {
   const row = "a,x,1600000000,1\n";
   const csv = "uid,sku,ts,label\n" + row;
   const json = '{"uid": 1, "sku": 2}\n';
@@ -155,7 +155,7 @@ const bad = (total: number): BadRowSummary => ({
   examples: [{ place: "log.csv:7", fault: "expected a price" }],
 });
 
-Deno.test("bad rows: one in a hundred is let pass, more are not, and strictly none", async () => {
+Deno.test("bad rows: one in a hundred is accepted, more are not, and with --strict none", async () => {
   await rejectIfTooBad(bad(0), () => Promise.reject(new Error("nobody counts")), true);
   await rejectIfTooBad(bad(1), () => Promise.resolve(100), false);
   await rejectIfTooBad(bad(5), () => Promise.resolve(500), false);
@@ -185,7 +185,7 @@ const lost = parseRows(`
   page | 9.007199254740993e15 | expected uid or sku or page to be text
 `);
 
-Deno.test("ids of JSON that floats do not hold are refused, however few they are", async () => {
+Deno.test("ids of JSON beyond float precision are refused, even a single one", async () => {
   const row = { uid: 1, sku: 2, ts: 1_600_000_000, label: 1, page: 3 };
   for (const [key = "", value = "", says = ""] of lost) {
     const bad = JSON.stringify({ ...row, [key]: "@" }).replace('"@"', value);
@@ -194,7 +194,7 @@ Deno.test("ids of JSON that floats do not hold are refused, however few they are
   }
 });
 
-Deno.test("keys and tokens of features that floats do not hold are refused, however few they are", async () => {
+Deno.test("keys and tokens of features beyond float precision are refused, even a single one", async () => {
   const folder = await makeFolderWith({ "log.csv": csv });
   const withFeatures = (name: string) =>
     makeRecipe(`${folder}/log.csv`, { features: `${folder}/${name}`, tokens: ["brand"] });
@@ -230,7 +230,7 @@ Deno.test("keys and tokens of features that floats do not hold are refused, howe
   assert.deepEqual(manifest.features.tokens.map(({ count }) => count), [6]);
 });
 
-Deno.test("time zones beyond 18 hours, and what is on no calendar, are no times", async () => {
+Deno.test("time zones beyond 18 hours and impossible dates are refused", async () => {
   const bad = ["+99:99", "+18:01", "+19", "-2400", "+05:60", "+0575", "+1", "Z+01"].map((zone) =>
     `2020-01-01T00:00:00${zone}`
   );
@@ -246,7 +246,7 @@ Deno.test("time zones beyond 18 hours, and what is on no calendar, are no times"
   assert.deepEqual([...found.counts], [["ts cannot be read", bad.length]]);
 });
 
-Deno.test("without page ids, times that differ below a millisecond are pages of their own", async () => {
+Deno.test("without page ids, times that differ below a millisecond are separate pages", async () => {
   const pages: [times: string[], count: number][] = [
     [["1573463158123000001", "1573463158123000002", "1573463158123000001"], 2],
     [["1573463158123001", "1573463158123002", "1573463158123001"], 2],

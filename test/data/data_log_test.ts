@@ -18,7 +18,7 @@ import {
 } from "../prepared_folder.ts";
 import { zstdCompressSync } from "node:zlib";
 
-Deno.test("log: pages by user and time; an item comes once; a page has all its clicks; ties go by id", async () => {
+Deno.test("log: pages by user and time; each item once; all clicks of a page; ties by id", async () => {
   const log = `uid,sku,ts,label
 b,i2,1600000000,0
 b,i10,1600000000,1
@@ -49,7 +49,7 @@ a,i3,1600000000,TRUE
   ]);
 });
 
-Deno.test("log: pages by page id, at the time of their first row; places by position", async () => {
+Deno.test("log: pages by page id, at the time of their first row; order by position", async () => {
   const log = `uid,sku,ts,label,request,pos
 a,x,1600000002,0,p2,1
 a,y,1600000001,1,p2,10
@@ -121,7 +121,7 @@ Deno.test("log: ids beyond 2^53 stay exact in CSV, JSON lines and Parquet", asyn
   );
 });
 
-Deno.test("log: every way to write a time", async () => {
+Deno.test("log: every format of time is read", async () => {
   const wanted = "2019-11-11 09:05:58.123";
   const cases: [text: string, read: string, note: RegExp][] = [
     ["1573463158", "2019-11-11 09:05:58", /as seconds/],
@@ -249,7 +249,7 @@ Deno.test("log: lists of text are several tokens, from JSON lines and Parquet", 
   assert.deepEqual(await query(prepared.folder, "SELECT id, dense, tokens FROM items"), expected);
 });
 
-Deno.test("the engine's file is no record that could be read again: no log of changes is kept beside it", async () => {
+Deno.test("the engine's file has no write-ahead log", async () => {
   const folder = await makeFolderWith();
   const engine = await SqlEngine.open({ workFolder: folder, memory: "500MB", threads: 1 });
   try {
@@ -288,7 +288,7 @@ function makeCsv(rows: readonly Row[], delimiter: string): string {
   return [names, ...lines].map((line) => line.join(delimiter) + "\n").join("");
 }
 
-Deno.test("log: the order of rows, files, compression and format do not change the prepared data", async () => {
+Deno.test("log: the order of rows, files, compression and format do not affect the prepared data", async () => {
   const holds = (rows: (typeof LOGS)[number], page: boolean, pos: boolean) =>
     fc.asyncProperty(
       rows,
@@ -328,7 +328,7 @@ Deno.test("log: the order of rows, files, compression and format do not change t
   }
 });
 
-Deno.test("log: pages are what a plain reading of the rows says, with all clicks that are on them", async () => {
+Deno.test("log: pages equal those of a simple reader, with all clicks", async () => {
   await fc.assert(
     fc.asyncProperty(fc.oneof(...LOGS), fc.boolean(), async (rows, page) => {
       const more = page ? { page: "page" } : {};

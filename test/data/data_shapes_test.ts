@@ -96,7 +96,7 @@ async function shapesFolder(): Promise<string> {
   return folder;
 }
 
-Deno.test("shapes: every command of the guide makes the same pages, but for the sampled ones", async () => {
+Deno.test("shapes: every command of the guide makes the same pages, except sampled ones", async () => {
   const shapes = shownShapes();
   assert.ok(shapes.length >= 5, `${shapes.length} commands`);
   const folder = await shapesFolder();
@@ -109,7 +109,7 @@ Deno.test("shapes: every command of the guide makes the same pages, but for the 
   }
 });
 
-Deno.test("shapes: times are read as they are written, and as they stand where they are told to be", async () => {
+Deno.test("shapes: times are read as written, and unchanged on request", async () => {
   const folder = await makeFolderWith(oddFiles);
   for (
     const [args, times] of [
@@ -124,7 +124,7 @@ Deno.test("shapes: times are read as they are written, and as they stand where t
   }
 });
 
-Deno.test("shapes: pages that seem to be several, or parts of one, are warned of by number and option", async () => {
+Deno.test("shapes: suspicious page borders are reported with number and option", async () => {
   const folder = await makeFolderWith(oddFiles);
   const cases = parseRows(`
     merged.csv --page request --position pos
@@ -237,7 +237,7 @@ const REFUSED = parseRows(`
   pages.jsonl LIST --features products.csv | Expected --features-key with --items
 `);
 
-Deno.test("shapes: what does not fit is refused, with what to do", async () => {
+Deno.test("shapes: unsuitable logs are refused with what to do", async () => {
   const folder = await shapesFolder();
   const columns: Record<string, string> = { COLUMNS, BY_USER, LIST, PAGED };
   for (const [args = "", says = ""] of REFUSED) {
@@ -246,7 +246,7 @@ Deno.test("shapes: what does not fit is refused, with what to do", async () => {
   }
 });
 
-Deno.test("shapes: an option or command that was removed names the SELECT that does the same", async () => {
+Deno.test("shapes: a removed option or command is reported with the SELECT that replaces it", async () => {
   const folder = await makeFolderWith();
   const recipes = [...Deno.readDirSync(new URL("../../data/recipes", import.meta.url))].map(({ name }) =>
     name

@@ -190,7 +190,7 @@ const columns: [part: string, column: string, kinds: string[], list?: boolean][]
   ["pages", "given", ["NULL", "wrong type"]],
 ];
 
-Deno.test("any value that is made wrong in any way ends with a message that names its column", async () => {
+Deno.test("any wrong value ends with a message that names its column", async () => {
   const rows: Record<string, number> = { users: 30, items: 12, pages: foreignPages.length };
   const corruption = fc.constantFrom(...columns).chain(([part, column, kinds, list = false]) =>
     fc.record({
@@ -252,7 +252,7 @@ Deno.test("rows in any other order are refused", async () => {
   );
 });
 
-Deno.test("bytes that are changed, cut out or doubled never end with anything but a message", async () => {
+Deno.test("bytes that are changed, cut or doubled end with a message only", async () => {
   const folder = await copySet();
   for (const part of ["users", "items", "pages"]) {
     const path = `${folder}/${part}.parquet`;
@@ -287,7 +287,7 @@ Deno.test("bytes that are changed, cut out or doubled never end with anything bu
   }
 });
 
-Deno.test("check adds counts and checksums once; a file that changed since is refused", async () => {
+Deno.test("check adds counts and checksums once; a file changed since then is refused", async () => {
   const folder = await makeFolderWith();
   await writeSet(folder, foreignLog, { files: 3 });
   const checked = () => check(folder, "500MB", () => {});
@@ -364,7 +364,7 @@ async function relinked(folder: string, name: string, target: string): Promise<v
   await Deno.symlink(target, `${folder}/${name}`);
 }
 
-Deno.test("files that are no whole Parquet files are refused by name", async () => {
+Deno.test("incomplete Parquet files are refused by name", async () => {
   for (const [says, change] of Object.entries(files)) {
     const folder = await copySet();
     await change(folder);
@@ -372,7 +372,7 @@ Deno.test("files that are no whole Parquet files are refused by name", async () 
   }
 });
 
-Deno.test("a FIFO in a data set is not waited for", async () => {
+Deno.test("a FIFO in a data set does not block", async () => {
   const parts = ["users", "items", "pages"];
   const files = ["manifest.json", ...parts.map((part) => `${part}.parquet`)];
   for (const name of [...files, ...parts.map((part) => `${part}/2.parquet`)]) {
@@ -436,7 +436,7 @@ const manifests: Readonly<Record<string, Record<string, unknown>>> = {
   },
 };
 
-Deno.test("a manifest that does not fit its files, or itself, is refused", async () => {
+Deno.test("an inconsistent manifest is refused", async () => {
   const cases = [
     ...Object.entries(manifests),
     ...none.map((change) => ["is not a manifest", change] as const),
@@ -449,7 +449,7 @@ Deno.test("a manifest that does not fit its files, or itself, is refused", async
   }
 });
 
-Deno.test("describe counts as the baselines do, pages of several clicks among them", () =>
+Deno.test("describe counts as the baselines do, including pages of several clicks", () =>
   withCopy(async (folder) => {
     const { parts } = await describe(folder, "500MB");
     for (const { split, uniformLoss, clicks, events } of parts) {
@@ -463,7 +463,7 @@ Deno.test("describe counts as the baselines do, pages of several clicks among th
     }
   }));
 
-Deno.test("64-bit integers, and whole numbers as doubles, are read as they are", async () => {
+Deno.test("64-bit integers, and whole numbers as doubles, are read unchanged", async () => {
   for (const type of ["BIGINT", "DOUBLE", "UBIGINT", "USMALLINT"]) {
     const folder = await copySet();
     const as = (...columns: string[]) => columns.map((c) => `"${c}"::${type} AS "${c}"`).join(", ");

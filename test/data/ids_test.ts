@@ -18,7 +18,7 @@ import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
 import { logFiles, makeShopLog } from "./made_logs.ts";
 
-Deno.test("a list of texts gives back what it was given", () => {
+Deno.test("a list of texts returns its texts", () => {
   const some = Array.from({ length: 300 }, (_, k) => `id${k}`);
   const texts = ["", "a", "Ünïcode 漢字 😀", "x".repeat(5000), "", ...some];
   const list = TextList.of(texts);
@@ -29,7 +29,7 @@ Deno.test("a list of texts gives back what it was given", () => {
   assert.equal(list.at(texts.length), undefined);
 });
 
-Deno.test("an id has a number: of several versions the latest one's", () => {
+Deno.test("an id has the number of its latest version", () => {
   const ids = new TextIds(TextList.of(["a", "b", "a", "c", "a", "__proto__"]));
   assert.equal(ids.of(2), "a");
   assert.equal(ids.findIndex("a"), 4);
@@ -44,7 +44,7 @@ Deno.test("an id has a number: of several versions the latest one's", () => {
   assert.equal(numbers.latest().length, 12);
 });
 
-Deno.test("many ids are found as in a map: each by its text, the latest of equal ones", () => {
+Deno.test("many ids are found as in a map: by text, the latest of equal ones", () => {
   const texts = Array.from({ length: 20_000 }, (_, k) => `${"é".repeat(k % 3)}${(k * 7919) % 15_000}`);
   const ids = new TextIds(TextList.of(texts));
   const map = new Map(texts.map((text, number) => [text, number]));
@@ -55,7 +55,7 @@ Deno.test("many ids are found as in a map: each by its text, the latest of equal
   assert.equal(new TextIds(TextList.of([])).findIndex(""), undefined);
 });
 
-Deno.test("ids are named as they are, and any by a JSON list", () => {
+Deno.test("ids are named literally, or by a JSON list", () => {
   for (
     const [text, expected] of [
       ["", []],
@@ -96,7 +96,7 @@ function listClicks(user: number): number[] {
     .filter((row) => row !== 0xffffffff).map((row) => rowItem[row] ?? NaN);
 }
 
-Deno.test("a file in the paper's layout has the ids that stand there", () =>
+Deno.test("a file in the paper's layout keeps its ids", () =>
   withFolder({}, async (folder) => {
     const file = `${folder}/log.tsv`;
     writePaperFile(file, createSmallLog(3, { users: 9, items: 5, width: 0 }));
@@ -180,7 +180,7 @@ function dataset(): Dataset {
   return { ...createDataset(new MemoryLog(log), config), features };
 }
 
-Deno.test("a set without item ids: what its config says, and models with and without them fit it", () => {
+Deno.test("a set without item ids: its config records it, and models with and without ids accept it", () => {
   const whole = dataset();
   const less = removeItemIds(whole);
   assert.deepEqual(less.config, { ...whole.config, itemIds: false });
@@ -226,7 +226,7 @@ async function expectHashed(
   }
 }
 
-Deno.test("hashed ids: two tokens of an item's id behind those of its features, and the same for the next log", async () => {
+Deno.test("hashed ids: two tokens per item id after those of its features, and the same for the next log", async () => {
   const bare = await prepared({ hashItems: 7 });
   await expectHashed(bare, 7);
   assert.equal(bare.manifest.features.tokens[0]?.first, 0);
@@ -242,7 +242,7 @@ Deno.test("hashed ids: two tokens of an item's id behind those of its features, 
   assert.deepEqual((await prepared({ like: bare.folder })).manifest.features, bare.manifest.features);
 });
 
-Deno.test("hashed ids: a model of them recommends items by their own ids, is simulated, and refuses other hashes", async () => {
+Deno.test("hashed ids: a model recommends items by their ids, is simulated, and refuses other hashes", async () => {
   const ran = async (command: Parameters<typeof runCommand>[0], ...args: string[]) => {
     const { code, stdout, stderr } = await runCommand(command, ...splitArgs(...args));
     assert.equal(code, 0, stderr);

@@ -89,7 +89,7 @@ Deno.test("items: numbers have mean 0 and sd 1 over what train users saw, heavy 
   assert.match(notes.join("\n"), /are left out: currency$/m);
 });
 
-Deno.test("items: rare values share the last token of their field; a model never meets a token without a trained row", async () => {
+Deno.test("items: rare values share the last token of their field; every token has a trained row", async () => {
   const folder = await makeFolderWith(shopFiles);
   const prepared = await prepareIn(folder, recipe(folder, { itemIds: true }));
   const { features } = prepared.manifest;
@@ -115,7 +115,7 @@ Deno.test("items: rare values share the last token of their field; a model never
   }
 });
 
-Deno.test("items: values between | are tokens of their own, if they come again; text that is named must not be free", async () => {
+Deno.test("items: values between | are separate tokens if repeated; named text must not be free text", async () => {
   const names = "action comedy crime drama family horror music war".split(" ");
   const films = Array.from({ length: 60 }, (_, k) => {
     const genres = names.filter((_, g) => g === k % 8 || g === Math.floor(k / 8)).join("|");
@@ -142,7 +142,7 @@ Deno.test("items: values between | are tokens of their own, if they come again; 
   await expectRefused(folder, recipe(folder, { tokens: ["title"] }), says);
 });
 
-Deno.test("items: most without features have a token each by default, with one for new and rare ones", async () => {
+Deno.test("items: items without features have a token each by default, and one for new and rare ones", async () => {
   const news = makeNewsLog(2, { users: 80, items: 60, events: 4 });
   const folder = await makeFolderWith(logFiles(news));
   const prepare = (more: FeatureOptions = {}) => prepareIn(folder, recipe(folder, more));
@@ -161,7 +161,7 @@ Deno.test("items: most without features have a token each by default, with one f
   assert.match(oneHot.manifest.features.idsSha256 ?? "", /^[0-9a-f]{64}$/);
 });
 
-Deno.test("describe: who comes with a history does not begin with nothing", async () => {
+Deno.test("describe: users with a history do not count as new", async () => {
   const warned = async (log: NewsLog) => {
     const folder = await makeFolderWith(makeMindFiles(log));
     const { folder: set } = await prepareIn(folder, await makeMindRecipe(folder));
@@ -234,7 +234,7 @@ Deno.test("items: --encoding-from prepares another log with the columns, scales 
   }
 });
 
-Deno.test("items: --encoding-from refuses columns that it mostly does not know, and says how much of each it does not", async () => {
+Deno.test("items: --encoding-from refuses columns that it mostly does not know, with the share of each", async () => {
   const folder = await makeFolderWith(shopFiles);
   const { folder: like, manifest } = await prepareIn(folder, recipe(folder));
   const shares = new Map(manifest.shares.map(({ column, ...shares }) => [column, shares]));
@@ -271,7 +271,7 @@ Deno.test("items: --encoding-from refuses columns that it mostly does not know, 
   );
 });
 
-Deno.test("items: --encoding-from with one-hot items keeps their numbers, and has no place for others", async () => {
+Deno.test("items: --encoding-from with one-hot items keeps their numbers and refuses others", async () => {
   const folder = await makeFolderWith(shopFiles);
   const bare = { features: undefined, itemIds: false };
   const first = await prepareIn(folder, recipe(folder, bare));
@@ -290,7 +290,7 @@ Deno.test("items: --encoding-from with one-hot items keeps their numbers, and ha
   await expectRefused(folder, recipe(folder, likeFirst, "new.csv"), says);
 });
 
-Deno.test("items: a model scores a set whose features mean the same, and refuses others with what differs", async () => {
+Deno.test("items: a model scores a set whose features mean the same, and refuses others with the difference", async () => {
   const next = nextMonth();
   const files = { ...shopFiles, "next.csv": next["log.csv"], "next_items.csv": next["items.csv"] };
   const folder = await makeFolderWith(files);

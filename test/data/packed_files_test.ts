@@ -59,7 +59,7 @@ function checkSame(memory: LogSource, packed: LogSource, users: readonly number[
   assert.deepEqual(readLog(packed, chosen), readLog(memory, chosen));
 }
 
-Deno.test("any users of any log are read as they were written", () => {
+Deno.test("any users of any log are read back as written", () => {
   fc.assert(
     fc.property(
       fc.record({
@@ -89,7 +89,7 @@ Deno.test("any users of any log are read as they were written", () => {
   );
 });
 
-Deno.test("users without events, another split, other items, and a walk in parts", () => {
+Deno.test("users without events, another split, other items, and a partial walk are read", () => {
   using packed = PackedLog.open(pack(emptyUsers, 2), "small", emptyUsers.items);
   for (const users of [[0, 1, 2, 3, 4], [0], [0, 2], [1, 3], [4]]) {
     checkSame(new MemoryLog(emptyUsers), packed, users);
@@ -105,7 +105,7 @@ Deno.test("users without events, another split, other items, and a walk in parts
   assert.deepEqual(parts[0]?.log, packed.read(Uint32Array.of(1, 3)));
 });
 
-Deno.test("a walk reads no more at once than it says", () => {
+Deno.test("a walk reads no more at once than declared", () => {
   const page = 2 ** 19;
   const log: ClickLog = {
     name: "long pages",
@@ -144,7 +144,7 @@ Deno.test("a file that is too short, of another kind or version, or of other ite
   );
 });
 
-Deno.test("a writer leaves nothing behind that is not whole", () => {
+Deno.test("a writer leaves no incomplete file behind", () => {
   const own = Deno.makeTempDirSync({ dir: folder });
   const path = `${own}/log`;
   const chunk: Clicks = emptyUsers;
@@ -173,7 +173,7 @@ Deno.test("a writer leaves nothing behind that is not whole", () => {
   assert.deepEqual(listFiles(own), ["log"]);
 });
 
-Deno.test("a file with any bit turned over, bytes moved, or another name is refused when it is opened", () => {
+Deno.test("a file with any bit flipped, bytes moved, or another name is refused", () => {
   const log = createSmallLog(5, { users: 9, items: 6, width: 0, given: 0.3 });
   const open = (path: string) => PackedLog.open(path, "altered", log.items);
   refusesAltered(pack(log, 4), `${folder}/altered`, open);
@@ -200,7 +200,7 @@ const inChunks = (items: ItemFeatures, size: number) =>
 
 const kinds = fc.constantFrom({ width: 0 }, { width: 3 }, { width: 0, tokens: 6 }, { width: 2, tokens: 9 });
 
-Deno.test("any items of any catalogue are read as they were written, in whatever chunks", () => {
+Deno.test("any items of any catalogue are read back as written, in any chunks", () => {
   fc.assert(
     fc.property(
       fc.nat(1000),
@@ -227,7 +227,7 @@ Deno.test("any items of any catalogue are read as they were written, in whatever
   );
 });
 
-Deno.test("items far apart in a large file", () => {
+Deno.test("distant items of a large file are read", () => {
   const count = 30_000;
   const values = Float32Array.from({ length: 2 * count }, (_, k) => k / 3);
   const first = Uint32Array.from({ length: count + 1 }, (_, k) => 2 * k);
@@ -261,14 +261,14 @@ Deno.test("a log over its own items shows the same features in the same order", 
   assert.deepEqual(oneHot, { rowItem: clicks.rowItem, items: { kind: "one-hot", count: 20 } });
 });
 
-Deno.test("the most tokens of some items are those of the items with the most", () => {
+Deno.test("the largest token counts are those of the items with the most tokens", () => {
   // Three items without tokens, two with one, one with four.
   const counts = Uint32Array.of(3, 2, 0, 0, 1);
   assert.deepEqual([0, 1, 2, 3, 4, 9].map((items) => boundTokens(counts, items)), [0, 4, 5, 6, 6, 6]);
   assert.equal(boundTokens(new Uint32Array(), 3), 0);
 });
 
-Deno.test("a packed catalogue with any bit turned over, bytes moved, or another name is refused when it is opened", () => {
+Deno.test("a packed catalogue with any bit flipped, bytes moved, or another name is refused", () => {
   const { items } = createSmallLog(2, { users: 1, items: 9, width: 2, tokens: 5 });
   refusesAltered(packItems([items], items), `${folder}/altered`, (path) => PackedItems.open(path));
 });
@@ -305,7 +305,7 @@ const alterations: Record<string, (bytes: Uint8Array, path: string) => Uint8Arra
   "sealed under another name": (bytes) => resealed(bytes, "other.clicks"),
 };
 
-Deno.test("a file of the cache that was altered is made anew, with a line that says so", async () => {
+Deno.test("an altered cache file is written again, with a message", async () => {
   const folder = await makeFolderWith();
   await Deno.mkdir(`${folder}/set`);
   await writeSet(`${folder}/set`, cachedLog);
@@ -335,7 +335,7 @@ Deno.test("a file of the cache that was altered is made anew, with a line that s
   assert.deepEqual(listFiles(`${cache}/logs`), names);
 });
 
-Deno.test("a cache that cannot be written to is named, with the ways out", async () => {
+Deno.test("a read-only cache is reported with the alternatives", async () => {
   const folder = await makeFolderWith({ "file": "" });
   await Deno.mkdir(`${folder}/set`);
   await writeSet(`${folder}/set`, cachedLog);

@@ -62,7 +62,7 @@ Deno.test("readPaperFile: repeated rows are dropped, of a repeated item the clic
   assert.equal(log.eventClick[0], 1);
 });
 
-Deno.test("readPaperFile: an event of several clicks has a further click for each but the first, and nanoseconds tell events apart", () => {
+Deno.test("readPaperFile: each further click of an event is an event, and nanoseconds separate events", () => {
   const at = ["1600000000000000001", "1600000000000000002"];
   const log = read(
     ...[4, 5, 6, 7].map((item) => `0 ${at[0]} ${item} ${item === 5 ? 0 : 1} 0`),
@@ -76,7 +76,7 @@ Deno.test("readPaperFile: an event of several clicks has a further click for eac
   assert.deepEqual(listClickedRows(log, 3).sort(), [6, 7]);
 });
 
-Deno.test("readPaperFile: other columns, any order, CRLF, blank lines and a byte order mark are fine", () => {
+Deno.test("readPaperFile: other columns, any order, CRLF, blank lines and a byte order mark are accepted", () => {
   const expected = read(...good);
   const lines = ["\ufefftr_val_tst SessionId is_click item_new_index Time session_new_index"];
   for (const row of good) {
@@ -127,7 +127,7 @@ const files: [lines: string[], says: string][] = [
   ]),
 ];
 
-Deno.test("readPaperFile refuses what is no such file, with path, line and what was found", async () => {
+Deno.test("readPaperFile refuses other files with path, line and the value found", async () => {
   for (const [lines, says] of [...faults, ...files]) {
     const refusal = withFile(lines, (path) => {
       const text = Deno.readTextFileSync(path);
@@ -140,7 +140,7 @@ Deno.test("readPaperFile refuses what is no such file, with path, line and what 
   }
 });
 
-Deno.test("readPaperFile: times are apart where they differ in a nanosecond or in how they are written", () => {
+Deno.test("readPaperFile: times differ by nanosecond or notation", () => {
   const events = (...times: string[]) => {
     const log = read(...times.map((time, k) => `0 ${time} ${k} 0 0`), ...good.slice(2));
     return [...log.rowItem.subarray(0, log.eventRows[log.userEvents[1] ?? 0])].map((item, row) =>
@@ -157,7 +157,7 @@ Deno.test("readPaperFile: times are apart where they differ in a nanosecond or i
   assert.equal(events("0.30000000000000004", "0.3"), "0:1 1:0");
 });
 
-Deno.test("canonical: two texts are the same if, and only if, they are the same number", () => {
+Deno.test("canonical: two texts are equal if and only if they are the same number", () => {
   const number = fc.record({
     digits: fc.bigInt({ min: -(10n ** 25n), max: 10n ** 25n }),
     places: fc.integer({ min: 0, max: 30 }),
@@ -185,7 +185,7 @@ Deno.test("canonical: two texts are the same if, and only if, they are the same 
   );
 });
 
-Deno.test("checkLog names what does not fit", () => {
+Deno.test("checkLog names inconsistencies", () => {
   const u32 = (...values: number[]) => Uint32Array.from(values);
   const given = (...values: number[]) => ({ eventGiven: Uint8Array.from(values) });
   const singles = { eventRows: u32(0, 1, 2, 3), eventClick: u32(0, 1, NONE), rowItem: u32(0, 1, 2) };

@@ -37,7 +37,7 @@ Deno.test("philox: the key of a seed is the seed, in two words", () => {
   for (const seed of [-1, 0.5, 2 ** 53]) assert.throws(() => makeKey(seed), /Expected a seed .* got/);
 });
 
-Deno.test("philox: slots of different purposes do not meet", () => {
+Deno.test("philox: slots of different purposes do not overlap", () => {
   const used = Object.values(purposes).flatMap((purpose) =>
     Array.from({ length: 100 }, (_, slot) => getSlotPurpose(purpose, slot))
   );
@@ -99,7 +99,7 @@ Deno.test("philox: the device's words are the host's, for 100,000 counters", () 
     assert.equal(hex(found?.subarray(0, 4) ?? []), known[2]?.[2]);
   }));
 
-Deno.test("philox: every kernel that draws has its functions as they stand in probe/philox.wgsl", () => {
+Deno.test("philox: every kernel that draws has the functions of probe/philox.wgsl", () => {
   const block = (text: string) =>
     text.match(/^\/\/ ---- Random words by counter[^]*^\/\/ ---- End of random words by counter\.$/m)?.[0];
   const canonical = block(philoxText);

@@ -39,7 +39,7 @@ FROM shown GROUP BY user, page;
 DROP MACRO chance; DROP MACRO gumbel;
 DROP TABLE IF EXISTS place_effect;`;
 
-Deno.test("place effect: found where it is, and not where pages are only sorted or of mixed length", async () => {
+Deno.test("place effect: found where it exists, and not where pages are sorted or of mixed length", async () => {
   const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
   const effect = async (
     order: string,
@@ -77,7 +77,7 @@ Deno.test("place effect: found where it is, and not where pages are only sorted 
   }
 });
 
-Deno.test("place effect: what is said of the figures", () => {
+Deno.test("place effect: the message names the effect", () => {
   const at = (place: number, ratio: number, error: number) => ({
     place,
     shown: 1000,

@@ -33,7 +33,7 @@ const logs: Record<string, ClickLog> = {
 };
 
 for (const [name, log] of Object.entries(logs)) {
-  Deno.test(`${name}: what another engine wrote is read as it was, in memory and on disk`, async () => {
+  Deno.test(`${name}: a set by another engine is read unchanged, in memory and on disk`, async () => {
     const folder = await makeFolderWith();
     // Few pages a row group, so that users go over its end; and the pages in several files.
     await writeSet(folder, log, { files: 3, rowGroup: 2048 });
@@ -53,7 +53,7 @@ for (const [name, log] of Object.entries(logs)) {
   });
 }
 
-Deno.test("what the schema lets out may be left out: given, and all columns of items but item and id", async () => {
+Deno.test("optional columns may be missing: given, and all columns of items except item and id", async () => {
   const log = logs["one-hot"] ?? assert.fail();
   const folder = await makeFolderWith();
   await writeSet(folder, log);
@@ -65,7 +65,7 @@ Deno.test("what the schema lets out may be left out: given, and all columns of i
   assert.equal(parts.reduce((sum, { events }) => sum + events, 0), log.eventClick.length);
 });
 
-Deno.test("row groups and files that end within a user are put together again", async () => {
+Deno.test("row groups and files that end within a user are joined", async () => {
   const log = createSmallLog(6, { users: 3000, items: 30, width: 0 });
   const folder = await makeFolderWith();
   await writeSet(folder, log, { rowGroup: 2048 });
@@ -78,7 +78,7 @@ Deno.test("row groups and files that end within a user are put together again", 
   assert.deepEqual(source.log?.eventClick, log.eventClick);
 });
 
-Deno.test("a set is read from bytes in memory, too, as a page does with files that were dropped on it", async () => {
+Deno.test("a set is read from bytes in memory, too, as files dropped on a page are", async () => {
   const log = logs.mixed ?? assert.fail();
   const folder = await makeFolderWith();
   await writeSet(folder, log, { files: 2 });
@@ -121,7 +121,7 @@ for (
     "mixed without numbers": { width: 0, tokens: 9 },
   })
 ) {
-  Deno.test(`a log with ${kind} items is read back as it was written`, () =>
+  Deno.test(`a log with ${kind} items is read back as written`, () =>
     withFolder({}, async (folder) => {
       const log = createSmallLog(5, { users: 31, items: 14, ...options });
       const itemIds = kind === "dense"
@@ -199,7 +199,7 @@ function told({ source, items, users }: Awaited<ReturnType<typeof openDataset>>,
   };
 }
 
-Deno.test("merged sets: users follow one another with their parts, ids that are taken get a name, and say their set", () =>
+Deno.test("merged sets: users keep their parts, repeated ids are renamed, and each names its set", () =>
   withFolder({}, async (folder) => {
     const userIds = Array.from({ length: 25 }, (_, k) => `u${k}`);
     const features = makeFeatures(3);
@@ -240,7 +240,7 @@ Deno.test("merged sets: users follow one another with their parts, ids that are 
     assert.deepEqual([sources?.at(0), sources?.at(20), sources?.at(35)], ["a", "b", "b/b"]);
   }));
 
-Deno.test("merged sets: propensities and candidates go along, in the numbers of the merged items", () =>
+Deno.test("merged sets: propensities and candidates use the numbers of the merged items", () =>
   withFolder({}, async (folder) => {
     const one = createSmallLog(4, { users: 10, items: 6, width: 0 });
     const other = createSmallLog(5, { users: 10, items: 6, width: 0 });
@@ -273,7 +273,7 @@ Deno.test("merged sets: propensities and candidates go along, in the numbers of 
     assert.notEqual(wider.data.dataset.features?.idsSha256, wider.parts[0]?.data.dataset.features?.idsSha256);
   }));
 
-Deno.test("data merge: a set twice, under any name, and what does not fit are refused and leave nothing", () =>
+Deno.test("data merge: a repeated set and incompatible sets are refused and leave nothing", () =>
   withFolder({}, async (folder) => {
     await written(`${folder}/a`, dense, all, { features: makeFeatures(3) });
     const turned = { dense: makeFeatures(3).dense.toReversed(), tokens: [] };

@@ -14,7 +14,7 @@ import { rewrite } from "../foreign_set.ts";
 const HEAD = "uid,sku,ts,label,request,pos,mu\n";
 const options = { page: "request", position: "pos", propensity: "mu" };
 
-Deno.test("data log: a propensity a page, or one an item in the order of the places; none where one is missing", async () => {
+Deno.test("data log: one propensity per page, or one per item in the order of positions; empty if unknown", async () => {
   const rows = `a,y,1600000001,1,p1,2,0.25
 a,x,1600000001,0,p1,1,0.5
 a,z,1600000009,0,p2,1,0.4
@@ -47,7 +47,7 @@ b,x,1600000001,1,p3,1,1
   assert.equal(without.manifest.counts?.propensities, undefined);
 });
 
-Deno.test("data log: what is no probability is a bad row; several a page are refused", async () => {
+Deno.test("data log: an invalid probability is a bad row; several per page are refused", async () => {
   const row = (mu: string) => `a,x,1600000001,1,p1,1,${mu}\n`;
   for (const mu of ["0", "-0.5", "1.01", "nan", "half"]) {
     const folder = await makeFolderWith({
@@ -63,7 +63,7 @@ Deno.test("data log: what is no probability is a bad row; several a page are ref
   await expectRefused(folder, makeRecipe(`${folder}/log.csv`, options), /--propensity-of item/);
 });
 
-Deno.test("data describe: of how many pages the propensity is known, the least and the median", async () => {
+Deno.test("data describe: the share of pages with a propensity, its minimum and median", async () => {
   const rows = Array.from(
     { length: 3 },
     (_, k) =>
@@ -75,7 +75,7 @@ Deno.test("data describe: of how many pages the propensity is known, the least a
   assert.ok(Math.abs(least - 0.25) < 1e-12 && Math.abs(median - Math.exp(Math.log(0.125) / 2)) < 1e-12);
 });
 
-Deno.test("prepared sets: propensities and candidates come back as they were written, with each user, and faults are named", async () => {
+Deno.test("prepared sets: propensities and candidates are read back as written, and faults are named", async () => {
   const log = {
     name: "drawn",
     items: { kind: "one-hot" as const, count: 5 },

@@ -65,7 +65,7 @@ const NONE = parseRows(`
   SELECT ${COLUMNS} FROM 'DIR/cut.csv.gz' | the compressed file is cut off or damaged
 `);
 
-Deno.test("query: what is no single SELECT over whole files of this machine is refused, and nothing is written", async () => {
+Deno.test("query: anything but a single SELECT over local files is refused, and nothing is written", async () => {
   const cut = (await compressGzip(LOG)).slice(0, 200);
   for (const [text = "", says = ""] of NONE) await refuses(text, says, { "cut.csv.gz": cut });
   await refuses(
@@ -102,7 +102,7 @@ Deno.test("query: columns that are missing, unknown or of another type are refus
   await refuses(features, "Expected --features or a column features", {}, { features: "x.csv" });
 });
 
-Deno.test("query: types of all kinds are read as they are written, and bad rows are told by file and row", async () => {
+Deno.test("query: types of all kinds are read as written, and bad rows are reported by file and row", async () => {
   const folder = await written(
     `SELECT uid AS user, sku AS item, day AS time, hit AS clicked, filename, file_row_number ` +
       "FROM read_parquet('DIR/*.parquet', filename = true, file_row_number = true);\n-- the end",
@@ -133,7 +133,7 @@ Deno.test("query: types of all kinds are read as they are written, and bad rows 
   );
 });
 
-Deno.test("query: the features of the items in a struct of each row, or by a SELECT of their own", async () => {
+Deno.test("query: features come as a struct in each row, or by their own SELECT", async () => {
   const items = "sku,price,kind\n" + Array.from({ length: 7 }, (_, k) => `i${k},${k},k${k % 2}\n`).join("");
   const join =
     `SELECT ${COLUMNS}, {price: price, kind: kind} AS features FROM 'DIR/log.csv' JOIN 'DIR/items.csv' USING (sku)`;
@@ -167,7 +167,7 @@ Deno.test("query: clicked may be the time of the click, which orders the clicks 
   assert.deepEqual((await readPages(out)).map(({ clicked }) => clicked), ["z w x"]);
 });
 
-Deno.test("query: nothing of the folder that is made is read", async () => {
+Deno.test("query: the output folder is never read", async () => {
   const folder = await written(
     `SELECT ${COLUMNS} FROM read_csv('DIR/log.csv'), read_blob('DIR/out/work.duckdb*')`,
   );
@@ -178,7 +178,7 @@ Deno.test("query: nothing of the folder that is made is read", async () => {
   assert.deepEqual(listFiles(folder), ["log.csv", "log.sql"]);
 });
 
-Deno.test("query: paths are those of the working folder, and the manifest has the SELECT", async () => {
+Deno.test("query: paths are relative to the working folder, and the manifest has the SELECT", async () => {
   const folder = await written(`SELECT ${COLUMNS}, uid AS page FROM 'log.csv'`);
   const args = ["log", "--query", `${folder}/log.sql`, "--pages", "as-is", "--out", "made"];
   await using data = new CommandSeries("data", { cwd: folder });

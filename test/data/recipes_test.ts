@@ -107,7 +107,7 @@ for (const [name, expected] of Object.entries(SMALL)) {
   });
 }
 
-Deno.test("recipes: each is run here, and its head has the command that runs it", () => {
+Deno.test("recipes: each is tested here, and its header has the command that runs it", () => {
   const run = [
     ...Object.keys(SMALL),
     "mind.sql",
@@ -123,7 +123,7 @@ Deno.test("recipes: each is run here, and its head has the command that runs it"
   }
 });
 
-Deno.test("recipes: drawn pages keep their propensities and what they were drawn from", async () => {
+Deno.test("recipes: randomised pages keep their propensities and candidates", async () => {
   const { folder: out, manifest } = await prepared("drawn_pages.sql");
   const rows = await query(
     out,
@@ -154,7 +154,7 @@ Deno.test("recipes: MIND's first history starts the state, clicks and places are
   );
 });
 
-Deno.test("recipes: a Retailrocket page is what was viewed in the session so far, its items as they were then", async () => {
+Deno.test("recipes: a Retailrocket page has the items viewed in the session, with their features of that time", async () => {
   const { folder: out, manifest } = await prepared("retailrocket.sql");
   const shown = (await readPages(out)).map((
     { time, items, clicked },

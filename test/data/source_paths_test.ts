@@ -25,7 +25,7 @@ async function fifo(path: string): Promise<boolean> {
     false;
 }
 
-Deno.test("globs find what they say, in order, and nothing is left out in silence", async () => {
+Deno.test("globs find the expected files in order, and none is skipped silently", async () => {
   const folder = await makeFolderWith();
   const names = "a.csv b.csv c1.csv c].csv .hidden.csv x/a.csv x/y/a.csv w*.csv w1.csv".split(" ");
   await Deno.mkdir(`${folder}/x/y`, { recursive: true });
@@ -70,7 +70,7 @@ Deno.test("globs find what they say, in order, and nothing is left out in silenc
   );
 });
 
-Deno.test("a file of any name is found by that name, and by itself alone, here and in the engine", async () => {
+Deno.test("a file of any name is found by exactly that name, here and in the engine", async () => {
   const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
   try {
     await fc.assert(
@@ -103,7 +103,7 @@ Deno.test("a file of any name is found by that name, and by itself alone, here a
   }
 });
 
-Deno.test("a source that is no readable file of this machine is refused by name", async () => {
+Deno.test("a source that is no readable local file is refused by name", async () => {
   const folder = await makeFolderWith({ "a.csv": csv, "features.csv": "sku,x\ni1,2\n" });
   const at = (name: string) => `${folder}/${name}`;
   await Deno.symlink(at("none"), at("dangling.csv"));
@@ -149,7 +149,7 @@ Deno.test("a source that is no readable file of this machine is refused by name"
   );
 });
 
-Deno.test("folders and files whose names hold *, ? or [ are read as they are named", async () => {
+Deno.test("folders and files whose names contain *, ? or [ are read by name", async () => {
   const folder = await makeFolderWith();
   const odd = `${folder}/rr[1]*?`;
   await Deno.mkdir(odd);
@@ -175,7 +175,7 @@ Deno.test("folders and files whose names hold *, ? or [ are read as they are nam
   assert.deepEqual(await users(makeRecipe(`${odd}/bad.csv`), true), [300, 2]);
 });
 
-Deno.test("describe reads what training reads, and says what is wrong with the rest", async () => {
+Deno.test("describe reads what training reads, and reports what is wrong with the rest", async () => {
   const log = createSmallLog(4, { users: 30, items: 6, width: 2 });
   /** The order in which the engine adds up a mean is not fixed. */
   const computeMetrics = async (...changes: readonly string[]) => {
@@ -207,7 +207,7 @@ Deno.test("describe reads what training reads, and says what is wrong with the r
   }
 });
 
-Deno.test("faultOfZstd tells a whole file from one that is cut anywhere but between frames", async () => {
+Deno.test("faultOfZstd finds a truncated file, except at a frame border", async () => {
   const noise = crypto.getRandomValues(new Uint8Array(300));
   const skippable = new Uint8Array([0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
   const frames = [
@@ -230,7 +230,7 @@ Deno.test("faultOfZstd tells a whole file from one that is cut anywhere but betw
   assert.equal(await checkZstd(path), "no frame where one should begin");
 });
 
-Deno.test("faultOfZstd walks over a frame of many blocks, and a block that repeats one byte", async () => {
+Deno.test("faultOfZstd reads a frame of many blocks, and a block that repeats one byte", async () => {
   const noise = new Uint8Array(400_000).map((_, k) => Math.floor(256 * Math.abs(Math.sin(k * k))));
   const many = new Uint8Array(zstdCompressSync(noise));
   // A frame of one segment of 100 bytes, whose only block repeats "a".

@@ -43,7 +43,7 @@ const GUIDE = "data/README.md";
 /** test/external/spark.ts checks its commands: the job prints them. */
 const SPARK = "data/spark/README.md";
 
-Deno.test("pages: every link leads to a file that is there, and to a heading of it", () => {
+Deno.test("pages: every link leads to an existing file and heading", () => {
   const broken = readPages().flatMap((page) =>
     findBrokenLinks(page).map((target) => `${page.path}: ${target}`)
   );
@@ -59,7 +59,7 @@ Deno.test("pages: every command is a task, and is run by a test", () => {
 });
 
 for (const path of RUN) {
-  Deno.test(`pages: the commands of ${path} run as they stand, but for iterations and sizes`, async () => {
+  Deno.test(`pages: the commands of ${path} run as shown, except iterations and sizes`, async () => {
     const page = readPages().find((page) => page.path === path) ?? assert.fail(`no page ${path}`);
     const shown = listShownCommands(page).filter((command) => !isNotRun(command) && !isParsed(command))
       .flatMap((command) => [...neededBy(command), command]);
@@ -85,7 +85,7 @@ function isParsed({ page, line }: ShownCommand): boolean {
   return Object.hasOwn(PARSED, `${page}: ${line}`);
 }
 
-Deno.test("pages: the commands that are not run, as another is all but the same, are understood", () => {
+Deno.test("pages: commands that differ from a tested one by options only are parsed", () => {
   const parsed = readPages().flatMap(listShownCommands).filter(isParsed);
   assert.equal(parsed.length, Object.keys(PARSED).length);
   for (const { task, args } of parsed) (PARSERS[task] ?? assert.fail(task))(args);
@@ -99,7 +99,7 @@ function neededBy(command: ShownCommand): ShownCommand[] {
   return [{ ...command, task: "train", args: ["--data", "log.tsv", "--save-dir", "runs/lstm"] }];
 }
 
-Deno.test("pages: the options of the tables of results, which take hours, are understood", async () => {
+Deno.test("pages: the options of the slow tables of results are accepted", async () => {
   const shown = readPages().flatMap(listShownCommands).filter(({ task, args: [study = ""] }) =>
     task === "bench" && study === "results"
   );
@@ -131,7 +131,7 @@ Deno.test("pages: the types of every whole script are checked by deno task check
   for (const path of Object.keys(SCRIPTS)) assert.ok(chores.includes(`"${path}"`), path);
 });
 
-Deno.test("code that a page shows of a file stands there, line by line", () => {
+Deno.test("code that a page shows of a file matches it line by line", () => {
   let excerpts = 0;
   for (const page of readPages()) {
     for (
@@ -164,7 +164,7 @@ async function printed(path: keyof typeof SCRIPTS, cwd: string = root.pathname, 
   return stdout;
 }
 
-Deno.test("the example of simulated users runs: to plan for this page beats chance", async () => {
+Deno.test("the example of simulated users runs: planning for this page beats chance", async () => {
   const stdout = await printed("src/simulate/README.md");
   const [random = 0, greedy = 0] = ["random", "greedy"].map((name) =>
     Number(stdout.match(new RegExp(`^${name} clicks ([0-9.]+)`, "m"))?.[1])
@@ -181,7 +181,7 @@ Deno.test("the library's example runs", async () => {
   assert.match(stdout, /^utilities \[ -?\d[^\]]*\]$/m);
 });
 
-Deno.test("a kernel of one's own runs on one's own numbers", async () => {
+Deno.test("a reader's kernel runs on the reader's numbers", async () => {
   const stdout = await printed("kernels/README.md");
   assert.match(stdout, /\[ 1, 4, 9, 20\.25 \]/);
 });
@@ -216,7 +216,7 @@ async function readHelp({ task, args }: ShownCommand): Promise<string> {
   return help;
 }
 
-Deno.test("pages: the options of commands that are not run are those that the commands have", async () => {
+Deno.test("pages: options of commands that are not run exist", async () => {
   const withOptions = shown.filter((command) =>
     !TESTS.includes(command.task) && listOptions(command).length > 0
   );
@@ -229,7 +229,7 @@ Deno.test("pages: the options of commands that are not run are those that the co
   }
 });
 
-Deno.test("pages: files of tests and exercises that commands name are there", () => {
+Deno.test("pages: tests and exercises in commands exist", () => {
   for (const { page, line, task, args } of shown) {
     if (task === "exercise" && args[0] !== undefined) {
       assert.ok(exercises.some(({ name }) => name === args[0]), `${page}: ${line}`);

@@ -71,7 +71,7 @@ Deno.test("no file of src imports from a layer above its own", () => {
 /** Layers from here on may use Deno, Node.js and files. */
 const HOST = "gpu/host/";
 
-Deno.test("nothing below the host asks for Deno or Node.js", () => {
+Deno.test("nothing below the host layer uses Deno or Node.js", () => {
   const asking = [...readImports().keys()].filter((file) => {
     if (!file.includes("/") || getLayer(file) >= getLayer(HOST)) return false;
     const code = Deno.readTextFileSync(new URL(file, SRC)).replace(/\/\*[^]*?\*\/|\/\/.*/g, "");
@@ -83,7 +83,7 @@ Deno.test("nothing below the host asks for Deno or Node.js", () => {
 /** Folders that know nothing of clicks: they work for batches of any kind. */
 const GENERAL = ["gpu", "tape"];
 
-Deno.test("the device and the tape use nothing that knows what a batch is", () => {
+Deno.test("the device and the tape do not depend on batches", () => {
   const wrong = [...readImports()].filter(([file]) => GENERAL.includes(file.replace(/\/.*/, "")))
     .flatMap(([file, imports]) => imports.map((used) => ({ file, used })))
     .filter(({ used }) => used.includes("/") && !GENERAL.includes(used.replace(/\/.*/, "")))
@@ -91,7 +91,7 @@ Deno.test("the device and the tape use nothing that knows what a batch is", () =
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("no file of src imports itself by way of others", () => {
+Deno.test("no file of src imports itself indirectly", () => {
   const imports = readImports();
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]) => {
@@ -111,7 +111,7 @@ Deno.test("no file of src imports itself by way of others", () => {
 const OPENS_ITSELF =
   /^src\/(files|lab\/build|report\/page_shell|serve\/bundle\/|cli\/build_kernels|gpu\/host\/driver)|^bench\/compiled\/gather/;
 
-Deno.test("files are opened and written in src/files alone, where only regular ones are read and only one's own are replaced", () => {
+Deno.test("only src/files opens and writes files, reads only regular ones and replaces only its own", () => {
   const root = new URL("../../", import.meta.url);
   const opening = ["src", "bench"].flatMap((folder) =>
     readdirSync(new URL(folder, root), { recursive: true, encoding: "utf8" }).map((name) =>

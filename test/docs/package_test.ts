@@ -35,7 +35,7 @@ import {
 /** Fails to compile unless the types are the same. */
 function same<A, B>(_: [A] extends [B] ? ([B] extends [A] ? true : never) : never): void {}
 
-Deno.test("the configs that are documented are those that are checked", () => {
+Deno.test("the documented configs are those that are checked", () => {
   same<v.InferOutput<typeof modelConfigSchema>, ModelConfig>(true);
   same<v.InferOutput<typeof trainingConfigSchema>, TrainingConfig>(true);
   same<v.InferOutput<typeof adversarialConfigSchema>, AdversarialConfig>(true);
@@ -48,7 +48,7 @@ Deno.test("the configs that are documented are those that are checked", () => {
   assert.deepEqual(v.parse(adversarialConfigSchema, defaultAdversarial), defaultAdversarial);
 });
 
-Deno.test("what a config is refused for is named with its place; what was found is cut, and safe to print", () => {
+Deno.test("a refused config is named with its path; the value found is cut and safe to print", () => {
   const refused = v.safeParse(modelConfigSchema, {
     ...defaultModel,
     lstmUnits: 0,
@@ -206,7 +206,7 @@ Deno.test("without comments kernels have the same code and interface", () => {
   assert.equal(stripComments("a; /* b\nc */ d; // e\n\n  f;  \n"), "a;  d;\nf;\n");
 });
 
-Deno.test("which file of a package a path means: exact, by pattern, by condition; what is not exported is refused", () =>
+Deno.test("exports of a package resolve: exact, by pattern, by condition; others are refused", () =>
   withEmptyFolder(async (folder) => {
     const exports = {
       "./a": { require: "./a.cjs", import: "./a.js" },

@@ -40,7 +40,7 @@ function named(info: Partial<GPUAdapterInfo>, more: object = {}): GPU {
   return { requestAdapter: () => Promise.resolve(adapter) } as unknown as GPU;
 }
 
-Deno.test("where matrices stand follows from what an adapter says of itself", async () => {
+Deno.test("the storage of matrices follows from the adapter's info", async () => {
   const getVariants = async (info: Partial<GPUAdapterInfo>, variantsFor?: "cpu" | "gpu") =>
     (await openDevice({ variantsFor }, named(info))).variants;
   const deno = { description: "SwiftShader Device (Subzero)" };
@@ -61,7 +61,7 @@ Deno.test("where matrices stand follows from what an adapter says of itself", as
   assert.deepEqual(await getVariants(card, "cpu"), textures);
 });
 
-Deno.test("products from buffers are done by rows; panels stay what a calibration may try", () => {
+Deno.test("products from buffers are computed by rows; autotuning may try panels", () => {
   const choice = (variants: KernelVariants) => ({ variants, workgroupBytes: 32768, subgroups: false });
   const variants = (variants: KernelVariants, k4 = 16) =>
     listMatmulVariants(choice(variants), "forward", k4, 16, 5000);
@@ -71,7 +71,7 @@ Deno.test("products from buffers are done by rows; panels stay what a calibratio
   assert.deepEqual(listMatmulVariants(choice(buffers), "weight", 16, 16, 5000), ["rows"]);
 });
 
-Deno.test("recorded variants are taken where matrices stand alike", () => {
+Deno.test("recorded variants are used if matrices are stored alike", () => {
   const matmul = { "forward 64x64": "rows" } as const;
   assert.deepEqual(reuseVariants({ ...textures, matmul }, textures), { ...textures, matmul });
   assert.deepEqual(reuseVariants({ ...buffers, matmul }, buffers), { ...buffers, matmul });
@@ -84,7 +84,7 @@ Deno.test("recorded variants are taken where matrices stand alike", () => {
   assert.deepEqual(reuseVariants(undefined, buffers), buffers);
 });
 
-Deno.test("variants that have matrices elsewhere are refused on an open device", () =>
+Deno.test("variants with another storage of matrices are refused on an open device", () =>
   withGpu(buffers, (gpu) => {
     assert.throws(
       () => gpu.setVariants(textures),
@@ -109,7 +109,7 @@ Deno.test("scores of all items agree with float64 from buffers", () =>
 const log = createSmallLog(21, { users: 60, items: 41, width: WIDTH, maxEvents: 6, maxPage: 7 });
 const model = { ...smallLstm, dims: [6] };
 
-Deno.test("a run that was begun with textures goes on with buffers, and the other way round", () =>
+Deno.test("a run started with textures continues with buffers, and vice versa", () =>
   withEmptyFolder(async (path) => {
     for (const [one, other] of [[textures, buffers], [buffers, textures]] as const) {
       const folder = `${path}/${one.matrices ?? "textures"}`;
@@ -141,7 +141,7 @@ Deno.test("a run that was begun with textures goes on with buffers, and the othe
     }
   }));
 
-Deno.test("whoever goes on with a run is told that its kernels are others, or its machine; a file of the lab's page says it", () => {
+Deno.test("a resumed run reports other kernels or another machine; a file of the lab does, too", () => {
   const adapter = { kind: "cpu", description: "a", vendor: "", architecture: "", runtime: "r" } as const;
   const by = (variants?: KernelVariants, description = "a") => ({
     ...{ clickgan: "0", system: "s", variants },
@@ -166,7 +166,7 @@ Deno.test("whoever goes on with a run is told that its kernels are others, or it
 
 const names = Object.keys(LEAST) as LimitName[];
 
-Deno.test("WebGPU's defaults are enough, and no more is asked for than the kernels use", () => {
+Deno.test("WebGPU's defaults suffice, and only used limits are requested", () => {
   assert.deepEqual(computeRequiredLimits(LEAST, "x"), LEAST);
   const large = Object.fromEntries(names.map((name) => [name, 2 ** 31])) as Record<LimitName, number>;
   const room = { maxBufferSize: 2 ** 31, maxStorageBufferBindingSize: 2 ** 31 };
@@ -179,7 +179,7 @@ Deno.test("WebGPU's defaults are enough, and no more is asked for than the kerne
   );
 });
 
-Deno.test("an adapter with less than WebGPU's defaults is refused before a device is made, by the limit's name", async () => {
+Deno.test("an adapter below WebGPU's defaults is refused with the limit's name before a device is created", async () => {
   for (const short of names) {
     const limits = { ...LEAST, [short]: LEAST[short] - 1 };
     const requestDevice = () => assert.fail("it was asked for a device");
@@ -194,20 +194,20 @@ Deno.test("an adapter with less than WebGPU's defaults is refused before a devic
   }
 });
 
-Deno.test("where there is no adapter, each host says what to do", async () => {
+Deno.test("without an adapter, each host reports what to do", async () => {
   const none = { requestAdapter: () => Promise.resolve(null) } as unknown as GPU;
   await assert.rejects(openDevice({}, none), /found none\. Use a current Chrome/);
   await assert.rejects(openDevice({ noAdapterHint: "Plug one in." }, none), /found none\. Plug one in\./);
 });
 
-Deno.test("the page says how many weights outside of tables fit: partial sums of all of them are one binding", async () => {
+Deno.test("the page states the limit of weights outside tables: their partial sums are one binding", async () => {
   const most = LEAST.maxStorageBufferBindingSize / (4 * MAX_CHUNKS);
   const page = (await Deno.readTextFile("README.md")).replace(/\s+/g, " ");
   assert.ok(page.includes(`${MAX_CHUNKS} gradients of all weights outside of tables`));
   assert.ok(page.includes(formatThousands(most)));
 });
 
-Deno.test("16 KiB of workgroup memory: another kernel takes what a panel is too small for, with the same losses", async () => {
+Deno.test("16 KiB of workgroup memory: another kernel replaces too large panels, with the same losses", async () => {
   const log = createSmallLog(21, { users: 30, items: 41, width: 5, maxEvents: 3, maxPage: 4 });
   const train = async (workgroupBytes: number) => {
     using gpu = await openGpu({ variantsFor: "cpu", workgroupBytes });

@@ -71,7 +71,7 @@ class FakeMeter implements TimeableKernels<{ key: string; variant: KernelVariant
   }
 }
 
-Deno.test("calibration: the fixed variant stays unless another is clearly faster, twice", async () => {
+Deno.test("autotuning: the fixed variant stays unless another is clearly faster, twice", async () => {
   const chosen = async (times: Times) => {
     const meter = new FakeMeter(times);
     return (await tuneKernels(two, meter)).chosen;
@@ -91,7 +91,7 @@ Deno.test("calibration: the fixed variant stays unless another is clearly faster
   assert.deepEqual(await chosen((_, variant, n) => (variant === "panel 256" && n % 5 < 2 ? 900 : 100)), {});
 });
 
-Deno.test("calibration: says how much faster, and leaves out what does not run", async () => {
+Deno.test("autotuning: reports the gain, and leaves out variants that do not run", async () => {
   const meter = new FakeMeter((_, variant) => (variant === "panel 256" ? 150 : 100));
   const prepare = meter.prepare.bind(meter);
   meter.prepare = (key, variant) =>
@@ -102,7 +102,7 @@ Deno.test("calibration: says how much faster, and leaves out what does not run",
   assert.deepEqual(untried, ["forward 64x64 panel 128", "input 64x64 panel 128"]);
 });
 
-Deno.test("calibration: keeps to its budget, the most promising variants first", async () => {
+Deno.test("autotuning: keeps to its budget, the most promising variants first", async () => {
   for (const panel of [10, 150, 400, 900, 1200]) {
     const meter = new FakeMeter(() => 100, (variant) => (variant === "rows" ? BUDGET / 2 : panel));
     const { untried, seconds, neededSeconds } = await tuneKernels(two, meter);
@@ -120,7 +120,7 @@ Deno.test("calibration: keeps to its budget, the most promising variants first",
   assert.deepEqual([chosen, untried.length, compared, slow.prepared.length], [{}, 6, 0, 1]);
 });
 
-Deno.test("calibration: what training needs costs nothing, and what is compiled is compared", async () => {
+Deno.test("autotuning: variants of training cost nothing extra, and compiled ones are compared", async () => {
   const fast: Times = (_, variant) => (variant === "panel 128" ? 50 : 100);
   // Two kernels of 1,900 ms each are within the budget, as one of them is the fixed one.
   const one = await tuneKernels(two, new FakeMeter(fast, () => 1900));
@@ -145,7 +145,7 @@ const gpuLike = {
   adapter: { kind: "cpu" as const, description: "a card", vendor: "", architecture: "", runtime: "Deno/0" },
 };
 
-Deno.test("the cache: a hit measures nothing, another driver, kernel text or size misses", () =>
+Deno.test("the cache: a hit measures nothing; another driver, kernel text or size misses", () =>
   withEmptyFolder(async (folder) => {
     const said: string[] = [];
     const say = (text: string) => void said.push(text);
@@ -196,7 +196,7 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
     );
   }));
 
-Deno.test("a CPU adapter takes the fixed table, a GPU is calibrated, unless an option says otherwise", async () => {
+Deno.test("a CPU adapter takes the fixed table, and a GPU is tuned by default", async () => {
   const times = async (kind: AdapterKind, wanted?: boolean) => {
     let began = false;
     const gpu = { variants: { kind, matmul: {} }, adapter: { ...gpuLike.adapter, kind } };
@@ -280,7 +280,7 @@ function countDispatches(encode: EncodePass): number {
   return count;
 }
 
-Deno.test("where the clock is rounded, as browsers do, a product is repeated until it can be measured", async () => {
+Deno.test("on a rounded clock, as in browsers, a product is repeated until it can be measured", async () => {
   await withGpu("cpu", async (gpu) => {
     for (const each of [2, 5, 80, 700, 9000]) {
       let now = 0;
@@ -307,7 +307,7 @@ Deno.test("where the clock is rounded, as browsers do, a product is repeated unt
   });
 });
 
-Deno.test("a run keeps the variants it began with: resumed bit for bit, whatever the cache says", () =>
+Deno.test("a run keeps its initial variants: resumed bit for bit, whatever is cached", () =>
   withSmallLog(async (folder, data) => {
     const cache = `${folder}/cache`;
     const json = (path: string) => JSON.parse(Deno.readTextFileSync(path));
@@ -356,7 +356,7 @@ Deno.test("a run keeps the variants it began with: resumed bit for bit, whatever
     assert.equal(JSON.parse(scored.stdout).nll, json(`${folder}/whole/result.json`).test[0].nll);
   }));
 
-Deno.test("a command that does not calibrate loads nothing of it", async () => {
+Deno.test("a command without autotuning does not load its module", async () => {
   const src = new URL("../../src", import.meta.url).pathname;
   const files = readdirSync(src, { recursive: true, encoding: "utf8" });
   for (const file of files.filter((file) => file.endsWith(".ts") && !file.includes("/calibration/"))) {

@@ -126,7 +126,7 @@ Deno.test("an uncaptured error fails the next check, and names the kernel", asyn
   gpu.close();
 });
 
-Deno.test("replay, profile, and the count of live buffers", () =>
+Deno.test("replay and profile are correct, and live buffers are counted", () =>
   withGpu(undefined, async (gpu) => {
     const arena = new Arena(gpu, "test");
     assert.equal(gpu.liveBuffers, 0);
@@ -151,7 +151,7 @@ Deno.test("replay, profile, and the count of live buffers", () =>
     assert.equal(gpu.liveBuffers, 0);
   }));
 
-Deno.test("what exceeds a limit is refused by the limit's name", () =>
+Deno.test("sizes above a limit are refused with the limit's name", () =>
   withGpu(undefined, (gpu) => {
     using arena = new Arena(gpu, "test");
     const { maxStorageBufferBindingSize, maxBufferSize } = gpu.device.limits;
@@ -210,7 +210,7 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   );
 });
 
-Deno.test("the driver's version is found wherever it stands in its file, and is none where it does not", () =>
+Deno.test("the driver's version is found anywhere in its file, if it is there", () =>
   withEmptyFolder(async (folder) => {
     const path = `${folder}/driver.so`;
     for (
@@ -229,7 +229,7 @@ Deno.test("the driver's version is found wherever it stands in its file, and is 
 
 const SIZES = [1, 3, 1000, 5000, 300_000];
 
-Deno.test("reads: each gives what stands there now, small and large, one after the other and at once", () =>
+Deno.test("reads return the current values, small and large, in sequence and at once", () =>
   withGpu("cpu", async (gpu) => {
     using arena = new Arena(gpu, "reads");
     const views = SIZES.map((length) => arena.allocate(`${length}`, 4 * length));
@@ -245,7 +245,7 @@ Deno.test("reads: each gives what stands there now, small and large, one after t
     }
   }));
 
-Deno.test("a queue of reads gives the view as it was after each work", () =>
+Deno.test("queued reads return the values after each submission", () =>
   withGpu("cpu", async (gpu) => {
     using arena = new Arena(gpu, "reads");
     const view = arena.allocate("value", 4);
@@ -262,7 +262,7 @@ Deno.test("a queue of reads gives the view as it was after each work", () =>
     await reads.destroy();
   }));
 
-Deno.test("reads that do not wait let timers and signals have their turn", () =>
+Deno.test("asynchronous reads let timers and signals run", () =>
   withGpu("cpu", async (gpu) => {
     using arena = new Arena(gpu, "reads");
     const view = arena.allocate("value", 4);
@@ -274,13 +274,13 @@ Deno.test("reads that do not wait let timers and signals have their turn", () =>
     assert.ok(turns >= 3, `${turns} turns`);
   }));
 
-Deno.test("of this Deno, a map is there when the call returns", () =>
+Deno.test("in this Deno, a buffer is mapped when the call returns", () =>
   withGpu("cpu", (gpu) => {
     assert.equal(StagingPool.of(gpu).mapsAtOnce, true);
     return Promise.resolve();
   }));
 
-Deno.test("two threads a core, none for small steps or with one core, and what the user says", () => {
+Deno.test("two threads per core, none for small steps or one core, and the user's choice wins", () => {
   assert.equal(chooseDriverThreads(2), "4");
   assert.equal(chooseDriverThreads(64), "32");
   assert.equal(chooseDriverThreads(1), "0");
@@ -290,7 +290,7 @@ Deno.test("two threads a core, none for small steps or with one core, and what t
   assert.equal(chooseDriverThreads(2, "3", 1e6), "3");
 });
 
-Deno.test("what the driver is told is gone when it has read it, and what the user says stays", async () => {
+Deno.test("variables for the driver are removed once it has read them; the user's stay", async () => {
   // In a process of its own, as others here read the environment.
   const script = `
     import { setDriverThreads } from "${import.meta.resolve("../../src/gpu/host/driver.ts")}";
@@ -309,7 +309,7 @@ Deno.test("what the driver is told is gone when it has read it, and what the use
   assert.equal(new TextDecoder().decode(stdout), "6,,5,5\n");
 });
 
-Deno.test("the bits of a training depend neither on the driver's threads nor on how it compiles", () =>
+Deno.test("the bits of a training depend neither on the driver's threads nor on its compiler settings", () =>
   withSmallLog(async (folder, data) => {
     // The tests run without threads, on shaders that the driver did not optimise, four numbers wide.
     const args = splitArgs(
@@ -331,7 +331,7 @@ Deno.test("the bits of a training depend neither on the driver's threads nor on 
     assert.deepEqual(results[0], results[1]);
   }));
 
-Deno.test("every task of tests has the driver compile in the same way", () => {
+Deno.test("every task of tests uses the same compiler settings", () => {
   const commands = Object.values(config.tasks).map(({ command }) => command);
   const tests = commands.filter((command) => / deno test /.test(command)).map((command) =>
     command.split(" ")

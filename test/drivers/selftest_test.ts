@@ -27,7 +27,7 @@ Deno.test("an element is off by a share of its tolerance", () => {
   assert.equal(share(Infinity, 1, 1), Infinity);
 });
 
-Deno.test("checks name the worst element, what was not read, and where it stands", () => {
+Deno.test("checks name the worst element, unread values, and the position", () => {
   const checks = new CheckCollector();
   const by = { kernels: ["k"], what: "output", tolerance: 0.1, columns: 2 };
   checks.numbers([1, 2, 3, 4.3], [1, 2.05, 3, 4], by);
@@ -79,7 +79,7 @@ const broken = [
 ] as const;
 
 for (const { kernel, from, to, only, what } of broken) {
-  Deno.test(`a fault in ${kernel} is found, and it is named`, async () => {
+  Deno.test(`a fault in ${kernel} is found and attributed to it`, async () => {
     const right = await run(only);
     assert.deepEqual(right.flatMap(listFaults), []);
     let changed = 0;
@@ -98,7 +98,7 @@ for (const { kernel, from, to, only, what } of broken) {
   });
 }
 
-Deno.test("a kernel that does not compile ends its case, and no other", async () => {
+Deno.test("a kernel that does not compile ends only its case", async () => {
   const findings = await run("slates", (name, source) => name === "slate_pick" ? `${source} fault` : source);
   const failed = findings.filter(({ error }) => error !== undefined);
   assert.deepEqual(failed.map(({ name }) => name), ["slates: the best item into the next slot"]);
@@ -110,7 +110,7 @@ Deno.test("a kernel that does not compile ends its case, and no other", async ()
   );
 });
 
-Deno.test("kernels that an adapter never takes are named, or run, too, on a device that takes them", async () => {
+Deno.test("kernels that an adapter never selects are named, or run on a device that selects them", async () => {
   const only = "row_dot, made by a layer";
   const run = async (open: OpenSelftest, leftOut?: LeftOutChoice) => {
     const told: string[] = [];
@@ -141,14 +141,14 @@ Deno.test("kernels that an adapter never takes are named, or run, too, on a devi
   assert.deepEqual(await run(textures, "too"), { ...others, has: true });
 });
 
-Deno.test("names of cases are all different", () => {
+Deno.test("cases have unique names", () => {
   for (const kind of ["cpu", "gpu"] as const) {
     const names = selectCases(kind).map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
   }
 });
 
-Deno.test("selftest: a table, JSON, and names that no case has", async () => {
+Deno.test("selftest: a table, JSON, and unknown names", async () => {
   const shown = await runOk("selftest", "--variants", "cpu", "--only", "page: fill");
   assert.match(
     shown.stdout,

@@ -271,7 +271,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
 });
 
 Deno.test(
-  "the exercises' starters pass Tint, and so do their answers",
+  "the exercises' starters and answers pass Tint",
   { ignore: missing !== undefined },
   () =>
     withDawn("cpu", async (gpu) => {
@@ -290,7 +290,7 @@ Deno.test(
     }),
 );
 
-Deno.test("a barrier that some invocations may miss is found, by kernel, constants and line", {
+Deno.test("a barrier in divergent flow is found, by kernel, constants and line", {
   ignore: missing !== undefined,
 }, () =>
   withDawn("cpu", async (gpu) => {
@@ -319,7 +319,7 @@ fn diverging(@builtin(local_invocation_index) i: u32) {
     assert.match(fault.message, /diverging\.wgsl:5:21 'workgroupBarrier' must only be called from uniform/);
   }));
 
-Deno.test("self-test: every kernel is compiled, compared, and missed where it computes nothing", {
+Deno.test("self-test: every kernel is compiled and compared, and fails without computation", {
   ignore: missing !== undefined,
 }, async () => {
   const texts = new ShaderTexts();
@@ -355,7 +355,7 @@ Deno.test("self-test: every kernel is compiled, compared, and missed where it co
   console.log(`${texts.count} texts of ${texts.kernels.length} kernels, ${findings.length} cases`);
 });
 
-Deno.test("self-test: what an adapter with matrices in buffers leaves out is all that only textures take", {
+Deno.test("self-test: an adapter with matrices in buffers leaves out only kernels for textures", {
   ignore: missing !== undefined,
 }, async () => {
   const [textures, buffers] = [getDefaultVariants("cpu"), getDefaultVariants("cpu", "buffers")];

@@ -50,7 +50,7 @@ users.close()
 `;
 
 Deno.test(
-  "users of a service are Gymnasium environments: every action is legal, and some of many users begin anew",
+  "users of a service are Gymnasium environments: every action is legal, and some of many users restart",
   { ignore: !python },
   () =>
     withService(async ({ url, child }) => {

@@ -43,7 +43,7 @@ function readLosses(run: string): number[] {
 }
 
 Deno.test({
-  name: "two ranks of mpirun train as one process, say so, and go on as two",
+  name: "two ranks of mpirun train as one process, report it, and resume as two",
   ignore: !mpirun,
   fn: () =>
     withSmallLog(async (folder, data) => {
@@ -72,7 +72,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a rank that is killed ends all, and what was saved is whole",
+  name: "a killed rank ends all, and saved files are complete",
   ignore: !mpirun,
   fn: () =>
     withSmallLog(async (folder, data) => {

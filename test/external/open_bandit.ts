@@ -23,7 +23,7 @@ async function obp(input: unknown): Promise<Record<string, number> | undefined> 
   }
 }
 
-Deno.test("estimators: as Open Bandit Pipeline has them, of the same arrays", async () => {
+Deno.test("estimators: equal to Open Bandit Pipeline on the same arrays", async () => {
   const [n, k, items] = [40, 3, 6];
   const random = createRandomStream(2, "obp");
   const pages = listRange(n).map(() => {

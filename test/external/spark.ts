@@ -140,7 +140,7 @@ async function same(ours: string, theirs: string, columns: string, what: string)
   assert.deepEqual(await rows(theirs), await rows(ours), what);
 }
 
-Deno.test("spark: a log that the job has cleaned makes the set that data log makes of it", async () => {
+Deno.test("spark: a log cleaned by the job makes the same set as data log", async () => {
   const folder = await makeFolderWith(
     Object.fromEntries(logs.map(({ name, csv = "" }) => [`${name}.csv`, csv])),
   );

@@ -81,13 +81,13 @@ for (const [name, [every, first]] of Object.entries(QUICK)) {
   });
 }
 
-Deno.test("races: of two commands in one folder one does its work, and the other is told who does", async () => {
+Deno.test("races: of two commands in one folder one does its work, and the other is refused", async () => {
   for (const race of races) {
     if (race.name !== "two reproduce") assert.deepEqual(await raceRounds(race, 1), [], race.name);
   }
 });
 
-Deno.test("kills at random moments, of a training or of its launcher, cost nothing", async () => {
+Deno.test("random kills of a training or its launcher cost nothing", async () => {
   const scenario = scenarios.find(({ name }) => name === "train, both stages");
   assert.ok(scenario);
   const random = createRandomStream(7, "kills");

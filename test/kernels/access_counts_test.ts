@@ -29,7 +29,7 @@ fn k(
   return countAccesses(text, { ...scope, ...more });
 }
 
-Deno.test("access counts: reads, writes and sectors as they are counted by hand", () => {
+Deno.test("access counts: reads, writes and sectors match a count by hand", () => {
   const cases: [body: string, reads: number, writes: number, sectors: number | undefined][] = [
     ["out[id.x] = f[id.x];", 1, 1, 4], // 32 x 4 bytes
     ["out[id.x] = v[id.x].y;", 1, 1, 16], // a word of each vector: still a sector for two
@@ -52,7 +52,7 @@ Deno.test("access counts: reads, writes and sectors as they are counted by hand"
   }
 });
 
-Deno.test("access counts: banks of workgroup memory, with padding and without", () => {
+Deno.test("access counts: banks of workgroup memory, with and without padding", () => {
   const cases: [tile: string, access: string, conflicts: number][] = [
     ["array<array<f32, 32>, 64>", "tile[local][0u]", 31], // a column: all words in one bank
     ["array<array<f32, 33>, 64>", "tile[local][0u]", 0], // padded
@@ -74,7 +74,7 @@ Deno.test("access counts: banks of workgroup memory, with padding and without", 
   assert.equal(workgroup.conflicts, 0);
 });
 
-Deno.test("access counts: what follows from data is not readable, and is read where the data are there", () => {
+Deno.test("access counts: data-dependent indices need the data", () => {
   const unknown = "unreadable";
   const asked = (body: string, more: Partial<IndexScope> = {}, declared = "") => {
     const { storage: { reads, writes, readSectors } } = countKernel(body, more, declared);
@@ -133,7 +133,7 @@ Deno.test("access counts: what follows from data is not readable, and is read wh
   }
 });
 
-Deno.test("access counts: of workgroup memory whole numbers are followed, for loops that all turn alike", () => {
+Deno.test("access counts: whole numbers in workgroup memory are followed in uniform loops", () => {
   const declared = "var<workgroup> most: u32;";
   const body = "if (local == 0u) { most = step.size.y; } let n = workgroupUniformLoad(&most); " +
     "for (var k = 0u; k < n; k++) { out[id.x] = f[k]; }";
@@ -148,7 +148,7 @@ Deno.test("access counts: of workgroup memory whole numbers are followed, for lo
   );
 });
 
-Deno.test("access counts: every kernel of the repository is understood", () => {
+Deno.test("access counts: every kernel of the repository is parsed", () => {
   for (const path of listKernelFiles("shipped", "steps", "exercises", "probe")) {
     const { variables, storage } = countAccesses(readKernel(path), scope);
     assert.ok(variables.length > 0, path);

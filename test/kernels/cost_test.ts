@@ -352,7 +352,7 @@ for (const { log } of [oneHot, rareTokens]) {
     }));
 }
 
-Deno.test("cost: adam, a parameter and a partial sum at a time", () =>
+Deno.test("cost: adam, by parameter and by partial sum", () =>
   withGpu("cpu", (gpu) => {
     const specs: ParameterSpec[] = [
       { name: "kernel", rows: 9, columns: 17 },

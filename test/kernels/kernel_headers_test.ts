@@ -42,14 +42,14 @@ function each(paths: readonly string[], check: (path: string) => boolean, expect
   assert.deepEqual(failed, [], `expected of every header ${expected}`);
 }
 
-Deno.test("a header has the parts that a reader looks for", () => {
+Deno.test("a header has all required parts", () => {
   const kernels = listKernelFiles("shipped", "probe");
   for (const label of ["For", "Work split", "Cost"]) {
     each(kernels, (path) => findHeaderPart(path, label) !== undefined, `the part "${label}"`);
   }
 });
 
-Deno.test("a header says how many invocations are started, and that its workgroups are as large as the text has them", () => {
+Deno.test("a header states invocations, and its workgroup size matches the text", () => {
   each(all, (path) => {
     const size = (name: string) => new RegExp(`^const ${name} = (\\d+);`, "m").exec(readKernel(path))?.[1];
     const [x, y] = [size("WORKGROUP"), size("WORKGROUP_Y")];
@@ -58,7 +58,7 @@ Deno.test("a header says how many invocations are started, and that its workgrou
   }, 'the part "Grid", with the size of a workgroup');
 });
 
-Deno.test("a header says for which adapter its kernel is, and names the twin for the other kind", () => {
+Deno.test("a header states its adapter, and names the twin for the other kind", () => {
   const twins = (path: string) =>
     kernelsIn(findHeaderPart(path, isForCpu(path) ? "On a GPU" : "On a CPU adapter")).map(findKernel);
   const kind = (path: string) => findHeaderPart(path, "For") ?? "";
@@ -75,7 +75,7 @@ Deno.test("a header says for which adapter its kernel is, and names the twin for
   each(shipped, (path) => twins(path).every((twin) => isForCpu(twin) !== isForCpu(path)), "another kind");
 });
 
-Deno.test("a header names the way back, and that names the way forth", () => {
+Deno.test("a header names the backward kernel, which names the forward one", () => {
   const forward = shipped.filter((path) => path.includes("_forward"));
   const backward = shipped.filter((path) => /_(backward|gradient)/.test(path));
   each(forward, (path) => kernelsIn(findHeaderPart(path, "Backward")).length > 0, 'the part "Backward"');
@@ -87,7 +87,7 @@ Deno.test("a header names the way back, and that names the way forth", () => {
   each(shipped, answers, "that its way back names it");
 });
 
-Deno.test("every file that a kernel's text names is there", async () => {
+Deno.test("every file named in a kernel exists", async () => {
   const names = new Set(listKernelNames("shipped", "steps", "probe"));
   for (const path of all) {
     const [, ...lines] = readKernel(path).split("\n");
@@ -146,7 +146,7 @@ for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
   });
 }
 
-Deno.test("kernels: written out again, unrolled loops give the text that is checked in", () => {
+Deno.test("kernels: generated unrolled loops match the files", () => {
   let loops = 0;
   for (const path of listKernelFiles("shipped", "steps")) {
     const text = readKernel(path);
@@ -182,7 +182,7 @@ function classifyLine(line: string, { kernel, constants = {}, views }: ClickDisp
   return isUniform(view) ? "uniform" : isTexture(view) ? "texture" : undefined;
 }
 
-Deno.test("kernel text: nothing changes but constants, uniforms, textures and turns of loops, each on a line of its own", async () => {
+Deno.test("kernel text: only constants, uniforms, textures and loop counts change, each on its own line", async () => {
   const found = new Map<string, number>();
   for (const kind of ["cpu", "gpu"] as const) {
     await withGpu(kind, async (gpu) => {
@@ -208,7 +208,7 @@ Deno.test("kernel text: nothing changes but constants, uniforms, textures and tu
   assert.deepEqual([...found.keys()].sort(), [...all, "gpu: constant", "gpu: uniform"]);
 });
 
-Deno.test("kernel text: turns of a written-out loop that a size needs none of are empty; other lines stay", () => {
+Deno.test("kernel text: unrolled turns beyond a size are empty; other lines stay", () => {
   const source = [
     "const K4 = 2u;",
     "@group(0) @binding(0) var<uniform> step: Step;",
@@ -245,7 +245,7 @@ function links(text: string): string[] {
   return [...text.matchAll(/\]\(([^)#]+)(#[^)]*)?\)/g)].map(([, path]) => path ?? "");
 }
 
-Deno.test("course: every kernel has a chapter, those for a CPU adapter the one about it", () => {
+Deno.test("course: every kernel has a chapter, and kernels for CPU adapters that of the CPU driver", () => {
   const linked = (some: typeof chapters) => new Set(some.flatMap(({ text }) => links(text)));
   const before = linked(chapters.slice(0, CPU - 1));
   const cpu = linked(chapters.slice(CPU - 1, CPU));
@@ -255,7 +255,7 @@ Deno.test("course: every kernel has a chapter, those for a CPU adapter the one a
   assert.deepEqual(missing, []);
 });
 
-Deno.test("course: its commands name exercises and ladders that there are", () => {
+Deno.test("course: exercises and ladders in commands exist", () => {
   const named = new Set<string>();
   for (const { name, text } of chapters) {
     for (const [line, task = "", rest = ""] of text.matchAll(/^deno task (\S+)([^#\n]*)/gm)) {

@@ -19,7 +19,7 @@ fn twice(@builtin(global_invocation_id) id: vec3u) {
 }`;
 }
 
-Deno.test("outputs have the types of the arrays that are passed for them, and their values before", () =>
+Deno.test("outputs have the types of the passed arrays, and their initial values", () =>
   withGpu(undefined, async (gpu) => {
     const run = (text: string, x: KernelArray, y: number | KernelArray) =>
       runKernel(gpu, text, { inputs: { x }, outputs: { y }, invocations: [3] });
@@ -33,7 +33,7 @@ Deno.test("outputs have the types of the arrays that are passed for them, and th
     assert.deepEqual(signed, { y: Int32Array.of(-1, 2, -3) });
   }));
 
-Deno.test("all invocations run, whatever the size of the workgroup, also one that constants set", () =>
+Deno.test("all invocations run for any workgroup size, also if constants set it", () =>
   withGpu(undefined, async (gpu) => {
     const x = Float32Array.from({ length: 100 }, (_, k) => k);
     const expected = { y: x.map((value) => 2 * value) };
@@ -49,7 +49,7 @@ Deno.test("all invocations run, whatever the size of the workgroup, also one tha
     await assert.rejects(runKernel(gpu, kernelText({ size: "64" }), fixed), /got @workgroup_size\(64\)/);
   }));
 
-Deno.test("arrays of another type than the kernel declares are refused", () =>
+Deno.test("arrays of another type than declared are refused", () =>
   withGpu(undefined, async (gpu) => {
     const x = Float32Array.of(1);
     const run = (type: string, x: unknown, y: number | Uint32Array<ArrayBuffer> = 1) =>

@@ -62,7 +62,7 @@ function assertHas(text: string, ...parts: readonly string[]): void {
 
 const ceilings = { flops: 100, bandwidth: 10, floor: 5, busy: 128 };
 
-Deno.test("numbers: three figures, units that fit", () => {
+Deno.test("numbers have three digits and fitting units", () => {
   assert.deepEqual([0.1234, 12.345, 999.4, 1234, 56789].map(formatMicroseconds), [
     "0.123 us",
     "12.3 us",
@@ -74,7 +74,7 @@ Deno.test("numbers: three figures, units that fit", () => {
   assert.deepEqual([undefined, 0.0312, 0.5].map((share) => formatPercent(share)), ["-", "3.1 %", "50 %"]);
 });
 
-Deno.test("timeline: dispatches follow each other, as wide as they are long, and what is named <x> is escaped", () => {
+Deno.test("timeline: dispatches follow each other in proportion to time, and <x> is escaped", () => {
   const dispatches = [dispatch("a <b>", 10), dispatch("c", 30, { phase: "backward", flops: 0, error: 4 })];
   assert.deepEqual(computeSpans(dispatches), { spans: [[0, 10], [10, 40]], total: 40 });
   const { text } = renderTimeline(dispatches);
@@ -95,7 +95,7 @@ Deno.test("timeline: dispatches follow each other, as wide as they are long, and
   assert.ok(renderTimelineTable(dispatches, undefined).text.includes("<td>-</td>"));
 });
 
-Deno.test("ticks are round, and within the range", () => {
+Deno.test("ticks are round and within the range", () => {
   assert.deepEqual(computeTicks([0, 40], 5), [0, 10, 20, 30, 40]);
   assert.deepEqual(computeTicks([0, 1234], 5), [0, 500, 1000]);
   assert.deepEqual(computeTicks([-0.25, 0.31], 3), [-0.2, 0, 0.2]);
@@ -105,12 +105,12 @@ Deno.test("ticks are round, and within the range", () => {
   }
 });
 
-Deno.test("names of levels: above their lines, apart; what would be cut at the top is left out", () => {
+Deno.test("labels of levels are separate and above their lines; those outside are left out", () => {
   const levels = [{ name: "high", at: 9 }, { name: "rate", at: 110 }, { name: "last", at: 105 }];
   assert.deepEqual(placeNames(levels), [{ name: "rate", foot: 107 }, { name: "last", foot: 94 }]);
 });
 
-Deno.test("who owns what: idle invocations, folded grids, long axes with a gap", () => {
+Deno.test("ownership: idle invocations, folded grids, long axes with a gap", () => {
   const rows = { invocations: [500, 1], workgroup: [64, 1], grid: [8, 1, 1] } as const;
   assert.deepEqual(countLaunched(rows), { launched: 512, idle: 12 });
   const { text } = renderOwnership(rows);
@@ -125,7 +125,7 @@ Deno.test("who owns what: idle invocations, folded grids, long axes with a gap",
   assert.deepEqual(selectCells(100, 6), [0, 1, 2, undefined, 98, 99]);
 });
 
-Deno.test("who owns what: a chosen cell is drawn however long the axis is", () => {
+Deno.test("ownership: a selected cell is drawn on any axis", () => {
   assert.deepEqual(selectCells(100, 8, 40), [0, 1, 2, undefined, 40, undefined, 98, 99]);
   assert.deepEqual(selectCells(100, 6, 99), [0, 1, 2, undefined, 98, 99]);
   const column = { invocations: [4, 60], workgroup: [4, 1], grid: [1, 60, 1] } as const;
@@ -159,7 +159,7 @@ fn k(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: ve
 }
 `;
 
-Deno.test("index values: what an invocation computes from its number, and where it reads and writes", () => {
+Deno.test("index values: an invocation's numbers, reads and writes", () => {
   const scope = { workgroup: [4, 1], grid: [2, 2, 1], sizes: [2, 4, 5, 7], chunks: 3 } as const;
   const valuesOf = traceIndexValues(indexed, scope);
   const { lines, idle, getValue: valueOf } = valuesOf({ group: [1, 1], local: [2, 0] });
@@ -180,7 +180,7 @@ Deno.test("index values: what an invocation computes from its number, and where 
   assert.equal(valuesOf({ group: [1, 1], local: [3, 0] }).idle, true, "15 of 15");
 });
 
-Deno.test("owned: a workgroup's values as ranges; who is idle is told so", () => {
+Deno.test("ownership: a workgroup's values are ranges; idle invocations are reported", () => {
   assert.deepEqual([[3, 3], [4, 5, 6], [0, 8, 4], [0, 1, 7], []].map(formatValues), [
     "3",
     "4 to 6",
@@ -204,7 +204,7 @@ Deno.test("owned: a workgroup's values as ranges; who is idle is told so", () =>
   );
 });
 
-Deno.test("index values: of every kernel of a step the numbers that its work split is about are known", () => {
+Deno.test("index values: the numbers that split the work are known for every kernel of a step", () => {
   const expected: Readonly<Record<string, readonly string[]>> = {
     ...{ matmul_forward_panel: ["m", "column"], matmul_forward_rows: ["m", "column"] },
     ...{ matmul_weight_gradient_rows: ["k", "column", "chunk"], lstm_forward_panel: ["user"] },
@@ -230,7 +230,7 @@ Deno.test("index values: of every kernel of a step the numbers that its work spl
   }
 });
 
-Deno.test("WGSL: its parts are marked, its text stays, specialised lines stand out", () => {
+Deno.test("WGSL: syntax is highlighted, text stays, specialised lines stand out", () => {
   const line = "  let x = load_input(i * 4u) + vec4f(0.5); // <sum>";
   const plain = (html: string) =>
     html.replace(/<[^>]*>/g, "").replaceAll("&lt;", "<").replaceAll("&gt;", ">");
@@ -248,7 +248,7 @@ Deno.test("WGSL: its parts are marked, its text stays, specialised lines stand o
   assert.equal(findHeaderPart(header, "On a GPU"), undefined);
 });
 
-Deno.test("prose: what the course's sections use of Markdown", () => {
+Deno.test("prose: the Markdown of the course is rendered", () => {
   const { text } = renderMarkdown(
     "One _two_ **three** `a<b`, [four](x.md).\n\n```text\nx_1 = <y>\n```\n\n- a\n- b\n\n| p | q |\n| - | - |\n| 1 | 2 |",
   );
@@ -256,7 +256,7 @@ Deno.test("prose: what the course's sections use of Markdown", () => {
   assertHas(text, "<code>x_1 = &lt;y&gt;</code></pre>", "<li>b</li></ul>", "<tr><td>1</td><td>2</td></tr>");
 });
 
-Deno.test("every kernel of a step that has a derivation in the course finds it, every op its reference", async () => {
+Deno.test("every kernel of a step finds its derivation, and every op its reference", async () => {
   const texts = await collectKernelTexts();
   const kernels = listKernelFiles("shipped").filter(isForCpu).map(getKernelName);
   for (const kernel of kernels.filter((name) => !name.startsWith("slate_"))) {
@@ -272,7 +272,7 @@ Deno.test("every kernel of a step that has a derivation in the course finds it, 
   assert.ok(bytes < 50_000, `expected at most 50 KB of texts, got ${bytes}`);
 });
 
-Deno.test("a dispatch's panel: figures, ownership, tape node, text, derivation and reference; copies have no kernel", () => {
+Deno.test("a dispatch's panel: metrics, ownership, tape node, text, derivation and reference; copies have no kernel", () => {
   const facts: DispatchSummary = {
     ...{ label: "utility/layer1 forward", kernel: "k", phase: "forward" },
     node: { op: "linear", direction: "forward", inputs: ["x [rows, 8]"], output: "y [rows, 4]" },
@@ -336,7 +336,7 @@ const shipped = {
   ],
 };
 
-Deno.test("a ladder beside the shipped one: what turns around stands out, and what is within the noise does not", () => {
+Deno.test("a ladder against the shipped one: reversals are marked, and noise is not", () => {
   const steps = compareLadder(own, shipped);
   assert.deepEqual(steps.map(({ turned }) => turned), [
     undefined,
@@ -366,7 +366,7 @@ Deno.test("a ladder beside the shipped one: what turns around stands out, and wh
   assert.deepEqual(compareLadder(own, undefined).map(({ turned }) => turned), Array(5).fill(undefined));
 });
 
-Deno.test("what is saved is what the bench reads; the last of the same measurement counts", () => {
+Deno.test("the bench reads saved files; the last of equal measurements counts", () => {
   const kept = new Map<string, unknown>([[formatLadderKey(own), own]]);
   kept.set(formatLadderKey(own), { ...own, steps: own.steps.slice(0, 1) });
   assert.deepEqual(collectMeasurements(kept).ladders.map(({ steps }) => steps.length), [1]);
@@ -423,7 +423,7 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
   assert.deepEqual(without, [{ kind: "cpu", cases: 1, differing: [], leftOut: ["panel", "sum"] }]);
 });
 
-Deno.test("the gallery has a picture of each screen, with words for who does not see it, and they are small", () => {
+Deno.test("the gallery has a small picture of each screen with an alternative text", () => {
   const lab = new URL("../../src/lab/", import.meta.url);
   const [gallery, main] = ["gallery.md", "client/main.ts"].map((path) =>
     Deno.readTextFileSync(new URL(path, lab))
@@ -444,7 +444,7 @@ Deno.test("the gallery has a picture of each screen, with words for who does not
   assert.ok(bytes <= 500_000, `${bytes} bytes`);
 });
 
-Deno.test("machine code beside a kernel: its facts and its loop; what is not recorded says so", () => {
+Deno.test("machine code of a kernel: facts and loop, or a message without a record", () => {
   const kernel = {
     ...{ kernel: "k", where: "W1 LSTM", facts: ["72", "0"], isLoop: true, lines: 9 },
     code: ["BB1:", "  v_fma_f32 v0, v1, v2, v3"],

@@ -20,7 +20,7 @@ const page = await buildLab();
 const MOST_BYTES = 435_000;
 const toBytes = (text = "") => new TextEncoder().encode(text).length;
 
-Deno.test("the scripts are as large as they may be, have nothing of Deno or Node.js, and need no file beside them", () => {
+Deno.test("the scripts keep to their size, use no Deno or Node.js, and need no other file", () => {
   const { scripts, html } = page;
   const script = toBytes(scripts.page.text + scripts.worker.text);
   assert.ok(script <= MOST_BYTES, `${script} bytes of script, expected at most ${MOST_BYTES}`);
@@ -34,7 +34,7 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
   assert.doesNotMatch(html, /<(script|link|img)[^>]* (src|href)="(?!data:)/);
 });
 
-Deno.test("kernels stand in the page once, as data: their files as they are, of all that its worker uses", () => {
+Deno.test("kernels are embedded once, as data: the unchanged files that the worker uses", () => {
   const [, data = ""] = /<script type="application\/json" id="lab-data">(.*)<\/script>/.exec(page.html) ?? [];
   const { texts: { files: kernels } }: PageData = JSON.parse(data);
   const { worker, kernels: checks } = page.scripts;
@@ -56,7 +56,7 @@ Deno.test("kernels stand in the page once, as data: their files as they are, of 
   assert.equal(entries(page.html), used.length);
 });
 
-Deno.test("the script that reads files reads what other engines compress, without WebAssembly, and names what it cannot", async () => {
+Deno.test("the reader script decompresses files of other engines without WebAssembly, and names unknown formats", async () => {
   const { text } = page.scripts.reader;
   assert.doesNotMatch(text, /WebAssembly/); // the page's policy does not allow it
   const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
@@ -101,7 +101,7 @@ Deno.test("the script that reads files reads what other engines compress, withou
 const files = (texts: Record<string, BlobPart>) =>
   Object.entries(texts).map(([path, bytes]) => ({ path, file: new File([bytes], path) }));
 
-Deno.test("what is no data is refused when it is looked at", async () => {
+Deno.test("files without data are refused at once", async () => {
   const refused = (texts: Record<string, BlobPart>, why: RegExp) =>
     assert.rejects(lookInto(files(texts)), why);
   const png = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d);
@@ -117,7 +117,7 @@ Deno.test("what is no data is refused when it is looked at", async () => {
   await assert.rejects(readOwn(both, { tell() {}, parseManifest }), /got a\.csv, b\.csv/);
 });
 
-Deno.test("data are taken; of any other log the command is shown, with its columns", async () => {
+Deno.test("data sets are accepted; other logs get a command with their columns", async () => {
   const looked = (name: string, text: string) => lookInto(files({ [name]: text }));
   assert.equal(
     await looked("a.tsv", "session_new_index\tTime\titem_new_index\tis_click\ttr_val_tst\n"),
@@ -138,7 +138,7 @@ Deno.test("data are taken; of any other log the command is shown, with its colum
   assert.match(suggestCommand("it's.csv", "a,b"), /--source 'it'\\''s\.csv'/);
 });
 
-Deno.test("columns are guessed by their names, each once", () => {
+Deno.test("columns are guessed by name, each once", () => {
   const guessed = (header: string) => guessColumns(header.split(","));
   assert.deepEqual(guessed("userId,itemId,Timestamp,is_click,impression_id,Rank"), {
     ...{ user: "userId", time: "Timestamp", item: "itemId", clicked: "is_click" },
@@ -152,7 +152,7 @@ if (typeof chromium !== "string") console.warn(`The lab is not tested in a brows
 
 Deno.test({
   name:
-    "the lab in a browser: trains as Deno does, takes a log and a snapshot, shows pages, outlives its device",
+    "the lab in a browser: trains as Deno does, reads logs and snapshots, shows pages, survives a device loss",
   ignore: typeof chromium !== "string",
   fn: async () => {
     const made = logFiles(makeShopLog(1, { users: 90, items: 30 }));

@@ -31,7 +31,7 @@ const OPTIONS = {
   ...{ etaByPage: "yes", countNoClick: "yes", utilityPenalty: "0.5", pretrain: "" },
 };
 
-Deno.test("options that are written out are those that were read", () => {
+Deno.test("written options are read back", () => {
   const config = read(OPTIONS);
   const texts = formatOptionTexts(config);
   const given = Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== ""));
@@ -43,7 +43,7 @@ Deno.test("options that are written out are those that were read", () => {
   assert.equal(formatOptionTexts(read({ counts: "none" })).counts, "none");
 });
 
-Deno.test("options that make no sense together are refused as by the command", () => {
+Deno.test("contradictory options are refused as by the command", () => {
   const refused = (texts: Record<string, string>, message: RegExp, fromSnapshot = false) =>
     assert.throws(() => read(texts, fromSnapshot), message);
   refused({ generatorEta: "2" }, /^UserError: Expected --adversarial <n> with --generator-eta, got none/);
@@ -55,7 +55,7 @@ Deno.test("options that make no sense together are refused as by the command", (
   refused({ adversarial: "500", iterations: "1" }, /Expected --validate-every of at most the 1 iterations/);
 });
 
-Deno.test("options that changed are named, but for those that may", () => {
+Deno.test("changed options are named, except allowed ones", () => {
   const starts: Record<string, string>[] = [{}, { counts: "none" }, { weightDecay: "0.5" }];
   for (const texts of starts) {
     const game = read({ ...texts, adversarial: "500" });
@@ -73,7 +73,7 @@ Deno.test("options that changed are named, but for those that may", () => {
   ]);
 });
 
-Deno.test("a training comes back out of its file as it was; a file that lacks a part of it is refused", () => {
+Deno.test("a training is read back from its file; an incomplete file is refused", () => {
   const config = read(OPTIONS);
   const specs = listModelParameters(getItemsShape(log.items), config.model);
   const weights = (from: number): Weights =>
@@ -112,7 +112,7 @@ Deno.test("a training comes back out of its file as it was; a file that lacks a 
   assert.equal(readTrainingSetting({ ...snapshot, metadata: {} }, "x"), undefined);
 });
 
-Deno.test("data that differ in one click or one feature have another checksum", () => {
+Deno.test("data with one different click or feature have another checksum", () => {
   const sum = (change: (copy: typeof log) => void) => {
     const copy = structuredClone(log);
     change(copy);

@@ -33,7 +33,7 @@ function tested(
   return FittedBaselines.of(of).test(users).get(name)?.details.figures ?? assert.fail(`no ${name}`);
 }
 
-Deno.test("chance, and the log of the number of choices", () => {
+Deno.test("random baseline: chance, and the log of the number of choices", () => {
   const all = tested(log, [0, 1], "random");
   assert.ok(Math.abs((all.nll ?? NaN) - (2 * Math.log(3) + Math.log(4)) / 3) < 1e-12);
   assert.ok(Math.abs((all.prec1 ?? NaN) - (1 / 2 + 1 / 3) / 2) < 1e-12);
@@ -75,7 +75,7 @@ function assertScores(found: Float64Array, expected: (page: { item: number; hist
   }
 }
 
-Deno.test("last click: the latest clicked items first, the others by their click rate", () => {
+Deno.test("last click: the latest clicked items first, then by click rate", () => {
   const counts = countTrain(small);
   const scorer = createLastClickScorer(counts);
   const [one, three] = scorer.score(small, everyone, [0, 1]);
@@ -124,7 +124,7 @@ Deno.test("item-kNN: the mean cosine of clicks of the same train users", () => {
   );
 });
 
-Deno.test("category rate: the user's share of a category beside everybody's", () => {
+Deno.test("category rate: the user's share of a category relative to everybody's", () => {
   const items = 12;
   const colour = Array.from({ length: items }, (_, item) => item % 3);
   const token = Uint32Array.from(colour.flatMap((c, item) => [c, 3 + (item % 2)]));
@@ -159,7 +159,7 @@ Deno.test("category rate: the user's share of a category beside everybody's", ()
   assert.equal(createCategoryRateScorer(new MemoryLog(small).items, countTrain(small), []), undefined);
 });
 
-Deno.test("the setting that is best on validation users is taken", () => {
+Deno.test("the best setting on validation users is selected", () => {
   // Users click what they clicked two pages before: the last click alone is wrong, the last three are right.
   const count = 30, pages = 12;
   const users = Uint32Array.from({ length: count + 1 }, (_, k) => k * pages);
@@ -200,7 +200,7 @@ Deno.test("the setting that is best on validation users is taken", () => {
   assert.equal(precision(found?.setting ?? ""), best);
 });
 
-Deno.test("counts of pairs: exact while there is room; then those that are to go go", () => {
+Deno.test("pair counts are exact while they fit, then the least ones are dropped", () => {
   const random = createRandomStream(2, "pairs");
   const exact = new Map<string, number>();
   const [roomy, narrow] = [new PairCounts(), new PairCounts(2 ** 12)];
@@ -220,7 +220,7 @@ Deno.test("counts of pairs: exact while there is room; then those that are to go
   assert.equal(roomy.get(1, 2), 0);
 });
 
-Deno.test("scores have the log-odds that make what validation users did most likely, in their order", () => {
+Deno.test("scores are calibrated as maximum-likelihood log-odds, in their order", () => {
   const random = createRandomStream(9, "log-odds");
   const start = [0], clicked: number[] = [], logScores: number[] = [];
   // Every fourth choice is an additional click, without the option of no click.
@@ -254,7 +254,7 @@ Deno.test("scores have the log-odds that make what validation users did most lik
   assert.ok(never && Number.isFinite(never.offset) && never.offset < -3);
 });
 
-Deno.test("a baseline with probabilities ranks as its scores do, and beats a constant on its own validation users", () => {
+Deno.test("a calibrated baseline keeps its ranks and beats a constant on validation users", () => {
   const validation = listUsers(small, "validation");
   const found = FittedBaselines.of(small).test(validation);
   const rate = found.get("clickRate")?.details.figures;

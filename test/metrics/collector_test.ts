@@ -116,7 +116,7 @@ function byDefinition(some: readonly Event[]): Partial<Record<MetricName, number
   };
 }
 
-Deno.test("all figures are those of their definitions, also by page length, history, position and item", () => {
+Deno.test("all metrics match their definitions, also by page length, history, position and item", () => {
   const { details } = tested(scores, ETA);
   const all = events();
   const check = (found: typeof details.figures, some: readonly Event[], what: string) => {
@@ -178,7 +178,7 @@ Deno.test("all figures are those of their definitions, also by page length, hist
   ]);
 });
 
-Deno.test("a ranking has no loss and no probabilities; parts of a log are as the whole", () => {
+Deno.test("a ranking has no loss and no probabilities; parts of a log add up", () => {
   const { details } = tested(scores, undefined);
   assert.equal(details.figures.nll, undefined);
   assert.equal(details.figures.pClick, undefined);
@@ -196,7 +196,7 @@ Deno.test("a ranking has no loss and no probabilities; parts of a log are as the
   assert.deepEqual(collector.tested().details, whole.details);
 });
 
-Deno.test("what the device found of events stands in the place of what the scores say, event by event", () => {
+Deno.test("the device's outcomes replace those from scores, event by event", () => {
   const words = 7;
   const collector = new MetricCollector({ users: 80 - usersWithoutEvents(log).length, eta: ETA, isSeen });
   const getOutcome = (e: number) => Array.from({ length: words }, (_, word) => e % 11 + word / 8);
@@ -229,7 +229,7 @@ Deno.test("what the device found of events stands in the place of what the score
   near(figures.mrr, byDefinition(all).mrr!); // which the device does not find
 });
 
-Deno.test("resamples add up each column by itself, however many there are", () => {
+Deno.test("resamples add each column separately", () => {
   const [groups, columns] = [6, 19];
   const sums = Float64Array.from(
     { length: groups * columns },
@@ -247,7 +247,7 @@ Deno.test("resamples add up each column by itself, however many there are", () =
   assert.notEqual(computeInterval(Float64Array.of(1, 2, 3), 2), null);
 });
 
-Deno.test("differences are paired: equal scorings do not differ, and a small change is told from chance", () => {
+Deno.test("differences are paired: equal scorings do not differ, and a small change is significant", () => {
   const one = tested(scores, ETA);
   const same = compareScorings(one, tested(scores.slice(), ETA));
   assert.deepEqual(same.prec1, { value: 0, interval: [0, 0] });
@@ -259,7 +259,7 @@ Deno.test("differences are paired: equal scorings do not differ, and a small cha
   assert.ok(width(nll!.interval!) < 0.1 * width(one.details.intervals.nll!));
 });
 
-Deno.test("scorings that were kept in files are compared as those at hand are, where they are of the same users", () => {
+Deno.test("stored scorings are compared like those in memory, on the same users only", () => {
   const [one, other] = [tested(scores, ETA), tested(scores.map((u) => 0.9 * u + 0.1), ETA)];
   const keep = (...of: TestResult[]) => loadSums(of.map(packSums));
   const wanted = compareScorings(one, other);
@@ -295,7 +295,7 @@ function coins(count: number): { log: ClickLog; values: Float64Array } {
   return { log, values: new Float64Array(count).fill(Math.log(0.3 / 0.7)) };
 }
 
-Deno.test("an interval is as wide as the standard error says, also where users share a group", () => {
+Deno.test("an interval has the width of the standard error, also where users share a group", () => {
   for (const count of [400, 20 * MOST_GROUPS]) {
     const { log, values } = coins(count);
     const { details, groups } = tested(values, 1, log);
@@ -311,7 +311,7 @@ Deno.test("an interval is as wide as the standard error says, also where users s
   }
 });
 
-Deno.test("an interval is the middle 95 % of the values, which come in any order, and may be equal", () => {
+Deno.test("an interval is the middle 95 % of values in any order, with ties", () => {
   const sorted = (values: readonly number[]) => {
     const ascending = values.toSorted((a, b) => a - b);
     return [0.025, 0.975].map((share) => {
@@ -326,7 +326,7 @@ Deno.test("an interval is the middle 95 % of the values, which come in any order
   }));
 });
 
-Deno.test("users without an event to predict have no part in the resamples", () => {
+Deno.test("users without a predicted event are not resampled", () => {
   const given = createSmallLog(5, { users: 40, items: 9, width: 0, maxEvents: 2, given: 0.5 });
   const idle = usersWithoutEvents(given);
   assert.ok(idle.length > 2);
@@ -345,7 +345,7 @@ Deno.test("too few users for an interval have none", () => {
   assert.ok(drawn.every((total) => total === 3), "each resample has as many users");
 });
 
-Deno.test("calibration: bins hold about as many cases, and probabilities that are too high are told", () => {
+Deno.test("calibration: bins have equal counts, and too high probabilities are reported", () => {
   const random = createRandomStream(5, "calibration");
   const sums = new CalibrationSums(50);
   const wrong = new CalibrationSums(50);

@@ -13,7 +13,7 @@ import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
 
-Deno.test("sums become means: each over its own events, none in another's place", () => {
+Deno.test("sums become means over their own events", () => {
   // nll, prec@1, prec@2, clicks of the reward; loss_min, prec@1, prec@2 of pi, loss_max.
   const sums = [6, 1, 3, 4, 20, 2, 3, 10];
   assert.deepEqual(choiceSummary.means(sums, 12), { nll: 0.5, prec1: 0.25, prec2: 0.75 });
@@ -34,7 +34,7 @@ Deno.test("sums become means: each over its own events, none in another's place"
   assert.equal(makeGameSummary(true).bestBy, 1);
 });
 
-Deno.test("every column of a log holds the figure of its name", () => {
+Deno.test("every column of a log has the metric of its name", () => {
   const figures = { nll: 1, lossMin: 2, lossMax: 3, piPrec1: 4, piPrec2: 5, prec1: 6, prec2: 7 };
   const named: Record<string, number> = {
     loss: 1,
@@ -85,7 +85,7 @@ function near(found: number | undefined, expected: number, what: string): void {
   assert.ok(Math.abs((found ?? NaN) - expected) < 1e-5, `${what}: expected ${expected}, got ${found}`);
 }
 
-Deno.test("the figures of longer pages leave out pages of one item, and no others", () =>
+Deno.test("metrics of longer pages leave out only pages of one item", () =>
   withGpu(undefined, async (gpu) => {
     const lengths = [1, 2, 3].map((least) => [...longEvents(log, least)].length);
     assert.ok((lengths[0] ?? 0) > (lengths[1] ?? 0) && (lengths[1] ?? 0) > (lengths[2] ?? 0), `${lengths}`);
@@ -105,7 +105,7 @@ Deno.test("the figures of longer pages leave out pages of one item, and no other
     assert.equal(all.events, lengths[0]);
   }));
 
-Deno.test("prec@1 and prec@2 of the exact generator are those of sparsemax, the one no larger than the other", () =>
+Deno.test("the exact generator's precisions are those of sparsemax, top 1 at most top 2", () =>
   withGpu(undefined, async (gpu) => {
     using model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
     const game: GameOptions = {
@@ -161,7 +161,7 @@ Deno.test("precisionAt: no ties", () => {
   }
 });
 
-Deno.test("precisionAt: ties count in expectation, whichever row is clicked", () => {
+Deno.test("precisionAt: ties count in expectation for any clicked row", () => {
   for (const clicked of [0, 1, 2, 3]) {
     exactly(computePrecision([5, 5, 5, 5], 0, 4, [clicked], 1), 1 / 4);
     exactly(computePrecision([5, 5, 5, 5], 0, 4, [clicked], 2), 1 / 2);
@@ -179,7 +179,7 @@ function permutations(rows: number[]): number[][] {
   );
 }
 
-Deno.test("precision, MRR, NDCG and AUC of a page are means over all orders in which ties can be broken", () => {
+Deno.test("precision, MRR, NDCG and AUC of a page are means over all orders of ties", () => {
   fc.assert(fc.property(
     fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 6 }),
     fc.nat(),
@@ -235,7 +235,7 @@ Deno.test("rankings: means over events with a click", () => {
   assert.deepEqual(rankingFigures(tiny, [], [0, 1, 0, 1, 3, 1, 2]), { prec1: NaN, prec2: NaN });
 });
 
-Deno.test("a page of several clicks: displays count once, each click once, and its loss is that of one choice after another", () => {
+Deno.test("a page of several clicks: displays and clicks count once, and its loss is that of successive choices", () => {
   // User 0 clicks row 1, then the item of row 0; user 1 clicks row 2 of three, then the first, then the rest.
   const several: ClickLog = {
     ...tiny,
@@ -263,7 +263,7 @@ Deno.test("a page of several clicks: displays count once, each click once, and i
   });
 });
 
-Deno.test("given events are not counted in any figure, nor as shown", () => {
+Deno.test("context events are in no metric, nor counted as displayed", () => {
   // The same with two context clicks before the pages.
   const given: ClickLog = {
     ...tiny,

@@ -34,7 +34,7 @@ function correlation(x: number[], y: number[]): number {
   return 12 * sum / x.length;
 }
 
-Deno.test("the numbers of a stream never change: saved runs are resumed with them", () => {
+Deno.test("the numbers of a stream never change, because saved runs resume with them", () => {
   const random = createRandomStream(1, "a", 2);
   assert.deepEqual([random.integer(1000), random.integer(1000), random.integer(1000)], [646, 465, 427]);
 });
@@ -123,7 +123,7 @@ Deno.test("truncatedNormal: within 2 standard deviations", () => {
   assert.ok(Math.max(...values) > 1.99 && Math.min(...values) < -1.99);
 });
 
-Deno.test("sampleWithoutReplacement: different numbers in range", () => {
+Deno.test("sampleWithoutReplacement: distinct numbers in range", () => {
   fc.assert(fc.property(fc.nat(40), fc.nat(40), fc.integer(), (a, b, seed) => {
     const n = Math.max(a, b), k = Math.min(a, b);
     const sample = createRandomStream(seed).sampleWithoutReplacement(n, k);
@@ -211,14 +211,14 @@ for (const [name, items] of Object.entries(catalogues)) {
   });
 }
 
-Deno.test("the generator's kernels have a spread of their own", () => {
+Deno.test("the generator's kernels have their own spread", () => {
   const config = buildGeneratorConfig(lstm, { behaviourDims: [5], behaviourSd: 0.5 });
   const own = listModelParameters(catalogues.dense ?? assert.fail(), config);
   const kernel = own.find(({ name }) => name === "utility/output/kernel") ?? assert.fail();
   near(estimateSpread(kernel.initial), 0.5, kernel.name);
 });
 
-Deno.test("initialWeights: every parameter, seed and network has a stream of its own", () => {
+Deno.test("initialWeights: every parameter, seed and network has its own stream", () => {
   const initial = makeTruncatedNormal(1);
   const specs = ["a", "b"].map((name) => ({ name, rows: 3, columns: 5, initial }));
   const first = [
@@ -233,7 +233,7 @@ Deno.test("initialWeights: every parameter, seed and network has a stream of its
   assert.deepEqual(drawInitialWeights(specs.slice(1), 1).get("b"), b, "b does not depend on its offset");
 });
 
-Deno.test("weight decay takes kernels and tables, and nothing else; the wide part begins with a mean of the past", () => {
+Deno.test("weight decay applies to kernels and tables only; the wide part starts with the mean history", () => {
   const models: ModelConfig[] = [lstm, pw, { ...defaultModel, wide: 3 }];
   for (const items of Object.values(catalogues)) {
     for (const config of models) {

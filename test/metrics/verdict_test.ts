@@ -72,7 +72,7 @@ const ITEMS = {
 } as const;
 const ALL = { random: 0.4, clickRate: 0.2, lastClick: 0.19, itemKnn: 0.15 };
 
-Deno.test("a model that beats all baselines says which is the nearest", () => {
+Deno.test("a model that beats all baselines names the closest one", () => {
   const worse = { ...ALL, itemKnn: -0.15 };
   const found = verdict([snapshot("best-loss", 900, ALL), snapshot("best-prec1", 1000, worse)]);
   assert.match(
@@ -81,7 +81,7 @@ Deno.test("a model that beats all baselines says which is the nearest", () => {
   );
 });
 
-Deno.test("a model that is not better than every baseline says so and what to try", () => {
+Deno.test("a model that does not beat every baseline reports it and what to try", () => {
   const found = verdict([snapshot("best-loss", 1000, { ...ALL, itemKnn: -0.02, lastClick: -0.003 })]);
   assert.match(
     found,
@@ -97,7 +97,7 @@ Deno.test("a model that is not better than every baseline says so and what to tr
   assert.match(verdict([{ ...few, against }]), /too few users/);
 });
 
-Deno.test("the generator is judged where it ranks better than the reward", () => {
+Deno.test("the generator is judged if it ranks better than the reward", () => {
   const reward = snapshot("best-prec1", 100, ALL);
   const against = Object.fromEntries(
     Object.entries(reward.against).map(([name, found]) => [name, { ...found, piPrec1: by(-0.1) }]),
@@ -109,7 +109,7 @@ Deno.test("the generator is judged where it ranks better than the reward", () =>
   assert.match(describeTest([worse], adversarialStage, config(), ITEMS, 5000)[0] ?? "", /^best-prec1/);
 });
 
-Deno.test("a best validation at the end or at the beginning is told with what to try", () => {
+Deno.test("a best validation at the start or end is reported with what to try", () => {
   const best = (
     iteration: number,
   ) => [snapshot("best-loss", iteration, ALL), snapshot("best-prec1", 900, ALL)];
@@ -137,7 +137,7 @@ Deno.test("a best validation at the end or at the beginning is told with what to
   assert.doesNotMatch(verdict(best(10), {}, 12), /iteration/);
 });
 
-Deno.test("item ids are not advised where the set has them", () => {
+Deno.test("item ids are not advised for a set that has them", () => {
   const shape = { kind: "mixed", count: 5, width: 2, tokens: 9 } as const;
   const brand = { name: "brand", first: 0, count: 4, meaning: "", column: "brand" };
   const advice = (...tokens: FeatureManifest["tokens"]) => {
@@ -150,7 +150,7 @@ Deno.test("item ids are not advised where the set has them", () => {
   assert.match(advice(brand, { ...brand, name: "item", first: 4, column: "item" }), /item ids/, "a feature");
 });
 
-Deno.test("probabilities that are worse than those of a baseline are called so, and those that may be no better", () => {
+Deno.test("probabilities worse than a baseline's are reported, and uncertain ones, too", () => {
   const best = snapshot("best-loss", 900, ALL);
   const words = (loss: MetricGap) =>
     verdict([{ ...best, against: { ...best.against, random: { prec1: by(0.4), nll: loss } } }]);
@@ -166,7 +166,7 @@ Deno.test("probabilities that are worse than those of a baseline are called so, 
   assert.doesNotMatch(words({ value: 1, interval: null }), /loss of/, "too few users to say");
 });
 
-Deno.test("the table has intervals, all baselines, and a dash for those that the data do not give", () => {
+Deno.test("the table has intervals, all baselines, and a dash for missing ones", () => {
   const lines = formatResultTable([snapshot("best-loss", 900, ALL)], baselines).split("\n");
   assert.match(lines[0] ?? "", /^ +iteration +loss +prec@1 +95 % +prec@2 +95 % +NDCG +AUC$/);
   assert.match(lines[2] ?? "", /^best-loss +900 +1\.4000 +0\.5000 +\.480-\.520 +0\.7000/);
@@ -185,7 +185,7 @@ Deno.test("the table has intervals, all baselines, and a dash for those that the
   assert.match(seeds, /^item-kNN +- +0\.3500 +0\.6000$/m);
 });
 
-Deno.test("differences of two snapshots say which is better, a lower loss being better", () => {
+Deno.test("differences of two snapshots name the better one, by lower loss", () => {
   const text = formatDifferencesTable({
     nll: by(-0.1),
     prec1: by(-0.1),

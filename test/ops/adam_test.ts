@@ -34,7 +34,7 @@ function same(found: MovedArenas, expected: MovedArenas): void {
   }
 }
 
-Deno.test("adam: the arena's order, and what of it decays", () =>
+Deno.test("adam: the order of the arena, and its weight decay", () =>
   withGpu(undefined, (gpu) => {
     const parameters = new ParameterArena(gpu, specs);
     const at = (name: string) => parameters.get(name).parameter?.offset;
@@ -64,7 +64,7 @@ for (const decay of [0, 0.003]) {
     }));
 }
 
-Deno.test("adam: windows that cut parameters and ranges give the same bits", () =>
+Deno.test("adam: windows that split parameters and ranges give the same bits", () =>
   withGpu(undefined, async (gpu) => {
     const whole = await run(gpu, {});
     assert.equal(whole.dispatches, 1);
@@ -75,7 +75,7 @@ Deno.test("adam: windows that cut parameters and ranges give the same bits", () 
     }
   }));
 
-Deno.test("adam: tables alone have no partial sums", () =>
+Deno.test("adam: tables have no partial sums", () =>
   withGpu(undefined, async (gpu) => {
     const tables = specs.filter((spec) => spec.table);
     const parameters = new ParameterArena(gpu, tables);

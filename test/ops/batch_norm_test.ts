@@ -35,12 +35,12 @@ for (const [N, activation] of [[1], [5, "elu"], [16], [17, "elu"], [64]] as cons
 }
 Deno.test("batch_norm: 5 columns of ReLU", () =>
   checkOp({ ...makeBatchNorm(true, "relu", 5)(few), tolerance: 4 * U * 400 }));
-Deno.test("batch_norm: as many chunks as there can be", () => {
+Deno.test("batch_norm: the maximum of chunks", () => {
   const { rows } = computeBatchCapacity(most.log, most.users, most.users.length);
   assert.ok(rows > 256 * MAX_CHUNKS);
   return checkOp(makeBatchNorm(true, "elu", 6)(most));
 });
-Deno.test("batch_norm: an input that is not trained", () =>
+Deno.test("batch_norm: an untrained input", () =>
   checkOp({
     ...makeBatchNorm(true)(few),
     leaves: [{ name: "x", rows: "rows", columns: 17, trainable: false }],
@@ -199,7 +199,7 @@ Deno.test("batch_norm: running statistics follow the batches, and evaluation use
     });
   }));
 
-Deno.test("batch_norm: a mean that is large against the spread costs no more digits than the input has", () =>
+Deno.test("batch_norm: a large mean costs no more digits than the input has", () =>
   withGpu(undefined, async (gpu) => {
     const random = createRandomStream(6, "large mean");
     await withNorm(gpu, many.log, [many.users], 3, true, async ({ parameters, rows, run }) => {
@@ -217,7 +217,7 @@ Deno.test("batch_norm: a mean that is large against the spread costs no more dig
     });
   }));
 
-Deno.test("batch_norm: one row gives the shift and no gradient; equal rows too", () =>
+Deno.test("batch_norm: one row gives the shift and no gradient, and so do equal rows", () =>
   withGpu(undefined, async (gpu) => {
     for (const { log, users } of [one, many]) {
       await withNorm(gpu, log, [users], 3, true, async ({ parameters, rows, run }) => {
@@ -236,7 +236,7 @@ Deno.test("batch_norm: one row gives the shift and no gradient; equal rows too",
     }
   }));
 
-Deno.test("batch_norm: what is no finite number is handed on", () =>
+Deno.test("batch_norm: NaN and infinity are passed on", () =>
   withGpu(undefined, async (gpu) => {
     for (const broken of [NaN, -Infinity]) {
       for (const training of [true, false]) {
@@ -287,7 +287,7 @@ Deno.test("batch_norm: a grid longer than an axis is folded", async () => {
   assert.deepEqual(await run(false, 8), await run(false));
 });
 
-Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradient", () =>
+Deno.test("batch_norm: wrong inputs are named; evaluation has no gradient", () =>
   withGpu("cpu", (gpu) => {
     using stack = new DisposableStack();
     const { tape, batch } = createOpBench(gpu, { ...few, parameters: listNormParameters(5) }, stack);

@@ -27,7 +27,7 @@ Deno.test("linear: a batch of one row", () => linearCase(one, K, N, { once: true
 Deno.test("linear: several chunks", () => linearCase(chunks, K, N));
 Deno.test("linear: many rows, no bias, no activation", () =>
   linearCase(many, K, N, { input: "none", output: "none", bias: false }));
-Deno.test("linear: more than a panel holds, weights beyond a uniform binding", () =>
+Deno.test("linear: larger than a panel and than a uniform binding", () =>
   linearCase(few, 260, 72, { once: true, variants: onCpu }));
 Deno.test("linear: ReLU", () => {
   // As of matrices too wide for a panel: sixteen columns and some more, eight rows at a time and one more.
@@ -35,7 +35,7 @@ Deno.test("linear: ReLU", () => {
   const variants = [getDefaultVariants("cpu"), rows, getDefaultVariants("gpu")];
   return linearCase(noClicks, 18, 7, { input: "relu", output: "relu", once: true, variants });
 });
-Deno.test("linear: the variants that the fixed table does not choose", () => {
+Deno.test("linear: variants outside the fixed table", () => {
   const of = (
     kind: AdapterKind,
     forward: MatmulVariant,

@@ -102,7 +102,7 @@ for (const [N, C] of [[5, 3], [17, 8], [64, 12]] as const) {
     makeFirstLayerOfCounts(N, C),
   );
 }
-Deno.test("a leaf that has no gradient, of the kernels or of the reference, is named, with what to do", async () => {
+Deno.test("a leaf without a gradient, of the kernels or of the reference, is named, with what to do", async () => {
   const own = makeFirstLayerOfCounts(5, 3)(few);
   const leaves = own.leaves.map((leaf) => ({ ...leaf, trainable: true }));
   const build: OpCase["build"] = (tape, tensor) => {
@@ -216,7 +216,7 @@ op(
 op("recent_clicks: more clicks than are looked at, repeats", [long], (b) => makeRecentClicks(b, none));
 op("recent_clicks: tokens", [mixed.many], (b) => makeRecentClicks(b, two));
 
-Deno.test("a count that is the same on all pages has no part in the utility, whatever a page is like later", () => {
+Deno.test("a count that is equal on all pages does not affect the utility of any page", () => {
   const makePage = (page: number): TrainingPage => [
     Array.from({ length: 12 }, (_, k) => 7 * (12 * page + k) % 40),
     page % 12,
@@ -290,7 +290,7 @@ Deno.test("minimax: of a generator whose last layer it multiplies itself", () =>
   checkOp({ ...makeMinimaxOfLayer(5)(few), loss: (output) => -computeEventMean(output, 7, few) }));
 
 for (const player of ["generator", "reward"] as const) {
-  Deno.test(`minimax: ${player}, utilities and logits of 100 and more, which no exponential may meet`, () =>
+  Deno.test(`minimax: ${player}, utilities and logits of 100 and more, beyond exponentials`, () =>
     checkOp({ ...makeMinimax(player, plain)(few), scale: 100, tolerance: 4 * U * 100 * 50, once: true }));
 }
 

@@ -130,7 +130,7 @@ function constant(tape: ClickTape, rows: number, columns: number, value: Value["
 
 const number = (row: number, column: number) => Math.fround(Math.sin(1 + 7 * row + column));
 
-Deno.test("pw_state and pw_table: weights of 1 at the first lag, 0 elsewhere: the last click's features or row of the table, exactly", () =>
+Deno.test("pw_state and pw_table: a weight of 1 at the first lag gives exactly the last click", () =>
   withGpu(undefined, async (gpu) => {
     const I = long.log.items.count;
     const weights: Value = { name: "w", rows: 5, columns: 1, value: (lag) => (lag === 0 ? 1 : 0) };
@@ -163,7 +163,7 @@ Deno.test("pw_state and pw_table: weights of 1 at the first lag, 0 elsewhere: th
     }
   }));
 
-Deno.test("pw_table: a grid that is folded gives the same bits", async () => {
+Deno.test("pw_table: a folded grid gives the same bits", async () => {
   const [I, m, n, N] = [300, 4, 3, 6];
   const catalogue = createBatch(8, { users: 9, items: I, width: 0, maxEvents: 20 });
   const table: Value[] = [
@@ -184,7 +184,7 @@ Deno.test("pw_table: a grid that is folded gives the same bits", async () => {
   assert.deepEqual(whole, folded);
 });
 
-Deno.test("pw ops: shapes that do not fit", () =>
+Deno.test("pw ops: wrong shapes are refused", () =>
   withGpu(undefined, async (gpu) => {
     const wrong = (build: (tape: ClickTape) => Tensor, message: RegExp) =>
       assert.rejects(

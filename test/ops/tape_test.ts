@@ -88,7 +88,7 @@ Deno.test("tape: an unused parameter, an unused result, a missing gradient", asy
   });
 });
 
-Deno.test("tape: recorded, then placed, then dispatched, each node once", () =>
+Deno.test("tape: ops are recorded, placed, then dispatched, each node once", () =>
   withTape([w, ...dot], (tape) => {
     const x = tape.tensor("x", "rows", 4);
     const h = linear(tape, "h", { input: x, weights: tape.parameter("w") });
@@ -108,7 +108,7 @@ Deno.test("tape: recorded, then placed, then dispatched, each node once", () =>
     assert.ok(u.view);
   }));
 
-Deno.test("tape: a table whose rows are touched apart is used once", () => {
+Deno.test("tape: a table with sparse gradients is used once", () => {
   const table: ParameterSpec = { name: "table", rows: 5, columns: 8, table: true };
   return withTape([table, ...dot], ({ batch, options }) => {
     const tape = new ClickTape(batch, { ...options, sparseGradients: true });
@@ -124,7 +124,7 @@ Deno.test("tape: a table whose rows are touched apart is used once", () => {
   });
 });
 
-Deno.test("padding: each of the parts of a row to a multiple of four, and back", () => {
+Deno.test("padding: each part of a row is padded to a multiple of four, and back", () => {
   const values = Array.from({ length: 2 * 6 }, (_, k) => k + 1);
   const packed = padRows(values, 2, 6, 2);
   assert.deepEqual(Array.from(packed), [1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0, 10, 11, 12, 0]);
@@ -140,7 +140,7 @@ Deno.test("padding: each of the parts of a row to a multiple of four, and back",
   }
 });
 
-Deno.test("windows cover an arena once, aligned, none too large", () => {
+Deno.test("windows cover an arena once, aligned and within the limit", () => {
   assert.deepEqual(splitBindingRanges(1000, 2 ** 27), [{ offset: 0, size: 4000 }]);
   const cut = splitBindingRanges(1000, 1025);
   assert.deepEqual(cut.map((w) => w.offset), [0, 1024, 2048, 3072]);
@@ -157,7 +157,7 @@ const dimensions = new Dimensions<Readonly<Record<"slates" | "transitions", numb
   "transitions",
 );
 
-Deno.test("dimensions: four at most, and only their own names", () => {
+Deno.test("dimensions: at most four, and only their own names", () => {
   assert.throws(
     () => new Dimensions(["a", "b", "c", "d", "e"], "a"),
     /at most four dimensions, got a, b, c, d, e/,
@@ -174,7 +174,7 @@ Deno.test("dimensions: four at most, and only their own names", () => {
   );
 });
 
-Deno.test("amounts follow from the sizes of a batch: how many, in blocks of how many, in bounds", () => {
+Deno.test("amounts follow from batch sizes: counts, blocks and bounds", () => {
   const sizes = { slates: 5, transitions: 300 };
   const amounts: readonly (readonly [SizeExpression<typeof sizes>, number])[] = [
     [7, 7],

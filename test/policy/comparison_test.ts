@@ -46,7 +46,7 @@ const log: EpisodeLog = {
   present: Uint8Array.of(1, 1, 1, 1, 1, 0),
 };
 
-Deno.test("episodes: returns, click rate, reward a page, pages and coverage by hand; who left counts no more", () => {
+Deno.test("episodes: returns, click rate, reward per page, pages and coverage by hand, without users who left", () => {
   const { returns, return: mean, rewardAPage, clickRate, byPage, coverage } = computeEpisodeMetrics(
     [log],
     20,
@@ -70,14 +70,14 @@ Deno.test("episodes: returns, click rate, reward a page, pages and coverage by h
   assert.ok(Number.isNaN(computeEpisodeMetrics([gone], 20).byPage[2]?.clickRate));
 });
 
-Deno.test("episodes of users who follow one another are those of all of them", () => {
+Deno.test("episodes of successive users are those of all of them", () => {
   const two = computeEpisodeMetrics([log, { ...log, rewards: log.rewards.map((reward) => 2 * reward) }], 20);
   assert.deepEqual([...two.returns], [2.5, 0, 5, 0]);
   assert.deepEqual(two.byPage.map(({ users, reward }) => [users, reward]), [[4, 0.375], [4, 1.5], [2, 0]]);
   near(two.clickRate.mean, 2 / 5);
 });
 
-Deno.test("intervals over users: as wide as theory has it, none for one user", () => {
+Deno.test("intervals over users have the theoretical width, and none for one user", () => {
   const random = createRandomStream(1, "users");
   const values = Float64Array.from({ length: 4000 }, () => random.uniform());
   const { mean, interval } = estimateRatio(values);
@@ -89,7 +89,7 @@ Deno.test("intervals over users: as wide as theory has it, none for one user", (
   assert.equal(estimateRatio(Float64Array.of(3)).interval, null);
 });
 
-Deno.test("differences: users are paired, and the wider interval is told with what it is over", () => {
+Deno.test("differences: users are paired, and the wider interval is reported with its source", () => {
   const random = createRandomStream(2, "pairs");
   const users = 500;
   const luck = Float64Array.from({ length: users }, () => 100 * random.uniform());
@@ -119,7 +119,7 @@ Deno.test("differences: users are paired, and the wider interval is told with wh
   assert.throws(() => comparePolicies([], [luck]), /the same users/);
 });
 
-Deno.test("differences: the curve of all users is sorted, has its ends, and knows who loses", () => {
+Deno.test("differences: the curve of users is sorted, has its ends, and counts the losers", () => {
   const users = 1001;
   const zero = new Float64Array(users);
   const found = comparePolicies([Float64Array.from(zero, (_, user) => (user * 8) % users - 250)], [zero]);
@@ -131,7 +131,7 @@ Deno.test("differences: the curve of all users is sorted, has its ends, and know
   assert.equal(comparePolicies([zero.subarray(0, 5)], [zero.subarray(0, 5)]).sorted.length, 5);
 });
 
-Deno.test("consistency: the root mean square of Q^j - Q^k, beside the mean of Q^k", () => {
+Deno.test("consistency: the root mean square of Q^j - Q^k, and the mean of Q^k", () => {
   const q = Float32Array.of(...[11, 9, 10], ...[9, 9, 10]);
   const [first, second, ...none] = computeQConsistency(q, 3);
   assert.deepEqual(none, []);
@@ -143,7 +143,7 @@ Deno.test("consistency: the root mean square of Q^j - Q^k, beside the mean of Q^
   assert.ok((computeQConsistency(new Float32Array(4000), 2)[0]?.points.length ?? 0) <= 300);
 });
 
-Deno.test("calibration: predicted less realised, by page and a user, of those who were there", () => {
+Deno.test("calibration: predicted minus realised return, by page and per user", () => {
   const predicted = Float32Array.of(0.75, 0.25, 0.5, 0.5, 0.5, 123); // the last was never seen
   const { pages, predicted: said, realised, gap } = computePageCalibration([{ log, predicted }]);
   assert.deepEqual(pages.map((page) => [page.predicted, page.realised]), [[0.5, 0.5], [0.5, 0.5], [0.5, 0]]);
@@ -176,7 +176,7 @@ function makeTrial(states: readonly number[], values?: readonly number[]): Episo
   };
 }
 
-Deno.test("cells: what users who were there did, the states that they were in and the items that they were shown", () => {
+Deno.test("cells: clicks, states and items of the users who stayed", () => {
   const about = { policy: "cdqn", seed: 3 };
   const logged = {
     states: new LoggedStates(Float32Array.of(-1, 0, 1), 1),
@@ -209,7 +209,7 @@ Deno.test("cells: what users who were there did, the states that they were in an
   assert.deepEqual(told(makeTrial(states, [1, 2, 3, 4, 5, 6])), [false, true, true], "values alone");
 });
 
-Deno.test("cells: of many states each n-th is looked at", () => {
+Deno.test("cells: every n-th of many states is used", () => {
   const users = 100_000;
   const sizes = { episode: 0, firstUser: 0, users, pages: 1, slate: 1 };
   const log = { ...createEmptyLog(sizes), present: new Uint8Array(users).fill(1) };
@@ -240,7 +240,7 @@ Deno.test("support: factors of matrices, and distances of few states, by hand", 
   near(new LoggedStates(Float32Array.of(5, 5), 1).distance(Float32Array.of(5, 7), 1), 4); // nothing varies
 });
 
-Deno.test("support: one state in a hundred of the log's own is far out; correlated numbers are known as such", () => {
+Deno.test("support: one state in a hundred of the log is far out, also with correlated numbers", () => {
   const random = createRandomStream(4, "states");
   const bell = () => Array.from({ length: 12 }, () => random.uniform()).reduce((sum, u) => sum + u, -6);
   const width = 3; // the second follows the first, the third never varies
@@ -305,7 +305,7 @@ function verdict(comparison: PolicyComparison, holds: Claim["holds"], ...says: R
   return found;
 }
 
-Deno.test("a verdict on the truth says whether a policy is better than greedy, and what the model promised", () => {
+Deno.test("a verdict on the truth compares with greedy, and with the prediction", () => {
   const good = comparison([A, B, restless], { A: [11, 14.8], B: [11.5, 14.8], "restless shop": [9.2, 14.1] });
   const { claim, text } = verdict(
     good,
@@ -329,7 +329,7 @@ Deno.test("a verdict on the truth says whether a policy is better than greedy, a
   );
 });
 
-Deno.test("verdict: where planning has nothing to gain it says so", () => {
+Deno.test("verdict: it reports where planning has no gain", () => {
   const demo = { name: "demo shop", role: "truth", optimum: 19.653 } as const;
   verdict(
     comparison([demo], { "demo shop": [19.645, 18.8] }),
@@ -338,7 +338,7 @@ Deno.test("verdict: where planning has nothing to gain it says so", () => {
   );
 });
 
-Deno.test("verdict: without a truth nothing is claimed beyond the simulators, each by its name", () => {
+Deno.test("verdict: without a truth it names the simulators", () => {
   const both = comparison([A, B], { A: [11, 14], B: [11, 10] });
   const says =
     /^In the simulator \(A\) cdqn is better than greedy: \+3\.0.*\(B\) cdqn is worse than greedy: -0\.99.*Only users can tell\.$/;
@@ -346,7 +346,7 @@ Deno.test("verdict: without a truth nothing is claimed beyond the simulators, ea
   verdict(comparison([A], { A: [11, 14] }), "yes");
 });
 
-Deno.test("comparison: learned policies first; a policy that was not tried somewhere has no difference there", () => {
+Deno.test("comparison: learned policies first; a policy without a trial has no difference", () => {
   const found = comparison([A], { A: [1, 2] });
   assert.deepEqual(listComparedPolicies(found), [{ name: "cdqn", learned: true }, {
     name: "greedy",
@@ -402,7 +402,7 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
   assert.doesNotMatch(single, /Policies by the size of the slate/);
 });
 
-Deno.test("slates of one size, other tasks: no id stands twice on the page, and headings tell them apart", () => {
+Deno.test("slates of one size, other tasks: ids are unique on the page, and headings differ", () => {
   const head = { title: "Policies", facts: [], notes: [] };
   const page = renderPage(
     buildPolicyPage(head, [three, { ...three, leave: 0.1 }, { ...three, pages: 9 }]),
@@ -418,7 +418,7 @@ Deno.test("slates of one size, other tasks: no id stands twice on the page, and 
   assert.match(utility ?? "", /utility/);
 });
 
-Deno.test("slates of several sizes: each has its own cells, and other tasks are not set beside each other", () => {
+Deno.test("slates of several sizes have separate cells, and other tasks are not compared", () => {
   const [{ environment, rows } = assert.fail()] = groupBySlateSize([three, five]) ?? assert.fail();
   assert.equal(environment.name, ENVIRONMENTS[0]);
   for (const { cells } of rows) {

@@ -82,7 +82,7 @@ Deno.test("estimators: by hand", () => {
   );
 });
 
-Deno.test("estimators: weights of 1 give the plain mean, whatever the model", () => {
+Deno.test("estimators: weights of 1 give the plain mean with any model", () => {
   const random = createRandomStream(1, "ones");
   const [reward, q, ones] = [
     Float64Array.from({ length: 60 }, () => random.integer(2)),
@@ -101,7 +101,7 @@ Deno.test("estimators: weights of 1 give the plain mean, whatever the model", ()
   assertNear(computeEffectiveSampleSize(ones), 60);
 });
 
-Deno.test("Plackett-Luce: the chances of all slates of 3 of 8 items sum to 1, and slates come as often as they say", () => {
+Deno.test("Plackett-Luce: probabilities of all slates of 3 of 8 items sum to 1 and match the draws", () => {
   const law = new PlackettLuce([0.3, -1, 2, 0.1, -0.4, 1.1, 0, -2], 0.8);
   const all = slatesBy(law, 8);
   assert.equal(all.length, 8 * 7 * 6);
@@ -119,7 +119,7 @@ Deno.test("Plackett-Luce: the chances of all slates of 3 of 8 items sum to 1, an
   assert.ok(computeCountsProbability(found, all.map(({ chance }) => draws * chance)) > 1e-4);
 });
 
-Deno.test("Plackett-Luce: the chance of an item in a slot is its share of all slates, also where it is nearly always above", () => {
+Deno.test("Plackett-Luce: an item's probability in a slot is its share of all slates, even close to 1", () => {
   const law = new PlackettLuce([0, 1, -2, 8, 0.5], 0.9);
   const random = createRandomStream(4, "slots");
   const uniforms = listRange(4000).map(() => [random.uniform(), random.uniform()]);
@@ -141,7 +141,7 @@ const coverage = (figures: readonly { readonly figure?: MeanEstimate; readonly e
     return low <= exact && exact <= high ? 1 / figures.length : 0;
   }));
 
-Deno.test("intervals hold the exact clicks of a small shop about as often as they claim, within what is possible", () => {
+Deno.test("intervals contain the exact clicks of a small shop at their nominal rate", () => {
   const found = { ips: [], snips: [], dr: [], decisions: [] } as Record<
     string,
     Parameters<typeof coverage>[0][number][]
@@ -167,7 +167,7 @@ Deno.test("intervals hold the exact clicks of a small shop about as often as the
   }
 });
 
-Deno.test("an estimate is between no click and one on each page, whatever the weights", () => {
+Deno.test("an estimate is between no click and one per page for any weights", () => {
   const { evidence } = drawLog(1, 60, 1);
   for (const reward of [0, 1]) {
     const { estimates, decisions } = evaluate({
@@ -183,7 +183,7 @@ Deno.test("an estimate is between no click and one on each page, whatever the we
   }
 });
 
-Deno.test("propensities that are off by a factor are told from others that are wrong, and SNIPS still holds", () => {
+Deno.test("a constant factor on propensities is told from other errors, and SNIPS corrects it", () => {
   const verdicts: Record<string, number> = {};
   const snips: Parameters<typeof coverage>[0][number][] = [];
   for (const seed of listRange(30)) {
@@ -260,7 +260,7 @@ for (
     ["no encoder, counts", "dense", addCounts("dense", none)],
   ] as const
 ) {
-  Deno.test(`a log that a policy drew weighs 1 for it: users of ${name}`, () =>
+  Deno.test(`a policy's own log weighs 1: users of ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       using model = new UserModel(gpu, logs[kind].items, config, {
         weights: drawSomeWeights(logs[kind], config),
@@ -281,7 +281,7 @@ for (
 const values = drawShopItems(1, ITEMS);
 const shop = new ShopSource(restless, values);
 
-Deno.test("a log that popular or random slates were drawn by weighs 1 for them; one slate always is hit as often as it was likely", () =>
+Deno.test("a log of popular or random slates weighs 1 for them; a fixed slate matches at its probability", () =>
   withGpu(undefined, async (gpu) => {
     const rates = Float64Array.from({ length: ITEMS }, (_, item) => 0.1 + 0.01 * item);
     for (const policy of [createPopularPolicy(rates), randomPolicy]) {
@@ -291,7 +291,7 @@ Deno.test("a log that popular or random slates were drawn by weighs 1 for them; 
     expectHits(await drawn(gpu, shop, createGreedyPolicy(), pages, { temperature: undefined }), 100);
   }));
 
-Deno.test("a trained gdqn draws by its values, and its log weighs 1 for it; others have no score an item", () =>
+Deno.test("a trained gdqn draws by its values, and its log weighs 1; others have no score per item", () =>
   withGpu(undefined, async (gpu) => {
     const trained = (algorithm: "gdqn" | "cdqn" | "slateq") => {
       const weights = (specs: readonly ParameterSpec[]) =>
@@ -326,7 +326,7 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1 for it; othe
     }
   }));
 
-Deno.test("what a log cannot say is refused with the reason, and with what would do", () =>
+Deno.test("unsupported estimates are refused with the reason and an alternative", () =>
   withGpu(undefined, async (gpu) => {
     const one = await drawn(gpu, shop, createGreedyPolicy(), options, { temperature: undefined });
     const refusal = await expectRefusal(() => evaluate(one, "greedy"), /it always shows one slate/);

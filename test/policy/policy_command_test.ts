@@ -22,7 +22,7 @@ import { withFolder } from "../prepared_folder.ts";
 
 const SIZES = "--slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50";
 
-Deno.test("policy train is stopped, goes on, and leaves what a training leaves that was not", async () => {
+Deno.test("an interrupted policy train resumes and equals an uninterrupted one", async () => {
   const folder = await Deno.makeTempDir();
   const [straight, stopped] = [`${folder}/straight`, `${folder}/stopped`];
   const args = splitArgs("train --shop restless --truth --algorithm gdqn", SIZES, "--evaluate-every 1280");
@@ -126,7 +126,7 @@ const MODEL = splitArgs(
 );
 const TRAIN = splitArgs(SIZES, "--steps 1024");
 
-Deno.test("policies of a model: compared with a second one, ranked by ids, and refused where they do not belong", () =>
+Deno.test("policies of a model: compared with a second one, ranked by ids, and refused for other data", () =>
   withSmallLog(async (folder, file) => {
     const [a, b, policy, started] = [`${folder}/a`, `${folder}/b`, `${folder}/cdqn`, `${folder}/started`];
     const page = `${folder}/compared.html`;
@@ -227,7 +227,7 @@ function banditLog(): string {
   return ["uid,sku,ts,label,mu", ...rows].join("\n") + "\n";
 }
 
-Deno.test("a shop's own log that was drawn says what other policies would have earned, by a model with counts", () =>
+Deno.test("a shop's randomised log estimates other policies, with counts in the model", () =>
   withFolder({ "log.csv": shopLog(), "bandit.csv": banditLog() }, async (folder) => {
     const [set, run, policy, drawn] = ["set", "run", "gdqn", "drawn"].map((name) => `${folder}/${name}`);
     assert.ok(set && run && policy && drawn);

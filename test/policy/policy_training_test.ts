@@ -134,7 +134,7 @@ function trainer(gpu: Gpu, more: Partial<PolicyTrainingConfig> = {}): Promise<Po
   return PolicyTrainer.create(gpu, source, { ...config, ...more }, { makeLearner: makeValueLearner });
 }
 
-Deno.test("policy training: resumed between two episodes it gives the same bits, however its pages are submitted", () =>
+Deno.test("policy training: resumed between episodes it gives the same bits in any submission", () =>
   withGpu(undefined, async (gpu) => {
     using whole = await trainer(gpu);
     const { iterations } = whole.schedule;
@@ -176,7 +176,7 @@ Deno.test("policy training: resumed between two episodes it gives the same bits,
     }, /between two episodes/);
   }));
 
-Deno.test("policy training: the schedule plays whole episodes, explores less and less, learns slower at the end", () => {
+Deno.test("policy training: the schedule plays whole episodes and reduces exploration and learning rate", () => {
   const schedule = new PolicySchedule({ ...config, ...{ steps: 1000, stepsPerPage: 2, epsilonShare: 0.5 } });
   // 256 pages of users an episode: 4 of them.
   assert.deepEqual([schedule.iterations, schedule.evaluateEvery], [16, 40]);
@@ -191,7 +191,7 @@ Deno.test("policy training: the schedule plays whole episodes, explores less and
   assert.ok(Math.abs(late / early - 0.2) < 1e-12);
 });
 
-Deno.test("policy training: values are what random slates bring, where users leave and later pages are worth less", () =>
+Deno.test("policy training: values are returns of random slates, with users who leave and discounting", () =>
   withGpu(undefined, async (gpu) => {
     const [leave, discount] = [0.3, 0.9];
     using learned = await trainer(gpu, {
@@ -207,7 +207,7 @@ Deno.test("policy training: values are what random slates bring, where users lea
     }
   }));
 
-Deno.test("policy training: values that are no numbers end it", () =>
+Deno.test("policy training: NaN values end it", () =>
   withGpu(undefined, async (gpu) => {
     using one = await trainer(gpu);
     await one.run(8);
@@ -235,7 +235,7 @@ function makeConfig(gpu: Gpu, one: PolicyTrainer): PolicyConfig {
 
 const FILES = ["policy.json", "train.csv", "curve.csv", "last.safetensors"];
 
-Deno.test("policy run: stopped and gone on with, its files are those of a run that was not", () =>
+Deno.test("policy run: a resumed one has the files of an uninterrupted one", () =>
   withGpu(undefined, async (gpu) => {
     const [straight, stopped] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
     using whole = await trainer(gpu);

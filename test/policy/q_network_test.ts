@@ -160,7 +160,7 @@ for (const [name, own] of Object.entries(learned)) {
   }
 
   if (own.count > 70) continue; // the references are the same
-  Deno.test(`learn: the references of the ops are the formulas and their slopes, ${name}`, () =>
+  Deno.test(`learn: the ops' references match the formulas and their slopes, ${name}`, () =>
     withGpu("cpu", async (gpu) => {
       const most = 64 * Math.ceil(own.count / 64);
       using bench = createSlateBench(gpu, { rows: own.count, items: LEARNED_ITEMS, most });
@@ -288,7 +288,7 @@ checkTest(
 
 const RING = 4;
 
-Deno.test("replay: pages are drawn evenly after 2.5 rounds of the ring, none stale, none unfinished", () =>
+Deno.test("replay: draws are uniform after 2.5 rounds of the ring, none stale or unfinished", () =>
   withGpu(undefined, async (gpu) => {
     using arena = new Arena(gpu, "replay test");
     const rows = 4096;
@@ -317,7 +317,7 @@ Deno.test("replay: pages are drawn evenly after 2.5 rounds of the ring, none sta
     assert.ok(p > 1e-4 && p < 1 - 1e-4, `chi-square ${chi2} of ${valid.length - 1}: p ${p}`);
   }));
 
-Deno.test("replay: read, put back and gone on with, it holds the same bits; damaged, it is refused", () =>
+Deno.test("replay: restored and resumed, it has the same bits; damaged, it is refused", () =>
   withGpu(undefined, async (gpu) => {
     const rings = [];
     for (const name of ["whole", "resumed"]) {
@@ -354,7 +354,7 @@ Deno.test("replay: read, put back and gone on with, it holds the same bits; dama
     for (const { arena } of rings) arena.destroy();
   }));
 
-Deno.test("replay: the ring holds the pages that are asked for, and the episode under way", () => {
+Deno.test("replay: the ring holds the requested pages and the current episode", () => {
   assert.equal(countEpisodes(20000, { users: 128, pages: 20 }), 9);
   assert.equal(countEpisodes(1, { users: 4096, pages: 20 }), 2);
 });

@@ -37,7 +37,7 @@ const items = 41;
 const source = new ShopSource(restless, drawShopItems(1).subarray(0, items * demoFeatures));
 const sizes = { users: 64, pages: 4, slate: 2, rows: 64, hidden: 8, trunk: 8 };
 
-Deno.test("slateq: best slates by the weights that learn, their worth by older ones", () =>
+Deno.test("slateq: best slates by the online network, their values by the target network", () =>
   withGpu(undefined, async (gpu) => {
     const config: PolicyTrainingConfig = { ...defaultPolicyTraining, ...sizes, algorithm: "slateq" };
     const { rows, slate } = config;
@@ -128,7 +128,7 @@ const learning: readonly (readonly [AlgorithmName, name: string, ModelConfig])[]
 ];
 
 for (const [algorithm, name, model] of learning) {
-  Deno.test(`${algorithm}, ${name}: learns, and a training that is resumed gives the same bits`, () =>
+  Deno.test(`${algorithm}, ${name}: learns, and a resumed training gives the same bits`, () =>
     withGpu(undefined, (gpu) => learnsAndResumes(gpu, algorithm, model)));
 }
 
@@ -153,7 +153,7 @@ async function learnsAndResumes(gpu: Gpu, algorithm: AlgorithmName, model: Model
   assert.deepEqual(await resumed.stateOfAll(), await whole.stateOfAll());
 }
 
-Deno.test("a user is ranked as on the page of an episode that they are on, with what they clicked before", () =>
+Deno.test("a user is ranked at the current page of the episode, with earlier clicks", () =>
   withGpu(undefined, async (gpu) => {
     const config = { ...defaultPolicyTraining, ...sizes, algorithm: "slateq", steps: 64 * 4 } as const;
     using trainer = await PolicyTrainer.create(gpu, source, config);
@@ -180,7 +180,7 @@ Deno.test("a user is ranked as on the page of an episode that they are on, with 
     assert.ok(clicks > users / 2 && differing > users, `the case is weak: ${clicks}, ${differing}`);
   }));
 
-Deno.test("huber: errors of values above 1 count less, in the lessons of both kinds of learners", () =>
+Deno.test("huber: errors above 1 count less for both kinds of learners", () =>
   withGpu(undefined, async (gpu) => {
     for (const algorithm of ["slateq", "gdqn"] as const) {
       /** Loss of the first update with the initial weights: the same pages and errors. */

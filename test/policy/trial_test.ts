@@ -39,7 +39,7 @@ const options = { users: 9, slate: 2, pages: 4, seed: 3 };
 const near = (a: number, b: number, tolerance: number) =>
   assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
 
-Deno.test("chances of a slate: by hand, with places, and beyond what exp can hold", () => {
+Deno.test("probabilities of a slate: by hand, with positions, and beyond exp", () => {
   const chances = (utilities: number[], eta = 1, places: number[] = []) => {
     const { items, none } = computeClickProbabilities(utilities, { eta, places });
     return [...items, none];
@@ -53,7 +53,7 @@ Deno.test("chances of a slate: by hand, with places, and beyond what exp can hol
   same(chances([-800]), [0, 1]);
 });
 
-Deno.test("a witness that is the truth agrees with it on every page, and has the states that clicks lead to", () =>
+Deno.test("an observer model equal to the truth agrees with it on every page and state", () =>
   withGpu(undefined, async (gpu) => {
     const witness = new ShopSource(restless, values);
     const [trial, ...others] = await tryPolicy(gpu, shop, witness, randomPolicy, options);
@@ -85,7 +85,7 @@ Deno.test("a witness that is the truth agrees with it on every page, and has the
     await assert.rejects(tryPolicy(gpu, shop, witness, elsewhere, options), /see users through/);
   }));
 
-Deno.test("a slate for a history: what the policy shows next, what it is held for, and nothing that was clicked", () =>
+Deno.test("a slate for a history: the policy's next one with its value, without clicked items", () =>
   withGpu(undefined, async (gpu) => {
     const history = [3, 14, 15];
     const best = await rank(gpu, shop, createGreedyPolicy(shop), { history, slate: 2, pages: 4 });
@@ -122,7 +122,7 @@ Deno.test("a slate for a history: what the policy shows next, what it is held fo
     await assert.rejects(of([], 41), /a pool of 41 items/);
   }));
 
-Deno.test("states of a log: those that its histories lead to, none of them far out but one in a hundred", () =>
+Deno.test("states of a log: those of its histories, one in a hundred far out", () =>
   withGpu(undefined, async (gpu) => {
     const logged = await readLoggedStates(gpu, shop, [[], [3], [3, 14], [15, 9, 2]]);
     assert.equal(logged.width, 3);
@@ -130,7 +130,7 @@ Deno.test("states of a log: those that its histories lead to, none of them far o
     assert.equal(logged.beyond(Float32Array.of(2, -2, 1), () => true).beyond, 1);
   }));
 
-Deno.test("histories of a log: a page of a train user each, with the clicks up to it", () => {
+Deno.test("histories of a log: one page per train user, with the clicks up to it", () => {
   const log = createSmallLog(31, { users: 12, items: 30, width: 0 });
   const all = trainHistories(toLogSource(log), 10_000);
   const events = Array.from(
@@ -214,7 +214,7 @@ function opened(path: string, training: Partial<PolicyTrainingConfig>, dataSeed 
   return new OpenedPolicy(path, config as unknown as PolicyConfig, {} as unknown as PolicySnapshot);
 }
 
-Deno.test("trainings that differ in their seed alone are one policy; slates of another size are another comparison", () => {
+Deno.test("trainings that differ only in their seed are one policy; another slate size is another comparison", () => {
   const groups = groupPolicies([
     opened("runs/five", { slate: 5 }),
     opened("runs/a1", { seed: 1 }),

@@ -89,7 +89,7 @@ const listX = ({ data }: ChartDataset) => data.map(({ x }) => x);
 const listY = ({ data }: ChartDataset) => data.map(({ y }) => y);
 const listIds = (charts: readonly ChartDefinition[]) => charts.map(({ id }) => id);
 
-Deno.test("a log is read by the names of its columns; NaN and nothing are gaps, and a torn last line is not read", () => {
+Deno.test("a log is read by column names; NaN and empty cells are gaps, and an incomplete last line is skipped", () => {
   const { iteration, columns } = parseLog(
     'note,loss,iteration,prec1\n"a, b",2.5,1,NaN\nx,-1e-3,7,Infinity\nx,,8,\ny,3,9',
     "log.csv",
@@ -100,7 +100,7 @@ Deno.test("a log is read by the names of its columns; NaN and nothing are gaps, 
   assert.deepEqual(parseLog("", "log.csv", COLUMNS).iteration, []);
 });
 
-Deno.test("a damaged row is told by file and line", () => {
+Deno.test("a damaged row is reported by file and line", () => {
   const cases: [string, RegExp][] = [
     ["iteration,loss\n1,2\n2\n", /^log\.csv:3: expected 2 values, found "2"\. Correct or remove/],
     ["iteration,loss\n1,x\n", /^log\.csv:2: expected a number for loss, found "1,x"/],
@@ -115,7 +115,7 @@ Deno.test("a damaged row is told by file and line", () => {
   }
 });
 
-Deno.test("a curve is the mean over runs with its sd, and a gap where no run has a number", () => {
+Deno.test("a curve is the mean over runs with its sd, and a gap without numbers", () => {
   const log = (rows: string) => parseLog(`iteration,loss\n${rows}\n`, "log.csv", ["loss"]);
   const curve = computeCurve([log("1,2\n2,NaN\n3,4\n4,7"), log("1,4\n2,NaN\n3,NaN")], "loss", 1);
   assert.deepEqual(curve, [
@@ -129,7 +129,7 @@ Deno.test("a curve is the mean over runs with its sd, and a gap where no run has
   assert.deepEqual(computeCurve([], "loss", 1), []);
 });
 
-Deno.test("a curve is smoothed by windows that follow from the longest run of the page", () => {
+Deno.test("a curve is smoothed by windows that follow from the longest run", () => {
   assert.deepEqual([1, 150, 151, 450, 750, 751, 1000, 15_000].map((n) => chooseWindow(n)), [
     ...[1, 1, 2, 5, 5, 10, 10, 100],
   ]);
@@ -144,7 +144,7 @@ Deno.test("a curve is smoothed by windows that follow from the longest run of th
   assert.deepEqual(short?.map(({ x, y }) => [x, y]), [[502.5, 1.5], [506.5, 1.5], [509.5, 0.5]]);
 });
 
-Deno.test("the file of a chart has its points: of curves, bars, segments of bars, and points in a plane", () => {
+Deno.test("a chart's file has its points: of curves, bars, segments, and scatter plots", () => {
   const head = { id: "x", title: "X", note: "" };
   const [curves = assert.fail()] = buildLineChart({
     ...{ ...head, xTitle: "iteration", yTitle: "loss" },
@@ -213,7 +213,7 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
     }
   }));
 
-Deno.test("runs over seeds have means, bands and notes on what is not finished", () =>
+Deno.test("runs over seeds have means, bands and notes on unfinished ones", () =>
   withEmptyFolder(async (folder) => {
     const second = {
       ...FINISHED,
@@ -303,7 +303,7 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
     assert.doesNotMatch(page, /unfinished/);
   }));
 
-Deno.test("the page has the sign and the words of one verdict: beside the baselines, on the same users", () =>
+Deno.test("the page shows the sign and words of one verdict on the same users", () =>
   withEmptyFolder(async (folder) => {
     const outcome = async (prec1: number, half: number, verdict?: string[]) => {
       const test = [figures("best-loss", 1.5, prec1, 0.5, half)];
@@ -391,7 +391,7 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
     assert.equal(renderComparisonTable(alone.models), undefined);
   }));
 
-Deno.test("an experiment has its models' names, its claims, and what has not begun", () =>
+Deno.test("an experiment has its models' names, its claims, and pending models", () =>
   withEmptyFolder(async (folder) => {
     writeExperiment(folder, [1, 2]);
     await Deno.remove(`${folder}/batchnorm-64-64`, { recursive: true });
@@ -406,7 +406,7 @@ Deno.test("an experiment has its models' names, its claims, and what has not beg
     assert.deepEqual((await collect([folder])).claims, []);
   }));
 
-Deno.test("a result that is older than the run's extension is not shown", () =>
+Deno.test("a result older than the run's extension is not shown", () =>
   withEmptyFolder(async (folder) => {
     writeRun(folder, { iterations: 9, shannon: { ...FINISHED, iteration: 3 } });
     const data = await collect([folder]);
@@ -446,18 +446,18 @@ Deno.test("text from the data stays text", () =>
     );
   }));
 
-Deno.test("models of one name are told apart, and a folder named twice is one", () =>
+Deno.test("models with equal names are distinguished, and a repeated folder counts once", () =>
   withEmptyFolder(async (folder) => {
     for (const name of ["a/run", "b/run"]) writeRun(`${folder}/${name}`, { shannon: FINISHED });
     const data = await collect([`${folder}/a/run`, `${folder}/b/run`, `${folder}/a/run/`]);
     assert.deepEqual(data.models.map(({ name }) => name), [`run (${folder}/a/run)`, `run (${folder}/b/run)`]);
   }));
 
-Deno.test("the page's script is what its sources say; else: deno task build report", async () => {
+Deno.test("the page's script matches its sources; else: deno task build report", async () => {
   assert.ok(await bundleClient() === await Deno.readTextFile(BUNDLE), "src/report/client_bundle.js is stale");
 });
 
-Deno.test("the command writes the page into the first folder, or where --out says", () =>
+Deno.test("the command writes the page into the first folder, or to --out", () =>
   withEmptyFolder(async (folder) => {
     const [a, b] = [`${folder}/a`, `${folder}/b`];
     writeRun(a, { shannon: FINISHED });
@@ -475,7 +475,7 @@ const chromium = await findChromium();
 if (typeof chromium !== "string") console.warn(`The page is not tested in a browser: ${chromium.missing}`);
 
 Deno.test({
-  name: "the page in a browser: drawn, readable, savable, by day and night, on a phone and on paper",
+  name: "the page in a browser: drawn, readable, savable, in both themes, on a phone and on paper",
   ignore: typeof chromium !== "string",
   fn: () =>
     withEmptyFolder(async (folder) => {

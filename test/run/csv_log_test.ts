@@ -42,7 +42,7 @@ Deno.test("CsvLog writes numbers that read back as the same floats", () =>
     assert.deepEqual(read, numbers);
   }));
 
-Deno.test("a CSV row quotes what RFC 4180 says, and changes no formula; a log takes one line a row", () =>
+Deno.test("a CSV row follows RFC 4180 and keeps formulas; a log row is one line", () =>
   withPath((path) => {
     const cells = ["=1+1", "+49 30", "-x", "@SUM(A1)", 'a, "b"', "two\r\nlines", " x ", ""];
     const row = formatCsvRow(cells);
@@ -57,7 +57,7 @@ Deno.test("a CSV row quotes what RFC 4180 says, and changes no formula; a log ta
     assert.equal(Deno.readTextFileSync(path), 'i,note\n1,"a, ""b"""\n');
   }));
 
-Deno.test("CsvLog goes on from its mark, whatever stands behind it", () =>
+Deno.test("CsvLog resumes from its mark, whatever follows it", () =>
   withPath((path) => {
     const text = `${HEADER}1,2,3\n4,5,6\n`;
     for (const behind of ["", "7", "7,8,9\n", "\n\n", "no number", "\0".repeat(5000)]) {
@@ -70,7 +70,7 @@ Deno.test("CsvLog goes on from its mark, whatever stands behind it", () =>
     }
   }));
 
-Deno.test("CsvLog does not go on from a log that is not as it was, and touches none", () =>
+Deno.test("CsvLog does not resume a changed log, and leaves it as it is", () =>
   withPath((path) => {
     const text = `${HEADER}1,2,3\n4,5,6\n`;
     const mark = computeLogMark(text);
@@ -97,7 +97,7 @@ Deno.test("CsvLog does not go on from a log that is not as it was, and touches n
     }
   }));
 
-Deno.test("CsvLog begins where nothing is, or a header that was cut short, and nowhere else", () =>
+Deno.test("CsvLog starts only without a file or with an incomplete header", () =>
   withPath((path) => {
     for (let cut = 0; cut <= HEADER.length; cut++) {
       Deno.writeTextFileSync(path, HEADER.slice(0, cut));
@@ -115,7 +115,7 @@ Deno.test("CsvLog begins where nothing is, or a header that was cut short, and n
     assert.throws(() => CsvLog.begin(`${path}/x`, columns), isUserError(/a part of this path is a file/));
   }));
 
-Deno.test("CsvLog names the file when the disk is full, keeps the rows, and writes them once there is room", () => {
+Deno.test("CsvLog names the file on a full disk, keeps the rows, and writes them later", () => {
   // A disk with room for a few bytes. (Deno gives /dev/full only to processes with every permission.)
   let text = "";
   let room = 6;

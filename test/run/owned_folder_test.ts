@@ -35,7 +35,7 @@ Deno.test("atomicWriteFile writes text, bytes and pieces, and leaves nothing els
     assert.deepEqual(listFiles(folder), ["file"]);
   }));
 
-Deno.test("atomicWriteFile keeps the old contents when it fails, and removes its temporary file", () =>
+Deno.test("atomicWriteFile keeps the old contents on failure, and removes its temporary file", () =>
   withEmptyFolder(async (folder) => {
     using _held = holdPlace(folder);
     const path = `${folder}/file`;
@@ -57,7 +57,7 @@ Deno.test("atomicWriteFile keeps the old contents when it fails, and removes its
     assert.deepEqual(listFiles(folder), ["file"]);
   }));
 
-Deno.test("atomicWriteFile keeps nothing of a temporary file that a killed process left, be it longer", () =>
+Deno.test("atomicWriteFile overwrites a longer temporary file of a killed process", () =>
   withEmptyFolder(async (folder) => {
     const path = `${folder}/file`;
     await Deno.writeTextFile(makeTemporaryName(path), "what was to become a much longer file");
@@ -66,7 +66,7 @@ Deno.test("atomicWriteFile keeps nothing of a temporary file that a killed proce
     assert.deepEqual(listFiles(folder), ["file"]);
   }));
 
-Deno.test("writing a file and making a folder explain what is in the way", () =>
+Deno.test("writing a file and creating a folder report the obstacle", () =>
   withEmptyFolder(async (folder) => {
     await makeFolder(`${folder}/a/b`);
     await makeFolder(`${folder}/a/b`);
@@ -123,7 +123,7 @@ async function eventually<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
-Deno.test("a folder has one owner, the second is told who it is, and an owner leaves nothing behind", () =>
+Deno.test("a folder has one owner, the second is told its process, and an owner leaves nothing behind", () =>
   withEmptyFolder(async (folder) => {
     const path = `${folder}/a/run`;
     {
@@ -145,7 +145,7 @@ Deno.test("a folder has one owner, the second is told who it is, and an owner le
     assert.equal(again.path, path);
   }));
 
-Deno.test("a folder that was made for an owner goes again when nothing was written to it", () =>
+Deno.test("a folder created for an owner is removed if it stays empty", () =>
   withEmptyFolder(async (folder) => {
     (await OwnedFolder.begin(`${folder}/new`, RUN))[Symbol.dispose]();
     Deno.mkdirSync(`${folder}/old`);
@@ -160,7 +160,7 @@ Deno.test("a folder that was made for an owner goes again when nothing was writt
     );
   }));
 
-Deno.test("an owner that is killed frees its folder, and the next one removes its temporary files alone", () =>
+Deno.test("a killed owner frees its folder, and the next one removes only its temporary files", () =>
   withEmptyFolder(async (folder) => {
     const [mine, theirs] = [`${folder}/.notes.tmp`, `${folder}/config.json.1a2b3c4d.tmp`];
     {
@@ -181,7 +181,7 @@ Deno.test("an owner that is killed frees its folder, and the next one removes it
     for (const path of [mine, theirs]) assert.equal(Deno.readTextFileSync(path), "the user's own");
   }));
 
-Deno.test("a temporary file that another process writes is neither taken nor removed", () =>
+Deno.test("another process's temporary file is neither used nor removed", () =>
   withEmptyFolder(async (folder) => {
     const path = `${folder}/page.html`;
     {
@@ -195,7 +195,7 @@ Deno.test("a temporary file that another process writes is neither taken nor rem
     assert.equal(Deno.readTextFileSync(path), "whole");
   }));
 
-Deno.test("many writers of one file: it is always one of their texts", () =>
+Deno.test("many writers of one file leave one of their texts", () =>
   withEmptyFolder(async (folder) => {
     using _held = holdPlace(folder);
     const path = `${folder}/file`;
@@ -205,7 +205,7 @@ Deno.test("many writers of one file: it is always one of their texts", () =>
     assert.deepEqual(listFiles(folder), ["file"]);
   }));
 
-Deno.test("a file is replaced by its owner or by one of its kind, keeps its permissions, and nothing else is replaced", () =>
+Deno.test("a file is replaced by its owner or by its kind, keeps its permissions, and no other is replaced", () =>
   withEmptyFolder(async (folder) => {
     const at = (name: string) => `${folder}/${name}`;
     Deno.mkdirSync(at("mine"));
@@ -231,7 +231,7 @@ Deno.test("a file is replaced by its owner or by one of its kind, keeps its perm
     assert.deepEqual(listFiles(folder), before);
   }));
 
-Deno.test("what has a name of ours without being ours is refused, not written through", () =>
+Deno.test("a foreign file with a reserved name is refused, not written through", () =>
   withEmptyFolder(async (folder) => {
     const [path, victim] = [`${folder}/file`, `${folder}/victim`];
     Deno.writeTextFileSync(victim, "precious");
@@ -255,7 +255,7 @@ Deno.test("what has a name of ours without being ours is refused, not written th
     assert.ok(Deno.lstatSync(makeTemporaryName(path)).isSymlink);
   }));
 
-Deno.test("Lock.wait waits for its turn, and says once for whom", () =>
+Deno.test("Lock.wait waits for its turn, and reports the owner once", () =>
   withEmptyFolder(async (folder) => {
     const path = `${folder}/lock`;
     const first = Lock.take(path, "the cache");
@@ -269,7 +269,7 @@ Deno.test("Lock.wait waits for its turn, and says once for whom", () =>
     assert.deepEqual(listFiles(folder), []);
   }));
 
-Deno.test("temporary names are of one kind, and an empty folder may hold them", () =>
+Deno.test("temporary names are recognised, and an empty folder may hold them", () =>
   withEmptyFolder(async (folder) => {
     assert.ok(isTemporaryName(makeTemporaryName("a/b/train.csv").split("/").at(-1) ?? ""));
     for (
@@ -283,7 +283,7 @@ Deno.test("temporary names are of one kind, and an empty folder may hold them", 
     assert.deepEqual(listFiles(folder), []);
   }));
 
-Deno.test("what is made in one go says that it is not whole, is taken back, and the next one begins it anew", () =>
+Deno.test("folders created at once are marked as incomplete, removed on failure, and created again", () =>
   withEmptyFolder(async (folder) => {
     const path = `${folder}/made`;
     const purpose = { ...RUN, own: ["a.csv", "b.json"], work: /^work\./ };
@@ -314,7 +314,7 @@ Deno.test("what is made in one go says that it is not whole, is taken back, and 
     assert.deepEqual(listFiles(path), ["b.json", "notes.txt"]);
   }));
 
-Deno.test("folders that are made together are begun again until the last sign is gone, and no other command's folder is", () =>
+Deno.test("folders created together are recreated until the last mark is gone; others' folders are not", () =>
   withEmptyFolder(async (folder) => {
     const purpose = { what: "the table", option: "--out", own: ["a.csv"] };
     const paths = [`${folder}/first`, `${folder}/second`];
@@ -384,7 +384,7 @@ Deno.test("errors of the file system have a cause and a remedy, on one line", ()
   assert.equal(formatPath("a\nb\x1b[31m"), "a\\x0ab\\x1b[31m");
 });
 
-Deno.test("what the system says becomes a line with the path and the cause; a fault of the program does not", () =>
+Deno.test("system errors become a line with path and cause; program faults do not", () =>
   withEmptyFolder(async (folder) => {
     Deno.symlinkSync(`${folder}/loop`, `${folder}/loop`);
     const long = `/${"n".repeat(5000)}`;

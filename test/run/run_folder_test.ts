@@ -34,7 +34,7 @@ function withRuns(use: (runs: Runs) => Promise<void>): Promise<void> {
   });
 }
 
-Deno.test("a folder that is not ours is refused as it stands, whatever its files are called", () =>
+Deno.test("a foreign folder is refused and unchanged, whatever its files are called", () =>
   withRuns(async ({ folder, data, refused }) => {
     const own = [
       "train.csv",
@@ -89,7 +89,7 @@ async function refuses(path: string, says: RegExp): Promise<void> {
   await assert.rejects(openRun(path), isUserError(says));
 }
 
-Deno.test("openRun takes a run's best-loss snapshot, or what stands in its place, or the snapshot that is named", () =>
+Deno.test("openRun takes a run's best-loss snapshot, its replacement, or the named one", () =>
   withFolder({ "seeds.json": "{}" }, async (folder) => {
     await refuses(folder, /^Expected one run, got .*, which holds several: name one of its seeds\.$/);
     await Deno.mkdir(`${folder}/run/adversarial`, { recursive: true });
@@ -111,7 +111,7 @@ Deno.test("openRun takes a run's best-loss snapshot, or what stands in its place
     await refuses(`${folder}/foreign.safetensors`, /which does not say what model it is/);
   }));
 
-Deno.test("a model's data are those that its run was trained on, unless others are named", () =>
+Deno.test("a model's data are those of its run unless others are named", () =>
   withFolder({}, async (folder) => {
     await snapshot(`${folder}/best-loss.safetensors`, "best-loss");
     assert.equal((await openRun(folder)).trainedOn, undefined);
@@ -132,7 +132,7 @@ Deno.test("a model's data are those that its run was trained on, unless others a
 
 const config = makeRunConfig({ training: { ...defaultTraining, seed: 7 } });
 
-Deno.test("--seeds: every seed trains with itself, in a folder of its own", () => {
+Deno.test("--seeds: every seed trains separately in its own folder", () => {
   const seeds = { seeds: [7, 8, 4294967295], config };
   for (const seed of seeds.seeds) {
     const own = getSeedConfig(seeds, seed);
@@ -147,7 +147,7 @@ Deno.test("--seeds: every seed trains with itself, in a folder of its own", () =
   ]);
 });
 
-Deno.test("seeds.json: read as it was written; a seed that stands there twice is refused", () =>
+Deno.test("seeds.json: read back as written; a repeated seed is refused", () =>
   withEmptyFolder(async (folder) => {
     assert.equal(await readSeeds(folder), undefined);
     await writeSeeds(folder, { seeds: [3, 1, 2], config });

@@ -46,7 +46,7 @@ const content = fc.record({
   metadata: fc.dictionary(fc.string({ unit: "grapheme" }), fc.string(), { noNullPrototype: true }),
 });
 
-Deno.test("a safetensors file reads back as it was written, bit by bit", () => {
+Deno.test("a safetensors file is read back bit for bit", () => {
   fc.assert(fc.property(content, ({ tensors, metadata }) => {
     const bytes = encodeSafetensors(new Map(tensors), metadata);
     const read = decodeSafetensors(bytes, "m");
@@ -70,7 +70,7 @@ Deno.test("tensors keep their order, names like __proto__ and 1 included", () =>
   assert.deepEqual([...decodeSafetensors(bytes, "m").tensors.keys()], names);
 });
 
-Deno.test("the bytes are those of the format, with data aligned to 8", () => {
+Deno.test("the bytes follow the format, with data aligned to 8", () => {
   const data = new Float32Array([1, -2]);
   const bytes = encodeSafetensors(new Map([["w", { shape: [2], data }]]), { step: "7" });
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
@@ -86,7 +86,7 @@ Deno.test("the bytes are those of the format, with data aligned to 8", () => {
   assert.deepEqual([...bytes.subarray(8 + length)], [0, 0, 128, 63, 0, 0, 0, 192]);
 });
 
-Deno.test("a file made by hand is read, aligned or not, its data in another order than its header", () => {
+Deno.test("a file made by hand is read, aligned or not, with data in any order", () => {
   const data = new Uint8Array([0, 0, 128, 63, 0, 0, 0, 192, 7, 0, 0, 0]);
   for (let pad = 0; pad < 8; pad++) {
     const header = { u: { dtype: "U32", shape: [], data_offsets: [8, 12] }, f: f32(0, 8, [1, 2]) };
@@ -102,7 +102,7 @@ Deno.test("a file made by hand is read, aligned or not, its data in another orde
   }
 });
 
-Deno.test("every truncation of a file is noticed", () => {
+Deno.test("every truncation of a file is detected", () => {
   const tensors = new Map([["a", { shape: [3], data: new Float32Array(3) }]]);
   const bytes = encodeSafetensors(tensors, { k: "v" });
   for (let length = 0; length < bytes.length; length++) {
@@ -113,7 +113,7 @@ Deno.test("every truncation of a file is noticed", () => {
   }
 });
 
-Deno.test("any flipped bit of the data or of the metadata is noticed", () => {
+Deno.test("any flipped bit of data or metadata is detected", () => {
   const data = Float32Array.from({ length: 9 }, (_, k) => Math.sin(k));
   const whole = encodeSafetensors(new Map([["a", { shape: [9], data }]]), { iteration: "128" });
   const of = new TextDecoder().decode(whole).indexOf("128");
@@ -127,7 +127,7 @@ Deno.test("any flipped bit of the data or of the metadata is noticed", () => {
   rejects(bytes, /checksum/);
 });
 
-Deno.test("damage is told by what it is", () => {
+Deno.test("damage is reported by kind", () => {
   rejects(new Uint8Array(3), /at least 8 bytes expected, 3 found/);
   rejects(new Uint8Array(8).fill(255), /its header would be .* bytes long/);
   rejects(file({ a: f32(0, 1200) }, 1000), /truncated: 1,2\d\d bytes expected, 1,0\d\d found/);
@@ -152,7 +152,7 @@ Deno.test("damage is told by what it is", () => {
   rejects(invalidUtf8, /not JSON/);
 });
 
-Deno.test("a shape that does not fit its data is not written", () => {
+Deno.test("a shape that does not fit its data is refused", () => {
   const data = new Float32Array(3);
   assert.throws(
     () => encodeSafetensors(new Map([["a", { shape: [2], data }]])),
@@ -161,7 +161,7 @@ Deno.test("a shape that does not fit its data is not written", () => {
   assert.throws(() => encodeSafetensors(new Map([["__metadata__", { shape: [3], data }]])), RangeError);
 });
 
-Deno.test("a snapshot has constants among its weights, and none among the moments", () =>
+Deno.test("a snapshot stores constants among its weights, not among the moments", () =>
   withEmptyFolder(async (folder) => {
     const specs = [{ name: "a", rows: 1, columns: 3 }, { name: "c", rows: 2, columns: 1, constant: true }];
     const info = {
@@ -255,7 +255,7 @@ const cases: readonly [says: string, ...changes: ((holds: SnapshotContents) => u
   ["not fit the model", named({ items: JSON.stringify({ kind: "one-hot", count: 29, width: 29 }) })],
 ];
 
-Deno.test("a snapshot that is damaged, or of another model, is refused with what was expected and found", async () => {
+Deno.test("a damaged or foreign snapshot is refused with the expected and found values", async () => {
   read(() => {});
   for (const [says, ...changes] of cases) {
     for (const change of changes) await expectRefusal(() => read(change), says, `${says}: ${change}`);

@@ -45,7 +45,7 @@ function computeValue(
     (noneWeight + sum(weight));
 }
 
-Deno.test("slate ratio: the best of all slates, for 800 draws; the value never falls, in at most 8 rounds", () => {
+Deno.test("slate ratio: the best of all slates, for 800 draws; monotone, within 8 rounds", () => {
   const random = createRandomStream(1, "slate ratio");
   const I = 12;
   let most = 0, beaten = 0;
@@ -84,7 +84,7 @@ Deno.test("slate ratio: the best of all slates, for 800 draws; the value never f
   assert.ok(beaten > 400, `the usual short cut is wrong in ${beaten} of 800 draws: are they hard enough?`);
 });
 
-Deno.test("slate ratio: with reward 1 and nothing behind it is a top-k of the weights", () => {
+Deno.test("slate ratio: with reward 1 and no future it is a top-k of the weights", () => {
   const random = createRandomStream(2, "slate ratio");
   for (let draw = 0; draw < 200; draw++) {
     const weights = Float64Array.from({ length: 50 }, () => Math.exp(3 * random.normal()));
@@ -121,7 +121,7 @@ function computeMean(plan: ShopPlan, policy: HostPolicy<ShopState>, options: Par
   return { mean, se: Math.sqrt(variance / returns.length) };
 }
 
-Deno.test("grid: what is linear in each number is exact between the points, and the points are", () => {
+Deno.test("grid: functions linear in each number are exact, and so are the points", () => {
   const grid = new InterpolationGrid([[-2, 2], [-2, 2], [-1, 1]], [5, 4, 3]);
   const f = (x: number, y: number, z: number) =>
     1 + 2 * x - y + 0.5 * z + x * y - 3 * x * z + 0.7 * x * y * z;
@@ -163,7 +163,7 @@ function enumerated(shop: ShopTruth, values: Float32Array, pages: number, discou
   return value(firstState, pages);
 }
 
-Deno.test("plan: the value of all slates on all pages, but for the error of the grid", () => {
+Deno.test("plan: the value of all slates on all pages, up to the grid's error", () => {
   const values = drawShopItems(4, 6);
   for (const discount of [1, 0.8]) {
     const exact = enumerated(restless, values, 4, discount);
@@ -175,7 +175,7 @@ Deno.test("plan: the value of all slates on all pages, but for the error of the 
   }
 });
 
-Deno.test("plan: its value is what its policy gains with repeats; without them nobody gains as much", () => {
+Deno.test("plan: its value is its policy's return with repeats, an upper bound without them", () => {
   for (const reward of ["click", "utility"] as const) {
     const asked = { pages: 8, slate: 3, reward };
     const values = drawShopItems(2, 60);
@@ -195,7 +195,7 @@ Deno.test("plan: its value is what its policy gains with repeats; without them n
   }
 });
 
-Deno.test("plan: users who leave, and random pools: its value is what its policy gains with repeats", () => {
+Deno.test("plan: with users who leave, and random pools, its value is its policy's return with repeats", () => {
   const values = drawShopItems(2, 60);
   const asked = { pages: 6, slate: 3, points: coarse } as const;
   const whole = new ShopPlan(restless, values, asked).bound;
@@ -216,7 +216,7 @@ function makePage({ dynamics, options: { pages, slate } }: ShopPlan, state: Shop
   return { dynamics, state, user: 0, page, pages, slate, masked, words };
 }
 
-Deno.test("plan: where users leave, its policy shows the best of all slates, as no click may be the end", () => {
+Deno.test("plan: if users leave, its policy shows the best of all slates, because no click may be the end", () => {
   const items = 12;
   const values = drawShopItems(4, items);
   const plan = new ShopPlan(restless, values, { pages: 6, slate: 2, points: coarse, leave: 0.9 });
@@ -233,7 +233,7 @@ Deno.test("plan: where users leave, its policy shows the best of all slates, as 
   }
 });
 
-Deno.test("plan: where later pages do not count, it shows the items of the highest utility", () => {
+Deno.test("plan: without later pages it shows the items of the highest utility", () => {
   const values = drawShopItems(5, 50);
   const asked = { pages: 3, slate: 4, discount: 0, points: [5, 5, 3] } as const;
   const plan = new ShopPlan(restless, values, asked);
@@ -251,7 +251,7 @@ Deno.test("plan: where later pages do not count, it shows the items of the highe
   assert.deepEqual([differ(2), differ(1) > 0], [0, true]);
 });
 
-Deno.test("plan: the figures of both shops, of 500 items, k = 3, T = 20", () => {
+Deno.test("plan: the published values of both shops, of 500 items, k = 3, T = 20", () => {
   const figures = [
     { shop: demo, bound: 19.747, greedy: 19.62 },
     { shop: restless, bound: 16.869, random: 5.17, greedy: 10.27, best: 15.22 },
@@ -272,7 +272,7 @@ Deno.test("plan: the figures of both shops, of 500 items, k = 3, T = 20", () => 
   }
 });
 
-Deno.test("plan: what cannot be asked", () => {
+Deno.test("plan: invalid settings are refused", () => {
   const plan = new ShopPlan(restless, drawShopItems(1, 5), { pages: 2, slate: 2, points: [3, 3, 3] });
   assert.equal(plan.value(firstState, 0), 0);
   assert.throws(() => plan.value(firstState, 3), /Expected 0\.\.2 pages left, got 3/);

@@ -42,7 +42,7 @@ Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)), no click comes first, th
 const shop = new ShopDynamics(restless, drawShopItems(1, 40));
 const sizes = { users: 60, pages: 8, slate: 3, seed: 5 };
 
-Deno.test("host simulator: a user does the same whoever else is simulated; another seed, another user", () => {
+Deno.test("host simulator: a user does not depend on other users; another seed is another user", () => {
   const policy = createRandomPolicy<ReturnType<ShopDynamics["initial"]>>();
   const all = simulateOnHost(shop, policy, sizes);
   const some = simulateOnHost(shop, policy, { ...sizes, users: 20, firstUser: 30 });
@@ -54,7 +54,7 @@ Deno.test("host simulator: a user does the same whoever else is simulated; anoth
   assert.deepEqual(simulateOnHost(shop, policy, { ...sizes, reward: "utility" }).slates, all.slates);
 });
 
-Deno.test("host simulator: clicked items are not shown again, nor those of the history, unless repeats are allowed", () => {
+Deno.test("host simulator: clicked items and the history are not shown again, unless repeats are allowed", () => {
   const options = { ...sizes, history: () => [4, 5], users: 40 };
   const seen = (repeats: boolean) => {
     const found = simulateOnHost(shop, createHostGreedyPolicy(), { ...options, repeats });
@@ -82,7 +82,7 @@ Deno.test("host simulator: clicked items are not shown again, nor those of the h
   assert.equal(greedy.name, "greedy");
 });
 
-Deno.test("host simulator: a random pool is that of the device, and counts for nothing where it leaves too few", () => {
+Deno.test("host simulator: a random pool equals the device's, and is ignored if too small", () => {
   const [users, pages, random] = [30, 5, 4];
   const asked = { ...sizes, users, pages, randomPool: random };
   const found = simulateOnHost(shop, createRandomPolicy(), asked);
@@ -108,7 +108,7 @@ Deno.test("host simulator: a random pool is that of the device, and counts for n
   assert.ok(Math.abs(large / (users * pages) - 4) < 0.7, `${large / (users * pages)} items a pool`);
 });
 
-Deno.test("random pools: each item is in as many as another", () => {
+Deno.test("random pools contain each item equally often", () => {
   const [users, items, n] = [4000, 40, 13];
   const { threshold } = createPool({ random: n }, items);
   const counts = new Array<number>(items).fill(0);
@@ -141,7 +141,7 @@ Deno.test("host simulator: the states are those of the clicks, and the reward is
   }
 });
 
-Deno.test("host simulator: the choice of another log can be followed", () => {
+Deno.test("host simulator: choices of another log are followed", () => {
   const { choices } = simulateOnHost(shop, createRandomPolicy(), {
     ...sizes,
     follow: ({ page }) => page % 4,
@@ -159,7 +159,7 @@ function always(u: number): HostDynamics<number> {
   };
 }
 
-Deno.test("host simulator: who leaves", () => {
+Deno.test("host simulator: users leave by probability, patience and number of pages", () => {
   const run = (u: number, options: object) =>
     simulateOnHost(always(u), createRandomPolicy(), {
       users: 2000,
@@ -193,7 +193,7 @@ Deno.test("host simulator: who leaves", () => {
   assert.ok(effects.terminated.every((left) => left === 0));
 });
 
-Deno.test("host simulator: constant utilities give T sum v / (1 + sum v), with the effects of places", () => {
+Deno.test("host simulator: constant utilities give T sum v / (1 + sum v), with position effects", () => {
   const places = { ...always(-0.5), placeEffects: [-1, -2], eta: 0.7 };
   const { returns } = simulateOnHost(places, createRandomPolicy(), {
     users: 2000,
@@ -207,7 +207,7 @@ Deno.test("host simulator: constant utilities give T sum v / (1 + sum v), with t
   assert.ok(Math.abs(error) < 3.3, `${error} standard errors`);
 });
 
-Deno.test("random policy: every item that may be shown in every slot equally often; popular: an order", () => {
+Deno.test("random policy: all allowed items in all slots equally often; popular: an order", () => {
   const items = 12;
   const counts = [new Array<number>(items).fill(0), new Array<number>(items).fill(0)];
   const n = 12_000;
@@ -274,7 +274,7 @@ function exactValues(discount: number, leave: number, reward: "click" | "utility
   return new Map(sequences.map((state, k) => [state, rows[k]![n]! / rows[k]![k]!]));
 }
 
-Deno.test("values: a linear solve = the simulator, where a cut-off page counts on and a user who left does not", () => {
+Deno.test("values: a linear solve = the simulator; values go on past a cut-off page, not past a leave", () => {
   assert.equal(sequences.length, 40);
   for (const reward of ["click", "utility"] as const) {
     const [discount, leave, pages, users] = [0.9, 0.3, 6, 4000];

@@ -54,7 +54,7 @@ async function readRows(path: string): Promise<Record<string, string>[]> {
   });
 }
 
-Deno.test("a shop's own users: figures, episodes and log say the same, and the log is what the truth says", () =>
+Deno.test("a shop's own users: metrics, episodes and log agree, and the log follows the truth", () =>
   withFolder({}, async (folder) => {
     const [run, log] = [`${folder}/run`, `${folder}/log`];
     const { stdout } = await runOk(
@@ -131,7 +131,7 @@ Deno.test("a shop's own users: figures, episodes and log say the same, and the l
     assert.equal(users.of(299), "299");
   }));
 
-Deno.test("Ctrl-C ends a simulation: nothing is left of it", () =>
+Deno.test("Ctrl-C ends a simulation and leaves no file", () =>
   withFolder({}, async (folder) => {
     const { code, stderr } = await interrupt(
       /\d+\/20,000/,
@@ -146,7 +146,7 @@ Deno.test("Ctrl-C ends a simulation: nothing is left of it", () =>
 
 const GIVEN = { truth: false, uncalibrated: false, memoryRows: 4_000_000, seed: 1, resplit: false };
 
-Deno.test("a model without its run is found again with the data that it was opened over, unless its file has changed", () =>
+Deno.test("a model without its run is found with the data it was opened on, unless its file has changed", () =>
   withSmallLog(async (folder, data) => {
     await makeSnapshot()(folder);
     const model = `${folder}/model.safetensors`;
@@ -172,7 +172,7 @@ Deno.test("policies of a model whose log has a click on every page are not compa
     await assert.rejects(findEnvironments(subject, GIVEN), /pages without a click, to plan/);
   }));
 
-Deno.test("a truth is found again by its shop and the seed of its items", async () => {
+Deno.test("a truth is found by its shop and the seed of its items", async () => {
   const found = await findUsers({ ...GIVEN, shop: "restless", truth: true, dataSeed: 3, dataUsersSeed: 4 });
   const subject = getSubject(found);
   assert.deepEqual(subject, { kind: "truth", shop: "restless", dataSeed: 3 });
@@ -189,7 +189,7 @@ async function shopModel(folder: string, data?: DataConfig): Promise<string> {
   return `${folder}/best-loss.safetensors`;
 }
 
-Deno.test("the shop of a model is the one that it was trained in, whatever --seed is, and a policy knows its items", () =>
+Deno.test("a model's shop is that of its training for any --seed, and a policy knows its items", () =>
   withFolder({}, async (folder) => {
     const data = { kind: "demo", seed: 3, shop: "restless" } as const;
     const model = await shopModel(`${folder}/run`, data);
@@ -222,7 +222,7 @@ Deno.test("the shop of a model is the one that it was trained in, whatever --see
     }
   }));
 
-Deno.test("a sink's pages arrive in order, one at a time; what ends the writing ends whoever puts, and the other way round", async () => {
+Deno.test("a sink's pages arrive in order, one at a time; an error on either side ends both", async () => {
   const seen: number[] = [];
   const sink = createSink<number>(async (from) => {
     for await (const value of from) seen.push(value);
@@ -281,7 +281,7 @@ function figures(logs: readonly EpisodeLog[], users: number, sizes = SIZES) {
   return { figures: groups.figures(sums.figures), returns: sums.figures.returns };
 }
 
-Deno.test("figures of users who come in parts are those of all of them at once, with the same intervals", () => {
+Deno.test("metrics of users in parts equal those of all at once, with the same intervals", () => {
   const logs = [madeEpisode(1, 0.4), madeEpisode(1, 0.4, 23, 9)];
   const { figures: found, returns } = figures(logs, 32);
   const whole = computeEpisodeMetrics(logs, SIZES.items);
@@ -305,7 +305,7 @@ Deno.test("figures of users who come in parts are those of all of them at once, 
   close(found.negativeClicks, clicked.filter((reward) => reward < 0).length / clicked.length);
 });
 
-Deno.test("of a long episode the pages have means without intervals; of one user nothing has one", () => {
+Deno.test("long episodes have page means without intervals; one user has none at all", () => {
   const pages = 201;
   const log = { ...madeEpisode(1, 1), pages, users: 1, slate: 1 };
   const long: EpisodeLog = {
@@ -333,7 +333,7 @@ const items = new TextIds(
   TextList.of(Array.from({ length: SIZES.items }, (_, k) => k === 3 ? 'a "b", c' : `i${k}`)),
 );
 
-Deno.test("episodes are a row a page, by the ids of the data; who left has no more rows", () =>
+Deno.test("episodes have one row per page, by the ids of the data, until the user leaves", () =>
   withFolder({}, async (folder) => {
     const log: EpisodeLog = {
       ...{ episode: 0, firstUser: 5, users: 2, pages: 2, slate: 2 },
@@ -388,7 +388,7 @@ const runs = [["greedy", 0.8], ["random", 0.3], ["popular", 0.5]].map(([name, ra
   return { name: String(name), ...figures([clicks], SIZES.users) };
 });
 
-Deno.test("the table has what fits the line, and says what stands beside it", () => {
+Deno.test("the table fits the line, and names what it leaves out", () => {
   assert.match(
     formatResults(told, runs, Infinity),
     /\ngreedy is better than random, user by user: \+\d\.\d\d, 95 % CI .*\./,
@@ -400,7 +400,7 @@ Deno.test("the table has what fits the line, and says what stands beside it", ()
   }
 });
 
-Deno.test("where no page is without a click, clicks are not counted: neither rate nor return, but utilities are", () => {
+Deno.test("if every page has a click, clicks are not counted: utilities remain", () => {
   const without = { ...told, noClickRate: "Every page has a click." };
   const text = formatResults(without, runs, 100);
   assert.match(text, /Every page has a click\./);
@@ -448,7 +448,7 @@ const onPage: Omit<SimulationPageData, "policies"> = {
   ...{ facts: [["who clicks", "<nobody>"]], notes: ["Read this."] },
 };
 
-Deno.test("the page about simulated users: figures with their ranges, curves, and differences in words", () => {
+Deno.test("the page about simulated users: metrics with ranges, curves, and differences in words", () => {
   const policies = [made("greedy", 0.7, 6), made("random", 0.3, 6)];
   const { page, charts } = chartsIn({ ...onPage, policies });
   assert.deepEqual(charts.map(({ id }) => id), ["return", "coverage", "click-rate", "users", "returns"]);

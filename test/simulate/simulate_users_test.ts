@@ -166,7 +166,7 @@ function popularOnHost<S>(): HostPolicy<S> {
 }
 
 for (const [name, config, kind, variants = "cpu"] of cases) {
-  Deno.test(`trajectories: ${name}, ${kind} items, ${variants} variants: as the model in float64`, () =>
+  Deno.test(`trajectories: ${name}, ${kind} items, ${variants} variants: equal to float64`, () =>
     withGpu(variants, async (gpu) => {
       const log = logs[kind];
       const weights = drawSomeWeights(log, config);
@@ -241,7 +241,7 @@ for (
     ["greedy for utility", createGreedyPolicy(), greedyOnHost<ShopState>("utility"), "utility"],
   ] as const
 ) {
-  Deno.test(`trajectories: a shop, ${name}: 100 users, 30 pages, as on the host in float64`, () =>
+  Deno.test(`trajectories: a shop, ${name}: 100 users, 30 pages, equal to float64`, () =>
     withGpu("cpu", async (gpu) => {
       const values = drawShopItems(1, 160);
       const options = { users: 100, pages: 30, slate: 3, seed: 9, leave: 0.02, reward } as const;
@@ -340,7 +340,7 @@ async function utilitiesIn(
 }
 
 for (const [name, kind, config, variants = "cpu"] of remembered) {
-  Deno.test(`utilities in a remembered state are those of the clicks that led to it: ${name}, ${kind} items, ${variants}`, () =>
+  Deno.test(`utilities in a stored state are those of its clicks: ${name}, ${kind} items, ${variants}`, () =>
     withGpu(variants, async (gpu) => {
       const log = logs[kind];
       const items = log.items.count;

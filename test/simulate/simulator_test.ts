@@ -61,7 +61,7 @@ import {
   type SimulatedModelKind,
 } from "../simulated_models.ts";
 
-Deno.test("of a large catalogue fewer are stepped together: all that is known of each user and item has room", () =>
+Deno.test("a large catalogue steps fewer users together, within memory", () =>
   withGpu("cpu", async (gpu) => {
     const count = 100_000;
     const counts = { fields: [], neighbours: 2, latest: 3 };
@@ -77,7 +77,7 @@ Deno.test("of a large catalogue fewer are stepped together: all that is known of
     assert.ok(simulator.together < 4096 && simulator.together > 1000, `${simulator.together} users`);
   }));
 
-Deno.test("bits: the same however many are stepped together, twice, and for episodes alone", () =>
+Deno.test("bits: the same for any number of users together, twice, and for single episodes", () =>
   withGpu("cpu", async (gpu) => {
     using model = new UserModel(gpu, logs.dense.items, lstm, { weights: drawSomeWeights(logs.dense, lstm) });
     const options = { ...run, leave: 0.2, pool: { random: 20 } } as const;
@@ -161,7 +161,7 @@ async function scoresBefore(
 }
 
 for (const [kind, config, variants = "cpu"] of greedyCases) {
-  Deno.test(`greedy: the best items that were not clicked, ${kind} items, ${variants}`, () =>
+  Deno.test(`greedy: the best items without a click, ${kind} items, ${variants}`, () =>
     withGpu(variants, async (gpu) => {
       const log = logs[kind];
       using model = new UserModel(gpu, log.items, config, { weights: drawSomeWeights(log, config) });
@@ -192,7 +192,7 @@ for (const [kind, config, variants = "cpu"] of greedyCases) {
     }));
 }
 
-Deno.test("a policy sees users through its own model, whoever clicks", () =>
+Deno.test("a policy sees users through its own model", () =>
   withGpu("cpu", async (gpu) => {
     const items = drawShopItems(1, 41);
     const features = { kind: "dense", count: 41, width: 16, values: items } as const;
@@ -239,7 +239,7 @@ for (const [name, pool] of [["one item", [33]], ["k items that are alike", [3, 2
     }));
 }
 
-Deno.test("constant utilities: a return is binomial, and its figures add up", () =>
+Deno.test("constant utilities: a return is binomial, and its metrics add up", () =>
   withGpu("cpu", async (gpu) => {
     const specs = listModelParameters(getItemsShape(logs["one-hot"].items), none);
     const weights: Weights = new Map(
@@ -273,7 +273,7 @@ Deno.test("constant utilities: a return is binomial, and its figures add up", ()
     assert.equal(computePopularity(log).length, 41);
   }));
 
-Deno.test("step: given slates come to the same as a policy's, and what no user may see is refused", () =>
+Deno.test("step: given slates equal a policy's, and forbidden ones are refused", () =>
   withGpu("cpu", async (gpu) => {
     const source = new ShopSource(restless, drawShopItems(1, 41));
     const options = { users: 20, slate: 2, pages: 4, leave: 0.3, start: [[1, 5], []] };
@@ -317,7 +317,7 @@ Deno.test("step: given slates come to the same as a policy's, and what no user m
     await refused({ [2 * (user ?? 0)]: 5 }, /no item that was clicked before, got 5/);
   }));
 
-Deno.test("weights of the adversarial stage are refused, unless they are asked for", () =>
+Deno.test("weights of the adversarial stage are refused unless allowed", () =>
   withGpu("cpu", async (gpu) => {
     const data = await openDataset("demo");
     const items = getItemsShape(makeDemoShop(1, { users: 7 }).log.items);
@@ -337,7 +337,7 @@ Deno.test("weights of the adversarial stage are refused, unless they are asked f
     }
   }));
 
-Deno.test("what cannot be simulated is refused, with what was expected", () =>
+Deno.test("unsupported simulations are refused, with the expected value", () =>
   withGpu("cpu", async (gpu) => {
     const source = new ShopSource(restless, drawShopItems(1, 41));
     const good = { users: 5, slate: 3, pages: 4 };
@@ -431,7 +431,7 @@ for (const [reward, leave, patience] of [["click", 0.3, 0], ["utility", 0, 2], [
   pageTest(`choose: ${JSON.stringify(rules)}`, room, checkChoose(rules));
 }
 
-Deno.test("choose: utilities that are no numbers are passed on, and nothing is clicked", () =>
+Deno.test("choose: NaN utilities are passed on, and nothing is clicked", () =>
   withGpu(undefined, async (gpu) => {
     using checked = new CheckedPage(gpu, { users: 3, slate: 2 });
     const { page } = checked;

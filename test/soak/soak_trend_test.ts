@@ -14,7 +14,7 @@ Deno.test("the slope of a line is exact, and an outlier does not move it", () =>
   assert.ok(Math.abs(computeSlope(odd) - 8) < 0.1);
 });
 
-Deno.test("a collector's saw-tooth is flat, and one that climbs is not", () => {
+Deno.test("a collector's saw-tooth is flat, and a climbing one is not", () => {
   const random = createRandomStream(1, "soak");
   const tooth = (k: number) => 300 + 60 * ((k % 23) / 23) + 5 * random.uniform();
   assert.ok(isFlat(series(5 / 6, (_, k) => tooth(k)), 20));

@@ -191,7 +191,7 @@ Deno.test("a minimax pair takes at most 45 dispatches with the default layers", 
     }
   }));
 
-Deno.test("a stage that is resumed is the stage that never stopped; the state holds both players", () =>
+Deno.test("a resumed stage equals an uninterrupted one; the state holds both players", () =>
   withGpu(undefined, async (gpu) => {
     const config = { ...small, itemDropout: 0.3, weightDecay: 0.1, generatorWarmup: 4 };
     using whole = await checkResume(() => trainGame(gpu, logs.dense, smallLstm, config), 9, 20);
@@ -199,7 +199,7 @@ Deno.test("a stage that is resumed is the stage that never stopped; the state ho
     assert.ok([...state.weights.keys()].some((name) => name.startsWith(GENERATOR_PREFIX)));
   }));
 
-Deno.test("the best weights of a stage are those of the iteration that validated best", () =>
+Deno.test("the best weights of a stage are those of the best validation", () =>
   withGpu(undefined, async (gpu) => {
     using training = await trainGame(gpu, logs.dense, smallLstm, {
       rewardLearningRate: 0.02,
@@ -232,7 +232,7 @@ Deno.test("warm-up and --reward-steps 0 leave the reward as it is", () =>
     }
   }));
 
-Deno.test("pages of one item, nobody with a history, no clicks at all: figures or a refusal, never NaN", () =>
+Deno.test("pages of one item, no history, no clicks: metrics or a refusal, never NaN", () =>
   withGpu(undefined, async (gpu) => {
     const single = createSmallLog(3, { users: 40, items: 9, width: WIDTH, maxPage: 1 });
     const noHistory = createSmallLog(4, { users: 40, items: 9, width: 0, maxEvents: 1 });
@@ -257,7 +257,7 @@ Deno.test("pages of one item, nobody with a history, no clicks at all: figures o
     assert.ok(losses.every(Number.isFinite) && (losses.at(-1) ?? NaN) < 0.5 * (losses[0] ?? NaN));
   }));
 
-Deno.test("early stopping ends at the same iteration whatever the pace, and item dropout changes what is learned", () =>
+Deno.test("early stopping ends at the same iteration at any pace, and item dropout changes the result", () =>
   withGpu(undefined, async (gpu) => {
     const ends: number[] = [];
     const config = { learningRate: 0.02, validateEvery: 5, patience: 20, earlyStopping: "loss" } as const;
@@ -280,7 +280,7 @@ Deno.test("early stopping ends at the same iteration whatever the pace, and item
 
 const after = (counted: number) => (prec1: number, k: number) => ({ iteration: 100 * k, prec1, counted });
 
-Deno.test("early stopping lets a training go on as long as each validation is better than all before", () =>
+Deno.test("early stopping continues while each validation is better than all before", () =>
   withGpu(undefined, async (gpu) => {
     const config = { learningRate: 0.02, validateEvery: 2, patience: 2, earlyStopping: "loss" } as const;
     using training = await trainShannon(gpu, logs.dense, smallLstm, config);
@@ -291,7 +291,7 @@ Deno.test("early stopping lets a training go on as long as each validation is be
     assert.deepEqual([losses.length, training.trainer.iteration], [worse + 1, 2 * worse]);
   }));
 
-Deno.test("a reward that falls is told once on the way and once at the end; a small fall and few events are not", () => {
+Deno.test("a falling reward is reported once during and once after the stage; small falls and few events are not", () => {
   const told = (counted: number, ...figures: number[]) => {
     const watch = new RewardWatch();
     const texts = figures.map(after(counted)).flatMap((v) => watch.take(v) ?? []);

@@ -130,7 +130,7 @@ Deno.test("batch kernels: users without events", () =>
     return check(gpu, log, [[0, 1, 2, 3, 4], [4, 3, 0], [2, 1], [3]]);
   }));
 
-Deno.test("a log has to fit the room that it was given: events, rows and items", () =>
+Deno.test("a log must fit its allocation: events, rows and items", () =>
   withGpu(undefined, (gpu) => {
     const log = createSmallLog(7, { users: 12, items: 30, width: 0 });
     const room = {

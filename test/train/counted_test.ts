@@ -47,7 +47,7 @@ function weightsOn(clicks: ClickLog) {
   return new Map([...drawn, ...("start" in found ? found.start ?? [] : [])]);
 }
 
-Deno.test("weights that a training starts from keep how they read counts, and the tables are of its log", () => {
+Deno.test("initial weights keep their use of counts, and the tables are those of the log", () => {
   const theirs = weightsOn(other);
   const found = initializeOnLog(new MemoryLog(log), config, { weights: theirs });
   assert.ok("weights" in found);
@@ -59,7 +59,7 @@ Deno.test("weights that a training starts from keep how they read counts, and th
   assert.deepEqual(initializeOnLog(new MemoryLog(log), config, { weights: own }), { weights: own });
 });
 
-Deno.test("users who were counted are evaluated without their own pages, others as they are", () =>
+Deno.test("counted users are evaluated without their own pages, others as they are", () =>
   withGpu(undefined, async (gpu) => {
     using model = new UserModel(gpu, log.items, config, { weights: weightsOn(log) });
     const loss = (clicks: ClickLog, counted?: { latest?: number }) => computeLoss(model, clicks, counted);
@@ -81,7 +81,7 @@ async function computeLoss(
   return (await evaluation.evaluate()).nll;
 }
 
-Deno.test("a page longer than any that was counted is taken for the longest", () =>
+Deno.test("a page longer than any counted one uses the longest", () =>
   withGpu(undefined, async (gpu) => {
     const weights = weightsOn(log);
     weights.get("counts/kernel")?.fill(1);
@@ -94,7 +94,7 @@ Deno.test("a page longer than any that was counted is taken for the longest", ()
     assert.equal(whole?.[0], most?.[0]);
   }));
 
-Deno.test("a train user is counted as if the log had been without them, also where not all pairs have room", () => {
+Deno.test("a train user is counted without their own pages, also if not all pairs fit", () => {
   // Many users of many items, of which few are popular.
   const random = createRandomStream(7, "popular");
   const many = createSmallLog(8, { users: 400, items: 300, width: 0, maxEvents: 14, maxPage: 4 });
@@ -192,7 +192,7 @@ const withTrainer = (use: (trainer: Trainer, start: Weights) => Promise<void>) =
     await use(own.trainer, await own.trainer.weights());
   });
 
-Deno.test("a gain is one where it is above what users drawn anew would change", () => {
+Deno.test("a gain counts if it exceeds the change by resampled users", () => {
   const random = createRandomStream(3, "gains");
   const before = Float64Array.from({ length: 400 }, () => 10 + random.uniform());
   const by = (gain: number, noise: number) =>
@@ -207,7 +207,7 @@ Deno.test("a gain is one where it is above what users drawn anew would change", 
   assert.ok(!isGain(before, before.map(() => NaN)));
 });
 
-Deno.test("losses by user are those of the events that are evaluated", () =>
+Deno.test("losses by user are those of the evaluated events", () =>
   withTrainer(async (trainer) => {
     using evaluation = await trainer.evaluation(listUsers(placedLog, "validation"), 3);
     const byUser = await lossByUser(evaluation);
@@ -217,7 +217,7 @@ Deno.test("losses by user are those of the events that are evaluated", () =>
     assert.ok(Math.abs(sum / (nll * events) - 1) < 1e-6, `${sum} ${nll * events}`);
   }));
 
-Deno.test("weights that are better than the start by no more than chance give way to it, and training goes on as it stood", () =>
+Deno.test("weights no better than the start by chance are replaced by it, and training continues", () =>
   withTrainer(async (trainer, start) => {
     await trainer.run(20);
     const trained = await trainer.state();
@@ -238,7 +238,7 @@ Deno.test("weights that are better than the start by no more than chance give wa
     assert.deepEqual(await trainer.weights(), after);
   }));
 
-Deno.test("a run that is killed at any moment stands for the weights of a run that ends where it was saved", () =>
+Deno.test("a run killed at any moment has the weights of a run that ends there", () =>
   withEmptyFolder((folder) =>
     withGpu(undefined, async (gpu) => {
       const noise = createSmallLog(5, { users: 80, items: 12, width: 0, noClick: 0.3 });

@@ -50,7 +50,7 @@ function rowsIn({ userEvents, eventRows }: ClickLog, users: readonly number[]): 
   return users.reduce((sum, user) => sum + rowsBefore(user + 1) - rowsBefore(user), 0);
 }
 
-Deno.test("a cut keeps all users in their order, within its limits and its number of parts", () => {
+Deno.test("micro-batches keep all users in order, within limits and number", () => {
   const random = createRandomStream(3, "cuts");
   for (const log of Object.values(cutLogs)) {
     const [whole, single] = [13, 1].map((users) => computeBatchCapacity(log, "all", users)) as [
@@ -82,7 +82,7 @@ Deno.test("a cut keeps all users in their order, within its limits and its numbe
   assert.throws(() => splitMicroBatches(logs.dense, [3, 5, 3], { rows: 9, events: 9 }), UserError);
 });
 
-Deno.test("what does not fit is tried in smaller parts; a user who does not fit is told what to do", async () => {
+Deno.test("a batch that does not fit is split further; a too large user is reported with what to do", async () => {
   const whole = { users: 50, events: 35_000, rows: 1_400_000, items: 900 };
   const single = { users: 1, events: 700, rows: 28_000, items: 900 };
   const tried: number[] = [];
@@ -129,7 +129,7 @@ const cases: [name: string, log: string, Stage][] = [
   ["exact generator", "one-hot", gameInParts({ generator: "exact" })],
 ];
 for (const [name, data, stage] of cases) {
-  Deno.test(`six steps in parts end where those in one part do: ${name}`, () =>
+  Deno.test(`six steps in micro-batches end like whole batches: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const log = cutLogs[data] ?? assert.fail();
       using whole = await stage(gpu, log, null);
@@ -166,7 +166,7 @@ for (const [name, data, stage] of cases) {
     }));
 }
 
-Deno.test("in parts: gradients are those of f64, a batch of one part has the bits of a whole one, a resumed run goes on", () =>
+Deno.test("micro-batches: gradients match f64, a single one has the bits of a whole batch, resume is exact", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense;
     using cut = await inParts()(gpu, log, 60);
@@ -194,7 +194,7 @@ Deno.test("in parts: gradients are those of f64, a batch of one part has the bit
     assert.deepEqual(await cut.trainer.state(), await whole.trainer.state());
   }));
 
-Deno.test("an adapter with little room gets smaller parts and shards by itself; what cannot be cut says what fits", async () => {
+Deno.test("an adapter with little memory gets smaller micro-batches and shards; a refusal states what fits", async () => {
   const log = createSmallLog(31, { users: 60, items: 41, width: WIDTH, maxEvents: 9, maxPage: 9 });
   const wide: ModelConfig = { ...smallLstm, dims: [8, 64] };
   const training = { ...defaultTraining, batchSize: 13, validateEvery: 3 };
@@ -254,7 +254,7 @@ const trainings: Record<string, (gpu: Gpu) => Promise<Bound>> = {
     trainGame(gpu, manyItems, smallLstm, { ...sparse, generatorWarmup: 2 }),
 };
 for (const [name, make] of Object.entries(trainings)) {
-  Deno.test(`parameters larger together than a binding are trained to the same bits: ${name}`, () =>
+  Deno.test(`parameters larger than a binding in total are trained to the same bits: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       using whole = await make(gpu);
       using cut = await make(narrow(gpu, TABLE_BYTES));

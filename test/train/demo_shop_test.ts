@@ -15,7 +15,7 @@ function between(value: number, low: number, high: number, what: string): void {
   assert.ok(value >= low && value <= high, `expected ${what} in ${low}..${high}, got ${value}`);
 }
 
-Deno.test("demo shop: variants", () => {
+Deno.test("demo shop: kinds and lengths", () => {
   checkLog(log);
   assert.equal(log.userSplit.length, 2000);
   assert.equal(log.items.kind === "dense" && log.items.width, demoFeatures);
@@ -34,7 +34,7 @@ Deno.test("demo shop: variants", () => {
   }
 });
 
-Deno.test("demo shop: other sizes, and sizes that cannot be", () => {
+Deno.test("demo shop: other sizes are made, and impossible ones refused", () => {
   const small = makeDemoShop(3, { users: 7, items: 4, pageSize: 3, minEvents: 1, maxEvents: 2 });
   checkLog(small.log);
   assert.equal(small.log.userSplit.length, 7);
@@ -56,7 +56,7 @@ function choices(event: number): number[] {
   return weights.map((weight) => weight / sum);
 }
 
-Deno.test("demo shop: clicks are as frequent as the truth says, within 3 standard errors", () => {
+Deno.test("demo shop: click rates match the truth within 3 standard errors", () => {
   // By position on the page (the last is no click), and by the probability of the choice.
   const byPlace = Array.from({ length: 11 }, () => ({ expected: 0, variance: 0, observed: 0 }));
   const byChance = Array.from({ length: 10 }, () => ({ expected: 0, variance: 0, observed: 0 }));
@@ -107,7 +107,7 @@ Deno.test("demo shop: the best attainable is in its range and far above the base
   assert.ok(prec1("itemKnn") > prec1("clickRate") + 0.1 && prec1("itemKnn") < best - 0.08);
 });
 
-Deno.test("shops: the truth of each is its formula, walked along the clicks of the log", () => {
+Deno.test("shops: each truth is its formula, applied along the clicks of the log", () => {
   const category = [-0.3, -0.1, 0.1, 0.3], brand = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
   for (
     const { shop, constant, fatigue } of [
@@ -170,7 +170,7 @@ Deno.test("shops: the same seeds give the same log; users of another seed visit 
   assert.deepEqual(pages(three), pages(one)); // the first page is drawn before anybody clicks
 });
 
-Deno.test("shops: data sets by name, with seeds of their own, and what a run records of them", async () => {
+Deno.test("shops: data sets by name, with their own seeds, and their record in a run", async () => {
   const open = async (name: string, options = {}) => (await openDataset(name, 5, false, options));
   assert.deepEqual((await open("demo")).config, { kind: "demo", seed: 5 });
   assert.deepEqual((await open("demo", { dataSeed: 3 })).config, { kind: "demo", seed: 3 });

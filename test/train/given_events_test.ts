@@ -17,7 +17,7 @@ import { assertWithin, logOfPages, SIZE, trainGame, trainShannon } from "./train
 const models: Record<string, ModelConfig> = { LSTM: smallLstm, PW: smallPw };
 const given = createSmallLog(31, { ...SIZE, width: WIDTH, given: 0.4 });
 
-Deno.test("given events are no pages of a log's size", () => {
+Deno.test("context events do not count as pages of a log", () => {
   const log = pagesAfterHistory(given, [
     { history: [1, 2, 3], page: [4, 5], clicked: 0 },
     { history: [], page: [6, 7, 8], clicked: -1 },
@@ -39,7 +39,7 @@ function pagesAfterHistory(
 }
 
 for (const [name, config] of Object.entries(models)) {
-  Deno.test(`a page after a given history costs what its scores say: ${name}`, () =>
+  Deno.test(`a page after a context history has the loss of its scores: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const users = [
         { history: [3, 1, 4, 1, 5], page: [9, 2, 6], clicked: 1 },
@@ -59,7 +59,7 @@ for (const [name, config] of Object.entries(models)) {
       assert.ok(Number.isInteger(3 * prec1), `${prec1} is no share of three clicks`);
     }));
 
-  Deno.test(`figures of an evaluation leave given events out: ${name}`, () =>
+  Deno.test(`metrics of an evaluation leave context events out: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const sizes = { batchSize: 9, validateEvery: 2, evaluationShards: 3 };
       using own = await trainShannon(gpu, given, config, sizes);
@@ -86,7 +86,7 @@ for (const [name, config] of Object.entries(models)) {
     }));
 }
 
-Deno.test("a game's figures leave given events out", () =>
+Deno.test("metrics of the adversarial stage leave context events out", () =>
   withGpu(undefined, async (gpu) => {
     for (const skipNoClick of [false, true]) {
       using own = await trainGame(gpu, given, smallLstm, { batchSize: 9, skipNoClick }, { validate: false });
@@ -102,7 +102,7 @@ Deno.test("a game's figures leave given events out", () =>
     }
   }));
 
-Deno.test("users of whom nothing is to be predicted make no batch, and are passed over in an evaluation", () =>
+Deno.test("users without predicted events are in no batch, and are skipped in an evaluation", () =>
   withGpu(undefined, async (gpu) => {
     // User 0 has two context events only; users 1 and 2 end with one, and with a page.
     const past = (item: number): TrainingPage => [[item], 0, GIVEN_HISTORY];
@@ -160,7 +160,7 @@ function severalClicks(users: number, copies = false): ClickLog {
   return logOfPages({ kind: "one-hot", count: 9 }, own, (user) => user % 2 === 0 ? 0 : 2);
 }
 
-Deno.test("where pages hold several clicks, P(no click) is that of pages as users meet them; copies make it too small", () =>
+Deno.test("with several clicks per page, P(no click) counts pages once; copies underestimate it", () =>
   withGpu(undefined, async (gpu) => {
     const log = severalClicks(1000);
     checkLog(log, ["train", "test"]);

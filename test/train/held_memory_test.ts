@@ -124,7 +124,7 @@ async function checkLength<F extends ChoiceMetrics>(gpu: Gpu, trainer: ClickTrai
   assert.deepEqual(await train(4 * STEPS), await train(STEPS));
 }
 
-Deno.test("four times the training makes no more buffers, and nothing that its steps made is held", () =>
+Deno.test("four times the training creates no more buffers, and nothing of its steps is held", () =>
   withGpu(async (gpu) => {
     const log = createSmallLog(31, { users: 90, items: 30, width: 0 });
     using model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
@@ -135,7 +135,7 @@ Deno.test("four times the training makes no more buffers, and nothing that its s
     await checkLength(gpu, game);
   }));
 
-Deno.test("a run that is stopped and resumed leaves no buffer, open file or listener behind", () =>
+Deno.test("a stopped and resumed run leaves no buffer, open file or listener behind", () =>
   withSmallLog((folder, file) =>
     withGpu(async (gpu) => {
       const data = await openDataset(file, 1, false);
@@ -167,7 +167,7 @@ Deno.test("a run that is stopped and resumed leaves no buffer, open file or list
     })
   ));
 
-Deno.test("what names the driver does not hold the driver's file", async () => {
+Deno.test("a driver's name does not keep its file open", async () => {
   const heap = async () => {
     await collectGarbage();
     return Deno.memoryUsage().heapUsed / 2 ** 20;

@@ -52,7 +52,7 @@ for (const [name, make] of Object.entries(stages)) {
       await use(own.trainer);
     });
 
-  Deno.test(`batches: each iteration has its own, by the seed and its number: ${name}`, () =>
+  Deno.test(`batches: each iteration has its own by seed and number: ${name}`, () =>
     withTrainer({}, (trainer) => {
       const users = listUsers(toLogSource(log), "train");
       const seen = new Set<string>();
@@ -79,7 +79,7 @@ for (const [name, make] of Object.entries(stages)) {
       assert.equal(new Set(found).size, 6);
     }));
 
-  Deno.test(`item dropout: another mask every step, others with another seed: ${name}`, async () => {
+  Deno.test(`item dropout: another mask every step, and per seed: ${name}`, async () => {
     const users = listUsers(toLogSource(log), "train").subarray(0, 15);
     const losses = async (seed: number, itemDropout: number) => {
       const found: number[] = [];
@@ -97,7 +97,7 @@ for (const [name, make] of Object.entries(stages)) {
   });
 }
 
-Deno.test("item dropout: noise by seed and iteration, and nothing else", () => {
+Deno.test("item dropout: noise depends on seed and iteration only", () => {
   const noises = [1, 2].flatMap((seed) =>
     Array.from({ length: 500 }, (_, k) => computeStepNoise(seed, k + 1))
   );
@@ -106,7 +106,7 @@ Deno.test("item dropout: noise by seed and iteration, and nothing else", () => {
 });
 
 for (const rate of [0.1, 0.5, 0.9]) {
-  Deno.test(`item dropout: hides ${rate} of the rows, others than the step before, and scales the rest`, () =>
+  Deno.test(`item dropout: hides ${rate} of the rows, changes each step, and scales the rest`, () =>
     withGpu(undefined, async (gpu) => {
       const masks: boolean[][] = [];
       for (let t = 1; t <= 4; t++) masks.push(await readMask(gpu, rate, computeStepNoise(9, t)));
@@ -147,7 +147,7 @@ async function readMask(gpu: Gpu, itemDropout: number, noise: number): Promise<b
   });
 }
 
-Deno.test("learning rate: a staircase of 0.96 whose steps are 100,000 iterations", () => {
+Deno.test("learning rate: a staircase of 0.96 with steps of 100,000 iterations", () => {
   for (
     const [t, steps] of [[1, 0], [2, 0], [1001, 0], [100_000, 0], [100_001, 1], [200_000, 1], [200_001, 2]]
   ) {
@@ -155,7 +155,7 @@ Deno.test("learning rate: a staircase of 0.96 whose steps are 100,000 iterations
   }
 });
 
-Deno.test("learning rate: both stages take the staircase down where it has a border", () =>
+Deno.test("learning rate: both stages step down at the border", () =>
   withGpu(undefined, async (gpu) => {
     // From zero moments a weight's first step is 0.1 / sqrt(0.001) rates long, whatever its gradient.
     const lengths = async (before: number) => {

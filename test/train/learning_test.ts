@@ -232,7 +232,7 @@ const paths = new Map(FILES.map((file) => [file, findRealData(file)]));
 const GENERATORS = allSizes ? ["network", "exact"] as const : ["network"] as const;
 
 Deno.test({
-  name: "on the paper's data test figures agree with the reference, and the adversarial stage is stable",
+  name: "on the paper's data test metrics agree with the reference, and the adversarial stage is stable",
   ignore: [...paths.values()].includes(undefined),
   fn: async (t) => {
     const asked = FILES.map((file) => references.filter((reference) => reference.file === file));

@@ -153,7 +153,7 @@ const cases: readonly (readonly [data: string, config: ModelConfig, generator: "
   ["events given", smallLstm, "exact"],
 ];
 for (const [data, config, generator] of cases) {
-  Deno.test(`from disk as from memory, bit for bit, whatever fits at once: ${data}, ${config.encoder}, and a game`, () =>
+  Deno.test(`from disk as from memory, bit for bit, in any portions: ${data}, ${config.encoder}, and a game`, () =>
     withGpu(undefined, async (gpu) => {
       const log = logs[data] ?? assert.fail();
       using files = packed(log);
@@ -168,7 +168,7 @@ for (const [data, config, generator] of cases) {
     }));
 }
 
-Deno.test("batches in parts from disk as from memory", () =>
+Deno.test("micro-batches from disk as from memory", () =>
   withGpu(undefined, async (gpu) => {
     for (const [data, config] of [["events given", smallLstm], ["mixed", counted]] as const) {
       const log = logs[data] ?? assert.fail();
@@ -277,11 +277,10 @@ const followsBatches = (growing: boolean) =>
     const capacity = { events: 80, rows: 240, items: growing ? 240 : 40 };
     assert.deepEqual(capacities, [capacity, capacity]);
   });
-Deno.test("what is read and held at once follows the batches, not the log", () => followsBatches(false));
-Deno.test("what is read and held of items follows the batches, not the catalogue", () =>
-  followsBatches(true));
+Deno.test("reads and memory grow with the batches, not with the log", () => followsBatches(false));
+Deno.test("item reads and memory grow with the batches, not with the catalogue", () => followsBatches(true));
 
-Deno.test("a step by hand takes any users of a log on disk; those that are refused leave no trace", () =>
+Deno.test("a manual step takes any users of a log on disk; refused ones leave no trace", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense ?? assert.fail();
     using files = packed(log);
@@ -300,7 +299,7 @@ Deno.test("a step by hand takes any users of a log on disk; those that are refus
     assert.deepEqual(results[0], results[1]);
   }));
 
-Deno.test("validation users: as many as are wanted, the same for a seed, from memory and from disk", () =>
+Deno.test("validation users: the requested number, the same for a seed, from memory and from disk", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs["one-hot"] ?? assert.fail();
     using files = packed(log);
@@ -319,7 +318,7 @@ Deno.test("validation users: as many as are wanted, the same for a seed, from me
     assert.equal(await validations(log, { validationUsers: 1000 }), all);
   }));
 
-Deno.test("too many validation users of a log on disk are refused before anything is read", () =>
+Deno.test("too many validation users of a log on disk are refused before a read", () =>
   withGpu(undefined, async (gpu) => {
     const source = new Watched(new MemoryLog(evenLog(30, false)));
     // Ten validation users of 600,000 rows each, according to the index.
@@ -337,7 +336,7 @@ Deno.test("too many validation users of a log on disk are refused before anythin
     assert.ok(source.reads.every(({ users }) => users === 0));
   }));
 
-Deno.test("baselines and the products to be calibrated are those of the log in memory", () =>
+Deno.test("baselines and products for autotuning are those of the log in memory", () =>
   withGpu(undefined, (gpu) => {
     for (const log of Object.values(logs)) {
       using files = packed(log);
@@ -383,7 +382,7 @@ async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<st
   return found;
 }
 
-Deno.test("a run from disk writes what a run from memory writes, also where it was interrupted", () =>
+Deno.test("a run from disk writes the files of a run from memory, also after an interruption", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense ?? assert.fail();
     using files = packed(log);

@@ -143,7 +143,7 @@ for (const [name, config] of Object.entries(models)) {
 }
 
 for (const [name, config] of Object.entries(models)) {
-  Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step touches every token: ${name}`, () =>
+  Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step uses every token: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const log = createSmallLog(26, { ...SIZE, width: WIDTH, tokens: 4 });
       const run = async (adam: AdamKind, plays: boolean) => {
@@ -182,7 +182,7 @@ Deno.test("a step over mixed features sorts its tokens once, an evaluation never
     assert.ok(products.products().some(({ key }) => key.startsWith("weight")));
   }));
 
-Deno.test("what mixed features cannot do is refused", () =>
+Deno.test("unsupported options of mixed features are refused", () =>
   withGpu(undefined, async (gpu) => {
     const tanh: ModelConfig = { ...defaultPwModel, pwNonlinearity: "tanh" };
     assert.throws(
@@ -202,7 +202,7 @@ Deno.test("what mixed features cannot do is refused", () =>
     }
   }));
 
-Deno.test("checkLog names what does not fit among tokens", () => {
+Deno.test("checkLog names inconsistent tokens", () => {
   const { items } = both;
   assert.ok(items.kind === "mixed");
   checkLog(both);

@@ -185,7 +185,7 @@ Deno.test("steps by hand and steps in groups give the same bits", () =>
     }
   }));
 
-Deno.test("validation figures and snapshots are those of the weights at their iteration", () =>
+Deno.test("validation metrics and snapshots are those of the weights at their iteration", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs["one-hot"];
     const training = { batchSize: 9, learningRate: 0.02, validateEvery: 3, evaluationShards: 3 };
@@ -215,7 +215,7 @@ Deno.test("validation figures and snapshots are those of the weights at their it
     }
   }));
 
-Deno.test("weights, configs and logs that do not fit are refused", () =>
+Deno.test("inconsistent weights, configs and logs are refused", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense;
     using model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
@@ -243,7 +243,7 @@ Deno.test("weights, configs and logs that do not fit are refused", () =>
     );
   }));
 
-Deno.test("a grid longer than an axis is folded, and gives the same bits; what cannot be folded is refused", async () => {
+Deno.test("a grid longer than an axis is folded with the same bits, or refused", async () => {
   const log = createSmallLog(8, { users: 600, items: 300, width: 3, maxEvents: 4, maxPage: 6 });
   const run = (maxGrid?: number) =>
     withGpu("cpu", async (gpu) => {
@@ -258,7 +258,7 @@ Deno.test("a grid longer than an axis is folded, and gives the same bits; what c
   await assert.rejects(run(4), /needs \d+ x \d+ workgroups, but this adapter takes 4 along an axis/);
 });
 
-Deno.test("a step takes any users of the log; one that is refused leaves no trace", () =>
+Deno.test("a step takes any users of the log; a refused one leaves no trace", () =>
   withGpu(undefined, async (gpu) => {
     const small = createSmallLog(3, { users: 40, items: 20, width: 0, maxEvents: 2, maxPage: 3 });
     // The validation and test users, every second and third, have far longer histories.

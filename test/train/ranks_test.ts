@@ -83,7 +83,7 @@ const cases: Record<string, Make> = {
 };
 
 for (const [name, make] of Object.entries(cases)) {
-  Deno.test(`ranks: ${name}: as one process with the joined batch, and the same bits on all`, async () => {
+  Deno.test(`ranks: ${name}: equal to one process with the joined batch, with the same bits on all`, async () => {
     using gpu = await openGpu();
     using alone = await make(gpu);
     const one = await trained(alone, 8);
@@ -112,7 +112,7 @@ function computeMean([a, b]: readonly TrainerState[]): TrainerState {
   return { ...a, weights: mean("weights"), m: mean("m"), v: mean("v") };
 }
 
-Deno.test("ranks: --sync-every 4 is four steps of each on its share, then the mean of weights and moments", async () => {
+Deno.test("ranks: --sync-every 4 is four steps on each share, then the mean of weights and moments", async () => {
   using gpu = await openGpu();
   const make: Make = (gpu, distributed) =>
     trainShannon(gpu, oneHot, small, sparse, { distributed, validate: distributed !== undefined });
@@ -144,7 +144,7 @@ Deno.test("ranks: --sync-every 4 is four steps of each on its share, then the me
   for (const training of each) training[Symbol.dispose]();
 });
 
-Deno.test("ranks: all begin where rank 0 stands, and stop at the same step when one of them is told to", async () => {
+Deno.test("ranks: all start with rank 0's weights, and stop together when one is told to", async () => {
   using gpu = await openGpu();
   const make: Make = (gpu, distributed) => trainShannon(gpu, oneHot, small, every, { distributed });
   using before = await make(gpu);
@@ -164,7 +164,7 @@ Deno.test("ranks: all begin where rank 0 stands, and stop at the same step when 
   assert.deepEqual(stopped[0]?.state.weights, stopped[1]?.state.weights);
 });
 
-Deno.test("ranks: a state is that of rank 0, its best validations included", async () => {
+Deno.test("ranks: the state is that of rank 0, with its best validations", async () => {
   const getState = (rank: number): TrainerState => {
     const at = (k: number) => ({ value: 10 * rank + k / 8, iteration: 100 * rank + k });
     const values = () => new Map([["w", Float32Array.of(rank + 1, rank - 2)]]);
@@ -179,7 +179,7 @@ Deno.test("ranks: a state is that of rank 0, its best validations included", asy
   for (const state of states) assert.deepEqual(state, getState(0));
 });
 
-Deno.test("ranks: they pause where one of them wants to, and not where none does", async () => {
+Deno.test("ranks: all pause if one wants to", async () => {
   using gpu = await openGpu();
   const make: Make = (gpu, distributed) => trainShannon(gpu, oneHot, small, every, { distributed });
   /** Only the first rank is asked. @returns the iterations at which it paused */
@@ -202,7 +202,7 @@ Deno.test("ranks: they pause where one of them wants to, and not where none does
   assert.deepEqual(await listPauses(3), [4]);
 });
 
-Deno.test("ranks: weights that differ on one of them are found, by all", async () => {
+Deno.test("ranks: different weights on one of them are detected by all", async () => {
   using gpu = await openGpu();
   const make: Make = (gpu, distributed) =>
     trainShannon(gpu, oneHot, small, { validateEvery: 200 }, { distributed });
@@ -225,7 +225,7 @@ Deno.test("ranks: weights that differ on one of them are found, by all", async (
   }
 });
 
-Deno.test("ranks: shares take each user once; more ranks than users, or shares in parts, are refused", async () => {
+Deno.test("ranks: shares take each user once; more ranks than users, or micro-batches, are refused", async () => {
   const all = Uint32Array.from({ length: 11 }, (_, k) => 3 * k);
   for (const size of [1, 2, 3, 11]) {
     const shares = Array.from({ length: size }, (_, rank) => selectRankShare({ rank, size }, all));
@@ -245,7 +245,7 @@ Deno.test("ranks: shares take each user once; more ranks than users, or shares i
   await refused(2, { microBatchRows: 5 }, /share of a batch to fit the adapter, and --micro-batch-rows/);
 });
 
-Deno.test("ranks are known by Open MPI's environment and by Slurm's", () => {
+Deno.test("ranks are detected by the environment of Open MPI and Slurm", () => {
   const of = (variables: Record<string, string>) => rankPlace((name) => variables[name]);
   assert.deepEqual(of({ OMPI_COMM_WORLD_RANK: "1", OMPI_COMM_WORLD_SIZE: "4" }), { rank: 1, size: 4 });
   assert.deepEqual(of({ PMIX_RANK: "0", SLURM_NTASKS: "2" }), { rank: 0, size: 2 });
@@ -263,14 +263,14 @@ Deno.test("ranks are known by Open MPI's environment and by Slurm's", () => {
   assert.match(trainCommand({ size: 3 }), /^mpirun -n 3 deno task train$/);
 });
 
-Deno.test("without MPI's library ranks are told what to install", async () => {
+Deno.test("without MPI's library a message names what to install", async () => {
   await assert.rejects(
     MpiRanks.join({ rank: 0, size: 2 }, "libnone.so.40"),
     isUserError(/libnone\.so\.40[^]*apt-get install openmpi-bin/),
   );
 });
 
-Deno.test("ranks that differ are told in what, and of whom", async () => {
+Deno.test("differences between ranks are reported with the rank", async () => {
   const [first, second] = createRanksInMemory(2);
   if (!first || !second) return assert.fail();
   for (const texts of await Promise.all([gatherTexts(first, "a"), gatherTexts(second, "größer")])) {
@@ -293,7 +293,7 @@ Deno.test("ranks that differ are told in what, and of whom", async () => {
   }
 });
 
-Deno.test("what ranks cannot train is refused before they begin", () => {
+Deno.test("unsupported trainings of ranks are refused before they start", () => {
   const source = toLogSource(createSmallLog(31, { users: 90, items: 30, width: 0 }));
   const training = { ...defaultTraining, batchSize: 12 };
   const config = { model: defaultModel, training, pretrain: true, adversarial: null };

@@ -94,7 +94,7 @@ async function fitAll() {
 /** Some four standard errors of a coefficient, for 4,200 pages. */
 const NEAR = 0.12;
 
-Deno.test("--position-bias tells the place's part of a click from the item's; utilities are without it", async () => {
+Deno.test("--position-bias separates effects of position and item; utilities exclude it", async () => {
   const { plain, placed, first } = await (fits ??= fitAll());
   assert.ok(plain.sorted > 0.4, `${plain.sorted}`);
   assertWithin("weight of the ranker's feature", placed.sorted, TRUTH.weights[0], NEAR);
@@ -124,7 +124,7 @@ Deno.test("--position-bias tells the place's part of a click from the item's; ut
   });
 });
 
-Deno.test("--loss logistic: probabilities of single items that add up to the clicks, and rank as the choice's", async () => {
+Deno.test("--loss logistic: single probabilities add up to the clicks, and rank as the choice's", async () => {
   const { plain, single: logistic } = await (fits ??= fitAll());
   const places = listUsers(log, "test");
   const tested = ({ utilities, figures }: Fitted, single: boolean) => {
@@ -145,7 +145,7 @@ Deno.test("--loss logistic: probabilities of single items that add up to the cli
   assertWithin("prec@1", single.device.prec1, choice.device.prec1, 0.02);
 });
 
-Deno.test("a reward that is not of choices alone has no adversarial stage", () =>
+Deno.test("a logistic reward has no adversarial stage", () =>
   withGpu(undefined, async (gpu) => {
     for (const more of [{ positions: 4 }, { loss: "logistic" } as const]) {
       await assert.rejects(
@@ -155,7 +155,7 @@ Deno.test("a reward that is not of choices alone has no adversarial stage", () =
     }
   }));
 
-Deno.test("options of the simple models", () => {
+Deno.test("options of the simple models are recorded", () => {
   const model = (...args: string[]) =>
     buildStagesConfig(parseTrainOptions(["--counts", "none", ...args]).options, tinyData).model;
   assert.deepEqual(model(), defaultModel);
@@ -179,7 +179,7 @@ Deno.test("options of the simple models", () => {
   );
 });
 
-Deno.test("options: what is not given follows from the log; the paper's model has the paper's", () => {
+Deno.test("options: defaults follow from the log, and the paper's model has the paper's", () => {
   const given = (data: ModelData, ...args: string[]) => {
     const { model, training } = buildStagesConfig(parseTrainOptions(args).options, data);
     return [model.wide, model.positions, training.learningRate, training.weightDecay];

@@ -73,7 +73,7 @@ function wholeLog(): ClickLog {
 }
 
 for (const [name, config] of Object.entries(models)) {
-  Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step touches every row: ${name}`, () =>
+  Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step uses every row: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const log = wholeLog();
       const run = async (adam: AdamKind) => {
@@ -160,7 +160,7 @@ for (const [name, config, log] of followed) {
     }));
 }
 
-Deno.test("row-sparse training is resumed bit for bit, and keeps the best of a model of many windows of invocations", () =>
+Deno.test("row-sparse training resumes bit for bit, and keeps the best of a model of many windows", () =>
   withGpu(undefined, async (gpu) => {
     const log = { ...rare, items: { kind: "one-hot", count: 4000 } } as const;
     const config = { ...training, adam: "row-sparse", learningRate: 1e-3, validateEvery: 3 } as const;
@@ -174,7 +174,7 @@ Deno.test("row-sparse training is resumed bit for bit, and keeps the best of a m
   }));
 
 for (const generator of ["network", "exact"] as const) {
-  Deno.test(`both players move touched rows alone, and go on bit for bit: generator ${generator}`, () =>
+  Deno.test(`both players move only sparse rows, and resume bit for bit: generator ${generator}`, () =>
     withGpu(undefined, async (gpu) => {
       const config: Partial<AdversarialConfig> = {
         generator,

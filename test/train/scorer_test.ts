@@ -42,7 +42,7 @@ for (const [name, one] of Object.entries(scoreCases)) {
     }));
 }
 
-Deno.test("scoreAll takes no requests, and refuses the batch for one that is wrong", () =>
+Deno.test("scoreAll accepts no requests, and refuses a batch with a wrong one", () =>
   withGpu(undefined, async (gpu) => {
     const one = scoreCases["LSTM, dense"] ?? assert.fail();
     using model = new UserModel(gpu, one.log.items, one.config, { seed: 1 });
@@ -54,7 +54,7 @@ Deno.test("scoreAll takes no requests, and refuses the batch for one that is wro
     assert.deepEqual([first[0], first[0]], second);
   }));
 
-Deno.test("probabilities of a page and of no click add up to 1, for utilities of any size", () => {
+Deno.test("probabilities of a page and of no click sum to 1 for utilities of any size", () => {
   const { items, noClick } = computeChoiceProbabilities({ eta: 1 }, [0, Math.log(2)]);
   assert.ok(Math.abs((items[0] ?? 0) - 0.25) < 1e-15 && Math.abs((items[1] ?? 0) - 0.5) < 1e-15);
   assert.ok(Math.abs(noClick - 0.25) < 1e-15);
@@ -71,7 +71,7 @@ Deno.test("probabilities of a page and of no click add up to 1, for utilities of
   }
 });
 
-Deno.test("with the logistic loss each item of a page is clicked or not by itself", () => {
+Deno.test("with the logistic loss each item of a page is clicked independently", () => {
   const { items, noClick } = computeChoiceProbabilities({ eta: 2, loss: "logistic" }, [0, Math.log(3) / 2]);
   assert.ok(Math.abs((items[0] ?? 0) - 0.5) < 1e-15 && Math.abs((items[1] ?? 0) - 0.75) < 1e-15);
   assert.ok(Math.abs(noClick - 0.125) < 1e-15);
@@ -138,7 +138,7 @@ function close(what: string, found: number | undefined, expected: number | undef
 }
 
 for (const [name, one] of Object.entries(scoreCases)) {
-  Deno.test(`onnxruntime computes what we do: ${name}`, () =>
+  Deno.test(`onnxruntime computes the same utilities: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const weights = drawWeights(one);
       const model = new UserModel(gpu, one.log.items, one.config, { weights });
@@ -179,7 +179,7 @@ for (const [name, one] of Object.entries(scoreCases)) {
     }));
 }
 
-Deno.test("tables that no file holds are refused before they are made", () => {
+Deno.test("tables that exceed a file are refused before they are made", () => {
   const one = scoreCases["LSTM, tokens"] ?? assert.fail();
   const shape = { ...new MemoryItems(one.log.items).shape, count: 2 ** 31 };
   const catalogue = { shape, tokenCounts: new Uint32Array(), items: undefined, read: () => assert.fail() };
