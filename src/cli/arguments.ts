@@ -1,7 +1,4 @@
-/**
- * Options that several commands share, by their definitions for commander, words of a shell's command line, and where
- * commands write unless their options say otherwise.
- */
+/** Shared command-line options in commander's syntax, shell quoting, and default output folders. */
 
 import { basename, isAbsolute, join } from "node:path";
 
@@ -10,27 +7,18 @@ export const SAVE_DIR = "--save-dir <folder>";
 export const RESUME = "--resume <run>";
 export const JOBS = "--jobs <n>";
 export const README = "--readme <file>";
-/** Another page that gets figures between its markers. */
 export const SUMMARY = "--summary <file>";
-/** Measurements, and the page about them. */
 export const JSON_FILE = "--json <file>";
 export const HTML_FILE = "--html <file>";
-/** The page that `report` writes, or the file of `predict`. */
 export const OUT_FILE = "--out <file>";
-/** The data set that `data` makes. */
 export const OUT_FOLDER = "--out <folder>";
 
-/** What the data engine may use. */
 export const MEMORY = "--memory <size>";
 
-/** The data set of the pages that `simulate` makes. */
 export const WRITE_LOG = "--write-log <folder>";
 
-/** The model's file that `export` writes. */
 export const ONNX = "--onnx <file>";
-/** Where `lab` writes its page. */
 export const BUILD = "--build <folder>";
-/** Where `serve` listens. */
 export const PORT = "--port <n>";
 export const DEFAULT_PORT = 8750;
 
@@ -38,7 +26,7 @@ function extractFlag(option: string): string {
   return option.replace(/ .*/, "");
 }
 
-/** The arguments without some options and their values, in their order. @param options by their definitions. */
+/** Removes options and their values from arguments. @param options in commander's syntax. */
 export function removeOptions(args: readonly string[], options: readonly string[]): string[] {
   const rest: string[] = [];
   for (let k = 0; k < args.length; k++) {
@@ -49,23 +37,20 @@ export function removeOptions(args: readonly string[], options: readonly string[
   return rest;
 }
 
-/** What no POSIX shell gives a meaning to, anywhere in a word. */
+/** Characters without a special meaning in POSIX shells. */
 const PLAIN = /^[\w./:@%+,-]+$/;
 
-/**
- * The word that a shell takes for this text, in a command that is meant to be pasted: nothing in it runs, whatever a file is
- * called. It cannot hold NUL, as no argument can.
- */
+/** Quotes a text as one word of a shell command that users paste: nothing in it is executed. It must not contain NUL. */
 export function quoteShellWord(text: string): string {
   return PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The same for a path: one that begins with a hyphen would be taken for an option, so it is said to be in this folder. */
+/** Quotes a path for a shell; a leading hyphen gets "./" so that it is not parsed as an option. */
 export function quotePath(path: string): string {
   return quoteShellWord(path.startsWith("-") ? `./${path}` : path);
 }
 
-/** A variable of the environment; undefined where it is not set, or this process may not read it. */
+/** Returns an environment variable; undefined if it is not set, or this process may not read it. */
 export function readEnvironmentVariable(name: string): string | undefined {
   try {
     return Deno.env.get(name);
@@ -75,7 +60,7 @@ export function readEnvironmentVariable(name: string): string | undefined {
   }
 }
 
-/** Where this program keeps what it would otherwise compute again; undefined where the system names no place. */
+/** Returns the folder for cached results; undefined if the system defines none. */
 export function getCacheFolder(
   variable: (name: string) => string | undefined = readEnvironmentVariable,
   os: typeof Deno.build.os = Deno.build.os,
@@ -85,28 +70,27 @@ export function getCacheFolder(
     return local ? join(local, "clickgan") : undefined;
   }
   const cache = variable("XDG_CACHE_HOME");
-  if (cache && isAbsolute(cache)) return join(cache, "clickgan"); // a relative one is to be ignored, says XDG
+  if (cache && isAbsolute(cache)) return join(cache, "clickgan"); // XDG requires absolute paths
   const home = variable("HOME");
   return home ? join(home, ".cache", "clickgan") : undefined;
 }
 
-/** Folder of runs unless `--save-dir` or `--resume` names another one; relative to the working folder. */
+/** Folder of runs without `--save-dir` or `--resume`, relative to the working folder. */
 export const DEFAULT_RUN_FOLDER = "runs";
 
-/** The page about runs of which `run` is the first, unless another file is named. */
+/** Returns the default path of the report about runs of which `run` is the first. */
 export function reportFile(run: string): string {
   return join(run, "report.html");
 }
 
-/** Where a search or the experiments on a data set are written unless another folder is named. */
+/** Returns the default output folder of `tune` or `reproduce`. */
 export function getDefaultFolder(data: string, command: "reproduce" | "tune"): string {
   return join("runs", `${command}-${basename(data).replace(/[^\w.-]+/g, "_")}`);
 }
 
-/** Where `data NAME` writes unless another folder is named. */
+/** Returns the default output folder of `data NAME`. */
 export function getPreparedFolder(name: string): string {
   return join("runs", "data", name);
 }
 
-/** Where `data example` writes unless another folder is named. */
 export const EXAMPLE_FOLDER = join("runs", "example");

@@ -1,8 +1,8 @@
 /**
- * Unrolls loops in the files of kernels. `deno task build kernels` runs it.
+ * Unrolls loops in the kernel files; run by `deno task build kernels`.
  *
- * Some kernels for a CPU driver are fast only where every index is a number in the text, not the counter of a loop (why is
- * in the headers of kernels for a CPU adapter). Such a kernel has, between two comments, a line for each turn:
+ * Some kernels for a CPU driver are fast only if every index is a literal instead of a loop counter (the headers of the
+ * kernels for CPU adapters explain why). Such a kernel has one line per iteration between two comments:
  *
  *     // unrolled, n = 1 to 3: if (K4 > {n}u) { s = add(s, a[{n}], {n}u); }
  *     if (K4 > 1u) { s = add(s, a[1], 1u); }
@@ -10,15 +10,14 @@
  *     if (K4 > 3u) { s = add(s, a[3], 3u); }
  *     // end of n
  *
- * The first comment is the loop; the lines behind it are made from it, and are valid WGSL as they stand. To change them,
- * change the comment and run the task. Turns that a size needs none of are left out on the
- * way to the driver (gpu/kernel.ts).
+ * The first comment defines the loop; the lines after it are generated and valid WGSL. To change them, edit the comment and
+ * run the task. Iterations that a size does not need are removed when the kernel is compiled (gpu/kernel.ts).
  */
 
 const loop = /^( *)\/\/ unrolled, n = (\d+) to (\d+)(?: by (\d+))?: (.*)$/;
 const END = "// end of n";
 
-/** A kernel's text with all its loops written out. @throws Error for a loop without an end. */
+/** Returns a kernel's text with all loops unrolled. @throws Error for a loop without an end. */
 export function unrollLoops(text: string): string {
   const out: string[] = [];
   let open = false;

@@ -1,4 +1,4 @@
-/** Which kernels a run that begins takes: those of the fixed table, or on a GPU those that are fastest there. */
+/** Chooses the kernel variants of a new run: the fixed table, or on a GPU those that are fastest there. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -7,16 +7,16 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { defineFlagOption } from "../option.ts";
 import { getCacheFolder } from "./arguments.ts";
 
-/** Where neither form is given, a GPU is calibrated, a CPU is not. */
+/** Without either form, kernels are autotuned on a GPU and not on a CPU. */
 export const autotune = defineFlagOption(
   "--autotune",
-  "time the kernels on this adapter, once and in under 3 s, and take the fastest (the default on a GPU)",
-  "take the standard kernels (the default where the adapter computes on the CPU)",
+  "time the kernel variants on this adapter, once and in under 3 s, and use the fastest (default on a GPU)",
+  "use the standard kernels (default if the adapter computes on the CPU)",
 );
 
 /**
- * @param wanted what the option says; undefined where it is not given.
- * @param sizes the model, and the users of a batch. @param say is told, in a line, what was chosen.
+ * @param wanted value of --autotune; undefined if not given. @param sizes the model, and the users per batch.
+ * @param say called with a line that reports the choice.
  */
 export async function chooseVariants(
   wanted: boolean | undefined,

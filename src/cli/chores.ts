@@ -1,6 +1,6 @@
 /**
- * What a contributor runs beside the commands: `deno task build kernels`, `deno task check types`, `deno task test:special soak`.
- * These tasks may start processes and nothing else; what they start has permissions of its own.
+ * Tasks for contributors: `deno task build kernels`, `deno task check types`, `deno task test:special soak`. They may only
+ * start processes, which have their own permissions.
  */
 
 import { DENO_FLAGS } from "../deno_flags.ts";
@@ -10,7 +10,7 @@ import { forwardSignals } from "./launch.ts";
 
 interface Chore {
   readonly about: string;
-  /** Of Deno; those of the command line come behind. */
+  /** Arguments of Deno; those of the command line follow. */
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -19,19 +19,19 @@ function run(script: string, ...permissions: readonly string[]): string[] {
   return ["run", ...DENO_FLAGS, "--no-prompt", ...permissions.map((name) => `--allow-${name}`), script];
 }
 
-/** By the name of the task, and their own. */
+/** Chores by task and name. */
 const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
   build: {
     kernels: {
-      about: "writes out the unrolled loops of kernels, after a change of one",
+      about: "unrolls the loops in kernel files; run it after changing one",
       args: run("src/cli/build_kernels.ts", "read=kernels", "write=kernels"),
     },
     report: {
-      about: "bundles the script of the report's page, after a change of it",
+      about: "bundles the script of the report; run it after changing it",
       args: run("src/report/build_client.ts", "run", "read", "env", "write=src/report"),
     },
     package: {
-      about: "makes the library's package for JSR and npm in a FOLDER, and checks it",
+      about: "builds the package for JSR and npm in a FOLDER, and checks it",
       args: run("src/serve/bundle/build_package.ts", "run", "read", "env", "write"),
     },
   },
@@ -39,11 +39,11 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
     format: { about: "the format of every file", args: ["fmt", "--check"] },
     lint: { about: "common mistakes", args: ["lint"], env: { DENO_V8_FLAGS: "--single-threaded" } },
     docs: {
-      about: "that all that the library exports is documented",
+      about: "documentation of everything that the library exports",
       args: ["doc", "--lint", ...DENO_FLAGS, "src/mod.ts", "src/browser.ts"],
     },
     types: {
-      about: "the types, of the pages' scripts too; the first time it fetches all packages",
+      about: "types, including the scripts of the pages; fetches all packages the first time",
       args: [
         ...["check", "--doc", ...DENO_FLAGS, "."],
         ...["kernels/README.md", "src/README.md", "src/policy/README.md", "src/simulate/README.md"],
@@ -56,13 +56,13 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
       args: run("test/faults/main.ts", "all"),
     },
     soak: {
-      about: "trains, serves and simulates for an hour and looks whether anything grows",
+      about: "trains, serves and simulates for an hour and checks that memory does not grow",
       args: run("test/soak/soak.ts", "all"),
       env: { DENO_V8_FLAGS: "--gc-global,--max-semi-space-size=1" },
     },
     external: {
       about:
-        "tries Spark, Open MPI, Gymnasium, Open Bandit Pipeline and a GPU's compiler, where they are installed",
+        "tests with Spark, Open MPI, Gymnasium, Open Bandit Pipeline and a GPU compiler, where installed",
       args: [
         "task",
         "test",
@@ -72,7 +72,7 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
       ],
     },
     sizes: {
-      about: "takes all sizes and variants in tests that otherwise take some of them",
+      about: "tests all sizes and variants instead of a selection",
       args: [
         ...["task", "test", "test/bench/ladder_test.ts", "test/drivers/shader_texts_test.ts"],
         "test/train/learning_test.ts",
@@ -80,20 +80,20 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
       env: { ALL_SIZES: "yes" },
     },
     gallery: {
-      about: "takes the pictures of the lab's gallery again, in Chromium",
+      about: "retakes the screenshots of the lab's gallery, in Chromium",
       args: run("test/lab/gallery.ts", "all"),
     },
     adapters: {
-      about: "runs the self-test by Deno's WebGPU, by Dawn and in Chromium",
+      about: "runs the self-test on Deno's WebGPU, on Dawn and in Chromium",
       args: run("test/adapters/main.ts", "all"),
     },
   },
 };
 
 /**
- * Runs what is named, one after the other until one fails; all of `check` where nothing is. What follows the name of what is
- * no check are its own arguments.
- * @returns the exit code. @throws UserError for a name that is none
+ * Runs the named chores in order until one fails; without names all of `check`. Arguments after a name of another task are
+ * passed on.
+ * @returns the exit code. @throws UserError for an unknown name
  */
 async function main(task: string, args: readonly string[]): Promise<number> {
   const chores = CHORES[task] ?? {};

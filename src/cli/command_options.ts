@@ -1,4 +1,4 @@
-/** The options of commands, with what is expected of their values and what to say when something else is given. */
+/** Builds and parses the options of commands with commander, and reports invalid values. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import * as values from "../option.ts";
@@ -17,7 +17,6 @@ import { expectOutputsApart } from "./outputs.ts";
 export { type GivenOptions } from "../option.ts";
 export { LARGEST_SEED };
 
-/** Adds a group under its heading. */
 export function addGroup(command: Command, { heading, options }: OptionGroup): Command {
   return addOptions(command.optionsGroup(heading), options);
 }
@@ -31,7 +30,6 @@ export function addOptions(command: Command, options: readonly OptionDefinition[
   return command;
 }
 
-/** An option as commander has it. */
 export function createOption(definition: OptionDefinition): Option {
   const option = new Option(definition.flags, definition.about);
   switch (definition.kind) {
@@ -50,7 +48,7 @@ export function createOption(definition: OptionDefinition): Option {
   }
 }
 
-/** What commander takes: its own error for a value that is refused, to which it adds the option's name. */
+/** Wraps a parser so that refused values throw commander's error, to which it adds the option's name. */
 function asArgument<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {
@@ -61,24 +59,24 @@ function asArgument<T>(parse: (text: string) => T): (text: string) => T {
   };
 }
 
-/** A whole number of `least` or more. */
+/** Makes a parser of integers from `least` to `most`. */
 export const parseWholeNumber = (least: number, most?: number): (text: string) => number =>
   asArgument(values.makeWholeNumberParser(least, most));
 
-/** A number that a schema accepts. */
+/** Makes a parser of numbers that a schema accepts. */
 export const makeNumberParser = (schema: values.NumberSchema, expected: string): (text: string) => number =>
   asArgument(values.makeNumberParser(schema, expected));
 
-/** How an option takes ids by `parseIds`. */
+/** Syntax of options that are parsed by `parseIds`. */
 export const IDS = 'joined by commas, or a JSON list such as ["a","b, c"]; "" for none';
 
-/** An amount of memory, as DuckDB takes it. */
+/** Parses an amount of memory in DuckDB's syntax. */
 export function parseMemorySize(text: string): string {
   if (/^\d+(\.\d+)? ?[KMGT]i?B$/i.test(text.trim())) return text.trim();
   throw new InvalidArgumentError(`Expected a size such as 2GB or 800MB, got "${text}".`);
 }
 
-/** @throws UserError where the seeds of a command go beyond what a seed may be. */
+/** @throws UserError if the last seed exceeds the largest seed. */
 export function checkSeeds(first: number, count: number): void {
   const last = first + count - 1;
   if (last <= LARGEST_SEED) return;
@@ -88,16 +86,16 @@ export function checkSeeds(first: number, count: number): void {
   );
 }
 
-/** A path, of a file or a folder. */
+/** Parses the path of a file or folder. */
 export const path = asArgument(values.parsePath);
 
-/** A folder's path. */
+/** Parses the path of a folder. */
 export const folder = asArgument(values.parseFolder);
 
-/** Whom `serve` and `lab` answer: `.option(...ALLOW_HOST)`. */
+/** Host names that `serve` and `lab` accept: `.option(...ALLOW_HOST)`. */
 export const ALLOW_HOST = [
   "--allow-host <name>",
-  "a name besides localhost by which it may be asked, such as that of a proxy in front; may be repeated",
+  "host name to accept besides localhost, such as that of a proxy; may be repeated",
   (text: string, before: readonly string[]): readonly string[] => {
     if (URL.parse(`http://${text}`)?.host === text.toLowerCase() && !/:\d+$/.test(text)) {
       return [...before, text];
@@ -106,26 +104,26 @@ export const ALLOW_HOST = [
   },
   [] as readonly string[],
 ] as const;
-/** A file that is written, by its name: it has one of some endings, so that it takes no other kind of file's place. */
+/** Parses the path of an output file with one of some endings, so that it does not replace a file of another kind. */
 export const makeOutputFileParser = (...endings: readonly string[]) => (text: string): string => {
   const name = path(text).replace(/^.*[/\\]/, "").toLowerCase();
   if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;
   throw new InvalidArgumentError(`Expected a file that ends in ${endings.join(" or ")}, got "${text}".`);
 };
 
-/** The options of a command, after {@link parse}, that its arguments gave. */
+/** Returns the options that the arguments set explicitly, after {@link parse}. */
 export function listGivenOptions(command: Command): GivenOptions {
   const given = new Map<string, string>();
   for (const option of command.options) {
     const name = option.attributeName();
     if (command.getOptionValueSource(name) !== "cli") continue;
-    const isOff = command.getOptionValue(name) === false; // by its --no- form, which may be an option beside it
+    const isOff = command.getOptionValue(name) === false; // set by its --no- form, which may be a separate option
     if (option.negate === isOff) given.set(name, option.long ?? option.flags);
   }
   return given;
 }
 
-/** Parses with commander; its complaints become errors, --help and --version end the process. */
+/** Parses with commander. Its errors become UserErrors; --help and --version end the process. */
 export function parse<T extends object>(command: Command, args: readonly string[]): T {
   prepare(command);
   try {
@@ -137,7 +135,7 @@ export function parse<T extends object>(command: Command, args: readonly string[
   return command.opts<T>();
 }
 
-/** The same for a command with actions, its own or those of its subcommands: the one that is meant is run. */
+/** Parses the arguments and runs the action of the command or subcommand. */
 export async function parseAndRun(command: Command, args: readonly string[]): Promise<void> {
   for (const one of [command, ...command.commands]) prepare(one);
   command.hook("preAction", (_, meant) => expectOutputsApart(meant));
@@ -149,14 +147,14 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
 }
 
 function prepare(command: Command): void {
-  const writeOut = (text: string) => console.log(text.replace(/\n$/, "")); // guarded, unlike the stream
-  const plain = { getOutHasColors: () => false, getErrHasColors: () => false }; // without a look at variables
+  const writeOut = (text: string) => console.log(text.replace(/\n$/, "")); // console.log is guarded, the stream is not
+  const plain = { getOutHasColors: () => false, getErrHasColors: () => false }; // without reading environment variables
   command.exitOverride().configureOutput({ ...plain, writeOut, outputError: () => {} });
   command.showHelpAfterError(false);
   command.allowExcessArguments(false);
 }
 
-/** Where the value of an option that is not known is one of those of another: that one was meant. */
+/** Suggests an option if the value of an unknown option is a choice of a known one. */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {
@@ -168,7 +166,7 @@ function meantBy({ options }: Command, args: readonly string[]): string {
   return hints[0] ?? "";
 }
 
-/** The error to throw for what commander threw, or an action. @param hint added where an option is not known. */
+/** Converts an error of commander or of an action. @param hint added for an unknown option. */
 function toUserError(error: unknown, hint = ""): unknown {
   if (!(error instanceof Error) || !("exitCode" in error)) return error;
   if (error.exitCode === 0) endProcess(0);

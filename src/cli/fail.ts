@@ -1,8 +1,8 @@
 /**
- * How a command ends: its exit code, and what is said when it fails.
+ * Ends a command: exit codes and error messages.
  *
- * Standard output that cannot be written, such as a file on a full disk, does not end it: its lines go to standard error
- * instead, and the exit code is one of failure. A pipe that was closed is not a failure.
+ * If standard output cannot be written (such as a file on a full disk), the command continues, its lines go to standard
+ * error, and its exit code reports failure. A closed pipe is not a failure.
  */
 
 import process from "node:process";
@@ -12,28 +12,28 @@ import { confineWrites } from "../files/write_scope.ts";
 import { explainFileError } from "../files/local_file.ts";
 import { UserError } from "../user_error.ts";
 
-/** Exit code of a mistake or condition that the user can put right. */
+/** Exit code of an error that the user can fix. */
 export const EXIT_USER_ERROR = 1;
-/** Exit code of a fault in the program (EX_SOFTWARE of sysexits.h). */
+/** Exit code of a bug in the program (EX_SOFTWARE of sysexits.h). */
 export const EXIT_FAULT = 70;
 
-/** Runs a command to its end and leaves the process with its exit code (0 unless `main` returns another). */
+/** Runs a command and exits with its exit code (0 unless `main` returns another). */
 export async function runMain(main: () => Promise<number | void>): Promise<never> {
   watchLauncher();
   confineWrites([getCacheFolder()].filter((path) => path !== undefined)); // a command adds its outputs
   guardOutput();
   const report = (text: string) => console.error(text);
-  // What fails beside the command's own course would otherwise end the process with a stack trace.
-  const failBeside = (event: Event, error: unknown) => {
+  // Uncaught errors outside `main` would otherwise end the process with a stack trace.
+  const failUncaught = (event: Event, error: unknown) => {
     event.preventDefault();
-    Deno.exit(tellFailure(error, report));
+    Deno.exit(reportFailure(error, report));
   };
-  globalThis.addEventListener("unhandledrejection", (event) => failBeside(event, event.reason));
-  globalThis.addEventListener("error", (event) => failBeside(event, event.error));
+  globalThis.addEventListener("unhandledrejection", (event) => failUncaught(event, event.reason));
+  globalThis.addEventListener("error", (event) => failUncaught(event, event.error));
   return endProcess(await runToExitCode(main, report));
 }
 
-/** Leaves the process; one that was to succeed has failed if its words on standard output were lost. */
+/** Exits. If standard output could not be written, success becomes failure. */
 export function endProcess(code: number): never {
   const lost = failure;
   if (lost === undefined) return Deno.exit(code);
@@ -45,7 +45,7 @@ export function endProcess(code: number): never {
   return Deno.exit(code === 0 ? EXIT_USER_ERROR : code);
 }
 
-/** The exit code of a command; what went wrong is told to `report`. */
+/** Runs `main` and returns the exit code; errors are passed to `report`. */
 export async function runToExitCode(
   main: () => Promise<number | void>,
   report: (text: string) => void,
@@ -53,17 +53,17 @@ export async function runToExitCode(
   try {
     return (await main()) ?? 0;
   } catch (error) {
-    return tellFailure(error, report);
+    return reportFailure(error, report);
   }
 }
 
-/** What went wrong first, where more did as things were let go of (a disk that is full is so for every log). */
+/** Returns the first error if closing resources failed too (on a full disk every log fails). */
 function findFirstError(error: unknown): unknown {
   return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }
 
-/** @returns the exit code. */
-function tellFailure(thrown: unknown, report: (text: string) => void): number {
+/** Reports an error. @returns the exit code. */
+function reportFailure(thrown: unknown, report: (text: string) => void): number {
   const error = findFirstError(thrown);
   const known = explainFailure(error);
   if (known) {
@@ -71,17 +71,17 @@ function tellFailure(thrown: unknown, report: (text: string) => void): number {
     return EXIT_USER_ERROR;
   }
   report(error instanceof Error ? error.stack ?? error.message : String(error));
-  report("This is a fault in the program, not in how you used it: please report it with the lines above.");
+  report("This is a bug in the program. Please report it with the lines above.");
   return EXIT_FAULT;
 }
 
-/** Why standard output could not be written; the first failure. */
+/** First error of writing standard output. */
 let failure: unknown;
 
-/** From now on no line that cannot be written ends the command. What standard error does not take is lost. */
+/** Makes console.log and console.error safe: a line that cannot be written does not end the command. */
 function guardOutput(): void {
   const [log, error] = [console.log, console.error];
-  const write = process.stderr.write.bind(process.stderr); // of the progress
+  const write = process.stderr.write.bind(process.stderr); // used by progress lines
   process.stderr.write = (what: string | Uint8Array) => {
     try {
       return write(what);
@@ -93,7 +93,7 @@ function guardOutput(): void {
     try {
       error(...what);
     } catch {
-      // Nowhere is left to say it; the exit code still does.
+      // The exit code still reports it.
     }
   };
   console.log = (...what: unknown[]) => {
@@ -109,8 +109,8 @@ function guardOutput(): void {
 }
 
 /**
- * Failures of the system that nobody on the way has put into words.
- * @returns undefined for what is no failure of the system, but a fault in the program.
+ * Explains system failures that no caller has explained.
+ * @returns undefined if the error is a bug in the program.
  */
 export function explainFailure(thrown: unknown): UserError | undefined {
   const error = findFirstError(thrown);
@@ -118,19 +118,19 @@ export function explainFailure(thrown: unknown): UserError | undefined {
   if (!(error instanceof Error)) return undefined;
   if (lacksMemory(error)) {
     return new UserError(
-      `there is not enough memory (${error.message}). Use a smaller input, close other programs, or raise the limit ` +
-        "that this process has (ulimit -v).",
+      `Expected enough memory, got "${error.message}". Use a smaller input, close other programs, or raise the limit ` +
+        "of this process (ulimit -v).",
       { cause: error },
     );
   }
-  if (/^Empty path is not allowed/.test(error.message)) { // it comes without a code
-    return new UserError("expected the path of a file or folder, found an empty one. Name one.", {
+  if (/^Empty path is not allowed/.test(error.message)) { // the error has no code
+    return new UserError("Expected the path of a file or folder, got an empty one. Name one.", {
       cause: error,
     });
   }
   const [, command] = /^Failed to spawn '([^']*)': (?!No such cwd)/.exec(error.message) ?? [];
   if (command !== undefined && error instanceof Deno.errors.NotFound) {
-    return new UserError(`expected the command ${command}, found none. Install it, or put it on the PATH.`, {
+    return new UserError(`Expected the command ${command}, found none. Install it, or add it to the PATH.`, {
       cause: error,
     });
   }
@@ -140,7 +140,7 @@ export function explainFailure(thrown: unknown): UserError | undefined {
   return error.cause === undefined ? undefined : explainFailure(error.cause);
 }
 
-/** The engine's words for memory that it does not get. Lengths below 0 or of no number are faults, not requests. */
+/** True if the JavaScript engine could not allocate memory. Invalid lengths (negative, NaN) are bugs, not requests. */
 function lacksMemory(error: Error): boolean {
   if (!(error instanceof RangeError)) return false;
   return /^(Array buffer allocation failed|Invalid string length|(Map|Set) maximum size exceeded)/.test(
@@ -149,7 +149,7 @@ function lacksMemory(error: Error): boolean {
     /^Invalid typed array length: \d+$/.test(error.message);
 }
 
-/** What was tried, and where, as far as the error says so: "...: open '/a/b'" (Deno), "..., open '/a/b'" (Node). */
+/** Extracts the operation and path from an error: "...: open '/a/b'" (Deno), "..., open '/a/b'" (Node). */
 function findFailedPath(error: Error): { doing: string; path: string } {
   const found = error.message.match(/[:,] (\w+) '([^]*)'$/);
   if (!found) return { doing: "use", path: ownPath(error) ?? refusedPath(error) ?? "a file" };
@@ -159,7 +159,7 @@ function findFailedPath(error: Error): { doing: string; path: string } {
   return { doing: writes ? "write" : "read", path };
 }
 
-/** What Deno's permissions keep from the process. */
+/** Returns the path that Deno's permissions refused. */
 function refusedPath({ message }: Error): string | undefined {
   return message.match(/access to "([^"]*)"/)?.[1];
 }

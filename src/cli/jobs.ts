@@ -1,7 +1,6 @@
 /**
- * Trainings side by side (`--jobs`): child processes of a command, so many at a time, each with its share of the cores. The
- * command owns the folder of all, makes what they share before the first begins, and ends them when it is told to end; they
- * end by themselves when it is gone.
+ * Parallel trainings (`--jobs`): a limited number of child processes, each with its share of the cores. The command owns
+ * their folder, creates shared files first, and ends the children when it is stopped; they end by themselves if it is gone.
  */
 
 import { deserialize } from "node:v8";
@@ -14,49 +13,49 @@ import { describeSignal, type ProcessOptions } from "./launch.ts";
 import { parseWholeNumber } from "./command_options.ts";
 import { createLiveLine, formatDuration, type ProgressOutput } from "./progress.ts";
 
-/** @param what is done side by side, such as "seeds" */
+/** @param what runs in parallel, such as "seeds" */
 export function createJobsOption(what: string): Option {
   return new Option(
     JOBS,
-    `so many ${what} side by side, each in a process of its own with its share of the cores`,
+    `number of ${what} to train in parallel, each in its own process with its share of the cores`,
   )
     .argParser(parseWholeNumber(1, 256)).default(1);
 }
 
-/** What a child is given and told, and who hears of it. */
+/** A child process with its input and callbacks. */
 interface Child {
   readonly process: ProcessOptions;
-  /** What it reads on its standard input. */
+  /** Text for its standard input. */
   readonly input?: string;
-  /** Ends it as Ctrl-C does. */
+  /** Interrupts the child like Ctrl-C. */
   readonly signal?: AbortSignal;
-  /** A line of its standard output. */
+  /** Called with each line of its standard output. */
   readonly onOutput: (line: string) => void;
-  /** A line of what it says beside. */
+  /** Called with each line of its standard error. */
   readonly onNote: (line: string) => void;
 }
 
-/** A child that did not end well. */
+/** Error of a child process that failed. */
 export class FailedJobError extends UserError {}
 
-/** Places for so many children. */
+/** Limits the number of child processes that run at once. */
 export class JobSlots {
   #free: number;
   #unopened: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param first places that are there from the beginning: the others open with {@link warmed}. */
+  /** @param first slots that are open at the start; the others open after {@link warmed}. */
   constructor(readonly count: number, first = 1) {
     this.#free = Math.min(first, count);
     this.#unopened = count - this.#free;
   }
 
-  /** The caches of the driver are filled, so the others need not compile the same. */
+  /** Opens all slots, once the driver's shader cache is filled and others need not compile the same kernels. */
   warmed(): void {
     for (; this.#unopened > 0; this.#unopened--) this.#leave();
   }
 
-  /** Does something in a place, when one is free. */
+  /** Runs work when a slot is free. */
   async inPlace<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((enter) => this.#waiting.push(enter));
@@ -74,14 +73,14 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** What a child's driver may use. @param alone whether it has the machine to itself */
+  /** Returns the environment that limits the cores of a child's driver. @param alone true if no other child runs */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };
   }
 }
 
-/** Runs a child to its end. @throws FailedJobError unless it ends well */
+/** Runs a child process. @throws FailedJobError if it fails */
 export async function runChild({ process, input, signal, onOutput, onNote }: Child): Promise<void> {
   const child = new Deno.Command(Deno.execPath(), {
     ...process,
@@ -123,7 +122,7 @@ async function give(child: Deno.ChildProcess, text: string): Promise<void> {
     await writer.write(new TextEncoder().encode(text));
     await writer.close();
   } catch {
-    // It ended before it had read it: its exit code says why.
+    // The child ended before reading it: its exit code explains why.
   }
 }
 
@@ -137,20 +136,20 @@ async function eachLine(stream: ReadableStream<Uint8Array>, tell: (line: string)
   if (rest !== "") tell(rest);
 }
 
-/** A value as a line that {@link runChild} tells, such as v8 writes it: numbers that JSON has not stay what they are. */
+/** Decodes a value that a child printed with v8's serialisation, which keeps NaN and Infinity. */
 export function decodeMessage(line: string): unknown {
   return deserialize(Uint8Array.fromBase64(line));
 }
 
-/** How several trainings go. */
+/** Progress of parallel trainings. */
 export interface JobsProgress extends Disposable {
-  /** @param share of it that is done. @param text where it stands */
+  /** Reports the progress of a training. @param share of it that is done. @param text such as its iteration */
   tell(name: string, share: number, text: string): void;
   ended(name: string): void;
   note(text: string): void;
 }
 
-/** All on one line of the terminal; elsewhere a line for every tenth of each. @param total trainings */
+/** Shows all trainings on one line of the terminal; otherwise prints a line per tenth of each. @param total trainings */
 export function createJobsProgress(total: number, output: ProgressOutput = process.stderr): JobsProgress {
   const began = performance.now();
   const running = new Map<string, { first: number; share: number; text: string }>();
@@ -188,8 +187,8 @@ export function createJobsProgress(total: number, output: ProgressOutput = proce
 }
 
 /**
- * Does all that is asked for, also where some of it fails.
- * @param goOn how what failed is begun again. @returns what came of each. @throws UserError naming those that failed
+ * Waits for all tasks, even if some fail.
+ * @param goOn how to continue failed ones. @returns their results. @throws UserError naming the failed ones
  */
 export async function runAllSettled<T>(
   tasks: ReadonlyMap<string, Promise<T>>,
@@ -204,7 +203,7 @@ export async function runAllSettled<T>(
   });
   if (failed.length > 0) {
     throw new UserError(
-      `${failed.length} of ${names.length} trainings did not come to their end; the others are kept:\n` +
+      `${failed.length} of ${names.length} trainings failed; the others are kept:\n` +
         `${failed.join("\n")}\n` +
         `${goOn}`,
     );

@@ -18,7 +18,7 @@ import { ECHO_MS, LAUNCHER_VARIABLE, listenForSignals, REQUESTED_SIGNALS, watchA
 /** Flags of Deno for a command: packages that are missing are fetched with Deno's own progress. */
 const FLAGS = DENO_FLAGS.filter((flag) => flag !== "--quiet");
 
-/** Runs a command to its end. @returns its exit code; 128 + n when signal n ended it */
+/** Runs a command. @returns its exit code; 128 + n if signal n ended it */
 async function launch(args: readonly string[]): Promise<number> {
   const at = args.findIndex((arg) => !arg.startsWith("--"));
   const [permissions, module = "", rest] = [args.slice(0, at), args[at], args.slice(at + 1)];
@@ -46,7 +46,7 @@ async function launch(args: readonly string[]): Promise<number> {
   return code;
 }
 
-/** Time that a command has to end when it was asked twice. */
+/** Time that a command has to end after a second signal. */
 const GRACE_MS = 3000;
 
 /**

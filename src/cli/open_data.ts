@@ -1,6 +1,6 @@
 /**
- * Opens the data of a command, with progress and with the cache folder for what stays on disk, and a model with the data set
- * that it is asked about: what predict, recommend and serve begin with.
+ * Opens the data set of a command with progress and the cache folder, and a model with its data set for predict, recommend
+ * and serve.
  */
 
 import { type Command, Option } from "commander";
@@ -28,35 +28,34 @@ export function createDataOption(): Option {
   return new Option(
     DATA,
     "a prepared data set (a folder made by deno task data), a tab-separated click log in the paper's layout, or a " +
-      `made-up shop: ${shops.map(({ name, about }) => `"${name}" (${about})`).join(", ")}`,
+      `synthetic shop: ${shops.map(({ name, about }) => `"${name}" (${about})`).join(", ")}`,
   ).argParser(path).default("demo");
 }
 
-/** Which made-up shop of a kind. */
 export interface ShopSeedOptions {
   dataSeed?: number;
   dataUsersSeed?: number;
 }
 
-/** Whose seed a shop has without one, where there is a model. */
+/** Default of --data-seed where there is a model. */
 export const MODEL_SEED = "the model's, else that of --seed";
 
-/** @param seed that of a shop without one, in words. */
+/** @param seed default of --data-seed, for the help. */
 export function addShopSeeds(command: Command, seed = "that of --seed"): Command {
   return command
     .option(
       "--data-seed <n>",
-      `seed of a made-up shop, of its items and its users (default: ${seed})`,
+      `seed of a synthetic shop, of its items and its users (default: ${seed})`,
       parseWholeNumber(0, LARGEST_SEED),
     )
     .option(
       "--data-users-seed <n>",
-      "seed of a made-up shop's users and their clicks alone: others visit the same items (default: the shop's seed)",
+      "seed of a synthetic shop's users and their clicks: other users of the same items (default: the shop's seed)",
       parseWholeNumber(0, LARGEST_SEED),
     );
 }
 
-/** The group of options that say what is trained on, and how its users are split. */
+/** Adds the group of options for the training data and its split. */
 export function addDataOptions(command: Command): Command {
   command.optionsGroup("Data:").addOption(createDataOption());
   return addShopSeeds(command)
@@ -67,27 +66,27 @@ export function addDataOptions(command: Command): Command {
 
 export const RESPLIT = [
   "--resplit",
-  "split the users into the three parts anew, by --seed, instead of using the file's split",
+  "split the users into the three parts again, by --seed, instead of using the file's split",
   false,
 ] as const;
 
-/** For whoever asks a model: its data are split as in its training. */
+/** Adds options for commands that use a model: their data are split as in its training. */
 export function addSplitOptions(command: Command): Command {
   return command
-    .option("--seed <n>", "seed of a made-up shop, and of --resplit", parseWholeNumber(0, LARGEST_SEED), 1)
+    .option("--seed <n>", "seed of a synthetic shop, and of --resplit", parseWholeNumber(0, LARGEST_SEED), 1)
     .option(...RESPLIT);
 }
 
 export function createMemoryRowsOption(): Option {
   return new Option(
     "--memory-rows <n>",
-    "a prepared data set with more displayed items than this stays on disk, and is read from there as needed",
+    "keep a prepared data set with more impressions than this on disk, and read it as needed",
   ).argParser(parseWholeNumber(0)).default(MEMORY_ROWS);
 }
 
 export const NO_ITEM_IDS = [
   "--no-item-ids",
-  "know the items by their features alone, though the data set has a token for each item, too",
+  "represent items by their features only, even if the data set has a token per item",
 ] as const;
 
 export function openData(
@@ -112,7 +111,7 @@ export function reopenData(config: DataConfig): Promise<Dataset> {
   return withProgress((onProgress) => reopenDataset(config, { cache: getCacheFolder(), onProgress }));
 }
 
-/** Work that says how far it is, where it takes a while. */
+/** Runs work with a progress display, which appears if it takes longer than a second. */
 export async function withProgress<T>(work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
   using progress = createDelayedProgress();
   return await work(progress.onProgress);
@@ -130,11 +129,11 @@ export function withModelAndData(command: Command): Command {
   command
     .requiredOption(
       "--model <run>",
-      "a run's folder, whose best-loss snapshot is taken, or a snapshot (.safetensors)",
+      "a run's folder (its best-loss snapshot is used), or a snapshot (.safetensors)",
       path,
     )
     .addOption(
-      new Option(DATA, "as of train; without it, what the run was trained on").argParser(path),
+      new Option(DATA, "data set, as for train (default: the data of the run)").argParser(path),
     )
     .addOption(createMemoryRowsOption());
   return addSplitOptions(addShopSeeds(command, MODEL_SEED));
@@ -142,15 +141,15 @@ export function withModelAndData(command: Command): Command {
 
 export interface OpenedModel {
   readonly run: OpenedRun;
-  /** Over the model's items. */
+  /** Data set aligned to the model's items. */
   readonly data: OpenedDataset;
   readonly gpu: Gpu;
   readonly model: UserModel;
 }
 
 /**
- * The model of a command, and its data set over the model's items.
- * @param recorded the data where the options name none, by default what the model was trained on.
+ * Opens the model of a command, and its data set aligned to the model's items.
+ * @param recorded data if the options name none, by default those of the training.
  * @throws UserError for a model over other items.
  */
 export async function openModel(
@@ -163,14 +162,17 @@ export async function openModel(
     { ...options, ...openModelData(run.path, recorded ?? run.trainedOn, options) },
     [],
   );
-  const { users, items } = await withProgress((told) => OpenedDataset.of(own, told)); // before a model over more items widens the set
+  const { users, items } = await withProgress((told) => OpenedDataset.of(own, told)); // before aligning to a model with more items widens the set
   return { run, data: new OpenedDataset(run.fit(own), users, items) };
 }
 
-/** Says which data a model is asked about. @param path its snapshot. @throws UserError where nothing says which data. */
+/**
+ * Returns the options of the data that a model is used on. @param path its snapshot. @throws UserError if no data are named
+ * or recorded.
+ */
 export function openModelData(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
   const { data, seed, resplit, dataSeed, dataUsersSeed } = options;
-  // A made-up shop that is named is the model's, too: its seeds are not those of other things that are random.
+  // A named synthetic shop uses the model's seeds too, not the general --seed.
   if (trainedOn?.kind === "demo" && findShop(data ?? trainedOn.shop ?? "demo")) {
     const { shop = "demo", seed: ofShop, usersSeed } = trainedOn;
     const seeds = { dataSeed: dataSeed ?? ofShop, dataUsersSeed: dataUsersSeed ?? (dataSeed ?? usersSeed) };
@@ -181,11 +183,11 @@ export function openModelData(path: string, trainedOn: DataConfig | undefined, o
     return { data: trainedOn.path, seed: trainedOn.resplit ?? seed, resplit: trainedOn.resplit !== null };
   }
   throw new UserError(
-    `Expected --data, or a model in its run's folder: ${path} stands in no run that says what it was trained on.`,
+    `Expected --data, as no config.json next to ${path} names the data that it was trained on, got none. Name the data.`,
   );
 }
 
-/** Opens both, and the device, for as long as it is used. @throws UserError as {@link openModel}. */
+/** Opens model, data and device, and closes them after use. @throws UserError as {@link openModel}. */
 export async function withModel<T>(
   options: ModelDataOptions,
   use: (opened: OpenedModel) => Promise<T>,

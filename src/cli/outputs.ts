@@ -1,4 +1,4 @@
-/** No command writes over, or into, what it reads or what another command made, and it writes to nothing else than its outputs. */
+/** Checks output paths: no command overwrites its inputs or another command's output, and it writes only to its outputs. */
 
 import type { Command } from "commander";
 import { findMadeFolder } from "../files/folder_formats.ts";
@@ -19,7 +19,7 @@ import {
   WRITE_LOG,
 } from "./arguments.ts";
 
-/** The options that name what is written. */
+/** Options that name outputs. */
 const OUTPUTS: readonly string[] = [
   OUT_FILE,
   OUT_FOLDER,
@@ -30,16 +30,16 @@ const OUTPUTS: readonly string[] = [
   JSON_FILE,
   HTML_FILE,
 ];
-/** The options that name a file or folder that a command goes on with, or changes a part of. */
+/** Options that name files or folders that a command continues or edits. */
 const CHANGED: readonly string[] = [RESUME, README, SUMMARY];
 
-/** A path, and what names it, in words. */
+/** A path, and the option or argument that names it. */
 export interface NamedPath {
   readonly by: string;
   readonly path: string;
 }
 
-/** Looks at all that a command was given, after it was parsed. @throws UserError as {@link expectApart}. */
+/** Checks the parsed options of a command. @throws UserError as {@link expectApart}. */
 export function expectOutputsApart(command: Command): void {
   const outputs: NamedPath[] = [];
   const inputs: NamedPath[] = command.args.map((path) => ({ by: "an argument", path }));
@@ -65,8 +65,8 @@ export function expectOutputsApart(command: Command): void {
 }
 
 /**
- * Lets a command write into a folder that no option names.
- * @throws UserError where another command made it, or one above it
+ * Allows writes into a folder that no option names.
+ * @throws UserError if it is, or lies within, the output of another command
  */
 export function allowFolder(folder: NamedPath): void {
   expectApart(folder, []);
@@ -78,29 +78,29 @@ function describeOption(option: Command["options"][number]) {
   return { flags: option.flags, long: option.long ?? option.flags, attributeName: option.attributeName() };
 }
 
-/** The texts of an option's value, whatever it was parsed to. */
+/** Lists all strings in a parsed option value. */
 function listTexts(value: unknown): string[] {
   if (typeof value === "string") return [value];
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(listTexts) : [];
 }
 
-/** @throws UserError for an output that is, or lies within, one of the others, or the folder of another command. */
+/** @throws UserError for an output that is, or lies within, one of the others or another command's folder. */
 export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[]): void {
   const { place, above } = resolvePath(path);
   const within = others.find((other) => isWithin(place, resolvePath(other.path).place));
   const owner = within?.path ?? findMadeFolder(above);
-  if (owner !== undefined) throw overlap({ by, path }, owner, within && `what ${within.by} names`);
+  if (owner !== undefined) throw overlap({ by, path }, owner, within && `the path of ${within.by}`);
 }
 
-/** @throws UserError for a folder that another command made. What makes folders of its own looks itself. */
+/** @throws UserError for another command's folder. Commands that create folders check this themselves. */
 function expectNotMade(folder: NamedPath): void {
   const { place } = resolvePath(folder.path);
   if (findMadeFolder(place) === place) throw overlap(folder, place);
 }
 
-function overlap({ by, path }: NamedPath, owner: string, whose = "what another command made"): UserError {
+function overlap({ by, path }: NamedPath, owner: string, whose = "the output of another command"): UserError {
   return new UserError(
-    `Expected ${by} apart from ${whose}, but ${path} is, or lies within, ${owner}. ` +
+    `Expected ${by} outside ${whose}, got ${path}, which is or lies within ${owner}. ` +
       "Choose another path; nothing was changed.",
   );
 }

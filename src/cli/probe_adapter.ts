@@ -1,8 +1,7 @@
 /**
- * Prints what adapter WebGPU finds, as one line of JSON: {description, software}, or null for none.
+ * Prints the WebGPU adapter as one line of JSON: {description, software}, or null for none.
  *
- * A program of its own because a process that has looked once keeps the answer, and because a broken driver may take
- * the process down with it.
+ * It runs in a process of its own because a process caches the first answer, and because a broken driver may crash it.
  */
 
 const adapter = await navigator.gpu?.requestAdapter() ?? null;

@@ -1,10 +1,10 @@
-/** How a command goes: training on one line of the terminal, or on a line for every tenth of it elsewhere; other work likewise. */
+/** Progress displays: one line on a terminal, otherwise a line per tenth of the work. */
 
 import process from "node:process";
 import { formatThousands } from "../number_text.ts";
 import type { OnProgress, PreparationStatus } from "../data/log_source.ts";
 
-/** Figures to show; those that are not known yet are left out. */
+/** Metrics to show; unknown ones are omitted. */
 export interface ProgressMetrics {
   loss?: number;
   prec1?: number;
@@ -12,40 +12,37 @@ export interface ProgressMetrics {
   valPrec1?: number;
 }
 
-/** What the loss and the precision are called. */
 interface ProgressMetricNames {
   readonly loss: string;
   readonly prec1: string;
 }
 const usualNames: ProgressMetricNames = { loss: "loss", prec1: "prec@1" };
 
-/** A display of progress; it must be stopped, or disposed of, for the process to end. */
+/** Progress display of a training. It must be stopped or disposed of for the process to end. */
 interface TrainingProgress extends Disposable {
-  /** Tells that `iteration` iterations are done; figures not given keep their last value. */
+  /** Reports the number of finished iterations; metrics that are not given keep their last value. */
   update(iteration: number, figures?: ProgressMetrics): void;
   /** Writes a line of text above the display. */
   note(text: string): void;
   stop(): void;
 }
 
-/** The part of a terminal or pipe that the display uses. */
 export interface ProgressOutput {
   readonly isTTY?: boolean;
-  /** Characters on a line, when it is a terminal. */
+  /** Width of a terminal in characters. */
   readonly columns?: number;
   write(text: string): unknown;
 }
 
-/** Where training stands. */
 export interface TrainingStatus {
   iteration: number;
   total: number;
-  /** Iterations that were done before this session. */
+  /** Iterations done before this session. */
   start: number;
-  /** Seconds that this session has taken so far. */
+  /** Duration of this session. */
   seconds: number;
   figures: ProgressMetrics;
-  /** The iteration that the validation figures are of. */
+  /** Iteration of the validation metrics. */
   validated?: number;
   names?: ProgressMetricNames;
 }
@@ -54,7 +51,7 @@ export interface TrainingStatus {
  * Shows the progress of a training.
  *
  * @param total number of the last iteration
- * @param start iterations done by earlier sessions; the time left is reckoned from those of this session
+ * @param start iterations done by earlier sessions; the remaining time is estimated from this session's speed
  */
 export function createTrainingProgress(
   total: number,
@@ -82,7 +79,7 @@ export function createTrainingProgress(
 
 interface Display {
   changed?(): void;
-  /** Told when nothing more comes of the iteration at which it stands. */
+  /** Called when all metrics of the current iteration have been reported. */
   done?(): void;
   note(text: string): void;
   stop(): void;
@@ -90,7 +87,7 @@ interface Display {
 
 const CLEAR_LINE = "\r\x1b[K";
 
-/** One line, kept up to date from the first step on: what comes before that has a line of its own. It stays at the end. */
+/** One line, updated from the first step on; earlier notes have their own lines. The last state stays visible. */
 function terminalDisplay(standing: Readonly<TrainingStatus>, output: ProgressOutput): Display {
   let live: ReturnType<typeof createLiveLine> | undefined;
   return {
@@ -126,9 +123,9 @@ const SHORTEST_BAR = 6;
 const LONGEST_BAR = 30;
 
 /**
- * One line of at most `width` characters: what does not fit goes, first the bar, then the figures of least interest.
+ * Formats one line of at most `width` characters; the bar is dropped first, then the least important metrics.
  *
- * @param longestBar characters of the bar where there is room for it; 0 for none
+ * @param longestBar maximum length of the bar; 0 for none
  */
 export function formatProgressLine(
   standing: Readonly<TrainingStatus>,
@@ -136,7 +133,7 @@ export function formatProgressLine(
   longestBar = LONGEST_BAR,
 ): string {
   const { iteration, total, figures, names = usualNames } = standing;
-  // In the order shown; `rank` says what goes first (highest) when the line is too long.
+  // In display order; the highest `rank` is dropped first if the line is too long.
   const fields = [
     { rank: 0, text: `${formatThousands(iteration)}/${formatThousands(total)}` },
     { rank: 1, text: figure(names.loss, figures.loss, 4) },
@@ -158,7 +155,7 @@ export function formatProgressLine(
   return `[${"=".repeat(done)}${"-".repeat(barLength - done)}]  ${line}`;
 }
 
-/** Reckoned from the mean speed of this session. */
+/** Estimated from the mean speed of this session. */
 function timeLeft({ iteration, total, start, seconds }: Readonly<TrainingStatus>): string {
   const done = iteration - start;
   if (done <= 0) return "";
@@ -168,7 +165,7 @@ function timeLeft({ iteration, total, start, seconds }: Readonly<TrainingStatus>
 
 function figure(name: string, value: number | undefined, digits: number): string {
   if (value === undefined) return "";
-  return `${name} ${Number.isNaN(value) ? "-" : value.toFixed(digits)}`; // no precision without a click
+  return `${name} ${Number.isNaN(value) ? "-" : value.toFixed(digits)}`; // precision is NaN without a click
 }
 
 /** Seconds as "45s", "3m05s", "2h07m" or "3d04h". */
@@ -183,18 +180,21 @@ export function formatDuration(seconds: number): string {
 
 const REFRESH_MS = 250;
 
-/** Characters of a line of a terminal; the last column would wrap on some. */
+/** Returns the width of a terminal less 1, as the last column would wrap on some. */
 function getTerminalWidth({ columns }: ProgressOutput): number {
   return (columns || 80) - 1;
 }
 
-/** A line of the terminal that is kept up to date; nothing where there is no terminal. @param text of at most `width` characters */
+/**
+ * Creates a line of the terminal that is updated regularly; without a terminal it prints notes only. @param text of at most
+ * `width` characters
+ */
 export function createLiveLine(output: ProgressOutput, text: (width: number) => string) {
   const draw = () => void output.write(CLEAR_LINE + text(getTerminalWidth(output)));
   const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
   return {
     draw,
-    /** Writes a line that stays. */
+    /** Writes a permanent line. */
     note: (line: string) => void output.write(`${output.isTTY ? CLEAR_LINE : ""}${line}\n`),
     stop() {
       if (timer === undefined) return;
@@ -205,12 +205,12 @@ export function createLiveLine(output: ProgressOutput, text: (width: number) => 
 }
 
 interface StepProgress extends Disposable {
-  /** Tells that a step, or a round of it, begins. */
+  /** Reports that a step, or a round of it, begins. */
   begin(standing: PreparationStatus): void;
   stop(): void;
 }
 
-/** How a work of several steps goes: on one line of the terminal, or on a line a step elsewhere. */
+/** Shows a task of several steps: on one line of the terminal, otherwise a line per step. */
 export function stepProgress(output: ProgressOutput = process.stderr): StepProgress {
   let current: PreparationStatus | undefined;
   let began = performance.now();
@@ -229,10 +229,10 @@ export function stepProgress(output: ProgressOutput = process.stderr): StepProgr
   };
 }
 
-/** What is done sooner is not worth a line. */
+/** Shorter work shows no progress. */
 const SILENT_MS = 1000;
 
-/** Shows what takes long on a terminal, from one second after it began. Elsewhere its lines would stay behind. */
+/** Shows progress on a terminal from one second after the start. Elsewhere it prints nothing. */
 export function createDelayedProgress(
   output: ProgressOutput = process.stderr,
   silentMs: number = SILENT_MS,
@@ -251,7 +251,7 @@ export function createDelayedProgress(
   };
 }
 
-/** "[3/17] Versions of items  2/19  12s" in at most `width` characters. */
+/** Formats "[3/17] Versions of items  2/19  12s" in at most `width` characters. */
 export function stepLine(
   { title, number, of, round, rounds }: PreparationStatus,
   seconds: number,

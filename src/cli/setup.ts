@@ -1,20 +1,19 @@
 /**
- * Makes sure that WebGPU finds an adapter. On a Debian or Ubuntu machine without one, root installs Mesa's software
- * driver; everybody else is told what to install.
+ * Makes sure that WebGPU finds an adapter. On Debian or Ubuntu without one, root installs Mesa's software driver; other users
+ * are told what to install.
  */
 
 import { UserError } from "../user_error.ts";
 import { runMain } from "./fail.ts";
 
-/** What the probe says of the adapter. */
 export interface AdapterSummary {
   /** Its name, such as "llvmpipe (LLVM 19.1.7, 256 bits)". */
   description: string;
-  /** Whether it computes on the CPU. */
+  /** True if it computes on the CPU. */
   software: boolean;
 }
 
-/** What `ensureAdapter` asks of the machine; tests pass another one. */
+/** Operations of the machine that `ensureAdapter` needs; tests pass another one. */
 export interface SetupHost {
   readonly os: typeof Deno.build.os;
   isRoot(): boolean;
@@ -22,19 +21,19 @@ export interface SetupHost {
   probe(): Promise<AdapterSummary | null>;
   /** Runs apt-get quietly. @throws {Deno.errors.NotFound} when there is none */
   aptGet(args: readonly string[]): Promise<{ success: boolean; output: string }>;
-  /** Tells the user what is going on. */
+  /** Prints a message for the user. */
   say(text: string): void;
 }
 
 /**
- * Environment of every process that computes. OpenGL is left out: the kernels are tested on the other three, and
- * Mesa's OpenGL would quietly stand in for a missing Vulkan driver.
+ * Environment of every computing process. OpenGL is excluded: the kernels are tested on the other three, and Mesa's OpenGL
+ * would silently replace a missing Vulkan driver.
  */
 export const GPU_ENVIRONMENT: Readonly<Record<string, string>> = {
   DENO_WEBGPU_BACKEND: "vulkan,metal,dx12",
 };
 
-/** Environment of every process that is started from here: Deno asks nobody whether there is a newer one. */
+/** Environment of every child process: Deno does not check for a newer version. */
 export const CHILD_ENVIRONMENT: Readonly<Record<string, string>> = { DENO_NO_UPDATE_CHECK: "1" };
 
 const PACKAGES = ["libvulkan1", "mesa-vulkan-drivers"];
@@ -43,7 +42,7 @@ const COMMAND = `sudo apt-get update && sudo apt-get install -y ${PACKAGES.join(
 /**
  * Finds an adapter, after installing a software driver if that is needed and possible.
  *
- * @throws {UserError} saying what to install when there is still none
+ * @throws {UserError} naming what to install if there is still none
  */
 export async function ensureAdapter(host: SetupHost = THIS_HOST): Promise<AdapterSummary> {
   const found = await host.probe();
@@ -92,10 +91,10 @@ async function install(host: SetupHost): Promise<void> {
   for (const args of steps) {
     const result = await aptGetOrAdvice(host, args);
     log += `$ apt-get ${args.join(" ")}\n${result.output.trimEnd()}\n`;
-    // An update can fail for one source of many: what counts is whether the packages can be installed.
+    // An update may fail for one of many sources; only the installation must succeed.
     if (!result.success && args[0] === "install") {
       host.say(log);
-      throw new UserError(noAdapter(`apt-get failed, see its output above. Then run: ${COMMAND}`));
+      throw new UserError(noAdapter(`apt-get failed: fix the errors above, then run: ${COMMAND}`));
     }
   }
 }
@@ -110,7 +109,7 @@ async function aptGetOrAdvice(host: SetupHost, args: readonly string[]): ReturnT
 }
 
 function noAdapter(advice: string): string {
-  return `no WebGPU adapter: expected a graphics driver for Vulkan, Metal or DirectX 12, found none. ${advice}`;
+  return `Expected a graphics driver for Vulkan, Metal or DirectX 12, found none: WebGPU has no adapter. ${advice}`;
 }
 
 function linuxAdvice(): string {
@@ -122,13 +121,13 @@ function getDriverName(os: SetupHost["os"]): string {
     case "darwin":
       return "Metal comes with macOS; it is not available in most virtual machines.";
     case "windows":
-      return "Install your graphics card's current driver, which brings DirectX 12.";
+      return "Install your graphics card's current driver, which includes DirectX 12.";
     default:
       return "Install a Vulkan driver for this system.";
   }
 }
 
-/** Checks by hand, without a package: the launcher runs before any is there. */
+/** Validates by hand, because the launcher runs before any package is installed. */
 function readProbe(text: string): AdapterSummary | null {
   const value: unknown = JSON.parse(text);
   if (value === null) return null;
@@ -150,8 +149,8 @@ async function probeInChild(): Promise<AdapterSummary | null> {
   const text = new TextDecoder().decode(stdout).trim();
   if (code === 0) return readProbe(text);
   throw new UserError(
-    `looking for a WebGPU adapter failed with exit code ${code}, most likely in the graphics driver: update it, or ` +
-      `choose another one with VK_DRIVER_FILES. It said:\n${new TextDecoder().decode(stderr).trim()}`,
+    `Expected to find a WebGPU adapter, but the probe failed with exit code ${code}, most likely in the graphics driver: update it, or ` +
+      `choose another one with VK_DRIVER_FILES. Its output:\n${new TextDecoder().decode(stderr).trim()}`,
   );
 }
 

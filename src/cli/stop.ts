@@ -1,8 +1,7 @@
 /**
- * What ends a command from outside. Ctrl-C and its like: the first ends training after the steps that are under way, a later
- * one ends the process. And no process outlives the one that started it: a command ends, as by Ctrl-C, when its launcher is
- * gone; the launcher ends when the task that started it is gone, or npx above the task. (`kill -9` ends one process, which
- * cannot tell others.)
+ * Stops commands from outside. The first Ctrl-C (or similar signal) ends training after the steps in flight, a later one ends
+ * the process. No process outlives the one that started it: a command ends, as by Ctrl-C, when its launcher is gone; the
+ * launcher ends when the task that started it, or npx above the task, is gone. (`kill -9` ends one process only.)
  */
 
 import process from "node:process";
@@ -14,18 +13,18 @@ export interface StopRequest {
   onStop: (() => void) | undefined;
 }
 
-/** A second signal within this time is the same one: it comes from the terminal, the task and the launcher. */
+/** A second signal within this time is an echo of the first: the terminal, the task and the launcher each send one. */
 export const ECHO_MS = 1000;
-/** Signals that somebody sent to end it. SIGHUP: the terminal was closed. */
+/** Signals that request the end. SIGHUP: the terminal was closed. */
 export const REQUESTED_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
-/** Listens to them; Windows has the first alone. */
+/** Listens for these signals; Windows has only the first. */
 export function listenForSignals(handle: (signal: Deno.Signal) => void): void {
   const signals = Deno.build.os === "windows" ? REQUESTED_SIGNALS.slice(0, 1) : REQUESTED_SIGNALS;
   for (const signal of signals) Deno.addSignalListener(signal, () => handle(signal));
 }
 
-/** @param exitCode of a process that is ended by a later signal. */
+/** @param exitCode used if a later signal ends the process. */
 export function stopOnSignals(exitCode: number): StopRequest {
   const controller = new AbortController();
   const stop: StopRequest = { signal: controller.signal, onStop: undefined };
@@ -42,35 +41,35 @@ export function stopOnSignals(exitCode: number): StopRequest {
   return stop;
 }
 
-/** Notes at the first signal what is still done, for as long as what is returned is in use. */
+/** Prints a note at the first signal until the result is disposed of. */
 export function reportAtStop(
   stop: StopRequest,
   note: (text: string) => void,
-  text = "stopping: the steps that are under way are finished and saved",
+  text = "stopping: finishing and saving the steps in flight",
 ): Disposable {
   stop.onStop = () => note(text);
   return { [Symbol.dispose]: () => stop.onStop = undefined };
 }
 
-/** In the command's environment: the launcher's process id. */
+/** Environment variable with the launcher's process id. */
 export const LAUNCHER_VARIABLE = "CLICKGAN_LAUNCHER";
-/** What npm tells the processes that it starts. */
+/** Environment variable that npm sets for its children. */
 const NPM_VARIABLE = "npm_command";
 
 const LOOK_MS = 500;
-/** From the launcher up to npx: the task, a shell, npx. */
+/** Processes from the launcher up to npx: the task, a shell, npx. */
 const MOST_ANCESTORS = 4;
 
-/** What a command does when its launcher is gone; {@link stopOnSignals} sets it. */
+/** Action when the launcher is gone; set by {@link stopOnSignals}. */
 let end: () => void = () => Deno.exit(143);
 
-/** For a command: looks after the launcher that started it, if one did. */
+/** Ends this command when the launcher that started it is gone. */
 export function watchLauncher(): void {
   const launcher = Number(readEnvironmentVariable(LAUNCHER_VARIABLE));
   if (launcher > 0) watch(() => Deno.ppid === launcher, () => end());
 }
 
-/** For the launcher: looks after what started it. @param gone called once when it has ended. */
+/** Watches the processes that started the launcher. @param gone called once when one of them has ended. */
 export async function watchAncestors(gone: () => void): Promise<void> {
   const parent = Deno.ppid;
   const npx = readEnvironmentVariable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];
@@ -88,13 +87,13 @@ function watch(isThere: () => boolean, gone: () => void): void {
 
 function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0); // signal 0 reaches nobody: it only asks
+    return process.kill(pid, 0); // signal 0 only tests whether the process exists
   } catch (error) {
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
 
-/** Process ids above the launcher's parent, up to npx; none where the system does not tell. */
+/** Returns the process ids above the launcher's parent, up to npx; none if the system does not report them. */
 async function ancestorsUpToNpx(parent: number): Promise<number[]> {
   const found: number[] = [];
   for (let pid = parent; found.length < MOST_ANCESTORS;) {
@@ -109,7 +108,7 @@ async function ancestorsUpToNpx(parent: number): Promise<number[]> {
 
 async function findParentProcess(pid: number): Promise<number | undefined> {
   const text = Deno.build.os === "linux"
-    ? (await runCommand("cat", [`/proc/${pid}/stat`])).replace(/^.*\) \S+ /s, "") // the name may hold anything
+    ? (await runCommand("cat", [`/proc/${pid}/stat`])).replace(/^.*\) \S+ /s, "") // the name may contain anything
     : await runCommand("ps", ["-o", "ppid=", "-p", String(pid)]);
   return Number.parseInt(text) || undefined;
 }

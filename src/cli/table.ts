@@ -1,15 +1,12 @@
-/**
- * Tables for the terminal, and text that a command keeps up to date in a file that is written by hand: tables in Markdown,
- * between markers.
- */
+/** Tables for the terminal, and generated Markdown between markers of a hand-written file. */
 
 import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "../files/atomic_write.ts";
 import { explainFileError, readText } from "../files/local_file.ts";
 
 /**
- * A table without colours: a rule below the head, no other borders. A column whose cells are all numbers ("-" or nothing
- * for a missing one) is aligned to the right.
+ * Formats a table: a rule below the header, no other borders. A column of numbers only ("-" or nothing if missing) is aligned
+ * to the right.
  *
  * @returns lines without trailing blanks, joined by newlines, none at the end
  */
@@ -32,7 +29,7 @@ export function formatTable(
   return [lines[0], rule, ...lines.slice(1)].join("\n");
 }
 
-/** Columns of a terminal that a text takes: two for a letter of East Asia, none for a mark on one. */
+/** Returns the display width of a text: two columns for an East Asian letter, none for a combining mark. */
 function measureText(text: string): number {
   const marks = text.match(/\p{Mark}/gu)?.length ?? 0;
   const wide = text.match(
@@ -41,17 +38,17 @@ function measureText(text: string): number {
   return [...text].length - marks + (wide?.length ?? 0);
 }
 
-/** A column of a table of rows, and how soon it goes where a line is too narrow: 0 never. */
+/** A column of a table. Columns are dropped in ascending order of `goes` if lines are too long; 0: never. */
 export interface TableColumn<Row> {
   readonly head: string;
   readonly goes: number;
   cell(row: Row): string;
 }
 
-/** Characters of the widest line of a table whose columns may go. */
+/** Maximum line length of tables whose columns may be dropped. */
 export const WIDEST = 100;
 
-/** A table without the columns that have no room. @returns its text, and the columns that are left. */
+/** Formats a table without the columns that do not fit. @returns its text, and the remaining columns. */
 export function formatFittedTable<Row>(
   columns: readonly TableColumn<Row>[],
   rows: readonly Row[],
@@ -66,12 +63,11 @@ export function formatFittedTable<Row>(
   return formatFittedTable(columns.filter(({ goes }) => goes !== next), rows, width);
 }
 
-/** Whether all lines of a text are as short as that. */
 export function fitsWidth(text: string, width: number): boolean {
   return text.split("\n").every((line) => line.length <= width);
 }
 
-/** Characters of a line of the terminal that standard output goes to; any number where it goes elsewhere. */
+/** Returns the width of the terminal; Infinity if standard output is not a terminal. */
 export function getOutputWidth(): number {
   return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;
 }
@@ -80,22 +76,21 @@ function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
 }
 
-/** Characters of a page by which it is known again. */
+/** Length of the beginning of a file by which it is recognised. */
 const READ_AGAIN = 400;
 
 /**
- * Replaces what stands between the lines `<!-- NAME -->` and `<!-- end of NAME -->`, as a whole or not at all.
- * @throws UserError when the file cannot be read or written, or has no such lines.
+ * Replaces the text between the lines `<!-- NAME -->` and `<!-- end of NAME -->` atomically.
+ * @throws UserError when the file cannot be read or written, or lacks these lines.
  */
 export async function writeBetweenMarkers(file: string, name: string, text: string): Promise<void> {
   const { before, after } = await aroundMarkers(file, name);
-  // Only what was just read is replaced.
+  // Replaces only the file that was just read.
   await writeFileAtomically(file, `${before}\n\n${text}\n\n${after}`, `\n${before.slice(0, READ_AGAIN)}`);
 }
 
 /**
- * Writes a block between the same lines: a text that begins with a title in bold. It takes the place of the block of this title;
- * those of other titles stay.
+ * Writes a block that begins with a bold title between the markers. It replaces the block of this title and keeps the others.
  */
 export async function writeBlock(file: string, name: string, title: string, text: string): Promise<void> {
   const { between } = await aroundMarkers(file, name);
@@ -106,7 +101,7 @@ export async function writeBlock(file: string, name: string, title: string, text
   await writeBetweenMarkers(file, name, blocks.join("\n\n"));
 }
 
-/** @throws UserError when the file cannot be read, or lacks the lines that {@link writeBetweenMarkers} writes between. */
+/** @throws UserError when the file cannot be read, or lacks the markers. */
 export async function expectMarkers(file: string, name: string): Promise<void> {
   await aroundMarkers(file, name);
 }
@@ -125,14 +120,13 @@ async function aroundMarkers(
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) {
     throw new UserError(
-      `Expected ${file} to have the lines ${begin} and ${end}, between which the table goes. Add them.`,
+      `Expected the lines ${begin} and ${end} in ${file}, found none. Add them where the table belongs.`,
     );
   }
   const start = from + begin.length;
   return { before: text.slice(0, start), between: text.slice(start, to), after: text.slice(to) };
 }
 
-/** Lines of a Markdown table. */
 export function formatMarkdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)];

@@ -56,13 +56,13 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
   const command = withModelAndData(
     new Command("deno task evaluate")
       .description(
-        "Scores a user model on a click log, beside the baselines: loss, precision, NDCG and AUC within the page, with the " +
-          "range in which 95 % of the resamples of the users are.",
+        "Evaluates a user model on a click log and compares it with the baselines: loss, precision, NDCG and AUC within pages, " +
+          "with 95 % bootstrap intervals over users.",
       )
       .version(version)
       .option(
         "--against <run>",
-        "another run or snapshot, to say how far the first is above it on the same users",
+        "another run or snapshot; reports the differences on the same users",
         path,
       ),
   )
@@ -70,7 +70,7 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
     .addOption(createOption(trainingFields.evaluationShards.option!))
     .option(
       "--json",
-      "print all figures as JSON: also calibration, and by page length, history, position and item",
+      "print all metrics as JSON, including calibration, and slices by page length, history, position and item",
       false,
     )
     .addHelpText(
@@ -81,7 +81,7 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
   return parse<EvaluateOptions>(command, args);
 }
 
-/** A snapshot that says what model it is. */
+/** A snapshot with its metadata. */
 interface OpenSnapshot {
   readonly path: string;
   readonly weights: Weights;
@@ -94,7 +94,7 @@ async function openSnapshot(model: string): Promise<OpenSnapshot> {
   const { weights, info } = await readSnapshot(path);
   if (info) return { path, weights, info };
   throw new UserError(
-    `Expected a snapshot written by train, got ${path}, which does not say what model it is.`,
+    `Expected a snapshot written by train, got ${path}, which does not describe its model. Name another file.`,
   );
 }
 
@@ -132,7 +132,7 @@ async function main(): Promise<void> {
   for (const note of listModelNotes(model, snapshot.weights)) console.log(note);
   if (logged || model.positions === 0) return;
   console.log(
-    `The positions of ${data.source.name} are not known: all figures are as if each item stood in the first.`,
+    `The positions of ${data.source.name} are unknown: all metrics treat each item as if it were in the first position.`,
   );
 }
 
@@ -140,9 +140,9 @@ function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
   return fitDataset(data, info, `The model of ${path}`);
 }
 
-/** A snapshot's figures, as they are told and as they are compared. */
+/** Metrics of a snapshot, for output and for comparison. */
 interface Scored {
-  /** Whether its utilities are the log-odds of a choice. */
+  /** True if its utilities are the log-odds of a choice. */
   readonly isChoice: boolean;
   readonly result: SnapshotResult;
   readonly tested: TestResult;
@@ -175,7 +175,7 @@ function tell(
     };
     return console.log(JSON.stringify(all, null, 2));
   }
-  console.log(`${split === "all" ? "All" : split} users of ${data.source.name}:`);
+  console.log(`${split.charAt(0).toUpperCase()}${split.slice(1)} users of ${data.source.name}:`);
   const named = other && `${other.result.snapshot} (against)` as SnapshotResult["snapshot"];
   console.log(
     formatResultTable([result, ...(other && named ? [{ ...other.result, snapshot: named }] : [])], baselines),
@@ -185,7 +185,7 @@ function tell(
     describeAttainedShare([result], baselines),
     ...(split === "train" || split === "all"
       ? [
-        "Train users are among these: the baselines are counted on them, so their figures are too good here.",
+        "These include train users, on which the baselines are counted: the baselines are overestimated here.",
       ]
       : []),
     ...verdict,

@@ -1,4 +1,4 @@
-/** `lab`: the page that trains and measures in a browser, served on this machine, or written as a file. */
+/** `lab`: serves the page that trains and measures in a browser, or writes it as a file. */
 
 import { Command } from "commander";
 import { join } from "node:path";
@@ -30,12 +30,12 @@ function parseOptions(args: readonly string[]): LabOptions {
         `${HOST} and opened; nothing leaves this machine.`,
     )
     .version(version)
-    .option(PORT, "port to listen on; 0 for any that is free", parseWholeNumber(0, 65535), LAB_PORT)
+    .option(PORT, "port to listen on; 0: any free port", parseWholeNumber(0, 65535), LAB_PORT)
     .option(...ALLOW_HOST)
     .option("--no-open", "do not open a browser")
     .option(
       BUILD,
-      "write the page instead, as index.html, which works from the disk and on any static host",
+      "write the page as index.html instead; it works from the disk and on any static host",
       folder,
     )
     .addHelpText("after", "\nExamples:\n  deno task lab\n  deno task lab --build site");
@@ -56,13 +56,13 @@ async function main(): Promise<number> {
   const server = listen({ port, allowHost, connections: CONNECTIONS }, (asked) => answer(html, asked));
   const address = `http://${HOST}:${server.port}/`;
   console.log(`The lab is at ${address}`);
-  printLine("Ctrl-C ends it.");
+  printLine("Press Ctrl-C to stop.");
   if (open) openBrowser(address);
   await new Promise<void>((resolve) => {
     stop.onStop = resolve;
     if (stop.signal.aborted) resolve();
   });
-  return 0; // nothing is under way that should be waited for
+  return 0; // there is nothing to wait for
 }
 
 function answer(html: string, { path }: ServiceRequest): Response {
@@ -71,7 +71,7 @@ function answer(html: string, { path }: ServiceRequest): Response {
   return new Response(html, { headers });
 }
 
-/** Where it cannot be opened, the address that was printed is enough. */
+/** Opens the browser if possible; otherwise the printed address is enough. */
 function openBrowser(address: string): void {
   const [command, ...args] = Deno.build.os === "windows"
     ? ["cmd", "/c", "start", address]

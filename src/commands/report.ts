@@ -1,4 +1,4 @@
-/** `report`: one HTML page about runs, to read, keep or send. */
+/** `report`: writes one self-contained HTML page about runs. */
 
 import { Command } from "commander";
 import { writeReport } from "../report/report_page.ts";
@@ -12,12 +12,12 @@ import { folder, makeOutputFileParser, parse } from "../cli/command_options.ts";
 async function main(): Promise<void> {
   const command = new Command("deno task report")
     .description(
-      "Writes one HTML page about runs: learning curves, test figures, configuration. Nothing else is needed to open it.",
+      "Writes one self-contained HTML page about runs: learning curves, test metrics, configuration.",
     )
     .version(version)
     .argument(
       "<run...>",
-      "folders of runs, of --seeds runs, or of experiments, which are compared",
+      "folders of runs, of --seeds runs, or of experiments, to compare",
       eachFolder,
     )
     .option(

@@ -1,4 +1,4 @@
-/** `selftest`: every kernel against float64, on the adapter at hand. */
+/** `selftest`: compares every kernel with float64 on this adapter. */
 
 import { Command, Option } from "commander";
 import { openGpu } from "../gpu/host/open_gpu.ts";
@@ -31,28 +31,32 @@ interface SelftestOptions {
 function parseOptions(args: readonly string[]): SelftestOptions {
   const command = new Command("deno task selftest")
     .description(
-      "Runs every kernel on this adapter and compares what it computes, and its gradients, with the same in float64.",
+      "Runs every kernel on this adapter and compares its results and gradients with a float64 reference.",
     )
     .version(version)
     .addOption(
-      new Option("--variants <kind>", "the kernels for which kind of adapter").choices(["cpu", "gpu", "both"])
+      new Option("--variants <kind>", "kind of adapter whose kernel variants are tested").choices([
+        "cpu",
+        "gpu",
+        "both",
+      ])
         .default("both"),
     )
-    .option("--only <name>", "only cases with this in their names, such as lstm")
-    .option("--every", "also the kernels that this adapter never takes, where there are any", false)
+    .option("--only <name>", "only cases whose names contain this, such as lstm")
+    .option("--every", "also the kernels that this adapter never uses, if any", false)
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",
-      "\nOn SwiftShader, --every takes about an eighth longer, most of it to compile three more kernels. Other adapters leave none\n" +
-        "out: there it changes nothing.\n\n" +
-        "It ends with exit code 1 where something differs by more than rounding explains.\n" +
-        "src/selftest/README.md says what is compared, and what other adapters said.\n\n" +
+      "\nOn SwiftShader, --every takes about 12 % longer, mostly to compile three more kernels. Other adapters use all\n" +
+        "kernels, so it changes nothing there.\n\n" +
+        "The exit code is 1 if a difference exceeds the rounding tolerance.\n" +
+        "src/selftest/README.md describes the comparison, and results on other adapters.\n\n" +
         "Example:\n  deno task selftest --only lstm",
     );
   return parse<SelftestOptions>(command, args);
 }
 
-/** "0.12" of the tolerance; "exact" where the bits are the same that must be. */
+/** Formats a share of the tolerance such as "0.12"; "exact" or "wrong" if the bits must be equal. */
 function shareText({ worst }: KernelFinding): string {
   if (!worst) return "-";
   const { share, element } = worst;
@@ -76,10 +80,10 @@ function report(result: SelftestResult): string {
   const others = describeLeftOut(leftOut);
   return [
     adapter ? `${adapter.description} (${adapter.kind}), ${adapter.runtime}\n` : "",
-    formatTable(["kernel", "variants", "numbers", "off, of what is allowed", "farthest off"], rows),
+    formatTable(["kernel", "variants", "numbers", "error / tolerance", "largest at"], rows),
     ...faults,
     `\n${describeVerdict(findings, seconds)}`,
-    ...others === "" ? [] : [`${others} All are run by deno task selftest --every`],
+    ...others === "" ? [] : [`${others} To run them: deno task selftest --every`],
   ].join("\n");
 }
 
@@ -89,7 +93,7 @@ async function main(): Promise<number> {
   if (kinds.every((kind) => selectCases(kind, only).length === 0)) {
     const names = new Set(kinds.flatMap((kind) => selectCases(kind).map(({ name }) => name)));
     throw new UserError(
-      `Expected --only with a part of a case's name, got "${only}". There are:\n  ${[...names].join("\n  ")}`,
+      `Expected --only with a part of a case's name, got "${only}". Cases:\n  ${[...names].join("\n  ")}`,
     );
   }
   using progress = stepProgress();

@@ -1,4 +1,4 @@
-/** The table of test figures that a command ends with. */
+/** Tables of test metrics for the terminal. */
 
 import { getMetricTitle, type MetricName } from "../metrics/metric_columns.ts";
 import type { MetricDifferences } from "../metrics/test_result.ts";
@@ -13,11 +13,11 @@ import {
   type Scoring,
 } from "../report/report_parts.ts";
 
-/** A ranking: the reward's, in a game the generator's, or a baseline's. */
+/** A table row: the ranking of a reward, a generator or a baseline. */
 interface Player {
   readonly name: string;
   readonly ranking: ReportPart["ranking"];
-  /** Undefined for a baseline that the data do not give. */
+  /** Undefined for a baseline that the data do not support. */
   readonly scoring: Scoring | undefined;
 }
 
@@ -32,7 +32,7 @@ function column(name: MetricName, goes = 0): TableColumn<Player> {
   return { head: getMetricTitle(name), goes, cell: (player) => digits(figure(player, name)) };
 }
 
-/** ".554-.596" */
+/** Formats intervals such as ".554-.596". */
 function rangeColumn(of: MetricName, goes: number): TableColumn<Player> {
   const cell = ({ scoring, ranking }: Player) => {
     const interval = scoring?.details?.intervals[nameIn(ranking, of) ?? ""];
@@ -61,8 +61,8 @@ const COLUMNS: readonly TableColumn<Player>[] = [
 ];
 
 /**
- * Figures of snapshots beside those of the baselines.
- * @param width characters of a line; columns go where they do not fit.
+ * Formats the metrics of snapshots and baselines.
+ * @param width maximum line length; columns that do not fit are dropped.
  */
 export function formatResultTable(
   results: readonly SnapshotResult[],
@@ -70,7 +70,7 @@ export function formatResultTable(
   width: number = getOutputWidth(),
 ): string {
   const players = [...results.flatMap(listPlayers), ...baselinePlayers(baselines)];
-  // Sums of another order differ in the last digits.
+  // Summation in another order changes the last digits.
   const hasPagesOfOne = players.some((player) =>
     Math.abs((figure(player, "prec1") ?? NaN) - (figure(player, "longerPrec1") ?? NaN)) > 1e-6
   );
@@ -80,16 +80,16 @@ export function formatResultTable(
   return [
     text,
     ...(heads.includes(RANGE) ? [`${RANGE}: bootstrap interval over test users`] : []),
-    ...(heads.includes(LONGER) ? ["* without pages of one item, which are always ranked right"] : []),
+    ...(heads.includes(LONGER) ? ["*: single-item pages excluded"] : []),
   ].join("\n");
 }
 
-/** Figures that are compared. */
+/** Metrics that are compared. */
 const COMPARED: readonly MetricName[] = [
   ...["nll", "prec1", "prec2", "longerPrec1", "mrr", "ndcg", "auc", "piPrec1", "piPrec2"] as const,
 ];
 
-/** How far one model is above another, on the same users. */
+/** Formats the differences of two models on the same users. */
 export function formatDifferencesTable(differences: MetricDifferences): string {
   const rows = COMPARED.flatMap((name) => {
     const found = differences[name];
@@ -106,7 +106,7 @@ export function formatDifferencesTable(differences: MetricDifferences): string {
   return formatTable(["", "difference", "95 %", ""], rows);
 }
 
-/** How near a model comes to the truth, on data whose truth is known. */
+/** Describes how close a model is to the ground truth, if it is known. */
 export function describeAttainedShare(
   results: readonly SnapshotResult[],
   { attainable }: BaselineResults,
@@ -115,21 +115,21 @@ export function describeAttainedShare(
   if (attainable?.nll === undefined || !best) return undefined;
   const share = (x: number) => `${(100 * x).toFixed(1)} %`;
   const above = best.nll / attainable.nll - 1;
-  return `best-loss beside the best possible model: ${share(best.prec1 / attainable.prec1)} of its prec@1, ` +
-    `a loss that is ${share(Math.abs(above))} ${above >= 0 ? "higher" : "lower"}.`;
+  return `best-loss compared with the ground truth: ${share(best.prec1 / attainable.prec1)} of its prec@1, ` +
+    `loss ${share(Math.abs(above))} ${above >= 0 ? "higher" : "lower"}.`;
 }
 
-/** Whether the reward ranks as the truth does, on data whose truth is known. */
+/** Reports the rank correlation with the ground truth, if it is known. */
 export function describeRankCorrelation(results: readonly SnapshotResult[]): string | undefined {
   const known = results.flatMap(({ snapshot, spearman }) =>
     spearman === undefined ? [] : [{ snapshot, spearman }]
   );
   if (known.length === 0) return undefined;
   const list = known.map(({ snapshot, spearman }) => `${spearman.toFixed(3)} (${snapshot})`).join(", ");
-  return `Rank correlation of reward and truth within a page (mean Spearman): ${list}.`;
+  return `Rank correlation of reward and ground truth within pages (mean Spearman): ${list}.`;
 }
 
-/** Mean and sample standard deviation of each figure over runs, beside the baselines. */
+/** Formats the mean and sample standard deviation of each metric over runs, and the baselines. */
 export function formatSeedsTable(
   runs: readonly (readonly SnapshotResult[])[],
   baselines: BaselineResults | undefined,
@@ -166,13 +166,13 @@ function listPlayers(scoring: SnapshotResult): Player[] {
 function baselinePlayers(baselines: BaselineResults): Player[] {
   return shownBaselines.flatMap(([key, name]): Player[] => {
     const found = baselines[key];
-    // A dash says that the data do not give it; where nothing could be counted, all of them would be dashes.
+    // A dash means that the data do not support it; without any counts, all rows would be dashes.
     if (!found && !(key === "categoryRate" && baselines.clickRate)) return [];
     return [{ name, ranking: "reward", scoring: found ? { nll: null, ...found } : undefined }];
   });
 }
 
-/** Which setting each baseline has. */
+/** Lists the settings of the baselines. */
 export function describeBaselineSettings(baselines: BaselineResults): string | undefined {
   const set = shownBaselines.flatMap(([key, name]) => {
     const setting = baselines[key]?.setting;

@@ -1,6 +1,6 @@
 /**
- * Verdicts: how a difference is classified by its confidence interval, how a model compares with the baselines, and both in words.
- * All commands, pages and files follow these rules.
+ * Classifies differences by their confidence intervals, compares models with baselines, and describes both. All commands,
+ * pages and files use these rules.
  */
 
 import { meanAndSd } from "../data/mean_sd.ts";
@@ -10,13 +10,13 @@ import { formatThousands } from "../number_text.ts";
 import { getMetricTitle } from "./metric_columns.ts";
 import type { MetricGap } from "./test_result.ts";
 
-/** Whether the first of two is better than the second. */
+/** Outcome of comparing one model with another. */
 export type Significance = "better" | "worse" | "no significant difference";
 
-/** Sums in another order, or in f32, differ by as much. */
+/** Summation in another order, or in f32, changes a difference by up to this much. */
 const ROUNDING = 1e-6;
 
-/** Classifies a difference. @param interval null where there are too few users or runs for one. */
+/** Classifies a difference. @param interval null if there are too few users or runs for one. */
 export function classifyDifference(
   interval: Interval | null | undefined,
   { lowerIsBetter = false }: { readonly lowerIsBetter?: boolean } = {},
@@ -26,13 +26,13 @@ export function classifyDifference(
   return (low > 0) === lowerIsBetter ? "worse" : "better";
 }
 
-/** Metrics that models are compared by; of the loss (nll) a lower one is better. */
+/** Metrics by which models are compared. A lower loss (nll) is better. */
 export type ComparedMetric = "nll" | "prec1" | "prec2" | "piPrec1";
 
-/** A difference of two models in a metric, with its 95 % interval over the test users. */
+/** Difference of two models in a metric, with its 95 % interval over the test users. */
 export interface MetricDifference {
   readonly difference: number;
-  /** Null where there are too few users. */
+  /** Null if there are too few users. */
   readonly interval: Interval | null;
   readonly is: Significance;
 }
@@ -46,19 +46,18 @@ export function compareByMetric(
 
 /** A model compared with a baseline. */
 export interface BaselineComparison extends MetricDifference {
-  /** Title of the baseline. */
   readonly name: string;
 }
 
-/** Differences of a scoring to each baseline, by metric. */
+/** Differences between a scoring and each baseline, per metric. */
 export type BaselineDifferences = Readonly<
   Partial<Record<BaselineName, Readonly<Partial<Record<ComparedMetric, MetricGap>>>>>
 >;
 
 /**
- * Compares a model with the baselines. The strongest baseline is the first.
- * @param scorings of the model on the same users. Of several, as of seeds, the means of the differences and of the ends of their
- *   intervals count; these are no nearer to each other than those of the mean.
+ * Compares a model with the baselines; the strongest baseline comes first.
+ * @param scorings of the model on the same users. Of several (one per seed) the means of the differences and of the interval
+ * bounds are used; such an interval is at least as wide as that of the mean.
  */
 export function compareWithBaselines(
   scorings: readonly BaselineDifferences[],
@@ -76,28 +75,28 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.difference - b.difference));
 }
 
-/** "better" for better than all baselines, "worse" for worse than one. */
+/** Returns "better" if all baselines are beaten, "worse" if at least one is significantly better. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
 }
 
-/** A ranking, or probabilities, compared with those of the baselines. */
+/** Comparison of a ranking or of probabilities with those of the baselines. */
 export interface BaselineVerdict {
-  /** What is compared, as within a sentence: "best-loss", "the best setting". */
+  /** Name of the model within a sentence: "best-loss", "the best setting". */
   readonly subject: string;
   readonly metric: ComparedMetric;
   readonly comparisons: readonly BaselineComparison[];
-  /** E.g. "270 test users"; undefined where their number is not known. */
+  /** For example "270 test users"; undefined if the number is unknown. */
   readonly users?: string;
 }
 
-/** Describes a verdict in sentences; the first of them names the best baseline, or one that is not beaten. */
+/** Describes a verdict in sentences. The first one names the best baseline, or one that is not beaten. */
 export function describeVerdict({ subject, metric, comparisons, users }: BaselineVerdict): string[] {
   const [best] = comparisons;
   if (!best) return [];
   if (comparisons.every(({ interval }) => !interval)) {
-    return ["There are too few users to say whether the model is better than the baselines."];
+    return ["Too few users for an interval: the model cannot be compared with the baselines."];
   }
   const numbers = (one: MetricDifference) =>
     [`${getMetricTitle(metric)} ${describeDifference(one)}`, ...(users === undefined ? [] : [users])].join(
@@ -105,23 +104,19 @@ export function describeVerdict({ subject, metric, comparisons, users }: Baselin
     );
   if (classifyAgainstBaselines(comparisons) === "better") {
     return [
-      `${toStart(subject)} is better than every baseline; the best of them is ${best.name}: ${
-        numbers(best)
-      }.`,
+      `${toStart(subject)} is better than every baseline. Best baseline (${best.name}): ${numbers(best)}.`,
     ];
   }
   return (["worse", "no significant difference"] as const).flatMap((is) => {
     const [first, ...others] = comparisons.filter((one) => one.is === is);
     if (!first) return [];
     const baseline = first === best ? `the best baseline (${first.name})` : first.name;
-    const more = others.length === 0
-      ? ""
-      : ` The same holds for ${others.map(({ name }) => name).join(", ")}.`;
+    const more = others.length === 0 ? "" : ` Likewise: ${others.map(({ name }) => name).join(", ")}.`;
     return [`${describeSignificance(is, subject, baseline)}: ${numbers(first)}.${more}`];
   });
 }
 
-/** A ranking of test users, of a run or of its result.json. */
+/** Metrics of one snapshot on the test users, from a run or its result.json. */
 interface Scoring {
   readonly snapshot: string;
   readonly users?: number;
@@ -130,8 +125,9 @@ interface Scoring {
 }
 
 /**
- * Compares the ranking of a snapshot with the baselines: its reward's, or where there is a generator the better of the two.
- * @param judged name of the snapshot; the last one where there is none of that name. @param split whose users they are.
+ * Compares the ranking of a snapshot with the baselines. With a generator, the better of reward and generator is used.
+ * @param judged name of the snapshot; the last one if there is none of that name. @param split part of the users that were
+ * tested.
  */
 export function compareRanking(
   test: readonly Scoring[],
@@ -156,7 +152,7 @@ export function describeUsers(count: number | undefined, split = "test"): string
   return count === undefined ? undefined : `${formatThousands(count)} ${split} users`;
 }
 
-/** "In the simulator slateq is worse than greedy" @param place where they are compared, such as "In the simulator" */
+/** Returns, for example, "In the simulator slateq is worse than greedy". @param place such as "In the simulator" */
 export function describeSignificance(
   is: Significance,
   subject: string,
@@ -171,7 +167,7 @@ export function describeSignificance(
   return `${who} is ${is} than ${other}`;
 }
 
-/** As a sentence begins; names of snapshots and policies stay. */
+/** Capitalises "the" at the start of a sentence; names of snapshots and policies keep their case. */
 function toStart(subject: string): string {
   return subject.replace(/^the /, "The ");
 }
@@ -189,10 +185,10 @@ export function describeInterval(interval: Interval, digits?: number): string {
   return `95 % CI ${formatSignedRange(interval, digits)}`;
 }
 
-/** A claim that a difference is above 0, what became of it, and the finding in words. */
+/** A claim that a difference is above 0, its outcome, and the finding in words. */
 export interface Claim {
   readonly claim: string;
-  /** undecided: the interval holds both signs. */
+  /** "undecided" if the interval contains 0. */
   readonly holds: "yes" | "no" | "undecided";
   readonly text: string;
 }
@@ -203,7 +199,6 @@ export function judgeClaim(interval: Interval | null | undefined): Claim["holds"
   return is === "no significant difference" ? "undecided" : is === "better" ? "yes" : "no";
 }
 
-/** Outcomes of claims in words. */
 export const claimOutcomes = { yes: "supported", no: "contradicted", undecided: "inconclusive" } as const;
 
 /** "+4.21" */

@@ -1,33 +1,33 @@
 /**
- * How far figures of test users would differ on other users: the bootstrap over users.
+ * Bootstrap over users: estimates how far metrics would differ on other users.
  *
- * The events of a user are not independent of each other, so users are drawn, not events. All that is needed of them are
- * sums: a resample is a weight a group of users, and every scoring of the same users gets the same weights, so that
- * differences are paired. Users are dealt into at most {@link MOST_GROUPS} groups, one a user where there are fewer: time
- * and memory do not grow with the users, and the standard error is off by about 1 / sqrt(2 groups), 2 % of it.
+ * The events of a user are not independent, so users are resampled, not events. A resample is a weight per group of users,
+ * and every scoring of the same users gets the same weights, so differences are paired. Users are assigned to at most {@link
+ * MOST_GROUPS} groups (one per user if there are fewer), so time and memory do not grow with the users; the standard error is
+ * off by about 1 / sqrt(2 groups), 2 % of it.
  */
 
 import { createRandomStream } from "../data/random.ts";
 
 export const MOST_GROUPS = 1000;
 const RESAMPLES = 1000;
-/** The same users get the same resamples, whatever is measured on them. */
+/** Fixed, so that the same users always get the same resamples. */
 const SEED = 1;
 
-/** Bounds between which 95 % of the resamples are. */
+/** Bounds that contain 95 % of the resamples. */
 export type Interval = readonly [low: number, high: number];
 
-/** Columns that are summed side by side: their sums stay in registers. */
+/** Columns that are summed at once: their sums stay in registers. */
 const SIDE_BY_SIDE = 8;
 
-/** Resamples of groups of users. */
+/** Bootstrap resamples of groups of users. */
 export class Bootstrap {
-  /** The groups that each resample has drawn, ascending, and how often; those of resample b from `#starts[b]` on. */
+  /** Groups drawn by each resample, ascending, and how often; those of resample b start at `#starts[b]`. */
   readonly #drawn: Uint16Array;
   readonly #times: Uint8Array;
   readonly #starts: Uint32Array;
 
-  /** Draws: each resample has as many groups as there are, some of them several times. */
+  /** Draws the resamples: each draws `groups` groups with replacement. */
   constructor(readonly groups: number, readonly resamples: number = RESAMPLES) {
     const random = createRandomStream(SEED, "bootstrap", groups);
     const drawn = new Uint16Array(resamples * groups);
@@ -52,7 +52,7 @@ export class Bootstrap {
   }
 
   /**
-   * The column totals of each resample.
+   * Computes the column totals of each resample.
    * @param sums [groups, columns] @returns [resamples, columns]
    */
   totals(sums: Float64Array, columns: number): Float64Array {
@@ -73,7 +73,7 @@ export class Bootstrap {
     return out;
   }
 
-  /** Of a few columns. @param block their sums; its rows have {@link SIDE_BY_SIDE} places. @param own where they stand in a row of `out` */
+  /** Sums a few columns. @param block [groups, SIDE_BY_SIDE] their sums. @param own column numbers in `out` */
   #sumResamples(block: Float64Array, own: readonly number[], out: Float64Array, columns: number): void {
     const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
     for (let b = 0; b < this.resamples; b++) {
@@ -99,7 +99,7 @@ export class Bootstrap {
 
 const bootstraps = new Map<string, Bootstrap>();
 
-/** The same groups get the same resamples: all that is compared on them is paired. */
+/** Returns the cached resamples of a number of groups, so that everything compared on them is paired. */
 export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   const key = `${groups} ${resamples}`;
   const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);
@@ -107,7 +107,7 @@ export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   return found;
 }
 
-/** The middle 95 % of resampled values; null for fewer than two groups, or a figure that most resamples have none of. */
+/** Returns the middle 95 % of resampled values; null for fewer than two groups, or if most resamples lack the metric. */
 export function computeInterval(values: Float64Array, groups: number): Interval | null {
   if (groups < 2) return null;
   const present = new Float64Array(values.length);
@@ -118,20 +118,20 @@ export function computeInterval(values: Float64Array, groups: number): Interval 
   return [quantile(numbers, 0.025), quantile(numbers, 0.975)];
 }
 
-/** Between the two values next to it, in proportion. @param values not empty; they change places. */
+/** Interpolates linearly between the two nearest values. @param values not empty; they are reordered. */
 function quantile(values: Float64Array, share: number): number {
   const place = share * (values.length - 1);
   const below = Math.floor(place);
   const low = select(values, below);
   if (below + 1 === values.length) return low;
-  let high = Infinity; // the least of those behind it
+  let high = Infinity; // the smallest of the rest
   for (let k = below + 1; k < values.length; k++) if (values[k]! < high) high = values[k]!;
   return low + (place - below) * (high - low);
 }
 
 /**
- * The value that stands at a place when all are sorted: smaller ones go before it, larger ones behind it (Hoare 1961). A short
- * training asks for 1,300 intervals, and to sort for each of them took it twice as long.
+ * Returns the value at an index of the sorted order (Hoare 1961); smaller values move before it, larger ones after it. A
+ * short training computes 1,300 intervals, and sorting for each took twice as long.
  */
 function select(values: Float64Array, place: number): number {
   let first = 0, last = values.length - 1;

@@ -1,4 +1,4 @@
-/** Collects the figures of a scoring of users, part by part of a log, in memory that does not grow with the users. */
+/** Computes the metrics of a scoring of users, part by part of a log, in memory that does not grow with the users. */
 
 import { type Clicks, listClickedRows, NONE } from "../data/click_log.ts";
 import { type Bootstrap, getBootstrap, MOST_GROUPS } from "./bootstrap.ts";
@@ -22,41 +22,43 @@ import {
 } from "./metric_columns.ts";
 import { measure, type MetricSlice, type TestResult, UsersHash } from "./test_result.ts";
 
-/** Slices have fewer events each: coarser groups, and fewer resamples, are enough for them. */
+/** Slices have fewer events, so fewer groups and resamples are enough for them. */
 const SLICE_GROUPS = 200;
 const SLICE_RESAMPLES = 500;
 
-/** Users, what they did, and the scores of what they were shown. */
+/** Users, their events, and the scores of their displayed items. */
 export interface ScoredUsers {
-  /** With the catalogue's numbers of items. */
+  /** Log with the item numbers of the catalogue. */
   readonly log: Clicks;
-  /** Places of the users in it, in the order of all users. */
+  /** Indices of the users in the log, in the order of all users. */
   readonly places: ArrayLike<number>;
-  /** Scores of all rows of the log, or with `compact` of the rows of these users, one user after the other. */
+  /** Scores of all rows of the log or, with `compact`, of the rows of these users, user by user. */
   readonly scores: ArrayLike<number>;
-  /** Which of the two the scores are of. */
   readonly compact?: boolean;
-  /** Ranks the rows in the place of the scores, which then are utilities alone; of the same rows. */
+  /** Ranks the rows instead of the scores, which then serve as utilities only; same rows. */
   readonly ranking?: ArrayLike<number>;
-  /** What the device found of each event of these users, given ones too: loss, prec@1, prec@2, ...; see train/training_results.ts. */
+  /** Outcomes per event of these users, context events included: loss, prec@1, prec@2, ...; see train/training_results.ts. */
   readonly outcomes?: { readonly values: Float32Array; readonly words: number };
 }
 
-/** What a {@link MetricCollector} needs to know before it is given users. */
+/** Options of a {@link MetricCollector}. */
 export interface MetricCollectorOptions {
-  /** Users that have an event to predict: all of them are to be added, in the same order for all that is compared. */
+  /**
+   * Number of users with an event to predict. All of them must be added, in the same order for all scorings that are
+   * compared.
+   */
   readonly users: number;
   /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)) of the scores; undefined for a ranking, which has no probabilities. */
   readonly eta?: number;
-  /** Each item is clicked or not by itself: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) is the product of 1 - P(a). */
+  /** True if items are clicked independently: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) is the product of 1 - P(a). */
   readonly single?: boolean;
-  /** What a place adds to a utility in probabilities and ranks, from the first on; those behind share the last. */
+  /** Position effects that are added to utilities, from the first position on; later positions share the last. */
   readonly placeEffects?: readonly number[];
-  /** Whether train users were shown an item; undefined where that is not known. */
+  /** True if train users were shown an item; undefined if unknown. */
   readonly isSeen?: (item: number) => boolean;
 }
 
-/** Adds up users; {@link MetricCollector.tested} gives their figures. */
+/** Accumulates users; {@link MetricCollector.tested} returns their metrics. */
 export class MetricCollector {
   readonly #groups: number;
   readonly #sliceGroups: number;
@@ -67,10 +69,9 @@ export class MetricCollector {
   readonly #sliceClicks: readonly CalibrationSums[];
   readonly #hash = new UsersHash();
   #users = 0;
-  /** Whether a page with several clicks was added. */
+  /** True if a page with several clicks was added. */
   hasSeveral = false;
 
-  /** Without users yet. */
   constructor(private readonly options: MetricCollectorOptions) {
     this.#groups = Math.max(1, Math.min(MOST_GROUPS, options.users));
     this.#sliceGroups = Math.min(SLICE_GROUPS, this.#groups);
@@ -81,7 +82,7 @@ export class MetricCollector {
     this.#sliceClicks = Array.from({ length: sliceCount }, () => new CalibrationSums(1));
   }
 
-  /** Adds users, after those that were added before. */
+  /** Adds the next users. */
   add(part: ScoredUsers): void {
     const { log, places, compact } = part;
     let [row, event] = [0, 0];
@@ -94,7 +95,10 @@ export class MetricCollector {
     }
   }
 
-  /** @param shift from a row's place in the log to that of its score. @param moved from an event's to that of its outcome */
+  /**
+   * @param shift from a row's index in the log to that of its score. @param moved from an event's index to that of its
+   * outcome
+   */
   #addUser(part: ScoredUsers, place: number, shift: number, moved: number): void {
     const { log, scores, ranking = scores, outcomes } = part;
     const { eta, placeEffects = [] } = this.options;
@@ -141,7 +145,7 @@ export class MetricCollector {
       firstSlice.history + historyLengths.findSlice(page.history),
     ];
     for (const slice of ofPage) this.#addSlice(slice, sums);
-    // The other slices have the rows that are theirs, of any page.
+    // The other slices count their own rows, of any page.
     for (const ofRows of ["rows", "pClick", "clickedRows"] as const) sums[column[ofRows]] = 0;
     const ofRow: number[][] = [];
     for (let k = 0; k < page.items.length; k++) {
@@ -153,7 +157,7 @@ export class MetricCollector {
     this.#addRows(page, ofPage, ofRow);
   }
 
-  /** The probabilities of the rows, to the calibration and to the slices by position and item. */
+  /** Adds the probabilities of the rows to the calibration and to the slices by position and item. */
   #addRows(
     { chances, clicked, logSum }: EvaluatedPage,
     ofPage: readonly number[],
@@ -165,7 +169,7 @@ export class MetricCollector {
       const p = Math.exp(-logSum);
       this.#noClicks.add(group, findBin(p), p, clicked.length === 0);
     }
-    // A choice has the probabilities of a page's first click.
+    // A choice model gives the probabilities of a page's first click.
     const counts = this.options.single ? clicked : clicked.slice(0, 1);
     chances.forEach((p, k) => {
       const cell = findBin(p);
@@ -187,7 +191,7 @@ export class MetricCollector {
     addTo(this.#slices, slice * this.#sliceGroups + this.#users % this.#sliceGroups, sums);
   }
 
-  /** The figures of all users that were added. */
+  /** Computes the metrics of all users that were added. */
   tested(): TestResult {
     const names = this.#names();
     const { figures, intervals, resampled } = measure(this.#all, getBootstrap(this.#groups), names);
@@ -205,7 +209,7 @@ export class MetricCollector {
     };
   }
 
-  /** Figures that this scoring has. */
+  /** Returns the metrics that this scoring has. */
   #names(): MetricName[] {
     const { eta } = this.options;
     const none = eta === undefined ? ["nll", "pNoClick", "pClick"] : [];

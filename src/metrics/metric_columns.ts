@@ -1,21 +1,20 @@
 /**
- * What is summed over the events of users and by what it is told apart, what one event adds, and the figures that are ratios
- * of such sums.
+ * Columns that are summed over the events of users, slices of events, the values that one event adds, and metrics as ratios
+ * of sums.
  */
 
 import { computeChoiceLoss, logSumExp, rankPage } from "../data/ranking.ts";
 
-/** Sums of a group of users. */
 const COLUMNS = [
   "events",
   /** Events with a click. */
   "clicks",
-  /** Those on pages of two items or more. */
+  /** Clicks on pages of two items or more. */
   "longerClicks",
-  /** Those on pages with an item that is not clicked. */
+  /** Clicks on pages with at least one item that is not clicked. */
   "pairs",
   "rows",
-  /** Rows that were clicked: the first click of each page, or where each item is clicked by itself, all of them. */
+  /** Clicked rows: the first click of each page, or all if items are clicked independently. */
   "clickedRows",
   "nll",
   "prec1",
@@ -28,19 +27,19 @@ const COLUMNS = [
   "piPrec1",
   "piPrec2",
   "noClick",
-  /** The model's probabilities of no click, and of a click on a displayed item. */
+  /** Predicted probabilities of no click, and of a click on a displayed item. */
   "pNoClick",
   "pClick",
 ] as const;
 type Column = typeof COLUMNS[number];
 
-/** Place of each column. */
+/** Index of each column. */
 export const column = Object.fromEntries(COLUMNS.map((name, k) => [name, k])) as Readonly<
   Record<Column, number>
 >;
 export const columns = COLUMNS.length;
 
-/** A figure: a sum, and what it is divided by; what tables call it. */
+/** A metric: a ratio of two sums, and its title in tables. */
 interface Ratio {
   readonly sum: Column;
   readonly per: Column;
@@ -48,8 +47,8 @@ interface Ratio {
 }
 
 /**
- * The figures of test users. `longer` are without pages of one item; `auc` is without pages of which all is clicked: share
- * of the other items of a page that are ranked below a clicked one. `pi` are the generator's.
+ * Metrics of test users. `longer` exclude pages of one item. `auc` excludes pages on which all items are clicked: share of a
+ * page's other items that are ranked below a clicked one. `pi` are of the generator.
  */
 const ratios = {
   nll: { sum: "nll", per: "events", title: "loss" },
@@ -62,22 +61,22 @@ const ratios = {
   auc: { sum: "auc", per: "pairs", title: "AUC" },
   piPrec1: { sum: "piPrec1", per: "clicks", title: "prec@1 of pi" },
   piPrec2: { sum: "piPrec2", per: "clicks", title: "prec@2 of pi" },
-  /** Shares of events and of displayed items, and what the model says of them. */
+  /** Observed shares of events and of impressions, and their predictions. */
   noClick: { sum: "noClick", per: "events", title: "no click" },
   pNoClick: { sum: "pNoClick", per: "events", title: "P(no click)" },
   clicked: { sum: "clickedRows", per: "rows", title: "clicked" },
   pClick: { sum: "pClick", per: "rows", title: "P(click)" },
 } as const satisfies Record<string, Ratio>;
-/** What a figure is called in result.json. */
+/** Name of a metric in result.json. */
 export type MetricName = keyof typeof ratios;
 export const figureNames = Object.keys(ratios) as readonly MetricName[];
 
-/** What tables call a figure. */
+/** Returns the title of a metric in tables. */
 export function getMetricTitle(name: MetricName): string {
   return ratios[name].title;
 }
 
-/** A figure of each row of sums [rows, columns]. */
+/** Computes a metric of each row of sums [rows, columns]. */
 export function computeMetric(name: MetricName, totals: Float64Array): Float64Array {
   const { sum, per } = ratios[name];
   const [above, below] = [column[sum], column[per]];
@@ -88,7 +87,7 @@ export function computeMetric(name: MetricName, totals: Float64Array): Float64Ar
   return values;
 }
 
-/** Ranges of a whole number: from each bound to the next; the last has no end. */
+/** Ranges of integers: from each bound to the next; the last is unbounded. */
 class Ranges {
   readonly names: readonly string[];
 
@@ -100,7 +99,7 @@ class Ranges {
     });
   }
 
-  /** Which of them a number is in. */
+  /** Returns the index of a number's range. */
   findSlice(value: number): number {
     const { bounds } = this;
     let place = bounds.length - 1;
@@ -110,17 +109,16 @@ class Ranges {
 }
 
 export const pageLengths = new Ranges([1, 2, 3, 5, 10, 20, 50]);
-/** Clicks before the page, given ones too. */
+/** Clicks before the page, context events included. */
 export const historyLengths = new Ranges([0, 1, 3, 6, 11, 21, 51]);
-/** From 1. */
+/** Positions on the page, from 1. */
 export const positions = new Ranges([1, 2, 3, 4, 6, 11, 21]);
-/** Whether train users were shown the item. */
+/** Slices by whether train users were shown the item. */
 export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: boolean) => isSeen ? 0 : 1 };
 
-/** What events are told apart by. */
 export type SliceKey = "page length" | "history" | "position" | "item";
 
-/** All slices. In a slice by position or by item an event is where its first clicked row is. */
+/** All slices. In slices by position or item, an event belongs to the slice of its first clicked row. */
 export const slicings = [
   { by: "page length", names: pageLengths.names },
   { by: "history", names: historyLengths.names },
@@ -128,7 +126,7 @@ export const slicings = [
   { by: "item", names: seen.names },
 ] as const satisfies readonly { by: SliceKey; names: readonly string[] }[];
 
-/** Number of the first slice of each, in one list of all. */
+/** Index of the first slice of each kind in the list of all. */
 export const firstSlice = (() => {
   let next = 0;
   return Object.fromEntries(slicings.map(({ by, names }) => {
@@ -139,25 +137,24 @@ export const firstSlice = (() => {
 })();
 export const sliceCount = slicings.reduce((sum, { names }) => sum + names.length, 0);
 
-/** One event while it is added. */
+/** An event with its scores. */
 export interface EvaluatedPage {
-  /** Places of the clicked items on the page, in the order of the clicks. */
+  /** Positions of the clicked items on the page from 0, in click order. */
   readonly clicked: readonly number[];
-  /** Clicks of the user before it. */
+  /** Number of clicks of the user before the page. */
   readonly history: number;
-  /** What it displays. */
   readonly items: Uint32Array;
-  /** What the items are ranked by. */
+  /** Scores that rank the items. */
   readonly ranking: Float64Array;
-  /** Where there are probabilities, eta times the utilities, with what places add. */
+  /** eta * (utility + position effect), used for probabilities. */
   readonly logits: Float64Array;
-  /** Of each item. */
+  /** Predicted probability of each item. */
   readonly chances: Float64Array;
   /** -log P(no click); NaN without probabilities. */
   readonly logSum: number;
 }
 
-/** Probabilities of logits. @param choice see {@link import("./metric_collector.ts").CollectorOptions} */
+/** Computes the probabilities of logits; see {@link import("./metric_collector.ts").MetricCollectorOptions}. */
 export function computeProbabilities(
   logits: Float64Array,
   { eta, single }: { readonly eta?: number; readonly single?: boolean },
@@ -170,16 +167,16 @@ export function computeProbabilities(
   return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
 }
 
-/** Place of the generator's precision among the outcomes of a game: see makeGameSummary of train/training_results.ts. */
+/** Index of the generator's precision among the outcomes of a game: see makeGameSummary of train/training_results.ts. */
 const PI = 5;
 
-/** The event that is being added: one at a time. */
+/** Buffer of the current event. */
 const event = new Float64Array(columns);
 
 /**
- * What an event adds to the columns.
- * @param single each item is clicked or not by itself. @param outcome what the device found of it.
- * @returns [columns], which the next call fills anew.
+ * Computes the values that an event adds to the columns.
+ * @param single true if items are clicked independently. @param outcome computed on the device.
+ * @returns [columns], overwritten by the next call.
  */
 export function computePageSums(
   { ranking: order, logits, chances, clicked, logSum }: EvaluatedPage,
@@ -187,7 +184,7 @@ export function computePageSums(
   outcome: Float32Array | undefined,
 ): Float64Array {
   const hasClick = clicked.length > 0;
-  // A game's outcome is of the first click alone.
+  // A game's outcome covers the first click only.
   const found = clicked.length > 1 ? undefined : outcome;
   const sums = event.fill(0);
   sums[column.events] = 1;
@@ -218,7 +215,7 @@ export function computePageSums(
   return sums;
 }
 
-/** -log P(what happened); NaN without probabilities. */
+/** Computes -log P(observed clicks); NaN without probabilities. */
 function computePageLoss(
   logits: Float64Array,
   clicked: readonly number[],

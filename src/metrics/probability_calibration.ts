@@ -1,47 +1,49 @@
-/** Whether what is said to happen with a probability of p happens in a share p of the cases. */
+/** Calibration of click probabilities: reliability bins and expected calibration error. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 
-/** Cells of the log-odds, from -8 to 8; what lies beyond is in the outermost. Narrow, as bins are made of whole cells. */
+/**
+ * Histogram cells of the log-odds from -8 to 8; values beyond go to the outermost. Narrow, because bins consist of whole
+ * cells.
+ */
 const CELLS = 1024;
 const CELLS_A_UNIT = 64;
-/** Most bins of a reliability diagram: of a tenth of the cases each, but for what lies in one cell. */
+/** Maximum number of bins of a reliability diagram, each with a tenth of the cases where cells allow it. */
 const BINS = 10;
-/** Cases, the sum of their probabilities, and how many came about. */
+/** Number of cases, sum of their probabilities, number of positive cases. */
 const SUMS = 3;
 
 /** A bin of a reliability diagram. */
 export interface ReliabilityBin {
-  /** How many cases it holds. */
   readonly cases: number;
-  /** Mean of the probabilities. */
+  /** Mean predicted probability. */
   readonly predicted: number;
-  /** Share that came about. */
+  /** Share of positive cases. */
   readonly observed: number;
-  /** Of `observed`. */
+  /** Interval of `observed`. */
   readonly interval: Interval | null;
 }
 
-/** How far probabilities are from what came about. */
+/** Calibration of predicted probabilities. */
 export interface ProbabilityCalibration {
   /** Expected calibration error: the mean of |predicted - observed| of the bins, by their cases. */
   readonly ece: number;
-  /** What chance alone makes of it on so many users, were the probabilities right. */
+  /** ECE that perfectly calibrated probabilities would show at this sample size. */
   readonly eceByChance: number | null;
-  /** By rising probability. */
+  /** Bins in ascending order of probability. */
   readonly bins: readonly ReliabilityBin[];
 }
 
-/** Where a probability is added. */
+/** Returns the cell of a probability. */
 export function findBin(probability: number): number {
   const odds = Math.log(probability / (1 - probability));
   return Math.min(CELLS - 1, Math.max(0, Math.floor(CELLS_A_UNIT * odds) + CELLS / 2));
 }
 
-/** Cases by their probability, and by group of users. */
+/** Cases per probability cell and group of users. */
 export class CalibrationSums {
-  /** [groups, 3] of each cell that has a case: most of a model's probabilities are in few cells. */
+  /** [groups, 3] per cell that has a case; most probabilities of a model are in few cells. */
   readonly #sums: (Float64Array | undefined)[] = Array.from({ length: CELLS });
 
   constructor(private readonly groups: number) {}
@@ -55,7 +57,9 @@ export class CalibrationSums {
     if (happened) sums[place + 2] = sums[place + 2]! + 1;
   }
 
-  /** Undefined without a case. @param bootstrap over the groups; without it there are no intervals. */
+  /**
+   * Computes the calibration; undefined without a case. @param bootstrap over the groups; without it there are no intervals.
+   */
   calibration(bootstrap?: Bootstrap): ProbabilityCalibration | undefined {
     const { sums, bins: count } = this.#binned();
     if (count === 0) return undefined;
@@ -67,7 +71,7 @@ export class CalibrationSums {
     const resampled = bootstrap?.totals(sums, columns);
     const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
       totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
-    /** @param value of the resample whose totals begin there. */
+    /** @param value computed from the totals of a resample, which begin at `from`. */
     const spread = (value: (totals: Float64Array, from: number) => number) => {
       if (!resampled) return undefined;
       const values = new Float64Array(resampled.length / columns);
@@ -87,7 +91,7 @@ export class CalibrationSums {
     return { ece, eceByChance: bootstrap && this.groups > 1 ? byChance : null, bins };
   }
 
-  /** Neighbouring cells together, so that each bin has its share of the cases. @returns sums [groups, bins, 3] */
+  /** Merges neighbouring cells into bins of equal share. @returns sums [groups, bins, 3] */
   #binned(): { sums: Float64Array; bins: number } {
     const cells = this.#sums.filter((own) => own !== undefined);
     const cases = cells.map((own) => {
@@ -97,7 +101,7 @@ export class CalibrationSums {
     });
     const total = cases.reduce((sum, n) => sum + n, 0);
     let before = 0;
-    /** A cell goes where its middle is, of all cases in their order. */
+    /** A cell belongs to the bin of its middle case. */
     const places = cases.map((n) => Math.floor(BINS * ((before += n) - n / 2) / total));
     const used = [...new Set(places)];
     const bins = used.length;

@@ -1,8 +1,8 @@
 /**
- * Figures of one scoring of test users with their intervals, and differences of two scorings of the same users.
+ * Metrics of one scoring of test users with intervals, and paired differences of two scorings of the same users.
  *
- * Scorings that were made apart are compared in pairs, too: a run leaves the sums of its groups of users, some 30 KB a snapshot,
- * and the bootstrap of both draws the same groups.
+ * Scorings of separate runs are paired as well: a run stores the sums of its groups of users, about 30 KB per snapshot, and
+ * the bootstrap draws the same groups for both.
  */
 
 import { type Bootstrap, computeInterval, getBootstrap, type Interval } from "./bootstrap.ts";
@@ -16,54 +16,52 @@ import {
   type SliceKey,
 } from "./metric_columns.ts";
 
-/** Figures that there are; a ranking has no loss and no probabilities. */
+/** Available metrics; a ranking has no loss and no probabilities. */
 export type MetricValues = Readonly<Partial<Record<MetricName, number>>>;
 
-/** Where 95 % of the resamples of users are; null where there are too few users to say. */
+/** 95 % bootstrap intervals over users; null if there are too few users. */
 export type MetricIntervals = Readonly<Partial<Record<MetricName, Interval | null>>>;
 
-/** What the sums of groups of users give. */
+/** Metrics computed from the sums of groups of users. */
 export interface MeasuredSums {
-  /** Of all their events. */
   readonly figures: MetricValues;
-  /** Of the figures. */
   readonly intervals: MetricIntervals;
-  /** Values of each figure in the resamples. */
+  /** Values of each metric in the resamples. */
   readonly resampled: ReadonlyMap<MetricName, Float64Array>;
 }
 
-/** Figures of a part of the events. */
+/** Metrics of a part of the events. */
 export interface MetricSlice extends Pick<MeasuredSums, "figures" | "intervals"> {
-  /** Which part, such as "3-4" of the page lengths. */
+  /** Name of the part, such as "3-4" for page lengths. */
   readonly name: string;
-  /** How many events it has. */
   readonly events: number;
-  /** Of the probabilities of a click on a displayed item. */
+  /** Expected calibration error of the probabilities of a click on a displayed item. */
   readonly ece?: number;
 }
 
-/** All figures of a scoring, as result.json has them beside the first few. */
+/** All metrics of a scoring, stored as `details` in result.json. */
 export interface MetricDetails extends Pick<MeasuredSums, "figures" | "intervals"> {
-  /** Of P(click on a displayed item) and P(no click); absent for a ranking. */
+  /** Calibration of P(click on a displayed item) and P(no click); absent for a ranking. */
   readonly calibration?: {
     readonly click?: ProbabilityCalibration;
     readonly noClick?: ProbabilityCalibration;
   };
-  /** By what they are told apart, those that have events. */
+  /** Slices that have events, by kind. */
   readonly slices: Readonly<Partial<Record<SliceKey, readonly MetricSlice[]>>>;
 }
 
-/** One minus the other, on the same users. */
+/** Difference of two scorings of the same users in a metric. */
 export interface MetricGap {
-  /** Of the figures themselves. */
   readonly value: number;
-  /** Of the difference. */
   readonly interval: Interval | null;
 }
-/** By figure; those that both scorings have. */
+/** Differences per metric that both scorings have. */
 export type MetricDifferences = Readonly<Partial<Record<MetricName, MetricGap>>>;
 
-/** @param sums [groups, columns] @param names of the figures; those without a value are left out. */
+/**
+ * Computes metrics, their intervals and their resampled values. @param sums [groups, columns] @param names of metrics; those
+ * without a value are omitted.
+ */
 export function measure(
   sums: Float64Array,
   bootstrap: Bootstrap,
@@ -86,30 +84,28 @@ export function measure(
   return { figures, intervals, resampled };
 }
 
-/** What differences are made of. */
+/** Data needed to compare two scorings. */
 interface Comparable extends Pick<MeasuredSums, "resampled"> {
-  /** Its figures. */
   readonly details: Pick<MetricDetails, "figures">;
-  /** Groups of users that are resampled. */
+  /** Number of groups of users that are resampled. */
   readonly groups: number;
 }
 
-/** A scoring of test users. */
+/** Metrics and sums of one scoring of test users. */
 export interface TestResult extends Comparable {
-  /** All of its figures. */
   readonly details: MetricDetails;
   /** [groups, columns] */
   readonly sums: Float64Array;
-  /** Tells the users apart from others. */
+  /** Hash of the users; see {@link UsersHash}. */
   readonly users: string;
 }
 
-/** What a generator is compared with where the other scoring has none. */
+/** Metrics that a generator is compared with if the other scoring has no generator. */
 const INSTEAD: Readonly<Partial<Record<MetricName, MetricName>>> = { piPrec1: "prec1", piPrec2: "prec2" };
-/** These say what happened: they are the same in all scorings. */
+/** Observed shares, which are equal in all scorings. */
 const FACTS: readonly MetricName[] = ["noClick", "clicked"];
 
-/** How far one scoring is above another; both are of the same users. */
+/** Computes the differences of two scorings of the same users. */
 export function compareScorings(one: Comparable, other: Comparable): MetricDifferences {
   const found: Partial<Record<MetricName, MetricGap>> = {};
   for (const name of figureNames.filter((name) => !FACTS.includes(name))) {
@@ -120,12 +116,15 @@ export function compareScorings(one: Comparable, other: Comparable): MetricDiffe
   return found;
 }
 
-/** Groups of users, at least: that all of fewer are on one side is chance in more than one case of twenty, 2 / 2^n. */
+/**
+ * Minimum number of groups for an interval: with n groups, all on one side has a chance of 2 / 2^n, which is more than 5 %
+ * for fewer.
+ */
 const LEAST_GROUPS = 6;
 
 /**
- * How far a figure of one scoring is above a figure of another; undefined where one of them has none. Without an interval where
- * there are too few users to say.
+ * Computes the difference of two scorings in a metric; undefined if one of them lacks it. The interval is null if there are
+ * too few users.
  */
 function difference(
   one: Comparable,
@@ -142,39 +141,39 @@ function difference(
   return { value: a - b, interval };
 }
 
-/** The sums that are kept, in their order. */
+/** Stored sums, in order. */
 const KEPT = ["events", "clicks", "nll", "prec1", "prec2", "piPrec1"] as const;
-/** The figures that they give. */
+/** Metrics computed from the stored sums. */
 const FIGURES: readonly MetricName[] = ["nll", "prec1", "prec2", "piPrec1"];
 
-/** What a scoring leaves in a file. */
+/** Sums of a scoring as stored in result.json, for paired comparison with other runs. */
 export interface StoredSums {
-  /** The same for the same users with the same events: see {@link UsersHash}. */
+  /** Hash of the users and their events: see {@link UsersHash}. */
   readonly users: string;
-  /** Of users that are resampled. */
+  /** Number of groups of users that are resampled. */
   readonly groups: number;
-  /** Base64 of float32 [groups, events | clicks | nll | prec1 | prec2 | piPrec1], little-endian; NaN where there is none. */
+  /** Base64 of float32 [groups, events | clicks | nll | prec1 | prec2 | piPrec1], little-endian; NaN if missing. */
   readonly sums: string;
 }
 
-/** Tells users apart by the length of their pages and the places of their clicks, in their order. */
+/** Hash of users by the lengths of their pages and the positions of their clicks, in order. */
 export class UsersHash {
   #high = 0x811c9dc5;
   #low = 0x2f0b4c47;
 
-  /** Takes a number, an integer below 2^32. */
+  /** Adds an integer below 2^32. */
   add(value: number): void {
     this.#high = Math.imul(this.#high ^ value, 0x01000193);
     this.#low = Math.imul(this.#low ^ value ^ (this.#high >>> 15), 0x5bd1e995);
   }
 
-  /** In hexadecimal. */
+  /** Hash in hexadecimal. */
   get text(): string {
     return [this.#high, this.#low].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
   }
 }
 
-/** What is kept of a scoring. */
+/** Packs the sums of a scoring for storage. */
 export function packSums({ users, groups, sums }: TestResult): StoredSums {
   const kept = new DataView(new ArrayBuffer(4 * groups * KEPT.length));
   for (let g = 0; g < groups; g++) {
@@ -185,14 +184,14 @@ export function packSums({ users, groups, sums }: TestResult): StoredSums {
   return { users, groups, sums: new Uint8Array(kept.buffer).toBase64() };
 }
 
-/** What was kept of a model's scorings, ready to be compared. */
+/** Stored sums of a model, ready for comparison. */
 export interface LoadedSums extends Comparable {
   readonly users: string;
 }
 
 /**
- * The mean of scorings, such as those of several seeds.
- * @returns undefined where they are not all of the same users, or their sums are damaged.
+ * Loads the mean of scorings, for example over seeds.
+ * @returns undefined if their users differ, or their sums are damaged.
  */
 export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefined {
   const [first] = scorings;
@@ -214,8 +213,8 @@ export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefine
 }
 
 /**
- * How far a figure of one model is above a figure of another.
- * @returns undefined where one has no such figure, or they are not of the same users.
+ * Computes the difference of two models in a metric.
+ * @returns undefined if one lacks the metric, or their users differ.
  */
 export function compareLoadedSums(
   one: LoadedSums | undefined,
@@ -227,7 +226,7 @@ export function compareLoadedSums(
   return difference(one, name, other, to);
 }
 
-/** Undefined for what is no base64 of floats. */
+/** Returns undefined for text that is not base64 of floats. */
 function decodeFloats(text: string): Float32Array | undefined {
   try {
     const bytes = Uint8Array.fromBase64(text);

@@ -1,4 +1,7 @@
-/** What a model says of every page of a log, shard by shard, so that memory does not follow the log, as rows in a file. */
+/**
+ * Predicts every page of a log and writes a row per displayed item, shard by shard, so that memory does not grow with the
+ * log.
+ */
 
 import { type Clicks, FURTHER_CLICK, listClickedRows } from "../data/click_log.ts";
 import type { IdList } from "../data/ids.ts";
@@ -10,37 +13,40 @@ import { NetworkEvaluation } from "../train/network_evaluation.ts";
 import { expectReplaceable } from "../files/atomic_write.ts";
 import { type RowColumn, rowsMark, type RowsWritten, writeRows } from "../files/row_file.ts";
 
-/** A row for each displayed item. */
+/** Prediction for one displayed item. */
 export interface Prediction {
   readonly user: string;
-  /** Number of the page among the user's, from 0. */
+  /** Number of the page among the user's pages, from 0. */
   readonly page: number;
-  /** Place on the page, from 0. */
+  /** Position on the page, from 0. */
   readonly place: number;
   readonly item: string;
   readonly utility: number;
-  /** That this item is clicked, of all on the page. */
+  /** Probability that this item is clicked, among all on the page. */
   readonly probability: number;
-  /** That none on the page is. */
+  /** Probability that no item on the page is clicked. */
   readonly noClick: number;
   readonly clicked: boolean;
-  /** The number of its click among those of the page, from 1; 0 for none. */
+  /** Number of its click among those of the page, from 1; 0 if not clicked. */
   readonly clickOrder: number;
 }
 
 export interface PredictOptions {
-  /** Parts in which the users are scored; 0 for as few as fit. */
+  /** Number of parts in which the users are scored; 0: as few as fit. */
   readonly shards: number;
-  /** What each position adds in the probabilities, from the first on; without it each item is as if in the first. */
+  /**
+   * Position effects added to the utilities, from the first position on; without them each item is scored as if in the first
+   * position.
+   */
   readonly effects?: readonly number[] | undefined;
   readonly signal: AbortSignal;
   readonly onShard?: (done: number, all: number) => void;
 }
 
 /**
- * The rows of all pages of some users that are not given as history, a list a user.
+ * Yields per user the predictions of all pages that are not context events.
  * @param model over the data set's items. @param users ascending, each once.
- * @throws UserError where these users have no page to predict; DOMException when the signal comes.
+ * @throws UserError if these users have no page to predict; DOMException when the signal is aborted.
  */
 export async function* predictPages(
   model: UserModel,
@@ -89,7 +95,6 @@ function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, 
   };
 }
 
-/** In the order of the file. */
 const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "user", of: ({ user }) => user, type: "STRING" },
   { name: "page", of: ({ page }) => page, type: "INT32" },
@@ -102,15 +107,12 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
 ];
 
-/** @throws UserError where {@link writePredictions} would replace something else. */
+/** @throws UserError if {@link writePredictions} would replace another kind of file. */
 export function expectPredictions(path: string): void {
   expectReplaceable(path, rowsMark(path, "predictions", COLUMNS));
 }
 
-/**
- * Writes lists of rows one after another.
- * @returns as {@link writeRows}. @throws UserError when the file cannot be written.
- */
+/** Writes lists of rows one after another. @throws UserError when the file cannot be written. */
 export function writePredictions(path: string, lists: AsyncIterable<Prediction[]>): Promise<RowsWritten> {
   return writeRows(path, "predictions", COLUMNS, lists);
 }

@@ -1,33 +1,31 @@
-/** The best items of a catalogue for a history. */
+/** Recommends the best items of a catalogue for a click history. */
 
 import { expectFinite } from "../model/choice_probabilities.ts";
 import type { ItemScorer } from "../model/item_blocks.ts";
 
-/** An item by its number. */
 export interface Recommendation {
-  /** Its number. */
+  /** Item number. */
   readonly item: number;
-  /** What the model gives it for the history. */
+  /** Utility of the item for the history. */
   readonly utility: number;
 }
 
-/** Whom something is recommended to, and from what. */
 export interface RecommendOptions {
-  /** Items clicked, oldest first. */
+  /** Clicked items, oldest first. */
   readonly history: ArrayLike<number>;
   /** Items to choose from, ascending. */
   readonly candidates: Uint32Array<ArrayBuffer>;
-  /** How many are wanted. */
+  /** Number of items to return. */
   readonly top: number;
-  /** Leaves out what is in the history. */
+  /** True if items of the history are left out. */
   readonly newOnly?: boolean;
-  /** Told how many items are scored, and of how many, after each block; what it throws ends the work. */
+  /** Called after each block with the numbers of scored and of all items; an exception ends the work. */
   readonly onItems?: (done: number, all: number) => void;
 }
 
 /**
- * The items of the largest utilities, best first; of equal ones the smaller number first.
- * @param scorer a model, for example. @throws UserError for utilities that are no finite numbers.
+ * Returns the items of the largest utilities, best first; the smaller number first if equal.
+ * @param scorer for example a model. @throws UserError for utilities that are not finite.
  */
 export async function recommend(
   scorer: ItemScorer,
@@ -42,7 +40,7 @@ export async function recommend(
     const block = known.size === 0 ? all : all.filter((item) => !known.has(item));
     const utilities = await scorer.scoreItems(state, block);
     expectFinite(utilities);
-    // Of equal ones those that are there have the smaller numbers.
+    // Of equal utilities the earlier items have the smaller numbers.
     const least = best.length < top ? -Infinity : best.at(-1)?.utility ?? Infinity;
     const better: Recommendation[] = [];
     utilities.forEach((utility, place) => {

@@ -1,6 +1,6 @@
 /**
- * A growing CSV file of numbers, such as the losses of a run: a fixed header, and a row for each append. A point in it can
- * be marked, and a log that goes on from a mark is checked to be the same up to there.
+ * Append-only CSV file of numbers, such as the losses of a run, with a fixed header. Marks (length and checksum) let a
+ * resumed run verify the log up to a point.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -14,11 +14,11 @@ import { explainFileError, readBytesSync } from "../files/local_file.ts";
 /** The part of an open file that a log uses. */
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync" | "close">;
 
-/** A point in a log: the bytes before it, and their SHA-256. */
+/** A point in a log: its length in bytes, and their SHA-256. */
 export const logMarkSchema = v.strictObject({ bytes: v.whole(0), sha256: v.string() });
 export type LogMark = v.InferOutput<typeof logMarkSchema>;
 
-/** Bytes: a row has a few numbers. */
+/** Maximum bytes of a row of a few numbers. */
 const LONGEST_ROW = 4096;
 
 /** A log open for appending. Rows are kept in memory until `flush` or `close`. */
@@ -26,12 +26,12 @@ export class CsvLog {
   readonly #file: LogFile;
   readonly #path: string;
   readonly #columns: number;
-  /** Of the bytes that are safely in the file. */
+  /** Hash of the bytes that are written to the file. */
   readonly #hash = createHash("sha256");
   #size = 0;
   #pending = "";
 
-  /** Use `begin` or `resume`; `file` must be open for appending, and `bytes` are what it holds. */
+  /** Use `begin` or `resume`; `file` must be open for appending and contain `bytes`. */
   constructor(file: LogFile, path: string, columns: number, bytes = new Uint8Array()) {
     this.#file = file;
     this.#path = path;
@@ -39,11 +39,7 @@ export class CsvLog {
     this.#written(bytes);
   }
 
-  /**
-   * Starts a log and writes its header.
-   *
-   * @throws {UserError} for {@link expectUnbegun}, or when it cannot be made
-   */
+  /** Starts a log and writes its header. @throws {UserError} as {@link expectUnbegun}, or if it cannot be created */
   static begin(path: string, columns: readonly string[]): CsvLog {
     CsvLog.expectUnbegun(path, columns);
     try {
@@ -65,9 +61,8 @@ export class CsvLog {
   }
 
   /**
-   * Looks whether a log could be started.
-   *
-   * @throws {UserError} when there is a file with more in it than a header, or a part of one: no log is lost by mistake
+   * Checks that a log can be started.
+   * @throws {UserError} for a file that holds more than (a part of) the header, so that no log is overwritten
    */
   static expectUnbegun(path: string, columns: readonly string[]): void {
     const bytes = readIfThere(path);
@@ -79,11 +74,10 @@ export class CsvLog {
   }
 
   /**
-   * Looks whether a log is as it was.
-   *
-   * @param mark of the log, when the checkpoint was written that the run resumes from
-   * @param iteration that the checkpoint says it is of, where the log has a row for each
-   * @throws {UserError} when what stood in it then does not stand in it now, or its last row is of another iteration
+   * Checks that a log still begins with the content at a mark.
+   * @param mark of the log when the checkpoint was written
+   * @param iteration of the checkpoint, if the log has a row per iteration
+   * @throws {UserError} if the content up to the mark has changed, or its last row is of another iteration
    */
   static expectMarked(path: string, { bytes, sha256 }: LogMark, iteration?: number): void {
     const found = readIfThere(path) ?? new Uint8Array();
@@ -95,23 +89,21 @@ export class CsvLog {
         iteration === undefined || Number(last) === iteration || (iteration === 0 && last === "iteration")
       ) return;
       throw new UserError(
-        `Expected a snapshot of iteration ${last}, as ${path} has its rows, found one that says ${iteration}. ` +
+        `Expected a snapshot of iteration ${last}, the last row of ${path}, got one of iteration ${iteration}. ` +
           "Put the old snapshot back.",
       );
     }
     throw new UserError(
-      `${path} is not the log that the run wrote: expected the same ${bytes} bytes at its beginning as ` +
-        `when the run was last saved, found ${found.length < bytes ? `only ${found.length}` : "others"}. ` +
-        "Put the old file back. Without it the run cannot go on, but its snapshots are whole: start a " +
+      `Expected the same first ${bytes} bytes in ${path} as when the run was last saved, ` +
+        `found ${found.length < bytes ? `only ${found.length}` : "others"}. ` +
+        "Put the old file back. Without it the run cannot be resumed, but its snapshots are intact: start a " +
         "new run from one of them with --init.",
     );
   }
 
   /**
-   * Opens a log again, as it was at the mark: rows behind it, which were written after the checkpoint that the run resumes
-   * from, and a line that was cut short, are dropped.
-   *
-   * @throws {UserError} when the file is not as it was at the mark
+   * Opens a log and truncates it to a mark: drops rows written after the checkpoint, and incomplete lines.
+   * @throws {UserError} if the file has changed up to the mark
    */
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
     CsvLog.expectMarked(path, mark);
@@ -131,10 +123,9 @@ export class CsvLog {
   }
 
   /**
-   * The end of the file as it stands, without rows that wait for `flush`. It is forced to the disk first: a power cut must not leave a
-   * checkpoint whose log is shorter than its mark.
-   *
-   * @throws {UserError} when the disk is at fault
+   * Returns the current end of the file, without rows that wait for `flush`. It first forces the file to disk: a power cut
+   * must not leave a checkpoint whose log is shorter than its mark.
+   * @throws {UserError} when the disk fails
    */
   mark(): LogMark {
     try {
@@ -145,7 +136,7 @@ export class CsvLog {
     return { bytes: this.#size, sha256: this.#hash.copy().digest("hex") };
   }
 
-  /** Adds a row; a number reads back as the same float. @throws {RangeError} when a value is missing or extra */
+  /** Adds a row; numbers round-trip exactly. @throws {RangeError} when a value is missing or extra */
   append(values: readonly (number | string)[]): void {
     if (values.length !== this.#columns) {
       throw new RangeError(`${this.#path}: ${this.#columns} values expected, got ${values.length}`);
@@ -154,9 +145,7 @@ export class CsvLog {
   }
 
   /**
-   * Writes the rows that are waiting. After an error the file holds whole rows and the waiting ones are kept, so that
-   * a later flush can succeed.
-   *
+   * Writes pending rows. After an error the file holds complete rows, and pending ones are kept for a later flush.
    * @throws {UserError} naming the file when the disk is full or gone
    */
   flush(): void {
@@ -189,7 +178,7 @@ export class CsvLog {
     try {
       this.#file.truncateSync(this.#size);
     } catch {
-      // The failed write is what matters; `resume` drops a torn row as well.
+      // The failed write is reported; `resume` also drops an incomplete row.
     }
   }
 }

@@ -1,7 +1,6 @@
 /**
- * Which weights a training by likelihood has as its best: those of the lowest validation loss, or what it started from where
- * these are not better by more than chance. A run chooses whenever it saves, so that one that is killed has chosen as one that
- * ends there.
+ * Chooses the best weights of a maximum-likelihood training: those of the lowest validation loss, or the initial weights if
+ * these are not worse by more than chance. The choice is made at every save, so an interrupted run has chosen too.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -10,16 +9,16 @@ import type { NetworkEvaluation } from "../train/network_evaluation.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { StageMetrics } from "./stages.ts";
 
-/** What a training started from, in the place of its lowest validation loss. */
+/** Initial weights that replace those of the lowest validation loss. */
 export interface KeptStart {
   readonly record: BestRecord;
   readonly weights: Weights;
 }
 
-/** Standard errors of a gain. One gain in ten is above them where there is none. */
+/** Standard errors that a gain must exceed; one in ten does so by chance. */
 const ERRORS = 1.28;
 
-/** [users] sums of the loss over the events of each, by the networks as they stand. */
+/** Computes [users] the sums of the loss over each user's events, with the current weights. */
 export async function lossByUser(evaluation: NetworkEvaluation<StageMetrics>): Promise<Float64Array> {
   const sums: number[] = [];
   await evaluation.evaluate(undefined, ({ log, indices, outcomes, words }) => {
@@ -37,7 +36,8 @@ export async function lossByUser(evaluation: NetworkEvaluation<StageMetrics>): P
 }
 
 /**
- * Whether a lower loss is lower by more than chance: users are drawn, so the gain has the standard error of the sum of theirs.
+ * Returns true if the loss decreased by more than chance. Users are a sample, so the gain has the standard error of the sum
+ * of theirs.
  * @param losses [users] before and after, of the same users
  */
 export function isGain(before: Float64Array, after: Float64Array): boolean {
@@ -53,19 +53,19 @@ function sum(values: Float64Array): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Chooses whether what a training started from takes the place of its lowest validation loss. */
+/** Decides if the initial weights replace those of the lowest validation loss. */
 export class StartChoice {
-  /** [users] losses of the start. */
+  /** [users] losses of the initial weights. */
   #before: Float64Array | undefined;
-  /** The lowest loss that was compared last, and what came of it. */
+  /** Iteration of the lowest loss that was compared last, and the outcome. */
   #compared = { iteration: 0, isGain: true };
 
-  /** @param start makes all weights as they were before the first step; they are as large as the model, and seldom needed */
+  /** @param start computes the initial weights, which are large and seldom needed */
   constructor(private readonly trainer: ClickTrainer<StageMetrics>, private readonly start: () => Weights) {}
 
   /**
-   * Returns the start where the lowest loss is not lower by more than chance: it is the least of many, which is below what the same
-   * weights have on other users. Nothing may be in flight; the trainer keeps its weights.
+   * Returns the initial weights if the lowest loss is not lower by more than chance: a minimum over many validations is lower
+   * than the loss of the same weights on other users. Nothing may be in flight; the trainer keeps its weights.
    */
   async choose(): Promise<KeptStart | undefined> {
     const { iteration } = this.trainer.best.loss;

@@ -1,4 +1,4 @@
-/** A trained model, from a run's folder or a snapshot's file, as whoever uses it needs it. */
+/** Opens a trained model from a run's folder or a snapshot file. */
 
 import { dirname, join } from "node:path";
 import * as v from "../schema.ts";
@@ -21,7 +21,7 @@ import { adversarialStage, listStages, shannonStage } from "./stages.ts";
 import { readSnapshot } from "./snapshot_file.ts";
 import type { SnapshotInfo } from "./snapshot/snapshot.ts";
 
-/** A model that was trained: its weights, and what it was trained on. */
+/** A trained model with its training data. */
 export class OpenedRun {
   readonly #fitted = new WeakSet<Dataset>();
 
@@ -30,24 +30,24 @@ export class OpenedRun {
    * @internal
    */
   constructor(
-    /** The snapshot's file. */
+    /** Path of the snapshot. */
     readonly path: string,
-    /** What the snapshot says of itself. */
+    /** Metadata of the snapshot. */
     readonly info: SnapshotInfo,
-    /** Of the reward, by name. */
+    /** Weights of the reward, by name. */
     readonly weights: Weights,
     private readonly variants: KernelVariants | undefined,
     /**
-     * The data that it was trained on; undefined for a snapshot without its run.
+     * Training data; undefined for a snapshot without its run.
      * @internal
      */
     readonly trainedOn: DataConfig | undefined,
-    /** Of a run that has not come to its end: how far it is, and how it goes on. */
+    /** For an unfinished run: its progress, and the command that resumes it. */
     readonly unfinished?: string,
   ) {}
 
   /**
-   * The model over the items of a data set, on the GPU, with the kernels of the run.
+   * Creates the model over the items of a data set on the GPU, with the kernel variants of the run.
    * @throws UserError for a data set over other items than the model's.
    */
   model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
@@ -57,12 +57,12 @@ export class OpenedRun {
   }
 
   /**
-   * A data set over the model's items.
-   * @throws UserError for one over others.
+   * Aligns a data set to the model's items.
+   * @throws UserError for a data set over other items.
    * @internal
    */
   fit(data: Dataset): Dataset {
-    if (this.#fitted.has(data)) return data; // what cannot be compared is said once
+    if (this.#fitted.has(data)) return data; // warnings are printed once
     const fitted = fitDataset(data, this.info, `The model of ${this.path}`);
     this.#fitted.add(fitted);
     return fitted;
@@ -72,21 +72,21 @@ export class OpenedRun {
 /**
  * Opens a trained model.
  * @param path a snapshot, or the folder of a run: see {@link findSnapshot}.
- * @throws UserError for a path without a model that this program trained, or a damaged one.
+ * @throws UserError for a path without a model of this program, or a damaged one.
  */
 export async function openRun(path: string): Promise<OpenedRun> {
   const { file, unfinished } = await findSnapshot(path);
   const { info, weights } = await readSnapshot(file);
   if (!info) {
     throw new UserError(
-      `Expected a snapshot written by train, got ${file}, which does not say what model it is.`,
+      `Expected a snapshot written by train, got ${file}, which does not describe its model. Name another file.`,
     );
   }
   const { variants, data } = await readRunConfig(file);
   return new OpenedRun(file, info, selectNetworkWeights(weights, ""), variants, data, unfinished);
 }
 
-/** The snapshot that commands take of a run. */
+/** The snapshot of a run that commands use. */
 export interface FoundSnapshot {
   readonly file: string;
   /** See {@link OpenedRun.unfinished}. */
@@ -94,12 +94,12 @@ export interface FoundSnapshot {
 }
 
 /**
- * Finds the snapshot that a path names: a file, or of a run's folder its best-loss snapshot (after an adversarial stage alone its
- * best-prec1). Of a run that has not come to its end it is the one that the run would have if it ended where it was saved last.
+ * Finds the snapshot that a path names: a file, or the best-loss snapshot of a run's folder (after an adversarial stage
+ * without a Shannon stage, best-prec1). For an unfinished run it is the best as of the last save.
  * @throws UserError for a folder without snapshots.
  */
 export async function findSnapshot(path: string): Promise<FoundSnapshot> {
-  // What is wrong with a file is said where it is read.
+  // Errors of a file are reported when it is read.
   if (!await isFolder(path)) return { file: path, unfinished: undefined };
   const [own, game] = [shannonStage.folder(path), adversarialStage.folder(path)];
   const best = await findBest(own, "loss") ?? await findBest(game, "prec1");
@@ -107,28 +107,31 @@ export async function findSnapshot(path: string): Promise<FoundSnapshot> {
     if (await pathExists(file)) return { file, unfinished: await describeUnfinished(path) };
   }
   if (await pathExists(join(path, "seeds.json"))) {
-    throw new UserError(`Expected one run, got ${path}, which holds several: name one of its seeds.`);
+    throw new UserError(`Expected one run, got ${path}, which has several: name one of its seeds.`);
   }
   throw new UserError(
-    `Expected a run with snapshots, or a snapshot (.safetensors), got ${path}, a folder without them. Name the folder that ` +
-      "train wrote.",
+    `Expected a run with snapshots, or a snapshot (.safetensors), got ${path}, a folder without them. Name a folder that ` +
+      "train has written.",
   );
 }
 
-/** Says how far the run in a folder is, and how it goes on; undefined where it has come to its end, or nothing says what it is. */
+/**
+ * Reports the progress of an unfinished run, and the command that resumes it; undefined if it is finished, or its state is
+ * unknown.
+ */
 export async function describeUnfinished(path: string): Promise<string | undefined> {
   const config = await configIn(path, stagesSchema);
   if (!config) return undefined;
   for (const stage of listStages(config)) {
     const saved = await savedStage(stage.folder(path));
-    if (saved && saved.isGame === stage.hasLikelihood) return undefined; // the folder of the second stage alone
+    if (saved && saved.isGame === stage.hasLikelihood) return undefined; // the folder of the second stage only
     const { iteration, best } = saved ?? { iteration: 0, best: noBest };
     const iterations = stage.iterations(config);
     if (iteration >= iterations || iteration >= computeEarlyEnd(stage.schedule(config), best)) continue;
     return `The run in ${path} is unfinished: iteration ${formatThousands(iteration)} of ${
       formatThousands(iterations)
     } of its ` +
-      `${stage.title}. It goes on with: deno task train --resume ${path}`;
+      `${stage.title}. Resume it with: deno task train --resume ${path}`;
   }
 }
 
@@ -148,13 +151,14 @@ const configSchema = v.looseObject({
 });
 
 /**
- * What the run of a snapshot ran on: with its kernels utilities are its own bit for bit. A snapshot does without a run.
+ * Reads the kernel variants and data of a snapshot's run: with the same variants, utilities have the same bits. Empty for a
+ * snapshot without a run.
  */
 export async function readRunConfig(snapshot: string): Promise<v.InferOutput<typeof configSchema>> {
   return await configIn(dirname(snapshot), configSchema) ?? {};
 }
 
-/** Reads what a folder's config.json says; undefined where there is none, or it cannot be read. */
+/** Reads a folder's config.json; undefined if there is none, or it cannot be read. */
 async function configIn<T>(folder: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   try {
     return await readJson(join(folder, "config.json"), schema);

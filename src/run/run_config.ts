@@ -1,4 +1,4 @@
-/** config.json of a run: all that is needed to repeat it. */
+/** config.json of a run: everything needed to repeat it. */
 
 import { requireWritable } from "../files/write_scope.ts";
 import * as v from "../schema.ts";
@@ -14,11 +14,11 @@ export const runConfigSchema = v.pipe(
   v.object({
     format: v.literal(FOLDER_FORMATS.run),
     clickgan: v.string(),
-    /** The arguments as given, for the reader. */
+    /** Command-line arguments, for information. */
     command: v.array(v.string()),
     data: dataConfigSchema,
     ...stagesConfigSchema.entries,
-    /** File that the weights start from, or null for drawn ones. */
+    /** File with the initial weights; null for random ones. */
     init: v.nullable(v.strictObject({ path: v.string(), sha256: v.string() })),
     adapter: v.object({
       kind: v.picklist(["cpu", "gpu"]),
@@ -26,14 +26,14 @@ export const runConfigSchema = v.pipe(
       vendor: v.string(),
       architecture: v.string(),
       runtime: v.string(),
-      /** "unknown" where it cannot be found out. */
+      /** "unknown" if it cannot be determined. */
       driver: v.string(),
     }),
     /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
     system: v.string(),
-    /** Which kernels it runs on; the fixed table where there are none. */
+    /** Kernel variants of the run; the fixed table if absent. */
     variants: v.optional(kernelVariantsSchema),
-    /** Of a run of several ranks: how many, and how often they become one. */
+    /** Number of ranks, and how often they synchronise. */
     ranks: v.optional(v.strictObject({ size: v.wholeNumber(), syncEvery: v.wholeNumber() })),
   }),
   v.check(({ pretrain, adversarial }) => pretrain || adversarial !== null, "there is no stage to train"),
@@ -60,11 +60,11 @@ function configFile(path: string): string {
   return `${path}/config.json`;
 }
 
-/** Takes a config back that was just written, of a run in which nothing could be saved. */
+/** Removes the config of a run in which nothing could be saved. */
 export async function removeConfig(path: string): Promise<void> {
   try {
     await Deno.remove(requireWritable(configFile(path)));
   } catch {
-    // The error that led here is the one to report; --resume begins such a run again.
+    // The original error is reported; --resume restarts such a run.
   }
 }

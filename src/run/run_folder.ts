@@ -1,7 +1,7 @@
 /**
- * The folder of one stage of a run: `config.json` (all that is needed to repeat it), `train.csv`, `validation.csv`, the
- * snapshots `best-loss`, `best-prec1`, `best-prec2`, `last` as safetensors, and at the end `result.json`. The Shannon
- * stage's is the run's own folder, the adversarial stage's is `adversarial` in it.
+ * Folder of one stage of a run: `config.json` (everything needed to repeat it), `train.csv`, `validation.csv`, the snapshots
+ * `best-loss`, `best-prec1`, `best-prec2` and `last` (safetensors), and finally `result.json`. The Shannon stage uses the
+ * run's folder, the adversarial stage its subfolder `adversarial`.
  */
 
 import { requireWritable } from "../files/write_scope.ts";
@@ -37,17 +37,16 @@ import {
 import type { KeptStart } from "./kept_start.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
-/** What the files of a stage say beside its state. */
+/** Contents of a stage's files besides its state. */
 export interface StageFiles {
   readonly config: RunConfig;
-  /** Of its logs, after the iteration. */
+  /** Columns of its logs after the iteration. */
   readonly columns: readonly string[];
-  /** What its snapshots say of the generator, and of the items. */
+  /** Game and features recorded in its snapshots. */
   readonly game: SnapshotGame | undefined;
   readonly features: FeatureManifest | undefined;
 }
 
-/** The best weights of a stage. */
 type BestSnapshots = Pick<TrainerState, "best" | "snapshots">;
 
 function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefined): BestSnapshots {
@@ -55,11 +54,11 @@ function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefine
   return { best: { ...best, loss: kept.record }, snapshots: { ...snapshots, loss: kept.weights } };
 }
 
-/** The files of a stage. The caller owns the run's folder (files/owned_folder.ts) as long as it is open. */
+/** Files of a stage. The caller owns the run's folder (files/owned_folder.ts) while it is open. */
 export class RunFolder {
-  /** Iterations of the best snapshots that stand in the folder. */
+  /** Iterations of the best snapshots in the folder. */
   readonly #saved: Partial<Record<Criterion, number>> = {};
-  /** What was in the folder when the stage began; undefined when it was not there. */
+  /** Contents of the folder when the stage began; undefined if it did not exist. */
   #before: readonly string[] | undefined;
 
   private constructor(
@@ -70,8 +69,8 @@ export class RunFolder {
   ) {}
 
   /**
-   * Starts a stage, also where an earlier start was killed before its first snapshot.
-   * @throws UserError when the folder cannot be written, or holds what would be lost.
+   * Starts a stage, also if an earlier start was killed before its first snapshot.
+   * @throws UserError when the folder cannot be written, or data would be lost.
    */
   static async begin(path: string, about: StageFiles): Promise<RunFolder> {
     await expectUnbegun(path, about.columns);
@@ -89,14 +88,14 @@ export class RunFolder {
     }
   }
 
-  /** Whether a run has saved anything to go on from. */
+  /** Returns true if a run has saved a state to resume from. */
   static hasState(path: string): Promise<boolean> {
     return pathExists(getSnapshotPath(path, "last"));
   }
 
   /**
-   * Opens a stage to go on with it; its logs are cut back to what they were when its last snapshot was written.
-   * @param last what {@link readLast} found. @throws UserError when they are not what they were.
+   * Opens a stage for resuming; its logs are truncated to their state at its last snapshot.
+   * @param last result of {@link readLast}. @throws UserError if the files have changed.
    */
   static resume(path: string, about: StageFiles, last: LastState): RunFolder {
     expectLogs(path, last);
@@ -120,7 +119,7 @@ export class RunFolder {
     }
   }
 
-  /** Adds a row; a figure that there is none of (precision without a click) leaves its field empty. */
+  /** Adds a row; a missing metric (precision without a click) leaves its field empty. */
   append(log: "train" | "validation", iteration: number, row: readonly number[]): void {
     this[log].append([iteration, ...row.map((value) => (Number.isNaN(value) ? "" : value))]);
   }
@@ -135,9 +134,9 @@ export class RunFolder {
   }
 
   /**
-   * Writes all snapshots and logs. `last` says which best snapshots belong to it, so new ones stand beside the old under
-   * another name until it is written: a crash at any point leaves a `last` with its own best snapshots.
-   * @param kept what takes the place of the lowest loss, which `last` then holds, as a training goes on from it.
+   * Writes all snapshots and logs. New best snapshots keep a temporary name until `last`, which refers to them, is written: a
+   * crash at any point leaves a `last` with its own best snapshots.
+   * @param kept initial weights that replace the lowest loss; `last` then stores both, as training resumes from it.
    */
   async save(
     specs: readonly ParameterSpec[],
@@ -167,7 +166,7 @@ export class RunFolder {
     }
   }
 
-  /** Writes the best snapshots alone, for a training that cannot go on; those of `last` are put aside. */
+  /** Writes only the best snapshots, for a training that cannot continue; those of `last` are renamed. */
   async saveBest(
     specs: readonly ParameterSpec[],
     items: ItemsShape,
@@ -219,7 +218,7 @@ export class RunFolder {
     }
   }
 
-  /** Removes what `begin` wrote, of a stage in which nothing could be saved. */
+  /** Removes the files of `begin` for a stage in which nothing could be saved. */
   async takeBack(): Promise<void> {
     try {
       this.close();
@@ -230,17 +229,17 @@ export class RunFolder {
 }
 
 /**
- * Looks whether a stage may begin in a folder: nothing in it but what an earlier start wrote that was killed before its
- * first snapshot.
- * @throws UserError when something would be lost.
+ * Checks that a stage may begin in a folder: it holds at most the files of an earlier start that was killed before its first
+ * snapshot.
+ * @throws UserError if data would be lost.
  */
 export async function expectUnbegun(path: string, columns: readonly string[]): Promise<void> {
   const names = listContents(path) ?? [];
   const kept = names.find((name) => /^best-.*\.safetensors$/.test(name) || name === "result.json");
   if (kept !== undefined) {
     throw new UserError(
-      `Expected ${getSnapshotPath(path, "last")}, from which the run goes on, found none, though ${path} ` +
-        `holds ${kept}. Nothing was changed: put the file back. Without it the run cannot go on; start a ` +
+      `Expected ${getSnapshotPath(path, "last")} to resume from, found none, although ${path} ` +
+        `has ${kept}. Nothing was changed: put the file back. Without it the run cannot be resumed; start a ` +
         "new one in another folder, from a snapshot with --init if one is left.",
     );
   }
@@ -257,11 +256,11 @@ async function takeBack(path: string, before: readonly string[] | undefined): Pr
     removeTemporaries(path);
     if (before === undefined) await Deno.remove(requireWritable(path));
   } catch {
-    // The error that led here is the one to report; --resume begins such a folder again.
+    // The original error is reported; --resume restarts such a run.
   }
 }
 
-/** What a killed process left of the files that it was writing. */
+/** Removes temporary files of a killed process. */
 function clean(path: string): void {
   try {
     removeTemporaries(path);

@@ -1,6 +1,6 @@
 /**
- * What a stage goes on from: its last snapshot, the best ones that belong to it, and how long its logs were at that time;
- * and the names of these files.
+ * State that a stage resumes from: its last snapshot, the best ones that belong to it, and marks of its logs; and the names
+ * of these files.
  */
 
 import { requireWritable } from "../files/write_scope.ts";
@@ -29,7 +29,7 @@ const logsSchema = v.strictObject({ train: logMarkSchema, validation: logMarkSch
 type LogMarks = v.InferOutput<typeof logsSchema>;
 export const LOGS = ["train", "validation"] as const;
 
-/** What `last` says beside its tensors. */
+/** State stored in `last`. */
 export interface LastState {
   readonly snapshot: Snapshot;
   readonly info: SnapshotInfo;
@@ -46,24 +46,27 @@ export function getSnapshotPath(path: string, name: SnapshotName): string {
   return `${path}/${name}.safetensors`;
 }
 
-/** Where a best snapshot stands that is newer than `last`, or that `last` belongs to while a newer one has its name. */
+/**
+ * Returns the temporary path of a best snapshot that is newer than `last`, or that belongs to `last` while a newer one has
+ * its name.
+ */
 export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
 }
 
-/** What the header of `last` says of a stage. */
+/** State of a stage according to the header of `last`. */
 export interface SavedStage {
-  /** Iterations that are done. */
+  /** Number of finished iterations. */
   readonly iteration: number;
-  /** The best validations among them. */
+  /** Best validations so far. */
   readonly best: BestRecords;
-  /** Whether the stage has a generator, or another's likelihood. */
+  /** True for the adversarial stage, false for the Shannon stage. */
   readonly isGame: boolean;
-  /** Iterations of the best snapshots that belong to it; undefined before the first validation. */
+  /** Iterations of its best snapshots; undefined before the first validation. */
   readonly kept: Readonly<Record<Criterion, number | undefined>>;
 }
 
-/** Returns what is saved of a stage; undefined where nothing is, or it cannot be read. */
+/** Returns the saved state of a stage; undefined if there is none, or it cannot be read. */
 export async function savedStage(path: string): Promise<SavedStage | undefined> {
   try {
     const { names, metadata } = await readSnapshotHeader(getSnapshotPath(path, "last"));
@@ -85,8 +88,8 @@ export async function savedStage(path: string): Promise<SavedStage | undefined> 
 }
 
 /**
- * Returns the file of a stage's best snapshot: the one that belongs to `last`, which stands aside after a crash, or a newer one
- * of a training that diverged. Undefined where there is none.
+ * Returns the path of a stage's best snapshot: the one that belongs to `last` (under a temporary name after a crash), or a
+ * newer one of a training that diverged. Undefined if there is none.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);
@@ -105,9 +108,8 @@ export async function findBest(path: string, criterion: Criterion): Promise<stri
 }
 
 /**
- * Looks whether a stage can go on: its last snapshot can be read and its logs are as they were then.
- * @returns the iterations that are done.
- * @throws UserError saying what is missing or was changed.
+ * Checks that a stage can be resumed: its last snapshot is readable and its logs are unchanged.
+ * @returns the number of finished iterations. @throws UserError for missing or changed files.
  */
 export async function expectResumable(path: string): Promise<number> {
   const { iteration, logs } = await readLast(path);
@@ -115,13 +117,13 @@ export async function expectResumable(path: string): Promise<number> {
   return iteration;
 }
 
-/** @throws UserError for logs that are not as they were when `last` was written. */
+/** @throws UserError for logs that have changed since `last` was written. */
 export function expectLogs(path: string, { iteration, logs }: Pick<LastState, "iteration" | "logs">): void {
   CsvLog.expectMarked(logFile(path, "train"), logs.train, iteration);
   CsvLog.expectMarked(logFile(path, "validation"), logs.validation);
 }
 
-/** What `last` holds. @throws UserError for a snapshot that is damaged, or does not say what a run needs to go on. */
+/** Reads `last`. @throws UserError for a snapshot that is damaged or lacks the state of a run. */
 export async function readLast(path: string): Promise<LastState> {
   const file = getSnapshotPath(path, "last");
   const snapshot = await readSnapshot(file);
@@ -129,7 +131,7 @@ export async function readLast(path: string): Promise<LastState> {
   const logs = v.safeParse(logsSchema, parseJson(snapshot.metadata.logs));
   if (!snapshot.info || !best || !logs.success) {
     throw new UserError(
-      `${file} does not hold the state of a run. Put the file back that the run wrote, or start a new run from this one's ` +
+      `Expected the state of a run in ${file}, found none. Put the run's own file back, or start a new run from these ` +
         "weights with --init.",
     );
   }
@@ -138,8 +140,9 @@ export async function readLast(path: string): Promise<LastState> {
 }
 
 /**
- * What a stage goes on from, checked against the model that the config describes; changes nothing.
- * @param last what {@link readLast} found. @returns with the best snapshots that stand aside: {@link settleBest} takes them
+ * Reads the state of a stage and checks it against the model; changes nothing.
+ * @param last result of {@link readLast}. @returns the state, and the best snapshots with temporary names for {@link
+ * settleBest}
  * @throws UserError when a snapshot is missing, damaged or of another shape.
  */
 export async function restoreState(
@@ -173,14 +176,14 @@ export async function restoreState(
   return { state, aside };
 }
 
-/** Gives best snapshots that stand aside their names. */
+/** Renames best snapshots from their temporary names. */
 export async function settleBest(path: string, aside: readonly Criterion[]): Promise<void> {
   for (const criterion of aside) {
     await replaceFile(getPendingSnapshotPath(path, criterion), getSnapshotPath(path, `best-${criterion}`));
   }
 }
 
-/** Returns best weights with what is counted, which is the same in all of a training. @throws UserError for other variants. */
+/** Adds constants, which are the same throughout a training, to best weights. @throws UserError for other shapes. */
 function withConstants(
   specs: readonly ParameterSpec[],
   best: Weights,
@@ -195,7 +198,7 @@ function withConstants(
   return weights;
 }
 
-/** The best snapshot of an iteration, which may stand aside after a crash or a divergence. */
+/** Reads the best snapshot of an iteration, which may have its temporary name after a crash or divergence. */
 async function readBest(
   path: string,
   specs: readonly ParameterSpec[],
@@ -212,7 +215,7 @@ async function readBest(
     return { weights, isAside: name === aside };
   }
   throw new UserError(
-    `Expected ${file} to be the snapshot of iteration ${iteration}, found none. The run cannot go on.`,
+    `Expected ${file} to be the snapshot of iteration ${iteration}, found none. The run cannot be resumed.`,
   );
 }
 

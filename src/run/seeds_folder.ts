@@ -1,4 +1,4 @@
-/** The folder of a `--seeds` command: `seeds.json`, a run for each seed, and at the end `result.json`. */
+/** Folder of a `--seeds` command: `seeds.json`, a run per seed, and finally `result.json`. */
 
 import * as v from "../schema.ts";
 import { type RunConfig, runConfigSchema } from "./run_config.ts";
@@ -10,9 +10,9 @@ const seedsSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.seeds),
   seeds: v.pipe(
     v.pipe(v.array(v.whole(0, 2 ** 32 - 1)), v.minLength(1)),
-    v.check((seeds) => new Set(seeds).size === seeds.length, "a seed stands there twice"),
+    v.check((seeds) => new Set(seeds).size === seeds.length, "a seed occurs twice"),
   ),
-  /** Of the first seed; the others differ in nothing else. */
+  /** Config of the first seed; the others differ only in the seed. */
   config: runConfigSchema,
 });
 export type SeedsConfig = Omit<v.InferOutput<typeof seedsSchema>, "format">;
@@ -21,7 +21,7 @@ export async function writeSeeds(path: string, seeds: SeedsConfig): Promise<void
   await writeJson(`${path}/seeds.json`, { format: FOLDER_FORMATS.seeds, ...seeds });
 }
 
-/** Undefined for a folder of another kind. @throws UserError when seeds.json is damaged. */
+/** Returns undefined for a folder of another kind. @throws UserError when seeds.json is damaged. */
 export function readSeeds(path: string): Promise<SeedsConfig | undefined> {
   return readJson(`${path}/seeds.json`, seedsSchema);
 }
@@ -34,7 +34,7 @@ export function getSeedFolder(path: string, seed: number): string {
   return `${path}/seed-${seed}`;
 }
 
-/** The figures of each run; its details are in its own folder. */
+/** Writes the metrics of each run; details are in the run's own folder. */
 export async function writeSeedsResult(path: string, results: readonly StageRunResult[]): Promise<void> {
   const runs = results.map(({ stage, folder, seed, iteration, test = [], verdict }) => ({
     ...{ stage, folder, seed, iteration },

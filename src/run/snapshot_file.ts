@@ -1,4 +1,4 @@
-/** Snapshots on disk; what stands in them is in snapshot/snapshot.ts. */
+/** Reads and writes snapshots on disk; their contents are defined in snapshot/snapshot.ts. */
 
 import { buildSnapshot, parseSnapshot, type Snapshot, type SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
@@ -18,9 +18,9 @@ import {
 } from "./snapshot/safetensors.ts";
 
 /**
- * Writes a snapshot: a file of that name appears whole, or not at all.
+ * Writes a snapshot atomically.
  * @param specs of all networks' parameters. @param weights [rows, columns] each, by name.
- * @param more further tensors (the optimiser's), by their prefix. @param extra further metadata.
+ * @param more further tensors (of the optimiser), by prefix. @param extra further metadata.
  * @throws UserError when the file cannot be written.
  */
 export async function writeSnapshot(
@@ -37,7 +37,7 @@ export async function writeSnapshot(
 
 /**
  * Reads a snapshot, or a safetensors file of another program.
- * @throws UserError for a file that is missing, damaged, or says something unreadable of its model.
+ * @throws UserError for a file that is missing, damaged, or has unreadable metadata.
  */
 export async function readSnapshot(path: string): Promise<Snapshot> {
   return parseSnapshot(await readSafetensors(path), path);
@@ -56,19 +56,19 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
 }
 
 /**
- * What is no such file is not read whole: a pipe or a device may never end, and a file of another kind may be larger
- * than the memory.
+ * Checks the header before the file is read: a pipe or device may never end, and a file of another kind may be larger than
+ * the memory.
  */
 async function checkBeginning(path: string): Promise<ReturnType<typeof readLayout>> {
   const { isDirectory, size } = await Deno.stat(path);
-  if (!isDirectory) expectFile(path); // a folder is told when it is read
+  if (!isDirectory) expectFile(path); // a folder is reported when it is read
   using file = openFile(path);
   const begin = await readNextBytes(file, LENGTH_BYTES);
   const header = await readNextBytes(file, findHeaderEnd(begin, size, path) - LENGTH_BYTES);
   return readLayout(Buffer.concat([begin, header]), size, path);
 }
 
-/** Says what a snapshot is, and which tensors it has, without reading these. @throws UserError as {@link readSnapshot}. */
+/** Reads the metadata and tensor names of a snapshot without its tensors. @throws UserError as {@link readSnapshot}. */
 export async function readSnapshotHeader(
   path: string,
 ): Promise<{ readonly names: readonly string[]; readonly metadata: Readonly<Record<string, string>> }> {
@@ -80,7 +80,7 @@ export async function readSnapshotHeader(
   }
 }
 
-/** The next bytes of a file; fewer where it ends. */
+/** Reads the next bytes of a file; fewer at its end. */
 async function readNextBytes(file: Deno.FsFile, count: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(count);
   for (let done = 0; done < count;) {
@@ -91,10 +91,10 @@ async function readNextBytes(file: Deno.FsFile, count: number): Promise<Uint8Arr
   return bytes;
 }
 
-/** In the header of a snapshot of this program. */
+/** Part of the header of this program's snapshots. */
 const FORMAT_MARK = '"format":"clickgan-';
 
-/** Writes a file that is whole or not there (see writeFileAtomically). @throws {UserError} when it cannot */
+/** Writes a file atomically. @throws {UserError} when it cannot be written */
 export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, TensorData>,

@@ -1,4 +1,4 @@
-/** The stages that a run may go through: what each trains, where it writes, and what its figures are called. */
+/** Stages of a run: what each trains, where it writes, and the names of its metrics. */
 
 import type { ChoiceMetrics } from "../data/ranking.ts";
 import type { ModelConfig } from "../model/model_config.ts";
@@ -20,10 +20,10 @@ import type { SnapshotGame } from "./snapshot/snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";
 
-/** Figures of any stage: those of a game only where there is one. */
+/** Metrics of any stage; those of a game only in the adversarial stage. */
 export type StageMetrics = ChoiceMetrics & Partial<GameMetrics>;
 
-/** A figure, and what it is called while it is shown. */
+/** A metric and its name in progress lines. */
 export interface NamedMetric {
   readonly name: string;
   readonly figure: keyof GameMetrics;
@@ -31,31 +31,32 @@ export interface NamedMetric {
 
 export interface TrainingStage {
   readonly name: StageName;
-  /** In messages. */
   readonly title: string;
-  /** Above its test figures. */
+  /** Heading of its test metrics. */
   readonly heading: string;
-  /** The option of `train` that sets its iterations. */
+  /** Option of `train` that sets its iterations. */
   readonly option: "iterations" | "adversarial";
-  /** What is said when that option is to extend a run without this stage. */
+  /** Error if that option should extend a run without this stage. */
   readonly absent: string;
-  /** Which figure each column of train.csv and validation.csv holds, after the iteration. */
+  /** Metric of each column of train.csv and validation.csv, after the iteration. */
   readonly columns: Readonly<Record<string, keyof GameMetrics>>;
-  /** What is shown while it trains. */
+  /** Metrics of its progress line. */
   readonly shown: { readonly loss: NamedMetric; readonly prec1: NamedMetric };
-  /** Whether its loss is a likelihood, which compares with that of the truth. */
+  /** True if its loss is a likelihood, comparable with that of the ground truth. */
   readonly hasLikelihood: boolean;
-  /** The snapshot by which its ranking is judged. */
+  /** Snapshot whose ranking is judged. */
   readonly judged: "best-loss" | "best-prec1";
   isPartOf(config: StagesConfig): boolean;
-  /** Where it is written, in the run's folder. */
+  /** Returns its folder within the run's folder. */
   folder(run: string): string;
-  /** Of a run that it is part of, as for all that follows. */
+  /** Returns its iterations; the run must include the stage, as for the methods below. */
   iterations(config: StagesConfig): number;
-  /** When it validates, and ends early. */
+  /** Returns when it validates and stops early. */
   schedule(config: StagesConfig): ValidationSchedule;
   withIterations<C extends StagesConfig>(config: C, iterations: number): C;
-  /** @param generator weights to start from, where the stage has one; drawn if not given. @param distributed set for several ranks. */
+  /**
+   * @param generator initial weights, if the stage has one; random if not given. @param distributed context of several ranks.
+   */
   create(
     model: UserModel,
     data: Pick<Dataset, "source">,
@@ -63,7 +64,7 @@ export interface TrainingStage {
     generator: Weights | undefined,
     distributed?: DistributedContext,
   ): Promise<ClickTrainer<StageMetrics>>;
-  /** What the snapshots say of the generator; undefined without one. */
+  /** Returns the game recorded in its snapshots; undefined without a generator. */
   game(model: ModelConfig, config: StagesConfig): SnapshotGame | undefined;
 }
 
@@ -76,8 +77,8 @@ export const shannonStage: TrainingStage = {
   columns: { loss: "nll", prec1: "prec1", prec2: "prec2" },
   shown: { loss: { name: "loss", figure: "nll" }, prec1: { name: "prec@1", figure: "prec1" } },
   hasLikelihood: true,
-  // It is what all commands take of a run, and on most logs it ranks better than what a validation's prec@1 chooses: a page
-  // gives that one answer, and the loss a probability (bench/trials.md).
+  // All commands use this snapshot, and on most logs it ranks better than the one with the best validation prec@1: the loss
+  // uses the probability of each page's click, prec@1 only one bit per page (bench/trials.md).
   judged: "best-loss",
   isPartOf: ({ pretrain }) => pretrain,
   folder: (run) => run,
@@ -95,7 +96,7 @@ export const adversarialStage: TrainingStage = {
   heading: "Test users, after the adversarial stage",
   option: "adversarial",
   absent: "This run has no adversarial stage that --adversarial could extend. " +
-    "Add one in a run of its own: --init <this run> --adversarial <n>.",
+    "Add one in a new run: --init <this run> --adversarial <n>.",
   columns: {
     loss: "nll",
     loss_min: "lossMin",
@@ -137,22 +138,22 @@ function getAdversarialConfig({ adversarial }: StagesConfig) {
   return adversarial;
 }
 
-/** In the order in which a run goes through them. */
+/** All stages, in order. */
 export const stages: readonly TrainingStage[] = [shannonStage, adversarialStage];
 
-/** Which stages a run goes through, in order. Each starts from the best prec@1 of the one before. */
+/** Returns the stages of a run, in order. Each starts from the best-prec1 snapshot of the one before. */
 export function listStages(config: StagesConfig): TrainingStage[] {
   return stages.filter((stage) => stage.isPartOf(config));
 }
 
-/** The stage that another one of a run starts from; undefined for the first. */
+/** Returns the previous stage of a run; undefined for the first. */
 export function findStageBefore(stage: TrainingStage, config: StagesConfig): TrainingStage | undefined {
   return listStages(config)[listStages(config).indexOf(stage) - 1];
 }
 
 /**
- * What a stage's networks start from: these weights, or drawn ones; the generator's are drawn where there are none. Effects of
- * places are left out where the model has none, as the game is of choices whatever their places.
+ * Builds the initial weights of a stage: the given ones, or random ones; a missing generator is random. Position effects are
+ * dropped if the model has none, as in the adversarial stage.
  */
 export function buildStart(
   init: Weights | undefined,
@@ -166,7 +167,7 @@ export function buildStart(
   return { initial: { weights }, generator: generator.size > 0 ? generator : undefined };
 }
 
-/** The values of a stage's columns; NaN for a figure that there is none of. */
+/** Returns the values of a stage's columns; NaN for a missing metric. */
 export function buildRow({ columns }: TrainingStage, figures: StageMetrics): number[] {
   return Object.values(columns).map((figure) => figures[figure] ?? NaN);
 }

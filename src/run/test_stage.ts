@@ -1,7 +1,4 @@
-/**
- * The end of a stage: the test figures of its snapshots, beside the baselines. Their description says how the model compares with the baselines, how the training
- * went, and what to try.
- */
+/** Tests the snapshots of a finished stage, compares them with the baselines, and gives advice on the training. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
@@ -33,18 +30,18 @@ import {
 import { formatThousands } from "../number_text.ts";
 import { LOGIT_SEED } from "../metrics/baselines/scorers.ts";
 
-/** What the test users say of a stage that is finished. */
+/** Test results of a finished stage. */
 export interface StageTest {
   readonly test: readonly SnapshotResult[];
   readonly baselines: BaselineResults;
   readonly snapshots: readonly SnapshotDifferences[];
-  /** What follows from it, a sentence or two each. */
+  /** Findings, a sentence or two each. */
   readonly verdict: readonly string[];
 }
 
 /**
  * Tests the snapshots of a stage.
- * @param trainer keeps the weights that it has. @param kept what takes the place of its lowest validation loss.
+ * @param trainer keeps its weights. @param kept initial weights that replace those of the lowest validation loss.
  */
 export async function testStage(
   stage: TrainingStage,
@@ -90,9 +87,9 @@ export async function testStage(
   return { ...found, verdict: describeTest(test, stage, config, data, trainer.iteration) };
 }
 
-/** Of the iterations that were done, the share in which a best validation is early. */
+/** A best validation within this share of the iterations is early. */
 const EARLY = 0.05;
-/** And from which on it is late: validations jump about, so that the best is seldom the very last. */
+/** A best validation after this share is late: validations fluctuate, so the best is seldom the very last. */
 const LATE = 0.9;
 
 /** Describes the test of a finished stage. @param iterations of the stage */
@@ -105,14 +102,14 @@ export function describeTest(
 ): string[] {
   return [
     ...describeRanking(test, data, stage.judged),
-    // A game's utilities are no log-odds, and a uniform guess knows that a page has one click, which the logistic loss does
-    // not: their losses are shown, and say nothing against them.
+    // The loss is not judged for an adversarial stage, whose utilities are no log-odds, nor for the logistic loss, which
+    // unlike a uniform guess does not assume one click per page.
     ...(stage.hasLikelihood && config.model.loss === "choice" ? describeLoss(test) : []),
     ...(stage.hasLikelihood ? describeTraining(test, config, data, iterations) : []),
   ];
 }
 
-/** Compares a ranking with the baselines, and advises what to try where it is not better. @param split whose users they are */
+/** Compares a ranking with the baselines, and gives advice if it is not better. @param split part of the users */
 export function describeRanking(
   test: readonly SnapshotResult[],
   data: ItemData,
@@ -127,14 +124,14 @@ export function describeRanking(
   if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
   return [
     ...words,
-    `Try ${
-      describeUnusedFeatures(data)
-    }, other options by deno task tune, and look at what deno task data describe ` +
-    "says of the log. Until the model is better, the best baseline is the simpler choice.",
+    `Until the model beats the baselines, use the best one (${
+      comparisons[0]?.name
+    }). To improve the model, try ` +
+    `${describeUnusedFeatures(data)} or deno task tune; deno task data describe shows what the log lacks.`,
   ];
 }
 
-/** Says so where the probabilities are not better than those of every baseline: of best-loss, or of a single snapshot. */
+/** Describes the loss of best-loss (or of a single snapshot) if it is not better than that of every baseline. */
 export function describeLoss(test: readonly SnapshotResult[], split?: string): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss") ??
     (test.length === 1 ? test[0] : undefined);
@@ -145,7 +142,7 @@ export function describeLoss(test: readonly SnapshotResult[], split?: string): s
   return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
 }
 
-/** Says how the baseline differs from the logit that a training starts from. */
+/** Describes how the baseline differs from the logit that a training starts from. */
 function describeLogitRow(
   { positions, wide }: StagesConfig["model"],
   { seed }: StagesConfig["training"],
@@ -153,14 +150,14 @@ function describeLogitRow(
 ): string {
   const hasNumbers = shape.kind !== "one-hot" && shape.width > 0;
   return [
-    'The row "logit on counts" differs from it, as its probabilities are fitted once more on validation users',
-    ...(positions > 0 ? ["it ranks by places, too"] : []),
-    ...(wide > 0 && hasNumbers ? ["its features do not meet the last clicks"] : []),
-    ...(seed !== LOGIT_SEED ? [`a large log's pages are drawn for it by the seed ${LOGIT_SEED}`] : []),
+    'The row "logit on counts" differs, because its probabilities are fitted again on validation users',
+    ...(positions > 0 ? ["its ranking includes position effects"] : []),
+    ...(wide > 0 && hasNumbers ? ["it has no products of features and last clicks"] : []),
+    ...(seed !== LOGIT_SEED ? [`it samples the pages of a large log by seed ${LOGIT_SEED}`] : []),
   ].join("; ") + ".";
 }
 
-/** Says so where the best validation was at the end of the training, or at its beginning. */
+/** Gives advice if the best validation was at the beginning or end of the training. */
 function describeTraining(
   test: readonly SnapshotResult[],
   { model, training }: StagesConfig,
@@ -172,14 +169,14 @@ function describeTraining(
   const of = `iteration ${formatThousands(best.iteration)} of ${formatThousands(iterations)}`;
   if (best.iteration >= LATE * iterations) {
     return [
-      `The validation loss was best near the end (best-loss is of ${of}). Training longer may help: ` +
+      `The validation loss was best near the end (best-loss: ${of}). Training longer may help: ` +
       `--resume with --iterations ${2 * iterations}, or a larger --learning-rate.`,
     ];
   }
   if (best.iteration === 0 && model.counts) {
     return [
-      "best-loss is the logit on counts that the training started from: on the validation users no later weights were " +
-      "better than it by more than chance. The log may hold no more than counts tell; more users would show more. " +
+      "best-loss is the logit on counts that the training started from: no later weights were significantly better on the " +
+      "validation users. The log may contain no more signal than the counts; more users may reveal more. " +
       describeLogitRow(model, training, data),
     ];
   }
@@ -191,7 +188,7 @@ function describeTraining(
     "smaller --dims",
   ];
   return [
-    `The validation loss was best at ${of} and rose from then on: the model over-fits at once. Try ` +
+    `The validation loss was best at ${of} and rose afterwards: the model overfits early. Try ` +
     `${tries.join(", ")}${training.earlyStopping === null ? "; --early-stopping loss saves the time" : ""}.`,
   ];
 }

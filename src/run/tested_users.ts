@@ -1,4 +1,4 @@
-/** The figures of users, as result.json has them: of the snapshots and baselines that are tested on them, all on the same resamples. */
+/** Tests snapshots and baselines on the same users and the same resamples, for result.json. */
 
 import {
   type BaselineName,
@@ -30,33 +30,35 @@ import type { Dataset } from "../data/sets/dataset.ts";
 import type { StageMetrics } from "./stages.ts";
 import type { SnapshotName } from "./run_state.ts";
 
-/** Figures of a baseline. A ranking has no loss. */
+/** Metrics of a baseline. A ranking has no loss. */
 export interface BaselineMetricsResult extends RankingMetrics {
   readonly nll?: number;
   readonly longerPages: RankingMetrics;
-  /** Which of its settings was the best on the validation users, in words. */
+  /** Setting that was best on the validation users. */
   readonly setting?: string;
-  /** All figures with their intervals. */
   readonly details: MetricDetails;
 }
 
-/** By their names; null for one that the data do not give. */
+/** Results by baseline; null if the data do not support it. */
 export type BaselineResults = Readonly<Record<BaselineName | "attainable", BaselineMetricsResult | null>>;
 
-/** What all tables show beside a model, with the names of the rows. */
+/** Baselines of all tables, with their row titles. */
 export const shownBaselines: readonly (readonly [keyof BaselineResults, string])[] = [
   ...baselineNames.map((name) => [name, baselineTitles[name]] as const),
   ["attainable", "best attainable"],
 ];
 
-/** How utilities become probabilities: see {@link import("../metrics/metric_collector.ts").CollectorOptions}. */
+/**
+ * Options that turn utilities into probabilities: see {@link
+ * import("../metrics/metric_collector.ts").MetricCollectorOptions}.
+ */
 export interface ProbabilityOptions {
   readonly eta: number;
   readonly single?: boolean;
   readonly placeEffects?: readonly number[];
 }
 
-/** Of a model with these weights. */
+/** Returns the options of a model with these weights. */
 export function getProbabilityOptions(
   { eta, loss }: Pick<ModelConfig, "eta" | "loss">,
   weights: Weights,
@@ -64,25 +66,23 @@ export function getProbabilityOptions(
   return { eta, single: loss === "logistic", placeEffects: readPositionEffects(weights) };
 }
 
-/** What is known of a scoring beside the figures that the device sums. */
+/** Test results of a model. */
 interface TestedModel<F extends StageMetrics> {
   readonly figures: EvaluationMetrics<F>;
   readonly tested: TestResult;
-  /** How alike the reward and the truth rank a page's items, where the truth is known. */
+  /** Mean rank correlation of reward and ground truth within pages, if the truth is known. */
   readonly spearman: number | undefined;
 }
 
-/** What of a data set its users' figures need. */
 export type TestedData = Pick<Dataset, "source" | "features" | "places" | "truth">;
 
-/** Of a log, whose features and places are always the same: its runs, their stages and the lab's curves share it. */
+/** Cached baselines of a log, whose features and positions never change: runs, stages and the lab's curves share them. */
 interface Known {
   readonly counted: FittedBaselines;
   readonly parts: Map<Split, TestedUsers>;
 }
 const knownOf = new WeakMap<LogSource, Known>();
 
-/** Users with the baselines that were tested on them. */
 export class TestedUsers {
   private constructor(
     private readonly data: TestedData,
@@ -91,7 +91,7 @@ export class TestedUsers {
     private readonly baselines: ReadonlyMap<string, BaselineResult>,
   ) {}
 
-  /** The users of a part: tested once a log. */
+  /** Returns the users of a part; baselines are tested once per log. */
   static ofPart(data: TestedData, part: Split, onProgress?: OnProgress): TestedUsers {
     const { parts } = known(data, onProgress);
     const tested = parts.get(part) ?? TestedUsers.of(data, listUsers(data.source, part), onProgress);
@@ -99,7 +99,7 @@ export class TestedUsers {
     return tested;
   }
 
-  /** Tests the baselines, which are counted once on a log's train users, on these. @param users ascending. */
+  /** Tests the baselines on users; they are counted once per log on its train users. @param users ascending. */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const { counted } = known(data, onProgress);
     const baselines = new Map<string, BaselineResult>(counted.test(users, onProgress));
@@ -112,7 +112,7 @@ export class TestedUsers {
     return new TestedUsers(data, users, counted, baselines);
   }
 
-  /** Evaluates the networks as they stand. @param choice of the reward. */
+  /** Evaluates the current networks. @param choice of the reward. */
   async test<F extends StageMetrics>(
     evaluation: NetworkEvaluation<F>,
     { eta, ...choice }: ProbabilityOptions,
@@ -133,7 +133,7 @@ export class TestedUsers {
     return { figures: collector.hasSeveral ? ofAllClicks(figures, tested) : figures, tested, spearman };
   }
 
-  /** How far a scoring is above each baseline. */
+  /** Returns the differences between a scoring and each baseline. */
   against(tested: TestResult): Partial<Record<BaselineName, MetricDifferences>> {
     return Object.fromEntries(baselineNames.flatMap((name) => {
       const baseline = this.baselines.get(name);
@@ -141,7 +141,6 @@ export class TestedUsers {
     }));
   }
 
-  /** The figures of the baselines. */
   results(): BaselineResults {
     const result = (name: string): BaselineMetricsResult | null => {
       const found = this.baselines.get(name);
@@ -158,7 +157,7 @@ function known({ source, features, places }: TestedData, onProgress?: OnProgress
   return found;
 }
 
-/** A game's sums are of the first click of each page, those of a collector of all. */
+/** Replaces a game's metrics, which cover the first click per page, by those of all clicks. */
 function ofAllClicks<F extends StageMetrics>(
   { longerPages, ...figures }: EvaluationMetrics<F>,
   { details }: TestResult,
@@ -182,34 +181,31 @@ function buildBaselineResult({ details, setting }: BaselineResult): BaselineMetr
   };
 }
 
-/** Test figures of one snapshot; those of a game only where there was one. */
+/** Test metrics of one snapshot; game metrics only in the adversarial stage. */
 export type SnapshotResult =
   & EvaluationMetrics
   & StageMetrics
   & {
     readonly snapshot: SnapshotName;
-    /** Iteration that the snapshot is from. */
     readonly iteration: number;
-    /** Number of users that it was tested on. */
+    /** Number of tested users. */
     readonly users?: number;
-    /** How alike the reward and the truth rank a page's items, where the truth is known: {@link meanSpearman}. */
+    /** Rank correlation of reward and ground truth within pages, if the truth is known: {@link meanSpearman}. */
     readonly spearman?: number;
-    /** All figures with their intervals. */
     readonly details: MetricDetails;
-    /** How far it is above each baseline. */
+    /** Differences to each baseline. */
     readonly against: Readonly<Partial<Record<BaselineName, MetricDifferences>>>;
-    /** What other runs are compared with. */
+    /** Sums for comparison with other runs. */
     readonly paired?: StoredSums;
   };
 
-/** How far one snapshot is above another. */
+/** Differences between two snapshots. */
 export interface SnapshotDifferences {
   readonly snapshot: SnapshotName;
   readonly minus: SnapshotName;
   readonly differences: MetricDifferences;
 }
 
-/** @param users that it was tested on. */
 export function buildSnapshotResult(
   snapshot: SnapshotName,
   iteration: number,

@@ -1,4 +1,4 @@
-/** A run from its first iteration, or from where it stopped, to its test figures; all of it in its folder. */
+/** Trains a run in its folder, from the first iteration or from where it stopped, to its test metrics. */
 
 import { getHashSize } from "../data/item_ids.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
@@ -29,73 +29,71 @@ import {
   type TrainingStage,
 } from "./stages.ts";
 
-/** Seconds between two saves, at least. A crash loses what was done since the last one. */
+/** Minimum seconds between two saves. A crash loses the work since the last one. */
 const SAVE_SECONDS = 20;
-/** And so many times what a save takes: the tables of a million items are gigabytes. */
+/** Minimum interval as a multiple of the time to save: tables of a million items take gigabytes. */
 const SAVE_TIMES = 9;
 
 export interface RunCallbacks {
-  /** Told before the first step, where batches are cut: into how many parts at most. */
+  /** Called before the first step if batches are split, with the largest number of micro-batches. */
   onParts?(parts: number): void;
   onStep?(result: TrainingStepResult<StageMetrics>): void;
   onValidation?(result: ValidationResult<StageMetrics>): void;
-  /** Told what goes on after the last iteration. */
+  /** Called with the progress of work after the last iteration. */
   readonly onProgress?: OnProgress;
 }
 
-/** Of one stage of a run. */
+/** Result of one stage of a run. */
 export interface StageRunResult extends Partial<StageTest> {
   readonly stage: StageName;
   readonly folder: string;
   readonly seed: number;
   readonly iteration: number;
-  /** When it was reached, ISO 8601. */
+  /** Time of the last iteration, ISO 8601. */
   readonly finished: string;
-  /** Of this session alone, without set-up. */
+  /** Seconds of this session, without set-up. */
   readonly sessionSeconds: number;
-  /** Whether there were sessions before this one. */
+  /** True if there were earlier sessions. */
   readonly resumed: boolean;
   readonly data: DataSizes;
-  /** Of several ranks: what those of this session spent on each other, as rank 0 saw it while it trained. */
+  /** Communication in this session's training, measured on rank 0. */
   readonly ranks?: CommunicationTimes & { readonly size: number; readonly share: number };
 }
 
-/** A run: all that its stages need. */
 export interface TrainingRun {
   readonly gpu: Gpu;
   readonly data: Dataset;
-  /** All that is needed to repeat it. */
   readonly config: RunConfig;
-  /** Its folder, which the caller owns. */
+  /** Its folder, owned by the caller. */
   readonly path: string;
-  /** Weights to start from, instead of drawn ones. */
+  /** Initial weights instead of random ones. */
   readonly init: Weights | undefined;
-  /** Ends the run after what is in flight. */
+  /** Ends the run after the steps in flight. */
   readonly signal: AbortSignal;
-  /** Where several processes train it. */
+  /** Ranks, if several processes train it. */
   readonly ranks?: MpiRanks;
-  /** For a command that chooses among runs by their validation: none of them gets test figures yet. */
+  /** Skips the test, for commands that choose among runs by their validation. */
   readonly untested?: boolean;
 }
 
-/** What the runs of a command share. */
+/** Context shared by the runs of a command. */
 export type RunContext = Omit<TrainingRun, "config" | "path">;
 
-/** A stage of a run while it trains. */
+/** A stage in training. */
 interface Training {
   readonly stage: TrainingStage;
   readonly run: TrainingRun;
   readonly events: RunCallbacks;
   readonly trainer: ClickTrainer<StageMetrics>;
   readonly model: UserModel;
-  /** Of a training that starts from a logit on counts: its best validation is compared with that. */
+  /** Present if the training starts from a logit on counts, which is compared with its best validation. */
   readonly choice: StartChoice | undefined;
 }
 
 /**
- * Looks whether a stage can go on, or begin; changes nothing.
- * @param path the run's folder. @returns the iterations that are done; undefined where nothing was saved that it goes on from.
- * @throws UserError when its files are not what they were.
+ * Checks that a stage can be resumed or begun; changes nothing.
+ * @param path the run's folder. @returns the finished iterations; undefined if nothing was saved.
+ * @throws UserError if its files have changed.
  */
 export async function countIterationsDone(stage: TrainingStage, path: string): Promise<number | undefined> {
   const folder = stage.folder(path);
@@ -103,7 +101,7 @@ export async function countIterationsDone(stage: TrainingStage, path: string): P
   await expectUnbegun(folder, Object.keys(stage.columns));
 }
 
-/** Begins a stage, or where it was interrupted goes on with it as if it had never stopped. */
+/** Begins a stage, or resumes it with the same result as without the interruption. */
 export async function runStage(
   stage: TrainingStage,
   run: TrainingRun,
@@ -115,8 +113,8 @@ export async function runStage(
 }
 
 /**
- * Starts a stage in a new folder, from the best prec@1 of the stage before it, if there was one.
- * @throws UserError; what was begun is taken back when nothing could be saved in it.
+ * Starts a stage in a new folder, from the best-prec1 snapshot of the previous stage, if any.
+ * @throws UserError; removes its files if nothing could be saved.
  */
 async function startStage(
   stage: TrainingStage,
@@ -132,13 +130,13 @@ async function startStage(
   await tellItems(run, run.data.source);
   return await withTrainer(stage, run, events, start, async (training) => {
     const folder = stage.folder(path);
-    // A run without a Shannon stage still has its config in its own folder, where --resume looks for it.
+    // A run without a Shannon stage has its config in the run's folder too, where --resume reads it.
     const alone = folder !== path && !await hasConfig(path);
     if (alone) await writeConfig(path, config);
     let files: RunFolder | undefined;
     try {
       files = await RunFolder.begin(folder, buildStageFiles(training));
-      // At once: a folder that cannot be written is found out now, not after hours.
+      // Save at once to detect an unwritable folder now, not after hours.
       await save(training, files);
     } catch (error) {
       await files?.takeBack();
@@ -156,10 +154,10 @@ async function resumeStage(
 ): Promise<StageRunResult> {
   const folder = stage.folder(run.path);
   const last = await readLast(folder);
-  // The data are those that the run began with: only the shape is to be fitted.
+  // The data are those that the run began with: only the shape needs alignment.
   const source = alignSourceToModel(run.data.source, last.info.items, `The run in ${run.path}`);
   const data = { ...run.data, source };
-  // What it began with is compared with its best validation.
+  // The initial weights are compared with its best validation.
   const start = { init: undefined, begins: isFitted(stage, run.config) };
   await tellItems(run, source);
   return await withTrainer(stage, { ...run, data }, events, start, async (training) => {
@@ -167,14 +165,14 @@ async function resumeStage(
     training.trainer.restore(state);
     await settleBest(folder, aside);
     const files = RunFolder.resume(folder, buildStageFiles(training), last);
-    // Only now, as nothing can be refused any more: the new config may ask for more iterations.
+    // Written after all checks, as the new config may have more iterations.
     for (const place of new Set([run.path, folder])) await writeConfig(place, run.config);
     return await train(training, files);
   });
 }
 
 /**
- * Looks whether the stages of a run that have begun could go on from their snapshots; changes nothing.
+ * Checks that the begun stages of a run can be restored from their snapshots; changes nothing.
  * @throws UserError as resuming them does.
  */
 export async function expectRestorable(stages: readonly TrainingStage[], run: TrainingRun): Promise<void> {
@@ -190,14 +188,14 @@ export async function expectRestorable(stages: readonly TrainingStage[], run: Tr
   }
 }
 
-/** To the ranks that follow: over which items the model is. */
+/** Sends the shape of the model's items to the other ranks. */
 async function tellItems({ ranks }: TrainingRun, { items }: LogSource): Promise<void> {
   if (ranks) await gatherTexts(ranks, JSON.stringify(items.shape));
 }
 
 /**
- * A stage on another rank than the first, which owns the run's folder, saves, tests and reports.
- * @returns whether the stage was trained to its end.
+ * Trains a stage on a rank other than 0; rank 0 owns the run's folder, saves, tests and reports.
+ * @returns true if the stage was trained to its end.
  */
 export async function followStage(stage: TrainingStage, run: TrainingRun, ranks: MpiRanks): Promise<boolean> {
   const { data, signal } = run;
@@ -215,13 +213,13 @@ async function withTrainer<T>(
   stage: TrainingStage,
   run: TrainingRun,
   events: RunCallbacks,
-  /** Whether the run begins, so that its data are to be counted. */
+  /** `begins` is true if counts of the data initialise the weights. */
   start: { readonly init: Weights | undefined; readonly begins: boolean },
   use: (training: Training) => Promise<T>,
 ): Promise<T> {
   const { gpu, data: { source }, config, ranks } = run;
   const joint = ranks && createDistributedContext(ranks, config.ranks?.syncEvery ?? 1);
-  // The kernel variants that the run began with, so that it goes on bit for bit.
+  // The run's own kernel variants, so that it has the same bits.
   gpu.setVariants(reuseVariants(config.variants, gpu.variants));
   const { initial, generator } = buildStart(start.init, config.training.seed, config.model);
   const counted = start.begins ? initializeOnLog(source, config.model, initial, events.onProgress) : initial;
@@ -233,12 +231,11 @@ async function withTrainer<T>(
   return await use({ stage, run, events, trainer, model, choice });
 }
 
-/** Whether a stage starts from a logit on counts. */
+/** True if a stage starts from a logit on counts. */
 function isFitted(stage: TrainingStage, config: RunConfig): boolean {
   return stage.hasLikelihood && config.model.counts !== null && config.init === null;
 }
 
-/** What the stage's files say of it. */
 function buildStageFiles({ stage, run: { config, data }, model }: Training): StageFiles {
   const game = stage.game(model.config, config);
   return { config, columns: Object.keys(stage.columns), game, features: data.features };
@@ -246,14 +243,14 @@ function buildStageFiles({ stage, run: { config, data }, model }: Training): Sta
 
 async function save({ trainer, model, choice }: Training, folder: RunFolder): Promise<void> {
   const state = await trainer.state();
-  // The last step may have broken the weights, which only the next loss would show: broken weights are never written.
+  // The last step may have made weights non-finite, which only the next loss would show: never write such weights.
   for (const values of state.weights.values()) {
     if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }
   await folder.save(trainer.specs, model.shape, state, await choice?.choose());
 }
 
-/** What was spent since then, in so many seconds of training. */
+/** Returns the communication since `before`. @param of seconds of training, for the share. */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

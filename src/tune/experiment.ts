@@ -1,6 +1,6 @@
 /**
- * The published experiments on one data set: which models, in which order, and where each stands in the experiment's folder;
- * and what came of them, the figures of every model and seed, with what they say of the claims.
+ * The published experiments on one data set: models, order and folders; and their results: metrics per model and seed, and
+ * outcomes of the claims.
  */
 
 import * as v from "../schema.ts";
@@ -22,12 +22,14 @@ import {
   judgeClaim,
 } from "../metrics/baseline_verdict.ts";
 
-/** A model of the experiments. */
 export interface ExperimentModel {
   readonly name: string;
   readonly folder: string;
   readonly model: ModelConfig;
-  /** Adversarial from the start ("none"), after the Shannon stage of another model, or not at all. */
+  /**
+   * "none": adversarial training without pre-training; a folder: after the Shannon stage of that model; undefined: no
+   * adversarial stage.
+   */
   readonly adversarialAfter?: string | "none";
 }
 
@@ -72,24 +74,24 @@ const pw: ExperimentModel[] = [
   },
 ];
 
-/** The six models of the sources' reports, then position weights in both forms. */
+/** The six models of the original reports, then both kinds of position weights. */
 export const experimentModels: readonly ExperimentModel[] = [...reports, ...pw];
 
-/** Whether a model can be made over such items: position weights with tanh know no tokens. */
+/** True if a model supports such items: position weights with tanh do not support tokens. */
 export function supportsItems({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
   return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
 }
 
 const experimentSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.experiment),
-  /** As given: a file, or a made-up shop. */
+  /** File or synthetic shop, as given. */
   data: v.string(),
-  /** Of a made-up shop, and of its users alone, where they were given. */
+  /** Seeds of a synthetic shop, and of its users alone, if given. */
   dataSeed: v.optional(v.wholeNumber()),
   dataUsersSeed: v.optional(v.wholeNumber()),
   resplit: v.boolean(),
   seeds: v.pipe(v.array(v.wholeNumber()), v.minLength(1)),
-  /** Iterations of the Shannon stage, and of the adversarial one. */
+  /** Iterations of the Shannon stage and of the adversarial stage. */
   iterations: v.wholeNumber(),
   adversarial: v.wholeNumber(),
   models: v.pipe(v.array(v.strictObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
@@ -100,18 +102,18 @@ export async function writeExperiment(path: string, experiment: Experiment): Pro
   await writeJson(`${path}/experiment.json`, { format: FOLDER_FORMATS.experiment, ...experiment });
 }
 
-/** Undefined for a folder of another kind. @throws UserError when experiment.json is damaged. */
+/** Returns undefined for a folder of another kind. @throws UserError when experiment.json is damaged. */
 export function readExperiment(path: string): Promise<Experiment | undefined> {
   return readJson(`${path}/experiment.json`, experimentSchema);
 }
 
-/** Figures of one model with one seed, each from its own best-validation snapshot. */
+/** Metrics of one model and seed, each from its own best-validation snapshot. */
 export interface SeedOutcome extends TestedFigures<FigureSet> {
-  /** Half the range of 95 % of the resamples of the test users, of the test prec@1: the reward's, and the generator's. */
+  /** Half-widths of the 95 % bootstrap intervals of test prec@1, of reward and generator. */
   readonly sampling: { readonly reward: number; readonly pi: number };
-  /** Figures of the generator, where there is one. */
+  /** Metrics of the generator, if there is one. */
   readonly pi: TestedFigures<Omit<FigureSet, "loss">> | undefined;
-  /** The validation log of the model's own stage. */
+  /** Validation log of the model's own stage. */
   readonly log: RunLog;
 }
 
@@ -121,25 +123,25 @@ interface FigureSet {
   readonly prec2: number;
 }
 
-/** Of a reward, or of a generator, which has no loss. */
+/** Metrics of a reward, or of a generator, which has no loss. */
 interface TestedFigures<F extends Partial<FigureSet> = Partial<FigureSet>> {
   readonly validation: F;
   readonly test: F;
 }
 
-/** A model and its outcomes, in the order of the seeds. */
+/** A model and its outcomes in seed order. */
 export interface ModelOutcome {
   readonly model: ExperimentModel;
   readonly seeds: readonly SeedOutcome[];
 }
 
-/** The folder of a model's own stage. */
+/** Returns the folder of a model's own stage. */
 function stageFolder(model: ExperimentModel, path: string, seed: number): string {
   const run = getSeedFolder(`${path}/${model.folder}`, seed);
   return model.adversarialAfter === undefined ? run : `${run}/adversarial`;
 }
 
-/** Undefined for a run that is not finished. @throws UserError for a damaged one. */
+/** Returns undefined for an unfinished run. @throws UserError for a damaged one. */
 export async function readOutcome(
   model: ExperimentModel,
   path: string,
@@ -158,13 +160,13 @@ export async function readOutcome(
   ]);
   const test = (by: string) => {
     const found = tests.find(({ snapshot }) => snapshot === `best-${by}`);
-    return found ?? damaged(`Expected ${folder}/result.json to have figures of best-${by}, found none.`);
+    return found ?? damaged(`Expected metrics of best-${by} in ${folder}/result.json, found none.`);
   };
   const valueAt = (column: string, iteration: number) =>
     log.columns.get(column)?.[log.iteration.indexOf(iteration)] ??
-      damaged(`Expected ${folder}/validation.csv to have ${column} of iteration ${iteration}, found none.`);
+      damaged(`Expected ${column} of iteration ${iteration} in ${folder}/validation.csv, found none.`);
   const damaged = (text: string): never => {
-    throw new UserError(`${text} Remove the folder ${folder}, and it is trained again.`);
+    throw new UserError(`${text} Remove the folder ${folder} to train it again.`);
   };
   const [loss, prec1, prec2] = [test("loss"), test("prec1"), test("prec2")];
   const sampling = (name: string) => {
@@ -174,7 +176,7 @@ export async function readOutcome(
   return {
     sampling: { reward: sampling("prec1"), pi: sampling("piPrec1") },
     validation: {
-      // The best loss of a game is not that of the likelihood: its reward is judged where pi ranks best.
+      // The best loss of a game is not a likelihood: its reward is judged at the best prec@1 of pi.
       loss: valueAt("loss", (game ? prec1 : loss).iteration),
       prec1: valueAt("prec1", prec1.iteration),
       prec2: valueAt("prec2", prec2.iteration),
@@ -195,10 +197,10 @@ export async function readOutcome(
   };
 }
 
-/** A row of the table: a model's reward, or its generator. */
+/** Table row of a model's reward or generator. */
 export interface OutcomeRow {
   readonly name: string;
-  /** "mean +- sd", or "-" where there is no such figure. */
+  /** "mean +- sd", or "-" for a missing metric. */
   readonly cells: readonly string[];
 }
 
@@ -212,11 +214,11 @@ export const OUTCOME_HEAD = [
   "test prec@2",
   "sampling",
 ];
-/** What the last column is. */
+/** Explanation of the last column. */
 export const SAMPLING_NOTE =
-  "sampling: what other test users would change in test prec@1, as half the range of 95 % of their resamples";
+  "sampling: half-width of the 95 % bootstrap interval of test prec@1 over test users";
 
-/** Mean and sd over the seeds. */
+/** Builds table rows with mean and sd over the seeds. */
 export function listOutcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[] {
   const cell = (values: readonly number[]) => {
     const { mean, sd } = meanAndSd(values);
@@ -242,20 +244,20 @@ export function listOutcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[]
   });
 }
 
-/** The mean over seeds; their test users are the same. */
+/** Formats the mean over seeds, which share their test users. */
 function describeSampling(values: readonly number[]): string {
   const { mean } = meanAndSd(values.filter((value) => !Number.isNaN(value)));
   return Number.isNaN(mean) ? "-" : `+- ${fixed(mean)}`;
 }
 
-/** .8737 */
+/** Formats, for example, ".8737". */
 function fixed(value: number): string {
   return value.toFixed(4).replace(/^0/, "");
 }
 
 /**
- * The five published claims, each tested on the data at hand by paired differences over seeds. Claims about models that were not
- * trained are left out.
+ * Tests the five published claims on the data at hand by paired differences over seeds. Claims about models that were not
+ * trained are omitted.
  */
 export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
   const of = (folder: string) => outcomes.find(({ model }) => model.folder === folder)?.seeds;
@@ -310,7 +312,7 @@ const piPrec1 = (s: SeedOutcome) => s.pi?.test.prec1 ?? NaN;
 const valLoss = (s: SeedOutcome) => s.validation.loss;
 const meanPiPrec1 = ({ log }: SeedOutcome) => meanAndSd(numbers(log.columns.get("pi_prec1"))).mean;
 
-/** What the second half of training adds to the best validation prec@1. */
+/** Returns the increase of the best validation prec@1 in the second half of training. */
 function lateGain({ log }: SeedOutcome): number {
   const prec1 = numbers(log.columns.get("prec1"));
   const half = Math.ceil(prec1.length / 2);
@@ -321,12 +323,12 @@ function numbers(values: readonly (number | null)[] = []): number[] {
   return values.filter((value) => value !== null);
 }
 
-/** The difference in percentage points. */
+/** Computes the paired difference in percentage points. */
 function points(a: readonly number[], b: readonly number[]): PairedDifference & { points: true } {
   return { ...computePairedDifference(a.map((x) => 100 * x), b.map((x) => 100 * x)), points: true };
 }
 
-/** Judges a claim, which says that a difference is above 0. */
+/** Judges a claim that a difference is above 0. */
 function claim(name: string, d: PairedDifference & { points?: true }, what: string): Claim {
   const interval = [d.low, d.high] as const;
   const holds = judgeClaim(interval);

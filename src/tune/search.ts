@@ -1,50 +1,53 @@
 /**
- * The search: where it stands, and what is trained one after the other until the time is up. How a setting is trained, it
- * does not know.
+ * Hyperparameter search: its state, and the order in which settings are trained until the time is up. It is independent of
+ * how a setting is trained.
  *
- * Successive halving, one run at a time and with a clock (the asynchronous form of Li et al., 2020): whenever three
- * settings more have come to a rung, one more of the best of them goes on to the next rung; otherwise a new one is begun.
- * So several may be trained at once.
- * It can be stopped at any moment, and needs no plan of how many runs fit.
+ * Asynchronous successive halving (Li et al., 2020) with a time limit: whenever three more settings have reached a rung, one
+ * more of the best of them is promoted to the next rung; otherwise a new setting starts. Several may be trained at once. The
+ * search can be stopped at any time, and needs no estimate of how many runs fit.
  */
 
 import type { TuneSetting } from "./space.ts";
 import type { Criterion } from "../train/best_records.ts";
 
-/** The validation figure of a setting, validation by validation. */
+/** Validation metric of a setting over its training. */
 export interface ValidationCurve {
   readonly iteration: readonly number[];
-  /** Null where there is none: precision without a click. */
+  /** Null if missing: precision without a click. */
   readonly value: readonly (number | null)[];
 }
 
-/** A setting that was tried. */
+/** A setting with its training so far. */
 export interface SearchCandidate {
   readonly setting: TuneSetting;
-  /** Iterations that are done. */
+  /** Finished iterations. */
   readonly iterations: number;
-  /** What they took, and what it takes to begin or go on. */
+  /** Training time, and time to start or resume. */
   readonly seconds: number;
   readonly setUpSeconds: number;
   readonly curve: ValidationCurve;
-  /** It will not be trained further: it stopped early, or diverged. */
+  /** "stopped" (early stopping) and "diverged" settings are not trained further. */
   readonly end: "open" | "stopped" | "diverged";
 }
 
 export interface SearchState {
   readonly criterion: Criterion;
-  /** Iterations after which settings are compared, ascending; empty until the default has shown how many fit. */
+  /**
+   * Iterations at which settings are compared, ascending; empty until the default setting has shown how many fit the budget.
+   */
   readonly rungs: readonly number[];
-  /** By their numbers; 0 is the default. */
+  /** Settings by number; 0 is the default. */
   readonly candidates: readonly SearchCandidate[];
 }
 
-/** One in so many settings of a rung goes on to the next one, which is so many times as long. */
+/** One in this many settings of a rung is promoted to the next one, which is this many times as long. */
 const HALVING = 3;
-/** More would compare the settings earlier, when those that learn, and over-fit, fast are ahead of all others. */
+/** With more rungs, settings would be compared so early that fast learners, which overfit, win. */
 const RUNGS = 2;
 
-/** @param top iterations of the last rung. @param step iterations between validations, of which each is a multiple. */
+/**
+ * Lists the rungs. @param top iterations of the last rung. @param step iterations between validations; rungs are multiples.
+ */
 export function listRungs(top: number, step: number): number[] {
   const rungs = Array.from({ length: RUNGS }, (_, k) => {
     const wanted = top / HALVING ** (RUNGS - 1 - k);
@@ -53,15 +56,15 @@ export function listRungs(top: number, step: number): number[] {
   return [...new Set(rungs)].filter((rung) => rung <= top);
 }
 
-/** The best validation so far of a setting. */
+/** Best validation of a setting. */
 export interface BestValidation {
-  /** Infinity where there is none; less is better, so it is minus the precision. */
+  /** Lower is better (precision is negated); Infinity if missing. */
   readonly rank: number;
   readonly value: number | null;
   readonly iteration: number;
 }
 
-/** Up to an iteration. A setting that has diverged has no best. */
+/** Returns the best validation up to an iteration; none for a diverged setting. */
 export function findBestValidation(
   { curve, end }: SearchCandidate,
   criterion: Criterion,
@@ -78,10 +81,10 @@ export function findBestValidation(
   return best;
 }
 
-/** Numbers of the settings, the best first; of equals the earlier. Those without a figure come last. */
+/** Returns setting numbers, best first, earlier first if equal; settings without a metric come last. */
 export function rankSettings({ candidates, criterion }: SearchState, upTo = Infinity): number[] {
   const ranks = candidates.map((candidate) => findBestValidation(candidate, criterion, upTo).rank);
-  // Infinity less Infinity is no number.
+  // Infinity - Infinity is NaN.
   const compare = (
     a: number,
     b: number,
@@ -89,24 +92,24 @@ export function rankSettings({ candidates, criterion }: SearchState, upTo = Infi
   return candidates.map((_, number) => number).sort(compare);
 }
 
-/** The setting that is best on validation; undefined when none has a figure. */
+/** Returns the setting that is best on validation; undefined if none has a metric. */
 export function findWinner(standing: SearchState): number | undefined {
   const [first] = rankSettings(standing);
   const candidate = standing.candidates[first ?? 0];
   return candidate && findBestValidation(candidate, standing.criterion).value !== null ? first : undefined;
 }
 
-/** Whether a setting has come to a rung, or ended before it. */
+/** True if a setting has reached a rung, or ended before it. */
 export function hasReached({ iterations, end }: SearchCandidate, rung: number): boolean {
   return iterations >= rung || end !== "open";
 }
 
-/** The most of the budget that the default takes; if it is not at its end then, neither will the others be. */
+/** Maximum share of the budget for the default setting; if it is not finished by then, the others will not be either. */
 const DEFAULT_SHARE = 0.3;
-/** A larger budget takes the default further than a smaller one did, if by this share of its time or more. */
+/** With a larger budget the default is trained further if this adds at least this share to its time. */
 const LEAST_MORE = 0.25;
 
-/** A setting that nothing is known of. */
+/** An untrained setting. */
 const FRESH: SearchCandidate = {
   setting: {},
   iterations: 0,
@@ -116,19 +119,19 @@ const FRESH: SearchCandidate = {
   end: "open",
 };
 
-/** What a search is told, and what it asks. */
+/** Parameters and callbacks of a search. */
 export interface Search {
   readonly budgetSeconds: number;
-  /** Iterations of a setting that is trained to its end, and between validations. */
+  /** Iterations of a fully trained setting, and between validations. */
   readonly iterations: number;
   readonly validateEvery: number;
-  /** Settings that are trained at once, but for the default, which comes first and alone. */
+  /** Number of settings trained in parallel; the default is trained first and alone. */
   readonly jobs: number;
-  /** Setting `number`; undefined when there are no more. */
+  /** Draws setting `number`; undefined if there are no more. */
   readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;
   /**
-   * Trains a setting up to an iteration, begins it where it was not begun.
-   * @param seconds after which it is cut short.
+   * Starts or resumes a setting and trains it up to an iteration.
+   * @param seconds time limit.
    */
   readonly train: (
     number: number,
@@ -136,17 +139,17 @@ export interface Search {
     iterations: number,
     seconds: number,
   ) => Promise<SearchCandidate>;
-  /** Told after each of them; what is told is kept for the next session. */
+  /** Called after each training to save the state. */
   readonly keep: (standing: SearchState, spentSeconds: number) => Promise<void>;
-  /** Seconds, of any clock. */
+  /** Returns the seconds of any clock. */
   readonly now: () => number;
-  /** Ends the search after what is under way. */
+  /** Ends the search after the trainings in flight. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Goes on with a search until its budget is spent, or nothing is left to do.
- * @param spent seconds of earlier sessions. @returns where it stands, and the seconds of all sessions.
+ * Runs a search until its budget is spent, or nothing is left to do.
+ * @param spent seconds of earlier sessions. @returns its state, and the seconds of all sessions.
  */
 export async function search(
   standing: SearchState,
@@ -208,7 +211,7 @@ function withCandidate(standing: SearchState, number: number, candidate: SearchC
   return { ...standing, candidates };
 }
 
-/** The rungs follow from how far the default came; where it was stopped on its first way there, none do yet. */
+/** Derives the rungs from the iterations of the default setting; none yet if it was stopped in its first training. */
 function withRungs(standing: SearchState, { iterations, validateEvery, signal }: Search): SearchState {
   const [first] = standing.candidates;
   if (!first) return standing;
@@ -218,23 +221,24 @@ function withRungs(standing: SearchState, { iterations, validateEvery, signal }:
   return { ...standing, rungs: listRungs(whole, validateEvery) };
 }
 
-/** What is trained next: a setting, up to an iteration. */
+/** The next training: a setting, up to an iteration. */
 interface Job {
   readonly number: number;
   readonly iterations: number;
-  /** Seconds that it should take. */
+  /** Estimated seconds. */
   readonly seconds: number;
 }
 
-/** The settings under way, by their numbers. */
+/** Settings in training, by number. */
 type Busy = ReadonlyMap<number, unknown>;
 
-/** Shorter than this, nothing is begun. */
+/** Nothing is started with less time than this. */
 const LEAST_SECONDS = 1;
 
 /**
- * @param secondsLeft of the budget. @param more whether there are settings that were not tried. @param busy those under way.
- * @returns undefined when nothing is left to do in this time.
+ * Chooses the next training. @param secondsLeft of the budget. @param more true if untried settings exist. @param busy
+ * settings in training.
+ * @returns undefined if nothing fits the remaining time.
  */
 function nextJob(standing: SearchState, secondsLeft: number, more: boolean, busy: Busy): Job | undefined {
   const { candidates, rungs } = standing;
@@ -244,7 +248,7 @@ function nextJob(standing: SearchState, secondsLeft: number, more: boolean, busy
     if (job && job.seconds <= secondsLeft) return job;
   }
   const finish = finishing(standing, secondsLeft, busy);
-  // What was cut short comes first: by a stop, or by the first rung of a smaller budget.
+  // Settings that were cut short come first: by a stop, or by the first rung of a smaller budget.
   const begun = rankSettings(standing).find((number) =>
     !busy.has(number) && !hasReached(candidates[number] ?? FRESH, rungs[0] ?? 0)
   );
@@ -256,8 +260,8 @@ function nextJob(standing: SearchState, secondsLeft: number, more: boolean, busy
 }
 
 /**
- * The best of a rung that goes on to the next one, if one may: as many as a third of those that have come to it, without
- * the default, which is at its end from the beginning.
+ * Returns the best setting of a rung that may be promoted, if any: a third of those that have reached it, not counting the
+ * default, which is fully trained from the start.
  */
 function promoted(standing: SearchState, rung: number, busy: Busy): number | undefined {
   const { candidates, rungs } = standing;
@@ -272,7 +276,7 @@ function promoted(standing: SearchState, rung: number, busy: Busy): number | und
   return here.slice(0, places).find((number) => !busy.has(number) && !reached(number, rung + 1));
 }
 
-/** The best so far goes on to the end; if that takes too long, as far as it comes. */
+/** Trains the best setting so far to the end, or as far as the time allows. */
 function finishing(standing: SearchState, secondsLeft: number, busy: Busy): Job | undefined {
   const number = findWinner(standing);
   const top = standing.rungs.length - 1;
@@ -291,7 +295,7 @@ function buildJob(standing: SearchState, number: number, rung: number): Job {
   return { number, iterations, seconds };
 }
 
-/** What the first rung takes: the median of the settings so far, as one of them may have met a busy machine. */
+/** Estimates the time of the first rung: the median of the settings so far, as one of them may have met a busy machine. */
 function firstSeconds({ candidates, rungs }: SearchState): number {
   const iterations = rungs[0] ?? 0;
   const all = candidates.map((one) => one.setUpSeconds + iterations * perIteration(one)).sort((a, b) =>

@@ -1,36 +1,33 @@
 /**
- * What `tune` tries: settings, each a few options of `train` as they would be typed. The first is the default, then come a
- * few that are known to do well, then random ones.
+ * Search space of `tune`: settings, each a few options of `train` as typed. The first is the default, then come a few known
+ * to do well, then random ones.
  */
 
 import { createRandomStream, type Random } from "../data/random.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { findItemIdField } from "../data/item_ids.ts";
 
-/**
- * Options of `train` by their flags, as typed: { "--encoder": "pw", "--no-item-ids": "" }. One that is absent has its
- * default.
- */
+/** Options of `train` by flag, as typed: { "--encoder": "pw", "--no-item-ids": "" }. Absent ones have their defaults. */
 export type TuneSetting = Readonly<Record<string, string>>;
 
-/** What is searched on a data set, and with which options held fixed. */
+/** Search space of a data set, given the fixed options. */
 export interface SearchSpace {
   readonly seed: number;
-  /** Flags that are not searched: the user has set them, or they say nothing of these data. */
+  /** Flags that are not searched: set by the user, or not applicable to the data. */
   readonly fixed: ReadonlySet<string>;
-  /** Of the default setting. */
+  /** Encoder and learning rate of the default setting. */
   readonly encoder: string;
   readonly learningRate: number;
-  /** Whether a setting makes sense with what is fixed, on these items and this adapter. */
+  /** True if a setting is valid with the fixed options, these items and this adapter. */
   readonly accepts: (setting: TuneSetting) => boolean;
-  /** The figure by which all but the default stop early. */
+  /** Metric for early stopping of all settings but the default. */
   readonly stopping: string;
 }
 
 export const NO_ITEM_IDS = "--no-item-ids";
 export const POSITION_BIAS = "--position-bias";
 
-/** Settings worth a try on any log, most of all where the time is too short for many random ones: quick learners first. */
+/** Settings worth trying on any log, fast learners first, for budgets too short for many random ones. */
 const KNOWN: readonly TuneSetting[] = [
   { "--learning-rate": "0.002", "--weight-decay": "3" },
   { [NO_ITEM_IDS]: "", "--learning-rate": "0.002" },
@@ -42,17 +39,17 @@ const KNOWN: readonly TuneSetting[] = [
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
-/** Few, as each is compiled anew. */
+/** Few, because each needs its own kernels. */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
-/** Without a history, there need be no hidden layers either. */
+/** Without a history, hidden layers are optional. */
 const LINEAR = "none";
 const WIDE = ["0", "16"];
 const LEARNING_RATE = [2e-4, 1e-2] as const;
-/** What a step takes off the kernels: the decay times the learning rate. */
+/** Shrinkage of the weights per step: decay times learning rate. */
 const SHRINKAGE = [1e-4, 2e-2] as const;
 const DROPOUT = ["0.1", "0.2", "0.3", "0.5"];
 
-/** Flags that say nothing of a data set: there are no item ids to leave out, or places on a page mean nothing. */
+/** Lists flags that do not apply to a data set: there are no item ids to leave out, or positions are unknown. */
 export function listInapplicableFlags(
   { features, places }: Pick<Dataset, "features" | "places">,
 ): ReadonlySet<string> {
@@ -62,12 +59,12 @@ export function listInapplicableFlags(
   ]);
 }
 
-/** Draws of a setting that is already there, before the space counts as used up. */
+/** Draws of known settings before the space counts as exhausted. */
 const MOST_DRAWS = 100;
 
 /**
- * Setting `number` of a search; 0 is the default. @param before the settings so far.
- * @returns undefined where all settings have been tried, as so much is fixed.
+ * Draws setting `number` of a search; 0 is the default. @param before the settings so far.
+ * @returns undefined if all settings have been tried.
  */
 export function drawSetting(
   number: number,
@@ -78,7 +75,7 @@ export function drawSetting(
   const taken = new Set(before.map(describeSetting));
   const isNew = (setting: TuneSetting) => !taken.has(describeSetting(setting)) && space.accepts(setting);
   const known = KNOWN.map((setting) => finish(setting, space)).find(isNew);
-  // Each known one is either taken or next, so this is as certain after a stop as before it.
+  // Each known setting is either taken or next, so a resumed search draws the same.
   if (known) return known;
   const random = createRandomStream(space.seed, "tune", number);
   for (let k = 0; k < MOST_DRAWS; k++) {
@@ -88,12 +85,12 @@ export function drawSetting(
   return undefined;
 }
 
-/** The options of a setting, as arguments. */
+/** Returns a setting as command-line arguments. */
 export function listArguments(setting: TuneSetting): string[] {
   return Object.entries(setting).flatMap(([flag, value]) => value === "" ? [flag] : [flag, value]);
 }
 
-/** A setting in words, for tables: "pw, weight-decay 10". */
+/** Describes a setting for tables: "pw, weight-decay 10". */
 export function describeSetting(setting: TuneSetting): string {
   const parts = Object.entries(setting).filter(([flag]) => !STOPPING.includes(flag)).map(([flag, value]) =>
     flag === "--encoder" ? value : `${flag.slice(2).replace(/^no-/, "no ")} ${value}`.trim()
@@ -103,7 +100,7 @@ export function describeSetting(setting: TuneSetting): string {
 
 const STOPPING = ["--early-stopping"];
 
-/** Leaves out what is fixed or makes no sense, and says when the setting stops early. */
+/** Removes fixed options, and adds early stopping. */
 function finish(setting: TuneSetting, { fixed, stopping }: SearchSpace): TuneSetting {
   const searched = { ...setting, "--early-stopping": stopping };
   return Object.fromEntries(Object.entries(searched).filter(([flag]) => !fixed.has(flag)));
@@ -133,7 +130,7 @@ function logUniform(random: Random, [low, high]: readonly [number, number]): num
   return low * (high / low) ** random.uniform();
 }
 
-/** Two digits, as a person would type it. */
+/** Rounds to two significant digits. */
 function short(value: number): string {
   return String(Number(value.toPrecision(2)));
 }

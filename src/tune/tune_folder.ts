@@ -1,6 +1,6 @@
 /**
- * The folder of a search: `tune.json` (its settings and where it stands), an ordinary run for each setting that was tried,
- * `table.csv` and, when test users were looked at, `result.json`.
+ * Folder of a search: `tune.json` (settings and state), an ordinary run per setting, `table.csv` and, after the test,
+ * `result.json`.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -22,11 +22,11 @@ import { describeSetting, listArguments, type TuneSetting } from "./space.ts";
 const tuneSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.tune),
   clickgan: v.string(),
-  /** Options of train that hold for all settings, as typed. */
+  /** Options of train for all settings, as typed. */
   options: v.array(v.string()),
   data: runConfigSchema.entries.data,
   criterion: v.picklist(criteria),
-  /** Of all sessions. */
+  /** Seconds of all sessions. */
   spentSeconds: v.atLeast(0),
   rungs: v.array(v.whole(1)),
   settings: v.array(v.strictObject({
@@ -37,14 +37,14 @@ const tuneSchema = v.strictObject({
     end: v.picklist(["open", "stopped", "diverged"]),
   })),
 });
-/** What a search is, and where it stands but for the curves, which are in the logs of its runs. */
+/** Settings and state of a search without the curves, which are in the logs of its runs. */
 export type TuneConfig = Omit<v.InferOutput<typeof tuneSchema>, "format">;
 
 function tuneFile(path: string): string {
   return `${path}/tune.json`;
 }
 
-/** Undefined for a folder of another kind. @throws UserError when tune.json is damaged. */
+/** Returns undefined for a folder of another kind. @throws UserError when tune.json is damaged. */
 export function readTune(path: string): Promise<TuneConfig | undefined> {
   return readJson(tuneFile(path), tuneSchema);
 }
@@ -66,7 +66,7 @@ export async function writeTune(
   await writeJson(tuneFile(path), tune);
 }
 
-/** Where a search stands. @throws UserError for a log that is damaged. */
+/** Reads the state of a search. @throws UserError for a damaged log. */
 export async function readSearchState(
   path: string,
   { criterion, rungs, settings }: TuneConfig,
@@ -77,18 +77,18 @@ export async function readSearchState(
   return { criterion, rungs, candidates: await Promise.all(candidates) };
 }
 
-/** Where the run of a setting stands. */
+/** Returns the folder of a setting's run. */
 export function getSettingFolder(path: string, number: number): string {
   return `${path}/setting-${String(number).padStart(3, "0")}`;
 }
 
-/** The validation figures of a run. */
+/** Reads the validation curve of a run. */
 export async function readCurve(run: string, criterion: Criterion): Promise<ValidationCurve> {
   const { iteration, columns } = await readLog(`${run}/validation.csv`, [criterion]);
   return { iteration, value: columns.get(criterion) ?? iteration.map(() => null) };
 }
 
-/** A setting and how good it was, each figure at its own best validation; null where there is none. */
+/** A setting with its metrics, each at its own best validation; null if missing. */
 export interface SettingRow {
   readonly number: number;
   readonly setting: TuneSetting;
@@ -101,7 +101,7 @@ export interface SettingRow {
   readonly validation: Readonly<Record<Criterion, number | null>>;
 }
 
-/** Of all settings, the best first. @param path the folder of the search. */
+/** Lists all settings, best first. @param path the folder of the search. */
 export async function listSettingRows(path: string, standing: SearchState): Promise<SettingRow[]> {
   return await Promise.all(
     rankSettings(standing).flatMap((number) => {
@@ -138,7 +138,7 @@ async function buildSettingRow(
   };
 }
 
-/** The rows as CSV, with a column for each option that was searched. */
+/** Formats the rows as CSV, with a column per searched option. */
 export function formatSettingsCsv(rows: readonly SettingRow[]): string {
   const flags = [...new Set(rows.flatMap(({ setting }) => Object.keys(setting)))].sort();
   const head = [
@@ -165,8 +165,8 @@ export function formatSettingsCsv(rows: readonly SettingRow[]): string {
 }
 
 /**
- * The arguments by which `train` trains a setting as the search has.
- * @param options those that hold for all settings. @param usual iterations where none are given.
+ * Returns the arguments with which `train` repeats a setting.
+ * @param options those for all settings. @param usual default number of iterations.
  */
 export function trainArguments(
   options: readonly string[],

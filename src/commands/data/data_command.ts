@@ -1,6 +1,4 @@
-/**
- * `data`: from a raw log to a prepared data set, and what there is in one; with `data example`, a raw log to try the others on.
- */
+/** `data`: prepares raw logs as data sets and describes them; `data example` writes a raw log to try the others on. */
 
 import { Command, Option } from "commander";
 import { formatCsvRow } from "../../csv.ts";
@@ -19,7 +17,7 @@ import { OwnedFolder } from "../../files/owned_folder.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task data")
-    .description("Makes a prepared data set of a raw log, for deno task train --data, or describes one.")
+    .description("Prepares a data set from a raw log for deno task train --data, or describes one.")
     .version(version);
   for (const preparation of createPreparationCommands()) {
     command.addCommand(preparation, { hidden: preparation.name() !== "log" });
@@ -43,10 +41,10 @@ async function main(): Promise<void> {
 
 function exampleCommand(): Command {
   return new Command("example")
-    .description("Writes a made-up shop as a raw log, log.csv and items.csv, to try data log on.")
+    .description("Writes a synthetic shop as a raw log, log.csv and items.csv, to try data log on.")
     .option(OUT_FOLDER, "where to write the two files", folder, EXAMPLE_FOLDER)
     .addOption(
-      new Option("--shop <name>", "which one").choices(shops.map(({ name }) => name)).default(demo.name),
+      new Option("--shop <name>", "which shop").choices(shops.map(({ name }) => name)).default(demo.name),
     )
     .option("--seed <n>", "seed of the shop", parseWholeNumber(0, LARGEST_SEED), 1)
     .action(async ({ out, shop, seed }: { out: string; shop: string; seed: number }) => {
@@ -58,16 +56,16 @@ function exampleCommand(): Command {
     });
 }
 
-// A raw log to try things with: a made-up shop as a company would have logged it, in two CSV files.
+// The example: a synthetic shop as a company would have logged it, in two CSV files.
 
-/** When the shop opened: pages of a user are an hour apart. */
+/** Start of the log; pages of a user are an hour apart. */
 const OPENED = Date.UTC(2026, 0, 1, 8);
 const HOUR = 3_600_000;
 
 /**
- * Writes `log.csv` (user, time, page, item, position, clicked; a row for each displayed item) and `items.csv` (item,
- * category, brand and numbers).
- * @throws UserError when the folder holds something or cannot be written to.
+ * Writes `log.csv` (user, time, page, item, position, clicked; a row per displayed item) and `items.csv` (item, category,
+ * brand and numbers).
+ * @throws UserError when the folder is not empty or cannot be written.
  */
 async function writeExample(
   folder: string,
@@ -76,7 +74,7 @@ async function writeExample(
 ): Promise<{ rows: number; items: number }> {
   const { log } = makeShop(shop, { items: seed, users: seed });
   const { items } = log;
-  if (items.kind !== "dense") throw new Error("expected a made-up shop to have dense features");
+  if (items.kind !== "dense") throw new Error("expected a synthetic shop with dense features");
   const user = (k: number) => `user-${String(k).padStart(4, "0")}`;
   const sku = (k: number) => `sku-${String(k).padStart(3, "0")}`;
   const lines = [formatCsvRow(["user", "time", "page", "item", "position", "clicked"])];

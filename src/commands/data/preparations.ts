@@ -1,4 +1,4 @@
-/** `data log`: from a raw log to a prepared data set. */
+/** `data log`: prepares a raw log as a data set. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import { formatBadRows } from "../../data/prepare/bad_rows.ts";
@@ -14,10 +14,10 @@ import { stopOnSignals } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Runs a recipe; ends the process with its exit code where it is stopped. */
+/** Runs a recipe; exits with its exit code if interrupted. */
 type Prepare = (recipe: PreparationRecipe, options: PrepareOptions) => Promise<void>;
 
-/** `data log`, and what is said of the options and commands that it took the place of. */
+/** Creates `data log`, and stubs of the commands that it replaced. */
 export function createPreparationCommands(run: Prepare = runPreparation): Command[] {
   return [
     logCommand(run),
@@ -27,20 +27,25 @@ export function createPreparationCommands(run: Prepare = runPreparation): Comman
 
 function logCommand(run: Prepare): Command {
   const command = addOptions(new Command("log"), Object.values(logOptions)).description(
-    "Prepares a log of a usual shape: a row for each displayed item, a row for each page, or a row for each click, in CSV or " +
-      "TSV with a header, JSON lines (both plain, .gz or .zst) or Parquet. Any other log is read by a SELECT (--query): " +
-      "data/recipes has them for many. Ids are text, exactly as written. Times are seconds, milli-, micro- or nanoseconds " +
-      "since 1970, or ISO 8601: the kind that most rows have. Without a time zone they are UTC. A page may have several clicks.",
+    "Prepares a log in a common layout: a row per displayed item, per page, or per click, in CSV or " +
+      "TSV with a header, JSON lines (both plain, .gz or .zst) or Parquet. Any other layout is read by a SELECT (--query); " +
+      "data/recipes has examples. Ids are text, exactly as written. Times are seconds, milli-, micro- or nanoseconds " +
+      "since 1970, or ISO 8601, detected from most rows. Times without a time zone are UTC. A page may have several clicks.",
   );
   for (const name of Object.keys(REMOVED_OPTIONS)) {
     command.addOption(new Option(`--${name} [value]`).hideHelp());
   }
   return command
-    .option(OUT_FOLDER, "the prepared data set, a new folder", folder, getPreparedFolder("log"))
+    .option(
+      OUT_FOLDER,
+      "folder of the prepared data set, which must be new",
+      folder,
+      getPreparedFolder("log"),
+    )
     .addOption(
       new Option(
         "--split <by>",
-        "how the users are split into parts: by a hash of their id, or by the time of their last page",
+        "how users are split into parts: by a hash of their id, or by the time of their last page",
       )
         .choices(["hash", "time"]).default("hash"),
     )
@@ -48,21 +53,21 @@ function logCommand(run: Prepare): Command {
       new Option("--shares <train-validation-test>", "percent of the users in each part")
         .argParser(shares).default({ train: 0.8, validation: 0.1 }, "80-10-10"),
     )
-    .option("--max-events <n>", "keep the last n events of a user with more", parseWholeNumber(1))
+    .option("--max-events <n>", "keep only the last n events of each user", parseWholeNumber(1))
     .option(
       "--strict",
-      "stop at the first row that cannot be read, not only when more than 1 % cannot",
+      "stop at the first invalid row (default: only if more than 1 % are invalid)",
       false,
     )
     .option(
       "--memory <size>",
-      "memory of the data engine; what does not fit goes to disk",
+      "memory limit of the data engine; the rest spills to disk",
       parseMemorySize,
       "2GB",
     )
     .option(
       "--threads <n>",
-      "threads of the data engine (default: one for each core)",
+      "threads of the data engine (default: one per core)",
       parseWholeNumber(1, 1024),
     )
     .action(async (options: PrepareOptions & LogOptions) => {
@@ -74,7 +79,7 @@ function logCommand(run: Prepare): Command {
     });
 }
 
-/** A command that says what took its place. */
+/** Creates a stub that names its replacement. */
 function removed(name: string, recipe: string): Command {
   return new Command(name).helpOption(false).allowUnknownOption().argument("[rest...]").action(() => {
     throw new UserError(removedText(`data ${name}`, recipe));
@@ -82,10 +87,10 @@ function removed(name: string, recipe: string): Command {
 }
 
 const removedText = (what: string, recipe: string) =>
-  `${what} was removed: a log of this kind is read by a SELECT, with deno task data log --query. ` +
+  `${what} was removed. Read such a log by a SELECT, with deno task data log --query. ` +
   `See data/recipes/${recipe}.sql.`;
 
-/** Percentages such as 80-10-10. */
+/** Parses percentages such as 80-10-10. */
 function shares(text: string): PrepareOptions["shares"] {
   const [train = NaN, validation = NaN, test = NaN] = text.split("-").map(Number);
   if (/^\d+-\d+-\d+$/.test(text) && train + validation + test === 100 && train > 0) {
@@ -109,17 +114,17 @@ async function runPreparation(recipe: PreparationRecipe, options: PrepareOptions
     const { counts, skipped } = manifest;
     const n = (count: number | undefined) => formatThousands(count ?? 0);
     if (bad.total > 0) {
-      printLine(`${n(bad.total)} rows could not be read and are left out:\n${formatBadRows(bad)}`);
+      printLine(`Skipped ${n(bad.total)} invalid rows:\n${formatBadRows(bad)}`);
     }
     for (const note of manifest.notes) printLine(note);
-    for (const warning of manifest.warnings ?? []) printLine(`Beware: ${warning}`);
+    for (const warning of manifest.warnings ?? []) printLine(`Warning: ${warning}`);
     for (const [kind, count] of Object.entries(skipped)) {
-      printLine(`left out or changed: ${n(count)} ${kind}`);
+      printLine(`omitted or changed: ${n(count)} ${kind}`);
     }
     const { users, given = 0, pages = 0, rows = 0 } = counts ?? {};
     console.log(
       `${n(pages - given)} pages with ${n(rows - given)} displayed items of ${n(counts?.items)}, ` +
-        `${n(counts?.clicks)} clicks${given > 0 ? `, and ${n(given)} clicks given as history` : ""}; users: ${
+        `${n(counts?.clicks)} clicks${given > 0 ? `, and ${n(given)} context clicks` : ""}; users: ${
           n(users?.train)
         } train, ${n(users?.validation)} validation, ` +
         `${n(users?.test)} test. ${((performance.now() - began) / 1000).toFixed(1)} s.`,
@@ -130,7 +135,7 @@ async function runPreparation(recipe: PreparationRecipe, options: PrepareOptions
   } catch (error) {
     progress.stop();
     if (!(error instanceof EngineStoppedError)) throw error;
-    printLine("Stopped; the unfinished data set was removed.");
+    printLine("Interrupted: the unfinished data set was removed.");
     Deno.exit(EXIT_INTERRUPTED);
   }
 }

@@ -1,7 +1,4 @@
-/**
- * `data describe`, `data check` and `data merge`: what there is in a prepared data set, whether it is as training takes it, and
- * several as one.
- */
+/** `data describe`, `data check` and `data merge`: statistics, validation and union of prepared data sets. */
 
 import { Command } from "commander";
 import { baselineTitles } from "../../metrics/baselines/baselines.ts";
@@ -24,7 +21,7 @@ export function describeCommand(): Command {
     .description("Describes a prepared data set: sizes, baselines, and warnings.")
     .argument("<folder>", "a prepared data set", folder)
     .option(MEMORY, "memory of the data engine", parseMemorySize, "2GB")
-    .option("--json", "print the figures as JSON", false)
+    .option("--json", "print the statistics as JSON", false)
     .action(async (path: string, { memory, json }: { memory: string; json: boolean }) => {
       const progress = stepProgress();
       const description = await describe(path, memory, progress.begin).finally(progress.stop);
@@ -32,13 +29,13 @@ export function describeCommand(): Command {
     });
 }
 
-/** Baselines beside those of which prec@2 is shown, too. */
+/** Baselines shown by prec@1 only. */
 const OTHERS = ["lastClick", "categoryRate", "itemKnn", "logit"] as const;
 
 function text(path: string, d: DataDescription): string {
   const f = (value: number, digits = 3) => Number.isNaN(value) ? "-" : value.toFixed(digits);
   const p = (value: number) => Number.isNaN(value) ? "-" : `${(100 * value).toFixed(1)} %`;
-  const head = ["", "users", "events", "items a page", "no click", "unseen shown", "unseen clicked"];
+  const head = ["", "users", "events", "items per page", "no click", "unseen shown", "unseen clicked"];
   const rows = d.parts.map((part) => [
     part.split,
     formatThousands(part.users),
@@ -71,49 +68,51 @@ function text(path: string, d: DataDescription): string {
       d.items === d.ids ? "" : `, in ${formatThousands(d.items)} versions`
     }; ` +
     `features: ${features.length > 0 ? features.join("; ") : "none but the item itself (one-hot)"}`,
-    ...(d.given > 0 ? [`given as history, not predicted: ${formatThousands(d.given)} clicks`] : []),
+    ...(d.given > 0 ? [`context, not predicted: ${formatThousands(d.given)} clicks`] : []),
     ...(d.propensities.pages > 0
       ? [
-        `propensities: of ${formatThousands(d.propensities.pages)} pages; the least is ${
-          d.propensities.least.toPrecision(3)
-        }, ` +
-        `the median ${d.propensities.median.toPrecision(3)}`,
+        `propensities: ${formatThousands(d.propensities.pages)} pages, minimum ` +
+        `${d.propensities.least.toPrecision(3)}, median ${d.propensities.median.toPrecision(3)}`,
       ]
       : []),
-    `events a user: ${d.eventsPerUser.map(formatThousands).join(" / ")} (least, quartiles, most)`,
+    `events per user: ${d.eventsPerUser.map(formatThousands).join(" / ")} (minimum, quartiles, maximum)`,
     "",
     formatTable(head, rows),
     "",
-    "What training has to beat: the loss of a uniform guess, prec@1 and prec@2 by chance and by click rate, prec@1 of the other " +
-    "baselines, and the loss of the last, which training starts from",
+    "Baselines: loss of a uniform guess; prec@1 and prec@2 at random and by click rate; prec@1 of the other " +
+    "baselines; loss of the last one, which training starts from",
     formatTable(
       [
-        ...["", "loss", "chance @1", "@2", "click rate @1", "@2"],
+        ...["", "uniform loss", "random @1", "@2", "click rate @1", "@2"],
         ...[...OTHERS.map((name) => baselineTitles[name]), "its loss"],
       ],
       baselines,
     ),
     "",
-    `items of a page:    ${histogram(d.pageSizes.map(({ size, pages }) => [size, pages]))}`,
-    `place of the click: ${histogram(d.clickPlaces.map(({ place, clicks }) => [place, clicks]))}`,
+    `items per page:    ${histogram(d.pageSizes.map(({ size, pages }) => [size, pages]))}`,
+    `click position:    ${histogram(d.clickPlaces.map(({ place, clicks }) => [place, clicks]))}`,
     ...placeLines(d.placeEffect),
-    ...(d.warnings.length > 0 ? ["", "Beware:"] : []),
+    ...(d.warnings.length > 0 ? ["", "Warnings:"] : []),
     ...d.warnings.map((warning) => `- ${warning}`),
   ].join("\n");
 }
 
-/** Whether the place matters, and at each place how often items are clicked beside the same items at all places. */
+/** Formats the click rate at each position relative to that of the same items at all positions, and its interpretation. */
 function placeLines({ text, places }: DataDescription["placeEffect"]): string[] {
   const shown = places.filter(({ error }) => error > 0).map(({ place, ratio, error }) =>
     `${place}: ${ratio.toFixed(2)} ± ${error.toFixed(2)}`
   );
   return [
-    ...shown.length > 0 ? [`the same items:     ${shown.join(", ")} (1: as at all places; 95 %)`] : [],
+    ...shown.length > 0
+      ? [
+        `CTR by position, relative to the same items' average (1.00: no effect; ± 95 %): ${shown.join(", ")}`,
+      ]
+      : [],
     text,
   ];
 }
 
-/** The ten most frequent values by size, with their shares. */
+/** Formats the shares of the ten most frequent values, in order of value. */
 function histogram(counts: readonly (readonly [number, number])[]): string {
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 10).sort((a, b) => a[0] - b[0]);
@@ -124,8 +123,8 @@ function histogram(counts: readonly (readonly [number, number])[]): string {
 export function checkCommand(): Command {
   return new Command("check")
     .description(
-      "Reads a prepared data set as training does, and says all that does not hold in it, and where. One that holds gets " +
-        "counts and checksums in its manifest, where it has none.",
+      "Validates a prepared data set and reports every error with its location. A valid one gets " +
+        "counts and checksums in its manifest if they are missing.",
     )
     .argument("<folder>", "a prepared data set, such as one that Spark wrote", folder)
     .option(MEMORY, "memory of the data engine", parseMemorySize, "2GB")
@@ -139,7 +138,7 @@ export function checkCommand(): Command {
       const parts = `${n(users?.train)} train, ${n(users?.validation)} validation, ${n(users?.test)} test`;
       const shown = `${n(pages)} pages with ${n(rows)} displayed items of ${n(items)}`;
       console.log(`${path}: ${shown}, ${n(clicks)} clicks; users: ${parts}.`);
-      console.log(`Counts and checksums ${added ? "were added to" : "are as they stand in"} its manifest.`);
+      console.log(`Counts and checksums ${added ? "were added to" : "agree with"} its manifest.`);
       console.log(`Train on it: deno task train --data ${quotePath(path)}`);
     });
 }
@@ -147,23 +146,28 @@ export function checkCommand(): Command {
 export function mergeCommand(): Command {
   return new Command("merge")
     .description(
-      "Makes one prepared data set of several, such as a log and the pages that a policy showed since. Users keep their parts; one " +
-        "whose id is taken gets the name of their set in front, and the column source says where each comes from. An item is the " +
-        "same where its id and its features are; else it is one more version. The sets are read into memory.",
+      "Merges prepared data sets, such as a log and the pages that a policy showed since. Users keep their parts; a user " +
+        "whose id is taken gets the name of the set as a prefix, and the column source names the origin. Items are the " +
+        "same if id and features are equal; otherwise a version is added. The sets are read into memory.",
     )
     .argument(
       "<sets...>",
-      "prepared data sets, or what else train takes as --data; the first one's items keep their numbers",
+      "prepared data sets, or other values of --data of train; items of the first one keep their numbers",
       collect,
     )
-    .option(OUT_FOLDER, "the prepared data set, a new folder", folder, getPreparedFolder("merge"))
+    .option(
+      OUT_FOLDER,
+      "folder of the prepared data set, which must be new",
+      folder,
+      getPreparedFolder("merge"),
+    )
     .addHelpText(
       "after",
       "\nExample:\n  deno task data merge runs/data/mine runs/data/shown --out runs/data/both",
     )
     .action(async (sets: readonly string[], { out }: { out: string }) => {
       if (sets.length < 2) {
-        throw new UserError(`Expected two data sets or more to merge, got ${sets.length}.`);
+        throw new UserError(`Expected at least two data sets to merge, got ${sets.length}.`);
       }
       const parts: MergePart[] = [];
       for (const data of sets) parts.push({ name: nameFor(data, parts), data: await opened(data) });
@@ -192,7 +196,7 @@ function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, folder(text)];
 }
 
-/** A set is called by its folder; the second of a name by its whole path. */
+/** Names a set after its folder, or by its whole path if the name is taken. */
 function nameFor(path: string, others: readonly MergePart[]): string {
   const name = basename(resolve(path));
   return others.some((other) => other.name === name) ? path : name;

@@ -1,6 +1,6 @@
 /**
- * `reproduce`: the published experiments on any data set, and whether their claims hold there. It ends with a table, what it
- * says of the claims, and a report.
+ * `reproduce`: trains the published experiments on any data set and tests the published claims. It prints a table and the
+ * outcomes, and writes a report.
  */
 
 import { UserError } from "../../user_error.ts";
@@ -94,7 +94,7 @@ async function main(): Promise<number> {
       ? await trainInJobs(work, models, options.jobs)
       : await trainInTurn(work, models);
     if (!isDone) {
-      printLine(`Stopped; everything is saved in ${path}. Go on with the same command.`);
+      printLine(`Interrupted; everything is saved in ${path}. Resume with the same command.`);
       return EXIT_INTERRUPTED;
     }
     await tellResults(path, experiment, models, options.readme);
@@ -102,7 +102,7 @@ async function main(): Promise<number> {
   });
 }
 
-/** What all trainings have in common. */
+/** Context of all trainings. */
 interface Work {
   readonly gpu: Gpu;
   readonly data: Dataset;
@@ -113,7 +113,7 @@ interface Work {
   readonly stop: StopRequest;
 }
 
-/** @returns whether all have come to their end */
+/** Trains all models, one after another. @returns true if all are finished */
 async function trainInTurn(work: Work, models: readonly ExperimentModel[]): Promise<boolean> {
   for (const [k, model] of models.entries()) {
     for (const seed of work.experiment.seeds) {
@@ -125,7 +125,7 @@ async function trainInTurn(work: Work, models: readonly ExperimentModel[]): Prom
   return true;
 }
 
-/** The same side by side. */
+/** Trains all models in parallel. @returns true if all are finished */
 async function trainInJobs(work: Work, models: readonly ExperimentModel[], jobs: number): Promise<boolean> {
   const { path, experiment, stop } = work;
   const formatRunName = (folder: string | undefined, seed: number) => `${folder} seed ${seed}`;
@@ -142,18 +142,18 @@ async function trainInJobs(work: Work, models: readonly ExperimentModel[], jobs:
       });
     }
   }
-  if (runs.length > 0) await runInJobs(runs, jobs, stop, "Go on with the same command.");
+  if (runs.length > 0) await runInJobs(runs, jobs, stop, "Resume with the same command.");
   return !stop.signal.aborted;
 }
 
 async function isTrained({ path }: Work, model: ExperimentModel, seed: number): Promise<boolean> {
   if (!await readOutcome(model, path, seed)) return false;
-  // Clears what a command left that was killed behind its last word.
+  // Removes leftovers of a command that was killed after finishing the run.
   OwnedFolder.open(getSeedFolder(`${path}/${model.folder}`, seed))[Symbol.dispose]();
   return true;
 }
 
-/** Trains a model with one seed, or goes on with it. @returns whether it has come to its end. */
+/** Trains a model with one seed, or resumes it. @returns true if it is finished. */
 async function train(work: Work, model: ExperimentModel, seed: number): Promise<boolean> {
   const { gpu, data, path, stop } = work;
   const config = await buildRunConfig(await readOrCreateSeeds(work, model), model, path, seed);
@@ -165,13 +165,13 @@ async function train(work: Work, model: ExperimentModel, seed: number): Promise<
   return isFinished(config, await continueRun(run, stop));
 }
 
-/** What the experiments in a folder must have in common, whenever they were begun. */
+/** Selects the settings that all experiments in a folder must share. */
 function selectSettings(options: ReproduceOptions) {
   const { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial } = options;
   return { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial };
 }
 
-/** @throws UserError for a folder of other settings. */
+/** @throws UserError for a folder with other settings. */
 function expectSameSettings(path: string, before: Experiment | undefined, options: ReproduceOptions): void {
   if (!before) return expectEmpty(path, EXPERIMENTS);
   const settings = selectSettings(options);
@@ -185,7 +185,7 @@ function expectSameSettings(path: string, before: Experiment | undefined, option
   }
 }
 
-/** Begins the experiments, or goes on with those in the folder. */
+/** Starts the experiments, or continues those in the folder. */
 async function openExperiment(
   path: string,
   options: ReproduceOptions,
@@ -193,7 +193,7 @@ async function openExperiment(
 ): Promise<Experiment> {
   const seeds = Array.from({ length: options.seeds }, (_, k) => options.seed + k);
   const before = await readExperiment(path);
-  expectSameSettings(path, before, options); // another process may have begun them since the first look
+  expectSameSettings(path, before, options); // another process may have begun them since the first check
   const names = new Set([...(before?.models ?? []), ...models].map(({ folder }) => folder));
   const all = experimentModels.filter(({ folder }) => names.has(folder));
   const experiment = {
@@ -205,16 +205,16 @@ async function openExperiment(
   return experiment;
 }
 
-/** @throws UserError for a model that was trained on other data. */
+/** @throws UserError for a model trained on other data. */
 async function expectSameData(path: string, data: Dataset): Promise<void> {
   const before = await readSeeds(path);
   if (!before || JSON.stringify(before.config.data) === JSON.stringify(data.config)) return;
   throw new UserError(
-    `${path} was trained on other data: the file has changed since. Put the old one back, or choose another --save-dir.`,
+    `Expected the data that ${path} was trained on, but the file has changed. Put the old one back, or choose another --save-dir.`,
   );
 }
 
-/** The seeds.json of a model, which is written before its first run. */
+/** Reads a model's seeds.json, or writes it before its first run. */
 async function readOrCreateSeeds(work: Work, model: ExperimentModel): Promise<SeedsConfig> {
   const { path, experiment } = work;
   const seeds = [...experiment.seeds];
@@ -229,7 +229,7 @@ async function readOrCreateSeeds(work: Work, model: ExperimentModel): Promise<Se
   return all;
 }
 
-/** The config of a model's first seed. */
+/** Builds the config of a model's first seed. */
 async function configFor(
   { gpu, data, experiment, autotune }: Work,
   model: ExperimentModel,
@@ -239,7 +239,7 @@ async function configFor(
   return await createRunConfig(gpu, data, trainedAs(model, experiment, experiment.seeds[0]), { variants });
 }
 
-/** What a model is trained by. */
+/** Returns the stages of a model. */
 function trainedAs(
   { model, adversarialAfter }: ExperimentModel,
   { iterations, adversarial }: Pick<Experiment, "iterations" | "adversarial">,
@@ -254,7 +254,7 @@ function trainedAs(
   };
 }
 
-/** The game of the paper. One that is shorter than its interval of validations is validated at its end. */
+/** Returns the paper's adversarial stage. If it is shorter than the validation interval, it is validated at its end. */
 function buildAdversarialConfig(iterations: number): AdversarialConfig {
   return {
     ...paperAdversarial,
@@ -263,7 +263,7 @@ function buildAdversarialConfig(iterations: number): AdversarialConfig {
   };
 }
 
-/** A fine-tuned model starts from the best prec@1 of the same seed of the model that it follows. */
+/** Builds the config of a seed. A fine-tuned model starts from the best-prec1 snapshot of the same seed of its base model. */
 async function buildRunConfig(
   seeds: SeedsConfig,
   model: ExperimentModel,
@@ -278,7 +278,7 @@ async function buildRunConfig(
 
 /**
  * Prints the table and the claims, and writes them to result.json and a report.
- * @param path the folder of the experiments. @param readme a Markdown file that takes the table, too.
+ * @param path the folder of the experiments. @param readme a Markdown file that also gets the table.
  */
 async function tellResults(
   path: string,
@@ -294,7 +294,7 @@ async function tellResults(
   const claims = testClaims(outcomes);
   const count = experiment.seeds.length;
   console.log(
-    `\nMean +- sd over ${count} seed${count === 1 ? "" : "s"}, each figure from its best validation:`,
+    `\nMean +- sd over ${count} seed${count === 1 ? "" : "s"}, each metric at its best validation:`,
   );
   console.log(outcomeTable(rows));
   console.log(SAMPLING_NOTE);
@@ -312,7 +312,7 @@ async function tellResults(
   console.log(`\nResults are in ${quotePath(path)}, the report is ${quotePath(report)}`);
 }
 
-/** All columns, or where the terminal is too narrow, validation above test. */
+/** Formats all columns or, on a narrow terminal, validation above test. */
 function outcomeTable(rows: readonly OutcomeRow[]): string {
   const cells = rows.map(({ name, cells }) => [name, ...cells]);
   const wide = formatTable(OUTCOME_HEAD, cells);
@@ -326,12 +326,12 @@ function outcomeTable(rows: readonly OutcomeRow[]): string {
 }
 
 export interface ReadmeBlock {
-  /** What the markers name; see {@link import("../../cli/table.ts").writeBetweenMarkers}. */
+  /** Name of the markers; see {@link import("../../cli/table.ts").writeBetweenMarkers}. */
   readonly name: string;
   readonly text: string;
 }
 
-/** What the markers of a data set are called. @param data its file, or "demo". */
+/** Returns the name of the markers of a data set. @param data its file, or "demo". */
 function blockName(data: string): string {
   return `reproduce ${formatRunName(data)}`;
 }
@@ -347,7 +347,7 @@ function readmeBlock(
 ): ReadmeBlock {
   const text = [
     `**${formatRunName(data)}**, mean +- sd over ${seeds.length} seeds, ` +
-    "each figure from its own best-validation snapshot:",
+    "each metric from its own best-validation snapshot:",
     "",
     ...formatMarkdownTable(OUTCOME_HEAD, rows.map(({ name, cells }) => [name, ...cells])),
     "",

@@ -1,4 +1,4 @@
-/** The options of `reproduce`, and the models that they choose. */
+/** Options of `reproduce`, and selection of its models. */
 
 import { Command } from "commander";
 import { type ItemFeatures, listUsers } from "../../data/click_log.ts";
@@ -27,24 +27,24 @@ export interface ReproduceOptions extends ShopSeedOptions {
   resplit: boolean;
   seeds: number;
   seed: number;
-  /** Trainings side by side. */
+  /** Number of parallel trainings. */
   jobs: number;
   saveDir?: string;
   iterations: number;
   adversarial: number;
   models?: string[];
   readme?: string;
-  /** No default: it depends on the adapter. */
+  /** Default: depends on the adapter. */
   autotune?: boolean;
 }
 
-/** @throws {UserError} for anything that is not understood */
+/** @throws {UserError} for invalid options */
 export function parseReproduceOptions(args: readonly string[]): ReproduceOptions {
   const command = new Command("deno task reproduce")
     .description(
-      "Trains the models of the published experiments on a data set, each with several seeds. It says for each " +
-        "published claim whether it holds there, by a paired test over the seeds. It may be stopped and started " +
-        "again with the same command: finished runs stay, and an unfinished one goes on.",
+      "Trains the models of the published experiments on a data set, each with several seeds. It tests each " +
+        "published claim on the data, by paired differences over the seeds. It may be interrupted and resumed " +
+        "with the same command.",
     )
     .version(version)
     .addOption(createDataOption());
@@ -52,13 +52,13 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
     .option(...RESPLIT)
     .option(
       "--seeds <n>",
-      "train every model with this many seeds: --seed and those after it",
+      "number of seeds per model: --seed and the following",
       parseWholeNumber(1, 1000),
       5,
     )
     .option("--seed <n>", "the first seed", parseWholeNumber(0, LARGEST_SEED), 1)
     .addOption(createJobsOption("trainings"))
-    .option(SAVE_DIR, "where everything is written (default: runs/reproduce-<data>)", folder)
+    .option(SAVE_DIR, "output folder (default: runs/reproduce-<data>)", folder)
     .option(
       "--iterations <n>",
       "iterations of the Shannon stage",
@@ -79,7 +79,7 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
     )
     .option(
       README,
-      "also write the table into this file, between its markers for this data",
+      "also write the table to this file, between its markers for this data",
       path,
     )
     .addHelpText(
@@ -105,8 +105,8 @@ function modelNames(text: string): string[] {
 }
 
 /**
- * The models that were asked for and those they start from, in the order of training.
- * @throws UserError for one that was asked for by name and cannot be made over these items.
+ * Returns the requested models and those they start from, in training order.
+ * @throws UserError for a requested model that does not support these items.
  */
 export function selectModels(
   names: readonly string[] | undefined,
@@ -115,7 +115,7 @@ export function selectModels(
   const refused = experimentModels.filter((model) => !supportsItems(model, items));
   if (!names) {
     for (const { name } of refused) {
-      printLine(`${name} is left out: with tanh, items must be one-hot or dense`);
+      printLine(`skipping ${name}: with tanh, items must be one-hot or dense`);
     }
     return experimentModels.filter((model) => supportsItems(model, items));
   }
@@ -123,7 +123,7 @@ export function selectModels(
   if (wrong) {
     throw new UserError(
       `Expected --models that can be trained on this data, got ${wrong.folder}: with tanh, items must be one-hot or dense, ` +
-        "and these have mixed features. Leave it out.",
+        "and these have mixed features. Remove it.",
     );
   }
   const needed = new Set(names);
@@ -133,20 +133,20 @@ export function selectModels(
   return experimentModels.filter(({ folder }) => needed.has(folder));
 }
 
-/** @throws UserError for a data set with fewer train users than the batch of a published model takes. */
+/** @throws UserError for a data set with fewer train users than the published batch size. */
 export function expectTrainUsers(data: Dataset, models: readonly ExperimentModel[]): void {
   const found = listUsers(data.source, "train").length;
   for (const model of models) {
     const users = getBatchSize(model);
     if (found >= users) continue;
     throw new UserError(
-      `Expected at least ${users} train users, as many as the published batch of ${model.name} takes, found ${found} in ` +
-        `${data.source.name}. Use data with more users, or leave models out with --models.`,
+      `Expected at least ${users} train users, the published batch size of ${model.name}, found ${found} in ` +
+        `${data.source.name}. Use data with more users, or select other models with --models.`,
     );
   }
 }
 
-/** Users of a batch of a model, as published. */
+/** Returns the published batch size of a model in users. */
 export function getBatchSize({ adversarialAfter }: ExperimentModel): number {
   return (adversarialAfter === undefined ? defaultTraining : paperAdversarial).batchSize;
 }

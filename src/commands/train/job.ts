@@ -1,4 +1,4 @@
-/** A run that a command of many has begun in this process, beside others. No task starts it: see `run_jobs.ts`. */
+/** Child process that trains one run of a command with several. No task starts it: see `run_jobs.ts`. */
 
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import * as v from "../../schema.ts";
@@ -14,7 +14,7 @@ import { stages, type TrainingStage } from "../../run/stages.ts";
 import { encodeMessage, type JobMessage, requestSchema } from "./run_jobs.ts";
 import { continueRun, EXIT_INTERRUPTED, printLine, reopenInit, type StageDisplay } from "./run_stages.ts";
 
-/** Steps are told no more often than they are shown. */
+/** Minimum interval between reported steps. */
 const TELL_MS = 200;
 
 async function main(): Promise<void> {

@@ -1,4 +1,4 @@
-/** A run in a process of its own, begun and followed by the command that has many of them. `job.ts` is the other side. */
+/** Trains runs in child processes and follows them; `job.ts` is the child. */
 
 import { serialize } from "node:v8";
 import * as v from "../../schema.ts";
@@ -25,14 +25,14 @@ import { listStages, type StageMetrics, type StageName, type TrainingStage } fro
 import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
 import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 
-/** What a child reads. */
+/** Input of a child. */
 export const requestSchema = v.strictObject({
   path: v.string(),
   config: runConfigSchema,
   untested: v.boolean(),
 });
 
-/** What a child tells. */
+/** Message from a child. */
 export type JobMessage =
   | { readonly kind: "step"; readonly stage: StageName; readonly figures: TrainingStepResult<StageMetrics> }
   | {
@@ -47,20 +47,20 @@ export function encodeMessage(message: JobMessage): string {
   return new Uint8Array(serialize(message)).toBase64();
 }
 
-/** How a run in a child is called, and who hears of it. */
+/** Name, job slots and callbacks of a run in a child. */
 export interface FollowedRun {
   readonly name: string;
   readonly jobs: JobSlots;
   readonly events?: RunCallbacks;
   readonly progress?: JobsProgress;
   readonly note: (text: string) => void;
-  /** Whether it has the machine to itself. */
+  /** True if no other job runs. */
   readonly alone?: boolean;
 }
 
 /**
- * Begins a run in a process of its own, or goes on with it there: the same bits as in this one.
- * @returns its stages' results; none where it was not begun as the command was told to end before
+ * Starts or resumes a run in a child process, with the same bits as in this process.
+ * @returns the results of its stages; none if the command was interrupted before
  * @throws FailedJobError, DivergedError
  */
 export function runInJob(
@@ -110,22 +110,22 @@ export function runInJob(
   });
 }
 
-/** One of several runs. */
 export interface RunOfMany {
   readonly name: string;
   readonly path: string;
-  /** Asked for when it begins. */
+  /** Builds its config when it starts. */
   readonly config: () => RunConfig | Promise<RunConfig>;
-  /** The run from whose weights it begins, by its name, where it is one of these. */
+  /** Name of the run that provides its initial weights, if it is one of these. */
   readonly after?: string;
-  /** Told of each stage of it when it has ended. */
+  /** Called when a stage has ended. */
   readonly report?: (result: StageRunResult, stage: TrainingStage) => void;
 }
 
 /**
- * Runs side by side, each of which begins as soon as there is a place and what it begins from.
- * @param goOn how it is begun again where some failed
- * @returns the results of each in their order; of one that did not come to its end, as far as they are there. @throws UserError naming runs that failed, when all others have ended
+ * Trains runs in parallel; each starts as soon as a slot is free and its initial weights exist.
+ * @param goOn how to resume if some failed
+ * @returns the results in order; incomplete for unfinished runs. @throws UserError naming failed runs, when all others have
+ * ended
  */
 export async function runInJobs(
   runs: readonly RunOfMany[],
@@ -141,7 +141,7 @@ export async function runInJobs(
     try {
       await done.get(after);
     } catch (cause) {
-      throw new FailedJobError(`it would begin from ${after}`, { cause });
+      throw new FailedJobError(`it needs the weights of ${after}`, { cause });
     }
     if (stop.signal.aborted) return [];
     const config = await make();

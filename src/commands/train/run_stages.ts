@@ -1,4 +1,4 @@
-/** What `train` and `reproduce` do with a run: begin it, go on with it, show how it goes. */
+/** Starts, resumes and displays runs for `train` and `reproduce`. */
 
 import process from "node:process";
 import { computeLogSize, type LogSource } from "../../data/log_source.ts";
@@ -34,13 +34,13 @@ import type { ModelConfig } from "../../model/model_config.ts";
 import { readPositionEffects } from "../../model/position_effect.ts";
 import type { Weights } from "../../tape/parameters.ts";
 
-/** What the shell knows a process as that ended by Ctrl-C. */
+/** Exit code after Ctrl-C by shell convention. */
 export const EXIT_INTERRUPTED = 130;
 
 /**
- * Goes on with a run, or begins it where it was not begun, or was killed before it had saved anything.
- * @param report called after each stage that is finished, or stopped.
- * @returns the stages' results; the last one is without test figures when the run was interrupted.
+ * Resumes a run, or starts it if nothing was saved.
+ * @param report called after each stage that is finished or interrupted.
+ * @returns the results of the stages; the last one lacks test metrics if it was interrupted.
  */
 export async function continueRun(
   run: TrainingRun,
@@ -63,8 +63,8 @@ export async function continueRun(
 }
 
 /**
- * Looks whether a run can go on, or begin, with a config; changes nothing.
- * @throws UserError when its files are not what they were, or more iterations are done than are asked for.
+ * Checks that a run can be resumed or started with a config; changes nothing.
+ * @throws UserError if its files have changed, or more iterations are done than requested.
  */
 export async function expectToGoOn(path: string, config: RunConfig): Promise<void> {
   for (const stage of listStages(config)) {
@@ -72,17 +72,20 @@ export async function expectToGoOn(path: string, config: RunConfig): Promise<voi
     const iterations = stage.iterations(config);
     if (iterations >= done) continue;
     throw new UserError(
-      `Expected --${stage.option} of at least ${done}, as so many are done, got ${iterations}.`,
+      `Expected --${stage.option} of at least ${done}, the number of finished iterations, got ${iterations}.`,
     );
   }
 }
 
-/** Whether all stages have their test figures. */
+/** True if all stages have test metrics. */
 export function isFinished(config: RunConfig, results: readonly StageRunResult[]): boolean {
   return results.length === listStages(config).length && results.every(({ test }) => test !== undefined);
 }
 
-/** How a stage is shown. @param total of its iterations. @param done those of earlier sessions; undefined where it begins */
+/**
+ * Creates the display of a stage. @param total number of its iterations. @param done iterations of earlier sessions;
+ * undefined for a new stage
+ */
 export type StageDisplayFactory = (
   stage: TrainingStage,
   total: number,
@@ -94,7 +97,7 @@ export interface StageDisplay {
   stop(): void;
 }
 
-/** Goes on with a stage, or begins it, and shows how it goes. */
+/** Resumes or starts a stage, and shows its progress. */
 async function goOnWith(
   stage: TrainingStage,
   run: TrainingRun,
@@ -107,14 +110,14 @@ async function goOnWith(
   const { size = 1, syncEvery = 1 } = run.config.ranks ?? {};
   const how = syncEvery === 1 ? "gradients are summed in every step" : `one every ${syncEvery} steps`;
   if (size > 1) printLine(`${size} ranks, ${how}`);
-  const ending = "stopping: the steps that are under way are finished and saved (Ctrl-C again to drop them)";
+  const ending = "stopping: finishing and saving the steps in flight (press Ctrl-C again to discard them)";
   using _told = reportAtStop(stop, shown.note, ending);
   try {
     const result = await runStage(stage, run, {
       ...shown.events,
       onParts: (parts) =>
         shown.note(
-          `a batch is computed in up to ${parts} parts of whole users, as it is larger than the adapter or --micro-batch-rows allows`,
+          `batches are split into up to ${parts} micro-batches, as they exceed the adapter's limits or --micro-batch-rows`,
         ),
       onValidation: (r) => {
         shown.events.onValidation?.(r);
@@ -132,10 +135,10 @@ async function goOnWith(
 }
 
 function onTerminal({ shown }: TrainingStage, total: number, done: number | undefined): StageDisplay {
-  if (done !== undefined) printLine(`going on after iteration ${done}`);
+  if (done !== undefined) printLine(`resuming after iteration ${done}`);
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
   const progress = createTrainingProgress(total, done ?? 0, process.stderr, names);
-  /** Of what is done before the first step, or after the last. */
+  /** Progress of work before the first step or after the last. */
   let beside: ReturnType<typeof createDelayedProgress> | undefined;
   let steps = 0;
   return {
@@ -157,14 +160,14 @@ function onTerminal({ shown }: TrainingStage, total: number, done: number | unde
   };
 }
 
-/** How much of a training by several ranks went into what they told each other. */
+/** Reports the share of communication in a training by several ranks. */
 function spentText({ size, share, seconds, calls, bytes }: NonNullable<StageRunResult["ranks"]>): string {
   const [percent, megabytes] = [(100 * share).toFixed(1), formatThousands(Math.round(bytes / 1e6))];
-  return `${size} ranks: ${percent} % of the time of training went into communication, waiting for the slowest rank included ` +
-    `(${seconds.toFixed(1)} s, ${formatThousands(calls)} calls, ${megabytes} MB from each).`;
+  return `${size} ranks: communication took ${percent} % of the training time, including waiting for the slowest rank ` +
+    `(${seconds.toFixed(1)} s, ${formatThousands(calls)} calls, ${megabytes} MB sent per rank).`;
 }
 
-/** Opens the adapter, says what there is to work on, and closes it in the end. @param trained on it, one after another. */
+/** Opens the adapter, prints it and the data, and closes it after use. @param trained workloads on it, one after another. */
 export async function withGpu<T>(
   data: Dataset,
   trained: readonly TrainingWorkload[],
@@ -186,19 +189,19 @@ function describe(gpu: Gpu, data: Dataset): void {
   const hashed = getHashSize(data.features);
   const features = [
     ...(shape.kind === "mixed" ? [`${formatThousands(shape.tokens)} tokens`] : []),
-    ...(hashed === undefined ? [] : [`ids hashed to 2 x ${formatThousands(hashed)} of them`]),
+    ...(hashed === undefined ? [] : [`ids hashed to 2 x ${formatThousands(hashed)} tokens`]),
     ...(shape.kind === "one-hot" ? ["one-hot"] : shape.width > 0 ? [`${shape.width} features each`] : []),
   ].join(", ");
   printLine(
     `data: ${name}, ${formatThousands(userSplit.length)} users, ${formatThousands(events)} events, ` +
       `${formatThousands(rows)} displayed items of ${formatThousands(shape.count)} (${features})` +
-      (given > 0 ? `, ${formatThousands(given)} more clicks, given or further ones on a page` : ""),
+      (given > 0 ? `, ${formatThousands(given)} context or additional clicks` : ""),
   );
 }
 
 /**
- * The config of a run that begins, or of the first of several.
- * @param options.init the file that its weights start from. @param options.command as it is recorded.
+ * Builds the config of a new run, or of the first of several.
+ * @param options.init file with its initial weights. @param options.command recorded arguments.
  */
 export async function createRunConfig(
   gpu: Gpu,
@@ -210,7 +213,7 @@ export async function createRunConfig(
     readonly command?: string[];
   },
 ): Promise<RunConfig> {
-  // Parsed, so that what a resumed run reads back is the same to the byte.
+  // Parsed, so that a resumed run reads back the same bytes.
   return v.parse(runConfigSchema, {
     format: FOLDER_FORMATS.run,
     clickgan: version,
@@ -228,12 +231,12 @@ export async function describeMachine(gpu: Gpu): Promise<Pick<RunConfig, "adapte
   return { adapter: { ...gpu.adapter, driver }, system: Deno.build.target };
 }
 
-/** What a run says of the file that it starts from. */
+/** Returns the path and checksum of the initial weights. */
 export async function describeInit(path: string): Promise<NonNullable<RunConfig["init"]>> {
   return { path, sha256: (await computeFileChecksum(path)).sha256 };
 }
 
-/** The weights that a run starts from, if it does, and the data over their items. @throws UserError where the file has changed. */
+/** Reads the initial weights of a run, if any, and aligns the data to them. @throws UserError if the file has changed. */
 export async function reopenInit(
   { init }: RunConfig,
   data: Dataset,
@@ -242,7 +245,7 @@ export async function reopenInit(
   const snapshot = await readSnapshot(init.path);
   if ((await computeFileChecksum(init.path)).sha256 !== init.sha256) {
     throw new UserError(
-      `${init.path}, which the run starts from, has changed since it began. Put the old file back.`,
+      `Expected ${init.path}, the initial weights of the run, unchanged, but it has another checksum. Put the old file back.`,
     );
   }
   const fitted = snapshot.info ? fitDataset(data, snapshot.info, `The model of ${init.path}`) : data;
@@ -253,7 +256,7 @@ export function printLine(text: string): void {
   console.error(text);
 }
 
-/** Says that pages of one item are always ranked right. @throws UserError as {@link describePages}. */
+/** Warns if all pages show one item. @throws UserError as {@link describePages}. */
 export function warnOfSingleItemPages(name: string, source: LogSource): void {
   const note = describePages(name, source);
   if (note !== undefined) printLine(note);
@@ -263,10 +266,10 @@ export function getTimestamp(): string {
   return new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
 }
 
-/** What a run was computed by. */
+/** Software and hardware of a run. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Says so where bits may differ from here on. Call it before the device takes the recorded kernel variants. */
+/** Warns if bits may differ from here on. Call it before the device uses the recorded kernel variants. */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),
@@ -275,19 +278,19 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
   });
   if (changes.length === 0) return;
   printLine(
-    "The run began elsewhere, or with other kernels. It goes on, but not with the same bits as it would have then. What " +
-      "differs:",
+    "Warning: the run began on another machine, version or kernels, so its bits will differ from those of an " +
+      "uninterrupted run. Changes:",
   );
   for (const change of changes) printLine(`  ${change}`);
 }
 
-/** What differs, a line each. @param now with the adapter's own kernel variants */
+/** Lists the differences, a line each. @param now with the adapter's own kernel variants */
 export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
   const [was, is] = [listParts(then), listParts(now)];
   const changes = Object.entries(was).filter(([name, value]) => is[name] !== value)
     .map(([name, value]) => `${name}: ${is[name]} (was ${value})`);
   const { variants } = then;
-  // Of another kind: the kind above says it.
+  // The kind of the adapter is already listed.
   if (
     !variants || !now.variants || variants.kind !== now.variants.kind || matchAdapter(variants, now.variants)
   ) {
@@ -307,29 +310,39 @@ function describeMatrixMemory({ matrices }: AdapterTraits): string {
   return `matrices in ${matrices ?? "textures"}`;
 }
 
-/** Sentences below a table of figures; none for most models. @param weights of a snapshot, if they are at hand. */
+/** Lists notes below a table of metrics; none for most models. @param weights of a snapshot, if available. */
 export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weights): string[] {
   const notes: string[] = [];
   if (loss === "logistic") {
     notes.push(
-      "By the logistic loss each item is clicked or not by itself. So its probabilities leave room for several clicks on " +
-        "a page, which costs loss where pages have one; the ranking is not touched by that.",
+      "The logistic loss treats items as clicked independently, so pages may have several clicks. This " +
+        "increases the loss if pages have one; the ranking is not affected.",
     );
   }
   if (positions > 0) {
-    notes.push(
-      "What is said of logged pages counts what places add; utilities, and what is recommended by them, are without it.",
-    );
+    notes.push("Test metrics include the position effect; utilities, `predict` and `recommend` do not.");
     const effects = weights && readPositionEffects(weights);
     notes.push(
-      effects
-        ? `What places add to the utility, from the first on: ${effects.map(digits).join(" ")}`
-        : "deno task evaluate prints what they add.",
+      effects ? describePositionEffects(effects) : "deno task evaluate prints the position effects.",
     );
   }
   return notes;
 }
 
-function digits(effect: number): string {
+/** Describes the effects up to the last position that training has seen: those of later positions stay 0. */
+function describePositionEffects(effects: readonly number[]): string {
+  const seen = effects.findLastIndex((effect) => effect !== 0) + 1;
+  const texts = effects.slice(1, seen).map((effect, k) => `${k + 2}: ${formatEffect(effect)}`);
+  const first = Math.max(2, seen + 1);
+  const unseen = first > effects.length
+    ? ""
+    : first === effects.length
+    ? ` ${first}`
+    : `s ${first}-${effects.length}`;
+  return `Position effect (log-odds compared with position 1): ${texts.join(", ") || "none"}` +
+    (unseen === "" ? "" : ` (position${unseen} never occurred)`);
+}
+
+function formatEffect(effect: number): string {
   return effect.toFixed(2).replace(/^-0\.00$/, "0.00");
 }

@@ -1,4 +1,4 @@
-/** `train`: from a click log to a trained user model. */
+/** `train`: trains a user model on a click log. */
 
 import { listModelParameters } from "../../model/user_model.ts";
 import { buildStagesConfig, expectPlaces, modelGroup } from "../../run/options/stages_options.ts";
@@ -54,29 +54,29 @@ async function main(): Promise<number> {
   return await withRanks(stop, (ranks) => {
     if (ranks && options.jobs > 1) {
       throw new UserError(
-        "Expected --jobs of 1 under mpirun, as its ranks share each training. Leave it out.",
+        "Expected --jobs of 1 under mpirun, as its ranks share each training. Remove it.",
       );
     }
-    const asked = { options, given, stop, ranks };
-    if (options.resume === undefined) return begin(asked);
-    return isFollower(ranks) ? followResumed(ranks, stop) : resume(options.resume, asked);
+    const request = { options, given, stop, ranks };
+    if (options.resume === undefined) return begin(request);
+    return isFollower(ranks) ? followResumed(ranks, stop) : resume(options.resume, request);
   });
 }
 
-/** What the command was asked for, and by whom. */
-interface Asked {
+/** Options and context of the command. */
+interface TrainRequest {
   readonly options: TrainOptions;
-  /** The options that were given. */
+  /** Options that were given explicitly. */
   readonly given: ReadonlySet<string>;
   readonly stop: StopRequest;
-  /** Where mpirun has started several. */
+  /** Ranks started by mpirun, if any. */
   readonly ranks: MpiRanks | undefined;
 }
 
-async function begin({ options, given, stop, ranks }: Asked): Promise<number> {
+async function begin({ options, given, stop, ranks }: TrainRequest): Promise<number> {
   const own = buildRanksConfig(ranks, options.syncEvery);
   const follows = isFollower(ranks);
-  if (options.saveDir !== undefined && !follows) expectNewRun(options.saveDir); // now, not when the data are read
+  if (options.saveDir !== undefined && !follows) expectNewRun(options.saveDir); // before reading the data
   let data = await openData(options);
   warnOfSingleItemPages(options.data, data.source);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
@@ -87,7 +87,7 @@ async function begin({ options, given, stop, ranks }: Asked): Promise<number> {
   expectPlaces(options.data, { ...data, kind: data.config.kind }, trained.model);
   init?.snapshot.checkShapes(listModelParameters(data.source.items.shape, trained.model));
   if (own) expectTrainable(own, trained, data.source);
-  if (trained.adversarial) { // now, not when the Shannon stage is done
+  if (trained.adversarial) { // before the Shannon stage
     checkBatchSize(
       trained.adversarial.batchSize,
       listUsers(data.source, "train"),
@@ -119,17 +119,17 @@ async function begin({ options, given, stop, ranks }: Asked): Promise<number> {
 
 const NEW_RUN = { what: "the run", option: "--save-dir" };
 
-/** @throws UserError for a folder that holds something: it says how to go on with what this program wrote there. */
+/** @throws UserError for a folder that is not empty, with advice if it holds a run. */
 function expectNewRun(path: string): void {
   const holdsRun = listContents(path)?.some((name) => name === "config.json" || name === "seeds.json");
   if (!holdsRun) return expectEmpty(path, NEW_RUN);
   throw new UserError(
-    `Expected a new or empty folder for the run, but ${path} holds one. ` +
+    `Expected a new or empty folder for the run, but ${path} holds a run. ` +
       `Continue it with --resume ${quotePath(path)}, or choose another --save-dir.`,
   );
 }
 
-/** What the options say is to be trained. */
+/** Builds the config of the stages from the options. */
 function resolveStagesConfig(
   options: TrainOptions,
   given: ReadonlySet<string>,
@@ -143,22 +143,22 @@ function resolveStagesConfig(
   return { ...config, model: config.adversarial ? { ...model, positions: 0 } : model };
 }
 
-/** A snapshot to start from. */
+/** Initial weights. */
 interface Init {
   readonly path: string;
   readonly snapshot: Snapshot;
 }
 
 /**
- * @param source a snapshot, or a run, whose best prec@1 is taken: of the Shannon stage if it has one.
- * @throws UserError for a run on other data, as its train users may be this one's test users.
+ * Opens the initial weights. @param source a snapshot, or a run (best-prec1 of its Shannon stage if it has one).
+ * @throws UserError for a run on other data, whose train users may be test users here.
  */
 async function openInit(source: string, data: Dataset): Promise<Init> {
   const config = await hasConfig(source) ? await readConfig(source) : undefined;
   if (!config) {
     if (await pathExists(`${source}/seeds.json`)) {
       throw new UserError(
-        `Expected one run for --init, got ${source}, which holds several: name one of its seeds.`,
+        `Expected one run for --init, got ${source}, which has several: name one of its seeds.`,
       );
     }
     return { path: source, snapshot: await readSnapshot(source) };
@@ -169,7 +169,7 @@ async function openInit(source: string, data: Dataset): Promise<Init> {
     throw new UserError(
       `Expected --init of a run on the same data, but ${source} was trained on other data or another split ` +
         `(${JSON.stringify(theirs)}, here ${JSON.stringify(own)}): its train users may be test users here. ` +
-        `To use its weights all the same, name a snapshot in it.`,
+        `To use its weights anyway, name a snapshot in it.`,
     );
   }
   const folder = listStages(config)[0]?.folder(source) ?? source;
@@ -186,11 +186,11 @@ function isFollower(ranks: MpiRanks | undefined): ranks is MpiRanks {
   return ranks !== undefined && ranks.rank > 0;
 }
 
-/** A run that goes on, on another rank than the first: it is told all but the data. */
+/** Resumes a run on a rank other than 0, which receives all but the data. */
 async function followResumed(ranks: MpiRanks, stop: StopRequest): Promise<number> {
   const configs = await receiveConfigs(ranks);
   const [config] = configs;
-  if (!config) throw new Error("no config was told");
+  if (!config) throw new Error("expected a config from rank 0");
   const data = await reopenData(config.data);
   return await withGpu(data, [config], async (gpu) => {
     await expectSame(ranks, gpu, data.config, config);
@@ -198,10 +198,10 @@ async function followResumed(ranks: MpiRanks, stop: StopRequest): Promise<number
   });
 }
 
-/** @returns the exit code. @throws UserError for a run that cannot go on. */
-async function resume(path: string, { options, given, stop, ranks }: Asked): Promise<number> {
+/** Resumes a run or seeds. @returns the exit code. @throws UserError for a run that cannot be resumed. */
+async function resume(path: string, { options, given, stop, ranks }: TrainRequest): Promise<number> {
   const isRun = await hasConfig(path) || await readSeeds(path) !== undefined;
-  if (!isRun) await readConfig(path); // says so
+  if (!isRun) await readConfig(path); // throws
   using _folder = OwnedFolder.open(path);
   const seeds = await readSeeds(path);
   if (seeds) {
@@ -242,13 +242,13 @@ async function resume(path: string, { options, given, stop, ranks }: Asked): Pro
   });
 }
 
-/** Whether a run has saved anything that it goes on from. */
+/** Returns true if a run has saved a state. */
 async function hasBegun(path: string): Promise<boolean> {
   const begun = await Promise.all(stages.map((stage) => RunFolder.hasState(stage.folder(path))));
   return begun.includes(true);
 }
 
-/** @throws UserError where a stage is to be extended from which a later one has begun. */
+/** @throws UserError if a stage is extended from which a later one has started. */
 async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfig): Promise<void> {
   const all = listStages(saved);
   for (const [k, stage] of all.entries()) {
@@ -256,13 +256,13 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
     if (!next || stage.iterations(saved) === stage.iterations(wanted)) continue;
     if (!await RunFolder.hasState(next.folder(path))) continue;
     throw new UserError(
-      `The ${next.title} of ${path} has begun from its ${stage.title}, which can no longer be extended. ` +
+      `Expected the same iterations of the ${stage.title} of ${path}, as its ${next.title} has begun. ` +
         `Start a new run with --init ${quotePath(`${stage.folder(path)}/last.safetensors`)}.`,
     );
   }
 }
 
-/** The config with the iterations that were given. @throws UserError for a stage that the run does not have. */
+/** Returns the config with the given iterations. @throws UserError for a stage that the run does not have. */
 function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<string>): RunConfig {
   let extended = config;
   for (const stage of stages.filter(({ option }) => given.has(option))) {
@@ -272,7 +272,7 @@ function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<str
   return extended;
 }
 
-/** Opens what a run was begun with. @param fresh whether the weights it starts from are still needed. */
+/** Opens the data and initial weights of a run. @param fresh true if the initial weights are still needed. */
 async function reopen(
   config: RunConfig,
   fresh: boolean,

@@ -1,4 +1,4 @@
-/** The options of `train`, all groups together. */
+/** Options of `train`. */
 
 import { Command } from "commander";
 import {
@@ -25,7 +25,7 @@ import {
   parseWholeNumber,
 } from "../../cli/command_options.ts";
 
-/** What is trained on, and where a run is written. */
+/** Options for data and run. */
 interface RunOptions extends ShopSeedOptions {
   data: string;
   saveDir?: string;
@@ -34,13 +34,13 @@ interface RunOptions extends ShopSeedOptions {
   itemIds: boolean;
   seed: number;
   seeds: number;
-  /** Seeds side by side. */
+  /** Seeds trained in parallel. */
   jobs: number;
   init?: string;
   resume?: string;
   report: boolean;
   syncEvery: number;
-  /** No default: it depends on the adapter. */
+  /** Default: depends on the adapter. */
   autotune?: boolean;
 }
 
@@ -59,17 +59,17 @@ Examples:
   deno task train --data yelp.txt --init runs/yelp --adversarial 5000 --generator exact
 
 A run's folder holds config.json, train.csv, validation.csv, the snapshots best-loss,
-best-prec1, best-prec2 and last (.safetensors), result.json with the test figures, and
+best-prec1, best-prec2 and last (.safetensors), result.json with the test metrics, and
 report.html; those of the adversarial stage are in its subfolder adversarial.`;
 
-/** The options, and which of them were given, by name. @throws {UserError} for anything that is not understood */
+/** Returns the options, and the names of those that were given. @throws {UserError} for invalid options */
 export function parseTrainOptions(
   args: readonly string[],
 ): { options: TrainOptions; given: ReadonlySet<string> } {
   const command = new Command("deno task train")
     .description(
-      "Trains a user model on a click log: what users would click, and the reward behind it.\n" +
-        "Without options it trains on the built-in demo shop, whose truth is known.",
+      "Trains a user model on a click log: click probabilities on pages, and a utility per item.\n" +
+        "Without options it trains on the built-in demo shop, whose ground truth is known.",
     )
     .version(version);
   addTrainOptions(command);
@@ -85,35 +85,35 @@ export function parseTrainOptions(
   return { options, given: new Set(given.keys()) };
 }
 
-/** All of them, in the order of the help. */
+/** Adds all options in the order of the help. */
 export function addTrainOptions(command: Command): Command {
   addDataOptions(command)
     .optionsGroup("Run:")
-    .option(SAVE_DIR, "where the run is written (default: runs/<data>-<time>)", folder)
+    .option(SAVE_DIR, "folder of the run (default: runs/<data>-<time>)", folder)
     .addOption(createOption(seedOption))
     .option(
       "--seeds <n>",
-      "train this many models, with --seed and the seeds after it, and report mean and sd",
+      "train this many models, with --seed and the following seeds, and report mean and sd",
       parseWholeNumber(1, 1000),
       1,
     )
     .addOption(createJobsOption("seeds"))
     .option(
       "--init <run or file>",
-      "start from the weights of a snapshot (.safetensors), or of a run's best prec@1; with --adversarial they take " +
-        "the place of the Shannon stage",
+      "start from the weights of a snapshot (.safetensors), or of a run's best-prec1; with --adversarial they " +
+        "replace the Shannon stage",
       folder,
     )
     .option(
       RESUME,
-      "go on with an interrupted run (or --seeds folder), with the same result to the bit; --iterations or " +
+      "resume an interrupted run (or --seeds folder), with the same bits; --iterations or " +
         "--adversarial may extend it",
       folder,
     )
     .option("--no-report", "do not write report.html at the end")
     .option(
       "--sync-every <n>",
-      "of several ranks (mpirun): steps that each takes alone before weights become their mean; 1: gradients are summed in " +
+      "for several ranks (mpirun): steps of each rank between averaging weights; 1: gradients are summed in " +
         "every step, as if one process had the whole batch",
       parseWholeNumber(1, 2 ** 20),
       1,
@@ -123,18 +123,18 @@ export function addTrainOptions(command: Command): Command {
   return command;
 }
 
-/** The only options that may stand beside --resume: everything else is in the run's config. */
+/** Options allowed with --resume; all others come from the run's config. */
 const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report", "jobs"];
 
-/** @throws UserError for jobs of which one alone has something to do */
+/** @throws UserError for several jobs with a single training */
 export function expectOneJob(jobs: number): void {
   if (jobs === 1) return;
   throw new UserError(
-    `Expected --jobs with --seeds of at least 2, as one model is trained by one process; got ${jobs}.`,
+    `Expected --jobs of 1 without --seeds, as one process trains one model, got ${jobs}. Add --seeds or remove --jobs.`,
   );
 }
 
-/** @throws {UserError} for other options beside --resume */
+/** @throws {UserError} for other options with --resume */
 function checkResume(resume: string, given: GivenOptions): void {
   const extra = [...given].filter(([name]) => !RESUME_OPTIONS.includes(name)).map(([, flag]) => flag);
   if (extra.length === 0) return;

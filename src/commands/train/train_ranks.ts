@@ -1,6 +1,6 @@
 /**
- * `train` where mpirun starts several of it: rank 0 writes and reports, the others follow, and one of them says why all end.
- * Before any of them trains, what has to be the same on all ranks is compared.
+ * `train` under mpirun: rank 0 writes and reports, the others follow, and one rank reports an error. Before training,
+ * version, machine, data and options are compared across ranks.
  */
 
 import process from "node:process";
@@ -24,14 +24,14 @@ import { listUsers } from "../../data/click_log.ts";
 import { countScored, type LogSource } from "../../data/log_source.ts";
 import { expectShares, type ProcessGroup } from "../../train/process_group.ts";
 
-/** Rank 0 says what ends all; the next ones only if it has not ended by then, so that a reason is said once. */
+/** Rank 0 reports an error first; the next ranks wait this long, so that it is reported once. */
 const TURN_MS = 1200;
-/** After a signal: long enough for a step and a snapshot, and short, as the others may be gone. */
+/** Time limit after a signal: enough for a step and a snapshot, but short, as other ranks may be gone. */
 const STOP_MS = 5000;
-/** A rank that knows that another one says it waits to be ended by mpirun, so long. */
+/** Time that a rank waits for mpirun to end it if another rank reports the error. */
 const ENDED_MS = 60_000;
 
-/** Joins the ranks that mpirun has started, if it has, and runs the command among them. @returns its exit code */
+/** Joins the ranks of mpirun, if any, and runs the command. @returns its exit code */
 export async function withRanks(
   stop: StopRequest,
   main: (ranks?: MpiRanks) => Promise<number>,
@@ -40,7 +40,7 @@ export async function withRanks(
   if (!place) return await main();
   let ranks: MpiRanks | undefined;
   stop.signal.addEventListener("abort", () => {
-    if (!ranks?.begun) Deno.exit(EXIT_INTERRUPTED); // nothing is there to save
+    if (!ranks?.begun) Deno.exit(EXIT_INTERRUPTED); // there is nothing to save
     Deno.unrefTimer(setTimeout(() => Deno.exit(EXIT_INTERRUPTED), STOP_MS));
   });
   const speak = place.rank > 0 ? silence() : () => {};
@@ -60,7 +60,7 @@ export async function withRanks(
   }
 }
 
-/** Nothing is printed any more. @returns what ends that */
+/** Suppresses all output. @returns a function that restores it */
 function silence(): () => void {
   const { log, error } = console;
   const write = process.stderr.write;
@@ -72,7 +72,7 @@ function silence(): () => void {
   };
 }
 
-/** @throws UserError where a rank has another program, machine, data set or options. */
+/** @throws UserError if a rank has another program, machine, data set or options. */
 export async function expectSame(
   ranks: MpiRanks | undefined,
   gpu: Gpu,
@@ -88,18 +88,18 @@ export async function expectSame(
   });
 }
 
-/** On rank 0: what the others are to train. */
+/** Sends the configs from rank 0. */
 export async function sendConfigs(ranks: MpiRanks | undefined, configs: readonly RunConfig[]): Promise<void> {
   if (ranks) await gatherTexts(ranks, JSON.stringify(configs));
 }
 
-/** On the others: what rank 0 has told. */
+/** Receives the configs of rank 0. */
 export async function receiveConfigs(ranks: MpiRanks): Promise<RunConfig[]> {
   const [text = ""] = await gatherTexts(ranks, "");
   return v.parse(v.array(runConfigSchema), JSON.parse(text));
 }
 
-/** Trains on another rank than the first. @returns the exit code */
+/** Trains on a rank other than 0. @returns the exit code */
 export async function follow(
   context: RunContext,
   ranks: MpiRanks,
@@ -113,29 +113,29 @@ export async function follow(
   return 0;
 }
 
-/** What a run's config says of its ranks. @throws UserError for --sync-every without any. */
+/** Builds the ranks' part of the config. @throws UserError for --sync-every without ranks. */
 export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number): RanksConfig | undefined {
   if (ranks) return { size: ranks.size, syncEvery };
   if (syncEvery === 1) return undefined;
   throw new UserError(
-    "Expected several ranks with --sync-every, got one process. Start them with mpirun -n 2 deno task train ..., or leave " +
-      "--sync-every out.",
+    "Expected several ranks with --sync-every, got one process. Start them with mpirun -n 2 deno task train ..., or remove " +
+      "--sync-every.",
   );
 }
 
-/** How many ranks a run has, and how often they become one. Part of its config. */
+/** Number of ranks of a run, and steps between their synchronisations. */
 interface RanksConfig {
   readonly size: number;
   readonly syncEvery: number;
 }
 
-/** @throws UserError for what ranks cannot train, or not as they are to. */
+/** @throws UserError for models and sizes that several ranks cannot train. */
 export function expectTrainable(ranks: RanksConfig, config: StagesConfig, source: LogSource): void {
   const { model, training, adversarial } = config;
   if (model.batchNorm) {
     throw new UserError(
-      "Expected a model without --batch-norm for several ranks, as each of them would normalise by its own share of a batch. " +
-        "Leave it out, or train in one process.",
+      "Expected no --batch-norm with several ranks, as each would normalise by its own share of a batch. " +
+        "Remove it, or train in one process.",
     );
   }
   const present = listUsers(source, "validation").filter((user) => countScored(source, user) > 0).length;
@@ -152,12 +152,12 @@ function expectMultiple(option: string, value: number, { syncEvery }: RanksConfi
   if (value % syncEvery === 0) return;
   const nearest = Math.max(1, Math.round(value / syncEvery)) * syncEvery;
   throw new UserError(
-    `Expected --${option} of a multiple of --sync-every ${syncEvery}, as only then all ranks have the same weights, got ` +
+    `Expected --${option} to be a multiple of --sync-every ${syncEvery}, when all ranks have the same weights, got ` +
       `${value}. The nearest is --${option} ${nearest}.`,
   );
 }
 
-/** @throws UserError for a run that is to go on with another number of ranks than it began with. */
+/** @throws UserError if a run is resumed with another number of ranks. */
 export function expectAsMany(
   then: RanksConfig | undefined,
   now: { size: number } | undefined,
@@ -167,15 +167,15 @@ export function expectAsMany(
   if (was === is) return;
   const command = trainCommand({ size: was });
   throw new UserError(
-    `Expected ranks for the run in ${path} as when it began, ${was}, got ${is}: with others it would not go on to the same ` +
-      `bits. Go on with ${command} --resume; or begin a new run from its weights with --init.`,
+    `Expected the number of ranks that the run in ${path} began with, ${was}, got ${is}: another number changes the ` +
+      `bits. Resume with ${command} --resume, or start a new run from its weights with --init.`,
   );
 }
 
 /**
- * Looks whether all ranks have the same.
- * @param machine of this rank. @param own what is compared, by its name. @throws UserError that names both, where a rank has something else
- *   than rank 0.
+ * Checks that all ranks agree.
+ * @param machine of this rank. @param own values to compare, by name. @throws UserError naming both values if a rank differs
+ * from rank 0.
  */
 export async function expectAgreement(
   ranks: ProcessGroup,
@@ -193,12 +193,12 @@ export async function expectAgreement(
     const [theirs, ours] = [first, facts].map((of) => `${of[odd] ?? "none"} on rank`);
     throw new UserError(
       `Expected the same on all ranks, but ${odd} differs: ${theirs} 0 (${first.machine}), ${ours} ${rank} ` +
-        `(${facts.machine}). Nothing was begun.`,
+        `(${facts.machine}). Start all ranks with the same value; nothing was begun.`,
     );
   }
 }
 
-/** All that an object holds, a text by its path. */
+/** Lists all leaves of an object by path, as text. */
 function listLeaves(value: unknown, path = ""): [string, string][] {
   const isLeaf = typeof value !== "object" || value === null || Array.isArray(value);
   if (isLeaf) return [[path, JSON.stringify(value) ?? "none"]];

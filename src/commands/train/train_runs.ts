@@ -1,4 +1,4 @@
-/** What `train` does with a run that is open, or with one for each seed, and what it says at the end. */
+/** Trains an opened run, or one per seed, and prints the results. */
 
 import { makeFolder } from "../../files/atomic_write.ts";
 import { runInJobs } from "./run_jobs.ts";
@@ -21,7 +21,7 @@ import {
 } from "../test_table.ts";
 import type { StopRequest } from "../../cli/stop.ts";
 
-/** Begins a run, or goes on with it. @returns the exit code */
+/** Starts or resumes a run. @returns the exit code */
 export async function runOne(
   run: TrainingRun,
   report: boolean,
@@ -34,7 +34,7 @@ export async function runOne(
   return 0;
 }
 
-/** Trains each seed, or goes on with it where it has begun. @returns the exit code */
+/** Starts or resumes the run of each seed. @returns the exit code */
 export async function runSeeds(
   context: RunContext,
   path: string,
@@ -59,7 +59,7 @@ export async function runSeeds(
   return 0;
 }
 
-/** @returns the results of those that came to their end */
+/** Trains the seeds one after another. @returns the results of finished runs */
 async function seedsInTurn(
   context: RunContext,
   path: string,
@@ -81,7 +81,7 @@ async function seedsInTurn(
   return finished;
 }
 
-/** The same side by side. @throws UserError naming seeds that failed, when all others have ended */
+/** Trains the seeds in parallel. @throws UserError naming failed seeds, when all others have ended */
 async function seedsInJobs(
   path: string,
   seeds: SeedsConfig,
@@ -92,7 +92,7 @@ async function seedsInJobs(
     ...{ name: `seed ${seed}`, path: getSeedFolder(path, seed), config: () => getSeedConfig(seeds, seed) },
     report: printing(seeds.config.model),
   }));
-  const goOn = `Go on with: deno task train --resume ${quotePath(path)} --jobs ${jobs}`;
+  const goOn = `Resume with: deno task train --resume ${quotePath(path)} --jobs ${jobs}`;
   const all = await runInJobs(runs, jobs, stop, goOn);
   return all.filter((results, k) => isFinished(getSeedConfig(seeds, seeds.seeds[k] ?? 0), results));
 }
@@ -110,8 +110,8 @@ function where(config: RunConfig, results: readonly StageRunResult[]): string {
 }
 
 function interrupted(path: string, after: string, { ranks }: RunConfig): number {
-  printLine(`Stopped after ${after}; everything is saved in ${path}.`);
-  printLine(`Go on with: ${trainCommand(ranks)} --resume ${quotePath(path)}`);
+  printLine(`Interrupted after ${after}; everything is saved in ${path}.`);
+  printLine(`Resume with: ${trainCommand(ranks)} --resume ${quotePath(path)}`);
   return EXIT_INTERRUPTED;
 }
 

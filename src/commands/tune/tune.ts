@@ -1,4 +1,4 @@
-/** `tune`: which options of `train` fit a data set, by its validation users and within a budget of time. */
+/** `tune`: searches the options of `train` for a data set, by its validation users and within a time budget. */
 
 import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import { search, type SearchState } from "../../tune/search.ts";
@@ -48,12 +48,12 @@ async function main(): Promise<number> {
   expectPlaces(options.data, { ...data, kind: data.config.kind }, base.model);
   return await withGpu(data, [base], async (gpu) => {
     using _folder = known ? OwnedFolder.open(path) : await OwnedFolder.begin(path, PURPOSE);
-    const before = await readTune(path); // another process may have gone on with it since the first look
+    const before = await readTune(path); // another process may have continued it since the first check
     if (before) expectSame(path, before, about);
     const standing = before
       ? await readSearchState(path, before)
       : { criterion: options.criterion, rungs: [], candidates: [] };
-    if (!before) await writeTune(path, about, standing, 0); // so that the folder says what it is, whenever this ends
+    if (!before) await writeTune(path, about, standing, 0); // so that the folder can be resumed from the start
     for (const [number, candidate] of standing.candidates.entries()) {
       await expectRun(getSettingFolder(path, number), candidate);
     }
@@ -69,7 +69,7 @@ async function main(): Promise<number> {
     const work: Work = { runs, path, options, training: base.training, about, space, stop };
     const found = await searchOn(work, standing, before?.spentSeconds ?? 0);
     if (stop.signal.aborted) {
-      printLine(`Stopped; everything is saved in ${path}. Go on with the same command.`);
+      printLine(`Interrupted; everything is saved in ${path}. Resume with the same command.`);
       return EXIT_INTERRUPTED;
     }
     await reportTune({ path, options, trainArguments, iterations: base.training.iterations, runs }, found);
@@ -77,7 +77,7 @@ async function main(): Promise<number> {
   });
 }
 
-/** What all of a search has in common. */
+/** Context of a search. */
 interface Work {
   readonly runs: TuneRuns;
   readonly path: string;
@@ -107,7 +107,7 @@ function expectSame(path: string, before: TuneConfig, now: About): void {
   }
 }
 
-/** Goes on with the search until its budget is spent, or it is stopped. */
+/** Runs the search until its budget is spent, or it is interrupted. */
 async function searchOn(
   work: Work,
   standing: SearchState,

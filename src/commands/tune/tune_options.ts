@@ -1,4 +1,4 @@
-/** The options of `tune`: its own, and those of `train` that hold for all settings that it tries. */
+/** Options of `tune`: its own, and those of `train` for all settings. */
 
 import { Command, Option } from "commander";
 import * as v from "../../schema.ts";
@@ -34,42 +34,42 @@ export interface TuneOptions extends ShopSeedOptions {
   readonly itemIds: boolean;
   readonly resplit: boolean;
   readonly seed: number;
-  /** Minutes. */
+  /** Time limit in minutes. */
   readonly budget: number;
   readonly criterion: Criterion;
   readonly saveDir?: string;
-  /** Settings that are trained side by side. */
+  /** Settings trained in parallel. */
   readonly jobs: number;
-  /** No default: it depends on the adapter. */
+  /** Default: depends on the adapter. */
   readonly autotune?: boolean;
 }
 
 const BUDGET = "--budget <minutes>";
-const CRITERION = "--criterion <figure>";
+const CRITERION = "--criterion <metric>";
 
 const HELP = `
-Searched are the encoder, the hidden layers, the wide part, the learning rate, the weight decay and
-the item dropout; where the data set has item ids, whether they are used; and where the items of a
-page stand as they were shown, --position-bias.
-Options of train that you give are the same in all runs, and are not searched.
+It searches the encoder, the hidden layers, the wide part, the learning rate, the weight decay and
+the item dropout; for data with item ids, whether they are used; for data with known positions,
+--position-bias.
+Options of train that you give are fixed in all runs, and not searched.
 
 Examples:
   deno task tune --data runs/data/mine --budget 10
   deno task tune --data runs/data/mine --budget 60 --criterion prec1 --encoder lstm
-  deno task tune --data runs/data/mine --budget 30    goes on with a search of 10 minutes`;
+  deno task tune --data runs/data/mine --budget 30    continues a search of 10 minutes`;
 
 /**
- * @returns the options, and the arguments that `train` takes: those of the data and the training, as they were typed.
- * @throws {UserError} for anything that is not understood
+ * @returns the options, and the arguments of `train` for data and training, as typed.
+ * @throws {UserError} for invalid options
  */
 export function parseTuneOptions(
   args: readonly string[],
 ): { options: TuneOptions; trainArguments: string[]; given: ReadonlySet<string> } {
   const command = new Command("deno task tune")
     .description(
-      "Searches the options of train that fit a data set, by the validation users alone and within a budget of time: " +
-        "successive halving of random settings, with the default among them. It ends with the command of the best one, " +
-        "and its test figures beside those of the default and the baselines. It may be stopped and started again with " +
+      "Searches the options of train for a data set, by its validation users only and within a time budget: " +
+        "successive halving of random settings and the default. It prints the command of the best one, " +
+        "and its test metrics compared with the default and the baselines. It may be interrupted and resumed with " +
         "the same command.",
     )
     .version(version);
@@ -78,7 +78,7 @@ export function parseTuneOptions(
   command.addHelpText("after", HELP);
   const options = parse<TuneOptions>(command, args);
   const trainArguments = removeOptions(args, [BUDGET, CRITERION, SAVE_DIR, JOBS]);
-  parseTrainOptions(trainArguments); // what makes no sense together is refused now
+  parseTrainOptions(trainArguments); // invalid combinations are refused now
   return { options, trainArguments, given: new Set(listGivenOptions(command).values()) };
 }
 
@@ -87,27 +87,27 @@ function addSearchOptions(command: Command): Command {
     .optionsGroup("Search:")
     .option(
       BUDGET,
-      "minutes of training, all sessions together; a search that has ended goes on with a larger one",
+      "minutes of training in all sessions; a larger value continues a finished search",
       makeNumberParser(v.positive(10_000), "a number of minutes above 0 and at most 10000"),
       10,
     )
     .addOption(
-      new Option(CRITERION, "the validation figure that decides").choices(criteria).default("loss"),
+      new Option(CRITERION, "validation metric that decides").choices(criteria).default("loss"),
     )
     .addOption(createJobsOption("settings"))
-    .option(SAVE_DIR, "where everything is written (default: runs/tune-<data>)", folder);
+    .option(SAVE_DIR, "output folder (default: runs/tune-<data>)", folder);
   addDataOptions(command)
     .optionsGroup("Run:")
     .option(
       "--seed <n>",
-      "seed of all that is random: settings, weights, batches, dropout, a made-up shop, a new split",
+      "seed of settings, weights, batches, dropout, a synthetic shop, a new split",
       parseWholeNumber(0, LARGEST_SEED),
       defaultTraining.seed,
     );
   return addOptions(command, [autotune]);
 }
 
-/** What `train` would train with these arguments. @throws {UserError} for what it does not take */
+/** Builds the config that `train` would use with these arguments. @throws {UserError} for invalid arguments */
 export function parseTrainArguments(
   args: readonly string[],
   data: ModelData,

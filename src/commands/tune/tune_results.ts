@@ -1,4 +1,6 @@
-/** What `tune` ends with: the settings, test figures of the best and the default beside the baselines, and a command. */
+/**
+ * Results of `tune`: settings, test metrics of the best and the default setting compared with the baselines, and a command.
+ */
 
 import { writeJson } from "../../files/json_file.ts";
 import { writeFileAtomically } from "../../files/atomic_write.ts";
@@ -24,24 +26,24 @@ import { parseTrainOptions } from "../train/train_options.ts";
 import type { TuneOptions } from "./tune_options.ts";
 import { describeBudget, describeTuneVerdict, judgeBestSetting, listCautions } from "./tune_verdict.ts";
 
-/** What the results are made of. */
+/** Context of the results. */
 interface Results {
   readonly path: string;
   readonly options: TuneOptions;
-  /** Options of train that hold for all settings. */
+  /** Options of train for all settings. */
   readonly trainArguments: readonly string[];
-  /** Iterations of a setting that is trained to its end. */
+  /** Iterations of a fully trained setting. */
   readonly iterations: number;
   readonly runs: TuneRuns;
 }
 
 type Tested = Required<Pick<StageRunResult, "test" | "baselines">>;
 
-/** Rows of the table in the terminal; table.csv has all. */
+/** Rows of the printed table; table.csv has all. */
 const SHOWN = 10;
 
 /**
- * Looks at the test users, and prints and writes what came of the search.
+ * Tests the best setting, and prints and writes the results.
  * @throws UserError when no setting could be trained.
  */
 export async function reportTune(
@@ -55,7 +57,7 @@ export async function reportTune(
   if (!winner) throw noWinner(standing);
   console.log(
     "\n" +
-      `Validation users, each figure at its best (${rows.length} setting${rows.length === 1 ? "" : "s"}, ` +
+      `Validation users, each metric at its best (${rows.length} setting${rows.length === 1 ? "" : "s"}, ` +
       `all in ${quotePath(`${path}/table.csv`)}):`,
   );
   console.log(settingsTable(rows));
@@ -99,10 +101,10 @@ export async function reportTune(
 
 function noWinner({ candidates }: SearchState): UserError {
   const why = candidates.some(({ end }) => end === "diverged")
-    ? "training diverged with each: use a smaller --learning-rate"
-    : "there was no time for a validation, or there is no click among the validation users: use a larger --budget, or " +
+    ? "training diverged with all of them. Use a smaller --learning-rate"
+    : "there was no time for a validation, or the validation users have no click. Use a larger --budget, or " +
       "--criterion loss";
-  return new UserError(`Expected a setting with a validation figure, found none: ${why}.`);
+  return new UserError(`Expected a setting with a validation metric, found none: ${why}.`);
 }
 
 async function testSetting(
@@ -114,7 +116,7 @@ async function testSetting(
   return await testCandidate(run, { onProgress: progress.onProgress });
 }
 
-/** The snapshots that a choice can be made among, under the setting's name. */
+/** Returns the snapshots worth choosing, labelled with the setting's name. */
 function named(name: string, { test }: Tested, { criterion }: TuneOptions): SnapshotResult[] {
   const shown = ["best-loss", "best-prec1", `best-${criterion}`];
   return test.filter(({ snapshot }) => shown.includes(snapshot)).map(({ paired: _, ...result }) => ({

@@ -1,4 +1,4 @@
-/** The runs of a search: ordinary ones, which are not tested. Which config a setting gives, on which data, and how far it is trained. */
+/** Runs of a search: ordinary runs that are not tested, with the config and data of a setting. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -29,12 +29,12 @@ import type { SearchCandidate } from "../../tune/search.ts";
 import { readCurve } from "../../tune/tune_folder.ts";
 
 export class TuneRuns {
-  /** The data without item ids, where there are some that can be left out. */
+  /** The data without item ids, if they have ids that can be left out. */
   readonly #withoutIds: Dataset | undefined;
-  /** By the sizes that they depend on: a search asks again and again. */
+  /** Kernel variants by model and batch size, as a search needs them repeatedly. */
   readonly #variants = new Map<string, KernelVariants>();
 
-  /** @param options of train that hold for all settings, as typed. @param autotune what the option says, if it is given. */
+  /** @param options of train for all settings, as typed. @param autotune value of the option, if given. */
   constructor(
     private readonly gpu: Gpu,
     private readonly data: Dataset,
@@ -45,7 +45,7 @@ export class TuneRuns {
     if (findItemIdField(data.features)) this.#withoutIds = removeItemIds(data);
   }
 
-  /** Whether `train` takes a setting for a model of these items on this adapter. */
+  /** True if `train` accepts a setting on these items and this adapter. */
   accepts(setting: TuneSetting): boolean {
     const most = this.gpu.device.limits.maxStorageBufferBindingSize;
     const data = this.getData(setting);
@@ -59,7 +59,7 @@ export class TuneRuns {
     }
   }
 
-  /** The run of a setting. @param path its folder. @param iterations of it */
+  /** Opens the run of a setting. @param path its folder. @param iterations to train in total */
   async openRun(setting: TuneSetting, path: string, iterations: number): Promise<TrainingRun> {
     const data = this.getData(setting);
     const config = await this.#buildConfig(setting, iterations);
@@ -79,7 +79,7 @@ export class TuneRuns {
     return [...this.options, ...listArguments(setting)];
   }
 
-  /** What a setting is trained on. */
+  /** Returns the training data of a setting. */
   getData(setting: TuneSetting): Dataset {
     return setting[NO_ITEM_IDS] === undefined ? this.data : this.#withoutIds ?? this.data;
   }
@@ -99,10 +99,10 @@ export class TuneRuns {
 
 /**
  * Trains a setting further.
- * @param common its signal ends the run as well; its path is the run's folder, which begins where nothing was saved in it.
- * @param inJob whether in a process of its own, which takes the folder's lock itself
- * @param limit seconds after which it is cut short, but not before its first validation.
- * @throws UserError for files that are not what they were, or cannot be written.
+ * @param common run in its folder, whose signal also ends it.
+ * @param inJob trains in a child process, which locks the folder itself
+ * @param limit seconds after which it is interrupted, but not before its first validation.
+ * @throws UserError for files that have changed, or cannot be written.
  */
 export async function trainCandidate(
   common: TrainingRun,
@@ -155,7 +155,7 @@ export async function trainCandidate(
   }
 }
 
-/** The test figures of a setting that is trained no further. @param run its config has the iterations that are done. */
+/** Tests a setting without further training. @param run with the finished iterations in its config. */
 export async function testCandidate(
   run: TrainingRun,
   events: RunCallbacks,
@@ -166,14 +166,14 @@ export async function testCandidate(
   return { test, baselines };
 }
 
-/** Begins the run, or goes on with it. @returns undefined where it was stopped before it had begun */
+/** Starts or resumes a run. @returns undefined if it was interrupted before its start */
 async function goOn(
   run: TrainingRun,
   events: RunCallbacks,
   inJob?: Omit<FollowedRun, "events">,
 ): Promise<StageRunResult | undefined> {
   const { path, config } = run;
-  // A search that was killed may have left a run that is ahead of what was written down.
+  // A killed search may have left a run that is ahead of its recorded state.
   const iterations = Math.max(await countIterationsDone(shannonStage, path) ?? 0, config.training.iterations);
   const extended = { ...run, config: shannonStage.withIterations(config, iterations) };
   if (!inJob) return await runStage(shannonStage, extended, events);
@@ -181,7 +181,7 @@ async function goOn(
   return result;
 }
 
-/** @throws UserError where the run of a setting is gone. @param path its folder. */
+/** @throws UserError if the run of a setting is missing. @param path its folder. */
 export async function expectRun(path: string, { iterations }: SearchCandidate): Promise<void> {
   if (iterations === 0 || await RunFolder.hasState(path)) return;
   throw new UserError(

@@ -1,6 +1,6 @@
 /**
- * What `tune` says: while it searches, a line when there is a new best, and between them the time left; in the end, whether
- * the best model is worth its use, and how far its figures may be trusted.
+ * Messages of `tune`: progress and new bests during the search; finally whether the best model beats the baselines and the
+ * default, and cautions about its metrics.
  */
 
 import process from "node:process";
@@ -26,7 +26,7 @@ import type { RunCallbacks } from "../../run/training_run.ts";
 import { describeSetting } from "../../tune/space.ts";
 import { findBestValidation, findWinner, type SearchCandidate, type SearchState } from "../../tune/search.ts";
 
-/** By what two are compared; of the loss less is better. */
+/** Metrics of comparisons; a lower loss is better. */
 type ComparedBy = "nll" | "prec1" | "prec2";
 
 /** A model compared with the baselines. */
@@ -34,16 +34,16 @@ interface Comparison {
   readonly figure: ComparedBy;
   readonly snapshot: SnapshotResult["snapshot"];
   readonly value: number;
-  /** With their own values; the strongest first. */
+  /** Baselines with their values, strongest first. */
   readonly rivals: readonly (BaselineComparison & { readonly value: number })[];
   readonly users?: number;
 }
 
-/** A model beside what it has to beat, by a precision on the test users. */
+/** Comparison of the best setting by a precision on the test users. */
 export interface TuneVerdict extends Comparison {
-  /** By the loss, where its utilities are the log-odds of a choice, as those of baselines are. */
+  /** Comparison by the loss, if its utilities are the log-odds of a choice. */
   readonly loss?: Comparison;
-  /** Beside the default, by figures of the same two snapshots. */
+  /** Differences to the default in the same two snapshots. */
   readonly usual?: Readonly<Partial<Record<ComparedBy, MetricDifference>>>;
 }
 
@@ -52,16 +52,16 @@ type Tested = Pick<SnapshotResult, "snapshot" | "users" | "nll" | "prec1" | "pre
   readonly paired?: StoredSums;
 };
 
-/** What a verdict is about, beside the snapshots of the best setting. */
+/** Options of a verdict. */
 export interface TuneVerdictOptions {
   readonly criterion: Criterion;
-  /** Whether the utilities are the log-odds of a choice. */
+  /** True if the utilities are the log-odds of a choice. */
   readonly isChoice: boolean;
-  /** The snapshots of the default, where that is another setting. */
+  /** Snapshots of the default, if it is not the best setting. */
   readonly usual?: readonly Tested[];
 }
 
-/** @returns undefined on test users without a click. */
+/** Compares the best setting with baselines and default. @returns undefined on test users without a click. */
 export function judgeBestSetting(
   test: readonly Tested[],
   { criterion, isChoice, usual }: TuneVerdictOptions,
@@ -99,7 +99,7 @@ function compareCriterion(
   };
 }
 
-/** Nothing where the two cannot be compared. */
+/** Returns no difference if the two cannot be compared. */
 function compareWithDefault(
   test: readonly Tested[],
   usual: readonly Tested[],
@@ -112,19 +112,18 @@ function compareWithDefault(
   return found ? { [figure]: compareByMetric(figure, found) } : {};
 }
 
-/** What the words are about, beside the figures. */
+/** Summary of a search for messages. */
 export interface SearchSummary {
-  /** Of all settings. */
   readonly rows: readonly SettingRow[];
   readonly winner: SettingRow;
   readonly criterion: Criterion;
-  /** Of a setting that is trained to its end. */
+  /** Iterations of a fully trained setting. */
   readonly iterations: number;
-  /** What the data may lack. */
+  /** Features that the data may lack. */
   readonly unused: string;
 }
 
-/** Whether the model is worth its use. */
+/** Describes whether the best setting beats the baselines and the default. */
 export function describeTuneVerdict(verdict: TuneVerdict | undefined, finalists: SearchSummary): string[] {
   if (!verdict) return [];
   return [
@@ -146,87 +145,87 @@ function rankingText({ figure: metric, rivals: comparisons, users }: TuneVerdict
   return [
     NONE_IS_BETTER,
     ...words,
-    `Until a model is better, rank by the ${simple.name}: it is simpler. Try ${unused}, or more ` +
-    "users; deno task data describe says what the log lacks.",
+    `Until a model beats it, rank by ${simple.name}. To improve the model, try ${unused} or more ` +
+    "users; deno task data describe shows what the log lacks.",
   ];
 }
 
-const NONE_IS_BETTER = "NO SETTING IS BETTER THAN EVERY BASELINE on the test users.";
+const NONE_IS_BETTER = "No setting is better than every baseline on the test users.";
 
-/** Whether its probabilities are worth anything. */
+/** Compares its loss with the baselines. */
 function lossText({ loss }: TuneVerdict): string[] {
   if (!loss) return [];
   const { rivals: comparisons, users } = loss;
   const subject = `the loss of the best setting (${loss.value.toFixed(4)})`;
   const words = describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(users) });
   if (classifyAgainstBaselines(comparisons) === "better") return words;
-  return [`By its probabilities ${NONE_IS_BETTER}`, ...words];
+  return ["By the loss, no setting is better than every baseline on the test users.", ...words];
 }
 
-/** What the search was worth. */
+/** Compares the best setting with the default. */
 function usualText({ usual = {} }: TuneVerdict, finalists: SearchSummary): string[] {
   const parts = (["prec1", "prec2", "nll"] as const).flatMap((figure) => {
     const found = usual[figure];
     return found ? [`${getMetricTitle(figure)} ${describeDifference(found)}: ${found.is}`] : [];
   });
   if (parts.length === 0) return [];
-  const short = cutShort(finalists).length > 0 ? ", each as far as it was trained" : "";
+  const short = cutShort(finalists).length > 0 ? ", both as far as trained" : "";
   const isBetter = Object.values(usual).some((found) => found?.is === "better");
   return [
     `The best setting minus the default${short}, on the same test users: ${parts.join("; ")}.`,
     ...(isBetter ? [] : [
-      "So the search has found nothing better than the default, whose options follow from the log: it is the simpler choice. " +
-      "What may help more is in the log: features of items, places, more users.",
+      "The search found nothing significantly better than the default, which is simpler. " +
+      "Better data may help more: item features, positions, more users.",
     ]),
   ];
 }
 
-/** Of the best setting and the default, those that the budget has cut short, with how far they came. */
+/** Lists which of the best setting and the default the budget has cut short. */
 function cutShort({ rows, winner, iterations }: SearchSummary): string[] {
   return rows.filter((row) => row.number === 0 || row === winner)
     .filter((row) => row.end === "open" && row.iterations < iterations)
-    .map((row) => `The ${row.number === 0 ? "default" : "best setting"} came to ${row.iterations}`);
+    .map((row) => `The ${row.number === 0 ? "default" : "best setting"} was trained for ${row.iterations}`);
 }
 
-/** A best figure so near to the end says that training was not at its end. */
+/** If the best metric is later than this share of the iterations, training was still improving. */
 const STILL_IMPROVING = 0.9;
 
-/** How far the figures may be trusted, and what a longer search would do. */
+/** Lists cautions about the metrics, and what a longer search could change. */
 export function listCautions(finalists: SearchSummary): string[] {
   const { rows, winner, criterion, iterations } = finalists;
   const lines: string[] = [];
   const usual = rows.find(({ number }) => number === 0);
   const figure = `validation ${CRITERION_NAMES[criterion]}`;
   if (rows.length > 1 && winner.number === 0) {
-    lines.push(`None of ${rows.length - 1} other settings has a better ${figure} than the default.`);
+    lines.push(`The default has the best ${figure} of ${rows.length} settings.`);
   } else if (rows.length > 1) {
     lines.push(
-      `The best of ${rows.length} settings was chosen by its ${figure}, which flatters it for that reason. The test ` +
-        "figures do not.",
+      `The best of ${rows.length} settings was chosen by its ${figure}, which is therefore optimistic. The test ` +
+        "metrics are not.",
     );
   }
   for (const text of cutShort(finalists)) {
     lines.push(
-      `${text} of ${iterations} iterations: the budget allows no more. With a larger one the figures can be better.`,
+      `${text} of ${iterations} iterations, as the budget ran out. A larger --budget may improve the metrics.`,
     );
   }
   if (usual?.end === "diverged") {
-    lines.push("The default diverged: its learning rate is too large for this log.");
+    lines.push("The default diverged: use a smaller --learning-rate for this log.");
   }
   if (winner.bestIteration === 0) {
     lines.push(
-      `Training made the ${figure} of the best setting no better than chance had it: nothing was learned.`,
+      `Training did not improve the ${figure} of the best setting: nothing was learned.`,
     );
   } else if (winner.end === "open" && winner.bestIteration > STILL_IMPROVING * winner.iterations) {
     lines.push(
-      `The best setting was still improving at its end. It goes on with: deno task train --resume ` +
+      `The best setting was still improving at its end. Continue it with: deno task train --resume ` +
         `${quotePath(winner.folder)} --iterations ${2 * winner.iterations}`,
     );
   }
   return lines;
 }
 
-/** Whether the budget was held. */
+/** Reports the time spent of the budget. */
 export function describeBudget(spentSeconds: number, budgetSeconds: number): string {
   const over = spentSeconds - budgetSeconds;
   const took = `The search took ${formatDuration(spentSeconds)} of ${formatDuration(budgetSeconds)}`;
@@ -234,16 +233,15 @@ export function describeBudget(spentSeconds: number, budgetSeconds: number): str
 }
 
 export interface SearchProgress extends Disposable {
-  /** Tells that a setting is trained up to an iteration. @returns what its run tells. */
+  /** Reports that a setting is trained up to an iteration. @returns callbacks for its run. */
   begin(number: number, candidate: SearchCandidate, iterations: number): RunCallbacks;
-  /** Tells that it is trained no further for now. */
+  /** Reports that its training has paused or ended. */
   ended(number: number): void;
-  /** Tells where the search stands. */
+  /** Reports the state of the search. */
   done(standing: SearchState): void;
   note(text: string): void;
 }
 
-/** What a criterion is called. */
 const CRITERION_NAMES: Readonly<Record<Criterion, string>> = {
   loss: "loss",
   prec1: "prec@1",
@@ -299,7 +297,7 @@ export function searchProgress(
   };
 }
 
-/** "38 settings, best val loss 1.3912: setting 7" */
+/** Formats "38 settings, best val loss 1.3912: setting 7". */
 function bestText(standing: SearchState): string {
   const { candidates, criterion } = standing;
   const number = findWinner(standing);
@@ -310,7 +308,7 @@ function bestText(standing: SearchState): string {
   return `${count}, best val ${figureText(criterion, value)}: setting ${number}`;
 }
 
-/** "loss 1.3912" */
+/** Formats "loss 1.3912". */
 function figureText(criterion: Criterion, value: number | null): string {
   return `${CRITERION_NAMES[criterion]} ${value === null || Number.isNaN(value) ? "-" : value.toFixed(4)}`;
 }

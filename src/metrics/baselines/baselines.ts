@@ -1,6 +1,6 @@
 /**
- * What a model has to beat: figures that need no learning, or only counting. A baseline's setting, and the probabilities that
- * its scores stand for, are chosen on validation users.
+ * Baselines: scorers that need counting at most. Their settings, and the scale that turns their scores into probabilities,
+ * are chosen on validation users.
  */
 
 import { type ClickLog, type Clicks, listClickedRows, listUsers } from "../../data/click_log.ts";
@@ -36,25 +36,25 @@ import {
 import { computePrecision, listUnclickedRows } from "../../data/ranking.ts";
 import { fitLogit } from "../../counts/logit.ts";
 
-/** What scorers are made of: a log, and what is counted of its train users. */
+/** Log and counts of its train users that the scorers are built from. */
 interface Known {
   readonly source: LogSource;
-  /** Which tokens are of one kind. */
+  /** Fields of the tokens. */
   readonly fields: readonly TokenField[];
-  /** Whether the items of a page stand as they were shown. */
+  /** True if the items of a page are in the order in which they were shown. */
   readonly placed: boolean;
   readonly counts: TrainCounts;
   readonly pairs: ClickPairs;
   readonly onProgress: OnProgress | undefined;
 }
 
-/** What it is called where people read it, and what it scores by: undefined where the data do not give it. */
 interface Baseline {
   readonly title: string;
+  /** Returns undefined if the data lack what the baseline needs. */
   scorer(known: Known): BaselineScorer | undefined;
 }
 
-/** All of them, in the order in which they are shown; by the names that they have in result.json. */
+/** All baselines in display order, by their names in result.json. */
 const BASELINES = {
   random: { title: "random", scorer: () => chance },
   clickRate: { title: "click rate", scorer: ({ counts }) => createClickRateScorer(counts) },
@@ -71,27 +71,23 @@ const BASELINES = {
   },
 } as const satisfies Readonly<Record<string, Baseline>>;
 
-/** One of them. */
 export type BaselineName = keyof typeof BASELINES;
-/** In the order in which they are shown. */
 export const baselineNames = Object.keys(BASELINES) as readonly BaselineName[];
-/** What they are called where people read it. */
 export const baselineTitles = Object.fromEntries(
   baselineNames.map((name) => [name, BASELINES[name].title]),
 ) as Readonly<Record<BaselineName, string>>;
 
-/** A baseline's figures, with the setting that is best on the validation users. */
+/** Metrics of a baseline with the setting that is best on the validation users. */
 export interface BaselineResult extends TestResult {
-  /** In words; empty where there is nothing to choose. */
+  /** Description of the setting; empty if there is no choice. */
   readonly setting: string;
 }
 
-/** A scorer with what was chosen for it. */
 interface ChosenScorer extends Choice {
   readonly scorer: BaselineScorer;
 }
 
-/** Baselines that are counted on the train users of a log, and whose settings are chosen on its validation users. */
+/** Baselines counted on the train users of a log, with settings chosen on its validation users. */
 export class FittedBaselines {
   private constructor(
     private readonly source: LogSource,
@@ -100,8 +96,9 @@ export class FittedBaselines {
   ) {}
 
   /**
-   * Counts. Without train users there is chance alone; without categories there is no rate of them.
-   * @param fields which tokens are of one kind; see {@link createCategoryRateScorer}. @param places whether those of a page mean something
+   * Counts the train users. Without train users only the random baseline exists; without categories there is no category
+   * rate.
+   * @param fields of the tokens; see {@link createCategoryRateScorer}. @param places whether positions on a page are known
    */
   static of(
     log: ClickLog | LogSource,
@@ -112,7 +109,7 @@ export class FittedBaselines {
     const source = toLogSource(log);
     const counts = countTrain(source, onProgress);
     const scorers = new Map<BaselineName, ChosenScorer>();
-    // Chance has nothing to choose: all is equally likely.
+    // Chance has no settings: all items are equally likely.
     scorers.set("random", { scorer: chance, setting: 0, logOdds: { offset: 0, slope: 0 } });
     if (counts.users > 0) {
       const pairs = countPairs(source, chooseLatestLimit(source), onProgress);
@@ -130,7 +127,7 @@ export class FittedBaselines {
     return new FittedBaselines(source, counts, scorers);
   }
 
-  /** What a collector needs to know to take figures of these users. @param eta of a choice model. */
+  /** Returns the options of a metric collector for these users. @param eta of a choice model. */
   collectorOptions(users: ArrayLike<number>, eta?: number): MetricCollectorOptions {
     const { counts, source } = this;
     const counted = Array.from(users).filter((user) => countScored(source, user) > 0).length;
@@ -138,7 +135,7 @@ export class FittedBaselines {
     return { users: counted, eta, isSeen };
   }
 
-  /** Their figures on users. */
+  /** Computes the metrics of all baselines on users. */
   test(users: ArrayLike<number>, onProgress?: OnProgress): Map<BaselineName, BaselineResult> {
     const collectors = [...this.scorers].map(([name, own]) => {
       const collector = new MetricCollector(this.collectorOptions(users, own.logOdds && 1));
@@ -161,17 +158,19 @@ export class FittedBaselines {
   }
 }
 
-/** Displayed items of validation users that settings are compared on, at most. */
+/** Settings are compared on at most this many impressions of validation users. */
 const MOST_ROWS = 2 ** 17;
 
 interface Choice {
-  /** Place in the scorer's settings. */
+  /** Index into the scorer's settings. */
   readonly setting: number;
   /** Undefined without validation users. */
   readonly logOdds: UtilityScale | undefined;
 }
 
-/** The setting with the best prec@1, the first of equals. @param onPart told how many users are behind it. */
+/**
+ * Returns the setting with the best prec@1, the first if equal. @param onPart called with the number of users that are done.
+ */
 function choose(
   source: LogSource,
   scorer: BaselineScorer,
@@ -204,7 +203,7 @@ function fit(
   for (const { log, users: places } of walk(source, users)) {
     const [scores = new Float64Array()] = scorer.score(log, places, [setting]);
     for (const page of listPages(log, places)) {
-      // Its first click, or none, is a choice; each further one another, among what is left.
+      // A page's first click, or no click, is one choice. Each additional click is another, among the remaining items.
       for (let j = 0; j < Math.max(1, page.clicked.length); j++) {
         const left = listUnclickedRows(page.start, page.end, page.clicked.slice(0, j));
         const first = start.at(-1)!;
@@ -220,13 +219,13 @@ function fit(
   return fitLogOdds({ logScores: all, start, chosen, hasNone });
 }
 
-/** Users up to so many rows. */
+/** Returns the first users that have at most MOST_ROWS rows together. */
 function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   let rows = 0;
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);
 }
 
-/** The pages to predict, and what was clicked on them, by places among the rows of these users. */
+/** Yields the scored pages and their clicked rows, as row numbers among the rows of these users. */
 function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
@@ -246,26 +245,28 @@ function* listPages(
 
 export interface UtilityScale {
   readonly offset: number;
-  /** 0 or above: the order of the scores stays. */
+  /** At least 0, so that the order of the scores stays. */
   readonly slope: number;
 }
 
-/** Choices with the logarithms of what they are among, one after the other: a page's first click, or none, and each further one. */
+/**
+ * Choices with the log scores of their options, concatenated: a page's first click or no click, then each additional click.
+ */
 export interface CalibrationSample {
   /** [rows] */
   readonly logScores: Float64Array;
-  /** [choices + 1] first row of each. */
+  /** [choices + 1] first row of each choice. */
   readonly start: readonly number[];
   /** [choices] the clicked row, -1 for none. */
   readonly chosen: readonly number[];
-  /** [choices] whether no click is among them. */
+  /** [choices] true if "no click" is an option. */
   readonly hasNone: readonly boolean[];
 }
 
-/** Keeps both finite where nobody clicks, or everybody clicks on what is scored best. */
+/** Keeps both parameters finite if nobody clicks, or if every click is on the top item. */
 const RIDGE = 1e-3;
 
-/** A logit of a constant and the logarithm of the score. @returns undefined without a page. */
+/** Fits a logit with a constant and the log score as inputs. @returns undefined without a page. */
 export function fitLogOdds(
   { logScores, start, chosen, hasNone }: CalibrationSample,
 ): UtilityScale | undefined {
@@ -274,11 +275,10 @@ export function fitLogOdds(
   logScores.forEach((score, row) => x.set([1, score], 2 * row));
   const [offset = 0, slope = 0] = fitLogit({ x, columns: 2, start, chosen, hasNone }, [RIDGE, RIDGE]);
   if (slope >= 0) return { offset, slope };
-  // Scores that are the wrong way round say nothing: the share of pages without a click is left.
+  // With a negative slope the scores carry no information: fit the share of pages without a click alone.
   return fitLogOdds({ logScores: new Float64Array(logScores.length), start, chosen, hasNone });
 }
 
-/** The utility of a score. */
 function toUtility({ offset, slope }: UtilityScale, score: number): number {
   return offset + slope * Math.log(score);
 }

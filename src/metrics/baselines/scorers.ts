@@ -1,4 +1,4 @@
-/** What baselines are: scores of displayed items that follow from counts, under settings of which validation picks one. */
+/** A baseline: scores displayed items by counts, under settings of which validation picks one. */
 
 import { type Clicks, NONE } from "../../data/click_log.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
@@ -17,23 +17,26 @@ import { buildCountsConfig, countTables, type TrainUserCounts } from "../../coun
 import type { LogSource, OnProgress } from "../../data/log_source.ts";
 
 export interface BaselineScorer {
-  /** What can be set, in words; the first where there is nothing to choose by. */
+  /** Descriptions of the settings; the first is used if there are no validation users. */
   readonly settings: readonly string[];
   /**
-   * Scores what users were shown, from what they clicked before it.
-   * @param log with the catalogue's numbers of items. @param users their places in it.
-   * @param chosen places in `settings`.
-   * @returns for each of them the scores, above 0, of the rows of these users, one user after the other.
+   * Scores the displayed items of users from their clicks before the page.
+   * @param log with the item numbers of the catalogue. @param users their indices in the log.
+   * @param chosen indices into `settings`.
+   * @returns per setting the scores, above 0, of the rows of these users, user by user.
    */
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
 }
 
-/** What scores a displayed item under a setting. */
+/** Score of a displayed item under a setting. */
 type ItemScore = (setting: number) => number;
-/** What scores the items of a page. @param history items that the user clicked before, given ones too, the latest last. */
+/** Scores the items of a page. @param history items clicked before, context events included, latest last. */
 type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
-/** A scorer that goes through the pages of users in their order, given ones too. @param ofUser what scores a user's pages. */
+/**
+ * Builds a scorer that visits the pages of each user in order, context events included. @param ofUser builds the scoring of
+ * one user's pages.
+ */
 export function createPageScorer(
   settings: readonly string[],
   ofUser: (log: Clicks) => () => PageScores,
@@ -62,7 +65,6 @@ export function createPageScorer(
   };
 }
 
-/** Rows of users. */
 function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): number {
   return Array.from(users).reduce(
     (sum, user) => sum + eventRows[userEvents[user + 1]!]! - eventRows[userEvents[user]!]!,
@@ -70,13 +72,13 @@ function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): nu
   );
 }
 
-/** All scores the same: each item of a page, and no click, are equally likely. */
+/** Gives all items the same score: each item of a page, and no click, are equally likely. */
 export const chance: BaselineScorer = {
   settings: [""],
   score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users)).fill(1)),
 };
 
-/** Items by their clicks per display. */
+/** Scores items by their clicks per impression. */
 export function createClickRateScorer(counts: TrainCounts): BaselineScorer {
   return createPageScorer([""], () => () => () => (item) => {
     const rate = smoothedClickRate(counts, item);
@@ -84,16 +86,16 @@ export function createClickRateScorer(counts: TrainCounts): BaselineScorer {
   });
 }
 
-/** How many of the latest clicks may come again. */
+/** Numbers of latest clicks whose items are put first. */
 const AGAIN = [1, 3, 10, Infinity];
 
-/** Who clicked an item clicks it again: the items of the latest clicks come first, the latest before the others. */
+/** Puts the items of the user's latest clicks first, the latest before the others. */
 export function createLastClickScorer(counts: TrainCounts): BaselineScorer {
   const settings = AGAIN.map((n) =>
     n === 1 ? "the last click" : n === Infinity ? "all clicks" : `the last ${n} clicks`
   );
   return createPageScorer(settings, () => () => {
-    // Of the user's clicks so far: the place of the latest one on each item.
+    // Index of the user's latest click on each item.
     const latest = new Map<number, number>();
     let known = 0;
     return (history) => {
@@ -107,18 +109,19 @@ export function createLastClickScorer(counts: TrainCounts): BaselineScorer {
   });
 }
 
-/** Clicks that everybody's shares weigh as much as. */
+/** Pseudo-clicks of the prior. */
 const PRIORS = [1, 3, 10, 30, 100];
 const MOST_FIELDS = 8;
 
 /**
- * An item's click rate, times how much more often than others the user clicked on its categories so far.
+ * An item's click rate times the user's preference for its categories.
  *
- * With the share of the train users' clicks that fall on a token p_t, and the user's clicks n_t of n so far, a token's lift
- * is (n_t + a p_t) / ((n + a) p_t), for a prior of `a` clicks. An item's is the mean over its tokens of a field, and the
- * product over fields. Before the first click it is 1.
+ * With the share p_t of the train users' clicks on a token, and n_t of the user's n clicks so far on it, the lift of the
+ * token is (n_t + a p_t) / ((n + a) p_t) for a prior of `a` clicks. The lift of an item is the mean over its tokens of a
+ * field, and the product over fields. Before the first click it is 1.
  *
- * @param fields of the tokens; those with nearly a value an item are no categories. Without any, all tokens are one field.
+ * @param fields of the tokens; fields with nearly as many values as items are no categories. Without fields, all tokens are
+ * one field.
  * @returns undefined for items without categories.
  */
 export function createCategoryRateScorer(
@@ -157,7 +160,7 @@ export function createCategoryRateScorer(
   });
 }
 
-/** Clicks of a user so far, by token and field. An item of several tokens in a field gives each its part. */
+/** Clicks of a user so far, per token and field. A click on an item with n tokens in a field counts 1/n for each. */
 class UserClicks {
   readonly #ofToken = new Map<number, number>();
   readonly #ofField = new Map<TokenField, number>();
@@ -185,7 +188,7 @@ class UserClicks {
   }
 }
 
-/** Looks up the tokens of items of a log. */
+/** Returns a function that looks up the tokens of an item of the log. */
 function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) => Uint32Array {
   const { items, findItemIndex: placeOf } = readLogItems(catalogue, log);
   if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
@@ -193,11 +196,14 @@ function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) =>
   return (item) => token.subarray(first[placeOf(item)], first[placeOf(item) + 1]);
 }
 
-/** How many of the latest clicks have neighbours. */
+/** Numbers of latest clicks whose neighbours are used. */
 const CLICKS = [1, 5, 20];
-/** How the neighbours go with the click rate: first, or as a factor 1 + weight times their mean similarity. */
+/**
+ * How similarity is combined with the click rate: Infinity ranks by similarity first, others multiply by 1 + weight * mean
+ * similarity.
+ */
 const WEIGHTS = [Infinity, 3, 30];
-/** Whether an item that was clicked before is its own neighbour. */
+/** True if a clicked item counts as its own neighbour. */
 const ITSELF = [false, true];
 
 const SETTINGS = CLICKS.flatMap((clicks, window) =>
@@ -205,8 +211,8 @@ const SETTINGS = CLICKS.flatMap((clicks, window) =>
 );
 
 /**
- * Item-based nearest neighbours: items that are clicked by the same users as those that the user clicked.
- * Scores by the cosine of two items: users who clicked both / sqrt(users who clicked the one x the other).
+ * Item-based nearest neighbours: items clicked by the same users as the items that the user clicked. Similarity is the
+ * cosine: users who clicked both / sqrt(users who clicked one x users who clicked the other).
  */
 export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts): BaselineScorer {
   const settings = SETTINGS.map(({ clicks, weight, again }) =>
@@ -230,7 +236,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
   });
 }
 
-/** [windows, without and with itself] mean similarity of an item to the latest clicks. */
+/** Returns [windows, without and with itself] the mean similarity of an item to the latest clicks. */
 function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];
@@ -249,22 +255,23 @@ function similarities(item: number, recent: readonly number[], { users, pairs }:
   return found;
 }
 
-/** Different items, the latest first, at most so many. */
+/** Returns the last `most` distinct items, latest first. */
 function listLatest(history: readonly number[], most: number): number[] {
   const found = new Set<number>();
   for (let k = history.length - 1; k >= 0 && found.size < most; k--) found.add(history[k]!);
   return [...found];
 }
 
-/** Places of a page with an effect of their own. */
+/** Number of positions with an effect of their own. */
 const PLACES = 20;
-/** Seed by which the pages of the logit's fit are drawn, where there are many: it is the same beside all runs on a log. */
+/**
+ * Seed that draws the pages of the logit's fit on large logs. It is fixed, so the baseline is the same for all runs on a log.
+ */
 export const LOGIT_SEED = 1;
 
 /**
- * The conditional logit of econometrics over counts: it is fitted in seconds, and what a network has to beat. Scores exp(u);
- * see {@link fitCounts}.
- * @param fields which tokens are of one kind. @param placed whether the items of a page stand as they were shown
+ * Conditional logit over counts: fits in seconds and scores exp(u); see {@link fitCounts}.
+ * @param placed true if the items of a page are in the order in which they were shown
  */
 export function createLogitScorer(
   source: LogSource,
@@ -274,9 +281,9 @@ export function createLogitScorer(
   onProgress?: OnProgress,
 ): BaselineScorer | undefined {
   const config = buildCountsConfig(source, fields);
-  if (!config) return undefined; // a catalogue that is too large for their table
+  if (!config) return undefined; // the catalogue is too large for the tables of counts
   const tables = countTables(source, config, onProgress, counted);
-  onProgress?.("Fitting a logit of the counts", 0, 1);
+  onProgress?.("Fitting the logit on counts", 0, 1);
   const fitted = fitCounts(source, tables, { dense: true, places: placed ? PLACES : 0, seed: LOGIT_SEED });
   return {
     settings: [""],

@@ -1,6 +1,6 @@
 /**
- * The options of `train` that say what is trained. Those that set one field of a config stand beside it (model/model_config.ts,
- * train/training_config.ts); here are the others, what makes no sense together, and the configs that follow.
+ * Options of `train` for models and stages, their combined checks, and the configs built from them. Options that set a single
+ * config field are defined next to it (model/model_config.ts, train/training_config.ts).
  */
 
 import type { TokenField } from "../../counts/train_counts.ts";
@@ -41,41 +41,40 @@ import {
 } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Options whose default follows from the data: see {@link withDefaults}. */
+/** Options whose defaults depend on the data: see {@link withDefaults}. */
 type ByData =
   & Pick<CommonModelConfig, "wide">
   & Pick<TrainingConfig, "batchSize" | "learningRate" | "weightDecay">
-  & { /** Places; 0 for none. */ positionBias: number };
+  & { positionBias: number };
 
 type ModelOptions =
   & Omit<LstmModelConfig, "encoder" | "kernelSd" | "wide" | "counts" | "positions">
   & Omit<PwModelConfig, keyof LstmModelConfig>
   & {
     encoder: ModelConfig["encoder"];
-    /** Without it, it depends on the encoder. */
+    /** Default: depends on the encoder. */
     kernelSd?: number;
-    /** Whether what counting knows is an input. */
+    /** Count features as inputs of the utility. */
     counts: "all" | "none";
   };
 
 type GameOptions = Omit<AdversarialConfig, keyof StageConfig | "behaviourSd" | "skipNoClick"> & {
-  /** Iterations of the stage; 0 for none. */
+  /** Iterations of the stage; 0: no adversarial stage. */
   adversarial: number;
-  /** Whether the Shannon stage comes first. */
+  /** True if the Shannon stage runs first. */
   pretrain: boolean;
   countNoClick: boolean;
   adversarialBatchSize: number;
   adversarialValidateEvery: number;
 };
 
-/** What the options say, by their names. */
 export type StagesOptions =
   & Partial<ByData>
   & ModelOptions
   & Omit<TrainingConfig, keyof ByData>
   & GameOptions
   & {
-    /** What the weights start from; drawn weights if not given. */
+    /** Initial weights; random if not given. */
     init?: string;
   };
 
@@ -83,7 +82,7 @@ export const seedOption = listOptions({ seed: trainingFields.seed })[0]!;
 
 const encoderOption = defineValueOption(
   "--encoder <kind>",
-  "what turns the click history into a state: an LSTM, position weights, or none: no history",
+  "encoder of the click history: an LSTM, position weights (pw), or none (no history)",
   oneOf(["lstm", "pw", "none"]),
   defaultModel.encoder,
 );
@@ -95,37 +94,39 @@ export const modelGroup: OptionGroup = {
 };
 
 export const trainingGroups: readonly OptionGroup[] = [
-  { heading: "Training (Shannon stage: the likelihood of the clicks):", options: listOptions(shannonFields) },
+  {
+    heading: "Training (Shannon stage: maximum likelihood of the clicks):",
+    options: listOptions(shannonFields),
+  },
   { heading: "Optimiser (both stages):", options: listOptions(optimiserFields) },
-  { heading: "Against over-fitting (both stages):", options: listOptions(overFittingFields) },
+  { heading: "Regularisation (both stages):", options: listOptions(overFittingFields) },
 ];
 
-/** Options that say nothing without an adversarial stage. */
+/** Options that require an adversarial stage. */
 const gameOptions = listOptions(gameFields);
 
-/** The stage itself, then its players, its loss and its steps. */
 export const adversarialGroup: OptionGroup = {
-  heading: "Adversarial stage (generator and reward in turn):",
+  heading: "Adversarial stage (alternating generator and reward):",
   options: [
     defineValueOption(
       "--adversarial <n>",
-      "iterations of this stage, after the Shannon stage; 0: leave it out",
+      "iterations of this stage, after the Shannon stage; 0: skip it",
       { parse: makeWholeNumberParser(0, 2 ** 31) },
       0,
     ),
-    defineSwitchOption("--no-pretrain", "leave out the Shannon stage: start from a random reward"),
+    defineSwitchOption("--no-pretrain", "skip the Shannon stage: start from a random reward"),
     ...gameOptions,
   ],
 };
 
 export const stagesGroups: readonly OptionGroup[] = [modelGroup, ...trainingGroups, adversarialGroup];
 
-/** @throws {UserError} for options that make no sense together */
+/** @throws {UserError} for options that cannot be combined */
 export function checkTogether(options: StagesOptions, given: GivenOptions): void {
   const { iterations, validateEvery } = options;
   if (hasShannonStage(options) && validateEvery > iterations) {
     throw new UserError(
-      `Expected --validate-every of at most the ${iterations} iterations, got ${validateEvery}: ` +
+      `Expected --validate-every of at most ${iterations}, the number of iterations, got ${validateEvery}: ` +
         "without a validation there is no best snapshot.",
     );
   }
@@ -137,20 +138,20 @@ function checkModel(options: StagesOptions): void {
   const { encoder, dims, batchNorm, positionBias = 0, loss, adversarial } = options;
   if (dims.length === 0 && encoder !== "none") {
     throw new UserError(
-      `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers its state would not ` +
+      `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers its state does not ` +
         "change the order of a page. For a linear model with a history: --encoder none --dims none --wide.",
     );
   }
   if (dims.length === 0 && batchNorm) {
     throw new UserError(
-      "Expected hidden layers with --batch-norm, got --dims none. Leave one of the two out.",
+      "Expected hidden layers with --batch-norm, got --dims none. Remove one of the two.",
     );
   }
   if ((positionBias > 0 || loss !== "choice") && adversarial > 0) {
     const other = positionBias > 0 ? "--position-bias" : `--loss ${loss}`;
     throw new UserError(
-      `Expected either ${other} or --adversarial, got both: the game of the adversarial stage is of choices, whatever ` +
-        "their places. Leave one of the two out.",
+      `Expected either ${other} or --adversarial, got both: the adversarial stage models choices without position ` +
+        "effects. Remove one of the two.",
     );
   }
 }
@@ -159,44 +160,46 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   const { adversarial, pretrain, init, adversarialValidateEvery } = options;
   if (adversarial > 0 && adversarialValidateEvery > adversarial) {
     throw new UserError(
-      `Expected --adversarial-validate-every of at most the ${adversarial} iterations of --adversarial, ` +
+      `Expected --adversarial-validate-every of at most ${adversarial}, the iterations of --adversarial, ` +
         `got ${adversarialValidateEvery}: without a validation there is no best snapshot.`,
     );
   }
   if (!pretrain && adversarial === 0) {
     throw new UserError(
-      "Expected --adversarial <n> with --no-pretrain, got none: without the Shannon stage there is nothing else to train.",
+      "Expected --adversarial <n> with --no-pretrain, got none: without either stage there is nothing to train.",
     );
   }
   if (!pretrain && init !== undefined) {
     throw new UserError(
-      "Expected either --no-pretrain (a random reward) or --init (a trained one), got both. Leave one out.",
+      "Expected either --no-pretrain (a random reward) or --init (a trained one), got both. Remove one.",
     );
   }
   const idle = adversarial === 0 ? gameOptions.flatMap(({ name }) => given.get(name) ?? []) : [];
   if (idle.length > 0) {
     throw new UserError(
       `Expected --adversarial <n> with ${idle.join(", ")}, got none: ` +
-        "these are options of the adversarial stage.",
+        "these options belong to the adversarial stage.",
     );
   }
 }
 
-/** Fine-tuning starts from a trained reward: from the Shannon stage, or from `init` in its place. */
+/** Fine-tuning starts from a trained reward: from the Shannon stage, or from `init` instead. */
 function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolean {
   return pretrain && !(init !== undefined && adversarial > 0);
 }
 
-/** What the defaults, and the counts of a model, follow from. */
+/** Data that the defaults and the count features depend on. */
 export interface ModelData {
   readonly source: LogSource;
-  /** Which tokens of its items are of one kind. */
   readonly features?: { readonly tokens: readonly TokenField[] };
-  /** Whether the places on its pages mean something. */
+  /** Meaning of the positions on its pages. */
   readonly places?: PagePositions;
 }
 
-/** What the options describe, for a data set. @param init the model whose weights it starts from: its counts stay */
+/**
+ * Builds the config from the options for a data set. @param init model that provides the initial weights, and thereby the
+ * count features
+ */
 export function buildStagesConfig(
   options: StagesOptions,
   data: ModelData,
@@ -208,7 +211,7 @@ export function buildStagesConfig(
     ? null
     : init?.counts ?? buildCountsConfig(data.source, data.features?.tokens ?? []);
   return {
-    // By its encoder it has the fields of that one.
+    // The fields are those of the model's encoder.
     model: { encoder, ...buildConfig<object>(modelFields[encoder], filled), counts } as ModelConfig,
     training: buildConfig(trainingFields, filled),
     pretrain: hasShannonStage(options),
@@ -216,26 +219,26 @@ export function buildStagesConfig(
   };
 }
 
-/** Pages of a batch: with fewer a step is noise, with more it is slow. */
+/** Pages per batch: with fewer, steps are noisy; with more, they are slow. */
 const BATCH_PAGES = 400;
-/** At least, as the pages of a user are alike. */
+/** Minimum, because the pages of a user are similar. */
 const LEAST_USERS = 8;
 const WIDE = 8;
 const PLACES = 20;
 const LEARNING_RATE = 1e-3;
-/** In the Shannon stage of a model with counts. */
+/** Weight decay in the Shannon stage of a model with counts. */
 export const WEIGHT_DECAY = 0.1;
 
 /**
- * The options with what is not given. The defaults that follow from the data are what did best on many logs (bench/trials.md);
- * those of the paper's model, without counts, are those of the paper's scripts.
+ * Fills in defaults. Those that depend on the data did best on many logs (bench/trials.md); those of the paper's model,
+ * without counts, come from the paper's scripts.
  */
 function withDefaults<
   T extends Partial<ByData> & Pick<StagesOptions, "counts" | "loss"> & { readonly adversarial?: number },
 >(options: T, { source, places }: Pick<ModelData, "source" | "places">): T & ByData {
   const { learningRate, weightDecay, batchSize } = defaultTraining;
   const paper: ByData = { wide: 0, positionBias: 0, batchSize, learningRate, weightDecay };
-  // The game of the adversarial stage is of choices, whatever their places.
+  // The adversarial stage models choices without position effects.
   const placed = places === "shown" && !options.adversarial && options.loss === "choice";
   const own: ByData = {
     wide: WIDE,
@@ -248,7 +251,7 @@ function withDefaults<
   return { ...options.counts === "none" ? paper : own, ...given };
 }
 
-/** Users with some {@link BATCH_PAGES} pages together, at most a quarter of all. */
+/** Returns the number of users with about {@link BATCH_PAGES} pages together, at most a quarter of all. */
 function batchFor(source: LogSource): number {
   const train = listUsers(source, "train");
   let pages = 0;
@@ -258,39 +261,38 @@ function batchFor(source: LogSource): number {
 }
 
 /**
- * @returns what is to be known of pages of one item, which are always ranked right; undefined for others.
- * @throws UserError where every displayed item is clicked: nothing can be learned.
+ * @returns a warning if all pages show one item, so that every ranking is perfect; undefined for other data.
+ * @throws UserError if every displayed item is clicked: nothing can be learned.
  */
 export function describePages(name: string, { userRows, userEvents, log }: LogSource): string | undefined {
   if (log && !log.eventClick.some((_, e) => passedOver(log, e))) {
     throw new UserError(
-      `Expected pages with items that were not clicked in ${name}, found that every displayed item was clicked: there is ` +
-        "nothing to tell apart, and prec@1 would be 1.000. Prepare a log of clicks with deno task data log --pages sampled.",
+      `Expected pages with items that were not clicked in ${name}, found only clicked ones: there is nothing to learn, ` +
+        "and prec@1 would be 1.000. Prepare a log of clicks with deno task data log --pages sampled.",
     );
   }
   if ((userRows.at(-1) ?? 0) > (userEvents.at(-1) ?? 0)) return undefined;
-  return "Each page shows one item: prec@1, prec@2 and all ranks are always right and say nothing. The loss tells how well " +
-    "clicks are foreseen; without learning it is that of the share of clicks.";
+  return "Each page shows one item, so prec@1, prec@2 and all ranking metrics are 1 and carry no information. Use the " +
+    "loss; without learning it is the entropy of the click rate.";
 }
 
-/** True if an event is a page, not given, with an item that was not clicked. */
+/** True if an event is a scored page with an item that was not clicked. */
 function passedOver(log: ClickLog, event: number): boolean {
   if (log.eventGiven?.[event]) return false;
   return log.eventRows[event + 1]! - log.eventRows[event]! > listClickedRows(log, event).length;
 }
 
-/** What is known of the order of the items of a page. */
 interface DataOrder {
   readonly kind: "demo" | "paper" | "prepared";
   readonly places?: PagePositions;
 }
 
-/** True unless nobody knows in which order the items of a page were shown. */
+/** True if the order in which the items of a page were shown is known. */
 export function hasPositions({ kind, places }: DataOrder): boolean {
   return kind !== "paper" && places !== "arbitrary";
 }
 
-/** @throws UserError for a model with effects of places, and data that do not say in which order the items of a page stood. */
+/** @throws UserError for a model with position effects on data without a known item order. */
 export function expectPlaces(
   name: string,
   order: DataOrder,
@@ -298,10 +300,10 @@ export function expectPlaces(
 ): void {
   if (positions === 0 || hasPositions(order)) return;
   const why = order.kind === "paper"
-    ? "a file in the paper's layout has no places, and in the paper's own the click is always the last row"
-    : "the items of its pages stand in no order that was shown";
+    ? "files in the paper's layout have no positions (in the paper's own data the click is always the last row)"
+    : "the order of the items on its pages is not that in which they were shown";
   throw new UserError(
-    `Expected data whose places are known with --position-bias, got ${name}: ${why}. Prepare the log with deno task ` +
-      "data log --position <column>, or leave --position-bias out.",
+    `Expected data with known positions for --position-bias, got ${name}: ${why}. Prepare the log with deno task ` +
+      "data log --position <column>, or remove --position-bias.",
   );
 }

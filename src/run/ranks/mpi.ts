@@ -1,27 +1,26 @@
 /**
- * Ranks that Open MPI joins: which of them this process is, as its environment says it, and its C interface, called here
- * alone. MPI only moves bytes; sums are made here, in the order of ranks, so that they do not follow from an algorithm that
- * MPI chooses.
+ * Ranks of Open MPI: detects rank and size from the environment and calls MPI's C interface. MPI only moves bytes; sums are
+ * computed here in the order of ranks, so that they do not depend on an algorithm that MPI chooses.
  */
 
 import { UserError } from "../../user_error.ts";
 import type { ProcessGroup } from "../../train/process_group.ts";
 
-/** Number `rank`, from 0 on, of `size`. */
+/** Rank, from 0, and number of ranks. */
 interface RankPlace {
   readonly rank: number;
   readonly size: number;
 }
 
-/** What Open MPI's mpirun tells each process; and Slurm with `--mpi=pmix`. */
+/** Environment variables set by Open MPI's mpirun, and by Slurm with `--mpi=pmix`. */
 const ENVIRONMENTS = [
   { rank: "OMPI_COMM_WORLD_RANK", size: "OMPI_COMM_WORLD_SIZE" },
   { rank: "PMIX_RANK", size: "SLURM_NTASKS" },
 ] as const;
 
 /**
- * Returns undefined for a process that is alone, also where mpirun started it.
- * @throws UserError for variables that are no rank of a size: the process would train alone, next to others that wait for it
+ * Returns undefined for a single process, even if mpirun started it.
+ * @throws UserError for invalid variables: the process would train alone while others wait for it
  */
 export function rankPlace(variable: (name: string) => string | undefined): RankPlace | undefined {
   for (const names of ENVIRONMENTS) {
@@ -41,15 +40,15 @@ export function rankPlace(variable: (name: string) => string | undefined): RankP
   return undefined;
 }
 
-/** How as many ranks are started. */
+/** Returns the command that starts this number of ranks. */
 export function trainCommand(place: Pick<RankPlace, "size"> | undefined): string {
   return place && place.size > 1 ? `mpirun -n ${place.size} deno task train` : "deno task train";
 }
 
 const LIBRARY = "libmpi.so.40";
-/** MPI_THREAD_SERIALIZED: calls come from threads of Deno's, one after another. */
+/** MPI_THREAD_SERIALIZED: calls come from several threads of Deno, one at a time. */
 const SERIALIZED = 2;
-/** Fortran's numbers of MPI_COMM_WORLD and MPI_BYTE: their C handles are addresses in the library. */
+/** Fortran handles of MPI_COMM_WORLD and MPI_BYTE; their C handles are addresses in the library. */
 const [WORLD, BYTE] = [0, 1];
 
 /** No MPI has a larger MPI_MAX_PROCESSOR_NAME. */
@@ -74,24 +73,24 @@ const symbols = {
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
-/** Numbers that travel at once: MPI counts bytes in 32 bits, and pieces bound the memory. */
+/** Values per call: MPI counts bytes in 32 bits, and pieces bound the memory. */
 const PIECE = 2 ** 24;
-/** A rank that answers later than this hangs; or later than so many times what the caller had to do meanwhile. */
+/** A rank hangs if it answers later than HANG_MS and than TIMES times the caller's own work since the last call. */
 const [HANG_MS, TIMES] = [6500, 4];
-/** For what one rank does alone, as saving, or at its own pace, as opening data. */
+/** Limit for work of a single rank, such as saving, or at its own pace, such as opening data. */
 const PATIENCE_MS = 30 * 60_000;
 
-/** What the ranks have spent on each other. */
+/** Communication of this rank. */
 export interface CommunicationTimes {
-  /** In calls, waiting for the slowest rank included. */
+  /** Seconds in calls, including waiting for the slowest rank. */
   readonly seconds: number;
   readonly calls: number;
-  /** That this rank gave. */
+  /** Bytes that this rank sent. */
   readonly bytes: number;
 }
 
 export class MpiRanks implements ProcessGroup {
-  /** Whether training is under way: a call was made in which none had to be patient. */
+  /** True once training has begun: a call was made with the short time limit. */
   begun = false;
   #spent = { seconds: 0, calls: 0, bytes: 0 };
   #left = performance.now();
@@ -107,8 +106,8 @@ export class MpiRanks implements ProcessGroup {
   }
 
   /**
-   * Waits for all ranks.
-   * @param library its file, but for tests. @throws UserError without Open MPI's library, or one that does not know the ranks.
+   * Joins all ranks.
+   * @param library path, for tests. @throws UserError without Open MPI's library, or if it reports other ranks.
    */
   static async join(place: RankPlace, library = LIBRARY): Promise<MpiRanks> {
     const mpi = open(library, place.size);
@@ -119,13 +118,13 @@ export class MpiRanks implements ProcessGroup {
     mpi.MPI_Comm_size(ranks.#world, size);
     if (rank[0] === place.rank && size[0] === place.size) return ranks;
     throw new UserError(
-      `Expected rank ${place.rank} of ${place.size}, as the environment says, but ${library} knows this ` +
-        `process as rank ${rank[0]} of ${size[0]}: it belongs to another MPI than what started it. Use ` +
-        "its own mpirun, or srun --mpi=pmix.",
+      `Expected rank ${place.rank} of ${place.size}, as in the environment, but ${library} reports rank ` +
+        `${rank[0]} of ${size[0]}: another MPI has started the process. Use ` +
+        "its mpirun, or srun --mpi=pmix.",
     );
   }
 
-  /** The name of its machine. */
+  /** Name of its machine. */
   get machine(): string {
     const [text, length] = [new Uint8Array(LONGEST_NAME), new Int32Array(1)];
     this.mpi.MPI_Get_processor_name(text, length);
@@ -144,7 +143,7 @@ export class MpiRanks implements ProcessGroup {
     return sum;
   }
 
-  /** Each rank adds up a share of the numbers, and all get all shares. */
+  /** Each rank sums a share of the values, then all shares are gathered. */
   async #sumPiece(values: Float32Array<ArrayBuffer>, patient: boolean): Promise<Float32Array<ArrayBuffer>> {
     const { size } = this;
     const share = Math.ceil(values.length / size);
@@ -169,12 +168,12 @@ export class MpiRanks implements ProcessGroup {
     );
   }
 
-  /** Ends MPI, together with all others. */
+  /** Finalizes MPI, together with all other ranks. */
   async leave(): Promise<void> {
     await this.#call(() => this.mpi.MPI_Finalize(), 0, true);
   }
 
-  /** @param count numbers that each rank gives to each. */
+  /** @param count values that each rank sends to each. */
   async #collective(
     name: "MPI_Alltoall" | "MPI_Allgather",
     given: Words,
@@ -187,7 +186,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(call, given.byteLength, patient);
   }
 
-  /** Makes a call, which ends when all ranks have made it. @throws UserError where it takes too long. */
+  /** Makes a call that ends when all ranks have made it. @throws UserError if it takes too long. */
   async #call(call: () => Promise<number>, bytes: number, patient: boolean): Promise<void> {
     const began = performance.now();
     if (!patient) this.begun = true;
@@ -213,7 +212,7 @@ function open(library: string, size: number): Mpi {
     return Deno.dlopen(library, symbols).symbols;
   } catch (error) {
     throw new UserError(
-      `Expected Open MPI's library ${library}, as ${size} ranks were started, but it could not be ` +
+      `Expected Open MPI's library ${library} for ${size} ranks, but it could not be ` +
         `loaded: ${error instanceof Error ? error.message : String(error)}. Install Open MPI 4 or 5 (on ` +
         "Debian or Ubuntu: apt-get install openmpi-bin), or name its folder in LD_LIBRARY_PATH. Without " +
         "mpirun, train runs alone.",
@@ -223,12 +222,12 @@ function open(library: string, size: number): Mpi {
 
 function hangs(limit: number): UserError {
   return new UserError(
-    `Expected an answer of all ranks within ${Math.round(limit / 1000)} s, but one of them hangs, or is ` +
-      "gone. What was saved is whole. Go on with as many ranks and --resume.",
+    `Expected an answer of all ranks within ${Math.round(limit / 1000)} s, but one of them hangs or has ` +
+      "ended. Saved files are complete. Resume with the same number of ranks and --resume.",
   );
 }
 
-/** A text of each rank, in their order. */
+/** Gathers a text from each rank, in their order. */
 export async function gatherTexts(ranks: ProcessGroup, own: string): Promise<string[]> {
   const bytes = new TextEncoder().encode(own);
   const lengths = (await ranks.gather(Uint32Array.of(bytes.length), true)).map(([length = 0]) => length);

@@ -5,41 +5,40 @@
  *   header    JSON {name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {string: string}}
  *   data      the tensors, row-major and little-endian, without gaps; offsets count from its first byte
  *
- * Files that are written here have a checksum of their data and metadata in the metadata, which is checked where it stands.
+ * Files written here store a checksum of data and metadata in the metadata; it is verified if present.
  *
- * Only the two types that the model needs: F32 and U32. As every machine with WebGPU is little-endian,
- * typed arrays are the file's bytes as they are.
+ * Only F32 and U32 are supported. As every machine with WebGPU is little-endian,
+ * typed arrays have the byte order of the file.
  */
 
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** A tensor: its shape, and its values in row-major order, as many as the shape says. */
+/** A tensor: shape, and values in row-major order. */
 export interface TensorData {
   shape: readonly number[];
   data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 }
 
-/** What a file holds. The data may share memory with the bytes that were decoded. */
+/** Contents of a file. The data may share memory with the decoded bytes. */
 export interface TensorFile {
   tensors: Map<string, TensorData>;
   metadata: Record<string, string>;
 }
 
 const METADATA = "__metadata__";
-/** In the metadata: CRC-32 in hexadecimal. */
+/** Metadata key of the CRC-32 in hexadecimal. */
 const CHECKSUM = "crc32";
-/** Of the header's length, before the header. */
+/** Size of the field with the header's length. */
 export const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
 const ELEMENT_BYTES = 4;
-/** As in the reference implementation: a longer header is damage or an attack. */
+/** Limit of the reference implementation: a longer header is damage or an attack. */
 const LONGEST_HEADER = 100_000_000;
 
 /**
- * The file's bytes. The same input gives the same bytes: tensors keep the map's order.
- *
+ * Encodes a file. Tensors keep the map's order, so the same input gives the same bytes.
  * @throws {RangeError} when a shape does not fit its data
  */
 export function encodeSafetensors(
@@ -57,8 +56,8 @@ export function encodeSafetensors(
 }
 
 /**
- * Header and data as consecutive runs of bytes; the data are views of the tensors, not copies.
- * @param crc CRC-32, where the host has a faster one.
+ * Encodes header and data as consecutive byte arrays; the data are views of the tensors, not copies.
+ * @param crc CRC-32 implementation, if the host has a faster one.
  */
 export function encodeSafetensorsPieces(
   tensors: ReadonlyMap<string, TensorData>,
@@ -101,9 +100,7 @@ function encodeHeader(
 }
 
 /**
- * Takes a file's bytes apart. Tensors come in the order of their data; their values are views of `bytes`
- * wherever alignment permits.
- *
+ * Decodes a file. Tensors come in the order of their data; values are views of `bytes` if alignment permits.
  * @param what names the bytes in errors, usually their path. @param crc as of {@link encodeSafetensorsPieces}
  * @throws {UserError} when anything is damaged, missing, overlapping or of another type
  */
@@ -125,7 +122,7 @@ export function decodeSafetensors(
   return { tensors, metadata };
 }
 
-/** Of the tensors' values in their order, behind the metadata. */
+/** Computes the checksum of the metadata, then the tensors' values in order. */
 function computeChecksum(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>>,
@@ -137,8 +134,8 @@ function computeChecksum(
 }
 
 /**
- * Where everything stands.
- * @param bytes of the file, its header at least. @param size of the file. @throws {UserError} as {@link decodeSafetensors}
+ * Reads the header.
+ * @param bytes of the file, at least its header. @param size of the file. @throws {UserError} as {@link decodeSafetensors}
  */
 export function readLayout(
   bytes: Uint8Array,
@@ -153,7 +150,7 @@ export function readLayout(
   return { entries, rawMetadata, dataStart };
 }
 
-/** What the header says of a tensor. */
+/** Header entry of a tensor. */
 interface Entry {
   name: string;
   dtype: "F32" | "U32";
@@ -173,7 +170,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Where the header ends and the data begin. @param bytes the first 8, at least. @param size of the file. */
+/** Returns the offset of the data. @param bytes at least the first 8. @param size of the file. */
 export function findHeaderEnd(bytes: Uint8Array, size: number, what: string): number {
   if (bytes.length < LENGTH_BYTES) {
     throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${formatThousands(size)} found`);
@@ -242,14 +239,14 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
   return { name, dtype, shape, begin, end };
 }
 
-/** The metadata without the checksum, and the checksum where there is one. */
+/** Returns the metadata without the checksum, and the checksum if present. */
 export function readMetadata(raw: unknown, what: string): {
   metadata: Record<string, string>;
   checksum: string | undefined;
 } {
   if (raw === undefined) return { metadata: {}, checksum: undefined };
   if (!isObject(raw)) throw damaged(what, `${METADATA} should be an object of strings`);
-  // Entry by entry, as a schema's record drops the key "__proto__".
+  // Entry by entry, because a schema's record drops the key "__proto__".
   const { [CHECKSUM]: checksum, ...metadata } = Object.fromEntries(
     Object.entries(raw).map(([key, value]) => {
       if (typeof value !== "string") {
@@ -261,7 +258,7 @@ export function readMetadata(raw: unknown, what: string): {
   return { metadata, checksum };
 }
 
-/** The data must be covered once and wholly; this also uncovers a name that the header holds twice. */
+/** Checks that tensors cover the data exactly once; this also detects duplicate names. */
 function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: number, what: string): void {
   let at = 0;
   let before = "";
@@ -299,14 +296,14 @@ function values(
     : new Uint32Array(buffer, byteOffset, length);
 }
 
-/** Bytes of 4-byte elements; inexact, and so unlike any length in a file, beyond 2^53. */
+/** Returns the bytes of 4-byte elements; inexact, and so unlike any length in a file, beyond 2^53. */
 function bytesOfShape(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, ELEMENT_BYTES);
 }
 
 function damaged(what: string, how: string): UserError {
   return new UserError(
-    `${what} is not a whole safetensors file: ${how}. Use another copy, or write it again.`,
+    `${what} is not a complete safetensors file: ${how}. Use another copy, or write it again.`,
   );
 }
 
@@ -315,7 +312,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, crc) => {
   return crc;
 });
 
-/** @param before of what stands before these bytes; 0 for nothing. */
+/** @param before CRC of the preceding bytes; 0 for none. */
 export function computeCrc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (let k = 0; k < bytes.length; k++) crc = TABLE[(crc ^ bytes[k]!) & 255]! ^ (crc >>> 8);

@@ -11,9 +11,9 @@ import type { Criterion } from "../../train/best_records.ts";
 import { GENERATOR_PREFIX } from "../../train/networks.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData, type TensorFile } from "./safetensors.ts";
 
-/** What a {@link SnapshotGame} must be. */
+/** Schema of a {@link SnapshotGame}. */
 export const gameSchema = v.strictObject({
-  /** Null for the exact one. */
+  /** Null for the exact generator. */
   generator: v.nullable(modelConfigSchema),
   eta: v.finiteNumber(),
   generatorEta: v.finiteNumber(),
@@ -22,39 +22,41 @@ export const gameSchema = v.strictObject({
   skipNoClick: v.boolean(),
 });
 
-/** The game that a snapshot was trained in: its generator, and what the losses depend on. */
+/** Game that a snapshot was trained in: its generator, and the parameters of the losses. */
 export interface SnapshotGame {
-  /** Of its network; null for the exact one. */
+  /** Config of the generator's network; null for the exact generator. */
   generator: ModelConfig | null;
-  /** Of the reward; see {@link import("../../train/training_config.ts").AdversarialConfig}, as of all that follows. */
+  /**
+   * Inverse temperature of the reward; see {@link import("../../train/training_config.ts").AdversarialConfig} for all fields.
+   */
   eta: number;
-  /** Of the generator. */
+  /** Inverse temperature of the generator. */
   generatorEta: number;
-  /** Whether generatorEta is divided by the items of a page. */
+  /** True if generatorEta is divided by the number of items of a page. */
   etaByPage: boolean;
-  /** Weight of how far the utilities of a page are apart. */
+  /** Weight of the penalty on the spread of utilities within a page. */
   utilityPenalty: number;
-  /** Whether events without a click do not count. */
+  /** True if events without a click are skipped. */
   skipNoClick: boolean;
 }
 
-/** What a snapshot says of itself, beside its tensors. */
+/** Metadata of a snapshot. */
 export interface SnapshotInfo {
-  /** Of the reward. */
+  /** Config of the reward. */
   readonly model: ModelConfig;
-  /** The items that the model is over. */
+  /** Shape of the items of the model. */
   readonly items: ItemsShape;
   /**
-   * What the features of the items mean, where the data said it: names, order, scales, values and checksums.
+   * Item features, if the data had a manifest: names, order, scales, values and checksums.
    * @internal
    */
   readonly features?: FeatureManifest;
-  /** Iterations that made it. */
+  /** Number of iterations that produced it. */
   readonly iteration: number;
-  /** The criterion by which it is the best, or "last". */
+  /** "best-" and the criterion, or "last". */
   readonly kind: string;
   /**
-   * Of a snapshot of the adversarial stage; the generator's weights carry a prefix.
+   * Game of the adversarial stage; the generator's weights have a prefix.
    * @internal
    */
   readonly game?: SnapshotGame;
@@ -75,7 +77,7 @@ const itemsSchema = v.variant("kind", [
   v.strictObject({ kind: v.literal("mixed"), count, width: v.whole(0), tokens: count }),
 ]);
 
-/** How many iterations were done, as text. */
+/** Number of iterations, as text. */
 export const iterationSchema = v.pipe(v.string(), v.regex(/^\d{1,10}$/), v.transform(Number));
 
 const metadataSchema = v.object({
@@ -88,15 +90,15 @@ const metadataSchema = v.object({
   game: v.optional(json(gameSchema)),
 });
 
-/** A text that is JSON of something. */
+/** Schema of a JSON text. */
 function json<S extends v.GenericSchema>(schema: S) {
   return v.pipe(v.string(), v.parseJson(), schema);
 }
 
 /**
- * What a snapshot's file holds.
+ * Builds the contents of a snapshot file.
  * @param specs of all networks' parameters. @param weights [rows, columns] each, by name.
- * @param more further tensors (the optimiser's), by their prefix. @param extra further metadata.
+ * @param more further tensors (of the optimiser), by prefix. @param extra further metadata.
  */
 export function buildSnapshot(
   specs: readonly ParameterSpec[],
@@ -116,7 +118,7 @@ export function buildSnapshot(
   return { tensors, metadata: snapshotMetadata(info, extra) };
 }
 
-/** What stands under a prefix of a snapshot: constants are among the weights alone. */
+/** Returns the parameters stored under a prefix: constants are stored only with the weights. */
 export function selectSnapshotSpecs(
   specs: readonly ParameterSpec[],
   prefix: string,
@@ -140,7 +142,7 @@ function snapshotMetadata(
   };
 }
 
-/** The bytes of a snapshot's file; see {@link buildSnapshot}. */
+/** Encodes a snapshot file; see {@link buildSnapshot}. */
 export function encodeSnapshot(
   specs: readonly ParameterSpec[],
   weights: Weights,
@@ -150,43 +152,42 @@ export function encodeSnapshot(
   return encodeSafetensors(tensors, metadata);
 }
 
-/** What a snapshot holds. */
+/** Contents of a snapshot. */
 export interface Snapshot {
-  /** By name, those of a generator with its prefix. */
+  /** Weights by name; those of a generator have its prefix. */
   readonly weights: Weights;
-  /** Tensors whose name starts with a prefix such as "adam.m/", without it. */
+  /** Returns the tensors with a name prefix such as "adam.m/", without it. */
   part(prefix: string): Weights;
   /**
-   * Looks whether the tensors have the shapes of these parameters, [rows, columns].
-   * @throws UserError for a tensor of another shape, however many values there are.
+   * Checks that the tensors have the shapes of these parameters, [rows, columns].
+   * @throws UserError for a tensor of another shape.
    */
   checkShapes(specs: readonly ParameterSpec[]): void;
-  /** Undefined for a file of another program, which may still hold weights that fit. */
+  /** Undefined for a file of another program, which may still hold usable weights. */
   readonly info: SnapshotInfo | undefined;
-  /** All that the file says of itself. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Prefixes of the optimiser's tensors; they are no weights. */
+/** Prefixes of the optimiser's tensors, which are not weights. */
 export const MOMENT_PREFIXES = { m: "adam.m/", v: "adam.v/" } as const;
-/** Prefixes of the best weights so far, in a file that holds a whole training. */
+/** Prefixes of the best weights so far, in a file that stores a training. */
 export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
   loss: "best-loss/",
   prec1: "best-prec1/",
   prec2: "best-prec2/",
 };
-/** What is not the weights as they stand. */
+/** Prefixes of tensors other than the current weights. */
 const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST_PREFIXES)];
 
 /**
- * A snapshot from the bytes of its file, or of a safetensors file of another program.
- * @param path for messages. @throws UserError for bytes that are damaged, or say something unreadable of their model.
+ * Decodes a snapshot, or a safetensors file of another program.
+ * @param path for messages. @throws UserError for bytes that are damaged, or unreadable metadata.
  */
 export function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>, path: string): Snapshot {
   return parseSnapshot(decodeSafetensors(bytes, path), path);
 }
 
-/** A snapshot from what its file holds. @throws UserError as {@link decodeSnapshot}. */
+/** Parses the contents of a snapshot file. @throws UserError as {@link decodeSnapshot}. */
 export function parseSnapshot({ tensors, metadata }: TensorFile, path: string): Snapshot {
   const part = (wanted: (name: string) => string | undefined): Weights => {
     const out: Weights = new Map();
@@ -212,7 +213,7 @@ export function parseSnapshot({ tensors, metadata }: TensorFile, path: string): 
     const parsed = v.safeParse(metadataSchema, metadata);
     if (!parsed.success) {
       throw new UserError(
-        `${path}: its metadata is not of a ${FORMAT} snapshot: ${v.describeIssues(parsed.issues)}`,
+        `${path}: expected the metadata of a ${FORMAT} snapshot: ${v.describeIssues(parsed.issues)}`,
       );
     }
     info = parsed.output;
@@ -228,7 +229,7 @@ export function parseSnapshot({ tensors, metadata }: TensorFile, path: string): 
   };
 }
 
-/** The tensors that a snapshot may hold, by what it says of itself. */
+/** Lists the tensors that a snapshot may have, by its metadata. */
 function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] {
   const under = (prefix: string, specs: readonly ParameterSpec[]) =>
     specs.map((spec) => ({ ...spec, name: prefix + spec.name }));
@@ -240,9 +241,9 @@ function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] 
 }
 
 /**
- * Weights in which the token for all other values of a field has the mean of the field's rows, where training never meets
- * that token: what is not known of a value is what values are like on average.
- * @param V tokens of the model. @returns the same weights where there is no such field.
+ * Sets the row of a field's "other values" token to the mean of the field's rows, if training never sees that token: an
+ * unknown value is treated like an average one.
+ * @param V tokens of the model. @returns the same weights if there is no such field.
  */
 export function withMeanRows(
   specs: readonly ParameterSpec[],

@@ -1,6 +1,6 @@
 /**
- * A training in one file, for a host without folders: the snapshot `last` of a run with the optimiser's moments, the best
- * weights so far, and what is trained. Whatever reads snapshots reads the weights as they stand.
+ * Stores a training in one file, for hosts without folders: the snapshot `last` of a run with the optimiser's moments, the
+ * best weights so far, and the settings. Readers of snapshots read its current weights.
  */
 
 import * as v from "../../schema.ts";
@@ -19,19 +19,19 @@ import {
   type SnapshotInfo,
 } from "./snapshot.ts";
 
-/** What a training is, beside its state. */
+/** Settings of a training. */
 const settingSchema = v.strictObject({
   config: stagesConfigSchema,
-  /** Which of its stages the state is of. */
+  /** Current stage. */
   stage: v.picklist(["shannon", "adversarial"]),
-  /** A checksum of the data. */
+  /** Checksum of the data. */
   data: v.string(),
-  /** Which adapter has computed it, for the reader. */
+  /** Adapter that was used, for information. */
   adapter: v.string(),
 });
 export type TrainingSetting = v.InferOutput<typeof settingSchema>;
 
-/** The bytes of the file. @param specs of all networks' parameters. */
+/** Encodes the file. @param specs of all networks' parameters. */
 export function encodeTraining(
   specs: readonly ParameterSpec[],
   state: TrainerState,
@@ -48,17 +48,17 @@ export function encodeTraining(
   return encodeSafetensors(tensors, metadata);
 }
 
-/** @returns undefined for a snapshot that is no training's. @throws UserError for one that is damaged. */
+/** @returns undefined for a snapshot without a training. @throws UserError for a damaged one. */
 export function readTrainingSetting({ metadata }: Snapshot, path: string): TrainingSetting | undefined {
   if (metadata.training === undefined) return undefined;
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), settingSchema), metadata.training);
   if (parsed.success) return parsed.output;
-  throw new UserError(`${path}: what it says of its training is damaged: ${v.describeIssues(parsed.issues)}`);
+  throw new UserError(`${path}: its training settings are damaged: ${v.describeIssues(parsed.issues)}`);
 }
 
 /**
- * What the training goes on from.
- * @param specs of the networks that its setting describes. @throws UserError for a file that lacks a part of it.
+ * Reads the state that the training resumes from.
+ * @param specs of the networks of its settings. @throws UserError for an incomplete file.
  */
 export function readTrainingState(
   snapshot: Snapshot,
@@ -67,14 +67,16 @@ export function readTrainingState(
 ): TrainerState {
   const { info, metadata, weights } = snapshot;
   const best = parseBestRecords(metadata.best);
-  if (!info || !best) throw new UserError(`${path} does not say which validations were the best.`);
+  if (!info || !best) {
+    throw new UserError(`Expected the best validations in ${path}, found none. Use another copy.`);
+  }
   const constants = specs.filter(({ constant }) => constant).map(({ name }) => name);
   const part = (prefix: string): Weights => {
     const found = snapshot.part(prefix);
     checkWeights(specs.filter(({ constant }) => !constant), found, `The tensors ${prefix} of ${path}`);
     return found;
   };
-  // What is counted is the same in all of a training.
+  // Constants are the same throughout a training.
   const whole = (own: Weights): Weights =>
     new Map([...own, ...constants.map((name) => [name, weights.get(name) ?? new Float32Array()] as const)]);
   checkWeights(specs, weights, `The weights of ${path}`);
