@@ -63,7 +63,7 @@ const logs: readonly BadInput[] = [
   csv("a missing column", "uid,sku,ts\na,x,1600000000\n", 'expected a column "label" (--clicked)'),
   csv("a bad row alone", `${HEAD}a,x,NaN,1\n`, 'found "NaN"'),
   csv("one bad row of 201", `${HEAD}${rows(100)},x,1600000000,1\n`, [
-    "1 rows could not be read and are left out",
+    "Skipped 1 invalid rows",
     'log.csv, item "x": expected uid to be an id, found nothing',
   ], fine),
   log(

@@ -34,7 +34,7 @@ const models: readonly BadInput[] = [
   ...makeCases(given, `evaluate ${GIVEN}`)`
     evaluate: an option of train | --iterations 5 | unknown option '--iterations'
     evaluate: a part that is none | --split '' | Allowed choices are train, validation, test, all
-    evaluate: a log in the place of another snapshot | --against DIR/log.tsv | log.tsv is not a whole safetensors file
+    evaluate: a log in the place of another snapshot | --against DIR/log.tsv | log.tsv is not a complete safetensors file
   `,
   ...makeCases(given, `evaluate ${GIVEN}`, { code: 0 })`
     evaluate: a snapshot and itself have no difference | --against DIR/model.safetensors | prec@1 …+0.0000 …no significant difference
@@ -188,7 +188,7 @@ const searches: readonly BadInput[] = [
     "a README without its markers",
     `--readme DIR/README.md ${FEW}`,
     makeAll(log(120), makeFile("README.md", "# Mine\n")),
-    "README.md to have the lines <!-- reproduce log -->",
+    "Expected the lines <!-- reproduce log -->",
   ),
   reproduce("a README that is not there", `--readme DIR/README.md ${FEW}`, log(120), "README.md"),
   reproduce("a foreign folder", "", makeAll(log(120), makeFile("experiments/n.txt", "x")), "holds n.txt"),

@@ -136,7 +136,7 @@ Deno.test("ensureAdapter reports what to do without an adapter", async () => {
     const { host } = machine([], changes);
     await assert.rejects(
       ensureAdapter(host),
-      isUserError(/^no WebGPU adapter: expected a graphics driver/, message),
+      isUserError(/^Expected a graphics driver .*: WebGPU has no adapter/, message),
     );
   }
   const aptGet: SetupHost["aptGet"] = ([verb]) =>
@@ -160,7 +160,7 @@ Deno.test("exitCodeOf separates user mistakes from faults", async () => {
   const fault = await run(() => Promise.reject(new TypeError("oops")));
   assert.equal(fault.code, EXIT_FAULT);
   assert.match(fault.said[0] ?? "", /TypeError: oops\n +at /);
-  assert.match(fault.said[1] ?? "", /please report it/);
+  assert.match(fault.said[1] ?? "", /Please report it/);
 });
 
 /** Starts `train` by the launcher and waits until it trains. @returns also what it prints from then on */
@@ -224,7 +224,7 @@ Deno.test("a command whose launcher is killed saves its state and ends", () =>
     assert.match(beside.stderr, /run is being written by process \d+ \(train --data .* since .* UTC\)/);
     child.kill("SIGKILL");
     await child.status;
-    assert.match(await rest(), /Stopped after iteration \d+; everything is saved/);
+    assert.match(await rest(), /Interrupted after iteration \d+; everything is saved/);
     assert.ok(!listFiles(run).includes(".clickgan.lock"));
   }));
 

@@ -74,15 +74,15 @@ const TRAIN = `
   --data | argument missing
   --seed 1 --seed x | got "x"
   --seed x --seed 1 | got "x"
-  --iterations 5 --validate-every 6 | Expected --validate-every of at most the 5 iterations, got 6
-  --adversarial 5 | Expected --adversarial-validate-every of at most the 5 iterations
+  --iterations 5 --validate-every 6 | Expected --validate-every of at most 5, the number of iterations, got 6
+  --adversarial 5 | Expected --adversarial-validate-every of at most 5, the iterations
   --no-pretrain | Expected --adversarial <n> with --no-pretrain
   --no-pretrain --adversarial 500 --init x | Expected either --no-pretrain (a random reward) or --init
   --generator exact --reward-steps 2 | Expected --adversarial <n> with --generator, --reward-steps
   --resume x --dims 8 --seed 2 --data x | Expected --resume alone or with --iterations or --adversarial, got --data, --seed, --dims
   --resume x --save-dir y | got --save-dir
   --seed 4294967295 --seeds 2 | Expected seeds of at most 4294967295, got --seed 4294967295 and --seeds 2
-  --jobs 2 | Expected --jobs with --seeds of at least 2
+  --jobs 2 | Expected --jobs of 1 without --seeds
 `;
 
 const TUNE = `

@@ -56,12 +56,12 @@ Deno.test("a finished run without a metric is refused, with the file and what to
     await write(all.slice(0, 2), 10);
     await assert.rejects(
       readOutcome(model, path, 1),
-      isUserError(/result\.json to have figures of best-prec2.*Remove/),
+      isUserError(/Expected metrics of best-prec2 in .*result\.json.*Remove/),
     );
     await write(all, 20);
     await assert.rejects(
       readOutcome(model, path, 1),
-      isUserError(/validation\.csv to have loss of iteration 10/),
+      isUserError(/Expected loss of iteration 10 in .*validation\.csv/),
     );
   }));
 
@@ -112,7 +112,7 @@ Deno.test("reproduce stops, resumes, repeats nothing, writes its table, and refu
     const models = ["--models", "fine-tuned-64-64", "--readme", readme];
     const stopped = await interrupt(/Baseline 64-64 \(1 of 2\), seed 2/, "reproduce", ...args, ...models);
     assert.equal(stopped.code, 130, stopped.stderr);
-    assert.match(stopped.stderr, /Go on with the same command/);
+    assert.match(stopped.stderr, /Resume with the same command/);
     const before = Deno.readTextFileSync(`${path}/baseline-64-64/seed-1/result.json`);
     // What begins from another one's weights waits for it.
     const finished = await runOk("reproduce", ...args, ...models, "--jobs", "2");

@@ -117,7 +117,7 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test metric
   assert.doesNotMatch(partial.stdout, /click rate/);
   const shown = await evaluations.ok(`${last} --data ${data} --split all`);
   assert.match(shown.stdout, /^last +30 /m, shown.stderr);
-  assert.match(shown.stdout, /^Train users are among these/m);
+  assert.match(shown.stdout, /^These include train users/m);
 });
 
 Deno.test("an extended or resumed run equals an uninterrupted one, bit for bit", async () => {
@@ -125,7 +125,7 @@ Deno.test("an extended or resumed run equals an uninterrupted one, bit for bit",
   const extended = `${folder}/extended`;
   await train(`${LONG} --save-dir ${extended} --iterations 25`);
   const more = await train(`--resume ${extended} --iterations 400`);
-  assert.match(more.stderr, /going on after iteration 25/);
+  assert.match(more.stderr, /resuming after iteration 25/);
   assertSameRun(whole, extended);
 
   const stopped = `${folder}/stopped`;
@@ -135,8 +135,8 @@ Deno.test("an extended or resumed run equals an uninterrupted one, bit for bit",
     ...splitArgs(`${LONG} --save-dir ${stopped}`),
   );
   assert.equal(code, 130, text);
-  assert.match(text, /Stopped after iteration \d+; everything is saved/);
-  assert.match(text, new RegExp(`Go on with: deno task train --resume ${stopped}`));
+  assert.match(text, /Interrupted after iteration \d+; everything is saved/);
+  assert.match(text, new RegExp(`Resume with: deno task train --resume ${stopped}`));
   const at = rows(`${stopped}/train.csv`).length - 1;
   assert.ok(at > 0 && at < 400, `stopped at ${at}`);
   await train(`--resume ${stopped}`);

@@ -58,8 +58,8 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
   assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/log.csv`)).size);
 
   const described = await data.ok(["describe", out]);
-  assert.match(described.stdout, /^place of the click: 2: 100\.0 %$/m);
-  assert.equal(described.stdout.split("\nBeware:\n- ")[1]?.trimEnd(), manifest.warnings.join("\n- "));
+  assert.match(described.stdout, /^click position: +2: 100\.0 %$/m);
+  assert.equal(described.stdout.split("\nWarnings:\n- ")[1]?.trimEnd(), manifest.warnings.join("\n- "));
 
   const options = "--iterations 6 --validate-every 3 --batch-size 8 --dims 8 --lstm-units 4".split(" ");
   await train.ok(["--data", out, ...memory, ...options]);
@@ -85,7 +85,7 @@ Deno.test("an interrupted preparation leaves nothing behind", async () => {
   const args = sampled(folder);
   const { code, stderr } = await interrupt(/Who competes|Pages drawn/, "data", ...args);
   assert.equal(code, 130, stderr);
-  assert.match(stderr, /Stopped; the unfinished data set was removed\./);
+  assert.match(stderr, /Interrupted: the unfinished data set was removed\./);
   assert.deepEqual(listFiles(folder), ["raw"]);
 });
 

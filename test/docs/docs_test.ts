@@ -287,7 +287,7 @@ Deno.test(
       assert.match(await run(slurm, task), /4\/4/);
       const before = Deno.readTextFileSync(`${folder}/runs/many/seed-2/config.json`);
       assert.equal(JSON.parse(before).training.seed, 2);
-      assert.match(await run(slurm, task), /going on after iteration 4/);
+      assert.match(await run(slurm, task), /resuming after iteration 4/);
       await run(parallel);
       const runs = ["seed-2", "rate-3e-4", "rate-1e-3"].map((name) => `${folder}/runs/many/${name}`);
       for (const one of runs) assert.ok(await pathExists(`${one}/result.json`), one);

@@ -123,7 +123,7 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
   await clickButton(page, "Go on");
   await waitForText(
     page,
-    `Expected --adversarial-validate-every of at most the ${GAMES} iterations of --adversarial, got 100`,
+    `Expected --adversarial-validate-every of at most ${GAMES}, the iterations of --adversarial, got 100`,
   );
   await setOptions(page, {
     adversarialValidateEvery: "10",

@@ -107,7 +107,7 @@ Deno.test("a training is read back from its file; an incomplete file is refused"
   );
   assert.throws(
     () => readTrainingSetting({ ...snapshot, metadata: { training: '{"stage":"third"}' } }, "x"),
-    /^UserError: x: what it says of its training is damaged/,
+    /^UserError: x: its training settings are damaged/,
   );
   assert.equal(readTrainingSetting({ ...snapshot, metadata: {} }, "x"), undefined);
 });

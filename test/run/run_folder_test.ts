@@ -63,7 +63,7 @@ Deno.test("a refused --resume changes nothing, in a run, an adversarial stage, o
       "--adversarial 10 --adversarial-validate-every 5 --adversarial-batch-size 12 --behaviour-dims 8";
     await train.ok(`--data ${data} --save-dir ${run} ${SMALL} ${game}`);
     await refused(`--resume ${run} --adversarial 5`, /Expected --adversarial of at least 10/);
-    await refused(`--resume ${run} --iterations 40`, /can no longer be extended/);
+    await refused(`--resume ${run} --iterations 40`, /as its adversarial stage has begun/);
     Deno.removeSync(`${run}/adversarial/last.safetensors`);
     await refused(`--resume ${run} --adversarial 20`, /adversarial\/last\.safetensors.* found none/);
     await train.ok(`--data ${data} --save-dir ${seeds} ${SMALL} --seeds 2`);
@@ -91,7 +91,7 @@ async function refuses(path: string, says: RegExp): Promise<void> {
 
 Deno.test("openRun takes a run's best-loss snapshot, its replacement, or the named one", () =>
   withFolder({ "seeds.json": "{}" }, async (folder) => {
-    await refuses(folder, /^Expected one run, got .*, which holds several: name one of its seeds\.$/);
+    await refuses(folder, /^Expected one run, got .*, which has several: name one of its seeds\.$/);
     await Deno.mkdir(`${folder}/run/adversarial`, { recursive: true });
     const run = `${folder}/run`;
     await refuses(
@@ -108,7 +108,7 @@ Deno.test("openRun takes a run's best-loss snapshot, its replacement, or the nam
     assert.equal((await openRun(`${run}/last.safetensors`)).info.kind, "last");
     await refuses(`${folder}/none`, /cannot read .*none: no such file or folder/);
     await writeSafetensors(`${folder}/foreign.safetensors`, new Map(), {});
-    await refuses(`${folder}/foreign.safetensors`, /which does not say what model it is/);
+    await refuses(`${folder}/foreign.safetensors`, /which does not describe its model/);
   }));
 
 Deno.test("a model's data are those of its run unless others are named", () =>
@@ -119,7 +119,7 @@ Deno.test("a model's data are those of its run unless others are named", () =>
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /^error: Expected --data, or a model in its run's folder: \S+ stands in no run that says what it was trained on\.\n$/,
+      /^error: Expected --data, as no config\.json next to \S+ names the data that it was trained on, got none\. Name the data\.\n$/,
     );
     const data = { kind: "paper", path: "log.tsv", sha256: "0", resplit: 4 };
     await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ data, variants: "damaged" }));
@@ -153,5 +153,5 @@ Deno.test("seeds.json: read back as written; a repeated seed is refused", () =>
     await writeSeeds(folder, { seeds: [3, 1, 2], config });
     assert.deepEqual(await readSeeds(folder), { format: "clickgan-seeds", seeds: [3, 1, 2], config });
     await writeSeeds(folder, { seeds: [3, 1, 3], config });
-    await assert.rejects(readSeeds(folder), /a seed stands there twice/);
+    await assert.rejects(readSeeds(folder), /a seed occurs twice/);
   }));

@@ -231,7 +231,7 @@ const cases: readonly [says: string, ...changes: ((holds: SnapshotContents) => u
   ["head/kernel is not a parameter of this model", ({ tensors }) => tensors.set("head/kernel", oneValue)],
   ["__proto__ is not a parameter of this model", ({ tensors }) => tensors.set("__proto__", oneValue)],
   [
-    "model.safetensors: its metadata is not of a clickgan-1 snapshot",
+    "model.safetensors: expected the metadata of a clickgan-1 snapshot",
     named({ format: "clickgan-9" }),
     ({ metadata }) => delete metadata.model,
     ({ metadata }) => delete metadata.kind,
