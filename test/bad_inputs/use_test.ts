@@ -99,7 +99,7 @@ const models: readonly BadInput[] = [
     "predict: a link to the log",
     `predict ${GIVEN} --out DIR/p.csv`,
     makeAll(given, link("p.csv", "DIR/log.tsv")),
-    "Expected --out apart from what --data names",
+    "Expected --out outside the path of --data",
   ),
   ...makeCases(given, `recommend ${GIVEN}`)`
     recommend: nobody |  | Expected either --user (the id of a user of the data set) or --history

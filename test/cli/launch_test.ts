@@ -68,10 +68,10 @@ Deno.test("a command that would write outside the paths of its arguments is stop
     const scope = import.meta.resolve("../../src/files/atomic_write.ts");
     await Deno.writeTextFile(
       fault,
-      `import { atomicWriteFile } from "${scope}"; import { parseTrainOptions } from "${
+      `import { writeFileAtomically } from "${scope}"; import { parseTrainOptions } from "${
         import.meta.resolve("../../src/commands/train/train_options.ts")
       }"; import { runMain } from "${import.meta.resolve("../../src/cli/fail.ts")}";
-await runMain(() => { parseTrainOptions(Deno.args); return atomicWriteFile("${folder}/new", ""); });`,
+await runMain(() => { parseTrainOptions(Deno.args); return writeFileAtomically("${folder}/new", ""); });`,
     );
     const { args, env } = describeProcess("train", ["--save-dir", `${folder}/run`], fault);
     args.splice(1, 0, "--config", new URL("../../deno.json", import.meta.url).pathname);

@@ -95,7 +95,7 @@ const TUNE = `
   --model none | Expected --encoder none, got --model none
   --resume x | unknown option '--resume'
   --adversarial 5 | unknown option '--adversarial'
-  --iterations 5 | --validate-every of at most the 5 iterations
+  --iterations 5 | --validate-every of at most 5, the number of iterations
   runs/x | too many arguments
 `;
 
@@ -134,7 +134,7 @@ const SIMULATE = `
   --shop demo --truth --pool random:few | Expected random:<n> with a whole number
   --shop demo --truth --episodes-file csv | Expected --save-dir with --episodes-file
   --shop demo --truth --episodes-file json | Allowed choices are csv, parquet
-  --shop demo --truth --save-dir x --write-log x | Expected --save-dir apart from what --write-log names
+  --shop demo --truth --save-dir x --write-log x | Expected --save-dir outside the path of --write-log
   --model x --data log.tsv --truth | Expected a made-up shop (--shop demo or restless)
   --truth --data log.tsv | of a log it is not known why
 `;
@@ -238,7 +238,9 @@ Deno.test("an output that a command reads, or that another one created, is refus
       "--build DIR/run",
       "--build DIR/way/",
     ];
-    for (const line of overlapping) assert.throws(() => given(at(line)), isUserError(/apart from/), line);
+    for (const line of overlapping) {
+      assert.throws(() => given(at(line)), isUserError(/outside the (path|output) of/), line);
+    }
     const taken = [
       "--data DIR/log.csv --out DIR/log.csv.csv",
       "--data DIR/run --save-dir DIR/runs",
