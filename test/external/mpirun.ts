@@ -51,7 +51,7 @@ Deno.test({
         `--data ${data} ${SMALL} --iterations ${n} --validate-every 20 --save-dir ${folder}/${name}`;
       const { code, text } = await ranks(run("two", 60));
       assert.equal(code, 0, text);
-      assert.match(text, /2 ranks: \d+\.\d % of the time/);
+      assert.match(text, /2 ranks: communication took \d+\.\d %/);
       assert.equal((await runCommand("train", ...splitArgs(run("one", 100)))).code, 0);
       const refused = await runCommand("train", "--resume", `${folder}/two`);
       assert.equal(refused.code, 1);

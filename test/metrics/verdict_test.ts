@@ -117,7 +117,7 @@ Deno.test("a best validation at the start or end is reported with what to try", 
     iteration: number,
   ) => [snapshot("best-loss", iteration, ALL), snapshot("best-prec1", 900, ALL)];
   assert.match(verdict(best(1990)), /best near the end.*1,990 of 2,000.*--resume with --iterations 4000/);
-  assert.match(verdict(best(40)), /best at iteration 40 of 2,000.*over-fits at once.*--weight-decay 10/);
+  assert.match(verdict(best(40)), /best at iteration 40 of 2,000.*overfits early.*--weight-decay 10/);
   const tried = verdict(best(0), { weightDecay: 10, itemDropout: 0.2, earlyStopping: "loss" });
   assert.match(tried, /a larger --weight-decay, a smaller --learning-rate/);
   assert.doesNotMatch(tried, /--item-dropout|--early-stopping/);
@@ -136,7 +136,7 @@ Deno.test("a best validation at the start or end is reported with what to try", 
     describeTest(best(0), shannonStage, placed, ITEMS, 2000).join("\n"),
     /; its ranking includes position effects\./,
   );
-  assert.doesNotMatch(kept, /over-fits/);
+  assert.doesNotMatch(kept, /overfits/);
   assert.doesNotMatch(verdict(best(10), {}, 12), /iteration/);
 });
 
@@ -180,7 +180,10 @@ Deno.test("the table has intervals, all baselines, and a dash for missing ones",
   assert.match(lines[6] ?? "", /^category rate +- +- +- +- +- +- +-$/);
   assert.ok(lines.every((line) => line.length <= 100), lines.join("\n"));
   const starred = [snapshot("best-loss", 900, ALL, { longerPages: { nll: 1.5, prec1: 0.45, prec2: 0.65 } })];
-  assert.match(formatResultTable(starred, baselines), /prec@1\*[^]*0\.4500[^]*\*: single-item pages excluded/);
+  assert.match(
+    formatResultTable(starred, baselines),
+    /prec@1\*[^]*0\.4500[^]*\*: single-item pages excluded/,
+  );
   const narrow = formatResultTable(starred, baselines, 60).split("\n").slice(0, 9);
   assert.ok(narrow.every((line) => line.length <= 60), narrow.join("\n"));
   const seeds = formatSeedsTable([starred, starred], baselines);
