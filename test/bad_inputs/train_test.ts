@@ -148,7 +148,7 @@ const resumed: readonly BadInput[] = [
     no such folder | DIR/none | Expected a run folder with a config.json, found none at
     a file | DIR/log.tsv | log.tsv
     --adversarial of a run without that stage | DIR/old --adversarial 500 | This run has no adversarial stage
-    fewer iterations than are done | DIR/old --iterations 2 | Expected --iterations of at least 4, as so many are done, got 2
+    fewer iterations than are done | DIR/old --iterations 2 | Expected --iterations of at least 4, the number of finished iterations, got 2
   `,
   resume("a config that is cut", run(cut("old/config.json", 200)), DAMAGED),
   resume("a config without a model", config({ model: undefined }), DAMAGED),
@@ -166,7 +166,7 @@ const resumed: readonly BadInput[] = [
     ...resume(
       "what it started from is gone",
       config({ init: { path: "/nowhere/x", sha256: "0" } }),
-      "going on",
+      "resuming",
     ),
     ...goesOn,
   },

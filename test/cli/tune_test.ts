@@ -411,11 +411,11 @@ Deno.test("tune: reports trainings that the budget cut short", () => {
     listCautions({ ...FINALISTS, rows, winner }).join("\n");
   assert.equal(text([usual], usual), "");
   const short = row({ number: 0, iterations: 400 });
-  assert.match(text([short], short), /came to 400 of 2000 iterations/);
+  assert.match(text([short], short), /trained for 400 of 2000 iterations/);
   const ended = row({ iterations: 400, end: "stopped" });
-  assert.doesNotMatch(text([ended, usual], ended), /came to/, "it stopped early by itself");
+  assert.doesNotMatch(text([ended, usual], ended), /trained for/, "it stopped early by itself");
   const cut = row({ iterations: 400 });
-  assert.match(text([cut, usual], cut), /came to 400 of 2000 iterations/);
+  assert.match(text([cut, usual], cut), /trained for 400 of 2000 iterations/);
   const late = row({ bestIteration: 1990 });
   assert.match(text([late, usual], late), /--resume runs\/x\/setting-001 --iterations 4000/);
   assert.match(describeBudget(61.5, 60), /1\.5 s more than its budget/);
