@@ -245,7 +245,7 @@ export async function reopenInit(
   const snapshot = await readSnapshot(init.path);
   if ((await computeFileChecksum(init.path)).sha256 !== init.sha256) {
     throw new UserError(
-      `Expected ${init.path}, the initial weights of the run, unchanged, but it has another checksum. Put the old file back.`,
+      `Expected the initial weights that the run began with, but ${init.path} has changed since. Put the old file back.`,
     );
   }
   const fitted = snapshot.info ? fitDataset(data, snapshot.info, `The model of ${init.path}`) : data;
