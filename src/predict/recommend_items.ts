@@ -3,6 +3,7 @@
 import { expectFinite } from "../model/choice_probabilities.ts";
 import type { ItemScorer } from "../model/item_blocks.ts";
 
+/** A recommended item. */
 export interface Recommendation {
   /** Item number. */
   readonly item: number;
@@ -10,6 +11,7 @@ export interface Recommendation {
   readonly utility: number;
 }
 
+/** Options of {@link recommend}. */
 export interface RecommendOptions {
   /** Clicked items, oldest first. */
   readonly history: ArrayLike<number>;

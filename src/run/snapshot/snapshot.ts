@@ -165,6 +165,7 @@ export interface Snapshot {
   checkShapes(specs: readonly ParameterSpec[]): void;
   /** Undefined for a file of another program, which may still hold usable weights. */
   readonly info: SnapshotInfo | undefined;
+  /** All metadata of the file. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
