@@ -1,4 +1,4 @@
-/** Batches: from users to events, rows, distinct items, rows by item, and items by token. */
+/** Self-test cases of the batch kernels: events, rows, distinct items, rows by item, and items by token. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -16,7 +16,7 @@ import { chunks, few, further, given, mixed, oneHot, type TestBatch } from "./op
 const EXPAND = ["batch_expand"];
 const GROUP = ["batch_group", "batch_rank", "batch_expand"];
 
-/** @param slice which of the batches that are laid out side by side */
+/** @param slice index of the batch among those that are stored side by side */
 export async function compareBatch(
   gpu: Gpu,
   log: ClickLog,
@@ -42,7 +42,7 @@ export async function compareBatch(
   same("events", EXPAND, events, expected.events.flatMap((e) => [e.first, e.end, e.click, e.fed]), 4);
   same("items fed", EXPAND, eventItems, expected.events.map((e) => (e.fed === NONE ? 0 : e.fed)));
   same("history", EXPAND, histories, expected.history.flatMap((h) => [h.clicks, h.end]), 2);
-  // The third word is of no one's concern.
+  // No kernel reads the third word.
   same(
     "rows",
     EXPAND,
@@ -58,7 +58,7 @@ export async function compareBatch(
   const byId = log.items.kind === "one-hot";
   same("items of rows", GROUP, rowItems, byId ? expected.rows.map((row) => row.item) : expected.rowSlot);
   same("distinct items", GROUP, slotItems, expected.slotItem);
-  // Rows by item: each row once, and each segment holds the rows of its item.
+  // Each row occurs once, and each segment holds the rows of its item.
   const ofItem = expected.slotItem.map((item) =>
     expected.rows.flatMap((row, r) => row.item === item ? [r] : [])
   );
@@ -70,7 +70,7 @@ export async function compareBatch(
   same("rows by item", GROUP, segments, ofItem.flat());
 }
 
-/** The pairs of items and tokens, sorted by token: of all items, and of those that are fed. */
+/** Compares the pairs of items and tokens, sorted by token, of all items and of the items that are fed. */
 async function compareTokens(
   gpu: Gpu,
   { first, token, count }: ItemTokens,
@@ -91,7 +91,7 @@ async function compareTokens(
   checks.same(found, expected, { kernels, what: "pairs of items and tokens", columns: 2 });
 }
 
-/** The batch of some users in memory. */
+/** Creates a trial that builds the batch of some users. */
 export function createBatchTrial(gpu: Gpu, { log, users }: TestBatch): KernelTrial<ClickSizes> {
   using stack = new DisposableStack();
   const arena = stack.use(new CanaryArena(gpu, "batch"));
@@ -119,7 +119,7 @@ export function createBatchTrial(gpu: Gpu, { log, users }: TestBatch): KernelTri
 
 async function checkBatch(gpu: Gpu, batch: TestBatch, checks: CheckCollector): Promise<void> {
   using trial = createBatchTrial(gpu, batch);
-  // Twice: the bits of one batch must not stay for the next.
+  // The trial runs twice: bits of the first batch must not remain in the second.
   await runTrial(trial, checks);
 }
 
@@ -127,7 +127,7 @@ function createCase(name: string, batch: TestBatch): NamedCheck {
   return { name: `batch, ${name}`, check: (gpu, checks) => checkBatch(gpu, batch, checks) };
 }
 
-/** Batches of few and of many rows, with given events and pages of several clicks, over items of all kinds. */
+/** Batches of few and many rows, with context events and pages of several clicks, over all kinds of items. */
 export const batchCases: readonly NamedCheck[] = [
   createCase("few rows", few),
   createCase("several chunks", chunks),

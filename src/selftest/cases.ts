@@ -1,14 +1,8 @@
-/** All cases of the self-test, by the kernels for a kind of adapter. */
+/** All cases of the self-test, by kind of adapter. */
 
 import type { Gpu } from "../gpu/device.ts";
-import {
-  type AdapterKind,
-  formatLstmKey,
-  type KernelVariants,
-  listSumVariants,
-  type LstmVariant,
-  type MatmulVariant,
-} from "../gpu/kernel_variants.ts";
+import type { AdapterKind, KernelVariants, LstmVariant, MatmulVariant } from "../gpu/kernel_variants.ts";
+import { formatLstmKey, listSumVariants } from "../gpu/kernel_variants.ts";
 import { batchCases } from "./batch_cases.ts";
 import { type CaseFinding, CheckCollector, type NamedCheck } from "./finding.ts";
 import { networkCases } from "./slates/network_cases.ts";
@@ -59,12 +53,12 @@ import {
   type TestBatch,
 } from "./ops/op_batches.ts";
 
-/** One event; a workgroup's, one less and one more; and more than a turn of all. */
+/** One event, a workgroup's number of events and its neighbours, and more events than all invocations at once. */
 const EVENTS = [1, 255, 256, 257, 1000];
-/** The step's place in the ring; others stay as they were. */
+/** The step's slot in the ring; the other slots must not change. */
 const SLOT = 2;
 
-/** @param columns of an event's outcome */
+/** @param columns per outcome of an event */
 async function checkSums(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const choice = { variants: gpu.variants, workgroupBytes: 16384, subgroups: gpu.hasSubgroups };
   for (const variant of listSumVariants(choice)) {
@@ -101,33 +95,36 @@ async function checkSums(gpu: Gpu, checks: CheckCollector, columns: number): Pro
 }
 
 export const sumCases: readonly NamedCheck[] = [4, 12].map((columns) => ({
-  name: `sums of losses, ${columns} an event`,
+  name: `sums of losses, ${columns} per event`,
   check: (gpu, checks) => checkSums(gpu, checks, columns),
 }));
 
-/** Other kernels than the fixed table's. */
+/** Kernel variants that replace those of the fixed table. */
 type Chosen = Partial<Pick<KernelVariants, "matmul" | "lstm">>;
 
-/** Of forward and of the gradient of the input, instead of the fixed table's. */
+/** Variants of the forward product and of the input gradient. */
 function products(forward: MatmulVariant, input: MatmulVariant): Chosen {
   return { matmul: { "forward 20x20": forward, "input 20x20": input, "weight 20x20": "rows" } };
 }
 
-/** Of the gradient of the weights. */
-function ofWeights(variant: MatmulVariant): Chosen {
+function weightGradients(variant: MatmulVariant): Chosen {
   return { matmul: { "weight 20x20": variant } };
 }
 
-/** Of 8 units, padded. */
-function lstmShapes(variant: LstmVariant): Chosen {
+/** LSTM variants for 8 units (padded). */
+function lstmVariants(variant: LstmVariant): Chosen {
   return { lstm: { [formatLstmKey("forward", 2)]: variant, [formatLstmKey("backward", 2)]: variant } };
 }
 
-/** Of the tokens of mixed batches. */
+/** Fields of the tokens of mixed batches. */
 const TWO_FIELDS = [{ first: 0, count: 20, slots: 3 }, { first: 20, count: 43, slots: 2 }];
 
-/** An op, on some batches. */
-function opCase(name: string, make: CaseFactory, batches: readonly TestBatch[], chosen?: Chosen): NamedCheck {
+function createOpCase(
+  name: string,
+  make: CaseFactory,
+  batches: readonly TestBatch[],
+  chosen?: Chosen,
+): NamedCheck {
   return {
     name,
     async check(gpu, checks) {
@@ -143,84 +140,89 @@ function opCase(name: string, make: CaseFactory, batches: readonly TestBatch[], 
 }
 
 /**
- * All ops, by the kernels of one kind of adapter: forward and gradients, a few sizes each. What compiles long is the number of
- * shader texts, so the batches of a case share theirs as far as its kernels allow.
+ * Returns cases of all ops, forward and gradients, in a few sizes each. Compiling a shader text takes long, so the
+ * batches of a case share texts where its kernels allow.
  */
 function opCases(kind: AdapterKind): NamedCheck[] {
   const on = [few, chunks];
   return [
-    opCase("linear", makeLinear(20, 17), on),
-    opCase("linear, inputs that fill several tiles", makeLinear(65, 80), [few]),
-    opCase(
+    createOpCase("linear", makeLinear(20, 17), on),
+    createOpCase("linear, inputs that fill several tiles", makeLinear(65, 80), [few]),
+    createOpCase(
       "linear, row by row, ReLU",
       makeLinear(20, 17, { input: "relu", output: "relu" }),
       on,
       products("rows", "rows"),
     ),
     ...(kind === "gpu"
-      ? [opCase("linear, in panels", makeLinear(20, 17), [chunks], products("panel 128", "panel 128"))]
+      ? [createOpCase("linear, in panels", makeLinear(20, 17), [chunks], products("panel 128", "panel 128"))]
       : []),
-    opCase("row_dot", makeRowDot(17, "elu"), on),
-    opCase("row_dot, ReLU", makeRowDot(17, "relu"), [few]),
+    createOpCase("row_dot", makeRowDot(17, "elu"), on),
+    createOpCase("row_dot, ReLU", makeRowDot(17, "relu"), [few]),
     ...(kind === "gpu"
       ? [
-        opCase("linear, gradients by themselves", makeLinear(20, 17), [few], ofWeights("rows")),
-        opCase("row_dot, with the sums of a loss", makeRowDotWithSums(17, 2, "elu"), on),
+        createOpCase("linear, separate gradients", makeLinear(20, 17), [few], weightGradients("rows")),
+        createOpCase("row_dot, with sums of a loss", makeRowDotWithSums(17, 2, "elu"), on),
       ]
       : []),
-    opCase("row_dot, made by a layer", makeRowDotOfLayer(12, 84), [chunks]),
-    opCase("mixed_product", makeMixedProduct("items", 12), [mixed.few, mixed.many]),
-    opCase("mixed_product, of fed items", makeMixedProduct("events", 12), [mixed.few, mixed.many]),
-    opCase("mixed_product, touched rows", makeMixedProduct("items", 12, { sparse: true }), [rareTokens]),
-    opCase("first_layer", makeFirstLayer(17), on),
-    opCase("first_layer, rows that hide their items", makeFirstLayer(17, 0.2), [chunks]),
-    opCase("first_layer, with counts", makeFirstLayerOfCounts(17, 9), on),
-    opCase("first_layer, over a small layer", makeFirstLayerOfState(17, 5), on),
-    opCase("first_layer, one-hot items", makeFirstLayerOfTable(17, false), [oneHot, rareItems]),
-    opCase("first_layer, touched rows", makeFirstLayerOfTable(17, true), [rareItems]),
-    opCase("item_term", makeItemTerm(5), on),
-    opCase("lstm", makeLstm(5), [few, given]),
+    createOpCase("row_dot, computed by a layer", makeRowDotOfLayer(12, 84), [chunks]),
+    createOpCase("mixed_product", makeMixedProduct("items", 12), [mixed.few, mixed.many]),
+    createOpCase("mixed_product, fed items", makeMixedProduct("events", 12), [mixed.few, mixed.many]),
+    createOpCase("mixed_product, sparse gradients", makeMixedProduct("items", 12, { sparse: true }), [
+      rareTokens,
+    ]),
+    createOpCase("first_layer", makeFirstLayer(17), on),
+    createOpCase("first_layer, item dropout", makeFirstLayer(17, 0.2), [chunks]),
+    createOpCase("first_layer, with counts", makeFirstLayerOfCounts(17, 9), on),
+    createOpCase("first_layer, fused state layer", makeFirstLayerOfState(17, 5), on),
+    createOpCase("first_layer, one-hot items", makeFirstLayerOfTable(17, false), [oneHot, rareItems]),
+    createOpCase("first_layer, sparse gradients", makeFirstLayerOfTable(17, true), [rareItems]),
+    createOpCase("item_term", makeItemTerm(5), on),
+    createOpCase("lstm", makeLstm(5), [few, given]),
     ...(kind === "gpu"
       ? [
-        opCase("lstm, four users a workgroup", makeLstm(5), [few, given], lstmShapes("group 4")),
-        opCase("lstm, a user an invocation", makeLstm(5), [few], lstmShapes("user")),
+        createOpCase("lstm, four users per workgroup", makeLstm(5), [few, given], lstmVariants("group 4")),
+        createOpCase("lstm, one user per invocation", makeLstm(5), [few], lstmVariants("user")),
       ]
       : []),
-    opCase("lstm, one-hot items", makeLstmOverTable(5, false), [oneHot]),
-    opCase("lstm, touched rows", makeLstmOverTable(5, true), [rareItems]),
-    opCase("batch_norm", makeBatchNorm(true, "elu"), on),
-    opCase("batch_norm, ReLU", makeBatchNorm(true, "relu"), [few]),
-    opCase("batch_norm, evaluation", makeBatchNorm(false, "elu"), on),
-    opCase("choice_nll", makeChoice({ scale: 1 }), [few, chunks, given, further]),
-    opCase("choice_nll, utilities that are equal", makeChoice({ whole: true }), [few, given, further]),
-    opCase("choice_nll, of a fused last layer", makeChoiceOfLayer(12, kind === "gpu" ? 60 : 84), [few]),
-    opCase("choice_nll, utilities far from zero", makeChoice({ scale: 40 }), [chunks, further]),
-    opCase("choice_nll, places", makeChoice({ place: true }), [few, chunks, further]),
-    opCase("choice_nll, logistic", makeChoice({ loss: "logistic" }), [few, given, further]),
-    opCase("minimax, the generator", makeMinimax("generator"), [few, given]),
-    opCase("minimax, the reward", makeMinimax("reward"), [few, given, further]),
-    opCase("exact_minimax", makeExactMinimax(), [few, given, further]),
-    opCase("pw_state", makePwState(false), [clicks.long, clicks.chunks]),
-    opCase("pw_state, tanh", makePwState(true), [clicks.long, clicks.chunks]),
-    opCase("pw_table", makePwTable(false), [clicks.long, clicks.chunks]),
-    opCase("pw_table, tanh", makePwTable(true), [clicks.long, clicks.chunks]),
-    opCase("pw_table, touched rows", makePwTable(false, usualPw, true), [clicks.rare]),
-    opCase("pw_table, by event", makePwTableByEvent(), [clicks.long, clicks.chunks]),
-    opCase("recent_clicks", (batch) => makeRecentClicks(batch, TWO_FIELDS), [mixed.few, mixed.many]),
-    opCase("row_counts, train users", (batch) => makeRowCounts(batch, [], 8, 5), [few, given]),
-    opCase("row_counts, other users", (batch) => makeRowCounts(batch, [], 8, undefined), [few, clicks.long]),
-    opCase("row_counts, categories", (batch) => makeRowCounts(batch, TWO_FIELDS, 8, 500), [mixed.many]),
+    createOpCase("lstm, one-hot items", makeLstmOverTable(5, false), [oneHot]),
+    createOpCase("lstm, sparse gradients", makeLstmOverTable(5, true), [rareItems]),
+    createOpCase("batch_norm", makeBatchNorm(true, "elu"), on),
+    createOpCase("batch_norm, ReLU", makeBatchNorm(true, "relu"), [few]),
+    createOpCase("batch_norm, evaluation", makeBatchNorm(false, "elu"), on),
+    createOpCase("choice_nll", makeChoice({ scale: 1 }), [few, chunks, given, further]),
+    createOpCase("choice_nll, equal utilities", makeChoice({ whole: true }), [few, given, further]),
+    createOpCase("choice_nll, fused last layer", makeChoiceOfLayer(12, kind === "gpu" ? 60 : 84), [few]),
+    createOpCase("choice_nll, utilities far from zero", makeChoice({ scale: 40 }), [chunks, further]),
+    createOpCase("choice_nll, position effects", makeChoice({ place: true }), [few, chunks, further]),
+    createOpCase("choice_nll, logistic", makeChoice({ loss: "logistic" }), [few, given, further]),
+    createOpCase("minimax, generator", makeMinimax("generator"), [few, given]),
+    createOpCase("minimax, reward", makeMinimax("reward"), [few, given, further]),
+    createOpCase("exact_minimax", makeExactMinimax(), [few, given, further]),
+    createOpCase("pw_state", makePwState(false), [clicks.long, clicks.chunks]),
+    createOpCase("pw_state, tanh", makePwState(true), [clicks.long, clicks.chunks]),
+    createOpCase("pw_table", makePwTable(false), [clicks.long, clicks.chunks]),
+    createOpCase("pw_table, tanh", makePwTable(true), [clicks.long, clicks.chunks]),
+    createOpCase("pw_table, sparse gradients", makePwTable(false, usualPw, true), [clicks.rare]),
+    createOpCase("pw_table, by event", makePwTableByEvent(), [clicks.long, clicks.chunks]),
+    createOpCase("recent_clicks", (batch) => makeRecentClicks(batch, TWO_FIELDS), [mixed.few, mixed.many]),
+    createOpCase("row_counts, train users", (batch) => makeRowCounts(batch, [], 8, 5), [few, given]),
+    createOpCase("row_counts, other users", (batch) => makeRowCounts(batch, [], 8, undefined), [
+      few,
+      clicks.long,
+    ]),
+    createOpCase("row_counts, categories", (batch) => makeRowCounts(batch, TWO_FIELDS, 8, 500), [mixed.many]),
   ];
 }
 
-/** Some kernels, run on numbers whose results are known in f64. */
+/** Kernels that run on inputs whose results are known in f64. */
 export interface SelftestCase {
   readonly name: string;
-  /** Runs it. Throws nothing: what fails is in the finding. @param gpu with the kernel variants of the case's kind */
+  /** Never throws: failures are part of the finding. @param gpu with the kernel variants of the case's kind */
   readonly run: (gpu: Gpu) => Promise<CaseFinding>;
 }
 
-/** The cases, in the order of a training step; then simulated users and policies. */
+/** Returns the cases in the order of a training step, followed by simulated users and policies. */
 export function listSelftestCases(kind: AdapterKind): SelftestCase[] {
   const all: NamedCheck[] = [
     ...batchCases,

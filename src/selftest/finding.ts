@@ -1,50 +1,49 @@
 /**
- * What a case of the self-test finds, of each thing that kernels computed the element that is farthest off, and what comes
- * out of the whole self-test, kernel by kernel. It imports no kernel, so that a page can show what a worker has found.
+ * Findings of the self-test: per comparison the element with the largest error, and the result per kernel. Imports no
+ * kernel, so that a page can show what a worker found.
  */
 
 import type { AdapterDescription, Gpu } from "../gpu/device.ts";
 import type { AdapterKind } from "../gpu/kernel_variants.ts";
 
-/** One number beside what it should be. */
+/** A computed number and its expected value. */
 interface Element {
-  /** Where it stands, e.g. "[3, 5]". */
+  /** Index in the tensor, e.g. "[3, 5]". */
   readonly index: string;
   readonly expected: number;
   readonly got: number;
-  /** How far off it may be; 0 where the bits must be the same. */
+  /** Largest allowed error; 0 if the bits must be equal. */
   readonly tolerance: number;
 }
 
-/** Numbers that were compared. */
+/** Comparison of computed numbers with their expected values. */
 export interface ComparedValues {
-  /** Who wrote the numbers, without `.wgsl`. */
+  /** Kernels that wrote the numbers, without `.wgsl`. */
   readonly kernels: readonly string[];
   /** E.g. "output", or "gradient of w". */
   readonly what: string;
-  /** How many were compared; 0 where something else must hold. */
+  /** Number of compared values; 0 for other conditions. */
   readonly values: number;
-  /** How many of them are further off than they may be. Absent where nothing was compared by its size. */
+  /** Number of values beyond their tolerance. Absent if no values were compared. */
   readonly wrong?: number;
   readonly differs: boolean;
-  /** The one that is the most of its tolerance off. Absent where nothing was compared by its size. */
+  /** The element with the largest error relative to its tolerance. Absent if no values were compared. */
   readonly worst?: Element;
-  /** What is wrong, where that is no number: a stray write, two runs that differ. */
+  /** Error that is not numeric: a stray write, or two runs that differ. */
   readonly fault?: string;
 }
 
-/** What came of a case. */
 export interface CaseFinding {
   readonly name: string;
   /** All kernels that ran. */
   readonly kernels: readonly string[];
-  /** In the order in which they were computed: where several differ, the later ones may follow from the first. */
+  /** In the order of computation: if several differ, the later ones may follow from the first. */
   readonly checks: readonly ComparedValues[];
-  /** Why the case came to no end: a kernel that does not compile, a lost device. */
+  /** Error that ended the case early: a kernel that does not compile, or a lost device. */
   readonly error?: string;
 }
 
-/** How far off an element is, as a share of its tolerance. More than 1 differs. */
+/** Returns the error of an element divided by its tolerance; more than 1 is a difference. */
 export function computeErrorShare({ expected, got, tolerance }: Element): number {
   if (Object.is(expected, got) || expected === got) return 0;
   if (Number.isNaN(expected) && Number.isNaN(got)) return 0;
@@ -53,24 +52,24 @@ export function computeErrorShare({ expected, got, tolerance }: Element): number
   return error / tolerance;
 }
 
-/** A number of f32 has nine digits at most; whole ones, such as words, have all. */
+/** Formats a number with up to nine significant digits, as f32 has; whole numbers in full. */
 function digits(x: number, most = 9): string {
   return String(Number.isInteger(x) ? x : Number(x.toPrecision(most)));
 }
 
-/** E.g. "[3, 5]: expected 0.25, got 0.75, off by 0.5 with 0.000001 allowed". */
+/** Formats an element, e.g. "[3, 5]: expected 0.25, got 0.75, error 0.5, allowed 0.000001". */
 export function formatElement({ index, expected, got, tolerance }: Element): string {
   const off = digits(Math.abs(got - expected), 2);
-  return `${index}: expected ${digits(expected)}, got ${digits(got)}, off by ${off} with ` +
-    `${digits(tolerance, 2)} allowed`;
+  return `${index}: expected ${digits(expected)}, got ${digits(got)}, error ${off}, allowed ` +
+    digits(tolerance, 2);
 }
 
-/** One line about a check that differs. */
+/** Describes a failed check in one line. */
 export function checkText({ what, worst, fault }: ComparedValues): string {
   return `${what}${fault ? `: ${fault}` : worst ? ` ${formatElement(worst)}` : ""}`;
 }
 
-/** What differs in a finding, a line each; none where all is well. */
+/** Returns one line per difference in a finding; empty if all is well. */
 export function listFaults({ checks, error }: CaseFinding): string[] {
   return [
     ...checks.filter(({ differs }) => differs).map((check) =>
@@ -80,20 +79,18 @@ export function listFaults({ checks, error }: CaseFinding): string[] {
   ];
 }
 
-/** How to compare. */
 export interface ToleranceOptions {
-  /** Who wrote the numbers. */
+  /** Kernels that wrote the numbers. */
   readonly kernels: readonly string[];
   readonly what: string;
-  /** Of each number, or of all. */
   readonly tolerance: number | ((k: number) => number);
-  /** Columns, where the numbers are a matrix: the index then says row and column. */
+  /** Columns, if the numbers are a matrix: the index then has row and column. */
   readonly columns?: number;
-  /** What else is said of a number's place. */
+  /** Returns text that is added to the index of a number. */
   readonly named?: (k: number) => string;
 }
 
-/** Collects the checks of a case. It throws nothing: one look finds all that differs. */
+/** Collects the checks of a case. It throws nothing, so that one run finds all differences. */
 export class CheckCollector {
   readonly #checks: ComparedValues[] = [];
 
@@ -101,7 +98,7 @@ export class CheckCollector {
     return this.#checks;
   }
 
-  /** Numbers beside what they should be. Another length than expected is a fault. */
+  /** Compares numbers with their expected values. A different length is a fault. */
   numbers(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,
@@ -130,7 +127,7 @@ export class CheckCollector {
     this.#checks.push({ kernels, what, values, wrong, differs: most > 1, worst });
   }
 
-  /** Words, or whole numbers, that must be the same. */
+  /** Compares words or whole numbers, which must be equal. */
   same(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,
@@ -139,47 +136,46 @@ export class CheckCollector {
     this.numbers(found, expected, { ...by, tolerance: 0 });
   }
 
-  /** Something that must hold. @param fault what is wrong where it does not */
+  /** Checks a condition. @param fault message if it does not hold */
   holds(condition: boolean, kernels: readonly string[], what: string, fault: string): void {
     this.#checks.push({ kernels, what, values: 0, differs: !condition, ...(condition ? {} : { fault }) });
   }
 }
-
+/** @throws Error if a check failed */
 /** What must hold of a run, where nobody collects checks. @throws Error where it does not */
 export function expectAll({ all }: CheckCollector): void {
   const wrong = all.filter(({ differs }) => differs);
   if (wrong.length > 0) throw new Error(wrong.map(checkText).join("\n"));
 }
 
-/** Who checks something, and notes what differs. */
 export interface NamedCheck {
   readonly name: string;
   readonly check: (gpu: Gpu, checks: CheckCollector) => Promise<void>;
 }
 
-/** What came of a case, by the kernels for a kind of adapter. */
+/** Finding of a case with the kernels for one kind of adapter. */
 export interface KindFinding extends CaseFinding {
   readonly kind: AdapterKind;
 }
 
 export interface SelftestResult {
-  /** Absent where no case was run. */
+  /** Absent if no case ran. */
   readonly adapter?: AdapterDescription;
   readonly findings: readonly KindFinding[];
-  /** Kernels that were not run, as the adapter never takes them. */
+  /** Kernels that did not run because the adapter never uses them. */
   readonly leftOut: readonly string[];
   readonly seconds: number;
 }
 
-/** What was found of a kernel, by the cases that ran it. */
+/** Combined result of the cases that ran a kernel. */
 export interface KernelFinding {
   readonly kernel: string;
   readonly kind: AdapterKind;
-  /** How many numbers were compared that it made, or that follow from what it made. */
+  /** Number of compared values that it wrote, or that depend on what it wrote. */
   readonly values: number;
-  /** Whether it is to blame for a difference, as far as can be said. */
+  /** True if a difference points to this kernel. */
   readonly differs: boolean;
-  /** The element that is the most of its tolerance off. */
+  /** The element with the largest error relative to its tolerance. */
   readonly worst?: WorstElement;
 }
 
@@ -187,17 +183,17 @@ export interface WorstElement {
   readonly element: Element;
   readonly case: string;
   readonly what: string;
-  /** Of the tolerance; infinite for words that must be the same. */
+  /** Error divided by tolerance; infinite for unequal words. */
   readonly share: number;
 }
 
 /**
- * Whom a difference points to: the kernels behind the first numbers that are wrong, without those whose own numbers are
- * right.
+ * Returns the kernels that a difference points to: those behind the first wrong numbers, without those whose own
+ * numbers are correct.
  */
 export function findBlamedKernels({ checks }: CaseFinding): string[] {
   const wrong = checks.filter(({ differs }) => differs);
-  // That two runs differ says less than which number is wrong.
+  // A wrong number says more than a difference between two runs.
   const first = wrong.find(({ worst }) => worst) ?? wrong[0];
   if (!first) return [];
   const right = new Set(checks.filter(({ differs }) => !differs).map(({ kernels }) => kernels[0]));
@@ -205,7 +201,7 @@ export function findBlamedKernels({ checks }: CaseFinding): string[] {
   return suspects.length > 0 ? suspects : [...first.kernels];
 }
 
-/** The findings by kernel, in the order of their names. */
+/** Groups the findings by kernel, sorted by name. */
 export function groupByKernel(findings: readonly KindFinding[]): KernelFinding[] {
   const results = new Map<string, KernelFinding>();
   for (const finding of findings) {
@@ -232,36 +228,38 @@ export function groupByKernel(findings: readonly KindFinding[]): KernelFinding[]
 
 const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
-/** What came of all cases, in a sentence. @param stopped before the last of them */
+/** Summarises all cases in one sentence. @param stopped true if the self-test was stopped early */
 export function describeVerdict(findings: readonly KindFinding[], seconds: number, stopped = false): string {
   const took = `${counted(findings.length, "case")}, ${seconds.toFixed(1)} s`;
   if (stopped) return `Stopped after ${took}.`;
   const wrong = findings.filter((finding) => listFaults(finding).length > 0).length;
   const kernels = new Set(groupByKernel(findings).map(({ kernel }) => kernel)).size;
   return wrong === 0
-    ? `All agree: ${counted(kernels, "kernel")}, ${took}.`
-    : `${wrong} of ${took}: they differ by more than rounding explains.`;
+    ? `All kernels match float64: ${counted(kernels, "kernel")}, ${took}.`
+    : `${wrong} of ${took}: results differ from float64 by more than rounding explains.`;
 }
 
-/** Those that differ: which case, whom it points to, and what is wrong. */
+/** Returns the cases that differ, with the kernels that they point to and their faults. */
 export function listFaultyCases(findings: readonly KindFinding[]): { head: string; faults: string[] }[] {
   return findings.map((finding) => ({ finding, faults: listFaults(finding) }))
     .filter(({ faults }) => faults.length > 0)
     .map(({ finding, faults }) => {
       const who = findBlamedKernels(finding).join(", ") || "the message";
-      return { head: `${finding.name} (${finding.kind} variants): look at ${who}`, faults };
+      return { head: `${finding.name} (${finding.kind} variants): check ${who}`, faults };
     });
 }
 
-/** What whoever ran the self-test is told of kernels that were not run; "" where there are none. */
+/** Returns a sentence about kernels that did not run; "" if all ran. */
 export function describeLeftOut(kernels: readonly string[]): string {
   if (kernels.length === 0) return "";
   const them = kernels.length === 1 ? "it" : "them";
-  return `Not run: ${kernels.join(", ")}. No model takes ${them} on this adapter, where matrices stand ` +
+  return `Not run: ${
+    kernels.join(", ")
+  }. No model uses ${them} on this adapter, because it stores matrices ` +
     "in buffers.";
 }
 
-/** All of it as JSON has it. Numbers that JSON does not know are text: "NaN", "Infinity". */
+/** Formats the result as JSON. Non-finite numbers are written as text: "NaN", "Infinity". */
 export function formatSelftestJson({ adapter, findings, leftOut, seconds }: SelftestResult): string {
   const whole = { adapter, seconds, leftOut, kernels: groupByKernel(findings), findings };
   const known = (_: string, value: unknown) =>

@@ -1,21 +1,14 @@
 /**
- * What every check of a kernel runs in: an arena that sees stray writes, two runs that must give the same bits, and who is to be
- * asked where numbers are wrong. A case declares inputs, dispatches, and what they must give; see {@link runTwice}.
+ * Harness of every kernel check: an arena that detects stray writes, two runs that must give the same bits, and the
+ * kernels that wrote wrong numbers. A case declares inputs, dispatches and expected results; see {@link runTwice}.
  */
 
 import { Arena } from "../gpu/arena.ts";
 import { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { KernelTextInputs } from "../gpu/kernel.ts";
-import {
-  isTexture,
-  makePanelLayout,
-  type Memory,
-  type TextureLayout,
-  type TextureView,
-  type View,
-  writeMemory,
-} from "../gpu/memory.ts";
+import type { Memory, TextureLayout, TextureView, View } from "../gpu/memory.ts";
+import { isTexture, makePanelLayout, writeMemory } from "../gpu/memory.ts";
 import { type DispatchSpec, Program } from "../gpu/program.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { BatchSizes, Dimensions, SizeExpression } from "../gpu/sizes.ts";
@@ -23,31 +16,41 @@ import { type StepBatch, StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { CheckCollector, expectAll } from "./finding.ts";
 
 /**
- * A word that no kernel writes by chance. As a float it is no number: who reads it has none, either, even where it is
- * multiplied by the 0 that is read behind a binding.
+ * A word that no kernel writes by chance. As a float it is NaN, so a result that depends on it is NaN too, even after a
+ * product with the 0 that is read behind a binding.
  */
 export const CANARY = 0x7fda7a7a;
-/** Words behind every buffer of an arena that no kernel may touch. They are inside of the binding: a stray write lands. */
+/**
+ * Words behind every buffer of an arena that no kernel may write. They are inside of the binding, so a stray write
+ * lands.
+ */
 const CANARIES = 64;
 
-/** An arena that knows of each buffer how much of it may be written. */
+/** An arena that records how much of each buffer may be written. */
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries words behind each buffer. @param behind what they hold: a number, if what is made of it there is to be seen */
+  /**
+   * @param canaries words behind each buffer.
+   * @param behind their value: a number where its effect on results must show
+   */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
 
   override allocate(name: string, bytes: number): View {
     const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * this.canaries);
-    // What an op has not written holds what an earlier step left; only the batch's bits start as zeros.
+    // An op's unwritten memory holds values of an earlier step; only the batch's bits start as zeros.
     this.begin(view, name.startsWith("bits") ? view.size - 4 * this.canaries : 0);
     this.views.push({ name, view, bytes: view.size - 4 * this.canaries });
     return view;
   }
 
-  /** Puts back what a buffer holds where nobody has written. @param first byte, from which on; @param initial what it holds instead */
+  /**
+   * Resets a buffer to its contents before any write.
+   * @param first byte to start at.
+   * @param initial values in place of canaries
+   */
   begin(view: View, first = 0, initial: Float32Array = new Float32Array()): void {
     const words = new Uint32Array((view.size - first) / 4).fill(CANARY);
     words.fill(this.behind, words.length - this.canaries);
@@ -68,12 +71,12 @@ export class CanaryArena extends Arena {
     this.views.push({ name, view, bytes });
     return view;
   }
-  /** Whether a view has canaries behind it. */
+  /** True if a view has canaries behind it. */
   owns(view: Memory): boolean {
     return this.views.some((own) => own.view === view);
   }
 
-  /** The buffers behind which something was written, each with the number of the first such word. */
+  /** Returns the buffers with a stray write behind them, and the index of the first such word. */
   async #strayWrites(): Promise<{ name: string; view: Memory; words: number; at: number }[]> {
     const all = await readViews(this.gpu, this.views.map(({ view }) => view));
     return this.views.flatMap(({ name, view, bytes }, k) => {
@@ -84,8 +87,8 @@ export class CanaryArena extends Arena {
     });
   }
   /**
-   * Notes whether they are as they were.
-   * @param kernels that ran, or the dispatches: then who wrote there is named
+   * Checks that no canary was overwritten.
+   * @param kernels that ran, or their dispatches: then the kernel that wrote there is named
    */
   async check(
     checks: CheckCollector,
@@ -102,21 +105,19 @@ export class CanaryArena extends Arena {
   }
 }
 
-/** Words or floats that were read. */
 export type BufferWords = Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
-/** What is run: it puts back what a run changes, and encodes commands; several are submitted one after another. */
+/** A repeatable run: it resets what a run changes, and encodes commands; several are submitted one after another. */
 export interface RepeatedRun<T extends BufferWords> {
   readonly start?: () => void;
   readonly encode: ((commands: CommandRecorder) => void) | readonly ((commands: CommandRecorder) => void)[];
-  /** What it gives. */
   readonly read: () => Promise<readonly T[]>;
 }
 
 /**
- * Runs something twice from the same start, and notes whether both gave the same bits, and whether something was written behind
- * a buffer. Reads are in the queue's order: both are waited for at once.
- * @returns what the first run gave
+ * Runs commands twice from the same start, and checks that both runs gave the same bits and wrote nothing behind a
+ * buffer. Reads are in the order of the queue, so both are awaited at once.
+ * @returns the values of the first run
  */
 export async function runTwice<T extends BufferWords>(
   arena: CanaryArena,
@@ -139,19 +140,21 @@ export async function runTwice<T extends BufferWords>(
   return first;
 }
 
-/** Dispatches in memory, and what they must give: what a check runs, and where another text of one of them is tried. */
+/**
+ * Dispatches in memory with their expected results. A check runs them, and another text of one of them can be tried.
+ */
 export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposable {
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
   readonly sizes: S;
-  /** Step headers, and the byte offset of each that the dispatches run with, one after another. */
+  /** Headers of the steps, and the byte offset of each one that the dispatches run with, in order. */
   readonly headers: GPUBuffer;
   readonly offsets: readonly number[];
-  /** Puts back what a run changes. */
+  /** Resets what a run changes. */
   readonly start?: () => void;
-  /** What is read after a run; it must be the same bits after the second one. */
+  /** Memory that is read after a run; both runs must give the same bits. */
   readonly views: readonly Memory[];
-  /** What is compared, by where it stands: its name in the checks. */
+  /** Names of the compared memory in the checks. */
   readonly named?: ReadonlyMap<Memory, string>;
   /** Compares the words of the views, without the canaries behind them. @param specs that ran */
   readonly compare: (
@@ -161,10 +164,9 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
   ) => void | Promise<void>;
 }
 
-/** The words of a view that was read. */
 export type WordReader = (view: Memory) => Uint32Array<ArrayBuffer>;
 
-/** Runs a trial's dispatches twice, and compares what they give. @param specs others in the place of its own */
+/** Runs the dispatches of a trial twice and compares the results. @param specs replace those of the trial */
 export async function runTrial<S extends BatchSizes>(
   trial: KernelTrial<S>,
   checks: CheckCollector,
@@ -179,13 +181,13 @@ export async function runTrial<S extends BatchSizes>(
   });
   const words: WordReader = (view) => {
     const own = found[views.indexOf(view)];
-    if (!own) throw new Error("expected a view that the trial reads");
+    if (!own) throw new Error("Expected a view of the trial, got another one. Add it to the trial's views.");
     return arena.owns(view) ? own.subarray(0, own.length - arena.canaries) : own;
   };
   await trial.compare(words, specs, checks);
 }
 
-/** The header of one batch. */
+/** Creates the step header of one batch. */
 export function createStepHeader<S extends BatchSizes>(
   arena: Arena,
   dimensions: Dimensions<S>,
@@ -198,7 +200,7 @@ export function createStepHeader<S extends BatchSizes>(
   return { sizes: batch.sizes, headers: headers.buffer, offsets: [0] };
 }
 
-/** Records dispatches for one batch. @returns what encodes them */
+/** Records dispatches for one batch. @returns a function that encodes them */
 export async function recordStep<S extends BatchSizes>(
   arena: Arena,
   dimensions: Dimensions<S>,
@@ -211,7 +213,7 @@ export async function recordStep<S extends BatchSizes>(
   return (commands) => program.encode(commands, batch.sizes, 0);
 }
 
-/** Checks where nobody collects them: what differs is thrown at the end. */
+/** Runs checks with the given collector. @throws Error if a check fails and there is no collector */
 export async function runChecked<T>(
   checks: CheckCollector | undefined,
   run: (checks: CheckCollector) => Promise<T>,
@@ -222,15 +224,15 @@ export async function runChecked<T>(
   return result;
 }
 
-/** Names of the kernels of some dispatches, each once. */
+/** Returns the names of the kernels of dispatches, without duplicates. */
 export function listKernels(specs: readonly KernelTextInputs[]): string[] {
   return [...new Set(specs.map(({ kernel }) => kernel.name))];
 }
 
 /**
- * Names of the kernels that write some of this memory, and behind them of those that made what they read.
+ * Returns the names of the kernels that write this memory, and of those that computed what they read.
  * @param specs in the order in which they run
- * @param known what was compared by itself: whoever wrote that is not asked again
+ * @param known memory that is compared by itself: its writers are left out
  */
 export function listWriters(
   specs: readonly KernelTextInputs[],
@@ -244,7 +246,7 @@ export function listWriters(
     specs.slice(0, before).forEach((spec, at) => {
       if (found.has(spec) || !boundTo(spec, "read_write").some((view) => isOverlapping(view, of))) return;
       found.add(spec);
-      // What it changes, too, somebody may have made before.
+      // An earlier dispatch may also have written what this one updates.
       const read = [...boundTo(spec, "read"), ...boundTo(spec, "read_write")];
       const unknown = read.filter((view) => !known.some((one) => isOverlapping(one, view)));
       wanted.push(...unknown.map((memory) => ({ memory, before: at })));
@@ -253,7 +255,10 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/** What a dispatch binds in one way; without what stands for nothing, see {@link import("../tape/node.ts").Call.unwritten}. */
+/**
+ * Returns the memory that a dispatch binds with an access mode, without placeholders, see {@link
+ * import("../tape/node.ts").Call.unwritten}.
+ */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];
@@ -262,43 +267,43 @@ function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"
   });
 }
 
-/** Whether two see some of the same bytes. */
+/** True if two memory ranges share bytes. */
 export function isOverlapping(one: Memory, other: Memory): boolean {
   const [a, b] = [writtenPart(one), writtenPart(other)];
   if (!a || !b || a.buffer !== b.buffer) return false;
   return a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 }
 
-/** What kernels write of it. */
+/** Returns the part of the memory that kernels write. */
 function writtenPart(memory: Memory): View | undefined {
   return isTexture(memory) ? memory.written?.view : memory;
 }
 
-/** 0, 1, ..., n - 1. */
+/** Returns 0, 1, ..., n - 1. */
 export const listIndices = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
 
-/** What comes before each of some lengths, and the sum of all. */
+/** Returns the exclusive prefix sums of the lengths, followed by their total. */
 export function computePrefixSums(lengths: readonly number[]): number[] {
   const sums = [0];
   for (const length of lengths) sums.push((sums.at(-1) ?? NaN) + length);
   return sums;
 }
 
-/** The same words, as f32; none where nothing was read. */
+/** Returns the words as f32; an empty array if nothing was read. */
 export const toFloats = (words: Uint32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> =>
   words ? new Float32Array(words.buffer, words.byteOffset, words.length) : new Float32Array();
 
-/** The same bits as whole numbers. */
+/** Returns the bits of the values. */
 export function toBits({ buffer, byteOffset, length }: BufferWords): Uint32Array<ArrayBuffer> {
   return new Uint32Array(buffer, byteOffset, length);
 }
 
-/** For millions of words: a loop takes a part of what deepEqual does. */
+/** Compares millions of words: a loop takes a fraction of deepEqual's time. */
 export function hasSameWords(one: Uint32Array, other: ArrayLike<number> | undefined): boolean {
   return one.length === other?.length && one.every((word, k) => word === other[k]);
 }
 
-/** [panels, R] words of bits, 32 items a panel. @param taken whether the bit of an item is set for a row */
+/** Returns [panels, R] words of bits, 32 items per panel. @param taken true if the bit of an item is set for a row */
 export function makeMaskBits(rows: number, items: number, taken: (row: number, item: number) => boolean) {
   const words = new Uint32Array(Math.ceil(items / 32) * rows);
   for (let row = 0; row < rows; row++) {
@@ -311,7 +316,7 @@ export function makeMaskBits(rows: number, items: number, taken: (row: number, i
   return words;
 }
 
-/** Whether the bit of an item is set for a row. */
+/** True if the bit of an item is set for a row. */
 export function getBit(words: Uint32Array, rows: number, row: number, item: number): boolean {
   return (((words[(item >>> 5) * rows + row] ?? 0) >>> (item & 31)) & 1) === 1;
 }

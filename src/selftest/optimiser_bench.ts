@@ -1,6 +1,6 @@
 /**
- * Steps of Adam on the device and in f64: partial sums of gradients, tables that are moved where a step touches them, batches in
- * parts, weight decay, windows of the arena.
+ * Steps of Adam on the device and in f64: partial sums of gradients, row-sparse tables, micro-batches, weight decay,
+ * and windows of the arena.
  */
 
 import { NONE } from "../data/click_log.ts";
@@ -24,29 +24,28 @@ import { drawPermutation } from "./small_logs.ts";
 type Sizes = Readonly<Record<"rows" | "events" | "items", number>>;
 export const dimensions = new Dimensions<Sizes>(["rows", "events", "items"], "rows");
 
-/** Rows of a batch: a few chunks of partial sums; and how many places of touched rows step t has. */
+/** Rows of a batch (a few chunks of partial sums), and slots for sparse rows at step t. */
 const ROWS = 1000;
 const getSizes = (t: number): Sizes => ({ rows: ROWS, events: 30 + 7 * t, items: 20 + 5 * t });
 const MOST_PLACES = 2 * 90;
 
-/** Parameters, and how they are moved. */
 export interface OptimiserRun {
   readonly specs: readonly ParameterSpec[];
-  /** Tables of which a step touches some rows alone, and what counts them. */
+  /** Tables with row-sparse gradients, and the size that counts their slots. */
   readonly touched?: Readonly<Record<string, "events" | "items">>;
   readonly steps?: number;
-  /** Parts of a batch, whose gradients are added up. Absent: it is whole. */
+  /** Micro-batches whose gradients are summed. Absent: one whole batch. */
   readonly parts?: number;
-  /** Of a step: the weight's share that is taken away. */
+  /** Share of a weight that is subtracted per step. */
   readonly decay?: number;
-  /** Bytes of a window of the arena; as many as can be bound, where it is not said. */
+  /** Bytes of a window of the arena; by default the largest binding. */
   readonly most?: number;
 }
 
 const RATE = 0.01;
 const DECAY = 0.02;
 
-/** Normal numbers, f32, by name. */
+/** Draws f32 numbers from a normal distribution. */
 export function drawNormals(
   length: number,
   ...seed: readonly (string | number)[]
@@ -59,19 +58,19 @@ export function drawStartWeights(specs: readonly ParameterSpec[]): Weights {
   return new Map(specs.map(({ name, rows, columns }) => [name, drawNormals(rows * columns, "start", name)]));
 }
 
-/** A gradient of each part of a batch, the same every time: [chunk]. None of a statistic. */
+/** Draws the gradient of a micro-batch by chunk, the same every time; none for a statistic. */
 function drawGradients({ name, rows, columns, table, statistic }: ParameterSpec, t: number, part: number) {
   const chunks = statistic ? 0 : table ? 1 : dimensions.countChunks(getSizes(t));
   return listIndices(chunks).map((k) => drawNormals(rows * columns, name, t, part, k));
 }
 
-/** Row numbers by place, each once, some places empty, and garbage behind them that must not be read. */
+/** Returns distinct row numbers by slot; some slots are empty, and garbage follows that must not be read. */
 function listRowNumbers({ name, rows }: ParameterSpec, t: number, part: number): Uint32Array<ArrayBuffer> {
   const order = drawPermutation(10 * t + part + name.length, rows);
   return Uint32Array.from({ length: MOST_PLACES }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));
 }
 
-/** The rows that a part touches; all of a parameter that is no such table. */
+/** Returns the rows with a gradient in a micro-batch; all rows of a parameter that is not sparse. */
 function listSparseRows(
   spec: ParameterSpec,
   { touched = {} }: OptimiserRun,
@@ -85,10 +84,9 @@ function listSparseRows(
   );
 }
 
-/** What the arenas hold at last. */
 export type MovedArenas = Awaited<ReturnType<typeof runMoves>>;
 
-/** Runs all steps, twice. */
+/** Runs all steps twice. @returns the arenas after the last step */
 export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: OptimiserRun) {
   const { specs, touched = {}, steps = 3, parts, decay = DECAY, most } = moves;
   using stack = new DisposableStack();

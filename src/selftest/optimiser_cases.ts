@@ -10,14 +10,8 @@ import { criteria, type Criterion } from "../train/best_records.ts";
 import { choiceSummary, ResultRing } from "../train/training_results.ts";
 import type { CheckCollector, NamedCheck } from "./finding.ts";
 import { CanaryArena, recordStep, runTwice } from "./harness.ts";
-import {
-  compareMoves,
-  dimensions,
-  drawNormals,
-  drawStartWeights,
-  type OptimiserRun,
-  runMoves,
-} from "./optimiser_bench.ts";
+import type { OptimiserRun } from "./optimiser_bench.ts";
+import { compareMoves, dimensions, drawNormals, drawStartWeights, runMoves } from "./optimiser_bench.ts";
 
 const specs: readonly ParameterSpec[] = [
   { name: "kernel", rows: 9, columns: 17, decays: true },

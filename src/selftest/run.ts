@@ -1,44 +1,40 @@
-/** The self-test as a whole: every kernel on the adapter at hand. */
+/** Runs the self-test: every kernel on the present adapter. */
 
 import type { Gpu, GpuOptions } from "../gpu/device.ts";
-import {
-  type AdapterKind,
-  getDefaultVariants,
-  type KernelVariants,
-  usesTextures,
-} from "../gpu/kernel_variants.ts";
+import type { AdapterKind, KernelVariants } from "../gpu/kernel_variants.ts";
+import { getDefaultVariants, usesTextures } from "../gpu/kernel_variants.ts";
 import { listSelftestCases, type SelftestCase } from "./cases.ts";
 import type { KindFinding, SelftestResult } from "./finding.ts";
 
 const panels = ["lstm_backward_panel", "lstm_forward_panel"];
 
-/** Names of cases, and their kernels that read textures alone. A test holds it to be all of them, and no more. */
+/** Names of cases, and their kernels that read only textures. A test checks that the list is complete and minimal. */
 const NEED_TEXTURES: Readonly<Record<string, readonly string[]>> = {
-  "row_dot, made by a layer": ["row_dot_sum"],
+  "row_dot, computed by a layer": ["row_dot_sum"],
   "lstm": panels,
   "lstm, one-hot items": panels,
-  "lstm, touched rows": panels,
+  "lstm, sparse gradients": panels,
 };
 
-/** How a case is called that is run with matrices in textures, on an adapter that has them in buffers. */
+/** Returns the name of a case that runs with matrices in textures, on an adapter that stores them in buffers. */
 export function formatTextureName(name: string): string {
   return `${name}, from textures`;
 }
 
-/** What an adapter leaves out by its own kernel variants. */
+/** Kernels that an adapter's own variants never use. */
 export interface UnusedKernels {
-  /** Names of the cases that have them. */
+  /** Names of the cases that run them. */
   readonly cases: readonly string[];
   /** Names of the kernels, sorted. */
   readonly kernels: readonly string[];
-  /** The variants that take them. */
+  /** The variants that use them. */
   readonly variants: KernelVariants;
 }
 
 /**
- * @param own the adapter's variants for a kind of adapter.
- * @param only of cases with this in their names.
- * @returns undefined where nothing is left out.
+ * Returns the kernels that an adapter never uses, or undefined if it uses all.
+ * @param own variants of the adapter.
+ * @param only of cases with this text in their names.
  */
 export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels | undefined {
   const variants = getDefaultVariants(own.kind);
@@ -49,40 +45,39 @@ export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels
   return { cases, kernels, variants };
 }
 
-/** What is done with kernels that the adapter never takes: they are named; run after the others; or run alone. */
+/** How to treat kernels that the adapter never uses: name them, run them after the others, or run only them. */
 export type LeftOutChoice = "named" | "too" | "alone";
 
 export interface SelftestOptions {
   readonly kinds: readonly AdapterKind[];
-  /** Only cases with this in their names. */
+  /** Only cases with this text in their names. */
   readonly only?: string;
-  /** Absent: they are named. */
+  /** "named" by default. */
   readonly leftOut?: LeftOutChoice | undefined;
-  /** Told before each case. @param number from 1 on, of all kinds together */
+  /** Called before each case. @param number from 1, over all kinds */
   readonly onCase?: (
     at: { readonly kind: AdapterKind; readonly name: string; number: number; of: number },
   ) => void;
   readonly onFinding?: (finding: KindFinding) => void;
-  /** Asked before each case: true ends the self-test there. */
+  /** Called before each case: true ends the self-test there. */
   readonly stopped?: () => boolean;
 }
 
-/** Opens a device whose kernel variants are those asked for: the adapter's own for a kind of adapter, or others. */
+/** Opens a device with the adapter's own variants for a kind of adapter, or with other variants. */
 export type OpenSelftest = (options: Pick<GpuOptions, "variantsFor" | "variants">) => Promise<Gpu>;
 
-/** Cases of one kind, and the device that they run on. */
 interface Part {
   readonly kind: AdapterKind;
   readonly gpu: Gpu;
   readonly cases: readonly SelftestCase[];
 }
 
-/** The cases with a text in their names. */
+/** Returns the cases with a text in their names. */
 export function selectCases(kind: AdapterKind, only = ""): SelftestCase[] {
   return listSelftestCases(kind).filter(({ name }) => name.includes(only));
 }
 
-/** Runs all cases. @param open its devices are closed here. */
+/** Runs all cases. @param open opens devices, which are closed here. */
 export async function runSelftest(
   open: OpenSelftest,
   { kinds, only, leftOut: choice = "named", onCase, onFinding, stopped }: SelftestOptions,
@@ -126,7 +121,7 @@ export async function runSelftest(
   return { adapter: opened[0]?.adapter, findings, leftOut, seconds };
 }
 
-/** What an adapter leaves out, on a device that takes it. */
+/** Opens a device that uses the kernels that an adapter never uses. */
 async function openPart({ cases, variants }: UnusedKernels, open: OpenSelftest): Promise<Part> {
   const { kind } = variants;
   const own = selectCases(kind).filter(({ name }) => cases.includes(name)).map((one) => ({

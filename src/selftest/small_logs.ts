@@ -6,16 +6,16 @@ import { createRandomStream, type Random } from "../data/random.ts";
 export interface SmallLogOptions {
   readonly users: number;
   readonly items: number;
-  /** Dense features of this width; 0 for one-hot, or with tokens for none. */
+  /** Width of dense features; 0 for one-hot items, or for items with tokens alone. */
   readonly width: number;
-  /** Mixed features: so many tokens. Most items have the first, none the last of several; some items have no token. */
+  /** Number of tokens (mixed features). Most items have the first, none the last of several; some items have none. */
   readonly tokens?: number;
   readonly maxEvents?: number;
   readonly maxPage?: number;
   readonly noClick?: number;
-  /** Share of events that are given as history, anywhere among a user's. */
+  /** Share of context events, anywhere among a user's events. */
   readonly given?: number;
-  /** How likely a page with a click has another one, as often as there are items left that were not clicked. */
+  /** Probability that a page with a click has another one, tried once per unclicked item. */
   readonly further?: number;
 }
 
@@ -68,14 +68,14 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
   };
 }
 
-/** What an event shows, and which of it is clicked. */
+/** Items of an event, and the clicked one. */
 export interface ShownEvent {
   readonly items: readonly number[];
-  /** The place on the page; absent where nothing is clicked. */
+  /** Position on the page; absent if nothing is clicked. */
   readonly click?: number | undefined;
 }
 
-/** A log of such events, by user. */
+/** Creates a log from the events of each user. */
 export function createLog(users: readonly (readonly ShownEvent[])[], items: ItemFeatures): ClickLog {
   const events = users.flat();
   const before = (lengths: readonly number[]) => {
@@ -97,10 +97,9 @@ export function createLog(users: readonly (readonly ShownEvent[])[], items: Item
   };
 }
 
-/** Items of {@link createHistoryLog}. */
 const HISTORY_ITEMS = 50;
 
-/** Users with events of one row each. @param clicks whether the e-th event of all is a click */
+/** Creates users with events of one row each. @param clicks whether the e-th event overall is a click */
 export function createHistoryLog(
   users: number,
   { events, clicks, width }: {
@@ -122,7 +121,7 @@ export function createHistoryLog(
   return createLog(all, { kind: "dense", count: HISTORY_ITEMS, width, values });
 }
 
-/** A batch of so many rows, whatever they are. */
+/** Creates a batch of a number of rows with any contents. */
 export function createRowsBatch(rows: number): { log: ClickLog; users: number[] } {
   const pages = Array.from({ length: Math.ceil(rows / 10) }, (_, e): ShownEvent => ({
     items: new Array<number>(Math.min(10, rows - 10 * e)).fill(0),
@@ -130,7 +129,6 @@ export function createRowsBatch(rows: number): { log: ClickLog; users: number[] 
   return { log: createLog([pages], createOneHotItems(1)), users: [0] };
 }
 
-/** One-hot items. */
 export const createOneHotItems = (count: number): ItemFeatures => ({ kind: "one-hot", count });
 
 function smallTokens(items: number, count: number, random: Random): ItemTokens {
@@ -147,10 +145,10 @@ function smallTokens(items: number, count: number, random: Random): ItemTokens {
   return { count, first: Uint32Array.from(first), token: Uint32Array.from(token) };
 }
 
-/** The same log with tokens and dense features as one dense matrix [I, V + F]: one for each token of an item. */
+/** Returns the log with tokens and dense features as one dense matrix [I, V + F], one column per token. */
 export function toDenseLog(log: ClickLog): ClickLog {
   const { items } = log;
-  if (items.kind !== "mixed") throw new Error(`expected mixed features, got ${items.kind}`);
+  if (items.kind !== "mixed") throw new Error(`Expected mixed features, got ${items.kind}`);
   const { count, width: F, values, tokens } = items;
   const width = tokens.count + F;
   const wide = new Float32Array(count * width);
@@ -163,7 +161,7 @@ export function toDenseLog(log: ClickLog): ClickLog {
   return { ...log, items: { kind: "dense", count, width, values: wide } };
 }
 
-/** 0, 1, ..., n-1 in a random order. */
+/** Returns 0, 1, ..., n-1 in a random order. */
 export function drawPermutation(seed: number, n: number): number[] {
   return Array.from(createRandomStream(seed, "shuffle").sampleWithoutReplacement(n, n));
 }

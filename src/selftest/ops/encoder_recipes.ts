@@ -1,4 +1,4 @@
-/** Ops that read what was clicked before as cases: encoders, and counts of a log's rows; what each takes, how it is recorded, how far rounding may lead. */
+/** Cases of the ops that read earlier clicks: encoders and counts of a log's rows, with their inputs and tolerances. */
 
 import { type CountField, countTableWidth, countWidth } from "../../counts/count_columns.ts";
 import { countTables } from "../../counts/count_tables.ts";
@@ -43,7 +43,7 @@ export function makeLstmOverTable(H: number, sparse: boolean): CaseFactory {
   });
 }
 
-/** Of position weights: columns of what was clicked, lags and weightings. */
+/** Sizes of position weights. */
 export interface PwSizes {
   readonly columns: number;
   readonly lags: number;
@@ -93,7 +93,7 @@ export function makePwTable(
   };
 }
 
-/** Every event's click is looked up by event: mixed features. */
+/** Makes a case with mixed features: the click of every event is looked up by event. */
 export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): CaseFactory {
   return (b) => ({
     ...b,
@@ -105,7 +105,7 @@ export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): 
   });
 }
 
-/** @param latest undefined: as of users who were not counted. */
+/** @param latest undefined: like users who were not counted. */
 export function makeRowCounts(
   { log, users }: TestBatch,
   fields: CountField[],
@@ -116,7 +116,7 @@ export function makeRowCounts(
   const tables = countTables(new MemoryLog(log), config);
   const C = countWidth(config);
   const scale = new Float32Array(3 * C).map((_, k) => k < C ? k / 8 : 1 + k / 16);
-  // So that some pages are longer, and pairs of some items not counted.
+  // Some pages are then longer than the longest counted one, and pairs of some items are not counted.
   scale.set([tables.meanRate, Math.max(1, tables.longestPage - 1), 2], 2 * C);
   const constant = { constant: true };
   return {
@@ -139,7 +139,7 @@ export function makeRowCounts(
   };
 }
 
-/** What {@link makeRowCounts} looks back at. */
+/** Makes a case of the recent clicks that {@link makeRowCounts} reads. */
 export function makeRecentClicks({ log, users }: TestBatch, fields: CountField[]): OpCase {
   const of = makeRowCounts({ log, users }, fields, 8, undefined);
   const config = { fields, neighbours: 8, latest: 3 };

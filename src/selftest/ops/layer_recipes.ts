@@ -13,14 +13,13 @@ import { getDenseWidth, getTokenCount, type TestBatch, U } from "./op_batches.ts
 import type { ParameterSpec } from "../../tape/parameters.ts";
 import type { OpCase } from "./op_bench.ts";
 
-/** A case of a batch. */
 export type CaseFactory = (batch: TestBatch) => OpCase;
 
 type Applied = Activation | "none";
 const applied = (activation: Applied) => activation === "none" ? undefined : activation;
 
 export interface LinearRecipe {
-  /** What its input came out of; ELU by default. */
+  /** Activation that produced the input; ELU by default. */
   readonly input?: Applied;
   /** ELU by default. */
   readonly output?: Applied;
@@ -54,7 +53,10 @@ export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   });
 }
 
-/** The same, with what adds up the outcomes of a loss on the way back, on a GPU. @param vectors of four that an event has */
+/**
+ * Makes a row_dot whose backward kernel also sums the outcomes of a loss, on a GPU.
+ * @param vectors of four per event
+ */
 export function makeRowDotWithSums(K: number, vectors: number, activation?: Activation): CaseFactory {
   return (b) => {
     const own = makeRowDot(K, activation)(b);
@@ -71,7 +73,7 @@ export function makeRowDotWithSums(K: number, vectors: number, activation?: Acti
   };
 }
 
-/** What a hidden layer [K, N] and the products of its output with one vector are made of. */
+/** Returns the inputs of a hidden layer [K, N] and of the products of its output with one vector. */
 export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "parameters"> {
   return {
     leaves: [{ name: "x", rows: "rows", columns: K }],
@@ -84,7 +86,7 @@ export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "
   };
 }
 
-/** The layer makes the products on the way. Whoever asks second gets them from the layer's output. */
+/** The layer also computes the products. A second row_dot computes them from the layer's output. */
 export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
   const layers = new WeakMap<ClickTape, Tensor>();
   return (b) => ({
@@ -134,7 +136,7 @@ export function makeFirstLayer(columns: number, itemDropout?: number): CaseFacto
   });
 }
 
-/** Over a state part that is a layer of its own, S columns wide, which the first layer may make on its way. */
+/** The state part is a layer of its own, S columns wide, which the first layer may compute itself. */
 export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   return (b) => ({
     ...b,
@@ -149,7 +151,7 @@ export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   });
 }
 
-/** With counts of the rows, C columns. */
+/** Makes a first layer with counts of the rows, C columns. */
 export function makeFirstLayerOfCounts(columns: number, C: number): CaseFactory {
   return (b) => ({
     ...b,
@@ -194,7 +196,7 @@ export function makeItemTerm(columns: number, itemDropout?: number): CaseFactory
   });
 }
 
-/** As the op moves them in training: a hundredth towards the batch. */
+/** Momentum of the op in training: running statistics move a hundredth towards the batch. */
 const MOMENTUM = 0.99;
 
 function movedStatistics(values: ReadonlyMap<string, Matrix>, runs: number): Map<string, Matrix> {
@@ -239,7 +241,7 @@ export function listNormParameters(columns: number): ParameterSpec[] {
   ];
 }
 
-/** Batch norm by {@link listNormParameters}. */
+/** Records batch norm with {@link listNormParameters}. */
 export function recordNorm(tape: ClickTape, input: Tensor, training: boolean): Tensor {
   const [mean, scale, variance, shift] = listNormParameters(1).map(({ name }) => tape.parameter(name));
   if (!scale || !shift || !mean || !variance) throw new Error("expected the parameters of a norm");

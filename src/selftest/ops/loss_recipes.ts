@@ -1,4 +1,4 @@
-/** Losses as cases: what each takes, how it is recorded, what is differentiated, how far rounding may lead. */
+/** Cases of the losses: inputs, recording, the differentiated column, and tolerances. */
 
 import { choiceNll } from "../../ops/choice_nll.ts";
 import { linear } from "../../ops/linear.ts";
@@ -7,9 +7,9 @@ import { UnmaterializedScores } from "../../ops/row_dot.ts";
 import { type CaseFactory, makeHiddenLayer } from "./layer_recipes.ts";
 import { computeEventMean, U } from "./op_batches.ts";
 
-/** What is unusual about utilities whose loss is taken. */
+/** Options of the utilities whose loss is computed. */
 export interface ChoiceRecipe {
-  /** With effects of places. */
+  /** True with position effects. */
   readonly place?: boolean;
   readonly loss?: "logistic";
   /** Standard deviation of the utilities; 1 by default. */
@@ -41,7 +41,7 @@ export function makeChoice({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe)
   });
 }
 
-/** The last layer makes the products, and the loss adds them up. */
+/** The last layer computes the products, and the loss sums them. */
 export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   return (b) => ({
     ...b,
@@ -63,7 +63,7 @@ export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   });
 }
 
-/** As it is usual, with everything in it. */
+/** The usual game with all its terms. */
 const usual: GameOptions = {
   ...{ eta: 3, generatorEta: 1.6, etaByPage: true },
   ...{ utilityPenalty: 0.8, skipNoClick: true },
@@ -81,14 +81,14 @@ export function makeMinimax(player: "generator" | "reward", game = usual): CaseF
       const ring = tape.options.arena.allocate("ring", 32);
       return minimax(tape, "game", { u: t("u"), logits: t("logits") }, ring, player, game);
     },
-    // What is differentiated does not matter here: the reference has the gradient.
+    // The differentiated column does not matter here: the reference has the gradient.
     loss: (output) => computeEventMean(output, player === "generator" ? 7 : 4, b),
     scale: 2,
     tolerance: 4 * U * 100,
   });
 }
 
-/** The game multiplies the last layer of the generator itself. */
+/** The game itself multiplies by the last layer of the generator. */
 export function makeMinimaxOfLayer(K: number): CaseFactory {
   return (b) => {
     const { leaves, ...others } = makeMinimax("generator")(b);

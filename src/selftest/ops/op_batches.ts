@@ -1,4 +1,4 @@
-/** The batches that ops are checked on, from one row to several chunks, and with what is rare. */
+/** Batches that ops are checked on: from one row to several chunks, and rare cases. */
 
 import { buildReferenceBatch } from "../../batch/reference_batch.ts";
 import { type ClickLog, isPredicted } from "../../data/click_log.ts";
@@ -8,7 +8,7 @@ import { createSmallLog, drawPermutation, type SmallLogOptions } from "../small_
 
 export const U = 2 ** -24;
 
-/** A log and a batch of all of its users in random order. */
+/** Creates a log and a batch of all its users in random order. */
 export function createBatch(seed: number, options: SmallLogOptions): Pick<OpCase, "log" | "users"> {
   return { log: createSmallLog(seed, options), users: drawPermutation(seed, options.users) };
 }
@@ -19,13 +19,13 @@ export const many = createBatch(3, usual);
 /** More rows than a chunk of partial sums holds. */
 export const chunks = createBatch(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
 export const oneHot = createBatch(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
-/** Of which some are not shown, some not clicked, and some clicked often. */
+/** Some items are not shown, some are not clicked, and some are clicked often. */
 export const rareItems = createBatch(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
-/** Of whose events many are given as history. */
+/** Many events are context events. */
 export const given = createBatch(7, { ...usual, given: 0.4 });
-/** Whose pages have up to as many clicks as items, given events among them. */
+/** Pages have up to as many clicks as items; some events are context events. */
 export const further = createBatch(8, { ...usual, given: 0.2, further: 0.6 });
-/** Of whose tokens many are on no item that is shown, fewer on one that is fed. */
+/** Many tokens are on no item that is shown, and fewer on an item that is fed. */
 export const rareTokens = createBatch(7, {
   users: 20,
   items: 300,
@@ -35,21 +35,21 @@ export const rareTokens = createBatch(7, {
   maxPage: 6,
 });
 const withTokens = { users: 90, items: 400, width: 17, tokens: 63, maxEvents: 9, maxPage: 10 };
-/** Items with tokens, alone or beside dense features. */
+/** Items with tokens, alone or with dense features. */
 export const mixed = {
   "no item has a token": bare(createBatch(2, { users: 5, items: 7, width: 5, tokens: 3 })),
   one: createBatch(1, { users: 1, items: 1, width: 5, tokens: 1, maxEvents: 1, maxPage: 1 }),
   few: createBatch(2, { users: 5, items: 7, width: 5, tokens: 6 }),
   "tokens alone": createBatch(3, { ...usual, width: 0, tokens: 11 }),
-  // The first token has several stretches of items.
+  // The first token has several runs of items.
   many: createBatch(4, withTokens),
   noClicks: createBatch(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
-/** As many as `mixed.many`, without the dense features, whose products are those of a dense layer. */
+/** The size of `mixed.many` without dense features, whose products are those of a dense layer. */
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
-/** The batches that the ops of position weights are checked on. Both kinds of features: the ops do not look at the log's own. */
+/** Batches for the ops of position weights. They serve both kinds of features: the ops do not read the log's own. */
 export const clicks = {
   one: createBatch(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
   /** Items repeat in a window; histories are longer than m. */
@@ -58,9 +58,9 @@ export const clicks = {
   noClicks: createBatch(6, { users: 9, items: 5, width: 0, noClick: 1 }),
   /** No user has a second event. */
   fresh: createBatch(5, { users: 12, items: 6, width: 0, maxEvents: 1 }),
-  /** More rows than a chunk of partial sums holds, more items than a chunk of the catalogue. */
+  /** More rows than a chunk of partial sums, and more items than a chunk of the catalogue. */
   chunks: createBatch(4, { users: 30, items: 35, width: 0, maxEvents: 25, maxPage: 6, noClick: 0.4 }),
-  /** Of which a batch clicks some. */
+  /** A batch clicks only some of the items. */
   rare: createBatch(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 }),
 };
 
@@ -73,7 +73,7 @@ function bare({ log, users }: TestBatch): TestBatch {
   return { log: { ...log, items: { ...items, tokens } }, users };
 }
 
-/** F of a log with dense features. */
+/** Returns the width F of dense features. */
 export function getDenseWidth({ log }: TestBatch): number {
   return log.items.kind === "one-hot" ? 0 : log.items.width;
 }
@@ -81,7 +81,7 @@ export function getTokenCount({ log }: TestBatch): number {
   return log.items.kind === "mixed" ? log.items.tokens.count : 0;
 }
 
-/** The mean of a column over the events that are not given: what a loss op is differentiated by. */
+/** Returns the mean of a column over the scored events, which is what a loss op differentiates. */
 export function computeEventMean(
   m: Matrix,
   column: number,
@@ -92,7 +92,7 @@ export function computeEventMean(
   return sum / countScoredEvents(log, users);
 }
 
-/** How many events of the users are not given. */
+/** Returns the number of events of the users that are not context events. */
 export function countScoredEvents(log: ClickLog, users: readonly number[]): number {
   return buildReferenceBatch(log, users).events.filter(({ click }) => isPredicted(click)).length;
 }

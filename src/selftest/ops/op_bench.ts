@@ -1,4 +1,7 @@
-/** What an op is tried on: a batch on the device with canaries behind every buffer, drawn values, and a tape over it; and what a tape computes in f64. */
+/**
+ * Test bench of an op: a batch on the device with canaries behind every buffer, drawn values, a tape over it, and the
+ * f64 reference of the tape.
+ */
 
 import { BatchIndexBuffers } from "../../batch/batch_buffers.ts";
 import type { ClickSizes } from "../../batch/click_sizes.ts";
@@ -16,25 +19,20 @@ import { type BatchSizes, resolveDimension } from "../../gpu/sizes.ts";
 import { type Activation, padRows, type Tensor } from "../../tape/tensor.ts";
 import type { TapeNode } from "../../tape/node.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../../tape/parameters.ts";
-import {
-  applyActivation,
-  computeActivationSlope,
-  getElement,
-  makeMatrix,
-  type Matrix,
-} from "../../tape/reference.ts";
+import type { Matrix } from "../../tape/reference.ts";
+import { applyActivation, computeActivationSlope, getElement, makeMatrix } from "../../tape/reference.ts";
 import { CANARY, CanaryArena } from "../harness.ts";
 
-/** A leaf that an op is tried on: a value with a gradient, but no parameter. */
+/** Input of an op under test: a value with a gradient that is no parameter. */
 export interface LeafSpec {
   readonly name: string;
   readonly rows: keyof ClickSizes | number;
   readonly columns: number;
   readonly groups?: number;
   readonly activation?: Activation;
-  /** False for an input that the op has no gradient of; true if absent. */
+  /** False for an input without a gradient; true if absent. */
   readonly trainable?: boolean;
-  /** Stride 1: a utility. */
+  /** True for stride 1, as utilities have. */
   readonly packed?: boolean;
   /** Whole numbers, so that some are equal. */
   readonly whole?: boolean;
@@ -45,29 +43,30 @@ export interface OpCase {
   readonly users: readonly number[];
   readonly leaves: readonly LeafSpec[];
   readonly parameters: readonly ParameterSpec[];
-  /** Records the op under test, the last one, and what comes before it; it gets leaves and parameters by name. */
+  /** Records the op under test last, after the ops before it. Finds leaves and parameters by name. */
   readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
-  /** Of an op that reads counts: whether the log's train users were counted. */
+  /** Present if an op reads counts: whether the log's train users were counted. */
   readonly counted?: LogWithCounts;
   /** Values of leaves and parameters that are not drawn, by name. */
   readonly values?: Weights;
-  /** Standard deviation of the random values. */
   readonly scale?: number;
   /** Relative to the largest value: c 2^-24 K, from the op's longest sum. */
   readonly tolerance: number;
-  /** Gradients of tables are wanted for the rows alone that the batch touches. */
+  /** True if gradients of tables are computed only for rows that occur in the batch. */
   readonly sparse?: boolean;
-  /** Not tried with the op recorded twice, which compiles its gradients' shaders once more. For all but a few sizes. */
+  /**
+   * Skips the run with the op recorded twice, which compiles its gradients' shaders once more. For all but a few sizes.
+   */
   readonly once?: boolean;
-  /** The op is a loss: what is differentiated, of its output and its inputs. */
+  /** For a loss: the differentiated value, from its output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
-  /** A leaf whose sums the op makes, in the only slot of a ring; of a loss it is the output. */
+  /** A leaf whose sums the op computes, in the only slot of a ring; for a loss it is the output. */
   readonly sumsOf?: string;
-  /** What is said of the place of a row that is wrong, such as " (page 3)". */
+  /** Returns text that is added to the index of a wrong row, such as " (page 3)". */
   readonly named?: (rows: Tensor["rows"], row: number) => string;
-  /** The op has no gradient, or none that is looked at. */
+  /** The op has no gradient, or it is not compared. */
   readonly forwardOnly?: boolean;
-  /** Parameters that the op itself moves, and what they are after so many runs. */
+  /** Parameters that the op itself updates, and their values after a number of runs. */
   readonly moves?: (values: ReadonlyMap<string, Matrix>, runs: number) => ReadonlyMap<string, Matrix>;
 }
 
@@ -75,7 +74,7 @@ type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 
 /**
  * Draws the values of leaves and parameters, and writes those of the parameters: leaves have no memory yet.
- * @returns also what draws on, after these values
+ * @returns also the function that draws further values
  */
 export function drawInputs(tape: ClickTape, c: OpCase) {
   const values: NamedMatrices = new Map();
@@ -124,7 +123,7 @@ function writeParameters(tape: ClickTape, c: OpCase, values: NamedMatrices, draw
     const given = c.values?.get(spec.name);
     const value = draw(spec.rows, spec.columns);
     if (given) value.data.set(given);
-    // A running variance is none below zero.
+    // A running variance is never negative.
     if (spec.statistic) value.data.forEach((x, k) => value.data[k] = Math.abs(x));
     values.set(spec.name, value);
     weights.set(spec.name, new Float32Array(value.data));
@@ -135,7 +134,7 @@ function writeParameters(tape: ClickTape, c: OpCase, values: NamedMatrices, draw
   }
 }
 
-/** Writes the leaves' values, once the tape has placed them. */
+/** Writes the leaves' values after the tape has allocated them. */
 export function uploadLeaves(
   tape: ClickTape,
   { leaves, values }: Pick<ReturnType<typeof drawInputs>, "leaves" | "values">,
@@ -144,7 +143,7 @@ export function uploadLeaves(
 }
 
 /**
- * Writes the gradient of an output, by the tape's convention that of what went into the activation.
+ * Writes the gradient of an output, by the tape's convention with respect to the input of its activation.
  * @param value of the output
  */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
@@ -164,12 +163,12 @@ function upload({ options }: ClickTape, tensor: Tensor, value: Matrix, memory: M
   writeMemory(options.arena.gpu.queue, memory, data);
 }
 
-/** Of the step: any number. */
+/** Noise of the step: any number. */
 const NOISE = 0x9e3779b9;
 
 export type OpBench = ReturnType<typeof createOpBench>;
 
-/** @param stack is to free it. */
+/** @param stack frees the bench. */
 export function createOpBench(
   gpu: Gpu,
   { log, users, parameters, sparse, counted }: Pick<
@@ -193,24 +192,23 @@ export function createOpBench(
     variants,
     sparseGradients: sparse,
   });
-  /** The same batch as references read it. */
+  /** The same batch for the references. */
   const batch64 = buildReferenceBatch(log, users, NOISE, counted?.latest);
   return { arena, plan, sizes, batch, batch64, tape };
 }
 
-/** An op on the tape, and the dispatches of it and its gradients. */
 export interface RecordedOp {
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
-  /** Of each time that it was recorded on the same inputs, the node's own last. */
+  /** One output per recording on the same inputs; the node's own is last. */
   readonly outputs: readonly Tensor[];
-  /** Inputs whose gradients it makes. */
+  /** Inputs whose gradients it computes. */
   readonly trainable: readonly Tensor[];
-  /** Without those that lay out the batch. */
+  /** Dispatches without those that build the batch. */
   readonly own: readonly DispatchSpec<ClickSizes>[];
   readonly all: readonly DispatchSpec<ClickSizes>[];
 }
 
-/** @param uses how often it is recorded. @throws Error where the op under test is not the last one. */
+/** @param uses number of times it is recorded. @throws Error if the op under test is not the last one. */
 export function recordOp(
   { tape, batch }: OpBench,
   { build, forwardOnly }: OpCase,
@@ -224,7 +222,7 @@ export function recordOp(
   tape.place();
   const node = tape.nodes.at(-1);
   if (!node || node.output !== outputs.at(-1)) {
-    throw new Error("expected the op under test to be the last one");
+    throw new Error("Expected the op under test as the last node of the tape. Record it last in \`build\`.");
   }
   const forward = tape.forward();
   const backward = forwardOnly ? [] : tape.backward(outputs);
@@ -233,21 +231,21 @@ export function recordOp(
   return { node, outputs, trainable, own, all: [...batch.layout(), ...own] };
 }
 
-/** What an op is differentiated on, for who holds the reference itself against something. */
+/** Reference of an op, for checks of the reference itself. */
 export interface ReferenceRun {
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
   readonly inputs: readonly Matrix[];
   readonly output: Matrix;
   readonly gradients: readonly Matrix[];
-  /** What the gradients are of, as a function of the inputs. */
+  /** The differentiated value as a function of the inputs. */
   readonly loss: (inputs: readonly Matrix[]) => number;
 }
 
 /**
  * Runs the reference of an op.
- * @param values of leaves and parameters; those of what comes before the op are added
+ * @param values of leaves and parameters; those of earlier ops are added
  * @param outputGradient of an op that is no loss and has a gradient
- * @throws Error for a trainable input that the reference gives no gradient of.
+ * @throws Error for a trainable input without a gradient in the reference.
  */
 export function runReference(
   { loss, forwardOnly }: OpCase,
@@ -278,27 +276,26 @@ export function runReference(
   };
 }
 
-/** The error of an input that is taken to be trainable, and has no gradient. */
+/** Returns the error of a trainable input without a gradient. */
 export function noGradient(op: string, where: "reference" | "backward", { name }: Tensor): Error {
   return new Error(
-    `${op}: expected the op's ${where} to give a gradient of its input "${name}", found none. If there is none, give this ` +
-      "leaf of the recipe trainable: false; else write it.",
+    `${op}: expected a gradient of the input "${name}" from the op's ${where}, got none. Write it, or set ` +
+      "trainable: false on this leaf of the recipe.",
   );
 }
 
-/** By the names of tensors. */
 export type NamedMatrices = Map<string, Matrix>;
 
-/** @throws Error where there is none. */
+/** @throws Error if there is none. */
 export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">): Matrix {
   const value = values.get(name);
-  if (!value) throw new Error(`expected a value of ${name}`);
+  if (!value) throw new Error(`Expected a value of ${name}, got none.`);
   return value;
 }
 
 /**
- * The gradients of all tensors by what the last node, a loss, gives.
- * @param values of what the nodes read; those of their outputs are added
+ * Computes the gradients of all tensors from the last node, a loss.
+ * @param values of leaves; those of outputs are added
  */
 export function computeReferenceGradients<S extends BatchSizes, R>(
   nodes: readonly TapeNode<S, R>[],
@@ -312,7 +309,7 @@ export function computeReferenceGradients<S extends BatchSizes, R>(
   });
   const gradients: NamedMatrices = new Map();
   for (const { node, output, backward } of done.reverse()) {
-    // That of a loss is not read.
+    // The gradient of a loss is not read.
     const own = gradients.get(node.output.name) ?? makeMatrix(output.rows, output.columns);
     backward(own).forEach((gradient, i) => {
       const name = node.inputs[i]?.name ?? "";

@@ -1,6 +1,6 @@
 /**
- * An op on a batch, run on the device and beside its reference in float64: output, all gradients, words behind every buffer,
- * and two runs that must give the same bits.
+ * Runs an op on a batch and compares it with its reference in float64: output, all gradients, the words behind every
+ * buffer, and two runs that must give the same bits.
  */
 
 import type { Gpu } from "../../gpu/device.ts";
@@ -9,25 +9,14 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { readFloats, readViews } from "../../gpu/readback.ts";
 import { evaluateSize, MAX_CHUNKS, resolveDimension } from "../../gpu/sizes.ts";
 import type { CheckCollector } from "../finding.ts";
-import {
-  CANARY,
-  type KernelTrial,
-  listKernels,
-  listWriters,
-  runTrial,
-  toFloats,
-  type WordReader,
-} from "../harness.ts";
+import type { KernelTrial, WordReader } from "../harness.ts";
+import { CANARY, listKernels, listWriters, runTrial, toFloats } from "../harness.ts";
+import type { NamedMatrices, OpBench, OpCase, RecordedOp, ReferenceRun } from "./op_bench.ts";
 import {
   createOpBench,
   drawInputs,
-  type NamedMatrices,
   noGradient,
-  type OpBench,
-  type OpCase,
-  type RecordedOp,
   recordOp,
-  type ReferenceRun,
   runReference,
   uploadLeaves,
   uploadOutputGradient,
@@ -40,17 +29,19 @@ import type { ParameterArena } from "../../tape/parameters.ts";
 import { computeActivationSlope, getElement, makeMatrix, type Matrix } from "../../tape/reference.ts";
 
 export interface OpRunOptions {
-  /** How often the op is recorded on the same inputs: gradients are then added to what is there. */
+  /** Number of recordings on the same inputs; their gradients are summed. */
   readonly uses?: 1 | 2;
   readonly inspect?: (run: ReferenceRun) => void;
-  /** Instead of the device's own. */
+  /** Replace those of the device. */
   readonly variants?: KernelVariants;
 }
 
-/** Matrix products and LSTMs as a GPU has them: one kernel binds all that any text of theirs reads, in buffers. */
+/**
+ * Matrix products and LSTMs in the variants of a GPU: one kernel binds all that any of their texts reads, in buffers.
+ */
 export const forGpu: OpRunOptions = { variants: getDefaultVariants("gpu") };
 
-/** Other ops as the adapter has them, but with everything in buffers: a text says what it wants elsewhere. */
+/** Returns the adapter's variants with all matrices in buffers, as tried texts expect. */
 export function useBuffers({ variants: { kind } }: Gpu): OpRunOptions {
   return { variants: getDefaultVariants(kind, kind === "cpu" ? "buffers" : undefined) };
 }
@@ -58,8 +49,9 @@ export function useBuffers({ variants: { kind } }: Gpu): OpRunOptions {
 const RUNS = 2;
 
 /**
- * Runs an op twice and compares what it computed.
- * @returns the names of the kernels that ran. @throws Error for a case that is no test.
+ * Runs an op twice and compares its results.
+ * @returns the names of the kernels that ran.
+ * @throws Error for an invalid case.
  */
 export async function runOp(
   gpu: Gpu,
@@ -72,12 +64,12 @@ export async function runOp(
   return listKernels(trial.specs);
 }
 
-/** An op in memory with its inputs, and what its reference gives. */
+/** An op in memory with its inputs and its reference. */
 export interface OpTrial extends KernelTrial<ClickSizes> {
   readonly reference: ReferenceRun;
 }
 
-/** @throws Error for a case that is no test. */
+/** @throws Error for an invalid case. */
 export function createOpTrial(
   gpu: Gpu,
   c: OpCase,
@@ -100,7 +92,7 @@ export function createOpTrial(
   }
   const gradients = trainable.map((tensor) => gradientIn(bench, tensor));
   const ring = arena.views.find(({ name }) => name === "ring")?.view;
-  if (c.loss && !ring) throw new Error("the loss has no ring");
+  if (c.loss && !ring) throw new Error("Expected a ring of the loss, got none. Allocate it in the recipe.");
   const views = [output.view, ...(ring ? [ring] : []), ...gradients.flatMap(({ views }) => views)];
   const own: OpRun = { bench, op, reference, gradients, ring, c, uses, values: inputs.values };
   const kept = stack.move();
@@ -115,7 +107,6 @@ export function createOpTrial(
   };
 }
 
-/** What a run of an op is compared by. */
 interface OpRun {
   readonly bench: OpBench;
   readonly op: RecordedOp;
@@ -124,11 +115,11 @@ interface OpRun {
   readonly ring: Memory | undefined;
   readonly c: OpCase;
   readonly uses: number;
-  /** Of leaves and parameters, before the first run. */
+  /** Values of leaves and parameters before the first run. */
   readonly values: NamedMatrices;
 }
 
-/** @param specs that ran, without those that lay out the batch */
+/** @param specs that ran, without those that build the batch */
 async function compareRun(
   { bench: { tape, sizes }, op, reference, gradients, ring, c, uses, values }: OpRun,
   words: WordReader,
@@ -139,7 +130,7 @@ async function compareRun(
   const { parameters } = tape.options;
   const by = { sizes, checks, tolerance: c.tolerance, named: c.named };
   const writers = listWriters(specs, node.output.view);
-  // A reader's kernel may leave out what it is not asked for.
+  // A tried kernel may leave out what its task does not ask for.
   if (writers.length > 0) {
     const found = toFloats(words(node.output.view));
     compare(by, `${node.op} output`, writers, node.output, found, reference.output);
@@ -152,7 +143,7 @@ async function compareRun(
     const index = node.inputs.indexOf(tensor);
     const [input, own] = [reference.inputs[index], reference.gradients[index]];
     if (!input || !own) throw noGradient(node.op, "reference", tensor);
-    // Each use of the op adds the same.
+    // Each recording of the op adds the same gradient.
     const slope = (i: number, j: number) =>
       computeActivationSlope(tensor.activation, getElement(input, i, j));
     const wanted = makeMatrix(
@@ -177,7 +168,7 @@ interface By {
   readonly named?: OpCase["named"];
 }
 
-/** The largest size of a number, or 1e-3: below it differences do not count. */
+/** Returns the largest magnitude, or 1e-3: below it differences do not count. */
 function largest(values: Float64Array): number {
   return values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
 }
@@ -192,9 +183,11 @@ function compare(
 ): void {
   const rows = resolveDimension(tensor.rows, sizes);
   if (rows !== expected.rows || tensor.columns !== expected.columns) {
-    throw new Error(`${what}: expected [${rows}, ${tensor.columns}] of the reference`);
+    throw new Error(
+      `${what}: expected [${rows}, ${tensor.columns}], got [${expected.rows}, ${expected.columns}] from the reference`,
+    );
   }
-  if (!found) throw new Error(`${what} was not read`);
+  if (!found) throw new Error(`${what}: expected values, got none`);
   const dense = tensor.stride === 1
     ? found.subarray(0, rows)
     : unpadRows(found, rows, tensor.columns, tensor.groups);
@@ -205,7 +198,7 @@ function compare(
     named: (k) => ` of [${rows}, ${columns}]${place(k)}`,
   });
   if (tensor.stride === 1) return;
-  // Padding is zero: nothing else may ever be added to it. That of a parameter's gradient may stand as it was.
+  // Padding is zero and must stay zero; the padding of a parameter's gradient may keep its canaries.
   const isParameter = typeof tensor.rows === "number";
   const whole = found.subarray(0, rows * tensor.stride);
   const again = padRows(dense, rows, tensor.columns, tensor.groups);
@@ -215,7 +208,7 @@ function compare(
   if (at >= 0) checks.holds(false, kernels, what, `padding is not zero: ${whole[at]} at ${at}`);
 }
 
-/** @param expected what parameters that the op itself moves are after all runs */
+/** @param expected parameters that the op itself updates, after all runs */
 async function compareMoved(
   { checks, tolerance }: By,
   parameters: ParameterArena,
@@ -234,7 +227,7 @@ async function compareMoved(
   }
 }
 
-/** What a loss adds up for the host, in a ring whose only slot it has, are the sums of its output. */
+/** Compares the sums that a loss writes for the host, in a ring of one slot, with the sums of its output. */
 function checkSums(
   specs: readonly DispatchSpec<ClickSizes>[],
   ring: Memory,
@@ -252,14 +245,10 @@ function checkSums(
     }
   }
   const tolerance = (column: number) => 2 ** -18 * (most[column] ?? NaN);
-  checks.numbers(sums, expected, {
-    kernels: listWriters(specs, ring),
-    what: "sums of the loss",
-    tolerance,
-  });
+  checks.numbers(sums, expected, { kernels: listWriters(specs, ring), what: "sums of the loss", tolerance });
 }
 
-/** Between parameters, and in the gradients of statistics, nothing may be written. */
+/** Checks that nothing was written between parameters, or into the gradients of statistics. */
 async function checkParameters(
   parameters: ParameterArena,
   specs: readonly DispatchSpec<ClickSizes>[],
@@ -277,7 +266,7 @@ async function checkParameters(
     const where = `a stray write into partial sums, chunk ${Math.floor(at / summed)}, float ${at % summed}`;
     checks.holds(false, listWriters(specs, parameters.partials), "stray writes", where);
   }
-  // What Adam sees as the gradient of a statistic must stay as it was: zero, outside of this check.
+  // The gradient of a statistic must not be written; outside of this check it is zero, and Adam reads it.
   const statistics = parameters.specs.filter((spec) => spec.statistic);
   if (statistics.length === 0) return;
   const views = statistics.map(({ name }) => parameters.gradientView(parameters.get(name)));
@@ -288,13 +277,13 @@ async function checkParameters(
   });
 }
 
-/** Where the gradient of a tensor stands, and how it is made of what is read there. */
+/** Location of a tensor's gradient, and how to compute it from what is read there. */
 interface GradientIn {
   readonly tensor: Tensor;
-  /** Where it is written: of what is summed, among the partial sums. */
+  /** Memory that the kernels write: for summed gradients the partial sums. */
   readonly memory: Memory;
   readonly views: readonly Memory[];
-  /** Of a table that is touched by row with zeros elsewhere; partial sums are added up. */
+  /** Returns the gradient: a sparse one with zeros in other rows, partial sums added up. */
   read(
     words: WordReader,
     checks: CheckCollector,
@@ -338,7 +327,7 @@ function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
   };
 }
 
-/** The gradients of touched rows in their places, zeros elsewhere; and what is wrong with the list of them. */
+/** Scatters the gradients of sparse rows into a dense matrix of zeros, and returns faults of the row list. */
 function byRow(
   { rows: most, stride }: Tensor,
   whole: Uint32Array,
@@ -373,7 +362,7 @@ function byRow(
   return { scattered, faults };
 }
 
-/** The partial sums of a parameter's gradient, added up in f64. */
+/** Adds up the partial sums of a parameter's gradient in f64. */
 export function sumPartials(
   partials: Float32Array,
   { from, length, stride, chunks }: Readonly<Record<"from" | "length" | "stride" | "chunks", number>>,

@@ -1,17 +1,11 @@
-/** Kernels that move simulated users: a shop's, what they start with, their clicks, and a step of the LSTM. */
+/** Cases of kernels that advance simulated users: shops, start clicks, click lists, and a step of the LSTM. */
 
 import { NONE } from "../../data/click_log.ts";
 import { drawShopItems } from "../../data/demo_shop.ts";
 import { computePhilox, purposes } from "../../data/philox.ts";
 import { createRandomStream } from "../../data/random.ts";
-import {
-  advanceShopState,
-  computeShopUtility,
-  getItemFeatures,
-  restless,
-  type ShopState,
-  type ShopTruth,
-} from "../../data/shops.ts";
+import type { ShopState, ShopTruth } from "../../data/shops.ts";
+import { advanceShopState, computeShopUtility, getItemFeatures, restless } from "../../data/shops.ts";
 import { asBufferView, type View } from "../../gpu/memory.ts";
 import {
   countPassWords,
@@ -34,7 +28,7 @@ import type { NamedCheck } from "../finding.ts";
 import { listIndices, toFloats } from "../harness.ts";
 import { applySigmoid } from "../../tape/reference.ts";
 
-/** @param tolerance of utilities; of states a tenth of it */
+/** @param tolerance of utilities; states have a tenth of it */
 export const checkShop = (shop: ShopTruth, tolerance: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
@@ -70,7 +64,7 @@ export const checkShop = (shop: ShopTruth, tolerance: number): PageCheck => asyn
   });
   const what = { what: "states", columns: 4 };
   checks.numbers(toFloats(moved), after, { kernels: ["shop_step"], tolerance: tolerance / 10, ...what });
-  // All items, in chunks of users: what stands there at the end is of the last chunk.
+  // All items in chunks of users: the buffer holds the last chunk at the end.
   const all = environment.catalogue();
   const chunk = Math.min(20, all.users);
   const part = { chunk, rows: items, dispatches: all.dispatches };
@@ -100,15 +94,15 @@ const checkFeed: PageCheck = async (checked, checks) => {
     histories[Math.floor(computePhilox([5 + u, 1, 0, purposes.START], key)[0] / 2 ** 32 * 3)] ?? []
   );
   const kernels = ["feed_click"];
-  // The last of two places.
+  // The event holds the last of two start clicks.
   const events = own.flatMap((items, u) => [u * page.slate, (u + 1) * page.slate, NONE, items[1] ?? NONE]);
   checks.same(event, events, { kernels, what: "events", columns: 4 });
   const bits = makePageBits(page, (u, item) => own[u]?.includes(item) ?? false);
   checks.same(clicked, bits, { kernels, what: "clicked" });
 };
 
-/** What each user clicked, some nothing. */
-function someClicks({ users, items }: PageBuffers): number[] {
+/** Returns the item that each user clicked, or NONE. */
+function listSomeClicks({ users, items }: PageBuffers): number[] {
   return listIndices(users).map((u) => (u % 3 === 0 ? NONE : (5 * u) % items));
 }
 
@@ -123,12 +117,12 @@ function writeClicks(checked: CheckedPage, clicks: readonly number[]): void {
 const checkPush: PageCheck = async (checked, checks) => {
   const { page } = checked;
   const lists = createClickLists(page, checked.arena);
-  const clicks = someClicks(page);
+  const clicks = listSomeClicks(page);
   writeClicks(checked, clicks);
   const most = lists.room;
   const set = () => checked.write(lists.history, new Uint32Array(2 * page.users));
   const [history, list] = await checked.run([pushClick(page, lists)], [lists.history, lists.clicks], { set });
-  // A click on each page.
+  // Each page adds a click.
   const counts = clicks.map((item) => (item === NONE ? 0 : page.pages));
   const kernels = ["push_click"];
   const expected = counts.flatMap((count, u) => [count, count === 0 ? 0 : u * most + count]);
@@ -145,7 +139,7 @@ const checkPassed: PageCheck = async (checked, checks) => {
   const words = countPassWords(page);
   const passed = checked.arena.allocate("passed over", 4 * words * users);
   const shown = (u: number, j: number) => (7 * u + 3 * j) % items;
-  // Some nothing, the others one of their slate.
+  // Some users click nothing, the others one item of their slate.
   const slot = (u: number) => u % 3 === 0 ? NONE : u % slate;
   checked.write(
     page.slates,
@@ -156,7 +150,7 @@ const checkPassed: PageCheck = async (checked, checks) => {
     return [first, first + slate, ...(own === NONE ? [NONE, NONE] : [first + own, shown(u, own)])];
   });
   checked.write(page.event, Uint32Array.from(events));
-  // Some have been counted before, up to the most that a number holds.
+  // Some items were counted before, up to the largest number that the field holds.
   const before = (u: number, item: number) => (u + item) % 16;
   const packed = (of: (u: number, item: number) => number) =>
     Uint32Array.from({ length: words * users }, (_, w) => {
@@ -171,7 +165,7 @@ const checkPassed: PageCheck = async (checked, checks) => {
   checks.same(after, expected, { kernels: ["pass_over"], what: "numbers of displays", columns: 1 });
 };
 
-const checkKept: PageCheck = async (checked, checks) => {
+const checkStoredState: PageCheck = async (checked, checks) => {
   const { page, arena } = checked;
   const { users } = page;
   const [lags, S, stride] = [5, 4, 16]; // 8 numbers with room for the time, 6 of the clicks
@@ -232,7 +226,7 @@ const checkStep: PageCheck = async (checked, checks) => {
   const random = createRandomStream(6, "lstm step");
   const draw = (length: number) => Float32Array.from({ length }, () => random.normal());
   const [input, product, h, c] = [draw(items * 4 * H), draw(users * 4 * H), draw(users * H), draw(users * H)];
-  const clicks = someClicks(page);
+  const clicks = listSomeClicks(page);
   writeClicks(checked, clicks);
   const [state, cell] = [arena.allocate("state", 4 * users * H), arena.allocate("cell", 4 * users * H)];
   const tensor = (name: string, columns: number, view: View) =>
@@ -247,7 +241,7 @@ const checkStep: PageCheck = async (checked, checks) => {
     checked.write(state, h);
     checked.write(cell, c);
   };
-  // On the first page alone: the checked page has one.
+  // It runs on the first page only: the checked page has one.
   const [newH, newC] = await checked.run([step], [state, cell], { set });
   const wanted = listIndices(users * H).map((at) => {
     const [u, n] = [Math.floor(at / H), at % H];
@@ -272,7 +266,7 @@ const checkTake: PageCheck = async (checked, checks) => {
   const output = arena.allocate("some rows", 4 * chunk * N);
   const take = takeRows(makePlainTensor("rows", "events", N, N, arena.upload("rows", all)), output);
   const [found] = await checked.run([{ chunk, rows: 1, dispatches: [take] }], [output]);
-  // What stands there at the end is of the last chunk.
+  // The buffer holds the last chunk at the end.
   const first = chunk * (Math.ceil(users / chunk) - 1);
   checks.same(toFloats(found), all.subarray(first * N), {
     kernels: ["take_rows"],
@@ -283,10 +277,10 @@ const checkTake: PageCheck = async (checked, checks) => {
 
 export const moveCases: readonly NamedCheck[] = [
   createPageCase("users of a shop", checkShop(restless, 2e-5)),
-  createPageCase("what users start with", checkFeed, { pages: 2, startClicks: 2 }),
+  createPageCase("start clicks", checkFeed, { pages: 2, startClicks: 2 }),
   createPageCase("lists of clicks", checkPush, { pages: 2 }),
-  createPageCase("what users passed over", checkPassed, { pages: 2 }),
+  createPageCase("impressions without a click", checkPassed, { pages: 2 }),
   createPageCase("a step of an LSTM", checkStep),
   createPageCase("rows of some users", checkTake),
-  createPageCase("states with the last clicks", checkKept),
+  createPageCase("states with the last clicks", checkStoredState),
 ];

@@ -1,4 +1,6 @@
-/** Dispatches of simulated pages on the device: with canaries behind every buffer, and twice, with the same bits. */
+/**
+ * Runs dispatches of simulated pages on the device twice, with canaries behind every buffer and the same bits required.
+ */
 
 import { makeKey } from "../../data/philox.ts";
 import { createRandomStream } from "../../data/random.ts";
@@ -11,12 +13,12 @@ import type { PageDispatch } from "../../simulate/policy.ts";
 import type { CheckCollector, NamedCheck } from "../finding.ts";
 import { CanaryArena, makeMaskBits, runChecked, runTwice } from "../harness.ts";
 
-/** A page in memory whose every buffer is watched. */
+/** A page in memory with canaries behind every buffer. */
 export class CheckedPage {
   readonly arena: CanaryArena;
   readonly page: PageBuffers;
 
-  /** @param checks where faults of a run are noted; without them they are thrown */
+  /** @param checks collects faults of a run; without it they are thrown */
   constructor(
     readonly gpu: Gpu,
     room: Partial<PageCapacity> & Pick<PageCapacity, "users">,
@@ -31,8 +33,9 @@ export class CheckedPage {
   }
 
   /**
-   * Runs dispatches for all pages of an episode, twice. @param set puts what they change as it was before.
-   * @returns words of the views, without the canaries.
+   * Runs dispatches for all pages of an episode, twice.
+   * @param set resets what they change.
+   * @returns words of the views without the canaries.
    */
   async run(
     dispatches: readonly PageDispatch[],
@@ -49,7 +52,7 @@ export class CheckedPage {
         encode(commands) {
           headers.put(
             { users: page.users, firstUser: 0, episode: 0, seed: 1, ...key },
-            (place) => Math.max(0, place - 1),
+            (slot) => Math.max(0, slot - 1),
           );
           for (let t = 0; t < page.pages; t++) program.encode(commands, 1 + t);
         },
@@ -63,7 +66,7 @@ export class CheckedPage {
   }
 }
 
-/** Random words, each bit set with a probability. */
+/** Draws random words, each bit set with a probability. */
 export function drawRandomBits(words: number, share: number, seed = 1): Uint32Array<ArrayBuffer> {
   const random = createRandomStream(seed, "bits");
   return Uint32Array.from({ length: words }, () => {
@@ -73,12 +76,11 @@ export function drawRandomBits(words: number, share: number, seed = 1): Uint32Ar
   });
 }
 
-/** Of the random words that pages are run with. */
+/** Key of the random words of checked pages. */
 export const key = makeKey(1);
-/** What a case compares on a page. */
 export type PageCheck = (checked: CheckedPage, checks: CheckCollector) => Promise<void>;
 
-/** A bit for each user and item, where `set` says so. */
+/** Returns one bit per user and item, set if `set` is true. */
 export function makePageBits(
   page: PageBuffers,
   set: (user: number, item: number) => boolean,
@@ -89,12 +91,12 @@ export function makePageBits(
 /** More users than a workgroup, more items than a panel. */
 const ROOM = { users: 70, items: 45, slate: 3 };
 
-/** @param room that its page needs, where it is not as usual */
+/** @param room page capacity where it differs from the usual one */
 export function createPageCase(name: string, check: PageCheck, room: Partial<PageCapacity> = {}): NamedCheck {
   return { name: `page: ${name}`, check: makePageCheck({ ...ROOM, ...room }, check) };
 }
 
-/** A check on a page of its own. */
+/** Returns a check that runs on a page of its own. */
 export function makePageCheck(
   room: ConstructorParameters<typeof CheckedPage>[1],
   check: PageCheck,

@@ -1,4 +1,4 @@
-/** Kernels of simulated pages: what may be shown, what is shown, who clicks, and how users move on. */
+/** Cases of kernels of simulated pages: items that may be shown, slates, clicks, and users' next states. */
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
@@ -18,36 +18,22 @@ import { recordPopularSlate, recordRandomSlate, recordTopSlate } from "../../pol
 import { makePlainTensor } from "../../simulate/users.ts";
 import type { PageDispatch } from "../../simulate/policy.ts";
 import type { CheckCollector, NamedCheck } from "../finding.ts";
-import {
-  type CanaryArena,
-  getBit,
-  type KernelTrial,
-  listIndices,
-  listWriters,
-  makeMaskBits,
-  runTrial,
-  toFloats,
-} from "../harness.ts";
+import type { CanaryArena, KernelTrial } from "../harness.ts";
+import { getBit, listIndices, listWriters, makeMaskBits, runTrial, toFloats } from "../harness.ts";
 import { moveCases } from "./move_cases.ts";
-import {
-  type CheckedPage,
-  createPageCase,
-  drawRandomBits,
-  key,
-  makePageBits,
-  type PageCheck,
-} from "./page_bench.ts";
+import type { CheckedPage, PageCheck } from "./page_bench.ts";
+import { createPageCase, drawRandomBits, key, makePageBits } from "./page_bench.ts";
 
-/** Draws nearer to a bound fall on either side by rounding. */
+/** A draw within this distance of a bound may fall on either side by rounding. */
 const NEAR = 1e-5;
-/** Of the second slot, and of those behind it. */
+/** Position effects of the second slot, and of those after it. */
 const EFFECTS = Float32Array.of(0.7, -0.4);
 const EPISODE = { firstUser: 100, episode: 2 };
 
-/** Users who are shown slates, the same on every page. */
+/** Slates that users are shown, the same on every page. */
 export interface SlateOffer {
   readonly eta: number;
-  /** Of places; absent where they have none. */
+  /** Position effects; absent if there are none. */
   readonly effects?: Float32Array<ArrayBuffer>;
   readonly rules: EpisodeRules;
   /** [U, k] */
@@ -55,7 +41,7 @@ export interface SlateOffer {
   readonly shown: Uint32Array<ArrayBuffer>;
 }
 
-/** Slates whose items differ from user to user. */
+/** Returns slates whose items differ between users. */
 export function listShownSlates({ users, slate, items }: PageBuffers): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     { length: users * slate },
@@ -63,7 +49,7 @@ export function listShownSlates({ users, slate, items }: PageBuffers): Uint32Arr
   );
 }
 
-/** What a user chooses on a page, by a random number. */
+/** Computes a user's choice on a page from a random number. */
 function computeChoice(
   { utilities, eta, effects }: SlateOffer,
   slate: number,
@@ -74,10 +60,7 @@ function computeChoice(
   return chooseOnHost(computeSlateLogits(own, eta, effects), uniform);
 }
 
-/**
- * The episode on the host.
- * @param found the device's outcomes, which the host follows near a bound
- */
+/** Simulates the episode on the host. @param found outcomes of the device, which the host follows near a bound */
 function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, found: Float32Array) {
   const { rules: { reward, leave, patience } } = offer;
   const outcomes: number[] = [];
@@ -113,7 +96,7 @@ function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, 
   return { outcomes, states, clicks, events };
 }
 
-/** What users choose on the pages of an episode, and who leaves. */
+/** Creates a trial of the clicks of users on the pages of an episode, and of who leaves. */
 export function chooseTrial(
   page: PageBuffers,
   arena: CanaryArena,
@@ -129,8 +112,8 @@ export function chooseTrial(
     makePlainTensor("place", 1, effects.length, 4, arena.upload("place", effects));
   const log = logViews(page);
   const headers = new PageHeaders(arena, page, 1 + pages, []);
-  headers.put({ users, seed: 1, ...EPISODE }, (place) => Math.max(0, place - 1));
-  const what = "outcomes (slot, reward, P(click), there)";
+  headers.put({ users, seed: 1, ...EPISODE }, (slot) => Math.max(0, slot - 1));
+  const what = "outcomes (slot, reward, P(click), present)";
   return {
     ...{ arena, sizes: headers.sizes(1), headers: headers.buffer },
     offsets: listIndices(pages).map((t) => headers.offset(1 + t)),
@@ -147,17 +130,17 @@ export function chooseTrial(
       const kernels = ["choose_click"];
       checks.numbers(found, outcomes, {
         ...{ kernels, what, columns: 4 },
-        // Slots and rewards are exact; chances are near 1 at most, of exponentials of up to 100.
+        // Slots and rewards are exact. Probabilities are at most 1, of exponentials of up to 100.
         tolerance: (k) => (k % 4 === 2 ? 2e-5 : 0),
         named: (k) => ` (page ${Math.floor(k / 4 / users)}, user ${Math.floor(k / 4) % users})`,
       });
       const same = (what: string, view: View, expected: ArrayLike<number>, columns?: number) => {
-        // A reader's kernel may leave out what it is not asked for.
+        // A tried kernel may leave out what its task does not ask for.
         if (listWriters(specs, view).length > 0) {
           checks.same(words(view), expected, { kernels, what, columns });
         }
       };
-      same("who is there", alive, states);
+      same("present users", alive, states);
       same("clicked", clicked, makePageBits(page, (user, item) => clicks[user]?.has(item) ?? false));
       const slates = listIndices(pages).flatMap(() => Array.from(offer.shown));
       same("log of slates", log.slates, slates, slate);
@@ -167,11 +150,11 @@ export function chooseTrial(
   };
 }
 
-/** What users choose on pages of their own. */
+/** Checks the clicks of users on pages of their own. */
 export const checkChoose = (rules: EpisodeRules): PageCheck => async ({ page, arena }, checks) => {
   const { users, slate } = page;
   const random = createRandomStream(5, "choose");
-  // Some far from zero, so that one of the exponentials would overflow.
+  // Some are far from zero, so that an exponential would overflow.
   const getUserScale = (user: number) => (user % 7 === 0 ? 60 : 2);
   const utilities = Float32Array.from(
     { length: users * slate },
@@ -181,7 +164,7 @@ export const checkChoose = (rules: EpisodeRules): PageCheck => async ({ page, ar
   await runTrial(chooseTrial(page, arena, offer), checks);
 };
 
-/** What of a pool may be shown. @param repeats whether clicked items may be shown again */
+/** Checks the mask of items that may not be shown. @param repeats true if clicked items may be shown again */
 export const checkMask = (options: PoolOptions, repeats = false): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
@@ -202,7 +185,7 @@ export const checkMask = (options: PoolOptions, repeats = false): PageCheck => a
     return new Set(pooled.length < slate ? shown : pooled);
   });
   const expected = makePageBits(page, (u, item) => !free[u]?.has(item));
-  checks.same(masked, expected, { kernels: ["page_mask"], what: "what may not be shown" });
+  checks.same(masked, expected, { kernels: ["page_mask"], what: "masked items" });
 };
 
 const checkFill: PageCheck = async (checked, checks) => {
@@ -212,7 +195,7 @@ const checkFill: PageCheck = async (checked, checks) => {
   checks.same(words, expected, { kernels: ["fill"], what: "words" });
 };
 
-/** Bits of items that may not be shown: some of each user's, and of the last one's all but a slate. */
+/** Masks random items of each user, and all but a slate for the last user. */
 function someMasked({ users, items, slate, panels }: PageBuffers, share: number): Uint32Array<ArrayBuffer> {
   const bits = drawRandomBits(panels * users, share, 3);
   const isFree = (u: number, item: number) => listIndices(slate).some((j) => item === (u + 7 * j) % items);
@@ -223,39 +206,39 @@ function someMasked({ users, items, slate, panels }: PageBuffers, share: number)
   });
 }
 
-/** Bits of items that may not be shown, and of those of users' slates. */
+/** Returns the mask with the items of users' slates added. */
 function withSlates(page: PageBuffers, bits: Uint32Array, slates: readonly ArrayLike<number>[]) {
   const shown = slates.map((slate) => new Set(Array.from(slate)));
   return makePageBits(page, (u, item) => getBit(bits, page.users, u, item) || (shown[u]?.has(item) ?? false));
 }
 
-/** What of a page a kernel chooses its slates of. */
-interface Slates {
+/** A kernel that chooses slates, and its expected slates. */
+interface SlateExpectation {
   readonly kernel: string;
   readonly dispatch: PageDispatch;
-  /** The share of bits that are set at random. */
+  /** Share of bits that are set at random. */
   readonly share: number;
-  /** Slates that stand there before, whose bits are set. */
-  readonly given?: (free: readonly number[]) => readonly number[];
+  /** Slates before the run, whose bits are set. */
+  readonly before?: (free: readonly number[]) => readonly number[];
   readonly epsilon?: number;
-  /** @param masked [I] 1 for what may not be shown to a user; without what is given */
+  /** @param masked [I] 1 for items that may not be shown to a user, without those of `before` */
   wanted(user: number, masked: Uint8Array): ArrayLike<number>;
 }
 
-/** Slates that a kernel picks, and the bits of what it picked. */
+/** Compares the slates that a kernel picks, and their bits in the mask. */
 async function compareSlates(
   checked: CheckedPage,
   checks: CheckCollector,
-  { kernel, dispatch, share, given, epsilon, wanted }: Slates,
+  { kernel, dispatch, share, before, epsilon, wanted }: SlateExpectation,
 ): Promise<void> {
   const { page } = checked;
   const { users, items } = page;
   const bits = someMasked(page, share);
   const free = (u: number) => listIndices(items).filter((item) => !getBit(bits, users, u, item));
-  const before = listIndices(users).map((u) => given?.(free(u)) ?? []);
+  const old = listIndices(users).map((u) => before?.(free(u)) ?? []);
   const set = () => {
-    checked.write(page.masked, withSlates(page, bits, before));
-    if (given) checked.write(page.slates, Uint32Array.from(before.flat()));
+    checked.write(page.masked, withSlates(page, bits, old));
+    if (before) checked.write(page.slates, Uint32Array.from(old.flat()));
   };
   const [slates, masked] = await checked.run([dispatch], [page.slates, page.masked], { set, epsilon });
   const expected = listIndices(users).map((u) =>
@@ -263,34 +246,34 @@ async function compareSlates(
   );
   const by = { kernels: [kernel], columns: page.slate };
   checks.same(slates, expected.flatMap((slate) => Array.from(slate)), { ...by, what: "slates" });
-  const what = "what may not be shown";
+  const what = "masked items";
   checks.same(masked, withSlates(page, bits, expected), { kernels: [kernel], what });
 }
 
-/** @param share of items that may not be shown. @param epsilon of users who get it in the place of a slate that is there */
+/** @param share of masked items. @param epsilon share of users whose existing slate is replaced by a random one */
 export const checkRandom = (share: number, epsilon?: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { slate } = page;
   const explore = epsilon !== undefined;
-  const given = (free: readonly number[]) => free.slice(-slate);
+  const before = (free: readonly number[]) => free.slice(-slate);
   const dispatch = recordRandomSlate(page, explore);
   await compareSlates(checked, checks, {
-    ...{ kernel: "random_slate", dispatch, share, ...(explore && { given, epsilon }) },
+    ...{ kernel: "random_slate", dispatch, share, ...(explore && { before, epsilon }) },
     wanted(u, masked) {
       const words = (purpose: number) => computePhilox([u, 0, 0, purpose], key);
       const stays = explore && toUniform24(words(purposes.EXPLORE)[0]) >= epsilon;
       const free = listIndices(masked.length).filter((item) => masked[item] === 0);
-      return stays ? given(free) : drawSlate({ masked, slate, words });
+      return stays ? before(free) : drawSlate({ masked, slate, words });
     },
   });
 };
 
-/** @param hard some scores are no numbers, which come last */
+/** @param hard some scores are NaN or infinite, which rank last */
 export const checkTop = (hard = false): PageCheck => async (checked, checks) => {
   const { page, arena } = checked;
   const { users, items, slate } = page;
   const random = createRandomStream(2, "scores");
-  // Scores of each chunk stand where those of the first do. Whole numbers, so that some are equal.
+  // The scores of each chunk are stored in the same buffer. Whole numbers, so that some are equal.
   const chunk = Math.ceil(users / 3);
   const scores = Float32Array.from(
     { length: chunk * items },
@@ -306,7 +289,7 @@ export const checkTop = (hard = false): PageCheck => async (checked, checks) => 
     },
   });
   const order = listIndices(items).map((item) => (7 * item + 3) % items);
-  if (new Set(order).size < items) throw new Error("expected an order of all items");
+  if (new Set(order).size < items) throw new Error("Expected an order of all items, got fewer");
   await compareSlates(checked, checks, {
     ...{ kernel: "popular_slate", share },
     dispatch: recordPopularSlate(page, arena.upload("order", Uint32Array.from(order))),
@@ -315,8 +298,9 @@ export const checkTop = (hard = false): PageCheck => async (checked, checks) => 
 };
 
 /**
- * Slates drawn by scores, and by which chance. A draw near a bound may fall on either side: there the host follows the device.
- * @param shared all users have the same scores
+ * Checks slates that are drawn by scores, and their probabilities. A draw near a bound may fall on either side, and the
+ * host follows the device.
+ * @param shared true if all users have the same scores
  */
 export const checkDrawn =
   (share: number, temperature: number, shared = false): PageCheck => async (checked, checks) => {
@@ -348,25 +332,25 @@ export const checkDrawn =
         (slot) => toUniform24(computePhilox([u, 0, 0, getSlotPurpose(purposes.SLATE, slot)], key)[0]),
       );
       const shown = Array.from(slates.subarray(u * slate, (u + 1) * slate), (item) => free.indexOf(item));
-      const places = own.margin < NEAR ? shown : own.places;
-      return { slate: places.map((place) => free[place] ?? NONE), chances: law.chances(places) };
+      const positions = own.margin < NEAR ? shown : own.places;
+      return { slate: positions.map((k) => free[k] ?? NONE), chances: law.chances(positions) };
     });
     const kernels = ["plackett_luce"];
     checks.same(slates, drawn.flatMap(({ slate }) => slate), { kernels, what: "slates", columns: slate });
     const expected = withSlates(page, bits, drawn.map(({ slate }) => slate));
-    checks.same(masked, expected, { kernels, what: "what may not be shown" });
+    checks.same(masked, expected, { kernels, what: "masked items" });
     const wanted = drawn.flatMap(({ chances }) => chances);
     const tolerance = (k: number) => 2e-6 * (4 + Math.abs(wanted[k] ?? 0));
     checks.numbers(toFloats(logged), wanted, {
       kernels,
-      what: "logarithms of chances",
+      what: "log probabilities",
       tolerance,
       columns: slate,
     });
   };
 
 export const pageCases: readonly NamedCheck[] = [
-  createPageCase("what may be shown", checkMask({ random: 9 })),
+  createPageCase("masks", checkMask({ random: 9 })),
   createPageCase("fill", checkFill),
   createPageCase("choose", checkChoose({ reward: "utility", leave: 0.3, patience: 3 }), { pages: 6 }),
   createPageCase("random slates", checkRandom(0.6)),

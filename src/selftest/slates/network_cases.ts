@@ -1,4 +1,7 @@
-/** Networks that learn the values of slates, on the device and by the references of their nodes in f64: forward and gradients. */
+/**
+ * Cases of networks that learn the values of slates, compared with the f64 references of their nodes: forward and
+ * gradients.
+ */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { drawInitialWeights } from "../../model/initial_weights.ts";
@@ -14,7 +17,7 @@ import { listWriters, toFloats } from "../harness.ts";
 import { computeReferenceGradients, getValue, type NamedMatrices } from "../ops/op_bench.ts";
 import { createSlateBench, drawSlateNormals, type SlateBench, type TestSizes } from "./slate_bench.ts";
 
-/** A network with weights that are no zeros, over items of random vectors, and rows of random states. */
+/** Creates a network with non-zero weights, items with random vectors, and rows of random states. */
 export function createTestNetwork(
   gpu: Gpu,
   { upload, rows, arena }: SlateBench,
@@ -47,7 +50,7 @@ export function createTestNetwork(
   return { network, itemVectors, input, weights, vectors, x, rows, arena };
 }
 
-type MadeNetwork = ReturnType<typeof createTestNetwork>;
+type TestNetwork = ReturnType<typeof createTestNetwork>;
 
 export interface LearnedBatch {
   readonly shape: QShape;
@@ -58,10 +61,9 @@ export interface LearnedBatch {
   readonly count: number;
 }
 
-/** Items of the catalogue. */
 export const LEARNED_ITEMS = 37;
 
-/** Slates of rows, which of their values an outcome is about, and what values are to become. */
+/** Creates slates of rows, the value that each outcome belongs to, and target values. */
 function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
   const columns = countValueColumns(shape);
   const slates = Array.from(
@@ -77,10 +79,10 @@ function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
   };
 }
 
-/** Records values of the batch's slates, their loss and all gradients. */
+/** Records the values of the batch's slates, their loss and all gradients. */
 function recordLearning(
   { rows, arena, upload }: SlateBench,
-  { network, itemVectors, input }: MadeNetwork,
+  { network, itemVectors, input }: TestNetwork,
   { counts, huber }: LearnedBatch,
   { slates, outcome, wanted, chained }: QLossBatch,
 ) {
@@ -102,9 +104,9 @@ function recordLearning(
   return { tape, specs, q, loss, ring };
 }
 
-/** What the tape's nodes read, in f64: states, vectors of items, and weights. */
-function leaves64(
-  { network, weights, vectors, x }: MadeNetwork,
+/** Returns the inputs of the tape's nodes in f64: states, item vectors, and weights. */
+function listLeaves64(
+  { network, weights, vectors, x }: TestNetwork,
   { shape, count }: LearnedBatch,
 ): NamedMatrices {
   const values: NamedMatrices = new Map([
@@ -120,7 +122,7 @@ function leaves64(
   return values;
 }
 
-/** Runs values of slates, their loss, and all gradients. */
+/** Runs the values of slates, their loss, and all gradients. */
 export async function runLearning(gpu: Gpu, bench: SlateBench, own: LearnedBatch) {
   using stack = new DisposableStack();
   const made = createTestNetwork(gpu, bench, own.shape, own.count, LEARNED_ITEMS);
@@ -138,7 +140,7 @@ export async function runLearning(gpu: Gpu, bench: SlateBench, own: LearnedBatch
     sums: toFloats(sums),
     gradients: await parameters.read(parameters.gradient.buffer),
   };
-  const values = leaves64(made, own);
+  const values = listLeaves64(made, own);
   const gradients = computeReferenceGradients(tape.nodes, values, batch);
   const expected = { q: getValue(values, q), loss: getValue(values, loss), gradients };
   const kernels = {
@@ -156,7 +158,7 @@ const makeShape = (kind: QShape["kind"], slate: number): QShape => ({
 });
 
 const learned: Readonly<Record<string, LearnedBatch>> = {
-  "of positions, chained, of large errors": {
+  "per position, chained, with large errors": {
     ...{ shape: makeShape("cascade", 3), counts: "each", count: 300, huber: true, chained: true },
   },
   "of outcomes": { shape: { ...makeShape("item", 3), zero: true }, counts: "outcome", count: 70 },
@@ -165,7 +167,7 @@ const learned: Readonly<Record<string, LearnedBatch>> = {
 /** Sums of up to some hundred products of numbers near 1. */
 const TOLERANCE = 4e-5;
 
-/** Values, their loss and its gradients, beside f64. */
+/** Compares values, their loss and its gradients with f64. */
 export async function checkLearning(
   gpu: Gpu,
   own: LearnedBatch,
@@ -192,10 +194,7 @@ export async function checkLearning(
   checks.numbers(found.loss, expected.loss.data, { ...loss, what: "losses", columns: 4 });
   const sums = [0, 1].map((column) => {
     const numbers = Array.from({ length: count }, (_, row) => getElement(expected.loss, row, column));
-    return {
-      sum: numbers.reduce((a, b) => a + b, 0),
-      size: numbers.reduce((a, b) => a + Math.abs(b), 0),
-    };
+    return { sum: numbers.reduce((a, b) => a + b, 0), size: numbers.reduce((a, b) => a + Math.abs(b), 0) };
   });
   checks.numbers(found.sums, sums.map(({ sum }) => sum), {
     kernels: ["outcome_sum"],

@@ -1,4 +1,4 @@
-/** Kernels that remember pages of simulated users, draw some again, and say what their values are to become. */
+/** Cases of the replay buffer: storing pages of simulated users, sampling them, and computing their target values. */
 
 import { computePhilox, makeKey, multiplyHigh, type PhiloxKey, purposes } from "../../data/philox.ts";
 import { createRandomStream } from "../../data/random.ts";
@@ -25,22 +25,21 @@ import {
 } from "../harness.ts";
 import { drawStartHistory, type StartOptions } from "../../simulate/start.ts";
 
-/** Pages that are drawn. */
 const BATCH = 128;
-/** What the words that draw them follow from. */
+/** Seed of the words that draw pages. */
 export const SEED = 12345;
 const ITERATION = 7;
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 8, 2];
-/** Of a state, without padding: the column behind them is how far the episode is. */
+/** Columns of a state without padding; the next column is the share of the episode that is over. */
 const COLUMNS = STRIDE - 1;
 
-/** What users have clicked before an episode: each draws one. */
+/** Start histories: each user draws one. */
 const START: StartOptions = [[], [44, 3, 40], [31, 32]];
 
 type Episode = ReturnType<typeof createEpisode>;
 
-/** [U, S] states that users start from, and pages as they saw them: some leave after their first page, some after the second. */
+/** Draws [U, S] start states of users, and their pages: some leave after their first page, some after the second. */
 export function createEpisode(episode: number) {
   const random = createRandomStream(9, "replay", episode);
   const states = () =>
@@ -63,7 +62,7 @@ export function createEpisode(episode: number) {
   };
 }
 
-/** [U] pages that users saw: who left sees no further ones. */
+/** Returns the number of pages [U] that users saw. Users who left see no further ones. */
 function listLengths({ pages }: Episode): number[] {
   return listIndices(USERS).map((u) => {
     const left = pages.findIndex(({ alive }) => alive[u] === 0);
@@ -71,7 +70,7 @@ function listLengths({ pages }: Episode): number[] {
   });
 }
 
-/** States that users start from, and those after each page. */
+/** Returns the states before the first page, and those after each page. */
 function listStates({ start, pages }: Episode): Float32Array<ArrayBuffer>[] {
   return [start, ...pages.map(({ states }) => states)];
 }
@@ -83,31 +82,26 @@ interface UserPage {
   readonly page: number;
 }
 
-/** All of them, in the order of episode, user, page. */
+/** Returns all seen pages in the order of episode, user, page. */
 export function listUserPages(episodes: readonly Episode[]): UserPage[] {
   return episodes.flatMap((one, episode) =>
     listLengths(one).flatMap((length, user) => listIndices(length).map((page) => ({ episode, user, page })))
   );
 }
 
-/** The user's state so many pages later; 0 for that before the page. */
-function getState(
-  episodes: readonly Episode[],
-  { episode, user, page }: UserPage,
-  later: number,
-): number[] {
+/** Returns the user's state `later` pages after the page; 0: before the page. */
+function getState(episodes: readonly Episode[], { episode, user, page }: UserPage, later: number): number[] {
   const one = episodes[episode];
   const states = one && listStates(one)[page + later];
   return Array.from(states?.subarray(user * STRIDE, user * STRIDE + COLUMNS) ?? []);
 }
 
-/** The items shown. */
 function getSlate(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
   const slates = episodes[episode]?.pages[page]?.slates;
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
-/** Items that a user clicked before an episode, and on its first pages. @param key of the episode's users */
+/** Returns the items that a user clicked before an episode and on its first pages. @param key of the episode's users */
 function listClicked(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,
@@ -123,7 +117,7 @@ function listClicked(
   );
 }
 
-async function compareRemembered(
+async function compareBuffer(
   { gpu }: CanaryArena,
   { states, shown, happened, lengths, starts }: ReplayBuffer,
   episodes: readonly Episode[],
@@ -140,7 +134,7 @@ async function compareRemembered(
   const outcomes = pages.flatMap(({ slots, rewards, alive }) =>
     slots.flatMap((slot, u) => [(slot | (alive[u] ? 0 : LEFT)) >>> 0, bits(rewards[u] ?? NaN)])
   );
-  checks.same(held[2], outcomes, { ...by, what: "what happened (slot, bits of the reward)", columns: 2 });
+  checks.same(held[2], outcomes, { ...by, what: "outcomes (slot, bits of the reward)", columns: 2 });
   const pagesOf = episodes.map(listLengths);
   checks.same(held[3], pagesOf.flat(), { ...by, what: "pages of users", columns: USERS });
   checks.same(held[4], pagesOf.flatMap(computePrefixSums), {
@@ -150,14 +144,14 @@ async function compareRemembered(
   });
 }
 
-async function compareRecalled(
+async function compareSample(
   { gpu }: CanaryArena,
-  recall: ReplaySample,
+  sample: ReplaySample,
   whole: View,
   episodes: readonly Episode[],
   checks: CheckCollector,
 ): Promise<void> {
-  const { drawn, before, after, maskBefore, maskAfter, slates, outcome } = recall;
+  const { drawn, before, after, maskBefore, maskAfter, slates, outcome } = sample;
   const views = [drawn, before, after, maskBefore, maskAfter, slates, outcome, whole];
   const [draws, states, nextStates, masks, nextMasks, shown, outcomes, wholes] = await readViews(gpu, views);
   const wanted = selectDrawn(listUserPages(episodes));
@@ -166,15 +160,15 @@ async function compareRecalled(
     what: "drawn pages (episode, page, user)",
     columns: 4,
   });
-  const statesAfter = (pages: number) =>
+  const listStatesAfter = (pages: number) =>
     wanted.flatMap((seen) => [...getState(episodes, seen, pages), (seen.page + pages) / PAGES]);
   const by = { kernels: ["replay_sample"], tolerance: 2e-7 };
-  checks.numbers(toFloats(states), statesAfter(0), {
+  checks.numbers(toFloats(states), listStatesAfter(0), {
     ...by,
     what: "states before the pages",
     columns: STRIDE,
   });
-  checks.numbers(toFloats(nextStates), statesAfter(1), {
+  checks.numbers(toFloats(nextStates), listStatesAfter(1), {
     ...by,
     what: "states after the pages",
     columns: STRIDE,
@@ -190,14 +184,14 @@ async function compareRecalled(
   const wantedOutcomes = wanted.flatMap((seen) => getOutcome(episodes, seen));
   checks.same(toFloats(outcomes), wantedOutcomes, { ...by, what: "outcomes", columns: 4 });
   const masked = { kernels: ["replay_sample_masks"], columns: BATCH };
-  checks.same(masks, buildMasks(episodes, wanted, recall), { ...masked, what: "what could not be shown" });
-  checks.same(nextMasks, buildMasks(episodes, wanted, recall, 1), {
+  checks.same(masks, buildMasks(episodes, wanted, sample), { ...masked, what: "masks before the pages" });
+  checks.same(nextMasks, buildMasks(episodes, wanted, sample, 1), {
     ...masked,
-    what: "what can not be shown after",
+    what: "masks after the pages",
   });
 }
 
-/** The pages that are drawn: a random word is the number of one. */
+/** Returns the sampled pages: a random word selects each. */
 function selectDrawn(seen: readonly UserPage[]): UserPage[] {
   return listIndices(BATCH).map((b) => {
     const [word] = computePhilox([b, ITERATION, 0, purposes.REPLAY], makeKey(SEED));
@@ -205,13 +199,16 @@ function selectDrawn(seen: readonly UserPage[]): UserPage[] {
   });
 }
 
-/** (slot, reward, 1; 0 if the user left, page) */
+/** Returns (slot, reward, 1; 0 if the user left, page). */
 function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
   const { slots, rewards, alive } = episodes[episode]?.pages[page] ?? {};
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
-/** [panels, B] words of what was clicked before pages, or so many pages later, and of what is no item. */
+/**
+ * Returns [panels, B] words with bits of the items clicked before pages, or `later` pages on, and of numbers that are
+ * no item.
+ */
 function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],
@@ -225,11 +222,14 @@ function buildMasks(
   return makeMaskBits(drawn.length, 32 * Math.ceil(ITEMS / 32), isTaken);
 }
 
-/** Rows to learn from are all that a batch counts. */
 export type ReplaySizes = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<ReplaySizes>(["rows"], "rows");
 
-/** @param rows that are drawn. @param episodes of the ring. @returns `after`: [B, S] whole states after the drawn pages */
+/**
+ * @param rows sampled per draw.
+ * @param episodes capacity of the ring.
+ * @returns `after`: [B, S] full states after the sampled pages
+ */
 export async function createReplayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},
@@ -238,7 +238,7 @@ export async function createReplayBench(
   const size = { users: USERS, pages: PAGES, slate: SLATE, stateStride: STRIDE, episodes };
   const replay = new ReplayBuffer(arena, size);
   const options = { rows, items: ITEMS, stateColumns: COLUMNS, repeats, start: START };
-  const recall = new ReplaySample(arena, replay, options);
+  const sample = new ReplaySample(arena, replay, options);
   const state = arena.allocate("state", 4 * USERS * STRIDE);
   const slates = arena.allocate("slates", 4 * USERS * SLATE);
   const outcomes = arena.allocate("outcomes", 16 * PAGES * USERS);
@@ -246,15 +246,15 @@ export async function createReplayBench(
   const seen = { state: makePlainTensor("state", USERS, COLUMNS, STRIDE, state), slates, outcomes, alive };
   const headers = new StepHeaders(arena, dimensions, 1);
   const begin = await recordRunner(headers, arena, "begin", replay.begin(seen));
-  const remember = await recordRunner(headers, arena, "replay_push", replay.remember(seen));
+  const push = await recordRunner(headers, arena, "replay_push", replay.remember(seen));
   const after = arena.allocate("states after", 4 * rows * STRIDE);
-  const whole = recall.statesAfter(makePlainTensor("states after", rows, COLUMNS, STRIDE, after));
-  const draw = await recordRunner(headers, arena, "draw", [...recall.dispatches(), whole]);
+  const whole = sample.statesAfter(makePlainTensor("states after", rows, COLUMNS, STRIDE, after));
+  const draw = await recordRunner(headers, arena, "draw", [...sample.dispatches(), whole]);
   return {
-    ...{ replay, recall, after },
-    /** Remembers an episode, page by page. @param episode its number */
-    remember({ start, pages }: Episode, episode: number): void {
-      recall.begin(episode, makeKey(SEED));
+    ...{ replay, sample, after },
+    /** Stores an episode, page by page. @param episode its number */
+    push({ start, pages }: Episode, episode: number): void {
+      sample.begin(episode, makeKey(SEED));
       queue.writeBuffer(state.buffer, 0, start);
       begin(USERS, { page: { page: 0, episode, firstUser: 0 } });
       pages.forEach((page, t) => {
@@ -263,14 +263,14 @@ export async function createReplayBench(
         const outcome = page.slots.flatMap((slot, u) => [slot, page.rewards[u] ?? NaN, 0.5, 1]);
         queue.writeBuffer(outcomes.buffer, 16 * USERS * t, Float32Array.from(outcome));
         queue.writeBuffer(alive.buffer, 0, page.alive);
-        remember(USERS, { page: { page: t, episode, firstUser: 0 } });
+        push(USERS, { page: { page: t, episode, firstUser: 0 } });
       });
     },
     draw: (iteration = ITERATION) => draw(rows, { iteration }),
   };
 }
 
-/** Records dispatches. @returns what runs them on so many rows */
+/** Records dispatches. @returns a function that runs them on a number of rows */
 async function recordRunner(
   headers: StepHeaders<ReplaySizes>,
   { gpu }: Arena,
@@ -288,12 +288,12 @@ async function recordRunner(
 
 export async function checkReplay(gpu: Gpu, checks: CheckCollector, repeats = false): Promise<void> {
   using arena = new CanaryArena(gpu, "replay");
-  const { replay, recall, after, remember, draw } = await createReplayBench(arena, { repeats });
+  const { replay, sample, after, push, draw } = await createReplayBench(arena, { repeats });
   const episodes = listIndices(EPISODES).map(createEpisode);
-  episodes.forEach(remember);
+  episodes.forEach(push);
   draw();
-  await compareRemembered(arena, replay, episodes, checks);
-  await compareRecalled(arena, recall, after, episodes, checks);
+  await compareBuffer(arena, replay, episodes, checks);
+  await compareSample(arena, sample, after, episodes, checks);
   const others = ["replay_draw", "replay_sample", "replay_sample_masks", "replay_sample_states"];
   await arena.check(checks, ["replay_push", "replay_starts", ...others]);
 }
@@ -318,10 +318,10 @@ async function checkTargets(gpu: Gpu, checks: CheckCollector): Promise<void> {
   });
   checks.numbers(toFloats(found), expected, {
     kernels: ["q_target"],
-    what: "wanted values",
+    what: "target values",
     tolerance: 2e-6,
   });
-  // The last number of an outcome says who was there; here it is a page's number, which adds up as well.
+  // The last number of an outcome is 1 for a present user; here it is a page's number, whose sum works as well.
   const sum = (k: number) => outcomes.reduce((total, outcome) => total + (outcome[k] ?? NaN), 0);
   const slot = toFloats(sums).subarray(4, 8);
   const by = { kernels: ["page_reward"], what: "sums of rewards and users", tolerance: 2 ** -18 * BATCH };
@@ -330,6 +330,6 @@ async function checkTargets(gpu: Gpu, checks: CheckCollector): Promise<void> {
 }
 
 export const replayCases: readonly NamedCheck[] = [
-  { name: "replay: pages are remembered and drawn", check: (gpu, checks) => checkReplay(gpu, checks) },
-  { name: "replay: what values are to become", check: checkTargets },
+  { name: "replay: pages are stored and sampled", check: (gpu, checks) => checkReplay(gpu, checks) },
+  { name: "replay: target values", check: checkTargets },
 ];

@@ -1,4 +1,4 @@
-/** What checks of slates share: rows of a kind of batch of their own, and a program of some dispatches run twice. */
+/** Shared parts of slate checks: rows of a batch type of their own, and programs that run twice. */
 
 import { createRandomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -10,16 +10,10 @@ import { Dimensions } from "../../gpu/sizes.ts";
 import type { StepSettings } from "../../gpu/step.ts";
 import type { SlateRows } from "../../policy/network/slate_rows.ts";
 import type { CheckCollector } from "../finding.ts";
-import {
-  CanaryArena,
-  createStepHeader,
-  type KernelTrial,
-  recordStep,
-  runChecked,
-  runTwice,
-} from "../harness.ts";
+import type { KernelTrial } from "../harness.ts";
+import { CanaryArena, createStepHeader, recordStep, runChecked, runTwice } from "../harness.ts";
 
-/** The rows are counted where the users of a page are, so that all share shaders. */
+/** The rows are counted where a page counts its users, so that all share shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
 const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
 
@@ -28,15 +22,16 @@ export interface SlateBench extends Disposable {
   readonly arena: CanaryArena;
   readonly rows: SlateRows<TestSizes>;
   readonly sizes: TestSizes;
-  /** The header of a step that its dispatches run with. */
+  /** Returns the step header of its dispatches. */
   step(purpose?: Partial<StepSettings>): Pick<KernelTrial<TestSizes>, "sizes" | "headers" | "offsets">;
-  /** Uploads, with canaries behind. */
+  /** Uploads data with canaries behind it. */
   upload(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View;
-  /** The same where the products of a CPU adapter read it: a texture there. [., columns] */
+  /** Uploads [., columns] to memory that the products of a CPU adapter read: a texture there. */
   textured(name: string, data: Float32Array<ArrayBuffer>): Memory;
   /**
-   * Runs dispatches from the same start twice: what they write must be the same bit for bit, and nothing else may change.
-   * @param reset puts back what they change. @returns the words of the views
+   * Runs dispatches twice from the same start: results must be the same bits, and nothing else may change.
+   * @param reset resets what they change.
+   * @returns the words of the views
    */
   run(
     specs: readonly DispatchSpec<TestSizes>[],
@@ -45,7 +40,7 @@ export interface SlateBench extends Disposable {
   ): Promise<readonly Uint32Array<ArrayBuffer>[]>;
 }
 
-/** @param checks where faults of a run are noted; without them they are thrown */
+/** @param checks collects faults of a run; without it they are thrown */
 export function createSlateBench(
   gpu: Gpu,
   { rows: count, items, most = count }: { rows: number; items: number; most?: number },
@@ -88,7 +83,6 @@ export function createSlateBench(
   };
 }
 
-/** Normal numbers, f32. */
 export function drawSlateNormals(length: number, ...seed: (string | number)[]): Float32Array<ArrayBuffer> {
   const random = createRandomStream(3, "slates", ...seed.map(String));
   return Float32Array.from({ length }, () => random.normal());

@@ -1,4 +1,4 @@
-/** Kernels that choose slates: scores of all items, the best of them, and exact slates. */
+/** Cases of kernels that choose slates: scores of all items, the best items, and exact slates. */
 
 import { NONE } from "../../data/click_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -18,7 +18,7 @@ import { createSlateBench, drawSlateNormals, type SlateBench } from "./slate_ben
 import { checkRatio } from "./slate_ratio_check.ts";
 import { CANARY, type KernelTrial, listIndices, makeMaskBits, runTrial, toFloats } from "../harness.ts";
 
-/** Score of an item for a row in f64, and a bound of the kernel's rounding. */
+/** Returns the f64 score of an item for a row, and a bound of the kernel's rounding error. */
 function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {
   const units = weights.length;
   return (row: number, item: number): { score: number; bound: number } => {
@@ -32,16 +32,18 @@ function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: Arr
   };
 }
 
-/** What scores are checked on. */
 export interface ScoreSizes {
   readonly rows: number;
   readonly items: number;
   readonly units: number;
-  /** That a winner's value is the score that the other dispatch stores, bit for bit: drivers may fuse them differently. */
+  /**
+   * True if a winner's value must equal the score that the other dispatch stores, bit for bit. Drivers may fuse them
+   * differently.
+   */
   readonly exact?: boolean;
 }
 
-/** Bits past the catalogue are noise, as nobody has to clear them. */
+/** Sets random bits past the catalogue, because kernels do not clear them. */
 function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number): Uint32Array<ArrayBuffer> {
   if (items % PANEL === 0) return words;
   return words.map((word, k) =>
@@ -49,18 +51,17 @@ function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number)
   );
 }
 
-/** What is scored, and for whom. */
 export interface ScoredRows {
   readonly base: Float32Array<ArrayBuffer>;
   readonly table: Float32Array<ArrayBuffer>;
   readonly weights: Float32Array<ArrayBuffer>;
-  /** Items that a row may not take. */
+  /** True if a row may not take an item. */
   readonly taken: (row: number, item: number) => boolean;
-  /** The same for items that are equal: of these the first one wins. */
+  /** Returns the same number for equal items, of which the first one wins. */
   readonly equal: (item: number) => number;
 }
 
-/** Of some rows all items but one are masked, of others some, none, all, or all but the last. */
+/** By row masks all items but one, some, none, all, or all but the last. */
 function isTaken(items: number) {
   return (row: number, item: number): boolean =>
     [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;
@@ -80,8 +81,9 @@ export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows
 }
 
 /**
- * Scores of all items, and the best of each panel.
- * @param rows of a batch of some kind, in an arena with canaries. @param more.plain the table stands alone: not among others
+ * Creates a trial of the scores of all items and the best of each panel.
+ * @param rows of any batch type, in an arena with canaries.
+ * @param more.plain true if the table has no other columns
  */
 export function scoreTrial<S extends BatchSizes>(
   { gpu, arena, rows, textured }: Pick<SlateBench, "gpu" | "arena" | "textured"> & { rows: SlateRows<S> },
@@ -96,7 +98,7 @@ export function scoreTrial<S extends BatchSizes>(
   const scores = arena.allocate("scores", 4 * PANEL * panels * R);
   const views = {
     base: textured("base", base),
-    table: arena.upload("table", plain ? table : behindOthers(table, units)),
+    table: arena.upload("table", plain ? table : padTableRows(table, units)),
     weights: arena.upload("weights", weights),
     place: uploadPlace(arena, "score", {
       ...{ items, maskStride: R, tableStride4: units / 4 + (plain ? 0 : 1), tableAt4: plain ? 0 : 1 },
@@ -122,7 +124,7 @@ export function scoreTrial<S extends BatchSizes>(
         Float64Array.from({ length: R * items }, (_, k) => of(...at(k)).score),
         { kernels, what: "scores of all items", tolerance: (k) => of(...at(k)).bound, columns: items },
       );
-      // The best of a panel: as good as any other, within the rounding; the first of equal ones; and its value.
+      // The best of a panel is as good as any other within rounding, is the first of equal ones, and stores its value.
       const values = toFloats(words(best));
       const winners = listIndices(panels * R).map((k) => {
         const [panel, row] = [Math.floor(k / R), k % R];
@@ -135,7 +137,7 @@ export function scoreTrial<S extends BatchSizes>(
         }
         return {
           most: Math.max(...free.map((item) => of(row, item).score)),
-          // An item that may not be taken is worse than all others.
+          // A masked item is worse than all others.
           score: free.includes(winner) ? of(row, winner).score : winner === CANARY ? NaN : -Infinity,
           bound: 2 * Math.max(...free.map((item) => of(row, item).bound)),
           value: values[2 * k] ?? NaN,
@@ -192,7 +194,7 @@ export async function checkInput(gpu: Gpu, checks: CheckCollector, columns: numb
   checks.numbers(toFloats(found), padded, { ...by, tolerance: (k) => (padded[k] === 0 ? 0 : 2e-7) });
 }
 
-/** Of the kernel that takes the best item into the next slot, for one position. */
+/** Sizes for the kernel that takes the best item into the next slot, for one position. */
 const [R, ITEMS, UNITS, SLATE, POSITION] = [70, 71, 8, 4, 2];
 const PANELS = countPanels(ITEMS);
 
@@ -200,9 +202,9 @@ type Inputs = ReturnType<typeof pickInputs>;
 
 function pickInputs() {
   return {
-    // Of an item's own part and of those of two later positions.
+    // Columns of an item's own part and of those of two later positions.
     table: drawSlateNormals(ITEMS * 2 * UNITS, "table"),
-    // Of four positions.
+    // Four positions.
     bases: drawSlateNormals(R * 4 * UNITS, "bases"),
     // Among them a bias of each position.
     weights: drawSlateNormals(8 * UNITS, "weights"),
@@ -216,7 +218,7 @@ function pickInputs() {
   };
 }
 
-/** [panels, R] (value, item): some panels have no item left, some rows none at all. */
+/** Returns [panels, R] (value, item): some panels have no item left, some rows none at all. */
 function bestOfPanels(): Uint32Array<ArrayBuffer> {
   const best = new Uint32Array(2 * PANELS * R);
   const values = new Float32Array(best.buffer);
@@ -231,7 +233,7 @@ function bestOfPanels(): Uint32Array<ArrayBuffer> {
   return best;
 }
 
-/** Words of bases, masks, slates, values and the next position's base. */
+/** Returns the words of bases, masks, slates, values and the next position's base. */
 function runPick(
   { gpu: { queue }, arena, rows, upload, run }: SlateBench,
   { table, bases, weights, q, slates, masked, best }: Inputs,
@@ -239,11 +241,7 @@ function runPick(
   const U4 = UNITS / 4;
   const views = {
     ...{ best: upload("best", best), table: upload("table", table), weights: upload("weights", weights) },
-    ...{
-      bases: upload("bases", bases),
-      masked: upload("masked", masked),
-      slates: upload("slates", slates),
-    },
+    ...{ bases: upload("bases", bases), masked: upload("masked", masked), slates: upload("slates", slates) },
     ...{ q: upload("q", q), current: arena.allocate("current", 4 * R * UNITS) },
     place: uploadPlace(arena, "pick", {
       ...{ items: ITEMS, maskStride: R, slate: SLATE, position: POSITION, baseStride4: 4 * U4 },
@@ -261,7 +259,7 @@ function runPick(
   return run([spec], [views.bases, views.masked, views.slates, views.q, views.current], { reset });
 }
 
-/** The item that a row takes, and its value. */
+/** Returns the item that a row takes, and its value. */
 function findPick({ best, slates }: Inputs, row: number): { item: number; value: number } {
   const values = new Float32Array(best.buffer);
   let [value, item] = [-Infinity, NONE];
@@ -272,12 +270,12 @@ function findPick({ best, slates }: Inputs, row: number): { item: number; value:
     }
   }
   if (item !== NONE) return { item, value };
-  // Where nothing is left: the first item that the slate does not have.
+  // If no item is left, it is the first item that is not in the slate.
   const shown = slates.slice(row * SLATE, row * SLATE + POSITION);
   return { item: listIndices(3).find((item) => !shown.includes(item)) ?? NONE, value: 0 };
 }
 
-/** What the kernel writes: each number is a sum of two that is rounded once. */
+/** Computes what the kernel writes: each number is a sum of two that is rounded once. */
 function pickOnHost(inputs: Inputs) {
   const { table, weights } = inputs;
   const masked = inputs.masked.slice();
@@ -309,7 +307,7 @@ export async function checkPick(gpu: Gpu, checks: CheckCollector): Promise<void>
   const wanted = pickOnHost(inputs);
   const by = { kernels: ["slate_pick"] };
   checks.same(slates, wanted.slates, { ...by, what: "slates", columns: SLATE });
-  checks.same(masked, wanted.masked, { ...by, what: "what may not be shown" });
+  checks.same(masked, wanted.masked, { ...by, what: "masked items" });
   checks.same(toFloats(q), wanted.q, { ...by, what: "values", columns: SLATE });
   checks.same(toFloats(bases), wanted.bases, { ...by, what: "bases of later positions", columns: 4 * UNITS });
   checks.same(toFloats(current), wanted.current, { ...by, what: "the next position's base", columns: UNITS });
@@ -327,11 +325,11 @@ export const slateCases: readonly NamedCheck[] = [
       for (const utility of [false, true]) await checkRatio(gpu, checks, { rows: 140, slate: 3, utility });
     },
   },
-  { name: "slates: what networks see of users", check: (gpu, checks) => checkInput(gpu, checks, 3) },
+  { name: "slates: state inputs of networks", check: (gpu, checks) => checkInput(gpu, checks, 3) },
 ];
 
-/** Rows of so many numbers, each behind four that are another's. */
-function behindOthers(table: Float32Array, units: number): Float32Array<ArrayBuffer> {
+/** Returns the table with four unrelated columns before each row. */
+function padTableRows(table: Float32Array, units: number): Float32Array<ArrayBuffer> {
   const wide = new Float32Array(table.length / units * (units + 4)).fill(7);
   for (let at = 0; at < table.length; at += units) {
     wide.set(table.subarray(at, at + units), at / units * (units + 4) + 4);

@@ -1,4 +1,6 @@
-/** The kernel of exact slates, by utilities and by values of a network: as good as the best of all slates. */
+/**
+ * Checks the kernel of exact slates, by utilities and by network values: its slates must be as good as the best of all.
+ */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { countPanels, PANEL } from "../../policy/network/slate_score.ts";
@@ -8,27 +10,30 @@ import { listIndices, makeMaskBits, toFloats } from "../harness.ts";
 import { createSlateBench, drawSlateNormals, type SlateBench } from "./slate_bench.ts";
 
 const [ITEMS, ETA] = [12, 0.5];
-/** Floats from a row of scores to the next. */
+/** Floats per row of scores. */
 const STRIDE = PANEL * countPanels(ITEMS);
 
 export interface RatioSizes {
   readonly rows: number;
   readonly slate: number;
-  /** A click is worth the item's utility, no click nothing. */
+  /** True if a click is worth the item's utility, and no click nothing. */
   readonly utility: boolean;
-  /** In every fourth row all items are alike in pairs, in every fifth chances differ a lot. */
+  /** In every fourth row items are equal in pairs; in every fifth probabilities differ widely. */
   readonly hard?: boolean;
-  /** Of the largest value: worth is a mean of values by weights that exponentials give. 2^-18 by default. */
+  /** Relative to the largest value: the worth is a mean of values, weighted by exponentials. 2^-18 by default. */
   readonly tolerance?: number;
 }
 
-/** In some rows as many items are left as are shown. */
+/** In some rows only as many items are left as are shown. */
 function isTaken({ slate }: RatioSizes) {
   return (row: number, item: number): boolean =>
     row % 7 === 0 ? item >= slate : row % 3 === 0 && (item * 5 + row) % 4 === 0;
 }
 
-/** Utilities [R, I], and the values of a network: scores of items beside the row's own, and that of no click. */
+/**
+ * Returns utilities [R, I] and values of a network: scores of items relative to the row's own value, and that of no
+ * click.
+ */
 function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
   const drawn = (name: string, scale: (row: number) => number) => {
     const all = drawSlateNormals(rows * ITEMS, name, slate);
@@ -48,7 +53,7 @@ function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
 }
 type Inputs = ReturnType<typeof ratioInputs>;
 
-/** What clicks of a row are worth, and by that its slates, in f64. */
+/** Worth of clicks and of slates by row, in f64. */
 type Worth = ReturnType<typeof worth64>;
 
 function worth64({ u, scores, values }: Inputs, utility: boolean) {
@@ -68,7 +73,7 @@ function worth64({ u, scores, values }: Inputs, utility: boolean) {
   return { utility: getUtility, item: getValue, noClick: getZero, slate: getSlate };
 }
 
-/** All slates of k of these items. */
+/** Generates all slates of k of the items. */
 function* listSlates(
   items: readonly number[],
   k: number,
@@ -80,8 +85,10 @@ function* listSlates(
   }
 }
 
-/** What a row's slate is worth, NaN where it may not be shown; what the best one is; and the largest value in them. */
-function besideBest(worth: Worth, sizes: RatioSizes, shown: readonly number[], row: number) {
+/**
+ * Returns the worth of a row's slate (NaN if it may not be shown), the worth of the best slate, and the largest value.
+ */
+function compareWithBest(worth: Worth, sizes: RatioSizes, shown: readonly number[], row: number) {
   const taken = isTaken(sizes);
   const free = listIndices(ITEMS).filter((item) => !taken(row, item));
   const allowed = new Set(shown).size === sizes.slate && shown.every((item) => free.includes(item));
@@ -92,7 +99,7 @@ function besideBest(worth: Worth, sizes: RatioSizes, shown: readonly number[], r
   };
 }
 
-/** Words of the slates that the kernel finds, of what it says that they are worth, and of what may not be shown then. */
+/** Returns the words of the kernel's slates, of their worth, and of the mask afterwards. */
 function runBest(
   { gpu, arena, rows, upload, run }: SlateBench,
   { u, scores, values }: Inputs,
@@ -112,8 +119,8 @@ function runBest(
   return run([spec], [slates, worth, masked.view], { reset });
 }
 
-/** What the kernel says that given slates are worth, by what it is told of their items. */
-async function runGiven(
+/** Returns the kernel's worth of fixed slates, from the utilities and values of their items. */
+async function runFixedSlates(
   { arena, rows, upload, run }: SlateBench,
   worth: Worth,
   slates: readonly (readonly number[])[],
@@ -142,20 +149,20 @@ export async function checkRatio(gpu: Gpu, checks: CheckCollector, sizes: RatioS
   const taken = isTaken(sizes);
   const [shown, lambda, after] = await runBest(bench, inputs, sizes, makeMaskBits(R, ITEMS, taken));
   const slates = listIndices(R).map((row) => Array.from(shown?.subarray(row * k, (row + 1) * k) ?? []));
-  const rows = slates.map((slate, row) => besideBest(worth, sizes, slate, row));
+  const rows = slates.map((slate, row) => compareWithBest(worth, sizes, slate, row));
   const own = rows.map(({ own }) => own);
   const by = { kernels: ["slate_ratio"], tolerance: (row: number) => share * (rows[row]?.largest ?? NaN) };
   const what = utility ? "by utility" : "by value";
-  checks.numbers(own, rows.map(({ best }) => best), { ...by, what: `what the slate is worth, ${what}` });
-  checks.numbers(toFloats(lambda), own, { ...by, what: `its worth as the kernel has it, ${what}` });
-  checks.numbers(await runGiven(bench, worth, slates), own, {
+  checks.numbers(own, rows.map(({ best }) => best), { ...by, what: `worth of the slate, ${what}` });
+  checks.numbers(toFloats(lambda), own, { ...by, what: `worth that the kernel reports, ${what}` });
+  checks.numbers(await runFixedSlates(bench, worth, slates), own, {
     ...by,
-    what: `worth of given slates, ${what}`,
+    what: `worth of fixed slates, ${what}`,
   });
   const bits = makeMaskBits(
     R,
     ITEMS,
     (row, item) => taken(row, item) || (slates[row]?.includes(item) ?? false),
   );
-  checks.same(after, bits, { ...by, what: "what may not be shown then" });
+  checks.same(after, bits, { ...by, what: "masked items afterwards" });
 }
