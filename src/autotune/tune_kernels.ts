@@ -1,7 +1,6 @@
 /**
- * Fits kernel variants to the adapter. It times the variants of each product, and of an LSTM, beside that of the fixed table.
- * Another one is taken only if it is clearly faster in two comparisons. What is timed are the matrix products and the LSTM of
- * a model's training step on a typical batch.
+ * Autotuning: times the kernel variants of each matrix product and of the LSTM of a model's training step on a typical
+ * batch. A variant replaces that of the fixed table only if it is clearly faster in two comparisons.
  */
 
 import type { KernelVariant } from "../gpu/kernel_variants.ts";
@@ -21,48 +20,48 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { loadUncountedLog, recordModelStep } from "../model/model_program.ts";
 import { listModelParameters, recordModel } from "../model/user_model.ts";
 
-/** A product, an LSTM or a sum, and the variants that can do it; the first is that of the fixed table. */
+/** A matrix product, LSTM or sum with its variants; the first variant is that of the fixed table. */
 export interface TunableKernel {
-  /** See formatMatmulKey and formatLstmKey; a sum's is its kernel. */
+  /** See formatMatmulKey and formatLstmKey; the key of a sum is its kernel. */
   readonly key: string;
   readonly variants: readonly KernelVariant[];
 }
 
-/** What times. P: a variant that is ready to run. */
+/** Times kernel variants. P: a variant that is ready to run. */
 export interface KernelMeter<P> {
-  /** Compiles a variant and runs it once: a driver may compile when a kernel first runs. */
+  /** Compiles a variant and runs it once, because a driver may compile on the first run. */
   prepare(key: string, variant: KernelVariant): Promise<P>;
-  /** Runs these one after another. @returns microseconds of each */
+  /** Runs variants one after another. @returns microseconds of each */
   time(prepared: readonly P[]): Promise<number[]>;
-  /** Milliseconds. */
+  /** Returns the time in milliseconds. */
   now(): number;
 }
 
 export interface TuningResult {
-  /** The variants that are clearly faster than those of the fixed table, by product. */
+  /** Variants that are clearly faster than those of the fixed table, by product. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
-  /** How many times faster each of them is. */
+  /** Speedup of each chosen variant. */
   readonly gain: Readonly<Record<string, number>>;
-  /** What there was no time for, or what does not run here: "forward 64x64 rows". */
+  /** Variants that did not fit the budget or do not run here, e.g. "forward 64x64 rows". */
   readonly untried: readonly string[];
-  /** How many products were timed with at least two variants. */
+  /** Number of products that were timed with at least two variants. */
   readonly compared: number;
   readonly seconds: number;
-  /** Of these, what kernels of the fixed table took to compile, which training needs all the same. */
+  /** The part of these seconds that compiled kernels of the fixed table, which training needs anyway. */
   readonly neededSeconds: number;
 }
 
-/** Milliseconds for all that training itself does not need, compilation included. */
+/** Milliseconds for work that training itself does not need, including compilation. */
 export const BUDGET = 2300;
-/** The share of the fixed variant's time that another must save. */
+/** Share of the fixed variant's time that another variant must save. */
 const MARGIN = 0.1;
 /**
- * Rounds of the first comparison, of all variants, and of the second, of the fixed one and the fastest: of several
- * variants one is the fastest by chance, too.
+ * Rounds of the first comparison (all variants) and of the second (the fixed one and the fastest). The second guards
+ * against chance: of several variants one is always the fastest.
  */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Shares of the budget: at least for the first kernel of a sort, which nothing is known of, and for timing. */
+/** Shares of the budget that are reserved for the first kernel of a family, whose cost is unknown, and for timing. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -71,12 +70,11 @@ interface Ready<P> {
 }
 
 /**
- * Kernels of the fixed one's sort come first, for all products: others may take a CPU adapter seconds to compile. To compile
- * the fixed ones costs nothing here, as the device keeps them and training needs them. What is compiled is compared, even if
- * it took longer than it should have.
- *
- * @param products the most work first: what there is no time for keeps the fixed table's variant.
- * @param budget milliseconds; a variant is begun only if it should be compiled and timed before they are over.
+ * Tunes kernels. Variants of the fixed one's family come first for all products, because others may take a CPU adapter
+ * seconds to compile. Compiling the fixed ones is free: the device keeps them, and training needs them. A compiled
+ * variant is compared even if it took longer than expected.
+ * @param products with the most work first: products that do not fit the budget keep the fixed variant.
+ * @param budget milliseconds; a variant is started only if compiling and timing it should fit.
  */
 export async function tuneKernels<P>(
   products: readonly TunableKernel[],
@@ -89,12 +87,12 @@ export async function tuneKernels<P>(
   const gain: Record<string, number> = {};
   const untried: string[] = [];
   let compared = 0;
-  /** Milliseconds for what training needs. */
+  /** Milliseconds of work that training needs. */
   let needed = 0;
-  /** Milliseconds that a kernel of this sort takes to compile, at most so far. */
+  /** Longest compilation so far by family, in milliseconds. */
   const slowest = new Map<string, number>();
-  const fits = (sort: string) => {
-    const compile = slowest.get(sort) ?? Math.max(SHARE.unknown * budget, ...slowest.values());
+  const fits = (family: string) => {
+    const compile = slowest.get(family) ?? Math.max(SHARE.unknown * budget, ...slowest.values());
     return meter.now() - began - needed + compile + SHARE.timing * budget <= budget;
   };
   for (const own of [true, false]) {
@@ -104,24 +102,24 @@ export async function tuneKernels<P>(
       ready.set(key, all);
       const before = all.length;
       for (const variant of own ? [fixed, ...others] : others) {
-        const sort = getVariantFamily(variant);
-        if ((sort === getVariantFamily(fixed)) !== own) continue;
+        const family = getVariantFamily(variant);
+        if ((family === getVariantFamily(fixed)) !== own) continue;
         const start = meter.now();
-        // Without the fixed one there is nothing to compare with, and without another one it has nothing to be compared with.
+        // A comparison needs the fixed variant and at least one other.
         const wanted = variant === fixed
           ? others.some((other) => fits(getVariantFamily(other)))
-          : all[0]?.variant === fixed && fits(sort);
-        const made = wanted ? await tryPrepare(meter, key, variant) : undefined;
+          : all[0]?.variant === fixed && fits(family);
+        const prepared = wanted ? await tryPrepare(meter, key, variant) : undefined;
         const took = meter.now() - start;
         if (variant === fixed) needed += took;
-        if (made) {
-          all.push(made);
-          slowest.set(sort, Math.max(slowest.get(sort) ?? 0, took));
+        if (prepared) {
+          all.push(prepared);
+          slowest.set(family, Math.max(slowest.get(family) ?? 0, took));
         } else if (variant !== fixed) untried.push(`${key} ${variant}`);
       }
       if (all.length === before || all.length < 2) continue;
       if (before < 2) compared++;
-      const winner = await fasterThanFirst(meter, all);
+      const winner = await findFasterVariant(meter, all);
       if (!winner) continue;
       chosen[key] = winner.variant;
       gain[key] = winner.gain;
@@ -131,26 +129,26 @@ export async function tuneKernels<P>(
   return { chosen, gain, untried, compared, seconds, neededSeconds: needed / 1000 };
 }
 
-/** "panel" of "panel 64". */
+/** Returns e.g. "panel" for "panel 64". */
 function getVariantFamily(variant: KernelVariant): string {
   return variant.replace(/ \d+$/, "");
 }
 
-/** Undefined where none is clearly faster. */
-async function fasterThanFirst<P>(
+/** Returns the fastest variant, or undefined if none is clearly faster than the first. */
+async function findFasterVariant<P>(
   meter: KernelMeter<P>,
   all: readonly Ready<P>[],
 ): Promise<{ variant: KernelVariant; gain: number } | undefined> {
-  const medians = await inTurn(meter, all, ROUNDS.first);
+  const medians = await timeInTurn(meter, all, ROUNDS.first);
   const best = Math.min(...medians);
   const [first, fastest] = [all[0], all[medians.indexOf(best)]];
   if (!first || !fastest || !isFaster(best, medians[0])) return undefined;
-  const [before, after] = await inTurn(meter, [first, fastest], ROUNDS.again);
+  const [before, after] = await timeInTurn(meter, [first, fastest], ROUNDS.again);
   if (before === undefined || after === undefined || !isFaster(after, before)) return undefined;
   return { variant: fastest.variant, gain: before / after };
 }
 
-/** Undefined for a kernel that does not run on this adapter: the others do. */
+/** Returns undefined for a kernel that does not run on this adapter: the others may. */
 async function tryPrepare<P>(
   meter: KernelMeter<P>,
   key: string,
@@ -167,40 +165,44 @@ function isFaster(time = Infinity, fixed = 0): boolean {
   return time <= (1 - MARGIN) * fixed;
 }
 
-/** Medians over rounds in which each has its turn: a machine that others use is now slower, now faster. */
-async function inTurn<P>(meter: KernelMeter<P>, all: readonly Ready<P>[], rounds: number): Promise<number[]> {
+/** Returns medians over rounds in which the variants take turns, because a shared machine changes its speed. */
+async function timeInTurn<P>(
+  meter: KernelMeter<P>,
+  all: readonly Ready<P>[],
+  rounds: number,
+): Promise<number[]> {
   const order = Array.from({ length: rounds }, () => all.map(({ prepared }) => prepared)).flat();
   const times = await meter.time(order);
   return all.map((_, k) => computeMedian(times.filter((_, at) => at % all.length === k)));
 }
 
-/** A variant that is compiled. */
+/** A compiled variant. */
 export interface PreparedProduct {
   readonly encode: EncodePass;
-  /** Dispatches in a pass: enough for it to last. */
+  /** Dispatches per pass, enough to make it last. */
   readonly repeats: number;
   readonly clock: PassClock;
 }
 
-/** A product with less than this share of the largest one's work keeps its kernel: there is nothing to gain. A serial one may take long. */
+/** A product with less than this share of the largest one's work keeps its kernel. A serial kernel is always timed. */
 const LEAST_SHARE = 0.1;
-/** Rows of the batch: more tell no more about which variant is fastest. */
+/** Most rows of the batch: more rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;
-/** Microseconds that a pass should last at least. */
+/** Least microseconds of a pass. */
 const PASS = 300;
-/** Steps of the clock that a pass should last, and that are enough for a guess. */
+/** Clock steps that a pass should last, and that suffice for an estimate. */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
-/** By how much a guess of the repeats may grow at once. */
+/** Largest factor by which the repeats may grow at once. */
 const MORE = 16;
 
-/** A clock, and how passes are timed by it. */
+/** A clock and its way to time passes. */
 export interface PassClock extends Pick<Clock, "step"> {
-  /** Microseconds of each pass. */
+  /** Returns microseconds of each pass. */
   time(passes: readonly EncodePass[]): Promise<number[]>;
 }
 
-/** Values are zeros: they do not matter for time. */
+/** Times the products of a model's training step. Values are zeros, because they do not affect time. */
 export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #stack: DisposableStack;
   readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
@@ -208,7 +210,8 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #sizes: ClickSizes;
 
   /**
-   * @param users of a batch. @param clock the device's better one, by default.
+   * @param users per batch.
+   * @param clock by default the better one of the device.
    * @throws UserError for a batch beyond the adapter.
    */
   constructor(
@@ -244,14 +247,14 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     this.#stack = stack.move();
   }
 
-  /** Of products of the same sizes the one with the most rows stands for all. */
+  /** Of products of equal sizes only the one with the most rows is timed. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
     const flops = fixed ? getCost(choice.buildDispatch(fixed), this.#sizes).flops : 0;
     if (flops > (this.#choices.get(choice.key)?.flops ?? 0)) this.#choices.set(choice.key, { choice, flops });
   }
 
-  /** The most work first. */
+  /** Returns the products with the most work first. */
   products(): TunableKernel[] {
     const all = [...this.#choices.values()].sort((a, b) => b.flops - a.flops);
     const least = LEAST_SHARE * (all[0]?.flops ?? 0);
@@ -259,7 +262,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
       .map(({ choice: { key, variants } }) => ({ key, variants }));
   }
 
-  /** Names the sizes; the rows to a power of two, as no two batches are equal. */
+  /** Describes the sizes, with rows rounded to a power of two, because batches differ. */
   sizes(): string[] {
     return [...this.#choices].map(([key, { flops }]) => `${key} 2^${Math.round(Math.log2(flops))} flops`)
       .sort();
@@ -267,7 +270,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
 
   async prepare(key: string, variant: KernelVariant): Promise<PreparedProduct> {
     const found = this.#choices.get(key);
-    if (!found) throw new Error(`there is no product ${key}`);
+    if (!found) throw new Error(`Expected a product of the model, got ${key}.`);
     const program = await Program.record(this.gpu, "calibration", this.#plan.steps, [
       found.choice.buildDispatch(variant),
     ]);
@@ -306,7 +309,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   }
 }
 
-/** Train users from all over the log, as many as a batch takes, but no more than make up {@link MOST_ROWS}. */
+/** Returns train users from all over the log: a batch, but at most {@link MOST_ROWS} rows. */
 function typicalBatch(source: LogSource, count: number): number[] {
   const all = listUsers(source, "train");
   const batch: number[] = [];

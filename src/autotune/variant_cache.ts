@@ -1,4 +1,4 @@
-/** Kernel variants that are timed on this adapter, or were timed on it before. */
+/** Kernel variants that autotuning chose for this adapter, now or in an earlier run. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -15,13 +15,8 @@ import { joinLstmTexts, joinMatmulTexts } from "../ops/kernel_selection.ts";
 import { readDriverVersion } from "../gpu/host/driver.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
-import {
-  type KernelMeter,
-  StepProducts,
-  type TunableKernel,
-  tuneKernels,
-  type TuningResult,
-} from "./tune_kernels.ts";
+import type { KernelMeter, TunableKernel, TuningResult } from "./tune_kernels.ts";
+import { StepProducts, tuneKernels } from "./tune_kernels.ts";
 import { join } from "node:path";
 import * as v from "../schema.ts";
 import { makeFolder } from "../files/atomic_write.ts";
@@ -29,15 +24,15 @@ import { Lock } from "../files/lock.ts";
 import { lockBeside } from "../files/owned_folder.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 
-/** What variants depend on. Where any of it differs, they are calibrated again. */
+/** Autotuning runs again if any of these values differs. */
 const keySchema = v.strictObject({
   adapter: v.string(),
   driver: v.string(),
   runtime: v.string(),
   clickgan: v.string(),
-  /** Of the kernels' texts. */
+  /** Hash of the kernels' texts. */
   sha256: v.string(),
-  /** Of the products. */
+  /** Sizes of the products. */
   sizes: v.array(v.string()),
 });
 export type VariantCacheKey = v.InferOutput<typeof keySchema>;
@@ -47,15 +42,15 @@ const cacheSchema = v.strictObject({
 });
 type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 
-/** Older ones make room. */
+/** Older entries are dropped. */
 const MOST_ENTRIES = 100;
 
 /**
- * Kernel variants that were calibrated, in a file of the user's cache folder: each adapter is calibrated once.
- * Nothing here throws for a file: with a cache that cannot be used, a run calibrates again.
+ * Cache of autotuned kernel variants in a file of the user's cache folder, so that each adapter is tuned once. No file
+ * error is thrown: if the cache cannot be used, the run tunes again.
  */
 export class VariantCache {
-  /** @param say is told, in a line, why a cache was not used. */
+  /** @param say prints why a cache was not used. */
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}
 
   get file(): string {
@@ -69,14 +64,14 @@ export class VariantCache {
   async write(key: VariantCacheKey, variants: KernelVariants): Promise<void> {
     try {
       await makeFolder(this.folder);
-      // Another run may add its own variants at the same time: they must not be lost.
+      // Another run may add its own variants at the same time, and they must not be lost.
       using _ = await Lock.wait(lockBeside(this.file), this.file, () => {});
       const others = (await this.#entries(() => {})).filter((entry) => !isSame(entry.for, key));
       const entries = [...others, { for: key, variants }].slice(-MOST_ENTRIES);
       await writeJson(this.file, { entries });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      this.say(`The kernel variants are not kept for the next run: ${firstLine(error)}`);
+      this.say(`The kernel variants were not saved for the next run: ${firstLine(error)}`);
     }
   }
 
@@ -85,14 +80,14 @@ export class VariantCache {
       return (await readJson(this.file, cacheSchema))?.entries ?? [];
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      say(`The cache of kernel variants is not used: ${firstLine(error)}`);
+      say(`Ignored the cache of kernel variants: ${firstLine(error)}`);
       return [];
     }
   }
 }
 
 function isSame(a: VariantCacheKey, b: VariantCacheKey): boolean {
-  // In the schema's order.
+  // Keys are compared in the order of the schema.
   const [one, other] = [a, b].map((key) => JSON.stringify(v.parse(keySchema, key)));
   return one === other;
 }
@@ -101,15 +96,17 @@ function firstLine({ message }: Error): string {
   return message.split("\n", 1)[0] ?? message;
 }
 
-/** The products of a run, which can be timed. */
+/** The products of a run, with a meter for their variants. */
 export interface TimeableKernels<P> extends KernelMeter<P> {
   products(): readonly TunableKernel[];
   sizes(): string[];
 }
 
 /**
- * @param users of a batch. @param folder of the cache; undefined for none.
- * @param say is told, in a line, what was chosen.
+ * Chooses kernel variants for a model on this adapter.
+ * @param users per batch.
+ * @param folder of the cache; undefined for none.
+ * @param say prints the choice.
  */
 export async function fitShapes(
   gpu: Gpu,
@@ -124,7 +121,7 @@ export async function fitShapes(
   return await tuneVariantsWith(gpu, products, cache, await buildCacheKey(gpu, products.sizes()), say);
 }
 
-/** Undefined where there can be no batch: the training says what is wrong with it. */
+/** Returns undefined if no batch is possible: training then reports the error. */
 function createStepKernels(
   gpu: Gpu,
   source: LogSource,
@@ -139,7 +136,7 @@ function createStepKernels(
   }
 }
 
-/** The same with any meter. */
+/** Chooses variants with any meter. */
 export async function tuneVariantsWith<P>(
   { variants: own, adapter }: Pick<Gpu, "variants" | "adapter">,
   timeable: TimeableKernels<P>,
@@ -147,29 +144,32 @@ export async function tuneVariantsWith<P>(
   key: VariantCacheKey,
   say: (text: string) => void,
 ): Promise<KernelVariants> {
-  const tell = (variants: KernelVariants, how: string, gain: TuningResult["gain"] = {}) => {
+  const report = (variants: KernelVariants, how: string, gain: TuningResult["gain"] = {}) => {
     say(`Kernels for ${adapter.description}: ${describe(variants, gain)} (${how})`);
     return variants;
   };
   const known = await cache?.read(key);
-  if (cache && known && matchAdapter(known, own)) return tell(known, `timed before, kept in ${cache.file}`);
+  if (cache && known && matchAdapter(known, own)) {
+    return report(known, `timed earlier, stored in ${cache.file}`);
+  }
   const { chosen, gain, untried, compared, seconds, neededSeconds } = await tuneKernels(
     timeable.products(),
     timeable,
   );
   const variants = mergeTunedVariants(own, chosen);
   if (compared === 0 && untried.length > 0) {
-    // Nothing is kept: a driver that keeps what it compiled may be quicker the next time.
+    // Nothing is stored: a driver that caches compiled kernels may be faster next time.
     say(
-      `Kernels for ${adapter.description}: the standard ones. No others were tried, as there is no time ` +
-        `to compile them: one takes ${neededSeconds.toFixed(1)} s or more here. The next run looks ` +
-        "again; --no-autotune skips this.",
+      `Kernels for ${adapter.description}: the standard ones. No others were tried, because compiling one ` +
+        `takes ${
+          neededSeconds.toFixed(1)
+        } s or more here. The next run tries again; --no-autotune skips this.`,
     );
     return variants;
   }
   await cache?.write(key, variants);
   const rest = untried.length > 0 ? `, without ${untried.join(", ")}` : "";
-  return tell(variants, `timed in ${seconds.toFixed(1)} s${rest}; --no-autotune skips this`, gain);
+  return report(variants, `timed in ${seconds.toFixed(1)} s${rest}; --no-autotune skips this`, gain);
 }
 
 function describe({ matmul, lstm = {}, sum = {} }: KernelVariants, gain: TuningResult["gain"]): string {
@@ -177,7 +177,7 @@ function describe({ matmul, lstm = {}, sum = {} }: KernelVariants, gain: TuningR
     const times = gain[key];
     return `${key} ${variant}${times === undefined ? "" : ` (${times.toFixed(2)}x)`}`;
   });
-  return chosen.length === 0 ? "the standard ones, as no others are clearly faster" : chosen.join(", ");
+  return chosen.length === 0 ? "the standard ones, because no others are clearly faster" : chosen.join(", ");
 }
 
 async function buildCacheKey(gpu: Gpu, sizes: string[]): Promise<VariantCacheKey> {

@@ -1,6 +1,6 @@
 /**
- * A reader's kernel: at which size, whether it is right there (what it computes, and the same in other orders), how much it
- * starts, and the race beside the ladder.
+ * Checks a reader's kernel: its results at several sizes and in other execution orders, its grid, and its time compared
+ * with the ladder.
  */
 
 import type { Gpu } from "../gpu/device.ts";
@@ -12,45 +12,46 @@ import { formatThousands } from "../number_text.ts";
 import { UserError } from "../user_error.ts";
 import { checkText, type ComparedValues } from "../selftest/finding.ts";
 import { CANARY } from "../selftest/harness.ts";
-import {
-  BoundLadder,
-  type BoundStep,
-  type Ladder,
-  type LadderSize,
-  type LadderStep,
-} from "../ladder/check_ladder.ts";
+import type { BoundStep, Ladder, LadderSize, LadderStep } from "../ladder/check_ladder.ts";
+import { BoundLadder } from "../ladder/check_ladder.ts";
 import { type LadderStepResult, runLadder } from "../ladder/ladders.ts";
 import { type Exercise, type ExerciseCase, HOLE, listCases, listConstants } from "./exercise.ts";
 
-/** @throws UserError for another count of numbers than the exercise has, or for one that is out of range. */
+/** @throws UserError if the number of sizes differs from the exercise's, or a size is out of range. */
 export function parseSize({ ladder, refuses }: Exercise, text = ladder.size.join("x")): LadderSize {
   const size = text.split("x").map(Number);
   const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= 2 ** 20);
   const refusal = refuses?.(size);
-  if (right && refusal) throw new UserError(`Expected another --size than ${text}: the exercise ${refusal}.`);
+  if (right && refusal) {
+    throw new UserError(
+      `Expected a --size that the exercise supports, got ${text}: the exercise ${refusal}.`,
+    );
+  }
   if (right && size.length === ladder.size.length) return size;
   throw new UserError(
-    `Expected --size of numbers in 1..${2 ** 20} joined by x, such as ${ladder.size.join("x")}, got ` +
-      `"${text}".`,
+    `Expected --size of numbers in 1..${2 ** 20} joined by x, such as ${
+      ladder.size.join("x")
+    }, got "${text}".`,
   );
 }
 
-/** @param onProgress in words */
-interface Taking {
+interface CheckOptions {
   readonly size: LadderSize;
   onProgress(text: string): void;
 }
 
 /**
- * @param file what the answer is called. @throws UserError for an answer that is wrong.
- * @returns what it is right at, and how much it starts at the last of these sizes: too large a grid costs time alone
+ * Checks an answer at all sizes.
+ * @param file name of the answer.
+ * @returns the checked cases, and the grid at the last size: a grid that is too large only costs time.
+ * @throws UserError for a wrong answer.
  */
 export async function checkAll(
   gpu: Gpu,
   exercise: Exercise,
   step: LadderStep,
   file: string,
-  { size, onProgress }: Taking,
+  { size, onProgress }: CheckOptions,
 ): Promise<{ cases: string[]; started: string }> {
   const cases = listCases(exercise, size);
   let started = "";
@@ -61,19 +62,19 @@ export async function checkAll(
   return { cases: cases.map(({ name }) => name), started };
 }
 
-/** The ladder with the answer as its last step. */
+/** Times the ladder with the answer as its last step. */
 export async function raceExercise(
   gpu: Gpu,
   { ladder }: Exercise,
   step: LadderStep,
-  { size, onProgress, rounds }: Taking & { readonly rounds: number },
+  { size, onProgress, rounds }: CheckOptions & { readonly rounds: number },
 ): Promise<LadderStepResult[]> {
-  // It was checked at all sizes, and the ladder's steps are by the tests.
+  // The answer was checked at all sizes, and the tests check the ladder's steps.
   const raced: Ladder = { ...ladder, size, oddSizes: [], steps: [...ladder.steps, step] };
   return await runLadder(gpu, raced, { rounds, onProgress });
 }
 
-function startedText(bound: BoundLadder, { spec }: BoundStep, { size }: ExerciseCase): string {
+function formatGrid(bound: BoundLadder, { spec }: BoundStep, { size }: ExerciseCase): string {
   const { kernel, constants } = spec;
   const [x, y] = computeInvocations(spec.invocations, bound.trial.sizes);
   const along = [getConstant(kernel, "WORKGROUP", constants), sizeAlongY(kernel)];
@@ -88,10 +89,10 @@ function sizeAlongY(kernel: LadderStep["kernel"]): number {
 
 const entryPattern = /(@compute\b[^{};]*\bfn\s+\w+\s*)\(((?:[^()]|\([^()]*\))*)\)\s*\{/;
 const builtinPattern = /^@builtin\(\s*(\w+)\s*\)\s*(\w+)\s*:\s*(?:vec3u|vec3<u32>|u32)$/;
-/** Neighbours that may run as one vector. */
+/** Number of neighbouring invocations that may run as one vector. */
 const LANES = "8u";
 
-/** What a builtin is in the other order. */
+/** Values of the builtins in the other order. */
 const builtins: Readonly<Record<string, string>> = {
   local_invocation_index: "other_index",
   local_invocation_id: "other_local",
@@ -101,8 +102,8 @@ const builtins: Readonly<Record<string, string>> = {
 };
 
 /**
- * The kernel in two other orders: neighbours far apart, and the same backwards, workgroups too. None for a function whose
- * parameters are not builtins each.
+ * Returns the kernel in two other orders: neighbours far apart, and the same backwards, including workgroups. Empty if
+ * a parameter is not a builtin.
  */
 function otherOrders(own: Kernel): Kernel[] {
   const [entry, head = "", parameters = ""] = entryPattern.exec(own.source) ?? [];
@@ -115,7 +116,7 @@ function otherOrders(own: Kernel): Kernel[] {
   if (lets.includes(undefined)) return [];
   const y = own.constants.has("WORKGROUP_Y") ? "u32(WORKGROUP_Y)" : "1u";
   const other = (backwards: boolean) =>
-    // In one line: what a driver says of the text names the reader's lines.
+    // One line, so that line numbers in driver messages match the reader's text.
     `${head}(@builtin(local_invocation_index) given_index: u32, @builtin(workgroup_id) given_group: vec3u, ` +
     `@builtin(num_workgroups) given_groups: vec3u) { ` +
     [
@@ -135,9 +136,10 @@ function otherOrders(own: Kernel): Kernel[] {
 }
 
 /**
- * Runs a step twice on a case: its results are the reference's, and the same bits twice, and nothing else is written. Then its
- * invocations and workgroups in other orders, which are to give the reference's results, too.
- * @returns how much it starts. @throws UserError that says what is wrong, with the worst number.
+ * Runs a step twice on a case: results must equal the reference and be the same bits twice, with no other writes. Then
+ * runs its invocations and workgroups in other orders, which must give the same results.
+ * @returns the grid.
+ * @throws UserError that names the worst number.
  */
 export async function checkAnswer(
   gpu: Gpu,
@@ -148,28 +150,30 @@ export async function checkAnswer(
 ): Promise<string> {
   using bound = await bindAnswer(gpu, exercise, step, one, file);
   const [own, ...others] = bound.steps;
-  if (!own) throw new Error(`exercise ${exercise.name}: nothing was bound`);
+  if (!own) throw new Error(`exercise ${exercise.name}: expected a step, got none`);
   checkUniforms(own, one, file);
   await bound.prepare();
   const fault = await findFault(bound, own).catch((error) => {
     throw gridFault(error, one, file) ?? error;
   });
   if (fault) {
-    throw new UserError(`${file} is wrong at ${one.name}: ${fault}${hints(exercise, step, bound)}`);
+    throw new UserError(
+      `${file} gives wrong results at ${one.name}: ${fault}${findHints(exercise, step, bound)}`,
+    );
   }
   for (const other of others) {
     const fault = await findFault(bound, other);
     if (fault) {
       throw new UserError(
-        `${file} is wrong at ${one.name} when its invocations run in another order: ${fault}\n` +
-          "Does one read what another writes, without a barrier between them?",
+        `${file} gives wrong results at ${one.name} when its invocations run in another order: ${fault}\n` +
+          "Does an invocation read what another one writes, without a barrier between them?",
       );
     }
   }
-  return startedText(bound, own, one);
+  return formatGrid(bound, own, one);
 }
 
-/** @throws UserError: all that fails here, but for the size, is what the reader's text brings with it. */
+/** @throws UserError: apart from the size, all errors here come from the reader's text. */
 async function bindAnswer(gpu: Gpu, exercise: Exercise, step: LadderStep, one: ExerciseCase, file: string) {
   const open = (gpu: Gpu, size: LadderSize) => {
     try {
@@ -180,7 +184,7 @@ async function bindAnswer(gpu: Gpu, exercise: Exercise, step: LadderStep, one: E
         throw error;
       }
       const [first = ""] = error.message.split("\n");
-      throw new TooLarge(`${one.name}: ${first.replace(/ Use smaller.*$/, "")} Take a smaller --size.`);
+      throw new TooLarge(`${one.name}: ${first.replace(/ Use smaller.*$/, "")} Use a smaller --size.`);
     }
   };
   try {
@@ -190,24 +194,24 @@ async function bindAnswer(gpu: Gpu, exercise: Exercise, step: LadderStep, one: E
     if (error instanceof TooLarge || error instanceof RangeError) throw error;
     const [first = "", ...rest] = (error instanceof Error ? error.message : String(error)).split("\n");
     const placed = Object.entries(step.where ?? {}).filter(([, place]) => place !== "uniform");
-    const read = placed.map(([name]) => `${name} stands in a texture: only the line load_${name} reads it.`);
+    const read = placed.map(([name]) => `${name} is stored in a texture: read it with load_${name}.`);
     throw new UserError([`${file}: ${first}`, ...rest, ...read].join("\n"));
   }
 }
 
-/** What is said of a grid that the adapter does not take. */
+/** Returns an error for a grid beyond the adapter's limits. */
 function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): UserError | undefined {
   if (!(error instanceof UserError) || !/ needs .* workgroups, but /.test(error.message)) return undefined;
-  const message = error.message.replace(/^.*? needs /, "it asks for ").replace(/ Use smaller.*$/, "");
+  const message = error.message.replace(/^.*? needs /, "it needs ").replace(/ Use smaller.*$/, "");
   return new UserError(
-    `${file}: line "grid" at ${size}: ${message} Take a smaller --size, or larger workgroups.`,
+    `${file}: line "grid" at ${size}: ${message} Use a smaller --size, or larger workgroups.`,
   );
 }
 
-/** A size that there is no room for: no fault of the reader's text. */
+/** Thrown for a size that does not fit the memory, which is no fault of the reader's text. */
 class TooLarge extends UserError {}
 
-/** @throws UserError for an input that is too large for the uniform that it is to stand in. */
+/** @throws UserError for an input that is too large for its uniform buffer. */
 function checkUniforms(
   { step, spec: { views } }: BoundStep,
   { name: size }: ExerciseCase,
@@ -217,14 +221,14 @@ function checkUniforms(
     const view = views[name];
     if (place !== "uniform" || !view || isTexture(view) || isUniform(view)) continue;
     throw new UserError(
-      `${file}: ${name} has ${formatThousands(view.size)} bytes at ${size}; a uniform has at most ` +
-        `${formatThousands(UNIFORM_BYTES)}.`,
+      `${file}: ${name} has ${formatThousands(view.size)} bytes at ${size}; a uniform buffer holds at most ` +
+        `${formatThousands(UNIFORM_BYTES)}. Use a smaller --size, or a storage buffer.`,
     );
   }
 }
 
-/** What in the text may be the reason. */
-function hints(
+/** Returns hints about the text that may explain a fault. */
+function findHints(
   exercise: Exercise,
   { kernel: { source, constants } }: LadderStep,
   { target }: BoundLadder,
@@ -234,35 +238,31 @@ function hints(
     name in (target.constants ?? {}) && !constants.has(name)
   );
   return [
-    hole < 0 ? "" : `\nLine ${hole + 1} still says ${HOLE}.`,
+    hole < 0 ? "" : `\nLine ${hole + 1} still contains ${HOLE}.`,
     missing.length === 0 ? "" : `\nNo line begins with "const ${missing[0]} =", so the host does not set it.`,
   ].join("");
 }
 
-/** What is wrong with an answer, if anything is: its numbers, what it writes beside them, or that two runs differ. */
+/** Returns a description of an answer's fault: wrong numbers, stray writes, or two runs that differ. */
 async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
   const [fault] = await bound.checkStep(step);
   if (!fault) return undefined;
   if (fault.what === "stray writes") {
-    return `${checkText(fault)}. Leave early in invocations that own nothing; arrayLength counts words ` +
-      "behind an output, too.";
+    return `${checkText(fault)}. Return early in invocations without an output; arrayLength includes words ` +
+      "behind the output.";
   }
   if (fault.what === "two runs") {
-    return `${
-      checkText(fault)
-    }. Do invocations write the same place, or read what others write without a barrier?`;
+    return checkText(fault) +
+      ". Do invocations write the same element, or read what others write without a barrier?";
   }
   const { worst, wrong, values } = fault;
   if (!worst) return checkText(fault);
-  return `${checkText(fault)}. ${wrong} of the ${values} numbers are wrong.${await ofNaN(
-    bound,
-    step,
-    fault,
-  )}`;
+  const hint = await explainNaN(bound, step, fault);
+  return `${checkText(fault)}. ${wrong} of the ${values} numbers are wrong.${hint}`;
 }
 
-/** Where a number is none: whether nothing was written there. */
-async function ofNaN(
+/** Returns a hint for NaN results: whether nothing was written there. */
+async function explainNaN(
   { trial, outputs }: BoundLadder,
   { spec }: BoundStep,
   { worst, what }: ComparedValues,
@@ -276,6 +276,6 @@ async function ofNaN(
     return own.subarray(0, own.length - canaries).includes(CANARY);
   });
   return unwritten
-    ? "\nNothing was written to some of its places, or they were read first: is the grid large enough?"
-    : "\nNaN was computed.";
+    ? "\nSome elements were never written, or were read before: is the grid large enough?"
+    : "\nThe kernel computed NaN.";
 }

@@ -1,6 +1,6 @@
 /**
- * What an exercise of the course is, what an answer to it is checked on, and numbers that are hard to get right. An answer is
- * a reader's kernel as the step of a ladder: what its text says, how many invocations it wants, and what cannot be run.
+ * Exercises of the course: their cases, including inputs that are hard to get right, and answers. An answer is a
+ * reader's kernel as a ladder step, parsed from its text with its grid.
  */
 
 import type { Gpu } from "../gpu/device.ts";
@@ -11,52 +11,50 @@ import type { UtilityFunction } from "../ladder/choice_ladder.ts";
 import { type Constants, type Kernel, parseKernel, STEP, STEPS } from "../gpu/kernel.ts";
 import { UserError } from "../user_error.ts";
 
-/** Numbers of a size, by the letters that a file's grid is written in. */
+/** Values of the letters in which a file's grid is written. */
 export type SizeLetters = Readonly<Record<string, number>>;
 
-/** Numbers or a size that a kernel which is nearly right gets wrong, and that drawn ones do not have. */
+/** Inputs or a size that a nearly correct kernel gets wrong, and that random inputs do not cover. */
 export interface HardCase {
   readonly what: string;
   readonly size: LadderSize;
   readonly open: Ladder["open"];
 }
 
-export const createHardCase = (what: string, size: LadderSize, open: Ladder["open"]): HardCase => ({
-  what,
-  size,
-  open,
-});
+export function createHardCase(what: string, size: LadderSize, open: Ladder["open"]): HardCase {
+  return { what, size, open };
+}
 
 export interface Exercise {
   readonly name: string;
   readonly what: string;
-  /** Of the course, in kernels/course. */
+  /** File in kernels/course. */
   readonly chapter: string;
-  /** The file to begin with. */
+  /** Text of the file to begin with. */
   readonly starter: string;
-  /** What it is timed beside. */
+  /** Ladder that it is timed with. */
   readonly ladder: Ladder;
-  /** The kernel of its ladder that solves it. */
+  /** Kernel of its ladder that solves it. */
   readonly solution: string;
-  /** Checked besides the ladder's sizes. */
+  /** Cases in addition to the ladder's sizes. */
   readonly hard: readonly HardCase[];
   readonly letters: (size: LadderSize) => SizeLetters;
-  /** Why the starter's way cannot do a size; undefined where it can. */
+  /** Returns why the starter's approach does not support a size, or undefined if it does. */
   readonly refuses?: (size: LadderSize) => string | undefined;
 }
 
-/** The shipped kernel, as the last step of the ladder has it that is it. */
+/** Returns the shipped kernel with the settings of the last ladder step that uses it. */
 export function getSolution({ ladder, solution }: Exercise): LadderStep {
   const step = ladder.steps.findLast(({ kernel, idea }) =>
     kernel.name === solution && idea.includes("shipped")
   );
-  if (!step) throw new Error(`ladder ${ladder.name} ships no ${solution}`);
-  // Words stand behind each output here.
+  if (!step) throw new Error(`Expected a shipped step of ${solution} in ladder ${ladder.name}, got none.`);
+  // Canaries follow each output here, so its length cannot be used.
   const source = step.kernel.source.replace("arrayLength(&weights)", "P4");
   return { ...step, kernel: { ...step.kernel, source } };
 }
 
-/** A ladder of the shipped kernel alone. */
+/** Creates a ladder with the shipped kernel alone. */
 export function createShippedLadder(
   step: Omit<LadderStep, "idea">,
   ladder: Omit<Ladder, "name" | "steps">,
@@ -64,7 +62,7 @@ export function createShippedLadder(
   return { ...ladder, name: step.kernel.name, steps: [{ ...step, idea: "shipped" }] };
 }
 
-/** Vectors of four that so many columns take. */
+/** Returns the number of vec4f per row of columns. */
 export function countVectors(columns = 1): number {
   return padColumns(columns) / 4;
 }
@@ -73,32 +71,25 @@ export function countChunks(rows = 1): number {
   return clickDimensions.countChunks({ users: 1, events: 1, rows, items: 1 });
 }
 
-/** What a kernel is checked on. */
 export interface ExerciseCase {
   readonly size: LadderSize;
   readonly open: Ladder["open"];
-  /** Such as "7 x 3, all utilities about -200". */
+  /** E.g. "7 x 3, all utilities about -200". */
   readonly name: string;
 }
 
-/** All that the answer to an exercise must get right: odd sizes, hard cases, and at last the size that is timed. */
+/** Returns all cases of an exercise: odd sizes, hard cases, and last the timed size. */
 export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.size): ExerciseCase[] {
-  const getOrdinaryUtility = (one: LadderSize): ExerciseCase => ({
-    size: one,
-    open: ladder.open,
-    name: one.join(" x "),
-  });
-  const special = hard.map(({ what, ...rest }): ExerciseCase => ({
-    ...rest,
-    name: `${rest.size.join(" x ")}, ${what}`,
-  }));
-  return [...ladder.oddSizes.map(getOrdinaryUtility), ...special, getOrdinaryUtility(size)];
+  const { open } = ladder;
+  const toOrdinaryCase = (size: LadderSize): ExerciseCase => ({ size, open, name: size.join(" x ") });
+  const special = hard.map(({ what, ...rest }) => ({ ...rest, name: `${rest.size.join(" x ")}, ${what}` }));
+  return [...ladder.oddSizes.map(toOrdinaryCase), ...special, toOrdinaryCase(size)];
 }
 
-/** What records an op on pages of utilities. */
+/** Records an op on pages of utilities. */
 type OpenPages = (gpu: Gpu, size: LadderSize, utility: UtilityFunction) => ReturnType<Ladder["open"]>;
 
-/** Pages differ by a row; see {@link import("../ladder/choice_ladder.ts").choicePages}. */
+/** Pages differ in length by up to one row; see {@link import("../ladder/choice_ladder.ts").createChoicePages}. */
 export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
   return { E, K: page + 1 };
 }
@@ -114,12 +105,12 @@ export function createPageCase(
 
 export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
 
-/** With a workgroup an event, an invocation has several of these rows. */
+/** With one workgroup per event, an invocation gets several of these rows. */
 export function createLongPageCase(open: OpenPages): HardCase {
   return createPageCase(open, [3, 300], "long pages", getOrdinaryUtility);
 }
 
-/** @param line where the text stands. @throws UserError for what is no expression, or holds another letter. */
+/** Evaluates a grid expression. @param line name of the text's line. @throws UserError for other syntax or letters. */
 export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>
@@ -148,8 +139,8 @@ export function evaluate(text: string, letters: SizeLetters, line = "grid"): num
   };
   const atom = (): number => {
     const token = tokens[next++];
-    if (token === undefined) throw fault("it ends too early");
-    if (token === "-") throw fault("there is no minus");
+    if (token === undefined) throw fault("it ends early");
+    if (token === "-") throw fault("minus is not supported");
     if (/^\d/.test(token)) return Number(token);
     if (token === "(") {
       const value = sum();
@@ -157,19 +148,19 @@ export function evaluate(text: string, letters: SizeLetters, line = "grid"): num
       return value;
     }
     const value = Object.hasOwn(letters, token) ? letters[token] : undefined;
-    if (value === undefined) throw fault(`"${token}" is none of them`);
+    if (value === undefined) throw fault(`"${token}" is unknown`);
     return value;
   };
   const value = sum();
-  if (next < tokens.length) throw fault(`"${tokens[next]}" is too much`);
+  if (next < tokens.length) throw fault(`"${tokens[next]}" is not expected here`);
   if (!(value >= 1 && Number.isFinite(value))) throw fault(`it is ${value}`);
   return value;
 }
 
-/** Stands where a starter has a hole. */
+/** Marks the hole of a starter. */
 export const HOLE = "YOUR CODE";
 
-/** @param file where the text stands. @throws UserError for a text that cannot be run. */
+/** Parses an answer. @param file name of the answer. @throws UserError for a text that cannot run. */
 export function createAnswerStep(exercise: Exercise, file: string, text: string): LadderStep {
   const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   const shipped = getSolution(exercise);
@@ -196,12 +187,15 @@ export function createAnswerStep(exercise: Exercise, file: string, text: string)
   }
 }
 
-/** Names of a starter's constants. A reader's own constant may have the name of another that the shipped kernel is given. */
+/**
+ * Returns the names of a starter's constants. A reader's own constant may share its name with another of the shipped
+ * kernel.
+ */
 export function listConstants({ name, starter }: Exercise): ReadonlySet<string> {
   return new Set(parseKernel(name, starter).constants.keys());
 }
 
-/** @throws UserError for a binding that the op's own kernel does not have, for an input that may be written, and for a result that is not bound. */
+/** @throws UserError for a binding that the op's kernel lacks, a writable input, or a result that is not bound. */
 function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): void {
   const wanted = parseKernel(exercise.name, exercise.starter).bindings;
   const known = getSolution(exercise).kernel.bindings;
@@ -210,20 +204,22 @@ function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): voi
     const own = known.find((binding) => binding.name === name);
     if (!own) {
       throw new UserError(
-        `expected bindings of ${wanted.map(({ name }) => name).join(", ")}, got "${name}".`,
+        `expected bindings ${wanted.map(({ name }) => name).join(", ")}, got "${name}".`,
       );
     }
     if (kind === "read_write" && (own.kind === "read" || exercise.ladder.given?.includes(name))) {
-      throw new UserError(`expected a binding var<storage, read> ${name}: it is an input.`);
+      throw new UserError(
+        `expected a binding var<storage, read> ${name}: it is an input, which is only read.`,
+      );
     }
   }
   for (const { name, kind } of wanted) {
     if (kind !== "read_write" || bindings.some((own) => own.name === name && own.kind === kind)) continue;
-    throw new UserError(`expected a binding var<storage, read_write> ${name}: it is what is asked for.`);
+    throw new UserError(`expected a binding var<storage, read_write> ${name}: it is the result.`);
   }
 }
 
-/** @throws UserError for a workgroup whose size the host cannot know, and for one that shares memory without a barrier. */
+/** @throws UserError for a workgroup size that the host cannot read, or workgroup memory without a barrier. */
 function checkWorkgroup({ source, constants }: Kernel): void {
   const code = source.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, "");
   const [size, , y] = code.match(/@workgroup_size\(\s*WORKGROUP\s*(,\s*(WORKGROUP_Y)\s*)?\)/) ?? [];
@@ -240,18 +236,19 @@ function checkWorkgroup({ source, constants }: Kernel): void {
   const [, shared] = code.match(/var<workgroup>\s*(\w+)/) ?? [];
   if (shared === undefined || /\b(workgroupBarrier|workgroupUniformLoad)\b/.test(code)) return;
   throw new UserError(
-    `expected a workgroupBarrier(): ${shared} is in workgroup memory, and on a GPU an invocation may read there what ` +
-      "another has not written yet.",
+    `expected a workgroupBarrier(): ${shared} is in workgroup memory, and on a GPU an invocation may read it before ` +
+      "another one has written it.",
   );
 }
 
-/** How many invocations are started: of the lines "grid" and "workgroup". */
+/** Parses the number of invocations from the lines "grid" and "workgroup". */
 function parseGrid(exercise: Exercise, text: string): Pick<LadderStep, "invocations" | "constants"> {
   const grid = findLine(text, "grid");
   if (grid === undefined) {
     throw new UserError(
-      `expected a line that says how many invocations to start, such as "// grid: ` +
-        `${findLine(exercise.starter, "grid")}".`,
+      `expected a line with the number of invocations, such as "// grid: ${
+        findLine(exercise.starter, "grid")
+      }".`,
     );
   }
   const axes = grid.split(",");
@@ -269,29 +266,29 @@ function parseGrid(exercise: Exercise, text: string): Pick<LadderStep, "invocati
   };
 }
 
-/** Where inputs are to stand. @param own the op's own kernel @param text such as "input texture, weights uniform" */
+/** Parses the storage of inputs. @param own kernel of the op @param text such as "input texture, weights uniform" */
 function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["where"] {
-  const places = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
+  const kinds = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
   const getStorage = (name: string) => bindings.find((binding) => binding.name === name)?.kind;
-  const where: Record<string, typeof places[number]> = {};
+  const where: Record<string, typeof kinds[number]> = {};
   for (const part of text.split(",").map((part) => part.trim()).filter((part) => part !== "")) {
     const [name = "", word, ...rest] = part.split(/\s+/);
-    const place = places.find((one) => one === word);
+    const storage = kinds.find((one) => one === word);
     if (getStorage(name) === "read_write") {
-      throw new UserError(`expected ${name} to stay in a storage buffer.`);
+      throw new UserError(`expected ${name} to stay in a storage buffer, as it is written.`);
     }
-    if (place === undefined || rest.length > 0 || getStorage(name) !== "read") {
+    if (storage === undefined || rest.length > 0 || getStorage(name) !== "read") {
       throw new UserError(
-        `expected "where" to name an input and its place, one of ${places.join(", ")}, got "${part}".`,
+        `expected "where" to name an input and its storage, one of ${kinds.join(", ")}, got "${part}".`,
       );
     }
     if (where[name]) throw new UserError(`expected "where" to name ${name} once.`);
-    where[name] = place;
+    where[name] = storage;
   }
   return where;
 }
 
-/** What stands in a line "// name: ...". @throws UserError for two of them. */
+/** Returns the text of a line "// name: ...". @throws UserError if there are two. */
 function findLine(text: string, name: string): string | undefined {
   const [line, second] = [...text.matchAll(new RegExp(`^//\\s*${name}\\s*:(.*)$`, "gm"))];
   if (second) throw new UserError(`expected one line "// ${name}: ...", got two.`);

@@ -32,6 +32,7 @@ import { createChoiceTrial } from "../ladder/choice_ladder.ts";
 import { findLadder } from "../ladder/ladders.ts";
 import { createLstmTrial } from "../ladder/lstm_ladder.ts";
 import { createForwardTrial, makePanelCheck, PANEL } from "../ladder/matmul_ladder.ts";
+import type { Exercise, HardCase, SizeLetters } from "./exercise.ts";
 import {
   countChunks,
   countVectors,
@@ -39,11 +40,8 @@ import {
   createLongPageCase,
   createPageCase,
   createShippedLadder,
-  type Exercise,
   getOrdinaryUtility,
   getPageLetters,
-  type HardCase,
-  type SizeLetters,
 } from "./exercise.ts";
 import {
   countAdamParameters,
@@ -94,7 +92,7 @@ const largeSums: HardCase = {
   open: (gpu, size) => createForwardTrial(gpu, size, 200),
 };
 
-/** What the exercises of the dense layer share. */
+/** Shared parts of the dense layer's exercises. */
 const forward = { ladder: findLadder("forward"), hard: [largeSums], letters };
 
 const matmul: Exercise = {
@@ -181,7 +179,7 @@ const lstmBackward: Exercise = {
 
 const rank: Exercise = {
   name: "rank",
-  what: "how many bits are set before each word: places in sorted order",
+  what: "number of bits set before each word: positions in sorted order",
   chapter: "4-batch.md",
   starter: rankStarter,
   ladder: createShippedLadder({ kernel: parseKernel("batch_rank", rankText) }, {
@@ -195,13 +193,13 @@ const rank: Exercise = {
   hard: [
     createHardCase("every bit set", [130], (gpu, size) => rankTrial(gpu, size, () => 0xffffffff)),
     createHardCase(
-      "the first or the last bit of some words alone",
+      "only the first or last bit of some words",
       [130],
       (gpu, size) => rankTrial(gpu, size, (w) => [1, 0, 0, 2 ** 31][w % 4] ?? NaN),
     ),
   ],
   letters: ([W = 1]) => ({ W }),
-  refuses: ([W = 1]) => W >= 2 ? undefined : "has a word of items and one of rows at least",
+  refuses: ([W = 1]) => W >= 2 ? undefined : "needs at least one word of items and one of rows",
 };
 
 const tableGradient: Exercise = {
@@ -224,7 +222,7 @@ const tableGradient: Exercise = {
       (gpu, size) => createTableTrial(gpu, size, { getItem: () => 2 }),
     ),
     createHardCase(
-      "no click fed anything",
+      "no click feeds an event",
       [37, 11, 5],
       (gpu, size) => createTableTrial(gpu, size, { clicks: () => false }),
     ),
@@ -257,7 +255,7 @@ const batchNorm: Exercise = {
 
 const adam: Exercise = {
   name: "adam",
-  what: "a step of Adam, of a gradient in partial sums",
+  what: "a step of Adam from partial sums of the gradient",
   chapter: "7-adam.md",
   starter: adamStarter,
   ladder: createShippedLadder({ kernel: parseKernel("adam", adamText) }, {
@@ -302,7 +300,7 @@ const lastClicks: Exercise = {
   letters: (size) => ({ E: countEvents(size), F: size[2] ?? 1, F4: countVectors(size[2]) }),
 };
 
-/** The projection on the simplex: the exact generator of the game, and the reward's gradient against it. */
+/** The projection on the simplex: the exact generator of the game, and the gradient of the reward against it. */
 const sparsemax: Exercise = {
   name: "sparsemax",
   what: "the projection on the simplex: the exact generator",
@@ -331,11 +329,11 @@ const sparsemax: Exercise = {
 
 const draw: Exercise = {
   name: "draw",
-  what: "a click or none, drawn for every simulated user",
+  what: "a click or no click, drawn for every simulated user",
   chapter: "10-simulated-users.md",
   starter: drawStarter,
   ladder: createShippedLadder({ kernel: parseKernel("choose_click", chooseText) }, {
-    title: "a click or none, U users x k items",
+    title: "a click or no click, U users x k items",
     size: [4096, 10],
     oddSizes: [[1, 1], [37, 3], [301, 7]],
     open: (gpu, size) => drawTrial(gpu, size),
@@ -345,7 +343,7 @@ const draw: Exercise = {
   hard: ([
     ["utilities of 90 and -90", (z) => z > 0 ? 90 + z : z - 90],
     ["all utilities about -200", (z) => z - 200],
-    ["all utilities about 30: nobody clicks nothing", (z) => z + 30],
+    ["all utilities about 30: every user clicks", (z) => z + 30],
   ] as const satisfies [string, (normal: number) => number][]).map(([what, utility]) =>
     createHardCase(what, [130, 3], (gpu, size) => drawTrial(gpu, size, utility))
   ),
@@ -354,8 +352,8 @@ const draw: Exercise = {
 
 const slateTiled = parseKernel("slate_score_tiled", slateTiledText);
 const slatePanel = parseKernel("slate_score_panel", slatePanelText);
-const tooManyUnits = ([, , L = 1]: LadderSize) =>
-  L % 4 === 0 && L <= MOST_UNITS ? undefined : `has 4, 8, ... or ${MOST_UNITS} hidden units`;
+const checkUnits = ([, , L = 1]: LadderSize) =>
+  L % 4 === 0 && L <= MOST_UNITS ? undefined : `needs 4, 8, ... or ${MOST_UNITS} hidden units`;
 
 const slateLadder: Ladder = {
   name: "slate-score",
@@ -396,19 +394,19 @@ const slateScore: Exercise = {
         table: (i, n) => 2 + (7 * i + n) % 5 / 4,
       })),
     createHardCase(
-      "equal items: the first of them",
+      "equal items: the first one wins",
       [37, 70, 8],
       (gpu, size) =>
         createSlateTrial(gpu, size, { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, equal: (i) => i % 5 }),
     ),
     createHardCase(
-      "nothing but one item left in a panel",
+      "only one item left in a panel",
       [37, 70, 8],
       (gpu, size) => createSlateTrial(gpu, size, { taken: (u, i) => i % ITEM_PANEL !== u % ITEM_PANEL }),
     ),
   ],
   letters: ([U = 1, I = 1, L]) => ({ U, P: countPanels(I), L4: countVectors(L) }),
-  refuses: tooManyUnits,
+  refuses: checkUnits,
 };
 
 export const exercises: readonly Exercise[] = [

@@ -1,4 +1,4 @@
-/** The ops of exercises that no ladder has, recorded at the size that is asked for. */
+/** Trials of exercises without a ladder, recorded at the requested size. */
 
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { buildReferenceBatch } from "../batch/reference_batch.ts";
@@ -31,20 +31,17 @@ import { createOpTrial, useBuffers } from "../selftest/ops/op_run.ts";
 import { drawNormals } from "../selftest/optimiser_bench.ts";
 import { chooseTrial, listShownSlates } from "../selftest/pages/page_cases.ts";
 import { createScoredRows, type ScoredRows, scoreTrial } from "../selftest/slates/slate_cases.ts";
-import {
-  createHistoryLog,
-  createLog,
-  createOneHotItems,
-  createRowsBatch,
-  type ShownEvent,
-} from "../selftest/small_logs.ts";
+import type { ShownEvent } from "../selftest/small_logs.ts";
+import { createHistoryLog, createLog, createOneHotItems, createRowsBatch } from "../selftest/small_logs.ts";
 
-/** Items of {@link rankTrial}: their bits are the first word. */
+/** Number of items in {@link rankTrial}: their bits are the first word. */
 const RANKED_ITEMS = 20;
 
 /**
- * The bits of a batch: a word of items, and then those of its rows, sorted by item. A user has one row, so users are in that order.
- * @param size [words]; a quarter of the bits of rows are set, where it is not said which
+ * Creates a trial of a batch's bits: a word of items, followed by the bits of rows, sorted by item. Each user has one
+ * row, so users are in that order.
+ * @param size [words]
+ * @param word bits of a word; by default a quarter of the bits of rows are set
  */
 export function rankTrial(
   gpu: Gpu,
@@ -71,7 +68,7 @@ export function rankTrial(
   const trial = createBatchTrial(gpu, { log, users });
   const { views = {} } = trial.specs.find(({ kernel }) => kernel.name === "batch_rank") ?? {};
   const { bits, ranked } = views;
-  if (!bits || !ranked) throw new Error("expected the bits of a batch");
+  if (!bits || !ranked) throw new Error("Expected the bits of a batch, got none.");
   return {
     ...trial,
     start: () => clear(gpu, asBufferView(bits)),
@@ -89,19 +86,20 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
   queue.writeBuffer(buffer, offset, new Uint8Array(size));
 }
 
-/** What is not as usual in {@link createTableTrial}. */
+/** Changes to the usual batch of {@link createTableTrial}. */
 export interface TableRule {
-  /** The item of a row, where it is not one of the first, which show each item once. @param u in [0, 1) */
+  /** Item of a row beyond the first, which show each item once. @param u in [0, 1) */
   readonly getItem?: (u: number, items: number) => number;
   readonly clicks?: (event: number) => boolean;
 }
 
-/** A few items are popular. */
+/** Draws an item; a few are popular. */
 const popular = (u: number, items: number) => Math.floor(items * u ** 3);
 
 /**
- * A table that the events of a user look their items up in: each item has a token of its own.
- * @param size [events, items, columns]; an event shows three rows, and clicks one of them, which is fed but for the last
+ * Creates a trial of a table in which the events of a user look up their items; each item has its own token.
+ * @param size [events, items, columns]; an event shows three rows and clicks one of them, which is fed except for the
+ * last
  */
 export function createTableTrial(
   gpu: Gpu,
@@ -123,7 +121,7 @@ export function createTableTrial(
     { ...makeMixedProduct("events", N)(batch), tolerance: 4 * U * (E + 8) },
     useBuffers(gpu),
   );
-  // A row that fed nothing names the row behind the source, where canaries stand: who adds it up is seen.
+  // A row that feeds nothing gets the index behind the source, where canaries make a wrong sum visible.
   const fed = buildReferenceBatch(batch.log, batch.users).rows.flatMap((
     { fedEvent },
   ) => [0, 0, 0, Math.min(fedEvent, E)]);
@@ -138,7 +136,7 @@ export function createTableTrial(
 
 /**
  * @param size [rows, columns]
- * @param hard of three columns, one is constant, and one is 1,000 and varies little; for a multiple of three rows.
+ * @param hard of three columns one is constant, and one is 1,000 and varies little; for a multiple of three rows.
  */
 export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const c = makeBatchNorm(true, "elu", N)(createRowsBatch(R));
@@ -148,7 +146,7 @@ export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = fal
     { length: R * N },
     (_, k) => kinds[hard ? k % N % 3 : 2]?.(Math.floor(k / N)) ?? 2 * random.uniform() - 1,
   );
-  // What it moves goes on from run to run.
+  // The statistics that it updates continue from run to run.
   return createOpTrial(
     gpu,
     { ...c, moves: undefined, values: new Map([["x", x]]), tolerance: 4 * U * 64 },
@@ -156,17 +154,17 @@ export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = fal
   );
 }
 
-/** A batch whose gradient comes in several partial sums, and the iteration of the step. */
+/** A batch whose gradient has several partial sums, and the iteration of the step. */
 const ADAM = { rows: 1027, iteration: 3 };
 
-/** Parameters stand in whole bindings. */
+/** Parameters fill whole bindings. */
 export function countAdamParameters([P = 1]: LadderSize): number {
   return alignBinding(4 * P) / 4;
 }
 
 /**
  * @param size [parameters]
- * @param hard of three parameters, one never had a gradient, and one has had gradients of about epsilon.
+ * @param hard of three parameters one never had a gradient, and one has had gradients of about epsilon.
  */
 export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const P = countAdamParameters(size);
@@ -187,21 +185,21 @@ export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): Kerne
     new AdamState(stack.use(new ParameterArena(gpu, [{ name: "p", rows: 4, columns: P / 4 }]))),
   );
   const [spec] = adam.dispatches({ dimensions: clickDimensions, sparseRows: new Map() });
-  if (!spec) throw new Error("expected a dispatch of Adam");
-  // What a kernel makes of the numbers behind its own is seen: they are numbers.
+  if (!spec) throw new Error("Expected a dispatch of Adam, got none.");
+  // The canaries are numbers, so that a kernel's results from them show.
   const arena = new CanaryArena(gpu, "adam", 64, BEHIND);
   const views = {
     partials: arena.upload("partials", partials),
     gradient: arena.allocate("gradient", 4 * P),
     ...{ weights: arena.allocate("w", 4 * P), m: arena.allocate("m", 4 * P), v: arena.allocate("v", 4 * P) },
   };
-  const given = [[views.weights, w], [views.m, m], [views.v, v]] as const;
+  const initial = [[views.weights, w], [views.m, m], [views.v, v]] as const;
   const wanted = [["weights", after.w], ["m", after.m], ["v", after.v], ["gradient", gradient]] as const;
   const purpose = { learningRate: adamRate(0.001, ADAM.iteration), iteration: ADAM.iteration };
   return {
     ...{ arena, ...createStepHeader(arena, clickDimensions, { sizes, counted: 1 }, purpose) },
     specs: [{ ...spec, views, invocations: [P / 4] }],
-    start: () => given.forEach(([{ buffer }, data]) => gpu.queue.writeBuffer(buffer, 0, data)),
+    start: () => initial.forEach(([{ buffer }, data]) => gpu.queue.writeBuffer(buffer, 0, data)),
     views: Object.values(views),
     named: new Map(wanted.map(([name]) => [views[name], name])),
     compare(words, specs, checks) {
@@ -220,12 +218,12 @@ export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): Kerne
   };
 }
 
-/** The bits of a number: canaries that are numbers. */
+/** Bits of a number, used as canaries. */
 const BEHIND = 0x449a5000;
 
 const [LAGS, WEIGHTINGS] = [8, 4];
 
-/** Events of a user: every second one has one less. */
+/** Returns the number of events of a user: every second user has one fewer. */
 function getUserLength(user: number, most: number): number {
   return Math.max(1, most - user % 2);
 }
@@ -235,8 +233,8 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
 }
 
 /**
- * @param size [users, events of each, features]
- * @param hard every other user never clicks, the others on two of three pages
+ * @param size [users, events per user, features]
+ * @param hard every other user never clicks, the others click on two of three pages
  */
 export function createLastClicksTrial(
   gpu: Gpu,
@@ -257,7 +255,7 @@ export function createLastClicksTrial(
 
 const GENERATOR_ETA = 0.5;
 
-/** @param size [events, rows of a page] */
+/** @param size [events, rows per page] */
 export function createSparsemaxTrial(
   gpu: Gpu,
   size: LadderSize,
@@ -273,7 +271,7 @@ export function createSparsemaxTrial(
   };
   const trial = createOpTrial(gpu, { ...makeExactMinimax(game)(pages), ...pages }, useBuffers(gpu));
   const { views: { policy } = {} } = trial.specs.find(({ kernel }) => kernel.name === "exact_minimax") ?? {};
-  if (!policy) throw new Error("expected the generator's policy");
+  if (!policy) throw new Error("Expected the generator's policy, got none.");
   const u = pages.values?.get("u") ?? [];
   const { log: { eventRows } } = pages;
   const expected = listIndices(eventRows.length - 1).flatMap((e) =>
@@ -294,7 +292,7 @@ export function createSparsemaxTrial(
   };
 }
 
-/** Two pages: of the log, rows of others stay as they are. @param size [users, items of a slate] */
+/** Two pages; rows of other pages in the log must not change. @param size [users, items per slate] */
 export function drawTrial(
   gpu: Gpu,
   [users = 1, slate = 1]: LadderSize,
@@ -310,7 +308,7 @@ export function drawTrial(
   });
 }
 
-/** What is not drawn of {@link createSlateTrial}. */
+/** Values of {@link createSlateTrial} that are not drawn. */
 export interface SlateRule extends Partial<Pick<ScoredRows, "taken" | "equal">> {
   readonly weights?: (unit: number) => number;
   readonly table?: (item: number, unit: number) => number;

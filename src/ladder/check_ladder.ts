@@ -1,19 +1,18 @@
 /**
- * The steps of a ladder are other texts of one dispatch of an op: what they read was made on the device, and what they write is
- * what the op is checked by.
+ * Checks the steps of a ladder. Each step is another text of one dispatch of an op: the device computes its inputs, and
+ * the op's checks compare its outputs.
  */
 
 import { buildIndexScope, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import { type AccessCounts, countAccesses } from "../kernel_analysis/access_counts.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { buildKernelText, type Constants, type Kernel, STEP, STEPS } from "../gpu/kernel.ts";
+import type { Memory, View } from "../gpu/memory.ts";
 import {
   asBufferView,
   makePanelLayout,
   makeRowLayout,
-  type Memory,
   toUniformIfSmall,
-  type View,
   writeMemory,
 } from "../gpu/memory.ts";
 import { type InvocationCounts, Program } from "../gpu/program.ts";
@@ -26,49 +25,49 @@ export type InputStorage = "texture" | "panels" | "uniform";
 
 export interface LadderStep {
   readonly kernel: Kernel;
-  /** From 1; its place among the steps, where it is not said. */
+  /** From 1; by default the position among the steps. */
   readonly number?: number;
-  /** What is new, in a few words. */
+  /** The new idea in a few words. */
   readonly idea: string;
-  /** Number of the step that this one changes, where it is not the one before. */
+  /** Number of the step that this one changes; by default the previous one. */
   readonly changes?: number;
-  /** Inputs that stand elsewhere than in a storage buffer. */
+  /** Inputs that are not in a storage buffer. */
   readonly where?: Readonly<Record<string, InputStorage>>;
   readonly constants?: (size: LadderSize) => Constants;
-  /** The dispatch's constants that it is given; all that its kernel has, where it is not said. */
+  /** Constants of the dispatch that the kernel gets; by default all that it declares. */
   readonly takes?: ReadonlySet<string>;
-  /** Those of the dispatch, where it is not said. */
+  /** By default those of the dispatch. */
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
-  /** Of a kernel that does not split its sums: it writes the first chunk alone. */
+  /** True for a kernel that does not split its sums: it writes only the first chunk. */
   readonly oneChunk?: boolean;
-  /** Why the kernel cannot do a size; undefined where it can. @param workgroupBytes of memory that the adapter grants. */
+  /** Returns why the kernel does not support a size, or undefined if it does. @param workgroupBytes of the adapter. */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
 }
 
-/** What is as large as an op is wanted: see its ladder's title. */
+/** Sizes of an op: see its ladder's title. */
 export type LadderSize = readonly number[];
 
 export interface Ladder {
   readonly name: string;
   readonly title: string;
-  /** Unless another is asked for. */
+  /** Default size. */
   readonly size: LadderSize;
-  /** Small ones at which every step has to be right too. */
+  /** Small sizes at which every step is checked too. */
   readonly oddSizes: readonly LadderSize[];
-  /** Records the op at a size, with nothing in textures. @throws UserError for one that it cannot have. */
+  /** Records the op at a size, with nothing in textures. @throws UserError for a size that is not supported. */
   readonly open: (gpu: Gpu, size: LadderSize) => KernelTrial<ClickSizes>;
-  /** What the name of the kernel begins with whose dispatch the steps are other texts of. */
+  /** Prefix of the kernel name of the dispatch that the steps replace. */
   readonly dispatch: string;
-  /** Bindings that the op's kernel may write, and does not here: inputs. */
+  /** Bindings that the op's kernel may write, but that are inputs here. */
   readonly given?: readonly string[];
-  /** Constants that texts may have, and the dispatch has not. */
+  /** Constants that texts may declare, but the dispatch lacks. */
   readonly constants?: (size: LadderSize) => Constants;
   readonly steps: readonly LadderStep[];
-  /** Numbers of the steps that lead to the kernel for a GPU; of all, where it is not said. */
+  /** Numbers of the steps that lead to the kernel for a GPU; by default all. */
   readonly forGpus?: readonly number[];
 }
 
-/** A ladder with the steps alone that lead to the kernel for a GPU. They keep their numbers. */
+/** Returns a ladder with only the steps that lead to the kernel for a GPU. They keep their numbers. */
 export function selectGpuSteps(ladder: Ladder): Ladder {
   const steps = ladder.steps.map((step, k) => ({
     ...step,
@@ -78,44 +77,44 @@ export function selectGpuSteps(ladder: Ladder): Ladder {
   return { ...ladder, steps: steps.filter(({ number }) => ladder.forGpus?.includes(number) ?? true) };
 }
 
-/** @param k its place among the steps. */
+/** @param k position among the steps. */
 export function getStepNumber({ number }: LadderStep, k: number): number {
   return number ?? k + 1;
 }
 
-/** The number of the step that a step changes. @param k its place among the steps. */
+/** Returns the number of the step that a step changes. @param k position among the steps. */
 export function getChangedStep({ changes }: LadderStep, k: number): number {
   return changes ?? Math.max(1, k);
 }
 
-/** A step as a dispatch in the place of the op's own. */
+/** A step as a dispatch that replaces the op's own. */
 export interface BoundStep {
   readonly number: number;
   readonly step: LadderStep;
   readonly spec: ClickDispatch;
   readonly encode: (pass: GPUComputePassEncoder) => void;
-  /** What it asks of memory, at this size and by the whole numbers that it reads. */
+  /** Returns its memory accesses at this size, from the integers that it reads. */
   readonly counts: () => AccessCounts;
-  /** Milliseconds that recording took. */
+  /** Milliseconds of recording. */
   readonly hostMs: number;
 }
 
-/** An op in memory, and the steps that can do its size. */
+/** An op in memory, and the steps that support its size. */
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
   /** The op's own dispatch. */
   readonly target: ClickDispatch;
-  /** Inputs that stand elsewhere for some step, by their name and where; what is copied there once it is made. */
+  /** Copies of inputs that a step stores elsewhere, by name and storage; filled once the inputs are computed. */
   readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
-  /** Whole numbers that the dispatch reads, by binding. */
+  /** Integers that the dispatch reads, by binding. */
   #data: Record<string, Uint32Array<ArrayBuffer>> = {};
 
-  /** What its dispatch writes, by binding. */
+  /** Outputs of the dispatch, by binding. */
   readonly outputs: ReadonlyMap<string, View>;
 
   private constructor(readonly trial: KernelTrial<ClickSizes>, { name, dispatch, given = [] }: Ladder) {
     const target = trial.specs.find(({ kernel }) => kernel.name.startsWith(dispatch));
-    if (!target) throw new Error(`ladder ${name}: expected a dispatch of ${dispatch}`);
+    if (!target) throw new Error(`ladder ${name}: expected a dispatch of ${dispatch}, got none`);
     this.target = target;
     this.outputs = new Map(target.kernel.bindings.flatMap(({ name, kind }) => {
       const view = target.views[name];
@@ -123,7 +122,7 @@ export class BoundLadder implements Disposable {
     }));
   }
 
-  /** Records an op, and every step that can do it. Nothing runs before {@link prepare}. */
+  /** Records an op, and every step that supports it. Nothing runs before {@link prepare}. */
   static async open(gpu: Gpu, ladder: Ladder, size: LadderSize): Promise<BoundLadder> {
     const bound = new BoundLadder(ladder.open(gpu, size), ladder);
     try {
@@ -145,7 +144,7 @@ export class BoundLadder implements Disposable {
   ): Promise<void> {
     const { trial: { arena: { gpu }, headers, sizes, offsets }, target } = this;
     const { kernel, where = {}, takes = kernel.constants } = step;
-    // The size of a workgroup is the text's own.
+    // The workgroup size is defined by the text.
     const known = Object.entries({ ...target.constants, ...constants(size) }).filter(([name]) =>
       name !== "WORKGROUP" && kernel.constants.has(name) && takes.has(name)
     );
@@ -177,12 +176,12 @@ export class BoundLadder implements Disposable {
     });
   }
 
-  /** Where a binding's data stand: outputs and buffers where the op has them, others in a copy. */
+  /** Returns the memory of a binding: the op's own for outputs and buffers, else a copy. */
   #place(name: string, where?: InputStorage): Memory {
     const { trial: { arena }, target } = this;
     const from = target.views[name];
-    if (!from) throw new Error(`${target.label}: nothing is known of binding ${name}`);
-    // A copy has canaries behind it: who reads past the end of a parameter gets no zero, which would be right by chance.
+    if (!from) throw new Error(`${target.label}: expected a view of binding ${name}, got none`);
+    // A copy has canaries behind it, so that a read past the end gives no zero, which could be correct by chance.
     if (this.outputs.has(name) || (where === undefined && arena.owns(from))) return from;
     const buffer = asBufferView(from);
     const bytes = buffer.size - (arena.owns(from) ? 4 * arena.canaries : 0);
@@ -201,7 +200,7 @@ export class BoundLadder implements Disposable {
     return to;
   }
 
-  /** Runs the op once, so that all that its dispatch reads is there. @throws what the device says of it. */
+  /** Runs the op once to compute all inputs of its dispatch. @throws device errors. */
   async prepare(): Promise<void> {
     const { trial, target } = this;
     const { gpu } = trial.arena;
@@ -209,7 +208,7 @@ export class BoundLadder implements Disposable {
     gpu.check();
     const moves = [...this.#placed.values()];
     const whole = target.kernel.bindings.filter(({ name, kind }) =>
-      kind === "read" && isWhole(target.kernel, name)
+      kind === "read" && isInteger(target.kernel, name)
     );
     const views = whole.flatMap(({ name }) => target.views[name] ?? []);
     const words = await readViews(gpu, [...moves.map(({ from }) => from), ...views]);
@@ -219,7 +218,7 @@ export class BoundLadder implements Disposable {
     );
   }
 
-  /** Runs the op twice with a step in the place of its dispatch. @returns what differs, that of its numbers first */
+  /** Runs the op twice with a step in place of its dispatch. @returns the differences, numeric ones first */
   async checkStep({ spec, step }: BoundStep): Promise<ComparedValues[]> {
     const { trial, target } = this;
     const checks = new CheckCollector();
@@ -236,7 +235,7 @@ export class BoundLadder implements Disposable {
     return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
   }
 
-  /** Puts canaries where a step is to write. @param zero zeros, for one that leaves some of it out */
+  /** Fills an output with canaries. @param zero zeros instead, for a step that skips a part of it */
   #clear(view: View, zero = false): void {
     const { arena } = this.trial;
     const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);
@@ -247,7 +246,7 @@ export class BoundLadder implements Disposable {
     arena.gpu.queue.writeBuffer(view.buffer, view.offset, fill(view.size));
   }
 
-  /** A check by the names of the dispatch's bindings. */
+  /** Renames a check by the bindings of the dispatch. */
   #named(check: ComparedValues): ComparedValues {
     if (check.what === "stray writes") {
       const fault = [...this.outputs].reduce((text, [name, output]) => {
@@ -259,7 +258,7 @@ export class BoundLadder implements Disposable {
     const [memory] = [...this.trial.named ?? []].find(([, what]) => what === check.what) ?? [];
     if (!memory) return check;
     const [name] = [...this.outputs].find(([, view]) => isOverlapping(view, memory)) ?? [];
-    return { ...check, what: name ?? `${check.what}, which is made of its results,` };
+    return { ...check, what: name ?? `${check.what}, which depends on its results,` };
   }
 
   [Symbol.dispose](): void {
@@ -267,18 +266,18 @@ export class BoundLadder implements Disposable {
   }
 }
 
-/** Whether a binding holds whole numbers. */
-function isWhole({ source }: Kernel, name: string): boolean {
+/** True if a binding holds integers. */
+function isInteger({ source }: Kernel, name: string): boolean {
   return new RegExp(`> ${name}: array<(u32|vec[234]u)>`).test(source);
 }
 
-/** What is wrong with a step, in words; undefined where it gives what the reference gives. */
+/** Describes a step's fault; undefined if it matches the reference. */
 export async function findStepFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
   const [fault] = await bound.checkStep(step);
-  return fault && `wrong, and not timed: ${checkText(fault)}`;
+  return fault && `wrong results, not timed: ${checkText(fault)}`;
 }
 
-/** The same of all steps that can do a size, by their numbers. */
+/** Returns the faults of all steps that support a size, by step number. */
 export async function findFaultsAtSize(
   gpu: Gpu,
   ladder: Ladder,

@@ -1,4 +1,4 @@
-/** The choice softmax with its loss and gradient: what a ladder records, and its steps. */
+/** Ladder of the choice softmax with its loss and gradient. */
 
 import choiceText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" };
 import choiceNaive from "../../kernels/choice/choice_nll_1_naive.wgsl" with { type: "text" };
@@ -13,12 +13,12 @@ import { createOpTrial, useBuffers } from "../selftest/ops/op_run.ts";
 import { createLog, createOneHotItems } from "../selftest/small_logs.ts";
 import type { LadderSize, LadderStep } from "./check_ladder.ts";
 
-/** The utility of row k of page e, which has `length` rows; an f32. */
+/** Returns the utility (f32) of row k of page e, which has `length` rows. */
 export type UtilityFunction = (k: number, e: number, length: number) => number;
 
 /**
- * `events` pages of about `page` rows, some without a click: a user for each.
- * @param utility without one: some with ties, one of 90.
+ * Creates `events` pages of about `page` rows, some without a click, one per user.
+ * @param utility by default random with ties, and one of 90.
  */
 export function createChoicePages(
   size: LadderSize,
@@ -32,13 +32,13 @@ export function createChoicePages(
     const u = Array.from({ length }, (_, k) => (utility ?? drawn)(k, e, length));
     return { u, items: u.map(() => 0), click: e % 5 === 4 ? undefined : (e * 7) % length };
   });
-  const ofRow = pages.flatMap(({ u }, e) => u.map(() => e));
+  const pageOfRow = pages.flatMap(({ u }, e) => u.map(() => e));
   return {
     log: createLog(pages.map((page) => [page]), createOneHotItems(1)),
     users: pages.map((_, e) => e),
     values: new Map([["u", Float32Array.from(pages.flatMap(({ u }) => u))]]),
     named: (rows, row) => {
-      const e = rows === "events" ? row : ofRow[row] ?? NaN;
+      const e = rows === "events" ? row : pageOfRow[row] ?? NaN;
       const { u = [], click } = pages[e] ?? {};
       const own = u.slice(0, 12).map((x) => Number(x.toPrecision(6)));
       const clicked = click === undefined ? "no click" : `a click on its row ${click}`;
@@ -47,7 +47,7 @@ export function createChoicePages(
   };
 }
 
-/** The choice on {@link createChoicePages}. */
+/** Creates a trial of the choice on {@link createChoicePages}. */
 export function createChoiceTrial(gpu: Gpu, size: LadderSize, utility?: UtilityFunction) {
   const pages = createChoicePages(size, utility);
   return createOpTrial(gpu, { ...makeChoice({ eta: 1 })(pages), ...pages }, useBuffers(gpu));
@@ -58,18 +58,18 @@ export function listChoiceSteps(): LadderStep[] {
   return [
     {
       kernel: parseKernel("choice_nll_1_naive", choiceNaive),
-      idea: "one row an invocation",
-      // A page has at most one row more than it has on average.
+      idea: "one row per invocation",
+      // A page has at most one row more than the average.
       invocations: ([events = 1, page = 1]) => [page + 1, events],
     },
     {
       kernel: parseKernel("choice_nll_2_workgroup", choiceWorkgroup),
-      idea: "a workgroup an event, sums by halves",
+      idea: "one workgroup per event, sums by halves",
       invocations: ([events = 1]) => [32 * events],
     },
     {
       kernel: parseKernel("choice_nll_3_online", choiceOnline),
-      idea: "one event an invocation, online sum",
+      idea: "one event per invocation, online sum",
       changes: 1,
       invocations: oneEach,
     },

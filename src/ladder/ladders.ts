@@ -1,19 +1,16 @@
 /**
- * The ladders: from the kernel as one would write it down to the shipped one, one idea a step. Steps that are a file of
- * their own have its number; the others are shipped kernels, or the same file with an input that stands elsewhere.
- *
- * To run a ladder, each step is checked at odd sizes and at its own, and only then those that are right are timed.
+ * Ladders: from a naive kernel to the shipped one, one idea per step. A step with its own file has its number in the
+ * name; the others are shipped kernels, or the same file with an input stored elsewhere. Running a ladder checks each
+ * step at odd sizes and at its own size, and times only the correct ones.
  */
 
+import type { BoundStep, Ladder, LadderSize } from "./check_ladder.ts";
 import {
   BoundLadder,
-  type BoundStep,
   findFaultsAtSize,
   findStepFault,
   getChangedStep,
   getStepNumber,
-  type Ladder,
-  type LadderSize,
 } from "./check_ladder.ts";
 import { createChoiceTrial, listChoiceSteps } from "./choice_ladder.ts";
 import { createLstmTrial, listLstmSteps } from "./lstm_ladder.ts";
@@ -34,7 +31,7 @@ import { summarizeTimes } from "../profile/timing.ts";
 
 const lstmForGpus = [1, 2, 8, 9, 10, 11];
 
-/** The first two differ in rows and padding alone: one compilation serves both. */
+/** The first two differ only in rows and padding, so one compilation serves both. */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
@@ -100,18 +97,20 @@ export const ladders: readonly Ladder[] = [
   },
 ];
 
-/** @throws Error where there is none of that name */
+/** @throws Error for an unknown name */
 export function findLadder(name: string): Ladder {
   const found = ladders.find((ladder) => ladder.name === name);
-  if (!found) throw new Error(`there is no ladder ${name}`);
+  if (!found) {
+    throw new Error(`Expected one of ${ladders.map(({ name }) => name).join(", ")}, got ladder "${name}".`);
+  }
   return found;
 }
 
-/** A step as it was timed: over all rounds. Absent times mean that the size cannot be done by it. */
+/** A step with its time over all rounds. No time means that it does not support the size. */
 export interface LadderStepResult extends LadderStepFigure {
   readonly flops: number;
   readonly bytes: number;
-  /** Whether it gave other numbers than the reference: the refusal says which. */
+  /** True if its results differ from the reference: the refusal has details. */
   readonly isWrong: boolean;
 }
 
@@ -121,33 +120,33 @@ export interface LadderOptions {
   onProgress?(text: string): void;
 }
 
-/** A step that is wrong is not timed; the others are. */
+/** Checks all steps of a ladder and times the correct ones. */
 export async function runLadder(
   gpu: Gpu,
   ladder: Ladder,
   options: LadderOptions,
 ): Promise<LadderStepResult[]> {
   const { size = ladder.size, onProgress = () => {} } = options;
-  onProgress(`${ladder.name}: compiling, and checking at ${size.join(" x ")}`);
+  onProgress(`${ladder.name}: compiling and checking at ${size.join(" x ")}`);
   using bound = await BoundLadder.open(gpu, ladder, size);
   const { steps, target, trial: { sizes } } = bound;
   await bound.prepare();
-  const known = new Map<number, Known>();
-  /** Notes what a comparison with the reference came to. */
-  const note = (number: number, fault: string | undefined, more: Partial<Known> = {}) => {
+  const known = new Map<number, StepState>();
+  /** Records a comparison with the reference. */
+  const note = (number: number, fault: string | undefined, more: Partial<StepState> = {}) => {
     const own = known.get(number) ?? { checkedSizes: 0, runMs: 0 };
     known.set(number, { ...own, ...more, checkedSizes: own.checkedSizes + 1, fault: own.fault ?? fault });
   };
   for (const step of steps) {
     onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`);
-    const compileMs = step.hostMs + await firstRun(gpu, step);
+    const compileMs = step.hostMs + await timeFirstRun(gpu, step);
     const began = performance.now();
     const fault = await findStepFault(bound, step);
     const runMs = performance.now() - began;
     const { storage: { reads, readSectors: sectors }, workgroup: { conflicts } } = step.counts();
     note(step.number, fault, { compileMs, runMs, counts: { reads, sectors, conflicts } });
   }
-  // After that: a kernel that is the same at all sizes is compiled once.
+  // Odd sizes come later: a kernel that is the same at all sizes is compiled once.
   for (const odd of ladder.oddSizes) {
     onProgress(`${ladder.name}: checking at ${odd.join(" x ")}`);
     for (const [number, fault] of await findFaultsAtSize(gpu, ladder, odd)) note(number, fault);
@@ -181,13 +180,13 @@ export async function runLadder(
   });
 }
 
-/** What a step came to before it is timed. */
-interface Known extends Pick<LadderStepFigure, "counts" | "compileMs"> {
-  /** At how many sizes it was compared. */
+/** State of a step before it is timed. */
+interface StepState extends Pick<LadderStepFigure, "counts" | "compileMs"> {
+  /** Number of sizes at which it was compared. */
   readonly checkedSizes: number;
-  /** Its first one. */
+  /** Its first fault. */
   readonly fault?: string | undefined;
-  /** Milliseconds of what compares it at the ladder's size: two runs, and what is around them. */
+  /** Milliseconds of its comparison at the ladder's size: two runs and their overhead. */
   readonly runMs: number;
 }
 
@@ -197,15 +196,18 @@ interface StepTimes {
   error: { error?: number };
 }
 
-/** How often timing a step runs it, about. */
+/** Approximate number of runs per timing of a step. */
 const RUNS = 7;
 
-/** All steps in turn, round by round. @param known what a run of each takes, to tell how long all will take. */
+/**
+ * Times all steps in turn, round by round.
+ * @param known milliseconds of a run of each, to estimate the remaining time
+ */
 async function timeRounds(
   gpu: Gpu,
   name: string,
   steps: readonly BoundStep[],
-  known: ReadonlyMap<number, Known>,
+  known: ReadonlyMap<number, StepState>,
   { rounds, onProgress = () => {} }: LadderOptions,
 ): Promise<Map<number, StepTimes>> {
   const times = new Map<number, StepTimes>(
@@ -235,15 +237,15 @@ async function timeRounds(
   return times;
 }
 
-/** What the first dispatch took longer than the second, in milliseconds: some drivers compile then. */
-async function firstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
+/** Returns the extra milliseconds of the first dispatch: some drivers compile then. */
+async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   if (!gpu.hasTimestamps) return 0;
   const [first = 0] = await timePasses(gpu, [encode]);
   const [again = 0] = await timePasses(gpu, [encode]);
   return Math.max(0, first - again) / 1000;
 }
 
-/** What is kept of a ladder's results. */
+/** Selects the stored values of a ladder's results. */
 export function summarizeLadder(
   { name }: Ladder,
   size: LadderSize,

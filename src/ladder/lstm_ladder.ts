@@ -1,4 +1,4 @@
-/** The LSTM and its way back: what two ladders record, and their steps. */
+/** Two ladders of the LSTM: forward and backward. */
 
 import lstmBackNaive from "../../kernels/lstm/lstm_backward_1_naive.wgsl" with { type: "text" };
 import lstmBackWorkgroup from "../../kernels/lstm/lstm_backward_2_workgroup.wgsl" with { type: "text" };
@@ -16,13 +16,13 @@ import { createOpTrial, forGpu } from "../selftest/ops/op_run.ts";
 import { createHistoryLog } from "../selftest/small_logs.ts";
 import type { LadderSize, LadderStep } from "./check_ladder.ts";
 
-/** Columns of the features. */
+/** Feature columns. */
 const F = 3;
 
 /**
- * An LSTM of H units over [users, events], and its way back; every third user has an event less, and now and then nothing was
- * clicked. What its cell and its gates hold is checked by the gradients that are made of them.
- * @param hard every second column of what goes into the gates is up to some hundred, and every fourth user has no events.
+ * Creates a trial of an LSTM of H units over [users, events], forward and backward. Every third user has one event
+ * fewer, and some events have no click. The stored cell and gates are checked through the gradients computed from them.
+ * @param hard every second gate input is up to some hundred, and every fourth user has no events.
  */
 export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSize, hard = false) {
   const log = createHistoryLog(users, {
@@ -38,8 +38,8 @@ export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSi
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]) }, forGpu);
 }
 
-/** What the ways differ in: the study's texts, small inputs that may be uniforms, and what a mat4x4f holds. */
-const WAYS = {
+/** Differences of the directions: the study's texts, inputs that may be uniforms, and the contents of a mat4x4f. */
+const DIRECTIONS = {
   forward: {
     texts: { naive: lstmNaive, workgroup: lstmWorkgroup, vectors: lstmVectors },
     uniforms: ["weights", "bias"],
@@ -53,7 +53,7 @@ const WAYS = {
 } as const;
 
 export function listLstmSteps(direction: LstmDirection): LadderStep[] {
-  const { texts: { naive, workgroup, vectors }, uniforms, matrices } = WAYS[direction];
+  const { texts: { naive, workgroup, vectors }, uniforms, matrices } = DIRECTIONS[direction];
   const { loop, panel } = lstmKernels[direction];
   const users = (each: number) => ({
     constants: () => ({ USERS: each }),
@@ -65,10 +65,10 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
   const fours = { kernel: parseKernel(`${name}_3_vectors`, vectors), invocations: oneEach };
   const where = Object.fromEntries(uniforms.map((input) => [input, "uniform" as const]));
   return [
-    { kernel: parseKernel(`${name}_1_naive`, naive), idea: "one user an invocation", invocations: oneEach },
+    { kernel: parseKernel(`${name}_1_naive`, naive), idea: "one user per invocation", invocations: oneEach },
     {
       kernel: parseKernel(`${name}_2_workgroup`, workgroup),
-      idea: "a workgroup a user",
+      idea: "one workgroup per user",
       constants: (size) => ({ WORKGROUP: group(size) }),
       invocations: (size) => [(size[0] ?? 1) * group(size)],
       refuses: (size) => group(size) <= 256 ? undefined : TOO_MANY,
@@ -78,7 +78,7 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
     { kernel: loop, idea: matrices, where, ...users(1) },
     {
       kernel: loop,
-      idea: "four users an invocation (shipped for many units)",
+      idea: "four users per invocation (shipped for many units)",
       where,
       ...users(4),
     },
@@ -92,23 +92,23 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
       refuses: ([, , units = 1]) => units <= 32 ? undefined : "more than 32 units",
     },
     {
-      ...groupStep(direction, () => 1, "cache"),
-      idea: "a unit an invocation, one barrier an event",
+      ...createGroupStep(direction, () => 1, "cache"),
+      idea: "one unit per invocation, one barrier per event",
       changes: 2,
     },
-    { ...groupStep(direction, () => 1, "workgroup"), idea: "weights in workgroup memory" },
-    { ...groupStep(direction, () => 4, "workgroup"), idea: "four users a workgroup" },
+    { ...createGroupStep(direction, () => 1, "workgroup"), idea: "weights in workgroup memory" },
+    { ...createGroupStep(direction, () => 4, "workgroup"), idea: "four users per workgroup" },
     {
-      ...groupStep(direction, (units) => countGroupUsers("group", units / 4) ?? 1, "registers"),
+      ...createGroupStep(direction, (units) => countGroupUsers("group", units / 4) ?? 1, "registers"),
       idea: "weights in registers, users for 64 invocations (shipped for GPUs)",
     },
   ];
 }
 
-const TOO_MANY = "needs more than 256 invocations a workgroup";
+const TOO_MANY = "needs more than 256 invocations per workgroup";
 
-/** The LSTM with an invocation a unit. @param each users of a workgroup, by units. */
-function groupStep(
+/** Returns a step of the LSTM with one invocation per unit. @param each users per workgroup, by units. */
+function createGroupStep(
   direction: LstmDirection,
   each: (units: number) => number,
   weights: LstmWeightStorage,

@@ -1,6 +1,4 @@
-/**
- * A dense layer [M, K] x [K, N] and its two gradients: what ladders record, and the steps to the shipped kernels.
- */
+/** Ladders of a dense layer [M, K] x [K, N] and its two gradients. */
 
 import forwardPanelLoop from "../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with {
   type: "text",
@@ -50,7 +48,7 @@ import {
   matmulKernels,
 } from "../ops/kernel_selection.ts";
 
-/** ELU(input weights + bias). @param scale of the input. */
+/** Computes ELU(input weights + bias). @param scale of the input. */
 export function createForwardTrial(
   gpu: Gpu,
   [M = 1, K = 1, N = 1]: LadderSize,
@@ -61,7 +59,9 @@ export function createForwardTrial(
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]), scale: 0.5, forwardOnly: true }, forGpu);
 }
 
-/** The gradient of the input, times the slope of the layer below; that of the weights in a dispatch of its own. */
+/**
+ * Computes the gradient of the input, times the slope of the layer below; that of the weights is a separate dispatch.
+ */
 export function createInputTrial(gpu: Gpu, [M = 1, K = 1, N = 1]: LadderSize) {
   const variants = getDefaultVariants("gpu");
   const matmul = { [formatMatmulKey("weight", padColumns(K) / 4, padColumns(N) / 4)]: "rows" } as const;
@@ -74,7 +74,7 @@ function createGradientCase(M: number, K: number, N: number): OpCase {
   return { ...c, tolerance: 4 * U * (M + N + 300) };
 }
 
-/** The gradient of the weights alone, in partial sums that stand one after another as texts expect it: not among others. */
+/** Computes only the gradient of the weights, in partial sums stored contiguously as the texts expect. */
 export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<ClickSizes> {
   const [M = 1, K = 1, N = 1] = size;
   const c = createGradientCase(M, K, N);
@@ -106,7 +106,7 @@ export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<Click
   };
 }
 
-/** A dispatch with some of its bindings elsewhere, of those that its kernel has. */
+/** Replaces bindings of a dispatch, as far as its kernel has them. */
 function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, views: D["views"]): D {
   const own = Object.entries(views).filter(([name]) => name in spec.views);
   return { ...spec, views: { ...spec.views, ...Object.fromEntries(own) } };
@@ -114,22 +114,26 @@ function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, 
 
 export type StepInvocations = NonNullable<LadderStep["invocations"]>;
 
-/** [M, K4, N4] of a matmul's size. */
+/** Returns [M, K4, N4] of a matmul's size. */
 export function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
-/** The most terms that a panel kernel sums over: they are written out in its text. */
+/** Most terms that a panel kernel sums over: they are unrolled in its text. */
 export const PANEL = { study: 64, shipped: 256 };
-/** Why a panel kernel cannot do a size. @param place of the number of terms in the size. @param most that there may be. */
-export const makePanelCheck = (place: 1 | 2, most: number) => (size: LadderSize) =>
-  (size[place] ?? 1) <= most ? undefined : `sums over more than ${most}`;
-const uniformRefuses = (size: LadderSize) => {
+/**
+ * Returns a check of a panel kernel's sizes.
+ * @param axis of the size that has the number of terms.
+ * @param most terms.
+ */
+export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
+  (size[axis] ?? 1) <= most ? undefined : `sums over more than ${most}`;
+const checkUniformWeights = (size: LadderSize) => {
   const [, K4, N4] = toVectorSizes(size);
-  return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB are no uniform";
+  return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB do not fit a uniform buffer";
 };
-/** Of a step that reads its weights from a uniform buffer, and cannot do sizes that do not fit there. */
-const weightsUniform = { where: { weights: "uniform" }, refuses: uniformRefuses } as const;
+/** Step options with the weights in a uniform buffer, for sizes that fit. */
+const weightsUniform = { where: { weights: "uniform" }, refuses: checkUniformWeights } as const;
 
 export function listForwardSteps(): LadderStep[] {
   return [...tileSteps(), ...registerSteps(), ...panelSteps()];
@@ -137,7 +141,7 @@ export function listForwardSteps(): LadderStep[] {
 
 const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[2], size[0]];
 
-/** An invocation owns a block of rows x 4 n4 columns; neighbours in x own neighbouring rows. */
+/** Each invocation computes a block of rows x 4 n4 columns; neighbours in x have neighbouring rows. */
 function blocks(rows: number, n4: number): StepInvocations {
   return (size) => {
     const [M, , N4] = toVectorSizes(size);
@@ -145,7 +149,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** @param columns of the output: the place of their number in the size */
+/** @param columns index of the output's columns in the size */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,
@@ -157,7 +161,7 @@ function tileSteps(): LadderStep[] {
   return [
     {
       kernel: parseKernel("matmul_forward_1_naive", forwardNaive),
-      idea: "one output an invocation",
+      idea: "one output per invocation",
       invocations: oneEach,
     },
     {
@@ -172,7 +176,7 @@ function tileSteps(): LadderStep[] {
   ];
 }
 
-/** No workgroup memory: what an invocation reads serves a block in its registers. */
+/** Steps without workgroup memory: an invocation reuses its reads for a block in registers. */
 function registerSteps(): LadderStep[] {
   const lanes = {
     kernel: parseKernel("matmul_forward_5_lanes_over_rows", forwardLanes),
@@ -208,10 +212,10 @@ function registerSteps(): LadderStep[] {
   ];
 }
 
-/** A panel of the weights, sixteen columns, in workgroup memory; an invocation owns a row. */
+/** Steps with a panel of the weights, sixteen columns, in workgroup memory; an invocation computes a row. */
 function panelSteps(): LadderStep[] {
   const inTexture = {
-    /** Of those before the shipped one: by two axes. */
+    /** Grid of the steps before the shipped one: two axes. */
     invocations: (size: LadderSize) => {
       const [M, , N4] = toVectorSizes(size);
       return [Math.ceil(N4 / 4), M] as const;
@@ -219,7 +223,7 @@ function panelSteps(): LadderStep[] {
     where: { input: "texture" },
     refuses: makePanelCheck(1, PANEL.study),
   } as const;
-  const panel = { ...shipped(matmulKernels.forward.panel, 2), refuses: shippedPanelRefuses };
+  const panel = { ...shipped(matmulKernels.forward.panel, 2), refuses: checkShippedPanel };
   return [
     {
       kernel: parseKernel("matmul_forward_11_panel_loop", forwardPanelLoop),
@@ -246,7 +250,7 @@ function panelSteps(): LadderStep[] {
   ];
 }
 
-function shippedPanelRefuses(size: LadderSize, workgroupBytes: number): string | undefined {
+function checkShippedPanel(size: LadderSize, workgroupBytes: number): string | undefined {
   const [, K4, N4] = toVectorSizes(size);
   const needed = computePanelBytes("forward", K4, N4);
   return makePanelCheck(1, PANEL.shipped)(size) ??
@@ -271,7 +275,7 @@ export function listInputSteps(): LadderStep[] {
   return [
     {
       kernel: parseKernel("matmul_input_gradient_1_naive", inputNaive),
-      idea: "one output an invocation",
+      idea: "one output per invocation",
       invocations: oneEach,
     },
     {
@@ -286,7 +290,7 @@ export function listInputSteps(): LadderStep[] {
     { ...transposed, idea: "4 x 16 in registers, W transposed", changes: 2 },
     { ...transposed, idea: "weights in a uniform buffer", ...weightsUniform },
     { ...rows, idea: "8 x 16 in registers", where: { weights: "uniform" } },
-    { ...rows, idea: "what is read in textures", where: { weights: "uniform", ...texture } },
+    { ...rows, idea: "inputs in textures", where: { weights: "uniform", ...texture } },
     { ...panel, idea: "a transposed panel, n written out", where: texture },
     { ...panel, idea: "the input in panels (shipped)", where: { ...texture, input: "panels" } },
   ];
@@ -313,7 +317,7 @@ export function listWeightSteps(): LadderStep[] {
   return [
     {
       kernel: parseKernel("matmul_weight_gradient_1_naive", weightNaive),
-      idea: "one weight an invocation, over all rows",
+      idea: "one weight per invocation, over all rows",
       oneChunk: true,
       invocations: (size) => {
         const [, K4, N4] = toVectorSizes(size);
@@ -336,7 +340,7 @@ export function listWeightSteps(): LadderStep[] {
       invocations: blocks(1, 1),
     },
     { ...wide, idea: "8 x 16 in registers" },
-    { ...wide, idea: "what is read in textures", ...textures },
+    { ...wide, idea: "inputs in textures", ...textures },
     { ...four, idea: "four rows at a time, mat4x4f", ...textures },
     { ...four, idea: "the input in panels (shipped)", where: { ...textures.where, input: "panels" } },
   ];

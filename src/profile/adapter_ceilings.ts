@@ -1,4 +1,4 @@
-/** What the adapter does at most, and what the host pays for asking: measured by the probes of kernels/probe. */
+/** Measures the adapter's peak rates and the host's costs with the probes of kernels/probe. */
 
 import copyText from "../../kernels/probe/copy.wgsl" with { type: "text" };
 import fmaText from "../../kernels/probe/fma.wgsl" with { type: "text" };
@@ -34,39 +34,38 @@ const loads: readonly [name: string, probe: Kernel][] = [
   ["workgroup, vec4f", parseKernel("load_workgroup_vec4", loadWorkgroupVec4Text)],
 ];
 
-/** All that is in kernels/probe. */
 export const probeKernels: readonly Kernel[] = [...Object.values(probes), ...loads.map(([, probe]) => probe)];
 
-/** Of a round of fma.wgsl and of the load probes. */
-const FLOPS_A_ROUND = 96;
-const LOADS_A_ROUND = 8;
-/** Of the most that the adapter does. On a CPU one core of two does a half, with a workgroup alone. */
+/** Work per round of fma.wgsl and of the load probes. */
+const FLOPS_PER_ROUND = 96;
+const LOADS_PER_ROUND = 8;
+/** Share of the peak rate that counts as busy. On a CPU one of two cores reaches a half with a single workgroup. */
 const ENOUGH = 3 / 4;
-/** An invocation of fma.wgsl has 12 sums that do not wait for each other, one of a kernel the four of a vector. */
+/** An invocation of fma.wgsl has 12 independent sums, one of a kernel the four of a vector. */
 const KERNEL_SUMS = 12 / 4;
-/** Of philox.wgsl. */
+/** Counters of philox.wgsl. */
 const COUNTERS = 2 ** 16;
-/** Invocations of a probe: as many as take this long, in microseconds, between these bounds. */
+/** Microseconds of a probe, which set its number of invocations within these bounds. */
 const PROBE = 2000;
 const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
-/** Sizes of a step's batch: the probes have none. */
+/** Batch sizes, which the probes do not use. */
 const NOTHING = { users: 0, events: 0, rows: 0, items: 0 };
 
-/** What probes are recorded and timed with. */
+/** Shared state of the probes. */
 interface Bench {
   readonly gpu: Gpu;
   readonly arena: Arena;
-  /** That each probe may take, but for the least number of samples. */
+  /** Time per probe beyond the minimum number of samples. */
   readonly seconds: number;
-  /** The header of a step: every kernel binds one. */
+  /** Step header, which every kernel binds. */
   readonly steps: GPUBuffer;
-  /** A float for each invocation, as most probes write it. */
+  /** One float per invocation: the output of most probes. */
   readonly output: View;
 }
 
 type Views = Readonly<Record<string, View>>;
 
-/** @param seconds that each probe may take, but for the least number of samples. */
+/** @param seconds per probe beyond the minimum number of samples. */
 export async function measureAdapter(
   gpu: Gpu,
   seconds: number,
@@ -77,30 +76,30 @@ export async function measureAdapter(
   const output = arena.allocate("output", 4 * INVOCATIONS.most);
   const bench = { gpu, arena, seconds, steps, output };
   const seeds = arena.upload("seeds", Float32Array.of(0.999, 0.001));
-  const figures: AdapterFigure[] = [];
+  const measured: AdapterFigure[] = [];
   onProgress(FMA);
-  figures.push(...await multiplyAddRates(bench, seeds));
+  measured.push(...await measureMultiplyAdd(bench, seeds));
   for (const [name, bytes] of COPIES) {
     onProgress(name);
-    figures.push(await copyRate(bench, name, bytes));
+    measured.push(await copyRate(bench, name, bytes));
   }
   for (const [name, probe] of loads) {
     onProgress(`load ${name}`);
-    figures.push(await loadRate(bench, name, probe));
+    measured.push(await loadRate(bench, name, probe));
   }
   onProgress("random words");
-  figures.push(await randomWordRate(bench, seeds));
+  measured.push(await randomWordRate(bench, seeds));
   onProgress("host");
-  figures.push(...await hostCosts(bench));
+  measured.push(...await measureHostCosts(bench));
   gpu.check();
-  return figures;
+  return measured;
 }
 
-/** The rate, and how many invocations of a kernel can reach {@link ENOUGH} of it. */
-async function multiplyAddRates(bench: Bench, seeds: View): Promise<AdapterFigure[]> {
+/** Measures the rate, and the number of invocations that a kernel needs for {@link ENOUGH} of it. */
+async function measureMultiplyAdd(bench: Bench, seeds: View): Promise<AdapterFigure[]> {
   const views = { seeds, output: bench.output };
   const { invocations, timing } = await timeWide(bench, probes.fma, views);
-  const flops = FLOPS_A_ROUND * getConstant(probes.fma, "ROUNDS") * invocations;
+  const flops = FLOPS_PER_ROUND * getConstant(probes.fma, "ROUNDS") * invocations;
   const floor = await time(bench, probes.noOp, { output: bench.output }, 1);
   let busy = getConstant(probes.fma, "WORKGROUP");
   for (; busy < invocations; busy *= 2) {
@@ -112,7 +111,7 @@ async function multiplyAddRates(bench: Bench, seeds: View): Promise<AdapterFigur
   return [computeRate(FMA, "GFLOP/s", flops, timing), { name: BUSY, unit: "invocations", ...same }];
 }
 
-/** @param bytes of what is read and what is written together */
+/** @param bytes read and written together */
 async function copyRate(bench: Bench, name: string, bytes: number): Promise<AdapterFigure> {
   const { gpu } = bench;
   const half = Math.min(bytes / 2, gpu.device.limits.maxStorageBufferBindingSize);
@@ -127,7 +126,7 @@ async function loadRate(bench: Bench, name: string, probe: Kernel): Promise<Adap
   const floats = getConstant(probe, "COUNT") * floatsEach;
   const input = arena.upload("input", new Float32Array(floats).fill(0.5));
   const { invocations, timing } = await timeWide(bench, probe, { input, output });
-  const each = LOADS_A_ROUND * getConstant(probe, "ROUNDS") * floatsEach;
+  const each = LOADS_PER_ROUND * getConstant(probe, "ROUNDS") * floatsEach;
   return computeRate(`load from ${name}`, "G f32/s", each * invocations, timing);
 }
 
@@ -139,8 +138,8 @@ async function randomWordRate(bench: Bench, key: View): Promise<AdapterFigure> {
   return computeRate("random words by counter", "G words/s", 4 * COUNTERS, timing);
 }
 
-/** What the host pays for a dispatch, a bind group and a read. */
-async function hostCosts(bench: Bench): Promise<AdapterFigure[]> {
+/** Measures the host's costs of a dispatch, a bind group and a read. */
+async function measureHostCosts(bench: Bench): Promise<AdapterFigure[]> {
   const { gpu, steps, output } = bench;
   const floor = computeCost(FLOOR, await time(bench, probes.noOp, { output }, 1));
   const noOp = await record(bench, probes.noOp, { output }, 1);
@@ -169,7 +168,7 @@ async function hostCosts(bench: Bench): Promise<AdapterFigure[]> {
   ];
 }
 
-/** @param work units of it that take as long as is timed */
+/** @param work units per timed run */
 function computeRate(name: string, unit: AdapterFigure["unit"], work: number, timing: Timing): AdapterFigure {
   const of = (microseconds: number) => work / microseconds / 1000;
   const { median, min, lower, upper, samples } = timing;
@@ -213,7 +212,7 @@ async function time(
   return await timeRepeated(bench.gpu, (pass) => program.encodeOne(pass, 0, NOTHING, 0), { seconds });
 }
 
-/** With enough invocations for an adapter of any width. */
+/** Times a probe with enough invocations for an adapter of any width. */
 async function timeWide(
   bench: Bench,
   probe: Kernel,
@@ -225,7 +224,7 @@ async function timeWide(
     invocations *= 2;
     timing = await time(bench, probe, views, invocations, 0);
   }
-  // On a slow adapter these samples are as many as there is time for.
+  // On a slow adapter these samples already use the time.
   const enough = timing.samples * timing.median >= 1e6 * bench.seconds;
   return { invocations, timing: enough ? timing : await time(bench, probe, views, invocations) };
 }

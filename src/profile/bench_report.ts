@@ -1,6 +1,6 @@
 /**
- * What was measured on one adapter: by `deno task bench` and saved by the lab's page, in one layout, so that they compare.
- * Pages take the types alone: schemas would be carried by their scripts.
+ * Schema of the measurements on one adapter, shared by `deno task bench` and the lab's page. Pages import only the
+ * types, because schemas would enlarge their scripts.
  */
 
 import type { AdapterDescription } from "../gpu/device.ts";
@@ -12,29 +12,28 @@ const list = <T>(of: v.GenericSchema<unknown, T>) => v.pipe(v.array(of), v.reado
 const object = <E extends v.ObjectEntries>(entries: E) => v.pipe(v.strictObject(entries), v.readonly());
 const pair = v.pipe(v.tuple([count, count]), v.readonly());
 
-/** What is said of several times of the same work, in microseconds. */
+/** Statistics of repeated times of the same work, in microseconds. */
 const timingEntries = {
   median: time,
   min: time,
-  /** Quartiles: half of the samples are between them. */
+  /** Quartiles: half of the samples lie between them. */
   lower: time,
   upper: time,
   samples: count,
-  /** By how much each sample may be off because of the clock; absent where that is next to nothing. */
+  /** Clock error of each sample; absent if negligible. */
   error: v.optional(time),
 };
 const timing = object(timingEntries);
 export type Timing = v.InferOutput<typeof timing>;
 
-/** Of {@link import("../gpu/program.ts").Cost}. */
+/** See {@link import("../gpu/program.ts").Cost}. */
 const cost = { flops: time, bytes: time };
 
-/** What was measured of an adapter: times, or rates, of which more is better. */
+/** A measurement of an adapter: a time, or a rate. */
 const adapterFigure = object({
   name: v.string(),
   unit: v.picklist(["GFLOP/s", "GB/s", "G f32/s", "G words/s", "us", "invocations"]),
   median: time,
-  /** Quartiles. */
   lower: time,
   upper: time,
   best: time,
@@ -43,14 +42,14 @@ const adapterFigure = object({
 export type AdapterFigure = v.InferOutput<typeof adapterFigure>;
 
 const kernelResult = object({
-  /** Where it was found first: "W1 LSTM: utility/layer2 forward". Results are compared by it. */
+  /** Where it was found first, e.g. "W1 LSTM: utility/layer2 forward". Results are matched by it. */
   id: v.string(),
   kernel: v.string(),
   workload: v.string(),
   invocations: pair,
-  /** Dispatches of the workload's models that this one stands for. */
+  /** Number of dispatches of the workload's models with these sizes. */
   dispatches: count,
-  /** Milliseconds of making the pipeline and, with timestamps, of its first dispatch. */
+  /** Milliseconds to create the pipeline and, with timestamps, to run its first dispatch. */
   compileMs: time,
   ...cost,
   ...timingEntries,
@@ -67,7 +66,7 @@ const dispatchResult = object({
 });
 export type DispatchMeasurement = v.InferOutput<typeof dispatchResult>;
 
-/** The host's own microseconds a step: drawing the batch's users; running numbers, sizes and header; and so on. */
+/** The host's microseconds per step: drawing users; writing numbers, sizes and header; upload; encoding; submission. */
 const hostTimes = v.strictObject({ draw: time, put: time, upload: time, encode: time, submit: time });
 export type HostTimes = v.InferOutput<typeof hostTimes>;
 
@@ -79,12 +78,12 @@ const stepResult = object({
   rows: count,
   items: count,
   dispatches: list(dispatchResult),
-  /** Microseconds of a step in a run of many, samples over runs. */
+  /** Microseconds per step in a run of many; one sample per run. */
   wall: timing,
-  /** Steps that such a run puts into one command buffer. */
+  /** Steps per command buffer in such a run. */
   group: count,
   host: hostTimes,
-  /** Bytes of all buffers: log, items, model, its step. */
+  /** Bytes of all buffers: log, items, model and step. */
   gpuBytes: count,
 });
 export type StepMeasurement = v.InferOutput<typeof stepResult>;
@@ -92,48 +91,50 @@ export type StepMeasurement = v.InferOutput<typeof stepResult>;
 const growthPoint = object({
   axis: v.string(),
   value: count,
-  /** What the time is reckoned by: rows of the batch for axes that add rows, else the value. */
+  /** Value that the time is fitted to: the batch's rows for axes that add rows, else `value`. */
   x: count,
-  /** Microseconds a step; absent where it was refused. */
+  /** Microseconds per step; absent if the size was rejected. */
   time: v.optional(timing),
-  /** Of all buffers, the log's among them. */
+  /** Bytes of all buffers, including the log's. */
   gpuBytes: v.optional(count),
-  /** The adapter's limit that refuses it, and by what. */
+  /** The adapter's limit that rejects the size, and the message. */
   refusal: v.optional(v.strictObject({ limit: v.string(), message: v.string() })),
 });
 export type GrowthPoint = v.InferOutput<typeof growthPoint>;
 
-/** A step of a ladder, timed; what the size cannot be done by, or what is wrong, has no times, but a reason. */
+/** A timed step of a ladder. A step that is wrong or does not support the size has a reason instead of times. */
 const ladderStep = {
-  /** From 1. */
   number: v.whole(1),
   kernel: v.string(),
   idea: v.string(),
-  /** Number of the step that its gain is on. */
+  /** Number of the step that its gain is relative to. */
   changes: v.whole(1),
   /** Microseconds. */
   time: v.optional(timing),
-  /** How often faster than the naive step, and than the one that it changes: medians over the rounds. */
+  /** Speedup over the naive step, and over the step that it changes: medians over the rounds. */
   gainOnFirst: v.optional(time),
   gain: v.optional(time),
 };
-/** What a step asks of memory, read from its text: see {@link import("../kernel_analysis/access_counts.ts").Asked}. */
-const asked = v.optional(v.union([time, v.literal("unreadable")]));
+/**
+ * Memory accesses of a step, read from its text: see {@link
+ * import("../kernel_analysis/access_counts.ts").AccessCounts}.
+ */
+const accessCount = v.optional(v.union([time, v.literal("unreadable")]));
 const ladderCounts = v.strictObject({
-  /** Reads of storage that an invocation does. */
-  reads: asked,
-  /** Sectors of 32 bytes that a subgroup's read touches. */
-  sectors: asked,
-  /** Turns that an access to workgroup memory waits for its banks. */
-  conflicts: asked,
+  /** Storage reads per invocation. */
+  reads: accessCount,
+  /** Sectors of 32 bytes per read of a subgroup. */
+  sectors: accessCount,
+  /** Bank conflicts: turns per access to workgroup memory. */
+  conflicts: accessCount,
 });
 const ladderStepFigure = object({
   ...ladderStep,
   compileMs: v.optional(time),
-  /** At how many sizes it was compared with the reference. */
+  /** Number of sizes that were compared with the reference. */
   checkedSizes: v.optional(count),
   refusal: v.optional(v.string()),
-  /** Absent where the size cannot be done by it. */
+  /** Absent if the step does not support the size. */
   counts: v.optional(ladderCounts),
 });
 export type LadderStepFigure = v.InferOutput<typeof ladderStepFigure>;
@@ -144,34 +145,33 @@ export type LadderFigures = v.InferOutput<typeof ladderFigures>;
 const shipped = {
   ladder: v.string(),
   size: list(v.whole(1)),
-  /** As the driver has it. */
+  /** Name from the driver. */
   adapter: v.string(),
   cores: v.whole(1),
   runtime: v.string(),
 };
-/** Of a step's figures what the repository ships. What stands there beside it is left out. */
+/** The shipped part of a step's measurements. */
 const shippedStep = { ...ladderStep, time: v.optional(v.object({ median: time, min: time })) };
 export const shippedLadder = v.object({ ...shipped, steps: list(v.object(shippedStep)) });
 export const shippedLadders = v.array(
   v.strictObject({ ...shipped, steps: list(v.strictObject(shippedStep)) }),
 );
-/** The figures of a ladder that the repository ships: what its machine measured, one adapter for all steps. */
+/** Measurements of a ladder that the repository ships, from one adapter. */
 export type ShippedLadder = v.InferOutput<typeof shippedLadder>;
 
-/** How many kernels of the self-test were as their f64 references, and which were not. */
+/** Self-test result: number of cases, and those that differ from their f64 references. */
 const selftestFigures = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
   cases: count,
   differing: list(v.strictObject({ name: v.string(), message: v.string() })),
-  /** Kernels that were not run, as the adapter never takes them; absent where there are none. */
+  /** Kernels that did not run because the adapter never uses them; absent if there are none. */
   leftOut: v.optional(list(v.string())),
 });
 export type SelftestFigures = v.InferOutput<typeof selftestFigures>;
 
-/** A training in the lab's page. */
 const trainingFigures = v.strictObject({
   iteration: count,
-  /** Milliseconds from the start to the first loss, compilation included. */
+  /** Milliseconds from the start to the first loss, including compilation. */
   msToFirstStep: v.optional(time),
   stepsPerSecond: v.optional(time),
 });
@@ -185,29 +185,27 @@ const adapter: v.GenericSchema<unknown, AdapterDescription> = v.strictObject({
   runtime: v.string(),
 });
 
-/** What the JSON of a bench says that it is. */
 export const BENCH_FORMAT = "clickgan-bench";
 
 export const benchReport = object({
   format: v.literal(BENCH_FORMAT),
   /** ISO 8601. */
   date: v.pipe(v.string(), v.isoTimestamp()),
-  /** Of clickgan. */
   version: v.string(),
   adapter,
   machine: v.strictObject({
     cores: count,
-    /** Whether dispatches were timed by the adapter's clock; else by the host's. */
+    /** True if the adapter's clock timed the dispatches, else the host's. */
     timestamps: v.boolean(),
-    /** Whether Mesa may take compiled kernels from its cache on the disk, so that compiling looks cheap. */
+    /** True if Mesa may take compiled kernels from its disk cache, which makes compilation look cheap. */
     shaderCache: v.boolean(),
   }),
-  /** Each part is empty where it was not asked for. */
+  /** Parts that were not requested are empty. */
   figures: list(adapterFigure),
   kernels: list(kernelResult),
   steps: list(stepResult),
   growth: list(growthPoint),
-  /** Only of the lab's page. */
+  /** Only in reports of the lab's page. */
   ladders: v.optional(list(ladderFigures)),
   selftest: v.optional(list(selftestFigures)),
   training: v.optional(trainingFigures),

@@ -1,4 +1,4 @@
-/** How work on the device is timed: by which clock, in many samples of many repeats each, and what is said of them. */
+/** Times work on the device: chooses a clock, and takes many samples of many repeats. */
 
 import type { Timing } from "./bench_report.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -6,21 +6,21 @@ import { summarizeTimes } from "./timing.ts";
 import { type EncodePass, type PassBoundary, timePasses } from "../gpu/profiler.ts";
 
 /**
- * What work on the device can be timed by. Timestamps of an adapter count nanoseconds, but browsers round them, to 100 us as a
- * rule. Where there are none, the host waits until the queue is empty.
+ * A clock for work on the device. Timestamps of an adapter count nanoseconds, but browsers usually round them to 100
+ * us. Without timestamps, the host waits until the queue is empty.
  */
 export interface Clock {
   readonly kind: "timestamps" | "queue";
-  /** Microseconds by which one reading of a time may be off. */
+  /** Error of one reading in microseconds. */
   readonly step: number;
-  /** Microseconds that a reading is always too long: what the host takes to hand work in and to learn that it is done. */
+  /** Constant overhead of a reading in microseconds: submitting work and waiting for its end. */
   readonly latency: number;
 }
 
-/** What fills a pass, or stands between passes. */
+/** Work inside a pass or between passes. */
 export type TimedEncoding = EncodePass | PassBoundary;
 
-/** Work so many times, one after the other. */
+/** Repeats work a number of times. */
 export function repeatWork(work: EncodePass, count: number): EncodePass;
 export function repeatWork(work: TimedEncoding, count: number): TimedEncoding;
 export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
@@ -36,23 +36,23 @@ export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
   };
 }
 
-/** Repeats in a pass that are tried until timestamps differ: what takes a microsecond takes 16 ms then. */
+/** Most repeats per pass when looking for the timestamp step: work of a microsecond then takes 16 ms. */
 const TRIED_REPEATS = 2 ** 14;
-/** Different times that show the step of a clock. */
+/** Number of different times that reveal the step of a clock. */
 const SHOWN = 6;
 const EMPTY_PASSES = 15;
-/** Browsers round their own clock, too, mostly to 100 us. */
+/** Microseconds to which most browsers round their own clock. */
 const ROUNDED = 100;
 
 const clocks = new WeakMap<Gpu, Promise<Clock>>();
 
-/** The better clock of a device, found out once. @param work some work that may be repeated, to time. */
+/** Chooses the better clock of a device, once. @param work that may be repeated for timing. */
 export function chooseClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   let clock = clocks.get(gpu);
   if (!clock) {
     clock = findClock(gpu, work);
     clocks.set(gpu, clock);
-    // The next one may have more luck.
+    // A later attempt may succeed.
     clock.catch(() => clocks.delete(gpu));
   }
   return clock;
@@ -63,7 +63,7 @@ async function findClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   return step === undefined ? await createQueueClock(gpu) : { kind: "timestamps", step, latency: 0 };
 }
 
-/** Undefined where timestamps never differ. */
+/** Returns undefined if timestamps never differ. */
 async function timestampStep(gpu: Gpu, work: TimedEncoding): Promise<number | undefined> {
   const seen: number[] = [];
   for (let repeats = 1; repeats <= TRIED_REPEATS; repeats *= 4) {
@@ -74,7 +74,7 @@ async function timestampStep(gpu: Gpu, work: TimedEncoding): Promise<number | un
   return findClockStep(seen);
 }
 
-/** The largest step, in whole nanoseconds, that all times are multiples of: microseconds, as the times are. */
+/** Returns the largest step of whole nanoseconds that divides all times; times and step are in microseconds. */
 export function findClockStep(times: readonly number[]): number | undefined {
   let step = 0;
   for (const time of times) {
@@ -85,14 +85,14 @@ export function findClockStep(times: readonly number[]): number | undefined {
   return step > 0 ? step / 1000 : undefined;
 }
 
-/** The clock of the host, around an empty queue. */
+/** Creates a clock of the host that waits for an empty queue. */
 export async function createQueueClock(gpu: Gpu): Promise<Clock> {
   const times = await timeByQueue(gpu, Array<EncodePass>(EMPTY_PASSES).fill(() => {}));
   const { median: latency, lower, upper } = summarizeTimes(times);
   return { kind: "queue", step: Math.max(ROUNDED, upper - lower), latency };
 }
 
-/** Work once, ready to be submitted. */
+/** Encodes work once, ready to submit. */
 export function encodeCommands(gpu: Gpu, label: string, work: TimedEncoding): GPUCommandBuffer {
   const encoder = gpu.device.createCommandEncoder({ label });
   if (typeof work === "function") {
@@ -105,7 +105,7 @@ export function encodeCommands(gpu: Gpu, label: string, work: TimedEncoding): GP
   return encoder.finish();
 }
 
-/** Microseconds of each work, by a clock. */
+/** Returns the microseconds of each work by a clock. */
 export async function timeBy(
   gpu: Gpu,
   { kind, latency }: Clock,
@@ -115,7 +115,7 @@ export async function timeBy(
   return times.map((time) => Math.max(0, time - latency));
 }
 
-/** Microseconds from handing work in to learning that it is done. */
+/** Returns microseconds from submitting work to its end. */
 async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<number[]> {
   const times: number[] = [];
   for (const work of works) {
@@ -128,38 +128,38 @@ async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<n
   return times;
 }
 
-/** Microseconds that a sample should last by timestamps: long against the start of a pass. */
+/** Microseconds of a sample by timestamps: long compared with the start of a pass. */
 const SAMPLE = 1000;
-/** A sample lasts so many steps of the clock. */
+/** Clock steps per sample. */
 const STEPS = 50;
 /** Bounds of a sample by the queue, in microseconds. */
 const QUEUE_SAMPLE = { least: 20_000, most: 200_000 };
 const MOST_REPEATS = 256;
-/** The same of a clock that has to count many of them at once. */
+/** Most repeats for a clock that is too coarse for few of them. */
 const MOST_COARSE_REPEATS = 2 ** 14;
-/** Steps of a clock that are no matter in {@link SAMPLE}. */
+/** Largest clock step, in microseconds, that is negligible in {@link SAMPLE}. */
 const FINE = 1;
-/** By how much a guess of the repeats may grow at once. */
+/** Largest factor by which the repeats may grow at once. */
 const MORE = 16;
 const SAMPLES = { least: 5, most: 41 };
-/** What lasts this long, in microseconds, is sampled fewer times. */
+/** Work that lasts this long, in microseconds, is sampled fewer times. */
 const LONG = { microseconds: 50_000, samples: 3 };
-/** Microseconds of work in one submission; drivers of GPUs end what takes seconds. */
+/** Microseconds per submission, because GPU drivers abort work that takes seconds. */
 const SUBMISSION = 250_000;
 
 export interface MeasureOptions {
-  /** Time that may be spent, but for the least number of samples. */
+  /** Time that may be spent beyond the minimum number of samples. */
   readonly seconds: number;
   /** By default the better one of the device. */
   readonly clock?: Clock;
 }
 
-/** Whether a single pass can be timed. */
+/** True if a single pass can be timed. */
 export function isFine({ kind, step }: Clock): boolean {
   return kind === "timestamps" && step <= FINE;
 }
 
-/** Microseconds that a sample should last, and repeats in it at most. */
+/** Returns the microseconds of a sample, and its most repeats. */
 export function getSampleLimits(clock: Clock): { sample: number; most: number } {
   const { kind, step } = clock;
   if (kind === "timestamps") {
@@ -173,8 +173,8 @@ export function getSampleLimits(clock: Clock): { sample: number; most: number } 
 }
 
 /**
- * Times one dispatch by repeating it in a pass, often enough for a sample to be long. Work on it is warm: it has run
- * before. What it changes of what it reads stays changed; see preserveState of step_profile.ts.
+ * Times one dispatch by repeating it in a pass until a sample is long enough. The dispatch is warm: it has run before.
+ * Changes to its own inputs remain; see preserveState of step_profile.ts.
  * @param work the dispatch, or a copy, once.
  */
 export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: MeasureOptions): Promise<Timing> {
@@ -187,7 +187,7 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
   const { sample, most } = getSampleLimits(clock);
   let repeats = 1;
   let [each = 0] = await run(1, 1);
-  // What starts a sample weighs less the longer it is, so the guess has to be made again.
+  // The start of a sample weighs less in a longer one, so the estimate is repeated.
   while (repeats * each < sample / 2 && repeats < most) {
     const more = Math.min(MORE, sample / (repeats * Math.max(each, 0.1)));
     repeats = Math.min(most, Math.ceil(repeats * more));
@@ -208,21 +208,21 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
   return isFine(clock) ? summarizeTimes(values) : { ...summarizeTimes(values), error: clock.step / repeats };
 }
 
-/** Steps of the host's clock, in microseconds, that are no matter for a single call. */
+/** Largest step of the host's clock, in microseconds, that is negligible for a single call. */
 const FINE_HOST = 5;
-/** Where it is coarser: samples, each of so many steps. */
+/** For a coarser clock: number of samples, and clock steps per sample. */
 const COARSE_HOST = { samples: 11, steps: 20 };
 
 /**
- * Times something on the host: microseconds of each of `count` calls. Browsers round the host's clock: there, of a call in each
- * of a few samples of many.
+ * Times a function on the host: microseconds of each of `count` calls. Browsers round the host's clock; there it
+ * returns means over a few samples of many calls.
  */
 export function timeHost(
   count: number,
   call: (k: number) => void,
   now: () => number = () => performance.now(),
 ): number[] {
-  const step = hostStep(now);
+  const step = measureHostStep(now);
   if (1000 * step <= FINE_HOST) {
     return Array.from({ length: count }, (_, k) => {
       const began = now();
@@ -238,8 +238,8 @@ export function timeHost(
   });
 }
 
-/** Milliseconds from one time that a clock shows to the next. */
-function hostStep(now: () => number): number {
+/** Returns the milliseconds between different readings of a clock. */
+function measureHostStep(now: () => number): number {
   const next = (time: number) => {
     let later = now();
     while (later === time) later = now();

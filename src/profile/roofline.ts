@@ -1,20 +1,20 @@
 /**
- * The roofline (Williams, Waterman and Patterson 2009): what an adapter can do at most with work of a given intensity,
- * in FLOPs a byte; and the figures of an adapter that it is made of.
+ * The roofline (Williams, Waterman and Patterson 2009): the fastest rate of an adapter by arithmetic intensity, in
+ * FLOPs per byte, and the measurements behind it.
  */
 
 import type { Cost } from "../gpu/program.ts";
 import type { AdapterFigure } from "./bench_report.ts";
 
-/** The best that was measured on an adapter. */
+/** Best measurements of an adapter. */
 export interface RooflineCeilings {
   /** GFLOP/s */
   readonly flops: number;
   /** GB/s */
   readonly bandwidth: number;
-  /** Microseconds that an empty dispatch takes. */
+  /** Microseconds of an empty dispatch. */
   readonly floor: number;
-  /** Invocations that keep the adapter busy; 0 where nobody has measured it. */
+  /** Invocations that keep the adapter busy; 0 if not measured. */
   readonly busy: number;
 }
 
@@ -22,23 +22,20 @@ export interface RooflinePosition {
   /** 0 for work without arithmetic. */
   readonly gflops: number;
   readonly gbs: number;
-  /** FLOPs a byte; undefined for work that moves nothing. */
+  /** FLOPs per byte; undefined for work that moves no bytes. */
   readonly intensity: number | undefined;
-  /** Of the most that the adapter does at this intensity, 0..1; undefined for work that costs nothing. */
+  /** Share of the fastest rate at this intensity, 0..1; undefined for work without cost. */
   readonly share: number | undefined;
-  /** What keeps it from being faster: the launch of a dispatch, too few invocations to wait for, moving bytes, or arithmetic. */
+  /** The limit: launching a dispatch, too few invocations to hide latency, moving bytes, or arithmetic. */
   readonly bound: "launch" | "latency" | "memory" | "arithmetic";
 }
 
-/** Dispatches of less than so many floors are ruled by their launch. */
+/** A dispatch that takes less than this many times an empty one is bound by its launch. */
 const LAUNCH = 2;
-/** What reaches this share of the roofline is ruled by it, however few its invocations. */
+/** Work that reaches this share of the roofline is bound by it, however few its invocations. */
 const NEAR = 0.5;
 
-/**
- * @param microseconds that the work took.
- * @param invocations that share it; a copy has none, and waits for nobody.
- */
+/** @param microseconds that the work took. @param invocations that share it; a copy has none and hides all latency. */
 export function computeRooflinePosition(
   { flops, bytes }: Cost,
   microseconds: number,
@@ -61,26 +58,28 @@ export function computeRooflinePosition(
   };
 }
 
-/** GFLOP/s that are to be had at an intensity. */
+/** Returns the attainable GFLOP/s at an intensity. */
 export function computeAttainable(intensity: number, { flops, bandwidth }: RooflineCeilings): number {
   return Math.min(flops, intensity * bandwidth);
 }
 
-/** Names of the figures that the roofline is made of. */
+/** Names of the measurements behind the roofline. */
 export const FMA = "multiply-add";
 export const COPIES = [["copy, 4 MiB", 2 ** 22], ["copy, 128 MiB", 2 ** 27]] as const;
 export const FLOOR = "empty dispatch in a pass";
-/** A kernel of fewer leaves some of the adapter idle. Reports of earlier versions do not have it. */
+/** A kernel of fewer invocations leaves parts of the adapter idle. Reports of earlier versions lack it. */
 export const BUSY = "invocations that keep it busy";
 
 /**
- * The ceilings of the roofline: the best samples, so that no kernel's share is flattered by a slow moment of the
- * machine. Of the copies the faster one: what fits the caches comes from there in a step too.
+ * Returns the ceilings of the roofline from the best samples, so that a slow moment of the machine does not flatter a
+ * kernel's share. The faster copy counts: data that fits the caches comes from there in a step too.
  */
 export function findCeilings(figures: readonly AdapterFigure[]): RooflineCeilings {
   const best = (name: string) => {
     const figure = figures.find((figure) => figure.name === name);
-    if (!figure) throw new Error(`expected the adapter's figure ${name}, found none`);
+    if (!figure) {
+      throw new Error(`Expected the adapter's measurement ${name}, got none. Run the benchmark again.`);
+    }
     return figure.best;
   };
   return {

@@ -1,4 +1,4 @@
-/** What a training step is made of: its dispatches, and what the host does meanwhile. */
+/** Profiles a training step: its dispatches, and the host's work. */
 
 import type { DispatchMeasurement, HostTimes, StepMeasurement, Timing } from "./bench_report.ts";
 import { CommandRecorder } from "../gpu/commands.ts";
@@ -11,21 +11,21 @@ import { isTexture, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { BatchSizes } from "../gpu/sizes.ts";
 
-/** Microseconds of a group of steps, as the trainers have it. */
+/** Microseconds of a group of steps, as in the trainers. */
 const GROUP = 80_000;
-/** Microseconds of a run of steps that is one sample, at least: its first steps are a group of their own. */
+/** Least microseconds of a run that is one sample: its first steps are a group of their own. */
 const RUN = 300_000;
 const ROUNDS = { least: 5, most: 11 };
 
 export interface ProfileOptions {
-  /** Time for whole steps in turn with their dispatches, but for the least number of rounds. */
+  /** Time for whole steps, alternating with their dispatches, beyond the minimum number of rounds. */
   readonly seconds: number;
   /** By default the better one of the device. */
   readonly clock?: Clock;
   onProgress?(text: string): void;
 }
 
-/** A step of a model, by its dispatches and as a whole. */
+/** Profiles a step of a model, by dispatch and as a whole. */
 export async function profileStep(
   gpu: Gpu,
   { name, log, users }: BenchLog,
@@ -36,7 +36,7 @@ export async function profileStep(
   return { workload: name, model: model.name, ...await profileRecording(gpu, recording, options) };
 }
 
-/** The same of a model that is recorded. Its weights stay as they are, but for the whole steps that it is trained. */
+/** Profiles a recorded model. Only the whole steps that it trains change its weights. */
 export async function profileRecording(
   gpu: Gpu,
   recording: Recording,
@@ -51,7 +51,7 @@ export async function profileRecording(
   const wanted = Math.floor(1e6 * seconds / run.microseconds);
   const rounds = Math.max(ROUNDS.least, Math.min(ROUNDS.most, wanted));
   const walls: number[] = [];
-  // In turn, as a machine that others use is now slower, now faster.
+  // Both take turns, because a shared machine changes its speed.
   for (let round = 1; round <= rounds; round++) {
     onProgress(`whole steps, round ${round} of ${rounds}`);
     walls.push(await run.once());
@@ -65,7 +65,7 @@ export async function profileRecording(
   return { ...{ users, events, rows, items }, dispatches, wall, group, host, gpuBytes };
 }
 
-/** Microseconds a step, as training runs take it: samples of at least three runs. */
+/** Returns microseconds per step in training runs: samples of at least three runs. */
 export async function timeSteps(trainer: Steppable, seconds: number): Promise<number[]> {
   const run = await stepRuns(trainer);
   const runs = Math.max(3, Math.min(ROUNDS.most, Math.floor(1e6 * seconds / run.microseconds)));
@@ -74,7 +74,7 @@ export async function timeSteps(trainer: Steppable, seconds: number): Promise<nu
   return times;
 }
 
-/** Runs of enough steps for a sample; the first ones, which compile, are done. */
+/** Prepares runs of enough steps for a sample; the first ones, which compile, are done. */
 async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; once(): Promise<number> }> {
   const run = async (steps: number) => {
     const began = performance.now();
@@ -88,10 +88,10 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
 }
 
 /**
- * Times the dispatches of a step, each in a pass of its own, in their order, over and over. Where the clock is too coarse for
- * one pass, each is repeated instead, on what those before it leave in a step.
+ * Times the dispatches of a step repeatedly in order, each in its own pass. If the clock is too coarse for one pass,
+ * each is repeated instead, on the state that the earlier dispatches leave.
  */
-export async function dispatchProfile(gpu: Gpu, recording: Recording, given?: Clock) {
+export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Clock) {
   const samples: number[][] = [];
   const works = () =>
     recording.step().flatMap(({ program, sizes, offset, slice }) =>
@@ -103,7 +103,7 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, given?: Cl
   const [first] = works();
   if (!first?.spec) throw new Error("expected a step with a dispatch");
   const { spec, encode } = first;
-  const clock = given ?? await preserveState(gpu, spec, () => chooseClock(gpu, encode));
+  const clock = fixed ?? await preserveState(gpu, spec, () => chooseClock(gpu, encode));
   const fine = isFine(clock);
   let warm = false;
   return {
@@ -140,7 +140,7 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, given?: Cl
   };
 }
 
-/** The share of one step, of what does the work of several at once. */
+/** Divides the time of work that serves several steps. */
 function perStep(timing: Timing, steps: number): Timing {
   const { median, min, lower, upper, samples, error } = timing;
   return {
@@ -155,7 +155,7 @@ function perStep(timing: Timing, steps: number): Timing {
 
 const HOST_GROUPS = 5;
 
-/** Does what a training run does on the host, group by group, and waits untimed in between. */
+/** Performs a training run's host work, group by group, and waits untimed in between. */
 async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Promise<HostTimes> {
   const { trainer } = recording;
   const { plan } = trainer;
@@ -180,7 +180,7 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
       const commands = new CommandRecorder(gpu, "steps of a host's profile");
       for (let k = 0; k < group; k++) {
         for (const { program, sizes, offset, slice } of parts) {
-          // What lays out several batches at once is there for the first of them.
+          // A dispatch that builds several batches at once runs for the first of them.
           if (k % (slice?.count ?? 1) === 0) program.encode(commands, sizes, offset, slice);
         }
       }
@@ -193,16 +193,16 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
   return each;
 }
 
-/** Microseconds that the dispatches of a step take together. */
+/** Returns the microseconds of all dispatches of a step. */
 export function dispatchTime({ dispatches }: StepMeasurement): number {
   return dispatches.reduce((sum, { median }) => sum + median, 0);
 }
-/** The host's own microseconds a step. */
+/** Returns the host's microseconds per step. */
 export function getHostTime({ host }: StepMeasurement): number {
   return Object.values(host).reduce((sum: number, time: number) => sum + time, 0);
 }
 
-/** The ranges of buffers that a dispatch may write. */
+/** Returns the ranges of buffers that a dispatch may write. */
 export function listWrittenRanges<S extends BatchSizes>(
   { kernel, views }: Pick<DispatchSpec<S>, "kernel" | "views">,
 ): { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number }[] {
@@ -218,10 +218,10 @@ export function listWrittenRanges<S extends BatchSizes>(
 }
 
 /**
- * Does something that repeats a dispatch, and puts back what the dispatch writes. Some kernels change what they read: batch_rank
- * clears the bits that it counts, Adam moves its moments, a gradient is added to what is there. After the repeats everything is as
- * before them, and one run more leaves what a step leaves.
- * @throws UserError when the adapter cannot hold a copy of it.
+ * Repeats a dispatch and restores what it writes. Some kernels change their inputs: batch_rank clears the bits that it
+ * counts, Adam updates its moments, and gradients are added to earlier ones. After the repeats everything is as before,
+ * and one more run leaves the state of a step.
+ * @throws UserError if the adapter cannot hold a copy.
  */
 export async function preserveState<S extends BatchSizes, T>(
   gpu: Gpu,
@@ -252,7 +252,7 @@ export async function preserveState<S extends BatchSizes, T>(
 }
 
 /**
- * Names of the bindings that a kernel writes and its text reads as well: what it reads is another after each run.
+ * Returns the bindings that a kernel writes and also reads, so that each run has other inputs.
  * @param text as the driver gets it
  */
 export function listReadWrittenBindings(
@@ -260,14 +260,14 @@ export function listReadWrittenBindings(
   text: string,
 ): string[] {
   const plain = text.replace(/\/\/.*$/gm, "");
-  // What a constant that is false stands before, such as the sum of a gradient that nobody adds to.
+  // Leave out code behind a false constant, such as adding to an earlier gradient.
   const code = plain.replace(
     /\bif \((\w+)\) \{[^{}]*\}/g,
     (all, name) => plain.includes(`const ${name} = false;`) ? "" : all,
   );
   return bindings.filter(({ kind }) => kind === "read_write").map(({ name }) => name).filter((name) => {
     if (new RegExp(`\\batomic(?!Store)\\w+\\(\\s*&${name}\\b`).test(code)) return true;
-    // What stands in brackets, at most with one pair within, then what follows: a store is `name[...] =`.
+    // Match an index, with at most one nested pair of brackets, and what follows it: a store is `name[...] =`.
     const uses = code.matchAll(
       new RegExp(`\\b${name}\\[(?:[^\\[\\]]|\\[[^\\[\\]]*\\])*\\](\\.\\w+)?\\s*(=(?!=)|\\S)`, "g"),
     );

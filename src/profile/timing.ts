@@ -1,4 +1,4 @@
-/** What is said of several times of the same work. */
+/** Statistics of repeated times of the same work. */
 
 import type { Timing } from "./bench_report.ts";
 
@@ -6,17 +6,17 @@ import type { Timing } from "./bench_report.ts";
 export function summarizeTimes(values: readonly number[]): Timing {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) => {
-    const place = share * (sorted.length - 1);
-    const [below, above] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
+    const rank = share * (sorted.length - 1);
+    const [below, above] = [sorted[Math.floor(rank)], sorted[Math.ceil(rank)]];
     if (below === undefined || above === undefined) throw new Error("expected samples, got none");
-    return below + (above - below) * (place - Math.floor(place));
+    return below + (above - below) * (rank - Math.floor(rank));
   };
   return { median: at(0.5), min: at(0), lower: at(0.25), upper: at(0.75), samples: sorted.length };
 }
 
 /**
- * How sure a median is, in microseconds more or less: half of the distance between the quartiles, or the clock's error if that
- * is more.
+ * Returns the error of a median in microseconds: half the distance between the quartiles, or the clock's error if
+ * larger.
  */
 export function estimateMedianError({ lower, upper, error = 0 }: Timing): number {
   return Math.max((upper - lower) / 2, error);

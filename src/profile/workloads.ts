@@ -1,9 +1,7 @@
 /**
- * What the benches time: programs of real models, their steps and evaluations, recorded as in training; and the batches that
- * they work on.
- *
- * Batches are pages of fixed size drawn evenly, from catalogues of fixed size, so that anyone's machine computes the same. The
- * letters: B users a batch, T events a user, K items a page.
+ * Workloads of the benches: steps and evaluations of real models, recorded as in training, and their batches. Pages
+ * have a fixed size and are drawn evenly from catalogues of fixed size, so every machine computes the same. Letters: B
+ * users per batch, T events per user, K items per page.
  */
 
 import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
@@ -31,26 +29,25 @@ import type { AdamKind } from "../ops/adam.ts";
 
 export interface Workload {
   readonly name: string;
-  /** Users a batch. The log has {@link LOG_BATCHES} times as many, all of them train users. */
+  /** Users per batch. The log has {@link LOG_BATCHES} times as many, all of them train users. */
   readonly users: number;
-  /** Events of each user. */
+  /** Events per user. */
   readonly events: number;
-  /** Items a page. */
+  /** Items per page. */
   readonly page: number;
-  /** Items of the catalogue. */
   readonly items: number;
   /** Dense features of an item; 0 for one-hot. */
   readonly width: number;
-  /** Mixed features: beside the dense ones each item has its id, a category in each field, and mostly the root of all. */
+  /** Mixed features: besides dense ones each item has its id, a category per field, and usually the root of all. */
   readonly categories?: { readonly fields: number; readonly each: number };
 }
 
-/** How many different batches a workload's log holds. */
+/** Number of different batches in a workload's log. */
 export const LOG_BATCHES = 4;
 
 const catalogue = { items: 5000, width: 64 };
 
-/** Overhead rules in W0, arithmetic in W1; W2 and W5 know nothing of the items but their ids. */
+/** W0 is bound by overhead, W1 by arithmetic; items of W2 and W5 have only ids. */
 export const workloads = {
   W0: { name: "W0", users: 50, events: 2, page: 5, ...catalogue },
   W4: { name: "W4", users: 128, events: 5, page: 10, ...catalogue },
@@ -60,7 +57,7 @@ export const workloads = {
   W5: { name: "W5", users: 128, events: 20, page: 10, items: 250_000, width: 0 },
 } as const satisfies Record<string, Workload>;
 
-/** Mixed features, of which other libraries' peers know nothing. */
+/** Mixed features, which peers in other libraries do not support. */
 export const mixedWorkload: Workload = {
   name: "W6",
   users: 128,
@@ -71,13 +68,11 @@ export const mixedWorkload: Workload = {
   categories: { fields: 3, each: 300 },
 };
 
-/** Share of items that have the root category. */
 const ROOT = 0.8;
 
-/** Share of pages on which nothing is clicked. */
 const NO_CLICK = 0.2;
 
-/** The log of a workload: the same bits on every machine. */
+/** Creates the log of a workload: the same bits on every machine. */
 export function createWorkloadLog(workload: Workload): ClickLog {
   const { name, events, page, items, width, categories } = workload;
   const users = workload.users * LOG_BATCHES;
@@ -125,7 +120,7 @@ function drawTokens(items: number, { fields, each }: NonNullable<Workload["categ
   return { count: root + 1, first: Uint32Array.from(first), token: Uint32Array.from(token) };
 }
 
-/** A log to draw batches of so many train users from. */
+/** A log to draw batches of train users from. */
 export interface BenchLog {
   readonly name: string;
   readonly log: ClickLog;
@@ -141,27 +136,29 @@ function normals(count: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: count }, () => random.normal());
 }
 
-/** A program as a step replays it. */
+/** A program that a step replays. */
 export interface RecordedPart {
   readonly program: Program<ClickSizes>;
   readonly sizes: ClickSizes;
-  /** Of its header, in bytes. */
+  /** Byte offset of its header. */
   readonly offset: number;
-  /** With how many batches it works at once, where it is not one. */
+  /** Number of batches that it processes at once, if not one. */
   readonly slice?: BatchSlice;
 }
 
-/** A model on the GPU that is ready to step. Replaying its parts changes no weight: their learning rate is 0. */
+/**
+ * A model on the GPU that is ready to step. Replaying its parts changes no weight, because their learning rate is 0.
+ */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
-  /** What a step replays, in order. Puts the batch again, as training reuses its place. */
+  /** Returns what a step replays, in order. Writes the batch again, because training reuses its slot. */
   step(): RecordedPart[];
-  /** Programs of the same model beside its training: evaluation, and keeping the best. */
+  /** Returns programs of the model outside of its training: evaluation, and keeping the best. */
   others(): Promise<RecordedPart[]>;
   readonly trainer: Steppable;
 }
 
-/** What both stages' trainers have, whatever their figures. */
+/** Shared interface of both stages' trainers. */
 export type Steppable =
   & Pick<ClickTrainer<never>, "iteration" | "places" | "plan" | "drawBatch" | "stepPrograms">
   & {
@@ -170,9 +167,9 @@ export type Steppable =
 
 export interface BenchModel {
   readonly name: string;
-  /** Whether its step is listed; the others are here for the kernels that only they use. */
+  /** True if its step is listed; other models serve kernels that only they use. */
   readonly step: boolean;
-  /** Whether it can be recorded over mixed features. */
+  /** True if it supports mixed features. */
   readonly mixed: boolean;
   record(gpu: Gpu, log: ClickLog, users: number): Promise<Recording>;
 }
@@ -190,13 +187,13 @@ export const benchModels: readonly BenchModel[] = [
   createShannonModel("LSTM batch norm", { ...defaultModel, batchNorm: true }),
   createShannonModel("LSTM item dropout", defaultModel, { itemDropout: 0.2 }),
   createShannonModel("LSTM row-sparse Adam", defaultModel, { adam: "row-sparse" }),
-  // Products that sum over more than 256 columns, and an LSTM of more than 32 units, take other kernels.
+  // Products that sum over more than 256 columns, and an LSTM of more than 32 units, use other kernels.
   createShannonModel("LSTM 36, 16-264-16", { ...defaultModel, lstmUnits: 36, dims: [16, 264, 16] }),
-  game("minimax pair", "network", { step: true }),
-  game("minimax exact", "exact"),
+  createGameModel("minimax pair", "network", { step: true }),
+  createGameModel("minimax exact", "exact"),
 ];
 
-/** The Shannon stage of a model. */
+/** Creates the Shannon (maximum likelihood) stage of a model. */
 export function createShannonModel(
   name: string,
   config: ModelConfig,
@@ -216,7 +213,7 @@ export function createShannonModel(
     const training = { ...defaultTraining, batchSize: users, itemDropout, adam };
     const trainer = stack.use(await Trainer.create(model, log, training, { validate: false }));
     const { plan } = trainer;
-    const { put, layout } = batches(trainer, trainer.program.layout);
+    const { put, layout } = createBatchSource(trainer, trainer.program.layout);
     const part = (program: Program<ClickSizes>): RecordedPart => ({
       program,
       sizes: put(),
@@ -247,13 +244,13 @@ export function createShannonModel(
   return { name, step, mixed: !tanh, record };
 }
 
-/** What follows the layout in a step on the batch at the first place. */
+/** Returns the programs after the layout in a step on the first batch. */
 function stepParts({ plan, stepPrograms }: Steppable, sizes: ClickSizes): RecordedPart[] {
   return stepPrograms.map(({ program, header }) => ({ program, sizes, offset: plan.offset(0, header) }));
 }
 
-/** The batches of the first steps, in the first places: as many as are laid out at once in a run of many steps. */
-function batches(
+/** Writes the batches of the first steps into the first slots: as many as a long run builds at once. */
+function createBatchSource(
   trainer: Steppable,
   program: Program<ClickSizes>,
 ): { put(): ClickSizes; layout(): RecordedPart } {
@@ -274,8 +271,8 @@ function batches(
 }
 const nothing: ClickSizes = { users: 0, events: 0, rows: 0, items: 0 };
 
-/** An iteration of the adversarial stage: the generator's step and the reward's. */
-function game(
+/** Creates an iteration of the adversarial stage: the generator's step and the reward's. */
+function createGameModel(
   name: string,
   generator: "network" | "exact",
   { step = false }: { step?: boolean } = {},
@@ -287,7 +284,7 @@ function game(
     const options = { seed: 1, evaluationShards: 0, validate: false };
     const trainer = stack.use(await AdversarialTrainer.create(model, log, config, options));
     const { plan, programs } = trainer;
-    const { put, layout } = batches(trainer, programs.layout);
+    const { put, layout } = createBatchSource(trainer, programs.layout);
     const others = async () => {
       const arena = kept.use(new Arena(gpu, "bench"));
       const ring = arena.allocate("ring", 32 * 2);
@@ -317,7 +314,7 @@ function game(
   return { name, step, mixed: true, record };
 }
 
-/** The models that can be recorded over a log. */
+/** Returns the models that support a log. */
 export function selectModels(log: ClickLog, models: readonly BenchModel[] = benchModels): BenchModel[] {
   return models.filter(({ mixed }) => mixed || log.items.kind !== "mixed");
 }
