@@ -1,4 +1,4 @@
-/** A bench as one HTML page with charts, which needs nothing beside it. */
+/** A bench as a self-contained HTML page with charts. */
 
 import { buildScatterChart, buildStackChart, type ChartDefinition } from "../src/report/chart_definition.ts";
 import { type Html, markup } from "../src/report/html.ts";
@@ -19,12 +19,8 @@ import {
   stepTitle,
 } from "./tables.ts";
 import { buildGrowthCharts } from "./growth.ts";
-import {
-  computeAttainable,
-  computeRooflinePosition,
-  findCeilings,
-  type RooflineCeilings,
-} from "../src/profile/roofline.ts";
+import type { RooflineCeilings } from "../src/profile/roofline.ts";
+import { computeAttainable, computeRooflinePosition, findCeilings } from "../src/profile/roofline.ts";
 import { dispatchTime } from "../src/profile/step_profile.ts";
 import type { TableCells } from "./study.ts";
 
@@ -79,10 +75,10 @@ export function renderCells({ head, rows }: TableCells, what: string): Html {
   return renderTable(what, head, [["", rows.map(([name = "", ...cells]): ReportRow => [name, ...cells])]]);
 }
 
-/** Kernels whose names stand in the roofline: those of the dispatches that take the most time. */
+/** Number of kernels that are labelled in the roofline: those of the slowest dispatches. */
 const NAMED = 12;
 
-/** Kernels under the adapter's ceilings; one that does no arithmetic or moves nothing has no place. */
+/** Charts kernels under the adapter's ceilings, without those that do no arithmetic or move no bytes. */
 function rooflineChart(kernels: readonly KernelMeasurement[], ceilings: RooflineCeilings): ChartDefinition[] {
   const placed = kernels.flatMap((kernel) => {
     const { gflops, intensity } = computeRooflinePosition(kernel, kernel.median, ceilings);
@@ -104,15 +100,15 @@ function rooflineChart(kernels: readonly KernelMeasurement[], ceilings: Roofline
     name: `${flops}, ${bandwidth}`,
     label: [bandwidth, undefined, flops][k],
   }));
-  const named = namedIn(placed.map(({ kernel }) => kernel));
+  const named = selectSlowest(placed.map(({ kernel }) => kernel));
   const workloads = [...new Set(kernels.map(({ workload }) => workload))];
   return [buildScatterChart({
     id: "roofline",
     title: "Roofline",
     note:
-      "Each kernel of each workload; the line is the most that this adapter does. Bytes are those that must " +
-      "move at least once. Names are those of the slowest dispatches; point at others for theirs.",
-    xTitle: "FLOPs a byte",
+      "Each kernel of each workload; the line is the adapter's peak rate. Bytes are the least that must move. " +
+      "The slowest dispatches are labelled; hover over the others.",
+    xTitle: "FLOPs per byte",
     yTitle: "GFLOP/s",
     logarithmic: ["x", "y"],
     series: [
@@ -129,8 +125,8 @@ function rooflineChart(kernels: readonly KernelMeasurement[], ceilings: Roofline
   })];
 }
 
-/** The slowest dispatches, one of each kernel. */
-function namedIn(kernels: readonly KernelMeasurement[]): Set<KernelMeasurement> {
+/** Returns the slowest dispatches, one per kernel. */
+function selectSlowest(kernels: readonly KernelMeasurement[]): Set<KernelMeasurement> {
   const slowest = new Map<string, KernelMeasurement>();
   for (const result of [...kernels].sort((a, b) => b.median - a.median)) {
     if (!slowest.has(result.kernel)) slowest.set(result.kernel, result);
@@ -138,13 +134,13 @@ function namedIn(kernels: readonly KernelMeasurement[]): Set<KernelMeasurement> 
   return new Set([...slowest.values()].slice(0, NAMED));
 }
 
-/** Kernels that have a colour of their own. */
+/** Number of kernels with their own colour. */
 const COLOURED = 5;
 
 function stackChart(steps: readonly StepMeasurement[]): ChartDefinition {
   const totals = new Map<string, number>();
   for (const step of steps) {
-    // Of each step's share, so that small steps have their say.
+    // Shares of each step, so that small steps count as well.
     const total = dispatchTime(step);
     for (const { kernel, median } of step.dispatches) {
       totals.set(kernel, (totals.get(kernel) ?? 0) + median / total);
@@ -161,8 +157,8 @@ function stackChart(steps: readonly StepMeasurement[]): ChartDefinition {
     id: "steps-stack",
     title: "Where a step's time goes",
     note:
-      "Shares of a step, whose milliseconds stand beside its name: dispatches by kernel; the rest is what a step in " +
-      "a run takes longer than its dispatches.",
+      "Shares of a step by kernel, with its milliseconds after its name; the rest is the time of a step in a run " +
+      "beyond its dispatches.",
     unit: "ms",
     bars: steps.map(({ workload, model }) => `${workload} ${model}`),
     segments: [

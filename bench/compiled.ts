@@ -1,6 +1,6 @@
 /**
- * `deno task bench compiled`: what a GPU's compiler makes of every kernel, without a GPU. What the figures mean, and what they
- * cannot say, is in compiled.md.
+ * `deno task bench compiled`: compiles every kernel for a GPU without having one. See compiled.md for the columns and
+ * their limits.
  */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -8,13 +8,8 @@ import { HTML_FILE, JSON_FILE } from "../src/cli/arguments.ts";
 import { makeOutputFileParser, path } from "../src/cli/command_options.ts";
 import type { AdapterKind } from "../src/gpu/kernel_variants.ts";
 import type { MachineCode } from "../src/lab/draw/kernel_panel.ts";
-import {
-  benchModels,
-  createBenchLog,
-  mixedWorkload,
-  type Workload,
-  workloads,
-} from "../src/profile/workloads.ts";
+import type { Workload } from "../src/profile/workloads.ts";
+import { benchModels, createBenchLog, mixedWorkload, workloads } from "../src/profile/workloads.ts";
 import { UserError } from "../src/user_error.ts";
 import { cards } from "./compiled/time_model.ts";
 import { gather, type GatheredTexts, gatherFile } from "./compiled/gather.ts";
@@ -37,8 +32,8 @@ import {
   createReadmeOption,
   createStudy,
   expectRecords,
+  getPagePath,
   makeNamesParser,
-  pageBeside,
   printTable,
   selectMatching,
   StudyPage,
@@ -50,17 +45,17 @@ import { expectPage, renderNote, renderSection, writePage } from "../src/report/
 import { renderCells } from "./bench_page.ts";
 
 const FORMAT = "clickgan-compiled";
-/** How the JSON beside a page begins. */
+/** Start of the JSON file next to a page. */
 const RECORDING_MARK = '\n{\n "compiler": ';
-/** Lines of code that are recorded of a kernel; what is longer mostly repeats itself. */
+/** Most recorded lines of code per kernel; longer code mostly repeats itself. */
 const MOST_LINES = 100;
 const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
-/** The first is the one that most tables are of. */
+/** Most tables show the first GPU. */
 const FAMILIES = cards.map(({ family }) => family);
 const { W0, W1, W2, W4 } = workloads;
-/** A kernel's row is that of the first in which it is. */
+/** Results show each kernel at its first workload. */
 const WORKLOADS: readonly Workload[] = [W1, W2, mixedWorkload, W0, W4];
-/** What `--model` chooses among: models, and beside them users that are simulated, under policies. */
+/** Subjects of `--model`: models, and simulated users under policies. */
 const SIMULATED = "simulated users";
 const SUBJECTS = [...benchModels.map(({ name }) => name), SIMULATED];
 
@@ -83,14 +78,14 @@ interface CompiledOptions {
 export function createCommand(): Command {
   const own = createStudy(
     "compiled",
-    "Compiles every kernel for GPUs that are not there, by Mesa's compiler for AMD GPUs: registers, spills, subgroups a SIMD, " +
-      "instructions, and the machine code.",
+    "Compiles every kernel for GPUs that need not be present, with Mesa's compiler for AMD GPUs: registers, spills, subgroups " +
+      "per SIMD, instructions, and machine code.",
   )
     .addOption(
       new Option("--gpu <names>", `GPUs by RADV's names, joined by commas: ${FAMILIES.join(", ")}`)
         .argParser(makeNamesParser(FAMILIES)).default(FAMILIES, "all"),
     )
-    .addOption(createPatternOption("--model <pattern>", `only what matches of ${SUBJECTS.join(", ")}`))
+    .addOption(createPatternOption("--model <pattern>", `only matching subjects: ${SUBJECTS.join(", ")}`))
     .addOption(
       new Option("--workload <names>", "workloads joined by commas, see bench/README.md")
         .argParser(makeNamesParser(WORKLOADS.map(({ name }) => name)))
@@ -101,24 +96,29 @@ export function createCommand(): Command {
       new Option("--variants <kind>", "the kernel variants for this kind of adapter")
         .choices(["gpu", "cpu"]).default("gpu"),
     )
-    .option("--file <file>", "a WGSL text of yours instead, with one entry point", path)
-    .option("--set <NAME=value>", "a constant or override of --file; may be repeated", constants, new Map())
+    .option("--file <file>", "compile your own WGSL file instead, with one entry point", path)
+    .option(
+      "--set <NAME=value>",
+      "value of a constant or override of --file; may be repeated",
+      parseConstant,
+      new Map(),
+    )
     .addOption(
-      new Option("--subgroup <lanes>", "lanes of a subgroup, instead of what the driver chooses")
+      new Option("--subgroup <lanes>", "lanes per subgroup (default: chosen by the driver)")
         .choices(["32", "64"]),
     )
-    .option("--code", "print the machine code of the innermost loop, or all of it where none is left", false)
-    .option("--no-checks", "let the driver leave out what keeps accesses inside their buffers")
-    .option(JSON_FILE, "where the figures go", makeOutputFileParser(".json"), "bench/out/compiled.json")
+    .option("--code", "print the machine code of the innermost loop, or all of it if there is no loop", false)
+    .option("--no-checks", "let the driver omit bounds checks of buffers")
+    .option(JSON_FILE, "JSON file for the results", makeOutputFileParser(".json"), "bench/out/compiled.json")
     .option(
       HTML_FILE,
-      "where the page goes (default: beside the figures)",
+      "HTML file for the page (default: next to --json)",
       makeOutputFileParser(".html", ".htm"),
     )
     .option(
       ...createReadmeOption(
         Object.values(MARKERS).join(" -->, <!-- "),
-        "its tables, and a JSON file beside it",
+        "its tables, and a JSON file next to it",
       ),
     )
     .addHelpText(
@@ -129,7 +129,7 @@ export function createCommand(): Command {
   return own.action(() => run(own.opts<CompiledOptions>()));
 }
 
-function constants(text: string, before: Map<string, string>): Map<string, string> {
+function parseConstant(text: string, before: Map<string, string>): Map<string, string> {
   const [, name, value] = text.match(/^(\w+)=(-?[\w.]+)$/) ?? [];
   if (name === undefined || value === undefined) {
     throw new InvalidArgumentError(`Expected NAME=value, such as K4=16, got "${text}".`);
@@ -139,27 +139,31 @@ function constants(text: string, before: Map<string, string>): Map<string, strin
 
 async function run(options: CompiledOptions): Promise<void> {
   const missing = describeMissingCompiler();
-  if (missing !== undefined) throw new UserError(`Nothing can be compiled here: ${missing}`);
+  if (missing !== undefined) throw new UserError(`Expected Mesa's compiler for AMD GPUs: ${missing}`);
   expectRecords(options.json, FORMAT);
-  expectPage(pageBeside(options), "compiled");
+  expectPage(getPagePath(options), "compiled");
   const page = await StudyPage.open(options.readme, ...Object.values(MARKERS));
   using status = new StudyStatus();
   const onProgress = (text: string) => status.show(text);
-  const gathered = await gathering(options, onProgress);
+  const gathered = await gatherTexts(options, onProgress);
   const { gpu: gpus, checks: checked } = options;
   const subgroup = options.subgroup === undefined ? undefined : Number(options.subgroup);
   const compiled = compileAll(gathered, { gpus, checked, subgroup, onProgress });
   status.clear();
-  await deliver(compiled, page, options);
+  await outputResults(compiled, page, options);
 }
 
-async function gathering(
+async function gatherTexts(
   options: CompiledOptions,
   onProgress: (text: string) => void,
 ): Promise<GatheredTexts> {
   const { file, set, only, model, variants: kind } = options;
   if (file !== undefined) return await gatherFile(file, set);
-  if (set.size > 0) throw new UserError("Expected --set beside --file: its constants are set by it.");
+  if (set.size > 0) {
+    throw new UserError(
+      "Expected --file with --set, got --set alone. Name the WGSL file whose constants it sets.",
+    );
+  }
   const all = await gather({
     logs: WORKLOADS.filter(({ name }) => options.workload.includes(name)).map((one) => () =>
       createBenchLog(one)
@@ -179,8 +183,12 @@ async function gathering(
   return { texts: all.texts.filter(({ kernel }) => named.has(kernel)), steps: [] };
 }
 
-/** Prints everything, and writes what is to be written. */
-async function deliver(compiled: CompiledReport, page: StudyPage, options: CompiledOptions): Promise<void> {
+/** Prints all results and writes the requested files. */
+async function outputResults(
+  compiled: CompiledReport,
+  page: StudyPage,
+  options: CompiledOptions,
+): Promise<void> {
   const { compiler, gpus, texts, steps } = compiled;
   const shown = steps.length > 0 ? selectFirstTexts(texts) : texts;
   console.log(`${compiler}. ${texts.length} texts of ${selectFirstTexts(texts).length} kernels.`);
@@ -196,11 +204,11 @@ async function deliver(compiled: CompiledReport, page: StudyPage, options: Compi
       console.log(`\n${kernel}, ${gpu}${loop ? "" : ", all of it"}:\n${(loop?.lines ?? lines).join("\n")}`);
     }
   }
-  if (steps.length > 0) printTable(stepCells(steps, gpus), "Steps: reckoned, not measured");
+  if (steps.length > 0) printTable(stepCells(steps, gpus), "Steps: estimated, not measured");
   await writeRecords(options.json, listRecords(compiled));
-  const html = pageBeside(options);
+  const html = getPagePath(options);
   await writeCompiledPage(html, compiled, shown);
-  console.log(`\nThe figures are in ${options.json}, the code is in ${html}`);
+  console.log(`\nResults: ${options.json}. Machine code: ${html}`);
   const on = `${compiler}, Deno ${Deno.version.deno}`;
   await page.write(MARKERS.gpus, `${on}:`, listGpuCells(compiled, shown));
   await page.write(MARKERS.steps, listCardCells(gpus), stepCells(steps, gpus));
@@ -209,7 +217,7 @@ async function deliver(compiled: CompiledReport, page: StudyPage, options: Compi
   }
 }
 
-/** The innermost loops of the first GPU, for the lab's page. Hints of when to issue an instruction are left out. */
+/** Returns the innermost loops of the first GPU for the lab's page, without hints of when to issue an instruction. */
 function buildMachineCode({ compiler, gpus: [gpu = ""], texts }: CompiledReport): MachineCode {
   const kernels = selectFirstTexts(texts).flatMap(({ kernel, uses: [where = ""], facts: { [gpu]: own } }) => {
     if (!own) return [];
@@ -220,7 +228,7 @@ function buildMachineCode({ compiler, gpus: [gpu = ""], texts }: CompiledReport)
   return { compiler, gpu, names: factNames, kernels };
 }
 
-/** Without the texts and the machine code, which are on the page. */
+/** Returns the results without texts and machine code, which are on the page. */
 function listRecords({ texts, ...others }: CompiledReport): object {
   const without = ({ loop, ...facts }: CompiledFacts) => ({
     ...{ ...facts, lines: undefined },
@@ -238,44 +246,47 @@ function listRecords({ texts, ...others }: CompiledReport): object {
 }
 
 const STYLE = `
-.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem; }
-.beside pre { overflow: auto; max-height: 40rem; font-size: .8rem; }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem; }
+.columns pre { overflow: auto; max-height: 40rem; font-size: .8rem; }
 `;
 
-/** A page with each kernel's WGSL beside the machine code of its innermost loop. @throws UserError when it cannot be written. */
+/**
+ * Writes a page with each kernel's WGSL next to the machine code of its innermost loop.
+ * @throws UserError if it cannot be written.
+ */
 async function writeCompiledPage(
   file: string,
   compiled: CompiledReport,
   texts: readonly CompiledText[],
 ): Promise<void> {
   const { compiler, gpus, steps } = compiled;
-  const parts = texts.map((text, k) => renderSection(`text-${k}`, text.kernel, textPart(text)));
-  const reckoned = stepCells(steps, gpus);
+  const parts = texts.map((text, k) => renderSection(`text-${k}`, text.kernel, renderText(text)));
+  const estimated = stepCells(steps, gpus);
   const main = markup`${
     steps.length > 0 &&
-    renderSection("steps", "Steps, reckoned and not measured", renderCells(reckoned, "Steps, reckoned"))
+    renderSection("steps", "Steps, estimated and not measured", renderCells(estimated, "Steps, estimated"))
   }
 ${parts}`;
   const header = markup`<h1>clickgan, compiled</h1>
 <p class="path">${compiler}, for ${gpus.join(", ")}</p>
 ${
     renderNote(
-      "What a GPU's compiler makes of the kernels. Nothing ran on a GPU. The code is that of the innermost loop " +
+      "Kernels as compiled for a GPU. Nothing ran on a GPU. The code is the innermost loop " +
         "that does the most arithmetic.",
     )
   }`;
   await writePage(file, { kind: "compiled", title: "clickgan, compiled", header, main, rules: STYLE });
 }
 
-function textPart({ kernel, source, uses, facts }: CompiledText): Html {
+function renderText({ kernel, source, uses, facts }: CompiledText): Html {
   const own = Object.values(facts);
   const code = own.map(({ gpu, loop, lines }) =>
     markup`
 <details${gpu === own[0]?.gpu && new Html(" open")}><summary>${gpu}${
-      loop ? "" : ", all of it, as no loop is left"
+      loop ? "" : ", all of it, no loop is left"
     }</summary><pre>${(loop?.lines ?? lines).join("\n")}</pre></details>`
   );
   return markup`<p class="note">${uses.join("; ")}</p>
 ${renderCells(listComparisonCells(own.map((one) => ({ name: one.gpu, facts: one }))), kernel)}
-<div class="beside"><pre>${source.replace(/^(\/\/.*\n|\n)+/, "")}</pre><div>${code}</div></div>`;
+<div class="columns"><pre>${source.replace(/^(\/\/.*\n|\n)+/, "")}</pre><div>${code}</div></div>`;
 }

@@ -1,4 +1,4 @@
-/** `deno task bench demo`: what `deno task train` prints in the end, kept on a page. */
+/** `deno task bench demo`: writes the final output of `deno task train` to a page. */
 
 import type { Command } from "commander";
 import { createReadmeOption, createStudy, runCommand, StudyPage, withTemporaryFolder } from "./study.ts";
@@ -6,11 +6,10 @@ import { createReadmeOption, createStudy, runCommand, StudyPage, withTemporaryFo
 const MARKERS = "bench demo";
 
 export function createCommand(): Command {
-  const about =
-    "Trains on the demo shop as deno task train does, and shows how long it took and what it printed.";
+  const about = "Trains on the demo shop as deno task train does, and shows its time and output.";
   return createStudy("demo", about)
     .option("--iterations <n>", "as of train", "2000")
-    .option(...createReadmeOption(MARKERS, "it"))
+    .option(...createReadmeOption(MARKERS, "the output"))
     .action(demo);
 }
 

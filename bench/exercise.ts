@@ -1,6 +1,6 @@
 /**
- * `deno task exercise NAME`: the exercises of the course in kernels/course. Writes a file to begin with, runs the reader's
- * kernel in it against the f64 reference, and times it beside the ladder.
+ * `deno task exercise NAME`: the exercises of the course in kernels/course. Writes a starter file, checks the reader's
+ * kernel against the f64 reference, and times it with the ladder.
  */
 
 import { Argument, Command, Option } from "commander";
@@ -39,86 +39,87 @@ const names = exercises.map(({ name }) => name);
 
 function exerciseCommand(): Command {
   const command = new Command("deno task exercise")
-    .description("The course's exercises: checks a kernel of yours, and times it beside the ladder.")
+    .description("The course's exercises: checks your kernel, and times it together with the ladder.")
     .version(version)
-    .addArgument(new Argument("[name]", "which exercise; without one, all are listed").choices(names))
-    .option("--file <file>", "the kernel (default: exercises/NAME.wgsl, written if it is not there)", path)
-    .option("--size <sizes>", "check and time it at another size, such as 64x1000 for softmax")
-    .option("--rounds <n>", "how often the steps are timed in turn", parseWholeNumber(1, 1000), 3)
-    .option("--no-time", "check alone")
+    .addArgument(new Argument("[name]", "the exercise (default: list all)").choices(names))
+    .option("--file <file>", "your kernel (default: exercises/NAME.wgsl, created if missing)", path)
+    .option("--size <sizes>", "check and time at this size, such as 64x1000 for softmax")
+    .option("--rounds <n>", "rounds in which the steps take turns", parseWholeNumber(1, 1000), 3)
+    .option("--no-time", "only check")
     .option(
       "--limit <seconds>",
-      "how long the device may compute before a result is read; then the command ends",
+      "abort if the device computes longer than this before a result is read",
       parseWholeNumber(1, 86_400),
       60,
     )
     .addOption(
       new Option(
         "--gpu <names>",
-        "say what these GPUs' compiler makes of it, beside the shipped kernel: navi31, as in bench/compiled.md",
+        "also compile it and the shipped kernel for these GPUs, e.g. navi31 (see bench/compiled.md)",
       ).argParser(makeNamesParser(families)),
     )
     .addHelpText("after", "\nExample:\n  deno task exercise softmax");
   command.action((name: string | undefined) => {
     const exercise = exercises.find((one) => one.name === name);
-    return exercise ? take(exercise, command.opts<ExerciseOptions>()) : list();
+    return exercise ? runExercise(exercise, command.opts<ExerciseOptions>()) : listExercises();
   });
   return command;
 }
 
-function list(): void {
+function listExercises(): void {
   const rows = exercises.map(({ name, what, chapter }) => [name, what, `kernels/course/${chapter}`]);
   console.log(formatTable(["exercise", "what it computes", "chapter"], rows));
   console.log("\nBegin with: deno task exercise softmax");
 }
 
-async function take(exercise: Exercise, options: ExerciseOptions): Promise<void> {
+async function runExercise(exercise: Exercise, options: ExerciseOptions): Promise<void> {
   const file = options.file ?? `${FOLDER}/${exercise.name.replaceAll("-", "_")}.wgsl`;
   const size = parseSize(exercise, options.size);
   const text = await readAnswer(file);
   if (text === undefined) {
-    if (options.file !== undefined) throw new UserError(`there is no file ${file}.`);
-    return await begin(exercise, file);
+    if (options.file !== undefined) {
+      throw new UserError(`Expected the file ${file}, found none. Check --file.`);
+    }
+    return await writeStarter(exercise, file);
   }
   if (text === exercise.starter) {
     throw new UserError(
-      `${file} is as it was written. Its task is in its first lines; fill in what says ${HOLE}.`,
+      `Expected your kernel in ${file}, got the starter. Follow its first lines and fill in ${HOLE}.`,
     );
   }
   const step = createAnswerStep(exercise, file, text);
   const { faults, missing } = await compileWithTint(text);
   if (faults.length > 0) {
     throw new UserError(
-      [`${file} is refused by Tint, and so by browsers:`, ...faults.map((fault) => `${file}:${fault}`)].join(
-        "\n",
-      ),
+      [`${file} is rejected by Tint, the compiler of Chrome:`, ...faults.map((fault) => `${file}:${fault}`)]
+        .join(
+          "\n",
+        ),
     );
   }
   if (missing !== undefined) {
-    console.log(
-      `Tint was not asked (${missing}): whether all invocations reach each barrier is not checked.`,
-    );
+    console.log(`Tint did not run (${missing}): uniform control flow at barriers is not checked.`);
   }
   using status = new StudyStatus();
   using gpu = await openGpu({ kernelSeconds: options.limit });
   console.log(`${gpu.adapter.description} (${gpu.adapter.kind}), ${gpu.adapter.runtime}`);
-  const taking = { size, onProgress: (text: string) => status.show(text) };
-  const { cases, started } = await checkAll(gpu, exercise, step, file, taking);
+  const checking = { size, onProgress: (text: string) => status.show(text) };
+  const { cases, started } = await checkAll(gpu, exercise, step, file, checking);
   status.clear();
-  console.log([`${file} is right at`, ...cases.map((name) => `  ${name}`)].join("\n"));
+  console.log([`${file} is correct at`, ...cases.map((name) => `  ${name}`)].join("\n"));
   console.log(started);
   if (options.time) {
-    const results = await raceExercise(gpu, exercise, step, { ...taking, rounds: options.rounds });
+    const results = await raceExercise(gpu, exercise, step, { ...checking, rounds: options.rounds });
     status.clear();
     const { title, steps } = exercise.ladder;
-    // Without a naive step the first one is the shipped kernel.
+    // A ladder without a naive step begins with the shipped kernel.
     const cells = listLadderCells(results, steps.length < 3 ? "on step 1" : undefined);
     printTable(cells, `${title}: ${size.join(" x ")}`);
   }
   if (options.gpu) await showCompiled({ ...exercise.ladder, size }, step, file, options.gpu);
 }
 
-/** Undefined where there is no file. */
+/** Returns undefined if the file does not exist. */
 async function readAnswer(file: string): Promise<string | undefined> {
   try {
     return await readText(file);
@@ -128,22 +129,21 @@ async function readAnswer(file: string): Promise<string | undefined> {
   }
 }
 
-/** Writes the starter, which is never written over another file. */
-async function begin(exercise: Exercise, file: string): Promise<void> {
+/** Writes the starter without overwriting a file. */
+async function writeStarter(exercise: Exercise, file: string): Promise<void> {
   allowWrites(FOLDER);
   await makeFolder(FOLDER);
   await writeFileAtomically(file, exercise.starter);
   console.log(
-    `${file} is there now: ${exercise.what}. Its task is in its first lines; fill in what says ${HOLE}.\n` +
-      `Size:     --size ${exercise.ladder.size.join("x")}, if you do not say another: ` +
-      `${exercise.ladder.title}\n` +
+    `Created ${file}: ${exercise.what}. Follow its first lines and fill in ${HOLE}.\n` +
+      `Size:     --size ${exercise.ladder.size.join("x")} (default): ${exercise.ladder.title}\n` +
       `Chapter:  kernels/course/${exercise.chapter}\n` +
       `Check it: deno task exercise ${exercise.name}\n` +
-      "Rules:    kernels/README.md, which also says which kernels are a solution",
+      "Rules:    kernels/README.md, which also lists the kernels that are solutions",
   );
 }
 
-/** What compilers of GPUs make of an answer, beside the kernel that a GPU is given. */
+/** Prints the compiled answer next to the kernel shipped for GPUs. */
 async function showCompiled(
   ladder: Ladder,
   step: LadderStep,
@@ -164,21 +164,21 @@ async function showCompiled(
     const sides = compiled.texts.flatMap(({ kernel, facts: { [gpu]: facts } }) =>
       facts ? [{ name: kernel === step.kernel.name ? file : `${kernel}, shipped`, facts }] : []
     );
-    printTable(listComparisonCells(sides, true), `${gpu}, ${compiled.compiler}, nothing ran on it`);
+    printTable(listComparisonCells(sides, true), `${gpu}, ${compiled.compiler}, compiled only`);
   }
 }
 
-/** The package of Tint. Not known before it runs, so that the exercises work where it cannot be fetched or has no binary. */
+/** Package of Tint, imported at run time, so that the exercises work where it cannot be fetched or has no binary. */
 const DAWN: string = "webgpu";
 
 export interface CompilerVerdict {
-  /** Such as "12:5 'workgroupBarrier' must only be called from uniform control flow". */
+  /** E.g. "12:5 'workgroupBarrier' must only be called from uniform control flow". */
   readonly faults: readonly string[];
-  /** Why it was not asked. */
+  /** Reason why it did not run. */
   readonly missing?: string;
 }
 
-/** What Tint, the compiler of Chrome, says of a text: Deno's is more lenient with barriers. */
+/** Compiles a text with Tint, the compiler of Chrome: Deno's is more lenient with barriers. */
 export async function compileWithTint(text: string): Promise<CompilerVerdict> {
   let device: GPUDevice | undefined;
   try {

@@ -1,23 +1,18 @@
-/** How a step's time and memory grow: one size after another, all others fixed; the lines through them, and charts. */
+/** Growth of a step's time and memory: varies one size at a time, fits lines, and draws charts. */
 
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel } from "../src/model/model_config.ts";
 import type { GrowthPoint } from "../src/profile/bench_report.ts";
-import {
-  buildScatterChart,
-  type ChartDefinition,
-  isLogarithmicRange,
-  type ScatterChart,
-  type ScatterPoint,
-} from "../src/report/chart_definition.ts";
+import type { ChartDefinition, ScatterChart, ScatterPoint } from "../src/report/chart_definition.ts";
+import { buildScatterChart, isLogarithmicRange } from "../src/report/chart_definition.ts";
 import { summarizeTimes } from "../src/profile/timing.ts";
 import { createBenchLog, createShannonModel, type Workload, workloads } from "../src/profile/workloads.ts";
 import { timeSteps } from "../src/profile/step_profile.ts";
 
 export interface GrowthAxis {
   readonly name: string;
-  /** What one more of x is. */
+  /** Unit of x. */
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
@@ -40,11 +35,11 @@ const rowAxis = (
 };
 
 export const growthAxes: readonly GrowthAxis[] = [
-  rowAxis("users a batch", [32, 128, 512, 1024, 2048], (users) => ({ users })),
-  rowAxis("events a user", [1, 5, 20, 40], (events) => ({ events })),
-  rowAxis("items a page", [2, 10, 40], (page) => ({ page })),
+  rowAxis("users per batch", [32, 128, 512, 1024, 2048], (users) => ({ users })),
+  rowAxis("events per user", [1, 5, 20, 40], (events) => ({ events })),
+  rowAxis("items per page", [2, 10, 40], (page) => ({ page })),
   {
-    name: "features an item",
+    name: "features per item",
     unit: "feature",
     values: [16, 64, 128, 256],
     workload: (width) => ({ ...base, width }),
@@ -67,21 +62,21 @@ export const growthAxes: readonly GrowthAxis[] = [
   },
 ];
 
-/** Times that all points are measured: one after another, as a machine that others use is now slower, now faster. */
+/** Passes over all points, because a shared machine changes its speed. */
 const PASSES = 2;
 
-/** Measures all points of some axes. */
+/** Measures all points of the axes. */
 export async function measureGrowth(
   gpu: Gpu,
   axes: readonly GrowthAxis[],
   seconds: number,
   onProgress: (text: string) => void = () => {},
 ): Promise<GrowthPoint[]> {
-  const places = axes.flatMap((axis) => axis.values.map((value) => ({ axis, value })));
-  const samples: number[][] = places.map(() => []);
+  const settings = axes.flatMap((axis) => axis.values.map((value) => ({ axis, value })));
+  const samples: number[][] = settings.map(() => []);
   const points: GrowthPoint[] = [];
   for (let pass = 1; pass <= PASSES; pass++) {
-    for (const [k, { axis, value }] of places.entries()) {
+    for (const [k, { axis, value }] of settings.entries()) {
       onProgress(`growth, pass ${pass} of ${PASSES}, with ${axis.name}: ${value}`);
       const refusal = points[k]?.refusal;
       const { times = [], ...more }: Measured = refusal
@@ -100,7 +95,7 @@ interface Measured extends Pick<GrowthPoint, "gpuBytes" | "refusal"> {
   readonly times?: number[];
 }
 
-/** A refusal by the adapter is a result too. */
+/** Measures a point. A rejection by the adapter is a result too. */
 async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: number): Promise<Measured> {
   const { log, users } = createBenchLog(axis.workload(value));
   const dims = axis.dims?.(value) ?? defaultModel.dims;
@@ -115,15 +110,15 @@ async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: 
   }
 }
 
-/** y = constant + slope x, with the points' relative errors weighed alike. */
+/** y = constant + slope x, fitted to relative errors. */
 export interface FittedLine {
   readonly constant: number;
   readonly slope: number;
-  /** The largest |fit / y - 1| of a point. */
+  /** Largest |fit / y - 1| of a point. */
   readonly error: number;
 }
 
-/** @throws Error for fewer than two points that differ in x. */
+/** @throws Error for fewer than two different values of x. */
 export function fitLine(points: readonly { readonly x: number; readonly y: number }[]): FittedLine {
   let [w, wx, wy, wxx, wxy] = [0, 0, 0, 0, 0];
   for (const { x, y } of points) {
@@ -136,7 +131,7 @@ export function fitLine(points: readonly { readonly x: number; readonly y: numbe
   }
   const slope = (w * wxy - wx * wy) / (w * wxx - wx * wx);
   const constant = (wy - slope * wx) / w;
-  if (!Number.isFinite(slope)) throw new Error("expected points of different x to fit a line to");
+  if (!Number.isFinite(slope)) throw new Error("expected points with different x, got one value");
   const error = Math.max(...points.map(({ x, y }) => Math.abs((constant + slope * x) / y - 1)));
   return { constant, slope, error };
 }
@@ -146,7 +141,7 @@ interface Quantity {
   readonly title: string;
   readonly yTitle: string;
   readonly note: string;
-  /** Undefined where it was not measured. */
+  /** Returns undefined if it was not measured. */
   readonly of: (point: GrowthPoint) => Pick<ScatterPoint, "y" | "low" | "high"> | undefined;
 }
 
@@ -167,7 +162,7 @@ const quantities: readonly Quantity[] = [
   },
 ];
 
-/** Time and memory: of the axes that add rows in one chart each, of the others in their own. */
+/** Charts time and memory: axes that add rows share a chart, the others have their own. */
 export function buildGrowthCharts(points: readonly GrowthPoint[]): ChartDefinition[] {
   const rowAxes = growthAxes.filter(({ unit }) => unit === "row").map(({ name }) => name);
   const others = growthAxes.filter(({ unit }) => unit !== "row");
@@ -184,8 +179,10 @@ export function buildGrowthCharts(points: readonly GrowthPoint[]): ChartDefiniti
       if (series.length === 0) return [];
       const all = series.flatMap((one) => one.points);
       const wide = isLogarithmicRange(all.map(({ x }) => x));
-      const logarithmic: ScatterChart["logarithmic"] = !wide ? [] : grows(all.map(({ y }) => y))
-        ? ["x", "y"] // what is proportional is a straight line
+      const logarithmic: ScatterChart["logarithmic"] = !wide
+        ? []
+        : isGrowing(all.map(({ y }) => y))
+        ? ["x", "y"] // so that a proportional quantity is a straight line
         : ["x"];
       return [buildScatterChart({
         id: `growth-${quantity.id}-${id}`,
@@ -200,8 +197,8 @@ export function buildGrowthCharts(points: readonly GrowthPoint[]): ChartDefiniti
   );
 }
 
-/** What hardly grows is seen to be so on a linear axis alone. */
-function grows(values: readonly number[]): boolean {
+/** True if the values grow: small growth shows only on a linear axis. */
+function isGrowing(values: readonly number[]): boolean {
   return Math.max(...values) > 2 * Math.min(...values);
 }
 

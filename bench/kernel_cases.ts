@@ -1,6 +1,6 @@
 /**
- * Every kernel of the models at the sizes of a workload. The cases come from recorded programs: each dispatch that
- * differs in kernel, constants or sizes is one, so that no kernel can be forgotten.
+ * Times every kernel of the models at the sizes of a workload. The cases come from recorded programs, one per dispatch
+ * that differs in kernel, constants or sizes, so that no kernel is forgotten.
  */
 
 import type { ClickDispatch } from "../src/batch/click_sizes.ts";
@@ -9,25 +9,20 @@ import { buildKernelText, type Constants, type Kernel } from "../src/gpu/kernel.
 import { CommandRecorder } from "../src/gpu/commands.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
 import { computeInvocations, type Cost, getCost, onlySlice } from "../src/gpu/program.ts";
-import {
-  type BenchLog,
-  type BenchModel,
-  type RecordedPart,
-  type Recording,
-  selectModels,
-} from "../src/profile/workloads.ts";
+import type { BenchLog, BenchModel, RecordedPart, Recording } from "../src/profile/workloads.ts";
+import { selectModels } from "../src/profile/workloads.ts";
 import type { KernelMeasurement } from "../src/profile/bench_report.ts";
 import { timeRepeated } from "../src/profile/measure.ts";
 
 /** A dispatch of a recording. */
 interface KernelCase extends Cost {
-  /** Of the model: "utility/layer2 forward", each once in a recording. */
+  /** Label in the model, e.g. "utility/layer2 forward"; unique in a recording. */
   readonly label: string;
   readonly spec: ClickDispatch;
   readonly invocations: readonly [number, number];
-  /** The same for dispatches that do the same work, wherever it stands. */
+  /** Equal for dispatches that do the same work. */
   readonly key: string;
-  /** Its place among the recording's parts, and in its part. */
+  /** Index of its part in the recording, and of the dispatch in its part. */
   readonly part: number;
   readonly dispatch: number;
 }
@@ -35,22 +30,22 @@ interface KernelCase extends Cost {
 export interface KernelOptions {
   readonly seconds: number;
   readonly only: RegExp;
-  /** Milliseconds by source, of all kernels that were compiled on this device; each is compiled once. */
+  /** Milliseconds by source of all kernels compiled on this device; each is compiled once. */
   readonly compiled: Map<string, number>;
-  /** Keys of cases that are timed already. */
+  /** Keys of cases that are already timed. */
   readonly known?: ReadonlySet<string>;
-  /** Stands in the ids behind the model's name. */
+  /** Text after the model's name in the ids. */
   readonly suffix?: string;
   onProgress?(text: string): void;
 }
 
-/** All parts of a recording: the step, and from there on what else the model does. */
+/** Returns all parts of a recording: those of the step first. */
 export async function listParts(recording: Recording): Promise<{ parts: RecordedPart[]; steps: number }> {
   const step = recording.step();
   return { parts: [...step, ...await recording.others()], steps: step.length };
 }
 
-/** @param steps how many of the parts make the step. */
+/** @param steps number of the parts that make the step. */
 export function listCases(parts: readonly RecordedPart[], steps: number): KernelCase[] {
   const seen = new Map<string, number>();
   const unique = (label: string) => {
@@ -79,20 +74,20 @@ export function listCases(parts: readonly RecordedPart[], steps: number): Kernel
   );
 }
 
-/** A label that others of its recording have, too. @param times it was met, this time among them. */
+/** Makes a repeated label unique. @param times occurrences so far, including this one. */
 export function makeUniqueLabel(label: string, times: number): string {
   return times === 1 ? label : `${label} #${times}`;
 }
 
-/** Constants that only say where something stands; with others the work is the same. */
-const PLACE = /(_AT|^FIRST\d?|^P4)$/;
+/** Constants that only define offsets: the work does not depend on them. */
+const OFFSET = /(_AT|^FIRST\d?|^P4)$/;
 
 function formatCaseKey({ name }: Kernel, constants: Constants, sizes: readonly number[]): string {
-  const own = Object.entries(constants).filter(([constant]) => !PLACE.test(constant));
+  const own = Object.entries(constants).filter(([constant]) => !OFFSET.test(constant));
   return JSON.stringify([name, own.sort(([a], [b]) => (a < b ? -1 : 1)), sizes]);
 }
 
-/** @returns the cases by their key, in the order in which the models use them. */
+/** @returns the cases by key, in the order in which the models use them. */
 export async function measureKernels(
   gpu: Gpu,
   workload: BenchLog,
@@ -138,9 +133,9 @@ export async function measureKernels(
   return new Map([...found].map(([key, result]) => [key, { ...result, dispatches: counts.get(key) ?? 0 }]));
 }
 
-/** Runs everything before a dispatch, so that it finds what it does in a step, however often others were repeated. */
+/** Runs everything before a dispatch, so that its inputs are those of a step, however often others were repeated. */
 function prepare(gpu: Gpu, parts: readonly RecordedPart[], { part, dispatch }: KernelCase): void {
-  CommandRecorder.submit(gpu, "what comes before", (commands) => {
+  CommandRecorder.submit(gpu, "earlier dispatches", (commands) => {
     for (const [p, { program, sizes, offset, slice }] of parts.slice(0, part + 1).entries()) {
       const end = p === part ? dispatch : program.dispatches.length;
       for (let k = 0; k < end; k++) program.encodeStep(commands, k, sizes, offset, slice);
@@ -148,7 +143,7 @@ function prepare(gpu: Gpu, parts: readonly RecordedPart[], { part, dispatch }: K
   });
 }
 
-/** Runs everything up to a dispatch twice and notes for each new source what it took to make a kernel of it. */
+/** Runs everything up to a dispatch twice, and records the compile time of each new source. */
 async function compile(
   gpu: Gpu,
   parts: readonly RecordedPart[],
@@ -172,7 +167,7 @@ async function compile(
     const module = gpu.device.createShaderModule({ code: source });
     gpu.device.createComputePipeline({ layout: "auto", compute: { module } });
     const host = performance.now() - began;
-    // A driver may put off its own compilation until the kernel runs.
+    // A driver may delay its own compilation until the kernel runs.
     compiled.set(source, host + Math.max(0, (first[k] ?? 0) - (again[k] ?? 0)) / 1000);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * `deno task bench ladder`: kernels from the naive version to the shipped one, one idea a step. What each idea is, and why it
- * wins or loses, is in bench/ladder.md.
+ * `deno task bench ladder`: kernels from the naive version to the shipped one, one idea per step. bench/ladder.md
+ * explains each idea and its effect.
  */
 
 import { formatShort } from "../src/number_text.ts";
@@ -12,12 +12,8 @@ import { formatAccessCount } from "../src/kernel_analysis/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_variants.ts";
 import { type Ladder, type LadderSize, selectGpuSteps } from "../src/ladder/check_ladder.ts";
 import { ladders, type LadderStepResult, runLadder, summarizeLadder } from "../src/ladder/ladders.ts";
-import {
-  type LadderFigures,
-  type ShippedLadder,
-  shippedLadder,
-  shippedLadders,
-} from "../src/profile/bench_report.ts";
+import type { LadderFigures, ShippedLadder } from "../src/profile/bench_report.ts";
+import { shippedLadder, shippedLadders } from "../src/profile/bench_report.ts";
 import { readJson } from "../src/files/json_file.ts";
 import * as v from "../src/schema.ts";
 import { UserError } from "../src/user_error.ts";
@@ -44,16 +40,16 @@ interface LadderCommandOptions {
 }
 
 const FORMAT = "clickgan-ladders";
-/** How the list of ladders beside a page begins. */
+/** Start of the list of ladders in the JSON file of a page. */
 const LADDERS_MARK = '\n[\n {"ladder":';
 const names = ladders.map(({ name }) => name);
 
 export function createCommand(): Command {
   const own = createStudy(
     "ladder",
-    "Climbs from the naive kernel to the shipped one, one idea a step; checks every step first.",
+    "Times kernels from the naive version to the shipped one, one idea per step; checks every step first.",
   )
-    .addArgument(new Argument("[ladders...]", "which ladders to climb").choices(names).default(names))
+    .addArgument(new Argument("[ladders...]", "the ladders").choices(names).default(names))
     .option(
       "--size <MxKxN>",
       "rows, inputs and outputs of the matmuls",
@@ -62,41 +58,41 @@ export function createCommand(): Command {
     )
     .option(
       "--lstm-size <BxTxH>",
-      "users, events a user and units of the LSTM",
+      "users, events per user and units of the LSTM",
       makeSizeParser(3, 4096),
       undefined,
     )
     .option(
       "--choice-size <ExK>",
-      "events and rows a page of the choice",
+      "events and rows per page of the choice",
       makeSizeParser(2, 2 ** 16),
       undefined,
     )
     .addOption(
       new Option(
         "--variants <kind>",
-        "gpu: only the steps that lead to the kernel for a GPU; cpu: all, the CPU driver's way too (the default)",
+        "gpu: only the steps to the kernel for GPUs; cpu: also those for CPU adapters (default)",
       ).choices(["cpu", "gpu"]),
     )
-    .option("--rounds <n>", "how often the steps are timed in turn", parseWholeNumber(1, 1000), 7)
-    .option(JSON_FILE, "a file that gets all figures", makeOutputFileParser(".json"))
-    .option(...createReadmeOption("ladder NAME", "the tables, and a JSON file beside it"))
+    .option("--rounds <n>", "rounds in which the steps take turns", parseWholeNumber(1, 1000), 7)
+    .option(JSON_FILE, "JSON file for all results", makeOutputFileParser(".json"))
+    .option(...createReadmeOption("ladder NAME", "the tables, and a JSON file next to it"))
     .addHelpText(
       "after",
       "\nExamples:\n  deno task bench ladder forward --size 25600x64x64\n  deno task bench ladder --variants gpu",
     );
-  return own.action((chosen: string[]) => climb(new Set(chosen), own.opts<LadderCommandOptions>()));
+  return own.action((chosen: string[]) => runLadders(new Set(chosen), own.opts<LadderCommandOptions>()));
 }
 
-async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions): Promise<void> {
+async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOptions): Promise<void> {
   const { rounds, readme, variants, json } = options;
   if (readme !== undefined && variants === "gpu") {
-    throw new UserError("Expected --readme without --variants gpu: the tables of a page have all steps.");
+    throw new UserError("Expected --readme without --variants gpu: tables on pages have all steps.");
   }
-  const climbed = ladders.filter(({ name }) => chosen.has(name))
+  const selected = ladders.filter(({ name }) => chosen.has(name))
     .map((ladder) => variants === "gpu" ? selectGpuSteps(ladder) : ladder);
   if (json !== undefined) expectRecords(json, FORMAT);
-  const page = await StudyPage.open(readme, ...climbed.map(({ name }) => `ladder ${name}`));
+  const page = await StudyPage.open(readme, ...selected.map(({ name }) => `ladder ${name}`));
   const figures: LadderFigures[] = [];
   const wrong: string[] = [];
   using gpu = await openGpu();
@@ -104,8 +100,8 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
   const { adapter } = gpu;
   const { description, runtime } = adapter;
   console.log(`${description} (${adapter.kind}), ${runtime}`);
-  for (const ladder of climbed) {
-    const size = sizeFor(ladder, options) ?? ladder.size;
+  for (const ladder of selected) {
+    const size = getRequestedSize(ladder, options) ?? ladder.size;
     const results = await runLadder(gpu, ladder, { size, rounds, onProgress: (text) => status.show(text) });
     status.clear();
     figures.push(summarizeLadder(ladder, size, results));
@@ -122,32 +118,32 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
   if (wrong.length === 0) return;
   throw new UserError(
     `${wrong.join("\n")}\n` +
-      "The driver computes something else than the reference: try another one, or run deno task selftest.",
+      "The driver's results differ from the reference. Try another driver, or run deno task selftest.",
   );
 }
 
-/** The numbers of a page's ladders: the lab's page shows them beside those of its own adapter. */
+/** Returns the JSON file of a page's ladders, which the lab shows next to those of its own adapter. */
 export function getJsonPath(page: string): string {
   return page.replace(/(\.md)?$/, ".json");
 }
 
-/** @throws UserError for a file that is damaged. */
+/** @throws UserError for a damaged file. */
 export async function readLadders(file: string): Promise<ShippedLadder[]> {
   return await readJson(file, shippedLadders) ?? [];
 }
 
-/** Puts a ladder in the place of the one of its name; the others stay. @throws UserError when the file cannot be written. */
+/** Replaces the ladder of the same name. @throws UserError if the file cannot be written. */
 async function writeLadder(file: string, ladder: ShippedLadder): Promise<void> {
   const all = new Map((await readLadders(file)).map((other) => [other.ladder, other]));
   await writeRecords(file, [...all.set(ladder.ladder, ladder).values()], LADDERS_MARK);
 }
 
-function sizeFor({ name }: Ladder, options: LadderCommandOptions): LadderSize | undefined {
+function getRequestedSize({ name }: Ladder, options: LadderCommandOptions): LadderSize | undefined {
   if (name.startsWith("lstm")) return options.lstmSize;
   return name === "choice" ? options.choiceSize : options.size;
 }
 
-/** Sizes joined by x, each of 1..`most`. */
+/** Parses sizes joined by x, each in 1..`most`. */
 function makeSizeParser(count: number, most: number): (text: string) => LadderSize {
   return (text) => {
     const size = text.split("x").map(Number);
@@ -161,24 +157,13 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
 }
 
 /**
- * A row a step. Gains: how often faster than the naive step, and than the one that it changes. Counts: reads of storage that an
- * invocation does, sectors that a subgroup's read touches, turns that an access to workgroup memory waits for its banks.
+ * Returns a row per step. Gains: speedup over the naive step, and over the step that it changes. Counts: storage reads
+ * per invocation, sectors per read of a subgroup, bank conflicts per access to workgroup memory.
  */
 export function listLadderCells(results: readonly LadderStepResult[], first = "on naive"): TableCells {
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
   return {
-    head: [
-      "step",
-      "idea",
-      "kernel",
-      "us",
-      first,
-      "gain",
-      "on step",
-      "reads",
-      "sectors",
-      "conflicts",
-    ],
+    head: ["step", "idea", "kernel", "us", first, "gain", "on step", "reads", "sectors", "conflicts"],
     rows: results.map((step) => [
       String(step.number),
       step.idea,

@@ -1,7 +1,7 @@
 /**
- * Made-up logs with planted truths: `deno task bench logs OUT` writes them as CSV, prepares each by `data log` as a user
- * would, and tells what a model can attain on their test users.
- * Figures from the history are what a model can come near; those of the truth need what no log tells.
+ * `deno task bench logs OUT`: writes synthetic logs with a known truth as CSV, prepares each with `data log`, and
+ * computes the metrics that a model can attain on their test users. A model can approach the metrics of "history";
+ * those of "truth" need information that no log has.
  */
 
 import { Argument, type Command } from "commander";
@@ -32,16 +32,16 @@ interface Options {
 export function createCommand(): Command {
   const own = createStudy(
     "logs",
-    "Makes logs with a planted truth. OUT gets of each NAME.csv, NAME_items.csv where something is known of the items, " +
-      "NAME (prepared by data log) and NAME.json: what can be attained on the test users.",
+    "Writes synthetic logs with a known truth. For each log OUT gets NAME.csv, NAME_items.csv if items have features, NAME " +
+      "(prepared by data log) and NAME.json: the attainable metrics on the test users.",
   )
-    .addArgument(new Argument("<out>", "the folder for them").argParser(folder))
+    .addArgument(new Argument("<out>", "output folder").argParser(folder))
     .addOption(createOnlyOption("the logs whose name"))
     .option("--seed <n>", "seed of the logs", parseWholeNumber(0, LARGEST_SEED), 1)
-    .option("--users <n>", "users of each log (default: as many as each has)", parseWholeNumber(100, 100_000))
+    .option("--users <n>", "users per log (default: by log)", parseWholeNumber(100, 100_000))
     .addHelpText(
       "after",
-      "\n" + formatTable(["log", "what is planted"], kinds.map((k) => [k.name, k.about])),
+      "\n" + formatTable(["log", "effects"], kinds.map((k) => [k.name, k.about])),
     );
   return own.action((out: string) => logs(out, own.opts<Options>()));
 }
@@ -55,22 +55,13 @@ async function logs(out: string, options: Options): Promise<void> {
   printTable({ head: HEAD, rows });
 }
 
-const HEAD = [
-  "log",
-  "users",
-  "items",
-  "pages",
-  "no click",
-  "loss: truth",
-  "history",
-  "prec@1: truth",
-  "history",
-];
+const HEAD = ["log", "users", "items", "pages", "no click"]
+  .concat("loss: truth", "history", "prec@1: truth", "history");
 
 /** @returns the row of the table */
 async function makeAndPrepare(to: string, kind: LogKind, { seed, users }: Options): Promise<string[]> {
   if (await pathExists(to)) {
-    throw new UserError(`Expected no ${to} yet, found it. Take another folder, or remove it.`);
+    throw new UserError(`Expected no folder ${to}, found one. Use another folder, or remove it.`);
   }
   const log = makeLog(kind, seed, users);
   const encoder = new TextEncoder();
@@ -86,19 +77,19 @@ async function makeAndPrepare(to: string, kind: LogKind, { seed, users }: Option
   ];
   console.error(`deno task data ${args.map(quoteShellWord).join(" ")}`);
   await runCommand("data", args);
-  const figures = attainable(log, await testUsers(to));
+  const metrics = computeAttainable(log, await readTestUsers(to));
   const pages = log.pages.flat();
   const clicks = pages.reduce((sum, page) => sum + page.clicks.length, 0);
   const counts = { users: log.pages.length, items: kind.items, pages: pages.length, clicks };
-  await writeRecords(`${to}.json`, { format: "clickgan-attainable", kind, seed, counts, test: figures });
-  const { noClick, truth, history } = figures;
-  const digits = [truth.loss, history.loss, truth.prec1, history.prec1].map((figure) => figure.toFixed(3));
+  await writeRecords(`${to}.json`, { format: "clickgan-attainable", kind, seed, counts, test: metrics });
+  const { noClick, truth, history } = metrics;
+  const digits = [truth.loss, history.loss, truth.prec1, history.prec1].map((metric) => metric.toFixed(3));
   const sizes = [counts.users, counts.items, counts.pages].map((count) => count.toLocaleString("en"));
   return [kind.name, ...sizes, `${(100 * noClick).toFixed(1)} %`, ...digits];
 }
 
-/** The test users of a prepared set, by their numbers in the log. */
-async function testUsers(set: string): Promise<number[]> {
+/** Returns the test users of a prepared set by their numbers in the log. */
+async function readTestUsers(set: string): Promise<number[]> {
   const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
   try {
     const rows = await engine.rows(`FROM ${formatLiteral(`${set}/users.parquet`)} WHERE split = 'test'`);
@@ -108,34 +99,37 @@ async function testUsers(set: string): Promise<number[]> {
   }
 }
 
-// What a model of a made-up log can attain: the figures of those who know its truth.
+// Attainable metrics of a model on a synthetic log, from its truth.
 
-/** Means over pages of one who predicts. "Drawn" is what did happen: a model's figures of these users have the same luck. */
-interface Figures {
-  /** -log P of the first click of a page, or of none: the mean over what may happen on the pages that were shown. */
+/**
+ * Means over pages of a predictor. "drawn" counts the clicks that happened, whose luck a model's metrics on these users
+ * share.
+ */
+interface AttainableMetrics {
+  /** -log P of a page's first click or of no click: expected value on the shown pages. */
   readonly loss: number;
   readonly drawnLoss: number;
-  /** How often the first click, where there is one, is on the item that is ranked first. */
+  /** Probability that the first click, if any, is on the top item. */
   readonly prec1: number;
   readonly drawnPrec1: number;
-  /** How often any of the clicks is on it. */
+  /** Share of clicked pages with a click on the top item. */
   readonly drawnAnyPrec1: number;
-  /** -log P of the clicks after the first, each among the items that are left; null where there are none. */
+  /** -log P of the later clicks among the remaining items; null if there are none. */
   readonly drawnLaterLoss: number | null;
 }
 
 interface Attainable {
   readonly pages: number;
-  /** Probability that nothing is clicked, the mean of all pages. */
+  /** Mean probability of no click per page. */
   readonly noClick: number;
-  /** Of one who knows the items and the type of each user: no model can be better. */
-  readonly truth: Figures;
-  /** Of one who knows the items and all types, but of a user only what was clicked before: what can be attained. */
-  readonly history: Figures;
+  /** Predictor that knows the items and the type of each user: no model can be better. */
+  readonly truth: AttainableMetrics;
+  /** Predictor that knows the items and all types, and a user's earlier clicks: attainable by a model. */
+  readonly history: AttainableMetrics;
 }
 
 /** @param users whose pages count */
-function attainable(log: GeneratedLog, users: Iterable<number>): Attainable {
+function computeAttainable(log: GeneratedLog, users: Iterable<number>): Attainable {
   const { types, items } = log.kind;
   const truth = zeros(), history = zeros();
   for (const user of users) {
@@ -145,10 +139,10 @@ function attainable(log: GeneratedLog, users: Iterable<number>): Attainable {
       const weights = posterior.map((_, t) =>
         page.items.map((item, k) => Math.exp(log.utility[t * items + item]! + page.shift[k]!))
       );
-      // The first choice may be none; later ones are there where there was a click.
+      // The first choice may be no click; later choices exist only after a click.
       for (let step = 0; step < Math.max(1, page.clicks.length); step++) {
         for (const ofType of weights) if (step > 0) ofType[page.clicks[step - 1]!] = 0;
-        const of = weights.map((ofType) => chances(ofType, step === 0 ? 1 : 0));
+        const of = weights.map((ofType) => computeProbabilities(ofType, step === 0 ? 1 : 0));
         const mixture = [...page.items, 0].map((_, k) =>
           posterior.reduce((sum, p, t) => sum + p * of[t]![k]!, 0)
         );
@@ -163,8 +157,8 @@ function attainable(log: GeneratedLog, users: Iterable<number>): Attainable {
   return { pages, noClick: none / pages, truth: computeMetrics(truth), history: computeMetrics(history) };
 }
 
-/** Probabilities of the items, and of none. */
-function chances(weights: readonly number[], none: number): number[] {
+/** Returns the probabilities of the items, followed by that of no click. */
+function computeProbabilities(weights: readonly number[], none: number): number[] {
   const sum = weights.reduce((a, b) => a + b, none);
   return [...weights, none].map((weight) => weight / sum);
 }
@@ -175,7 +169,11 @@ const zeros = () => ({
 });
 type Sums = ReturnType<typeof zeros>;
 
-/** Adds a choice on a page, its first or a later one. @param of its true chances @param by those of who predicts */
+/**
+ * Adds a choice on a page, the first or a later one.
+ * @param of its true probabilities
+ * @param by predicted probabilities
+ */
 function add(
   sums: Sums,
   { items, clicks }: GeneratedPage,
@@ -201,7 +199,7 @@ function add(
   if (clicks.includes(top)) sums.anyHits++;
 }
 
-function computeMetrics(sums: Sums): Figures {
+function computeMetrics(sums: Sums): AttainableMetrics {
   const { pages, clicked, later } = sums;
   return {
     loss: sums.loss / pages,

@@ -1,4 +1,4 @@
-/** `deno task bench [STUDY]`: what the studies measure, and how to read it, is in bench/README.md and the pages that it names. */
+/** `deno task bench [STUDY]`: runs a study. See bench/README.md and the pages that it links. */
 
 import type { Command } from "commander";
 import { runMain } from "../src/cli/fail.ts";
@@ -8,9 +8,9 @@ import { formatTable } from "../src/cli/table.ts";
 
 interface Study {
   readonly about: string;
-  /** Whether it computes on the adapter. */
+  /** True if it computes on the adapter. */
   readonly adapter: boolean;
-  /** Whether nothing that the driver compiled before is to count. */
+  /** True if kernels cached by the driver must not be used. */
   readonly cold: boolean;
 }
 
@@ -18,23 +18,23 @@ const none = { adapter: false, cold: false };
 const warm = { adapter: true, cold: false };
 const cold = { adapter: true, cold: true };
 
-/** Each by its name. The file of that name exports `createCommand()`; it is loaded, and its packages are fetched, for it alone. */
+/** Studies by name. The file of that name exports `createCommand()`; it and its packages load only when needed. */
 export const studies: Readonly<Record<string, Study>> = {
-  ladder: { ...cold, about: "from a naive kernel to the shipped one, an idea a step" },
-  compiled: { ...cold, about: "what a GPU's compiler makes of every kernel, without a GPU" },
-  peers: { ...warm, about: "a training step beside other libraries on this machine" },
+  ladder: { ...cold, about: "from a naive kernel to the shipped one, one idea per step" },
+  compiled: { ...cold, about: "every kernel compiled for GPUs, without having one" },
+  peers: { ...warm, about: "a training step compared with other libraries on this machine" },
   simulate: { ...warm, about: "pages of simulated users, compared with PyTorch" },
-  serve: { ...warm, about: "the service under load, and that each request gets its own answer" },
-  results: { ...warm, about: "trains what a table of results is about, and makes the table" },
-  demo: { ...cold, about: "what deno task train prints in the end, kept on a page" },
-  logs: { ...none, about: "makes logs with a planted truth, and says what can be attained" },
-  truth: { ...none, about: "what can be gained in the made-up shops" },
+  serve: { ...warm, about: "the service under load, and whether each request gets its own answer" },
+  results: { ...warm, about: "trains the models of a table of results, and writes the table" },
+  demo: { ...cold, about: "writes the final output of deno task train to a page" },
+  logs: { ...none, about: "writes synthetic logs with a known truth, and their attainable metrics" },
+  truth: { ...none, about: "the best possible policies in the synthetic shops" },
 };
 
-/** What `deno task bench` does without the name of a study. */
+/** Study of `deno task bench` without a name. */
 const USUAL = "profile";
 
-/** The command of a study, or the usual one. */
+/** Returns the command of a study, or the default one. */
 export async function loadCommand(name: string): Promise<Command> {
   const file = Object.hasOwn(studies, name) ? name : USUAL;
   const { createCommand }: { createCommand(): Command } = await import(
@@ -43,16 +43,16 @@ export async function loadCommand(name: string): Promise<Command> {
   return createCommand();
 }
 
-/** Runs a study, by its name or without one. @throws UserError for arguments that it does not understand */
+/** Runs a study by name, or the default one. @throws UserError for invalid arguments */
 export async function runBenchCommand(args: readonly string[]): Promise<void> {
   const [name = ""] = args;
   const named = Object.hasOwn(studies, name) ? studies[name] : undefined;
   const { adapter, cold: isCold } = named ?? cold;
   const own = await loadCommand(name);
-  if (!named) own.addHelpText("after", `\nStudies of their own, each with its --help:\n${listed()}`);
+  if (!named) own.addHelpText("after", `\nOther studies, each with its --help:\n${listed()}`);
   own.hook("preAction", async () => {
     if (adapter) await ensureAdapter();
-    // Mesa reads it when a device is opened.
+    // Mesa reads this variable when a device opens.
     if (isCold && !Deno.env.has(SHADER_CACHE)) Deno.env.set(SHADER_CACHE, "true");
   });
   await parseAndRun(own, named ? args.slice(1) : args);

@@ -1,6 +1,6 @@
 /**
- * One training step of the same model on the same batches from the same weights, by clickgan and by others on this
- * machine: `deno task bench peers`. What is compared, and how each peer is written, is in peers.md.
+ * `deno task bench peers`: times one training step of the same model, batches and weights in clickgan and other
+ * libraries on this machine. peers.md describes the comparison and how each peer is written.
  */
 
 import { type Command, Option } from "commander";
@@ -25,17 +25,8 @@ import {
   withTemporaryFolder,
   writeRecords,
 } from "./study.ts";
-import {
-  models,
-  nameOfSource,
-  openJob,
-  type PeerJob,
-  type PeerModel,
-  stepFlops,
-  workloadNames,
-  type WorkloadSource,
-  writeJob,
-} from "./peers/job.ts";
+import type { PeerJob, PeerModel, WorkloadSource } from "./peers/job.ts";
+import { models, nameOfSource, openJob, stepFlops, workloadNames, writeJob } from "./peers/job.ts";
 import {
   listNotes,
   listProblems,
@@ -46,17 +37,8 @@ import {
   summarizePeers,
 } from "./peers/measure.ts";
 import { type PeerCommand as ProcessCommand, UnsupportedJobError } from "./peers/peer.ts";
-import {
-  createPythonOption,
-  findTorches,
-  NO_CARD,
-  NO_TORCH,
-  type PeerEntry,
-  type PeerVariant,
-  roster,
-  type Torch,
-  withTorches,
-} from "./peers/roster.ts";
+import type { PeerEntry, PeerVariant, Torch } from "./peers/roster.ts";
+import { createPythonOption, findTorches, NO_CARD, NO_TORCH, roster, withTorches } from "./peers/roster.ts";
 
 const FORMAT = "clickgan-peers";
 const MARKERS = "bench peers";
@@ -82,53 +64,53 @@ export function createCommand(): Command {
   const own = createStudy(
     "peers",
     "Compares one training step with other libraries on this machine: the same model, batches and initial weights, " +
-      "each peer in a process of its own, one at a time and in turns. The losses of the first steps must be clickgan's.",
+      "each peer in its own process, taking turns. The losses of the first steps must match clickgan's.",
   )
     .option(
       "--workloads <names>",
       `of ${workloadNames.join(", ")}, joined by commas (default: all)`,
       makeNamesParser(workloadNames),
     )
-    .option("--data <file>", "a click log in the paper's layout instead, or besides --workloads")
-    .addOption(new Option("--model <model>", "what is trained").choices(models).default("lstm"))
+    .option("--data <file>", "a click log in the paper's layout, instead of or in addition to --workloads")
+    .addOption(new Option("--model <model>", "the model").choices(models).default("lstm"))
     .option("--peers <names>", `of ${keys.join(", ")} (default: all)`, parsePeers)
-    .option("--seconds <n>", "of timed steps, for each peer and workload", parseWholeNumber(1, 3600), 6)
-    .option("--rounds <n>", "turns that each peer has", parseWholeNumber(1, 100), 5)
+    .option("--seconds <n>", "seconds of timed steps per peer and workload", parseWholeNumber(1, 3600), 6)
+    .option("--rounds <n>", "turns of each peer", parseWholeNumber(1, 100), 5)
     .addOption(createPythonOption())
-    .option(JSON_FILE, "write all figures and samples there", makeOutputFileParser(".json"))
+    .option(JSON_FILE, "JSON file for all results and samples", makeOutputFileParser(".json"))
     .option(...createReadmeOption(MARKERS, "the tables"))
     .option(
       "--marker <words>",
-      "other words than these in the lines, where a page has several",
+      "name in the marker lines, for a page with several tables",
       MARKERS,
     )
     .option(
       SUMMARY,
-      `a page that gets each peer's times of clickgan's step, at <!-- ${SUMMARY_MARKERS} -->, a table for each processor`,
+      `a page that gets step times relative to clickgan's, at <!-- ${SUMMARY_MARKERS} -->, one table per processor`,
     );
   return own.action(async () => {
     const stop = stopOnSignals(EXIT_INTERRUPTED);
     await peers(own.opts<Options>(), stop);
-    // What was measured until then is written.
+    // Results measured so far are written.
     if (stop.signal.aborted) endProcess(EXIT_INTERRUPTED);
   });
 }
 
-/** clickgan is always among them: the others are compared with it. */
+/** Parses peers. clickgan is always included, because the others are compared with it. */
 function parsePeers(text: string): PeerEntry[] {
   const named = makeNamesParser(keys)(text);
   return roster.filter(({ key }) => key === "clickgan" || named.includes(key));
 }
 
-/** What was measured on one workload. */
+/** Measurements of one workload. */
 interface Measured {
   readonly workload: string;
   readonly title: string;
-  readonly figures: PeerMeasurements[];
+  readonly measurements: PeerMeasurements[];
   readonly samples: {
     readonly peer: string;
     readonly settings: string;
-    /** What it said that it runs on. */
+    /** Platform that it reported. */
     readonly note?: string;
     readonly turns: number[][];
   }[];
@@ -153,22 +135,22 @@ async function peers(options: Options, { signal }: StopRequest): Promise<void> {
   if (options.json !== undefined) {
     await writeRecords(options.json, { format: FORMAT, machine, model, seconds, rounds, measured });
   }
-  const blocks = measured.map(({ title, figures }) => formatBlock(title, figures));
+  const blocks = measured.map(({ title, measurements }) => formatBlock(title, measurements));
   await page.write(marker, `${machine}, ${model}. By ${listNotes(measured).join("; ")}.`, ...blocks);
   await summary.writeOfCpu(SUMMARY_MARKERS, `${machine}, ${model}:`, listSummaryCells(measured));
-  if (measured.some(({ figures }) => figures.some(({ wrong }) => wrong))) {
-    throw new UserError("Expected peers that compute what clickgan does: see WRONG above.");
+  if (measured.some(({ measurements }) => measurements.some(({ wrong }) => wrong))) {
+    throw new UserError("Expected the losses of clickgan from all peers, got others: see WRONG above.");
   }
 }
 
-/** Workload by workload; those that a stop leaves. */
+/** Measures workload by workload until a stop. */
 async function measureAll(
   options: Options,
   torches: readonly Torch[],
   folder: string,
   signal: AbortSignal,
 ): Promise<Measured[]> {
-  // Those of a card are left out where there is none, unless they were asked for by name.
+  // Peers on a GPU are skipped without one, unless they were named.
   if (options.peers === undefined && torches.length > 0 && !torches.some(({ card }) => card)) say(NO_CARD);
   const asked = withTorches(options.peers ?? roster, torches, options.peers !== undefined);
   const entries = asked.filter((entry) => entry.models.includes(options.model));
@@ -189,13 +171,13 @@ async function measureAll(
       command: (entry, variant) => buildCommand(entry, variant, file, flops),
     });
     await Deno.remove(file);
-    const figures = summarizePeers(results);
+    const measurements = summarizePeers(results);
     const samples = results.map(({ entry, variant, note, turns }) => ({
       ...{ peer: entry.name, settings: variant.settings, note, turns },
     }));
-    measured.push({ workload, title, figures, samples });
-    printTable(listTableCells(figures), title);
-    for (const line of listProblems(figures)) console.log(`  ${line}`);
+    measured.push({ workload, title, measurements, samples });
+    printTable(listTableCells(measurements), title);
+    for (const line of listProblems(measurements)) console.log(`  ${line}`);
   }
   return measured;
 }
@@ -211,7 +193,7 @@ function describe(name: string, { batches, items, width }: PeerJob): string {
     Math.round(batches.reduce((sum, batch) => sum + of(batch), 0) / batches.length).toLocaleString("en-US");
   const features = width === 0 ? "one-hot" : `${width} features each`;
   return `${name}: ${mean(({ users }) => users)} users, ${mean(({ eventClick }) => eventClick.length)} ` +
-    `events, ${mean(({ rowItem }) => rowItem.length)} rows a batch; ${items.toLocaleString("en-US")} ` +
+    `events, ${mean(({ rowItem }) => rowItem.length)} rows per batch; ${items.toLocaleString("en-US")} ` +
     `items, ${features}`;
 }
 
@@ -229,7 +211,7 @@ function buildCommand(
   return {
     program: Deno.execPath(),
     args: [...flags, script("./peers/child.ts"), ...args, file],
-    // The others are faster with threads on small steps too.
+    // Other models are faster with threads on small steps too.
     environment: {
       ...GPU_ENVIRONMENT,
       ...buildDriverEnvironment(args[0] === "clickgan" ? flops : undefined),
@@ -238,14 +220,15 @@ function buildCommand(
   };
 }
 
-function formatBlock(title: string, figures: readonly PeerMeasurements[]): string {
-  const problems = listProblems(figures).map((line) => `- ${line}`).join("\n");
-  return [`**${title}**`, formatMarkdownCells(listTableCells(figures)), ...problems ? [problems] : []].join(
-    "\n\n",
-  );
+function formatBlock(title: string, measurements: readonly PeerMeasurements[]): string {
+  const problems = listProblems(measurements).map((line) => `- ${line}`).join("\n");
+  return [`**${title}**`, formatMarkdownCells(listTableCells(measurements)), ...problems ? [problems] : []]
+    .join(
+      "\n\n",
+    );
 }
 
-/** Fetches the packages of a module before anything is timed (340 MB, once), with Deno's own progress. */
+/** Fetches the packages of a module before timing (340 MB, once), with Deno's own progress. */
 async function fetchPackages(module: string): Promise<void> {
   const flags = DENO_FLAGS.filter((flag) => flag !== "--quiet");
   const fetching = new Deno.Command(Deno.execPath(), {
@@ -256,6 +239,6 @@ async function fetchPackages(module: string): Promise<void> {
   });
   if ((await fetching.spawn().status).success) return;
   throw new UserError(
-    "the packages of the peers could not be fetched: see above. Check the network and start again.",
+    "Could not fetch the packages of the peers: see above. Check the network and try again.",
   );
 }

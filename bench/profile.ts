@@ -1,4 +1,4 @@
-/** `deno task bench` without the name of a study: the adapter, every kernel, the steps of the models, and how they grow. */
+/** `deno task bench` without a study: measures the adapter, every kernel, the steps of the models, and their growth. */
 
 import * as v from "../src/schema.ts";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
@@ -16,12 +16,8 @@ import { openDataset, readWholeLog } from "../src/data/sets/dataset.ts";
 import { defaultTraining } from "../src/train/training_config.ts";
 import { version } from "../src/version.ts";
 import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
-import {
-  BENCH_FORMAT,
-  type BenchReport,
-  type KernelMeasurement,
-  type StepMeasurement,
-} from "../src/profile/bench_report.ts";
+import type { BenchReport, KernelMeasurement, StepMeasurement } from "../src/profile/bench_report.ts";
+import { BENCH_FORMAT } from "../src/profile/bench_report.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import {
   compare,
@@ -39,14 +35,12 @@ import { findCard, type GpuCard } from "./compiled/time_model.ts";
 import { describeMissingCompiler } from "./compiled/vulkan.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
 import { type KernelOptions, measureKernels } from "./kernel_cases.ts";
+import type { BenchLog, BenchModel, Workload } from "../src/profile/workloads.ts";
 import {
-  type BenchLog,
-  type BenchModel,
   benchModels,
   createBenchLog,
   mixedWorkload,
   selectModels,
-  type Workload,
   workloads,
 } from "../src/profile/workloads.ts";
 import {
@@ -55,7 +49,7 @@ import {
   createReadmeOption,
   describeAdapter,
   expectRecords,
-  pageBeside,
+  getPagePath,
   printTable,
   readBench,
   StudyPage,
@@ -72,15 +66,15 @@ import { findCeilings } from "../src/profile/roofline.ts";
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];
 
-/** W1 with four times its users: more than a default step of any data that this was written for. */
+/** W1 with four times its users: larger than a default step of any data set here. */
 const larger: Workload = { ...workloads.W1, name: "W1x4", users: 4 * workloads.W1.users };
 const known: ReadonlyMap<string, Workload> = new Map(
   [...Object.values(workloads), mixedWorkload, larger].map((workload) => [workload.name, workload]),
 );
-/** The lines of a page that tables stand between. */
+/** Marker lines of the tables on a page. */
 const TABLES = "bench";
 const GROWTH = "bench growth";
-/** What is benched unless workloads are named. */
+/** Default workloads. */
 const KERNEL_WORKLOADS = ["W0", "W4", "W1", "W2", "W6", "W1x4"];
 const STEP_WORKLOADS = ["W0", "W4", "W1", "W2", "W6"];
 
@@ -104,7 +98,7 @@ export function createCommand(): Command {
     )
     .version(version)
     .addArgument(
-      new Argument("[parts...]", "what to measure; the adapter comes first where others are reckoned by it")
+      new Argument("[parts...]", "what to measure; kernels and steps include the adapter")
         .choices(PARTS).default(["adapter", "kernels", "steps"]),
     )
     .addOption(createOnlyOption("kernels whose name"))
@@ -115,31 +109,31 @@ export function createCommand(): Command {
       ),
     )
     .addOption(
-      new Option("--workload <name>", `a workload, instead of the usual ones; may be repeated`)
+      new Option("--workload <name>", `a workload, instead of the default ones; may be repeated`)
         .argParser(workloadNames).default([], `${KERNEL_WORKLOADS.join(", ")}`),
     )
     .option(
       "--data <file>",
-      'a log in the paper\'s layout, or a made-up shop such as "demo", instead of the workloads',
+      'a log in the paper\'s layout, or a synthetic shop such as "demo", instead of the workloads',
     )
     .option(
       "--seconds <n>",
-      "time for each kernel, probe and step; more where the least number of samples needs it",
+      "time per kernel, probe and step, beyond the minimum number of samples",
       makeNumberParser(v.positive(60), "a number of seconds above 0, at most 60"),
       0.2,
     )
     .addOption(
-      new Option("--variants <kind>", "time the kernels for this kind of adapter too, where they differ")
+      new Option("--variants <kind>", "also time the kernels for this kind of adapter, where they differ")
         .choices(["cpu", "gpu"]),
     )
-    .option(JSON_FILE, "where the figures go", makeOutputFileParser(".json"), "bench/out/bench.json")
+    .option(JSON_FILE, "JSON file for the results", makeOutputFileParser(".json"), "bench/out/bench.json")
     .option(
       HTML_FILE,
-      "where the page goes (default: beside the figures)",
+      "HTML file for the page (default: next to --json)",
       makeOutputFileParser(".html", ".htm"),
     )
-    .option("--compare <file>", "the figures of an earlier bench, to compare with")
-    .option(...createReadmeOption(TABLES, `the tables, and of growth at <!-- ${GROWTH} -->`))
+    .option("--compare <file>", "JSON file of an earlier bench to compare with")
+    .option(...createReadmeOption(TABLES, `the tables, and those of growth at <!-- ${GROWTH} -->`))
     .addHelpText(
       "after",
       "\nExamples:\n  deno task bench kernels --only matmul --workload W1\n" +
@@ -149,14 +143,14 @@ export function createCommand(): Command {
 }
 
 async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<void> {
-  // What can be refused is looked at before minutes are spent.
+  // Check the files before minutes are spent.
   expectRecords(options.json, BENCH_FORMAT);
-  expectPage(pageBeside(options), "bench");
+  expectPage(getPagePath(options), "bench");
   const before = options.compare === undefined ? undefined : await readBench(options.compare);
   const ofAdapter = parts.has("adapter") || parts.has("kernels") || parts.has("steps");
   const markers = [...(ofAdapter ? [TABLES] : []), ...(parts.has("growth") ? [GROWTH] : [])];
   const page = await StudyPage.open(options.readme, ...markers);
-  const data = options.data === undefined ? undefined : await dataLog(options.data);
+  const data = options.data === undefined ? undefined : await openBenchLog(options.data);
   const logs = (usual: readonly string[]): (() => BenchLog)[] => {
     if (data) return [() => data];
     const names = options.workload.length > 0 ? options.workload : usual;
@@ -164,7 +158,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   };
   const models = benchModels.filter(({ name }) => options.model.test(name));
   using status = new StudyStatus();
-  // The driver's threads are set once: for what is named, as its training has them; among others, for large steps.
+  // The driver's threads are set once: for named data as in its training, else for large steps.
   const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
   using gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
   const { seconds } = options;
@@ -173,7 +167,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
     ? await measureAdapter(gpu, seconds, (name) => onProgress(`adapter: ${name}`))
     : [];
   const kernels = parts.has("kernels")
-    ? await kernelResults(gpu, logs(KERNEL_WORKLOADS), models, { ...options, onProgress })
+    ? await measureAllKernels(gpu, logs(KERNEL_WORKLOADS), models, { ...options, onProgress })
     : [];
   const steps: StepMeasurement[] = [];
   for (const log of parts.has("steps") ? logs(STEP_WORKLOADS) : []) {
@@ -186,13 +180,13 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   const growth = parts.has("growth") ? await measureGrowth(gpu, growthAxes, seconds, onProgress) : [];
   status.clear();
   gpu.check();
-  await deliver(buildReport(gpu, { figures, kernels, steps, growth }), before, page, options);
+  await outputResults(buildReport(gpu, { figures, kernels, steps, growth }), before, page, options);
   const card = findCard(gpu.adapter.description);
   if (card && steps.length > 0) {
     const missing = describeMissingCompiler();
-    const tables = missing === undefined ? await besideMeasured(card, steps, logs(STEP_WORKLOADS)) : [];
+    const tables = missing === undefined ? await compareEstimates(card, steps, logs(STEP_WORKLOADS)) : [];
     for (const { title, cells } of tables) printTable(cells, title);
-    if (missing !== undefined) console.log(`No time is reckoned, as ${missing}`);
+    if (missing !== undefined) console.log(`No times are estimated: ${missing}`);
   }
 }
 
@@ -214,10 +208,10 @@ function buildReport(
   };
 }
 
-/** A step needs some runs to have a spread. */
+/** Seconds per step, enough for several runs. */
 const STEP_SECONDS = 1.5;
 
-async function kernelResults(
+async function measureAllKernels(
   gpu: Gpu,
   logs: readonly (() => BenchLog)[],
   models: readonly BenchModel[],
@@ -247,19 +241,19 @@ async function kernelResults(
   return results;
 }
 
-/** FLOPs of a training step of the default model. */
+/** Estimates the FLOPs of a training step of the default model. */
 function stepFlops({ log, users }: BenchLog): number {
   const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
   return estimateIterationFlops(toLogSource(log), { model: defaultModel, training });
 }
 
-async function dataLog(data: string): Promise<BenchLog> {
+async function openBenchLog(data: string): Promise<BenchLog> {
   const log = readWholeLog(await openDataset(data, 1, false));
   return { name: log.name, log, users: Math.min(defaultTraining.batchSize, listUsers(log, "train").length) };
 }
 
-/** Prints everything, and writes what is to be written. */
-async function deliver(
+/** Prints all results and writes the requested files. */
+async function outputResults(
   report: BenchReport,
   before: BenchReport | undefined,
   page: StudyPage,
@@ -279,7 +273,7 @@ async function deliver(
   }
   if (growth.length > 0) {
     printTable(listGrowthCells(growth), "Growth");
-    printTable(listSlopeCells(growth), "Lines through it");
+    printTable(listSlopeCells(growth), "Fitted lines");
     for (const { axis, value, refusal } of growth) {
       if (refusal) console.log(`${axis} ${value}: ${refusal.message}`);
     }
@@ -288,13 +282,13 @@ async function deliver(
   if (changes) {
     printTable(compareCells(changes), `Changes since ${options.compare}`);
     if (before.adapter.description !== adapter.description) {
-      console.log(`The earlier figures are of another adapter: ${before.adapter.description}.`);
+      console.log(`The earlier bench ran on another adapter: ${before.adapter.description}.`);
     }
   }
   await writeRecords(options.json, report);
-  const charts = pageBeside(options);
+  const charts = getPagePath(options);
   await writeBenchPage(charts, report, changes);
-  console.log(`\nThe figures are in ${options.json}, the page is ${charts}`);
+  console.log(`\nResults: ${options.json}. Page: ${charts}`);
   const on = `${describeAdapter(adapter)}:`;
   if (figures.length > 0) await page.write(TABLES, on, listAdapterCells(figures), stepSummaryCells(steps));
   if (growth.length > 0) await page.write(GROWTH, on, listSlopeCells(growth));
@@ -306,8 +300,8 @@ function workloadNames(name: string, before: string[]): string[] {
   throw new InvalidArgumentError(`Expected one of ${[...known.keys()].join(", ")}, got "${name}".`);
 }
 
-/** A table for each step that was measured. @throws UserError where nothing can be compiled. */
-async function besideMeasured(
+/** Returns a table per measured step. @throws UserError if nothing can be compiled. */
+async function compareEstimates(
   { family, name }: GpuCard,
   steps: readonly StepMeasurement[],
   logs: readonly (() => BenchLog)[],
@@ -319,7 +313,7 @@ async function besideMeasured(
   return steps.flatMap(({ workload, model, dispatches }) => {
     const own = compiled.steps.find((step) => step.workload === workload && step.model === model);
     if (!own) return [];
-    const title = `${workload} ${model}: reckoned for ${name}, beside what it measured`;
+    const title = `${workload} ${model}: estimates for ${name}, compared with measurements`;
     return [{ title, cells: listMeasuredCells(own, family, dispatches) }];
   });
 }

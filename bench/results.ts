@@ -1,7 +1,4 @@
-/**
- * What models and policies come to, as tables of the pages that tell of them: `deno task bench results TABLE` trains all that the
- * table needs, and makes it.
- */
+/** `deno task bench results TABLE`: trains the models and policies of a table in the pages, and writes the table. */
 
 import { allowFolder } from "../src/cli/outputs.ts";
 import { Argument, type Command } from "commander";
@@ -30,16 +27,16 @@ interface Options {
 export function createCommand(): Command {
   return createStudy(
     "results",
-    "Trains what a table of the pages is about, and makes the table. What is trained is kept: stopped and begun again, it " +
-      "goes on with the first training that is not done. After a change of the program take another folder (--runs).",
+    "Trains the models of a table in the pages, and writes the table. Trainings are stored: an interrupted command " +
+      "continues with the first unfinished one. After a change of the program use another folder (--runs).",
   )
     .addArgument(
       new Argument("<table>", tables.map(({ name, about }) => `${name}: ${about}`).join("; "))
         .choices(tables.map(({ name }) => name)),
     )
-    .option("--papers <folder>", "where the paper's yelp.txt and rsc.txt are", folder, ".")
-    .option("--logs <folder>", "trials: prepared sets, a folder each, such as bench logs makes", folder)
-    .option("--runs <folder>", "where the trainings are kept", folder, "runs/results")
+    .option("--papers <folder>", "folder of the paper's yelp.txt and rsc.txt", folder, ".")
+    .option("--logs <folder>", "trials: folder of prepared sets, as bench logs writes them", folder)
+    .option("--runs <folder>", "folder for the trainings", folder, "runs/results")
     .addOption(createJobsOption("trainings"))
     .option(...createReadmeOption("bench results TABLE"))
     .action(results);
@@ -47,11 +44,11 @@ export function createCommand(): Command {
 
 async function results(name: string, { papers, logs, runs, jobs, readme }: Options): Promise<void> {
   const chosen = tables.find((table) => table.name === name);
-  if (!chosen) throw new Error(`expected a table, got ${name}`);
+  if (!chosen) throw new Error(`Expected a table, got ${name}.`);
   const page = await StudyPage.open(readme, `bench results ${name}`);
   allowFolder({ by: "--runs", path: runs });
   const kept = new FolderRuns(runs, papers, logs, jobs);
-  const text = await chosen.make(kept).finally(() => kept.ended());
+  const text = await chosen.make(kept).finally(() => kept.waitForAll());
   console.log(text);
   await page.write(`bench results ${name}`, text);
 }

@@ -1,6 +1,6 @@
 /**
- * Load on `deno task serve`: requests a second and latency at several sizes, and whether each of very many requests gets its
- * own answer. Findings are in serve.md.
+ * `deno task bench serve`: throughput and latency of `deno task serve` at several sizes, and whether each of many
+ * requests gets its own answer. serve.md has the findings.
  */
 
 import type { Command } from "commander";
@@ -39,24 +39,24 @@ interface Options {
   readme?: string;
 }
 
-/** What is asked, by name. */
+/** Kinds of requests. */
 const SIZES: readonly { readonly name: string; readonly history: number; readonly page: number }[] = [
   { name: "score 10 items after 5 clicks", history: 5, page: 10 },
   { name: "score 10 items after 50 clicks", history: 50, page: 10 },
   { name: "score 100 items after 20 clicks", history: 20, page: 100 },
 ];
-/** Requests that are computed alone, to compare with. */
+/** Requests that are computed separately for comparison. */
 const ALONE = 400;
 
 export function createCommand(): Command {
   const own = createStudy(
     "serve",
-    "Measures the service under load, and looks whether each request gets its own answer.",
+    "Measures the service under load, and checks that each request gets its own answer.",
   )
-    .option("--requests <n>", "of each size and number of clients", parseWholeNumber(1), 3000)
+    .option("--requests <n>", "requests per size and number of clients", parseWholeNumber(1), 3000)
     .option(
       "--clients <list>",
-      "clients that ask at once",
+      "numbers of concurrent clients",
       makeWholeNumbersParser("numbers of clients", 1, 1000),
       [
         1,
@@ -66,7 +66,7 @@ export function createCommand(): Command {
     )
     .option(
       "--check <n>",
-      "requests of mixed sizes that are compared with utilities computed alone",
+      "requests of mixed sizes whose utilities are checked",
       parseWholeNumber(1),
       100_000,
     )
@@ -81,11 +81,11 @@ async function serve({ requests, clients, check, readme }: Options): Promise<voi
     const { mixed, on } = await prepare(model);
     const service = await start(model);
     const most = Math.max(...clients);
-    const rows: Asked[] = [];
+    const rows: ServeRow[] = [];
     let checked: LoadResult;
     try {
       await load(service.url, mixed, { requests: 200, clients: 16 });
-      for (const size of sizes()) {
+      for (const size of buildLoads()) {
         for (const count of clients) {
           const own = { requests: Math.ceil(requests * Math.min(1, count / 16)), clients: count };
           rows.push({ ...await load(service.url, size.calls, own), name: size.name, clients: count });
@@ -96,7 +96,7 @@ async function serve({ requests, clients, check, readme }: Options): Promise<voi
     } finally {
       await service.stop();
     }
-    const found = checkedText(checked, most);
+    const found = describeCheck(checked, most);
     const cells = buildCells(rows, columns);
     printTable(cells);
     console.log(found);
@@ -107,17 +107,19 @@ async function serve({ requests, clients, check, readme }: Options): Promise<voi
       found,
     );
     if (checked.lost + checked.mixedUp > 0) {
-      throw new UserError("Expected each request to get its own answer.");
+      throw new UserError(
+        "Expected each request to get its own answer, got ${checked.lost} lost and ${checked.mixedUp} mixed up.",
+      );
     }
   });
 }
 
-interface Asked extends LoadResult {
+interface ServeRow extends LoadResult {
   readonly name: string;
   readonly clients: number;
 }
 
-const columns: readonly CellColumn<Asked>[] = [
+const columns: readonly CellColumn<ServeRow>[] = [
   ["request", ({ name }) => name],
   ["clients", ({ clients }) => String(clients)],
   ["requests/s", ({ rate }) => rate.toFixed(0)],
@@ -127,16 +129,18 @@ const columns: readonly CellColumn<Asked>[] = [
   ["lost", ({ lost }) => String(lost)],
 ];
 
-function checkedText({ requests, rate, lost, mixedUp, difference }: LoadResult, clients: number): string {
+function describeCheck({ requests, rate, lost, mixedUp, difference }: LoadResult, clients: number): string {
   return `Of ${requests.toLocaleString("en")} requests of mixed sizes by ${clients} clients ` +
-    `(${rate.toFixed(0)} a second), ${lost} were lost and ${mixedUp} mixed up. ` +
+    `(${rate.toFixed(0)} per second), ${lost} were lost and ${mixedUp} mixed up. ` +
     (difference === 0
-      ? "Every utility has the bits of the one computed alone."
-      : `The largest difference of a utility to the one computed alone is ${difference.toExponential(0)}.`);
+      ? "Every utility has the same bits as computed separately."
+      : `The largest difference of a utility from its separate computation is ${
+        difference.toExponential(0)
+      }.`);
 }
 
-/** Random items of the demo shop. */
-function request(
+/** Draws a request of random items of the demo shop. */
+function drawRequest(
   random: ReturnType<typeof createRandomStream>,
   history: number,
   page: number,
@@ -147,23 +151,23 @@ function request(
 const { log } = makeDemoShop(1);
 const ITEMS = log.items.count;
 
-function sizes(): { name: string; calls: LoadRequest[] }[] {
+function buildLoads(): { name: string; calls: LoadRequest[] }[] {
   const random = createRandomStream(2, "bench serve");
   const scores = SIZES.map(({ name, history, page }) => ({
     name,
     calls: Array.from({ length: 100 }, () => ({
       path: "/score",
-      body: JSON.stringify(request(random, history, page)),
+      body: JSON.stringify(drawRequest(random, history, page)),
     })),
   }));
   const recommend = Array.from({ length: 100 }, () => {
-    const { history } = request(random, 20, 1);
+    const { history } = drawRequest(random, 20, 1);
     return { path: "/recommend", body: JSON.stringify({ history, top: 10 }) };
   });
   return [...scores, { name: `recommend 10 of ${ITEMS} items after 20 clicks`, calls: recommend }];
 }
 
-/** Writes a model of default size over the demo shop, which has learned nothing. @returns its weights */
+/** Writes an untrained model of default size over the demo shop. @returns its weights */
 async function writeModel(path: string): Promise<Weights> {
   const items = getItemsShape(log.items);
   const specs = listModelParameters(items, defaultModel);
@@ -172,7 +176,7 @@ async function writeModel(path: string): Promise<Weights> {
   return weights;
 }
 
-/** Writes a model, and computes requests of mixed sizes alone. */
+/** Writes a model, and computes requests of mixed sizes separately. */
 async function prepare(path: string): Promise<{ mixed: LoadRequest[]; on: string }> {
   const weights = await writeModel(path);
   const random = createRandomStream(1, "bench serve");
@@ -180,7 +184,7 @@ async function prepare(path: string): Promise<{ mixed: LoadRequest[]; on: string
   using model = new UserModel(gpu, log.items, defaultModel, { weights });
   const mixed: LoadRequest[] = [];
   for (let k = 0; k < ALONE; k++) {
-    const one = request(random, random.integer(60), 1 + random.integer(40));
+    const one = drawRequest(random, random.integer(60), 1 + random.integer(40));
     mixed.push({ path: "/score", body: JSON.stringify(one), utilities: await model.score(one) });
   }
   return { mixed, on: describeAdapter(gpu.adapter) };
@@ -195,10 +199,10 @@ async function start(model: string): Promise<{ url: string; stop: () => Promise<
     stderr: "inherit",
   }).spawn();
   const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let said = "";
+  let printed = "";
   for (let next = await output.read(); !next.done; next = await output.read()) {
-    said += next.value;
-    const [, url] = said.match(/answers on (http:\S+)/) ?? [];
+    printed += next.value;
+    const [, url] = printed.match(/answers on (http:\S+)/) ?? [];
     if (url === undefined) continue;
     return {
       url,
@@ -207,10 +211,10 @@ async function start(model: string): Promise<{ url: string; stop: () => Promise<
         await output.cancel();
         const { code } = await child.status;
         if (code !== 0) {
-          throw new UserError(`Expected the service to end well, it ended with exit code ${code}.`);
+          throw new UserError(`Expected the service to end with exit code 0, got ${code}.`);
         }
       },
     };
   }
-  throw new UserError("Expected the service to start, it ended. What it said stands above.");
+  throw new UserError("Expected the service to start, but it ended: see its output above.");
 }

@@ -1,38 +1,38 @@
-/** Load on the service: requests by so many clients at once, and what each took. */
+/** Load on the service: requests by concurrent clients, and their latencies. */
 
 import * as v from "../src/schema.ts";
 
-/** A request, and what its answer must be. */
+/** A request with its expected answer. */
 export interface LoadRequest {
   readonly path: string;
   readonly body: string;
-  /** Utilities that were computed alone; undefined where only the time counts. */
+  /** Utilities that were computed separately; undefined if only the time counts. */
   readonly utilities?: ArrayLike<number>;
 }
 
 export interface LoadResult {
   readonly requests: number;
-  /** A second. */
+  /** Requests per second. */
   readonly rate: number;
-  /** Milliseconds from sending a request to having its answer. */
+  /** Milliseconds from sending a request to its answer. */
   readonly median: number;
   readonly p99: number;
   readonly most: number;
-  /** Answers other than 200, or none. */
+  /** Requests without an answer of status 200. */
   readonly lost: number;
-  /** Answers with other utilities than were computed alone. */
+  /** Answers with other utilities than expected. */
   readonly mixedUp: number;
-  /** The largest difference of a utility. */
+  /** Largest difference of a utility. */
   readonly difference: number;
 }
 
 const answerSchema = v.object({ utilities: v.array(v.finiteNumber()) });
-/** Utilities that differ by more belong to another request. */
+/** Utilities with larger differences belong to another request. */
 const TOLERANCE = 1e-5;
 
 /**
- * Sends requests, drawn from `calls` in turn, by `clients` that each wait for their answer before the next.
- * @param url of the service, such as http://127.0.0.1:8750.
+ * Sends requests, taken from `calls` in turn, from `clients` that each wait for an answer before the next request.
+ * @param url of the service, e.g. http://127.0.0.1:8750.
  */
 export async function load(
   url: string,
@@ -45,7 +45,7 @@ export async function load(
     while (next < requests) {
       const number = next++;
       const call = calls[number % calls.length];
-      if (!call) throw new Error("no calls");
+      if (!call) throw new Error("Expected calls, got none.");
       const began = performance.now();
       const answer = await ask(url, call);
       times[number] = performance.now() - began;
@@ -66,7 +66,7 @@ export async function load(
   return { requests, rate, median: at(0.5), p99: at(0.99), most: at(1), lost, mixedUp, difference };
 }
 
-/** Undefined where there is no good answer; [] for one without utilities. */
+/** Returns undefined without a valid answer, and [] for an answer without utilities. */
 async function ask(url: string, { path, body }: LoadRequest): Promise<readonly number[] | undefined> {
   try {
     const response = await fetch(url + path, {

@@ -1,6 +1,6 @@
 /**
- * `deno task bench simulate`: pages of simulated users, and what policies cost on them, compared with PyTorch. What is compared is in
- * bench/simulate.md.
+ * `deno task bench simulate`: times pages of simulated users under policies, compared with PyTorch. bench/simulate.md
+ * describes the comparison.
  */
 
 import type { Command } from "commander";
@@ -13,9 +13,9 @@ import { formatShort } from "../src/number_text.ts";
 import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
 import * as v from "../src/schema.ts";
 import { LearnedSource } from "../src/simulate/learned_users.ts";
+import type { CellColumn, TableCells } from "./study.ts";
 import {
   buildCells,
-  type CellColumn,
   createReadmeOption,
   createStudy,
   describeAdapter,
@@ -23,7 +23,6 @@ import {
   printTable,
   StudyPage,
   StudyStatus,
-  type TableCells,
   withTemporaryFolder,
 } from "./study.ts";
 import { createPythonOption, findTorches, NO_TORCH, type Torch } from "./peers/roster.ts";
@@ -31,7 +30,7 @@ import { type PagePlayer, SimulatePeer, type SimulationKind, writeSimulateJob } 
 import { createUntrainedModel, OWN, PAGES, SimulatedPages, trainingConfig } from "./simulate/pages.ts";
 
 const MARKERS = "bench simulate";
-/** Turns of each who plays. */
+/** Turns of each player. */
 const ROUNDS = 5;
 
 interface SimulateOptions {
@@ -46,7 +45,7 @@ interface SimulateOptions {
 export function createCommand(): Command {
   const own = createStudy(
     "simulate",
-    "Measures pages of simulated users: random, greedy, by CDQN, and learned from; compared with PyTorch that does the same.",
+    "Times pages of simulated users with random slates, greedy slates, slates by CDQN, and CDQN training; compared with PyTorch.",
   )
     .option("--items <n,...>", "sizes of the catalogue", makeWholeNumbersParser("items", 64, 2 ** 22), [
       500,
@@ -54,17 +53,17 @@ export function createCommand(): Command {
     ])
     .option(
       "--users <n>",
-      "users that are stepped together, at most; with many items fewer are",
+      "most users per step; fewer with many items",
       parseWholeNumber(1, 2 ** 17),
       4096,
     )
     .option(
       "--seconds <n>",
-      "for each who plays, size and kind",
+      "seconds per player, size and kind",
       makeNumberParser(v.positive(600), "a number of seconds above 0, at most 600"),
       2,
     )
-    .option("--no-peers", "clickgan alone")
+    .option("--no-peers", "only clickgan")
     .addOption(createPythonOption())
     .option(...createReadmeOption(MARKERS));
   return own.action(() => simulate(own.opts<SimulateOptions>()));
@@ -93,13 +92,13 @@ async function simulate(options: SimulateOptions): Promise<void> {
 interface SimulateRow {
   readonly kind: SimulationKind;
   readonly items: number;
-  /** That are stepped together. */
+  /** Users that are stepped together. */
   readonly users: number;
-  /** Milliseconds a page of all users, by who played. */
+  /** Milliseconds per page of all users, by player. */
   readonly played: ReadonlyMap<string, number>;
 }
 
-/** Titles of the kinds of pages that are timed. */
+/** Titles of the timed kinds of pages. */
 const kindTitles: Readonly<Record<SimulationKind, string>> = {
   random: "random slates",
   greedy: "greedy slates",
@@ -108,10 +107,10 @@ const kindTitles: Readonly<Record<SimulationKind, string>> = {
 };
 const kinds = ["random", "greedy", "cdqn", "learn"] as const satisfies SimulationKind[];
 
-/** Users x items of a page, at most. */
+/** Most users x items of a page. */
 const MOST_PAIRS = 6e6;
 
-/** Users that are stepped together: where all items are scored, a page of many takes long enough with fewer. */
+/** Chooses the users per step: if all items are scored, fewer users make a page long enough. */
 export function chooseUsers(most: number, items: number, kind: SimulationKind): number {
   if (kind === "learn") return trainingConfig.users;
   return kind === "random"
@@ -119,7 +118,7 @@ export function chooseUsers(most: number, items: number, kind: SimulationKind): 
     : Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, MOST_PAIRS / items))));
 }
 
-/** All kinds. @throws UserError where a peer computes something else */
+/** Measures all kinds of pages. @throws UserError if a peer computes something else */
 async function measureSize(
   gpu: Gpu,
   items: number,
@@ -212,7 +211,7 @@ export function listRowCells(rows: readonly SimulateRow[]): TableCells {
     ["", ({ kind }) => kindTitles[kind]],
     ["items", ({ items }) => count(items)],
     ["users", ({ users }) => users.toLocaleString("en-US")],
-    ["ms a page", ({ played }) => formatShort(played.get(OWN) ?? NaN)],
+    ["ms per page", ({ played }) => formatShort(played.get(OWN) ?? NaN)],
     ["user-steps/s", (row) => count(rate(row, OWN))],
     ...peers.flatMap((name): CellColumn<SimulateRow>[] => [
       [`${name}, user-steps/s`, (row) => count(rate(row, name))],

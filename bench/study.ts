@@ -1,6 +1,5 @@
 /**
- * What the studies of the bench share: how they take options, how they start commands, and where their figures go: to the
- * terminal, between the markers of pages, and into files of JSON.
+ * Shared parts of the bench's studies: options, starting commands, and output to the terminal, pages and JSON files.
  */
 
 import process from "node:process";
@@ -24,12 +23,12 @@ import { allowWrites } from "../src/files/write_scope.ts";
 import { formatMark, readJson } from "../src/files/json_file.ts";
 import { type BenchReport, benchReport } from "../src/profile/bench_report.ts";
 
-/** A study by its name, with what it does in a sentence or two. */
+/** Creates the command of a study. @param description in a sentence or two */
 export function createStudy(name: string, description: string): Command {
   return new Command(`deno task bench ${name}`).description(description);
 }
 
-/** `.option(...readmeOption("bench truth"))`: see {@link StudyPage}. @param what goes there */
+/** Returns arguments of `.option`: see {@link StudyPage}. @param what is written to the page */
 export function createReadmeOption(markers: string, what = "the table") {
   return [
     "--readme <file>",
@@ -38,16 +37,16 @@ export function createReadmeOption(markers: string, what = "the table") {
   ] as const;
 }
 
-/** @param what is chosen among, such as "rows whose name" */
+/** @param what is selected, e.g. "rows whose name" */
 export function createOnlyOption(what: string): Option {
   return createPatternOption("--only <pattern>", `only ${what} matches this regular expression`);
 }
 
 export function createPatternOption(flags: string, about: string): Option {
-  return new Option(flags, about).argParser(pattern).default(/./, "all");
+  return new Option(flags, about).argParser(parsePattern).default(/./, "all");
 }
 
-function pattern(text: string): RegExp {
+function parsePattern(text: string): RegExp {
   try {
     return new RegExp(text);
   } catch {
@@ -55,7 +54,11 @@ function pattern(text: string): RegExp {
   }
 }
 
-/** Those whose name a pattern matches. @param what one of them is, such as "a row". @throws UserError where it matches none */
+/**
+ * Returns the elements whose name matches.
+ * @param what an element is, e.g. "a row".
+ * @throws UserError without a match
+ */
 export function selectMatching<T extends { readonly name: string }>(
   all: readonly T[],
   only: RegExp,
@@ -67,7 +70,7 @@ export function selectMatching<T extends { readonly name: string }>(
   throw new UserError(`Expected --only to match ${what} (${known}), got ${only.source}.`);
 }
 
-/** Names of a list, joined by commas; in the order of the list. */
+/** Parses names joined by commas, in the order of the list. */
 export function makeNamesParser<T extends string>(known: readonly T[]): (text: string) => T[] {
   return (text) => {
     const names = text.split(",").map((name) => name.trim());
@@ -77,7 +80,7 @@ export function makeNamesParser<T extends string>(known: readonly T[]): (text: s
   };
 }
 
-/** Whole numbers of a range, joined by commas. */
+/** Parses whole numbers of a range, joined by commas. */
 export function makeWholeNumbersParser(
   what: string,
   least: number,
@@ -92,9 +95,10 @@ export function makeWholeNumbersParser(
 }
 
 /**
- * Runs a command of clickgan's, without the user's cache.
- * @param beside where others run beside it: what its driver may use, and who hears what it says
- * @returns what it prints. Alone, its progress is shown. @throws UserError where it does not end well.
+ * Runs a command of clickgan without the user's cache.
+ * @param beside for concurrent commands: the driver's cores, and a receiver of its messages
+ * @returns its output. Alone, its progress is shown.
+ * @throws UserError if it fails.
  */
 export async function runCommand(
   command: TaskName,
@@ -122,11 +126,11 @@ export async function runCommand(
     }
   }
   throw new UserError(
-    `Expected ${command} to end well, it ended with ${said}. It was called with: ${args.join(" ")}`,
+    `Expected ${command} to succeed, got ${said}. Arguments: ${args.join(" ")}`,
   );
 }
 
-/** Works in a temporary folder, which is removed. */
+/** Runs work in a temporary folder, which is removed. */
 export async function withTemporaryFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await Deno.makeTempDir({ prefix: `clickgan-${name}-` });
   allowWrites(folder);
@@ -137,12 +141,12 @@ export async function withTemporaryFolder<T>(name: string, work: (folder: string
   }
 }
 
-/** What a study is at: one line on a terminal, a line for each new thing elsewhere. */
+/** Progress of a study: one line on a terminal, else a line per new text. */
 export class StudyStatus {
   #last = "";
   #shown = false;
 
-  /** @param text "what: detail"; without a terminal only what is new is told. */
+  /** @param text "what: detail"; without a terminal only a new "what" is printed. */
   show(text: string): void {
     const { stderr } = process;
     if (stderr.isTTY) {
@@ -156,7 +160,7 @@ export class StudyStatus {
     stderr.write(`${what}\n`);
   }
 
-  /** Leaves the line to others. */
+  /** Clears the line for other output. */
   clear(): void {
     if (this.#shown) process.stderr.write("\r\x1b[K");
     this.#shown = false;
@@ -171,7 +175,7 @@ export interface TableCells {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** A column of a table: its name, and what stands there of a row. */
+/** A column of a table: its name, and the cell of a row. */
 export type CellColumn<T> = readonly [head: string, of: (row: T, index: number) => string];
 
 export function buildCells<T>(rows: readonly T[], columns: readonly CellColumn<T>[]): TableCells {
@@ -181,7 +185,7 @@ export function buildCells<T>(rows: readonly T[], columns: readonly CellColumn<T
   };
 }
 
-/** A share with a digit behind the point: "12.5 %". */
+/** Formats a share with one decimal, e.g. "12.5 %". */
 export function formatPercentCell(share: number | undefined): string {
   return percentText(share, 1);
 }
@@ -190,31 +194,35 @@ export function printTable({ head, rows }: TableCells, title?: string): void {
   console.log(`${title === undefined ? "" : `\n${title}\n`}${formatTable(head, rows)}`);
 }
 
-/** A table as it stands in a page. */
+/** Formats a table for a page. */
 export function formatMarkdownCells({ head, rows }: TableCells): string {
   return formatMarkdownTable(head, rows).join("\n");
 }
 
-/** A page that gets figures between its lines `<!-- NAME -->` and `<!-- end of NAME -->`. */
+/** A page with results between its lines `<!-- NAME -->` and `<!-- end of NAME -->`. */
 export class StudyPage {
   private constructor(private readonly file: string | undefined) {}
 
   /**
-   * Looked at before anything is measured.
-   * @param file nothing where no page is wanted: then nothing is written. @param names of all lines that will be written between
-   * @throws UserError for a page that cannot be read, or that lacks the lines
+   * Opens a page before anything is measured.
+   * @param file undefined: nothing is written.
+   * @param names of all marker lines
+   * @throws UserError for a page that cannot be read or lacks the lines
    */
   static async open(file: string | undefined, ...names: readonly string[]): Promise<StudyPage> {
     if (file !== undefined) { for (const name of names) await expectMarkers(file, name); }
     return new StudyPage(file);
   }
 
-  /** @param parts texts and tables, an empty line between them; empty ones are left out. @throws UserError when it cannot be written */
+  /**
+   * @param parts texts and tables, separated by an empty line; empty ones are skipped.
+   * @throws UserError if it cannot be written
+   */
   async write(name: string, ...parts: readonly (string | TableCells)[]): Promise<void> {
     if (this.file !== undefined) await writeBetweenMarkers(this.file, name, getCellText(parts));
   }
 
-  /** Writes what was measured on a processor; what stands there of other processors stays. @param parts as {@link write} has them */
+  /** Writes the results of one processor and keeps those of others. @param parts as in {@link write} */
   async writeOfCpu(name: string, machine: string, ...parts: readonly (string | TableCells)[]): Promise<void> {
     if (this.file === undefined) return;
     const [cpu = "", rest = ""] = machine.split(/(?=,)(.*)/s);
@@ -229,15 +237,15 @@ function getCellText(parts: readonly (string | TableCells)[]): string {
   return texts.filter((text) => text !== "").join("\n\n");
 }
 
-/** Looks whether {@link writeRecords} may write a file. @throws UserError where it would replace something else. */
+/** Checks that {@link writeRecords} may write a file. @throws UserError if it would replace something else. */
 export function expectRecords(file: string, format: string): void {
   expectReplaceable(file, formatMark({ format }, INDENT));
 }
 
 /**
- * Writes measurements to a JSON file and makes its folder.
- * @param mark of an earlier file that may be replaced: by default that it has the same `format`.
- * @throws UserError when it cannot be written, or would replace something else
+ * Writes measurements to a JSON file and creates its folder.
+ * @param mark of an earlier file that may be replaced: by default the same `format`.
+ * @throws UserError if it cannot be written, or would replace something else
  */
 export async function writeRecords(
   file: string,
@@ -248,12 +256,12 @@ export async function writeRecords(
   await writeFileAtomically(file, formatRecordsJson(value) + "\n", mark);
 }
 
-/** Before each key of a record. */
+/** Indent of each key of a record. */
 const INDENT = " ";
 
 /**
- * JSON of measurements as text, a line a record: an element of a list that stands at the top, or right below it. So what was
- * measured anew is a line that has changed.
+ * Formats measurements as JSON with one line per record (an element of a top-level list, or of a list one level below),
+ * so that a new measurement changes one line.
  */
 export function formatRecordsJson(value: object): string {
   if (Array.isArray(value)) return formatRecordLines(value, "");
@@ -268,24 +276,24 @@ function formatRecordLines(records: readonly unknown[], indent: string): string 
   return `[\n${records.map((one) => `${indent} ${JSON.stringify(one)}`).join(",\n")}\n${indent}]`;
 }
 
-/** What a bench measured. @throws UserError for a file that is missing or not of this layout. */
+/** Reads a bench. @throws UserError for a missing file or another layout. */
 export async function readBench(file: string): Promise<BenchReport> {
   const report = await readJson(file, benchReport);
   if (report) return report;
-  throw new UserError(`Expected the JSON of an earlier bench (--json), found no file ${file}.`);
+  throw new UserError(`Expected the JSON of an earlier bench (--json), found none at ${file}.`);
 }
 
-/** Where the page of measurements goes. */
-export function pageBeside({ json, html }: { readonly json: string; readonly html?: string }): string {
+/** Returns the file of the HTML page. */
+export function getPagePath({ json, html }: { readonly json: string; readonly html?: string }): string {
   return html ?? json.replace(/(\.json)?$/, ".html");
 }
 
-/** What figures of a device are measured on: "llvmpipe (LLVM 19.1.7, 256 bits), 2 cores, Deno/2.9.6". */
+/** Describes the device, e.g. "llvmpipe (LLVM 19.1.7, 256 bits), 2 cores, Deno/2.9.6". */
 export function describeAdapter({ description, runtime }: { description: string; runtime: string }): string {
   return `${description}, ${navigator.hardwareConcurrency} cores, ${runtime}`;
 }
 
-/** The machine with its processor. Takes --allow-sys=cpus. */
+/** Describes the machine and its processor. Needs --allow-sys=cpus. */
 export function describeMachine(): string {
   const cores = cpus();
   const model = cores[0]?.model.trim() || "unknown processor";

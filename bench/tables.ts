@@ -1,7 +1,4 @@
-/**
- * The figures of a bench as tables, for the terminal, the report and the Markdown pages; and what has changed between two
- * benches, and what is only noise.
- */
+/** Tables of a bench for the terminal, the report and the Markdown pages, and the changes between two benches. */
 
 import { formatShort } from "../src/number_text.ts";
 import type {
@@ -22,15 +19,15 @@ const ms = (microseconds: number) => formatShort(microseconds / 1000);
 const MEBI = 2 ** 20;
 
 const mebi = (bytes: number) => (bytes / MEBI).toFixed(1);
-/** Where half of the samples lie. */
+/** Formats the quartiles, between which half of the samples lie. */
 const quartiles = ({ lower, upper }: Quartiles, of = formatShort) => `${of(lower)}..${of(upper)}`;
 type Quartiles = Pick<Timing, "lower" | "upper">;
 
-export function listAdapterCells(figures: readonly AdapterFigure[]): TableCells {
-  return buildCells(figures, [
+export function listAdapterCells(measured: readonly AdapterFigure[]): TableCells {
+  return buildCells(measured, [
     ["probe", ({ name }) => name],
     ["median", ({ median }) => formatShort(median)],
-    ["quartiles", (figure) => quartiles(figure)],
+    ["quartiles", (measurement) => quartiles(measurement)],
     ["best", ({ best }) => formatShort(best)],
     ["unit", ({ unit }) => unit],
   ]);
@@ -78,15 +75,15 @@ export function stepCells(step: StepMeasurement, ceilings: RooflineCeilings): Ta
   ]);
 }
 
-/** What of a step's time is not in its dispatches. */
+/** Describes the time of a step outside of its dispatches. */
 export function stepNotes(step: StepMeasurement): string[] {
   const { wall, group, host } = step;
   const total = dispatchTime(step);
   const own = Object.entries(host).map(([what, time]) => `${what} ${formatShort(time)}`).join(", ");
   return [
     `a step in a run: ${ms(wall.median)} ms (quartiles ${quartiles(wall, ms)}); its dispatches: ` +
-    `${ms(total)} ms; what is left: ${ms(wall.median - total)} ms`,
-    `the host's own time a step, in groups of ${group}: ${formatShort(getHostTime(step))} us (${own})`,
+    `${ms(total)} ms; overhead: ${ms(wall.median - total)} ms`,
+    `host time per step, in groups of ${group}: ${formatShort(getHostTime(step))} us (${own})`,
   ];
 }
 
@@ -106,7 +103,7 @@ export function stepSummaryCells(steps: readonly StepMeasurement[]): TableCells 
     ["workload", ({ workload }) => workload],
     ["model", ({ model }) => model],
     ["rows", ({ rows }) => String(rows)],
-    ["ms a step", ({ wall }) => ms(wall.median)],
+    ["ms per step", ({ wall }) => ms(wall.median)],
     ["quartiles", ({ wall }) => quartiles(wall, ms)],
     ["dispatches + copies", (step) => `${step.dispatches.length - copies(step)} + ${copies(step)}`],
     ["their ms", (step) => ms(dispatchTime(step))],
@@ -121,14 +118,14 @@ export function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
     ["axis", ({ axis }) => axis],
     ["value", ({ value }) => String(value)],
     ["rows or value", ({ x }) => String(x)],
-    ["ms a step", ({ time }) => time ? ms(time.median) : "-"],
+    ["ms per step", ({ time }) => time ? ms(time.median) : "-"],
     ["quartiles", ({ time }) => time ? quartiles(time, ms) : "-"],
     ["MiB", ({ gpuBytes }) => gpuBytes === undefined ? "-" : mebi(gpuBytes)],
-    ["refused by", ({ refusal }) => refusal?.limit ?? ""],
+    ["rejected by", ({ refusal }) => refusal?.limit ?? ""],
   ]);
 }
 
-/** Of every axis with two points or more: the line through them, of the times through the least disturbed. */
+/** Fits a line to each axis with two or more points; times use the least disturbed runs. */
 export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);
@@ -139,13 +136,13 @@ export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   });
   return buildCells(lines, [
     ["axis", ({ name }) => name],
-    ["one more", ({ unit }) => unit],
+    ["unit", ({ unit }) => unit],
     ["ns", ({ time }) => formatShort(1000 * time.slope)],
     ["constant ms", ({ time }) => ms(time.constant)],
-    ["off by up to", ({ time }) => formatPercentCell(time.error)],
+    ["largest error", ({ time }) => formatPercentCell(time.error)],
     ["bytes", ({ memory }) => formatShort(memory.slope)],
     ["constant MiB", ({ memory }) => mebi(memory.constant)],
-    ["off by up to", ({ memory }) => formatPercentCell(memory.error)],
+    ["largest error", ({ memory }) => formatPercentCell(memory.error)],
   ]);
 }
 
@@ -165,7 +162,7 @@ export function compareCells(changes: readonly MeasuredChange[]): TableCells {
 
 interface Measured extends Pick<Timing, "median" | "lower" | "upper" | "error"> {
   readonly unit: string;
-  /** Whether more of it is better, as of rates. */
+  /** True if more is better, as for rates. */
   readonly rate: boolean;
 }
 
@@ -176,18 +173,20 @@ export interface MeasuredChange {
   readonly after?: Measured;
   /** after / before - 1 of the medians. */
   readonly change?: number;
-  /** The two spreads together, as a share of the value before. */
+  /** Sum of the two spreads, relative to the value before. */
   readonly noise?: number;
   readonly verdict: "better" | "worse" | "noise" | "new" | "gone";
 }
 
-/** Everything that was measured with a spread, by its name. */
-function measured({ figures, kernels, steps, growth, ladders = [] }: BenchReport): Map<string, Measured> {
+/** Collects all measurements with a spread by name. */
+function collectMeasurements(
+  { figures, kernels, steps, growth, ladders = [] }: BenchReport,
+): Map<string, Measured> {
   const all = new Map<string, Measured>();
   const time = (id: string, { median, lower, upper, error }: Timing) =>
     all.set(id, { unit: "us", median, lower, upper, error, rate: false });
   for (const { name, unit, median, lower, upper } of figures) {
-    // Found by doubling, and neither better nor worse.
+    // Found by doubling, so it is neither better nor worse.
     if (unit !== "invocations") {
       all.set(`adapter: ${name}`, { unit, median, lower, upper, rate: unit !== "us" });
     }
@@ -205,9 +204,9 @@ function measured({ figures, kernels, steps, growth, ladders = [] }: BenchReport
   return all;
 }
 
-/** In the order of the later one; what is gone comes last, unless its part was not measured at all. */
+/** Compares in the order of the later bench; missing measurements come last, unless their part was not measured. */
 export function compare(before: BenchReport, after: BenchReport): MeasuredChange[] {
-  const [old, now] = [measured(before), measured(after)];
+  const [old, now] = [collectMeasurements(before), collectMeasurements(after)];
   const changes = [...now].map(([id, measured]) => computeChange(id, old.get(id), measured));
   const parts = new Set([...now.keys()].map(getPart));
   for (const [id, { unit }] of old) {
@@ -226,7 +225,7 @@ function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
-/** A change that is no larger than the distances between the quartiles, of both together, is noise. */
+/** A change is noise if it is at most the sum of both distances between quartiles. */
 function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };
@@ -238,7 +237,7 @@ function computeChange(id: string, before: Measured | undefined, after: Measured
     unit,
     before,
     after,
-    // Nothing is a share of 0, which coarse clocks may have read.
+    // A coarse clock may have read 0, which has no relative change.
     ...(before.median > 0 && { change: difference / before.median, noise: spread / before.median }),
     verdict: Math.abs(difference) <= spread ? "noise" : better ? "better" : "worse",
   };

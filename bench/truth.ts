@@ -1,6 +1,6 @@
 /**
- * What can be gained in the made-up shops: `deno task bench truth` simulates policies on the truth itself, and computes the
- * optimum. Findings are in truth.md.
+ * `deno task bench truth`: the best possible policies in the synthetic shops. Simulates policies on the truth, and
+ * computes the optimum. truth.md has the findings.
  */
 
 import { type Command, Option } from "commander";
@@ -35,7 +35,7 @@ interface Options {
   readme?: string;
 }
 
-/** A row of the table: a shop, and what is asked of it. */
+/** A row of the table: a shop with the episode's options. */
 interface Case {
   readonly name: string;
   readonly shop: ShopTruth;
@@ -79,10 +79,10 @@ const HEAD = [
 export function createCommand(): Command {
   const own = createStudy(
     "truth",
-    "Simulates users of the made-up shops under random slates, under the slates that are best on each page, and under those " +
-      "that are best for the whole episode, which are computed.",
+    "Simulates users of the synthetic shops under random slates, under the best slate of each page, and under the computed " +
+      "optimum of the whole episode.",
   )
-    .option("--users <n>", "users of every policy", parseWholeNumber(2), 4000)
+    .option("--users <n>", "users per policy", parseWholeNumber(2), 4000)
     .option(
       "--seed <n>",
       "seed of the users' draws, the same for all policies",
@@ -91,7 +91,7 @@ export function createCommand(): Command {
     )
     .option("--data-seed <n>", "seed of the shop's items", parseWholeNumber(0, LARGEST_SEED), 1)
     .addOption(
-      new Option("--points <grid>", `of the optimum: ${usualPoints.join(" x ")}, or 17 x 17 x 7`)
+      new Option("--points <grid>", `grid of the optimum: ${usualPoints.join(" x ")}, or 17 x 17 x 7`)
         .choices(["fine", "coarse"]).default("fine"),
     )
     .addOption(createOnlyOption("the rows whose name"))
@@ -110,7 +110,7 @@ async function truth(options: Options): Promise<void> {
   const grid = listPoints(options).join(" x ");
   await page.write(
     MARKERS,
-    `Shop of seed ${options.dataSeed}, ${users} users a policy, grid of ${grid}:`,
+    `Shop of seed ${options.dataSeed}, ${users} users per policy, grid of ${grid}:`,
     cells,
   );
 }
@@ -120,21 +120,21 @@ function listPoints({ points }: Options): readonly [number, number, number] {
 }
 
 function formatRow(
-  { name, shop, ...asked }: Case,
+  { name, shop, ...episode }: Case,
   values: Float32Array,
   options: Options,
   which: string,
 ): string[] {
-  const told = (what: string) => console.error(`${which}, ${name}: ${what}`);
-  told("computing the optimum");
-  const plan = new ShopPlan(shop, values, { ...asked, points: listPoints(options) });
+  const report = (what: string) => console.error(`${which}, ${name}: ${what}`);
+  report("computing the optimum");
+  const plan = new ShopPlan(shop, values, { ...episode, points: listPoints(options) });
   const { users, seed } = options;
   const run = (policy: HostPolicy<ShopState>) => {
-    told(`simulating ${policy.name}`);
-    return simulateOnHost(plan.dynamics, policy, { ...asked, users, seed }).returns;
+    report(`simulating ${policy.name}`);
+    return simulateOnHost(plan.dynamics, policy, { ...episode, users, seed }).returns;
   };
   const random = run(createRandomPolicy());
-  const greedy = run(createHostGreedyPolicy(asked.reward));
+  const greedy = run(createHostGreedyPolicy(episode.reward));
   const best = run(createOptimalPolicy(plan));
   const gain = best.map((value, u) => value - greedy[u]!);
   const share = (count: number) => `${Math.round(100 * count / users)}`;
@@ -142,22 +142,22 @@ function formatRow(
   const percent = 100 / estimateMean(greedy).mean;
   return [
     name,
-    figure(random),
-    figure(greedy),
-    figure(best),
+    formatMean(random),
+    formatMean(greedy),
+    formatMean(best),
     `${mean >= 0 ? "+" : ""}${(percent * mean).toFixed(2)} ± ${(percent * half).toFixed(2)} %`,
     plan.bound.toFixed(2),
     `${share(gain.filter((g) => g > 0).length)} / ${share(gain.filter((g) => g < 0).length)} %`,
   ];
 }
 
-/** The mean, and half of the range in which that of other users is, 19 times in 20. */
+/** Returns the mean, and half of its 95 % interval over users. */
 function estimateMean(values: Float64Array): { mean: number; half: number } {
   const { mean, sd } = meanAndSd(Array.from(values));
   return { mean, half: 1.96 * sd / Math.sqrt(values.length) };
 }
 
-function figure(values: Float64Array): string {
+function formatMean(values: Float64Array): string {
   const { mean, half } = estimateMean(values);
   return `${mean.toFixed(3)} ± ${half.toFixed(3)}`;
 }

@@ -1,24 +1,24 @@
-/** What AMD's machine code says, as Mesa's compiler writes it: of RDNA and CDNA. */
+/** Parser of AMD machine code (RDNA and CDNA) in the notation of Mesa's compiler. */
 
-/** How many accesses there are by bits of a lane: {"128": 4, "32": 1}. */
+/** Number of accesses by bits per lane, e.g. {"128": 4, "32": 1}. */
 export type ByWidth = Readonly<Record<string, number>>;
 
 type Counts = Readonly<ReturnType<typeof countInstructions>>;
 
-/** A stretch of code. */
+/** A section of code. */
 export interface Code extends Counts {
   readonly lines: readonly string[];
 }
 
 export interface Loop extends Code {
-  /** Loops around an instruction of it, itself among them. */
+  /** Nesting depth, including this loop. */
   readonly depth: number;
 }
 
 export interface Listing extends Code {
-  /** Instructions by how many loops stand around them: in none, in a loop, in a loop of a loop. */
+  /** Number of instructions by loop nesting depth, from 0. */
   readonly byDepth: readonly number[];
-  /** The innermost loop that does the most arithmetic; absent where there is none, or the compiler has written it out. */
+  /** The innermost loop with the most arithmetic; absent if there is none or the compiler has unrolled it. */
   readonly loop: Loop | undefined;
 }
 
@@ -30,7 +30,7 @@ interface Instruction {
   depth: number;
 }
 
-/** A line is an instruction with its bytes behind ";", or "BB3:", where a block begins. */
+/** Parses assembly. A line is an instruction with its bytes behind ";", or "BB3:" at the start of a block. */
 export function readAssembly(assembly: string): Listing {
   const code: Instruction[] = [];
   const starts = new Map<string, number>();
@@ -54,12 +54,12 @@ export function readAssembly(assembly: string): Listing {
     const own = code.slice(from, to);
     return { ...summarizeCode(own), depth: own[0]?.depth ?? 1 };
   });
-  const [most] = inner.sort((a, b) => arithmetic(b) - arithmetic(a) || b.instructions - a.instructions);
+  const [most] = inner.sort((a, b) => getLoopFlops(b) - getLoopFlops(a) || b.instructions - a.instructions);
   const byDepth: number[] = [];
   for (const { depth } of code) byDepth[depth] = (byDepth[depth] ?? 0) + 1;
   const all = summarizeCode(code);
-  // Where the loop that computes is written out, one is left that clears workgroup memory, or does what little remains.
-  const isMost = most && arithmetic(most) >= all.flops - most.flops;
+  // If the computing loop is unrolled, the remaining loop clears workgroup memory or handles a remainder.
+  const isMost = most && getLoopFlops(most) >= all.flops - most.flops;
   return {
     ...all,
     byDepth: Array.from(byDepth, (count) => count ?? 0),
@@ -72,16 +72,16 @@ function summarizeCode(code: readonly Instruction[]): Code {
   return { ...countInstructions(code), lines };
 }
 
-/** Turns that Mesa's compiler assumes of an instruction in so many loops. */
+/** Returns the iterations that Mesa's compiler assumes of an instruction at a loop depth. */
 export function getAssumedTurns(depth: number): number {
   return depth === 0 ? 1 : depth === 1 ? 8 : 32 * 2 ** (depth - 2);
 }
 
-function arithmetic({ flops, depth }: Loop): number {
+function getLoopFlops({ flops, depth }: Loop): number {
   return flops * getAssumedTurns(depth);
 }
 
-/** From the first instruction of each loop up to the one behind its last: a branch back makes it. */
+/** Returns the range of each loop, from its first instruction to the one after its last: a branch back defines it. */
 function findLoops(
   code: readonly Instruction[],
   starts: ReadonlyMap<string, number>,
@@ -94,12 +94,15 @@ function findLoops(
   return [...ends];
 }
 
-/** An operation of all lanes; two of them may be one instruction: "v_dual_fmac_f32 ... :: v_dual_mul_f32 ..." (RDNA), or packed ("v_pk_", CDNA). */
+/**
+ * An operation of all lanes. One instruction may have two: "v_dual_fmac_f32 ... :: v_dual_mul_f32 ..." (RDNA), or
+ * packed ("v_pk_", CDNA).
+ */
 const OPERATION = /v_(dual_|pk_)?(\w+)/g;
 const FMA = /^(fma|fmac|fmaak|fmamk|mad|mac)_f32/;
 const FLOP = /^(add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos)_f32/;
 
-/** Vector operations of an instruction, and what they are. */
+/** Counts the vector operations of an instruction by type. */
 function countOperations({ text }: Instruction): { vector: number; fma: number; flops: number } {
   const sum = { vector: 0, fma: 0, flops: 0 };
   if (!text.startsWith("v_")) return sum;
@@ -126,11 +129,11 @@ function countInstructions(code: readonly Instruction[]) {
   };
   return {
     instructions: code.length,
-    /** Operations of all lanes; an instruction may be two of them. */
+    /** Operations of all lanes; an instruction may have two. */
     vector: total("vector"),
     /** Multiply-adds of floats among them. */
     fma: total("fma"),
-    /** Floating-point operations of a lane. */
+    /** Floating-point operations per lane. */
     flops: total("flops"),
     loads: widths(/^(?:buffer|global|flat)_load_(?:format_)?(\w+)/),
     stores: widths(/^(?:buffer|global|flat)_store_(?:format_)?(\w+)/),
@@ -142,7 +145,7 @@ function countInstructions(code: readonly Instruction[]) {
   };
 }
 
-/** "b128", "dwordx4", "xyzw", "u16", "d16_b16" */
+/** Parses e.g. "b128", "dwordx4", "xyzw", "u16", "d16_b16". */
 function parseWidth(width: string): string {
   const dwords = width.match(/^dword(?:x(\d))?$/);
   if (dwords) return String(32 * Number(dwords[1] ?? 1));

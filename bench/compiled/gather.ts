@@ -1,7 +1,7 @@
 /**
- * What is compiled: every text that the models' steps, simulated users and policies take in the kernel variants of a GPU, and
- * its SPIR-V, as Deno's naga writes it. The programs are recorded on this machine's adapter and run nothing; its driver,
- * Mesa's llvmpipe, drops each shader that it is given into a folder.
+ * Collects the texts to compile: those of the models' steps, simulated users and policies in the kernel variants of a
+ * GPU, and their SPIR-V from Deno's naga. Programs are recorded on this machine's adapter without running; its driver,
+ * Mesa's llvmpipe, writes each shader into a folder.
  */
 
 import { buildCountsConfig } from "../../src/counts/count_tables.ts";
@@ -34,27 +34,26 @@ import { withTemporaryFolder } from "../study.ts";
 import { parseShader, type SpirvShader } from "./spirv.ts";
 import { explainFileError, readText } from "../../src/files/local_file.ts";
 
-/** A text of a kernel with its constants, as it was given to the driver. */
+/** Text of a kernel with its constants, as the driver got it. */
 export interface CompilableText {
   readonly kernel: string;
   readonly source: string;
   readonly shader: SpirvShader;
-  /** Where it is used: "W1 LSTM: utility/layer2 forward". */
+  /** Uses, e.g. "W1 LSTM: utility/layer2 forward". */
   readonly uses: string[];
 }
 
-/** A dispatch of a step. */
 export interface StepDispatch {
   readonly label: string;
   readonly text: CompilableText;
   readonly workgroups: number;
   readonly flops: number;
   readonly bytes: number;
-  /** Steps that it works for at once. */
+  /** Number of steps that it serves at once. */
   readonly steps: number;
 }
 
-/** A step of a model over a workload's batches. */
+/** A step of a model on a workload's batches. */
 export interface RecordedStep {
   readonly workload: string;
   readonly model: string;
@@ -66,24 +65,23 @@ export interface GatheredTexts {
   readonly steps: readonly RecordedStep[];
 }
 
-/** What is recorded. */
 export interface GatherOptions {
   readonly logs: readonly (() => BenchLog)[];
   readonly models: readonly BenchModel[];
-  /** Users that are simulated, and policies, too. */
+  /** True to include simulated users and policies. */
   readonly simulated: boolean;
   readonly kind: AdapterKind;
   onProgress?(text: string): void;
 }
 
-/** Mesa reads it when a shader is compiled, the other one when a device is opened. */
+/** Mesa reads this variable when it compiles a shader, and the next one when a device opens. */
 const DUMP = "MESA_SPIRV_DUMP_PATH";
 const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
-/** Takes down the SPIR-V of every pipeline that a device makes. */
-class Watcher {
+/** Captures the SPIR-V of every pipeline that a device creates. */
+class SpirvCapture {
   readonly texts = new Map<string, CompilableText>();
-  /** What is recorded now. */
+  /** Label of the current recording. */
   where = "";
 
   constructor(readonly gpu: Gpu, private readonly folder: string) {
@@ -108,31 +106,31 @@ class Watcher {
   #empty(): void {
     for (const name of this.#files()) Deno.removeSync(`${this.folder}/${name}`);
   }
-  /** The driver numbers its files. @throws UserError where it drops none. */
+  /** Returns the driver's newest file: it numbers them. @throws UserError if there is none. */
   #newest(): Uint8Array<ArrayBuffer> {
     const number = (name: string) => Number(name.match(/(\d+)\.spirv$/)?.[1] ?? -1);
     const [name] = this.#files().sort((a, b) => number(b) - number(a));
     if (name !== undefined) return Deno.readFileSync(`${this.folder}/${name}`);
     throw new UserError(
-      `Expected a driver of Mesa's that writes SPIR-V for ${DUMP}, such as llvmpipe, found ` +
+      `Expected a Mesa driver that writes SPIR-V for ${DUMP}, such as llvmpipe, got ` +
         `${this.gpu.adapter.description}. Set VK_DRIVER_FILES to llvmpipe's file, lvp_icd.json.`,
     );
   }
 }
 
-/** Opens the adapter so that what it compiles can be taken down, for as long as the work takes. */
+/** Opens the adapter and captures what it compiles while the work runs. */
 export async function watchCompiles<T>(
   kind: AdapterKind,
-  work: (watcher: Watcher) => Promise<T>,
+  work: (watcher: SpirvCapture) => Promise<T>,
 ): Promise<T> {
   return await withTemporaryFolder("spirv", async (folder) => {
     Deno.env.set(DUMP, folder);
     Deno.env.set(NO_CACHE, "true");
     const gpu = await openGpu({ variantsFor: kind });
-    // Nothing that is recorded runs: it would be compiled for this machine, too, which takes longer.
+    // Recorded commands do not run, because they would also be compiled for this machine, which takes longer.
     gpu.queue.submit = () => undefined;
     try {
-      return await work(new Watcher(gpu, folder));
+      return await work(new SpirvCapture(gpu, folder));
     } finally {
       gpu.close();
       Deno.env.delete(DUMP);
@@ -166,32 +164,32 @@ export async function gather(options: GatherOptions): Promise<GatheredTexts> {
           if (workgroups === 0) return [];
           return [{ label, text, flops, bytes, workgroups, steps: count }];
         });
-        const alone = parts.flatMap(({ program }) => program.dispatches).flatMap(({ spec }) =>
+        const single = parts.flatMap(({ program }) => program.dispatches).flatMap(({ spec }) =>
           (spec.choices ?? []).flatMap(({ variants, buildDispatch: by }) => variants.slice(0, 1).map(by))
         );
-        // What makes two products in one dispatch has a kernel for each of them, too.
-        await Program.record(watcher.gpu, "alone", recording.trainer.plan.steps, alone);
+        // A dispatch of two products also has a kernel for each of them.
+        await Program.record(watcher.gpu, "single", recording.trainer.plan.steps, single);
         if (model.step) steps.push({ workload: of.name, model: model.name, dispatches });
       }
     }
     if (options.simulated) {
-      await cutBatches(watcher.gpu, at);
-      if (options.kind === "gpu") await sumsBySubgroups(watcher.gpu, at);
-      await simulate(watcher.gpu, at);
+      await recordMicroBatches(watcher.gpu, at);
+      if (options.kind === "gpu") await recordSubgroupSums(watcher.gpu, at);
+      await recordSimulation(watcher.gpu, at);
     }
     watcher.gpu.check();
     return { texts: [...watcher.texts.values()], steps };
   });
 }
 
-/** Is told what is recorded from here on. */
-type At = (where: string) => void;
+/** Called with the label of the next recordings. */
+type OnRecording = (where: string) => void;
 
 const SMALL = { users: 30, items: 41, width: 9, maxEvents: 5, maxPage: 6 };
 
-/** A batch that is too large for one pass is cut into parts, whose gradients are added up. */
-async function cutBatches(gpu: Gpu, at: At): Promise<void> {
-  at("a batch in parts");
+/** Records a batch that is too large for one pass: micro-batches with gradient accumulation. */
+async function recordMicroBatches(gpu: Gpu, at: OnRecording): Promise<void> {
+  at("micro-batches");
   for (const [size, adam] of [[SMALL, "dense"], [{ ...SMALL, width: 0 }, "row-sparse"]] as const) {
     const log = createSmallLog(1, size);
     using model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
@@ -200,8 +198,8 @@ async function cutBatches(gpu: Gpu, at: At): Promise<void> {
   }
 }
 
-/** Sums by subgroups, which calibration alone chooses. */
-async function sumsBySubgroups(gpu: Gpu, at: At): Promise<void> {
+/** Records sums by subgroups, which only autotuning chooses. */
+async function recordSubgroupSums(gpu: Gpu, at: OnRecording): Promise<void> {
   if (!gpu.hasSubgroups) return;
   at("sums by subgroups");
   const before = gpu.variants;
@@ -211,10 +209,9 @@ async function sumsBySubgroups(gpu: Gpu, at: At): Promise<void> {
   gpu.setVariants(before);
 }
 
-/** Items, users and slates of simulated pages. */
 const SIMULATED = { items: 5000, users: 16, slate: 5 };
 
-async function simulate(gpu: Gpu, at: At): Promise<void> {
+async function recordSimulation(gpu: Gpu, at: OnRecording): Promise<void> {
   const { items, users, slate } = SIMULATED;
   const log = createSmallLog(2, SMALL);
   const counted = { ...defaultPwModel, counts: buildCountsConfig(new MemoryLog(log), []) };
@@ -241,8 +238,8 @@ async function simulate(gpu: Gpu, at: At): Promise<void> {
 }
 
 /**
- * A text of the reader's own, whatever it is.
- * @throws UserError for a file that cannot be read, for a constant that it does not have, and for what does not compile.
+ * Collects the reader's own text.
+ * @throws UserError for an unreadable file, an unknown constant, or a text that does not compile.
  */
 export async function gatherFile(
   file: string,
@@ -252,7 +249,7 @@ export async function gatherFile(
     throw explainFileError(error, "read", file);
   });
   const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
-  const source = withConstants(file, text, constants);
+  const source = setConstants(file, text, constants);
   return await watchCompiles("gpu", async (watcher) => {
     watcher.where = file;
     try {
@@ -264,8 +261,8 @@ export async function gatherFile(
   });
 }
 
-/** Constants and overrides of a text are set in the text, as the kernels' are. */
-function withConstants(file: string, text: string, constants: ReadonlyMap<string, string>): string {
+/** Sets constants and overrides in the text, as for the shipped kernels. */
+function setConstants(file: string, text: string, constants: ReadonlyMap<string, string>): string {
   const pattern = /^[ \t]*(?:const|override)\s+(\w+)(\s*:\s*\w+)?\s*(?:=\s*([^;]+))?;/gm;
   const known = [...text.matchAll(pattern)].map(([, name = ""]) => name);
   for (const name of constants.keys()) {

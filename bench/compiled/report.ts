@@ -1,4 +1,4 @@
-/** Everything that was gathered, compiled for some GPUs, and what is then known of each kernel's text. */
+/** Compiles the collected texts for several GPUs, and derives the facts of each. */
 
 import { UserError } from "../../src/user_error.ts";
 import { estimateTime, getCard, type GpuCard, type TimeEstimate } from "./time_model.ts";
@@ -15,7 +15,7 @@ export interface CompiledText extends Pick<CompilableText, "kernel" | "source" |
 interface CompiledDispatch extends Omit<StepDispatch, "text"> {
   readonly kernel: string;
   /** By GPU. */
-  readonly reckoned: Readonly<Record<string, TimeEstimate>>;
+  readonly estimates: Readonly<Record<string, TimeEstimate>>;
 }
 
 export interface CompiledStep extends Omit<RecordedStep, "dispatches"> {
@@ -23,7 +23,7 @@ export interface CompiledStep extends Omit<RecordedStep, "dispatches"> {
 }
 
 export interface CompiledReport {
-  /** What compiled: "Mesa 25.0.7". */
+  /** Compiler, e.g. "Mesa 25.0.7". */
   readonly compiler: string;
   readonly gpus: readonly string[];
   readonly texts: readonly CompiledText[];
@@ -31,22 +31,22 @@ export interface CompiledReport {
 }
 
 interface CompileOptions {
-  /** As RADV names them. */
+  /** Names as in RADV. */
   readonly gpus: readonly string[];
   /** See {@link NullCompiler}. */
   readonly checked?: boolean;
-  /** Lanes of a subgroup, instead of what the driver chooses. */
+  /** Lanes per subgroup; chosen by the driver if absent. */
   readonly subgroup?: number | undefined;
   onProgress?(text: string): void;
 }
 
-/** Compiles every text once for each GPU. @throws UserError where there is no RADV, or it does not know a GPU. */
+/** Compiles every text once per GPU. @throws UserError if there is no RADV, or it does not know a GPU. */
 export function compileAll(
   { texts, steps }: GatheredTexts,
   { gpus, checked = true, subgroup, onProgress = () => {} }: CompileOptions,
 ): CompiledReport {
   const missing = describeMissingCompiler();
-  if (missing !== undefined) throw new UserError(`Nothing can be compiled here: ${missing}`);
+  if (missing !== undefined) throw new UserError(`Expected Mesa's compiler for AMD GPUs: ${missing}`);
   const facts = new Map<CompilableText, Record<string, CompiledFacts>>(texts.map((text) => [text, {}]));
   let mesa = "";
   for (const gpu of gpus) {
@@ -67,7 +67,7 @@ export function compileAll(
       dispatches: step.dispatches.map(({ text, ...dispatch }) => ({
         ...dispatch,
         kernel: text.kernel,
-        reckoned: Object.fromEntries(
+        estimates: Object.fromEntries(
           Object.values(facts.get(text) ?? {}).map((
             own,
           ) => [own.gpu, estimateTime(getCard(own.gpu), own, dispatch)]),
@@ -77,31 +77,31 @@ export function compileAll(
   };
 }
 
-/** What keeps more subgroups off a SIMD. */
+/** Resource that limits the subgroups per SIMD. */
 type Limit = "none" | "registers" | "workgroup memory";
 
 export interface CompiledFacts extends Listing {
   readonly gpu: string;
-  /** Invocations of a workgroup. */
+  /** Invocations per workgroup. */
   readonly workgroup: readonly number[];
-  /** Lanes of a subgroup. */
+  /** Lanes per subgroup. */
   readonly subgroup: number;
-  /** Lanes of a workgroup that work, of all that its subgroups have. */
+  /** Active lanes of a workgroup, and all lanes of its subgroups. */
   readonly lanes: readonly [working: number, all: number];
   readonly vgprs: number;
   readonly sgprs: number;
-  /** Registers, vector and scalar, that do not fit and go to memory. */
+  /** Vector and scalar registers that do not fit and go to memory. */
   readonly spills: number;
   /** Bytes of workgroup memory. */
   readonly lds: number;
-  /** That a SIMD holds at once, as RADV counts: one of 64 lanes is two on RDNA, whose SIMDs have 32. */
+  /** Most subgroups per SIMD as RADV counts them: one of 64 lanes is two on RDNA, whose SIMDs have 32. */
   readonly subgroups: number;
   readonly limit: Limit;
   /** Pairs of operations in one instruction (VOPD), among the vector instructions. */
   readonly dual: number;
-  /** Cycles of a subgroup from its begin to its end, where a loop makes 8 turns, one inside it 4 for each. */
+  /** Cycles of a subgroup from start to end, assuming 8 iterations per loop and 4 per nested loop. */
   readonly latency: number;
-  /** Cycles of a SIMD for 64 busy lanes, with the same turns. */
+  /** Cycles of a SIMD for 64 busy lanes, with the same iterations. */
   readonly inverseThroughput: number;
 }
 

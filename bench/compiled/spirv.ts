@@ -1,6 +1,5 @@
-/** SPIR-V, what a compute shader is to Vulkan: as Deno's naga writes it, and Mesa drops it into a folder. */
+/** Parser of the SPIR-V that Deno's naga generates for a compute shader. */
 
-/** A compute shader for Vulkan. */
 export interface SpirvShader {
   readonly spirv: Uint8Array<ArrayBuffer>;
   readonly entry: string;
@@ -20,18 +19,19 @@ const HEADER_WORDS = 5;
 const op = { entryPoint: 15, executionMode: 16, variable: 59, decorate: 71 } as const;
 const LOCAL_SIZE = 17;
 const [BINDING, DESCRIPTOR_SET] = [33, 34];
-/** VkDescriptorType by storage class: an image that is stored in, a uniform buffer, a storage buffer. */
+/** VkDescriptorType by storage class: storage image, uniform buffer, storage buffer. */
 const TYPES: Readonly<Record<number, number>> = { 0: 3, 2: 6, 12: 7 };
 const UNIFORM_DYNAMIC = 8;
 const STEP_BINDING = /@binding\((\d+)\) var<uniform> steps?:/;
 
 /**
- * Reads what the words say of the interface. The step's header is bound at an offset that each dispatch gives.
- * @param wgsl the text that it was made of, which names the step's binding. @throws Error for what is no SPIR-V of a compute shader.
+ * Parses the interface of a shader. Each dispatch binds the step's header at its own offset.
+ * @param wgsl the source, which names the step's binding.
+ * @throws Error for other input than a SPIR-V compute shader.
  */
 export function parseShader(spirv: Uint8Array<ArrayBuffer>, wgsl = ""): SpirvShader {
   const words = new Uint32Array(spirv.buffer, spirv.byteOffset, spirv.length >> 2);
-  if (words[0] !== MAGIC) throw new Error("expected SPIR-V");
+  if (words[0] !== MAGIC) throw new Error("expected SPIR-V, got another file");
   const word = (at: number) => words[at] ?? 0;
   let entry = "";
   let workgroup: [number, number, number] = [1, 1, 1];
@@ -62,6 +62,6 @@ export function parseShader(spirv: Uint8Array<ArrayBuffer>, wgsl = ""): SpirvSha
     binding,
     type: binding === step ? UNIFORM_DYNAMIC : TYPES[classes.get(id) ?? 0] ?? 3,
   }));
-  if (entry === "") throw new Error("expected SPIR-V with an entry point");
+  if (entry === "") throw new Error("expected SPIR-V with an entry point, got none");
   return { spirv, entry, workgroup, bindings };
 }

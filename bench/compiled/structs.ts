@@ -1,6 +1,6 @@
-/** C structs of a 64-bit machine, by name of their fields. */
+/** C structs of a 64-bit machine, accessed by field names. */
 
-/** What a field is written as: a number; or for a pointer what it points to, and 0 for none. */
+/** Value of a field: a number; for a pointer the bytes that it points to, or 0. */
 type Value = number | bigint | Uint8Array<ArrayBuffer>;
 
 interface Field {
@@ -8,20 +8,20 @@ interface Field {
   readonly bytes: number;
 }
 
-/** What the bytes of a struct point to, so that it stays in memory as long as they. */
+/** Memory that the pointers of a struct refer to, which must live as long as the struct. */
 const pointedTo = new WeakMap<Uint8Array, unknown[]>();
 
 const SIZES: Readonly<Record<string, number>> = { u32: 4, f32: 4, u64: 8, pointer: 8 };
 
 export class StructLayout {
-  /** Of one struct in an array. */
+  /** Bytes of one struct in an array. */
   readonly size: number;
   readonly #fields = new Map<string, Field>();
   readonly #sType: number | undefined;
 
   /**
-   * @param fields as C has them: "u32 flags, pointer pCode, text256 name". @param sType Vulkan's number of a struct that begins
-   *   with one, and a pointer to a next struct.
+   * @param fields in C's order: "u32 flags, pointer pCode, text256 name".
+   * @param sType Vulkan's type number, for a struct that begins with it and a pointer to a next struct.
    */
   constructor(fields: string, sType?: number) {
     this.#sType = sType;
@@ -45,7 +45,7 @@ export class StructLayout {
     return field;
   }
 
-  /** A struct; fields that are not named are 0. */
+  /** Returns a struct; fields without a value are 0. */
   make(values: Readonly<Record<string, Value>> = {}): Uint8Array<ArrayBuffer> {
     const struct = new Uint8Array(this.size);
     if (this.#sType !== undefined) this.set(struct, "sType", this.#sType);
@@ -76,7 +76,7 @@ export class StructLayout {
   }
 }
 
-/** Structs behind one another. */
+/** Concatenates structs. */
 export function packStructs(structs: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(structs.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -88,7 +88,7 @@ export function packStructs(structs: readonly Uint8Array<ArrayBuffer>[]): Uint8A
   return all;
 }
 
-/** An array of pointers to texts, each with C's zero at its end. */
+/** Returns an array of pointers to texts with C's terminating zero. */
 export function packTexts(texts: readonly string[]): Uint8Array<ArrayBuffer> {
   return packStructs(texts.map((text) => new StructLayout("pointer text").make({ text: packText(text) })));
 }

@@ -1,4 +1,4 @@
-/** What was compiled as tables. */
+/** Tables of the compiled texts. */
 
 import { formatShort } from "../../src/number_text.ts";
 import { makeUniqueLabel } from "../kernel_cases.ts";
@@ -7,18 +7,18 @@ import type { ByWidth } from "./assembly.ts";
 import { getCard, LAUNCH_US, sumEstimates, type TimeBound } from "./time_model.ts";
 import type { CompiledFacts, CompiledReport, CompiledStep, CompiledText } from "./report.ts";
 
-/** "4 x 128, 1 x 32" */
+/** Formats access widths, e.g. "4 x 128, 1 x 32". */
 function widthsText(counts: ByWidth): string {
   const named = Object.entries(counts).sort(([a], [b]) => Number(b) - Number(a));
   return named.map(([bits, count]) => `${count} x ${bits}`).join(", ") || "-";
 }
 
-/** Of the innermost loop; of the whole text where there is none. */
+/** Formats the FMAs of the innermost loop, or of the whole text if there is no loop. */
 function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }
 
-/** Each fact: its name, and how it is written. */
+/** Name and format of each fact. */
 const factColumns: readonly CellColumn<CompiledFacts>[] = [
   ["workgroup", ({ workgroup }) => workgroup.join(" x ")],
   ["lanes", ({ lanes: [working, all] }) => `${working} of ${all}`],
@@ -41,10 +41,10 @@ const factColumns: readonly CellColumn<CompiledFacts>[] = [
   ["inverse throughput", ({ inverseThroughput }) => String(inverseThroughput)],
 ];
 
-/** What a line of a terminal has room for. */
+/** Columns that fit a terminal. */
 const SHORT = ["workgroup", "lanes", "VGPRs", "spilled", "subgroups", "limited by", "FMAs of vector"];
 
-/** A row a text, on one GPU. */
+/** Returns a row per text, for one GPU. */
 export function listTextCells(texts: readonly CompiledText[], gpu: string): TableCells {
   const rows = texts.flatMap(({ kernel, facts: { [gpu]: own } }) => own ? [{ kernel, own }] : []);
   return buildCells(rows, [
@@ -55,13 +55,13 @@ export function listTextCells(texts: readonly CompiledText[], gpu: string): Tabl
   ]);
 }
 
-/** All facts of a text, and what they are called. */
+/** Formats all facts of a text. */
 export function formatFacts(facts: CompiledFacts): string[] {
   return factColumns.map(([, of]) => of(facts, 0));
 }
 export const factNames = factColumns.map(([name]) => name);
 
-/** The facts of texts side by side, a fact a row. @param marked whether it is said what differs. */
+/** Returns the facts of several texts in columns, a fact per row. @param marked true to mark differences. */
 export function listComparisonCells(
   texts: readonly { readonly name: string; readonly facts: CompiledFacts }[],
   marked = false,
@@ -80,7 +80,7 @@ function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
   return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }
 
-/** Registers, subgroups and what limits them, of all GPUs side by side: of texts that leave one of them half empty. */
+/** Returns registers, subgroups and their limit by GPU, for texts that leave a GPU half empty. */
 export function listGpuCells({ gpus }: CompiledReport, texts: readonly CompiledText[]): TableCells {
   const low = texts.filter(({ facts }) => Object.values(facts).some(isLow));
   return buildCells(low, [
@@ -95,7 +95,7 @@ export function listGpuCells({ gpus }: CompiledReport, texts: readonly CompiledT
   ]);
 }
 
-/** The first text of each kernel, in the order of their names. */
+/** Returns the first text of each kernel, sorted by name. */
 export function selectFirstTexts(texts: readonly CompiledText[]): CompiledText[] {
   const first = new Map<string, CompiledText>();
   for (const text of texts) if (!first.has(text.kernel)) first.set(text.kernel, text);
@@ -110,12 +110,12 @@ const boundsText: Readonly<Record<TimeBound, string>> = {
   vector: "vector instructions",
 };
 
-/** Steps as they are reckoned for each card, and what bounds most of the time on the first. */
+/** Returns the estimated time of each step by card, and the main bounds on the first. */
 export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): TableCells {
-  const reckonedFor = ({ dispatches }: CompiledStep, gpu: string) =>
+  const sumFor = ({ dispatches }: CompiledStep, gpu: string) =>
     sumEstimates(
-      dispatches.flatMap(({ steps, reckoned: { [gpu]: reckoning } }) =>
-        reckoning ? [{ steps, reckoning }] : []
+      dispatches.flatMap(({ steps, estimates: { [gpu]: estimate } }) =>
+        estimate ? [{ steps, estimate }] : []
       ),
     );
   const [first = ""] = gpus;
@@ -125,10 +125,10 @@ export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[
     ["dispatches", ({ dispatches }) => String(dispatches.length)],
     ...gpus.map((gpu): CellColumn<CompiledStep> => [
       `us, ${getCard(gpu).name}`,
-      (step) => formatShort(reckonedFor(step, gpu).us),
+      (step) => formatShort(sumFor(step, gpu).us),
     ]),
     [`bounds, ${getCard(first).name}`, (step) => {
-      const { us, by } = reckonedFor(step, first);
+      const { us, by } = sumFor(step, first);
       const shares = bounds.map((bound) => ({ bound, share: by[bound] / us }))
         .filter(({ share }) => share >= 0.1).sort((a, b) => b.share - a.share);
       return shares.map(({ bound, share }) => `${(100 * share).toFixed(0)} % ${boundsText[bound]}`).join(
@@ -138,7 +138,7 @@ export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[
   ]);
 }
 
-/** What is assumed of a card. */
+/** Returns the assumed data of the cards. */
 export function listCardCells(gpus: readonly string[]): TableCells {
   return buildCells(gpus.map(getCard), [
     ["GPU", ({ family }) => family],
@@ -146,12 +146,15 @@ export function listCardCells(gpus: readonly string[]): TableCells {
     ["compute units x SIMDs", ({ computeUnits, simds }) => `${computeUnits} x ${simds}`],
     ["GHz", ({ clock }) => String(clock)],
     ["GB/s", ({ bandwidth }) => String(bandwidth)],
-    ["us a launch, assumed", () => String(LAUNCH_US)],
+    ["us per launch, assumed", () => String(LAUNCH_US)],
     ["source", ({ source }) => `[data sheet](${source})`],
   ]);
 }
 
-/** A step's dispatches, reckoned beside what was measured. @param measured its dispatches in order, with microseconds. */
+/**
+ * Compares the estimates of a step's dispatches with measurements.
+ * @param measured its dispatches in order, with microseconds.
+ */
 export function listMeasuredCells(
   { dispatches }: CompiledStep,
   gpu: string,
@@ -164,7 +167,7 @@ export function listMeasuredCells(
     seen.set(label, count);
     times.set(makeUniqueLabel(label, count), median);
   }
-  const rows = dispatches.flatMap(({ label, kernel, steps, reckoned: { [gpu]: own } }) =>
+  const rows = dispatches.flatMap(({ label, kernel, steps, estimates: { [gpu]: own } }) =>
     own
       ? [{ label, kernel, bound: boundsText[own.bound], us: own.us / steps, time: times.get(label) ?? NaN }]
       : []
@@ -181,8 +184,8 @@ export function listMeasuredCells(
     ["dispatch", ({ label }) => label],
     ["kernel", ({ kernel }) => kernel],
     ["us, measured", ({ time }) => formatShort(time)],
-    ["us, reckoned", ({ us }) => formatShort(us)],
-    ["measured by reckoned", ({ time, us }) => formatShort(time / us)],
-    ["reckoned bound", ({ bound }) => bound],
+    ["us, estimated", ({ us }) => formatShort(us)],
+    ["measured / estimated", ({ time, us }) => formatShort(time / us)],
+    ["estimated bound", ({ bound }) => bound],
   ]);
 }

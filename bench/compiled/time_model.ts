@@ -1,17 +1,15 @@
 /**
- * The GPUs that are compiled for, each with a card by its data sheet, and how long a kernel would take there.
- *
- * It is a model of time that can be wrong: how long a dispatch would take on a card, by what its compiled text, the card's data
- * sheet and the sizes at hand say. It knows of no cache, no bank conflict, no uncoalesced load and no clock that drops. It is
- * there to be judged by the first card that measures: bench/compiled.md.
+ * GPUs to compile for, each with a card from its data sheet, and a model of the time of a dispatch on that card. The
+ * model uses the compiled text, the data sheet and the sizes; it ignores caches, bank conflicts, uncoalesced loads and
+ * clock drops. The first measured card will test it: bench/compiled.md. The time is the largest of
  *
  *   memory   = bytes that have to move at least once / bandwidth
  *   vector   = 64 lanes' cycles of the compiler (inverse throughput) x lanes / 64, over all SIMDs
- *   latency  = a subgroup's cycles from begin to end x how many that a SIMD cannot hold at once follow one another
- *   launch   = the same for every dispatch
+ *   latency  = cycles of a subgroup x number of batches of subgroups that a SIMD runs one after another
+ *   launch   = a constant per dispatch
  *
- * and the time is the largest of them. The compiler's cycles assume 8 turns of a loop and 4 of one inside it for each; here
- * they are scaled to the turns that the op's FLOPs need, by the instructions in loops and outside of them.
+ * The compiler's cycles assume 8 iterations per loop and 4 per nested loop; here they are scaled to the iterations that
+ * the op's FLOPs need, by the instructions inside and outside of loops.
  */
 
 import { getAssumedTurns } from "./assembly.ts";
@@ -28,26 +26,24 @@ export interface GpuCard {
   readonly computeUnits: number;
   /** SIMDs per compute unit. Each issues the vector instructions of its subgroups. */
   readonly simds: number;
-  /** GHz that the data sheet names for sustained work: game clock, peak engine clock. */
+  /** GHz for sustained work by the data sheet: game clock, peak engine clock. */
   readonly clock: number;
-  /** GB/s of its memory; caches in front of it are not reckoned with. */
+  /** GB/s of its memory, without caches. */
   readonly bandwidth: number;
-  /** Vector registers of a SIMD, by subgroups of 64 lanes. */
+  /** Vector registers per SIMD, in units of subgroups of 64 lanes. */
   readonly registers: number;
-  /** Subgroups that a SIMD holds at most. */
+  /** Most subgroups per SIMD. */
   readonly slots: number;
-  /** Lanes that a SIMD of RDNA has; of a subgroup of 64 RADV counts both halves. CDNA: a subgroup is one. */
+  /** Lanes per SIMD on RDNA, where RADV counts both halves of a subgroup of 64. On CDNA a subgroup counts once. */
   readonly counted: number;
   readonly source: string;
 }
 
-/**
- * Microseconds from one dispatch to the next that waits for it. No data sheet has it: it is assumed, the same for all.
- */
+/** Microseconds between dependent dispatches: an assumption for all cards, because data sheets lack it. */
 export const LAUNCH_US = 3;
 
 const amd = "https://www.amd.com/en/products";
-/** Registers and slots are what Mesa 25.0.7 reckons with; all else is of AMD's data sheets. */
+/** Registers and slots are those of Mesa 25.0.7; the other data are from AMD's data sheets. */
 export const cards: readonly GpuCard[] = [
   {
     family: "navi31",
@@ -87,19 +83,18 @@ export const cards: readonly GpuCard[] = [
   },
 ];
 
-/** The card of a GPU. @throws Error for one that is not among them. */
+/** @throws Error for an unknown GPU. */
 export function getCard(family: string): GpuCard {
   const card = cards.find((one) => one.family === family);
   if (!card) throw new Error(`expected one of ${cards.map((one) => one.family).join(", ")}, got ${family}`);
   return card;
 }
 
-/** The card that an adapter is, by its driver's name. */
+/** Returns the card of an adapter by its driver's name. */
 export function findCard(description: string): GpuCard | undefined {
   return cards.find(({ known }) => known.test(description));
 }
 
-/** What a dispatch is asked to do. */
 export interface DispatchWork {
   readonly workgroups: number;
   readonly flops: number;
@@ -109,16 +104,16 @@ export interface DispatchWork {
 const bounds = ["memory", "vector", "latency", "launch"] as const;
 export type TimeBound = typeof bounds[number];
 
-/** Microseconds. */
+/** Times in microseconds. */
 export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly us: number;
   readonly bound: TimeBound;
 }
 
-/** By how much more instructions a subgroup runs than the compiler assumed. */
-function computeExtraTurns({ byDepth, loop }: CompiledFacts, flopsALane: number): number {
+/** Returns the ratio of the instructions that a subgroup runs to those that the compiler assumed. */
+function computeExtraTurns({ byDepth, loop }: CompiledFacts, flopsPerLane: number): number {
   if (!loop || loop.flops === 0) return 1;
-  const scale = flopsALane / loop.flops / getAssumedTurns(loop.depth);
+  const scale = flopsPerLane / loop.flops / getAssumedTurns(loop.depth);
   const run = (turns: (depth: number) => number) =>
     byDepth.reduce((sum, count, depth) => sum + count * turns(depth), 0);
   return run((depth) => depth === 0 ? 1 : Math.max(1, scale * getAssumedTurns(depth))) / run(getAssumedTurns);
@@ -132,25 +127,25 @@ export function estimateTime(
   const [invocations] = facts.lanes;
   const lanes = workgroups * invocations;
   const simds = card.computeUnits * card.simds;
-  const cyclesAUs = 1000 * card.clock;
+  const cyclesPerUs = 1000 * card.clock;
   const turns = lanes === 0 ? 1 : computeExtraTurns(facts, flops / lanes);
   const subgroups = workgroups * Math.ceil(invocations / facts.subgroup);
   const held = Math.max(1, facts.subgroups * card.counted / facts.subgroup);
   const times = {
     memory: bytes / (1000 * card.bandwidth),
-    vector: lanes / 64 * facts.inverseThroughput * turns / simds / cyclesAUs,
-    latency: Math.ceil(Math.ceil(subgroups / simds) / held) * facts.latency * turns / cyclesAUs,
+    vector: lanes / 64 * facts.inverseThroughput * turns / simds / cyclesPerUs,
+    latency: Math.ceil(Math.ceil(subgroups / simds) / held) * facts.latency * turns / cyclesPerUs,
     launch: LAUNCH_US,
   };
   const bound = bounds.reduce((most, one) => times[one] > times[most] ? one : most);
   return { ...times, us: times[bound], bound };
 }
 
-/** Microseconds of all dispatches, and of those that each thing bounds. */
+/** Returns the microseconds of all dispatches, in total and by bound. */
 export function sumEstimates(
-  dispatches: readonly { readonly reckoning: TimeEstimate; readonly steps: number }[],
+  dispatches: readonly { readonly estimate: TimeEstimate; readonly steps: number }[],
 ): { us: number; by: Record<TimeBound, number> } {
   const by = { memory: 0, vector: 0, latency: 0, launch: 0 };
-  for (const { reckoning: { bound, us }, steps } of dispatches) by[bound] += us / steps;
+  for (const { estimate: { bound, us }, steps } of dispatches) by[bound] += us / steps;
   return { us: Object.values(by).reduce((sum, us) => sum + us, 0), by };
 }

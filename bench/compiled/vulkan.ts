@@ -1,7 +1,7 @@
 /**
- * What RADV, Mesa's driver for AMD GPUs, makes of a compute shader for a GPU that is not there: the variable
- * RADV_FORCE_FAMILY makes a device of "null hardware" of it, which compiles and runs nothing. Deno opens no device on it, so
- * Vulkan is called by its C interface, here alone.
+ * Compiles compute shaders with RADV, Mesa's driver for AMD GPUs, without the GPU: the variable RADV_FORCE_FAMILY
+ * creates a device of "null hardware" that compiles and runs nothing. Deno opens no device on it, so only this file
+ * calls Vulkan's C interface.
  */
 
 import { UserError } from "../../src/user_error.ts";
@@ -9,7 +9,7 @@ import type { SpirvShader } from "./spirv.ts";
 import { packStructs, packText, packTexts, readText, StructLayout } from "./structs.ts";
 
 const [COMPUTE, STAGE_INFO] = [0x20, 18];
-/** Statistics are captured, and what the compiler writes of its stages. */
+/** Captures statistics and the compiler's internal representations. */
 const CAPTURE = 0x40 | 0x80;
 const VERSION = (1 << 22) | (3 << 12);
 
@@ -45,7 +45,7 @@ const layouts = {
     30,
   ),
   subgroupSize: new StructLayout("u32 size", 1000225001),
-  /** With the stage's struct inside. */
+  /** Contains the stage's struct. */
   pipeline: new StructLayout(
     "u32 flags, u64 stageInfo, pointer stageNext, u32 stageFlags, u32 stage, u64 module, pointer entry, " +
       "pointer specialization, u64 layout, u64 base, u32 baseIndex",
@@ -83,24 +83,24 @@ const symbols = {
   },
   vkDestroyPipeline: destroy,
 } as const;
-/** How the calls of an extension list something: its count, or so many structs. */
+/** Signature of the extension's list calls: they return a count, or fill an array of structs. */
 const listing = { parameters: ["pointer", "buffer", "buffer", "buffer"], result: "i32" } as const;
 type Kind = "Properties" | "Statistics" | "InternalRepresentations";
 
-/** What the driver says of a compiled shader. */
+/** Result of compiling a shader. */
 export interface Compilation {
-  /** By the driver's names: "VGPRs", "Subgroups per SIMD". */
+  /** By the driver's names, e.g. "VGPRs", "Subgroups per SIMD". */
   readonly statistics: Readonly<Record<string, number>>;
   readonly assembly: string;
-  /** Lanes of a subgroup. */
+  /** Lanes per subgroup. */
   readonly subgroup: number;
 }
 
-/** The folders with the files that name drivers to Vulkan's loader. */
+/** Folders of the files that name drivers to Vulkan's loader. */
 const DRIVER_FOLDERS = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 
-/** The file that names RADV to Vulkan's loader, if there is one. */
-function radvFile(folders: readonly string[]): string | undefined {
+/** Returns the file that names RADV to Vulkan's loader, if there is one. */
+function findRadvFile(folders: readonly string[]): string | undefined {
   for (const folder of Deno.build.os === "linux" ? folders : []) {
     try {
       const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
@@ -113,30 +113,30 @@ function radvFile(folders: readonly string[]): string | undefined {
   return undefined;
 }
 
-/** Why nothing can be compiled here; undefined where it can. */
+/** Returns why RADV is missing, or undefined if it is installed. */
 export function describeMissingCompiler(folders: readonly string[] = DRIVER_FOLDERS): string | undefined {
-  if (radvFile(folders) !== undefined) return undefined;
-  return "there is no RADV, Mesa's driver for AMD GPUs, whose compiler is asked. It runs on Linux: on Debian or Ubuntu " +
-    "`sudo apt-get install mesa-vulkan-drivers` brings it, together with llvmpipe.";
+  if (findRadvFile(folders) !== undefined) return undefined;
+  return "RADV, Mesa's driver for AMD GPUs, was not found. It runs on Linux. On Debian or Ubuntu " +
+    "`sudo apt-get install mesa-vulkan-drivers` installs it, together with llvmpipe.";
 }
 
-/** A GPU of null hardware, open until it is closed. */
+/** A device of null hardware. */
 export class NullCompiler {
   readonly #vk = Deno.dlopen("libvulkan.so.1", symbols);
   readonly #instance: Deno.PointerValue;
   readonly #device: Deno.PointerValue;
-  /** Of Mesa: "25.0.7". */
+  /** Version of Mesa, e.g. "25.0.7". */
   readonly version: string;
 
   /**
-   * @param family as RADV calls the GPU: "navi31". @param checked whether the driver keeps accesses inside their buffers, as
-   *   WebGPU asks of it.
-   * @throws UserError where RADV does not know the GPU; Error where there is none.
+   * @param family RADV's name of the GPU, e.g. "navi31".
+   * @param checked true to keep accesses inside their buffers, as WebGPU requires.
+   * @throws UserError for a GPU that RADV does not know; Error without RADV.
    */
   constructor(readonly family: string, checked: boolean) {
-    const file = radvFile(DRIVER_FOLDERS);
+    const file = findRadvFile(DRIVER_FOLDERS);
     if (file === undefined) throw new Error(describeMissingCompiler());
-    // The loader and the driver read them as the instance is made.
+    // The loader and the driver read these variables when the instance is created.
     const variables = {
       ...{ RADV_FORCE_FAMILY: family, VK_DRIVER_FILES: file, VK_ICD_FILENAMES: file },
       MESA_VK_IGNORE_CONFORMANCE_WARNING: "true",
@@ -178,7 +178,10 @@ export class NullCompiler {
     return [instance, own.pointer, [version >> 22, (version >> 12) & 1023, version & 4095].join(".")];
   }
 
-  /** @param subgroup lanes of a subgroup, instead of what the driver chooses. @throws Error where the driver refuses the shader. */
+  /**
+   * @param subgroup lanes per subgroup; chosen by the driver if absent.
+   * @throws Error if the driver rejects the shader.
+   */
   compile({ spirv, entry, bindings }: SpirvShader, subgroup?: number): Compilation {
     const vk = this.#vk.symbols;
     const device = this.#device;
@@ -226,7 +229,7 @@ export class NullCompiler {
     const statistics = this.#list("Statistics", of, statistic);
     const texts: Uint8Array<ArrayBuffer>[] = [];
     const names: string[] = [];
-    // The first look says how long the texts are, the second fills them in.
+    // The first call returns the lengths of the texts, the second fills them in.
     this.#list("InternalRepresentations", of, written, (structs, k) => {
       const text = new Uint8Array(written.number(structs, "bytes", k));
       names.push(written.text(structs, "name", k));
@@ -245,7 +248,7 @@ export class NullCompiler {
     };
   }
 
-  /** An array of what a call lists. @param fill in each struct, for a second look. */
+  /** Returns the array that a call lists. @param fill sets fields of each struct for a second call. */
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,
@@ -278,7 +281,7 @@ export class NullCompiler {
   }
 }
 
-/** Where a call puts what it made. */
+/** Memory for a handle that a call returns. */
 class Handle {
   readonly room = new BigUint64Array(1);
   get value(): bigint {
@@ -290,10 +293,10 @@ class Handle {
 }
 
 function succeed(call: string, result: number): void {
-  if (result !== 0) throw new Error(`${call} ended with ${result}`);
+  if (result !== 0) throw new Error(`${call} returned ${result}`);
 }
 
-/** Sets variables of the environment for as long as something runs. */
+/** Sets environment variables while a function runs. */
 function withVariables<T>(variables: Readonly<Record<string, string>>, run: () => T): T {
   const before = Object.keys(variables).map((name) => [name, Deno.env.get(name)] as const);
   for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);

@@ -1,14 +1,14 @@
 /**
- * Made-up logs whose truth is known. A user of type t clicks an item of a page, or none, by the choice model
+ * Synthetic logs with a known truth. A user of type t clicks an item of a page, or none, by the choice model
  *   P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)),
  *   u_i = constant + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
  *         + novelty exp(-age_i / 30 days) - place k + again [i was clicked before] + last [i was clicked last].
- * A user who goes on clicks one of the items that are left, by the same utilities but without the choice of none.
+ * A user who continues clicks one of the remaining items by the same utilities, without the option of no click.
  */
 
 import { createRandomStream, type Random } from "../../src/data/random.ts";
 
-/** What is known of the items, as columns of items.csv. */
+/** Item features, as columns of items.csv. */
 export type ItemColumn = "category" | "brand" | "price" | "added";
 
 type Range = readonly [least: number, most: number];
@@ -16,41 +16,41 @@ type Range = readonly [least: number, most: number];
 interface Sizes {
   readonly users: number;
   readonly items: number;
-  /** Pages of a user, and items of a page: uniform within the range. */
+  /** Pages per user, and items per page: uniform in the range. */
   readonly pages: Range;
   readonly pageSize: Range;
   readonly columns: readonly ItemColumn[];
-  /** Share of the values in these columns that are missing. */
+  /** Share of missing values in these columns. */
   readonly missing: number;
 }
 
-/** Of what is planted; 0 where it is not. */
+/** Effects on the utility; 0 for none. */
 interface Effects {
-  /** How many kinds of users there are; all users of one are alike. */
+  /** Number of user types; all users of a type are equal. */
   readonly types: number;
-  /** Utility of an item that nothing else is said of: it decides how often nothing is clicked. */
+  /** Constant of the utility, which sets how often nothing is clicked. */
   readonly constant: number;
-  /** Standard deviations: over items of what all users agree on, over types of what a category adds. */
+  /** Standard deviation of an item's strength, and of a category's taste by type. */
   readonly strength: number;
   readonly taste: number;
   /** Weight of the product of hidden vectors of the item and the type. */
   readonly similar: number;
-  /** How fast utility falls with the squared distance of the logarithm of the price from the type's best one. */
+  /** Weight of the squared distance of the log price from the type's best one. */
   readonly price: number;
-  /** What each place further down takes. */
+  /** Loss of utility per position. */
   readonly place: number;
-  /** What a click on the item adds, at any time before; and what is added where it was the last one. */
+  /** Gain of an item that was clicked at any time before, and of the item that was clicked last. */
   readonly again: number;
   readonly last: number;
-  /** What an item has that was added just now; a third of it after a month. */
+  /** Gain of an item that was just added; a factor e less after 30 days. */
   readonly novelty: number;
-  /** After a click a user clicks once more with this probability, whatever is left on the page. */
+  /** Probability of another click after a click, whatever is left on the page. */
   readonly goesOn: number;
 }
 
 export interface LogKind extends Sizes, Effects {
   readonly name: string;
-  /** What is planted, for help. */
+  /** Effects, for help. */
   readonly about: string;
 }
 
@@ -65,24 +65,24 @@ export const kinds: readonly LogKind[] = [
   kind("category", "taste by category", [2000, 600], {
     ...{ columns: ["category"], types: 200, constant: -1.8, taste: 1.3 },
   }),
-  kind("similarity", "twelve kinds of users like what is alike; nothing is known of the items", [2500, 300], {
+  kind("similarity", "twelve types of users with similar items; no item features", [2500, 300], {
     ...{ pages: [5, 25], pageSize: [12, 12], types: 12, constant: -1.5, similar: 0.8 },
   }),
-  kind("repeat", "users click again what they clicked, the last one most", [2000, 1000], {
+  kind("repeat", "users repeat their clicks, most of all the last one", [2000, 1000], {
     ...{ constant: -1.8, strength: 0.5, again: 1.5, last: 2 },
   }),
-  kind("popularity", "all users like the same", [1500, 3000], {
+  kind("popularity", "all users have the same preferences", [1500, 3000], {
     ...{ pages: [3, 20], pageSize: [20, 20], constant: -2.5, strength: 1.2 },
   }),
-  kind("place", "taste by category, and each place is worth less than the one above it", [2500, 400], {
+  kind("place", "taste by category and position bias", [2500, 400], {
     ...{ pageSize: [8, 8], columns: ["category"], types: 200, constant: -0.6, taste: 1.2, place: 0.45 },
   }),
-  kind("price", "each user has a price that suits them best", [2000, 800], {
+  kind("price", "each user has a best price", [2000, 800], {
     ...{ pageSize: [6, 6], columns: ["price"], types: 60, price: 1.2 },
   }),
   kind(
     "all",
-    "all of these but hidden vectors, and novelty; a useless column, missing values",
+    "all of these except hidden vectors, with novelty, a useless column and missing values",
     [3000, 1500],
     {
       ...{ pages: [3, 20], columns: ["category", "brand", "price", "added"], types: 200, constant: -1.4 },
@@ -100,7 +100,7 @@ export const kinds: readonly LogKind[] = [
   ),
   kind(
     "several",
-    "popularity and category; pages of 4 to 40 items with several clicks or none",
+    "popularity and category; pages of 4 to 40 items with any number of clicks",
     [1500, 120],
     {
       ...{ pages: [3, 20], pageSize: [4, 40], columns: ["category"], types: 200, constant: -2.8 },
@@ -111,38 +111,37 @@ export const kinds: readonly LogKind[] = [
 
 const CATEGORIES = 8;
 const BRANDS = 12;
-/** Of the hidden vectors. */
+/** Size of the hidden vectors. */
 const WIDTH = 4;
-/** An item that the user clicked before is shown again so often, up to so many on a page; where clicks are repeated at all. */
+/** Probability that a clicked item is shown again, and most such items per page, if clicks are repeated at all. */
 const SHOWN_AGAIN = 0.7;
 const MOST_AGAIN = 3;
 const DAY = 86_400;
 const START = Date.UTC(2025, 0, 1) / 1000;
 
-/** What happened on a page. */
 export interface GeneratedPage {
   /** Seconds since 1970. */
   readonly time: number;
   readonly items: readonly number[];
-  /** What the place and the history add to the utility of each. */
+  /** Utility that the position and the history add to each item. */
   readonly shift: readonly number[];
-  /** Places of the clicked items, in the order of the clicks. */
+  /** Positions of the clicked items, in the order of the clicks. */
   readonly clicks: readonly number[];
 }
 
 export interface GeneratedLog {
   readonly kind: LogKind;
-  /** [T, I] utility of each item for each type, without place and history. */
+  /** [T, I] utility of each item by type, without position and history. */
   readonly utility: Float64Array;
   /** [U] */
   readonly typeOf: readonly number[];
-  /** Of each user, in the order of time. */
+  /** Pages of each user in the order of time. */
   readonly pages: readonly (readonly GeneratedPage[])[];
-  /** The contents of items.csv; undefined where nothing is known of the items. */
+  /** Contents of items.csv; undefined without item features. */
   readonly itemRows: string[] | undefined;
 }
 
-/** Makes the log of a seed. @param users how many, instead of the kind's own number */
+/** Generates the log of a seed. @param users number of users; by default that of the kind */
 export function makeLog(kind: LogKind, seed: number, users = kind.users): GeneratedLog {
   const world = makeWorld(kind, createRandomStream(seed, "made log", kind.name, "items"));
   const typeOf: number[] = [];
@@ -155,7 +154,7 @@ export function makeLog(kind: LogKind, seed: number, users = kind.users): Genera
 }
 
 interface World extends Pick<GeneratedLog, "utility" | "itemRows"> {
-  /** [I] how often each item is shown, added up from the first. */
+  /** [I] cumulative display weights. */
   readonly shown: readonly number[];
 }
 
@@ -194,7 +193,7 @@ function makeWorld(kind: LogKind, random: Random): World {
 
 function makePages(kind: LogKind, { utility, shown }: World, type: number, random: Random): GeneratedPage[] {
   const own = utility.subarray(type * kind.items, (type + 1) * kind.items);
-  /** The last one first. */
+  /** Most recent first. */
   let clicked: number[] = [];
   let time = START + 30 * DAY * random.uniform();
   return Array.from({ length: between(kind.pages, random) }, () => {
@@ -206,19 +205,19 @@ function makePages(kind: LogKind, { utility, shown }: World, type: number, rando
     );
     const weights = items.map((item, k) => Math.exp(own[item]! + shift[k]!));
     const clicks: number[] = [];
-    for (let place = draw([...weights, 1], random); place < size;) {
-      clicks.push(place);
-      weights[place] = 0;
+    for (let position = draw([...weights, 1], random); position < size;) {
+      clicks.push(position);
+      weights[position] = 0;
       if (clicks.length === size || random.uniform() >= kind.goesOn) break;
-      place = draw(weights, random);
+      position = draw(weights, random);
     }
-    const now = clicks.map((place) => items[place]!).reverse();
+    const now = clicks.map((position) => items[position]!).reverse();
     clicked = [...now, ...clicked.filter((item) => !now.includes(item))];
     return { time: Math.floor(time), items, shift, clicks };
   });
 }
 
-/** Different items in random order: some of those that the user clicked, then any, by how often each is shown. */
+/** Draws distinct items in random order: some that the user clicked, then others by their display weights. */
 function drawItems(
   size: number,
   clicked: readonly number[],
@@ -232,7 +231,7 @@ function drawItems(
   return [...random.sampleWithoutReplacement(drawn.length, size)].map((k) => drawn[k]!);
 }
 
-/** The first place whose sum is above `sum`. */
+/** Returns the first index whose sum is above `sum`. */
 function firstAbove(sums: readonly number[], sum: number): number {
   let low = 0, high = sums.length - 1;
   while (low < high) {
@@ -243,7 +242,7 @@ function firstAbove(sums: readonly number[], sum: number): number {
   return low;
 }
 
-/** A place, with probabilities in proportion to the weights. */
+/** Draws an index with probabilities proportional to the weights. */
 function draw(weights: readonly number[], random: Random): number {
   let sum = 0;
   const sums = weights.map((weight) => sum += weight);
@@ -254,7 +253,7 @@ function between([least, most]: readonly [number, number], random: Random): numb
   return least + random.integer(most - least + 1);
 }
 
-/** The rows of log.csv, each with its end of line. */
+/** Generates the rows of log.csv with line ends. */
 export function* logRows({ pages }: GeneratedLog): Generator<string> {
   yield "user,page,time,position,item,clicked\n";
   for (const [u, own] of pages.entries()) {

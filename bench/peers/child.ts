@@ -1,6 +1,6 @@
 /**
- * The process of one peer: `deno run child.ts <peer> <backend> <job file>`. It says when it is ready, then answers each
- * line of its input, a number of steps, with their time and the loss of the last. Lines of JSON.
+ * Process of one peer: `deno run child.ts <peer> <backend> <job file>`. It reports when it is ready, then answers each
+ * input line, a number of steps, with their time and the last loss. Lines are JSON.
  */
 
 import { createInterface } from "node:readline";
@@ -21,11 +21,11 @@ async function createPeer(name: string, backend: string, file: string): Promise<
     case "jax_js":
       return await (await import("./jax_js.ts")).createJaxPeer(job, backend);
     default:
-      throw new Error(`no peer is called ${name}`);
+      throw new Error(`Expected a peer, got ${name}.`);
   }
 }
 
-/** Libraries write to standard output too: the answers begin with a mark of their own. */
+/** Writes a message. It begins with a mark, because libraries write to standard output too. */
 function say(message: PeerMessage): void {
   process.stdout.write(`${MARK}${JSON.stringify(message)}\n`);
 }

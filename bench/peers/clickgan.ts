@@ -1,4 +1,4 @@
-/** clickgan itself, as `deno task train` runs it: many steps in flight, the batch made on the device. */
+/** clickgan as `deno task train` runs it: many steps in flight, and batches built on the device. */
 
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { UserModel } from "../../src/model/user_model.ts";
@@ -18,7 +18,7 @@ export async function createClickganPeer({ job, log, users }: ClickganJob, adam:
   const kind = adamKinds.find((kind) => kind === adam);
   if (kind === undefined) throw new Error(`expected one of ${adamKinds.join(", ")}, got ${adam}`);
   if (kind === "row-sparse" && log.items.kind === "dense") {
-    throw new UnsupportedJobError("only with one-hot items are there rows to leave out");
+    throw new UnsupportedJobError("row-sparse Adam needs one-hot items");
   }
   const gpu = await openGpu();
   const weights = readWeights(job);
@@ -34,22 +34,22 @@ export async function createClickganPeer({ job, log, users }: ClickganJob, adam:
       generatorWeights,
       validate: false,
     });
-    return { note, run: runner<GameMetrics>(trainer, users, ({ lossMin }) => lossMin) };
+    return { note, run: createRunner<GameMetrics>(trainer, users, ({ lossMin }) => lossMin) };
   }
   const config = { ...defaultTraining, batchSize: job.users, adam: kind };
   const trainer = await Trainer.create(model, log, config, { validate: false });
-  return { note, run: runner<ChoiceMetrics>(trainer, users, ({ nll }) => nll) };
+  return { note, run: createRunner<ChoiceMetrics>(trainer, users, ({ nll }) => nll) };
 }
 
-function runner<F extends ChoiceMetrics>(
+function createRunner<F extends ChoiceMetrics>(
   trainer: ClickTrainer<F>,
   users: readonly Uint32Array[],
-  lossOf: (figures: F) => number,
+  getLoss: (metrics: F) => number,
 ): Peer["run"] {
   trainer.takeBatches((t) => users[(t - 1) % users.length] ?? new Uint32Array());
   return async (steps) => {
     let loss = NaN;
-    await trainer.run(trainer.iteration + steps, { onStep: (result) => loss = lossOf(result) });
+    await trainer.run(trainer.iteration + steps, { onStep: (result) => loss = getLoss(result) });
     return loss;
   };
 }

@@ -1,10 +1,9 @@
 /**
- * jax-js: the whole step, with its gradient and Adam, is one compiled function. It compiles anew for every shape, so all
- * batches are padded to one, and all pages to the longest. Arguments are consumed: `.ref` keeps what is used again.
- *
- * The library's gradient of `take` does not compile on Deno's WebGPU (it passes a pointer to storage to a function), and
- * elsewhere adds on one thread. So rows are taken outside of what is differentiated, and their gradients are summed by
- * taking, too: every row of a table knows the places that took it.
+ * Peer jax-js: the whole step, with its gradient and Adam, is one compiled function. It compiles again for every shape,
+ * so all batches are padded to one size, and all pages to the longest. Arguments are consumed: `.ref` keeps what is
+ * used again. The library's gradient of `take` does not compile on Deno's WebGPU (it passes a pointer to storage to a
+ * function), and elsewhere adds on one thread. So rows are taken outside of the differentiated function, and their
+ * gradients are summed by another `take`: every row of a table lists the positions that took it.
  */
 
 import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
@@ -14,29 +13,31 @@ import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
 type Arrays = Record<string, np.Array>;
 
-/** Which rows of a table are taken, and for each row where; as many places as the most taken row has, `count` for none. */
-type Places = {
+/**
+ * Rows taken from a table, and for each row the positions that took it; padded to the most frequent row with `count`.
+ */
+type TakenRows = {
   taken: np.Array;
   /** [rows, most] */
   takers: np.Array;
 };
 
-/** What follows from a batch alone. E events of K rows each. */
+/** Tensors of a batch. E events of K rows each. */
 type Batch = {
-  /** [D] the distinct items, of the catalogue. */
-  slotItem: Places;
-  /** [E K] of the distinct items. */
-  rowItem: Places;
-  /** [E] of the [(L+1) B] states. */
-  eventState: Places;
-  /** [L B] of the distinct items. */
-  fedItem: Places;
+  /** [D] distinct items: rows of the catalogue. */
+  slotItem: TakenRows;
+  /** [E K] rows of the distinct items. */
+  rowItem: TakenRows;
+  /** [E] rows of the [(L+1) B] states. */
+  eventState: TakenRows;
+  /** [L B] rows of the distinct items. */
+  fedItem: TakenRows;
   /** [D, F] and [L B, F]; one number with one-hot items. */
   slotFeatures: np.Array;
   fedFeatures: np.Array;
   /** [E, K] 1 for the clicked rows. */
   clicked: np.Array;
-  /** [E, K] 0 for a row, -1e9 where there is none. */
+  /** [E, K] 0 for a row, -1e9 for padding. */
   absent: np.Array;
   /** 1 / events. */
   share: np.Array;
@@ -50,7 +51,7 @@ interface Sizes {
   readonly slots: number;
   readonly page: number;
   readonly oneHot: boolean;
-  /** The most places that take one row. */
+  /** Most positions that take one row. */
   readonly takers: { readonly rowItem: number; readonly eventState: number; readonly fedItem: number };
 }
 
@@ -58,13 +59,15 @@ const ITEM_KERNEL = "utility/layer1/item_kernel";
 const INPUT_KERNEL = "encoder/lstm/input_kernel";
 
 export async function createJaxPeer(job: PeerJob, backend: string): Promise<Peer> {
-  if (backend !== "wasm" && backend !== "webgpu") throw new Error(`jax-js has no backend ${backend} here`);
+  if (backend !== "wasm" && backend !== "webgpu") {
+    throw new Error(`Expected a backend wasm or webgpu, got ${backend}`);
+  }
   if (!(await init(backend)).includes(backend)) {
     throw new UnsupportedJobError(`its backend ${backend} does not start`);
   }
   defaultDevice(backend);
   const sizes = getSizes(job);
-  const batches = job.batches.map((batch) => deviceBatch(batch, sizes, job));
+  const batches = job.batches.map((batch) => createDeviceBatch(batch, sizes, job));
   const values = (zero: boolean): Arrays =>
     Object.fromEntries(Array.from(job.weights, ([name, { data, shape }]) => {
       const array = zero ? new Float32Array(data.length) : Float32Array.from(data);
@@ -82,7 +85,7 @@ export async function createJaxPeer(job: PeerJob, backend: string): Promise<Peer
     for (let k = 0; k < steps; k++) {
       last?.dispose();
       const batch = batches[t % batches.length];
-      if (!batch) throw new Error("a job without batches");
+      if (!batch) throw new Error("Expected a job with batches, got none");
       const rate = np.array(Float32Array.of(adamRate(job.learningRate, ++t)));
       const { loss, ...next } = step(state.parameters, state.m, state.v, rate, tree.ref(batch));
       [last, state] = [loss, next];
@@ -120,14 +123,14 @@ function getSizes({ batches, users, width }: PeerJob): Sizes {
   };
 }
 
-/** @param taken -1 for a place that takes nothing of interest; it takes row 0, which does not hear of it. */
-function findIndices(taken: Int32Array<ArrayBuffer>, rows: number, most: number): Places {
+/** @param taken -1 for padding, which takes row 0 without a gradient. */
+function findIndices(taken: Int32Array<ArrayBuffer>, rows: number, most: number): TakenRows {
   const takers = new Int32Array(rows * most).fill(taken.length);
   const counts = new Int32Array(rows);
-  taken.forEach((row, place) => {
+  taken.forEach((row, position) => {
     if (row < 0) return;
     const count = counts[row] ?? 0;
-    takers[row * most + count] = place;
+    takers[row * most + count] = position;
     counts[row] = count + 1;
   });
   return {
@@ -136,7 +139,7 @@ function findIndices(taken: Int32Array<ArrayBuffer>, rows: number, most: number)
   };
 }
 
-function deviceBatch(batch: PeerBatch, sizes: Sizes, { features, width, items }: PeerJob): Batch {
+function createDeviceBatch(batch: PeerBatch, sizes: Sizes, { features, width, items }: PeerJob): Batch {
   const { users, clicks, events, slots, page, oneHot, takers } = sizes;
   const listFeatures = (items: Uint32Array, length: number) => {
     const values = new Float32Array(length * width);
@@ -180,10 +183,10 @@ function deviceBatch(batch: PeerBatch, sizes: Sizes, { features, width, items }:
   };
 }
 
-const take = (table: np.Array, { taken }: Places) => np.take(table, taken.ref, 0);
+const take = (table: np.Array, { taken }: TakenRows) => np.take(table, taken.ref, 0);
 
-/** The sums, for each row of the table, of the gradients of what was taken of it. */
-function takeBack(gradient: np.Array, { takers }: Places): np.Array {
+/** Sums, for each row of the table, the gradients of the positions that took it. */
+function takeBack(gradient: np.Array, { takers }: TakenRows): np.Array {
   const columns = gradient.shape[1] ?? 0;
   return np.take(np.concatenate([gradient, np.zeros([1, columns])]), takers.ref, 0).sum(1);
 }
@@ -195,16 +198,16 @@ function lossAndGradients(
 ): { loss: np.Array; gradients: Arrays } {
   const { oneHot } = sizes;
   const { [ITEM_KERNEL]: itemKernel, [INPUT_KERNEL]: inputKernel, ...others } = parameters;
-  if (!itemKernel || !inputKernel) throw new Error("a model without kernels for its items");
+  if (!itemKernel || !inputKernel) throw new Error("Expected kernels for the items, got none");
   const of = (start: string): Arrays =>
     Object.fromEntries(Object.entries(others).filter(([name]) => name.startsWith(start)));
 
-  // Below the rows that are taken: the inputs of the LSTM, its states, the items' part of the first layer.
+  // Inputs of the rows that are taken: inputs of the LSTM, its states, and the items' part of the first layer.
   const [input, inputBack] = oneHot
     ? [take(take(inputKernel, batch.slotItem), batch.fedItem), undefined]
     : vjp((kernel: np.Array) => np.matmul(batch.fedFeatures.ref, kernel), [inputKernel]);
   const [states, statesBack] = vjp(
-    (input: np.Array, lstm: Arrays) => lstmStates(input, lstm, sizes),
+    (input: np.Array, lstm: Arrays) => computeStates(input, lstm, sizes),
     [input, of("encoder/")],
   );
   const [itemPart, itemBack] = oneHot
@@ -232,7 +235,7 @@ function lossAndGradients(
 function makeParameterReader(parameters: Arrays): (name: string) => np.Array {
   return (name) => {
     const parameter = parameters[name];
-    if (!parameter) throw new Error(`no parameter is called ${name}`);
+    if (!parameter) throw new Error(`Expected a parameter ${name}, got none`);
     return parameter;
   };
 }
@@ -260,8 +263,8 @@ function computeLoss(
   return partition.sum().sub(u.mul(batch.clicked.ref).sum()).mul(batch.share.ref).sum();
 }
 
-/** [(L+1) B, H], zero before the first click. @param input [L B, 4H], without the bias. */
-function lstmStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
+/** Returns [(L+1) B, H] states, zero before the first click. @param input [L B, 4H], without the bias. */
+function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
   const of = makeParameterReader(lstm);
   const recurrent = of("encoder/lstm/recurrent_kernel");
   const H = recurrent.shape[0] ?? 0;
@@ -282,7 +285,7 @@ function lstmStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np
   return np.concatenate(states);
 }
 
-/** Adam in TensorFlow's form. */
+/** Updates the weights by Adam in TensorFlow's form. */
 function adamStep(
   parameters: Arrays,
   m: Arrays,

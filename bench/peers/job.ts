@@ -1,4 +1,4 @@
-/** What every peer is given: one model, its initial weights, the batches. A safetensors file, which torch reads too. */
+/** Input of every peer: a model, its initial weights and batches, in a safetensors file that torch reads too. */
 
 import { basename } from "node:path";
 import * as v from "../../src/schema.ts";
@@ -32,7 +32,7 @@ function isWorkloadName(text: string): text is WorkloadName {
 export const models = ["lstm", "pw", "pair"] as const;
 export type PeerModel = typeof models[number];
 
-/** A workload by its name, or a log in the paper's layout by its path. */
+/** A workload by name, or a log in the paper's layout by path. */
 const sourceSchema = v.union([
   v.strictObject({ workload: v.picklist(workloadNames) }),
   v.strictObject({ file: v.string() }),
@@ -41,48 +41,48 @@ export type WorkloadSource = v.InferOutput<typeof sourceSchema>;
 
 const settingsSchema = v.object({
   model: v.picklist(models),
-  /** I, the items of the catalogue. */
+  /** Items I of the catalogue. */
   items: v.finiteNumber(),
-  /** F; 0 for one-hot. */
+  /** Feature columns F; 0 for one-hot. */
   width: v.finiteNumber(),
   users: v.finiteNumber(),
   learningRate: v.finiteNumber(),
-  /** Of the generator, in a pair. */
+  /** Rate of the generator in a pair. */
   generatorLearningRate: v.finiteNumber(),
   utilityPenalty: v.finiteNumber(),
-  /** Where the log comes from, for clickgan, which takes it whole. */
+  /** Source of the log for clickgan, which reads it whole. */
   source: sourceSchema,
 });
 export type JobSettings = v.InferOutput<typeof settingsSchema>;
 
 export interface PeerJob extends JobSettings {
-  /** By clickgan's names, [rows, columns] row-major; a generator's with its prefix. */
+  /** [rows, columns] row-major by clickgan's names; a generator's with its prefix. */
   readonly weights: ReadonlyMap<string, TensorData>;
-  /** [I, F]; nothing for one-hot. */
+  /** [I, F]; undefined for one-hot. */
   readonly features: Float32Array<ArrayBuffer> | undefined;
-  /** Step t = 1, 2, ... takes the batch (t - 1) modulo their number. */
+  /** Step t = 1, 2, ... takes batch (t - 1) modulo their number. */
   readonly batches: readonly PeerBatch[];
 }
 
-/** A job, and what clickgan's own trainer needs beside it. */
+/** A job with the inputs of clickgan's own trainer. */
 export interface ClickganJob {
   readonly job: PeerJob;
   readonly log: ClickLog;
-  /** The users of each batch. */
+  /** Users of each batch. */
   readonly users: readonly Uint32Array[];
 }
 
 export const getModelConfig = (model: PeerModel): ModelConfig =>
   model === "pw" ? defaultPwModel : defaultModel;
 
-/** In a pair both players move from the first step on. */
+/** In a pair both players train from the first step. */
 export const buildAdversarialConfig = (batchSize: number) => ({
   ...paperAdversarial,
   batchSize,
   generatorWarmup: 0,
 });
 
-/** The log of a source, and the users of a batch. @throws UserError for a file that cannot be used. */
+/** Returns the log of a source, and the users per batch. @throws UserError for an invalid file. */
 function openSource(source: WorkloadSource, model: PeerModel): { log: ClickLog; batchSize: number } {
   if ("workload" in source) {
     const workload = workloads[source.workload];
@@ -92,7 +92,7 @@ function openSource(source: WorkloadSource, model: PeerModel): { log: ClickLog; 
   return { log: readPaperFile(source.file, ["train"]), batchSize };
 }
 
-/** FLOPs of a step, roughly: by it the software driver gets its threads, for clickgan alone. */
+/** Estimates the FLOPs of a step, which set the software driver's threads, for clickgan alone. */
 export function stepFlops({ job: { model, users }, log }: ClickganJob): number {
   const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
   const adversarial = model === "pair" ? buildAdversarialConfig(users) : null;
@@ -100,15 +100,16 @@ export function stepFlops({ job: { model, users }, log }: ClickganJob): number {
 }
 
 /**
- * The batches of a workload are its users in order, those of a file are drawn as a training with seed 1 draws them.
- * @throws UserError for a file that cannot be used, or with too few train users for a batch.
+ * Returns the job of a source. A workload's batches are its users in order; a file's batches are drawn as in a training
+ * with seed 1.
+ * @throws UserError for an invalid file, or too few train users for a batch.
  */
 export function openJob(source: WorkloadSource, model: PeerModel): ClickganJob {
   const { log, batchSize } = openSource(source, model);
   return makeJob(log, model, batchSize, source);
 }
 
-/** The job of a log. @throws UserError as {@link openJob}. */
+/** Returns the job of a log. @throws UserError as {@link openJob}. */
 export function makeJob(
   log: ClickLog,
   model: PeerModel,
@@ -119,13 +120,13 @@ export function makeJob(
   const train = listUsers(log, "train");
   if (train.length < batchSize * (inOrder ? LOG_BATCHES : 1)) {
     throw new UserError(
-      `Expected at least ${batchSize} train users for a batch, ${log.name} has ${train.length}.`,
+      `Expected at least ${batchSize} train users for a batch, got ${train.length} in ${log.name}.`,
     );
   }
   const users = Array.from({ length: LOG_BATCHES }, (_, k) => {
     if (inOrder) return train.slice(k * batchSize, (k + 1) * batchSize);
-    const places = createRandomStream(1, "batch", k + 1).sampleWithoutReplacement(train.length, batchSize);
-    return places.map((place) => train[place] ?? 0);
+    const drawn = createRandomStream(1, "batch", k + 1).sampleWithoutReplacement(train.length, batchSize);
+    return drawn.map((k) => train[k] ?? 0);
   });
   const config = getModelConfig(model);
   const shape = getItemsShape(log.items);
@@ -152,7 +153,7 @@ export function makeJob(
     source,
     weights,
     features: log.items.kind === "dense" ? log.items.values : undefined,
-    batches: users.map((batch) => peerBatch(log, batch, lags)),
+    batches: users.map((batch) => buildPeerBatch(log, batch, lags)),
   };
   return { job, log, users };
 }
@@ -161,7 +162,7 @@ export function nameOfSource(source: WorkloadSource): string {
   return "workload" in source ? source.workload : basename(source.file).replace(/\.\w+$/, "");
 }
 
-/** The weights of a job as clickgan's models take them. */
+/** Returns the weights of a job in the form of clickgan's models. */
 export function readWeights({ weights }: PeerJob): Weights {
   return new Map(Array.from(weights, ([name, { data }]) => [name, Float32Array.from(data)]));
 }
@@ -191,7 +192,7 @@ export async function readJob(file: string): Promise<PeerJob> {
   const indices = (k: number, name: string): Uint32Array<ArrayBuffer> => {
     const data = tensors.get(formatArrayName(k, name))?.data;
     if (data instanceof Uint32Array) return data;
-    throw new Error(`${file} has no ${formatArrayName(k, name)}`);
+    throw new Error(`Expected ${formatArrayName(k, name)} in ${file}, got none.`);
   };
   const batches = Array.from({ length: LOG_BATCHES }, (_, k): PeerBatch => {
     const arrays = batchArrays.map((name) => [name, indices(k, name)] as const);
@@ -201,30 +202,33 @@ export async function readJob(file: string): Promise<PeerJob> {
   return { ...settings, weights, features: features instanceof Float32Array ? features : undefined, batches };
 }
 
-/** A batch as index arrays, made once before anything is timed: the same for every peer. The letters: B users, E events, R rows, D distinct items, L the most clicks of a user that the encoder sees. */
+/**
+ * A batch as index arrays, built once before timing and the same for every peer. B users, E events, R rows, D distinct
+ * items, L the most clicks of a user that the encoder sees.
+ */
 export interface PeerBatch {
   readonly users: number;
   /** [E+1] first row of each event. */
   readonly eventFirst: Uint32Array<ArrayBuffer>;
-  /** [E] the row that was clicked, or NONE. */
+  /** [E] clicked row, or NONE. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
-  /** [E] where the event's state stands among the [(L+1), B] states, of which the first B are zero. */
+  /** [E] index of the event's state among the [(L+1), B] states, of which the first B are zero. */
   readonly eventState: Uint32Array<ArrayBuffer>;
   /** [R] */
   readonly rowEvent: Uint32Array<ArrayBuffer>;
   /** [R] item of the catalogue. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
-  /** [R] place of the row's item among the distinct ones. */
+  /** [R] index of the row's item among the distinct ones. */
   readonly rowSlot: Uint32Array<ArrayBuffer>;
   /** [D] distinct items, ascending. */
   readonly slotItem: Uint32Array<ArrayBuffer>;
-  /** [L, B] item of each user's next click; NONE behind her last. */
+  /** [L, B] item of each user's next click; NONE after the last. */
   readonly fedItem: Uint32Array<ArrayBuffer>;
-  /** [E, m] the last m clicked items before the event, the most recent first; NONE where there are fewer. */
+  /** [E, m] last m clicked items before the event, most recent first; padded with NONE. */
   readonly window: Uint32Array<ArrayBuffer>;
 }
 
-/** The arrays of a batch, as they are named in a job's file. */
+/** Names of a batch's arrays in a job's file. */
 const batchArrays = [
   "eventFirst",
   "eventClick",
@@ -238,7 +242,7 @@ const batchArrays = [
 ] as const satisfies readonly (keyof PeerBatch)[];
 
 /** @param lags m, the length of the window. */
-function peerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): PeerBatch {
+function buildPeerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): PeerBatch {
   const { userFirst, events, history, rows, rowSlot, slotItem } = buildReferenceBatch(log, users);
   const B = users.length;
   const ofUsers = userFirst.slice(1).map((to, user) => events.slice(userFirst[user], to));
@@ -263,7 +267,7 @@ function peerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): PeerB
   };
 }
 
-/** Any item will do where there is none: no event looks at what follows from it. */
+/** Replaces missing items by item 0, whose results no event reads. */
 export function fillMissingItems(items: Uint32Array): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(items, (item) => (item === NONE ? 0 : item));
 }

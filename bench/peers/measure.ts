@@ -1,7 +1,4 @@
-/**
- * Runs the peers on one job: first that all compute the same, then who is faster, in turns; and makes the figures of the table
- * from the samples.
- */
+/** Runs the peers on one job: checks that all compute the same, times them in turns, and summarises the samples. */
 
 import { computeMedian } from "../../src/gpu/profiler.ts";
 import { type PeerCommand, PeerProcess, UnsupportedJobError } from "./peer.ts";
@@ -9,69 +6,69 @@ import type { PeerEntry, PeerVariant } from "./roster.ts";
 import type { TableCells } from "../study.ts";
 
 export interface PeerMeasureOptions {
-  /** Turns that each peer has. */
+  /** Turns per peer. */
   readonly rounds: number;
-  /** Time for the timed steps of a peer, over all its turns. */
+  /** Time for the timed steps of a peer over all turns. */
   readonly seconds: number;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
   command(entry: PeerEntry, variant: PeerVariant): PeerCommand;
 }
 
-/** Steps that are compared, each from the weights that the one before left. */
+/** Number of compared steps, each from the weights of the previous one. */
 export const COMPARED_STEPS = 10;
 
 /**
- * Relative to the loss, or to 1 where that is less. Ten steps of two right programs in f32 differ by a few times 1e-6;
- * a step that is left out, or made at another rate or on another batch, by 1e-3 and more (LSTM, pair) or 1e-4 (position
- * weights, which start close to nothing).
+ * Tolerance relative to the loss, or to 1 if that is larger. Ten steps of two correct f32 programs differ by a few
+ * times 1e-6; a missing step, another rate or another batch by 1e-3 and more (LSTM, pair) or 1e-4 (position weights,
+ * which start near zero).
  */
 export const TOLERANCE = 2e-5;
 
-/** What is wrong with these losses beside clickgan's, or nothing. */
+/** Returns the first difference of losses from clickgan's, if any. */
 export function findDisagreement(
   expected: readonly number[],
   found: readonly number[],
   tolerance = TOLERANCE,
 ): string | undefined {
   if (found.length !== expected.length) return `${found.length} losses, expected ${expected.length}`;
-  const place = expected.findIndex((loss, k) =>
+  const step = expected.findIndex((loss, k) =>
     !(Math.abs((found[k] ?? NaN) - loss) <= tolerance * Math.max(1, Math.abs(loss)))
   );
-  if (place < 0) return undefined;
-  return `the loss of step ${place + 1} is ${found[place]?.toPrecision(7)}, clickgan's is ` +
-    `${expected[place]?.toPrecision(7)}; more than ${tolerance} apart`;
+  if (step < 0) return undefined;
+  return `the loss of step ${step + 1} is ${found[step]?.toPrecision(7)}, clickgan's is ` +
+    `${expected[step]?.toPrecision(7)}; they differ by more than ${tolerance}`;
 }
 
-/** Blocks of steps in a turn: each is one sample of the time of a step. */
+/** Blocks of steps per turn: each is one sample of the time of a step. */
 const BLOCKS = 2;
-/** Of a peer that is too slow for all compared steps within its time: they see the first batch twice. */
+/** Compared steps of a peer that is too slow for all of them: these see the first batch twice. */
 const LEAST_COMPARED = 5;
-/** To start and compile, and for the first steps. */
+/** Most seconds to start, to compile, and for the first steps. */
 const PATIENCE = 240;
 
 export interface PeerResult {
   readonly entry: PeerEntry;
   readonly variant: PeerVariant;
-  /** ms a step: of each block, by turn. */
+  /** ms per step of each block, by turn. */
   readonly turns: number[][];
   readonly stepsPerBlock: number;
   readonly losses: readonly number[];
-  /** Why there is nothing, or less than all. */
+  /** Reason for missing results. */
   readonly failure?: string;
-  /** Its losses are not clickgan's. */
+  /** Difference from clickgan's losses. */
   readonly wrong?: string;
-  /** What it said that it runs on. */
+  /** Platform that it reported. */
   readonly note?: string;
 }
 
-/** A variant under way. */
+/** A running variant. */
 interface Runner extends PeerResult {
   readonly process: PeerProcess;
   failure?: string;
 }
 
-/** @param entries with clickgan first: the others are held against its losses. @returns results in their order */
+/** @param entries with clickgan first: the others are compared with its losses. @returns results in their order */
 export async function measure(
   entries: readonly PeerEntry[],
   options: PeerMeasureOptions,
@@ -86,7 +83,7 @@ export async function measure(
         const label = formatLabel(entry, variant);
         const none = { entry, variant, turns: [], stepsPerBlock: 0 };
         try {
-          // The first one is clickgan: the others are compared with as many of its losses as they have.
+          // The first entry is clickgan: the others are compared with as many of its losses as they have.
           const least = runners.length === 0 ? COMPARED_STEPS : LEAST_COMPARED;
           const { runner, losses, stepMs } = await start(entry, variant, options, least);
           const expected = runners[0]?.losses.slice(0, losses.length) ?? losses;
@@ -97,7 +94,7 @@ export async function measure(
             failed.push({ ...none, losses, wrong });
           }
           const note = runner.note ? ` (${runner.note})` : "";
-          const verdict = wrong ? `WRONG: ${wrong}` : `agrees, about ${stepMs.toPrecision(3)} ms a step`;
+          const verdict = wrong ? `WRONG: ${wrong}` : `agrees, about ${stepMs.toPrecision(3)} ms per step`;
           say(`${label}${note}: ${verdict}`);
         } catch (error) {
           if (signal.aborted) break;
@@ -134,7 +131,7 @@ function describeError(error: unknown): string {
   return error instanceof Error ? `failed: ${error.message}` : String(error);
 }
 
-/** Starts a peer, takes the steps whose losses are compared, `least` of them though it is late, and sees how many fit into a block. */
+/** Starts a peer, runs the compared steps (at least `least`, even if slow), and computes the steps per block. */
 async function start(
   entry: PeerEntry,
   variant: PeerVariant,
@@ -154,7 +151,7 @@ async function start(
       losses.push(loss);
       times.push(ms);
     }
-    // The last of them are compiled and warm; on a GPU each has also waited for its result.
+    // The last steps are compiled and warm; on a GPU each has also waited for its result.
     const block = 1000 * options.seconds / (options.rounds * BLOCKS);
     let stepMs = computeMedian(times.slice(-3));
     let steps = Math.max(1, Math.round(Math.min(block, 200) / stepMs));
@@ -174,7 +171,7 @@ async function takeTurn(runner: Runner, signal: AbortSignal): Promise<void> {
   try {
     for (let block = 0; block < (runner.stepsPerBlock === 1 ? 1 : BLOCKS); block++) {
       const { ms, loss } = await runner.process.run(runner.stepsPerBlock, PATIENCE);
-      if (!Number.isFinite(loss)) throw new Error("its loss is no finite number any more");
+      if (!Number.isFinite(loss)) throw new Error("its loss is no longer finite");
       turn.push(ms / runner.stepsPerBlock);
     }
   } catch (error) {
@@ -185,29 +182,29 @@ async function takeTurn(runner: Runner, signal: AbortSignal): Promise<void> {
 
 export interface PeerMeasurements {
   readonly peer: string;
-  /** Which variant of the peer was the fastest, where it has several. */
+  /** Fastest variant of the peer, if it has several. */
   readonly settings: string;
   /** Versions, threads and BLAS kernels that the peer reported. */
   readonly note?: string;
-  /** ms a step; undefined for a peer without a result. */
+  /** ms per step; undefined for a peer without a result. */
   readonly median?: number;
   readonly samples: number;
-  /** Its time over clickgan's: by the medians over all blocks; the least and most of its turns. */
+  /** Step time relative to clickgan's, from medians over all blocks; least and largest ratio by turn. */
   readonly ratio?: number;
   readonly ratios?: readonly [number, number];
   readonly problem?: string;
-  /** Its losses are not clickgan's. */
+  /** True if its losses differ from clickgan's. */
   readonly wrong: boolean;
 }
 
-/** A row for each peer, that of its fastest variant. */
+/** Returns a row per peer: its fastest variant. */
 export function summarizePeers(results: readonly PeerResult[]): PeerMeasurements[] {
   const reference = results.find(({ entry }) => entry.key === "clickgan");
   return Map.groupBy(results, ({ entry }) => entry).values()
-    .map((variants) => figuresOfPeer(variants, reference)).toArray();
+    .map((variants) => summarizePeer(variants, reference)).toArray();
 }
 
-function figuresOfPeer(variants: readonly PeerResult[], reference: PeerResult | undefined): PeerMeasurements {
+function summarizePeer(variants: readonly PeerResult[], reference: PeerResult | undefined): PeerMeasurements {
   const name = variants[0]?.entry.name ?? "";
   const timed = variants.filter(({ turns, wrong }) => turns.length > 0 && wrong === undefined);
   const best = timed.toSorted((a, b) => computeMedianTurn(a) - computeMedianTurn(b))[0];
@@ -232,7 +229,7 @@ function figuresOfPeer(variants: readonly PeerResult[], reference: PeerResult | 
 
 const computeMedianTurn = ({ turns }: PeerResult): number => computeMedian(turns.flat());
 
-/** Turn by turn, so that a drift of the machine's speed meets both sides. */
+/** Computes ratios turn by turn, so that a drift of the machine's speed affects both sides. */
 function computeRatios(
   result: PeerResult,
   reference: PeerResult,
@@ -247,14 +244,13 @@ function computeRatios(
   };
 }
 
-/** A row for each peer. */
-export function listTableCells(figures: readonly PeerMeasurements[]): TableCells {
-  return { head: ["", "ms a step", "x clickgan", "by turn"], rows: figures.map(formatRow) };
+export function listTableCells(peers: readonly PeerMeasurements[]): TableCells {
+  return { head: ["", "ms per step", "x clickgan", "by turn"], rows: peers.map(formatRow) };
 }
 
-function formatRow(figures: PeerMeasurements): string[] {
-  const name = figures.settings ? `${figures.peer} (${figures.settings})` : figures.peer;
-  const { median, ratio, ratios, wrong } = figures;
+function formatRow(own: PeerMeasurements): string[] {
+  const name = own.settings ? `${own.peer} (${own.settings})` : own.peer;
+  const { median, ratio, ratios, wrong } = own;
   if (median === undefined) return [name, wrong ? "WRONG" : "-", "-", "-"];
   return [
     wrong ? `${name}: a variant is WRONG` : name,
@@ -264,36 +260,40 @@ function formatRow(figures: PeerMeasurements): string[] {
   ];
 }
 
-/** Three significant ones, without an exponent. */
+/** Formats three significant digits without an exponent. */
 function digits(ms: number): string {
   return ms >= 100 ? ms.toFixed(0) : ms.toPrecision(3);
 }
 
-/** A line for every peer that has no figure, or not of all its variants. */
-export function listProblems(figures: readonly PeerMeasurements[]): string[] {
-  return figures.flatMap(({ peer, problem }) => (problem === undefined ? [] : [`${peer}: ${problem}`]));
+/** Returns a line for each peer with missing results. */
+export function listProblems(peers: readonly PeerMeasurements[]): string[] {
+  return peers.flatMap(({ peer, problem }) => (problem === undefined ? [] : [`${peer}: ${problem}`]));
 }
 
-/** Returns the notes of all peers, each once. */
-export function listNotes(measured: readonly { readonly figures: readonly PeerMeasurements[] }[]): string[] {
-  const notes = measured.flatMap(({ figures }) => figures.flatMap(({ note }) => note ? [note] : []));
+/** Returns the notes of all peers without duplicates. */
+export function listNotes(
+  measured: readonly { readonly measurements: readonly PeerMeasurements[] }[],
+): string[] {
+  const notes = measured.flatMap(({ measurements }) =>
+    measurements.flatMap(({ note }) => note ? [note] : [])
+  );
   return [...new Set(notes)];
 }
 
-/** A row for each peer, a column for each workload: its time over clickgan's. */
+/** Returns a row per peer and a column per workload: step time relative to clickgan's. */
 export function listSummaryCells(
-  measured: readonly { readonly workload: string; readonly figures: readonly PeerMeasurements[] }[],
+  measured: readonly { readonly workload: string; readonly measurements: readonly PeerMeasurements[] }[],
 ): TableCells {
-  const names = [...new Set(measured.flatMap(({ figures }) => figures.map(({ peer }) => peer)))];
-  const cell = (peer: string, figures: readonly PeerMeasurements[]) => {
-    const own = figures.find((figure) => figure.peer === peer);
+  const names = [...new Set(measured.flatMap(({ measurements }) => measurements.map(({ peer }) => peer)))];
+  const cell = (peer: string, measurements: readonly PeerMeasurements[]) => {
+    const own = measurements.find((one) => one.peer === peer);
     return own?.wrong ? "WRONG" : own?.ratio?.toFixed(2) ?? "-";
   };
   return {
     head: ["", ...measured.map(({ workload }) => workload)],
     rows: names.filter((name) => name !== "clickgan").map((peer) => [
       peer,
-      ...measured.map(({ figures }) => cell(peer, figures)),
+      ...measured.map(({ measurements }) => cell(peer, measurements)),
     ]),
   };
 }

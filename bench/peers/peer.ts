@@ -1,44 +1,44 @@
-/** What a peer is: something that trains, in a process of its own that says lines of JSON behind a mark. As in protocol.py. */
+/** A peer: a program that trains in its own process and reports lines of JSON behind a mark. See protocol.py. */
 
 import * as v from "../../src/schema.ts";
 
 export interface Peer {
   /**
-   * Takes this many more steps, each from the weights that the one before left, and waits until the last is done.
+   * Runs further steps from the current weights, and waits for the last.
    * @returns the loss of the last step's batch before its update.
    */
   run(steps: number): Promise<number>;
-  /** What it runs on, where there is something to say. */
+  /** Platform, if there is something to report. */
   readonly note?: string;
 }
 
-/** A peer cannot do this job, for a reason that belongs in the table. */
+/** Thrown by a peer that does not support a job; the reason belongs in the table. */
 export class UnsupportedJobError extends Error {}
 
-/** The rate of step t = 1, 2, ... of Adam in TensorFlow's form: lr sqrt(1 - b2^t) / (1 - b1^t). */
+/** Returns the rate of step t = 1, 2, ... of Adam in TensorFlow's form: lr sqrt(1 - b2^t) / (1 - b1^t). */
 export { adamRate } from "../../src/ops/adam.ts";
 export const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
-/** Libraries write to standard output too. */
+/** Marks messages, because libraries write to standard output too. */
 export const MARK = "@peer ";
 
 const messageSchema = v.union([
-  /** Everything is made; with what it runs on, or nothing. */
+  /** Ready, with the platform or "". */
   v.object({ ready: v.string() }),
-  /** Steps are done: how long they took together, and the last one's loss; null for one that is no finite number. */
+  /** Steps are done: their time together, and the last loss; null if it is not finite. */
   v.object({ ms: v.finiteNumber(), loss: v.nullable(v.finiteNumber()) }),
-  /** Why it ends. */
+  /** Error that ends the peer. */
   v.object({ failed: v.string(), cannot: v.boolean() }),
 ]);
 export type PeerMessage = v.InferOutput<typeof messageSchema>;
 
-/** The message of a line; nothing for a line that is none. */
+/** Parses the message of a line; undefined for other output. */
 function readMessage(line: string): PeerMessage | undefined {
   if (!line.startsWith(MARK)) return undefined;
   return v.parse(messageSchema, JSON.parse(line.slice(MARK.length)));
 }
 
-/** How a peer is started. */
+/** Command line of a peer. */
 export interface PeerCommand {
   readonly program: string;
   readonly args: readonly string[];
@@ -46,39 +46,42 @@ export interface PeerCommand {
 }
 
 /**
- * Some machines set these for other programs' sake, to kernels or a cache that are not the processor's. OpenBLAS, whose
- * matrix products PyTorch uses, is to choose by itself.
+ * Variables that some machines set for other programs, with kernels or a cache that do not match the processor.
+ * OpenBLAS, which computes PyTorch's matrix products, should choose by itself.
  */
 const LEFT_OUT = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
 
-/** The environment of a peer: this one's, without what would slow it. @param own variables of the peer, which count. It is the whole environment: start the process with `clearEnv`. */
-function peerEnvironment(own: Readonly<Record<string, string>>): Record<string, string> {
+/**
+ * Returns the whole environment of a peer, without variables that slow it: use it with `clearEnv`.
+ * @param own variables of the peer, which take precedence.
+ */
+function buildPeerEnvironment(own: Readonly<Record<string, string>>): Record<string, string> {
   const around = Object.entries(Deno.env.toObject()).filter(([name]) =>
     !LEFT_OUT.includes(name.toUpperCase())
   );
   return { ...Object.fromEntries(around), ...own, NO_COLOR: "1" };
 }
 
-/** What a number of steps took together. */
+/** Time of a number of steps together. */
 export interface PeerTiming {
   readonly ms: number;
-  /** Of the last step; NaN where it is no number. */
+  /** Loss of the last step; NaN if it is not finite. */
   readonly loss: number;
 }
 
-/** A peer in a process of its own, which waits for its turn. */
+/** A peer in its own process that waits for its turn. */
 export class PeerProcess {
   readonly #child: Deno.ChildProcess;
   readonly #lines: AsyncIterator<string>;
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #errors: Promise<string>;
-  /** What it runs on, or nothing. */
+  /** Platform, or "". */
   note = "";
 
   private constructor({ program, args, environment }: PeerCommand) {
     this.#child = new Deno.Command(program, {
       args: [...args],
-      env: peerEnvironment(environment),
+      env: buildPeerEnvironment(environment),
       clearEnv: true,
       stdin: "piped",
       stdout: "piped",
@@ -90,8 +93,10 @@ export class PeerProcess {
   }
 
   /**
-   * Starts it and waits until it has made everything. @param seconds that it may take.
-   * @throws UnsupportedJobError with the reason when it cannot. @throws Error when it fails.
+   * Starts a peer and waits until it is ready.
+   * @param seconds time limit.
+   * @throws UnsupportedJobError with the reason if it does not support the job.
+   * @throws Error if it fails.
    */
   static async start(command: PeerCommand, seconds: number): Promise<PeerProcess> {
     const peer = new PeerProcess(command);
@@ -107,8 +112,10 @@ export class PeerProcess {
   }
 
   /**
-   * Takes steps, each from where the last one ended. @param seconds that they may take. @param kind of them, where a peer has
-   * several. @throws as {@link start}.
+   * Runs further steps.
+   * @param seconds time limit.
+   * @param kind of steps, for a peer with several.
+   * @throws as {@link start}.
    */
   async run(steps: number, seconds: number, kind?: string): Promise<PeerTiming> {
     await this.#input.write(
@@ -152,7 +159,7 @@ export class PeerProcess {
     try {
       this.#child.kill("SIGKILL");
     } catch {
-      // It has ended by itself.
+      // It has already ended.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Who is compared, and how each is started: the libraries for Deno, and each PyTorch that a Python of this machine has. */
+/** The peers and how to start them: libraries for Deno, and each PyTorch of this machine's Pythons. */
 
 import { Option } from "commander";
 import * as v from "../../src/schema.ts";
@@ -7,27 +7,27 @@ import type { PeerModel } from "./job.ts";
 
 /** One way to start a peer. */
 export interface PeerVariant {
-  /** What tells it from the other variants of its peer, for the table. */
+  /** Difference from the peer's other variants, for the table. */
   readonly settings: string;
-  /** Arguments before the job's file: of child.ts, or of torch_peer.py. */
+  /** Arguments before the job's file, for child.ts or torch_peer.py. */
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
 export interface PeerEntry {
-  /** As on the command line. */
+  /** Name on the command line. */
   readonly key: string;
   /** Title of its row in the table. */
   readonly name: string;
   readonly program: "deno" | "python";
-  /** The Python that runs it, where there is one. */
+  /** Python that runs it, if any. */
   readonly python?: string;
-  /** The fastest one counts. */
+  /** The fastest variant counts. */
   readonly variants: readonly PeerVariant[];
   readonly models: readonly PeerModel[];
-  /** It computes on a card by CUDA, and without one has nothing to say. */
+  /** True if it needs a GPU with CUDA. */
   readonly onCard?: boolean;
-  /** It computes something near, not the same: how far its losses may be from clickgan's; {@link TOLERANCE} otherwise. */
+  /** Tolerance of a peer whose computation differs slightly; {@link TOLERANCE} by default. */
   readonly tolerance?: number;
 }
 
@@ -45,9 +45,9 @@ const deno = (
 });
 
 /**
- * PyTorch's own threads, and those of its matrix products (OpenBLAS), are set apart: on two cores it is often fastest
- * with one of the former and two of the latter. Without the rest its threads spin, and every large tensor is
- * mapped anew: several times slower on few cores.
+ * PyTorch's own threads, and those of its matrix products (OpenBLAS), are set separately: on two cores one of the
+ * former and two of the latter are often fastest. Without the other variables threads spin and every large tensor is
+ * mapped again, which is several times slower on few cores.
  */
 const torchEnvironment = {
   OMP_WAIT_POLICY: "PASSIVE",
@@ -56,7 +56,7 @@ const torchEnvironment = {
 };
 
 interface TorchVariant extends Omit<PeerVariant, "args"> {
-  /** PyTorch's own. */
+  /** PyTorch's own threads. */
   readonly threads: number;
 }
 
@@ -71,7 +71,7 @@ export function listTorchVariants(): TorchVariant[] {
 
 const python = { program: "python", models: ["lstm", "pw", "pair"] } as const;
 
-/** @param form as torch_peer.py has it. */
+/** @param form argument of torch_peer.py. */
 function torch(key: string, name: string, form: string): PeerEntry {
   const variants = listTorchVariants().map(({ threads, ...rest }) => ({
     ...rest,
@@ -80,7 +80,7 @@ function torch(key: string, name: string, form: string): PeerEntry {
   return { ...python, key, name, variants };
 }
 
-/** PyTorch's best form on a card. @param how as torch_device.py has it. */
+/** Returns PyTorch's best form on a GPU. @param how argument of torch_device.py. */
 function onCard(key: string, name: string, how: string): PeerEntry {
   const args = ["best", String(navigator.hardwareConcurrency), "cuda", how];
   return { ...python, key, name, variants: [{ settings: "", args, environment: {} }], onCard: true };
@@ -89,7 +89,7 @@ function onCard(key: string, name: string, how: string): PeerEntry {
 /** clickgan comes first: the others are compared with it. */
 export const roster: readonly PeerEntry[] = [
   deno("clickgan", "clickgan", ["clickgan", "dense"], ["lstm", "pw", "pair"]),
-  // Rows that a batch does not touch keep still, where dense Adam moves them on by their momentum.
+  // Rows without a gradient do not change, while dense Adam moves them by their momentum.
   {
     ...deno("row-sparse", "clickgan, row-sparse Adam", ["clickgan", "row-sparse"], ["lstm", "pw"]),
     tolerance: 1e-2,
@@ -106,8 +106,8 @@ export const roster: readonly PeerEntry[] = [
 ];
 
 /**
- * Those of PyTorch once for each that there is, named by it; as they are where there is none.
- * @param cards whether those of a card stay where a PyTorch has none
+ * Repeats the PyTorch entries for each PyTorch, with its name; they stay as they are without one.
+ * @param cards true to keep GPU entries of a PyTorch without a GPU
  */
 export function withTorches(
   entries: readonly PeerEntry[],
@@ -126,36 +126,36 @@ const CANDIDATES = ["python3", "/usr/bin/python3"];
 
 /** A PyTorch to compare with. */
 export interface Torch {
-  /** The program that can import it. */
+  /** Program that can import it. */
   readonly python: string;
-  /** By version and BLAS, such as "PyTorch 2.6.0 OpenBLAS": no other of the run has it. */
+  /** Version and BLAS, e.g. "PyTorch 2.6.0 OpenBLAS"; unique in the run. */
   readonly name: string;
-  /** What it is made of, in more words. */
+  /** Longer description of its build. */
   readonly made: string;
-  /** Whether it has a card to compute on. */
+  /** True if it can use a GPU. */
   readonly card: boolean;
 }
 
-/** The option that names Pythons for {@link findTorches}: nothing for the usual ones. */
+/** Returns the option that names Pythons for {@link findTorches}. */
 export function createPythonOption(): Option {
-  return new Option("--python <path>", "a Python that has torch; may be repeated, to compare with several")
+  return new Option("--python <path>", "a Python with torch; may be repeated")
     .argParser((path: string, before: readonly string[]) => [...before, path])
-    .default([], `each of ${CANDIDATES.join(", ")} that has it`);
+    .default([], `those of ${CANDIDATES.join(", ")} with torch`);
 }
 
 /**
- * Each PyTorch once, though two programs may have it.
- * @param given programs of the command line; nothing for the usual ones.
- * @throws UserError where one that was given has no torch.
+ * Finds PyTorch installations without duplicates.
+ * @param given programs from the command line; empty for the usual ones.
+ * @throws UserError if a given one has no torch.
  */
 export async function findTorches(given: readonly string[]): Promise<Torch[]> {
   const found = new Map<string, Torch>();
   const named = new Map<string, number>();
   for (const python of given.length > 0 ? given : CANDIDATES) {
-    const torch = await ask(python);
+    const torch = await queryTorch(python);
     if (torch === undefined && given.length > 0) {
       throw new UserError(
-        `Expected --python to be a Python that has torch, but ${python} -c "import torch" fails.`,
+        `Expected a Python with torch as --python, got ${python}, where "import torch" fails.`,
       );
     }
     if (torch === undefined || found.has(torch.file)) continue;
@@ -168,10 +168,10 @@ export async function findTorches(given: readonly string[]): Promise<Torch[]> {
   return [...found.values()];
 }
 
-export const NO_TORCH = `no Python with torch was found (${CANDIDATES.join(", ")}): name one with --python`;
+export const NO_TORCH = `Found no Python with torch (${CANDIDATES.join(", ")}). Name one with --python`;
 
-/** Why there is nothing of a card. */
-export const NO_CARD = "no card for PyTorch: torch.cuda.is_available() is false";
+/** Reason for missing GPU results. */
+export const NO_CARD = "PyTorch has no GPU: torch.cuda.is_available() is false";
 
 const answerSchema = v.object({
   file: v.string(),
@@ -181,8 +181,8 @@ const answerSchema = v.object({
   card: v.boolean(),
 });
 
-/** What openblas.py says; nothing where there is no such program, or it has no torch. */
-async function ask(program: string): Promise<v.InferOutput<typeof answerSchema> | undefined> {
+/** Runs openblas.py; returns undefined if there is no such program, or it has no torch. */
+async function queryTorch(program: string): Promise<v.InferOutput<typeof answerSchema> | undefined> {
   const script = new URL("openblas.py", import.meta.url).pathname;
   let output: Deno.CommandOutput;
   try {

@@ -1,6 +1,6 @@
 /**
- * TensorFlow.js: its core's operations and its gradients. The first layer in its two parts, nothing leaves the device,
- * and Adam moves all small parameters as one vector, because an operation on a small tensor costs as much as any.
+ * Peer TensorFlow.js, with its core operations and gradients. The first layer has two parts, nothing leaves the device,
+ * and Adam updates all small parameters as one vector, because an operation on a small tensor costs as much as any.
  */
 
 import * as tf from "@tensorflow/tfjs";
@@ -8,7 +8,7 @@ import { NONE } from "../../src/data/click_log.ts";
 import { fillMissingItems, type PeerBatch, type PeerJob } from "./job.ts";
 import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
-/** Parameters of more elements than this have an Adam step of their own. */
+/** Parameters with more elements have their own Adam step. */
 const SMALL = 2 ** 16;
 
 export async function createTensorflowPeer(job: PeerJob, backend: string): Promise<Peer> {
@@ -31,7 +31,7 @@ export async function createTensorflowPeer(job: PeerJob, backend: string): Promi
 
 async function openBackend(backend: string): Promise<string> {
   if (backend !== "webgpu" && backend !== "wasm") {
-    throw new Error(`TensorFlow.js has no backend ${backend} here`);
+    throw new Error(`Expected a backend webgpu or wasm, got ${backend}`);
   }
   const wasm = backend === "wasm" ? await import("@tensorflow/tfjs-backend-wasm") : undefined;
   if (!wasm) await import("@tensorflow/tfjs-backend-webgpu");
@@ -40,10 +40,10 @@ async function openBackend(backend: string): Promise<string> {
   return `TensorFlow.js ${tf.version_core}${wasm ? ` (wasm by ${wasm.getThreadsCount()} thread(s))` : ""}`;
 }
 
-/** Rows of a table by index, and the sum of the rows' gradients on the way back. */
+/** Gathers rows of a table by index; its gradient sums over the rows. */
 type Gather = (table: tf.Tensor2D, places: tf.Tensor1D) => tf.Tensor2D;
 
-/** The library's own gradient of gather takes unsortedSegmentSum, which the wasm backend does not have. */
+/** The library's gradient of gather needs unsortedSegmentSum, which the wasm backend lacks. */
 const gatherByScatter: Gather = (table, places) => {
   const [rows, columns] = table.shape;
   const gather = tf.customGrad((x) => {
@@ -61,7 +61,7 @@ const gatherBySegment: Gather = (table, places) =>
 class TensorflowModel {
   readonly #names: string[] = [];
   readonly #shapes: [number, number][] = [];
-  /** All parameters, then for each part of them their values and moments. */
+  /** All parameters; below, the values and moments of each part. */
   #parameters: tf.Tensor2D[] = [];
   readonly #parts: { readonly members: number[]; state: AdamPart }[] = [];
   readonly #batches: DeviceBatch[];
@@ -81,19 +81,19 @@ class TensorflowModel {
     }
     this.#parts.push({ members: small, state: startAdam(small.map((k) => this.#parameter(k))) });
     const features = job.features && tf.tensor2d(job.features, [job.items, job.width]);
-    this.#batches = job.batches.map((batch) => deviceBatch(batch, features));
+    this.#batches = job.batches.map((batch) => createDeviceBatch(batch, features));
   }
 
   #parameter(k: number): tf.Tensor2D {
     const parameter = this.#parameters[k];
-    if (!parameter) throw new Error(`there is no parameter ${k}`);
+    if (!parameter) throw new Error(`Expected a parameter ${k}, got none.`);
     return parameter;
   }
 
-  /** One step of training. @returns the batch's loss before it, for the caller to dispose. */
-  step(place: number, rate: number): tf.Scalar {
-    const batch = this.#batches[place];
-    if (!batch) throw new Error("a job without batches");
+  /** Runs one training step. @returns the batch's loss before it, for the caller to dispose. */
+  step(index: number, rate: number): tf.Scalar {
+    const batch = this.#batches[index];
+    if (!batch) throw new Error("Expected a job with batches, got none.");
     return tf.tidy(() => {
       const { value, grads } = tf.valueAndGrads((...parameters) => this.#loss(batch, parameters))(
         this.#parameters,
@@ -102,7 +102,7 @@ class TensorflowModel {
       for (const part of this.#parts) {
         const gradients = part.members.map((k) => {
           const gradient = grads[k];
-          if (!gradient) throw new Error(`no gradient of ${this.#names[k]}`);
+          if (!gradient) throw new Error(`Expected a gradient of ${this.#names[k]}, got none.`);
           return tf.reshape(gradient, [-1]);
         });
         const before = part.state;
@@ -110,9 +110,9 @@ class TensorflowModel {
         for (const old of Object.values(before)) old.dispose();
         const sizes = part.members.map((k) => product(this.#shapes[k]));
         const values = sizes.length === 1 ? [part.state.values] : tf.split(part.state.values, sizes);
-        part.members.forEach((k, place) => {
+        part.members.forEach((k, index) => {
           const shape = this.#shapes[k];
-          const value = values[place];
+          const value = values[index];
           if (shape && value) next[k] = tf.keep(tf.reshape(value, shape));
         });
       }
@@ -126,11 +126,11 @@ class TensorflowModel {
     const of = (name: string): tf.Tensor2D => {
       const k = this.#names.indexOf(name);
       const [parameter, shape] = [parameters[k], this.#shapes[k]];
-      if (!parameter || !shape) throw new Error(`no parameter is called ${name}`);
+      if (!parameter || !shape) throw new Error(`Expected a parameter ${name}, got none.`);
       return tf.reshape(parameter, shape);
     };
     const gather = this.#gather;
-    const states = lstmStates(batch, of, gather);
+    const states = computeStates(batch, of, gather);
     const statePart = tf.add(
       tf.matMul(gather(states, batch.eventState), of("utility/layer1/state_kernel")),
       of("utility/layer1/bias"),
@@ -139,7 +139,7 @@ class TensorflowModel {
     const itemPart = batch.slotFeatures ? tf.matMul<tf.Tensor2D>(batch.slotFeatures, itemKernel) : itemKernel;
     const columns = itemKernel.shape[1];
     const rowItems = gather(itemPart, batch.rowItem);
-    // Where all pages are of one length, a page's rows share its state without an index.
+    // If all pages have one length, a page's rows share its state without an index.
     const sum = batch.page === undefined
       ? tf.add(rowItems, gather(tf.reshape(statePart, [batch.events, columns]), batch.rowEvent))
       : tf.reshape(
@@ -168,8 +168,8 @@ function product(shape: readonly number[] | undefined): number {
   return shape?.reduce((a, b) => a * b, 1) ?? 0;
 }
 
-/** [(L+1) B, H], zero before the first click. */
-function lstmStates(batch: DeviceBatch, of: (name: string) => tf.Tensor2D, gather: Gather): tf.Tensor2D {
+/** Returns [(L+1) B, H] states, zero before the first click. */
+function computeStates(batch: DeviceBatch, of: (name: string) => tf.Tensor2D, gather: Gather): tf.Tensor2D {
   const recurrent = of("encoder/lstm/recurrent_kernel");
   const H = recurrent.shape[0];
   const { users, clicks } = batch;
@@ -185,7 +185,7 @@ function lstmStates(batch: DeviceBatch, of: (name: string) => tf.Tensor2D, gathe
     for (const x of inputs) {
       const gates = tf.add(x, tf.matMul(h, recurrent));
       const [i, g, f, o] = tf.split(gates, 4, 1);
-      if (!i || !g || !f || !o) throw new Error("an LSTM has four gates");
+      if (!i || !g || !f || !o) throw new Error("Expected four gates, got fewer.");
       c = tf.add(tf.mul(tf.sigmoid(tf.add(f, 1)), c), tf.mul(tf.sigmoid(i), tf.tanh(g)));
       h = tf.mul(tf.sigmoid(o), tf.tanh(c));
       states.push(h);
@@ -209,10 +209,10 @@ function choiceLoss(u: tf.Tensor1D, batch: DeviceBatch, gather: Gather): tf.Scal
   return tf.div(difference, events);
 }
 
-type DeviceBatch = ReturnType<typeof deviceBatch>;
+type DeviceBatch = ReturnType<typeof createDeviceBatch>;
 
-/** What follows from a batch alone, on the device. */
-function deviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) {
+/** Creates the tensors of a batch. */
+function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) {
   const index = (values: Iterable<number>) => tf.tensor1d(Int32Array.from(values), "int32");
   const { eventFirst, eventClick, users } = batch;
   const [events, rows] = [eventClick.length, batch.rowItem.length];
@@ -231,7 +231,7 @@ function deviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) {
     users,
     /** L */
     clicks: batch.fedItem.length / users,
-    /** Items of every page, if that is one number. */
+    /** Items per page, if equal for all. */
     page: lengths.every((length) => length === longestPage) ? longestPage : undefined,
     rowItem: index(features ? batch.rowSlot : batch.rowItem),
     rowEvent: index(batch.rowEvent),
@@ -239,10 +239,10 @@ function deviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) {
     fedItem,
     /** [R] 1 for the clicked rows. */
     clicked: tf.tensor1d(clicked),
-    /** [D, F] and [L B, F]; nothing with one-hot items. */
+    /** [D, F] and [L B, F]; undefined with one-hot items. */
     slotFeatures: getRows(index(batch.slotItem)),
     fedFeatures: getRows(fedItem),
-    /** [E K] row at each place of pages of equal length, R where there is none. */
+    /** [E K] row at each position of pages of equal length, R for padding. */
     pageRows: index(pageRows),
     longestPage,
   };
@@ -256,7 +256,7 @@ function startAdam(parameters: readonly tf.Tensor2D[]): AdamPart {
   return { values, m: tf.zerosLike(values), v: tf.zerosLike(values) };
 }
 
-/** Adam in TensorFlow's form. */
+/** Updates the values by Adam in TensorFlow's form. */
 function adamStep({ values, m, v }: AdamPart, gradient: tf.Tensor, rate: number): AdamPart {
   const { beta1, beta2, epsilon } = adam;
   const nextM = tf.add<tf.Tensor1D>(tf.mul(m, beta1), tf.mul(gradient, 1 - beta1));

@@ -1,4 +1,4 @@
-/** Tables of models by their test figures: those that `train` trains with several seeds, and what hashed ids of items cost. */
+/** Tables of test metrics: models trained with several seeds, and the cost of hashed item ids. */
 
 import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
@@ -13,34 +13,34 @@ import { pathExists } from "../../src/files/local_file.ts";
 import { makeFolder, writeFileAtomically } from "../../src/files/atomic_write.ts";
 import { formatThousands } from "../../src/number_text.ts";
 
-const figureSchema = { nll: v.finiteNumber(), prec1: v.finiteNumber(), prec2: v.finiteNumber() };
+const metricSchema = { nll: v.finiteNumber(), prec1: v.finiteNumber(), prec2: v.finiteNumber() };
 const resultSchema = v.looseObject({
   test: v.array(v.looseObject({
-    ...{ ...figureSchema, snapshot: v.string() },
+    ...{ ...metricSchema, snapshot: v.string() },
     details: v.looseObject({
       intervals: v.looseObject({ prec1: v.tuple([v.finiteNumber(), v.finiteNumber()]) }),
     }),
   })),
-  baselines: v.looseObject({ clickRate: v.looseObject(figureSchema) }),
+  baselines: v.looseObject({ clickRate: v.looseObject(metricSchema) }),
 });
 
-/** Of one model, each from its own best-validation snapshot. */
+/** Test metrics of one model, each from its own best-validation snapshot. */
 export interface ModelTestMetrics {
   readonly loss: number;
   readonly prec1: number;
   readonly prec2: number;
-  /** Half the range of 95 % of the resamples of the test users, of prec1. */
+  /** Half the 95 % range of prec1 over resamples of the test users. */
   readonly sampling: number;
-  /** Of the click rate of items. */
+  /** Metrics of the items' click rate. */
   readonly clickRate: { readonly loss: number; readonly prec1: number };
 }
 
-/** @param folder of a training of one seed */
-export async function testFigures(folder: string): Promise<ModelTestMetrics> {
+/** @param folder of a training with one seed */
+export async function readTestMetrics(folder: string): Promise<ModelTestMetrics> {
   const result = await readJson(`${folder}/result.json`, resultSchema);
   const of = (snapshot: string) => result?.test.find((one) => one.snapshot === snapshot);
   const [loss, prec1, prec2] = [of("best-loss"), of("best-prec1"), of("best-prec2")];
-  if (!result || !loss || !prec1 || !prec2) throw new Error(`expected test figures in ${folder}/result.json`);
+  if (!result || !loss || !prec1 || !prec2) throw new Error(`expected test metrics in ${folder}/result.json`);
   const { clickRate } = result.baselines;
   const [low, high] = prec1.details.intervals.prec1;
   return {
@@ -50,36 +50,36 @@ export async function testFigures(folder: string): Promise<ModelTestMetrics> {
 }
 
 export interface TrainedModelSet {
-  /** A file of the paper's, or a made-up shop. */
+  /** A file of the paper, or a synthetic shop. */
   readonly data: "yelp" | "rsc" | "demo";
-  /** Of `train`, joined by spaces; the paper's model, without counts, if they do not say otherwise. */
+  /** Options of `train`, joined by spaces; by default the paper's model without counts. */
   readonly options: string;
-  /** 1 to so many. */
+  /** Number of seeds, from 1. */
   readonly seeds: number;
 }
 
-/** The same models are trained once, whichever tables ask for them. */
+/** Trains each model once, for all tables that need it. */
 export async function collectTestMetrics(
   runs: ResultRuns,
   { data, options, seeds }: TrainedModelSet,
 ): Promise<ModelTestMetrics[]> {
-  const given = options.split(" ").filter((word) => word !== "");
-  const words = given.includes("--counts") ? given : ["--counts", "none", ...given];
+  const own = options.split(" ").filter((word) => word !== "");
+  const words = own.includes("--counts") ? own : ["--counts", "none", ...own];
   const name = [data, ...words.map((word) => word.replace(/^--/, "")), `${seeds}-seeds`].join("-");
   const log = data === "demo" ? data : `${runs.papers}/${data}.txt`;
   const args = ["--data", log, "--seeds", String(seeds), "--no-report", ...words];
   const folder = await runs.trained(name, "train", args);
   return await Promise.all(
-    Array.from({ length: seeds }, (_, k) => testFigures(getSeedFolder(folder, k + 1))),
+    Array.from({ length: seeds }, (_, k) => readTestMetrics(getSeedFolder(folder, k + 1))),
   );
 }
 
-/** Kinds of models beside the simple ones, on a small log and on a made-up shop. */
+/** Seeds of the table of models. */
 const MODEL_SEEDS = 3;
-/** Of models that are linear in what they learn of an item. */
+/** For models that are linear in the item's embedding. */
 const HIGH_RATE = "--learning-rate 0.01";
 
-/** The options that make each model. */
+/** Models and their options. */
 const kinds: readonly { name: string; options: string; highRate?: true }[] = [
   { name: "conditional logit", options: "--encoder none --dims none", highRate: true },
   { name: "no history", options: "--encoder none" },
@@ -95,7 +95,7 @@ const DATA = ["yelp", "demo"] as const;
 
 export const modelsTable: ResultTable = {
   name: "models",
-  about: "kinds of models beside the simple ones, on yelp and the demo shop",
+  about: "kinds of models compared with simple ones, on yelp and the demo shop",
   async make(runs) {
     const found = await Promise.all(kinds.map(({ options, highRate }) =>
       Promise.all(DATA.map((data) => {
@@ -109,7 +109,7 @@ export const modelsTable: ResultTable = {
         (["loss", "prec1"] as const).map((of) => meanWithSd(meanAndSd(seeds.map((one) => one[of]))))
       ),
     ]);
-    /** Of any model: these are the baselines' and the users'. */
+    /** Baselines and test users are the same for all models. */
     const known = (found[0] ?? []).flatMap(([first]) => first ?? []);
     const clickRate = known.flatMap((
       { clickRate: { loss, prec1 } },
@@ -117,7 +117,7 @@ export const modelsTable: ResultTable = {
     const [yelp, demo] = known.map(({ sampling }) => formatFixed(sampling));
     const fast = kinds.filter(({ highRate }) => highRate).map(({ name }) => name);
     return [
-      `Test users: loss of best-loss, prec@1 of best-prec1; mean and sd of ${MODEL_SEEDS} seeds, by the ` +
+      `Test users: loss of best-loss, prec@1 of best-prec1; mean and sd of ${MODEL_SEEDS} seeds with the ` +
       `defaults of \`train\` (${fast.join(" and ")}: with \`${HIGH_RATE}\`).`,
       "",
       ...formatMarkdownTable(
@@ -125,13 +125,12 @@ export const modelsTable: ResultTable = {
         [["click rate", "", ...clickRate], ...rows],
       ),
       "",
-      `Other test users would change a prec@1 by some ${yelp} on yelp and ${demo} on the demo shop (half the range of 95 % of ` +
-      "their resamples).",
+      `Sampling of the test users adds about ${yelp} to a prec@1 on yelp and ${demo} on the demo shop (half the 95 % range).`,
     ].join("\n");
   },
 };
 
-/** The best held-out likelihood, with what there is against over-fitting, and the same models without it. */
+/** Seeds of the table of likelihoods, which compares models with and without regularisation. */
 const LIKELIHOOD_SEEDS = 15;
 
 const settings = [
@@ -168,7 +167,14 @@ export const likelihoodTable: ResultTable = {
     return [
       `Test loss, mean and sd of seeds 1 to ${LIKELIHOOD_SEEDS}; the difference with its 95 % interval over the seeds.`,
       "",
-      ...formatMarkdownTable(["data", "model", "settings", "test loss", "without them", "difference"], rows),
+      ...formatMarkdownTable([
+        "data",
+        "model",
+        "settings",
+        "test loss",
+        "without these settings",
+        "difference",
+      ], rows),
     ].join("\n");
   },
 };
@@ -178,7 +184,7 @@ const REFERENCE_SEEDS = 5;
 /** Mean and sd over seeds. */
 type Spread = readonly [mean: number, sd: number];
 
-/** Of an independent PyTorch implementation of the same formulas. */
+/** Metrics of an independent PyTorch implementation of the same formulas. */
 interface Reference {
   readonly seeds: number;
   readonly loss: Spread;
@@ -220,7 +226,7 @@ const published: readonly { name: string; options: string; yelp: Reference; rsc:
 
 export const referenceTable: ResultTable = {
   name: "reference",
-  about: "models on yelp and rsc, beside another implementation's figures",
+  about: "models on yelp and rsc, compared with another implementation",
   async make(runs) {
     const all = (["yelp", "rsc"] as const).flatMap((data) => published.map((model) => ({ data, ...model })));
     const rows = await Promise.all(all.map(async ({ data, name, options, ...references }) => {
@@ -228,16 +234,16 @@ export const referenceTable: ResultTable = {
       const reference = references[data];
       return [
         ...[data, name],
-        ...(["loss", "prec1", "prec2"] as const).flatMap((figure) => {
-          const [mean, sd] = reference[figure];
-          return [meanWithSd({ mean, sd }), meanWithSd(meanAndSd(ours.map((one) => one[figure])))];
+        ...(["loss", "prec1", "prec2"] as const).flatMap((metric) => {
+          const [mean, sd] = reference[metric];
+          return [meanWithSd({ mean, sd }), meanWithSd(meanAndSd(ours.map((one) => one[metric])))];
         }),
       ];
     }));
     const few = Math.min(...published.flatMap(({ yelp, rsc }) => [yelp.seeds, rsc.seeds]));
     const many = Math.max(...published.flatMap(({ yelp, rsc }) => [yelp.seeds, rsc.seeds]));
     return [
-      `Test users, mean and sd: of ${few} or ${many} seeds of the reference, of ${REFERENCE_SEEDS} of ours.`,
+      `Test users, mean and sd over ${few} or ${many} seeds of the reference and ${REFERENCE_SEEDS} of ours.`,
       "",
       ...formatMarkdownTable(
         ["data", "model", ...["loss", "prec@1", "prec@2"].flatMap((name) => [`${name}: reference`, "ours"])],
@@ -247,17 +253,17 @@ export const referenceTable: ResultTable = {
   },
 };
 
-/** What hashed ids of items cost (`data log --hash-items N`): prec@1 beside ids that each item has to itself, by N, on three logs. */
+/** Numbers N of buckets of hashed item ids (`data log --hash-items N`). */
 const BUCKETS = [1_000, 10_000, 100_000, 1_000_000];
 /**
- * A small model that knows items by their ids alone: of a million hashes its tables of 2 N rows and 16 columns just fit into a
- * binding of 128 MiB.
+ * A small model that knows items only by their ids: with a million hashes its tables of 2 N rows and 16 columns just
+ * fit into a binding of 128 MiB.
  */
 const MODEL =
   "--adam row-sparse --lstm-units 4 --dims 16 --counts none --learning-rate 0.005 --validate-every 100";
 
 const PAGES = "--user user --item item --time time --clicked clicked --page page --source";
-/** Logs that the table compares: arguments of `data log`, and the source file. */
+/** Logs of the table: arguments of `data log`, and the source file. */
 const LOGS = [
   { name: "demo", title: "demo shop, 500 items", log: PAGES, source: demoLog },
   { name: "shop", title: "a shop of 100,000 items", log: PAGES, source: largeShop },
@@ -266,22 +272,22 @@ const LOGS = [
 
 export const hashedTable: ResultTable = {
   name: "hashed",
-  about: "hashed ids of items beside their own, on the demo shop, a shop of 100,000 items, and yelp",
+  about: "hashed item ids compared with unique ones, on the demo shop, a shop of 100,000 items, and yelp",
   async make(runs) {
     const columns = await Promise.all(LOGS.map((log) => buildColumn(runs, log)));
     const rows = [undefined, ...BUCKETS].map((buckets, k) => [
-      buckets === undefined ? "an id each" : formatThousands(buckets),
+      buckets === undefined ? "unique ids" : formatThousands(buckets),
       ...columns.map((column) => column[k] ?? ""),
     ]);
     return [
-      `prec@1 on test users, +- half its 95 % range over them; \`${MODEL}\`:`,
+      `prec@1 on test users, +- half its 95 % range over users; \`${MODEL}\`:`,
       "",
       ...formatMarkdownTable(["N", ...LOGS.map(({ title }) => title)], rows),
     ].join("\n");
   },
 };
 
-/** Of items with ids of their own, then by buckets. */
+/** Returns the cells with unique ids, followed by those by buckets. */
 async function buildColumn(runs: ResultRuns, { name, log, source }: typeof LOGS[number]): Promise<string[]> {
   const path = await source(runs);
   return await Promise.all([undefined, ...BUCKETS].map(async (buckets) => {
@@ -290,7 +296,7 @@ async function buildColumn(runs: ResultRuns, { name, log, source }: typeof LOGS[
     const of = `${name}-${buckets ?? "ids"}`;
     const data = await runs.trained(`hashed-data-${of}`, "data log", prepare, "--out");
     const args = ["--data", data, "--no-report", ...MODEL.split(" ")];
-    const { prec1, sampling } = await testFigures(await runs.trained(`hashed-${of}`, "train", args));
+    const { prec1, sampling } = await readTestMetrics(await runs.trained(`hashed-${of}`, "train", args));
     return `${formatFixed(prec1)} +- ${formatFixed(sampling)}`;
   }));
 }
@@ -299,7 +305,7 @@ async function demoLog(runs: ResultRuns): Promise<string> {
   return `${await runs.trained("hashed-log-demo", "data example", [], "--out")}/log.csv`;
 }
 
-/** The SELECT of the file: tabs between columns, and times that only count. */
+/** Writes the SELECT of the file: it has tabs between columns, and times that only count. */
 async function yelpLog({ folder, papers }: ResultRuns): Promise<string> {
   await makeFolder(folder);
   const select =
@@ -310,8 +316,8 @@ async function yelpLog({ folder, papers }: ResultRuns): Promise<string> {
 }
 
 /**
- * 100,000 items, of which a page shows the popular ones more often; 6,000 users with ten pages of ten. All agree on the
- * strength of an item: u_i = 1.2 z_i - 2, and 0 for no click.
+ * Generates 100,000 items, of which pages show the popular ones more often, and 6,000 users with ten pages of ten. All
+ * users agree on the strength of an item: u_i = 1.2 z_i - 2, and 0 for no click.
  */
 async function largeShop({ folder }: ResultRuns): Promise<string> {
   const path = `${folder}/hashed-shop.parquet`;

@@ -1,6 +1,6 @@
 /**
- * Whether a log says what a policy would have earned: logs of the restless shop's users, whose truth is known, and a model that
- * is blind to what tires them. How far each estimator is off, and how often its intervals hold the truth.
+ * Tests off-policy estimators: logs of the restless shop's users, whose truth is known, and a model without their
+ * fatigue. Reports each estimator's bias, and the coverage of its intervals.
  */
 
 import { drawShopItems } from "../../src/data/demo_shop.ts";
@@ -27,9 +27,9 @@ import type { ResultTable } from "./runs.ts";
 const [LOGS, USERS, PAGES, SLATE, POOL] = [200, 300, 20, 3, 20];
 const LOGGED_AT = 1;
 const TARGETS = [0.7, 0.4];
-/** Users who play the first pages under each policy, for what per-decision DR is of. */
+/** Users who play the first pages under each policy, for the truth of per-decision DR. */
 const PLAYERS = 20_000;
-/** Slates that an expectation is a mean of. */
+/** Slates per expectation. */
 const DRAWS = 8;
 
 export const offPolicyTable: ResultTable = {
@@ -41,19 +41,19 @@ export const offPolicyTable: ResultTable = {
   },
 };
 
-/** What the logs say of the policy at a temperature. */
+/** Estimates of the policy at a temperature. */
 interface Target {
   readonly temperature: number;
-  /** Of each estimator, a figure a log. */
-  readonly said: Map<string, MeanEstimate[]>;
-  /** Clicks a page that are true of each log's states, and the effective samples. */
+  /** Estimates per log, by estimator. */
+  readonly estimates: Map<string, MeanEstimate[]>;
+  /** True clicks per page at each log's states, and the effective sample sizes. */
   readonly truths: number[];
   readonly shares: number[];
-  /** Clicks on the first five pages that are true. */
+  /** True clicks on the first five pages. */
   first: number;
 }
 
-/** The study as Markdown. */
+/** Runs the study and returns Markdown. */
 async function study(gpu: Gpu): Promise<string> {
   const items = drawShopItems(1);
   const truth = new ShopSource(restless, items);
@@ -61,15 +61,15 @@ async function study(gpu: Gpu): Promise<string> {
   const policy = createGreedyPolicy(blind);
   const options = { slate: SLATE, pool: { random: POOL } };
   const targets = TARGETS.map((temperature): Target => ({
-    ...{ temperature, said: new Map(), truths: [], shares: [], first: 0 },
+    ...{ temperature, estimates: new Map(), truths: [], shares: [], first: 0 },
   }));
   const look = async (log: ClickLog) => {
-    for (const { temperature, said, truths, shares } of targets) {
-      const asked = { log, policy, slate: SLATE, pages: PAGES, repeats: false, temperature, draws: DRAWS };
-      // The truth of these states: the policy sees users as the blind model does, and they click as they do.
-      const known = await collectEvidence(gpu, { ...asked, model: truth });
+    for (const { temperature, estimates: own, truths, shares } of targets) {
+      const options = { log, policy, slate: SLATE, pages: PAGES, repeats: false, temperature, draws: DRAWS };
+      // Truth at these states: the policy sees users as the blind model does, and they click by the truth.
+      const known = await collectEvidence(gpu, { ...options, model: truth });
       truths.push(meanAndSd([...known.v]).mean);
-      const evidence = await collectEvidence(gpu, { ...asked, model: blind, loggedTemperature: LOGGED_AT });
+      const evidence = await collectEvidence(gpu, { ...options, model: blind, loggedTemperature: LOGGED_AT });
       const { estimates: { logged: _, ...estimates }, decisions, effective } = evaluate(
         evidence,
         policy.name,
@@ -77,7 +77,7 @@ async function study(gpu: Gpu): Promise<string> {
       );
       shares.push(effective);
       const all = { ...estimates, ...(decisions?.pages === 5 && { decisions: decisions.clicks }) };
-      for (const [name, figure] of Object.entries(all)) said.set(name, [...said.get(name) ?? [], figure]);
+      for (const [name, estimate] of Object.entries(all)) own.set(name, [...own.get(name) ?? [], estimate]);
     }
   };
   using simulator = await Simulator.create(gpu, truth, { ...options, seed: 1, users: USERS, pages: PAGES });
@@ -100,18 +100,18 @@ async function study(gpu: Gpu): Promise<string> {
 
 function formatTargets(targets: readonly Target[]): string {
   const mean = (values: readonly number[]) => meanAndSd([...values]).mean;
-  const cells = (name: string, { said, truths, first }: Target) => {
-    const figures = said.get(name);
-    if (!figures) return ["-", "-", "-"];
+  const cells = (name: string, { estimates, truths, first }: Target) => {
+    const own = estimates.get(name);
+    if (!own) return ["-", "-", "-"];
     const value = name === "decisions" ? first : mean(truths);
-    const errors = figures.map(({ mean }) => mean - value);
-    const held = figures.filter(({ interval }) => interval && interval[0] <= value && value <= interval[1]);
+    const errors = own.map(({ mean }) => mean - value);
+    const held = own.filter(({ interval }) => interval && interval[0] <= value && value <= interval[1]);
     const rmse = Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0) / errors.length);
     const off = mean(errors);
     return [
       (off < 0 ? "" : "+") + formatDigits(off),
       formatDigits(rmse),
-      formatPercentCell(held.length / figures.length),
+      formatPercentCell(held.length / own.length),
     ];
   };
   const title = (name: string) =>
@@ -119,20 +119,20 @@ function formatTargets(targets: readonly Target[]): string {
       ? "per-decision DR, clicks on the first 5 pages"
       : estimators[name as EstimatorName].title;
   const about = targets.map(({ temperature, truths, first, shares }) =>
-    `T ${temperature}: truth ${formatDigits(mean(truths))} clicks a page, ${
+    `T ${temperature}: truth ${formatDigits(mean(truths))} clicks per page, ${
       first.toFixed(3)
     } on the first 5 ` +
-    `pages, effective sample ${(100 * mean(shares)).toFixed(0)} %`
+    `pages, effective sample size ${(100 * mean(shares)).toFixed(0)} %`
   );
   return [
     `${LOGS} logs of ${USERS} users of the restless shop on ${PAGES} pages of ${SLATE} items from pools ` +
-    `of some ${POOL}, drawn at temperature ${LOGGED_AT} by the utilities of a model that is blind to ` +
-    `what tires users; the policy draws by the same at another temperature. ${about.join("; ")}. Off ` +
-    "by: mean over the logs. Holds the truth: the share of the 95 % intervals.",
+    `of about ${POOL}, drawn at temperature ${LOGGED_AT} by the utilities of a model without the users' fatigue; ` +
+    `the policy draws by the same utilities at another temperature. ${about.join("; ")}. ` +
+    "Bias: mean over the logs. Coverage: share of the 95 % intervals that contain the truth.",
     "",
     ...formatMarkdownTable(
-      ["", ...TARGETS.flatMap((t) => [`T ${t}: off by`, "rmse", "holds the truth"])],
-      [...targets[0]?.said.keys() ?? []].map((
+      ["", ...TARGETS.flatMap((t) => [`T ${t}: bias`, "rmse", "coverage"])],
+      [...targets[0]?.estimates.keys() ?? []].map((
         name,
       ) => [title(name), ...targets.flatMap((target) => cells(name, target))]),
     ),

@@ -1,7 +1,4 @@
-/**
- * Tables of policies for the restless shop: trained on its truth and on models of its users, and what `policy compare` says of
- * them.
- */
+/** Tables of policies for the restless shop, trained on its truth and on models of its users, from `policy compare`. */
 
 import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
@@ -11,25 +8,25 @@ import { formatThousands } from "../../src/number_text.ts";
 import { formatFixed, type ResultRuns, type ResultTable } from "./runs.ts";
 import type { EnvironmentRole } from "../../src/policy/comparison/comparison.ts";
 
-/** Pages that a policy learns from, where nothing else is said. */
+/** Default number of pages that a policy learns from. */
 const PAGES = 400_000;
 
-/** The paper's model: what it knows of a user is its state. */
+/** The paper's model, which knows a user only by its state. */
 const RESTLESS = ["--data", "restless", "--counts", "none", "--no-report"];
 
-/** The model of the restless shop's users that policies learn on. */
+/** Returns the model of the restless shop's users that policies learn on. */
 function firstModel(runs: ResultRuns): Promise<string> {
   return runs.trained("users-a", "train", RESTLESS);
 }
 
-/** A model of other users, who visit the same items. */
+/** Returns a model of other users, who visit the same items. */
 function secondModel(runs: ResultRuns): Promise<string> {
   return runs.trained("users-b", "train", [
     ...[...RESTLESS, "--data-seed", "1", "--data-users-seed", "2", "--seed", "2"],
   ]);
 }
 
-/** A policy that learned on a model's users. */
+/** Returns a policy that was trained on a model's users. */
 function trainedOnModel(
   runs: ResultRuns,
   model: string,
@@ -41,7 +38,7 @@ function trainedOnModel(
   ]);
 }
 
-const figure = v.looseObject({ mean: v.finiteNumber() });
+const metric = v.looseObject({ mean: v.finiteNumber() });
 const comparisonSchema = v.looseObject({
   slate: v.wholeNumber(),
   pages: v.wholeNumber(),
@@ -55,7 +52,7 @@ const comparisonSchema = v.looseObject({
     policy: v.string(),
     seed: v.nullable(v.wholeNumber()),
     environment: v.string(),
-    figures: v.looseObject({ return: figure, clickRate: figure }),
+    figures: v.looseObject({ return: metric, clickRate: metric }),
     calibration: v.optional(v.looseObject({ predicted: v.finiteNumber() })),
   })),
   differences: v.array(v.looseObject({
@@ -71,38 +68,38 @@ const comparisonSchema = v.looseObject({
 type Compared = v.InferOutput<typeof comparisonSchema>;
 type Cell = Compared["cells"][number];
 
-/** One for each size of slates. @param args of `policy compare`, the folders first */
-async function compared(runs: ResultRuns, args: readonly string[]): Promise<Compared[]> {
+/** Returns one comparison per slate size. @param args of `policy compare`, the folders first */
+async function compare(runs: ResultRuns, args: readonly string[]): Promise<Compared[]> {
   return v.parse(v.array(comparisonSchema), await runs.json("policy compare", args));
 }
 
-/** Policies' names, in the order in which they stand. */
+/** Returns the policies' names in order. */
 function policiesIn({ cells }: Compared): string[] {
   return [...new Set(cells.map(({ policy }) => policy))];
 }
 
-/** One for each training. */
+/** Returns one cell per training. */
 function selectCells({ cells }: Compared, policy: string, environment: string): Cell[] {
   return cells.filter((cell) => cell.policy === policy && cell.environment === environment);
 }
 
-/** Its name, by which cells have it. */
+/** Returns the name of the environment with a role. */
 function environmentIn({ environments }: Compared, role: EnvironmentRole): string {
   const found = environments.find((each) => each.role === role);
   if (!found) throw new Error(`expected the environment "${role}" in a comparison`);
   return found.name;
 }
 
-/** A policy's clicks of a user in an environment: the mean over its trainings. */
+/** Returns a policy's mean clicks per user in an environment, over its trainings. */
 function computeMeanClicks(comparison: Compared, policy: string, environment: string): number {
   return meanAndSd(selectCells(comparison, policy, environment).map(({ figures }) => figures.return.mean))
     .mean;
 }
 
-/** What `simulate` prints of a model's users. */
+/** Output of `simulate` for a model's users. */
 export const simulatedTable: ResultTable = {
   name: "simulated",
-  about: "what simulate prints of a model of the restless shop's users",
+  about: "output of simulate for a model of the restless shop's users",
   async make(runs) {
     const model = await firstModel(runs);
     const printed = await runs.printed("simulate", ["--model", model, "--policy", "greedy"]);
@@ -110,12 +107,12 @@ export const simulatedTable: ResultTable = {
   },
 };
 
-/** How near policies come to the optimum that is computed, trained on the shop itself. */
+/** Seeds of the comparison with the computed optimum, trained on the shop itself. */
 const TRUTH_SEEDS = [1, 2, 3, 4, 5];
-/** Pages of those that learn for longer. */
+/** Pages of longer trainings. */
 const LONG = 1_000_000;
 
-/** The key is a part of the folder's name. */
+/** The key is part of the folder's name. */
 const policies: readonly { key: string; name: string; options: string; steps: number }[] = [
   { key: "gdqn-long", name: "GDQN", options: "--algorithm gdqn", steps: LONG },
   { key: "slateq", name: "SlateQ", options: "--algorithm slateq", steps: PAGES },
@@ -135,7 +132,7 @@ const policies: readonly { key: string; name: string; options: string; steps: nu
 
 export const truthTable: ResultTable = {
   name: "truth",
-  about: "policies trained on the restless shop itself, beside the optimum",
+  about: "policies trained on the restless shop itself, compared with the optimum",
   async make(runs) {
     const found: { name: string; steps: number; compared: Compared }[] = [];
     for (const { key, name, options, steps } of policies) {
@@ -147,9 +144,9 @@ export const truthTable: ResultTable = {
           ])
         ),
       );
-      // The optimum takes seconds, and is the same for all.
+      // The optimum takes seconds and is the same for all.
       const optimum = found.length === 0 ? "fine" : "none";
-      const [one] = await compared(runs, [...folders, "--with", "greedy", "--optimum", optimum]);
+      const [one] = await compare(runs, [...folders, "--with", "greedy", "--optimum", optimum]);
       if (one) found.push({ name, steps, compared: one });
     }
     const [first] = found;
@@ -174,10 +171,10 @@ export const truthTable: ResultTable = {
         formatThousands(users)
       } new users of the restless shop, ${slate} items on each of ${pages} ` +
       `pages; ${TRUTH_SEEDS.length} trainings each, seeds ${TRUTH_SEEDS[0]} to ${TRUTH_SEEDS.at(-1)}, ` +
-      "with the defaults but for what is named.",
+      "with default options unless named.",
       "",
       ...formatMarkdownTable(
-        ["policy", "pages trained", "clicks, mean (least to most)", "of the optimum's"],
+        ["policy", "pages trained", "clicks, mean (least to most)", "share of the optimum"],
         [
           ["optimum's policy", "-", best.toFixed(2), "100 %"],
           ...rows,
@@ -188,7 +185,7 @@ export const truthTable: ResultTable = {
   },
 };
 
-/** Slates of two sizes: policies on their own users, on others, and on those of the shop. */
+/** Environments of the table of slates. */
 const ROLES = [
   ["trained on", "its own model"],
   ["second model", "second model"],
@@ -205,7 +202,7 @@ export const slatesTable: ResultTable = {
         ["slateq", "cdqn"].map((algorithm) => trainedOnModel(runs, first, { algorithm, slate }))
       ),
     );
-    const found = await compared(runs, [
+    const found = await compare(runs, [
       ...[...folders, "--shop", "restless", "--test-model", second, "--with", "greedy,popular,random"],
     ]);
     const columns = ROLES.flatMap(([role, name]) => found.map((one) => ({ role, name, one })));
@@ -219,7 +216,7 @@ export const slatesTable: ResultTable = {
     const [one] = found;
     if (!one) throw new Error("expected a comparison");
     return [
-      `Clicks a page, ${one.pages} pages of ${formatThousands(one.users)} users; one training each, of ` +
+      `Clicks per page, ${one.pages} pages of ${formatThousands(one.users)} users; one training each, of ` +
       `${formatThousands(PAGES)} pages.`,
       "",
       ...formatMarkdownTable(
@@ -230,13 +227,13 @@ export const slatesTable: ResultTable = {
   },
 };
 
-/** What a policy is worth in its own model, in a second one and in the shop: how far a model's promise is too high. */
+/** Seeds of the comparison of a policy's value in its own model, in a second one and in the shop. */
 const SECOND_SEEDS = [1, 2, 3];
 const GREEDY = "greedy";
 
 export const secondModelTable: ResultTable = {
   name: "second-model",
-  about: "what two models of users promise of a policy, and what the shop gives",
+  about: "a policy's clicks as predicted by two models, and in the shop",
   async make(runs) {
     const [first, second] = await Promise.all([firstModel(runs), secondModel(runs)]);
     const folders = await Promise.all(
@@ -244,7 +241,7 @@ export const secondModelTable: ResultTable = {
         SECOND_SEEDS.map((seed) => trainedOnModel(runs, first, { algorithm, seed }))
       ),
     );
-    const [found] = await compared(runs, [
+    const [found] = await compare(runs, [
       ...[...folders, "--shop", "restless", "--test-model", second, "--with", GREEDY, "--optimum", "none"],
     ]);
     if (!found) throw new Error("expected a comparison");
@@ -252,7 +249,7 @@ export const secondModelTable: ResultTable = {
     const other = environmentIn(found, "second model");
     const shop = environmentIn(found, "truth");
     const clicks = (policy: string, environment: string) => computeMeanClicks(found, policy, environment);
-    // Greedy on the truth knows what nobody does.
+    // Greedy on the truth uses information that no model has.
     const names = policiesIn(found).filter((name) => !name.includes("on the truth"));
     const rows = names.map((name) => {
       const real = clicks(name, shop);
@@ -286,8 +283,7 @@ export const secondModelTable: ResultTable = {
             "the shop",
             `gain over ${GREEDY} in the shop (95 %)`,
           ],
-          ...["own model too high by", "second model too high by"],
-          "own model's clicks of the pages shown in the shop",
+          ...["own model's bias", "second model's bias", "own model's clicks on the pages shown in the shop"],
         ],
         rows,
       ),

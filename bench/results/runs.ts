@@ -1,4 +1,6 @@
-/** Tables of results, and the trainings that they are made of. Each is kept under a name, so that the program may be stopped and begun again. */
+/**
+ * Tables of results and their trainings. Each training is stored by name, so that an interrupted program can continue.
+ */
 
 import type { TaskName } from "../../src/cli/launch.ts";
 import * as v from "../../src/schema.ts";
@@ -13,38 +15,38 @@ import { runCommand } from "../study.ts";
 export interface ResultTable {
   /** The page's markers are "bench results NAME". */
   readonly name: string;
-  /** As the command's help has it: "the best held-out likelihood on yelp and rsc". */
+  /** Text for the command's help, e.g. "the best held-out likelihood on yelp and rsc". */
   readonly about: string;
-  /** Markdown. */
+  /** Returns Markdown. */
   make(runs: ResultRuns): Promise<string>;
 }
 
-/** 0.873 as .873. */
+/** Formats 0.873 as .873. */
 export function formatFixed(value: number): string {
   return value.toFixed(3).replace(/^(-?)0\./, "$1.");
 }
 
-/** .873 +- .012; without a spread for one value alone. */
+/** Formats .873 +- .012; without a spread for a single value. */
 export function meanWithSd({ mean, sd }: { mean: number; sd: number }): string {
   return Number.isNaN(sd) ? formatFixed(mean) : `${formatFixed(mean)} +- ${formatFixed(sd)}`;
 }
 
 const FORMAT = "clickgan-kept-run";
-/** By which command a run was made; null while it is made. */
+/** Command of a finished run; null while it runs. */
 const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(v.array(v.string())) });
 
-/** Trains models and policies, and asks commands about them. */
+/** Trains models and policies, and runs commands on them. */
 export interface ResultRuns {
-  /** Where all is kept. */
+  /** Folder of all runs. */
   readonly folder: string;
   /** Folder of the paper's yelp.txt and rsc.txt. */
   readonly papers: string;
   /** Folder of prepared sets. */
   readonly logs?: string;
   /**
-   * Trains, unless it is done already.
+   * Trains, unless it is done.
    * @param name of the folder
-   * @param command and its first words, such as "policy train"
+   * @param command with its first words, e.g. "policy train"
    * @param args without the folder
    * @param option that names the folder
    * @returns the folder
@@ -55,19 +57,19 @@ export interface ResultRuns {
     args: readonly string[],
     option?: "--save-dir" | "--out",
   ): Promise<string>;
-  /** What a command prints. */
+  /** Returns the output of a command. */
   printed(command: string, args: readonly string[]): Promise<string>;
-  /** What a command prints as JSON. @param args without --json and --out. */
+  /** Returns the JSON output of a command. @param args without --json and --out. */
   json(command: string, args: readonly string[]): Promise<unknown>;
 }
 
-/** By clickgan's commands, in a folder. */
+/** Runs clickgan's commands in a folder. */
 export class FolderRuns implements ResultRuns {
   readonly #jobs: JobSlots;
-  /** Asked for, and under way or there. */
+  /** Requested runs, by key. */
   readonly #asked = new Map<string, Promise<string>>();
 
-  /** @param jobs trainings side by side, as far as a table does not need one for the next */
+  /** @param jobs concurrent trainings, as far as they are independent */
   constructor(readonly folder: string, readonly papers: string, readonly logs?: string, jobs = 1) {
     this.#jobs = new JobSlots(jobs, jobs);
   }
@@ -82,25 +84,25 @@ export class FolderRuns implements ResultRuns {
   async #train(name: string, command: string, args: readonly string[], option: string): Promise<string> {
     const path = `${this.folder}/${name}`;
     const done = `${path}.done.json`;
-    const asked = [command, ...args];
+    const words = [command, ...args];
     const before = await readJson(done, doneSchema);
-    if (JSON.stringify(before?.made) === JSON.stringify(asked)) return path;
+    if (JSON.stringify(before?.made) === JSON.stringify(words)) return path;
     if (before === undefined && await pathExists(path)) {
       throw new UserError(
-        `Expected no ${path}, as no ${done} says what it is. Move it away, or choose another --runs.`,
+        `Expected no ${path} without ${done}, found one. Move it away, or choose another --runs.`,
       );
     }
-    console.error(`${name}: ${asked.join(" ")}`);
+    console.error(`${name}: ${words.join(" ")}`);
     await makeFolder(this.folder);
     await writeJson(done, { format: FORMAT, made: null }); // from now on what is there is this program's
     await Deno.remove(requireWritable(path), { recursive: true }).catch(expectNotFound);
     await this.#run(command, [...args, option, path], name);
-    await writeJson(done, { format: FORMAT, made: asked });
+    await writeJson(done, { format: FORMAT, made: words });
     return path;
   }
 
-  /** What is under way is done to its end, also where something else failed. */
-  async ended(): Promise<void> {
+  /** Waits for all runs, even if one failed. */
+  async waitForAll(): Promise<void> {
     await Promise.allSettled(this.#asked.values());
   }
 

@@ -1,4 +1,4 @@
-/** The default of `train` beside the best baselines, on as many logs as there are: what its defaults are chosen by. */
+/** The default of `train` compared with the best baselines on all available logs, which its defaults are chosen by. */
 
 import * as v from "../../src/schema.ts";
 import { baselineNames, baselineTitles } from "../../src/metrics/baselines/baselines.ts";
@@ -11,7 +11,7 @@ import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import { formatFixed, meanWithSd, type ResultRuns, type ResultTable } from "./runs.ts";
 
 const SEEDS = 5;
-/** What else was tried, each beside the default, with one seed. */
+/** Other options, compared with the default on one seed. */
 const VARIANTS = [
   "--wide 0",
   "--encoder pw",
@@ -26,7 +26,7 @@ const difference = v.looseObject({
   value: v.finiteNumber(),
   interval: v.nullish(v.tuple([v.finiteNumber(), v.finiteNumber()])),
 });
-const figures = { nll: v.optional(v.finiteNumber()), prec1: v.finiteNumber() };
+const metrics = { nll: v.optional(v.finiteNumber()), prec1: v.finiteNumber() };
 const resultSchema = v.looseObject({
   test: v.array(v.looseObject({
     ...{ snapshot: v.string(), nll: v.finiteNumber(), prec1: v.finiteNumber() },
@@ -35,14 +35,14 @@ const resultSchema = v.looseObject({
       v.looseObject({ nll: v.optional(difference), prec1: v.optional(difference) }),
     ),
   })),
-  baselines: v.record(v.string(), v.nullable(v.looseObject(figures))),
+  baselines: v.record(v.string(), v.nullable(v.looseObject(metrics))),
 });
 type Result = v.InferOutput<typeof resultSchema>;
 
 export const trialsTable: ResultTable = {
   name: "trials",
   about:
-    "the default of train beside the best baselines: on all prepared sets in --logs, the paper's files and the demo shop",
+    "the default of train compared with the best baselines, on all prepared sets in --logs, the paper's files and the demo shop",
   async make(runs) {
     const logs = await listLogs(runs);
     const rows = await Promise.all(logs.map(async ([name, data]) => {
@@ -52,22 +52,21 @@ export const trialsTable: ResultTable = {
       return formatRow(name, results.filter((result) => result !== undefined));
     }));
     return [
-      `Test users: loss and prec@1 of best-loss, mean and sd of ${SEEDS} seeds; the best of the baselines in each; in how many` +
-      " seeds the model is told apart from it, by the paired 95 % range over users.",
+      `Test users: loss and prec@1 of best-loss, mean and sd of ${SEEDS} seeds; the best baseline of each metric; number of ` +
+      "seeds in which the model is significantly better or worse, by the paired 95 % interval over users.",
       "",
       ...formatMarkdownTable(
         ["log", "loss", "best baseline", "better", "worse", "prec@1", "best baseline", "better", "worse"],
         rows,
       ),
       "",
-      `Other options than the defaults, loss of best-loss (one seed), on ${VARIED.join(", ")}:`,
+      `Loss of best-loss with other options (one seed) on ${VARIED.join(", ")}:`,
       "",
       ...formatMarkdownTable(["options", ...VARIED], await variantRows(runs, new Map(logs))),
     ].join("\n");
   },
 };
 
-/** The folder of the default's seeds. */
 async function trainTrial(runs: ResultRuns, name: string, data: string): Promise<string> {
   const args = ["--data", data, "--seeds", String(SEEDS), "--no-report"];
   return await runs.trained(`trial-${name}`, "train", args);
@@ -96,7 +95,7 @@ async function variantRows(runs: ResultRuns, logs: ReadonlyMap<string, string>):
   }));
 }
 
-/** Names and what `train` calls them. */
+/** Returns the names of the logs, and their arguments of `train`. */
 async function listLogs({ logs, papers }: ResultRuns): Promise<[string, string][]> {
   const found: [string, string][] = [];
   for (const { name } of logs === undefined ? [] : [...Deno.readDirSync(logs)]) {
@@ -112,7 +111,7 @@ function formatRow(name: string, results: readonly Result[]): string[] {
   return [name, ...cells(results, "nll"), ...cells(results, "prec1")];
 }
 
-/** The model's figure, the best baseline's, and in how many seeds one is better. */
+/** Returns the model's metric, the best baseline's, and the numbers of seeds in which each is significantly better. */
 function cells(results: readonly Result[], of: "nll" | "prec1"): string[] {
   const own = results.map(({ test }) => test.find(({ snapshot }) => snapshot === "best-loss"));
   const { mean, sd } = meanAndSd(own.map((one) => one?.[of] ?? NaN));
@@ -120,10 +119,10 @@ function cells(results: readonly Result[], of: "nll" | "prec1"): string[] {
   const baselines = results[0]?.baselines ?? {};
   const best = baselineNames.filter((name) => baselines[name]?.[of] !== undefined)
     .reduce((a, b) => sign * (baselines[b]?.[of] ?? NaN) > sign * (baselines[a]?.[of] ?? NaN) ? b : a);
-  const told = own.map((one) =>
+  const outcomes = own.map((one) =>
     classifyDifference(one?.against[best]?.[of]?.interval, { lowerIsBetter: of === "nll" })
   );
-  const count = (wanted: string) => String(told.filter((one) => one === wanted).length);
+  const count = (wanted: string) => String(outcomes.filter((one) => one === wanted).length);
   const value = baselines[best]?.[of] ?? NaN;
   return [
     meanWithSd({ mean, sd }),

@@ -1,4 +1,4 @@
-/** What `bench simulate` measures: users of a model over a made-up catalogue, and pages of theirs. */
+/** Pages that `bench simulate` measures: users of a model over a synthetic catalogue. */
 
 import { createRandomStream } from "../../src/data/random.ts";
 import { Arena } from "../../src/gpu/arena.ts";
@@ -19,43 +19,43 @@ import { PageBuffers } from "../../src/simulate/page_buffers.ts";
 import { StartClicks } from "../../src/simulate/start.ts";
 import type { ParameterArena } from "../../src/tape/parameters.ts";
 
-/** Who chooses slates. */
+/** Policy that chooses slates. */
 export type ActingKind = "random" | "greedy" | "cdqn";
 
-/** The name of clickgan's own among those who play. */
+/** clickgan's own name among the players. */
 export const OWN = "clickgan";
 /** T */
 export const PAGES = 20;
 /** k */
 export const SLATE = 3;
-/** Dense features of an item. */
+/** Dense features per item. */
 export const WIDTH = 16;
-/** Pages that are submitted at once, as the simulator has it. */
+/** Pages per submission, as in the simulator. */
 const SUBMIT = 8;
 export const SEED = 1;
 
-/** A model that nothing was learned with: times do not depend on what it says. */
+/** Creates an untrained model: times do not depend on its values. */
 export function createUntrainedModel(gpu: Gpu, items: number): UserModel {
   return new UserModel(gpu, { kind: "dense", count: items, width: WIDTH, values: makeFeatures(items) }, {
     ...defaultModel,
-    // So that utilities differ enough for slates to be compared.
+    // Utilities then differ enough to compare slates.
     kernelSd: 0.3,
   }, { seed: SEED });
 }
 
-/** [I, WIDTH] */
+/** Returns [I, WIDTH] random features. */
 export function makeFeatures(items: number): Float32Array<ArrayBuffer> {
   const random = createRandomStream(SEED, "bench simulate", String(items));
   return Float32Array.from({ length: items * WIDTH }, () => random.normal());
 }
 
-/** Training by default, but that it explores little from the beginning on, as it does most of the time. */
+/** Default training, but with little exploration from the start, as for most of its time. */
 export const trainingConfig = {
   ...{ ...defaultPolicyTraining, epsilonStart: defaultPolicyTraining.epsilonEnd },
   ...{ slate: SLATE, pages: PAGES, seed: SEED, steps: 2 ** 40 },
 };
 
-/** Users of a model who see pages of one kind, over and over. */
+/** Users of a model who see pages of one kind repeatedly. */
 export class SimulatedPages {
   readonly name = OWN;
   #played = 0;
@@ -65,7 +65,7 @@ export class SimulatedPages {
     private readonly episode: Episode,
     private readonly log: LogViews,
     private readonly stack: DisposableStack,
-    /** Weights of the policy; undefined for one without. */
+    /** Weights of the policy; undefined if it has none. */
     readonly parameters: ParameterArena | undefined,
   ) {}
 
@@ -91,7 +91,7 @@ export class SimulatedPages {
     return new SimulatedPages(page, episode, log, stack.move(), learner?.parameters);
   }
 
-  /** Plays pages, of one episode after another. @returns milliseconds, until the host knows that they are done. */
+  /** Plays pages of one episode after another. @returns milliseconds until the host knows that they are done. */
   async play(pages: number): Promise<number> {
     const { page: { gpu, alive, users } } = this;
     const began = performance.now();
@@ -111,7 +111,7 @@ export class SimulatedPages {
     return performance.now() - began;
   }
 
-  /** The first pages of the first episode. */
+  /** Returns the log of the first pages of the first episode. */
   async readLog(pages: number): Promise<EpisodeLog> {
     await this.play(pages);
     const { page: { gpu, users } } = this;

@@ -1,6 +1,6 @@
 /**
- * A process of simulate_peer.py: PyTorch plays the pages that clickgan plays, once it has shown that they are the same. It
- * gets weights, items, pages of clickgan's to compare with, and a lesson: what both learn once, on the same remembered pages.
+ * Process of simulate_peer.py: PyTorch plays the same pages as clickgan, after a check that they are equal. It gets
+ * weights, items, clickgan's pages to compare with, and a lesson: one update from the same replayed pages.
  */
 
 import * as v from "../../src/schema.ts";
@@ -14,22 +14,15 @@ import { computePhilox, makeKey, multiplyHigh, purposes } from "../../src/data/p
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { LEFT } from "../../src/policy/learning/replay_buffer.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import {
-  type ActingKind,
-  makeFeatures,
-  SEED,
-  SimulatedPages,
-  SLATE,
-  trainingConfig,
-  WIDTH,
-} from "./pages.ts";
+import type { ActingKind } from "./pages.ts";
+import { makeFeatures, SEED, SimulatedPages, SLATE, trainingConfig, WIDTH } from "./pages.ts";
 import { UserError } from "../../src/user_error.ts";
 import { PeerProcess } from "../peers/peer.ts";
 import { listTorchVariants, type Torch } from "../peers/roster.ts";
 
-/** Pages, and users, that peers go through before anything is timed. */
+/** Users and pages that are compared before timing. */
 const CHECKED = { users: 64, pages: 3 };
-/** Items up to which a lesson is compared: the draws above choose among all of them. */
+/** Most items for which a lesson is compared: draws of more items are not. */
 const LESSON_ITEMS = 1000;
 
 type Put = (name: string, shape: number[], data: TensorData["data"]) => void;
@@ -65,14 +58,14 @@ export async function writeSimulateJob(
   await writeSafetensors(file, tensors, { settings: JSON.stringify({ ...trainingConfig, ...lesson }) });
 }
 
-/** Two episodes. */
+/** Sizes of the lesson's two episodes. */
 const LESSON = { users: 64, pages: 4 };
-/** B, drawn of what is remembered. */
+/** B, rows sampled from the replay buffer. */
 const ROWS = 1024;
 
 /**
- * [rows, 3] (episode, page, user) that `replay_draw.wgsl` draws for the first step of the optimiser. That step follows the
- * first page of the second episode, which is drawn as often as any of the first episode's pages.
+ * Returns [rows, 3] (episode, page, user) that `replay_draw.wgsl` samples for the first step of the optimiser. That
+ * step follows the first page of the second episode, which is as likely as any page of the first.
  */
 export function drawReplayPages(
   rows: number,
@@ -90,8 +83,8 @@ export function drawReplayPages(
 }
 
 /**
- * Two episodes of random slates. @returns what the first step of the optimiser finds on the pages that it draws: means, by the
- * first weights
+ * Records two episodes of random slates.
+ * @returns mean loss and value of the first optimiser step on its sampled pages, by the initial weights
  */
 async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: number; q: number }> {
   const { users, pages } = LESSON;
@@ -100,9 +93,9 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
     ...{ users, pages, rows: ROWS, replay: users * pages, epsilonStart: 1, epsilonEnd: 1 },
   });
   await trainer.run(pages);
-  let figures: { loss: number; q: number } | undefined;
-  // The rest of the second episode changes nothing of the pages that the first step drew.
-  await trainer.run(2 * pages, { onStep: ({ loss, q }) => void (figures ??= { loss, q }) });
+  let result: { loss: number; q: number } | undefined;
+  // The rest of the second episode does not change the pages that the first step sampled.
+  await trainer.run(2 * pages, { onStep: ({ loss, q }) => void (result ??= { loss, q }) });
   const { states, shown, happened } = (await trainer.stateOfAll()).replay;
   const floats = new Float32Array(states.buffer, states.byteOffset, states.length);
   const items = Uint32Array.from({ length: happened.length / 2 }, (_, at) => {
@@ -113,14 +106,14 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
   put("replay/shown", [2, pages, users, SLATE], shown);
   put("replay/items", [2, pages, users], items);
   put("replay/drawn", [ROWS, 3], drawReplayPages(ROWS, LESSON, SEED));
-  if (!figures) throw new Error("expected a step of the optimiser after the first episode");
-  return figures;
+  if (!result) throw new Error("expected a step of the optimiser after the first episode, got none");
+  return result;
 }
 
-/** Kind of pages that are timed: those of a policy, or those of its training. */
+/** Timed pages: those of a policy, or of its training. */
 export type SimulationKind = ActingKind | "learn";
 
-/** One who plays pages. */
+/** A player of pages. */
 export interface PagePlayer {
   /** Title of its row in the table. */
   readonly name: string;
@@ -128,30 +121,30 @@ export interface PagePlayer {
   play(pages: number): Promise<number>;
 }
 
-/** Seconds that a peer may take for anything. */
+/** Time limit of a peer in seconds. */
 const PATIENCE = 300;
 
 /**
- * How far a peer may be from clickgan on the same pages, in float32 and by other orders of summing: P(any click), the share of
- * slates that differ, the loss and the values of a lesson (by their size where that is above 1).
+ * Largest differences of a peer from clickgan on the same pages, in float32 with another order of sums: P(any click),
+ * share of differing slates, and the lesson's loss and values (relative to their size above 1).
  */
 const TOLERANCE = { probability: 1e-4, slates: 0.01, loss: 1e-4, q: 1e-4 };
 
-/** Why a peer does not compute what clickgan does; nothing if it does. @param found null for what is no number */
+/** Returns how a peer's results differ from clickgan's, if they do. @param found null for NaN */
 export function findSimulationDisagreement(
   found: Readonly<Record<string, number | null>>,
 ): string | undefined {
   const wrong = Object.entries(TOLERANCE).find(([name, most]) =>
     name in found && !((found[name] ?? NaN) <= most)
   );
-  return wrong && `${wrong[0]} is off by ${found[wrong[0]]}, expected at most ${wrong[1]}`;
+  return wrong && `${wrong[0]} differs by ${found[wrong[0]]}, allowed ${wrong[1]}`;
 }
 
 /** A peer that is ready. */
 export class SimulatePeer {
   private constructor(readonly name: string, private readonly process: PeerProcess) {}
 
-  /** @param file of the job. @throws UserError for one that computes something else, Error for one that fails. */
+  /** @param file of the job. @throws UserError if it computes something else, Error if it fails. */
   static async start({ name, python }: Torch, file: string): Promise<SimulatePeer> {
     const script = new URL("../peers/simulate_peer.py", import.meta.url).pathname;
     const [{ environment = {} } = {}] = listTorchVariants();
@@ -161,7 +154,7 @@ export class SimulatePeer {
     );
     if (wrong === undefined) return new SimulatePeer(name, process);
     process.stop();
-    throw new UserError(`Expected ${name} to compute what clickgan does: ${wrong}.`);
+    throw new UserError(`Expected the results of clickgan from ${name}, got others: ${wrong}.`);
   }
 
   player(kind: SimulationKind, users: number): PagePlayer {
