@@ -144,7 +144,7 @@ const report: BenchReport = {
     gpuBytes: 1000,
   }],
   growth: [
-    { axis: "users a batch", value: 32, x: 1600, time: timing(9000, 100), gpuBytes: 5000 },
+    { axis: "users per batch", value: 32, x: 1600, time: timing(9000, 100), gpuBytes: 5000 },
     { axis: "items, one-hot", value: 1e6, x: 1e6, refusal: { limit: "maxBufferSize", message: "too large" } },
   ],
   ladders: [{
@@ -154,14 +154,14 @@ const report: BenchReport = {
       {
         number: 1,
         kernel: "choice_nll_1_naive",
-        idea: "one row an invocation",
+        idea: "one row per invocation",
         changes: 1,
         time: { ...timing(50, 2), error: 4 },
       },
       {
         number: 2,
         kernel: "choice_nll_2_workgroup",
-        idea: "a workgroup an event",
+        idea: "one workgroup per event",
         changes: 1,
         refusal: "too many",
       },
@@ -181,7 +181,7 @@ Deno.test("measurements are read back as they were written; others are refused",
     assert.deepEqual(await readBench(file), report);
     await assert.rejects(
       readBench(`${folder}/none.json`),
-      isUserError(/earlier bench .* found no file .*none\.json/),
+      isUserError(/earlier bench .* found none at .*none\.json/),
     );
     await Deno.writeTextFile(file, JSON.stringify({ ...report, kernels: [{ id: 3 }] }));
     await assert.rejects(readBench(file), isUserError(/bench\.json is damaged[^]*kernels/));
@@ -201,7 +201,7 @@ Deno.test("a change within the spreads is noise; beyond them it counts, and rate
       makeKernel("W0 PW: adam", 70, 1),
     ],
     figures: [{ ...figure, median: 80, lower: 79, upper: 81 }], // 20 less, the spreads are 12
-    growth: [{ axis: "users a batch", value: 32, x: 1600, time: timing(8000, 100), gpuBytes: 5000 }],
+    growth: [{ axis: "users per batch", value: 32, x: 1600, time: timing(8000, 100), gpuBytes: 5000 }],
     // 11 less: the spreads are 4, but a coarse clock may be off by 4 each.
     ladders: [{
       ladder: "choice",
@@ -214,7 +214,7 @@ Deno.test("a change within the spreads is noise; beyond them it counts, and rate
     "W0 LSTM: adam": "noise",
     "W0 PW: adam": "new",
     "step of W0 LSTM": "noise",
-    "growth: users a batch 32": "better",
+    "growth: users per batch 32": "better",
     "ladder choice 40 x 4, step 1: choice_nll_1_naive": "noise",
     "W0 LSTM: batch rank": "gone",
   });
@@ -311,7 +311,7 @@ Deno.test("unknown parts, workloads, patterns, files, sizes and numbers are refu
     [["--workload", "W9"], /Expected one of W0, .*got "W9"/],
     [["--only", "("], /Expected a regular expression, got "\("/],
     [["--seconds", "0"], /above 0/],
-    [["--compare", "none.json"], /found no file none\.json/],
+    [["--compare", "none.json"], /found none at none\.json/],
     [["--data", "none.tsv"], /none\.tsv/],
     [["ladder", "forward", "--size", "12x8"], /Expected 3 sizes of 1\.\.1048576.*12800x64x64, got "12x8"/],
     [["ladder", "--choice-size", "0x3"], /Expected 2 sizes/],
@@ -321,7 +321,7 @@ Deno.test("unknown parts, workloads, patterns, files, sizes and numbers are refu
     [["peers", "--workloads", "W0,W9"], /Expected names of W0, W4, W1, W2, W5, got "W9"/],
     [["peers", "--peers", "torch,mxnet"], /Expected names of clickgan, .*, torch, .*, got "mxnet"/],
     [["peers", "--rounds", "0"], /Expected a whole number/],
-    [["peers", "--python", "none", "--python", "python3"], /Expected --python to be a Python that has torch/],
+    [["peers", "--python", "none", "--python", "python3"], /Expected a Python with torch as --python/],
   ];
   for (const [name, value] of Object.entries(WITH_CACHE)) Deno.env.set(name, value);
   for (const [args, message] of wrong) {
@@ -462,7 +462,7 @@ Deno.test("bench simulate: a peer with other results is found", () => {
   for (const [name, value] of Object.entries(wrong)) {
     assert.match(
       findSimulationDisagreement({ ...right, [name]: value }) ?? "",
-      new RegExp(`^${name} is off by `),
+      new RegExp(`^${name} differs by `),
     );
   }
 });

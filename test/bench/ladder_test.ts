@@ -83,7 +83,7 @@ Deno.test("a wrong step is not timed and does not stop the others", () =>
     const [right, wrong, short, last] = results;
     assert.match(
       wrong?.refusal ?? "",
-      /^wrong, and not timed: outcome \[\d+, 0\] of \[13, 4\] \(page .*\): expected [\d.]+, got/,
+      /^wrong results, not timed: outcome \[\d+, 0\] of \[13, 4\] \(page .*\): expected [\d.]+, got/,
     );
     assert.match(short?.refusal ?? "", /outcome \[12, 0\].*got NaN/);
     assert.deepEqual(results.map(({ isWrong, checkedSizes }) => [isWrong, checkedSizes]), [

@@ -113,25 +113,28 @@ Deno.test("a wrong loss or a failure appears in the table and does not end the c
     fakePeer("tfjs-wasm", right),
   ];
   const results = await measured(entries, 2, 1);
-  const figures = summarizePeers(results);
-  assert.deepEqual(figures.map(({ peer, wrong }) => [peer, wrong]), [
+  const measurements = summarizePeers(results);
+  assert.deepEqual(measurements.map(({ peer, wrong }) => [peer, wrong]), [
     ["clickgan", false],
     ["torch", true],
     ["jax-wasm", false],
     ["tfjs-wasm", false],
   ]);
-  const cells = listTableCells(figures).rows;
+  const cells = listTableCells(measurements).rows;
   assert.equal(cells[1]?.[1], "WRONG");
   assert.equal(cells[2]?.[1], "-");
   assert.equal(cells[3]?.[2], "1.00");
-  assert.equal(figures[3]?.samples, 4);
-  const [wrong, failure] = listProblems(figures);
+  assert.equal(measurements[3]?.samples, 4);
+  const [wrong, failure] = listProblems(measurements);
   assert.match(wrong ?? "", /^torch: the loss of step 7 is 2\.000000, clickgan's is 1\.940000/);
   assert.equal(failure, "jax-wasm: does not fit");
-  assert.deepEqual(listSummaryCells([{ workload: "W1", figures }, { workload: "W2", figures: [] }]), {
-    head: ["", "W1", "W2"],
-    rows: [["torch", "WRONG", "-"], ["jax-wasm", "-", "-"], ["tfjs-wasm", "1.00", "-"]],
-  });
+  assert.deepEqual(
+    listSummaryCells([{ workload: "W1", measurements }, { workload: "W2", measurements: [] }]),
+    {
+      head: ["", "W1", "W2"],
+      rows: [["torch", "WRONG", "-"], ["jax-wasm", "-", "-"], ["tfjs-wasm", "1.00", "-"]],
+    },
+  );
 });
 
 Deno.test("a page keeps results of other processors", () =>
@@ -163,7 +166,7 @@ Deno.test("each PyTorch is found once and has a unique name", () =>
       [other, "PyTorch 2.6.0 OpenBLAS"],
       [twin, "PyTorch 2.13.0 MKL no. 2"],
     ]);
-    await assert.rejects(findTorches([wheel, `${folder}/none`]), /none -c "import torch" fails/);
+    await assert.rejects(findTorches([wheel, `${folder}/none`]), /got .*none, where "import torch" fails/);
   }));
 
 Deno.test("each PyTorch takes turns and has its own row in table and summary", () => {
@@ -180,12 +183,12 @@ Deno.test("each PyTorch takes turns and has its own row in table and summary", (
   const results = entries.flatMap((entry, k): PeerResult[] =>
     entry.variants.map((variant) => ({ entry, variant, turns: [[k + 1]], stepsPerBlock: 1, losses: [] }))
   );
-  const figures = summarizePeers(results);
-  assert.deepEqual(figures.map(({ peer, ratio }) => [peer, ratio]), [["clickgan", 1], [best[0], 2], [
+  const measurements = summarizePeers(results);
+  assert.deepEqual(measurements.map(({ peer, ratio }) => [peer, ratio]), [["clickgan", 1], [best[0], 2], [
     best[1],
     3,
   ]]);
-  assert.deepEqual(listSummaryCells([{ workload: "W0", figures }]).rows, [[best[0], "2.00"], [
+  assert.deepEqual(listSummaryCells([{ workload: "W0", measurements }]).rows, [[best[0], "2.00"], [
     best[1],
     "3.00",
   ]]);

@@ -1,6 +1,6 @@
 import { isUserError } from "../run/folder_check.ts";
 import assert from "node:assert/strict";
-import { likelihoodTable, modelsTable, referenceTable, testFigures } from "../../bench/results/models.ts";
+import { likelihoodTable, modelsTable, readTestMetrics, referenceTable } from "../../bench/results/models.ts";
 import {
   secondModelTable,
   simulatedTable,
@@ -191,7 +191,7 @@ Deno.test("results: a finished training is repeated only for other settings", ()
     ];
     const path = await runs.trained("small", "train", [...args, "2"]);
     const before = Deno.statSync(`${path}/result.json`).mtime;
-    assert.ok((await testFigures(path)).loss > 0);
+    assert.ok((await readTestMetrics(path)).loss > 0);
     const again = new FolderRuns(`${folder}/runs`, folder);
     assert.equal(await again.trained("small", "train", [...args, "2"]), path);
     assert.deepEqual(Deno.statSync(`${path}/result.json`).mtime, before);
@@ -202,6 +202,6 @@ Deno.test("results: a finished training is repeated only for other settings", ()
     const beside = new FolderRuns(`${folder}/runs`, folder, undefined, 2);
     const both = ["0", "1"].map((count) => beside.trained(`beside-${count}`, "train", [...args, count]));
     await assert.rejects(Promise.all(both), /--iterations/);
-    await beside.ended();
+    await beside.waitForAll();
     assert.ok(await pathExists(`${folder}/runs/beside-1.done.json`), "the one beside it is kept");
   }));

@@ -182,7 +182,7 @@ Deno.test("the cache: a hit measures nothing; another driver, kernel text or siz
     const none = { ...key, driver: "3.0" };
     const slow = new FakeMeter(() => 100, () => 3000);
     assert.deepEqual(await tuneVariantsWith(gpuLike, slow, cache, none, say), { kind: "cpu", matmul: {} });
-    assert.match(said.pop() ?? "", /the standard ones\. No others were tried, .*one takes 3\.0 s or more/);
+    assert.match(said.pop() ?? "", /the standard ones\. No others were tried, .*takes 3\.0 s or more/);
     assert.deepEqual(await fit(none, "rows"), { variant: "rows", measured: true });
     said.length = 0;
 
@@ -192,7 +192,7 @@ Deno.test("the cache: a hit measures nothing; another driver, kernel text or siz
     assert.deepEqual(await tuneVariantsWith(gpuLike, meter, nowhere, key, say), { kind: "cpu", matmul: {} });
     assert.match(
       said.join("\n"),
-      /^The kernel variants are not kept for the next run: cannot make the folder/m,
+      /^The kernel variants were not saved for the next run: cannot make the folder/m,
     );
   }));
 
@@ -330,7 +330,7 @@ Deno.test("a run keeps its initial variants: resumed bit for bit, whatever is ca
       return variants;
     };
     const variants = set("rows");
-    assert.match(await run("whole", "--iterations", "40"), /timed before, kept in/);
+    assert.match(await run("whole", "--iterations", "40"), /timed earlier, stored in/);
     await run("part", "--iterations", "16");
     set("panel 256");
     const resumed = await trainings.ok(["--resume", `${folder}/part`, "--iterations", "40"]);

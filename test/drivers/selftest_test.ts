@@ -42,7 +42,7 @@ Deno.test("checks name the worst element, unread values, and the position", () =
   assert.equal(unread?.fault, "expected 1 numbers, found 0");
   assert.deepEqual([same?.differs, same?.worst?.tolerance], [false, 0]);
   const texts = listFaults({ name: "case", kernels: ["k"], checks: checks.all });
-  assert.match(texts[0] ?? "", /^k: output \[1, 1\]: expected 4, got 4\.3, off by 0\.3 with 0\.1 allowed$/);
+  assert.match(texts[0] ?? "", /^k: output \[1, 1\]: expected 4, got 4\.3, error 0\.3, allowed 0\.1$/);
   assert.equal(texts.at(-1), "k: stray writes: behind x");
   assert.equal(stray?.differs, true);
 });
@@ -111,7 +111,7 @@ Deno.test("a kernel that does not compile ends only its case", async () => {
 });
 
 Deno.test("kernels that an adapter never selects are named, or run on a device that selects them", async () => {
-  const only = "row_dot, made by a layer";
+  const only = "row_dot, computed by a layer";
   const run = async (open: OpenSelftest, leftOut?: LeftOutChoice) => {
     const told: string[] = [];
     const onCase = ({ number, of }: { number: number; of: number }) => told.push(`${number} of ${of}`);
@@ -152,7 +152,7 @@ Deno.test("selftest: a table, JSON, and unknown names", async () => {
   const shown = await runOk("selftest", "--variants", "cpu", "--only", "page: fill");
   assert.match(
     shown.stdout,
-    /kernel +variants +numbers[^]*\nfill +cpu +140 +exact[^]*\nAll agree: 1 kernel, 1 case, \d/,
+    /kernel +variants +numbers[^]*\nfill +cpu +140 +exact[^]*\nAll kernels match float64: 1 kernel, 1 case, \d/,
   );
   const json = await runCommand("selftest", "--only", "page: fill", "--every", "--json");
   const { adapter, kernels, findings, leftOut } = JSON.parse(json.stdout);

@@ -78,7 +78,7 @@ async function pictures(page: Page): Promise<void> {
   await page.selectOption("#selftest-kinds", "both");
   await page.fill("#selftest-only", "page:");
   await clickButton(page, "Run the self-test");
-  await page.locator("#screen-selftest >> text=/All agree/").waitFor(PATIENCE);
+  await page.locator("#screen-selftest >> text=/All kernels match float64/").waitFor(PATIENCE);
   await take("selftest", { height: 800 });
 
   await openScreen(page, "user");

@@ -229,7 +229,7 @@ async function checkSelftest(page: Page): Promise<void> {
   await waitForText(page, 'No case has "no such case" in its name.');
   await page.fill("#selftest-only", "page: fill");
   await run.click();
-  await waitForText(page, "/All agree: \\d+ kernels?, \\d+ cases/");
+  await waitForText(page, "/All kernels match float64: \\d+ kernels?, \\d+ cases/");
   const rows = await page.locator(".kernels tbody tr", { hasText: "fill" }).allInnerTexts();
   assert.deepEqual(rows.map((row) => row.split(/\s*[\t\n]\s*/).slice(0, 3)), [
     ["fill", "for CPU adapters", "the same bits"],
@@ -243,7 +243,7 @@ async function checkSelftest(page: Page): Promise<void> {
   const [, cases] = /(\d+) cases/.exec(standing) ?? assert.fail(standing);
   await expectFine(page, "Self-test");
   await said.getByRole("button", { name: "Run these, too" }).click();
-  await waitForText(page, `/All agree: \\d+ kernels?, ${Number(cases) + 1} cases/`);
+  await waitForText(page, `/All kernels match float64: \\d+ kernels?, ${Number(cases) + 1} cases/`);
   assert.ok(await said.isHidden());
   await page.evaluate(PATIENT);
 }

@@ -292,11 +292,11 @@ Deno.test("replay: draws are uniform after 2.5 rounds of the ring, none stale or
   withGpu(undefined, async (gpu) => {
     using arena = new Arena(gpu, "replay test");
     const rows = 4096;
-    const { recall, remember, draw } = await createReplayBench(arena, { rows, episodes: RING });
+    const { sample, push, draw } = await createReplayBench(arena, { rows, episodes: RING });
     const whole = listIndices(10).map(createEpisode);
     const begun = createEpisode(whole.length);
     const shown = [...whole, { ...begun, pages: begun.pages.slice(0, PAGES - 1) }];
-    shown.forEach(remember);
+    shown.forEach(push);
     const valid = listUserPages(shown).filter(({ episode }) => episode > whole.length - RING);
     const keyOfPage = (slot: number, page: number, user: number) => (slot * PAGES + page) * USERS + user;
     const hits = new Map(valid.map(({ episode, page, user }) => [keyOfPage(episode % RING, page, user), 0]));
@@ -304,7 +304,7 @@ Deno.test("replay: draws are uniform after 2.5 rounds of the ring, none stale or
     const rounds = 60;
     for (let round = 0; round < rounds; round++) {
       draw(round);
-      const [drawn] = await readViews(gpu, [recall.drawn]);
+      const [drawn] = await readViews(gpu, [sample.drawn]);
       for (let b = 0; b < rows; b++) {
         const key = keyOfPage(drawn?.[4 * b] ?? NaN, drawn?.[4 * b + 1] ?? NaN, drawn?.[4 * b + 2] ?? NaN);
         const before = hits.get(key) ?? assert.fail(`round ${round}, row ${b}: page ${key} is none`);
@@ -325,15 +325,15 @@ Deno.test("replay: restored and resumed, it has the same bits; damaged, it is re
       rings.push({ arena, ...await createReplayBench(arena, { episodes: RING }) });
     }
     const [whole = assert.fail(), resumed = assert.fail()] = rings;
-    for (let episode = 0; episode < 6; episode++) whole.remember(createEpisode(episode), episode);
+    for (let episode = 0; episode < 6; episode++) whole.push(createEpisode(episode), episode);
     const state = await whole.replay.state();
     resumed.replay.restore(state, ITEMS, "it");
-    for (let episode = 6 - RING; episode < 6; episode++) resumed.recall.begin(episode, makeKey(SEED));
+    for (let episode = 6 - RING; episode < 6; episode++) resumed.sample.begin(episode, makeKey(SEED));
     const held = [];
-    for (const { replay, recall, remember, draw } of rings) {
-      for (let episode = 6; episode < 8; episode++) remember(createEpisode(episode), episode);
+    for (const { replay, sample, push, draw } of rings) {
+      for (let episode = 6; episode < 8; episode++) push(createEpisode(episode), episode);
       draw();
-      const views = [recall.inputs, recall.outcome, recall.drawn, recall.maskBefore, replay.states];
+      const views = [sample.inputs, sample.outcome, sample.drawn, sample.maskBefore, replay.states];
       held.push(await readViews(gpu, views));
     }
     assert.deepEqual(held[1], held[0]);
