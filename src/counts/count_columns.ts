@@ -11,7 +11,7 @@
 
 import type { ItemsShape } from "../data/item_catalogue.ts";
 
-/** Category field: tokens first .. first + count - 1, of which the table holds at most `slots` per item. */
+/** Category field: tokens first .. first + count - 1. */
 export interface CountField {
   /** First token. */
   readonly first: number;
@@ -35,9 +35,7 @@ export interface CountsConfig {
 export const LAGS = 20;
 /** Pseudo-counts: displays of the average item for a rate, clicks of the average user for a share. */
 export const PRIOR = 5;
-/** Added to a sum of similarities before its logarithm. */
 export const SIMILARITY_FLOOR = 0.05;
-/** Id larger than all items. */
 export const NO_ITEM = 2 ** 24;
 /** Most slots of all fields, and most fields: a kernel keeps them in registers. */
 export const MOST_SLOTS = 8;
@@ -57,7 +55,6 @@ export function countTableWidth({ fields, neighbours }: CountsConfig): number {
   return 4 + 2 * countTokenSlots(fields) + 2 * neighbours;
 }
 
-/** Returns S, the slots of all fields. */
 export function countTokenSlots(fields: readonly CountField[]): number {
   return fields.reduce((sum, { slots }) => sum + slots, 0);
 }

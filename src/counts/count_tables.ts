@@ -1,4 +1,3 @@
-/** Count tables of train users. */
 
 import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
@@ -29,13 +28,9 @@ import {
 /** Most slots per item and field. */
 const SLOTS_PER_FIELD = 4;
 
-/** Cache of the tables per source, which models and baselines share. */
 const known = new WeakMap<LogSource, CountTables>();
 
-/**
- * Returns the config of a log's counts; null if its catalogue is too large for the table.
- * @param fields of tokens; without any, all tokens are one field.
- */
+/** Returns the config of a log's counts, null for a catalogue too large for the table. @param fields of tokens; by default one field. */
 export function buildCountsConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
   const categories = selectCountFields(items.shape, fields).slice(0, MOST_FIELDS);
@@ -56,7 +51,6 @@ function selectCountFields(shape: ItemsShape, fields: readonly TokenField[]): re
   return all.filter((field) => isCategory(field, shape));
 }
 
-/** Returns the largest number of tokens per item of each field. */
 function mostTokens(items: ItemCatalogue, fields: readonly TokenField[]): number[] {
   const most = fields.map(() => 0);
   if (fields.length === 0) return most;

@@ -11,10 +11,7 @@ import { countWidth } from "./count_columns.ts";
 import { computeRowCounts, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/**
- * Choices, each with the features of its options: the first click of a page (or none), and each additional click among the
- * remaining items.
- */
+/** Choices with the features of their options: first click of a page (or none), then each additional click among the rest. */
 export interface LogitSample {
   /** [rows, D] */
   readonly x: Float64Array;
@@ -54,13 +51,11 @@ export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float6
 interface Point {
   readonly w: Float64Array<ArrayBuffer>;
   readonly loss: number;
-  /** [rows] probabilities. */
   readonly p: Float64Array;
 }
 
 function evaluatePoint(choices: LogitSample, w: Float64Array<ArrayBuffer>, ridge: ArrayLike<number>): Point {
   const { x, columns, start, chosen, hasNone } = choices;
-  // p first holds the utilities u = x w.
   const p = new Float64Array(x.length / columns);
   for (let row = 0, at = 0; row < p.length; row++) {
     for (let k = 0; k < columns; k++) p[row]! += x[at++]! * w[k]!;
@@ -132,7 +127,6 @@ function solve(lower: Float64Array, x: Float64Array): Float64Array {
 
 /** Features of a logit other than counts. */
 export interface LogitOptions {
-  /** True to use the dense features of items. */
   readonly dense: boolean;
   /** Positions with an effect of their own, the last one for all further ones; 0 for none. */
   readonly places: number;
@@ -145,12 +139,10 @@ export interface CountsLogit {
   /** [C] means of the counts over the sample, and 1 / their standard deviations. */
   readonly mean: Float64Array;
   readonly scaled: Float64Array;
-  /** [C] weights of standardised counts. */
   readonly counts: Float64Array;
   readonly bias: number;
   /** [F] weights, empty without dense features. */
   readonly dense: Float64Array;
-  /** [places - 1] effects relative to the first position. */
   readonly places: Float64Array;
 }
 
@@ -216,7 +208,6 @@ function getDenseWidth({ items: { shape } }: LogSource): number {
   return shape.kind !== "one-hot" && shape.width <= MOST_DENSE ? shape.width : 0;
 }
 
-/** Returns a function that looks up the dense features of items of a log. */
 function makeDenseReader(source: LogSource, log: Clicks): (item: number) => Float32Array {
   const { items, findItemIndex } = readLogItems(source.items, log);
   if (items.kind === "one-hot") throw new Error("expected items with dense features");
@@ -224,10 +215,7 @@ function makeDenseReader(source: LogSource, log: Clicks): (item: number) => Floa
   return (item) => values.subarray(findItemIndex(item) * width, (findItemIndex(item) + 1) * width);
 }
 
-/**
- * Draws choices of train users, as many as a fit can use in its time. A row has C counts, F dense features, 1 for the bias, and
- * P position indicators.
- */
+/** Draws choices of train users that can be fitted in time. A row has C counts, F dense features, a 1, and P position indicators. */
 function drawLogitSample(
   source: LogSource,
   tables: CountTables,
@@ -299,7 +287,6 @@ function standardise({ x, columns }: LogitSample, count: number) {
       variance[k]! += x[at + k]! ** 2 / rows;
     }
   }
-  // A constant column gets no weight.
   const scaled = variance.map((variance) => variance > 1e-12 ? 1 / Math.sqrt(variance) : 0);
   for (let at = 0; at < x.length; at += columns) {
     for (let k = 0; k < count; k++) x[at + k]! *= scaled[k]!;

@@ -1,7 +1,4 @@
-/**
- * Count features in float64, equal to those of `kernels/pw/row_counts.wgsl`, for fits, baselines and tests; and the users' own
- * counts along a log.
- */
+/** Count features in float64, equal to those of `kernels/pw/row_counts.wgsl`; and the users' own counts along a log. */
 
 import {
   type CountsConfig,
@@ -31,11 +28,9 @@ export interface CountTables {
   readonly leastUsers: number;
 }
 
-/** Actions of a user before a page. */
 export interface PageHistory {
   /** Items clicked, the latest first; the latest {@link LAGS} are enough. */
   readonly recent: ArrayLike<number>;
-  /** Number of all clicks before the page. */
   readonly clicks: number;
 }
 
@@ -43,8 +38,8 @@ export interface PageHistory {
 export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
 
 /**
- * Writes the counts of an item on a page, not standardised, into `to` from index `at` on.
- * @param pageLength items displayed. @param own counts that are the user's own.
+ * Writes an item's counts, not standardised, into `to` from `at` on. @param pageLength items displayed. @param own the user's
+ * own counts.
  */
 export function writeItemCounts(
   tables: CountTables,
@@ -128,8 +123,7 @@ function isRepeated(recent: ArrayLike<number>, lag: number): boolean {
 }
 
 /**
- * Returns the mean lift over the item's tokens in a field: how much more often the user clicked on them than all users do; 1
- * without tokens.
+ * Returns the mean lift of the item's tokens in a field: the user's click share over everybody's; 1 without tokens.
  * @param own index of the item's slots of the field. @param within index of the field's slots in any item's row.
  */
 function computeLift(
@@ -222,8 +216,8 @@ function writeOwnCounts(log: Clicks, user: number, latest: number | undefined, o
 }
 
 /**
- * Returns the counts [rows, C] of all rows of these users, user after user, not standardised; rows of context events are zero.
- * @param log with the catalogue's numbers of items. @param latest see {@link packOwnCounts}.
+ * Returns the counts [rows, C] of these users, user after user, not standardised; zero for context events. @param latest see
+ * {@link packOwnCounts}.
  */
 export function computeRowCounts(
   log: Clicks,

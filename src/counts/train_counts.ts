@@ -1,7 +1,4 @@
-/**
- * Counts of train users: displays and clicks per item, the share of clicks per token, and pairs of items that the same users
- * clicked. Pairs are counted in bounded memory.
- */
+/** Counts of train users: displays and clicks per item, click shares of tokens, and pairs of items clicked by the same users. */
 
 import {
   type ClickLog,
@@ -63,7 +60,6 @@ export function smoothedClickRate({ shown, clicks, meanRate }: TrainCounts, item
   return (clicks[item]! + PRIOR * meanRate) / (shown[item]! + PRIOR);
 }
 
-/** Returns a progress callback for a walk through users. */
 export function startUserProgress(what: string, onProgress: OnProgress | undefined) {
   return onProgress && ((done: number, all: number) => onProgress(what, done, all));
 }
@@ -80,7 +76,6 @@ export interface TokenField {
   readonly hashed?: number;
 }
 
-/** Items whose tokens are read at once. */
 const CHUNK = 2 ** 16;
 
 /** Returns true for a category: not for a field with nearly one value per item, nor for hashed ids. */
@@ -107,7 +102,6 @@ function readTokens(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens {
   return items.tokens;
 }
 
-/** Visits the tokens of all items; none for items without tokens. */
 export function forEachItemTokens(
   catalogue: ItemCatalogue,
   visit: (item: number, tokens: Uint32Array) => void,
@@ -148,7 +142,6 @@ const SMALLEST = 2 ** 12;
 /** Of 12 bytes each: 48 MiB. */
 const MOST_SLOTS = 2 ** 22;
 
-/** Largest share of used slots. */
 const FULL = 0.6;
 
 /** Hash table of pairs with open addressing. It grows up to `mostSlots`; then the caller drops pairs by {@link keep}. */
@@ -170,7 +163,6 @@ export class PairCounts {
     return this.#used > FULL * this.mostSlots;
   }
 
-  /** Counts a pair of distinct items in either order. */
   add(a: number, b: number): void {
     this.#put(Math.min(a, b), Math.max(a, b), 1);
     if (this.#used > FULL * this.#count.length && this.#count.length < this.mostSlots) {
@@ -188,7 +180,6 @@ export class PairCounts {
     return this.#count[this.#findSlot(Math.min(a, b), Math.max(a, b))]!;
   }
 
-  /** Visits all pairs, in no particular order. */
   forEach(visit: (a: number, b: number, count: number) => void): void {
     this.#count.forEach((count, slot) => {
       if (count > 0) visit(this.#low[slot]!, this.#high[slot]!, count);
@@ -205,7 +196,6 @@ export class PairCounts {
     this.#count[slot] = this.#count[slot]! + count;
   }
 
-  /** Returns the slot of a pair, or the free slot for it. */
   #findSlot(low: number, high: number): number {
     const mask = this.#count.length - 1;
     let hash = Math.imul(low ^ (low >>> 15), 0x2c1b3c6d) + Math.imul(high, 0x9e3779b1);
@@ -247,10 +237,7 @@ export interface ClickPairs {
   readonly least: number;
 }
 
-/**
- * Counts pairs; clicks of context events count, too.
- * @param latest see {@link chooseLatestLimit}. @param pairs table to count in, for tests of its limit.
- */
+/** Counts pairs; context events count too. @param latest see {@link chooseLatestLimit}. @param pairs table to count in, for tests. */
 export function countPairs(
   source: LogSource,
   latest: number,
@@ -289,10 +276,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/**
- * Returns the number of distinct items per user whose pairs are counted: fewer if there were too many pairs with a click on
- * another item in each event.
- */
+/** Returns the distinct items per user whose pairs are counted: fewer if each event's click on a new item gave too many pairs. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

@@ -11,7 +11,6 @@ export interface ChoiceProbabilities {
   readonly noClick: number;
 }
 
-/** Returns the error for weights that lead to non-finite utilities. */
 export function nonFiniteWeightsError(got: number | string): UserError {
   return new UserError(
     `Expected utilities that are finite numbers, got ${got}: the model's weights are too large. Use another snapshot.`,
@@ -29,9 +28,8 @@ export function expectFinite(utilities: ArrayLike<number>): void {
 /**
  * Returns P(a) = exp(eta u_a) / (1 + sum exp(eta u)), with the largest exponent subtracted against overflow. With the logistic
  * loss items are clicked independently: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) = product of 1 - P(a).
- * @param utilities including position effects, if the model has some: see {@link
- * import("./position_effect.ts").addPositionEffects}.
- * @throws UserError for non-finite utilities.
+ * @param utilities including position effects ({@link import("./position_effect.ts").addPositionEffects}). @throws UserError
+ * for non-finite ones.
  */
 export function computeChoiceProbabilities(
   { eta, loss }: Pick<ModelConfig, "eta"> & Partial<Pick<ModelConfig, "loss">>,

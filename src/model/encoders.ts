@@ -1,7 +1,4 @@
-/**
- * Encoders, which compute the state before each event from the items clicked so far: the LSTM (kernels/course/3-lstm.md), and
- * position weights, the last clicks under learned weightings (kernels/course/8-position-weights.md).
- */
+/** Encoders of the items clicked so far: LSTM (kernels/course/3-lstm.md) and position weights (kernels/course/8-position-weights.md). */
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { linear } from "../ops/linear.ts";
@@ -45,7 +42,6 @@ export function listLstmParameters(
   ];
 }
 
-/** Names of the LSTM's parameters. */
 export const LSTM = {
   input: "encoder/lstm/input_kernel",
   tokens: "encoder/lstm/token_table",
@@ -70,7 +66,7 @@ export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?:
   });
 }
 
-/** Initial position weights, as in the released code. */
+/** Same as in the released code. */
 const INITIAL_WEIGHT = 0.0001;
 
 /**
@@ -112,7 +108,6 @@ export interface ClickProductNames {
   readonly clickPart: string;
 }
 
-/** Names for the first layer. */
 export const FIRST_LAYER: ClickProductNames = {
   weights: "encoder/pw/weights",
   bias: "utility/layer1/bias",

@@ -72,7 +72,6 @@ export interface GameProgramOptions {
   readonly ring: View;
   readonly game: GameOptions;
   readonly reward: RecordableModel;
-  /** Undefined for the exact generator. */
   readonly generator: UserModel | undefined;
   /** Undefined in an evaluation. A player without Adam is not trained. */
   readonly training?: {
@@ -86,17 +85,13 @@ export interface GameProgramOptions {
   };
 }
 
-/** Dispatches of the programs. */
 interface GameSpecs {
   /** Layout of the batches of as many steps as the plan has slices. */
   readonly layout: ClickDispatch[];
   /** Further indices of the step's own batch. */
   readonly batch: ClickDispatch[];
-  /** Utilities of the reward. */
   readonly utilities: ClickDispatch[];
-  /** Logits of the generator. */
   readonly logits: ClickDispatch[];
-  /** Gradients of the generator, which follow utilities and logits. */
   readonly generator: ClickDispatch[];
   /** Losses and, in training, gradients of the reward, which follow utilities and logits. */
   readonly reward: ClickDispatch[];
@@ -107,9 +102,7 @@ interface GameSpecs {
   readonly u: Tensor;
 }
 
-/** Programs of a player's step. */
 export interface PlayerPrograms extends WeightUpdate {
-  /** Losses and gradients, which follow utilities and logits. */
   readonly gradients: Program<ClickSizes>;
 }
 

@@ -25,10 +25,7 @@ export function makeGlorotUniform(fanIn: number, fanOut: number): (random: Rando
   return (random) => limit * (2 * random.uniform() - 1);
 }
 
-/**
- * Draws the initial weights from a seed; each parameter has its own stream, so that a new one does not change the others.
- * @param prefix distinguishes networks of one seed whose parameters have the same names.
- */
+/** Draws the initial weights, each parameter from its own stream. @param prefix for a second network of the seed with the same names. */
 export function drawInitialWeights(
   parameters: readonly ModelParameter[],
   seed: number,

@@ -34,10 +34,9 @@ export interface ScorableModel extends RecordableModel {
   recordStates(tape: ClickTape): StateTensors;
 }
 
-/** Tensors of a user's state. */
 export const STATE_PARTS = ["first", "wide", "recent"] as const;
 type StatePart = typeof STATE_PARTS[number];
-/** Tensors of the state on a tape, a row per event. */
+/** Tensors with a row per event. */
 export type StateTensors = Pick<EncodedState, StatePart>;
 /** Terms of a user's history in the utility of every item; which of them exist depends on the model. */
 export interface UserState {
@@ -67,7 +66,6 @@ const BLOCK_MS = 5;
 /** Rows per event: few, so that a block has many events; but each event has a copy of the state. */
 const EVENT_ROWS = 32;
 
-/** Program that scores a block. */
 export class ItemBlocks {
   readonly #arena: Arena;
   readonly #batch: BlockBatch;
@@ -77,7 +75,6 @@ export class ItemBlocks {
   #program: Program<ClickSizes> | undefined;
   #utilities: ReadbackQueue | undefined;
   #items: number = BLOCK_ITEMS.first;
-  /** State on the device. */
   #state: UserState | undefined;
 
   private constructor(private readonly model: ScorableModel) {
@@ -198,7 +195,6 @@ class BlockBatch implements ClickBatch {
     this.items = new DeviceItems(gpu, catalogue.read(Uint32Array.of(0)), rows, catalogue.tokenCounts);
   }
 
-  /** Replaces the items. */
   write(items: Uint32Array<ArrayBuffer>): void {
     const { gpu: { queue }, items: catalogue } = this.model;
     if (catalogue.shape.kind === "one-hot") queue.writeBuffer(this.rowItem.buffer, 0, items);

@@ -1,4 +1,3 @@
-/** Features of items on the tape. */
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { type ItemCatalogue, type ItemsShape, toCatalogue } from "../data/item_catalogue.ts";
@@ -26,9 +25,8 @@ function formatItemsShape(items: ItemsShape): string {
 }
 
 /**
- * Returns a source over the items of a model: itself, or with one-hot items extended to the model's catalogue, since a log need
- * not show every item.
- * @param what the model, for the message. @throws UserError for a source over other items.
+ * Returns a source over a model's items, one-hot ones extended to its catalogue. @param what the model, for the message.
+ * @throws UserError for other items.
  */
 export function alignSourceToModel(source: LogSource, wanted: ItemsShape, what: string): LogSource {
   const items = alignItems(source, wanted, what);
@@ -61,10 +59,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/**
- * Records W f of mixed features, f = (tokens, dense features); undefined for items without tokens.
- * @param names of the parameters: a token table [V, N], and a kernel [F, N] for dense features.
- */
+/** Records W f, f = (tokens, dense features); undefined without tokens. @param names of a token table [V, N] and a kernel [F, N]. */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,
@@ -101,7 +96,6 @@ export function recordItemLayer(tape: ClickTape, items: DeviceItems, part: strin
   return recordItemProduct(tape, `${part}/item_part`, items, names);
 }
 
-/** Records W f as {@link recordItemLayer} with parameters of any names. */
 export function recordItemProduct(
   tape: ClickTape,
   name: string,

@@ -117,7 +117,6 @@ export function initializeFromCounts(
   return start;
 }
 
-/** Returns the entries of the third row of the scale. */
 function listScaleConstants({ meanRate, longestPage, leastUsers }: CountTables): readonly number[] {
   return [meanRate, longestPage, leastUsers];
 }
@@ -127,10 +126,7 @@ export type InitialWeights = { readonly seed: number; readonly start?: Weights }
   readonly weights: Weights;
 };
 
-/**
- * Returns the initial weights for training on a log, with counts of its train users. Given weights keep the means and
- * deviations with which they were trained.
- */
+/** Returns the initial weights for training on a log, with counts of its train users. Given weights keep their means and deviations. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
@@ -149,10 +145,7 @@ export function initializeOnLog(
   return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
 }
 
-/**
- * Returns the settings of a log for a model's counts, undefined for a model without: if the model counted its train users,
- * their own pages are subtracted.
- */
+/** Returns a log's settings for a model's counts (undefined without): own pages of train users are subtracted if the model counted them. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

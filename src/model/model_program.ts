@@ -18,7 +18,6 @@ import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { recordPositionEffect } from "./position_effect.ts";
 
-/** Options for recording a model. */
 export interface RecordingOptions {
   /** True for batch normalisation by the batch's statistics, and item dropout. */
   readonly training: boolean;
@@ -40,7 +39,6 @@ export interface EncodedState {
 }
 export const evaluating: RecordingOptions = { training: false, itemDropout: 0 };
 
-/** Model as programs and evaluations use it. */
 export interface RecordableModel {
   readonly gpu: Gpu;
   readonly config: ModelConfig;
@@ -112,7 +110,6 @@ export class ModelProgram {
   private constructor(
     /** Layout of the batches of as many steps as the plan has slices; empty in an evaluation, whose program includes it. */
     readonly layout: Program<ClickSizes>,
-    /** Forward pass, and in training the gradients. */
     readonly program: Program<ClickSizes>,
     readonly update: WeightUpdate,
     /** [rows, 1] */
@@ -149,7 +146,6 @@ export class ModelProgram {
   }
 }
 
-/** Dispatches of a step, and its results. */
 export interface RecordedModelStep {
   readonly layout: readonly ClickDispatch[];
   /** Forward pass and, in training, gradients, mostly as partial sums. */

@@ -42,7 +42,6 @@ export interface ScorerCapacity {
   readonly rows: number;
 }
 
-/** Returns the capacity that these requests need. */
 export function computeScorerCapacity(requests: readonly ScoringRequest[]): ScorerCapacity {
   let [events, rows] = [0, 0];
   for (const { history, page } of requests) {
@@ -102,8 +101,8 @@ export class UtilityScorer implements ItemScorer {
   }
 
   /**
-   * Returns the utilities of each page. One call at a time; waits for the GPU.
-   * @param requests at least one, within the capacity; {@link checkPage} checks their items.
+   * Returns the utilities of each page. One call at a time; waits for the GPU. @param requests at least one, within the
+   * capacity, with checked items.
    */
   async score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     const { gpu } = this.model;
@@ -187,7 +186,6 @@ export class UtilityScorer implements ItemScorer {
   }
 }
 
-/** Returns the row of an event. */
 function findRow({ view, stride }: Tensor, event: number): View {
   const buffer = asBufferView(view);
   return { ...buffer, offset: buffer.offset + 4 * stride * event, size: 4 * stride };

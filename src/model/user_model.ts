@@ -1,4 +1,3 @@
-/** The user model: parameters on the GPU, and the utilities computed from them. */
 
 import type { ItemFeatures } from "../data/click_log.ts";
 import { type ItemCatalogue, type ItemsShape, toCatalogue } from "../data/item_catalogue.ts";
@@ -234,7 +233,6 @@ export class UserModel implements ItemScorer {
   }
 }
 
-/** Records the model of a config. */
 export function recordModel(tape: ClickTape, config: ModelConfig, options: RecordingOptions): ClickScores {
   const { items } = tape.batch;
   const counts = recordCounts(tape, config, options.encoded?.recent);

@@ -74,8 +74,7 @@ function listNormParameters(layer: string, columns: number): ModelParameter[] {
 
 /**
  * Records the hidden layers and the output [rows, 1].
- * @param parts state [events, N]: the encoder's term in the first layer, with its bias; counts [rows, C] and their kernel [C,
- * N]
+ * @param parts state [events, N]: the encoder's term in the first layer; counts [rows, C] and their kernel [C, N]
  */
 export function recordUtility(
   tape: ClickTape,
@@ -115,9 +114,7 @@ export const LAGS = defaultPwModel.pwLags;
 /** Initial standard deviation of the kernels. b starts with ones, so that they get gradients at once. */
 const INITIAL_SD = 0.1;
 
-/** Prefix of the names of the parameters. */
 export const PART = "wide";
-/** Names for the product with the last clicks. */
 export const HISTORY: ClickProductNames = {
   weights: `${PART}/weights`,
   bias: `${PART}/bias`,

@@ -28,7 +28,6 @@ export const adamKinds = ["dense", "row-sparse"] as const satisfies readonly Ada
 /** Gradients that a tape's backward pass leaves for Adam. */
 export interface GradientViews<S extends BatchSizes> {
   readonly dimensions: Dimensions<S>;
-  /** Tables with a sparse gradient. */
   readonly sparseRows: ReadonlyMap<Tensor, SparseRows<S>>;
 }
 
@@ -45,9 +44,8 @@ export class AdamState {
   }
 
   /**
-   * Returns one dispatch per window of the arena and one per sparse table.
-   * @param gradients the tape whose backward pass comes before. @param most bytes of a window; smaller than a binding only in
-   * tests.
+   * Returns a dispatch per window of the arena and per sparse table. @param most bytes of a window; smaller than a binding only
+   * in tests.
    */
   dispatches<S extends BatchSizes>(
     { dimensions, sparseRows }: GradientViews<S>,
@@ -147,8 +145,7 @@ export function adamRate(learningRate: number, t: number): number {
 export type AdamReferenceState = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>;
 
 /**
- * Updates w, m and v in place by step t = 1, 2, ... in f64. The textbook's constants are repeated, so that a comparison shows a
- * change of those above.
+ * Computes step t = 1, 2, ... in f64, in place. The constants are repeated, so that a comparison shows a change of those above.
  * @param decay of the weight, as a share of it
  */
 export function adamReference(

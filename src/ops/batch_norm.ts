@@ -76,7 +76,6 @@ export function batchNorm<S extends BatchSizes, R>(
   });
 }
 
-/** Inputs, output and sizes of the op. */
 interface Norm<S extends BatchSizes> extends BatchNormInputs {
   readonly name: string;
   readonly output: Tensor;

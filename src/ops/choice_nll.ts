@@ -1,7 +1,6 @@
 /**
  * choice_nll: mean negative log-likelihood of the users' choices. "No click" is an option of utility 0; each additional click
- * on a page is a choice among the items not clicked yet. With `logistic`, rows are clicked independently. A position effect can
- * be added.
+ * on a page is a choice among the items not clicked yet. With `logistic`, rows are clicked independently.
  */
 
 import lossText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" };
@@ -21,22 +20,15 @@ import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.t
 
 const lossKernel = parseKernel("choice_nll", lossText);
 
-/**
- * Likelihood of a page, whose negative logarithm is the loss: `choice`, or `logistic`, where each row is clicked independently
- * with P(click) = 1 / (1 + exp(-eta u)).
- */
+/** Likelihood of a page: `choice`, or `logistic`: rows are clicked independently, P(click) = 1 / (1 + exp(-eta u)). */
 export type PageLikelihood = "choice" | "logistic";
 
 export interface ChoiceOptions {
-  /** True to compute the gradient as well. */
   readonly train: boolean;
   /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   readonly eta: number;
   readonly loss?: PageLikelihood;
-  /**
-   * Position effects, parameter [1, P]: added to the utilities of a page's second row, its third, ...; the last one to all
-   * further rows. They enter loss, gradient and ranks.
-   */
+  /** Parameter [1, P]: effects on the utilities of a page's second row, its third, ..., the last on all further rows. */
   readonly positionEffect?: Tensor;
 }
 
@@ -158,7 +150,6 @@ export function choiceOutcome(page: readonly number[], clicked: readonly number[
   return [loss, ...computeTopShares(page, clicked), clicked.length > 0 ? 1 : 0];
 }
 
-/** Negative log-likelihood of one page of logits. */
 const lossOf: Record<PageLikelihood, (z: readonly number[], clicked: readonly number[]) => number> = {
   choice: (z, clicked) => computeChoiceLoss(z, 0, z.length, clicked),
   logistic: (z, clicked) =>
@@ -177,7 +168,6 @@ export function computeTopShares(page: readonly number[], clicked: readonly numb
   ];
 }
 
-/** Returns the number of predicted events, over which means are taken. */
 function countedEvents({ events }: ReferenceBatch): number {
   return events.filter(({ click }) => isPredicted(click)).length;
 }
@@ -193,7 +183,6 @@ function meanLossGradient(z: Matrix, batch: ReferenceBatch, eta: number, loss: P
       const p = loss === "logistic" ? applySigmoid(getElement(z, r, 0)) : 0;
       gradient.data[r] = eta * (p - (clicks.includes(r) ? 1 : 0)) / counted;
     }
-    // The choices of a page: first click or none, then each additional click.
     for (let j = 0; loss === "choice" && j < Math.max(1, clicks.length); j++) {
       const left = listUnclickedRows(first, end, clicks.slice(0, j));
       const most = Math.max(...left.map((r) => getElement(z, r, 0)), ...(j === 0 ? [0] : []));

@@ -10,13 +10,9 @@ import type { ParameterArena } from "../tape/parameters.ts";
 const normKernel = parseKernel("gradient_norm", normText);
 const clipKernel = parseKernel("gradient_clip", clipText);
 
-/** Workgroups that add up squares. */
 const PARTS = 16;
 
-/**
- * Returns the dispatches that scale a gradient longer than `most` to that length.
- * @param arena for the sums of squares. @throws UserError for more parameters than a kernel can bind at once.
- */
+/** Scales a gradient longer than `most` to that length. @throws UserError for more parameters than a kernel can bind at once. */
 export function gradientClip(parameters: ParameterArena, most: number, arena: Arena): DispatchSpec[] {
   const { partials, gradient, length, summed } = parameters;
   parameters.gpu.requireBindable(4 * length, "a gradient whose length is bounded");

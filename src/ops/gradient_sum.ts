@@ -24,13 +24,11 @@ import type { AdamState, GradientViews } from "./adam.ts";
 const addKernel = parseKernel("gradient_add", addText);
 const rowsKernel = parseKernel("gradient_rows_add", rowsText);
 
-/** Position of a micro-batch in its batch. */
 export interface MicroBatchPosition {
   readonly first: boolean;
   readonly last: boolean;
 }
 
-/** Programs for batches of several micro-batches. */
 interface AccumulationPrograms<S extends BatchSizes> {
   readonly programs: Readonly<Record<"first" | "inner" | "last" | "update", Program<S>>>;
   readonly marks: readonly { readonly blank: View; readonly mark: View }[];
@@ -44,12 +42,7 @@ export class GradientSum<S extends BatchSizes> {
     private readonly sums: AccumulationPrograms<S> | undefined,
   ) {}
 
-  /**
-   * @param gradients the tape whose backward pass comes before. @param steps the buffer of step headers. @param arena for the
-   * sums.
-   * @param options.accumulates true if there are batches of several micro-batches. @param options.most bytes of a window;
-   * smaller than a binding only in tests.
-   */
+  /** @param options.accumulates true if there are batches of several micro-batches. @param options.most bytes of a window, for tests. */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     gradients: GradientViews<S>,
@@ -91,8 +84,7 @@ export class GradientSum<S extends BatchSizes> {
 
   /**
    * Encodes the dispatches that follow the backward pass of a micro-batch; the last one updates the weights.
-   * @param slice in which the only micro-batch of a batch is laid out. @throws Error for one of several micro-batches, if
-   * `accumulates` was false.
+   * @param slice of a batch of one micro-batch. @throws Error for one of several micro-batches, if `accumulates` was false.
    */
   encode(
     commands: CommandRecorder,
@@ -182,9 +174,7 @@ export interface SharedTable {
 
 export class SharedGradient<S extends BatchSizes> {
   private constructor(
-    /** Adds up partial sums, after the backward pass. */
     readonly sum: Program<S>,
-    /** Updates the weights by the sum over the ranks. */
     readonly update: Program<S>,
     private readonly sparseRows: readonly SparseRows<S>[],
     /** Gradients that are exchanged whole. */
@@ -192,10 +182,7 @@ export class SharedGradient<S extends BatchSizes> {
     readonly tables: readonly SharedTable[],
   ) {}
 
-  /**
-   * @param gradients the tape whose backward pass comes before. @param steps the buffer of step headers. @param arena for the
-   * sums. @param ranks that share a batch.
-   */
+  /** @param ranks that share a batch. */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     { dimensions, sparseRows }: GradientViews<S>,

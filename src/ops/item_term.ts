@@ -26,9 +26,8 @@ export interface ItemTermInputs {
 }
 
 /**
- * Returns [rows, 1]: base + state . item. 2 R N flops forward, 4 R N backward.
- * @param itemDropout probability, in training, that a row's item is hidden: its term is then zero. @throws Error for shapes
- * that do not fit.
+ * Records base + state . item, [rows, 1]. 2 R N flops forward, 4 R N backward. @param itemDropout probability of hiding a row's
+ * item in training.
  */
 export function itemTerm(
   tape: ClickTape,
@@ -110,7 +109,6 @@ function stateGradient(
   }];
 }
 
-/** Drops the constant that only the other two kernels have. */
 function dropStateConstant({ STATE: _, ...constants }: Constants): Constants {
   return constants;
 }

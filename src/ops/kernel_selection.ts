@@ -38,15 +38,11 @@ import { toUniformIfSmall, type View } from "../gpu/memory.ts";
 import type { DispatchSpec, InvocationCounts } from "../gpu/program.ts";
 import { type BatchSizes, type Dim, type Dimensions, resolveDimension } from "../gpu/sizes.ts";
 
-/**
- * Work of an invocation of a matmul kernel: one row of a panel of sixteen columns, a block of rows, or part of a tile that its
- * workgroup shares.
- */
+/** Work of an invocation: one row of a panel of sixteen columns, a block of rows, or part of a tile that its workgroup shares. */
 export type MatmulStructure = "panel" | "rows" | "tiled";
 
 export interface MatmulKernel extends Kernel {
   readonly structure: MatmulStructure;
-  /** Constants of this variant. */
   readonly own: Constants;
 }
 
@@ -98,10 +94,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
   return found;
 }
 
-/**
- * @param k4 columns of the input / 4. @param n4 columns of the output / 4. @param rows of the largest batch.
- * @throws UserError if a recorded variant cannot compute the product.
- */
+/** @param k4 columns of the input / 4. @param n4 columns of the output / 4. @throws UserError if a recorded variant cannot compute it. */
 export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,
@@ -112,7 +105,7 @@ export function selectMatmulKernel(
   return getMatmulKernel(direction, chooseMatmulVariant(choice, direction, k4, n4, rows));
 }
 
-/** Returns a product's dispatch by the chosen kernel, with the other kernels that could compute it. @param make builds a dispatch. */
+/** Returns a product's dispatch with the chosen kernel and with those that could replace it. @param make builds a dispatch. */
 export function matmulDispatch<S extends BatchSizes>(
   direction: MatmulDirection,
   k4: number,
@@ -135,15 +128,12 @@ export function matmulDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns the number of panels of 16 columns that a kernel splits its result into, 0 without panels. @param columns4 its width / 4. */
+/** Returns the number of panels of 16 columns of a kernel's result, 0 without panels. @param columns4 its width / 4. */
 export function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
-/**
- * Returns the number of partial dot products per row that a kernel can compute along with its output: one per panel, or one if
- * a tile has the whole row; else 0.
- */
+/** Returns the partial dot products per row that a kernel can add to its output: one per panel, or one if a tile has the whole row. */
 export function countDotParts(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
@@ -165,7 +155,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
     : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
-/** Returns the invocations of a weight gradient kernel, which works on blocks of weights and chunks of rows. */
+/** Returns the invocations of a weight gradient kernel, over blocks of weights and chunks of rows. */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,
@@ -177,7 +167,7 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/** Returns the invocations of {@link gradientsKernel}: along y first the chunks of each block of columns, then the blocks of rows. */
+/** Returns the invocations of {@link gradientsKernel}: along y the chunks of each block of columns, then the blocks of rows. */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,
@@ -220,7 +210,6 @@ const PANEL_UNITS = 32;
 /** Users per invocation of the loop kernel on a CPU adapter: they share each weight that is read. */
 const LOOP_USERS = 4;
 
-/** LSTM kernel with its constants and number of invocations. */
 export interface LstmKernelUse {
   readonly kernel: Kernel;
   readonly constants: Constants;
@@ -231,10 +220,7 @@ export interface LstmKernelUse {
 /** Storage of the weights of a workgroup: each invocation holds those of its unit, the workgroup holds all, or none are copied. */
 export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 
-/**
- * Most units whose weights an invocation holds: RADV unrolls loops of up to 32 turns, and an array that is indexed in a loop is
- * not in registers.
- */
+/** RADV unrolls loops of up to 32 turns; an array that is indexed in a loop is not in registers. */
 const HELD_UNITS = 32;
 
 /** @param units padded to a multiple of 4. */
@@ -273,7 +259,6 @@ function makeLoopUse(direction: LstmDirection, h4: number, users: number): LstmK
   };
 }
 
-/** @throws Error if the variant is not one of an LSTM. */
 function buildLstmKernelUse(
   direction: LstmDirection,
   h4: number,
@@ -287,7 +272,7 @@ function buildLstmKernelUse(
   return makeGroupUse(direction, h4, users, chooseLstmWeightStorage(direction, 4 * h4, users, bytes));
 }
 
-/** Returns the only kernel for a CPU adapter. @param units not padded. */
+/** @param units not padded. */
 function selectCpuUse(
   variants: AdapterTraits,
   direction: LstmDirection,
@@ -299,8 +284,8 @@ function selectCpuUse(
 }
 
 /**
- * Returns an LSTM's dispatch by the chosen kernel with, on a GPU, the other kernels that could compute it.
- * @param make builds a dispatch. @throws UserError for recorded variants that cannot compute it.
+ * Returns an LSTM's dispatch with the chosen kernel and, on a GPU, with those that could replace it. @throws UserError for
+ * invalid recorded variants.
  */
 export function lstmDispatch<S extends BatchSizes>(
   direction: LstmDirection,

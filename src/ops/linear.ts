@@ -49,10 +49,7 @@ export interface LinearInputs {
   readonly bias?: Tensor;
 }
 
-/**
- * Records a dense layer, act(input W + b) [M, N]: 2 M K N flops forward, and again for each gradient.
- * @throws Error for shapes that do not fit.
- */
+/** Records act(input W + b) [M, N]: 2 M K N flops forward, and again for each gradient. @throws Error for shapes that do not fit. */
 export function linear<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
@@ -119,7 +116,6 @@ export function linear<S extends BatchSizes, R>(
   });
 }
 
-/** Operands of a matrix product. */
 interface Product<S extends BatchSizes> {
   readonly input: Tensor;
   readonly weights: Tensor;
@@ -136,7 +132,6 @@ function productCost<S extends BatchSizes>(s: S, { input, weights, rows }: Produ
   };
 }
 
-/** Merges both gradients in tiles into one dispatch. */
 function bothGradients<S extends BatchSizes>(
   { label, dimensions }: OpCall<S>,
   { input, weights, rows }: Product<S>,
@@ -192,7 +187,6 @@ function inputGradient<S extends BatchSizes>(
     invocations: computeMatmulInvocations(kernel, rows, K4),
     cost: (s) => {
       const { flops, bytes } = productCost(s, product);
-      // The slope of the input's activation is computed from the input.
       return { flops, bytes: bytes + (target.activation ? 16 * K4 * resolveDimension(rows, s) : 0) };
     },
   }));
@@ -248,9 +242,8 @@ export function forwardProduct<S extends BatchSizes>(
 }
 
 /**
- * Returns the dispatch for the gradients of weights and bias.
- * @param g.second another input with weights of its own and the same output gradient: one dispatch computes both weight
- * gradients.
+ * Returns the dispatch for the gradients of weights and bias. @param g.second another input with its own weights and the same
+ * output gradient.
  */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,

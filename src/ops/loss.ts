@@ -28,7 +28,6 @@ export interface Loss<S extends BatchSizes, R> {
   readonly output: Tensor;
   /** Input to differentiate by, which has no other use; undefined in an evaluation. */
   readonly target: Tensor | undefined;
-  /** Dispatches for further gradients, in the backward pass. */
   readonly backward?: (call: OpCall<S>) => DispatchSpec<S>[];
   /** Returns the dispatch of loss and gradient. @param gradient of the input; in an evaluation a few bytes, not to be written. */
   dispatch(call: OpCall<S>, gradient: Memory): DispatchSpec<S>;

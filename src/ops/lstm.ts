@@ -67,7 +67,6 @@ export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor 
   });
 }
 
-/** Inputs, output and buffers of the op. */
 interface Cell extends LstmInputs {
   readonly tape: ClickTape;
   readonly name: string;
@@ -75,11 +74,9 @@ interface Cell extends LstmInputs {
   readonly H: number;
   readonly H4: number;
   readonly dense: { readonly input: Tensor; readonly weights: Tensor } | undefined;
-  /** Table of one-hot features, which is looked up by item. */
   readonly lookedUp: Tensor | undefined;
   /** Input products of the items that the events feed, [events, 4H]; undefined if a table is looked up. */
   readonly products: View | undefined;
-  /** Input products, or the table that is looked up. */
   readonly input: Memory;
   /** [events, H] */
   readonly cells: View;

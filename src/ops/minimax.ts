@@ -24,7 +24,6 @@ import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.t
 const gameKernel = parseKernel("minimax", gameText);
 const exactKernel = parseKernel("exact_minimax", exactText);
 
-/** Vectors of four sums per event. */
 export const MINIMAX_VECTORS = 2;
 
 export interface GameOptions {
@@ -41,7 +40,7 @@ export interface GameOptions {
 }
 
 export interface MinimaxInputs {
-  /** [rows, 1] utilities, of the reward */
+  /** [rows, 1] */
   readonly u: Tensor;
   /** [rows, 1] logits of the generator, whose last layer this op computes itself */
   readonly logits: ClickScores;
@@ -123,11 +122,7 @@ export function computePageEta(
   return etaByPage ? generatorEta / items : generatorEta;
 }
 
-/**
- * Returns [events, 8] as {@link minimax}, against the exact generator pi = sparsemax(eta u), which is written to `policy`
- * [rows].
- * @throws Error for another shape.
- */
+/** Returns [events, 8] as {@link minimax}, against the exact generator pi = sparsemax(eta u), which is written to `policy` [rows]. */
 export function exactMinimax(
   tape: ClickTape,
   name: string,
@@ -204,7 +199,6 @@ function buildPages(
   });
 }
 
-/** @param ranking returns the scores that the generator ranks a page by. */
 function computeOutcomes(
   pages: readonly Page[],
   ranking: (page: Page) => number[],
@@ -265,7 +259,6 @@ function generatorGradient(pages: readonly Page[], rows: number, options: GameOp
   return gradient;
 }
 
-/** Returns the op in f64. */
 export function gameReference(player: GamePlayer, options: GameOptions): ClickReference {
   return ([u, logits], batch) => {
     if (!u || !logits) throw new Error("minimax: expected utilities and logits");

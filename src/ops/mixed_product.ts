@@ -120,17 +120,13 @@ const CHUNK = getConstant(gradientKernel, "CHUNK");
 /** Rows of the output: one per distinct item of the batch, or one per event, of the item that it feeds. */
 export type TokenRows = "items" | "events";
 
-/** @throws Error for a batch whose items have no tokens. */
 export function getTokens({ batch }: ClickTape): DeviceTokens {
   const { tokens, kind } = batch.items;
   if (!tokens) throw new Error(`expected items with tokens, got ${kind} ones`);
   return tokens;
 }
 
-/**
- * Returns the dispatch that sums the table's rows of each item's tokens.
- * @param table [V, N] @param output [rows, N] @param add true to add to the output, which has the product of dense features.
- */
+/** Returns the dispatch that sums the rows of each item's tokens. @param table [V, N] @param output [rows, N] @param add to the output. */
 export function tokenSum(
   tape: ClickTape,
   call: ClickCall,
@@ -163,10 +159,7 @@ export function tokenSum(
   };
 }
 
-/**
- * Returns the dispatches for the gradient of the table, of all its rows or of the batch's tokens.
- * @param source [rows, N] the gradient of the output of {@link tokenSum}.
- */
+/** Returns the dispatches for the gradient of the table, sparse or dense. @param source [rows, N] the gradient of the sums. */
 export function tokenGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -184,7 +177,6 @@ export function tokenGradient(
   const N4 = table.stride / 4;
   const chunksAtMost = (s: ClickSizes) => Math.floor(pairs.boundPairs(s) / CHUNK);
   const sums = (s: ClickSizes) => tokens.boundPairs(Math.min(s.items, s[rows]));
-  /** Returns the rows of the source that are read, one per distinct item. */
   const read = (s: ClickSizes) => Math.min(sums(s), s.items, s[rows]);
   const { capacity } = tape.options;
   const most = Math.max(1, chunksAtMost(capacity));

@@ -51,12 +51,14 @@ export function partialViews(
   return { partials: weights.view, places: call.upload("offsets of partial sums", offsets) };
 }
 
-/** Returns the vectors of four columns per invocation. On a GPU neighbours should read neighbours; llvmpipe wants few, longer ones. */
+/**
+ * Returns the vectors of four columns per invocation: on a GPU neighbours should read neighbours; llvmpipe wants few, longer
+ * invocations.
+ */
 export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS: number } {
   return { VECTORS: kind === "gpu" ? 1 : 4 };
 }
 
-/** Returns a size of `times` per entry of a list. */
 export function scaleListLength<S extends BatchSizes>(
   times: number,
   length: ListLength<S>,

@@ -11,11 +11,7 @@ import type { Tensor } from "../tape/tensor.ts";
 
 const gradientKernel = parseKernel("position_gradient", gradientText);
 
-/**
- * Returns the dispatch for it: one flop per row.
- * @param effect parameter [1, P], of a page's positions from `skip` on; further rows share the last. @param source [rows, 1]
- * the gradient of the sum that the effect is part of.
- */
+/** Returns its dispatch: one flop per row. @param effect parameter [1, P], of positions from `skip` on. @param source [rows, 1] */
 export function positionGradient(
   { batch, dimensions }: ClickTape,
   call: ClickCall,
@@ -41,7 +37,6 @@ export function positionGradient(
   };
 }
 
-/** Returns the index of the effect of a row, undefined for rows without one. */
 export function getPositionIndex(
   batch: ReferenceBatch,
   row: number,
@@ -53,7 +48,6 @@ export function getPositionIndex(
   return position < 0 ? undefined : Math.min(position, effects - 1);
 }
 
-/** Computes the gradient in f64. @param source [rows, 1] */
 export function positionGradientReference(
   batch: ReferenceBatch,
   source: Matrix,

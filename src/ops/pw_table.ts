@@ -1,6 +1,6 @@
 /**
- * pw_table: the first layer over a state of position weights, as a sum of rows: of a table for one-hot features, of the product
- * of each click's item for mixed ones.
+ * pw_table: the first layer over position weights, as a sum of rows of a table (one-hot features) or of clicked items' products
+ * (mixed).
  */
 
 import baseText from "../../kernels/pw/pw_base.wgsl" with { type: "text" };
@@ -68,7 +68,6 @@ export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): T
   });
 }
 
-/** Inputs, output and sizes of the op. */
 interface TableSum extends PwTableInputs {
   readonly tape: ClickTape;
   readonly name: string;
@@ -76,7 +75,6 @@ interface TableSum extends PwTableInputs {
   /** True if the table has a row per event instead of per item. */
   readonly BY_EVENT: boolean;
   readonly TANH: boolean;
-  /** Undefined without tanh. */
   readonly window: Window | undefined;
   readonly coefficient: Memory;
   readonly I: number;
@@ -126,7 +124,6 @@ function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: nu
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }
 
-/** Returns the vectors of the table that the clicks of a batch select. */
 function countSelectedVectors({ table, n, N4 }: TableSum, s: ClickSizes): number {
   return estimateDistinctRows(s.events, table.rows, s) * n * N4;
 }
@@ -167,7 +164,6 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
     : tape.options.arena.allocate(`${name} gradient of clicks`, 16 * rows * row);
   const specs = eventGradients(sum, call, source, BY_EVENT && toTable.accumulate, row);
   if (BY_EVENT) return specs;
-  // With tanh every item of the catalogue has a gradient.
   const sparse = TANH ? undefined : sparseEmbeddingGradient(tape, call, table, source);
   return [...specs, ...(sparse ? [sparse] : itemGradients(sum, call, source, toTable))];
 }

@@ -24,16 +24,11 @@ import type { Tensor } from "../tape/tensor.ts";
 const recentKernel = parseKernel("recent_clicks", recentText);
 const countsKernel = parseKernel("row_counts", countsText);
 
-/** Returns the numbers per event in {@link recentClicks}. */
 function recentWidth({ fields }: CountsConfig): number {
   return 2 + LAGS * (2 + countTokenSlots(fields));
 }
 
-/**
- * Records the last clicks before every event [events, {@link recentWidth}], without a gradient; see
- * kernels/pw/recent_clicks.wgsl.
- * @param table constant [I, {@link countTableWidth}]
- */
+/** Records the last clicks before every event, [events, {@link recentWidth}]. @param table constant [I, {@link countTableWidth}] */
 export function recentClicks(tape: ClickTape, name: string, table: Tensor, config: CountsConfig): Tensor {
   expectShape("recent_clicks", table, table.rows, countTableWidth(config));
   const width = recentWidth(config);
@@ -74,7 +69,6 @@ export function recentClicks(tape: ClickTape, name: string, table: Tensor, confi
   return tape.record({ op: "recent_clicks", inputs: [table], output, forward, reference });
 }
 
-/** Returns the items clicked before an event, the latest first. */
 function listRecentItems({ events, history }: ReferenceBatch, event: number): number[] {
   const recent: number[] = [];
   const lags = Math.min(history[event]!.clicks, LAGS);

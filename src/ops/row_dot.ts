@@ -61,10 +61,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
-  /**
-   * Returns [rows, 1] that the reader sums from partial dot products, which the layer below computes while its rows are in
-   * registers; undefined if it does not.
-   */
+  /** Returns [rows, 1] that the reader sums from partial dot products of the layer below; undefined if that computes none. */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const { bias, base } = this.inputs;
     const dots = base ? undefined : this.#dotsBelow();
@@ -103,7 +100,6 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
   }
 }
 
-/** Scores [rows, 1], computed or not yet. */
 export type Scores<S extends BatchSizes = BatchSizes, R = unknown> = Tensor | UnmaterializedScores<S, R>;
 
 export type ClickScores = Scores<ClickSizes, ReferenceBatch>;
@@ -118,7 +114,6 @@ export function getMaterialized<S extends BatchSizes, R>(scores: Scores<S, R>): 
   return scores instanceof UnmaterializedScores ? scores.output : scores;
 }
 
-/** Records {@link UnmaterializedScores} [rows, 1] that are computed by a dispatch. @throws Error for shapes that do not fit. */
 export function rowDot<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
@@ -184,10 +179,7 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/**
- * Computes the gradients by one workgroup per chunk of rows and {@link GROUP_COLUMNS}, on a GPU, and the sums of a loss along
- * with them.
- */
+/** Computes the gradients by a workgroup per chunk of rows and {@link GROUP_COLUMNS}, and the sums of a loss along with them. */
 function gradientsByGroup<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   both: DispatchSpec<S>,
@@ -219,7 +211,6 @@ function gradientsByGroup<S extends BatchSizes, R>(
   };
 }
 
-/** @param dots partial dot products of the input's rows with the weights, if the op of the input makes them */
 function forwardDispatch<S extends BatchSizes>(
   dimensions: Dimensions<S>,
   { input, weights, bias, base }: RowDotInputs,

@@ -122,7 +122,6 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   }
 }
 
-/** Creates the networks that are trained, and their optimisers. */
 function createPlayers(
   model: UserModel,
   config: AdversarialConfig,
@@ -143,7 +142,6 @@ function createPlayers(
   return { networks, generator, adam: { reward, generator: adam } };
 }
 
-/** Creates the evaluation of both players on a fixed set of users; see {@link EvaluationContext}. */
 export function evaluateGame(
   model: UserModel,
   generator: UserModel | undefined,
@@ -182,7 +180,6 @@ function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
 
-/** Combines the players' programs into an iteration. */
 function combinePrograms(config: AdversarialConfig, programs: GamePrograms): ClickPrograms {
   return {
     layout: programs.layout,
@@ -191,7 +188,6 @@ function combinePrograms(config: AdversarialConfig, programs: GamePrograms): Cli
   };
 }
 
-/** Returns a phase per step of a player, with a header each. */
 function listPhases(config: AdversarialConfig, programs: GamePrograms): TrainingPhase[] {
   const { batch, utilities, logits, generator, reward } = programs;
   const generatorSteps = countGeneratorSteps(config);

@@ -67,10 +67,8 @@ export interface TrainerComponents<C, F> extends StepGroupInputs<C> {
 /** Trains networks: step by step, or many steps at once. C: input of an iteration. F: metrics of a batch. */
 export class BatchTrainer<C, F> {
   #iteration = 0;
-  /** Steps in the last group of the last run. */
   #groupSize = 2;
   #best: BestRecords = noBest;
-  /** Last iteration after which a validation was encoded. */
   #validated = -1;
 
   /** @internal */
@@ -109,7 +107,6 @@ export class BatchTrainer<C, F> {
     return this.#iteration >= this.#computeEarlyEnd();
   }
 
-  /** Returns the iteration at which early stopping ends the training unless a validation up to it is better. */
   #computeEarlyEnd(): number {
     const { schedule, validation } = this.components;
     return validation ? computeEarlyEnd(schedule, this.#best) : Infinity;
@@ -147,7 +144,7 @@ export class BatchTrainer<C, F> {
       const group = groups.shift();
       if (!group) return;
       const now = performance.now();
-      // Sizes do not touch results, only collectives often the host looks.
+      // Group sizes do not change results, only how often the host reads them.
       const stepMs = (now - last) / group.batches.length;
       last = now;
       size = Math.max(1, Math.min(2 * size, this.places, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))));
@@ -255,7 +252,6 @@ export class BatchTrainer<C, F> {
     return own;
   }
 
-  /** @throws DivergedError for a non-finite loss. */
   #report(iteration: number, metrics: F, callbacks: TrainingCallbacks<F>): TrainingStepResult<F> {
     if (!Number.isFinite(this.components.summary.loss(metrics))) throw this.diverged(iteration);
     this.#iteration = iteration;
@@ -264,7 +260,6 @@ export class BatchTrainer<C, F> {
     return result;
   }
 
-  /** @throws DivergedError for a non-finite loss. */
   #reportValidation(iteration: number, sums: Float32Array, callbacks: TrainingCallbacks<F>): void {
     const { summary, validation, rates } = this.components;
     const counted = validation?.counted ?? NaN;
@@ -280,7 +275,6 @@ export class BatchTrainer<C, F> {
     return group;
   }
 
-  /** Takes the results of a finished group. @param values the ring after the group. */
   #take(group: StepGroup, values: Float32Array, callbacks: TrainingCallbacks<F>): TrainingStepResult<F>[] {
     const { ring, summary, schedule } = this.components;
     const steps: TrainingStepResult<F>[] = [];

@@ -1,7 +1,4 @@
-/**
- * Keeps the weights of the best validations on the device. The device decides which are the best; the host reads the result
- * many steps later.
- */
+/** Keeps the weights of the best validations on the device, which selects them; the host reads the result many steps later. */
 
 import compareText from "../../kernels/adam/best_compare.wgsl" with { type: "text" };
 import keepText from "../../kernels/adam/keep_best.wgsl" with { type: "text" };
@@ -24,7 +21,6 @@ const keepKernel = parseKernel("keep_best", keepText);
 /** Most invocations; with more vectors, an invocation takes several. */
 const KEEP_INVOCATIONS = 2 ** 16;
 
-/** Copies of every network's weights. */
 type Copies = ReadonlyMap<TrainedNetwork, View>;
 
 /** A validation has no batch of its own. */
@@ -78,12 +74,10 @@ export class BestKeeper {
     this.program.encode(commands, nothing.sizes, this.headers.offset(slot));
   }
 
-  /** Reads the weights that were best by a criterion. */
   snapshot(criterion: Criterion): Promise<Weights> {
     return readJoined(this.networks, (network) => this.snapshots[criterion].get(network)?.buffer);
   }
 
-  /** Restores the records and weights of an earlier session. */
   restore(best: BestRecords, weights: Partial<Record<Criterion, Weights>>): void {
     const { gpu } = this.arena;
     const values = Float32Array.from(criteria, (criterion) => best[criterion].value);
@@ -102,7 +96,6 @@ export class BestKeeper {
   }
 }
 
-/** Ring slots of a validation's shards. */
 interface Shards {
   readonly firstSlot: number;
   readonly shards: number;
@@ -124,7 +117,6 @@ function compare(
   };
 }
 
-/** @param limit bytes that a kernel can bind. */
 function keep(
   network: TrainedNetwork,
   best: View,

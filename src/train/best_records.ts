@@ -1,4 +1,3 @@
-/** The best validations, as the host records them. */
 
 import * as v from "../schema.ts";
 
@@ -40,11 +39,7 @@ export const noBest: BestRecords = {
   prec2: { value: -Infinity, iteration: 0 },
 };
 
-/**
- * Returns the updated records by the same comparison as `best_compare.wgsl`: of equals the first stays, and a non-finite loss
- * is never the best.
- * @param sums of a loss, prec@1, prec@2
- */
+/** Returns the records after a validation, as `best_compare.wgsl` does: of equals the first stays; a non-finite loss is never the best. */
 export function improveRecords(best: BestRecords, sums: ArrayLike<number>, iteration: number): BestRecords {
   const [loss = NaN, prec1 = NaN, prec2 = NaN] = Array.from(sums);
   if (!Number.isFinite(loss)) return best;

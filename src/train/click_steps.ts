@@ -19,10 +19,8 @@ import type { DistributedContext } from "./distributed_context.ts";
 import type { SharedStep, Steps, StepSums } from "./steps.ts";
 import type { TrainingLog } from "./training_log.ts";
 
-/** Settings by which a step updates the weights. */
 export type UpdateSettings = Pick<StepSettings, "learningRate" | "decay">;
 
-/** Programs of a stage. */
 export interface ClickPrograms {
   /** Lays out batches, a slice each. */
   readonly layout: Program<ClickSizes>;
@@ -32,7 +30,6 @@ export interface ClickPrograms {
   readonly phases: readonly TrainingPhase[];
 }
 
-/** Phase of an iteration, which updates one network. */
 export interface TrainingPhase extends WeightUpdate {
   /** Index of the header with the settings. */
   readonly header: number;
@@ -42,14 +39,12 @@ export interface TrainingPhase extends WeightUpdate {
   readonly recompute: readonly Program<ClickSizes>[];
 }
 
-/** Source of the batches, and the plan for them. */
 export interface ClickBatches {
   readonly training: TrainingLog;
   readonly plan: BatchPlan;
   /** Limits by which large batches are split. */
   readonly cut: MicroBatchPlan;
   readonly trainUsers: Uint32Array;
-  /** `batchSize`: users per iteration. */
   readonly schedule: { readonly seed: number; readonly batchSize: number };
   /** Set for distributed training. */
   readonly distributed?: DistributedContext;
@@ -69,7 +64,6 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return this.batches.plan.slices;
   }
 
-  /** Returns distinct train users. */
   draw(t: number): Uint32Array {
     const { trainUsers, schedule } = this.batches;
     const random = createRandomStream(schedule.seed, "batch", t);
@@ -152,7 +146,6 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     }
   }
 
-  /** Runs step t with other ranks: see {@link import("./distributed_context.ts").stepShared}. */
   stepShared(...step: SharedStep): Promise<StepSums> {
     const { distributed } = this.batches;
     if (!distributed) throw new Error("expected a training that ranks share");

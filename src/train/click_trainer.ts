@@ -23,7 +23,7 @@ import { openValidationLog, TrainingLog } from "./training_log.ts";
 
 /** Most steps in the ring, and as many validations; fewer for batches of very many users. */
 const MOST_STEPS = 256;
-/** Users in all slots of the plan, at 16 bytes. */
+/** At 16 bytes. */
 const PLAN_USERS = 2 ** 20;
 
 /** Schedule of a stage's batches and validations; part of its config. */
@@ -45,7 +45,6 @@ export interface EvaluationUserSet<F extends ChoiceMetrics> {
   readonly makeRing?: EvaluationOptions<F>["makeRing"];
 }
 
-/** Definition of a stage. */
 export interface ClickStage<F extends ChoiceMetrics> {
   /** For messages about memory. */
   readonly name: string;
@@ -68,10 +67,8 @@ export interface ClickStage<F extends ChoiceMetrics> {
   /** Undefined for a trainer that is only stepped by hand. `users`: most validation users; null for all. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
-  /** Set for models with counts. */
   readonly counted: LogWithCounts | undefined;
   readonly summary: MetricSummary<F>;
-  /** Creates an evaluation of the stage's networks. */
   evaluate(on: EvaluationUserSet<F>): Promise<NetworkEvaluation<F>>;
 }
 
@@ -156,7 +153,6 @@ export function chooseGradientExchange(
   return { accumulates: parts > 1, shared };
 }
 
-/** Returns the steps that a ring holds: each micro-batch has a slot in the plan. */
 function chooseRingSteps(batchSize: number, parts: number): number {
   const inPlan = Math.min(MOST_STEPS, Math.floor(PLAN_USERS / (batchSize + 1)));
   return Math.max(4, Math.floor(inPlan / parts));

@@ -54,7 +54,7 @@ export async function validateShared(
   return sums;
 }
 
-/** Returns the state of rank 0, except for the best snapshots, which only rank 0 saves. @param own with the same tensors */
+/** Returns the state of rank 0, without the best snapshots, which rank 0 alone saves. @param own with the same tensors */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
   const records = criteria.map((criterion) => own.best[criterion]);
@@ -92,7 +92,6 @@ export async function expectEqualWeights(
   );
 }
 
-/** Returns the FNV-1a hash by words. */
 function computeChecksum(parts: readonly Uint32Array[]): number {
   let sum = 0x811c9dc5;
   for (const words of parts) {
@@ -125,7 +124,6 @@ function expectWhole(parts: number): void {
   );
 }
 
-/** The part of {@link import("./click_steps.ts").ClickSteps} that is needed here. */
 interface SharedSteps {
   readonly batches: { readonly plan: BatchPlan };
   readonly programs: {
@@ -144,10 +142,7 @@ interface SharedSteps {
 
 /**
  * Runs step t with other ranks: for each network the backward pass, the sum over the ranks, and the update.
- * @param ring for the step's sums. @param own numbers of this rank to sum along. @param patient true if other ranks may be busy
- * before.
- * @returns over all ranks: the sums of `own`, those of the step's loss, and the number of events in its means. @throws Error
- * without a batch.
+ * @param own numbers of this rank to sum along. @param patient true if other ranks may be busy before.
  */
 async function stepShared(
   steps: SharedSteps,

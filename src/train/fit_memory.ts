@@ -1,7 +1,4 @@
-/**
- * Fits a training to the device's memory: batches are split into smaller micro-batches, and evaluated users into smaller
- * shards, until they fit.
- */
+/** Fits a training to the device's memory, by smaller micro-batches and smaller shards of evaluated users. */
 
 import { computeBatchCapacity, type MicroBatchPlan } from "../batch/plan.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -13,7 +10,6 @@ import { countRows, type LogSource } from "../data/log_source.ts";
 /** Most rows per micro-batch of a batch that does not fit as a whole: 32 MiB for each hidden layer of 64. */
 const MICRO_BATCH_ROWS = 2 ** 17;
 
-/** Thrown if a micro-batch does not fit. */
 class MicroBatchTooLarge extends Error {
   /** @param rows estimate of the rows that would fit. */
   constructor(readonly rows: number) {
@@ -21,11 +17,7 @@ class MicroBatchTooLarge extends Error {
   }
 }
 
-/**
- * Creates a training whose batches fit the device.
- * @param most rows per micro-batch; null for as many as fit. @param make creates the training with at most `rows` per
- * micro-batch.
- */
+/** Creates a training whose batches fit the device. @param most rows per micro-batch; null for as many as fit. */
 export async function fitTraining<T>(most: number | null, make: (rows: number) => Promise<T>): Promise<T> {
   for (let rows = most ?? Infinity;;) {
     try {
@@ -38,9 +30,8 @@ export async function fitTraining<T>(most: number | null, make: (rows: number) =
 }
 
 /**
- * Creates something sized for the micro-batches of a plan.
- * @param single size of the largest user. @throws an error on which {@link fitTraining} tries smaller micro-batches. @throws
- * UserError if one user is too large.
+ * Calls `make` for the micro-batches of a plan; if they are too large, {@link fitTraining} tries smaller ones.
+ * @param single size of the largest user. @throws UserError if one user is too large.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,
@@ -57,7 +48,6 @@ export async function fitMicroBatches<T>(
   }
 }
 
-/** @param single size of the largest user. */
 export function userTooLargeError({ share, message }: LimitError, { events, rows }: ClickSizes): UserError {
   return new UserError(
     `Expected users that fit the adapter one by one, but the largest has ${
@@ -74,8 +64,7 @@ export function userTooLargeError({ share, message }: LimitError, { events, rows
 const SHARD_ROWS = 2 ** 17;
 
 /**
- * Creates something for users in shards, with smaller shards until they fit.
- * @param shards 0 for as few as fit. @param make throws a LimitError for shards that do not fit.
+ * Calls `make` with smaller shards until they fit. @param shards 0 for as few as fit.
  * @throws UserError if the number of shards is set and too small, or one user does not fit.
  */
 export async function makeInShards<T>(
@@ -97,10 +86,7 @@ export async function makeInShards<T>(
   }
 }
 
-/**
- * Returns an estimate of the rows per shard that fit.
- * @param rows that did not. @throws UserError if the number of shards is set, or one user does not fit.
- */
+/** Returns an estimate of the rows per shard that fit. @throws UserError if the number of shards is set, or one user does not fit. */
 function shrinkShards(
   error: LimitError,
   source: LogSource,

@@ -37,7 +37,6 @@ export function estimateIterationFlops(
   return Math.max(shannon, flops(both, adversarial));
 }
 
-/** Returns the FLOPs per row of a step through hidden layers of these sizes. */
 function countRowFlops(dims: readonly number[]): number {
   return dims.reduce(
     (sum, units, layer) => sum + (layer === 0 ? FIRST_LAYER : 6 * (dims[layer - 1] ?? 0)) * units,

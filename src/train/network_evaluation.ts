@@ -33,7 +33,6 @@ export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
   readonly events: number;
 };
 
-/** Program that evaluates the batch in a slot of its plan. */
 export interface EvaluationProgram extends Disposable {
   readonly program: Program<ClickSizes>;
   /** [events, 4 vectors] summands of each event */
@@ -65,10 +64,8 @@ export type EvaluationContext<F extends ChoiceMetrics = ChoiceMetrics> = Pick<
   "deviceLog" | "shards" | "makeRing" | "counted"
 >;
 
-/** Users that are evaluated at once. */
 interface Shard {
   readonly users: Uint32Array;
-  /** Undefined before the shard is read. */
   readonly sizes: BatchSlot | undefined;
 }
 
@@ -266,7 +263,6 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     return all;
   }
 
-  /** Evaluates a shard. @returns the clicks of its users, and their indices there. */
   #submit(k: number, shard: Shard): { log: Clicks; users: ArrayLike<number> } {
     const { gpu, source } = this.options;
     let { users, sizes } = shard;
@@ -297,7 +293,6 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 }
 
-/** Copies the utilities of some users to their rows of the whole log. */
 export function scatterUtilities(
   source: LogSource,
   { users, utilities }: UserUtilities,

@@ -14,7 +14,6 @@ export interface TrainedNetwork {
   readonly adam: AdamState | undefined;
 }
 
-/** Selects the buffer of a network that is read or written. */
 export type BufferSelector = (network: TrainedNetwork) => GPUBuffer | undefined;
 
 export function joinParameterSpecs(networks: readonly TrainedNetwork[]): ParameterSpec[] {
@@ -56,7 +55,6 @@ export function writeJoined(
   }
 }
 
-/** Returns the weights of one network by its own names. */
 export function selectNetworkWeights(weights: Weights, prefix: string): Weights {
   const part: Weights = new Map();
   for (const [name, values] of weights) {

@@ -12,12 +12,11 @@ export interface ProcessGroup {
   readonly rank: number;
   readonly size: number;
   /**
-   * Returns the sum of the arrays of all ranks, of equal length. Ranks are added in order, so the bits are the same on all of
-   * them.
-   * @param patient true if another rank may be busy before.
+   * Returns the sum of all ranks' arrays, added in order: with the same bits on all ranks. @param patient true if another rank
+   * may be busy before.
    */
   sum(values: Float32Array<ArrayBuffer>, patient?: boolean): Promise<Float32Array<ArrayBuffer>>;
-  /** Returns the arrays of all ranks, of equal length, in the order of ranks. */
+  /** Returns all ranks' arrays, of equal length, in order. */
   gather(values: Uint32Array<ArrayBuffer>, patient?: boolean): Promise<Uint32Array<ArrayBuffer>[]>;
 }
 
@@ -83,7 +82,6 @@ export async function shareGradient<S extends BatchSizes>(
 
 const NONE = 0xffffffff;
 
-/** Writes values to the start of a view, in the order of the device's queue. */
 export function write(gpu: Gpu, { buffer, offset }: View, values: Float32Array | Uint32Array): void {
   if (values.length > 0) gpu.queue.writeBuffer(buffer, offset, values as Float32Array<ArrayBuffer>);
 }

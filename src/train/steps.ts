@@ -1,7 +1,4 @@
-/**
- * Interface between the engine that trains and what it trains on: steps, and groups of them. A group of steps, with the
- * validations due among them, is one command buffer.
- */
+/** Interface between the engine that trains and what it trains on: steps, and groups of them in one command buffer. */
 
 import { CommandRecorder } from "../gpu/commands.ts";
 import type { ProcessGroup } from "./process_group.ts";
@@ -9,7 +6,6 @@ import type { ResultRing } from "./training_results.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 
-/** Batch as the engine sees it. */
 export interface CountedBatch {
   /** Number of samples in the means: for clicks, events that are predicted. */
   readonly counted: number;
@@ -57,10 +53,7 @@ export interface Steps<C, B extends CountedBatch = CountedBatch> {
   encodeLayout(commands: CommandRecorder, batches: readonly B[], slot: number): void;
   /** Encodes the whole step of the batch in `slot`, which is laid out in `slice`. */
   encode(commands: CommandRecorder, batch: B, slot: number, slice: number): void;
-  /**
-   * Runs the whole step of iteration t with other ranks, with the exchange of gradients between backward and update. Waits for
-   * the device and for the other ranks.
-   */
+  /** Runs step t with other ranks, with the exchange of gradients before the update. Waits for the device and the other ranks. */
   stepShared?(...step: SharedStep): Promise<StepSums>;
 }
 
@@ -75,7 +68,6 @@ export interface Validation {
   readonly keeper: BestKeeper;
 }
 
-/** Inputs of a group of steps. */
 export interface StepGroupInputs<C> {
   readonly gpu: Gpu;
   readonly steps: Steps<C>;
@@ -84,13 +76,9 @@ export interface StepGroupInputs<C> {
   readonly schedule: { readonly validateEvery: number };
 }
 
-/** Steps that are encoded together. */
 export interface StepGroup {
-  /** Iteration before the first step. */
   readonly after: number;
-  /** Batches of the steps, in order. */
   readonly batches: readonly CountedBatch[];
-  /** Iterations after which there is a validation. */
   readonly validations: readonly number[];
   readonly commands: GPUCommandBuffer;
 }
@@ -98,7 +86,6 @@ export interface StepGroup {
 /**
  * Encodes the steps from `after` + 1 on, and validations where they are due, before the first step too.
  * @param range `most` steps; fewer if the device has no room for their batches. `validated`: last iteration with a validation.
- * `own`: input that replaces drawn batches.
  * @throws UserError for an invalid batch; then nothing has changed.
  */
 export function encodeGroup<C>(
@@ -139,7 +126,6 @@ export interface StepGroupResult {
   readonly iteration: number;
 }
 
-/** Lists the results of a group in the order in which they are computed. */
 export function* listResults({ after, batches, validations }: StepGroup): Generator<StepGroupResult> {
   for (let iteration = after; iteration <= after + batches.length; iteration++) {
     if (iteration > after) yield { kind: "step", iteration };
