@@ -1,4 +1,3 @@
-
 import type { DeviceItems } from "../batch/device_items.ts";
 import { type ItemCatalogue, type ItemsShape, toCatalogue } from "../data/item_catalogue.ts";
 import type { LogSource } from "../data/log_source.ts";

@@ -1,4 +1,3 @@
-
 import type { ItemFeatures } from "../data/click_log.ts";
 import { type ItemCatalogue, type ItemsShape, toCatalogue } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";

@@ -1,4 +1,3 @@
-
 import * as v from "../schema.ts";
 
 /** Criterion of the best snapshot: least loss, largest prec@1, largest prec@2 on the validation users. */
