@@ -150,7 +150,7 @@ Deno.test("a logistic reward has no adversarial stage", () =>
     for (const more of [{ positions: 4 }, { loss: "logistic" } as const]) {
       await assert.rejects(
         trainGame(gpu, log, { ...logit, ...more }),
-        /Expected a reward of choices.* Got one with (--position-bias 4|--loss logistic)/,
+        /Expected a reward with --loss choice.* got (--position-bias 4|--loss logistic)/,
       );
     }
   }));
