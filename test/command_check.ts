@@ -10,7 +10,7 @@ import { withEmptyFolder } from "./run/folder_check.ts";
  * Compiler settings of `deno task test`: no optimisation, and four numbers at once instead of eight, which is
  * less code. test/README.md has the gain of each.
  */
-export const AS_TESTS_HAVE_IT: Readonly<Record<string, string>> = {
+export const TEST_SHADERS: Readonly<Record<string, string>> = {
   GALLIVM_PERF: "nopt",
   LP_NATIVE_VECTOR_WIDTH: "128",
 };
@@ -19,8 +19,8 @@ export const AS_TESTS_HAVE_IT: Readonly<Record<string, string>> = {
  * Compiler settings of users. Set all or none: the driver's cache distinguishes optimised shaders but not
  * widths, so a user's training would find shaders of another width.
  */
-export const AS_USERS_HAVE_IT: Readonly<Record<string, string>> = Object.fromEntries(
-  Object.keys(AS_TESTS_HAVE_IT).map((name) => [name, ""]),
+export const USER_SHADERS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.keys(TEST_SHADERS).map((name) => [name, ""]),
 );
 
 export interface CommandResult {
@@ -195,7 +195,7 @@ export function runBench(
 export async function runScriptForJson(script: string, ...args: string[]): Promise<unknown> {
   const flags = ["--allow-read", "--allow-env", "--allow-ffi"];
   const url = new URL(script, import.meta.url);
-  const { code, stdout, stderr } = await runScript(url, flags, args, { env: AS_USERS_HAVE_IT });
+  const { code, stdout, stderr } = await runScript(url, flags, args, { env: USER_SHADERS });
   if (code !== 0) throw new Error(`${script} ended with ${code}:\n${stderr}`);
   return JSON.parse(stdout);
 }

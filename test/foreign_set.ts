@@ -90,7 +90,7 @@ export const foreignLog = createSmallLog(21, {
   given: 0.3,
   further: 0.3,
 });
-export const foreignPages = [...foreignLog.eventClick.keys()].filter((e) =>
+export const logPages = [...foreignLog.eventClick.keys()].filter((e) =>
   foreignLog.eventGiven?.[e] !== FURTHER_CLICK
 );
 let template: Promise<string> | undefined;

@@ -43,7 +43,7 @@ export function makePaperRows(rows: readonly (readonly (string | number)[])[]): 
 }
 
 /** Returns rows of users of a split, each with one page of `page` items of which the first is clicked. */
-export function makeUserRows(
+export function makeUsers(
   first: number,
   users: number,
   part: number,

@@ -27,7 +27,7 @@ import {
   makeSeeds,
   makeSet,
   makeSnapshot,
-  makeUserRows,
+  makeUsers,
   reshapeTensor,
   run,
   setTensorValue,
@@ -41,9 +41,9 @@ const onSet = (name: string, files: FileMaker, says: string) =>
   makeCase(name, `train --data DIR/set ${QUICK}`, files, says);
 
 const allParts = (page: number, clicks = true) => [
-  ...makeUserRows(0, 8, 0, page, clicks),
-  ...makeUserRows(8, 2, 1, page, clicks),
-  ...makeUserRows(10, 2, 2, page, clicks),
+  ...makeUsers(0, 8, 0, page, clicks),
+  ...makeUsers(8, 2, 1, page, clicks),
+  ...makeUsers(10, 2, 2, page, clicks),
 ];
 
 const data: readonly BadInput[] = [
@@ -163,11 +163,7 @@ const resumed: readonly BadInput[] = [
   resume("more users a batch", config({ "training.batchSize": 31 }), "Expected a batch of at most 30 users"),
   resume("other layers than the snapshot", config({ "model.dims": [9] }), "utility/layer1/bias"),
   {
-    ...resume(
-      "what it started from is gone",
-      config({ init: { path: "/nowhere/x", sha256: "0" } }),
-      "resuming",
-    ),
+    ...resume("its start is gone", config({ init: { path: "/nowhere/x", sha256: "0" } }), "resuming"),
     ...goesOn,
   },
   resume("no last snapshot", run(remove("old/last.safetensors")), "last.safetensors"),

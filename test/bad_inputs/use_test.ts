@@ -8,7 +8,7 @@ import {
   makeSeeds,
   makeSet,
   makeSnapshot,
-  makeUserRows,
+  makeUsers,
   run,
   setTensorValue,
   SMALL_MODEL,
@@ -18,7 +18,7 @@ const MODEL = "--model DIR/model.safetensors";
 const GIVEN = `${MODEL} --data DIR/log.tsv`;
 const given = makeAll(makeLog(), makeSnapshot());
 const OTHER_ITEMS = makeAll(makePaperRows([[0, 1, 30, 1, 2]]), makeSnapshot());
-const NO_VALIDATION = makeAll(makePaperRows(makeUserRows(0, 3, 2)), makeSnapshot());
+const NO_VALIDATION = makeAll(makePaperRows(makeUsers(0, 3, 2)), makeSnapshot());
 
 const models: readonly BadInput[] = [
   ...makeCases(makeNothing, "")`
@@ -40,7 +40,7 @@ const models: readonly BadInput[] = [
     evaluate: a snapshot and itself have no difference | --against DIR/model.safetensors | prec@1 …+0.0000 …no significant difference
     evaluate: more shards than users | --evaluation-shards 100000 | best-loss …4
   `,
-  ...makeCases(makeAll(makePaperRows(makeUserRows(0, 1, 2, 3, false)), makeSnapshot()), `evaluate ${GIVEN}`, {
+  ...makeCases(makeAll(makePaperRows(makeUsers(0, 1, 2, 3, false)), makeSnapshot()), `evaluate ${GIVEN}`, {
     code: 0,
   })`
     evaluate: a user who never clicks has a loss and no precision | --json | "prec1": null | "nll": 1.386
@@ -123,11 +123,7 @@ const models: readonly BadInput[] = [
 ];
 
 const log = (users: number) =>
-  makePaperRows([
-    ...makeUserRows(0, users, 0),
-    ...makeUserRows(users, 9, 1),
-    ...makeUserRows(users + 9, 9, 2),
-  ]);
+  makePaperRows([...makeUsers(0, users, 0), ...makeUsers(users, 9, 1), ...makeUsers(users + 9, 9, 2)]);
 const tune = (name: string, files: FileMaker, says: string) =>
   makeCase(`tune: ${name}`, "tune --data DIR/log.tsv", makeAll(log(60), files), says);
 const SEARCH = {
@@ -284,7 +280,7 @@ const simulations: readonly BadInput[] = [
   pool("repeated", "1\n2\n3\n1\n", 'pool.txt:4: expected each item once, got "1", which stands at 1 already'),
   pool("that runs out", "1\n2\n3\n", "Expected a pool of 4 items or more, got 3"),
   pool("as JSON", '[1, "2",\n3, "5\\n"]\n', 'pool.txt:4: expected the id of an item of demo, got "5\\n"'),
-  ...makeCases(makeAll(makePaperRows(makeUserRows(0, 3, 0)), makeSnapshot()), "")`
+  ...makeCases(makeAll(makePaperRows(makeUsers(0, 3, 0)), makeSnapshot()), "")`
     utilities of users who always click | simulate ${GIVEN} --reward utility | Expected --reward click: every page of log.tsv
     a plan for users who always click | policy train --save-dir DIR/policy ${GIVEN} --reward utility
       | Expected a log that has pages without a click

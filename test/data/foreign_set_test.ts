@@ -8,25 +8,15 @@ import { UserError } from "../../src/user_error.ts";
 import { expectRefusal, parseRows } from "../case_table.ts";
 import { check } from "../../src/data/prepare/check_set.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
-import {
-  copySet,
-  expectRefused,
-  foreignLog,
-  foreignPages,
-  rewrite,
-  withCopy,
-  writeSet,
-} from "../foreign_set.ts";
+import { copySet, expectRefused, foreignLog, logPages, rewrite, withCopy, writeSet } from "../foreign_set.ts";
 import { makeFolderWith } from "../prepared_folder.ts";
 
 /** Row numbers by what the rows are. */
 const rowNamed: Record<string, number> = {
-  wide: foreignPages.findIndex((e) =>
-    (foreignLog.eventRows[e + 1] ?? 0) - (foreignLog.eventRows[e] ?? 0) > 1
-  ),
-  given: foreignPages.findIndex((e) => foreignLog.eventGiven?.[e] === 1),
-  several: foreignPages.findIndex((e) => foreignLog.eventGiven?.[e + 1] === 2),
-  idle: foreignPages.findIndex((e) => foreignLog.eventClick[e] === NONE),
+  wide: logPages.findIndex((e) => (foreignLog.eventRows[e + 1] ?? 0) - (foreignLog.eventRows[e] ?? 0) > 1),
+  given: logPages.findIndex((e) => foreignLog.eventGiven?.[e] === 1),
+  several: logPages.findIndex((e) => foreignLog.eventGiven?.[e + 1] === 2),
+  idle: logPages.findIndex((e) => foreignLog.eventClick[e] === NONE),
 };
 const ALSO =
   "expected also to be places on its page of # items whose items are clicked once, and none without a click, found";
@@ -191,7 +181,7 @@ const columns: [part: string, column: string, kinds: string[], list?: boolean][]
 ];
 
 Deno.test("any wrong value ends with a message that names its column", async () => {
-  const rows: Record<string, number> = { users: 30, items: 12, pages: foreignPages.length };
+  const rows: Record<string, number> = { users: 30, items: 12, pages: logPages.length };
   const corruption = fc.constantFrom(...columns).chain(([part, column, kinds, list = false]) =>
     fc.record({
       part: fc.constant(part),
@@ -293,7 +283,7 @@ Deno.test("check adds counts and checksums once; a file changed since then is re
   const checked = () => check(folder, "500MB", () => {});
   const [first, again] = [await checked(), await checked()];
   assert.deepEqual([first.added, again.added], [true, false]);
-  assert.equal(again.manifest.counts?.pages, foreignPages.length);
+  assert.equal(again.manifest.counts?.pages, logPages.length);
   await openPrepared(folder, { memoryRows: Infinity });
   await rewrite(folder, "pages/part-00001", "SELECT *, 1 AS more FROM t");
   await expectRefused(folder, `${folder}/pages is not what the manifest says`);
@@ -401,8 +391,8 @@ const fields = (...tokens: { name?: string; first: number; count: number }[]) =>
 const counts = {
   users: { train: 10, validation: 10, test: 10 },
   items: 12,
-  pages: foreignPages.length,
-  rows: foreignPages.reduce((sum, e) => sum + foreignLog.eventRows[e + 1]! - foreignLog.eventRows[e]!, 0),
+  pages: logPages.length,
+  rows: logPages.reduce((sum, e) => sum + foreignLog.eventRows[e + 1]! - foreignLog.eventRows[e]!, 0),
   clicks: 0,
   given: 0,
 };
@@ -432,7 +422,7 @@ const manifests: Readonly<Record<string, Record<string, unknown>>> = {
   "the manifest says 13 items, found 12": { counts: { ...counts, items: 13 } },
   "the manifest says 0 clicks, found #": { counts },
   "pages.parquet is not what the manifest says (SHA-256 …it was damaged or changed": {
-    files: { pages: { rows: foreignPages.length, bytes: 1, sha256: "0".repeat(64) } },
+    files: { pages: { rows: logPages.length, bytes: 1, sha256: "0".repeat(64) } },
   },
 };
 

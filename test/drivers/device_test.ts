@@ -17,13 +17,7 @@ import { defaultAdversarial, defaultTraining } from "../../src/train/training_co
 import { estimateIterationFlops, type TrainingWorkload } from "../../src/train/iteration_work.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import config from "../../deno.json" with { type: "json" };
-import {
-  AS_TESTS_HAVE_IT,
-  AS_USERS_HAVE_IT,
-  runCommandWith,
-  splitArgs,
-  withSmallLog,
-} from "../command_check.ts";
+import { runCommandWith, splitArgs, TEST_SHADERS, USER_SHADERS, withSmallLog } from "../command_check.ts";
 import { withGpu } from "../op_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
@@ -319,8 +313,8 @@ Deno.test("the bits of a training depend neither on the driver's threads nor on 
     const files = ["train.csv", "validation.csv", "last.safetensors"];
     const results = [];
     const drivers: Record<string, string>[] = [
-      { LP_NUM_THREADS: "0", ...AS_TESTS_HAVE_IT },
-      { LP_NUM_THREADS: "8", ...AS_USERS_HAVE_IT },
+      { LP_NUM_THREADS: "0", ...TEST_SHADERS },
+      { LP_NUM_THREADS: "8", ...USER_SHADERS },
     ];
     for (const [k, driver] of drivers.entries()) {
       const run = `${folder}/driver-${k}`;
@@ -337,7 +331,7 @@ Deno.test("every task of tests uses the same compiler settings", () => {
     command.split(" ")
   );
   assert.equal(tests.length, 1);
-  for (const [name, value] of Object.entries(AS_TESTS_HAVE_IT)) {
+  for (const [name, value] of Object.entries(TEST_SHADERS)) {
     assert.ok(tests[0]?.includes(`${name}=${value}`));
   }
 });

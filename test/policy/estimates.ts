@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { EstimatorTerms, EvidenceColumns } from "../../src/policy/evaluation/estimators.ts";
 import { estimateMean } from "../../src/policy/evaluation/evaluate_policy.ts";
 
-export const toFloat64Array = (...values: number[]) => Float64Array.from(values);
+export const toFloats = (...values: number[]) => Float64Array.from(values);
 export const assertNear = (a: number, b: number, tolerance = 1e-12) =>
   assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
 export const listRange = (count: number) => Array.from({ length: count }, (_, k) => k);
@@ -11,7 +11,7 @@ export const computeEstimate = (terms: EstimatorTerms) =>
 export const sumNumbers = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
 
 export const makeColumns = (given: Partial<EvidenceColumns>, slate = 1): EvidenceColumns => {
-  const no = toFloat64Array();
+  const no = toFloats();
   const pages = { weight: no, reward: no, q: no, v: no };
   return { slate, ...pages, slotReward: no, prefix: no, own: no, slotQ: no, slotV: no, ...given };
 };

@@ -32,14 +32,7 @@ import type { UsersSource } from "../../src/simulate/users.ts";
 import { expectRefusal } from "../case_table.ts";
 import { computeExactClicks, drawLog, PAGES } from "./exact_logs.ts";
 import type { MeanEstimate } from "../../src/policy/comparison/episode_metrics.ts";
-import {
-  assertNear,
-  computeEstimate,
-  listRange,
-  makeColumns,
-  sumNumbers,
-  toFloat64Array,
-} from "./estimates.ts";
+import { assertNear, computeEstimate, listRange, makeColumns, sumNumbers, toFloats } from "./estimates.ts";
 import { computeCountsProbability } from "../chi_square.ts";
 import { withGpu } from "../op_check.ts";
 import { addCounts, drawSomeWeights, logs, lstm, none, playEpisodes, pw } from "../simulated_models.ts";
@@ -50,12 +43,12 @@ const slatesBy = (law: PlackettLuce, items: number) =>
     .map((slate) => ({ slate, chance: law.chance(slate) }));
 
 Deno.test("estimators: by hand", () => {
-  const [weight, reward] = [toFloat64Array(2, 0.5, 0, 1), toFloat64Array(1, 0, 1, 1)];
+  const [weight, reward] = [toFloats(2, 0.5, 0, 1), toFloats(1, 0, 1, 1)];
   const pages = makeColumns({
     weight,
     reward,
-    q: toFloat64Array(0.5, 0.5, 1, 0.25),
-    v: toFloat64Array(0.6, 0.2, 0.4, 0.8),
+    q: toFloats(0.5, 0.5, 1, 0.25),
+    v: toFloats(0.6, 0.2, 0.4, 0.8),
   });
   assertNear(computeEstimate(estimators.ips.terms(pages)), 3 / 4);
   assertNear(computeEstimate(estimators.snips.terms(pages)), 3 / 3.5);
@@ -67,13 +60,13 @@ Deno.test("estimators: by hand", () => {
   [first, second].forEach((value, user) => assertNear(decided[user]!, value));
   assertNear(computeEffectiveSampleSize(weight), 3.5 ** 2 / 5.25);
   assertNear(computeLargestWeightShare(weight, 2), 3 / 3.5);
-  const slots = { prefix: toFloat64Array(3, 6, 0.5, 2), slotReward: toFloat64Array(0, 1, 1, 0) };
+  const slots = { prefix: toFloats(3, 6, 0.5, 2), slotReward: toFloats(0, 1, 1, 0) };
   assertNear(computeEstimate(estimators.rips.terms(makeColumns(slots, 2))), (6 + 0.5) / 2);
   assertNear(
     computeEstimate(estimators.iips.terms(makeColumns({ ...slots, own: slots.prefix }, 2))),
     (6 + 0.5) / 2,
   );
-  const [slotQ, slotV] = [toFloat64Array(0.25, 0.5, 0.5, 0.125), toFloat64Array(0.75, 0.25, 0.5, 1)];
+  const [slotQ, slotV] = [toFloats(0.25, 0.5, 0.5, 0.125), toFloats(0.75, 0.25, 0.5, 1)];
   const one = 3 * -0.25 + 0.75 + 6 * 0.5 + 3 * 0.25;
   const two = 0.5 * 0.5 + 0.5 + 2 * -0.125 + 0.5 * 1;
   assertNear(

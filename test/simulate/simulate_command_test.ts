@@ -42,7 +42,7 @@ import {
   makeGoodSnapshot,
   makePaperRows,
   makeSnapshot,
-  makeUserRows as madeUsers,
+  makeUsers as madeUsers,
 } from "../bad_inputs/good_inputs.ts";
 
 async function readRows(path: string): Promise<Record<string, string>[]> {

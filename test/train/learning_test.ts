@@ -18,7 +18,7 @@ import type { GameMetrics, ValidationResult } from "../../src/train/training_res
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
 import { computeAttainable, type DemoShop, makeDemoShop } from "../../src/data/demo_shop.ts";
-import { AS_USERS_HAVE_IT, runBench, runScriptForJson } from "../command_check.ts";
+import { runBench, runScriptForJson, USER_SHADERS } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { findRealData } from "../real_data.ts";
 import { allSizes } from "../all_sizes.ts";
@@ -184,7 +184,7 @@ Deno.test("demo shop, 600 iterations: 97 % of the attainable prec@1, log-likelih
     const page = `${folder}/page.md`;
     await Deno.writeTextFile(page, "before\n<!-- bench demo -->\nold\n<!-- end of bench demo -->\nafter\n");
     const args = ["demo", "--iterations", "600", "--readme", page];
-    const { code, stderr } = await runBench(args, { env: AS_USERS_HAVE_IT });
+    const { code, stderr } = await runBench(args, { env: USER_SHADERS });
     assert.equal(code, 0, stderr);
     const text = await Deno.readTextFile(page);
     assert.match(text, /^before\n[^]*```\nTest users:[^]*This run took \d+ s\.\n[^]*\nafter\n$/);
